@@ -1,0 +1,156 @@
+"""What can go wrong at a hospital; every error carries the facts as fields, never a secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ParticipantError(Exception):
+    """Base of all errors of this package."""
+
+
+class MissingFile(ParticipantError):
+    """A file that is needed and is not there; ``what`` it would hold."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path}: no {what} here")
+        self.path, self.what = path, what
+
+
+class FileExists(ParticipantError):
+    """A file that is never overwritten is there already."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} exists and is never overwritten")
+        self.path = path
+
+
+class TooLarge(ParticipantError):
+    """A file of more than ``limit`` bytes."""
+
+    def __init__(self, path: Path, what: str, limit: int) -> None:
+        super().__init__(f"{path}: {what} of more than {limit} bytes")
+        self.path, self.what, self.limit = path, what, limit
+
+
+class DiskError(ParticipantError):
+    """The operating system refused to read or write; ``reason`` in its words."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
+
+
+class BadStorageName(ParticipantError):
+    """A name that no stored thing can have."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name!r} cannot name stored data")
+        self.name = name
+
+
+class AlreadyRunning(ParticipantError):
+    """Another process holds the data folder; ``pid`` is None where it has not yet said."""
+
+    def __init__(self, path: Path, pid: int | None, command: str) -> None:
+        super().__init__(f"{path} is held by process {pid} ({command})")
+        self.path, self.pid, self.command = path, pid, command
+
+
+class NoPassphrase(ParticipantError):
+    """No passphrase could be had from any source."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class BadPassphrase(ParticipantError):
+    """A passphrase that cannot be used; ``source`` is where it came from."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"passphrase from {source}: {reason}")
+        self.source, self.reason = source, reason
+
+
+class WrongPassphrase(ParticipantError):
+    """A sealed file that does not open: wrong passphrase or damaged file, which look alike."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: wrong passphrase or damaged file")
+        self.path = path
+
+
+class ForeignSeal(ParticipantError):
+    """A sealed file made for another federation, epoch, member or purpose.
+
+    ``differing`` maps a field of the seal's context to (expected, found).
+    """
+
+    def __init__(self, path: Path, differing: dict[str, tuple[str | int, str | int]]) -> None:
+        super().__init__(f"{path} is sealed for something else: {differing}")
+        self.path, self.differing = path, differing
+
+
+class DamagedFile(ParticipantError):
+    """A file that does not have the form it must have."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
+
+
+class NewerFormat(ParticipantError):
+    """A sealed file of a format version that this release does not know."""
+
+    def __init__(self, path: Path, found: int, known: int) -> None:
+        super().__init__(f"{path}: format {found}, this release knows {known}")
+        self.path, self.found, self.known = path, found, known
+
+
+class TooLittleMemory(ParticipantError):
+    """The machine cannot spare the memory that the passphrase's key derivation takes."""
+
+    def __init__(self, path: Path, memory_kib: int) -> None:
+        super().__init__(f"{path}: deriving the key takes {memory_kib} KiB of memory")
+        self.path, self.memory_kib = path, memory_kib
+
+
+class BadName(ParticipantError):
+    """A name that no member can have."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name!r}: {reason}")
+        self.name, self.reason = name, reason
+
+
+class BadCard(ParticipantError):
+    """A member's card that does not read; ``field`` as written in the file."""
+
+    def __init__(self, path: Path, field: str, reason: str) -> None:
+        super().__init__(f"{path}: {field}: {reason}")
+        self.path, self.field, self.reason = path, field, reason
+
+
+class CardMismatch(ParticipantError):
+    """The card beside an identity names somebody else."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is not the card of the identity beside it")
+        self.path = path
+
+
+class BadSession(ParticipantError):
+    """A session name that the vault has no place for."""
+
+    def __init__(self, session: str) -> None:
+        super().__init__(f"{session!r} is not a session name")
+        self.session = session
+
+
+class SeedForgotten(ParticipantError):
+    """The seed of a finished session, destroyed on purpose: a new one would be fresh randomness."""
+
+    def __init__(self, session: str) -> None:
+        super().__init__(f"the seed of {session} was destroyed when that session ended")
+        self.session = session

@@ -1,0 +1,208 @@
+"""Files that are whole or absent: written aside, fsynced, then named.
+
+A temporary file carries an exclusive flock for as long as it is being written, so that ``sweep``
+can tell what a dead process left behind from what a living one is writing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from participant.errors import BadStorageName, DiskError, FileExists, MissingFile, TooLarge
+
+_TEMPORARY = re.compile(r"\.quorate-[0-9a-f]{32}\.tmp")
+_CHUNK = 1 << 20
+_PART = r"[a-z0-9_-][a-z0-9._-]{0,127}"  # no leading dot: that is for temporary files
+_NAME = re.compile(rf"{_PART}(/{_PART})?")
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder, 0700, and the missing ones above it; durable. An existing one is left be."""
+    with _disk_errors(path):
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+        for folder in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+            _sync_folder(folder.parent)
+        if not path.is_dir():
+            raise DiskError(path, "not a folder")
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Durably create a file, 0600; raises FileExists, and changes nothing, if the name is taken."""
+    with _disk_errors(path), _written_aside(path.parent, data) as temporary:
+        try:
+            os.link(temporary, path)  # unlike rename, link never replaces
+        except FileExistsError:
+            raise FileExists(path) from None
+        _sync_folder(path.parent)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Durably put a file, 0600, in place of what had that name; readers see the old or the new."""
+    with _disk_errors(path), _written_aside(path.parent, data) as temporary:
+        os.rename(temporary, path)
+        _sync_folder(path.parent)
+
+
+def read(path: Path, limit: int, what: str) -> bytes:
+    """A file's bytes; raises MissingFile, TooLarge above ``limit`` bytes, or DiskError."""
+    data = bytearray()
+    with _disk_errors(path):
+        try:
+            with path.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    data += chunk
+                    if len(data) > limit:
+                        raise TooLarge(path, what, limit)
+        except FileNotFoundError:
+            raise MissingFile(path, what) from None
+    return bytes(data)
+
+
+def exists(path: Path) -> bool:
+    """Whether something has that name."""
+    with _disk_errors(path):
+        return path.exists()
+
+
+def entries(folder: Path) -> list[Path]:
+    """Everything in a folder but what is just being written, sorted."""
+    with _disk_errors(folder):
+        return sorted(path for path in folder.iterdir() if not _TEMPORARY.fullmatch(path.name))
+
+
+def delete(path: Path) -> None:
+    """Durably remove a file; nothing happens if there is none."""
+    with _disk_errors(path), contextlib.suppress(FileNotFoundError):
+        path.unlink()
+        _sync_folder(path.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that dead processes left in ``folder``."""
+    with _disk_errors(folder):
+        for path in folder.iterdir():
+            if _TEMPORARY.fullmatch(path.name):
+                _remove_if_abandoned(path)
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+    except BlockingIOError:
+        pass  # its writer is alive
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _written_aside(folder: Path, data: bytes) -> Iterator[Path]:
+    """A fsynced temporary file that holds ``data``, gone at the end unless it was renamed."""
+    path, descriptor = _create_temporary(folder)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+        yield path
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
+
+
+def _create_temporary(folder: Path) -> tuple[Path, int]:
+    while True:
+        path = folder / f".quorate-{secrets.token_hex(16)}.tmp"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # A sweep may have come between open and flock; then the file has no name left.
+            if os.fstat(descriptor).st_nlink:
+                return path, descriptor
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(path, error.strerror or type(error).__name__) from error
+
+
+@dataclass(frozen=True)
+class FolderStorage:
+    """Durable bytes under names, one file each; what a session needs in order to be restarted.
+
+    A name is lower-case letters, digits, ``.``, ``_`` and ``-``, with at most one ``/`` inside;
+    no part begins with a dot. A name cannot be both a file and a folder.
+    """
+
+    path: Path
+    limit: int = 1 << 32  # bytes of one file
+
+    def __post_init__(self) -> None:
+        make_folder(self.path)
+        for folder in self._folders():
+            sweep(folder)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Store bytes in place of what had that name; durable and whole when it returns."""
+        path = self._file(name)
+        make_folder(path.parent)
+        replace(path, data)
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes under a name, None if there are none."""
+        try:
+            return read(self._file(name), self.limit, name)
+        except MissingFile:
+            return None
+
+    def delete(self, name: str) -> None:
+        """Forget a name, durably; nothing happens if it is unknown."""
+        delete(self._file(name))
+
+    def names(self, prefix: str = "") -> list[str]:
+        """All names that begin with ``prefix``, sorted."""
+        found = (
+            path.relative_to(self.path).as_posix()
+            for folder in self._folders()
+            for path in entries(folder)
+            if path.is_file()
+        )
+        return sorted(name for name in found if name.startswith(prefix) and _NAME.fullmatch(name))
+
+    def _file(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise BadStorageName(name)
+        return self.path / name
+
+    def _folders(self) -> list[Path]:
+        return [self.path, *(entry for entry in entries(self.path) if entry.is_dir())]

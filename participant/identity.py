@@ -1,0 +1,182 @@
+"""Who a hospital is: a name and an Ed25519 key, sealed at rest; and the card it shows others."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import tomllib
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomli_w
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+
+from participant.errors import BadCard, BadName, CardMismatch, DamagedFile, FileExists
+from participant.files import exists, make_folder, read, write_new
+from participant.passphrase import Passphrase
+from participant.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
+from participant.words import fingerprint
+from protocol.encoding import Message, decode, digest, encode
+from protocol.errors import Malformed
+from protocol.signing import public_bytes
+
+IDENTITY_NAME = "identity.sealed"
+CARD_NAME = "card.toml"
+_PURPOSE = SealedFor(kind="identity")
+_KEY_BYTES = 32
+_NAME_CHARACTERS = 64
+_LIMIT = 4096  # bytes of a card, and of an identity's payload
+
+
+@dataclass(frozen=True)
+class Card:
+    """The public side of an identity: what goes into the terms."""
+
+    name: str
+    key: bytes  # Ed25519 public key, 32 bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve words that stand for name and key together."""
+        return fingerprint(digest("quorate/card", self.name.encode(), self.key))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A member's name and signing key."""
+
+    name: str
+    signing_key: Ed25519PrivateKey
+
+    @property
+    def card(self) -> Card:
+        """The public side."""
+        return Card(self.name, public_bytes(self.signing_key))
+
+    def __repr__(self) -> str:
+        return f"Identity(name={self.name!r}, signing_key=<secret>)"
+
+
+class _SealedIdentity(Message, frozen=True):
+    name: str
+    signing_key: bytes
+
+    def __repr__(self) -> str:
+        return f"_SealedIdentity(name={self.name!r}, signing_key=<secret>)"
+
+
+def create(
+    folder: Path, name: str, passphrase: Passphrase, cost: Argon2Cost = DEFAULT_COST
+) -> Identity:
+    """Make an identity and durably store it in ``folder`` with its card.
+
+    Raises BadName, and FileExists if the folder has an identity or a card: neither is ever
+    overwritten.
+    """
+    name = unicodedata.normalize("NFC", name)
+    if reason := _fault_of_name(name):
+        raise BadName(name, reason)
+    make_folder(folder)
+    for path in (folder / IDENTITY_NAME, folder / CARD_NAME):
+        if exists(path):
+            raise FileExists(path)
+    identity = Identity(name, Ed25519PrivateKey.generate())
+    payload = encode(_SealedIdentity(name, identity.signing_key.private_bytes_raw()))
+    seal(folder / IDENTITY_NAME, _PURPOSE, payload, passphrase, cost)
+    write_card(folder / CARD_NAME, identity.card)
+    return identity
+
+
+def load(folder: Path, passphrase: Passphrase) -> Identity:
+    """The identity stored in ``folder``; writes its card again if that is missing.
+
+    Raises what ``sealed_file.unseal`` raises, BadCard, and CardMismatch if the card beside it is
+    another's.
+    """
+    path = folder / IDENTITY_NAME
+    payload = unseal(path, _PURPOSE, passphrase, "identity")
+    try:
+        sealed = decode(payload, _SealedIdentity, "identity", _LIMIT)
+        signing_key = Ed25519PrivateKey.from_private_bytes(sealed.signing_key)
+    except (Malformed, ValueError):
+        raise DamagedFile(path, "does not hold an identity") from None
+    identity = Identity(sealed.name, signing_key)
+    if not exists(folder / CARD_NAME):
+        write_card(folder / CARD_NAME, identity.card)
+    elif read_card(folder / CARD_NAME) != identity.card:
+        raise CardMismatch(folder / CARD_NAME)
+    return identity
+
+
+def write_card(path: Path, card: Card) -> None:
+    """Durably create a card file; raises FileExists."""
+    document = {
+        "name": card.name,
+        "key": _encode_key(card.key),
+        "fingerprint": card.fingerprint,
+    }
+    write_new(path, tomli_w.dumps(document).encode())
+
+
+def read_card(path: Path) -> Card:
+    """The card in a file: exactly ``name``, ``key`` (base64url, no padding) and ``fingerprint``.
+
+    Raises BadCard on anything else, and MissingFile, TooLarge or DiskError.
+    """
+    document = _read_toml(path)
+    for field in ("name", "key", "fingerprint"):
+        if not isinstance(document.get(field), str):
+            raise BadCard(path, field, "missing or not a text")
+    if unknown := sorted(document.keys() - {"name", "key", "fingerprint"}):
+        raise BadCard(path, unknown[0], "unknown field")
+    name, key = document["name"], _decode_key(document["key"])
+    if reason := _fault_of_name(name):
+        raise BadCard(path, "name", reason)
+    if key is None:
+        raise BadCard(path, "key", f"not {_KEY_BYTES} bytes in base64url")
+    card = Card(name, key)
+    if document["fingerprint"] != card.fingerprint:
+        raise BadCard(path, "fingerprint", "does not belong to this name and key")
+    return card
+
+
+def _read_toml(path: Path) -> dict[str, str]:
+    try:
+        return tomllib.loads(read(path, _LIMIT, "card").decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+        raise BadCard(path, "file", "not TOML") from None
+
+
+def _fault_of_name(name: str) -> str | None:
+    """Why this is no member's name: 1 to 64 printable characters, NFC, no blank at either end.
+
+    Printable leaves out control characters and those that turn the direction of writing.
+    """
+    if not 1 <= len(name) <= _NAME_CHARACTERS:
+        return f"not 1 to {_NAME_CHARACTERS} characters"
+    if not name.isprintable():
+        return "a character that cannot be printed"
+    if name != name.strip():
+        return "a blank at its beginning or end"
+    if name != unicodedata.normalize("NFC", name):
+        return "not in Unicode normal form C"
+    return None
+
+
+def _encode_key(key: bytes) -> str:
+    return base64.urlsafe_b64encode(key).rstrip(b"=").decode()
+
+
+def _decode_key(text: str) -> bytes | None:
+    """32 bytes that are the encoding of some Ed25519 public key; None if the text is not."""
+    try:
+        key = base64.b64decode(text + "=", altchars=b"-_", validate=True)
+        Ed25519PublicKey.from_public_bytes(key)
+    except (binascii.Error, ValueError):
+        return None
+    # Other spellings of the same bytes (unused low bits) are refused.
+    return key if len(key) == _KEY_BYTES and _encode_key(key) == text else None

@@ -1,0 +1,70 @@
+"""One process at a time on a data folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from participant.errors import AlreadyRunning, DiskError
+from participant.files import make_folder
+
+LOCK_NAME = "lock"
+_LIMIT = 4096  # bytes of a lock file that are looked at
+
+
+@contextlib.contextmanager
+def hold(folder: Path, command: str) -> Iterator[None]:
+    """Hold a data folder against other processes; raises AlreadyRunning if one has it.
+
+    ``command`` is shown to whoever is turned away, so it must contain nothing secret. The kernel
+    lets go when the process ends, however it ends; the file itself stays, since removing it would
+    let two processes lock two files of one name. A forked child that outlives its parent keeps
+    the lock; an executed one does not.
+    """
+    make_folder(folder)
+    path = folder / LOCK_NAME
+    descriptor = _open(path)
+    try:
+        _lock(descriptor, path)
+        _write(descriptor, path, f"{os.getpid()}\n{command}\n".encode())
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DiskError(path, error.strerror or "cannot be opened") from error
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid, command = _holder(os.pread(descriptor, _LIMIT, 0))
+        raise AlreadyRunning(path, pid, command) from None
+    except OSError as error:
+        raise DiskError(path, error.strerror or "cannot be locked") from error
+
+
+def _write(descriptor: int, path: Path, data: bytes) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, data, 0)
+    except OSError as error:
+        raise DiskError(path, error.strerror or "cannot be written") from error
+
+
+def _holder(data: bytes) -> tuple[int | None, str]:
+    """Process id and command in a lock file; None where the holder has not written them yet."""
+    pid, _, command = data.decode(errors="replace").partition("\n")
+    return (int(pid) if pid.isascii() and pid.isdigit() else None), command.strip()

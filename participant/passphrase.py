@@ -1,0 +1,93 @@
+"""The passphrase: from a file, from the environment, or asked for at the terminal."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from participant.errors import BadPassphrase, NoPassphrase
+from participant.files import read
+
+PASSPHRASE_VARIABLE = "QUORATE_PASSPHRASE"
+MINIMUM_CHARACTERS = 8  # of a new passphrase
+_LIMIT = 4096  # bytes of a passphrase file
+
+
+@dataclass(frozen=True)
+class Passphrase:
+    """What unlocks the sealed files; never shown."""
+
+    text: str
+
+    def encoded(self) -> bytes:
+        """UTF-8 of the NFC form, so that every keyboard and system gives the same bytes."""
+        return unicodedata.normalize("NFC", self.text).encode()
+
+    def __repr__(self) -> str:
+        return "Passphrase(<secret>)"
+
+
+def obtain(
+    file: Path | None,
+    new: bool,
+    environment: Mapping[str, str] = os.environ,
+    ask: Callable[[str], str] | None = None,
+) -> Passphrase:
+    """The passphrase, from ``file``, else QUORATE_PASSPHRASE, else the terminal.
+
+    ``new``: it is being chosen: asked for twice, and at least 8 characters. Of a file, one
+    trailing newline is dropped. Raises NoPassphrase where there is no source, BadPassphrase on
+    an unusable one, MissingFile, TooLarge or DiskError on a file that does not read.
+    """
+    if file is not None:
+        return _checked(_from_file(file), str(file), new)
+    if PASSPHRASE_VARIABLE in environment:
+        return _checked(environment[PASSPHRASE_VARIABLE], PASSPHRASE_VARIABLE, new)
+    if ask is None:
+        ask = _ask_at_terminal
+    text = ask("New passphrase: " if new else "Passphrase: ")
+    passphrase = _checked(text, "the terminal", new)
+    if new and ask("The same again: ") != text:
+        raise BadPassphrase("the terminal", "the two entries differ")
+    return passphrase
+
+
+def _from_file(path: Path) -> str:
+    data = read(path, _LIMIT, "passphrase")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise BadPassphrase(str(path), "not UTF-8 text") from None
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _ask_at_terminal(prompt: str) -> str:
+    if not _has_terminal():
+        raise NoPassphrase(f"no terminal, no passphrase file, and {PASSPHRASE_VARIABLE} is not set")
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:
+        raise NoPassphrase("the terminal was closed at the prompt") from None
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return sys.stdin is not None and sys.stdin.isatty()
+    return True
+
+
+def _checked(text: str, source: str, new: bool) -> Passphrase:
+    if not text:
+        raise BadPassphrase(source, "empty")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise BadPassphrase(source, "not UTF-8 text")  # undecodable bytes of the environment
+    if new and len(text) < MINIMUM_CHARACTERS:
+        raise BadPassphrase(source, f"at least {MINIMUM_CHARACTERS} characters are needed")
+    return Passphrase(text)

@@ -1,0 +1,135 @@
+"""What a hospital must keep secret for one federation: key shares by epoch, seeds by session."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from participant.errors import BadSession, DamagedFile, SeedForgotten
+from participant.files import delete, entries, exists, make_folder, replace, sweep
+from participant.passphrase import Passphrase
+from participant.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
+
+SEED_BYTES = 32
+_SESSION = re.compile(r"(?P<kind>[a-z]+)/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63})")
+_KEY_SHARE = re.compile(r"key-share-(0|[1-9][0-9]{0,8})\.sealed")
+
+
+@dataclass(frozen=True)
+class KeyShareRecord:
+    """A member's key share of one epoch, as the bytes that the protocol made of it."""
+
+    federation: bytes
+    member: int
+    epoch: int
+    payload: bytes
+
+    def __repr__(self) -> str:
+        return f"KeyShareRecord(member={self.member}, epoch={self.epoch}, payload=<secret>)"
+
+
+@dataclass(frozen=True)
+class Vault:
+    """The sealed files of one member (1..n) of one federation (digest of its terms).
+
+    Every file is sealed by itself, so each costs one derivation of a key (about 0.1 s) to write or
+    to open. The data folder's lock must be held while anything is written.
+    """
+
+    folder: Path
+    federation: bytes
+    member: int
+    cost: Argon2Cost = DEFAULT_COST
+
+    def __post_init__(self) -> None:
+        make_folder(self.folder)
+        sweep(self.folder)
+
+    def store_key_share(self, epoch: int, payload: bytes, passphrase: Passphrase) -> None:
+        """Durably store the key share of an epoch; raises FileExists if there is one already."""
+        seal(
+            self._key_share_path(epoch),
+            self._purpose("key share", epoch=epoch),
+            payload,
+            passphrase,
+            self.cost,
+        )
+
+    def key_share(self, epoch: int, passphrase: Passphrase) -> KeyShareRecord:
+        """The key share of an epoch; raises what ``sealed_file.unseal`` raises."""
+        payload = unseal(
+            self._key_share_path(epoch),
+            self._purpose("key share", epoch=epoch),
+            passphrase,
+            f"key share of epoch {epoch}",
+        )
+        return KeyShareRecord(self.federation, self.member, epoch, payload)
+
+    def epochs(self) -> list[int]:
+        """The epochs of which a key share is stored, ascending; needs no passphrase."""
+        matches = (_KEY_SHARE.fullmatch(path.name) for path in entries(self.folder))
+        return sorted(int(match[1]) for match in matches if match)
+
+    def new_seed(self, session: str, passphrase: Passphrase) -> bytes:
+        """32 fresh random bytes for a session, durable before they are returned.
+
+        Raises FileExists if the session has a seed (it is to go on with that one), SeedForgotten
+        if it had one, BadSession on a name the vault has no place for.
+        """
+        self._check_not_forgotten(session)
+        seed = secrets.token_bytes(SEED_BYTES)
+        seal(self._seed_path(session), self._seed_purpose(session), seed, passphrase, self.cost)
+        return seed
+
+    def has_seed(self, session: str) -> bool:
+        """Whether the session has a seed to go on with; needs no passphrase."""
+        return exists(self._seed_path(session)) and not exists(self._tombstone(session))
+
+    def seed(self, session: str, passphrase: Passphrase) -> bytes:
+        """The seed of a session, the same each time; never makes one.
+
+        Raises SeedForgotten, and what ``sealed_file.unseal`` raises.
+        """
+        self._check_not_forgotten(session)
+        path = self._seed_path(session)
+        seed = unseal(path, self._seed_purpose(session), passphrase, f"seed of {session}")
+        if len(seed) != SEED_BYTES:
+            raise DamagedFile(path, f"a seed of {len(seed)} bytes")
+        return seed
+
+    def forget_seed(self, session: str) -> None:
+        """Destroy a session's seed for good, whether or not there was one.
+
+        The mark that it is gone is durable first: a session must never be given a second seed.
+        """
+        replace(self._tombstone(session), b"")
+        delete(self._seed_path(session))
+
+    def _check_not_forgotten(self, session: str) -> None:
+        if exists(self._tombstone(session)):
+            raise SeedForgotten(session)
+
+    def _purpose(self, kind: str, epoch: int = 0, session: str = "") -> SealedFor:
+        return SealedFor(kind, self.federation.hex(), epoch, self.member, session)
+
+    def _seed_purpose(self, session: str) -> SealedFor:
+        return self._purpose("seed", session=session)
+
+    def _key_share_path(self, epoch: int) -> Path:
+        return self.folder / f"key-share-{epoch}.sealed"
+
+    def _seed_path(self, session: str) -> Path:
+        return self.folder / f"{_file_stem(session)}.seed.sealed"
+
+    def _tombstone(self, session: str) -> Path:
+        return self.folder / f"{_file_stem(session)}.seed.forgotten"
+
+
+def _file_stem(session: str) -> str:
+    """A session's name as a file's; a kind has no ``-``, so different sessions never meet."""
+    match = _SESSION.fullmatch(session)
+    if match is None:
+        raise BadSession(session)
+    return f"{match['kind']}-{match['name']}"
