@@ -35,3 +35,81 @@ class BadCombination(KeyshareError):
     def __init__(self, members: list[int]) -> None:
         super().__init__(f"the partial decryptions of members {members} do not fit together")
         self.members = members
+
+
+class BadQuantisation(KeyshareError):
+    """A field of the quantisation outside its range."""
+
+    def __init__(self, field: str, value: float) -> None:
+        super().__init__(f"quantisation {field} = {value}")
+        self.field, self.value = field, value
+
+
+class BadUpdate(KeyshareError):
+    """An update that can't be quantised; ``index`` is the first bad entry, if one entry is bad."""
+
+    def __init__(self, index: int | None, kind: str) -> None:
+        super().__init__(kind if index is None else f"{kind} at index {index}")
+        self.index, self.kind = index, kind
+
+
+class BadExamples(KeyshareError):
+    """A number of examples outside the range in which it has a weight between 0 and 1."""
+
+    def __init__(self, num_examples: int, least: int, most: int) -> None:
+        super().__init__(f"{num_examples} examples, allowed: {least} to {most}")
+        self.num_examples, self.least, self.most = num_examples, least, most
+
+
+class CorruptSum(KeyshareError):
+    """A decrypted sum that no set of honest contributions gives."""
+
+    def __init__(self, reason: str, position: int | None = None) -> None:
+        super().__init__(reason if position is None else f"{reason} at position {position}")
+        self.reason, self.position = reason, position
+
+
+class ValueTooLarge(KeyshareError):
+    """A value that does not fit in its slot (the value itself is secret)."""
+
+    def __init__(self, index: int, value_bits: int) -> None:
+        super().__init__(f"the value at index {index} is not within 0 to 2^{value_bits} - 1")
+        self.index, self.value_bits = index, value_bits
+
+
+class BadPlaintext(KeyshareError):
+    """A plaintext outside [0, N) (the plaintext itself is secret)."""
+
+    def __init__(self) -> None:
+        super().__init__("the plaintext is not within 0 to N - 1")
+
+
+class BadCiphertext(KeyshareError):
+    """A number that is not a unit modulo N²; ``position`` counts from 0 in a sum."""
+
+    def __init__(self, reason: str, position: int | None = None) -> None:
+        super().__init__(reason if position is None else f"{reason} at position {position}")
+        self.reason, self.position = reason, position
+
+
+class EmptySum(KeyshareError):
+    """A sum over no contributions."""
+
+    def __init__(self) -> None:
+        super().__init__("a sum needs at least one ciphertext")
+
+
+class BadExponent(KeyshareError):
+    """An exponent of an encrypted number, or a spread of exponents, out of range."""
+
+    def __init__(self, exponent: int, limit: int, kind: str) -> None:
+        super().__init__(f"{kind} {exponent}, limit {limit}")
+        self.exponent, self.limit, self.kind = exponent, limit, kind
+
+
+class StatisticOverflow(KeyshareError):
+    """A decrypted statistic too large for its key or for a float."""
+
+    def __init__(self, exponent: int) -> None:
+        super().__init__(f"the sum with exponent {exponent} overflowed")
+        self.exponent = exponent

@@ -8,7 +8,7 @@ from typing import Self
 import gmpy2
 from gmpy2 import mpz
 
-_BLOCK_BYTES = 8_192
+_BLOCK_BYTES = 1_088  # eight blocks of the sponge
 _SLACK_BITS = 128  # extra bits before a reduction, so that the bias is below 2^-128
 
 

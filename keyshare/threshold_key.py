@@ -47,6 +47,12 @@ class KeyShape:
     coefficient_bound: mpz  # of the integer polynomials of ΔR_i
     field: mpz  # prime above every θ'
 
+    @property
+    def blind_share_bound(self) -> mpz:
+        """Above every point of an honest dealer's integer polynomial."""
+        top = sum((mpz(self.n_members) ** k for k in range(1, self.quorum)), mpz(0))
+        return self.delta * self.blind_bound + self.coefficient_bound * top
+
 
 def key_shape(n: mpz, n_members: int, quorum: int) -> KeyShape:
     """Raises BadParameters unless 2 <= quorum <= n_members."""

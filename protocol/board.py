@@ -1,0 +1,186 @@
+"""The board: an append-only chain of signed posts, the same for everyone or visibly forked.
+
+A post names the head that its sender had seen; the aggregator gives it a position. Entry hash =
+H(position, previous entry hash, time, signed post). Two boards that differ in one entry have
+different heads from there on, and part for good at the first post that crosses.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Meta
+
+from protocol.encoding import Message, decode, digest, encode
+from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
+from protocol.messages import (
+    MAX_POST_BYTES,
+    Attachment,
+    Body,
+    Count,
+    Digest,
+    Index,
+    Session,
+    Signature,
+    attachments_of,
+    belongs,
+)
+from protocol.signing import sign, verify
+from protocol.terms import Terms
+
+MAX_ENTRY_BYTES = MAX_POST_BYTES + 1_024
+
+
+class Head(NamedTuple):
+    """Position of the last entry (0: none yet) and its hash."""
+
+    position: int
+    hash: bytes
+
+
+class Post(Message):
+    """One statement by one sender, number ``sequence`` of its posts in the session."""
+
+    federation: Digest
+    session: Session
+    sender: Index
+    sequence: Count
+    seen_position: Count
+    seen: Digest
+    body: Body
+
+
+class SignedPost(Message):
+    """An encoded Post and its Ed25519 signature."""
+
+    post: Annotated[bytes, Meta(max_length=MAX_POST_BYTES)]
+    signature: Signature
+
+    @property
+    def digest(self) -> bytes:
+        """The name of the post: a hash of what was signed."""
+        return digest("quorate/post", self.post)
+
+
+class Entry(Message):
+    """A post with its place on the board; ``time_ms`` is the aggregator's clock, for people."""
+
+    position: Count
+    previous: Digest
+    time_ms: Count
+    post: SignedPost
+
+    @property
+    def hash(self) -> bytes:
+        """The head of the board after this entry."""
+        return digest("quorate/entry", encode(self))
+
+
+class Posted(NamedTuple):
+    """A verified entry, opened."""
+
+    position: int
+    hash: bytes
+    time_ms: int
+    post: Post
+    digest: bytes
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """All attachments of the post."""
+        return attachments_of(self.post.body)
+
+
+def sign_post(post: Post, key: Ed25519PrivateKey) -> SignedPost:
+    """The post, signed by its sender."""
+    data = encode(post)
+    return SignedPost(data, sign(key, "quorate/post signature", data))
+
+
+class Board:
+    """What one party has seen of the board; every entry is verified before it counts."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._federation = terms.federation
+        self._hashes = [digest("quorate/genesis", self._federation)]
+        self._counts: dict[tuple[str, int], int] = {}
+        self._last_seen: dict[int, int] = {}
+        self.entries: list[Posted] = []
+
+    @property
+    def head(self) -> Head:
+        """The last entry."""
+        return Head(len(self.entries), self._hashes[-1])
+
+    def hash_at(self, position: int) -> bytes | None:
+        """The hash of the entry at a position, None beyond the head; 0 is the empty board."""
+        return self._hashes[position] if 0 <= position < len(self._hashes) else None
+
+    def count(self, session: str, sender: int) -> int:
+        """How many posts a sender has made in a session: its next sequence number."""
+        return self._counts.get((session, sender), 0)
+
+    def open(self, signed: SignedPost) -> Post:
+        """The post inside; raises BadEntry, naming the sender, unless it may come next."""
+        position = len(self.entries) + 1
+        try:
+            post = decode(signed.post, Post, "post", MAX_POST_BYTES)
+        except Malformed as error:
+            raise BadEntry(position, 0, error.reason) from None
+        if post.federation != self._federation:
+            raise BadEntry(position, post.sender, "it belongs to another federation")
+        try:
+            key = self._terms.key_of(post.sender)
+            verify(
+                key, signed.signature, post.sender, "quorate/post signature", signed.post
+            )
+        except BadTerms:
+            raise BadEntry(position, post.sender, "its sender is not a member") from None
+        except BadSignature:
+            raise BadEntry(position, post.sender, "its signature does not fit") from None
+        if not belongs(post.session, post.sender, post.body):
+            raise BadEntry(position, post.sender, "its sender may not say this here")
+        self._check_order(post, position)
+        return post
+
+    def _check_order(self, post: Post, position: int) -> None:
+        expected = self.count(post.session, post.sender)
+        if post.sequence != expected:
+            raise BadEntry(
+                position, post.sender,
+                f"number {post.sequence} of its sender in {post.session}, due is {expected}",
+            )
+        if self.hash_at(post.seen_position) != post.seen:
+            raise Fork(post.seen_position, f"sender {post.sender} saw another entry there")
+        if post.seen_position < self._last_seen.get(post.sender, 0):
+            raise BadEntry(position, post.sender, "it saw less than its sender's last post")
+
+    def extend(self, signed: SignedPost, time_ms: int) -> Entry:
+        """The entry that would put a post on the board; raises as ``open`` does."""
+        self.open(signed)
+        return Entry(len(self.entries) + 1, self._hashes[-1], time_ms, signed)
+
+    def append(self, entry: Entry) -> Posted:
+        """Verify and keep the next entry. Raises Fork or BadEntry, and keeps nothing then."""
+        if entry.position != len(self.entries) + 1:
+            raise Fork(entry.position, f"the next entry is number {len(self.entries) + 1}")
+        if entry.previous != self._hashes[-1]:
+            raise Fork(entry.position, "it does not follow the entries seen before")
+        post = self.open(entry.post)
+        posted = Posted(entry.position, entry.hash, entry.time_ms, post, entry.post.digest)
+        self.entries.append(posted)
+        self._hashes.append(posted.hash)
+        self._counts[post.session, post.sender] = post.sequence + 1
+        self._last_seen[post.sender] = post.seen_position
+        return posted
+
+    def session(self, name: str) -> list[Posted]:
+        """The entries of one session, in order."""
+        return [posted for posted in self.entries if posted.post.session == name]
+
+
+def decode_entry(data: bytes) -> Entry:
+    """An entry from its bytes; raises Malformed."""
+    return decode(data, Entry, "entry", MAX_ENTRY_BYTES)

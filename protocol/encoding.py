@@ -1,0 +1,72 @@
+"""One canonical encoding for everything that is signed, hashed, sent or stored.
+
+Structs are msgpack arrays of their fields in order, after a tag where a union needs one. There are
+no maps and no optional forms, so equal values have equal bytes; decoding re-encodes and compares,
+which refuses every other spelling.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import msgspec
+from gmpy2 import mpz
+
+from protocol.errors import Malformed
+
+T = TypeVar("T")
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Base of everything that is said: immutable, positional, no unknown fields."""
+
+
+def encode(message: Any) -> bytes:
+    """Canonical bytes of a message."""
+    return msgspec.msgpack.encode(message)
+
+
+def decode(data: bytes, kind: type[T], what: str, limit: int) -> T:
+    """The message in ``data``; raises Malformed if longer than ``limit`` bytes or not canonical."""
+    if len(data) > limit:
+        raise Malformed(what, f"{len(data)} bytes, at most {limit} are allowed")
+    try:
+        message = msgspec.msgpack.decode(data, type=kind, strict=True)
+    except (msgspec.DecodeError, RecursionError, OverflowError, UnicodeDecodeError) as error:
+        raise Malformed(what, str(error)) from None
+    if encode(message) != data:
+        raise Malformed(what, "not in canonical form")
+    return message
+
+
+def digest(domain: str, *parts: bytes) -> bytes:
+    """SHA-256 over a domain and byte strings, each preceded by its length in 8 bytes."""
+    state = hashlib.sha256()
+    for part in (domain.encode(), *parts):
+        state.update(len(part).to_bytes(8, "big"))
+        state.update(part)
+    return state.digest()
+
+
+def pack_numbers(values: Iterable[mpz], width: int) -> bytes:
+    """Numbers of at most ``width`` bytes each, big-endian, one after the other."""
+    return b"".join(int(value).to_bytes(width, "big") for value in values)
+
+
+def unpack_numbers(data: bytes, width: int, count: int, bound: mpz, what: str) -> list[mpz]:
+    """``count`` numbers in [0, bound); raises Malformed on another length or a larger number."""
+    if len(data) != width * count:
+        raise Malformed(what, f"{len(data)} bytes instead of {count} numbers of {width} bytes")
+    numbers = [
+        mpz(int.from_bytes(data[k : k + width], "big")) for k in range(0, len(data), width)
+    ]
+    if any(number >= bound for number in numbers):
+        raise Malformed(what, "a number is out of range")
+    return numbers
+
+
+def width_of(bound: mpz) -> int:
+    """Bytes that hold every number below ``bound``."""
+    return (int(bound - 1).bit_length() + 7) // 8

@@ -1,0 +1,143 @@
+"""What a ceremony leaves behind: the public epoch, and each member's secret part of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated
+
+import gmpy2
+from gmpy2 import mpz
+from msgspec import Meta
+
+from keyshare.errors import KeyshareError
+from keyshare.threshold_key import JointKey, KeyShare, verification_key
+from protocol.board import Posted
+from protocol.encoding import Message, decode, digest, encode
+from protocol.errors import Malformed
+from protocol.messages import Certificate
+from protocol.sealing import check_public
+from protocol.terms import Terms
+
+MAX_EPOCH_BYTES = 128 << 10
+
+Number = Annotated[bytes, Meta(max_length=1_024)]
+
+
+class Epoch(Message):
+    """The public result of ceremony ``number``; its digest is bound into every round.
+
+    Numbers are big-endian bytes without leading zeros; lists are in roster order.
+    """
+
+    federation: bytes
+    number: int
+    quorum: int
+    n: Number
+    theta: Number
+    verification_base: Number
+    verification_keys: tuple[Number, ...]
+    sealing_keys: tuple[bytes, ...]
+
+    @property
+    def digest(self) -> bytes:
+        """The epoch's identity: 32 bytes."""
+        return digest("quorate/epoch", encode(self))
+
+    def joint_key(self) -> JointKey:
+        """The key as the mathematics wants it."""
+        return JointKey(
+            to_number(self.n),
+            to_number(self.theta),
+            len(self.verification_keys),
+            self.quorum,
+            to_number(self.verification_base),
+            tuple(to_number(key) for key in self.verification_keys),
+        )
+
+
+class EpochSecret(Message):
+    """What a member keeps in its vault for an epoch."""
+
+    epoch: bytes
+    index: int
+    negative: bool
+    share: bytes
+    sealing_seed: bytes
+
+    def __repr__(self) -> str:
+        return f"EpochSecret(index={self.index}, <secret>)"
+
+    def key_share(self) -> KeyShare:
+        """The member's f_i."""
+        value = to_number(self.share)
+        return KeyShare(self.index, -value if self.negative else value)
+
+
+def epoch_secret(epoch: Epoch, share: KeyShare, sealing_seed: bytes) -> EpochSecret:
+    """The vault's content for a finished ceremony."""
+    magnitude = to_bytes(abs(share.value))
+    return EpochSecret(encode(epoch), share.index, share.value < 0, magnitude, sealing_seed)
+
+
+def read_epoch(data: bytes, terms: Terms) -> Epoch:
+    """An epoch of this federation; raises Malformed on anything out of range."""
+    epoch = decode(data, Epoch, "epoch", MAX_EPOCH_BYTES)
+    n = to_number(epoch.n)
+    square = n * n
+    numbers = [epoch.theta, epoch.verification_base, *epoch.verification_keys]
+    checks = (
+        ("federation", epoch.federation == terms.federation),
+        ("quorum", epoch.quorum == terms.quorum),
+        ("number", epoch.number >= 1),
+        ("modulus", n.bit_length() == terms.key_bits and n % 4 == 1),
+        ("keys", len(epoch.verification_keys) == len(epoch.sealing_keys) == terms.n_members),
+        ("theta", 0 < to_number(epoch.theta) < n),
+        ("spelling", all(to_bytes(to_number(data)) == data for data in [epoch.n, *numbers])),
+        ("units", all(0 < (v := to_number(d)) < square and gmpy2.gcd(v, n) == 1 for d in numbers)),
+    )
+    for what, holds in checks:
+        if not holds:
+            raise Malformed("epoch", f"its {what} does not fit the terms")
+    for key in epoch.sealing_keys:
+        check_public(key)
+    return epoch
+
+
+def read_secret(data: bytes, terms: Terms, index: int) -> tuple[Epoch, EpochSecret]:
+    """A vault's content, checked: the share fits its own verification key. Raises Malformed."""
+    secret = decode(data, EpochSecret, "key share", 2 * MAX_EPOCH_BYTES)
+    epoch = read_epoch(secret.epoch, terms)
+    key = epoch.joint_key()
+    try:
+        found = verification_key(key.verification_base, secret.key_share(), key.delta, key.n)
+    except (KeyshareError, ZeroDivisionError, ValueError):
+        raise Malformed("key share", "it is damaged") from None
+    if secret.index != index or found != key.verification_keys[index - 1]:
+        raise Malformed("key share", "it does not fit this member's verification key")
+    return epoch, secret
+
+
+def epoch_of(entries: Sequence[Posted], terms: Terms) -> Epoch | None:
+    """The newest epoch that all members certified alike, None if there is none yet."""
+    certified: Counter[tuple[str, bytes, bytes]] = Counter()
+    newest: Epoch | None = None
+    for posted in entries:
+        body = posted.post.body
+        if not isinstance(body, Certificate):
+            continue
+        found = (posted.post.session, body.transcript, body.epoch)
+        certified[found] += 1
+        if certified[found] == terms.n_members:
+            newest = read_epoch(body.epoch, terms)
+    return newest
+
+
+def to_bytes(value: mpz) -> bytes:
+    """A non-negative number in big-endian bytes without leading zeros."""
+    return int(value).to_bytes((value.bit_length() + 7) // 8, "big")
+
+
+def to_number(data: bytes) -> mpz:
+    """The inverse of ``to_bytes``."""
+    return mpz(int.from_bytes(data, "big"))

@@ -1,0 +1,77 @@
+"""What can be wrong with what was said; every error carries who and what as fields."""
+
+
+class ProtocolError(Exception):
+    """Base of all errors of this package."""
+
+
+class Malformed(ProtocolError):
+    """Bytes that do not decode to the expected message."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what}: {reason}")
+        self.what, self.reason = what, reason
+
+
+class BadTerms(ProtocolError):
+    """Terms that no federation can have; ``field`` as written in the file."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field, self.reason = field, reason
+
+
+class UnsignedTerms(ProtocolError):
+    """Members whose signature under the terms is missing or does not fit them."""
+
+    def __init__(self, missing: list[str], wrong: list[str]) -> None:
+        super().__init__(f"missing: {missing}, wrong: {wrong}")
+        self.missing, self.wrong = missing, wrong
+
+
+class BadSignature(ProtocolError):
+    """A signature that does not fit; ``sender`` is who should have made it."""
+
+    def __init__(self, sender: int, what: str) -> None:
+        super().__init__(f"signature of sender {sender} under {what} does not fit")
+        self.sender, self.what = sender, what
+
+
+class BadSeal(ProtocolError):
+    """A sealed payload that this member cannot open."""
+
+    def __init__(self, sender: int, what: str) -> None:
+        super().__init__(f"{what} sealed by sender {sender} does not open")
+        self.sender, self.what = sender, what
+
+
+class Fork(ProtocolError):
+    """Two boards: what the aggregator shows now contradicts what was seen before."""
+
+    def __init__(self, position: int, reason: str) -> None:
+        super().__init__(f"entry {position}: {reason}")
+        self.position, self.reason = position, reason
+
+
+class BadEntry(ProtocolError):
+    """An entry that breaks a rule of the board; ``sender`` wrote the post inside."""
+
+    def __init__(self, position: int, sender: int, reason: str) -> None:
+        super().__init__(f"entry {position} by sender {sender}: {reason}")
+        self.position, self.sender, self.reason = position, sender, reason
+
+
+class CeremonyFailed(ProtocolError):
+    """A ceremony that must not go on; ``culprit`` is a member's index, 0 for nobody in particular."""
+
+    def __init__(self, culprit: int, step: str, reason: str) -> None:
+        super().__init__(f"step {step}, member {culprit}: {reason}")
+        self.culprit, self.step, self.reason = culprit, step, reason
+
+
+class Refused(ProtocolError):
+    """A decryption that this hospital does not help with."""
+
+    def __init__(self, round_name: str, rule: str, member: int, reason: str) -> None:
+        super().__init__(f"round {round_name}, rule {rule}, member {member}: {reason}")
+        self.round_name, self.rule, self.member, self.reason = round_name, rule, member, reason

@@ -1,0 +1,156 @@
+"""The steps that turn the winner's factors into a joint key with a share for everyone.
+
+Sources are those of ``keyshare.threshold_key``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gmpy2 import mpz
+
+from keyshare import threshold_key as tk
+from keyshare.errors import KeyshareError
+from keyshare.partial_decryption import combine, partial_decryption, trial_ciphertext
+from keyshare.shamir import deal, deal_integer, lagrange
+from protocol.ceremony_run import CeremonyRun, StepId, StepKind, add_rows, read
+from protocol.encoding import pack_numbers, width_of
+from protocol.epoch import Epoch, to_bytes
+from protocol.errors import CeremonyFailed
+
+Payloads = Mapping[int, bytes]
+
+
+# ── dealing: shares of φ, of its mask β, and of the blind Δ·R ──
+
+
+def deal_key(run: CeremonyRun, step: StepId) -> dict[int, bytes]:
+    n, shape = run.modulus(step.part), _key_shape(run, step)
+    stream = run.stream("key", step.batch, step.part)
+    members, degree = run.terms.n_members, run.shape.degree
+    phi = tk.phi_share(run.index, n, *run.factors(step.part)) % shape.field
+    beta = stream.below(shape.mask_bound)
+    blind = shape.delta * stream.below(shape.blind_bound)
+    rows = zip(
+        deal(phi, degree, members, shape.field, stream),
+        deal(beta, degree, members, shape.field, stream),
+        deal_integer(blind, shape.quorum - 1, members, shape.coefficient_bound, stream),
+        strict=True,
+    )
+    width, blind_width = width_of(shape.field), width_of(shape.blind_share_bound)
+    return {
+        j: pack_numbers(row[:2], width) + pack_numbers(row[2:], blind_width)
+        for j, row in zip(run.everyone, rows, strict=True)
+    }
+
+
+def finish_dealing(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
+    shape = run.key_shape = _key_shape(run, step)
+    split = 2 * width_of(shape.field)
+    heads = {i: payload[:split] for i, payload in private.items()}
+    tails = {i: payload[split:] for i, payload in private.items()}
+    run.phi_point, run.beta_point = add_rows(read(heads, shape.field, 2, step), shape.field)
+    blinds = read(tails, shape.blind_share_bound, 1, step)
+    run.blind_point = sum((row[0] for row in blinds.values()), mpz(0))
+    return StepId("theta", step.batch, step.part)
+
+
+def _key_shape(run: CeremonyRun, step: StepId) -> tk.KeyShape:
+    return tk.key_shape(run.modulus(step.part), run.terms.n_members, run.terms.quorum)
+
+
+# ── theta: θ' opened under a sharing of zero ──
+
+
+def open_theta(run: CeremonyRun, step: StepId) -> bytes:
+    shape = _key_shape(run, step)
+    weight = lagrange(run.everyone, shape.field)[run.index]
+    zero = run.zero("theta", step.batch, step.part)(shape.field)
+    opened = tk.theta_share(
+        weight, run.phi_point, run.beta_point, run.blind_point, zero, shape
+    )
+    return pack_numbers([opened], width_of(shape.field))
+
+
+def finish_theta(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
+    shape = _key_shape(run, step)
+    (theta_prime,) = add_rows(read(public, shape.field, 1, step), shape.field)
+    run.theta_prime = theta_prime
+    run.share = tk.key_share(run.index, theta_prime, run.blind_point, shape.n)
+    return StepId("trial", step.batch, step.part)
+
+
+# ── trial: verification keys, and a first decryption by every quorum that it takes ──
+
+
+def try_share(run: CeremonyRun, step: StepId) -> bytes:
+    key = _joint_key(run, step, ())
+    assert run.share is not None
+    _, ciphertext = trial_ciphertext(key.n, run.context)
+    values = (
+        tk.verification_key(key.verification_base, run.share, key.delta, key.n),
+        partial_decryption(ciphertext, run.share, key),
+    )
+    return pack_numbers(values, width_of(key.n**2))
+
+
+def finish_trial(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
+    n = run.modulus(step.part)
+    rows = read(public, n * n, 2, step)
+    key = _joint_key(run, step, tuple(rows[i][0] for i in run.everyone))
+    partials = {i: row[1] for i, row in rows.items()}
+    if wrong := list(_failing_quorums(run, key, partials)):
+        culprit = _culprit(wrong, run)
+        raise CeremonyFailed(culprit, step.name, f"quorums {wrong} do not decrypt the trial")
+    run.epoch = Epoch(
+        run.terms.federation,
+        int(run.session.partition("/")[2]),
+        key.quorum,
+        to_bytes(key.n),
+        to_bytes(key.theta),
+        to_bytes(key.verification_base),
+        tuple(to_bytes(value) for value in key.verification_keys),
+        tuple(run.sealing_keys[i] for i in run.everyone),
+    )
+    return StepId("certificate")
+
+
+def _joint_key(run: CeremonyRun, step: StepId, keys: tuple[mpz, ...]) -> tk.JointKey:
+    n = run.modulus(step.part)
+    base = tk.verification_base(n, run.context)
+    theta = run.theta_prime % n
+    return tk.JointKey(n, theta, run.terms.n_members, run.terms.quorum, base, keys)
+
+
+def _failing_quorums(
+    run: CeremonyRun, key: tk.JointKey, partials: Mapping[int, mpz]
+) -> Iterator[list[int]]:
+    """Sliding quorums whose verification keys or partial decryptions do not fit."""
+    plaintext, _ = trial_ciphertext(key.n, run.context)
+    verification = dict(enumerate(key.verification_keys, start=1))
+    expected = None
+    for members in tk.sliding_quorums(key.n_members, key.quorum):
+        try:
+            found = combine({i: partials[i] for i in members}, key)
+            constant = tk.combine_exponents(verification, members, key)
+        except (KeyshareError, ZeroDivisionError):
+            yield members
+            continue
+        expected = expected or constant
+        if found != plaintext or constant != expected:
+            yield members
+
+
+def _culprit(wrong: list[list[int]], run: CeremonyRun) -> int:
+    """The one member that all failing quorums share and no other one has, 0 if none stands out."""
+    right = [q for q in tk.sliding_quorums(run.terms.n_members, run.terms.quorum) if q not in wrong]
+    cleared = {i for members in right for i in members}
+    suspects = set(wrong[0]).intersection(*wrong) - cleared
+    return suspects.pop() if len(suspects) == 1 else 0
+
+
+STEPS = (
+    StepKind("dealing", finish_dealing, private=deal_key),
+    StepKind("theta", finish_theta, public=open_theta),
+    StepKind("trial", finish_trial, public=try_share),
+)

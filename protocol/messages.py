@@ -1,0 +1,183 @@
+"""The bodies of posts: everything that is ever said on the board."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from protocol.encoding import Message, digest
+
+MAX_INLINE_BYTES = 4_096  # a payload up to this size travels in the post, a larger one as a blob
+MAX_BLOB_BYTES = 64 << 20
+MAX_POST_BYTES = 256 << 10
+MAX_ATTACHMENTS = 16
+
+Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
+Index = Annotated[int, Meta(ge=0, le=MAX_ATTACHMENTS)]
+Count = Annotated[int, Meta(ge=0, lt=1 << 48)]
+Session = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[a-z]+/[A-Za-z0-9._-]+$")]
+Text = Annotated[str, Meta(max_length=500)]
+
+
+class Attachment(Message):
+    """A payload: in the post itself, or named by hash. ``to`` is 0 for all, or one member."""
+
+    to: Index
+    size: Annotated[int, Meta(ge=0, le=MAX_BLOB_BYTES)]
+    digest: Digest
+    data: Annotated[bytes, Meta(max_length=MAX_INLINE_BYTES)]
+
+    @property
+    def is_blob(self) -> bool:
+        """Whether the payload lies in the blob store instead of in the post."""
+        return self.size > MAX_INLINE_BYTES
+
+
+def attach(payload: bytes, to: int = 0) -> Attachment:
+    """The attachment of a payload; its blob, if it needs one, is the payload itself."""
+    inline = payload if len(payload) <= MAX_INLINE_BYTES else b""
+    return Attachment(to, len(payload), blob_name(payload), inline)
+
+
+def blob_name(payload: bytes) -> bytes:
+    """The name of a blob: its SHA-256 with a domain."""
+    return digest("quorate/blob", payload)
+
+
+Attachments = Annotated[tuple[Attachment, ...], Meta(max_length=MAX_ATTACHMENTS)]
+
+
+class Join(Message, tag="join"):
+    """Ceremony: I am here; payloads for me are sealed to this key."""
+
+    sealing_key: Annotated[bytes, Meta(max_length=2_048)]
+
+
+class Step(Message, tag="step"):
+    """Ceremony: one step's values, for all (``to`` 0) or sealed to one member each.
+
+    ``part`` is the level of a reduction, or the candidate that a step is about.
+    """
+
+    step: Annotated[str, Meta(max_length=32)]
+    batch: Count
+    part: Count
+    attachments: Attachments
+
+
+class Certificate(Message, tag="certificate"):
+    """Ceremony: I saw this transcript and hold a checked share of this key (an encoded Epoch)."""
+
+    transcript: Digest
+    epoch: Annotated[bytes, Meta(max_length=128 << 10)]
+
+
+class Abort(Message, tag="abort"):
+    """Ceremony: I stop here, because of ``culprit`` (0: nobody in particular)."""
+
+    culprit: Index
+    step: Annotated[str, Meta(max_length=32)]
+    reason: Text
+
+
+class Request(Message, tag="request"):
+    """A member asks for a statistic round of ``length`` numbers."""
+
+    length: Annotated[int, Meta(ge=1, le=100_000)]
+
+
+class Opening(Message, tag="opening"):
+    """The aggregator opens a round: model to start from (zeros for a statistic) and length."""
+
+    kind: Literal["training", "statistic"]
+    epoch: Digest
+    model: Digest
+    length: Annotated[int, Meta(ge=1, le=10_000_000)]
+
+
+class Contribution(Message, tag="contribution"):
+    """A member's encrypted values (an encoded Ciphertexts), bound to the round's opening."""
+
+    opening: Digest
+    ciphertexts: Attachment
+
+
+class Ciphertexts(Message):
+    """Payload of a contribution or a sum: fixed-width numbers below N², and phe's exponents."""
+
+    exponents: tuple[int, ...]
+    numbers: bytes
+
+
+class Contributor(Message):
+    """A member, and the digest of the post that holds its contribution."""
+
+    member: Index
+    contribution: Digest
+
+
+class Closing(Message, tag="closing"):
+    """The aggregator closes a round: whose contributions are in the sum, and the sum."""
+
+    contributors: Annotated[tuple[Contributor, ...], Meta(max_length=MAX_ATTACHMENTS)]
+    total: Attachment
+
+
+class SetLock(Message, tag="lock"):
+    """A member would help to decrypt this set, and no other one, in this round."""
+
+    chosen: Digest
+
+
+class Partial(Message, tag="partial"):
+    """A member's partial decryptions of a locked set, sealed to each member."""
+
+    chosen: Digest
+    attachments: Attachments
+
+
+class Refusal(Message, tag="refusal"):
+    """A member does not help with this round's decryption, and why."""
+
+    rule: Annotated[str, Meta(max_length=32)]
+    member: Index
+    reason: Text
+
+
+class Statement(Message, tag="statement"):
+    """The digest and length of what a member holds after this round; all must agree."""
+
+    result: Digest
+    length: Count
+
+
+Body = (
+    Join | Step | Certificate | Abort | Request | Opening | Contribution | Closing
+    | SetLock | Partial | Refusal | Statement
+)
+
+_BY_AGGREGATOR = (Opening, Closing)
+_IN_CEREMONY = (Join, Step, Certificate, Abort)
+
+
+def belongs(session: str, sender: int, body: Body) -> bool:
+    """Whether this sender may say this in that session."""
+    kind, _, name = session.partition("/")
+    if isinstance(body, _BY_AGGREGATOR) != (sender == 0):
+        return False
+    if isinstance(body, _IN_CEREMONY):
+        return kind == "ceremony" and name.isdigit()
+    if isinstance(body, Request):
+        return kind == "statistic"
+    return (kind == "round" and name.isdigit()) or kind == "statistic"
+
+
+def attachments_of(body: Body) -> tuple[Attachment, ...]:
+    """All attachments of a body."""
+    if isinstance(body, Step | Partial):
+        return body.attachments
+    if isinstance(body, Contribution):
+        return (body.ciphertexts,)
+    return (body.total,) if isinstance(body, Closing) else ()

@@ -1,0 +1,116 @@
+"""What the board says about one round: who contributed, what was closed, who helps to decrypt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from gmpy2 import mpz
+from numpy.typing import NDArray
+
+from keyshare.packing import unpack
+from keyshare.quantisation import average
+from keyshare.statistic import decode as decode_number
+from protocol.board import Posted
+from protocol.ciphertexts import packing_of
+from protocol.encoding import digest, encode
+from protocol.messages import (
+    Closing,
+    Contribution,
+    Opening,
+    Partial,
+    Refusal,
+    Request,
+    SetLock,
+    Statement,
+)
+from protocol.terms import Terms
+
+
+def round_session(name: str) -> str:
+    """The session of a round: a number is a training round, anything else a statistic."""
+    return f"round/{name}" if name.isdigit() else f"statistic/{name}"
+
+
+def round_name(session: str) -> str:
+    """The name of a session's round."""
+    return session.partition("/")[2]
+
+
+def is_round(session: str) -> bool:
+    """Whether a session is a round."""
+    return session.partition("/")[0] in ("round", "statistic")
+
+
+@dataclass
+class RoundView:
+    """A round as its entries tell it; of everything that may be said once, the first counts."""
+
+    session: str
+    requests: dict[int, Posted] = field(default_factory=dict)
+    opening: Posted | None = None
+    contributions: dict[int, Posted] = field(default_factory=dict)
+    closing: Posted | None = None
+    locks: dict[int, bytes] = field(default_factory=dict)
+    partials: dict[int, Posted] = field(default_factory=dict)
+    refusals: dict[int, Refusal] = field(default_factory=dict)
+    statements: dict[int, Statement] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return round_name(self.session)
+
+    def receive(self, posted: Posted) -> None:
+        """Take note of an entry of this session."""
+        body, sender = posted.post.body, posted.post.sender
+        if isinstance(body, Opening):
+            self.opening = self.opening or posted
+        elif isinstance(body, Closing):
+            self.closing = self.closing or posted
+        elif isinstance(body, Request):
+            self.requests.setdefault(sender, posted)
+        elif isinstance(body, Contribution):
+            if self.closing is None:
+                self.contributions.setdefault(sender, posted)
+        elif isinstance(body, SetLock):
+            self.locks.setdefault(sender, body.chosen)
+        elif isinstance(body, Partial):
+            self.partials.setdefault(sender, posted)
+        elif isinstance(body, Refusal):
+            self.refusals.setdefault(sender, body)
+        elif isinstance(body, Statement):
+            self.statements.setdefault(sender, body)
+
+    @property
+    def terms_of_opening(self) -> Opening | None:
+        """The opening's body."""
+        body = self.opening.post.body if self.opening else None
+        return body if isinstance(body, Opening) else None
+
+    @property
+    def closed(self) -> Closing | None:
+        """The closing's body."""
+        body = self.closing.post.body if self.closing else None
+        return body if isinstance(body, Closing) else None
+
+    def chosen(self, federation: bytes) -> bytes | None:
+        """The name of the set that the closing chose: round, contributors and sum."""
+        if self.closed is None:
+            return None
+        return digest("quorate/chosen set", federation, self.session.encode(), encode(self.closed))
+
+
+def decode_training(
+    plaintexts: Sequence[mpz], length: int, contributors: int, terms: Terms
+) -> NDArray[np.float64]:
+    """The weighted average update, shape (length,); raises CorruptSum on an impossible sum."""
+    sums = unpack(plaintexts, packing_of(terms), length + 1)
+    return average(sums, contributors, terms.quantisation)
+
+
+def decode_statistic(
+    plaintexts: Sequence[mpz], exponents: Sequence[int], n: mpz
+) -> list[int | float]:
+    """The sums as ``phe`` itself would show them."""
+    return [decode_number(m, e, n) for m, e in zip(plaintexts, exponents, strict=True)]

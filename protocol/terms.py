@@ -1,0 +1,354 @@
+"""The terms of a federation: what every member signs before any cryptography.
+
+Their hash is the federation's identity and is bound into every signature and seal.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import tomli_w
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from keyshare.errors import BadParameters, BadQuantisation
+from keyshare.modulus import MAX_MEMBERS, candidate_shape
+from keyshare.quantisation import Quantisation
+from protocol.encoding import Message, digest, encode
+from protocol.errors import BadSignature, BadTerms, UnsignedTerms
+from protocol.signing import sign, verify
+
+AGGREGATOR = 0  # the aggregator's number as a sender; members are 1..n in roster order
+MAX_NAME = 64
+
+
+class Member(Message):
+    """One hospital: the name its people know, and its Ed25519 public key (32 bytes)."""
+
+    name: str
+    key: bytes
+
+
+class AggregatorAddress(Message):
+    """Where the aggregator is, its Ed25519 public key, and the SHA-256 of its TLS key (SPKI)."""
+
+    url: str
+    key: bytes
+    certificate_pin: bytes
+
+
+class RoundPolicy(Message):
+    """How rounds go; ``seconds`` is how long one waits for the last contributors."""
+
+    count: int
+    min_contributors: int
+    seconds: int
+    statistic_seconds: int
+
+
+class Terms(Message):
+    """A federation as signed by its members."""
+
+    name: str
+    members: tuple[Member, ...]
+    quorum: int
+    key_bits: int
+    allow_minority_quorum: bool
+    aggregator: AggregatorAddress
+    rounds: RoundPolicy
+    clip: float
+    precision_bits: int
+    max_examples: int
+
+    @property
+    def n_members(self) -> int:
+        return len(self.members)
+
+    @property
+    def federation(self) -> bytes:
+        """The federation's identity: 32 bytes."""
+        return digest("quorate/terms", encode(self))
+
+    @property
+    def faults(self) -> int:
+        """f: colluding members assumed by the set lock and by the minimum of contributors."""
+        return (self.n_members - 1) // 3
+
+    @property
+    def lock_threshold(self) -> int:
+        """More than (n + f)/2 members, so that two sets of one round can never both be locked."""
+        return (self.n_members + self.faults) // 2 + 1
+
+    @property
+    def quantisation(self) -> Quantisation:
+        return Quantisation(self.clip, self.precision_bits, self.max_examples)
+
+    def key_of(self, sender: int) -> bytes:
+        """Public signing key of a sender, 0 for the aggregator; raises BadTerms for no one."""
+        if sender == AGGREGATOR:
+            return self.aggregator.key
+        if 1 <= sender <= self.n_members:
+            return self.members[sender - 1].key
+        raise BadTerms("members", f"there is no member number {sender}")
+
+    def name_of(self, sender: int) -> str:
+        """A sender's name, for people."""
+        if sender == AGGREGATOR:
+            return "the aggregator"
+        known = 1 <= sender <= self.n_members
+        return self.members[sender - 1].name if known else f"member {sender}"
+
+    def index_of(self, key: bytes) -> int | None:
+        """The number of the member with this public key."""
+        return next((k for k, m in enumerate(self.members, start=1) if m.key == key), None)
+
+
+def check(terms: Terms) -> None:
+    """Raises BadTerms, naming the field, on terms that no federation can have."""
+    _check_name("federation.name", terms.name)
+    _check_members(terms)
+    n, quorum = terms.n_members, terms.quorum
+    try:
+        candidate_shape(terms.key_bits, n)
+    except BadParameters as error:
+        field = "federation.key_bits" if error.field == "key bits" else "members"
+        raise BadTerms(field, f"{error.value}; allowed: {error.allowed}") from None
+    if not 2 <= quorum <= n:
+        raise BadTerms("federation.quorum", f"{quorum}; it must be 2 to {n}, the members' number")
+    if 2 * quorum <= n and not terms.allow_minority_quorum:
+        raise BadTerms(
+            "federation.quorum",
+            f"{quorum} of {n} is not a majority, so two separate groups could each decrypt; "
+            "set allow_minority_quorum = true if all members accept that",
+        )
+    _check_rounds(terms)
+    if not terms.aggregator.url.startswith("wss://"):
+        raise BadTerms("aggregator.url", "it must begin with wss://")
+    try:
+        _ = terms.quantisation
+    except BadQuantisation as error:
+        raise BadTerms(f"quantisation.{error.field}", str(error)) from None
+
+
+def _check_name(field: str, name: str) -> None:
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
+        raise BadTerms(field, f"1 to {MAX_NAME} printable characters, no blanks at the ends")
+
+
+def _check_members(terms: Terms) -> None:
+    if not 3 <= terms.n_members <= MAX_MEMBERS:
+        raise BadTerms("members", f"{terms.n_members}; a federation has 3 to {MAX_MEMBERS}")
+    names: set[str] = set()
+    keys: dict[bytes, str] = {terms.aggregator.key: "the aggregator"}
+    for number, member in enumerate(terms.members, start=1):
+        _check_name(f"members[{number}].name", member.name)
+        if member.name in names:
+            raise BadTerms(f"members[{number}].name", f"{member.name!r} is there twice")
+        if member.key in keys:
+            raise BadTerms(
+                f"members[{number}].key", f"{member.name!r} has the key of {keys[member.key]!r}"
+            )
+        names.add(member.name)
+        keys[member.key] = member.name
+
+
+def _check_rounds(terms: Terms) -> None:
+    rounds, least = terms.rounds, terms.faults + 2
+    if not least <= rounds.min_contributors <= terms.n_members:
+        raise BadTerms(
+            "rounds.min_contributors",
+            f"{rounds.min_contributors}; with {terms.n_members} members it must be {least} "
+            f"(assumed colluders + 2) to {terms.n_members}",
+        )
+    for field, value in (
+        ("count", rounds.count),
+        ("seconds", rounds.seconds),
+        ("statistic_seconds", rounds.statistic_seconds),
+    ):
+        if value < 1:
+            raise BadTerms(f"rounds.{field}", f"{value}; it must be at least 1")
+
+
+def sign_terms(terms: Terms, key: Ed25519PrivateKey) -> bytes:
+    """A member's signature under the terms."""
+    return sign(key, "quorate/terms signature", terms.federation)
+
+
+def require_signed(terms: Terms, signatures: Mapping[str, bytes]) -> None:
+    """Raises UnsignedTerms naming the members whose signature is missing or does not fit."""
+    missing, wrong = [], []
+    for number, member in enumerate(terms.members, start=1):
+        signature = signatures.get(member.name)
+        if signature is None:
+            missing.append(member.name)
+            continue
+        try:
+            verify(member.key, signature, number, "quorate/terms signature", terms.federation)
+        except BadSignature:
+            wrong.append(member.name)
+    if missing or wrong:
+        raise UnsignedTerms(missing, wrong)
+
+
+def parse(text: str) -> tuple[Terms, dict[str, bytes]]:
+    """Terms and the signatures under them, by name, from the text of ``federation.toml``.
+
+    Raises BadTerms naming the field on anything missing, unknown, of another type or out of range.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadTerms("file", f"not TOML: {error}") from None
+    reader = _Table("", document)
+    terms = _read_terms(reader)
+    signatures: dict[str, bytes] = {}
+    for number, table in enumerate(reader.tables("signatures", optional=True), start=1):
+        name = table.text("member")
+        if name in signatures:
+            raise BadTerms(f"signatures[{number}]", f"{name!r} signed twice; keep one of the two")
+        if name not in {member.name for member in terms.members}:
+            raise BadTerms(f"signatures[{number}]", f"{name!r} is not a member")
+        signatures[name] = table.binary("signature", 64)
+        table.finish()
+    reader.finish()
+    check(terms)
+    return terms, signatures
+
+
+def _read_terms(document: _Table) -> Terms:
+    federation, aggregator = document.table("federation"), document.table("aggregator")
+    rounds, quantisation = document.table("rounds"), document.table("quantisation")
+    members = document.tables("members")
+    terms = Terms(
+        name=federation.text("name"),
+        members=tuple(Member(m.text("name"), m.binary("key", 32)) for m in members),
+        quorum=federation.number("quorum"),
+        key_bits=federation.number("key_bits"),
+        allow_minority_quorum=federation.flag("allow_minority_quorum", default=False),
+        aggregator=AggregatorAddress(
+            aggregator.text("url"),
+            aggregator.binary("key", 32),
+            aggregator.binary("certificate_pin", 32),
+        ),
+        rounds=RoundPolicy(
+            rounds.number("count"),
+            rounds.number("min_contributors"),
+            rounds.number("seconds"),
+            rounds.number("statistic_seconds"),
+        ),
+        clip=quantisation.real("clip"),
+        precision_bits=quantisation.number("bits"),
+        max_examples=quantisation.number("max_examples"),
+    )
+    for table in (federation, aggregator, rounds, quantisation, *members):
+        table.finish()
+    return terms
+
+
+def render(terms: Terms) -> str:
+    """The text of ``federation.toml``, without signatures."""
+    return tomli_w.dumps(
+        {
+            "federation": {
+                "name": terms.name,
+                "quorum": terms.quorum,
+                "key_bits": terms.key_bits,
+                "allow_minority_quorum": terms.allow_minority_quorum,
+            },
+            "aggregator": {
+                "url": terms.aggregator.url,
+                "key": encode_binary(terms.aggregator.key),
+                "certificate_pin": encode_binary(terms.aggregator.certificate_pin),
+            },
+            "rounds": {
+                "count": terms.rounds.count,
+                "min_contributors": terms.rounds.min_contributors,
+                "seconds": terms.rounds.seconds,
+                "statistic_seconds": terms.rounds.statistic_seconds,
+            },
+            "quantisation": {
+                "clip": terms.clip,
+                "bits": terms.precision_bits,
+                "max_examples": terms.max_examples,
+            },
+            "members": [{"name": m.name, "key": encode_binary(m.key)} for m in terms.members],
+        }
+    )
+
+
+def render_signature(name: str, signature: bytes) -> str:
+    """The block that a member adds at the end of ``federation.toml``."""
+    block = {"member": name, "signature": encode_binary(signature)}
+    return "\n" + tomli_w.dumps({"signatures": [block]}, multiline_strings=False)
+
+
+def encode_binary(data: bytes) -> str:
+    """Base64, URL-safe and without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class _Table:
+    """A TOML table that knows its place, for errors that name the field."""
+
+    def __init__(self, path: str, values: dict[str, Any]) -> None:
+        self._path, self._values, self._read = path, values, set[str]()
+
+    def _take(self, key: str, kind: type | tuple[type, ...], what: str) -> Any:
+        self._read.add(key)
+        value = self._values.get(key)
+        if value is None:
+            raise BadTerms(self._name(key), "it is missing")
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise BadTerms(self._name(key), f"it must be {what}")
+        return value
+
+    def _name(self, key: str) -> str:
+        return f"{self._path}.{key}" if self._path else key
+
+    def text(self, key: str) -> str:
+        return str(self._take(key, str, "text"))
+
+    def number(self, key: str) -> int:
+        value = int(self._take(key, int, "a whole number"))
+        if abs(value) >= 1 << 53:
+            raise BadTerms(self._name(key), "it is too large")
+        return value
+
+    def real(self, key: str) -> float:
+        value = float(self._take(key, (int, float), "a number"))
+        if not math.isfinite(value):
+            raise BadTerms(self._name(key), "it must be finite")
+        return value
+
+    def flag(self, key: str, default: bool) -> bool:
+        return bool(self._take(key, bool, "true or false")) if key in self._values else default
+
+    def binary(self, key: str, size: int) -> bytes:
+        text = self.text(key)
+        try:
+            data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise BadTerms(self._name(key), "it is not base64") from None
+        if len(data) != size or encode_binary(data) != text:
+            raise BadTerms(self._name(key), f"it must be {size} bytes in base64")
+        return data
+
+    def table(self, key: str) -> _Table:
+        return _Table(self._name(key), self._take(key, dict, "a table"))
+
+    def tables(self, key: str, optional: bool = False) -> list[_Table]:
+        if optional and key not in self._values:
+            return []
+        values = self._take(key, list, "a list of tables")
+        if not all(isinstance(value, dict) for value in values):
+            raise BadTerms(self._name(key), "it must be a list of tables")
+        return [_Table(f"{self._name(key)}[{k}]", v) for k, v in enumerate(values, start=1)]
+
+    def finish(self) -> None:
+        """Raises BadTerms on a key that nobody asked for."""
+        if unknown := sorted(set(self._values) - self._read):
+            raise BadTerms(self._name(unknown[0]), "it is unknown here")
