@@ -1,0 +1,214 @@
+"""A vault keeps key shares and seeds for one member of one federation, and never mixes them up."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from participant import vault as vaults
+from participant.errors import (
+    BadSession,
+    DamagedFile,
+    DiskError,
+    FileExists,
+    ForeignSeal,
+    MissingFile,
+    SeedForgotten,
+    WrongPassphrase,
+)
+from participant.passphrase import Passphrase
+from participant.sealed_file import Argon2Cost, seal
+from participant.vault import KeyShareRecord, Vault
+
+PASSPHRASE = Passphrase("correct horse")
+CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
+FEDERATION = bytes(range(32))
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    return Vault(tmp_path / "vault", FEDERATION, 2, CHEAP)
+
+
+def test_a_key_share_comes_back_with_what_it_belongs_to(vault: Vault) -> None:
+    vault.store_key_share(1, b"share", PASSPHRASE)
+    again = Vault(vault.folder, FEDERATION, 2)
+    assert again.key_share(1, PASSPHRASE) == KeyShareRecord(FEDERATION, 2, 1, b"share")
+
+
+def test_a_key_share_is_never_overwritten(vault: Vault) -> None:
+    vault.store_key_share(1, b"share", PASSPHRASE)
+    with pytest.raises(FileExists):
+        vault.store_key_share(1, b"other", PASSPHRASE)
+    assert vault.key_share(1, PASSPHRASE).payload == b"share"
+
+
+def test_epochs_are_listed_in_order_without_a_passphrase(vault: Vault) -> None:
+    assert vault.epochs() == []
+    for epoch in (10, 2, 1):
+        vault.store_key_share(epoch, b"share", PASSPHRASE)
+    vault.new_seed("round/7", PASSPHRASE)
+    assert vault.epochs() == [1, 2, 10]
+
+
+def test_a_missing_epoch_is_told(vault: Vault) -> None:
+    with pytest.raises(MissingFile) as caught:
+        vault.key_share(1, PASSPHRASE)
+    assert caught.value.what == "key share of epoch 1"
+
+
+def test_a_vault_of_another_federation_or_member_is_told(vault: Vault) -> None:
+    vault.store_key_share(1, b"share", PASSPHRASE)
+    for other, field in (
+        (Vault(vault.folder, bytes(32), 2), "federation"),
+        (Vault(vault.folder, FEDERATION, 3), "member"),
+    ):
+        with pytest.raises(ForeignSeal) as caught:
+            other.key_share(1, PASSPHRASE)
+        assert list(caught.value.differing) == [field]
+
+
+def test_a_key_share_renamed_to_another_epoch_is_told(vault: Vault) -> None:
+    vault.store_key_share(1, b"share", PASSPHRASE)
+    (vault.folder / "key-share-1.sealed").rename(vault.folder / "key-share-2.sealed")
+    with pytest.raises(ForeignSeal) as caught:
+        vault.key_share(2, PASSPHRASE)
+    assert caught.value.differing == {"epoch": (2, 1)}
+
+
+def test_a_wrong_passphrase_opens_nothing(vault: Vault) -> None:
+    vault.store_key_share(1, b"share", PASSPHRASE)
+    vault.new_seed("round/7", PASSPHRASE)
+    with pytest.raises(WrongPassphrase):
+        vault.key_share(1, Passphrase("wrong horse"))
+    with pytest.raises(WrongPassphrase):
+        vault.seed("round/7", Passphrase("wrong horse"))
+
+
+def test_a_seed_is_the_same_each_time_and_after_a_restart(vault: Vault) -> None:
+    assert not vault.has_seed("round/7")
+    seed = vault.new_seed("round/7", PASSPHRASE)
+    assert len(seed) == 32
+    assert vault.has_seed("round/7")
+    assert vault.seed("round/7", PASSPHRASE) == seed
+    assert Vault(vault.folder, FEDERATION, 2).seed("round/7", PASSPHRASE) == seed
+
+
+def test_every_session_has_a_seed_of_its_own(vault: Vault) -> None:
+    sessions = ["round/7", "round/8", "ceremony/1", "statistic/7", "statistic/a-b", "statistic/a"]
+    seeds = {vault.new_seed(session, PASSPHRASE) for session in sessions}
+    assert len(seeds) == len(sessions)
+
+
+def test_a_session_is_never_given_a_second_seed(vault: Vault) -> None:
+    seed = vault.new_seed("round/7", PASSPHRASE)
+    with pytest.raises(FileExists):
+        vault.new_seed("round/7", PASSPHRASE)
+    assert vault.seed("round/7", PASSPHRASE) == seed
+
+
+def test_a_seed_that_was_not_stored_is_not_given_out(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise DiskError(vault.folder, "no space left")
+
+    with monkeypatch.context() as patch, pytest.raises(DiskError):
+        patch.setattr(vaults, "seal", full)
+        vault.new_seed("round/7", PASSPHRASE)
+    assert not vault.has_seed("round/7")
+    with pytest.raises(MissingFile):
+        vault.seed("round/7", PASSPHRASE)
+
+
+def test_a_seed_renamed_to_another_session_is_told(vault: Vault) -> None:
+    vault.new_seed("round/7", PASSPHRASE)
+    (vault.folder / "round-7.seed.sealed").rename(vault.folder / "round-8.seed.sealed")
+    with pytest.raises(ForeignSeal) as caught:
+        vault.seed("round/8", PASSPHRASE)
+    assert caught.value.differing == {"session": ("round/8", "round/7")}
+
+
+def test_a_forgotten_seed_is_gone_for_good(vault: Vault) -> None:
+    vault.new_seed("round/7", PASSPHRASE)
+    vault.forget_seed("round/7")
+    vault.forget_seed("round/7")
+    assert not vault.has_seed("round/7")
+    assert os.listdir(vault.folder) == ["round-7.seed.forgotten"]
+    with pytest.raises(SeedForgotten):
+        vault.seed("round/7", PASSPHRASE)
+    with pytest.raises(SeedForgotten):
+        vault.new_seed("round/7", PASSPHRASE)
+
+
+def test_forgetting_cut_off_halfway_is_still_forgetting(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(_path: Path) -> None:
+        raise DiskError(vault.folder, "input/output error")
+
+    vault.new_seed("round/7", PASSPHRASE)
+    with monkeypatch.context() as patch, pytest.raises(DiskError):
+        patch.setattr(vaults, "delete", cut_off)
+        vault.forget_seed("round/7")
+    assert not vault.has_seed("round/7")
+    with pytest.raises(SeedForgotten):
+        vault.new_seed("round/7", PASSPHRASE)
+    vault.forget_seed("round/7")
+    assert os.listdir(vault.folder) == ["round-7.seed.forgotten"]
+
+
+def test_a_seed_of_another_length_is_told(vault: Vault) -> None:
+    path = vault.folder / "round-7.seed.sealed"
+    seal(path, vault._seed_purpose("round/7"), b"short", PASSPHRASE, CHEAP)
+    with pytest.raises(DamagedFile):
+        vault.seed("round/7", PASSPHRASE)
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        "",
+        "round",
+        "round/",
+        "/7",
+        "round/7/8",
+        "round/..",
+        "round/.x",
+        "../x",
+        "Round/7",
+        "round/7\n",
+        "a-b/c",
+        "statistic/" + "x" * 65,
+        "statistic/ä",
+        "statistic/a b",
+    ],
+)
+def test_a_name_that_is_no_session_is_refused(session: str, vault: Vault) -> None:
+    for use in (vault.has_seed, vault.forget_seed):
+        with pytest.raises(BadSession):
+            use(session)
+    for use_with_passphrase in (vault.new_seed, vault.seed):
+        with pytest.raises(BadSession):
+            use_with_passphrase(session, PASSPHRASE)
+    assert os.listdir(vault.folder) == []
+
+
+def test_a_bad_epoch_is_refused_and_nothing_is_written(vault: Vault) -> None:
+    with pytest.raises(ValueError, match="0"):
+        vault.store_key_share(-1, b"share", PASSPHRASE)
+    assert os.listdir(vault.folder) == []
+
+
+def test_files_and_folder_are_private(vault: Vault) -> None:
+    vault.store_key_share(1, b"share", PASSPHRASE)
+    assert vault.folder.stat().st_mode & 0o777 == 0o700
+    assert (vault.folder / "key-share-1.sealed").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_share_is_not_shown() -> None:
+    record = KeyShareRecord(FEDERATION, 2, 1, b"share-bytes")
+    assert "<secret>" in repr(record)
+    assert "share-bytes" not in repr(record) + str(record) + f"{[record]}"

@@ -1,0 +1,42 @@
+"""Fingerprints in words."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from participant.words import fingerprint
+
+
+@pytest.mark.parametrize(
+    ("entropy", "words"),
+    [  # source: the test vectors of BIP-39, 128 bits
+        ("00" * 16, "abandon " * 11 + "about"),
+        (
+            "7f" * 16,
+            "legal winner thank year wave sausage worth useful legal winner thank yellow",
+        ),
+        ("ff" * 16, "zoo " * 11 + "wrong"),
+    ],
+)
+def test_words_are_those_of_bip_39(entropy: str, words: str) -> None:
+    assert fingerprint(bytes.fromhex(entropy)) == words
+
+
+def test_only_the_first_sixteen_bytes_count() -> None:
+    assert fingerprint(bytes(16) + b"more") == fingerprint(bytes(16))
+
+
+@given(st.binary(max_size=15))
+def test_a_short_digest_is_refused(digest: bytes) -> None:
+    with pytest.raises(ValueError, match="at least 16"):
+        fingerprint(digest)
+
+
+@given(st.binary(min_size=16, max_size=32), st.integers(0, 127))
+def test_every_bit_changes_the_words(digest: bytes, bit: int) -> None:
+    changed = bytearray(digest)
+    changed[bit // 8] ^= 1 << bit % 8
+    assert fingerprint(bytes(changed)) != fingerprint(digest)
+    assert len(fingerprint(digest).split()) == 12
