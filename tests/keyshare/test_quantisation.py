@@ -1,0 +1,185 @@
+"""Quantised updates: bounds, what is refused, and how near the average comes."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from keyshare.errors import BadExamples, BadQuantisation, BadUpdate, CorruptSum
+from keyshare.quantisation import Quantisation, average, quantise
+
+Q = Quantisation(clip=1.0, bits=16, max_examples=100)
+
+quantisations = st.builds(
+    Quantisation,
+    clip=st.floats(1e-6, 1e6),
+    bits=st.integers(8, 40),
+    max_examples=st.integers(1, 10_000),
+)
+finite = st.floats(-1e9, 1e9, allow_nan=False)
+updates = hnp.arrays(np.float64, st.integers(1, 20), elements=finite)
+
+
+@st.composite
+def contributions(draw):
+    """A quantisation, and some hospitals' (update, number of examples)."""
+    q = draw(quantisations)
+    length = draw(st.integers(1, 12))
+    n = draw(st.integers(1, 6))
+    update = hnp.arrays(np.float64, length, elements=st.floats(-q.clip, q.clip))
+    examples = st.integers(q.min_examples, q.max_examples)
+    return q, [(draw(update), draw(examples)) for _ in range(n)]
+
+
+@given(contributions())
+def test_the_average_is_within_a_rounding_step_of_the_weighted_mean(case):
+    q, hospitals = case
+    sums = np.sum([quantise(u, e, q).values for u, e in hospitals], axis=0)
+    total = sum(e for _, e in hospitals)
+    plain = np.sum([u * (e / total) for u, e in hospitals], axis=0)
+    # Half a step for each contributor in the numerator and in the denominator.
+    steps = len(hospitals) / int(sums[0]) + 1e-12
+    assert np.allclose(average(sums, len(hospitals), q), plain, rtol=0, atol=q.clip * steps)
+
+
+@given(quantisations, updates, st.data())
+def test_every_value_lies_within_its_bits(q, update, data):
+    examples = data.draw(st.integers(q.min_examples, q.max_examples))
+    values = quantise(update, examples, q).values
+    assert values.dtype == np.int64 and len(values) == len(update) + 1
+    assert 1 <= values[0] <= q.scale
+    assert values.min() >= 0 and values.max() <= 2 * q.scale < 2**q.bits
+    assert np.abs(values[1:] - q.scale).max() <= values[0]
+
+
+@given(quantisations)
+def test_min_examples_is_the_least_number_with_a_weight(q):
+    assert round(q.min_examples / q.max_examples * q.scale) >= 1
+    assert round((q.min_examples - 1) / q.max_examples * q.scale) == 0
+    assert quantise(np.zeros(1), q.min_examples, q).values[0] >= 1
+
+
+def test_a_weight_of_exactly_half_a_step_counts_as_none():
+    q = Quantisation(1.0, 8, max_examples=2 * 127)
+    assert q.min_examples == 2
+    with pytest.raises(BadExamples):
+        quantise(np.zeros(1), 1, q)
+
+
+def test_the_extremes_reach_the_ends_of_the_range():
+    values = quantise(np.array([-1.0, 0.0, 1.0]), 100, Q).values
+    assert values.tolist() == [Q.scale, 0, Q.scale, 2 * Q.scale]
+
+
+def test_entries_beyond_the_clip_are_cut_and_counted():
+    quantised = quantise(np.array([-1.5, 1.0, 7.0, 0.25, -1.0]), 50, Q)
+    assert quantised.clipped == 2
+    assert np.allclose(average(quantised.values, 1, Q), [-1, 1, 1, 0.25, -1], atol=1e-4)
+
+
+def test_the_number_of_examples_weighs():
+    sums = quantise(np.array([1.0]), 75, Q).values + quantise(np.array([-1.0]), 25, Q).values
+    assert average(sums, 2, Q)[0] == pytest.approx(0.5, abs=1e-4)
+
+
+@pytest.mark.parametrize("clip", [5e-324, 1e308])
+def test_no_clip_is_too_small_or_too_large_to_compute_with(clip):
+    q = Quantisation(clip, 40, 3)
+    values = quantise(np.array([clip, -clip, 0.0]), 3, q).values
+    assert average(values, 1, q).tolist() == [clip, -clip, 0.0]
+
+
+def test_the_average_has_these_bits_everywhere():
+    # Expected bits follow from IEEE 754: (5 - 2·127)/100 · 0.3, each operation rounded once.
+    q = Quantisation(0.3, 8, 10)
+    got = average(np.array([100, 159, 354]), 2, q)
+    assert [value.hex() for value in got.tolist()] == [(-95 / 100 * 0.3).hex(), (0.3).hex()]
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "field"),
+    [
+        ({"clip": 0.0}, "clip"),
+        ({"clip": -1.0}, "clip"),
+        ({"clip": math.nan}, "clip"),
+        ({"clip": math.inf}, "clip"),
+        ({"bits": 7}, "bits"),
+        ({"bits": 41}, "bits"),
+        ({"max_examples": 0}, "max_examples"),
+    ],
+)
+def test_a_quantisation_out_of_range_is_refused(kwargs, field):
+    with pytest.raises(BadQuantisation) as caught:
+        Quantisation(**{"clip": 1.0, "bits": 16, "max_examples": 100} | kwargs)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("update", "index", "kind"),
+    [
+        (np.array([0.0, math.nan]), 1, "NaN"),
+        (np.array([0.0, 0.0, -math.inf, math.nan]), 2, "infinity"),
+        (np.array([]), None, "no entries"),
+        (np.zeros((2, 2)), None, "2 dimensions instead of 1"),
+        (np.zeros(2, dtype=np.float32), None, "not an array of float64"),
+        (np.zeros(2, dtype=np.int64), None, "not an array of float64"),
+        ([0.0], None, "not an array of float64"),
+    ],
+)
+def test_an_update_that_is_not_finite_float64_is_refused(update, index, kind):
+    with pytest.raises(BadUpdate) as caught:
+        quantise(update, 10, Q)
+    assert (caught.value.index, caught.value.kind) == (index, kind)
+
+
+@pytest.mark.parametrize("examples", [-1, 0, 101])
+def test_a_number_of_examples_out_of_range_is_refused(examples):
+    with pytest.raises(BadExamples):
+        quantise(np.zeros(1), examples, Q)
+
+
+def test_examples_whose_weight_would_vanish_are_refused():
+    q = Quantisation(1.0, 8, 1000)
+    with pytest.raises(BadExamples) as caught:
+        quantise(np.zeros(1), 3, q)
+    assert caught.value.least == 4
+
+
+@pytest.mark.parametrize(
+    ("sums", "position"),
+    [
+        ([0, Q.scale], 0),
+        ([-1, Q.scale], 0),
+        ([Q.scale + 1, Q.scale], 0),
+        ([5, Q.scale, Q.scale + 6], 2),
+        ([5, Q.scale - 6], 1),
+        ([5, -(2**63)], 1),
+        ([5, 2**63 - 1], 1),
+    ],
+)
+def test_a_sum_that_no_contribution_gives_is_refused(sums, position):
+    with pytest.raises(CorruptSum) as caught:
+        average(np.array(sums, dtype=np.int64), 1, Q)
+    assert caught.value.position == position
+
+
+@pytest.mark.parametrize("sums", [np.zeros(3), np.zeros((2, 2), np.int64), np.zeros(0, np.int64)])
+def test_sums_of_another_type_or_shape_are_refused(sums):
+    with pytest.raises(CorruptSum):
+        average(sums, 1, Q)
+
+
+@pytest.mark.parametrize("contributors", [0, -1, 2**13 + 1])
+def test_a_number_of_contributors_that_is_not_exact_is_refused(contributors):
+    q = Quantisation(1.0, 40, 1)
+    with pytest.raises(BadQuantisation) as caught:
+        average(np.array([1, contributors * q.scale]), contributors, q)
+    assert caught.value.field == "contributors"
+
+
+def test_the_values_do_not_show():
+    quantised = quantise(np.array([0.5]), 100, Q)
+    assert str(quantised.values[1]) not in repr(quantised)
