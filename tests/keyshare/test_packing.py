@@ -46,6 +46,7 @@ def test_the_largest_values_of_all_members_fill_their_slots_without_a_carry(n_me
 def test_the_choice_follows_from_key_value_and_members():
     assert Packing.choose(3072, 24, 5) == Packing(slot_bits=27, slots=113, value_bits=24)
     assert Packing.choose(3072, 24, 4).slot_bits == 26
+    assert Packing.choose(64, 32, 1).slots == 1  # two would reach beyond N
 
 
 def test_the_layout_is_little_endian_by_slot():
