@@ -1,4 +1,4 @@
-"""Boneh–Franklin's test that N is the product of two primes, with nobody knowing them.
+"""Boneh-Franklin's test that N is the product of two primes, with nobody knowing them.
 
 For p ≡ q ≡ 3 (mod 4) and (g/N) = 1, a biprime N gives g^((N+1-p-q)/4) ≡ ±1 (mod N). Member i holds
 e_1 = (p_1+q_1-6)/4 or e_i = (p_i+q_i)/4, so that (N+1-p-q)/4 = (N-5)/4 - Σ e_i. In each test one
@@ -26,8 +26,12 @@ def round_base(context: bytes, n: mpz, number: int) -> mpz:
     """g in Z_N with Jacobi symbol 1, hashed from the session, N and the round's number."""
     size = (n.bit_length() + 7) // 8
     seed = hashlib.sha256(
-        b"quorate/biprimality" + len(context).to_bytes(8, "big") + context
-        + size.to_bytes(8, "big") + int(n).to_bytes(size, "big") + number.to_bytes(8, "big")
+        b"quorate/biprimality"
+        + len(context).to_bytes(8, "big")
+        + context
+        + size.to_bytes(8, "big")
+        + int(n).to_bytes(size, "big")
+        + number.to_bytes(8, "big")
     ).digest()
     counter = 0
     while True:

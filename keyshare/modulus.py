@@ -137,7 +137,7 @@ def expected_tests(bits: int, n_members: int) -> float:
 
 @lru_cache(maxsize=64)
 def _prime_probability(bits: int, bound: int) -> float:
-    """P(p prime | no factor up to ``bound``) = ∏ r/(r-1) / ln p (Mertens' product over primes r)."""
+    """P(p prime | no factor up to ``bound``) = ∏ r/(r-1) / ln p, over primes r (Mertens)."""
     density, prime = 1.0, 2
     while prime <= bound:
         density *= prime / (prime - 1)

@@ -41,7 +41,7 @@ def combine(partials: Mapping[int, mpz], key: JointKey) -> mpz:
 
 
 def trial_ciphertext(n: mpz, context: bytes) -> tuple[mpz, mpz]:
-    """A plaintext and its encryption that anyone derives from the session: the test of a new key."""
+    """A plaintext and its encryption, derived from the session by anyone: the test of a key."""
     size = (n.bit_length() + 7) // 8 + 16
     seed = b"quorate/trial-ciphertext" + len(context).to_bytes(8, "big") + context
     data = hashlib.shake_256(seed + int(n).to_bytes(size, "big")).digest(2 * size)

@@ -95,7 +95,7 @@ def checked(indices: Iterable[int]) -> list[int]:
 def zero_share(sent: Iterable[Stream], received: Iterable[Stream], modulus: mpz) -> mpz:
     """One member's additive share of zero, from the keys that each pair of members has in common.
 
-    z_i = Σ_j PRF(k_{i→j}) − Σ_j PRF(k_{j→i}) mod ``modulus``; the z_i of all members add up to 0,
+    z_i = Σ_j PRF(k_{i→j}) - Σ_j PRF(k_{j→i}) mod ``modulus``; the z_i of all members add up to 0,
     and those of any set but all are uniform for who lacks two of the members' keys
     [Cramer, Damgård, Ishai, TCC 2005, §3, additive case].
     """

@@ -107,9 +107,7 @@ def phi_share(index: int, n: mpz, p_share: mpz, q_share: mpz) -> mpz:
     return (n + 1 if index == 1 else mpz(0)) - p_share - q_share
 
 
-def theta_share(
-    weight: mpz, phi: mpz, beta: mpz, blind: mpz, zero: mpz, shape: KeyShape
-) -> mpz:
+def theta_share(weight: mpz, phi: mpz, beta: mpz, blind: mpz, zero: mpz, shape: KeyShape) -> mpz:
     """What a member opens: λ_i·(Δ·Φ(i)·B(i) + N·(ΔR)(i)) + z_i over the field, Σ = θ'.
 
     weight: λ_i for all n points; phi, beta, blind: the member's points of the three sharings.
@@ -147,8 +145,8 @@ def check_verification_keys(key: JointKey) -> None:
     """
     values = dict(enumerate(key.verification_keys, start=1))
     found = {
-        tuple(members): combine_exponents(values, members, key) for members in
-        sliding_quorums(key.n_members, key.quorum)
+        tuple(members): combine_exponents(values, members, key)
+        for members in sliding_quorums(key.n_members, key.quorum)
     }
     first = next(iter(found.values()))
     for members, value in found.items():

@@ -154,3 +154,61 @@ class SeedForgotten(ParticipantError):
     def __init__(self, session: str) -> None:
         super().__init__(f"the seed of {session} was destroyed when that session ended")
         self.session = session
+
+
+class DamagedOutbox(ParticipantError):
+    """Own posts on their way that cannot be read back."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"outbox/{name}: {reason}")
+        self.name, self.reason = name, reason
+
+
+class DamagedBlob(ParticipantError):
+    """The aggregator served bytes that do not have the name they were asked for by."""
+
+    def __init__(self, name: bytes) -> None:
+        super().__init__(f"blob {name.hex()[:16]} is damaged")
+        self.name = name
+
+
+class IdentityInUse(ParticipantError):
+    """A post by this member is on the board that this data folder did not make."""
+
+    def __init__(self, position: int, session: str) -> None:
+        super().__init__(
+            f"entry {position} in {session} is signed by this member, but not from here"
+        )
+        self.position, self.session = position, session
+
+
+class RejectedByAggregator(ParticipantError):
+    """The aggregator does not accept what was sent; ``code`` is one of ``protocol.wire``."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code, self.reason = code, reason
+
+
+class ModelMismatch(ParticipantError):
+    """The round starts from a model that this hospital does not hold."""
+
+    def __init__(self, round_name: str, reason: str) -> None:
+        super().__init__(f"round {round_name}: {reason}")
+        self.round_name, self.reason = round_name, reason
+
+
+class BadApp(ParticipantError):
+    """The user's training code returned or raised what cannot be used."""
+
+    def __init__(self, function: str, reason: str) -> None:
+        super().__init__(f"{function}: {reason}")
+        self.function, self.reason = function, reason
+
+
+class BadStatisticFile(ParticipantError):
+    """A file of numbers encrypted with phe that cannot be contributed."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason

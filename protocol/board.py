@@ -39,7 +39,7 @@ class Head(NamedTuple):
     hash: bytes
 
 
-class Post(Message):
+class Post(Message, frozen=True):
     """One statement by one sender, number ``sequence`` of its posts in the session."""
 
     federation: Digest
@@ -51,7 +51,7 @@ class Post(Message):
     body: Body
 
 
-class SignedPost(Message):
+class SignedPost(Message, frozen=True):
     """An encoded Post and its Ed25519 signature."""
 
     post: Annotated[bytes, Meta(max_length=MAX_POST_BYTES)]
@@ -63,7 +63,7 @@ class SignedPost(Message):
         return digest("quorate/post", self.post)
 
 
-class Entry(Message):
+class Entry(Message, frozen=True):
     """A post with its place on the board; ``time_ms`` is the aggregator's clock, for people."""
 
     position: Count
@@ -133,9 +133,7 @@ class Board:
             raise BadEntry(position, post.sender, "it belongs to another federation")
         try:
             key = self._terms.key_of(post.sender)
-            verify(
-                key, signed.signature, post.sender, "quorate/post signature", signed.post
-            )
+            verify(key, signed.signature, post.sender, "quorate/post signature", signed.post)
         except BadTerms:
             raise BadEntry(position, post.sender, "its sender is not a member") from None
         except BadSignature:
@@ -149,7 +147,8 @@ class Board:
         expected = self.count(post.session, post.sender)
         if post.sequence != expected:
             raise BadEntry(
-                position, post.sender,
+                position,
+                post.sender,
                 f"number {post.sequence} of its sender in {post.session}, due is {expected}",
             )
         if self.hash_at(post.seen_position) != post.seen:

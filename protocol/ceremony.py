@@ -7,7 +7,7 @@
     reduce      products of two sharings are shared anew, until two sharings are left
     factors     p_i, q_i from additive shares of the units' product; shared over a field
     moduli      N = p·q opened, under a sharing of zero
-    first       one Boneh–Franklin round on all candidates that survive trial division
+    first       one Boneh-Franklin round on all candidates that survive trial division
     ── for a candidate that passes ──
     rounds      the other 64 rounds; p+q-1 and a mask are shared modulo N
     gap         mask·(p+q-1) opened: is it coprime to N?
@@ -35,7 +35,7 @@ from protocol.draft import Draft, Envelope, public_payload
 from protocol.encoding import encode
 from protocol.epoch import Epoch, EpochSecret, epoch_secret
 from protocol.errors import BadSeal, CeremonyFailed, Malformed
-from protocol.messages import Abort, Certificate, Join, Step
+from protocol.messages import Abort, Attachment, Certificate, Join, Step
 from protocol.sealing import SealContext, check_public
 from protocol.terms import Terms
 
@@ -64,6 +64,7 @@ class Ceremony:
     def __init__(self, terms: Terms, index: int, session: str, seed: bytes) -> None:
         self.terms, self.index, self.session = terms, index, session
         self.failure: CeremonyFailed | None = None
+        self.aborted = False  # somebody's Abort is on the board
         self.outcome: tuple[Epoch, EpochSecret] | None = None
         self._run = CeremonyRun(terms, index, session, seed)
         self._step = JOIN
@@ -87,11 +88,11 @@ class Ceremony:
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Take an entry of this session with its payloads: 0 for all, own number if sealed."""
-        if self.failure or self.outcome:
-            return
         body, sender = posted.post.body, posted.post.sender
-        if isinstance(body, Abort):
-            self.failure = CeremonyFailed(body.culprit, body.step, body.reason)
+        if isinstance(body, Abort) and not self.outcome:
+            self.aborted = True
+            self.failure = self.failure or CeremonyFailed(body.culprit, body.step, body.reason)
+        if self.failure or self.outcome:
             return
         try:
             self._take(_step_of(body), sender, posted, payloads)
@@ -104,6 +105,8 @@ class Ceremony:
 
     def due(self) -> Draft | None:
         """What this member must say next, None while it waits for others."""
+        if self.aborted:
+            return None
         if self.failure:
             said = Abort(self.failure.culprit, self.failure.step, self.failure.reason[:500])
             return Draft(self.session, said)
@@ -119,7 +122,8 @@ class Ceremony:
         return self._say(KINDS[self._step.name])
 
     def _say(self, kind: StepKind) -> Draft:
-        attachments, blobs = [], []
+        attachments: list[Attachment] = []
+        blobs: list[bytes] = []
         if kind.public:
             attachments, blobs = public_payload(kind.public(self._run, self._step))
         if kind.private:
@@ -187,9 +191,7 @@ class Ceremony:
         return following
 
     def _unseal(self, step: StepId, sender: int, sealed: bytes) -> bytes:
-        context = SealContext(
-            self.terms.federation, self.session, _label(step), sender, self.index
-        )
+        context = SealContext(self.terms.federation, self.session, _label(step), sender, self.index)
         try:
             return self._run.sealing.unseal(sealed, context)
         except BadSeal:

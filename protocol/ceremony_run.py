@@ -58,9 +58,9 @@ class CeremonyRun:
         self.keys_sent = {j: derive_key(self.seed, "pairwise", j) for j in self.peers}
         self.keys_received: dict[int, bytes] = {}
         self.batch = Batch(0)
-        self.batch_size = max(8, ceil(
-            expected_candidates(terms.key_bits, terms.n_members) / _BATCHES_EXPECTED
-        ))
+        self.batch_size = max(
+            8, ceil(expected_candidates(terms.key_bits, terms.n_members) / _BATCHES_EXPECTED)
+        )
         self.candidates_tried = self.tests_done = 0
         self.key_shape: KeyShape | None = None
         self.phi_point = self.beta_point = self.blind_point = mpz(0)
@@ -128,7 +128,9 @@ def share_out(columns: Iterator[list[mpz]], bound: mpz, n_members: int) -> dict[
     """Payload of each member from the sharings of one value after the other."""
     rows = zip(*columns, strict=True)
     width = width_of(bound)
-    return {j: pack_numbers(row, width) for j, row in zip(range(1, n_members + 1), rows, strict=True)}
+    return {
+        j: pack_numbers(row, width) for j, row in zip(range(1, n_members + 1), rows, strict=True)
+    }
 
 
 def read(

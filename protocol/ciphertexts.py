@@ -76,8 +76,6 @@ def add_encrypted(contributions: Sequence[Encrypted], n: mpz) -> Encrypted:
 
 
 def _aligned(contributions: Sequence[Encrypted], n: mpz) -> Encrypted:
-    columns = zip(
-        *(map(EncryptedValue, c.values, c.exponents) for c in contributions), strict=True
-    )
+    columns = zip(*(map(EncryptedValue, c.values, c.exponents) for c in contributions), strict=True)
     sums = [aligned_sum(column, n) for column in columns]
     return Encrypted(tuple(s.ciphertext for s in sums), tuple(s.exponent for s in sums))

@@ -116,8 +116,9 @@ class RoundMember:
         if len(members) < least:
             names = ", ".join(self.terms.name_of(m) for m in members) or "nobody"
             self._refuse(
-                "min-contributors", 0, f"the sum holds {len(members)} ({names}), the terms ask "
-                f"for at least {least}",
+                "min-contributors",
+                0,
+                f"the sum holds {len(members)} ({names}), the terms ask for at least {least}",
             )
         for contributor in closing.contributors:
             seen = self.view.contributions.get(contributor.member)

@@ -26,7 +26,9 @@ class Envelope:
     sender: int
     sealing_keys: dict[int, bytes] = field(repr=False)
 
-    def seal_all(self, payloads: dict[int, bytes], what: str) -> tuple[list[Attachment], list[bytes]]:
+    def seal_all(
+        self, payloads: dict[int, bytes], what: str
+    ) -> tuple[list[Attachment], list[bytes]]:
         """Attachments and blobs of private payloads, in the recipients' order."""
         attachments, blobs = [], []
         for recipient in sorted(payloads):

@@ -59,9 +59,7 @@ def unpack_numbers(data: bytes, width: int, count: int, bound: mpz, what: str) -
     """``count`` numbers in [0, bound); raises Malformed on another length or a larger number."""
     if len(data) != width * count:
         raise Malformed(what, f"{len(data)} bytes instead of {count} numbers of {width} bytes")
-    numbers = [
-        mpz(int.from_bytes(data[k : k + width], "big")) for k in range(0, len(data), width)
-    ]
+    numbers = [mpz(int.from_bytes(data[k : k + width], "big")) for k in range(0, len(data), width)]
     if any(number >= bound for number in numbers):
         raise Malformed(what, "a number is out of range")
     return numbers

@@ -24,7 +24,7 @@ MAX_EPOCH_BYTES = 128 << 10
 Number = Annotated[bytes, Meta(max_length=1_024)]
 
 
-class Epoch(Message):
+class Epoch(Message, frozen=True):
     """The public result of ceremony ``number``; its digest is bound into every round.
 
     Numbers are big-endian bytes without leading zeros; lists are in roster order.
@@ -56,7 +56,7 @@ class Epoch(Message):
         )
 
 
-class EpochSecret(Message):
+class EpochSecret(Message, frozen=True):
     """What a member keeps in its vault for an epoch."""
 
     epoch: bytes

@@ -62,7 +62,7 @@ class BadEntry(ProtocolError):
 
 
 class CeremonyFailed(ProtocolError):
-    """A ceremony that must not go on; ``culprit`` is a member's index, 0 for nobody in particular."""
+    """A ceremony that must not go on; ``culprit`` is a member, 0 if nobody in particular."""
 
     def __init__(self, culprit: int, step: str, reason: str) -> None:
         super().__init__(f"step {step}, member {culprit}: {reason}")

@@ -66,9 +66,7 @@ def open_theta(run: CeremonyRun, step: StepId) -> bytes:
     shape = _key_shape(run, step)
     weight = lagrange(run.everyone, shape.field)[run.index]
     zero = run.zero("theta", step.batch, step.part)(shape.field)
-    opened = tk.theta_share(
-        weight, run.phi_point, run.beta_point, run.blind_point, zero, shape
-    )
+    opened = tk.theta_share(weight, run.phi_point, run.beta_point, run.blind_point, zero, shape)
     return pack_numbers([opened], width_of(shape.field))
 
 

@@ -17,11 +17,12 @@ Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
 Index = Annotated[int, Meta(ge=0, le=MAX_ATTACHMENTS)]
 Count = Annotated[int, Meta(ge=0, lt=1 << 48)]
-Session = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[a-z]+/[A-Za-z0-9._-]+$")]
+_NUMBERED, _NAMED = r"(ceremony|round)/(0|[1-9][0-9]{0,8})", r"statistic/[a-z][a-z0-9._-]{0,63}"
+Session = Annotated[str, Meta(max_length=80, pattern=rf"^({_NUMBERED}|{_NAMED})\Z")]
 Text = Annotated[str, Meta(max_length=500)]
 
 
-class Attachment(Message):
+class Attachment(Message, frozen=True):
     """A payload: in the post itself, or named by hash. ``to`` is 0 for all, or one member."""
 
     to: Index
@@ -49,13 +50,13 @@ def blob_name(payload: bytes) -> bytes:
 Attachments = Annotated[tuple[Attachment, ...], Meta(max_length=MAX_ATTACHMENTS)]
 
 
-class Join(Message, tag="join"):
+class Join(Message, frozen=True, tag="join"):
     """Ceremony: I am here; payloads for me are sealed to this key."""
 
     sealing_key: Annotated[bytes, Meta(max_length=2_048)]
 
 
-class Step(Message, tag="step"):
+class Step(Message, frozen=True, tag="step"):
     """Ceremony: one step's values, for all (``to`` 0) or sealed to one member each.
 
     ``part`` is the level of a reduction, or the candidate that a step is about.
@@ -67,14 +68,14 @@ class Step(Message, tag="step"):
     attachments: Attachments
 
 
-class Certificate(Message, tag="certificate"):
+class Certificate(Message, frozen=True, tag="certificate"):
     """Ceremony: I saw this transcript and hold a checked share of this key (an encoded Epoch)."""
 
     transcript: Digest
     epoch: Annotated[bytes, Meta(max_length=128 << 10)]
 
 
-class Abort(Message, tag="abort"):
+class Abort(Message, frozen=True, tag="abort"):
     """Ceremony: I stop here, because of ``culprit`` (0: nobody in particular)."""
 
     culprit: Index
@@ -82,13 +83,13 @@ class Abort(Message, tag="abort"):
     reason: Text
 
 
-class Request(Message, tag="request"):
+class Request(Message, frozen=True, tag="request"):
     """A member asks for a statistic round of ``length`` numbers."""
 
     length: Annotated[int, Meta(ge=1, le=100_000)]
 
 
-class Opening(Message, tag="opening"):
+class Opening(Message, frozen=True, tag="opening"):
     """The aggregator opens a round: model to start from (zeros for a statistic) and length."""
 
     kind: Literal["training", "statistic"]
@@ -97,48 +98,48 @@ class Opening(Message, tag="opening"):
     length: Annotated[int, Meta(ge=1, le=10_000_000)]
 
 
-class Contribution(Message, tag="contribution"):
+class Contribution(Message, frozen=True, tag="contribution"):
     """A member's encrypted values (an encoded Ciphertexts), bound to the round's opening."""
 
     opening: Digest
     ciphertexts: Attachment
 
 
-class Ciphertexts(Message):
+class Ciphertexts(Message, frozen=True):
     """Payload of a contribution or a sum: fixed-width numbers below N², and phe's exponents."""
 
     exponents: tuple[int, ...]
     numbers: bytes
 
 
-class Contributor(Message):
+class Contributor(Message, frozen=True):
     """A member, and the digest of the post that holds its contribution."""
 
     member: Index
     contribution: Digest
 
 
-class Closing(Message, tag="closing"):
+class Closing(Message, frozen=True, tag="closing"):
     """The aggregator closes a round: whose contributions are in the sum, and the sum."""
 
     contributors: Annotated[tuple[Contributor, ...], Meta(max_length=MAX_ATTACHMENTS)]
     total: Attachment
 
 
-class SetLock(Message, tag="lock"):
+class SetLock(Message, frozen=True, tag="lock"):
     """A member would help to decrypt this set, and no other one, in this round."""
 
     chosen: Digest
 
 
-class Partial(Message, tag="partial"):
+class Partial(Message, frozen=True, tag="partial"):
     """A member's partial decryptions of a locked set, sealed to each member."""
 
     chosen: Digest
     attachments: Attachments
 
 
-class Refusal(Message, tag="refusal"):
+class Refusal(Message, frozen=True, tag="refusal"):
     """A member does not help with this round's decryption, and why."""
 
     rule: Annotated[str, Meta(max_length=32)]
@@ -146,7 +147,7 @@ class Refusal(Message, tag="refusal"):
     reason: Text
 
 
-class Statement(Message, tag="statement"):
+class Statement(Message, frozen=True, tag="statement"):
     """The digest and length of what a member holds after this round; all must agree."""
 
     result: Digest
@@ -154,8 +155,18 @@ class Statement(Message, tag="statement"):
 
 
 Body = (
-    Join | Step | Certificate | Abort | Request | Opening | Contribution | Closing
-    | SetLock | Partial | Refusal | Statement
+    Join
+    | Step
+    | Certificate
+    | Abort
+    | Request
+    | Opening
+    | Contribution
+    | Closing
+    | SetLock
+    | Partial
+    | Refusal
+    | Statement
 )
 
 _BY_AGGREGATOR = (Opening, Closing)
@@ -164,14 +175,12 @@ _IN_CEREMONY = (Join, Step, Certificate, Abort)
 
 def belongs(session: str, sender: int, body: Body) -> bool:
     """Whether this sender may say this in that session."""
-    kind, _, name = session.partition("/")
+    kind = session.partition("/")[0]
     if isinstance(body, _BY_AGGREGATOR) != (sender == 0):
         return False
     if isinstance(body, _IN_CEREMONY):
-        return kind == "ceremony" and name.isdigit()
-    if isinstance(body, Request):
-        return kind == "statistic"
-    return (kind == "round" and name.isdigit()) or kind == "statistic"
+        return kind == "ceremony"
+    return kind == "statistic" or (kind == "round" and not isinstance(body, Request))
 
 
 def attachments_of(body: Body) -> tuple[Attachment, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -27,20 +28,17 @@ from protocol.messages import (
 )
 from protocol.terms import Terms
 
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+
 
 def round_session(name: str) -> str:
     """The session of a round: a number is a training round, anything else a statistic."""
-    return f"round/{name}" if name.isdigit() else f"statistic/{name}"
+    return f"round/{name}" if _NUMBER.fullmatch(name) else f"statistic/{name}"
 
 
 def round_name(session: str) -> str:
     """The name of a session's round."""
     return session.partition("/")[2]
-
-
-def is_round(session: str) -> bool:
-    """Whether a session is a round."""
-    return session.partition("/")[0] in ("round", "statistic")
 
 
 @dataclass

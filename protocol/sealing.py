@@ -20,7 +20,7 @@ _MLKEM_BYTES, _X25519_BYTES = 1184, 32
 PUBLIC_BYTES = _MLKEM_BYTES + _X25519_BYTES
 
 
-class SealContext(Message):
+class SealContext(Message, frozen=True):
     """Where a sealed payload belongs; it opens nowhere else."""
 
     federation: bytes

@@ -17,9 +17,7 @@ def sign(key: Ed25519PrivateKey, domain: str, *parts: bytes) -> bytes:
     return key.sign(digest(domain, *parts))
 
 
-def verify(
-    public_key: bytes, signature: bytes, sender: int, domain: str, *parts: bytes
-) -> None:
+def verify(public_key: bytes, signature: bytes, sender: int, domain: str, *parts: bytes) -> None:
     """Raises BadSignature naming ``sender`` unless the signature fits."""
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, digest(domain, *parts))

@@ -9,6 +9,7 @@ import base64
 import binascii
 import math
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,14 +27,14 @@ AGGREGATOR = 0  # the aggregator's number as a sender; members are 1..n in roste
 MAX_NAME = 64
 
 
-class Member(Message):
+class Member(Message, frozen=True):
     """One hospital: the name its people know, and its Ed25519 public key (32 bytes)."""
 
     name: str
     key: bytes
 
 
-class AggregatorAddress(Message):
+class AggregatorAddress(Message, frozen=True):
     """Where the aggregator is, its Ed25519 public key, and the SHA-256 of its TLS key (SPKI)."""
 
     url: str
@@ -41,7 +42,7 @@ class AggregatorAddress(Message):
     certificate_pin: bytes
 
 
-class RoundPolicy(Message):
+class RoundPolicy(Message, frozen=True):
     """How rounds go; ``seconds`` is how long one waits for the last contributors."""
 
     count: int
@@ -50,7 +51,7 @@ class RoundPolicy(Message):
     statistic_seconds: int
 
 
-class Terms(Message):
+class Terms(Message, frozen=True):
     """A federation as signed by its members."""
 
     name: str
@@ -126,17 +127,25 @@ def check(terms: Terms) -> None:
             "set allow_minority_quorum = true if all members accept that",
         )
     _check_rounds(terms)
+    _check_quantisation(terms)
     if not terms.aggregator.url.startswith("wss://"):
         raise BadTerms("aggregator.url", "it must begin with wss://")
+
+
+def _check_quantisation(terms: Terms) -> None:
     try:
-        _ = terms.quantisation
+        most = terms.quantisation.max_members
     except BadQuantisation as error:
         raise BadTerms(f"quantisation.{error.field}", str(error)) from None
+    if terms.n_members > most:
+        raise BadTerms("quantisation.bits", f"sums of {terms.n_members} members would not be exact")
 
 
 def _check_name(field: str, name: str) -> None:
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
         raise BadTerms(field, f"1 to {MAX_NAME} printable characters, no blanks at the ends")
+    if not unicodedata.is_normalized("NFC", name):
+        raise BadTerms(field, "it is not in Unicode normal form NFC")
 
 
 def _check_members(terms: Terms) -> None:

@@ -25,14 +25,14 @@ Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Size = Annotated[int, Meta(ge=0, le=MAX_BLOB_BYTES)]
 
 
-class Challenge(Message, tag="challenge"):
+class Challenge(Message, frozen=True, tag="challenge"):
     """Aggregator: prove who you are, over this nonce."""
 
     federation: Digest
     nonce: Nonce
 
 
-class Hello(Message, tag="hello"):
+class Hello(Message, frozen=True, tag="hello"):
     """Member: who I am; ``instance`` tells a reconnecting process from a second one.
 
     ``purpose`` "member" takes part; "status" only asks how things stand.
@@ -44,57 +44,65 @@ class Hello(Message, tag="hello"):
     signature: Signature
 
 
-class Welcome(Message, tag="welcome"):
+class Welcome(Message, frozen=True, tag="welcome"):
     """Aggregator: you are in; the board's head."""
 
     position: Count
     head: Digest
 
 
-class Rejected(Message, tag="rejected"):
+class Rejected(Message, frozen=True, tag="rejected"):
     """Aggregator: no. ``code`` for programs, ``reason`` for people."""
 
     code: Literal[
-        "unknown-identity", "bad-signature", "identity-in-use", "busy", "bad-post", "fork",
-        "missing-blob", "too-large", "malformed", "not-allowed",
+        "unknown-identity",
+        "bad-signature",
+        "identity-in-use",
+        "busy",
+        "bad-post",
+        "fork",
+        "missing-blob",
+        "too-large",
+        "malformed",
+        "not-allowed",
     ]
     reason: Text
 
 
-class Subscribe(Message, tag="subscribe"):
+class Subscribe(Message, frozen=True, tag="subscribe"):
     """Member: send me the entries after this position, and all later ones as they come."""
 
     after: Count
 
 
-class Entries(Message, tag="entries"):
+class Entries(Message, frozen=True, tag="entries"):
     """Aggregator: consecutive encoded entries, and the position of the head."""
 
     entries: tuple[Annotated[bytes, Meta(max_length=MAX_ENTRY_BYTES)], ...]
     head: Count
 
 
-class Submit(Message, tag="submit"):
+class Submit(Message, frozen=True, tag="submit"):
     """Member: put this on the board; its blobs have been uploaded."""
 
     post: SignedPost
 
 
-class Accepted(Message, tag="accepted"):
+class Accepted(Message, frozen=True, tag="accepted"):
     """Aggregator: the post with this digest is on the board, durably, at this position."""
 
     post: Digest
     position: Count
 
 
-class BlobOffer(Message, tag="offer"):
+class BlobOffer(Message, frozen=True, tag="offer"):
     """Member: I have a blob of this name and size for you; how much of it do you hold?"""
 
     digest: Digest
     size: Size
 
 
-class BlobHave(Message, tag="have"):
+class BlobHave(Message, frozen=True, tag="have"):
     """Aggregator: I hold the first ``offset`` bytes of the blob, durably; ``size`` when whole."""
 
     digest: Digest
@@ -102,7 +110,7 @@ class BlobHave(Message, tag="have"):
     size: Size
 
 
-class BlobChunk(Message, tag="chunk"):
+class BlobChunk(Message, frozen=True, tag="chunk"):
     """Bytes of a blob from ``offset`` on, in either direction; ``size`` is of the whole blob."""
 
     digest: Digest
@@ -111,26 +119,24 @@ class BlobChunk(Message, tag="chunk"):
     data: Annotated[bytes, Meta(max_length=CHUNK_BYTES)]
 
 
-class BlobRequest(Message, tag="fetch"):
+class BlobRequest(Message, frozen=True, tag="fetch"):
     """Member: send me a chunk of the blob from ``offset`` on."""
 
     digest: Digest
     offset: Size
 
 
-class StatusRequest(Message, tag="status?"):
+class StatusRequest(Message, frozen=True, tag="status?"):
     """Member: how do things stand?"""
 
 
-class StatusReport(Message, tag="status"):
+class StatusReport(Message, frozen=True, tag="status"):
     """Aggregator: how things stand, as JSON."""
 
     report: bytes
 
 
-FromMember = (
-    Hello | Subscribe | Submit | BlobOffer | BlobChunk | BlobRequest | StatusRequest
-)
+FromMember = Hello | Subscribe | Submit | BlobOffer | BlobChunk | BlobRequest | StatusRequest
 FromAggregator = (
     Challenge | Welcome | Rejected | Entries | Accepted | BlobHave | BlobChunk | StatusReport
 )

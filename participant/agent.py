@@ -1,0 +1,246 @@
+"""One hospital's agent, without sockets: frames in, frames out, and its own durable storage.
+
+The agent keeps its own verified copy of the board, feeds the entries to its tasks, and says what
+they have due: signed, durable in the outbox, uploaded, submitted, until it is seen on the board.
+Whatever is lost on the way is asked for again; whatever comes twice is ignored.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from participant.errors import IdentityInUse, RejectedByAggregator
+from participant.outbox import Outbox, Storage
+from participant.transfer import Downloads, Uploads
+from protocol.board import Board, Head, Post, Posted, decode_entry, sign_post
+from protocol.draft import Draft
+from protocol.encoding import Message, decode, encode
+from protocol.errors import Fork
+from protocol.messages import Attachment, Digest
+from protocol.terms import Terms
+from protocol.wire import (
+    Accepted,
+    BlobChunk,
+    BlobHave,
+    Entries,
+    FromAggregator,
+    FromMember,
+    Rejected,
+    Submit,
+    Subscribe,
+    Welcome,
+)
+
+_PREFETCH = 64  # entries whose blobs are asked for at a time
+
+
+class Task(Protocol):
+    """What an agent is there for: a ceremony, rounds of training, one decryption."""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do or to wait for."""
+
+    def begin(self, board: Board) -> None:
+        """Called once, when the board has been read up to its head and before ``receive``."""
+
+    def wants(self, session: str) -> bool:
+        """Whether the entries of a session are to be received, with their payloads."""
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        """Take an entry; payloads: 0 for all, the own number for what is sealed to this member."""
+
+    def due(self) -> Draft | None:
+        """What is to be said next; asked only while nothing is on its way."""
+
+
+class _Checkpoint(Message, frozen=True):
+    """The head that this hospital had seen when it last spoke."""
+
+    position: int
+    hash: Digest
+
+
+class Agent:
+    """A member's side of the link to the aggregator."""
+
+    def __init__(
+        self, terms: Terms, index: int, key: Ed25519PrivateKey, storage: Storage, task: Task
+    ) -> None:
+        self.terms, self.index, self.task = terms, index, task
+        self.board = Board(terms)
+        self._key, self._storage = key, storage
+        self._outbox = Outbox(storage)
+        self._uploads, self._downloads = Uploads(), Downloads()
+        self._outgoing: deque[FromMember] = deque()
+        self._unread: deque[Posted] = deque()
+        self._target: int | None = None  # the head when the link came up
+        self._begun = False
+        saved = storage.read("head")
+        self._checkpoint = decode(saved, _Checkpoint, "head", 1_024) if saved else None
+
+    @property
+    def done(self) -> bool:
+        """Whether the task is done and nothing of ours is on its way."""
+        return self._begun and self.task.done and self._outbox.pending is None
+
+    def connected(self, welcome: Welcome) -> None:
+        """The link is up. Raises Fork if the board is not the one seen before."""
+        last = max(self.board.head.position, self._checkpoint.position if self._checkpoint else 0)
+        if welcome.position < last:
+            raise Fork(welcome.position, f"the board had {last} entries before")
+        self._target = welcome.position
+        self.nudge()
+
+    def disconnected(self) -> None:
+        """The link is down; what was on its way is sent again later."""
+        self._target = None
+        self._outgoing.clear()
+
+    def nudge(self) -> None:
+        """Ask again for everything that is waited for."""
+        self._outgoing.append(Subscribe(self.board.head.position))
+        self._outgoing.extend(self._downloads.requests())
+        if self._outbox.pending:
+            self._send_pending()
+
+    def outgoing(self) -> list[FromMember]:
+        """The frames to send now."""
+        frames = list(self._outgoing)
+        self._outgoing.clear()
+        return frames
+
+    def receive(self, frame: FromAggregator) -> None:
+        """Take a frame; raises Fork, BadEntry, DamagedBlob or RejectedByAggregator."""
+        if isinstance(frame, Entries):
+            self._receive_entries(frame)
+        elif isinstance(frame, BlobHave):
+            if chunk := self._uploads.acknowledged(frame):
+                self._outgoing.append(chunk)
+            elif self._uploads.complete:
+                self._submit()
+        elif isinstance(frame, BlobChunk):
+            if request := self._downloads.received(frame):
+                self._outgoing.append(request)
+        elif isinstance(frame, Rejected):
+            self._rejected(frame)
+        elif isinstance(frame, Accepted):
+            pass  # what counts is to see it on the board
+
+    def step(self) -> None:
+        """Read what has arrived and prepare what is due; may take as long as a training round."""
+        if self._target is None or self.board.head.position < self._target:
+            return
+        if not self._begun:
+            self._check_checkpoint()
+            self.task.begin(self.board)
+            self._begun = True
+        self._read()
+        if not self._unread and self._outbox.pending is None and (draft := self.task.due()):
+            self._say(draft)
+
+    def _receive_entries(self, frame: Entries) -> None:
+        for data in frame.entries:
+            entry = decode_entry(data)
+            known = self.board.head.position
+            if entry.position <= known:
+                if self.board.hash_at(entry.position) != entry.hash:
+                    raise Fork(entry.position, "it was another one before")
+            elif entry.position == known + 1:
+                self._check_own(posted := self.board.append(entry))
+                self._unread.append(posted)
+            else:
+                self._outgoing.append(Subscribe(known))
+                return
+
+    def _check_own(self, posted: Posted) -> None:
+        """Once the board is read, own posts appear on it only from the outbox."""
+        if posted.post.sender != self.index:
+            return
+        pending = self._outbox.pending
+        if pending and pending.signed.digest == posted.digest:
+            return
+        clash = pending and (pending.post.session, pending.post.sequence) == (
+            posted.post.session,
+            posted.post.sequence,
+        )
+        if clash or self._begun:
+            raise IdentityInUse(posted.position, posted.post.session)
+
+    def _check_checkpoint(self) -> None:
+        saved = self._checkpoint
+        if saved and self.board.hash_at(saved.position) != saved.hash:
+            raise Fork(saved.position, "it was another one when this hospital last spoke")
+
+    def _read(self) -> None:
+        for posted in list(self._unread)[:_PREFETCH]:
+            for attachment in self._needed(posted):
+                if self._blob(attachment) is None and (request := self._downloads.want(attachment)):
+                    self._outgoing.append(request)
+        while self._unread:
+            posted = self._unread[0]
+            needed = self._needed(posted)
+            payloads = {a.to: self._blob(a) for a in needed}
+            found = {to: data for to, data in payloads.items() if data is not None}
+            if len(found) < len(payloads):
+                return
+            if self.task.wants(posted.post.session):
+                self.task.receive(posted, found)
+            self._unread.popleft()
+            for attachment in needed:
+                self._downloads.drop(attachment.digest)
+            pending = self._outbox.pending
+            if pending and pending.signed.digest == posted.digest:
+                self._outbox.settle()
+
+    def _needed(self, posted: Posted) -> list[Attachment]:
+        if not self.task.wants(posted.post.session):
+            return []
+        return [a for a in posted.attachments if a.to in (0, self.index)]
+
+    def _blob(self, attachment: Attachment) -> bytes | None:
+        if not attachment.is_blob:
+            return attachment.data
+        name = attachment.digest
+        return self._outbox.blob(name) or self._downloads.take(name)
+
+    def _say(self, draft: Draft) -> None:
+        head = self.board.head
+        post = Post(
+            self.terms.federation,
+            draft.session,
+            self.index,
+            self.board.count(draft.session, self.index),
+            head.position,
+            head.hash,
+            draft.body,
+        )
+        self._save_checkpoint(head)
+        self._outbox.put(sign_post(post, self._key), draft.blobs)
+        self._send_pending()
+
+    def _save_checkpoint(self, head: Head) -> None:
+        self._checkpoint = _Checkpoint(head.position, head.hash)
+        self._storage.write("head", encode(self._checkpoint))
+
+    def _send_pending(self) -> None:
+        pending = self._outbox.pending
+        assert pending is not None
+        blobs = [blob for name in pending.blobs if (blob := self._outbox.blob(name))]
+        self._outgoing.extend(self._uploads.start(blobs))
+        if self._uploads.complete:
+            self._submit()
+
+    def _submit(self) -> None:
+        if self._outbox.pending:
+            self._outgoing.append(Submit(self._outbox.pending.signed))
+
+    def _rejected(self, frame: Rejected) -> None:
+        if frame.code == "missing-blob" and self._outbox.pending:
+            self._send_pending()
+        elif frame.code != "busy":
+            raise RejectedByAggregator(frame.code, frame.reason)

@@ -1,0 +1,73 @@
+"""Taking part in a key ceremony, over as many restarts as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from protocol.board import Board, Posted
+from protocol.ceremony import Ceremony, CeremonyProgress
+from protocol.draft import Draft
+from protocol.encoding import encode
+from protocol.epoch import Epoch
+from protocol.messages import Abort
+from protocol.terms import Terms
+
+
+class CeremonySecrets(Protocol):
+    """Where a ceremony's seed comes from and its key share goes; both durable on return."""
+
+    def seed(self, session: str) -> bytes:
+        """The session's 32-byte seed, made at the first call and the same ever after."""
+
+    def keep(self, session: str, epoch: int, secret: bytes) -> None:
+        """Store the key share, then destroy the seed."""
+
+
+class CeremonyTask:
+    """One member's part in the ceremony that is due: the first that nobody has aborted."""
+
+    def __init__(self, terms: Terms, index: int, secrets: CeremonySecrets) -> None:
+        self._terms, self._index, self._secrets = terms, index, secrets
+        self._ceremony: Ceremony | None = None
+        self.session = ""
+        self.epoch: Epoch | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the key share is stored."""
+        return self.epoch is not None
+
+    @property
+    def progress(self) -> CeremonyProgress | None:
+        """Where the ceremony stands, None before it is known which one is due."""
+        return self._ceremony.progress if self._ceremony else None
+
+    def begin(self, board: Board) -> None:
+        """Choose the session: one after the last aborted ceremony."""
+        number = 1
+        while any(isinstance(p.post.body, Abort) for p in board.session(f"ceremony/{number}")):
+            number += 1
+        self.session = f"ceremony/{number}"
+        seed = self._secrets.seed(self.session)
+        self._ceremony = Ceremony(self._terms, self._index, self.session, seed)
+
+    def wants(self, session: str) -> bool:
+        """Only the ceremony that is due."""
+        return session == self.session
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        """Raises CeremonyFailed, naming the culprit, once an abort is on the board."""
+        ceremony = self._ceremony
+        assert ceremony is not None
+        ceremony.receive(posted, payloads)
+        if ceremony.aborted and ceremony.failure:
+            raise ceremony.failure
+        if ceremony.outcome and not self.done:
+            epoch, secret = ceremony.outcome
+            self._secrets.keep(self.session, epoch.number, encode(secret))
+            self.epoch = epoch
+
+    def due(self) -> Draft | None:
+        """The ceremony's next post."""
+        return self._ceremony.due() if self._ceremony else None

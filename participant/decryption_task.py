@@ -1,0 +1,110 @@
+"""Helping to decrypt one round, after a look at what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from participant.outbox import Storage
+from participant.releases import Releases
+from protocol.board import Board, Posted
+from protocol.decryption import RoundMember
+from protocol.draft import Draft
+from protocol.encoding import digest, encode
+from protocol.epoch import Epoch, EpochSecret
+from protocol.errors import Refused
+from protocol.messages import Refusal, Statement
+from protocol.round import RoundView, decode_statistic, round_session
+from protocol.terms import Terms
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person is asked to agree to."""
+
+    round_name: str
+    kind: str
+    contributors: tuple[str, ...]
+    ciphertexts: int
+
+
+class DecryptionTask:
+    """One hospital's part in the decryption of one round; done when the sum is known here."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        secret: tuple[Epoch, EpochSecret],
+        name: str,
+        storage: Storage,
+        approve: Callable[[Request], bool],
+    ) -> None:
+        self._terms, (self._epoch, self._secret) = terms, secret
+        self._releases, self._approve = Releases(storage), approve
+        self._asked = self._stated = False
+        self.member = RoundMember(RoundView(round_session(name)), terms, self._epoch, self._secret)
+
+    @property
+    def done(self) -> bool:
+        """Whether this hospital knows the sum, and has said so if it is a statistic."""
+        if self.member.plaintexts is None:
+            return False
+        return self._stated or not self._is_statistic
+
+    @property
+    def waiting_for_locks(self) -> int:
+        """How many more hospitals must lock the set before a partial decryption is released."""
+        return max(0, self._terms.lock_threshold - len(self.member.view.locks))
+
+    @property
+    def sums(self) -> list[int | float]:
+        """The decrypted sums of a statistic round, as ``phe`` would show them."""
+        assert self.member.plaintexts is not None and self.member.total is not None
+        n = self._epoch.joint_key().n
+        return decode_statistic(self.member.plaintexts, self.member.total.exponents, n)
+
+    def begin(self, board: Board) -> None:
+        """Nothing to look up."""
+
+    def wants(self, session: str) -> bool:
+        """Only this round."""
+        return session == self.member.view.session
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        """Raises Refused once this hospital's refusal is on the board."""
+        self.member.receive(posted, payloads)
+        body, sender = posted.post.body, posted.post.sender
+        if sender != self.member.index:
+            return
+        if isinstance(body, Refusal):
+            raise Refused(self.member.view.name, body.rule, body.member, body.reason)
+        self._stated = self._stated or isinstance(body, Statement)
+
+    def due(self) -> Draft | None:
+        """A lock, a partial decryption, a refusal, or the statement of the result."""
+        member = self.member
+        if member.view.closing and not self._asked:
+            self._asked = True
+            member.consent = self._ask()
+        if draft := member.due(self._releases):
+            return draft
+        if member.plaintexts is None or self._stated or not self._is_statistic:
+            return None
+        result = digest("quorate/statistic", encode([str(m) for m in member.plaintexts]))
+        return Draft(member.view.session, Statement(result, len(member.plaintexts)))
+
+    @property
+    def _is_statistic(self) -> bool:
+        opening = self.member.view.terms_of_opening
+        return opening is not None and opening.kind == "statistic"
+
+    def _ask(self) -> bool:
+        """Ask only where the rules allow; where they do not, the refusal is posted unasked."""
+        try:
+            total = self.member.check_set()
+        except Refused:
+            return True
+        closing, opening = self.member.view.closed, self.member.view.terms_of_opening
+        assert closing is not None and opening is not None
+        names = tuple(self._terms.name_of(c.member) for c in closing.contributors)
+        return self._approve(Request(self.member.view.name, opening.kind, names, len(total.values)))

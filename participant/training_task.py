@@ -1,0 +1,230 @@
+"""Federated training: every round from the model that all hospitals hold to the next one.
+
+Per round: state the model one stands at; when the round opens, fit and contribute the encrypted
+difference; lock the closing's set, release partial decryptions under the policy, combine, apply.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keyshare.encryption import Encryptor, randomiser_base
+from keyshare.errors import BadExamples, BadUpdate
+from keyshare.packing import pack
+from keyshare.quantisation import quantise
+from keyshare.randomness import Stream
+from participant.errors import BadApp, ModelMismatch
+from participant.model import (
+    Layout,
+    Vector,
+    checked_parameters,
+    model_digest,
+    read_model,
+    write_model,
+)
+from participant.outbox import Storage
+from participant.releases import Releases
+from protocol.board import Board, Posted
+from protocol.ciphertexts import Encrypted, packing_of, write_ciphertexts
+from protocol.decryption import RoundMember
+from protocol.draft import Draft, public_payload
+from protocol.encoding import digest
+from protocol.epoch import Epoch, EpochSecret
+from protocol.messages import Contribution, Statement
+from protocol.round import RoundView, decode_training, round_session
+from protocol.terms import Terms
+
+Config = dict[str, Any]
+Report = Callable[[int, str, dict[str, Any]], None]  # round, event, facts
+
+
+class App(Protocol):
+    """The user's model: the functions of a Flower client, on lists of numpy arrays."""
+
+    def initial_parameters(self, config: Config) -> list[NDArray[np.floating]]:
+        """The model before round 1, the same at every hospital."""
+
+    def fit(
+        self, parameters: list[NDArray[np.floating]], config: Config
+    ) -> tuple[list[NDArray[np.floating]], int, Config]:
+        """Train on local data: parameters, number of examples, metrics."""
+
+    def evaluate(
+        self, parameters: list[NDArray[np.floating]], config: Config
+    ) -> tuple[float, int, Config]:
+        """Loss, number of examples, metrics on local data."""
+
+
+class TrainingTask:
+    """One hospital's part in all training rounds of its federation."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        secret: tuple[Epoch, EpochSecret],
+        app: App,
+        storage: Storage,
+        report: Report = lambda number, event, facts: None,
+    ) -> None:
+        self._terms, (self._epoch, self._secret) = terms, secret
+        self._app, self._storage, self._report = app, storage, report
+        self._index = self._secret.index
+        self._releases = Releases(storage)
+        self._rounds: dict[int, RoundMember] = {}
+        self._encryptor: Encryptor | None = None
+        self._closed_at: dict[int, float] = {}
+        self._stated: set[int] = set()
+        self._layout, self._vector, self.finished = self._load()
+
+    def _load(self) -> tuple[Layout, Vector, int]:
+        """The newest model stored here and its round, or the initial one and 0."""
+        initial = checked_parameters(
+            self._app.initial_parameters(self._config(0)), "initial_parameters"
+        )
+        layout = Layout.of(initial)
+        for number in range(self._terms.rounds.count, 0, -1):
+            if data := self._storage.read(f"models/round-{number}.npz"):
+                return layout, read_model(data, layout), number
+        return layout, layout.join(initial, "initial_parameters"), 0
+
+    @property
+    def done(self) -> bool:
+        """Whether the last round's model is stored here and stated on the board."""
+        return self.finished >= self._terms.rounds.count and self.finished in self._stated
+
+    @property
+    def parameters(self) -> list[NDArray[np.floating]]:
+        """The model that this hospital stands at."""
+        return self._layout.split(self._vector)
+
+    def begin(self, board: Board) -> None:
+        """Take note of what this hospital has stated already."""
+        for posted in board.entries:
+            post = posted.post
+            if post.sender == self._index and isinstance(post.body, Statement):
+                kind, _, name = post.session.partition("/")
+                if kind == "round":
+                    self._stated.add(int(name))
+
+    def wants(self, session: str) -> bool:
+        """The training rounds that this hospital has not finished."""
+        kind, _, name = session.partition("/")
+        return kind == "round" and int(name) > self.finished
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        """Raises ModelMismatch if the round does not start from this hospital's model."""
+        number = int(posted.post.session.partition("/")[2])
+        member = self._round(number)
+        was_closed = member.view.closing is not None
+        member.receive(posted, payloads)
+        if member.view.closing and not was_closed:
+            self._closed_at[number] = time.monotonic()
+            self._report(number, "closed", {"contributors": self._contributors(member)})
+        if number == self.finished + 1:
+            self._apply(number, member)
+
+    def due(self) -> Draft | None:
+        """A statement, a contribution, a lock, a partial decryption or a refusal."""
+        if self.finished not in self._stated:
+            self._stated.add(self.finished)
+            body = Statement(model_digest(self._vector, self._layout), len(self._vector))
+            return Draft(round_session(str(self.finished)), body)
+        number = self.finished + 1
+        member = self._rounds.get(number)
+        if member is None:
+            return None
+        view = member.view
+        if view.opening and not view.closing and self._index not in view.contributions:
+            return self._contribution(number, view)
+        return member.due(self._releases)
+
+    def _round(self, number: int) -> RoundMember:
+        if number not in self._rounds:
+            view = RoundView(round_session(str(number)))
+            self._rounds[number] = RoundMember(view, self._terms, self._epoch, self._secret)
+            self._rounds[number].consent = True  # the rules decide; whoever runs this agreed
+        return self._rounds[number]
+
+    def _config(self, number: int) -> Config:
+        seed = int.from_bytes(digest("quorate/app seed", self._terms.federation)[:4], "big")
+        return {"round": number, "seed": seed}
+
+    def _contribution(self, number: int, view: RoundView) -> Draft:
+        opening = view.terms_of_opening
+        assert opening is not None and view.opening is not None
+        if opening.model != model_digest(self._vector, self._layout):
+            raise ModelMismatch(view.name, "it starts from a model that this hospital lacks")
+        if opening.epoch != self._epoch.digest:
+            raise ModelMismatch(view.name, "it was opened under another key")
+        started = time.monotonic()
+        update, examples = self._fit(number)
+        trained = time.monotonic()
+        payload = self._encrypt(number, update, examples)
+        self._report(
+            number,
+            "contributed",
+            {"train": trained - started, "encrypt": time.monotonic() - trained},
+        )
+        (attachment,), blobs = public_payload(payload)
+        return Draft(view.session, Contribution(view.opening.digest, attachment), tuple(blobs))
+
+    def _fit(self, number: int) -> tuple[Vector, int]:
+        answer = self._app.fit(self.parameters, self._config(number))
+        if not isinstance(answer, tuple) or len(answer) != 3:
+            raise BadApp("fit", "it must return (parameters, num_examples, metrics)")
+        parameters, examples, metrics = answer
+        if isinstance(examples, bool) or not isinstance(examples, int):
+            raise BadApp("fit", f"num_examples is {type(examples).__name__}, not int")
+        fitted = self._layout.join(checked_parameters(parameters, "fit"), "fit")
+        self._report(number, "fitted", {"metrics": metrics, "examples": examples})
+        return fitted - self._vector, examples
+
+    def _encrypt(self, number: int, update: Vector, examples: int) -> bytes:
+        n = self._epoch.joint_key().n
+        if self._encryptor is None:
+            self._encryptor = Encryptor(n, randomiser_base(n, self._epoch.digest))
+        try:
+            quantised = quantise(update, examples, self._terms.quantisation)
+        except (BadUpdate, BadExamples) as error:
+            raise BadApp("fit", str(error)) from None
+        if quantised.clipped:
+            self._report(number, "clipped", {"values": quantised.clipped})
+        plaintexts = pack(quantised.values, packing_of(self._terms))
+        # Fresh randomness is safe here: the ciphertexts are durable before any of them leaves.
+        stream = Stream(secrets.token_bytes(32))
+        encrypted = tuple(self._encryptor.encrypt(m, stream) for m in plaintexts)
+        return write_ciphertexts(Encrypted(encrypted), n)
+
+    def _contributors(self, member: RoundMember) -> list[int]:
+        return [c.member for c in member.view.closed.contributors] if member.view.closed else []
+
+    def _apply(self, number: int, member: RoundMember) -> None:
+        """Once the sum is decrypted: the next model, stored before anything else happens."""
+        opening = member.view.terms_of_opening
+        if member.plaintexts is None or opening is None:
+            return
+        if opening.model != model_digest(self._vector, self._layout):
+            raise ModelMismatch(member.view.name, "it started from a model this hospital lacks")
+        contributors = self._contributors(member)
+        update = decode_training(member.plaintexts, opening.length, len(contributors), self._terms)
+        self._vector = self._vector + update
+        self._storage.write(f"models/round-{number}.npz", write_model(self._vector, self._layout))
+        self.finished = number
+        del self._rounds[number]
+        waited = time.monotonic() - self._closed_at.pop(number, time.monotonic())
+        self._report(number, "decrypted", {"decrypt": waited, "contributors": contributors})
+        self._evaluate(number)
+
+    def _evaluate(self, number: int) -> None:
+        answer = self._app.evaluate(self.parameters, self._config(number))
+        if not isinstance(answer, tuple) or len(answer) != 3:
+            raise BadApp("evaluate", "it must return (loss, num_examples, metrics)")
+        loss, examples, metrics = answer
+        facts = {"loss": float(loss), "examples": examples, "metrics": metrics}
+        self._report(number, "evaluated", facts)
