@@ -1,0 +1,39 @@
+# Each target makes .venv and installs what it needs by itself; after the first time, offline.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+DEMO_FLAGS ?=
+
+.PHONY: help demo test test-slow lint format clean
+.DEFAULT_GOAL := help
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+# The stamp is written last, so that an interrupted installation is repeated.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt setuptools wheel
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	touch $@
+
+demo: $(STAMP)  ## Five hospitals and an aggregator, from ceremony to model (DEMO_FLAGS=--short)
+	$(BIN)/python -m examples.demo $(DEMO_FLAGS)
+
+test: $(STAMP)  ## The fast tests
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)  ## The slow tests
+	$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP)  ## Format, rules and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## Put everything in form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## Remove what make made (not runs/)
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,33 @@
+"""Disks that outlive a crash, and the crash itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Crash(BaseException):
+    """The machine stopped; a BaseException, so that no handler of the code under test sees it."""
+
+
+class Disk:
+    """A member's durable storage; ``hook`` may raise Crash before or after any change."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.hook: Callable[[], None] = lambda: None
+
+    def write(self, name: str, data: bytes) -> None:
+        self.hook()
+        self.files[name] = bytes(data)
+        self.hook()
+
+    def read(self, name: str) -> bytes | None:
+        return self.files.get(name)
+
+    def delete(self, name: str) -> None:
+        self.hook()
+        self.files.pop(name, None)
+        self.hook()
+
+    def names(self, prefix: str = "") -> list[str]:
+        return sorted(name for name in self.files if name.startswith(prefix))

@@ -1,0 +1,345 @@
+"""A simulated federation: hospitals, aggregator, and a network that loses, repeats and delays."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from aggregator.service import Aggregator
+from protocol.board import Board, decode_entry
+from protocol.signing import public_bytes
+from protocol.terms import AggregatorAddress, Member, RoundPolicy, Terms, check
+from protocol.wire import Entries, FromAggregator, FromMember, Subscribe, Welcome
+from tests.simulator.clock import Clock
+from tests.simulator.disk import Crash
+from tests.simulator.hospital import Hospital
+from tests.simulator.plan import Plan
+
+CALM_AFTER = 90.0  # seconds after which nothing goes wrong any more
+TIME_LIMIT = 900.0
+WAIT_SECONDS = 20  # how long a round waits for the last contributors
+RESTART_SECONDS = (0.5, 3.0)
+
+
+def signing_key(plan: Plan, index: int) -> Ed25519PrivateKey:
+    """A party's key, the same in every run of a seed; the aggregator is 0."""
+    return Ed25519PrivateKey.from_private_bytes(bytes([index + 1]) * 28 + plan.seed.to_bytes(4))
+
+
+def terms_of(plan: Plan) -> Terms:
+    """The terms of a plan's federation."""
+    n = plan.n_members
+    members = tuple(
+        Member(f"hospital {i}", public_bytes(signing_key(plan, i))) for i in range(1, n + 1)
+    )
+    address = AggregatorAddress("wss://sim", public_bytes(signing_key(plan, 0)), bytes(32))
+    rounds = RoundPolicy(plan.rounds, (n - 1) // 3 + 2, WAIT_SECONDS, WAIT_SECONDS)
+    terms = Terms(
+        f"seed {plan.seed}", members, plan.quorum, plan.key_bits, True, address, rounds,
+        clip=1.0, precision_bits=32, max_examples=1000,
+    )  # fmt: skip
+    check(terms)
+    return terms
+
+
+@dataclass
+class Link:
+    """A hospital's connection; frames of an earlier connection never arrive."""
+
+    number: int = 0
+    up: bool = False
+    pushed: int | None = None  # the last position sent, None before it subscribed
+
+
+@dataclass
+class Service:
+    """The aggregator's process: alive with an object, dead without; the folder stays."""
+
+    folder: Path
+    aggregator: Aggregator | None = None
+    links: dict[int, Link] = field(default_factory=dict)
+
+
+class Federation:
+    """One run of a plan; ``services`` has a second member once the aggregator forks the board."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan, self.terms = plan, terms_of(plan)
+        self.clock = Clock()
+        self.chaos = random.Random(plan.seed + 1)
+        self.services = [Service(folder / "aggregator")]
+        self.served_by = {i: 0 for i in range(1, plan.n_members + 1)}
+        self.hospitals = {
+            i: Hospital(self.terms, i, signing_key(plan, i), plan.seed, self.chaos)
+            for i in self.served_by
+        }
+        for hospital in self.hospitals.values():
+            hospital.disk.hook = self._fault(lambda: plan.crash_writes)
+
+    @property
+    def rough(self) -> bool:
+        """Whether faults may still happen."""
+        return self.clock.now < CALM_AFTER
+
+    def _fault(self, probability: Callable[[], float]) -> Callable[[], None]:
+        def hook() -> None:
+            if self.rough and self.chaos.random() < probability():
+                raise Crash
+
+        return hook
+
+    def run(self) -> bool:
+        """Run until all hospitals are finished or one has failed; False if time ran out."""
+        self._start_service(self.services[0])
+        for hospital in self.hospitals.values():
+            self._start_hospital(hospital)
+            self._every(5.0, lambda h=hospital: self._nudge(h))
+        self._every(0.5, self._tick)
+        self._crash_now_and_then(self.plan.crash_every, self._crash_a_hospital)
+        self._crash_now_and_then(self.plan.aggregator_crash_every, self._crash_the_service)
+        if self.plan.fork:
+            self.clock.after(self.chaos.uniform(0.5, 12), self._fork)
+        with self._crashing_syncs():
+            return self.clock.run(self._is_over, TIME_LIMIT)
+
+    def _is_over(self) -> bool:
+        hospitals = self.hospitals.values()
+        return all(h.finished for h in hospitals) or any(h.failure for h in hospitals)
+
+    @contextlib.contextmanager
+    def _crashing_syncs(self) -> Iterator[None]:
+        real, fault = os.fsync, self._fault(lambda: self.plan.aggregator_crash_syncs)
+
+        def fsync(descriptor: int) -> None:
+            fault()
+            real(descriptor)
+            fault()
+
+        os.fsync = fsync
+        try:
+            yield
+        finally:
+            os.fsync = real
+
+    # ── crashes and restarts ──
+
+    def _every(self, seconds: float, event: Callable[[], None]) -> None:
+        def again() -> None:
+            event()
+            self.clock.after(seconds, again)
+
+        self.clock.after(seconds, again)
+
+    def _crash_now_and_then(self, mean: float, event: Callable[[], None]) -> None:
+        if mean:
+            def again() -> None:
+                if self.rough:
+                    event()
+                    self.clock.after(self.chaos.expovariate(1 / mean), again)
+
+            self.clock.after(self.chaos.expovariate(1 / mean), again)
+
+    def _crash_a_hospital(self) -> None:
+        hospital = self.chaos.choice(list(self.hospitals.values()))
+        if hospital.agent is not None:
+            self._crash_hospital(hospital)
+
+    def _crash_hospital(self, hospital: Hospital) -> None:
+        hospital.crash()
+        self._link(hospital).up = False
+        delay = self.chaos.uniform(*RESTART_SECONDS)
+        self.clock.after(delay, lambda: self._start_hospital(hospital))
+
+    def _start_hospital(self, hospital: Hospital) -> None:
+        try:
+            hospital.start()
+        except Crash:
+            self._crash_hospital(hospital)
+            return
+        self._connect(hospital)
+
+    def _crash_the_service(self) -> None:
+        self._crash_service(self.chaos.choice(self.services))
+
+    def _crash_service(self, service: Service) -> None:
+        if service.aggregator is None:
+            return
+        service.aggregator = None
+        for index, link in service.links.items():
+            link.up = False
+            if agent := self.hospitals[index].agent:
+                agent.disconnected()
+        service.links.clear()
+        delay = self.chaos.uniform(*RESTART_SECONDS)
+        self.clock.after(delay, lambda: self._start_service(service))
+
+    def _start_service(self, service: Service) -> None:
+        key = signing_key(self.plan, 0)
+        try:
+            service.aggregator = Aggregator(
+                self.terms, key, service.folder, lambda: int(self.clock.now * 1000)
+            )
+        except Crash:
+            self.clock.after(1.0, lambda: self._start_service(service))
+            return
+        for hospital in self.hospitals.values():
+            if self._service(hospital) is service:
+                self._connect(hospital)
+
+    def _fork(self) -> None:
+        """The aggregator copies its board and shows half of the hospitals the copy, then swaps."""
+        first = self.services[0]
+        second = Service(first.folder.with_name("fork"))
+        shutil.copytree(first.folder, second.folder)
+        self.services.append(second)
+        self._start_service(second)
+        self._reassign(lambda i: i % 2)
+        self.clock.after(30.0, lambda: self._reassign(lambda i: 1 - i % 2))
+
+    def _reassign(self, choose: Callable[[int], int]) -> None:
+        for index, hospital in self.hospitals.items():
+            self._link(hospital).up = False
+            self._service(hospital).links.pop(index, None)
+            self.served_by[index] = choose(index)
+            if hospital.agent:
+                hospital.agent.disconnected()
+            self._connect(hospital)
+
+    # ── the network ──
+
+    def _service(self, hospital: Hospital) -> Service:
+        return self.services[self.served_by[hospital.index]]
+
+    def _link(self, hospital: Hospital) -> Link:
+        return self._service(hospital).links.setdefault(hospital.index, Link())
+
+    def _connect(self, hospital: Hospital) -> None:
+        service, link = self._service(hospital), self._link(hospital)
+        link.number, link.up, link.pushed = link.number + 1, True, None
+        number = link.number
+
+        def welcome() -> None:
+            if service.aggregator is None or not self._is_current(hospital, service, number):
+                return
+            self._hear(hospital, Welcome(*service.aggregator.board.head))
+
+        self.clock.after(self._delay(), welcome)
+
+    def _is_current(self, hospital: Hospital, service: Service, number: int) -> bool:
+        link = service.links.get(hospital.index)
+        return bool(link and link.up and link.number == number and hospital.agent)
+
+    def _delay(self) -> float:
+        slow = self.rough and self.chaos.random() < self.plan.slow
+        return self.chaos.uniform(0.5, 8.0) if slow else self.chaos.uniform(0.005, 0.08)
+
+    def _deliveries(self) -> Iterator[float]:
+        """When copies of a frame arrive: usually one, sometimes none or two."""
+        if self.rough and self.chaos.random() < self.plan.drop:
+            return
+        yield self._delay()
+        if self.rough and self.chaos.random() < self.plan.duplicate:
+            yield self._delay()
+
+    def _hear(self, hospital: Hospital, frame: FromAggregator | Welcome) -> None:
+        self._guarded(hospital, lambda: hospital.hear(frame))
+
+    def _nudge(self, hospital: Hospital) -> None:
+        def nudge() -> list[FromMember]:
+            if hospital.agent is None or hospital.failure or not self._link(hospital).up:
+                return []
+            hospital.agent.nudge()
+            return hospital.work()
+
+        self._guarded(hospital, nudge)
+
+    def _guarded(self, hospital: Hospital, action: Callable[[], list[FromMember]]) -> None:
+        try:
+            frames = action()
+        except Crash:
+            self._crash_hospital(hospital)
+            return
+        if hospital.next_task():
+            self._link(hospital).up = False
+            self.clock.after(0.1, lambda: self._start_hospital(hospital))
+        elif self._link(hospital).up:
+            for frame in frames:
+                self._send_up(hospital, frame)
+
+    def _send_up(self, hospital: Hospital, frame: FromMember) -> None:
+        service, link = self._service(hospital), self._link(hospital)
+        number = link.number
+
+        def arrive() -> None:
+            if service.aggregator is None or not self._is_current(hospital, service, number):
+                return
+            try:
+                replies = service.aggregator.receive(hospital.index, frame)
+            except Crash:
+                self._crash_service(service)
+                return
+            if isinstance(frame, Subscribe):
+                link.pushed = frame.after
+            for reply in replies:
+                self._send_down(hospital, service, reply)
+            self._push(service)
+
+        for delay in self._deliveries():
+            self.clock.after(delay, arrive)
+
+    def _send_down(self, hospital: Hospital, service: Service, frame: FromAggregator) -> None:
+        link = service.links[hospital.index]
+        number = link.number
+        if isinstance(frame, Entries) and frame.entries:
+            link.pushed = decode_entry(frame.entries[-1]).position
+
+        def arrive() -> None:
+            if self._is_current(hospital, service, number):
+                self._hear(hospital, frame)
+
+        for delay in self._deliveries():
+            self.clock.after(delay, arrive)
+
+    def _push(self, service: Service) -> None:
+        aggregator = service.aggregator
+        assert aggregator is not None
+        for index, link in service.links.items():
+            while link.up and link.pushed is not None:
+                if link.pushed >= aggregator.board.head.position:
+                    break
+                self._send_down(
+                    self.hospitals[index], service, aggregator.entries_after(link.pushed)
+                )
+
+    def _tick(self) -> None:
+        for service in self.services:
+            if service.aggregator is None:
+                continue
+            try:
+                service.aggregator.tick()
+            except Crash:
+                self._crash_service(service)
+                continue
+            self._push(service)
+
+    @property
+    def board(self) -> Board | None:
+        """The aggregator's board."""
+        aggregator = self.services[0].aggregator
+        return aggregator.board if aggregator else None
+
+
+@contextlib.contextmanager
+def memory_folder() -> Iterator[Path]:
+    """A scratch folder, in memory where the system has a place for that."""
+    shared = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    with tempfile.TemporaryDirectory(prefix="quorate-", dir=shared) as name:
+        yield Path(name)

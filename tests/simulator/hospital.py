@@ -1,0 +1,140 @@
+"""One simulated hospital: a real agent and real tasks on a simulated disk and link."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from participant.agent import Agent, Task
+from participant.ceremony_task import CeremonyTask
+from participant.training_task import TrainingTask
+from protocol.board import Posted
+from protocol.epoch import read_secret
+from protocol.terms import Terms
+from protocol.wire import FromAggregator, FromMember, Welcome
+from tests.simulator.disk import Crash, Disk
+
+PARAMETERS = 5
+
+
+class SeededSecrets:
+    """Ceremony seeds that follow from the run's seed, kept on the hospital's disk."""
+
+    def __init__(self, disk: Disk, run_seed: int, index: int) -> None:
+        self._disk, self._origin = disk, f"{run_seed}/{index}"
+
+    def seed(self, session: str) -> bytes:
+        name = f"seed/{session.replace('/', '-')}"
+        if (seed := self._disk.read(name)) is None:
+            seed = hashlib.sha256(f"{self._origin}/{session}".encode()).digest()
+            self._disk.write(name, seed)
+        return seed
+
+    def keep(self, session: str, epoch: int, secret: bytes) -> None:
+        self._disk.write("vault/key-share", secret)
+        self._disk.delete(f"seed/{session.replace('/', '-')}")
+
+
+class PowersOfTen:
+    """An app whose updates name their maker: the sum shows who is in it, and how often.
+
+    Hospital i moves parameter j by 10^-i·(j+1)/100 a round, from i + 1 examples.
+    """
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def initial_parameters(self, config: dict[str, Any]) -> list[np.ndarray]:
+        return [np.zeros(PARAMETERS)]
+
+    def fit(self, parameters: list[np.ndarray], config: dict[str, Any]) -> tuple[Any, int, Any]:
+        return [parameters[0] + self.step()], self.index + 1, {}
+
+    def step(self) -> np.ndarray:
+        return 10.0**-self.index * (1 + np.arange(PARAMETERS)) / 100
+
+    def evaluate(self, parameters: list[np.ndarray], config: dict[str, Any]) -> tuple[Any, ...]:
+        return 0.0, self.index + 1, {}
+
+
+class Hospital:
+    """A member that crashes, comes back with what was on its disk, and goes on."""
+
+    def __init__(
+        self, terms: Terms, index: int, key: Ed25519PrivateKey, run_seed: int, chaos: random.Random
+    ) -> None:
+        self.terms, self.index, self.key = terms, index, key
+        self.run_seed, self.chaos = run_seed, chaos
+        self.disk = Disk()
+        self.secrets: Callable[[], Any] = lambda: SeededSecrets(self.disk, run_seed, index)
+        self.agent: Agent | None = None
+        self.failure: Exception | None = None
+        self.crashes = 0
+
+    def __repr__(self) -> str:
+        return f"Hospital({self.index})"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the agent has done everything, in training."""
+        agent = self.agent
+        return agent is not None and isinstance(agent.task, TrainingTask) and agent.done
+
+    def start(self) -> None:
+        """Start the agent from the disk, as a new process would."""
+        stored = self.disk.read("vault/key-share")
+        task: Task
+        if stored is None:
+            task = CeremonyTask(self.terms, self.index, self.secrets())
+        else:
+            secret = read_secret(stored, self.terms, self.index)
+            task = TrainingTask(self.terms, secret, PowersOfTen(self.index), self.disk)
+        self.agent = Agent(self.terms, self.index, self.key, self.disk, task)
+
+    def crash(self) -> None:
+        """The process dies; the disk stays."""
+        self.agent = None
+        self.crashes += 1
+
+    def hear(self, frame: FromAggregator | Welcome) -> list[FromMember]:
+        """Give the agent a frame, let it work, and return what it sends."""
+        if self.agent is None or self.failure:
+            return []
+        try:
+            if isinstance(frame, Welcome):
+                self.agent.connected(frame)
+            else:
+                self.agent.receive(frame)
+            return self.work()
+        except Crash:
+            raise
+        except Exception as error:
+            self.failure = error
+            return []
+
+    def work(self) -> list[FromMember]:
+        """Let the agent do what is due."""
+        agent = self.agent
+        assert agent is not None
+        frames = agent.outgoing()
+        for _ in range(1000):
+            agent.step()
+            more = agent.outgoing()
+            frames += more
+            if not more:
+                return frames
+        raise AssertionError("the agent never comes to rest")
+
+    def next_task(self) -> bool:
+        """After the ceremony a new process trains; whether it is time for that."""
+        agent = self.agent
+        return agent is not None and isinstance(agent.task, CeremonyTask) and agent.done
+
+    def entries(self) -> list[Posted]:
+        """What this hospital has seen of the board."""
+        return self.agent.board.entries if self.agent else []

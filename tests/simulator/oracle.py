@@ -1,0 +1,111 @@
+"""What must be true at the end of a run, judged from everything that is on the disks."""
+
+from __future__ import annotations
+
+import itertools
+
+import gmpy2
+import numpy as np
+
+from keyshare.partial_decryption import combine, partial_decryption, trial_ciphertext
+from keyshare.quantisation import average, quantise
+from participant.errors import RejectedByAggregator
+from participant.model import Layout, read_model
+from protocol.epoch import Epoch, EpochSecret, read_secret
+from protocol.errors import Fork
+from protocol.messages import Closing
+from tests.simulator.federation import Federation
+from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
+
+
+class Violation(AssertionError):
+    """A run ended in a way it must not."""
+
+
+def judge(federation: Federation, in_time: bool) -> str:
+    """How a run ended, "done" or "fork"; raises Violation if it must not have."""
+    hospitals = list(federation.hospitals.values())
+    failures = {h.index: h.failure for h in hospitals if h.failure}
+    one_key(federation)
+    if federation.plan.fork and any(_names_the_fork(f) for f in failures.values()):
+        return "fork"
+    if failures:
+        raise Violation(f"hospitals failed though nobody cheated: {failures!r}")
+    if not in_time:
+        raise Violation(f"no end in sight: {[_where(h) for h in hospitals]}")
+    exact_sums(federation)
+    return "done"
+
+
+def _names_the_fork(failure: Exception | None) -> bool:
+    return isinstance(failure, Fork) or (
+        isinstance(failure, RejectedByAggregator) and failure.code in ("fork", "bad-post")
+    )
+
+
+def _where(hospital: Hospital) -> str:
+    agent = hospital.agent
+    if agent is None:
+        return f"{hospital.index}: down"
+    progress = getattr(agent.task, "progress", None) or getattr(agent.task, "finished", None)
+    return f"{hospital.index}: {type(agent.task).__name__} {progress} at {agent.board.head.position}"
+
+
+def stored_keys(federation: Federation) -> dict[int, tuple[Epoch, EpochSecret]]:
+    """The key shares on the hospitals' disks, each checked against its verification key."""
+    found = {}
+    for index, hospital in federation.hospitals.items():
+        if stored := hospital.disk.read("vault/key-share"):
+            found[index] = read_secret(stored, federation.terms, index)
+    return found
+
+
+def one_key(federation: Federation) -> None:
+    """All hospitals that hold a share hold one of the same key, and any quorum decrypts."""
+    keys = stored_keys(federation)
+    if len({epoch.digest for epoch, _ in keys.values()}) > 1:
+        raise Violation("hospitals hold shares of different keys")
+    if len(keys) < federation.plan.quorum:
+        return
+    key = next(iter(keys.values()))[0].joint_key()
+    if gmpy2.is_prime(key.n) or key.n.bit_length() != federation.plan.key_bits:
+        raise Violation("the modulus is wrong")
+    plaintext, ciphertext = trial_ciphertext(key.n, b"oracle")
+    partials = {
+        i: partial_decryption(ciphertext, secret.key_share(), key)
+        for i, (_, secret) in keys.items()
+    }
+    for members in itertools.combinations(partials, key.quorum):
+        if combine({i: partials[i] for i in members}, key) != plaintext:
+            raise Violation(f"hospitals {members} do not decrypt")
+
+
+def exact_sums(federation: Federation) -> None:
+    """Every hospital's model after each round is exactly that of the round's contributors."""
+    assert federation.board is not None
+    model = np.zeros(PARAMETERS)
+    for number in range(1, federation.plan.rounds + 1):
+        model = model + _expected_update(federation, number, model)
+        for hospital in federation.hospitals.values():
+            stored = hospital.disk.read(f"models/round-{number}.npz")
+            if stored is None:
+                raise Violation(f"hospital {hospital.index} has no model of round {number}")
+            found = read_model(stored, Layout(((PARAMETERS,),), ("float64",)))
+            if not np.array_equal(found, model):
+                raise Violation(f"hospital {hospital.index}, round {number}: {found} not {model}")
+
+
+def _expected_update(federation: Federation, number: int, model: np.ndarray) -> np.ndarray:
+    assert federation.board is not None
+    quantisation = federation.terms.quantisation
+    (closing,) = [
+        body
+        for posted in federation.board.session(f"round/{number}")
+        if isinstance(body := posted.post.body, Closing)
+    ]
+    slots = []
+    for contributor in closing.contributors:
+        app = PowersOfTen(contributor.member)
+        update = (model + app.step()) - model
+        slots.append(quantise(update, app.index + 1, quantisation).values)
+    return average(np.sum(slots, axis=0), len(slots), quantisation)

@@ -1,0 +1,47 @@
+"""What a seed stands for: the federation, the faults, and when they strike."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run. Probabilities are per frame, rates are mean seconds between crashes."""
+
+    seed: int
+    n_members: int
+    quorum: int
+    key_bits: int
+    rounds: int
+    drop: float
+    duplicate: float
+    slow: float
+    crash_every: float
+    crash_writes: float  # probability that a durable write of a member crashes it
+    aggregator_crash_every: float
+    aggregator_crash_syncs: float  # the same for the aggregator's fsyncs
+    fork: bool
+
+    @classmethod
+    def of(cls, seed: int) -> Plan:
+        """The plan of a seed: from calm to everything at once."""
+        draw = random.Random(seed)
+        n = draw.choice([3, 3, 4, 5])
+        rough = draw.choice([0.0, 0.3, 1.0])
+        return cls(
+            seed=seed,
+            n_members=n,
+            quorum=draw.randint(2, n),
+            key_bits=256,
+            rounds=draw.choice([1, 2]),
+            drop=0.10 * rough * draw.random(),
+            duplicate=0.15 * rough * draw.random(),
+            slow=0.20 * rough * draw.random(),
+            crash_every=draw.choice([0.0, 20.0, 8.0]) if rough else 0.0,
+            crash_writes=0.05 * rough * draw.random(),
+            aggregator_crash_every=draw.choice([0.0, 25.0, 10.0]) if rough else 0.0,
+            aggregator_crash_syncs=0.03 * rough * draw.random(),
+            fork=draw.random() < 0.1,
+        )

@@ -1,0 +1,53 @@
+"""Dependencies point down only, and keyshare touches nothing outside itself."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAY_IMPORT = {
+    "keyshare": {"keyshare"},
+    "protocol": {"keyshare", "protocol"},
+    "participant": {"keyshare", "protocol", "participant"},
+    "aggregator": {"keyshare", "protocol", "aggregator"},
+}
+IMPURE = {"asyncio", "io", "os", "pathlib", "socket", "sqlite3", "time", "websockets"}
+
+
+def imports(package: str) -> Iterator[tuple[Path, str]]:
+    for path in sorted((ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                yield from ((path, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: relative import"
+                yield path, node.module or ""
+                yield from ((path, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_point_down(package: str) -> None:
+    found = list(imports(package))
+    assert found
+    for path, module in found:
+        top = module.partition(".")[0]
+        assert top not in MAY_IMPORT.keys() - MAY_IMPORT[package], f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("package", ["keyshare", "protocol"])
+def test_the_mathematics_and_the_protocol_do_no_input_or_output(package: str) -> None:
+    for path, module in imports(package):
+        assert module.partition(".")[0] not in IMPURE, f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_no_weak_randomness_is_imported(package: str) -> None:
+    for path, module in imports(package):
+        assert module != "random", f"{path} imports {module}"
+        assert not module.startswith("numpy.random"), f"{path} imports {module}"
+        text = path.read_text()
+        assert "np.random" not in text, f"{path} uses numpy.random"
