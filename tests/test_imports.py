@@ -44,10 +44,18 @@ def test_the_mathematics_and_the_protocol_do_no_input_or_output(package: str) ->
         assert module.partition(".")[0] not in IMPURE, f"{path} imports {module}"
 
 
+def attributes(package: str) -> Iterator[tuple[Path, str]]:
+    """Every ``a.b.c`` that the package's code names."""
+    for path in sorted((ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute):
+                yield path, ast.unparse(node)
+
+
 @pytest.mark.parametrize("package", MAY_IMPORT)
-def test_no_weak_randomness_is_imported(package: str) -> None:
+def test_no_weak_randomness_is_used(package: str) -> None:
     for path, module in imports(package):
-        assert module != "random", f"{path} imports {module}"
+        assert module.partition(".")[0] != "random", f"{path} imports {module}"
         assert not module.startswith("numpy.random"), f"{path} imports {module}"
-        text = path.read_text()
-        assert "np.random" not in text, f"{path} uses numpy.random"
+    for path, name in attributes(package):
+        assert not name.startswith(("np.random", "numpy.random")), f"{path} uses {name}"
