@@ -25,6 +25,7 @@ from protocol.messages import (
     Signature,
     attachments_of,
     belongs,
+    blob_name,
 )
 from protocol.signing import sign, verify
 from protocol.terms import Terms
@@ -140,6 +141,8 @@ class Board:
             raise BadEntry(position, post.sender, "its signature does not fit") from None
         if not belongs(post.session, post.sender, post.body):
             raise BadEntry(position, post.sender, "its sender may not say this here")
+        if not _fit(attachments_of(post.body), self._terms.n_members):
+            raise BadEntry(position, post.sender, "an attachment does not fit its description")
         self._check_order(post, position)
         return post
 
@@ -178,6 +181,19 @@ class Board:
     def session(self, name: str) -> list[Posted]:
         """The entries of one session, in order."""
         return [posted for posted in self.entries if posted.post.session == name]
+
+
+def _fit(attachments: tuple[Attachment, ...], n_members: int) -> bool:
+    """One attachment for a recipient, of the size and name it gives; blobs are checked by name."""
+    recipients = [a.to for a in attachments]
+    return (
+        len(set(recipients)) == len(recipients)
+        and all(to <= n_members for to in recipients)
+        and all(
+            not a.data if a.is_blob else len(a.data) == a.size and blob_name(a.data) == a.digest
+            for a in attachments
+        )
+    )
 
 
 def decode_entry(data: bytes) -> Entry:

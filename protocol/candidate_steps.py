@@ -171,7 +171,7 @@ def finish_moduli(run: CeremonyRun, step: StepId, public: Payloads, private: Pay
 
 def witness_survivors(run: CeremonyRun, step: StepId) -> bytes:
     values = (_witness(run, k, 0) for k in run.batch.survivors)
-    return pack_numbers(values, run.terms.key_bits // 8)
+    return pack_numbers(values, width_of(mpz(1) << run.terms.key_bits))
 
 
 def finish_first(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
@@ -211,7 +211,7 @@ def _passes(run: CeremonyRun, candidate: int, witnesses: Mapping[int, mpz]) -> b
 
 def witness_candidate(run: CeremonyRun, step: StepId) -> bytes:
     values = (_witness(run, step.part, k) for k in range(1, biprimality.ROUNDS + 1))
-    return pack_numbers(values, run.terms.key_bits // 8)
+    return pack_numbers(values, width_of(mpz(1) << run.terms.key_bits))
 
 
 def deal_gap(run: CeremonyRun, step: StepId) -> dict[int, bytes]:

@@ -18,7 +18,8 @@
     certificate all sign the transcript and the public key
 
 The steps themselves are in ``candidate_steps`` and ``key_steps``. A step is complete when all its
-senders have spoken; the order in which they did does not matter.
+senders have spoken; the order in which they did does not matter. Since a post names the head that
+its sender saw, no honest member's post for a step stands before the last post of the step before.
 """
 
 from __future__ import annotations
@@ -43,7 +44,6 @@ JOIN, CERTIFICATE = StepId("join"), StepId("certificate")
 KINDS: dict[str, StepKind] = {
     kind.name: kind for kind in (*candidate_steps.STEPS, *key_steps.STEPS)
 }
-_MAX_AHEAD = 2  # steps that an honest member can be ahead of what we have finished
 
 
 @dataclass(frozen=True)
@@ -68,18 +68,18 @@ class Ceremony:
         self.outcome: tuple[Epoch, EpochSecret] | None = None
         self._run = CeremonyRun(terms, index, session, seed)
         self._step = JOIN
-        self._inbox: dict[StepId, dict[int, Posted]] = {}
-        self._payloads: dict[tuple[StepId, int], Mapping[int, bytes]] = {}
-        self._own: dict[StepId, bytes] = {}  # own payloads to oneself, until the step completes
+        self._spoken: dict[int, Posted] = {}  # in the step that is under way
+        self._payloads: dict[int, Mapping[int, bytes]] = {}
+        self._own: bytes | None = None  # own payload to oneself, until the step completes
 
     @property
     def progress(self) -> CeremonyProgress:
         """Where the ceremony stands."""
-        run, spoken = self._run, self._inbox.get(self._step, {})
+        run = self._run
         bits, n = self.terms.key_bits, self.terms.n_members
         return CeremonyProgress(
             "done" if self.outcome else self._step.name,
-            tuple(m for m in self._senders() if m not in spoken),
+            tuple(m for m in self._senders() if m not in self._spoken),
             run.candidates_tried,
             expected_candidates(bits, n),
             run.tests_done,
@@ -95,8 +95,9 @@ class Ceremony:
         if self.failure or self.outcome:
             return
         try:
-            self._take(_step_of(body), sender, posted, payloads)
-            while self._is_complete() and not self.outcome:
+            self._check_turn(body, sender)
+            self._spoken[sender], self._payloads[sender] = posted, payloads
+            if len(self._spoken) == len(self._senders()):
                 self._step = self._finish()
         except CeremonyFailed as failure:
             self.failure = failure
@@ -112,7 +113,7 @@ class Ceremony:
             return Draft(self.session, said)
         if self.outcome or self.index not in self._senders():
             return None
-        if self.index in self._inbox.get(self._step, {}):
+        if self.index in self._spoken:
             return None
         if self._step == JOIN:
             return Draft(self.session, Join(self._run.sealing.public))
@@ -128,7 +129,7 @@ class Ceremony:
             attachments, blobs = public_payload(kind.public(self._run, self._step))
         if kind.private:
             payloads = kind.private(self._run, self._step)
-            self._own[self._step] = payloads.pop(self.index)
+            self._own = payloads.pop(self.index)
             envelope = Envelope(
                 self.terms.federation, self.session, self.index, self._run.sealing_keys
             )
@@ -142,29 +143,20 @@ class Ceremony:
             return self._run.everyone
         return KINDS[self._step.name].senders(self._run)
 
-    def _is_complete(self) -> bool:
-        return len(self._inbox.get(self._step, {})) == len(self._senders())
-
-    def _take(
-        self, step: StepId, sender: int, posted: Posted, payloads: Mapping[int, bytes]
-    ) -> None:
-        if step not in (JOIN, CERTIFICATE) and step.name not in KINDS:
-            raise CeremonyFailed(sender, step.name, "there is no such step")
-        spoken = self._inbox.setdefault(step, {})
-        if sender in spoken:
+    def _check_turn(self, body: object, sender: int) -> None:
+        if isinstance(body, Step) and body.step not in KINDS:
+            raise CeremonyFailed(sender, body.step, "there is no such step")
+        step = _step_of(body)
+        if step == self._step and sender in self._spoken:
             raise CeremonyFailed(sender, step.name, "it spoke twice")
-        ahead = sum(sender in others for known, others in self._inbox.items() if known != step)
-        if ahead > _MAX_AHEAD:
+        if step != self._step or sender not in self._senders():
             raise CeremonyFailed(sender, step.name, "it speaks out of turn")
-        spoken[sender] = posted
-        self._payloads[step, sender] = payloads
 
     def _finish(self) -> StepId:
         """Compute what the complete step gives, and return the step that follows."""
         step = self._step
-        posts = self._inbox.pop(step)
-        if extra := sorted(set(posts) - set(self._senders())):
-            raise CeremonyFailed(extra[0], step.name, "it is not its turn to speak")
+        posts, received, own = self._spoken, self._payloads, self._own
+        self._spoken, self._payloads, self._own = {}, {}, None
         if step == JOIN:
             return self._finish_join(posts)
         if step == CERTIFICATE:
@@ -172,7 +164,7 @@ class Ceremony:
         kind = KINDS[step.name]
         public, private = dict[int, bytes](), dict[int, bytes]()
         for sender in posts:
-            payloads = self._payloads.pop((step, sender))
+            payloads = received[sender]
             expected = ({0} if kind.public else set()) | (
                 {self.index} if kind.private and sender != self.index else set()
             )
@@ -183,7 +175,6 @@ class Ceremony:
             if kind.private and sender != self.index:
                 private[sender] = self._unseal(step, sender, payloads[self.index])
         if kind.private and self.index in posts:
-            own = self._own.pop(step, None)
             private[self.index] = kind.private(self._run, step)[self.index] if own is None else own
         following = kind.finish(self._run, step, public, private)
         if following == CERTIFICATE:
@@ -209,7 +200,8 @@ class Ceremony:
 
     def _finish_certificate(self, posts: Mapping[int, Posted]) -> StepId:
         run = self._run
-        assert run.epoch is not None and run.share is not None
+        assert run.epoch is not None
+        assert run.share is not None
         for sender, posted in posts.items():
             body = posted.post.body
             assert isinstance(body, Certificate)

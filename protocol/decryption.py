@@ -29,7 +29,6 @@ from protocol.encoding import pack_numbers, unpack_numbers, width_of
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import BadSeal, Malformed, Refused
 from protocol.messages import (
-    Closing,
     Contribution,
     Opening,
     Partial,
@@ -69,7 +68,6 @@ class RoundMember:
         self._sealing = SealingKey(secret.sealing_seed)
         self._contributions: dict[int, bytes] = {}
         self._partials: dict[int, list[mpz]] = {}
-        self._total_payload = b""
 
     @property
     def index(self) -> int:
@@ -81,9 +79,7 @@ class RoundMember:
         self.view.receive(posted)
         body, sender = posted.post.body, posted.post.sender
         if isinstance(body, Contribution) and self.view.contributions.get(sender) is posted:
-            self._contributions[sender] = payloads[0]
-        elif isinstance(body, Closing) and self.view.closing is posted:
-            self._total_payload = payloads[0]
+            self._contributions[sender] = payloads.get(0, b"")
         elif isinstance(body, Partial) and self.view.partials.get(sender) is posted:
             self._receive_partial(sender, body, payloads)
         self._try_to_combine()

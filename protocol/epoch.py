@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -120,15 +120,16 @@ def read_secret(data: bytes, terms: Terms, index: int) -> tuple[Epoch, EpochSecr
 
 def epoch_of(entries: Sequence[Posted], terms: Terms) -> Epoch | None:
     """The newest epoch that all members certified alike, None if there is none yet."""
-    certified: Counter[tuple[str, bytes, bytes]] = Counter()
+    certified: defaultdict[tuple[str, bytes, bytes], set[int]] = defaultdict(set)
     newest: Epoch | None = None
     for posted in entries:
         body = posted.post.body
         if not isinstance(body, Certificate):
             continue
         found = (posted.post.session, body.transcript, body.epoch)
-        certified[found] += 1
-        if certified[found] == terms.n_members:
+        known = len(certified[found])
+        certified[found].add(posted.post.sender)
+        if known < len(certified[found]) == terms.n_members:
             newest = read_epoch(body.epoch, terms)
     return newest
 

@@ -5,7 +5,7 @@ Sources are those of ``keyshare.threshold_key``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 from gmpy2 import mpz
 
@@ -97,9 +97,8 @@ def finish_trial(run: CeremonyRun, step: StepId, public: Payloads, private: Payl
     rows = read(public, n * n, 2, step)
     key = _joint_key(run, step, tuple(rows[i][0] for i in run.everyone))
     partials = {i: row[1] for i, row in rows.items()}
-    if wrong := list(_failing_quorums(run, key, partials)):
-        culprit = _culprit(wrong, run)
-        raise CeremonyFailed(culprit, step.name, f"quorums {wrong} do not decrypt the trial")
+    if problem := _problem(run, key, partials, run.everyone):
+        raise CeremonyFailed(_culprit(run, key, partials), step.name, problem)
     run.epoch = Epoch(
         run.terms.federation,
         int(run.session.partition("/")[2]),
@@ -120,31 +119,37 @@ def _joint_key(run: CeremonyRun, step: StepId, keys: tuple[mpz, ...]) -> tk.Join
     return tk.JointKey(n, theta, run.terms.n_members, run.terms.quorum, base, keys)
 
 
-def _failing_quorums(
-    run: CeremonyRun, key: tk.JointKey, partials: Mapping[int, mpz]
-) -> Iterator[list[int]]:
-    """Sliding quorums whose verification keys or partial decryptions do not fit."""
+def _problem(
+    run: CeremonyRun, key: tk.JointKey, partials: Mapping[int, mpz], members: Sequence[int]
+) -> str | None:
+    """What does not fit among the given members' trial values, None if all do.
+
+    F(0) is a multiple of φ, so v^(Δ²·F(0)), which must not depend on the quorum, is 1 mod N.
+    """
     plaintext, _ = trial_ciphertext(key.n, run.context)
     verification = dict(enumerate(key.verification_keys, start=1))
-    expected = None
-    for members in tk.sliding_quorums(key.n_members, key.quorum):
+    constants = set()
+    for start in range(len(members) - key.quorum + 1):
+        quorum = members[start : start + key.quorum]
         try:
-            found = combine({i: partials[i] for i in members}, key)
-            constant = tk.combine_exponents(verification, members, key)
+            found = combine({i: partials[i] for i in quorum}, key)
+            constant = tk.combine_exponents(verification, quorum, key)
         except (KeyshareError, ZeroDivisionError):
-            yield members
-            continue
-        expected = expected or constant
-        if found != plaintext or constant != expected:
-            yield members
+            return f"members {list(quorum)} do not decrypt the trial"
+        if found != plaintext or constant % key.n != 1:
+            return f"members {list(quorum)} do not decrypt the trial"
+        constants.add(constant)
+    return None if len(constants) == 1 else "the verification keys do not fit together"
 
 
-def _culprit(wrong: list[list[int]], run: CeremonyRun) -> int:
-    """The one member that all failing quorums share and no other one has, 0 if none stands out."""
-    right = [q for q in tk.sliding_quorums(run.terms.n_members, run.terms.quorum) if q not in wrong]
-    cleared = {i for members in right for i in members}
-    suspects = set(wrong[0]).intersection(*wrong) - cleared
-    return suspects.pop() if len(suspects) == 1 else 0
+def _culprit(run: CeremonyRun, key: tk.JointKey, partials: Mapping[int, mpz]) -> int:
+    """The one member without whom everything fits, 0 if that is nobody or not only one."""
+    suspects = []
+    for i in run.everyone:
+        others = [j for j in run.everyone if j != i]
+        if len(others) >= key.quorum and _problem(run, key, partials, others) is None:
+            suspects.append(i)
+    return suspects[0] if len(suspects) == 1 else 0
 
 
 STEPS = (

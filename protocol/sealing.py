@@ -18,6 +18,8 @@ from protocol.errors import BadSeal, Malformed
 _SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 _MLKEM_BYTES, _X25519_BYTES = 1184, 32
 PUBLIC_BYTES = _MLKEM_BYTES + _X25519_BYTES
+# Any scalar tells a point of small order, under which a payload could not be sealed.
+_PROBE = x25519.X25519PrivateKey.from_private_bytes(bytes(_X25519_BYTES))
 
 
 class SealContext(Message, frozen=True):
@@ -74,6 +76,7 @@ def check_public(public: bytes) -> None:
         if len(public) != PUBLIC_BYTES:
             raise ValueError("wrong length")
         mlkem.MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_BYTES])
-        x25519.X25519PublicKey.from_public_bytes(public[_MLKEM_BYTES:])
+        point = x25519.X25519PublicKey.from_public_bytes(public[_MLKEM_BYTES:])
+        _PROBE.exchange(point)
     except ValueError as error:
         raise Malformed("sealing key", str(error)) from None
