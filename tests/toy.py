@@ -1,0 +1,199 @@
+"""Toy federations: keys, terms, a board in memory, and ceremonies driven to their end.
+
+Everything but the seals is a function of the label, so a toy takes the same course every time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from keyshare.threshold_key import JointKey, KeyShare
+from protocol.board import Board, Post, Posted, SignedPost, sign_post
+from protocol.ceremony import Ceremony
+from protocol.draft import Draft
+from protocol.encoding import encode
+from protocol.epoch import Epoch, EpochSecret
+from protocol.messages import Body, blob_name
+from protocol.signing import public_bytes
+from protocol.terms import AggregatorAddress, Member, RoundPolicy, Terms
+
+CEREMONY = "ceremony/1"
+Tamper = Callable[[int, Draft], Draft]
+
+
+def seed_of(*labels: object) -> bytes:
+    """32 bytes that follow from the labels."""
+    return hashlib.sha256("/".join(map(str, labels)).encode()).digest()
+
+
+@dataclass(frozen=True)
+class Federation:
+    """Terms and everybody's signing key; the aggregator's is number 0."""
+
+    terms: Terms
+    keys: tuple[Ed25519PrivateKey, ...] = field(repr=False)
+
+    @property
+    def members(self) -> range:
+        return range(1, self.terms.n_members + 1)
+
+
+def toy_federation(n: int = 5, quorum: int = 3, bits: int = 256, **changes: Any) -> Federation:
+    """A federation of H1, …, Hn with keys made from their numbers."""
+    keys = tuple(Ed25519PrivateKey.from_private_bytes(seed_of("toy", i)) for i in range(n + 1))
+    terms = Terms(
+        name="Toy",
+        members=tuple(Member(f"H{i}", public_bytes(keys[i])) for i in range(1, n + 1)),
+        quorum=quorum,
+        key_bits=bits,
+        allow_minority_quorum=2 * quorum <= n,
+        aggregator=AggregatorAddress("wss://localhost:8443", public_bytes(keys[0]), b"p" * 32),
+        rounds=RoundPolicy(5, (n - 1) // 3 + 2, 10, 10),
+        clip=8.0,
+        precision_bits=24,
+        max_examples=1_000,
+    )
+    return Federation(replace_terms(terms, **changes), keys)
+
+
+def replace_terms(terms: Terms, **changes: Any) -> Terms:
+    """The terms with some fields changed."""
+    return Terms(
+        **{name: changes.get(name, getattr(terms, name)) for name in terms.__struct_fields__}
+    )
+
+
+class Table:
+    """A board in memory, with its blobs, that everybody at the table sees."""
+
+    def __init__(self, federation: Federation) -> None:
+        self.federation = federation
+        self.board = Board(federation.terms)
+        self.blobs: dict[bytes, bytes] = {}
+
+    def sign(self, session: str, sender: int, body: Body, **changes: Any) -> SignedPost:
+        """A sender's next post, signed; ``changes`` falsifies fields of it before signing."""
+        head = self.board.head
+        fields = {
+            "federation": self.federation.terms.federation,
+            "session": session,
+            "sender": sender,
+            "sequence": self.board.count(session, sender),
+            "seen_position": head.position,
+            "seen": head.hash,
+            "body": body,
+        }
+        return sign_post(Post(**(fields | changes)), self.federation.keys[sender])
+
+    def say(self, sender: int, draft: Draft) -> Posted:
+        """Put a draft on the board."""
+        for blob in draft.blobs:
+            self.blobs[blob_name(blob)] = blob
+        return self.put(self.sign(draft.session, sender, draft.body))
+
+    def put(self, signed: SignedPost) -> Posted:
+        """Put a signed post on the board."""
+        return self.board.append(self.board.extend(signed, 0))
+
+    def payloads(self, posted: Posted, reader: int) -> dict[int, bytes]:
+        """What a reader gets with an entry: payloads for all, and those sealed to it."""
+        return {
+            a.to: self.blobs[a.digest] if a.is_blob else a.data
+            for a in posted.attachments
+            if a.to in (0, reader)
+        }
+
+
+class CeremonyTable(Table):
+    """All members' ceremony machines at one table."""
+
+    def __init__(self, federation: Federation, label: str = "toy") -> None:
+        super().__init__(federation)
+        self.seeds = {i: seed_of(label, "ceremony", i) for i in federation.members}
+        self.machines = {i: self.machine(i) for i in federation.members}
+
+    def machine(self, index: int) -> Ceremony:
+        """A member's machine, fresh from its seed."""
+        return Ceremony(self.federation.terms, index, CEREMONY, self.seeds[index])
+
+    def feed(self, machine: Ceremony, posted: Posted) -> None:
+        machine.receive(posted, self.payloads(posted, machine.index))
+
+    def replayed(self, index: int, entries: int | None = None) -> Ceremony:
+        """A member's machine after a restart: from its seed and the first entries."""
+        machine = self.machine(index)
+        for posted in self.board.entries[:entries]:
+            self.feed(machine, posted)
+        return machine
+
+    def due(self) -> list[tuple[int, Draft]]:
+        """What is due, by sender."""
+        return [(i, draft) for i, m in self.machines.items() if (draft := m.due()) is not None]
+
+    def publish(self, sender: int, draft: Draft) -> Posted:
+        """Put a draft on the board and show it to all machines."""
+        posted = self.say(sender, draft)
+        for machine in self.machines.values():
+            self.feed(machine, posted)
+        return posted
+
+    def run(
+        self,
+        tamper: Tamper = lambda sender, draft: draft,
+        order: Callable[[list[tuple[int, Draft]]], list[tuple[int, Draft]]] = lambda drafts: drafts,
+    ) -> CeremonyTable:
+        """Let everybody speak, step by step, until nobody has anything due or all have failed."""
+        while drafts := self.due():
+            for sender, draft in order(drafts):
+                self.publish(sender, tamper(sender, draft))
+        return self
+
+    @property
+    def failures(self) -> dict[int, tuple[int, str] | None]:
+        """Each member's failure, as (culprit, step)."""
+        return {
+            i: (m.failure.culprit, m.failure.step) if m.failure else None
+            for i, m in self.machines.items()
+        }
+
+
+@dataclass(frozen=True)
+class ToyEpoch:
+    """A finished ceremony: the federation, what it made, and the table it was made at."""
+
+    federation: Federation
+    epoch: Epoch
+    secrets: Mapping[int, EpochSecret]
+    table: CeremonyTable
+
+    @property
+    def key(self) -> JointKey:
+        return self.epoch.joint_key()
+
+    @property
+    def shares(self) -> dict[int, KeyShare]:
+        return {i: secret.key_share() for i, secret in self.secrets.items()}
+
+
+def finished(table: CeremonyTable) -> ToyEpoch:
+    """What a table's ceremony made; all members must hold the same key."""
+    outcomes = {i: m.outcome for i, m in table.machines.items()}
+    epochs = {encode(outcome[0]) for outcome in outcomes.values() if outcome}
+    assert len(epochs) == 1, table.failures
+    secrets = {i: outcome[1] for i, outcome in outcomes.items() if outcome}
+    assert set(secrets) == set(table.federation.members)
+    first = outcomes[1]
+    assert first is not None
+    return ToyEpoch(table.federation, first[0], secrets, table)
+
+
+@lru_cache(maxsize=32)
+def toy_epoch(n: int = 5, quorum: int = 3, bits: int = 256) -> ToyEpoch:
+    """The toy federation's key, made by a ceremony once for all tests."""
+    return finished(CeremonyTable(toy_federation(n, quorum, bits)).run())
