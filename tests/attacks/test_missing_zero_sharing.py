@@ -1,0 +1,302 @@
+"""What two colluding members of five learn from an opening that no sharing of zero covers.
+
+Each member opens λ_i·S(i) with S a product of two sharings P·Q of degree t = 2. Without zero
+sharing everyone sees S(i) itself. The coalition has t points of P and of Q, so that with
+m(x) = ∏ (x - c) over its own points c
+
+    P = L_P + a·m,   Q = L_Q + b·m,   S = L_P·L_Q + (a·L_Q + b·L_P)·m + a·b·m²
+
+where only a and b are unknown; the three honest points give three equations that are linear in
+(a, b, ab). That is enough for N = p·q and for mask·(p+q-1) mod N. For θ' a term N·ΔR(x) with one
+unknown more is added: of a line of solutions only those with ab = a·b are left, two at most.
+
+Each attack is run twice: against members whose shares of zero are all 0 it must yield the factors,
+and against the members as they are it must not. There, for every other pair of factors, shares of
+zero exist that explain all that was opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from unittest.mock import patch
+
+import gmpy2
+import pytest
+from gmpy2 import mpz
+
+from keyshare import threshold_key as tk
+from keyshare.randomness import Stream
+from keyshare.shamir import lagrange
+from protocol.ceremony_run import CeremonyRun
+from protocol.encoding import unpack_numbers, width_of
+from protocol.messages import Step
+from tests.toy import CeremonyTable, finished, seed_of, toy_federation
+
+HONEST = (3, 4, 5)
+COALITION = (1, 2)
+QUORUM = 3
+
+
+@dataclass(frozen=True)
+class Views:
+    """What the coalition holds: its members' runs, and the board with the public payloads."""
+
+    runs: dict[int, CeremonyRun]
+    opened: dict[str, dict[int, list[mpz]]]  # step, sender, the winner's numbers
+    n: mpz
+    part: int
+
+
+@lru_cache(maxsize=2)
+def views(zero_sharing: bool) -> Views:
+    """The coalition's views of a whole ceremony; no honest member's secrets are in them."""
+    table = CeremonyTable(toy_federation(5, QUORUM, 256), "coalition")
+    if zero_sharing:
+        toy = finished(table.run())
+    else:
+        with patch.object(CeremonyRun, "zero", lambda run, *labels: lambda modulus: mpz(0)):
+            toy = finished(table.run())
+    runs = {i: table.machines[i]._run for i in COALITION}
+    run, n = runs[1], toy.key.n
+    part = run.batch.moduli.index(n)
+    batch, opened = run.batch.number, dict[str, dict[int, list[mpz]]]()
+    moduli = {"moduli": run.shape.field, "gap": n, "theta": theta_shape(run, n).field}
+    for posted in table.board.entries:
+        body = posted.post.body
+        if isinstance(body, Step) and body.step in moduli and body.batch == batch:
+            if body.step != "moduli" and body.part != part:
+                continue
+            (payload,) = table.payloads(posted, 0).values()
+            bound = moduli[body.step]
+            count = len(payload) // width_of(bound)
+            numbers = unpack_numbers(payload, width_of(bound), count, bound, "opened")
+            value = numbers[part] if body.step == "moduli" else numbers[0]
+            opened.setdefault(body.step, {})[posted.post.sender] = [value]
+    return Views(runs, opened, n, part)
+
+
+def theta_shape(run: CeremonyRun, n: mpz) -> tk.KeyShape:
+    return tk.key_shape(n, run.terms.n_members, run.terms.quorum)
+
+
+# ── linear algebra modulo a prime, or an N whose factors are not met ──
+
+
+def solve(rows: list[list[mpz]], modulus: mpz) -> tuple[list[mpz], list[mpz] | None]:
+    """One solution of the augmented system, and a direction of its kernel if it has one."""
+    rows = [list(row) for row in rows]
+    unknowns = len(rows[0]) - 1
+    pivots: list[int] = []
+    for column in range(unknowns):
+        rank = len(pivots)
+        found = next((r for r in range(rank, len(rows)) if rows[r][column] % modulus), None)
+        if found is None:
+            continue
+        rows[rank], rows[found] = rows[found], rows[rank]
+        inverse = gmpy2.invert(rows[rank][column], modulus)
+        rows[rank] = [value * inverse % modulus for value in rows[rank]]
+        for r in range(len(rows)):
+            if r != rank:
+                factor = rows[r][column]
+                rows[r] = [
+                    (a - factor * b) % modulus for a, b in zip(rows[r], rows[rank], strict=True)
+                ]
+        pivots.append(column)
+    solution = [mpz(0)] * unknowns
+    for r, column in enumerate(pivots):
+        solution[column] = rows[r][-1]
+    free = [column for column in range(unknowns) if column not in pivots]
+    if not free:
+        return solution, None
+    assert len(free) == 1
+    direction = [mpz(0)] * unknowns
+    direction[free[0]] = mpz(1)
+    for r, column in enumerate(pivots):
+        direction[column] = -rows[r][free[0]] % modulus
+    return solution, direction
+
+
+def test_the_solver_solves():
+    modulus = mpz(10_007)
+    solution, kernel = solve([[mpz(2), mpz(1), mpz(5)], [mpz(1), mpz(3), mpz(10)]], modulus)
+    assert (solution, kernel) == ([1, 3], None)
+    solution, kernel = solve([[mpz(1), mpz(2), mpz(4)]], modulus)
+    assert (solution, kernel) == ([4, 0], [modulus - 2, 1])
+
+
+def line_through(points: dict[int, mpz], modulus: mpz) -> Callable[[int], mpz]:
+    """L of degree t - 1 through the coalition's points."""
+    (x1, y1), (x2, y2) = points.items()
+    slope = (y2 - y1) * gmpy2.invert(x2 - x1, modulus) % modulus
+    return lambda x: (y1 + slope * (x - x1)) % modulus
+
+
+def vanishing(x: int) -> mpz:
+    """m(x) = (x - 1)(x - 2)."""
+    return mpz((x - 1) * (x - 2))
+
+
+def points_of_product(opened: dict[int, list[mpz]], modulus: mpz) -> dict[int, mpz]:
+    """S(i) from λ_i·S(i), as if no share of zero were in it."""
+    weights = lagrange(range(1, 6), modulus)
+    return {i: opened[i][0] * gmpy2.invert(weights[i], modulus) % modulus for i in HONEST}
+
+
+def attack_product(
+    product: dict[int, mpz], left: dict[int, mpz], right: dict[int, mpz], modulus: mpz
+) -> tuple[mpz, mpz]:
+    """P(0) and Q(0) from the honest points of P·Q and the coalition's points of P and of Q."""
+    line_p, line_q = line_through(left, modulus), line_through(right, modulus)
+    rows = []
+    for i, value in product.items():
+        rest = (value - line_p(i) * line_q(i)) * gmpy2.invert(vanishing(i), modulus)
+        rows.append([line_q(i), line_p(i), vanishing(i), rest])
+    (a, b, _), kernel = solve(rows, modulus)
+    assert kernel is None
+    return (line_p(0) + a * vanishing(0)) % modulus, (line_q(0) + b * vanishing(0)) % modulus
+
+
+# ── the three openings ──
+
+
+def guess_from_moduli(seen: Views) -> Iterator[mpz]:
+    """Factors of N from the opening of N = p·q."""
+    field = seen.runs[1].shape.field
+    points = {i: seen.runs[i].batch.factor_points for i in COALITION}
+    left = {i: points[i][2 * seen.part] for i in COALITION}
+    right = {i: points[i][2 * seen.part + 1] for i in COALITION}
+    yield from attack_product(points_of_product(seen.opened["moduli"], field), left, right, field)
+
+
+def guess_from_gap(seen: Views) -> Iterator[mpz]:
+    """Factors of N from the opening of mask·(p+q-1) mod N."""
+    left, right = ({i: seen.runs[i].batch.gap_points[k] for i in COALITION} for k in (0, 1))
+    product = points_of_product(seen.opened["gap"], seen.n)
+    _, gap = attack_product(product, left, right, seen.n)
+    yield from roots(gap + 1, seen.n)
+
+
+def guess_from_theta(seen: Views) -> Iterator[mpz]:
+    """Factors of N from the opening of θ' = Δ·φ·β + N·ΔR."""
+    shape = theta_shape(seen.runs[1], seen.n)
+    field, delta = shape.field, shape.delta
+    phi, beta, blind = (
+        line_through({i: getattr(seen.runs[i], name) for i in COALITION}, field)
+        for name in ("phi_point", "beta_point", "blind_point")
+    )
+    rows = []
+    for i, value in points_of_product(seen.opened["theta"], field).items():
+        m = vanishing(i)
+        known = delta * phi(i) * beta(i) + seen.n * blind(i)
+        rest = (value - known) * gmpy2.invert(m, field)
+        rows.append([delta * beta(i), delta * phi(i), delta * m, seen.n, rest])
+    base, kernel = solve(rows, field)
+    assert kernel is not None
+    # ab = a·b on the line base + s·kernel: a quadratic in s.
+    (a0, b0, c0, _), (a1, b1, c1, _) = base, kernel
+    for s in quadratic(a1 * b1, a0 * b1 + a1 * b0 - c1, a0 * b0 - c0, field):
+        phi_of_n = (phi(0) + (a0 + s * a1) * vanishing(0)) % field
+        yield from roots(seen.n + 1 - phi_of_n, seen.n)
+
+
+def quadratic(two: mpz, one: mpz, zero: mpz, prime: mpz) -> list[mpz]:
+    """Roots of two·x² + one·x + zero modulo a prime that is 3 mod 4."""
+    if two % prime == 0:
+        return [-zero * gmpy2.invert(one, prime) % prime]
+    discriminant = (one * one - 4 * two * zero) % prime
+    root = gmpy2.powmod(discriminant, (prime + 1) // 4, prime)
+    if root * root % prime != discriminant:
+        return []
+    half = gmpy2.invert(2 * two, prime)
+    return [(-one + sign * root) * half % prime for sign in (1, -1)]
+
+
+def roots(total: mpz, n: mpz) -> list[mpz]:
+    """p and q from p + q and p·q over the integers, if they are such."""
+    discriminant = total * total - 4 * n
+    if discriminant < 0 or not gmpy2.is_square(discriminant):
+        return []
+    root = gmpy2.isqrt(discriminant)
+    return [(total + root) // 2, (total - root) // 2]
+
+
+def factors(guesses: Iterator[mpz], n: mpz) -> set[mpz]:
+    """Those guesses that are proper factors of N."""
+    return {gcd for guess in guesses if 1 < (gcd := gmpy2.gcd(guess, n)) < n}
+
+
+OPENINGS = {"moduli": guess_from_moduli, "gap": guess_from_gap, "theta": guess_from_theta}
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_without_zero_sharing_two_of_five_factor_n(opening):
+    seen = views(zero_sharing=False)
+    found = factors(OPENINGS[opening](seen), seen.n)
+    assert found
+    p = found.pop()
+    assert gmpy2.is_prime(p)
+    assert gmpy2.is_prime(seen.n // p)
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_with_zero_sharing_the_same_attack_finds_nothing(opening):
+    seen = views(zero_sharing=True)
+    assert not factors(OPENINGS[opening](seen), seen.n)
+
+
+# ── why nothing is found: every pair of factors explains what was opened ──
+
+
+def unexplained(seen: Views, p: mpz, q: mpz) -> dict[int, mpz]:
+    """What the honest members' keys among themselves have to add to λ_i·P(i)·Q(i), for p and q.
+
+    P and Q go through the coalition's points and have P(0) = p, Q(0) = q. The shares of zero that
+    the coalition has a part in are taken off; what is left comes from keys it never saw.
+    """
+    field, weights = seen.runs[1].shape.field, lagrange(range(1, 6), seen.runs[1].shape.field)
+    points = {i: seen.runs[i].batch.factor_points for i in COALITION}
+    values = {}
+    for i in HONEST:
+        product = mpz(1)
+        for position, constant in ((2 * seen.part, p), (2 * seen.part + 1, q)):
+            line = line_through({c: points[c][position] for c in COALITION}, field)
+            top = (constant - line(0)) * gmpy2.invert(vanishing(0), field)
+            product = product * (line(i) + top * vanishing(i)) % field
+        known = mpz(0)
+        for c in COALITION:
+            labels = ("moduli", seen.runs[c].batch.number, seen.part)
+            known += Stream.derive(seen.runs[c].keys_received[i], *labels).below(field)
+            known -= Stream.derive(seen.runs[c].keys_sent[i], *labels).below(field)
+        values[i] = (seen.opened["moduli"][i][0] - weights[i] * product - known) % field
+    return values
+
+
+def test_with_zero_sharing_every_pair_of_factors_explains_the_opened_values():
+    seen = views(zero_sharing=True)
+    field, stream = seen.runs[1].shape.field, Stream.derive(seed_of("guess"), "factors")
+    for _ in range(20):
+        p = stream.unit(field)
+        rest = unexplained(seen, p, seen.n * gmpy2.invert(p, field) % field)
+        assert sum(rest.values()) % field == 0
+        assert all(rest.values())
+
+
+def test_a_pair_whose_product_is_not_n_explains_nothing():
+    seen = views(zero_sharing=True)
+    field, stream = seen.runs[1].shape.field, Stream.derive(seed_of("guess"), "others")
+    for _ in range(20):
+        rest = unexplained(seen, stream.unit(field), stream.unit(field))
+        assert sum(rest.values()) % field != 0
+
+
+def test_opened_values_of_the_coalition_itself_follow_from_what_it_knows():
+    """The views are whole: the coalition's own posts are reproduced from them."""
+    seen = views(zero_sharing=True)
+    for c in COALITION:
+        run, field = seen.runs[c], seen.runs[c].shape.field
+        left, right = run.batch.factor_points[2 * seen.part : 2 * seen.part + 2]
+        zero = run.zero("moduli", run.batch.number, seen.part)(field)
+        weight = lagrange(range(1, 6), field)[c]
+        assert seen.opened["moduli"][c][0] == (weight * left * right + zero) % field
