@@ -140,6 +140,7 @@ class Federation:
 
     def _crash_now_and_then(self, mean: float, event: Callable[[], None]) -> None:
         if mean:
+
             def again() -> None:
                 if self.rough:
                     event()

@@ -48,7 +48,9 @@ def _where(hospital: Hospital) -> str:
     if agent is None:
         return f"{hospital.index}: down"
     progress = getattr(agent.task, "progress", None) or getattr(agent.task, "finished", None)
-    return f"{hospital.index}: {type(agent.task).__name__} {progress} at {agent.board.head.position}"
+    return (
+        f"{hospital.index}: {type(agent.task).__name__} {progress} at {agent.board.head.position}"
+    )
 
 
 def stored_keys(federation: Federation) -> dict[int, tuple[Epoch, EpochSecret]]:
