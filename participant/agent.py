@@ -78,7 +78,7 @@ class Agent:
         self._uploads, self._downloads = Uploads(), Downloads()
         self._outgoing: deque[FromMember] = deque()
         self._unread: deque[Posted] = deque()
-        self._target: int | None = None  # the head when the link came up
+        self._target: Head | None = None  # the aggregator's head when the link came up
         self._begun = False
         saved = storage.read("head")
         self._checkpoint = decode(saved, _Checkpoint, "head", 1_024) if saved else None
@@ -93,7 +93,7 @@ class Agent:
         last = max(self.board.head.position, self._checkpoint.position if self._checkpoint else 0)
         if welcome.position < last:
             raise Fork(welcome.position, f"the board had {last} entries before")
-        self._target = welcome.position
+        self._target = Head(welcome.position, welcome.head)
         self.nudge()
 
     def disconnected(self) -> None:
@@ -133,8 +133,10 @@ class Agent:
 
     def step(self) -> None:
         """Read what has arrived and prepare what is due; may take as long as a training round."""
-        if self._target is None or self.board.head.position < self._target:
+        if self._target is None or self.board.head.position < self._target.position:
             return
+        if self.board.hash_at(self._target.position) != self._target.hash:
+            raise Fork(self._target.position, "it is not the one that the aggregator announced")
         if not self._begun:
             self._check_checkpoint()
             self.task.begin(self.board)
