@@ -1,0 +1,106 @@
+"""Two hundred federations under faults, and four planted bugs that must not go unnoticed.
+
+The fourth, missing sharings of zero, is the coalition test's: tests/attacks/.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from aggregator.service import Aggregator
+from participant.agent import Agent
+from protocol.board import decode_entry
+from protocol.wire import Entries
+from tests.simulator.federation import Federation
+from tests.simulator.hospital import SeededSecrets
+from tests.simulator.oracle import Violation
+from tests.simulator.plan import Plan
+from tests.simulator.run import simulate
+
+SEEDS, CHUNK = 200, 20
+ROUGH = replace(
+    Plan.of(0), n_members=3, quorum=2, rounds=1, drop=0.05, duplicate=0.1, slow=0.1,
+    crash_every=8.0, crash_writes=0.05, aggregator_crash_every=6.0,
+    aggregator_crash_syncs=0.02, fork=False,
+)  # fmt: skip
+TRIES = 12  # a planted bug must show within so many seeds
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_every_run_ends_with_one_key_and_exact_sums_or_names_the_fork(first: int) -> None:
+    for seed in range(first, first + CHUNK):
+        assert simulate(seed) in ("done", "fork"), f"seed {seed}"
+
+
+def test_faults_do_happen() -> None:
+    seen: list[Federation] = []
+    for seed in range(5):
+        simulate(replace(ROUGH, seed=seed), seen.append)
+    assert sum(h.crashes for f in seen for h in f.hospitals.values()) > 20
+
+
+def test_an_aggregator_that_shows_two_boards_is_always_noticed() -> None:
+    for seed in range(10):
+        plan = replace(Plan.of(seed), fork=True, crash_every=0.0, aggregator_crash_every=0.0)
+        assert simulate(plan) in ("done", "fork"), f"seed {seed}"
+    forked = [simulate(replace(ROUGH, seed=s, fork=True, rounds=4)) for s in range(3)]
+    assert "fork" in forked
+
+
+def caught(prepare: object) -> bool:
+    for seed in range(TRIES):
+        try:
+            simulate(replace(ROUGH, seed=seed), prepare)  # type: ignore[arg-type]
+        except Violation:
+            return True
+    return False
+
+
+def test_without_a_planted_bug_the_same_seeds_pass() -> None:
+    for seed in range(TRIES):
+        assert simulate(replace(ROUGH, seed=seed)) == "done"
+
+
+def test_planted_entries_taken_twice_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def receive_entries(agent: Agent, frame: Entries) -> None:
+        for data in frame.entries:  # no look at the position: what comes twice counts twice
+            agent._unread.append(agent.board.append(decode_entry(data)))
+
+    monkeypatch.setattr(Agent, "_receive_entries", receive_entries)
+    assert caught(lambda federation: None)
+
+
+def test_planted_fresh_randomness_after_a_restart_is_caught() -> None:
+    class Forgetful(SeededSecrets):
+        def seed(self, session: str) -> bytes:
+            return os.urandom(32)
+
+    def prepare(federation: Federation) -> None:
+        for hospital in federation.hospitals.values():
+            hospital.secrets = lambda h=hospital: Forgetful(h.disk, h.run_seed, h.index)
+
+    assert caught(prepare)
+
+
+def test_planted_acknowledgement_before_durability_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started = Aggregator.__init__
+
+    def start(aggregator: Aggregator, *arguments: object) -> None:
+        started(aggregator, *arguments)  # type: ignore[arg-type]
+        store, late = aggregator._store, list[tuple[object, ...]]()
+        durable = store.append
+
+        def append(*values: object) -> None:
+            late.append(values)  # written only when the next entry comes
+            if len(late) > 1:
+                durable(*late.pop(0))  # type: ignore[arg-type]
+
+        store.append = append  # type: ignore[method-assign]
+
+    monkeypatch.setattr(Aggregator, "__init__", start)
+    assert caught(lambda federation: None)
