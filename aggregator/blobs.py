@@ -57,7 +57,10 @@ class BlobStore:
         self._announced[member, digest] = size
         path = self._partial(member, digest)
         with _disk(path):
-            return path.stat().st_size if path.exists() else 0
+            have = path.stat().st_size if path.exists() else 0
+        if have >= size:  # all bytes came, and then the service stopped
+            self._finish(member, digest, path, size)
+        return have
 
     def add(self, member: int, digest: bytes, size: int, offset: int, data: bytes) -> int:
         """Append a chunk if it fits, and return how many bytes are here, durably.
