@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from participant.errors import SeedLost
 from protocol.board import Board, Posted
 from protocol.ceremony import Ceremony, CeremonyProgress
 from protocol.draft import Draft
 from protocol.encoding import encode
 from protocol.epoch import Epoch
-from protocol.messages import Abort
+from protocol.messages import Abort, Body, Join
 from protocol.terms import Terms
 
 
@@ -30,6 +31,7 @@ class CeremonyTask:
     def __init__(self, terms: Terms, index: int, secrets: CeremonySecrets) -> None:
         self._terms, self._index, self._secrets = terms, index, secrets
         self._ceremony: Ceremony | None = None
+        self._join: Body | None = None
         self.session = ""
         self.epoch: Epoch | None = None
 
@@ -51,15 +53,24 @@ class CeremonyTask:
         self.session = f"ceremony/{number}"
         seed = self._secrets.seed(self.session)
         self._ceremony = Ceremony(self._terms, self._index, self.session, seed)
+        first = self._ceremony.due()
+        self._join = first.body if first else None
 
     def wants(self, session: str) -> bool:
         """Only the ceremony that is due."""
         return session == self.session
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
-        """Raises CeremonyFailed, naming the culprit, once an abort is on the board."""
+        """Raises CeremonyFailed, naming the culprit, once an abort is on the board.
+
+        Raises SeedLost if this member joined with another seed: to go on with this one would look
+        as if the others had sent what does not open.
+        """
         ceremony = self._ceremony
         assert ceremony is not None
+        post = posted.post
+        if post.sender == self._index and isinstance(post.body, Join) and post.body != self._join:
+            raise SeedLost(self.session)
         ceremony.receive(posted, payloads)
         if ceremony.aborted and ceremony.failure:
             raise ceremony.failure

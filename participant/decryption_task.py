@@ -52,6 +52,11 @@ class DecryptionTask:
         return self._stated or not self._is_statistic
 
     @property
+    def session(self) -> str:
+        """The round's session on the board."""
+        return self.member.view.session
+
+    @property
     def waiting_for_locks(self) -> int:
         """How many more hospitals must lock the set before a partial decryption is released."""
         return max(0, self._terms.lock_threshold - len(self.member.view.locks))

@@ -212,3 +212,83 @@ class BadStatisticFile(ParticipantError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path, self.reason = path, reason
+
+
+class WrongCertificate(ParticipantError):
+    """The server at ``url`` does not hold the TLS key that the terms pin."""
+
+    def __init__(self, url: str, expected: bytes, found: bytes) -> None:
+        super().__init__(f"{url}: TLS key {found.hex()[:16]}, pinned is {expected.hex()[:16]}")
+        self.url, self.expected, self.found = url, expected, found
+
+
+class ForeignAggregator(ParticipantError):
+    """The aggregator at ``url`` serves another federation."""
+
+    def __init__(self, url: str, federation: bytes) -> None:
+        super().__init__(f"{url} serves federation {federation.hex()[:16]}")
+        self.url, self.federation = url, federation
+
+
+class Unreachable(ParticipantError):
+    """No link to the aggregator at ``url`` could be had; another try may succeed."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url}: {reason}")
+        self.url, self.reason = url, reason
+
+
+class OutOfTime(ParticipantError):
+    """The time limit given by the user passed; ``members`` are the numbers still waited for."""
+
+    def __init__(self, seconds: float, step: str, members: tuple[int, ...]) -> None:
+        super().__init__(f"not done after {seconds} s, at {step}, waiting for {members}")
+        self.seconds, self.step, self.members = seconds, step, members
+
+
+class Interrupted(ParticipantError):
+    """A signal asked this process to end."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(f"signal {signal}")
+        self.signal = signal
+
+
+class NotAMember(ParticipantError):
+    """The identity in ``home`` has no place in the terms."""
+
+    def __init__(self, name: str, home: Path) -> None:
+        super().__init__(f"{name!r} in {home} is not a member")
+        self.name, self.home = name, home
+
+
+class AlreadySigned(ParticipantError):
+    """A member's fitting signature is under the terms already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name!r} has signed already")
+        self.name = name
+
+
+class NoKeyShare(ParticipantError):
+    """No ceremony of this federation has ended here."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder}: no key share")
+        self.folder = folder
+
+
+class SeedLost(ParticipantError):
+    """This member spoke in a session whose seed is not the one in this data folder."""
+
+    def __init__(self, session: str) -> None:
+        super().__init__(f"the seed that this member began {session} with is not here")
+        self.session = session
+
+
+class Declined(ParticipantError):
+    """The person who was asked does not agree; nothing was done."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what

@@ -33,6 +33,11 @@ class StatisticTask:
         """Whether the contribution is on the board."""
         return self._index in self._view.contributions
 
+    @property
+    def session(self) -> str:
+        """The round's session on the board."""
+        return self._view.session
+
     def begin(self, board: Board) -> None:
         """Nothing to look up."""
 

@@ -1,0 +1,38 @@
+"""What a ceremony asks of the vault, with the passphrase at hand."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from participant.passphrase import Passphrase
+from participant.vault import Vault
+
+
+@dataclass(frozen=True)
+class SecretStore:
+    """The seeds and key shares of one member; both are durable when a call returns."""
+
+    vault: Vault
+    passphrase: Passphrase
+
+    def seed(self, session: str) -> bytes:
+        """The session's seed, made at the first call; raises SeedForgotten if it had one."""
+        if self.vault.has_seed(session):
+            return self.vault.seed(session, self.passphrase)
+        return self.vault.new_seed(session, self.passphrase)
+
+    def keep(self, session: str, epoch: int, secret: bytes) -> None:
+        """Store the key share, then destroy the seed; a second call with the same share is safe.
+
+        Raises FileExists if another share of this epoch is stored.
+        """
+        if not self._has(epoch, secret):
+            self.vault.store_key_share(epoch, secret, self.passphrase)
+        self.vault.forget_seed(session)
+
+    def _has(self, epoch: int, secret: bytes) -> bool:
+        if epoch not in self.vault.epochs():
+            return False
+        stored = self.vault.key_share(epoch, self.passphrase).payload
+        return hmac.compare_digest(stored, secret)

@@ -1,0 +1,201 @@
+"""An agent at work over the network: it connects, and connects again, until its task is done.
+
+Frames are read while the agent works, but the agent itself does one thing at a time: it takes
+frames, or it makes a step. A step can take as long as a round of training, so it runs in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from participant.agent import Agent
+from participant.errors import Interrupted, OutOfTime, Unreachable
+from participant.link import Caller, Link, Traffic, open_link
+from participant.waiting import waiting_for
+from protocol.wire import FromAggregator
+
+NUDGE_SECONDS = 10.0
+SILENT_NUDGES = 3  # unanswered: the connection is dead, whatever TCP believes
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 15.0  # seconds between two tries to connect
+_INBOX_FRAMES = 256
+
+
+@dataclass(frozen=True)
+class Notices:
+    """What a session tells while it works; called in the event loop's thread."""
+
+    moved: Callable[[], None] = lambda: None  # something was received, said or computed
+    lost: Callable[[Unreachable], None] = lambda reason: None  # once for each loss of the link
+    found: Callable[[], None] = lambda: None  # the link is there (again)
+
+
+@dataclass
+class Session:
+    """One process's run of an agent."""
+
+    agent: Agent
+    key: Ed25519PrivateKey = field(repr=False)
+    notices: Notices = field(default_factory=Notices)
+    time_limit: float | None = None  # seconds
+    traffic: Traffic = field(default_factory=Traffic)
+
+    def run(self) -> None:
+        """Work until the agent is done.
+
+        Raises OutOfTime, Interrupted, and whatever the agent or ``open_link`` raise, except that
+        an aggregator out of reach is tried again for ever.
+        """
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        work = asyncio.create_task(self._connect_until_done())
+        caught = _cancel_on_signal(work)
+        try:
+            async with asyncio.timeout(self.time_limit) as limit:
+                await work
+        except asyncio.CancelledError:
+            if caught:
+                raise Interrupted(caught[0]) from None
+            raise
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            assert self.time_limit is not None
+            waiting = waiting_for(self.agent.board, self.agent.task, self.agent.terms)
+            raise OutOfTime(self.time_limit, waiting.step, waiting.members) from None
+
+    async def _connect_until_done(self) -> None:
+        caller = Caller(self.agent.index, self.key, secrets.token_bytes(16))
+        wait = _FIRST_WAIT
+        connected = told = False
+        while not self.agent.done:
+            try:
+                async with open_link(self.agent.terms, caller, self.traffic) as link:
+                    wait, connected, told = _FIRST_WAIT, True, False
+                    self.notices.found()
+                    await self._work_on(link)
+            except Unreachable as reason:
+                if not told and not self.agent.done:
+                    self.notices.lost(reason)
+                    told = True
+            finally:
+                if connected:
+                    self.agent.disconnected()
+                    connected = False
+            if not self.agent.done:
+                await asyncio.sleep(_jittered(wait))
+                wait = min(2 * wait, _LONGEST_WAIT)
+
+    async def _work_on(self, link: Link) -> None:
+        inbox: asyncio.Queue[FromAggregator | Exception] = asyncio.Queue(_INBOX_FRAMES)
+        reader = asyncio.create_task(_read_into(inbox, link))
+        try:
+            self.agent.connected(link.welcome)
+            silent = 0
+            while not self.agent.done:
+                await self._flush(link)
+                silent = 0 if await self._take(inbox) else silent + 1
+                if silent > SILENT_NUDGES:
+                    raise Unreachable(link.url, "it does not answer any more")
+                if silent:
+                    self.agent.nudge()
+                await self._work(link)
+        finally:
+            reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reader
+
+    async def _take(self, inbox: asyncio.Queue[FromAggregator | Exception]) -> bool:
+        """Give the agent all frames that are here, waiting for one; False if none came."""
+        try:
+            async with asyncio.timeout(NUDGE_SECONDS):
+                frames = [await inbox.get()]
+        except TimeoutError:
+            return False
+        while not inbox.empty():
+            frames.append(inbox.get_nowait())
+        for frame in frames:
+            if isinstance(frame, Exception):
+                raise frame
+            self.agent.receive(frame)
+        return True
+
+    async def _work(self, link: Link) -> None:
+        """Step for as long as steps lead to something."""
+        while True:
+            await _in_thread(self.agent.step)
+            self.notices.moved()
+            if not await self._flush(link):
+                return
+
+    async def _flush(self, link: Link) -> bool:
+        frames = self.agent.outgoing()
+        for frame in frames:
+            await link.send(frame)
+        return bool(frames)
+
+
+async def _read_into(inbox: asyncio.Queue[FromAggregator | Exception], link: Link) -> None:
+    """Pass on every frame, and at the end the reason why there will be no more."""
+    try:
+        while True:
+            await inbox.put(await link.receive())
+    except Exception as reason:
+        await inbox.put(reason)
+
+
+async def _in_thread(work: Callable[[], None]) -> None:
+    """Run ``work`` in a daemon thread: a long one does not keep the process from ending.
+
+    asyncio.to_thread would, since the interpreter waits for its pool. Whatever must survive an end
+    at any moment is durable before it matters.
+    """
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    def finish(error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            work()
+        except BaseException as raised:
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
+            loop.call_soon_threadsafe(finish, error)
+
+    threading.Thread(target=run, name="step", daemon=True).start()
+    await done
+
+
+def _cancel_on_signal(work: asyncio.Task[None]) -> list[int]:
+    """Cancel ``work`` on SIGINT and SIGTERM; the list then holds the signal."""
+    caught: list[int] = []
+
+    def cancel(number: int) -> None:
+        caught.append(number)
+        work.cancel()
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, cancel, number)
+    return caught
+
+
+def _jittered(seconds: float) -> float:
+    """Between half and all of it, so that hospitals do not come back all at once."""
+    return seconds * (0.5 + secrets.randbelow(1 << 16) / (1 << 17))

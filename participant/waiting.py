@@ -1,0 +1,68 @@
+"""Whom a task is waiting for, as the board tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from participant.agent import Task
+from participant.ceremony_task import CeremonyTask
+from participant.decryption_task import DecryptionTask
+from participant.statistic_task import StatisticTask
+from participant.training_task import TrainingTask
+from protocol.board import Board
+from protocol.round import RoundView, round_session
+from protocol.terms import AGGREGATOR, Terms
+
+
+class Waiting(NamedTuple):
+    """A step, and the numbers of those who have not done it; 0 is the aggregator."""
+
+    step: str
+    members: tuple[int, ...]
+
+
+def waiting_for(board: Board, task: Task, terms: Terms) -> Waiting:
+    """The step that is due and who is missing for it."""
+    if isinstance(task, CeremonyTask):
+        progress = task.progress
+        if progress is None:
+            return Waiting("connecting", (AGGREGATOR,))
+        return Waiting(f"{task.session}, step {progress.step}", progress.waiting_for)
+    if isinstance(task, TrainingTask):
+        return _training(board, task.finished, terms)
+    if isinstance(task, DecryptionTask | StatisticTask):
+        return _round(_view(board, task.session), terms)
+    return Waiting("its task", ())
+
+
+def _training(board: Board, finished: int, terms: Terms) -> Waiting:
+    view = _view(board, round_session(str(finished + 1)))
+    if view.opening is not None:
+        return _round(view, terms)
+    before = _view(board, round_session(str(finished)))
+    missing = _missing(before.statements, terms)
+    step = f"the opening of round {finished + 1}"
+    return Waiting(step, missing or (AGGREGATOR,))
+
+
+def _round(view: RoundView, terms: Terms) -> Waiting:
+    if view.opening is None:
+        return Waiting(f"the opening of round {view.name}", (AGGREGATOR,))
+    if view.closing is None:
+        missing = _missing(view.contributions, terms)
+        return Waiting(f"contributions to round {view.name}", missing or (AGGREGATOR,))
+    if len(view.locks) < terms.lock_threshold:
+        return Waiting(f"agreement on the sum of round {view.name}", _missing(view.locks, terms))
+    return Waiting(f"partial decryptions of round {view.name}", _missing(view.partials, terms))
+
+
+def _view(board: Board, session: str) -> RoundView:
+    view = RoundView(session)
+    for posted in board.session(session):
+        view.receive(posted)
+    return view
+
+
+def _missing(spoken: Mapping[int, object], terms: Terms) -> tuple[int, ...]:
+    return tuple(m for m in range(1, terms.n_members + 1) if m not in spoken)
