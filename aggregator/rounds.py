@@ -21,6 +21,11 @@ class Rounds:
     views: dict[str, RoundView] = field(default_factory=dict)
     _stated_ms: dict[str, list[int]] = field(default_factory=dict)
 
+    @property
+    def min_contributors(self) -> int:
+        """So many contributions a sum needs; hospitals refuse to decrypt one of fewer."""
+        return self.terms.rounds.min_contributors
+
     def receive(self, posted: Posted) -> None:
         """Take note of an entry."""
         session = posted.post.session
@@ -53,7 +58,7 @@ class Rounds:
         if len(stated) != 1:
             return None  # nobody has spoken, or they stand at different models
         times = self._stated_ms[before.session]
-        least = self.terms.rounds.min_contributors
+        least = self.min_contributors
         if len(times) < self.terms.n_members:
             wait_ms = 1000 * self.terms.rounds.seconds
             if len(times) < least or now_ms < times[least - 1] + wait_ms:
@@ -88,4 +93,4 @@ class Rounds:
         is_statistic = view.session.startswith("statistic/")
         seconds = policy.statistic_seconds if is_statistic else policy.seconds
         waited = now_ms >= view.opening.time_ms + 1000 * seconds
-        return waited and len(view.contributions) >= policy.min_contributors
+        return waited and len(view.contributions) >= self.min_contributors

@@ -212,7 +212,7 @@ class Aggregator:
             except Malformed as error:
                 left_out[member] = str(error)
         self.left_out[view.session] = left_out
-        if len(found) < self.terms.rounds.min_contributors:
+        if len(found) < self.rounds.min_contributors:
             return
         payload = write_ciphertexts(add_encrypted(list(found.values()), n), n)
         total = attach(payload)
