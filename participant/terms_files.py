@@ -1,0 +1,142 @@
+"""``federation.toml`` as a file: read it, sign it, and the aggregator's card that goes into it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import stat
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from participant.errors import AlreadySigned, BadCard, NotAMember
+from participant.files import read, replace, write_new
+from participant.identity import Card, Identity
+from participant.words import fingerprint
+from protocol.errors import BadTerms, UnsignedTerms
+from protocol.terms import (
+    AggregatorAddress,
+    Member,
+    Terms,
+    check,
+    encode_binary,
+    parse,
+    render,
+    render_signature,
+    require_signed,
+    sign_terms,
+)
+
+_LIMIT = 1 << 20  # bytes of federation.toml
+_CARD_LIMIT = 4096
+
+
+@dataclass(frozen=True)
+class TermsFile:
+    """A ``federation.toml`` that reads; whether all have signed is another question."""
+
+    path: Path
+    text: str
+    terms: Terms
+    signatures: dict[str, bytes]
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve words for the terms, the same for everyone who is shown the same terms."""
+        return fingerprint(self.terms.federation)
+
+    def unsigned(self) -> UnsignedTerms | None:
+        """Who has not signed, or not these terms; None if all have."""
+        try:
+            require_signed(self.terms, self.signatures)
+        except UnsignedTerms as error:
+            return error
+        return None
+
+
+def read_terms(path: Path) -> TermsFile:
+    """The terms in a file; raises BadTerms, MissingFile, TooLarge or DiskError."""
+    try:
+        text = read(path, _LIMIT, "terms").decode()
+    except UnicodeDecodeError:
+        raise BadTerms("file", "it is not UTF-8 text") from None
+    return TermsFile(path, text, *parse(text))
+
+
+def read_signed_terms(path: Path) -> TermsFile:
+    """As ``read_terms``; raises UnsignedTerms unless every member has signed these terms."""
+    file = read_terms(path)
+    require_signed(file.terms, file.signatures)
+    return file
+
+
+def write_terms(path: Path, terms: Terms) -> None:
+    """Create ``federation.toml``, unsigned; raises BadTerms or FileExists."""
+    check(terms)
+    write_new(path, render(terms).encode())
+    path.chmod(0o644)  # the terms are no secret: the members pass the file around
+
+
+def members_of(cards: Sequence[Card]) -> tuple[Member, ...]:
+    """The roster, in the order of the cards."""
+    return tuple(Member(card.name, card.key) for card in cards)
+
+
+def check_may_sign(file: TermsFile, identity: Identity, home: Path) -> None:
+    """Raises NotAMember or AlreadySigned; UnsignedTerms if one's own signature does not fit."""
+    card = identity.card
+    if Member(card.name, card.key) not in file.terms.members:
+        raise NotAMember(card.name, home)
+    if card.name not in file.signatures:
+        return
+    unsigned = file.unsigned()
+    if unsigned is not None and card.name in unsigned.wrong:
+        raise UnsignedTerms([], [card.name])
+    raise AlreadySigned(card.name)
+
+
+def sign_file(file: TermsFile, identity: Identity, home: Path) -> str:
+    """Add a member's signature at the end of the file, and return the block that was added.
+
+    The text before it stays as it is. Raises what ``check_may_sign`` raises, and BadTerms if the
+    file has been changed since it was read.
+    """
+    check_may_sign(file, identity, home)
+    block = render_signature(identity.name, sign_terms(file.terms, identity.signing_key))
+    if read_terms(file.path).text != file.text:
+        raise BadTerms("file", "it was changed meanwhile; look at it and sign again")
+    mode = stat.S_IMODE(os.stat(file.path).st_mode)
+    newline = "" if file.text.endswith("\n") else "\n"
+    replace(file.path, (file.text + newline + block).encode())
+    file.path.chmod(mode)
+    return block
+
+
+def read_aggregator_card(path: Path) -> AggregatorAddress:
+    """The card that ``quorate-aggregator init`` made; raises BadCard, MissingFile or TooLarge."""
+    try:
+        document = tomllib.loads(read(path, _CARD_LIMIT, "aggregator's card").decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+        raise BadCard(path, "file", "not TOML") from None
+    for field in ("url", "key", "certificate_pin"):
+        if not isinstance(document.get(field), str):
+            raise BadCard(path, field, "missing or not a text")
+    if unknown := sorted(document.keys() - {"url", "key", "certificate_pin", "fingerprint"}):
+        raise BadCard(path, unknown[0], "unknown field")
+    return AggregatorAddress(
+        document["url"],
+        _binary(path, "key", document["key"]),
+        _binary(path, "certificate_pin", document["certificate_pin"]),
+    )
+
+
+def _binary(path: Path, field: str, text: str) -> bytes:
+    try:
+        data = base64.b64decode(text + "=", altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        data = b""
+    if len(data) != 32 or encode_binary(data) != text:
+        raise BadCard(path, field, "not 32 bytes in base64url")
+    return data
