@@ -22,11 +22,10 @@ EPOCHS, LEARNING_RATE = 20, 0.01
 
 # Largest values of the measurements, from the data set's public description: no hospital's own
 # figures are needed to bring the columns to one scale.
-LARGEST = np.array(
-    [28.11, 39.28, 188.5, 2501.0, 0.163, 0.345, 0.427, 0.201, 0.304, 0.097]
-    + [2.873, 4.885, 21.98, 542.2, 0.031, 0.135, 0.396, 0.053, 0.079, 0.03]
-    + [36.04, 49.54, 251.2, 4254.0, 0.223, 1.058, 1.252, 0.291, 0.664, 0.208]
-)
+MEANS = (28.11, 39.28, 188.5, 2501.0, 0.163, 0.345, 0.427, 0.201, 0.304, 0.097)
+ERRORS = (2.873, 4.885, 21.98, 542.2, 0.031, 0.135, 0.396, 0.053, 0.079, 0.03)
+WORST = (36.04, 49.54, 251.2, 4254.0, 0.223, 1.058, 1.252, 0.291, 0.664, 0.208)
+LARGEST = np.array((*MEANS, *ERRORS, *WORST))
 
 
 def network() -> torch.nn.Module:

@@ -61,6 +61,11 @@ class App(Protocol):
         """Loss, number of examples, metrics on local data."""
 
 
+def app_seed(terms: Terms) -> int:
+    """A public number below 2^32 that all hospitals' apps share, for equal initial models."""
+    return int.from_bytes(digest("quorate/app seed", terms.federation)[:4], "big")
+
+
 class TrainingTask:
     """One hospital's part in all training rounds of its federation."""
 
@@ -152,8 +157,7 @@ class TrainingTask:
         return self._rounds[number]
 
     def _config(self, number: int) -> Config:
-        seed = int.from_bytes(digest("quorate/app seed", self._terms.federation)[:4], "big")
-        return {"round": number, "seed": seed}
+        return {"round": number, "seed": app_seed(self._terms)}
 
     def _contribution(self, number: int, view: RoundView) -> Draft:
         opening = view.terms_of_opening

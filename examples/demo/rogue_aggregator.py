@@ -6,6 +6,7 @@ It runs the real service with one change, as somebody who broke into it could.
 from __future__ import annotations
 
 from aggregator.cli import main
+
 from aggregator.rounds import Rounds
 
 if __name__ == "__main__":

@@ -1,0 +1,164 @@
+"""From nothing to a trained model: identities, terms, key ceremony, five rounds."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from examples.demo.patients import write_patients
+from examples.demo.processes import (
+    BIN,
+    ROOT,
+    Hospital,
+    aggregator,
+    checked,
+    finish,
+    free_port,
+    stop,
+    wait_for,
+)
+from protocol.terms import Terms, parse
+
+NAMES = ("St. Mary", "Riverside", "Northgate", "Hillcrest", "Lakeview")
+QUORUM, ROUNDS, WAIT_SECONDS, STATISTIC_SECONDS = 3, 5, 12, 2
+KILLED, KILLED_ROUND = 4, 3  # which hospital is killed, and while it trains for which round
+
+
+@dataclass
+class Consortium:
+    """Five hospitals and an aggregator on this machine."""
+
+    folder: Path
+    hospitals: list[Hospital]
+    held_out: Path
+    terms_file: Path
+    terms: Terms
+    ceremony_seconds: float = 0.0
+
+    @property
+    def data(self) -> Path:
+        """The aggregator's folder."""
+        return self.folder / "aggregator"
+
+    @property
+    def logs(self) -> Path:
+        """What the processes said."""
+        return self.folder / "logs"
+
+    @property
+    def aggregator_log(self) -> Path:
+        """What the aggregator said."""
+        return self.logs / "aggregator.log"
+
+
+def found(folder: Path, key_bits: int) -> Consortium:
+    """Fresh identities for all, and terms that all have signed."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    logs = folder / "logs"
+    logs.mkdir(parents=True)
+    files, held_out = write_patients(folder / "patients")
+    hospitals = [
+        Hospital(number, name, folder / f"hospital-{number}", patients)
+        for number, (name, patients) in enumerate(zip(NAMES, files, strict=True), start=1)
+    ]
+    for hospital in hospitals:
+        print(checked(hospital.participant("init", "--name", hospital.name)).rstrip())
+    data, terms_file = folder / "aggregator", folder / "federation.toml"
+    port = str(free_port())
+    init = ["init", "--data", str(data), "--host", "127.0.0.1", "--port", port]
+    checked(
+        subprocess.run(
+            [BIN / "quorate-aggregator", *init], cwd=ROOT, capture_output=True, text=True,
+            check=False,
+        )
+    )  # fmt: skip
+    _sign_terms(hospitals, terms_file, data / "aggregator.toml", key_bits)
+    terms, _ = parse(terms_file.read_text())
+    return Consortium(folder, hospitals, held_out, terms_file, terms)
+
+
+def _sign_terms(hospitals: list[Hospital], file: Path, address: Path, key_bits: int) -> None:
+    cards = [part for h in hospitals for part in ("--member", str(h.home / "card.toml"))]
+    settings = {
+        "--name": "Demo consortium",
+        "--aggregator": str(address),
+        "--quorum": str(QUORUM),
+        "--key-bits": str(key_bits),
+        "--rounds": str(ROUNDS),
+        "--min-contributors": "3",
+        "--seconds": str(WAIT_SECONDS),
+        "--statistic-seconds": str(STATISTIC_SECONDS),
+        "--clip": "8",
+        "--bits": "32",
+        "--max-examples": "1000",
+    }
+    options = [part for pair in settings.items() for part in pair]
+    checked(hospitals[0].participant("terms", "new", str(file), *cards, *options))
+    for hospital in hospitals:
+        checked(hospital.participant("terms", "sign", str(file), "--yes"))
+    print(checked(hospitals[0].participant("terms", "show", str(file))).rstrip())
+
+
+def hold_ceremony(consortium: Consortium) -> None:
+    """All hospitals run the key ceremony through the aggregator; the first one is shown live."""
+    started = time.monotonic()
+    terms = str(consortium.terms_file)
+    with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log):
+        processes = [
+            h.start("ceremony", terms, log=consortium.logs / f"hospital-{h.number}.log")
+            for h in consortium.hospitals[1:]
+        ]
+        try:
+            processes.append(consortium.hospitals[0].start("ceremony", terms))
+            finish(processes, "the key ceremony", 150)
+        finally:
+            for process in processes:
+                stop(process)
+    consortium.ceremony_seconds = time.monotonic() - started
+
+
+def train(consortium: Consortium) -> None:
+    """All rounds; in one of them a hospital is killed while it trains, and comes back."""
+    mark = consortium.folder / "training-to-be-interrupted"
+    running: dict[int, subprocess.Popen[str]] = {}
+    with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log):
+        try:
+            for hospital in consortium.hospitals[1:]:
+                interrupt = f"{KILLED_ROUND}:{mark}" if hospital.number == KILLED else ""
+                running[hospital.number] = _start_training(consortium, hospital, interrupt)
+            running[1] = _start_training(consortium, consortium.hospitals[0], shown=True)
+            others = [p for number, p in running.items() if number != KILLED]
+            wait_for("the training to interrupt", mark.exists, [*running.values()], 90)
+            killed = running.pop(KILLED)
+            killed.kill()
+            killed.wait()
+            print(f"{NAMES[KILLED - 1]} was killed while it trained for round {KILLED_ROUND}")
+            wait_for(
+                f"the end of round {KILLED_ROUND}",
+                lambda: _has_model(consortium, KILLED_ROUND), others, 60,
+            )  # fmt: skip
+            hospital = consortium.hospitals[KILLED - 1]
+            running[KILLED] = _start_training(consortium, hospital)
+            print(f"{hospital.name} is back")
+            finish([*running.values()], "the end of training", 90)
+        finally:
+            for process in running.values():
+                stop(process)
+
+
+def _start_training(
+    consortium: Consortium, hospital: Hospital, interrupt: str = "", shown: bool = False
+) -> subprocess.Popen[str]:
+    app = str(ROOT / "examples" / "demo" / "app.py")
+    log = None if shown else consortium.logs / f"hospital-{hospital.number}.log"
+    terms = str(consortium.terms_file)
+    return hospital.start("train", terms, "--app", app, log=log, INTERRUPT=interrupt)
+
+
+def _has_model(consortium: Consortium, number: int) -> bool:
+    folder = consortium.hospitals[0].folder(consortium.terms.federation)
+    return (folder / "models" / f"round-{number}.npz").exists()

@@ -1,0 +1,135 @@
+"""The demo's processes: hospitals and an aggregator, each with a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from participant.home import federation_folder
+
+BIN = Path(sys.executable).parent
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class DemoFailed(Exception):
+    """Something that the demo must show did not happen."""
+
+
+@dataclass
+class Hospital:
+    """One hospital's folder, passphrase and data; its processes know nothing of the others'."""
+
+    number: int
+    name: str
+    home: Path
+    patients: Path
+    passphrase: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """What this hospital's processes see."""
+        own = {
+            "QUORATE_HOME": str(self.home),
+            "QUORATE_PASSPHRASE": self.passphrase,
+            "PATIENTS": str(self.patients),
+            "PYTHONPATH": str(ROOT),
+        }
+        return {**os.environ, **own, **extra}
+
+    def participant(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        """Run quorate-participant to its end."""
+        return subprocess.run(
+            [BIN / "quorate-participant", *arguments],
+            env=self.environment(**extra), capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    def start(
+        self, *arguments: str, log: Path | None = None, **extra: str
+    ) -> subprocess.Popen[str]:
+        """Start quorate-participant; without a log it shows what it says."""
+        command = [str(BIN / "quorate-participant"), *arguments]
+        if log is None:
+            return subprocess.Popen(command, env=self.environment(**extra), text=True)
+        with log.open("a") as output:
+            return subprocess.Popen(
+                command, env=self.environment(**extra), stdout=output, stderr=output, text=True
+            )
+
+    def folder(self, federation: bytes) -> Path:
+        """Where this hospital keeps what belongs to the federation."""
+        return federation_folder(self.home, federation)
+
+    def events(self, federation: bytes) -> list[dict[str, Any]]:
+        """What this hospital's training has reported so far."""
+        path = self.folder(federation) / "rounds.jsonl"
+        if not path.exists():
+            return []
+        lines = path.read_text().split("\n")[:-1]  # the last line may be half-written
+        return [json.loads(line) for line in lines]
+
+
+@contextlib.contextmanager
+def aggregator(
+    terms: Path, data: Path, log: Path, module: Sequence[str] = ("-m", "aggregator")
+) -> Iterator[subprocess.Popen[str]]:
+    """A running aggregator; ends when the block does."""
+    command = [sys.executable, *module, "serve", str(terms), "--data", str(data)]
+    with log.open("a") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, text=True)
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """End a process of ours, gently first."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for(
+    what: str, condition: Any, processes: Sequence[subprocess.Popen[str]], seconds: float
+) -> None:
+    """Wait until something is so; raises DemoFailed when it takes too long or a process fails."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if failed := [p for p in processes if p.poll() not in (None, 0)]:
+            raise DemoFailed(f"while waiting for {what}, a process ended: {failed[0].args}")
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"{what} did not come within {seconds:.0f} s")
+        time.sleep(0.05)
+
+
+def finish(processes: Sequence[subprocess.Popen[str]], what: str, seconds: float) -> None:
+    """Wait until all processes have ended well; raises DemoFailed."""
+    wait_for(what, lambda: all(p.poll() == 0 for p in processes), processes, seconds)
+
+
+def free_port() -> int:
+    """A port that the operating system says is free."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def checked(result: subprocess.CompletedProcess[str]) -> str:
+    """The output of a command that must have worked."""
+    if result.returncode:
+        raise DemoFailed(f"{' '.join(map(str, result.args))}: {result.stdout}{result.stderr}")
+    return result.stdout

@@ -1,0 +1,132 @@
+"""What must not work, shown not working: each refusal comes from the process that makes it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import phe
+
+from examples.demo.consortium import Consortium
+from examples.demo.intruder import knock
+from examples.demo.processes import DemoFailed, Hospital, aggregator, checked, finish, stop
+from keyshare.partial_decryption import partial_decryption, trial_ciphertext
+from keyshare.threshold_key import combine_exponents
+from participant.passphrase import Passphrase
+from participant.vault import Vault
+from protocol.epoch import read_secret
+
+VISITS = (3, 5, 0)
+REFUSED = 3  # exit code of a decryption that a rule forbids
+OUT_OF_TIME = 1
+
+
+def below_quorum(consortium: Consortium) -> dict[str, Any]:
+    """Three hospitals add encrypted numbers; two alone cannot decrypt the sum, all five can."""
+    hospitals, terms = consortium.hospitals, str(consortium.terms_file)
+    with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log):
+        contribute(consortium, hospitals[:3], "visits", VISITS)
+        decrypt = ("decrypt", terms, "--round", "visits", "--yes")
+        two = [
+            h.start(*decrypt, "--timeout", "5", log=consortium.logs / "below-quorum.log")
+            for h in hospitals[:2]
+        ]
+        codes = [process.wait(timeout=60) for process in two]
+        if codes != [OUT_OF_TIME, OUT_OF_TIME]:
+            raise DemoFailed(f"two hospitals alone: exit codes {codes}")
+        shares_alone = _shares_of_two(consortium)
+        processes = [
+            h.start(*decrypt, log=consortium.logs / f"visits-{h.number}.log") for h in hospitals
+        ]
+        try:
+            finish(processes, "the decryption of the visits", 60)
+        finally:
+            for process in processes:
+                stop(process)
+    return {
+        "hospitals": 2,
+        "exit_codes": codes,
+        "two_key_shares_alone": shares_alone,
+        "sum_by_all": _sum_of(consortium.logs / "visits-1.log"),
+    }
+
+
+def single_update(consortium: Consortium) -> dict[str, Any]:
+    """The aggregator asks for the decryption of one hospital's numbers; everyone refuses."""
+    module = ("-m", "examples.demo.rogue_aggregator")
+    terms = str(consortium.terms_file)
+    said = []
+    with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log, module):
+        contribute(consortium, consortium.hospitals[1:2], "rogue", (42,))
+        for hospital in consortium.hospitals:
+            result = hospital.participant(
+                "decrypt", terms, "--round", "rogue", "--yes", "--timeout", "30"
+            )
+            if result.returncode != REFUSED:
+                raise DemoFailed(f"{hospital.name} did not refuse: {result.stdout}{result.stderr}")
+            said.append(f"{hospital.name}: {_first_line(result)}")
+    return {"refused_by": len(said), "said": said}
+
+
+def unknown_identity(consortium: Consortium) -> dict[str, Any]:
+    """An intruder claims to be a sixth member, and to be the first one."""
+    with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log):
+        wait = consortium.hospitals[0].participant("status", str(consortium.terms_file))
+        checked(wait)  # the service is up
+        answers = {
+            "as_member_6": knock(consortium.terms, 6),
+            "as_member_1": knock(consortium.terms, 1),
+        }
+    if answers != {"as_member_6": "unknown-identity", "as_member_1": "bad-signature"}:
+        raise DemoFailed(f"the intruder was told {answers}")
+    return answers
+
+
+def contribute(
+    consortium: Consortium, hospitals: list[Hospital], name: str, numbers: tuple[int, ...]
+) -> None:
+    """Each hospital encrypts its number with unmodified phe and contributes the file."""
+    terms = str(consortium.terms_file)
+    processes = []
+    for hospital, number in zip(hospitals, numbers, strict=True):
+        exported = checked(hospital.participant("public-key", terms, "--phe"))
+        n = phe.util.base64_to_int(json.loads(exported)["n"])
+        encrypted = phe.PaillierPublicKey(n).encrypt(number)
+        values = [(str(encrypted.ciphertext()), encrypted.exponent)]
+        file = hospital.home / f"{name}.json"
+        file.write_text(json.dumps({"public_key": {"n": str(n)}, "values": values}))
+        options = ("contribute", str(file), "--federation", terms, "--round", name)
+        processes.append(hospital.start(*options, log=consortium.logs / f"{name}.log"))
+    finish(processes, f"the contributions to {name}", 60)
+
+
+def _shares_of_two(consortium: Consortium) -> str:
+    """Two hospitals that break every rule pool their key shares; what the mathematics says."""
+    terms, shares = consortium.terms, []
+    for hospital in consortium.hospitals[:2]:
+        folder = hospital.folder(terms.federation)
+        vault = Vault(folder, terms.federation, hospital.number)
+        record = vault.key_share(vault.epochs()[-1], Passphrase(hospital.passphrase))
+        epoch, secret = read_secret(record.payload, terms, hospital.number)
+        shares.append(secret.key_share())
+    key = epoch.joint_key()
+    _, ciphertext = trial_ciphertext(key.n, b"demo")
+    partials = {s.index: partial_decryption(ciphertext, s, key) for s in shares}
+    product = combine_exponents(partials, sorted(partials), key, factor=2)
+    if product % key.n == 1:
+        raise DemoFailed("two key shares decrypted")
+    return "their parts do not combine to a plaintext"
+
+
+def _sum_of(log: Path) -> int:
+    numbers = [word for word in log.read_text().replace(",", " ").split() if word.isdigit()]
+    if not numbers or int(numbers[-1]) != sum(VISITS):
+        raise DemoFailed(f"the sum of the visits is not in {log}")
+    return int(numbers[-1])
+
+
+def _first_line(result: subprocess.CompletedProcess[str]) -> str:
+    lines = (result.stderr or result.stdout).strip().splitlines()
+    return lines[0] if lines else ""
