@@ -1,0 +1,67 @@
+"""A hospital's place in a federation: its identity, number, data folder, vault and key share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from participant import identity as identities
+from participant.errors import DamagedFile, NoKeyShare, NotAMember
+from participant.files import FolderStorage
+from participant.home import federation_folder
+from participant.identity import Identity
+from participant.passphrase import Passphrase
+from participant.secret_store import SecretStore
+from participant.terms_files import TermsFile
+from participant.vault import Vault
+from protocol.epoch import Epoch, EpochSecret, read_secret
+from protocol.errors import Malformed
+from protocol.terms import Member, Terms
+
+
+@dataclass(frozen=True)
+class Membership:
+    """One member at work; ``folder`` is the federation's in the member's home."""
+
+    terms: Terms
+    index: int
+    identity: Identity
+    folder: Path
+    vault: Vault
+    passphrase: Passphrase
+
+    @property
+    def storage(self) -> FolderStorage:
+        """Outbox, releases and models."""
+        return FolderStorage(self.folder)
+
+    @property
+    def secrets(self) -> SecretStore:
+        """The vault, with the passphrase at hand."""
+        return SecretStore(self.vault, self.passphrase)
+
+    def key_share(self) -> tuple[Epoch, EpochSecret]:
+        """The newest epoch and this member's secret part of it.
+
+        Raises NoKeyShare, DamagedFile, and what ``vault.key_share`` raises.
+        """
+        epochs = self.vault.epochs()
+        if not epochs:
+            raise NoKeyShare(self.folder)
+        payload = self.vault.key_share(epochs[-1], self.passphrase).payload
+        try:
+            return read_secret(payload, self.terms, self.index)
+        except Malformed as error:
+            raise DamagedFile(self.vault.folder, f"{error.what}: {error.reason}") from None
+
+
+def enter(file: TermsFile, home: Path, passphrase: Passphrase) -> Membership:
+    """Unlock the identity in ``home`` and find its place in the terms; raises NotAMember."""
+    identity = identities.load(home, passphrase)
+    terms, card = file.terms, identity.card
+    index = terms.index_of(card.key)
+    if index is None or terms.members[index - 1] != Member(card.name, card.key):
+        raise NotAMember(card.name, home)
+    folder = federation_folder(home, terms.federation)
+    vault = Vault(folder / "vault", terms.federation, index)
+    return Membership(terms, index, identity, folder, vault, passphrase)

@@ -1,0 +1,56 @@
+"""How things stand: what the running aggregator says, and what lies in this data folder."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+from typing import Any
+
+from participant.errors import Unreachable
+from participant.link import OPEN_SECONDS, Caller, Traffic, open_link
+from participant.membership import Membership
+from protocol.errors import Malformed
+from protocol.wire import StatusReport, StatusRequest
+
+_MODEL = re.compile(r"models/round-(\d+)\.npz")
+
+
+def local_facts(member: Membership) -> dict[str, Any]:
+    """What this hospital holds; needs no connection."""
+    matches = (_MODEL.fullmatch(name) for name in member.storage.names("models/"))
+    rounds = [int(match[1]) for match in matches if match]
+    return {
+        "member": member.index,
+        "name": member.identity.name,
+        "data_folder": str(member.folder),
+        "key_share_epochs": member.vault.epochs(),
+        "last_model_round": max(rounds, default=None),
+        "post_on_its_way": member.storage.read("outbox/post") is not None,
+    }
+
+
+def ask_aggregator(member: Membership) -> dict[str, Any]:
+    """The aggregator's report; raises Unreachable, Malformed, and what ``open_link`` raises."""
+    return asyncio.run(_ask(member))
+
+
+async def _ask(member: Membership) -> dict[str, Any]:
+    key, instance = member.identity.signing_key, secrets.token_bytes(16)
+    caller = Caller(member.index, key, instance, "status")
+    async with open_link(member.terms, caller, Traffic()) as link:
+        await link.send(StatusRequest())
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                while not isinstance(frame := await link.receive(), StatusReport):
+                    pass
+        except TimeoutError:
+            raise Unreachable(link.url, "it does not say how things stand") from None
+    try:
+        report = json.loads(frame.report)
+    except (ValueError, RecursionError):
+        report = None
+    if not isinstance(report, dict):
+        raise Malformed("status report", "it is not a JSON object")
+    return report
