@@ -1,36 +1,43 @@
-"""Blobs on disk, named by their hash; uploads go on where the last durable byte was."""
+"""Blobs on disk, named by their hash; uploads go on where the last durable byte was.
+
+Each member's incomplete uploads have names of their own, so that nobody can spoil another's.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
-from aggregator.errors import StoreDamaged, StoreFull
+from aggregator.errors import BadUpload, StoreDamaged, StoreFull
 from aggregator.store import BoardStore
-from protocol.messages import blob_name
+from protocol.messages import MAX_ATTACHMENTS, MAX_BLOB_BYTES, blob_name
 
-MAX_INCOMPLETE_BYTES = 512 << 20  # announced by one member and not yet whole
-
-
-class WrongBlob(Exception):
-    """An upload whose bytes do not have the announced name; it has been deleted."""
-
-
-class TooManyUploads(Exception):
-    """A member has announced more than may be incomplete at a time."""
+# Of one member: as much as the blobs of one post can hold, since they may all be on their way.
+MAX_INCOMPLETE_BYTES = MAX_ATTACHMENTS * MAX_BLOB_BYTES
+MAX_INCOMPLETE = 4 * MAX_ATTACHMENTS
+_READ_AHEAD_BYTES = 2 * MAX_BLOB_BYTES  # checked blobs kept in memory, for readers of chunks
 
 
 class BlobStore:
     """Temporary file → fsync → rename → fsync of the folder → row → and only then acknowledged."""
 
-    def __init__(self, folder: Path, store: BoardStore) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: BoardStore,
+        max_incomplete_bytes: int = MAX_INCOMPLETE_BYTES,
+    ) -> None:
         self._incoming, self._blobs, self._store = folder / "incoming", folder / "blobs", store
-        self._announced: dict[tuple[int, bytes], int] = {}
+        self._max_incomplete_bytes = max_incomplete_bytes
+        self._fresh: set[Path] = set()  # uploads that this object has seen from their first byte
+        self._checked: OrderedDict[bytes, bytes] = OrderedDict()
         with _disk(folder):
             self._incoming.mkdir(parents=True, exist_ok=True)
             self._blobs.mkdir(parents=True, exist_ok=True)
+            _sync(folder)
 
     def size(self, digest: bytes) -> int | None:
         """The size of a whole blob, None if it is not here."""
@@ -40,7 +47,7 @@ class BlobStore:
         """Keep a blob made here; durable when its name is returned."""
         digest = blob_name(data)
         if self.size(digest) is None:
-            path = self._incoming / f"0-{digest.hex()}"
+            path = self._partial(0, digest)
             with _disk(path):
                 path.write_bytes(data)
                 _sync(path)
@@ -48,54 +55,112 @@ class BlobStore:
         return digest
 
     def have(self, member: int, digest: bytes, size: int) -> int:
-        """How many bytes of an announced blob are here; raises TooManyUploads."""
-        if (whole := self.size(digest)) is not None:
-            return whole
-        others = sum(s for (m, d), s in self._announced.items() if m == member and d != digest)
-        if others + size > MAX_INCOMPLETE_BYTES:
-            raise TooManyUploads
-        self._announced[member, digest] = size
+        """How many bytes of an announced blob are here, durably. Raises BadUpload."""
+        if self._is_whole(digest, size):
+            return size
         path = self._partial(member, digest)
         with _disk(path):
-            have = path.stat().st_size if path.exists() else 0
-        if have >= size:  # all bytes came, and then the service stopped
-            self._finish(member, digest, path, size)
-        return have
+            if not path.exists():
+                return 0
+            have = path.stat().st_size
+            _sync(path)  # a process that died may have written more than it acknowledged
+        return self._finish(path, digest, size) if have >= size else have
 
     def add(self, member: int, digest: bytes, size: int, offset: int, data: bytes) -> int:
         """Append a chunk if it fits, and return how many bytes are here, durably.
 
-        Raises WrongBlob if the blob is whole and has another name.
+        Raises BadUpload for a chunk beyond the blob's end, and if the blob is whole and has another
+        name; then it has been deleted.
         """
-        have = self.have(member, digest, size)
-        if self.size(digest) is not None or offset != have or have + len(data) > size:
-            return have
+        if offset + len(data) > size:
+            raise BadUpload(digest, "malformed", "a chunk ends beyond the end of its blob")
+        if self._is_whole(digest, size):
+            return size
         path = self._partial(member, digest)
-        with _disk(path), path.open("ab") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if have + len(data) == size:
-            self._finish(member, digest, path, size)
-        return have + len(data)
+        with _disk(path):
+            have = path.stat().st_size if path.exists() else 0
+        if have >= size:
+            return self._finish(path, digest, size)
+        if offset != have or not data:
+            return have
+        self._make_room(member, path, len(data))
+        self._append(path, have, data)
+        have += len(data)
+        return self._finish(path, digest, size) if have == size else have
 
     def read(self, digest: bytes) -> bytes:
         """A whole blob; raises StoreDamaged if its bytes no longer have its name."""
-        path = self._path(digest)
+        if digest in self._checked:
+            self._checked.move_to_end(digest)
+            return self._checked[digest]
         try:
-            data = path.read_bytes()
+            data = self._path(digest).read_bytes()
         except OSError as error:
-            raise StoreDamaged(f"blob {digest.hex()}", str(error)) from None
+            raise StoreDamaged(f"blob {digest.hex()}", error.strerror or str(error)) from None
         if blob_name(data) != digest:
             raise StoreDamaged(f"blob {digest.hex()}", "its bytes do not have its name")
+        self._checked[digest] = data
+        while sum(map(len, self._checked.values())) > _READ_AHEAD_BYTES:
+            self._checked.popitem(last=False)
         return data
 
-    def _finish(self, member: int, digest: bytes, path: Path, size: int) -> None:
-        if blob_name(path.read_bytes()) != digest:
-            path.unlink()
-            raise WrongBlob
+    def incomplete_bytes(self, member: int) -> int:
+        """Bytes of a member's incomplete uploads."""
+        with _disk(self._incoming):
+            return sum(path.stat().st_size for path in self._partials(member))
+
+    def _is_whole(self, digest: bytes, size: int) -> bool:
+        if not 1 <= size <= MAX_BLOB_BYTES:
+            raise BadUpload(digest, "too-large", f"a blob has 1 to {MAX_BLOB_BYTES} bytes")
+        whole = self.size(digest)
+        if whole not in (None, size):
+            raise BadUpload(digest, "malformed", f"the blob of this name has {whole} bytes")
+        return whole is not None
+
+    def _make_room(self, member: int, path: Path, size: int) -> None:
+        """Delete the member's oldest incomplete uploads while a chunk would be beyond its share.
+
+        A member that gave up uploads half-way can so always go on with a new one.
+        """
+        with _disk(self._incoming):
+            stats = {p: p.stat() for p in self._partials(member)}
+            others = sorted((p for p in stats if p != path), key=lambda p: stats[p].st_mtime_ns)
+            used = size + sum(stat.st_size for stat in stats.values())
+            while others and (used > self._max_incomplete_bytes or len(others) >= MAX_INCOMPLETE):
+                oldest = others.pop(0)
+                oldest.unlink()
+                self._fresh.discard(oldest)
+                used -= stats[oldest].st_size
+
+    def _append(self, path: Path, have: int, data: bytes) -> None:
+        with _disk(path), path.open("ab", buffering=0) as file:
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[file.write(view) :]
+                os.fsync(file.fileno())
+                if have == 0:
+                    _sync(self._incoming)
+                    self._fresh.add(path)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    file.truncate(have)
+                raise
+
+    def _finish(self, path: Path, digest: bytes, size: int) -> int:
+        """Keep a complete upload; returns how much of the blob is here then."""
+        fresh = path in self._fresh
+        self._fresh.discard(path)
+        with _disk(path):
+            data = path.read_bytes()
+        if len(data) != size or blob_name(data) != digest:
+            with _disk(path):
+                path.unlink()
+            if fresh:
+                raise BadUpload(digest, "malformed", "the bytes sent do not have its name")
+            return 0  # a power cut may have left a torn end: from the beginning, then
         self._keep(path, digest, size)
-        self._announced.pop((member, digest), None)
+        return size
 
     def _keep(self, path: Path, digest: bytes, size: int) -> None:
         final = self._path(digest)
@@ -109,6 +174,9 @@ class BlobStore:
 
     def _partial(self, member: int, digest: bytes) -> Path:
         return self._incoming / f"{member}-{digest.hex()}"
+
+    def _partials(self, member: int) -> list[Path]:
+        return list(self._incoming.glob(f"{member}-*"))
 
     def _path(self, digest: bytes) -> Path:
         name = digest.hex()

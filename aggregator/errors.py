@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 
 class AggregatorError(Exception):
@@ -10,11 +11,14 @@ class AggregatorError(Exception):
 
 
 class StoreDamaged(AggregatorError):
-    """What was stored cannot be what was acknowledged; ``what`` names the entry or blob."""
+    """What was stored cannot be what was acknowledged; ``what`` names the entry or blob.
 
-    def __init__(self, what: str, reason: str) -> None:
+    ``position`` is the first bad entry of the board, 0 where it is not about an entry.
+    """
+
+    def __init__(self, what: str, reason: str, position: int = 0) -> None:
         super().__init__(f"{what}: {reason}")
-        self.what, self.reason = what, reason
+        self.what, self.reason, self.position = what, reason, position
 
 
 class StoreFull(AggregatorError):
@@ -23,3 +27,11 @@ class StoreFull(AggregatorError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path, self.reason = path, reason
+
+
+class BadUpload(AggregatorError):
+    """A piece of a blob that cannot be taken; ``code`` as in ``wire.Rejected``."""
+
+    def __init__(self, blob: bytes, code: Literal["malformed", "too-large"], reason: str) -> None:
+        super().__init__(f"blob {blob.hex()}: {reason}")
+        self.blob, self.code, self.reason = blob, code, reason

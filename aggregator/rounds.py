@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from protocol.board import Posted
-from protocol.epoch import Epoch
-from protocol.messages import Opening, Statement
+from protocol.ciphertexts import expected_count
+from protocol.encoding import width_of
+from protocol.epoch import Epoch, to_number
+from protocol.messages import MAX_BLOB_BYTES, Opening, Request, Statement
 from protocol.round import RoundView, round_session
 from protocol.terms import Terms
 
 NO_MODEL = bytes(32)
+MAX_LENGTH = 10_000_000  # of a vector, as Opening allows
+_HEADER_BYTES = 1_024
+_EXPONENT_BYTES = 3  # of an exponent from -512 to 512
 
 
 @dataclass
@@ -42,8 +47,11 @@ class Rounds:
         opened = []
         for session, view in self.views.items():
             if session.startswith("statistic/") and view.requests and view.opening is None:
-                length = next(iter(view.requests.values())).post.body.length  # type: ignore[union-attr]
-                opened.append((session, Opening("statistic", epoch.digest, NO_MODEL, length)))
+                request = next(iter(view.requests.values())).post.body
+                assert isinstance(request, Request)
+                opening = Opening("statistic", epoch.digest, NO_MODEL, request.length)
+                if self._fits(opening, epoch):
+                    opened.append((session, opening))
         if training := self._training(epoch, now_ms):
             opened.append(training)
         return opened
@@ -64,7 +72,30 @@ class Rounds:
             if len(times) < least or now_ms < times[least - 1] + wait_ms:
                 return None
         result, length = stated.pop()
-        return session, Opening("training", epoch.digest, result, length)
+        opening = Opening("training", epoch.digest, result, length)
+        return (session, opening) if self._fits(opening, epoch) else None
+
+    def _fits(self, opening: Opening, epoch: Epoch) -> bool:
+        """Whether a contribution to the round fits in a blob; else nobody could make one."""
+        if not 1 <= opening.length <= MAX_LENGTH:
+            return False
+        exponent_bytes = _EXPONENT_BYTES if opening.kind == "statistic" else 0
+        each = width_of(to_number(epoch.n) ** 2) + exponent_bytes
+        return expected_count(opening, self.terms) * each + _HEADER_BYTES <= MAX_BLOB_BYTES
+
+    def too_long(self, epoch: Epoch) -> dict[str, int]:
+        """Lengths asked for, by session, that no contribution can have."""
+        asked: dict[str, Opening] = {}
+        for session, view in self.views.items():
+            for posted in view.requests.values():
+                if isinstance(body := posted.post.body, Request) and view.opening is None:
+                    opening = Opening("statistic", epoch.digest, NO_MODEL, body.length)
+                    asked.setdefault(session, opening)
+        before = self.views.get(round_session(str(self.next_number - 1)))
+        for stated in before.statements.values() if before else ():
+            opening = Opening("training", epoch.digest, stated.result, stated.length)
+            asked.setdefault(round_session(str(self.next_number)), opening)
+        return {s: o.length for s, o in asked.items() if not self._fits(o, epoch)}
 
     @property
     def next_number(self) -> int:

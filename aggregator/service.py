@@ -12,18 +12,18 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aggregator.blobs import BlobStore, TooManyUploads, WrongBlob
-from aggregator.errors import StoreDamaged
+from aggregator.blobs import BlobStore
+from aggregator.clock import BoardClock
+from aggregator.errors import BadUpload, StoreDamaged
 from aggregator.rounds import Rounds
 from aggregator.status import report
 from aggregator.store import BoardStore
+from aggregator.sums import payload_of_sum, select
 from protocol.board import Board, Post, SignedPost, decode_entry, sign_post
-from protocol.ciphertexts import add_encrypted, read_ciphertexts, write_ciphertexts
 from protocol.encoding import decode, encode
 from protocol.epoch import Epoch, epoch_of, to_number
 from protocol.errors import BadEntry, Fork, Malformed
 from protocol.messages import (
-    MAX_BLOB_BYTES,
     MAX_POST_BYTES,
     Attachment,
     Body,
@@ -33,6 +33,7 @@ from protocol.messages import (
     Contributor,
     attach,
     attachments_of,
+    blob_name,
 )
 from protocol.round import RoundView
 from protocol.terms import AGGREGATOR, Terms
@@ -61,7 +62,7 @@ class Aggregator:
     def __init__(
         self, terms: Terms, key: Ed25519PrivateKey, folder: Path, now_ms: Callable[[], int]
     ) -> None:
-        self.terms, self._key, self._now_ms = terms, key, now_ms
+        self.terms, self._key = terms, key
         self._store = BoardStore(folder)
         self._blobs = BlobStore(folder, self._store)
         self.board = Board(terms)
@@ -69,12 +70,27 @@ class Aggregator:
         self._accepted: dict[tuple[str, int, int], tuple[bytes, int]] = {}
         self.rounds = Rounds(terms)
         self.epoch: Epoch | None = None
+        self._epochs: dict[bytes, Epoch] = {}
         self.left_out: dict[str, dict[int, str]] = {}
+        self._judged: dict[str, frozenset[int]] = {}  # contributors that were too few to add
+        try:
+            self._read_store()
+        except BaseException:
+            self._store.close()
+            raise
+        entries = self.board.entries
+        self._clock = BoardClock(now_ms, entries[-1].time_ms if entries else 0)
+
+    def _read_store(self) -> None:
         for data in self._store.entries():
             try:
                 self._take(data)
             except (Fork, BadEntry, Malformed) as error:
-                raise StoreDamaged(f"entry {self.board.head.position + 1}", str(error)) from None
+                position = self.board.head.position + 1
+                raise StoreDamaged(f"entry {position}", error.reason, position) from None
+        noted = self._store.last_noted
+        if noted is not None:
+            self._store.check_end(self.board.head, self.board.hash_at(noted.position))
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -83,6 +99,9 @@ class Aggregator:
     def receive(self, member: int, frame: FromMember) -> list[FromAggregator]:
         """The answers to an authenticated member's frame; raises StoreFull or StoreDamaged."""
         if isinstance(frame, Subscribe):
+            if frame.after > (held := self.board.head.position):
+                reason = f"{frame.after} entries were seen, but this board has only {held}"
+                return [Rejected("fork", reason)]
             return [self.entries_after(frame.after)]
         if isinstance(frame, Submit):
             return [self._submit(member, frame.post)]
@@ -111,11 +130,11 @@ class Aggregator:
 
     def tick(self) -> bool:
         """Open and close the rounds that are due; whether anything was said."""
-        before = self.board.head.position
+        before, now_ms = self.board.head.position, self._clock.now_ms()
         if self.epoch is not None:
-            for session, opening in self.rounds.to_open(self.epoch, self._now_ms()):
+            for session, opening in self.rounds.to_open(self.epoch, now_ms):
                 self._say(session, opening)
-        for view in self.rounds.to_close(self._now_ms()):
+        for view in self.rounds.to_close(now_ms):
             self._close(view)
         return self.board.head.position > before
 
@@ -134,8 +153,8 @@ class Aggregator:
                 return Accepted(signed.digest, known[1])
             return Rejected("bad-post", f"another post is number {post.sequence} in {post.session}")
         for attachment in attachments_of(post.body):
-            if attachment.is_blob and self._blobs.size(attachment.digest) != attachment.size:
-                return Rejected("missing-blob", f"blob {attachment.digest.hex()} is not here")
+            if fault := self._fault_of(attachment):
+                return fault
         try:
             self._append(signed)
         except Fork as error:
@@ -144,10 +163,24 @@ class Aggregator:
             return Rejected("bad-post", error.reason[:500])
         return Accepted(signed.digest, self.board.head.position)
 
+    def _fault_of(self, attachment: Attachment) -> Rejected | None:
+        name = attachment.digest.hex()
+        if attachment.is_blob:
+            if attachment.data:
+                return Rejected("bad-post", f"payload {name} is there twice")
+            if self._blobs.size(attachment.digest) != attachment.size:
+                return Rejected("missing-blob", f"blob {name} is not here")
+        elif (len(attachment.data), blob_name(attachment.data)) != (
+            attachment.size, attachment.digest,
+        ):  # fmt: skip
+            return Rejected("bad-post", f"payload {name} has other bytes")
+        return None
+
     def _append(self, signed: SignedPost) -> None:
-        data = encode(self.board.extend(signed, self._now_ms()))
+        data = encode(self.board.extend(signed, self._clock.now_ms()))
         self._store.append(self.board.head.position + 1, data)
         self._take(data)
+        self._store.note(self.board.head)
 
     def _take(self, data: bytes) -> None:
         posted = self.board.append(decode_entry(data))
@@ -157,7 +190,15 @@ class Aggregator:
         self._accepted[key] = (posted.digest, posted.position)
         self.rounds.receive(posted)
         if isinstance(post.body, Certificate):
+            self._find_epoch()
+
+    def _find_epoch(self) -> None:
+        try:
             self.epoch = epoch_of(self.board.entries, self.terms)
+        except Malformed:
+            return  # all members signed what is no epoch; nothing can be opened under it
+        if self.epoch is not None:
+            self._epochs[self.epoch.digest] = self.epoch
 
     def _say(self, session: str, body: Body) -> None:
         head = self.board.head
@@ -169,17 +210,13 @@ class Aggregator:
     # ── blobs ──
 
     def _upload(self, member: int, frame: BlobOffer | BlobChunk) -> FromAggregator:
-        if frame.size > MAX_BLOB_BYTES:
-            return Rejected("too-large", f"a blob has at most {MAX_BLOB_BYTES} bytes")
         try:
             if isinstance(frame, BlobOffer):
                 offset = self._blobs.have(member, frame.digest, frame.size)
             else:
                 offset = self._blobs.add(member, frame.digest, frame.size, frame.offset, frame.data)
-        except WrongBlob:
-            return Rejected("malformed", f"blob {frame.digest.hex()} has other bytes")
-        except TooManyUploads:
-            return Rejected("too-large", "too many incomplete uploads")
+        except BadUpload as error:
+            return Rejected(error.code, str(error)[:500])
         return BlobHave(frame.digest, offset, frame.size)
 
     def _download(self, frame: BlobRequest) -> FromAggregator:
@@ -195,28 +232,30 @@ class Aggregator:
     # ── sums ──
 
     def _close(self, view: RoundView) -> None:
-        """Add what decodes; wait on if too few contributions do."""
-        opening = view.terms_of_opening
-        assert opening is not None and self.epoch is not None
-        n = to_number(self.epoch.n)
-        found, left_out = {}, {}
-        for member in sorted(view.contributions):
-            posted = view.contributions[member]
-            body = posted.post.body
-            assert isinstance(body, Contribution) and view.opening is not None
-            try:
-                if body.opening != view.opening.digest:
-                    raise Malformed("contribution", "it is for another opening")
-                payload = self._payload(body.ciphertexts)
-                found[member] = read_ciphertexts(payload, opening, self.terms, n)
-            except Malformed as error:
-                left_out[member] = str(error)
-        self.left_out[view.session] = left_out
-        if len(found) < self.rounds.min_contributors:
+        """Add what can be added; wait on if that is too few contributions."""
+        if self._judged.get(view.session) == frozenset(view.contributions):
             return
-        payload = write_ciphertexts(add_encrypted(list(found.values()), n), n)
+        opening = view.terms_of_opening
+        assert opening is not None and view.opening is not None
+        epoch = self._epochs[opening.epoch]
+        payloads, left_out = {}, {}
+        by_position = sorted(view.contributions.items(), key=lambda item: item[1].position)
+        for member, posted in by_position:
+            body = posted.post.body
+            assert isinstance(body, Contribution)
+            if body.opening == view.opening.digest:
+                payloads[member] = self._payload(body.ciphertexts)
+            else:
+                left_out[member] = "it is for another opening"
+        n = to_number(epoch.n)
+        selection = select(payloads, opening, self.terms, n)
+        self.left_out[view.session] = left_out | selection.left_out
+        if len(selection.chosen) < self.rounds.min_contributors:
+            self._judged[view.session] = frozenset(view.contributions)
+            return
+        payload = payload_of_sum(selection.chosen, n)
         total = attach(payload)
         if total.is_blob:
             self._blobs.put(payload)
-        chosen = tuple(Contributor(m, view.contributions[m].digest) for m in found)
-        self._say(view.session, Closing(chosen, total))
+        contributors = tuple(Contributor(m, view.contributions[m].digest) for m in selection.chosen)
+        self._say(view.session, Closing(contributors, total))

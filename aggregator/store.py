@@ -1,36 +1,54 @@
-"""The board and the names of its blobs on disk: SQLite, one writer, durable at each commit."""
+"""The board and the names of its blobs on disk: SQLite, one writer, durable at each commit.
+
+The chain of entries cannot show that its end is missing (a database restored from an older copy,
+a write-ahead log cut short), so each head is also noted in a file beside the database.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from aggregator.errors import StoreDamaged, StoreFull
+from aggregator.heads import HeadLog
+from protocol.board import Head
 
+_NAME = "board.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, entry BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS blobs (digest BLOB PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
 """
+# What a disk, a lock or a permission does; everything else says that the file is not what it was.
+_REFUSALS = {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
+}  # fmt: skip
 
 
 class BoardStore:
     """Entries by position, and the blobs that are whole; what is written survives a power cut."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "board.sqlite"
+        self._path = folder / _NAME
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._heads = HeadLog(folder / "heads")
+        except OSError as error:
+            raise StoreFull(folder, error.strerror or str(error)) from None
+        with _database_errors(self._path):
             self._database = sqlite3.connect(
                 self._path, isolation_level=None, check_same_thread=False
             )
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=FULL")
-            self._database.executescript(_SCHEMA)
-        except (OSError, sqlite3.OperationalError) as error:
-            raise StoreFull(self._path, str(error)) from None
-        except sqlite3.DatabaseError as error:
-            raise StoreDamaged("board.sqlite", str(error)) from None
+        try:
+            with _database_errors(self._path):
+                self._database.execute("PRAGMA journal_mode=WAL")
+                self._database.execute("PRAGMA synchronous=FULL")
+                self._database.executescript(_SCHEMA)
+        except BaseException:
+            self._database.close()
+            raise
 
     def close(self) -> None:
         """Let go of the file."""
@@ -38,18 +56,36 @@ class BoardStore:
 
     def entries(self) -> Iterator[bytes]:
         """All entries in order; raises StoreDamaged where one is missing."""
-        try:
-            rows = self._database.execute("SELECT position, entry FROM entries ORDER BY position")
-            for expected, (position, entry) in enumerate(rows, start=1):
-                if position != expected:
-                    raise StoreDamaged(f"entry {expected}", "it is missing")
-                yield entry
-        except sqlite3.DatabaseError as error:
-            raise StoreDamaged("board.sqlite", str(error)) from None
+        yield from _entries(self._database, self._path)
+
+    def check_end(self, head: Head, noted_hash: bytes | None) -> None:
+        """Raises StoreDamaged if the board once went beyond ``head``, or another way.
+
+        ``noted_hash``: what the board now has at the position of ``last_noted``.
+        """
+        noted = self.last_noted
+        if noted is None:
+            return
+        if noted.position > head.position:
+            missing = head.position + 1
+            reason = f"it is missing, though the board once went on to entry {noted.position}"
+            raise StoreDamaged(f"entry {missing}", reason, missing)
+        if noted_hash != noted.hash:
+            reason = "it is not the one that was there before"
+            raise StoreDamaged(f"entry {noted.position}", reason, noted.position)
+
+    @property
+    def last_noted(self) -> Head | None:
+        """The head noted beside the database when this store was opened."""
+        return self._heads.last
 
     def append(self, position: int, entry: bytes) -> None:
         """Store the next entry; durable when this returns."""
         self._write("INSERT INTO entries VALUES (?, ?)", (position, entry))
+
+    def note(self, head: Head) -> None:
+        """Note how far the board goes now."""
+        self._heads.note(head)
 
     def add_blob(self, digest: bytes, size: int) -> None:
         """Record that a blob is whole; durable when this returns."""
@@ -57,14 +93,47 @@ class BoardStore:
 
     def blob_size(self, digest: bytes) -> int | None:
         """The size of a whole blob, None if it is unknown."""
-        row = self._database.execute("SELECT size FROM blobs WHERE digest = ?", (digest,))
-        found = row.fetchone()
+        with _database_errors(self._path):
+            row = self._database.execute("SELECT size FROM blobs WHERE digest = ?", (digest,))
+            found = row.fetchone()
         return None if found is None else int(found[0])
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
-        try:
+        with _database_errors(self._path):
             self._database.execute(statement, values)
-        except sqlite3.OperationalError as error:
-            raise StoreFull(self._path, str(error)) from None
-        except sqlite3.DatabaseError as error:
-            raise StoreDamaged("board.sqlite", str(error)) from None
+
+
+def stored_entries(folder: Path) -> list[bytes]:
+    """The entries in a folder that another process may be serving; none if there is no board.
+
+    Raises StoreDamaged, StoreFull.
+    """
+    path = folder / _NAME
+    if not path.exists():
+        return []
+    with _database_errors(path):
+        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    with contextlib.closing(database):
+        return list(_entries(database, path))
+
+
+def _entries(database: sqlite3.Connection, path: Path) -> Iterator[bytes]:
+    with _database_errors(path):
+        rows = database.execute("SELECT position, entry FROM entries ORDER BY position")
+        for expected, (position, entry) in enumerate(rows, start=1):
+            if position != expected:
+                raise StoreDamaged(f"entry {expected}", "it is missing", expected)
+            if not isinstance(entry, bytes):
+                raise StoreDamaged(f"entry {expected}", "it is not bytes", expected)
+            yield entry
+
+
+@contextlib.contextmanager
+def _database_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        if code in _REFUSALS:
+            raise StoreFull(path, str(error)) from None
+        raise StoreDamaged(path.name, str(error)) from None

@@ -1,0 +1,88 @@
+"""Which contributions of a round can be added, and their sum: a pure function of their payloads.
+
+A contribution that hospitals would refuse is left out here, so that one member cannot stop the
+others: one that does not decode, that repeats a ciphertext, or whose exponents are too far from
+the others' to be aligned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median_low
+
+from gmpy2 import mpz
+
+from keyshare.statistic import max_spread
+from protocol.ciphertexts import Encrypted, add_encrypted, read_ciphertexts, write_ciphertexts
+from protocol.errors import Malformed
+from protocol.messages import Opening
+from protocol.terms import Terms
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The contributions that can be added, by member, and why the others are left out."""
+
+    chosen: dict[int, Encrypted]
+    left_out: dict[int, str]
+
+
+def select(payloads: Mapping[int, bytes], opening: Opening, terms: Terms, n: mpz) -> Selection:
+    """What can be added of the payloads, which are in the order of the board."""
+    found: dict[int, Encrypted] = {}
+    left_out: dict[int, str] = {}
+    owner: dict[mpz, int] = {}
+    for member, payload in payloads.items():
+        try:
+            encrypted = read_ciphertexts(payload, opening, terms, n)
+        except Malformed as error:
+            left_out[member] = str(error)
+            continue
+        if repeated := _repeated(encrypted, owner):
+            left_out[member] = f"a ciphertext repeats one of {terms.name_of(repeated)}'s"
+            continue
+        if len(set(encrypted.values)) < len(encrypted.values):
+            left_out[member] = "a ciphertext occurs twice in it"
+            continue
+        owner.update(dict.fromkeys(encrypted.values, member))
+        found[member] = encrypted
+    far = _too_far(found, max_spread(n)) if opening.kind == "statistic" else set()
+    left_out |= dict.fromkeys(sorted(far), "its exponents are too far from the others'")
+    chosen = {member: found[member] for member in sorted(found) if member not in far}
+    return Selection(chosen, left_out)
+
+
+def payload_of_sum(chosen: Mapping[int, Encrypted], n: mpz) -> bytes:
+    """The payload of the sum of at least one contribution."""
+    return write_ciphertexts(add_encrypted(list(chosen.values()), n), n)
+
+
+def _repeated(encrypted: Encrypted, owner: Mapping[mpz, int]) -> int:
+    """The member that one of the ciphertexts was first seen from, 0 if all are new."""
+    return next((owner[value] for value in encrypted.values if value in owner), 0)
+
+
+def _too_far(found: Mapping[int, Encrypted], spread: int) -> set[int]:
+    """Members to leave out so that no position's exponents differ by more than ``spread``.
+
+    Those nearest to the median are kept first; between equals, the earlier on the board.
+    """
+    columns = list(zip(*(encrypted.exponents for encrypted in found.values()), strict=True))
+    middle = [median_low(column) for column in columns]
+
+    def distance(member: int) -> int:
+        pairs = zip(found[member].exponents, middle, strict=True)
+        return int(max(abs(exponent - centre) for exponent, centre in pairs))
+
+    lowest, highest = list(middle), list(middle)
+    far = set()
+    for member in sorted(found, key=distance):
+        exponents = found[member].exponents
+        low = list(map(min, lowest, exponents))
+        high = list(map(max, highest, exponents))
+        if any(b - a > spread for a, b in zip(low, high, strict=True)):
+            far.add(member)
+        else:
+            lowest, highest = low, high
+    return far
