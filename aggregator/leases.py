@@ -1,0 +1,52 @@
+"""Which process speaks for a member: one at a time, and the living one keeps its place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from aggregator.connection import Connection
+from aggregator.errors import AggregatorError
+
+
+class IdentityInUse(AggregatorError):
+    """Another process speaks for this member, and is alive."""
+
+    def __init__(self, member: int, since: str) -> None:
+        super().__init__(f"member {member} since {since}")
+        self.member, self.since = member, since
+
+
+class Leases:
+    """At most one connection of purpose "member" for each member."""
+
+    def __init__(self, ping_seconds: float) -> None:
+        self._ping_seconds = ping_seconds
+        self._holders: dict[int, Connection] = {}
+        self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @property
+    def holders(self) -> dict[int, Connection]:
+        """The connection of each member that has one."""
+        return dict(self._holders)
+
+    async def take(self, connection: Connection) -> None:
+        """Give a member's place to a connection.
+
+        The same process coming back replaces its old connection, and another process replaces one
+        that no longer answers; raises IdentityInUse if it does.
+        """
+        async with self._turns[connection.member]:
+            holder = self._holders.get(connection.member)
+            if holder is not None:
+                if holder.instance != connection.instance and await holder.is_alive(
+                    self._ping_seconds
+                ):
+                    raise IdentityInUse(connection.member, holder.since)
+                holder.drop()
+            self._holders[connection.member] = connection
+
+    def release(self, connection: Connection) -> None:
+        """Free the place, unless another connection has it by now."""
+        if self._holders.get(connection.member) is connection:
+            del self._holders[connection.member]

@@ -1,0 +1,439 @@
+"""The websocket shell around the service's core: who may speak, and what goes out to whom.
+
+The core does one thing at a time, in a thread of its own, so that a long sum keeps nobody from
+being heard. Nothing that a stranger or a member sends ends the service; a damaged store does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
+
+from aggregator.connection import Connection, SlowReader
+from aggregator.errors import AggregatorError, StoreDamaged, StoreFull
+from aggregator.leases import IdentityInUse, Leases
+from aggregator.service import Aggregator
+from aggregator.status_file import write_status
+from protocol.encoding import encode
+from protocol.errors import BadSignature, Malformed
+from protocol.messages import Certificate
+from protocol.wire import (
+    MAX_FRAME_BYTES,
+    Accepted,
+    Challenge,
+    FromAggregator,
+    FromMember,
+    Hello,
+    Rejected,
+    StatusReport,
+    StatusRequest,
+    Subscribe,
+    Welcome,
+    check_hello,
+    decode_from_member,
+)
+
+log = logging.getLogger("quorate.aggregator")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of the service one side may take, and for how long it is waited for."""
+
+    connections: int = 128
+    strangers: int = 32  # connections that have not yet said who they are
+    questions: int = 3  # connections of one member that only ask for the status
+    hello_seconds: float = 10.0
+    ping_seconds: float = 5.0  # for the process that has an identity, if another one wants it
+    send_seconds: float = 30.0
+    tick_seconds: float = 0.5
+    status_seconds: float = 1.0
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class CannotListen(AggregatorError):
+    """The address cannot be had; ``in_use`` if another process has it."""
+
+    def __init__(self, host: str, port: int, reason: str, in_use: bool) -> None:
+        super().__init__(f"{host}:{port}: {reason}")
+        self.host, self.port, self.reason, self.in_use = host, port, reason, in_use
+
+
+class _Refused(AggregatorError):
+    """A Hello that is not accepted."""
+
+    def __init__(self, answer: Rejected) -> None:
+        super().__init__(f"{answer.code}: {answer.reason}")
+        self.answer = answer
+
+
+class Server:
+    """Serves one federation; ``folder`` is where the status report goes."""
+
+    def __init__(
+        self, aggregator: Aggregator, folder: Path | None = None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self.aggregator, self.limits = aggregator, limits
+        self._folder, self._terms = folder, aggregator.terms
+        self._thread = ThreadPoolExecutor(1, "core")
+        self._head = aggregator.board.head  # as of the core's last rest; read from the loop
+        self._told = self._head.position
+        self._sockets: set[ServerConnection] = set()
+        self._strangers: set[ServerConnection] = set()
+        self._connections: set[Connection] = set()
+        self._leases = Leases(limits.ping_seconds)
+        self._due = asyncio.Event()
+        self._damage: asyncio.Queue[StoreDamaged] = asyncio.Queue()
+        self._last_complaint = ""
+        self._written: object = None
+        self._since = datetime.now(UTC).isoformat(timespec="seconds")
+
+    @contextlib.asynccontextmanager
+    async def listening(self, host: str, port: int, tls: ssl.SSLContext) -> AsyncIterator[int]:
+        """Serve while the block runs; yields the port (a free one for 0). Raises CannotListen."""
+        try:
+            server = await serve(
+                self._serve,
+                host,
+                port,
+                ssl=tls,
+                compression=None,
+                max_size=MAX_FRAME_BYTES,
+                max_queue=2,
+                open_timeout=self.limits.hello_seconds,
+                ping_interval=20,
+                ping_timeout=40,
+                close_timeout=5,
+                server_header=None,
+                logger=_quiet_logger(),
+                create_connection=self._count,  # type: ignore[arg-type]  # any factory will do
+            )
+        except OSError as error:
+            in_use = error.errno == errno.EADDRINUSE
+            raise CannotListen(host, port, _reason(error), in_use) from None
+        tasks = [asyncio.create_task(self._tick_for_ever())]
+        if self._folder is not None:
+            tasks.append(asyncio.create_task(self._report_for_ever(self._folder)))
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            for task in tasks:
+                task.cancel()
+            server.close()
+            for socket in self._strangers:
+                socket.transport.abort()
+            await server.wait_closed()
+            await asyncio.to_thread(self._thread.shutdown)
+
+    async def until(self, stop: asyncio.Event) -> None:
+        """Wait until told to stop; raises StoreDamaged if that comes first."""
+        stopped, damaged = asyncio.create_task(stop.wait()), asyncio.create_task(self._damage.get())
+        await asyncio.wait([stopped, damaged], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if damaged.done():
+            raise damaged.result()
+        damaged.cancel()
+
+    def connected(self) -> dict[int, str]:
+        """Since when each present member is connected."""
+        return {member: c.since for member, c in self._leases.holders.items()}
+
+    # ── the core ──
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        """Have the core do something, after what it is doing now; tell subscribers what is new."""
+
+        def one_thing() -> T:
+            try:
+                return work()
+            finally:
+                self._head = self.aggregator.board.head
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, one_thing)
+        except StoreDamaged as error:
+            self._damage.put_nowait(error)
+            raise
+        finally:
+            self._tell_what_is_new()
+
+    def _tell_what_is_new(self) -> None:
+        if self._head.position == self._told:
+            return
+        for posted in self.aggregator.board.entries[self._told : self._head.position]:
+            kind = type(posted.post.body).__name__.lower()
+            name = self._terms.name_of(posted.post.sender)
+            log.info("entry %d, %s: %s by %s", posted.position, posted.post.session, kind, name)
+            if isinstance(posted.post.body, Certificate) and self.aggregator.epoch is not None:
+                log.info("%s: the joint key is certified by all", posted.post.session)
+        self._told = self._head.position
+        for connection in self._connections:
+            connection.wake.set()
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.limits.tick_seconds):
+                    await self._due.wait()
+            self._due.clear()
+            try:
+                await self._do(self.aggregator.tick)
+                self._last_complaint = ""
+            except Exception as error:  # a round that cannot be closed must not stop the others
+                self._complain(f"rounds wait: {type(error).__name__}: {error}")
+
+    async def _report_for_ever(self, folder: Path) -> None:
+        while True:
+            with contextlib.suppress(StoreDamaged):
+                await self._report_to(folder)
+            await asyncio.sleep(self.limits.status_seconds)
+
+    async def _report_to(self, folder: Path) -> None:
+        now = (self._head, self.connected(), repr(self.aggregator.left_out))
+        if now == self._written:
+            return
+        report = await self._do(lambda: self.aggregator.status(self.connected()))
+        report |= {"pid": os.getpid(), "running_since": self._since}
+        try:
+            await asyncio.to_thread(write_status, folder, report)
+            self._written = now
+        except StoreFull as error:
+            self._complain(f"the status report cannot be written: {error.reason}")
+
+    def _complain(self, what: str) -> None:
+        if what != self._last_complaint:
+            log.error("%s", what)
+            self._last_complaint = what
+
+    # ── who may speak ──
+
+    def _count(self, *arguments: Any, **options: Any) -> ServerConnection:
+        return _CountedConnection(self, *arguments, **options)
+
+    def arrived(self, socket: ServerConnection) -> None:
+        """A TCP connection has come; one too many is dropped."""
+        limits = self.limits
+        self._sockets.add(socket)
+        self._strangers.add(socket)
+        if len(self._sockets) > limits.connections or len(self._strangers) > limits.strangers:
+            log.warning("%s: dropped, too many connections", _peer(socket))
+            socket.transport.abort()
+
+    def left(self, socket: ServerConnection) -> None:
+        """A TCP connection has gone."""
+        self._sockets.discard(socket)
+        self._strangers.discard(socket)
+
+    async def _serve(self, socket: ServerConnection) -> None:
+        peer = _peer(socket)
+        try:
+            connection = await self._admit(socket)
+        except _Refused as refused:
+            log.warning("%s: refused, %s", peer, refused.answer.reason)
+            with contextlib.suppress(ConnectionClosed):
+                await socket.send(encode(refused.answer))
+                await socket.close(1008, refused.answer.code)
+            return
+        except ConnectionClosed as error:
+            log.warning("%s: gone before it said who it is (%s)", peer, error)
+            return
+        name = self._terms.name_of(connection.member)
+        log.info("%s: connected from %s (%s)", name, peer, connection.purpose)
+        try:
+            reason = await self._converse(connection)
+        finally:
+            self._connections.discard(connection)
+            self._leases.release(connection)
+        log.info("%s: disconnected%s", name, f" ({reason})" if reason else "")
+
+    async def _admit(self, socket: ServerConnection) -> Connection:
+        """Challenge, Hello, Welcome; raises _Refused."""
+        challenge = Challenge(self._terms.federation, secrets.token_bytes(32))
+        try:
+            async with asyncio.timeout(self.limits.hello_seconds):
+                await socket.send(encode(challenge))
+                data = await socket.recv()
+        except TimeoutError:
+            raise _Refused(Rejected("not-allowed", "no hello came in time")) from None
+        hello = self._identify(data, challenge)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        connection = Connection(
+            socket, hello.member, hello.instance, hello.purpose, now, self.limits.send_seconds
+        )
+        await self._take_place(connection)
+        self._strangers.discard(socket)
+        self._connections.add(connection)
+        try:
+            await connection.send(Welcome(self._head.position, self._head.hash))
+        except BaseException:
+            self._connections.discard(connection)
+            self._leases.release(connection)
+            raise
+        return connection
+
+    def _identify(self, data: str | bytes, challenge: Challenge) -> Hello:
+        try:
+            hello = _read_frame(data)
+        except Malformed as error:
+            raise _Refused(
+                Rejected("malformed", f"no hello, but {error.what}: {error.reason}"[:500])
+            ) from None
+        if not isinstance(hello, Hello):
+            raise _Refused(Rejected("not-allowed", "the first frame must be a hello"))
+        if not 1 <= hello.member <= self._terms.n_members:
+            reason = f"there is no member number {hello.member} in this federation"
+            raise _Refused(Rejected("unknown-identity", reason))
+        try:
+            check_hello(hello, challenge, self._terms.key_of(hello.member))
+        except BadSignature:
+            name = self._terms.name_of(hello.member)
+            reason = f"this is not signed with the key that the terms have for {name}"
+            raise _Refused(Rejected("bad-signature", reason)) from None
+        return hello
+
+    async def _take_place(self, connection: Connection) -> None:
+        name = self._terms.name_of(connection.member)
+        if connection.purpose == "member":
+            try:
+                await self._leases.take(connection)
+            except IdentityInUse as error:
+                reason = f"another process speaks for {name}, since {error.since}"
+                raise _Refused(Rejected("identity-in-use", reason)) from None
+            return
+        asking = [c for c in self._connections if c.purpose == "status"]
+        if sum(c.member == connection.member for c in asking) >= self.limits.questions:
+            raise _Refused(Rejected("busy", f"too many connections of {name}"))
+
+    # ── what is said ──
+
+    async def _converse(self, connection: Connection) -> str:
+        """Serve a connection to its end, and say why it ended."""
+        pushing = asyncio.create_task(self._push(connection))
+        try:
+            return await self._read(connection)
+        except ConnectionClosedError as error:
+            return str(error)
+        except (SlowReader, ConnectionClosed):
+            return "it does not read"
+        except AggregatorError as error:
+            return str(error)
+        except Exception as error:
+            # The frame that meets a mistake of ours costs its sender the connection, no more.
+            log.error("internal error: %s: %s", type(error).__name__, error)
+            return "internal error"
+        finally:
+            pushing.cancel()
+            await asyncio.wait([pushing])
+
+    async def _read(self, connection: Connection) -> str:
+        async for data in connection.socket:
+            try:
+                frame = _read_frame(data)
+            except Malformed as error:
+                await connection.send(Rejected("malformed", str(error)[:500]))
+                await connection.socket.close(1008, "malformed")
+                return str(error)
+            for answer in await self._answer(connection, frame):
+                await connection.send(answer)
+                if isinstance(answer, Accepted):
+                    self._due.set()
+        return ""
+
+    async def _answer(self, connection: Connection, frame: FromMember) -> list[FromAggregator]:
+        if isinstance(frame, StatusRequest):
+            report = await self._do(lambda: self.aggregator.status(self.connected()))
+            return [StatusReport(_fitting(report))]
+        if connection.purpose == "status":
+            return [Rejected("not-allowed", "this connection may only ask for the status")]
+        if isinstance(frame, Subscribe):
+            connection.subscribe(frame.after)
+            return []
+        try:
+            return await self._do(lambda: self.aggregator.receive(connection.member, frame))
+        except StoreFull as error:
+            log.error("nothing can be stored: %s: %s", error.path, error.reason)
+            return [Rejected("busy", "the aggregator cannot store anything at the moment")]
+
+    async def _push(self, connection: Connection) -> None:
+        """Send a subscriber what is new, at its own pace; nothing is queued for it."""
+        with contextlib.suppress(ConnectionClosed, SlowReader):
+            while True:
+                await connection.wake.wait()
+                connection.wake.clear()
+                while connection.subscribed:
+                    # This only reads memory that grows at its end; it need not wait for the core.
+                    found = self.aggregator.entries_after(connection.sent)
+                    if not found.entries and not connection.asked:
+                        break
+                    connection.sent += len(found.entries)
+                    connection.asked = False
+                    await connection.send(found)
+
+
+class _CountedConnection(ServerConnection):
+    """Counts from the first byte on, long before the handler is called."""
+
+    def __init__(self, door: Server, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._door = door
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._door.arrived(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._door.left(self)
+        super().connection_lost(exc)
+
+
+def _read_frame(data: str | bytes) -> FromMember:
+    if isinstance(data, str):
+        raise Malformed("frame", "it is text")
+    return decode_from_member(data)
+
+
+def _fitting(report: dict[str, object]) -> bytes:
+    """The report as JSON, with as many of the newest rounds as fit into a frame."""
+    rounds = report.get("rounds")
+    data = msgspec.json.encode(report)
+    while len(data) > MAX_FRAME_BYTES - 1_024 and isinstance(rounds, list) and rounds:
+        rounds = rounds[len(rounds) // 2 + 1 :]
+        data = msgspec.json.encode(report | {"rounds": rounds, "rounds_cut": True})
+    return data
+
+
+def _peer(socket: ServerConnection) -> str:
+    address = socket.remote_address
+    return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "somebody"
+
+
+def _reason(error: OSError) -> str:
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return (error.strerror or str(error)).lower()  # a name that does not resolve
+
+
+def _quiet_logger() -> logging.Logger:
+    """The library tells of every stranger's failed handshake with a traceback; here one line."""
+    logger = logging.getLogger("quorate.aggregator.websocket")
+    logger.setLevel(logging.CRITICAL)
+    return logger

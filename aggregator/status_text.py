@@ -1,0 +1,74 @@
+"""The status report for people: who is missing, since when, and which round it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_NOBODY = "nobody"
+
+
+def render(report: dict[str, Any], running_since: str | None) -> str:
+    """Some lines of text for a report as ``Aggregator.status`` makes it."""
+    service = f"running since {running_since}" if running_since else "not running"
+    lines = [
+        f"{report['federation']}: service {service}, {report['entries']} entries",
+        *_members(report["members"]),
+        _ceremony(report["ceremony"]),
+        *(_round(found) for found in report["rounds"]),
+    ]
+    if report["disagreement"]:
+        models = [f"{name} {model[:12]}" for name, model in report["disagreement"].items()]
+        lines.append(f"the members stand at different models: {', '.join(models)}")
+    return "\n".join(lines)
+
+
+def _members(members: list[dict[str, Any]]) -> list[str]:
+    width = max(len(member["name"]) for member in members)
+    return [
+        f"  {member['member']}  {member['name']:<{width}}  {_presence(member)}"
+        for member in members
+    ]
+
+
+def _presence(member: dict[str, Any]) -> str:
+    if since := member["connected_since"]:
+        return f"connected since {since}"
+    last = member["last_post"]
+    return f"missing, last heard {last}" if last else "missing, never heard"
+
+
+def _ceremony(ceremony: dict[str, Any] | None) -> str:
+    if ceremony is None:
+        return "ceremony: not begun"
+    session = ceremony["session"]
+    if ceremony["complete"]:
+        return f"{session}: complete, {ceremony['public_key_bits']} bits"
+    if ceremony["aborted"]:
+        first = ceremony["aborted"][0]
+        culprit = f", because of {first['culprit']}" if first["culprit"] else ""
+        return f"{session}: aborted by {first['by']}{culprit} ({first['reason']})"
+    waiting = ", ".join(ceremony["waiting_for"]) or _NOBODY
+    since = ceremony["last_post"]
+    return f"{session}: at {ceremony['step']}, waiting for {waiting} since {since}"
+
+
+def _round(found: dict[str, Any]) -> str:
+    session, contributors = found["session"], ", ".join(found["contributors"]) or _NOBODY
+    left_out = "".join(f"; left out: {n} ({why})" for n, why in found["left_out"].items())
+    if found["opened"] is None:
+        stated = ", ".join(found["statements"]) or _NOBODY
+        return f"{session}: not opened, ready: {stated}"
+    if found["closed"] is None:
+        missing = ", ".join(found["not_contributed"]) or _NOBODY
+        return (
+            f"{session}: open since {found['opened']}, contributed: {contributors}, "
+            f"missing: {missing}{left_out}"
+        )
+    helped = len(found["partial_decryptions"])
+    refusals = "".join(f"; {n} refused ({why})" for n, why in found["refusals"].items())
+    holders = len(found["statements"])
+    return (
+        f"{session}: closed {found['closed']}, {contributors}; {found['locks']} of "
+        f"{found['locks_needed']} locks, {helped} of {found['quorum']} partial decryptions, "
+        f"{holders} hold the result{left_out}{refusals}"
+    )
