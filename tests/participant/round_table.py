@@ -1,0 +1,121 @@
+"""Hospitals' tasks at one table, with the aggregator's part of a round played by the test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from participant.agent import Task
+from participant.training_task import TrainingTask
+from protocol.board import Posted
+from protocol.ciphertexts import add_encrypted, read_ciphertexts, write_ciphertexts
+from protocol.draft import Draft
+from protocol.epoch import to_number
+from protocol.messages import Closing, Contribution, Contributor, Opening, Statement, attach
+from protocol.round import RoundView
+from tests.simulator.disk import Disk
+from tests.toy import Table, ToyEpoch, toy_epoch
+
+
+class Steps:
+    """An app whose hospital adds its own number to both parameters, from 10 examples."""
+
+    def __init__(self, step: float = 0.1) -> None:
+        self.step = step
+        self.fits = 0
+
+    def initial_parameters(self, config: Mapping[str, Any]) -> list[np.ndarray]:
+        return [np.zeros((1, 2)), np.zeros(1, dtype=np.float32)]
+
+    def fit(self, parameters: list[np.ndarray], config: Mapping[str, Any]) -> Any:
+        self.fits += 1
+        return [p + p.dtype.type(self.step) for p in parameters], 10, {}
+
+    def evaluate(self, parameters: list[np.ndarray], config: Mapping[str, Any]) -> Any:
+        return 0.5, 10, {}
+
+
+class RoundTable(Table):
+    """A toy epoch's members, each with a task and a disk."""
+
+    def __init__(self, toy: ToyEpoch | None = None) -> None:
+        self.toy = toy or toy_epoch()
+        super().__init__(self.toy.federation)
+        self.tasks: dict[int, Task] = {}
+        self.disks = {i: Disk() for i in self.toy.federation.members}
+
+    @property
+    def terms(self) -> Any:
+        return self.toy.federation.terms
+
+    def secret(self, index: int) -> Any:
+        """What a member's vault holds."""
+        return self.toy.epoch, self.toy.secrets[index]
+
+    def train(self, index: int, app: Any) -> TrainingTask:
+        """Give a member a training task."""
+        task = TrainingTask(self.terms, self.secret(index), app, self.disks[index])
+        self.seat(index, task)
+        return task
+
+    def seat(self, index: int, task: Task) -> None:
+        """A member comes (back) to the table and reads the board."""
+        task.begin(self.board)
+        self.tasks[index] = task
+        for posted in self.board.entries:
+            self.show(index, posted)
+
+    def show(self, index: int, posted: Posted) -> None:
+        task = self.tasks[index]
+        if task.wants(posted.post.session):
+            task.receive(posted, self.payloads(posted, index))
+
+    def publish(self, sender: int, draft: Draft) -> Posted:
+        posted = self.say(sender, draft)
+        for index in self.tasks:
+            self.show(index, posted)
+        return posted
+
+    def settle(self) -> None:
+        """Let everybody speak until nobody has anything to say."""
+        while drafts := [(i, d) for i, t in self.tasks.items() if (d := t.due())]:
+            for sender, draft in drafts:
+                self.publish(sender, draft)
+
+    def view(self, session: str) -> RoundView:
+        view = RoundView(session)
+        for posted in self.board.session(session):
+            view.receive(posted)
+        return view
+
+    def open(self, session: str, **changes: Any) -> Posted:
+        """The aggregator opens a round from what members stated, or as the test says."""
+        before = self.board.session(f"round/{int(session.partition('/')[2]) - 1}") if (
+            session.startswith("round/")
+        ) else []  # fmt: skip
+        stated = [p.post.body for p in before if isinstance(p.post.body, Statement)]
+        model, length = (stated[0].result, stated[0].length) if stated else (bytes(32), 1)
+        kind = "training" if session.startswith("round/") else "statistic"
+        fields = {
+            "kind": kind, "epoch": self.toy.epoch.digest, "model": model, "length": length,
+        }  # fmt: skip
+        return self.publish(0, Draft(session, Opening(**(fields | changes))))
+
+    def close(self, session: str, members: list[int] | None = None) -> Posted:
+        """The aggregator closes a round, over all contributions or those of some members."""
+        view, n = self.view(session), to_number(self.toy.epoch.n)
+        opening = view.terms_of_opening
+        assert opening is not None
+        chosen = sorted(view.contributions if members is None else members)
+        found = []
+        for member in chosen:
+            posted = view.contributions[member]
+            assert isinstance(posted.post.body, Contribution)
+            payload = self.payloads(posted, 0)[0]
+            found.append(read_ciphertexts(payload, opening, self.terms, n))
+        payload = write_ciphertexts(add_encrypted(found, n), n)
+        contributors = tuple(Contributor(m, view.contributions[m].digest) for m in chosen)
+        blobs = (payload,) if attach(payload).is_blob else ()
+        return self.publish(0, Draft(session, Closing(contributors, attach(payload)), blobs))

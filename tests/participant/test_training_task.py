@@ -1,0 +1,169 @@
+"""Rounds of training, as one hospital's task sees them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from participant.errors import BadApp, ModelMismatch
+from protocol.messages import Contribution, Refusal, SetLock
+from tests.participant.round_table import RoundTable, Steps
+
+
+def test_a_round_gives_everyone_the_weighted_average() -> None:
+    table = RoundTable()
+    tasks = [table.train(i, Steps(i / 10)) for i in table.toy.federation.members]
+    table.settle()
+    table.open("round/1")
+    table.settle()
+    table.close("round/1")
+    table.settle()
+    for task in tasks:
+        assert task.finished == 1
+        weights, bias = task.parameters
+        assert weights.shape == (1, 2)
+        assert bias.dtype == np.float32
+        np.testing.assert_allclose(weights, 0.3, atol=1e-4)
+        np.testing.assert_allclose(bias, 0.3, atol=1e-4)
+    assert len({task.parameters[0].tobytes() for task in tasks}) == 1
+
+
+def test_a_hospital_that_was_away_catches_up_with_the_others() -> None:
+    table = RoundTable()
+    present = [table.train(i, Steps()) for i in (1, 2, 3, 4)]
+    table.settle()
+    table.open("round/1")
+    table.settle()
+    table.close("round/1")
+    table.settle()
+    late = table.train(5, Steps())
+    table.settle()
+    assert late.finished == 1
+    assert np.array_equal(late.parameters[0], present[0].parameters[0])
+    assert 5 not in table.view("round/1").contributions
+
+
+def test_a_restart_goes_on_from_the_stored_model() -> None:
+    table = RoundTable()
+    for i in table.toy.federation.members:
+        table.train(i, Steps())
+    table.settle()
+    table.open("round/1")
+    table.settle()
+    table.close("round/1")
+    table.settle()
+    app = Steps()
+    again = table.train(2, app)
+    assert (again.finished, app.fits) == (1, 0)
+    assert again.due() is None
+
+
+def test_a_round_from_another_model_is_refused() -> None:
+    table = RoundTable()
+    task = table.train(1, Steps())
+    table.settle()
+    table.open("round/1", model=b"x" * 32)
+    with pytest.raises(ModelMismatch) as caught:
+        task.due()
+    assert caught.value.round_name == "1"
+
+
+def test_a_round_under_another_key_is_refused() -> None:
+    table = RoundTable()
+    task = table.train(1, Steps())
+    table.settle()
+    table.open("round/1", epoch=b"x" * 32)
+    with pytest.raises(ModelMismatch):
+        task.due()
+
+
+class Wrong(Steps):
+    def __init__(self, answer: Any) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def fit(self, parameters: list[np.ndarray], config: Any) -> Any:
+        return self.answer
+
+
+GOOD = [np.zeros((1, 2)), np.zeros(1, dtype=np.float32)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (([np.array([[np.nan, 0]]), GOOD[1]], 10, {}), "array 0 holds NaN"),
+        (([GOOD[0], np.array([np.inf])], 10, {}), "array 1 holds NaN or infinity"),
+        ((GOOD[:1], 10, {}), "1 arrays instead of 2"),
+        (([np.zeros((2, 2)), GOOD[1]], 10, {}), r"array 0 has shape \(2, 2\)"),
+        (([np.zeros(2), GOOD[1]], 10, {}), r"array 0 has shape \(2,\)"),
+        (([GOOD[0], np.zeros(1, dtype=int)], 10, {}), "array 1 is not a numpy array of floats"),
+        (([[0.0, 0.0], GOOD[1]], 10, {}), "array 0 is not a numpy array"),
+        ((GOOD, 0, {}), "0 examples"),
+        ((GOOD, 5_000, {}), "5000 examples"),
+        ((GOOD, 10.0, {}), "num_examples is float"),
+        ((GOOD, True, {}), "num_examples is bool"),
+        (GOOD, "it must return"),
+        (None, "it must return"),
+    ],
+)
+def test_an_unusable_update_is_refused_before_anything_is_said(answer: Any, reason: str) -> None:
+    table = RoundTable()
+    task = table.train(1, Wrong(answer))
+    table.settle()
+    table.open("round/1")
+    with pytest.raises(BadApp, match=reason) as caught:
+        task.due()
+    assert caught.value.function == "fit"
+
+
+def test_clipped_values_are_counted() -> None:
+    reports: list[tuple[int, str, dict[str, Any]]] = []
+    table = RoundTable()
+    task = table.train(1, Steps(100.0))
+    task._report = lambda *report: reports.append(report)
+    table.settle()
+    table.open("round/1")
+    assert isinstance(task.due().body, Contribution)  # type: ignore[union-attr]
+    assert (1, "clipped", {"values": 3}) in reports
+
+
+def test_a_closing_over_one_update_is_refused_by_every_hospital() -> None:
+    table = RoundTable()
+    for i in table.toy.federation.members:
+        table.train(i, Steps())
+    table.settle()
+    table.open("round/1")
+    table.settle()
+    table.close("round/1", [3])
+    table.settle()
+    view = table.view("round/1")
+    assert set(view.refusals) == set(table.toy.federation.members)
+    assert all(isinstance(r, Refusal) for r in view.refusals.values())
+    assert {r.rule for r in view.refusals.values()} == {"min-contributors"}
+    assert not view.locks
+    assert not view.partials
+
+
+def test_nothing_is_released_before_enough_hospitals_have_locked_the_set() -> None:
+    table = RoundTable()
+    for i in table.toy.federation.members:
+        table.train(i, Steps())
+    table.settle()
+    table.open("round/1")
+    table.settle()
+    table.close("round/1")
+    del table.tasks[4], table.tasks[5]  # three locks, four are needed
+    table.settle()
+    view = table.view("round/1")
+    assert len(view.locks) == 3
+    assert not view.partials
+    chosen = view.chosen(table.terms.federation)
+    assert chosen is not None
+    table.train(4, Steps())
+    table.settle()
+    assert len(table.view("round/1").partials) >= table.terms.quorum
+    locks = [p for p in table.board.session("round/1") if p.post.body == SetLock(chosen)]
+    assert len(locks) == 4
