@@ -78,7 +78,7 @@ def create(
     overwritten.
     """
     name = unicodedata.normalize("NFC", name)
-    if reason := _fault_of_name(name):
+    if reason := fault_of_name(name):
         raise BadName(name, reason)
     make_folder(folder)
     for path in (folder / IDENTITY_NAME, folder / CARD_NAME):
@@ -134,7 +134,7 @@ def read_card(path: Path) -> Card:
     if unknown := sorted(document.keys() - {"name", "key", "fingerprint"}):
         raise BadCard(path, unknown[0], "unknown field")
     name, key = document["name"], _decode_key(document["key"])
-    if reason := _fault_of_name(name):
+    if reason := fault_of_name(name):
         raise BadCard(path, "name", reason)
     if key is None:
         raise BadCard(path, "key", f"not {_KEY_BYTES} bytes in base64url")
@@ -151,7 +151,7 @@ def _read_toml(path: Path) -> dict[str, str]:
         raise BadCard(path, "file", "not TOML") from None
 
 
-def _fault_of_name(name: str) -> str | None:
+def fault_of_name(name: str) -> str | None:
     """Why this is no member's name: 1 to 64 printable characters, NFC, no blank at either end.
 
     Printable leaves out control characters and those that turn the direction of writing.

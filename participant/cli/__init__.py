@@ -1,0 +1,39 @@
+"""The command ``quorate-participant``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+import typer
+
+from participant.cli import founding, opening, work
+from participant.cli.speaking import SpeakingGroup
+
+app = typer.Typer(
+    name="quorate-participant",
+    help="A hospital's agent in a federation whose joint key nobody holds.",
+    cls=SpeakingGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+founding.add_to(app)
+work.add_to(app)
+opening.add_to(app)
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    code: object = 0
+    try:
+        app()
+    except SystemExit as leaving:
+        code = leaving.code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if threading.active_count() > 1:
+        # A thread in the user's training code cannot be stopped, and what matters is durable.
+        os._exit(code if isinstance(code, int) else 0)
+    sys.exit(code if isinstance(code, int) else 0)

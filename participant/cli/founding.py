@@ -1,0 +1,190 @@
+"""``init``, ``card`` and ``terms``: before there is any key."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from participant import identity as identities
+from participant.cli.options import (
+    FEDERATION,
+    FederationFile,
+    Home,
+    PassphraseFile,
+    Yes,
+    at_home,
+    terms_in,
+)
+from participant.errors import BadName, Declined, FileExists
+from participant.identity import CARD_NAME, IDENTITY_NAME, Card, read_card
+from participant.passphrase import obtain
+from participant.terms_files import (
+    TermsFile,
+    check_may_sign,
+    members_of,
+    read_aggregator_card,
+    sign_file,
+    write_terms,
+)
+from protocol.terms import RoundPolicy, Terms, encode_binary
+
+terms_app = typer.Typer(help="What every member signs before any cryptography.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands under the program's name."""
+    app.command()(init)
+    app.command()(card)
+    app.add_typer(terms_app, name="terms", no_args_is_help=True)
+
+
+def init(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Option("--name", help="The hospital's name, as in the terms.")],
+    home: Home = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Make this hospital's identity, sealed with a passphrase, and its public card."""
+    folder = at_home(ctx, home)
+    for path in (folder / IDENTITY_NAME, folder / CARD_NAME):
+        if path.exists():
+            raise FileExists(path)
+    if reason := identities.fault_of_name(unicodedata.normalize("NFC", name)):
+        raise BadName(name, reason)
+    made = identities.create(folder, name, obtain(passphrase_file, new=True))
+    typer.echo(f"Identity of {made.name}: {folder / IDENTITY_NAME} (keep a copy in a safe)")
+    _show_card(folder, made.card)
+
+
+def card(ctx: typer.Context, home: Home = None) -> None:
+    """Show this hospital's public card and its fingerprint in words."""
+    folder = at_home(ctx, home)
+    _show_card(folder, read_card(folder / CARD_NAME))
+
+
+@terms_app.command("new")
+def new(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Option("--name", help="The federation's name.")],
+    member: Annotated[
+        list[Path], typer.Option("--member", help="A member's card; once for each member.")
+    ],
+    aggregator: Annotated[
+        Path, typer.Option("--aggregator", help="The card that quorate-aggregator init made.")
+    ],
+    quorum: Annotated[int, typer.Option("--quorum", help="Members it takes to decrypt.")],
+    file: FederationFile = FEDERATION,
+    key_bits: Annotated[int, typer.Option("--key-bits", help="Length of N.")] = 3072,
+    rounds: Annotated[int, typer.Option("--rounds", help="Rounds of training.")] = 10,
+    min_contributors: Annotated[
+        int | None,
+        typer.Option("--min-contributors", help="Fewest in a sum; else quorum, or f + 2."),
+    ] = None,
+    seconds: Annotated[
+        int, typer.Option("--seconds", help="How long a round waits for the last ones.")
+    ] = 600,
+    statistic_seconds: Annotated[
+        int, typer.Option("--statistic-seconds", help="The same for a statistic.")
+    ] = 3600,
+    clip: Annotated[
+        float, typer.Option("--clip", help="Largest change of a weight in a round.")
+    ] = 1.0,
+    bits: Annotated[int, typer.Option("--bits", help="Bits of a weight, 8 to 40.")] = 24,
+    max_examples: Annotated[
+        int, typer.Option("--max-examples", help="Most examples of one member.")
+    ] = 1_000_000,
+    allow_minority_quorum: Annotated[
+        bool, typer.Option("--allow-minority-quorum", help="Allow a quorum of half or fewer.")
+    ] = False,
+) -> None:
+    """Write the terms of a new federation, for all members to sign."""
+    ctx.obj.file = file
+    members = members_of([read_card(path) for path in member])
+    faults = (len(members) - 1) // 3
+    least = max(quorum, faults + 2) if min_contributors is None else min_contributors
+    policy = RoundPolicy(rounds, least, seconds, statistic_seconds)
+    address = read_aggregator_card(aggregator)
+    terms = Terms(
+        name,
+        members,
+        quorum,
+        key_bits,
+        allow_minority_quorum,
+        address,
+        policy,
+        clip,
+        bits,
+        max_examples,
+    )
+    write_terms(file, terms)
+    _show_terms(terms_in(ctx, file, signed=False))
+    typer.echo(f"\nEach member, after a look at it: quorate-participant terms sign {file}")
+
+
+@terms_app.command("sign")
+def sign(
+    ctx: typer.Context,
+    file: FederationFile = FEDERATION,
+    home: Home = None,
+    passphrase_file: PassphraseFile = None,
+    yes: Yes = False,
+) -> None:
+    """Sign the terms, after a look at them; adds a block at the end of the file."""
+    found = terms_in(ctx, file, signed=False)
+    folder = at_home(ctx, home)
+    identity = identities.load(folder, obtain(passphrase_file, new=False))
+    check_may_sign(found, identity, folder)
+    _show_terms(found)
+    typer.echo("")
+    if not (yes or typer.confirm(f"Sign these terms as {identity.name}?")):
+        raise Declined(f"the terms in {file}")
+    block = sign_file(found, identity, folder)
+    typer.echo(f"Signed by {identity.name}. Added to {file}, or to be added there by whoever")
+    typer.echo("collects the signatures:")
+    typer.echo(block)
+
+
+@terms_app.command("show")
+def show(ctx: typer.Context, file: FederationFile = FEDERATION) -> None:
+    """Show the terms and who has signed; exit code 1 while a signature is missing."""
+    found = terms_in(ctx, file, signed=False)
+    _show_terms(found)
+    if unsigned := found.unsigned():
+        raise unsigned
+    typer.echo(f"\nAll have signed. Next: quorate-participant ceremony {file}")
+
+
+def _show_card(folder: Path, shown: Card) -> None:
+    typer.echo(f"Card: {folder / CARD_NAME}")
+    typer.echo(f"  name         {shown.name}")
+    typer.echo(f"  key          {encode_binary(shown.key)}")
+    typer.echo(f"  fingerprint  {shown.fingerprint}")
+
+
+def _show_terms(file: TermsFile) -> None:
+    terms, unsigned = file.terms, file.unsigned()
+    rounds = terms.rounds
+    typer.echo(f"Terms of {terms.name}")
+    typer.echo(f"  fingerprint   {file.fingerprint}")
+    typer.echo(f"  quorum        {terms.quorum} of {terms.n_members}, {terms.key_bits}-bit key")
+    typer.echo(f"  aggregator    {terms.aggregator.url}")
+    typer.echo(
+        f"  rounds        {rounds.count}, each of at least {rounds.min_contributors} contributors, "
+        f"{rounds.seconds} s (statistics: {rounds.statistic_seconds} s)"
+    )
+    typer.echo(
+        f"  quantisation  {terms.precision_bits} bits, clipped at {terms.clip:g}, "
+        f"at most {terms.max_examples} examples"
+    )
+    typer.echo("  members")
+    for number, member in enumerate(terms.members, start=1):
+        state = "signed"
+        if unsigned and member.name in unsigned.missing:
+            state = "not signed"
+        elif unsigned and member.name in unsigned.wrong:
+            state = "signature does not fit"
+        typer.echo(f"    {number}  {member.name}: {state}")
+        typer.echo(f"       {Card(member.name, member.key).fingerprint}")

@@ -1,0 +1,191 @@
+"""``decrypt``, ``public-key``, ``contribute`` and ``status``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from participant.cli.options import (
+    FEDERATION,
+    FederationFile,
+    FederationOption,
+    Home,
+    Json,
+    PassphraseFile,
+    Timeout,
+    Yes,
+    membership,
+)
+from participant.cli.standing import show_standing
+from participant.cli.work import new_session
+from participant.decryption_task import DecryptionTask, Request
+from participant.errors import Declined
+from participant.files import write_new
+from participant.lock import hold
+from participant.membership import Membership
+from participant.phe_files import joint_key_jwk, read_numbers
+from participant.progress import link_lost
+from participant.session import Notices
+from participant.statistic_task import StatisticTask
+from participant.status import ask_aggregator, local_facts
+from participant.words import fingerprint
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+_NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands under the program's name."""
+    app.command()(decrypt)
+    app.command("public-key")(public_key)
+    app.command()(contribute)
+    app.command()(status)
+
+
+def decrypt(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Option("--round", help="Number of a round, or a statistic's name.")],
+    file: FederationFile = FEDERATION,
+    home: Home = None,
+    passphrase_file: PassphraseFile = None,
+    yes: Yes = False,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Help to decrypt the sum of one round, after a look at it; exit code 3 on a refusal."""
+    if not (_NUMBER.fullmatch(name) or _NAME.fullmatch(name)):
+        raise typer.BadParameter("a number, or lower-case letters, digits, '.', '_' and '-'")
+    member = membership(ctx, file, home, passphrase_file)
+    with hold(member.folder, "decrypt"):
+        secret = member.key_share()
+        approve = _approval(yes, as_json)
+        task = DecryptionTask(member.terms, secret, name, member.storage, approve)
+        session = new_session(member, task, timeout)
+        session.notices = Notices(lost=lambda reason: typer.echo(link_lost(reason), err=True))
+        if not as_json:
+            typer.echo(f"Waiting until round {name} is closed and the others agree to its sum …")
+        session.run()
+    _show_sums(member, task, as_json)
+
+
+def _approval(yes: bool, as_json: bool) -> Callable[[Request], bool]:
+    """Shows what is about to be decrypted and asks; raises Declined if the answer is no."""
+
+    def approve(request: Request) -> bool:
+        if not as_json:
+            typer.echo(f"About to be decrypted: the sum of round {request.round_name}")
+            typer.echo(f"  kind          {request.kind}")
+            typer.echo(f"  contributors  {', '.join(request.contributors)}")
+            typer.echo(f"  ciphertexts   {request.ciphertexts}")
+        if not (yes or typer.confirm("Help to decrypt this sum?", err=as_json)):
+            raise Declined(f"to decrypt round {request.round_name}")
+        return True
+
+    return approve
+
+
+def _show_sums(member: Membership, task: DecryptionTask, as_json: bool) -> None:
+    view = task.member.view
+    opening, closing = view.terms_of_opening, view.closed
+    assert opening is not None and closing is not None
+    names = [member.terms.name_of(c.member) for c in closing.contributors]
+    is_statistic = opening.kind == "statistic"
+    sums = task.sums if is_statistic else None
+    wrong = [member.terms.name_of(m) for m in task.member.wrong_partials]
+    if as_json:
+        facts: dict[str, Any] = {
+            "event": "decrypted",
+            "round": view.name,
+            "kind": opening.kind,
+            "contributors": names,
+            "sums": sums,
+            "wrong_partials": wrong,
+        }
+        typer.echo(json.dumps(facts))
+        return
+    typer.echo(f"Round {view.name} is decrypted: the sum of {', '.join(names)}")
+    for name in wrong:
+        typer.echo(f"  {name} sent a wrong partial decryption, which was left out")
+    for value in sums or ():
+        typer.echo(f"  {value}")
+    if not is_statistic:
+        typer.echo("  the model is updated with it by: quorate-participant train")
+
+
+def public_key(
+    ctx: typer.Context,
+    file: FederationFile = FEDERATION,
+    home: Home = None,
+    passphrase_file: PassphraseFile = None,
+    phe: Annotated[bool, typer.Option("--phe", help="As JSON that pheutil and phe read.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to a new file.")] = None,
+) -> None:
+    """Show the joint public key, checked against this hospital's own key share."""
+    member = membership(ctx, file, home, passphrase_file)
+    epoch, _ = member.key_share()
+    if phe:
+        text = joint_key_jwk(epoch, member.terms.name)
+    else:
+        text = f"epoch {epoch.number}\nfingerprint {fingerprint(epoch.digest)}\nn {epoch.n.hex()}"
+    if out is None:
+        typer.echo(text)
+        return
+    write_new(out, (text + "\n").encode())
+    out.chmod(0o644)  # public
+    typer.echo(f"Joint public key of {member.terms.name}, epoch {epoch.number}: {out}")
+    typer.echo(f"  fingerprint  {fingerprint(epoch.digest)}")
+
+
+def contribute(
+    ctx: typer.Context,
+    numbers: Annotated[
+        Path, typer.Argument(help="Numbers encrypted with phe under the joint key.")
+    ],
+    name: Annotated[str, typer.Option("--round", help="Name of the statistic.")],
+    file: FederationOption = FEDERATION,
+    home: Home = None,
+    passphrase_file: PassphraseFile = None,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Contribute numbers that phe has encrypted to a statistic round."""
+    if not _NAME.fullmatch(name):
+        raise typer.BadParameter("a lower-case letter, then letters, digits, '.', '_' and '-'")
+    member = membership(ctx, file, home, passphrase_file)
+    with hold(member.folder, "contribute"):
+        epoch, _ = member.key_share()
+        encrypted = read_numbers(numbers, epoch.joint_key().n)
+        task = StatisticTask(member.terms, member.index, epoch, name, encrypted, str(numbers))
+        session = new_session(member, task, timeout)
+        session.notices = Notices(lost=lambda reason: typer.echo(link_lost(reason), err=True))
+        session.run()
+    count = len(encrypted.values)
+    if as_json:
+        typer.echo(json.dumps({"event": "contributed", "round": name, "numbers": count}))
+        return
+    typer.echo(f"Contributed {count} numbers to round {name}.")
+    typer.echo(f"Next, a quorum of members: quorate-participant decrypt {file} --round {name}")
+
+
+def status(
+    ctx: typer.Context,
+    file: FederationFile = FEDERATION,
+    home: Home = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: Json = False,
+) -> None:
+    """Show who is missing, since when, and which round it is; asks the running aggregator."""
+    member = membership(ctx, file, home, passphrase_file)
+    here = local_facts(member)
+    if not as_json:
+        show_standing(here, None)
+    there = ask_aggregator(member)
+    if as_json:
+        typer.echo(json.dumps({"here": here, "aggregator": there}))
+    else:
+        show_standing(None, there)

@@ -1,0 +1,346 @@
+"""What each error says to people: what and who, what to do about it, and the exit code."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keyshare import errors as keyshare_errors
+from participant import errors as participant_errors
+from participant.words import fingerprint
+from protocol import errors as protocol_errors
+from protocol.terms import Terms
+
+FAILED, USAGE, REFUSED, ABORTED, BY_SIGNAL = 1, 2, 3, 4, 128
+_COMMAND = "quorate-participant"
+
+
+@dataclass
+class Context:
+    """What the command was about; filled in as it becomes known."""
+
+    home: Path | None = None
+    file: Path = Path("federation.toml")
+    terms: Terms | None = None
+
+    def name(self, member: int) -> str:
+        """A member's name."""
+        return self.terms.name_of(member) if self.terms else f"member {member}"
+
+    def names(self, members: Sequence[int]) -> str:
+        """Several members' names."""
+        return ", ".join(self.name(m) for m in members) or "nobody in particular"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """``what`` went wrong and who did it; ``remedy`` is what to do, empty if nothing is."""
+
+    what: str
+    remedy: str
+    exit_code: int = FAILED
+
+
+def describe(error: Exception, context: Context) -> Sentence:
+    """The sentence of an error of ours; raises KeyError for any other."""
+    return SENTENCES[type(error)](error, context)
+
+
+def _plain(what: str, remedy: str, exit_code: int = FAILED) -> Callable[[Any, Context], Sentence]:
+    """A sentence with the error's fields as ``{e.field}`` and the context's as ``{c.field}``."""
+    return lambda e, c: Sentence(what.format(e=e, c=c), remedy.format(e=e, c=c), exit_code)
+
+
+def _unsigned(e: protocol_errors.UnsignedTerms, c: Context) -> Sentence:
+    said = []
+    if e.missing:
+        said.append(f"the signature of {', '.join(e.missing)} is missing")
+    if e.wrong:
+        said.append(
+            f"the signature of {', '.join(e.wrong)} does not fit: the terms were altered after "
+            "signing, or it was made for others"
+        )
+    remedy = f"each of them: {_COMMAND} terms sign {c.file}"
+    if e.wrong:
+        remedy = f"take those [[signatures]] blocks out of {c.file}, compare the terms; {remedy}"
+    return Sentence(f"{c.file}: {'; '.join(said)}", remedy)
+
+
+def _foreign_seal(e: participant_errors.ForeignSeal, c: Context) -> Sentence:
+    parts = [f"{k} is {found!r}, not {want!r}" for k, (want, found) in e.differing.items()]
+    return Sentence(
+        f"{e.path} was sealed for something else: {'; '.join(parts)}",
+        "put back the file that belongs there, or use the data folder of that federation (--home)",
+    )
+
+
+def _running(e: participant_errors.AlreadyRunning, c: Context) -> Sentence:
+    by = f"process {e.pid} ({e.command})" if e.pid is not None else "another process"
+    return Sentence(
+        f"{e.path.parent} is in use by {by}", "wait for it to end, or stop it, and try again"
+    )
+
+
+def _out_of_time(e: participant_errors.OutOfTime, c: Context) -> Sentence:
+    return Sentence(
+        f"not done after {e.seconds:g} s: {e.step}, waiting for {c.names(e.members)}",
+        "ask them, then type the same command again: it goes on where it stopped",
+    )
+
+
+def _interrupted(e: participant_errors.Interrupted, c: Context) -> Sentence:
+    name = signal.Signals(e.signal).name
+    return Sentence(
+        f"stopped by {name}", "the same command goes on where it stopped", BY_SIGNAL + e.signal
+    )
+
+
+def _rejected(e: participant_errors.RejectedByAggregator, c: Context) -> Sentence:
+    what = f"the aggregator does not accept this hospital's messages ({e.code}): {e.reason}"
+    remedies = {
+        "unknown-identity": f"ask its operator whether it serves these terms: {c.file}",
+        "bad-signature": f"ask its operator whether it serves these terms: {c.file}",
+        "identity-in-use": "stop the other process with this identity; if there should be none, "
+        "somebody has a copy of your identity: tell the other members",
+        "fork": "do not go on; compare the heads of the board (status) with the other members",
+    }
+    remedy = remedies.get(e.code, "ask the aggregator's operator; nothing here is lost")
+    return Sentence(what, remedy, ABORTED if e.code == "fork" else FAILED)
+
+
+def _foreign_aggregator(e: participant_errors.ForeignAggregator, c: Context) -> Sentence:
+    return Sentence(
+        f"the aggregator at {e.url} serves other terms ({fingerprint(e.federation)})",
+        f"compare with: {_COMMAND} terms show {c.file}",
+    )
+
+
+def _wrong_certificate(e: participant_errors.WrongCertificate, c: Context) -> Sentence:
+    return Sentence(
+        f"the server at {e.url} is not the aggregator of the terms: its TLS key is "
+        f"{e.found.hex()[:16] or 'unreadable'}…, the terms pin {e.expected.hex()[:16]}…",
+        "nothing was sent; ask the aggregator's operator, and go on only with the pinned key",
+    )
+
+
+def _ceremony_failed(e: protocol_errors.CeremonyFailed, c: Context) -> Sentence:
+    who = f"because of {c.name(e.culprit)}" if e.culprit else "because of nobody in particular"
+    return Sentence(
+        f"the key ceremony was aborted {who}, in step {e.step}: {e.reason}",
+        f"when the cause is found, all members begin a new one: {_COMMAND} ceremony {c.file}",
+        ABORTED,
+    )
+
+
+def _refused(e: protocol_errors.Refused, c: Context) -> Sentence:
+    who = f", {c.name(e.member)}" if e.member else ""
+    return Sentence(
+        f"refused to help decrypt round {e.round_name} (rule {e.rule}{who}): {e.reason}",
+        "nothing was decrypted by this hospital; the other members can see the refusal",
+        REFUSED,
+    )
+
+
+def _bad_entry(e: protocol_errors.BadEntry, c: Context) -> Sentence:
+    return Sentence(
+        f"the board breaks its rules at entry {e.position}, by {c.name(e.sender)}: {e.reason}",
+        "do not go on; the aggregator shows what it must not accept: tell the other members",
+        ABORTED,
+    )
+
+
+def _bad_signature(e: protocol_errors.BadSignature, c: Context) -> Sentence:
+    return Sentence(
+        f"a signature of {c.name(e.sender)} ({e.what}) does not fit",
+        "somebody altered it on the way; ask for it again",
+    )
+
+
+def _bad_seal(e: protocol_errors.BadSeal, c: Context) -> Sentence:
+    return Sentence(
+        f"what {c.name(e.sender)} sealed for this hospital ({e.what}) does not open",
+        "check that this is the data folder that took part in the ceremony",
+    )
+
+
+def _combination(e: keyshare_errors.BadCombination, c: Context) -> Sentence:
+    return Sentence(
+        f"the partial decryptions of {c.names(e.members)} do not fit together",
+        "one of them is wrong; decrypt again with other members",
+    )
+
+
+_DAMAGED = "put back a copy of it from a backup"
+_ITS_NUMBER = "check the program that made these numbers; nothing was sent"
+
+_KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
+    keyshare_errors.BadParameters: _plain(
+        "{e.field} = {e.value} is out of range", "allowed: {e.allowed}"
+    ),
+    keyshare_errors.BadIndices: _plain(
+        "the numbers of the key shares ({e.indices}) are not distinct", "tell the other members"
+    ),
+    keyshare_errors.TooFewPartials: _plain(
+        "{e.have} partial decryptions are here, {e.need} are needed",
+        "wait for more members, or ask them to run decrypt",
+    ),
+    keyshare_errors.BadCombination: _combination,
+    keyshare_errors.BadQuantisation: _plain(
+        "quantisation: {e.field} = {e.value} is out of range", "correct it in the terms"
+    ),
+    keyshare_errors.BadUpdate: _plain(
+        "the update of the model cannot be encrypted: {e}",
+        "correct the app's fit; nothing was sent",
+    ),
+    keyshare_errors.BadExamples: _plain(
+        "fit reports {e.num_examples} examples, allowed are {e.least} to {e.most}",
+        "correct the app's fit, or agree on other terms (quantisation.max_examples)",
+    ),
+    keyshare_errors.CorruptSum: _plain(
+        "the decrypted sum is one that honest contributions cannot give: {e}",
+        "some contribution was malformed on purpose or by mistake: ask the contributors",
+        ABORTED,
+    ),
+    keyshare_errors.ValueTooLarge: _plain(
+        "the value at index {e.index} does not fit in {e.value_bits} bits", _ITS_NUMBER
+    ),
+    keyshare_errors.BadPlaintext: _plain("a number is not below the key's modulus", _ITS_NUMBER),
+    keyshare_errors.BadCiphertext: _plain("a ciphertext cannot be used: {e}", _ITS_NUMBER),
+    keyshare_errors.EmptySum: _plain("there is nothing to add", "wait for contributions"),
+    keyshare_errors.BadExponent: _plain(
+        "{e.kind} {e.exponent} of an encrypted number is beyond {e.limit}",
+        "encrypt with less different precisions",
+    ),
+    keyshare_errors.StatisticOverflow: _plain(
+        "the decrypted sum (exponent {e.exponent}) is too large for the key or for a float",
+        "contribute smaller numbers in a new round",
+    ),
+}
+
+_PROTOCOL: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
+    protocol_errors.Malformed: _plain(
+        "what came as {e.what} does not read: {e.reason}",
+        "check that all members and the aggregator run the same release",
+    ),
+    protocol_errors.BadTerms: _plain("{c.file}: {e.field}: {e.reason}", "correct it"),
+    protocol_errors.UnsignedTerms: _unsigned,
+    protocol_errors.BadSignature: _bad_signature,
+    protocol_errors.BadSeal: _bad_seal,
+    protocol_errors.Fork: _plain(
+        "the board has forked at entry {e.position}: {e.reason}",
+        "do not go on; the aggregator shows different boards, or has lost a part of its own: "
+        "compare heads (status) with the other members",
+        ABORTED,
+    ),
+    protocol_errors.BadEntry: _bad_entry,
+    protocol_errors.CeremonyFailed: _ceremony_failed,
+    protocol_errors.Refused: _refused,
+}
+
+_PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
+    participant_errors.MissingFile: _plain(
+        "there is no {e.what} at {e.path}",
+        f"check the path and --home; an identity is made by: {_COMMAND} init --name NAME",
+    ),
+    participant_errors.FileExists: _plain(
+        "{e.path} is there already and is never overwritten",
+        "use it, or move it away first if it is no longer needed",
+    ),
+    participant_errors.TooLarge: _plain(
+        "{e.path} is too large for a {e.what} (at most {e.limit} bytes)", "check the path"
+    ),
+    participant_errors.DiskError: _plain(
+        "{e.path}: {e.reason}", "check space and permissions, then type the same command again"
+    ),
+    participant_errors.BadStorageName: _plain(
+        "{e.name!r} cannot be stored", "use lower-case letters, digits, '.', '_' and '-'"
+    ),
+    participant_errors.AlreadyRunning: _running,
+    participant_errors.NoPassphrase: _plain(
+        "no passphrase: {e.reason}", "give --passphrase-file, or set QUORATE_PASSPHRASE"
+    ),
+    participant_errors.BadPassphrase: _plain(
+        "the passphrase from {e.source} cannot be used: {e.reason}", "choose another one"
+    ),
+    participant_errors.WrongPassphrase: _plain(
+        "{e.path} does not open: the passphrase is wrong or the file is damaged",
+        "try again; if the passphrase is right, put back a copy of the file from a backup",
+    ),
+    participant_errors.ForeignSeal: _foreign_seal,
+    participant_errors.DamagedFile: _plain("{e.path} is damaged: {e.reason}", _DAMAGED),
+    participant_errors.NewerFormat: _plain(
+        "{e.path} has format {e.found}, this release knows {e.known}", "install a newer release"
+    ),
+    participant_errors.TooLittleMemory: _plain(
+        "unlocking {e.path} takes {e.memory_kib} KiB of memory, which are not free",
+        "close other programs and try again",
+    ),
+    participant_errors.BadName: _plain("{e.name!r} cannot be a name: {e.reason}", "choose another"),
+    participant_errors.BadCard: _plain(
+        "{e.path} is not a card: {e.field}: {e.reason}", "ask for the card again"
+    ),
+    participant_errors.CardMismatch: _plain(
+        "{e.path} is not the card of the identity beside it",
+        "move it away; it is written again from the identity",
+    ),
+    participant_errors.BadSession: _plain("{e.session!r} is no session", "check the round's name"),
+    participant_errors.SeedForgotten: _plain(
+        "{e.session} has ended here, but its key share is gone from the data folder",
+        "put back the vault from a backup; without it this hospital cannot help to decrypt",
+    ),
+    participant_errors.DamagedOutbox: _plain(
+        "outbox/{e.name} is damaged: {e.reason}",
+        "put back the data folder from a backup; what was about to be sent is lost with it",
+    ),
+    participant_errors.DamagedBlob: _plain(
+        "the aggregator sent bytes that are not blob {e.name}",
+        "its storage is damaged: ask its operator, then type the same command again",
+    ),
+    participant_errors.IdentityInUse: _plain(
+        "entry {e.position} in {e.session} was signed as this member, but not from this folder",
+        "another copy of this identity is at work: stop it, and use one data folder only",
+        ABORTED,
+    ),
+    participant_errors.RejectedByAggregator: _rejected,
+    participant_errors.ModelMismatch: _plain(
+        "round {e.round_name}: {e.reason}",
+        "put back the models of this data folder, or compare the app's initial_parameters",
+    ),
+    participant_errors.BadApp: _plain(
+        "the app failed in {e.function}: {e.reason}", "correct it and type the same command again"
+    ),
+    participant_errors.BadStatisticFile: _plain(
+        "{e.path} cannot be contributed: {e.reason}",
+        f"encrypt with phe under the joint key: {_COMMAND} public-key --phe",
+    ),
+    participant_errors.WrongCertificate: _wrong_certificate,
+    participant_errors.ForeignAggregator: _foreign_aggregator,
+    participant_errors.Unreachable: _plain(
+        "the aggregator at {e.url} is not reachable: {e.reason}",
+        "ask its operator whether it runs: quorate-aggregator serve",
+    ),
+    participant_errors.OutOfTime: _out_of_time,
+    participant_errors.Interrupted: _interrupted,
+    participant_errors.NotAMember: _plain(
+        "{e.name}, the identity in {e.home}, is not a member in {c.file}",
+        "use the right --home, or new terms that hold your card",
+    ),
+    participant_errors.AlreadySigned: _plain(
+        "{e.name} has signed {c.file} already",
+        f"see who is missing: {_COMMAND} terms show {{c.file}}",
+    ),
+    participant_errors.NoKeyShare: _plain(
+        "there is no key share in {e.folder}",
+        f"take part in the key ceremony first: {_COMMAND} ceremony {{c.file}}",
+    ),
+    participant_errors.SeedLost: _plain(
+        "this hospital began {e.session}, but the seed it began with is not in the data folder",
+        "put back the vault from a backup, or use the data folder (--home) that it began with",
+    ),
+    participant_errors.Declined: _plain("not agreed: {e.what}", "nothing was sent"),
+}
+
+SENTENCES = {**_KEYSHARE, **_PROTOCOL, **_PARTICIPANT}

@@ -1,0 +1,59 @@
+"""The one place where an error becomes words and an exit code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from keyshare.errors import KeyshareError
+from participant.app import keep_traceback
+from participant.cli.sentences import Context, describe
+from participant.errors import Interrupted, ParticipantError
+from participant.home import home_folder
+from protocol.errors import ProtocolError
+
+
+class SpeakingGroup(TyperGroup):
+    """Says in two lines what went wrong and what to do; no traceback reaches the terminal."""
+
+    def invoke(self, ctx: Any) -> Any:
+        context = ctx.obj = Context()
+        try:
+            return super().invoke(ctx)
+        except (ParticipantError, ProtocolError, KeyshareError) as error:
+            raise _end(error, context) from None
+        except KeyboardInterrupt:
+            raise _end(Interrupted(2), context) from None
+        except typer.Abort:
+            raise
+        except Exception as error:
+            if hasattr(error, "exit_code"):  # the command line's own: usage, exit
+                raise
+            raise _internal(error, context) from None
+
+
+def _end(error: Exception, context: Context) -> typer.Exit:
+    said = describe(error, context)
+    _say("quorate-participant: ", said.what)
+    if said.remedy:
+        _say("  ", said.remedy)
+    return typer.Exit(said.exit_code)
+
+
+def _internal(error: Exception, context: Context) -> typer.Exit:
+    try:
+        details = str(keep_traceback(error, (context.home or home_folder(None)) / "errors"))
+    except (ParticipantError, OSError):
+        details = "no file, since none could be written"
+    name = type(error).__name__
+    _say("quorate-participant: ", f"internal error ({name}), details in {details}")
+    _say("  ", "nothing that was stored is lost; please report it with that file, once read")
+    return typer.Exit(1)
+
+
+def _say(prefix: str, text: str) -> None:
+    """One line without control characters, whatever an error's fields hold."""
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    typer.echo(prefix + line, err=True)

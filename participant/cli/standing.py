@@ -1,0 +1,94 @@
+"""How things stand, in words. The aggregator's report is shown as far as it says something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+
+def show_standing(here: Mapping[str, Any] | None, there: Mapping[str, Any] | None) -> None:
+    """Print what lies in the data folder, and what the aggregator reports."""
+    if here:
+        _show_here(here)
+    if there:
+        _show_members(there)
+        _show_ceremony(there.get("ceremony"))
+        for found in _tables(there.get("rounds")):
+            _show_round(found)
+        for name, model in _table(there.get("disagreement")).items():
+            typer.echo(f"  {_text(name)} stands at another model: {_text(model)[:16]}")
+
+
+def _show_here(here: Mapping[str, Any]) -> None:
+    epochs = ", ".join(map(str, here["key_share_epochs"])) or "none yet"
+    last = here["last_model_round"]
+    typer.echo(f"Here: {here['name']}, member {here['member']}, in {here['data_folder']}")
+    typer.echo(f"  key share of epoch  {epochs}")
+    typer.echo(f"  last model          {'none yet' if last is None else f'round {last}'}")
+    if here["post_on_its_way"]:
+        typer.echo("  a post is on its way; the next command sends it")
+
+
+def _show_members(there: Mapping[str, Any]) -> None:
+    typer.echo(f"Aggregator: {_text(there.get('entries'))} entries on the board")
+    for member in _tables(there.get("members")):
+        since = member.get("connected_since")
+        state = f"connected since {_text(since)}" if since else "not connected"
+        last = member.get("last_post")
+        spoke = f", last spoke {_text(last)}" if last else ", has not spoken yet"
+        typer.echo(f"  {_text(member.get('name'))}: {state}{spoke}")
+
+
+def _show_ceremony(found: object) -> None:
+    ceremony = _table(found)
+    if not ceremony:
+        typer.echo("  ceremony: not begun")
+    elif ceremony.get("complete"):
+        typer.echo(f"  {_text(ceremony.get('session'))}: complete")
+    else:
+        waiting = _names(ceremony.get("waiting_for"))
+        typer.echo(
+            f"  {_text(ceremony.get('session'))}: step {_text(ceremony.get('step'))} since "
+            f"{_text(ceremony.get('last_post'))}, waiting for {waiting}"
+        )
+        for abort in _tables(ceremony.get("aborted")):
+            typer.echo(f"    aborted by {_text(abort.get('by'))}: {_text(abort.get('reason'))}")
+
+
+def _show_round(found: Mapping[str, Any]) -> None:
+    contributors = _names(found.get("contributors"))
+    if not found.get("opened"):
+        typer.echo(f"  {_text(found.get('session'))}: not opened")
+        return
+    if not found.get("closed"):
+        typer.echo(
+            f"  {_text(found.get('session'))}: open since {_text(found['opened'])}, contributed: "
+            f"{contributors}; waiting for {_names(found.get('not_contributed'))}"
+        )
+        return
+    typer.echo(
+        f"  {_text(found.get('session'))}: closed {_text(found['closed'])} with {contributors}; "
+        f"{_text(found.get('locks'))} of {_text(found.get('locks_needed'))} locks, partial "
+        f"decryptions of {_names(found.get('partial_decryptions'))}"
+    )
+    for name, reason in _table(found.get("refusals")).items():
+        typer.echo(f"    {_text(name)} refused: {_text(reason)}")
+
+
+def _table(found: object) -> Mapping[str, Any]:
+    return found if isinstance(found, dict) else {}
+
+
+def _tables(found: object) -> list[Mapping[str, Any]]:
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def _names(found: object) -> str:
+    return ", ".join(map(_text, found)) if isinstance(found, list) and found else "nobody"
+
+
+def _text(value: object) -> str:
+    """What came over the network, without characters that would steer the terminal."""
+    return "".join(c if c.isprintable() else "?" for c in str(value))[:200]

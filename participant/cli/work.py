@@ -1,0 +1,198 @@
+"""``ceremony`` and ``train``: the long-running work."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from participant.agent import Agent, Task
+from participant.app import load_app
+from participant.ceremony_task import CeremonyTask
+from participant.cli.options import (
+    FEDERATION,
+    FederationFile,
+    Home,
+    Json,
+    PassphraseFile,
+    Timeout,
+    membership,
+)
+from participant.journal import Event, Journal, as_line
+from participant.link import Traffic
+from participant.lock import hold
+from participant.membership import Membership
+from participant.progress import Watch, link_lost, view_of
+from participant.session import Notices, Session
+from participant.training_task import TrainingTask
+from participant.words import fingerprint
+from protocol.epoch import Epoch
+from protocol.terms import Terms
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands under the program's name."""
+    app.command()(ceremony)
+    app.command()(train)
+
+
+def ceremony(
+    ctx: typer.Context,
+    file: FederationFile = FEDERATION,
+    home: Home = None,
+    passphrase_file: PassphraseFile = None,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Make the joint key with all other members, and store this hospital's key share."""
+    member = membership(ctx, file, home, passphrase_file)
+    with hold(member.folder, "ceremony"):
+        if member.vault.epochs():
+            epoch, _ = member.key_share()
+            member.vault.forget_seed(f"ceremony/{epoch.number}")
+            _say_key(member.terms, epoch, {"event": "done already"}, as_json)
+            return
+        started = time.monotonic()
+        task = CeremonyTask(member.terms, member.index, member.secrets)
+        session = new_session(member, task, timeout)
+        watch = Watch(member.terms)
+        with view_of(member.terms, as_json) as view:
+
+            def moved() -> None:
+                if task.progress:
+                    view.show(watch.facts(task.progress))
+
+            session.notices = Notices(
+                moved,
+                lambda reason: view.note(link_lost(reason)),
+                lambda: view.note(f"connected to {member.terms.aggregator.url}"),
+            )
+            session.run()
+        assert task.epoch is not None
+        facts = {
+            "event": "done",
+            "seconds": time.monotonic() - started,
+            "bytes_up": session.traffic.up,
+            "bytes_down": session.traffic.down,
+        }
+        _say_key(member.terms, task.epoch, facts, as_json)
+    if not as_json:
+        typer.echo(f"Next: quorate-participant train {shlex.quote(str(file))} --app APP.py")
+
+
+def _say_key(terms: Terms, epoch: Epoch, facts: dict[str, Any], as_json: bool) -> None:
+    words = fingerprint(epoch.digest)
+    if as_json:
+        shown = {**facts, "epoch": epoch.number, "key_bits": terms.key_bits, "fingerprint": words}
+        typer.echo(json.dumps(shown))
+        return
+    if "seconds" in facts:
+        typer.echo(f"The key ceremony took {facts['seconds']:.0f} s.")
+    else:
+        typer.echo("The key ceremony has been done already; the key share is here.")
+    typer.echo(
+        f"Joint key of {terms.name}: {terms.key_bits} bits, {terms.quorum} of {terms.n_members} "
+        f"decrypt, epoch {epoch.number}"
+    )
+    typer.echo(f"  fingerprint  {words}  (the same at every member)")
+
+
+def train(
+    ctx: typer.Context,
+    app: Annotated[Path, typer.Option("--app", help="Python file with fit and evaluate.")],
+    file: FederationFile = FEDERATION,
+    home: Home = None,
+    passphrase_file: PassphraseFile = None,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Take part in all rounds of training, decryption included; the model comes out."""
+    member = membership(ctx, file, home, passphrase_file)
+    with hold(member.folder, "train"):
+        secret = member.key_share()
+        loaded = load_app(app, member.folder / "errors")
+        traffic = Traffic()
+        models = member.folder / "models"
+        table = RoundTable(member.terms)
+        journal = Journal(models / "rounds.jsonl", traffic, _print_event if as_json else table.show)
+        task = TrainingTask(member.terms, secret, loaded, member.storage, journal.record)
+        session = new_session(member, task, timeout, traffic)
+        session.notices = Notices(lost=lambda reason: typer.echo(link_lost(reason), err=True))
+        session.run()
+    if not as_json:
+        typer.echo(f"All {task.finished} rounds are done.")
+        typer.echo(f"Model: {models / f'round-{task.finished}.npz'}")
+
+
+def new_session(
+    member: Membership, task: Task, timeout: float | None, traffic: Traffic | None = None
+) -> Session:
+    """A session of this member on its data folder, whose lock is held."""
+    key = member.identity.signing_key
+    agent = Agent(member.terms, member.index, key, member.storage, task)
+    return Session(agent, key, time_limit=timeout, traffic=traffic or Traffic())
+
+
+class RoundTable:
+    """A row for each round, when it has been evaluated."""
+
+    _COLUMNS = ("round", "in sum", "train s", "encrypt s", "decrypt s", "kB up", "kB down", "loss")
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._facts: dict[int, Event] = {}
+        self._bytes = (0, 0)
+        self._has_header = False
+
+    def show(self, event: Event) -> None:
+        """Gather what is known of a round, and print it at its end."""
+        number, name = event["round"], event["event"]
+        facts = self._facts.setdefault(number, {})
+        if name == "clipped":
+            typer.echo(f"round {number}: {event['values']} values clipped to the terms' limit")
+        facts.update(event)
+        if name == "evaluated":
+            self._print(number, self._facts.pop(number))
+
+    def _print(self, number: int, facts: Event) -> None:
+        if not self._has_header:
+            typer.echo("".join(f"{c:>11}" for c in self._COLUMNS) + "  metrics")
+            self._has_header = True
+        up, down = facts["bytes_up"] - self._bytes[0], facts["bytes_down"] - self._bytes[1]
+        self._bytes = (facts["bytes_up"], facts["bytes_down"])
+        contributors = facts.get("contributors", [])
+        cells = [
+            str(number),
+            f"{len(contributors)} of {self._terms.n_members}",
+            *(_seconds(facts.get(phase)) for phase in ("train", "encrypt", "decrypt")),
+            f"{up / 1000:.0f}",
+            f"{down / 1000:.0f}",
+            f"{facts['loss']:.4f}",
+        ]
+        absent = [m for m in range(1, self._terms.n_members + 1) if m not in contributors]
+        missing = ", ".join(self._terms.name_of(m) for m in absent)
+        metrics = _metrics(facts.get("metrics")) + (f"  without {missing}" if missing else "")
+        typer.echo("".join(f"{cell:>11}" for cell in cells) + f"  {metrics}")
+        sys.stdout.flush()
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _metrics(metrics: object) -> str:
+    if not isinstance(metrics, dict):
+        return ""
+    return ", ".join(
+        f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in metrics.items()
+    )
+
+
+def _print_event(event: Event) -> None:
+    typer.echo(as_line(event))
+    sys.stdout.flush()
