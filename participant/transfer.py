@@ -65,10 +65,12 @@ class Downloads:
         if chunk.digest not in self._wanted:
             return None
         size, have = self._wanted[chunk.digest]
-        if chunk.size != size or len(have) + len(chunk.data) > size:
+        if chunk.size != size:
             raise DamagedBlob(chunk.digest)
         if chunk.offset != len(have) or not chunk.data:
             return None
+        if len(have) + len(chunk.data) > size:
+            raise DamagedBlob(chunk.digest)
         have += chunk.data
         if len(have) < size:
             return BlobRequest(chunk.digest, len(have))

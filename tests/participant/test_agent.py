@@ -1,0 +1,193 @@
+"""An agent's dealings with the aggregator: what it trusts, and what stops it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from aggregator.service import Aggregator
+from participant.agent import Agent
+from participant.errors import DamagedOutbox, IdentityInUse, RejectedByAggregator
+from participant.outbox import Outbox
+from participant.releases import Releases
+from protocol.board import Board, Posted
+from protocol.draft import Draft
+from protocol.errors import Fork
+from protocol.messages import MAX_INLINE_BYTES, Join, Statement, Step, attach
+from protocol.wire import Rejected, Welcome
+from tests.simulator.disk import Disk
+from tests.toy import toy_federation
+
+FEDERATION = toy_federation(3, 2)
+BIG = bytes(range(256)) * 40
+
+
+class Saying:
+    """A task that says some drafts and listens to everything."""
+
+    def __init__(self, *drafts: Draft) -> None:
+        self.drafts = list(drafts)
+        self.heard: list[tuple[Posted, Mapping[int, bytes]]] = []
+
+    @property
+    def done(self) -> bool:
+        return not self.drafts
+
+    def begin(self, board: Board) -> None:
+        pass
+
+    def wants(self, session: str) -> bool:
+        return True
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        self.heard.append((posted, payloads))
+
+    def due(self) -> Draft | None:
+        return self.drafts.pop(0) if self.drafts else None
+
+
+def statement(number: int = 0) -> Draft:
+    return Draft("round/0", Statement(bytes([number]) * 32, 1))
+
+
+def agent(index: int = 1, disk: Disk | None = None, *drafts: Draft) -> Agent:
+    key = FEDERATION.keys[index]
+    return Agent(FEDERATION.terms, index, key, disk or Disk(), Saying(*drafts))
+
+
+def aggregator(folder: Path) -> Aggregator:
+    clock = itertools.count(1)
+    return Aggregator(FEDERATION.terms, FEDERATION.keys[0], folder, lambda: next(clock))
+
+
+def connect(member: Agent, service: Aggregator) -> None:
+    """Let an agent and the aggregator talk until they have nothing to say."""
+    member.connected(Welcome(*service.board.head))
+    talk(member, service)
+
+
+def talk(member: Agent, service: Aggregator) -> None:
+    for _ in range(50):
+        member.step()
+        frames = member.outgoing()
+        if not frames:
+            return
+        for frame in frames:
+            for reply in service.receive(member.index, frame):
+                member.receive(reply)
+        member.receive(service.entries_after(member.board.head.position))
+    raise AssertionError("no end")
+
+
+def test_what_is_due_ends_on_the_board_with_its_blob(tmp_path: Path) -> None:
+    service = aggregator(tmp_path)
+    body = Step("units", 0, 0, (attach(BIG),))
+    assert len(BIG) > MAX_INLINE_BYTES
+    first = agent(1, None, Draft("ceremony/1", body, (BIG,)))
+    connect(first, service)
+    assert first.done
+    second = agent(2)
+    connect(second, service)
+    ((posted, payloads),) = second.task.heard  # type: ignore[attr-defined]
+    assert posted.post.body == body
+    assert payloads == {0: BIG}
+
+
+def test_after_a_crash_the_same_bytes_are_sent_again(tmp_path: Path) -> None:
+    service, disk = aggregator(tmp_path), Disk()
+    first = agent(1, disk, statement(1))
+    first.connected(Welcome(*service.board.head))
+    first.receive(service.entries_after(0))
+    first.step()
+    said = first.outgoing()[-1]  # and then the process dies
+    again = agent(1, disk, statement(2))
+    connect(again, service)
+    bodies = [p.post.body for p in service.board.entries]
+    assert [b.result[0] for b in bodies if isinstance(b, Statement)] == [1, 2]
+    assert said.post.digest == service.board.entries[0].digest  # type: ignore[union-attr]
+
+
+def test_a_board_shorter_than_before_is_a_fork(tmp_path: Path) -> None:
+    service, disk = aggregator(tmp_path / "a"), Disk()
+    connect(agent(1, disk, statement(1), Draft("ceremony/1", Join(b"k"))), service)
+    with pytest.raises(Fork):
+        agent(1, disk).connected(Welcome(0, aggregator(tmp_path / "b").board.head.hash))
+
+
+def test_another_board_of_the_same_length_is_a_fork(tmp_path: Path) -> None:
+    one, other = aggregator(tmp_path / "a"), aggregator(tmp_path / "b")
+    first = agent(1, None, statement(1))
+    connect(first, one)
+    connect(agent(2, None, statement(2)), other)
+    first.disconnected()
+    first.connected(Welcome(*other.board.head))
+    with pytest.raises(Fork):
+        first.step()
+
+
+def test_a_board_that_contradicts_ones_last_post_is_a_fork_after_a_restart(tmp_path: Path) -> None:
+    one, other, disk = aggregator(tmp_path / "a"), aggregator(tmp_path / "b"), Disk()
+    for service, number in ((one, 1), (other, 2)):
+        connect(agent(2, None, statement(number)), service)
+    connect(agent(1, disk, statement(1)), one)
+    connect(agent(3, None, statement(3)), other)
+    with pytest.raises(Fork):
+        connect(agent(1, disk), other)
+
+
+def test_a_post_of_ones_own_that_one_did_not_make_stops_the_agent(tmp_path: Path) -> None:
+    service = aggregator(tmp_path)
+    first, twin = agent(1), agent(1, None, statement(1))
+    connect(first, service)
+    connect(twin, service)
+    with pytest.raises(IdentityInUse) as caught:
+        first.receive(service.entries_after(first.board.head.position))
+    assert caught.value.session == "round/0"
+
+
+def test_a_twin_that_spoke_first_stops_a_restarted_agent(tmp_path: Path) -> None:
+    service, disk = aggregator(tmp_path), Disk()
+    first = agent(1, disk, statement(1))
+    first.connected(Welcome(*service.board.head))
+    first.receive(service.entries_after(0))
+    first.step()  # in the outbox, never sent
+    connect(agent(1, None, statement(2)), service)
+    again = agent(1, disk)
+    with pytest.raises(IdentityInUse):
+        connect(again, service)
+
+
+def test_a_rejection_stops_the_agent_with_its_code(tmp_path: Path) -> None:
+    first = agent(1)
+    with pytest.raises(RejectedByAggregator) as caught:
+        first.receive(Rejected("bad-post", "no"))
+    assert caught.value.code == "bad-post"
+
+
+def test_a_damaged_outbox_is_named_instead_of_forgotten() -> None:
+    disk = Disk()
+    disk.write("outbox/post", b"\x93garbage")
+    with pytest.raises(DamagedOutbox):
+        Outbox(disk)
+
+
+def test_a_missing_blob_in_the_outbox_is_named(tmp_path: Path) -> None:
+    service, disk = aggregator(tmp_path), Disk()
+    first = agent(1, disk, Draft("ceremony/1", Step("units", 0, 0, (attach(BIG),)), (BIG,)))
+    first.connected(Welcome(*service.board.head))
+    first.step()
+    (name,) = disk.names("outbox/blob-")
+    disk.files[name] = disk.files[name][:-1]
+    with pytest.raises(DamagedOutbox):
+        Outbox(disk)
+
+
+def test_a_hospital_helps_with_one_set_of_a_round_for_ever() -> None:
+    disk = Disk()
+    assert Releases(disk).release("round/1", b"a" * 32)
+    assert Releases(disk).release("round/1", b"a" * 32)
+    assert not Releases(disk).release("round/1", b"b" * 32)
+    assert Releases(disk).release("round/2", b"b" * 32)
