@@ -37,7 +37,7 @@ from aggregator.identity import (
 from aggregator.lock import AlreadyRunning, hold
 from aggregator.server import CannotListen, Server
 from aggregator.service import Aggregator
-from aggregator.status_file import read_status
+from aggregator.status_file import read_status, remove_status
 from aggregator.status_text import render
 from protocol.errors import BadTerms, ProtocolError, UnsignedTerms
 from protocol.signing import public_bytes
@@ -142,6 +142,7 @@ def serve(
     start_log()
     # A look at the status holds the folder for a moment; a service, for as long as it lives.
     with hold(folder, _SERVING, patience=3.0):
+        remove_status(folder)
         aggregator = Aggregator(terms, key, _store_folder(folder, terms), _now_ms)
         try:
             asyncio.run(_serve(aggregator, folder, address, context))
@@ -161,7 +162,7 @@ def status(
     key = load_key(folder)
     running_since: str | None = None
     try:
-        with hold(folder, _LOOKING):
+        with hold(folder, _LOOKING, patience=0.2):
             aggregator = Aggregator(terms, key, _store_folder(folder, terms), _now_ms)
             report = aggregator.status({})
             aggregator.close()

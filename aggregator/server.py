@@ -13,44 +13,40 @@ import logging
 import os
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
 
 import msgspec
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
+from aggregator.admission import Refused, identify, read_frame
 from aggregator.connection import Connection, SlowReader
-from aggregator.errors import AggregatorError, StoreDamaged, StoreFull
+from aggregator.core_thread import CoreThread
+from aggregator.door import Door, peer_of
+from aggregator.errors import AggregatorError, StoreFull
 from aggregator.leases import IdentityInUse, Leases
 from aggregator.service import Aggregator
 from aggregator.status_file import write_status
 from protocol.encoding import encode
-from protocol.errors import BadSignature, Malformed
-from protocol.messages import Certificate
+from protocol.errors import Malformed
 from protocol.wire import (
     MAX_FRAME_BYTES,
     Accepted,
     Challenge,
     FromAggregator,
     FromMember,
-    Hello,
     Rejected,
     StatusReport,
     StatusRequest,
     Subscribe,
     Welcome,
-    check_hello,
-    decode_from_member,
 )
 
 log = logging.getLogger("quorate.aggregator")
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -78,14 +74,6 @@ class CannotListen(AggregatorError):
         self.host, self.port, self.reason, self.in_use = host, port, reason, in_use
 
 
-class _Refused(AggregatorError):
-    """A Hello that is not accepted."""
-
-    def __init__(self, answer: Rejected) -> None:
-        super().__init__(f"{answer.code}: {answer.reason}")
-        self.answer = answer
-
-
 class Server:
     """Serves one federation; ``folder`` is where the status report goes."""
 
@@ -94,17 +82,13 @@ class Server:
     ) -> None:
         self.aggregator, self.limits = aggregator, limits
         self._folder, self._terms = folder, aggregator.terms
-        self._thread = ThreadPoolExecutor(1, "core")
-        self._head = aggregator.board.head  # as of the core's last rest; read from the loop
-        self._told = self._head.position
-        self._sockets: set[ServerConnection] = set()
-        self._strangers: set[ServerConnection] = set()
+        self._core = CoreThread(aggregator, self._tell_what_is_new)
+        self._told, self._epoch = self._core.head.position, aggregator.epoch
+        self._door = Door(limits.connections, limits.strangers)
         self._connections: set[Connection] = set()
         self._leases = Leases(limits.ping_seconds)
         self._due = asyncio.Event()
-        self._damage: asyncio.Queue[StoreDamaged] = asyncio.Queue()
-        self._last_complaint = ""
-        self._written: object = None
+        self._complaints: dict[str, str] = {}
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
 
     @contextlib.asynccontextmanager
@@ -125,7 +109,7 @@ class Server:
                 close_timeout=5,
                 server_header=None,
                 logger=_quiet_logger(),
-                create_connection=self._count,  # type: ignore[arg-type]  # any factory will do
+                create_connection=self._door.connection,  # type: ignore[arg-type]  # any factory does
             )
         except OSError as error:
             in_use = error.errno == errno.EADDRINUSE
@@ -139,14 +123,14 @@ class Server:
             for task in tasks:
                 task.cancel()
             server.close()
-            for socket in self._strangers:
-                socket.transport.abort()
+            self._door.drop_strangers()
             await server.wait_closed()
-            await asyncio.to_thread(self._thread.shutdown)
+            await self._core.end()
 
     async def until(self, stop: asyncio.Event) -> None:
         """Wait until told to stop; raises StoreDamaged if that comes first."""
-        stopped, damaged = asyncio.create_task(stop.wait()), asyncio.create_task(self._damage.get())
+        stopped = asyncio.create_task(stop.wait())
+        damaged = asyncio.create_task(self._core.damaged())
         await asyncio.wait([stopped, damaged], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if damaged.done():
@@ -157,35 +141,19 @@ class Server:
         """Since when each present member is connected."""
         return {member: c.since for member, c in self._leases.holders.items()}
 
-    # ── the core ──
-
-    async def _do(self, work: Callable[[], T]) -> T:
-        """Have the core do something, after what it is doing now; tell subscribers what is new."""
-
-        def one_thing() -> T:
-            try:
-                return work()
-            finally:
-                self._head = self.aggregator.board.head
-
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, one_thing)
-        except StoreDamaged as error:
-            self._damage.put_nowait(error)
-            raise
-        finally:
-            self._tell_what_is_new()
+    # ── what is new ──
 
     def _tell_what_is_new(self) -> None:
-        if self._head.position == self._told:
+        if self._core.head.position == self._told:
             return
-        for posted in self.aggregator.board.entries[self._told : self._head.position]:
+        for posted in self.aggregator.board.entries[self._told : self._core.head.position]:
             kind = type(posted.post.body).__name__.lower()
             name = self._terms.name_of(posted.post.sender)
             log.info("entry %d, %s: %s by %s", posted.position, posted.post.session, kind, name)
-            if isinstance(posted.post.body, Certificate) and self.aggregator.epoch is not None:
-                log.info("%s: the joint key is certified by all", posted.post.session)
-        self._told = self._head.position
+        if (epoch := self.aggregator.epoch) is not self._epoch and epoch is not None:
+            log.info("ceremony/%d: all have certified the joint key", epoch.number)
+        self._epoch = epoch
+        self._told = self._core.head.position
         for connection in self._connections:
             connection.wake.set()
 
@@ -196,65 +164,45 @@ class Server:
                     await self._due.wait()
             self._due.clear()
             try:
-                await self._do(self.aggregator.tick)
-                self._last_complaint = ""
+                await self._core.do(self.aggregator.tick)
+                self._complaints.pop("rounds", None)
             except Exception as error:  # a round that cannot be closed must not stop the others
-                self._complain(f"rounds wait: {type(error).__name__}: {error}")
+                self._complain("rounds", f"rounds wait: {type(error).__name__}: {error}")
 
     async def _report_for_ever(self, folder: Path) -> None:
+        written: object = None
         while True:
-            with contextlib.suppress(StoreDamaged):
-                await self._report_to(folder)
+            try:
+                report = await self._core.do(partial(self.aggregator.status, self.connected()))
+                report |= {"pid": os.getpid(), "running_since": self._since}
+                if report != written:
+                    await asyncio.to_thread(write_status, folder, report)
+                written = report
+                self._complaints.pop("status", None)
+            except Exception as error:  # a service without a report is better than none
+                self._complain("status", f"no status report: {type(error).__name__}: {error}")
             await asyncio.sleep(self.limits.status_seconds)
 
-    async def _report_to(self, folder: Path) -> None:
-        now = (self._head, self.connected(), repr(self.aggregator.left_out))
-        if now == self._written:
-            return
-        report = await self._do(lambda: self.aggregator.status(self.connected()))
-        report |= {"pid": os.getpid(), "running_since": self._since}
-        try:
-            await asyncio.to_thread(write_status, folder, report)
-            self._written = now
-        except StoreFull as error:
-            self._complain(f"the status report cannot be written: {error.reason}")
-
-    def _complain(self, what: str) -> None:
-        if what != self._last_complaint:
+    def _complain(self, about: str, what: str) -> None:
+        """Log what goes on being wrong once."""
+        if self._complaints.get(about) != what:
             log.error("%s", what)
-            self._last_complaint = what
+            self._complaints[about] = what
 
     # ── who may speak ──
 
-    def _count(self, *arguments: Any, **options: Any) -> ServerConnection:
-        return _CountedConnection(self, *arguments, **options)
-
-    def arrived(self, socket: ServerConnection) -> None:
-        """A TCP connection has come; one too many is dropped."""
-        limits = self.limits
-        self._sockets.add(socket)
-        self._strangers.add(socket)
-        if len(self._sockets) > limits.connections or len(self._strangers) > limits.strangers:
-            log.warning("%s: dropped, too many connections", _peer(socket))
-            socket.transport.abort()
-
-    def left(self, socket: ServerConnection) -> None:
-        """A TCP connection has gone."""
-        self._sockets.discard(socket)
-        self._strangers.discard(socket)
-
     async def _serve(self, socket: ServerConnection) -> None:
-        peer = _peer(socket)
+        peer = peer_of(socket)
         try:
             connection = await self._admit(socket)
-        except _Refused as refused:
+        except Refused as refused:
             log.warning("%s: refused, %s", peer, refused.answer.reason)
             with contextlib.suppress(ConnectionClosed):
                 await socket.send(encode(refused.answer))
                 await socket.close(1008, refused.answer.code)
             return
-        except ConnectionClosed as error:
-            log.warning("%s: gone before it said who it is (%s)", peer, error)
+        except (ConnectionClosed, SlowReader) as error:
+            log.warning("%s: gone before it was let in (%s)", peer, error)
             return
         name = self._terms.name_of(connection.member)
         log.info("%s: connected from %s (%s)", name, peer, connection.purpose)
@@ -266,49 +214,29 @@ class Server:
         log.info("%s: disconnected%s", name, f" ({reason})" if reason else "")
 
     async def _admit(self, socket: ServerConnection) -> Connection:
-        """Challenge, Hello, Welcome; raises _Refused."""
+        """Challenge, Hello, Welcome; raises Refused."""
         challenge = Challenge(self._terms.federation, secrets.token_bytes(32))
         try:
             async with asyncio.timeout(self.limits.hello_seconds):
                 await socket.send(encode(challenge))
                 data = await socket.recv()
         except TimeoutError:
-            raise _Refused(Rejected("not-allowed", "no hello came in time")) from None
-        hello = self._identify(data, challenge)
+            raise Refused(Rejected("not-allowed", "no hello came in time")) from None
+        hello = identify(data, challenge, self._terms)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         connection = Connection(
             socket, hello.member, hello.instance, hello.purpose, now, self.limits.send_seconds
         )
         await self._take_place(connection)
-        self._strangers.discard(socket)
+        self._door.introduce(socket)
         self._connections.add(connection)
         try:
-            await connection.send(Welcome(self._head.position, self._head.hash))
+            await connection.send(Welcome(self._core.head.position, self._core.head.hash))
         except BaseException:
             self._connections.discard(connection)
             self._leases.release(connection)
             raise
         return connection
-
-    def _identify(self, data: str | bytes, challenge: Challenge) -> Hello:
-        try:
-            hello = _read_frame(data)
-        except Malformed as error:
-            raise _Refused(
-                Rejected("malformed", f"no hello, but {error.what}: {error.reason}"[:500])
-            ) from None
-        if not isinstance(hello, Hello):
-            raise _Refused(Rejected("not-allowed", "the first frame must be a hello"))
-        if not 1 <= hello.member <= self._terms.n_members:
-            reason = f"there is no member number {hello.member} in this federation"
-            raise _Refused(Rejected("unknown-identity", reason))
-        try:
-            check_hello(hello, challenge, self._terms.key_of(hello.member))
-        except BadSignature:
-            name = self._terms.name_of(hello.member)
-            reason = f"this is not signed with the key that the terms have for {name}"
-            raise _Refused(Rejected("bad-signature", reason)) from None
-        return hello
 
     async def _take_place(self, connection: Connection) -> None:
         name = self._terms.name_of(connection.member)
@@ -317,11 +245,11 @@ class Server:
                 await self._leases.take(connection)
             except IdentityInUse as error:
                 reason = f"another process speaks for {name}, since {error.since}"
-                raise _Refused(Rejected("identity-in-use", reason)) from None
+                raise Refused(Rejected("identity-in-use", reason)) from None
             return
         asking = [c for c in self._connections if c.purpose == "status"]
         if sum(c.member == connection.member for c in asking) >= self.limits.questions:
-            raise _Refused(Rejected("busy", f"too many connections of {name}"))
+            raise Refused(Rejected("busy", f"too many connections of {name}"))
 
     # ── what is said ──
 
@@ -332,7 +260,9 @@ class Server:
             return await self._read(connection)
         except ConnectionClosedError as error:
             return str(error)
-        except (SlowReader, ConnectionClosed):
+        except ConnectionClosed:
+            return ""
+        except SlowReader:
             return "it does not read"
         except AggregatorError as error:
             return str(error)
@@ -347,7 +277,7 @@ class Server:
     async def _read(self, connection: Connection) -> str:
         async for data in connection.socket:
             try:
-                frame = _read_frame(data)
+                frame = read_frame(data)
             except Malformed as error:
                 await connection.send(Rejected("malformed", str(error)[:500]))
                 await connection.socket.close(1008, "malformed")
@@ -360,7 +290,7 @@ class Server:
 
     async def _answer(self, connection: Connection, frame: FromMember) -> list[FromAggregator]:
         if isinstance(frame, StatusRequest):
-            report = await self._do(lambda: self.aggregator.status(self.connected()))
+            report = await self._core.do(partial(self.aggregator.status, self.connected()))
             return [StatusReport(_fitting(report))]
         if connection.purpose == "status":
             return [Rejected("not-allowed", "this connection may only ask for the status")]
@@ -368,7 +298,7 @@ class Server:
             connection.subscribe(frame.after)
             return []
         try:
-            return await self._do(lambda: self.aggregator.receive(connection.member, frame))
+            return await self._core.do(partial(self.aggregator.receive, connection.member, frame))
         except StoreFull as error:
             log.error("nothing can be stored: %s: %s", error.path, error.reason)
             return [Rejected("busy", "the aggregator cannot store anything at the moment")]
@@ -389,28 +319,6 @@ class Server:
                     await connection.send(found)
 
 
-class _CountedConnection(ServerConnection):
-    """Counts from the first byte on, long before the handler is called."""
-
-    def __init__(self, door: Server, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._door = door
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._door.arrived(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._door.left(self)
-        super().connection_lost(exc)
-
-
-def _read_frame(data: str | bytes) -> FromMember:
-    if isinstance(data, str):
-        raise Malformed("frame", "it is text")
-    return decode_from_member(data)
-
-
 def _fitting(report: dict[str, object]) -> bytes:
     """The report as JSON, with as many of the newest rounds as fit into a frame."""
     rounds = report.get("rounds")
@@ -419,11 +327,6 @@ def _fitting(report: dict[str, object]) -> bytes:
         rounds = rounds[len(rounds) // 2 + 1 :]
         data = msgspec.json.encode(report | {"rounds": rounds, "rounds_cut": True})
     return data
-
-
-def _peer(socket: ServerConnection) -> str:
-    address = socket.remote_address
-    return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "somebody"
 
 
 def _reason(error: OSError) -> str:

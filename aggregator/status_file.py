@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,3 +35,9 @@ def read_status(folder: Path) -> dict[str, object] | None:
         return msgspec.json.decode((folder / STATUS_NAME).read_bytes(), type=dict[str, object])
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def remove_status(folder: Path) -> None:
+    """Forget what an earlier service reported."""
+    with contextlib.suppress(OSError):
+        (folder / STATUS_NAME).unlink()

@@ -1,0 +1,52 @@
+"""Who may speak: a member of the federation that signs the challenge; nobody else."""
+
+from __future__ import annotations
+
+from aggregator.errors import AggregatorError
+from protocol.errors import BadSignature, Malformed
+from protocol.terms import Terms
+from protocol.wire import (
+    Challenge,
+    FromMember,
+    Hello,
+    Rejected,
+    check_hello,
+    decode_from_member,
+)
+
+_REASON = 500  # characters of a Rejected's reason
+
+
+class Refused(AggregatorError):
+    """Somebody who is turned away; ``answer`` is what they are told."""
+
+    def __init__(self, answer: Rejected) -> None:
+        super().__init__(f"{answer.code}: {answer.reason}")
+        self.answer = answer
+
+
+def read_frame(data: str | bytes) -> FromMember:
+    """A frame as websockets hands it over; raises Malformed, for text too."""
+    if isinstance(data, str):
+        raise Malformed("frame", "it is text")
+    return decode_from_member(data)
+
+
+def identify(data: str | bytes, challenge: Challenge, terms: Terms) -> Hello:
+    """The first frame as the Hello of a member that answers this challenge; raises Refused."""
+    try:
+        hello = read_frame(data)
+    except Malformed as error:
+        reason = f"no hello, but {error.what}: {error.reason}"[:_REASON]
+        raise Refused(Rejected("malformed", reason)) from None
+    if not isinstance(hello, Hello):
+        raise Refused(Rejected("not-allowed", "the first frame must be a hello"))
+    if not 1 <= hello.member <= terms.n_members:
+        reason = f"there is no member number {hello.member} in this federation"
+        raise Refused(Rejected("unknown-identity", reason))
+    try:
+        check_hello(hello, challenge, terms.key_of(hello.member))
+    except BadSignature:
+        reason = f"not signed with the key that the terms have for {terms.name_of(hello.member)}"
+        raise Refused(Rejected("bad-signature", reason)) from None
+    return hello

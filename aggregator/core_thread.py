@@ -1,0 +1,54 @@
+"""The service's core at work beside the event loop, one thing at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from aggregator.errors import StoreDamaged
+from aggregator.service import Aggregator
+
+T = TypeVar("T")
+
+
+class CoreThread:
+    """Runs what is asked of the core, in the order of asking.
+
+    ``rested`` is called in the loop after each: entries may be new although whoever asked for
+    them no longer waits.
+    """
+
+    def __init__(self, aggregator: Aggregator, rested: Callable[[], None]) -> None:
+        self._aggregator, self._rested = aggregator, rested
+        self._thread = ThreadPoolExecutor(1, "core")
+        self._damage: asyncio.Queue[StoreDamaged] = asyncio.Queue()
+        # The head as of the core's last rest: read from the loop, where the core's own may be
+        # half written.
+        self.head = aggregator.board.head
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """The result of ``work``; raises what it raises."""
+
+        def one_thing() -> T:
+            try:
+                return work()
+            finally:
+                self.head = self._aggregator.board.head
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, one_thing)
+        except StoreDamaged as error:
+            self._damage.put_nowait(error)
+            raise
+        finally:
+            self._rested()
+
+    async def damaged(self) -> StoreDamaged:
+        """Waits until something turns out to be damaged."""
+        return await self._damage.get()
+
+    async def end(self) -> None:
+        """Wait for what is being done, and do no more."""
+        await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
