@@ -104,6 +104,16 @@ class BlobStore:
             self._checked.popitem(last=False)
         return data
 
+    def require(self, digest: bytes, size: int) -> None:
+        """Raises StoreDamaged unless a blob that the board names is here, as far as sizes tell."""
+        path = self._path(digest)
+        if self.size(digest) != size:
+            raise StoreDamaged(f"blob {digest.hex()}", "the board names it and it is not recorded")
+        if not path.exists():
+            raise StoreDamaged(f"blob {digest.hex()}", "its file is gone")
+        if path.stat().st_size != size:
+            raise StoreDamaged(f"blob {digest.hex()}", "its file has another length")
+
     def incomplete_bytes(self, member: int) -> int:
         """Bytes of a member's incomplete uploads."""
         with _disk(self._incoming):
@@ -115,7 +125,19 @@ class BlobStore:
         whole = self.size(digest)
         if whole not in (None, size):
             raise BadUpload(digest, "malformed", f"the blob of this name has {whole} bytes")
-        return whole is not None
+        return whole is not None or self._adopt(digest, size)
+
+    def _adopt(self, digest: bytes, size: int) -> bool:
+        """Record a blob that got its place just before a crash; whether there was one."""
+        path = self._path(digest)
+        with _disk(path):
+            if not path.exists() or path.stat().st_size != size:
+                return False
+            if blob_name(path.read_bytes()) != digest:
+                return False
+            _sync(path.parent)
+        self._store.add_blob(digest, size)
+        return True
 
     def _make_room(self, member: int, path: Path, size: int) -> None:
         """Delete the member's oldest incomplete uploads while a chunk would be beyond its share.

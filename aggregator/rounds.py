@@ -92,7 +92,8 @@ class Rounds:
                     opening = Opening("statistic", epoch.digest, NO_MODEL, body.length)
                     asked.setdefault(session, opening)
         before = self.views.get(round_session(str(self.next_number - 1)))
-        for stated in before.statements.values() if before else ():
+        is_last = self.next_number > self.terms.rounds.count
+        for stated in before.statements.values() if before and not is_last else ():
             opening = Opening("training", epoch.digest, stated.result, stated.length)
             asked.setdefault(round_session(str(self.next_number)), opening)
         return {s: o.length for s, o in asked.items() if not self._fits(o, epoch)}

@@ -87,10 +87,22 @@ class Aggregator:
                 self._take(data)
             except (Fork, BadEntry, Malformed) as error:
                 position = self.board.head.position + 1
-                raise StoreDamaged(f"entry {position}", error.reason, position) from None
+                reason = error.reason if not self._is_foreign(data) else "of another federation"
+                raise StoreDamaged(f"entry {position}", reason, position) from None
         noted = self._store.last_noted
         if noted is not None:
             self._store.check_end(self.board.head, self.board.hash_at(noted.position))
+        for posted in self.board.entries:
+            for attachment in posted.attachments:
+                if attachment.is_blob:
+                    self._blobs.require(attachment.digest, attachment.size)
+
+    def _is_foreign(self, data: bytes) -> bool:
+        try:
+            post = decode(decode_entry(data).post.post, Post, "post", MAX_POST_BYTES)
+        except Malformed:
+            return False
+        return post.federation != self.terms.federation
 
     def close(self) -> None:
         """Let go of the folder."""

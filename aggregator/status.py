@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from aggregator.rounds import Rounds
+from keyshare.modulus import candidate_shape
 from protocol.board import Board, Posted
 from protocol.epoch import Epoch
 from protocol.messages import Abort, Certificate, Join, Step
@@ -44,6 +45,7 @@ def report(
         "rounds": [
             _round(view, terms, left_out.get(view.session, {})) for view in rounds.views.values()
         ],
+        "too_long": rounds.too_long(epoch) if epoch else {},
         "disagreement": {terms.name_of(m): d.hex() for m, d in rounds.disagreement().items()},
     }
 
@@ -55,27 +57,47 @@ def _ceremony(board: Board, terms: Terms, epoch: Epoch | None) -> Report | None:
     session = ceremonies[-1].post.session
     posts = [p for p in ceremonies if p.post.session == session]
     reached = {p.post.sender: _step(p) for p in posts}
-    newest = _step(max(posts, key=lambda p: p.post.sequence))
     aborts = [p for p in posts if isinstance(p.post.body, Abort)]
     return {
         "session": session,
         "started": _when(posts[0]),
         "last_post": _when(posts[-1]),
-        "step": newest,
+        "step": _step(_newest(posts)),
         "joined": [terms.name_of(m) for m in sorted(reached)],
-        "waiting_for": [
-            terms.name_of(m)
-            for m in range(1, terms.n_members + 1)
-            if _posts(posts, m) < max(_posts(posts, k) for k in reached)
-        ],
+        "waiting_for": [terms.name_of(m) for m in _waiting_for(posts, terms)],
         "complete": epoch is not None and session == f"ceremony/{epoch.number}",
         "aborted": [_abort(p, terms) for p in aborts],
         "public_key_bits": terms.key_bits if epoch else None,
     }
 
 
-def _posts(posts: list[Posted], member: int) -> int:
-    return sum(p.post.sender == member for p in posts)
+def _newest(posts: list[Posted]) -> Posted:
+    """The first post of the step that was begun last; whoever begins one has finished the others.
+
+    An abort begins nothing: it says at which step the ceremony ended.
+    """
+    first: dict[tuple[object, ...], Posted] = {}
+    for posted in posts:
+        if not isinstance(posted.post.body, Abort):
+            first.setdefault(_key(posted), posted)
+    return max(first.values(), key=lambda p: p.position, default=posts[0])
+
+
+def _waiting_for(posts: list[Posted], terms: Terms) -> list[int]:
+    """The members that still have to speak in the newest step; none while all compute."""
+    newest = _newest(posts)
+    spoken = {p.post.sender for p in posts if _key(p) == _key(newest)}
+    body, last = newest.post.body, terms.n_members
+    if isinstance(body, Step) and body.step == "units":
+        last = candidate_shape(terms.key_bits, terms.n_members).degree + 1
+    return [member for member in range(1, last + 1) if member not in spoken]
+
+
+def _key(posted: Posted) -> tuple[object, ...]:
+    body = posted.post.body
+    if isinstance(body, Step):
+        return body.step, body.batch, body.part
+    return (type(body),)
 
 
 def _step(posted: Posted) -> str:

@@ -1,0 +1,196 @@
+"""A service on a folder, without sockets, and members who speak to it in turn."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from gmpy2 import mpz, powmod
+
+from aggregator.service import Aggregator
+from protocol.board import Post, SignedPost, decode_entry, sign_post
+from protocol.ciphertexts import Encrypted, expected_count, write_ciphertexts
+from protocol.encoding import encode
+from protocol.epoch import Epoch
+from protocol.messages import (
+    Body,
+    Certificate,
+    Closing,
+    Contribution,
+    Opening,
+    Request,
+    Statement,
+    attach,
+    blob_name,
+)
+from protocol.terms import RoundPolicy
+from protocol.wire import (
+    CHUNK_BYTES,
+    Accepted,
+    BlobChunk,
+    BlobHave,
+    BlobOffer,
+    FromAggregator,
+    FromMember,
+    Submit,
+)
+from tests.toy import Federation, replace_terms, toy_epoch
+
+SECONDS = 20
+MODEL = b"m" * 32
+
+
+def policy(count: int = 3, least: int = 2) -> RoundPolicy:
+    """Rounds in which the last contributors are waited for during ``SECONDS``."""
+    return RoundPolicy(count, least, SECONDS, SECONDS)
+
+
+def federation(rounds: RoundPolicy | None = None, **changes: Any) -> Federation:
+    """Three hospitals, of which two decrypt."""
+    toy = toy_epoch(3, 2).federation
+    terms = replace_terms(toy.terms, rounds=rounds or policy(), **changes)
+    return Federation(terms, toy.keys)
+
+
+@dataclass
+class Desk:
+    """``restart`` opens the folder anew, as after the process died; time stands still."""
+
+    folder: Path
+    federation: Federation = field(default_factory=federation)
+    time_ms: int = 1_000_000
+    service: Aggregator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> Aggregator:
+        self.service = Aggregator(
+            self.federation.terms, self.federation.keys[0], self.folder, lambda: self.time_ms
+        )
+        return self.service
+
+    def wait(self, seconds: float = SECONDS) -> bool:
+        """Let time pass; whether the service then had something to say."""
+        self.time_ms += int(1000 * seconds)
+        return self.service.tick()
+
+    # ── what members do ──
+
+    def ask(self, member: int, frame: FromMember) -> FromAggregator:
+        """A frame and its only answer."""
+        (answer,) = self.service.receive(member, frame)
+        return answer
+
+    def sign(self, member: int, session: str, body: Body, **changes: Any) -> SignedPost:
+        """A member's next post; ``changes`` falsifies fields of it before signing."""
+        board = self.service.board
+        fields = {
+            "federation": self.federation.terms.federation,
+            "session": session,
+            "sender": member,
+            "sequence": board.count(session, member),
+            "seen_position": board.head.position,
+            "seen": board.head.hash,
+            "body": body,
+        }
+        return sign_post(Post(**(fields | changes)), self.federation.keys[member])
+
+    def say(self, member: int, session: str, body: Body, *blobs: bytes) -> SignedPost:
+        """Upload, post, and see it accepted."""
+        for blob in blobs:
+            assert self.upload(member, blob) == len(blob)
+        signed = self.sign(member, session, body)
+        assert isinstance(answer := self.ask(member, Submit(signed)), Accepted), answer
+        return signed
+
+    def upload(self, member: int, blob: bytes, name: bytes | None = None) -> int:
+        """Offer a blob and send what is missing; returns what is there in the end."""
+        name = name or blob_name(blob)
+        answer = self.ask(member, BlobOffer(name, len(blob)))
+        while isinstance(answer, BlobHave) and answer.offset < len(blob):
+            data = blob[answer.offset : answer.offset + CHUNK_BYTES]
+            answer = self.ask(member, BlobChunk(name, len(blob), answer.offset, data))
+        assert isinstance(answer, BlobHave), answer
+        return answer.offset
+
+    # ── a federation's course ──
+
+    @property
+    def epoch(self) -> Epoch:
+        """The key that the members have made."""
+        epoch = toy_epoch(3, 2).epoch
+        return msgspec.structs.replace(epoch, federation=self.federation.terms.federation)
+
+    def certify(self) -> None:
+        """All members sign the key."""
+        for member in self.federation.members:
+            self.say(member, "ceremony/1", Certificate(b"t" * 32, encode(self.epoch)))
+
+    def state(
+        self, session: str, members: Sequence[int], model: bytes = MODEL, length: int = 5
+    ) -> None:
+        """Members say which model they hold."""
+        for member in members:
+            self.say(member, session, Statement(model, length))
+
+    def open_training(self, length: int = 5) -> None:
+        """A key, an initial model, and the opening of round 1."""
+        self.certify()
+        self.state("round/0", self.federation.members, length=length)
+        assert self.service.tick()
+
+    def open_statistic(self, name: str = "age", length: int = 2) -> str:
+        """A key, a request, and the opening of a statistic round; its session."""
+        self.certify()
+        self.say(1, f"statistic/{name}", Request(length))
+        assert self.service.tick()
+        return f"statistic/{name}"
+
+    def payload(
+        self, session: str, change: Callable[[Encrypted], Encrypted] = lambda e: e
+    ) -> bytes:
+        """Encryptions of zero as the round's opening asks for them, changed if need be."""
+        opening = self.opening(session)
+        n = mpz(int.from_bytes(self.epoch.n, "big"))
+        count = expected_count(opening, self.federation.terms)
+        values = tuple(powmod(2 + secrets.randbelow(int(n) - 2), n, n * n) for _ in range(count))
+        exponents = (0,) * count if opening.kind == "statistic" else ()
+        return write_ciphertexts(change(Encrypted(values, exponents)), n)
+
+    def contribute(self, member: int, session: str, payload: bytes | None = None) -> bytes:
+        """A member's contribution; returns its payload."""
+        payload = self.payload(session) if payload is None else payload
+        opening = self.service.rounds.views[session].opening
+        assert opening is not None
+        body = Contribution(opening.digest, attach(payload))
+        self.say(member, session, body, *([payload] if len(payload) > 4096 else []))
+        return payload
+
+    # ── what came of it ──
+
+    def opening(self, session: str) -> Opening:
+        body = self.service.rounds.views[session].terms_of_opening
+        assert body is not None
+        return body
+
+    def closing(self, session: str) -> Closing | None:
+        view = self.service.rounds.views.get(session)
+        return view.closed if view else None
+
+    def contributors(self, session: str) -> list[int]:
+        closing = self.closing(session)
+        assert closing is not None
+        return [c.member for c in closing.contributors]
+
+    def all_entries(self) -> list[bytes]:
+        """The board as a subscriber gets it, frame by frame."""
+        found: list[bytes] = []
+        while frame := self.service.entries_after(len(found)).entries:
+            found += frame
+        assert [decode_entry(e).position for e in found] == list(range(1, len(found) + 1))
+        return found

@@ -1,0 +1,343 @@
+"""The core: what is acknowledged is on the board, once, and survives."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aggregator.errors import StoreDamaged, StoreFull
+from aggregator.store import BoardStore
+from protocol.board import Board, decode_entry
+from protocol.encoding import encode
+from protocol.messages import (
+    Attachment,
+    Certificate,
+    Contribution,
+    Join,
+    Statement,
+    attach,
+    blob_name,
+)
+from protocol.wire import (
+    CHUNK_BYTES,
+    MAX_ENTRIES_BYTES,
+    Accepted,
+    BlobChunk,
+    BlobHave,
+    BlobOffer,
+    BlobRequest,
+    Entries,
+    Rejected,
+    StatusReport,
+    StatusRequest,
+    Submit,
+    Subscribe,
+)
+from tests.aggregator.desk import MODEL, Desk, federation
+from tests.simulator.disk import Crash
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def code(answer: object) -> str:
+    assert isinstance(answer, Rejected), answer
+    return answer.code
+
+
+def test_a_post_is_accepted_at_its_position_and_again_at_the_same(desk: Desk) -> None:
+    first = desk.say(1, "ceremony/1", Join(b"k"))
+    desk.say(2, "ceremony/1", Join(b"k"))
+    for _ in range(2):
+        assert desk.ask(1, Submit(first)) == Accepted(first.digest, 1)
+        desk.restart()
+    assert desk.service.board.head.position == 2
+
+
+def test_another_post_of_the_same_number_is_equivocation(desk: Desk) -> None:
+    desk.say(1, "ceremony/1", Join(b"k"))
+    other = desk.sign(1, "ceremony/1", Join(b"other"), sequence=0)
+    answer = desk.ask(1, Submit(other))
+    assert code(answer) == "bad-post"
+    assert "another post" in answer.reason  # type: ignore[union-attr]
+    assert desk.service.board.head.position == 1
+
+
+def test_nobody_posts_for_somebody_else(desk: Desk) -> None:
+    post = desk.sign(2, "ceremony/1", Join(b"k"))
+    assert code(desk.ask(1, Submit(post))) == "not-allowed"
+    for_the_aggregator = desk.sign(0, "ceremony/1", Join(b"k"))
+    assert code(desk.ask(1, Submit(for_the_aggregator))) == "not-allowed"
+
+
+def test_a_post_with_anothers_signature_is_refused(desk: Desk) -> None:
+    post = desk.sign(1, "ceremony/1", Join(b"k"))
+    other = desk.sign(2, "ceremony/1", Join(b"k"))
+    forged = type(post)(post.post, other.signature)
+    assert code(desk.ask(1, Submit(forged))) == "bad-post"
+
+
+def test_a_post_of_another_federation_is_refused(desk: Desk) -> None:
+    post = desk.sign(1, "ceremony/1", Join(b"k"), federation=b"x" * 32)
+    assert code(desk.ask(1, Submit(post))) == "bad-post"
+
+
+def test_a_post_of_another_session_cannot_be_replayed(desk: Desk) -> None:
+    signed = desk.sign(1, "round/0", Statement(MODEL, 5))
+    text = signed.post.replace(b"round/0", b"round/1")
+    assert text != signed.post
+    assert code(desk.ask(1, Submit(type(signed)(text, signed.signature)))) == "bad-post"
+
+
+def test_a_gap_in_a_senders_numbers_is_refused(desk: Desk) -> None:
+    post = desk.sign(1, "ceremony/1", Join(b"k"), sequence=1)
+    assert code(desk.ask(1, Submit(post))) == "bad-post"
+
+
+@pytest.mark.parametrize("position", [0, 1, 7])
+def test_a_member_that_saw_another_board_is_told_of_the_fork(desk: Desk, position: int) -> None:
+    desk.say(1, "ceremony/1", Join(b"k"))
+    post = desk.sign(2, "ceremony/1", Join(b"k"), seen_position=position, seen=b"x" * 32)
+    assert code(desk.ask(2, Submit(post))) == "fork"
+
+
+def test_a_member_that_saw_more_entries_is_told_of_the_fork(desk: Desk) -> None:
+    desk.say(1, "ceremony/1", Join(b"k"))
+    assert code(desk.ask(2, Subscribe(2))) == "fork"
+    assert desk.ask(2, Subscribe(1)) == Entries((), 1)
+
+
+def test_bytes_that_are_no_post_are_refused(desk: Desk) -> None:
+    signed = desk.sign(1, "ceremony/1", Join(b"k"))
+    assert code(desk.ask(1, Submit(type(signed)(b"\xc1garbage", signed.signature)))) == "malformed"
+
+
+def test_a_post_waits_for_its_blobs(desk: Desk) -> None:
+    blob = os.urandom(CHUNK_BYTES + 5_000)
+    post = desk.sign(1, "round/1", Contribution(bytes(32), attach(blob)))
+    assert code(desk.ask(1, Submit(post))) == "missing-blob"
+    desk.upload(1, blob)
+    assert isinstance(desk.ask(1, Submit(post)), Accepted)
+
+
+@pytest.mark.parametrize(
+    "attachment",
+    [
+        Attachment(0, 3, blob_name(b"abc"), b"abd"),
+        Attachment(0, 4, blob_name(b"abc"), b"abc"),
+        Attachment(0, 3, blob_name(b"abc"), b""),
+        Attachment(0, 5_000, blob_name(bytes(5_000)), b"abc"),
+    ],
+)
+def test_an_attachment_that_is_not_what_it_says_is_refused(
+    desk: Desk, attachment: Attachment
+) -> None:
+    desk.upload(1, bytes(5_000))
+    post = desk.sign(1, "round/1", Contribution(bytes(32), attachment))
+    assert code(desk.ask(1, Submit(post))) == "bad-post"
+
+
+def test_a_blob_comes_back_in_chunks(desk: Desk) -> None:
+    blob, found = os.urandom(2 * CHUNK_BYTES + 1), b""
+    desk.upload(1, blob)
+    while len(found) < len(blob):
+        answer = desk.ask(2, BlobRequest(blob_name(blob), len(found)))
+        assert isinstance(answer, BlobChunk)
+        assert (answer.offset, answer.size) == (len(found), len(blob))
+        found += answer.data
+    assert found == blob
+    assert code(desk.ask(2, BlobRequest(b"x" * 32, 0))) == "missing-blob"
+    assert code(desk.ask(2, BlobRequest(blob_name(blob), len(blob) + 1))) == "missing-blob"
+
+
+def test_an_upload_with_a_wrong_name_is_refused_and_forgotten(desk: Desk) -> None:
+    blob, name = os.urandom(5_000), blob_name(b"another")
+    assert code(desk.ask(1, BlobChunk(name, len(blob), 0, blob))) == "malformed"
+    assert desk.ask(1, BlobOffer(name, len(blob))) == BlobHave(name, 0, len(blob))
+
+
+def test_entries_come_in_frames_that_can_be_sent(desk: Desk) -> None:
+    payload = os.urandom(4_096)
+    for k in range(3):
+        for member in desk.federation.members:
+            attachment = attach(payload)
+            for r in range(60):
+                body = Contribution(bytes(32), attachment)
+                desk.say(member, f"round/{1 + 60 * k + r}", body)
+    head = desk.service.board.head.position
+    frame = desk.service.entries_after(0)
+    assert 0 < len(frame.entries) < head == frame.head
+    assert len(encode(frame)) <= MAX_ENTRIES_BYTES + 4_096
+    board = Board(desk.federation.terms)
+    for data in desk.all_entries():
+        board.append(decode_entry(data))
+    assert board.head == desk.service.board.head
+
+
+def test_the_status_can_be_asked_for(desk: Desk) -> None:
+    assert isinstance(desk.ask(1, StatusRequest()), StatusReport)
+
+
+def test_a_restart_changes_nothing(desk: Desk) -> None:
+    desk.open_training(length=700)
+    desk.contribute(1, "round/1")
+    before, status = desk.all_entries(), desk.service.status({})
+    desk.restart()
+    assert desk.all_entries() == before
+    assert desk.service.status({}) == status
+    assert not desk.service.tick()
+
+
+def test_what_the_disk_refuses_is_not_acknowledged_and_may_come_again(desk: Desk) -> None:
+    desk.say(1, "ceremony/1", Join(b"k"))
+    database: sqlite3.Connection = desk.service._store._database
+    pages = database.execute("PRAGMA page_count").fetchone()[0]
+    database.execute(f"PRAGMA max_page_count = {pages}")
+    post = desk.sign(2, "ceremony/1", Join(bytes(2_000)))
+    with pytest.raises(StoreFull):  # noqa: PT012
+        for _ in range(10):
+            assert isinstance(desk.ask(2, Submit(post)), Accepted)
+            post = desk.sign(2, "ceremony/1", Join(bytes(2_000)))
+    held = desk.service.board.head
+    database.execute("PRAGMA max_page_count = 100000")
+    assert desk.ask(2, Submit(post)) == Accepted(post.digest, held.position + 1)
+    assert desk.restart().board.head.position == held.position + 1
+
+
+def test_time_that_goes_backwards_neither_shows_on_the_board_nor_stops_a_round(desk: Desk) -> None:
+    desk.open_training()
+    desk.contribute(1, "round/1")
+    desk.contribute(2, "round/1")
+    desk.time_ms -= 86_400_000
+    desk.restart()
+    assert not desk.wait(1)
+    assert desk.wait()  # as long as it would have been
+    assert desk.contributors("round/1") == [1, 2]
+    times = [posted.time_ms for posted in desk.service.board.entries]
+    assert times == sorted(times)
+
+
+def test_certificates_of_something_that_is_no_key_open_nothing(desk: Desk) -> None:
+    for member in desk.federation.members:
+        desk.say(member, "ceremony/1", Certificate(bytes(32), b"no epoch"))
+    desk.state("round/0", desk.federation.members)
+    assert not desk.service.tick()
+    assert desk.restart().epoch is None
+
+
+def test_a_board_of_another_federation_is_not_served(desk: Desk) -> None:
+    desk.say(1, "ceremony/1", Join(b"k"))
+    desk.federation = federation(name="Another")
+    with pytest.raises(StoreDamaged) as caught:
+        desk.restart()
+    assert "another federation" in caught.value.reason
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_about_it(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"a file where the folder should be")
+    with pytest.raises(StoreFull) as caught:
+        Desk(tmp_path / "data")
+    assert caught.value.path == tmp_path / "data"
+
+
+# ── death at every durable point ──
+
+
+class Mortal:
+    """Counts what makes things durable, and dies before or after one of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, dies_at: int) -> None:
+        self.count, self.dies_at = 0, dies_at
+        for owner, name in ((os, "fsync"), (os, "rename"), (Path, "rename")):
+            monkeypatch.setattr(owner, name, self._wrap(getattr(owner, name)))
+        for name in ("_write", "note"):
+            monkeypatch.setattr(BoardStore, name, self._wrap(getattr(BoardStore, name)))
+
+    def _wrap(self, real: Callable[..., object]) -> Callable[..., object]:
+        def mortal(*arguments: object) -> object:
+            self._step()
+            result = real(*arguments)
+            self._step()
+            return result
+
+        return mortal
+
+    def _step(self) -> None:
+        self.count += 1
+        if self.count == self.dies_at:
+            raise Crash
+
+
+def a_round(desk: Desk, payloads: dict[int, bytes], acknowledged: list[bytes]) -> None:
+    """Two hospitals contribute a blob each, and the round closes; what was accepted is noted."""
+    for member in (1, 2):
+        view = desk.service.rounds.views["round/1"]
+        if member in view.contributions:
+            continue
+        assert view.opening is not None
+        desk.upload(member, payloads[member])
+        body = Contribution(view.opening.digest, attach(payloads[member]))
+        signed = desk.sign(member, "round/1", body)
+        assert isinstance(desk.ask(member, Submit(signed)), Accepted)
+        acknowledged.append(signed.digest)
+    desk.wait()
+
+
+def test_death_at_any_durable_point_loses_nothing_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dies_at, payloads = 0, dict[int, bytes]()
+    while True:
+        dies_at += 1
+        desk = Desk(tmp_path / str(dies_at))
+        desk.open_training(length=700)
+        payloads = payloads or {m: desk.payload("round/1") for m in (1, 2)}
+        acknowledged: list[bytes] = []
+        with monkeypatch.context() as patch:
+            mortal = Mortal(patch, dies_at)
+            with contextlib.suppress(Crash):
+                a_round(desk, payloads, acknowledged)
+        desk.service.close()
+        desk.restart()
+        assert set(acknowledged) <= {p.digest for p in desk.service.board.entries}
+        a_round(desk, payloads, acknowledged)
+        assert desk.contributors("round/1") == [1, 2]
+        sessions = [p.post.sender for p in desk.service.board.session("round/1")]
+        assert sessions == [0, 1, 2, 0]  # one opening, two contributions, one closing
+        desk.service.close()
+        if mortal.count < dies_at:
+            break
+    assert dies_at > 40
+
+
+def test_acknowledged_bytes_of_a_blob_survive_death_at_any_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob = os.urandom(3 * CHUNK_BYTES)
+    name = blob_name(blob)
+    dies_at = 0
+    while True:
+        dies_at += 1
+        desk, held = Desk(tmp_path / str(dies_at)), 0
+        with monkeypatch.context() as patch:
+            mortal = Mortal(patch, dies_at)
+            with contextlib.suppress(Crash):
+                while held < len(blob):
+                    data = blob[held : held + CHUNK_BYTES]
+                    answer = desk.ask(1, BlobChunk(name, len(blob), held, data))
+                    assert isinstance(answer, BlobHave)
+                    held = answer.offset
+        desk.restart()
+        answer = desk.ask(1, BlobOffer(name, len(blob)))
+        assert isinstance(answer, BlobHave)
+        assert answer.offset >= held
+        assert desk.upload(1, blob) == len(blob)
+        if mortal.count < dies_at:
+            return
