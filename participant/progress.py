@@ -32,7 +32,11 @@ CALIBRATION_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class CeremonyFacts:
-    """What there is to show of a ceremony; ``expected_seconds`` is the mean of all ceremonies."""
+    """What there is to show of a ceremony.
+
+    seconds: since all have joined, or until then since the start. expected_seconds: from the last
+    joining to the end, in the mean of all ceremonies.
+    """
 
     step: str
     joined: tuple[str, ...]
@@ -69,12 +73,15 @@ class Watch:
         self._terms, self._clock, self._started = terms, clock, clock()
         tests = expected_tests(terms.key_bits, terms.n_members)
         self._calibrated = tests * seconds_per_test(terms.key_bits)
+        self._all_here = False
 
     def facts(self, progress: CeremonyProgress) -> CeremonyFacts:
         """What to show now."""
         waiting = progress.waiting_for
         everyone = range(1, self._terms.n_members + 1)
         absent = waiting if progress.step == "join" else ()
+        if progress.step != "join" and not self._all_here:
+            self._all_here, self._started = True, self._clock()
         seconds = self._clock() - self._started
         measured = seconds / progress.candidates if progress.candidates else 0.0
         return CeremonyFacts(
@@ -86,7 +93,7 @@ class Watch:
             progress.tests,
             progress.expected_tests,
             seconds,
-            max(self._calibrated, measured * progress.expected_candidates),
+            max(1.0, self._calibrated, measured * progress.expected_candidates),
         )
 
 

@@ -60,7 +60,8 @@ def _show_ceremony(found: object) -> None:
 def _show_round(found: Mapping[str, Any]) -> None:
     contributors = _names(found.get("contributors"))
     if not found.get("opened"):
-        typer.echo(f"  {_text(found.get('session'))}: not opened")
+        stated = _names(list(_table(found.get("statements"))))
+        typer.echo(f"  {_text(found.get('session'))}: model stated by {stated}")
         return
     if not found.get("closed"):
         typer.echo(

@@ -1,0 +1,173 @@
+"""An aggregator for the tests of sessions: the real core behind the plainest possible server.
+
+It can be told to misbehave: to drop connections after so many frames, to answer a hello with a
+rejection, or to send something else than it should.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import hashlib
+import secrets
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from aggregator.service import Aggregator
+from protocol.encoding import encode
+from protocol.terms import Terms
+from protocol.wire import (
+    MAX_FRAME_BYTES,
+    Challenge,
+    Hello,
+    StatusRequest,
+    Subscribe,
+    Welcome,
+    check_hello,
+    decode_from_member,
+)
+
+
+@dataclass(frozen=True)
+class TlsKey:
+    """A self-signed certificate, as files in a folder."""
+
+    certificate: Path
+    key: Path
+    pin: bytes
+
+
+def make_tls_key(folder: Path) -> TlsKey:
+    """A fresh P-256 certificate for localhost."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    paths[1].write_bytes(pem)
+    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return TlsKey(*paths, hashlib.sha256(spki).digest())
+
+
+@dataclass
+class Relay:
+    """Serves one federation on a port of 127.0.0.1, in a thread of its own."""
+
+    terms: Terms
+    key: Ed25519PrivateKey
+    tls: TlsKey
+    folder: Path
+    port: int
+    drop_after: int = 0  # frames of a connection; 0: never
+    say_first: Any = None  # instead of the challenge: a frame, bytes or text
+    answer_hello: Any = None  # instead of the welcome: a frame
+    connections: int = 0
+    hellos: list[Hello] = field(default_factory=list)
+    _open: dict[ServerConnection, int] = field(default_factory=dict)
+
+    async def _serve(self, stop: asyncio.Event, ready: threading.Event) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.core = Aggregator(self.terms, self.key, self.folder, lambda: int(time.time() * 1000))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.tls.certificate, self.tls.key)
+        async with serve(
+            self._connection,
+            "127.0.0.1",
+            self.port,
+            ssl=context,
+            compression=None,
+            max_size=MAX_FRAME_BYTES,
+        ):
+            ready.set()
+            while not stop.is_set():
+                self.core.tick()
+                await self._push()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), 0.05)
+        self.core.close()
+
+    async def _connection(self, connection: ServerConnection) -> None:
+        self.connections += 1
+        with contextlib.suppress(ConnectionClosed):
+            await self._converse(connection)
+        self._open.pop(connection, None)
+
+    async def _converse(self, connection: ServerConnection) -> None:
+        challenge = Challenge(self.terms.federation, secrets.token_bytes(32))
+        first = challenge if self.say_first is None else self.say_first
+        await connection.send(first if isinstance(first, str | bytes) else encode(first))
+        hello = decode_from_member(bytes(await connection.recv(decode=False)))
+        assert isinstance(hello, Hello)
+        self.hellos.append(hello)
+        if self.answer_hello is not None:
+            await connection.send(encode(self.answer_hello))
+            return
+        check_hello(hello, challenge, self.terms.key_of(hello.member))
+        await connection.send(encode(Welcome(*self.core.board.head)))
+        received = 0
+        async for data in connection:
+            received += 1
+            if self.drop_after and received > self.drop_after:
+                return
+            frame = decode_from_member(bytes(data))
+            assert hello.purpose == "member" or isinstance(frame, StatusRequest)
+            for answer in self.core.receive(hello.member, frame):
+                await connection.send(encode(answer))
+            if isinstance(frame, Subscribe):
+                self._open[connection] = self.core.board.head.position
+            await self._push()
+
+    async def _push(self) -> None:
+        for connection, position in list(self._open.items()):
+            if position < (head := self.core.board.head.position):
+                self._open[connection] = head
+                with contextlib.suppress(ConnectionClosed):
+                    await connection.send(encode(self.core.entries_after(position)))
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Relay]:
+        """Serve until the block ends."""
+        stop, ready = asyncio.Event(), threading.Event()
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(
+            target=lambda: loop.run_until_complete(self._serve(stop, ready)), daemon=True
+        )
+        thread.start()
+        assert ready.wait(10), "the relay does not start"
+        try:
+            yield self
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+            thread.join(10)
+            loop.close()

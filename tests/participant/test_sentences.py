@@ -1,0 +1,109 @@
+"""Every error of ours has a sentence: one line, who and what, and what to do."""
+
+from __future__ import annotations
+
+import inspect
+import string
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyshare.errors import KeyshareError, StatisticOverflow
+from participant.cli.sentences import ABORTED, FAILED, REFUSED, SENTENCES, Context, describe
+from participant.errors import (
+    BadApp,
+    IdentityInUse,
+    Interrupted,
+    OutOfTime,
+    ParticipantError,
+    RejectedByAggregator,
+)
+from protocol.errors import BadEntry, CeremonyFailed, Fork, ProtocolError, Refused, UnsignedTerms
+from tests.toy import toy_federation
+
+SAMPLES: dict[str, Any] = {
+    "int": 2,
+    "int | None": 2,
+    "float": 2.5,
+    "str": "something",
+    "bytes": bytes(32),
+    "Path": Path("a/file"),
+    "list[int]": [1, 2],
+    "list[str]": ["H1", "H2"],
+    "tuple[int, ...]": (1, 2),
+    "dict[str, tuple[str | int, str | int]]": {"epoch": (1, 2)},
+}
+
+
+def subclasses(base: type[Exception]) -> Iterator[type[Exception]]:
+    for found in base.__subclasses__():
+        yield found
+        yield from subclasses(found)
+
+
+def ours() -> list[type[Exception]]:
+    bases = (KeyshareError, ProtocolError, ParticipantError)
+    packages = ("keyshare", "protocol", "participant")
+    found = {e for base in bases for e in subclasses(base)}
+    return sorted((e for e in found if e.__module__.startswith(packages)), key=lambda e: e.__name__)
+
+
+def sample(error: type[Exception]) -> Exception:
+    """An instance made from the annotations of its constructor."""
+    parameters = list(inspect.signature(error.__init__).parameters.values())[1:]
+    given = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
+    return error(*(SAMPLES[inspect.formatannotation(p.annotation).strip("'")] for p in given))
+
+
+def context() -> Context:
+    return Context(Path("home"), Path("federation.toml"), toy_federation().terms)
+
+
+@pytest.mark.parametrize("error", ours())
+def test_every_error_has_a_sentence(error: type[Exception]) -> None:
+    said = describe(sample(error), context())
+    for line in (said.what, said.remedy):
+        assert line
+        assert "\n" not in line
+        assert not [f for _, f, _, _ in string.Formatter().parse(line) if f]
+    assert said.exit_code
+
+
+def test_no_sentence_is_for_an_error_that_is_gone() -> None:
+    assert set(SENTENCES) == set(ours())
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "words"),
+    [
+        (Refused("7", "min-contributors", 0, "only one"), REFUSED, ["min-contributors", "round 7"]),
+        (Refused("7", "repeated-ciphertext", 2, "twice"), REFUSED, ["H2"]),
+        (Fork(12, "another one"), ABORTED, ["entry 12"]),
+        (BadEntry(12, 3, "its signature"), ABORTED, ["entry 12", "H3"]),
+        (BadEntry(12, 0, "its signature"), ABORTED, ["the aggregator"]),
+        (CeremonyFailed(4, "units", "does not open"), ABORTED, ["H4", "units"]),
+        (CeremonyFailed(0, "units", "does not open"), ABORTED, ["nobody"]),
+        (IdentityInUse(3, "round/1"), ABORTED, ["entry 3"]),
+        (RejectedByAggregator("fork", "x"), ABORTED, ["fork"]),
+        (RejectedByAggregator("identity-in-use", "since noon"), FAILED, ["since noon"]),
+        (OutOfTime(5, "contributions", (1, 5)), FAILED, ["H1, H5", "5 s"]),
+        (OutOfTime(5, "the opening", (0,)), FAILED, ["the aggregator"]),
+        (Interrupted(2), 130, ["SIGINT"]),
+        (Interrupted(15), 143, ["SIGTERM"]),
+        (BadApp("fit", "ValueError"), FAILED, ["fit"]),
+        (StatisticOverflow(3), FAILED, ["exponent 3"]),
+    ],
+)
+def test_a_sentence_names_who_and_what(error: Exception, exit_code: int, words: list[str]) -> None:
+    said = describe(error, context())
+    assert said.exit_code == exit_code
+    assert all(word in said.what for word in words), said.what
+
+
+def test_missing_and_unfitting_signatures_are_told_apart() -> None:
+    said = describe(UnsignedTerms(["H2"], ["H4"]), context())
+    assert "H2 is missing" in said.what
+    assert "H4 does not fit" in said.what
+    assert "terms sign federation.toml" in said.remedy
