@@ -44,6 +44,11 @@ class Consortium:
         return self.folder / "aggregator"
 
     @property
+    def board(self) -> Path:
+        """The aggregator's folder of this federation."""
+        return self.data / self.terms.federation.hex()[:16]
+
+    @property
     def logs(self) -> Path:
         """What the processes said."""
         return self.folder / "logs"
@@ -136,14 +141,17 @@ def train(consortium: Consortium) -> None:
             killed = running.pop(KILLED)
             killed.kill()
             killed.wait()
-            print(f"{NAMES[KILLED - 1]} was killed while it trained for round {KILLED_ROUND}")
+            print(
+                f"{NAMES[KILLED - 1]} was killed while it trained for round {KILLED_ROUND}",
+                flush=True,
+            )
             wait_for(
                 f"the end of round {KILLED_ROUND}",
                 lambda: _has_model(consortium, KILLED_ROUND), others, 60,
             )  # fmt: skip
             hospital = consortium.hospitals[KILLED - 1]
             running[KILLED] = _start_training(consortium, hospital)
-            print(f"{hospital.name} is back")
+            print(f"{hospital.name} is back", flush=True)
             finish([*running.values()], "the end of training", 90)
         finally:
             for process in running.values():

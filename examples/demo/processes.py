@@ -71,7 +71,7 @@ class Hospital:
 
     def events(self, federation: bytes) -> list[dict[str, Any]]:
         """What this hospital's training has reported so far."""
-        path = self.folder(federation) / "rounds.jsonl"
+        path = self.folder(federation) / "models" / "rounds.jsonl"
         if not path.exists():
             return []
         lines = path.read_text().split("\n")[:-1]  # the last line may be half-written

@@ -107,7 +107,7 @@ def _shares_of_two(consortium: Consortium) -> str:
     terms, shares = consortium.terms, []
     for hospital in consortium.hospitals[:2]:
         folder = hospital.folder(terms.federation)
-        vault = Vault(folder, terms.federation, hospital.number)
+        vault = Vault(folder / "vault", terms.federation, hospital.number)
         record = vault.key_share(vault.epochs()[-1], Passphrase(hospital.passphrase))
         epoch, secret = read_secret(record.payload, terms, hospital.number)
         shares.append(secret.key_share())

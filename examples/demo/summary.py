@@ -13,7 +13,7 @@ from rich.table import Table
 from aggregator.store import BoardStore
 from examples import breast_cancer
 from examples.demo import clear
-from examples.demo.consortium import QUORUM, ROUNDS, Consortium
+from examples.demo.consortium import NAMES, QUORUM, ROUNDS, Consortium
 from examples.demo.patients import pool
 from participant.model import Layout, read_model
 from participant.training_task import app_seed
@@ -21,11 +21,12 @@ from protocol.board import Board, decode_entry
 from protocol.messages import Closing, Opening
 
 Row = dict[str, Any]
+PHASES = ("train", "encrypt", "open", "decrypt")
 
 
 def read_board(consortium: Consortium) -> Board:
     """The aggregator's board, every entry verified again."""
-    board, store = Board(consortium.terms), BoardStore(consortium.data)
+    board, store = Board(consortium.terms), BoardStore(consortium.board)
     for data in store.entries():
         board.append(decode_entry(data))
     store.close()
@@ -112,12 +113,8 @@ def _seconds(consortium: Consortium, board: Board, number: int) -> dict[str, flo
                     if phase in event:
                         facts[phase].append(float(event[phase]))
     # A hospital that was away reads a finished round at once: its time is not the round's.
-    return {
-        "train": round(max(facts["train"]), 3),
-        "encrypt": round(max(facts["encrypt"]), 3),
-        "open": round((times[Closing] - times[Opening]) / 1000, 3),
-        "decrypt": round(max(facts["decrypt"]), 3),
-    }
+    facts["open"].append((times[Closing] - times[Opening]) / 1000)
+    return {phase: round(max(facts[phase]), 3) for phase in PHASES}
 
 
 def _traffic(consortium: Consortium, number: int) -> dict[str, int]:
@@ -136,18 +133,22 @@ def _traffic(consortium: Consortium, number: int) -> dict[str, int]:
 
 def show(summary: Row, console: Console) -> None:
     """The tables at the end of the demo."""
-    rounds = Table(title="Rounds", title_justify="left")
-    for column in ("round", "contributors", "train s", "encrypt s", "open s", "decrypt s",
-                   "kB up", "kB down", "accuracy"):  # fmt: skip
-        rounds.add_column(column, justify="left" if column == "contributors" else "right")
+    rounds = Table(title="Rounds", title_justify="left", caption=(
+        "open: from opening to closing; decrypt: from closing to the model; kB of all hospitals"
+    ), caption_justify="left")  # fmt: skip
+    columns = ("round", "in the sum", *PHASES, "kB up", "kB down", "accuracy")
+    for column in columns:
+        rounds.add_column(column, justify="left" if column == "in the sum" else "right")
     for row in summary["rounds"]:
-        seconds = row["seconds"]
+        missing = [name for name in NAMES if name not in row["contributors"]]
         rounds.add_row(
-            str(row["round"]), ", ".join(row["contributors"]),
-            *(f"{seconds[phase]:.2f}" for phase in ("train", "encrypt", "open", "decrypt")),
-            f"{row['bytes_up'] / 1000:.0f}", f"{row['bytes_down'] / 1000:.0f}",
+            str(row["round"]),
+            f"without {', '.join(missing)}" if missing else f"all {len(NAMES)}",
+            *(f"{row['seconds'][phase]:.2f} s" for phase in PHASES),
+            f"{row['bytes_up'] / 1000:.0f}",
+            f"{row['bytes_down'] / 1000:.0f}",
             f"{row['accuracy']:.1%}",
-        )  # fmt: skip
+        )
     console.print(rounds)
     accuracy = summary["accuracy"]
     table = Table(title="Accuracy on patients that nobody trained on", title_justify="left")
