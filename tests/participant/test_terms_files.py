@@ -1,0 +1,162 @@
+"""``federation.toml`` as a file that members sign one after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from participant.errors import AlreadySigned, BadCard, FileExists, MissingFile, NotAMember
+from participant.identity import Identity
+from participant.terms_files import (
+    read_aggregator_card,
+    read_signed_terms,
+    read_terms,
+    sign_file,
+    write_terms,
+)
+from protocol.errors import BadTerms, UnsignedTerms
+from protocol.terms import encode_binary
+from tests.toy import Federation, toy_federation
+
+HOME = Path("home")
+
+
+@pytest.fixture
+def federation() -> Federation:
+    return toy_federation(3, 2)
+
+
+@pytest.fixture
+def path(tmp_path: Path, federation: Federation) -> Path:
+    path = tmp_path / "federation.toml"
+    write_terms(path, federation.terms)
+    return path
+
+
+def identity(federation: Federation, index: int) -> Identity:
+    return Identity(f"H{index}", federation.keys[index])
+
+
+def test_terms_signed_by_all_read_as_signed(path: Path, federation: Federation) -> None:
+    for index in federation.members:
+        with pytest.raises(UnsignedTerms):
+            read_signed_terms(path)
+        sign_file(read_terms(path), identity(federation, index), HOME)
+    assert read_signed_terms(path).terms == federation.terms
+
+
+def test_signing_leaves_the_text_before_as_it_is(path: Path, federation: Federation) -> None:
+    text = path.read_text().rstrip("\n") + "\n\n# checked by Dr. Ĥ, no newline at the end"
+    path.write_text(text)
+    path.chmod(0o640)
+    block = sign_file(read_terms(path), identity(federation, 1), HOME)
+    assert path.read_text() == text + "\n" + block
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_block_can_be_pasted_by_another(path: Path, federation: Federation) -> None:
+    original = path.read_text()
+    blocks = []
+    for index in federation.members:
+        path.write_text(original)
+        blocks.append(sign_file(read_terms(path), identity(federation, index), HOME))
+    path.write_text(original + "".join(blocks))
+    assert read_signed_terms(path).unsigned() is None
+
+
+def test_who_has_signed_does_not_sign_again(path: Path, federation: Federation) -> None:
+    sign_file(read_terms(path), identity(federation, 2), HOME)
+    text = path.read_text()
+    with pytest.raises(AlreadySigned) as caught:
+        sign_file(read_terms(path), identity(federation, 2), HOME)
+    assert caught.value.name == "H2"
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("name", ["H1", "Somebody"])
+def test_an_unknown_key_does_not_sign(path: Path, name: str) -> None:
+    with pytest.raises(NotAMember):
+        sign_file(read_terms(path), Identity(name, Ed25519PrivateKey.generate()), HOME)
+
+
+def test_terms_altered_after_signing_name_whose_signature_does_not_fit(
+    path: Path, federation: Federation
+) -> None:
+    for index in (1, 3):
+        sign_file(read_terms(path), identity(federation, index), HOME)
+    path.write_text(path.read_text().replace("quorum = 2", "quorum = 3"))
+    with pytest.raises(UnsignedTerms) as caught:
+        read_signed_terms(path)
+    assert (caught.value.missing, caught.value.wrong) == (["H2"], ["H1", "H3"])
+    with pytest.raises(UnsignedTerms) as caught:
+        sign_file(read_terms(path), identity(federation, 1), HOME)
+    assert caught.value.wrong == ["H1"]
+
+
+def test_a_file_that_changed_between_the_look_and_the_signature_is_not_signed(
+    path: Path, federation: Federation
+) -> None:
+    seen = read_terms(path)
+    path.write_text(path.read_text().replace("quorum = 2", "quorum = 3"))
+    with pytest.raises(BadTerms, match="changed meanwhile"):
+        sign_file(seen, identity(federation, 1), HOME)
+    assert "[[signatures]]" not in path.read_text()
+
+
+def test_terms_are_never_written_over(path: Path, federation: Federation) -> None:
+    with pytest.raises(FileExists):
+        write_terms(path, federation.terms)
+
+
+def test_text_that_is_not_utf8_is_refused(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(BadTerms, match="UTF-8"):
+        read_terms(path)
+
+
+CARD = {"url": "wss://a:1", "key": encode_binary(b"k" * 32), "certificate_pin": "p" * 42 + "o"}
+
+
+def write_card(folder: Path, fields: dict[str, str]) -> Path:
+    path = folder / "aggregator.toml"
+    path.write_text("".join(f'{k} = "{v}"\n' for k, v in fields.items()))
+    return path
+
+
+def test_an_aggregators_card_reads(tmp_path: Path) -> None:
+    fields = CARD | {"certificate_pin": encode_binary(b"p" * 32)}
+    address = read_aggregator_card(write_card(tmp_path, fields))
+    assert (address.url, address.key, address.certificate_pin) == (
+        "wss://a:1",
+        b"k" * 32,
+        b"p" * 32,
+    )
+
+
+@pytest.mark.parametrize("field", ["url", "key", "certificate_pin"])
+def test_a_card_without_a_field_names_it(tmp_path: Path, field: str) -> None:
+    fields = {k: v for k, v in CARD.items() if k != field}
+    with pytest.raises(BadCard) as caught:
+        read_aggregator_card(write_card(tmp_path, fields))
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("text", ["", "?", "short", encode_binary(b"k" * 31), "p" * 43])
+def test_a_card_whose_pin_is_not_32_bytes_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BadCard) as caught:
+        read_aggregator_card(write_card(tmp_path, CARD | {"certificate_pin": text}))
+    assert caught.value.field == "certificate_pin"
+
+
+def test_a_card_with_more_in_it_is_refused(tmp_path: Path) -> None:
+    fields = CARD | {"certificate_pin": encode_binary(b"p" * 32), "port": "1"}
+    with pytest.raises(BadCard) as caught:
+        read_aggregator_card(write_card(tmp_path, fields))
+    assert caught.value.field == "port"
+
+
+def test_no_card_is_told_as_missing(tmp_path: Path) -> None:
+    with pytest.raises(MissingFile):
+        read_aggregator_card(tmp_path / "aggregator.toml")
