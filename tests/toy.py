@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keyshare.threshold_key import JointKey, KeyShare
-from protocol.board import Board, Post, Posted, SignedPost, sign_post
+from protocol.board import Board, Entry, Post, Posted, SignedPost, sign_post
 from protocol.ceremony import Ceremony
 from protocol.draft import Draft
 from protocol.encoding import encode
@@ -76,6 +76,7 @@ class Table:
         self.federation = federation
         self.board = Board(federation.terms)
         self.blobs: dict[bytes, bytes] = {}
+        self.entries: list[Entry] = []
 
     def sign(self, session: str, sender: int, body: Body, **changes: Any) -> SignedPost:
         """A sender's next post, signed; ``changes`` falsifies fields of it before signing."""
@@ -99,7 +100,10 @@ class Table:
 
     def put(self, signed: SignedPost) -> Posted:
         """Put a signed post on the board."""
-        return self.board.append(self.board.extend(signed, 0))
+        entry = self.board.extend(signed, 0)
+        posted = self.board.append(entry)
+        self.entries.append(entry)
+        return posted
 
     def payloads(self, posted: Posted, reader: int) -> dict[int, bytes]:
         """What a reader gets with an entry: payloads for all, and those sealed to it."""

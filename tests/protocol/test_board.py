@@ -1,0 +1,289 @@
+"""The board: what may come next, and what a fork looks like."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from protocol.board import MAX_ENTRY_BYTES, Board, Entry, Post, SignedPost, decode_entry, sign_post
+from protocol.encoding import encode
+from protocol.errors import BadEntry, Fork, Malformed, ProtocolError
+from protocol.messages import (
+    Attachment,
+    Closing,
+    Contribution,
+    Join,
+    Opening,
+    Request,
+    SetLock,
+    Statement,
+    attach,
+)
+from tests.toy import Table, replace_terms, toy_federation
+
+TOY = toy_federation()
+REQUEST = Request(3)
+STATISTIC = "statistic/age"
+
+
+def table() -> Table:
+    """A table with three posts on its board, by members 1 and 2."""
+    found = Table(TOY)
+    found.put(found.sign(STATISTIC, 1, REQUEST))
+    found.put(found.sign(STATISTIC, 2, REQUEST))
+    found.put(found.sign("ceremony/1", 1, Join(b"key")))
+    return found
+
+
+def refusal(board: Board, signed: SignedPost) -> BadEntry:
+    """The error for a post that may not come next; the board stays as it is."""
+    before = board.head
+    with pytest.raises(BadEntry) as raised:
+        board.extend(signed, 0)
+    entry = Entry(before.position + 1, before.hash, 0, signed)
+    with pytest.raises(BadEntry):
+        board.append(entry)
+    assert board.head == before
+    assert raised.value.position == before.position + 1
+    return raised.value
+
+
+def test_posts_are_chained_and_counted_by_session_and_sender():
+    board = table().board
+    assert [posted.position for posted in board.entries] == [1, 2, 3]
+    assert board.head == (3, board.entries[-1].hash)
+    assert [board.hash_at(k) for k in range(1, 4)] == [p.hash for p in board.entries]
+    assert board.hash_at(4) is None
+    assert board.hash_at(-1) is None
+    assert (board.count(STATISTIC, 1), board.count("ceremony/1", 1)) == (1, 1)
+    assert (board.count("ceremony/1", 2), board.count("round/1", 1)) == (0, 0)
+    assert [p.post.sender for p in board.session(STATISTIC)] == [1, 2]
+
+
+def test_equal_entries_give_equal_heads_and_any_other_entry_another():
+    genesis = Board(TOY.terms).head.hash
+    one, two = (
+        Table(TOY).sign(STATISTIC, i, REQUEST, seen_position=0, seen=genesis) for i in (1, 2)
+    )
+    assert head_of([one, two], 5) == head_of([one, two], 5)
+    assert len({head_of([one, two], 5), head_of([two, one], 5), head_of([one, two], 6)}) == 3
+
+
+def head_of(posts: list[SignedPost], time_ms: int) -> bytes:
+    board = Board(TOY.terms)
+    for signed in posts:
+        board.append(board.extend(signed, time_ms))
+    return board.head.hash
+
+
+@pytest.mark.parametrize("sequence", [0, 2, 7])
+def test_a_post_out_of_its_senders_sequence_is_refused(sequence):
+    found = table()
+    error = refusal(found.board, found.sign(STATISTIC, 1, REQUEST, sequence=sequence))
+    assert error.sender == 1
+    assert "number" in error.reason
+
+
+def test_the_same_post_twice_is_refused():
+    found = table()
+    signed = found.sign(STATISTIC, 3, REQUEST)
+    found.put(signed)
+    assert refusal(found.board, signed).sender == 3
+
+
+def test_a_post_signed_for_another_session_does_not_fit_there():
+    """The session is signed: its bytes can't be moved, and a copy needs a new signature."""
+    found = table()
+    signed = found.sign("statistic/weight", 3, REQUEST)
+    moved = msgspec.structs.replace(
+        signed, post=signed.post.replace(b"statistic/weight", b"statistic/height")
+    )
+    assert moved.post != signed.post
+    assert "signature" in refusal(found.board, moved).reason
+
+
+def test_a_post_of_another_federation_is_refused():
+    other = Table(toy_federation(name="Other"))
+    signed = other.sign(STATISTIC, 1, REQUEST)
+    assert "federation" in refusal(Board(TOY.terms), signed).reason
+    forged = table()
+    stolen = forged.sign(STATISTIC, 3, REQUEST, federation=other.federation.terms.federation)
+    assert "federation" in refusal(forged.board, stolen).reason
+
+
+def test_a_post_signed_by_another_key_is_refused():
+    found = table()
+    for signer in (0, 1, 2, 4):
+        post = Post(
+            TOY.terms.federation,
+            STATISTIC,
+            3,
+            0,
+            found.board.head.position,
+            found.board.head.hash,
+            REQUEST,
+        )
+        error = refusal(found.board, sign_post(post, TOY.keys[signer]))
+        assert (error.sender, error.reason) == (3, "its signature does not fit")
+
+
+def test_a_sender_outside_the_roster_is_refused():
+    larger = Table(toy_federation(6, 4))
+    small = Board(TOY.terms)
+    signed = larger.sign(
+        STATISTIC, 6, REQUEST, federation=TOY.terms.federation, seen=small.head.hash
+    )
+    error = refusal(small, signed)
+    assert (error.sender, error.reason) == (6, "its sender is not a member")
+
+
+OPENING = Opening("statistic", bytes(32), bytes(32), 3)
+CLOSING = Closing((), attach(b"sum"))
+
+
+@pytest.mark.parametrize(
+    ("session", "sender", "body"),
+    [
+        (STATISTIC, 1, OPENING),
+        (STATISTIC, 1, CLOSING),
+        (STATISTIC, 0, REQUEST),
+        (STATISTIC, 0, SetLock(bytes(32))),
+        ("ceremony/1", 0, Join(b"key")),
+        ("ceremony/1", 0, OPENING),
+        ("ceremony/1", 1, REQUEST),
+        ("round/1", 1, REQUEST),
+        ("round/1", 1, Join(b"key")),
+        ("round/1", 0, Statement(bytes(32), 3)),
+    ],
+)
+def test_nobody_says_what_is_not_his_to_say_there(session, sender, body):
+    found = table()
+    error = refusal(found.board, found.sign(session, sender, body))
+    assert error.sender == sender
+    assert "may not say" in error.reason
+
+
+def test_the_aggregator_opens_and_closes():
+    found = table()
+    found.put(found.sign(STATISTIC, 0, OPENING))
+    found.put(found.sign(STATISTIC, 0, CLOSING))
+    assert found.board.count(STATISTIC, 0) == 2
+
+
+def test_a_sender_who_saw_another_entry_is_a_fork():
+    found = table()
+    for position, seen in ((3, bytes(32)), (2, found.board.head.hash), (0, found.board.head.hash)):
+        signed = found.sign(STATISTIC, 3, REQUEST, seen_position=position, seen=seen)
+        with pytest.raises(Fork) as raised:
+            found.board.extend(signed, 0)
+        assert raised.value.position == position
+        assert "sender 3" in raised.value.reason
+
+
+def test_a_sender_who_saw_entries_that_are_not_here_is_a_fork():
+    found = table()
+    signed = found.sign(STATISTIC, 3, REQUEST, seen_position=4, seen=bytes(32))
+    with pytest.raises(Fork):
+        found.board.extend(signed, 0)
+
+
+def test_two_boards_that_differ_part_at_the_first_post_that_crosses():
+    one, other = table(), Table(TOY)
+    other.put(other.sign(STATISTIC, 1, REQUEST))
+    other.put(other.sign(STATISTIC, 3, REQUEST))
+    crossing = one.sign(STATISTIC, 4, REQUEST, seen_position=2, seen=one.board.hash_at(2))
+    one.put(crossing)
+    with pytest.raises(Fork):
+        other.board.extend(crossing, 0)
+
+
+def test_a_sender_may_lag_behind_but_not_go_back():
+    found = table()
+    board = found.board
+    lagging = found.sign(STATISTIC, 3, REQUEST, seen_position=1, seen=board.hash_at(1))
+    found.put(lagging)
+    back = found.sign("statistic/weight", 3, REQUEST, seen_position=0, seen=board.hash_at(0))
+    assert "saw less" in refusal(board, back).reason
+
+
+def test_an_entry_at_another_position_or_after_another_entry_is_a_fork():
+    found = table()
+    entry = found.board.extend(found.sign(STATISTIC, 3, REQUEST), 0)
+    for changes in (
+        {"position": 3},
+        {"position": 5},
+        {"previous": found.board.hash_at(2)},
+        {"previous": bytes(32)},
+    ):
+        before = found.board.head
+        with pytest.raises(Fork):
+            found.board.append(msgspec.structs.replace(entry, **changes))
+        assert found.board.head == before
+    found.board.append(entry)
+
+
+def test_a_flipped_bit_anywhere_in_an_entry_is_refused():
+    found = table()
+    data = encode(found.board.extend(found.sign(STATISTIC, 3, SetLock(b"s" * 32)), 7))
+    head, time_flips = found.board.head, 0
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        board = Board(TOY.terms)
+        for entry in found.entries:
+            board.append(entry)
+        try:
+            board.append(decode_entry(bytes(damaged)))
+        except ProtocolError:
+            assert board.head == head
+        else:
+            # Only the aggregator's clock is not signed; the chain still tells the boards apart.
+            time_flips += 1
+            assert board.head.hash != decode_entry(data).hash
+    assert time_flips <= 7
+
+
+def test_an_entry_longer_than_any_is_not_decoded():
+    with pytest.raises(Malformed):
+        decode_entry(bytes(MAX_ENTRY_BYTES + 1))
+
+
+def test_a_post_that_does_not_decode_names_nobody():
+    found = table()
+    error = refusal(found.board, SignedPost(b"\x90", bytes(64)))
+    assert error.sender == 0
+
+
+PAYLOAD = b"payload"
+FITTING = attach(PAYLOAD)
+LARGE = attach(bytes(5_000))
+
+
+@pytest.mark.parametrize(
+    "attachment",
+    [
+        msgspec.structs.replace(FITTING, size=8),
+        msgspec.structs.replace(FITTING, size=6),
+        msgspec.structs.replace(FITTING, data=b"payloaf"),
+        msgspec.structs.replace(FITTING, digest=bytes(32)),
+        msgspec.structs.replace(FITTING, to=6),
+        msgspec.structs.replace(LARGE, data=b"x"),
+        msgspec.structs.replace(LARGE, size=4_096),
+    ],
+)
+def test_an_attachment_that_is_not_what_it_says_is_refused(attachment: Attachment):
+    found = table()
+    error = refusal(found.board, found.sign("round/1", 3, Contribution(bytes(32), attachment)))
+    assert error.sender == 3
+    assert "attachment" in error.reason
+
+
+@pytest.mark.parametrize("attachment", [FITTING, LARGE, attach(b"", 5)])
+def test_an_attachment_that_fits_is_accepted(attachment: Attachment):
+    found = table()
+    found.put(found.sign("round/1", 3, Contribution(bytes(32), attachment)))
+
+
+def test_a_board_of_other_terms_begins_elsewhere():
+    other = replace_terms(TOY.terms, quorum=4)
+    assert Board(TOY.terms).head.hash != Board(other).head.hash

@@ -1,0 +1,365 @@
+"""Every message: round trips, and the refusal of everything that is not its one spelling."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protocol import messages as m
+from protocol import wire
+from protocol.board import Entry, Post, SignedPost
+from protocol.encoding import decode, digest, encode
+from protocol.epoch import Epoch, EpochSecret
+from protocol.errors import Malformed
+from protocol.messages import attach, attachments_of, belongs, blob_name
+from protocol.sealing import SealContext
+
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "encoding.json").read_text())
+LIMIT = 1 << 20
+
+counts = st.integers(0, (1 << 48) - 1)
+indices = st.integers(0, 16)
+digests = st.binary(min_size=32, max_size=32)
+texts = st.text(max_size=20)
+names = st.from_regex(r"\A(ceremony|round)/(0|[1-9][0-9]{0,8})\Z") | st.from_regex(
+    r"\Astatistic/[a-z][a-z0-9._-]{0,20}\Z"
+)
+attachments = st.builds(
+    m.Attachment, indices, st.integers(0, m.MAX_BLOB_BYTES), digests, st.binary(max_size=50)
+)
+lists = st.lists(attachments, max_size=3).map(tuple)
+contributors = st.builds(m.Contributor, indices, digests)
+signatures = st.binary(min_size=64, max_size=64)
+BODIES: dict[type, st.SearchStrategy[Any]] = {
+    m.Join: st.builds(m.Join, st.binary(max_size=60)),
+    m.Step: st.builds(m.Step, texts, counts, counts, lists),
+    m.Certificate: st.builds(m.Certificate, digests, st.binary(max_size=60)),
+    m.Abort: st.builds(m.Abort, indices, texts, texts),
+    m.Request: st.builds(m.Request, st.integers(1, 100_000)),
+    m.Opening: st.builds(
+        m.Opening,
+        st.sampled_from(["training", "statistic"]),
+        digests,
+        digests,
+        st.integers(1, 10_000_000),
+    ),
+    m.Contribution: st.builds(m.Contribution, digests, attachments),
+    m.Closing: st.builds(m.Closing, st.lists(contributors, max_size=5).map(tuple), attachments),
+    m.SetLock: st.builds(m.SetLock, digests),
+    m.Partial: st.builds(m.Partial, digests, lists),
+    m.Refusal: st.builds(m.Refusal, texts, indices, texts),
+    m.Statement: st.builds(m.Statement, digests, counts),
+}
+bodies = st.one_of(*BODIES.values())
+posts = st.builds(Post, digests, names, indices, counts, counts, digests, bodies)
+signed_posts = st.builds(SignedPost, st.binary(max_size=80), signatures)
+purposes = st.sampled_from(["member", "status"])
+numbers = st.binary(max_size=40)
+REST: dict[Any, st.SearchStrategy[Any]] = {
+    m.Attachment: attachments,
+    m.Contributor: contributors,
+    m.Ciphertexts: st.builds(
+        m.Ciphertexts, st.lists(st.integers(-512, 512)).map(tuple), st.binary(max_size=80)
+    ),
+    Post: posts,
+    SignedPost: signed_posts,
+    Entry: st.builds(Entry, counts, digests, counts, signed_posts),
+    Epoch: st.builds(
+        Epoch,
+        digests,
+        counts,
+        st.integers(2, 16),
+        numbers,
+        numbers,
+        numbers,
+        st.lists(numbers, max_size=3).map(tuple),
+        st.lists(numbers, max_size=3).map(tuple),
+    ),
+    EpochSecret: st.builds(EpochSecret, numbers, indices, st.booleans(), numbers, digests),
+    SealContext: st.builds(SealContext, digests, names, texts, indices, indices),
+}
+FRAMES: dict[type, st.SearchStrategy[Any]] = {
+    wire.Challenge: st.builds(wire.Challenge, digests, digests),
+    wire.Hello: st.builds(
+        wire.Hello, indices, st.binary(min_size=16, max_size=16), purposes, signatures
+    ),
+    wire.Welcome: st.builds(wire.Welcome, counts, digests),
+    wire.Rejected: st.builds(wire.Rejected, st.sampled_from(["busy", "fork", "bad-post"]), texts),
+    wire.Subscribe: st.builds(wire.Subscribe, counts),
+    wire.Entries: st.builds(
+        wire.Entries, st.lists(st.binary(max_size=40), max_size=3).map(tuple), counts
+    ),
+    wire.Submit: st.builds(wire.Submit, signed_posts),
+    wire.Accepted: st.builds(wire.Accepted, digests, counts),
+    wire.BlobOffer: st.builds(wire.BlobOffer, digests, st.integers(0, 1 << 20)),
+    wire.BlobHave: st.builds(
+        wire.BlobHave, digests, st.integers(0, 1 << 20), st.integers(0, 1 << 20)
+    ),
+    wire.BlobChunk: st.builds(
+        wire.BlobChunk,
+        digests,
+        st.integers(0, 1 << 20),
+        st.integers(0, 1 << 20),
+        st.binary(max_size=60),
+    ),
+    wire.BlobRequest: st.builds(wire.BlobRequest, digests, st.integers(0, 1 << 20)),
+    wire.StatusRequest: st.builds(wire.StatusRequest),
+    wire.StatusReport: st.builds(wire.StatusReport, st.binary(max_size=60)),
+}
+ALL = [(m.Body, s) for s in BODIES.values()] + list(REST.items())
+ALL += list(FRAMES.items())
+
+
+def refused(data: bytes, kind: Any, limit: int = LIMIT) -> bool:
+    try:
+        decode(data, kind, "message", limit)
+    except Malformed as error:
+        return error.what == "message"
+    return False
+
+
+def test_every_body_and_every_frame_is_covered_here():
+    assert set(BODIES) == set(get_args(m.Body))
+    assert set(FRAMES) == set(get_args(wire.FromMember)) | set(get_args(wire.FromAggregator))
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+@pytest.mark.parametrize(("kind", "strategy"), ALL)
+def test_messages_come_back_equal_from_their_bytes(kind, strategy, data):
+    message = data.draw(strategy)
+    encoded = encode(message)
+    found = decode(encoded, kind, "message", LIMIT)
+    assert found == message
+    assert type(found) is type(message)
+    assert encode(found) == encoded
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+@pytest.mark.parametrize(("kind", "strategy"), ALL)
+def test_every_truncation_and_every_trailing_byte_is_refused(kind, strategy, data):
+    encoded = encode(data.draw(strategy))
+    cut = data.draw(st.integers(0, len(encoded) - 1))
+    assert refused(encoded[:cut], kind)
+    assert refused(encoded + data.draw(st.binary(min_size=1, max_size=3)), kind)
+
+
+@settings(max_examples=300)
+@given(data=st.binary(max_size=200))
+def test_garbage_is_refused_or_is_a_message_in_its_one_spelling(data):
+    for kind in (m.Body, Post, Entry, wire.FromMember, wire.FromAggregator):
+        if not refused(data, kind):
+            assert encode(decode(data, kind, "message", LIMIT)) == data
+
+
+@pytest.mark.parametrize("wrap", [lambda c: [*c, 0], lambda c: c[:-1], lambda c: [*c, None]])
+def test_a_field_too_many_or_too_few_is_refused(wrap):
+    for message in (m.Request(5), m.SetLock(bytes(32)), m.Statement(bytes(32), 7)):
+        content = msgspec.msgpack.decode(encode(message))
+        assert refused(encode(wrap(content)), m.Body)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ["no-such-tag", 5],
+        ["", 5],
+        [5],
+        [],
+        None,
+        {"type": "request", "length": 5},
+        ["Request", 5],
+        ["request", "5"],
+        ["request", 5.0],
+        ["request", True],
+        ["request", None],
+        ["request", 0],
+        ["request", -1],
+        ["request", 100_001],
+        ["lock", "x" * 32],
+        ["lock", b"x" * 31],
+        ["lock", b"x" * 33],
+        ["statement", b"x" * 32, 1 << 48],
+        ["abort", 17, "step", "reason"],
+        ["abort", -1, "step", "reason"],
+        ["abort", 0, "s" * 33, "reason"],
+        ["abort", 0, "step", "r" * 501],
+        ["opening", "lottery", b"x" * 32, b"x" * 32, 1],
+        ["opening", "training", b"x" * 32, b"x" * 32, 10_000_001],
+        ["join", b"x" * 2_049],
+        ["certificate", b"x" * 32, b"x" * ((128 << 10) + 1)],
+        ["step", "units", 0, 0, [[0, 1, b"x" * 32, b"x"]] * 17],
+        ["step", "units", 0, 0, [[0, 4_097, b"x" * 32, b"x" * 4_097]]],
+        ["step", "units", 0, 0, [[0, (64 << 20) + 1, b"x" * 32, b""]]],
+        ["step", "units", 0, 0, [[17, 1, b"x" * 32, b"x"]]],
+        ["closing", [[1, b"x" * 32]] * 17, [0, 1, b"x" * 32, b"x"]],
+    ],
+)
+def test_unknown_tags_wrong_types_and_values_out_of_range_are_refused(content):
+    assert refused(encode(content), m.Body)
+
+
+def test_the_cases_above_fail_for_their_fault_alone():
+    for content in (
+        ["request", 100_000],
+        ["lock", b"x" * 32],
+        ["abort", 16, "s" * 32, "r" * 500],
+        ["step", "units", 0, 0, [[0, 1, b"x" * 32, b"x"]] * 16],
+        ["closing", [[1, b"x" * 32]] * 16, [0, 1, b"x" * 32, b"x"]],
+    ):
+        assert not refused(encode(content), m.Body)
+
+
+def spellings_of(message: Any) -> list[bytes]:
+    """The same message in msgpack that is longer than it has to be."""
+    data = encode(message)
+    tag = message.__struct_config__.tag.encode()
+    head = len(tag) + 2
+    assert data[:head] == bytes([0x90 | data[0] & 15, 0xA0 | len(tag)]) + tag
+    rest = data[head:]
+    return [
+        b"\xdc\x00" + bytes([data[0] & 15]) + data[1:],  # array16
+        data[:1] + b"\xd9" + bytes([len(tag)]) + tag + rest,  # str8
+        data[:1] + b"\xda\x00" + bytes([len(tag)]) + tag + rest,  # str16
+        data[:1] + b"\xc4" + bytes([len(tag)]) + tag + rest,  # bin8
+    ]
+
+
+def test_longer_spellings_of_the_same_message_are_refused():
+    for message in (m.Request(5), m.SetLock(bytes(32)), m.Abort(0, "moduli", "why")):
+        assert not refused(encode(message), m.Body)
+        for data in spellings_of(message):
+            assert refused(data, m.Body)
+    assert refused(b"\x92\xa7request\xcc\x05", m.Body)  # 5 as uint8
+    assert refused(b"\x92\xa7request\xd0\x05", m.Body)  # 5 as int8
+    assert refused(b"\x92\xa4lock\xc5\x00\x20" + bytes(32), m.Body)  # bin16
+
+
+def test_a_map_in_place_of_the_array_is_refused():
+    class Named(msgspec.Struct, tag="request"):
+        length: int
+
+    assert refused(msgspec.msgpack.encode(Named(5)), m.Body)
+
+
+def test_deep_nesting_is_refused():
+    assert refused(b"\x91" * 100_000, m.Body)
+    assert refused(b"\x91" * 100_000 + b"\x00", Post)
+
+
+def test_a_message_over_the_limit_is_refused_before_it_is_read():
+    data = encode(m.Request(5))
+    assert not refused(data, m.Body, len(data))
+    assert refused(data, m.Body, len(data) - 1)
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        "",
+        "ceremony",
+        "ceremony/",
+        "ceremony/01",
+        "ceremony/-1",
+        "ceremony/1\n",
+        "round/1/2",
+        "round/1000000000",
+        "round/x",
+        "statistic/",
+        "statistic/1",
+        "statistic/A",
+        "statistic/a b",
+        "statistic/" + "a" * 65,
+        "statistic/a\n",
+        "lottery/1",
+        " round/1",
+        "round/\u0661",  # a digit, but not one of ours
+    ],
+)
+def test_a_session_of_another_form_is_refused(session):
+    post = Post(bytes(32), session, 1, 0, 0, bytes(32), m.Request(5))
+    assert refused(encode(post), Post)
+
+
+@pytest.mark.parametrize("session", ["ceremony/1", "round/0", "statistic/age-65.plus_x"])
+def test_a_session_of_the_right_form_is_accepted(session):
+    assert not refused(encode(Post(bytes(32), session, 1, 0, 0, bytes(32), m.Request(5))), Post)
+
+
+@pytest.mark.parametrize("vector", VECTORS["messages"])
+def test_bytes_are_those_of_the_vectors(vector):
+    message = decode(bytes.fromhex(vector["bytes"]), m.Body, "vector", LIMIT)
+    assert type(message).__name__ == vector["type"]
+    assert message.__struct_config__.tag == vector["content"][0]
+    spelled = [v.hex() if isinstance(v, bytes) else v for v in msgspec.structs.astuple(message)]
+    assert spelled == vector["content"][1:]
+    assert encode(message).hex() == vector["bytes"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["digests"])
+def test_digests_are_those_of_the_vectors(vector):
+    parts = [bytes.fromhex(part) for part in vector["parts"]]
+    assert digest(vector["domain"], *parts).hex() == vector["digest"]
+
+
+AGGREGATOR_SAYS, MEMBERS_SAY_IN_CEREMONIES = (
+    {m.Opening, m.Closing},
+    {
+        m.Join,
+        m.Step,
+        m.Certificate,
+        m.Abort,
+    },
+)
+
+
+@settings(max_examples=20)
+@given(data=st.data())
+@pytest.mark.parametrize("kind", list(BODIES))
+def test_who_may_say_what_where(kind, data):
+    body = data.draw(BODIES[kind])
+    places = set()
+    for session in ("ceremony/1", "round/1", "statistic/age"):
+        for sender in (0, 1, 5):
+            if belongs(session, sender, body):
+                places.add((session.partition("/")[0], "aggregator" if sender == 0 else "member"))
+    if kind in AGGREGATOR_SAYS:
+        assert places == {("round", "aggregator"), ("statistic", "aggregator")}
+    elif kind in MEMBERS_SAY_IN_CEREMONIES:
+        assert places == {("ceremony", "member")}
+    elif kind is m.Request:
+        assert places == {("statistic", "member")}
+    else:
+        assert places == {("round", "member"), ("statistic", "member")}
+
+
+@given(size=st.sampled_from([0, 1, m.MAX_INLINE_BYTES, m.MAX_INLINE_BYTES + 1, 9_000]))
+def test_a_payload_travels_inline_or_as_a_blob_of_its_name(size):
+    payload = bytes(size)
+    attachment = attach(payload, 3)
+    assert (attachment.to, attachment.size) == (3, size)
+    assert attachment.digest == blob_name(payload)
+    assert attachment.is_blob == (size > m.MAX_INLINE_BYTES)
+    assert attachment.data == (b"" if attachment.is_blob else payload)
+
+
+@settings(max_examples=60)
+@given(body=bodies)
+def test_no_attachment_is_overlooked(body):
+    def count(value: Any) -> int:
+        if isinstance(value, m.Attachment):
+            return 1
+        if isinstance(value, tuple):
+            return sum(map(count, value))
+        if isinstance(value, msgspec.Struct):
+            return sum(map(count, msgspec.structs.astuple(value)))
+        return 0
+
+    assert len(attachments_of(body)) == count(body)

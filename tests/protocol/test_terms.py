@@ -1,0 +1,343 @@
+"""The terms of a federation: their text, every rule they can break, and who has signed them."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+import tomli_w
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protocol.encoding import encode
+from protocol.errors import BadTerms, UnsignedTerms
+from protocol.signing import public_bytes
+from protocol.terms import (
+    AggregatorAddress,
+    Member,
+    RoundPolicy,
+    Terms,
+    check,
+    encode_binary,
+    parse,
+    render,
+    render_signature,
+    require_signed,
+    sign_terms,
+)
+from tests.toy import Federation, replace_terms, toy_federation
+
+TOY = toy_federation()
+TERMS = TOY.terms
+
+
+def document() -> dict[str, Any]:
+    return tomllib.loads(render(TERMS))
+
+
+def problem(text: str) -> str:
+    """The field that the file's error names."""
+    with pytest.raises(BadTerms) as raised:
+        parse(text)
+    return raised.value.field
+
+
+def problem_with(path: str, value: Any) -> str:
+    """The field named when one value of the file is replaced, or removed if None."""
+    changed = document()
+    *tables, key = path.split(".")
+    table: Any = changed
+    for name in tables:
+        table = table[int(name)] if name.isdigit() else table[name]
+    if value is None:
+        del table[key]
+    else:
+        table[key] = value
+    return problem(tomli_w.dumps(changed))
+
+
+def signatures(toy: Federation = TOY) -> dict[str, bytes]:
+    return {
+        member.name: sign_terms(toy.terms, toy.keys[i])
+        for i, member in enumerate(toy.terms.members, start=1)
+    }
+
+
+def signed_text(toy: Federation = TOY) -> str:
+    return render(toy.terms) + "".join(render_signature(*pair) for pair in signatures(toy).items())
+
+
+names = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=12)
+
+
+@settings(max_examples=40)
+@given(
+    name=names,
+    n=st.integers(3, 9),
+    quorum=st.integers(2, 9),
+    clip=st.floats(1e-6, 1e6),
+    bits=st.integers(8, 40),
+    count=st.integers(1, 10**6),
+)
+def test_terms_come_back_from_their_text(name, n, quorum, clip, bits, count):
+    toy = toy_federation(n, min(quorum, n), clip=clip, precision_bits=bits)
+    rounds = RoundPolicy(count, n, 30, 60)
+    terms = replace_terms(toy.terms, rounds=rounds)
+    found, signed = parse(render(terms))
+    assert (found, signed) == (terms, {})
+    assert found.federation == terms.federation
+
+
+def test_signed_terms_come_back_with_their_signatures():
+    terms, found = parse(signed_text())
+    assert terms == TERMS
+    assert found == signatures()
+    require_signed(terms, found)
+
+
+def test_every_field_changes_the_identity():
+    found = {TERMS.federation}
+    changes: list[dict[str, Any]] = [
+        {"name": "Other"},
+        {"quorum": 4},
+        {"key_bits": 512},
+        {"allow_minority_quorum": True},
+        {"clip": 9.0},
+        {"precision_bits": 25},
+        {"max_examples": 999},
+        {"members": TERMS.members[::-1]},
+        {"members": TERMS.members[:4]},
+        {"members": (Member("H9", TERMS.members[0].key), *TERMS.members[1:])},
+    ]
+    address = TERMS.aggregator
+    for url, key, pin in (
+        ("wss://other", address.key, address.certificate_pin),
+        (address.url, b"k" * 32, address.certificate_pin),
+        (address.url, address.key, b"q" * 32),
+    ):
+        changes.append({"aggregator": AggregatorAddress(url, key, pin)})
+    rounds = (5, 3, 10, 10)
+    for k in range(4):
+        changed = [value + (i == k) for i, value in enumerate(rounds)]
+        changes.append({"rounds": RoundPolicy(*changed)})
+    for change in changes:
+        found.add(replace_terms(TERMS, **change).federation)
+    assert len(found) == len(changes) + 1
+    assert {key for change in changes for key in change} == set(TERMS.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        ("federation.name", "", "federation.name"),
+        ("federation.name", " x", "federation.name"),
+        ("federation.name", "x\t", "federation.name"),
+        ("federation.name", "a\nb", "federation.name"),
+        ("federation.name", "x" * 65, "federation.name"),
+        ("federation.name", "e\u0301", "federation.name"),
+        ("federation.name", 5, "federation.name"),
+        ("federation.quorum", 1, "federation.quorum"),
+        ("federation.quorum", 0, "federation.quorum"),
+        ("federation.quorum", -3, "federation.quorum"),
+        ("federation.quorum", 6, "federation.quorum"),
+        ("federation.quorum", 2, "federation.quorum"),
+        ("federation.quorum", True, "federation.quorum"),
+        ("federation.quorum", "3", "federation.quorum"),
+        ("federation.quorum", 3.0, "federation.quorum"),
+        ("federation.quorum", 1 << 53, "federation.quorum"),
+        ("federation.key_bits", 254, "federation.key_bits"),
+        ("federation.key_bits", 257, "federation.key_bits"),
+        ("federation.key_bits", 4098, "federation.key_bits"),
+        ("federation.allow_minority_quorum", 1, "federation.allow_minority_quorum"),
+        ("federation.surprise", 1, "federation.surprise"),
+        ("aggregator.url", "ws://x", "aggregator.url"),
+        ("aggregator.url", "https://x", "aggregator.url"),
+        ("aggregator.key", "AAAA", "aggregator.key"),
+        ("aggregator.key", "!" * 43, "aggregator.key"),
+        ("aggregator.key", encode_binary(b"k" * 32) + "=", "aggregator.key"),
+        ("aggregator.key", encode_binary(b"k" * 32)[:-1] + "t", "aggregator.key"),
+        ("aggregator.certificate_pin", "", "aggregator.certificate_pin"),
+        ("aggregator.surprise", 1, "aggregator.surprise"),
+        ("rounds.count", 0, "rounds.count"),
+        ("rounds.seconds", 0, "rounds.seconds"),
+        ("rounds.statistic_seconds", -1, "rounds.statistic_seconds"),
+        ("rounds.min_contributors", 2, "rounds.min_contributors"),
+        ("rounds.min_contributors", 6, "rounds.min_contributors"),
+        ("rounds.surprise", 1, "rounds.surprise"),
+        ("quantisation.clip", 0, "quantisation.clip"),
+        ("quantisation.clip", -1.0, "quantisation.clip"),
+        ("quantisation.clip", float("nan"), "quantisation.clip"),
+        ("quantisation.clip", float("inf"), "quantisation.clip"),
+        ("quantisation.clip", True, "quantisation.clip"),
+        ("quantisation.bits", 7, "quantisation.bits"),
+        ("quantisation.bits", 41, "quantisation.bits"),
+        ("quantisation.max_examples", 0, "quantisation.max_examples"),
+        ("quantisation.surprise", 1, "quantisation.surprise"),
+        ("members.1.name", "H1", "members[2].name"),
+        ("members.1.name", "", "members[2].name"),
+        ("members.1.key", encode_binary(TERMS.members[0].key), "members[2].key"),
+        ("members.1.key", encode_binary(TERMS.aggregator.key), "members[2].key"),
+        ("members.1.key", "AAAA", "members[2].key"),
+        ("members.1.surprise", 1, "members[2].surprise"),
+        ("members", [], "members"),
+        ("members", 5, "members"),
+        ("members", [1, 2, 3], "members"),
+        ("federation", 5, "federation"),
+        ("surprise", 1, "surprise"),
+        ("signatures", 5, "signatures"),
+    ],
+)
+def test_a_wrong_value_is_named(path, value, field):
+    assert problem_with(path, value) == field
+
+
+REQUIRED = [
+    f"{table}.{key}"
+    for table, values in document().items()
+    if isinstance(values, dict)
+    for key in values
+    if key != "allow_minority_quorum"
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        *((path, path) for path in REQUIRED),
+        *((table, table) for table in document()),
+        ("members.2.name", "members[3].name"),
+        ("members.2.key", "members[3].key"),
+    ],
+)
+def test_a_missing_value_is_named(path, field):
+    assert problem_with(path, None) == field
+
+
+def test_the_allowance_is_the_only_field_with_a_default():
+    changed = document()
+    del changed["federation"]["allow_minority_quorum"]
+    terms, _ = parse(tomli_w.dumps(changed))
+    assert terms.allow_minority_quorum is False
+
+
+def test_what_is_no_toml_is_refused():
+    assert problem("[federation") == "file"
+    assert problem(signed_text() + "\n[federation]\n") == "file"
+
+
+@pytest.mark.parametrize("n", [2, 17])
+def test_a_federation_has_3_to_16_members(n):
+    members = tuple(Member(f"H{i}", bytes([i]) * 32) for i in range(1, n + 1))
+    with pytest.raises(BadTerms) as raised:
+        check(replace_terms(TERMS, members=members))
+    assert raised.value.field == "members"
+
+
+def test_sums_that_would_not_be_exact_are_refused():
+    """n·2^bits <= 2^53: no allowed number of members comes near it at the allowed bits."""
+    toy = toy_federation(16, 9, precision_bits=40)
+    check(toy.terms)
+    assert toy.terms.quantisation.max_members >= 16
+
+
+@pytest.mark.parametrize("n", range(3, 10))
+def test_a_quorum_that_is_no_majority_needs_the_allowance(n):
+    for quorum in range(2, n + 1):
+        terms = toy_federation(n, quorum).terms
+        check(replace_terms(terms, allow_minority_quorum=True))
+        strict = replace_terms(terms, allow_minority_quorum=False)
+        if 2 * quorum > n:
+            check(strict)
+        else:
+            with pytest.raises(BadTerms) as raised:
+                check(strict)
+            assert raised.value.field == "federation.quorum"
+            assert "allow_minority_quorum" in raised.value.reason
+
+
+@pytest.mark.parametrize(
+    ("n", "faults", "threshold"),
+    [(3, 0, 2), (4, 1, 3), (5, 1, 4), (6, 1, 4), (7, 2, 5), (10, 3, 7), (16, 5, 11)],
+)
+def test_the_lock_threshold_is_above_half_of_members_and_faults(n, faults, threshold):
+    terms = toy_federation(n, n).terms
+    assert (terms.faults, terms.lock_threshold) == (faults, threshold)
+    # Two sets locked at once would have an honest member in common, who locks only one.
+    assert 2 * terms.lock_threshold - n > terms.faults
+    assert 2 * (terms.lock_threshold - 1) - n <= terms.faults
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 7])
+def test_a_sum_holds_two_more_than_the_assumed_colluders(n):
+    terms = toy_federation(n, n).terms
+    for least in range(1, n + 2):
+        changed = replace_terms(terms, rounds=RoundPolicy(1, least, 1, 1))
+        if terms.faults + 2 <= least <= n:
+            check(changed)
+        else:
+            with pytest.raises(BadTerms):
+                check(changed)
+
+
+def test_missing_signatures_are_named():
+    some = signatures()
+    del some["H2"], some["H5"]
+    with pytest.raises(UnsignedTerms) as raised:
+        require_signed(TERMS, some)
+    assert (raised.value.missing, raised.value.wrong) == (["H2", "H5"], [])
+    with pytest.raises(UnsignedTerms):
+        require_signed(TERMS, {})
+
+
+def test_wrong_signatures_are_named():
+    swapped = signatures()
+    swapped["H1"], swapped["H2"] = swapped["H2"], swapped["H1"]
+    swapped["H4"] = bytes(64)
+    with pytest.raises(UnsignedTerms) as raised:
+        require_signed(TERMS, swapped)
+    assert (raised.value.missing, raised.value.wrong) == ([], ["H1", "H2", "H4"])
+
+
+def test_terms_altered_after_signing_are_signed_by_nobody():
+    altered = signed_text().replace("quorum = 3", "quorum = 4", 1)
+    terms, found = parse(altered)
+    with pytest.raises(UnsignedTerms) as raised:
+        require_signed(terms, found)
+    assert raised.value.wrong == [member.name for member in TERMS.members]
+
+
+def test_a_member_who_signs_twice_or_is_unknown_is_refused():
+    block = render_signature("H3", signatures()["H3"])
+    assert problem(signed_text() + block) == "signatures[6]"
+    assert problem(signed_text() + render_signature("H9", bytes(64))) == "signatures[6]"
+
+
+@pytest.mark.parametrize("signature", ["", "AAAA", "!" * 86, encode_binary(bytes(63))])
+def test_a_signature_of_another_form_is_refused(signature):
+    block = f'\n[[signatures]]\nmember = "H1"\nsignature = "{signature}"\n'
+    assert problem(render(TERMS) + block) == "signatures[1].signature"
+
+
+def test_layout_and_comments_do_not_change_the_identity():
+    text = "# our federation\n\n" + signed_text().replace(" = ", "   =   ")
+    terms, found = parse(text)
+    assert terms.federation == TERMS.federation
+    require_signed(terms, found)
+
+
+def test_senders_have_names_and_keys():
+    assert TERMS.key_of(0) == public_bytes(TOY.keys[0])
+    assert [TERMS.key_of(i) for i in TOY.members] == [m.key for m in TERMS.members]
+    assert [TERMS.name_of(i) for i in (0, 1, 6)] == ["the aggregator", "H1", "member 6"]
+    assert TERMS.index_of(TERMS.members[2].key) == 3
+    assert TERMS.index_of(TERMS.aggregator.key) is None
+    for nobody in (6, -1):
+        with pytest.raises(BadTerms):
+            TERMS.key_of(nobody)
+
+
+def test_equal_terms_have_equal_bytes():
+    again, _ = parse(render(TERMS))
+    assert isinstance(again, Terms)
+    assert encode(again) == encode(TERMS)
