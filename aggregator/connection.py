@@ -31,6 +31,7 @@ class Connection:
     sent: int = 0
     subscribed: bool = False
     asked: bool = False  # a Subscribe is to be answered, if need be with nothing
+    slow: bool = False  # it was dropped because it did not read
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def subscribe(self, after: int) -> None:
@@ -44,6 +45,7 @@ class Connection:
             async with asyncio.timeout(self.send_seconds):
                 await self.socket.send(encode(frame))
         except TimeoutError:
+            self.slow = True
             self.drop()
             raise SlowReader from None
 

@@ -208,6 +208,7 @@ class Server:
         log.info("%s: connected from %s (%s)", name, peer, connection.purpose)
         try:
             reason = await self._converse(connection)
+            reason = "it does not read" if connection.slow else reason
         finally:
             self._connections.discard(connection)
             self._leases.release(connection)
@@ -262,8 +263,6 @@ class Server:
             return str(error)
         except ConnectionClosed:
             return ""
-        except SlowReader:
-            return "it does not read"
         except AggregatorError as error:
             return str(error)
         except Exception as error:

@@ -1,0 +1,523 @@
+"""Strangers, members and their mistakes, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket as sockets
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from websockets.exceptions import ConnectionClosed
+
+from aggregator.errors import StoreDamaged, StoreFull
+from aggregator.server import CannotListen, Server
+from aggregator.status_file import read_status
+from protocol.board import decode_entry
+from protocol.encoding import encode
+from protocol.messages import Attachment, Statement, Step, attach, blob_name
+from protocol.wire import (
+    CHUNK_BYTES,
+    MAX_FRAME_BYTES,
+    Accepted,
+    BlobChunk,
+    BlobHave,
+    BlobOffer,
+    BlobRequest,
+    Challenge,
+    Entries,
+    Rejected,
+    StatusReport,
+    StatusRequest,
+    Submit,
+    Subscribe,
+    Welcome,
+    hello,
+)
+from tests.aggregator.caller import HOST, QUICK, Line, Service, server_tls, serving, until
+from tests.aggregator.desk import Desk
+
+SESSION = "round/0"
+STATEMENT = Statement(b"m" * 32, 5)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.service.close()
+
+
+async def goes_on(service: Service) -> bool:
+    """Whether a member is still served."""
+    async with service.member(3) as line:
+        return isinstance(await line.ask(Subscribe(0)), Entries)
+
+
+def fill(desk: Desk, posts: int) -> int:
+    """Put large posts on the board; how many bytes of entries it has then."""
+    for number in range(posts):
+        attachments = tuple(
+            Attachment(to, 4096, a.digest, a.data)
+            for to in range(4)
+            for a in [attach(bytes([number, to]) * 2048)]
+        )
+        desk.say(1 + number % 3, "ceremony/1", Step("units", number, 0, attachments))
+    return sum(map(len, desk.all_entries()))
+
+
+# ── strangers ──
+
+
+async def test_nothing_is_accepted_before_the_challenge_is_answered(desk: Desk) -> None:
+    async with serving(desk) as service:
+        for frame in (Subscribe(0), StatusRequest(), Submit(desk.sign(1, SESSION, STATEMENT))):
+            async with service.stranger() as line:
+                assert isinstance(await line.hear(), Challenge)
+                answer = await line.ask(frame)
+                assert isinstance(answer, Rejected)
+                assert answer.code == "not-allowed"
+                assert await line.end() == (1008, "not-allowed")
+        assert desk.service.board.head.position == 0
+        assert await goes_on(service)
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\x00" * 40, b"\xff" * 1000, "text", b"\x91\xa5hello"])
+async def test_garbage_before_authentication_ends_that_connection_alone(
+    desk: Desk, garbage: bytes | str
+) -> None:
+    async with serving(desk) as service, service.stranger() as line:
+        await line.hear()
+        await line.socket.send(garbage)
+        answer = await line.hear()
+        assert isinstance(answer, Rejected)
+        assert answer.code == "malformed"
+        assert await line.end() == (1008, "malformed")
+        assert await goes_on(service)
+
+
+@pytest.mark.parametrize(
+    "greeting", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00rubbish", b""]
+)
+async def test_bytes_that_are_no_tls_do_not_disturb_anyone(desk: Desk, greeting: bytes) -> None:
+    async with serving(desk) as service:
+        _, writer = await asyncio.open_connection(HOST, service.port)
+        writer.write(greeting)
+        assert await goes_on(service)
+        writer.close()
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_frame_that_is_too_large_ends_its_connection_alone(desk: Desk, known: bool) -> None:
+    async with serving(desk) as service, service.stranger() as line:
+        if known:
+            await line.introduce(1, desk.federation.keys[1])
+        await line.socket.send(b"x" * (MAX_FRAME_BYTES + 1))
+        code, _ = await line.end()
+        assert code == 1009
+        assert await goes_on(service)
+
+
+@pytest.mark.parametrize("number", [0, 4, 16])
+async def test_a_number_outside_the_roster_is_an_unknown_identity(desk: Desk, number: int) -> None:
+    async with serving(desk) as service, service.stranger() as line:
+        answer = await line.introduce(number, Ed25519PrivateKey.generate())
+        assert isinstance(answer, Rejected)
+        assert answer.code == "unknown-identity"
+        assert await line.end() == (1008, "unknown-identity")
+
+
+async def test_a_key_that_is_not_in_the_roster_is_turned_away(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(desk) as service, service.stranger() as line:
+        answer = await line.introduce(2, Ed25519PrivateKey.generate())
+        assert isinstance(answer, Rejected)
+        assert answer.code == "bad-signature"
+        assert "H2" in answer.reason
+        await line.end()
+        assert not service.server.connected()
+    assert any("refused" in record.getMessage() for record in caplog.records)
+
+
+async def test_a_hello_heard_elsewhere_opens_nothing(desk: Desk) -> None:
+    async with serving(desk) as service:
+        async with service.stranger() as first:
+            heard = await first.hear()
+        assert isinstance(heard, Challenge)
+        async with service.stranger() as line:
+            answer = await line.introduce(1, desk.federation.keys[1], challenge=heard)
+            assert isinstance(answer, Rejected)
+            assert answer.code == "bad-signature"
+
+
+async def test_whoever_says_nothing_is_sent_away_in_time(desk: Desk) -> None:
+    limits = replace(QUICK, hello_seconds=0.1)
+    async with serving(desk, limits) as service, service.stranger() as line:
+        await line.hear()
+        answer = await line.hear()
+        assert isinstance(answer, Rejected)
+        assert answer.code == "not-allowed"
+        assert (await line.end())[0] == 1008
+
+
+async def test_too_many_strangers_are_dropped_and_leave_room_when_they_go(desk: Desk) -> None:
+    async with serving(desk, replace(QUICK, strangers=2)) as service:
+        async with service.member(1), service.stranger() as one, service.stranger() as two:
+            await one.hear(), await two.hear()  # members do not count, and these fit
+            with pytest.raises(Exception, match=r"closed|EOF|reset|lost|did not receive"):
+                async with service.stranger() as three:
+                    await three.hear()
+        assert await goes_on(service)
+
+
+async def test_no_more_connections_than_the_limit_are_held(desk: Desk) -> None:
+    async with serving(desk, replace(QUICK, connections=2)) as service:
+        async with service.member(1), service.member(2):
+            with pytest.raises(Exception, match=r"closed|EOF|reset|lost|did not receive"):
+                async with service.stranger() as three:
+                    await three.hear()
+        assert await goes_on(service)
+
+
+# ── identities ──
+
+
+async def test_a_second_process_with_one_identity_is_refused_while_the_first_lives(
+    desk: Desk,
+) -> None:
+    async with serving(desk) as service, service.member(1) as first:
+        since = service.server.connected()[1]
+        async with service.stranger() as second:
+            answer = await second.introduce(1, desk.federation.keys[1])
+            assert isinstance(answer, Rejected)
+            assert answer.code == "identity-in-use"
+            assert since in answer.reason
+            await second.end()
+        assert isinstance(await first.ask(Subscribe(0)), Entries)
+        assert set(service.server.connected()) == {1}
+
+
+async def test_a_process_that_comes_back_replaces_its_own_old_connection(desk: Desk) -> None:
+    async with serving(desk) as service, service.member(1, b"i" * 16) as old:
+        async with service.member(1, b"i" * 16) as new:
+            await old.end()
+            assert isinstance(await new.ask(Subscribe(0)), Entries)
+            assert set(service.server.connected()) == {1}
+        await until(lambda: not service.server.connected())
+
+
+async def test_a_process_that_answers_no_ping_loses_its_place(desk: Desk) -> None:
+    async with serving(desk) as service, service.member(1) as dead:
+        dead.socket.transport.pause_reading()
+        async with service.member(1) as living:
+            assert isinstance(await living.ask(Subscribe(0)), Entries)
+            dead.socket.transport.resume_reading()
+            await dead.end()
+            assert set(service.server.connected()) == {1}
+
+
+async def test_whoever_asks_for_the_status_takes_no_place_and_may_do_no_more(desk: Desk) -> None:
+    async with (
+        serving(desk) as service,
+        service.member(1),
+        service.member(1, None, "status") as line,
+    ):
+        answer = await line.ask(StatusRequest())
+        assert isinstance(answer, StatusReport)
+        members = msgspec.json.decode(answer.report)["members"]
+        assert [bool(m["connected_since"]) for m in members] == [True, False, False]
+        refused = await line.ask(Submit(desk.sign(1, SESSION, STATEMENT)))
+        assert isinstance(refused, Rejected)
+        assert refused.code == "not-allowed"
+
+
+async def test_a_member_asks_for_the_status_on_a_few_connections_only(desk: Desk) -> None:
+    async with (
+        serving(desk, replace(QUICK, questions=1)) as service,
+        service.member(1, None, "status"),
+        service.stranger() as line,
+    ):
+        answer = await line.introduce(1, desk.federation.keys[1], purpose="status")
+        assert isinstance(answer, Rejected)
+        assert answer.code == "busy"
+
+
+# ── what members say ──
+
+
+async def test_what_one_member_posts_is_pushed_to_the_others(desk: Desk) -> None:
+    async with serving(desk) as service, service.member(1) as one, service.member(2) as two:
+        assert await two.ask(Subscribe(0)) == Entries((), 0)
+        post = desk.sign(1, SESSION, STATEMENT)
+        assert await one.ask(Submit(post)) == Accepted(post.digest, 1)
+        (entry,) = await two.entries(1)
+        assert decode_entry(entry).post == post
+
+
+async def test_a_post_sent_again_is_accepted_at_its_place(desk: Desk) -> None:
+    post = desk.sign(1, SESSION, STATEMENT)
+    async with serving(desk) as service:
+        for _ in range(2):
+            async with service.member(1) as line:
+                assert await line.ask(Submit(post)) == Accepted(post.digest, 1)
+    assert desk.service.board.head.position == 1
+
+
+async def test_a_welcome_names_the_head(desk: Desk) -> None:
+    desk.say(1, SESSION, STATEMENT)
+    async with serving(desk) as service, service.stranger() as line:
+        answer = await line.introduce(1, desk.federation.keys[1])
+        assert answer == Welcome(*desk.service.board.head)
+
+
+async def test_every_subscribe_is_answered_even_if_nothing_is_new(desk: Desk) -> None:
+    async with serving(desk) as service, service.member(1) as line:
+        for _ in range(3):
+            assert await line.ask(Subscribe(0)) == Entries((), 0)
+
+
+async def test_a_long_board_comes_in_frames_that_fit(desk: Desk) -> None:
+    size = fill(desk, 100)
+    assert size > MAX_FRAME_BYTES
+    async with serving(desk) as service, service.member(1) as line:
+        await line.say(Subscribe(0))
+        assert await line.entries(100) == desk.all_entries()
+
+
+async def test_a_member_that_does_not_read_is_dropped(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "quorate")
+    fill(desk, 60)
+    async with serving(desk, replace(QUICK, send_seconds=0.2)) as service:
+        async with service.member(1) as line:
+            line.socket.transport.pause_reading()
+            with contextlib.suppress(ConnectionClosed):
+                for _ in range(30):  # more than all buffers on the way can hold
+                    await line.say(Subscribe(0))
+                    await asyncio.sleep(0.02)
+            await until(lambda: not service.server.connected())
+            line.socket.transport.abort()
+        assert await goes_on(service)
+    assert "H1: disconnected (it does not read)" in caplog.text
+
+
+async def test_garbage_from_a_member_ends_its_connection_alone(desk: Desk) -> None:
+    async with serving(desk) as service, service.member(1) as line:
+        await line.socket.send(b"\x93garbage")
+        answer = await line.hear()
+        assert isinstance(answer, Rejected)
+        assert answer.code == "malformed"
+        assert await line.end() == (1008, "malformed")
+        assert await goes_on(service)
+
+
+async def test_a_second_hello_is_refused(desk: Desk) -> None:
+    async with serving(desk) as service, service.stranger() as line:
+        challenge = await line.hear()
+        assert isinstance(challenge, Challenge)
+        said = hello(challenge, 1, b"i" * 16, "member", desk.federation.keys[1])
+        assert isinstance(await line.ask(said), Welcome)
+        answer = await line.ask(said)
+        assert isinstance(answer, Rejected)
+        assert answer.code == "not-allowed"
+
+
+async def test_an_upload_goes_on_where_the_link_broke_and_another_member_fetches_it(
+    desk: Desk,
+) -> None:
+    blob = bytes(range(256)) * 2500
+    name, size = blob_name(blob), len(blob)
+    async with serving(desk) as service:
+        async with service.member(1) as line:
+            assert await line.ask(BlobOffer(name, size)) == BlobHave(name, 0, size)
+            chunk = BlobChunk(name, size, 0, blob[:CHUNK_BYTES])
+            assert await line.ask(chunk) == BlobHave(name, CHUNK_BYTES, size)
+        async with service.member(1) as line:
+            answer = await line.ask(BlobOffer(name, size))
+            assert answer == BlobHave(name, CHUNK_BYTES, size)
+            for start in range(CHUNK_BYTES, size, CHUNK_BYTES):
+                chunk = BlobChunk(name, size, start, blob[start : start + CHUNK_BYTES])
+                answer = await line.ask(chunk)
+            assert answer == BlobHave(name, size, size)
+        async with service.member(2) as line:
+            assert await fetch(line, name) == blob
+
+
+async def fetch(line: Line, name: bytes) -> bytes:
+    data = b""
+    while True:
+        chunk = await line.ask(BlobRequest(name, len(data)))
+        assert isinstance(chunk, BlobChunk)
+        data += chunk.data
+        if len(data) == chunk.size:
+            return data
+
+
+# ── the service's own troubles ──
+
+
+def broken(error: Exception) -> Any:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
+async def test_nothing_is_accepted_while_the_disk_is_full_and_all_is_when_it_is_not(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    post = desk.sign(1, SESSION, STATEMENT)
+    async with serving(desk) as service, service.member(1) as line:
+        with monkeypatch.context() as patch:
+            error = StoreFull(desk.folder, "no space left on device")
+            patch.setattr(desk.service, "receive", broken(error))
+            answer = await line.ask(Submit(post))
+        assert isinstance(answer, Rejected)
+        assert answer.code == "busy"
+        assert "no space left on device" in caplog.text
+        assert await line.ask(Submit(post)) == Accepted(post.digest, 1)
+
+
+async def test_a_damaged_store_ends_the_service(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(desk) as service, service.member(1) as line:
+        waiting = asyncio.create_task(service.server.until(asyncio.Event()))
+        error = StoreDamaged("blob 00", "its bytes do not have its name")
+        monkeypatch.setattr(desk.service, "receive", broken(error))
+        await line.say(BlobRequest(b"b" * 32, 0))
+        with pytest.raises(StoreDamaged, match="blob 00"):
+            async with asyncio.timeout(5):
+                await waiting
+        await line.end()
+
+
+async def test_a_mistake_of_ours_costs_one_connection_and_one_line_of_log(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(desk) as service, service.member(1) as line:
+        monkeypatch.setattr(desk.service, "receive", broken(ZeroDivisionError("oops")))
+        await line.say(Submit(desk.sign(1, SESSION, STATEMENT)))
+        await line.end()
+        assert await goes_on(service)
+    lines = [r for r in caplog.records if "ZeroDivisionError: oops" in r.getMessage()]
+    assert len(lines) == 1
+
+
+async def test_a_round_that_cannot_be_closed_is_told_once_and_stops_nobody(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(desk.service, "tick", broken(RuntimeError("odd round")))
+    async with serving(desk) as service:
+        await until(lambda: "odd round" in caplog.text)
+        await asyncio.sleep(0.1)
+        assert await goes_on(service)
+    assert caplog.text.count("odd round") == 1
+
+
+async def test_a_long_sum_keeps_nobody_from_being_let_in_or_hearing_entries(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.say(1, SESSION, STATEMENT)
+    begun, finish = threading.Event(), threading.Event()
+
+    def long_sum() -> bool:
+        begun.set()
+        return finish.wait(20)
+
+    monkeypatch.setattr(desk.service, "tick", long_sum)
+    async with serving(desk) as service:
+        await until(begun.is_set)
+        async with service.member(2) as line:
+            await line.say(Subscribe(0))
+            assert len(await line.entries(1)) == 1
+        finish.set()
+
+
+async def test_due_rounds_open_without_anybody_asking(desk: Desk) -> None:
+    async with serving(desk) as service, service.member(1) as line:
+        await line.ask(Subscribe(0))
+        desk.certify()
+        desk.state("round/0", desk.federation.members)
+        count = 2 * len(desk.federation.members) + 1
+        kinds = [decode_entry(e).post.post for e in await line.entries(count)]
+        assert len(kinds) == count
+        assert desk.opening("round/1").length == 5
+
+
+async def test_the_report_on_disk_follows_who_is_connected(desk: Desk) -> None:
+    def present() -> list[bool]:
+        report: Any = read_status(desk.folder)
+        return [bool(m["connected_since"]) for m in report["members"]] if report else []
+
+    async with serving(desk) as service:
+        async with service.member(2):
+            await until(lambda: present() == [False, True, False])
+        await until(lambda: present() == [False, False, False])
+
+
+async def test_a_port_that_is_taken_is_said_to_be(desk: Desk) -> None:
+    with sockets.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotListen) as caught:
+            async with serving_on(desk, HOST, port):
+                pass
+    assert caught.value.in_use
+    assert caught.value.port == port
+
+
+async def test_an_address_of_another_machine_is_told_from_a_taken_port(desk: Desk) -> None:
+    with pytest.raises(CannotListen) as caught:
+        async with serving_on(desk, "192.0.2.1", 0):
+            pass
+    assert not caught.value.in_use
+
+
+def serving_on(desk: Desk, host: str, port: int) -> Any:
+    return Server(desk.service, None, QUICK).listening(host, port, server_tls())
+
+
+async def test_the_service_ends_although_members_and_strangers_are_there(desk: Desk) -> None:
+    async with asyncio.timeout(10), contextlib.AsyncExitStack() as callers:
+        async with serving(desk) as service:
+            member = await callers.enter_async_context(service.member(1))
+            stranger = await callers.enter_async_context(service.stranger())
+            await stranger.hear()
+        assert (await member.end())[0] == 1001
+
+
+async def test_a_report_with_very_many_rounds_still_fits_into_a_frame(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = [{"session": f"round/{k}", "filler": "x" * 1000} for k in range(2000)]
+    monkeypatch.setattr(desk.service, "status", lambda connected: {"rounds": rounds})
+    async with serving(desk) as service, service.member(1, None, "status") as line:
+        answer = await line.ask(StatusRequest())
+    assert isinstance(answer, StatusReport)
+    assert len(encode(answer)) <= MAX_FRAME_BYTES
+    report = msgspec.json.decode(answer.report)
+    assert report["rounds_cut"]
+    assert report["rounds"][-1] == rounds[-1]
+
+
+async def test_no_secret_and_no_traceback_reaches_the_log(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "quorate")
+    async with serving(desk) as service:
+        async with service.stranger() as line:
+            await line.hear()
+            await line.socket.send(b"\x00garbage")
+            await line.end()
+        assert await goes_on(service)
+    assert caplog.records
+    assert all(record.exc_info is None for record in caplog.records)
