@@ -14,6 +14,7 @@ from protocol.round import RoundView
 from protocol.terms import AGGREGATOR, Terms
 
 Report = dict[str, object]
+MAX_ROUNDS = 50  # shown, the newest ones: a report must fit in a frame
 
 
 def report(
@@ -24,7 +25,7 @@ def report(
     left_out: Mapping[str, Mapping[int, str]],
     connected: Mapping[int, str],
 ) -> Report:
-    """Members, the newest ceremony and every round; times in ISO 8601, UTC."""
+    """Members, the newest ceremony and the newest rounds; times in ISO 8601, UTC."""
     last = {posted.post.sender: posted for posted in board.entries}
     members = [
         {
@@ -43,8 +44,10 @@ def report(
         "members": members,
         "ceremony": _ceremony(board, terms, epoch),
         "rounds": [
-            _round(view, terms, left_out.get(view.session, {})) for view in rounds.views.values()
+            _round(view, terms, left_out.get(view.session, {}))
+            for view in list(rounds.views.values())[-MAX_ROUNDS:]
         ],
+        "rounds_before": max(0, len(rounds.views) - MAX_ROUNDS),
         "too_long": rounds.too_long(epoch) if epoch else {},
         "disagreement": {terms.name_of(m): d.hex() for m, d in rounds.disagreement().items()},
     }

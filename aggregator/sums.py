@@ -75,14 +75,12 @@ def _too_far(found: Mapping[int, Encrypted], spread: int) -> set[int]:
         pairs = zip(found[member].exponents, middle, strict=True)
         return int(max(abs(exponent - centre) for exponent, centre in pairs))
 
-    lowest, highest = list(middle), list(middle)
     far = set()
+    kept: list[tuple[int, ...]] = []
     for member in sorted(found, key=distance):
-        exponents = found[member].exponents
-        low = list(map(min, lowest, exponents))
-        high = list(map(max, highest, exponents))
-        if any(b - a > spread for a, b in zip(low, high, strict=True)):
+        together = zip(*kept, found[member].exponents, strict=True)
+        if any(max(column) - min(column) > spread for column in together):
             far.add(member)
         else:
-            lowest, highest = low, high
+            kept.append(found[member].exponents)
     return far

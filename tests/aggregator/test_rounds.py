@@ -1,0 +1,320 @@
+"""When rounds open and close: from the board and the time alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from gmpy2 import mpz
+
+from aggregator.rounds import NO_MODEL
+from protocol.ciphertexts import Encrypted, read_ciphertexts
+from protocol.messages import Closing, Contribution, Opening, Request, Statement, attach
+from protocol.terms import RoundPolicy
+from tests.aggregator.desk import MODEL, SECONDS, Desk, federation, policy
+
+MakeDesk = Callable[..., Desk]
+
+
+@pytest.fixture
+def make_desk(tmp_path: Path) -> MakeDesk:
+    return lambda rounds=None, **changes: Desk(tmp_path, federation(rounds, **changes))
+
+
+@pytest.fixture
+def desk(make_desk: MakeDesk) -> Desk:
+    return make_desk()
+
+
+def opened(desk: Desk, session: str) -> bool:
+    view = desk.service.rounds.views.get(session)
+    return view is not None and view.opening is not None
+
+
+# ── openings ──
+
+
+def test_nothing_opens_before_there_is_a_key(desk: Desk) -> None:
+    desk.state("round/0", desk.federation.members)
+    desk.say(1, "statistic/age", Request(2))
+    assert not desk.wait(10 * SECONDS)
+    desk.certify()
+    assert desk.wait(0)
+    assert opened(desk, "round/1")
+    assert opened(desk, "statistic/age")
+
+
+def test_a_round_opens_at_once_when_all_members_hold_the_same_model(desk: Desk) -> None:
+    desk.certify()
+    desk.state("round/0", [1, 2])
+    assert not desk.wait(0)
+    desk.state("round/0", [3])
+    assert desk.wait(0)
+    assert desk.opening("round/1") == Opening("training", desk.epoch.digest, MODEL, 5)
+    assert not desk.wait(0)
+
+
+def test_without_all_members_a_round_opens_when_they_were_waited_for(desk: Desk) -> None:
+    desk.certify()
+    desk.state("round/0", [1])
+    assert not desk.wait(10 * SECONDS)  # one is too few, however long it waits
+    desk.state("round/0", [3])
+    assert not desk.wait(SECONDS - 1)
+    desk.restart()
+    assert desk.wait(1)
+    assert opened(desk, "round/1")
+
+
+def test_no_round_opens_while_members_hold_different_models(desk: Desk) -> None:
+    desk.certify()
+    desk.state("round/0", [1, 2])
+    desk.state("round/0", [3], model=b"other" + bytes(27))
+    assert not desk.wait(10 * SECONDS)
+    assert desk.service.rounds.disagreement() == {1: MODEL, 2: MODEL, 3: b"other" + bytes(27)}
+
+
+def test_no_round_opens_while_members_count_different_lengths(desk: Desk) -> None:
+    desk.certify()
+    desk.state("round/0", [1, 2])
+    desk.state("round/0", [3], length=6)
+    assert not desk.wait(10 * SECONDS)
+
+
+@pytest.mark.parametrize("length", [0, 10_000_001, 9_900_000])
+def test_no_round_opens_whose_contributions_nobody_could_send(desk: Desk, length: int) -> None:
+    desk.certify()
+    desk.state("round/0", desk.federation.members, length=length)
+    assert not desk.wait(0)
+    assert desk.service.status({})["too_long"] == {"round/1": length}
+
+
+def test_no_statistic_opens_whose_contributions_nobody_could_send(make_desk: MakeDesk) -> None:
+    desk = make_desk()
+    desk.certify()
+    desk.say(1, "statistic/long", Request(100_000))
+    desk.say(1, "statistic/short", Request(10))
+    rounds, epoch = desk.service.rounds, desk.epoch
+    assert {s for s, _ in rounds.to_open(epoch, 0)} == {"statistic/long", "statistic/short"}
+    wide = type(epoch)(
+        **{
+            name: getattr(epoch, name) if name != "n" else b"\xff" * 384  # 3072 bits
+            for name in epoch.__struct_fields__
+        }
+    )
+    assert {s for s, _ in rounds.to_open(wide, 0)} == {"statistic/short"}
+    assert rounds.too_long(wide) == {"statistic/long": 100_000}
+
+
+def test_rounds_follow_each_other_up_to_the_agreed_number(make_desk: MakeDesk) -> None:
+    desk = make_desk(policy(count=2))
+    desk.open_training()
+    for number in (1, 2):
+        session = f"round/{number}"
+        assert opened(desk, session)
+        for member in desk.federation.members:
+            desk.contribute(member, session)
+        assert desk.wait(0)
+        desk.state(session, desk.federation.members, model=bytes([number]) * 32)
+        assert desk.wait(0) == (number == 1)
+    assert not opened(desk, "round/3")
+
+
+def test_the_next_round_waits_for_the_last_ones_statements(desk: Desk) -> None:
+    desk.open_training()
+    for member in desk.federation.members:
+        desk.contribute(member, "round/1")
+    assert desk.wait(0)
+    assert not desk.wait(10 * SECONDS)
+    assert not opened(desk, "round/2")
+
+
+def test_a_statistic_opens_when_a_member_asks_and_once(desk: Desk) -> None:
+    session = desk.open_statistic(length=2)
+    assert desk.opening(session) == Opening("statistic", desk.epoch.digest, NO_MODEL, 2)
+    desk.say(2, session, Request(7))
+    assert not desk.wait(0)
+    assert desk.opening(session).length == 2
+
+
+def test_a_restarted_service_opens_no_round_twice(desk: Desk) -> None:
+    desk.open_training()
+    desk.restart()
+    assert not desk.wait(0)
+    entries = desk.service.board.session("round/1")
+    assert sum(isinstance(p.post.body, Opening) for p in entries) == 1
+
+
+# ── closings ──
+
+
+def product(desk: Desk, payloads: Sequence[bytes], session: str) -> Encrypted:
+    """The sum, by multiplication alone."""
+    n = mpz(int.from_bytes(desk.epoch.n, "big"))
+    opening, terms = desk.opening(session), desk.federation.terms
+    found = [read_ciphertexts(p, opening, terms, n) for p in payloads]
+    values = []
+    for column in zip(*(f.values for f in found), strict=True):
+        total = mpz(1)
+        for value in column:
+            total = total * value % (n * n)
+        values.append(total)
+    return Encrypted(tuple(values), found[0].exponents)
+
+
+def total(desk: Desk, session: str) -> Encrypted:
+    closing = desk.closing(session)
+    assert closing is not None
+    payload = desk.service._payload(closing.total)
+    n = mpz(int.from_bytes(desk.epoch.n, "big"))
+    return read_ciphertexts(payload, desk.opening(session), desk.federation.terms, n)
+
+
+@pytest.mark.parametrize("length", [5, 700])
+def test_a_round_closes_at_once_with_all_contributions_and_their_sum(
+    desk: Desk, length: int
+) -> None:
+    desk.open_training(length=length)
+    payloads = []
+    for member in (3, 1, 2):
+        assert not desk.wait(0)
+        payloads.append(desk.contribute(member, "round/1"))
+    assert desk.wait(0)
+    assert desk.contributors("round/1") == [1, 2, 3]
+    assert total(desk, "round/1") == product(desk, payloads, "round/1")
+    assert not desk.wait(0)
+
+
+def test_a_round_closes_without_one_member_when_it_was_waited_for(desk: Desk) -> None:
+    desk.open_training()
+    desk.contribute(1, "round/1")
+    assert not desk.wait(10 * SECONDS)
+    desk.contribute(2, "round/1")
+    assert desk.wait(0)
+    assert desk.contributors("round/1") == [1, 2]
+
+
+def test_waiting_counts_from_the_opening_also_after_a_restart(desk: Desk) -> None:
+    desk.open_training()
+    desk.contribute(1, "round/1")
+    desk.contribute(2, "round/1")
+    assert not desk.wait(SECONDS - 1)
+    desk.restart()
+    assert not desk.wait(0)
+    assert desk.wait(1)
+
+
+def test_a_statistic_waits_for_its_own_time(make_desk: MakeDesk) -> None:
+    desk = make_desk(RoundPolicy(3, 2, 1_000, 5))
+    session = desk.open_statistic()
+    payloads = [desk.contribute(member, session) for member in (1, 2)]
+    assert not desk.wait(4)
+    assert desk.wait(1)
+    assert total(desk, session) == product(desk, payloads, session)
+
+
+def test_a_contribution_after_the_closing_is_not_in_the_sum(desk: Desk) -> None:
+    desk.open_training()
+    for member in (1, 2):
+        desk.contribute(member, "round/1")
+    assert desk.wait()
+    desk.contribute(3, "round/1")
+    assert not desk.wait()
+    assert desk.contributors("round/1") == [1, 2]
+    closings = [p for p in desk.service.board.entries if isinstance(p.post.body, Closing)]
+    assert len(closings) == 1
+
+
+def test_the_closing_names_the_posts_that_it_added(desk: Desk) -> None:
+    desk.open_training()
+    for member in desk.federation.members:
+        desk.contribute(member, "round/1")
+    desk.wait()
+    closing, view = desk.closing("round/1"), desk.service.rounds.views["round/1"]
+    assert closing is not None
+    for contributor in closing.contributors:
+        assert contributor.contribution == view.contributions[contributor.member].digest
+
+
+def repeat_first(encrypted: Encrypted) -> Encrypted:
+    return replace(encrypted, values=(encrypted.values[0],) * len(encrypted.values))
+
+
+def drop_one(encrypted: Encrypted) -> Encrypted:
+    return replace(encrypted, values=encrypted.values[1:])
+
+
+def zero(encrypted: Encrypted) -> Encrypted:
+    return replace(encrypted, values=(mpz(0), *encrypted.values[1:]))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [(drop_one, "numbers"), (zero, "range"), (repeat_first, "twice")]
+)
+def test_a_contribution_that_hospitals_would_refuse_is_left_out_and_named(
+    desk: Desk, change: Callable[[Encrypted], Encrypted], reason: str
+) -> None:
+    desk.open_training(length=20)
+    desk.contribute(2, "round/1", desk.payload("round/1", change))
+    for member in (1, 3):
+        desk.contribute(member, "round/1")
+    assert desk.wait(0)
+    assert desk.contributors("round/1") == [1, 3]
+    assert reason in desk.service.left_out["round/1"][2]
+
+
+def test_somebody_elses_ciphertexts_are_left_out_and_not_the_originals(desk: Desk) -> None:
+    desk.open_training()
+    payload = desk.contribute(2, "round/1")
+    desk.contribute(1, "round/1", payload)
+    desk.contribute(3, "round/1")
+    assert desk.wait(0)
+    assert desk.contributors("round/1") == [2, 3]
+    assert "H2" in desk.service.left_out["round/1"][1]
+
+
+def test_garbage_and_contributions_to_another_opening_are_left_out(desk: Desk) -> None:
+    desk.open_training()
+    desk.contribute(1, "round/1", b"garbage")
+    desk.say(2, "round/1", Contribution(bytes(32), attach(desk.payload("round/1"))))
+    desk.contribute(3, "round/1")
+    assert not desk.wait(10 * SECONDS)  # one of three is too few to be added
+    assert set(desk.service.left_out["round/1"]) == {1, 2}
+    assert "opening" in desk.service.left_out["round/1"][2]
+
+
+def test_a_round_with_too_few_good_contributions_is_not_added_again_and_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.open_training()
+    desk.contribute(1, "round/1", b"garbage")
+    desk.contribute(3, "round/1")
+    desk.wait()
+    read = []
+    real = desk.service._payload
+    monkeypatch.setattr(desk.service, "_payload", lambda a: read.append(a) or real(a))
+    assert not desk.wait(1)
+    assert read == []
+    desk.contribute(2, "round/1")
+    assert desk.wait(0)
+    assert desk.contributors("round/1") == [2, 3]
+
+
+def test_one_absurd_exponent_does_not_stop_the_others(desk: Desk) -> None:
+    session = desk.open_statistic(length=2)
+    far = desk.payload(session, lambda e: replace(e, exponents=(0, 500)))
+    desk.contribute(1, session, far)
+    payloads = [desk.contribute(member, session) for member in (2, 3)]
+    assert desk.wait(0)
+    assert desk.contributors(session) == [2, 3]
+    assert "exponents" in desk.service.left_out[session][1]
+    assert total(desk, session) == product(desk, payloads, session)
+
+
+def test_a_statement_cannot_take_the_place_of_a_round(desk: Desk) -> None:
+    desk.certify()
+    for member in desk.federation.members:
+        desk.say(member, "round/7", Statement(MODEL, 5))
+    assert not desk.wait(10 * SECONDS)
+    assert not opened(desk, "round/8")

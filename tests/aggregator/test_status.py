@@ -1,0 +1,143 @@
+"""How things stand, in words that an operator can act on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from aggregator.rounds import Rounds
+from aggregator.status import report as report_of
+from protocol.board import Board
+from protocol.messages import Abort, Join, Refusal, Step
+from protocol.wire import StatusReport, StatusRequest
+from tests.aggregator.desk import MODEL, Desk, federation
+from tests.toy import toy_epoch
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def report(desk: Desk, connected: dict[int, str] | None = None) -> Any:
+    return json.loads(msgspec.json.encode(desk.service.status(connected or {})))
+
+
+def test_an_empty_board_has_a_report(desk: Desk) -> None:
+    found = report(desk)
+    assert found["ceremony"] is None
+    assert found["rounds"] == []
+    assert [m["name"] for m in found["members"]] == ["H1", "H2", "H3"]
+    assert {m["last_post"] for m in found["members"]} == {None}
+
+
+def test_members_are_shown_with_their_connection_and_their_last_post(desk: Desk) -> None:
+    desk.say(2, "ceremony/1", Join(b"k"))
+    first, second, _ = report(desk, {1: "2026-01-01T00:00:00+00:00"})["members"]
+    assert first["connected_since"] == "2026-01-01T00:00:00+00:00"
+    assert first["last_post"] is None
+    assert second["connected_since"] is None
+    assert second["last_post"] == "1970-01-01T00:16:40.000+00:00"
+
+
+def test_a_ceremony_waits_for_those_that_have_not_joined(desk: Desk) -> None:
+    desk.say(2, "ceremony/1", Join(b"k"))
+    found = report(desk)["ceremony"]
+    assert found["step"] == "join"
+    assert found["joined"] == ["H2"]
+    assert found["waiting_for"] == ["H1", "H3"]
+    assert not found["complete"]
+
+
+def test_a_step_of_dealers_waits_for_dealers_only(desk: Desk) -> None:
+    for member in desk.federation.members:
+        desk.say(member, "ceremony/1", Join(b"k"))
+    assert report(desk)["ceremony"]["waiting_for"] == []
+    desk.say(1, "ceremony/1", Step("units", 0, 0, ()))
+    assert report(desk)["ceremony"]["waiting_for"] == ["H2"]  # of three, two deal
+    desk.say(2, "ceremony/1", Step("units", 0, 0, ()))
+    desk.say(1, "ceremony/1", Step("reduce", 0, 0, ()))
+    desk.say(3, "ceremony/1", Step("reduce", 0, 0, ()))
+    found = report(desk)["ceremony"]
+    assert found["waiting_for"] == ["H2"]
+    assert found["step"] == "reduce (batch 1)"
+
+
+def test_a_finished_ceremony_is_complete_and_waits_for_nobody(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, federation())
+    desk.certify()
+    found = report(desk)["ceremony"]
+    assert found["complete"]
+    assert found["waiting_for"] == []
+    assert found["public_key_bits"] == 256
+
+
+def test_a_whole_ceremony_never_waits_for_who_is_not_due(tmp_path: Path) -> None:
+    """Replayed entry by entry, nobody is waited for who then does not speak in that step."""
+    toy = toy_epoch(5, 3)
+    terms, board = toy.federation.terms, Board(toy.federation.terms)
+    entries = [p for p in toy.table.board.entries if p.post.session == "ceremony/1"]
+    for k, posted in enumerate(entries):
+        board.entries.append(posted)
+        ceremony: Any = report_of(board, terms, Rounds(terms), None, {}, {})["ceremony"]
+        due = {terms.name_of(p.post.sender) for p in entries[k + 1 :]}
+        assert set(ceremony["waiting_for"]) <= due
+
+
+def test_an_abort_names_who_stopped_and_because_of_whom(desk: Desk) -> None:
+    desk.say(1, "ceremony/1", Join(b"k"))
+    desk.say(3, "ceremony/1", Abort(2, "keys", "a payload does not open"))
+    found = report(desk)["ceremony"]
+    assert found["aborted"] == [
+        {"by": "H3", "culprit": "H2", "step": "keys", "reason": "a payload does not open"}
+    ]
+    assert found["step"] == "join"
+
+
+def test_an_open_round_names_who_is_missing(desk: Desk) -> None:
+    desk.open_training()
+    desk.contribute(2, "round/1")
+    found = next(r for r in report(desk)["rounds"] if r["session"] == "round/1")
+    assert found["contributors"] == ["H2"]
+    assert found["not_contributed"] == ["H1", "H3"]
+    assert found["closed"] is None
+
+
+def test_a_closed_round_names_contributors_and_who_was_left_out_and_who_refused(
+    desk: Desk,
+) -> None:
+    desk.open_training()
+    desk.contribute(1, "round/1", b"garbage")
+    for member in (2, 3):
+        desk.contribute(member, "round/1")
+    desk.wait(0)
+    desk.say(3, "round/1", Refusal("min-contributors", 0, "too few"))
+    found = next(r for r in report(desk)["rounds"] if r["session"] == "round/1")
+    assert found["contributors"] == ["H2", "H3"]
+    assert list(found["left_out"]) == ["H1"]
+    assert found["refusals"] == {"H3": "min-contributors: too few"}
+
+
+def test_members_at_different_models_are_named(desk: Desk) -> None:
+    desk.certify()
+    desk.state("round/0", [1, 2])
+    desk.state("round/0", [3], model=b"o" * 32)
+    assert report(desk)["disagreement"] == {
+        "H1": MODEL.hex(), "H2": MODEL.hex(), "H3": (b"o" * 32).hex(),
+    }  # fmt: skip
+
+
+def test_a_report_on_a_long_history_fits_in_a_frame(desk: Desk) -> None:
+    for k in range(120):
+        for member in desk.federation.members:
+            desk.say(member, f"statistic/s{k}", Refusal("rule", 0, "r" * 500))
+    (answer,) = desk.service.receive(1, StatusRequest())
+    assert isinstance(answer, StatusReport)
+    assert len(answer.report) * 16 / 3 < 1 << 20  # sixteen members would fit as well
+    found = report(desk)
+    assert found["rounds"][-1]["session"] == "statistic/s119"
+    assert found["rounds_before"] == 120 - len(found["rounds"])
