@@ -1,0 +1,270 @@
+"""``init``, ``card`` and ``terms`` as typed, with every mistake one can make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from participant.cli import app
+from participant.identity import create
+from participant.passphrase import Passphrase
+from participant.sealed_file import Argon2Cost
+from protocol.terms import encode_binary, parse
+
+PASSPHRASE = "correct horse"
+CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Type a command in an empty folder; the passphrase is in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("QUORATE_PASSPHRASE", PASSPHRASE)
+    runner = CliRunner()
+
+    def typed(*words: str, expect: int = 0, answer: str | None = None) -> str:
+        result = runner.invoke(app, list(words), input=answer)
+        assert result.exit_code == expect, result.output
+        assert "Traceback" not in result.output
+        return str(result.output)
+
+    return typed
+
+
+NEW = ["--name", "Lungs", "--aggregator", "aggregator.toml", "--quorum", "2", "--key-bits", "256"]
+
+
+def cards(count: int) -> list[str]:
+    return [word for i in range(1, count + 1) for word in ("--member", f"h{i}/card.toml")]
+
+
+@pytest.fixture
+def hospitals(run: Run, tmp_path: Path) -> Run:
+    """Four hospitals and the card of an aggregator."""
+    for i in (1, 2, 3, 4):
+        create(tmp_path / f"h{i}", f"H{i}", Passphrase(PASSPHRASE), CHEAP)
+    (tmp_path / "aggregator.toml").write_text(
+        f'url = "wss://localhost:1"\nkey = "{encode_binary(b"k" * 32)}"\n'
+        f'certificate_pin = "{encode_binary(b"p" * 32)}"\n'
+    )
+    return run
+
+
+def test_init_makes_an_identity_and_shows_its_card_and_fingerprint(run: Run) -> None:
+    output = run("init", "--name", "St. Mary", "--home", "home")
+    (words,) = [line.split()[1:] for line in output.splitlines() if "fingerprint" in line]
+    assert len(words) == 12
+    assert " ".join(words) in run("card", "--home", "home")
+
+
+def test_init_twice_is_refused_before_anything_is_asked(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("init", "--name", "St. Mary", "--home", "home")
+    before = Path("home/identity.sealed").read_bytes()
+    monkeypatch.delenv("QUORATE_PASSPHRASE")
+    output = run("init", "--name", "St. Mary", "--home", "home", expect=1)
+    assert "identity.sealed is there already" in output
+    assert Path("home/identity.sealed").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["", " St. Mary", "St.\nMary", "x" * 65])
+def test_a_name_that_cannot_be_is_refused(run: Run, name: str) -> None:
+    assert "cannot be a name" in run("init", "--name", name, "--home", "home", expect=1)
+
+
+def test_a_short_new_passphrase_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUORATE_PASSPHRASE", "short")
+    assert "at least 8 characters" in run("init", "--name", "A", "--home", "home", expect=1)
+    assert not Path("home/identity.sealed").exists()
+
+
+def test_a_card_before_init_says_what_to_type(run: Run) -> None:
+    assert "init --name" in run("card", "--home", "nowhere", expect=1)
+
+
+def test_the_walk_from_cards_to_signed_terms(hospitals: Run) -> None:
+    run = hospitals
+    assert "H2: not signed" in run("terms", "new", *NEW, *cards(3))
+    assert "H1, H2, H3 is missing" in run("terms", "show", expect=1)
+    output = run("terms", "sign", "--home", "h1", answer="y\n")
+    assert "Sign these terms as H1?" in output
+    assert "[[signatures]]" in output
+    run("terms", "sign", "--home", "h3", "--yes")
+    output = run("terms", "show", expect=1)
+    assert "H3: signed" in output
+    assert "the signature of H2 is missing" in output
+    run("terms", "sign", "--home", "h2", "--yes")
+    assert "Next: quorate-participant ceremony federation.toml" in run("terms", "show")
+    terms, signatures = parse(Path("federation.toml").read_text())
+    assert set(signatures) == {"H1", "H2", "H3"}
+    assert (terms.quorum, terms.key_bits, terms.rounds.min_contributors) == (2, 256, 2)
+
+
+def test_saying_no_signs_nothing(hospitals: Run) -> None:
+    hospitals("terms", "new", *NEW, *cards(3))
+    assert "not agreed" in hospitals("terms", "sign", "--home", "h1", expect=1, answer="n\n")
+    assert "[[signatures]]" not in Path("federation.toml").read_text()
+
+
+def test_signing_twice_is_refused(hospitals: Run) -> None:
+    hospitals("terms", "new", *NEW, *cards(3))
+    hospitals("terms", "sign", "--home", "h1", "--yes")
+    assert "H1 has signed" in hospitals("terms", "sign", "--home", "h1", "--yes", expect=1)
+
+
+def test_who_is_no_member_does_not_sign(hospitals: Run) -> None:
+    hospitals("terms", "new", *NEW, *cards(3))
+    output = hospitals("terms", "sign", "--home", "h4", "--yes", expect=1)
+    assert "H4, the identity in h4, is not a member" in output
+
+
+def test_terms_altered_after_signing_name_whose_signature_does_not_fit(hospitals: Run) -> None:
+    hospitals("terms", "new", *NEW, *cards(3))
+    for i in (1, 2, 3):
+        hospitals("terms", "sign", "--home", f"h{i}", "--yes")
+    file = Path("federation.toml")
+    file.write_text(file.read_text().replace("quorum = 2", "quorum = 3"))
+    output = hospitals("ceremony", "--home", "h1", expect=1)
+    assert "the signature of H1, H2, H3 does not fit" in output
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["--quorum", "1"], "federation.quorum"),
+        (["--quorum", "4"], "federation.quorum"),
+        (["--key-bits", "100"], "federation.key_bits"),
+        (["--min-contributors", "1"], "rounds.min_contributors"),
+        (["--rounds", "0"], "rounds.count"),
+        (["--clip", "nan"], "quantisation.clip"),
+        (["--clip", "0"], "quantisation.clip"),
+        (["--bits", "7"], "quantisation.bits"),
+        (["--max-examples", "0"], "quantisation.max_examples"),
+        (["--member", "h1/card.toml"], "is there twice"),
+        (["--member", "none/card.toml"], "no card at none/card.toml"),
+        (["--aggregator", "none.toml"], "no aggregator's card at none.toml"),
+        (["--aggregator", "h1/card.toml"], "url: missing"),
+    ],
+)
+def test_terms_that_cannot_be_are_refused_by_field(
+    hospitals: Run, changes: list[str], said: str
+) -> None:
+    output = hospitals("terms", "new", *NEW, *cards(3), *changes, expect=1)
+    assert said in output
+    assert not Path("federation.toml").exists()
+
+
+def test_a_quorum_of_half_needs_an_explicit_allowance(hospitals: Run) -> None:
+    output = hospitals("terms", "new", *NEW, *cards(4), expect=1)
+    assert "allow_minority_quorum" in output
+    hospitals("terms", "new", *NEW, *cards(4), "--allow-minority-quorum", "--min-contributors", "3")
+
+
+def test_terms_are_never_written_over(hospitals: Run) -> None:
+    hospitals("terms", "new", *NEW, *cards(3))
+    assert "never overwritten" in hospitals("terms", "new", *NEW, *cards(3), expect=1)
+
+
+COMMANDS = [
+    ["ceremony"],
+    ["train", "--app", "app.py"],
+    ["decrypt", "--round", "1"],
+    ["public-key", "--phe"],
+    ["contribute", "numbers.json", "--round", "ages"],
+    ["status"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c[0])
+def test_every_command_refuses_unsigned_terms_naming_who_is_missing(
+    hospitals: Run, command: list[str]
+) -> None:
+    hospitals("terms", "new", *NEW, *cards(3))
+    hospitals("terms", "sign", "--home", "h2", "--yes")
+    output = hospitals(*command, "--home", "h1", expect=1)
+    assert "the signature of H1, H3 is missing" in output
+    assert "terms sign federation.toml" in output
+
+
+@pytest.fixture
+def signed(hospitals: Run) -> Run:
+    """Terms that all have signed, and no key yet."""
+    hospitals("terms", "new", *NEW, *cards(3))
+    for i in (1, 2, 3):
+        hospitals("terms", "sign", "--home", f"h{i}", "--yes")
+    return hospitals
+
+
+@pytest.mark.parametrize("command", COMMANDS[1:5], ids=lambda c: c[0])
+def test_before_the_ceremony_the_next_command_is_named(signed: Run, command: list[str]) -> None:
+    output = signed(*command, "--home", "h1", expect=1)
+    assert "no key share" in output
+    assert "quorate-participant ceremony federation.toml" in output
+
+
+def test_a_wrong_passphrase_is_told(signed: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUORATE_PASSPHRASE", "wrong horse")
+    assert "the passphrase is wrong" in signed("ceremony", "--home", "h1", expect=1)
+
+
+def test_a_passphrase_file_counts_before_the_environment(
+    signed: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUORATE_PASSPHRASE", "wrong horse")
+    Path("passphrase").write_text(PASSPHRASE + "\n")
+    output = signed(
+        "train", "--app", "x", "--home", "h1", "--passphrase-file", "passphrase", expect=1
+    )
+    assert "no key share" in output
+
+
+def test_the_aggregator_down_is_waited_for_and_said_once(signed: Run) -> None:
+    output = signed("ceremony", "--home", "h1", "--timeout", "2", expect=1)
+    assert output.count("not reachable (connection refused); trying again") == 1
+    assert "not done after 2 s: connecting, waiting for the aggregator" in output
+
+
+def test_status_without_an_aggregator_still_shows_what_is_here(signed: Run) -> None:
+    output = signed("status", "--home", "h2", expect=1)
+    assert "Here: H2, member 2" in output
+    assert "not reachable: connection refused" in output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["decrypt", "--round", "../x"],
+        ["decrypt", "--round", "0"],
+        ["contribute", "numbers.json", "--round", "7"],
+        ["contribute", "numbers.json", "--round", "Ages"],
+        ["ceremony", "--timeout", "0"],
+        ["train"],
+        ["nonsense"],
+    ],
+)
+def test_wrong_usage_ends_with_2(run: Run, words: list[str]) -> None:
+    run(*words, expect=2)
+
+
+def test_a_missing_terms_file_is_told(run: Run) -> None:
+    assert "no terms at federation.toml" in run("ceremony", expect=1)
+
+
+def test_an_unforeseen_error_is_one_line_and_a_file(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> None:
+        raise ZeroDivisionError("unforeseen")
+
+    monkeypatch.setattr("participant.cli.founding.read_card", broken)
+    output = run("card", "--home", "home", expect=1)
+    assert "internal error (ZeroDivisionError)" in output
+    (details,) = Path("home/errors").iterdir()
+    assert str(details) in output
+    assert "unforeseen" in details.read_text()
