@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -133,9 +134,13 @@ def _traffic(consortium: Consortium, number: int) -> dict[str, int]:
 
 def show(summary: Row, console: Console) -> None:
     """The tables at the end of the demo."""
-    rounds = Table(title="Rounds", title_justify="left", caption=(
-        "open: from opening to closing; decrypt: from closing to the model; kB of all hospitals"
-    ), caption_justify="left")  # fmt: skip
+    rounds = Table(
+        title="Rounds (seconds; kB of all hospitals together)",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        caption="open: from opening to closing; decrypt: from closing to the model",
+        caption_justify="left",
+    )
     columns = ("round", "in the sum", *PHASES, "kB up", "kB down", "accuracy")
     for column in columns:
         rounds.add_column(column, justify="left" if column == "in the sum" else "right")
@@ -144,14 +149,16 @@ def show(summary: Row, console: Console) -> None:
         rounds.add_row(
             str(row["round"]),
             f"without {', '.join(missing)}" if missing else f"all {len(NAMES)}",
-            *(f"{row['seconds'][phase]:.2f} s" for phase in PHASES),
+            *(f"{row['seconds'][phase]:.2f}" for phase in PHASES),
             f"{row['bytes_up'] / 1000:.0f}",
             f"{row['bytes_down'] / 1000:.0f}",
             f"{row['accuracy']:.1%}",
         )
     console.print(rounds)
     accuracy = summary["accuracy"]
-    table = Table(title="Accuracy on patients that nobody trained on", title_justify="left")
+    table = Table(
+        title="Accuracy on patients that nobody trained on", title_justify="left", box=SIMPLE_HEAD
+    )
     table.add_column("model")
     table.add_column("accuracy", justify="right")
     table.add_row("federated, encrypted", f"{accuracy['federated']:.1%}")
