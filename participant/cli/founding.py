@@ -92,10 +92,10 @@ def new(
     clip: Annotated[
         float, typer.Option("--clip", help="Largest change of a weight in a round.")
     ] = 1.0,
-    bits: Annotated[int, typer.Option("--bits", help="Bits of a weight, 8 to 40.")] = 24,
+    bits: Annotated[int, typer.Option("--bits", help="Bits of a weight, 8 to 40.")] = 32,
     max_examples: Annotated[
         int, typer.Option("--max-examples", help="Most examples of one member.")
-    ] = 1_000_000,
+    ] = 100_000,
     allow_minority_quorum: Annotated[
         bool, typer.Option("--allow-minority-quorum", help="Allow a quorum of half or fewer.")
     ] = False,
