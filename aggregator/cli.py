@@ -141,7 +141,7 @@ def serve(
     address = host or url.hostname or "localhost", url.port or 443 if port is None else port
     start_log()
     # A look at the status holds the folder for a moment; a service, for as long as it lives.
-    with hold(folder, _SERVING, patience=3.0):
+    with hold(folder, _SERVING, _LOOKING):
         remove_status(folder)
         aggregator = Aggregator(terms, key, _store_folder(folder, terms), _now_ms)
         try:
@@ -162,7 +162,7 @@ def status(
     key = load_key(folder)
     running_since: str | None = None
     try:
-        with hold(folder, _LOOKING, patience=0.2):
+        with hold(folder, _LOOKING, _LOOKING):
             aggregator = Aggregator(terms, key, _store_folder(folder, terms), _now_ms)
             report = aggregator.status({})
             aggregator.close()

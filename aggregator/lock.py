@@ -13,6 +13,7 @@ from aggregator.errors import AggregatorError, StoreFull
 
 LOCK_NAME = "lock"
 _SHOWN_BYTES = 512
+_PATIENCE_SECONDS = 3.0
 
 
 class AlreadyRunning(AggregatorError):
@@ -24,12 +25,12 @@ class AlreadyRunning(AggregatorError):
 
 
 @contextlib.contextmanager
-def hold(folder: Path, command: str, patience: float = 0.0) -> Iterator[None]:
+def hold(folder: Path, command: str, brief: str = "") -> Iterator[None]:
     """Hold a data folder for as long as the block runs; it is made if it is missing.
 
-    ``patience``: seconds to wait for another holder. Raises AlreadyRunning, or StoreFull if the
-    system refuses. The kernel lets go when the process ends, whichever way; the file stays, since
-    removing it would let two processes each lock a file of that name.
+    A holder whose command is ``brief`` is waited for, some seconds. Raises AlreadyRunning, or
+    StoreFull if the system refuses. The kernel lets go when the process ends, whichever way; the
+    file stays, since removing it would let two processes each lock a file of that name.
     """
     path = folder / LOCK_NAME
     try:
@@ -38,27 +39,30 @@ def hold(folder: Path, command: str, patience: float = 0.0) -> Iterator[None]:
     except OSError as error:
         raise StoreFull(path, error.strerror or str(error)) from None
     try:
-        _wait(descriptor, path, time.monotonic() + patience)
+        _lock(descriptor, path, brief)
         _tell(descriptor, path, f"{os.getpid()} {command}\n".encode())
-        yield
-        with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, 0)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
 
-def _wait(descriptor: int, path: Path, until: float) -> None:
+def _lock(descriptor: int, path: Path, brief: str) -> None:
+    until = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if time.monotonic() >= until:
-                pid, command = _holder(descriptor)
+            pid, command = _holder(descriptor)
+            if command not in ("", brief) or time.monotonic() >= until:
                 raise AlreadyRunning(path, pid, command) from None
         except OSError as error:
             raise StoreFull(path, error.strerror or str(error)) from None
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def _tell(descriptor: int, path: Path, line: bytes) -> None:

@@ -1,0 +1,392 @@
+"""The command: what it prints, where it refuses, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+from websockets.asyncio.client import connect
+
+import aggregator.cli as cli
+from aggregator.admission import Refused
+from aggregator.connection import SlowReader
+from aggregator.errors import AggregatorError, BadUpload, StoreFull
+from aggregator.leases import IdentityInUse
+from aggregator.lock import hold
+from aggregator.service import Aggregator
+from aggregator.status_file import write_status
+from protocol.board import Post, sign_post
+from protocol.messages import Statement
+from protocol.terms import (
+    AggregatorAddress,
+    Terms,
+    render,
+    render_signature,
+    sign_terms,
+)
+from protocol.wire import Accepted, Submit
+from tests.aggregator.caller import HOST, Line, client_tls
+from tests.toy import Federation, toy_federation
+
+Run = Callable[..., tuple[int, str, str]]
+INTERNAL = {AggregatorError, Refused, SlowReader, IdentityInUse, BadUpload}
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command here; its exit code, output and errors."""
+
+    def run_command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["quorate-aggregator", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        code = ended.value.code
+        assert "Traceback" not in captured.err
+        return (code if isinstance(code, int) else 0), captured.out, captured.err
+
+    return run_command
+
+
+@dataclass
+class Place:
+    """A data folder after ``init``, and signed terms that name it."""
+
+    data: Path
+    file: Path
+    federation: Federation
+    port: int
+
+    @property
+    def terms(self) -> Terms:
+        return self.federation.terms
+
+    @property
+    def store(self) -> Path:
+        return self.data / self.terms.federation.hex()[:16]
+
+
+def signed(federation: Federation, without: int = 0) -> str:
+    """The terms' file, lacking one member's signature if so wished."""
+    terms, text = federation.terms, render(federation.terms)
+    for number, member in enumerate(terms.members, start=1):
+        if number != without:
+            text += render_signature(member.name, sign_terms(terms, federation.keys[number]))
+    return text
+
+
+def address_in(card: Path) -> AggregatorAddress:
+    """A card, as whoever writes the terms reads it."""
+    found = tomllib.loads(card.read_text())
+    key, pin = (urlsafe_b64decode(found[name] + "=") for name in ("key", "certificate_pin"))
+    return AggregatorAddress(found["url"], key, pin)
+
+
+@pytest.fixture
+def place(tmp_path: Path, run: Run) -> Place:
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    data = tmp_path / "data"
+    assert run("init", "--host", HOST, "--port", port, "--data", data)[0] == 0
+    federation = toy_federation(3, 2, aggregator=address_in(data / "aggregator.toml"))
+    file = tmp_path / "federation.toml"
+    file.write_text(signed(federation))
+    return Place(data, file, federation, port)
+
+
+@contextmanager
+def service(place: Place, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """``serve`` as a process of its own, ready."""
+    command = [sys.executable, "-m", "aggregator", "serve", place.file, "--data", place.data]
+    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            assert "serving on" in line, line
+            yield process
+        finally:
+            process.kill()
+
+
+def statement(place: Place, member: int) -> Submit:
+    board = Aggregator(place.terms, place.federation.keys[0], place.data / "new", lambda: 0).board
+    post = Post(
+        place.terms.federation, "round/0", member, 0, 0, board.head.hash, Statement(b"m" * 32, 5)
+    )
+    return Submit(sign_post(post, place.federation.keys[member]))
+
+
+async def submit(place: Place, member: int) -> object:
+    """Say something to the running service."""
+    async with connect(
+        f"wss://{HOST}:{place.port}", ssl=client_tls(), compression=None, proxy=None
+    ) as link:
+        line = Line(link)
+        await line.introduce(member, place.federation.keys[member])
+        return await line.ask(statement(place, member))
+
+
+# ── init ──
+
+
+def test_init_names_the_card_and_the_next_step(tmp_path: Path, run: Run) -> None:
+    code, out, _ = run("init", "--host", "a.example.org", "--data", tmp_path / "data")
+    assert code == 0
+    assert str(tmp_path / "data" / "aggregator.toml") in out
+    assert "wss://a.example.org:8443" in out
+    assert "quorate-participant terms new" in out
+
+
+def test_init_twice_is_refused_and_changes_nothing(place: Place, run: Run) -> None:
+    before = {p.name: p.read_bytes() for p in place.data.iterdir() if p.is_file()}
+    code, _, err = run("init", "--host", HOST, "--data", place.data)
+    assert code == 1
+    assert "never overwritten" in err
+    assert {p.name: p.read_bytes() for p in place.data.iterdir() if p.is_file()} == before
+
+
+def test_init_with_an_impossible_host_is_refused(tmp_path: Path, run: Run) -> None:
+    code, _, err = run("init", "--host", "wss://a.example.org", "--data", tmp_path / "data")
+    assert (code, "neither a host name nor an address" in err) == (1, True)
+
+
+# ── what serve refuses ──
+
+
+def test_unsigned_terms_are_refused_naming_who_is_missing(place: Place, run: Run) -> None:
+    place.file.write_text(signed(place.federation, without=2))
+    code, _, err = run("serve", place.file, "--data", place.data)
+    assert code == 1
+    assert "the signature of H2 is missing" in err
+    assert "H1" not in err
+
+
+def test_terms_altered_after_signing_are_refused(place: Place, run: Run) -> None:
+    place.file.write_text(place.file.read_text().replace("max_examples = 1000", "max_examples = 7"))
+    code, _, err = run("serve", place.file, "--data", place.data)
+    assert code == 1
+    assert "does not fit" in err
+    assert "H1, H2, H3" in err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "no such file"),
+        (b"\xff\xfe", "not text in UTF-8"),
+        (b"[federation", "not TOML"),
+        (b"[federation]\nname = 3", "it is missing"),
+        (b"#" * (2 << 20), "more than"),
+    ],
+)
+def test_terms_that_do_not_read_are_refused(
+    place: Place, run: Run, content: bytes | None, said: str
+) -> None:
+    place.file.unlink()
+    if content is not None:
+        place.file.write_bytes(content)
+    code, _, err = run("serve", place.file, "--data", place.data)
+    assert (code, said in err) == (1, True), err
+
+
+def test_a_data_folder_without_a_key_points_to_init(place: Place, tmp_path: Path, run: Run) -> None:
+    code, _, err = run("serve", place.file, "--data", tmp_path / "empty")
+    assert (code, "quorate-aggregator init" in err) == (1, True)
+
+
+def test_a_key_that_is_not_in_the_terms_is_refused(place: Place, tmp_path: Path, run: Run) -> None:
+    other = tmp_path / "other"
+    run("init", "--host", HOST, "--data", other)
+    code, _, err = run("serve", place.file, "--data", other)
+    assert (code, "aggregator.key" in err) == (1, True)
+
+
+def test_a_certificate_that_is_not_the_pinned_one_is_refused(
+    place: Place, tmp_path: Path, run: Run
+) -> None:
+    other = tmp_path / "other"
+    run("init", "--host", HOST, "--data", other)
+    certificate, key = other / "tls-certificate.pem", other / "tls-key.pem"
+    options = ("--tls-cert", certificate, "--tls-key", key)
+    code, _, err = run("serve", place.file, "--data", place.data, *options)
+    assert (code, "aggregator.certificate_pin" in err) == (1, True)
+
+
+def test_a_certificate_without_its_key_is_a_usage_error(place: Place, run: Run) -> None:
+    code, _, _ = run("serve", place.file, "--data", place.data, "--tls-cert", place.file)
+    assert code == 2
+
+
+def test_a_taken_port_is_one_sentence_and_a_remedy(place: Place, run: Run) -> None:
+    with socket.create_server((HOST, place.port)):
+        code, _, err = run("serve", place.file, "--data", place.data)
+    assert code == 1
+    assert f"Port {place.port} on {HOST} is taken" in err
+    assert "--port" in err
+
+
+def test_an_address_of_another_machine_is_refused_with_a_remedy(place: Place, run: Run) -> None:
+    code, _, err = run("serve", place.file, "--data", place.data, "--host", "192.0.2.1")
+    assert (code, "--host 0.0.0.0" in err) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["serve", "status"])
+def test_a_flipped_bit_on_the_board_is_noticed_before_anything_is_served(
+    place: Place, run: Run, command: str
+) -> None:
+    submitted = statement(place, 1)
+    board = Aggregator(place.terms, place.federation.keys[0], place.store, lambda: 0)
+    (answer,) = board.receive(1, submitted)
+    assert isinstance(answer, Accepted)
+    board.close()
+    flipped = 0
+    for path in place.store.rglob("*"):
+        data = bytearray(path.read_bytes()) if path.is_file() else bytearray()
+        if (at := data.find(submitted.post.signature)) >= 0:
+            data[at] ^= 1
+            path.write_bytes(data)
+            flipped += 1
+    assert flipped
+    code, _, err = run(command, place.file, "--data", place.data)
+    assert code == 1
+    assert "damaged" in err
+    assert "entry 1" in err
+
+
+def test_a_file_instead_of_the_data_folder_is_refused(place: Place, run: Run) -> None:
+    (place.store).write_text("")
+    code, _, err = run("serve", place.file, "--data", place.data)
+    assert (code, "cannot be written" in err) == (1, True)
+
+
+def test_an_internal_error_is_one_line_with_its_details_in_a_file(
+    place: Place, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "load_key", broken)
+    code, _, err = run("status", place.file, "--data", place.data)
+    assert code == 1
+    assert "Internal error: ZeroDivisionError: oops" in err
+    (details,) = tmp_path.glob("quorate-aggregator-*.txt")
+    assert "Traceback" in details.read_text()
+
+
+# ── a running service ──
+
+
+def test_a_service_serves_ends_on_a_signal_and_goes_on_where_it_was(place: Place, run: Run) -> None:
+    with service(place) as process:
+        first = asyncio.run(submit(place, 1))
+        assert isinstance(first, Accepted)
+        code, _, err = run("serve", place.file, "--data", place.data)
+        assert (code, f"process {process.pid}" in err) == (1, True)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        log = process.stderr.read().splitlines()
+    assert log[-1].endswith("stopped")
+    assert any("H1: connected" in line for line in log)
+    assert any("entry 1, round/0: statement by H1" in line for line in log)
+    with service(place) as process:
+        assert asyncio.run(submit(place, 1)) == first
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+
+
+def test_a_killed_service_has_kept_all_it_acknowledged(place: Place) -> None:
+    with service(place) as process:
+        first = asyncio.run(submit(place, 1))
+        assert isinstance(first, Accepted)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+    with service(place):
+        assert asyncio.run(submit(place, 1)) == first
+
+
+def test_the_status_shows_who_is_here_while_it_runs_and_who_spoke_when_it_does_not(
+    place: Place, run: Run
+) -> None:
+    def report() -> dict[str, object]:
+        code, out, err = run("status", place.file, "--data", place.data, "--json")
+        return json.loads(out) if code == 0 else {"running": False, "why": err}
+
+    with service(place):
+        asyncio.run(submit(place, 2))
+        deadline = time.monotonic() + 10
+        while (found := report()).get("entries") != 1 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert found["running"] is True
+        assert run("status", place.file, "--data", place.data)[1].startswith(
+            "Toy: service running since"
+        )
+    found = report()
+    assert found["running"] is False
+    code, out, _ = run("status", place.file, "--data", place.data)
+    assert code == 0
+    assert "H1  missing, never heard" in out
+    assert "H2  missing, last heard 20" in out
+    assert "round/0: not opened, ready: H2" in out
+
+
+def test_a_status_under_other_terms_than_the_running_ones_is_refused(
+    place: Place, run: Run
+) -> None:
+    other = toy_federation(3, 3, aggregator=place.terms.aggregator)
+    with hold(place.data, "serve"):
+        write_status(place.data, {"pid": os.getpid(), "federation": "Other", "fingerprint": "00"})
+        place.file.write_text(signed(other))
+        code, _, err = run("status", place.file, "--data", place.data)
+    assert (code, "serves Other under other terms" in err) == (1, True)
+
+
+def test_a_service_that_is_just_starting_has_no_report_of_an_earlier_one(
+    place: Place, run: Run
+) -> None:
+    write_status(place.data, {"pid": os.getpid() + 1, "federation": "Toy", "fingerprint": ""})
+    with hold(place.data, "serve"):
+        code, _, err = run("status", place.file, "--data", place.data)
+    assert (code, "starting" in err) == (1, True)
+
+
+# ── sentences ──
+
+
+def all_errors(kind: type[AggregatorError] = AggregatorError) -> Iterator[type[AggregatorError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from all_errors(below)
+
+
+def test_every_error_that_reaches_the_command_has_a_sentence() -> None:
+    assert set(all_errors()) - INTERNAL <= set(cli._SENTENCES)
+
+
+def test_every_sentence_names_what_and_a_remedy() -> None:
+    what, remedy = cli.sentences(StoreFull(Path("board"), "no space left on device"))
+    assert what == "board cannot be written: no space left on device."
+    assert "Make room" in remedy
+
+
+def test_the_status_report_of_a_service_is_json_for_programs(place: Place, run: Run) -> None:
+    code, out, _ = run("status", place.file, "--data", place.data, "--json")
+    assert code == 0
+    found = msgspec.json.decode(out)
+    assert found["federation"] == "Toy"
+    assert [m["name"] for m in found["members"]] == ["H1", "H2", "H3"]
