@@ -34,6 +34,7 @@ from websockets.exceptions import ConnectionClosed
 
 from aggregator.service import Aggregator
 from protocol.encoding import encode
+from protocol.messages import Body
 from protocol.terms import Terms
 from protocol.wire import (
     MAX_FRAME_BYTES,
@@ -155,11 +156,19 @@ class Relay:
                 with contextlib.suppress(ConnectionClosed):
                     await connection.send(encode(self.core.entries_after(position)))
 
+    def say(self, session: str, body: Body) -> None:
+        """Post as the aggregator, whether or not an honest one would."""
+
+        async def post() -> None:
+            self.core._say(session, body)
+
+        asyncio.run_coroutine_threadsafe(post(), self._loop).result(10)
+
     @contextlib.contextmanager
     def running(self) -> Iterator[Relay]:
         """Serve until the block ends."""
         stop, ready = asyncio.Event(), threading.Event()
-        loop = asyncio.new_event_loop()
+        loop = self._loop = asyncio.new_event_loop()
         thread = threading.Thread(
             target=lambda: loop.run_until_complete(self._serve(stop, ready)), daemon=True
         )

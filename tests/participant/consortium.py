@@ -1,0 +1,132 @@
+"""Three hospitals with homes, signed terms and a relay: what a test of whole commands needs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from participant.agent import Agent, Task
+from participant.ceremony_task import CeremonyTask
+from participant.identity import Identity, create
+from participant.membership import Membership, enter
+from participant.passphrase import Passphrase
+from participant.sealed_file import Argon2Cost
+from participant.session import Notices, Session
+from participant.terms_files import read_signed_terms, read_terms, sign_file, write_terms
+from participant.vault import Vault
+from protocol.signing import public_bytes
+from protocol.terms import AggregatorAddress, Member, RoundPolicy, Terms
+from tests.participant.relay import Relay, TlsKey, make_tls_key
+from tests.toy import replace_terms, toy_federation
+
+PASSPHRASE = Passphrase("correct horse")
+CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
+QUORUM, MEMBERS = 2, 3
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Consortium:
+    """A folder with ``federation.toml`` and the homes h1, h2, h3; the relay is not yet running."""
+
+    folder: Path
+    terms: Terms
+    relay: Relay
+    tls: TlsKey
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "federation.toml"
+
+    def member(self, index: int) -> Membership:
+        """A member's place, with a vault that is cheap to open."""
+        home = self.folder / f"h{index}"
+        found = enter(read_signed_terms(self.file), home, PASSPHRASE)
+        vault = Vault(found.vault.folder, found.vault.federation, index, CHEAP)
+        return Membership(found.terms, index, found.identity, found.folder, vault, found.passphrase)
+
+    def session(self, index: int, task: Task | None = None, **changes: Any) -> Session:
+        """A member's session, for a ceremony unless another task is given."""
+        member = self.member(index)
+        task = task or CeremonyTask(member.terms, index, member.secrets)
+        key = member.identity.signing_key
+        return Session(Agent(member.terms, index, key, member.storage, task), key, **changes)
+
+    def start(self, index: int, *words: str) -> subprocess.Popen[str]:
+        """Start a command of a member."""
+        environment = os.environ | {
+            "QUORATE_PASSPHRASE": PASSPHRASE.text,
+            "QUORATE_HOME": str(self.folder / f"h{index}"),
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "participant", *words],
+            cwd=self.folder,
+            env=environment | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def found(folder: Path, **changes: Any) -> Consortium:
+    """Make the identities, the terms and a relay that is not yet running."""
+    identities = [create(folder / f"h{i}", f"H{i}", PASSPHRASE, CHEAP) for i in (1, 2, 3)]
+    toy = toy_federation(MEMBERS, QUORUM)
+    tls, port = make_tls_key(folder / "tls"), free_port()
+    url = f"wss://localhost:{port}"
+    terms = replace_terms(
+        toy.terms,
+        **{
+            "members": tuple(Member(i.name, public_bytes(i.signing_key)) for i in identities),
+            "aggregator": AggregatorAddress(url, public_bytes(toy.keys[0]), tls.pin),
+            "rounds": RoundPolicy(1, 2, 30, 30),
+        }
+        | changes,
+    )
+    _sign(folder / "federation.toml", terms, identities)
+    relay = Relay(terms, toy.keys[0], tls, folder / "board", port)
+    return Consortium(folder, terms, relay, tls)
+
+
+def _sign(path: Path, terms: Terms, identities: Sequence[Identity]) -> None:
+    write_terms(path, terms)
+    for identity in identities:
+        sign_file(read_terms(path), identity, path.parent)
+
+
+def run_all(sessions: Sequence[Session], seconds: float = 60) -> list[BaseException | None]:
+    """Run sessions side by side to their ends; what each raised."""
+    ends: list[BaseException | None] = [None] * len(sessions)
+
+    def run(k: int) -> None:
+        try:
+            sessions[k].run()
+        except BaseException as error:
+            ends[k] = error
+
+    threads = [threading.Thread(target=run, args=(k,), daemon=True) for k in range(len(sessions))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(seconds)
+        assert not thread.is_alive(), "a session does not end"
+    return ends
+
+
+def lost_into(reasons: list[str]) -> Notices:
+    """Notices that keep why the link was lost."""
+    keep: Callable[..., None] = lambda reason: reasons.append(reason.reason)  # noqa: E731
+    return Notices(lost=keep)

@@ -1,0 +1,173 @@
+"""An agent over real sockets: the pinned key, the handshake, and links that come and go."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from participant import session as sessions
+from participant.ceremony_task import CeremonyTask
+from participant.errors import (
+    ForeignAggregator,
+    OutOfTime,
+    RejectedByAggregator,
+    SeedLost,
+    WrongCertificate,
+)
+from participant.secret_store import SecretStore
+from participant.vault import Vault
+from protocol.board import Board, Posted
+from protocol.draft import Draft
+from protocol.errors import Malformed
+from protocol.wire import MAX_FRAME_BYTES, Accepted, Challenge, Rejected
+from tests.participant.consortium import CHEAP, Consortium, found, lost_into, run_all
+from tests.participant.relay import make_tls_key
+
+
+@pytest.fixture
+def consortium(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Consortium:
+    monkeypatch.setattr(sessions, "_FIRST_WAIT", 0.02)
+    return found(tmp_path)
+
+
+def epochs(consortium: Consortium) -> set[bytes]:
+    return {consortium.member(i).key_share()[0].digest for i in (1, 2, 3)}
+
+
+def test_three_hospitals_make_a_key_over_links_that_keep_breaking(
+    consortium: Consortium,
+) -> None:
+    consortium.relay.drop_after = 9
+    with consortium.relay.running() as relay:
+        working = [consortium.session(i) for i in (1, 2, 3)]
+        assert run_all(working) == [None, None, None]
+    assert len(epochs(consortium)) == 1
+    assert relay.connections > 6
+    assert all(s.traffic.up > 10_000 and s.traffic.down > 10_000 for s in working)
+    instances = {(h.member, h.instance) for h in relay.hellos}
+    assert len(instances) == 3, "an instance is a process, not a connection"
+
+
+def test_a_session_waits_for_an_aggregator_that_is_down_and_says_so_once(
+    consortium: Consortium,
+) -> None:
+    reasons: list[str] = []
+    working = [consortium.session(i, notices=lost_into(reasons)) for i in (1, 2, 3)]
+    ends: list[Any] = []
+    thread = threading.Thread(target=lambda: ends.extend(run_all(working)))
+    thread.start()
+    time.sleep(0.5)
+    assert reasons == ["connection refused"] * 3
+    with consortium.relay.running():
+        thread.join(60)
+    assert ends == [None, None, None]
+
+
+def test_another_certificate_ends_the_session_before_anything_is_sent(
+    consortium: Consortium, tmp_path: Path
+) -> None:
+    consortium.relay.tls = make_tls_key(tmp_path / "other")
+    with consortium.relay.running() as relay:
+        (end,) = run_all([consortium.session(1)], seconds=10)
+    assert isinstance(end, WrongCertificate)
+    assert end.expected == consortium.tls.pin
+    assert end.found == relay.tls.pin
+    assert (relay.connections, relay.hellos) == (0, [])
+
+
+def test_an_aggregator_of_other_terms_is_not_answered(consortium: Consortium) -> None:
+    consortium.relay.say_first = Challenge(b"x" * 32, b"n" * 32)
+    with consortium.relay.running() as relay:
+        (end,) = run_all([consortium.session(1)], seconds=10)
+    assert isinstance(end, ForeignAggregator)
+    assert end.federation == b"x" * 32
+    assert relay.hellos == []
+
+
+@pytest.mark.parametrize("code", ["unknown-identity", "bad-signature", "identity-in-use"])
+def test_a_rejected_hello_ends_the_session_at_once(consortium: Consortium, code: Any) -> None:
+    consortium.relay.answer_hello = Rejected(code, "since 09:00")
+    with consortium.relay.running() as relay:
+        (end,) = run_all([consortium.session(1)], seconds=10)
+    assert isinstance(end, RejectedByAggregator)
+    assert (end.code, end.reason) == (code, "since 09:00")
+    assert relay.connections == 1
+
+
+def test_a_busy_aggregator_is_tried_again(consortium: Consortium) -> None:
+    reasons: list[str] = []
+    consortium.relay.answer_hello = Rejected("busy", "too many connections")
+    with consortium.relay.running() as relay:
+        session = consortium.session(1, time_limit=1.0, notices=lost_into(reasons))
+        (end,) = run_all([session], seconds=10)
+    assert isinstance(end, OutOfTime)
+    assert reasons == ["it is busy: too many connections"]
+    assert relay.connections > 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"\xff\xff", "text", b"\x00" * (MAX_FRAME_BYTES + 1), Accepted(bytes(32), 1)],
+    ids=["empty", "garbage", "text", "too large", "out of turn"],
+)
+def test_what_is_no_challenge_ends_the_session(consortium: Consortium, said: Any) -> None:
+    consortium.relay.say_first = said
+    with consortium.relay.running() as relay:
+        (end,) = run_all([consortium.session(1)], seconds=10)
+    assert isinstance(end, Malformed)
+    assert relay.hellos == []
+
+
+def test_the_time_limit_names_who_has_not_joined(consortium: Consortium) -> None:
+    with consortium.relay.running():
+        ends = run_all([consortium.session(i, time_limit=1.5) for i in (1, 3)], seconds=20)
+    for end in ends:
+        assert isinstance(end, OutOfTime)
+        assert end.members == (2,)
+        assert "join" in end.step
+
+
+class Sleeper:
+    """A task that computes for longer than anybody wants to wait."""
+
+    done = False
+
+    def begin(self, board: Board) -> None:
+        """Nothing to look up."""
+
+    def wants(self, session: str) -> bool:
+        return False
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        """Nothing is wanted."""
+
+    def due(self) -> Draft | None:
+        time.sleep(8)
+        return None
+
+
+def test_a_long_computation_does_not_hold_up_the_end(consortium: Consortium) -> None:
+    with consortium.relay.running():
+        started = time.monotonic()
+        (end,) = run_all([consortium.session(1, Sleeper(), time_limit=1.0)])
+    assert isinstance(end, OutOfTime)
+    assert time.monotonic() - started < 5
+
+
+def test_a_ceremony_begun_with_a_seed_that_is_lost_stops_and_blames_nobody(
+    consortium: Consortium, tmp_path: Path
+) -> None:
+    with consortium.relay.running():
+        run_all([consortium.session(1, time_limit=1.0)], seconds=20)
+        member = consortium.member(1)
+        assert member.vault.has_seed("ceremony/1")
+        empty = Vault(tmp_path / "new vault", member.vault.federation, 1, CHEAP)
+        task = CeremonyTask(member.terms, 1, SecretStore(empty, member.passphrase))
+        (end,) = run_all([consortium.session(1, task, time_limit=5.0)], seconds=20)
+    assert isinstance(end, SeedLost)
+    assert end.session == "ceremony/1"
