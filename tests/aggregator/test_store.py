@@ -61,6 +61,16 @@ def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
     assert database.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
+def test_a_gap_in_the_positions_is_damage_before_anything_is_decoded(tmp_path: Path) -> None:
+    store = BoardStore(tmp_path)
+    store.append(1, b"one")
+    store.append(3, b"three")
+    with pytest.raises(StoreDamaged) as caught:
+        list(store.entries())
+    assert caught.value.position == 2
+    store.close()
+
+
 @pytest.mark.parametrize("position", [1, 3, 6])
 def test_a_missing_entry_is_named(tmp_path: Path, position: int) -> None:
     desk = Desk(tmp_path)
