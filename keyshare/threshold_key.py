@@ -157,9 +157,16 @@ def check_verification_keys(key: JointKey) -> None:
 def combine_exponents(
     values: Mapping[int, mpz], members: Sequence[int], key: JointKey, factor: int = 1
 ) -> mpz:
-    """∏ values_i^(factor·Δλ_i) mod N² over the given members."""
+    """∏ values_i^(factor·Δλ_i) mod N² over the given members.
+
+    Raises BadCombination for a value that has no inverse though its exponent is negative.
+    """
     square = key.n * key.n
     product = mpz(1)
     for i, weight in integer_lagrange(members, key.delta).items():
-        product = product * gmpy2.powmod(values[i], factor * weight, square) % square
+        try:
+            power = gmpy2.powmod(values[i], factor * weight, square)
+        except ValueError:
+            raise BadCombination(list(members)) from None
+        product = product * power % square
     return product

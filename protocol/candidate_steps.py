@@ -177,6 +177,9 @@ def witness_survivors(run: CeremonyRun, step: StepId) -> bytes:
 def finish_first(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
     batch = run.batch
     rows = read(public, mpz(1) << run.terms.key_bits, len(batch.survivors), step)
+    for sender, row in rows.items():
+        if any(value >= run.modulus(k) for value, k in zip(row, batch.survivors, strict=True)):
+            raise CeremonyFailed(sender, step.name, "a number is out of range")
     run.tests_done += len(batch.survivors)
     batch.passing = [
         k

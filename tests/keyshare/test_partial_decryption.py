@@ -45,6 +45,16 @@ def test_one_wrong_part_does_not_fit(wrong):
     assert raised.value.members == [1, 2, 3]
 
 
+@pytest.mark.parametrize("wrong", [1, 2, 3])
+@pytest.mark.parametrize("multiple", [0, 1])
+def test_a_part_without_an_inverse_does_not_fit(wrong, multiple):
+    toy = toy_epoch()
+    _, ciphertext = trial_ciphertext(toy.key.n, b"no inverse")
+    partials = parts(toy, ciphertext) | {wrong: multiple * toy.key.n}
+    with pytest.raises(BadCombination):
+        combine(partials, toy.key)
+
+
 def test_parts_of_two_ciphertexts_do_not_fit():
     toy = toy_epoch()
     one, other = (trial_ciphertext(toy.key.n, label)[1] for label in (b"one", b"other"))
