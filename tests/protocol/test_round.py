@@ -1,0 +1,55 @@
+"""What the board says about a round."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol.messages import Contribution, Opening, Request, SetLock, Statement, attach
+from protocol.round import RoundView, round_name, round_session
+from tests.toy import Table, toy_federation
+
+SESSION = "statistic/age"
+
+
+@pytest.mark.parametrize(
+    ("name", "session"),
+    [
+        ("0", "round/0"),
+        ("7", "round/7"),
+        ("123456789", "round/123456789"),
+        ("age", "statistic/age"),
+        ("07", "statistic/07"),
+        ("7\n", "statistic/7\n"),
+        ("1234567890", "statistic/1234567890"),
+        ("\u0661", "statistic/\u0661"),
+    ],
+)
+def test_a_number_names_a_training_round_and_anything_else_a_statistic(name, session):
+    assert round_session(name) == session
+    assert round_name(session) == name
+
+
+def test_of_what_may_be_said_once_the_first_counts():
+    table, view = Table(toy_federation()), RoundView(SESSION)
+    first, second = b"1" * 32, b"2" * 32
+    for sender, body in [
+        (1, Request(3)),
+        (1, Request(4)),
+        (0, Opening("statistic", first, first, 3)),
+        (0, Opening("statistic", second, second, 3)),
+        (2, Contribution(first, attach(b"a"))),
+        (2, Contribution(first, attach(b"b"))),
+        (3, SetLock(first)),
+        (3, SetLock(second)),
+        (3, Statement(first, 3)),
+        (3, Statement(second, 3)),
+    ]:
+        view.receive(table.put(table.sign(SESSION, sender, body)))
+    assert [p.post.body for p in view.requests.values()] == [Request(3)]
+    assert view.terms_of_opening == Opening("statistic", first, first, 3)
+    assert [p.post.body for p in view.contributions.values()] == [Contribution(first, attach(b"a"))]
+    assert view.locks == {3: first}
+    assert view.statements == {3: Statement(first, 3)}
+    assert view.closed is None
+    assert view.chosen(bytes(32)) is None
+    assert view.name == "age"
