@@ -230,5 +230,9 @@ class TrainingTask:
         if not isinstance(answer, tuple) or len(answer) != 3:
             raise BadApp("evaluate", "it must return (loss, num_examples, metrics)")
         loss, examples, metrics = answer
-        facts = {"loss": float(loss), "examples": examples, "metrics": metrics}
+        try:
+            loss = float(loss)
+        except (TypeError, ValueError):
+            raise BadApp("evaluate", f"loss is {type(loss).__name__}, not a number") from None
+        facts = {"loss": loss, "examples": examples, "metrics": metrics}
         self._report(number, "evaluated", facts)

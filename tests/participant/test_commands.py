@@ -1,0 +1,221 @@
+"""The commands of three hospitals, each a process, once there is a key."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import phe
+import pytest
+
+from participant.phe_files import joint_key_jwk
+from protocol.messages import Closing, Contributor
+from protocol.round import RoundView
+from tests.participant.consortium import Consortium, found, run_all
+
+APP = """
+import numpy as np
+
+def initial_parameters(config):
+    return [np.zeros((2, 3)), np.zeros(4, dtype=np.float32)]
+
+def fit(parameters, config):
+    return [p + 0.25 for p in parameters], 10, {"loss": np.float32(1.5)}
+
+def evaluate(parameters, config):
+    return float(parameters[0].sum()), 10, {"accuracy": 0.75}
+"""
+
+
+@pytest.fixture(scope="module")
+def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
+    """A federation that has made its key; the aggregator runs."""
+    made = found(tmp_path_factory.mktemp("consortium"))
+    (made.folder / "app.py").write_text(APP)
+    with made.relay.running():
+        assert run_all([made.session(i) for i in (1, 2, 3)]) == [None, None, None]
+        yield made
+
+
+def ended(process: subprocess.Popen[str], expect: int = 0) -> tuple[str, str]:
+    """Output and error output of a command that ends with the expected exit code."""
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == expect, output + errors
+    assert "Traceback" not in errors
+    return output, errors
+
+
+def events(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def encrypted_by_phe(consortium: Consortium, name: str, numbers: list[float]) -> str:
+    """A file as a program that knows only phe and the exported key makes it."""
+    epoch, _ = consortium.member(1).key_share()
+    jwk = json.loads(joint_key_jwk(epoch, consortium.terms.name))
+    key = phe.PaillierPublicKey(phe.util.base64_to_int(jwk["n"]))
+    values = [(str(x.ciphertext()), x.exponent) for x in map(key.encrypt, numbers)]
+    path = consortium.folder / f"{name}.json"
+    path.write_text(json.dumps({"public_key": {"n": key.n}, "values": values}))
+    return path.name
+
+
+def test_training_ends_with_one_model_at_every_hospital(consortium: Consortium) -> None:
+    command = ["train", "--app", "app.py", "--timeout", "50"]
+    running = [
+        consortium.start(1, *command, "--json"),
+        consortium.start(2, *command),
+        consortium.start(3, *command),
+    ]
+    (as_json, _), (as_text, _), _ = [ended(process) for process in running]
+    assert [e["event"] for e in events(as_json)] == [
+        "fitted",
+        "contributed",
+        "closed",
+        "decrypted",
+        "evaluated",
+    ]
+    last = events(as_json)[-1]
+    assert last["loss"] == pytest.approx(1.5, abs=1e-3)  # weights of 10 in 1000
+    assert last["bytes_up"] > 0
+    assert "3 of 3" in as_text
+    assert "accuracy 0.75" in as_text
+    folders = [consortium.member(i).folder / "models" for i in (1, 2, 3)]
+    models = {(folder / "round-1.npz").read_bytes() for folder in folders}
+    assert len(models) == 1
+    assert events((folders[1] / "rounds.jsonl").read_text())[-1]["event"] == "evaluated"
+    assert str(folders[1] / "round-1.npz") in as_text
+
+
+def test_numbers_of_three_hospitals_are_added_and_a_quorum_decrypts(
+    consortium: Consortium,
+) -> None:
+    numbers = {1: [3, -1.5], 2: [5, 0.25], 3: [0, 2**20]}
+    files = {i: encrypted_by_phe(consortium, f"n{i}", x) for i, x in numbers.items()}
+    running = [
+        consortium.start(i, "contribute", files[i], "--round", "ages", "--timeout", "30")
+        for i in (1, 2, 3)
+    ]
+    for process in running:
+        assert "Contributed 2 numbers to round ages" in ended(process)[0]
+    command = ["decrypt", "--round", "ages", "--yes", "--timeout", "30"]
+    running = [consortium.start(1, *command, "--json"), consortium.start(3, *command)]
+    (as_json, _), (as_text, _) = [ended(process) for process in running]
+    (decrypted,) = events(as_json)
+    assert decrypted["sums"] == [8, 2**20 - 1.25]
+    assert decrypted["contributors"] == ["H1", "H2", "H3"]
+    assert "contributors  H1, H2, H3" in as_text
+    assert as_text.splitlines()[-2:] == ["  8", "  1048574.75"]
+
+
+def test_a_decryption_without_agreement_does_not_happen(consortium: Consortium) -> None:
+    numbers = encrypted_by_phe(consortium, "weights", [1])
+    running = [
+        consortium.start(i, "contribute", numbers, "--round", "weights", "--timeout", "30")
+        for i in (1, 2, 3)
+    ]
+    for process in running:
+        ended(process)
+    output, errors = ended(consortium.start(2, "decrypt", "--round", "weights"), expect=1)
+    assert "Help to decrypt this sum?" in output
+    assert "Aborted" in errors
+    view = RoundView("statistic/weights")
+    for posted in consortium.relay.core.board.session("statistic/weights"):
+        view.receive(posted)
+    assert not view.locks
+
+
+def test_the_decryption_of_one_hospitals_numbers_is_refused(consortium: Consortium) -> None:
+    numbers = encrypted_by_phe(consortium, "alone", [42])
+    ended(consortium.start(1, "contribute", numbers, "--round", "alone", "--timeout", "30"))
+    session = "statistic/alone"
+    view = RoundView(session)
+    for posted in consortium.relay.core.board.session(session):
+        view.receive(posted)
+    (alone,) = view.contributions.values()
+    body: Any = alone.post.body
+    chosen = (Contributor(1, alone.digest),)
+    consortium.relay.say(session, Closing(chosen, body.ciphertexts))
+    command = ["decrypt", "--round", "alone", "--yes", "--timeout", "30"]
+    _, errors = ended(consortium.start(2, *command), expect=3)
+    assert "refused to help decrypt round alone (rule min-contributors)" in errors
+    assert "H1" in errors
+
+
+def test_a_second_ceremony_is_not_begun(consortium: Consortium) -> None:
+    output, _ = ended(consortium.start(2, "ceremony", "--json"))
+    (event,) = events(output)
+    assert (event["event"], event["epoch"], event["key_bits"]) == ("done already", 1, 256)
+
+
+def test_the_joint_key_is_exported_for_phe_and_never_written_over(
+    consortium: Consortium,
+) -> None:
+    command = ["public-key", "--phe", "--out", "key.json"]
+    assert "fingerprint" in ended(consortium.start(3, *command))[0]
+    jwk = json.loads((consortium.folder / "key.json").read_text())
+    epoch, _ = consortium.member(1).key_share()
+    assert phe.util.base64_to_int(jwk["n"]) == epoch.joint_key().n
+    assert "never overwritten" in ended(consortium.start(3, *command), expect=1)[1]
+
+
+def test_status_tells_both_sides(consortium: Consortium) -> None:
+    (standing,) = events(ended(consortium.start(2, "status", "--json"))[0])
+    assert standing["here"]["key_share_epochs"] == [1]
+    assert standing["aggregator"]["ceremony"]["complete"] is True
+    output, _ = ended(consortium.start(2, "status"))
+    assert "Here: H2, member 2" in output
+    assert "ceremony/1: complete" in output
+
+
+def test_numbers_under_another_key_are_refused(consortium: Consortium) -> None:
+    key, _ = phe.generate_paillier_keypair(n_length=256)
+    number = key.encrypt(3)
+    path = consortium.folder / "foreign.json"
+    values = [(str(number.ciphertext()), number.exponent)]
+    path.write_text(json.dumps({"public_key": {"n": key.n}, "values": values}))
+    command = ["contribute", path.name, "--round", "foreign"]
+    _, errors = ended(consortium.start(1, *command), expect=1)
+    assert "foreign.json cannot be contributed: encrypted under another key" in errors
+    assert "public-key --phe" in errors
+
+
+def test_an_app_that_fails_is_told_with_its_line_and_a_file(consortium: Consortium) -> None:
+    (consortium.folder / "broken.py").write_text(APP.replace("np.zeros((2, 3))", "np.ones(-1)"))
+    _, errors = ended(consortium.start(1, "train", "--app", "broken.py"), expect=1)
+    assert "the app failed in initial_parameters: ValueError" in errors
+    assert "broken.py:5" in errors
+
+
+def test_two_processes_on_one_data_folder_are_one_too_many(tmp_path: Path) -> None:
+    alone = found(tmp_path)
+    first = alone.start(1, "ceremony")
+    wait_for_a_line(first)
+    _, errors = ended(alone.start(1, "ceremony", "--timeout", "20"), expect=1)
+    assert f"is in use by process {first.pid} (ceremony)" in errors
+    first.kill()
+    first.communicate(timeout=10)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_command_with_one_line(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    process = found(tmp_path).start(1, "ceremony")
+    wait_for_a_line(process)
+    process.send_signal(number)
+    started = time.monotonic()
+    _, errors = ended(process, expect=code)
+    assert time.monotonic() - started < 5
+    assert errors.splitlines()[0] == f"quorate-participant: stopped by {number.name}"
+
+
+def wait_for_a_line(process: subprocess.Popen[str]) -> None:
+    """The first thing a ceremony says is that the aggregator cannot be reached."""
+    assert process.stdout is not None
+    assert "not reachable" in process.stdout.readline()
