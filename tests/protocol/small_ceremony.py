@@ -1,0 +1,61 @@
+"""What the tests of the ceremony have in common: a small federation, and payloads unsealed."""
+
+from __future__ import annotations
+
+from protocol.ceremony import KINDS
+from protocol.ceremony_run import CeremonyRun
+from protocol.draft import Draft
+from protocol.encoding import encode
+from protocol.messages import (
+    Step,
+)
+from protocol.sealing import SealContext
+from tests.toy import CEREMONY, CeremonyTable, toy_federation
+
+STEPS = ["join", *KINDS, "certificate"]
+N, QUORUM = 4, 2
+PUBLIC = [name for name, kind in KINDS.items() if kind.public]
+PRIVATE = [name for name, kind in KINDS.items() if kind.private]
+
+
+def federation():
+    return toy_federation(N, QUORUM)
+
+
+def name_of(body: object) -> str:
+    return body.step if isinstance(body, Step) else type(body).__name__.lower()
+
+
+def opened(table: CeremonyTable, recipient: int, sender: int, label: str, sealed: bytes) -> bytes:
+    terms = table.federation.terms
+    run = CeremonyRun(terms, recipient, CEREMONY, table.seeds[recipient])
+    context = SealContext(terms.federation, CEREMONY, label, sender, recipient)
+    return run.sealing.unseal(sealed, context)
+
+
+def label_of(body: Step) -> str:
+    return f"{body.step}/{body.batch}/{body.part}"
+
+
+def plaintexts_of(draft: Draft, table: CeremonyTable, sender: int) -> dict[int, bytes]:
+    """A draft's payloads with the seals taken off."""
+    body, blobs = draft.body, iter(draft.blobs)
+    if not isinstance(body, Step):
+        return {0: encode(body)}
+    found = dict[int, bytes]()
+    for attachment in body.attachments:
+        data = next(blobs) if attachment.is_blob else attachment.data
+        if attachment.to:
+            data = opened(table, attachment.to, sender, label_of(body), data)
+        found[attachment.to] = data
+    return found
+
+
+def said_once(position: int) -> CeremonyTable:
+    """A ceremony stopped after so many entries."""
+    table = CeremonyTable(federation())
+    while len(table.board.entries) < position:
+        for sender, draft in table.due():
+            if len(table.board.entries) < position:
+                table.publish(sender, draft)
+    return table

@@ -1,0 +1,290 @@
+"""Every rule by which a hospital refuses to decrypt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from gmpy2 import mpz
+
+from keyshare.randomness import Stream
+from protocol.ciphertexts import Encrypted, add_encrypted, write_ciphertexts
+from protocol.errors import Refused
+from protocol.messages import (
+    Closing,
+    Contribution,
+    Contributor,
+    Refusal,
+    attach,
+)
+from tests.toy import seed_of
+from tests.toy_round import (
+    KEY,
+    LENGTH,
+    SQUARE,
+    TOY,
+    Round,
+    contributed,
+    encryptor,
+    training,
+)
+
+
+def refused(found: Round, rule: str, member: int = 0) -> None:
+    """Every member refuses for this rule; nothing is locked, released or learnt."""
+    with pytest.raises(Refused) as raised:
+        found.members[1].check_set()
+    assert (raised.value.rule, raised.value.member) == (rule, member)
+    assert raised.value.round_name == "1"
+    found.settle()
+    view = found.members[1].view
+    assert set(view.refusals) == set(TOY.federation.members)
+    assert found.refusals == {(rule, member)}
+    assert not view.locks
+    assert not view.partials
+    assert not any(ledger.released for ledger in found.ledgers.values())
+    assert all(member.plaintexts is None for member in found.members.values())
+
+
+def test_a_round_that_was_not_opened_is_refused():
+    found = Round()
+    payload = attach(b"")
+    found.publish(0, Closing((Contributor(1, bytes(32)),), payload))
+    refused(found, "known-round")
+
+
+def test_a_round_under_another_key_is_refused():
+    found = Round()
+    found.open(epoch=b"e" * 32)
+    for i in (1, 2, 4):
+        found.contribute(i, training(i))
+    found.close()
+    refused(found, "known-round")
+
+
+def test_a_member_counted_twice_is_refused():
+    found = contributed()
+    digests = {i: posted.digest for i, posted in found.members[1].view.contributions.items()}
+    doubled = add_encrypted([training(i) for i in (1, 1, 2, 4)], KEY.n)
+    found.close([(i, digests[i]) for i in (1, 1, 2, 4)], doubled)
+    refused(found, "contributors")
+
+
+def test_one_members_update_repeated_to_the_minimum_is_refused():
+    found = contributed((2,))
+    (digest,) = (p.digest for p in found.members[1].view.contributions.values())
+    found.close([(2, digest)] * 3, add_encrypted([training(2)] * 3, KEY.n))
+    refused(found, "contributors")
+
+
+def test_contributors_out_of_order_are_refused():
+    found = contributed()
+    digests = {i: posted.digest for i, posted in found.members[1].view.contributions.items()}
+    found.close([(i, digests[i]) for i in (2, 1, 4)])
+    refused(found, "contributors")
+
+
+@pytest.mark.parametrize("contributors", [(3,), (3, 5)])
+def test_a_sum_of_too_few_is_refused(contributors):
+    found = contributed(contributors)
+    found.close()
+    refused(found, "min-contributors")
+    (reason,) = {r.reason for r in found.members[1].view.refusals.values()}
+    assert all(f"H{i}" in reason for i in contributors)
+
+
+def test_a_sum_of_nobody_is_refused():
+    found = contributed(())
+    found.close([], Encrypted((mpz(1),)))
+    refused(found, "min-contributors")
+
+
+def test_one_hospitals_update_alone_is_refused_though_others_contributed():
+    found = contributed((1, 2, 3, 4))
+    digest = found.members[1].view.contributions[3].digest
+    found.close([(3, digest)])
+    refused(found, "min-contributors")
+
+
+def test_a_contributor_who_did_not_contribute_is_refused():
+    found = contributed((1, 2, 4))
+    digests = {i: posted.digest for i, posted in found.members[1].view.contributions.items()}
+    found.close([*((i, digests[i]) for i in (1, 2, 4)), (5, bytes(32))])
+    refused(found, "contributors", 5)
+
+
+def test_the_aggregator_is_no_contributor():
+    found = contributed((1, 2, 4))
+    digests = {i: posted.digest for i, posted in found.members[1].view.contributions.items()}
+    found.close([(0, bytes(32)), *((i, digests[i]) for i in (1, 2, 4))])
+    refused(found, "contributors", 0)
+
+
+def test_a_contribution_named_by_another_digest_is_refused():
+    found = contributed()
+    digests = {i: posted.digest for i, posted in found.members[1].view.contributions.items()}
+    found.close([(1, digests[1]), (2, digests[4]), (4, digests[4])])
+    refused(found, "contributors", 2)
+
+
+def test_a_second_contribution_of_a_member_does_not_count():
+    found = contributed()
+    second = found.contribute(4, training(4, "second thoughts"))
+    digests = {i: posted.digest for i, posted in found.members[1].view.contributions.items()}
+    assert digests[4] != second.digest
+    found.close([(1, digests[1]), (2, digests[2]), (4, second.digest)])
+    refused(found, "contributors", 4)
+
+
+def test_a_contribution_after_the_closing_does_not_count():
+    found = contributed((1, 2))
+    total = add_encrypted([training(i) for i in (1, 2, 4)], KEY.n)
+    digests = {i: posted.digest for i, posted in found.members[1].view.contributions.items()}
+    late = found.sign("round/1", 4, Contribution(b"o" * 32, attach(b"")), sequence=0).digest
+    found.close([(1, digests[1]), (2, digests[2]), (4, late)], total)
+    found.contribute(4, training(4))
+    refused(found, "contributors", 4)
+
+
+def test_a_contribution_to_another_opening_is_refused():
+    found = contributed((1, 2))
+    found.contribute(4, training(4), opening=b"o" * 32)
+    found.close()
+    refused(found, "contributors", 4)
+
+
+def test_only_the_first_opening_and_the_first_closing_count():
+    found = contributed()
+    first = found.members[1].view.opening
+    found.open(length=LENGTH + 1)
+    found.close()
+    kept = found.members[1].view.closing
+    found.close([], Encrypted((mpz(1),)))
+    assert found.members[1].view.opening is first
+    assert found.members[1].view.closing is kept
+    found.settle()
+    assert found.members[1].plaintexts
+
+
+@pytest.mark.parametrize(
+    "total",
+    [
+        lambda good: Encrypted(training(3).values),
+        lambda good: Encrypted((*good.values[:-1], good.values[-1] * 2 % SQUARE)),
+        lambda good: Encrypted(good.values[:-1]),
+        lambda good: Encrypted((*good.values, mpz(1))),
+        lambda good: Encrypted(good.values[::-1]),
+        lambda good: Encrypted(good.values, (0,) * len(good.values)),
+        lambda good: Encrypted((good.values[0] * (1 + KEY.n) % SQUARE, *good.values[1:])),
+    ],
+)
+def test_a_sum_that_is_not_that_of_the_contributions_is_refused(total):
+    found = contributed()
+    good = add_encrypted([training(i) for i in (1, 2, 4)], KEY.n)
+    found.close(total=total(good))
+    refused(found, "recomputed-sum")
+
+
+def test_a_copied_contribution_is_refused():
+    """Hospital 4 sends hospital 2's update once more, to have it counted twice."""
+    found = contributed((1, 2))
+    found.contribute(4, training(2))
+    found.close()
+    refused(found, "repeated-ciphertext", 4)
+
+
+def test_a_single_copied_ciphertext_is_refused():
+    found = contributed((1, 2))
+    found.contribute(4, Encrypted((*training(4).values[:-1], training(1).values[0])))
+    found.close()
+    refused(found, "repeated-ciphertext", 4)
+
+
+def test_a_ciphertext_twice_in_one_contribution_is_refused():
+    found = contributed((1, 2))
+    found.contribute(4, Encrypted((training(4).values[0],) * len(training(4).values)))
+    found.close()
+    refused(found, "repeated-ciphertext", 4)
+
+
+BAD_VALUES: list[Callable[[Encrypted], Encrypted]] = [
+    lambda e: Encrypted(e.values[:-1]),
+    lambda e: Encrypted((*e.values, mpz(5))),
+    lambda e: Encrypted(()),
+    lambda e: Encrypted((mpz(0), *e.values[1:])),
+    lambda e: Encrypted((KEY.n, *e.values[1:])),
+    lambda e: Encrypted((7 * KEY.n, *e.values[1:])),
+    lambda e: Encrypted((SQUARE, *e.values[1:])),
+    lambda e: Encrypted((SQUARE + 1, *e.values[1:])),
+    lambda e: Encrypted(e.values, (0,)),
+    lambda e: Encrypted(e.values, (0,) * len(e.values)),
+]
+
+
+@pytest.mark.parametrize("change", BAD_VALUES)
+def test_ciphertexts_that_are_none_are_refused(change):
+    found = contributed((1, 2))
+    found.contribute(4, change(training(4)))
+    found.close(total=training(3))
+    refused(found, "valid-ciphertexts", 4)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda d: d[:-1], lambda d: d + b"\0", lambda d: b"", lambda d: b"\xff" + d[1:]]
+)
+def test_a_damaged_payload_is_refused(change):
+    found = contributed((1, 2))
+    payload = change(write_ciphertexts(training(4), KEY.n))
+    found.contribute_payload(4, attach(payload), blobs=(payload,))
+    found.close(total=training(3))
+    refused(found, "valid-ciphertexts", 4)
+
+
+def test_a_contribution_addressed_to_one_member_is_refused_by_all():
+    found = contributed((1, 2))
+    payload = write_ciphertexts(training(4), KEY.n)
+    found.contribute_payload(4, attach(payload, 3), blobs=(payload,))
+    found.close(total=training(3))
+    with pytest.raises(Refused) as raised:
+        found.members[1].check_set()
+    assert (raised.value.rule, raised.value.member) == ("valid-ciphertexts", 4)
+    found.settle()
+    assert found.refusals == {("valid-ciphertexts", 4)}
+    assert set(found.members[1].view.refusals) == set(TOY.federation.members)
+
+
+def statistic(exponents: dict[int, tuple[int, ...]]) -> Round:
+    found = Round(session="statistic/age", kind="statistic", length=2)
+    found.open()
+    stream = Stream.derive(seed_of("statistic"), "randomisers")
+    for i, spread in exponents.items():
+        values = tuple(encryptor().encrypt(mpz(i), stream) for _ in range(2))
+        found.contribute(i, Encrypted(values, spread))
+    return found
+
+
+@pytest.mark.parametrize("exponents", [(0,), (), (0, 0, 0), (0, 513), (-513, 0)])
+def test_exponents_that_are_none_are_refused(exponents):
+    found = statistic({1: (0, 0), 2: (0, 0), 4: exponents})
+    found.close(total=Encrypted(training(3).values[:2], (0, 0)))
+    with pytest.raises(Refused) as raised:
+        found.members[1].check_set()
+    assert (raised.value.rule, raised.value.member) == ("valid-ciphertexts", 4)
+    assert raised.value.round_name == "age"
+
+
+def test_exponents_too_far_apart_are_refused():
+    found = statistic({1: (0, 0), 2: (0, 0), 4: (0, 300)})
+    found.close(total=Encrypted(training(3).values[:2], (0, 0)))
+    with pytest.raises(Refused) as raised:
+        found.members[1].check_set()
+    assert (raised.value.rule, raised.value.member) == ("valid-ciphertexts", 0)
+
+
+def test_a_refusal_is_said_once():
+    found = contributed((3,))
+    found.close()
+    found.settle()
+    found.settle()
+    said = [p for p in found.board.entries if isinstance(p.post.body, Refusal)]
+    assert len(said) == len(found.members)

@@ -1,0 +1,180 @@
+"""A toy round: five members with a key listen at one table to what is contributed and closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import numpy as np
+from gmpy2 import mpz
+
+from keyshare.encryption import Encryptor, randomiser_base
+from keyshare.packing import pack
+from keyshare.quantisation import quantise
+from keyshare.randomness import Stream
+from protocol.board import Posted
+from protocol.ciphertexts import Encrypted, add_encrypted, packing_of, write_ciphertexts
+from protocol.decryption import RoundMember
+from protocol.draft import Draft
+from protocol.encoding import width_of
+from protocol.messages import (
+    Attachment,
+    Ciphertexts,
+    Closing,
+    Contribution,
+    Contributor,
+    Opening,
+    attach,
+)
+from protocol.round import RoundView
+from tests.toy import Table, ToyEpoch, seed_of, toy_epoch
+
+TOY = toy_epoch(5, 3)
+KEY, TERMS, EPOCH = TOY.key, TOY.federation.terms, TOY.epoch
+LENGTH = 40
+SQUARE = KEY.n**2
+
+
+class Ledger:
+    """A release ledger in memory."""
+
+    def __init__(self) -> None:
+        self.released: dict[str, bytes] = {}
+
+    def release(self, session: str, chosen: bytes) -> bool:
+        return self.released.setdefault(session, chosen) == chosen
+
+
+@lru_cache(maxsize=1)
+def encryptor() -> Encryptor:
+    return Encryptor(KEY.n, randomiser_base(KEY.n, b"round"))
+
+
+def update_of(index: int) -> np.ndarray:
+    """A hospital's update; some entries beyond the clip."""
+    return np.sin(np.arange(LENGTH) * index) * index * 2
+
+
+def examples_of(index: int) -> int:
+    return 100 * index + 7
+
+
+@lru_cache(maxsize=16)
+def training(index: int, label: str = "round") -> Encrypted:
+    """A hospital's update, quantised, packed and encrypted."""
+    values = quantise(update_of(index), examples_of(index), TERMS.quantisation).values
+    stream = Stream.derive(seed_of(label, index), "randomisers")
+    return Encrypted(tuple(encryptor().encrypt(m, stream) for m in pack(values, packing_of(TERMS))))
+
+
+@dataclass
+class Round(Table):
+    """A round at a table where all members listen."""
+
+    session: str = "round/1"
+    kind: str = "training"
+    length: int = LENGTH
+    toy: ToyEpoch = TOY
+    members: dict[int, RoundMember] = field(default_factory=dict)
+    ledgers: dict[int, Ledger] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__(self.toy.federation)
+        for i in self.toy.federation.members:
+            self.ledgers[i] = Ledger()
+            self.members[i] = self.member(i)
+
+    def member(self, index: int) -> RoundMember:
+        found = RoundMember(
+            RoundView(self.session),
+            self.toy.federation.terms,
+            self.toy.epoch,
+            self.toy.secrets[index],
+        )
+        found.consent = True
+        return found
+
+    def publish(self, sender: int, body: Any, blobs: tuple[bytes, ...] = ()) -> Posted:
+        posted = self.say(sender, Draft(self.session, body, blobs))
+        for i, member in self.members.items():
+            member.receive(posted, self.payloads(posted, i))
+        return posted
+
+    def open(self, **changes: Any) -> Posted:
+        fields = {"kind": self.kind, "epoch": EPOCH.digest, "model": bytes(32)}
+        return self.publish(0, Opening(**(fields | {"length": self.length} | changes)))
+
+    def contribute(self, sender: int, encrypted: Encrypted, opening: bytes | None = None) -> Posted:
+        payload = write_ciphertexts(encrypted, KEY.n)
+        return self.contribute_payload(sender, attach(payload), opening, (payload,))
+
+    def contribute_payload(
+        self,
+        sender: int,
+        attachment: Attachment,
+        opening: bytes | None = None,
+        blobs: tuple[bytes, ...] = (),
+    ) -> Posted:
+        view = self.members[1].view
+        assert view.opening
+        return self.publish(sender, Contribution(opening or view.opening.digest, attachment), blobs)
+
+    def close(
+        self,
+        contributors: list[tuple[int, bytes]] | None = None,
+        total: Encrypted | None = None,
+    ) -> Posted:
+        """The closing of an honest aggregator, with what is given put in its place."""
+        contributions = self.members[1].view.contributions
+        if contributors is None:
+            contributors = [(i, contributions[i].digest) for i in sorted(contributions)]
+        if total is None:
+            known = [i for i, _ in contributors if i in contributions]
+            total = add_encrypted([self.read(i) for i in known], KEY.n)
+        payload = write_ciphertexts(total, KEY.n)
+        chosen = tuple(Contributor(i, digest) for i, digest in contributors)
+        return self.publish(0, Closing(chosen, attach(payload)), (payload,))
+
+    def read(self, member: int) -> Encrypted:
+        """A member's contribution, taken at its word."""
+        payload = self.members[1]._contributions[member]
+        found = msgspec.msgpack.decode(payload, type=Ciphertexts)
+        width = width_of(SQUARE)
+        numbers = [found.numbers[k : k + width] for k in range(0, len(found.numbers), width)]
+        return Encrypted(tuple(mpz(int.from_bytes(d, "big")) for d in numbers), found.exponents)
+
+    def due(self, index: int) -> Draft | None:
+        return self.members[index].due(self.ledgers[index])
+
+    def settle(
+        self,
+        who: tuple[int, ...] = (1, 2, 3, 4, 5),
+        tamper: Callable[[int, Draft], Draft] = lambda sender, draft: draft,
+    ) -> None:
+        """Let members speak until none of them has anything to say."""
+        spoke = True
+        while spoke:
+            spoke = False
+            for i in who:
+                if draft := self.due(i):
+                    draft = tamper(i, draft)
+                    self.publish(i, draft.body, draft.blobs)
+                    spoke = True
+
+    @property
+    def refusals(self) -> set[tuple[str, int]]:
+        """Rule and member of what each member refused."""
+        found = self.members[1].view.refusals
+        return {(refusal.rule, refusal.member) for refusal in found.values()}
+
+
+def contributed(contributors: tuple[int, ...] = (1, 2, 4)) -> Round:
+    """An open training round with honest contributions."""
+    found = Round()
+    found.open()
+    for i in contributors:
+        found.contribute(i, training(i))
+    return found
