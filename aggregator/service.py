@@ -19,7 +19,7 @@ from aggregator.rounds import Rounds
 from aggregator.status import report
 from aggregator.store import BoardStore
 from aggregator.sums import payload_of_sum, select
-from protocol.board import Board, Post, SignedPost, decode_entry, sign_post
+from protocol.board import Board, Head, Post, SignedPost, decode_entry, sign_post
 from protocol.encoding import decode, encode
 from protocol.epoch import Epoch, epoch_of, to_number
 from protocol.errors import BadEntry, Fork, Malformed
@@ -189,10 +189,10 @@ class Aggregator:
         return None
 
     def _append(self, signed: SignedPost) -> None:
-        data = encode(self.board.extend(signed, self._clock.now_ms()))
-        self._store.append(self.board.head.position + 1, data)
+        entry = self.board.extend(signed, self._clock.now_ms())
+        data = encode(entry)
+        self._store.append(Head(entry.position, entry.hash), data)
         self._take(data)
-        self._store.note(self.board.head)
 
     def _take(self, data: bytes) -> None:
         posted = self.board.append(decode_entry(data))

@@ -79,12 +79,9 @@ class BoardStore:
         """The head noted beside the database when this store was opened."""
         return self._heads.last
 
-    def append(self, position: int, entry: bytes) -> None:
-        """Store the next entry; durable when this returns."""
-        self._write("INSERT INTO entries VALUES (?, ?)", (position, entry))
-
-    def note(self, head: Head) -> None:
-        """Note how far the board goes now."""
+    def append(self, head: Head, entry: bytes) -> None:
+        """Store the entry that makes ``head`` the board's head; durable when this returns."""
+        self._write("INSERT INTO entries VALUES (?, ?)", (head.position, entry))
         self._heads.note(head)
 
     def add_blob(self, digest: bytes, size: int) -> None:

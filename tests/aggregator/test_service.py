@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.errors import StoreDamaged, StoreFull
+from aggregator.heads import HeadLog
 from aggregator.store import BoardStore
 from protocol.board import Board, decode_entry
 from protocol.encoding import encode
@@ -257,8 +258,8 @@ class Mortal:
         self.count, self.dies_at = 0, dies_at
         for owner, name in ((os, "fsync"), (os, "rename"), (Path, "rename")):
             monkeypatch.setattr(owner, name, self._wrap(getattr(owner, name)))
-        for name in ("_write", "note"):
-            monkeypatch.setattr(BoardStore, name, self._wrap(getattr(BoardStore, name)))
+        for owner, name in ((BoardStore, "_write"), (HeadLog, "note")):
+            monkeypatch.setattr(owner, name, self._wrap(getattr(owner, name)))
 
     def _wrap(self, real: Callable[..., object]) -> Callable[..., object]:
         def mortal(*arguments: object) -> object:

@@ -36,8 +36,8 @@ def damage_of(desk: Desk) -> StoreDamaged:
 
 def test_entries_come_back_in_order(tmp_path: Path) -> None:
     store = BoardStore(tmp_path)
-    store.append(1, b"one")
-    store.append(2, b"two")
+    store.append(Head(1, bytes(32)), b"one")
+    store.append(Head(2, bytes(32)), b"two")
     assert list(store.entries()) == stored_entries(tmp_path) == [b"one", b"two"]
     store.close()
     assert list(BoardStore(tmp_path).entries()) == [b"one", b"two"]
@@ -50,7 +50,7 @@ def test_without_a_board_there_are_no_entries(tmp_path: Path) -> None:
 
 def test_an_entry_is_on_disk_when_append_returns(tmp_path: Path) -> None:
     store = BoardStore(tmp_path / "first")
-    store.append(1, b"one")
+    store.append(Head(1, bytes(32)), b"one")
     shutil.copytree(tmp_path / "first", tmp_path / "second")  # what a dead process leaves
     assert list(BoardStore(tmp_path / "second").entries()) == [b"one"]
 
@@ -63,8 +63,8 @@ def test_every_commit_waits_for_the_disk(tmp_path: Path) -> None:
 
 def test_a_gap_in_the_positions_is_damage_before_anything_is_decoded(tmp_path: Path) -> None:
     store = BoardStore(tmp_path)
-    store.append(1, b"one")
-    store.append(3, b"three")
+    store.append(Head(1, bytes(32)), b"one")
+    store.append(Head(3, bytes(32)), b"three")
     with pytest.raises(StoreDamaged) as caught:
         list(store.entries())
     assert caught.value.position == 2
