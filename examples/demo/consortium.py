@@ -10,13 +10,11 @@ from pathlib import Path
 
 from examples.demo.patients import write_patients
 from examples.demo.processes import (
-    BIN,
     ROOT,
     Hospital,
     aggregator,
-    checked,
     finish,
-    free_port,
+    sign_terms,
     stop,
     wait_for,
 )
@@ -70,27 +68,8 @@ def found(folder: Path, key_bits: int) -> Consortium:
         Hospital(number, name, folder / f"hospital-{number}", patients)
         for number, (name, patients) in enumerate(zip(NAMES, files, strict=True), start=1)
     ]
-    for hospital in hospitals:
-        print(checked(hospital.participant("init", "--name", hospital.name)).rstrip())
-    data, terms_file = folder / "aggregator", folder / "federation.toml"
-    port = str(free_port())
-    init = ["init", "--data", str(data), "--host", "127.0.0.1", "--port", port]
-    checked(
-        subprocess.run(
-            [BIN / "quorate-aggregator", *init], cwd=ROOT, capture_output=True, text=True,
-            check=False,
-        )
-    )  # fmt: skip
-    _sign_terms(hospitals, terms_file, data / "aggregator.toml", key_bits)
-    terms, _ = parse(terms_file.read_text())
-    return Consortium(folder, hospitals, held_out, terms_file, terms)
-
-
-def _sign_terms(hospitals: list[Hospital], file: Path, address: Path, key_bits: int) -> None:
-    cards = [part for h in hospitals for part in ("--member", str(h.home / "card.toml"))]
     settings = {
         "--name": "Demo consortium",
-        "--aggregator": str(address),
         "--quorum": str(QUORUM),
         "--key-bits": str(key_bits),
         "--rounds": str(ROUNDS),
@@ -98,14 +77,13 @@ def _sign_terms(hospitals: list[Hospital], file: Path, address: Path, key_bits: 
         "--seconds": str(WAIT_SECONDS),
         "--statistic-seconds": str(STATISTIC_SECONDS),
         "--clip": "8",
-        "--bits": "32",
         "--max-examples": "1000",
     }
-    options = [part for pair in settings.items() for part in pair]
-    checked(hospitals[0].participant("terms", "new", str(file), *cards, *options))
-    for hospital in hospitals:
-        checked(hospital.participant("terms", "sign", str(file), "--yes"))
-    print(checked(hospitals[0].participant("terms", "show", str(file))).rstrip())
+    for said in sign_terms(folder, hospitals, settings):
+        print(said.rstrip(), flush=True)
+    terms_file = folder / "federation.toml"
+    terms, _ = parse(terms_file.read_text())
+    return Consortium(folder, hospitals, held_out, terms_file, terms)
 
 
 def hold_ceremony(consortium: Consortium) -> None:

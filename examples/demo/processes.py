@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,25 @@ class Hospital:
             return []
         lines = path.read_text().split("\n")[:-1]  # the last line may be half-written
         return [json.loads(line) for line in lines]
+
+
+def sign_terms(
+    folder: Path, hospitals: Sequence[Hospital], settings: Mapping[str, str]
+) -> Iterator[str]:
+    """Identities for all, an aggregator, and folder/federation.toml signed; what was said."""
+    for hospital in hospitals:
+        yield checked(hospital.participant("init", "--name", hospital.name))
+    data, file = folder / "aggregator", str(folder / "federation.toml")
+    place = ["--data", str(data), "--host", "127.0.0.1", "--port", str(free_port())]
+    command = [BIN / "quorate-aggregator", "init", *place]
+    checked(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False))
+    cards = [part for h in hospitals for part in ("--member", str(h.home / "card.toml"))]
+    options = [part for pair in settings.items() for part in pair]
+    address = ["--aggregator", str(data / "aggregator.toml")]
+    checked(hospitals[0].participant("terms", "new", file, *cards, *address, *options))
+    for hospital in hospitals:
+        checked(hospital.participant("terms", "sign", file, "--yes"))
+    yield checked(hospitals[0].participant("terms", "show", file))
 
 
 @contextlib.contextmanager

@@ -106,7 +106,7 @@ def _seconds(consortium: Consortium, board: Board, number: int) -> dict[str, flo
         for posted in board.session(f"round/{number}")
         if isinstance(posted.post.body, Opening | Closing)
     }
-    facts = defaultdict(list)
+    facts: defaultdict[str, list[float]] = defaultdict(list)
     for hospital in consortium.hospitals:
         for event in hospital.events(consortium.terms.federation):
             if event["round"] == number:
