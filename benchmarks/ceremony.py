@@ -84,11 +84,13 @@ def run_once(folder: Path, bits: int, parties: int) -> Run:
 
 def _board(data: Path, terms: Terms) -> tuple[int, int]:
     """Bytes that all members sent, and steps of the ceremony."""
-    board, size, steps = Board(terms), 0, set()
+    board, size, steps = Board(terms), 0, set[str]()
     for entry in stored_entries(data / terms.federation.hex()[:16]):
         posted = board.append(decode_entry(entry))
         size += len(entry) + sum(a.size for a in posted.attachments if a.is_blob)
         body = posted.post.body
-        is_step = isinstance(body, Step)
-        steps.add((body.step, body.batch, body.part) if is_step else type(body).__name__)
+        if isinstance(body, Step):
+            steps.add(f"{body.step}/{body.batch}/{body.part}")
+        else:
+            steps.add(type(body).__name__)
     return size, len(steps)

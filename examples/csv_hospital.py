@@ -53,7 +53,7 @@ def fit(parameters: Parameters, config: Config) -> tuple[Parameters, int, Config
 def evaluate(parameters: Parameters, config: Config) -> tuple[float, int, Config]:
     """Log loss, number of rows, and accuracy on this hospital's rows."""
     features, outcomes = load()
-    found = np.clip(probabilities(*parameters, features), 1e-12, 1 - 1e-12)
+    found = np.clip(probabilities(parameters[0], parameters[1], features), 1e-12, 1 - 1e-12)
     loss = -np.mean(outcomes * np.log(found) + (1 - outcomes) * np.log(1 - found))
     accuracy = float(np.mean((found > 0.5) == (outcomes > 0.5)))
     return float(loss), len(outcomes), {"accuracy": accuracy}
@@ -63,4 +63,4 @@ def probabilities(
     weights: NDArray[Any], bias: NDArray[Any], features: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """P(outcome = 1) for each row."""
-    return 1 / (1 + np.exp(-(features @ weights + bias)))
+    return np.asarray(1 / (1 + np.exp(-(features @ weights + bias))))

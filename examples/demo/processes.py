@@ -49,7 +49,7 @@ class Hospital:
     def participant(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
         """Run quorate-participant to its end."""
         return subprocess.run(
-            [BIN / "quorate-participant", *arguments],
+            [str(BIN / "quorate-participant"), *arguments],
             env=self.environment(**extra), capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
 
@@ -86,7 +86,7 @@ def sign_terms(
         yield checked(hospital.participant("init", "--name", hospital.name))
     data, file = folder / "aggregator", str(folder / "federation.toml")
     place = ["--data", str(data), "--host", "127.0.0.1", "--port", str(free_port())]
-    command = [BIN / "quorate-aggregator", "init", *place]
+    command = [str(BIN / "quorate-aggregator"), "init", *place]
     checked(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False))
     cards = [part for h in hospitals for part in ("--member", str(h.home / "card.toml"))]
     options = [part for pair in settings.items() for part in pair]

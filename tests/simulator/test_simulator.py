@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from aggregator.errors import StoreDamaged
 from aggregator.service import Aggregator
 from participant.agent import Agent
 from protocol.board import decode_entry
@@ -54,7 +55,7 @@ def caught(prepare: object) -> bool:
     for seed in range(TRIES):
         try:
             simulate(replace(ROUGH, seed=seed), prepare)  # type: ignore[arg-type]
-        except Violation:
+        except (Violation, StoreDamaged):
             return True
     return False
 
