@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from websockets.asyncio.server import ServerConnection, serve
@@ -318,13 +319,14 @@ class Server:
                     await connection.send(found)
 
 
-def _fitting(report: dict[str, object]) -> bytes:
+def _fitting(report: dict[str, Any]) -> bytes:
     """The report as JSON, with as many of the newest rounds as fit into a frame."""
-    rounds = report.get("rounds")
     data = msgspec.json.encode(report)
-    while len(data) > MAX_FRAME_BYTES - 1_024 and isinstance(rounds, list) and rounds:
-        rounds = rounds[len(rounds) // 2 + 1 :]
-        data = msgspec.json.encode(report | {"rounds": rounds, "rounds_cut": True})
+    while len(data) > MAX_FRAME_BYTES - 1_024 and report["rounds"]:
+        cut = len(report["rounds"]) // 2 + 1
+        shown, before = report["rounds"][cut:], report["rounds_before"] + cut
+        report = report | {"rounds": shown, "rounds_before": before}
+        data = msgspec.json.encode(report)
     return data
 
 

@@ -14,7 +14,12 @@ def render(report: dict[str, Any], running_since: str | None) -> str:
         f"{report['federation']}: service {service}, {report['entries']} entries",
         *_members(report["members"]),
         _ceremony(report["ceremony"]),
+        *([f"{before} earlier rounds"] if (before := report["rounds_before"]) else []),
         *(_round(found) for found in report["rounds"]),
+        *(
+            f"{session}: {length} numbers are asked for, more than a contribution holds"
+            for session, length in report["too_long"].items()
+        ),
     ]
     if report["disagreement"]:
         models = [f"{name} {model[:12]}" for name, model in report["disagreement"].items()]

@@ -28,7 +28,7 @@ from aggregator.errors import AggregatorError, BadUpload, StoreFull
 from aggregator.leases import IdentityInUse
 from aggregator.lock import hold
 from aggregator.service import Aggregator
-from aggregator.status_file import write_status
+from aggregator.status_file import read_status, write_status
 from protocol.board import Post, sign_post
 from protocol.messages import Statement
 from protocol.terms import (
@@ -363,6 +363,13 @@ def test_a_service_that_is_just_starting_has_no_report_of_an_earlier_one(
     with hold(place.data, "serve"):
         code, _, err = run("status", place.file, "--data", place.data)
     assert (code, "starting" in err) == (1, True)
+
+
+def test_a_service_forgets_an_earlier_ones_report_before_it_serves(place: Place, run: Run) -> None:
+    write_status(place.data, {"pid": 1, "federation": "Toy", "fingerprint": ""})
+    with socket.create_server((HOST, place.port)):
+        assert run("serve", place.file, "--data", place.data)[0] == 1
+    assert read_status(place.data) is None
 
 
 # ── sentences ──

@@ -49,9 +49,11 @@ def test_the_average_is_within_a_rounding_step_of_the_weighted_mean(case):
 def test_every_value_lies_within_its_bits(q, update, data):
     examples = data.draw(st.integers(q.min_examples, q.max_examples))
     values = quantise(update, examples, q).values
-    assert values.dtype == np.int64 and len(values) == len(update) + 1
+    assert values.dtype == np.int64
+    assert len(values) == len(update) + 1
     assert 1 <= values[0] <= q.scale
-    assert values.min() >= 0 and values.max() <= 2 * q.scale < 2**q.bits
+    assert values.min() >= 0
+    assert values.max() <= 2 * q.scale < 2**q.bits
     assert np.abs(values[1:] - q.scale).max() <= values[0]
 
 

@@ -100,9 +100,10 @@ def test_creation_cut_off_before_the_card_is_made_good_by_loading(
     def cut_off(*_: object) -> None:
         raise DiskError(tmp_path, "no space left")
 
-    with monkeypatch.context() as patch, pytest.raises(DiskError):
+    with monkeypatch.context() as patch:
         patch.setattr(identities, "write_card", cut_off)
-        create(tmp_path, "St. Mary", PASSPHRASE, CHEAP)
+        with pytest.raises(DiskError):
+            create(tmp_path, "St. Mary", PASSPHRASE, CHEAP)
     assert os.listdir(tmp_path) == ["identity.sealed"]
     loaded = load(tmp_path, PASSPHRASE)
     assert read_card(tmp_path / "card.toml") == loaded.card

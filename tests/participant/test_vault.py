@@ -115,9 +115,10 @@ def test_a_seed_that_was_not_stored_is_not_given_out(
     def full(*_: object) -> None:
         raise DiskError(vault.folder, "no space left")
 
-    with monkeypatch.context() as patch, pytest.raises(DiskError):
+    with monkeypatch.context() as patch:
         patch.setattr(vaults, "seal", full)
-        vault.new_seed("round/7", PASSPHRASE)
+        with pytest.raises(DiskError):
+            vault.new_seed("round/7", PASSPHRASE)
     assert not vault.has_seed("round/7")
     with pytest.raises(MissingFile):
         vault.seed("round/7", PASSPHRASE)
@@ -150,9 +151,10 @@ def test_forgetting_cut_off_halfway_is_still_forgetting(
         raise DiskError(vault.folder, "input/output error")
 
     vault.new_seed("round/7", PASSPHRASE)
-    with monkeypatch.context() as patch, pytest.raises(DiskError):
+    with monkeypatch.context() as patch:
         patch.setattr(vaults, "delete", cut_off)
-        vault.forget_seed("round/7")
+        with pytest.raises(DiskError):
+            vault.forget_seed("round/7")
     assert not vault.has_seed("round/7")
     with pytest.raises(SeedForgotten):
         vault.new_seed("round/7", PASSPHRASE)

@@ -76,7 +76,7 @@ class Federation:
         self.clock = Clock()
         self.chaos = random.Random(plan.seed + 1)
         self.services = [Service(folder / "aggregator")]
-        self.served_by = {i: 0 for i in range(1, plan.n_members + 1)}
+        self.served_by = dict.fromkeys(range(1, plan.n_members + 1), 0)
         self.hospitals = {
             i: Hospital(self.terms, i, signing_key(plan, i), plan.seed, self.chaos)
             for i in self.served_by
