@@ -1,0 +1,94 @@
+"""What people read about a federation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aggregator.status_text import render
+from protocol.messages import Abort, Join, Refusal, Request, Statement
+from tests.aggregator.desk import Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.service.close()
+
+
+def text(desk: Desk, connected: dict[int, str] | None = None, since: str | None = None) -> str:
+    report: dict[str, Any] = desk.service.status(connected or {})
+    return render(report, since)
+
+
+def test_it_begins_with_the_federation_and_whether_the_service_runs(desk: Desk) -> None:
+    assert text(desk).splitlines()[0] == "Toy: service not running, 0 entries"
+    assert text(desk, since="noon").splitlines()[0] == "Toy: service running since noon, 0 entries"
+
+
+def test_it_tells_who_is_here_and_who_is_missing_since_when(desk: Desk) -> None:
+    desk.state("round/0", [2])
+    lines = text(desk, {1: "noon"}).splitlines()
+    assert lines[1] == "  1  H1  connected since noon"
+    assert lines[2].startswith("  2  H2  missing, last heard 1970-01-01T00:16:40")
+    assert lines[3] == "  3  H3  missing, never heard"
+
+
+def test_a_ceremony_waits_for_those_who_have_not_spoken(desk: Desk) -> None:
+    assert "ceremony: not begun" in text(desk)
+    desk.say(1, "ceremony/1", Join(b"k" * 32))
+    assert "ceremony/1: at join, waiting for H2, H3 since 1970" in text(desk)
+
+
+def test_an_aborted_ceremony_names_who_because_of_whom_and_why(desk: Desk) -> None:
+    desk.say(1, "ceremony/1", Join(b"k" * 32))
+    desk.say(2, "ceremony/1", Abort(3, "join", "a bad key"))
+    assert "ceremony/1: aborted by H2, because of H3 (a bad key)" in text(desk)
+
+
+def test_a_certified_key_is_told_with_its_size(desk: Desk) -> None:
+    desk.certify()
+    assert f"ceremony/1: complete, {desk.federation.terms.key_bits} bits" in text(desk)
+
+
+def test_an_open_round_names_contributors_and_missing(desk: Desk) -> None:
+    desk.open_training()
+    desk.contribute(2, "round/1")
+    assert "contributed: H2, missing: H1, H3" in text(desk)
+
+
+def test_a_closed_round_tells_how_far_its_decryption_is(desk: Desk) -> None:
+    desk.open_training()
+    for member in desk.federation.members:
+        desk.contribute(member, "round/1")
+    desk.service.tick()
+    desk.say(3, "round/1", Refusal("minimum", 0, "too few"))
+    found = text(desk)
+    assert "round/1: closed 1970" in found
+    assert "H1, H2, H3; 0 of 2 locks, 0 of 2 partial decryptions, 0 hold the result" in found
+    assert "H3 refused (minimum: too few)" in found
+
+
+def test_members_at_different_models_are_shown(desk: Desk) -> None:
+    desk.say(1, "round/0", Statement(b"a" * 32, 5))
+    desk.say(2, "round/0", Statement(b"b" * 32, 5))
+    assert "the members stand at different models: H1 616161616161, H2 626262626262" in text(desk)
+
+
+def test_a_length_that_no_contribution_can_have_is_shown(desk: Desk) -> None:
+    desk.certify()
+    report: dict[str, Any] = desk.service.status({})
+    report |= {"too_long": {"statistic/age": 100_000}, "rounds_before": 7}
+    found = render(report, None)
+    assert "statistic/age: 100000 numbers are asked for, more than a contribution holds" in found
+    assert "7 earlier rounds" in found
+
+
+def test_every_kind_of_round_has_a_line(desk: Desk) -> None:
+    desk.certify()
+    desk.say(1, "statistic/age", Request(2))
+    assert "statistic/age: not opened, ready: nobody" in text(desk)
