@@ -1,0 +1,159 @@
+"""The whole as its users run it: real processes over real sockets, and deaths on both sides."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import phe
+import pytest
+
+from aggregator.store import stored_entries
+from examples.demo.processes import (
+    Hospital,
+    aggregator,
+    checked,
+    finish,
+    sign_terms,
+    stop,
+    wait_for,
+)
+from protocol.board import Board, decode_entry
+from protocol.messages import Certificate, Partial, Step
+from protocol.terms import Terms, parse
+
+NUMBERS = ([3, 0.5, -2], [5, 1.25, 7], [0, -0.125, 0])
+
+
+class Federation:
+    """Three hospitals with their own homes, and the aggregator's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.hospitals = [
+            Hospital(k, f"Hospital {k}", folder / f"h{k}", folder / f"data-{k}.csv")
+            for k in (1, 2, 3)
+        ]
+        settings = {
+            "--name": "Test", "--quorum": "2", "--key-bits": "512", "--rounds": "2",
+            "--seconds": "20", "--statistic-seconds": "20",
+        }  # fmt: skip
+        for _ in sign_terms(folder, self.hospitals, settings):
+            pass
+        self.file = folder / "federation.toml"
+        self.terms: Terms = parse(self.file.read_text())[0]
+
+    def serve(self):  # type: ignore[no-untyped-def]
+        return aggregator(self.file, self.folder / "aggregator", self.folder / "aggregator.log")
+
+    def board(self) -> Board:
+        board = Board(self.terms)
+        store = self.folder / "aggregator" / self.terms.federation.hex()[:16]
+        for data in stored_entries(store):
+            board.append(decode_entry(data))
+        return board
+
+    def start(self, hospital: Hospital, *words: str) -> subprocess.Popen[str]:
+        return hospital.start(*words, log=self.folder / f"{hospital.number}.log")
+
+
+def finish_all(processes: list[subprocess.Popen[str]], what: str) -> None:
+    try:
+        finish(processes, what, 90)
+    finally:
+        for process in processes:
+            stop(process)
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Federation:
+    """A federation whose ceremony went through the death of a hospital and of the aggregator."""
+    made = Federation(tmp_path_factory.mktemp("federation"))
+    command = ("ceremony", str(made.file))
+
+    def has_steps(count: int) -> bool:
+        return sum(isinstance(p.post.body, Step) for p in made.board().entries) >= count
+
+    with made.serve() as service:
+        first, second = (made.start(h, *command) for h in made.hospitals[:2])
+        wait_for("two hospitals", lambda: len(made.board().entries) >= 2, [], 30)
+        first.kill()
+        first.wait()
+        third = made.start(made.hospitals[2], *command)
+        again = made.start(made.hospitals[0], *command)
+        wait_for("the first steps", lambda: has_steps(4), [], 60)
+        service.kill()
+        service.wait()
+    with made.serve():
+        finish_all([again, second, third], "the ceremony")
+    return made
+
+
+def test_all_certify_one_key_in_spite_of_two_deaths(federation: Federation) -> None:
+    bodies = [p.post.body for p in federation.board().entries]
+    certificates = [body for body in bodies if isinstance(body, Certificate)]
+    assert len(certificates) == 3
+    assert len({body.epoch for body in certificates}) == 1
+
+
+def encrypt(federation: Federation, hospital: Hospital, numbers: list[float]) -> Path:
+    """What a program with unmodified phe writes."""
+    exported = checked(hospital.participant("public-key", str(federation.file), "--phe"))
+    public = phe.PaillierPublicKey(phe.util.base64_to_int(json.loads(exported)["n"]))
+    values = [(str(e.ciphertext()), e.exponent) for e in map(public.encrypt, numbers)]
+    file = hospital.home / "numbers.json"
+    file.write_text(json.dumps({"values": values}))
+    return file
+
+
+def test_sums_of_phe_numbers_are_those_of_phe_itself(federation: Federation) -> None:
+    public, private = phe.generate_paillier_keypair(n_length=512)
+    columns = [[public.encrypt(x) for x in column] for column in zip(*NUMBERS, strict=True)]
+    expected = [private.decrypt(sum(column[1:], column[0])) for column in columns]
+    assert expected[0] == 8
+    terms = str(federation.file)
+    files = [
+        encrypt(federation, h, numbers)
+        for h, numbers in zip(federation.hospitals, NUMBERS, strict=True)
+    ]
+    with federation.serve():
+        contributions = [
+            federation.start(h, "contribute", str(f), "--federation", terms, "--round", "visits")
+            for h, f in zip(federation.hospitals, files, strict=True)
+        ]
+        finish_all(contributions, "the contributions")
+        decrypt = ("decrypt", terms, "--round", "visits", "--yes", "--json")
+        other = federation.start(federation.hospitals[1], *decrypt)
+        result = federation.hospitals[0].participant(*decrypt)
+        finish_all([other], "the other hospital's part")
+    found = json.loads(checked(result).splitlines()[-1])
+    assert found["sums"] == expected
+    assert [type(x) for x in found["sums"]] == [type(x) for x in expected]
+    partials = [p for p in federation.board().entries if isinstance(p.post.body, Partial)]
+    assert len(partials) == 2
+
+
+def test_two_rounds_of_training_give_everyone_the_same_model(federation: Federation) -> None:
+    rows = np.random.default_rng(1).normal(size=(90, 4))
+    outcomes = (rows[:, 0] + rows[:, 1] > 0).astype(float)
+    for hospital, part in zip(federation.hospitals, np.array_split(np.arange(90), 3), strict=True):
+        table = np.column_stack([rows[part], outcomes[part]])
+        np.savetxt(hospital.patients, table, delimiter=",", header="a,b,c,d,y", comments="")
+    app = str(Path(__file__).parents[1] / "examples" / "csv_hospital.py")
+    with federation.serve():
+        processes = [
+            h.start(
+                "train", str(federation.file), "--app", app,
+                log=federation.folder / f"{h.number}.log", QUORATE_CSV=str(h.patients),
+            )
+            for h in federation.hospitals
+        ]  # fmt: skip
+        finish_all(processes, "training")
+    models = [
+        h.folder(federation.terms.federation) / "models" / "round-2.npz"
+        for h in federation.hospitals
+    ]
+    assert len({np.load(path)["parameter_0"].tobytes() for path in models}) == 1
+    assert np.load(models[0])["parameter_0"][:2].min() > 0.5
