@@ -13,7 +13,9 @@ class OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="seconds")
         level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        return f"{moment} {level}{' '.join(record.getMessage().split())}"
+        message = " ".join(record.getMessage().split())
+        # Some of it is others' words: they break no line and move no cursor.
+        return f"{moment} {level}{''.join(c if c.isprintable() else '?' for c in message)}"
 
 
 def start_log() -> None:

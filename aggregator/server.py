@@ -34,6 +34,7 @@ from aggregator.service import Aggregator
 from aggregator.status_file import write_status
 from protocol.encoding import encode
 from protocol.errors import Malformed
+from protocol.messages import Step
 from protocol.wire import (
     MAX_FRAME_BYTES,
     Accepted,
@@ -148,7 +149,8 @@ class Server:
         if self._core.head.position == self._told:
             return
         for posted in self.aggregator.board.entries[self._told : self._core.head.position]:
-            kind = type(posted.post.body).__name__.lower()
+            body = posted.post.body
+            kind = body.step if isinstance(body, Step) else type(body).__name__.lower()
             name = self._terms.name_of(posted.post.sender)
             log.info("entry %d, %s: %s by %s", posted.position, posted.post.session, kind, name)
         if (epoch := self.aggregator.epoch) is not self._epoch and epoch is not None:

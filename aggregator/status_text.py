@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _NOBODY = "nobody"
+_INITIAL = "round/0"  # never opened: members state what they start from
 
 
 def render(report: dict[str, Any], running_since: str | None) -> str:
@@ -24,7 +25,12 @@ def render(report: dict[str, Any], running_since: str | None) -> str:
     if report["disagreement"]:
         models = [f"{name} {model[:12]}" for name, model in report["disagreement"].items()]
         lines.append(f"the members stand at different models: {', '.join(models)}")
-    return "\n".join(lines)
+    return "\n".join(map(_printable, lines))
+
+
+def _printable(line: str) -> str:
+    """Reasons are members' words: none of them moves the cursor of whoever reads them."""
+    return "".join(c if c.isprintable() else "?" for c in line)
 
 
 def _members(members: list[dict[str, Any]]) -> list[str]:
@@ -60,8 +66,10 @@ def _ceremony(ceremony: dict[str, Any] | None) -> str:
 def _round(found: dict[str, Any]) -> str:
     session, contributors = found["session"], ", ".join(found["contributors"]) or _NOBODY
     left_out = "".join(f"; left out: {n} ({why})" for n, why in found["left_out"].items())
+    stated = ", ".join(found["statements"]) or _NOBODY
+    if session == _INITIAL:
+        return f"{session}: the initial model is held by {stated}"
     if found["opened"] is None:
-        stated = ", ".join(found["statements"]) or _NOBODY
         return f"{session}: not opened, ready: {stated}"
     if found["closed"] is None:
         missing = ", ".join(found["not_contributed"]) or _NOBODY
@@ -73,7 +81,8 @@ def _round(found: dict[str, Any]) -> str:
     refusals = "".join(f"; {n} refused ({why})" for n, why in found["refusals"].items())
     holders = len(found["statements"])
     return (
-        f"{session}: closed {found['closed']}, {contributors}; {found['locks']} of "
-        f"{found['locks_needed']} locks, {helped} of {found['quorum']} partial decryptions, "
+        f"{session}: closed {found['closed']}, {contributors}; "
+        f"{found['locks']} locks ({found['locks_needed']} needed), "
+        f"{helped} partial decryptions ({found['quorum']} needed), "
         f"{holders} hold the result{left_out}{refusals}"
     )

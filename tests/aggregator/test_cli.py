@@ -342,7 +342,7 @@ def test_the_status_shows_who_is_here_while_it_runs_and_who_spoke_when_it_does_n
     assert code == 0
     assert "H1  missing, never heard" in out
     assert "H2  missing, last heard 20" in out
-    assert "round/0: not opened, ready: H2" in out
+    assert "round/0: the initial model is held by H2" in out
 
 
 def test_a_status_under_other_terms_than_the_running_ones_is_refused(

@@ -50,9 +50,20 @@ def test_an_aborted_ceremony_names_who_because_of_whom_and_why(desk: Desk) -> No
     assert "ceremony/1: aborted by H2, because of H3 (a bad key)" in text(desk)
 
 
+def test_members_words_move_no_cursor(desk: Desk) -> None:
+    desk.say(1, "ceremony/1", Join(b"k" * 32))
+    desk.say(2, "ceremony/1", Abort(0, "join", "\x1b[2J\nfine"))
+    assert "aborted by H2 (?[2J?fine)" in text(desk)
+
+
 def test_a_certified_key_is_told_with_its_size(desk: Desk) -> None:
     desk.certify()
     assert f"ceremony/1: complete, {desk.federation.terms.key_bits} bits" in text(desk)
+
+
+def test_round_0_is_about_the_initial_model(desk: Desk) -> None:
+    desk.state("round/0", [3, 1])
+    assert "round/0: the initial model is held by H3, H1" in text(desk)
 
 
 def test_an_open_round_names_contributors_and_missing(desk: Desk) -> None:
@@ -69,7 +80,7 @@ def test_a_closed_round_tells_how_far_its_decryption_is(desk: Desk) -> None:
     desk.say(3, "round/1", Refusal("minimum", 0, "too few"))
     found = text(desk)
     assert "round/1: closed 1970" in found
-    assert "H1, H2, H3; 0 of 2 locks, 0 of 2 partial decryptions, 0 hold the result" in found
+    assert "H1, H2, H3; 0 locks (2 needed), 0 partial decryptions (2 needed)" in found
     assert "H3 refused (minimum: too few)" in found
 
 
