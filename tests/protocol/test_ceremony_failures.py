@@ -181,6 +181,18 @@ def test_a_post_out_of_turn_fails_its_sender_at_once(body):
     assert all(machine.aborted for machine in table.machines.values())
 
 
+def test_a_step_called_join_is_no_join():
+    table = said_once(1)
+    table.publish(3, Draft(CEREMONY, Step("join", 0, 0, ())))
+    table.run()
+    assert_everybody_names(table, 3, "join")
+
+
+def test_a_step_called_certificate_is_no_certificate():
+    step = Draft(CEREMONY, Step("certificate", 0, 0, ()))
+    assert_everybody_names(altered("certificate", lambda *_: step), 2, "certificate")
+
+
 def test_a_member_who_is_no_dealer_fails_if_it_deals():
     table = said_once(2 * N)  # units are due, from members 1 and 2
     assert sorted(dict(table.due())) == [1, 2]
@@ -259,6 +271,12 @@ def test_a_verification_key_that_is_wrong_by_an_nth_of_a_unit_blames_nobody_else
     for wrong in range(1, n + 1):
         expected = wrong if n - quorum >= 2 else 0
         assert trial_failure(n, quorum, wrong, 0, factor) == expected
+
+
+@pytest.mark.parametrize(("n", "quorum"), SIZES)
+def test_a_trial_part_that_fits_and_gives_another_plaintext_names_its_sender(n, quorum):
+    for wrong in range(1, n + 1):
+        assert trial_failure(n, quorum, wrong, 1, 1 + toy_epoch(n, quorum).key.n) == wrong
 
 
 @pytest.mark.parametrize("position", [0, 1])

@@ -137,12 +137,17 @@ def test_a_second_contribution_of_a_member_does_not_count():
 
 
 def test_a_contribution_after_the_closing_does_not_count():
+    """Even one that was signed before, and that the closing names."""
     found = contributed((1, 2))
-    total = add_encrypted([training(i) for i in (1, 2, 4)], KEY.n)
+    opening, payload = found.members[1].view.opening, write_ciphertexts(training(4), KEY.n)
+    assert opening
+    late = found.sign("round/1", 4, Contribution(opening.digest, attach(payload)))
     digests = {i: posted.digest for i, posted in found.members[1].view.contributions.items()}
-    late = found.sign("round/1", 4, Contribution(b"o" * 32, attach(b"")), sequence=0).digest
-    found.close([(1, digests[1]), (2, digests[2]), (4, late)], total)
-    found.contribute(4, training(4))
+    total = add_encrypted([training(i) for i in (1, 2, 4)], KEY.n)
+    found.close([(1, digests[1]), (2, digests[2]), (4, late.digest)], total)
+    posted = found.put(late)
+    for i, member in found.members.items():
+        member.receive(posted, found.payloads(posted, i))
     refused(found, "contributors", 4)
 
 

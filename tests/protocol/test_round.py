@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.messages import Contribution, Opening, Request, SetLock, Statement, attach
+from protocol.messages import (
+    Closing,
+    Contribution,
+    Contributor,
+    Opening,
+    Request,
+    SetLock,
+    Statement,
+    attach,
+)
 from protocol.round import RoundView, round_name, round_session
 from tests.toy import Table, toy_federation
 
@@ -53,3 +62,13 @@ def test_of_what_may_be_said_once_the_first_counts():
     assert view.closed is None
     assert view.chosen(bytes(32)) is None
     assert view.name == "age"
+
+
+def test_the_same_closing_in_another_round_or_federation_chooses_another_set():
+    table, names = Table(toy_federation()), set()
+    closing = Closing((Contributor(1, bytes(32)),), attach(b"sum"))
+    for session in ("round/1", "round/2", SESSION):
+        view = RoundView(session)
+        view.receive(table.put(table.sign(session, 0, closing)))
+        names |= {view.chosen(bytes(32)), view.chosen(b"f" * 32)}
+    assert len(names - {None}) == 6
