@@ -36,7 +36,8 @@ from protocol.decryption import RoundMember
 from protocol.draft import Draft, public_payload
 from protocol.encoding import digest
 from protocol.epoch import Epoch, EpochSecret
-from protocol.messages import Contribution, Statement
+from protocol.errors import Refused
+from protocol.messages import Contribution, Refusal, Statement
 from protocol.round import RoundView, decode_training, round_session
 from protocol.terms import Terms
 
@@ -123,9 +124,15 @@ class TrainingTask:
         return kind == "round" and int(name) > self.finished
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
-        """Raises ModelMismatch if the round does not start from this hospital's model."""
+        """Raises ModelMismatch if the round does not start from this hospital's model.
+
+        Raises Refused once this hospital's refusal to help with the round is on the board.
+        """
         number = int(posted.post.session.partition("/")[2])
         member = self._round(number)
+        body = posted.post.body
+        if isinstance(body, Refusal) and posted.post.sender == self._index:
+            raise Refused(member.view.name, body.rule, body.member, body.reason)
         was_closed = member.view.closing is not None
         member.receive(posted, payloads)
         if member.view.closing and not was_closed:

@@ -45,14 +45,12 @@ def run(folder: Path, key_bits: int, console: Console) -> None:
     console.rule("3. Training: five rounds, one hospital killed in the third", align="left")
     train(consortium)
     console.rule("4. What must not work", align="left")
-    shown = {}
-    for name, refusal in (
-        ("below_quorum", refusals.below_quorum),
-        ("single_update", refusals.single_update),
-        ("unknown_identity", refusals.unknown_identity),
-    ):
-        shown[name] = refusal(consortium)
-        console.print(f"{name}: {shown[name]}", highlight=False, soft_wrap=True)
+    shown = {
+        "below_quorum": refusals.below_quorum(consortium),
+        "single_update": refusals.single_update(consortium),
+        "unknown_identity": refusals.unknown_identity(consortium),
+    }
+    console.print(refusals.describe(shown), highlight=False, soft_wrap=True)
     console.rule("5. What came out", align="left")
     result = summary.summarise(consortium, shown)
     summary.show(result, console)

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from aggregator.store import stored_entries
 from examples.demo.patients import write_patients
 from examples.demo.processes import (
     ROOT,
@@ -18,6 +19,7 @@ from examples.demo.processes import (
     stop,
     wait_for,
 )
+from protocol.board import Board, decode_entry
 from protocol.terms import Terms, parse
 
 NAMES = ("St. Mary", "Riverside", "Northgate", "Hillcrest", "Lakeview")
@@ -41,10 +43,12 @@ class Consortium:
         """The aggregator's folder."""
         return self.folder / "aggregator"
 
-    @property
-    def board(self) -> Path:
-        """The aggregator's folder of this federation."""
-        return self.data / self.terms.federation.hex()[:16]
+    def read_board(self) -> Board:
+        """The aggregator's board, every entry verified again."""
+        board = Board(self.terms)
+        for data in stored_entries(self.data / self.terms.federation.hex()[:16]):
+            board.append(decode_entry(data))
+        return board
 
     @property
     def logs(self) -> Path:
@@ -72,7 +76,7 @@ def found(folder: Path, key_bits: int) -> Consortium:
         "--name": "Demo consortium",
         "--quorum": str(QUORUM),
         "--key-bits": str(key_bits),
-        "--rounds": str(ROUNDS),
+        "--rounds": str(ROUNDS + 1),  # the last one is for the rogue aggregator
         "--min-contributors": "3",
         "--seconds": str(WAIT_SECONDS),
         "--statistic-seconds": str(STATISTIC_SECONDS),
@@ -105,42 +109,47 @@ def hold_ceremony(consortium: Consortium) -> None:
 
 
 def train(consortium: Consortium) -> None:
-    """All rounds; in one of them a hospital is killed while it trains, and comes back."""
-    mark = consortium.folder / "training-to-be-interrupted"
+    """Five rounds; in one of them a hospital is killed while it trains, and comes back.
+
+    When the sixth round opens, all are stopped: it is left for the rogue aggregator.
+    """
+    marks = {h.number: h.home / "training" for h in consortium.hospitals}
+    killed = consortium.hospitals[KILLED - 1]
     running: dict[int, subprocess.Popen[str]] = {}
     with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log):
         try:
-            for hospital in consortium.hospitals[1:]:
-                interrupt = f"{KILLED_ROUND}:{mark}" if hospital.number == KILLED else ""
-                running[hospital.number] = _start_training(consortium, hospital, interrupt)
-            running[1] = _start_training(consortium, consortium.hospitals[0], shown=True)
-            others = [p for number, p in running.items() if number != KILLED]
-            wait_for("the training to interrupt", mark.exists, [*running.values()], 90)
-            killed = running.pop(KILLED)
-            killed.kill()
-            killed.wait()
-            print(
-                f"{NAMES[KILLED - 1]} was killed while it trained for round {KILLED_ROUND}",
-                flush=True,
-            )
+            for hospital in reversed(consortium.hospitals):
+                round_to_stop = KILLED_ROUND if hospital is killed else ROUNDS + 1
+                interrupt = f"{round_to_stop}:{marks[hospital.number]}"
+                running[hospital.number] = start_training(consortium, hospital, interrupt)
+            wait_for("a training to interrupt", marks[KILLED].exists, [*running.values()], 90)
+            running[KILLED].kill()
+            running.pop(KILLED).wait()
+            marks[KILLED].unlink()
+            print(f"{killed.name} was killed while it trained for round {KILLED_ROUND}", flush=True)
+            others = [*running.values()]
             wait_for(
                 f"the end of round {KILLED_ROUND}",
                 lambda: _has_model(consortium, KILLED_ROUND), others, 60,
             )  # fmt: skip
-            hospital = consortium.hospitals[KILLED - 1]
-            running[KILLED] = _start_training(consortium, hospital)
-            print(f"{hospital.name} is back", flush=True)
-            finish([*running.values()], "the end of training", 90)
+            interrupt = f"{ROUNDS + 1}:{marks[KILLED]}"
+            running[KILLED] = start_training(consortium, killed, interrupt)
+            print(f"{killed.name} is back", flush=True)
+            wait_for(
+                "the end of five rounds",
+                lambda: all(mark.exists() for mark in marks.values()), [*running.values()], 90,
+            )  # fmt: skip
         finally:
             for process in running.values():
                 stop(process)
 
 
-def _start_training(
-    consortium: Consortium, hospital: Hospital, interrupt: str = "", shown: bool = False
+def start_training(
+    consortium: Consortium, hospital: Hospital, interrupt: str = ""
 ) -> subprocess.Popen[str]:
+    """Let a hospital train; the first one is shown, the others write to their logs."""
     app = str(ROOT / "examples" / "demo" / "app.py")
-    log = None if shown else consortium.logs / f"hospital-{hospital.number}.log"
+    log = consortium.logs / f"hospital-{hospital.number}.log" if hospital.number > 1 else None
     terms = str(consortium.terms_file)
     return hospital.start("train", terms, "--app", app, log=log, INTERRUPT=interrupt)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import phe
 
-from examples.demo.consortium import Consortium
+from examples.demo.consortium import ROUNDS, Consortium, start_training
 from examples.demo.intruder import knock
 from examples.demo.processes import DemoFailed, Hospital, aggregator, checked, finish, stop
 from keyshare.partial_decryption import partial_decryption, trial_ciphertext
@@ -17,8 +17,10 @@ from keyshare.threshold_key import combine_exponents
 from participant.passphrase import Passphrase
 from participant.vault import Vault
 from protocol.epoch import read_secret
+from protocol.messages import Refusal
 
 VISITS = (3, 5, 0)
+SINGLE = "min-contributors: the sum holds 1 ("
 REFUSED = 3  # exit code of a decryption that a rule forbids
 OUT_OF_TIME = 1
 
@@ -54,20 +56,28 @@ def below_quorum(consortium: Consortium) -> dict[str, Any]:
 
 
 def single_update(consortium: Consortium) -> dict[str, Any]:
-    """The aggregator asks for the decryption of one hospital's numbers; everyone refuses."""
+    """A rogue aggregator closes round 6 over one hospital's update; everyone refuses."""
     module = ("-m", "examples.demo.rogue_aggregator")
-    terms = str(consortium.terms_file)
-    said = []
     with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log, module):
-        contribute(consortium, consortium.hospitals[1:2], "rogue", (42,))
-        for hospital in consortium.hospitals:
-            result = hospital.participant(
-                "decrypt", terms, "--round", "rogue", "--yes", "--timeout", "30"
-            )
-            if result.returncode != REFUSED:
-                raise DemoFailed(f"{hospital.name} did not refuse: {result.stdout}{result.stderr}")
-            said.append(f"{hospital.name}: {_first_line(result)}")
-    return {"refused_by": len(said), "said": said}
+        processes = [start_training(consortium, h) for h in consortium.hospitals]
+        try:
+            codes = [process.wait(timeout=60) for process in processes]
+        except subprocess.TimeoutExpired:
+            raise DemoFailed("a hospital did not refuse within a minute") from None
+        finally:
+            for process in processes:
+                stop(process)
+    if codes != [REFUSED] * len(processes):
+        raise DemoFailed(f"not every hospital refused: exit codes {codes}")
+    refusals = {
+        consortium.terms.name_of(posted.post.sender): f"{body.rule}: {body.reason}"
+        for posted in consortium.read_board().session(f"round/{ROUNDS + 1}")
+        if isinstance(body := posted.post.body, Refusal)
+    }
+    wrong = [reason for reason in refusals.values() if not reason.startswith(SINGLE)]
+    if wrong or len(refusals) != len(processes):
+        raise DemoFailed(f"the refusals on the board are {refusals}")
+    return {"refused_by": len(refusals), "on_the_board": refusals}
 
 
 def unknown_identity(consortium: Consortium) -> dict[str, Any]:
@@ -82,6 +92,22 @@ def unknown_identity(consortium: Consortium) -> dict[str, Any]:
     if answers != {"as_member_6": "unknown-identity", "as_member_1": "bad-signature"}:
         raise DemoFailed(f"the intruder was told {answers}")
     return answers
+
+
+def describe(shown: dict[str, Any]) -> str:
+    """The three refusals for people."""
+    below, single, unknown = (
+        shown["below_quorum"], shown["single_update"], shown["unknown_identity"],
+    )  # fmt: skip
+    refused = "\n".join(f"    {name}: {why}" for name, why in single["on_the_board"].items())
+    return (
+        f"* Two hospitals alone did not get the sum of three encrypted numbers: not by the rules, "
+        f"and their key shares by themselves: {below['two_key_shares_alone']}. "
+        f"With all five it is {below['sum_by_all']}.\n"
+        f"* A rogue aggregator asked for the decryption of one hospital's update:\n{refused}\n"
+        f"* An intruder who claimed to be member 6, then member 1, was told: "
+        f"{unknown['as_member_6']}, {unknown['as_member_1']}."
+    )
 
 
 def contribute(
@@ -125,8 +151,3 @@ def _sum_of(log: Path) -> int:
     if not numbers or int(numbers[-1]) != sum(VISITS):
         raise DemoFailed(f"the sum of the visits is not in {log}")
     return int(numbers[-1])
-
-
-def _first_line(result: subprocess.CompletedProcess[str]) -> str:
-    lines = (result.stderr or result.stdout).strip().splitlines()
-    return lines[0] if lines else ""

@@ -11,32 +11,22 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from aggregator.store import BoardStore
 from examples import breast_cancer
 from examples.demo import clear
 from examples.demo.consortium import NAMES, QUORUM, ROUNDS, Consortium
 from examples.demo.patients import pool
 from participant.model import Layout, read_model
 from participant.training_task import app_seed
-from protocol.board import Board, decode_entry
+from protocol.board import Board
 from protocol.messages import Closing, Opening
 
 Row = dict[str, Any]
 PHASES = ("train", "encrypt", "open", "decrypt")
 
 
-def read_board(consortium: Consortium) -> Board:
-    """The aggregator's board, every entry verified again."""
-    board, store = Board(consortium.terms), BoardStore(consortium.board)
-    for data in store.entries():
-        board.append(decode_entry(data))
-    store.close()
-    return board
-
-
 def summarise(consortium: Consortium, refusals: Row) -> Row:
     """Everything that goes into summary.json."""
-    board = read_board(consortium)
+    board = consortium.read_board()
     config = {"seed": app_seed(consortium.terms), "round": 0}
     layout = Layout.of(breast_cancer.initial_parameters(config))
     contributors = [_contributors(board, number) for number in range(1, ROUNDS + 1)]
@@ -138,6 +128,9 @@ def show(summary: Row, console: Console) -> None:
         title="Rounds (seconds; kB of all hospitals together)",
         title_justify="left",
         box=SIMPLE_HEAD,
+        padding=(0, 1),
+        collapse_padding=True,
+        pad_edge=False,
         caption="open: from opening to closing; decrypt: from closing to the model",
         caption_justify="left",
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from participant.errors import BadApp, ModelMismatch
+from protocol.errors import Refused
 from protocol.messages import Contribution, Refusal, SetLock
 from tests.participant.round_table import RoundTable, Steps
 
@@ -138,7 +139,13 @@ def test_a_closing_over_one_update_is_refused_by_every_hospital() -> None:
     table.open("round/1")
     table.settle()
     table.close("round/1", [3])
-    table.settle()
+    for index, task in list(table.tasks.items()):
+        draft = task.due()
+        assert draft is not None
+        with pytest.raises(Refused) as caught:
+            table.publish(index, draft)
+        assert (caught.value.round_name, caught.value.rule) == ("1", "min-contributors")
+        del table.tasks[index]
     view = table.view("round/1")
     assert set(view.refusals) == set(table.toy.federation.members)
     assert all(isinstance(r, Refusal) for r in view.refusals.values())
