@@ -85,7 +85,8 @@ class TrainingTask:
         self._rounds: dict[int, RoundMember] = {}
         self._encryptor: Encryptor | None = None
         self._closed_at: dict[int, float] = {}
-        self._stated: set[int] = set()
+        self._stated: dict[int, dict[int, bytes]] = {}  # by round, then by member
+        self._differing: list[int] = []
         self._layout, self._vector, self.finished = self._load()
 
     def _load(self) -> tuple[Layout, Vector, int]:
@@ -102,7 +103,7 @@ class TrainingTask:
     @property
     def done(self) -> bool:
         """Whether the last round's model is stored here and stated on the board."""
-        return self.finished >= self._terms.rounds.count and self.finished in self._stated
+        return self.finished >= self._terms.rounds.count and self._has_stated
 
     @property
     def parameters(self) -> list[NDArray[np.floating]]:
@@ -110,18 +111,16 @@ class TrainingTask:
         return self._layout.split(self._vector)
 
     def begin(self, board: Board) -> None:
-        """Take note of what this hospital has stated already."""
+        """Take note of who has stated what already."""
         for posted in board.entries:
-            post = posted.post
-            if post.sender == self._index and isinstance(post.body, Statement):
-                kind, _, name = post.session.partition("/")
-                if kind == "round":
-                    self._stated.add(int(name))
+            kind, _, name = posted.post.session.partition("/")
+            if isinstance(posted.post.body, Statement) and kind == "round":
+                self._hear(int(name), posted.post.sender, posted.post.body)
 
     def wants(self, session: str) -> bool:
-        """The training rounds that this hospital has not finished."""
+        """What is said of the model that this hospital stands at, and all later rounds."""
         kind, _, name = session.partition("/")
-        return kind == "round" and int(name) > self.finished
+        return kind == "round" and int(name) >= self.finished
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Raises ModelMismatch if the round does not start from this hospital's model.
@@ -129,8 +128,12 @@ class TrainingTask:
         Raises Refused once this hospital's refusal to help with the round is on the board.
         """
         number = int(posted.post.session.partition("/")[2])
-        member = self._round(number)
         body = posted.post.body
+        if isinstance(body, Statement):
+            self._hear(number, posted.post.sender, body)
+        if number <= self.finished:
+            return
+        member = self._round(number)
         if isinstance(body, Refusal) and posted.post.sender == self._index:
             raise Refused(member.view.name, body.rule, body.member, body.reason)
         was_closed = member.view.closing is not None
@@ -143,9 +146,8 @@ class TrainingTask:
 
     def due(self) -> Draft | None:
         """A statement, a contribution, a lock, a partial decryption or a refusal."""
-        if self.finished not in self._stated:
-            self._stated.add(self.finished)
-            body = Statement(model_digest(self._vector, self._layout), len(self._vector))
+        if not self._has_stated:
+            body = Statement(self._digest, len(self._vector))
             return Draft(round_session(str(self.finished)), body)
         number = self.finished + 1
         member = self._rounds.get(number)
@@ -155,6 +157,28 @@ class TrainingTask:
         if view.opening and not view.closing and self._index not in view.contributions:
             return self._contribution(number, view)
         return member.due(self._releases)
+
+    @property
+    def _digest(self) -> bytes:
+        return model_digest(self._vector, self._layout)
+
+    @property
+    def _has_stated(self) -> bool:
+        return self._stated.get(self.finished, {}).get(self._index) == self._digest
+
+    def _hear(self, number: int, member: int, statement: Statement) -> None:
+        self._stated.setdefault(number, {})[member] = statement.result
+        if number == self.finished:
+            self._compare()
+
+    def _compare(self) -> None:
+        """Report the members who stand at another model: no round opens until all agree."""
+        stated = self._stated.get(self.finished, {})
+        differing = sorted(m for m, d in stated.items() if d != self._digest and m != self._index)
+        if differing and differing != self._differing:
+            names = [self._terms.name_of(m) for m in differing]
+            self._report(self.finished, "disagreement", {"members": names})
+        self._differing = differing
 
     def _round(self, number: int) -> RoundMember:
         if number not in self._rounds:
@@ -169,7 +193,7 @@ class TrainingTask:
     def _contribution(self, number: int, view: RoundView) -> Draft:
         opening = view.terms_of_opening
         assert opening is not None and view.opening is not None
-        if opening.model != model_digest(self._vector, self._layout):
+        if opening.model != self._digest:
             raise ModelMismatch(view.name, "it starts from a model that this hospital lacks")
         if opening.epoch != self._epoch.digest:
             raise ModelMismatch(view.name, "it was opened under another key")
@@ -220,7 +244,7 @@ class TrainingTask:
         opening = member.view.terms_of_opening
         if member.plaintexts is None or opening is None:
             return
-        if opening.model != model_digest(self._vector, self._layout):
+        if opening.model != self._digest:
             raise ModelMismatch(member.view.name, "it started from a model this hospital lacks")
         contributors = self._contributors(member)
         update = decode_training(member.plaintexts, opening.length, len(contributors), self._terms)
@@ -230,6 +254,8 @@ class TrainingTask:
         del self._rounds[number]
         waited = time.monotonic() - self._closed_at.pop(number, time.monotonic())
         self._report(number, "decrypted", {"decrypt": waited, "contributors": contributors})
+        self._differing = []
+        self._compare()
         self._evaluate(number)
 
     def _evaluate(self, number: int) -> None:

@@ -43,7 +43,10 @@ def round_name(session: str) -> str:
 
 @dataclass
 class RoundView:
-    """A round as its entries tell it; of everything that may be said once, the first counts."""
+    """A round as its entries tell it: the first of everything, but the last statement.
+
+    Who has stated a model by mistake may mend it and state another.
+    """
 
     session: str
     requests: dict[int, Posted] = field(default_factory=dict)
@@ -78,7 +81,7 @@ class RoundView:
         elif isinstance(body, Refusal):
             self.refusals.setdefault(sender, body)
         elif isinstance(body, Statement):
-            self.statements.setdefault(sender, body)
+            self.statements[sender] = body
 
     @property
     def terms_of_opening(self) -> Opening | None:

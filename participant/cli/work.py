@@ -155,6 +155,12 @@ class RoundTable:
         facts = self._facts.setdefault(number, {})
         if name == "clipped":
             typer.echo(f"round {number}: {event['values']} values clipped to the terms' limit")
+        if name == "disagreement":
+            names = ", ".join(event["members"])
+            typer.echo(
+                f"{names}: not at this hospital's model after round {number}; no round opens until "
+                "all agree (same app, same libraries?); whoever is wrong starts train again"
+            )
         facts.update(event)
         if name == "evaluated":
             self._print(number, self._facts.pop(number))

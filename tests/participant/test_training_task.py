@@ -174,3 +174,23 @@ def test_nothing_is_released_before_enough_hospitals_have_locked_the_set() -> No
     assert len(table.view("round/1").partials) >= table.terms.quorum
     locks = [p for p in table.board.session("round/1") if p.post.body == SetLock(chosen)]
     assert len(locks) == 4
+
+
+def test_a_hospital_at_another_model_is_reported_and_can_mend_it() -> None:
+    class Other(Steps):
+        def initial_parameters(self, config: Any) -> list[np.ndarray]:
+            return [np.ones((1, 2)), np.zeros(1, dtype=np.float32)]
+
+    reports: list[tuple[int, str, dict[str, Any]]] = []
+    table = RoundTable()
+    for i in (1, 2, 3):
+        table.train(i, Steps())._report = lambda *report: reports.append(report)
+    table.train(4, Other())
+    table.settle()
+    assert reports == [(0, "disagreement", {"members": ["H4"]})] * 3
+    assert len({s.result for s in table.view("round/0").statements.values()}) == 2
+    del table.tasks[4]
+    table.train(4, Steps())
+    table.settle()
+    assert len({s.result for s in table.view("round/0").statements.values()}) == 1
+    assert len(table.board.session("round/0")) == 5

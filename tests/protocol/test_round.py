@@ -38,7 +38,7 @@ def test_a_number_names_a_training_round_and_anything_else_a_statistic(name, ses
     assert round_name(session) == name
 
 
-def test_of_what_may_be_said_once_the_first_counts():
+def test_the_first_of_everything_counts_and_the_last_statement():
     table, view = Table(toy_federation()), RoundView(SESSION)
     first, second = b"1" * 32, b"2" * 32
     for sender, body in [
@@ -58,7 +58,7 @@ def test_of_what_may_be_said_once_the_first_counts():
     assert view.terms_of_opening == Opening("statistic", first, first, 3)
     assert [p.post.body for p in view.contributions.values()] == [Contribution(first, attach(b"a"))]
     assert view.locks == {3: first}
-    assert view.statements == {3: Statement(first, 3)}
+    assert view.statements == {3: Statement(second, 3)}
     assert view.closed is None
     assert view.chosen(bytes(32)) is None
     assert view.name == "age"
