@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from gmpy2 import mpz
 
 from keyshare import biprimality
-from keyshare.modulus import factor_share, survivors
+from keyshare.modulus import expected_candidates, factor_share, survivors
 from keyshare.randomness import Stream
 from keyshare.shamir import deal, lagrange
 from protocol.ceremony_run import (
@@ -27,6 +27,9 @@ from protocol.encoding import pack_numbers, width_of
 from protocol.errors import CeremonyFailed
 
 Payloads = Mapping[int, bytes]
+
+# An honest ceremony needs more than so many times the mean with probability e^-40.
+MAX_EXCESS = 40
 
 
 # ── keys: what each pair of members has in common ──
@@ -193,6 +196,10 @@ def _next_candidate(run: CeremonyRun) -> StepId:
     batch = run.batch
     if batch.passing:
         return StepId("rounds", batch.number, batch.passing.pop(0))
+    mean = expected_candidates(run.terms.key_bits, run.terms.n_members)
+    if run.candidates_tried > MAX_EXCESS * mean:
+        reason = f"no biprime among {run.candidates_tried} candidates: somebody's values are wrong"
+        raise CeremonyFailed(0, "units", reason)
     return StepId("units", batch.number + 1)
 
 

@@ -97,6 +97,7 @@ def test_the_extremes_of_all_shares_give_exactly_bits_bits(bits, n):
             assert lowest <= sum(shares) <= highest
             others = (n - 1) * step * (shape.span - 1 if greatest else 0)
             assert others <= sum(shares[1:]) < others + n * step
+    assert 3 * mpz(2) ** (bits // 2 - 2) <= lowest <= highest < mpz(2) ** (bits // 2)
     assert (lowest * lowest).bit_length() == bits
     assert (highest * highest).bit_length() == bits
     assert highest * highest < shape.field

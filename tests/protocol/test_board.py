@@ -14,6 +14,7 @@ from protocol.messages import (
     Contribution,
     Join,
     Opening,
+    Partial,
     Request,
     SetLock,
     Statement,
@@ -276,6 +277,16 @@ def test_an_attachment_that_is_not_what_it_says_is_refused(attachment: Attachmen
     error = refusal(found.board, found.sign("round/1", 3, Contribution(bytes(32), attachment)))
     assert error.sender == 3
     assert "attachment" in error.reason
+
+
+@pytest.mark.parametrize("to", [0, 2])
+def test_two_attachments_for_one_recipient_are_refused(to):
+    found = table()
+    both = (attach(b"one", to), attach(b"two", to))
+    error = refusal(found.board, found.sign("round/1", 3, Partial(bytes(32), both)))
+    assert "attachment" in error.reason
+    apart = (attach(b"one", 1), attach(b"one", 2))
+    found.put(found.sign("round/1", 3, Partial(bytes(32), apart)))
 
 
 @pytest.mark.parametrize("attachment", [FITTING, LARGE, attach(b"", 5)])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import msgspec
 import pytest
 from gmpy2 import mpz
 
+from protocol import candidate_steps, key_steps
 from protocol import ceremony as ceremony_module
-from protocol import key_steps
 from protocol.ceremony import KINDS
 from protocol.ceremony_run import CeremonyRun, StepId
 from protocol.draft import Draft, Envelope
@@ -215,6 +216,67 @@ def test_a_sealing_key_that_nothing_can_be_sealed_to_fails_its_owner(public):
 
 
 # ── the trial and the certificate ──
+
+
+def winner(n: int = 4, quorum: int = 2) -> tuple[CeremonyRun, StepId]:
+    """A member's knowledge when the ceremony was over, and the winner's batch and position."""
+    toy = toy_epoch(n, quorum)
+    run = copy.copy(toy.table.machines[1]._run)
+    run.batch = copy.deepcopy(run.batch)
+    run.batch.passing = []
+    return run, StepId("", run.batch.number, run.batch.moduli.index(toy.key.n))
+
+
+def payloads_of(table: CeremonyTable, step: StepId) -> dict[int, bytes]:
+    """The public payloads that were posted in a step."""
+    return {
+        posted.post.sender: table.payloads(posted, 0)[0]
+        for posted in table.board.entries
+        if isinstance(body := posted.post.body, Step) and (body.step, body.batch, body.part) == step
+    }
+
+
+def test_a_gap_that_is_not_coprime_rejects_the_candidate():
+    run, (_, batch, part) = winner()
+    step = StepId("gap", batch, part)
+    opened_values = payloads_of(toy_epoch(4, 2).table, step)
+    assert candidate_steps.finish_gap(run, step, opened_values, {}).name == "dealing"
+    zeros = {i: bytes(len(data)) for i, data in opened_values.items()}
+    assert candidate_steps.finish_gap(run, step, zeros, {}) == StepId("units", batch + 1)
+    run.batch.passing = [part]
+    assert candidate_steps.finish_gap(run, step, zeros, {}) == StepId("rounds", batch, part)
+
+
+@pytest.mark.parametrize("number", [0, 31, 63])
+def test_one_failed_round_of_64_rejects_the_candidate(number):
+    run, (_, batch, part) = winner()
+    n = run.modulus(part)
+    step = StepId("rounds", batch, part)
+    width = width_of(n)
+    private = {i: pack_numbers([mpz(1), mpz(1)], width) for i in run.everyone}
+    public = payloads_of(toy_epoch(4, 2).table, step)
+    assert candidate_steps.finish_rounds(run, step, public, private) == StepId("gap", batch, part)
+    values = unpack_numbers(public[2], width, 64, n, "rounds")
+    values[number] = values[number] * 2 % n
+    changed = public | {2: pack_numbers(values, width)}
+    following = candidate_steps.finish_rounds(run, step, changed, private)
+    assert following == StepId("units", batch + 1)
+
+
+def test_a_ceremony_that_finds_nothing_ends(monkeypatch):
+    """Member 2 opens wrong moduli, for ever, so that no candidate is any good."""
+    monkeypatch.setattr(candidate_steps, "MAX_EXCESS", 2)
+    table = CeremonyTable(federation())
+
+    def tamper(sender: int, draft: Draft) -> Draft:
+        if sender != 2 or name_of(draft.body) != "moduli":
+            return draft
+        return with_payload(draft, 0, lambda data: bytes(len(data)))
+
+    table.run(tamper)
+    assert_everybody_names(table, 0, "units")
+    tried = table.machines[1].progress.candidates
+    assert tried > 2 * table.machines[1].progress.expected_candidates
 
 
 def trial_values(n: int, quorum: int) -> tuple[CeremonyRun, StepId, dict[int, list[mpz]]]:
