@@ -129,8 +129,7 @@ def _problem(
     plaintext, _ = trial_ciphertext(key.n, run.context)
     verification = dict(enumerate(key.verification_keys, start=1))
     constants = set()
-    for start in range(len(members) - key.quorum + 1):
-        quorum = members[start : start + key.quorum]
+    for quorum in tk.sliding_quorums(members, key.quorum):
         try:
             found = combine({i: partials[i] for i in quorum}, key)
             constant = tk.combine_exponents(verification, quorum, key)

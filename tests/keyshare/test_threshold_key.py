@@ -18,7 +18,6 @@ from keyshare.randomness import Stream
 from keyshare.threshold_key import (
     STATISTICAL_BITS,
     JointKey,
-    check_verification_keys,
     key_shape,
     sliding_quorums,
 )
@@ -140,19 +139,6 @@ def test_theta_and_verification_keys_are_those_of_the_shares(n, quorum, bits):
         expected = gmpy2.powmod(key.verification_base, delta * share.value, key.n**2)
         assert key.verification_keys[i - 1] == expected
     assert gmpy2.gcd(key.verification_base, key.n) == 1
-    check_verification_keys(key)
-
-
-@shapes
-def test_a_changed_verification_key_is_noticed_where_two_quorums_meet(n, quorum, bits):
-    if quorum == n:
-        pytest.skip("one quorum alone agrees with itself")
-    key = toy_epoch(n, quorum, bits).key
-    for i in range(n):
-        changed = list(key.verification_keys)
-        changed[i] = changed[i] * key.verification_base % key.n**2
-        with pytest.raises(BadCombination):
-            check_verification_keys(dataclasses.replace(key, verification_keys=tuple(changed)))
 
 
 @shapes
@@ -248,7 +234,7 @@ def test_each_mask_hides_by_the_statistical_distance_it_claims():
 @pytest.mark.parametrize("n", range(3, 8))
 def test_sliding_quorums_cover_all_members_and_overlap_in_all_but_one(n):
     for quorum in range(2, n + 1):
-        found = sliding_quorums(n, quorum)
+        found = sliding_quorums(range(1, n + 1), quorum)
         assert set().union(*found) == set(range(1, n + 1))
         assert all(len(q) == quorum for q in found)
         for left, right in itertools.pairwise(found):
