@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from participant.outbox import Storage
-from participant.releases import Releases
+from participant.set_ledger import SetLedger
 from protocol.board import Board, Posted
 from protocol.decryption import RoundMember
 from protocol.draft import Draft
@@ -40,7 +40,7 @@ class DecryptionTask:
         approve: Callable[[Request], bool],
     ) -> None:
         self._terms, (self._epoch, self._secret) = terms, secret
-        self._releases, self._approve = Releases(storage), approve
+        self._ledger, self._approve = SetLedger(storage), approve
         self._asked = self._stated = False
         self.member = RoundMember(RoundView(round_session(name)), terms, self._epoch, self._secret)
 
@@ -91,7 +91,7 @@ class DecryptionTask:
         if member.view.closing and not self._asked:
             self._asked = True
             member.consent = self._ask()
-        if draft := member.due(self._releases):
+        if draft := member.due(self._ledger):
             return draft
         if member.plaintexts is None or self._stated or not self._is_statistic:
             return None

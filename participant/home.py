@@ -1,6 +1,6 @@
 """Where a participant keeps its files.
 
-The identity and its card lie in the home itself; the vault, outbox, releases and models of each
+The identity and its card lie in the home itself; the vault, outbox, chosen sets and models of each
 federation in a folder below it, named by the first 16 hexadecimal digits of its digest.
 """
 

@@ -32,7 +32,7 @@ class Membership:
 
     @property
     def storage(self) -> FolderStorage:
-        """Outbox, releases and models."""
+        """Outbox, chosen sets and models."""
         return FolderStorage(self.folder)
 
     @property

@@ -29,7 +29,7 @@ from participant.model import (
     write_model,
 )
 from participant.outbox import Storage
-from participant.releases import Releases
+from participant.set_ledger import SetLedger
 from protocol.board import Board, Posted
 from protocol.ciphertexts import Encrypted, packing_of, write_ciphertexts
 from protocol.decryption import RoundMember
@@ -81,7 +81,7 @@ class TrainingTask:
         self._terms, (self._epoch, self._secret) = terms, secret
         self._app, self._storage, self._report = app, storage, report
         self._index = self._secret.index
-        self._releases = Releases(storage)
+        self._ledger = SetLedger(storage)
         self._rounds: dict[int, RoundMember] = {}
         self._encryptor: Encryptor | None = None
         self._closed_at: dict[int, float] = {}
@@ -156,7 +156,7 @@ class TrainingTask:
         view = member.view
         if view.opening and not view.closing and self._index not in view.contributions:
             return self._contribution(number, view)
-        return member.due(self._releases)
+        return member.due(self._ledger)
 
     @property
     def _digest(self) -> bytes:

@@ -43,10 +43,10 @@ from protocol.terms import Terms
 _MAX_SUBSETS = 200  # quorums tried when a partial decryption is wrong
 
 
-class ReleaseLedger(Protocol):
-    """Durable memory of the one set that this hospital helps with in each round."""
+class SetLedger(Protocol):
+    """Durable memory of the one set that this hospital chooses in each round."""
 
-    def release(self, session: str, chosen: bytes) -> bool:
+    def choose(self, session: str, chosen: bytes) -> bool:
         """Record, durably, unless another set is recorded; whether ``chosen`` is the one."""
 
 
@@ -84,7 +84,7 @@ class RoundMember:
             self._receive_partial(sender, body, payloads)
         self._try_to_combine()
 
-    def due(self, ledger: ReleaseLedger) -> Draft | None:
+    def due(self, ledger: SetLedger) -> Draft | None:
         """The next thing to say about decryption, None if there is nothing."""
         view, me = self.view, self.index
         if view.closing is None or not self.consent or me in view.refusals:
@@ -92,6 +92,7 @@ class RoundMember:
         try:
             if me not in view.locks:
                 self.check_set()
+                self._choose(ledger)
                 return Draft(view.session, SetLock(self._chosen()))
             if me not in view.partials and self.plaintexts is None and self._is_locked():
                 return self._partial(ledger)
@@ -161,10 +162,14 @@ class RoundMember:
         votes = sum(chosen == self._chosen() for chosen in self.view.locks.values())
         return votes >= self.terms.lock_threshold
 
-    def _partial(self, ledger: ReleaseLedger) -> Draft:
+    def _choose(self, ledger: SetLedger) -> None:
+        """Before the lock is said and again before the partial decryption is made."""
+        if not ledger.choose(self.view.session, self._chosen()):
+            self._refuse("one-set", 0, "this hospital has chosen another set of this round")
+
+    def _partial(self, ledger: SetLedger) -> Draft:
         total = self.total or self.check_set()
-        if not ledger.release(self.view.session, self._chosen()):
-            self._refuse("one-set", 0, "this hospital has helped with another set of this round")
+        self._choose(ledger)
         parts = [partial_decryption(c, self._share, self._key) for c in total.values]
         payload = pack_numbers(parts, width_of(self._key.n**2))
         keys = dict(enumerate(self.epoch.sealing_keys, start=1))

@@ -39,13 +39,13 @@ SQUARE = KEY.n**2
 
 
 class Ledger:
-    """A release ledger in memory."""
+    """A ledger of chosen sets in memory."""
 
     def __init__(self) -> None:
-        self.released: dict[str, bytes] = {}
+        self.chosen: dict[str, bytes] = {}
 
-    def release(self, session: str, chosen: bytes) -> bool:
-        return self.released.setdefault(session, chosen) == chosen
+    def choose(self, session: str, chosen: bytes) -> bool:
+        return self.chosen.setdefault(session, chosen) == chosen
 
 
 @lru_cache(maxsize=1)

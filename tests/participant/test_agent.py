@@ -12,7 +12,7 @@ from aggregator.service import Aggregator
 from participant.agent import Agent
 from participant.errors import DamagedOutbox, IdentityInUse, RejectedByAggregator
 from participant.outbox import Outbox
-from participant.releases import Releases
+from participant.set_ledger import SetLedger
 from protocol.board import Board, Posted
 from protocol.draft import Draft
 from protocol.errors import Fork
@@ -187,7 +187,7 @@ def test_a_missing_blob_in_the_outbox_is_named(tmp_path: Path) -> None:
 
 def test_a_hospital_helps_with_one_set_of_a_round_for_ever() -> None:
     disk = Disk()
-    assert Releases(disk).release("round/1", b"a" * 32)
-    assert Releases(disk).release("round/1", b"a" * 32)
-    assert not Releases(disk).release("round/1", b"b" * 32)
-    assert Releases(disk).release("round/2", b"b" * 32)
+    assert SetLedger(disk).choose("round/1", b"a" * 32)
+    assert SetLedger(disk).choose("round/1", b"a" * 32)
+    assert not SetLedger(disk).choose("round/1", b"b" * 32)
+    assert SetLedger(disk).choose("round/2", b"b" * 32)

@@ -106,7 +106,7 @@ def test_below_the_lock_threshold_nothing_is_released():
     view = found.members[1].view
     assert len(view.locks) == 3 == TERMS.lock_threshold - 1
     assert not view.partials
-    assert not any(ledger.released for ledger in found.ledgers.values())
+    assert [i for i, ledger in found.ledgers.items() if ledger.chosen] == [1, 2, 3]
     found.settle((1, 2, 3, 4))
     assert len(view.partials) >= EPOCH.quorum
     assert found.members[5].plaintexts
@@ -170,7 +170,7 @@ def test_a_quorum_less_one_of_partials_gives_nothing():
 # ── one set in a round ──
 
 
-def test_a_second_set_after_a_release_is_refused():
+def test_a_second_set_after_a_lock_is_refused():
     """Another board, other contributors, the same hospital: its ledger remembers."""
     found = contributed()
     found.close()
@@ -180,22 +180,22 @@ def test_a_second_set_after_a_release_is_refused():
     second.close()
     second.settle()
     assert second.refusals == {("one-set", 0)}
-    helped = set(found.members[1].view.partials)
-    assert len(helped) == EPOCH.quorum
-    assert set(second.members[1].view.refusals) == helped
-    assert not helped & set(second.members[1].view.partials)
+    locked = set(found.members[1].view.locks)
+    assert len(locked) >= TERMS.lock_threshold
+    assert set(second.members[1].view.refusals) == locked
+    assert not locked & set(second.members[1].view.locks)
     assert all(member.plaintexts is None for member in second.members.values())
 
 
 def test_the_same_set_again_is_not_refused():
     found = contributed()
     found.close()
-    released = {i: Ledger() for i in found.members}
+    ledgers = {i: Ledger() for i in found.members}
     chosen = found.members[1].view.chosen(TERMS.federation)
     assert chosen is not None
-    for ledger in released.values():
-        ledger.released["round/1"] = chosen
-    found.ledgers = released
+    for ledger in ledgers.values():
+        ledger.chosen["round/1"] = chosen
+    found.ledgers = ledgers
     found.settle()
     assert not found.refusals
     assert found.members[1].plaintexts
@@ -208,7 +208,7 @@ def test_a_set_is_recorded_before_its_partial_is_made():
     found.settle((4,))
 
     class Broken:
-        def release(self, session: str, chosen: bytes) -> bool:
+        def choose(self, session: str, chosen: bytes) -> bool:
             raise OSError("the disk is full")
 
     with pytest.raises(OSError, match="full"):
