@@ -42,7 +42,7 @@ def refused(found: Round, rule: str, member: int = 0) -> None:
     assert found.refusals == {(rule, member)}
     assert not view.locks
     assert not view.partials
-    assert not any(ledger.released for ledger in found.ledgers.values())
+    assert not any(ledger.chosen for ledger in found.ledgers.values())
     assert all(member.plaintexts is None for member in found.members.values())
 
 
