@@ -59,7 +59,7 @@ class Task(Protocol):
 
 
 class _Checkpoint(Message, frozen=True):
-    """The head that this hospital had seen when it last spoke."""
+    """The head that this hospital had seen when it last spoke, then the post it made."""
 
     position: int
     hash: Digest
@@ -197,6 +197,8 @@ class Agent:
                 self._downloads.drop(attachment.digest)
             pending = self._outbox.pending
             if pending and pending.signed.digest == posted.digest:
+                # Or else a board without this post, shown after a restart, would go unnoticed.
+                self._save_checkpoint(Head(posted.position, posted.hash))
                 self._outbox.settle()
 
     def _needed(self, posted: Posted) -> list[Attachment]:

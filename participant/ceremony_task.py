@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from participant.errors import SeedLost
@@ -11,7 +11,7 @@ from protocol.ceremony import Ceremony, CeremonyProgress
 from protocol.draft import Draft
 from protocol.encoding import encode
 from protocol.epoch import Epoch
-from protocol.messages import Abort, Body, Join
+from protocol.messages import Abort, Body, Certificate, Join
 from protocol.terms import Terms
 
 
@@ -48,7 +48,7 @@ class CeremonyTask:
     def begin(self, board: Board) -> None:
         """Choose the session: one after the last aborted ceremony."""
         number = 1
-        while any(isinstance(p.post.body, Abort) for p in board.session(f"ceremony/{number}")):
+        while _is_aborted(board.session(f"ceremony/{number}"), self._terms.n_members):
             number += 1
         self.session = f"ceremony/{number}"
         seed = self._secrets.seed(self.session)
@@ -82,3 +82,18 @@ class CeremonyTask:
     def due(self) -> Draft | None:
         """The ceremony's next post."""
         return self._ceremony.due() if self._ceremony else None
+
+
+def _is_aborted(entries: Sequence[Posted], n_members: int) -> bool:
+    """Whether an abort came before all had certified the same epoch; afterwards it is void."""
+    certified: dict[tuple[bytes, bytes], set[int]] = {}
+    for posted in entries:
+        body = posted.post.body
+        if isinstance(body, Abort):
+            return True
+        if isinstance(body, Certificate):
+            members = certified.setdefault((body.transcript, body.epoch), set())
+            members.add(posted.post.sender)
+            if len(members) == n_members:
+                return False
+    return False

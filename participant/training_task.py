@@ -120,7 +120,7 @@ class TrainingTask:
     def wants(self, session: str) -> bool:
         """What is said of the model that this hospital stands at, and all later rounds."""
         kind, _, name = session.partition("/")
-        return kind == "round" and int(name) >= self.finished
+        return kind == "round" and self.finished <= int(name) <= self._terms.rounds.count
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Raises ModelMismatch if the round does not start from this hospital's model.
@@ -193,8 +193,10 @@ class TrainingTask:
     def _contribution(self, number: int, view: RoundView) -> Draft:
         opening = view.terms_of_opening
         assert opening is not None and view.opening is not None
-        if opening.model != self._digest:
+        if (opening.kind, opening.model) != ("training", self._digest):
             raise ModelMismatch(view.name, "it starts from a model that this hospital lacks")
+        if opening.length != len(self._vector):
+            raise ModelMismatch(view.name, f"it is opened for {opening.length} weights")
         if opening.epoch != self._epoch.digest:
             raise ModelMismatch(view.name, "it was opened under another key")
         started = time.monotonic()
@@ -244,7 +246,7 @@ class TrainingTask:
         opening = member.view.terms_of_opening
         if member.plaintexts is None or opening is None:
             return
-        if opening.model != self._digest:
+        if (opening.model, opening.length) != (self._digest, len(self._vector)):
             raise ModelMismatch(member.view.name, "it started from a model this hospital lacks")
         contributors = self._contributors(member)
         update = decode_training(member.plaintexts, opening.length, len(contributors), self._terms)

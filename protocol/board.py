@@ -18,6 +18,8 @@ from protocol.messages import (
     MAX_POST_BYTES,
     Attachment,
     Body,
+    Closing,
+    Contribution,
     Count,
     Digest,
     Index,
@@ -141,7 +143,7 @@ class Board:
             raise BadEntry(position, post.sender, "its signature does not fit") from None
         if not belongs(post.session, post.sender, post.body):
             raise BadEntry(position, post.sender, "its sender may not say this here")
-        if not _fit(attachments_of(post.body), self._terms.n_members):
+        if not _fit(post.body, self._terms.n_members):
             raise BadEntry(position, post.sender, "an attachment does not fit its description")
         self._check_order(post, position)
         return post
@@ -183,11 +185,16 @@ class Board:
         return [posted for posted in self.entries if posted.post.session == name]
 
 
-def _fit(attachments: tuple[Attachment, ...], n_members: int) -> bool:
-    """One attachment for a recipient, of the size and name it gives; blobs are checked by name."""
+def _fit(body: Body, n_members: int) -> bool:
+    """One attachment for a recipient, of the size and name it gives; blobs are checked by name.
+
+    Contributions and sums are for all: whoever could not read one would refuse what others add.
+    """
+    attachments = attachments_of(body)
     recipients = [a.to for a in attachments]
     return (
         len(set(recipients)) == len(recipients)
+        and not (isinstance(body, Contribution | Closing) and any(recipients))
         and all(to <= n_members for to in recipients)
         and all(
             not a.data if a.is_blob else len(a.data) == a.size and blob_name(a.data) == a.digest

@@ -79,7 +79,9 @@ class RoundMember:
         self.view.receive(posted)
         body, sender = posted.post.body, posted.post.sender
         if isinstance(body, Contribution) and self.view.contributions.get(sender) is posted:
-            self._contributions[sender] = payloads.get(0, b"")
+            # What answers no opening is never added: keeping it would let one member fill memory.
+            if self.view.opening and body.opening == self.view.opening.digest:
+                self._contributions[sender] = payloads.get(0, b"")
         elif isinstance(body, Partial) and self.view.partials.get(sender) is posted:
             self._receive_partial(sender, body, payloads)
         self._try_to_combine()
@@ -136,7 +138,7 @@ class RoundMember:
                 self._refuse("contributors", member, "its contribution is for another opening")
             try:
                 found = read_ciphertexts(
-                    self._contributions[member], opening, self.terms, self._key.n
+                    self._contributions.get(member, b""), opening, self.terms, self._key.n
                 )
             except Malformed as error:
                 self._refuse("valid-ciphertexts", member, error.reason)

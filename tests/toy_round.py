@@ -140,7 +140,7 @@ class Round(Table):
 
     def read(self, member: int) -> Encrypted:
         """A member's contribution, taken at its word."""
-        payload = self.members[1]._contributions[member]
+        payload = self.payloads(self.members[1].view.contributions[member], 0)[0]
         found = msgspec.msgpack.decode(payload, type=Ciphertexts)
         width = width_of(SQUARE)
         numbers = [found.numbers[k : k + width] for k in range(0, len(found.numbers), width)]

@@ -138,6 +138,14 @@ def test_a_board_that_contradicts_ones_last_post_is_a_fork_after_a_restart(tmp_p
         connect(agent(1, disk), other)
 
 
+def test_a_board_without_ones_last_post_is_a_fork_after_a_restart(tmp_path: Path) -> None:
+    one, other, disk = aggregator(tmp_path / "a"), aggregator(tmp_path / "b"), Disk()
+    connect(agent(1, disk, statement(1)), one)
+    connect(agent(2, None, statement(2)), other)
+    with pytest.raises(Fork):
+        connect(agent(1, disk), other)
+
+
 def test_a_post_of_ones_own_that_one_did_not_make_stops_the_agent(tmp_path: Path) -> None:
     service = aggregator(tmp_path)
     first, twin = agent(1), agent(1, None, statement(1))

@@ -80,6 +80,24 @@ def test_a_round_under_another_key_is_refused() -> None:
         task.due()
 
 
+@pytest.mark.parametrize("changes", [{"length": 4}, {"kind": "statistic"}])
+def test_a_round_of_another_length_or_kind_is_refused(changes: dict[str, Any]) -> None:
+    table = RoundTable()
+    task = table.train(1, Steps())
+    table.settle()
+    table.open("round/1", **changes)
+    with pytest.raises(ModelMismatch):
+        task.due()
+
+
+def test_rounds_beyond_the_terms_are_not_listened_to() -> None:
+    table = RoundTable()
+    task = table.train(1, Steps())
+    last = table.terms.rounds.count
+    assert task.wants(f"round/{last}")
+    assert not task.wants(f"round/{last + 1}")
+
+
 class Wrong(Steps):
     def __init__(self, answer: Any) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from gmpy2 import mpz
 
 from keyshare.randomness import Stream
 from protocol.ciphertexts import Encrypted, add_encrypted, write_ciphertexts
-from protocol.errors import Refused
+from protocol.errors import BadEntry, Refused
 from protocol.messages import (
     Closing,
     Contribution,
@@ -245,17 +245,19 @@ def test_a_damaged_payload_is_refused(change):
     refused(found, "valid-ciphertexts", 4)
 
 
-def test_a_contribution_addressed_to_one_member_is_refused_by_all():
+def test_a_contribution_addressed_to_one_member_never_reaches_the_board():
+    # The aggregator could add it, and all others would have to refuse the sum.
     found = contributed((1, 2))
     payload = write_ciphertexts(training(4), KEY.n)
-    found.contribute_payload(4, attach(payload, 3), blobs=(payload,))
-    found.close(total=training(3))
-    with pytest.raises(Refused) as raised:
-        found.members[1].check_set()
-    assert (raised.value.rule, raised.value.member) == ("valid-ciphertexts", 4)
-    found.settle()
-    assert found.refusals == {("valid-ciphertexts", 4)}
-    assert set(found.members[1].view.refusals) == set(TOY.federation.members)
+    with pytest.raises(BadEntry) as raised:
+        found.contribute_payload(4, attach(payload, 3), blobs=(payload,))
+    assert raised.value.sender == 4
+
+
+def test_a_contribution_that_answers_no_opening_is_not_kept_in_memory():
+    found = contributed((1, 2))
+    found.contribute(4, training(4), opening=b"x" * 32)
+    assert set(found.members[3]._contributions) == {1, 2}
 
 
 def statistic(exponents: dict[int, tuple[int, ...]]) -> Round:
