@@ -14,7 +14,7 @@
     ── for the winner ──
     dealing     φ_i, β_i and Δ·R_i are shared
     theta       θ' opened, under a sharing of zero; everyone has f_i
-    trial       verification keys, and partial decryptions of a test ciphertext
+    trial       verification keys, partial decryptions of a test ciphertext, sealing keys for rounds
     certificate all sign the transcript and the public key
 
 The steps themselves are in ``candidate_steps`` and ``key_steps``. A step is complete when all its
@@ -207,7 +207,7 @@ class Ceremony:
             assert isinstance(body, Certificate)
             if (body.transcript, body.epoch) != (run.transcript, encode(run.epoch)):
                 raise CeremonyFailed(sender, "certificate", "it certifies another transcript")
-        self.outcome = (run.epoch, epoch_secret(run.epoch, run.share, run.sealing_seed))
+        self.outcome = (run.epoch, epoch_secret(run.epoch, run.share, run.epoch_sealing_seed))
         return CERTIFICATE
 
 

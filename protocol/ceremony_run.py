@@ -52,9 +52,11 @@ class CeremonyRun:
         self.shape: CandidateShape = candidate_shape(terms.key_bits, terms.n_members)
         self.context = digest("quorate/ceremony", terms.federation, session.encode())
         self.seed = derive_key(seed, self.context)
-        self.sealing_seed = derive_key(self.seed, "sealing")
-        self.sealing = SealingKey(self.sealing_seed)
+        self.sealing = SealingKey(derive_key(self.seed, "sealing"))
         self.sealing_keys: dict[int, bytes] = {}
+        # Rounds get a key of their own: the ceremony's goes with the seed, and with it whatever
+        # the shares on the board would tell a thief of vaults.
+        self.epoch_sealing_seed = derive_key(self.seed, "epoch sealing")
         self.keys_sent = {j: derive_key(self.seed, "pairwise", j) for j in self.peers}
         self.keys_received: dict[int, bytes] = {}
         self.batch = Batch(0)

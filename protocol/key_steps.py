@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import gmpy2
 from gmpy2 import mpz
 
 from keyshare import threshold_key as tk
@@ -16,7 +17,8 @@ from keyshare.shamir import deal, deal_integer, lagrange
 from protocol.ceremony_run import CeremonyRun, StepId, StepKind, add_rows, read
 from protocol.encoding import pack_numbers, width_of
 from protocol.epoch import Epoch, to_bytes
-from protocol.errors import CeremonyFailed
+from protocol.errors import CeremonyFailed, Malformed
+from protocol.sealing import SealingKey, check_public
 
 Payloads = Mapping[int, bytes]
 
@@ -71,8 +73,11 @@ def open_theta(run: CeremonyRun, step: StepId) -> bytes:
 
 
 def finish_theta(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
-    shape = _key_shape(run, step)
+    shape, n = _key_shape(run, step), run.modulus(step.part)
     (theta_prime,) = add_rows(read(public, shape.field, 1, step), shape.field)
+    _, ciphertext = trial_ciphertext(n, run.context)
+    if gmpy2.gcd(ciphertext * tk.verification_base(n, run.context), n) != 1:
+        raise CeremonyFailed(0, step.name, "anyone can find a factor of N")
     run.theta_prime = theta_prime
     run.share = tk.key_share(run.index, theta_prime, run.blind_point, shape.n)
     return StepId("trial", step.batch, step.part)
@@ -89,12 +94,17 @@ def try_share(run: CeremonyRun, step: StepId) -> bytes:
         tk.verification_key(key.verification_base, run.share, key.delta, key.n),
         partial_decryption(ciphertext, run.share, key),
     )
-    return pack_numbers(values, width_of(key.n**2))
+    sealing = SealingKey(run.epoch_sealing_seed).public
+    return pack_numbers(values, width_of(key.n**2)) + sealing
 
 
 def finish_trial(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
     n = run.modulus(step.part)
-    rows = read(public, n * n, 2, step)
+    split = 2 * width_of(n * n)
+    rows = read({i: payload[:split] for i, payload in public.items()}, n * n, 2, step)
+    sealing_keys = {i: payload[split:] for i, payload in public.items()}
+    for sender, sealing_key in sealing_keys.items():
+        _check_sealing_key(sender, sealing_key, step)
     key = _joint_key(run, step, tuple(rows[i][0] for i in run.everyone))
     partials = {i: row[1] for i, row in rows.items()}
     if problem := _problem(run, key, partials, run.everyone):
@@ -107,9 +117,16 @@ def finish_trial(run: CeremonyRun, step: StepId, public: Payloads, private: Payl
         to_bytes(key.theta),
         to_bytes(key.verification_base),
         tuple(to_bytes(value) for value in key.verification_keys),
-        tuple(run.sealing_keys[i] for i in run.everyone),
+        tuple(sealing_keys[i] for i in run.everyone),
     )
     return StepId("certificate")
+
+
+def _check_sealing_key(sender: int, key: bytes, step: StepId) -> None:
+    try:
+        check_public(key)
+    except Malformed as error:
+        raise CeremonyFailed(sender, step.name, error.reason) from None
 
 
 def _joint_key(run: CeremonyRun, step: StepId, keys: tuple[mpz, ...]) -> tk.JointKey:

@@ -16,17 +16,20 @@ from protocol.ceremony_run import CeremonyRun
 from protocol.draft import Draft
 from protocol.encoding import encode
 from protocol.epoch import read_secret
-from protocol.errors import CeremonyFailed
+from protocol.errors import BadSeal, CeremonyFailed
 from protocol.messages import (
     Abort,
     Step,
 )
+from protocol.sealing import SealContext, SealingKey
 from tests.protocol.small_ceremony import (
     QUORUM,
     STEPS,
     N,
     federation,
+    label_of,
     name_of,
+    opened,
     plaintexts_of,
     said_once,
 )
@@ -223,7 +226,7 @@ def secrets_of(run: CeremonyRun) -> list[str]:
         run.blind_point,
         run.share.value,
     ]
-    data = [run.seed, run.sealing_seed, *run.keys_sent.values(), *run.keys_received.values()]
+    data = [run.seed, run.epoch_sealing_seed, *run.keys_sent.values(), *run.keys_received.values()]
     spelled = [str(number) for number in numbers] + [hex(number)[2:] for number in numbers]
     return spelled + [item for d in data for item in (repr(d)[2:-1], d.hex())]
 
@@ -239,6 +242,25 @@ def test_no_object_of_a_ceremony_shows_a_secret():
             found = repr(thing) + str(thing)
             assert not any(secret in found for secret in secrets), type(thing)
     assert shown > 5
+
+
+def test_what_a_vault_keeps_opens_nothing_of_the_ceremony():
+    """Else few stolen vaults and the board would give the factors, whatever the quorum."""
+    toy = toy_epoch(N, QUORUM)
+    key = SealingKey(toy.secrets[3].sealing_seed)
+    assert key.public == toy.epoch.sealing_keys[2]
+    sealed = 0
+    for posted in toy.table.board.entries:
+        body, sender = posted.post.body, posted.post.sender
+        for to, payload in toy.table.payloads(posted, 3).items() if isinstance(body, Step) else ():
+            if to == 3 and isinstance(body, Step):
+                sealed += 1
+                label = label_of(body)
+                assert opened(toy.table, 3, sender, label, payload)
+                identity = toy.federation.terms.federation
+                with pytest.raises(BadSeal):
+                    key.unseal(payload, SealContext(identity, CEREMONY, label, sender, 3))
+    assert sealed > 3 * len(toy.federation.members)
 
 
 def test_no_draft_and_no_outcome_shows_a_secret():

@@ -291,10 +291,15 @@ def trial_values(n: int, quorum: int) -> tuple[CeremonyRun, StepId, dict[int, li
         runs[1],
         step,
         {
-            i: unpack_numbers(payload, width_of(square), 2, square, "trial")
+            i: unpack_numbers(payload[: 2 * width_of(square)], width_of(square), 2, square, "trial")
             for i, payload in payloads.items()
         },
     )
+
+
+def trial_payloads(values: dict[int, list[mpz]], square: mpz) -> dict[int, bytes]:
+    sealing_key = SealingKey(bytes(32)).public
+    return {i: pack_numbers(row, width_of(square)) + sealing_key for i, row in values.items()}
 
 
 def trial_failure(n: int, quorum: int, wrong: int, position: int, factor: mpz) -> int:
@@ -302,7 +307,7 @@ def trial_failure(n: int, quorum: int, wrong: int, position: int, factor: mpz) -
     run, step, values = trial_values(n, quorum)
     square = run.modulus(step.part) ** 2
     values[wrong][position] = values[wrong][position] * factor % square
-    public = {i: pack_numbers(row, width_of(square)) for i, row in values.items()}
+    public = trial_payloads(values, square)
     with pytest.raises(CeremonyFailed) as raised:
         key_steps.finish_trial(run, step, public, {})
     assert raised.value.step == "trial"
@@ -349,18 +354,27 @@ def test_where_all_are_needed_a_wrong_value_fails_without_a_name(position, facto
 
 def test_the_trial_passes_with_the_values_as_they_are():
     run, step, values = trial_values(5, 3)
-    width = width_of(run.modulus(step.part) ** 2)
-    public = {i: pack_numbers(row, width) for i, row in values.items()}
+    public = trial_payloads(values, run.modulus(step.part) ** 2)
     assert key_steps.finish_trial(run, step, public, {}) == ceremony_module.CERTIFICATE
 
 
 def test_a_wrong_trial_part_ends_the_ceremony_for_all():
     def double(data: bytes) -> bytes:
-        half = len(data) // 2
-        return data[:half] + data[:half]
+        width = width_of(mpz(1) << 512)
+        return data[:width] + data[:width] + data[2 * width :]
 
     table = altered("trial", lambda _, draft: with_payload(draft, 0, double))
     assert_everybody_names(table, 2, "trial")
+
+
+def test_a_bad_sealing_key_for_the_rounds_fails_its_sender():
+    table = altered("trial", lambda _, draft: with_payload(draft, 0, lambda d: d[:-32] + bytes(32)))
+    assert_everybody_names(table, 2, "trial")
+
+
+def test_a_modulus_that_shares_a_factor_with_its_trial_fails_before_the_trial(monkeypatch):
+    monkeypatch.setattr(key_steps, "trial_ciphertext", lambda n, context: (mpz(0), n))
+    assert_everybody_names(CeremonyTable(federation()).run(), 0, "theta")
 
 
 @pytest.mark.parametrize("field", ["transcript", "epoch"])
