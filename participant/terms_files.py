@@ -85,16 +85,18 @@ def members_of(cards: Sequence[Card]) -> tuple[Member, ...]:
 
 
 def check_may_sign(file: TermsFile, identity: Identity, home: Path) -> None:
-    """Raises NotAMember or AlreadySigned; UnsignedTerms if one's own signature does not fit."""
+    """Raises NotAMember or AlreadySigned, and UnsignedTerms if a signature there does not fit.
+
+    Where it is another's, the terms were altered after that member had agreed to them.
+    """
     card = identity.card
     if Member(card.name, card.key) not in file.terms.members:
         raise NotAMember(card.name, home)
-    if card.name not in file.signatures:
-        return
     unsigned = file.unsigned()
-    if unsigned is not None and card.name in unsigned.wrong:
-        raise UnsignedTerms([], [card.name])
-    raise AlreadySigned(card.name)
+    if unsigned is not None and unsigned.wrong:
+        raise UnsignedTerms([], unsigned.wrong)
+    if card.name in file.signatures:
+        raise AlreadySigned(card.name)
 
 
 def sign_file(file: TermsFile, identity: Identity, home: Path) -> str:

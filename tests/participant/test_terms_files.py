@@ -92,7 +92,9 @@ def test_terms_altered_after_signing_name_whose_signature_does_not_fit(
     assert (caught.value.missing, caught.value.wrong) == (["H2"], ["H1", "H3"])
     with pytest.raises(UnsignedTerms) as caught:
         sign_file(read_terms(path), identity(federation, 1), HOME)
-    assert caught.value.wrong == ["H1"]
+    assert caught.value.wrong == ["H1", "H3"]
+    with pytest.raises(UnsignedTerms):
+        sign_file(read_terms(path), identity(federation, 2), HOME)
 
 
 def test_a_file_that_changed_between_the_look_and_the_signature_is_not_signed(
