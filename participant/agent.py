@@ -88,6 +88,11 @@ class Agent:
         """Whether the task is done and nothing of ours is on its way."""
         return self._begun and self.task.done and self._outbox.pending is None
 
+    @property
+    def begun(self) -> bool:
+        """Whether the board is known here up to where it stood when the link came up."""
+        return self._begun
+
     def connected(self, welcome: Welcome) -> None:
         """The link is up. Raises Fork if the board is not the one seen before."""
         last = max(self.board.head.position, self._checkpoint.position if self._checkpoint else 0)

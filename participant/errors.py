@@ -214,6 +214,14 @@ class BadStatisticFile(ParticipantError):
         self.path, self.reason = path, reason
 
 
+class UnfitNumbers(ParticipantError):
+    """Encrypted numbers, sound in themselves, that a statistic round does not take."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
+
+
 class WrongCertificate(ParticipantError):
     """The server at ``url`` does not hold the TLS key that the terms pin."""
 
@@ -292,3 +300,10 @@ class Declined(ParticipantError):
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
+
+
+class NoAnswer(ParticipantError):
+    """A question was asked where nobody could answer, or was broken off; nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("no answer")

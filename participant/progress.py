@@ -24,6 +24,7 @@ from rich.text import Text
 
 from keyshare.modulus import expected_tests
 from participant.errors import Unreachable
+from participant.session import Notices
 from protocol.ceremony import CeremonyProgress
 from protocol.terms import Terms
 
@@ -213,6 +214,26 @@ def link_lost(reason: Unreachable) -> str:
         f"aggregator at {reason.url} not reachable ({reason.reason}); "
         f"trying again, waiting since {since}"
     )
+
+
+def link_notices(
+    url: str, write: Callable[[str], None], moved: Callable[[], None] = lambda: None
+) -> Notices:
+    """Notices that tell when the link is lost, and when it is there again."""
+    is_lost = False
+
+    def lost(reason: Unreachable) -> None:
+        nonlocal is_lost
+        is_lost = True
+        write(link_lost(reason))
+
+    def found() -> None:
+        nonlocal is_lost
+        if is_lost:
+            is_lost = False
+            write(f"connected again to {url}")
+
+    return Notices(moved, lost, found)
 
 
 def _print(line: str) -> None:

@@ -20,6 +20,7 @@ from participant.agent import Agent
 from participant.errors import Interrupted, OutOfTime, Unreachable
 from participant.link import Caller, Link, Traffic, open_link
 from participant.waiting import waiting_for
+from protocol.terms import AGGREGATOR
 from protocol.wire import FromAggregator
 
 NUDGE_SECONDS = 10.0
@@ -46,6 +47,7 @@ class Session:
     notices: Notices = field(default_factory=Notices)
     time_limit: float | None = None  # seconds
     traffic: Traffic = field(default_factory=Traffic)
+    _no_link: str = field(default="no answer yet", init=False)  # the reason; empty if there is one
 
     def run(self) -> None:
         """Work until the agent is done.
@@ -69,6 +71,9 @@ class Session:
             if not limit.expired():
                 raise
             assert self.time_limit is not None
+            if self._no_link:
+                step = f"no link to {self.agent.terms.aggregator.url} ({self._no_link})"
+                raise OutOfTime(self.time_limit, step, (AGGREGATOR,)) from None
             waiting = waiting_for(self.agent.board, self.agent.task, self.agent.terms)
             raise OutOfTime(self.time_limit, waiting.step, waiting.members) from None
 
@@ -80,9 +85,11 @@ class Session:
             try:
                 async with open_link(self.agent.terms, caller, self.traffic) as link:
                     wait, connected, told = _FIRST_WAIT, True, False
+                    self._no_link = ""
                     self.notices.found()
                     await self._work_on(link)
             except Unreachable as reason:
+                self._no_link = reason.reason
                 if not told and not self.agent.done:
                     self.notices.lost(reason)
                     told = True

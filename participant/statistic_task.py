@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from keyshare.encryption import Encryptor, randomiser_base
 from keyshare.randomness import Stream
-from participant.errors import BadStatisticFile
+from participant.errors import BadStatisticFile, UnfitNumbers
 from protocol.board import Board, Posted
 from protocol.ciphertexts import Encrypted, read_ciphertexts, write_ciphertexts
 from protocol.draft import Draft, public_payload
@@ -27,6 +27,7 @@ class StatisticTask:
         self._terms, self._index, self._epoch = terms, index, epoch
         self._numbers, self._path = numbers, path
         self._view = RoundView(round_session(name))
+        self.sent = False  # whether these very numbers are the contribution
 
     @property
     def done(self) -> bool:
@@ -46,13 +47,13 @@ class StatisticTask:
         return session == self._view.session
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
-        """Raises BadStatisticFile if the round is closed to this file."""
+        """Raises UnfitNumbers if the round does not take these numbers."""
         self._view.receive(posted)
         opening = self._view.terms_of_opening
         if self._view.closing and not self.done:
-            raise BadStatisticFile(self._path, f"round {self._view.name} is closed already")
+            raise UnfitNumbers(self._path, f"round {self._view.name} is closed already")
         if opening and opening.length != len(self._numbers.values):
-            raise BadStatisticFile(
+            raise UnfitNumbers(
                 self._path,
                 f"{len(self._numbers.values)} numbers, round {self._view.name} has "
                 f"{opening.length}",
@@ -68,6 +69,7 @@ class StatisticTask:
         if self.done or opening is None:
             return None
         (attachment,), blobs = public_payload(self._payload(opening))
+        self.sent = True
         return Draft(view.session, Contribution(view.opening.digest, attachment), tuple(blobs))
 
     def _payload(self, opening: Opening) -> bytes:

@@ -124,7 +124,7 @@ def check(terms: Terms) -> None:
         raise BadTerms(
             "federation.quorum",
             f"{quorum} of {n} is not a majority, so two separate groups could each decrypt; "
-            "set allow_minority_quorum = true if all members accept that",
+            "set allow_minority_quorum = true (--allow-minority-quorum) if all members accept that",
         )
     _check_rounds(terms)
     _check_quantisation(terms)

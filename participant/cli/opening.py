@@ -22,18 +22,19 @@ from participant.cli.options import (
     membership,
 )
 from participant.cli.standing import show_standing
-from participant.cli.work import new_session
+from participant.cli.work import new_session, say_aside
 from participant.decryption_task import DecryptionTask, Request
 from participant.errors import Declined
 from participant.files import write_new
 from participant.lock import hold
 from participant.membership import Membership
 from participant.phe_files import joint_key_jwk, read_numbers
-from participant.progress import link_lost
-from participant.session import Notices
+from participant.progress import link_notices
+from participant.session import Session
 from participant.statistic_task import StatisticTask
 from participant.status import ask_aggregator, local_facts
 from participant.words import fingerprint
+from protocol.terms import AGGREGATOR
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}")
@@ -59,18 +60,42 @@ def decrypt(
 ) -> None:
     """Help to decrypt the sum of one round, after a look at it; exit code 3 on a refusal."""
     if not (_NUMBER.fullmatch(name) or _NAME.fullmatch(name)):
-        raise typer.BadParameter("a number, or lower-case letters, digits, '.', '_' and '-'")
+        raise _bad_name(name, "is neither a round's number nor a statistic's name")
     member = membership(ctx, file, home, passphrase_file)
     with hold(member.folder, "decrypt"):
         secret = member.key_share()
         approve = _approval(yes, as_json)
         task = DecryptionTask(member.terms, secret, name, member.storage, approve)
         session = new_session(member, task, timeout)
-        session.notices = Notices(lost=lambda reason: typer.echo(link_lost(reason), err=True))
+        url, notice = member.terms.aggregator.url, _unopened(session, task, name, file)
+        session.notices = link_notices(url, say_aside, notice)
         if not as_json:
             typer.echo(f"Waiting until round {name} is closed and the others agree to its sum …")
         session.run()
     _show_sums(member, task, as_json)
+
+
+def _bad_name(name: str, fault: str) -> typer.BadParameter:
+    allowed = "a lower-case letter, then lower-case letters, digits, '.', '_' and '-'"
+    return typer.BadParameter(f"{name!r} {fault}: {allowed}", param_hint="--round")
+
+
+def _unopened(session: Session, task: DecryptionTask, name: str, file: Path) -> Callable[[], None]:
+    """Says once, when the board is known, that there is no such round on it."""
+    is_looked_up = False
+
+    def moved() -> None:
+        nonlocal is_looked_up
+        if is_looked_up or not session.agent.begun:
+            return
+        is_looked_up = True
+        if not session.agent.board.count(task.session, AGGREGATOR):
+            say_aside(
+                f"Round {name} is not open yet. If that is not what you meant, see which are:"
+            )
+            say_aside(f"quorate-participant status {file}")
+
+    return moved
 
 
 def _approval(yes: bool, as_json: bool) -> Callable[[Request], bool]:
@@ -155,20 +180,25 @@ def contribute(
 ) -> None:
     """Contribute numbers that phe has encrypted to a statistic round."""
     if not _NAME.fullmatch(name):
-        raise typer.BadParameter("a lower-case letter, then letters, digits, '.', '_' and '-'")
+        raise _bad_name(name, "cannot name a statistic")
     member = membership(ctx, file, home, passphrase_file)
     with hold(member.folder, "contribute"):
         epoch, _ = member.key_share()
         encrypted = read_numbers(numbers, epoch.joint_key().n)
         task = StatisticTask(member.terms, member.index, epoch, name, encrypted, str(numbers))
         session = new_session(member, task, timeout)
-        session.notices = Notices(lost=lambda reason: typer.echo(link_lost(reason), err=True))
+        session.notices = link_notices(member.terms.aggregator.url, say_aside)
         session.run()
     count = len(encrypted.values)
     if as_json:
-        typer.echo(json.dumps({"event": "contributed", "round": name, "numbers": count}))
+        event = "contributed" if task.sent else "contributed before"
+        typer.echo(json.dumps({"event": event, "round": name, "numbers": count}))
         return
-    typer.echo(f"Contributed {count} numbers to round {name}.")
+    if task.sent:
+        typer.echo(f"Contributed {count} number{'s' * (count != 1)} to round {name}.")
+    else:
+        typer.echo(f"Round {name} holds what this hospital contributed before; that stays, and")
+        typer.echo(f"{numbers} was not sent now.")
     typer.echo(f"Next, a quorum of members: quorate-participant decrypt {file} --round {name}")
 
 

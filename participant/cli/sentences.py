@@ -69,6 +69,17 @@ def _unsigned(e: protocol_errors.UnsignedTerms, c: Context) -> Sentence:
     return Sentence(f"{c.file}: {'; '.join(said)}", remedy)
 
 
+def _missing_file(e: participant_errors.MissingFile, c: Context) -> Sentence:
+    remedies = {
+        "identity": f"check --home; an identity is made by: {_COMMAND} init --name NAME",
+        "card": f"check the path and --home; a card is made by: {_COMMAND} init --name NAME",
+        "terms": f"check the path; the coordinator writes them by: {_COMMAND} terms new",
+    }
+    return Sentence(
+        f"no {e.what} at {e.path}: no such file", remedies.get(e.what, "check the path")
+    )
+
+
 def _foreign_seal(e: participant_errors.ForeignSeal, c: Context) -> Sentence:
     parts = [f"{k} is {found!r}, not {want!r}" for k, (want, found) in e.differing.items()]
     return Sentence(
@@ -87,7 +98,7 @@ def _running(e: participant_errors.AlreadyRunning, c: Context) -> Sentence:
 def _out_of_time(e: participant_errors.OutOfTime, c: Context) -> Sentence:
     return Sentence(
         f"not done after {e.seconds:g} s: {e.step}, waiting for {c.names(e.members)}",
-        "ask them, then type the same command again: it goes on where it stopped",
+        f"see how things stand: {_COMMAND} status {c.file}; the same command goes on from there",
     )
 
 
@@ -231,8 +242,8 @@ _PROTOCOL: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     protocol_errors.BadSeal: _bad_seal,
     protocol_errors.Fork: _plain(
         "the board has forked at entry {e.position}: {e.reason}",
-        "do not go on; the aggregator shows different boards, or has lost a part of its own: "
-        "compare heads (status) with the other members",
+        "do not go on; compare heads (status) with the other members: the aggregator shows "
+        "different boards, or has lost data, which its operator puts back from a backup",
         ABORTED,
     ),
     protocol_errors.BadEntry: _bad_entry,
@@ -241,10 +252,7 @@ _PROTOCOL: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
 }
 
 _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
-    participant_errors.MissingFile: _plain(
-        "there is no {e.what} at {e.path}",
-        f"check the path and --home; an identity is made by: {_COMMAND} init --name NAME",
-    ),
+    participant_errors.MissingFile: _missing_file,
     participant_errors.FileExists: _plain(
         "{e.path} is there already and is never overwritten",
         "use it, or move it away first if it is no longer needed",
@@ -316,6 +324,10 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "{e.path} cannot be contributed: {e.reason}",
         f"encrypt with phe under the joint key: {_COMMAND} public-key --phe",
     ),
+    participant_errors.UnfitNumbers: _plain(
+        "{e.path} cannot be contributed: {e.reason}",
+        "ask the other members what this round sums; for anything else, give another --round name",
+    ),
     participant_errors.WrongCertificate: _wrong_certificate,
     participant_errors.ForeignAggregator: _foreign_aggregator,
     participant_errors.Unreachable: _plain(
@@ -341,6 +353,10 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "put back the vault from a backup, or use the data folder (--home) that it began with",
     ),
     participant_errors.Declined: _plain("not agreed: {e.what}", "nothing was sent"),
+    participant_errors.NoAnswer: _plain(
+        "stopped at a question that nobody answered",
+        "nothing was sent; type the same command again, with --yes where nobody can be asked",
+    ),
 }
 
 SENTENCES = {**_KEYSHARE, **_PROTOCOL, **_PARTICIPANT}

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from keyshare.errors import KeyshareError
 from participant.app import keep_traceback
 from participant.cli.sentences import Context, describe
-from participant.errors import Interrupted, ParticipantError
+from participant.errors import Interrupted, NoAnswer, ParticipantError
 from participant.home import home_folder
 from protocol.errors import ProtocolError
 
@@ -27,7 +27,7 @@ class SpeakingGroup(TyperGroup):
         except KeyboardInterrupt:
             raise _end(Interrupted(2), context) from None
         except typer.Abort:
-            raise
+            raise _end(NoAnswer(), context) from None
         except Exception as error:
             if hasattr(error, "exit_code"):  # the command line's own: usage, exit
                 raise

@@ -32,7 +32,8 @@ def _show_here(here: Mapping[str, Any]) -> None:
 
 
 def _show_members(there: Mapping[str, Any]) -> None:
-    typer.echo(f"Aggregator: {_text(there.get('entries'))} entries on the board")
+    head = _text(there.get("head"))[:16]
+    typer.echo(f"Aggregator: {_text(there.get('entries'))} entries on the board, head {head}")
     for member in _tables(there.get("members")):
         since = member.get("connected_since")
         state = f"connected since {_text(since)}" if since else "not connected"
@@ -71,7 +72,7 @@ def _show_round(found: Mapping[str, Any]) -> None:
         return
     typer.echo(
         f"  {_text(found.get('session'))}: closed {_text(found['closed'])} with {contributors}; "
-        f"{_text(found.get('locks'))} of {_text(found.get('locks_needed'))} locks, partial "
+        f"{_text(found.get('locks'))} locks ({_text(found.get('locks_needed'))} needed), partial "
         f"decryptions of {_names(found.get('partial_decryptions'))}"
     )
     for name, reason in _table(found.get("refusals")).items():

@@ -27,7 +27,7 @@ from participant.journal import Event, Journal, as_line
 from participant.link import Traffic
 from participant.lock import hold
 from participant.membership import Membership
-from participant.progress import Watch, link_lost, view_of
+from participant.progress import Watch, link_lost, link_notices, view_of
 from participant.session import Notices, Session
 from participant.training_task import TrainingTask
 from participant.words import fingerprint
@@ -122,11 +122,16 @@ def train(
         journal = Journal(models / "rounds.jsonl", traffic, _print_event if as_json else table.show)
         task = TrainingTask(member.terms, secret, loaded, member.storage, journal.record)
         session = new_session(member, task, timeout, traffic)
-        session.notices = Notices(lost=lambda reason: typer.echo(link_lost(reason), err=True))
+        session.notices = link_notices(member.terms.aggregator.url, say_aside)
         session.run()
     if not as_json:
         typer.echo(f"All {task.finished} rounds are done.")
         typer.echo(f"Model: {models / f'round-{task.finished}.npz'}")
+
+
+def say_aside(text: str) -> None:
+    """A line that is no part of the result."""
+    typer.echo(text, err=True)
 
 
 def new_session(

@@ -123,7 +123,8 @@ def test_a_decryption_without_agreement_does_not_happen(consortium: Consortium) 
         ended(process)
     output, errors = ended(consortium.start(2, "decrypt", "--round", "weights"), expect=1)
     assert "Help to decrypt this sum?" in output
-    assert "Aborted" in errors
+    assert "nobody answered" in errors
+    assert "--yes" in errors
     view = RoundView("statistic/weights")
     for posted in consortium.relay.core.board.session("statistic/weights"):
         view.receive(posted)
@@ -171,6 +172,7 @@ def test_status_tells_both_sides(consortium: Consortium) -> None:
     output, _ = ended(consortium.start(2, "status"))
     assert "Here: H2, member 2" in output
     assert "ceremony/1: complete" in output
+    assert f"head {standing['aggregator']['head'][:16]}" in output
 
 
 def test_numbers_under_another_key_are_refused(consortium: Consortium) -> None:
@@ -190,6 +192,45 @@ def test_an_app_that_fails_is_told_with_its_line_and_a_file(consortium: Consorti
     _, errors = ended(consortium.start(1, "train", "--app", "broken.py"), expect=1)
     assert "the app failed in initial_parameters: ValueError" in errors
     assert "broken.py:5" in errors
+
+
+def test_a_second_contribution_is_not_taken_for_the_first(consortium: Consortium) -> None:
+    first, second = (encrypted_by_phe(consortium, f"again{x}", [x]) for x in (1, 2))
+    command = ["--round", "again", "--timeout", "30"]
+    output, _ = ended(consortium.start(1, "contribute", first, *command))
+    assert "Contributed 1 number to round again." in output
+    output, _ = ended(consortium.start(1, "contribute", second, *command))
+    assert "Contributed" not in output
+    assert "holds what this hospital contributed before" in output
+    assert "again2.json was not sent" in output
+    (event,) = events(ended(consortium.start(1, "contribute", second, *command, "--json"))[0])
+    assert event["event"] == "contributed before"
+
+
+def test_more_numbers_than_the_round_has_are_refused_with_what_to_ask(
+    consortium: Consortium,
+) -> None:
+    files = [encrypted_by_phe(consortium, f"long{n}", [1] * n) for n in (1, 2)]
+    command = ["--round", "long", "--timeout", "30"]
+    ended(consortium.start(1, "contribute", files[0], *command))
+    _, errors = ended(consortium.start(2, "contribute", files[1], *command), expect=1)
+    assert "2 numbers, round long has 1" in errors
+    assert "another --round name" in errors
+
+
+def test_a_round_that_is_not_open_is_told_while_it_is_waited_for(consortium: Consortium) -> None:
+    command = ["decrypt", "--round", "nosuch", "--yes", "--timeout", "3"]
+    _, errors = ended(consortium.start(1, *command), expect=1)
+    assert errors.startswith("Round nosuch is not open yet.")
+    assert "the opening of round nosuch" in errors
+    assert "quorate-participant status federation.toml" in errors.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", [["decrypt"], ["contribute", "x.json"]])
+def test_a_name_that_no_round_has_is_shown(consortium: Consortium, command: list[str]) -> None:
+    _, errors = ended(consortium.start(1, *command, "--round", "My visits"), expect=2)
+    assert "--round" in errors
+    assert "'My visits'" in errors
 
 
 def test_two_processes_on_one_data_folder_are_one_too_many(tmp_path: Path) -> None:

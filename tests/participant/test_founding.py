@@ -134,6 +134,24 @@ def test_terms_altered_after_signing_name_whose_signature_does_not_fit(hospitals
     assert "the signature of H1, H2, H3 does not fit" in output
 
 
+def test_terms_altered_after_another_signed_are_not_signed(hospitals: Run) -> None:
+    hospitals("terms", "new", *NEW, *cards(3))
+    hospitals("terms", "sign", "--home", "h1", "--yes")
+    file = Path("federation.toml")
+    file.write_text(file.read_text().replace("quorum = 2", "quorum = 3"))
+    before = file.read_text()
+    output = hospitals("terms", "sign", "--home", "h2", "--yes", expect=1)
+    assert "the signature of H1 does not fit" in output
+    assert file.read_text() == before
+
+
+def test_a_question_that_nobody_answers_signs_nothing(hospitals: Run) -> None:
+    hospitals("terms", "new", *NEW, *cards(3))
+    output = hospitals("terms", "sign", "--home", "h1", expect=1, answer="")
+    assert "nobody answered" in output
+    assert "--yes" in output
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -227,7 +245,7 @@ def test_a_passphrase_file_counts_before_the_environment(
 def test_the_aggregator_down_is_waited_for_and_said_once(signed: Run) -> None:
     output = signed("ceremony", "--home", "h1", "--timeout", "2", expect=1)
     assert output.count("not reachable (connection refused); trying again") == 1
-    assert "not done after 2 s: connecting, waiting for the aggregator" in output
+    assert "not done after 2 s: no link to wss://localhost:1 (connection refused)" in output
 
 
 def test_status_without_an_aggregator_still_shows_what_is_here(signed: Run) -> None:

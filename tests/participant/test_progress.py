@@ -18,6 +18,7 @@ from participant.progress import (
     LiveView,
     Watch,
     link_lost,
+    link_notices,
     seconds_per_test,
 )
 from protocol.ceremony import CeremonyProgress
@@ -143,3 +144,15 @@ def render(view: LiveView) -> str:
 def test_a_lost_link_is_told_with_reason_and_time() -> None:
     text = link_lost(Unreachable("wss://a:1", "connection refused"))
     assert text.startswith("aggregator at wss://a:1 not reachable (connection refused); trying")
+
+
+def test_the_return_of_the_link_is_told_once_and_only_after_a_loss() -> None:
+    said: list[str] = []
+    notices = link_notices("wss://a:1", said.append)
+    notices.found()
+    assert said == []
+    notices.lost(Unreachable("wss://a:1", "connection refused"))
+    notices.found()
+    notices.found()
+    assert len(said) == 2
+    assert said[1] == "connected again to wss://a:1"

@@ -16,6 +16,7 @@ from participant.errors import (
     BadApp,
     IdentityInUse,
     Interrupted,
+    MissingFile,
     OutOfTime,
     ParticipantError,
     RejectedByAggregator,
@@ -107,3 +108,13 @@ def test_missing_and_unfitting_signatures_are_told_apart() -> None:
     assert "H2 is missing" in said.what
     assert "H4 does not fit" in said.what
     assert "terms sign federation.toml" in said.remedy
+
+
+@pytest.mark.parametrize(
+    ("what", "remedy"),
+    [("identity", "init --name"), ("terms", "terms new"), ("app", "check the path")],
+)
+def test_a_missing_file_has_the_remedy_of_its_kind(what: str, remedy: str) -> None:
+    said = describe(MissingFile(Path("a/file"), what), context())
+    assert said.what == f"no {what} at a/file: no such file"
+    assert remedy in said.remedy

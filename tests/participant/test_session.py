@@ -132,6 +132,16 @@ def test_the_time_limit_names_who_has_not_joined(consortium: Consortium) -> None
         assert "join" in end.step
 
 
+def test_the_time_limit_blames_no_member_while_the_aggregator_is_out_of_reach(
+    consortium: Consortium,
+) -> None:
+    (end,) = run_all([consortium.session(1, time_limit=1.5)], seconds=20)
+    assert isinstance(end, OutOfTime)
+    assert end.members == (0,)
+    assert "no link to wss://" in end.step
+    assert "connection refused" in end.step
+
+
 class Sleeper:
     """A task that computes for longer than anybody wants to wait."""
 
