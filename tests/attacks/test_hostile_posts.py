@@ -1,0 +1,244 @@
+"""Well-signed nonsense: it may end a ceremony or a round, but only with an error that says so."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from gmpy2 import mpz
+
+from keyshare.errors import KeyshareError
+from participant.decryption_task import DecryptionTask
+from participant.errors import ParticipantError
+from participant.statistic_task import StatisticTask
+from protocol.ciphertexts import Encrypted, write_ciphertexts
+from protocol.draft import Draft, Envelope
+from protocol.encoding import encode
+from protocol.errors import ProtocolError
+from protocol.messages import (
+    MAX_INLINE_BYTES,
+    Abort,
+    Attachment,
+    Body,
+    Certificate,
+    Ciphertexts,
+    Closing,
+    Contribution,
+    Contributor,
+    Join,
+    Opening,
+    Partial,
+    Refusal,
+    Request,
+    SetLock,
+    Statement,
+    Step,
+    attach,
+    belongs,
+)
+from tests.participant.round_table import RoundTable, Steps
+from tests.protocol.small_ceremony import label_of, plaintexts_of
+from tests.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
+
+OURS = (KeyshareError, ProtocolError, ParticipantError)
+ATTACKER = 2
+
+
+def nonsense(chance: random.Random, payload: bytes) -> bytes:
+    """Bytes in the place of a payload: mostly of its length, so that they are looked into."""
+    return chance.choice(
+        [
+            bytes(len(payload)),
+            bytes(len(payload) - 1) + b"\1",
+            bytes([*payload[:-1], payload[-1] ^ 1]),
+            payload[: len(payload) // 2] * 2,
+            chance.randbytes(len(payload)),
+            chance.randbytes(chance.randrange(40)),
+            bytes(1) + chance.randbytes(len(payload) - 1),
+        ]
+    )
+
+
+def spoilt(chance: random.Random, table: CeremonyTable, draft: Draft) -> Draft:
+    """The attacker's draft with other payloads inside intact seals, or another body."""
+    body = draft.body
+    if not isinstance(body, Step) or chance.random() < 0.1:
+        return Draft(CEREMONY, chance.choice(ceremony_bodies(chance)))
+    attachments, blobs = list[Attachment](), list[bytes]()
+    keys = {i: m._run.sealing.public for i, m in table.machines.items()}
+    envelope = Envelope(table.federation.terms.federation, CEREMONY, ATTACKER, keys)
+    for to, payload in plaintexts_of(draft, table, ATTACKER).items():
+        data = nonsense(chance, payload)
+        if to:
+            (sealed,), sealed_blobs = envelope.seal_all({to: data}, label_of(body))
+            attachments, blobs = [*attachments, sealed], blobs + sealed_blobs
+        else:
+            attachments.append(attach(data))
+            blobs += [data] if len(data) > MAX_INLINE_BYTES else []
+    return Draft(CEREMONY, Step(body.step, body.batch, body.part, tuple(attachments)), tuple(blobs))
+
+
+def ceremony_bodies(chance: random.Random) -> list[Body]:
+    attachments = tuple(attach(chance.randbytes(9), to) for to in chance.sample(range(4), 2))
+    names = ["join", "keys", "units", "moduli", "rounds", "trial", "certificate", "\0", "é" * 9]
+    return [
+        Join(chance.randbytes(chance.choice([0, 32, 1216, 2048]))),
+        Step(chance.choice(names), chance.choice([0, 1, 1 << 40]), chance.randrange(3), ()),
+        Step(chance.choice(names), 0, 0, attachments),
+        Certificate(chance.randbytes(32), chance.randbytes(40)),
+        Abort(chance.randrange(17), "no step", "no reason\x1b[2J"),
+    ]
+
+
+@pytest.mark.parametrize("salt", range(24))
+def test_a_ceremony_with_one_spoilt_draft_ends_for_all_and_nothing_escapes(salt: int) -> None:
+    chance = random.Random(salt)
+    table = CeremonyTable(toy_federation(3, 2))
+    spoil_at, spoken = chance.randrange(16), 0
+
+    def tamper(sender: int, draft: Draft) -> Draft:
+        nonlocal spoken
+        if sender != ATTACKER:
+            return draft
+        spoken += 1
+        return spoilt(chance, table, draft) if spoken - 1 == spoil_at else draft
+
+    table.run(tamper, lambda drafts: chance.sample(drafts, len(drafts)))
+    for machine in table.machines.values():
+        assert machine.aborted or machine.outcome, machine.progress
+
+
+# ── rounds ──
+
+
+def payloads(chance: random.Random, n: mpz) -> list[bytes]:
+    """Payloads of contributions and sums: from none at all to almost right."""
+    numbers = [mpz(k) for k in (0, 1, 2, 7, n, n - 1, n + 1, n * n - 1, n * n - n)]
+    values = tuple(chance.choices(numbers, k=chance.randrange(4)))
+    exponents = tuple(chance.choices([0, -32, 512, -513, 1 << 62, -(1 << 63)], k=len(values)))
+    return [
+        chance.randbytes(chance.randrange(60)),
+        write_ciphertexts(Encrypted(values), n),
+        write_ciphertexts(Encrypted(values, exponents), n),
+        write_ciphertexts(Encrypted(values, exponents[:-1]), n),
+        encode(Ciphertexts(exponents, chance.randbytes(64))),
+        bytes(5_000),
+    ]
+
+
+def round_bodies(chance: random.Random, table: RoundTable, session: str) -> list[Body]:
+    """One body of every kind that is ever said in a round, with fields that almost fit."""
+    view, epoch = table.view(session), table.toy.epoch
+    n = table.toy.key.n
+    digests = [p.digest for p in table.board.entries] + [bytes(32), epoch.digest]
+    chosen = view.chosen(table.terms.federation) or bytes(32)
+    opening = view.opening.digest if view.opening else bytes(32)
+    stated = [p.post.body.result for p in table.board.entries
+              if isinstance(p.post.body, Statement)] or [bytes(32)]  # fmt: skip
+    honest = [Contributor(m, p.digest) for m, p in sorted(view.contributions.items())]
+    odd = [Contributor(chance.randrange(17), chance.choice(digests)) for _ in range(3)]
+    contributors = tuple(chance.choice([honest, honest[:-1], honest * 2, odd, honest + odd])[:16])
+    payload = chance.choice(payloads(chance, n))
+    sealed = tuple(attach(chance.randbytes(50), i) for i in chance.sample(range(6), 3))
+    lengths = [1, 2, 3, 4, 100_000, 10_000_000]
+    return [
+        Opening(
+            chance.choice(["training", "statistic"]),
+            chance.choice([epoch.digest, bytes(32)]),
+            chance.choice(stated),
+            chance.choice(lengths),
+        ),
+        Closing(contributors, attach(payload)),
+        Contribution(chance.choice([opening, chance.choice(digests)]), attach(payload)),
+        SetLock(chance.choice([chosen, bytes(32)])),
+        Partial(chance.choice([chosen, bytes(32)]), sealed),
+        Refusal("a rule", chance.randrange(17), "a reason"),
+        Statement(chance.choice(stated), chance.choice(lengths)),
+        Request(chance.choice(lengths[:-1])),
+    ]
+
+
+def hear(table: RoundTable, act: Callable[[], Any], index: int) -> Any:
+    """What a task does; one that ends with an error of ours has left the table."""
+    try:
+        return act()
+    except OURS:
+        del table.tasks[index]
+        return None
+
+
+def publish(table: RoundTable, sender: int, draft: Draft) -> None:
+    posted = table.say(sender, draft)
+    for index in list(table.tasks):
+        hear(table, lambda index=index: table.show(index, posted), index)
+
+
+def interfere(table: RoundTable, chance: random.Random, sessions: list[str]) -> None:
+    """The attacker or the aggregator says something that the board lets it say."""
+    session = chance.choice(sessions)
+    sender = chance.choice([0, 0, ATTACKER, ATTACKER, ATTACKER])
+    bodies = [b for b in round_bodies(chance, table, session) if belongs(session, sender, b)]
+    body = chance.choice(bodies)
+    blobs = (bytes(5_000),) if any(a.is_blob for p in [body] for a in blobs_of(p)) else ()
+    publish(table, sender, Draft(session, body, blobs))
+
+
+def blobs_of(body: Body) -> list[Attachment]:
+    if isinstance(body, Closing):
+        return [body.total]
+    return [body.ciphertexts] if isinstance(body, Contribution) else []
+
+
+def speak(table: RoundTable) -> None:
+    for index in list(table.tasks):
+        draft = hear(table, lambda index=index: table.tasks[index].due(), index)
+        if draft and index in table.tasks:
+            publish(table, index, draft)
+
+
+@pytest.mark.parametrize("salt", range(60))
+def test_training_amid_nonsense_ends_with_nothing_but_errors_of_ours(salt: int) -> None:
+    chance = random.Random(salt)
+    table = RoundTable()
+    for i in table.toy.federation.members:
+        if i != ATTACKER:
+            table.train(i, Steps())
+    for _ in range(chance.choice([0, 1, 2])):
+        speak(table)
+    if chance.random() < 0.8:
+        publish(table, 0, Draft("round/1", opening_of(table)))
+        speak(table)
+    for _ in range(25):
+        interfere(table, chance, ["round/1", "round/1", "round/0", "round/2", "round/999999999"])
+        speak(table)
+
+
+def opening_of(table: RoundTable) -> Opening:
+    stated = [p.post.body for p in table.board.session("round/0")
+              if isinstance(p.post.body, Statement)]  # fmt: skip
+    model, length = (stated[0].result, stated[0].length) if stated else (bytes(32), 3)
+    return Opening("training", table.toy.epoch.digest, model, length)
+
+
+@pytest.mark.parametrize("salt", range(60))
+def test_a_statistic_amid_nonsense_ends_with_nothing_but_errors_of_ours(salt: int) -> None:
+    chance = random.Random(salt)
+    table = RoundTable(toy_epoch())
+    n, session = table.toy.key.n, "statistic/age"
+    numbers = Encrypted((mpz(1 + 5 * n), mpz(1 + 7 * n)), (0, -1))
+    for i in (1, 3):
+        task = StatisticTask(table.terms, i, table.toy.epoch, "age", numbers, "numbers.json")
+        table.seat(i, task)
+    for i in (4, 5):
+        task = DecryptionTask(
+            table.terms, table.secret(i), "age", table.disks[i], lambda request: True
+        )
+        table.seat(i, task)
+    if chance.random() < 0.8:
+        opening = Opening("statistic", table.toy.epoch.digest, bytes(32), 2)
+        publish(table, 0, Draft(session, opening))
+    for _ in range(25):
+        speak(table)
+        interfere(table, chance, [session])
