@@ -227,7 +227,8 @@ _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
     keyshare_errors.StatisticOverflow: _plain(
         "the decrypted sum (exponent {e.exponent}) is too large for the key or for a float",
-        "contribute smaller numbers in a new round",
+        "in a new round, contribute smaller numbers, all encrypted under the joint key: "
+        f"{_COMMAND} public-key --phe",
     ),
 }
 
@@ -354,7 +355,7 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
     participant_errors.Declined: _plain("not agreed: {e.what}", "nothing was sent"),
     participant_errors.NoAnswer: _plain(
-        "stopped at a question that nobody answered",
+        "stopped at a question without an answer",
         "nothing was sent; type the same command again, with --yes where nobody can be asked",
     ),
 }

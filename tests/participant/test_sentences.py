@@ -118,3 +118,7 @@ def test_a_missing_file_has_the_remedy_of_its_kind(what: str, remedy: str) -> No
     said = describe(MissingFile(Path("a/file"), what), context())
     assert said.what == f"no {what} at a/file: no such file"
     assert remedy in said.remedy
+
+
+def test_a_sum_out_of_range_may_come_of_another_key() -> None:
+    assert "public-key --phe" in describe(StatisticOverflow(3), context()).remedy
