@@ -164,12 +164,18 @@ def _show_card(folder: Path, shown: Card) -> None:
     typer.echo(f"  fingerprint  {shown.fingerprint}")
 
 
+_LEAST_BITS = 2048  # of a key that is to protect anything today
+
+
 def _show_terms(file: TermsFile) -> None:
     terms, unsigned = file.terms, file.unsigned()
     rounds = terms.rounds
     typer.echo(f"Terms of {terms.name}")
     typer.echo(f"  fingerprint   {file.fingerprint}")
-    typer.echo(f"  quorum        {terms.quorum} of {terms.n_members}, {terms.key_bits}-bit key")
+    note = "" if terms.key_bits >= _LEAST_BITS else f" (for tests only: {_LEAST_BITS} at least)"
+    typer.echo(
+        f"  quorum        {terms.quorum} of {terms.n_members}, {terms.key_bits}-bit key{note}"
+    )
     typer.echo(f"  aggregator    {terms.aggregator.url}")
     typer.echo(
         f"  rounds        {rounds.count}, each of at least {rounds.min_contributors} contributors, "
