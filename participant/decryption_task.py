@@ -46,8 +46,10 @@ class DecryptionTask:
 
     @property
     def done(self) -> bool:
-        """Whether this hospital knows the sum, and has said so if it is a statistic."""
-        if self.member.plaintexts is None:
+        """Whether this hospital knows the sum, has helped the others to it if it locked the set,
+        and has said what it is if it is a statistic.
+        """
+        if self.member.plaintexts is None or self.member.owes_partial:
             return False
         return self._stated or not self._is_statistic
 

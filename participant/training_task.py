@@ -103,7 +103,8 @@ class TrainingTask:
     @property
     def done(self) -> bool:
         """Whether the last round's model is stored here and stated on the board."""
-        return self.finished >= self._terms.rounds.count and self._has_stated
+        is_last = self.finished >= self._terms.rounds.count
+        return is_last and self._has_stated and not self._owes_partial
 
     @property
     def parameters(self) -> list[NDArray[np.floating]]:
@@ -131,9 +132,12 @@ class TrainingTask:
         body = posted.post.body
         if isinstance(body, Statement):
             self._hear(number, posted.post.sender, body)
-        if number <= self.finished:
+        if number < max(1, self.finished):
             return
         member = self._round(number)
+        if number == self.finished:
+            member.receive(posted, payloads)  # the others may still need this hospital's part
+            return
         if isinstance(body, Refusal) and posted.post.sender == self._index:
             raise Refused(member.view.name, body.rule, body.member, body.reason)
         was_closed = member.view.closing is not None
@@ -149,6 +153,8 @@ class TrainingTask:
         if not self._has_stated:
             body = Statement(self._digest, len(self._vector))
             return Draft(round_session(str(self.finished)), body)
+        if self._owes_partial:
+            return self._rounds[self.finished].due(self._ledger)
         number = self.finished + 1
         member = self._rounds.get(number)
         if member is None:
@@ -161,6 +167,12 @@ class TrainingTask:
     @property
     def _digest(self) -> bytes:
         return model_digest(self._vector, self._layout)
+
+    @property
+    def _owes_partial(self) -> bool:
+        """Whether the others may wait for this hospital's part in the round that it finished."""
+        member = self._rounds.get(self.finished)
+        return member is not None and member.owes_partial
 
     @property
     def _has_stated(self) -> bool:
@@ -253,7 +265,7 @@ class TrainingTask:
         self._vector = self._vector + update
         self._storage.write(f"models/round-{number}.npz", write_model(self._vector, self._layout))
         self.finished = number
-        del self._rounds[number]
+        self._rounds.pop(number - 1, None)
         waited = time.monotonic() - self._closed_at.pop(number, time.monotonic())
         self._report(number, "decrypted", {"decrypt": waited, "contributors": contributors})
         self._differing = []

@@ -96,15 +96,28 @@ class RoundMember:
                 self.check_set()
                 self._choose(ledger)
                 return Draft(view.session, SetLock(self._chosen()))
-            if me not in view.partials and self.plaintexts is None and self._is_locked():
+            if self.owes_partial:
                 return self._partial(ledger)
         except Refused as refusal:
             said = Refusal(refusal.rule, refusal.member, refusal.reason)
             return Draft(view.session, said)
         return None
 
+    @property
+    def owes_partial(self) -> bool:
+        """Whether the set that this member locked waits for its partial decryption.
+
+        Also when the sum is known here: what one member sealed to this one may open, and what it
+        sealed to the next one not.
+        """
+        view, me = self.view, self.index
+        has_said = me in view.partials or me in view.refusals
+        return self.consent and me in view.locks and not has_said and self._is_locked()
+
     def check_set(self) -> Encrypted:
         """The sum that the closing chose, recomputed; raises Refused naming rule and member."""
+        if self.total is not None:
+            return self.total
         opening, closing = self.view.terms_of_opening, self.view.closed
         if opening is None or closing is None or opening.epoch != self.epoch.digest:
             self._refuse("known-round", 0, "it was not opened, or under another key")
@@ -127,6 +140,7 @@ class RoundMember:
         if blob_name(write_ciphertexts(total, self._key.n)) != closing.total.digest:
             self._refuse("recomputed-sum", 0, "the sum is not that of the contributions")
         self.total = total
+        self._contributions.clear()  # the board has them; the sum is all that is needed now
         return total
 
     def _recompute(self, members: list[int], opening: Opening) -> Encrypted:
@@ -170,7 +184,7 @@ class RoundMember:
             self._refuse("one-set", 0, "this hospital has chosen another set of this round")
 
     def _partial(self, ledger: SetLedger) -> Draft:
-        total = self.total or self.check_set()
+        total = self.check_set()
         self._choose(ledger)
         parts = [partial_decryption(c, self._share, self._key) for c in total.values]
         payload = pack_numbers(parts, width_of(self._key.n**2))
@@ -200,7 +214,7 @@ class RoundMember:
         if self.plaintexts is not None or len(self._partials) < self.epoch.quorum:
             return
         try:
-            total = self.total or self.check_set()
+            total = self.check_set()
         except Refused:
             return
         fitting = {

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from participant.errors import BadApp, ModelMismatch
+from participant.training_task import TrainingTask
 from protocol.errors import Refused
-from protocol.messages import Contribution, Refusal, SetLock
+from protocol.messages import Contribution, Partial, Refusal, SetLock, Statement
 from tests.participant.round_table import RoundTable, Steps
 
 
@@ -192,6 +193,31 @@ def test_nothing_is_released_before_enough_hospitals_have_locked_the_set() -> No
     assert len(table.view("round/1").partials) >= table.terms.quorum
     locks = [p for p in table.board.session("round/1") if p.post.body == SetLock(chosen)]
     assert len(locks) == 4
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_whoever_locked_the_set_helps_though_it_knows_the_sum_already(restarted: bool) -> None:
+    table = RoundTable()
+    for i in table.toy.federation.members:
+        table.train(i, Steps())
+    table.settle()
+    table.open("round/1")
+    table.settle()
+    table.close("round/1")
+    while not table.view("round/1").partials.keys() >= {1, 2, 3}:
+        for i in (1, 2, 3, 4):
+            said = {Partial, Statement} if i == 4 else {Statement}
+            draft = table.tasks[i].due()
+            if draft and type(draft.body) not in said:
+                table.publish(i, draft)
+    last = table.tasks[4]
+    assert isinstance(last, TrainingTask)
+    assert last.finished == 1
+    if restarted:
+        last = table.train(4, Steps())
+    table.settle()
+    assert 4 in table.view("round/1").partials
+    assert 4 in table.view("round/1").statements
 
 
 def test_a_hospital_at_another_model_is_reported_and_can_mend_it() -> None:

@@ -76,8 +76,31 @@ def test_the_changed_partials_above_are_wrong_by_their_change_alone():
     found = contributed()
     found.close()
     found.settle((1, 2, 3, 4), tamper=partials_changed(found, 1, lambda parts: parts))
-    assert set(found.members[1].view.partials) == {1, 2, 3}
+    assert set(found.members[1].view.partials) == {1, 2, 3, 4}
     assert found.members[5].plaintexts
+
+
+@pytest.mark.parametrize("deceived", [{2, 3}, {3, 4, 5}, {5}])
+def test_a_partial_that_is_wrong_for_some_alone_leaves_nobody_without_the_sum(deceived):
+    found = contributed()
+    found.close()
+    wrong = partials_changed(found, 1, WRONG_PARTS[0])
+
+    def tamper(sender: int, draft: Draft) -> Draft:
+        if sender != 1 or not isinstance(draft.body, Partial):
+            return draft
+        other = wrong(sender, draft)
+        chosen = {i: other if i in deceived else draft for i in TOY.federation.members}
+        attachments = [
+            next(a for a in source.body.attachments if a.to == i)  # type: ignore[union-attr]
+            for i, source in chosen.items()
+        ]
+        body = Partial(draft.body.chosen, tuple(attachments))
+        return Draft(draft.session, body, (*draft.blobs, *other.blobs))
+
+    found.settle(tamper=tamper)
+    assert all(member.plaintexts for member in found.members.values())
+    assert len({tuple(m.plaintexts or ()) for m in found.members.values()}) == 1
 
 
 @pytest.mark.parametrize("bad", [{1, 2}, {2, 5}])
