@@ -12,6 +12,7 @@ MAX_INLINE_BYTES = 4_096  # a payload up to this size travels in the post, a lar
 MAX_BLOB_BYTES = 64 << 20
 MAX_POST_BYTES = 256 << 10
 MAX_ATTACHMENTS = 16
+MAX_NUMBERS = 100_000  # in a statistic
 
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
@@ -86,7 +87,7 @@ class Abort(Message, frozen=True, tag="abort"):
 class Request(Message, frozen=True, tag="request"):
     """A member asks for a statistic round of ``length`` numbers."""
 
-    length: Annotated[int, Meta(ge=1, le=100_000)]
+    length: Annotated[int, Meta(ge=1, le=MAX_NUMBERS)]
 
 
 class Opening(Message, frozen=True, tag="opening"):
@@ -108,7 +109,7 @@ class Contribution(Message, frozen=True, tag="contribution"):
 class Ciphertexts(Message, frozen=True):
     """Payload of a contribution or a sum: fixed-width numbers below N², and phe's exponents."""
 
-    exponents: tuple[int, ...]
+    exponents: Annotated[tuple[int, ...], Meta(max_length=MAX_NUMBERS)]
     numbers: bytes
 
 

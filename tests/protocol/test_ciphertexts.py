@@ -16,7 +16,7 @@ from protocol.ciphertexts import (
     write_ciphertexts,
 )
 from protocol.errors import Malformed
-from protocol.messages import Opening
+from protocol.messages import MAX_NUMBERS, Opening
 from tests.toy import toy_epoch, toy_federation
 
 TERMS, N = toy_epoch().federation.terms, toy_epoch().key.n
@@ -95,3 +95,10 @@ def test_sums_are_taken_position_by_position():
 def test_sums_of_a_statistic_are_taken_at_the_lowest_exponent():
     total = add_encrypted([Encrypted((mpz(2),), (1,)), Encrypted((mpz(5),), (-1,))], N)
     assert total == Encrypted((mpz(2) ** (16**2) * 5 % N**2,), (-1,))
+
+
+def test_a_list_of_exponents_longer_than_any_statistic_is_not_even_built():
+    count = MAX_NUMBERS + 1
+    payload = b"\x92\xdd" + count.to_bytes(4, "big") + bytes(count) + b"\xc4\x00"
+    with pytest.raises(Malformed, match="length <= 100000"):
+        read_ciphertexts(payload, opening("statistic", 1), TERMS, N)
