@@ -59,11 +59,6 @@ class DecryptionTask:
         return self.member.view.session
 
     @property
-    def waiting_for_locks(self) -> int:
-        """How many more hospitals must lock the set before a partial decryption is released."""
-        return max(0, self._terms.lock_threshold - len(self.member.view.locks))
-
-    @property
     def sums(self) -> list[int | float]:
         """The decrypted sums of a statistic round, as ``phe`` would show them."""
         assert self.member.plaintexts is not None and self.member.total is not None

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keyshare.encryption import Encryptor, randomiser_base
-from keyshare.errors import BadExamples, BadUpdate
+from keyshare.errors import BadExamples, BadUpdate, CorruptSum
 from keyshare.packing import pack
 from keyshare.quantisation import quantise
 from keyshare.randomness import Stream
@@ -261,8 +261,14 @@ class TrainingTask:
         if (opening.model, opening.length) != (self._digest, len(self._vector)):
             raise ModelMismatch(member.view.name, "it started from a model this hospital lacks")
         contributors = self._contributors(member)
-        update = decode_training(member.plaintexts, opening.length, len(contributors), self._terms)
-        self._vector = self._vector + update
+        try:
+            update = decode_training(
+                member.plaintexts, opening.length, len(contributors), self._terms
+            )
+            self._vector = self._vector + update
+        except CorruptSum as error:
+            # Everyone has the same sum, and with it the same verdict: the model stays as it is.
+            self._report(number, "void", {"reason": str(error), "contributors": contributors})
         self._storage.write(f"models/round-{number}.npz", write_model(self._vector, self._layout))
         self.finished = number
         self._rounds.pop(number - 1, None)

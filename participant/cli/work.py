@@ -160,6 +160,11 @@ class RoundTable:
         facts = self._facts.setdefault(number, {})
         if name == "clipped":
             typer.echo(f"round {number}: {event['values']} values clipped to the terms' limit")
+        if name == "void":
+            typer.echo(
+                f"round {number}: the sum is none of honest contributions ({event['reason']}); "
+                "the model stays as it was. Was every hospital's agent the same release?"
+            )
         if name == "disagreement":
             names = ", ".join(event["members"])
             typer.echo(

@@ -248,6 +248,10 @@ def test_the_aggregator_down_is_waited_for_and_said_once(signed: Run) -> None:
     assert "not done after 2 s: no link to wss://localhost:1 (connection refused)" in output
 
 
+def test_a_key_too_short_for_real_data_is_said_to_be(signed: Run) -> None:
+    assert "-bit key (for tests only: 2048 at least)" in signed("terms", "show")
+
+
 def test_status_without_an_aggregator_still_shows_what_is_here(signed: Run) -> None:
     output = signed("status", "--home", "h2", expect=1)
     assert "Here: H2, member 2" in output

@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from keyshare.encryption import Encryptor, randomiser_base
+from keyshare.packing import ciphertext_count
+from keyshare.randomness import Stream
 from participant.errors import BadApp, ModelMismatch
 from participant.training_task import TrainingTask
+from protocol.ciphertexts import Encrypted, packing_of, write_ciphertexts
 from protocol.errors import Refused
 from protocol.messages import Contribution, Partial, Refusal, SetLock, Statement
 from tests.participant.round_table import RoundTable, Steps
@@ -238,3 +242,30 @@ def test_a_hospital_at_another_model_is_reported_and_can_mend_it() -> None:
     table.settle()
     assert len({s.result for s in table.view("round/0").statements.values()}) == 1
     assert len(table.board.session("round/0")) == 5
+
+
+def test_a_garbage_contribution_voids_the_round_and_not_the_training() -> None:
+    class Garbage(TrainingTask):
+        def _encrypt(self, number: int, update: Any, examples: int) -> bytes:
+            n = self._epoch.joint_key().n
+            encryptor = Encryptor(n, randomiser_base(n, self._epoch.digest))
+            stream = Stream(bytes(32))
+            count = ciphertext_count(len(update) + 1, packing_of(self._terms))
+            values = tuple(encryptor.encrypt(n - 1, stream) for _ in range(count))
+            return write_ciphertexts(Encrypted(values), n)
+
+    table = RoundTable()
+    tasks = [table.train(i, Steps()) for i in (1, 2, 3, 4)]
+    bad = Garbage(table.terms, table.secret(5), Steps(), table.disks[5])
+    table.seat(5, bad)
+    reports: list[tuple[int, str, dict[str, Any]]] = []
+    tasks[0]._report = lambda *report: reports.append(report)
+    table.settle()
+    table.open("round/1")
+    table.settle()
+    table.close("round/1")
+    table.settle()
+    assert "void" in [event for _, event, _ in reports]
+    assert all(task.finished == 1 for task in tasks)
+    assert all(not task.parameters[0].any() for task in tasks)
+    assert len({s.result for s in table.view("round/1").statements.values()}) == 1
