@@ -111,7 +111,10 @@ def stored_entries(folder: Path) -> list[bytes]:
     with _database_errors(path):
         database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     with contextlib.closing(database):
-        return list(_entries(database, path))
+        with _database_errors(path):
+            tables = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'entries'")
+            is_made = tables.fetchone() is not None  # a service may be making it right now
+        return list(_entries(database, path)) if is_made else []
 
 
 def _entries(database: sqlite3.Connection, path: Path) -> Iterator[bytes]:

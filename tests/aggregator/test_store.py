@@ -216,3 +216,9 @@ def test_a_blob_that_the_board_names_and_that_is_gone_is_named(tmp_path: Path) -
     assert "length" in damage_of(desk).reason
     change(tmp_path, "DELETE FROM blobs")
     assert "recorded" in damage_of(desk).reason
+
+
+def test_a_board_that_is_being_made_has_no_entries_yet(tmp_path: Path) -> None:
+    sqlite3.connect(tmp_path / "board.sqlite").close()
+    (tmp_path / "board.sqlite").touch()
+    assert stored_entries(tmp_path) == []
