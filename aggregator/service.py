@@ -33,7 +33,6 @@ from protocol.messages import (
     Contributor,
     attach,
     attachments_of,
-    blob_name,
 )
 from protocol.round import RoundView
 from protocol.terms import AGGREGATOR, Terms
@@ -165,8 +164,8 @@ class Aggregator:
                 return Accepted(signed.digest, known[1])
             return Rejected("bad-post", f"another post is number {post.sequence} in {post.session}")
         for attachment in attachments_of(post.body):
-            if fault := self._fault_of(attachment):
-                return fault
+            if attachment.is_blob and self._blobs.size(attachment.digest) != attachment.size:
+                return Rejected("missing-blob", f"blob {attachment.digest.hex()} is not here")
         try:
             self._append(signed)
         except Fork as error:
@@ -174,19 +173,6 @@ class Aggregator:
         except BadEntry as error:
             return Rejected("bad-post", error.reason[:500])
         return Accepted(signed.digest, self.board.head.position)
-
-    def _fault_of(self, attachment: Attachment) -> Rejected | None:
-        name = attachment.digest.hex()
-        if attachment.is_blob:
-            if attachment.data:
-                return Rejected("bad-post", f"payload {name} is there twice")
-            if self._blobs.size(attachment.digest) != attachment.size:
-                return Rejected("missing-blob", f"blob {name} is not here")
-        elif (len(attachment.data), blob_name(attachment.data)) != (
-            attachment.size, attachment.digest,
-        ):  # fmt: skip
-            return Rejected("bad-post", f"payload {name} has other bytes")
-        return None
 
     def _append(self, signed: SignedPost) -> None:
         entry = self.board.extend(signed, self._clock.now_ms())
