@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 from math import factorial
 
 import gmpy2
-import phe
 from gmpy2 import mpz
 
 from keyshare.errors import BadCombination, BadParameters
@@ -88,10 +87,6 @@ class JointKey:
     def delta(self) -> mpz:
         """Δ = n_members!"""
         return mpz(factorial(self.n_members))
-
-    def phe_key(self) -> phe.PaillierPublicKey:
-        """The same key as ``phe`` knows it: what it encrypts, the quorum decrypts."""
-        return phe.PaillierPublicKey(int(self.n))
 
 
 @dataclass(frozen=True)

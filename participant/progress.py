@@ -113,7 +113,7 @@ class LiveView:
     """Redrawn in place; the clock runs on between two steps."""
 
     def __init__(self, terms: Terms, console: Console) -> None:
-        self._terms, self._console = terms, console
+        self._terms = terms
         self._facts: CeremonyFacts | None = None
         self._shown_at = time.monotonic()
         self._live = Live(

@@ -14,7 +14,7 @@ from typing import NoReturn, Protocol
 
 from gmpy2 import mpz
 
-from keyshare.errors import BadCombination, TooFewPartials
+from keyshare.errors import BadCombination
 from keyshare.partial_decryption import combine, partial_decryption
 from keyshare.threshold_key import JointKey
 from protocol.board import Posted
@@ -227,6 +227,6 @@ class RoundMember:
                     combine({m: fitting[m][k] for m in members}, self._key)
                     for k in range(len(total.values))
                 ]
-            except (BadCombination, TooFewPartials, ZeroDivisionError):
+            except BadCombination:
                 continue
             return

@@ -243,7 +243,7 @@ def test_sliding_quorums_cover_all_members_and_overlap_in_all_but_one(n):
 
 def test_what_phe_encrypts_and_adds_the_quorum_decrypts():
     toy = toy_epoch(5, 3, 512)
-    public = toy.key.phe_key()
+    public = phe.PaillierPublicKey(int(toy.key.n))
     total = public.encrypt(3) + public.encrypt(5) + public.encrypt(0)
     ciphertext = mpz(total.ciphertext())
     partials = {i: partial_decryption(ciphertext, toy.shares[i], toy.key) for i in (2, 4, 5)}

@@ -84,6 +84,14 @@ class RoundTable(Table):
             for sender, draft in drafts:
                 self.publish(sender, draft)
 
+    def play(self, session: str) -> None:
+        """A whole round, with the aggregator doing its part as it should."""
+        self.settle()
+        self.open(session)
+        self.settle()
+        self.close(session)
+        self.settle()
+
     def view(self, session: str) -> RoundView:
         view = RoundView(session)
         for posted in self.board.session(session):

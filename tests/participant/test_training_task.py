@@ -21,11 +21,7 @@ from tests.participant.round_table import RoundTable, Steps
 def test_a_round_gives_everyone_the_weighted_average() -> None:
     table = RoundTable()
     tasks = [table.train(i, Steps(i / 10)) for i in table.toy.federation.members]
-    table.settle()
-    table.open("round/1")
-    table.settle()
-    table.close("round/1")
-    table.settle()
+    table.play("round/1")
     for task in tasks:
         assert task.finished == 1
         weights, bias = task.parameters
@@ -39,11 +35,7 @@ def test_a_round_gives_everyone_the_weighted_average() -> None:
 def test_a_hospital_that_was_away_catches_up_with_the_others() -> None:
     table = RoundTable()
     present = [table.train(i, Steps()) for i in (1, 2, 3, 4)]
-    table.settle()
-    table.open("round/1")
-    table.settle()
-    table.close("round/1")
-    table.settle()
+    table.play("round/1")
     late = table.train(5, Steps())
     table.settle()
     assert late.finished == 1
@@ -55,11 +47,7 @@ def test_a_restart_goes_on_from_the_stored_model() -> None:
     table = RoundTable()
     for i in table.toy.federation.members:
         table.train(i, Steps())
-    table.settle()
-    table.open("round/1")
-    table.settle()
-    table.close("round/1")
-    table.settle()
+    table.play("round/1")
     app = Steps()
     again = table.train(2, app)
     assert (again.finished, app.fits) == (1, 0)
@@ -260,11 +248,7 @@ def test_a_garbage_contribution_voids_the_round_and_not_the_training() -> None:
     table.seat(5, bad)
     reports: list[tuple[int, str, dict[str, Any]]] = []
     tasks[0]._report = lambda *report: reports.append(report)
-    table.settle()
-    table.open("round/1")
-    table.settle()
-    table.close("round/1")
-    table.settle()
+    table.play("round/1")
     assert "void" in [event for _, event, _ in reports]
     assert all(task.finished == 1 for task in tasks)
     assert all(not task.parameters[0].any() for task in tasks)
