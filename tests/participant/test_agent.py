@@ -199,3 +199,14 @@ def test_a_hospital_helps_with_one_set_of_a_round_for_ever() -> None:
     assert SetLedger(disk).choose("round/1", b"a" * 32)
     assert not SetLedger(disk).choose("round/1", b"b" * 32)
     assert SetLedger(disk).choose("round/2", b"b" * 32)
+
+
+def test_an_entry_that_was_another_one_before_is_a_fork(tmp_path: Path) -> None:
+    one, other = aggregator(tmp_path / "a"), aggregator(tmp_path / "b")
+    first = agent(1)
+    for service, number in ((one, 1), (other, 2)):
+        connect(agent(2, None, statement(number)), service)
+    connect(first, one)
+    with pytest.raises(Fork) as caught:
+        first.receive(other.entries_after(0))
+    assert caught.value.position == 1

@@ -253,3 +253,17 @@ def test_a_garbage_contribution_voids_the_round_and_not_the_training() -> None:
     assert all(task.finished == 1 for task in tasks)
     assert all(not task.parameters[0].any() for task in tasks)
     assert len({s.result for s in table.view("round/1").statements.values()}) == 1
+
+
+def test_a_sum_is_not_applied_to_another_model_than_the_rounds() -> None:
+    class Other(Steps):
+        def initial_parameters(self, config: Any) -> list[np.ndarray]:
+            return [np.ones((1, 2)), np.zeros(1, dtype=np.float32)]
+
+    table = RoundTable()
+    for i in (1, 2, 3, 4):
+        table.train(i, Steps())
+    table.play("round/1")
+    with pytest.raises(ModelMismatch):
+        table.train(5, Other())
+    assert table.disks[5].read("models/round-1.npz") is None
