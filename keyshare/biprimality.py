@@ -1,13 +1,15 @@
 """Boneh-Franklin's test that N is the product of two primes, with nobody knowing them.
 
-For p ≡ q ≡ 3 (mod 4) and (g/N) = 1, a biprime N gives g^((N+1-p-q)/4) ≡ ±1 (mod N). Member i holds
-e_1 = (p_1+q_1-6)/4 or e_i = (p_i+q_i)/4, so that (N+1-p-q)/4 = (N-5)/4 - Σ e_i. In each test one
-member, the *lead*, posts g^((N-5)/4 - e_lead) and every other one g^(e_i): N passes if the lead's
-value is ± the product of the others. The lead changes with the candidate, which spreads the one
-long exponent over the members.
+For p ≡ q ≡ 3 (mod 4) and (g/N) = 1, a biprime N gives g^((N+1-p-q)/4) ≡ ±1 (mod N). Each dealer of
+p and q has a *test exponent*: x_i = (p_i+q_i)/4, and the lead, whose shares are 3 mod 4,
+x_lead = (N-5)/4 - (p_lead+q_lead-6)/4. Then (N+1-p-q)/4 = x_lead - Σ_{i≠lead} x_i: each posts
+g^(x_i), and N passes if the lead's value is ± the product of the others'.
 
-A composite that is not a biprime passes one round with probability at most 1/4, given
-gcd(N, p+q-1) = 1, which is checked on its own [Chuang, Hsu, Lee, eprint 2024/2072].
+The *screen* is one such round with g = 4, for all candidates: 4 has Jacobi symbol 1 for every N,
+and powers of two cost the squarings alone. What passes it is tested ROUNDS times with hashed g.
+
+A composite that is not a biprime passes one round with random g with probability at most 1/4,
+given gcd(N, p+q-1) = 1, which is checked on its own [Chuang, Hsu, Lee, eprint 2024/2072].
 Source of the test: Boneh, Franklin, J. ACM 48(4), 2001, §3.1.
 """
 
@@ -42,36 +44,41 @@ def round_base(context: bytes, n: mpz, number: int) -> mpz:
         counter += 1
 
 
-def exponent(index: int, p_share: mpz, q_share: mpz) -> mpz:
-    """e_i, exact: all but member 1 hold multiples of 4, member 1 holds 3 mod 4 twice."""
+def exponent(is_lead: bool, p_share: mpz, q_share: mpz, n: mpz) -> mpz:
+    """x_i of a dealer, exact: all but the lead hold multiples of 4, the lead 3 mod 4 twice."""
     total = p_share + q_share
-    return (total - 6) // 4 if index == 1 else total // 4
+    return (n - 5) // 4 - (total - 6) // 4 if is_lead else total // 4
 
 
-def lead_of(candidate: int, n_members: int) -> int:
-    """The member that takes the long exponent in the test of a candidate."""
-    return candidate % n_members + 1
+def witness(g: mpz, x: mpz, n: mpz) -> mpz:
+    """What a dealer posts for base g: g^(x_i) mod N."""
+    return gmpy2.powmod(g, x, n)
 
 
-def witness(index: int, lead: int, g: mpz, n: mpz, e: mpz) -> mpz:
-    """What a member posts for base g: g^(e_i), or g^((N-5)/4 - e_i) if it leads."""
-    return gmpy2.powmod(g, (n - 5) // 4 - e if index == lead else e, n)
+def screen_witness(x: mpz, n: mpz) -> mpz:
+    """What a dealer posts for the screen's base: 4^(x_i) mod N."""
+    return gmpy2.powmod(2, 2 * x, n)
 
 
 def accepts(witnesses: Mapping[int, mpz], lead: int, n: mpz) -> bool:
-    """Whether all members' values for one base fit a biprime N."""
+    """Whether all dealers' values for one base fit a biprime N; zeros never do."""
     product = mpz(1)
     for index, value in witnesses.items():
         if index != lead:
             product = product * value % n
-    return witnesses[lead] in (product, n - product)
+    return product != 0 and witnesses[lead] in (product, n - product)
 
 
-def gap_share(index: int, p_share: mpz, q_share: mpz, n: mpz) -> mpz:
-    """Additive share of p + q - 1 modulo N."""
-    return (p_share + q_share - (1 if index == 1 else 0)) % n
+def screen_witnesses_fit(
+    witnesses: Mapping[int, mpz], exponents: Mapping[int, mpz], weights: Mapping[int, mpz], p: mpz
+) -> bool:
+    """Whether all values of a screen are 4^(x_i) up to sign, modulo one factor p of the opened N.
 
-
-def gap_is_coprime(masked_gap: mpz, n: mpz) -> bool:
-    """gcd(r·(p+q-1), N) = 1 for the jointly drawn mask r, as far as the opened product tells."""
-    return bool(gmpy2.gcd(masked_gap, n) == 1)
+    ∏ v_i^(2·w_i) = 4^(2·Σ w_i·x_i) mod p for random 64-bit weights w_i: one exponentiation for all
+    of them (small-exponent test [Bellare, Garay, Rabin, EUROCRYPT 1998, §3], on squares).
+    """
+    product, total = mpz(1), mpz(0)
+    for i, value in witnesses.items():
+        product = product * gmpy2.powmod(value, 2 * weights[i], p) % p
+        total += weights[i] * exponents[i]
+    return product == gmpy2.powmod(2, 4 * total, p)

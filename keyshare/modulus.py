@@ -1,59 +1,79 @@
-"""Candidates for the factors of N, drawn by all members together and known to none.
+"""Candidates for the factors of N, drawn by t+1 dealers together and known to none.
 
-p = Σ p_i over the integers, where the sum modulo M = ∏ (primes in (n, B]) is a product of secret
-units: every candidate is coprime to every prime up to B, and none is thrown away for it. Primes up
-to n and the residue mod 4 are fixed by member 1, whose share alone is not a multiple of them.
+p = Σ p_i over the integers. Modulo a prime r of the sieve every dealer draws its residue from
+[1, ⌊(r-1)/(t+1)⌋]: the sum lies in [1, r-1] and is never 0, without a message and without throwing
+anything away. Modulo 4 and the smallest primes the first dealer, the *lead*, decides alone. Above
+the residues each p_i is uniform, so that p has the entropy of every honest dealer's share whatever
+the others do. What t dealers know of p in this way is counted in bits and bounded by KNOWN_BITS.
 
-Sources: Boneh, Franklin, J. ACM 48(4), 2001, §2 (additive shares, p ≡ q ≡ 3 mod 4); Malkin, Wu,
-Boneh, NDSS 1999, §3 (distributed sieving by a product of units).
+Sources: Boneh, Franklin, J. ACM 48(4), 2001, §2 (additive shares, p ≡ q ≡ 3 mod 4). The intervals
+are our own: docs/design.md, section 4, has the argument and what it costs.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import gmpy2
+import numpy as np
 from gmpy2 import mpz
+from numpy.typing import NDArray
 
 from keyshare.errors import BadParameters
-from keyshare.randomness import Stream
+from keyshare.lanes import Lanes, evaluate_row
 
+KNOWN_BITS = 64  # of a factor's 1024 or more, the intervals give so many to t dealers at most
 TRIAL_BOUND = 1 << 17  # public trial division of N, beyond what sampling already excludes
+_FIRST_TRIAL_BOUND = 1 << 12  # a cheap first pass, which most candidates do not survive
 MIN_BITS, MAX_BITS = 256, 4096
 MIN_MEMBERS, MAX_MEMBERS = 3, 16
 # Exponents of Mersenne primes: the smallest 2^e - 1 above a range is the field to compute in.
 _MERSENNE = (521, 607, 1279, 2203, 2281, 3217, 4253, 4423, 9689, 9941, 11213, 19937)
+_LIMB_BITS, _WORD_BYTES = 32, 8
+_WORD_BITS = 53  # of each random word, so that word·width stays below 2^64
 
 
 @dataclass(frozen=True)
 class CandidateShape:
     """Ranges of the factor shares for a key of ``bits`` bits among ``n_members``.
 
-    p_i = (residue mod units·fixed) + units·fixed·r_i with 0 <= r_i < span, and member 1 adds
-    ``base``, so that 3·2^(k-2) <= p < 2^k with k = bits/2, and N has exactly ``bits`` bits.
+    p_i = (residues of 4, ``small`` and ``sieve``, lifted to [0, step)) + step·r_i, 0 <= r_i <
+    2^span_bits, and the lead adds ``base``, so that 3·2^(k-2) <= p < 2^k with k = bits/2, and N
+    has exactly ``bits`` bits.
     """
 
     bits: int
     n_members: int
-    fixed: mpz  # 4·∏ (odd primes <= n): residues chosen by member 1
-    units: mpz  # M = ∏ (primes in (n, sampling_bound])
-    sampling_bound: int
-    span: mpz
+    small: tuple[int, ...]  # odd primes whose residue the lead decides alone
+    sieve: tuple[int, ...]  # the primes after them, with an interval for each dealer
+    step: mpz  # 4·∏ small·∏ sieve
+    span_bits: int
     base: mpz
-    field: mpz  # prime > 2^bits, for the multiplication of p and q
+    field_exponent: int  # 2^e - 1 > 2^bits: the field for the multiplication of p and q
 
     @property
     def degree(self) -> int:
         """t: so many members together learn nothing; products have degree 2t <= n - 1."""
         return (self.n_members - 1) // 2
 
+    @property
+    def dealers(self) -> int:
+        """t + 1: one of so many is honest."""
+        return self.degree + 1
+
+    @property
+    def sampling_bound(self) -> int:
+        """No candidate has a prime factor up to this."""
+        return max(3, *self.small, *self.sieve) if self.small or self.sieve else 3
+
 
 @lru_cache(maxsize=64)
 def candidate_shape(bits: int, n_members: int) -> CandidateShape:
-    """Shape of the candidates; the sampling bound B is as large as bits/2 leaves room for.
+    """Shape of the candidates: as many primes in the sieve as KNOWN_BITS and bits/2 leave room for.
 
     Raises BadParameters unless bits is even in [256, 4096] and n_members in [3, 16].
     """
@@ -61,67 +81,148 @@ def candidate_shape(bits: int, n_members: int) -> CandidateShape:
         raise BadParameters("key bits", bits, f"even, {MIN_BITS} to {MAX_BITS}")
     if not MIN_MEMBERS <= n_members <= MAX_MEMBERS:
         raise BadParameters("members", n_members, f"{MIN_MEMBERS} to {MAX_MEMBERS}")
+    dealers = (n_members - 1) // 2 + 1
     top = mpz(1) << (bits // 2 - 2)  # room above 3·2^(k-2)
-    fixed, prime = mpz(4), 3
-    while prime <= n_members:
-        fixed *= prime
+    small, sieve = list[int](), list[int]()
+    step, prime, known = mpz(4), 3, 0.0
+    while step * prime * 4 * dealers <= top:
+        if prime < 2 * dealers + 2:
+            small.append(prime)
+        else:
+            known += math.log2(prime / interval(prime, dealers))
+            if known > KNOWN_BITS:
+                break
+            sieve.append(prime)
+        step *= prime
         prime = int(gmpy2.next_prime(prime))
-    units, bound = mpz(1), prime
-    while units * fixed * prime * (2 * n_members + 1) <= top:
-        units *= prime
-        bound = prime
-        prime = int(gmpy2.next_prime(prime))
-    step = units * fixed
-    span = (top // step - 1) // n_members
+    span_bits = (top // (step * dealers)).bit_length() - 1
     base = -(-3 * top // step) * step
+    exponent = mersenne_exponent(mpz(1) << bits)
     return CandidateShape(
-        bits, n_members, fixed, units, bound, span, base, mersenne_prime(mpz(1) << bits)
+        bits, n_members, tuple(small), tuple(sieve), step, span_bits, base, exponent
     )
 
 
-def mersenne_prime(bound: mpz) -> mpz:
-    """The smallest of the known Mersenne primes above ``bound``."""
+def interval(prime: int, dealers: int) -> int:
+    """How many residues a dealer chooses from: so many dealers' residues add up to less than r."""
+    return (prime - 1) // dealers
+
+
+def mersenne_exponent(bound: mpz) -> int:
+    """e of the smallest of the known Mersenne primes 2^e - 1 above ``bound``."""
     for exponent in _MERSENNE:
-        if (prime := (mpz(1) << exponent) - 1) > bound:
-            return prime
+        if (mpz(1) << exponent) - 1 > bound:
+            return exponent
     raise BadParameters("field bits", bound.bit_length(), f"below {_MERSENNE[-1]}")
 
 
-def factor_share(index: int, residue: mpz, shape: CandidateShape, stream: Stream) -> mpz:
-    """A member's additive share p_i of a factor from its additive share of p mod M.
-
-    p_i ≡ residue (mod M); p_i ≡ 0 (mod fixed) for all but member 1, whose share is 3 mod 4 and a
-    unit for every odd prime up to n.
-    """
-    target = mpz(0) if index > 1 else _fixed_residue(shape.fixed, stream)
-    inverse = gmpy2.invert(shape.units, shape.fixed)
-    lifted = residue + shape.units * ((target - residue) * inverse % shape.fixed)
-    share = lifted + shape.units * shape.fixed * stream.below(shape.span)
-    return share + shape.base if index == 1 else share
+# ── what a dealer draws for a batch, every candidate's part from a leaf of its own ──
 
 
-def _fixed_residue(fixed: mpz, stream: Stream) -> mpz:
-    while True:
-        value = 4 * stream.below(fixed // 4) + 3
-        if gmpy2.gcd(value, fixed) == 1:
-            return value
+@dataclass(frozen=True)
+class Dealing:
+    """One dealer's factor shares for some candidates, and their Shamir polynomials over F_P."""
+
+    factors: tuple[tuple[mpz, mpz], ...] = field(repr=False)  # (p_i, q_i) of each candidate
+    polynomials: tuple[list[mpz], list[mpz]] = field(repr=False)  # of p and of q, as rows
+    rows: Lanes
+
+    def points(self, member: int) -> tuple[mpz, mpz]:
+        """The rows of a member's shares of p_i and of q_i."""
+        p, q = (evaluate_row(f, member, self.rows) for f in self.polynomials)
+        return p, q
+
+
+def deal_factors(shape: CandidateShape, is_lead: bool, leaves: Sequence[bytes]) -> Dealing:
+    """What a dealer deals for the candidates with these 32-byte secret leaves; a pure function."""
+    rows = Lanes(shape.field_exponent, len(leaves))
+    residues = len(_moduli(shape)) * _WORD_BYTES
+    span = (shape.span_bits + 7) // 8
+    head = 2 * (residues + span)
+    total = head + 2 * shape.degree * rows.width
+    drawn = [hashlib.shake_256(b"quorate/dealing" + leaf).digest(total) for leaf in leaves]
+    shares, polynomials = list[list[mpz]](), list[list[mpz]]()
+    for which in range(2):
+        at = which * (residues + span)
+        lifted = _lift(shape, is_lead, [d[at : at + residues] for d in drawn])
+        spans = (d[at + residues : at + residues + span] for d in drawn)
+        secrets = [_factor(shape, is_lead, x, s) for x, s in zip(lifted, spans, strict=True)]
+        coefficients = [
+            rows.random([d[k : k + rows.width] for d in drawn])
+            for k in range(head + which * shape.degree * rows.width, total, rows.width)
+        ][: shape.degree]
+        shares.append(secrets)
+        polynomials.append([rows.join(secrets), *coefficients])
+    return Dealing(tuple(zip(*shares, strict=True)), (polynomials[0], polynomials[1]), rows)
+
+
+def _moduli(shape: CandidateShape) -> tuple[int, ...]:
+    return (4, *shape.small, *shape.sieve)
+
+
+def _factor(shape: CandidateShape, is_lead: bool, residue: mpz, span: bytes) -> mpz:
+    high = mpz(int.from_bytes(span, "little")) & ((mpz(1) << shape.span_bits) - 1)
+    return residue + shape.step * high + (shape.base if is_lead else 0)
+
+
+def _lift(shape: CandidateShape, is_lead: bool, words: Sequence[bytes]) -> list[mpz]:
+    """Residues drawn from 8 bytes a modulus (bias below 2^-40), and the numbers that have them."""
+    offsets, widths = _ranges(shape, is_lead)
+    drawn = np.frombuffer(b"".join(words), dtype="<u8").reshape(len(words), -1)
+    shift = np.uint64(64 - _WORD_BITS)
+    residues = offsets + (((drawn >> shift) * widths) >> np.uint64(_WORD_BITS))
+    limbs = residues @ _idempotents(shape)  # below 2^9 · 2^32 · (number of moduli) < 2^64
+    mask = np.uint64((1 << _LIMB_BITS) - 1)
+    size = 4 * limbs.shape[1]
+    low = (limbs & mask).astype("<u4").tobytes()
+    high = (limbs >> np.uint64(_LIMB_BITS)).astype("<u4").tobytes()
+    return [
+        (mpz(int.from_bytes(low[k : k + size], "little"))
+         + (mpz(int.from_bytes(high[k : k + size], "little")) << _LIMB_BITS)) % shape.step
+        for k in range(0, len(low), size)
+    ]  # fmt: skip
+
+
+@lru_cache(maxsize=128)
+def _ranges(
+    shape: CandidateShape, is_lead: bool
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """First residue and number of residues for each modulus."""
+    widths = [interval(r, shape.dealers) for r in shape.sieve]
+    alone = [(3, 0), *((1, r - 1) for r in shape.small)]
+    ranges = alone if is_lead else [(0, 0)] * len(alone)
+    ranges += [(1, width) for width in widths]
+    offsets, sizes = zip(*ranges, strict=True)
+    return np.array(offsets, dtype=np.uint64), np.array(sizes, dtype=np.uint64)
+
+
+@lru_cache(maxsize=64)
+def _idempotents(shape: CandidateShape) -> NDArray[np.uint64]:
+    """Limbs of E_r = 1 mod r, 0 mod the other moduli; a row for each modulus."""
+    limbs = -(-shape.step.bit_length() // _LIMB_BITS)
+    rows = []
+    for r in _moduli(shape):
+        cofactor = shape.step // r
+        e = int(cofactor * gmpy2.invert(cofactor, r) % shape.step)
+        rows.append(np.frombuffer(e.to_bytes(4 * limbs, "little"), dtype="<u4"))
+    return np.array(rows).astype(np.uint64)
+
+
+# ── public trial division, and what to expect ──
 
 
 @lru_cache(maxsize=16)
-def _trial_primorial(bound_below: int, bound: int) -> mpz:
-    return gmpy2.primorial(bound) // gmpy2.primorial(bound_below)
+def _primorial(bound: int) -> mpz:
+    return gmpy2.primorial(bound)
 
 
 def survives_trial_division(n: mpz, shape: CandidateShape) -> bool:
     """Whether N has the right length and no prime factor up to TRIAL_BOUND."""
     if n.bit_length() != shape.bits or n % 4 != 1:
         return False
-    return bool(gmpy2.gcd(n, _trial_primorial(1, TRIAL_BOUND) % n) == 1)
-
-
-def survivors(moduli: Sequence[mpz], shape: CandidateShape) -> list[int]:
-    """Positions of the candidates that are worth a biprimality test."""
-    return [k for k, n in enumerate(moduli) if survives_trial_division(n, shape)]
+    return all(
+        gmpy2.gcd(_primorial(bound) % n, n) == 1 for bound in (_FIRST_TRIAL_BOUND, TRIAL_BOUND)
+    )
 
 
 def expected_candidates(bits: int, n_members: int) -> float:

@@ -1,8 +1,7 @@
-"""Shamir's secret sharing over a field, over Z_M and over the integers.
+"""Shamir's secret sharing over a field and over the integers.
 
-Members have the points 1..n. Over Z_M the scheme works as soon as every prime factor of M exceeds
-n, because the differences of points are then units; over the integers, Lagrange coefficients are
-cleared of denominators by Δ = n!.
+Members have the points 1..n. Over the integers, Lagrange coefficients are cleared of denominators
+by Δ = n!. Sharings of whole batches over a field are in ``keyshare.modulus``.
 
 Sources: Shamir, "How to share a secret" (1979); Shoup, "Practical threshold signatures"
 (EUROCRYPT 2000), §2.2 for Δ·λ.
@@ -10,7 +9,7 @@ Sources: Shamir, "How to share a secret" (1979); Shoup, "Practical threshold sig
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import gmpy2
@@ -20,18 +19,11 @@ from keyshare.errors import BadIndices
 from keyshare.randomness import Stream
 
 
-def deal(secret: mpz, degree: int, n_members: int, modulus: mpz, stream: Stream) -> list[mpz]:
-    """Shares f(1), …, f(n) mod ``modulus`` of a random f of the given degree, f(0) = secret."""
-    polynomial = [secret, *(stream.below(modulus) for _ in range(degree))]
-    return [evaluate(polynomial, point) % modulus for point in range(1, n_members + 1)]
-
-
-def deal_integer(
-    secret: mpz, degree: int, n_members: int, coefficient_bound: mpz, stream: Stream
+def integer_polynomial(
+    secret: mpz, degree: int, coefficient_bound: mpz, stream: Stream
 ) -> list[mpz]:
-    """Shares f(1), …, f(n) over the integers, coefficients drawn from [0, coefficient_bound)."""
-    polynomial = [secret, *(stream.below(coefficient_bound) for _ in range(degree))]
-    return [evaluate(polynomial, point) for point in range(1, n_members + 1)]
+    """A random f over the integers, f(0) = secret, coefficients in [0, coefficient_bound)."""
+    return [secret, *(stream.below(coefficient_bound) for _ in range(degree))]
 
 
 def evaluate(polynomial: Sequence[mpz], point: int) -> mpz:
@@ -78,27 +70,9 @@ def _fraction(i: int, indices: Sequence[int]) -> tuple[mpz, mpz]:
     return numerator, denominator
 
 
-def reconstruct(shares: Mapping[int, mpz], modulus: mpz) -> mpz:
-    """f(0) mod ``modulus`` from the shares of at least degree + 1 members."""
-    coefficients = lagrange(sorted(shares), modulus)
-    return sum((coefficients[i] * share for i, share in shares.items()), mpz(0)) % modulus
-
-
 def checked(indices: Iterable[int]) -> list[int]:
     """The indices in order; raises BadIndices unless they are distinct and at least 1."""
     chosen = sorted(indices)
     if not chosen or chosen[0] < 1 or len(set(chosen)) != len(chosen):
         raise BadIndices(chosen)
     return chosen
-
-
-def zero_share(sent: Iterable[Stream], received: Iterable[Stream], modulus: mpz) -> mpz:
-    """One member's additive share of zero, from the keys that each pair of members has in common.
-
-    z_i = Σ_j PRF(k_{i→j}) - Σ_j PRF(k_{j→i}) mod ``modulus``; the z_i of all members add up to 0,
-    and those of any set but all are uniform for who lacks two of the members' keys
-    [Cramer, Damgård, Ishai, TCC 2005, §3, additive case].
-    """
-    total = sum((stream.below(modulus) for stream in sent), mpz(0))
-    total -= sum((stream.below(modulus) for stream in received), mpz(0))
-    return total % modulus

@@ -1,16 +1,22 @@
 """The joint key and its shares, in the form of Nishide and Sakurai: a quorum decrypts.
 
-With φ = (p-1)(q-1) = Σ φ_i, masks β = Σ β_i and R = Σ R_i, the members open
+With φ = (p-1)(q-1) = 4·(x_lead - Σ x_i), x the test exponents of the winner's dealers, and masks
+β = Σ β_i and R = Σ R_i, the members open
 
-    θ' = Δ·φ·β + N·Δ·R          (φ·β by BGW over a field; N·(ΔR)(x) added; a sharing of zero on top)
+    θ' = Δ²·φ·β + N·Δ·R         (Δφ·Δβ by BGW over a field; N·(ΔR)(x) added; a sharing of zero on top)
 
 and member i keeps f_i = θ' - N·(ΔR)(i), a point of an integer polynomial of degree quorum-1 whose
-constant is F(0) = Δ·φ·β. Since F(0) ≡ 0 (mod φ) and ≡ θ = θ' (mod N), c^F(0) = 1 + m·θ·N (mod N²).
+constant is F(0) = Δ²·φ·β. Since F(0) ≡ 0 (mod φ) and ≡ θ = θ' (mod N), c^F(0) = 1 + m·θ·N (mod N²).
+θ mod N is also p+q-1 under a random mask: gcd(θ, N) = 1 shows that gcd(N, p+q-1) = 1.
 
-Ranges: K = 2^κ, β_i < K·N, R_i < K²·N, so N·Δ·R hides Δ·φ·β by a factor K/n. The shares of ΔR are
-hidden from quorum-1 members because two secrets that are multiples of Δ differ by an integer
-polynomial vanishing at the known points, of coefficients below Δ·R·2^(quorum-1); coefficients are
-drawn 2^κ times larger.
+All sharings are over the integers, so that they can be checked in the exponent [Feldman, FOCS 1987]:
+with u = v mod N, v the verification base, a dealer publishes u^a for each coefficient a. Then
+u^θ' = (u^(ΔR))^N shows that θ' - NΔR is a multiple of u's order, and since x^N mod N² depends on
+x mod N alone, VK_i = v^(Δ·f_i) = v^(Δ·θ') · (u^((ΔR)(i)))^(-NΔ) mod N² follows for everyone.
+
+Ranges: K = 2^κ, β_i < K·N, R_i < Δ·n·K²·N, so N·Δ·R hides Δ²·φ·β by a factor K. Secrets are shared
+as multiples of Δ: two of them differ by an integer polynomial that vanishes at the known points,
+with coefficients below Δ·(their range)·2^degree; coefficients are drawn 2^κ times larger.
 
 Source: Nishide, Sakurai, WISA 2010, §4 (key generation); Damgård, Jurik, Nielsen 2010 (integer
 shares with Δ = n!).
@@ -27,7 +33,8 @@ import gmpy2
 from gmpy2 import mpz
 
 from keyshare.errors import BadCombination, BadParameters
-from keyshare.modulus import mersenne_prime
+from keyshare.feldman import commitment_at
+from keyshare.modulus import mersenne_exponent
 from keyshare.shamir import integer_lagrange
 
 STATISTICAL_BITS = 128  # κ
@@ -42,15 +49,32 @@ class KeyShape:
     quorum: int
     delta: mpz  # Δ = n_members!
     mask_bound: mpz  # K·N, for β_i
-    blind_bound: mpz  # K²·N, for R_i
-    coefficient_bound: mpz  # of the integer polynomials of ΔR_i
-    field: mpz  # prime above every θ'
+    blind_bound: mpz  # Δ·n·K²·N, for R_i
+    theta_exponent: int  # 2^e - 1 is a prime above every θ'
 
     @property
-    def blind_share_bound(self) -> mpz:
-        """Above every point of an honest dealer's integer polynomial."""
-        top = sum((mpz(self.n_members) ** k for k in range(1, self.quorum)), mpz(0))
-        return self.delta * self.blind_bound + self.coefficient_bound * top
+    def degree(self) -> int:
+        """t, the degree of the sharings of test exponents and of β."""
+        return (self.n_members - 1) // 2
+
+    def coefficient_bound(self, secret_bound: mpz, degree: int) -> mpz:
+        """Range of the coefficients that hide Δ·s, s < secret_bound, from ``degree`` members."""
+        return (self.delta * secret_bound) << (STATISTICAL_BITS + degree)
+
+    def point_bound(self, secret_bound: mpz, degree: int) -> mpz:
+        """Above every point of an honest dealer's polynomial."""
+        top = sum((mpz(self.n_members) ** k for k in range(1, degree + 1)), mpz(0))
+        return self.delta * secret_bound + self.coefficient_bound(secret_bound, degree) * top
+
+    @property
+    def share_bound(self) -> mpz:
+        """Above every |f_i|."""
+        points = (self.degree + 1) * self.point_bound(self.blind_bound, self.quorum - 1)
+        return self.n * points + self._largest_theta
+
+    @property
+    def _largest_theta(self) -> mpz:
+        return _largest_theta(self.n, self.n_members, self.delta, self.blind_bound)
 
 
 def key_shape(n: mpz, n_members: int, quorum: int) -> KeyShape:
@@ -58,18 +82,13 @@ def key_shape(n: mpz, n_members: int, quorum: int) -> KeyShape:
     if not 2 <= quorum <= n_members:
         raise BadParameters("quorum", quorum, f"2 to {n_members}")
     delta = mpz(factorial(n_members))
-    blind_bound = n << (2 * STATISTICAL_BITS)
-    largest_theta = 2 * n_members * delta * blind_bound * n
-    return KeyShape(
-        n,
-        n_members,
-        quorum,
-        delta,
-        mask_bound=n << STATISTICAL_BITS,
-        blind_bound=blind_bound,
-        coefficient_bound=(delta * blind_bound) << (STATISTICAL_BITS + quorum - 1),
-        field=mersenne_prime(largest_theta),
-    )
+    blind_bound = (delta * n_members * n) << (2 * STATISTICAL_BITS)
+    exponent = mersenne_exponent(_largest_theta(n, n_members, delta, blind_bound))
+    return KeyShape(n, n_members, quorum, delta, n << STATISTICAL_BITS, blind_bound, exponent)
+
+
+def _largest_theta(n: mpz, n_members: int, delta: mpz, blind_bound: mpz) -> mpz:
+    return 2 * n_members * delta * blind_bound * n
 
 
 @dataclass(frozen=True)
@@ -97,17 +116,17 @@ class KeyShare:
     value: mpz = field(repr=False)
 
 
-def phi_share(index: int, n: mpz, p_share: mpz, q_share: mpz) -> mpz:
-    """Additive share of φ(N): φ_1 = N+1-p_1-q_1, φ_i = -(p_i+q_i)."""
-    return (n + 1 if index == 1 else mpz(0)) - p_share - q_share
+def theta_share(weight: mpz, phi: mpz, beta: mpz, blind: mpz, n: mpz) -> mpz:
+    """What a member opens under a share of zero: λ_i·(4·(Δφ/4)(i)·(Δβ)(i) + N·(ΔR)(i)); Σ = θ'.
 
-
-def theta_share(weight: mpz, phi: mpz, beta: mpz, blind: mpz, zero: mpz, shape: KeyShape) -> mpz:
-    """What a member opens: λ_i·(Δ·Φ(i)·B(i) + N·(ΔR)(i)) + z_i over the field, Σ = θ'.
-
-    weight: λ_i for all n points; phi, beta, blind: the member's points of the three sharings.
+    weight: λ_i for all members' points; phi, beta, blind: the member's points, integers.
     """
-    return (weight * (shape.delta * phi * beta + shape.n * blind) + zero) % shape.field
+    return weight * (4 * phi * beta + n * blind)
+
+
+def theta_fits(theta_prime: mpz, blind_commitment: mpz, u: mpz, n: mpz) -> bool:
+    """u^θ' = (u^(ΔR))^N mod N: θ' - NΔR is a multiple of u's order. Anyone can check it."""
+    return gmpy2.powmod(u, theta_prime, n) == gmpy2.powmod(blind_commitment, n, n)
 
 
 def key_share(index: int, theta_prime: mpz, blind: mpz, n: mpz) -> KeyShare:
@@ -126,6 +145,19 @@ def verification_base(n: mpz, context: bytes) -> mpz:
 def verification_key(base: mpz, share: KeyShare, delta: mpz, n: mpz) -> mpz:
     """VK_i = v^(Δ·f_i) mod N²."""
     return gmpy2.powmod(base, delta * share.value, n * n)
+
+
+def verification_keys(
+    base: mpz, theta_prime: mpz, blind_commitments: Sequence[mpz], shape: KeyShape
+) -> tuple[mpz, ...]:
+    """VK_1, …, VK_n from what is public: θ' and u^a for the coefficients a of (ΔR)(x)."""
+    n, square = shape.n, shape.n**2
+    common = gmpy2.powmod(base, shape.delta * theta_prime, square)
+    powers = (
+        gmpy2.powmod(commitment_at(blind_commitments, i, n), n * shape.delta, square)
+        for i in range(1, shape.n_members + 1)
+    )
+    return tuple(common * gmpy2.invert(power, square) % square for power in powers)
 
 
 def sliding_quorums(members: Sequence[int], quorum: int) -> list[Sequence[int]]:

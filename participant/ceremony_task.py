@@ -11,6 +11,7 @@ from protocol.ceremony import Ceremony, CeremonyProgress
 from protocol.draft import Draft
 from protocol.encoding import encode
 from protocol.epoch import Epoch
+from protocol.judgement import silent
 from protocol.messages import Abort, Body, Certificate, Join
 from protocol.terms import Terms
 
@@ -20,6 +21,9 @@ class CeremonySecrets(Protocol):
 
     def seed(self, session: str) -> bytes:
         """The session's 32-byte seed, made at the first call and the same ever after."""
+
+    def holds(self, session: str) -> bool:
+        """Whether the session's seed is still there."""
 
     def keep(self, session: str, epoch: int, secret: bytes) -> None:
         """Store the key share, then destroy the seed."""
@@ -46,9 +50,9 @@ class CeremonyTask:
         return self._ceremony.progress if self._ceremony else None
 
     def begin(self, board: Board) -> None:
-        """Choose the session: one after the last aborted ceremony."""
+        """Choose the session: the aborted one that this member owes its seed, or the one after."""
         number = 1
-        while _is_aborted(board.session(f"ceremony/{number}"), self._terms.n_members):
+        while self._is_over(board, f"ceremony/{number}"):
             number += 1
         self.session = f"ceremony/{number}"
         seed = self._secrets.seed(self.session)
@@ -61,7 +65,7 @@ class CeremonyTask:
         return session == self.session
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
-        """Raises CeremonyFailed, naming the culprit, once an abort is on the board.
+        """Raises CeremonyFailed, once an abort and what this member owes to it are on the board.
 
         Raises SeedLost if this member joined with another seed: to go on with this one would look
         as if the others had sent what does not open.
@@ -72,7 +76,7 @@ class CeremonyTask:
         if post.sender == self._index and isinstance(post.body, Join) and post.body != self._join:
             raise SeedLost(self.session)
         ceremony.receive(posted, payloads)
-        if ceremony.aborted and ceremony.failure:
+        if ceremony.aborted and ceremony.failure and not ceremony.owes_seed:
             raise ceremony.failure
         if ceremony.outcome and not self.done:
             epoch, secret = ceremony.outcome
@@ -82,6 +86,12 @@ class CeremonyTask:
     def due(self) -> Draft | None:
         """The ceremony's next post."""
         return self._ceremony.due() if self._ceremony else None
+
+    def _is_over(self, board: Board, session: str) -> bool:
+        entries = board.session(session)
+        if not _is_aborted(entries, self._terms.n_members):
+            return False
+        return self._index not in silent(self._terms, entries) or not self._secrets.holds(session)
 
 
 def _is_aborted(entries: Sequence[Posted], n_members: int) -> bool:

@@ -22,6 +22,10 @@ class SecretStore:
             return self.vault.seed(session, self.passphrase)
         return self.vault.new_seed(session, self.passphrase)
 
+    def holds(self, session: str) -> bool:
+        """Whether the session's seed is still there; needs no passphrase."""
+        return self.vault.has_seed(session)
+
     def keep(self, session: str, epoch: int, secret: bytes) -> None:
         """Store the key share, then destroy the seed; a second call with the same share is safe.
 

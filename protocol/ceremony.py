@@ -1,48 +1,51 @@
 """The key ceremony, one member's side: a pure function of (seed, board).
 
-    join        who is here, and the key that payloads for it are sealed to
-    keys        a secret key k_{i→j} from each to each, for sharings of zero
+    join        who is here, the key that payloads for it are sealed to, the digest of its seed
     ── for each batch of candidates ──
-    units       members 1..t+1 share random units of Z_M
-    reduce      products of two sharings are shared anew, until two sharings are left
-    factors     p_i, q_i from additive shares of the units' product; shared over a field
-    moduli      N = p·q opened, under a sharing of zero
-    first       one Boneh-Franklin round on all candidates that survive trial division
+    deal        shares of p_i, q_i from the dealers; a commitment to the leaves behind them
+    moduli *    N = p·q opened, under a sharing of zero
+    screen *    one Boneh-Franklin round on all candidates that survive trial division
     ── for a candidate that passes ──
-    rounds      the other 64 rounds; p+q-1 and a mask are shared modulo N
-    gap         mask·(p+q-1) opened: is it coprime to N?
-    ── for the winner ──
-    dealing     φ_i, β_i and Δ·R_i are shared
-    theta       θ' opened, under a sharing of zero; everyone has f_i
-    trial       verification keys, partial decryptions of a test ciphertext, sealing keys for rounds
+    winner *    64 rounds, a proof that one exponent is behind them, verifiable shares of it
+    theta *     θ' opened, under a sharing of zero; everyone has f_i, all know VK_1, …, VK_n
+    trial       partial decryptions of a test ciphertext, proved; leaves of rejected candidates;
+                a test with a fresh base; sealing keys for rounds
     certificate all sign the transcript and the public key
 
-The steps themselves are in ``candidate_steps`` and ``key_steps``. A step is complete when all its
-senders have spoken; the order in which they did does not matter. Since a post names the head that
-its sender saw, no honest member's post for a step stands before the last post of the step before.
+A step with a star has two: first commitments, then what was committed to. The leaves of a batch
+that is all rejected are opened with the next batch's deal, those of the last one in the trial.
+
+The steps themselves are in ``candidate_steps``, ``winner_steps`` and ``key_steps``. A step is
+complete when all its senders have spoken; the order in which they did does not matter. Since a
+post names the head that its sender saw, no honest member's post for a step stands before the last
+post of the step before.
+
+Whoever finds a rule broken aborts. Then every member that has not certified discloses its seed: the
+ceremony is dead, nothing in it is secret any more, and ``protocol.judgement`` replays everyone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from keyshare.errors import KeyshareError
 from keyshare.modulus import expected_candidates, expected_tests
-from protocol import candidate_steps, key_steps
+from protocol import candidate_steps, key_steps, winner_steps
 from protocol.board import Posted
 from protocol.ceremony_run import CeremonyRun, StepId, StepKind
 from protocol.draft import Draft, Envelope, public_payload
 from protocol.encoding import encode
 from protocol.epoch import Epoch, EpochSecret, epoch_secret
 from protocol.errors import BadSeal, CeremonyFailed, Malformed
-from protocol.messages import Abort, Attachment, Certificate, Join, Step
+from protocol.messages import Abort, Attachment, Certificate, Disclosure, Join, Step
 from protocol.sealing import SealContext, check_public
 from protocol.terms import Terms
 
 JOIN, CERTIFICATE = StepId("join"), StepId("certificate")
 KINDS: dict[str, StepKind] = {
-    kind.name: kind for kind in (*candidate_steps.STEPS, *key_steps.STEPS)
+    kind.name: kind
+    for kind in (*candidate_steps.STEPS, *winner_steps.STEPS, *key_steps.STEPS)
 }
 
 
@@ -58,6 +61,15 @@ class CeremonyProgress:
     expected_tests: float
 
 
+@dataclass(frozen=True)
+class Statement:
+    """What a member says in a step, before it is sealed; ``private`` by recipient."""
+
+    step: StepId
+    public: bytes | None
+    private: dict[int, bytes] = field(repr=False)
+
+
 class Ceremony:
     """One member's machine; ``receive`` entries, say what is ``due``."""
 
@@ -65,7 +77,9 @@ class Ceremony:
         self.terms, self.index, self.session = terms, index, session
         self.failure: CeremonyFailed | None = None
         self.aborted = False  # somebody's Abort is on the board
+        self.disclosed: dict[int, bytes] = {}  # the seeds that were opened after an abort
         self.outcome: tuple[Epoch, EpochSecret] | None = None
+        self._seed = seed
         self._run = CeremonyRun(terms, index, session, seed)
         self._step = JOIN
         self._spoken: dict[int, Posted] = {}  # in the step that is under way
@@ -86,12 +100,31 @@ class Ceremony:
             expected_tests(bits, n),
         )
 
+    @property
+    def failed(self) -> Abort | None:
+        """The abort that follows from what this member has seen."""
+        if self.failure is None:
+            return None
+        return Abort(self.failure.culprit, self.failure.step, self.failure.reason[:500])
+
+    @property
+    def owes_seed(self) -> bool:
+        """Whether the ceremony is dead, and this member can disclose its seed but has not yet.
+
+        One that has certified keeps its seed: the others might have all they need of it.
+        """
+        certified = self._step == CERTIFICATE and self.index in self._spoken
+        joined = self._step != JOIN or self.index in self._spoken
+        return self.aborted and joined and not certified and self.index not in self.disclosed
+
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Take an entry of this session with its payloads: 0 for all, own number if sealed."""
         body, sender = posted.post.body, posted.post.sender
         if isinstance(body, Abort) and not self.outcome:
             self.aborted = True
             self.failure = self.failure or CeremonyFailed(body.culprit, body.step, body.reason)
+        if isinstance(body, Disclosure) and self.aborted:
+            self.disclosed.setdefault(sender, body.seed)
         if self.failure or self.outcome:
             return
         try:
@@ -99,6 +132,7 @@ class Ceremony:
             self._spoken[sender], self._payloads[sender] = posted, payloads
             if len(self._spoken) == len(self._senders()):
                 self._step = self._finish()
+                self._spoken, self._payloads, self._own = {}, {}, None
         except CeremonyFailed as failure:
             self.failure = failure
         except (Malformed, KeyshareError) as error:
@@ -107,43 +141,62 @@ class Ceremony:
     def due(self) -> Draft | None:
         """What this member must say next, None while it waits for others."""
         if self.aborted:
+            return Draft(self.session, Disclosure(self._seed)) if self.owes_seed else None
+        if self.failed:
+            return Draft(self.session, self.failed)
+        if self.outcome or not self.is_due:
             return None
-        if self.failure:
-            said = Abort(self.failure.culprit, self.failure.step, self.failure.reason[:500])
-            return Draft(self.session, said)
-        if self.outcome or self.index not in self._senders():
-            return None
-        if self.index in self._spoken:
-            return None
+        body = self.unsealed()
+        return self._seal(body) if isinstance(body, Statement) else Draft(self.session, body)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether this member has still to speak in the step that is under way."""
+        return self.index in self._senders() and self.index not in self._spoken
+
+    def unsealed(self) -> Join | Statement | Certificate:
+        """What this member says in the step that is under way."""
         if self._step == JOIN:
-            return Draft(self.session, Join(self._run.sealing.public))
+            return Join(self._run.sealing.public, self._run.seed_digest)
         if self._step == CERTIFICATE:
             assert self._run.epoch is not None
-            return Draft(self.session, Certificate(self._run.transcript, encode(self._run.epoch)))
-        return self._say(KINDS[self._step.name])
+            return Certificate(self._run.transcript, encode(self._run.epoch))
+        kind = KINDS[self._step.name]
+        return Statement(
+            self._step,
+            kind.public(self._run, self._step) if kind.public else None,
+            kind.private(self._run, self._step) if kind.private else {},
+        )
 
-    def _say(self, kind: StepKind) -> Draft:
+    def unseal(self, step: StepId, sender: int, sealed: bytes) -> bytes:
+        """A payload that was sealed to this member; raises BadSeal."""
+        context = SealContext(self.terms.federation, self.session, step.label, sender, self.index)
+        return self._run.sealing.unseal(sealed, context)
+
+    def _seal(self, said: Statement) -> Draft:
         attachments: list[Attachment] = []
         blobs: list[bytes] = []
-        if kind.public:
-            attachments, blobs = public_payload(kind.public(self._run, self._step))
-        if kind.private:
-            payloads = kind.private(self._run, self._step)
-            self._own = payloads.pop(self.index)
+        if said.public is not None:
+            attachments, blobs = public_payload(said.public)
+        if said.private:
+            self._own = said.private[self.index]
             envelope = Envelope(
                 self.terms.federation, self.session, self.index, self._run.sealing_keys
             )
-            sealed, sealed_blobs = envelope.seal_all(payloads, _label(self._step))
+            others = {i: payload for i, payload in said.private.items() if i != self.index}
+            sealed, sealed_blobs = envelope.seal_all(others, said.step.label)
             attachments, blobs = attachments + sealed, blobs + sealed_blobs
-        name, batch, part = self._step
+        name, batch, part = said.step
         return Draft(self.session, Step(name, batch, part, tuple(attachments)), tuple(blobs))
 
-    def _senders(self) -> range:
+    def _senders(self) -> Sequence[int]:
         if self._step in (JOIN, CERTIFICATE):
             return self._run.everyone
-        return KINDS[self._step.name].senders(self._run)
+        return KINDS[self._step.name].senders(self._run, self._step)
 
     def _check_turn(self, body: object, sender: int) -> None:
+        if isinstance(body, Disclosure):
+            raise CeremonyFailed(sender, self._step.name, "it discloses its seed without need")
         if isinstance(body, Step) and body.step not in KINDS:
             raise CeremonyFailed(sender, body.step, "there is no such step")
         step = _step_of(body)
@@ -156,7 +209,6 @@ class Ceremony:
         """Compute what the complete step gives, and return the step that follows."""
         step = self._step
         posts, received, own = self._spoken, self._payloads, self._own
-        self._spoken, self._payloads, self._own = {}, {}, None
         if step == JOIN:
             return self._finish_join(posts)
         if step == CERTIFICATE:
@@ -177,14 +229,12 @@ class Ceremony:
         if kind.private and self.index in posts:
             private[self.index] = kind.private(self._run, step)[self.index] if own is None else own
         following = kind.finish(self._run, step, public, private)
-        if following == CERTIFICATE:
-            self._run.transcript = max(posts.values(), key=lambda p: p.position).hash
+        self._run.transcript = max(posts.values(), key=lambda p: p.position).hash
         return following
 
     def _unseal(self, step: StepId, sender: int, sealed: bytes) -> bytes:
-        context = SealContext(self.terms.federation, self.session, _label(step), sender, self.index)
         try:
-            return self._run.sealing.unseal(sealed, context)
+            return self.unseal(step, sender, sealed)
         except BadSeal:
             raise CeremonyFailed(sender, step.name, "a payload does not open") from None
 
@@ -196,7 +246,7 @@ class Ceremony:
             except Malformed as error:
                 raise CeremonyFailed(sender, "join", error.reason) from None
             self._run.sealing_keys[sender] = posted.post.body.sealing_key
-        return StepId("keys")
+        return StepId("deal")
 
     def _finish_certificate(self, posts: Mapping[int, Posted]) -> StepId:
         run = self._run
@@ -216,6 +266,3 @@ def _step_of(body: object) -> StepId:
         return StepId(body.step, body.batch, body.part)
     return JOIN if isinstance(body, Join) else CERTIFICATE
 
-
-def _label(step: StepId) -> str:
-    return f"{step.name}/{step.batch}/{step.part}"

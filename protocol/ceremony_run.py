@@ -2,46 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil
 from typing import NamedTuple
 
 from gmpy2 import mpz
 
-from keyshare.modulus import CandidateShape, candidate_shape, expected_candidates
+from keyshare.biprimality import exponent
+from keyshare.lanes import Lanes, lanes
+from keyshare.modulus import Dealing, deal_factors
 from keyshare.randomness import Stream, derive_key
-from keyshare.shamir import zero_share
 from keyshare.threshold_key import KeyShape, KeyShare
-from protocol.encoding import digest, pack_numbers, unpack_numbers, width_of
+from protocol.encoding import digest, unpack_numbers, width_of
 from protocol.epoch import Epoch
 from protocol.errors import CeremonyFailed, Malformed
+from protocol.layout import Layout
 from protocol.sealing import SealingKey
 from protocol.terms import Terms
 
-_BATCHES_EXPECTED = 4  # a ceremony needs about so many batches: few rounds, little overshoot
-
 
 class StepId(NamedTuple):
-    """A step of a ceremony; ``part`` is a level of reduction or a candidate's position."""
+    """A step of a ceremony; ``part`` is the candidate that it is about."""
 
     name: str
     batch: int = 0
     part: int = 0
 
+    @property
+    def label(self) -> str:
+        """The step in one string, as hashes and seals have it."""
+        return f"{self.name}/{self.batch}/{self.part}"
+
 
 @dataclass
 class Batch:
-    """Candidates in work; lists alternate p, q of candidate 0, p, q of candidate 1, …"""
+    """Candidates in work; classes and candidates are numbered as in the layout."""
 
     number: int
-    sharings: list[list[mpz]] = field(default_factory=list, repr=False)
-    factor_shares: list[mpz] = field(default_factory=list, repr=False)
-    factor_points: list[mpz] = field(default_factory=list, repr=False)
+    leaves: list[bytes] = field(default_factory=list, repr=False)  # own ones, class after class
+    dealings: dict[int, Dealing] = field(default_factory=dict, repr=False)  # own ones, by class
+    roots: dict[int, bytes] = field(default_factory=dict)  # the commitment to leaves, by dealer
+    # The rows of p and q received, by class and dealer.
+    points: dict[int, dict[int, tuple[mpz, mpz]]] = field(default_factory=dict, repr=False)
     moduli: list[mpz] = field(default_factory=list)
     survivors: list[int] = field(default_factory=list)
+    witnesses: dict[int, dict[int, mpz]] = field(default_factory=dict)
     passing: list[int] = field(default_factory=list)
-    gap_points: tuple[mpz, mpz] = field(default=(mpz(0), mpz(0)), repr=False)
+    # Commitments to test exponents of candidates that passed the screen, but no more.
+    failed: dict[int, dict[int, mpz]] = field(default_factory=dict)
+
+
+@dataclass
+class Winner:
+    """The candidate that becomes the key; what is known of it."""
+
+    number: int
+    n: mpz
+    u: mpz  # base of all commitments: v mod N
+    shape: KeyShape
+    exponents: dict[int, mpz] = field(default_factory=dict)  # u^(x_i), by dealer
+    blinds: list[mpz] = field(default_factory=list)  # u^a for the coefficients of (ΔR)(x)
+    # This member's points of Δφ/4, Δβ and ΔR.
+    points: tuple[mpz, mpz, mpz] = field(default=(mpz(0), mpz(0), mpz(0)), repr=False)
+    theta_prime: mpz = mpz(0)
+    verification_keys: tuple[mpz, ...] = ()
 
 
 class CeremonyRun:
@@ -49,9 +74,12 @@ class CeremonyRun:
 
     def __init__(self, terms: Terms, index: int, session: str, seed: bytes) -> None:
         self.terms, self.index, self.session = terms, index, session
-        self.shape: CandidateShape = candidate_shape(terms.key_bits, terms.n_members)
+        self.layout = Layout(terms)
+        self.shape = self.layout.shape
+        self.rows: Lanes = lanes(self.shape.field_exponent, self.layout.class_size)
         self.context = digest("quorate/ceremony", terms.federation, session.encode())
         self.seed = derive_key(seed, self.context)
+        self.seed_digest = seed_digest(self.context, seed)
         self.sealing = SealingKey(derive_key(self.seed, "sealing"))
         self.sealing_keys: dict[int, bytes] = {}
         # Rounds get a key of their own: the ceremony's goes with the seed, and with it whatever
@@ -59,17 +87,14 @@ class CeremonyRun:
         self.epoch_sealing_seed = derive_key(self.seed, "epoch sealing")
         self.keys_sent = {j: derive_key(self.seed, "pairwise", j) for j in self.peers}
         self.keys_received: dict[int, bytes] = {}
-        self.batch = Batch(0)
-        self.batch_size = max(
-            8, ceil(expected_candidates(terms.key_bits, terms.n_members) / _BATCHES_EXPECTED)
-        )
+        self.commitments: dict[int, bytes] = {}  # to what the next step opens, by sender
+        self.transcript = b""  # hash of the last entry of the step before
+        self.batch, self.next_batch = Batch(-1), Batch(-1)
         self.candidates_tried = self.tests_done = 0
-        self.key_shape: KeyShape | None = None
-        self.phi_point = self.beta_point = self.blind_point = mpz(0)
-        self.theta_prime = mpz(0)
+        self.winner: Winner | None = None
         self.share: KeyShare | None = None
         self.epoch: Epoch | None = None
-        self.transcript = b""
+        self._said: tuple[StepId, bytes] | None = None
 
     def __repr__(self) -> str:
         return f"CeremonyRun({self.session!r}, member {self.index}, <secret>)"
@@ -88,27 +113,68 @@ class CeremonyRun:
         """This member's own randomness for a purpose."""
         return Stream.derive(self.seed, *labels)
 
-    def zero(self, *labels: str | int) -> Callable[[mpz], mpz]:
-        """Draws this member's shares of zero for a purpose, one modulus after the other."""
-        sent = [Stream.derive(key, *labels) for key in self.keys_sent.values()]
-        received = [Stream.derive(key, *labels) for key in self.keys_received.values()]
-        return lambda modulus: zero_share(sent, received, modulus)
+    def zero_row(self, rows: Lanes, *labels: str | int) -> mpz:
+        """This member's additive shares of zero for a purpose, one in each lane.
 
-    def modulus(self, candidate: int) -> mpz:
-        """N of a candidate in the batch."""
-        return self.batch.moduli[candidate]
+        z_i = Σ_j PRF(k_{i→j}) - Σ_j PRF(k_{j→i}); the z_i of all members add up to 0, and those of
+        any set but all are uniform for who lacks two of the members' keys
+        [Cramer, Damgård, Ishai, TCC 2005, §3, additive case].
+        """
+        total = mpz(0)
+        for key in self.keys_sent.values():
+            total += rows.expand(derive_key(key, *labels))
+        for key in self.keys_received.values():
+            total += rows.negate(rows.expand(derive_key(key, *labels)))
+        return rows.reduce(total)
 
-    def factors(self, candidate: int) -> tuple[mpz, mpz]:
-        """This member's additive shares p_i, q_i of a candidate in the batch."""
-        p_share, q_share = self.batch.factor_shares[2 * candidate : 2 * candidate + 2]
-        return p_share, q_share
+    def prepared(self, step: StepId, make: Callable[[CeremonyRun, StepId], bytes]) -> bytes:
+        """What ``make`` gives for a step that first commits to it; computed once."""
+        if self._said is None or self._said[0] != step:
+            self._said = step, make(self, step)
+        return self._said[1]
 
-    def lead(self, candidate: int) -> int:
-        """A number that spreads the long exponents over the members."""
-        return self.batch.number * self.batch_size + candidate
+    def test_exponent(self, candidate: int) -> mpz:
+        """This member's x_i of a candidate that it deals."""
+        number, position = divmod(candidate, self.layout.class_size)
+        p_share, q_share = self.batch.dealings[number].factors[position]
+        is_lead = self.layout.dealers(number)[0] == self.index
+        return exponent(is_lead, p_share, q_share, self.batch.moduli[candidate])
+
+    def begin_batch(self, number: int) -> Batch:
+        """The batch that follows, with this member's own dealings; computed once."""
+        if self.next_batch.number != number:
+            size, dealt = self.layout.class_size, self.layout.dealt_by(self.index)
+            own = leaves(self.seed, number, len(dealt) * size)
+            dealings = {
+                c: deal_factors(
+                    self.shape,
+                    self.layout.dealers(c)[0] == self.index,
+                    own[k * size : (k + 1) * size],
+                )
+                for k, c in enumerate(dealt)
+            }
+            self.next_batch = Batch(number, own, dealings)
+        return self.next_batch
+
+    @property
+    def the_winner(self) -> Winner:
+        """The winner; only asked for in steps that come after it was found."""
+        assert self.winner is not None
+        return self.winner
 
 
-Columns = Sequence[Sequence[mpz]]
+def seed_digest(context: bytes, seed: bytes) -> bytes:
+    """What a member posts when it joins: it is bound to its seed from then on."""
+    return digest("quorate/ceremony-seed", context, seed)
+
+
+def leaves(seed: bytes, batch: int, count: int) -> list[bytes]:
+    """A sub-seed for each candidate that a member deals in a batch."""
+    data = hashlib.shake_256(derive_key(seed, "leaves", batch)).digest(32 * count)
+    return [data[k : k + 32] for k in range(0, len(data), 32)]
+
+
+Payloads = Mapping[int, bytes]
 
 
 @dataclass(frozen=True)
@@ -120,36 +186,25 @@ class StepKind:
     """
 
     name: str
-    finish: Callable[[CeremonyRun, StepId, Mapping[int, bytes], Mapping[int, bytes]], StepId]
+    finish: Callable[[CeremonyRun, StepId, Payloads, Payloads], StepId]
     public: Callable[[CeremonyRun, StepId], bytes] | None = None
     private: Callable[[CeremonyRun, StepId], dict[int, bytes]] | None = None
-    senders: Callable[[CeremonyRun], range] = lambda run: run.everyone
-
-
-def share_out(columns: Iterator[list[mpz]], bound: mpz, n_members: int) -> dict[int, bytes]:
-    """Payload of each member from the sharings of one value after the other."""
-    rows = zip(*columns, strict=True)
-    width = width_of(bound)
-    return {
-        j: pack_numbers(row, width) for j, row in zip(range(1, n_members + 1), rows, strict=True)
-    }
+    senders: Callable[[CeremonyRun, StepId], Sequence[int]] = lambda run, step: run.everyone
 
 
 def read(
     payloads: Mapping[int, bytes], bound: mpz, count: int, step: StepId
 ) -> dict[int, list[mpz]]:
     """Each sender's ``count`` numbers below ``bound``; raises CeremonyFailed naming the sender."""
-    found = {}
-    for sender in sorted(payloads):
-        try:
-            found[sender] = unpack_numbers(
-                payloads[sender], width_of(bound), count, bound, step.name
-            )
-        except Malformed as error:
-            raise CeremonyFailed(sender, step.name, error.reason) from None
-    return found
+    return {
+        sender: read_one(sender, payload, bound, count, step)
+        for sender, payload in sorted(payloads.items())
+    }
 
 
-def add_rows(rows: Mapping[int, Sequence[mpz]], modulus: mpz) -> list[mpz]:
-    """Position by position, the sum of all senders' numbers."""
-    return [sum(column, mpz(0)) % modulus for column in zip(*rows.values(), strict=True)]
+def read_one(sender: int, payload: bytes, bound: mpz, count: int, step: StepId) -> list[mpz]:
+    """A sender's ``count`` numbers below ``bound``; raises CeremonyFailed naming it."""
+    try:
+        return unpack_numbers(payload, width_of(bound), count, bound, step.name)
+    except Malformed as error:
+        raise CeremonyFailed(sender, step.name, error.reason) from None

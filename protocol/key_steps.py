@@ -1,114 +1,120 @@
-"""The steps that turn the winner's factors into a joint key with a share for everyone.
+"""The steps that turn the winner into a joint key with a share for everyone, and try it.
 
-Sources are those of ``keyshare.threshold_key``.
+Sources are those of ``keyshare.threshold_key`` and ``keyshare.equality_proof``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import gmpy2
 from gmpy2 import mpz
 
 from keyshare import threshold_key as tk
+from keyshare.biprimality import accepts, round_base
+from keyshare.equality_proof import prove, verify
 from keyshare.errors import KeyshareError
+from keyshare.lanes import lanes
 from keyshare.partial_decryption import combine, partial_decryption, trial_ciphertext
-from keyshare.shamir import deal, deal_integer, lagrange
-from protocol.ceremony_run import CeremonyRun, StepId, StepKind, add_rows, read
-from protocol.encoding import pack_numbers, width_of
+from keyshare.shamir import lagrange
+from protocol.candidate_openings import check_leaves, opened_leaves
+from protocol.ceremony_run import CeremonyRun, Payloads, StepId, StepKind, read, read_one
+from protocol.commitment import committed
+from protocol.encoding import Message, decode, digest, encode, pack_numbers, width_of
 from protocol.epoch import Epoch, to_bytes
 from protocol.errors import CeremonyFailed, Malformed
+from protocol.messages import MAX_BLOB_BYTES
+from protocol.proof_encoding import Proof, proof_context, read_proof, write_proof
 from protocol.sealing import SealingKey, check_public
-
-Payloads = Mapping[int, bytes]
-
-
-# ── dealing: shares of φ, of its mask β, and of the blind Δ·R ──
-
-
-def deal_key(run: CeremonyRun, step: StepId) -> dict[int, bytes]:
-    n, shape = run.modulus(step.part), _key_shape(run, step)
-    stream = run.stream("key", step.batch, step.part)
-    members, degree = run.terms.n_members, run.shape.degree
-    phi = tk.phi_share(run.index, n, *run.factors(step.part)) % shape.field
-    beta = stream.below(shape.mask_bound)
-    blind = shape.delta * stream.below(shape.blind_bound)
-    rows = zip(
-        deal(phi, degree, members, shape.field, stream),
-        deal(beta, degree, members, shape.field, stream),
-        deal_integer(blind, shape.quorum - 1, members, shape.coefficient_bound, stream),
-        strict=True,
-    )
-    width, blind_width = width_of(shape.field), width_of(shape.blind_share_bound)
-    return {
-        j: pack_numbers(row[:2], width) + pack_numbers(row[2:], blind_width)
-        for j, row in zip(run.everyone, rows, strict=True)
-    }
-
-
-def finish_dealing(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
-    shape = run.key_shape = _key_shape(run, step)
-    split = 2 * width_of(shape.field)
-    heads = {i: payload[:split] for i, payload in private.items()}
-    tails = {i: payload[split:] for i, payload in private.items()}
-    run.phi_point, run.beta_point = add_rows(read(heads, shape.field, 2, step), shape.field)
-    blinds = read(tails, shape.blind_share_bound, 1, step)
-    run.blind_point = sum((row[0] for row in blinds.values()), mpz(0))
-    return StepId("theta", step.batch, step.part)
-
-
-def _key_shape(run: CeremonyRun, step: StepId) -> tk.KeyShape:
-    return tk.key_shape(run.modulus(step.part), run.terms.n_members, run.terms.quorum)
-
+from protocol.winner_steps import winners_dealers
 
 # ── theta: θ' opened under a sharing of zero ──
 
 
 def open_theta(run: CeremonyRun, step: StepId) -> bytes:
-    shape = _key_shape(run, step)
-    weight = lagrange(run.everyone, shape.field)[run.index]
-    zero = run.zero("theta", step.batch, step.part)(shape.field)
-    opened = tk.theta_share(weight, run.phi_point, run.beta_point, run.blind_point, zero, shape)
-    return pack_numbers([opened], width_of(shape.field))
+    winner = run.the_winner
+    row = lanes(winner.shape.theta_exponent, 1)
+    weight = lagrange(run.everyone, row.prime)[run.index]
+    zero = run.zero_row(row, "theta", step.batch, step.part)
+    opened = (tk.theta_share(weight, *winner.points, winner.n) + zero) % row.prime
+    return pack_numbers([opened], width_of(row.prime))
 
 
 def finish_theta(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
-    shape, n = _key_shape(run, step), run.modulus(step.part)
-    (theta_prime,) = add_rows(read(public, shape.field, 1, step), shape.field)
-    _, ciphertext = trial_ciphertext(n, run.context)
-    if gmpy2.gcd(ciphertext * tk.verification_base(n, run.context), n) != 1:
-        raise CeremonyFailed(0, step.name, "anyone can find a factor of N")
-    run.theta_prime = theta_prime
-    run.share = tk.key_share(run.index, theta_prime, run.blind_point, shape.n)
+    winner = run.the_winner
+    prime = lanes(winner.shape.theta_exponent, 1).prime
+    shares = read(public, prime, 1, step)
+    theta_prime = sum((row[0] for row in shares.values()), mpz(0)) % prime
+    if not tk.theta_fits(theta_prime, winner.blinds[0], winner.u, winner.n):
+        raise CeremonyFailed(0, step.name, "θ' does not fit the commitments")
+    base = tk.verification_base(winner.n, run.context)
+    _, ciphertext = trial_ciphertext(winner.n, run.context)
+    if gmpy2.gcd(theta_prime * ciphertext * base, winner.n) != 1:
+        raise CeremonyFailed(0, step.name, "N has a factor in common with p+q-1 or a hash")
+    winner.theta_prime = theta_prime
+    winner.verification_keys = tk.verification_keys(
+        base, theta_prime, winner.blinds, winner.shape
+    )
+    run.share = tk.key_share(run.index, theta_prime, winner.points[2], winner.n)
     return StepId("trial", step.batch, step.part)
 
 
-# ── trial: verification keys, and a first decryption by every quorum that it takes ──
+# ── trial: a first decryption, everything about rejected candidates, a last look at N ──
+
+
+class Trial(Message, frozen=True):
+    """``rejected``: leaves of the batch; ``fresh``: w^(x_i) of a dealer, empty for the others."""
+
+    rejected: bytes
+    fresh: bytes
+    fresh_proof: Proof | None
+    partial: bytes
+    partial_proof: Proof
+    sealing_key: bytes
 
 
 def try_share(run: CeremonyRun, step: StepId) -> bytes:
-    key = _joint_key(run, step, ())
+    winner, key = run.the_winner, _joint_key(run)
     assert run.share is not None
     _, ciphertext = trial_ciphertext(key.n, run.context)
-    values = (
-        tk.verification_key(key.verification_base, run.share, key.delta, key.n),
-        partial_decryption(ciphertext, run.share, key),
+    partial = partial_decryption(ciphertext, run.share, key)
+    base, value, bases = _trial_statement(run, key, run.index, ciphertext)
+    proof = prove(
+        run.share.value, base, value, bases, [partial], key.n**2, winner.shape.share_bound,
+        _context(run, step, run.index, "partial"), run.stream("trial proof", step.label),
+    )  # fmt: skip
+    fresh, fresh_proof = _tell_fresh(run, step)
+    return encode(
+        Trial(
+            opened_leaves(run, keep=winner.number),
+            fresh,
+            fresh_proof,
+            pack_numbers([partial], width_of(key.n**2)),
+            write_proof(proof),
+            SealingKey(run.epoch_sealing_seed).public,
+        )
     )
-    sealing = SealingKey(run.epoch_sealing_seed).public
-    return pack_numbers(values, width_of(key.n**2)) + sealing
+
+
+def _tell_fresh(run: CeremonyRun, step: StepId) -> tuple[bytes, Proof | None]:
+    winner = run.the_winner
+    if run.index not in winner.exponents:
+        return b"", None
+    n, w, x = winner.n, _fresh_base(run), run.test_exponent(winner.number)
+    value = gmpy2.powmod(w, x, n)
+    context = _context(run, step, run.index, "fresh")
+    stream = run.stream("fresh proof", step.label)
+    known = winner.exponents[run.index]
+    proof = prove(x, winner.u, known, [w], [value], n, n, context, stream)
+    return pack_numbers([value], width_of(n)), write_proof(proof)
 
 
 def finish_trial(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
-    n = run.modulus(step.part)
-    split = 2 * width_of(n * n)
-    rows = read({i: payload[:split] for i, payload in public.items()}, n * n, 2, step)
-    sealing_keys = {i: payload[split:] for i, payload in public.items()}
-    for sender, sealing_key in sealing_keys.items():
-        _check_sealing_key(sender, sealing_key, step)
-    key = _joint_key(run, step, tuple(rows[i][0] for i in run.everyone))
-    partials = {i: row[1] for i, row in rows.items()}
-    if problem := _problem(run, key, partials, run.everyone):
-        raise CeremonyFailed(_culprit(run, key, partials), step.name, problem)
+    said = {i: _read_trial(step, i, payload) for i, payload in public.items()}
+    check_leaves(run, step, {i: t.rejected for i, t in said.items()}, keep=run.the_winner.number)
+    _check_fresh(run, step, said)
+    _check_partials(run, step, said)
+    winner, key = run.the_winner, _joint_key(run)
     run.epoch = Epoch(
         run.terms.federation,
         int(run.session.partition("/")[2]),
@@ -116,60 +122,93 @@ def finish_trial(run: CeremonyRun, step: StepId, public: Payloads, private: Payl
         to_bytes(key.n),
         to_bytes(key.theta),
         to_bytes(key.verification_base),
-        tuple(to_bytes(value) for value in key.verification_keys),
-        tuple(sealing_keys[i] for i in run.everyone),
+        tuple(to_bytes(value) for value in winner.verification_keys),
+        tuple(said[i].sealing_key for i in run.everyone),
     )
     return StepId("certificate")
 
 
-def _check_sealing_key(sender: int, key: bytes, step: StepId) -> None:
+def _read_trial(step: StepId, sender: int, payload: bytes) -> Trial:
     try:
-        check_public(key)
+        said = decode(payload, Trial, "trial", MAX_BLOB_BYTES)
+        check_public(said.sealing_key)
     except Malformed as error:
         raise CeremonyFailed(sender, step.name, error.reason) from None
+    return said
 
 
-def _joint_key(run: CeremonyRun, step: StepId, keys: tuple[mpz, ...]) -> tk.JointKey:
-    n = run.modulus(step.part)
-    base = tk.verification_base(n, run.context)
-    theta = run.theta_prime % n
-    return tk.JointKey(n, theta, run.terms.n_members, run.terms.quorum, base, keys)
+def _check_fresh(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -> None:
+    """w^(φ/4) = ±1 for a w that nobody knew when the exponents were fixed."""
+    winner, w, values = run.the_winner, _fresh_base(run), dict[int, mpz]()
+    for i, trial in said.items():
+        if i not in winner.exponents:
+            if trial.fresh or trial.fresh_proof is not None:
+                raise CeremonyFailed(i, step.name, "it has no part in N")
+            continue
+        (values[i],) = read_one(i, trial.fresh, winner.n, 1, step)
+        proof = read_proof(trial.fresh_proof) if trial.fresh_proof else None
+        context = _context(run, step, i, "fresh")
+        known = winner.exponents[i]
+        if proof is None or not verify(
+            proof, winner.u, known, [w], [values[i]], winner.n, winner.n, context
+        ):
+            raise CeremonyFailed(i, step.name, "its proof of the exponent does not hold")
+    if not accepts(values, winners_dealers(run, step)[0], winner.n):
+        raise CeremonyFailed(0, step.name, "N does not pass a test with a fresh base")
 
 
-def _problem(
-    run: CeremonyRun, key: tk.JointKey, partials: Mapping[int, mpz], members: Sequence[int]
-) -> str | None:
-    """What does not fit among the given members' trial values, None if all do.
-
-    F(0) is a multiple of φ, so v^(Δ²·F(0)), which must not depend on the quorum, is 1 mod N.
-    """
-    plaintext, _ = trial_ciphertext(key.n, run.context)
-    verification = dict(enumerate(key.verification_keys, start=1))
-    constants = set()
-    for quorum in tk.sliding_quorums(members, key.quorum):
+def _check_partials(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -> None:
+    key, bound = _joint_key(run), run.the_winner.shape.share_bound
+    square = key.n**2
+    plaintext, ciphertext = trial_ciphertext(key.n, run.context)
+    partials = {}
+    for i, trial in said.items():
+        (partials[i],) = read_one(i, trial.partial, square, 1, step)
+        base, value, bases = _trial_statement(run, key, i, ciphertext)
+        proof, context = read_proof(trial.partial_proof), _context(run, step, i, "partial")
+        if proof is None or not verify(
+            proof, base, value, bases, [partials[i]], square, bound, context
+        ):
+            reason = "its partial decryption of the test ciphertext is not that of its share"
+            raise CeremonyFailed(i, step.name, reason)
+    for quorum in tk.sliding_quorums(run.everyone, key.quorum):
         try:
             found = combine({i: partials[i] for i in quorum}, key)
-            constant = tk.combine_exponents(verification, quorum, key)
         except (KeyshareError, ZeroDivisionError):
-            return f"members {list(quorum)} do not decrypt the trial"
-        if found != plaintext or constant % key.n != 1:
-            return f"members {list(quorum)} do not decrypt the trial"
-        constants.add(constant)
-    return None if len(constants) == 1 else "the verification keys do not fit together"
+            found = mpz(-1)
+        if found != plaintext:
+            raise CeremonyFailed(0, step.name, f"members {list(quorum)} do not decrypt the trial")
 
 
-def _culprit(run: CeremonyRun, key: tk.JointKey, partials: Mapping[int, mpz]) -> int:
-    """The one member without whom everything fits, 0 if that is nobody or not only one."""
-    suspects = []
-    for i in run.everyone:
-        others = [j for j in run.everyone if j != i]
-        if len(others) >= key.quorum and _problem(run, key, partials, others) is None:
-            suspects.append(i)
-    return suspects[0] if len(suspects) == 1 else 0
+def _trial_statement(
+    run: CeremonyRun, key: tk.JointKey, member: int, ciphertext: mpz
+) -> tuple[mpz, mpz, list[mpz]]:
+    """(v^Δ)^(f_i) = VK_i and (c^(2Δ))^(f_i) = c_i mod N²."""
+    square = key.n**2
+    base = gmpy2.powmod(key.verification_base, key.delta, square)
+    raised = gmpy2.powmod(ciphertext, 2 * key.delta, square)
+    return base, key.verification_keys[member - 1], [raised]
+
+
+def _fresh_base(run: CeremonyRun) -> mpz:
+    """w, hashed from everything that was said before the trial."""
+    context = digest("quorate/fresh-base", run.context, run.transcript)
+    return round_base(context, run.the_winner.n, 0)
+
+
+def _context(run: CeremonyRun, step: StepId, member: int, what: str) -> bytes:
+    return proof_context(run.context, f"{step.label}/{what}", member)
+
+
+def _joint_key(run: CeremonyRun) -> tk.JointKey:
+    winner = run.the_winner
+    base = tk.verification_base(winner.n, run.context)
+    theta = winner.theta_prime % winner.n
+    members, quorum = run.terms.n_members, run.terms.quorum
+    return tk.JointKey(winner.n, theta, members, quorum, base, winner.verification_keys)
 
 
 STEPS = (
-    StepKind("dealing", finish_dealing, private=deal_key),
-    StepKind("theta", finish_theta, public=open_theta),
+    *committed(StepKind("theta", finish_theta, public=open_theta)),
     StepKind("trial", finish_trial, public=try_share),
 )

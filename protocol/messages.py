@@ -52,15 +52,16 @@ Attachments = Annotated[tuple[Attachment, ...], Meta(max_length=MAX_ATTACHMENTS)
 
 
 class Join(Message, frozen=True, tag="join"):
-    """Ceremony: I am here; payloads for me are sealed to this key."""
+    """Ceremony: I am here; payloads for me are sealed to this key, all I draw is from this seed."""
 
     sealing_key: Annotated[bytes, Meta(max_length=2_048)]
+    seed_digest: Digest
 
 
 class Step(Message, frozen=True, tag="step"):
     """Ceremony: one step's values, for all (``to`` 0) or sealed to one member each.
 
-    ``part`` is the level of a reduction, or the candidate that a step is about.
+    ``part`` is the candidate that a step is about.
     """
 
     step: Annotated[str, Meta(max_length=32)]
@@ -82,6 +83,12 @@ class Abort(Message, frozen=True, tag="abort"):
     culprit: Index
     step: Annotated[str, Meta(max_length=32)]
     reason: Text
+
+
+class Disclosure(Message, frozen=True, tag="disclosure"):
+    """Ceremony, after an abort: my seed, so that all can see that I did as I should."""
+
+    seed: Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
 class Request(Message, frozen=True, tag="request"):
@@ -160,6 +167,7 @@ Body = (
     | Step
     | Certificate
     | Abort
+    | Disclosure
     | Request
     | Opening
     | Contribution
@@ -171,7 +179,7 @@ Body = (
 )
 
 _BY_AGGREGATOR = (Opening, Closing)
-_IN_CEREMONY = (Join, Step, Certificate, Abort)
+_IN_CEREMONY = (Join, Step, Certificate, Abort, Disclosure)
 
 
 def belongs(session: str, sender: int, body: Body) -> bool:

@@ -1,0 +1,138 @@
+"""Who broke the rules in a ceremony that was aborted: found by replaying everyone.
+
+A member's posts are a function of its seed and the board. After an abort the seeds are disclosed;
+whoever has the board can then run each member's machine and compare what it says with what was
+posted. An honest member's posts always agree with its machine, so it is never named; a culprit's
+disagree, or it discloses no seed, or another than it was bound to when it joined. The evidence is
+the board alone: no member has to be believed, not even the one that aborted.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from protocol.board import Posted
+from protocol.ceremony import Ceremony, Statement
+from protocol.errors import BadSeal
+from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Step
+from protocol.terms import Terms
+
+Payloads = Callable[[Posted], Mapping[int, bytes]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the replay of an aborted ceremony shows.
+
+    culprits: members that said what their seeds do not give, and where. silent: members whose seed
+    is not on the board, so that nothing is known about them; who has certified keeps its seed and
+    is not among them.
+    """
+
+    session: str
+    culprits: Mapping[int, str]
+    silent: tuple[int, ...]
+
+
+def judge(terms: Terms, session: str, entries: Sequence[Posted], payloads: Payloads) -> Verdict:
+    """The verdict on a session; ``payloads`` gives all payloads of an entry, by recipient."""
+    court = _Court(terms, session, entries, payloads)
+    culprits = {i: reason for i in court.seeds if (reason := court.offence(i))}
+    return Verdict(session, culprits, silent(terms, entries))
+
+
+def silent(terms: Terms, entries: Sequence[Posted]) -> tuple[int, ...]:
+    """Members that have joined the session, and neither certified nor disclosed their seed."""
+    settled = {p.post.sender for p in entries if isinstance(p.post.body, Disclosure | Certificate)}
+    joined = {p.post.sender for p in entries if isinstance(p.post.body, Join)}
+    return tuple(sorted(joined - settled))
+
+
+class _Court:
+    """The entries of a session, and the machines of those whose seeds are known."""
+
+    def __init__(
+        self, terms: Terms, session: str, entries: Sequence[Posted], payloads: Payloads
+    ) -> None:
+        self.terms, self.session = terms, session
+        self.entries, self.payloads = entries, payloads
+        self.seeds = _seeds(entries)
+        self._joined = {
+            p.post.sender: p.post.body
+            for p in reversed(entries)
+            if isinstance(p.post.body, Join)
+        }
+        # Only who disclosed the seed that it joined with can show what others sealed for it.
+        self._readers = {i: self._machine(i) for i in sorted(self.seeds) if self._is_bound(i)}
+
+    def offence(self, member: int) -> str:
+        """Where a member's posts first differ from what its seed gives; empty if nowhere."""
+        if not self._is_bound(member):
+            return "join: it disclosed another seed than it joined with"
+        machine, failed_at, aborted = self._machine(member), 0, False
+        for posted in self.entries:
+            body = posted.post.body
+            if posted.post.sender == member:
+                failed = 0 < failed_at <= posted.post.seen_position
+                if offence := self._differs(machine, posted, failed, aborted):
+                    return offence
+            aborted = aborted or isinstance(body, Abort)
+            if isinstance(body, Abort) or (aborted and isinstance(body, Disclosure)):
+                continue  # what others conclude changes nothing about what this one should say
+            own = {i: p for i, p in self.payloads(posted).items() if i in (0, member)}
+            machine.receive(posted, own)
+            if machine.failure and not failed_at:
+                failed_at = posted.position
+        return ""
+
+    def _is_bound(self, member: int) -> bool:
+        return self._joined.get(member) == self._machine(member).unsealed()
+
+    def _differs(self, machine: Ceremony, posted: Posted, failed: bool, aborted: bool) -> str:
+        body = posted.post.body
+        if isinstance(body, Disclosure):
+            return "" if aborted else "it disclosed its seed without need"
+        if isinstance(body, Abort):
+            return "" if failed and body == machine.failed else "it aborted without reason"
+        if not machine.is_due:
+            return f"{_name(body)}: it was not to speak"
+        due = machine.unsealed()
+        if isinstance(body, Step) and isinstance(due, Statement):
+            return self._wrong_step(machine.index, posted, body, due)
+        return "" if body == due else f"{_name(body)}: its seed gives something else"
+
+    def _wrong_step(self, member: int, posted: Posted, body: Step, due: Statement) -> str:
+        if (body.step, body.batch, body.part) != tuple(due.step):
+            return f"{_name(body)}: it was to say {due.step.name}"
+        found = self.payloads(posted)
+        others = {i for i in due.private if i != member}
+        if set(found) != ({0} if due.public is not None else set()) | others:
+            return f"{_name(body)}: a payload is missing or too many"
+        if due.public is not None and not hmac.compare_digest(found[0], due.public):
+            return f"{_name(body)}: its seed gives something else"
+        for recipient in sorted(others & set(self._readers)):
+            try:
+                said = self._readers[recipient].unseal(due.step, member, found[recipient])
+            except BadSeal:
+                return f"{_name(body)}: what it sealed for member {recipient} does not open"
+            if not hmac.compare_digest(said, due.private[recipient]):
+                return f"{_name(body)}: it sealed something else for member {recipient}"
+        return ""
+
+    def _machine(self, member: int) -> Ceremony:
+        return Ceremony(self.terms, member, self.session, self.seeds[member])
+
+
+def _seeds(entries: Sequence[Posted]) -> dict[int, bytes]:
+    """The first seed that each member disclosed."""
+    seeds = dict[int, bytes]()
+    for posted in entries:
+        if isinstance(posted.post.body, Disclosure):
+            seeds.setdefault(posted.post.sender, posted.post.body.seed)
+    return seeds
+
+
+def _name(body: Body) -> str:
+    return body.step if isinstance(body, Step) else type(body).__name__.lower()
