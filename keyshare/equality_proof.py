@@ -17,18 +17,18 @@ is within 2^-128 of a distribution that does not depend on e.
 What it does not show:
 - Signs, or any factor of order 2: -values[k] passes where values[k] does. The squares have odd
   order, and whoever reads a value must square it.
-- That |e| < B. Of two answers to one (a, b), e = (z - z')/(c' - c), so |e| < B·2^256 + 2L.
+- That |e| < B. Two answers to one (a, b) give e = (z - z')/(c' - c), so |e| < B·2^256 + 2L.
 - Anything about a prover who can name an element of small odd order r in Z*_N: values wrong by
   such a factor pass one time in r, for the challenge as for the t_k. If its orders modulo p and q
   differ, one gcd gives p; computing and proving a wrong value is as hard as factoring N [Tiresias,
   abstract]. The primes of a ceremony are not safe primes, so such elements do exist.
 - Anything if base is one that the prover chose. It is a hashed one, or fixed before e is.
 
-Source: Friedman, Marmor, Mutzari, Scaly, Spiizer, "Tiresias: Large Scale, Maliciously Secure
+Source: Friedman, Marmor, Mutzari, Scaly, Spiizer, Yanai, "Tiresias: Large Scale, Maliciously Secure
 Threshold Paillier", eprint 2023/998: Protocol 4.1 (§4.2) and its batched form, Protocol 4.2 (§4.4),
-as given in its authors' implementation: r of 2·128 bits more than e, t_k and c of 128 bits,
-z = r - c·e, all numbers squared first and a square 0 refused. Batching by short random exponents:
-Bellare, Garay, Rabin, EUROCRYPT 1998, §3.
+as in its authors' implementation: r of 2·128 bits more than e, t_k and c of 128 bits, z = r - c·e,
+all numbers squared first, a square 0 refused. Batching by short random exponents: Bellare, Garay,
+Rabin, EUROCRYPT 1998, §3.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ class _Statement:
     """What is proven, squared and batched: first = base², second = G, with their powers."""
 
     digest: bytes
-    modulus: mpz
     first: mpz
     first_power: mpz
     second: mpz
@@ -136,13 +135,11 @@ def verify(
     if statement is None:
         return False
     c, z = proof.challenge, proof.response
-    first = gmpy2.powmod(statement.first, z, modulus) * gmpy2.powmod(
-        statement.first_power, c, modulus
-    )
-    second = gmpy2.powmod(statement.second, z, modulus) * gmpy2.powmod(
+    a = gmpy2.powmod(statement.first, z, modulus) * gmpy2.powmod(statement.first_power, c, modulus)
+    b = gmpy2.powmod(statement.second, z, modulus) * gmpy2.powmod(
         statement.second_power, c, modulus
     )
-    return c == statement.challenge(first % modulus, second % modulus)
+    return bool(c == statement.challenge(a % modulus, b % modulus))
 
 
 def _reach(bound: mpz) -> mpz:
@@ -174,7 +171,6 @@ def _statement(
     coefficients = _coefficients(hashed, len(bases))
     return _Statement(
         hashed,
-        modulus,
         base * base % modulus,
         value * value % modulus,
         gmpy2.powmod(power_product(bases, coefficients, modulus), 2, modulus),
@@ -193,7 +189,7 @@ def _are_units(numbers: Sequence[mpz], modulus: mpz) -> bool:
         if not 0 < number < modulus:
             return False
         product = product * number % modulus
-    return gmpy2.gcd(product, modulus) == 1
+    return bool(gmpy2.gcd(product, modulus) == 1)
 
 
 def _coefficients(statement: bytes, count: int) -> list[mpz]:
