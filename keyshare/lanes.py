@@ -42,7 +42,9 @@ class Lanes:
     def split(self, row: mpz) -> list[mpz]:
         """The numbers in the lanes."""
         data, width = self.encode(row), self.width
-        return [mpz(int.from_bytes(data[k : k + width], "little")) for k in range(0, len(data), width)]
+        return [
+            mpz(int.from_bytes(data[k : k + width], "little")) for k in range(0, len(data), width)
+        ]
 
     def random(self, chunks: Sequence[bytes]) -> mpz:
         """A row from one chunk of ``width`` random bytes a lane; 2^e - 1 stands for 0."""

@@ -27,8 +27,10 @@ from keyshare.errors import BadParameters
 from keyshare.lanes import Lanes, evaluate_row
 
 KNOWN_BITS = 64  # of a factor's 1024 or more, the intervals give so many to t dealers at most
-TRIAL_BOUND = 1 << 17  # public trial division of N, beyond what sampling already excludes
+TRIAL_BOUND = 1 << 20  # public trial division of N, beyond what sampling already excludes
 _FIRST_TRIAL_BOUND = 1 << 12  # a cheap first pass, which most candidates do not survive
+_E_TO_GAMMA = 1.7810724179901980
+_TREE_LEAVES = 128  # moduli that share the division of a primorial
 MIN_BITS, MAX_BITS = 256, 4096
 MIN_MEMBERS, MAX_MEMBERS = 3, 16
 # Exponents of Mersenne primes: the smallest 2^e - 1 above a range is the field to compute in.
@@ -184,9 +186,7 @@ def _lift(shape: CandidateShape, is_lead: bool, words: Sequence[bytes]) -> list[
 
 
 @lru_cache(maxsize=128)
-def _ranges(
-    shape: CandidateShape, is_lead: bool
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+def _ranges(shape: CandidateShape, is_lead: bool) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """First residue and number of residues for each modulus."""
     widths = [interval(r, shape.dealers) for r in shape.sieve]
     alone = [(3, 0), *((1, r - 1) for r in shape.small)]
@@ -216,13 +216,33 @@ def _primorial(bound: int) -> mpz:
     return gmpy2.primorial(bound)
 
 
-def survives_trial_division(n: mpz, shape: CandidateShape) -> bool:
-    """Whether N has the right length and no prime factor up to TRIAL_BOUND."""
-    if n.bit_length() != shape.bits or n % 4 != 1:
-        return False
-    return all(
-        gmpy2.gcd(_primorial(bound) % n, n) == 1 for bound in (_FIRST_TRIAL_BOUND, TRIAL_BOUND)
-    )
+def survivors(moduli: Sequence[mpz], shape: CandidateShape) -> list[int]:
+    """Positions of the moduli of the right length without a prime factor up to TRIAL_BOUND."""
+    first = _primorial(_FIRST_TRIAL_BOUND)
+    left = [
+        k
+        for k, n in enumerate(moduli)
+        if n.bit_length() == shape.bits and n % 4 == 1 and gmpy2.gcd(first % n, n) == 1
+    ]
+    found = list[int]()
+    for start in range(0, len(left), _TREE_LEAVES):
+        chosen = left[start : start + _TREE_LEAVES]
+        remainders = _remainders(_primorial(TRIAL_BOUND), [moduli[k] for k in chosen])
+        pairs = zip(chosen, remainders, strict=True)
+        found += [k for k, rest in pairs if gmpy2.gcd(rest, moduli[k]) == 1]
+    return found
+
+
+def _remainders(value: mpz, moduli: Sequence[mpz]) -> list[mpz]:
+    """``value`` modulo each of the moduli, down a tree of their products."""
+    levels = [list(moduli)]
+    while len(levels[-1]) > 1:
+        last = levels[-1]
+        levels.append([gmpy2.mpz(math.prod(last[k : k + 2])) for k in range(0, len(last), 2)])
+    remainders = [value]
+    for level in reversed(levels):
+        remainders = [remainders[k // 2 if len(level) > 1 else 0] % m for k, m in enumerate(level)]
+    return remainders
 
 
 def expected_candidates(bits: int, n_members: int) -> float:
@@ -236,11 +256,6 @@ def expected_tests(bits: int, n_members: int) -> float:
     return 1 / _prime_probability(bits, bound) ** 2
 
 
-@lru_cache(maxsize=64)
 def _prime_probability(bits: int, bound: int) -> float:
-    """P(p prime | no factor up to ``bound``) = ∏ r/(r-1) / ln p, over primes r (Mertens)."""
-    density, prime = 1.0, 2
-    while prime <= bound:
-        density *= prime / (prime - 1)
-        prime = int(gmpy2.next_prime(prime))
-    return min(1.0, density / (math.log(2) * (bits / 2 - 0.2)))
+    """P(p prime | no factor up to B) = ∏ r/(r-1) / ln p = e^γ·ln B / ln p, over primes r [Mertens]."""
+    return min(1.0, _E_TO_GAMMA * math.log(bound) / (math.log(2) * (bits / 2 - 0.2)))

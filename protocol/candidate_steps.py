@@ -13,7 +13,7 @@ import gmpy2
 from gmpy2 import mpz
 
 from keyshare import biprimality
-from keyshare.modulus import expected_candidates, survives_trial_division
+from keyshare.modulus import expected_candidates, survivors
 from keyshare.shamir import integer_lagrange
 from protocol.candidate_openings import check_leaves, leaves_commitment, opened_leaves
 from protocol.ceremony_run import CeremonyRun, Payloads, StepId, StepKind, read
@@ -105,9 +105,7 @@ def finish_moduli(run: CeremonyRun, step: StepId, public: Payloads, private: Pay
         if len(payload) != run.rows.size * layout.n_members:
             raise CeremonyFailed(sender, step.name, "its shares of N have another length")
     batch.moduli = [n for number in layout.classes for n in _moduli(run, step, number, public)]
-    batch.survivors = [
-        k for k, n in enumerate(batch.moduli) if survives_trial_division(n, run.shape)
-    ]
+    batch.survivors = survivors(batch.moduli, run.shape)
     run.candidates_tried += layout.batch_size
     return commit_first("screen", step.batch) if batch.survivors else next_candidate(run)
 
@@ -130,9 +128,7 @@ def _moduli(run: CeremonyRun, step: StepId, number: int, public: Payloads) -> It
 def witness_survivors(run: CeremonyRun, step: StepId) -> bytes:
     """4^(x_i) mod N for the survivors that this member deals."""
     own = run.layout.chosen(run.batch.survivors, run.index)
-    values = (
-        biprimality.screen_witness(run.test_exponent(k), run.batch.moduli[k]) for k in own
-    )
+    values = (biprimality.screen_witness(run.test_exponent(k), run.batch.moduli[k]) for k in own)
     return pack_numbers(values, width_of(mpz(1) << run.terms.key_bits))
 
 

@@ -44,8 +44,7 @@ from protocol.terms import Terms
 
 JOIN, CERTIFICATE = StepId("join"), StepId("certificate")
 KINDS: dict[str, StepKind] = {
-    kind.name: kind
-    for kind in (*candidate_steps.STEPS, *winner_steps.STEPS, *key_steps.STEPS)
+    kind.name: kind for kind in (*candidate_steps.STEPS, *winner_steps.STEPS, *key_steps.STEPS)
 }
 
 
@@ -265,4 +264,3 @@ def _step_of(body: object) -> StepId:
     if isinstance(body, Step):
         return StepId(body.step, body.batch, body.part)
     return JOIN if isinstance(body, Join) else CERTIFICATE
-

@@ -60,9 +60,7 @@ class _Court:
         self.entries, self.payloads = entries, payloads
         self.seeds = _seeds(entries)
         self._joined = {
-            p.post.sender: p.post.body
-            for p in reversed(entries)
-            if isinstance(p.post.body, Join)
+            p.post.sender: p.post.body for p in reversed(entries) if isinstance(p.post.body, Join)
         }
         # Only who disclosed the seed that it joined with can show what others sealed for it.
         self._readers = {i: self._machine(i) for i in sorted(self.seeds) if self._is_bound(i)}

@@ -52,9 +52,7 @@ def finish_theta(run: CeremonyRun, step: StepId, public: Payloads, private: Payl
     if gmpy2.gcd(theta_prime * ciphertext * base, winner.n) != 1:
         raise CeremonyFailed(0, step.name, "N has a factor in common with p+q-1 or a hash")
     winner.theta_prime = theta_prime
-    winner.verification_keys = tk.verification_keys(
-        base, theta_prime, winner.blinds, winner.shape
-    )
+    winner.verification_keys = tk.verification_keys(base, theta_prime, winner.blinds, winner.shape)
     run.share = tk.key_share(run.index, theta_prime, winner.points[2], winner.n)
     return StepId("trial", step.batch, step.part)
 

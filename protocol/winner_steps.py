@@ -7,7 +7,7 @@ masks for θ', over the integers and verifiably. Sources are those of ``keyshare
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gmpy2
@@ -211,8 +211,6 @@ def _read_points(
     if start != len(payload):
         raise CeremonyFailed(dealer, step.name, "its shares have another length")
     return points
-
-
 
 
 STEPS = committed(
