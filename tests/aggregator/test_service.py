@@ -54,8 +54,8 @@ def code(answer: object) -> str:
 
 
 def test_a_post_is_accepted_at_its_position_and_again_at_the_same(desk: Desk) -> None:
-    first = desk.say(1, "ceremony/1", Join(b"k"))
-    desk.say(2, "ceremony/1", Join(b"k"))
+    first = desk.say(1, "ceremony/1", Join(b"k", bytes(32)))
+    desk.say(2, "ceremony/1", Join(b"k", bytes(32)))
     for _ in range(2):
         assert desk.ask(1, Submit(first)) == Accepted(first.digest, 1)
         desk.restart()
@@ -63,8 +63,8 @@ def test_a_post_is_accepted_at_its_position_and_again_at_the_same(desk: Desk) ->
 
 
 def test_another_post_of_the_same_number_is_equivocation(desk: Desk) -> None:
-    desk.say(1, "ceremony/1", Join(b"k"))
-    other = desk.sign(1, "ceremony/1", Join(b"other"), sequence=0)
+    desk.say(1, "ceremony/1", Join(b"k", bytes(32)))
+    other = desk.sign(1, "ceremony/1", Join(b"other", bytes(32)), sequence=0)
     answer = desk.ask(1, Submit(other))
     assert code(answer) == "bad-post"
     assert "another post" in answer.reason  # type: ignore[union-attr]
@@ -72,21 +72,21 @@ def test_another_post_of_the_same_number_is_equivocation(desk: Desk) -> None:
 
 
 def test_nobody_posts_for_somebody_else(desk: Desk) -> None:
-    post = desk.sign(2, "ceremony/1", Join(b"k"))
+    post = desk.sign(2, "ceremony/1", Join(b"k", bytes(32)))
     assert code(desk.ask(1, Submit(post))) == "not-allowed"
-    for_the_aggregator = desk.sign(0, "ceremony/1", Join(b"k"))
+    for_the_aggregator = desk.sign(0, "ceremony/1", Join(b"k", bytes(32)))
     assert code(desk.ask(1, Submit(for_the_aggregator))) == "not-allowed"
 
 
 def test_a_post_with_anothers_signature_is_refused(desk: Desk) -> None:
-    post = desk.sign(1, "ceremony/1", Join(b"k"))
-    other = desk.sign(2, "ceremony/1", Join(b"k"))
+    post = desk.sign(1, "ceremony/1", Join(b"k", bytes(32)))
+    other = desk.sign(2, "ceremony/1", Join(b"k", bytes(32)))
     forged = type(post)(post.post, other.signature)
     assert code(desk.ask(1, Submit(forged))) == "bad-post"
 
 
 def test_a_post_of_another_federation_is_refused(desk: Desk) -> None:
-    post = desk.sign(1, "ceremony/1", Join(b"k"), federation=b"x" * 32)
+    post = desk.sign(1, "ceremony/1", Join(b"k", bytes(32)), federation=b"x" * 32)
     assert code(desk.ask(1, Submit(post))) == "bad-post"
 
 
@@ -98,25 +98,25 @@ def test_a_post_of_another_session_cannot_be_replayed(desk: Desk) -> None:
 
 
 def test_a_gap_in_a_senders_numbers_is_refused(desk: Desk) -> None:
-    post = desk.sign(1, "ceremony/1", Join(b"k"), sequence=1)
+    post = desk.sign(1, "ceremony/1", Join(b"k", bytes(32)), sequence=1)
     assert code(desk.ask(1, Submit(post))) == "bad-post"
 
 
 @pytest.mark.parametrize("position", [0, 1, 7])
 def test_a_member_that_saw_another_board_is_told_of_the_fork(desk: Desk, position: int) -> None:
-    desk.say(1, "ceremony/1", Join(b"k"))
-    post = desk.sign(2, "ceremony/1", Join(b"k"), seen_position=position, seen=b"x" * 32)
+    desk.say(1, "ceremony/1", Join(b"k", bytes(32)))
+    post = desk.sign(2, "ceremony/1", Join(b"k", bytes(32)), seen_position=position, seen=b"x" * 32)
     assert code(desk.ask(2, Submit(post))) == "fork"
 
 
 def test_a_member_that_saw_more_entries_is_told_of_the_fork(desk: Desk) -> None:
-    desk.say(1, "ceremony/1", Join(b"k"))
+    desk.say(1, "ceremony/1", Join(b"k", bytes(32)))
     assert code(desk.ask(2, Subscribe(2))) == "fork"
     assert desk.ask(2, Subscribe(1)) == Entries((), 1)
 
 
 def test_bytes_that_are_no_post_are_refused(desk: Desk) -> None:
-    signed = desk.sign(1, "ceremony/1", Join(b"k"))
+    signed = desk.sign(1, "ceremony/1", Join(b"k", bytes(32)))
     assert code(desk.ask(1, Submit(type(signed)(b"\xc1garbage", signed.signature)))) == "malformed"
 
 
@@ -197,15 +197,15 @@ def test_a_restart_changes_nothing(desk: Desk) -> None:
 
 
 def test_what_the_disk_refuses_is_not_acknowledged_and_may_come_again(desk: Desk) -> None:
-    desk.say(1, "ceremony/1", Join(b"k"))
+    desk.say(1, "ceremony/1", Join(b"k", bytes(32)))
     database: sqlite3.Connection = desk.service._store._database
     pages = database.execute("PRAGMA page_count").fetchone()[0]
     database.execute(f"PRAGMA max_page_count = {pages}")
-    post = desk.sign(2, "ceremony/1", Join(bytes(2_000)))
+    post = desk.sign(2, "ceremony/1", Join(bytes(2_000), bytes(32)))
     with pytest.raises(StoreFull):  # noqa: PT012
         for _ in range(10):
             assert isinstance(desk.ask(2, Submit(post)), Accepted)
-            post = desk.sign(2, "ceremony/1", Join(bytes(2_000)))
+            post = desk.sign(2, "ceremony/1", Join(bytes(2_000), bytes(32)))
     held = desk.service.board.head
     database.execute("PRAGMA max_page_count = 100000")
     assert desk.ask(2, Submit(post)) == Accepted(post.digest, held.position + 1)
@@ -234,7 +234,7 @@ def test_certificates_of_something_that_is_no_key_open_nothing(desk: Desk) -> No
 
 
 def test_a_board_of_another_federation_is_not_served(desk: Desk) -> None:
-    desk.say(1, "ceremony/1", Join(b"k"))
+    desk.say(1, "ceremony/1", Join(b"k", bytes(32)))
     desk.federation = federation(name="Another")
     with pytest.raises(StoreDamaged) as caught:
         desk.restart()

@@ -36,7 +36,7 @@ def test_an_empty_board_has_a_report(desk: Desk) -> None:
 
 
 def test_members_are_shown_with_their_connection_and_their_last_post(desk: Desk) -> None:
-    desk.say(2, "ceremony/1", Join(b"k"))
+    desk.say(2, "ceremony/1", Join(b"k", bytes(32)))
     first, second, _ = report(desk, {1: "2026-01-01T00:00:00+00:00"})["members"]
     assert first["connected_since"] == "2026-01-01T00:00:00+00:00"
     assert first["last_post"] is None
@@ -45,7 +45,7 @@ def test_members_are_shown_with_their_connection_and_their_last_post(desk: Desk)
 
 
 def test_a_ceremony_waits_for_those_that_have_not_joined(desk: Desk) -> None:
-    desk.say(2, "ceremony/1", Join(b"k"))
+    desk.say(2, "ceremony/1", Join(b"k", bytes(32)))
     found = report(desk)["ceremony"]
     assert found["step"] == "join"
     assert found["joined"] == ["H2"]
@@ -55,7 +55,7 @@ def test_a_ceremony_waits_for_those_that_have_not_joined(desk: Desk) -> None:
 
 def test_a_step_of_dealers_waits_for_dealers_only(desk: Desk) -> None:
     for member in desk.federation.members:
-        desk.say(member, "ceremony/1", Join(b"k"))
+        desk.say(member, "ceremony/1", Join(b"k", bytes(32)))
     assert report(desk)["ceremony"]["waiting_for"] == []
     desk.say(1, "ceremony/1", Step("units", 0, 0, ()))
     assert report(desk)["ceremony"]["waiting_for"] == ["H2"]  # of three, two deal
@@ -89,7 +89,7 @@ def test_a_whole_ceremony_never_waits_for_who_is_not_due(tmp_path: Path) -> None
 
 
 def test_an_abort_names_who_stopped_and_because_of_whom(desk: Desk) -> None:
-    desk.say(1, "ceremony/1", Join(b"k"))
+    desk.say(1, "ceremony/1", Join(b"k", bytes(32)))
     desk.say(3, "ceremony/1", Abort(2, "keys", "a payload does not open"))
     found = report(desk)["ceremony"]
     assert found["aborted"] == [

@@ -40,18 +40,18 @@ def test_it_tells_who_is_here_and_who_is_missing_since_when(desk: Desk) -> None:
 
 def test_a_ceremony_waits_for_those_who_have_not_spoken(desk: Desk) -> None:
     assert "ceremony: not begun" in text(desk)
-    desk.say(1, "ceremony/1", Join(b"k" * 32))
+    desk.say(1, "ceremony/1", Join(b"k" * 32, bytes(32)))
     assert "ceremony/1: at join, waiting for H2, H3 since 1970" in text(desk)
 
 
 def test_an_aborted_ceremony_names_who_because_of_whom_and_why(desk: Desk) -> None:
-    desk.say(1, "ceremony/1", Join(b"k" * 32))
+    desk.say(1, "ceremony/1", Join(b"k" * 32, bytes(32)))
     desk.say(2, "ceremony/1", Abort(3, "join", "a bad key"))
     assert "ceremony/1: aborted by H2, because of H3 (a bad key)" in text(desk)
 
 
 def test_members_words_move_no_cursor(desk: Desk) -> None:
-    desk.say(1, "ceremony/1", Join(b"k" * 32))
+    desk.say(1, "ceremony/1", Join(b"k" * 32, bytes(32)))
     desk.say(2, "ceremony/1", Abort(0, "join", "\x1b[2J\nfine"))
     assert "aborted by H2 (?[2J?fine)" in text(desk)
 

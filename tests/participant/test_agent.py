@@ -112,7 +112,7 @@ def test_after_a_crash_the_same_bytes_are_sent_again(tmp_path: Path) -> None:
 
 def test_a_board_shorter_than_before_is_a_fork(tmp_path: Path) -> None:
     service, disk = aggregator(tmp_path / "a"), Disk()
-    connect(agent(1, disk, statement(1), Draft("ceremony/1", Join(b"k"))), service)
+    connect(agent(1, disk, statement(1), Draft("ceremony/1", Join(b"k", bytes(32)))), service)
     with pytest.raises(Fork):
         agent(1, disk).connected(Welcome(0, aggregator(tmp_path / "b").board.head.hash))
 

@@ -32,7 +32,7 @@ def table() -> Table:
     found = Table(TOY)
     found.put(found.sign(STATISTIC, 1, REQUEST))
     found.put(found.sign(STATISTIC, 2, REQUEST))
-    found.put(found.sign("ceremony/1", 1, Join(b"key")))
+    found.put(found.sign("ceremony/1", 1, Join(b"key", bytes(32))))
     return found
 
 
@@ -149,11 +149,11 @@ CLOSING = Closing((), attach(b"sum"))
         (STATISTIC, 1, CLOSING),
         (STATISTIC, 0, REQUEST),
         (STATISTIC, 0, SetLock(bytes(32))),
-        ("ceremony/1", 0, Join(b"key")),
+        ("ceremony/1", 0, Join(b"key", bytes(32))),
         ("ceremony/1", 0, OPENING),
         ("ceremony/1", 1, REQUEST),
         ("round/1", 1, REQUEST),
-        ("round/1", 1, Join(b"key")),
+        ("round/1", 1, Join(b"key", bytes(32))),
         ("round/1", 0, Statement(bytes(32), 3)),
     ],
 )
