@@ -1,4 +1,4 @@
-"""``python -m benchmarks ceremony --bits B --parties N --runs R [--json]``."""
+"""``python -m benchmarks ceremony --bits B --parties N --runs R [--delay-ms D --mbit M]``."""
 
 from __future__ import annotations
 
@@ -8,21 +8,41 @@ import os
 import platform
 
 from benchmarks.ceremony import measure
+from benchmarks.shaping import Shape
 
 
 def main() -> None:
     """Run one benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     commands = parser.add_subparsers(dest="command", required=True)
-    ceremony = commands.add_parser("ceremony", help="dealerless key generation")
-    ceremony.add_argument("--bits", type=int, default=2048)
-    ceremony.add_argument("--parties", type=int, default=5)
-    ceremony.add_argument("--runs", type=int, default=3)
-    ceremony.add_argument("--json", action="store_true", help="in one line, for programs")
+    _add_ceremony(commands.add_parser("ceremony", help="dealerless key generation"))
     options = parser.parse_args()
-    result = measure(options.bits, options.parties, options.runs)
+    result = options.measure(options)
     result |= {"python": platform.python_version(), "cores": os.cpu_count()}
     print(json.dumps(result, indent=None if options.json else 2))
+
+
+def _add_ceremony(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bits", type=int, default=2048)
+    parser.add_argument("--parties", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument(
+        "--delay-ms", type=float, help="between a party and the aggregator, in each direction"
+    )
+    parser.add_argument(
+        "--mbit", type=float, help="10^6 bit/s of each party, in each direction; else no limit"
+    )
+    parser.add_argument("--json", action="store_true", help="in one line, for programs")
+    parser.set_defaults(measure=_measure_ceremony)
+
+
+def _measure_ceremony(options: argparse.Namespace) -> dict[str, object]:
+    shape = None
+    if options.delay_ms is not None or options.mbit is not None:
+        rate = options.mbit and options.mbit * 1e6
+        shape = Shape((options.delay_ms or 0.0) / 1000, rate)
+    result = measure(options.bits, options.parties, options.runs, shape)
+    return result | {"delay_ms": options.delay_ms, "mbit": options.mbit}
 
 
 if __name__ == "__main__":

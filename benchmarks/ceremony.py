@@ -1,60 +1,102 @@
-"""Key ceremonies between whole processes over TLS websockets, the aggregator included."""
+"""Key ceremonies between whole processes over TLS websockets, the aggregator included.
+
+What a party sends is counted by its agent, over all frames that it gives to its websocket: offers,
+requests and repetitions are sent too, and the board has none of them. Every post and blob of the
+board has been in a frame, so the frames cannot have fewer bytes; each run checks that. On top of a
+large frame come some 0.2 % for websocket and TLS, and some 4 % for TCP/IP on Ethernet.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aggregator.store import stored_entries
-from examples.demo.processes import Hospital, aggregator, finish, sign_terms, stop
-from protocol.board import Board, decode_entry
-from protocol.messages import Step
+from benchmarks.phases import board_rounds, phase_seconds
+from benchmarks.shaping import Shape, shaped
+from examples.demo.processes import (
+    ROOT,
+    DemoFailed,
+    Hospital,
+    finish,
+    free_port,
+    sign_terms,
+    stop,
+    wait_for,
+)
+from protocol.board import Board, Posted, decode_entry
+from protocol.encoding import encode
 from protocol.terms import Terms, parse
+
+_LIMIT_SECONDS = 3 * 3_600
+_SERVICE_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Run:
-    """One ceremony; bytes are of posts and blobs, not of the frames around them."""
+    """One ceremony; bytes are means over the parties, phases are in seconds."""
 
     seconds: float
     candidates: int
     biprimality_tests: int
-    bytes_per_party: float
+    bytes_sent: float
+    bytes_received: float
+    bytes_on_board: float
     board_rounds: int
+    phases: dict[str, float]
 
 
-def measure(bits: int, parties: int, runs: int) -> dict[str, Any]:
-    """Fresh federations, one after the other."""
+def measure(bits: int, parties: int, runs: int, shape: Shape | None = None) -> dict[str, Any]:
+    """Fresh federations, one after the other; ``shape`` of each party's line, None for loopback."""
     found = []
     for number in range(runs):
         with tempfile.TemporaryDirectory(prefix="quorate-ceremony-") as name:
-            found.append(run_once(Path(name), bits, parties))
-        print(f"run {number + 1}: {found[-1].seconds:.2f} s, {found[-1].candidates} candidates")
-    seconds = [run.seconds for run in found]
+            found.append(run_once(Path(name), bits, parties, shape))
+        last = found[-1]
+        print(f"run {number + 1}: {last.seconds:.2f} s, {last.candidates} candidates", flush=True)
+    return {"bits": bits, "parties": parties, "runs": runs, **summary(found)}
+
+
+def summary(runs: Sequence[Run]) -> dict[str, Any]:
+    """Means over the runs; a phase that a run did not have counts as 0 s there."""
+    seconds = [run.seconds for run in runs]
+    phases = list(dict.fromkeys(phase for run in runs for phase in run.phases))
+
+    def mean(of: Callable[[Run], float]) -> float:
+        return statistics.mean(of(run) for run in runs)
+
     return {
-        "bits": bits,
-        "parties": parties,
-        "runs": runs,
         "seconds": {
             "mean": round(statistics.mean(seconds), 3),
             "median": round(statistics.median(seconds), 3),
             "min": round(min(seconds), 3),
             "max": round(max(seconds), 3),
         },
-        "candidates_mean": statistics.mean(run.candidates for run in found),
-        "biprimality_tests_mean": statistics.mean(run.biprimality_tests for run in found),
-        "bytes_sent_per_party": round(statistics.mean(run.bytes_per_party for run in found)),
-        "board_rounds": statistics.mean(run.board_rounds for run in found),
+        "candidates_mean": round(mean(lambda run: run.candidates), 1),
+        "biprimality_tests_mean": round(mean(lambda run: run.biprimality_tests), 1),
+        "bytes_sent_per_party": round(mean(lambda run: run.bytes_sent)),
+        "bytes_received_per_party": round(mean(lambda run: run.bytes_received)),
+        "bytes_on_board_per_party": round(mean(lambda run: run.bytes_on_board)),
+        "board_rounds": round(mean(lambda run: run.board_rounds), 1),
+        "phases": {
+            p: round(statistics.mean(r.phases.get(p, 0.0) for r in runs), 3) for p in phases
+        },
     }
 
 
-def run_once(folder: Path, bits: int, parties: int) -> Run:
-    """One ceremony, timed from the first process's start to the last one's end."""
+def run_once(folder: Path, bits: int, parties: int, shape: Shape | None) -> Run:
+    """One ceremony, from the first hospital's start to the last one's end; the service is up."""
     hospitals = [
         Hospital(k, f"Hospital {k}", folder / f"hospital-{k}", folder)
         for k in range(1, parties + 1)
@@ -62,35 +104,77 @@ def run_once(folder: Path, bits: int, parties: int) -> Run:
     settings = {"--name": "Benchmark", "--quorum": str(parties // 2 + 1), "--key-bits": str(bits)}
     for _ in sign_terms(folder, hospitals, settings):
         pass
-    terms_file = folder / "federation.toml"
-    with aggregator(terms_file, folder / "aggregator", folder / "aggregator.log"):
-        started = time.monotonic()
+    file = folder / "federation.toml"
+    terms, _ = parse(file.read_text())
+    logs = [folder / f"{hospital.number}.log" for hospital in hospitals]
+    with _service(file, terms, folder, shape):
+        began, started = time.time(), time.monotonic()
         processes = [
-            h.start("ceremony", str(terms_file), "--json", log=folder / f"{h.number}.log")
-            for h in hospitals
+            h.start("ceremony", str(file), "--json", log=log)
+            for h, log in zip(hospitals, logs, strict=True)
         ]
         try:
-            finish(processes, "the ceremony", 3_600)
+            finish(processes, "the ceremony", _LIMIT_SECONDS)
         finally:
             for process in processes:
                 stop(process)
         seconds = time.monotonic() - started
-    terms, _ = parse(terms_file.read_text())
-    events = [json.loads(line) for line in (folder / "1.log").read_text().splitlines()]
-    facts = [event for event in events if "candidates" in event][-1]
-    sent, rounds = _board(folder / "aggregator", terms)
-    return Run(seconds, facts["candidates"], facts["tests"], sent / parties, rounds)
+    posts = _posts(folder / "aggregator", terms)
+    return _run(seconds, began, posts, [_events(log) for log in logs])
 
 
-def _board(data: Path, terms: Terms) -> tuple[int, int]:
-    """Bytes that all members sent, and steps of the ceremony."""
-    board, size, steps = Board(terms), 0, set[str]()
+def _run(
+    seconds: float, began: float, posts: Sequence[Posted], said: Sequence[list[dict[str, Any]]]
+) -> Run:
+    facts = [event for event in said[0] if "candidates" in event][-1]
+    done = [next(event for event in events if event["event"] == "done") for events in said]
+    sent, received = (sum(event[key] for event in done) for key in ("bytes_up", "bytes_down"))
+    held = sum(_size(posted) for posted in posts)
+    if sent < held:
+        raise DemoFailed(f"{held} bytes are on the board, of which the hospitals sent {sent}")
+    rounds, n = board_rounds(posts), len(said)
+    return Run(
+        seconds, facts["candidates"], facts["tests"], sent / n, received / n, held / n,
+        len(rounds), phase_seconds(rounds, began, began + seconds),
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _service(file: Path, terms: Terms, folder: Path, shape: Shape | None) -> Iterator[None]:
+    """The aggregator, listening; at the terms' address is a shaped line, if there is to be one."""
+    named = urlsplit(terms.aggregator.url).port
+    assert named is not None
+    port = named if shape is None else free_port()
+    command = [sys.executable, "-m", "aggregator", "serve", str(file), "--port", str(port)]
+    command += ["--data", str(folder / "aggregator")]
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context((folder / "aggregator.log").open("w"))
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, text=True)
+        stack.callback(stop, process)
+        wait_for("the aggregator", lambda: _listens(port), [process], _SERVICE_SECONDS)
+        if shape is not None:
+            stack.enter_context(shaped(shape, named, port))
+        yield
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def _posts(data: Path, terms: Terms) -> list[Posted]:
+    board = Board(terms)
     for entry in stored_entries(data / terms.federation.hex()[:16]):
-        posted = board.append(decode_entry(entry))
-        size += len(entry) + sum(a.size for a in posted.attachments if a.is_blob)
-        body = posted.post.body
-        if isinstance(body, Step):
-            steps.add(f"{body.step}/{body.batch}/{body.part}")
-        else:
-            steps.add(type(body).__name__)
-    return size, len(steps)
+        board.append(decode_entry(entry))
+    return board.entries
+
+
+def _size(posted: Posted) -> int:
+    """Bytes of a post and its blobs."""
+    return len(encode(posted.post)) + sum(a.size for a in posted.attachments if a.is_blob)
+
+
+def _events(log: Path) -> list[dict[str, Any]]:
+    lines = log.read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
