@@ -81,4 +81,4 @@ def screen_witnesses_fit(
     for i, value in witnesses.items():
         product = product * gmpy2.powmod(value, 2 * weights[i], p) % p
         total += weights[i] * exponents[i]
-    return product == gmpy2.powmod(2, 4 * total, p)
+    return bool(product == gmpy2.powmod(2, 4 * total, p))

@@ -37,4 +37,4 @@ def add(commitments: Sequence[Sequence[mpz]], n: mpz) -> list[mpz]:
 
 def fits(point: mpz, commitments: Sequence[mpz], member: int, u: mpz, n: mpz) -> bool:
     """Whether a member's share is the point of the polynomial that was committed to."""
-    return gmpy2.powmod(u, point, n) == commitment_at(commitments, member, n)
+    return bool(gmpy2.powmod(u, point, n) == commitment_at(commitments, member, n))

@@ -27,10 +27,10 @@ from keyshare.errors import BadParameters
 from keyshare.lanes import Lanes, evaluate_row
 
 KNOWN_BITS = 64  # of a factor's 1024 or more, the intervals give so many to t dealers at most
-TRIAL_BOUND = 1 << 20  # public trial division of N, beyond what sampling already excludes
+TRIAL_BOUND = 1 << 22  # public trial division of N, beyond what sampling already excludes
 _FIRST_TRIAL_BOUND = 1 << 12  # a cheap first pass, which most candidates do not survive
-_E_TO_GAMMA = 1.7810724179901980
-_TREE_LEAVES = 128  # moduli that share the division of a primorial
+_MERTENS = 1.7810724179901980
+_TREE_LEAVES = 256  # moduli that share the division of a primorial
 MIN_BITS, MAX_BITS = 256, 4096
 MIN_MEMBERS, MAX_MEMBERS = 3, 16
 # Exponents of Mersenne primes: the smallest 2^e - 1 above a range is the field to compute in.
@@ -257,5 +257,5 @@ def expected_tests(bits: int, n_members: int) -> float:
 
 
 def _prime_probability(bits: int, bound: int) -> float:
-    """P(p prime | no factor up to B) = ∏ r/(r-1) / ln p = e^γ·ln B / ln p, over primes r [Mertens]."""
-    return min(1.0, _E_TO_GAMMA * math.log(bound) / (math.log(2) * (bits / 2 - 0.2)))
+    """P(p prime | no factor up to B) = ∏ r/(r-1) / ln p = e^0.577…·ln B / ln p [Mertens, 1874]."""
+    return min(1.0, _MERTENS * math.log(bound) / (math.log(2) * (bits / 2 - 0.2)))

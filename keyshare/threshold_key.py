@@ -3,14 +3,14 @@
 With φ = (p-1)(q-1) = 4·(x_lead - Σ x_i), x the test exponents of the winner's dealers, and masks
 β = Σ β_i and R = Σ R_i, the members open
 
-    θ' = Δ²·φ·β + N·Δ·R         (Δφ·Δβ by BGW over a field; N·(ΔR)(x) added; a sharing of zero on top)
+    θ' = Δ²·φ·β + N·Δ·R     (Δφ·Δβ by BGW over a field; N·(ΔR)(x) added; a sharing of zero on top)
 
 and member i keeps f_i = θ' - N·(ΔR)(i), a point of an integer polynomial of degree quorum-1 whose
 constant is F(0) = Δ²·φ·β. Since F(0) ≡ 0 (mod φ) and ≡ θ = θ' (mod N), c^F(0) = 1 + m·θ·N (mod N²).
 θ mod N is also p+q-1 under a random mask: gcd(θ, N) = 1 shows that gcd(N, p+q-1) = 1.
 
-All sharings are over the integers, so that they can be checked in the exponent [Feldman, FOCS 1987]:
-with u = v mod N, v the verification base, a dealer publishes u^a for each coefficient a. Then
+All sharings are over the integers and can be checked in the exponent [Feldman, FOCS 1987]: with
+u = v mod N, v the verification base, a dealer publishes u^a for each coefficient a. Then
 u^θ' = (u^(ΔR))^N shows that θ' - NΔR is a multiple of u's order, and since x^N mod N² depends on
 x mod N alone, VK_i = v^(Δ·f_i) = v^(Δ·θ') · (u^((ΔR)(i)))^(-NΔ) mod N² follows for everyone.
 
@@ -116,17 +116,18 @@ class KeyShare:
     value: mpz = field(repr=False)
 
 
-def theta_share(weight: mpz, phi: mpz, beta: mpz, blind: mpz, n: mpz) -> mpz:
+def theta_share(weight: mpz, points: Sequence[mpz], n: mpz) -> mpz:
     """What a member opens under a share of zero: λ_i·(4·(Δφ/4)(i)·(Δβ)(i) + N·(ΔR)(i)); Σ = θ'.
 
-    weight: λ_i for all members' points; phi, beta, blind: the member's points, integers.
+    weight: λ_i for all members' points; points: of Δφ/4, Δβ and ΔR, integers.
     """
+    phi, beta, blind = points
     return weight * (4 * phi * beta + n * blind)
 
 
 def theta_fits(theta_prime: mpz, blind_commitment: mpz, u: mpz, n: mpz) -> bool:
     """u^θ' = (u^(ΔR))^N mod N: θ' - NΔR is a multiple of u's order. Anyone can check it."""
-    return gmpy2.powmod(u, theta_prime, n) == gmpy2.powmod(blind_commitment, n, n)
+    return bool(gmpy2.powmod(u, theta_prime, n) == gmpy2.powmod(blind_commitment, n, n))
 
 
 def key_share(index: int, theta_prime: mpz, blind: mpz, n: mpz) -> KeyShare:

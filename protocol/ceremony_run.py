@@ -64,8 +64,8 @@ class Winner:
     exponents: dict[int, mpz] = field(default_factory=dict)  # u^(x_i), by dealer
     blinds: list[mpz] = field(default_factory=list)  # u^a for the coefficients of (ΔR)(x)
     # This member's points of Δφ/4, Δβ and ΔR.
-    points: tuple[mpz, mpz, mpz] = field(default=(mpz(0), mpz(0), mpz(0)), repr=False)
-    theta_prime: mpz = mpz(0)
+    points: tuple[mpz, ...] = field(default=(), repr=False)
+    theta_prime: mpz = field(default_factory=mpz)
     verification_keys: tuple[mpz, ...] = ()
 
 

@@ -36,7 +36,7 @@ def open_theta(run: CeremonyRun, step: StepId) -> bytes:
     row = lanes(winner.shape.theta_exponent, 1)
     weight = lagrange(run.everyone, row.prime)[run.index]
     zero = run.zero_row(row, "theta", step.batch, step.part)
-    opened = (tk.theta_share(weight, *winner.points, winner.n) + zero) % row.prime
+    opened = (tk.theta_share(weight, winner.points, winner.n) + zero) % row.prime
     return pack_numbers([opened], width_of(row.prime))
 
 

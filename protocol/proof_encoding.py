@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from gmpy2 import mpz
+from typing import Annotated
+
+from msgspec import Meta
 
 from keyshare.equality_proof import CHALLENGE_BITS, EqualityProof
 from protocol.encoding import Message, digest
+from protocol.epoch import to_bytes, to_number
 from protocol.messages import MAX_INLINE_BYTES
+
+_CHALLENGE_BYTES = CHALLENGE_BITS // 8
 
 
 class Proof(Message, frozen=True):
-    """An EqualityProof: challenge in 16 bytes, response big-endian with its sign in front."""
+    """An EqualityProof: the challenge in 16 bytes, the response without leading zeros."""
 
-    challenge: bytes
-    response: bytes
+    challenge: Annotated[bytes, Meta(min_length=_CHALLENGE_BYTES, max_length=_CHALLENGE_BYTES)]
+    response: Annotated[bytes, Meta(max_length=MAX_INLINE_BYTES)]
 
 
 def write_proof(proof: EqualityProof) -> Proof:
     """The proof's one spelling."""
-    response = int(proof.response)
-    size = response.bit_length() // 8 + 1
-    return Proof(
-        int(proof.challenge).to_bytes(CHALLENGE_BITS // 8, "big"),
-        response.to_bytes(size, "big", signed=True),
-    )
+    challenge = int(proof.challenge).to_bytes(_CHALLENGE_BYTES, "big")
+    return Proof(challenge, to_bytes(proof.response))
 
 
 def read_proof(proof: Proof) -> EqualityProof | None:
-    """The proof, None if it has another length or more than one spelling."""
-    response = int.from_bytes(proof.response, "big", signed=True)
-    found = EqualityProof(mpz(int.from_bytes(proof.challenge, "big")), mpz(response))
-    too_long = len(proof.response) > MAX_INLINE_BYTES
-    return None if too_long or write_proof(found) != proof else found
+    """The proof, None in another spelling."""
+    found = EqualityProof(to_number(proof.challenge), to_number(proof.response))
+    return found if write_proof(found) == proof else None
 
 
 def proof_context(session: bytes, step: str, member: int) -> bytes:

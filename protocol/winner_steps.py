@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import gmpy2
 from gmpy2 import mpz
@@ -65,9 +66,7 @@ def _split(numbers: Sequence[mpz], shape: KeyShape) -> DealerValues:
     ends = [1, 1 + ROUNDS]
     for count in (shape.degree, shape.degree + 1, shape.quorum):
         ends.append(ends[-1] + count)
-    rounds, exponents, mask, blind = (
-        list(numbers[a:b]) for a, b in zip(ends, ends[1:], strict=False)
-    )
+    rounds, exponents, mask, blind = (list(numbers[a:b]) for a, b in pairwise(ends))
     return DealerValues(numbers[0], rounds, exponents, mask, blind)
 
 
