@@ -1,0 +1,420 @@
+"""The proof of equal exponents: what passes, what does not, and what passes though it is wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import gmpy2
+import pytest
+from gmpy2 import mpz
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keyshare import equality_proof
+from keyshare.equality_proof import EqualityProof, longest_response, prove, verify
+from keyshare.randomness import Stream
+from tests.toy import seed_of
+
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "equality_proof.json").read_text())
+P, Q = mpz(2) ** 127 - 1, mpz(2) ** 89 - 1  # primes, 3 mod 4
+N = P * Q
+BOUND = mpz(1) << 200
+EXPONENT = mpz(3) ** 120
+TINY = mpz(7 * 11)  # its squares: a group of order 15
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The arguments of a verification but the proof."""
+
+    base: mpz
+    value: mpz
+    bases: tuple[mpz, ...]
+    values: tuple[mpz, ...]
+    modulus: mpz = N
+    bound: mpz = BOUND
+    context: bytes = b"context"
+
+    @property
+    def fields(self) -> tuple:
+        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+    def accepts(self, proof: EqualityProof) -> bool:
+        return verify(proof, *self.fields)
+
+    def proof(self, exponent: mpz = EXPONENT, label: str = "proof") -> EqualityProof:
+        return prove(exponent, *self.fields, Stream(seed_of(label)))
+
+    def with_value(self, k: int, value: mpz) -> Claim:
+        return replace(self, values=(*self.values[:k], value, *self.values[k + 1 :]))
+
+
+def claim(count: int = 4, modulus: mpz = N, exponent: mpz = EXPONENT, **changes) -> Claim:
+    """A true claim about hashed bases."""
+    stream = Stream(seed_of("bases", modulus, count))
+    base, *bases = [stream.unit(modulus) for _ in range(count + 1)]
+    value, *values = [gmpy2.powmod(b, exponent, modulus) for b in (base, *bases)]
+    return replace(Claim(base, value, tuple(bases), tuple(values), modulus), **changes)
+
+
+def forged(false: Claim, b: mpz, exponent: mpz = EXPONENT, r: mpz = BOUND << 200) -> EqualityProof:
+    """What a prover can do who answers for ``exponent`` but commits to a b of its own."""
+    statement = equality_proof._statement(*false.fields)
+    assert statement is not None
+    a = gmpy2.powmod(statement.first, r, false.modulus)
+    challenge = statement.challenge(a, b)
+    return EqualityProof(challenge, r - challenge * exponent)
+
+
+@pytest.fixture
+def no_unit_check(monkeypatch):
+    """A verifier who does not look whether numbers are units, for as long as ``undo`` waits."""
+    monkeypatch.setattr(equality_proof, "_are_units", lambda numbers, modulus: True)
+    return monkeypatch
+
+
+# --- What is true passes -------------------------------------------------------------------------
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_every_true_claim_is_proven(data):
+    modulus = data.draw(st.sampled_from([N, N * N, TINY, TINY**2]))
+    bound = mpz(data.draw(st.integers(1, 2**300)))
+    exponent = mpz(data.draw(st.integers(int(1 - bound), int(bound - 1))))
+    true = claim(data.draw(st.integers(1, 6)), modulus, exponent, bound=bound)
+    proof = true.proof(exponent)
+    assert true.accepts(proof)
+    assert 0 <= proof.challenge < 2**128
+
+
+@pytest.mark.parametrize("vector", VECTORS["proofs"])
+def test_proofs_are_those_of_the_vectors(vector):
+    number = {k: mpz(int(v, 16)) for k, v in vector.items() if isinstance(v, str) and v[:1] in "0-"
+              and "x" in v}  # fmt: skip
+    bases, values = ([mpz(int(v, 16)) for v in vector[k]] for k in ("bases", "values"))
+    fields = (number["base"], number["value"], bases, values, number["modulus"], number["bound"])
+    context = bytes.fromhex(vector["context"])
+    expected = EqualityProof(number["challenge"], number["response"])
+    stream = Stream(bytes.fromhex(vector["stream_key"]))
+    assert prove(number["exponent"], *fields, context, stream) == expected
+    assert verify(expected, *fields, context)
+
+
+@pytest.mark.parametrize("draw", [lambda bound: mpz(0), lambda bound: bound - 1])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_largest_exponents_pass_with_the_smallest_and_the_largest_draw(
+    monkeypatch, draw, sign
+):
+    monkeypatch.setattr(Stream, "below", lambda self, bound: draw(bound))
+    stream = [mpz(k) for k in (2, 3, 5)]
+    exponent = sign * (BOUND - 1)
+    value, *values = [gmpy2.powmod(b, exponent, N) for b in stream]
+    true = Claim(stream[0], value, tuple(stream[1:]), tuple(values))
+    assert true.accepts(true.proof(exponent))
+
+
+# --- What is false does not ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("modulus", [N, N * N])
+@pytest.mark.parametrize("k", range(4))
+@pytest.mark.parametrize("error", [2, 5, EXPONENT])
+def test_one_wrong_value_of_a_batch_fails(modulus, k, error):
+    true = claim(modulus=modulus)
+    false = true.with_value(k, true.values[k] * error % modulus)
+    assert not false.accepts(false.proof())
+
+
+def test_another_exponent_for_the_first_value_fails():
+    true = claim()
+    false = replace(true, value=true.value * true.base % N)
+    assert not false.accepts(false.proof())
+    assert not false.accepts(false.proof(EXPONENT + 1))
+
+
+def test_errors_that_cancel_in_the_plain_product_fail():
+    true = claim()
+    wrong = true.with_value(0, true.values[0] * 9 % N)
+    wrong = wrong.with_value(1, true.values[1] * gmpy2.invert(9, N) % N)
+    assert not wrong.accepts(wrong.proof())
+
+
+def test_values_in_another_order_fail():
+    true = claim()
+    wrong = replace(true, values=true.values[::-1])
+    assert not wrong.accepts(wrong.proof())
+
+
+def orders() -> dict[mpz, int]:
+    """Every unit w modulo 77, and the order of w²."""
+    units = [w for w in map(mpz, range(1, TINY)) if gmpy2.gcd(w, TINY) == 1]
+    return {
+        w: next(d for d in (1, 3, 5, 15) if gmpy2.powmod(w, 2 * d, TINY) == 1) for w in units
+    }
+
+
+def test_in_a_tiny_group_every_error_passes_exactly_if_the_challenge_was_guessed():
+    """All errors w and all guesses g of the challenge: b = G^r·w^(2·t·g) fits w^(2·t·c) alone."""
+    exponent, passed, tried = mpz(7), {1: 0, 3: 0, 5: 0, 15: 0}, {1: 0, 3: 0, 5: 0, 15: 0}
+    for w, order in orders().items():
+        for guess in range(15):
+            true = claim(1, TINY, exponent, context=guess.to_bytes(2, "big"))
+            false = true.with_value(0, true.values[0] * w % TINY)
+            statement = equality_proof._statement(*false.fields)
+            (t,) = equality_proof._coefficients(statement.digest, 1)
+            r = BOUND << 200
+            b = gmpy2.powmod(statement.second, r, TINY) * gmpy2.powmod(w, 2 * t * guess, TINY)
+            proof = forged(false, b % TINY, exponent, r)
+            fits = gmpy2.powmod(w, 2 * t * (proof.challenge - guess), TINY) == 1
+            assert false.accepts(proof) == fits, (w, guess)
+            passed[order] += fits
+            tried[order] += 1
+    assert tried == {1: 60, 3: 120, 5: 240, 15: 480}
+    assert passed[1] == tried[1]
+    assert passed[3] / tried[3] == pytest.approx(1 - (2 / 3) ** 2, abs=0.15)
+    assert passed[5] / tried[5] == pytest.approx(1 - (4 / 5) ** 2, abs=0.10)
+    assert passed[15] / tried[15] == pytest.approx((5 / 9) * (9 / 25), abs=0.08)
+
+
+# --- What passes though it is wrong --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("modulus", [N, N * N])
+def test_factors_of_order_two_are_not_noticed(modulus):
+    """-1, and with the factors known the other root of 1 too: all is squared before use."""
+    true = claim(modulus=modulus)
+    p = gmpy2.gcd(modulus, P * P)
+    q = modulus // p
+    other = (p * gmpy2.invert(p, q) - q * gmpy2.invert(q, p)) % modulus
+    for root in (modulus - 1, other):
+        assert root * root % modulus == 1
+        wrong = true.with_value(2, true.values[2] * root % modulus)
+        assert wrong.accepts(wrong.proof())
+        wrong = replace(true, value=true.value * root % modulus)
+        assert wrong.accepts(wrong.proof())
+
+
+def test_whoever_knows_an_element_of_order_three_passes_one_time_in_some():
+    p = mpz(2) ** 127 - 1  # p-1 is a multiple of 3
+    root = next(w for g in range(2, 9) if (w := gmpy2.powmod(g, (p - 1) // 3, p)) != 1)
+    w = (1 + (root - 1) * Q * gmpy2.invert(Q, p)) % N
+    assert gmpy2.powmod(w, 3, N) == 1 != w
+    true = claim()
+    tries = [replace(true.with_value(0, true.values[0] * w % N), context=bytes([k])) for k in
+             range(60)]  # fmt: skip
+    passed = sum(wrong.accepts(wrong.proof()) for wrong in tries)
+    assert 20 < passed < 47  # 5 of 9: the challenge or the coefficient is a multiple of 3
+    assert gmpy2.gcd(w - 1, N) == Q  # but to know it is to know a factor
+
+
+def test_an_exponent_above_its_bound_passes_within_the_slack():
+    true = claim(exponent=EXPONENT, bound=EXPONENT)  # |e| < bound is false
+    with pytest.raises(ValueError, match="below its bound"):
+        true.proof()
+    statement = equality_proof._statement(*true.fields)
+    r = EXPONENT << 200
+    proof = forged(true, gmpy2.powmod(statement.second, r, N), EXPONENT, r)
+    assert true.accepts(proof)
+
+
+# --- A proof is for one statement ----------------------------------------------------------------
+
+
+def other_true_claims() -> dict[str, tuple[Claim, Claim]]:
+    """Pairs of true claims that differ in one thing only; exponent 1 where the modulus differs."""
+    true, small = claim(), [mpz(k) for k in (2, 3, 5)]
+    one = Claim(small[0], small[0], tuple(small[1:]), tuple(small[1:]))
+    return {
+        "context": (true, replace(true, context=b"contexu")),
+        "longer context": (true, replace(true, context=b"context\0")),
+        "bound": (true, replace(true, bound=BOUND + 1)),
+        "order": (true, replace(true, bases=true.bases[::-1], values=true.values[::-1])),
+        "sign of base": (true, replace(true, base=N - true.base)),
+        "sign of value": (true, replace(true, value=N - true.value)),
+        "sign of a base": (true, replace(true, bases=(*true.bases[:3], N - true.bases[3]))),
+        "sign of a value": (true, true.with_value(0, N - true.values[0])),
+        "one fewer": (true, replace(true, bases=true.bases[:3], values=true.values[:3])),
+        "one more": (true, replace(true, bases=(*true.bases, mpz(1)),
+                                   values=(*true.values, mpz(1)))),
+        "a pair twice": (true, replace(true, bases=(*true.bases, true.bases[3]),
+                                       values=(*true.values, true.values[3]))),
+        "modulus": (one, replace(one, modulus=N * N)),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("what", list(other_true_claims()))
+def test_a_proof_holds_for_no_other_claim_even_a_true_one(what):
+    true, other = other_true_claims()[what]
+    exponent = mpz(1) if what == "modulus" else EXPONENT
+    proof = true.proof(exponent)
+    assert true.accepts(proof)
+    assert other.accepts(other.proof(exponent))
+    assert not other.accepts(proof)
+
+
+def test_lists_that_run_into_each_other_hash_apart():
+    """[1, 2] and [1·256+2] would be the same bytes, and so would the last base and first value."""
+    one, two, both = mpz(1), mpz(2), mpz(0x0102)
+    claims = [
+        Claim(one, two, (one, two), (one, two)),
+        Claim(both, one, (two, one), (two, one)),
+        Claim(one, two, (both,), (both,)),
+        Claim(one, two, (one, two, one), (two, one, one)),
+        Claim(one, two, (one, two), (one, two), context=b"context\x01"),
+    ]
+    assert len({equality_proof._statement(*c.fields).digest for c in claims}) == len(claims)
+
+
+@pytest.mark.parametrize("change", [1, -1, mpz(1) << 127])
+def test_a_changed_challenge_or_response_fails(change):
+    true = claim()
+    proof = true.proof()
+    assert not true.accepts(replace(proof, challenge=proof.challenge ^ abs(change)))
+    assert not true.accepts(replace(proof, response=proof.response + change))
+
+
+# --- Ill-formed claims and proofs ----------------------------------------------------------------
+
+
+def test_an_empty_batch_is_refused(monkeypatch):
+    empty = claim(1)
+    empty = replace(empty, bases=(), values=())
+    with pytest.raises(ValueError, match="as many as bases"):
+        empty.proof()
+    assert not empty.accepts(EqualityProof(mpz(1), mpz(1)))
+
+
+def test_as_many_values_as_bases_are_needed():
+    true = claim(64)
+    proof = true.proof()
+    assert true.accepts(proof)
+    assert not replace(true, values=true.values[:63]).accepts(proof)
+    assert not replace(true, bases=true.bases[:63]).accepts(proof)
+    assert not replace(true, values=(*true.values, mpz(1))).accepts(proof)
+
+
+@pytest.mark.parametrize("zero", [N, mpz(0), N * (N - 1), P, P * P, N * Q])
+def test_a_value_that_is_no_unit_is_refused_though_it_would_pass(no_unit_check, zero):
+    """N has the square 0 modulo N², whatever b the prover commits to: G^z·0 = 0."""
+    true = claim(modulus=N * N)
+    false = true.with_value(1, zero)
+    statement = equality_proof._statement(*false.fields)
+    # Modulo p² the value says nothing; the prover is honest modulo q² if the value is.
+    q_square = Q * Q
+    b = mpz(0) if zero % N == 0 else None
+    if b is None:
+        right = gmpy2.invert(P * P, q_square) * true.values[1] % q_square * P * P % (N * N)
+        false = true.with_value(1, right)
+        statement = equality_proof._statement(*false.fields)
+        r = BOUND << 200
+        b = gmpy2.powmod(statement.second, r, N * N)
+        b = b * gmpy2.invert(P * P, q_square) * P * P % (N * N)
+        b = b % (N * N) if gmpy2.gcd(b, N * N) > 1 else b
+    proof = forged(false, b)
+    assert false.accepts(proof)
+    no_unit_check.undo()
+    assert not false.accepts(proof)
+
+
+@pytest.mark.parametrize("field", ["base", "value", "bases", "values"])
+@pytest.mark.parametrize("number", [mpz(0), P, Q, P * 5, N, N + 1, mpz(-1)])
+def test_every_number_is_a_unit_in_its_range(field, number):
+    true = claim()
+    proof = true.proof()
+    wrong = number if field in ("base", "value") else (*getattr(true, field)[:3], number)
+    false = replace(true, **{field: wrong})
+    assert not false.accepts(proof)
+    with pytest.raises(ValueError, match="no exponent fits"):
+        false.proof()
+
+
+def test_a_base_and_its_power_that_share_a_factor_are_refused_though_they_would_pass(
+    no_unit_check,
+):
+    true = claim()
+    false = replace(true, bases=(P, *true.bases[1:]))
+    false = false.with_value(0, gmpy2.powmod(P, EXPONENT, N))
+    proof = false.proof()
+    assert false.accepts(proof)
+    no_unit_check.undo()
+    assert not false.accepts(proof)
+
+
+def test_a_number_has_one_spelling(no_unit_check):
+    true = claim()
+    for other in (true.values[0] + N, true.values[0] - N):
+        if other < 0:
+            continue
+        false = true.with_value(0, other)
+        proof = false.proof()
+        assert false.accepts(proof)
+        no_unit_check.undo()
+        assert not false.accepts(proof)
+
+
+def test_both_ends_of_the_response_are_exact():
+    """Modulo 24 every square of a unit is 1, so that any response fits."""
+    trivial = Claim(mpz(5), mpz(7), (mpz(11),), (mpz(13),), modulus=mpz(24), bound=mpz(1000))
+    challenge = equality_proof._statement(*trivial.fields).challenge(mpz(1), mpz(1))
+    most = 1000 * 2**256 + 2 * (2**128 - 1) * 999 - 1
+    assert longest_response(mpz(1000)) == most
+    for response, inside in ((0, True), (most, True), (-1, False), (most + 1, False)):
+        assert trivial.accepts(EqualityProof(challenge, mpz(response))) == inside
+
+
+def test_a_response_with_a_multiple_of_the_order_is_refused_though_it_fits():
+    true = claim()
+    proof, order = true.proof(), gmpy2.lcm(P - 1, Q - 1)
+    assert true.accepts(replace(proof, response=proof.response + order))  # still in range
+    for away in (-1, 1):
+        far = away * order * (longest_response(BOUND) // order + 1)
+        assert not true.accepts(replace(proof, response=proof.response + far))
+
+
+@pytest.mark.parametrize(
+    ("challenge", "response"),
+    [
+        (mpz(1) << 128, mpz(0)),
+        (mpz(-1), mpz(0)),
+        (mpz(0), mpz(-1)),
+        (mpz(0), longest_response(BOUND) + 1),
+    ],
+)
+def test_numbers_out_of_range_cost_the_verifier_nothing(monkeypatch, challenge, response):
+    def computed(*_):
+        raise AssertionError("computed with a number out of range")
+
+    monkeypatch.setattr(equality_proof, "_statement", computed)
+    assert not claim().accepts(EqualityProof(challenge, response))
+
+
+# --- The secret ----------------------------------------------------------------------------------
+
+
+def test_the_same_stream_gives_each_statement_a_nonce_of_its_own():
+    """r = z + c·e; the same r under two challenges would give e away."""
+    claims = [claim(context=bytes([k])) for k in range(20)]
+    proofs = [c.proof(label="one stream") for c in claims]
+    assert len({proof.response + proof.challenge * EXPONENT for proof in proofs}) == 20
+
+
+def test_the_same_stream_and_statement_give_the_same_proof():
+    assert claim().proof() == claim().proof() != claim().proof(label="another")
+
+
+def test_the_nonce_hides_the_exponent_by_128_bits_beyond_the_challenge():
+    sizes = [claim(1, context=bytes([k])).proof().response.bit_length() for k in range(40)]
+    assert max(sizes) == (BOUND << 256).bit_length() - 1
+    challenges = [claim(1, context=bytes([k])).proof().challenge for k in range(40)]
+    assert max(challenges).bit_length() == 128
+
+
+def test_what_is_refused_does_not_tell_the_exponent():
+    with pytest.raises(ValueError, match="the exponent is not below its bound") as refused:
+        claim().proof(BOUND + EXPONENT)
+    assert str(BOUND + EXPONENT) not in str(refused.value)
+    with pytest.raises(ValueError, match="the exponent is not below its bound"):
+        claim().proof(-BOUND)
