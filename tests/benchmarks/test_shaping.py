@@ -100,5 +100,7 @@ def test_a_line_to_nowhere_closes_and_the_next_connection_may_succeed() -> None:
 def test_lines_end_with_the_proxy() -> None:
     with echo() as port, shaped(Shape(0.0, None), 0, port) as line:
         connection = socket.create_connection(("127.0.0.1", line), 5)
+        connection.sendall(b"x")
+        assert connection.recv(1) == b"x"
     with connection, contextlib.suppress(ConnectionError):
         assert connection.recv(1) == b""
