@@ -19,7 +19,7 @@ from gmpy2 import mpz
 from participant.ceremony_task import CeremonyTask
 from protocol.board import Board, Posted
 from protocol.ceremony import Ceremony, Statement
-from protocol.ceremony_run import CeremonyRun
+from protocol.ceremony_run import CeremonyRun, StepId
 from protocol.draft import Draft
 from protocol.errors import CeremonyFailed
 from protocol.judgement import Verdict, judge
@@ -54,7 +54,7 @@ class Coalition:
 
 
 class Malicious(Ceremony):
-    """A machine that keeps to the rules but for what ``say`` makes of its word.
+    """A machine that keeps to the rules but for what ``prepare`` and ``say`` make of its word.
 
     ``speaks_last``: steps in which it waits for all honest senders, and for the coalition's
     members with lower numbers. ``discloses``: whether it opens its seed after an abort.
@@ -67,9 +67,17 @@ class Malicious(Ceremony):
     def __init__(self, terms: Terms, index: int, session: str, seed: bytes) -> None:
         super().__init__(terms, index, session, seed)
         self.coalition = Coalition()
+        prepared = self._run.prepared
+        self._run.prepared = lambda step, make: prepared(  # type: ignore[method-assign]
+            step, lambda run, step: self.prepare(step, make(run, step))
+        )
+
+    def prepare(self, step: StepId, honest: bytes) -> bytes:
+        """What it commits to and then opens in place of an honest member's payload for all."""
+        return honest
 
     def say(self, honest: Statement) -> Statement:
-        """What it says in place of what an honest member would say."""
+        """What it says in place of what an honest member would say, whatever it committed to."""
         return honest
 
     @property

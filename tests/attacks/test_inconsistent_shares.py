@@ -1,0 +1,142 @@
+"""A dealer's share that is off by a huge number makes θ' show an honest member's share of φ.
+
+In a product of shared secrets a wrong share adds an error that depends on the secrets: Genkin,
+Ishai, Prabhakaran, Sahai, Tromer, STOC 2014, call it an additive attack. Feldman, FOCS 1987, has
+the shares checked.
+
+With E added to the victim's share of β, all that is opened adds up to θ' + 4·λ·Φ(victim)·E, and
+its high bits are Φ(victim). With the coalition's t points of Φ that is φ, and the factors of N.
+"""
+
+from __future__ import annotations
+
+from math import factorial
+
+import gmpy2
+import pytest
+from gmpy2 import mpz
+
+from keyshare import feldman
+from keyshare.lanes import lanes
+from keyshare.shamir import lagrange
+from protocol import commitment, winner_steps
+from protocol.ceremony import Statement
+from protocol.encoding import decode, pack_numbers, unpack_numbers, width_of
+from protocol.epoch import Epoch
+from tests.attacks.adversary import (
+    Aftermath,
+    Malicious,
+    assert_caught,
+    assert_certified,
+    at_table,
+    in_simulator,
+    modulus_of,
+    winners_dealers,
+)
+
+NONCE = 32
+DEALER, ALLY = winners_dealers()[:2]
+VICTIM = 1
+WIDE = mpz(1) << 1200  # the bound of all shares where members do not check them
+ERROR_BITS = {False: 500, True: 820}  # within the bounds of a share, and beyond θ'
+
+
+class ShareShifter(Malicious):
+    """Adds 2^500, or where nothing is checked 2^820, to the victim's share of its mask."""
+
+    def say(self, honest: Statement) -> Statement:
+        if honest.step.name != "winner" or not honest.private:
+            return honest
+        bounds = winner_steps._point_bounds(winner_steps._candidate(self.run, honest.step).shape)
+        shift = mpz(1) << ERROR_BITS[bounds[0] == WIDE]
+        payload, parts, start = honest.private[VICTIM], list[bytes](), 0
+        for k, bound in enumerate(bounds):
+            width = width_of(bound)
+            (point,) = unpack_numbers(payload[start : start + width], width, 1, bound, "share")
+            parts.append(pack_numbers([point + (shift if k == 1 else 0)], width))
+            start += width
+        private = honest.private | {VICTIM: b"".join(parts)}
+        return Statement(honest.step, honest.public, private)
+
+
+class Repairer(Malicious):
+    """The ally, last to open its share of θ': it learns φ, and takes the error out again."""
+
+    speaks_last = frozenset({"theta"})
+    repairs = True
+
+    def say(self, honest: Statement) -> Statement:
+        if honest.step.name != "theta" or honest.public is None:
+            return honest
+        winner = self.run.the_winner
+        prime = lanes(winner.shape.theta_exponent, 1).prime
+        width = width_of(prime)
+        own = mpz(int.from_bytes(honest.public[NONCE:], "big"))
+        opened = own + sum(
+            mpz(int.from_bytes(said[NONCE : NONCE + width], "big")) for said in self.heard.values()
+        )
+        factor = 4 * lagrange(self.run.everyone, prime)[VICTIM] << ERROR_BITS[True]
+        opened %= prime
+        signed = opened - prime if opened > prime // 2 else opened  # as Φ(victim) may be negative
+        phi_point = signed // factor
+        points = {i: run.the_winner.points[0] for i, run in self.coalition.runs.items()}
+        self.coalition.notes["phi"] = phi_from(points | {VICTIM: phi_point}, prime)
+        if self.repairs:
+            own = (own - phi_point * factor) % prime
+        return Statement(honest.step, honest.public[:NONCE] + pack_numbers([own], width), {})
+
+
+class Reader(Repairer):
+    """The same, but it lets the error stand."""
+
+    repairs = False
+
+
+def phi_from(points: dict[int, mpz], prime: mpz) -> mpz:
+    """φ from t+1 points of the sharing of Δφ/4."""
+    weights = lagrange(points, prime)
+    constant = sum((weights[i] * point for i, point in points.items()), mpz(0))
+    return 4 * constant * gmpy2.invert(mpz(factorial(5)), prime) % prime
+
+
+def assert_factored(aftermath: Aftermath) -> None:
+    """What the coalition noted down gives the factors of N."""
+    phi, n = aftermath.coalition.notes["phi"], modulus_of()
+    assert isinstance(phi, mpz)
+    total = n + 1 - phi
+    root = gmpy2.isqrt(total * total - 4 * n)
+    p, q = (total + root) // 2, (total - root) // 2
+    assert p * q == n
+    assert gmpy2.is_prime(p)
+    assert gmpy2.is_prime(q)
+
+
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members take what shares they get."""
+    monkeypatch.setattr(feldman, "fits", lambda *said: True)
+    monkeypatch.setattr(winner_steps, "_point_bounds", lambda shape: [WIDE] * 3)
+
+
+@pytest.mark.parametrize("play", [at_table, in_simulator])
+def test_a_share_that_is_off_does_not_fit_its_commitments(play):
+    aftermath = play({DEALER: ShareShifter, ALLY: Malicious})
+    assert_caught(aftermath, DEALER)
+    assert "does not fit its commitments" in str(aftermath.failures[VICTIM])
+
+
+def test_without_a_check_of_shares_the_coalition_factors_n_from_what_is_opened(monkeypatch):
+    unchecked(monkeypatch)
+    aftermath = at_table({DEALER: ShareShifter, ALLY: Reader})
+    assert_factored(aftermath)
+    # What was opened is no θ': that is seen from the commitments, so this key is not used.
+    assert_caught(aftermath, DEALER)
+    assert {f.step for f in aftermath.failures.values()} == {"theta"}
+
+
+def test_without_commitments_either_the_factored_key_is_certified(monkeypatch):
+    unchecked(monkeypatch)
+    monkeypatch.setattr(commitment, "commitment_to", lambda *said: bytes(32))
+    aftermath = at_table({DEALER: ShareShifter, ALLY: Repairer})
+    assert_certified(aftermath)
+    assert decode(aftermath.keys[VICTIM], Epoch, "epoch", 1 << 20).joint_key().n == modulus_of()
+    assert_factored(aftermath)

@@ -1,0 +1,134 @@
+"""The last one to open its share of N makes the sum its own modulus, of which it knows the factors.
+
+Gennaro, Jarecki, Krawczyk, Rabin, "Secure distributed key generation for discrete-log based
+cryptosystems", EUROCRYPT 1999: a party that has seen the others' parts of a key biases it.
+
+The attacker leads the first class of candidates. Its modulus has factors p' with p'-1 smooth, so
+that it finds the other dealers' test exponents from their screen values, and then one of its own
+that makes every test pass, and the shared φ the right one.
+"""
+
+from __future__ import annotations
+
+import gmpy2
+import pytest
+from gmpy2 import mpz
+
+from keyshare.randomness import Stream
+from protocol import commitment
+from protocol.ceremony import Statement
+from protocol.encoding import decode, pack_numbers, unpack_numbers, width_of
+from protocol.epoch import Epoch
+from tests.attacks.adversary import (
+    PLAN,
+    Malicious,
+    assert_caught,
+    assert_certified,
+    at_table,
+    in_simulator,
+)
+from tests.toy import seed_of
+
+ATTACKER = 1  # the lead of class 0; candidate 0 is the first to be tested
+NONCE = 32
+_STREAM = Stream.derive(seed_of("last opener"), "primes")
+
+
+def smooth_prime(parts: list[int], bits: int) -> mpz:
+    """A prime p = 2·∏(some of the parts) + 1 in [3·2^(bits-2), 2^bits)."""
+    low, high = mpz(3) << (bits - 2), mpz(1) << bits
+    while True:
+        product, left = mpz(2), list(parts)
+        while product < low:
+            product *= left.pop(int(_STREAM.below(mpz(len(left)))))
+        if product + 1 < high and gmpy2.is_prime(product + 1):
+            return product + 1
+
+
+ODD_PRIMES = [r for r in range(3, 1 << 10) if gmpy2.is_prime(r)]
+P, Q = smooth_prime(ODD_PRIMES[::2], 128), smooth_prime(ODD_PRIMES[1::2], 128)
+PHI = (P - 1) * (Q - 1)
+
+
+def discrete_logarithm(value: mpz, base: mpz) -> mpz:
+    """x modulo the order of base, value = base^x mod P·Q [Pohlig, Hellman, 1978]."""
+    residue, modulus = mpz(0), mpz(1)
+    for prime in (P, Q):
+        for r in (r for r in ODD_PRIMES if (prime - 1) % r == 0):
+            g, v = (gmpy2.powmod(b, (prime - 1) // r, prime) for b in (base, value))
+            if g == 1:
+                continue
+            power, x = mpz(1), 0
+            while power != v:
+                power, x = power * g % prime, x + 1
+            step = (x - residue) * gmpy2.invert(modulus, r) % r
+            residue, modulus = residue + modulus * step, modulus * r
+    assert modulus > mpz(1) << PLAN.key_bits // 2
+    return residue
+
+
+class LastOpener(Malicious):
+    """Opens its shares of the moduli when it knows all others, and its screen values too."""
+
+    speaks_last = frozenset({"moduli", "screen"})
+
+    def say(self, honest: Statement) -> Statement:
+        if honest.public is None or honest.step.batch:
+            return honest
+        if honest.step.name == "moduli":
+            nonce, payload = honest.public[:NONCE], honest.public[NONCE:]
+            return Statement(honest.step, nonce + self._steered(payload), {})
+        if honest.step.name == "screen":
+            nonce, payload = honest.public[:NONCE], honest.public[NONCE:]
+            return Statement(honest.step, nonce + self._passing(payload), {})
+        return honest
+
+    def _steered(self, payload: bytes) -> bytes:
+        """Its row with candidate 0 replaced, so that the shares of this one add up to Δ·P·Q."""
+        rows = self.run.rows
+        others = sum(
+            rows.split(rows.decode(said[NONCE : NONCE + rows.size]))[0]
+            for said in self.heard.values()
+        )
+        row = rows.split(rows.decode(payload[: rows.size]))
+        row[0] = (120 * P * Q - others) % rows.prime
+        return rows.encode(rows.join(row)) + payload[rows.size :]
+
+    def _passing(self, payload: bytes) -> bytes:
+        """Its screen values, the first of them that of an exponent that makes candidate 0 pass."""
+        run, width = self.run, width_of(mpz(1) << PLAN.key_bits)
+        if run.batch.moduli[0] != P * Q:
+            return payload
+        exponent = PHI // 4
+        for i in run.layout.dealers(0)[1:]:
+            value = mpz(int.from_bytes(self.heard[i][NONCE : NONCE + width], "big"))
+            exponent += discrete_logarithm(value, mpz(4))
+        true = run.test_exponent
+        run.test_exponent = lambda k: exponent if k == 0 else true(k)  # type: ignore[method-assign]
+        numbers = unpack_numbers(
+            payload, width, len(payload) // width, mpz(1) << PLAN.key_bits, "screen"
+        )
+        numbers[0] = gmpy2.powmod(4, exponent, P * Q)
+        return pack_numbers(numbers, width)
+
+
+@pytest.mark.parametrize("play", [at_table, in_simulator])
+def test_a_last_opener_opens_what_it_did_not_commit_to(play):
+    aftermath = play({ATTACKER: LastOpener})
+    assert_caught(aftermath, ATTACKER)
+    assert "did not commit" in str(aftermath.failures[2])
+
+
+@pytest.mark.parametrize("play", [at_table, in_simulator])
+def test_without_commitments_the_joint_key_is_the_last_openers(play, monkeypatch):
+    monkeypatch.setattr(commitment, "commitment_to", lambda *said: bytes(32))
+    aftermath = play({ATTACKER: LastOpener})
+    assert_certified(aftermath)
+    epoch = decode(aftermath.keys[2], Epoch, "epoch", 1 << 20)
+    key = epoch.joint_key()
+    assert key.n == P * Q
+    # It decrypts alone: c = (1+N)^m·r^N, and c^φ = 1 + m·φ·N.
+    square = key.n**2
+    ciphertext = (1 + 42 * key.n) * gmpy2.powmod(7, key.n, square) % square
+    found = (gmpy2.powmod(ciphertext, PHI, square) - 1) // key.n
+    assert found * gmpy2.invert(PHI, key.n) % key.n == 42
