@@ -1,0 +1,84 @@
+"""Malicious parties that say other things than their seeds give, and commit to what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from protocol.ceremony import KINDS, Ceremony, Statement
+from protocol.ceremony_run import CeremonyRun, StepId
+from protocol.judgement import Verdict
+from protocol.terms import Terms
+from tests.attacks import adversary
+from tests.attacks.adversary import PLAN, AttackTable, Malicious
+
+PublicLie = Callable[[CeremonyRun, StepId, bytes], bytes]
+PrivateLie = Callable[[CeremonyRun, StepId, dict[int, bytes]], dict[int, bytes]]
+
+
+@dataclass(frozen=True)
+class Lies:
+    """What a liar says instead, by the step's name; whether it discloses its seed in the end."""
+
+    public: Mapping[str, PublicLie] = field(default_factory=dict)
+    private: Mapping[str, PrivateLie] = field(default_factory=dict)
+    discloses: bool = True
+
+
+class Liar(Malicious):
+    """A party that makes something else of what it should say."""
+
+    def __init__(self, terms: Terms, index: int, session: str, seed: bytes, lies: Lies) -> None:
+        super().__init__(terms, index, session, seed)
+        self.lies, self.discloses = lies, lies.discloses
+        prepared = self.run.prepared
+        # What is committed to and then opened is made here, once for both.
+        self.run.prepared = lambda step, make: prepared(  # type: ignore[method-assign]
+            step, lambda run, step: self._public(step, make(run, step))
+        )
+
+    def _public(self, step: StepId, honest: bytes) -> bytes:
+        lie = self.lies.public.get(step.name)
+        return lie(self.run, step, honest) if lie else honest
+
+    def say(self, honest: Statement) -> Statement:
+        step, public, private = honest.step, honest.public, honest.private
+        if public is not None and step.name + "-commit" not in KINDS:
+            public = self._public(step, public)
+        if lie := self.lies.private.get(step.name):
+            private = lie(self.run, step, private)
+        return Statement(step, public, private)
+
+
+class LyingTable(AttackTable):
+    """A ceremony with liars at the table."""
+
+    def __init__(self, liars: Mapping[int, Lies]) -> None:
+        super().__init__(PLAN, {i: partial(Liar, lies=lies) for i, lies in liars.items()})
+
+    def played(self) -> LyingTable:
+        """The table after the ceremony."""
+        self.run()
+        return self
+
+    @property
+    def honest(self) -> list[Ceremony]:
+        """The machines of those who do not lie."""
+        return [machine for i, machine in self.machines.items() if i not in self.parties]
+
+    @property
+    def named(self) -> set[int]:
+        """Whom the honest members' own machines hold to be the culprit; 0 for nobody."""
+        return {machine.failure.culprit for machine in self.honest if machine.failure}
+
+
+def verdict_of(table: AttackTable) -> Verdict:
+    """What the board says after an abort."""
+    return table.aftermath().verdict
+
+
+def assert_caught(table: AttackTable, culprit: int, step: str) -> None:
+    """No key, all have failed, and the verdict names the culprit, its step, and nobody else."""
+    adversary.assert_caught(table.aftermath(), culprit)
+    assert verdict_of(table).culprits[culprit].startswith(step)

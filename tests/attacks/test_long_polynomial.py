@@ -1,0 +1,111 @@
+"""A dealer commits to a longer polynomial than agreed, and raises the threshold for everybody.
+
+Dahlgren, "Breaking the shared key in threshold signature schemes", Trail of Bits, 2024 (ten
+implementations); WSTS issue 87 in mpcsec.org, "Received sequence has the wrong length".
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+from gmpy2 import mpz
+
+from keyshare import feldman
+from keyshare import threshold_key as tk
+from keyshare.errors import BadCombination
+from keyshare.partial_decryption import combine, partial_decryption, trial_ciphertext
+from keyshare.threshold_key import JointKey, KeyShape, KeyShare
+from protocol import winner_steps
+from protocol.ceremony_run import CeremonyRun, StepId
+from tests.attacks.adversary import winners_dealers
+from tests.attacks.liar import (
+    Lies,
+    LyingTable,
+    assert_caught,
+)
+from tests.toy import finished
+
+LIAR = winners_dealers()[1]
+QUORUM = 3
+
+
+def one_coefficient_more(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
+    """All over again with the polynomial for ΔR of degree ``quorum`` instead of quorum - 1."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winner_steps, "_ranges", long_ranges)
+        return winner_steps.tell_exponent(run, step)
+
+
+def long_points(run: CeremonyRun, step: StepId, said: dict[int, bytes]) -> dict[int, bytes]:
+    """The points of the long polynomial, in the width of honest ones."""
+    bounds = winner_steps._point_bounds(winner_steps._candidate(run, step).shape)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winner_steps, "_ranges", long_ranges)
+        patch.setattr(winner_steps, "_point_bounds", lambda shape: bounds)
+        return winner_steps.deal_key(run, step)
+
+
+def long_ranges(shape: KeyShape) -> list[tuple[mpz, int]]:
+    """The bound is lowered, so that the points do not show the degree by their size."""
+    degree, hidden = shape.degree, shape.blind_bound >> 16
+    return [(shape.n, degree), (shape.mask_bound, degree), (hidden, shape.quorum)]
+
+
+LIES = Lies({"winner": one_coefficient_more}, {"winner": long_points})
+
+
+def test_a_long_polynomial_is_caught_by_the_number_of_its_commitments():
+    table = LyingTable({LIAR: LIES}).played()
+    assert table.named == {LIAR}
+    assert_caught(table, LIAR, "winner")
+
+
+def take_any_length(patch: pytest.MonkeyPatch) -> None:
+    """Without the check of the length: whatever is there belongs to the last polynomial."""
+    values = winner_steps.DealerValues
+
+    def split(numbers: list[mpz], shape: KeyShape) -> winner_steps.DealerValues:
+        a, b = 1 + winner_steps.ROUNDS, 1 + winner_steps.ROUNDS + shape.degree
+        c = b + shape.degree + 1
+        return values(numbers[0], numbers[1:a], numbers[a:b], numbers[b:c], numbers[c:])
+
+    def read_any(sender: int, data: bytes, bound: mpz, count: int, step: StepId) -> list[mpz]:
+        width = winner_steps.width_of(bound)
+        return read_one(sender, data, bound, max(count, len(data) // width), step)
+
+    def add_any(rows: list[list[mpz]], n: mpz) -> list[mpz]:
+        longest = max(map(len, rows))
+        return add([[*row, *[mpz(1)] * (longest - len(row))] for row in rows], n)
+
+    read_one, add = winner_steps.read_one, feldman.add
+    patch.setattr(winner_steps, "_split", split)
+    patch.setattr(winner_steps, "read_one", read_any)
+    patch.setattr(feldman, "add", add_any)
+
+
+def test_without_that_check_the_trial_still_stops_the_key(monkeypatch):
+    take_any_length(monkeypatch)
+    table = LyingTable({LIAR: LIES}).played()
+    assert {m.failure.step for m in table.honest if m.failure} == {"trial"}
+    assert_caught(table, LIAR, "winner")
+
+
+def test_without_that_check_and_the_trial_no_quorum_can_decrypt(monkeypatch):
+    take_any_length(monkeypatch)
+    monkeypatch.setattr(tk, "sliding_quorums", lambda members, quorum: [])
+    toy = finished(LyingTable({LIAR: LIES}).played())
+    plaintext, ciphertext = trial_ciphertext(toy.key.n, b"a round")
+    for members in combinations(toy.shares, QUORUM):
+        assert decrypted(ciphertext, toy.key, toy.shares, members) != plaintext
+    raised = JointKey(**vars(toy.key) | {"quorum": QUORUM + 1})
+    assert decrypted(ciphertext, raised, toy.shares, (1, 2, 3, 4)) == plaintext
+
+
+def decrypted(
+    ciphertext: mpz, key: JointKey, shares: dict[int, KeyShare], members: tuple[int, ...]
+) -> mpz | None:
+    try:
+        return combine({i: partial_decryption(ciphertext, shares[i], key) for i in members}, key)
+    except BadCombination:
+        return None

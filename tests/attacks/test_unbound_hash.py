@@ -1,0 +1,169 @@
+"""A prover leaves something out of the hash that makes its challenge, and picks it afterwards.
+
+mpcsec.org, "tss-lib ProofBobWC missing u in hash" (a first message), and "Context binding" (session
+and prover); what follows for our proof of equal exponents is worked out here for each part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gmpy2
+import pytest
+from gmpy2 import mpz
+
+from keyshare import equality_proof
+from keyshare.biprimality import accepts
+from keyshare.equality_proof import prove
+from protocol import key_steps, winner_steps
+from protocol.ceremony_run import CeremonyRun, StepId
+from protocol.encoding import decode, encode, unpack_numbers, width_of
+from protocol.errors import CeremonyFailed
+from protocol.key_steps import Trial
+from protocol.messages import MAX_BLOB_BYTES
+from protocol.proof_encoding import proof_context, write_proof
+from protocol.winner_steps import Winning
+from tests.attacks.adversary import honest_table, modulus_of, winners_dealers
+from tests.attacks.liar import Lies, LyingTable, assert_caught
+from tests.attacks.test_wrong_partial import shifted
+
+LIAR = winners_dealers()[1]
+
+
+# ── the statement left out of the coefficients t_k ──
+
+
+def constant_coefficients(patch: pytest.MonkeyPatch) -> None:
+    """t_k that do not depend on the values, so that they are known before the values are made."""
+    bound = equality_proof._coefficients
+    patch.setattr(equality_proof, "_coefficients", lambda statement, count: bound(b"", count))
+
+
+def two_wrong_rounds(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
+    """w_1·u^(t_2), w_2·u^(-t_1): wrong, but ∏ w_k^(t_k) is what it was."""
+    candidate, winning = winner_steps._candidate(run, step), decode(said, Winning, "", 1 << 20)
+    n, u = candidate.n, candidate.u
+    count = winner_steps._count(candidate.shape)
+    numbers = unpack_numbers(winning.numbers, width_of(n), count, n, "")
+    one, two = equality_proof._coefficients(b"", 2)
+    numbers[1] = numbers[1] * gmpy2.powmod(u, two, n) % n
+    numbers[2] = numbers[2] * gmpy2.invert(gmpy2.powmod(u, one, n), n) % n
+    rounds = numbers[1 : 1 + winner_steps.ROUNDS]
+    proof = prove(
+        run.test_exponent(step.part), u, numbers[0], winner_steps._bases(run, n), rounds, n, n,
+        proof_context(run.context, step.label, run.index), run.stream("attack", step.label),
+    )  # fmt: skip
+    return encode(Winning(winner_steps.pack_numbers(numbers, width_of(n)), write_proof(proof)))
+
+
+def test_two_wrong_rounds_are_caught_where_the_coefficients_hash_the_statement():
+    table = LyingTable({LIAR: Lies({"winner": two_wrong_rounds})}).played()
+    assert table.named == {LIAR}
+    assert_caught(table, LIAR, "winner")
+
+
+def test_with_coefficients_known_before_a_dealer_throws_away_the_moduli_it_dislikes(monkeypatch):
+    """A good N is rejected, nobody is named, and the ceremony goes on until the dealer likes it."""
+    constant_coefficients(monkeypatch)
+    disliked = modulus_of()
+
+    def lie(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
+        return (
+            two_wrong_rounds(run, step, said) if run.batch.moduli[step.part] == disliked else said
+        )
+
+    table = LyingTable({LIAR: Lies({"winner": lie})}).played()
+    keys = {m.outcome[0].joint_key().n for m in table.machines.values() if m.outcome}
+    assert len(keys) == 1
+    assert keys != {disliked}
+    assert table.named == set()
+
+
+# ── a first message left out of the challenge ──
+
+
+def without_second_message(patch: pytest.MonkeyPatch) -> None:
+    """c = H(statement, a): b is computed by prover and verifier, but binds nothing."""
+    statement, bound = equality_proof._Statement, equality_proof._Statement.challenge
+    patch.setattr(statement, "challenge", lambda self, a, b: bound(self, a, mpz(0)))
+
+
+def proved_anyway(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
+    """A wrong partial decryption, with the proof that one would make for a right one."""
+    wrong = shifted(run, step, said)
+    trial, key = decode(wrong, Trial, "", MAX_BLOB_BYTES), key_steps._joint_key(run)
+    assert run.share
+    _, ciphertext = key_steps.trial_ciphertext(key.n, run.context)
+    base, value, bases = key_steps._trial_statement(run, key, run.index, ciphertext)
+    (partial,) = unpack_numbers(trial.partial, width_of(key.n**2), 1, key.n**2, "")
+    proof = prove(
+        run.share.value, base, value, bases, [partial], key.n**2, run.the_winner.shape.share_bound,
+        key_steps._context(run, step, run.index, "partial"), run.stream("attack"),
+    )  # fmt: skip
+    return encode(Trial(**{f: getattr(trial, f) for f in trial.__struct_fields__}
+                        | {"partial_proof": write_proof(proof)}))  # fmt: skip
+
+
+def test_a_wrong_partial_with_a_proof_made_for_it_is_caught():
+    table = LyingTable({LIAR: Lies({"trial": proved_anyway})}).played()
+    assert table.named == {LIAR}
+    assert_caught(table, LIAR, "trial")
+
+
+def test_with_a_first_message_left_out_the_proof_of_a_wrong_partial_holds(monkeypatch):
+    without_second_message(monkeypatch)
+    table = LyingTable({LIAR: Lies({"trial": proved_anyway})}).played()
+    assert table.named == {0}  # the trial fails, and no proof says through whom
+
+
+# ── the prover left out of the context ──
+
+
+def copied_values(
+    context: Callable[[bytes, str, int], bytes],
+) -> dict[int, winner_steps.DealerValues]:
+    """A composite N, the lead copying its fellow dealer's word and the third one saying 1."""
+    runs = {i: machine._run for i, machine in honest_table().machines.items()}
+    run = runs[1]
+    part = composite_survivor(run)
+    step = StepId("winner", run.batch.number, part)
+    lead, honest, third = winner_steps.winners_dealers(run, step)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winner_steps, "proof_context", context)
+        said = {honest: winner_steps.tell_exponent(runs[honest], step)}
+        said[lead] = said[honest]
+        patch.setattr(CeremonyRun, "test_exponent", lambda run, candidate: mpz(0))
+        said[third] = winner_steps.tell_exponent(runs[third], step)
+        candidate = winner_steps._candidate(run, step)
+        found = {
+            i: winner_steps._read_values(run, step, candidate, i, said[i])
+            for i in (lead, honest, third)
+        }
+    for k in range(winner_steps.ROUNDS):
+        assert accepts({i: v.witnesses[k] for i, v in found.items()}, lead, candidate.n)
+    return found
+
+
+def composite_survivor(run: CeremonyRun) -> int:
+    return next(k for k in run.batch.survivors if k != run.the_winner.number)
+
+
+def test_a_proof_copied_from_another_dealer_names_the_one_who_copied():
+    run = honest_table().machines[1]._run
+    number = run.layout.class_of(composite_survivor(run))
+    with pytest.raises(CeremonyFailed) as caught:
+        copied_values(proof_context)
+    assert caught.value.culprit == run.layout.dealers(number)[0]
+    assert "proof" in caught.value.reason
+
+
+def test_were_the_prover_not_hashed_a_copying_lead_would_pass_any_composite():
+    """x_lead = x_honest and x_third = 0 make every round 1 = 1, whatever N is."""
+    assert len(copied_values(lambda session, step, member: b"")) == 3
+
+
+@pytest.mark.parametrize("part", ["session", "step", "member"])
+def test_a_context_differs_if_one_of_its_parts_does(part):
+    parts = {"session": b"a" * 32, "step": "winner/0/1", "member": 1}
+    other = {"session": b"b" * 32, "step": "winner/0/2", "member": 2}
+    assert proof_context(**parts) != proof_context(**parts | {part: other[part]})

@@ -1,0 +1,72 @@
+"""A member cheats and then keeps its seed, so that nobody can replay it.
+
+That a party may drop out when what it has seen does not please it is the attack of Gennaro,
+Jarecki, Krawczyk, Rabin, EUROCRYPT 1999; here it is shown as silent, and no honest one is named.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol import judgement
+from protocol.ceremony_run import CeremonyRun, StepId
+from protocol.draft import Draft
+from protocol.messages import Abort, Disclosure, Step
+from tests.attacks.liar import Lies, LyingTable, verdict_of
+from tests.toy import CEREMONY
+
+LIAR = 2
+HONEST = (1, 3, 4, 5)
+
+
+def other_numbers(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
+    return bytes([said[0] ^ 1]) + said[1:]
+
+
+@pytest.mark.parametrize("step", ["deal", "moduli", "theta", "trial"])
+def test_who_keeps_its_seed_is_silent_and_no_honest_member_is_named(step):
+    table = LyingTable({LIAR: Lies({step: other_numbers}, discloses=False)}).played()
+    assert not any(machine.outcome for machine in table.machines.values())
+    verdict = verdict_of(table)
+    assert verdict.silent == (LIAR,)
+    assert verdict.culprits == {}
+    disclosed = {p.post.sender for p in table.board.entries if isinstance(p.post.body, Disclosure)}
+    assert disclosed == set(HONEST)
+
+
+def test_a_silent_member_that_accuses_an_honest_one_is_not_believed():
+    table = LyingTable({LIAR: Lies(discloses=False)})
+    claim = Draft(CEREMONY, Abort(3, "deal", "a payload does not open"))
+
+    def tamper(sender: int, draft: Draft) -> Draft:
+        body = draft.body
+        accuses = sender == LIAR and isinstance(body, Step) and body.step == "moduli"
+        return claim if accuses else draft
+
+    table.run(tamper)
+    assert table.named == {3}  # what the liar says
+    verdict = verdict_of(table)
+    assert (verdict.culprits, verdict.silent) == ({}, (LIAR,))
+
+
+def test_an_honest_member_that_crashed_is_silent_beside_a_named_culprit():
+    crashed = Lies(discloses=False)
+    table = LyingTable({LIAR: Lies({"moduli": other_numbers}), 4: crashed}).played()
+    verdict = verdict_of(table)
+    assert set(verdict.culprits) == {LIAR}
+    assert verdict.silent == (4,)
+
+
+def test_without_the_list_of_the_silent_the_culprit_vanishes(monkeypatch):
+    monkeypatch.setattr(judgement, "silent", lambda terms, entries: ())
+    table = LyingTable({LIAR: Lies({"moduli": other_numbers}, discloses=False)}).played()
+    verdict = verdict_of(table)
+    assert (verdict.culprits, verdict.silent) == ({}, ())
+
+
+def test_one_that_certified_before_it_was_found_out_is_named_by_those_that_checked_it():
+    """Leaves are opened in the last step before the certificate: it may keep its seed by right."""
+    table = LyingTable({LIAR: Lies({"screen": other_numbers}, discloses=False)}).played()
+    assert not any(machine.outcome for machine in table.machines.values())
+    assert table.named == {LIAR}
+    assert not set(verdict_of(table).culprits) & set(HONEST)
