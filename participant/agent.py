@@ -52,7 +52,7 @@ class Task(Protocol):
         """Whether the entries of a session are to be received, with their payloads."""
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
-        """Take an entry; payloads: 0 for all, the own number for what is sealed to this member."""
+        """Take an entry; payloads: 0 for all, a member's number for what is sealed to it."""
 
     def due(self) -> Draft | None:
         """What is to be said next; asked only while nothing is on its way."""
@@ -69,9 +69,17 @@ class Agent:
     """A member's side of the link to the aggregator."""
 
     def __init__(
-        self, terms: Terms, index: int, key: Ed25519PrivateKey, storage: Storage, task: Task
+        self,
+        terms: Terms,
+        index: int,
+        key: Ed25519PrivateKey,
+        storage: Storage,
+        task: Task,
+        reads_all: bool = False,
     ) -> None:
+        """``reads_all``: the task gets every payload, also those sealed to others."""
         self.terms, self.index, self.task = terms, index, task
+        self._reads_all = reads_all
         self.board = Board(terms)
         self._key, self._storage = key, storage
         self._outbox = Outbox(storage)
@@ -185,15 +193,14 @@ class Agent:
 
     def _read(self) -> None:
         for posted in list(self._unread)[:_PREFETCH]:
-            for attachment in self._needed(posted):
-                if self._blob(attachment) is None and (request := self._downloads.want(attachment)):
-                    self._outgoing.append(request)
+            self._ask_for(self._needed(posted))
         while self._unread:
             posted = self._unread[0]
             needed = self._needed(posted)
             payloads = {a.to: self._blob(a) for a in needed}
             found = {to: data for to, data in payloads.items() if data is not None}
             if len(found) < len(payloads):
+                self._ask_for(needed)  # again, where an entry before named the same blob
                 return
             if self.task.wants(posted.post.session):
                 self.task.receive(posted, found)
@@ -209,7 +216,12 @@ class Agent:
     def _needed(self, posted: Posted) -> list[Attachment]:
         if not self.task.wants(posted.post.session):
             return []
-        return [a for a in posted.attachments if a.to in (0, self.index)]
+        return [a for a in posted.attachments if self._reads_all or a.to in (0, self.index)]
+
+    def _ask_for(self, attachments: list[Attachment]) -> None:
+        for attachment in attachments:
+            if self._blob(attachment) is None and (request := self._downloads.want(attachment)):
+                self._outgoing.append(request)
 
     def _blob(self, attachment: Attachment) -> bytes | None:
         if not attachment.is_blob:

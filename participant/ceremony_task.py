@@ -89,12 +89,12 @@ class CeremonyTask:
 
     def _is_over(self, board: Board, session: str) -> bool:
         entries = board.session(session)
-        if not _is_aborted(entries, self._terms.n_members):
+        if not is_aborted(entries, self._terms.n_members):
             return False
         return self._index not in silent(self._terms, entries) or not self._secrets.holds(session)
 
 
-def _is_aborted(entries: Sequence[Posted], n_members: int) -> bool:
+def is_aborted(entries: Sequence[Posted], n_members: int) -> bool:
     """Whether an abort came before all had certified the same epoch; afterwards it is void."""
     certified: dict[tuple[bytes, bytes], set[int]] = {}
     for posted in entries:

@@ -294,6 +294,29 @@ class SeedLost(ParticipantError):
         self.session = session
 
 
+class NotAborted(ParticipantError):
+    """No ceremony of this name was aborted; none at all where ``session`` is empty."""
+
+    def __init__(self, session: str) -> None:
+        super().__init__(f"{session or 'no ceremony'}: not aborted")
+        self.session = session
+
+
+class CeremonyAborted(ParticipantError):
+    """A ceremony's end: what each culprit did, at which entry of the board; whose seeds lack."""
+
+    def __init__(
+        self,
+        session: str,
+        culprits: dict[int, str],
+        evidence: dict[int, int],
+        silent: tuple[int, ...],
+    ) -> None:
+        super().__init__(f"{session} was aborted: culprits {culprits}, silent {silent}")
+        self.session, self.culprits, self.evidence = session, culprits, evidence
+        self.silent = silent
+
+
 class Declined(ParticipantError):
     """The person who was asked does not agree; nothing was done."""
 

@@ -10,6 +10,7 @@ from participant.ceremony_task import CeremonyTask
 from participant.decryption_task import DecryptionTask
 from participant.statistic_task import StatisticTask
 from participant.training_task import TrainingTask
+from participant.verdict_task import VerdictTask
 from protocol.board import Board
 from protocol.round import RoundView, round_session
 from protocol.terms import AGGREGATOR, Terms
@@ -29,6 +30,10 @@ def waiting_for(board: Board, task: Task, terms: Terms) -> Waiting:
         if progress is None:
             return Waiting("connecting", (AGGREGATOR,))
         return Waiting(f"{task.session}, step {progress.step}", progress.waiting_for)
+    if isinstance(task, VerdictTask):
+        if not task.has_read:
+            return Waiting(f"reading {task.session or 'the board'}", (AGGREGATOR,))
+        return Waiting(f"seeds disclosed after the abort of {task.session}", task.silent)
     if isinstance(task, TrainingTask):
         return _training(board, task.finished, terms)
     if isinstance(task, DecryptionTask | StatisticTask):

@@ -12,12 +12,15 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from protocol.board import Posted
 from protocol.ceremony import Ceremony, Statement
 from protocol.errors import BadSeal
 from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Step
 from protocol.terms import Terms
+
+_ANOTHER_SEED = "join: it disclosed another seed than it joined with"
 
 Payloads = Callable[[Posted], Mapping[int, bytes]]
 
@@ -28,19 +31,25 @@ class Verdict:
 
     culprits: members that said what their seeds do not give, and where. silent: members whose seed
     is not on the board, so that nothing is known about them; who has certified keeps its seed and
-    is not among them.
+    is not among them. evidence: by culprit, the position on the board of what it said.
     """
 
     session: str
     culprits: Mapping[int, str]
     silent: tuple[int, ...]
+    evidence: Mapping[int, int]
 
 
 def judge(terms: Terms, session: str, entries: Sequence[Posted], payloads: Payloads) -> Verdict:
     """The verdict on a session; ``payloads`` gives all payloads of an entry, by recipient."""
     court = _Court(terms, session, entries, payloads)
-    culprits = {i: reason for i in court.seeds if (reason := court.offence(i))}
-    return Verdict(session, culprits, silent(terms, entries))
+    offences = {i: offence for i in court.seeds if (offence := court.offence(i))}
+    return Verdict(
+        session,
+        {i: offence.reason for i, offence in offences.items()},
+        silent(terms, entries),
+        {i: offence.position for i, offence in offences.items()},
+    )
 
 
 def silent(terms: Terms, entries: Sequence[Posted]) -> tuple[int, ...]:
@@ -48,6 +57,11 @@ def silent(terms: Terms, entries: Sequence[Posted]) -> tuple[int, ...]:
     settled = {p.post.sender for p in entries if isinstance(p.post.body, Disclosure | Certificate)}
     joined = {p.post.sender for p in entries if isinstance(p.post.body, Join)}
     return tuple(sorted(joined - settled))
+
+
+class _Offence(NamedTuple):
+    position: int
+    reason: str
 
 
 class _Court:
@@ -58,24 +72,26 @@ class _Court:
     ) -> None:
         self.terms, self.session = terms, session
         self.entries, self.payloads = entries, payloads
-        self.seeds = _seeds(entries)
+        first = _disclosures(entries)
+        self.seeds = {i: body.seed for i, (_, body) in first.items()}
+        self._opened_at = {i: position for i, (position, _) in first.items()}
         self._joined = {
             p.post.sender: p.post.body for p in reversed(entries) if isinstance(p.post.body, Join)
         }
         # Only who disclosed the seed that it joined with can show what others sealed for it.
         self._readers = {i: self._machine(i) for i in sorted(self.seeds) if self._is_bound(i)}
 
-    def offence(self, member: int) -> str:
-        """Where a member's posts first differ from what its seed gives; empty if nowhere."""
+    def offence(self, member: int) -> _Offence | None:
+        """Where a member's posts first differ from what its seed gives; None if nowhere."""
         if not self._is_bound(member):
-            return "join: it disclosed another seed than it joined with"
+            return _Offence(self._opened_at[member], _ANOTHER_SEED)
         machine, failed_at, aborted = self._machine(member), 0, False
         for posted in self.entries:
             body = posted.post.body
             if posted.post.sender == member:
                 failed = 0 < failed_at <= posted.post.seen_position
-                if offence := self._differs(machine, posted, failed, aborted):
-                    return offence
+                if reason := self._differs(machine, posted, failed, aborted):
+                    return _Offence(posted.position, reason)
             aborted = aborted or isinstance(body, Abort)
             if isinstance(body, Abort) or (aborted and isinstance(body, Disclosure)):
                 continue  # what others conclude changes nothing about what this one should say
@@ -83,7 +99,7 @@ class _Court:
             machine.receive(posted, own)
             if machine.failure and not failed_at:
                 failed_at = posted.position
-        return ""
+        return None
 
     def _is_bound(self, member: int) -> bool:
         return self._joined.get(member) == self._machine(member).unsealed()
@@ -123,13 +139,13 @@ class _Court:
         return Ceremony(self.terms, member, self.session, self.seeds[member])
 
 
-def _seeds(entries: Sequence[Posted]) -> dict[int, bytes]:
-    """The first seed that each member disclosed."""
-    seeds = dict[int, bytes]()
+def _disclosures(entries: Sequence[Posted]) -> dict[int, tuple[int, Disclosure]]:
+    """The first disclosure of each member, with its position."""
+    first = dict[int, tuple[int, Disclosure]]()
     for posted in entries:
-        if isinstance(posted.post.body, Disclosure):
-            seeds.setdefault(posted.post.sender, posted.post.body.seed)
-    return seeds
+        if isinstance(body := posted.post.body, Disclosure):
+            first.setdefault(posted.post.sender, (posted.position, body))
+    return first
 
 
 def _name(body: Body) -> str:

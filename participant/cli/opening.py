@@ -22,7 +22,7 @@ from participant.cli.options import (
     membership,
 )
 from participant.cli.standing import show_standing
-from participant.cli.work import new_session, say_aside
+from participant.cli.working import new_session, say_aside
 from participant.decryption_task import DecryptionTask, Request
 from participant.errors import Declined
 from participant.files import write_new

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from protocol.terms import Terms
 
 FAILED, USAGE, REFUSED, ABORTED, BY_SIGNAL = 1, 2, 3, 4, 128
 _COMMAND = "quorate-participant"
+_MEMBER = re.compile(r"\bmember ([0-9]{1,3})\b")
 
 
 @dataclass
@@ -137,12 +139,53 @@ def _wrong_certificate(e: participant_errors.WrongCertificate, c: Context) -> Se
     )
 
 
+def in_names(text: str, terms: Terms) -> str:
+    """One printable line, with names where a reason from the protocol has members' numbers."""
+    line = "".join(c if c.isprintable() else "?" for c in text)
+    return _MEMBER.sub(lambda found: terms.name_of(int(found[1])), line)
+
+
 def _ceremony_failed(e: protocol_errors.CeremonyFailed, c: Context) -> Sentence:
     who = f"because of {c.name(e.culprit)}" if e.culprit else "because of nobody in particular"
     return Sentence(
         f"the key ceremony was aborted {who}, in step {e.step}: {e.reason}",
-        f"when the cause is found, all members begin a new one: {_COMMAND} ceremony {c.file}",
+        f"see who broke the rules: {_COMMAND} verdict {c.file}; when that is settled, all members "
+        f"begin a new one: {_COMMAND} ceremony {c.file}",
         ABORTED,
+    )
+
+
+def _ceremony_aborted(e: participant_errors.CeremonyAborted, c: Context) -> Sentence:
+    said = [
+        f"{c.name(culprit)} broke the rules (entry {e.evidence.get(culprit)}, {reason})"
+        for culprit, reason in e.culprits.items()
+    ]
+    if e.silent:
+        said.append(f"{c.names(e.silent)} did not disclose the seed, so may have")
+    what = f"{e.session} was aborted; {'; '.join(said) or 'nobody broke the rules'}"
+    remedies = []
+    if e.culprits:
+        remedies.append(
+            f"ask {c.names(list(e.culprits))} about it (another release? a damaged data folder?)"
+        )
+    if e.silent:
+        remedies.append(
+            f"{c.names(e.silent)}: start {_COMMAND} ceremony {c.file}, which discloses the seed; "
+            f"then again: {_COMMAND} verdict {c.file} --session {e.session}"
+        )
+    remedies.append(
+        f"all begin a new one, {_COMMAND} ceremony {c.file}, or sign new terms without a culprit"
+        if e.culprits
+        else f"all members begin a new one: {_COMMAND} ceremony {c.file}"
+    )
+    return Sentence(in_names(what, c.terms) if c.terms else what, "; ".join(remedies), ABORTED)
+
+
+def _not_aborted(e: participant_errors.NotAborted, c: Context) -> Sentence:
+    what = f"{e.session} was not aborted" if e.session else "no ceremony of these terms was aborted"
+    return Sentence(
+        f"{what}, so there is nothing to judge",
+        f"see how things stand: {_COMMAND} status {c.file}",
     )
 
 
@@ -353,6 +396,8 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "this hospital began {e.session}, but the seed it began with is not in the data folder",
         "put back the vault from a backup, or use the data folder (--home) that it began with",
     ),
+    participant_errors.NotAborted: _not_aborted,
+    participant_errors.CeremonyAborted: _ceremony_aborted,
     participant_errors.Declined: _plain("not agreed: {e.what}", "nothing was sent"),
     participant_errors.NoAnswer: _plain(
         "stopped at a question without an answer",

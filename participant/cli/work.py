@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.agent import Agent, Task
 from participant.app import load_app
 from participant.ceremony_task import CeremonyTask
 from participant.cli.options import (
@@ -23,12 +22,13 @@ from participant.cli.options import (
     Timeout,
     membership,
 )
+from participant.cli.verdict import judged_if_aborted
+from participant.cli.working import new_session, say_aside
 from participant.journal import Event, Journal, as_line
 from participant.link import Traffic
 from participant.lock import hold
-from participant.membership import Membership
 from participant.progress import Watch, link_lost, link_notices, view_of
-from participant.session import Notices, Session
+from participant.session import Notices
 from participant.training_task import TrainingTask
 from participant.words import fingerprint
 from protocol.epoch import Epoch
@@ -61,7 +61,10 @@ def ceremony(
         task = CeremonyTask(member.terms, member.index, member.secrets)
         session = new_session(member, task, timeout)
         watch = Watch(member.terms)
-        with view_of(member.terms, as_json) as view:
+        with (
+            judged_if_aborted(member, task, file, as_json),
+            view_of(member.terms, as_json) as view,
+        ):
 
             def moved() -> None:
                 if task.progress:
@@ -127,20 +130,6 @@ def train(
     if not as_json:
         typer.echo(f"All {task.finished} rounds are done.")
         typer.echo(f"Model: {models / f'round-{task.finished}.npz'}")
-
-
-def say_aside(text: str) -> None:
-    """A line that is no part of the result."""
-    typer.echo(text, err=True)
-
-
-def new_session(
-    member: Membership, task: Task, timeout: float | None, traffic: Traffic | None = None
-) -> Session:
-    """A session of this member on its data folder, whose lock is held."""
-    key = member.identity.signing_key
-    agent = Agent(member.terms, member.index, key, member.storage, task)
-    return Session(agent, key, time_limit=timeout, traffic=traffic or Traffic())
 
 
 class RoundTable:

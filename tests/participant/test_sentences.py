@@ -31,6 +31,8 @@ SAMPLES: dict[str, Any] = {
     "str": "something",
     "bytes": bytes(32),
     "Path": Path("a/file"),
+    "dict[int, str]": {2: "deal: its seed gives something else"},
+    "dict[int, int]": {2: 17},
     "list[int]": [1, 2],
     "list[str]": ["H1", "H2"],
     "tuple[int, ...]": (1, 2),

@@ -1,0 +1,196 @@
+"""``verdict``, and how a ceremony that was aborted ends: who broke the rules, on what evidence."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from participant.ceremony_task import CeremonyTask
+from participant.cli.options import (
+    FEDERATION,
+    FederationFile,
+    Home,
+    Json,
+    PassphraseFile,
+    membership,
+)
+from participant.cli.sentences import describe, in_names
+from participant.cli.working import new_session, say_aside
+from participant.errors import CeremonyAborted, OutOfTime
+from participant.lock import hold
+from participant.membership import Membership
+from participant.progress import link_notices
+from participant.verdict_task import Accusation, VerdictTask
+from protocol.errors import CeremonyFailed
+from protocol.judgement import Verdict
+from protocol.terms import Terms
+
+PATIENCE_SECONDS = 30.0
+_SESSION = re.compile(r"ceremony/[1-9][0-9]{0,8}")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the command under the program's name."""
+    app.command()(verdict)
+
+
+def verdict(
+    ctx: typer.Context,
+    file: FederationFile = FEDERATION,
+    name: Annotated[
+        str,
+        typer.Option("--session", metavar="ceremony/N", help="Which ceremony; else the last one."),
+    ] = "",
+    home: Home = None,
+    passphrase_file: PassphraseFile = None,
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", min=0.1, metavar="SECONDS", help="How long to wait for seeds."),
+    ] = PATIENCE_SECONDS,
+    as_json: Json = False,
+) -> None:
+    """Show who broke the rules in a ceremony that was aborted, and the evidence for it."""
+    if name and not _SESSION.fullmatch(name):
+        raise typer.BadParameter(f"{name!r} is not ceremony/N", param_hint="--session")
+    member = membership(ctx, file, home, passphrase_file)
+    with hold(member.folder, "verdict"):
+        task = VerdictTask(member.terms, name)
+        _gather(member, task, timeout)
+        found = _judge(member.terms, task, file)
+    if as_json:
+        typer.echo(json.dumps(_facts(member.terms, task, found)))
+        return
+    _show(member.terms, task, found)
+    typer.echo(f"Next: {describe(_aborted(found), ctx.obj).remedy}")
+
+
+@contextmanager
+def judged_if_aborted(
+    member: Membership, task: CeremonyTask, file: Path, as_json: bool
+) -> Iterator[None]:
+    """Turns CeremonyFailed into CeremonyAborted, once the verdict is there and has been shown.
+
+    The failure is raised as it was where the evidence cannot be had in time.
+    """
+    try:
+        yield
+    except CeremonyFailed as failure:
+        terms, session = member.terms, task.session
+        who = terms.name_of(failure.culprit) if failure.culprit else "nobody in particular"
+        said = f"{session} was aborted in step {failure.step}, because of {who}: {failure.reason}"
+        say_aside(in_names(said, terms))
+        say_aside("That is what was said. Reading the evidence, and waiting for all seeds …")
+        evidence = VerdictTask(terms, session)
+        try:
+            _gather(member, evidence, PATIENCE_SECONDS)
+        except OutOfTime:
+            if as_json:
+                typer.echo(json.dumps(_unjudged(terms, session, failure)))
+            raise failure from None
+        found = _judge(terms, evidence, file)
+        if as_json:
+            typer.echo(json.dumps(_facts(terms, evidence, found)))
+        else:
+            _show(terms, evidence, found)
+        raise _aborted(found) from None
+
+
+def _gather(member: Membership, task: VerdictTask, seconds: float) -> None:
+    """Read the evidence; seeds that are not there in time are the members' silence."""
+    session = new_session(member, task, seconds, reads_all=True)
+    session.notices = link_notices(member.terms.aggregator.url, say_aside)
+    read = 0
+    while True:
+        try:
+            session.run()
+            return
+        except OutOfTime:
+            if task.has_read:
+                return
+            if task.n_read == read:  # nothing came in all that time
+                raise
+            read = task.n_read
+
+
+def _judge(terms: Terms, task: VerdictTask, file: Path) -> Verdict:
+    n_known = len(task.disclosed)
+    say_aside(
+        f"Replaying the machines of {n_known} of {terms.n_members} hospitals, which takes "
+        f"{n_known} times the computing that the ceremony took here. Ctrl-C ends it; later again:"
+    )
+    say_aside(f"quorate-participant verdict {shlex.quote(str(file))} --session {task.session}")
+    return task.verdict()
+
+
+def _aborted(found: Verdict) -> CeremonyAborted:
+    return CeremonyAborted(found.session, dict(found.culprits), dict(found.evidence), found.silent)
+
+
+def _show(terms: Terms, task: VerdictTask, found: Verdict) -> None:
+    typer.echo(f"{found.session} was aborted.")
+    for said in task.accusations:
+        typer.echo(in_names(f"  entry {said.position}: {_accusation(terms, said)}", terms))
+    if task.certified:
+        typer.echo(f"  certified, and so keep their seeds: {_names(terms, task.certified)}")
+    typer.echo(f"Verdict, from the seeds of {_names(terms, task.disclosed)}:")
+    for culprit, reason in found.culprits.items():
+        name, position = terms.name_of(culprit), found.evidence[culprit]
+        typer.echo(in_names(f"  {name} broke the rules at entry {position}: {reason}", terms))
+    if not found.culprits:
+        typer.echo("  nobody of them broke the rules")
+    for member in found.silent:
+        name = terms.name_of(member)
+        typer.echo(f"  {name} is silent: its seed is not there, so nothing is known about it")
+
+
+def _accusation(terms: Terms, said: Accusation) -> str:
+    who = terms.name_of(said.culprit) if said.culprit else "nobody in particular"
+    return (
+        f"aborted by {terms.name_of(said.by)} in step {said.step}, because of {who}: {said.reason}"
+    )
+
+
+def _facts(terms: Terms, task: VerdictTask, found: Verdict) -> dict[str, Any]:
+    def names(members: Sequence[int]) -> list[str]:
+        return [terms.name_of(m) for m in members]
+
+    return {
+        "event": "aborted",
+        "session": found.session,
+        "accusations": [
+            {
+                "by": terms.name_of(said.by),
+                "culprit": terms.name_of(said.culprit) if said.culprit else None,
+                "step": said.step,
+                "reason": said.reason,
+                "entry": said.position,
+            }
+            for said in task.accusations
+        ],
+        "culprits": [
+            {"name": terms.name_of(c), "reason": reason, "entry": found.evidence[c]}
+            for c, reason in found.culprits.items()
+        ],
+        "silent": names(found.silent),
+        "disclosed": names(task.disclosed),
+        "certified": names(task.certified),
+    }
+
+
+def _unjudged(terms: Terms, session: str, failure: CeremonyFailed) -> dict[str, Any]:
+    """The event where there is no verdict: what was said, and nulls for what is not known."""
+    culprit = terms.name_of(failure.culprit) if failure.culprit else None
+    said = {"by": None, "culprit": culprit, "step": failure.step, "reason": failure.reason}
+    unknown = dict.fromkeys(("culprits", "silent", "disclosed", "certified"))
+    return {"event": "aborted", "session": session, "accusations": [said], **unknown}
+
+
+def _names(terms: Terms, members: Sequence[int]) -> str:
+    return ", ".join(terms.name_of(m) for m in members) or "nobody"

@@ -1,0 +1,28 @@
+"""How a command starts its session, and tells what is no part of its result."""
+
+from __future__ import annotations
+
+import typer
+
+from participant.agent import Agent, Task
+from participant.link import Traffic
+from participant.membership import Membership
+from participant.session import Session
+
+
+def say_aside(text: str) -> None:
+    """A line that is no part of the result."""
+    typer.echo(text, err=True)
+
+
+def new_session(
+    member: Membership,
+    task: Task,
+    timeout: float | None,
+    traffic: Traffic | None = None,
+    reads_all: bool = False,
+) -> Session:
+    """A session of this member on its data folder, whose lock is held."""
+    key = member.identity.signing_key
+    agent = Agent(member.terms, member.index, key, member.storage, task, reads_all)
+    return Session(agent, key, time_limit=timeout, traffic=traffic or Traffic())

@@ -1,0 +1,112 @@
+"""Reading an aborted ceremony as evidence: all its entries, and what was sealed to anybody."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from participant.ceremony_task import is_aborted
+from participant.errors import NotAborted
+from protocol.board import Board, Posted
+from protocol.draft import Draft
+from protocol.judgement import Verdict, judge, silent
+from protocol.messages import Abort, Certificate, Disclosure
+from protocol.terms import Terms
+
+
+@dataclass(frozen=True)
+class Accusation:
+    """An abort, as it stands on the board; ``culprit`` is 0 where it names nobody."""
+
+    by: int
+    culprit: int
+    step: str
+    reason: str
+    position: int
+
+
+class VerdictTask:
+    """Takes in an aborted ceremony, by default the last; it says nothing itself."""
+
+    def __init__(self, terms: Terms, session: str = "") -> None:
+        self._terms = terms
+        self._last = 0  # the position of the session's last entry when the board had been read
+        self._entries: list[Posted] = []
+        self._payloads: dict[int, Mapping[int, bytes]] = {}  # by position
+        self.session = session
+
+    @property
+    def done(self) -> bool:
+        """Whether all is read, and every seed is there that is to be expected."""
+        return self.has_read and not self.silent
+
+    @property
+    def has_read(self) -> bool:
+        """Whether the evidence is here, as far as the board had it at the beginning."""
+        return bool(self._entries) and self._entries[-1].position >= self._last
+
+    @property
+    def n_read(self) -> int:
+        """How many entries are here with all that was attached to them."""
+        return len(self._entries)
+
+    @property
+    def silent(self) -> tuple[int, ...]:
+        """The members whose seeds are still to come."""
+        return silent(self._terms, self._entries)
+
+    @property
+    def disclosed(self) -> tuple[int, ...]:
+        """The members whose seeds are on the board."""
+        return self._who(Disclosure)
+
+    @property
+    def certified(self) -> tuple[int, ...]:
+        """The members that certified a key, and so keep their seeds."""
+        return self._who(Certificate)
+
+    @property
+    def accusations(self) -> tuple[Accusation, ...]:
+        """What was said in the aborts, in their order."""
+        return tuple(
+            Accusation(p.post.sender, body.culprit, body.step, body.reason, p.position)
+            for p in self._entries
+            if isinstance(body := p.post.body, Abort)
+        )
+
+    def begin(self, board: Board) -> None:
+        """Choose the session; raises NotAborted if there is no such ceremony."""
+        n_members = self._terms.n_members
+        if not self.session:
+            # One after the other: an abort far ahead, which anybody can post, is nobody's ceremony.
+            numbers = itertools.takewhile(
+                lambda k: is_aborted(board.session(f"ceremony/{k}"), n_members), itertools.count(1)
+            )
+            self.session = f"ceremony/{last}" if (last := max(numbers, default=0)) else ""
+        if not is_aborted(board.session(self.session), n_members):
+            raise NotAborted(self.session)
+        self._last = board.session(self.session)[-1].position
+
+    def wants(self, session: str) -> bool:
+        """Only the ceremony that was aborted."""
+        return session == self.session
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        """Keep an entry with all its payloads, by recipient."""
+        self._entries.append(posted)
+        self._payloads[posted.position] = payloads
+
+    def due(self) -> Draft | None:
+        """Nothing: who owes a seed discloses it by taking part in the ceremony."""
+        return None
+
+    def verdict(self) -> Verdict:
+        """Replay everyone whose seed is known: as much computing as all of them did together."""
+        entries = list(self._entries)
+        return judge(self._terms, self.session, entries, lambda p: self._payloads[p.position])
+
+    def _who(self, said: type[Disclosure] | type[Certificate]) -> tuple[int, ...]:
+        return tuple(
+            sorted({p.post.sender for p in self._entries if isinstance(p.post.body, said)})
+        )
