@@ -2,123 +2,125 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right
+from fractions import Fraction
+from functools import lru_cache
+
 import gmpy2
 import pytest
 from gmpy2 import mpz
-from hypothesis import given
-from hypothesis import strategies as st
 
 from keyshare import modulus
 from keyshare.errors import BadParameters
 from keyshare.modulus import (
+    KNOWN_BITS,
+    MAX_MEMBERS,
+    MIN_MEMBERS,
     TRIAL_BOUND,
+    CandidateShape,
     candidate_shape,
     expected_candidates,
     expected_tests,
-    factor_share,
-    mersenne_prime,
-    survives_trial_division,
+    interval,
+    mersenne_exponent,
     survivors,
 )
-from keyshare.randomness import Stream
-from tests.toy import seed_of
 
-BITS = [256, 258, 512, 1024, 2048, 3072, 4096]
-shapes = st.builds(candidate_shape, st.sampled_from([256, 258, 512]), st.integers(3, 16))
-
-
-class Extreme(Stream):
-    """A stream that draws the least or the greatest number below one bound."""
-
-    def __init__(self, bound: mpz, greatest: bool) -> None:
-        super().__init__(bytes(32))
-        self._bound, self._extreme = bound, bound - 1 if greatest else mpz(0)
-
-    def below(self, bound: int | mpz) -> mpz:
-        return self._extreme if bound == self._bound else super().below(bound)
+BITS = [256, 258, *range(320, 4097, 128), 4094, 4096]
+MEMBERS = range(MIN_MEMBERS, MAX_MEMBERS + 1)
+every_n = pytest.mark.parametrize("n", MEMBERS)
 
 
-def primes(low: int, high: int) -> list[int]:
-    return [k for k in range(max(low, 2), high + 1) if gmpy2.is_prime(k)]
+@lru_cache(maxsize=1)
+def trial_primes() -> list[int]:
+    """All primes up to TRIAL_BOUND, by Eratosthenes."""
+    is_prime = bytearray([1]) * (TRIAL_BOUND + 1)
+    is_prime[:2] = b"\0\0"
+    for k in range(2, int(TRIAL_BOUND**0.5) + 1):
+        if is_prime[k]:
+            is_prime[k * k :: k] = bytes(len(range(k * k, TRIAL_BOUND + 1, k)))
+    return [k for k, prime in enumerate(is_prime) if prime]
 
 
-@st.composite
-def candidates(draw):
-    """A shape and all members' shares of one factor, from a unit split at random."""
-    shape = draw(shapes)
-    stream = Stream.derive(draw(st.binary(min_size=32, max_size=32)), "candidate")
-    residues = [stream.below(shape.units) for _ in range(shape.n_members - 1)]
-    unit = stream.unit(shape.units)
-    residues.append((unit - sum(residues)) % shape.units)
-    shares = [factor_share(i, r, shape, stream) for i, r in enumerate(residues, start=1)]
-    return shape, unit, residues, shares
+def primes_between(low: int, high: int) -> list[int]:
+    primes = trial_primes()
+    return primes[bisect_left(primes, low) : bisect_right(primes, high)]
 
 
-@given(candidate=candidates())
-def test_shares_have_their_residues(candidate):
-    shape, unit, residues, shares = candidate
-    assert sum(shares) % shape.units == unit
-    for index, (residue, share) in enumerate(zip(residues, shares, strict=True), start=1):
-        assert share % shape.units == residue
-        if index == 1:
-            assert share % 4 == 3
-            assert gmpy2.gcd(share, shape.fixed) == 1
-        else:
-            assert share % shape.fixed == 0
+def odd_primes(shape: CandidateShape) -> list[int]:
+    return primes_between(3, shape.sampling_bound)
 
 
-@given(candidate=candidates())
-def test_a_candidate_has_no_prime_factor_up_to_the_sampling_bound(candidate):
-    shape, _, _, shares = candidate
-    p = sum(shares)
-    assert p % 4 == 3
-    assert gmpy2.gcd(p, gmpy2.primorial(shape.sampling_bound)) == 1
-
-
-@given(candidate=candidates())
-def test_a_candidate_has_its_two_top_bits_set_and_not_one_more(candidate):
-    shape, _, _, shares = candidate
-    half = shape.bits // 2
-    assert 3 * mpz(2) ** (half - 2) <= sum(shares) < mpz(2) ** half
-
-
-@pytest.mark.parametrize("bits", BITS)
-@pytest.mark.parametrize("n", [3, 4, 7, 16])
-def test_the_extremes_of_all_shares_give_exactly_bits_bits(bits, n):
-    shape = candidate_shape(bits, n)
-    step = shape.units * shape.fixed
-    lowest, highest = shape.base, shape.base + n * (step * shape.span - 1)
-    for greatest in (False, True):
-        for residue in (mpz(0), shape.units - 1):
-            stream = Extreme(shape.span, greatest)
-            first = factor_share(1, residue, shape, Stream(bytes(32)))
-            shares = [first] + [factor_share(i, residue, shape, stream) for i in range(2, n + 1)]
-            assert all(0 <= share < step * shape.span for share in shares[1:])
-            assert lowest <= sum(shares) <= highest
-            others = (n - 1) * step * (shape.span - 1 if greatest else 0)
-            assert others <= sum(shares[1:]) < others + n * step
-    assert 3 * mpz(2) ** (bits // 2 - 2) <= lowest <= highest < mpz(2) ** (bits // 2)
-    assert (lowest * lowest).bit_length() == bits
-    assert (highest * highest).bit_length() == bits
-    assert highest * highest < shape.field
-
-
-@pytest.mark.parametrize("bits", BITS)
-@pytest.mark.parametrize("n", [3, 5, 7, 16])
-def test_a_shape_covers_all_primes_up_to_its_bound(bits, n):
-    shape = candidate_shape(bits, n)
-    assert shape.units == _product(primes(n + 1, shape.sampling_bound))
-    assert shape.fixed == 4 * _product(primes(3, n))
-    assert shape.span >= 2
-    assert 2 * shape.degree <= n - 1
-    assert gmpy2.is_prime(shape.sampling_bound)
-
-
-def _product(numbers: list[int]) -> mpz:
-    product = mpz(1)
+def product(numbers: list[int]) -> mpz:
+    result = mpz(1)
     for number in numbers:
-        product *= number
-    return product
+        result *= number
+    return result
+
+
+# ── shapes ──
+
+
+@every_n
+def test_a_shape_excludes_all_odd_primes_up_to_its_bound(n):
+    for bits in BITS:
+        shape = candidate_shape(bits, n)
+        assert [*shape.small, *shape.sieve] == odd_primes(shape)
+        assert shape.step == 4 * product(odd_primes(shape))
+
+
+@every_n
+def test_dealers_are_one_more_than_may_be_dishonest(n):
+    shape = candidate_shape(256, n)
+    assert shape.degree == (n - 1) // 2
+    assert shape.dealers == shape.degree + 1
+    assert 2 * shape.degree < n  # all members' points of P·Q determine it
+
+
+@every_n
+def test_the_least_and_the_greatest_candidates_have_the_length_of_the_key(n):
+    for bits in BITS:
+        shape, half = candidate_shape(bits, n), bits // 2
+        lowest = shape.base
+        highest = shape.base + shape.dealers * ((shape.step << shape.span_bits) - 1)
+        assert 3 * mpz(2) ** (half - 2) <= lowest < highest < mpz(2) ** half
+        assert (lowest * lowest).bit_length() == (highest * highest).bit_length() == bits
+        assert highest * highest < mpz(2) ** shape.field_exponent - 1
+        assert shape.base % shape.step == 0  # so that it changes no residue
+
+
+@every_n
+def test_the_span_is_as_long_as_its_room_allows(n):
+    for bits in BITS:
+        shape = candidate_shape(bits, n)
+        room = mpz(2) ** (bits // 2 - 2)
+        assert shape.span_bits >= 2
+        assert shape.dealers * shape.step << (shape.span_bits + 1) > room
+
+
+@every_n
+def test_what_the_intervals_tell_is_bounded_and_the_sieve_is_as_long_as_that_allows(n):
+    """Exact fractions: r residues, of which one dealer chooses among ⌊(r-1)/(t+1)⌋."""
+    for bits in BITS:
+        shape = candidate_shape(bits, n)
+        told = Fraction(1)
+        for r in shape.sieve:
+            told *= Fraction(r, (r - 1) // shape.dealers)
+        assert told <= 2**KNOWN_BITS
+        after = int(gmpy2.next_prime(shape.sampling_bound))
+        too_much = told * Fraction(after, (after - 1) // shape.dealers) > 2**KNOWN_BITS
+        no_room = shape.step * after * 4 * shape.dealers > mpz(2) ** (bits // 2 - 2)
+        assert too_much or no_room
+
+
+@every_n
+def test_at_2048_bits_most_of_a_factor_stays_the_honest_dealers_alone(n):
+    """All residues of the lead, all that the intervals tell and the bits above the span."""
+    shape = candidate_shape(2048, n)
+    lead_alone = float(gmpy2.log2(4 * product(list(shape.small))))
+    above = 1024 - shape.span_bits - (shape.step.bit_length() - 1)
+    assert lead_alone + KNOWN_BITS + above < 1024 / 8
 
 
 @pytest.mark.parametrize(
@@ -155,35 +157,53 @@ def test_the_largest_fields_are_of_prime_order(exponent):
 
 
 def test_the_smallest_field_above_a_bound_is_chosen():
-    assert mersenne_prime(mpz(1)) == mpz(2) ** 521 - 1
-    assert mersenne_prime(mpz(2) ** 521 - 2) == mpz(2) ** 521 - 1
-    assert mersenne_prime(mpz(2) ** 521 - 1) == mpz(2) ** 607 - 1
+    assert mersenne_exponent(mpz(1)) == 521
+    assert mersenne_exponent(mpz(2) ** 521 - 2) == 521
+    assert mersenne_exponent(mpz(2) ** 521 - 1) == 607
     with pytest.raises(BadParameters):
-        mersenne_prime(mpz(2) ** 20_000)
+        mersenne_exponent(mpz(2) ** 20_000)
 
 
-def test_trial_division_keeps_what_has_large_factors_alone():
-    shape = candidate_shape(256, 5)
-    p = gmpy2.next_prime(3 * mpz(2) ** 126)
+# ── intervals ──
+
+
+def sums(choices: range, dealers: int) -> set[int]:
+    """All sums of one choice for each dealer."""
+    reached = {0}
+    for _ in range(dealers):
+        reached = {a + b for a in reached for b in choices}
+    return reached
+
+
+@pytest.mark.parametrize("dealers", range(2, 9))
+def test_no_choice_of_residues_adds_up_to_a_multiple_of_the_prime(dealers):
+    for r in primes_between(2 * dealers + 2, 140):
+        choices = range(1, interval(r, dealers) + 1)
+        assert len(choices) >= 2  # or the honest dealer would have nothing to choose
+        assert 0 not in {total % r for total in sums(choices, dealers)}
+        wider = range(1, len(choices) + 2)
+        assert 0 in {total % r for total in sums(wider, dealers)}
+
+
+@pytest.mark.parametrize("dealers", range(2, 9))
+def test_whatever_the_others_choose_the_honest_dealer_leaves_its_whole_interval(dealers):
+    for r in primes_between(2 * dealers + 2, 140):
+        choices = range(1, interval(r, dealers) + 1)
+        for others in sums(choices, dealers - 1):
+            assert len({(others + own) % r for own in choices}) == len(choices)
+
+
+# ── trial division and what to expect ──
+
+
+def prime_3_mod_4(above: mpz) -> mpz:
+    p = gmpy2.next_prime(above)
     while p % 4 != 3:
         p = gmpy2.next_prime(p)
-    q = gmpy2.next_prime(p)
-    while q % 4 != 3:
-        q = gmpy2.next_prime(q)
-    n = p * q
-    largest = max(primes(TRIAL_BOUND - 200, TRIAL_BOUND))
-    beyond = int(gmpy2.next_prime(TRIAL_BOUND))
-    assert survives_trial_division(n, shape)
-    for small in (3, 5, 997, largest):
-        assert not survives_trial_division(_multiple(small), shape)
-    assert survives_trial_division(_multiple(beyond), shape)
-    assert not survives_trial_division(n + 2, shape)  # 3 mod 4
-    assert not survives_trial_division(n >> 8 | 1, shape)
-    assert not survives_trial_division(n << 2 | 1, shape)
-    assert survivors([n, n + 2, _multiple(3), n], shape) == [0, 3]
+    return p
 
 
-def _multiple(small: int) -> mpz:
+def multiple_of(small: int) -> mpz:
     """A number of 256 bits, 1 mod 4, with ``small`` and one large prime as its factors."""
     large = gmpy2.next_prime((mpz(1) << 255) // small * 3 // 2)
     while large * small % 4 != 1:
@@ -192,24 +212,64 @@ def _multiple(small: int) -> mpz:
     return large * small
 
 
-@pytest.mark.parametrize("bits", [256, 512])
-def test_expected_numbers_agree_with_a_simulation(bits):
-    """Draw factors as a ceremony does and count primes, and what trial division leaves."""
-    shape = candidate_shape(bits, 5)
-    stream, draws = Stream.derive(seed_of("simulation"), bits), 8_000
-    found = survived = 0
-    for _ in range(draws):
-        residues = [stream.below(shape.units) for _ in range(4)]
-        residues.append((stream.unit(shape.units) - sum(residues)) % shape.units)
-        shares = [factor_share(i, r, shape, stream) for i, r in enumerate(residues, start=1)]
-        p = sum(shares)
-        found += gmpy2.is_prime(p)
-        survived += gmpy2.gcd(p, modulus._trial_primorial(1, TRIAL_BOUND)) == 1
-    for expected, rate in (
-        (expected_candidates(bits, 5), found / draws),
-        (expected_tests(bits, 5), found / survived),
-    ):
-        assert expected == pytest.approx(1 / rate**2, rel=0.25)
+SMALL_FACTORS = [
+    3,
+    5,
+    61,
+    997,
+    4_093,
+    4_099,
+    65_537,
+    131_071,
+    131_101,
+    int(gmpy2.prev_prime(TRIAL_BOUND)),
+]
+
+
+def biprime() -> mpz:
+    p = prime_3_mod_4(3 * mpz(2) ** 126)
+    return p * prime_3_mod_4(p)
+
+
+@pytest.mark.parametrize("small", SMALL_FACTORS)
+def test_trial_division_finds_one_small_factor(small):
+    assert small in trial_primes()
+    assert survivors([multiple_of(small)], candidate_shape(256, 5)) == []
+
+
+def test_trial_division_keeps_what_has_large_factors_alone():
+    beyond = multiple_of(int(gmpy2.next_prime(TRIAL_BOUND)))
+    assert survivors([beyond, biprime()], candidate_shape(256, 5)) == [0, 1]
+    assert trial_primes()[-1] == SMALL_FACTORS[-1]
+
+
+def test_a_modulus_of_another_length_or_residue_does_not_survive():
+    p = prime_3_mod_4(3 * mpz(2) ** 126)
+    shorter, longer = prime_3_mod_4(mpz(2) ** 127), prime_3_mod_4(mpz(2) ** 129)
+    assert (p * longer).bit_length() == 257
+    assert (shorter * shorter).bit_length() == 255
+    one = gmpy2.next_prime(p)
+    while one % 4 != 1:
+        one = gmpy2.next_prime(one)
+    bad = [p * longer, shorter * shorter, p * one, mpz(0), mpz(1), (mpz(1) << 256) - 1]
+    assert survivors(bad, candidate_shape(256, 5)) == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 127, 128, 129, 257])
+def test_each_modulus_is_judged_alone_however_many_there_are(count):
+    """Groups of every size and shape of tree, in which one falls only now and then."""
+    good, bad = biprime(), [multiple_of(small) for small in SMALL_FACTORS]
+    fall = {k: bad[k % len(bad)] for k in range(count) if k % 7 == 3 or k == count - 2}
+    moduli = [fall.get(k, good) for k in range(count)]
+    expected = [k for k in range(count) if k not in fall]
+    assert survivors(moduli, candidate_shape(256, 5)) == expected
+
+
+@pytest.mark.parametrize("count", range(1, 18))
+def test_remainders_down_a_tree_are_those_of_every_modulus(count):
+    value = mpz(3) ** 5_000
+    moduli = [mpz(10_007) ** k + 2 for k in range(1, count + 1)]
+    assert modulus._remainders(value, moduli) == [value % m for m in moduli]
 
 
 def test_more_bits_need_more_candidates():
@@ -217,4 +277,17 @@ def test_more_bits_need_more_candidates():
     for n in (3, 16):
         counts = [expected_candidates(bits, n) for bits in sizes]
         assert counts == sorted(counts)
-        assert all(expected_tests(b, n) <= c for b, c in zip(sizes, counts, strict=True))
+        assert all(1 <= expected_tests(b, n) <= c for b, c in zip(sizes, counts, strict=True))
+
+
+@pytest.mark.parametrize("n", MEMBERS)
+@pytest.mark.parametrize("bits", [256, 1024, 2048, 4096])
+def test_expected_numbers_are_those_of_the_product_over_all_primes_excluded(bits, n):
+    """∏ r/(r-1) exactly, where the code has Mertens' limit of it."""
+    logarithm = (bits / 2 - 0.2) * math.log(2)
+    for found, bound in (
+        (expected_candidates(bits, n), candidate_shape(bits, n).sampling_bound),
+        (expected_tests(bits, n), TRIAL_BOUND),
+    ):
+        rate = math.prod(r / (r - 1) for r in primes_between(2, bound)) / logarithm
+        assert found == pytest.approx(rate**-2, rel=0.1)
