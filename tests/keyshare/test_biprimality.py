@@ -1,7 +1,8 @@
-"""The test of a biprime, over every base of every small N."""
+"""The test of a biprime, over every base of every small N; the screen and its check."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import gmpy2
 import pytest
 from gmpy2 import mpz
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from keyshare import biprimality
@@ -20,7 +21,7 @@ from tests.toy import seed_of
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "biprimality.json").read_text())
 FACTORS = [mpz(x) for x in range(3, 200, 4)]  # all that are 3 mod 4
 LARGEST = 9_000
-N_MEMBERS = 4
+DEALERS = 4
 
 
 def bases(n: mpz) -> list[mpz]:
@@ -28,20 +29,24 @@ def bases(n: mpz) -> list[mpz]:
     return [g for g in map(mpz, range(1, n)) if gmpy2.jacobi(g, n) == 1]
 
 
-def split(value: mpz, n_members: int, label: str) -> dict[int, mpz]:
-    """Additive shares as a ceremony gives them: all multiples of 4 but member 1's, 3 mod 4."""
+def split(value: mpz, dealers: int, label: str, lead: int = 1) -> dict[int, mpz]:
+    """Additive shares as a ceremony gives them: all multiples of 4 but the lead's, 3 mod 4."""
     stream = Stream.derive(seed_of("split"), label, int(value))
-    shares = {i: 4 * stream.below(1_000) for i in range(2, n_members + 1)}
-    return {1: value - sum(shares.values()), **shares}
+    shares = {i: 4 * stream.below(1_000) for i in range(1, dealers + 1) if i != lead}
+    return {lead: value - sum(shares.values()), **shares}
 
 
-def passes(n: mpz, g: mpz, p_shares: dict[int, mpz], q_shares: dict[int, mpz], lead: int) -> bool:
-    """One round among members who hold the shares."""
-    witnesses = {
-        i: biprimality.witness(i, lead, g, n, biprimality.exponent(i, p_shares[i], q_shares[i]))
-        for i in p_shares
-    }
-    return biprimality.accepts(witnesses, lead, n)
+def exponents_of(p_shares: dict[int, mpz], q_shares: dict[int, mpz], lead: int) -> dict[int, mpz]:
+    n = sum(p_shares.values()) * sum(q_shares.values())
+    return {i: biprimality.exponent(i == lead, p_shares[i], q_shares[i], n) for i in p_shares}
+
+
+def shared_exponents(p: mpz, q: mpz, dealers: int = DEALERS, lead: int = 1) -> dict[int, mpz]:
+    return exponents_of(split(p, dealers, "p", lead), split(q, dealers, "q", lead), lead)
+
+
+def witnesses_of(g: mpz, exponents: dict[int, mpz], n: mpz) -> dict[int, mpz]:
+    return {i: biprimality.witness(g, x, n) for i, x in exponents.items()}
 
 
 def pairs(prime: bool) -> Iterator[tuple[mpz, mpz]]:
@@ -55,9 +60,8 @@ def pairs(prime: bool) -> Iterator[tuple[mpz, mpz]]:
 
 def acceptance(p: mpz, q: mpz) -> float:
     """How many of all bases N = p·q passes with."""
-    n = p * q
-    shares = split(p, N_MEMBERS, "p"), split(q, N_MEMBERS, "q")
-    found = [passes(n, g, *shares, lead=1 + k % N_MEMBERS) for k, g in enumerate(bases(n))]
+    n, exponents = p * q, shared_exponents(p, q)
+    found = [biprimality.accepts(witnesses_of(g, exponents, n), 1, n) for g in bases(n)]
     return sum(found) / len(found)
 
 
@@ -83,48 +87,163 @@ def test_without_the_gap_being_coprime_a_composite_may_always_pass():
     assert math.gcd(19 * 27, 19 + 27 - 1) != 1
 
 
-@pytest.mark.parametrize("n_members", range(3, 8))
-def test_how_the_factors_are_shared_and_who_leads_makes_no_difference(n_members):
+@pytest.mark.parametrize("dealers", range(2, 9))
+def test_how_the_factors_are_shared_and_who_leads_makes_no_difference(dealers):
     for p, q in [(mpz(43), mpz(83)), (mpz(35), mpz(67)), (mpz(27), mpz(19))]:
         n = p * q
         expected = [gmpy2.powmod(g, (n + 1 - p - q) // 4, n) in (1, n - 1) for g in bases(n)]
-        for lead in range(1, n_members + 1):
-            shares = split(p, n_members, f"p{lead}"), split(q, n_members, f"q{lead}")
-            assert [passes(n, g, *shares, lead=lead) for g in bases(n)] == expected
+        for lead in range(1, dealers + 1):
+            exponents = shared_exponents(p, q, dealers, lead)
+            rounds = (witnesses_of(g, exponents, n) for g in bases(n))
+            assert [biprimality.accepts(values, lead, n) for values in rounds] == expected
 
 
 @settings(max_examples=30, deadline=None)
-@given(bad=st.integers(1, N_MEMBERS), factor=st.integers(2, 3_000), lead=st.integers(1, N_MEMBERS))
+@given(bad=st.integers(1, DEALERS), factor=st.integers(2, 3_000), lead=st.integers(1, DEALERS))
 def test_one_changed_witness_fails(bad, factor, lead):
     p, q = mpz(43), mpz(83)
     n = p * q
-    if factor % n in (1, n - 1) or gmpy2.gcd(factor, n) != 1:
-        return
+    assume(factor % n not in (1, n - 1) and gmpy2.gcd(factor, n) == 1)
     g = biprimality.round_base(b"changed", n, 0)
-    p_shares, q_shares = split(p, N_MEMBERS, "p"), split(q, N_MEMBERS, "q")
-    witnesses = {
-        i: biprimality.witness(i, lead, g, n, biprimality.exponent(i, p_shares[i], q_shares[i]))
-        for i in p_shares
-    }
+    witnesses = witnesses_of(g, shared_exponents(p, q, lead=lead), n)
     assert biprimality.accepts(witnesses, lead, n)
     witnesses[bad] = witnesses[bad] * factor % n
     assert not biprimality.accepts(witnesses, lead, n)
 
 
-def test_exponents_are_whole_and_add_up():
+def test_another_lead_than_the_one_whose_exponent_it_is_does_not_pass():
     p, q = mpz(43), mpz(83)
-    for n_members in range(3, 8):
-        p_shares, q_shares = split(p, n_members, "p"), split(q, n_members, "q")
-        exponents = [biprimality.exponent(i, p_shares[i], q_shares[i]) for i in p_shares]
-        n = p * q
-        assert (n - 5) // 4 - sum(exponents) == (n + 1 - p - q) // 4
-        assert (n + 1 - p - q) % 4 == 0
+    n = p * q
+    witnesses = witnesses_of(mpz(4), shared_exponents(p, q, lead=2), n)
+    assert biprimality.accepts(witnesses, 2, n)
+    assert not any(biprimality.accepts(witnesses, lead, n) for lead in (1, 3, 4))
 
 
-def test_every_member_leads_in_turn():
-    for n_members in range(3, 8):
-        leads = [biprimality.lead_of(k, n_members) for k in range(2 * n_members)]
-        assert sorted(leads) == sorted([*range(1, n_members + 1)] * 2)
+@pytest.mark.parametrize("zeros", [{1}, {2}, {1, 2}, {2, 3}, {1, 2, 3, 4}])
+def test_zeros_never_pass(zeros):
+    """With 0 for everything both sides would agree for every N."""
+    p, q = mpz(43), mpz(83)
+    witnesses = witnesses_of(mpz(4), shared_exponents(p, q), p * q)
+    assert not biprimality.accepts(witnesses | dict.fromkeys(zeros, mpz(0)), 1, p * q)
+
+
+def test_values_that_multiply_to_zero_never_pass():
+    n = mpz(43 * 83)
+    assert not biprimality.accepts({1: mpz(0), 2: mpz(43), 3: mpz(83)}, 1, n)
+
+
+@pytest.mark.parametrize("dealers", range(2, 9))
+def test_exponents_are_whole_and_add_up_to_a_quarter_of_phi(dealers):
+    for (p, q), lead in itertools.product([(43, 83), (35, 67), (19, 27)], range(1, dealers + 1)):
+        p_shares, q_shares = (split(mpz(x), dealers, "x", lead) for x in (p, q))
+        exponents = exponents_of(p_shares, q_shares, lead)
+        for i in set(p_shares) - {lead}:
+            assert 4 * exponents[i] == p_shares[i] + q_shares[i]
+        assert 4 * exponents[lead] == p * q + 1 - p_shares[lead] - q_shares[lead]
+        others = sum(x for i, x in exponents.items() if i != lead)
+        assert 4 * (exponents[lead] - others) == (p - 1) * (q - 1)
+
+
+# ── the screen ──
+
+
+@pytest.mark.parametrize("vector", VECTORS["screens"])
+def test_screens_are_those_of_the_vectors(vector):
+    p_shares, q_shares = (
+        dict(enumerate(map(mpz, vector[name]), start=1)) for name in ("p_shares", "q_shares")
+    )
+    n = sum(p_shares.values()) * sum(q_shares.values())
+    exponents = exponents_of(p_shares, q_shares, 1)
+    witnesses = {i: biprimality.screen_witness(x, n) for i, x in exponents.items()}
+    assert list(exponents.values()) == [int(x) for x in vector["exponents"]]
+    assert list(witnesses.values()) == [int(x) for x in vector["witnesses"]]
+    assert biprimality.accepts(witnesses, 1, n) == vector["passes"]
+
+
+@given(x=st.integers(0, 2**80), n=st.integers(1, 2**60).map(lambda k: 2 * k + 1))
+def test_the_screen_is_a_round_with_base_4(x, n):
+    expected = biprimality.witness(mpz(4), mpz(x), mpz(n))
+    assert biprimality.screen_witness(mpz(x), mpz(n)) == expected == pow(4, x, n)
+
+
+def test_every_biprime_passes_the_screen():
+    for p, q in pairs(prime=True):
+        n, exponents = p * q, shared_exponents(p, q)
+        assert gmpy2.jacobi(4, n) == 1
+        values = {i: biprimality.screen_witness(x, n) for i, x in exponents.items()}
+        assert biprimality.accepts(values, 1, n)
+
+
+P, Q = mpz(2) ** 89 - 1, mpz(2) ** 61 - 1
+FACTOR_PAIRS = [(P, Q), (P * 7 + 2, Q * 19 + 2)]  # primes, and numbers like most candidates
+weights = st.fixed_dictionaries(dict.fromkeys(range(1, DEALERS + 1), st.integers(1, 2**64 - 1)))
+
+
+def screened(p: mpz, q: mpz, lead: int = 1) -> tuple[dict[int, mpz], dict[int, mpz]]:
+    """Values and exponents of a screen on p·q."""
+    exponents = shared_exponents(p, q, lead=lead)
+    return {i: biprimality.screen_witness(x, p * q) for i, x in exponents.items()}, exponents
+
+
+def fit(values: dict[int, mpz], exponents: dict[int, mpz], w: dict[int, int], p: mpz) -> bool:
+    drawn = {i: mpz(weight) for i, weight in w.items()}
+    return biprimality.screen_witnesses_fit(values, exponents, drawn, p)
+
+
+@given(
+    w=weights,
+    pair=st.sampled_from(FACTOR_PAIRS),
+    lead=st.integers(1, DEALERS),
+    negative=st.sets(st.integers(1, DEALERS)),
+)
+def test_true_values_fit_whatever_their_signs(w, pair, lead, negative):
+    """A sign changes nothing in a round: the other side may have it too."""
+    values, exponents = screened(*pair, lead=lead)
+    n = pair[0] * pair[1]
+    signed = {i: n - v if i in negative else v for i, v in values.items()}
+    for p in pair:
+        assert fit(signed, exponents, w, p)
+        assert all(fit({i: v}, exponents, w, p) for i, v in signed.items())
+
+
+@given(w=weights, bad=st.integers(1, DEALERS), factor=st.integers(2, int(Q) - 2))
+def test_one_wrong_value_does_not_fit(w, bad, factor):
+    values, exponents = screened(P, Q)
+    wrong = values | {bad: values[bad] * factor % (P * Q)}
+    for p in (P, Q):
+        assume(gmpy2.powmod(factor, 2 * w[bad], p) != 1)  # in 2^-50 of the cases
+        assert not fit(wrong, exponents, w, p)
+        for i in wrong:
+            assert fit({i: wrong[i]}, exponents, w, p) == (i != bad)
+
+
+@given(w=weights, factor=st.integers(2, int(Q) - 2))
+def test_errors_that_cancel_in_the_round_do_not_fit(w, factor):
+    """Two dealers' values, one too large by what the other is too small by, pass ``accepts``."""
+    (values, exponents), n = screened(P, Q), P * Q
+    inverse = gmpy2.invert(factor, n)
+    wrong = values | {2: values[2] * factor % n, 3: values[3] * inverse % n}
+    assert biprimality.accepts(wrong, 1, n)
+    for p in (P, Q):
+        assume(gmpy2.powmod(factor, 2 * (w[2] - w[3]), p) != 1)
+        assert not fit(wrong, exponents, w, p)
+
+
+def test_equal_weights_would_let_such_errors_through():
+    values, exponents = screened(P, Q)
+    wrong = values | {2: values[2] * 5 % (P * Q), 3: values[3] * gmpy2.invert(5, P * Q) % (P * Q)}
+    assert fit(wrong, exponents, dict.fromkeys(values, 12_345), P)
+    assert not fit(wrong, exponents, {i: 12_345 + i for i in values}, P)
+
+
+@pytest.mark.parametrize("bad", range(1, DEALERS + 1))
+def test_zeros_and_multiples_of_a_factor_do_not_fit(bad):
+    values, exponents = screened(P, Q)
+    for value in (mpz(0), P, 5 * P):
+        assert not fit(values | {bad: value}, exponents, dict.fromkeys(values, 3), P)
+
+
+# ── the bases ──
 
 
 @pytest.mark.parametrize("vector", VECTORS["bases"])
@@ -143,23 +262,6 @@ def test_bases_of_different_rounds_moduli_and_sessions_differ():
     }
     assert len(found) == 80
     assert all(gmpy2.jacobi(biprimality.round_base(b"a", n, k), n) == 1 for k in range(20))
-
-
-@pytest.mark.parametrize("n_members", range(3, 8))
-def test_gap_shares_add_up_to_p_plus_q_minus_1(n_members):
-    p, q = mpz(43), mpz(83)
-    n = p * q
-    p_shares, q_shares = split(p, n_members, "p"), split(q, n_members, "q")
-    shares = [biprimality.gap_share(i, p_shares[i], q_shares[i], n) for i in p_shares]
-    assert sum(shares) % n == p + q - 1
-    assert all(0 <= share < n for share in shares)
-
-
-def test_the_gap_is_coprime_exactly_if_its_masked_product_is():
-    n = mpz(19 * 27)
-    assert biprimality.gap_is_coprime(mpz(7 * 5), n)
-    assert not biprimality.gap_is_coprime(mpz(19 + 27 - 1) * 7, n)
-    assert not biprimality.gap_is_coprime(mpz(0), n)
 
 
 def test_the_rounds_leave_less_than_two_to_the_minus_128():
