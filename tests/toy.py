@@ -19,6 +19,7 @@ from protocol.ceremony import Ceremony
 from protocol.draft import Draft
 from protocol.encoding import encode
 from protocol.epoch import Epoch, EpochSecret
+from protocol.judgement import Verdict, judge
 from protocol.messages import Body, blob_name
 from protocol.signing import public_bytes
 from protocol.terms import AggregatorAddress, Member, RoundPolicy, Terms
@@ -107,11 +108,11 @@ class Table:
 
     def payloads(self, posted: Posted, reader: int) -> dict[int, bytes]:
         """What a reader gets with an entry: payloads for all, and those sealed to it."""
-        return {
-            a.to: self.blobs[a.digest] if a.is_blob else a.data
-            for a in posted.attachments
-            if a.to in (0, reader)
-        }
+        return {to: p for to, p in self.all_payloads(posted).items() if to in (0, reader)}
+
+    def all_payloads(self, posted: Posted) -> dict[int, bytes]:
+        """All payloads of an entry by recipient, as the board's store has them."""
+        return {a.to: self.blobs[a.digest] if a.is_blob else a.data for a in posted.attachments}
 
 
 class CeremonyTable(Table):
@@ -157,6 +158,13 @@ class CeremonyTable(Table):
             for sender, draft in order(drafts):
                 self.publish(sender, tamper(sender, draft))
         return self
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the board shows after an abort."""
+        return judge(
+            self.federation.terms, CEREMONY, self.board.session(CEREMONY), self.all_payloads
+        )
 
     @property
     def failures(self) -> dict[int, tuple[int, str] | None]:

@@ -6,16 +6,17 @@ from protocol.ceremony import KINDS
 from protocol.ceremony_run import CeremonyRun
 from protocol.draft import Draft
 from protocol.encoding import encode
-from protocol.messages import (
-    Step,
-)
+from protocol.messages import Step
 from protocol.sealing import SealContext
-from tests.toy import CEREMONY, CeremonyTable, toy_federation
+from tests.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
 
 STEPS = ["join", *KINDS, "certificate"]
 N, QUORUM = 4, 2
 PUBLIC = [name for name, kind in KINDS.items() if kind.public]
 PRIVATE = [name for name, kind in KINDS.items() if kind.private]
+# A dealer of the winner, which speaks in every step, and a member that it seals to.
+LIAR = max(toy_epoch(N, QUORUM).table.machines[1]._run.the_winner.exponents)
+VICTIM = LIAR % N + 1
 
 
 def federation():

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from functools import lru_cache
-from typing import Any
 
-import msgspec
 import pytest
 
-from keyshare.threshold_key import KeyShare
-from protocol.ceremony import Ceremony
 from protocol.ceremony_run import CeremonyRun
 from protocol.draft import Draft
 from protocol.encoding import encode
 from protocol.epoch import read_secret
-from protocol.errors import BadSeal, CeremonyFailed
-from protocol.messages import (
-    Abort,
-    Step,
-)
-from protocol.sealing import SealContext, SealingKey
+from protocol.errors import CeremonyFailed
+from protocol.messages import Abort, Disclosure, Step
 from tests.protocol.small_ceremony import (
     QUORUM,
     STEPS,
     N,
     federation,
-    label_of,
     name_of,
-    opened,
     plaintexts_of,
     said_once,
 )
@@ -40,11 +28,9 @@ from tests.toy import CEREMONY, CeremonyTable, finished, seed_of, toy_epoch, toy
 
 def test_every_step_takes_place():
     names = [name_of(p.post.body) for p in toy_epoch(N, QUORUM).table.board.entries]
-    assert set(names) == set(STEPS) - {"reduce"}  # two dealers: nothing to reduce
+    assert set(names) == set(STEPS)
     assert names[:N] == ["join"] * N
     assert names[-N:] == ["certificate"] * N
-    larger = {name_of(p.post.body) for p in toy_epoch(5, 3).table.board.entries}
-    assert larger == set(STEPS)
 
 
 def test_all_members_end_with_one_epoch_and_shares_that_fit_it():
@@ -97,7 +83,7 @@ def test_key_sizes_need_not_be_whole_bytes():
 def test_a_restart_at_any_entry_says_the_same_again(member):
     """From (seed, board) alone: the same step, the same public part, the same payloads inside."""
     toy = toy_epoch(N, QUORUM)
-    table, compared = CeremonyTable(toy.federation), 0
+    table, compared = CeremonyTable(toy.federation), set[str]()
     steady = table.machine(member)
     for position in range(len(toy.table.board.entries) + 1):
         table.board, table.blobs = toy.table.board, toy.table.blobs
@@ -112,10 +98,11 @@ def test_a_restart_at_any_entry_says_the_same_again(member):
                 ]
                 assert shapes[0] == shapes[1]
             assert plaintexts_of(first, table, member) == plaintexts_of(again, table, member)
-            compared += 1
+            compared.add(name_of(first.body))
         if position < len(toy.table.board.entries):
             table.feed(steady, toy.table.board.entries[position])
-    assert compared >= len(STEPS)
+    said = [p.post.body for p in toy.table.board.entries if p.post.sender == member]
+    assert compared == {name_of(body) for body in said}
     assert steady.outcome == toy.table.machines[member].outcome
 
 
@@ -145,24 +132,67 @@ def test_nothing_is_due_twice_and_after_the_end_nothing_at_all():
 
 def test_an_abort_stops_everybody_and_says_why():
     table = said_once(N + 2)
-    table.publish(2, Draft(CEREMONY, Abort(4, "keys", "it is gone")))
-    assert table.due() == []
-    assert table.failures == dict.fromkeys(table.machines, (4, "keys"))
+    table.publish(2, Draft(CEREMONY, Abort(4, "deal", "it is gone")))
+    assert table.failures == dict.fromkeys(table.machines, (4, "deal"))
     for i in table.machines:
         replayed = table.replayed(i)
         assert replayed.aborted
-        assert replayed.due() is None
+        assert replayed.due() == table.machines[i].due() == seed_of_member(table, i)
+
+
+def seed_of_member(table: CeremonyTable, member: int) -> Draft:
+    return Draft(CEREMONY, Disclosure(table.seeds[member]))
+
+
+def test_after_an_abort_everybody_discloses_its_seed_once_and_is_done():
+    table = said_once(N + 2)
+    table.publish(2, Draft(CEREMONY, Abort(4, "deal", "it is gone")))
+    assert all(machine.owes_seed for machine in table.machines.values())
+    table.run()
+    assert table.due() == []
+    said = [p.post for p in table.board.entries if isinstance(p.post.body, Disclosure)]
+    assert {post.sender: post.body.seed for post in said} == table.seeds
+    assert len(said) == N
+    for machine in table.machines.values():
+        assert machine.disclosed == table.seeds
+        assert not machine.owes_seed
+
+
+def test_who_has_not_joined_has_no_seed_to_disclose():
+    table = said_once(2)
+    table.publish(1, Draft(CEREMONY, Abort(0, "join", "I change my mind")))
+    assert sorted(dict(table.due())) == [1, 2]
+    table.run()
+    assert set(table.machines[4].disclosed) == {1, 2}
+    assert table.verdict.silent == ()
+
+
+def test_who_has_certified_keeps_its_seed():
+    """The others might hold all certificates already, and use the key."""
+    table = said_once(certificates_begin())
+    certified, draft = table.due()[0]
+    table.publish(certified, draft)
+    table.publish(2, Draft(CEREMONY, Abort(0, "certificate", "I change my mind")))
+    table.run()
+    assert set(table.machines[1].disclosed) == set(table.machines) - {certified}
+    assert table.due() == []
+    assert table.verdict.silent == ()
+
+
+def certificates_begin() -> int:
+    entries = toy_epoch(N, QUORUM).table.board.entries
+    return len(entries) - N
 
 
 def test_an_abort_after_the_end_takes_no_key_away():
     table = CeremonyTable(federation()).run()
-    table.publish(2, Draft(CEREMONY, Abort(4, "keys", "too late")))
+    table.publish(2, Draft(CEREMONY, Abort(4, "deal", "too late")))
     assert all(m.outcome and not m.failure for m in table.machines.values())
 
 
 def test_a_long_reason_still_fits_into_an_abort():
     machine = CeremonyTable(federation()).machine(1)
-    machine.failure = CeremonyFailed(2, "keys", "x" * 2_000)
+    machine.failure = CeremonyFailed(2, "deal", "x" * 2_000)
     draft = machine.due()
     assert draft is not None
     assert isinstance(draft.body, Abort)
@@ -178,108 +208,6 @@ def test_progress_says_who_is_waited_for():
     table.run()
     done = table.machines[1].progress
     assert done.step == "done"
-    assert done.candidates % table.machines[1]._run.batch_size == 0
+    assert done.candidates % table.machines[1]._run.layout.batch_size == 0
     assert done.candidates > 0 < done.tests
     assert done.expected_candidates > done.expected_tests > 1
-
-
-# ── secrets ──
-
-
-@lru_cache(maxsize=1)
-def machine_in_work() -> Ceremony:
-    """A machine with every field of it filled: all but the last certificate said."""
-    table = CeremonyTable(federation())
-    while table.machines[1].progress.step != "certificate":
-        for sender, draft in table.due():
-            table.publish(sender, draft)
-    return table.machines[1]
-
-
-def everything_in(thing: Any, seen: set[int]) -> Iterator[Any]:
-    if id(thing) in seen:
-        return
-    seen.add(id(thing))
-    yield thing
-    if isinstance(thing, dict):
-        inner = list(thing.values())
-    elif isinstance(thing, list | tuple | set):
-        inner = list(thing)
-    elif isinstance(thing, msgspec.Struct):
-        inner = list(msgspec.structs.astuple(thing))
-    else:
-        inner = list(getattr(thing, "__dict__", {}).values())
-    for item in inner:
-        yield from everything_in(item, seen)
-
-
-def secrets_of(run: CeremonyRun) -> list[str]:
-    """A member's secrets in every spelling that a repr might use."""
-    assert run.share is not None
-    numbers = [
-        *run.batch.factor_shares,
-        *run.batch.factor_points,
-        *run.batch.gap_points,
-        *(share for row in run.batch.sharings for share in row),
-        run.phi_point,
-        run.beta_point,
-        run.blind_point,
-        run.share.value,
-    ]
-    data = [run.seed, run.epoch_sealing_seed, *run.keys_sent.values(), *run.keys_received.values()]
-    spelled = [str(number) for number in numbers] + [hex(number)[2:] for number in numbers]
-    return spelled + [item for d in data for item in (repr(d)[2:-1], d.hex())]
-
-
-def test_no_object_of_a_ceremony_shows_a_secret():
-    machine = machine_in_work()
-    secrets, shown = secrets_of(machine._run), 0
-    assert len(secrets) > 50
-    for thing in everything_in(machine, set()):
-        ours = type(thing).__module__.partition(".")[0] in ("keyshare", "protocol")
-        if ours:
-            shown += 1
-            found = repr(thing) + str(thing)
-            assert not any(secret in found for secret in secrets), type(thing)
-    assert shown > 5
-
-
-def test_what_a_vault_keeps_opens_nothing_of_the_ceremony():
-    """Else few stolen vaults and the board would give the factors, whatever the quorum."""
-    toy = toy_epoch(N, QUORUM)
-    key = SealingKey(toy.secrets[3].sealing_seed)
-    assert key.public == toy.epoch.sealing_keys[2]
-    sealed = 0
-    for posted in toy.table.board.entries:
-        body, sender = posted.post.body, posted.post.sender
-        for to, payload in toy.table.payloads(posted, 3).items() if isinstance(body, Step) else ():
-            if to == 3 and isinstance(body, Step):
-                sealed += 1
-                label = label_of(body)
-                assert opened(toy.table, 3, sender, label, payload)
-                identity = toy.federation.terms.federation
-                with pytest.raises(BadSeal):
-                    key.unseal(payload, SealContext(identity, CEREMONY, label, sender, 3))
-    assert sealed > 3 * len(toy.federation.members)
-
-
-def test_no_draft_and_no_outcome_shows_a_secret():
-    table = CeremonyTable(federation())
-    drafts = []
-    table.run(lambda sender, draft: drafts.append(draft) or draft)
-    run = table.machines[1]._run
-    found = "".join(map(repr, drafts)) + repr(table.machines[1].outcome)
-    assert not any(secret in found for secret in secrets_of(run))
-
-
-def test_no_public_part_of_the_board_holds_a_share():
-    table = toy_epoch(N, QUORUM).table
-    said = b"".join(encode(entry) for entry in table.entries) + b"".join(table.blobs.values())
-    for machine in table.machines.values():
-        run = machine._run
-        assert isinstance(run.share, KeyShare)
-        for number in (*run.batch.factor_shares, run.phi_point, run.beta_point, run.share.value):
-            data = int(abs(number)).to_bytes((number.bit_length() + 7) // 8, "big")
-            assert data not in said
-        for secret in (table.seeds[machine.index], run.seed, *run.keys_sent.values()):
-            assert secret not in said

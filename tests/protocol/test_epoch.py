@@ -21,6 +21,7 @@ from protocol.epoch import (
 )
 from protocol.errors import Malformed
 from protocol.messages import Abort, Certificate
+from tests.protocol.opened_key import factors_of_the_key
 from tests.toy import Table, toy_epoch, toy_federation
 
 TOY = toy_epoch()
@@ -92,9 +93,7 @@ def test_an_epoch_that_does_not_fit_is_refused(fields):
 
 def test_a_prime_factor_of_n_in_theta_is_refused():
     """θ must be a unit: its inverse is needed to decrypt."""
-    runs = [machine._run for machine in TOY.table.machines.values()]
-    part = runs[0].batch.moduli.index(KEY.n)
-    p = sum(run.factors(part)[0] for run in runs)
+    p, _ = factors_of_the_key(TOY.table)
     assert KEY.n % p == 0
     with pytest.raises(Malformed):
         read_epoch(changed(theta=to_bytes(p)), TERMS)

@@ -37,10 +37,11 @@ lists = st.lists(attachments, max_size=3).map(tuple)
 contributors = st.builds(m.Contributor, indices, digests)
 signatures = st.binary(min_size=64, max_size=64)
 BODIES: dict[type, st.SearchStrategy[Any]] = {
-    m.Join: st.builds(m.Join, st.binary(max_size=60)),
+    m.Join: st.builds(m.Join, st.binary(max_size=60), digests),
     m.Step: st.builds(m.Step, texts, counts, counts, lists),
     m.Certificate: st.builds(m.Certificate, digests, st.binary(max_size=60)),
     m.Abort: st.builds(m.Abort, indices, texts, texts),
+    m.Disclosure: st.builds(m.Disclosure, digests),
     m.Request: st.builds(m.Request, st.integers(1, 100_000)),
     m.Opening: st.builds(
         m.Opening,
@@ -316,6 +317,7 @@ AGGREGATOR_SAYS, MEMBERS_SAY_IN_CEREMONIES = (
         m.Step,
         m.Certificate,
         m.Abort,
+        m.Disclosure,
     },
 )
 

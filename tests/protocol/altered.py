@@ -1,0 +1,132 @@
+"""Ceremonies in which one member says something else: on its way out, or already in its machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from protocol.ceremony import KINDS, Ceremony, Statement
+from protocol.ceremony_run import CeremonyRun, StepId
+from protocol.draft import Draft, Envelope
+from protocol.messages import MAX_INLINE_BYTES, Abort, Attachment, Step, attach
+from tests.protocol.small_ceremony import (
+    LIAR,
+    VICTIM,
+    federation,
+    label_of,
+    name_of,
+    plaintexts_of,
+)
+from tests.toy import CEREMONY, CeremonyTable, Federation
+
+Change = Callable[[bytes], bytes]
+
+
+def altered(
+    step: str,
+    change: Callable[[CeremonyTable, Draft], Draft],
+    culprit: int = LIAR,
+    toy: Federation | None = None,
+) -> CeremonyTable:
+    """A ceremony in which a member's first draft of a step is changed."""
+    table, done = CeremonyTable(toy or federation()), list[str]()
+
+    def tamper(sender: int, draft: Draft) -> Draft:
+        if sender != culprit or done or name_of(draft.body) != step:
+            return draft
+        done.append(step)
+        return change(table, draft)
+
+    table.run(tamper)
+    assert done
+    return table
+
+
+def with_payload(draft: Draft, to: int, change: Change) -> Draft:
+    """The draft with the payload for one recipient (0: for all) changed."""
+    assert isinstance(draft.body, Step)
+    attachments, blobs = list[Attachment](), list[bytes]()
+    old_blobs = iter(draft.blobs)
+    for attachment in draft.body.attachments:
+        data = next(old_blobs) if attachment.is_blob else attachment.data
+        if attachment.to == to:
+            data = change(data)
+        attachments.append(attach(data, attachment.to))
+        blobs += [data] if len(data) > MAX_INLINE_BYTES else []
+    body = msgspec.structs.replace(draft.body, attachments=tuple(attachments))
+    return Draft(draft.session, body, tuple(blobs))
+
+
+def resealed(
+    table: CeremonyTable, draft: Draft, change: Change, sender: int = LIAR, to: int = VICTIM
+) -> Draft:
+    """The draft with what is sealed to a member changed inside its seal."""
+    body = draft.body
+    assert isinstance(body, Step)
+    payload = plaintexts_of(draft, table, sender)[to]
+    keys = {i: m._run.sealing.public for i, m in table.machines.items()}
+    envelope = Envelope(table.federation.terms.federation, CEREMONY, sender, keys)
+    (attachment,), blobs = envelope.seal_all({to: change(payload)}, label_of(body))
+    sealed = blobs[0] if blobs else attachment.data
+    return with_payload(draft, to, lambda _: sealed)
+
+
+def without(draft: Draft, to: int) -> Draft:
+    """The draft without the payload for one recipient."""
+    assert isinstance(draft.body, Step)
+    kept = tuple(a for a in draft.body.attachments if a.to != to)
+    return Draft(draft.session, msgspec.structs.replace(draft.body, attachments=kept), draft.blobs)
+
+
+def flipped(data: bytes) -> bytes:
+    """The bytes with the last bit turned over."""
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+def lying(machine: Ceremony, step: str, change: Callable[[CeremonyRun, StepId, bytes], bytes]):
+    """Let a machine say something else to all in a step, commitment and opening alike."""
+    prepared, unsealed = machine._run.prepared, machine.unsealed
+    is_committed = f"{step}-commit" in KINDS
+
+    def lie(make: Callable[[CeremonyRun, StepId], bytes]) -> Callable[..., bytes]:
+        return lambda run, at: change(run, at, make(run, at)) if at.name == step else make(run, at)
+
+    def said():
+        body = unsealed()
+        if is_committed or not isinstance(body, Statement) or body.step.name != step:
+            return body
+        assert body.public is not None
+        return Statement(body.step, change(machine._run, body.step, body.public), body.private)
+
+    machine._run.prepared = lambda at, make: prepared(at, lie(make))  # type: ignore[method-assign]
+    machine.unsealed = said  # type: ignore[method-assign]
+
+
+def table_with_liar(
+    step: str,
+    change: Callable[[CeremonyRun, StepId, bytes], bytes],
+    liar: int = LIAR,
+    toy: Federation | None = None,
+) -> CeremonyTable:
+    """A ceremony with a member that says, and commits to, something else in a step."""
+    table = CeremonyTable(toy or federation())
+    lying(table.machines[liar], step, change)
+    return table.run()
+
+
+def assert_everybody_names(table: CeremonyTable, culprit: int, step: str) -> None:
+    """All stopped for the same reason, nobody has a key, and all abort posts say so."""
+    assert table.failures == dict.fromkeys(table.machines, (culprit, step))
+    assert all(machine.aborted for machine in table.machines.values())
+    assert not any(machine.outcome for machine in table.machines.values())
+    aborts = [p.post.body for p in table.board.entries if isinstance(p.post.body, Abort)]
+    assert {(abort.culprit, abort.step) for abort in aborts} == {(culprit, step)}
+
+
+def assert_named(table: CeremonyTable, culprit: int) -> None:
+    """No key; the verdict names the culprit and nobody else, and everybody opened its seed."""
+    assert not any(machine.outcome for machine in table.machines.values())
+    verdict = table.verdict
+    assert set(verdict.culprits) == {culprit}, verdict
+    assert verdict.silent == ()
