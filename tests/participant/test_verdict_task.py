@@ -1,0 +1,227 @@
+"""Who broke the rules, as a member that comes later reads it from the board."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aggregator.service import Aggregator
+from participant.agent import Agent
+from participant.ceremony_task import CeremonyTask
+from participant.errors import NotAborted
+from participant.verdict_task import VerdictTask
+from participant.waiting import waiting_for
+from protocol.board import Board
+from protocol.draft import Draft
+from protocol.messages import Abort, Disclosure, Step, attach
+from protocol.wire import BlobChunk, BlobOffer, Submit, Welcome
+from tests.participant.consortium import Consortium, found
+from tests.simulator.disk import Disk
+from tests.toy import CEREMONY, CeremonyTable, Federation, Tamper, toy_epoch, toy_federation
+
+LIAR = 2
+
+
+def sealing_nonsense(sender: int, draft: Draft) -> Draft:
+    """The liar's deal holds bytes for member 3 that do not open."""
+    body = draft.body
+    if sender != LIAR or not isinstance(body, Step) or body.step != "deal":
+        return draft
+    nonsense = bytes(50)
+    attachments = tuple(attach(nonsense, 3) if a.to == 3 else a for a in body.attachments)
+    return Draft(draft.session, Step("deal", body.batch, body.part, attachments), draft.blobs)
+
+
+def and_keeping_its_seed(sender: int, draft: Draft) -> Draft:
+    """As before, and then the liar aborts once more instead of disclosing."""
+    if sender == LIAR and isinstance(draft.body, Disclosure):
+        return Draft(draft.session, Abort(3, "deal", "member 3 it was\x1b[1m"))
+    return sealing_nonsense(sender, draft)
+
+
+def played(tamper: Tamper, federation: Federation | None = None) -> CeremonyTable:
+    """A ceremony with a liar at the table; a second abort is taken for its last word."""
+    table = CeremonyTable(federation or toy_federation(3, 2))
+    while due := table.due():
+        for sender, draft in due:
+            said = tamper(sender, draft)
+            table.publish(sender, said)
+            if isinstance(draft.body, Disclosure) and said is not draft:
+                table.machines[sender].disclosed[sender] = b""  # or it would be due for ever
+    return table
+
+
+def served(table: CeremonyTable, folder: Path) -> Aggregator:
+    """An aggregator with a table's board and blobs."""
+    federation = table.federation
+    service = Aggregator(federation.terms, federation.keys[0], folder, lambda: 0)
+    for name, blob in table.blobs.items():
+        for frame in (BlobOffer(name, len(blob)), BlobChunk(name, len(blob), 0, blob)):
+            list(service.receive(1, frame))
+    for posted, entry in zip(table.board.entries, table.entries, strict=True):
+        list(service.receive(posted.post.sender, Submit(entry.post)))
+    assert service.board.head == table.board.head
+    return service
+
+
+def connect(agent: Agent, service: Aggregator) -> None:
+    """Let an agent read the board, and all that it asks for."""
+    agent.connected(Welcome(*service.board.head))
+    agent.receive(service.entries_after(0))
+    agent.step()
+    while frames := agent.outgoing():
+        for frame in frames:
+            for reply in service.receive(agent.index, frame):
+                agent.receive(reply)
+        agent.step()
+
+
+def reading(table: CeremonyTable, folder: Path, index: int = 1) -> VerdictTask:
+    """A member's task, when its agent has read the board."""
+    terms, keys = table.federation.terms, table.federation.keys
+    task = VerdictTask(terms)
+    service = served(table, folder)
+    connect(Agent(terms, index, keys[index], Disk(), task, reads_all=True), service)
+    service.close()
+    return task
+
+
+def test_a_culprit_is_named_with_the_entry_that_shows_it(tmp_path: Path) -> None:
+    table = played(sealing_nonsense)
+    task = reading(table, tmp_path)
+    assert task.done
+    verdict = task.verdict()
+    assert verdict.culprits == {LIAR: "deal: what it sealed for member 3 does not open"}
+    post = table.board.entries[verdict.evidence[LIAR] - 1].post
+    assert (post.sender, post.body.step) == (LIAR, "deal")  # type: ignore[union-attr]
+    assert task.disclosed == (1, 2, 3)
+    assert (task.accusations[0].by, task.accusations[0].culprit) == (3, LIAR)
+
+
+def test_without_what_was_sealed_for_others_there_is_no_evidence(tmp_path: Path) -> None:
+    table, terms = played(sealing_nonsense), toy_federation(3, 2).terms
+    task = VerdictTask(terms)
+    connect(Agent(terms, 1, table.federation.keys[1], Disk(), task), served(table, tmp_path))
+    assert set(task.verdict().culprits) == {1, 2, 3}, "each is missed what it sealed for others"
+
+
+def test_who_keeps_its_seed_is_waited_for_and_then_silent(tmp_path: Path) -> None:
+    task = reading(played(and_keeping_its_seed), tmp_path)
+    assert task.has_read
+    assert not task.done
+    waiting = waiting_for(Board(toy_federation(3, 2).terms), task, toy_federation(3, 2).terms)
+    assert waiting.members == (LIAR,)
+    verdict = task.verdict()
+    assert (verdict.culprits, verdict.silent) == ({}, (LIAR,))
+
+
+def test_the_last_aborted_ceremony_is_judged_and_none_that_is_far_ahead() -> None:
+    table = played(sealing_nonsense)
+    table.say(3, Draft("ceremony/2", Abort(1, "join", "no")))
+    table.say(LIAR, Draft("ceremony/900", Abort(1, "join", "look here")))
+    task = VerdictTask(table.federation.terms)
+    task.begin(table.board)
+    assert task.session == "ceremony/2"
+    asked = VerdictTask(table.federation.terms, CEREMONY)
+    asked.begin(table.board)
+    assert asked.wants(CEREMONY)
+    assert not asked.has_read
+
+
+@pytest.mark.parametrize("session", ["", CEREMONY, "ceremony/5"])
+def test_a_ceremony_that_made_its_key_is_not_judged(session: str) -> None:
+    made = toy_epoch(3, 2)
+    with pytest.raises(NotAborted):
+        VerdictTask(made.federation.terms, session).begin(made.table.board)
+
+
+def test_a_blob_that_two_entries_name_is_read_for_both(tmp_path: Path) -> None:
+    """One who attaches the same blob again must not hold up those who read the evidence."""
+    federation = toy_federation(3, 2)
+    table, blob = CeremonyTable(federation), bytes(5_000)
+    for sender in (1, 2):
+        table.say(sender, Draft(CEREMONY, Step("deal", 0, 0, (attach(blob, 3),)), (blob,)))
+    table.say(3, Draft(CEREMONY, Abort(1, "deal", "out of turn")))
+    assert reading(table, tmp_path).n_read == 3
+
+
+# ── the commands ──
+
+
+class LyingTask(CeremonyTask):
+    """Seals nonsense for member 3."""
+
+    def due(self) -> Draft | None:
+        draft = super().due()
+        return draft and sealing_nonsense(LIAR, draft)
+
+
+def federation_of(consortium: Consortium) -> Federation:
+    members = [consortium.member(i).identity.signing_key for i in (1, 2, 3)]
+    return Federation(consortium.terms, (consortium.relay.key, *members))
+
+
+@pytest.fixture(scope="module")
+def silenced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
+    """A consortium whose aggregator holds an aborted ceremony with a silent liar."""
+    made = found(tmp_path_factory.mktemp("silenced"))
+    table = played(and_keeping_its_seed, federation_of(made))
+    served(table, made.relay.folder).close()
+    with made.relay.running():
+        yield made
+
+
+def ended(process: subprocess.Popen[str], expect: int) -> tuple[str, str]:
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == expect, output + errors
+    assert "Traceback" not in errors
+    return output, errors
+
+
+def test_a_later_verdict_names_the_silent_member_and_what_it_can_do(silenced: Consortium) -> None:
+    command = ("verdict", "--timeout", "1")
+    running = silenced.start(1, *command), silenced.start(3, *command, "--json")
+    (output, errors), (as_json, _) = (ended(process, 0) for process in running)
+    assert "aborted by H3 in step deal, because of H2" in output
+    assert "because of H3: H3 it was?[1m" in output, "no control characters, and names"
+    assert "H2 is silent" in output
+    assert "H2: start quorate-participant ceremony federation.toml" in output
+    assert "Replaying the machines of 2 of 3 hospitals" in errors
+    (line,) = as_json.splitlines()
+    facts = json.loads(line)
+    assert facts["event"] == "aborted"
+    assert (facts["culprits"], facts["silent"]) == ([], ["H2"])
+    assert [a["by"] for a in facts["accusations"]] == ["H3", "H2"]
+
+
+@pytest.mark.parametrize("session", ["ceremony/2", "ceremony/x"])
+def test_only_a_ceremony_that_was_aborted_has_a_verdict(silenced: Consortium, session: str) -> None:
+    is_name = session == "ceremony/2"
+    command = ("verdict", "--session", session, "--timeout", "9")
+    _, errors = ended(silenced.start(1, *command), 1 if is_name else 2)
+    assert ("ceremony/2 was not aborted" if is_name else "--session") in errors
+
+
+def test_an_aborted_ceremony_ends_with_its_verdict(tmp_path: Path) -> None:
+    made = found(tmp_path)
+    liar = made.member(LIAR)
+    with made.relay.running():
+        honest = [made.start(1, "ceremony", "--json"), made.start(3, "ceremony")]
+        session = made.session(LIAR, LyingTask(made.terms, LIAR, liar.secrets))
+        with pytest.raises(Exception, match="does not open"):
+            session.run()
+        (as_json, errors), (as_text, _) = (ended(process, 4) for process in honest)
+    facts = [json.loads(line) for line in as_json.splitlines()][-1]
+    assert facts["event"] == "aborted"
+    (culprit,) = facts["culprits"]
+    assert culprit["name"] == "H2"
+    assert culprit["reason"].startswith("deal: what it sealed")
+    assert f"H2 broke the rules at entry {culprit['entry']}: deal" in as_text
+    assert "what it sealed for H3 does not open" in as_text
+    said, remedy = errors.splitlines()[-2:]
+    assert said.startswith("quorate-participant: ceremony/1 was aborted; H2 broke the rules")
+    assert "ask H2 about it" in remedy
