@@ -12,15 +12,10 @@ import phe
 import pytest
 from gmpy2 import mpz
 
-from keyshare.errors import BadCombination, BadParameters, TooFewPartials
+from keyshare.errors import BadCombination, TooFewPartials
 from keyshare.partial_decryption import combine, partial_decryption
 from keyshare.randomness import Stream
-from keyshare.threshold_key import (
-    STATISTICAL_BITS,
-    JointKey,
-    key_shape,
-    sliding_quorums,
-)
+from keyshare.threshold_key import JointKey, sliding_quorums
 from tests.toy import ToyEpoch, seed_of, toy_epoch
 
 SHAPES = [
@@ -72,7 +67,7 @@ def factors_from_multiple(n: mpz, multiple: mpz) -> tuple[mpz, mpz]:
 
 
 def constant_of(toy: ToyEpoch) -> mpz:
-    """F(0) = Δ·φ·β from all shares together."""
+    """F(0) = Δ²·φ·β from all shares together."""
     value = interpolate({i: share.value for i, share in toy.shares.items()})
     assert value.denominator == 1
     return mpz(value.numerator)
@@ -118,13 +113,13 @@ def test_all_shares_together_give_two_primes_that_are_3_mod_4(n, quorum, bits):
 @shapes
 def test_additive_shares_add_up_to_the_factors(n, quorum, bits):
     toy = toy_epoch(n, quorum, bits)
-    runs = [machine._run for machine in toy.table.machines.values()]
-    part = next(
-        posted.post.body.part
-        for posted in reversed(toy.table.board.entries)
-        if getattr(posted.post.body, "step", "") == "dealing"
-    )
-    p, q = (sum(shares) for shares in zip(*(run.factors(part) for run in runs), strict=True))
+    p, q = mpz(0), mpz(0)
+    for i, machine in toy.table.machines.items():
+        run = machine._run
+        number, position = divmod(run.the_winner.number, run.layout.class_size)
+        if i in run.layout.dealers(number):
+            p_share, q_share = run.batch.dealings[number].factors[position]
+            p, q = p + p_share, q + q_share
     assert {p, q} == set(factors_from_multiple(toy.key.n, constant_of(toy)))
 
 
@@ -198,37 +193,6 @@ def test_the_ends_of_the_plaintext_range_decrypt(plaintext):
     ciphertext = encrypted(toy.key, int(wanted))
     partials = {i: partial_decryption(ciphertext, toy.shares[i], toy.key) for i in (1, 3, 5)}
     assert combine(partials, toy.key) == wanted
-
-
-@pytest.mark.parametrize(("n", "quorum"), [(5, 1), (5, 0), (5, 6), (3, 4)])
-def test_a_quorum_outside_2_to_n_has_no_shape(n, quorum):
-    with pytest.raises(BadParameters) as raised:
-        key_shape(mpz(2**255 + 1), n, quorum)
-    assert raised.value.field == "quorum"
-
-
-@pytest.mark.parametrize("bits", [256, 2048, 4096])
-@pytest.mark.parametrize("n", [3, 5, 16])
-def test_the_field_and_the_bounds_hold_the_largest_values(n, bits):
-    modulus = mpz(2) ** bits - 1
-    for quorum in (2, n):
-        shape = key_shape(modulus, n, quorum)
-        phi, beta = modulus, n * (shape.mask_bound - 1)
-        blind = n * shape.delta * (shape.blind_bound - 1)
-        assert shape.delta * phi * beta + modulus * blind < shape.field
-        coefficients = [shape.delta * (shape.blind_bound - 1)]
-        coefficients += [shape.coefficient_bound - 1] * (quorum - 1)
-        point = sum(c * mpz(n) ** k for k, c in enumerate(coefficients))
-        assert point < shape.blind_share_bound
-
-
-def test_each_mask_hides_by_the_statistical_distance_it_claims():
-    modulus, slack = mpz(2) ** 255 + 1, mpz(2) ** STATISTICAL_BITS
-    shape = key_shape(modulus, 5, 3)
-    largest_product = shape.delta * modulus * 5 * shape.mask_bound
-    assert modulus * shape.delta * shape.blind_bound * 5 >= slack * largest_product
-    assert shape.mask_bound >= slack * modulus
-    assert shape.coefficient_bound >= slack * shape.delta * shape.blind_bound * 2 ** (3 - 1)
 
 
 @pytest.mark.parametrize("n", range(3, 8))
