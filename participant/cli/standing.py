@@ -7,6 +7,10 @@ from typing import Any
 
 import typer
 
+from participant.duration import duration
+
+_MANY = 1e9  # seconds
+
 
 def show_standing(here: Mapping[str, Any] | None, there: Mapping[str, Any] | None) -> None:
     """Print what lies in the data folder, and what the aggregator reports."""
@@ -54,8 +58,29 @@ def _show_ceremony(found: object) -> None:
             f"  {_text(ceremony.get('session'))}: step {_text(ceremony.get('step'))} since "
             f"{_text(ceremony.get('last_post'))}, waiting for {waiting}"
         )
+        _show_course(ceremony)
         for abort in _tables(ceremony.get("aborted")):
             typer.echo(f"    aborted by {_text(abort.get('by'))}: {_text(abort.get('reason'))}")
+
+
+def _show_course(ceremony: Mapping[str, Any]) -> None:
+    """How far it is, as the aggregator sees it; nothing before all have joined."""
+    elapsed, remaining, share = (
+        _number(ceremony.get(name))
+        for name in ("elapsed_seconds", "remaining_seconds", "share_done_by_now")
+    )
+    if elapsed is None or ceremony.get("aborted"):
+        return
+    typer.echo(
+        f"    {duration(elapsed)} since all have joined; {_text(ceremony.get('candidates'))} "
+        f"candidates tried (about {_text(ceremony.get('expected_candidates'))} expected)"
+    )
+    if ceremony.get("is_found"):
+        typer.echo("    a good candidate is found")
+    elif share:
+        typer.echo(f"    {share:.0%} of all ceremonies are done by now")
+    if remaining is not None:
+        typer.echo(f"    about {duration(remaining)} to go in the mean, however long it has taken")
 
 
 def _show_round(found: Mapping[str, Any]) -> None:
@@ -89,6 +114,11 @@ def _tables(found: object) -> list[Mapping[str, Any]]:
 
 def _names(found: object) -> str:
     return ", ".join(map(_text, found)) if isinstance(found, list) and found else "nobody"
+
+
+def _number(found: object) -> float | None:
+    """A number that can be meant; the report may hold anything, NaN included."""
+    return found if isinstance(found, int | float) and 0 <= found < _MANY else None
 
 
 def _text(value: object) -> str:

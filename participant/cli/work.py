@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shlex
 import sys
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from participant.app import load_app
+from participant.calibration import Calibration
 from participant.ceremony_task import CeremonyTask
 from participant.cli.options import (
     FEDERATION,
@@ -24,10 +26,11 @@ from participant.cli.options import (
 )
 from participant.cli.verdict import judged_if_aborted
 from participant.cli.working import new_session, say_aside
+from participant.expectation import PAUSE_SECONDS, Watch
 from participant.journal import Event, Journal, as_line
 from participant.link import Traffic
 from participant.lock import hold
-from participant.progress import Watch, link_lost, link_notices, view_of
+from participant.progress import View, link_lost, link_notices, view_of
 from participant.session import Notices
 from participant.training_task import TrainingTask
 from participant.words import fingerprint
@@ -60,21 +63,13 @@ def ceremony(
         started = time.monotonic()
         task = CeremonyTask(member.terms, member.index, member.secrets)
         session = new_session(member, task, timeout)
-        watch = Watch(member.terms)
+        watch = Watch(member.terms, Calibration(member.terms))
         with (
             judged_if_aborted(member, task, file, as_json),
             view_of(member.terms, as_json) as view,
         ):
-
-            def moved() -> None:
-                if task.progress:
-                    view.show(watch.facts(task.progress))
-
-            session.notices = Notices(
-                moved,
-                lambda reason: view.note(link_lost(reason)),
-                lambda: view.note(f"connected to {member.terms.aggregator.url}"),
-            )
+            view.expect(watch.expectation)
+            session.notices = _ceremony_notices(member.terms, task, watch, view)
             session.run()
         assert task.epoch is not None
         facts = {
@@ -86,6 +81,29 @@ def ceremony(
         _say_key(member.terms, task.epoch, facts, as_json)
     if not as_json:
         typer.echo(f"Next: quorate-participant train {shlex.quote(str(file))} --app APP.py")
+
+
+def _ceremony_notices(terms: Terms, task: CeremonyTask, watch: Watch, view: View) -> Notices:
+    """Show what happens; while others have still to join, measure what it will take."""
+    is_calibrating = False
+
+    def moved() -> None:
+        if task.progress:
+            view.show(watch.facts(task.progress))
+
+    def calibrate() -> None:
+        if watch.calibrate():
+            moved()
+            asyncio.get_running_loop().call_later(PAUSE_SECONDS, calibrate)
+
+    def found() -> None:
+        nonlocal is_calibrating
+        view.note(f"connected to {terms.aggregator.url}")
+        if not is_calibrating:
+            is_calibrating = True
+            asyncio.get_running_loop().call_later(PAUSE_SECONDS, calibrate)
+
+    return Notices(moved, lambda reason: view.note(link_lost(reason)), found)
 
 
 def _say_key(terms: Terms, epoch: Epoch, facts: dict[str, Any], as_json: bool) -> None:

@@ -4,141 +4,163 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import asdict, replace
 from typing import Any
 
-import pytest
 from rich.console import Console
 
-from participant import progress
 from participant.errors import Unreachable
-from participant.progress import (
-    CeremonyFacts,
-    JsonView,
-    LineView,
-    LiveView,
-    Watch,
-    link_lost,
-    link_notices,
-    seconds_per_test,
-)
-from protocol.ceremony import CeremonyProgress
+from participant.expectation import CeremonyFacts, Expectation
+from participant.progress import JsonView, LineView, LiveView, link_lost, link_notices
 from tests.toy import toy_federation
 
 TERMS = toy_federation(3, 2).terms
+EXPECTATION = Expectation(mean_seconds=75.4, half_seconds=58.2, most_seconds=169.0)
 
 
-def reached(step: str, waiting: tuple[int, ...] = (), candidates: int = 0) -> CeremonyProgress:
-    return CeremonyProgress(step, waiting, candidates, 349.2, candidates // 4, 80.0)
+def reached(step: str, waiting: tuple[str, ...] = (), candidates: int = 0) -> CeremonyFacts:
+    """Facts a while after the last joining."""
+    return CeremonyFacts(
+        step=step,
+        joined=tuple(n for n in ("H1", "H2", "H3") if step != "join" or n not in waiting),
+        waiting_for=waiting,
+        candidates=candidates,
+        expected_candidates=350,
+        tests=candidates // 4,
+        expected_tests=80.4,
+        is_found=step in ("winner-commit", "winner", "theta", "trial", "done"),
+        elapsed_seconds=9.2,
+        remaining_seconds=0.0 if step == "done" else 69.1234567,
+        expected_seconds=75.4,
+        share_done_by_now=candidates / 500,
+    )
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    monkeypatch.setattr(progress, "seconds_per_test", lambda bits: 0.25)
-    return [100.0]
-
-
-def watch(clock: list[float]) -> Watch:
-    return Watch(TERMS, lambda: clock[0])
-
-
-def test_members_are_named_by_whether_they_have_joined(clock: list[float]) -> None:
-    facts = watch(clock).facts(reached("join", (2,)))
-    assert (facts.joined, facts.waiting_for) == (("H1", "H3"), ("H2",))
-
-
-def test_in_later_steps_all_have_joined(clock: list[float]) -> None:
-    facts = watch(clock).facts(reached("units", (2,)))
-    assert (facts.joined, facts.waiting_for) == (("H1", "H2", "H3"), ("H2",))
-
-
-def test_time_runs_from_the_last_joining(clock: list[float]) -> None:
-    seen = watch(clock)
-    clock[0] += 3_600
-    assert seen.facts(reached("join", (2,))).seconds == 3_600
-    seen.facts(reached("units"))
-    clock[0] += 5
-    assert seen.facts(reached("moduli", (), 10)).seconds == 5
-
-
-def test_the_expected_time_comes_from_the_calibration_until_there_is_a_measured_rate(
-    clock: list[float],
-) -> None:
-    seen = watch(clock)
-    calibrated = seen.facts(reached("keys")).expected_seconds
-    assert calibrated == pytest.approx(0.25 * progress.expected_tests(256, 3))
-    clock[0] += 1_000
-    assert seen.facts(reached("units", (), 100)).expected_seconds == pytest.approx(3_492)
-
-
-@pytest.mark.parametrize(("candidates", "share"), [(243, "50%"), (350, "63%"), (1_050, "95%")])
-def test_luck_says_how_many_ceremonies_are_done_by_now(
-    clock: list[float], candidates: int, share: str
-) -> None:
-    luck = watch(clock).facts(reached("units", (), candidates)).luck
-    assert luck == f"{share} of all ceremonies are done after so many candidates"
-
-
-def test_the_calibration_measures_something() -> None:
-    assert 0 < seconds_per_test(256, 0.01) < seconds_per_test(2048, 0.01)
-
-
-def lines(clock: list[float], view: type[LineView], reports: list[CeremonyProgress]) -> list[str]:
-    written: list[str] = []
-    seen = watch(clock)
-    with view(written.append) as shown:
-        for report in reports:
-            shown.show(seen.facts(report))
-    return written
-
-
-REPORTS = [
-    reached("join", (1, 2)),
-    reached("join", (1, 2)),
-    reached("join", (2,)),
-    reached("units", (1, 2, 3), 88),
-    reached("units", (3,), 88),
-    reached("units", (1, 2, 3), 176),
+COURSE = [
+    reached("join", ("H1", "H2")),
+    reached("join", ("H1", "H2")),
+    reached("join", ("H2",)),
+    reached("deal", ("H1", "H2", "H3")),
+    reached("deal", ("H2",)),
+    reached("screen-commit", ("H1",)),
+    reached("screen", ("H1", "H2", "H3")),
+    reached("deal", ("H2",), 197),
+    reached("winner-commit", ("H2",), 394),
+    reached("winner", ("H1",), 394),
+    reached("done", (), 394),
 ]
 
 
-def test_without_a_terminal_each_joining_and_each_step_of_a_batch_is_one_line(
-    clock: list[float],
-) -> None:
-    written = lines(clock, LineView, REPORTS)
-    assert len(written) == 4
-    assert "joined: H3; waiting for H1, H2" in written[0]
-    assert "joined: H1, H3; waiting for H2" in written[1]
-    assert "88 candidates tried (about 350 expected)" in written[2]
-    assert "176 candidates tried" in written[3]
+def lines(view: type[LineView], course: list[CeremonyFacts]) -> list[str]:
+    written: list[str] = []
+    with view(written.append) as shown:
+        shown.expect(EXPECTATION)
+        for facts in course:
+            shown.show(facts)
+    return written
 
 
-def test_json_lines_hold_the_facts(clock: list[float]) -> None:
-    written = [json.loads(line) for line in lines(clock, JsonView, REPORTS)]
-    assert [w["event"] for w in written] == ["progress"] * 5
-    assert written[1]["waiting_for"] == ["H2"]
-    assert set(written[0]) == {"event", *CeremonyFacts.__dataclass_fields__}
+def test_without_a_terminal_each_joining_and_each_step_of_a_batch_is_one_line() -> None:
+    assert lines(LineView, COURSE) == [
+        "Once all have joined, the ceremony will probably take about 1:15 min: "
+        "half of all are done within 58 s, 19 of 20 within 2:49 min.",
+        "[9 s] joined: H3; waiting for H1, H2; about 1:09 min once all have joined",
+        "[9 s] joined: H1, H3; waiting for H2; about 1:09 min once all have joined",
+        "[9 s] step deal: 0 candidates tried (about 350 expected), 0 tests; the first batch of "
+        "candidates is in work; about 1:09 min to go in the mean, however long it has taken",
+        "[9 s] step screen: 0 candidates tried (about 350 expected), 0 tests; the first batch of "
+        "candidates is in work; about 1:09 min to go in the mean, however long it has taken",
+        "[9 s] step deal: 197 candidates tried (about 350 expected), 49 tests; 39% of all "
+        "ceremonies are done by now; about 1:09 min to go in the mean, however long it has taken",
+        "[9 s] step winner: 394 candidates tried (about 350 expected), 98 tests; a good candidate "
+        "is found; about 1:09 min to go",
+        "[9 s] step done: 394 candidates tried (about 350 expected), 98 tests; a good candidate "
+        "is found; nothing to go",
+    ]
 
 
-def test_the_live_view_shows_members_step_candidates_and_time(clock: list[float]) -> None:
-    console: Any = Console(file=io.StringIO(), force_terminal=True, width=100)
-    view = LiveView(TERMS, console)
-    with view:
-        view.note("connected")
-        view.show(watch(clock).facts(reached("join", (2,))))
-        joining = render(view)
-        view.show(watch(clock).facts(reached("first", (1,), 88)))
-        testing = render(view)
-    assert "connected" in console.file.getvalue()
-    assert "H2  has not joined yet" in joining
-    assert "H1  is waited for" in testing
-    assert "88 tried, about 350 expected" in testing
-    assert "of all ceremonies are done" in testing
+def test_json_lines_hold_what_is_expected_and_the_facts() -> None:
+    expected, *facts = (json.loads(line) for line in lines(JsonView, COURSE))
+    assert expected == {"event": "expected", **asdict(EXPECTATION)}
+    assert [f.pop("event") for f in facts] == ["progress"] * (len(COURSE) - 1)
+    assert {frozenset(f) for f in facts} == {frozenset(CeremonyFacts.__dataclass_fields__)}
+    assert facts[1]["waiting_for"] == ["H2"]
+    assert facts[0]["remaining_seconds"] == 69.123
 
 
 def render(view: LiveView) -> str:
     console: Any = Console(file=io.StringIO(), width=100)
     console.print(view._render())
-    return str(console.file.getvalue())
+    return "\n".join(line.rstrip() for line in str(console.file.getvalue()).splitlines())
+
+
+def live(now: list[float]) -> LiveView:
+    console: Any = Console(file=io.StringIO(), force_terminal=True, width=100)
+    return LiveView(TERMS, console, lambda: now[0])
+
+
+def test_the_live_view_shows_who_has_joined_and_what_is_expected() -> None:
+    view = live([0.0])
+    with view:
+        view.expect(EXPECTATION)
+        assert render(view) == "connecting …"
+        view.show(reached("join", ("H2",)))
+    assert render(view) == (
+        "Key ceremony of Toy\n"
+        "H1  here\n"
+        "H2  has not joined yet\n"
+        "H3  here\n"
+        "step  join\n"
+        "time  9 s; about 1:09 min once all have joined"
+    )
+    assert "about 1:15 min: half of all are done" in view._live.console.file.getvalue()
+
+
+def test_the_live_view_shows_candidates_luck_and_time() -> None:
+    view = live([0.0])
+    view.show(reached("screen-commit", ("H1",), 197))
+    assert render(view) == (
+        "Key ceremony of Toy\n"
+        "H1  is waited for\n"
+        "H2  here\n"
+        "H3  here\n"
+        "step        screen\n"
+        "candidates  197 tried, about 350 expected\n"
+        "tests       49 done, about 80 expected\n"
+        "luck        39% of all ceremonies are done by now\n"
+        "time        9 s; about 1:09 min to go in the mean, however long it has taken"
+    )
+
+
+def test_between_two_steps_the_clock_goes_on_but_a_matter_of_luck_comes_no_nearer() -> None:
+    now = [0.0]
+    view = live(now)
+    view.show(reached("screen", (), 197))
+    now[0] = 30.0
+    assert "time        39 s; about 1:09 min to go in the mean" in render(view)
+
+
+def test_once_a_candidate_is_found_the_end_comes_nearer_by_the_clock() -> None:
+    now = [0.0]
+    view = live(now)
+    view.show(reached("winner", (), 197))
+    now[0] = 30.0
+    assert render(view).endswith("time        39 s; about 39 s to go")
+    now[0] = 300.0
+    assert render(view).endswith("about 0 s to go")
+
+
+def test_notes_stand_above_the_live_view_as_they_are() -> None:
+    view = live([0.0])
+    with view:
+        view.note("connected to [bold]wss://a:1")
+    assert "connected to [bold]wss://a:1" in view._live.console.file.getvalue()
+
+
+def test_no_candidate_tried_is_no_luck_yet() -> None:
+    view = live([0.0])
+    view.show(replace(reached("moduli"), is_found=False))
+    assert "luck        the first batch of candidates is in work" in render(view)
 
 
 def test_a_lost_link_is_told_with_reason_and_time() -> None:
