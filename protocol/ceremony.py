@@ -8,12 +8,13 @@
     ── for a candidate that passes ──
     winner *    64 rounds, a proof that one exponent is behind them, verifiable shares of it
     theta *     θ' opened, under a sharing of zero; everyone has f_i, all know VK_1, …, VK_n
-    trial       partial decryptions of a test ciphertext, proved; leaves of rejected candidates;
-                a test with a fresh base; sealing keys for rounds
+    trial       partial decryptions of a test ciphertext, proved; a test with a fresh base;
+                sealing keys for rounds
     certificate all sign the transcript and the public key
 
 A step with a star has two: first commitments, then what was committed to. The leaves of a batch
-that is all rejected are opened with the next batch's deal, those of the last one in the trial.
+that is all rejected are opened with the next batch's deal, those of the last one with the commitments
+to the shares of θ'.
 
 The steps themselves are in ``candidate_steps``, ``winner_steps`` and ``key_steps``. A step is
 complete when all its senders have spoken; the order in which they did does not matter. Since a

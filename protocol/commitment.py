@@ -8,17 +8,27 @@ this, the last one to open its share of N makes the sum what it likes
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from keyshare.randomness import derive_key
 from protocol.ceremony_run import CeremonyRun, Payloads, StepId, StepKind
 from protocol.encoding import digest
 from protocol.errors import CeremonyFailed
 
-_NONCE_BYTES = 32
+_NONCE_BYTES = _HASH_BYTES = 32
 _SUFFIX = "-commit"
 
 
-def committed(kind: StepKind) -> tuple[StepKind, StepKind]:
+@dataclass(frozen=True)
+class Aside:
+    """What is said in the clear beside a commitment, and what checks it."""
+
+    say: Callable[[CeremonyRun, StepId], bytes]
+    check: Callable[[CeremonyRun, StepId, Payloads], None]
+
+
+def committed(kind: StepKind, aside: Aside | None = None) -> tuple[StepKind, StepKind]:
     """The two steps that a step with a commitment consists of."""
     make = kind.public
     assert make is not None
@@ -28,13 +38,16 @@ def committed(kind: StepKind) -> tuple[StepKind, StepKind]:
 
     def commitment(run: CeremonyRun, step: StepId) -> bytes:
         target = StepId(kind.name, step.batch, step.part)
-        return commitment_to(run.context, target, run.index, opening(run, target))
+        promise = commitment_to(run.context, target, run.index, opening(run, target))
+        return promise + (aside.say(run, step) if aside else b"")
 
     def take(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
         for sender, payload in public.items():
-            if len(payload) != 32:
+            if len(payload) < _HASH_BYTES or (aside is None and len(payload) > _HASH_BYTES):
                 raise CeremonyFailed(sender, step.name, "a commitment has 32 bytes")
-        run.commitments = dict(public)
+        run.commitments = {i: payload[:_HASH_BYTES] for i, payload in public.items()}
+        if aside:
+            aside.check(run, step, {i: payload[_HASH_BYTES:] for i, payload in public.items()})
         return StepId(kind.name, step.batch, step.part)
 
     def finish(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:

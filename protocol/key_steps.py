@@ -19,7 +19,7 @@ from keyshare.partial_decryption import combine, partial_decryption, trial_ciphe
 from keyshare.shamir import lagrange
 from protocol.candidate_openings import check_leaves, opened_leaves
 from protocol.ceremony_run import CeremonyRun, Payloads, StepId, StepKind, read, read_one
-from protocol.commitment import committed
+from protocol.commitment import Aside, committed
 from protocol.encoding import Message, decode, digest, encode, pack_numbers, width_of
 from protocol.epoch import Epoch, to_bytes
 from protocol.errors import CeremonyFailed, Malformed
@@ -28,7 +28,20 @@ from protocol.proof_encoding import Proof, proof_context, read_proof, write_proo
 from protocol.sealing import SealingKey, check_public
 from protocol.winner_steps import winners_dealers
 
-# ── theta: θ' opened under a sharing of zero ──
+# ── theta: θ' opened under a sharing of zero; before that, the last rejected candidates ──
+
+
+def tell_leaves(run: CeremonyRun, step: StepId) -> bytes:
+    return opened_leaves(run, keep=run.the_winner.number)
+
+
+def check_rejected(run: CeremonyRun, step: StepId, opened: Payloads) -> None:
+    """The last of what one member alone may find wrong; from here on all see the same.
+
+    So no honest member certifies where another one aborts, and nobody who did wrong in secret can
+    keep its seed by certifying first.
+    """
+    check_leaves(run, step, opened, keep=run.the_winner.number)
 
 
 def open_theta(run: CeremonyRun, step: StepId) -> bytes:
@@ -57,13 +70,12 @@ def finish_theta(run: CeremonyRun, step: StepId, public: Payloads, private: Payl
     return StepId("trial", step.batch, step.part)
 
 
-# ── trial: a first decryption, everything about rejected candidates, a last look at N ──
+# ── trial: a first decryption, and a last look at N ──
 
 
 class Trial(Message, frozen=True):
-    """``rejected``: leaves of the batch; ``fresh``: w^(x_i) of a dealer, empty for the others."""
+    """``fresh``: w^(x_i) of a dealer, empty for the others."""
 
-    rejected: bytes
     fresh: bytes
     fresh_proof: Proof | None
     partial: bytes
@@ -84,7 +96,6 @@ def try_share(run: CeremonyRun, step: StepId) -> bytes:
     fresh, fresh_proof = _tell_fresh(run, step)
     return encode(
         Trial(
-            opened_leaves(run, keep=winner.number),
             fresh,
             fresh_proof,
             pack_numbers([partial], width_of(key.n**2)),
@@ -109,7 +120,6 @@ def _tell_fresh(run: CeremonyRun, step: StepId) -> tuple[bytes, Proof | None]:
 
 def finish_trial(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
     said = {i: _read_trial(step, i, payload) for i, payload in public.items()}
-    check_leaves(run, step, {i: t.rejected for i, t in said.items()}, keep=run.the_winner.number)
     _check_fresh(run, step, said)
     _check_partials(run, step, said)
     winner, key = run.the_winner, _joint_key(run)
@@ -207,6 +217,8 @@ def _joint_key(run: CeremonyRun) -> tk.JointKey:
 
 
 STEPS = (
-    *committed(StepKind("theta", finish_theta, public=open_theta)),
+    *committed(
+        StepKind("theta", finish_theta, public=open_theta), Aside(tell_leaves, check_rejected)
+    ),
     StepKind("trial", finish_trial, public=try_share),
 )
