@@ -13,8 +13,8 @@
     certificate all sign the transcript and the public key
 
 A step with a star has two: first commitments, then what was committed to. The leaves of a batch
-that is all rejected are opened with the next batch's deal, those of the last one with the commitments
-to the shares of θ'.
+that is all rejected are opened with the next batch's deal, those of the last one beside the
+commitments to the shares of θ'.
 
 The steps themselves are in ``candidate_steps``, ``winner_steps`` and ``key_steps``. A step is
 complete when all its senders have spoken; the order in which they did does not matter. Since a
