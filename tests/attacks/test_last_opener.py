@@ -10,6 +10,8 @@ that makes every test pass, and the shared φ the right one.
 
 from __future__ import annotations
 
+from math import prod
+
 import gmpy2
 import pytest
 from gmpy2 import mpz
@@ -35,8 +37,8 @@ _STREAM = Stream.derive(seed_of("last opener"), "primes")
 
 
 def smooth_prime(parts: list[int], bits: int) -> mpz:
-    """A prime p = 2·∏(some of the parts) + 1 in [3·2^(bits-2), 2^bits)."""
-    low, high = mpz(3) << (bits - 2), mpz(1) << bits
+    """A prime p = 2·∏(some of the parts) + 1 in [7·2^(bits-3), 2^bits)."""
+    low, high = mpz(7) << (bits - 3), mpz(1) << bits
     while True:
         product, left = mpz(2), list(parts)
         while product < low:
@@ -46,14 +48,14 @@ def smooth_prime(parts: list[int], bits: int) -> mpz:
 
 
 ODD_PRIMES = [r for r in range(3, 1 << 10) if gmpy2.is_prime(r)]
-P, Q = smooth_prime(ODD_PRIMES[::2], 128), smooth_prime(ODD_PRIMES[1::2], 128)
-PHI = (P - 1) * (Q - 1)
+TWO = tuple(smooth_prime(ODD_PRIMES[k::2], 128) for k in range(2))
+FOUR = tuple(smooth_prime(ODD_PRIMES[k::4], 64) for k in range(4))
 
 
-def discrete_logarithm(value: mpz, base: mpz) -> mpz:
-    """x modulo the order of base, value = base^x mod P·Q [Pohlig, Hellman, 1978]."""
+def discrete_logarithm(value: mpz, base: mpz, factors: tuple[mpz, ...]) -> mpz:
+    """x modulo the order of base, value = base^x mod ∏ factors [Pohlig, Hellman, 1978]."""
     residue, modulus = mpz(0), mpz(1)
-    for prime in (P, Q):
+    for prime in factors:
         for r in (r for r in ODD_PRIMES if (prime - 1) % r == 0):
             g, v = (gmpy2.powmod(b, (prime - 1) // r, prime) for b in (base, value))
             if g == 1:
@@ -71,6 +73,17 @@ class LastOpener(Malicious):
     """Opens its shares of the moduli when it knows all others, and its screen values too."""
 
     speaks_last = frozenset({"moduli", "screen"})
+    factors = TWO
+
+    @property
+    def n(self) -> mpz:
+        """The modulus that it wants."""
+        return prod(self.factors)
+
+    @property
+    def phi(self) -> mpz:
+        """What the members will take for φ."""
+        return prod(p - 1 for p in self.factors)
 
     def say(self, honest: Statement) -> Statement:
         if honest.public is None or honest.step.batch:
@@ -84,32 +97,38 @@ class LastOpener(Malicious):
         return honest
 
     def _steered(self, payload: bytes) -> bytes:
-        """Its row with candidate 0 replaced, so that the shares of this one add up to Δ·P·Q."""
+        """Its row with candidate 0 replaced, so that all shares of it add up to Δ times its N."""
         rows = self.run.rows
         others = sum(
             rows.split(rows.decode(said[NONCE : NONCE + rows.size]))[0]
             for said in self.heard.values()
         )
         row = rows.split(rows.decode(payload[: rows.size]))
-        row[0] = (120 * P * Q - others) % rows.prime
+        row[0] = (120 * self.n - others) % rows.prime
         return rows.encode(rows.join(row)) + payload[rows.size :]
 
     def _passing(self, payload: bytes) -> bytes:
         """Its screen values, the first of them that of an exponent that makes candidate 0 pass."""
         run, width = self.run, width_of(mpz(1) << PLAN.key_bits)
-        if run.batch.moduli[0] != P * Q:
+        if run.batch.moduli[0] != self.n:
             return payload
-        exponent = PHI // 4
+        exponent = self.phi // 4
         for i in run.layout.dealers(0)[1:]:
             value = mpz(int.from_bytes(self.heard[i][NONCE : NONCE + width], "big"))
-            exponent += discrete_logarithm(value, mpz(4))
+            exponent += discrete_logarithm(value, mpz(4), self.factors)
         true = run.test_exponent
         run.test_exponent = lambda k: exponent if k == 0 else true(k)  # type: ignore[method-assign]
         numbers = unpack_numbers(
             payload, width, len(payload) // width, mpz(1) << PLAN.key_bits, "screen"
         )
-        numbers[0] = gmpy2.powmod(4, exponent, P * Q)
+        numbers[0] = gmpy2.powmod(4, exponent, self.n)
         return pack_numbers(numbers, width)
+
+
+class Composer(LastOpener):
+    """Its modulus is a product of four primes: who knows the factors passes all tests with any."""
+
+    factors = FOUR
 
 
 @pytest.mark.parametrize("play", [at_table, in_simulator])
@@ -120,15 +139,15 @@ def test_a_last_opener_opens_what_it_did_not_commit_to(play):
 
 
 @pytest.mark.parametrize("play", [at_table, in_simulator])
-def test_without_commitments_the_joint_key_is_the_last_openers(play, monkeypatch):
+@pytest.mark.parametrize("attacker", [LastOpener, Composer])
+def test_without_commitments_the_joint_key_is_the_last_openers(play, attacker, monkeypatch):
     monkeypatch.setattr(commitment, "commitment_to", lambda *said: bytes(32))
-    aftermath = play({ATTACKER: LastOpener})
+    aftermath = play({ATTACKER: attacker})
     assert_certified(aftermath)
-    epoch = decode(aftermath.keys[2], Epoch, "epoch", 1 << 20)
-    key = epoch.joint_key()
-    assert key.n == P * Q
+    n = decode(aftermath.keys[2], Epoch, "epoch", 1 << 20).joint_key().n
+    assert n == prod(attacker.factors)
     # It decrypts alone: c = (1+N)^m·r^N, and c^φ = 1 + m·φ·N.
-    square = key.n**2
-    ciphertext = (1 + 42 * key.n) * gmpy2.powmod(7, key.n, square) % square
-    found = (gmpy2.powmod(ciphertext, PHI, square) - 1) // key.n
-    assert found * gmpy2.invert(PHI, key.n) % key.n == 42
+    phi = prod(p - 1 for p in attacker.factors)
+    ciphertext = (1 + 42 * n) * gmpy2.powmod(7, n, n * n) % n**2
+    found = (gmpy2.powmod(ciphertext, phi, n * n) - 1) // n
+    assert found * gmpy2.invert(phi, n) % n == 42

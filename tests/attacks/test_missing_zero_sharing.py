@@ -1,5 +1,8 @@
 """What two colluding members of five learn from an opening that no sharing of zero covers.
 
+Ben-Or, Goldwasser, Wigderson, STOC 1988: the polynomial of a product is not random, and must be
+made so before it is opened. The coalition keeps to the rules, so there is nobody to name.
+
 Each member opens λ_i·S(i) with S a product of two sharings P·Q of degree t = 2. Without zero
 sharing everyone sees S(i) itself. The coalition has t points of P and of Q, so that with
 m(x) = ∏ (x - c) over its own points c
@@ -7,8 +10,8 @@ m(x) = ∏ (x - c) over its own points c
     P = L_P + a·m,   Q = L_Q + b·m,   S = L_P·L_Q + (a·L_Q + b·L_P)·m + a·b·m²
 
 where only a and b are unknown; the three honest points give three equations that are linear in
-(a, b, ab). That is enough for N = p·q and for mask·(p+q-1) mod N. For θ' a term N·ΔR(x) with one
-unknown more is added: of a line of solutions only those with ab = a·b are left, two at most.
+(a, b, ab). That is enough for N = p·q. For θ' a term N·ΔR(x) with one unknown more is added:
+of a line of solutions only those with ab = a·b are left, two at most.
 
 Each attack is run twice: against members whose shares of zero are all 0 it must yield the factors,
 and against the members as they are it must not. There, for every other pair of factors, shares of
@@ -26,27 +29,53 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from keyshare import threshold_key as tk
-from keyshare.randomness import Stream
+from keyshare.lanes import lanes
+from keyshare.randomness import Stream, derive_key
 from keyshare.shamir import lagrange
 from protocol.ceremony_run import CeremonyRun
-from protocol.encoding import unpack_numbers, width_of
 from protocol.messages import Step
 from tests.toy import CeremonyTable, finished, seed_of, toy_federation
 
 HONEST = (3, 4, 5)
 COALITION = (1, 2)
 QUORUM = 3
+NONCE = 32
+DELTA = mpz(120)  # 5!
 
 
 @dataclass(frozen=True)
 class Views:
-    """What the coalition holds: its members' runs, and the board with the public payloads."""
+    """What the coalition holds: its members' runs, and the shares that were opened."""
 
     runs: dict[int, CeremonyRun]
-    opened: dict[str, dict[int, list[mpz]]]  # step, sender, the winner's numbers
+    opened: dict[str, dict[int, mpz]]  # by step and sender, for the winner
     n: mpz
-    part: int
+
+    @property
+    def number(self) -> int:
+        """The winner's class."""
+        run = self.runs[1]
+        return run.layout.class_of(run.the_winner.number)
+
+    @property
+    def position(self) -> int:
+        """The winner's lane in its class."""
+        run = self.runs[1]
+        return run.the_winner.number % run.layout.class_size
+
+    @property
+    def field(self) -> mpz:
+        """P of the multiplication p·q."""
+        return self.runs[1].rows.prime
+
+    def factor_points(self, member: int) -> tuple[mpz, mpz]:
+        """A coalition member's points P(i) and Q(i) of the winner."""
+        run = self.runs[member]
+        rows = zip(*run.batch.points[self.number].values(), strict=True)
+        p, q = (
+            sum(run.rows.split(row)[self.position] for row in side) % self.field for side in rows
+        )
+        return p, q
 
 
 @lru_cache(maxsize=2)
@@ -56,29 +85,23 @@ def views(zero_sharing: bool) -> Views:
     if zero_sharing:
         toy = finished(table.run())
     else:
-        with patch.object(CeremonyRun, "zero", lambda run, *labels: lambda modulus: mpz(0)):
+        with patch.object(CeremonyRun, "zero_row", lambda run, rows, *labels: mpz(0)):
             toy = finished(table.run())
     runs = {i: table.machines[i]._run for i in COALITION}
-    run, n = runs[1], toy.key.n
-    part = run.batch.moduli.index(n)
-    batch, opened = run.batch.number, dict[str, dict[int, list[mpz]]]()
-    moduli = {"moduli": run.shape.field, "gap": n, "theta": theta_shape(run, n).field}
+    seen = Views(runs, {"moduli": {}, "theta": {}}, toy.key.n)
+    run, rows = runs[1], runs[1].rows
     for posted in table.board.entries:
-        body = posted.post.body
-        if isinstance(body, Step) and body.step in moduli and body.batch == batch:
-            if body.step != "moduli" and body.part != part:
-                continue
-            (payload,) = table.payloads(posted, 0).values()
-            bound = moduli[body.step]
-            count = len(payload) // width_of(bound)
-            numbers = unpack_numbers(payload, width_of(bound), count, bound, "opened")
-            value = numbers[part] if body.step == "moduli" else numbers[0]
-            opened.setdefault(body.step, {})[posted.post.sender] = [value]
-    return Views(runs, opened, n, part)
-
-
-def theta_shape(run: CeremonyRun, n: mpz) -> tk.KeyShape:
-    return tk.key_shape(n, run.terms.n_members, run.terms.quorum)
+        body, sender = posted.post.body, posted.post.sender
+        if not isinstance(body, Step) or body.batch != run.batch.number:
+            continue
+        if body.step == "moduli":
+            start = NONCE + seen.number * rows.size
+            row = rows.decode(table.payloads(posted, 0)[0][start : start + rows.size])
+            seen.opened["moduli"][sender] = rows.split(row)[seen.position] % rows.prime
+        if body.step == "theta" and body.part == run.the_winner.number:
+            data = table.payloads(posted, 0)[0][NONCE:]
+            seen.opened["theta"][sender] = mpz(int.from_bytes(data, "big"))
+    return seen
 
 
 # ── linear algebra modulo a prime, or an N whose factors are not met ──
@@ -138,10 +161,10 @@ def vanishing(x: int) -> mpz:
     return mpz((x - 1) * (x - 2))
 
 
-def points_of_product(opened: dict[int, list[mpz]], modulus: mpz) -> dict[int, mpz]:
-    """S(i) from λ_i·S(i), as if no share of zero were in it."""
+def points_of_product(opened: dict[int, mpz], factor: mpz, modulus: mpz) -> dict[int, mpz]:
+    """S(i) from factor·λ_i·S(i), as if no share of zero were in it."""
     weights = lagrange(range(1, 6), modulus)
-    return {i: opened[i][0] * gmpy2.invert(weights[i], modulus) % modulus for i in HONEST}
+    return {i: opened[i] * gmpy2.invert(factor * weights[i], modulus) % modulus for i in HONEST}
 
 
 def attack_product(
@@ -158,46 +181,36 @@ def attack_product(
     return (line_p(0) + a * vanishing(0)) % modulus, (line_q(0) + b * vanishing(0)) % modulus
 
 
-# ── the three openings ──
+# ── the two openings ──
 
 
 def guess_from_moduli(seen: Views) -> Iterator[mpz]:
     """Factors of N from the opening of N = p·q."""
-    field = seen.runs[1].shape.field
-    points = {i: seen.runs[i].batch.factor_points for i in COALITION}
-    left = {i: points[i][2 * seen.part] for i in COALITION}
-    right = {i: points[i][2 * seen.part + 1] for i in COALITION}
-    yield from attack_product(points_of_product(seen.opened["moduli"], field), left, right, field)
-
-
-def guess_from_gap(seen: Views) -> Iterator[mpz]:
-    """Factors of N from the opening of mask·(p+q-1) mod N."""
-    left, right = ({i: seen.runs[i].batch.gap_points[k] for i in COALITION} for k in (0, 1))
-    product = points_of_product(seen.opened["gap"], seen.n)
-    _, gap = attack_product(product, left, right, seen.n)
-    yield from roots(gap + 1, seen.n)
+    points = {i: seen.factor_points(i) for i in COALITION}
+    left, right = ({i: points[i][k] for i in COALITION} for k in (0, 1))
+    product = points_of_product(seen.opened["moduli"], DELTA, seen.field)
+    yield from attack_product(product, left, right, seen.field)
 
 
 def guess_from_theta(seen: Views) -> Iterator[mpz]:
-    """Factors of N from the opening of θ' = Δ·φ·β + N·ΔR."""
-    shape = theta_shape(seen.runs[1], seen.n)
-    field, delta = shape.field, shape.delta
+    """Factors of N from the opening of θ' = 4·(Δφ/4)·(Δβ) + N·ΔR."""
+    winners = {i: seen.runs[i].the_winner for i in COALITION}
+    field = lanes(winners[1].shape.theta_exponent, 1).prime
     phi, beta, blind = (
-        line_through({i: getattr(seen.runs[i], name) for i in COALITION}, field)
-        for name in ("phi_point", "beta_point", "blind_point")
+        line_through({i: winners[i].points[k] for i in COALITION}, field) for k in range(3)
     )
     rows = []
-    for i, value in points_of_product(seen.opened["theta"], field).items():
+    for i, value in points_of_product(seen.opened["theta"], mpz(1), field).items():
         m = vanishing(i)
-        known = delta * phi(i) * beta(i) + seen.n * blind(i)
-        rest = (value - known) * gmpy2.invert(m, field)
-        rows.append([delta * beta(i), delta * phi(i), delta * m, seen.n, rest])
+        rest = (value - 4 * phi(i) * beta(i) - seen.n * blind(i)) * gmpy2.invert(m, field)
+        rows.append([4 * beta(i), 4 * phi(i), 4 * m, seen.n, rest])
     base, kernel = solve(rows, field)
     assert kernel is not None
     # ab = a·b on the line base + s·kernel: a quadratic in s.
     (a0, b0, c0, _), (a1, b1, c1, _) = base, kernel
     for s in quadratic(a1 * b1, a0 * b1 + a1 * b0 - c1, a0 * b0 - c0, field):
-        phi_of_n = (phi(0) + (a0 + s * a1) * vanishing(0)) % field
+        constant = phi(0) + (a0 + s * a1) * vanishing(0)
+        phi_of_n = 4 * constant * gmpy2.invert(DELTA, field) % field
         yield from roots(seen.n + 1 - phi_of_n, seen.n)
 
 
@@ -227,7 +240,7 @@ def factors(guesses: Iterator[mpz], n: mpz) -> set[mpz]:
     return {gcd for guess in guesses if 1 < (gcd := gmpy2.gcd(guess, n)) < n}
 
 
-OPENINGS = {"moduli": guess_from_moduli, "gap": guess_from_gap, "theta": guess_from_theta}
+OPENINGS = {"moduli": guess_from_moduli, "theta": guess_from_theta}
 
 
 @pytest.mark.parametrize("opening", OPENINGS)
@@ -250,32 +263,38 @@ def test_with_zero_sharing_the_same_attack_finds_nothing(opening):
 
 
 def unexplained(seen: Views, p: mpz, q: mpz) -> dict[int, mpz]:
-    """What the honest members' keys among themselves have to add to λ_i·P(i)·Q(i), for p and q.
+    """What the honest members' keys among themselves have to add to Δ·λ_i·P(i)·Q(i), for p and q.
 
     P and Q go through the coalition's points and have P(0) = p, Q(0) = q. The shares of zero that
     the coalition has a part in are taken off; what is left comes from keys it never saw.
     """
-    field, weights = seen.runs[1].shape.field, lagrange(range(1, 6), seen.runs[1].shape.field)
-    points = {i: seen.runs[i].batch.factor_points for i in COALITION}
+    field, weights = seen.field, lagrange(range(1, 6), seen.field)
+    points = {i: seen.factor_points(i) for i in COALITION}
     values = {}
     for i in HONEST:
         product = mpz(1)
-        for position, constant in ((2 * seen.part, p), (2 * seen.part + 1, q)):
+        for position, constant in ((0, p), (1, q)):
             line = line_through({c: points[c][position] for c in COALITION}, field)
             top = (constant - line(0)) * gmpy2.invert(vanishing(0), field)
             product = product * (line(i) + top * vanishing(i)) % field
         known = mpz(0)
         for c in COALITION:
-            labels = ("moduli", seen.runs[c].batch.number, seen.part)
-            known += Stream.derive(seen.runs[c].keys_received[i], *labels).below(field)
-            known -= Stream.derive(seen.runs[c].keys_sent[i], *labels).below(field)
-        values[i] = (seen.opened["moduli"][i][0] - weights[i] * product - known) % field
+            run = seen.runs[c]
+            labels = ("moduli", run.batch.number, seen.number)
+            known += lane(seen, run.rows.expand(derive_key(run.keys_received[i], *labels)))
+            known -= lane(seen, run.rows.expand(derive_key(run.keys_sent[i], *labels)))
+        values[i] = (seen.opened["moduli"][i] - DELTA * weights[i] * product - known) % field
     return values
+
+
+def lane(seen: Views, row: mpz) -> mpz:
+    """The winner's number in a row."""
+    return seen.runs[1].rows.split(row)[seen.position]
 
 
 def test_with_zero_sharing_every_pair_of_factors_explains_the_opened_values():
     seen = views(zero_sharing=True)
-    field, stream = seen.runs[1].shape.field, Stream.derive(seed_of("guess"), "factors")
+    field, stream = seen.field, Stream.derive(seed_of("guess"), "factors")
     for _ in range(20):
         p = stream.unit(field)
         rest = unexplained(seen, p, seen.n * gmpy2.invert(p, field) % field)
@@ -285,7 +304,7 @@ def test_with_zero_sharing_every_pair_of_factors_explains_the_opened_values():
 
 def test_a_pair_whose_product_is_not_n_explains_nothing():
     seen = views(zero_sharing=True)
-    field, stream = seen.runs[1].shape.field, Stream.derive(seed_of("guess"), "others")
+    field, stream = seen.field, Stream.derive(seed_of("guess"), "others")
     for _ in range(20):
         rest = unexplained(seen, stream.unit(field), stream.unit(field))
         assert sum(rest.values()) % field != 0
@@ -295,8 +314,8 @@ def test_opened_values_of_the_coalition_itself_follow_from_what_it_knows():
     """The views are whole: the coalition's own posts are reproduced from them."""
     seen = views(zero_sharing=True)
     for c in COALITION:
-        run, field = seen.runs[c], seen.runs[c].shape.field
-        left, right = run.batch.factor_points[2 * seen.part : 2 * seen.part + 2]
-        zero = run.zero("moduli", run.batch.number, seen.part)(field)
-        weight = lagrange(range(1, 6), field)[c]
-        assert seen.opened["moduli"][c][0] == (weight * left * right + zero) % field
+        run, field = seen.runs[c], seen.field
+        left, right = seen.factor_points(c)
+        zero = lane(seen, run.zero_row(run.rows, "moduli", run.batch.number, seen.number))
+        weight = DELTA * lagrange(range(1, 6), field)[c]
+        assert seen.opened["moduli"][c] == (weight * left * right + zero) % field
