@@ -22,6 +22,8 @@ from protocol.terms import Terms
 
 _ANOTHER_SEED = "join: it disclosed another seed than it joined with"
 
+_NO_SEED = bytes(32)
+
 Payloads = Callable[[Posted], Mapping[int, bytes]]
 
 
@@ -29,9 +31,10 @@ Payloads = Callable[[Posted], Mapping[int, bytes]]
 class Verdict:
     """What the replay of an aborted ceremony shows.
 
-    culprits: members that said what their seeds do not give, and where. silent: members whose seed
-    is not on the board, so that nothing is known about them; who has certified keeps its seed and
-    is not among them. evidence: by culprit, the position on the board of what it said.
+    culprits: members that said what their seeds do not give, or spoke without having joined, and
+    where. silent: members whose seed is not on the board, so that nothing is known about them; who
+    has certified in its turn keeps its seed and is not among them. evidence: by culprit, the
+    position on the board of what it said.
     """
 
     session: str
@@ -43,20 +46,24 @@ class Verdict:
 def judge(terms: Terms, session: str, entries: Sequence[Posted], payloads: Payloads) -> Verdict:
     """The verdict on a session; ``payloads`` gives all payloads of an entry, by recipient."""
     court = _Court(terms, session, entries, payloads)
-    offences = {i: offence for i in court.seeds if (offence := court.offence(i))}
+    suspects = sorted(court.seeds.keys() | court.strangers)
+    offences = {i: offence for i in suspects if (offence := court.offence(i))}
+    missing = set(silent(terms, entries))
+    if not all(court.certifies[i] for i in court.seeds.keys() - offences.keys()):
+        # A certificate that no honest member could give yet excuses nobody.
+        missing |= _senders(entries, Certificate) - court.seeds.keys() - offences.keys()
     return Verdict(
         session,
         {i: offence.reason for i, offence in offences.items()},
-        silent(terms, entries),
+        tuple(sorted(missing)),
         {i: offence.position for i, offence in offences.items()},
     )
 
 
 def silent(terms: Terms, entries: Sequence[Posted]) -> tuple[int, ...]:
     """Members that have joined the session, and neither certified nor disclosed their seed."""
-    settled = {p.post.sender for p in entries if isinstance(p.post.body, Disclosure | Certificate)}
-    joined = {p.post.sender for p in entries if isinstance(p.post.body, Join)}
-    return tuple(sorted(joined - settled))
+    settled = _senders(entries, Disclosure) | _senders(entries, Certificate)
+    return tuple(sorted(_senders(entries, Join) - settled))
 
 
 class _Offence(NamedTuple):
@@ -78,12 +85,15 @@ class _Court:
         self._joined = {
             p.post.sender: p.post.body for p in reversed(entries) if isinstance(p.post.body, Join)
         }
+        # Who never joined is bound to no seed, but may say nothing either: any seed shows that.
+        self.strangers = {p.post.sender for p in entries} - self.seeds.keys() - self._joined.keys()
+        self.certifies: dict[int, bool] = {}  # whether a member's machine came to the certificate
         # Only who disclosed the seed that it joined with can show what others sealed for it.
         self._readers = {i: self._machine(i) for i in sorted(self.seeds) if self._is_bound(i)}
 
     def offence(self, member: int) -> _Offence | None:
         """Where a member's posts first differ from what its seed gives; None if nowhere."""
-        if not self._is_bound(member):
+        if member in self.seeds and not self._is_bound(member):
             return _Offence(self._opened_at[member], _ANOTHER_SEED)
         machine, failed_at, aborted = self._machine(member), 0, False
         for posted in self.entries:
@@ -99,6 +109,7 @@ class _Court:
             machine.receive(posted, own)
             if machine.failure and not failed_at:
                 failed_at = posted.position
+        self.certifies[member] = machine.progress.step in ("certificate", "done")
         return None
 
     def _is_bound(self, member: int) -> bool:
@@ -110,6 +121,8 @@ class _Court:
             return "" if aborted else "it disclosed its seed without need"
         if isinstance(body, Abort):
             return "" if failed and body == machine.failed else "it aborted without reason"
+        if machine.index not in self._joined:
+            return f"{_name(body)}: it has not joined"
         if not machine.is_due:
             return f"{_name(body)}: it was not to speak"
         due = machine.unsealed()
@@ -136,7 +149,7 @@ class _Court:
         return ""
 
     def _machine(self, member: int) -> Ceremony:
-        return Ceremony(self.terms, member, self.session, self.seeds[member])
+        return Ceremony(self.terms, member, self.session, self.seeds.get(member, _NO_SEED))
 
 
 def _disclosures(entries: Sequence[Posted]) -> dict[int, tuple[int, Disclosure]]:
@@ -146,6 +159,10 @@ def _disclosures(entries: Sequence[Posted]) -> dict[int, tuple[int, Disclosure]]
         if isinstance(body := posted.post.body, Disclosure):
             first.setdefault(posted.post.sender, (posted.position, body))
     return first
+
+
+def _senders(entries: Sequence[Posted], said: type[Body]) -> set[int]:
+    return {p.post.sender for p in entries if isinstance(p.post.body, said)}
 
 
 def _name(body: Body) -> str:

@@ -169,13 +169,17 @@ def _facts(terms: Terms, task: VerdictTask, found: Verdict) -> dict[str, Any]:
                 "by": terms.name_of(said.by),
                 "culprit": terms.name_of(said.culprit) if said.culprit else None,
                 "step": said.step,
-                "reason": said.reason,
+                "reason": in_names(said.reason, terms),
                 "entry": said.position,
             }
             for said in task.accusations
         ],
         "culprits": [
-            {"name": terms.name_of(c), "reason": reason, "entry": found.evidence[c]}
+            {
+                "name": terms.name_of(c),
+                "reason": in_names(reason, terms),
+                "entry": found.evidence[c],
+            }
             for c, reason in found.culprits.items()
         ],
         "silent": names(found.silent),
@@ -187,7 +191,8 @@ def _facts(terms: Terms, task: VerdictTask, found: Verdict) -> dict[str, Any]:
 def _unjudged(terms: Terms, session: str, failure: CeremonyFailed) -> dict[str, Any]:
     """The event where there is no verdict: what was said, and nulls for what is not known."""
     culprit = terms.name_of(failure.culprit) if failure.culprit else None
-    said = {"by": None, "culprit": culprit, "step": failure.step, "reason": failure.reason}
+    reason = in_names(failure.reason, terms)
+    said = {"by": None, "culprit": culprit, "step": failure.step, "reason": reason}
     unknown = dict.fromkeys(("culprits", "silent", "disclosed", "certified"))
     return {"event": "aborted", "session": session, "accusations": [said], **unknown}
 

@@ -1,0 +1,94 @@
+"""A member spoils a ceremony in a way that leaves no seed of it to replay, to go unnamed.
+
+Who never joined is bound to no seed, and who has certified keeps its own: both would be excused
+if the verdict asked only those whose seeds it has. Identifiable abort: Ishai, Ostrovsky, Zikas,
+CRYPTO 2014.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol.draft import Draft
+from protocol.judgement import Verdict, judge
+from protocol.messages import Abort, Body, Certificate, Disclosure, Step
+from tests.toy import CEREMONY, CeremonyTable, Tamper, toy_federation
+
+CULPRIT = 2
+CERTIFICATE = Certificate(bytes(32), b"a key")
+
+
+def verdict_of(table: CeremonyTable) -> Verdict:
+    def payloads(posted):
+        return {a.to: table.blobs[a.digest] if a.is_blob else a.data for a in posted.attachments}
+
+    return judge(table.federation.terms, CEREMONY, table.board.session(CEREMONY), payloads)
+
+
+def honest_but_the_culprit(table: CeremonyTable, tamper: Tamper) -> CeremonyTable:
+    """All but the culprit go on by themselves; it says what ``tamper`` gives, and nothing after."""
+    while due := [(i, d) for i, d in table.due() if i != CULPRIT or not table.machines[i].aborted]:
+        for sender, draft in due:
+            table.publish(sender, tamper(sender, draft))
+    return table
+
+
+@pytest.mark.parametrize(
+    "said",
+    [Abort(1, "join", "I accuse"), Abort(0, "join", "no"), Step("deal", 0, 0, ()), CERTIFICATE],
+    ids=["accusation", "abort", "step", "certificate"],
+)
+def test_who_spoils_a_ceremony_without_joining_it_is_named(said: Body) -> None:
+    table = CeremonyTable(toy_federation(3, 2))
+    table.publish(1, table.machines[1].due())
+    table.publish(CULPRIT, Draft(CEREMONY, said))
+    honest_but_the_culprit(table, lambda sender, draft: draft)
+    verdict = verdict_of(table)
+    assert set(verdict.culprits) == {CULPRIT}, verdict
+    assert verdict.evidence[CULPRIT] == 2
+
+
+def test_who_sees_a_rule_broken_before_it_joined_may_say_so() -> None:
+    table = CeremonyTable(toy_federation(3, 2))
+    for machine in (1, 3):
+        table.publish(machine, table.machines[machine].due())
+    table.publish(3, Draft(CEREMONY, Step("deal", 0, 0, ())))
+    assert isinstance(table.machines[2].due().body, Abort)
+    table.publish(2, table.machines[2].due())
+    table.run()
+    assert set(verdict_of(table).culprits) == {3}
+
+
+@pytest.mark.parametrize("step", ["moduli", "trial"])
+def test_a_certificate_that_was_not_due_excuses_nobody(step: str) -> None:
+    """The lie is the culprit's last post but one; then it certifies, and keeps its seed."""
+    table = CeremonyTable(toy_federation(3, 2))
+
+    def tamper(sender: int, draft: Draft) -> Draft:
+        if sender == CULPRIT and isinstance(draft.body, Step) and draft.body.step == step:
+            table.publish(CULPRIT, Draft(CEREMONY, Step(step, 0, 0, ())))
+            return Draft(CEREMONY, CERTIFICATE)
+        return draft
+
+    honest_but_the_culprit(table, tamper)
+    assert not any(machine.outcome for machine in table.machines.values())
+    verdict = verdict_of(table)
+    assert verdict.culprits == {}
+    assert verdict.silent == (CULPRIT,)
+
+
+def test_one_that_certified_before_another_aborted_without_need_is_neither_guilty_nor_silent():
+    table = CeremonyTable(toy_federation(3, 2))
+
+    def tamper(sender: int, draft: Draft) -> Draft:
+        if sender == CULPRIT and isinstance(draft.body, Certificate):
+            return Draft(CEREMONY, Abort(1, "trial", "I do not like it"))
+        return draft
+
+    table.run(tamper)
+    assert [p.post.sender for p in table.board.entries if isinstance(p.post.body, Disclosure)] == [
+        2,
+        3,
+    ]
+    verdict = verdict_of(table)
+    assert (set(verdict.culprits), verdict.silent) == ({CULPRIT}, ())
