@@ -84,6 +84,12 @@ def flipped(data: bytes) -> bytes:
     return data[:-1] + bytes([data[-1] ^ 1])
 
 
+def spoilt(data: bytes) -> bytes:
+    """The bytes with one in their middle changed."""
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
 def lying(machine: Ceremony, step: str, change: Callable[[CeremonyRun, StepId, bytes], bytes]):
     """Let a machine say something else to all in a step, commitment and opening alike."""
     prepared, unsealed = machine._run.prepared, machine.unsealed
