@@ -11,7 +11,7 @@ from protocol.ceremony_run import CeremonyRun, StepId
 from protocol.judgement import Verdict
 from protocol.terms import Terms
 from tests.attacks import adversary
-from tests.attacks.adversary import PLAN, AttackTable, Malicious
+from tests.attacks.adversary import PLAN, AttackTable, Malicious, in_simulator
 
 PublicLie = Callable[[CeremonyRun, StepId, bytes], bytes]
 PrivateLie = Callable[[CeremonyRun, StepId, dict[int, bytes]], dict[int, bytes]]
@@ -32,11 +32,9 @@ class Liar(Malicious):
     def __init__(self, terms: Terms, index: int, session: str, seed: bytes, lies: Lies) -> None:
         super().__init__(terms, index, session, seed)
         self.lies, self.discloses = lies, lies.discloses
-        prepared = self.run.prepared
-        # What is committed to and then opened is made here, once for both.
-        self.run.prepared = lambda step, make: prepared(  # type: ignore[method-assign]
-            step, lambda run, step: self._public(step, make(run, step))
-        )
+
+    def prepare(self, step: StepId, honest: bytes) -> bytes:
+        return self._public(step, honest)
 
     def _public(self, step: StepId, honest: bytes) -> bytes:
         lie = self.lies.public.get(step.name)
@@ -78,7 +76,11 @@ def verdict_of(table: AttackTable) -> Verdict:
     return table.aftermath().verdict
 
 
-def assert_caught(table: AttackTable, culprit: int, step: str) -> None:
-    """No key, all have failed, and the verdict names the culprit, its step, and nobody else."""
-    adversary.assert_caught(table.aftermath(), culprit)
-    assert verdict_of(table).culprits[culprit].startswith(step)
+def assert_caught(table: LyingTable, culprit: int, step: str) -> None:
+    """At the table, and of the same liars among simulated hospitals.
+
+    No key, all have failed, and the verdict names the culprit, its step, and nobody else.
+    """
+    for aftermath in (table.aftermath(), in_simulator(table.parties)):
+        adversary.assert_caught(aftermath, culprit)
+        assert aftermath.verdict.culprits[culprit].startswith(step)

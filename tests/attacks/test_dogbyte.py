@@ -40,8 +40,8 @@ def opened(table: AttackTable) -> dict[tuple[int, int], list[bytes]]:
     for sender, body, payload in said(table):
         if body.step == "deal" and body.batch:
             found[body.batch - 1, sender] = payload[LEAF:]
-        if body.step == "trial":
-            found[body.batch, sender] = decode(payload, Trial, "", MAX_BLOB_BYTES).rejected
+        if body.step == "theta-commit":
+            found[body.batch, sender] = payload[LEAF:]
     return {
         key: [data[k : k + LEAF] for k in range(0, len(data), LEAF)] for key, data in found.items()
     }

@@ -12,7 +12,7 @@ import pytest
 from protocol import judgement
 from protocol.draft import Draft
 from protocol.messages import Abort, Disclosure, Step
-from tests.attacks.adversary import PLAN, AttackTable
+from tests.attacks.adversary import PLAN, AttackTable, Malicious, assert_caught, in_simulator
 from tests.attacks.liar import verdict_of
 from tests.toy import CEREMONY, Tamper, seed_of
 
@@ -53,6 +53,29 @@ def test_a_false_accuser_is_named_and_nobody_else(step, claim):
     assert verdict.culprits == {ACCUSER: "it aborted without reason"}
     assert verdict.silent == ()
     assert not any(machine.outcome for machine in table.machines.values())
+
+
+class FalseAccuser(Malicious):
+    """It aborts when the moduli are to be opened, with a claim against an honest member."""
+
+    def due(self) -> Draft | None:
+        if self.aborted or self._step.name != "moduli":
+            return super().due()
+        return Draft(CEREMONY, CLAIMS[0])
+
+
+class Framer(FalseAccuser):
+    """And discloses another seed, with which the accused one's seal does not open."""
+
+    def due(self) -> Draft | None:
+        draft = super().due()
+        framing = draft and isinstance(draft.body, Disclosure)
+        return Draft(CEREMONY, Disclosure(seed_of("not", "mine"))) if framing else draft
+
+
+@pytest.mark.parametrize("party", [FalseAccuser, Framer])
+def test_among_simulated_hospitals_the_accuser_alone_is_named_too(party):
+    assert_caught(in_simulator({ACCUSER: party}), ACCUSER)
 
 
 def test_without_the_replay_everyone_would_believe_the_accuser():

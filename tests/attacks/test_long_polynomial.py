@@ -1,7 +1,7 @@
 """A dealer commits to a longer polynomial than agreed, and raises the threshold for everybody.
 
-Dahlgren, "Breaking the shared key in threshold signature schemes", Trail of Bits, 2024 (ten
-implementations); WSTS issue 87 in mpcsec.org, "Received sequence has the wrong length".
+Dahlgren, Trail of Bits, 2024, on Pedersen's key generation in ten implementations; WSTS, issue 87,
+in mpcsec.org, "Received sequence has the wrong length".
 """
 
 from __future__ import annotations

@@ -41,6 +41,9 @@ def copying(table: AttackTable, *steps: str) -> Tamper:
         if sender != LIAR or not isinstance(body, Step) or body.step not in steps:
             return draft
         payload = table.everything(post_of(table, VICTIM, body.step))[0]
+        if body.step.endswith("-commit"):  # leaves that are told beside it are its own
+            own = draft.blobs[0] if draft.blobs else body.attachments[0].data
+            payload = payload[:32] + own[32:]
         blobs = (payload,) if len(payload) > MAX_INLINE_BYTES else ()
         copy = msgspec.structs.replace(body, attachments=(attach(payload),))
         return Draft(draft.session, copy, blobs)

@@ -12,6 +12,7 @@ from protocol import judgement
 from protocol.ceremony_run import CeremonyRun, StepId
 from protocol.draft import Draft
 from protocol.messages import Abort, Disclosure, Step
+from tests.attacks import adversary
 from tests.attacks.liar import Lies, LyingTable, verdict_of
 from tests.toy import CEREMONY
 
@@ -23,13 +24,14 @@ def other_numbers(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
     return bytes([said[0] ^ 1]) + said[1:]
 
 
-@pytest.mark.parametrize("step", ["deal", "moduli", "theta", "trial"])
+@pytest.mark.parametrize("step", ["deal", "moduli", "screen", "theta", "trial"])
 def test_who_keeps_its_seed_is_silent_and_no_honest_member_is_named(step):
     table = LyingTable({LIAR: Lies({step: other_numbers}, discloses=False)}).played()
     assert not any(machine.outcome for machine in table.machines.values())
     verdict = verdict_of(table)
     assert verdict.silent == (LIAR,)
     assert verdict.culprits == {}
+    adversary.assert_caught(adversary.in_simulator(table.parties), silent=[LIAR])
     disclosed = {p.post.sender for p in table.board.entries if isinstance(p.post.body, Disclosure)}
     assert disclosed == set(HONEST)
 
@@ -62,11 +64,3 @@ def test_without_the_list_of_the_silent_the_culprit_vanishes(monkeypatch):
     table = LyingTable({LIAR: Lies({"moduli": other_numbers}, discloses=False)}).played()
     verdict = verdict_of(table)
     assert (verdict.culprits, verdict.silent) == ({}, ())
-
-
-def test_one_that_certified_before_it_was_found_out_is_named_by_those_that_checked_it():
-    """Leaves are opened in the last step before the certificate: it may keep its seed by right."""
-    table = LyingTable({LIAR: Lies({"screen": other_numbers}, discloses=False)}).played()
-    assert not any(machine.outcome for machine in table.machines.values())
-    assert table.named == {LIAR}
-    assert not set(verdict_of(table).culprits) & set(HONEST)
