@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,17 @@ from participant.errors import NotAborted
 from participant.verdict_task import VerdictTask
 from participant.waiting import waiting_for
 from protocol.board import Board
+from protocol.ceremony_run import StepId
 from protocol.draft import Draft
+from protocol.errors import CeremonyFailed
 from protocol.messages import Abort, Disclosure, Step, attach
 from protocol.wire import BlobChunk, BlobOffer, Submit, Welcome
+from tests.attacks.adversary import PLAN, AttackedFederation, Malicious
 from tests.participant.consortium import Consortium, found
 from tests.simulator.disk import Disk
+from tests.simulator.federation import memory_folder
+from tests.simulator.hospital import Hospital
+from tests.simulator.plan import Plan
 from tests.toy import CEREMONY, CeremonyTable, Federation, Tamper, toy_epoch, toy_federation
 
 LIAR = 2
@@ -147,6 +154,59 @@ def test_a_blob_that_two_entries_name_is_read_for_both(tmp_path: Path) -> None:
         table.say(sender, Draft(CEREMONY, Step("deal", 0, 0, (attach(blob, 3),)), (blob,)))
     table.say(3, Draft(CEREMONY, Abort(1, "deal", "out of turn")))
     assert reading(table, tmp_path).n_read == 3
+
+
+# ── over a bad network ──
+
+
+class WrongScreen(Malicious):
+    """Opens, in the screen, something else than it has computed."""
+
+    def prepare(self, step: StepId, honest: bytes) -> bytes:
+        return bytes([honest[0] ^ 1]) + honest[1:] if step.name == "screen" else honest
+
+
+class JudgingHospital(Hospital):
+    """A hospital that looks for the verdict when its ceremony has failed."""
+
+    judges = False
+
+    def start(self) -> None:
+        if not self.judges:
+            super().start()
+            return
+        task = VerdictTask(self.terms)
+        self.agent = Agent(self.terms, self.index, self.key, self.disk, task, reads_all=True)
+
+
+class JudgingFederation(AttackedFederation):
+    """A federation whose honest hospitals all come to a verdict."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        super().__init__(plan, folder, {LIAR: WrongScreen})
+        for i, honest in self.honest.items():
+            self.hospitals[i] = JudgingHospital(self.terms, i, honest.key, plan.seed, self.chaos)
+            self.hospitals[i].disk.hook = honest.disk.hook
+
+    def _is_over(self) -> bool:
+        judges = [h for h in self.hospitals.values() if isinstance(h, JudgingHospital)]
+        for hospital in judges:
+            if isinstance(hospital.failure, CeremonyFailed):
+                hospital.failure, hospital.judges = None, True
+                hospital.start()
+                self._connect(hospital)
+        return all(h.judges and h.agent is not None and h.agent.done for h in judges)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_all_honest_hospitals_come_to_the_same_verdict_over_a_bad_network(seed: int) -> None:
+    plan = replace(PLAN, seed=seed, drop=0.1, duplicate=0.1, slow=0.2)
+    with memory_folder() as folder:
+        federation = JudgingFederation(plan, folder)
+        assert federation.run()
+        verdicts = [h.agent.task.verdict() for h in federation.honest.values()]  # type: ignore[union-attr]
+    assert all(set(v.culprits) == {LIAR} and not v.silent for v in verdicts), verdicts
+    assert len({v.evidence[LIAR] for v in verdicts}) == 1
 
 
 # ── the commands ──
