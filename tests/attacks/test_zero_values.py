@@ -106,11 +106,13 @@ def tried_as_winners(aftermath: Aftermath) -> set[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("play", [at_table, in_simulator])
-def test_zeros_in_the_screen_reject_a_candidate_and_name_both_dealers(play):
-    aftermath = play(dict.fromkeys(WINNERS, ZeroScreen))
-    assert_caught(aftermath, *WINNERS)
-    assert {f.culprit for f in aftermath.failures.values()} <= set(WINNERS)
-    assert not tried_as_winners(aftermath)
+@pytest.mark.parametrize("pair", [LOSERS, WINNERS])
+def test_zeros_in_the_screen_reject_a_candidate_and_name_both_dealers(play, pair):
+    aftermath = play(dict.fromkeys(pair, ZeroScreen))
+    assert_caught(aftermath, *pair)
+    assert {f.culprit for f in aftermath.failures.values()} <= set(pair)
+    layout = aftermath.coalition.runs[pair[0]].layout
+    assert all(layout.class_of(k) != pair[0] - 1 for _, k in tried_as_winners(aftermath))
 
 
 def test_if_zeros_count_as_equal_composites_pass_the_screen(monkeypatch):
