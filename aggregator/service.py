@@ -137,7 +137,15 @@ class Aggregator:
 
     def status(self, connected: Mapping[int, str]) -> dict[str, object]:
         """How things stand; ``connected`` says since when each present member is."""
-        return report(self.board, self.terms, self.rounds, self.epoch, self.left_out, connected)
+        return report(
+            self.board,
+            self.terms,
+            self.rounds,
+            self.epoch,
+            self.left_out,
+            connected,
+            self._clock.now_ms(),
+        )
 
     def tick(self) -> bool:
         """Open and close the rounds that are due; whether anything was said."""

@@ -60,7 +60,35 @@ def _ceremony(ceremony: dict[str, Any] | None) -> str:
         return f"{session}: aborted by {first['by']}{culprit} ({first['reason']})"
     waiting = ", ".join(ceremony["waiting_for"]) or _NOBODY
     since = ceremony["last_post"]
-    return f"{session}: at {ceremony['step']}, waiting for {waiting} since {since}"
+    step = ceremony["step"].replace("-commit ", " ")  # to commit and to open is one for people
+    at = f"{session}: at {step}, waiting for {waiting} since {since}"
+    return f"{at}; {_course(ceremony)}" if ceremony["elapsed_seconds"] is not None else at
+
+
+def _course(ceremony: dict[str, Any]) -> str:
+    """How far it is; having waited long makes the wait no shorter, so no end is promised."""
+    tried = f"{ceremony['candidates']} candidates tried"
+    course = [
+        f"{_duration(ceremony['elapsed_seconds'])} since all have joined",
+        f"{tried} (about {ceremony['expected_candidates']} expected)",
+    ]
+    if ceremony["is_found"]:
+        course.append("a good candidate is found")
+    elif ceremony["candidates"]:
+        course.append(f"{ceremony['share_done_by_now']:.0%} of all ceremonies are done by now")
+    if (remaining := ceremony["remaining_seconds"]) is not None:
+        course.append(f"about {_duration(remaining)} to go in the mean")
+    return "; ".join(course)
+
+
+def _duration(seconds: float) -> str:
+    """9 s, 1:09 min, 1:01 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02} h"
 
 
 def _round(found: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import Any, Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -189,10 +189,10 @@ def _print(line: str) -> None:
 
 def _expected(expectation: Expectation) -> str:
     """What a hospital is told before the ceremony starts."""
-    mean, half = duration(expectation.mean_seconds), duration(expectation.half_seconds)
+    mean, half, most = (duration(max(1.0, seconds)) for seconds in astuple(expectation))
     return (
         f"Once all have joined, the ceremony will probably take about {mean}: half of all are done "
-        f"within {half}, 19 of 20 within {duration(expectation.most_seconds)}."
+        f"within {half}, 19 of 20 within {most}."
     )
 
 

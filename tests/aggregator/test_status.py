@@ -9,13 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from aggregator.rounds import Rounds
-from aggregator.status import report as report_of
-from protocol.board import Board
-from protocol.messages import Abort, Join, Refusal, Step
+from protocol.messages import Join, Refusal
 from protocol.wire import StatusReport, StatusRequest
-from tests.aggregator.desk import MODEL, Desk, federation
-from tests.toy import toy_epoch
+from tests.aggregator.desk import MODEL, Desk
 
 
 @pytest.fixture
@@ -42,60 +38,6 @@ def test_members_are_shown_with_their_connection_and_their_last_post(desk: Desk)
     assert first["last_post"] is None
     assert second["connected_since"] is None
     assert second["last_post"] == "1970-01-01T00:16:40.000+00:00"
-
-
-def test_a_ceremony_waits_for_those_that_have_not_joined(desk: Desk) -> None:
-    desk.say(2, "ceremony/1", Join(b"k", bytes(32)))
-    found = report(desk)["ceremony"]
-    assert found["step"] == "join"
-    assert found["joined"] == ["H2"]
-    assert found["waiting_for"] == ["H1", "H3"]
-    assert not found["complete"]
-
-
-def test_a_step_of_dealers_waits_for_dealers_only(desk: Desk) -> None:
-    for member in desk.federation.members:
-        desk.say(member, "ceremony/1", Join(b"k", bytes(32)))
-    assert report(desk)["ceremony"]["waiting_for"] == []
-    desk.say(1, "ceremony/1", Step("units", 0, 0, ()))
-    assert report(desk)["ceremony"]["waiting_for"] == ["H2"]  # of three, two deal
-    desk.say(2, "ceremony/1", Step("units", 0, 0, ()))
-    desk.say(1, "ceremony/1", Step("reduce", 0, 0, ()))
-    desk.say(3, "ceremony/1", Step("reduce", 0, 0, ()))
-    found = report(desk)["ceremony"]
-    assert found["waiting_for"] == ["H2"]
-    assert found["step"] == "reduce (batch 1)"
-
-
-def test_a_finished_ceremony_is_complete_and_waits_for_nobody(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, federation())
-    desk.certify()
-    found = report(desk)["ceremony"]
-    assert found["complete"]
-    assert found["waiting_for"] == []
-    assert found["public_key_bits"] == 256
-
-
-def test_a_whole_ceremony_never_waits_for_who_is_not_due(tmp_path: Path) -> None:
-    """Replayed entry by entry, nobody is waited for who then does not speak in that step."""
-    toy = toy_epoch(5, 3)
-    terms, board = toy.federation.terms, Board(toy.federation.terms)
-    entries = [p for p in toy.table.board.entries if p.post.session == "ceremony/1"]
-    for k, posted in enumerate(entries):
-        board.entries.append(posted)
-        ceremony: Any = report_of(board, terms, Rounds(terms), None, {}, {})["ceremony"]
-        due = {terms.name_of(p.post.sender) for p in entries[k + 1 :]}
-        assert set(ceremony["waiting_for"]) <= due
-
-
-def test_an_abort_names_who_stopped_and_because_of_whom(desk: Desk) -> None:
-    desk.say(1, "ceremony/1", Join(b"k", bytes(32)))
-    desk.say(3, "ceremony/1", Abort(2, "keys", "a payload does not open"))
-    found = report(desk)["ceremony"]
-    assert found["aborted"] == [
-        {"by": "H3", "culprit": "H2", "step": "keys", "reason": "a payload does not open"}
-    ]
-    assert found["step"] == "join"
 
 
 def test_an_open_round_names_who_is_missing(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 
 from aggregator.status_text import render
-from protocol.messages import Abort, Join, Refusal, Request, Statement
+from keyshare.modulus import expected_candidates
+from protocol.expectation import layout_of
+from protocol.messages import Abort, Join, Refusal, Request, Statement, Step
 from tests.aggregator.desk import Desk
 
 
@@ -42,6 +45,42 @@ def test_a_ceremony_waits_for_those_who_have_not_spoken(desk: Desk) -> None:
     assert "ceremony: not begun" in text(desk)
     desk.say(1, "ceremony/1", Join(b"k" * 32, bytes(32)))
     assert "ceremony/1: at join, waiting for H2, H3 since 1970" in text(desk)
+
+
+def searched(desk: Desk, batch: int, step: str) -> str:
+    """All have joined at once, and are in a batch, 15 s for each batch later."""
+    for member in desk.federation.members:
+        desk.say(member, "ceremony/1", Join(b"k" * 32, bytes(32)))
+    desk.time_ms += 15_000 * batch
+    for name in ("moduli-commit", step):
+        desk.say(1, "ceremony/1", Step(name, batch, 0, ()))
+    return text(desk).splitlines()[4]
+
+
+def tried(desk: Desk, batches: int) -> str:
+    terms = desk.federation.terms
+    expected = math.ceil(expected_candidates(terms.key_bits, terms.n_members))
+    candidates = batches * layout_of(terms).batch_size
+    return f"{candidates} candidates tried (about {expected} expected)"
+
+
+def test_the_first_batch_has_its_time_and_no_forecast(desk: Desk) -> None:
+    assert searched(desk, 0, "moduli").endswith(f"; 0 s since all have joined; {tried(desk, 0)}")
+
+
+def test_a_search_tells_luck_and_what_remains_in_the_mean(desk: Desk) -> None:
+    line = searched(desk, 6, "moduli")
+    assert line.startswith("ceremony/1: at moduli (batch 7), waiting for H2, H3 since 1970")
+    assert line.endswith(
+        f"; 1:30 min since all have joined; {tried(desk, 6)}; "
+        "95% of all ceremonies are done by now; about 38 s to go in the mean"
+    )
+
+
+def test_a_found_candidate_is_told(desk: Desk) -> None:
+    line = searched(desk, 1, "winner-commit")
+    assert line.startswith("ceremony/1: at winner (batch 2), waiting for H2 since")
+    assert line.endswith(f"; {tried(desk, 2)}; a good candidate is found")
 
 
 def test_an_aborted_ceremony_names_who_because_of_whom_and_why(desk: Desk) -> None:

@@ -257,6 +257,7 @@ def test_a_signal_ends_a_command_with_one_line(
 
 
 def wait_for_a_line(process: subprocess.Popen[str]) -> None:
-    """The first thing a ceremony says is that the aggregator cannot be reached."""
+    """A ceremony says how long it will take, then that the aggregator cannot be reached."""
     assert process.stdout is not None
+    assert "will probably take" in process.stdout.readline()
     assert "not reachable" in process.stdout.readline()
