@@ -1,7 +1,7 @@
 """Values that are 0, or whose square is 0, satisfy equations that say nothing about a secret.
 
-Friedman et al., "Tiresias", eprint 2023/998: N lies in [1, N²), yet its square is 0 modulo N², and
-0 = 0 holds for every exponent.
+The authors of "Tiresias" (Friedman et al., eprint 2023/998) say so in their implementation
+(dwallet-labs/tiresias, src/proofs/equality_of_discrete_logs.rs): N is not 0, but N² is modulo N².
 
 The lead and another dealer of a class give 0 where the lead's value must be the product of the
 others'; and a member gives N for its partial decryption.
