@@ -1,4 +1,4 @@
-"""``python -m benchmarks ceremony --bits B --parties N --runs R [--delay-ms D --mbit M]``."""
+"""``python -m benchmarks ceremony`` and ``python -m benchmarks multiplication``; see --help."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import platform
 
-from benchmarks.ceremony import measure
+from benchmarks import ceremony, multiplication
 from benchmarks.shaping import Shape
 
 
@@ -16,6 +16,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_ceremony(commands.add_parser("ceremony", help="dealerless key generation"))
+    _add_multiplication(
+        commands.add_parser("multiplication", help="three ways to multiply what is shared")
+    )
+    for command in commands.choices.values():
+        command.add_argument("--json", action="store_true", help="in one line, for programs")
     options = parser.parse_args()
     result = options.measure(options)
     result |= {"python": platform.python_version(), "cores": os.cpu_count()}
@@ -32,7 +37,6 @@ def _add_ceremony(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mbit", type=float, help="10^6 bit/s of each party, in each direction; else no limit"
     )
-    parser.add_argument("--json", action="store_true", help="in one line, for programs")
     parser.set_defaults(measure=_measure_ceremony)
 
 
@@ -41,8 +45,14 @@ def _measure_ceremony(options: argparse.Namespace) -> dict[str, object]:
     if options.delay_ms is not None or options.mbit is not None:
         rate = options.mbit and options.mbit * 1e6
         shape = Shape((options.delay_ms or 0.0) / 1000, rate)
-    result = measure(options.bits, options.parties, options.runs, shape)
+    result = ceremony.measure(options.bits, options.parties, options.runs, shape)
     return result | {"delay_ms": options.delay_ms, "mbit": options.mbit}
+
+
+def _add_multiplication(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bits", type=int, default=2048)
+    parser.add_argument("--parties", type=int, default=5, help="3 to 8")
+    parser.set_defaults(measure=lambda o: multiplication.measure(o.bits, o.parties))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from protocol.board import Posted
-from protocol.messages import Abort, Join, Step
+from protocol.messages import Certificate, Join, Step
 
 _COMMIT = re.compile(r"-commit\Z")
 
@@ -25,12 +25,12 @@ def board_rounds(posts: Iterable[Posted]) -> list[BoardRound]:
     latest: dict[tuple[str, int, int], int] = {}
     for posted in posts:
         body = posted.post.body
-        if isinstance(body, Abort):
-            continue
         if isinstance(body, Step):
             step = body.step, body.batch, body.part
-        else:
+        elif isinstance(body, Join | Certificate):
             step = type(body).__name__.lower(), 0, 0
+        else:
+            continue
         latest[step] = max(posted.time_ms, latest.get(step, 0))
     rounds = [BoardRound(_COMMIT.sub("", name), ms) for (name, _, _), ms in latest.items()]
     return sorted(rounds, key=lambda r: r.completed_ms)

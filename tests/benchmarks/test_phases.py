@@ -20,8 +20,8 @@ def said(body: Body, ms: int, sender: int = 1) -> Posted:
 
 def test_a_round_ends_with_its_last_post_and_phases_fill_the_whole_time() -> None:
     posts = [
-        said(Join(b""), 10_000, 1),
-        said(Join(b""), 12_000, 2),
+        said(Join(b"", bytes(32)), 10_000, 1),
+        said(Join(b"", bytes(32)), 12_000, 2),
         said(Step("deal", 0, 0, ()), 12_500, 1),
         said(Step("deal", 0, 0, ()), 13_000, 2),
         said(Certificate(bytes(32), b""), 13_250),
@@ -35,7 +35,7 @@ def test_a_round_ends_with_its_last_post_and_phases_fill_the_whole_time() -> Non
 
 def test_a_commitment_is_a_round_of_the_phase_that_it_belongs_to() -> None:
     posts = [
-        said(Join(b""), 1_000),
+        said(Join(b"", bytes(32)), 1_000),
         said(Step("moduli-commit", 0, 0, ()), 1_100),
         said(Step("moduli", 0, 0, ()), 1_300),
         said(Step("moduli-commit", 1, 0, ()), 1_600),
