@@ -85,9 +85,9 @@ def flipped(data: bytes) -> bytes:
 
 
 def spoilt(data: bytes) -> bytes:
-    """The bytes with one in their middle changed."""
-    middle = len(data) // 2
-    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+    """The bytes with one of them changed: in a trial, one before the sealing key for rounds."""
+    place = len(data) // 8
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
 
 
 def lying(machine: Ceremony, step: str, change: Callable[[CeremonyRun, StepId, bytes], bytes]):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
+from keyshare.biprimality import accepts
 from protocol.ceremony import KINDS
-from protocol.ceremony_run import CeremonyRun
+from protocol.ceremony_run import Batch, CeremonyRun
 from protocol.draft import Draft
 from protocol.encoding import encode
+from protocol.layout import Layout
 from protocol.messages import Step
 from protocol.sealing import SealContext
 from tests.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
@@ -60,3 +65,33 @@ def said_once(position: int) -> CeremonyTable:
             if len(table.board.entries) < position:
                 table.publish(sender, draft)
     return table
+
+
+def accepted(batch: Batch, layout: Layout) -> list[int]:
+    """The candidates of a batch that passed the screen."""
+    return [
+        k
+        for k, values in batch.witnesses.items()
+        if accepts(values, layout.dealers(layout.class_of(k))[0], batch.moduli[k])
+    ]
+
+
+def ceremony_where(condition: Callable[[CeremonyRun], bool]) -> CeremonyTable:
+    """The first ceremony, of a hundred with different seeds, that ended in a certain way."""
+    for number in range(100):
+        table = CeremonyTable(federation(), f"ceremony {number}").run()
+        if condition(table.machines[1]._run):
+            return table
+    raise AssertionError("no such ceremony")
+
+
+@cache
+def with_two_batches() -> CeremonyTable:
+    """A ceremony that rejected its whole first batch."""
+    return ceremony_where(lambda run: run.batch.number == 1)
+
+
+@cache
+def with_two_passing() -> CeremonyTable:
+    """A ceremony in which two candidates of the winner's batch passed the screen."""
+    return ceremony_where(lambda run: len(accepted(run.batch, run.layout)) > 1)
