@@ -80,6 +80,7 @@ class Ceremony:
         self.disclosed: dict[int, bytes] = {}  # the seeds that were opened after an abort
         self.outcome: tuple[Epoch, EpochSecret] | None = None
         self._seed = seed
+        self._has_joined = False  # perhaps after an abort that it had not seen yet
         self._run = CeremonyRun(terms, index, session, seed)
         self._step = JOIN
         self._spoken: dict[int, Posted] = {}  # in the step that is under way
@@ -114,8 +115,8 @@ class Ceremony:
         One that has certified keeps its seed: the others might have all they need of it.
         """
         certified = self._step == CERTIFICATE and self.index in self._spoken
-        joined = self._step != JOIN or self.index in self._spoken
-        return self.aborted and joined and not certified and self.index not in self.disclosed
+        done = certified or self.index in self.disclosed
+        return self.aborted and self._has_joined and not done
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Take an entry of this session with its payloads: 0 for all, own number if sealed."""
@@ -125,6 +126,7 @@ class Ceremony:
             self.failure = self.failure or CeremonyFailed(body.culprit, body.step, body.reason)
         if isinstance(body, Disclosure) and self.aborted:
             self.disclosed.setdefault(sender, body.seed)
+        self._has_joined |= isinstance(body, Join) and sender == self.index
         if self.failure or self.outcome:
             return
         try:

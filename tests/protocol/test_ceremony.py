@@ -167,6 +167,18 @@ def test_who_has_not_joined_has_no_seed_to_disclose():
     assert table.verdict.silent == ()
 
 
+def test_who_joins_before_it_sees_the_abort_discloses_too():
+    """Else it would be shown as silent for ever, and never come to the next ceremony."""
+    table = said_once(2)
+    on_its_way = dict(table.due())[3]
+    table.publish(1, Draft(CEREMONY, Abort(0, "join", "I change my mind")))
+    table.publish(3, on_its_way)
+    table.run()
+    assert set(table.machines[4].disclosed) == {1, 2, 3}
+    assert table.verdict.silent == ()
+    assert not any(table.replayed(i).owes_seed for i in table.machines)
+
+
 def test_who_has_certified_keeps_its_seed():
     """The others might hold all certificates already, and use the key."""
     table = said_once(certificates_begin())

@@ -6,9 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from gmpy2 import mpz
 
-from protocol import key_steps
 from protocol.draft import Draft
 from protocol.messages import (
     Certificate,
@@ -35,7 +33,6 @@ from tests.protocol.small_ceremony import (
     QUORUM,
     VICTIM,
     N,
-    federation,
     name_of,
     said_once,
 )
@@ -170,42 +167,3 @@ def test_a_member_that_does_not_deal_the_winner_fails_if_it_speaks_of_it():
 def test_a_sealing_key_that_nothing_can_be_sealed_to_fails_its_owner(public):
     table = altered("join", lambda _, draft: Draft(CEREMONY, Join(public, bytes(32))))
     assert_everybody_names(table, LIAR, "join")
-
-
-# ── the trial and the certificate ──
-
-
-def test_a_modulus_that_shares_a_factor_with_its_trial_fails_before_the_trial(monkeypatch):
-    monkeypatch.setattr(key_steps, "trial_ciphertext", lambda n, context: (mpz(0), n))
-    assert_everybody_names(CeremonyTable(federation()).run(), 0, "theta")
-
-
-@pytest.mark.parametrize("field", ["transcript", "epoch"])
-def test_a_certificate_of_something_else_fails_its_sender(field):
-    def change(_: CeremonyTable, draft: Draft) -> Draft:
-        value = getattr(draft.body, field)
-        other = value[:-1] + bytes([value[-1] ^ 1])
-        return Draft(CEREMONY, msgspec.structs.replace(draft.body, **{field: other}))
-
-    assert_everybody_names(altered("certificate", change), LIAR, "certificate")
-
-
-def test_without_the_last_certificate_nobody_has_a_key():
-    table = CeremonyTable(federation())
-    while not all(m.progress.step == "certificate" for m in table.machines.values()):
-        for sender, draft in table.due():
-            table.publish(sender, draft)
-    for sender, draft in table.due()[:-1]:
-        table.publish(sender, draft)
-    assert not any(m.outcome for m in table.machines.values())
-    assert table.machines[1].progress.waiting_for == (N,)
-    table.run()
-    assert all(m.outcome for m in table.machines.values())
-
-
-def test_the_transcript_is_the_head_that_all_have_reached():
-    table = toy_epoch(N, QUORUM).table
-    last_trial = max(p.position for p in table.board.entries if name_of(p.post.body) == "trial")
-    certificates = [p for p in table.board.entries if isinstance(p.post.body, Certificate)]
-    for posted in certificates:
-        assert posted.post.body.transcript == table.board.hash_at(last_trial)
