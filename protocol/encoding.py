@@ -7,13 +7,13 @@ which refuses every other spelling.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
 from gmpy2 import mpz
 
+from keyshare.digest import digest as digest
 from protocol.errors import Malformed
 
 T = TypeVar("T")
@@ -39,15 +39,6 @@ def decode(data: bytes, kind: type[T], what: str, limit: int) -> T:
     if encode(message) != data:
         raise Malformed(what, "not in canonical form")
     return message
-
-
-def digest(domain: str, *parts: bytes) -> bytes:
-    """SHA-256 over a domain and byte strings, each preceded by its length in 8 bytes."""
-    state = hashlib.sha256()
-    for part in (domain.encode(), *parts):
-        state.update(len(part).to_bytes(8, "big"))
-        state.update(part)
-    return state.digest()
 
 
 def pack_numbers(values: Iterable[mpz], width: int) -> bytes:

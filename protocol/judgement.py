@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from protocol.board import Posted
 from protocol.ceremony import Ceremony, Statement
+from protocol.encoding import encode
 from protocol.errors import BadSeal
 from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Step
 from protocol.terms import Terms
@@ -31,10 +32,11 @@ Payloads = Callable[[Posted], Mapping[int, bytes]]
 class Verdict:
     """What the replay of an aborted ceremony shows.
 
-    culprits: members that said what their seeds do not give, or spoke without having joined, and
-    where. silent: members whose seed is not on the board, so that nothing is known about them; who
+    culprits: members that said what their seeds do not give, or what the machine of a member that
+    did nothing wrong refuses, or spoke without having joined, or certified what no honest member
+    did. silent: members whose seed is not on the board, so that no more is known about them; who
     has certified in its turn keeps its seed and is not among them. evidence: by culprit, the
-    position on the board of what it said.
+    position on the board of what it said, or of the entry at which it was found.
     """
 
     session: str
@@ -48,10 +50,14 @@ def judge(terms: Terms, session: str, entries: Sequence[Posted], payloads: Paylo
     court = _Court(terms, session, entries, payloads)
     suspects = sorted(court.seeds.keys() | court.strangers)
     offences = {i: offence for i in suspects if (offence := court.offence(i))}
+    innocent = court.seeds.keys() - offences.keys()
+    found = {i: court.findings[i] for i in sorted(innocent) if i in court.findings}
+    offences |= {c: offence for c, offence in found.values() if c and c not in court.seeds}
+    offences |= _odd_certificates(terms, entries)
     missing = set(silent(terms, entries))
-    if not all(court.certifies[i] for i in court.seeds.keys() - offences.keys()):
+    if not all(court.certifies[i] for i in innocent):
         # A certificate that no honest member could give yet excuses nobody.
-        missing |= _senders(entries, Certificate) - court.seeds.keys() - offences.keys()
+        missing |= _senders(entries, Certificate) - court.seeds.keys()
     return Verdict(
         session,
         {i: offence.reason for i, offence in offences.items()},
@@ -88,6 +94,7 @@ class _Court:
         # Who never joined is bound to no seed, but may say nothing either: any seed shows that.
         self.strangers = {p.post.sender for p in entries} - self.seeds.keys() - self._joined.keys()
         self.certifies: dict[int, bool] = {}  # whether a member's machine came to the certificate
+        self.findings: dict[int, tuple[int, _Offence]] = {}  # whom a member's machine names
         # Only who disclosed the seed that it joined with can show what others sealed for it.
         self._readers = {i: self._machine(i) for i in sorted(self.seeds) if self._is_bound(i)}
 
@@ -110,6 +117,9 @@ class _Court:
             if machine.failure and not failed_at:
                 failed_at = posted.position
         self.certifies[member] = machine.progress.step in ("certificate", "done")
+        if machine.failure:
+            reason = f"{machine.failure.step}: {machine.failure.reason}"
+            self.findings[member] = machine.failure.culprit, _Offence(failed_at, reason)
         return None
 
     def _is_bound(self, member: int) -> bool:
@@ -159,6 +169,23 @@ def _disclosures(entries: Sequence[Posted]) -> dict[int, tuple[int, Disclosure]]
         if isinstance(body := posted.post.body, Disclosure):
             first.setdefault(posted.post.sender, (posted.position, body))
     return first
+
+
+def _odd_certificates(terms: Terms, entries: Sequence[Posted]) -> dict[int, _Offence]:
+    """Who certified something else than t+1 members that agree, one of whom is honest."""
+    given: dict[bytes, dict[int, int]] = {}
+    for posted in entries:
+        if isinstance(body := posted.post.body, Certificate):
+            given.setdefault(encode(body), {}).setdefault(posted.post.sender, posted.position)
+    dealers = (terms.n_members - 1) // 2 + 1
+    if not any(len(senders) >= dealers for senders in given.values()):
+        return {}
+    return {
+        sender: _Offence(position, "certificate: the others certify something else")
+        for senders in given.values()
+        if len(senders) < dealers
+        for sender, position in senders.items()
+    }
 
 
 def _senders(entries: Sequence[Posted], said: type[Body]) -> set[int]:

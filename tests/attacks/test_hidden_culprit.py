@@ -73,7 +73,7 @@ def test_a_certificate_that_was_not_due_excuses_nobody(step: str) -> None:
     honest_but_the_culprit(table, tamper)
     assert not any(machine.outcome for machine in table.machines.values())
     verdict = verdict_of(table)
-    assert verdict.culprits == {}
+    assert set(verdict.culprits) == {CULPRIT}
     assert verdict.silent == (CULPRIT,)
 
 
@@ -92,3 +92,16 @@ def test_one_that_certified_before_another_aborted_without_need_is_neither_guilt
     ]
     verdict = verdict_of(table)
     assert (set(verdict.culprits), verdict.silent) == ({CULPRIT}, ())
+
+
+def test_who_certifies_something_else_than_the_others_is_named():
+    table = CeremonyTable(toy_federation(3, 2))
+
+    def tamper(sender: int, draft: Draft) -> Draft:
+        is_odd = sender == CULPRIT and isinstance(draft.body, Certificate)
+        return Draft(CEREMONY, CERTIFICATE) if is_odd else draft
+
+    honest_but_the_culprit(table, tamper)
+    assert not any(machine.outcome for machine in table.machines.values())
+    verdict = verdict_of(table)
+    assert set(verdict.culprits) == {CULPRIT}, verdict
