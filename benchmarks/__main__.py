@@ -7,7 +7,7 @@ import json
 import os
 import platform
 
-from benchmarks import ceremony, multiplication
+from benchmarks import ceremony, multiplication, peer
 from benchmarks.shaping import Shape
 
 
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _add_ceremony(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--bits", type=int, default=2048)
+    parser.add_argument("--bits", type=int, help="2048, or 512 with a peer")
     parser.add_argument("--parties", type=int, default=5)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument(
@@ -36,6 +36,9 @@ def _add_ceremony(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--mbit", type=float, help="10^6 bit/s of each party, in each direction; else no limit"
+    )
+    parser.add_argument(
+        "--peer", choices=["tno"], help=f"run {peer.PACKAGE} too, installed under build/"
     )
     parser.set_defaults(measure=_measure_ceremony)
 
@@ -45,8 +48,13 @@ def _measure_ceremony(options: argparse.Namespace) -> dict[str, object]:
     if options.delay_ms is not None or options.mbit is not None:
         rate = options.mbit and options.mbit * 1e6
         shape = Shape((options.delay_ms or 0.0) / 1000, rate)
-    result = ceremony.measure(options.bits, options.parties, options.runs, shape)
-    return result | {"delay_ms": options.delay_ms, "mbit": options.mbit}
+    bits = options.bits or (512 if options.peer else 2048)
+    result = ceremony.measure(bits, options.parties, options.runs, shape)
+    result |= {"delay_ms": options.delay_ms, "mbit": options.mbit}
+    if options.peer:
+        ours = result["seconds"]["mean"]
+        result["peer"] = peer.compare(bits, options.parties, options.runs, ours)
+    return result
 
 
 def _add_multiplication(parser: argparse.ArgumentParser) -> None:

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from aggregator.store import stored_entries
 from benchmarks.phases import board_rounds, phase_seconds
 from benchmarks.shaping import Shape, shaped
+from benchmarks.spread import spread
 from examples.demo.processes import (
     ROOT,
     DemoFailed,
@@ -70,19 +71,13 @@ def measure(bits: int, parties: int, runs: int, shape: Shape | None = None) -> d
 
 def summary(runs: Sequence[Run]) -> dict[str, Any]:
     """Means over the runs; a phase that a run did not have counts as 0 s there."""
-    seconds = [run.seconds for run in runs]
     phases = list(dict.fromkeys(phase for run in runs for phase in run.phases))
 
     def mean(of: Callable[[Run], float]) -> float:
         return statistics.mean(of(run) for run in runs)
 
     return {
-        "seconds": {
-            "mean": round(statistics.mean(seconds), 3),
-            "median": round(statistics.median(seconds), 3),
-            "min": round(min(seconds), 3),
-            "max": round(max(seconds), 3),
-        },
+        "seconds": spread([run.seconds for run in runs]),
         "candidates_mean": round(mean(lambda run: run.candidates), 1),
         "biprimality_tests_mean": round(mean(lambda run: run.biprimality_tests), 1),
         "bytes_sent_per_party": round(mean(lambda run: run.bytes_sent)),
