@@ -19,13 +19,13 @@ from protocol.expectation import layout_of
 from protocol.terms import Terms
 
 LIMIT_SECONDS = 1.0
-# Drawing, dealing and multiplying a candidate is arithmetic on rows, linear in the key's length.
-# 43 to 64 ns a bit for 512 to 3072 bits and 3 or 5 members, single-threaded, where 4^x mod N of
-# a 2048-bit N takes 0.94 ms; it is about a quarter of a candidate's cost at 2048 bits.
-_SECONDS_PER_BIT = 50e-9
-# The longest way through the steps that follow the search, in values of a screen: 500 to 640 of
-# them with 3 and 5 members, 2,500 with 16, at 1024 to 3072 bits. The lead's 66 long exponents are
-# some 150 of them; proofs modulo N², of which every member checks n, are most of the others.
+# What a candidate costs besides: dealing, multiplying, trial division, and the first of them once
+# more for checking. It is arithmetic on rows, linear in the key's length: 57, 65 and 112 ns a bit
+# with 3, 5 and 10 members at 2048 bits, where 4^x mod N takes 0.94 ms. A tenth to a third of all.
+_SECONDS_PER_BIT, _SECONDS_PER_BIT_AND_MEMBER = 30e-9, 8e-9
+# The longest way through the steps that follow the search, in values of a screen: 540, 680 and
+# 1,570 of them with 3, 5 and 10 members at 2048 bits. The lead's 66 long exponents are some 150 of
+# them; proofs modulo N², of which every member checks n, are most of the others.
 _ENDING_VALUES, _ENDING_VALUES_PER_MEMBER = 200, 120
 
 
@@ -40,10 +40,11 @@ class CeremonyCost:
 class Calibration:
     """Measures the two exponentiations of the search: a screen's values, and their check.
 
-    ``clock`` gives seconds. Nothing here is secret; the numbers are random.
+    ``clock`` gives seconds, of this thread's work unless told otherwise: that others start up on
+    the same machine is over when the ceremony runs. Nothing here is secret; numbers are random.
     """
 
-    def __init__(self, terms: Terms, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, terms: Terms, clock: Callable[[], float] = time.thread_time) -> None:
         self._terms, self._clock, bits = terms, clock, terms.key_bits
         self._n, self._p, self._x = _odd(bits), _odd(bits // 2), _odd(bits // 2)
         dealers = layout_of(terms).shape.dealers
@@ -91,8 +92,9 @@ class Calibration:
         value, check = self._value_seconds / self._samples, self._check_seconds / self._samples
         test = ((dealers + 1) * value + dealers * check) / n
         tests_per_candidate = expected_tests(bits, n) / expected_candidates(bits, n)
+        besides = _SECONDS_PER_BIT + n * _SECONDS_PER_BIT_AND_MEMBER
         return CeremonyCost(
-            tests_per_candidate * test + bits * _SECONDS_PER_BIT,
+            tests_per_candidate * test + bits * besides,
             (_ENDING_VALUES + n * _ENDING_VALUES_PER_MEMBER) * value,
         )
 
