@@ -150,8 +150,8 @@ def _expected_seconds(
     posts: Sequence[Posted], terms: Terms, batch: int, joined_ms: int | None
 ) -> float | None:
     """The mean of the search at the pace of the batches before; None in the first one."""
-    # In this step all that was to be done about the batches before has been done.
-    begun = _first(posts, "moduli-commit", batch)
+    # A batch is tried when the next deal begins, and checked when it ends.
+    begun = _first(posts, "moduli-commit", batch) or _first(posts, "deal", batch)
     if joined_ms is None or begun is None or not batch:
         return None
     per_candidate = (begun.time_ms - joined_ms) / 1000 / (batch * layout_of(terms).batch_size)

@@ -77,7 +77,7 @@ class Watch:
         self._found_at: float | None = None
         self._candidates_before: int | None = None  # tried when the clock was set; None: not joined
         self._measured: float | None = None  # seconds a candidate
-        self._measured_on = 0  # so many candidates
+        self._measured_at = (0, "")  # candidates tried, step
 
     @property
     def has_all(self) -> bool:
@@ -129,10 +129,11 @@ class Watch:
             self._found_at = None
         elif self._found_at is None:
             self._found_at = now
-        # In this step all that was to be done about the batches before has been done.
+        # A batch is tried when the next deal begins, and checked when it ends: measured anew then.
+        at = (tried, progress.step)
         since = tried - (self._candidates_before or 0)
-        if progress.step == "moduli-commit" and since > self._measured_on:
-            self._measured_on, self._measured = since, (now - self._started) / since
+        if since and progress.step in ("deal", "moduli-commit") and at != self._measured_at:
+            self._measured_at, self._measured = at, (now - self._started) / since
 
     def _remaining(self, progress: CeremonyProgress) -> float:
         if progress.step == "done":

@@ -34,7 +34,7 @@ def share_done(candidates: int, terms: Terms) -> float:
 
     1 - exp(-candidates/expected)
     """
-    return -math.expm1(-candidates / expected_candidates(terms.key_bits, terms.n_members))
+    return 0.0 - math.expm1(-candidates / expected_candidates(terms.key_bits, terms.n_members))
 
 
 def mean_candidates(terms: Terms) -> float:

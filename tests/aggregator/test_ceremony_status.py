@@ -148,6 +148,15 @@ def test_the_pace_of_the_batches_before_tells_what_remains(desk: Desk) -> None:
     assert found["remaining_seconds"] == found["expected_seconds"]
 
 
+def test_a_pace_is_known_as_soon_as_a_batch_is_tried(desk: Desk) -> None:
+    terms = desk.federation.terms
+    join(desk, 1, 2, 3)
+    desk.time_ms += 12_000
+    say(desk, "deal", batch=1)
+    expected = 12.0 / layout_of(terms).batch_size * mean_candidates(terms)
+    assert report(desk)["remaining_seconds"] == pytest.approx(expected, abs=0.001)
+
+
 def test_a_found_candidate_ends_the_search_with_its_batch(desk: Desk) -> None:
     join(desk, 1, 2, 3)
     say(desk, "moduli-commit", batch=1)

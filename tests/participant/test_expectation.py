@@ -117,8 +117,9 @@ def test_what_remains_is_the_same_before_every_batch() -> None:
     seen = Seen()
     before = seen.at("deal").remaining_seconds
     for batches in range(1, 5):
-        assert seen.past_batches(1, BATCH * 0.1).remaining_seconds == pytest.approx(before)
-        assert seen.at("deal", batches).remaining_seconds == pytest.approx(before)
+        facts = seen.at("deal", batches, after=BATCH * 0.1)
+        assert facts.remaining_seconds == pytest.approx(before)
+        assert facts.elapsed_seconds == pytest.approx(batches * BATCH * 0.1)
 
 
 def test_the_pace_is_the_calibrated_one_until_a_batch_has_been_tried() -> None:
@@ -131,6 +132,16 @@ def test_the_pace_is_the_calibrated_one_until_a_batch_has_been_tried() -> None:
 def test_then_the_pace_is_the_measured_one_and_the_end_is_slower_too() -> None:
     facts = Seen().past_batches(2, BATCH * 0.4)
     assert facts.expected_seconds == pytest.approx(searching(0.4, 12.0))
+
+
+def test_the_pace_is_measured_as_soon_as_a_batch_is_tried_and_again_when_it_is_checked() -> None:
+    seen = Seen()
+    seen.at("deal")
+    tried = seen.at("deal", 1, after=BATCH * 0.2)
+    assert tried.remaining_seconds == pytest.approx(searching(0.2, 6.0))
+    assert seen.at("deal", 1, after=50).remaining_seconds == tried.remaining_seconds
+    checked = seen.at("moduli-commit", 1, after=BATCH * 0.1 - 50)
+    assert checked.remaining_seconds == pytest.approx(searching(0.3, 9.0))
 
 
 def test_a_pace_better_than_calibrated_does_not_shorten_the_end() -> None:
