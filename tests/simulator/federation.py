@@ -14,13 +14,14 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.service import Aggregator
-from protocol.board import Board, decode_entry
+from protocol.board import Board, Posted, decode_entry
 from protocol.signing import public_bytes
 from protocol.terms import AggregatorAddress, Member, RoundPolicy, Terms, check
 from protocol.wire import Entries, FromAggregator, FromMember, Subscribe, Welcome
 from tests.simulator.clock import Clock
 from tests.simulator.disk import Crash
 from tests.simulator.hospital import Hospital
+from tests.simulator.liar import LIES
 from tests.simulator.plan import Plan
 
 CALM_AFTER = 90.0  # seconds after which nothing goes wrong any more
@@ -83,6 +84,9 @@ class Federation:
         }
         for hospital in self.hospitals.values():
             hospital.disk.hook = self._fault(lambda: plan.crash_writes)
+            hospital.tries_again = bool(plan.liar)
+        if plan.liar:
+            self.hospitals[plan.liar].lie = LIES[plan.lie]
 
     @property
     def rough(self) -> bool:
@@ -330,6 +334,12 @@ class Federation:
                 self._crash_service(service)
                 continue
             self._push(service)
+
+    def payloads(self, posted: Posted) -> dict[int, bytes]:
+        """All payloads of an entry, by recipient, from the aggregator's store."""
+        aggregator = self.services[0].aggregator
+        assert aggregator is not None
+        return {a.to: aggregator._payload(a) for a in posted.attachments}
 
     @property
     def board(self) -> Board | None:

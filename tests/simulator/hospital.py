@@ -14,10 +14,13 @@ from participant.agent import Agent, Task
 from participant.ceremony_task import CeremonyTask
 from participant.training_task import TrainingTask
 from protocol.board import Posted
+from protocol.draft import Draft
 from protocol.epoch import read_secret
+from protocol.errors import CeremonyFailed
 from protocol.terms import Terms
 from protocol.wire import FromAggregator, FromMember, Welcome
-from tests.simulator.disk import Crash, Disk
+from tests.simulator.disk import Disk
+from tests.simulator.liar import LyingTask
 
 PARAMETERS = 5
 
@@ -34,6 +37,9 @@ class SeededSecrets:
             seed = hashlib.sha256(f"{self._origin}/{session}".encode()).digest()
             self._disk.write(name, seed)
         return seed
+
+    def holds(self, session: str) -> bool:
+        return self._disk.read(f"seed/{session.replace('/', '-')}") is not None
 
     def keep(self, session: str, epoch: int, secret: bytes) -> None:
         self._disk.write("vault/key-share", secret)
@@ -73,7 +79,11 @@ class Hospital:
         self.disk = Disk()
         self.secrets: Callable[[], Any] = lambda: SeededSecrets(self.disk, run_seed, index)
         self.agent: Agent | None = None
+        self.lie: Callable[[Draft, int], Draft] | None = None
+        self.tries_again = False  # after a ceremony that was aborted
         self.failure: Exception | None = None
+        self.aborted: CeremonyFailed | None = None  # why the last ceremony ended without a key
+        self.aborts: list[tuple[str, CeremonyFailed]] = []
         self.crashes = 0
 
     def __repr__(self) -> str:
@@ -90,11 +100,18 @@ class Hospital:
         stored = self.disk.read("vault/key-share")
         task: Task
         if stored is None:
-            task = CeremonyTask(self.terms, self.index, self.secrets())
+            task = self._ceremony()
         else:
             secret = read_secret(stored, self.terms, self.index)
             task = TrainingTask(self.terms, secret, PowersOfTen(self.index), self.disk)
         self.agent = Agent(self.terms, self.index, self.key, self.disk, task)
+
+    def _ceremony(self) -> CeremonyTask:
+        if self.lie is None:
+            return CeremonyTask(self.terms, self.index, self.secrets())
+        task = LyingTask(self.terms, self.index, self.secrets())
+        task.lie = self.lie
+        return task
 
     def crash(self) -> None:
         """The process dies; the disk stays."""
@@ -110,30 +127,40 @@ class Hospital:
                 self.agent.connected(frame)
             else:
                 self.agent.receive(frame)
-            return self.work()
-        except Crash:
-            raise
         except Exception as error:
             self.failure = error
             return []
+        return self.work()
 
     def work(self) -> list[FromMember]:
         """Let the agent do what is due."""
         agent = self.agent
         assert agent is not None
         frames = agent.outgoing()
-        for _ in range(1000):
-            agent.step()
-            more = agent.outgoing()
-            frames += more
-            if not more:
-                return frames
+        try:
+            for _ in range(1000):
+                agent.step()
+                more = agent.outgoing()
+                frames += more
+                if not more:
+                    return frames
+        except Exception as error:
+            if self.tries_again and isinstance(error, CeremonyFailed):
+                self.aborted = error  # the program ends; the next one takes part in what comes
+            else:
+                self.failure = error
+            return []
         raise AssertionError("the agent never comes to rest")
 
     def next_task(self) -> bool:
-        """After the ceremony a new process trains; whether it is time for that."""
+        """Whether it is time for a new process: to train, or to try the next ceremony."""
         agent = self.agent
-        return agent is not None and isinstance(agent.task, CeremonyTask) and agent.done
+        if agent is None or not isinstance(agent.task, CeremonyTask):
+            return False
+        if aborted := self.aborted is not None:
+            self.aborts.append((agent.task.session, self.aborted))
+            self.aborted = None
+        return aborted or agent.done
 
     def entries(self) -> list[Posted]:
         """What this hospital has seen of the board."""

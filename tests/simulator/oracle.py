@@ -13,9 +13,11 @@ from participant.errors import RejectedByAggregator
 from participant.model import Layout, read_model
 from protocol.epoch import Epoch, EpochSecret, read_secret
 from protocol.errors import Fork
+from protocol.judgement import judge as judge_ceremony
 from protocol.messages import Closing
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
+from tests.simulator.liar import FIRST
 
 
 class Violation(AssertionError):
@@ -33,6 +35,7 @@ def judge(federation: Federation, in_time: bool) -> str:
         raise Violation(f"hospitals failed though nobody cheated: {failures!r}")
     if not in_time:
         raise Violation(f"no end in sight: {[_where(h) for h in hospitals]}")
+    the_liar_is_named(federation)
     exact_sums(federation)
     return "done"
 
@@ -80,6 +83,26 @@ def one_key(federation: Federation) -> None:
     for members in itertools.combinations(partials, key.quorum):
         if combine({i: partials[i] for i in members}, key) != plaintext:
             raise Violation(f"hospitals {members} do not decrypt")
+
+
+def the_liar_is_named(federation: Federation) -> None:
+    """After an abort all disclose, the verdict is on the liar, and the next ceremony is tried."""
+    aborts = [abort for h in federation.hospitals.values() for abort in h.aborts]
+    liar, keys = federation.plan.liar, stored_keys(federation)
+    if not liar:
+        return
+    assert federation.board is not None
+    if {session for session, _ in aborts} - {FIRST}:  # who was down may have seen none of it
+        raise Violation(f"ceremonies aborted: {aborts}")
+    verdict = judge_ceremony(
+        federation.terms, FIRST, federation.board.session(FIRST), federation.payloads
+    )
+    if set(verdict.culprits) != {liar}:
+        raise Violation(f"culprits {verdict.culprits}, though only member {liar} lied")
+    if verdict.silent:
+        raise Violation(f"members {verdict.silent} are silent")
+    if {epoch.number for epoch, _ in keys.values()} != {2}:
+        raise Violation("the key is not that of the second ceremony")
 
 
 def exact_sums(federation: Federation) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from tests.simulator.liar import LIES
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Plan:
     aggregator_crash_every: float
     aggregator_crash_syncs: float  # the same for the aggregator's fsyncs
     fork: bool
+    liar: int = 0  # who lies once in the first ceremony, 0 for nobody
+    lie: str = ""  # its lie, of tests.simulator.liar.LIES
 
     @classmethod
     def of(cls, seed: int) -> Plan:
@@ -30,7 +34,7 @@ class Plan:
         draw = random.Random(seed)
         n = draw.choice([3, 3, 4, 5])
         rough = draw.choice([0.0, 0.3, 1.0])
-        return cls(
+        plan = cls(
             seed=seed,
             n_members=n,
             quorum=draw.randint(2, n),
@@ -45,3 +49,6 @@ class Plan:
             aggregator_crash_syncs=0.03 * rough * draw.random(),
             fork=draw.random() < 0.1,
         )
+        if plan.fork or draw.random() >= 0.2:
+            return plan
+        return replace(plan, liar=draw.randint(1, n), lie=draw.choice(sorted(LIES)))

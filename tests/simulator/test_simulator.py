@@ -1,4 +1,4 @@
-"""Two hundred federations under faults, and four planted bugs that must not go unnoticed.
+"""Two hundred federations under faults, some with a liar, and bugs that must not go unnoticed.
 
 The fourth, missing sharings of zero, is the coalition test's: tests/attacks/.
 """
@@ -14,10 +14,13 @@ from aggregator.errors import StoreDamaged
 from aggregator.service import Aggregator
 from participant.agent import Agent
 from protocol.board import decode_entry
+from protocol.judgement import Verdict
 from protocol.wire import Entries
+from tests.simulator import oracle
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import SeededSecrets
-from tests.simulator.oracle import Violation
+from tests.simulator.liar import LIES
+from tests.simulator.oracle import Violation, stored_keys
 from tests.simulator.plan import Plan
 from tests.simulator.run import simulate
 
@@ -25,7 +28,7 @@ SEEDS, CHUNK = 200, 20
 ROUGH = replace(
     Plan.of(0), n_members=3, quorum=2, rounds=1, drop=0.05, duplicate=0.1, slow=0.1,
     crash_every=8.0, crash_writes=0.05, aggregator_crash_every=6.0,
-    aggregator_crash_syncs=0.02, fork=False,
+    aggregator_crash_syncs=0.02, fork=False, liar=0,
 )  # fmt: skip
 TRIES = 12  # a planted bug must show within so many seeds
 
@@ -45,10 +48,47 @@ def test_faults_do_happen() -> None:
 
 def test_an_aggregator_that_shows_two_boards_is_always_noticed() -> None:
     for seed in range(10):
-        plan = replace(Plan.of(seed), fork=True, crash_every=0.0, aggregator_crash_every=0.0)
+        plan = replace(
+            Plan.of(seed), fork=True, liar=0, crash_every=0.0, aggregator_crash_every=0.0
+        )
         assert simulate(plan) in ("done", "fork"), f"seed {seed}"
     forked = [simulate(replace(ROUGH, seed=s, fork=True, rounds=4)) for s in range(3)]
     assert "fork" in forked
+
+
+@pytest.mark.parametrize("lie", sorted(LIES))
+def test_whoever_lies_is_named_and_all_make_a_key_in_the_next_ceremony(lie: str) -> None:
+    for seed in range(2):
+        plan = replace(ROUGH, seed=seed, n_members=4, liar=2, lie=lie)
+        assert simulate(plan) == "done"
+
+
+def test_after_an_abort_everybody_ends_with_its_reason_once() -> None:
+    seen: list[Federation] = []
+    plan = replace(
+        ROUGH, liar=3, lie="a wrong share of N", crash_every=0.0, crash_writes=0.0,
+        aggregator_crash_every=0.0, aggregator_crash_syncs=0.0,
+    )  # fmt: skip
+    assert simulate(plan, seen.append) == "done"
+    for hospital in seen[0].hospitals.values():
+        ((session, failure),) = hospital.aborts
+        assert (session, failure.step) == ("ceremony/1", "moduli")
+        assert hospital.disk.names("seed/") == ["seed/ceremony-1"]
+    assert {epoch.number for epoch, _ in stored_keys(seen[0]).values()} == {2}
+
+
+def test_planted_verdicts_on_the_accused_instead_of_the_accuser_are_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = oracle.judge_ceremony
+
+    def believing(*arguments: object) -> Verdict:
+        found = real(*arguments)  # type: ignore[arg-type]
+        return replace(found, culprits={i % 3 + 1: "said so" for i in found.culprits})
+
+    monkeypatch.setattr(oracle, "judge_ceremony", believing)
+    with pytest.raises(Violation, match="culprits"):
+        simulate(replace(ROUGH, liar=2, lie="a false accusation"))
 
 
 def caught(prepare: object) -> bool:

@@ -1,0 +1,66 @@
+"""A hospital whose program lies once, in the first ceremony, and behaves ever after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from participant.ceremony_task import CeremonyTask
+from protocol.draft import Draft
+from protocol.messages import Abort, Attachment, Step, attach, blob_name
+
+FIRST = "ceremony/1"
+
+
+class LyingTask(CeremonyTask):
+    """A ceremony in which one post is made something else before it is signed."""
+
+    lie: Callable[[Draft, int], Draft] = staticmethod(lambda draft, victim: draft)
+
+    def due(self) -> Draft | None:
+        draft = super().due()
+        if draft is None or draft.session != FIRST or not isinstance(draft.body, Step):
+            return draft
+        return self.lie(draft, self._index % self._terms.n_members + 1)
+
+
+def _spoilt(draft: Draft, to: int) -> Draft:
+    """One byte of the payload for a recipient (0: for all) changed."""
+    assert isinstance(draft.body, Step)
+    named = {blob_name(blob): blob for blob in draft.blobs}
+    attachments, blobs = list[Attachment](), list[bytes]()
+    for attachment in draft.body.attachments:
+        data = named[attachment.digest] if attachment.is_blob else attachment.data
+        if attachment.to == to:
+            place = len(data) // 8  # in a trial, before the sealing key: that is anyone's choice
+            data = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        attachments.append(attach(data, to=attachment.to))
+        blobs += [data] if attachments[-1].is_blob else []
+    body = msgspec.structs.replace(draft.body, attachments=tuple(attachments))
+    return Draft(draft.session, body, tuple(blobs))
+
+
+def _spoil(step: str, is_private: bool) -> Callable[[Draft, int], Draft]:
+    def lie(draft: Draft, victim: int) -> Draft:
+        assert isinstance(draft.body, Step)
+        if draft.body.step != step:
+            return draft
+        return _spoilt(draft, victim if is_private else 0)
+
+    return lie
+
+
+def _accuse(draft: Draft, victim: int) -> Draft:
+    assert isinstance(draft.body, Step)
+    claim = Abort(victim, "deal", "a payload does not open")
+    return Draft(draft.session, claim) if draft.body.step == "screen-commit" else draft
+
+
+LIES: dict[str, Callable[[Draft, int], Draft]] = {
+    "a broken seal": _spoil("deal", is_private=True),
+    "a wrong share of N": _spoil("moduli", is_private=False),
+    "a wrong leaf": _spoil("theta-commit", is_private=False),
+    "a wrong partial decryption": _spoil("trial", is_private=False),
+    "a false accusation": _accuse,
+}
