@@ -36,6 +36,7 @@ class CeremonyTask:
         self._terms, self._index, self._secrets = terms, index, secrets
         self._ceremony: Ceremony | None = None
         self._join: Body | None = None
+        self._join_is_ahead = False  # own one on the board, not received yet
         self.session = ""
         self.epoch: Epoch | None = None
 
@@ -59,6 +60,7 @@ class CeremonyTask:
         self._ceremony = Ceremony(self._terms, self._index, self.session, seed)
         first = self._ceremony.due()
         self._join = first.body if first else None
+        self._join_is_ahead = any(map(self._is_own_join, board.session(self.session)))
 
     def wants(self, session: str) -> bool:
         """Only the ceremony that is due."""
@@ -72,11 +74,14 @@ class CeremonyTask:
         """
         ceremony = self._ceremony
         assert ceremony is not None
-        post = posted.post
-        if post.sender == self._index and isinstance(post.body, Join) and post.body != self._join:
-            raise SeedLost(self.session)
+        if self._is_own_join(posted):
+            self._join_is_ahead = False
+            if posted.post.body != self._join:
+                raise SeedLost(self.session)
         ceremony.receive(posted, payloads)
-        if ceremony.aborted and ceremony.failure and not ceremony.owes_seed:
+        # A join that crossed with the abort stands behind it, and makes this member owe its seed.
+        settled = not ceremony.owes_seed and not self._join_is_ahead
+        if ceremony.aborted and ceremony.failure and settled:
             raise ceremony.failure
         if ceremony.outcome and not self.done:
             epoch, secret = ceremony.outcome
@@ -86,6 +91,9 @@ class CeremonyTask:
     def due(self) -> Draft | None:
         """The ceremony's next post."""
         return self._ceremony.due() if self._ceremony else None
+
+    def _is_own_join(self, posted: Posted) -> bool:
+        return posted.post.sender == self._index and isinstance(posted.post.body, Join)
 
     def _is_over(self, board: Board, session: str) -> bool:
         entries = board.session(session)

@@ -1,54 +1,176 @@
-"""Which ceremony a member takes part in."""
+"""Which ceremony a member takes part in, and when it is done with one that was aborted."""
 
 from __future__ import annotations
 
+import pytest
+
 from participant.ceremony_task import CeremonyTask
+from participant.errors import SeedLost
+from protocol.board import Posted
 from protocol.draft import Draft
 from protocol.encoding import encode
-from protocol.messages import Abort
+from protocol.errors import CeremonyFailed
+from protocol.messages import Abort, Disclosure, Join
 from tests.toy import CEREMONY, CeremonyTable, seed_of, toy_federation
 
-ABORT = Draft(CEREMONY, Abort(0, "units", "no more"))
+ABORT = Draft(CEREMONY, Abort(0, "deal", "no more"))
+MEMBER = 1
 
 
 class Seeds:
-    """A vault in memory."""
+    """A vault in memory; ``forgotten`` sessions have no seed any more."""
 
     def __init__(self, label: str, index: int) -> None:
         self._label, self._index = label, index
         self.kept: dict[int, bytes] = {}
+        self.forgotten: set[str] = set()
 
     def seed(self, session: str) -> bytes:
         return seed_of(self._label, session.partition("/")[0], self._index)
+
+    def holds(self, session: str) -> bool:
+        return session not in self.forgotten
 
     def keep(self, session: str, epoch: int, secret: bytes) -> None:
         self.kept[epoch] = secret
 
 
-def seated(table: CeremonyTable, index: int) -> tuple[CeremonyTask, Seeds]:
-    """A member's task that has read the board."""
-    seeds = Seeds("toy", index)
-    task = CeremonyTask(table.federation.terms, index, seeds)
+def begun(table: CeremonyTable, seeds: Seeds) -> CeremonyTask:
+    """A member's task that knows the board, and has received nothing yet."""
+    task = CeremonyTask(table.federation.terms, MEMBER, seeds)
     task.begin(table.board)
+    return task
+
+
+def hear(task: CeremonyTask, table: CeremonyTable, posted: Posted) -> None:
+    if task.wants(posted.post.session):
+        task.receive(posted, table.payloads(posted, MEMBER))
+
+
+def seated(table: CeremonyTable) -> tuple[CeremonyTask, Seeds]:
+    """A member's task that has read the board."""
+    seeds = Seeds("toy", MEMBER)
+    task = begun(table, seeds)
     for posted in table.board.entries:
-        if task.wants(posted.post.session):
-            task.receive(posted, table.payloads(posted, index))
+        hear(task, table, posted)
     return task, seeds
 
 
-def test_an_aborted_ceremony_is_followed_by_the_next() -> None:
+def joined() -> CeremonyTable:
+    """All three have joined, and member 2 has aborted."""
+    table = CeremonyTable(toy_federation(3, 2))
+    for sender, draft in table.due():
+        table.publish(sender, draft)
+    table.publish(2, ABORT)
+    return table
+
+
+def test_an_aborted_ceremony_in_which_one_has_no_part_is_followed_by_the_next() -> None:
     table = CeremonyTable(toy_federation(3, 2))
     table.say(2, ABORT)
-    task, _ = seated(table, 1)
+    task, _ = seated(table)
     assert task.session == "ceremony/2"
+    draft = task.due()
+    assert draft
+    assert isinstance(draft.body, Join)
+
+
+def test_whoever_owes_its_seed_stays_with_the_aborted_ceremony_until_it_is_on_the_board() -> None:
+    table = joined()
+    task, _ = seated(table)
+    assert task.session == CEREMONY
+    assert task.due() == Draft(CEREMONY, Disclosure(table.seeds[MEMBER]))
+    assert not task.done
+    posted = table.say(MEMBER, Draft(CEREMONY, Disclosure(table.seeds[MEMBER])))
+    with pytest.raises(CeremonyFailed) as raised:
+        hear(task, table, posted)
+    assert (raised.value.culprit, raised.value.step, raised.value.reason) == (0, "deal", "no more")
+    assert seated(table)[0].session == "ceremony/2"
+
+
+def test_others_disclosures_do_not_end_ones_own_duty() -> None:
+    table = joined()
+    for member in (2, 3):
+        table.say(member, Draft(CEREMONY, Disclosure(table.seeds[member])))
+    task, _ = seated(table)
+    assert task.session == CEREMONY
+    assert task.due() == Draft(CEREMONY, Disclosure(table.seeds[MEMBER]))
+
+
+def test_an_abort_seen_live_makes_the_seed_due_and_does_not_end_the_task_yet() -> None:
+    table = CeremonyTable(toy_federation(3, 2))
+    task = begun(table, Seeds("toy", MEMBER))
+    for sender, draft in table.due():
+        hear(task, table, table.say(sender, draft))
+    hear(task, table, table.say(3, ABORT))
+    assert task.due() == Draft(CEREMONY, Disclosure(table.seeds[MEMBER]))
+
+
+def test_who_has_not_joined_yet_ends_at_once_with_the_abort_and_keeps_its_seed() -> None:
+    table = CeremonyTable(toy_federation(3, 2))
+    task = begun(table, Seeds("toy", MEMBER))
+    with pytest.raises(CeremonyFailed):
+        hear(task, table, table.say(3, ABORT))
+
+
+def test_a_join_that_crosses_with_an_abort_is_followed_by_the_seed_and_then_by_the_next() -> None:
+    """What was signed before the abort was seen is in the outbox, and goes on the board."""
+    table = CeremonyTable(toy_federation(3, 2))
+    join = dict(table.due())[MEMBER]
+    table.say(3, ABORT)
+    table.say(MEMBER, join)
+    task, _ = seated(table)
+    assert task.session == CEREMONY
+    assert task.due() == Draft(CEREMONY, Disclosure(table.seeds[MEMBER]))
+    posted = table.say(MEMBER, Draft(CEREMONY, Disclosure(table.seeds[MEMBER])))
+    with pytest.raises(CeremonyFailed):
+        hear(task, table, posted)
+    assert seated(table)[0].session == "ceremony/2"
+
+
+def test_who_has_lost_its_seed_is_silent_and_goes_on_to_the_next_ceremony() -> None:
+    table, seeds = joined(), Seeds("toy", MEMBER)
+    seeds.forgotten.add(CEREMONY)
+    assert begun(table, seeds).session == "ceremony/2"
+    assert begun(table, Seeds("toy", MEMBER)).session == CEREMONY
+
+
+def test_who_has_certified_goes_on_to_the_next_ceremony_without_disclosing() -> None:
+    table = CeremonyTable(toy_federation(3, 2))
+    while table.machines[MEMBER].progress.step != "certificate":
+        for sender, draft in table.due():
+            table.publish(sender, draft)
+    table.publish(MEMBER, dict(table.due())[MEMBER])
+    table.publish(2, ABORT)
+    task, seeds = seated(table)
+    assert task.session == "ceremony/2"
+    assert seeds.kept == {}
+
+
+def test_each_of_several_aborted_ceremonies_is_settled_in_turn() -> None:
+    table = CeremonyTable(toy_federation(3, 2))
+    for number in (1, 2, 3):
+        assert seated(table)[0].session == f"ceremony/{number}"
+        table.say(2, Draft(f"ceremony/{number}", Abort(0, "join", "again")))
+    assert seated(table)[0].session == "ceremony/4"
+
+
+def test_an_own_join_from_another_seed_is_a_lost_seed_and_nobody_elses_fault() -> None:
+    table = CeremonyTable(toy_federation(3, 2))
+    other = CeremonyTable(toy_federation(3, 2), "another vault")
+    posted = table.say(MEMBER, dict(other.due())[MEMBER])
+    task = begun(CeremonyTable(toy_federation(3, 2)), Seeds("toy", MEMBER))
+    with pytest.raises(SeedLost):
+        hear(task, table, posted)
 
 
 def test_an_abort_after_all_have_certified_costs_nobody_the_key_share() -> None:
     table = CeremonyTable(toy_federation(3, 2)).run()
-    outcome = table.machines[1].outcome
+    outcome = table.machines[MEMBER].outcome
     assert outcome is not None
     table.say(2, ABORT)
-    task, seeds = seated(table, 1)
+    task, seeds = seated(table)
     assert task.session == CEREMONY
     assert task.done
+    assert task.due() is None
     assert seeds.kept == {1: encode(outcome[1])}

@@ -8,7 +8,7 @@ import msgspec
 
 from participant.ceremony_task import CeremonyTask
 from protocol.draft import Draft
-from protocol.messages import Abort, Attachment, Step, attach, blob_name
+from protocol.messages import Abort, Attachment, Join, Step, attach, blob_name
 
 FIRST = "ceremony/1"
 
@@ -20,7 +20,7 @@ class LyingTask(CeremonyTask):
 
     def due(self) -> Draft | None:
         draft = super().due()
-        if draft is None or draft.session != FIRST or not isinstance(draft.body, Step):
+        if draft is None or draft.session != FIRST:
             return draft
         return self.lie(draft, self._index % self._terms.n_members + 1)
 
@@ -43,8 +43,7 @@ def _spoilt(draft: Draft, to: int) -> Draft:
 
 def _spoil(step: str, is_private: bool) -> Callable[[Draft, int], Draft]:
     def lie(draft: Draft, victim: int) -> Draft:
-        assert isinstance(draft.body, Step)
-        if draft.body.step != step:
+        if not isinstance(draft.body, Step) or draft.body.step != step:
             return draft
         return _spoilt(draft, victim if is_private else 0)
 
@@ -52,9 +51,13 @@ def _spoil(step: str, is_private: bool) -> Callable[[Draft, int], Draft]:
 
 
 def _accuse(draft: Draft, victim: int) -> Draft:
-    assert isinstance(draft.body, Step)
     claim = Abort(victim, "deal", "a payload does not open")
-    return Draft(draft.session, claim) if draft.body.step == "screen-commit" else draft
+    is_turn = isinstance(draft.body, Step) and draft.body.step == "screen-commit"
+    return Draft(draft.session, claim) if is_turn else draft
+
+
+def _stay_away(draft: Draft, victim: int) -> Draft:
+    return Draft(FIRST, Abort(0, "join", "no")) if isinstance(draft.body, Join) else draft
 
 
 LIES: dict[str, Callable[[Draft, int], Draft]] = {
@@ -63,4 +66,5 @@ LIES: dict[str, Callable[[Draft, int], Draft]] = {
     "a wrong leaf": _spoil("theta-commit", is_private=False),
     "a wrong partial decryption": _spoil("trial", is_private=False),
     "a false accusation": _accuse,
+    "an abort instead of a join": _stay_away,
 }
