@@ -173,7 +173,7 @@ class Aggregator:
             return Rejected("bad-post", f"another post is number {post.sequence} in {post.session}")
         for attachment in attachments_of(post.body):
             if attachment.is_blob and self._blobs.size(attachment.digest) != attachment.size:
-                return Rejected("missing-blob", f"blob {attachment.digest.hex()} is not here")
+                return Rejected("awaited-blob", f"blob {attachment.digest.hex()} is not here")
         try:
             self._append(signed)
         except Fork as error:

@@ -23,6 +23,7 @@ from protocol.errors import Fork
 from protocol.messages import Attachment, Digest
 from protocol.terms import Terms
 from protocol.wire import (
+    CHUNK_BYTES,
     Accepted,
     BlobChunk,
     BlobHave,
@@ -84,6 +85,7 @@ class Agent:
         self._key, self._storage = key, storage
         self._outbox = Outbox(storage)
         self._uploads, self._downloads = Uploads(), Downloads()
+        self._submitted = False  # the pending post, since it was last begun to be sent
         self._outgoing: deque[FromMember] = deque()
         self._unread: deque[Posted] = deque()
         self._target: Head | None = None  # the aggregator's head when the link came up
@@ -134,7 +136,8 @@ class Agent:
         elif isinstance(frame, BlobHave):
             if chunk := self._uploads.acknowledged(frame):
                 self._outgoing.append(chunk)
-            elif self._uploads.complete:
+            elif self._uploads.complete and not self._submitted:
+                self._submitted = True
                 self._submit()
         elif isinstance(frame, BlobChunk):
             if request := self._downloads.received(frame):
@@ -242,7 +245,12 @@ class Agent:
         )
         self._save_checkpoint(head)
         self._outbox.put(sign_post(post, self._key), draft.blobs)
-        self._send_pending()
+        self._outgoing.extend(self._uploads.start(draft.blobs))
+        # Frames keep their order, so that a post may follow whole blobs without an answer; if one
+        # of them did not arrive, the aggregator says so.
+        self._submitted = all(len(blob) <= CHUNK_BYTES for blob in draft.blobs)
+        if self._submitted:
+            self._submit()
 
     def _save_checkpoint(self, head: Head) -> None:
         self._checkpoint = _Checkpoint(head.position, head.hash)
@@ -252,8 +260,9 @@ class Agent:
         pending = self._outbox.pending
         assert pending is not None
         blobs = [blob for name in pending.blobs if (blob := self._outbox.blob(name))]
-        self._outgoing.extend(self._uploads.start(blobs))
-        if self._uploads.complete:
+        self._outgoing.extend(self._uploads.resume(blobs))
+        self._submitted = self._uploads.complete
+        if self._submitted:
             self._submit()
 
     def _submit(self) -> None:
@@ -261,7 +270,8 @@ class Agent:
             self._outgoing.append(Submit(self._outbox.pending.signed))
 
     def _rejected(self, frame: Rejected) -> None:
-        if frame.code == "missing-blob" and self._outbox.pending:
-            self._send_pending()
+        if frame.code == "awaited-blob":
+            if self._outbox.pending:
+                self._send_pending()
         elif frame.code != "busy":
             raise RejectedByAggregator(frame.code, frame.reason)

@@ -20,8 +20,13 @@ class Uploads:
         """Whether the aggregator has acknowledged every blob."""
         return not self._missing
 
-    def start(self, blobs: Iterable[bytes]) -> list[BlobOffer]:
-        """Offer blobs; the aggregator's answers say where to begin."""
+    def start(self, blobs: Iterable[bytes]) -> list[BlobChunk]:
+        """The first chunk of each blob, unasked: what is new, the aggregator cannot have."""
+        self._missing = {blob_name(blob): blob for blob in blobs}
+        return [self._chunk(name, 0) for name in self._missing]
+
+    def resume(self, blobs: Iterable[bytes]) -> list[BlobOffer]:
+        """Offer blobs that may be there in part; the aggregator's answers say where to go on."""
         self._missing = {blob_name(blob): blob for blob in blobs}
         return self.offers()
 
@@ -37,8 +42,11 @@ class Uploads:
         if have.offset >= len(blob):
             del self._missing[have.digest]
             return None
-        data = blob[have.offset : have.offset + CHUNK_BYTES]
-        return BlobChunk(have.digest, len(blob), have.offset, data)
+        return self._chunk(have.digest, have.offset)
+
+    def _chunk(self, name: bytes, offset: int) -> BlobChunk:
+        blob = self._missing[name]
+        return BlobChunk(name, len(blob), offset, blob[offset : offset + CHUNK_BYTES])
 
 
 class Downloads:

@@ -17,7 +17,7 @@ from protocol.encoding import Message, decode, encode
 from protocol.messages import MAX_BLOB_BYTES, Count, Digest, Index, Signature, Text
 from protocol.signing import sign, verify
 
-CHUNK_BYTES = 256 << 10
+CHUNK_BYTES = 960 << 10
 MAX_FRAME_BYTES = 1 << 20  # a chunk, an entry, or a list of entries
 MAX_ENTRIES_BYTES = MAX_FRAME_BYTES - 4_096
 
@@ -62,6 +62,7 @@ class Rejected(Message, frozen=True, tag="rejected"):
         "bad-post",
         "fork",
         "missing-blob",
+        "awaited-blob",
         "too-large",
         "malformed",
         "not-allowed",

@@ -334,7 +334,7 @@ async def test_a_second_hello_is_refused(desk: Desk) -> None:
 async def test_an_upload_goes_on_where_the_link_broke_and_another_member_fetches_it(
     desk: Desk,
 ) -> None:
-    blob = bytes(range(256)) * 2500
+    blob = bytes(range(256)) * 10_000
     name, size = blob_name(blob), len(blob)
     async with serving(desk) as service:
         async with service.member(1) as line:

@@ -123,7 +123,7 @@ def test_bytes_that_are_no_post_are_refused(desk: Desk) -> None:
 def test_a_post_waits_for_its_blobs(desk: Desk) -> None:
     blob = os.urandom(CHUNK_BYTES + 5_000)
     post = desk.sign(1, "round/1", Contribution(bytes(32), attach(blob)))
-    assert code(desk.ask(1, Submit(post))) == "missing-blob"
+    assert code(desk.ask(1, Submit(post))) == "awaited-blob"
     desk.upload(1, blob)
     assert isinstance(desk.ask(1, Submit(post)), Accepted)
 

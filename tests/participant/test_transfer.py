@@ -18,7 +18,7 @@ BLOB = os.urandom(CHUNK_BYTES * 2 + 17)
 
 def test_an_upload_goes_on_wherever_the_aggregator_is() -> None:
     uploads = Uploads()
-    (offer,) = uploads.start([BLOB])
+    (offer,) = uploads.resume([BLOB])
     assert (offer.digest, offer.size) == (blob_name(BLOB), len(BLOB))
     held = bytearray()
     while not uploads.complete:
