@@ -81,6 +81,7 @@ class Ceremony:
         self.outcome: tuple[Epoch, EpochSecret] | None = None
         self._seed = seed
         self._has_joined = False  # perhaps after an abort that it had not seen yet
+        self._has_certified = False  # likewise
         self._run = CeremonyRun(terms, index, session, seed)
         self._step = JOIN
         self._spoken: dict[int, Posted] = {}  # in the step that is under way
@@ -112,10 +113,10 @@ class Ceremony:
     def owes_seed(self) -> bool:
         """Whether the ceremony is dead, and this member can disclose its seed but has not yet.
 
-        One that has certified keeps its seed: the others might have all they need of it.
+        One that has certified keeps its seed, also where its certificate stands behind the abort:
+        on another board, which the aggregator shows to others, it may stand before.
         """
-        certified = self._step == CERTIFICATE and self.index in self._spoken
-        done = certified or self.index in self.disclosed
+        done = self._has_certified or self.index in self.disclosed
         return self.aborted and self._has_joined and not done
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
@@ -127,6 +128,7 @@ class Ceremony:
         if isinstance(body, Disclosure) and self.aborted:
             self.disclosed.setdefault(sender, body.seed)
         self._has_joined |= isinstance(body, Join) and sender == self.index
+        self._has_certified |= isinstance(body, Certificate) and sender == self.index
         if self.failure or self.outcome:
             return
         try:
