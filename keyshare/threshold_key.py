@@ -70,10 +70,11 @@ class KeyShape:
     def share_bound(self) -> mpz:
         """Above every |f_i|."""
         points = (self.degree + 1) * self.point_bound(self.blind_bound, self.quorum - 1)
-        return self.n * points + self._largest_theta
+        return self.n * points + self.theta_bound
 
     @property
-    def _largest_theta(self) -> mpz:
+    def theta_bound(self) -> mpz:
+        """Above the θ' of honest dealers; the field may hold far larger ones."""
         return _largest_theta(self.n, self.n_members, self.delta, self.blind_bound)
 
 

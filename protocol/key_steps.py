@@ -58,6 +58,9 @@ def finish_theta(run: CeremonyRun, step: StepId, public: Payloads, private: Payl
     prime = lanes(winner.shape.theta_exponent, 1).prime
     shares = read(public, prime, 1, step)
     theta_prime = sum((row[0] for row in shares.values()), mpz(0)) % prime
+    # A larger one, from points that are all in range, would put somebody's f_i out of its bound.
+    if theta_prime >= winner.shape.theta_bound:
+        raise CeremonyFailed(0, step.name, "θ' is out of range")
     if not tk.theta_fits(theta_prime, winner.blinds[0], winner.u, winner.n):
         raise CeremonyFailed(0, step.name, "θ' does not fit the commitments")
     base = tk.verification_base(winner.n, run.context)

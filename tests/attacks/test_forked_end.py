@@ -1,0 +1,77 @@
+"""An abort that a colluding aggregator shows to one member alone, when all have signed the end.
+
+The member's certificate was on its way: on the board that it sees it stands behind the abort, on
+the others' board all certificates are there, and the key counts. Its seed would give the coalition
+the point of φ that it lacks.
+"""
+
+from __future__ import annotations
+
+from math import factorial
+
+import pytest
+from gmpy2 import is_square, mpz
+
+from keyshare.shamir import integer_lagrange
+from protocol.messages import Abort, Certificate, Disclosure, Step
+from tests.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
+
+N, QUORUM = 3, 2
+COLLUDER, VICTIM, OTHER = 2, 3, 1
+
+
+def copied(table: CeremonyTable) -> CeremonyTable:
+    other = CeremonyTable(table.federation)
+    other.blobs = table.blobs
+    for entry in table.entries:
+        show(other, entry.post)
+    return other
+
+
+def show(table: CeremonyTable, signed) -> None:
+    posted = table.put(signed)
+    for machine in table.machines.values():
+        table.feed(machine, posted)
+
+
+def at_the_end() -> CeremonyTable:
+    """A ceremony in which only the certificates are missing."""
+    table = CeremonyTable(toy_federation(N, QUORUM))
+    while not isinstance(table.machines[1].unsealed(), Certificate):
+        for sender, draft in table.due():
+            table.publish(sender, draft)
+    return table
+
+
+SPOILS = [Abort(0, "certificate", "no"), Step("deal", 0, 0, ()), Disclosure(bytes(32))]
+
+
+@pytest.mark.parametrize("spoil", SPOILS, ids=["abort", "step", "disclosure"])
+def test_a_certificate_on_its_way_keeps_the_seed_though_the_ceremony_ends_before_it(spoil):
+    table = at_the_end()
+    certificates = {i: table.sign(CEREMONY, i, d.body) for i, d in table.due()}
+    spoilt = copied(table)
+    show(spoilt, table.sign(CEREMONY, COLLUDER, spoil))
+    show(spoilt, certificates[VICTIM])  # from its outbox: the same bytes on both boards
+    for signed in certificates.values():
+        show(table, signed)
+    assert table.machines[OTHER].outcome  # here the key counts
+    victim = spoilt.machines[VICTIM]
+    assert victim.failure
+    if (draft := victim.due()) is not None:
+        assert isinstance(draft.body, Abort)
+        spoilt.publish(VICTIM, draft)
+    assert not victim.owes_seed
+    assert victim.due() is None
+    assert not spoilt.replayed(VICTIM).owes_seed
+    assert VICTIM not in spoilt.verdict.silent
+    assert VICTIM not in spoilt.verdict.culprits
+
+
+def test_with_that_seed_one_colluder_of_three_factors_n():
+    toy = toy_epoch(N, QUORUM)
+    ends = {i: toy.table.replayed(i)._run.the_winner.points[0] for i in (COLLUDER, VICTIM)}
+    delta, n = mpz(factorial(N)), toy.key.n
+    weights = integer_lagrange(ends, delta)
+    phi = 4 * sum(weights[i] * point for i, point in ends.items()) // delta**2
+    assert is_square((n + 1 - phi) ** 2 - 4 * n)
