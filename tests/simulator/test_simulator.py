@@ -1,4 +1,4 @@
-"""Two hundred federations under faults, some with a liar, and bugs that must not go unnoticed.
+"""A hundred federations under faults, some with a liar, and bugs that must not go unnoticed.
 
 The fourth, missing sharings of zero, is the coalition test's: tests/attacks/.
 """
@@ -24,7 +24,7 @@ from tests.simulator.oracle import Violation, stored_keys
 from tests.simulator.plan import Plan
 from tests.simulator.run import simulate
 
-SEEDS, CHUNK = 200, 20
+SEEDS, CHUNK = 100, 20
 ROUGH = replace(
     Plan.of(0), n_members=3, quorum=2, rounds=1, drop=0.05, duplicate=0.1, slow=0.1,
     crash_every=8.0, crash_writes=0.05, aggregator_crash_every=6.0,
