@@ -130,15 +130,18 @@ class _Court:
         if isinstance(body, Disclosure):
             return "" if aborted else "it disclosed its seed without need"
         if isinstance(body, Abort):
-            return "" if failed and body == machine.failed else "it aborted without reason"
+            # The words may be those of another release, or of a library's: they do not count.
+            due = machine.failed if failed else None
+            fits = due and (body.culprit, body.step) == (due.culprit, due.step)
+            return "" if fits else "it aborted without reason"
         if machine.index not in self._joined:
             return f"{_name(body)}: it has not joined"
         if not machine.is_due:
             return f"{_name(body)}: it was not to speak"
-        due = machine.unsealed()
-        if isinstance(body, Step) and isinstance(due, Statement):
-            return self._wrong_step(machine.index, posted, body, due)
-        return "" if body == due else f"{_name(body)}: its seed gives something else"
+        said = machine.unsealed()
+        if isinstance(body, Step) and isinstance(said, Statement):
+            return self._wrong_step(machine.index, posted, body, said)
+        return "" if body == said else f"{_name(body)}: its seed gives something else"
 
     def _wrong_step(self, member: int, posted: Posted, body: Step, due: Statement) -> str:
         if (body.step, body.batch, body.part) != tuple(due.step):

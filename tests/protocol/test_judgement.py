@@ -135,6 +135,19 @@ def test_a_false_accuser_is_the_culprit(position, abort):
     assert table.verdict.culprits[1] == "it aborted without reason"
 
 
+def test_an_abort_in_the_words_of_another_release_is_no_lie():
+    """Reasons quote libraries; another version of one must not get an honest accuser named."""
+
+    def change(sender: int, draft: Draft) -> Draft:
+        if sender == LIAR and isinstance(draft.body, Join):
+            return Draft(CEREMONY, Join(bytes(32), draft.body.seed_digest))
+        if isinstance(draft.body, Abort):
+            return Draft(CEREMONY, Abort(draft.body.culprit, draft.body.step, "no such key"))
+        return draft
+
+    assert_named(CeremonyTable(federation()).run(change), LIAR)
+
+
 def test_who_repeats_another_members_right_abort_without_having_the_reason_is_named():
     """Only the recipient of a bad seal can know of it when it aborts."""
     table, others = CeremonyTable(federation()), [i for i in MEMBERS if i not in (LIAR, VICTIM)]
