@@ -219,12 +219,13 @@ class Ceremony:
             return self._finish_certificate(posts)
         kind = KINDS[step.name]
         public, private = dict[int, bytes](), dict[int, bytes]()
-        for sender in posts:
+        for sender, posted in posts.items():
             payloads = received[sender]
+            # All look at all recipients, so that none goes on where another one stops.
             expected = ({0} if kind.public else set()) | (
-                {self.index} if kind.private and sender != self.index else set()
+                {j for j in self._run.everyone if j != sender} if kind.private else set()
             )
-            if set(payloads) != expected:
+            if {a.to for a in posted.attachments} != expected:
                 raise CeremonyFailed(sender, step.name, "a payload is missing or too many")
             if kind.public:
                 public[sender] = payloads[0]

@@ -95,6 +95,8 @@ def test_a_sealed_payload_in_a_step_that_has_none_fails_its_sender(step):
     table = altered(step, add)
     assert_everybody_names(table, LIAR, step)
     assert_named(table, LIAR)
+    aborts = [p.post.sender for p in table.board.entries if isinstance(p.post.body, Abort)]
+    assert set(aborts) == set(table.machines)  # all see it at once, so that nobody goes on
 
 
 @pytest.mark.parametrize("position", [1, N, N + 1, 2 * N - 1, 3 * N])
