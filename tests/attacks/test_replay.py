@@ -70,8 +70,8 @@ def test_were_the_commitment_not_bound_to_its_sender_the_copy_would_count(monkey
     table = AttackTable(PLAN, {})
     table.run(copying(table, "theta-commit", "theta"))
     # The copy passes for the liar's own share of θ', and nobody can say whose share is wrong.
-    named = {(m.failure.culprit, m.failure.reason) for m in table.machines.values() if m.failure}
-    assert named == {(0, "θ' does not fit the commitments")}
+    named = {(m.failure.culprit, m.failure.step) for m in table.machines.values() if m.failure}
+    assert named == {(0, "theta")}
 
 
 def test_a_commitment_opens_in_one_step_only(monkeypatch):

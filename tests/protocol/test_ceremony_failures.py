@@ -9,6 +9,7 @@ import pytest
 
 from protocol.draft import Draft
 from protocol.messages import (
+    Abort,
     Certificate,
     Disclosure,
     Join,

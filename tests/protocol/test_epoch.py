@@ -189,7 +189,7 @@ def test_the_newest_epoch_holds():
     newer = msgspec.structs.replace(EPOCH, number=2)
     everyone = list(TOY.federation.members)
     certified(table, EPOCH, everyone, "ceremony/1", bytes(32))
-    table.put(table.sign("ceremony/2", 1, Abort(0, "join", "too late")))
+    table.put(table.sign("ceremony/1", 1, Abort(0, "join", "too late")))
     certified(table, newer, everyone[:4], "ceremony/2", bytes(32))
     assert epoch_of(table.board.entries, TERMS) == EPOCH
     certified(table, newer, everyone[4:], "ceremony/2", bytes(32))
