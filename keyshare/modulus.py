@@ -4,7 +4,7 @@ p = Σ p_i over the integers. Modulo a prime r of the sieve every dealer draws i
 [1, ⌊(r-1)/(t+1)⌋]: the sum lies in [1, r-1] and is never 0, without a message and without throwing
 anything away. Modulo 4 and the smallest primes the first dealer, the *lead*, decides alone. Above
 the residues each p_i is uniform, so that p has the entropy of every honest dealer's share whatever
-the others do. What t dealers know of p in this way is counted in bits and bounded by KNOWN_BITS.
+the others do. What t dealers know of p in this way is counted in bits and bounded: see KNOWN_BITS.
 
 Sources: Boneh, Franklin, J. ACM 48(4), 2001, §2 (additive shares, p ≡ q ≡ 3 mod 4). The intervals
 are our own: docs/design.md, section 4, has the argument and what it costs.
@@ -26,7 +26,9 @@ from numpy.typing import NDArray
 from keyshare.errors import BadParameters
 from keyshare.lanes import Lanes, evaluate_row
 
-KNOWN_BITS = 64  # of a factor's 1024 or more, the intervals give so many to t dealers at most
+# Of a factor's 1024 bits or more, its own intervals give so many to t dealers at most; with those
+# of the other factor, which N turns into some for this one, twice as many.
+KNOWN_BITS = 64
 TRIAL_BOUND = 1 << 22  # public trial division of N, beyond what sampling already excludes
 _FIRST_TRIAL_BOUND = 1 << 12  # a cheap first pass, which most candidates do not survive
 _MERTENS = 1.7810724179901980

@@ -56,9 +56,9 @@ def check_leaves(run: CeremonyRun, step: StepId, opened: Payloads, keep: int | N
                 reason = f"N of candidate {k} of batch {run.batch.number} is not p·q"
                 raise CeremonyFailed(0, step.name, reason)
         if run.index in run.layout.checkers(number):
-            for k in set(candidates) & set(run.batch.survivors):
+            for k in sorted(set(candidates) & set(run.batch.survivors)):
                 _check_witnesses(run, step, k, dealings, factors[k])
-        for k in set(candidates) & set(run.batch.failed):
+        for k in sorted(set(candidates) & set(run.batch.failed)):
             _check_commitments(run, step, k, dealings)
 
 

@@ -15,7 +15,7 @@ from keyshare.threshold_key import JointKey, KeyShare, verification_key
 from protocol.board import Posted
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
-from protocol.messages import Certificate
+from protocol.messages import Abort, Certificate
 from protocol.sealing import check_public
 from protocol.terms import Terms
 
@@ -119,12 +119,18 @@ def read_secret(data: bytes, terms: Terms, index: int) -> tuple[Epoch, EpochSecr
 
 
 def epoch_of(entries: Sequence[Posted], terms: Terms) -> Epoch | None:
-    """The newest epoch that all members certified alike, None if there is none yet."""
+    """The newest epoch that all members certified alike, None if there is none yet.
+
+    What is certified after an abort does not count.
+    """
     certified: defaultdict[tuple[str, bytes, bytes], set[int]] = defaultdict(set)
     newest: Epoch | None = None
+    aborted = set[str]()
     for posted in entries:
         body = posted.post.body
-        if not isinstance(body, Certificate):
+        if isinstance(body, Abort):
+            aborted.add(posted.post.session)
+        if not isinstance(body, Certificate) or posted.post.session in aborted:
             continue
         found = (posted.post.session, body.transcript, body.epoch)
         known = len(certified[found])

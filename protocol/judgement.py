@@ -52,8 +52,9 @@ def judge(terms: Terms, session: str, entries: Sequence[Posted], payloads: Paylo
     offences = {i: offence for i in suspects if (offence := court.offence(i))}
     innocent = court.seeds.keys() - offences.keys()
     found = {i: court.findings[i] for i in sorted(innocent) if i in court.findings}
-    offences |= {c: offence for c, offence in found.values() if c and c not in court.seeds}
-    offences |= _odd_certificates(terms, entries)
+    refused = {c: offence for c, offence in found.values() if c and c not in court.seeds}
+    ended = _causeless_aborts(entries) | _odd_certificates(terms, entries)
+    offences = ended | court.wrong_certificates() | refused | offences
     missing = set(silent(terms, entries))
     if not all(court.certifies[i] for i in innocent):
         # A certificate that no honest member could give yet excuses nobody.
@@ -95,6 +96,7 @@ class _Court:
         self.strangers = {p.post.sender for p in entries} - self.seeds.keys() - self._joined.keys()
         self.certifies: dict[int, bool] = {}  # whether a member's machine came to the certificate
         self.findings: dict[int, tuple[int, _Offence]] = {}  # whom a member's machine names
+        self._due_certificates: list[Body] = []  # as the machines of who did no wrong have it
         # Only who disclosed the seed that it joined with can show what others sealed for it.
         self._readers = {i: self._machine(i) for i in sorted(self.seeds) if self._is_bound(i)}
 
@@ -117,10 +119,24 @@ class _Court:
             if machine.failure and not failed_at:
                 failed_at = posted.position
         self.certifies[member] = machine.progress.step in ("certificate", "done")
+        if machine.progress.step == "certificate":
+            due = machine.unsealed()
+            assert isinstance(due, Certificate)
+            self._due_certificates.append(due)
         if machine.failure:
             reason = f"{machine.failure.step}: {machine.failure.reason}"
             self.findings[member] = machine.failure.culprit, _Offence(failed_at, reason)
         return None
+
+    def wrong_certificates(self) -> dict[int, _Offence]:
+        """Who certified something else than the machine of a member that did nothing wrong."""
+        if not self._due_certificates:
+            return {}
+        return {
+            p.post.sender: _Offence(p.position, "certificate: it certifies something else")
+            for p in self.entries
+            if isinstance(p.post.body, Certificate) and p.post.body not in self._due_certificates
+        }
 
     def _is_bound(self, member: int) -> bool:
         return self._joined.get(member) == self._machine(member).unsealed()
@@ -189,6 +205,33 @@ def _odd_certificates(terms: Terms, entries: Sequence[Posted]) -> dict[int, _Off
         if len(senders) < dealers
         for sender, position in senders.items()
     }
+
+
+def _causeless_aborts(entries: Sequence[Posted]) -> dict[int, _Offence]:
+    """Who certified and then aborted, though it saw nothing but certificates like its own.
+
+    Whoever certifies has found nothing wrong before, and keeps its seed; what could have made it
+    abort after that stands on the board between what it had seen at the one and at the other, but
+    for other certificates: they are looked at when all are there.
+    """
+    found = dict[int, _Offence]()
+    certificates = {
+        p.post.sender: p for p in reversed(entries) if isinstance(p.post.body, Certificate)
+    }
+    for posted in entries:
+        own = certificates.get(posted.post.sender)
+        if not isinstance(posted.post.body, Abort) or own is None or own.position > posted.position:
+            continue
+        known = [p for p in entries if p.position <= posted.post.seen_position]
+        since = [p for p in known if p.position > own.post.seen_position]
+        odd = [p for p in known if isinstance(c := p.post.body, Certificate) and c != own.post.body]
+        again = [p for p in since if isinstance(p.post.body, Certificate)]
+        again = [p for p in again if certificates[p.post.sender] is not p]
+        strange = [p for p in since if isinstance(p.post.body, Step | Join | Disclosure)]
+        if not any(p.post.sender != posted.post.sender for p in odd + again + strange):
+            reason = "it certified, and aborted without reason"
+            found.setdefault(posted.post.sender, _Offence(posted.position, reason))
+    return found
 
 
 def _senders(entries: Sequence[Posted], said: type[Body]) -> set[int]:

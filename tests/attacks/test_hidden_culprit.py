@@ -10,6 +10,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.draft import Draft
+from protocol.epoch import epoch_of
 from protocol.judgement import Verdict, judge
 from protocol.messages import Abort, Body, Certificate, Disclosure, Step
 from tests.toy import CEREMONY, CeremonyTable, Tamper, toy_federation
@@ -105,3 +106,36 @@ def test_who_certifies_something_else_than_the_others_is_named():
     assert not any(machine.outcome for machine in table.machines.values())
     verdict = verdict_of(table)
     assert set(verdict.culprits) == {CULPRIT}, verdict
+
+
+@pytest.mark.parametrize("is_true", [True, False], ids=["true certificate", "false certificate"])
+def test_who_certifies_first_and_then_aborts_is_named_though_it_keeps_its_seed(is_true: bool):
+    table = CeremonyTable(toy_federation(5, 3))
+    while not isinstance(table.machines[CULPRIT].unsealed(), Certificate):
+        for sender, draft in table.due():
+            table.publish(sender, draft)
+    due = table.machines[CULPRIT].due()
+    table.publish(CULPRIT, due if is_true else Draft(CEREMONY, CERTIFICATE))
+    table.publish(CULPRIT, Draft(CEREMONY, Abort(1, "trial", "I do not like this N")))
+    table.run()
+    assert not any(machine.outcome for machine in table.machines.values())
+    verdict = verdict_of(table)
+    assert set(verdict.culprits) == {CULPRIT}, verdict
+    # Certificates that come after the abort make no epoch either.
+    for i, machine in table.machines.items():
+        if i != CULPRIT:
+            table.say(i, Draft(CEREMONY, machine.unsealed()))
+    assert epoch_of(table.board.entries, table.federation.terms) is None
+
+
+def test_an_honest_member_that_certified_may_abort_over_anothers_certificate() -> None:
+    table = CeremonyTable(toy_federation(5, 3))
+
+    def tamper(sender: int, draft: Draft) -> Draft:
+        is_odd = sender == CULPRIT and isinstance(draft.body, Certificate)
+        return Draft(CEREMONY, CERTIFICATE) if is_odd else draft
+
+    table.run(tamper)
+    aborted = {p.post.sender for p in table.board.entries if isinstance(p.post.body, Abort)}
+    assert aborted & {1, 3, 4, 5}
+    assert set(verdict_of(table).culprits) == {CULPRIT}
