@@ -13,7 +13,7 @@ from protocol import candidate_openings, winner_steps
 from protocol.ceremony_run import CeremonyRun, StepId
 from protocol.draft import Draft
 from protocol.encoding import digest, encode, pack_numbers, unpack_numbers, width_of
-from protocol.messages import Step
+from protocol.messages import Abort, Step
 from tests.protocol.altered import (
     Change,
     assert_everybody_names,
@@ -128,8 +128,11 @@ def test_a_share_of_a_rejected_candidate_that_its_leaf_does_not_give_is_noticed_
 
     table.run(tamper)
     assert {f[0] for f in table.failures.values() if f} <= {culprit, 0}
-    found = table.replayed(victim, len(table.board.entries) - 1)
-    assert found.failure
+    first_abort = next(p for p in table.board.entries if isinstance(p.post.body, Abort))
+    alone = table.replayed(victim, first_abort.position - 1).failure
+    assert alone
+    assert alone.culprit == culprit
+    assert "its leaf does not give what it dealt" in alone.reason
     assert_named(table, culprit)
     assert "sealed something else" in table.verdict.culprits[culprit]
 
