@@ -113,3 +113,19 @@ class StatisticOverflow(KeyshareError):
     def __init__(self, exponent: int) -> None:
         super().__init__(f"the sum with exponent {exponent} overflowed")
         self.exponent = exponent
+
+
+class UnsafeLattice(KeyshareError):
+    """A lattice parameter outside the limits for 128 bits of security."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"lattice {field}: {reason}")
+        self.field, self.reason = field, reason
+
+
+class InexactProduct(KeyshareError):
+    """A product too far from integers to be rounded: no result is better than a wrong one."""
+
+    def __init__(self, distance: float) -> None:
+        super().__init__(f"a product is {distance:.3g} away from the nearest integer")
+        self.distance = distance

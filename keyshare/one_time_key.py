@@ -1,0 +1,224 @@
+"""A one-time additive key: encrypts one vector, and adds up with the others' keys.
+
+    c_j = ⌊(a_j·s + e_j + Δ·m_j + 2^(d-1)) / 2^d⌋ mod q/2^d,     a_j expanded from a public context
+
+With S = Σ s_i and C_j = Σ c_ij, 2^d·C_j - a_j·S = Δ·M_j + E_j mod q, |E_j| <= E_max, M_j = Σ m_ij.
+
+The seed of a key is drawn for one vector and never again: the same s with another message shows the
+difference of the two. Weights are in chunks of ``lattice.chunk_weights``; within a block of N
+coefficients, coefficient l carries Σ_j weight_(j·N+l) · R^j. Source: docs/design.md, section 8;
+additive one-time keys as in SASH (2022), LERNA (2023) and Willow (eprint 2024/936).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import sqrt
+
+import numpy as np
+import numpy.typing as npt
+
+from keyshare.errors import CorruptSum, ValueTooLarge
+from keyshare.gaussian import sample
+from keyshare.keystream import Keystream
+from keyshare.lattice import Lattice, Ring
+from keyshare.negacyclic import Multiplier
+
+Values = npt.NDArray[np.int64]
+
+_BATCH_BLOCKS = 16  # whose arrays stay in a core's cache
+_SPREAD = 10  # standard deviations that a block's Σ E² may be away from its mean
+
+
+class OneTimeKey:
+    """One hospital's s for one contribution; everything secret in it follows from the seed."""
+
+    def __init__(self, lattice: Lattice, seed: bytes) -> None:
+        self._lattice, self._seed = lattice, seed
+        ring = lattice.ring
+        self.secret = sample(Keystream(seed, "secret", ring.name), ring.degree).astype(np.int64)
+        self._multiplier = Multiplier(self.secret)
+
+    def __repr__(self) -> str:
+        return "OneTimeKey(<secret>)"
+
+    def encrypt(self, chunk: int, values: Values, context: bytes) -> bytes:
+        """One chunk of a contribution.
+
+        values: int64, shape (count,), 1 <= count <= lattice.chunk_weights, each in [0, levels).
+        context: the 32 bytes that all members compute from the round. Raises ValueTooLarge.
+        """
+        lattice, ring = self._lattice, self._lattice.ring
+        outside = (values < 0) | (values >= lattice.levels)
+        if outside.any():
+            raise ValueTooLarge(int(np.argmax(outside)), lattice.levels.bit_length())
+        blocks = -(-len(values) // lattice.block_weights)
+        padded = np.zeros(blocks * lattice.block_weights, dtype=np.int64)
+        padded[: len(values)] = values
+        parts = padded.reshape(blocks, lattice.weights_per_coefficient, ring.degree)
+        public = _PublicPolynomials(ring, context, chunk)
+        errors = Keystream(self._seed, "error", ring.name, chunk)
+        sent = []
+        for start in range(0, blocks, _BATCH_BLOCKS):
+            batch = parts[start : start + _BATCH_BLOCKS]
+            total = public.times(self._multiplier, len(batch))
+            total += sample(errors, len(batch) * ring.degree).reshape(total.shape)
+            total += _message(batch, lattice) * lattice.delta
+            if ring.dropped_bits:
+                total += 1 << (ring.dropped_bits - 1)
+            sent.append(_narrow(_reduced(total, ring), lattice.contribution_bytes))
+        return b"".join(sent)
+
+
+class SummedKey:
+    """S, the sum of the contributors' keys: it opens the sum of their vectors, nothing else."""
+
+    def __init__(self, lattice: Lattice, digits: Values, contributors: int) -> None:
+        """digits: S, int64, shape (N,). Raises CorruptSum if honest keys do not add up to it."""
+        large = np.abs(digits) > lattice.max_key_digit
+        if large.any():
+            raise CorruptSum("coefficient of the summed key out of range", int(np.argmax(large)))
+        self._lattice, self._contributors = lattice, contributors
+        self._multiplier = Multiplier(digits)
+
+    def __repr__(self) -> str:
+        return "SummedKey(<secret>)"
+
+    def open(self, chunk: int, data: bytes, count: int, context: bytes) -> Values:
+        """The sums of one chunk's weights, int64, shape (count,).
+
+        data: ``lattice.sum_chunk_bytes`` of it. Raises CorruptSum if it is not the sum of as many
+        contributions under these keys.
+        """
+        lattice, ring = self._lattice, self._lattice.ring
+        blocks = -(-count // lattice.block_weights)
+        if len(data) != blocks * ring.degree * lattice.sum_bytes:
+            raise CorruptSum(f"chunk {chunk} has {len(data)} bytes")
+        coefficients = _widened(data, lattice.sum_bytes).reshape(blocks, ring.degree)
+        public = _PublicPolynomials(ring, context, chunk)
+        opened = np.empty((blocks, lattice.weights_per_coefficient, ring.degree), dtype=np.int64)
+        for start in range(0, blocks, _BATCH_BLOCKS):
+            batch = coefficients[start : start + _BATCH_BLOCKS]
+            noisy = (batch << np.uint64(ring.dropped_bits)).view(np.int64)
+            noisy = noisy - public.times(self._multiplier, len(batch)) + lattice.max_error
+            message, error = np.divmod(_reduced(noisy, ring, 0), np.uint64(lattice.delta))
+            self._check_errors(error.view(np.int64) - lattice.max_error, chunk)
+            _split(message.view(np.int64), lattice, opened[start : start + _BATCH_BLOCKS], chunk)
+        return opened.reshape(-1)[:count]
+
+    def _check_errors(self, errors: Values, chunk: int) -> None:
+        """|E| <= E_max, and Σ E² of each block near N·n·σ_tot²."""
+        lattice = self._lattice
+        if int(errors.max()) > lattice.max_error:
+            raise CorruptSum("an error out of range in chunk", chunk)
+        degree = lattice.ring.degree
+        mean = float(Fraction(degree * self._contributors) * lattice.noise_variance)
+        squares = np.einsum("ij,ij->i", errors.astype(np.float64), errors.astype(np.float64))
+        if (np.abs(squares - mean) > _SPREAD * sqrt(2 / degree) * mean).any():
+            raise CorruptSum("errors that no honest contributions have in chunk", chunk)
+
+
+def add_chunk(
+    total: npt.NDArray[np.uint64] | None, data: bytes, lattice: Lattice
+) -> npt.NDArray[np.uint64]:
+    """The running sum with one more contribution's chunk; None begins one. uint64, any shape."""
+    coefficients = _widened(data, lattice.contribution_bytes)
+    if total is None:
+        return coefficients
+    total += coefficients
+    return total
+
+
+def write_sum(total: npt.NDArray[np.uint64], lattice: Lattice) -> bytes:
+    """A sum's chunk as it is stored and sent."""
+    return _narrow(total, lattice.sum_bytes)
+
+
+class _PublicPolynomials:
+    """a_j of a chunk in order, as signed limbs: each word is uniform in [-2^(b-1), 2^(b-1)).
+
+    a = Σ_k limb_k · 2^(bits below) mod q is then uniform. Every party expands it for itself from
+    the round's context: an aggregator that chose a_j = 0 would read everything.
+    """
+
+    def __init__(self, ring: Ring, context: bytes, chunk: int) -> None:
+        self._ring = ring
+        self._stream = Keystream(context, "public polynomial", ring.name, chunk)
+
+    def limbs(self, blocks: int) -> npt.NDArray[np.int32]:
+        """The next polynomials, shape (blocks, limbs, N)."""
+        ring = self._ring
+        shape = (blocks, len(ring.limb_bits), ring.degree)
+        words = self._stream.int32(blocks * len(ring.limb_bits) * ring.degree).reshape(shape)
+        shifts = np.array([32 - bits for bits in ring.limb_bits], dtype=np.int32)
+        return words >> shifts[None, :, None]
+
+    def times(self, multiplier: Multiplier, blocks: int) -> Values:
+        """The next polynomials times a small one, mod 2^64, shape (blocks, N)."""
+        ring = self._ring
+        limbs = self.limbs(blocks)
+        products = multiplier.times(limbs.reshape(-1, ring.degree)).reshape(limbs.shape)
+        total, shift = products[:, 0], ring.limb_bits[0]
+        for k in range(1, len(ring.limb_bits)):
+            total = total + (products[:, k] << shift)
+            shift += ring.limb_bits[k]
+        return total
+
+
+def public_polynomials(ring: Ring, context: bytes, chunk: int, blocks: int) -> list[list[int]]:
+    """a_j of a chunk's first blocks as integers in [0, q): for vectors and tests."""
+    limbs = _PublicPolynomials(ring, context, chunk).limbs(blocks).astype(object)
+    total, shift = limbs[:, 0], ring.limb_bits[0]
+    for k in range(1, len(ring.limb_bits)):
+        total = total + limbs[:, k] * (1 << shift)
+        shift += ring.limb_bits[k]
+    return [[int(value) for value in row] for row in total % (1 << ring.modulus_bits)]
+
+
+def _message(batch: Values, lattice: Lattice) -> Values:
+    """Σ_j weight_j · R^j, shape (blocks, N)."""
+    message = batch[:, -1]
+    for k in range(lattice.weights_per_coefficient - 2, -1, -1):
+        message = message * lattice.radix + batch[:, k]
+    return message
+
+
+def _split(message: Values, lattice: Lattice, out: Values, chunk: int) -> None:
+    """The inverse of ``_message``; raises CorruptSum for a message of no weights."""
+    rest = message
+    for k in range(lattice.weights_per_coefficient):
+        rest, out[:, k] = np.divmod(rest, lattice.radix)
+    if rest.any():
+        raise CorruptSum("a message out of range in chunk", chunk)
+
+
+def _reduced(total: Values, ring: Ring, dropped_bits: int | None = None) -> npt.NDArray[np.uint64]:
+    """``total`` mod q without its lowest bits (d of them, unless told)."""
+    found = total.view(np.uint64)
+    if ring.modulus_bits < 64:
+        found = found & np.uint64((1 << ring.modulus_bits) - 1)
+    return found >> np.uint64(ring.dropped_bits if dropped_bits is None else dropped_bits)
+
+
+def _narrow(values: npt.NDArray[np.uint64], width: int) -> bytes:
+    """The ``width`` low bytes of each value, little-endian."""
+    words = np.ascontiguousarray(values, dtype="<u8").reshape(-1)
+    if width % 2 == 0:
+        return words.view("<u2").reshape(-1, 4)[:, : width // 2].tobytes()
+    return words.view(np.uint8).reshape(-1, 8)[:, :width].tobytes()
+
+
+def _widened(data: bytes, width: int) -> npt.NDArray[np.uint64]:
+    """Values of ``width`` bytes each, uint64, shape (count,)."""
+    if width == 8:
+        return np.frombuffer(data, dtype="<u8").copy()
+    words = np.zeros(len(data) // width, dtype="<u8")
+    if width % 2 == 0:
+        words.view("<u2").reshape(-1, 4)[:, : width // 2] = np.frombuffer(data, "<u2").reshape(
+            -1, width // 2
+        )
+    else:
+        words.view(np.uint8).reshape(-1, 8)[:, :width] = np.frombuffer(data, np.uint8).reshape(
+            -1, width
+        )
+    return words
