@@ -7,9 +7,9 @@ For K_l = (1+N)^(m_l) · h_N^(a_l) mod N², l < count, with h_N the public base 
     verified by  (1+N)^z · h_N^u = A · ∏ K_l^(ρ_l) mod N²,  gcd(K_l, N) = 1,  0 <= u < B·(2^128 + 1)
 
 *Knowledge.* h_N is an N-th power, so that it adds nothing to a plaintext: two answers that differ
-in ρ_l alone give m_l = (z - z')/(ρ_l - ρ_l') mod N; the difference, shorter than the factors of N, is
-invertible. The randomness need not be extracted. *Zero knowledge:* z is uniform, u within 2^-128 of
-a distribution that does not depend on the a_l. *Not shown:* that m_l is in any range.
+in ρ_l alone give m_l = (z - z')/(ρ_l - ρ_l') mod N; the difference, shorter than the factors of N,
+is invertible. The randomness need not be extracted. *Zero knowledge:* z is uniform, u
+within 2^-128 of independent of the a_l. *Not shown:* that m_l is in any range.
 
 Everything is in the hash (strong Fiat-Shamir): statement, who says it, in which round, with what
 else. Without it a colluding hospital submits λ·c and K^λ of another and reads its update out of the

@@ -31,7 +31,7 @@ from participant.model import (
 from participant.outbox import Storage
 from participant.set_ledger import SetLedger
 from protocol.board import Board, Posted
-from protocol.ciphertexts import Encrypted, packing_of, write_ciphertexts
+from protocol.ciphertexts import Encrypted, write_ciphertexts
 from protocol.decryption import RoundMember
 from protocol.draft import Draft, public_payload
 from protocol.encoding import digest
@@ -39,6 +39,7 @@ from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Refused
 from protocol.messages import Contribution, Refusal, Statement
 from protocol.round import RoundView, decode_training, round_session
+from protocol.suite import packing_of
 from protocol.terms import Terms
 
 Config = dict[str, Any]

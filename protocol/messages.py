@@ -13,6 +13,10 @@ MAX_BLOB_BYTES = 64 << 20
 MAX_POST_BYTES = 256 << 10
 MAX_ATTACHMENTS = 16
 MAX_NUMBERS = 100_000  # in a statistic
+MAX_CHUNKS = 4_096  # of a vector
+MAX_LENGTH = 1 << 30  # of a vector
+
+SuiteName = Literal["paillier", "hybrid", "hybrid-s2"]
 
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
@@ -21,6 +25,9 @@ Count = Annotated[int, Meta(ge=0, lt=1 << 48)]
 _NUMBERED, _NAMED = r"(ceremony|round)/(0|[1-9][0-9]{0,8})", r"statistic/[a-z][a-z0-9._-]{0,63}"
 Session = Annotated[str, Meta(max_length=80, pattern=rf"^({_NUMBERED}|{_NAMED})\Z")]
 Text = Annotated[str, Meta(max_length=500)]
+
+
+Chunks = Annotated[tuple[Digest, ...], Meta(max_length=MAX_CHUNKS)]
 
 
 class Attachment(Message, frozen=True):
@@ -98,26 +105,41 @@ class Request(Message, frozen=True, tag="request"):
 
 
 class Opening(Message, frozen=True, tag="opening"):
-    """The aggregator opens a round: model to start from (zeros for a statistic) and length."""
+    """The aggregator opens a round: model to start from (zeros for a statistic) and length.
+
+    ``suite`` follows from the terms and the length; ``clip`` is the bound that the members'
+    statements agree on, 0 for a statistic. Every member checks both.
+    """
 
     kind: Literal["training", "statistic"]
     epoch: Digest
     model: Digest
-    length: Annotated[int, Meta(ge=1, le=10_000_000)]
+    length: Annotated[int, Meta(ge=1, le=MAX_LENGTH)]
+    suite: SuiteName = "paillier"
+    clip: float = 0.0
 
 
 class Contribution(Message, frozen=True, tag="contribution"):
-    """A member's encrypted values (an encoded Ciphertexts), bound to the round's opening."""
+    """A member's encrypted values (an encoded Ciphertexts), bound to the round's opening.
+
+    Under a hybrid suite the ciphertexts are those of the one-time key, and ``vector`` has the names
+    of the blobs that the encrypted vector consists of, in order.
+    """
 
     opening: Digest
     ciphertexts: Attachment
+    vector: Chunks = ()
 
 
 class Ciphertexts(Message, frozen=True):
-    """Payload of a contribution or a sum: fixed-width numbers below N², and phe's exponents."""
+    """Payload of a contribution or a sum: fixed-width numbers below N², and phe's exponents.
+
+    ``proof``: a PlaintextProof as three numbers in a hybrid contribution, else nothing.
+    """
 
     exponents: Annotated[tuple[int, ...], Meta(max_length=MAX_NUMBERS)]
     numbers: bytes
+    proof: Annotated[tuple[bytes, ...], Meta(max_length=3)] = ()
 
 
 class Contributor(Message, frozen=True):
@@ -128,10 +150,14 @@ class Contributor(Message, frozen=True):
 
 
 class Closing(Message, frozen=True, tag="closing"):
-    """The aggregator closes a round: whose contributions are in the sum, and the sum."""
+    """The aggregator closes a round: whose contributions are in the sum, and the sum.
+
+    ``vector``: the blobs of the summed vectors under a hybrid suite.
+    """
 
     contributors: Annotated[tuple[Contributor, ...], Meta(max_length=MAX_ATTACHMENTS)]
     total: Attachment
+    vector: Chunks = ()
 
 
 class SetLock(Message, frozen=True, tag="lock"):
@@ -156,10 +182,14 @@ class Refusal(Message, frozen=True, tag="refusal"):
 
 
 class Statement(Message, frozen=True, tag="statement"):
-    """The digest and length of what a member holds after this round; all must agree."""
+    """The digest and length of what a member holds after this round; all must agree.
+
+    ``clip``: the bound that follows for the next round's updates, 0 for a statistic.
+    """
 
     result: Digest
     length: Count
+    clip: float = 0.0
 
 
 Body = (
@@ -199,3 +229,8 @@ def attachments_of(body: Body) -> tuple[Attachment, ...]:
     if isinstance(body, Contribution):
         return (body.ciphertexts,)
     return (body.total,) if isinstance(body, Closing) else ()
+
+
+def chunks_of(body: Body) -> tuple[bytes, ...]:
+    """The names of the blobs of a body's vector; no reader of the post needs them to read it."""
+    return body.vector if isinstance(body, Contribution | Closing) else ()

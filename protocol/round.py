@@ -14,7 +14,6 @@ from keyshare.packing import unpack
 from keyshare.quantisation import average
 from keyshare.statistic import decode as decode_number
 from protocol.board import Posted
-from protocol.ciphertexts import packing_of
 from protocol.encoding import digest, encode
 from protocol.messages import (
     Closing,
@@ -26,6 +25,7 @@ from protocol.messages import (
     SetLock,
     Statement,
 )
+from protocol.suite import packing_of
 from protocol.terms import Terms
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")

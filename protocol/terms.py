@@ -11,7 +11,7 @@ import math
 import tomllib
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,6 +25,7 @@ from protocol.signing import sign, verify
 
 AGGREGATOR = 0  # the aggregator's number as a sender; members are 1..n in roster order
 MAX_NAME = 64
+SUITES = ("auto", "paillier", "hybrid", "hybrid-s2")
 
 
 class Member(Message, frozen=True):
@@ -64,6 +65,9 @@ class Terms(Message, frozen=True):
     clip: float
     precision_bits: int
     max_examples: int
+    suite: Literal["auto", "paillier", "hybrid", "hybrid-s2"] = "auto"
+    adaptive_clip: bool = True
+    stochastic_rounding: bool = False
 
     @property
     def n_members(self) -> int:
@@ -252,6 +256,9 @@ def _read_terms(document: _Table) -> Terms:
         clip=quantisation.real("clip"),
         precision_bits=quantisation.number("bits"),
         max_examples=quantisation.number("max_examples"),
+        suite=federation.choice("suite", SUITES),  # type: ignore[arg-type]
+        adaptive_clip=quantisation.flag("adaptive_clip", default=True),
+        stochastic_rounding=quantisation.flag("stochastic_rounding", default=False),
     )
     for table in (federation, aggregator, rounds, quantisation, *members):
         table.finish()
@@ -267,6 +274,7 @@ def render(terms: Terms) -> str:
                 "quorum": terms.quorum,
                 "key_bits": terms.key_bits,
                 "allow_minority_quorum": terms.allow_minority_quorum,
+                "suite": terms.suite,
             },
             "aggregator": {
                 "url": terms.aggregator.url,
@@ -283,6 +291,8 @@ def render(terms: Terms) -> str:
                 "clip": terms.clip,
                 "bits": terms.precision_bits,
                 "max_examples": terms.max_examples,
+                "adaptive_clip": terms.adaptive_clip,
+                "stochastic_rounding": terms.stochastic_rounding,
             },
             "members": [{"name": m.name, "key": encode_binary(m.key)} for m in terms.members],
         }
@@ -335,6 +345,14 @@ class _Table:
 
     def flag(self, key: str, default: bool) -> bool:
         return bool(self._take(key, bool, "true or false")) if key in self._values else default
+
+    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
+        """One of several words, the first of them if the key is not there."""
+        if key not in self._values:
+            return allowed[0]
+        if (text := self.text(key)) not in allowed:
+            raise BadTerms(self._name(key), f"{text!r}; it must be one of {', '.join(allowed)}")
+        return text
 
     def binary(self, key: str, size: int) -> bytes:
         text = self.text(key)

@@ -16,7 +16,7 @@ from keyshare.packing import pack
 from keyshare.quantisation import quantise
 from keyshare.randomness import Stream
 from protocol.board import Posted
-from protocol.ciphertexts import Encrypted, add_encrypted, packing_of, write_ciphertexts
+from protocol.ciphertexts import Encrypted, add_encrypted, write_ciphertexts
 from protocol.decryption import RoundMember
 from protocol.draft import Draft
 from protocol.encoding import width_of
@@ -30,6 +30,7 @@ from protocol.messages import (
     attach,
 )
 from protocol.round import RoundView
+from protocol.suite import packing_of
 from tests.toy import Table, ToyEpoch, seed_of, toy_epoch
 
 TOY = toy_epoch(5, 3)

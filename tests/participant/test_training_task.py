@@ -12,9 +12,10 @@ from keyshare.packing import ciphertext_count
 from keyshare.randomness import Stream
 from participant.errors import BadApp, ModelMismatch
 from participant.training_task import TrainingTask
-from protocol.ciphertexts import Encrypted, packing_of, write_ciphertexts
+from protocol.ciphertexts import Encrypted, write_ciphertexts
 from protocol.errors import Refused
 from protocol.messages import Contribution, Partial, Refusal, SetLock, Statement
+from protocol.suite import packing_of
 from tests.participant.round_table import RoundTable, Steps
 
 

@@ -11,12 +11,12 @@ from protocol.ciphertexts import (
     Encrypted,
     add_encrypted,
     expected_count,
-    packing_of,
     read_ciphertexts,
     write_ciphertexts,
 )
 from protocol.errors import Malformed
 from protocol.messages import MAX_NUMBERS, Opening
+from protocol.suite import packing_of
 from tests.toy import toy_epoch, toy_federation
 
 TERMS, N = toy_epoch().federation.terms, toy_epoch().key.n
