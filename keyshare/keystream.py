@@ -40,6 +40,10 @@ class Keystream:
         """The next ``count`` little-endian words of 16 bits."""
         return np.frombuffer(self.bytes(2 * count), dtype="<u2")
 
+    def uint32(self, count: int) -> npt.NDArray[np.uint32]:
+        """The next ``count`` little-endian words of 32 bits."""
+        return np.frombuffer(self.bytes(4 * count), dtype="<u4")
+
     def int32(self, count: int) -> npt.NDArray[np.int32]:
         """The next ``count`` little-endian words of 32 bits, signed."""
         return np.frombuffer(self.bytes(4 * count), dtype="<i4")

@@ -2,12 +2,12 @@
 
 With w = num_examples/max_examples, S = 2^(bits-1) - 1 and x clipped to [-clip, clip]:
 
-    slot 0 = round(w·S)                            the weight
-    slot j = round(x_j/clip · w·S) + S             in [0, 2S], an offset binary number
+    slot 0 = W = round(w·S)                        the weight
+    slot j = round(x_j/clip · W) + S               in [0, 2S], an offset binary number
 
 so the average over contributors is clip · (Σ slot j - n·S) / Σ slot 0, and nobody's number of
 examples is opened. The weight is applied in floating point before rounding: each hospital rounds
-once, by at most half a step of clip/(w·S).
+once, by at most half a step of clip/W, or by less than a step where rounding is stochastic.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyshare.errors import BadExamples, BadQuantisation, BadUpdate, CorruptSum
+from keyshare.keystream import Keystream
 
 MIN_BITS, MAX_BITS = 8, 40
 _EXACT_BITS = 53  # integers up to 2^53 are exact in float64
@@ -70,22 +71,53 @@ class Quantised:
     clipped: int
 
 
-def quantise(update: npt.NDArray[np.float64], num_examples: int, q: Quantisation) -> Quantised:
-    """Slots of one hospital's update; entries beyond ±clip are cut and counted.
+class Quantiser:
+    """Turns one hospital's update into slots, slice by slice, and counts what it cuts.
 
-    update: float64, shape (length,), length >= 1. Returns length + 1 values.
-    Raises BadUpdate (NaN, infinity, other shape or type), BadExamples.
+    ``dither``: the stream of a stochastic rounding, ⌊y + u⌋ with u uniform in [0, 1): what is rounded
+    is right in the mean. Without it, to the nearest. Raises BadExamples.
+    """
+
+    def __init__(self, num_examples: int, q: Quantisation, dither: Keystream | None = None) -> None:
+        if not q.min_examples <= num_examples <= q.max_examples:
+            raise BadExamples(num_examples, q.min_examples, q.max_examples)
+        self.weight = _weight(num_examples, q)
+        self.clipped = 0
+        self._q, self._dither = q, dither
+
+    def slots(self, update: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        """The slots of the next entries; those beyond ±clip are cut and counted.
+
+        update: float64, shape (count,). Returns int64, shape (count,), each in [0, 2S].
+        Raises BadUpdate (NaN, infinity, other shape or type).
+        """
+        _check_update(update)
+        q = self._q
+        # Dividing by clip first keeps the ratio within [-1, 1], whatever the size of clip.
+        ratio = np.clip(update, -q.clip, q.clip) / q.clip
+        self.clipped += int(np.count_nonzero(np.abs(update) > q.clip))
+        ratio *= self.weight
+        if self._dither is None:
+            np.rint(ratio, out=ratio)
+        else:
+            ratio += self._dither.uint32(len(ratio)) / float(1 << 32)
+            np.floor(ratio, out=ratio)
+        return ratio.astype(np.int64) + q.scale
+
+
+def quantise(update: npt.NDArray[np.float64], num_examples: int, q: Quantisation) -> Quantised:
+    """Slots of one hospital's update, all at once; length + 1 values.
+
+    update: float64, shape (length,), length >= 1. Raises BadUpdate, BadExamples.
     """
     _check_update(update)
-    if not q.min_examples <= num_examples <= q.max_examples:
-        raise BadExamples(num_examples, q.min_examples, q.max_examples)
-    weight = num_examples / q.max_examples
-    # Dividing by clip first keeps the ratio within [-1, 1], whatever the size of clip.
-    ratio = np.clip(update, -q.clip, q.clip) / q.clip
+    if len(update) == 0:
+        raise BadUpdate(None, "no entries")
+    quantiser = Quantiser(num_examples, q)
     values = np.empty(len(update) + 1, dtype=np.int64)
-    values[0] = _weight(num_examples, q)
-    values[1:] = np.rint(ratio * (weight * q.scale)).astype(np.int64) + q.scale
-    return Quantised(values, clipped=int(np.count_nonzero(np.abs(update) > q.clip)))
+    values[0] = quantiser.weight
+    values[1:] = quantiser.slots(update)
+    return Quantised(values, quantiser.clipped)
 
 
 def average(
@@ -99,20 +131,32 @@ def average(
     ``q.max_members``. Returns float64 in [-clip, clip], shape (length,).
     Raises BadQuantisation (contributors), CorruptSum for a sum that no n contributions give.
     """
-    if not 1 <= contributors <= q.max_members:
-        raise BadQuantisation("contributors", contributors)
     if sums.ndim != 1 or sums.dtype != np.int64 or len(sums) == 0:
         raise CorruptSum("not a vector of int64")
-    weight = int(sums[0])
-    if not 1 <= weight <= contributors * q.scale:
-        raise CorruptSum("sum of the weights out of range", 0)
-    # Compared before the offset is taken off: a huge sum must not wrap around.
-    offset = contributors * q.scale
-    outside = (sums[1:] < offset - weight) | (sums[1:] > offset + weight)
-    if outside.any():
-        raise CorruptSum("sum out of range", int(np.argmax(outside)) + 1)
-    ratio: npt.NDArray[np.float64] = (sums[1:] - offset).astype(np.float64) / float(weight)
-    return ratio * q.clip
+    return Averager(int(sums[0]), contributors, q).entries(sums[1:])
+
+
+class Averager:
+    """``average``, slice by slice, once the sum of the weights is known; raises as it does."""
+
+    def __init__(self, weight: int, contributors: int, q: Quantisation) -> None:
+        if not 1 <= contributors <= q.max_members:
+            raise BadQuantisation("contributors", contributors)
+        if not 1 <= weight <= contributors * q.scale:
+            raise CorruptSum("sum of the weights out of range", 0)
+        self._weight, self._offset, self._clip = weight, contributors * q.scale, q.clip
+        self._position = 1  # of the next entry among the slots
+
+    def entries(self, sums: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """The next entries of the average, float64 in [-clip, clip], from int64 sums of slots."""
+        # Compared before the offset is taken off: a huge sum must not wrap around.
+        weight, offset = self._weight, self._offset
+        outside = (sums < offset - weight) | (sums > offset + weight)
+        if outside.any():
+            raise CorruptSum("sum out of range", int(np.argmax(outside)) + self._position)
+        self._position += len(sums)
+        ratio: npt.NDArray[np.float64] = (sums - offset).astype(np.float64) / float(weight)
+        return ratio * self._clip
 
 
 def _weight(num_examples: int, q: Quantisation) -> int:
@@ -124,8 +168,6 @@ def _check_update(update: npt.NDArray[np.float64]) -> None:
         raise BadUpdate(None, "not an array of float64")
     if update.ndim != 1:
         raise BadUpdate(None, f"{update.ndim} dimensions instead of 1")
-    if len(update) == 0:
-        raise BadUpdate(None, "no entries")
     bad = ~np.isfinite(update)
     if bad.any():
         index = int(np.argmax(bad))

@@ -20,7 +20,9 @@ from keyshare.threshold_key import JointKey
 from protocol.board import Posted
 from protocol.ciphertexts import (
     Encrypted,
+    EncryptionKey,
     add_encrypted,
+    check_proof,
     read_ciphertexts,
     write_ciphertexts,
 )
@@ -38,6 +40,7 @@ from protocol.messages import (
 )
 from protocol.round import RoundView
 from protocol.sealing import SealContext, SealingKey
+from protocol.suite import suite_for, suite_of
 from protocol.terms import Terms
 
 _MAX_SUBSETS = 200  # quorums tried when a partial decryption is wrong
@@ -121,6 +124,11 @@ class RoundMember:
         opening, closing = self.view.terms_of_opening, self.view.closed
         if opening is None or closing is None or opening.epoch != self.epoch.digest:
             self._refuse("known-round", 0, "it was not opened, or under another key")
+        suite = suite_of("paillier", self.terms)
+        if opening.kind == "training":
+            suite = suite_for(self.terms, opening.length)
+        if opening.suite != suite.name:
+            self._refuse("suite", 0, f"it was opened for {opening.suite}, due is {suite.name}")
         members = [c.member for c in closing.contributors]
         if members != sorted(set(members)):
             self._refuse("contributors", 0, "the closing names a member twice or out of order")
@@ -136,6 +144,8 @@ class RoundMember:
             seen = self.view.contributions.get(contributor.member)
             if seen is None or seen.digest != contributor.contribution:
                 self._refuse("contributors", contributor.member, "its contribution is another")
+        if len(closing.vector) != suite.chunk_count(opening.length):
+            self._refuse("vector-shape", 0, "the sum's vector has another number of chunks")
         total = self._recompute(members, opening)
         if blob_name(write_ciphertexts(total, self._key.n)) != closing.total.digest:
             self._refuse("recomputed-sum", 0, "the sum is not that of the contributions")
@@ -145,7 +155,7 @@ class RoundMember:
 
     def _recompute(self, members: list[int], opening: Opening) -> Encrypted:
         assert self.view.opening is not None
-        contributions, seen = [], dict[mpz, int]()
+        contributions, seen = [], dict[mpz | bytes, int]()
         for member in members:
             body = self.view.contributions[member].post.body
             if not isinstance(body, Contribution) or body.opening != self.view.opening.digest:
@@ -156,15 +166,29 @@ class RoundMember:
                 )
             except Malformed as error:
                 self._refuse("valid-ciphertexts", member, error.reason)
-            for value in found.values:
-                if value in seen:
+            for name in (*found.values, *body.vector):
+                if name in seen:
                     self._refuse("repeated-ciphertext", member, "a ciphertext occurs twice")
-                seen[value] = member
+                seen[name] = member
+            if opening.suite != "paillier":
+                self._check_vector(member, body, opening, found)
             contributions.append(found)
         try:
             return add_encrypted(contributions, self._key.n)
         except Malformed as error:
             self._refuse("valid-ciphertexts", 0, error.reason)
+
+    def _check_vector(
+        self, member: int, body: Contribution, opening: Opening, found: Encrypted
+    ) -> None:
+        """A hybrid contribution has a whole vector, and its member knows what its key is."""
+        if len(body.vector) != suite_of(opening.suite, self.terms).chunk_count(opening.length):
+            self._refuse("vector-shape", member, "its vector has another number of chunks")
+        try:
+            key = EncryptionKey.of(self.epoch)
+            check_proof(found, body, self.view.session, member, key)
+        except Malformed as error:
+            self._refuse("proof-of-plaintext", member, error.reason)
 
     def _refuse(self, rule: str, member: int, reason: str) -> NoReturn:
         raise Refused(self.view.name, rule, member, reason)

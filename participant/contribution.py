@@ -1,0 +1,159 @@
+"""What a hospital sends in a training round: its update, quantised and encrypted under the suite.
+
+Under a hybrid suite an update is read slice by slice, twice: once to hash what is to be encrypted,
+once to encrypt it. The seed of the one-time key is
+
+    H(device secret, 32 fresh bytes, context, SHA-256 of the quantised update)
+
+so that neither a restored snapshot of the machine, which repeats the fresh bytes, nor a broken source
+of randomness gives two updates one key. Each chunk is durable as soon as it is made, and nothing
+leaves before the signed post is durable too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keyshare.key_packing import pack_key
+from keyshare.keystream import Keystream
+from keyshare.lattice import Lattice
+from keyshare.one_time_key import OneTimeKey
+from keyshare.packing import pack
+from keyshare.plaintext_proof import encrypt_opened, prove
+from keyshare.quantisation import Quantisation, Quantiser
+from keyshare.randomness import Stream, derive_key
+from participant.outbox import Storage, store_blob
+from protocol.board import Posted
+from protocol.ciphertexts import (
+    Encrypted,
+    EncryptionKey,
+    lattice_context,
+    proof_context,
+    write_ciphertexts,
+)
+from protocol.draft import Draft, public_payload
+from protocol.epoch import Epoch, EpochSecret
+from protocol.messages import Contribution, Opening, attach
+from protocol.suite import Suite, suite_of
+from protocol.terms import Terms
+
+
+class Update(Protocol):
+    """The change of every weight, in order."""
+
+    def __len__(self) -> int: ...
+    def slice(self, start: int, stop: int) -> NDArray[np.float64]: ...
+
+
+@dataclass(frozen=True)
+class ContributionMaker:
+    """Makes one member's contributions; ``storage`` is its outbox's."""
+
+    terms: Terms
+    epoch: Epoch
+    secret: EpochSecret
+    storage: Storage
+    fresh: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+
+    def make(self, update: Update, num_examples: int, opening: Posted) -> tuple[Draft, int]:
+        """The contribution to a round, and how many of its values were clipped.
+
+        Raises BadExamples, BadUpdate.
+        """
+        said = opening.post.body
+        assert isinstance(said, Opening)
+        suite = suite_of(said.suite, self.terms)
+        source = _Source(
+            update, num_examples, suite.quantisation(said.clip), self._dither(opening.digest)
+        )
+        key = EncryptionKey.of(self.epoch)
+        make = self._packed if suite.lattice is None else self._hybrid
+        body, payload, stored = make(source, suite, opening, key)
+        _, blobs = public_payload(payload)
+        return Draft(opening.post.session, body, tuple(blobs), stored), source.clipped
+
+    def _packed(
+        self, source: _Source, suite: Suite, opening: Posted, key: EncryptionKey
+    ) -> tuple[Contribution, bytes, tuple[bytes, ...]]:
+        values = np.concatenate(list(source.slots(len(source))))
+        stream = Stream(self._seed(opening.digest, hashlib.sha256(values.tobytes()).digest()))
+        numbers = tuple(key.encryptor.encrypt(m, stream) for m in pack(values, suite.packing))
+        payload = write_ciphertexts(Encrypted(numbers), key.encryptor.n)
+        return Contribution(opening.digest, attach(payload)), payload, ()
+
+    def _hybrid(
+        self, source: _Source, suite: Suite, opening: Posted, key: EncryptionKey
+    ) -> tuple[Contribution, bytes, tuple[bytes, ...]]:
+        assert suite.lattice is not None
+        context = lattice_context(self.epoch.digest, opening.digest)
+        seed = self._seed(context, source.digest(suite.lattice.chunk_weights))
+        one_time, names = self._vector(source, suite.lattice, seed, context)
+        n = key.encryptor.n
+        plaintexts = pack_key(one_time.secret, suite.lattice, n)
+        stream = Stream.derive(seed, "randomisers")
+        opened = encrypt_opened(plaintexts, key.encryptor, stream)
+        unproved = Contribution(opening.digest, attach(b""), names)
+        bound_to = proof_context(key.epoch, opening.post.session, self.secret.index, unproved)
+        proof = prove(opened, key.encryptor, bound_to, stream)
+        payload = write_ciphertexts(Encrypted(tuple(o.ciphertext for o in opened), (), proof), n)
+        return Contribution(opening.digest, attach(payload), names), payload, names
+
+    def _vector(
+        self, source: _Source, lattice: Lattice, seed: bytes, context: bytes
+    ) -> tuple[OneTimeKey, tuple[bytes, ...]]:
+        one_time = OneTimeKey(lattice, derive_key(seed, "one-time key"))
+        names = [
+            store_blob(self.storage, one_time.encrypt(chunk, values, context))
+            for chunk, values in enumerate(source.slots(lattice.chunk_weights))
+        ]
+        return one_time, tuple(names)
+
+    def _seed(self, context: bytes, hashed: bytes) -> bytes:
+        return derive_key(self._device_secret, "contribution", self.fresh, context, hashed)
+
+    def _dither(self, context: bytes) -> bytes | None:
+        if not self.terms.stochastic_rounding:
+            return None
+        return derive_key(self._device_secret, "rounding", self.fresh, context)
+
+    @property
+    def _device_secret(self) -> bytes:
+        return derive_key(self.secret.sealing_seed, "device secret")
+
+
+@dataclass
+class _Source:
+    """The slots of an update, the weight first; the same at every reading."""
+
+    update: Update
+    num_examples: int
+    quantisation: Quantisation
+    dither: bytes | None = field(repr=False)
+    clipped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.update) + 1
+
+    def slots(self, size: int) -> Iterator[NDArray[np.int64]]:
+        """All slots, ``size`` at a time."""
+        dither = Keystream(self.dither, "rounding") if self.dither else None
+        quantiser = Quantiser(self.num_examples, self.quantisation, dither)
+        for start in range(0, len(self), size):
+            entries = self.update.slice(max(0, start - 1), min(start + size, len(self)) - 1)
+            values = quantiser.slots(entries)
+            yield np.concatenate([[quantiser.weight], values]) if start == 0 else values
+        self.clipped = quantiser.clipped
+
+    def digest(self, size: int) -> bytes:
+        """SHA-256 of all slots, 4 bytes each."""
+        hashed = hashlib.sha256()
+        for values in self.slots(size):
+            hashed.update(values.astype("<u4").tobytes())
+        return hashed.digest()
