@@ -37,9 +37,11 @@ def make_folder(path: Path) -> None:
 
 def write_new(path: Path, data: bytes) -> None:
     """Durably create a file, 0600; raises FileExists, and changes nothing, if the name is taken."""
-    with _disk_errors(path), _written_aside(path.parent, data) as temporary:
+    with _aside(path) as file, _disk_errors(path):
+        file.write(data)
+        os.fsync(file.descriptor)
         try:
-            os.link(temporary, path)  # unlike rename, link never replaces
+            os.link(file.temporary, path)  # unlike rename, link never replaces
         except FileExistsError:
             raise FileExists(path) from None
         _sync_folder(path.parent)
@@ -47,9 +49,19 @@ def write_new(path: Path, data: bytes) -> None:
 
 def replace(path: Path, data: bytes) -> None:
     """Durably put a file, 0600, in place of what had that name; readers see the old or the new."""
-    with _disk_errors(path), _written_aside(path.parent, data) as temporary:
-        os.rename(temporary, path)
-        _sync_folder(path.parent)
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[FileAside]:
+    """As ``replace``, in parts: the file has its name when the block ends without an exception."""
+    with _aside(path) as file:
+        yield file
+        with _disk_errors(path):
+            os.fsync(file.descriptor)
+            os.rename(file.temporary, path)
+            _sync_folder(path.parent)
 
 
 def read(path: Path, limit: int, what: str) -> bytes:
@@ -109,19 +121,32 @@ def _remove_if_abandoned(path: Path) -> None:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def _written_aside(folder: Path, data: bytes) -> Iterator[Path]:
-    """A fsynced temporary file that holds ``data``, gone at the end unless it was renamed."""
-    path, descriptor = _create_temporary(folder)
-    try:
+@dataclass(frozen=True)
+class FileAside:
+    """A temporary file that is to become ``path``."""
+
+    path: Path
+    temporary: Path
+    descriptor: int
+
+    def write(self, data: bytes) -> None:
+        """Append bytes; raises DiskError."""
         view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
-        yield path
+        with _disk_errors(self.path):
+            while view:
+                view = view[os.write(self.descriptor, view) :]
+
+
+@contextlib.contextmanager
+def _aside(path: Path) -> Iterator[FileAside]:
+    """An empty temporary file beside ``path``, gone at the end unless it was renamed."""
+    with _disk_errors(path):
+        temporary, descriptor = _create_temporary(path.parent)
+    try:
+        yield FileAside(path, temporary, descriptor)
     finally:
         with contextlib.suppress(OSError):
-            path.unlink()
+            temporary.unlink()
         os.close(descriptor)
 
 
@@ -177,6 +202,12 @@ class FolderStorage:
         path = self._file(name)
         make_folder(path.parent)
         replace(path, data)
+
+    def writing(self, name: str) -> contextlib.AbstractContextManager[FileAside]:
+        """As ``write``, in parts: the name appears when the block ends without an exception."""
+        path = self._file(name)
+        make_folder(path.parent)
+        return replacing(path)
 
     def read(self, name: str) -> bytes | None:
         """The bytes under a name, None if there are none."""

@@ -11,25 +11,19 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from keyshare.encryption import Encryptor, randomiser_base
 from keyshare.errors import BadExamples, BadUpdate, CorruptSum
 from keyshare.packing import pack
 from keyshare.quantisation import quantise
 from keyshare.randomness import Stream
 from participant.errors import BadApp, ModelMismatch
-from participant.model import (
-    Layout,
-    Vector,
-    checked_parameters,
-    model_digest,
-    read_model,
-    write_model,
-)
+from participant.layout import Layout
+from participant.local_entries import LocalEntries
+from participant.model import Model
+from participant.model_file import NextModel, read_model, write_model
 from participant.outbox import Storage
 from participant.set_ledger import SetLedger
+from participant.weights import SLICE, Vector, checked
 from protocol.board import Board, Posted
 from protocol.ciphertexts import Encrypted, write_ciphertexts
 from protocol.decryption import RoundMember
@@ -47,25 +41,30 @@ Report = Callable[[int, str, dict[str, Any]], None]  # round, event, facts
 
 
 class App(Protocol):
-    """The user's model: the functions of a Flower client, on lists of numpy arrays."""
+    """The user's model: the functions of a Flower client.
 
-    def initial_parameters(self, config: Config) -> list[NDArray[np.floating]]:
+    Parameters are a list of numpy arrays, or a dict of names to arrays or torch tensors. Where it
+    has an attribute ``local_entries``, entries whose names match its patterns are not averaged.
+    """
+
+    def initial_parameters(self, config: Config) -> Any:
         """The model before round 1, the same at every hospital."""
 
-    def fit(
-        self, parameters: list[NDArray[np.floating]], config: Config
-    ) -> tuple[list[NDArray[np.floating]], int, Config]:
+    def fit(self, parameters: Any, config: Config) -> tuple[Any, int, Config]:
         """Train on local data: parameters, number of examples, metrics."""
 
-    def evaluate(
-        self, parameters: list[NDArray[np.floating]], config: Config
-    ) -> tuple[float, int, Config]:
+    def evaluate(self, parameters: Any, config: Config) -> tuple[float, int, Config]:
         """Loss, number of examples, metrics on local data."""
 
 
 def app_seed(terms: Terms) -> int:
     """A public number below 2^32 that all hospitals' apps share, for equal initial models."""
     return int.from_bytes(digest("quorate/app seed", terms.federation)[:4], "big")
+
+
+def model_name(number: int) -> str:
+    """What a round's model is called in a hospital's storage."""
+    return f"models/round-{number}.safetensors"
 
 
 class TrainingTask:
@@ -88,18 +87,18 @@ class TrainingTask:
         self._closed_at: dict[int, float] = {}
         self._stated: dict[int, dict[int, bytes]] = {}  # by round, then by member
         self._differing: list[int] = []
-        self._layout, self._vector, self.finished = self._load()
+        initial = app.initial_parameters(self._config(0))
+        self._layout = Layout.of(initial, getattr(app, "local_entries", ()))
+        self._local = LocalEntries(self._layout, initial, storage)
+        self._model, self.finished = self._load(initial)
 
-    def _load(self) -> tuple[Layout, Vector, int]:
+    def _load(self, initial: object) -> tuple[Model, int]:
         """The newest model stored here and its round, or the initial one and 0."""
-        initial = checked_parameters(
-            self._app.initial_parameters(self._config(0)), "initial_parameters"
-        )
-        layout = Layout.of(initial)
+        weights = checked(initial, self._layout, "initial_parameters")
         for number in range(self._terms.rounds.count, 0, -1):
-            if data := self._storage.read(f"models/round-{number}.npz"):
-                return layout, read_model(data, layout), number
-        return layout, layout.join(initial, "initial_parameters"), 0
+            if data := self._storage.read(model_name(number)):
+                return read_model(data, self._layout), number
+        return Model.of(weights), 0
 
     @property
     def done(self) -> bool:
@@ -108,9 +107,9 @@ class TrainingTask:
         return is_last and self._has_stated and not self._owes_partial
 
     @property
-    def parameters(self) -> list[NDArray[np.floating]]:
-        """The model that this hospital stands at."""
-        return self._layout.split(self._vector)
+    def parameters(self) -> Any:
+        """The model that this hospital stands at, as its app is given it."""
+        return self._model.to_app(self._local.entries)
 
     def begin(self, board: Board) -> None:
         """Take note of who has stated what already."""
@@ -152,7 +151,7 @@ class TrainingTask:
     def due(self) -> Draft | None:
         """A statement, a contribution, a lock, a partial decryption or a refusal."""
         if not self._has_stated:
-            body = Statement(self._digest, len(self._vector))
+            body = Statement(self._model.digest, self._layout.weights)
             return Draft(round_session(str(self.finished)), body)
         if self._owes_partial:
             return self._rounds[self.finished].due(self._ledger)
@@ -166,10 +165,6 @@ class TrainingTask:
         return member.due(self._ledger)
 
     @property
-    def _digest(self) -> bytes:
-        return model_digest(self._vector, self._layout)
-
-    @property
     def _owes_partial(self) -> bool:
         """Whether the others may wait for this hospital's part in the round that it finished."""
         member = self._rounds.get(self.finished)
@@ -177,7 +172,7 @@ class TrainingTask:
 
     @property
     def _has_stated(self) -> bool:
-        return self._stated.get(self.finished, {}).get(self._index) == self._digest
+        return self._stated.get(self.finished, {}).get(self._index) == self._model.digest
 
     def _hear(self, number: int, member: int, statement: Statement) -> None:
         self._stated.setdefault(number, {})[member] = statement.result
@@ -187,7 +182,9 @@ class TrainingTask:
     def _compare(self) -> None:
         """Report the members who stand at another model: no round opens until all agree."""
         stated = self._stated.get(self.finished, {})
-        differing = sorted(m for m, d in stated.items() if d != self._digest and m != self._index)
+        differing = sorted(
+            m for m, d in stated.items() if d != self._model.digest and m != self._index
+        )
         if differing and differing != self._differing:
             names = [self._terms.name_of(m) for m in differing]
             self._report(self.finished, "disagreement", {"members": names})
@@ -206,9 +203,9 @@ class TrainingTask:
     def _contribution(self, number: int, view: RoundView) -> Draft:
         opening = view.terms_of_opening
         assert opening is not None and view.opening is not None
-        if (opening.kind, opening.model) != ("training", self._digest):
+        if (opening.kind, opening.model) != ("training", self._model.digest):
             raise ModelMismatch(view.name, "it starts from a model that this hospital lacks")
-        if opening.length != len(self._vector):
+        if opening.length != self._layout.weights:
             raise ModelMismatch(view.name, f"it is opened for {opening.length} weights")
         if opening.epoch != self._epoch.digest:
             raise ModelMismatch(view.name, "it was opened under another key")
@@ -231,9 +228,11 @@ class TrainingTask:
         parameters, examples, metrics = answer
         if isinstance(examples, bool) or not isinstance(examples, int):
             raise BadApp("fit", f"num_examples is {type(examples).__name__}, not int")
-        fitted = self._layout.join(checked_parameters(parameters, "fit"), "fit")
+        fitted = checked(parameters, self._layout, "fit")
+        self._local.keep(parameters, "fit")
         self._report(number, "fitted", {"metrics": metrics, "examples": examples})
-        return fitted - self._vector, examples
+        update = fitted.slice(0, len(fitted))
+        return update - self._model.given.slice(0, len(fitted)), examples
 
     def _encrypt(self, number: int, update: Vector, examples: int) -> bytes:
         n = self._epoch.joint_key().n
@@ -259,18 +258,18 @@ class TrainingTask:
         opening = member.view.terms_of_opening
         if member.plaintexts is None or opening is None:
             return
-        if (opening.model, opening.length) != (self._digest, len(self._vector)):
+        if (opening.model, opening.length) != (self._model.digest, self._layout.weights):
             raise ModelMismatch(member.view.name, "it started from a model this hospital lacks")
         contributors = self._contributors(member)
+        update: Vector | None = None
         try:
             update = decode_training(
                 member.plaintexts, opening.length, len(contributors), self._terms
             )
-            self._vector = self._vector + update
         except CorruptSum as error:
             # Everyone has the same sum, and with it the same verdict: the model stays as it is.
             self._report(number, "void", {"reason": str(error), "contributors": contributors})
-        self._storage.write(f"models/round-{number}.npz", write_model(self._vector, self._layout))
+        self._store(number, update)
         self.finished = number
         self._rounds.pop(number - 1, None)
         waited = time.monotonic() - self._closed_at.pop(number, time.monotonic())
@@ -278,6 +277,21 @@ class TrainingTask:
         self._differing = []
         self._compare()
         self._evaluate(number)
+
+    def _store(self, number: int, update: Vector | None) -> None:
+        """Write the round's model, the last one plus an update if there is one, and stand at it."""
+        metadata = {"clip": self._terms.quantisation.clip.hex(), "round": str(number)}
+        with self._storage.writing(model_name(number)) as file:
+            if update is None:
+                write_model(self._model, file, metadata)
+            else:
+                following = NextModel(self._model, file, metadata)
+                for start in range(0, len(update), SLICE):
+                    following.add(update[start : start + SLICE])
+                following.finish()
+        data = self._storage.read(model_name(number))
+        assert data is not None
+        self._model = read_model(data, self._layout)
 
     def _evaluate(self, number: int) -> None:
         answer = self._app.evaluate(self.parameters, self._config(number))

@@ -32,7 +32,7 @@ from participant.link import Traffic
 from participant.lock import hold
 from participant.progress import View, link_lost, link_notices, view_of
 from participant.session import Notices
-from participant.training_task import TrainingTask
+from participant.training_task import TrainingTask, model_name
 from participant.words import fingerprint
 from protocol.epoch import Epoch
 from protocol.terms import Terms
@@ -147,7 +147,7 @@ def train(
         session.run()
     if not as_json:
         typer.echo(f"All {task.finished} rounds are done.")
-        typer.echo(f"Model: {models / f'round-{task.finished}.npz'}")
+        typer.echo(f"Model: {member.folder / model_name(task.finished)}")
 
 
 class RoundTable:
