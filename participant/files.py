@@ -18,7 +18,6 @@ from pathlib import Path
 from participant.errors import BadStorageName, DiskError, FileExists, MissingFile, TooLarge
 
 _TEMPORARY = re.compile(r"\.quorate-[0-9a-f]{32}\.tmp")
-_CHUNK = 1 << 20
 _PART = r"[a-z0-9_-][a-z0-9._-]{0,127}"  # no leading dot: that is for temporary files
 _NAME = re.compile(rf"{_PART}(/{_PART})?")
 
@@ -66,17 +65,17 @@ def replacing(path: Path) -> Iterator[FileAside]:
 
 def read(path: Path, limit: int, what: str) -> bytes:
     """A file's bytes; raises MissingFile, TooLarge above ``limit`` bytes, or DiskError."""
-    data = bytearray()
     with _disk_errors(path):
         try:
             with path.open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    data += chunk
-                    if len(data) > limit:
-                        raise TooLarge(path, what, limit)
+                if os.fstat(file.fileno()).st_size > limit:
+                    raise TooLarge(path, what, limit)
+                data = file.read(limit + 1)  # what is no plain file tells no size
         except FileNotFoundError:
             raise MissingFile(path, what) from None
-    return bytes(data)
+    if len(data) > limit:
+        raise TooLarge(path, what, limit)
+    return data
 
 
 def exists(path: Path) -> bool:
