@@ -157,7 +157,7 @@ def test_clipped_values_are_counted() -> None:
     table.settle()
     table.open("round/1")
     assert isinstance(task.due().body, Contribution)  # type: ignore[union-attr]
-    assert (1, "clipped", {"values": 3}) in reports
+    assert (1, "clipped", {"values": 3, "clip": 8.0}) in reports
 
 
 def test_a_closing_over_one_update_is_refused_by_every_hospital() -> None:
