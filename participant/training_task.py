@@ -19,6 +19,7 @@ from keyshare.errors import BadExamples, BadUpdate, CorruptSum
 from keyshare.packing import pack
 from keyshare.quantisation import quantise
 from keyshare.randomness import Stream
+from participant.agent import Task
 from participant.errors import BadApp, ModelMismatch
 from participant.model import (
     Layout,
@@ -68,7 +69,7 @@ def app_seed(terms: Terms) -> int:
     return int.from_bytes(digest("quorate/app seed", terms.federation)[:4], "big")
 
 
-class TrainingTask:
+class TrainingTask(Task):
     """One hospital's part in all training rounds of its federation."""
 
     def __init__(
