@@ -8,7 +8,7 @@ Whatever is lost on the way is asked for again; whatever comes twice is ignored.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -98,6 +98,7 @@ class Agent:
         self._key, self._storage = key, storage
         self._outbox = Outbox(storage)
         self._uploads, self._downloads = Uploads(self._outbox.blob), Downloads()
+        self._uploads.resume(self._outbox.sizes)  # offered when the link comes up
         self._streamed: set[bytes] = set()  # asked for as the task's wanted blobs
         self._submitted = False  # the pending post, since it was last begun to be sent
         self._outgoing: deque[FromMember] = deque()
@@ -140,7 +141,7 @@ class Agent:
         self._outgoing.append(Subscribe(self.board.head.position))
         self._outgoing.extend(self._downloads.requests())
         if self._outbox.pending:
-            self._send_pending()
+            self._send_after(self._uploads.offers())
 
     def outgoing(self) -> list[FromMember]:
         """The frames to send now."""
@@ -296,8 +297,9 @@ class Agent:
         self._checkpoint = _Checkpoint(head.position, head.hash)
         self._storage.write("head", encode(self._checkpoint))
 
-    def _send_pending(self) -> None:
-        self._outgoing.extend(self._uploads.resume(self._outbox.sizes))
+    def _send_after(self, frames: Iterable[FromMember]) -> None:
+        """Send frames about the blobs; the post at once if all of them are there."""
+        self._outgoing.extend(frames)
         self._submitted = self._uploads.complete
         if self._submitted:
             self._submit()
@@ -309,6 +311,6 @@ class Agent:
     def _rejected(self, frame: Rejected) -> None:
         if frame.code == "awaited-blob":
             if self._outbox.pending:
-                self._send_pending()
+                self._send_after(self._uploads.resume(self._outbox.sizes))
         elif frame.code != "busy":
             raise RejectedByAggregator(frame.code, frame.reason)

@@ -60,11 +60,15 @@ class Uploads:
         return self._begin(sizes, unasked=True)
 
     def resume(self, sizes: Mapping[bytes, int]) -> list[BlobChunk | BlobOffer]:
-        """Offer blobs that may be there in part; the aggregator's answers say where to go on.
-
-        Repeating it does no harm.
-        """
+        """Offer blobs that may be there in part; the aggregator's answers say where to go on."""
         return self._begin(sizes, unasked=False)
+
+    def offers(self) -> list[BlobOffer]:
+        """An offer of each blob on its way; repeating it does no harm.
+
+        What was acknowledged is durable there, so that links that break often do not hold it up.
+        """
+        return [BlobOffer(name, self._sizes[name]) for name in self._held]
 
     def stop(self) -> None:
         """The blobs are not needed any more."""
