@@ -30,8 +30,8 @@ from tests.aggregator.desk import Desk, federation
 from tests.toy import seed_of, toy_epoch
 
 SESSION = "round/1"
-LENGTH = 10_000  # with chunks as short as ``short_chunks`` makes them, three of these
-SHORT_CHUNK = 2_048
+LENGTH = 20_000  # with chunks as short as ``short_chunks`` makes them, three of these
+SHORT_CHUNK = 4_096
 CLIP = 2.5
 
 
