@@ -74,8 +74,8 @@ class Quantised:
 class Quantiser:
     """Turns one hospital's update into slots, slice by slice, and counts what it cuts.
 
-    ``dither``: the stream of a stochastic rounding, ⌊y + u⌋ with u uniform in [0, 1): what is rounded
-    is right in the mean. Without it, to the nearest. Raises BadExamples.
+    ``dither``: the stream of a stochastic rounding, ⌊y + u⌋ with u uniform in [0, 1), which is
+    right in the mean. Without it, values are rounded to the nearest. Raises BadExamples.
     """
 
     def __init__(self, num_examples: int, q: Quantisation, dither: Keystream | None = None) -> None:

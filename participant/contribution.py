@@ -5,9 +5,9 @@ once to encrypt it. The seed of the one-time key is
 
     H(device secret, 32 fresh bytes, context, SHA-256 of the quantised update)
 
-so that neither a restored snapshot of the machine, which repeats the fresh bytes, nor a broken source
-of randomness gives two updates one key. Each chunk is durable as soon as it is made, and nothing
-leaves before the signed post is durable too.
+so that neither a restored snapshot of the machine, which repeats the fresh bytes, nor a broken
+source of randomness gives two updates one key. Each chunk is durable as soon as it is made;
+nothing leaves before the signed post is durable too.
 """
 
 from __future__ import annotations

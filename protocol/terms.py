@@ -132,6 +132,9 @@ def check(terms: Terms) -> None:
         )
     _check_rounds(terms)
     _check_quantisation(terms)
+    if terms.suite not in SUITES:
+        allowed = ", ".join(SUITES)
+        raise BadTerms("federation.suite", f"{terms.suite!r}; it must be one of {allowed}")
     if not terms.aggregator.url.startswith("wss://"):
         raise BadTerms("aggregator.url", "it must begin with wss://")
 
@@ -256,9 +259,9 @@ def _read_terms(document: _Table) -> Terms:
         clip=quantisation.real("clip"),
         precision_bits=quantisation.number("bits"),
         max_examples=quantisation.number("max_examples"),
-        suite=federation.choice("suite", SUITES),  # type: ignore[arg-type]
-        adaptive_clip=quantisation.flag("adaptive_clip", default=True),
-        stochastic_rounding=quantisation.flag("stochastic_rounding", default=False),
+        suite=federation.text("suite"),  # type: ignore[arg-type]  # checked with all the rest
+        adaptive_clip=quantisation.flag("adaptive_clip"),
+        stochastic_rounding=quantisation.flag("stochastic_rounding"),
     )
     for table in (federation, aggregator, rounds, quantisation, *members):
         table.finish()
@@ -343,16 +346,10 @@ class _Table:
             raise BadTerms(self._name(key), "it must be finite")
         return value
 
-    def flag(self, key: str, default: bool) -> bool:
-        return bool(self._take(key, bool, "true or false")) if key in self._values else default
-
-    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
-        """One of several words, the first of them if the key is not there."""
-        if key not in self._values:
-            return allowed[0]
-        if (text := self.text(key)) not in allowed:
-            raise BadTerms(self._name(key), f"{text!r}; it must be one of {', '.join(allowed)}")
-        return text
+    def flag(self, key: str, default: bool | None = None) -> bool:
+        if default is not None and key not in self._values:
+            return default
+        return bool(self._take(key, bool, "true or false"))
 
     def binary(self, key: str, size: int) -> bytes:
         text = self.text(key)

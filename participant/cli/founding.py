@@ -90,7 +90,7 @@ def new(
         int, typer.Option("--statistic-seconds", help="The same for a statistic.")
     ] = 3600,
     clip: Annotated[
-        float, typer.Option("--clip", help="Largest change of a weight in a round.")
+        float, typer.Option("--clip", help="Largest change of a weight in any round.")
     ] = 1.0,
     bits: Annotated[int, typer.Option("--bits", help="Bits of a weight, 8 to 40.")] = 32,
     max_examples: Annotated[
@@ -98,6 +98,15 @@ def new(
     ] = 100_000,
     allow_minority_quorum: Annotated[
         bool, typer.Option("--allow-minority-quorum", help="Allow a quorum of half or fewer.")
+    ] = False,
+    suite: Annotated[
+        str, typer.Option("--suite", help="How updates are encrypted: auto takes the cheaper one.")
+    ] = "auto",
+    fixed_clip: Annotated[
+        bool, typer.Option("--fixed-clip", help="Clip at --clip in every round.")
+    ] = False,
+    stochastic_rounding: Annotated[
+        bool, typer.Option("--stochastic-rounding", help="Round updates up or down at random.")
     ] = False,
 ) -> None:
     """Write the terms of a new federation, for all members to sign."""
@@ -118,6 +127,9 @@ def new(
         clip,
         bits,
         max_examples,
+        suite,  # type: ignore[arg-type]  # checked when the terms are
+        not fixed_clip,
+        stochastic_rounding,
     )
     write_terms(file, terms)
     _show_terms(terms_in(ctx, file, signed=False))
@@ -182,7 +194,12 @@ def _show_terms(file: TermsFile) -> None:
         f"{rounds.seconds} s (statistics: {rounds.statistic_seconds} s)"
     )
     typer.echo(
-        f"  quantisation  {terms.precision_bits} bits, clipped at {terms.clip:g}, "
+        f"  encryption    suite {terms.suite}, "
+        f"rounding {'at random' if terms.stochastic_rounding else 'to the nearest'}"
+    )
+    typer.echo(
+        f"  quantisation  {terms.precision_bits} bits at most, clipped at {terms.clip:g}"
+        f"{' or less, as updates shrink' if terms.adaptive_clip else ''}, "
         f"at most {terms.max_examples} examples"
     )
     typer.echo("  members")

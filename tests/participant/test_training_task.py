@@ -107,13 +107,25 @@ GOOD = [np.zeros((1, 2)), np.zeros(1, dtype=np.float32)]
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (([np.array([[np.nan, 0]]), GOOD[1]], 10, {}), "array 0 holds NaN"),
-        (([GOOD[0], np.array([np.inf])], 10, {}), "array 1 holds NaN or infinity"),
-        ((GOOD[:1], 10, {}), "1 arrays instead of 2"),
-        (([np.zeros((2, 2)), GOOD[1]], 10, {}), r"array 0 has shape \(2, 2\)"),
-        (([np.zeros(2), GOOD[1]], 10, {}), r"array 0 has shape \(2,\)"),
-        (([GOOD[0], np.zeros(1, dtype=int)], 10, {}), "array 1 is not a numpy array of floats"),
-        (([[0.0, 0.0], GOOD[1]], 10, {}), "array 0 is not a numpy array"),
+        (([np.array([[np.nan, 0]]), GOOD[1]], 10, {}), "entry 0, 'parameter_0', holds NaN"),
+        (
+            ([GOOD[0], np.array([np.inf], dtype=np.float32)], 10, {}),
+            "'parameter_1', holds NaN or inf",
+        ),
+        ((GOOD[:1], 10, {}), "entry 1, 'parameter_1', is missing"),
+        (
+            ([np.zeros((2, 2)), GOOD[1]], 10, {}),
+            r"entry 0, 'parameter_0', has shape \(2, 2\) instead of \(1, 2\)",
+        ),
+        (([np.zeros(2), GOOD[1]], 10, {}), r"entry 0, 'parameter_0', has shape \(2,\)"),
+        (
+            ([GOOD[0], np.zeros(1, dtype=int)], 10, {}),
+            "'parameter_1', has dtype int64 instead of float32",
+        ),
+        (
+            ([[0.0, 0.0], GOOD[1]], 10, {}),
+            "entry 0, 'parameter_0', is of type list, not a numpy array",
+        ),
         ((GOOD, 0, {}), "0 examples"),
         ((GOOD, 5_000, {}), "5000 examples"),
         ((GOOD, 10.0, {}), "num_examples is float"),
@@ -267,4 +279,4 @@ def test_a_sum_is_not_applied_to_another_model_than_the_rounds() -> None:
     table.play("round/1")
     with pytest.raises(ModelMismatch):
         table.train(5, Other())
-    assert table.disks[5].read("models/round-1.npz") is None
+    assert table.disks[5].read("models/round-1.safetensors") is None
