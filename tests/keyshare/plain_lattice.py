@@ -187,7 +187,8 @@ def packed(digits: list[int], p: Plain, n: int) -> list[int]:
 
 def encrypted(p: Plain, seed: bytes, chunk: int, values: list[int], context: bytes) -> bytes:
     """A chunk: ⌊(a·s + e + Δ·m + 2^(d-1)) / 2^d⌋ mod q/2^d, little-endian."""
-    s, width = secret(p, seed), (p.modulus_bits - p.dropped_bits) // 8
+    s, delta, radix = secret(p, seed), p.delta, p.radix
+    width = (p.modulus_bits - p.dropped_bits) // 8
     blocks = -(-len(values) // (p.degree * p.k))
     values = values + [0] * (blocks * p.degree * p.k - len(values))
     errors: list[int] = []
@@ -198,8 +199,8 @@ def encrypted(p: Plain, seed: bytes, chunk: int, values: list[int], context: byt
     for j, a in enumerate(expanded(p, context, chunk, blocks)):
         own = values[j * p.degree * p.k : (j + 1) * p.degree * p.k]
         for i, x in enumerate(product(a, s)):
-            message = sum(own[b * p.degree + i] * p.radix**b for b in range(p.k))
-            c = x + errors[j * p.degree + i] + p.delta * message
+            message = sum(own[b * p.degree + i] * radix**b for b in range(p.k))
+            c = x + errors[j * p.degree + i] + delta * message
             c = (c + (2**p.dropped_bits >> 1)) % p.q >> p.dropped_bits
             sent.append(c.to_bytes(width, "little"))
     return b"".join(sent)
@@ -210,17 +211,18 @@ def coefficients(data: bytes, width: int) -> list[int]:
 
 
 def opened(
-    p: Plain, summed: list[int], chunk: int, c: list[int], context: bytes
+    p: Plain, summed: list[int], contributors: int, chunk: int, c: list[int], context: bytes
 ) -> tuple[list[int], list[int]]:
     """The sums of the weights in c = Σ c_i, whole blocks, and the errors; nothing is checked."""
-    weights, errors = [], []
+    weights, errors, max_error, delta, radix = [], [], p.max_error, p.delta, p.radix
+    mean = contributors // 2 if p.dropped_bits else 0
     for j, a in enumerate(expanded(p, context, chunk, len(c) // p.degree)):
         rows: list[list[int]] = [[] for _ in range(p.k)]
         for x, y in zip(c[j * p.degree : (j + 1) * p.degree], product(a, summed), strict=True):
-            message, error = divmod((2**p.dropped_bits * x - y + p.max_error) % p.q, p.delta)
-            errors.append(error - p.max_error)
+            message, error = divmod((2**p.dropped_bits * x - y - mean + max_error) % p.q, delta)
+            errors.append(error - max_error)
             for row in rows:
-                message, weight = divmod(message, p.radix)
+                message, weight = divmod(message, radix)
                 row.append(weight)
         weights += [w for row in rows for w in row]
     return weights, errors
@@ -241,7 +243,8 @@ def hashed(values: list[int], width: int = 8) -> str:
 
 def weights_of(p: Plain, count: int) -> list[int]:
     """Some weights, the two extremes among them."""
-    return [(0, p.levels - 1, 12345 * i * i % p.levels)[min(i, 2)] for i in range(count)]
+    levels = p.levels
+    return [(0, levels - 1, 12345 * i * i % levels)[min(i, 2)] for i in range(count)]
 
 
 def vectors() -> dict[str, Any]:
