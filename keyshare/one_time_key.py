@@ -2,11 +2,7 @@
 
     c_j = ⌊(a_j·s + e_j + Δ·m_j + 2^(d-1)) / 2^d⌋ mod q/2^d,     a_j expanded from a public context
 
-With S = Σ s_i, C_j = Σ c_ij and M_j = Σ m_ij of n contributors,
-
-    2^d·C_j - a_j·S - ⌊n/2⌋ = Δ·M_j + E_j mod q,   |E_j| <= E_max
-
-where ⌊n/2⌋ is there if d > 0: rounding halves up, each contribution is 1/2 too large in the mean.
+With S = Σ s_i and C_j = Σ c_ij, 2^d·C_j - a_j·S = Δ·M_j + E_j mod q, |E_j| <= E_max, M_j = Σ m_ij.
 
 The seed of a key is drawn for one vector and never again: the same s with another message shows the
 difference of the two. Weights are in chunks of ``lattice.chunk_weights``; within a block of N
@@ -83,7 +79,9 @@ class SummedKey:
         if large.any():
             raise CorruptSum("coefficient of the summed key out of range", int(np.argmax(large)))
         self._lattice, self._contributors = lattice, contributors
-        self._mean_error = contributors // 2 if lattice.ring.dropped_bits else 0
+        # Halves are rounded up, so each contribution is 1/2 too large in the mean.
+        bias = contributors // 2 if lattice.ring.dropped_bits else 0
+        self._centre = lattice.max_error - bias
         self._multiplier = Multiplier(digits)
 
     def __repr__(self) -> str:
@@ -105,15 +103,18 @@ class SummedKey:
         for start in range(0, blocks, _BATCH_BLOCKS):
             batch = coefficients[start : start + _BATCH_BLOCKS]
             noisy = (batch << np.uint64(ring.dropped_bits)).view(np.int64)
-            noisy = noisy - public.times(self._multiplier, len(batch))
-            noisy += lattice.max_error - self._mean_error
+            noisy = noisy - public.times(self._multiplier, len(batch)) + self._centre
             message, error = np.divmod(_reduced(noisy, ring, 0), np.uint64(lattice.delta))
             self._check_errors(error.view(np.int64) - lattice.max_error, chunk)
             _split(message.view(np.int64), lattice, opened[start : start + _BATCH_BLOCKS], chunk)
         return opened.reshape(-1)[:count]
 
     def _check_errors(self, errors: Values, chunk: int) -> None:
-        """|E| <= E_max, and Σ E² of each block near N·n·σ_tot²."""
+        """Σ E² of each block near N·n·σ_tot², and |E| <= E_max.
+
+        What is no sum of contributions under these keys has errors uniform in [-Δ/2, Δ/2): 33 times
+        the variance. The bound alone would show next to nothing, as E_max is nearly Δ/2.
+        """
         lattice = self._lattice
         if int(errors.max()) > lattice.max_error:
             raise CorruptSum("an error out of range in chunk", chunk)

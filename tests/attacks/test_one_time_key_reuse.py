@@ -6,15 +6,14 @@ repeats what it believes to be fresh randomness, so the key is bound to the upda
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
 import pytest
 
-import participant.outbox
 from keyshare.lattice import S1, Lattice
 from keyshare.one_time_key import OneTimeKey
+from participant.contribution import ContributionMaker
 from protocol.board import Posted
 from protocol.draft import Draft
 from protocol.messages import Contribution, Opening, blob_name
@@ -106,16 +105,8 @@ def opening(label: str = "model") -> Posted:
 
 
 @pytest.fixture(params=[False, True], ids=["to the nearest", "stochastic"])
-def made(request, monkeypatch) -> Any:
+def made(request) -> Any:
     """How member 1 answers an opening with an update: its contribution and the vector's bytes."""
-    if not hasattr(participant.outbox, "store_blob"):
-
-        def store_blob(storage: Memory, blob: bytes) -> bytes:
-            storage.write(f"outbox/blob-{blob_name(blob).hex()}", blob)
-            return blob_name(blob)
-
-        monkeypatch.setattr(participant.outbox, "store_blob", store_blob, raising=False)
-    maker = importlib.import_module("participant.contribution").ContributionMaker
     terms = replace_terms(TOY.federation.terms, suite="hybrid", stochastic_rounding=request.param)
 
     def contribute(
@@ -126,7 +117,7 @@ def made(request, monkeypatch) -> Any:
         member: int = 1,
     ) -> tuple[Contribution, bytes]:
         storage = Memory()
-        own = maker(terms, toy.epoch, toy.secrets[member], storage, fresh)
+        own = ContributionMaker(terms, toy.epoch, toy.secrets[member], storage, fresh)
         draft, clipped = own.make(Weights(update), 500, posted or opening())
         assert clipped == 0
         blobs = {blob_name(data): data for data in storage.files.values()}
@@ -169,10 +160,9 @@ def test_another_round_another_try_and_another_member_have_another_key(made, cha
 
 
 def test_if_the_key_were_not_bound_to_the_update_its_change_would_show(made, monkeypatch):
-    module = importlib.import_module("participant.contribution")
-    bound = module.ContributionMaker._seed
+    bound = ContributionMaker._seed
     monkeypatch.setattr(
-        module.ContributionMaker, "_seed", lambda self, context, hashed: bound(self, context, b"")
+        ContributionMaker, "_seed", lambda self, context, hashed: bound(self, context, b"")
     )
     _, sent = made()
     changed = UPDATE.copy()
