@@ -11,11 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from participant.torch_app import load_parameters, parameters_of
-
-Parameters = list[NDArray[Any]]
+Parameters = dict[str, torch.Tensor]  # a state_dict
 Config = dict[str, Any]
 
 EPOCHS, LEARNING_RATE = 20, 0.01
@@ -43,7 +40,7 @@ def load(path: str) -> tuple[torch.Tensor, torch.Tensor]:
 def initial_parameters(config: Config) -> Parameters:
     """The same at every hospital: it depends on the federation's seed alone."""
     torch.manual_seed(config["seed"])
-    return parameters_of(network())
+    return network().state_dict()
 
 
 def fit(parameters: Parameters, config: Config) -> tuple[Parameters, int, Config]:
@@ -51,7 +48,7 @@ def fit(parameters: Parameters, config: Config) -> tuple[Parameters, int, Config
     torch.set_num_threads(1)
     features, diagnoses = load(os.environ["PATIENTS"])
     model = network()
-    load_parameters(model, parameters)
+    model.load_state_dict(parameters)
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     loss_function = torch.nn.BCEWithLogitsLoss()
     for _ in range(EPOCHS):
@@ -59,7 +56,7 @@ def fit(parameters: Parameters, config: Config) -> tuple[Parameters, int, Config
         loss = loss_function(model(features).squeeze(1), diagnoses)
         loss.backward()
         optimiser.step()
-    return parameters_of(model), len(diagnoses), {"loss": loss.item()}
+    return model.state_dict(), len(diagnoses), {"loss": loss.item()}
 
 
 def evaluate(parameters: Parameters, config: Config) -> tuple[float, int, Config]:
@@ -71,7 +68,7 @@ def score(parameters: Parameters, path: str) -> tuple[float, int, Config]:
     """Loss and accuracy on the patients in a file."""
     features, diagnoses = load(path)
     model = network()
-    load_parameters(model, parameters)
+    model.load_state_dict(parameters)
     with torch.no_grad():
         logits = model(features).squeeze(1)
     loss = float(torch.nn.functional.binary_cross_entropy_with_logits(logits, diagnoses))

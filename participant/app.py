@@ -1,7 +1,8 @@
 """The user's training code: a Python file, and what becomes of its errors.
 
 The file has the functions ``initial_parameters(config)``, ``fit(parameters, config)`` and
-``evaluate(parameters, config)``, or an object called ``app`` with these methods.
+``evaluate(parameters, config)``, or an object called ``app`` with these methods. Beside them it may
+have ``local_entries``: patterns such as "*.running_mean" of the parameters that stay at home.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class LoadedApp:
     path: Path
     functions: Mapping[str, Callable[..., Any]]
     errors_folder: Path
+    local_entries: tuple[str, ...] = ()
 
     def initial_parameters(self, config: dict[str, Any]) -> Any:
         """The model before round 1."""
@@ -69,7 +71,15 @@ def load_app(path: Path, errors_folder: Path) -> LoadedApp:
     for name, function in functions.items():
         if not callable(function):
             raise BadApp(str(path), f"it has no function {name}({FUNCTIONS[name]})")
-    return LoadedApp(path, {n: f for n, f in functions.items() if f}, errors_folder)
+    found = {name: function for name, function in functions.items() if function}
+    return LoadedApp(path, found, errors_folder, _local_entries(source, path))
+
+
+def _local_entries(source: object, path: Path) -> tuple[str, ...]:
+    patterns = getattr(source, "local_entries", ())
+    if not isinstance(patterns, list | tuple) or not all(isinstance(p, str) for p in patterns):
+        raise BadApp(str(path), "local_entries is not a list of patterns of names")
+    return tuple(patterns)
 
 
 def _run_user_code(code: Callable[[], Any], name: str, path: Path, errors_folder: Path) -> Any:

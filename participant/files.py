@@ -18,7 +18,6 @@ from pathlib import Path
 from participant.errors import BadStorageName, DiskError, FileExists, MissingFile, TooLarge
 
 _TEMPORARY = re.compile(r"\.quorate-[0-9a-f]{32}\.tmp")
-_CHUNK = 1 << 20
 _PART = r"[a-z0-9_-][a-z0-9._-]{0,127}"  # no leading dot: that is for temporary files
 _NAME = re.compile(rf"{_PART}(/{_PART})?")
 
@@ -37,9 +36,11 @@ def make_folder(path: Path) -> None:
 
 def write_new(path: Path, data: bytes) -> None:
     """Durably create a file, 0600; raises FileExists, and changes nothing, if the name is taken."""
-    with _disk_errors(path), _written_aside(path.parent, data) as temporary:
+    with _aside(path) as file, _disk_errors(path):
+        file.write(data)
+        os.fsync(file.descriptor)
         try:
-            os.link(temporary, path)  # unlike rename, link never replaces
+            os.link(file.temporary, path)  # unlike rename, link never replaces
         except FileExistsError:
             raise FileExists(path) from None
         _sync_folder(path.parent)
@@ -47,24 +48,34 @@ def write_new(path: Path, data: bytes) -> None:
 
 def replace(path: Path, data: bytes) -> None:
     """Durably put a file, 0600, in place of what had that name; readers see the old or the new."""
-    with _disk_errors(path), _written_aside(path.parent, data) as temporary:
-        os.rename(temporary, path)
-        _sync_folder(path.parent)
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[FileAside]:
+    """As ``replace``, in parts: the file has its name when the block ends without an exception."""
+    with _aside(path) as file:
+        yield file
+        with _disk_errors(path):
+            os.fsync(file.descriptor)
+            os.rename(file.temporary, path)
+            _sync_folder(path.parent)
 
 
 def read(path: Path, limit: int, what: str) -> bytes:
     """A file's bytes; raises MissingFile, TooLarge above ``limit`` bytes, or DiskError."""
-    data = bytearray()
     with _disk_errors(path):
         try:
             with path.open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    data += chunk
-                    if len(data) > limit:
-                        raise TooLarge(path, what, limit)
+                if os.fstat(file.fileno()).st_size > limit:
+                    raise TooLarge(path, what, limit)
+                data = file.read(limit + 1)  # what is no plain file tells no size
         except FileNotFoundError:
             raise MissingFile(path, what) from None
-    return bytes(data)
+    if len(data) > limit:
+        raise TooLarge(path, what, limit)
+    return data
 
 
 def exists(path: Path) -> bool:
@@ -109,19 +120,32 @@ def _remove_if_abandoned(path: Path) -> None:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def _written_aside(folder: Path, data: bytes) -> Iterator[Path]:
-    """A fsynced temporary file that holds ``data``, gone at the end unless it was renamed."""
-    path, descriptor = _create_temporary(folder)
-    try:
+@dataclass(frozen=True)
+class FileAside:
+    """A temporary file that is to become ``path``."""
+
+    path: Path
+    temporary: Path
+    descriptor: int
+
+    def write(self, data: bytes) -> None:
+        """Append bytes; raises DiskError."""
         view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
-        yield path
+        with _disk_errors(self.path):
+            while view:
+                view = view[os.write(self.descriptor, view) :]
+
+
+@contextlib.contextmanager
+def _aside(path: Path) -> Iterator[FileAside]:
+    """An empty temporary file beside ``path``, gone at the end unless it was renamed."""
+    with _disk_errors(path):
+        temporary, descriptor = _create_temporary(path.parent)
+    try:
+        yield FileAside(path, temporary, descriptor)
     finally:
         with contextlib.suppress(OSError):
-            path.unlink()
+            temporary.unlink()
         os.close(descriptor)
 
 
@@ -177,6 +201,12 @@ class FolderStorage:
         path = self._file(name)
         make_folder(path.parent)
         replace(path, data)
+
+    def writing(self, name: str) -> contextlib.AbstractContextManager[FileAside]:
+        """As ``write``, in parts: the name appears when the block ends without an exception."""
+        path = self._file(name)
+        make_folder(path.parent)
+        return replacing(path)
 
     def read(self, name: str) -> bytes | None:
         """The bytes under a name, None if there are none."""

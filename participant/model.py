@@ -1,91 +1,95 @@
-"""A model as the federation sees it: one float64 vector, and the shapes to read it back."""
+"""The master copy of a model: what every hospital holds, names by its hash, and trains from.
+
+It is kept more precisely than the app may see it: float64 entries in float64, all others in
+float32. An app that computes in half precision is given the master rounded, and the update is
+counted from what it was given (``given``): so what single rounds change too little to be seen in
+half precision adds up in the master.
+"""
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from participant.errors import BadApp
-from protocol.encoding import digest, encode
+from participant.layout import Layout, is_tensor
+from participant.weights import SLICE, Weights
+from protocol.encoding import encode
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Shapes and dtypes of a model's parameters, in order."""
+class Model:
+    """A model in master precision; its entries are flat, little-endian, and never changed."""
 
-    shapes: tuple[tuple[int, ...], ...]
-    dtypes: tuple[str, ...]
+    layout: Layout
+    entries: tuple[NDArray[Any], ...]
 
     @classmethod
-    def of(cls, parameters: Sequence[NDArray[np.floating]]) -> Layout:
-        """The layout of a list of arrays."""
-        return cls(
-            tuple(tuple(p.shape) for p in parameters), tuple(p.dtype.name for p in parameters)
+    def of(cls, weights: Weights) -> Model:
+        """A copy of what an app returned; exact, since no master is coarser than the app's."""
+        entries = tuple(
+            np.empty(size, master)
+            for size, master in zip(weights.layout.sizes, weights.layout.masters, strict=True)
         )
+        for start, values in weights.slices():
+            at = 0
+            for k, first, end in weights.layout.pieces(start, start + len(values)):
+                entries[k][first:end] = values[at : at + end - first]
+                at += end - first
+        return cls(weights.layout, entries)
 
-    def join(self, parameters: Sequence[NDArray[np.floating]], function: str) -> Vector:
-        """All numbers in one vector; raises BadApp naming the first array that does not fit."""
-        if len(parameters) != len(self.shapes):
-            raise BadApp(function, f"{len(parameters)} arrays instead of {len(self.shapes)}")
-        for k, (array, shape) in enumerate(zip(parameters, self.shapes, strict=True)):
-            if tuple(array.shape) != shape:
-                raise BadApp(function, f"array {k} has shape {array.shape} instead of {shape}")
-        flat = [np.asarray(p, dtype=np.float64).reshape(-1) for p in parameters]
-        return np.concatenate(flat) if flat else np.zeros(0)
+    @property
+    def weights(self) -> Weights:
+        """The model itself."""
+        return Weights(self.layout, self.entries)
 
-    def split(self, vector: Vector) -> list[NDArray[np.floating]]:
-        """The arrays again, in their own shapes and dtypes."""
-        arrays, start = [], 0
-        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
-            size = int(np.prod(shape, dtype=np.int64))
-            arrays.append(vector[start : start + size].reshape(shape).astype(dtype))
-            start += size
-        return arrays
+    @property
+    def given(self) -> Weights:
+        """The model as an app is given it: rounded where the app computes in half precision."""
+        return Weights(self.layout, self.entries, rounded=True)
 
+    def to_app(self, local: Mapping[str, Any]) -> Any:
+        """Fresh copies in the app's own form and dtypes, with its ``local`` entries among them."""
+        entries = {
+            name: self._entry(k) for k, name in enumerate(self.layout.names)
+        } | {name: copy_of(entry) for name, entry in local.items()}  # fmt: skip
+        if self.layout.kind == "list":
+            return [entries[f"parameter_{k}"] for k in range(len(entries))]
+        return entries
 
-Vector = NDArray[np.float64]
+    def _entry(self, k: int) -> Any:
+        master = self.entries[k].reshape(self.layout.shapes[k])
+        if self.layout.kind != "tensors":
+            return master.astype(self.layout.dtypes[k])
+        import torch
 
+        copy = torch.from_numpy(master.astype(master.dtype.newbyteorder("=")))
+        return copy.to(getattr(torch, self.layout.dtypes[k]))
 
-def checked_parameters(parameters: object, function: str) -> list[NDArray[np.floating]]:
-    """What an app returned as parameters; raises BadApp unless it is a list of float arrays."""
-    if not isinstance(parameters, list | tuple) or not parameters:
-        raise BadApp(function, "it must return a list of numpy arrays")
-    for k, array in enumerate(parameters):
-        if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.floating):
-            raise BadApp(function, f"array {k} is not a numpy array of floats")
-        if not np.isfinite(array).all():
-            raise BadApp(function, f"array {k} holds NaN or infinity")
-    return list(parameters)
+    @cached_property
+    def digest(self) -> bytes:
+        """The name of a model: hash of names, shapes, dtypes and exact master values.
 
-
-def model_digest(vector: Vector, layout: Layout) -> bytes:
-    """The name of a model: hash of shapes and exact values (float64, little-endian)."""
-    shapes = encode([list(shape) for shape in layout.shapes])
-    return digest("quorate/model", shapes, vector.astype("<f8").tobytes())
-
-
-def write_model(vector: Vector, layout: Layout) -> bytes:
-    """The model as an ``.npz`` file, one float64 array a parameter."""
-    arrays, start = {}, 0
-    for k, shape in enumerate(layout.shapes):
-        size = int(np.prod(shape, dtype=np.int64))
-        arrays[f"parameter_{k}"] = vector[start : start + size].reshape(shape)
-        start += size
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
+        It is ``protocol.encoding.digest`` of "quorate/model", the layout and all values
+        little-endian, one entry after the other, without ever holding them in one place.
+        """
+        layout = self.layout
+        described = encode([layout.names, layout.shapes, layout.dtypes])
+        state = hashlib.sha256()
+        for part in (b"quorate/model", described):
+            state.update(len(part).to_bytes(8, "big") + part)
+        state.update(sum(entry.nbytes for entry in self.entries).to_bytes(8, "big"))
+        for entry in self.entries:
+            for start in range(0, len(entry), SLICE):
+                state.update(entry[start : start + SLICE].tobytes())
+        return state.digest()
 
 
-def read_model(data: bytes, layout: Layout) -> Vector:
-    """The vector in an ``.npz`` file made by ``write_model``; raises BadApp if it is another's."""
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = [archive[f"parameter_{k}"] for k in range(len(archive.files))]
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise BadApp("stored model", str(error)) from None
-    return layout.join(arrays, "stored model")
+def copy_of(entry: Any) -> Any:
+    """A copy of an array or tensor that shares no memory, and no gradient, with it."""
+    return entry.detach().cpu().clone() if is_tensor(entry) else np.array(entry)

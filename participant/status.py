@@ -14,7 +14,7 @@ from participant.membership import Membership
 from protocol.errors import Malformed
 from protocol.wire import StatusReport, StatusRequest
 
-_MODEL = re.compile(r"models/round-(\d+)\.npz")
+_MODEL = re.compile(r"models/round-(\d+)\.safetensors")
 
 
 def local_facts(member: Membership) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from protocol.messages import (
     SetLock,
     Statement,
 )
-from protocol.suite import packing_of
+from protocol.suite import suite_of
 from protocol.terms import Terms
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -103,11 +103,15 @@ class RoundView:
 
 
 def decode_training(
-    plaintexts: Sequence[mpz], length: int, contributors: int, terms: Terms
+    plaintexts: Sequence[mpz], opening: Opening, contributors: int, terms: Terms
 ) -> NDArray[np.float64]:
-    """The weighted average update, shape (length,); raises CorruptSum on an impossible sum."""
-    sums = unpack(plaintexts, packing_of(terms), length + 1)
-    return average(sums, contributors, terms.quantisation)
+    """The weighted average update of a round under packed Paillier, shape (length,).
+
+    Raises CorruptSum on an impossible sum.
+    """
+    suite = suite_of("paillier", terms)
+    sums = unpack(plaintexts, suite.packing, opening.length + 1)
+    return average(sums, contributors, suite.quantisation(opening.clip))
 
 
 def decode_statistic(

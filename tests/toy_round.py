@@ -105,7 +105,8 @@ class Round(Table):
         return posted
 
     def open(self, **changes: Any) -> Posted:
-        fields = {"kind": self.kind, "epoch": EPOCH.digest, "model": bytes(32)}
+        clip = TERMS.clip if self.kind == "training" else 0.0
+        fields = {"kind": self.kind, "epoch": EPOCH.digest, "model": bytes(32), "clip": clip}
         return self.publish(0, Opening(**(fields | {"length": self.length} | changes)))
 
     def contribute(self, sender: int, encrypted: Encrypted, opening: bytes | None = None) -> Posted:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from examples import breast_cancer as app
-from participant.model import Layout
-
-Vector = NDArray[np.float64]
+from participant.layout import Layout
+from participant.model import Model
+from participant.weights import Vector, Weights, checked
 
 
 def federated_average(
@@ -22,7 +21,7 @@ def federated_average(
     """The model after each round, by federated averaging in float64 of the given contributors."""
     initial = app.initial_parameters(config)
     layout = Layout.of(initial)
-    model = layout.join(initial, "initial_parameters")
+    model = _vector(initial, layout)
     models = []
     for number, members in enumerate(contributors, start=1):
         fitted = [_fit(layout, model, files[m - 1], config | {"round": number}) for m in members]
@@ -33,7 +32,14 @@ def federated_average(
     return models
 
 
-def train_on(path: Path, rounds: int, config: dict[str, Any]) -> list[NDArray[Any]]:
+def to_app(vector: Vector, layout: Layout) -> app.Parameters:
+    """A vector of all weights as parameters of the app."""
+    pieces = zip(layout.starts, layout.starts[1:], strict=False)
+    parts = tuple(vector[start:end] for start, end in pieces)
+    return Model.of(Weights(layout, parts)).to_app({})
+
+
+def train_on(path: Path, rounds: int, config: dict[str, Any]) -> app.Parameters:
     """The model that as many rounds of local training on one file give."""
     parameters = app.initial_parameters(config)
     os.environ["PATIENTS"] = str(path)
@@ -42,12 +48,17 @@ def train_on(path: Path, rounds: int, config: dict[str, Any]) -> list[NDArray[An
     return parameters
 
 
-def accuracy(parameters: list[NDArray[Any]], path: Path) -> float:
+def accuracy(parameters: app.Parameters, path: Path) -> float:
     """The share of patients in a file that a model is right about."""
     return float(app.score(parameters, str(path))[2]["accuracy"])
 
 
 def _fit(layout: Layout, model: Vector, path: Path, config: dict[str, Any]) -> tuple[Vector, int]:
     os.environ["PATIENTS"] = str(path)
-    parameters, examples, _ = app.fit(layout.split(model), config)
-    return layout.join(parameters, "fit"), examples
+    parameters, examples, _ = app.fit(to_app(model, layout), config)
+    return _vector(parameters, layout), examples
+
+
+def _vector(parameters: app.Parameters, layout: Layout) -> Vector:
+    weights = checked(parameters, layout, "fit")
+    return weights.slice(0, len(weights))

@@ -19,6 +19,7 @@ from examples.demo.processes import (
     stop,
     wait_for,
 )
+from participant.outcome import model_name
 from protocol.board import Board, decode_entry
 from protocol.terms import Terms, parse
 
@@ -156,4 +157,4 @@ def start_training(
 
 def _has_model(consortium: Consortium, number: int) -> bool:
     folder = consortium.hospitals[0].folder(consortium.terms.federation)
-    return (folder / "models" / f"round-{number}.npz").exists()
+    return (folder / model_name(number)).exists()

@@ -15,7 +15,9 @@ from examples import breast_cancer
 from examples.demo import clear
 from examples.demo.consortium import NAMES, QUORUM, ROUNDS, Consortium
 from examples.demo.patients import pool
-from participant.model import Layout, read_model
+from participant.layout import Layout
+from participant.model_file import read_model
+from participant.outcome import model_name
 from participant.training_task import app_seed
 from protocol.board import Board
 from protocol.messages import Closing, Opening
@@ -36,7 +38,7 @@ def summarise(consortium: Consortium, refusals: Row) -> Row:
     pooled = pool(files, consortium.folder / "patients" / "pooled.csv")
 
     def accuracy(vector: clear.Vector) -> float:
-        return clear.accuracy(layout.split(vector), consortium.held_out)
+        return clear.accuracy(clear.to_app(vector, layout), consortium.held_out)
 
     def trained_alone(path: Any) -> float:
         return clear.accuracy(clear.train_on(path, ROUNDS, config), consortium.held_out)
@@ -80,11 +82,11 @@ def _contributors(board: Board, number: int) -> list[int]:
 
 def _model(consortium: Consortium, number: int, layout: Layout) -> clear.Vector:
     """The model of a round; every hospital must hold the same one."""
+    name = model_name(number)
+    files = [h.folder(consortium.terms.federation) / name for h in consortium.hospitals]
     found = [
-        read_model((h.folder(consortium.terms.federation) / "models" / f"round-{number}.npz")
-                   .read_bytes(), layout)
-        for h in consortium.hospitals
-    ]  # fmt: skip
+        read_model(file.read_bytes(), layout).weights.slice(0, layout.weights) for file in files
+    ]
     assert all(np.array_equal(found[0], other) for other in found)
     return found[0]
 

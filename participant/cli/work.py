@@ -30,6 +30,7 @@ from participant.expectation import PAUSE_SECONDS, Watch
 from participant.journal import Event, Journal, as_line
 from participant.link import Traffic
 from participant.lock import hold
+from participant.outcome import model_name
 from participant.progress import View, link_lost, link_notices, view_of
 from participant.session import Notices
 from participant.training_task import TrainingTask
@@ -130,6 +131,12 @@ def train(
     home: Home = None,
     passphrase_file: PassphraseFile = None,
     timeout: Timeout = None,
+    new_model_after: Annotated[
+        int | None,
+        typer.Option(
+            "--new-model-after", help="Begin with the app's initial model after this round.", min=1
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Take part in all rounds of training, decryption included; the model comes out."""
@@ -141,13 +148,15 @@ def train(
         models = member.folder / "models"
         table = RoundTable(member.terms)
         journal = Journal(models / "rounds.jsonl", traffic, _print_event if as_json else table.show)
-        task = TrainingTask(member.terms, secret, loaded, member.storage, journal.record)
+        task = TrainingTask(
+            member.terms, secret, loaded, member.storage, journal.record, new_model_after
+        )
         session = new_session(member, task, timeout, traffic)
         session.notices = link_notices(member.terms.aggregator.url, say_aside)
         session.run()
     if not as_json:
         typer.echo(f"All {task.finished} rounds are done.")
-        typer.echo(f"Model: {models / f'round-{task.finished}.npz'}")
+        typer.echo(f"Model: {member.folder / model_name(task.finished)}")
 
 
 class RoundTable:

@@ -221,8 +221,9 @@ def test_training_amid_nonsense_ends_with_nothing_but_errors_of_ours(salt: int) 
 def opening_of(table: RoundTable) -> Opening:
     stated = [p.post.body for p in table.board.session("round/0")
               if isinstance(p.post.body, Statement)]  # fmt: skip
-    model, length = (stated[0].result, stated[0].length) if stated else (bytes(32), 3)
-    return Opening("training", table.toy.epoch.digest, model, length)
+    said = stated[0] if stated else Statement(bytes(32), 3)
+    epoch = table.toy.epoch.digest
+    return Opening("training", epoch, said.result, said.length, clip=said.clip)
 
 
 @pytest.mark.parametrize("salt", range(60))

@@ -104,10 +104,11 @@ class RoundTable(Table):
             session.startswith("round/")
         ) else []  # fmt: skip
         stated = [p.post.body for p in before if isinstance(p.post.body, Statement)]
-        model, length = (stated[0].result, stated[0].length) if stated else (bytes(32), 1)
+        said = stated[0] if stated else Statement(bytes(32), 1)
         kind = "training" if session.startswith("round/") else "statistic"
         fields = {
-            "kind": kind, "epoch": self.toy.epoch.digest, "model": model, "length": length,
+            "kind": kind, "epoch": self.toy.epoch.digest, "model": said.result,
+            "length": said.length, "clip": said.clip,
         }  # fmt: skip
         return self.publish(0, Draft(session, Opening(**(fields | changes))))
 

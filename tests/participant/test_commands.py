@@ -86,10 +86,10 @@ def test_training_ends_with_one_model_at_every_hospital(consortium: Consortium) 
     assert "3 of 3" in as_text
     assert "accuracy 0.75" in as_text
     folders = [consortium.member(i).folder / "models" for i in (1, 2, 3)]
-    models = {(folder / "round-1.npz").read_bytes() for folder in folders}
+    models = {(folder / "round-1.safetensors").read_bytes() for folder in folders}
     assert len(models) == 1
     assert events((folders[1] / "rounds.jsonl").read_text())[-1]["event"] == "evaluated"
-    assert str(folders[1] / "round-1.npz") in as_text
+    assert str(folders[1] / "round-1.safetensors") in as_text
 
 
 def test_numbers_of_three_hospitals_are_added_and_a_quorum_decrypts(

@@ -237,6 +237,53 @@ def test_storage_clears_what_a_dead_writer_left(tmp_path: Path) -> None:
     assert not left.exists()
 
 
+def test_a_name_written_in_parts_appears_when_it_is_whole(tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path)
+    storage.write("models/1", b"old")
+    with storage.writing("models/1") as file:
+        file.write(b"first, ")
+        file.write(b"")
+        file.write(b"second")
+        assert storage.names() == ["models/1"]
+        assert storage.read("models/1") == b"old"
+        FolderStorage(tmp_path)  # a second process sweeps nothing that is being written
+    assert storage.read("models/1") == b"first, second"
+    assert mode(tmp_path / "models" / "1") == 0o600
+    assert os.listdir(tmp_path / "models") == ["1"]
+
+
+def write_half(storage: FolderStorage, error: BaseException | None = None) -> None:
+    with storage.writing("models/1") as file:
+        file.write(b"half")
+        raise error or AssertionError("the disk was to be full")
+
+
+def test_nothing_appears_of_what_was_not_finished(tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        write_half(storage, KeyboardInterrupt())
+    assert storage.read("models/1") is None
+    assert os.listdir(tmp_path / "models") == []
+
+
+def test_a_disk_that_fills_while_parts_are_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = FolderStorage(tmp_path)
+    storage.write("models/1", b"old")
+    monkeypatch.setattr(os, "write", full_disk)
+    with pytest.raises(DiskError) as caught:
+        write_half(storage)
+    assert caught.value.path == tmp_path / "models" / "1"
+    assert storage.read("models/1") == b"old"
+    assert os.listdir(tmp_path / "models") == ["1"]
+
+
+def test_an_error_of_whoever_writes_is_not_the_disks(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError), FolderStorage(tmp_path).writing("x"):
+        raise ConnectionError
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -261,7 +308,9 @@ def test_storage_clears_what_a_dead_writer_left(tmp_path: Path) -> None:
 )
 def test_storage_refuses_names_that_could_leave_or_hide(name: str, tmp_path: Path) -> None:
     storage = FolderStorage(tmp_path / "s")
-    for use in (storage.read, storage.delete, lambda name: storage.write(name, b"")):
+    for use in (
+        storage.read, storage.delete, storage.writing, lambda name: storage.write(name, b""),
+    ):  # fmt: skip
         with pytest.raises(BadStorageName):
             use(name)
     assert os.listdir(tmp_path) == ["s"]

@@ -17,7 +17,6 @@ from protocol.round import decode_statistic, decode_training
 from tests.toy_round import (
     EPOCH,
     KEY,
-    LENGTH,
     TERMS,
     Ledger,
     Round,
@@ -40,7 +39,9 @@ def test_the_decrypted_average_is_that_of_the_plain_integers(contributors):
     expected = average(plain, len(contributors), q)
     for member in found.members.values():
         assert member.plaintexts is not None
-        result = decode_training(member.plaintexts, LENGTH, len(contributors), TERMS)
+        opening = member.view.terms_of_opening
+        assert opening is not None
+        result = decode_training(member.plaintexts, opening, len(contributors), TERMS)
         assert result.tobytes() == expected.tobytes()
     weights = np.array([examples_of(i) for i in contributors], dtype=float)
     clipped = np.array([np.clip(update_of(i), -q.clip, q.clip) for i in contributors])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
 
 
 class Crash(BaseException):
@@ -20,6 +22,12 @@ class Disk:
         self.hook()
         self.files[name] = bytes(data)
         self.hook()
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[BytesIO]:
+        written = BytesIO()
+        yield written
+        self.write(name, written.getvalue())
 
     def read(self, name: str) -> bytes | None:
         return self.files.get(name)

@@ -10,11 +10,14 @@ import numpy as np
 from keyshare.partial_decryption import combine, partial_decryption, trial_ciphertext
 from keyshare.quantisation import average, quantise
 from participant.errors import RejectedByAggregator
-from participant.model import Layout, read_model
+from participant.layout import Layout
+from participant.model_file import read_model
+from participant.outcome import model_name
 from protocol.epoch import Epoch, EpochSecret, read_secret
 from protocol.errors import Fork
 from protocol.judgement import judge as judge_ceremony
-from protocol.messages import Closing
+from protocol.messages import Closing, Opening
+from protocol.suite import suite_of
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
 from tests.simulator.liar import FIRST
@@ -109,25 +112,24 @@ def exact_sums(federation: Federation) -> None:
     """Every hospital's model after each round is exactly that of the round's contributors."""
     assert federation.board is not None
     model = np.zeros(PARAMETERS)
+    layout = Layout.of([model])
     for number in range(1, federation.plan.rounds + 1):
         model = model + _expected_update(federation, number, model)
         for hospital in federation.hospitals.values():
-            stored = hospital.disk.read(f"models/round-{number}.npz")
+            stored = hospital.disk.read(model_name(number))
             if stored is None:
                 raise Violation(f"hospital {hospital.index} has no model of round {number}")
-            found = read_model(stored, Layout(((PARAMETERS,),), ("float64",)))
+            found = read_model(stored, layout).weights.slice(0, PARAMETERS)
             if not np.array_equal(found, model):
                 raise Violation(f"hospital {hospital.index}, round {number}: {found} not {model}")
 
 
 def _expected_update(federation: Federation, number: int, model: np.ndarray) -> np.ndarray:
     assert federation.board is not None
-    quantisation = federation.terms.quantisation
-    (closing,) = [
-        body
-        for posted in federation.board.session(f"round/{number}")
-        if isinstance(body := posted.post.body, Closing)
-    ]
+    said = [posted.post.body for posted in federation.board.session(f"round/{number}")]
+    (closing,) = [body for body in said if isinstance(body, Closing)]
+    opening = next(body for body in said if isinstance(body, Opening))
+    quantisation = suite_of(opening.suite, federation.terms).quantisation(opening.clip)
     slots = []
     for contributor in closing.contributors:
         app = PowersOfTen(contributor.member)

@@ -1,0 +1,112 @@
+"""Models as safetensors files, written as a stream: no whole model is held to write one.
+
+A file is the length of its header in 8 bytes, little-endian; the header, JSON; and all entries in
+master precision, one after the other [github.com/huggingface/safetensors, README, "Format"]. The
+library of that name writes only what it holds whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from participant.errors import BadApp
+from participant.layout import Layout
+from participant.model import Model
+from participant.outbox import Output
+from participant.weights import SLICE, Vector
+
+_DTYPES = {"<f8": "F64", "<f4": "F32"}
+_LENGTH = 8  # bytes of the header's length
+
+
+class NextModel:
+    """A model plus an update, written to a file slice by slice, as the slices come."""
+
+    def __init__(self, model: Model, output: Output, metadata: Mapping[str, str]) -> None:
+        self._model, self._output = model, output
+        self._added = 0
+        output.write(_header(model.layout, metadata))
+
+    def add(self, update: Vector) -> None:
+        """Write the next ``len(update)`` weights, each rounded to the precision of its master."""
+        layout, at = self._model.layout, 0
+        for k, first, end in layout.pieces(self._added, self._added + len(update)):
+            old = self._model.entries[k][first:end].astype(np.float64)
+            new = old + update[at : at + end - first]
+            self._output.write(new.astype(layout.masters[k]).tobytes())
+            at += end - first
+        self._added += len(update)
+
+    def finish(self) -> None:
+        """Raises ValueError unless every weight has been written."""
+        if self._added != self._model.layout.weights:
+            raise ValueError(f"{self._added} weights of {self._model.layout.weights}")
+
+
+def write_model(model: Model, output: Output, metadata: Mapping[str, str]) -> None:
+    """Write a model as it is."""
+    output.write(_header(model.layout, metadata))
+    for entry in model.entries:
+        for start in range(0, len(entry), SLICE):
+            output.write(entry[start : start + SLICE].tobytes())
+
+
+def read_model(data: bytes, layout: Layout) -> Model:
+    """The model in a file; its entries are views of ``data``.
+
+    Raises BadApp naming the first difference if it is a model of another layout, or no model.
+    """
+    header, start = _read_header(data)
+    found = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    expected = _described(layout)
+    for name in [*expected, *found]:
+        if found.get(name) != expected.get(name):
+            differs = f"entry {name!r} is {found.get(name)} instead of {expected.get(name)}"
+            raise BadApp("stored model", differs)
+    if len(data) - start != _bytes(layout):
+        raise BadApp("stored model", f"{len(data) - start} bytes instead of {_bytes(layout)}")
+    entries = []
+    for size, master in zip(layout.sizes, layout.masters, strict=True):
+        entries.append(np.frombuffer(data, master, size, start))
+        start += size * master.itemsize
+    return Model(layout, tuple(entries))
+
+
+def _bytes(layout: Layout) -> int:
+    return sum(s * m.itemsize for s, m in zip(layout.sizes, layout.masters, strict=True))
+
+
+def _described(layout: Layout) -> dict[str, Any]:
+    """Each entry as a header has it."""
+    described, start = {}, 0
+    for name, shape, size, master in zip(
+        layout.names, layout.shapes, layout.sizes, layout.masters, strict=True
+    ):
+        end = start + size * master.itemsize
+        dtype = _DTYPES[master.newbyteorder("<").str]
+        described[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [start, end]}
+        start = end
+    return described
+
+
+def _header(layout: Layout, metadata: Mapping[str, str]) -> bytes:
+    header = _described(layout) | {"__metadata__": dict(metadata)}
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the entries are aligned
+    return len(text).to_bytes(_LENGTH, "little") + text
+
+
+def _read_header(data: bytes) -> tuple[dict[str, Any], int]:
+    """The header, and where the entries begin."""
+    end = _LENGTH + int.from_bytes(data[:_LENGTH], "little")
+    try:
+        header = json.loads(data[_LENGTH:end])
+    except (ValueError, RecursionError, OverflowError):
+        header = None
+    if end > len(data) or not isinstance(header, dict):
+        raise BadApp("stored model", "it is not a safetensors file, or not a whole one")
+    return header, end
