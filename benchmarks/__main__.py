@@ -1,4 +1,4 @@
-"""``python -m benchmarks ceremony``, ``multiplication`` or ``suites``; see --help."""
+"""``python -m benchmarks ceremony``, ``multiplication``, ``suites`` or ``report``; see --help."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def main() -> None:
         commands.add_parser("multiplication", help="three ways to multiply what is shared")
     )
     _add_suites(commands.add_parser("suites", help="encryption of an update, and of a sum"))
+    reporting = commands.add_parser("report", help="run all, write docs/benchmarks.md and .svg")
+    reporting.set_defaults(measure=_report)
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="in one line, for programs")
     options = parser.parse_args()
@@ -85,6 +87,12 @@ def _measure_suites(options: argparse.Namespace) -> dict[str, object]:
     if options.peer:
         result["peers"] = suites_peers.compare(options.peer, result, bits, runs)
     return result
+
+
+def _report(options: argparse.Namespace) -> dict[str, object]:
+    from benchmarks import report  # needs matplotlib, which only a development environment has
+
+    return report.main()
 
 
 if __name__ == "__main__":
