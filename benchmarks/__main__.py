@@ -1,4 +1,4 @@
-"""``python -m benchmarks ceremony`` and ``python -m benchmarks multiplication``; see --help."""
+"""``python -m benchmarks ceremony``, ``multiplication`` or ``security``; see --help."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import platform
 
-from benchmarks import ceremony, multiplication, peer
+from benchmarks import ceremony, core_svp, multiplication, peer
 from benchmarks.shaping import Shape
 
 
@@ -19,6 +19,8 @@ def main() -> None:
     _add_multiplication(
         commands.add_parser("multiplication", help="three ways to multiply what is shared")
     )
+    security = commands.add_parser("security", help="the lattice attack on the hybrid suites")
+    security.set_defaults(measure=lambda _: core_svp.measure())
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="in one line, for programs")
     options = parser.parse_args()
