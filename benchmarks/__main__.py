@@ -1,4 +1,4 @@
-"""``python -m benchmarks ceremony``, ``multiplication``, ``suites`` or ``report``; see --help."""
+"""Measurements of this project and its peers: ``python -m benchmarks --help``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ import json
 import os
 import platform
 
-from benchmarks import ceremony, large_round, multiplication, peer, suites, suites_peers
+from benchmarks import (
+    ceremony,
+    core_svp,
+    large_round,
+    multiplication,
+    peer,
+    suites,
+    suites_peers,
+)
 from benchmarks.shaping import Shape
 
 
@@ -23,6 +31,8 @@ def main() -> None:
     _add_suites(commands.add_parser("suites", help="encryption of an update, and of a sum"))
     reporting = commands.add_parser("report", help="run all, write docs/benchmarks.md and .svg")
     reporting.set_defaults(measure=_report)
+    security = commands.add_parser("security", help="the lattice attack on the hybrid suites")
+    security.set_defaults(measure=lambda _: core_svp.measure())
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="in one line, for programs")
     options = parser.parse_args()
