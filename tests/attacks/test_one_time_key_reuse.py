@@ -13,6 +13,7 @@ import pytest
 
 from keyshare.lattice import S1, Lattice
 from keyshare.one_time_key import OneTimeKey
+from participant import contribution
 from participant.contribution import ContributionMaker
 from protocol.board import Posted
 from protocol.draft import Draft
@@ -148,7 +149,14 @@ def test_the_same_update_gives_the_same_bytes_however_often_it_is_sent(made):
 
 
 @pytest.mark.parametrize("change", ["fresh", "opening", "member"])
-def test_another_round_another_try_and_another_member_have_another_key(made, change):
+def test_another_round_another_try_and_another_member_have_another_key(made, monkeypatch, change):
+    seeds: list[bytes] = []
+
+    def seen(lattice: Lattice, seed: bytes) -> OneTimeKey:
+        seeds.append(seed)
+        return OneTimeKey(lattice, seed)
+
+    monkeypatch.setattr(contribution, "OneTimeKey", seen)
     _, sent = made()
     changes: dict[str, Any] = {
         "fresh": {"fresh": seed_of("really fresh")},
@@ -156,6 +164,7 @@ def test_another_round_another_try_and_another_member_have_another_key(made, cha
         "member": {"member": 2},
     }[change]
     _, other = made(**changes)
+    assert seeds[0] != seeds[1]
     assert spread(sent, other) == pytest.approx(1, abs=0.1)
 
 

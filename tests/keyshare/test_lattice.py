@@ -87,7 +87,7 @@ def test_decimals_give_the_same_parameters(ring, plain):
         assert (lattice.key_slot_bits, lattice.sum_bytes) == (p.slot_bits, p.sum_bytes)
 
 
-@pytest.mark.parametrize("key_bits", [256, 512, 2048, 3072])
+@pytest.mark.parametrize("key_bits", [256, 257, 512, 2048, 3072])
 def test_the_slots_of_a_key_leave_two_bits_of_the_modulus(key_bits):
     for n in (2, 16, 1024):
         lattice = Lattice(S1, n)

@@ -70,7 +70,7 @@ def test_limbs_of_several_blocks_times_a_secret_are_those_of_integers(ring):
 
 
 def extremes(ring: Ring, bits: int) -> np.ndarray:
-    """Rows of ±2^(b-1): all alike, alternating, at random, and fitted to the worst coefficient."""
+    """Rows of ±2^(b-1): all alike, alternating, and with signs at random."""
     high, low = (1 << (bits - 1)) - 1, -(1 << (bits - 1))
     rows = [
         np.full(ring.degree, low),
