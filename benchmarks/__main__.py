@@ -1,4 +1,4 @@
-"""``python -m benchmarks ceremony``, ``multiplication``, ``suites`` or ``report``; see --help."""
+"""``python -m benchmarks`` with what is to be measured, or ``report`` for all; see --help."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import platform
 
-from benchmarks import ceremony, multiplication, peer, suites, suites_peers
+from benchmarks import ceremony, large_round, multiplication, peer, suites, suites_peers
 from benchmarks.shaping import Shape
 
 
@@ -19,6 +19,7 @@ def main() -> None:
     _add_multiplication(
         commands.add_parser("multiplication", help="three ways to multiply what is shared")
     )
+    _add_large_round(commands.add_parser("large-round", help="a round with a large model"))
     _add_suites(commands.add_parser("suites", help="encryption of an update, and of a sum"))
     reporting = commands.add_parser("report", help="run all, write docs/benchmarks.md and .svg")
     reporting.set_defaults(measure=_report)
@@ -64,6 +65,12 @@ def _add_multiplication(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bits", type=int, default=2048)
     parser.add_argument("--parties", type=int, default=5, help="3 to 8")
     parser.set_defaults(measure=lambda o: multiplication.measure(o.bits, o.parties))
+
+
+def _add_large_round(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", type=int, default=100_000_000)
+    parser.add_argument("--bits", type=int, default=2048)
+    parser.set_defaults(measure=lambda o: large_round.measure(o.weights, o.bits))
 
 
 def _add_suites(parser: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from participant.errors import BadStorageName, DiskError, FileExists, MissingFile, TooLarge
 
 _TEMPORARY = re.compile(r"\.quorate-[0-9a-f]{32}\.tmp")
+_CHUNK = 1 << 20
 _PART = r"[a-z0-9_-][a-z0-9._-]{0,127}"  # no leading dot: that is for temporary files
 _NAME = re.compile(rf"{_PART}(/{_PART})?")
 
@@ -68,9 +69,11 @@ def read(path: Path, limit: int, what: str) -> bytes:
     with _disk_errors(path):
         try:
             with path.open("rb") as file:
-                if os.fstat(file.fileno()).st_size > limit:
-                    raise TooLarge(path, what, limit)
-                data = file.read(limit + 1)  # what is no plain file tells no size
+                size = os.fstat(file.fileno()).st_size
+                # At once, into place: parts that are joined would take twice a model's memory.
+                data = file.read(min(size, limit) + 1)
+                while size < len(data) <= limit and (chunk := file.read(_CHUNK)):
+                    data += chunk  # of a pipe, whose size nobody knows before
         except FileNotFoundError:
             raise MissingFile(path, what) from None
     if len(data) > limit:

@@ -72,7 +72,8 @@ def next_clip(terms: Terms, largest: float) -> float:
     if not terms.adaptive_clip:
         return terms.clip
     wanted = max(_FACTOR * largest, terms.clip * _LEAST)
-    return min(terms.clip, math.ldexp(1.0, math.ceil(math.log2(wanted))))
+    mantissa, exponent = math.frexp(wanted)  # exact on every platform, unlike a logarithm
+    return min(terms.clip, math.ldexp(1.0, exponent - (mantissa == 0.5)))
 
 
 def model_name(number: int) -> str:

@@ -199,6 +199,12 @@ class TrainingTask(Task):
             self._advance(number)
 
     @property
+    def reading(self) -> tuple[int, int] | None:
+        """Bytes of the summed vector that are opened, and all of them, while it is being read."""
+        summed = self._sum  # asked for beside a step that may let go of it
+        return summed.progress if summed else None
+
+    @property
     def _statement(self) -> Statement:
         standing = self._standing
         return Statement(standing.model.digest, self._layout.weights, standing.clip)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -9,6 +10,8 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -176,6 +179,38 @@ def test_a_missing_file_is_named_with_what_it_would_hold(tmp_path: Path) -> None
     with pytest.raises(MissingFile) as caught:
         files.read(tmp_path / "none", 10, "key share")
     assert (caught.value.path, caught.value.what) == (tmp_path / "none", "key share")
+
+
+def test_a_pipe_is_read_to_its_end_and_not_beyond_the_limit(tmp_path: Path) -> None:
+    pipe, content = tmp_path / "pipe", b"x" * 3_000_000
+    os.mkfifo(pipe)
+
+    def read_from_pipe(limit: int) -> bytes:
+        writer = threading.Thread(target=write_to_pipe)
+        writer.start()
+        try:
+            return files.read(pipe, limit, "numbers")
+        finally:
+            writer.join()
+
+    def write_to_pipe() -> None:
+        with contextlib.suppress(BrokenPipeError), pipe.open("wb") as file:
+            file.write(content)
+
+    assert read_from_pipe(3_000_000) == content
+    with pytest.raises(TooLarge):
+        read_from_pipe(2_999_999)
+
+
+def test_a_large_file_is_read_without_a_second_copy(tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(bytes(20_000_000))
+    tracemalloc.start()
+    try:
+        assert len(files.read(tmp_path / "model", 1 << 30, "model")) == 20_000_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 21_000_000
 
 
 def test_a_file_of_the_limit_reads_and_one_byte_more_does_not(tmp_path: Path) -> None:
