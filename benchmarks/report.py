@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
         *("suites", "--weights", "1000000", "--members", "16"),
         *(word for name in PEERS for word in ("--peer", name)),
     ],
+    "large-round": ["large-round", "--weights", "1000000", "--bits", "2048"],
     "ceremony": ["ceremony", "--bits", "2048", "--parties", "3", "--runs", "3"],
     "multiplication": ["multiplication", "--bits", "2048", "--parties", "5"],
 }
@@ -65,6 +66,7 @@ def markdown(results: Mapping[str, Figures], where: Mapping[str, str]) -> str:
         "Written by `make bench`; do not edit.",
         _table(["machine", ""], where.items()),
         *_suites(results["suites"]),
+        *_large_round(results["large-round"]),
         *_ceremony(results["ceremony"]),
         *_multiplication(results["multiplication"]),
     ]
@@ -148,6 +150,24 @@ def _growth_row(row: Figures) -> list[str]:
         *("add_seconds", "open_seconds"),
     )
     return [f"{row['weights']:,}", *(_figure(row[name]) for name in names)]
+
+
+def _large_round(found: Figures) -> Iterable[str]:
+    yield f"## A round of {found['parties']} hospitals, whole processes over TLS"
+    yield _command("large-round")
+    yield _table(
+        ["weights", "whole, s", "encrypt, s", "decrypt, s", "MB up", "MB down", "peak MiB"],
+        [
+            [
+                f"{found['weights']:,}",
+                *(_figure(found[name]) for name in ("seconds", "encrypt_seconds")),
+                _figure(found["decrypt_seconds"]),
+                *(_figure(found[name] / 1e6) for name in ("bytes_up", "bytes_down")),
+                str(max(found["peak_mib"].values())),
+            ]
+        ],
+    )
+    yield "Seconds by the clock, of processes that share the cores; the peak is the largest one's."
 
 
 def _ceremony(found: Figures) -> Iterable[str]:
