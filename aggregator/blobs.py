@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
 from pathlib import Path
 
-from aggregator.errors import BadUpload, StoreDamaged, StoreFull
+from aggregator.durable import disk_errors, sync
+from aggregator.errors import BadUpload, StoreDamaged
 from aggregator.store import BoardStore
 from protocol.messages import MAX_ATTACHMENTS, MAX_BLOB_BYTES, blob_name
 
@@ -34,10 +34,10 @@ class BlobStore:
         self._max_incomplete_bytes = max_incomplete_bytes
         self._fresh: set[Path] = set()  # uploads that this object has seen from their first byte
         self._checked: OrderedDict[bytes, bytes] = OrderedDict()
-        with _disk(folder):
+        with disk_errors(folder):
             self._incoming.mkdir(parents=True, exist_ok=True)
             self._blobs.mkdir(parents=True, exist_ok=True)
-            _sync(folder)
+            sync(folder)
 
     def size(self, digest: bytes) -> int | None:
         """The size of a whole blob, None if it is not here."""
@@ -48,9 +48,9 @@ class BlobStore:
         digest = blob_name(data)
         if self.size(digest) is None:
             path = self._partial(0, digest)
-            with _disk(path):
+            with disk_errors(path):
                 path.write_bytes(data)
-                _sync(path)
+                sync(path)
             self._keep(path, digest, len(data))
         return digest
 
@@ -59,11 +59,11 @@ class BlobStore:
         if self._is_whole(digest, size):
             return size
         path = self._partial(member, digest)
-        with _disk(path):
+        with disk_errors(path):
             if not path.exists():
                 return 0
             have = path.stat().st_size
-            _sync(path)  # a process that died may have written more than it acknowledged
+            sync(path)  # a process that died may have written more than it acknowledged
         return self._finish(path, digest, size) if have >= size else have
 
     def add(self, member: int, digest: bytes, size: int, offset: int, data: bytes) -> int:
@@ -77,7 +77,7 @@ class BlobStore:
         if self._is_whole(digest, size):
             return size
         path = self._partial(member, digest)
-        with _disk(path):
+        with disk_errors(path):
             have = path.stat().st_size if path.exists() else 0
         if have >= size:
             return self._finish(path, digest, size)
@@ -104,19 +104,22 @@ class BlobStore:
             self._checked.popitem(last=False)
         return data
 
-    def require(self, digest: bytes, size: int) -> None:
-        """Raises StoreDamaged unless a blob that the board names is here, as far as sizes tell."""
-        path = self._path(digest)
-        if self.size(digest) != size:
+    def require(self, digest: bytes, size: int | None = None) -> None:
+        """Raises StoreDamaged unless a blob that the board names is here, as far as sizes tell.
+
+        size: what the board says of it, None where it gives the name alone.
+        """
+        path, recorded = self._path(digest), self.size(digest)
+        if recorded is None or size not in (None, recorded):
             raise StoreDamaged(f"blob {digest.hex()}", "the board names it and it is not recorded")
         if not path.exists():
             raise StoreDamaged(f"blob {digest.hex()}", "its file is gone")
-        if path.stat().st_size != size:
+        if path.stat().st_size != recorded:
             raise StoreDamaged(f"blob {digest.hex()}", "its file has another length")
 
     def incomplete_bytes(self, member: int) -> int:
         """Bytes of a member's incomplete uploads."""
-        with _disk(self._incoming):
+        with disk_errors(self._incoming):
             return sum(path.stat().st_size for path in self._partials(member))
 
     def _is_whole(self, digest: bytes, size: int) -> bool:
@@ -130,12 +133,12 @@ class BlobStore:
     def _adopt(self, digest: bytes, size: int) -> bool:
         """Record a blob that got its place just before a crash; whether there was one."""
         path = self._path(digest)
-        with _disk(path):
+        with disk_errors(path):
             if not path.exists() or path.stat().st_size != size:
                 return False
             if blob_name(path.read_bytes()) != digest:
                 return False
-            _sync(path.parent)
+            sync(path.parent)
         self._store.add_blob(digest, size)
         return True
 
@@ -144,7 +147,7 @@ class BlobStore:
 
         A member that gave up uploads half-way can so always go on with a new one.
         """
-        with _disk(self._incoming):
+        with disk_errors(self._incoming):
             stats = {p: p.stat() for p in self._partials(member)}
             others = sorted((p for p in stats if p != path), key=lambda p: stats[p].st_mtime_ns)
             used = size + sum(stat.st_size for stat in stats.values())
@@ -155,14 +158,14 @@ class BlobStore:
                 used -= stats[oldest].st_size
 
     def _append(self, path: Path, have: int, data: bytes) -> None:
-        with _disk(path), path.open("ab", buffering=0) as file:
+        with disk_errors(path), path.open("ab", buffering=0) as file:
             try:
                 view = memoryview(data)
                 while view:
                     view = view[file.write(view) :]
                 os.fsync(file.fileno())
                 if have == 0:
-                    _sync(self._incoming)
+                    sync(self._incoming)
                     self._fresh.add(path)
             except OSError:
                 with contextlib.suppress(OSError):
@@ -173,10 +176,10 @@ class BlobStore:
         """Keep a complete upload; returns how much of the blob is here then."""
         fresh = path in self._fresh
         self._fresh.discard(path)
-        with _disk(path):
+        with disk_errors(path):
             data = path.read_bytes()
         if len(data) != size or blob_name(data) != digest:
-            with _disk(path):
+            with disk_errors(path):
                 path.unlink()
             if fresh:
                 raise BadUpload(digest, "malformed", "the bytes sent do not have its name")
@@ -186,12 +189,12 @@ class BlobStore:
 
     def _keep(self, path: Path, digest: bytes, size: int) -> None:
         final = self._path(digest)
-        with _disk(final):
+        with disk_errors(final):
             if not final.parent.exists():
                 final.parent.mkdir(exist_ok=True)
-                _sync(self._blobs)
+                sync(self._blobs)
             path.rename(final)
-            _sync(final.parent)
+            sync(final.parent)
         self._store.add_blob(digest, size)
 
     def _partial(self, member: int, digest: bytes) -> Path:
@@ -203,19 +206,3 @@ class BlobStore:
     def _path(self, digest: bytes) -> Path:
         name = digest.hex()
         return self._blobs / name[:2] / name
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _disk(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreFull(path, error.strerror or str(error)) from None

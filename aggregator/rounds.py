@@ -8,14 +8,22 @@ from protocol.board import Posted
 from protocol.ciphertexts import expected_count
 from protocol.encoding import width_of
 from protocol.epoch import Epoch, to_number
-from protocol.messages import MAX_BLOB_BYTES, Opening, Request, Statement
+from protocol.messages import (
+    MAX_BLOB_BYTES,
+    MAX_CHUNKS,
+    MAX_LENGTH,
+    Opening,
+    Request,
+    Statement,
+)
 from protocol.round import RoundView, round_session
+from protocol.suite import suite_for, suite_of
 from protocol.terms import Terms
 
 NO_MODEL = bytes(32)
-MAX_LENGTH = 10_000_000  # of a vector, as Opening allows
 _HEADER_BYTES = 1_024
 _EXPONENT_BYTES = 3  # of an exponent from -512 to 512
+_PROOF_NUMBERS = 3  # of a hybrid contribution's proof, each of a ciphertext's size at most
 
 
 @dataclass
@@ -62,26 +70,33 @@ class Rounds:
         session = round_session(str(number))
         if number > self.terms.rounds.count or before is None:
             return None
-        stated = {(s.result, s.length) for s in before.statements.values()}
+        stated = {(s.result, s.length, s.clip) for s in before.statements.values()}
         if len(stated) != 1:
-            return None  # nobody has spoken, or they stand at different models
+            return None  # nobody has spoken, or they stand at different models or clips
         times = self._stated_ms[before.session]
         least = self.min_contributors
         if len(times) < self.terms.n_members:
             wait_ms = 1000 * self.terms.rounds.seconds
             if len(times) < least or now_ms < times[least - 1] + wait_ms:
                 return None
-        result, length = stated.pop()
-        opening = Opening("training", epoch.digest, result, length)
+        opening = self._opening_after(next(iter(before.statements.values())), epoch)
         return (session, opening) if self._fits(opening, epoch) else None
 
+    def _opening_after(self, stated: Statement, epoch: Epoch) -> Opening:
+        """The training round that goes on from what members have stated."""
+        suite = suite_for(self.terms, stated.length).name
+        return Opening("training", epoch.digest, stated.result, stated.length, suite, stated.clip)
+
     def _fits(self, opening: Opening, epoch: Epoch) -> bool:
-        """Whether a contribution to the round fits in a blob; else nobody could make one."""
+        """Whether a contribution to the round can be sent; else nobody could make one."""
         if not 1 <= opening.length <= MAX_LENGTH:
             return False
         exponent_bytes = _EXPONENT_BYTES if opening.kind == "statistic" else 0
         each = width_of(to_number(epoch.n) ** 2) + exponent_bytes
-        return expected_count(opening, self.terms) * each + _HEADER_BYTES <= MAX_BLOB_BYTES
+        numbers = expected_count(opening, self.terms) + _PROOF_NUMBERS
+        if suite_of(opening.suite, self.terms).chunk_count(opening.length) > MAX_CHUNKS:
+            return False
+        return numbers * each + _HEADER_BYTES <= MAX_BLOB_BYTES
 
     def too_long(self, epoch: Epoch) -> dict[str, int]:
         """Lengths asked for, by session, that no contribution can have."""
@@ -94,7 +109,7 @@ class Rounds:
         before = self.views.get(round_session(str(self.next_number - 1)))
         is_last = self.next_number > self.terms.rounds.count
         for stated in before.statements.values() if before and not is_last else ():
-            opening = Opening("training", epoch.digest, stated.result, stated.length)
+            opening = self._opening_after(stated, epoch)
             asked.setdefault(round_session(str(self.next_number)), opening)
         return {s: o.length for s, o in asked.items() if not self._fits(o, epoch)}
 
@@ -106,11 +121,16 @@ class Rounds:
             number += 1
         return number
 
-    def disagreement(self) -> dict[int, bytes]:
-        """Who stands at which model, where the members do not stand at the same one."""
+    def disagreement(self) -> dict[int, tuple[bytes, float]]:
+        """Who stands at which model and clip, where the members do not agree on both."""
         view = self.views.get(round_session(str(self.next_number - 1)))
-        stated = {m: s.result for m, s in view.statements.items()} if view else {}
+        stated = {m: (s.result, s.clip) for m, s in view.statements.items()} if view else {}
         return stated if len(set(stated.values())) > 1 else {}
+
+    def open_hybrid(self) -> list[RoundView]:
+        """The open rounds under a hybrid suite, whose vectors are added as they come."""
+        views = self.views.values()
+        return [view for view in views if is_hybrid(view) and view.closing is None]
 
     def to_close(self, now_ms: int) -> list[RoundView]:
         """The open rounds that have all contributions, or enough of them and no more time."""
@@ -126,3 +146,9 @@ class Rounds:
         seconds = policy.statistic_seconds if is_statistic else policy.seconds
         waited = now_ms >= view.opening.time_ms + 1000 * seconds
         return waited and len(view.contributions) >= self.min_contributors
+
+
+def is_hybrid(view: RoundView) -> bool:
+    """Whether a round has been opened under a hybrid suite."""
+    opening = view.terms_of_opening
+    return opening is not None and opening.kind == "training" and opening.suite != "paillier"

@@ -161,13 +161,18 @@ class Server:
             connection.wake.set()
 
     async def _tick_for_ever(self) -> None:
+        is_at_work = False
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.limits.tick_seconds):
-                    await self._due.wait()
+            # While there is work, the next part of it comes after the frames that came meanwhile:
+            # the core takes them in the order of asking.
+            if not is_at_work:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.limits.tick_seconds):
+                        await self._due.wait()
             self._due.clear()
+            is_at_work = False
             try:
-                await self._core.do(self.aggregator.tick)
+                is_at_work = await self._core.do(self.aggregator.tick)
                 self._complaints.pop("rounds", None)
             except Exception as error:  # a round that cannot be closed must not stop the others
                 self._complain("rounds", f"rounds wait: {type(error).__name__}: {error}")

@@ -6,6 +6,7 @@ object on the same folder goes on where the last one stopped.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aggregator.blobs import BlobStore
 from aggregator.clock import BoardClock
 from aggregator.errors import BadUpload, StoreDamaged
-from aggregator.rounds import Rounds
+from aggregator.hybrid_round import HybridRound
+from aggregator.rounds import Rounds, is_hybrid
 from aggregator.status import report
 from aggregator.store import BoardStore
 from aggregator.sums import payload_of_sum, select
+from aggregator.vector_sum import remove_sums
 from protocol.board import Board, Head, Post, SignedPost, decode_entry, sign_post
 from protocol.encoding import decode, encode
 from protocol.epoch import Epoch, epoch_of, to_number
@@ -33,6 +36,7 @@ from protocol.messages import (
     Contributor,
     attach,
     attachments_of,
+    chunks_of,
 )
 from protocol.round import RoundView
 from protocol.terms import AGGREGATOR, Terms
@@ -54,6 +58,10 @@ from protocol.wire import (
     Subscribe,
 )
 
+# Of the vectors' sums at one tick: members' frames wait meanwhile.
+_TICK_STEPS = 8
+_TICK_SECONDS = 0.2
+
 
 class Aggregator:
     """The service's core; ``now_ms`` is the wall clock, for entries' times and rounds' waits."""
@@ -61,7 +69,7 @@ class Aggregator:
     def __init__(
         self, terms: Terms, key: Ed25519PrivateKey, folder: Path, now_ms: Callable[[], int]
     ) -> None:
-        self.terms, self._key = terms, key
+        self.terms, self._key, self._folder = terms, key, folder
         self._store = BoardStore(folder)
         self._blobs = BlobStore(folder, self._store)
         self.board = Board(terms)
@@ -72,8 +80,10 @@ class Aggregator:
         self._epochs: dict[bytes, Epoch] = {}
         self.left_out: dict[str, dict[int, str]] = {}
         self._judged: dict[str, frozenset[int]] = {}  # contributors that were too few to add
+        self._hybrid: dict[str, HybridRound] = {}
         try:
             self._read_store()
+            remove_sums(folder, frozenset(view.session for view in self.rounds.open_hybrid()))
         except BaseException:
             self._store.close()
             raise
@@ -95,6 +105,8 @@ class Aggregator:
             for attachment in posted.attachments:
                 if attachment.is_blob:
                     self._blobs.require(attachment.digest, attachment.size)
+            for name in chunks_of(posted.post.body):
+                self._blobs.require(name)
 
     def _is_foreign(self, data: bytes) -> bool:
         try:
@@ -143,19 +155,26 @@ class Aggregator:
             self.rounds,
             self.epoch,
             self.left_out,
+            {s: (found.chunks_summed, found.chunks) for s, found in self._hybrid.items()},
             connected,
             self._clock.now_ms(),
         )
 
     def tick(self) -> bool:
-        """Open and close the rounds that are due; whether anything was said."""
+        """Open and close what is due, and add a little of what has come; whether it did anything.
+
+        True: call again at once, since more may wait.
+        """
         before, now_ms = self.board.head.position, self._clock.now_ms()
         if self.epoch is not None:
             for session, opening in self.rounds.to_open(self.epoch, now_ms):
                 self._say(session, opening)
-        for view in self.rounds.to_close(now_ms):
-            self._close(view)
-        return self.board.head.position > before
+        due = self.rounds.to_close(now_ms)
+        for view in due:
+            if not is_hybrid(view):
+                self._close(view)
+        is_at_work = self._advance_sums({view.session for view in due})
+        return is_at_work or self.board.head.position > before
 
     # ── the board ──
 
@@ -174,6 +193,9 @@ class Aggregator:
         for attachment in attachments_of(post.body):
             if attachment.is_blob and self._blobs.size(attachment.digest) != attachment.size:
                 return Rejected("awaited-blob", f"blob {attachment.digest.hex()} is not here")
+        for name in chunks_of(post.body):
+            if self._blobs.size(name) is None:
+                return Rejected("awaited-blob", f"blob {name.hex()} is not here")
         try:
             self._append(signed)
         except Fork as error:
@@ -249,10 +271,12 @@ class Aggregator:
         for member, posted in by_position:
             body = posted.post.body
             assert isinstance(body, Contribution)
-            if body.opening == view.opening.digest:
-                payloads[member] = self._payload(body.ciphertexts)
-            else:
+            if body.opening != view.opening.digest:
                 left_out[member] = "it is for another opening"
+            elif body.vector:
+                left_out[member] = "it has a vector of chunks, which is not of this round's suite"
+            else:
+                payloads[member] = self._payload(body.ciphertexts)
         n = to_number(epoch.n)
         selection = select(payloads, opening, self.terms, n)
         self.left_out[view.session] = left_out | selection.left_out
@@ -265,3 +289,28 @@ class Aggregator:
             self._blobs.put(payload)
         contributors = tuple(Contributor(m, view.contributions[m].digest) for m in selection.chosen)
         self._say(view.session, Closing(contributors, total))
+
+    def _advance_sums(self, due: set[str]) -> bool:
+        """Some steps of the hybrid rounds, closing those that are done; whether any was taken."""
+        steps, until = 0, time.monotonic() + _TICK_SECONDS
+        for view in self.rounds.open_hybrid():
+            found = self._hybrid_round(view)
+            while steps < _TICK_STEPS and time.monotonic() < until:
+                if not found.step(view.session in due):
+                    break
+                steps += 1
+            if closing := found.closing():
+                self._say(view.session, closing)
+                del self._hybrid[view.session]
+                found.remove()
+        return steps > 0
+
+    def _hybrid_round(self, view: RoundView) -> HybridRound:
+        opening = view.terms_of_opening
+        assert opening is not None
+        if view.session not in self._hybrid:
+            epoch = self._epochs[opening.epoch]
+            found = HybridRound(view, self.terms, epoch, self._blobs, self._folder)
+            self._hybrid[view.session] = found
+            self.left_out[view.session] = found.left_out
+        return self._hybrid[view.session]

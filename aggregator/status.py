@@ -20,10 +20,14 @@ def report(
     rounds: Rounds,
     epoch: Epoch | None,
     left_out: Mapping[str, Mapping[int, str]],
+    summed: Mapping[str, tuple[int, int]],
     connected: Mapping[int, str],
     now_ms: int,
 ) -> Report:
-    """Members, the newest ceremony and the newest rounds; times in ISO 8601, UTC."""
+    """Members, the newest ceremony and the newest rounds; times in ISO 8601, UTC.
+
+    summed: of open rounds under a hybrid suite, the chunks that are summed, and of how many.
+    """
     last = {posted.post.sender: posted for posted in board.entries}
     members = [
         {
@@ -42,17 +46,33 @@ def report(
         "members": members,
         "ceremony": ceremony_report(board, terms, epoch, now_ms),
         "rounds": [
-            _round(view, terms, left_out.get(view.session, {}))
+            _round(view, terms, left_out.get(view.session, {}), summed.get(view.session))
             for view in list(rounds.views.values())[-MAX_ROUNDS:]
         ],
         "rounds_before": max(0, len(rounds.views) - MAX_ROUNDS),
         "too_long": rounds.too_long(epoch) if epoch else {},
-        "disagreement": {terms.name_of(m): d.hex() for m, d in rounds.disagreement().items()},
+        **_disagreement(rounds, terms),
     }
 
 
-def _round(view: RoundView, terms: Terms, left_out: Mapping[int, str]) -> Report:
-    closed = view.closed
+def _disagreement(rounds: Rounds, terms: Terms) -> Report:
+    """Models by member where they differ, else clips where these do: one of them mends both."""
+    stated = rounds.disagreement()
+    is_about_models = len({model for model, _ in stated.values()}) > 1
+    models = {terms.name_of(m): model.hex() for m, (model, _) in stated.items()}
+    clips = {terms.name_of(m): clip for m, (_, clip) in stated.items()}
+    return {
+        "disagreement": models if is_about_models else {},
+        "clips": clips if not is_about_models else {},
+    }
+
+
+def _round(
+    view: RoundView, terms: Terms, left_out: Mapping[int, str], summed: tuple[int, int] | None
+) -> Report:
+    closed, opening = view.closed, view.terms_of_opening
+    in_all = len(closed.vector) if closed else 0
+    done, chunks = summed or (in_all, in_all)
     everyone = range(1, terms.n_members + 1)
     chosen = [c.member for c in closed.contributors] if closed else sorted(view.contributions)
 
@@ -63,6 +83,9 @@ def _round(view: RoundView, terms: Terms, left_out: Mapping[int, str]) -> Report
         "session": view.session,
         "opened": when(view.opening) if view.opening else None,
         "closed": when(view.closing) if view.closing else None,
+        "suite": opening.suite if opening else None,
+        "chunks": chunks,
+        "chunks_summed": done,
         "contributors": [terms.name_of(m) for m in chosen],
         "not_contributed": missing(view.contributions) if view.opening else [],
         "left_out": {terms.name_of(m): reason for m, reason in left_out.items()},

@@ -25,6 +25,9 @@ def render(report: dict[str, Any], running_since: str | None) -> str:
     if report["disagreement"]:
         models = [f"{name} {model[:12]}" for name, model in report["disagreement"].items()]
         lines.append(f"the members stand at different models: {', '.join(models)}")
+    if report["clips"]:
+        clips = [f"{name} {clip:g}" for name, clip in report["clips"].items()]
+        lines.append(f"the members state different clips: {', '.join(clips)}")
     return "\n".join(map(_printable, lines))
 
 
@@ -103,7 +106,7 @@ def _round(found: dict[str, Any]) -> str:
         missing = ", ".join(found["not_contributed"]) or _NOBODY
         return (
             f"{session}: open since {found['opened']}, contributed: {contributors}, "
-            f"missing: {missing}{left_out}"
+            f"missing: {missing}{_progress(found)}{left_out}"
         )
     helped = len(found["partial_decryptions"])
     refusals = "".join(f"; {n} refused ({why})" for n, why in found["refusals"].items())
@@ -114,3 +117,10 @@ def _round(found: dict[str, Any]) -> str:
         f"{helped} partial decryptions ({found['quorum']} needed), "
         f"{holders} hold the result{left_out}{refusals}"
     )
+
+
+def _progress(found: dict[str, Any]) -> str:
+    """Under a hybrid suite, how far the sum is."""
+    if not found["chunks"]:
+        return ""
+    return f"; {found['suite']}, {found['chunks_summed']} of {found['chunks']} chunks summed"

@@ -39,11 +39,8 @@ def select(payloads: Mapping[int, bytes], opening: Opening, terms: Terms, n: mpz
         except Malformed as error:
             left_out[member] = str(error)
             continue
-        if repeated := _repeated(encrypted, owner):
-            left_out[member] = f"a ciphertext repeats one of {terms.name_of(repeated)}'s"
-            continue
-        if len(set(encrypted.values)) < len(encrypted.values):
-            left_out[member] = "a ciphertext occurs twice in it"
+        if reason := repetition(encrypted, owner, terms):
+            left_out[member] = reason
             continue
         owner.update(dict.fromkeys(encrypted.values, member))
         found[member] = encrypted
@@ -58,9 +55,16 @@ def payload_of_sum(chosen: Mapping[int, Encrypted], n: mpz) -> bytes:
     return write_ciphertexts(add_encrypted(list(chosen.values()), n), n)
 
 
-def _repeated(encrypted: Encrypted, owner: Mapping[mpz, int]) -> int:
-    """The member that one of the ciphertexts was first seen from, 0 if all are new."""
-    return next((owner[value] for value in encrypted.values if value in owner), 0)
+def repetition(encrypted: Encrypted, owner: Mapping[mpz, int], terms: Terms) -> str:
+    """Why its ciphertexts are not all new, empty if they are.
+
+    owner: the member that each ciphertext of the round was first seen from.
+    """
+    first = next((owner[value] for value in encrypted.values if value in owner), None)
+    if first is not None:
+        return f"a ciphertext repeats one of {terms.name_of(first)}'s"
+    is_twice = len(set(encrypted.values)) < len(encrypted.values)
+    return "a ciphertext occurs twice in it" if is_twice else ""
 
 
 def _too_far(found: Mapping[int, Encrypted], spread: int) -> set[int]:

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 
-from benchmarks import ceremony, multiplication, peer
+from benchmarks import ceremony, large_round, multiplication, peer
 from benchmarks.shaping import Shape
 
 
@@ -19,6 +19,7 @@ def main() -> None:
     _add_multiplication(
         commands.add_parser("multiplication", help="three ways to multiply what is shared")
     )
+    _add_large_round(commands.add_parser("large-round", help="a round with a large model"))
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="in one line, for programs")
     options = parser.parse_args()
@@ -61,6 +62,12 @@ def _add_multiplication(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bits", type=int, default=2048)
     parser.add_argument("--parties", type=int, default=5, help="3 to 8")
     parser.set_defaults(measure=lambda o: multiplication.measure(o.bits, o.parties))
+
+
+def _add_large_round(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", type=int, default=100_000_000)
+    parser.add_argument("--bits", type=int, default=2048)
+    parser.set_defaults(measure=lambda o: large_round.measure(o.weights, o.bits))
 
 
 if __name__ == "__main__":

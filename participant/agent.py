@@ -8,14 +8,14 @@ Whatever is lost on the way is asked for again; whatever comes twice is ignored.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.errors import IdentityInUse, RejectedByAggregator
 from participant.outbox import Outbox, Storage
-from participant.transfer import Downloads, Uploads
+from participant.transfer import Downloads, Transfer, Uploads
 from protocol.board import Board, Head, Post, Posted, decode_entry, sign_post
 from protocol.draft import Draft
 from protocol.encoding import Message, decode, encode
@@ -23,7 +23,6 @@ from protocol.errors import Fork
 from protocol.messages import Attachment, Digest
 from protocol.terms import Terms
 from protocol.wire import (
-    CHUNK_BYTES,
     Accepted,
     BlobChunk,
     BlobHave,
@@ -40,7 +39,10 @@ _PREFETCH = 64  # entries whose blobs are asked for at a time
 
 
 class Task(Protocol):
-    """What an agent is there for: a ceremony, rounds of training, one decryption."""
+    """What an agent is there for: a ceremony, rounds of training, one decryption.
+
+    A task derives from this class; one that reads no vectors leaves the stream of blobs out.
+    """
 
     @property
     def done(self) -> bool:
@@ -57,6 +59,17 @@ class Task(Protocol):
 
     def due(self) -> Draft | None:
         """What is to be said next; asked only while nothing is on its way."""
+
+    def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
+        """Name and size of the blobs to be received next, in order; as few as fit into memory.
+
+        Asked again after each that was received; what is not listed any more is forgotten.
+        """
+        return ()
+
+    def receive_blob(self, name: bytes, data: bytes) -> None:
+        """Take the first of the wanted blobs, checked by its name."""
+        raise AssertionError(f"blob {name.hex()} is not wanted")
 
 
 class _Checkpoint(Message, frozen=True):
@@ -84,7 +97,9 @@ class Agent:
         self.board = Board(terms)
         self._key, self._storage = key, storage
         self._outbox = Outbox(storage)
-        self._uploads, self._downloads = Uploads(), Downloads()
+        self._uploads, self._downloads = Uploads(self._outbox.blob), Downloads()
+        self._uploads.resume(self._outbox.sizes)  # offered when the link comes up
+        self._streamed: set[bytes] = set()  # asked for as the task's wanted blobs
         self._submitted = False  # the pending post, since it was last begun to be sent
         self._outgoing: deque[FromMember] = deque()
         self._unread: deque[Posted] = deque()
@@ -102,6 +117,11 @@ class Agent:
     def begun(self) -> bool:
         """Whether the board is known here up to where it stood when the link came up."""
         return self._begun
+
+    @property
+    def transfer(self) -> Transfer:
+        """How far the blobs have got; may be asked for while a step is at work."""
+        return Transfer(*self._uploads.sent, *self._downloads.received_bytes)
 
     def connected(self, welcome: Welcome) -> None:
         """The link is up. Raises Fork if the board is not the one seen before."""
@@ -121,7 +141,7 @@ class Agent:
         self._outgoing.append(Subscribe(self.board.head.position))
         self._outgoing.extend(self._downloads.requests())
         if self._outbox.pending:
-            self._send_pending()
+            self._send_after(self._uploads.offers())
 
     def outgoing(self) -> list[FromMember]:
         """The frames to send now."""
@@ -134,9 +154,8 @@ class Agent:
         if isinstance(frame, Entries):
             self._receive_entries(frame)
         elif isinstance(frame, BlobHave):
-            if chunk := self._uploads.acknowledged(frame):
-                self._outgoing.append(chunk)
-            elif self._uploads.complete and not self._submitted:
+            self._outgoing.extend(self._uploads.acknowledged(frame))
+            if self._uploads.complete and not self._submitted:
                 self._submitted = True
                 self._submit()
         elif isinstance(frame, BlobChunk):
@@ -158,6 +177,7 @@ class Agent:
             self.task.begin(self.board)
             self._begun = True
         self._read()
+        self._stream()
         if not self._unread and self._outbox.pending is None and (draft := self.task.due()):
             self._say(draft)
 
@@ -214,6 +234,7 @@ class Agent:
             if pending and pending.signed.digest == posted.digest:
                 # Or else a board without this post, shown after a restart, would go unnoticed.
                 self._save_checkpoint(Head(posted.position, posted.hash))
+                self._uploads.stop()
                 self._outbox.settle()
 
     def _needed(self, posted: Posted) -> list[Attachment]:
@@ -223,13 +244,33 @@ class Agent:
 
     def _ask_for(self, attachments: list[Attachment]) -> None:
         for attachment in attachments:
-            if self._blob(attachment) is None and (request := self._downloads.want(attachment)):
-                self._outgoing.append(request)
+            if attachment.is_blob:
+                self._want(attachment.digest, attachment.size)
+
+    def _stream(self) -> None:
+        """Hand over the wanted blobs that are here, in their order, and ask for the others."""
+        while wanted := self.task.wanted_blobs():
+            name, _ = wanted[0]
+            if (data := self._stored(name)) is None:
+                break
+            self._downloads.drop(name)  # before it is worked on: it is in memory only once
+            self.task.receive_blob(name, data)
+        names = {name for name, _ in wanted}
+        for name in self._streamed - names:
+            self._downloads.drop(name)  # an entry that needs it as well asks for it again
+        self._streamed = names
+        for name, size in wanted:
+            self._want(name, size)
+
+    def _want(self, name: bytes, size: int) -> None:
+        if self._outbox.size(name) is None and (request := self._downloads.want(name, size)):
+            self._outgoing.append(request)
 
     def _blob(self, attachment: Attachment) -> bytes | None:
-        if not attachment.is_blob:
-            return attachment.data
-        name = attachment.digest
+        return self._stored(attachment.digest) if attachment.is_blob else attachment.data
+
+    def _stored(self, name: bytes) -> bytes | None:
+        """A blob that is here: this hospital's own, or one that has arrived."""
         return self._outbox.blob(name) or self._downloads.take(name)
 
     def _say(self, draft: Draft) -> None:
@@ -244,11 +285,11 @@ class Agent:
             draft.body,
         )
         self._save_checkpoint(head)
-        self._outbox.put(sign_post(post, self._key), draft.blobs)
-        self._outgoing.extend(self._uploads.start(draft.blobs))
+        self._outbox.put(sign_post(post, self._key), draft.blobs, draft.stored)
+        self._outgoing.extend(self._uploads.start(self._outbox.sizes))
         # Frames keep their order, so that a post may follow whole blobs without an answer; if one
         # of them did not arrive, the aggregator says so.
-        self._submitted = all(len(blob) <= CHUNK_BYTES for blob in draft.blobs)
+        self._submitted = self._uploads.are_small
         if self._submitted:
             self._submit()
 
@@ -256,11 +297,9 @@ class Agent:
         self._checkpoint = _Checkpoint(head.position, head.hash)
         self._storage.write("head", encode(self._checkpoint))
 
-    def _send_pending(self) -> None:
-        pending = self._outbox.pending
-        assert pending is not None
-        blobs = [blob for name in pending.blobs if (blob := self._outbox.blob(name))]
-        self._outgoing.extend(self._uploads.resume(blobs))
+    def _send_after(self, frames: Iterable[FromMember]) -> None:
+        """Send frames about the blobs; the post at once if all of them are there."""
+        self._outgoing.extend(frames)
         self._submitted = self._uploads.complete
         if self._submitted:
             self._submit()
@@ -272,6 +311,6 @@ class Agent:
     def _rejected(self, frame: Rejected) -> None:
         if frame.code == "awaited-blob":
             if self._outbox.pending:
-                self._send_pending()
+                self._send_after(self._uploads.resume(self._outbox.sizes))
         elif frame.code != "busy":
             raise RejectedByAggregator(frame.code, frame.reason)

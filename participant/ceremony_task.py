@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from participant.agent import Task
 from participant.errors import SeedLost
 from protocol.board import Board, Posted
 from protocol.ceremony import Ceremony, CeremonyProgress
@@ -29,7 +30,7 @@ class CeremonySecrets(Protocol):
         """Store the key share, then destroy the seed."""
 
 
-class CeremonyTask:
+class CeremonyTask(Task):
     """One member's part in the ceremony that is due: the first that nobody has aborted."""
 
     def __init__(self, terms: Terms, index: int, secrets: CeremonySecrets) -> None:

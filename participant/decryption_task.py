@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from participant.agent import Task
 from participant.outbox import Storage
 from participant.set_ledger import SetLedger
 from protocol.board import Board, Posted
@@ -28,7 +29,7 @@ class Request:
     ciphertexts: int
 
 
-class DecryptionTask:
+class DecryptionTask(Task):
     """One hospital's part in the decryption of one round; done when the sum is known here."""
 
     def __init__(

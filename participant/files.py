@@ -66,17 +66,19 @@ def replacing(path: Path) -> Iterator[FileAside]:
 
 def read(path: Path, limit: int, what: str) -> bytes:
     """A file's bytes; raises MissingFile, TooLarge above ``limit`` bytes, or DiskError."""
-    data = bytearray()
     with _disk_errors(path):
         try:
             with path.open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    data += chunk
-                    if len(data) > limit:
-                        raise TooLarge(path, what, limit)
+                size = os.fstat(file.fileno()).st_size
+                # At once, into place: parts that are joined would take twice a model's memory.
+                data = file.read(min(size, limit) + 1)
+                while size < len(data) <= limit and (chunk := file.read(_CHUNK)):
+                    data += chunk  # of a pipe, whose size nobody knows before
         except FileNotFoundError:
             raise MissingFile(path, what) from None
-    return bytes(data)
+    if len(data) > limit:
+        raise TooLarge(path, what, limit)
+    return data
 
 
 def exists(path: Path) -> bool:

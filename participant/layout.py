@@ -139,7 +139,9 @@ def named(parameters: object, function: str) -> tuple[Kind, dict[str, Any]]:
     for k, (name, entry) in enumerate(entries.items()):
         if not isinstance(name, str) or name == "__metadata__":
             raise BadApp(function, f"entry {k} cannot be called {name!r}")
-        if not (is_tensor(entry) if kind == "tensors" else isinstance(entry, np.ndarray)):
+        if not (
+            is_tensor(entry) if kind == "tensors" else isinstance(entry, np.ndarray | np.generic)
+        ):
             wanted = "torch tensor" if kind == "tensors" else "numpy array"
             raise BadApp(function, f"entry {k}, {name!r}, is {_type(entry)}, not a {wanted}")
     return kind, entries

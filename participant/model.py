@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from participant.layout import Layout
+from participant.layout import Layout, is_tensor
 from participant.weights import SLICE, Weights
 from protocol.encoding import encode
 
@@ -92,4 +92,4 @@ class Model:
 
 def copy_of(entry: Any) -> Any:
     """A copy of an array or tensor that shares no memory, and no gradient, with it."""
-    return np.array(entry) if isinstance(entry, np.ndarray) else entry.detach().cpu().clone()
+    return entry.detach().cpu().clone() if is_tensor(entry) else np.array(entry)

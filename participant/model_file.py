@@ -76,11 +76,6 @@ def read_model(data: bytes, layout: Layout) -> Model:
     return Model(layout, tuple(entries))
 
 
-def read_metadata(data: bytes) -> dict[str, str]:
-    """What a file says beside the model; raises BadApp if it holds no model."""
-    return dict(_read_header(data)[0].get("__metadata__", {}))
-
-
 def _bytes(layout: Layout) -> int:
     return sum(s * m.itemsize for s, m in zip(layout.sizes, layout.masters, strict=True))
 

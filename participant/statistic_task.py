@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from keyshare.encryption import Encryptor, randomiser_base
 from keyshare.randomness import Stream
+from participant.agent import Task
 from participant.errors import BadStatisticFile, UnfitNumbers
 from protocol.board import Board, Posted
 from protocol.ciphertexts import Encrypted, read_ciphertexts, write_ciphertexts
@@ -18,7 +19,7 @@ from protocol.round import RoundView, round_session
 from protocol.terms import Terms
 
 
-class StatisticTask:
+class StatisticTask(Task):
     """One hospital's contribution to one statistic round; done when it is on the board."""
 
     def __init__(

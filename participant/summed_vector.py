@@ -52,6 +52,12 @@ class SummedVector:
         """Whether every chunk is opened."""
         return self._next == len(self._names)
 
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Bytes of the chunks that are opened, and of all."""
+        sizes = [self._lattice.sum_chunk_bytes(k, self._length) for k in range(len(self._names))]
+        return sum(sizes[: self._next]), sum(sizes)
+
     def wanted(self) -> list[tuple[bytes, int]]:
         """Names and sizes of the next chunks."""
         chunks = range(self._next, min(self._next + _AHEAD, len(self._names)))

@@ -2,38 +2,37 @@
 
 Per round: state the model one stands at; when the round opens, fit and contribute the encrypted
 difference; lock the closing's set, release partial decryptions under the policy, combine, apply.
+Under a hybrid suite the sum's vector is then read, opened and applied chunk by chunk.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from keyshare.encryption import Encryptor, randomiser_base
 from keyshare.errors import BadExamples, BadUpdate, CorruptSum
-from keyshare.packing import pack
-from keyshare.quantisation import quantise
-from keyshare.randomness import Stream
+from participant.agent import Task
+from participant.contribution import ContributionMaker
 from participant.errors import BadApp, ModelMismatch
 from participant.layout import Layout
 from participant.local_entries import LocalEntries
 from participant.model import Model
-from participant.model_file import NextModel, read_model, write_model
 from participant.outbox import Storage
+from participant.outcome import Outcome, Standing, load
 from participant.set_ledger import SetLedger
-from participant.weights import SLICE, Vector, checked
+from participant.summed_vector import SummedVector
+from participant.weights import SLICE, Vector, Weights, checked
 from protocol.board import Board, Posted
-from protocol.ciphertexts import Encrypted, write_ciphertexts
 from protocol.decryption import RoundMember
-from protocol.draft import Draft, public_payload
+from protocol.draft import Draft
 from protocol.encoding import digest
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Refused
-from protocol.messages import Contribution, Refusal, Statement
+from protocol.messages import Opening, Refusal, Statement
 from protocol.round import RoundView, decode_training, round_session
-from protocol.suite import packing_of
+from protocol.suite import suite_for
 from protocol.terms import Terms
 
 Config = dict[str, Any]
@@ -62,12 +61,22 @@ def app_seed(terms: Terms) -> int:
     return int.from_bytes(digest("quorate/app seed", terms.federation)[:4], "big")
 
 
-def model_name(number: int) -> str:
-    """What a round's model is called in a hospital's storage."""
-    return f"models/round-{number}.safetensors"
+@dataclass(frozen=True)
+class Change:
+    """What training changed, weight by weight, computed where it is read."""
+
+    fitted: Weights
+    given: Weights
+
+    def __len__(self) -> int:
+        return len(self.fitted)
+
+    def slice(self, start: int, stop: int) -> Vector:
+        """Weights ``start`` to ``stop``, float64."""
+        return self.fitted.slice(start, stop) - self.given.slice(start, stop)
 
 
-class TrainingTask:
+class TrainingTask(Task):
     """One hospital's part in all training rounds of its federation."""
 
     def __init__(
@@ -77,28 +86,37 @@ class TrainingTask:
         app: App,
         storage: Storage,
         report: Report = lambda number, event, facts: None,
+        new_model_after: int | None = None,
     ) -> None:
+        """``new_model_after``: a round after which the app's initial parameters are the model."""
         self._terms, (self._epoch, self._secret) = terms, secret
         self._app, self._storage, self._report = app, storage, report
         self._index = self._secret.index
         self._ledger = SetLedger(storage)
         self._rounds: dict[int, RoundMember] = {}
-        self._encryptor: Encryptor | None = None
         self._closed_at: dict[int, float] = {}
-        self._stated: dict[int, dict[int, bytes]] = {}  # by round, then by member
+        self._stated: dict[int, dict[int, Statement]] = {}  # by round, then by member
         self._differing: list[int] = []
+        self._sum: SummedVector | None = None  # of the round whose vector is being read
+        self._outcome: Outcome | None = None
         initial = app.initial_parameters(self._config(0))
         self._layout = Layout.of(initial, getattr(app, "local_entries", ()))
         self._local = LocalEntries(self._layout, initial, storage)
-        self._model, self.finished = self._load(initial)
+        self._standing = self._load(initial, new_model_after)
 
-    def _load(self, initial: object) -> tuple[Model, int]:
-        """The newest model stored here and its round, or the initial one and 0."""
+    def _load(self, initial: object, new_model_after: int | None) -> Standing:
+        """The newest model stored here, or the initial one."""
+        begin = new_model_after or 0
+        for number in range(self._terms.rounds.count, begin, -1):
+            if found := load(self._storage, number, self._layout):
+                return found
         weights = checked(initial, self._layout, "initial_parameters")
-        for number in range(self._terms.rounds.count, 0, -1):
-            if data := self._storage.read(model_name(number)):
-                return read_model(data, self._layout), number
-        return Model.of(weights), 0
+        return Standing(begin, Model.of(weights), self._terms.clip)
+
+    @property
+    def finished(self) -> int:
+        """The last round whose model is here."""
+        return self._standing.number
 
     @property
     def done(self) -> bool:
@@ -109,7 +127,7 @@ class TrainingTask:
     @property
     def parameters(self) -> Any:
         """The model that this hospital stands at, as its app is given it."""
-        return self._model.to_app(self._local.entries)
+        return self._standing.model.to_app(self._local.entries)
 
     def begin(self, board: Board) -> None:
         """Take note of who has stated what already."""
@@ -151,8 +169,7 @@ class TrainingTask:
     def due(self) -> Draft | None:
         """A statement, a contribution, a lock, a partial decryption or a refusal."""
         if not self._has_stated:
-            body = Statement(self._model.digest, self._layout.weights)
-            return Draft(round_session(str(self.finished)), body)
+            return Draft(round_session(str(self.finished)), self._statement)
         if self._owes_partial:
             return self._rounds[self.finished].due(self._ledger)
         number = self.finished + 1
@@ -164,6 +181,34 @@ class TrainingTask:
             return self._contribution(number, view)
         return member.due(self._ledger)
 
+    def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
+        """The next chunks of the sum that is being read."""
+        return self._sum.wanted() if self._sum else ()
+
+    def receive_blob(self, name: bytes, data: bytes) -> None:
+        """Open the next chunk, and apply it."""
+        number = self.finished + 1
+        if self._sum is None or self._outcome is None:
+            return
+        try:
+            self._outcome.add(self._sum.take(data))
+        except CorruptSum as error:
+            self._void(number, error)
+            return
+        if self._sum.done:
+            self._advance(number)
+
+    @property
+    def reading(self) -> tuple[int, int] | None:
+        """Bytes of the summed vector that are opened, and all of them, while it is being read."""
+        summed = self._sum  # asked for beside a step that may let go of it
+        return summed.progress if summed else None
+
+    @property
+    def _statement(self) -> Statement:
+        standing = self._standing
+        return Statement(standing.model.digest, self._layout.weights, standing.clip)
+
     @property
     def _owes_partial(self) -> bool:
         """Whether the others may wait for this hospital's part in the round that it finished."""
@@ -172,19 +217,18 @@ class TrainingTask:
 
     @property
     def _has_stated(self) -> bool:
-        return self._stated.get(self.finished, {}).get(self._index) == self._model.digest
+        return self._stated.get(self.finished, {}).get(self._index) == self._statement
 
     def _hear(self, number: int, member: int, statement: Statement) -> None:
-        self._stated.setdefault(number, {})[member] = statement.result
+        self._stated.setdefault(number, {})[member] = statement
         if number == self.finished:
             self._compare()
 
     def _compare(self) -> None:
         """Report the members who stand at another model: no round opens until all agree."""
         stated = self._stated.get(self.finished, {})
-        differing = sorted(
-            m for m, d in stated.items() if d != self._model.digest and m != self._index
-        )
+        own = self._statement
+        differing = sorted(m for m, said in stated.items() if said != own and m != self._index)
         if differing and differing != self._differing:
             names = [self._terms.name_of(m) for m in differing]
             self._report(self.finished, "disagreement", {"members": names})
@@ -203,25 +247,36 @@ class TrainingTask:
     def _contribution(self, number: int, view: RoundView) -> Draft:
         opening = view.terms_of_opening
         assert opening is not None and view.opening is not None
-        if (opening.kind, opening.model) != ("training", self._model.digest):
-            raise ModelMismatch(view.name, "it starts from a model that this hospital lacks")
-        if opening.length != self._layout.weights:
-            raise ModelMismatch(view.name, f"it is opened for {opening.length} weights")
-        if opening.epoch != self._epoch.digest:
-            raise ModelMismatch(view.name, "it was opened under another key")
+        self._check_opening(view.name, opening)
         started = time.monotonic()
-        update, examples = self._fit(number)
+        change, examples = self._fit(number)
         trained = time.monotonic()
-        payload = self._encrypt(number, update, examples)
-        self._report(
-            number,
-            "contributed",
-            {"train": trained - started, "encrypt": time.monotonic() - trained},
-        )
-        (attachment,), blobs = public_payload(payload)
-        return Draft(view.session, Contribution(view.opening.digest, attachment), tuple(blobs))
+        maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
+        try:
+            draft, clipped = maker.make(change, examples, view.opening)
+        except (BadUpdate, BadExamples) as error:
+            raise BadApp("fit", str(error)) from None
+        if clipped:
+            self._report(number, "clipped", {"values": clipped, "clip": opening.clip})
+        seconds = {"train": trained - started, "encrypt": time.monotonic() - trained}
+        self._report(number, "contributed", {"suite": opening.suite, **seconds})
+        return draft
 
-    def _fit(self, number: int) -> tuple[Vector, int]:
+    def _check_opening(self, name: str, opening: Opening) -> None:
+        """Raises ModelMismatch unless the round is opened as this hospital's standing says."""
+        own = self._statement
+        if (opening.kind, opening.model) != ("training", own.result):
+            raise ModelMismatch(name, "it starts from a model that this hospital lacks")
+        if opening.length != own.length:
+            raise ModelMismatch(name, f"it is opened for {opening.length} weights")
+        if opening.epoch != self._epoch.digest:
+            raise ModelMismatch(name, "it was opened under another key")
+        if opening.clip != own.clip:
+            raise ModelMismatch(name, f"it is opened with bound {opening.clip:g}, not {own.clip:g}")
+        if opening.suite != (due := suite_for(self._terms, own.length).name):
+            raise ModelMismatch(name, f"it is opened for suite {opening.suite}, due is {due}")
+
+    def _fit(self, number: int) -> tuple[Change, int]:
         answer = self._app.fit(self.parameters, self._config(number))
         if not isinstance(answer, tuple) or len(answer) != 3:
             raise BadApp("fit", "it must return (parameters, num_examples, metrics)")
@@ -231,67 +286,63 @@ class TrainingTask:
         fitted = checked(parameters, self._layout, "fit")
         self._local.keep(parameters, "fit")
         self._report(number, "fitted", {"metrics": metrics, "examples": examples})
-        update = fitted.slice(0, len(fitted))
-        return update - self._model.given.slice(0, len(fitted)), examples
-
-    def _encrypt(self, number: int, update: Vector, examples: int) -> bytes:
-        n = self._epoch.joint_key().n
-        if self._encryptor is None:
-            self._encryptor = Encryptor(n, randomiser_base(n, self._epoch.digest))
-        try:
-            quantised = quantise(update, examples, self._terms.quantisation)
-        except (BadUpdate, BadExamples) as error:
-            raise BadApp("fit", str(error)) from None
-        if quantised.clipped:
-            self._report(number, "clipped", {"values": quantised.clipped})
-        plaintexts = pack(quantised.values, packing_of(self._terms))
-        # Fresh randomness is safe here: the ciphertexts are durable before any of them leaves.
-        stream = Stream(secrets.token_bytes(32))
-        encrypted = tuple(self._encryptor.encrypt(m, stream) for m in plaintexts)
-        return write_ciphertexts(Encrypted(encrypted), n)
+        return Change(fitted, self._standing.model.given), examples
 
     def _contributors(self, member: RoundMember) -> list[int]:
         return [c.member for c in member.view.closed.contributors] if member.view.closed else []
 
     def _apply(self, number: int, member: RoundMember) -> None:
         """Once the sum is decrypted: the next model, stored before anything else happens."""
-        opening = member.view.terms_of_opening
-        if member.plaintexts is None or opening is None:
+        opening, closing = member.view.terms_of_opening, member.view.closed
+        if member.plaintexts is None or opening is None or self._outcome is not None:
             return
-        if (opening.model, opening.length) != (self._model.digest, self._layout.weights):
-            raise ModelMismatch(member.view.name, "it started from a model this hospital lacks")
-        contributors = self._contributors(member)
-        update: Vector | None = None
+        assert closing is not None and member.view.opening is not None
+        self._check_opening(member.view.name, opening)
+        self._outcome = Outcome(self._storage, self._standing, number)
         try:
-            update = decode_training(
-                member.plaintexts, opening.length, len(contributors), self._terms
-            )
+            if closing.vector:
+                self._sum = SummedVector(
+                    member.plaintexts, member.view.opening, closing, self._epoch, self._terms
+                )
+                return  # the chunks of the vector come one by one
+            contributors = len(closing.contributors)
+            update = decode_training(member.plaintexts, opening, contributors, self._terms)
         except CorruptSum as error:
-            # Everyone has the same sum, and with it the same verdict: the model stays as it is.
-            self._report(number, "void", {"reason": str(error), "contributors": contributors})
-        self._store(number, update)
-        self.finished = number
+            self._void(number, error)
+            return
+        for start in range(0, len(update), SLICE):
+            self._outcome.add(update[start : start + SLICE])
+        self._advance(number)
+
+    def _void(self, number: int, error: CorruptSum) -> None:
+        """Everyone has the same sum, and with it the same verdict: the model stays as it is."""
+        assert self._outcome is not None
+        contributors = self._contributors(self._rounds[number])
+        self._report(number, "void", {"reason": str(error), "contributors": contributors})
+        self._outcome.abandon(error)
+        self._stand_at(number)
+
+    def _advance(self, number: int) -> None:
+        assert self._outcome is not None
+        self._outcome.finish(self._terms)
+        self._stand_at(number)
+
+    def _stand_at(self, number: int) -> None:
+        """Go on from the model that has been stored; the old one is let go of before it is read."""
+        self._sum = self._outcome = None
+        del self._standing
+        standing = load(self._storage, number, self._layout)
+        assert standing is not None
+        self._standing = standing
+        contributors = self._contributors(self._rounds[number])
         self._rounds.pop(number - 1, None)
         waited = time.monotonic() - self._closed_at.pop(number, time.monotonic())
         self._report(number, "decrypted", {"decrypt": waited, "contributors": contributors})
         self._differing = []
         self._compare()
         self._evaluate(number)
-
-    def _store(self, number: int, update: Vector | None) -> None:
-        """Write the round's model, the last one plus an update if there is one, and stand at it."""
-        metadata = {"clip": self._terms.quantisation.clip.hex(), "round": str(number)}
-        with self._storage.writing(model_name(number)) as file:
-            if update is None:
-                write_model(self._model, file, metadata)
-            else:
-                following = NextModel(self._model, file, metadata)
-                for start in range(0, len(update), SLICE):
-                    following.add(update[start : start + SLICE])
-                following.finish()
-        data = self._storage.read(model_name(number))
-        assert data is not None
-        self._model = read_model(data, self._layout)
+        if following := self._rounds.get(number + 1):
+            self._apply(number + 1, following)  # what was said while a vector was being read
 
     def _evaluate(self, number: int) -> None:
         answer = self._app.evaluate(self.parameters, self._config(number))

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from participant.agent import Task
 from participant.ceremony_task import is_aborted
 from participant.errors import NotAborted
 from protocol.board import Board, Posted
@@ -26,7 +27,7 @@ class Accusation:
     position: int
 
 
-class VerdictTask:
+class VerdictTask(Task):
     """Takes in an aborted ceremony, by default the last; it says nothing itself."""
 
     def __init__(self, terms: Terms, session: str = "") -> None:

@@ -10,11 +10,16 @@ from protocol.sealing import SealContext, seal
 
 @dataclass(frozen=True)
 class Draft:
-    """A body for a session, and the blobs that its attachments name."""
+    """A body for a session, and the blobs that its attachments and its vector name.
+
+    ``stored``: the names of those that its maker has put into the outbox's storage already, one by
+    one, because together they are too large for memory.
+    """
 
     session: str
     body: Body
     blobs: tuple[bytes, ...] = field(default=(), repr=False)
+    stored: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

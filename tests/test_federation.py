@@ -21,7 +21,7 @@ from examples.demo.processes import (
     stop,
     wait_for,
 )
-from participant.training_task import model_name
+from participant.outcome import model_name
 from protocol.board import Board, decode_entry
 from protocol.messages import Certificate, Partial, Step
 from protocol.terms import Terms, parse

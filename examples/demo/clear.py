@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,7 @@ def federated_average(
 
 def to_app(vector: Vector, layout: Layout) -> app.Parameters:
     """A vector of all weights as parameters of the app."""
-    pieces = zip(layout.starts, layout.starts[1:], strict=False)
-    parts = tuple(vector[start:end] for start, end in pieces)
+    parts = tuple(vector[start:end] for start, end in pairwise(layout.starts))
     return Model.of(Weights(layout, parts)).to_app({})
 
 

@@ -17,7 +17,8 @@ from examples.demo.consortium import NAMES, QUORUM, ROUNDS, Consortium
 from examples.demo.patients import pool
 from participant.layout import Layout
 from participant.model_file import read_model
-from participant.training_task import app_seed, model_name
+from participant.outcome import model_name
+from participant.training_task import app_seed
 from protocol.board import Board
 from protocol.messages import Closing, Opening
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from participant.agent import Agent
 from participant.app import load_app
 from participant.calibration import Calibration
 from participant.ceremony_task import CeremonyTask
@@ -30,9 +31,11 @@ from participant.expectation import PAUSE_SECONDS, Watch
 from participant.journal import Event, Journal, as_line
 from participant.link import Traffic
 from participant.lock import hold
+from participant.outcome import model_name
 from participant.progress import View, link_lost, link_notices, view_of
 from participant.session import Notices
-from participant.training_task import TrainingTask, model_name
+from participant.training_task import TrainingTask
+from participant.transfer_view import Transfer, transfer_view
 from participant.words import fingerprint
 from protocol.epoch import Epoch
 from protocol.terms import Terms
@@ -130,6 +133,12 @@ def train(
     home: Home = None,
     passphrase_file: PassphraseFile = None,
     timeout: Timeout = None,
+    new_model_after: Annotated[
+        int | None,
+        typer.Option(
+            "--new-model-after", help="Begin with the app's initial model after this round.", min=1
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Take part in all rounds of training, decryption included; the model comes out."""
@@ -141,13 +150,31 @@ def train(
         models = member.folder / "models"
         table = RoundTable(member.terms)
         journal = Journal(models / "rounds.jsonl", traffic, _print_event if as_json else table.show)
-        task = TrainingTask(member.terms, secret, loaded, member.storage, journal.record)
+        task = TrainingTask(
+            member.terms, secret, loaded, member.storage, journal.record, new_model_after
+        )
         session = new_session(member, task, timeout, traffic)
-        session.notices = link_notices(member.terms.aggregator.url, say_aside)
-        session.run()
+        with transfer_view(say_aside) as view:
+            session.notices = link_notices(
+                member.terms.aggregator.url,
+                say_aside,
+                lambda: view.show(_transfer(session.agent, task)),
+            )
+            session.run()
     if not as_json:
         typer.echo(f"All {task.finished} rounds are done.")
         typer.echo(f"Model: {member.folder / model_name(task.finished)}")
+
+
+def _transfer(agent: Agent, task: TrainingTask) -> Transfer | None:
+    """What of a round's vectors is on its way."""
+    if reading := task.reading:
+        return Transfer(f"reading the sum of round {task.finished + 1}", *reading)
+    way = agent.transfer
+    if way.bytes_sent_of_blobs < way.bytes_to_send:
+        sent = f"sending the contribution to round {task.finished + 1}"
+        return Transfer(sent, way.bytes_sent_of_blobs, way.bytes_to_send)
+    return None
 
 
 class RoundTable:

@@ -52,7 +52,8 @@ def policy(count: int = 3, least: int = 2) -> RoundPolicy:
 def federation(rounds: RoundPolicy | None = None, **changes: Any) -> Federation:
     """Three hospitals, of which two decrypt."""
     toy = toy_epoch(3, 2).federation
-    terms = replace_terms(toy.terms, rounds=rounds or policy(), **changes)
+    chosen = {"rounds": rounds or policy(), "suite": "paillier"} | changes
+    terms = replace_terms(toy.terms, **chosen)
     return Federation(terms, toy.keys)
 
 
@@ -132,11 +133,16 @@ class Desk:
             self.say(member, "ceremony/1", Certificate(b"t" * 32, encode(self.epoch)))
 
     def state(
-        self, session: str, members: Sequence[int], model: bytes = MODEL, length: int = 5
+        self,
+        session: str,
+        members: Sequence[int],
+        model: bytes = MODEL,
+        length: int = 5,
+        clip: float = 0.0,
     ) -> None:
         """Members say which model they hold."""
         for member in members:
-            self.say(member, session, Statement(model, length))
+            self.say(member, session, Statement(model, length, clip))
 
     def open_training(self, length: int = 5) -> None:
         """A key, an initial model, and the opening of round 1."""

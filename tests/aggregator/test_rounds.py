@@ -72,7 +72,9 @@ def test_no_round_opens_while_members_hold_different_models(desk: Desk) -> None:
     desk.state("round/0", [1, 2])
     desk.state("round/0", [3], model=b"other" + bytes(27))
     assert not desk.wait(10 * SECONDS)
-    assert desk.service.rounds.disagreement() == {1: MODEL, 2: MODEL, 3: b"other" + bytes(27)}
+    assert desk.service.rounds.disagreement() == {
+        1: (MODEL, 0.0), 2: (MODEL, 0.0), 3: (b"other" + bytes(27), 0.0)
+    }  # fmt: skip
 
 
 def test_no_round_opens_while_members_count_different_lengths(desk: Desk) -> None:
@@ -82,7 +84,7 @@ def test_no_round_opens_while_members_count_different_lengths(desk: Desk) -> Non
     assert not desk.wait(10 * SECONDS)
 
 
-@pytest.mark.parametrize("length", [0, 10_000_001, 9_900_000])
+@pytest.mark.parametrize("length", [0, 10_000_001, 9_900_000, 1 << 30, 1 << 40])
 def test_no_round_opens_whose_contributions_nobody_could_send(desk: Desk, length: int) -> None:
     desk.certify()
     desk.state("round/0", desk.federation.members, length=length)

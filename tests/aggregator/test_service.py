@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from aggregator.errors import StoreDamaged, StoreFull
-from aggregator.heads import HeadLog
-from aggregator.store import BoardStore
 from protocol.board import Board, decode_entry
 from protocol.encoding import encode
 from protocol.messages import (
@@ -40,6 +37,7 @@ from protocol.wire import (
     Subscribe,
 )
 from tests.aggregator.desk import MODEL, Desk, federation
+from tests.aggregator.mortal import Mortal
 from tests.simulator.disk import Crash
 
 
@@ -249,31 +247,6 @@ def test_a_folder_that_cannot_be_written_is_an_error_about_it(tmp_path: Path) ->
 
 
 # ── death at every durable point ──
-
-
-class Mortal:
-    """Counts what makes things durable, and dies before or after one of them."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, dies_at: int) -> None:
-        self.count, self.dies_at = 0, dies_at
-        for owner, name in ((os, "fsync"), (os, "rename"), (Path, "rename")):
-            monkeypatch.setattr(owner, name, self._wrap(getattr(owner, name)))
-        for owner, name in ((BoardStore, "_write"), (HeadLog, "note")):
-            monkeypatch.setattr(owner, name, self._wrap(getattr(owner, name)))
-
-    def _wrap(self, real: Callable[..., object]) -> Callable[..., object]:
-        def mortal(*arguments: object) -> object:
-            self._step()
-            result = real(*arguments)
-            self._step()
-            return result
-
-        return mortal
-
-    def _step(self) -> None:
-        self.count += 1
-        if self.count == self.dies_at:
-            raise Crash
 
 
 def a_round(desk: Desk, payloads: dict[int, bytes], acknowledged: list[bytes]) -> None:

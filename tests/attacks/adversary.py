@@ -32,9 +32,9 @@ from tests.simulator.plan import Plan
 
 SESSION = toy.CEREMONY
 PLAN = Plan(
-    seed=0, n_members=5, quorum=3, key_bits=256, rounds=1, drop=0.0, duplicate=0.0, slow=0.0,
-    crash_every=0.0, crash_writes=0.0, aggregator_crash_every=0.0, aggregator_crash_syncs=0.0,
-    fork=False,
+    seed=0, n_members=5, quorum=3, key_bits=256, rounds=1, suite="auto", drop=0.0, duplicate=0.0,
+    slow=0.0, crash_every=0.0, crash_writes=0.0, aggregator_crash_every=0.0,
+    aggregator_crash_syncs=0.0, fork=False,
 )  # fmt: skip
 # Virtual seconds after which a member that has not disclosed its seed counts as silent.
 PATIENCE = 30.0

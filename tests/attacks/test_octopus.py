@@ -11,7 +11,7 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from participant.agent import Agent
+from participant.agent import Agent, Task
 from participant.errors import IdentityInUse
 from protocol import board as board_module
 from protocol.board import Post, sign_post
@@ -110,7 +110,7 @@ def test_without_signatures_every_modulus_is_the_coalitions_own(monkeypatch):
     assert gmpy2.is_prime(q)
 
 
-class Idle:
+class Idle(Task):
     """A task that has nothing to say."""
 
     done = False

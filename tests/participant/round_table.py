@@ -103,8 +103,8 @@ class RoundTable(Table):
         before = self.board.session(f"round/{int(session.partition('/')[2]) - 1}") if (
             session.startswith("round/")
         ) else []  # fmt: skip
-        stated = [p.post.body for p in before if isinstance(p.post.body, Statement)]
-        said = stated[0] if stated else Statement(bytes(32), 1)
+        stated = {p.post.sender: p.post.body for p in before if isinstance(p.post.body, Statement)}
+        said = next(iter(stated.values()), Statement(bytes(32), 1))
         kind = "training" if session.startswith("round/") else "statistic"
         fields = {
             "kind": kind, "epoch": self.toy.epoch.digest, "model": said.result,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.service import Aggregator
-from participant.agent import Agent
+from participant.agent import Agent, Task
 from participant.errors import DamagedOutbox, IdentityInUse, RejectedByAggregator
 from participant.outbox import Outbox
 from participant.set_ledger import SetLedger
@@ -25,7 +25,7 @@ FEDERATION = toy_federation(3, 2)
 BIG = bytes(range(256)) * 40
 
 
-class Saying:
+class Saying(Task):
     """A task that says some drafts and listens to everything."""
 
     def __init__(self, *drafts: Draft) -> None:

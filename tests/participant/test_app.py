@@ -53,6 +53,20 @@ def test_an_object_called_app_is_the_app(tmp_path: Path) -> None:
     assert app.evaluate([], {})[0] == 0.5
 
 
+def test_entries_that_stay_at_home_are_named_beside_the_functions(tmp_path: Path) -> None:
+    assert load_app(write(tmp_path, FUNCTIONS), tmp_path / "errors").local_entries == ()
+    text = dedent(FUNCTIONS) + 'local_entries = ["*.running_mean"]\n'
+    app = load_app(write(tmp_path, text), tmp_path / "errors")
+    assert app.local_entries == ("*.running_mean",)
+
+
+@pytest.mark.parametrize("value", ['"*.running_mean"', "[1]", "None"])
+def test_what_is_no_list_of_patterns_is_refused(tmp_path: Path, value: str) -> None:
+    text = dedent(FUNCTIONS) + f"local_entries = {value}\n"
+    with pytest.raises(BadApp, match="local_entries is not a list of patterns"):
+        load_app(write(tmp_path, text), tmp_path / "errors")
+
+
 def test_a_file_can_import_its_neighbours(tmp_path: Path) -> None:
     (tmp_path / "neighbour_of_my_hospital.py").write_text("EXAMPLES = 11\n")
     text = dedent(FUNCTIONS).replace(", 5, {}", ", EXAMPLES, {}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -9,6 +10,8 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -178,6 +181,38 @@ def test_a_missing_file_is_named_with_what_it_would_hold(tmp_path: Path) -> None
     assert (caught.value.path, caught.value.what) == (tmp_path / "none", "key share")
 
 
+def test_a_pipe_is_read_to_its_end_and_not_beyond_the_limit(tmp_path: Path) -> None:
+    pipe, content = tmp_path / "pipe", b"x" * 3_000_000
+    os.mkfifo(pipe)
+
+    def read_from_pipe(limit: int) -> bytes:
+        writer = threading.Thread(target=write_to_pipe)
+        writer.start()
+        try:
+            return files.read(pipe, limit, "numbers")
+        finally:
+            writer.join()
+
+    def write_to_pipe() -> None:
+        with contextlib.suppress(BrokenPipeError), pipe.open("wb") as file:
+            file.write(content)
+
+    assert read_from_pipe(3_000_000) == content
+    with pytest.raises(TooLarge):
+        read_from_pipe(2_999_999)
+
+
+def test_a_large_file_is_read_without_a_second_copy(tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(bytes(20_000_000))
+    tracemalloc.start()
+    try:
+        assert len(files.read(tmp_path / "model", 1 << 30, "model")) == 20_000_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 21_000_000
+
+
 def test_a_file_of_the_limit_reads_and_one_byte_more_does_not(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"x" * 10)
     assert len(files.read(tmp_path / "f", 10, "f")) == 10
@@ -237,6 +272,53 @@ def test_storage_clears_what_a_dead_writer_left(tmp_path: Path) -> None:
     assert not left.exists()
 
 
+def test_a_name_written_in_parts_appears_when_it_is_whole(tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path)
+    storage.write("models/1", b"old")
+    with storage.writing("models/1") as file:
+        file.write(b"first, ")
+        file.write(b"")
+        file.write(b"second")
+        assert storage.names() == ["models/1"]
+        assert storage.read("models/1") == b"old"
+        FolderStorage(tmp_path)  # a second process sweeps nothing that is being written
+    assert storage.read("models/1") == b"first, second"
+    assert mode(tmp_path / "models" / "1") == 0o600
+    assert os.listdir(tmp_path / "models") == ["1"]
+
+
+def write_half(storage: FolderStorage, error: BaseException | None = None) -> None:
+    with storage.writing("models/1") as file:
+        file.write(b"half")
+        raise error or AssertionError("the disk was to be full")
+
+
+def test_nothing_appears_of_what_was_not_finished(tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        write_half(storage, KeyboardInterrupt())
+    assert storage.read("models/1") is None
+    assert os.listdir(tmp_path / "models") == []
+
+
+def test_a_disk_that_fills_while_parts_are_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = FolderStorage(tmp_path)
+    storage.write("models/1", b"old")
+    monkeypatch.setattr(os, "write", full_disk)
+    with pytest.raises(DiskError) as caught:
+        write_half(storage)
+    assert caught.value.path == tmp_path / "models" / "1"
+    assert storage.read("models/1") == b"old"
+    assert os.listdir(tmp_path / "models") == ["1"]
+
+
+def test_an_error_of_whoever_writes_is_not_the_disks(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError), FolderStorage(tmp_path).writing("x"):
+        raise ConnectionError
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -261,7 +343,9 @@ def test_storage_clears_what_a_dead_writer_left(tmp_path: Path) -> None:
 )
 def test_storage_refuses_names_that_could_leave_or_hide(name: str, tmp_path: Path) -> None:
     storage = FolderStorage(tmp_path / "s")
-    for use in (storage.read, storage.delete, lambda name: storage.write(name, b"")):
+    for use in (
+        storage.read, storage.delete, storage.writing, lambda name: storage.write(name, b""),
+    ):  # fmt: skip
         with pytest.raises(BadStorageName):
             use(name)
     assert os.listdir(tmp_path) == ["s"]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from participant import session as sessions
+from participant.agent import Task
 from participant.ceremony_task import CeremonyTask
 from participant.errors import (
     ForeignAggregator,
@@ -142,7 +143,7 @@ def test_the_time_limit_blames_no_member_while_the_aggregator_is_out_of_reach(
     assert "connection refused" in end.step
 
 
-class Sleeper:
+class Sleeper(Task):
     """A task that computes for longer than anybody wants to wait."""
 
     done = False

@@ -6,15 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load
 
 from keyshare.encryption import Encryptor, randomiser_base
 from keyshare.packing import ciphertext_count
 from keyshare.randomness import Stream
 from participant.errors import BadApp, ModelMismatch
+from participant.outcome import model_name
 from participant.training_task import TrainingTask
 from protocol.ciphertexts import Encrypted, write_ciphertexts
+from protocol.draft import Draft, public_payload
 from protocol.errors import Refused
 from protocol.messages import Contribution, Partial, Refusal, SetLock, Statement
+from protocol.round import RoundView
 from protocol.suite import packing_of
 from tests.participant.round_table import RoundTable, Steps
 
@@ -152,7 +157,7 @@ def test_clipped_values_are_counted() -> None:
     table.settle()
     table.open("round/1")
     assert isinstance(task.due().body, Contribution)  # type: ignore[union-attr]
-    assert (1, "clipped", {"values": 3}) in reports
+    assert (1, "clipped", {"values": 3, "clip": 8.0}) in reports
 
 
 def test_a_closing_over_one_update_is_refused_by_every_hospital() -> None:
@@ -247,13 +252,15 @@ def test_a_hospital_at_another_model_is_reported_and_can_mend_it() -> None:
 
 def test_a_garbage_contribution_voids_the_round_and_not_the_training() -> None:
     class Garbage(TrainingTask):
-        def _encrypt(self, number: int, update: Any, examples: int) -> bytes:
+        def _contribution(self, number: int, view: RoundView) -> Draft:
             n = self._epoch.joint_key().n
             encryptor = Encryptor(n, randomiser_base(n, self._epoch.digest))
             stream = Stream(bytes(32))
-            count = ciphertext_count(len(update) + 1, packing_of(self._terms))
+            count = ciphertext_count(self._layout.weights + 1, packing_of(self._terms))
             values = tuple(encryptor.encrypt(n - 1, stream) for _ in range(count))
-            return write_ciphertexts(Encrypted(values), n)
+            (attachment,), blobs = public_payload(write_ciphertexts(Encrypted(values), n))
+            assert view.opening is not None
+            return Draft(view.session, Contribution(view.opening.digest, attachment), tuple(blobs))
 
     table = RoundTable()
     tasks = [table.train(i, Steps()) for i in (1, 2, 3, 4)]
@@ -279,4 +286,96 @@ def test_a_sum_is_not_applied_to_another_model_than_the_rounds() -> None:
     table.play("round/1")
     with pytest.raises(ModelMismatch):
         table.train(5, Other())
-    assert table.disks[5].read("models/round-1.safetensors") is None
+    assert table.disks[5].read(model_name(1)) is None
+
+
+class Normed:
+    """A torch app in half precision, with statistics and a counter of its own."""
+
+    local_entries = ("*.running_mean",)
+
+    def __init__(self) -> None:
+        self.given: list[dict[str, Any]] = []
+
+    def network(self) -> Any:
+        return torch.nn.Sequential(torch.nn.Linear(2, 2).bfloat16(), torch.nn.BatchNorm1d(2))
+
+    def initial_parameters(self, config: Any) -> Any:
+        return {name: tensor.zero_() for name, tensor in self.network().state_dict().items()}
+
+    def fit(self, parameters: dict[str, Any], config: Any) -> Any:
+        self.given.append(parameters)
+        network = self.network()
+        network.load_state_dict(parameters)
+        return {name: tensor + 1 for name, tensor in network.state_dict().items()}, 10, {}
+
+    def evaluate(self, parameters: dict[str, Any], config: Any) -> Any:
+        self.given.append(parameters)
+        return 0.5, 10, {}
+
+
+def test_a_state_dict_is_averaged_and_what_is_local_stays_the_hospitals_own() -> None:
+    table = RoundTable()
+    apps = {i: Normed() for i in table.toy.federation.members}
+    tasks = [table.train(i, app) for i, app in apps.items()]
+    table.play("round/1")
+    assert {task.finished for task in tasks} == {1}
+    again = table.train(2, Normed())
+    for state in (apps[1].given[-1], again.parameters):
+        assert state["0.weight"].dtype == torch.bfloat16
+        torch.testing.assert_close(state["0.weight"].float(), torch.ones(2, 2), atol=0.01, rtol=0)
+        torch.testing.assert_close(state["1.running_var"], torch.ones(2), atol=1e-4, rtol=0)
+        assert torch.equal(state["1.running_mean"], torch.ones(2))
+        assert state["1.num_batches_tracked"] == 1
+    names = load(table.disks[1].read(model_name(1))).keys()
+    assert not {"1.running_mean", "1.num_batches_tracked"} & names
+    assert "1.running_var" in names
+
+
+def test_the_bound_of_the_next_round_follows_the_updates() -> None:
+    table = RoundTable()
+    for i in table.toy.federation.members:
+        table.train(i, Steps(0.1))
+    table.play("round/1")
+    stated = {s.clip for s in table.view("round/1").statements.values()}
+    assert stated == {0.5}  # 4 · 0.1, rounded up to a power of two
+    restarted = table.train(3, Steps(0.1))
+    table.settle()
+    assert restarted.finished == 1
+    assert {s.clip for s in table.view("round/1").statements.values()} == {0.5}
+    table.open("round/2")
+    table.settle()
+    assert len(table.view("round/2").contributions) == 5
+
+
+def test_a_round_with_another_bound_than_stated_is_not_contributed_to() -> None:
+    table = RoundTable()
+    table.train(1, Steps())
+    table.settle()
+    table.open("round/1", clip=table.terms.clip / 2)
+    with pytest.raises(ModelMismatch, match="bound"):
+        table.settle()
+
+
+def test_a_new_model_begins_where_the_hospital_is_told() -> None:
+    class Larger(Steps):
+        def initial_parameters(self, config: Any) -> list[np.ndarray]:
+            return [np.full((3, 2), 7.0)]
+
+    table = RoundTable()
+    for i in table.toy.federation.members:
+        table.train(i, Steps())
+    table.play("round/1")
+
+    def start(i: int) -> TrainingTask:
+        task = TrainingTask(
+            table.terms, table.secret(i), Larger(), table.disks[i], new_model_after=1
+        )
+        table.seat(i, task)
+        return task
+
+    tasks = [start(i) for i in table.toy.federation.members]
+    table.play("round/2")
+    assert all(task.finished == 2 for task in tasks)
+    assert start(2).finished == 2  # the same command goes on
+    np.testing.assert_allclose(tasks[0].parameters[0], 7.1, atol=1e-4)

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from participant.errors import DamagedBlob
-from participant.transfer import Downloads, Uploads
-from protocol.messages import attach, blob_name
-from protocol.wire import CHUNK_BYTES, BlobChunk, BlobHave, BlobRequest
+from participant.transfer import WINDOW, Downloads, Uploads
+from protocol.messages import blob_name
+from protocol.wire import CHUNK_BYTES, BlobChunk, BlobHave, BlobOffer, BlobRequest
 
 BLOB = os.urandom(CHUNK_BYTES * 2 + 17)
+NAME = blob_name(BLOB)
 
 
 def test_an_upload_goes_on_wherever_the_aggregator_is() -> None:
-    uploads = Uploads()
-    (offer,) = uploads.resume([BLOB])
+    uploads = Uploads({NAME: BLOB}.get)
+    (offer,) = uploads.resume({NAME: len(BLOB)})
     assert (offer.digest, offer.size) == (blob_name(BLOB), len(BLOB))
     held = bytearray()
     while not uploads.complete:
-        chunk = uploads.acknowledged(BlobHave(offer.digest, len(held), len(BLOB)))
-        if chunk:
+        for chunk in uploads.acknowledged(BlobHave(NAME, len(held), len(BLOB))):
+            assert isinstance(chunk, BlobChunk)
             assert chunk.offset == len(held)
             held += chunk.data
     assert bytes(held) == BLOB
 
 
 def test_an_acknowledgement_of_an_unknown_blob_means_nothing() -> None:
-    uploads = Uploads()
-    uploads.start([BLOB])
-    assert uploads.acknowledged(BlobHave(b"x" * 32, 0, 5)) is None
+    uploads = Uploads({NAME: BLOB}.get)
+    uploads.start({NAME: len(BLOB)})
+    assert uploads.acknowledged(BlobHave(b"x" * 32, 0, 5)) == []
     assert not uploads.complete
 
 
@@ -44,7 +46,7 @@ def serve(request: BlobRequest) -> BlobChunk:
 @given(st.lists(st.integers(0, 3), max_size=12))
 def test_repeated_and_late_chunks_do_no_harm(repeats: list[int]) -> None:
     downloads = Downloads()
-    request = downloads.want(attach(BLOB))
+    request = downloads.want(NAME, len(BLOB))
     seen: list[BlobChunk] = []
     while request:
         chunk = serve(request)
@@ -64,7 +66,7 @@ def flip(chunk: BlobChunk) -> BlobChunk:
 
 def test_a_flipped_bit_is_noticed_by_name() -> None:
     downloads = Downloads()
-    request = downloads.want(attach(BLOB))
+    request = downloads.want(NAME, len(BLOB))
     assert request
     last = serve(BlobRequest(request.digest, 2 * CHUNK_BYTES))
     for _ in range(2):
@@ -77,7 +79,7 @@ def test_a_flipped_bit_is_noticed_by_name() -> None:
 
 def test_more_bytes_than_announced_are_refused() -> None:
     downloads = Downloads()
-    downloads.want(attach(BLOB))
+    downloads.want(NAME, len(BLOB))
     with pytest.raises(DamagedBlob):
         downloads.received(BlobChunk(blob_name(BLOB), len(BLOB) + 1, 0, BLOB[:100]))
 
@@ -86,3 +88,88 @@ def test_what_was_not_asked_for_is_ignored() -> None:
     downloads = Downloads()
     assert downloads.received(BlobChunk(blob_name(BLOB), len(BLOB), 0, BLOB[:9])) is None
     assert downloads.take(blob_name(BLOB)) is None
+
+
+MANY = {blob_name(blob): blob for blob in (os.urandom(10 + k) for k in range(100))}
+SIZES = {name: len(blob) for name, blob in MANY.items()}
+
+
+class Aggregator:
+    """Keeps what it gets, and counts how many blobs are on their way to it at most."""
+
+    def __init__(self, uploads: Uploads) -> None:
+        self.uploads, self.whole = uploads, dict[bytes, bytes]()
+        self.on_way: deque[BlobChunk | BlobOffer] = deque()
+        self.most = 0
+
+    def sent(self, frames: list[BlobChunk | BlobOffer]) -> None:
+        self.on_way.extend(frames)
+        self.most = max(self.most, len({frame.digest for frame in self.on_way}))
+
+    def answer(self) -> None:
+        frame = self.on_way.popleft()
+        if isinstance(frame, BlobChunk):
+            self.whole[frame.digest] = frame.data
+        held = frame.size if frame.digest in self.whole else 0
+        self.sent(self.uploads.acknowledged(BlobHave(frame.digest, held, frame.size)))
+
+
+def test_of_a_hundred_blobs_only_a_window_is_on_its_way_or_in_memory() -> None:
+    reads: list[bytes] = []
+
+    def read(name: bytes) -> bytes:
+        reads.append(name)
+        return MANY[name]
+
+    uploads = Uploads(read)
+    aggregator = Aggregator(uploads)
+    aggregator.sent(uploads.start(SIZES))
+    assert len(aggregator.on_way) == len(reads) == WINDOW
+    while not uploads.complete:
+        aggregator.answer()
+    assert aggregator.most == WINDOW
+    assert aggregator.whole == MANY
+    assert reads == list(MANY), "each is read once, when its turn has come"
+    assert uploads.sent == (sum(SIZES.values()),) * 2
+
+
+@given(st.lists(st.sampled_from(["lost", "nudge", "answer", "twice"]), max_size=80))
+def test_lost_and_repeated_frames_do_not_keep_blobs_from_arriving(events: list[str]) -> None:
+    uploads = Uploads(MANY.get)
+    aggregator = Aggregator(uploads)
+    aggregator.sent(uploads.start(SIZES))
+    for event in events:
+        if event == "nudge":
+            aggregator.on_way.clear()
+            aggregator.sent([*uploads.offers()])
+        elif aggregator.on_way and event == "lost":
+            aggregator.on_way.popleft()
+        elif aggregator.on_way:
+            if event == "twice":
+                aggregator.on_way.appendleft(aggregator.on_way[0])
+            aggregator.answer()
+    aggregator.on_way.clear()
+    while not uploads.complete:
+        if not aggregator.on_way:
+            aggregator.sent([*uploads.offers()])
+        aggregator.answer()
+    assert aggregator.whole == MANY
+
+
+def test_a_resumed_upload_offers_only_the_window_and_goes_on_behind_it() -> None:
+    uploads = Uploads(MANY.get)
+    offers = uploads.resume(SIZES)
+    assert [offer.digest for offer in offers] == list(MANY)[:WINDOW]
+    (following,) = uploads.acknowledged(BlobHave(offers[0].digest, offers[0].size, offers[0].size))
+    assert following == BlobOffer(list(MANY)[WINDOW], SIZES[list(MANY)[WINDOW]])
+
+
+def test_only_a_few_blobs_of_one_chunk_may_be_followed_without_an_answer() -> None:
+    uploads = Uploads(MANY.get)
+    uploads.start(dict(list(SIZES.items())[:WINDOW]))
+    assert uploads.are_small
+    uploads.start(dict(list(SIZES.items())[: WINDOW + 1]))
+    assert not uploads.are_small
+    uploads = Uploads({NAME: BLOB}.get)
+    uploads.start({NAME: len(BLOB)})
+    assert not uploads.are_small

@@ -45,7 +45,7 @@ def terms_of(plan: Plan) -> Terms:
     rounds = RoundPolicy(plan.rounds, (n - 1) // 3 + 2, WAIT_SECONDS, WAIT_SECONDS)
     terms = Terms(
         f"seed {plan.seed}", members, plan.quorum, plan.key_bits, True, address, rounds,
-        clip=1.0, precision_bits=32, max_examples=1000,
+        clip=1.0, precision_bits=32, max_examples=1000, suite=plan.suite,
     )  # fmt: skip
     check(terms)
     return terms

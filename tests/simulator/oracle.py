@@ -12,11 +12,12 @@ from keyshare.quantisation import average, quantise
 from participant.errors import RejectedByAggregator
 from participant.layout import Layout
 from participant.model_file import read_model
-from participant.training_task import model_name
+from participant.outcome import model_name
 from protocol.epoch import Epoch, EpochSecret, read_secret
 from protocol.errors import Fork
 from protocol.judgement import judge as judge_ceremony
-from protocol.messages import Closing
+from protocol.messages import Closing, Opening
+from protocol.suite import suite_of
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
 from tests.simulator.liar import FIRST
@@ -125,12 +126,10 @@ def exact_sums(federation: Federation) -> None:
 
 def _expected_update(federation: Federation, number: int, model: np.ndarray) -> np.ndarray:
     assert federation.board is not None
-    quantisation = federation.terms.quantisation
-    (closing,) = [
-        body
-        for posted in federation.board.session(f"round/{number}")
-        if isinstance(body := posted.post.body, Closing)
-    ]
+    said = [posted.post.body for posted in federation.board.session(f"round/{number}")]
+    (closing,) = [body for body in said if isinstance(body, Closing)]
+    opening = next(body for body in said if isinstance(body, Opening))
+    quantisation = suite_of(opening.suite, federation.terms).quantisation(opening.clip)
     slots = []
     for contributor in closing.contributors:
         app = PowersOfTen(contributor.member)

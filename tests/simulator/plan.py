@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from tests.simulator.liar import LIES
 
@@ -17,6 +18,7 @@ class Plan:
     quorum: int
     key_bits: int
     rounds: int
+    suite: Literal["auto", "hybrid"]
     drop: float
     duplicate: float
     slow: float
@@ -40,6 +42,7 @@ class Plan:
             quorum=draw.randint(2, n),
             key_bits=256,
             rounds=draw.choice([1, 2]),
+            suite="hybrid" if seed % 3 == 1 else "auto",
             drop=0.10 * rough * draw.random(),
             duplicate=0.15 * rough * draw.random(),
             slow=0.20 * rough * draw.random(),

@@ -1,0 +1,161 @@
+"""An open round under a hybrid suite: judged, added and closed in small steps.
+
+Contributions are judged once each, in the order of the board, so that whoever repeats what another
+has posted is the one left out. What is fit is added as it comes. When the round is due, the fit
+contributions are chosen for good; they include all that any chunk's sum includes, since a vector
+cannot be taken out of a sum again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gmpy2 import mpz
+
+from aggregator.blobs import BlobStore
+from aggregator.sums import payload_of_sum, repetition
+from aggregator.vector_sum import Vector, VectorSum
+from keyshare.lattice import Lattice
+from protocol.board import Posted
+from protocol.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
+from protocol.epoch import Epoch
+from protocol.errors import Malformed
+from protocol.messages import Closing, Contribution, Contributor, Opening, attach
+from protocol.round import RoundView
+from protocol.suite import suite_of
+from protocol.terms import Terms
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A contribution that can be added."""
+
+    vector: Vector
+    ciphertexts: Encrypted
+
+
+class HybridRound:
+    """One open round; a new object on the same folder goes on where the last one stopped."""
+
+    def __init__(
+        self, view: RoundView, terms: Terms, epoch: Epoch, blobs: BlobStore, folder: Path
+    ) -> None:
+        opening = view.terms_of_opening
+        assert opening is not None
+        lattice = suite_of(opening.suite, terms).lattice
+        assert lattice is not None
+        self.left_out: dict[int, str] = {}
+        self._view, self._terms, self._blobs = view, terms, blobs
+        self._opening: Opening = opening
+        self._lattice: Lattice = lattice
+        self._key = EncryptionKey.of(epoch)
+        self._sum = VectorSum(folder, view.session, lattice, opening.length + 1)
+        self._judged: set[bytes] = set()
+        self._fit: dict[int, _Fit] = {}
+        self._chunk_owner: dict[bytes, int] = {}
+        self._ciphertext_owner: dict[mpz, int] = {}
+        self._is_decided = False
+        self._names: list[bytes] = []  # of the sum's chunks that are blobs
+
+    @property
+    def chunks(self) -> int:
+        """Chunks of the sum."""
+        return self._sum.chunk_count
+
+    @property
+    def chunks_summed(self) -> int:
+        """Chunks that include all contributions that are fit so far."""
+        return self._sum.summed(self._vectors) if self._fit else 0
+
+    def step(self, is_due: bool) -> bool:
+        """Judge one contribution, add one chunk or keep one; whether there was anything to do."""
+        if not self._is_decided:
+            if posted := self._next_to_judge():
+                self._judge(posted)
+                return True
+            self._is_decided = is_due and len(self._fit) >= self._terms.rounds.min_contributors
+        vectors = self._vectors
+        if self._fit and self._sum.summed(vectors) < self.chunks:
+            self._sum.advance(vectors, self._blobs.read)
+            return True
+        if not self._is_decided or len(self._names) == self.chunks:
+            return False
+        data = self._sum.read(len(self._names), vectors)
+        if data is not None:
+            self._names.append(self._blobs.put(data))
+        return True
+
+    def closing(self) -> Closing | None:
+        """The round's closing when the whole sum is kept, its blobs durable."""
+        if not self._is_decided or len(self._names) < self.chunks:
+            return None
+        chosen = {member: self._fit[member].ciphertexts for member in sorted(self._fit)}
+        payload = payload_of_sum(chosen, self._key.encryptor.n)
+        total = attach(payload)
+        if total.is_blob:
+            self._blobs.put(payload)
+        for posted in self._unjudged():
+            self.left_out[posted.post.sender] = "it came when the sum was being completed"
+        contributors = tuple(Contributor(m, self._fit[m].vector.post) for m in chosen)
+        return Closing(contributors, total, tuple(self._names))
+
+    def remove(self) -> None:
+        """Delete the running sum."""
+        self._sum.remove()
+
+    @property
+    def _vectors(self) -> dict[int, Vector]:
+        return {member: fit.vector for member, fit in self._fit.items()}
+
+    # ── judging ──
+
+    def _unjudged(self) -> list[Posted]:
+        posts = self._view.contributions.values()
+        return [posted for posted in posts if posted.digest not in self._judged]
+
+    def _next_to_judge(self) -> Posted | None:
+        return min(self._unjudged(), key=lambda posted: posted.position, default=None)
+
+    def _judge(self, posted: Posted) -> None:
+        body, member = posted.post.body, posted.post.sender
+        assert isinstance(body, Contribution)
+        try:
+            self._check_vector(body)
+            encrypted = self._ciphertexts(body, member)
+        except Malformed as error:
+            self.left_out[member] = error.reason
+        else:
+            # Only what is fit has owners: nobody keeps another out with what is itself left out.
+            self._chunk_owner.update(dict.fromkeys(body.vector, member))
+            self._ciphertext_owner.update(dict.fromkeys(encrypted.values, member))
+            self._fit[member] = _Fit(Vector(posted.digest, body.vector), encrypted)
+        self._judged.add(posted.digest)
+
+    def _check_vector(self, body: Contribution) -> None:
+        """Raises Malformed if its chunks are not what this round's sum can take."""
+        assert self._view.opening is not None
+        if body.opening != self._view.opening.digest:
+            raise Malformed("contribution", "it is for another opening")
+        if len(body.vector) != self.chunks:
+            raise Malformed("vector", f"it has {len(body.vector)} chunks instead of {self.chunks}")
+        if len(set(body.vector)) < len(body.vector):
+            raise Malformed("vector", "a chunk occurs twice in it")
+        for chunk, name in enumerate(body.vector):
+            size = self._lattice.contribution_chunk_bytes(chunk, self._opening.length + 1)
+            if (found := self._blobs.size(name)) != size:
+                raise Malformed("vector", f"chunk {chunk} has {found} bytes instead of {size}")
+            if (owner := self._chunk_owner.get(name)) is not None:
+                name_of_owner = self._terms.name_of(owner)
+                raise Malformed("vector", f"chunk {chunk} repeats one of {name_of_owner}'s")
+
+    def _ciphertexts(self, body: Contribution, member: int) -> Encrypted:
+        """The key's ciphertexts; raises Malformed if they are not the member's own."""
+        attachment, key = body.ciphertexts, self._key
+        is_blob = attachment.is_blob
+        payload = self._blobs.read(attachment.digest) if is_blob else attachment.data
+        encrypted = read_ciphertexts(payload, self._opening, self._terms, key.encryptor.n)
+        if reason := repetition(encrypted, self._ciphertext_owner, self._terms):
+            raise Malformed("ciphertexts", reason)
+        check_proof(encrypted, body, self._view.session, member, key)
+        return encrypted

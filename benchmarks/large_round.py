@@ -1,0 +1,124 @@
+"""A round of three hospitals with a large model: whole processes over TLS, and what they hold.
+
+Peak memory is each process's VmHWM as Linux tells it, read while it runs and just before it ends.
+The result is compared with the average in the clear, weight by weight.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+
+from benchmarks.large_app import change
+from examples.demo.processes import ROOT, Hospital, aggregator, finish, sign_terms, stop, wait_for
+from participant.outcome import model_name
+from protocol.terms import Terms, parse
+
+PARTIES, CLIP = 3, 0.0625
+_LIMIT_SECONDS = 3_600
+_SLICE = 1 << 20
+
+
+def measure(weights: int, key_bits: int) -> dict[str, Any]:
+    """A ceremony and one round of ``weights`` float32 weights."""
+    with tempfile.TemporaryDirectory(prefix="quorate-large-") as name:
+        folder = Path(name)
+        hospitals = [
+            Hospital(k, f"Hospital {k}", folder / f"hospital-{k}", folder)
+            for k in range(1, PARTIES + 1)
+        ]
+        settings = {
+            "--name": "Large", "--quorum": "2", "--key-bits": str(key_bits), "--rounds": "1",
+            "--clip": str(CLIP), "--max-examples": "100", "--suite": "hybrid",
+            "--min-contributors": "3",
+        }  # fmt: skip
+        for _ in sign_terms(folder, hospitals, settings):
+            pass
+        file = folder / "federation.toml"
+        terms, _ = parse(file.read_text())
+        with aggregator(file, folder / "aggregator", folder / "aggregator.log") as service:
+            _run(hospitals, folder, "ceremony", str(file))
+            peaks = {"aggregator": service.pid}
+            found = _train(hospitals, folder, file, weights, peaks)
+        found["largest_error"] = _largest_error(hospitals[0], terms, weights)
+        return {"weights": weights, "key_bits": key_bits, "parties": PARTIES, **found}
+
+
+def _run(hospitals: list[Hospital], folder: Path, *arguments: str) -> None:
+    with _started(hospitals, folder, *arguments) as processes:
+        finish(processes, arguments[0], _LIMIT_SECONDS)
+
+
+@contextlib.contextmanager
+def _started(
+    hospitals: list[Hospital], folder: Path, *arguments: str, **extra: str
+) -> Iterator[list[subprocess.Popen[str]]]:
+    processes = [
+        h.start(*arguments, log=folder / f"{h.number}.log", HOSPITAL=str(h.number), **extra)
+        for h in hospitals
+    ]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            stop(process)
+
+
+def _train(
+    hospitals: list[Hospital], folder: Path, file: Path, weights: int, pids: dict[str, int]
+) -> dict[str, Any]:
+    app = str(ROOT / "benchmarks" / "large_app.py")
+    started, peaks = time.monotonic(), dict[str, int]()
+    arguments = ("train", str(file), "--app", app, "--json")
+    with _started(hospitals, folder, *arguments, WEIGHTS=str(weights)) as processes:
+        pids |= {f"hospital {k}": p.pid for k, p in enumerate(processes, start=1)}
+
+        def over() -> bool:
+            for name, pid in pids.items():
+                peaks[name] = max(peaks.get(name, 0), _peak_kib(pid))
+            return all(process.poll() == 0 for process in processes)
+
+        wait_for("the round", over, processes, _LIMIT_SECONDS)
+    terms, _ = parse(file.read_text())
+    events = [event for h in hospitals for event in h.events(terms.federation)]
+    return {
+        "seconds": round(time.monotonic() - started, 1),
+        "encrypt_seconds": max(e["encrypt"] for e in events if "encrypt" in e),
+        "decrypt_seconds": max(e["decrypt"] for e in events if "decrypt" in e),
+        "bytes_up": max(e["bytes_up"] for e in events),
+        "bytes_down": max(e["bytes_down"] for e in events),
+        "peak_mib": {name: round(kib / 1024) for name, kib in peaks.items()},
+    }
+
+
+def _peak_kib(pid: int) -> int:
+    """VmHWM; 0 for a process that has ended."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1])
+    return 0
+
+
+def _largest_error(hospital: Hospital, terms: Terms, weights: int) -> float:
+    """How far the model is from the plain average at most."""
+    path = hospital.folder(terms.federation) / model_name(1)
+    largest = 0.0
+    with safe_open(os.fspath(path), framework="numpy") as file:
+        model = file.get_slice("parameter_0")
+        for start in range(0, weights, _SLICE):
+            count = min(_SLICE, weights - start)
+            parts = [change(start, count, k) for k in range(1, PARTIES + 1)]
+            expected = np.mean(np.stack(parts).astype(np.float64), axis=0)
+            found = model[start : start + count].astype(np.float64)
+            largest = max(largest, float(np.abs(found - expected).max()))
+    return largest

@@ -1,0 +1,114 @@
+"""Large vectors on their way: a bar on a terminal, elsewhere a line now and then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+_LEAST_BYTES = 4 << 20  # what is smaller is over before anybody looks
+_LINE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """So many bytes of one thing are over, of so many."""
+
+    what: str
+    done: int
+    total: int
+
+
+class TransferBar:
+    """A bar with bytes, speed and time left, gone when the transfer is over."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+            TimeRemainingColumn(), console=console, transient=True,
+        )  # fmt: skip
+        self._shown: tuple[str, TaskID] | None = None
+
+    def __enter__(self) -> TransferBar:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, transfer: Transfer | None) -> None:
+        """Show how far it is; None takes the bar away."""
+        wanted = transfer.what if transfer and transfer.total >= _LEAST_BYTES else None
+        if self._shown and self._shown[0] != wanted:
+            self._progress.remove_task(self._shown[1])
+            self._shown = None
+        if wanted is None or transfer is None:
+            return
+        if self._shown is None:
+            self._shown = (wanted, self._progress.add_task(wanted, total=transfer.total))
+        self._progress.update(self._shown[1], completed=transfer.done, total=transfer.total)
+
+
+class TransferLines:
+    """A line every ten seconds: bytes, and the time left at the pace so far."""
+
+    def __init__(
+        self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._write, self._clock = write, clock
+        self._what, self._began, self._first, self._told = "", 0.0, 0, 0.0
+
+    def __enter__(self) -> TransferLines:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing to put back."""
+
+    def show(self, transfer: Transfer | None) -> None:
+        """Tell how far it is, if it is time to."""
+        if transfer is None or transfer.total < _LEAST_BYTES:
+            return
+        now = self._clock()
+        if transfer.what != self._what:
+            self._what, self._began, self._first, self._told = (
+                transfer.what,
+                now,
+                transfer.done,
+                now,
+            )
+            return
+        if now - self._told < _LINE_SECONDS:
+            return
+        self._told = now
+        pace = (transfer.done - self._first) / (now - self._began)
+        left = f", about {(transfer.total - transfer.done) / pace:.0f} s left" if pace else ""
+        done, total = transfer.done / 1e6, transfer.total / 1e6
+        self._write(f"{transfer.what}: {done:.0f} of {total:.0f} MB{left}")
+
+
+def transfer_view(write: Callable[[str], None]) -> TransferBar | TransferLines:
+    """The view that suits where people's messages go, which is standard error."""
+    console = Console(stderr=True)
+    return TransferBar(console) if console.is_terminal else TransferLines(write)

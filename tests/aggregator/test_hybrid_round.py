@@ -1,0 +1,294 @@
+"""A round under the hybrid suite: who is in its sum, and that it is their sum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from aggregator.errors import StoreDamaged
+from aggregator.status_text import render
+from keyshare import lattice
+from protocol.messages import Contribution, Opening, Statement, attach, blob_name
+from protocol.wire import Accepted, Rejected, Submit
+from tests.aggregator.desk import MODEL, SECONDS, Desk
+from tests.aggregator.hybrid import (
+    CLIP,
+    LENGTH,
+    SESSION,
+    SHORT_CHUNK,
+    Hospitals,
+    Made,
+    hybrid_desk,
+    work,
+)
+
+
+@pytest.fixture(autouse=True)
+def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lattice, "CHUNK_COEFFICIENTS", SHORT_CHUNK)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    desk = hybrid_desk(tmp_path)
+    desk.open_training(length=LENGTH)
+    return desk
+
+
+@pytest.fixture
+def hospitals(desk: Desk) -> Hospitals:
+    return Hospitals(desk)
+
+
+def reason(desk: Desk, member: int) -> str:
+    return desk.service.left_out[SESSION][member]
+
+
+# ── openings ──
+
+
+def test_a_round_opens_with_suite_and_clip(tmp_path: Path) -> None:
+    desk = hybrid_desk(tmp_path)
+    desk.certify()
+    desk.state("round/0", desk.federation.members, clip=CLIP)
+    work(desk)
+    expected = Opening("training", desk.epoch.digest, MODEL, 5, "hybrid", CLIP)
+    assert desk.opening(SESSION) == expected
+
+
+def test_auto_takes_the_hybrid_suite_for_a_long_model(tmp_path: Path) -> None:
+    desk = hybrid_desk(tmp_path)
+    desk.federation = type(desk.federation)(
+        msgspec.structs.replace(desk.federation.terms, suite="auto"), desk.federation.keys
+    )
+    desk.service.close()
+    desk.restart()
+    desk.open_training(length=100_000)
+    assert desk.opening(SESSION).suite == "hybrid"
+
+
+def test_no_round_opens_while_members_state_different_clips(tmp_path: Path) -> None:
+    desk = hybrid_desk(tmp_path)
+    desk.certify()
+    desk.state("round/0", [1, 2], clip=CLIP)
+    desk.state("round/0", [3], clip=3.0)
+    assert not work(desk, 10 * SECONDS)
+    report = desk.service.status({})
+    assert (report["disagreement"], report["clips"]) == ({}, {"H1": CLIP, "H2": CLIP, "H3": 3.0})
+    assert "different clips: H1 2.5, H2 2.5, H3 3" in render(report, None)
+    desk.say(3, "round/0", Statement(MODEL, 5, CLIP))
+    assert work(desk)
+
+
+@pytest.mark.parametrize(("length", "opens"), [((1 << 30) - 1, True), (1 << 30, False)])
+def test_as_many_weights_as_there_may_be_chunks(
+    tmp_path: Path, length: int, opens: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    desk = hybrid_desk(tmp_path)
+    desk.certify()
+    desk.state("round/0", desk.federation.members, length=length)
+    assert desk.service.tick() == opens
+    assert bool(desk.service.status({})["too_long"]) != opens
+
+
+# ── posts and their chunks ──
+
+
+def test_a_post_waits_for_its_chunks(desk: Desk, hospitals: Hospitals) -> None:
+    made = hospitals.make(1)
+    for blob in made.blobs[1:]:
+        desk.upload(1, blob)
+    signed = desk.sign(1, SESSION, made.body)
+    answer = desk.ask(1, Submit(signed))
+    assert isinstance(answer, Rejected)
+    assert answer.code == "awaited-blob"
+    desk.upload(1, made.chunks[0])
+    assert isinstance(desk.ask(1, Submit(signed)), Accepted)
+
+
+def test_a_missing_chunk_is_noticed_at_the_start(desk: Desk, hospitals: Hospitals) -> None:
+    name = hospitals.contribute(1).body.vector[1].hex()
+    (desk.folder / "blobs" / name[:2] / name).unlink()
+    desk.service.close()
+    with pytest.raises(StoreDamaged, match=name):
+        desk.restart()
+
+
+# ── sums ──
+
+
+def test_the_sum_is_the_integers_sum(desk: Desk, hospitals: Hospitals) -> None:
+    made = [hospitals.contribute(member) for member in (3, 1, 2)]
+    assert work(desk)
+    assert desk.contributors(SESSION) == [1, 2, 3]
+    closing = desk.closing(SESSION)
+    assert closing is not None
+    assert len(closing.vector) == 3
+    assert (hospitals.opened_sum() == sum(m.values for m in made)).all()
+    assert not any((desk.folder / "sums").iterdir())
+    desk.service.close()
+    desk.restart()
+    assert not work(desk)
+
+
+def test_what_has_come_is_added_before_the_round_is_due(desk: Desk, hospitals: Hospitals) -> None:
+    assert not work(desk)
+    hospitals.contribute(2)
+    assert work(desk)
+    found = desk.service.status({})["rounds"][-1]  # type: ignore[index]
+    assert (found["suite"], found["chunks_summed"], found["chunks"]) == ("hybrid", 3, 3)
+    assert "missing: H1, H3; hybrid, 3 of 3 chunks summed" in render(desk.service.status({}), None)
+    assert not work(desk)
+    hospitals.contribute(1)
+    assert work(desk, SECONDS)
+    assert desk.contributors(SESSION) == [1, 2]
+
+
+def test_a_tick_does_a_bounded_part(
+    desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aggregator.service._TICK_STEPS", 1)
+    for member in desk.federation.members:
+        hospitals.contribute(member)
+    assert work(desk) == 3 + 3 + 3  # judged, added, kept
+    assert desk.contributors(SESSION) == [1, 2, 3]
+
+
+def test_who_comes_when_the_sum_is_being_completed_is_not_in_it(
+    desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aggregator.service._TICK_STEPS", 1)
+    made = [hospitals.contribute(member) for member in (1, 2)]
+    desk.wait()
+    for _ in range(3):  # the second judged, the set chosen, a chunk of two added
+        assert desk.service.tick()
+    hospitals.contribute(3)
+    work(desk)
+    assert desk.contributors(SESSION) == [1, 2]
+    assert (hospitals.opened_sum() == sum(m.values for m in made)).all()
+    assert "being completed" in reason(desk, 3)
+
+
+def test_too_few_fit_contributions_wait(desk: Desk, hospitals: Hospitals) -> None:
+    made = hospitals.contribute(1)
+    hospitals.post(2, made)
+    work(desk, 10 * SECONDS)
+    assert desk.closing(SESSION) is None
+    assert not work(desk, SECONDS)
+    hospitals.contribute(3)
+    work(desk)
+    assert desk.contributors(SESSION) == [1, 3]
+
+
+# ── who is left out ──
+
+
+def copied_chunk(hospitals: Hospitals) -> Made:
+    own, other = hospitals.make(2), hospitals.make(1)
+    return own.with_chunks(other.chunks[0], *own.chunks[1:])
+
+
+def repeated_chunk(hospitals: Hospitals) -> Made:
+    own = hospitals.make(2)
+    return own.with_chunks(own.chunks[0], own.chunks[0], own.chunks[2])
+
+
+def short_chunk(hospitals: Hospitals) -> Made:
+    own = hospitals.make(2)
+    return own.with_chunks(own.chunks[0][:-6], *own.chunks[1:])
+
+
+def too_few_chunks(hospitals: Hospitals) -> Made:
+    own = hospitals.make(2)
+    return own.with_chunks(*own.chunks[:-1])
+
+
+def no_vector(hospitals: Hospitals) -> Made:
+    return hospitals.make(2).with_chunks()
+
+
+def other_chunk(hospitals: Hospitals) -> Made:
+    """Of the right size, but not what the proof is bound to."""
+    own = hospitals.make(2)
+    return own.with_chunks(bytes(len(own.chunks[0])), *own.chunks[1:])
+
+
+def anothers_proof(hospitals: Hospitals) -> Made:
+    return hospitals.make(2, prover=3)
+
+
+def copied_ciphertexts(hospitals: Hospitals) -> Made:
+    own, other = hospitals.make(2), hospitals.make(1)
+    body = msgspec.structs.replace(own.body, ciphertexts=attach(other.payload))
+    return Made(body, other.payload, own.chunks, own.values)
+
+
+def garbage(hospitals: Hospitals) -> Made:
+    own = hospitals.make(2)
+    body = msgspec.structs.replace(own.body, ciphertexts=attach(b"garbage"))
+    return Made(body, b"garbage", own.chunks, own.values)
+
+
+def other_opening(hospitals: Hospitals) -> Made:
+    own = hospitals.make(2)
+    body = msgspec.structs.replace(own.body, opening=bytes(32))
+    return Made(body, own.payload, own.chunks, own.values)
+
+
+@pytest.mark.parametrize(
+    ("unfit", "why"),
+    [
+        (copied_chunk, "repeats one of H1's"),
+        (repeated_chunk, "twice"),
+        (short_chunk, "bytes instead of"),
+        (too_few_chunks, "2 chunks instead of 3"),
+        (no_vector, "0 chunks instead of 3"),
+        (other_chunk, "proof"),
+        (anothers_proof, "proof"),
+        (copied_ciphertexts, "repeats one of H1's"),
+        (garbage, ""),
+        (other_opening, "another opening"),
+    ],
+)
+def test_what_hospitals_would_refuse_is_left_out(
+    desk: Desk, hospitals: Hospitals, unfit: Callable[[Hospitals], Made], why: str
+) -> None:
+    first = hospitals.contribute(1)
+    hospitals.post(2, unfit(hospitals))
+    third = hospitals.contribute(3)
+    assert work(desk)
+    assert desk.contributors(SESSION) == [1, 3]
+    assert why in reason(desk, 2)
+    assert (hospitals.opened_sum() == first.values + third.values).all()
+
+
+def test_each_contribution_is_judged_once(
+    desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[int] = []
+    monkeypatch.setattr(
+        "aggregator.hybrid_round.check_proof", lambda e, b, s, member, k: judged.append(member)
+    )
+    for member in (2, 1):
+        hospitals.contribute(member)
+        work(desk)
+        work(desk, 1)
+    assert judged == [2, 1]
+
+
+def test_a_vector_in_a_round_of_packed_weights_is_left_out(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.open_training()
+    view = desk.service.rounds.views[SESSION]
+    assert view.opening is not None
+    body = Contribution(view.opening.digest, attach(desk.payload(SESSION)), (blob_name(b"c"),))
+    desk.say(2, SESSION, body, b"c")
+    for member in (1, 3):
+        desk.contribute(member, SESSION)
+    work(desk)
+    assert desk.contributors(SESSION) == [1, 3]
+    assert "vector" in reason(desk, 2)

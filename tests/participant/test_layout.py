@@ -1,0 +1,86 @@
+"""What a model is made of, as its app returns it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from participant.errors import BadApp
+from participant.layout import Layout
+
+
+def network() -> torch.nn.Module:
+    return torch.nn.Sequential(
+        torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1).bfloat16()
+    )
+
+
+def test_arrays_of_a_list_are_named_by_their_number() -> None:
+    layout = Layout.of([np.zeros((2, 3)), np.zeros(4, np.float32)])
+    assert layout.names == ("parameter_0", "parameter_1")
+    assert layout.shapes == ((2, 3), (4,))
+    assert layout.dtypes == ("float64", "float32")
+    assert (layout.kind, layout.weights) == ("list", 10)
+
+
+def test_a_state_dict_keeps_its_order_and_its_counters_at_home() -> None:
+    state = network().state_dict()
+    layout = Layout.of(state)
+    assert layout.local == ("1.num_batches_tracked",)
+    assert layout.names == tuple(name for name in state if name not in layout.local)
+    assert layout.dtypes[-2:] == ("bfloat16", "bfloat16")
+    assert layout.weights == 3 * 4 + 4 + 4 * 4 + 4 + 1
+
+
+def test_entries_that_the_app_names_stay_at_home() -> None:
+    layout = Layout.of(network().state_dict(), ["*.running_mean", "0.bias"])
+    assert layout.local == ("0.bias", "1.running_mean", "1.num_batches_tracked")
+    assert "1.running_var" in layout.names
+
+
+def test_a_pattern_that_matches_nothing_is_refused() -> None:
+    # A misspelt one would give away what was to stay at home.
+    with pytest.raises(BadApp, match=r"no entry is called '\*\.runing_mean'"):
+        Layout.of(network().state_dict(), ["*.runing_mean"])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        (None, "a list of numpy arrays, or a dict of names to numpy arrays, or"),
+        (np.zeros(3), "it must return"),
+        ([], "no parameters"),
+        ({}, "no parameters"),
+        ([np.zeros(2), [0.0]], "entry 1, 'parameter_1', is of type list, not a numpy array"),
+        ([np.zeros(2), torch.zeros(2)], "is of type Tensor, not a numpy array"),
+        ({"a": torch.zeros(2), "b": np.zeros(2)}, "entry 1, 'b', is of type ndarray, not a torch"),
+        ({3: np.zeros(2)}, "entry 0 cannot be called 3"),
+        ({"__metadata__": np.zeros(2)}, "entry 0 cannot be called '__metadata__'"),
+        ([np.zeros(2, int)], "entry 0, 'parameter_0', has dtype int64; float64"),
+        ({"a": np.zeros(2, complex)}, "entry 0, 'a', has dtype complex128"),
+        ({"a": torch.zeros(2, dtype=torch.complex64)}, "has dtype complex64"),
+        ({"a": np.zeros(2, object)}, "has dtype object"),
+        ({"a": np.zeros(2, int)}, "no entry holds floats"),
+    ],
+)
+def test_what_is_no_model_is_refused_by_entry(parameters: Any, reason: str) -> None:
+    with pytest.raises(BadApp, match=reason) as caught:
+        Layout.of(parameters)
+    assert caught.value.function == "initial_parameters"
+
+
+def test_parts_of_entries_are_found_across_their_borders() -> None:
+    layout = Layout.of([np.zeros(3), np.zeros((0, 2)), np.zeros(()), np.zeros((2, 2))])
+    assert list(layout.pieces(0, 8)) == [(0, 0, 3), (2, 0, 1), (3, 0, 4)]
+    assert list(layout.pieces(2, 5)) == [(0, 2, 3), (2, 0, 1), (3, 0, 1)]
+    assert list(layout.pieces(8, 8)) == []
+    assert [layout.entry_at(k) for k in range(8)] == [0, 0, 0, 2, 3, 3, 3, 3]
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 1), (2, 1), (0, 4)])
+def test_weights_that_are_not_there_are_refused(start: int, stop: int) -> None:
+    with pytest.raises(IndexError):
+        list(Layout.of([np.zeros(3)]).pieces(start, stop))

@@ -1,0 +1,85 @@
+"""What stays at a hospital is there after a restart, and the app's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from participant.errors import BadApp
+from participant.layout import Layout
+from participant.local_entries import LocalEntries
+from tests.simulator.disk import Disk
+
+FILE = "models/local.safetensors"
+
+
+def local_of(parameters: Any, disk: Disk, patterns: tuple[str, ...] = ()) -> LocalEntries:
+    return LocalEntries(Layout.of(parameters, patterns), parameters, disk)
+
+
+def test_the_first_values_are_the_apps_own() -> None:
+    disk = Disk()
+    local = local_of({"w": np.zeros(2), "steps": np.array(5)}, disk)
+    assert local.entries == {"steps": 5}
+    assert not disk.files
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_what_the_app_returned_last_is_kept_across_restarts(dtype: torch.dtype) -> None:
+    disk, network = Disk(), torch.nn.BatchNorm1d(3).to(dtype)
+    state, patterns = network.state_dict(), ("running_*",)
+    local = local_of(state, disk, patterns)
+    network(torch.randn(5, 3, dtype=dtype))
+    network.running_var.data = torch.arange(6).to(dtype).reshape(3, 2).T[0]
+    local.keep(network.state_dict(), "fit")
+    for kept in (local, local_of(torch.nn.BatchNorm1d(3).to(dtype).state_dict(), disk, patterns)):
+        assert set(kept.entries) == {"running_mean", "running_var", "num_batches_tracked"}
+        for name, entry in kept.entries.items():
+            assert torch.equal(entry, network.state_dict()[name])
+            assert entry.dtype == network.state_dict()[name].dtype
+
+
+def test_arrays_are_kept_in_their_shapes_and_dtypes() -> None:
+    disk = Disk()
+    parameters = {
+        "w": np.zeros(2), "count": np.array(1), "turned": np.arange(6.0).reshape(2, 3).T,
+        "mask": np.array([True, False]), "half": np.zeros(2, np.float16),
+    }  # fmt: skip
+    local_of(parameters, disk, ("turned", "half")).keep(parameters, "fit")
+    again = local_of({n: a * 0 for n, a in parameters.items()}, disk, ("turned", "half")).entries
+    assert set(again) == {"count", "turned", "mask", "half"}
+    for name, entry in again.items():
+        assert (entry.dtype, entry.shape) == (parameters[name].dtype, parameters[name].shape)
+        assert np.array_equal(entry, parameters[name])
+
+
+def test_kept_values_are_copies() -> None:
+    parameters = {"w": np.zeros(2), "count": np.zeros(2, int)}
+    local = local_of(parameters, Disk())
+    local.keep(parameters, "fit")
+    parameters["count"][:] = 9
+    assert not local.entries["count"].any()
+
+
+def test_an_entry_that_the_app_does_not_return_keeps_its_value() -> None:
+    local = local_of({"w": np.zeros(2), "count": np.array(3)}, Disk())
+    local.keep({"w": np.zeros(2)}, "fit")
+    assert local.entries == {"count": 3}
+
+
+def test_nothing_is_stored_where_nothing_is_local() -> None:
+    disk, parameters = Disk(), [np.zeros(2)]
+    local_of(parameters, disk).keep(parameters, "fit")
+    assert not disk.files
+
+
+def test_what_cannot_be_stored_or_read_is_refused() -> None:
+    disk, parameters = Disk(), {"w": np.zeros(2), "names": np.array(["a"], object)}
+    with pytest.raises(BadApp, match="its local entries cannot be stored"):
+        local_of(parameters, disk, ("names",)).keep(parameters, "fit")
+    disk.write(FILE, b"damaged")
+    with pytest.raises(BadApp, match="stored local entries"):
+        local_of(parameters, disk, ("names",))

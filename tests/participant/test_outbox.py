@@ -1,0 +1,124 @@
+"""The outbox: what is in it is sent, what is not has never been said."""
+
+from __future__ import annotations
+
+import pytest
+
+from participant.errors import DamagedOutbox
+from participant.outbox import Outbox, store_blob
+from protocol.board import Post, SignedPost, sign_post
+from protocol.messages import MAX_CHUNKS, Contribution, Statement, attach, blob_name
+from tests.simulator.disk import Crash, Disk
+from tests.toy import toy_federation
+
+FEDERATION = toy_federation(3, 2)
+BLOBS = tuple(bytes([k]) * (k + 1) for k in range(5))
+
+
+def signed(*vector: bytes) -> SignedPost:
+    body = Contribution(bytes(32), attach(b""), vector) if vector else Statement(bytes(32), 1)
+    federation = FEDERATION.terms.federation
+    post = Post(federation, "round/1", 1, 0, 0, bytes(32), body)
+    return sign_post(post, FEDERATION.keys[1])
+
+
+def stored(disk: Disk) -> tuple[bytes, ...]:
+    return tuple(store_blob(disk, blob) for blob in BLOBS)
+
+
+def test_blobs_stored_ahead_belong_to_their_post_after_a_restart() -> None:
+    disk = Disk()
+    outbox = Outbox(disk)
+    names = stored(disk)
+    outbox.put(signed(), (b"one more",), names)
+    again = Outbox(disk)
+    assert again.pending == outbox.pending
+    assert again.sizes == {blob_name(b"one more"): 8, **dict(zip(names, range(1, 6), strict=True))}
+    assert [again.blob(name) for name in names] == list(BLOBS)
+    again.settle()
+    assert disk.names("outbox/") == []
+
+
+def test_blobs_that_no_post_came_to_need_are_gone_at_the_next_start() -> None:
+    disk = Disk()
+    Outbox(disk)
+    stored(disk)  # and then the process dies
+    assert Outbox(disk).pending is None
+    assert disk.names("outbox/") == []
+
+
+def test_a_crash_anywhere_leaves_the_whole_post_or_nothing() -> None:
+    for changes in range(100):
+        disk, left = Disk(), [changes]
+
+        def crash(left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Crash
+
+        outbox = Outbox(disk)
+        disk.hook = crash
+        try:
+            outbox.put(signed(), BLOBS[:2], tuple(store_blob(disk, b) for b in BLOBS[2:]))
+            outbox.settle()
+        except Crash:
+            disk.hook = lambda: None
+            again = Outbox(disk)
+            needed = again.pending.blobs if again.pending else ()
+            assert sorted(map(again.blob, needed)) == sorted(BLOBS if needed else ())  # type: ignore[type-var]
+            assert len(disk.names("outbox/blob-")) == len(needed)
+        else:
+            break
+    assert changes > 20
+    assert not disk.files
+
+
+def test_blobs_for_the_next_post_outlive_the_end_of_the_one_before() -> None:
+    disk = Disk()
+    outbox = Outbox(disk)
+    outbox.put(signed(), (b"before",))
+    names = stored(disk)
+    outbox.settle()
+    outbox.put(signed(), (), names)
+    assert [outbox.blob(name) for name in names] == list(BLOBS)
+
+
+def test_storing_a_blob_twice_is_storing_it_once() -> None:
+    disk = Disk()
+    assert store_blob(disk, b"same") == store_blob(disk, b"same") == blob_name(b"same")
+    assert len(disk.files) == 1
+
+
+@pytest.mark.parametrize("damage", [None, b"other"])
+def test_a_post_whose_blob_is_not_there_is_not_made(damage: bytes | None) -> None:
+    disk = Disk()
+    outbox = Outbox(disk)
+    names = stored(disk)
+    file = f"outbox/blob-{names[3].hex()}"
+    disk.delete(file)
+    if damage is not None:
+        disk.write(file, damage)
+    with pytest.raises(DamagedOutbox) as caught:
+        outbox.put(signed(), (), names)
+    assert caught.value.name == f"blob-{names[3].hex()}"
+    assert Outbox(disk).pending is None
+
+
+def test_the_largest_vector_fits() -> None:
+    disk = Disk()
+    outbox = Outbox(disk)
+    names = tuple(store_blob(disk, k.to_bytes(2)) for k in range(MAX_CHUNKS))
+    outbox.put(signed(*names), (), names)
+    again = Outbox(disk)
+    assert again.pending is not None
+    assert again.pending.blobs == names
+
+
+def test_blobs_are_kept_in_the_storage_and_not_in_memory() -> None:
+    disk = Disk()
+    outbox = Outbox(disk)
+    names = stored(disk)
+    outbox.put(signed(), (), names)
+    disk.files[f"outbox/blob-{names[0].hex()}"] = b"changed behind its back"
+    with pytest.raises(DamagedOutbox):
+        outbox.blob(names[0])

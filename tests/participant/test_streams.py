@@ -1,0 +1,203 @@
+"""Vectors of many blobs, through an agent: up from its storage, and down to its task in order."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from aggregator.service import Aggregator
+from participant.agent import Agent
+from participant.errors import DamagedBlob
+from participant.outbox import store_blob
+from participant.transfer import WINDOW, Transfer
+from protocol.draft import Draft
+from protocol.messages import Contribution, attach, blob_name
+from protocol.wire import BlobChunk, BlobOffer, BlobRequest, FromAggregator, Submit, Welcome
+from tests.participant.test_agent import FEDERATION, Saying
+from tests.simulator.disk import Disk
+
+BLOBS = tuple(os.urandom(5_000 + k) for k in range(40))
+NAMES = tuple(map(blob_name, BLOBS))
+VECTOR = Contribution(bytes(32), attach(b""), NAMES)
+
+
+class Reading(Saying):
+    """A task that stores a vector and says it, then reads one, four blobs ahead."""
+
+    def __init__(self, blobs: Sequence[bytes] = (), disk: Disk | None = None) -> None:
+        super().__init__()
+        self.left = [(blob_name(blob), len(blob)) for blob in blobs]
+        self.read: list[bytes] = []
+        self.disk = disk
+
+    @property
+    def done(self) -> bool:
+        return not self.left
+
+    def due(self) -> Draft | None:
+        if (disk := self.disk) is None:
+            return None
+        self.disk = None
+        return Draft("round/1", VECTOR, stored=tuple(store_blob(disk, blob) for blob in BLOBS))
+
+    def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
+        return self.left[:4]
+
+    def receive_blob(self, name: bytes, data: bytes) -> None:
+        assert (name, len(data)) == self.left.pop(0)
+        self.read.append(data)
+
+
+def agent(task: Reading, disk: Disk | None = None, index: int = 1) -> Agent:
+    return Agent(FEDERATION.terms, index, FEDERATION.keys[index], disk or Disk(), task)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Aggregator:
+    clock = itertools.count(1)
+    return Aggregator(FEDERATION.terms, FEDERATION.keys[0], tmp_path, lambda: next(clock))
+
+
+def holding(service: Aggregator) -> Aggregator:
+    for blob in BLOBS:
+        service._blobs.put(blob)
+    return service
+
+
+def talk(member: Agent, service: Aggregator, chaos: random.Random, loss: float = 0.0) -> None:
+    """Until the agent is done; answers come in any order, some twice, some never."""
+    member.connected(Welcome(*service.board.head))
+    for _ in range(3_000):
+        member.step()
+        if member.done:
+            return
+        answers: list[FromAggregator] = []
+        for frame in member.outgoing():
+            answers += [a for a in service.receive(member.index, frame) if chaos.random() >= loss]
+        answers += [answer for answer in answers if chaos.random() < loss]
+        chaos.shuffle(answers)
+        for answer in answers:
+            member.receive(answer)
+        if not answers:
+            member.nudge()
+    raise AssertionError("no end")
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.3])
+def test_a_stream_is_handed_over_in_order_whatever_order_it_comes_in(
+    service: Aggregator, loss: float
+) -> None:
+    task = Reading(BLOBS)
+    talk(agent(task), holding(service), random.Random(1), loss)
+    assert task.read == list(BLOBS)
+
+
+def test_only_the_wanted_blobs_are_asked_for_and_kept(service: Aggregator) -> None:
+    task = Reading(BLOBS)
+    member = agent(task)
+    member.connected(Welcome(*service.board.head))
+    member.step()
+    member.step()
+    asked = [frame.digest for frame in member.outgoing() if isinstance(frame, BlobRequest)]
+    assert asked == list(NAMES[:4]), "once each"
+    member.receive(BlobChunk(NAMES[7], len(BLOBS[7]), 0, BLOBS[7]))  # not asked for
+    member.receive(BlobChunk(NAMES[1], len(BLOBS[1]), 0, BLOBS[1]))
+    assert member.transfer == Transfer(0, 0, len(BLOBS[1]), sum(map(len, BLOBS[:4])))
+    member.step()
+    assert task.read == []
+    member.receive(BlobChunk(NAMES[0], len(BLOBS[0]), 0, BLOBS[0]))
+    member.step()
+    assert task.read == list(BLOBS[:2])
+    asked = [frame.digest for frame in member.outgoing() if isinstance(frame, BlobRequest)]
+    assert asked == list(NAMES[4:6])
+
+
+def test_what_is_on_its_way_is_asked_for_again_after_a_reconnection(service: Aggregator) -> None:
+    member = agent(Reading(BLOBS))
+    member.connected(Welcome(*service.board.head))
+    member.step()
+    member.disconnected()
+    assert member.outgoing() == []
+    member.connected(Welcome(*service.board.head))
+    asked = [frame.digest for frame in member.outgoing() if isinstance(frame, BlobRequest)]
+    assert asked == list(NAMES[:4])
+
+
+def test_a_blob_that_is_not_wanted_any_more_is_forgotten(service: Aggregator) -> None:
+    task = Reading(BLOBS)
+    member = agent(task)
+    member.connected(Welcome(*service.board.head))
+    member.step()
+    member.receive(BlobChunk(NAMES[1], len(BLOBS[1]), 0, BLOBS[1]))
+    task.left.clear()
+    member.step()
+    assert member.transfer == Transfer(0, 0, 0, 0)
+
+
+def test_a_false_blob_stops_the_agent(service: Aggregator) -> None:
+    task = Reading(BLOBS)
+    member = agent(task)
+    member.connected(Welcome(*service.board.head))
+    member.step()
+    with pytest.raises(DamagedBlob):
+        member.receive(BlobChunk(NAMES[0], len(BLOBS[0]), 0, bytes(len(BLOBS[0]))))
+    assert task.read == []
+
+
+def test_a_vector_goes_up_by_the_window_and_then_its_post(service: Aggregator) -> None:
+    disk = Disk()
+    member = agent(Reading((), disk), disk)
+    member.connected(Welcome(*service.board.head))
+    member.step()
+    chunks = member.outgoing()[1:]
+    assert [chunk.digest for chunk in chunks if isinstance(chunk, BlobChunk)] == list(
+        NAMES[:WINDOW]
+    )
+    assert len(chunks) == WINDOW, "the post waits for the last blob"
+    member.disconnected()
+    talk(member, service, random.Random(2), 0.3)
+    assert [posted.post.body for posted in service.board.entries] == [VECTOR]
+    assert all(service._blobs.read(name) == blob for name, blob in zip(NAMES, BLOBS, strict=True))
+    assert disk.names("outbox/") == []
+
+
+def test_a_restart_in_the_middle_of_an_upload_goes_on_with_the_same_bytes(
+    service: Aggregator,
+) -> None:
+    disk = Disk()
+    first = agent(Reading((), disk), disk)
+    first.connected(Welcome(*service.board.head))
+    first.step()
+    for _ in range(2):
+        for frame in first.outgoing():
+            for answer in service.receive(1, frame):
+                first.receive(answer)
+    sent = sum(map(len, BLOBS[: 2 * WINDOW]))
+    assert first.transfer == Transfer(sent, sum(map(len, BLOBS)), 0, 0)
+    again = agent(Reading(), disk)  # the process has died
+    again.connected(Welcome(*service.board.head))
+    frames = again.outgoing()
+    offers = [frame.digest for frame in frames if isinstance(frame, BlobOffer)]
+    assert offers == list(NAMES[:WINDOW])
+    assert not any(isinstance(frame, BlobChunk | Submit) for frame in frames)
+    talk(again, service, random.Random(3))
+    assert [posted.post.body for posted in service.board.entries] == [VECTOR]
+    assert disk.names("outbox/") == []
+
+
+def test_own_blobs_are_read_from_the_own_outbox(service: Aggregator) -> None:
+    disk = Disk()
+    task = Reading((), disk)
+    member = agent(task, disk)
+    member.connected(Welcome(*service.board.head))
+    member.step()
+    member.outgoing()
+    task.left = [(NAMES[5], len(BLOBS[5]))]
+    member.step()
+    assert task.read == [BLOBS[5]]
+    assert member.outgoing() == []
