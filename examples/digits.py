@@ -55,10 +55,11 @@ def fit(parameters: Parameters, config: Config) -> tuple[Parameters, int, Config
     model = network()
     model.load_state_dict(parameters)
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    loss_function = nn.CrossEntropyLoss()
     for _ in range(EPOCHS):
-        for batch in torch.randperm(len(digits)).split(BATCH):
+        for batch in torch.split(torch.randperm(len(digits)), BATCH):
             optimiser.zero_grad()
-            loss = nn.functional.cross_entropy(model(images[batch]), digits[batch])
+            loss = loss_function(model(images[batch]), digits[batch])
             loss.backward()
             optimiser.step()
     return model.state_dict(), len(digits), {"loss": loss.item()}
