@@ -295,7 +295,7 @@ class Aggregator:
         steps, until = 0, time.monotonic() + _TICK_SECONDS
         for view in self.rounds.open_hybrid():
             found = self._hybrid_round(view)
-            while steps < _TICK_STEPS and time.monotonic() < until:
+            while not steps or (steps < _TICK_STEPS and time.monotonic() < until):
                 if not found.step(view.session in due):
                     break
                 steps += 1

@@ -1,4 +1,4 @@
-"""``python -m benchmarks ceremony`` and ``python -m benchmarks multiplication``; see --help."""
+"""``python -m benchmarks ceremony``, ``multiplication``, ``suites`` or ``report``; see --help."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import platform
 
-from benchmarks import ceremony, large_round, multiplication, peer
+from benchmarks import ceremony, large_round, multiplication, peer, suites, suites_peers
 from benchmarks.shaping import Shape
 
 
@@ -20,6 +20,9 @@ def main() -> None:
         commands.add_parser("multiplication", help="three ways to multiply what is shared")
     )
     _add_large_round(commands.add_parser("large-round", help="a round with a large model"))
+    _add_suites(commands.add_parser("suites", help="encryption of an update, and of a sum"))
+    reporting = commands.add_parser("report", help="run all, write docs/benchmarks.md and .svg")
+    reporting.set_defaults(measure=_report)
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="in one line, for programs")
     options = parser.parse_args()
@@ -68,6 +71,35 @@ def _add_large_round(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=int, default=100_000_000)
     parser.add_argument("--bits", type=int, default=2048)
     parser.set_defaults(measure=lambda o: large_round.measure(o.weights, o.bits))
+
+
+def _add_suites(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", type=int, default=1_000_000)
+    parser.add_argument("--members", type=int, default=16)
+    parser.add_argument("--key-bits", type=int, default=3072)
+    parser.add_argument("--runs", type=int, default=suites.RUNS)
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        choices=list(suites_peers.PEERS),
+        help="run another package too, installed under build/; may be repeated",
+    )
+    parser.set_defaults(measure=_measure_suites)
+
+
+def _measure_suites(options: argparse.Namespace) -> dict[str, object]:
+    bits, runs = options.key_bits, options.runs
+    result = suites.measure(options.weights, options.members, bits, runs)
+    if options.peer:
+        result["peers"] = suites_peers.compare(options.peer, result, bits, runs)
+    return result
+
+
+def _report(options: argparse.Namespace) -> dict[str, object]:
+    from benchmarks import report  # needs matplotlib, which only a development environment has
+
+    return report.main()
 
 
 if __name__ == "__main__":

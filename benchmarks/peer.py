@@ -8,16 +8,15 @@ environment of its own under build/peers/tno, made from the package index at the
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 import time
-import venv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peer_environment import environment
 from benchmarks.spread import spread
-from examples.demo.processes import ROOT, DemoFailed, finish, free_port, stop
+from examples.demo.processes import DemoFailed, finish, free_port, stop
 
 PACKAGE = "tno.mpc.protocols.distributed-keygen"
 _REQUIREMENTS = (
@@ -28,14 +27,13 @@ _REQUIREMENTS = (
     "tno.mpc.encryption_schemes.paillier==3.0.1",
     "gmpy2>=2.2",
 )
-_FOLDER = ROOT / "build" / "peers" / "tno"
 _PARTY = Path(__file__).with_name("peer_party.py")
 _LIMIT_SECONDS = 4 * 3_600
 
 
 def compare(bits: int, parties: int, runs: int, our_seconds: float) -> dict[str, Any]:
     """The peer's seconds for keys of ``bits`` bits, and how often our mean goes into theirs."""
-    python = environment()
+    python = environment("tno", _REQUIREMENTS)
     seconds = []
     for number in range(runs):
         seconds.append(run_once(python, bits, parties))
@@ -69,21 +67,6 @@ def run_once(python: Path, bits: int, parties: int) -> float:
     if len(found) != 1 or not int(found.pop(), 16):
         raise DemoFailed("the peer's parties have different keys")
     return seconds
-
-
-def environment() -> Path:
-    """The interpreter that has the peer's packages; installed unless they are there."""
-    python, installed = _FOLDER / "bin" / "python", _FOLDER / "requirements.txt"
-    wanted = "\n".join(_REQUIREMENTS)
-    if not installed.exists() or installed.read_text() != wanted:
-        print(f"installing {PACKAGE} into {_FOLDER.relative_to(ROOT)}", flush=True)
-        venv.create(_FOLDER, clear=True, with_pip=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        done = subprocess.run([*pip, *_REQUIREMENTS], check=False, stdout=sys.stderr)
-        if done.returncode:
-            raise DemoFailed(f"pip could not install {PACKAGE}")
-        installed.write_text(wanted)
-    return python
 
 
 def _start(python: Path, arguments: Sequence[str], key: Path) -> subprocess.Popen[str]:

@@ -100,8 +100,11 @@ class Quantiser:
         if self._dither is None:
             np.rint(ratio, out=ratio)
         else:
-            ratio += self._dither.uint32(len(ratio)) / float(1 << 32)
-            np.floor(ratio, out=ratio)
+            # y + u itself may round up to the integer above, and beyond the range at the clip.
+            whole = np.floor(ratio)
+            ratio -= whole  # exact, or 1 for a negative y near 0
+            whole += self._dither.uint32(len(ratio)) / float(1 << 32) >= 1 - ratio
+            ratio = whole
         return ratio.astype(np.int64) + q.scale
 
 

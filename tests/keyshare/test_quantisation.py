@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from keyshare.errors import BadExamples, BadQuantisation, BadUpdate, CorruptSum
-from keyshare.quantisation import Quantisation, average, quantise
+from keyshare.keystream import Keystream
+from keyshare.quantisation import Averager, Quantisation, Quantiser, average, quantise
 
 Q = Quantisation(clip=1.0, bits=16, max_examples=100)
 
@@ -185,3 +186,97 @@ def test_a_number_of_contributors_that_is_not_exact_is_refused(contributors):
 def test_the_values_do_not_show():
     quantised = quantise(np.array([0.5]), 100, Q)
     assert str(quantised.values[1]) not in repr(quantised)
+
+
+# --- Slice by slice, and rounded by a stream ------------------------------------------------------
+
+
+class Dither(Keystream):
+    """A stream of one word over and over."""
+
+    def __init__(self, word: int) -> None:
+        self._word = word
+
+    def uint32(self, count):
+        return np.full(count, self._word, dtype=np.uint32)
+
+
+def sliced(update, sizes):
+    """The update in slices of those sizes, and what is left."""
+    ends = np.cumsum(sizes)
+    return np.split(update, ends[ends < len(update)])
+
+
+@given(quantisations, updates, st.lists(st.integers(0, 7), max_size=5), st.booleans(), st.data())
+def test_slices_give_the_same_slots_and_count_as_all_at_once(q, update, sizes, stochastic, data):
+    examples = data.draw(st.integers(q.min_examples, q.max_examples))
+    dithers = [Keystream(bytes(32), "rounding") if stochastic else None for _ in range(2)]
+    whole, parts = (Quantiser(examples, q, dither) for dither in dithers)
+    expected = whole.slots(update)
+    assert np.concatenate([parts.slots(p) for p in sliced(update, sizes)]).tolist() == (
+        expected.tolist()
+    )
+    assert parts.clipped == whole.clipped
+    if not stochastic:
+        at_once = quantise(update, examples, q)
+        assert at_once.values.tolist() == [whole.weight, *expected.tolist()]
+        assert at_once.clipped == whole.clipped
+
+
+@given(contributions(), st.lists(st.integers(0, 7), max_size=5))
+def test_slices_give_the_same_average_as_all_at_once(case, sizes):
+    q, hospitals = case
+    sums = np.sum([quantise(u, e, q).values for u, e in hospitals], axis=0)
+    averager = Averager(int(sums[0]), len(hospitals), q)
+    found = np.concatenate([averager.entries(part) for part in sliced(sums[1:], sizes)])
+    assert found.tobytes() == average(sums, len(hospitals), q).tobytes()
+
+
+def test_a_sum_out_of_range_is_named_by_its_place_in_the_whole_vector():
+    averager = Averager(1, 1, Q)
+    averager.entries(np.full(5, Q.scale))
+    with pytest.raises(CorruptSum) as error:
+        averager.entries(np.array([Q.scale, Q.scale + 2]))
+    assert error.value.position == 1 + 5 + 1
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, -0.3, 1 / 3, 0.999, -1e-6])
+def test_stochastic_rounding_is_right_in_the_mean(value):
+    count, q = 200_000, Quantisation(clip=1.0, bits=8, max_examples=1)
+    slots = Quantiser(1, q, Keystream(bytes(32), "mean")).slots(np.full(count, value))
+    exact = value * q.scale
+    assert set(slots - q.scale) <= {math.floor(exact), math.floor(exact) + 1}
+    fraction = exact - math.floor(exact)
+    allowed = 5 * math.sqrt(fraction * (1 - fraction) / count) + 2**-32
+    assert abs(float((slots - q.scale).mean()) - exact) <= allowed
+
+
+def test_rounding_to_the_nearest_is_not():
+    q = Quantisation(clip=1.0, bits=8, max_examples=1)
+    slots = Quantiser(1, q).slots(np.full(10, 0.3))
+    assert abs(float((slots - q.scale).mean()) - 0.3 * q.scale) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("bits", [8, 16, 24, 32, 40])
+@pytest.mark.parametrize("word", [0, 1 << 31, (1 << 32) - 1])
+def test_stochastic_rounding_stays_in_range_at_the_clip(bits, word):
+    """At 24 bits W + (1 - 2^-32) is no float64, and is W + 1 to the nearest."""
+    q = Quantisation(clip=3.0, bits=bits, max_examples=1)
+    slots = Quantiser(1, q, Dither(word)).slots(np.array([3.0, -3.0, 9.0, -9.0, 0.0]))
+    assert slots.tolist() == [2 * q.scale, 0, 2 * q.scale, 0, q.scale]
+
+
+@given(quantisations, updates, st.sampled_from([0, 1, 1 << 31, (1 << 32) - 1]))
+def test_stochastic_rounding_moves_by_less_than_a_step(q, update, word):
+    quantiser = Quantiser(q.max_examples, q, Dither(word))
+    slots = quantiser.slots(update)
+    exact = np.clip(update, -q.clip, q.clip) / q.clip * quantiser.weight
+    assert np.all(np.abs(slots - q.scale - exact) <= 1)
+    assert np.abs(slots - q.scale).max() <= quantiser.weight
+
+
+def test_the_same_stream_rounds_the_same_and_another_otherwise():
+    update = np.linspace(-1, 1, 1000)
+    seeds = (bytes(32), bytes(32), b"1" * 32)
+    one, again, other = (Quantiser(50, Q, Keystream(s, "r")).slots(update).tolist() for s in seeds)
+    assert one == again != other

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -84,3 +86,24 @@ def test_parts_of_entries_are_found_across_their_borders() -> None:
 def test_weights_that_are_not_there_are_refused(start: int, stop: int) -> None:
     with pytest.raises(IndexError):
         list(Layout.of([np.zeros(3)]).pieces(start, stop))
+
+
+def test_torch_is_imported_only_by_an_app_that_does() -> None:
+    code = """
+import sys
+import numpy as np
+import participant.cli
+from participant.layout import Layout
+from participant.model import Model
+from participant.weights import checked
+from tests.simulator.disk import Disk
+from participant.local_entries import LocalEntries
+
+parameters = {"a": np.zeros(3), "n": np.array(1)}
+layout = Layout.of(parameters)
+local = LocalEntries(layout, parameters, Disk())
+local.keep(parameters, "fit")
+Model.of(checked(parameters, layout, "fit")).to_app(local.entries)
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,210 @@
+"""``make bench``: every benchmark at a modest size, written to docs/benchmarks.md with a plot."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.suites_peers import PEERS, decrypting
+from benchmarks.suites_plot import plot
+from examples.demo.processes import ROOT, DemoFailed
+
+Figures = Mapping[str, Any]
+
+COMMANDS: Mapping[str, Sequence[str]] = {
+    "suites": [
+        *("suites", "--weights", "1000000", "--members", "16"),
+        *(word for name in PEERS for word in ("--peer", name)),
+    ],
+    "ceremony": ["ceremony", "--bits", "2048", "--parties", "3", "--runs", "3"],
+    "multiplication": ["multiplication", "--bits", "2048", "--parties", "5"],
+}
+_PACKAGES = ("gmpy2", "numpy", "cryptography", "phe")
+_SKIPPED = "skipped"
+
+
+def main() -> dict[str, Any]:
+    """Run all, one after the other, each in a process of its own; what was written."""
+    results = {name: _run(arguments) for name, arguments in COMMANDS.items()}
+    written = write(results, machine(), ROOT / "docs")
+    return {"written": [str(path.relative_to(ROOT)) for path in written]}
+
+
+def write(results: Mapping[str, Figures], where: Mapping[str, str], folder: Path) -> list[Path]:
+    """The page and the plot of the results of all ``COMMANDS``."""
+    page, picture = folder / "benchmarks.md", folder / "benchmarks.svg"
+    page.write_text(markdown(results, where))
+    plot(results["suites"], picture)
+    return [page, picture]
+
+
+def machine() -> dict[str, str]:
+    """What the figures were measured on, and when."""
+    return {
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+        **{name: version(name) for name in _PACKAGES},
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def markdown(results: Mapping[str, Figures], where: Mapping[str, str]) -> str:
+    """The whole page."""
+    parts = [
+        "# Benchmarks",
+        "Written by `make bench`; do not edit.",
+        _table(["machine", ""], where.items()),
+        *_suites(results["suites"]),
+        *_ceremony(results["ceremony"]),
+        *_multiplication(results["multiplication"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _suites(found: Figures) -> Iterable[str]:
+    peers = found.get("peers", {})
+    paillier = found["paillier"]
+    yield f"## An update of {found['weights']:,} weights, {found['members']} members"
+    yield _command("suites")
+    yield (
+        "One core, its processor time; medians. Encryption is from float64 weights to bytes ready"
+        " to be sent, with the proof; decryption is what one member computes from a sum to its"
+        " weights: its part with a proof, combining, opening. The time of peers is for"
+        " the same steps as far as they have them. Ours keeps"
+        f" {found['weight_bits']} bits of a weight ({paillier['weight_bits']} when packed)."
+    )
+    columns = ["", "encrypt, s", "bytes a weight", "add one, s", "decrypt, s", "what it is"]
+    rows = [_row("hybrid (ours)", found, f"{found['quorum']} of {found['members']} decrypt")]
+    rows.append(_packed_row(found))
+    rows += [_row(name, peer, peer["what"]) for name, peer in peers.items() if _SKIPPED not in peer]
+    yield _table(columns, rows)
+    for name, peer in peers.items():
+        if _SKIPPED in peer:
+            yield f"{name} ({peer['package']}) was not run: {peer[_SKIPPED]}."
+    yield from _ratios(peers)
+    yield "For a key, once: a table of powers, {:.2f} s. In a round of any length:".format(
+        found["table_seconds"]
+    )
+    yield _table(["step", "s"], _steps(found))
+    yield "## Growth with the model"
+    yield "![Seconds to encrypt an update against the number of its weights](benchmarks.svg)"
+    columns = ["weights", "encrypt, s", "ns a weight", "bytes a weight", "add one, s", "open, s"]
+    yield _table(columns, map(_growth_row, found["growth"]))
+    yield f"The most memory that all of this took: {found['peak_megabytes']} MB."
+
+
+def _row(name: str, row: Figures, what: str) -> list[str]:
+    adding = row.get("parse_seconds", 0.0) + row["add_seconds"]
+    if row.get("extrapolated"):
+        what += f"; from {row['measured_weights']} weights"
+    figures = row["encrypt_seconds"], row["bytes_per_weight"], adding, decrypting(row)
+    return [name, *map(_figure, figures), what]
+
+
+def _packed_row(found: Figures) -> list[str]:
+    packed, weights = found["paillier"], found["weights"]
+    figures = (
+        packed["encrypt_seconds_per_weight"] * weights,
+        packed["bytes_per_weight"],
+        packed["add_seconds_per_weight"] * weights,
+    )
+    what = f"{packed['weights_per_ciphertext']} weights a ciphertext; from some ciphertexts"
+    return ["packed Paillier (ours)", *map(_figure, figures), "", what]
+
+
+def _ratios(peers: Mapping[str, Figures]) -> Iterable[str]:
+    compared = {name: peer["ratios"] for name, peer in peers.items() if "ratios" in peer}
+    if compared:
+        yield "How often our hybrid suite's figure goes into theirs:"
+        columns = list(next(iter(compared.values())))
+        rows = [[name, *(_figure(r[c]) for c in columns)] for name, r in compared.items()]
+        yield _table(["", *columns], rows)
+
+
+def _steps(found: Figures) -> list[list[str]]:
+    steps = {
+        f"a member's part of the {found['key_ciphertexts']} key ciphertexts": "partial_seconds",
+        "the proof that it is right": "equality_proof_seconds",
+        "checking that proof": "equality_check_seconds",
+        f"combining {found['quorum']} parts": "combine_seconds",
+        "checking one contribution's proof of its plaintexts": "verify_seconds",
+    }
+    return [[step, _figure(found[name])] for step, name in steps.items()]
+
+
+def _growth_row(row: Figures) -> list[str]:
+    names = (
+        *("encrypt_seconds", "encrypt_ns_per_weight", "bytes_per_weight"),
+        *("add_seconds", "open_seconds"),
+    )
+    return [f"{row['weights']:,}", *(_figure(row[name]) for name in names)]
+
+
+def _ceremony(found: Figures) -> Iterable[str]:
+    seconds = found["seconds"]
+    yield "## A key ceremony"
+    yield _command("ceremony")
+    yield _table(
+        ["key bits", "hospitals", "runs", "mean, s", "least to most, s", "sent by each, MB"],
+        [
+            [
+                *(str(found[name]) for name in ("bits", "parties", "runs")),
+                _figure(seconds["mean"]),
+                f"{_figure(seconds['min'])} to {_figure(seconds['max'])}",
+                _figure(found["bytes_sent_per_party"] / 1e6),
+            ]
+        ],
+    )
+
+
+def _multiplication(found: Figures) -> Iterable[str]:
+    yield "## Ways to multiply what is shared"
+    yield _command("multiplication")
+    yield "One party's cost of a mean ceremony, without a network:"
+    rows = [
+        [way, *(_figure(found[way][name]) for name in ("colluders", "seconds", "megabytes"))]
+        for way in ("shares", "paillier", "ring")
+    ]
+    yield _table(["way", "colluders", "s", "MB"], rows)
+
+
+def _command(name: str) -> str:
+    return f"```\n.venv/bin/python -m benchmarks {' '.join(COMMANDS[name])}\n```"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _figure(value: float) -> str:
+    """Three digits that count; no exponent."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 100 else f"{rounded:.12f}".rstrip("0").rstrip(".")
+
+
+def _run(arguments: Sequence[str]) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks", *arguments, "--json"]
+    print(f"running {arguments[0]}", flush=True)
+    done = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise DemoFailed(f"the benchmark {arguments[0]} ended with {done.returncode}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _processor() -> str:
+    with Path("/proc/cpuinfo").open() as lines:
+        for line in lines:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()

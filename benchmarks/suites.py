@@ -1,0 +1,109 @@
+"""What a round's encryption costs under our suites, on one core.
+
+Encryption is all from float64 weights to bytes ready to be sent: quantised twice (first to derive
+the seed), with the names of the chunks and the proof. The key's table of powers is made once for a
+key. A vector goes chunk by chunk, so that memory does not grow with it.
+"""
+
+from __future__ import annotations
+
+import resource
+import secrets
+from typing import Any
+
+from benchmarks.dealt_key import dealt_key
+from benchmarks.suites_round import CLIP, EXAMPLES, Federation, key_cost, vector_cost
+from benchmarks.timing import Stopwatch, median_seconds, medians, pin
+from keyshare.encryption import add
+from keyshare.key_packing import key_ciphertext_count
+from keyshare.lattice import S1, Lattice
+from keyshare.packing import Packing, pack
+from keyshare.quantisation import Quantisation, quantise
+from keyshare.randomness import Stream
+
+RUNS = 5
+_GROWTH = (10**4, 10**5, 10**6, 10**7, 10**8)
+_ALWAYS = 10**7  # weights up to which growth is measured whatever is asked for
+_REPEATED = 2 * 10**6  # weights; longer vectors are measured once
+_PAILLIER_BITS = 24  # of a packed weight, the default of the terms
+_PAILLIER_CIPHERTEXTS = 10
+
+
+def measure(weights: int, members: int, key_bits: int = 3072, runs: int = RUNS) -> dict[str, Any]:
+    """The hybrid suite at ``weights`` weights and at powers of ten, and packed Paillier."""
+    pin()
+    dealt = dealt_key(key_bits, members, members // 2 + 1)
+    table = median_seconds(dealt.encryptor, 3)
+    federation = Federation(dealt, dealt.encryptor(), Lattice(S1, members))
+    key = medians([key_cost(federation) for _ in range(runs)])
+    growth = [_row(federation, size, runs) for size in sizes(weights)]
+    own = next(row for row in growth if row["weights"] == weights)
+    return {
+        "members": members,
+        "quorum": dealt.key.quorum,
+        "key_bits": key_bits,
+        "suite": S1.name,
+        "weight_bits": federation.quantisation.bits,
+        "key_ciphertexts": key_ciphertext_count(federation.lattice, key_bits),
+        "table_seconds": round(table, 4),
+        **key,
+        **own,
+        "paillier": _paillier(federation, runs),
+        "growth": growth,
+        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+def sizes(weights: int) -> list[int]:
+    """Powers of ten from 10,000 to 10 million or ``weights``, and ``weights``, in order."""
+    powers = [size for size in _GROWTH if size <= max(weights, _ALWAYS)]
+    return sorted({weights, *powers})
+
+
+def _row(federation: Federation, weights: int, runs: int) -> dict[str, Any]:
+    runs = runs if weights <= _REPEATED else 1
+    found = [vector_cost(federation, weights + 1) for _ in range(runs)]
+    seconds = medians([cost.seconds for cost in found])
+    sent = found[0].sent
+    print(f"{weights} weights: {seconds['encrypt_seconds']:.3f} s to encrypt", flush=True)
+    return {
+        "weights": weights,
+        "runs": runs,
+        **seconds,
+        "bytes": sent,
+        "bytes_per_weight": round(sent / weights, 3),
+        "encrypt_ns_per_weight": round(seconds["encrypt_seconds"] / weights * 1e9, 1),
+    }
+
+
+def _paillier(federation: Federation, runs: int) -> dict[str, Any]:
+    """The suite for small models, without a lattice: full plaintexts, for each weight in them."""
+    key, encryptor = federation.dealt.key, federation.encryptor
+    packing = Packing.choose(key.n.bit_length(), _PAILLIER_BITS, key.n_members)
+    count = packing.slots * _PAILLIER_CIPHERTEXTS
+    update = federation.entries(count - 1)
+    quantisation = Quantisation(CLIP, _PAILLIER_BITS, EXAMPLES)
+    stream = _stream()
+    others = [encryptor.encrypt(0, stream) for _ in range(_PAILLIER_CIPHERTEXTS)]
+
+    def once() -> dict[str, float]:
+        watch, stream = Stopwatch(), _stream()
+        with watch("encrypt_seconds"):
+            plaintexts = pack(quantise(update, EXAMPLES, quantisation).values, packing)
+            sent = [encryptor.encrypt(m, stream) for m in plaintexts]
+        with watch("add_seconds"):
+            for pair in zip(sent, others, strict=True):
+                add(pair, key.n)
+        return watch.seconds
+
+    each = medians([once() for _ in range(runs)])
+    return {
+        "weights_per_ciphertext": packing.slots,
+        "weight_bits": _PAILLIER_BITS,
+        **{f"{part}_per_weight": float(f"{t / count:.4g}") for part, t in each.items()},
+        "bytes_per_weight": round(key.n.bit_length() / 4 / packing.slots, 3),
+    }
+
+
+def _stream() -> Stream:
+    return Stream(secrets.token_bytes(32))

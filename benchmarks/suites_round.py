@@ -1,0 +1,213 @@
+"""One contribution under the hybrid suite, and what others do with it, step by step and timed.
+
+The steps of ``participant.contribution``, ``participant.summed_vector`` and
+``protocol.decryption``, with ``keyshare``'s functions and without a board or a disk; every sum is
+checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from gmpy2 import mpz
+from numpy.typing import NDArray
+
+from benchmarks.dealt_key import DealtKey
+from benchmarks.timing import Stopwatch
+from keyshare import equality_proof, plaintext_proof
+from keyshare.digest import number_bytes
+from keyshare.encryption import Encryptor, add
+from keyshare.key_packing import pack_key, unpack_key
+from keyshare.lattice import Lattice
+from keyshare.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
+from keyshare.partial_decryption import combine, partial_decryption
+from keyshare.quantisation import Averager, Quantisation, Quantiser
+from keyshare.randomness import Stream, derive_key
+
+EXAMPLES = 1_000
+CLIP = 8.0
+_CONTEXT = bytes(32)
+
+
+@dataclass(frozen=True)
+class Federation:
+    """What all members know."""
+
+    dealt: DealtKey
+    encryptor: Encryptor = field(repr=False)
+    lattice: Lattice
+
+    @property
+    def quantisation(self) -> Quantisation:
+        """With as many bits as the lattice carries."""
+        return Quantisation(CLIP, self.lattice.levels.bit_length() - 1, EXAMPLES)
+
+    def entries(self, size: int) -> NDArray[np.float64]:
+        """Weights of an update."""
+        return np.random.default_rng(0).normal(0, CLIP / 4, size)
+
+
+class Contribution:
+    """Encrypts a vector of ``length`` slots, the first of which is the contribution's weight.
+
+    The entries repeat from chunk to chunk, so that no more than a chunk is kept.
+    """
+
+    def __init__(self, federation: Federation, length: int) -> None:
+        self._federation, self._length = federation, length
+        self._entries = federation.entries(min(length, federation.lattice.chunk_weights))
+        self._names: list[bytes] = []
+        self.vector_bytes = 0
+
+    def prepare(self) -> None:
+        """Derive the one-time key from all slots, and encrypt it."""
+        hashed = hashlib.sha256()
+        for values in self.slots():
+            hashed.update(values.astype("<u4").tobytes())
+        seed = derive_key(secrets.token_bytes(32), "contribution", hashed.digest())
+        federation, self._stream = self._federation, Stream.derive(seed, "randomisers")
+        self._key = OneTimeKey(federation.lattice, derive_key(seed, "one-time key"))
+        plaintexts = pack_key(self._key.secret, federation.lattice, federation.encryptor.n)
+        self._opened = plaintext_proof.encrypt_opened(
+            plaintexts, federation.encryptor, self._stream
+        )
+
+    def chunks(self) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
+        """Encrypted chunks, with the slots that are in them."""
+        for chunk, values in enumerate(self.slots()):
+            data = self._key.encrypt(chunk, values, _CONTEXT)
+            self._names.append(hashlib.sha256(data).digest())
+            self.vector_bytes += len(data)
+            yield data, values
+
+    def prove(self) -> plaintext_proof.PlaintextProof:
+        """That the key's plaintexts are known to whoever says these names."""
+        return plaintext_proof.prove(
+            self._opened, self._federation.encryptor, b"".join(self._names), self._stream
+        )
+
+    def accepts(self, proof: plaintext_proof.PlaintextProof) -> bool:
+        """What each member checks before it helps to decrypt."""
+        encryptor, names = self._federation.encryptor, b"".join(self._names)
+        return plaintext_proof.verify(proof, self.ciphertexts, encryptor, names)
+
+    def slots(self) -> Iterator[NDArray[np.int64]]:
+        """All slots, a chunk at a time."""
+        size = self._federation.lattice.chunk_weights
+        quantiser = Quantiser(EXAMPLES, self._federation.quantisation)
+        for start in range(0, self._length, size):
+            count = min(size, self._length - start)
+            if start:
+                yield quantiser.slots(self._entries[:count])
+            else:
+                first = quantiser.slots(self._entries[: count - 1])
+                yield np.concatenate([[quantiser.weight], first])
+
+    @property
+    def ciphertexts(self) -> list[mpz]:
+        """Of the one-time key, under the joint key."""
+        return [one.ciphertext for one in self._opened]
+
+    @property
+    def secret(self) -> NDArray[np.int64]:
+        """The one-time key's coefficients."""
+        return self._key.secret
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of each step, and the bytes of one contribution."""
+
+    seconds: dict[str, float]
+    sent: int
+
+
+def vector_cost(federation: Federation, length: int) -> Cost:
+    """Encrypt one contribution, add it to another one, and open their sum, chunk by chunk."""
+    watch, lattice, quantisation = Stopwatch(), federation.lattice, federation.quantisation
+    one, other = Contribution(federation, length), Contribution(federation, length)
+    with watch("encrypt_seconds"):
+        one.prepare()
+        chunks = one.chunks()
+    other.prepare()
+    key = SummedKey(lattice, one.secret + other.secret, 2)
+    averager = Averager(2 * quantisation.scale, 2, quantisation)
+    for chunk, (theirs, values) in enumerate(other.chunks()):
+        total = add_chunk(None, theirs, lattice)
+        with watch("encrypt_seconds"):
+            data, _ = next(chunks)
+        with watch("add_seconds"):
+            total = add_chunk(total, data, lattice)
+        written = write_sum(total, lattice)
+        with watch("open_seconds"):
+            sums = key.open(chunk, written, len(values), _CONTEXT)
+            averager.entries(sums if chunk else sums[1:])
+        if (sums != 2 * values).any():
+            raise ArithmeticError("the sum is wrong")
+    with watch("encrypt_seconds"):
+        proof = one.prove()
+    with watch("verify_seconds"):
+        accepted = one.accepts(proof)
+    if not accepted:
+        raise ArithmeticError("the proof is wrong")
+    with watch("add_seconds"):
+        _sum_of_keys((one, other), federation)
+    return Cost(watch.seconds, one.vector_bytes + _payload_bytes(one, proof, federation))
+
+
+def key_cost(federation: Federation) -> dict[str, float]:
+    """A sum of one-time keys, decrypted by a quorum: one member's part, its proof, combining."""
+    watch, dealt = Stopwatch(), federation.dealt
+    both = [Contribution(federation, 2) for _ in range(2)]
+    for one in both:
+        one.prepare()
+    total = _sum_of_keys(both, federation)
+    parts = {}
+    for i in range(1, dealt.key.quorum + 1):
+        timed = watch if i == 1 else Stopwatch()
+        with timed("partial_seconds"):
+            parts[i] = [partial_decryption(c, dealt.shares[i], dealt.key) for c in total]
+    _prove_part(total, parts[1], dealt, watch)
+    with watch("combine_seconds"):
+        plaintexts = [
+            combine({i: part[k] for i, part in parts.items()}, dealt.key) for k in range(len(total))
+        ]
+        digits = unpack_key(plaintexts, federation.lattice, dealt.key.n)
+    if (digits != both[0].secret + both[1].secret).any():
+        raise ArithmeticError("the summed key is wrong")
+    return watch.seconds
+
+
+def _prove_part(
+    total: Sequence[mpz], part: Sequence[mpz], dealt: DealtKey, watch: Stopwatch
+) -> None:
+    """c_i = (c²)^(Δ·f_1) for all c, and VK_1 = v^(Δ·f_1): one exponent."""
+    key, square = dealt.key, dealt.key.n**2
+    bound = key.delta * dealt.shape.share_bound
+    bases = [c * c % square for c in total]
+    said = key.verification_base, key.verification_keys[0], bases, part, square, bound, _CONTEXT
+    stream = Stream(secrets.token_bytes(32))
+    with watch("equality_proof_seconds"):
+        proof = equality_proof.prove(key.delta * dealt.shares[1].value, *said, stream)
+    with watch("equality_check_seconds"):
+        accepted = equality_proof.verify(proof, *said)
+    if not accepted:
+        raise ArithmeticError("the proof of a part is wrong")
+
+
+def _sum_of_keys(contributions: Sequence[Contribution], federation: Federation) -> list[mpz]:
+    columns = zip(*(one.ciphertexts for one in contributions), strict=True)
+    return [add(column, federation.encryptor.n) for column in columns]
+
+
+def _payload_bytes(
+    one: Contribution, proof: plaintext_proof.PlaintextProof, federation: Federation
+) -> int:
+    """Ciphertexts of full width and the proof's numbers; frames and signatures come on top."""
+    width = (2 * federation.encryptor.n.bit_length() + 7) // 8
+    numbers = proof.commitment, proof.plaintext, proof.exponent
+    return len(one.ciphertexts) * width + sum(len(number_bytes(number)) for number in numbers)

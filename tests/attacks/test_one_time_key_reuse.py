@@ -1,0 +1,171 @@
+"""A one-time key that encrypts two vectors shows their difference to everyone.
+
+c - c' = Δ·(m - m') but for what was dropped: no key is needed. A restored snapshot of a machine
+repeats what it believes to be fresh randomness, so the key is bound to the update as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keyshare.lattice import S1, Lattice
+from keyshare.one_time_key import OneTimeKey
+from participant.contribution import ContributionMaker
+from protocol.board import Posted
+from protocol.draft import Draft
+from protocol.messages import Contribution, Opening, blob_name
+from tests.toy import Table, ToyEpoch, replace_terms, seed_of, toy_epoch
+
+LATTICE = Lattice(S1, 16)
+LENGTH = 3000
+
+
+def coefficients(chunk: bytes, lattice: Lattice = LATTICE) -> list[int]:
+    width = lattice.contribution_bytes
+    return [int.from_bytes(chunk[k : k + width], "little") for k in range(0, len(chunk), width)]
+
+
+def read_difference(one: bytes, other: bytes, lattice: Lattice, count: int) -> list[int]:
+    """m - m' from two ciphertexts under one key, by someone who has nothing else."""
+    q, half, rows = 1 << S1.modulus_bits, lattice.radix // 2, [[], []]
+    for x, y in zip(coefficients(one), coefficients(other), strict=True):
+        away = ((x - y) * 16 + q // 2) % q - q // 2
+        message = round(away / lattice.delta)
+        low = (message + half) % lattice.radix - half  # differences are signed
+        rows[0].append(low)
+        rows[1].append((message - low) // lattice.radix)
+    return (rows[0] + rows[1])[:count]
+
+
+def test_the_same_key_for_two_vectors_shows_their_difference():
+    draw = np.random.default_rng(7)
+    one, other = (draw.integers(0, LATTICE.levels, LENGTH) for _ in range(2))
+    key = OneTimeKey(LATTICE, seed_of("used twice"))
+    sent = [key.encrypt(0, values, seed_of("context")) for values in (one, other)]
+    assert read_difference(*sent, LATTICE, LENGTH) == (one - other).tolist()
+
+
+def test_another_key_for_the_second_vector_shows_nothing_of_it():
+    draw = np.random.default_rng(7)
+    one, other = (draw.integers(0, LATTICE.levels, LENGTH) for _ in range(2))
+    sent = [
+        OneTimeKey(LATTICE, seed_of(label)).encrypt(0, values, seed_of("context"))
+        for label, values in (("first", one), ("second", other))
+    ]
+    found = np.array(read_difference(*sent, LATTICE, LENGTH))
+    assert np.count_nonzero(found == one - other) < 5
+
+
+# ── the hospital that makes contributions ──
+
+
+class Memory:
+    """Durable bytes in memory."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    def write(self, name: str, data: bytes) -> None:
+        self.files[name] = data
+
+    def read(self, name: str) -> bytes | None:
+        return self.files.get(name)
+
+    def delete(self, name: str) -> None:
+        self.files.pop(name, None)
+
+    def names(self, prefix: str = "") -> list[str]:
+        return [name for name in self.files if name.startswith(prefix)]
+
+
+class Weights:
+    """An update in memory."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def slice(self, start: int, stop: int) -> np.ndarray:
+        return self._values[start:stop]
+
+
+UPDATE = np.sin(np.arange(LENGTH) / 7.0)
+FRESH = seed_of("what a snapshot repeats")
+TOY = toy_epoch(5, 3)
+
+
+def opening(label: str = "model") -> Posted:
+    body = Opening("training", TOY.epoch.digest, seed_of(label), LENGTH, "hybrid", 1.0)
+    return Table(TOY.federation).say(0, Draft("round/1", body))
+
+
+@pytest.fixture(params=[False, True], ids=["to the nearest", "stochastic"])
+def made(request) -> Any:
+    """How member 1 answers an opening with an update: its contribution and the vector's bytes."""
+    terms = replace_terms(TOY.federation.terms, suite="hybrid", stochastic_rounding=request.param)
+
+    def contribute(
+        update: np.ndarray = UPDATE,
+        fresh: bytes = FRESH,
+        posted: Posted | None = None,
+        toy: ToyEpoch = TOY,
+        member: int = 1,
+    ) -> tuple[Contribution, bytes]:
+        storage = Memory()
+        own = ContributionMaker(terms, toy.epoch, toy.secrets[member], storage, fresh)
+        draft, clipped = own.make(Weights(update), 500, posted or opening())
+        assert clipped == 0
+        blobs = {blob_name(data): data for data in storage.files.values()}
+        return draft.body, b"".join(blobs[name] for name in draft.body.vector)
+
+    return contribute
+
+
+def spread(one: bytes, other: bytes) -> float:
+    """Of c - c' mod q/2^d, as a part of what independent ciphertexts have."""
+    q = 1 << S1.wire_bits
+    pairs = zip(coefficients(one), coefficients(other), strict=True)
+    away = np.array([(x - y + q // 2) % q - q // 2 for x, y in pairs], dtype=np.float64)
+    return float(np.sqrt(np.mean(away**2)) / (q / np.sqrt(12)))
+
+
+def test_a_snapshot_that_repeats_its_randomness_gives_another_update_another_key(made):
+    one, sent = made()
+    changed = UPDATE.copy()
+    changed[LENGTH // 2] += 0.01
+    another, resent = made(changed)
+    assert another.ciphertexts.digest != one.ciphertexts.digest
+    assert spread(sent, resent) == pytest.approx(1, abs=0.1)
+
+
+def test_the_same_update_gives_the_same_bytes_however_often_it_is_sent(made):
+    assert made() == made()
+
+
+@pytest.mark.parametrize("change", ["fresh", "opening", "member"])
+def test_another_round_another_try_and_another_member_have_another_key(made, change):
+    _, sent = made()
+    changes: dict[str, Any] = {
+        "fresh": {"fresh": seed_of("really fresh")},
+        "opening": {"posted": opening("another model")},
+        "member": {"member": 2},
+    }[change]
+    _, other = made(**changes)
+    assert spread(sent, other) == pytest.approx(1, abs=0.1)
+
+
+def test_if_the_key_were_not_bound_to_the_update_its_change_would_show(made, monkeypatch):
+    bound = ContributionMaker._seed
+    monkeypatch.setattr(
+        ContributionMaker, "_seed", lambda self, context, hashed: bound(self, context, b"")
+    )
+    _, sent = made()
+    changed = UPDATE.copy()
+    changed[LENGTH // 2] += 0.01
+    _, resent = made(changed)
+    assert spread(sent, resent) < 0.1

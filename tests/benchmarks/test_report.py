@@ -1,0 +1,83 @@
+"""The page of ``make bench``: a fixed result's figures are in its tables."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from xml.etree import ElementTree
+
+from benchmarks.report import markdown, write
+from benchmarks.suites_peers import ratios
+
+WHERE = {"processor": "Abacus 3000", "cores": "2"}
+STEPS = {
+    "encrypt_seconds": 0.08, "add_seconds": 0.004, "partial_seconds": 0.4,
+    "equality_proof_seconds": 0.2, "equality_check_seconds": 0.17, "combine_seconds": 0.04,
+    "open_seconds": 0.03, "verify_seconds": 0.009,
+}  # fmt: skip
+ROW = {"weights": 10**6, "bytes_per_weight": 3.017, "encrypt_ns_per_weight": 80.0} | STEPS
+SUITES = ROW | {
+    "members": 16, "quorum": 9, "weight_bits": 17, "key_ciphertexts": 7, "table_seconds": 0.43,
+    "growth": [ROW | {"weights": 10**4, "encrypt_seconds": 0.03}, ROW], "peak_megabytes": 99,
+    "paillier": {
+        "weights_per_ciphertext": 109, "weight_bits": 24, "encrypt_seconds_per_weight": 2.8e-5,
+        "add_seconds_per_weight": 3e-7, "bytes_per_weight": 7.046,
+    },
+}  # fmt: skip
+CKKS = {
+    "weights": 10**6, "encrypt_seconds": 0.88, "parse_seconds": 0.07, "add_seconds": 0.01,
+    "decrypt_seconds": 0.19, "bytes_per_weight": 57.6,
+}  # fmt: skip
+PEERS = {
+    "tenseal": {
+        "package": "tenseal==0", "what": "not threshold", "growth": [CKKS],
+        "ratios": ratios(CKKS, SUITES),
+    } | CKKS,
+    "openfhe": {"package": "openfhe==0", "what": "threshold", "skipped": "no Python 3.10 found"},
+}  # fmt: skip
+COST = {"colluders": 2, "seconds": 1.5, "megabytes": 7.25}
+RESULTS = {
+    "suites": SUITES | {"peers": PEERS},
+    "ceremony": {
+        "bits": 2048, "parties": 3, "runs": 3, "bytes_sent_per_party": 7_000_000,
+        "seconds": {"mean": 6.91, "min": 4.1, "max": 15.1},
+    },
+    "multiplication": {"shares": COST, "paillier": COST, "ring": COST},
+}  # fmt: skip
+
+
+def test_the_tables_have_the_figures_and_the_machine() -> None:
+    page = markdown(RESULTS, WHERE)
+    for row in (
+        "| processor | Abacus 3000 |",
+        "| hybrid (ours) | 0.08 | 3.02 | 0.004 | 0.67 | 9 of 16 decrypt |",
+        "| packed Paillier (ours) | 28 | 7.05 | 0.3 |  | 109 weights a ciphertext; from some",
+        "| tenseal | 0.88 | 57.6 | 0.08 | 0.19 | not threshold |",
+        "| tenseal | 11 | 19.1 | 20 | 0.284 |",
+        "| 10,000 | 0.03 | 80 | 3.02 | 0.004 | 0.03 |",
+        "| 2048 | 3 | 3 | 6.91 | 4.1 to 15.1 | 7 |",
+        "| ring | 2 | 1.5 | 7.25 |",
+    ):
+        assert row in page
+
+
+def test_a_peer_that_was_skipped_is_said_to_be_and_has_no_row() -> None:
+    page = markdown(RESULTS, WHERE)
+    assert "openfhe (openfhe==0) was not run: no Python 3.10 found." in page
+    assert "| openfhe |" not in page
+
+
+def test_a_page_without_peers_can_be_written() -> None:
+    alone = deepcopy(RESULTS)
+    del alone["suites"]["peers"]
+    assert "| hybrid (ours) |" in markdown(alone, WHERE)
+
+
+def test_the_plot_is_an_svg_with_everybody_in_it_and_the_same_twice(tmp_path) -> None:
+    page, picture = write(RESULTS, WHERE, tmp_path)
+    assert page.read_text() == markdown(RESULTS, WHERE)
+    drawn = picture.read_text()
+    assert ElementTree.fromstring(drawn).tag.endswith("svg")
+    assert "hybrid (ours)" in drawn
+    assert "tenseal==0" in drawn
+    write(RESULTS, WHERE, tmp_path)
+    assert picture.read_text() == drawn
