@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from examples import breast_cancer
 from examples.breast_cancer import Config, Parameters, initial_parameters
-from examples.demo.interruption import reach
+from examples.demo.interruption import reach, warm_up
 
 __all__ = ["evaluate", "fit", "initial_parameters"]
+
+warm_up()
 
 
 def fit(parameters: Parameters, config: Config) -> tuple[Parameters, int, Config]:

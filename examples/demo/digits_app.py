@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from examples import digits
-from examples.demo.interruption import reach
+from examples.demo.interruption import reach, warm_up
 from examples.digits import Config, Parameters, initial_parameters
 
 __all__ = ["evaluate", "fit", "initial_parameters"]
+
+warm_up()
 
 
 def fit(parameters: Parameters, config: Config) -> tuple[Parameters, int, Config]:

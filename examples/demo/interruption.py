@@ -1,4 +1,4 @@
-"""Where a training stops for the demo to interrupt it."""
+"""What the demo adds to its apps: a place to interrupt a training, and a start without haste."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 from typing import Any
+
+import torch
 
 
 def reach(function: str, config: dict[str, Any]) -> None:
@@ -17,3 +19,8 @@ def reach(function: str, config: dict[str, Any]) -> None:
     if (name, number) == (function, str(config["round"])):
         Path(path).touch()
         time.sleep(120)
+
+
+def warm_up() -> None:
+    """Load what torch loads at its first optimiser, before any round waits for this hospital."""
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
