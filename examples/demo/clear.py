@@ -4,61 +4,74 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from examples import breast_cancer as app
+from examples.demo.study import Study
 from participant.layout import Layout
 from participant.model import Model
 from participant.weights import Vector, Weights, checked
 
+Parameters = dict[str, Any]  # a state_dict
+
+
+def initial(study: Study, config: dict[str, Any]) -> tuple[Layout, Vector]:
+    """The layout of a study's model, and the model before its first round."""
+    parameters = study.app.initial_parameters(config)
+    layout = Layout.of(parameters)
+    return layout, _vector(parameters, layout)
+
+
+def fit_all(
+    study: Study, layout: Layout, model: Vector, members: Sequence[int], config: dict[str, Any]
+) -> tuple[Vector, Vector]:
+    """What some hospitals' training makes of a model: updates, a row each; numbers of examples."""
+    given = to_app(model, layout)
+    start = _vector(given, layout)
+    updates, examples = [], []
+    for member in members:
+        os.environ[study.variable] = str(study.files[member - 1])
+        parameters, count, _ = study.app.fit(to_app(model, layout), config)
+        updates.append(_vector(parameters, layout) - start)
+        examples.append(float(count))
+    return np.stack(updates), np.array(examples)
+
 
 def federated_average(
-    files: Sequence[Path], contributors: Sequence[Sequence[int]], config: dict[str, Any]
-) -> list[Vector]:
-    """The model after each round, by federated averaging in float64 of the given contributors."""
-    initial = app.initial_parameters(config)
-    layout = Layout.of(initial)
-    model = _vector(initial, layout)
-    models = []
-    for number, members in enumerate(contributors, start=1):
-        fitted = [_fit(layout, model, files[m - 1], config | {"round": number}) for m in members]
-        weights = np.array([examples for _, examples in fitted], dtype=np.float64)
-        vectors = np.stack([vector for vector, _ in fitted])
-        model = weights @ vectors / weights.sum()
-        models.append(model)
-    return models
+    study: Study, contributors: Sequence[Sequence[int]], config: dict[str, Any]
+) -> Vector:
+    """The model after all rounds, by federated averaging in float64 of the given contributors."""
+    layout, model = initial(study, config)
+    for number, members in zip(study.rounds, contributors, strict=True):
+        updates, examples = fit_all(study, layout, model, members, config | {"round": number})
+        model = model + examples @ updates / examples.sum()
+    return model
 
 
-def to_app(vector: Vector, layout: Layout) -> app.Parameters:
-    """A vector of all weights as parameters of the app."""
-    parts = tuple(vector[start:end] for start, end in pairwise(layout.starts))
-    return Model.of(Weights(layout, parts)).to_app({})
-
-
-def train_on(path: Path, rounds: int, config: dict[str, Any]) -> app.Parameters:
-    """The model that as many rounds of local training on one file give."""
-    parameters = app.initial_parameters(config)
-    os.environ["PATIENTS"] = str(path)
-    for number in range(1, rounds + 1):
-        parameters, _, _ = app.fit(parameters, config | {"round": number})
+def to_app(vector: Vector, layout: Layout) -> Parameters:
+    """A vector of all weights as parameters of an app."""
+    pieces = zip(layout.starts, layout.starts[1:], strict=False)
+    parts = tuple(vector[start:end] for start, end in pieces)
+    parameters: Parameters = Model.of(Weights(layout, parts)).to_app({})
     return parameters
 
 
-def accuracy(parameters: app.Parameters, path: Path) -> float:
-    """The share of patients in a file that a model is right about."""
-    return float(app.score(parameters, str(path))[2]["accuracy"])
+def train_on(study: Study, path: Path, config: dict[str, Any]) -> Parameters:
+    """The model that as many rounds of local training on one file give."""
+    parameters: Parameters = study.app.initial_parameters(config)
+    os.environ[study.variable] = str(path)
+    for number in study.rounds:
+        parameters, _, _ = study.app.fit(parameters, config | {"round": number})
+    return parameters
 
 
-def _fit(layout: Layout, model: Vector, path: Path, config: dict[str, Any]) -> tuple[Vector, int]:
-    os.environ["PATIENTS"] = str(path)
-    parameters, examples, _ = app.fit(to_app(model, layout), config)
-    return _vector(parameters, layout), examples
+def accuracy(study: Study, parameters: Parameters) -> float:
+    """The share of the held-out examples that a model is right about."""
+    return float(study.app.score(parameters, str(study.held_out))[2]["accuracy"])
 
 
-def _vector(parameters: app.Parameters, layout: Layout) -> Vector:
+def _vector(parameters: Parameters, layout: Layout) -> Vector:
     weights = checked(parameters, layout, "fit")
     return weights.slice(0, len(weights))

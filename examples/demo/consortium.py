@@ -1,4 +1,4 @@
-"""From nothing to a trained model: identities, terms, key ceremony, five rounds."""
+"""From nothing to two trained models: identities, terms, key ceremony, rounds."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aggregator.store import stored_entries
-from examples.demo.patients import write_patients
 from examples.demo.processes import (
-    ROOT,
     Hospital,
     aggregator,
     finish,
@@ -19,12 +17,16 @@ from examples.demo.processes import (
     stop,
     wait_for,
 )
+from examples.demo.study import Study, handwriting, tumours
 from participant.outcome import model_name
 from protocol.board import Board, decode_entry
 from protocol.terms import Terms, parse
 
 NAMES = ("St. Mary", "Riverside", "Northgate", "Hillcrest", "Lakeview")
-QUORUM, ROUNDS, WAIT_SECONDS, STATISTIC_SECONDS = 3, 5, 12, 2
+QUORUM, WAIT_SECONDS, STATISTIC_SECONDS = 3, 12, 2
+TUMOUR_ROUNDS, DIGIT_ROUNDS = range(1, 6), range(6, 9)
+ROGUE_ROUND = 9  # left for the rogue aggregator
+SECONDS_A_STUDY = 150  # that its rounds may take before something must be wrong
 KILLED, KILLED_ROUND = 4, 3  # which hospital is killed, and while it trains for which round
 
 
@@ -34,7 +36,8 @@ class Consortium:
 
     folder: Path
     hospitals: list[Hospital]
-    held_out: Path
+    tumours: Study
+    digits: Study
     terms_file: Path
     terms: Terms
     ceremony_seconds: float = 0.0
@@ -68,16 +71,17 @@ def found(folder: Path, key_bits: int) -> Consortium:
         shutil.rmtree(folder)
     logs = folder / "logs"
     logs.mkdir(parents=True)
-    files, held_out = write_patients(folder / "patients")
+    cancer = tumours(folder / "patients", TUMOUR_ROUNDS)
+    digits = handwriting(folder / "images", DIGIT_ROUNDS)
     hospitals = [
         Hospital(number, name, folder / f"hospital-{number}", patients)
-        for number, (name, patients) in enumerate(zip(NAMES, files, strict=True), start=1)
+        for number, (name, patients) in enumerate(zip(NAMES, cancer.files, strict=True), start=1)
     ]
     settings = {
         "--name": "Demo consortium",
         "--quorum": str(QUORUM),
         "--key-bits": str(key_bits),
-        "--rounds": str(ROUNDS + 1),  # the last one is for the rogue aggregator
+        "--rounds": str(ROGUE_ROUND),
         "--min-contributors": "3",
         "--seconds": str(WAIT_SECONDS),
         "--statistic-seconds": str(STATISTIC_SECONDS),
@@ -88,7 +92,7 @@ def found(folder: Path, key_bits: int) -> Consortium:
         print(said.rstrip(), flush=True)
     terms_file = folder / "federation.toml"
     terms, _ = parse(terms_file.read_text())
-    return Consortium(folder, hospitals, held_out, terms_file, terms)
+    return Consortium(folder, hospitals, cancer, digits, terms_file, terms)
 
 
 def hold_ceremony(consortium: Consortium) -> None:
@@ -109,50 +113,81 @@ def hold_ceremony(consortium: Consortium) -> None:
     consortium.ceremony_seconds = time.monotonic() - started
 
 
-def train(consortium: Consortium) -> None:
-    """Five rounds; in one of them a hospital is killed while it trains, and comes back.
+def train_tumours(consortium: Consortium) -> None:
+    """Five rounds; in one of them a hospital is killed while it trains, and comes back."""
+    study, killed = consortium.tumours, consortium.hospitals[KILLED - 1]
+    mark = killed.home / "to-be-killed"
+    with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log):
+        running: dict[int, subprocess.Popen[str]] = {}
+        try:
+            for hospital in reversed(consortium.hospitals):
+                reached = f"fit:{KILLED_ROUND}:{mark}" if hospital is killed else None
+                running[hospital.number] = start_training(consortium, study, hospital, reached)
+            wait_for("a training to interrupt", mark.exists, [*running.values()], 90)
+            running[KILLED].kill()
+            running.pop(KILLED).wait()
+            print(f"{killed.name} was killed while it trained for round {KILLED_ROUND}", flush=True)
+            wait_for(
+                f"the end of round {KILLED_ROUND}",
+                lambda: _has_model(consortium, KILLED_ROUND), [*running.values()], 60,
+            )  # fmt: skip
+            running[KILLED] = start_training(consortium, study, killed)
+            print(f"{killed.name} is back", flush=True)
+            _wait_for_last_round(consortium, study, running)
+        finally:
+            for process in running.values():
+                stop(process)
 
-    When the sixth round opens, all are stopped: it is left for the rogue aggregator.
-    """
-    marks = {h.number: h.home / "training" for h in consortium.hospitals}
-    killed = consortium.hospitals[KILLED - 1]
+
+def train_digits(consortium: Consortium) -> None:
+    """Three rounds of another, larger model under the same key."""
     running: dict[int, subprocess.Popen[str]] = {}
     with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log):
         try:
             for hospital in reversed(consortium.hospitals):
-                round_to_stop = KILLED_ROUND if hospital is killed else ROUNDS + 1
-                interrupt = f"{round_to_stop}:{marks[hospital.number]}"
-                running[hospital.number] = start_training(consortium, hospital, interrupt)
-            wait_for("a training to interrupt", marks[KILLED].exists, [*running.values()], 90)
-            running[KILLED].kill()
-            running.pop(KILLED).wait()
-            marks[KILLED].unlink()
-            print(f"{killed.name} was killed while it trained for round {KILLED_ROUND}", flush=True)
-            others = [*running.values()]
-            wait_for(
-                f"the end of round {KILLED_ROUND}",
-                lambda: _has_model(consortium, KILLED_ROUND), others, 60,
-            )  # fmt: skip
-            interrupt = f"{ROUNDS + 1}:{marks[KILLED]}"
-            running[KILLED] = start_training(consortium, killed, interrupt)
-            print(f"{killed.name} is back", flush=True)
-            wait_for(
-                "the end of five rounds",
-                lambda: all(mark.exists() for mark in marks.values()), [*running.values()], 90,
-            )  # fmt: skip
+                running[hospital.number] = start_training(consortium, consortium.digits, hospital)
+            _wait_for_last_round(consortium, consortium.digits, running)
         finally:
             for process in running.values():
                 stop(process)
 
 
 def start_training(
-    consortium: Consortium, hospital: Hospital, interrupt: str = ""
+    consortium: Consortium, study: Study, hospital: Hospital, interrupt: str | None = None
 ) -> subprocess.Popen[str]:
-    """Let a hospital train; the first one is shown, the others write to their logs."""
-    app = str(ROOT / "examples" / "demo" / "app.py")
+    """Let a hospital train; the first one is shown, the others write to their logs.
+
+    All but the first are interrupted when they have the study's last model, before they state it:
+    so that no further round opens. ``interrupt``: where instead.
+    """
+    if interrupt is None and hospital.number > 1:
+        interrupt = f"evaluate:{study.last_round}:{_mark(study, hospital)}"
     log = consortium.logs / f"hospital-{hospital.number}.log" if hospital.number > 1 else None
-    terms = str(consortium.terms_file)
-    return hospital.start("train", terms, "--app", app, log=log, INTERRUPT=interrupt)
+    options = ["train", str(consortium.terms_file), "--app", str(study.app_file)]
+    if study.rounds[0] > 1:
+        options += ["--new-model-after", str(study.rounds[0] - 1)]
+    own = {study.variable: str(study.files[hospital.number - 1]), "INTERRUPT": interrupt or ""}
+    return hospital.start(*options, log=log, **own)
+
+
+def _wait_for_last_round(
+    consortium: Consortium, study: Study, running: dict[int, subprocess.Popen[str]]
+) -> None:
+    first, *others = consortium.hospitals
+
+    def is_over() -> bool:
+        events = first.events(consortium.terms.federation)
+        is_evaluated = any(
+            (e["round"], e["event"]) == (study.last_round, "evaluated") for e in events
+        )
+        return is_evaluated and all(_mark(study, hospital).exists() for hospital in others)
+
+    what = f"the end of round {study.last_round}"
+    wait_for(what, is_over, [*running.values()], SECONDS_A_STUDY)
+
+
+def _mark(study: Study, hospital: Hospital) -> Path:
+    return hospital.home / f"finished-{study.last_round}"
 
 
 def _has_model(consortium: Consortium, number: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import phe
 
-from examples.demo.consortium import ROUNDS, Consortium, start_training
+from examples.demo.consortium import ROGUE_ROUND, Consortium, start_training
 from examples.demo.intruder import knock
 from examples.demo.processes import DemoFailed, Hospital, aggregator, checked, finish, stop
 from keyshare.partial_decryption import partial_decryption, trial_ciphertext
@@ -56,10 +56,10 @@ def below_quorum(consortium: Consortium) -> dict[str, Any]:
 
 
 def single_update(consortium: Consortium) -> dict[str, Any]:
-    """A rogue aggregator closes round 6 over one hospital's update; everyone refuses."""
+    """A rogue aggregator closes a round over one hospital's update; everyone refuses."""
     module = ("-m", "examples.demo.rogue_aggregator")
     with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log, module):
-        processes = [start_training(consortium, h) for h in consortium.hospitals]
+        processes = [start_training(consortium, consortium.digits, h) for h in consortium.hospitals]
         try:
             codes = [process.wait(timeout=60) for process in processes]
         except subprocess.TimeoutExpired:
@@ -71,7 +71,7 @@ def single_update(consortium: Consortium) -> dict[str, Any]:
         raise DemoFailed(f"not every hospital refused: exit codes {codes}")
     refusals = {
         consortium.terms.name_of(posted.post.sender): f"{body.rule}: {body.reason}"
-        for posted in consortium.read_board().session(f"round/{ROUNDS + 1}")
+        for posted in consortium.read_board().session(f"round/{ROGUE_ROUND}")
         if isinstance(body := posted.post.body, Refusal)
     }
     wrong = [reason for reason in refusals.values() if not reason.startswith(SINGLE)]

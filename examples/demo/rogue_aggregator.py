@@ -6,22 +6,24 @@ as soon as anybody has contributed, and its "sum" is that of the first one alone
 
 from __future__ import annotations
 
-from typing import Any
-
 from aggregator import service
 from aggregator.cli import main
-from aggregator.rounds import Rounds
-from aggregator.sums import Selection, select
+from aggregator.hybrid_round import HybridRound
+from protocol.board import Posted
 
 
-def select_first(*arguments: Any) -> Selection:
-    """The first contribution of those that could be added."""
-    chosen = select(*arguments).chosen
-    first = min(chosen)
-    return Selection({first: chosen[first]}, {})
+class FirstAlone(HybridRound):
+    """A round whose sum holds its first contribution and no other one."""
+
+    def step(self, is_due: bool) -> bool:
+        """Decide as soon as there is anything to add."""
+        self._is_decided = self._is_decided or bool(self._fit)
+        return super().step(is_due)
+
+    def _next_to_judge(self) -> Posted | None:
+        return None if self._fit else super()._next_to_judge()
 
 
 if __name__ == "__main__":
-    Rounds.min_contributors = property(lambda self: 1)  # type: ignore[method-assign, assignment]
-    service.select = select_first
+    service.HybridRound = FirstAlone  # type: ignore[attr-defined]
     main()

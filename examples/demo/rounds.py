@@ -1,0 +1,88 @@
+"""What is known of a round when it is over: from the board, the journals and the stored models."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from examples.demo.consortium import Consortium
+from participant.layout import Layout
+from participant.model_file import read_model
+from participant.outcome import model_name
+from participant.weights import Vector
+from protocol.board import Board
+from protocol.messages import Closing, Opening
+
+PHASES = ("train", "encrypt", "open", "decrypt")
+
+
+def contributors_of(board: Board, number: int) -> list[int]:
+    """Whose contributions are in a round's sum."""
+    return [c.member for c in _said(board, number, Closing).contributors]
+
+
+def opening_of(board: Board, number: int) -> Opening:
+    """How a round was opened."""
+    opening: Opening = _said(board, number, Opening)
+    return opening
+
+
+def model_of(consortium: Consortium, number: int, layout: Layout) -> Vector:
+    """The model of a round; every hospital must hold the same one."""
+    name = model_name(number)
+    files = [h.folder(consortium.terms.federation) / name for h in consortium.hospitals]
+    first, *others = (
+        read_model(file.read_bytes(), layout).weights.slice(0, layout.weights) for file in files
+    )
+    assert all(np.array_equal(first, other) for other in others)
+    return first
+
+
+def seconds_of(consortium: Consortium, board: Board, number: int) -> dict[str, float]:
+    """Longest training and encryption; time from opening to closing, and from there to a model."""
+    times = {
+        type(posted.post.body): posted.time_ms
+        for posted in board.session(f"round/{number}")
+        if isinstance(posted.post.body, Opening | Closing)
+    }
+    facts: defaultdict[str, list[float]] = defaultdict(list)
+    for hospital in consortium.hospitals:
+        for event in hospital.events(consortium.terms.federation):
+            if event["round"] == number:
+                for phase in ("train", "encrypt", "decrypt"):
+                    if phase in event:
+                        facts[phase].append(float(event[phase]))
+    # A hospital that was away reads a finished round at once: its time is not the round's.
+    facts["open"].append((times[Closing] - times[Opening]) / 1000)
+    return {phase: round(max(facts[phase]), 3) for phase in PHASES}
+
+
+def traffic_of(consortium: Consortium, number: int) -> dict[str, int]:
+    """Bytes of all hospitals' frames in a round; a journal counts from its process's start."""
+    total = {"bytes_up": 0, "bytes_down": 0}
+    for hospital in consortium.hospitals:
+        last = {"bytes_up": 0, "bytes_down": 0}
+        for event in hospital.events(consortium.terms.federation):
+            for direction in total:
+                grown = event[direction] - last[direction]
+                if event["round"] == number:
+                    total[direction] += grown if grown >= 0 else event[direction]
+                last[direction] = event[direction]
+    return total
+
+
+def clipped_in(consortium: Consortium, number: int) -> int:
+    """How many values all hospitals cut to the round's bound."""
+    events = (e for h in consortium.hospitals for e in h.events(consortium.terms.federation))
+    return sum(e["values"] for e in events if (e["round"], e["event"]) == (number, "clipped"))
+
+
+def _said(board: Board, number: int, kind: type[Any]) -> Any:
+    (body,) = [
+        body
+        for posted in board.session(f"round/{number}")
+        if isinstance(body := posted.post.body, kind)
+    ]
+    return body

@@ -1,0 +1,54 @@
+"""The demo's images, its network, and the bound on what encryption does to an average."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from examples import digits
+from examples.demo.images import pool, write_images
+from examples.demo.precision import error_bound
+from keyshare.quantisation import average, quantise
+from protocol.messages import Opening
+from protocol.suite import suite_of
+from tests.toy import toy_federation
+
+
+def test_the_network_is_large_enough_for_the_hybrid_suite() -> None:
+    parameters = digits.initial_parameters({"seed": 1, "round": 0})
+    assert sum(tensor.numel() for tensor in parameters.values()) == 109_410
+
+
+def test_initial_parameters_depend_on_the_seed_alone() -> None:
+    first, again, other = (digits.initial_parameters({"seed": s}) for s in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_every_image_is_at_one_hospital_or_held_out(tmp_path: Path) -> None:
+    files, held_out = write_images(tmp_path)
+    everything = pool([*files, held_out], tmp_path / "all.npz")
+    images, labels = digits.load(str(everything))
+    n_held_out = len(digits.load(str(held_out))[1])
+    assert images.shape == (1797, 1, 8, 8)
+    assert abs(n_held_out - len(labels) / 5) < 10
+    by_class = [np.bincount(digits.load(str(f))[1], minlength=10) for f in files]
+    assert all(counts.max() > 5 * counts.min() for counts in by_class)
+
+
+@pytest.mark.parametrize("suite", ["paillier", "hybrid"])
+def test_an_honest_average_is_within_the_bound(suite: str) -> None:
+    terms = toy_federation(bits=1024).terms
+    opening = Opening("training", bytes(32), bytes(32), 1_000, suite, 0.5)  # type: ignore[arg-type]
+    q = suite_of(opening.suite, terms).quantisation(opening.clip)
+    random = np.random.default_rng(1)
+    examples = np.array([337.0, 334.0, 298.0, 267.0, 197.0])
+    updates = random.uniform(-0.5, 0.5, (5, 1_000))
+    slots = [quantise(u, int(n), q).values for u, n in zip(updates, examples, strict=True)]
+    plain = examples @ updates / examples.sum()
+    difference = np.abs(average(np.sum(slots, axis=0), 5, q) - plain).max()
+    bound = error_bound(opening, terms, examples, np.zeros(1_000))
+    assert difference <= bound < 20 * difference
