@@ -2,7 +2,11 @@
 
     c_j = ⌊(a_j·s + e_j + Δ·m_j + 2^(d-1)) / 2^d⌋ mod q/2^d,     a_j expanded from a public context
 
-With S = Σ s_i and C_j = Σ c_ij, 2^d·C_j - a_j·S = Δ·M_j + E_j mod q, |E_j| <= E_max, M_j = Σ m_ij.
+With S = Σ s_i, C_j = Σ c_ij and M_j = Σ m_ij of n contributors,
+
+    2^d·C_j - a_j·S - ⌊n/2⌋ = Δ·M_j + E_j mod q,   |E_j| <= E_max
+
+where ⌊n/2⌋ is there if d > 0: rounding halves up, each contribution is 1/2 too large in the mean.
 
 The seed of a key is drawn for one vector and never again: the same s with another message shows the
 difference of the two. Weights are in chunks of ``lattice.chunk_weights``; within a block of N
