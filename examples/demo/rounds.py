@@ -14,6 +14,8 @@ from participant.outcome import model_name
 from participant.weights import Vector
 from protocol.board import Board
 from protocol.messages import Closing, Opening
+from protocol.suite import suite_of
+from protocol.terms import Terms
 
 PHASES = ("train", "encrypt", "open", "decrypt")
 
@@ -70,6 +72,17 @@ def traffic_of(consortium: Consortium, number: int) -> dict[str, int]:
                 if event["round"] == number:
                     total[direction] += grown if grown >= 0 else event[direction]
                 last[direction] = event[direction]
+    return total
+
+
+def contribution_bytes(opening: Opening, terms: Terms) -> int:
+    """Size of one hospital's encrypted update: ciphertexts below N², and the vector's chunks."""
+    suite = suite_of(opening.suite, terms)
+    total = suite.ciphertext_count(opening.length) * 2 * terms.key_bits // 8
+    if suite.lattice is not None:
+        count = opening.length + 1
+        chunks = range(suite.lattice.chunk_count(count))
+        total += sum(suite.lattice.contribution_chunk_bytes(k, count) for k in chunks)
     return total
 
 

@@ -63,16 +63,17 @@ def summarise_study(consortium: Consortium, board: Board, study: Study) -> Row:
 
 def _round(consortium: Consortium, board: Board, number: int, weights: int) -> Row:
     contributors = rounds.contributors_of(board, number)
-    traffic = rounds.traffic_of(consortium, number)
+    opening = rounds.opening_of(board, number)
+    encrypted = rounds.contribution_bytes(opening, consortium.terms)
     return {
         "round": number,
-        "suite": rounds.opening_of(board, number).suite,
-        "clip": rounds.opening_of(board, number).clip,
+        "suite": opening.suite,
+        "clip": opening.clip,
         "clipped": rounds.clipped_in(consortium, number),
         "contributors": [consortium.terms.name_of(m) for m in contributors],
         "seconds": rounds.seconds_of(consortium, board, number),
-        **traffic,
-        "bytes_up_per_weight": round(traffic["bytes_up"] / len(contributors) / weights, 2),
+        "bytes_per_weight": round(encrypted / weights, 2),
+        **rounds.traffic_of(consortium, number),
     }
 
 

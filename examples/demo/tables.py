@@ -54,7 +54,10 @@ def rounds_table(study: Row, title: str) -> Table:
 def precision_table(study: Row) -> Table:
     """How each round was encrypted, and what that did to the average."""
     table = _table("")
-    table.caption = "difference: the largest to averaging in the clear; explained: by its precision"
+    table.caption = (
+        "bytes a weight: of one encrypted update; cut: values beyond the clip\n"
+        "difference: the largest to averaging in the clear; explained: what precision allows"
+    )
     columns = ("round", "suite", "bytes a weight", "clip", "cut", "difference", "explained")
     for column in columns:
         table.add_column(column, justify="left" if column == "suite" else "right")
@@ -62,7 +65,7 @@ def precision_table(study: Row) -> Table:
         table.add_row(
             str(row["round"]),
             row["suite"],
-            f"{row['bytes_up_per_weight']:.2f}",
+            f"{row['bytes_per_weight']:.2f}",
             f"{row['clip']:g}",
             str(row["clipped"]),
             f"{row['max_abs_error']:.1e}",
