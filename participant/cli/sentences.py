@@ -261,6 +261,14 @@ _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     keyshare_errors.ValueTooLarge: _plain(
         "the value at index {e.index} does not fit in {e.value_bits} bits", _ITS_NUMBER
     ),
+    keyshare_errors.UnsafeLattice: _plain(
+        "the lattice's {e.field} gives less than 128 bits of security: {e.reason}",
+        "take the release's own parameter sets",
+    ),
+    keyshare_errors.InexactProduct: _plain(
+        "this machine's floating-point arithmetic is not what the standard says: {e}",
+        "nothing was sent; run the tests on this machine, or use another",
+    ),
     keyshare_errors.BadPlaintext: _plain("a number is not below the key's modulus", _ITS_NUMBER),
     keyshare_errors.BadCiphertext: _plain("a ciphertext cannot be used: {e}", _ITS_NUMBER),
     keyshare_errors.EmptySum: _plain("there is nothing to add", "wait for contributions"),
