@@ -12,7 +12,7 @@ import secrets
 from typing import Any
 
 from benchmarks.dealt_key import dealt_key
-from benchmarks.suites_round import CLIP, EXAMPLES, Federation, key_cost, vector_cost
+from benchmarks.suites_round import CLIP, EXAMPLES, Federation, key_costs, vector_cost
 from benchmarks.timing import Stopwatch, median_seconds, medians, pin
 from keyshare.encryption import add
 from keyshare.key_packing import key_ciphertext_count
@@ -35,7 +35,7 @@ def measure(weights: int, members: int, key_bits: int = 3072, runs: int = RUNS) 
     dealt = dealt_key(key_bits, members, members // 2 + 1)
     table = median_seconds(dealt.encryptor, 3)
     federation = Federation(dealt, dealt.encryptor(), Lattice(S1, members))
-    key = medians([key_cost(federation) for _ in range(runs)])
+    key = medians(key_costs(federation, runs))
     growth = [_row(federation, size, runs) for size in sizes(weights)]
     own = next(row for row in growth if row["weights"] == weights)
     return {

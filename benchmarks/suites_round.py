@@ -159,27 +159,36 @@ def vector_cost(federation: Federation, length: int) -> Cost:
     return Cost(watch.seconds, one.vector_bytes + _payload_bytes(one, proof, federation))
 
 
-def key_cost(federation: Federation) -> dict[str, float]:
-    """A sum of one-time keys, decrypted by a quorum: one member's part, its proof, combining."""
-    watch, dealt = Stopwatch(), federation.dealt
+def key_costs(federation: Federation, runs: int) -> list[dict[str, float]]:
+    """A sum of one-time keys, decrypted by a quorum: one member's part, its proof, combining.
+
+    The others' parts are computed once, and not measured.
+    """
+    dealt = federation.dealt
     both = [Contribution(federation, 2) for _ in range(2)]
     for one in both:
         one.prepare()
     total = _sum_of_keys(both, federation)
-    parts = {}
-    for i in range(1, dealt.key.quorum + 1):
-        timed = watch if i == 1 else Stopwatch()
-        with timed("partial_seconds"):
-            parts[i] = [partial_decryption(c, dealt.shares[i], dealt.key) for c in total]
-    _prove_part(total, parts[1], dealt, watch)
-    with watch("combine_seconds"):
-        plaintexts = [
-            combine({i: part[k] for i, part in parts.items()}, dealt.key) for k in range(len(total))
-        ]
-        digits = unpack_key(plaintexts, federation.lattice, dealt.key.n)
-    if (digits != both[0].secret + both[1].secret).any():
-        raise ArithmeticError("the summed key is wrong")
-    return watch.seconds
+    others = {i: _part(total, i, dealt) for i in range(2, dealt.key.quorum + 1)}
+    found = []
+    for _ in range(runs):
+        watch = Stopwatch()
+        with watch("partial_seconds"):
+            own = _part(total, 1, dealt)
+        _prove_part(total, own, dealt, watch)
+        with watch("combine_seconds"):
+            columns = zip(*({1: own} | others).values(), strict=True)
+            parts = [dict(enumerate(column, start=1)) for column in columns]
+            plaintexts = [combine(each, dealt.key) for each in parts]
+            digits = unpack_key(plaintexts, federation.lattice, dealt.key.n)
+        if (digits != both[0].secret + both[1].secret).any():
+            raise ArithmeticError("the summed key is wrong")
+        found.append(watch.seconds)
+    return found
+
+
+def _part(total: Sequence[mpz], member: int, dealt: DealtKey) -> list[mpz]:
+    return [partial_decryption(c, dealt.shares[member], dealt.key) for c in total]
 
 
 def _prove_part(
