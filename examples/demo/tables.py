@@ -55,8 +55,8 @@ def precision_table(study: Row) -> Table:
     """How each round was encrypted, and what that did to the average."""
     table = _table("")
     table.caption = (
-        "bytes a weight: of one encrypted update; cut: values beyond the clip\n"
-        "difference: the largest to averaging in the clear; explained: what precision allows"
+        "bytes a weight: in an update; cut: values beyond the clip\n"
+        "difference: to averaging in the clear; explained: by precision"
     )
     columns = ("round", "suite", "bytes a weight", "clip", "cut", "difference", "explained")
     for column in columns:
