@@ -111,11 +111,12 @@ def test_who_certifies_something_else_than_the_others_is_named():
 @pytest.mark.parametrize("is_true", [True, False], ids=["true certificate", "false certificate"])
 def test_who_certifies_first_and_then_aborts_is_named_though_it_keeps_its_seed(is_true: bool):
     table = CeremonyTable(toy_federation(5, 3))
-    while not isinstance(table.machines[CULPRIT].unsealed(), Certificate):
-        for sender, draft in table.due():
+    while not isinstance((due := table.due())[0][1].body, Certificate):
+        for sender, draft in due:
             table.publish(sender, draft)
-    due = table.machines[CULPRIT].due()
-    table.publish(CULPRIT, due if is_true else Draft(CEREMONY, CERTIFICATE))
+    own = table.machines[CULPRIT].due()
+    assert own is not None
+    table.publish(CULPRIT, own if is_true else Draft(CEREMONY, CERTIFICATE))
     table.publish(CULPRIT, Draft(CEREMONY, Abort(1, "trial", "I do not like this N")))
     table.run()
     assert not any(machine.outcome for machine in table.machines.values())

@@ -192,15 +192,17 @@ def test_a_field_too_many_or_too_few_is_refused(wrap):
         ["abort", -1, "step", "reason"],
         ["abort", 0, "s" * 33, "reason"],
         ["abort", 0, "step", "r" * 501],
-        ["opening", "lottery", b"x" * 32, b"x" * 32, 1],
-        ["opening", "training", b"x" * 32, b"x" * 32, 10_000_001],
+        ["opening", "lottery", b"x" * 32, b"x" * 32, 1, "hybrid", 0.5],
+        ["opening", "training", b"x" * 32, b"x" * 32, 1, "rot13", 0.5],
+        ["opening", "training", b"x" * 32, b"x" * 32, (1 << 30) + 1, "hybrid", 0.5],
         ["join", b"x" * 2_049],
         ["certificate", b"x" * 32, b"x" * ((128 << 10) + 1)],
         ["step", "units", 0, 0, [[0, 1, b"x" * 32, b"x"]] * 17],
         ["step", "units", 0, 0, [[0, 4_097, b"x" * 32, b"x" * 4_097]]],
         ["step", "units", 0, 0, [[0, (64 << 20) + 1, b"x" * 32, b""]]],
         ["step", "units", 0, 0, [[17, 1, b"x" * 32, b"x"]]],
-        ["closing", [[1, b"x" * 32]] * 17, [0, 1, b"x" * 32, b"x"]],
+        ["closing", [[1, b"x" * 32]] * 17, [0, 1, b"x" * 32, b"x"], []],
+        ["closing", [], [0, 1, b"x" * 32, b"x"], [b"x" * 32] * 4_097],
     ],
 )
 def test_unknown_tags_wrong_types_and_values_out_of_range_are_refused(content):
@@ -213,7 +215,8 @@ def test_the_cases_above_fail_for_their_fault_alone():
         ["lock", b"x" * 32],
         ["abort", 16, "s" * 32, "r" * 500],
         ["step", "units", 0, 0, [[0, 1, b"x" * 32, b"x"]] * 16],
-        ["closing", [[1, b"x" * 32]] * 16, [0, 1, b"x" * 32, b"x"]],
+        ["closing", [[1, b"x" * 32]] * 16, [0, 1, b"x" * 32, b"x"], [b"x" * 32] * 4_096],
+        ["opening", "training", b"x" * 32, b"x" * 32, 1 << 30, "hybrid", 0.5],
     ):
         assert not refused(encode(content), m.Body)
 
