@@ -132,8 +132,8 @@ class ContributionMaker:
 class _Source:
     """The slots of an update, the weight first; the same at every reading."""
 
-    update: Update
-    num_examples: int
+    update: Update = field(repr=False)
+    num_examples: int = field(repr=False)
     quantisation: Quantisation
     dither: bytes | None = field(repr=False)
     clipped: int = 0

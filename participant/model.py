@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -27,7 +27,7 @@ class Model:
     """A model in master precision; its entries are flat, little-endian, and never changed."""
 
     layout: Layout
-    entries: tuple[NDArray[Any], ...]
+    entries: tuple[NDArray[Any], ...] = field(repr=False)
 
     @classmethod
     def of(cls, weights: Weights) -> Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ class Weights:
     """
 
     layout: Layout
-    entries: tuple[Any, ...]
+    entries: tuple[Any, ...] = field(repr=False)
     rounded: bool = False
 
     def __len__(self) -> int:
@@ -50,10 +50,6 @@ class Weights:
         """All weights in order: where a slice begins, and at most SLICE of them."""
         for start in range(0, len(self), SLICE):
             yield start, self.slice(start, min(start + SLICE, len(self)))
-
-    def name_at(self, index: int) -> str:
-        """The name of the entry that holds a weight."""
-        return self.layout.names[self.layout.entry_at(index)]
 
 
 def checked(parameters: object, layout: Layout, function: str) -> Weights:

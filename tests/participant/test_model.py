@@ -122,3 +122,10 @@ def test_a_digest_does_not_depend_on_slices_or_on_who_holds_the_numbers() -> Non
 )
 def test_another_name_order_shape_dtype_or_value_is_another_digest(other: Any) -> None:
     assert model_of(other).digest != model_of(PARAMETERS).digest
+
+
+def test_no_number_of_a_model_shows_in_a_repr() -> None:
+    array = np.full(3, 123.5)
+    layout = Layout.of([array])
+    weights = checked([array], layout, "fit")
+    assert "123.5" not in repr(weights) + repr(Model.of(weights))

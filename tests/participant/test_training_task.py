@@ -357,6 +357,15 @@ def test_a_round_with_another_bound_than_stated_is_not_contributed_to() -> None:
         table.settle()
 
 
+def test_a_round_under_another_suite_than_the_terms_give_is_not_contributed_to() -> None:
+    table = RoundTable()
+    table.train(1, Steps())
+    table.settle()
+    table.open("round/1", suite="hybrid")
+    with pytest.raises(ModelMismatch, match="suite"):
+        table.settle()
+
+
 def test_a_new_model_begins_where_the_hospital_is_told() -> None:
     class Larger(Steps):
         def initial_parameters(self, config: Any) -> list[np.ndarray]:
