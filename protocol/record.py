@@ -1,0 +1,146 @@
+"""The record of a federation: what a third party needs to check it, as named files.
+
+    record.json                  format, federation and the head that the record ends with
+    federation.toml              the terms with all signatures, as the members have them
+    entries/<hash>.msgpack       each entry of the board under its own hash; each names the one before
+    blobs/<hash>.bin             payloads for all over 4 KiB, under the names the posts give them
+    heads/<member>.msgpack       countersignatures: hospitals that have read the board up to a head
+
+No secret and no plaintext is in it. What was sealed to one member stays out, but for ceremonies
+that were aborted: their seeds are on the board, and the verdict is checked with what was sealed.
+The vectors of hybrid contributions stay out too; their posts name them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from protocol.board import MAX_ENTRY_BYTES, Entry, Head, Posted, decode_entry
+from protocol.encoding import Message, decode, encode
+from protocol.errors import Malformed
+from protocol.messages import Abort, Attachment, Count, Digest, Index, Signature
+from protocol.signing import sign, verify
+
+FORMAT = "quorate record 1"
+MANIFEST_PATH = "record.json"
+TERMS_PATH = "federation.toml"
+MAX_MANIFEST_BYTES = 4_096
+
+
+class RecordFiles(Protocol):
+    """The files of a record, by their paths with ``/``."""
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        """The bytes of a file, None if there is none; raises Malformed beyond the limit."""
+
+    def paths(self) -> Sequence[str]:
+        """All files."""
+
+
+def entry_path(entry_hash: bytes) -> str:
+    """Where an entry lies."""
+    return f"entries/{entry_hash.hex()}.msgpack"
+
+
+def blob_path(name: bytes) -> str:
+    """Where a blob lies."""
+    return f"blobs/{name.hex()}.bin"
+
+
+def head_path(member: int) -> str:
+    """Where a member's countersignature lies."""
+    return f"heads/{member}.msgpack"
+
+
+class Manifest(Message, frozen=True):
+    """What ``record.json`` says: where to begin reading, backwards."""
+
+    federation: bytes
+    head: Head
+
+
+def write_manifest(manifest: Manifest) -> bytes:
+    """The text of ``record.json``."""
+    said = {
+        "format": FORMAT,
+        "federation": manifest.federation.hex(),
+        "position": manifest.head.position,
+        "head": manifest.head.hash.hex(),
+    }
+    return (json.dumps(said, indent=2) + "\n").encode()
+
+
+def read_manifest(data: bytes) -> Manifest:
+    """The inverse; raises Malformed on any other text."""
+    try:
+        said: Any = json.loads(data)
+        head = Head(int(said["position"]), bytes.fromhex(said["head"]))
+        manifest = Manifest(bytes.fromhex(said["federation"]), head)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise Malformed(MANIFEST_PATH, "it does not read") from None
+    if write_manifest(manifest) != data:
+        raise Malformed(MANIFEST_PATH, "it is not what a record of this format has")
+    return manifest
+
+
+class Countersignature(Message, frozen=True):
+    """A member has verified the board up to this head, and knows no other."""
+
+    federation: Digest
+    member: Index
+    position: Count
+    hash: Digest
+    signature: Signature
+
+
+def countersign(
+    federation: bytes, member: int, head: Head, key: Ed25519PrivateKey
+) -> Countersignature:
+    """The member's signature under a head."""
+    signature = sign(key, *_countersigned(federation, member, head))
+    return Countersignature(federation, member, head.position, head.hash, signature)
+
+
+def check_countersignature(said: Countersignature, key: bytes) -> None:
+    """Raises BadSignature naming the member."""
+    head = Head(said.position, said.hash)
+    verify(key, said.signature, said.member, *_countersigned(said.federation, said.member, head))
+
+
+def _countersigned(federation: bytes, member: int, head: Head) -> tuple[str, bytes, bytes]:
+    return "quorate/countersignature", federation, encode([member, head.position, head.hash])
+
+
+def read_countersignature(data: bytes) -> Countersignature:
+    """Raises Malformed."""
+    return decode(data, Countersignature, "countersignature", MAX_MANIFEST_BYTES)
+
+
+def read_entries(files: RecordFiles, head: Head) -> Iterator[Entry]:
+    """The entries from the head back to the first; raises Malformed naming the one that is amiss.
+
+    Each has the hash that the one after it gives; what else is wrong with it is the board's affair.
+    """
+    position, expected = head
+    while position:
+        data = files.read(entry_path(expected), MAX_ENTRY_BYTES)
+        if data is None:
+            raise Malformed(f"entry {position}", f"{entry_path(expected)} is missing")
+        entry = decode_entry(data)
+        if entry.hash != expected or entry.position != position:
+            raise Malformed(f"entry {position}", "it is not what the entry after it names")
+        yield entry
+        position, expected = position - 1, entry.previous
+
+
+def recorded(entries: Sequence[Posted]) -> Iterator[Attachment]:
+    """The attachments whose blobs belong into the record."""
+    aborted = {p.post.session for p in entries if isinstance(p.post.body, Abort)}
+    for posted in entries:
+        for attachment in posted.attachments:
+            if attachment.is_blob and (not attachment.to or posted.post.session in aborted):
+                yield attachment
