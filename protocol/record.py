@@ -2,9 +2,9 @@
 
     record.json                  format, federation and the head that the record ends with
     federation.toml              the terms with all signatures, as the members have them
-    entries/<hash>.msgpack       each entry of the board under its own hash; each names the one before
+    entries/<hash>.msgpack       each entry of the board, under its hash; it names the one before
     blobs/<hash>.bin             payloads for all over 4 KiB, under the names the posts give them
-    heads/<member>.msgpack       countersignatures: hospitals that have read the board up to a head
+    heads/<member>.msgpack       countersignatures of hospitals that have read the board so far
 
 No secret and no plaintext is in it. What was sealed to one member stays out, but for ceremonies
 that were aborted: their seeds are on the board, and the verdict is checked with what was sealed.
