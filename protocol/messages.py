@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -25,6 +26,7 @@ Count = Annotated[int, Meta(ge=0, lt=1 << 48)]
 _NUMBERED, _NAMED = r"(ceremony|round)/(0|[1-9][0-9]{0,8})", r"statistic/[a-z][a-z0-9._-]{0,63}"
 Session = Annotated[str, Meta(max_length=80, pattern=rf"^({_NUMBERED}|{_NAMED})\Z")]
 Text = Annotated[str, Meta(max_length=500)]
+Clip = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # refuses NaN and infinity too
 
 
 Chunks = Annotated[tuple[Digest, ...], Meta(max_length=MAX_CHUNKS)]
@@ -116,7 +118,7 @@ class Opening(Message, frozen=True, tag="opening"):
     model: Digest
     length: Annotated[int, Meta(ge=1, le=MAX_LENGTH)]
     suite: SuiteName = "paillier"
-    clip: float = 0.0
+    clip: Clip = 0.0
 
 
 class Contribution(Message, frozen=True, tag="contribution"):
@@ -189,7 +191,7 @@ class Statement(Message, frozen=True, tag="statement"):
 
     result: Digest
     length: Count
-    clip: float = 0.0
+    clip: Clip = 0.0
 
 
 Body = (
