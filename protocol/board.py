@@ -35,6 +35,9 @@ from protocol.terms import Terms
 MAX_ENTRY_BYTES = MAX_POST_BYTES + 1_024
 
 
+Milliseconds = Annotated[int, Meta(ge=0, lt=1 << 47)]  # since 1970; to the year 6429
+
+
 class Head(NamedTuple):
     """Position of the last entry (0: none yet) and its hash."""
 
@@ -71,7 +74,7 @@ class Entry(Message, frozen=True):
 
     position: Count
     previous: Digest
-    time_ms: Count
+    time_ms: Milliseconds
     post: SignedPost
 
     @property
