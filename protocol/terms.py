@@ -217,7 +217,7 @@ def parse(text: str) -> tuple[Terms, dict[str, bytes]]:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of a number, or brackets, beyond all bounds
         raise BadTerms("file", f"not TOML: {error}") from None
     reader = _Table("", document)
     terms = _read_terms(reader)
@@ -341,7 +341,10 @@ class _Table:
         return value
 
     def real(self, key: str) -> float:
-        value = float(self._take(key, (int, float), "a number"))
+        try:
+            value = float(self._take(key, (int, float), "a number"))
+        except OverflowError:
+            value = math.inf
         if not math.isfinite(value):
             raise BadTerms(self._name(key), "it must be finite")
         return value
