@@ -80,9 +80,10 @@ def read_manifest(data: bytes) -> Manifest:
         said: Any = json.loads(data)
         head = Head(int(said["position"]), bytes.fromhex(said["head"]))
         manifest = Manifest(bytes.fromhex(said["federation"]), head)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         raise Malformed(MANIFEST_PATH, "it does not read") from None
-    if write_manifest(manifest) != data:
+    fits = 0 <= head.position < 1 << 48 and len(manifest.federation) == len(head.hash) == 32
+    if not fits or write_manifest(manifest) != data:
         raise Malformed(MANIFEST_PATH, "it is not what a record of this format has")
     return manifest
 
