@@ -14,7 +14,7 @@ from participant.errors import DamagedOutbox
 from protocol.board import Post, SignedPost
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
-from protocol.messages import MAX_ATTACHMENTS, MAX_CHUNKS, MAX_POST_BYTES, blob_name
+from protocol.messages import MAX_ATTACHMENTS, MAX_CHUNKS, MAX_POST_BYTES, Digest, blob_name
 
 _PREFIX = "outbox/blob-"
 _NAME_BYTES = 34  # of an encoded name
@@ -44,7 +44,7 @@ class Pending(Message, frozen=True):
     """A signed post that is not yet on the board, and the names of the blobs it needs there."""
 
     signed: SignedPost
-    blobs: tuple[bytes, ...]
+    blobs: tuple[Digest, ...]
 
     @property
     def post(self) -> Post:

@@ -90,7 +90,9 @@ def load(storage: Storage, number: int, layout: Layout) -> Standing | None:
     try:
         clip = float.fromhex((storage.read(_clip_name(number)) or b"").decode())
     except (ValueError, OverflowError):
-        raise BadApp("stored model", f"{_clip_name(number)} is missing or damaged") from None
+        clip = math.nan
+    if not 0 < clip < math.inf:
+        raise BadApp("stored model", f"{_clip_name(number)} is missing or damaged")
     return Standing(number, model, clip)
 
 
