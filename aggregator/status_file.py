@@ -33,7 +33,7 @@ def read_status(folder: Path) -> dict[str, object] | None:
     """The last report, None if there is none that reads."""
     try:
         return msgspec.json.decode((folder / STATUS_NAME).read_bytes(), type=dict[str, object])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

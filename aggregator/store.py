@@ -93,7 +93,9 @@ class BoardStore:
         with _database_errors(self._path):
             row = self._database.execute("SELECT size FROM blobs WHERE digest = ?", (digest,))
             found = row.fetchone()
-        return None if found is None else int(found[0])
+        if found is not None and not isinstance(found[0], int):
+            raise StoreDamaged(f"blob {digest.hex()}", "its recorded size is no number")
+        return None if found is None else found[0]
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         with _database_errors(self._path):
@@ -137,3 +139,7 @@ def _database_errors(path: Path) -> Iterator[None]:
         if code in _REFUSALS:
             raise StoreFull(path, str(error)) from None
         raise StoreDamaged(path.name, str(error)) from None
+    except UnicodeDecodeError:  # of a name that SQLite quotes to say what is wrong
+        raise StoreDamaged(path.name, "the database disk image is malformed") from None
+    except MemoryError:  # for SQLITE_NOMEM; the lengths in a damaged file may ask for anything
+        raise StoreFull(path, "SQLite wants more memory for it than there is") from None
