@@ -47,8 +47,13 @@ async def _ask(member: Membership) -> dict[str, Any]:
                     pass
         except TimeoutError:
             raise Unreachable(link.url, "it does not say how things stand") from None
+    return read_report(frame.report)
+
+
+def read_report(data: bytes) -> dict[str, Any]:
+    """The report in an aggregator's answer, which may say anything; raises Malformed."""
     try:
-        report = json.loads(frame.report)
+        report = json.loads(data)
     except (ValueError, RecursionError):
         report = None
     if not isinstance(report, dict):
