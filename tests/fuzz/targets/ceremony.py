@@ -1,0 +1,121 @@
+"""Decoders of what is said in the steps of a ceremony, inside seals that open and commitments kept.
+
+A ceremony was run to its end; in each of its steps one member's payload is replaced, and another
+member's machine computes what follows from it.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+import msgspec
+
+from keyshare.errors import KeyshareError
+from protocol import ceremony
+from protocol.ceremony_run import Batch, CeremonyRun, Payloads, StepId, StepKind
+from protocol.commitment import commitment_to
+from protocol.encoding import encode
+from protocol.errors import CeremonyFailed, Malformed
+from tests.fuzz.target import Case, target
+from tests.toy import toy_epoch
+
+READER, SENDER = 1, 2
+_PER_STEP = 2  # of the steps of one name: a first deal and a later one differ
+
+
+class _Moment(NamedTuple):
+    """All that a machine had when a step was complete."""
+
+    run: CeremonyRun
+    step: StepId
+    kind: StepKind
+    public: Payloads
+    private: Payloads
+
+
+def _kept(run: CeremonyRun) -> CeremonyRun:
+    """A copy that a step may change as it likes."""
+    found = copy.copy(run)
+    found.batch = _kept_batch(run.batch)
+    found.next_batch = _kept_batch(run.next_batch)
+    found.keys_received = dict(run.keys_received)
+    if run.winner:
+        found.winner = dataclasses.replace(run.winner, exponents=dict(run.winner.exponents))
+    return found
+
+
+def _kept_batch(batch: Batch) -> Batch:
+    return dataclasses.replace(
+        batch,
+        roots=dict(batch.roots),
+        points={number: dict(rows) for number, rows in batch.points.items()},
+        moduli=list(batch.moduli),
+        survivors=list(batch.survivors),
+        witnesses={k: dict(values) for k, values in batch.witnesses.items()},
+        passing=list(batch.passing),
+        failed=dict(batch.failed),
+    )
+
+
+@contextmanager
+def _recording(moments: list[_Moment]) -> Iterator[None]:
+    kinds = dict(ceremony.KINDS)
+
+    def recorded(kind: StepKind) -> StepKind:
+        def finish(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
+            if sum(m.step.name == step.name for m in moments) < _PER_STEP:
+                moments.append(_Moment(_kept(run), step, kind, public, private))
+            return kind.finish(run, step, public, private)
+
+        return dataclasses.replace(kind, finish=finish)
+
+    ceremony.KINDS.update({name: recorded(kind) for name, kind in kinds.items()})
+    try:
+        yield
+    finally:
+        ceremony.KINDS.update(kinds)
+
+
+def moments() -> list[_Moment]:
+    """The first steps of each name, as the reader's machine was when they were complete."""
+    found: list[_Moment] = []
+    table = toy_epoch(3, 2).table
+    with _recording(found):
+        table.replayed(READER)
+    return found
+
+
+@target("ceremony-step", "the payloads of all steps of protocol.ceremony", limit=32_768)
+def ceremony_step() -> Case:
+    known = moments()
+
+    def run(data: bytes) -> None:
+        try:
+            found = msgspec.msgpack.decode(data, type=tuple[int, bool, bytes])
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return
+        number, is_private, payload = found
+        moment = known[number % len(known)]
+        machine, step = _kept(moment.run), moment.step
+        public, private = dict(moment.public), dict(moment.private)
+        if is_private and SENDER in private:
+            private[SENDER] = payload
+        elif SENDER in public:
+            public[SENDER] = payload
+            if SENDER in machine.commitments:
+                promise = commitment_to(machine.context, step, SENDER, payload)
+                machine.commitments = machine.commitments | {SENDER: promise}
+        with suppress(CeremonyFailed, Malformed, KeyshareError):
+            following = moment.kind.finish(machine, step, public, private)
+            assert following.name in (*ceremony.KINDS, "certificate")
+
+    seeds = []
+    for number, moment in enumerate(known):
+        for is_private, payloads in ((False, moment.public), (True, moment.private)):
+            if SENDER in payloads and len(payloads[SENDER]) < 30_000:
+                seeds.append(encode([number, is_private, payloads[SENDER]]))
+    return Case(run, seeds)

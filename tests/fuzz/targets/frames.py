@@ -1,0 +1,169 @@
+"""Decoders of what comes over the network: frames, entries, posts and all that is said in them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from protocol.board import Board, Entry, Post, decode_entry, sign_post
+from protocol.encoding import decode, encode
+from protocol.errors import Malformed
+from protocol.messages import (
+    MAX_ATTACHMENTS,
+    MAX_CHUNKS,
+    MAX_POST_BYTES,
+    Abort,
+    Body,
+    Certificate,
+    Closing,
+    Contribution,
+    Contributor,
+    Disclosure,
+    Join,
+    Opening,
+    Partial,
+    Refusal,
+    Request,
+    SetLock,
+    Statement,
+    Step,
+    attach,
+    attachments_of,
+    belongs,
+    chunks_of,
+)
+from protocol.wire import (
+    Accepted,
+    BlobChunk,
+    BlobHave,
+    BlobOffer,
+    BlobRequest,
+    Challenge,
+    Entries,
+    Rejected,
+    StatusReport,
+    StatusRequest,
+    Submit,
+    Subscribe,
+    Welcome,
+    decode_from_aggregator,
+    decode_from_member,
+    hello,
+)
+from tests.fuzz.target import Case, target
+from tests.toy import toy_federation
+
+FEDERATION = toy_federation(3, 2)
+TERMS = FEDERATION.terms
+DIGEST = bytes(range(32))
+CHALLENGE = Challenge(TERMS.federation, b"n" * 32)
+
+
+def bodies() -> list[tuple[str, int, Body]]:
+    """A body of every kind, where it is said and by whom."""
+    attachments = (attach(b"for all"), attach(b"x" * 40, 2), attach(bytes(5_000), 3))
+    contributors = (Contributor(1, DIGEST), Contributor(2, DIGEST[::-1]))
+    return [
+        ("ceremony/1", 1, Join(bytes(1_216), DIGEST)),
+        ("ceremony/1", 2, Step("deal", 1, 2, attachments)),
+        ("ceremony/1", 3, Certificate(DIGEST, b"an epoch")),
+        ("ceremony/1", 1, Abort(2, "deal", "a reason")),
+        ("ceremony/1", 1, Disclosure(DIGEST)),
+        ("statistic/age", 1, Request(2)),
+        ("round/1", 0, Opening("training", DIGEST, DIGEST, 5, "hybrid", 8.0)),
+        ("round/1", 1, Contribution(DIGEST, attach(b"payload"), (DIGEST,))),
+        ("round/1", 0, Closing(contributors, attach(b"payload"), (DIGEST,))),
+        ("round/1", 1, SetLock(DIGEST)),
+        ("round/1", 1, Partial(DIGEST, attachments[1:])),
+        ("round/1", 2, Refusal("one-set", 3, "a reason")),
+        ("round/1", 2, Statement(DIGEST, 5, 0.25)),
+    ]
+
+
+def post_of(session: str, sender: int, body: Body) -> Post:
+    """A member's first post."""
+    genesis = Board(TERMS).head
+    return Post(TERMS.federation, session, sender, 0, genesis.position, genesis.hash, body)
+
+
+def entries() -> list[Entry]:
+    """First entries of boards, one for each kind of body."""
+    board = Board(TERMS)
+    posts = [post_of(*said) for said in bodies()]
+    return [board.extend(sign_post(p, FEDERATION.keys[p.sender]), 1_700_000) for p in posts]
+
+
+def check_body(body: Body) -> None:
+    """What every reader of a body counts on."""
+    attachments = attachments_of(body)
+    assert len(attachments) <= MAX_ATTACHMENTS
+    assert len(chunks_of(body)) <= MAX_CHUNKS
+    assert all(0 <= a.to <= MAX_ATTACHMENTS and len(a.digest) == 32 for a in attachments)
+    if isinstance(body, Opening | Statement):
+        assert 0 <= body.clip < float("inf"), body.clip
+
+
+@target("frame-from-member", "protocol.wire.decode_from_member", limit=8_192)
+def frame_from_member() -> Case:
+    signed = [entry.post for entry in entries()]
+    frames: list[Any] = [
+        hello(CHALLENGE, 1, b"i" * 16, "member", FEDERATION.keys[1]),
+        Subscribe(7),
+        *map(Submit, signed),
+        BlobOffer(DIGEST, 5_000),
+        BlobChunk(DIGEST, 5_000, 100, b"data"),
+        BlobRequest(DIGEST, 100),
+        StatusRequest(),
+    ]
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            assert encode(decode_from_member(data)) == data
+
+    return Case(run, list(map(encode, frames)))
+
+
+@target("frame-from-aggregator", "protocol.wire.decode_from_aggregator", limit=8_192)
+def frame_from_aggregator() -> Case:
+    encoded = [encode(entry) for entry in entries()]
+    frames: list[Any] = [
+        CHALLENGE,
+        Welcome(3, DIGEST),
+        Rejected("busy", "a reason"),
+        Entries(tuple(encoded[3:6]), 6),
+        Accepted(DIGEST, 4),
+        BlobHave(DIGEST, 100, 5_000),
+        BlobChunk(DIGEST, 5_000, 100, b"data"),
+        StatusReport(b"{}"),
+    ]
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            assert encode(decode_from_aggregator(data)) == data
+
+    return Case(run, list(map(encode, frames)))
+
+
+@target("entry", "protocol.board.decode_entry", limit=8_192)
+def entry() -> Case:
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            found = decode_entry(data)
+            assert encode(found) == data
+            assert len(found.hash) == len(found.post.digest) == 32
+            datetime.fromtimestamp(found.time_ms / 1000, UTC)  # as people are shown it
+
+    return Case(run, list(map(encode, entries())))
+
+
+@target("post", "protocol.board.Post with every body of protocol.messages", limit=8_192)
+def post() -> Case:
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            found = decode(data, Post, "post", MAX_POST_BYTES)
+            assert encode(found) == data
+            belongs(found.session, found.sender, found.body)
+            check_body(found.body)
+
+    return Case(run, [encode(post_of(*said)) for said in bodies()])

@@ -1,0 +1,281 @@
+"""Decoders of a hospital's own files, and of what its link to the aggregator is made from."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import numpy as np
+
+from participant import identity as identities
+from participant import lock, sealed_file
+from participant.errors import BadApp, DamagedOutbox, ParticipantError
+from participant.files import FolderStorage
+from participant.identity import Card, load
+from participant.layout import Layout
+from participant.link import _spki_digest
+from participant.local_entries import LocalEntries
+from participant.model import Model
+from participant.model_file import read_model, write_model
+from participant.outbox import Outbox
+from participant.outcome import load as load_standing
+from participant.outcome import model_name
+from participant.passphrase import Passphrase
+from participant.sealed_file import Argon2Cost, SealedFor, seal, unseal
+from participant.weights import Weights
+from protocol.encoding import encode
+from protocol.messages import blob_name
+from tests.fuzz.codecs import SAFETENSORS, SEALED
+from tests.fuzz.target import Case, target
+from tests.fuzz.targets.frames import FEDERATION, TERMS, entries
+from tests.fuzz.targets.texts import scratch
+from tests.simulator.disk import Disk
+
+PASSPHRASE = Passphrase("correct horse")
+CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
+
+
+class _QuickArgon2:
+    """Stands for Argon2id, whose cost a file may set to half a second and 512 MiB."""
+
+    def __init__(self, salt: bytes, length: int, iterations: int, lanes: int, memory_cost: int):
+        assert len(salt) == 16
+        assert 1 <= iterations <= 16
+        assert 1 <= lanes <= 8
+        assert 64 <= memory_cost <= 512 * 1024
+        self._salt = salt + bytes((iterations, lanes)) + memory_cost.to_bytes(4, "big")
+        self._length = length
+
+    def derive(self, passphrase: bytes) -> bytes:
+        return hashlib.sha256(self._salt + passphrase).digest()[: self._length]
+
+
+@contextmanager
+def quick_keys():
+    """Keys of sealed files cost next to nothing."""
+    kept = sealed_file.Argon2id
+    sealed_file.Argon2id = _QuickArgon2  # type: ignore[misc, assignment]
+    try:
+        yield
+    finally:
+        sealed_file.Argon2id = kept  # type: ignore[misc]
+
+
+@target("sealed-file", "participant.sealed_file.unseal")
+def sealed() -> Case:
+    path, purpose = scratch() / "secret.sealed", SealedFor("seed", "ab" * 32, 0, 2, "ceremony/1")
+    seeds = []
+    with quick_keys():
+        for payload in (b"", b"a secret", bytes(200)):
+            seal(path, purpose, payload, PASSPHRASE, CHEAP)
+            seeds.append(path.read_bytes())
+            path.unlink()
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        with quick_keys(), suppress(ParticipantError):
+            unseal(path, purpose, PASSPHRASE, "secret")
+            assert data in seeds, "a seal that nobody made"
+
+    return Case(run, seeds, SEALED)
+
+
+@target("identity", "participant.identity.load, what is inside the seal")
+def identity() -> Case:
+    folder = scratch()
+    key = FEDERATION.keys[1].private_bytes_raw()
+
+    honest = [encode(["H1", key]), encode(["Höpital é", key])]
+    identities.write_card(folder / identities.CARD_NAME, Card("H1", TERMS.members[0].key))
+
+    def run(data: bytes) -> None:
+        kept, identities.unseal = identities.unseal, lambda *arguments: data
+        try:
+            with suppress(ParticipantError):
+                load(folder, PASSPHRASE)
+                assert data == honest[0], "the card beside it is another's"
+        finally:
+            identities.unseal = kept
+
+    return Case(run, honest)
+
+
+def layout() -> Layout:
+    return Layout.of({"w": np.zeros((2, 3)), "b": np.zeros(3, dtype=np.float32)})
+
+
+def model_bytes() -> bytes:
+    disk = Disk()
+    values = (np.arange(6, dtype="<f8"), np.arange(3, dtype="<f4"))
+    with disk.writing("m") as output:
+        write_model(Model.of(Weights(layout(), values)), output, {"round": "1"})
+    return disk.read("m") or b""
+
+
+@target("model", "participant.model_file.read_model")
+def model() -> Case:
+    expected = layout()
+
+    def run(data: bytes) -> None:
+        with suppress(BadApp):
+            found = read_model(data, expected)
+            assert [len(entry) for entry in found.entries] == [6, 3]
+            assert len(found.digest) == 32
+
+    return Case(run, [model_bytes()], SAFETENSORS)
+
+
+@target("standing", "participant.outcome.load: the clip beside a model")
+def standing() -> Case:
+    expected = layout()
+    disk = Disk()
+    disk.write(model_name(1), model_bytes())
+
+    def run(data: bytes) -> None:
+        disk.write("models/clip-1", data)
+        with suppress(BadApp):
+            found = load_standing(disk, 1, expected)
+            assert found is not None
+            assert 0 < found.clip < float("inf"), found.clip
+
+    return Case(run, [(0.5).hex().encode(), b"0x1.8p+2", b"inf", b"nan"], None)
+
+
+@target("local-entries", "participant.local_entries.LocalEntries")
+def local_entries() -> Case:
+    parameters = {"w": np.zeros(3), "seen": np.zeros(2, dtype=np.int64)}
+    described, disk = Layout.of(parameters), Disk()
+    LocalEntries(described, parameters, disk).keep(parameters, "fit")
+    (name,) = disk.names("models/")
+    seed = disk.read(name) or b""
+
+    def run(data: bytes) -> None:
+        disk.write(name, data)
+        with suppress(BadApp):
+            found = LocalEntries(described, parameters, disk).entries
+            assert set(found) == {"seen"}
+            assert found["seen"].dtype == np.int64
+            assert found["seen"].shape == (2,)
+
+    return Case(run, [seed], SAFETENSORS)
+
+
+@target("outbox", "participant.outbox.Outbox", limit=8_192)
+def outbox() -> Case:
+    blob = bytes(5_000)
+    storage = FolderStorage(scratch())
+    storage.write(f"outbox/blob-{blob_name(blob).hex()}", blob)
+    pending = [e.post for e in entries()[:6]]
+    path = storage.path / "outbox" / "post"
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        with suppress(DamagedOutbox):
+            found = Outbox(storage)
+            assert found.pending is not None
+            assert encode(found.pending) == data
+            assert found.pending.post.sender <= 16
+            assert set(found.sizes) == set(found.pending.blobs)
+        # What belongs to no post is deleted.
+        if not storage.names("outbox/blob-"):
+            storage.write(f"outbox/blob-{blob_name(blob).hex()}", blob)
+
+    seeds = [encode([s, []]) for s in pending] + [encode([pending[1], [blob_name(blob)]])]
+    return Case(run, seeds)
+
+
+@target("participant-lock", "participant.lock and aggregator.lock, of who holds a folder")
+def participant_lock() -> Case:
+    import os
+
+    from aggregator.lock import _holder as aggregators_holder
+
+    path = scratch() / "lock"
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        pid, command = lock._holder(data[:4_096])
+        assert pid is None or pid >= 0
+        assert isinstance(command, str)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            assert aggregators_holder(descriptor)[0] >= 0
+        finally:
+            os.close(descriptor)
+
+    return Case(run, [b"123\ntrain app.py\n", b"123 serve\n"], None)
+
+
+class _Peer:
+    """The TLS side of a connection whose certificate is the input."""
+
+    def __init__(self, certificate: bytes) -> None:
+        self._certificate = certificate
+
+    def getpeercert(self, binary_form: bool) -> bytes:
+        return self._certificate
+
+
+def certificates() -> list[bytes]:
+    """Self-signed ones in DER, with keys of several kinds."""
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, x25519
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    issuer = FEDERATION.keys[0]
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    start = datetime.datetime(2026, 1, 1)
+    keys: list[Any] = [
+        issuer,
+        ec.derive_private_key(7, ec.SECP256R1()),
+        ec.derive_private_key(7, ec.BrainpoolP256R1()),
+        ed448.Ed448PrivateKey.from_private_bytes(bytes(57)),
+        x25519.X25519PrivateKey.from_private_bytes(bytes(32)),
+    ]
+    return [
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(start)
+        .not_valid_after(start + datetime.timedelta(days=9))
+        .sign(issuer, None)
+        .public_bytes(Encoding.DER)
+        for key in keys
+    ]
+
+
+@target("certificate", "participant.link._spki_digest: the key that the pin is compared with")
+def certificate() -> Case:
+    def run(data: bytes) -> None:
+        peer: Any = _Peer(data)
+        assert len(_spki_digest(peer)) in (0, 32)
+
+    return Case(run, certificates(), None)
+
+
+@target("status-report", "participant.status.read_report and cli.standing.show_standing")
+def status_report() -> Case:
+    import typer
+
+    from participant.cli.standing import show_standing
+    from participant.status import read_report
+    from protocol.errors import Malformed
+    from tests.fuzz.codecs import JSON
+    from tests.fuzz.targets.services import report_of_a_round
+
+    said: list[str] = []
+    typer.echo = said.append  # type: ignore[assignment]
+
+    def run(data: bytes) -> None:
+        said.clear()
+        with suppress(Malformed):
+            show_standing(None, read_report(data))
+        assert all(line.isprintable() for line in said), said
+        assert sum(map(len, said)) < 600 * (len(data) + 10)
+
+    return Case(run, [report_of_a_round()], JSON)

@@ -1,0 +1,310 @@
+"""Decoders of keys and of what is encrypted under them: epochs, shares, ciphertexts, proofs."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import lru_cache
+
+import gmpy2
+import msgspec
+from gmpy2 import mpz
+
+from aggregator.sums import payload_of_sum, select
+from keyshare.equality_proof import prove, verify
+from keyshare.errors import CorruptSum, KeyshareError
+from keyshare.key_packing import unpack_key
+from keyshare.one_time_key import SummedKey, add_chunk, write_sum
+from keyshare.packing import pack
+from keyshare.plaintext_proof import prove as prove_plaintext
+from keyshare.randomness import Stream
+from protocol.ciphertexts import (
+    Encrypted,
+    EncryptionKey,
+    check_proof,
+    lattice_context,
+    proof_context,
+    read_ciphertexts,
+    write_ciphertexts,
+)
+from protocol.encoding import decode, encode
+from protocol.epoch import read_epoch, read_secret
+from protocol.errors import BadSeal, Malformed
+from protocol.messages import Contribution, Opening
+from protocol.proof_encoding import Proof, read_proof, write_proof
+from protocol.round import decode_statistic, decode_training
+from protocol.sealing import SealContext, SealingKey, check_public, seal
+from protocol.suite import suite_of
+from tests.fuzz.target import Case, target
+from tests.toy import seed_of, toy_epoch
+
+MEMBER = 2
+
+
+@lru_cache(maxsize=1)
+def toy():
+    return toy_epoch(3, 2)
+
+
+@target("epoch", "protocol.epoch.read_epoch", limit=8_192)
+def epoch() -> Case:
+    terms = toy().federation.terms
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            found = read_epoch(data, terms)
+            assert encode(found) == data
+            key = found.joint_key()
+            assert len(key.verification_keys) == terms.n_members
+            assert all(gmpy2.gcd(v, key.n) == 1 for v in key.verification_keys)
+
+    return Case(run, [encode(toy().epoch)])
+
+
+@target("key-share", "protocol.epoch.read_secret", limit=16_384)
+def key_share() -> Case:
+    terms = toy().federation.terms
+    own = toy().secrets[MEMBER]
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            _, secret = read_secret(data, terms, MEMBER)
+            assert encode(secret) == data
+            assert secret.index == MEMBER
+
+    return Case(run, [encode(own), encode(toy().secrets[1])])
+
+
+def _opening(kind: str, suite: str, length: int) -> Opening:
+    clip = 0.0 if kind == "statistic" else 8.0
+    return Opening(kind, toy().epoch.digest, bytes(32), length, suite, clip)  # type: ignore[arg-type]
+
+
+def _ciphertexts(opening: Opening, count: int) -> Case:
+    """Contributions, read as a hospital reads them and added as the aggregator adds them."""
+    terms, n = toy().federation.terms, toy().key.n
+    encryptor = EncryptionKey.of(toy().epoch).encryptor
+    stream = Stream.derive(seed_of("fuzz", opening.suite), "randomisers")
+
+    def made() -> bytes:
+        values = tuple(encryptor.encrypt(mpz(k), stream) for k in range(count))
+        exponents = (0, -3, 7)[:count] if opening.kind == "statistic" else ()
+        return write_ciphertexts(Encrypted(values, exponents), n)
+
+    other = made()
+
+    def run(data: bytes) -> None:
+        try:
+            found = read_ciphertexts(data, opening, terms, n)
+        except Malformed:
+            found = None
+        if found is not None:
+            assert all(0 < v < n * n and gmpy2.gcd(v, n) == 1 for v in found.values)
+            assert len(found.values) == count
+        chosen = select({1: other, 2: data}, opening, terms, n).chosen
+        assert 1 in chosen or 2 in chosen
+        payload_of_sum(chosen, n)
+
+    return Case(run, [made(), other])
+
+
+@target("ciphertexts-training", "protocol.ciphertexts.read_ciphertexts, aggregator.sums.select")
+def ciphertexts_training() -> Case:
+    opening = _opening("training", "paillier", 20)
+    count = suite_of("paillier", toy().federation.terms).ciphertext_count(20)
+    return _ciphertexts(opening, count)
+
+
+@target("ciphertexts-statistic", "the same of a statistic, with exponents")
+def ciphertexts_statistic() -> Case:
+    return _ciphertexts(_opening("statistic", "paillier", 3), 3)
+
+
+@target("plaintext-proof", "protocol.ciphertexts.read_ciphertexts and check_proof")
+def plaintext_proof() -> Case:
+    """Two ciphertexts stand for the eighty of a key under the toy N."""
+    from keyshare.plaintext_proof import encrypt_opened
+
+    key = EncryptionKey.of(toy().epoch)
+    n, terms = key.encryptor.n, toy().federation.terms
+    opening = _opening("training", "paillier", 1)
+    count = suite_of("paillier", terms).ciphertext_count(1)
+    stream = Stream.derive(seed_of("fuzz"), "proof")
+    body = Contribution(bytes(32), attachment_of(b""), ())
+    context = proof_context(key.epoch, "round/1", MEMBER, body)
+    opened = encrypt_opened([mpz(5 + k) for k in range(count)], key.encryptor, stream)
+    proof = prove_plaintext(opened, key.encryptor, context, stream)
+    honest = write_ciphertexts(Encrypted(tuple(o.ciphertext for o in opened), (), proof), n)
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            found = read_ciphertexts(data, opening, terms, n)
+            check_proof(found, body, "round/1", MEMBER, key)
+            assert data == honest, "a proof that nobody made"
+
+    return Case(run, [honest])
+
+
+def attachment_of(payload: bytes):
+    from protocol.messages import attach
+
+    return attach(payload)
+
+
+@target("equality-proof", "protocol.proof_encoding.Proof, read_proof, equality_proof.verify")
+def equality_proof() -> Case:
+    key = toy().key
+    square, share = key.n**2, toy().shares[MEMBER]
+    bound = mpz(1) << (share.value.bit_length() + 8)
+    base = gmpy2.powmod(key.verification_base, key.delta, square)
+    value = key.verification_keys[MEMBER - 1]
+    raised = gmpy2.powmod(mpz(7), 2 * key.delta, square)
+    partial = gmpy2.powmod(raised, share.value, square)
+    stream = Stream(seed_of("fuzz proof"))
+    statement = (base, value, [raised], [partial], square, bound, b"context")
+    honest = encode(write_proof(prove(share.value, *statement, stream)))
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            said = decode(data, Proof, "proof", 8_192)
+            assert encode(said) == data
+            proof = read_proof(said)
+            if proof is not None and verify(proof, *statement):
+                assert data == honest, "a proof that nobody made"
+
+    return Case(run, [honest])
+
+
+@target("sealed-payload", "protocol.sealing.SealingKey.unseal", limit=2_048)
+def sealed_payload() -> Case:
+    key = SealingKey(seed_of("fuzz seal"))
+    context = SealContext(bytes(32), "round/1", "partial", 1, 2)
+    payloads = [b"", b"partial decryptions", bytes(200)]
+    sealed = {seal(key.public, payload, context): payload for payload in payloads}
+
+    def run(data: bytes) -> None:
+        with suppress(BadSeal):
+            opened = key.unseal(data, context)
+            assert sealed.get(data) == opened, "a seal that nobody made"
+
+    return Case(run, list(sealed), None)
+
+
+@target("sealing-key", "protocol.sealing.check_public and seal", limit=2_048)
+def sealing_key() -> Case:
+    keys = [SealingKey(seed_of("fuzz seal", k)).public for k in range(3)]
+    small = [keys[0][:-32] + bytes(32), keys[0][:-32] + b"\1" + bytes(31)]
+    context = SealContext(bytes(32), "round/1", "partial", 1, 2)
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            check_public(data)
+            seal(data, b"payload", context)
+
+    return Case(run, [*keys, *small], None)
+
+
+@target("decrypted-average", "keyshare.packing.unpack and quantisation.average")
+def decrypted_average() -> Case:
+    import numpy as np
+
+    terms = toy().federation.terms
+    opening = _opening("training", "paillier", 20)
+    values = np.arange(21, dtype=np.int64) * 1_000 + 5
+    plaintexts = pack(values, suite_of("paillier", terms).packing)
+
+    def run(data: bytes) -> None:
+        numbers = _numbers(data)
+        with suppress(KeyshareError):
+            found = decode_training(numbers, opening, 2, terms)
+            assert found.shape == (20,)
+            assert np.isfinite(found).all()
+
+    return Case(run, [_written(plaintexts)])
+
+
+@target("decrypted-statistic", "keyshare.statistic.decode")
+def decrypted_statistic() -> Case:
+    n = toy().key.n
+
+    def run(data: bytes) -> None:
+        found = msgspec.msgpack.decode(data) if data else None
+        if not (isinstance(found, list) and len(found) == 2):
+            return
+        number, exponent = found
+        if isinstance(number, bytes) and type(exponent) is int:
+            with suppress(KeyshareError):
+                decode_statistic([mpz(int.from_bytes(number, "big"))], [exponent], n)
+
+    seeds = [(mpz(5), 0), (n - 5, -32), (n // 3, 512)]
+    return Case(_lenient(run), [encode([int(m).to_bytes(32, "big"), e]) for m, e in seeds])
+
+
+def _lenient(run):
+    """Inputs that are no list at all are not what the decoder is given."""
+
+    def wrapped(data: bytes) -> None:
+        try:
+            msgspec.msgpack.decode(data)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return
+        run(data)
+
+    return wrapped
+
+
+@target("summed-key", "keyshare.key_packing.unpack_key and one_time_key.SummedKey", limit=8_192)
+def summed_key() -> Case:
+    import numpy as np
+
+    from keyshare.key_packing import pack_key
+
+    n, lattice = toy().key.n, suite_of("hybrid", toy().federation.terms).lattice
+    assert lattice is not None
+    digits = np.arange(lattice.ring.degree, dtype=np.int64) % 40 - 20
+    honest = pack_key(digits, lattice, n)
+
+    def run(data: bytes) -> None:
+        with suppress(CorruptSum):
+            found = unpack_key(_numbers(data), lattice, n)
+            assert found.shape == (lattice.ring.degree,)
+            SummedKey(lattice, found, 2)
+            assert int(np.abs(found).max()) <= lattice.max_key_digit
+
+    return Case(run, [_written(honest)])
+
+
+@target("summed-chunk", "keyshare.one_time_key.SummedKey.open, add_chunk, write_sum", limit=20_480)
+def summed_chunk() -> Case:
+    import numpy as np
+
+    from keyshare.one_time_key import OneTimeKey
+
+    lattice = suite_of("hybrid", toy().federation.terms).lattice
+    assert lattice is not None
+    context = lattice_context(toy().epoch.digest, bytes(32))
+    keys = [OneTimeKey(lattice, seed_of("fuzz chunk", k)) for k in (1, 2)]
+    total = None
+    values = np.arange(21, dtype=np.int64)
+    for key in keys:
+        total = add_chunk(total, key.encrypt(0, values, context), lattice)
+    assert total is not None
+    honest = write_sum(total, lattice)
+    opener = SummedKey(lattice, keys[0].secret + keys[1].secret, 2)
+
+    def run(data: bytes) -> None:
+        with suppress(KeyshareError):
+            found = opener.open(0, data, 21, context)
+            assert found.shape == (21,)
+            assert (found >= 0).all()
+
+    return Case(run, [honest], None)
+
+
+def _numbers(data: bytes) -> list[mpz]:
+    """Plaintexts as a decryption gives them: below N, 32 bytes each."""
+    n = toy().key.n
+    return [mpz(int.from_bytes(data[k : k + 32], "big")) % n for k in range(0, len(data), 32)]
+
+
+def _written(numbers: list[mpz]) -> bytes:
+    return b"".join(int(number).to_bytes(32, "big") for number in numbers)

@@ -1,0 +1,186 @@
+"""Decoders of the aggregator's own files, and of the first word of whoever connects to it."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, suppress
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from aggregator.admission import Refused, identify
+from aggregator.errors import AggregatorError
+from aggregator.heads import HeadLog
+from aggregator.identity import (
+    KEY_NAME,
+    NoIdentity,
+    TlsFiles,
+    certificate_pin,
+    load_key,
+    tls_context,
+)
+from aggregator.status_file import STATUS_NAME, read_status
+from aggregator.store import BoardStore, stored_entries
+from aggregator.vector_sum import ChunkSum, Vector, VectorSum
+from protocol.board import Head
+from protocol.encoding import encode
+from protocol.messages import Contributor
+from protocol.suite import suite_of
+from protocol.wire import hello
+from tests.fuzz.codecs import JSON
+from tests.fuzz.target import Case, target
+from tests.fuzz.targets.frames import CHALLENGE, DIGEST, FEDERATION, TERMS, entries
+from tests.fuzz.targets.services import report_of_a_round
+from tests.fuzz.targets.texts import scratch
+
+
+@target("hello", "aggregator.admission.identify")
+def first_word() -> Case:
+    honest = [
+        encode(hello(CHALLENGE, i, b"i" * 16, purpose, FEDERATION.keys[i]))
+        for i in FEDERATION.members
+        for purpose in ("member", "status")
+    ]
+
+    def run(data: bytes) -> None:
+        with suppress(Refused):
+            found = identify(data, CHALLENGE, TERMS)
+            assert data in honest, f"member {found.member} did not say that"
+
+    return Case(run, honest)
+
+
+@target("head-log", "aggregator.heads.HeadLog")
+def head_log() -> Case:
+    path = scratch() / "heads"
+    log = HeadLog(path)
+    for position in (1, 2, 3):
+        log.note(Head(position, DIGEST))
+    seed = path.read_bytes()
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        found = HeadLog(path)
+        if found.last is not None:
+            assert 0 <= found.last.position < 1 << 64
+            assert len(found.last.hash) == 32
+        found.note(Head(9, DIGEST))
+        assert HeadLog(path).last == Head(9, DIGEST)
+
+    return Case(run, [seed, seed[:-5]], None)
+
+
+def _database() -> bytes:
+    """A small board's file, with its pages in one place."""
+    folder = scratch()
+    store = BoardStore(folder)
+    for position, entry in enumerate(entries()[:3], start=1):
+        store.append(Head(position, entry.hash), encode(entry))
+    store.add_blob(DIGEST, 5_000)
+    store.close()
+    copy = folder / "copy.sqlite"
+    with (
+        closing(sqlite3.connect(folder / "board.sqlite")) as from_,
+        closing(sqlite3.connect(copy)) as to,
+    ):
+        from_.executescript("PRAGMA journal_mode=DELETE; PRAGMA page_size=512; VACUUM")
+        from_.backup(to)
+    return copy.read_bytes()
+
+
+@target("board-database", "aggregator.store.BoardStore and stored_entries", limit=16_384)
+def board_database() -> Case:
+    folder = scratch()
+    path = folder / "board.sqlite"
+    seed = _database()
+
+    def run(data: bytes) -> None:
+        for name in ("heads", "board.sqlite-wal", "board.sqlite-shm", "board.sqlite-journal"):
+            (folder / name).unlink(missing_ok=True)
+        path.write_bytes(data)
+        with suppress(AggregatorError):
+            found = stored_entries(folder)
+            with closing(BoardStore(folder)) as store:
+                size = store.blob_size(DIGEST)
+                assert size is None or isinstance(size, int)
+                assert list(store.entries()) == found
+
+    return Case(run, [seed], None)
+
+
+@target("chunk-sum", "aggregator.vector_sum.VectorSum.read", limit=20_480)
+def chunk_sum() -> Case:
+    """The checksum is put right, so that what lies behind it is read."""
+    folder = scratch()
+    lattice = suite_of("hybrid", TERMS).lattice
+    assert lattice is not None
+    size = lattice.ring.degree * 8
+    total = VectorSum(folder, "round/1", lattice, 21)
+    vectors = {1: Vector(DIGEST, (DIGEST,)), 2: Vector(DIGEST[::-1], (DIGEST,))}
+    contributors = tuple(Contributor(m, v.post) for m, v in vectors.items())
+    path = total._path(0)
+
+    def run(data: bytes) -> None:
+        path.write_bytes(total._digest(0, data) + data)
+        found = total.read(0, vectors)
+        assert found is None or len(found) == lattice.ring.degree * lattice.sum_bytes
+
+    honest = encode(ChunkSum(contributors, bytes(range(256)) * (size // 256)))
+    assert VectorSum.read is not None
+    return Case(run, [honest, encode(ChunkSum(contributors[:1], bytes(size)))])
+
+
+def _private_keys() -> list[bytes]:
+    kinds: list[Any] = [
+        FEDERATION.keys[0],
+        ec.derive_private_key(7, ec.SECP256R1()),
+        ed448.Ed448PrivateKey.from_private_bytes(bytes(57)),
+    ]
+    return [k.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for k in kinds]
+
+
+@target("aggregator-key", "aggregator.identity.load_key")
+def aggregator_key() -> Case:
+    folder = scratch()
+    path = folder / KEY_NAME
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        with suppress(NoIdentity):
+            assert len(load_key(folder).private_bytes_raw()) == 32
+
+    return Case(run, _private_keys(), None)
+
+
+@target("aggregator-certificate", "aggregator.identity.certificate_pin and tls_context")
+def aggregator_certificate() -> Case:
+    from cryptography.x509 import load_der_x509_certificate
+
+    from tests.fuzz.targets.home import certificates
+
+    folder = scratch()
+    key = folder / "tls-key.pem"
+    key.write_bytes(_private_keys()[0])
+    path = folder / "given.pem"
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        with suppress(NoIdentity):
+            assert len(certificate_pin(path)) == 32
+            tls_context(TlsFiles(path, key))
+
+    pems = [load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in certificates()]
+    return Case(run, pems, None)
+
+
+@target("status-file", "aggregator.status_file.read_status", limit=8_192)
+def status_file() -> Case:
+    folder = scratch()
+
+    def run(data: bytes) -> None:
+        (folder / STATUS_NAME).write_bytes(data)
+        found = read_status(folder)
+        assert found is None or isinstance(found, dict)
+
+    return Case(run, [report_of_a_round()], JSON)

@@ -1,0 +1,209 @@
+"""Decoders of terms, cards and records: texts that people pass around."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from participant.errors import BadCard, BadPassphrase, ParticipantError
+from participant.identity import Card, read_card, write_card
+from participant.passphrase import obtain
+from participant.phe_files import read_numbers
+from participant.terms_files import read_aggregator_card, read_terms
+from protocol.board import Head, decode_entry
+from protocol.encoding import encode
+from protocol.errors import BadSignature, BadTerms, Malformed
+from protocol.record import (
+    Countersignature,
+    Manifest,
+    check_countersignature,
+    countersign,
+    entry_path,
+    read_countersignature,
+    read_entries,
+    read_manifest,
+    write_manifest,
+)
+from protocol.signing import public_bytes
+from protocol.terms import check, parse, render, render_signature, sign_terms
+from tests.fuzz.codecs import JSON, TOML
+from tests.fuzz.target import Case, target
+from tests.fuzz.targets.frames import DIGEST, FEDERATION, TERMS, entries
+from tests.fuzz.targets.keys import toy
+
+
+def scratch() -> Path:
+    """A folder in memory where there is one; the process's own."""
+    shared = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(dir=shared if shared.is_dir() else None, prefix="quorate-fuzz-"))
+    import atexit
+
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def signed_terms() -> bytes:
+    """``federation.toml`` with all signatures."""
+    text = render(TERMS)
+    for i in FEDERATION.members:
+        name = TERMS.name_of(i)
+        text += render_signature(name, sign_terms(TERMS, FEDERATION.keys[i]))
+    return text.encode()
+
+
+@target("terms", "protocol.terms.parse", limit=8_192)
+def terms() -> Case:
+    def run(data: bytes) -> None:
+        text = data.decode(errors="ignore")
+        with suppress(BadTerms):
+            found, signatures = parse(text)
+            check(found)
+            assert parse(render(found)) == (found, {})
+            assert len(found.federation) == 32
+            assert set(signatures) <= {member.name for member in found.members}
+
+    return Case(run, [signed_terms(), render(TERMS).encode()], TOML)
+
+
+@target("terms-file", "participant.terms_files.read_terms and its signatures", limit=8_192)
+def terms_file() -> Case:
+    path = scratch() / "federation.toml"
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        with suppress(BadTerms):
+            found = read_terms(path)
+            if found.unsigned() is None:
+                assert found.terms == TERMS, "signatures under terms that nobody signed"
+
+    return Case(run, [signed_terms()], TOML)
+
+
+@target("card", "participant.identity.read_card")
+def card() -> Case:
+    folder = scratch()
+    path, own = folder / "card.toml", Card("H1", public_bytes(FEDERATION.keys[1]))
+    write_card(path, own)
+    seed = path.read_bytes()
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        with suppress(BadCard):
+            found = read_card(path)
+            assert len(found.key) == 32
+            assert 1 <= len(found.name) <= 64
+            assert len(found.fingerprint.split()) == 12
+
+    return Case(run, [seed], TOML)
+
+
+@target("aggregator-card", "participant.terms_files.read_aggregator_card")
+def aggregator_card() -> Case:
+    from aggregator.identity import _card
+
+    path, seed = scratch() / "aggregator.toml", _card(TERMS.aggregator)
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        with suppress(BadCard):
+            found = read_aggregator_card(path)
+            assert len(found.key) == len(found.certificate_pin) == 32
+
+    return Case(run, [seed], TOML)
+
+
+@target("passphrase-file", "participant.passphrase.obtain", limit=5_000)
+def passphrase_file() -> Case:
+    path = scratch() / "passphrase"
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        with suppress(BadPassphrase, ParticipantError):
+            found = obtain(path, new=bool(len(data) % 2), environment={})
+            assert found.encoded()
+            assert found.text not in repr(found) or len(found.text) < 9
+
+    return Case(run, [b"correct horse\n", "pässwörter\r\n".encode(), b"\xff"], None)
+
+
+@target("phe-numbers", "participant.phe_files.read_numbers", limit=8_192)
+def phe_numbers() -> Case:
+    path, n = scratch() / "numbers.json", toy().key.n
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        with suppress(ParticipantError):
+            found = read_numbers(path, n)
+            assert len(found.values) == len(found.exponents) >= 1
+            assert all(0 < value < n * n for value in found.values)
+
+    number = str(int(1 + 5 * n))
+    seeds = [
+        b'{"public_key": {"n": %d}, "values": [["%s", 0], [%s, -3]]}'
+        % (n, number.encode(), number.encode()),
+        b'{"v": "%s", "e": -32}' % number.encode(),
+        b'[{"v": "%s", "e": 1}, {"v": %s, "e": 0}]' % (number.encode(), number.encode()),
+    ]
+    return Case(run, seeds, JSON)
+
+
+@target("record-manifest", "protocol.record.read_manifest")
+def record_manifest() -> Case:
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            found = read_manifest(data)
+            assert write_manifest(found) == data
+            assert len(found.federation) == len(found.head.hash) == 32
+            assert 0 <= found.head.position < 1 << 48
+
+    return Case(run, [write_manifest(Manifest(DIGEST, Head(7, DIGEST)))], JSON)
+
+
+@target("countersignature", "protocol.record.read_countersignature, check_countersignature")
+def countersignature() -> Case:
+    said = countersign(TERMS.federation, 1, Head(7, DIGEST), FEDERATION.keys[1])
+    key = TERMS.members[0].key
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed, BadSignature):
+            found: Countersignature = read_countersignature(data)
+            assert encode(found) == data
+            check_countersignature(found, key)
+            assert found == said, "a signature that nobody made"
+
+    return Case(run, [encode(said)])
+
+
+class _Files(dict[str, bytes]):
+    """A record's files in memory."""
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        return self.get(path)
+
+    def paths(self) -> list[str]:
+        return sorted(self)
+
+
+@target("record-entries", "protocol.record.read_entries", limit=8_192)
+def record_entries() -> Case:
+    """The input is taken for the last entry, under the name that its own hash gives it."""
+    first = entries()[0]
+    files = _Files({entry_path(first.hash): encode(first)})
+    seeds = []
+    for entry in entries()[1:]:
+        seeds.append(encode(type(entry)(2, first.hash, entry.time_ms, entry.post)))
+
+    def run(data: bytes) -> None:
+        try:
+            head = Head(2, decode_entry(data).hash)
+        except Malformed:
+            head = Head(1, DIGEST)
+        found = _Files(files | {entry_path(head.hash): data})
+        with suppress(Malformed):
+            read = list(read_entries(found, head))
+            assert [e.position for e in read] == [2, 1]
+            assert read[0].previous == read[1].hash
+
+    return Case(run, seeds)
