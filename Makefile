@@ -2,9 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
+FUZZ_STAMP := .venv/installed-fuzz
 DEMO_FLAGS ?=
+FUZZ_RUNS ?= 1000000
+FUZZ_FLAGS ?=
 
-.PHONY: help demo test test-slow bench lint format clean
+.PHONY: help demo test test-slow fuzz bench lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -28,6 +31,15 @@ test: $(STAMP)  ## The fast tests
 
 test-slow: $(STAMP)  ## The slow tests
 	$(BIN)/python -m pytest -m slow
+
+# Nothing else needs atheris, which newer Pythons may have to wait for.
+$(FUZZ_STAMP): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --only-binary atheris --no-build-isolation -e '.[fuzz]' || \
+		{ echo "make fuzz needs atheris, and it cannot be installed for $$($(BIN)/python --version): make clean, then make PYTHON=python3.11 fuzz" >&2; exit 1; }
+	touch $@
+
+fuzz: $(FUZZ_STAMP)  ## Every decoder of network and file input (FUZZ_RUNS=1000000 each)
+	$(BIN)/python -m tests.fuzz --runs $(FUZZ_RUNS) $(FUZZ_FLAGS)
 
 bench: $(STAMP)  ## The benchmarks, with other packages beside ours; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks report

@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz``: run fuzz targets under atheris, each in a process of its own.
+"""Run fuzz targets under atheris, each in a process of its own.
 
 A target fails at any exception that its decoder has no leave to raise, at an execution of more
 than 5 s, and at a process of more than 256 MiB.
@@ -10,17 +10,13 @@ import argparse
 import importlib.util
 import os
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-
-from tests.fuzz.targets import TARGETS
 
 CORPUS = Path(__file__).parent / "corpus"
 TIMEOUT_SECONDS, MEMORY_MIB = 5, 256
@@ -28,65 +24,86 @@ HEADER = (
     "| target | decoder | executions | seconds | per second | peak MiB | slowest ms | edges |\n"
     "|---|---|--:|--:|--:|--:|--:|--:|"
 )
-_DONE = re.compile(r"DONE +cov: (\d+)")
-_RUNS = re.compile(r"stat::number_of_executed_units: +(\d+)")
-_SLOWEST = re.compile(r"slowest execution: (\d+) us")
+_NO_ATHERIS = (
+    "Fuzzing needs atheris, which is not installed for Python {}.{}; install it with make fuzz, "
+    "under a Python that atheris has wheels for."
+)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one run of a target came to; ``log`` is kept where it failed."""
+class Job:
+    """A target in work."""
 
     name: str
-    failed: bool
-    executions: int
-    seconds: float
-    peak_mib: int
-    slowest_ms: float
-    edges: int
-    log: Path
+    folder: Path
+    started: float
 
     @property
-    def row(self) -> str:
-        """A line of the table in docs/fuzzing.md."""
-        per_second = self.executions / self.seconds if self.seconds else 0
-        return (
-            f"| `{self.name}` | {TARGETS[self.name].decoder} | {self.executions:,} | "
-            f"{self.seconds:.0f} | {per_second:,.0f} | {self.peak_mib} | {self.slowest_ms:.0f} | "
-            f"{self.edges} |"
-        )
+    def log(self) -> Path:
+        """What the target's process said."""
+        return self.folder / "log"
 
 
-def fuzz(name: str, runs: int, seconds: int, folder: Path) -> Outcome:
-    """Run a target so often, or so long if that comes first (0: as long as it takes)."""
-    work = folder / name
-    (work / "corpus").mkdir(parents=True)
+def begin(name: str, runs: int, folder: Path) -> tuple[int, Job]:
+    """Start a target in a process of its own, and give its number."""
+    job = Job(name, folder / name, time.monotonic())
+    job.folder.mkdir(parents=True)
+    child = os.fork()
+    if child:
+        return child, job
+    try:
+        _fuzz(job, runs)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)  # libFuzzer ends the process itself, unless a target could not be made ready
+
+
+def _fuzz(job: Job, runs: int) -> None:
+    from tests.fuzz.one import fuzz
+
+    output = os.open(job.log, os.O_WRONLY | os.O_CREAT)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     flags = [f"-runs={runs}", f"-timeout={TIMEOUT_SECONDS}", f"-rss_limit_mb={MEMORY_MIB}",
-             "-seed=1", "-print_final_stats=1", f"-artifact_prefix={work}/"]  # fmt: skip
-    flags += [f"-max_total_time={seconds}"] if seconds else []
-    flags += [str(CORPUS / name)] if (CORPUS / name).is_dir() else []
-    command = [sys.executable, "-m", "tests.fuzz.one", name, str(work / "corpus"), *flags]
-    log, started = work / "log", time.monotonic()
-    with log.open("wb") as output:
-        child = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(child.pid, 0)
-    took, said = time.monotonic() - started, log.read_text(errors="replace")
-    peak = usage.ru_maxrss // 1024
-    return Outcome(
-        name,
-        status != 0 or not _DONE.search(said) or peak > MEMORY_MIB,
-        _number(_RUNS, said),
-        took,
-        peak,
-        _number(_SLOWEST, said) / 1000,
-        _number(_DONE, said),
-        log,
+             "-seed=1", "-print_final_stats=1", f"-artifact_prefix={job.folder}/"]  # fmt: skip
+    flags += [str(CORPUS / job.name)] if (CORPUS / job.name).is_dir() else []
+    fuzz(job.name, job.folder / "corpus", flags)
+
+
+def finish(job: Job, status: int, peak_mib: int) -> tuple[str, bool]:
+    """A line of the table in docs/fuzzing.md, and whether the target found nothing."""
+    from tests.fuzz.one import TARGETS
+
+    said, seconds = job.log.read_text(errors="replace"), time.monotonic() - job.started
+    runs = int(_last(r"number_of_executed_units: +(\d+)", said))
+    row = (
+        f"| `{job.name}` | {TARGETS[job.name].decoder} | {runs:,} | {seconds:.0f} | "
+        f"{runs / seconds:,.0f} | {peak_mib} | {_last(r'slowest execution: ([0-9.]+)', said)} | "
+        f"{_last(r'DONE +cov: ([0-9]+)', said)} |"
     )
+    return row, status == 0 and " DONE " in said.replace("\t", " ") and peak_mib <= MEMORY_MIB
 
 
-def _number(pattern: re.Pattern[str], text: str) -> int:
-    found = pattern.search(text)
-    return int(found[1]) if found else 0
+def _last(pattern: str, text: str) -> str:
+    found = re.findall(pattern, text)
+    return found[-1] if found else "0"
+
+
+def run_all(names: Sequence[str], runs: int, jobs: int, folder: Path) -> list[Job]:
+    """Run targets, so many at a time, and print their rows; those that failed."""
+    waiting, working = list(names), dict[int, Job]()
+    failed = []
+    while waiting or working:
+        while waiting and len(working) < jobs:
+            child, job = begin(waiting.pop(0), runs, folder)
+            working[child] = job
+        child, status, usage = os.wait4(-1, 0)
+        row, passed = finish(working[child], status, usage.ru_maxrss // 1024)
+        print(row, flush=True)
+        job = working.pop(child)
+        failed += [] if passed else [job]
+    return failed
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -94,32 +111,23 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="all, unless some are named")
     parser.add_argument("--runs", type=int, default=1_000_000, help="executions of each target")
-    parser.add_argument("--seconds", type=int, default=0, help="at most, for each target")
     parser.add_argument("--jobs", type=int, default=1, help="targets at a time")
-    parser.add_argument("--keep", type=Path, help="folder for logs and inputs that failed")
+    parser.add_argument("--folder", type=Path, help="for logs and inputs that failed")
     chosen = parser.parse_args(arguments)
     if importlib.util.find_spec("atheris") is None:
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        print(f"fuzzing needs atheris, which is not installed for Python {version}: "
-              "make fuzz PYTHON=python3.11, or a version that atheris has wheels for",
-              file=sys.stderr)  # fmt: skip
+        print(_NO_ATHERIS.format(*sys.version_info), file=sys.stderr)
         return 2
+    from tests.fuzz.one import TARGETS
+
     names = chosen.targets or sorted(TARGETS)
     if unknown := set(names) - set(TARGETS):
-        print(f"no such target: {', '.join(sorted(unknown))}", file=sys.stderr)
+        print(f"There is no target {', '.join(sorted(unknown))}.", file=sys.stderr)
         return 2
-    folder = chosen.keep or Path(tempfile.mkdtemp(prefix="quorate-fuzz-"))
-    print(HEADER)
-    failed = []
-    with ThreadPoolExecutor(chosen.jobs) as pool:
-        for outcome in pool.map(lambda n: fuzz(n, chosen.runs, chosen.seconds, folder), names):
-            print(outcome.row, flush=True)
-            if outcome.failed:
-                failed.append(outcome)
-    for outcome in failed:
-        print(f"{outcome.name}: failed; see {outcome.log}", file=sys.stderr)
-    if not failed and not chosen.keep:
-        shutil.rmtree(folder)
+    folder = chosen.folder or Path(tempfile.mkdtemp(prefix="quorate-fuzz-"))
+    print(HEADER, flush=True)
+    failed = run_all(names, chosen.runs, chosen.jobs, folder)
+    for job in failed:
+        print(f"{job.name} failed: see {job.folder}", file=sys.stderr)
     return 1 if failed else 0
 
 

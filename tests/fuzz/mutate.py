@@ -22,7 +22,7 @@ _TEXTS = ["", "\0", "é" * 9, "x" * 600, "\x1b[2J", "\u202e", "0", "-1", "1e999"
           "ceremony/1", "statistic/a", "training", "hybrid", "paillier",
           "true", "1979-05-27", "'x'", "0x" + "f" * 300, "9" * 4_500, "[" * 1_500]  # fmt: skip
 _JUNK = [None, True, False, [], [[]], {}, {"a": 1}, b"", bytes(32), *_TEXTS, *_INTEGERS, *_FLOATS]
-_MAX_ITEMS = 2_000
+_MAX_ITEMS = 200
 
 Spoil = Callable[[bytes, int], bytes]
 
@@ -63,7 +63,7 @@ def _changed_list(node: list[Any], chance: random.Random) -> list[Any]:
         i, j = chance.randrange(len(node)), chance.randrange(len(node))
         node[i], node[j] = node[j], node[i]
     elif node and chance.random() < 0.2:
-        node *= chance.choice((2, 17, 100))
+        node *= min(chance.choice((2, 17, 100)), 1 + _MAX_ITEMS // len(node))
     else:
         node.append(chance.choice(_JUNK))
     return node

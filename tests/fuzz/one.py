@@ -1,11 +1,9 @@
-"""One target in one process under atheris; started by ``python -m tests.fuzz``.
-
-The packages are instrumented as they are imported, so nothing of them may be imported before.
-"""
+"""One target under atheris; the packages are instrumented as they are imported."""
 
 from __future__ import annotations
 
-import atexit
+import contextlib
+import io
 import random
 import sys
 import time
@@ -15,35 +13,37 @@ import atheris
 
 _OURS = ["keyshare", "protocol", "participant", "aggregator"]
 
+with (
+    contextlib.redirect_stderr(io.StringIO()),  # which names each module
+    atheris.instrument_imports(include=_OURS, enable_loader_override=False),
+):
+    from tests.fuzz.targets import TARGETS as TARGETS
+    from tests.fuzz.targets.keys import toy
 
-def main(name: str, folder: str, flags: list[str]) -> None:
-    """Fuzz a target; ``folder`` takes its seeds and what is found beside them."""
-    with atheris.instrument_imports(include=_OURS, enable_loader_override=False):
-        from tests.fuzz.targets import TARGETS
+toy()  # the one ceremony of all targets
 
-        found = TARGETS[name]
-        case = found.prepare()
+
+def fuzz(name: str, corpus: Path, flags: list[str]) -> None:
+    """Fuzz a target until libFuzzer ends this process; ``corpus`` takes seeds and finds."""
+    target = TARGETS[name]
+    case = target.prepare()
+    corpus.mkdir(parents=True)
     for number, seed in enumerate(case.seeds):
-        assert len(seed) <= found.limit, f"seed {number} has {len(seed)} bytes"
-        (Path(folder) / f"seed-{number}").write_bytes(seed)
+        assert len(seed) <= target.limit, f"seed {number} has {len(seed)} bytes"
+        (corpus / f"seed-{number}").write_bytes(seed)
+    slowest = 0.0
 
     def mutate(data: bytes, limit: int, seed: int) -> bytes:
         return case.mutate(data, limit, random.Random(seed), atheris.Mutate)
-
-    slowest = 0.0
 
     def test(data: bytes) -> None:
         nonlocal slowest
         started = time.perf_counter()
         case.run(data)
-        slowest = max(slowest, time.perf_counter() - started)
+        if (took := time.perf_counter() - started) > 1.1 * slowest:
+            slowest = took  # libFuzzer tells of seconds alone
+            print(f"slowest execution: {1000 * took:.1f} ms", flush=True)
 
-    options = [folder, *flags, f"-max_len={found.limit}"]
+    options = [str(corpus), *flags, f"-max_len={target.limit}"]
     atheris.Setup([sys.argv[0], *options], test, custom_mutator=mutate)
-    # libFuzzer ends the process itself, and tells of units that took a second or more.
-    atexit.register(lambda: print(f"slowest execution: {slowest * 1e6:.0f} us", flush=True))
     atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3:])

@@ -40,7 +40,7 @@ _ELSEWHERE = {
     "protocol.decryption": "what is sealed to a member is opened in the attacks' tests",
     "participant.files": "reads for all others",
     "aggregator.blobs": "compared with its name before it is used",
-    "aggregator.cli": "terms-file: the aggregator parses the same text",
+    "aggregator.cli": "terms: the aggregator parses the same text",
 }
 
 
@@ -119,10 +119,10 @@ def test_changed_messages_get_beyond_the_canonical_form() -> None:
 def test_an_error_that_is_not_documented_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     case = TARGETS["terms"].prepare()
 
-    def parse(text: str) -> None:
+    def read_terms(path: Path) -> None:
         raise KeyError("quorum")
 
-    monkeypatch.setattr(texts, "parse", parse)
+    monkeypatch.setattr(texts, "read_terms", read_terms)
     with pytest.raises(KeyError):
         case.run(case.seeds[0])
 

@@ -26,7 +26,7 @@ from protocol.ciphertexts import (
     read_ciphertexts,
     write_ciphertexts,
 )
-from protocol.encoding import decode, encode
+from protocol.encoding import decode, encode, pack_numbers, width_of
 from protocol.epoch import read_epoch, read_secret
 from protocol.errors import BadSeal, Malformed
 from protocol.messages import Contribution, Opening
@@ -213,13 +213,13 @@ def decrypted_average() -> Case:
     plaintexts = pack(values, suite_of("paillier", terms).packing)
 
     def run(data: bytes) -> None:
-        numbers = _numbers(data)
+        numbers = _numbers(data, toy().key.n)
         with suppress(KeyshareError):
             found = decode_training(numbers, opening, 2, terms)
             assert found.shape == (20,)
             assert np.isfinite(found).all()
 
-    return Case(run, [_written(plaintexts)])
+    return Case(run, [_written(plaintexts, toy().key.n)], None)
 
 
 @target("decrypted-statistic", "keyshare.statistic.decode")
@@ -258,19 +258,20 @@ def summed_key() -> Case:
 
     from keyshare.key_packing import pack_key
 
-    n, lattice = toy().key.n, suite_of("hybrid", toy().federation.terms).lattice
+    # Only the length of N counts here.
+    n, lattice = (mpz(1) << 2_047) + 1, suite_of("hybrid", toy().federation.terms).lattice
     assert lattice is not None
     digits = np.arange(lattice.ring.degree, dtype=np.int64) % 40 - 20
     honest = pack_key(digits, lattice, n)
 
     def run(data: bytes) -> None:
         with suppress(CorruptSum):
-            found = unpack_key(_numbers(data), lattice, n)
+            found = unpack_key(_numbers(data, n), lattice, n)
             assert found.shape == (lattice.ring.degree,)
             SummedKey(lattice, found, 2)
             assert int(np.abs(found).max()) <= lattice.max_key_digit
 
-    return Case(run, [_written(honest)])
+    return Case(run, [_written(honest, n)], None)
 
 
 @target("summed-chunk", "keyshare.one_time_key.SummedKey.open, add_chunk, write_sum", limit=20_480)
@@ -300,11 +301,11 @@ def summed_chunk() -> Case:
     return Case(run, [honest], None)
 
 
-def _numbers(data: bytes) -> list[mpz]:
-    """Plaintexts as a decryption gives them: below N, 32 bytes each."""
-    n = toy().key.n
-    return [mpz(int.from_bytes(data[k : k + 32], "big")) % n for k in range(0, len(data), 32)]
+def _numbers(data: bytes, n: mpz) -> list[mpz]:
+    """Plaintexts as a decryption gives them: below N, each of N's width."""
+    width = width_of(n)
+    return [mpz(int.from_bytes(data[k : k + width], "big")) % n for k in range(0, len(data), width)]
 
 
-def _written(numbers: list[mpz]) -> bytes:
-    return b"".join(int(number).to_bytes(32, "big") for number in numbers)
+def _written(numbers: list[mpz], n: mpz) -> bytes:
+    return pack_numbers(numbers, width_of(n))

@@ -53,32 +53,21 @@ def signed_terms() -> bytes:
     return text.encode()
 
 
-@target("terms", "protocol.terms.parse", limit=8_192)
+@target("terms", "protocol.terms.parse, participant.terms_files.read_terms", limit=8_192)
 def terms() -> Case:
-    def run(data: bytes) -> None:
-        text = data.decode(errors="ignore")
-        with suppress(BadTerms):
-            found, signatures = parse(text)
-            check(found)
-            assert parse(render(found)) == (found, {})
-            assert len(found.federation) == 32
-            assert set(signatures) <= {member.name for member in found.members}
-
-    return Case(run, [signed_terms(), render(TERMS).encode()], TOML)
-
-
-@target("terms-file", "participant.terms_files.read_terms and its signatures", limit=8_192)
-def terms_file() -> Case:
     path = scratch() / "federation.toml"
 
     def run(data: bytes) -> None:
         path.write_bytes(data)
         with suppress(BadTerms):
             found = read_terms(path)
+            check(found.terms)
+            assert parse(render(found.terms)) == (found.terms, {})
+            assert set(found.signatures) <= {member.name for member in found.terms.members}
             if found.unsigned() is None:
                 assert found.terms == TERMS, "signatures under terms that nobody signed"
 
-    return Case(run, [signed_terms()], TOML)
+    return Case(run, [signed_terms(), render(TERMS).encode()], TOML)
 
 
 @target("card", "participant.identity.read_card")
