@@ -25,6 +25,7 @@ from participant.set_ledger import SetLedger
 from participant.summed_vector import SummedVector
 from participant.weights import SLICE, Vector, Weights, checked
 from protocol.board import Board, Posted
+from protocol.complaints import Judged
 from protocol.decryption import RoundMember
 from protocol.draft import Draft
 from protocol.encoding import digest
@@ -97,6 +98,7 @@ class TrainingTask(Task):
         self._closed_at: dict[int, float] = {}
         self._stated: dict[int, dict[int, Statement]] = {}  # by round, then by member
         self._differing: list[int] = []
+        self._told: set[int] = set()  # the entries of complaints that are reported
         self._sum: SummedVector | None = None  # of the round whose vector is being read
         self._outcome: Outcome | None = None
         initial = app.initial_parameters(self._config(0))
@@ -170,11 +172,24 @@ class TrainingTask(Task):
     def _take(
         self, number: int, member: RoundMember, posted: Posted, payloads: Mapping[int, bytes]
     ) -> None:
-        """Let the round's machine read an entry, and report who is found to have sent rubbish."""
-        known = set(member.wrong_partials)
+        """Let the round's machine read an entry, and report what complaints show."""
         member.receive(posted, payloads)
-        if found := [self._terms.name_of(m) for m in member.wrong_partials if m not in known]:
-            self._report(number, "wrong-partial", {"members": found})
+        for found in member.complaints():
+            if found.entry not in self._told:
+                self._told.add(found.entry)
+                self._tell(number, found)
+
+    def _tell(self, number: int, found: Judged) -> None:
+        """Report who sent a wrong part, or complains of one without cause.
+
+        What another member alone says is reported by nobody: it proves nothing.
+        """
+        if found.verdict == "unproven" and found.by != self._index:
+            return
+        event = "false-complaint" if found.verdict == "false" else "wrong-partial"
+        name = self._terms.name_of
+        facts = {"members": [name(found.about)], "by": name(found.by), "entry": found.entry}
+        self._report(number, event, {**facts, "verdict": found.verdict})
 
     def due(self) -> Draft | None:
         """A statement, a contribution, a lock, a partial decryption, a complaint or a refusal."""

@@ -17,7 +17,7 @@ from keyshare.errors import BadCombination
 from keyshare.partial_decryption import combine
 from protocol.board import Posted
 from protocol.ciphertexts import Encrypted
-from protocol.complaints import Verdict, judge_complaint
+from protocol.complaints import Judged, judge_complaint
 from protocol.draft import Draft
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Malformed, Refused, Uncombinable
@@ -57,7 +57,7 @@ class RoundMember:
         self._payloads: dict[int, bytes] = {}  # of partial decryptions
         self._parts: dict[int, list[mpz]] = {}  # verified, until they are combined
         self._wrong: dict[int, bytes] = {}  # who sent a wrong part, and the key that shows it
-        self._verdicts: dict[tuple[int, int], Verdict] = {}
+        self._judged: dict[int, Judged] = {}  # by entry
 
     @property
     def index(self) -> int:
@@ -123,12 +123,12 @@ class RoundMember:
         """Members whose part is left out here: it is not proved, or its key did not come."""
         return sorted(self._wrong)
 
-    def complaints(self) -> list[tuple[Posted, Verdict]]:
+    def complaints(self) -> list[Judged]:
         """All complaints on the board, in its order, and what each shows; none before the sum."""
-        if self._locked is None:
-            return []
-        found = sorted(self.view.complaints.values(), key=lambda posted: posted.position)
-        return [(posted, self._judged(posted, self._locked)) for posted in found]
+        for posted in self.view.complaints.values() if self._locked else ():
+            if posted.position not in self._judged:
+                self._judged[posted.position] = self._judge(posted)
+        return [self._judged[entry] for entry in sorted(self._judged)]
 
     def check_set(self) -> Encrypted:
         """The sum that the closing chose, recomputed; raises Refused naming rule and member."""
@@ -215,18 +215,14 @@ class RoundMember:
 
     def _unnamed(self) -> list[int]:
         """Whom this member has found wrong, and nobody has shown it, nor this member said it."""
-        shown = {self._accused(p) for p, verdict in self.complaints() if verdict == "proven"}
-        said = {about for by, about in self.view.complaints if by == self.index}
+        complaints = self.complaints()
+        shown = {found.about for found in complaints if found.verdict == "proven"}
+        said = {found.about for found in complaints if found.by == self.index}
         return [m for m in self.wrong_partials if m not in {*shown, *said, self.index}]
 
-    def _judged(self, complaint: Posted, locked: LockedSum) -> Verdict:
-        accused = self._accused(complaint)
-        place = complaint.post.sender, accused
-        if place not in self._verdicts:
-            payload = self._payloads.get(accused, b"")
-            self._verdicts[place] = judge_complaint(complaint, self.view, payload, locked)
-        return self._verdicts[place]
-
-    def _accused(self, complaint: Posted) -> int:
-        assert isinstance(complaint.post.body, Complaint)
-        return complaint.post.body.member
+    def _judge(self, posted: Posted) -> Judged:
+        body = posted.post.body
+        assert self._locked is not None and isinstance(body, Complaint)
+        payload = self._payloads.get(body.member, b"")
+        verdict = judge_complaint(posted, self.view, payload, self._locked)
+        return Judged(posted.position, posted.post.sender, body.member, verdict)
