@@ -14,7 +14,7 @@ from protocol.encoding import pack_numbers, width_of
 from protocol.messages import Complaint, Partial
 from protocol.partial_payload import LockedSum, Parts
 from tests.toy import seed_of
-from tests.toy_round import EPOCH, KEY, SQUARE, TERMS, TOY, Round
+from tests.toy_round import KEY, SQUARE, TERMS, TOY, Round
 
 Numbers = Callable[[list[mpz]], list[mpz]]
 
@@ -34,12 +34,25 @@ def numbers_of(found: Round, member: int) -> list[mpz]:
 
 def parts_of(locked: LockedSum, member: int, numbers: list[mpz]) -> Parts:
     """Numbers with the proof that the member's share gives for them, if they are any units."""
+    secret, fresh = TOY.secrets[member], seed_of("parts", member)
     try:
-        return locked.proved(numbers, TOY.secrets[member], seed_of("parts", member))
+        return locked.proved(numbers, secret, fresh)
     except ValueError:  # no statement can be made of these
         right = [partial_decryption(c, TOY.shares[member], KEY) for c in locked.ciphertexts]
-        proof = locked.proved(right, TOY.secrets[member], seed_of("parts", member)).proof
+        proof = locked.proved(right, secret, fresh).proof
         return Parts(pack_numbers(numbers, width_of(SQUARE)), proof)
+
+
+def posted_as(
+    locked: LockedSum, member: int, payload: bytes, key: bytes, sealed: Mapping[int, bytes]
+) -> Draft:
+    """A payload said as a member's partial decryption, the key sealed as given, or as it is."""
+    (public,), blobs = public_payload(payload)
+    keys = dict(enumerate(locked.epoch.sealing_keys, start=1))
+    envelope = Envelope(locked.epoch.federation, locked.session, member, keys)
+    said, _ = envelope.seal_all({i: sealed.get(i, key) for i in keys}, "partial")
+    body = Partial(locked.chosen, locked.commitment(member, key), (public, *said))
+    return Draft(locked.session, body, tuple(blobs))
 
 
 @dataclass
@@ -61,17 +74,13 @@ class Liar:
     def __call__(self, sender: int, draft: Draft) -> Draft:
         if sender != self.member or not isinstance(draft.body, Partial):
             return draft
-        found, key = self.found, self.content_key
-        locked = locked_sum(found, sender)
-        numbers = self.numbers(numbers_of(found, sender))
+        locked, key = locked_sum(self.found, sender), self.content_key
+        numbers = self.numbers(numbers_of(self.found, sender))
         parts = self.parts(locked, parts_of(locked, sender, numbers))
         payload = self.payload(locked.encrypt(parts, sender, key))
-        (public,), blobs = public_payload(payload)
-        keys = dict(enumerate(EPOCH.sealing_keys, start=1))
-        envelope = Envelope(TERMS.federation, found.session, sender, keys)
-        sealed, _ = envelope.seal_all({i: self.sealed.get(i, key) for i in keys}, "partial")
-        body = Partial(locked.chosen, locked.commitment(sender, key), (public, *sealed))
-        return Draft(found.session, self.change(body), tuple(blobs))
+        said = posted_as(locked, sender, payload, key, self.sealed)
+        assert isinstance(said.body, Partial)
+        return Draft(said.session, self.change(said.body), said.blobs)
 
 
 def all_of(*liars: Liar) -> Callable[[int, Draft], Draft]:

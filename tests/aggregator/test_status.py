@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from protocol.messages import Join, Refusal
+from protocol.messages import Complaint, Join, Refusal
 from protocol.wire import StatusReport, StatusRequest
 from tests.aggregator.desk import MODEL, Desk
 
@@ -83,3 +83,11 @@ def test_a_report_on_a_long_history_fits_in_a_frame(desk: Desk) -> None:
     found = report(desk)
     assert found["rounds"][-1]["session"] == "statistic/s119"
     assert found["rounds_before"] == 120 - len(found["rounds"])
+
+
+def test_a_complaint_is_shown_with_its_entry(desk: Desk) -> None:
+    desk.open_training()
+    desk.say(3, "round/1", Complaint(bytes(32), 2, b""))
+    found = next(r for r in report(desk)["rounds"] if r["session"] == "round/1")
+    entry = desk.service.board.head.position
+    assert found["complaints"] == [{"by": "H3", "about": "H2", "entry": entry}]

@@ -19,8 +19,7 @@ from keyshare.shamir import integer_lagrange
 from protocol.board import Posted
 from protocol.complaints import judge_complaint
 from protocol.draft import Draft
-from protocol.encoding import pack_numbers, width_of
-from protocol.messages import Complaint, Partial, attach
+from protocol.messages import Complaint, Partial
 from protocol.partial_payload import LockedSum, Parts
 from tests.toy_round import KEY, SQUARE, TERMS, TOY, Round, contributed
 from tests.wrong_part import (
@@ -310,14 +309,3 @@ def with_key(posted: Posted, key: bytes) -> Posted:
     assert isinstance(posted.post.body, Complaint)
     body = msgspec.structs.replace(posted.post.body, key=key)
     return posted._replace(post=msgspec.structs.replace(posted.post, body=body))
-
-
-def test_the_evidence_shows_one_part_and_no_sealed_key():
-    found = closed()
-    liar = Liar(found, LIAR, lambda numbers: [part * 2 % SQUARE for part in numbers])
-    found.settle(tamper=liar)
-    (posted,) = found.members[2].view.complaints.values()
-    assert isinstance(posted.post.body, Complaint)
-    assert posted.post.body.key == liar.content_key
-    honest = pack_numbers(numbers_of(found, 2), width_of(SQUARE))
-    assert attach(honest).digest not in found.blobs
