@@ -66,10 +66,15 @@ class Liar:
     payload: Callable[[bytes], bytes] = field(default=lambda payload: payload)
     sealed: Mapping[int, bytes] = field(default_factory=dict)  # other keys, by recipient
     change: Callable[[Partial], Partial] = field(default=lambda body: body)
+    key: bytes | None = None  # another content key, committed to
 
     @property
     def content_key(self) -> bytes:
-        return seed_of("content key", self.found.session, self.member)
+        return (
+            self.key
+            if self.key is not None
+            else seed_of("content key", self.found.session, self.member)
+        )
 
     def __call__(self, sender: int, draft: Draft) -> Draft:
         if sender != self.member or not isinstance(draft.body, Partial):

@@ -157,6 +157,15 @@ def test_a_sealed_key_of_another_length_is_no_key(key):
     assert [(c.by, c.verdict) for c in complaints(found)] == [(2, "unproven")]
 
 
+@pytest.mark.parametrize("key", [b"short", bytes(33)])
+def test_a_key_that_no_complaint_could_show_is_none_though_it_was_committed_to(key):
+    """Else whoever finds the part wrong would make a post that the board refuses."""
+    found = closed()
+    found.settle(tamper=Liar(found, 1, WRONG_NUMBERS[0], key=key))
+    assert_all_know_the_sum(found)
+    assert {(c.by, c.verdict) for c in complaints(found)} == {(i, "unproven") for i in (2, 3, 4, 5)}
+
+
 @pytest.mark.parametrize(
     "change",
     [
