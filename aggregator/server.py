@@ -35,6 +35,7 @@ from aggregator.status_file import write_status
 from protocol.encoding import encode
 from protocol.errors import Malformed
 from protocol.messages import Body, Complaint, Step
+from protocol.terms import Terms
 from protocol.wire import (
     MAX_FRAME_BYTES,
     Accepted,

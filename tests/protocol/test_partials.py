@@ -240,11 +240,17 @@ def test_a_complaint_is_owed_until_it_is_on_the_board():
 
 def test_without_consent_nobody_complains():
     found = closed()
+    found.settle((2, 3, 4, 5))
     found.members[5].consent = False
-    found.settle((1, 2, 3, 4), tamper=Liar(found, 1, WRONG_NUMBERS[0]))
+    found.settle((1,), tamper=Liar(found, 1, sealed={5: bytes(32)}))
     assert found.members[5].wrong_partials == [1]
-    assert found.due(5) is None
     assert not found.members[5].owes_complaint
+    assert found.due(5) is None
+    found.members[5].consent = True
+    assert found.members[5].owes_complaint
+    draft = found.due(5)
+    assert draft
+    assert isinstance(draft.body, Complaint)
 
 
 def test_parts_that_come_before_the_closing_wait_for_the_sum():
