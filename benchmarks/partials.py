@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
+import gmpy2
 from gmpy2 import mpz
 
 from benchmarks.dealt_key import DealtKey, dealt_key
@@ -52,16 +53,19 @@ def measure(bits: int, ciphertexts: int, runs: int = RUNS) -> dict[str, Any]:
 def prove_part(
     total: Sequence[mpz], part: Sequence[mpz], dealt: DealtKey, watch: Stopwatch
 ) -> EqualityProof:
-    """c_i = (c²)^(Δ·f_1) for all c, and VK_1 = v^(Δ·f_1): one exponent; proved and checked."""
-    key, square = dealt.key, dealt.key.n**2
-    bound = key.delta * dealt.shape.share_bound
-    bases = [c * c % square for c in total]
-    said = key.verification_base, key.verification_keys[0], bases, part, square, bound, _CONTEXT
+    """c_i = (c^(2Δ))^(f_1) for all c, and VK_1 = (v^Δ)^(f_1): one exponent; proved and checked."""
+    key, square, bound = dealt.key, dealt.key.n**2, dealt.shape.share_bound
     stream = Stream(secrets.token_bytes(32))
+
+    def said() -> tuple[mpz, mpz, list[mpz], Sequence[mpz], mpz, mpz, bytes]:
+        base = gmpy2.powmod(key.verification_base, key.delta, square)
+        bases = [gmpy2.powmod(c, 2 * key.delta, square) for c in total]
+        return base, key.verification_keys[0], bases, part, square, bound, _CONTEXT
+
     with watch("equality_proof_seconds"):
-        proof = equality_proof.prove(key.delta * dealt.shares[1].value, *said, stream)
+        proof = equality_proof.prove(dealt.shares[1].value, *said(), stream)
     with watch("equality_check_seconds"):
-        accepted = equality_proof.verify(proof, *said)
+        accepted = equality_proof.verify(proof, *said())
     if not accepted:
         raise ArithmeticError("the proof of a part is wrong")
     return proof

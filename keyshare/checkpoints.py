@@ -37,9 +37,14 @@ def checkpoints(base: mpz, bits: int, modulus: mpz) -> tuple[mpz, ...]:
 
 
 def checked_exponents(exponent: mpz, bits: int, weights: Sequence[mpz]) -> list[mpz]:
-    """e_0, …, e_(s-1) for 0 <= exponent < 2^bits and s-1 weights; the last may be negative."""
+    """e_0, …, e_(s-1), of w + 129 bits at most; some may be negative, the last most likely.
+
+    exponent: z in [0, 2^bits); weights: ρ_1, …, ρ_(s-1). Raises ValueError for others.
+    """
     if not 0 <= exponent < mpz(1) << bits:
         raise ValueError("the exponent is out of range")
+    if len(weights) != LIMBS - 1:
+        raise ValueError("each checkpoint takes one weight")
     w, zero = limb_bits(bits), mpz(0)
     return [
         gmpy2.f_mod_2exp(exponent >> j * w, w) + (rising << w) - falling

@@ -179,8 +179,12 @@ def verify(
     if not _are_units((a, b, *points), modulus):
         return False
     statement = _statement(base, value, bases, values, modulus, bound, context)
-    if statement is None:
-        return False
+    return statement is not None and _fits(proof, statement, modulus, bound)
+
+
+def _fits(proof: EqualityProof, statement: _Statement, modulus: mpz, bound: mpz) -> bool:
+    """(a·b^τ)² = (∏ U_j^(e_j) · (value²·V^τ)^c)²."""
+    a, b, z, points = proof.first, proof.second, proof.response, proof.checkpoints
     challenge = _challenge(statement, a, b)
     merging = _merging(challenge, z)
     start = _merged(statement.first, statement.second, merging, modulus)
@@ -244,7 +248,7 @@ def _are_units(numbers: Sequence[mpz], modulus: mpz) -> bool:
     """Whether all lie in [1, modulus) and are coprime to it.
 
     A multiple of p has powers that say nothing modulo p, and N has the square 0 modulo N², which
-    would fit every exponent.
+    would fit every exponent, or as a number of the proof, any value.
     """
     product = mpz(1)
     for number in numbers:

@@ -249,6 +249,20 @@ def test_in_a_tiny_group_every_wrong_checkpoint_passes_exactly_if_the_weights_hi
     assert 20 < passed < 150  # of 392
 
 
+@pytest.mark.parametrize("power", [1, 42, P, N - 1])
+def test_whatever_is_wrong_by_a_power_of_one_plus_n_fails(power):
+    modulus = N * N
+    true, error = claim(modulus=modulus), gmpy2.powmod(1 + N, power, modulus)
+    for k in range(4):
+        false = true.with_value(k, true.values[k] * error % modulus)
+        assert not false.accepts(false.proof())
+    false = replace(true, value=true.value * error % modulus)
+    assert not false.accepts(false.proof())
+    proof = true.proof()
+    for j in range(CHECKPOINTS):
+        assert not true.accepts(with_point(proof, j, proof.checkpoints[j] * error % modulus))
+
+
 # --- What passes though it is wrong --------------------------------------------------------------
 
 
@@ -265,6 +279,20 @@ def test_factors_of_order_two_are_not_noticed(modulus):
         assert wrong.accepts(wrong.proof())
         wrong = replace(true, value=true.value * root % modulus)
         assert wrong.accepts(wrong.proof())
+
+
+@pytest.mark.parametrize("modulus", [N, N * N])
+def test_signs_of_the_numbers_of_a_proof_are_not_noticed(modulus):
+    """A checkpoint with another sign leaves the proof as it is; a commitment has to be hashed."""
+    true, r = claim(modulus=modulus), BOUND << 200
+    proof, statement = true.proof(), equality_proof._statement(*true.fields)
+    for j in range(CHECKPOINTS):
+        assert true.accepts(with_point(proof, j, modulus - proof.checkpoints[j]))
+    for one, two in ((-1, 1), (1, -1), (-1, -1)):
+        a = one * gmpy2.powmod(statement.first, r, modulus) % modulus
+        b = two * gmpy2.powmod(statement.second, r, modulus) % modulus
+        z = r - equality_proof._challenge(statement, a, b).number * EXPONENT
+        assert true.accepts(answered(statement, a, b, z, modulus, BOUND))
 
 
 def test_whoever_knows_an_element_of_order_three_passes_one_time_in_some():
@@ -336,6 +364,19 @@ def test_lists_that_run_into_each_other_hash_apart():
         Claim(one, two, (one, two), (one, two), context=b"context\x01"),
     ]
     assert len({equality_proof._statement(*c.fields).digest for c in claims}) == len(claims)
+
+
+def test_each_hash_takes_in_all_that_comes_before_it():
+    true, other = (equality_proof._statement(*claim(context=x).fields) for x in (b"1", b"2"))
+    one, two = mpz(1), mpz(2)
+    firsts = (true, one, one), (true, two, one), (true, one, two), (other, one, one)
+    challenges = [equality_proof._challenge(*first) for first in firsts]
+    merging = [equality_proof._merging(c, z) for c in challenges for z in (one, two)]
+    points = [tuple(two if k == j else one for k in range(7)) for j in range(8)]
+    weights = [equality_proof._weights(m, p) for m in merging for p in points]
+    assert len({c.number for c in challenges}) == 4
+    assert len({m.number for m in merging}) == 8
+    assert len({rho for each in weights for rho in each}) == 8 * 8 * 7
 
 
 @pytest.mark.parametrize("change", [1, -1, mpz(1) << 127])
