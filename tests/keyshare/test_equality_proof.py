@@ -526,6 +526,17 @@ def test_numbers_out_of_range_cost_the_verifier_nothing(monkeypatch, change):
     assert not claim().accepts(replace(proof, **change))
 
 
+@pytest.mark.parametrize("number", [mpz(0), P, Q * 5, N, N + 1, mpz(-1)])
+def test_every_number_of_a_proof_is_a_unit_in_its_range(monkeypatch, number):
+    """The last checkpoint is inverted where its exponent is negative."""
+    true = claim()
+    proof = true.proof()
+    wrong = [replace(proof, first=number), replace(proof, second=number)]
+    wrong += [with_point(proof, j, number) for j in range(CHECKPOINTS)]
+    monkeypatch.setattr(equality_proof, "_statement", None)
+    assert not any(true.accepts(each) for each in wrong)
+
+
 # --- The secret ----------------------------------------------------------------------------------
 
 
