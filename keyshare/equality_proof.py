@@ -17,11 +17,12 @@ public power in place of its two equations, with checkpoints (``keyshare.checkpo
 with e_j of z and ρ as in ``checkpoints``, and a, b, U_j units. L is the longest that c·e can be, so
 z is never negative and both ends of its range are reached.
 
-Soundness. Write E_a = a/(base^(2z)·value^(2c)), E_b = b/(G^z·V^c), F_j = U_j/U_(j-1)^(2^w), all
-squared, which puts them in a group of odd order. The last line says E_a·E_b^τ·∏ F_j^(ρ_j) = 1.
-- U_j and all before are fixed when ρ is drawn, so if some F_j is not 1, one value of ρ_j modulo its
-  order fits. If all are 1, E_a·E_b^τ = 1; a, b, z are fixed when τ is drawn: likewise E_b = 1, and
-  then E_a = 1. These are the two equations of Chaum and Pedersen.
+Soundness. Write E_a = a/(base^(2z)·value^(2c)), E_b = b/(G^z·V^c), F_j = U_j/U_(j-1)^(2^w) and
+M = a·b^τ/(∏ U_j^(z_j)·(value²·V^τ)^c), all squared, which puts them in a group of odd order. Then
+M·∏ F_j^(ρ_j) = 1 is what is verified.
+- M and F_j are fixed when ρ is drawn: if some F_j is not 1, one ρ_j modulo its order fits. If all
+  are, M = E_a·E_b^τ = 1; E_a and E_b are fixed when τ is drawn: unless E_b = 1, one τ modulo its
+  order fits. So both are 1, as Chaum and Pedersen ask.
 - Two answers to one (a, b) that fulfil them give value² = base^(2e) and V = G^e for one and the
   same e = (z - z')/(c' - c). So at most one c fits an (a, b) where there is no such e, and where
   there is, at most one t_k fits a wrong values[k]; each modulo the order of what is wrong.

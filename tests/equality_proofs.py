@@ -1,4 +1,4 @@
-"""Proofs of equal exponents by provers who lie, and the equations of one, each checked alone.
+"""Claims of equal exponents, provers who lie, and the equations of a proof, each checked alone.
 
 ``equations_hold`` uses nothing of keyshare: hashlib and pow.
 """
@@ -7,17 +7,81 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+import gmpy2
 from gmpy2 import mpz
 
 from keyshare import equality_proof
 from keyshare.checkpoints import checkpoints
-from keyshare.equality_proof import EqualityProof
+from keyshare.equality_proof import EqualityProof, prove, verify
+from keyshare.randomness import Stream
+from tests.toy import seed_of
+
+P, Q = mpz(2) ** 127 - 1, mpz(2) ** 89 - 1  # primes, 3 mod 4
+N = P * Q
+BOUND = mpz(1) << 200
+EXPONENT = mpz(3) ** 120
 
 # base, value, bases, values, modulus, bound, context
 Fields = tuple[Any, Any, Sequence[Any], Sequence[Any], Any, Any, bytes]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The arguments of a verification but the proof."""
+
+    base: mpz
+    value: mpz
+    bases: tuple[mpz, ...]
+    values: tuple[mpz, ...]
+    modulus: mpz = N
+    bound: mpz = BOUND
+    context: bytes = b"context"
+
+    @property
+    def fields(self) -> tuple:
+        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+    def accepts(self, proof: EqualityProof) -> bool:
+        return verify(proof, *self.fields)
+
+    def proof(self, exponent: mpz = EXPONENT, label: str = "proof") -> EqualityProof:
+        return prove(exponent, *self.fields, Stream(seed_of(label)))
+
+    def with_value(self, k: int, value: mpz) -> Claim:
+        return replace(self, values=(*self.values[:k], value, *self.values[k + 1 :]))
+
+
+def claim(count: int = 4, modulus: mpz = N, exponent: mpz = EXPONENT, **changes) -> Claim:
+    """A true claim about hashed bases."""
+    stream = Stream(seed_of("bases", modulus, count))
+    base, *bases = [stream.unit(modulus) for _ in range(count + 1)]
+    value, *values = [gmpy2.powmod(b, exponent, modulus) for b in (base, *bases)]
+    return replace(Claim(base, value, tuple(bases), tuple(values), modulus), **changes)
+
+
+def forged(false: Claim, b: mpz, exponent: mpz = EXPONENT, r: mpz = BOUND << 200) -> EqualityProof:
+    """What a prover can do who answers for ``exponent`` but commits to a b of its own."""
+    statement = equality_proof._statement(*false.fields)
+    assert statement is not None
+    a = gmpy2.powmod(statement.first, r, false.modulus)
+    challenge = equality_proof._challenge(statement, a, b).number
+    return answered(statement, a, b, r - challenge * exponent, false.modulus, false.bound)
+
+
+def challenge_of(claim: Claim, proof: EqualityProof) -> mpz:
+    """c."""
+    statement = equality_proof._statement(*claim.fields)
+    assert statement is not None
+    return equality_proof._challenge(statement, proof.first, proof.second).number
+
+
+def with_point(proof: EqualityProof, j: int, point: mpz) -> EqualityProof:
+    points = (*proof.checkpoints[:j], point, *proof.checkpoints[j + 1 :])
+    return replace(proof, checkpoints=points)
 
 
 def answered(
