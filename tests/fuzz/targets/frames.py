@@ -17,6 +17,7 @@ from protocol.messages import (
     Body,
     Certificate,
     Closing,
+    Complaint,
     Contribution,
     Contributor,
     Disclosure,
@@ -75,7 +76,8 @@ def bodies() -> list[tuple[str, int, Body]]:
         ("round/1", 1, Contribution(DIGEST, attach(b"payload"), (DIGEST,))),
         ("round/1", 0, Closing(contributors, attach(b"payload"), (DIGEST,))),
         ("round/1", 1, SetLock(DIGEST)),
-        ("round/1", 1, Partial(DIGEST, attachments[1:])),
+        ("round/1", 1, Partial(DIGEST, DIGEST, (*attachments, attach(b"y" * 40, 1)))),
+        ("round/1", 1, Complaint(DIGEST, 2, DIGEST)),
         ("round/1", 2, Refusal("one-set", 3, "a reason")),
         ("round/1", 2, Statement(DIGEST, 5, 0.25)),
     ]

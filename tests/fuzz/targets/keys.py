@@ -9,12 +9,14 @@ import gmpy2
 import msgspec
 from gmpy2 import mpz
 
-from aggregator.sums import payload_of_sum, select
+from aggregator.sums import Candidate, payload_of_sum, select
 from keyshare.equality_proof import prove, verify
 from keyshare.errors import CorruptSum, KeyshareError
 from keyshare.key_packing import unpack_key
 from keyshare.one_time_key import SummedKey, add_chunk, write_sum
 from keyshare.packing import pack
+from keyshare.partial_decryption import partial_decryption as make_partial
+from keyshare.plaintext_proof import Opened, encrypt_opened
 from keyshare.plaintext_proof import prove as prove_plaintext
 from keyshare.randomness import Stream
 from protocol.ciphertexts import (
@@ -29,7 +31,8 @@ from protocol.ciphertexts import (
 from protocol.encoding import decode, encode, pack_numbers, width_of
 from protocol.epoch import read_epoch, read_secret
 from protocol.errors import BadSeal, Malformed
-from protocol.messages import Contribution, Opening
+from protocol.messages import Contribution, Opening, attach
+from protocol.partial_payload import LockedSum
 from protocol.proof_encoding import Proof, read_proof, write_proof
 from protocol.round import decode_statistic, decode_training
 from protocol.sealing import SealContext, SealingKey, check_public, seal
@@ -79,75 +82,95 @@ def _opening(kind: str, suite: str, length: int) -> Opening:
     return Opening(kind, toy().epoch.digest, bytes(32), length, suite, clip)  # type: ignore[arg-type]
 
 
-def _ciphertexts(opening: Opening, count: int) -> Case:
-    """Contributions, read as a hospital reads them and added as the aggregator adds them."""
-    terms, n = toy().federation.terms, toy().key.n
-    encryptor = EncryptionKey.of(toy().epoch).encryptor
-    stream = Stream.derive(seed_of("fuzz", opening.suite), "randomisers")
-
-    def made() -> bytes:
-        values = tuple(encryptor.encrypt(mpz(k), stream) for k in range(count))
-        exponents = (0, -3, 7)[:count] if opening.kind == "statistic" else ()
-        return write_ciphertexts(Encrypted(values, exponents), n)
-
-    other = made()
-
-    def run(data: bytes) -> None:
-        try:
-            found = read_ciphertexts(data, opening, terms, n)
-        except Malformed:
-            found = None
-        if found is not None:
-            assert all(0 < v < n * n and gmpy2.gcd(v, n) == 1 for v in found.values)
-            assert len(found.values) == count
-        chosen = select({1: other, 2: data}, opening, terms, n).chosen
-        assert 1 in chosen or 2 in chosen
-        payload_of_sum(chosen, n)
-
-    return Case(run, [made(), other])
+def _encryptions(count: int, stream: Stream) -> list[Opened]:
+    numbers = [mpz(5 + k) for k in range(count)]
+    return encrypt_opened(numbers, EncryptionKey.of(toy().epoch).encryptor, stream)
 
 
-@target("ciphertexts-training", "protocol.ciphertexts.read_ciphertexts, aggregator.sums.select")
-def ciphertexts_training() -> Case:
-    opening = _opening("training", "paillier", 20)
-    count = suite_of("paillier", toy().federation.terms).ciphertext_count(20)
-    return _ciphertexts(opening, count)
+@target(
+    "contribution-to-training",
+    "protocol.ciphertexts.read_ciphertexts and check_proof, aggregator.sums.select",
+)
+def contribution_to_training() -> Case:
+    """Read as a hospital reads it, and added to another one as the aggregator adds them."""
+    key, terms = EncryptionKey.of(toy().epoch), toy().federation.terms
+    n, opening = key.encryptor.n, _opening("training", "paillier", 20)
+    count = suite_of("paillier", terms).ciphertext_count(20)
+    body = Contribution(bytes(32), attach(b""), ())
 
+    def made(member: int) -> bytes:
+        stream = Stream.derive(seed_of("fuzz", member), "contribution")
+        opened = _encryptions(count, stream)
+        context = proof_context(key.epoch, "round/1", member, body)
+        proof = prove_plaintext(opened, key.encryptor, context, stream)
+        return write_ciphertexts(Encrypted(tuple(o.ciphertext for o in opened), (), proof), n)
 
-@target("ciphertexts-statistic", "the same of a statistic, with exponents")
-def ciphertexts_statistic() -> Case:
-    return _ciphertexts(_opening("statistic", "paillier", 3), 3)
-
-
-@target("plaintext-proof", "protocol.ciphertexts.read_ciphertexts and check_proof")
-def plaintext_proof() -> Case:
-    """Two ciphertexts stand for the eighty of a key under the toy N."""
-    from keyshare.plaintext_proof import encrypt_opened
-
-    key = EncryptionKey.of(toy().epoch)
-    n, terms = key.encryptor.n, toy().federation.terms
-    opening = _opening("training", "paillier", 1)
-    count = suite_of("paillier", terms).ciphertext_count(1)
-    stream = Stream.derive(seed_of("fuzz"), "proof")
-    body = Contribution(bytes(32), attachment_of(b""), ())
-    context = proof_context(key.epoch, "round/1", MEMBER, body)
-    opened = encrypt_opened([mpz(5 + k) for k in range(count)], key.encryptor, stream)
-    proof = prove_plaintext(opened, key.encryptor, context, stream)
-    honest = write_ciphertexts(Encrypted(tuple(o.ciphertext for o in opened), (), proof), n)
+    other, honest = made(1), made(MEMBER)
 
     def run(data: bytes) -> None:
         with suppress(Malformed):
             found = read_ciphertexts(data, opening, terms, n)
+            assert len(found.values) == count
+            assert all(0 < v < n * n and gmpy2.gcd(v, n) == 1 for v in found.values)
             check_proof(found, body, "round/1", MEMBER, key)
             assert data == honest, "a proof that nobody made"
+        candidates = {1: Candidate(body, other), MEMBER: Candidate(body, data)}
+        selection = select(candidates, "round/1", opening, terms, key)
+        assert set(selection.chosen) == ({1, MEMBER} if data == honest else {1})
+        payload_of_sum(selection.chosen, n)
+
+    return Case(run, [honest, other])
+
+
+@target(
+    "contribution-to-statistic",
+    "protocol.ciphertexts.read_ciphertexts and aggregator.sums.select, with exponents",
+)
+def contribution_to_statistic() -> Case:
+    key, terms = EncryptionKey.of(toy().epoch), toy().federation.terms
+    n, opening = key.encryptor.n, _opening("statistic", "paillier", 3)
+    body = Contribution(bytes(32), attach(b""), ())
+
+    def made(member: int, exponents: tuple[int, ...]) -> bytes:
+        opened = _encryptions(3, Stream.derive(seed_of("fuzz", member), "statistic"))
+        return write_ciphertexts(Encrypted(tuple(o.ciphertext for o in opened), exponents), n)
+
+    other = made(1, (0, -3, 7))
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            found = read_ciphertexts(data, opening, terms, n)
+            assert len(found.values) == len(found.exponents) == 3
+            assert all(0 < v < n * n and gmpy2.gcd(v, n) == 1 for v in found.values)
+        candidates = {1: Candidate(body, other), MEMBER: Candidate(body, data)}
+        selection = select(candidates, "statistic/age", opening, terms, key)
+        assert selection.chosen
+        payload_of_sum(selection.chosen, n)
+
+    return Case(run, [made(MEMBER, (0, -3, 7)), made(3, (-32, 40, 512))])
+
+
+@target("partial-decryption", "protocol.partial_payload.LockedSum.open_with, inside its seal")
+def partial_decryption() -> Case:
+    secret, content_key = toy().secrets[MEMBER], seed_of("fuzz content key")
+    stream = Stream.derive(seed_of("fuzz partial"), "sum")
+    total = Encrypted(tuple(o.ciphertext for o in _encryptions(2, stream)))
+    locked = LockedSum.of(toy().epoch, "round/1", bytes(32), total)
+    square, share = locked.key.n**2, secret.key_share()
+    parts = [make_partial(c, share, locked.key) for c in total.values]
+    honest = encode(locked.proved(parts, secret, seed_of("fuzz proof")))
+    cipher = locked._cipher(MEMBER, content_key)
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            found = locked.open_with(content_key, cipher.encrypt(bytes(12), data, None), MEMBER)
+            # A proof shows numbers up to their signs.
+            pairs = zip(found, parts, strict=True)
+            assert all((a * a - b * b) % square == 0 for a, b in pairs), "a wrong part is proved"
+        with suppress(Malformed):
+            locked.open_with(content_key, data, MEMBER)
 
     return Case(run, [honest])
-
-
-def attachment_of(payload: bytes):
-    from protocol.messages import attach
-
-    return attach(payload)
 
 
 @target("equality-proof", "protocol.proof_encoding.Proof, read_proof, equality_proof.verify")

@@ -182,7 +182,7 @@ class _Service:
         desk.state("round/1", [1], clip=0.25)
         self.blob = bytes(5_000)
         desk.upload(1, self.blob)
-        self.payload = desk.payload("round/1")
+        self.payload = desk.payload("round/1", MEMBER)
         desk.service.close()
         self._federation = desk.federation
         self.opened = self._fresh()
