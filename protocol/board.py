@@ -18,6 +18,7 @@ from protocol.messages import (
     MAX_POST_BYTES,
     Attachment,
     Body,
+    CheckPart,
     Closing,
     Contribution,
     Count,
@@ -188,13 +189,14 @@ class Board:
 def _fit(body: Body, n_members: int) -> bool:
     """One attachment for a recipient, of the size and name it gives; blobs are checked by name.
 
-    Contributions and sums are for all: whoever could not read one would refuse what others add.
+    Contributions, sums and parts of a check are for all: whoever could not read one would judge
+    otherwise than the others.
     """
     attachments = attachments_of(body)
     recipients = [a.to for a in attachments]
     return (
         len(set(recipients)) == len(recipients)
-        and not (isinstance(body, Contribution | Closing) and any(recipients))
+        and not (isinstance(body, Contribution | Closing | CheckPart) and any(recipients))
         and all(to <= n_members for to in recipients)
         and all(
             not a.data if a.is_blob else len(a.data) == a.size and blob_name(a.data) == a.digest

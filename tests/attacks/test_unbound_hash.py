@@ -15,6 +15,7 @@ from gmpy2 import mpz
 from keyshare import equality_proof
 from keyshare.biprimality import accepts
 from keyshare.equality_proof import prove
+from keyshare.partial_decryption import part_statement
 from protocol import key_steps, winner_steps
 from protocol.ceremony_run import CeremonyRun, StepId
 from protocol.encoding import decode, encode, unpack_numbers, width_of
@@ -94,7 +95,7 @@ def proved_anyway(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
     trial, key = decode(wrong, Trial, "", MAX_BLOB_BYTES), key_steps._joint_key(run)
     assert run.share
     _, ciphertext = key_steps.trial_ciphertext(key.n, run.context)
-    base, value, bases = key_steps._trial_statement(run, key, run.index, ciphertext)
+    base, value, bases = part_statement([ciphertext], run.index, key)
     (partial,) = unpack_numbers(trial.partial, width_of(key.n**2), 1, key.n**2, "")
     proof = prove(
         run.share.value, base, value, bases, [partial], key.n**2, run.the_winner.shape.share_bound,
