@@ -16,7 +16,7 @@ from participant import identity as identities
 from participant.agent import CHECKPOINT_NAME, Agent, Checkpoint, Task
 from participant.backup import Backup, RestorableShare
 from participant.errors import DamagedFile, ForeignSeal, OutOfTime, TooLarge, WrongPassphrase
-from participant.files import FolderStorage, exists
+from participant.files import FolderStorage, exists, make_folder
 from participant.home import federation_folder
 from participant.identity import CARD_NAME, IDENTITY_NAME
 from participant.key_errors import InTheWay, NoBoard, OldBackup, OldRecord, UnfitBackup
@@ -132,6 +132,7 @@ class Restoring:
         seen: the board's head as the aggregator has just shown it, None if it was not asked.
         """
         lacking = self.missing()
+        make_folder(self.home)
         if not exists(self.home / IDENTITY_NAME):
             identities.keep(self.home, self.backup.identity, self.passphrase, self.cost)
         identities.load(self.home, self.passphrase)  # writes the card if there is none
