@@ -46,7 +46,12 @@ class KeyCheckTask(Task):
         return tuple(m for m in range(1, self._terms.n_members + 1) if m not in heard)
 
     def begin(self, board: Board) -> None:
-        """Join the first check that is under way, or ask for one under the next free number."""
+        """Join the first check that is under way, or ask for one under the next free number.
+
+        Over a second link the check stays the one that it was.
+        """
+        if self.check is not None:
+            return
         number = 1
         while entries := board.session(f"check/{number}"):
             if self._is_under_way(entries):

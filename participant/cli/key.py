@@ -96,12 +96,12 @@ def check(
 def _check_together(
     member: Membership, secret: tuple[Epoch, EpochSecret], timeout: float | None, as_json: bool
 ) -> None:
-    """Raises NoQuorum, QuorumFails, and OutOfTime where not even the own part got through."""
+    """Raises NoQuorum, QuorumFails and OutOfTime."""
     task = KeyCheckTask(member.terms, secret, int(time.time() * 1000))
     if not as_json:
         typer.echo("Waiting for the others, who type: quorate-participant key check --together …")
-    _run_until_done(member, task, timeout)
-    if len(task.missing):
+    is_done = _run_until_done(member, task, timeout)
+    if is_done and task.missing:
         task.waits_for_all = True
         _run_until_done(member, task, LATECOMERS_SECONDS)
     found = task.check
@@ -114,8 +114,11 @@ def _check_together(
         raise QuorumFails(found.session, good)
 
 
-def _run_until_done(member: Membership, task: KeyCheckTask, seconds: float | None) -> None:
-    """Run until the task is done, or the time is over when the own part is there."""
+def _run_until_done(member: Membership, task: KeyCheckTask, seconds: float | None) -> bool:
+    """Run until the task is done, or the time is over; whether it is done.
+
+    Raises OutOfTime where not even the own part got through.
+    """
     session = new_session(member, task, seconds)
     session.notices = link_notices(member.terms.aggregator.url, say_aside)
     try:
@@ -123,6 +126,7 @@ def _run_until_done(member: Membership, task: KeyCheckTask, seconds: float | Non
     except OutOfTime:
         if task.check is None or member.index not in task.check.heard:
             raise
+    return task.done
 
 
 def _show_check(terms: Terms, task: KeyCheckTask, as_json: bool) -> None:

@@ -153,6 +153,24 @@ def test_a_complete_check_is_not_joined(hall: Hall) -> None:
     assert hall.said(CheckRequest)[-1] == ("check/2", 2)
 
 
+def test_over_a_second_link_the_check_stays_the_same(hall: Hall) -> None:
+    hall.come(1, 2, 3)
+    hall.talk()
+    task = hall.task(1)
+    task.waits_for_all = True
+    hall.come(4, 5)
+    hall.agents.pop(1)
+    hall.talk()  # complete before the first one is there again
+    hall.agents[1] = Agent(TERMS, 1, TOY.federation.keys[1], hall.disks[1], task)
+    hall.agents[1].connected(Welcome(*hall.service.board.head))
+    hall.talk()
+    assert task.done
+    assert task.check
+    assert task.check.session == "check/1"
+    assert sorted(task.check.good) == [1, 2, 3, 4, 5]
+    assert len(hall.said(CheckRequest)) == 1
+
+
 def test_started_again_a_hospital_goes_on_with_the_same_check(hall: Hall) -> None:
     hall.come(1)
     hall.talk()
