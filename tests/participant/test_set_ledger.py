@@ -130,6 +130,26 @@ def test_a_restored_hospital_asked_to_decrypt_an_older_round_refuses_and_says_wh
     assert "restored from a backup" in refusal.reason
 
 
+def test_a_restored_hospital_helps_to_decrypt_a_round_that_was_opened_later() -> None:
+    table = RoundTable()
+    disk = table.disks[2]
+    SetLedger(disk).mark_restored(Head(1, bytes(32)))
+    table.say(1, Draft("round/0", Statement(bytes(32), 3)))
+    for i in table.disks:
+        table.train(i, Steps())
+    table.tasks.pop(2)
+    table.settle()
+    table.open("round/1")
+    table.settle()
+    for i in table.tasks:
+        table.tasks[i].due = lambda: None  # type: ignore[method-assign]
+    table.close("round/1")
+    task = DecryptionTask(table.terms, table.secret(2), "1", disk, lambda request: True)
+    table.seat(2, task)
+    table.settle()
+    assert len(said_by(table, 2, SetLock)) == 1
+
+
 def test_a_restored_hospital_trains_on_with_what_the_others_decrypt() -> None:
     table = closed_round()
     table.disks[2] = Disk()

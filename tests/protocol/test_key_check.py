@@ -125,6 +125,21 @@ def test_another_epochs_request_opens_nothing() -> None:
     assert table.checks[1].decrypts
 
 
+def test_a_part_for_another_request_is_neither_good_nor_wrong_here() -> None:
+    table = CheckTable(1, 2, 3)
+    table.settle()
+    table.publish(5, Draft(SESSION, CheckPart(bytes(32), attach(b"of another epoch"))))
+    assert table.checks[1].heard == [1, 2, 3]
+
+
+def test_parts_that_fit_together_but_give_another_value_are_no_decryption() -> None:
+    table = CheckTable(1, 2, 3)
+    table.settle()
+    _, other = key_check.trial_ciphertext(TOY.key.n, b"another value")
+    table.checks[1].good = {m: partial_decryption(other, TOY.shares[m], TOY.key) for m in (1, 2, 3)}
+    assert not table.checks[1].decrypts
+
+
 # ── who sends a wrong part is named ──
 
 
