@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gmpy2
+import msgspec
 import pytest
 from gmpy2 import mpz
 
@@ -158,10 +159,11 @@ def of_another_share(draft: Draft) -> Draft:
     return made
 
 
-def negated_proof(draft: Draft) -> Draft:
+def another_response(draft: Draft) -> Draft:
     said = part_of(draft)
     response = bytes([said.proof.response[0] ^ 1]) + said.proof.response[1:]
-    return with_part(draft, ProvenPart(said.part, type(said.proof)(said.proof.challenge, response)))
+    proof = msgspec.structs.replace(said.proof, response=response)
+    return with_part(draft, ProvenPart(said.part, proof))
 
 
 def another_value(draft: Draft) -> Draft:
@@ -182,7 +184,7 @@ def garbage(draft: Draft) -> Draft:
 
 
 @pytest.mark.parametrize(
-    "lie", [of_another_share, negated_proof, another_value, too_large, garbage]
+    "lie", [of_another_share, another_response, another_value, too_large, garbage]
 )
 def test_a_wrong_part_names_its_member_and_the_others_still_decrypt(
     lie: Callable[[Draft], Draft],
