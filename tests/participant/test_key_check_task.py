@@ -13,9 +13,10 @@ from keyshare.threshold_key import KeyShare
 from participant.agent import Agent
 from participant.key_check_task import JOIN_SECONDS, KeyCheckTask
 from participant.waiting import waiting_for
+from protocol.board import Post, sign_post
 from protocol.epoch import epoch_secret
 from protocol.messages import CheckPart, CheckRequest
-from protocol.wire import Welcome
+from protocol.wire import Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.toy import toy_epoch
 
@@ -143,6 +144,29 @@ def test_who_comes_within_minutes_joins_and_who_comes_later_asks_anew(hall: Hall
     hall.talk()
     assert hall.said(CheckRequest) == [("check/1", 1), ("check/2", 3)]
     assert hall.said(CheckPart) == [("check/1", 1), ("check/1", 2), ("check/2", 3)]
+
+
+def test_a_latecomer_says_its_part_though_a_quorum_is_there(hall: Hall) -> None:
+    hall.come(1, 2, 3)
+    hall.talk()
+    hall.come(4)
+    agent = hall.agents[4]
+    agent.receive(hall.service.entries_after(0))
+    agent.step()  # it has read the others' parts, and its own is not on the board
+    assert not hall.task(4).done
+    hall.talk()
+    assert hall.task(4).done
+    assert ("check/1", 4) in hall.said(CheckPart)
+
+
+def test_a_check_under_another_key_is_not_joined(hall: Hall) -> None:
+    body = CheckRequest(bytes(32), bytes(32))
+    head = hall.service.board.head
+    post = Post(TERMS.federation, "check/1", 5, 0, head.position, head.hash, body)
+    hall.service.receive(5, Submit(sign_post(post, TOY.federation.keys[5])))
+    hall.come(1)
+    hall.talk()
+    assert hall.said(CheckRequest) == [("check/1", 5), ("check/2", 1)]
 
 
 def test_a_complete_check_is_not_joined(hall: Hall) -> None:
