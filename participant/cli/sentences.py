@@ -316,7 +316,8 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     participant_errors.BadSession: _plain("{e.session!r} is no session", "check the round's name"),
     participant_errors.SeedForgotten: _plain(
         "{e.session} has ended here, but its key share is gone from the data folder",
-        "put back the vault from a backup; without it this hospital cannot help to decrypt",
+        f"put back the key share: {_COMMAND} key restore FILE {{c.file}}; without it this hospital "
+        "cannot help to decrypt",
     ),
     participant_errors.DamagedOutbox: _plain(
         "outbox/{e.name} is damaged: {e.reason}",
@@ -365,7 +366,8 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
     participant_errors.NoKeyShare: _plain(
         "there is no key share in {e.folder}",
-        f"take part in the key ceremony first: {_COMMAND} ceremony {{c.file}}",
+        f"take part in the key ceremony first: {_COMMAND} ceremony {{c.file}}; a lost key share is "
+        f"put back by: {_COMMAND} key restore FILE {{c.file}}",
     ),
     participant_errors.SeedLost: _plain(
         "this hospital began {e.session}, but the seed it began with is not in the data folder",
