@@ -35,6 +35,7 @@ from protocol.wire import (
     Welcome,
 )
 
+CHECKPOINT_NAME = "head"
 _PREFETCH = 64  # entries whose blobs are asked for at a time
 
 
@@ -72,7 +73,7 @@ class Task(Protocol):
         raise AssertionError(f"blob {name.hex()} is not wanted")
 
 
-class _Checkpoint(Message, frozen=True):
+class Checkpoint(Message, frozen=True):
     """The head that this hospital had seen when it last spoke, then the post it made."""
 
     position: int
@@ -105,8 +106,8 @@ class Agent:
         self._unread: deque[Posted] = deque()
         self._target: Head | None = None  # the aggregator's head when the link came up
         self._begun = False
-        saved = storage.read("head")
-        self._checkpoint = decode(saved, _Checkpoint, "head", 1_024) if saved else None
+        saved = storage.read(CHECKPOINT_NAME)
+        self._checkpoint = decode(saved, Checkpoint, "head", 1_024) if saved else None
 
     @property
     def done(self) -> bool:
@@ -294,8 +295,8 @@ class Agent:
             self._submit()
 
     def _save_checkpoint(self, head: Head) -> None:
-        self._checkpoint = _Checkpoint(head.position, head.hash)
-        self._storage.write("head", encode(self._checkpoint))
+        self._checkpoint = Checkpoint(head.position, head.hash)
+        self._storage.write(CHECKPOINT_NAME, encode(self._checkpoint))
 
     def _send_after(self, frames: Iterable[FromMember]) -> None:
         """Send frames about the blobs; the post at once if all of them are there."""

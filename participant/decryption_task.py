@@ -68,7 +68,8 @@ class DecryptionTask(Task):
         return decode_statistic(self.member.plaintexts, self.member.total.exponents, n)
 
     def begin(self, board: Board) -> None:
-        """Nothing to look up."""
+        """Let the ledger see which rounds were open before a restore."""
+        self._ledger.begin(board)
 
     def wants(self, session: str) -> bool:
         """Only this round."""

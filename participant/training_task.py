@@ -132,7 +132,8 @@ class TrainingTask(Task):
         return self._standing.model.to_app(self._local.entries)
 
     def begin(self, board: Board) -> None:
-        """Take note of who has stated what already."""
+        """Take note of who has stated what already, and of what was open before a restore."""
+        self._ledger.begin(board)
         for posted in board.entries:
             kind, _, name = posted.post.session.partition("/")
             if isinstance(posted.post.body, Statement) and kind == "round":
@@ -263,7 +264,8 @@ class TrainingTask(Task):
         if number not in self._rounds:
             view = RoundView(round_session(str(number)))
             self._rounds[number] = RoundMember(view, self._terms, self._epoch, self._secret)
-            self._rounds[number].consent = True  # the rules decide; whoever runs this agreed
+            # The rules decide; whoever runs this agreed. Restored: the others decrypt without it.
+            self._rounds[number].consent = not self._ledger.bars(view.session)
         return self._rounds[number]
 
     def _config(self, number: int) -> Config:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from participant.agent import Task
 from participant.ceremony_task import CeremonyTask
 from participant.decryption_task import DecryptionTask
+from participant.key_check_task import KeyCheckTask
 from participant.statistic_task import StatisticTask
 from participant.training_task import TrainingTask
 from participant.verdict_task import VerdictTask
@@ -38,6 +39,9 @@ def waiting_for(board: Board, task: Task, terms: Terms) -> Waiting:
         return _training(board, task.finished, terms)
     if isinstance(task, DecryptionTask | StatisticTask):
         return _round(_view(board, task.session), terms)
+    if isinstance(task, KeyCheckTask):
+        session = task.check.session if task.check else "a check of key shares"
+        return Waiting(f"{session}, parts of a quorum", task.missing)
     return Waiting("its task", ())
 
 

@@ -24,7 +24,8 @@ Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
 Index = Annotated[int, Meta(ge=0, le=MAX_MEMBERS)]
 Count = Annotated[int, Meta(ge=0, lt=1 << 48)]
-_NUMBERED, _NAMED = r"(ceremony|round)/(0|[1-9][0-9]{0,8})", r"statistic/[a-z][a-z0-9._-]{0,63}"
+_NUMBERED = r"(ceremony|round|check)/(0|[1-9][0-9]{0,8})"
+_NAMED = r"statistic/[a-z][a-z0-9._-]{0,63}"
 Session = Annotated[str, Meta(max_length=80, pattern=rf"^({_NUMBERED}|{_NAMED})\Z")]
 Text = Annotated[str, Meta(max_length=500)]
 Clip = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # refuses NaN and infinity too
@@ -212,6 +213,20 @@ class Statement(Message, frozen=True, tag="statement"):
     clip: Clip = 0.0
 
 
+class CheckRequest(Message, frozen=True, tag="check"):
+    """A member asks for a test decryption under this epoch; its post fixes what is decrypted."""
+
+    epoch: Digest
+    nonce: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+
+class CheckPart(Message, frozen=True, tag="check part"):
+    """A member's partial decryption of the test value with its proof (a ProvenPart), for all."""
+
+    request: Digest
+    payload: Attachment
+
+
 Body = (
     Join
     | Step
@@ -227,10 +242,13 @@ Body = (
     | Complaint
     | Refusal
     | Statement
+    | CheckRequest
+    | CheckPart
 )
 
 _BY_AGGREGATOR = (Opening, Closing)
 _IN_CEREMONY = (Join, Step, Certificate, Abort, Disclosure)
+_IN_CHECK = (CheckRequest, CheckPart)
 
 
 def belongs(session: str, sender: int, body: Body) -> bool:
@@ -240,6 +258,8 @@ def belongs(session: str, sender: int, body: Body) -> bool:
         return False
     if isinstance(body, _IN_CEREMONY):
         return kind == "ceremony"
+    if isinstance(body, _IN_CHECK):
+        return kind == "check"
     return kind == "statistic" or (kind == "round" and not isinstance(body, Request))
 
 
@@ -249,6 +269,8 @@ def attachments_of(body: Body) -> tuple[Attachment, ...]:
         return body.attachments
     if isinstance(body, Contribution):
         return (body.ciphertexts,)
+    if isinstance(body, CheckPart):
+        return (body.payload,)
     return (body.total,) if isinstance(body, Closing) else ()
 
 

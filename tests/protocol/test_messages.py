@@ -27,7 +27,7 @@ counts = st.integers(0, (1 << 48) - 1)
 indices = st.integers(0, 16)
 digests = st.binary(min_size=32, max_size=32)
 texts = st.text(max_size=20)
-names = st.from_regex(r"\A(ceremony|round)/(0|[1-9][0-9]{0,8})\Z") | st.from_regex(
+names = st.from_regex(r"\A(ceremony|round|check)/(0|[1-9][0-9]{0,8})\Z") | st.from_regex(
     r"\Astatistic/[a-z][a-z0-9._-]{0,20}\Z"
 )
 attachments = st.builds(
@@ -57,6 +57,8 @@ BODIES: dict[type, st.SearchStrategy[Any]] = {
     m.Complaint: st.builds(m.Complaint, digests, indices, st.binary(max_size=32)),
     m.Refusal: st.builds(m.Refusal, texts, indices, texts),
     m.Statement: st.builds(m.Statement, digests, counts),
+    m.CheckRequest: st.builds(m.CheckRequest, digests, digests),
+    m.CheckPart: st.builds(m.CheckPart, digests, attachments),
 }
 bodies = st.one_of(*BODIES.values())
 posts = st.builds(Post, digests, names, indices, counts, counts, digests, bodies)
@@ -196,6 +198,8 @@ def test_a_field_too_many_or_too_few_is_refused(wrap):
         ["opening", "lottery", b"x" * 32, b"x" * 32, 1, "hybrid", 0.5],
         ["opening", "training", b"x" * 32, b"x" * 32, 1, "rot13", 0.5],
         ["opening", "training", b"x" * 32, b"x" * 32, (1 << 30) + 1, "hybrid", 0.5],
+        ["check", b"x" * 32, b"x" * 31],
+        ["check", b"x" * 32, b"x" * 33],
         ["join", b"x" * 2_049],
         ["certificate", b"x" * 32, b"x" * ((128 << 10) + 1)],
         ["step", "units", 0, 0, [[0, 1, b"x" * 32, b"x"]] * 18],
@@ -286,6 +290,8 @@ def test_a_message_over_the_limit_is_refused_before_it_is_read():
         "statistic/a b",
         "statistic/" + "a" * 65,
         "statistic/a\n",
+        "check/01",
+        "check/x",
         "lottery/1",
         " round/1",
         "round/\u0661",  # a digit, but not one of ours
@@ -296,7 +302,7 @@ def test_a_session_of_another_form_is_refused(session):
     assert refused(encode(post), Post)
 
 
-@pytest.mark.parametrize("session", ["ceremony/1", "round/0", "statistic/age-65.plus_x"])
+@pytest.mark.parametrize("session", ["ceremony/1", "round/0", "check/3", "statistic/age-65.plus_x"])
 def test_a_session_of_the_right_form_is_accepted(session):
     assert not refused(encode(Post(bytes(32), session, 1, 0, 0, bytes(32), m.Request(5))), Post)
 
@@ -335,7 +341,7 @@ AGGREGATOR_SAYS, MEMBERS_SAY_IN_CEREMONIES = (
 def test_who_may_say_what_where(kind, data):
     body = data.draw(BODIES[kind])
     places = set()
-    for session in ("ceremony/1", "round/1", "statistic/age"):
+    for session in ("ceremony/1", "round/1", "statistic/age", "check/1"):
         for sender in (0, 1, 5):
             if belongs(session, sender, body):
                 places.add((session.partition("/")[0], "aggregator" if sender == 0 else "member"))
@@ -343,6 +349,8 @@ def test_who_may_say_what_where(kind, data):
         assert places == {("round", "aggregator"), ("statistic", "aggregator")}
     elif kind in MEMBERS_SAY_IN_CEREMONIES:
         assert places == {("ceremony", "member")}
+    elif kind in (m.CheckRequest, m.CheckPart):
+        assert places == {("check", "member")}
     elif kind is m.Request:
         assert places == {("statistic", "member")}
     else:
