@@ -11,7 +11,7 @@ from gmpy2 import mpz
 from msgspec import Meta
 
 from keyshare.errors import KeyshareError
-from keyshare.threshold_key import JointKey, KeyShare, verification_key
+from keyshare.threshold_key import JointKey, KeyShare, key_shape, verification_key
 from protocol.board import Posted
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
@@ -108,9 +108,12 @@ def read_secret(data: bytes, terms: Terms, index: int) -> tuple[Epoch, EpochSecr
     """A vault's content, checked: the share fits its own verification key. Raises Malformed."""
     secret = decode(data, EpochSecret, "key share", 2 * MAX_EPOCH_BYTES)
     epoch = read_epoch(secret.epoch, terms)
-    key = epoch.joint_key()
+    key, share = epoch.joint_key(), secret.key_share()
+    # A longer one would take an exponentiation as long as it is.
+    if abs(share.value) >= key_shape(key.n, key.n_members, key.quorum).share_bound:
+        raise Malformed("key share", "it is out of range")
     try:
-        found = verification_key(key.verification_base, secret.key_share(), key.delta, key.n)
+        found = verification_key(key.verification_base, share, key.delta, key.n)
     except (KeyshareError, ZeroDivisionError, ValueError):
         raise Malformed("key share", "it is damaged") from None
     if secret.index != index or found != key.verification_keys[index - 1]:

@@ -129,6 +129,12 @@ def test_a_damaged_share_is_refused():
             read_secret(encode(msgspec.structs.replace(secret, **fields)), TERMS, 2)
 
 
+def test_a_share_of_any_length_is_refused_before_it_is_an_exponent():
+    long = msgspec.structs.replace(TOY.secrets[2], share=bytes([1]) * 100_000)
+    with pytest.raises(Malformed, match="out of range"):
+        read_secret(encode(long), TERMS, 2)
+
+
 @pytest.mark.parametrize("value", [-5, -1, 0, 1, 255, 256, -(2**300)])
 def test_shares_of_either_sign_are_kept(value):
     share = type(TOY.shares[1])(1, mpz(value))
