@@ -5,6 +5,7 @@ from tests.fuzz.targets import ceremony as ceremony
 from tests.fuzz.targets import frames as frames
 from tests.fuzz.targets import home as home
 from tests.fuzz.targets import keys as keys
+from tests.fuzz.targets import recovery as recovery
 from tests.fuzz.targets import services as services
 from tests.fuzz.targets import store as store
 from tests.fuzz.targets import texts as texts

@@ -16,6 +16,8 @@ from protocol.messages import (
     Abort,
     Body,
     Certificate,
+    CheckPart,
+    CheckRequest,
     Closing,
     Complaint,
     Contribution,
@@ -80,6 +82,8 @@ def bodies() -> list[tuple[str, int, Body]]:
         ("round/1", 1, Complaint(DIGEST, 2, DIGEST)),
         ("round/1", 2, Refusal("one-set", 3, "a reason")),
         ("round/1", 2, Statement(DIGEST, 5, 0.25)),
+        ("check/1", 1, CheckRequest(DIGEST, DIGEST)),
+        ("check/1", 2, CheckPart(DIGEST, attach(b"a part"))),
     ]
 
 

@@ -31,6 +31,7 @@ from protocol.ciphertexts import (
 from protocol.encoding import decode, encode, pack_numbers, width_of
 from protocol.epoch import read_epoch, read_secret
 from protocol.errors import BadSeal, Malformed
+from protocol.key_check import _Trial
 from protocol.messages import Contribution, Opening, attach
 from protocol.partial_payload import LockedSum
 from protocol.proof_encoding import Proof, read_proof, write_proof
@@ -193,6 +194,21 @@ def equality_proof() -> Case:
             proof = read_proof(said)
             if proof is not None and verify(proof, *statement):
                 assert data == honest, "a proof that nobody made"
+
+    return Case(run, [honest])
+
+
+@target("key-check-part", "protocol.key_check: a member's part of the test value")
+def key_check_part() -> Case:
+    secret = toy().secrets[MEMBER]
+    trial = _Trial(toy().epoch, "check/1", seed_of("fuzz check"))
+    honest = trial.part(secret, Stream(seed_of("fuzz check proof")))
+    part = trial.checked(MEMBER, honest)
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            found = trial.checked(MEMBER, data)
+            assert (found * found - part * part) % toy().key.n ** 2 == 0, "a wrong part is proved"
 
     return Case(run, [honest])
 

@@ -1,0 +1,107 @@
+"""Decoders of what a hospital comes back with: its backup, a record, and marks of a restore."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from participant import backup as backups
+from participant.agent import CHECKPOINT_NAME, Agent, Checkpoint
+from participant.backup import open_backup, purpose_of_backup, write_backup
+from participant.errors import ParticipantError
+from participant.key_restore import Restoring, read_record
+from participant.sealed_file import unseal
+from participant.set_ledger import SetLedger
+from protocol.board import Board, Head
+from protocol.encoding import encode
+from protocol.errors import BadEntry, Fork, Malformed, Refused
+from protocol.record import MANIFEST_PATH, entry_path
+from tests.fuzz.codecs import JSON
+from tests.fuzz.target import Case, target
+from tests.fuzz.targets.frames import DIGEST, entries
+from tests.fuzz.targets.keys import toy
+from tests.fuzz.targets.services import Listener
+from tests.fuzz.targets.texts import scratch
+from tests.participant.toy_home import CHEAP, PASSPHRASE, member_at, signed_text, write_record
+from tests.simulator.disk import Disk
+
+MEMBER = 1
+
+
+@target("backup", "participant.backup.open_backup, what is inside the seal", limit=24_576)
+def backup() -> Case:
+    path, member = scratch() / "backup.sealed", member_at(scratch() / "home", MEMBER, toy())
+    write_backup(member, signed_text(toy().federation), path, PASSPHRASE, CHEAP)
+    purpose = purpose_of_backup(path, toy().federation.terms)
+    honest = unseal(path, purpose, PASSPHRASE, "backup")
+
+    def run(data: bytes) -> None:
+        kept, backups.unseal = backups.unseal, lambda *arguments: data
+        try:
+            with suppress(ParticipantError):
+                found = open_backup(path, purpose, PASSPHRASE)
+                assert found.terms == toy().federation.terms
+                assert found.index == MEMBER
+                assert [share.epoch.number for share in found.shares] == [1]
+        finally:
+            backups.unseal = kept
+
+    return Case(run, [honest])
+
+
+@target("checkpoint", "participant.agent.Checkpoint, participant.key_restore.Restoring.known_head")
+def checkpoint() -> Case:
+    terms, key = toy().federation.terms, toy().federation.keys[MEMBER]
+    folder = scratch()
+    path, member = folder / "backup.sealed", member_at(folder / "home", MEMBER, toy())
+    write_backup(member, signed_text(toy().federation), path, PASSPHRASE, CHEAP)
+    opened = open_backup(path, purpose_of_backup(path, terms), PASSPHRASE)
+    restoring = Restoring(opened, folder / "home", PASSPHRASE, CHEAP)
+
+    def run(data: bytes) -> None:
+        disk = Disk()
+        disk.write(CHECKPOINT_NAME, data)
+        with suppress(Malformed):
+            Agent(terms, MEMBER, key, disk, Listener())
+        (member.folder / CHECKPOINT_NAME).write_bytes(data)
+        with suppress(Malformed):
+            head = restoring.known_head()
+            assert head is None or len(head.hash) == 32
+
+    return Case(run, [encode(Checkpoint(7, DIGEST))])
+
+
+@target("restored-mark", "participant.set_ledger.SetLedger, what it reads after a restore")
+def restored_mark() -> Case:
+    board = Board(toy().federation.terms)
+
+    def run(data: bytes) -> None:
+        disk = Disk()
+        disk.write("restored", data)
+        ledger = SetLedger(disk)
+        with suppress(Malformed, Refused):
+            ledger.begin(board)
+            assert ledger.choose("round/1", DIGEST)
+            assert not ledger.choose("round/1", bytes(32))
+
+    disk = Disk()
+    SetLedger(disk).mark_restored(Head(7, DIGEST))
+    return Case(run, [disk.read("restored") or b""])
+
+
+@target("record-folder", "participant.key_restore.read_record, participant.record_folder")
+def record_folder() -> Case:
+    """The input is the manifest or, where it is no text, the last entry under its hash's name."""
+    first, folder = entries()[0], scratch()
+    from tests.fuzz.targets.frames import TERMS
+
+    write_record(folder / "record", toy(), [first])
+    manifest = (folder / "record" / MANIFEST_PATH).read_bytes()
+    last = folder / "record" / entry_path(first.hash)
+
+    def run(data: bytes) -> None:
+        (folder / "record" / MANIFEST_PATH).write_bytes(data if data[:1] == b"{" else manifest)
+        last.write_bytes(encode(first) if data[:1] == b"{" else data)
+        with suppress(Malformed, BadEntry, Fork, ParticipantError):
+            assert read_record(folder / "record", TERMS, None).head.position == 1
+
+    return Case(run, [manifest, encode(first)], JSON)
