@@ -30,6 +30,7 @@ from protocol.draft import Draft, Envelope
 from protocol.encoding import pack_numbers, unpack_numbers, width_of
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import BadSeal, Malformed, Refused
+from protocol.fingerprints import counts
 from protocol.messages import (
     Contribution,
     Opening,
@@ -66,6 +67,7 @@ class RoundMember:
         self.plaintexts: list[mpz] | None = None
         self.total: Encrypted | None = None
         self.wrong_partials: list[int] = []
+        self.fingerprint = b""  # of this member's own vector, for its lock
         self._key: JointKey = epoch.joint_key()
         self._share = secret.key_share()
         self._sealing = SealingKey(secret.sealing_seed)
@@ -97,14 +99,26 @@ class RoundMember:
         try:
             if me not in view.locks:
                 self.check_set()
+                if self.owes_fingerprint:
+                    return None
                 self._choose(ledger)
-                return Draft(view.session, SetLock(self._chosen()))
+                return Draft(view.session, SetLock(self._chosen(), self.fingerprint))
             if self.owes_partial:
                 return self._partial(ledger)
         except Refused as refusal:
             said = Refusal(refusal.rule, refusal.member, refusal.reason)
             return Draft(view.session, said)
         return None
+
+    @property
+    def owes_fingerprint(self) -> bool:
+        """Whether this member's lock waits for ``fingerprint``; not if it came too late to count.
+
+        The set has passed the rules then.
+        """
+        view, me = self.view, self.index
+        is_due = self.consent and self.total is not None and me not in view.locks
+        return is_due and not self.fingerprint and counts(view, me, self.epoch.quorum)
 
     @property
     def owes_partial(self) -> bool:
