@@ -20,7 +20,7 @@ from protocol.terms import Terms
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SumVerdict:
     """``is_sum``: whether the sum is right; ``liars``: whose fingerprints are known to be false."""
 
     is_sum: bool
@@ -33,7 +33,7 @@ class SumCheck:
     def __init__(self, view: RoundView, terms: Terms) -> None:
         chosen, closing = view.chosen(terms.federation), view.closed
         assert chosen is not None and closing is not None
-        self.verdict: Verdict | None = None
+        self.verdict: SumVerdict | None = None
         self._view, self._terms, self._key = view, terms, fingerprint_key(chosen)
         self._contributors = [c.member for c in closing.contributors]
         self._said = claims_of(view, terms.federation, terms.quorum).said
@@ -54,7 +54,7 @@ class SumCheck:
         if is_sum or not unread:
             said = self._said
             liars = tuple(m for m, f in sorted(self._read.items()) if said.get(m, f) != f)
-            self.verdict, self._reader = Verdict(is_sum, liars), None
+            self.verdict, self._reader = SumVerdict(is_sum, liars), None
             return
         member = (unknown or unread)[0]
         self._reader = member, VectorReader(self._view, member, self._terms, self._key)

@@ -14,7 +14,8 @@ from keyshare.fingerprint import MODULUS, Fingerprint, sum_fingerprints
 from keyshare.key_packing import pack_key
 from keyshare.one_time_key import read_words
 from participant import contribution, sum_check
-from participant.sum_check import SumCheck, Verdict
+from participant.decryption_task import DecryptionTask
+from participant.sum_check import SumCheck, SumVerdict
 from participant.waiting import waiting_for
 from protocol.draft import Draft
 from protocol.fingerprints import fingerprint_key
@@ -84,7 +85,7 @@ def test_without_the_check_everybody_takes_the_shifted_model(
     """The attack itself: if this fails, the tests above may pass for another reason."""
 
     def believe(check: SumCheck) -> None:
-        check.verdict = Verdict(is_sum=True, liars=())
+        check.verdict = SumVerdict(is_sum=True, liars=())
 
     monkeypatch.setattr(sum_check.SumCheck, "compare", believe)
     table.closing(shift=shifted(table))
@@ -191,6 +192,25 @@ def test_a_hospital_that_restarts_before_its_lock_reads_its_vector_back(
     assert lock == SetLock(table.chosen, table.fingerprint(2).to_bytes(16, "big"))
     again = table.join(2)
     assert again.finished == 1
+
+
+def test_a_hospital_that_only_helps_to_decrypt_says_the_fingerprint_of_what_it_contributed(
+    table: HybridTable,
+) -> None:
+    helper = DecryptionTask(table.terms, table.secret(2), "1", table.disks[2], lambda request: True)
+    table.seat(2, helper)
+    table.closing()
+    table.withheld = {table.names(2)[0]}
+    table.stream(2)
+    assert helper.due() is None
+    waiting = waiting_for(table.board, helper, table.terms)
+    assert waiting == ("this hospital's own vector, for its fingerprint", (0,))
+    table.withheld.clear()
+    table.settle()
+    assert helper.done
+    lock = table.view(SESSION).lock_posts[2].post.body
+    assert lock == SetLock(table.chosen, table.fingerprint(2).to_bytes(16, "big"))
+    assert_right(table, [1, 3, 4, 5])
 
 
 # ── contributors who lie ──
