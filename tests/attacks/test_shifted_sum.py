@@ -155,6 +155,16 @@ def test_a_shift_is_caught_though_a_contributor_is_away(table: HybridTable) -> N
     assert_caught(table)
 
 
+def test_an_aggregator_that_leaves_out_the_vector_of_who_is_away_is_named(
+    table: HybridTable,
+) -> None:
+    """All fingerprints that were posted add up: what is missing has to be looked at first."""
+    del table.tasks[4]
+    table.closing(without=(4,))
+    table.settle()
+    assert_caught(table, [1, 2, 3, 5])
+
+
 def test_a_lock_whose_fingerprint_is_empty_or_none_is_a_lock(table: HybridTable) -> None:
     del table.tasks[4], table.tasks[5]  # the other three are one lock short
     table.closing()

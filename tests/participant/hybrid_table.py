@@ -85,16 +85,19 @@ class HybridTable(RoundTable):
         return body.vector
 
     def closing(
-        self, session: str = SESSION, shift: Mapping[tuple[int, int], int] | None = None
+        self,
+        session: str = SESSION,
+        shift: Mapping[tuple[int, int], int] | None = None,
+        without: tuple[int, ...] = (),
     ) -> Posted:
-        """The aggregator adds everything up, and what it likes."""
+        """The aggregator adds everything up, and what it likes; not the vectors of some."""
         view, n = self.view(session), to_number(self.toy.epoch.n)
         opening, members = view.terms_of_opening, sorted(view.contributions)
         assert opening is not None
         chunks = []
         for k in range(len(self.names(members[0], session))):
             total = None
-            for member in members:
+            for member in (m for m in members if m not in without):
                 total = add_chunk(total, self.vector(member, session)[k], self.lattice)
             assert total is not None
             for (chunk, place), added in (shift or {}).items():
