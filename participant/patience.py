@@ -29,8 +29,10 @@ class Patience:
     def waits(self) -> bool:
         """Whether the partial decryption is to be held back."""
         member, view = self._member, self._member.view
-        missing = claims_of(view, member.terms.federation, member.epoch.quorum).missing
-        if all(m in view.lock_posts or m in view.refusals for m in missing):
+        quorum = member.epoch.quorum
+        missing = claims_of(view, member.terms.federation, quorum).missing
+        is_over = len(view.partials) >= quorum
+        if is_over or all(m in view.lock_posts or m in view.refusals for m in missing):
             return False
         if self._began is None:
             self._began = self._clock()

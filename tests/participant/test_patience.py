@@ -6,8 +6,9 @@ import pytest
 
 from participant import patience
 from participant.patience import Patience
-from protocol.messages import Refusal, SetLock
+from protocol.messages import Partial, Refusal, SetLock
 from tests.hybrid_round import HybridRound
+from tests.participant.hybrid_table import SESSION, HybridTable
 from tests.toy_round import Round, contributed
 
 SECONDS = 10.0
@@ -71,6 +72,33 @@ def test_who_refuses_or_locks_without_a_fingerprint_is_not_waited_for(closed: Hy
     closed.publish(2, SetLock(chosen))
     closed.publish(4, Refusal("one-set", 0, "why"))
     assert not waits
+
+
+def test_it_ends_when_a_quorum_has_spoken(closed: HybridRound) -> None:
+    lock(closed, 1, 3)
+    waits = Waits(closed)
+    for sender in (3, 5):
+        closed.publish(sender, Partial(bytes(32), ()))
+    assert waits
+    closed.publish(2, Partial(bytes(32), ()))
+    assert not waits
+
+
+def test_in_training_partial_decryptions_are_held_back_so_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = HybridTable()
+    table.contributed()
+    del table.tasks[4]
+    table.closing()
+    monkeypatch.setattr(patience, "_BYTES_A_SECOND", 1.0)
+    table.settle()
+    assert len(table.view(SESSION).locks) == 4
+    assert not table.view(SESSION).partials
+    table.join(4)
+    table.settle()
+    assert {table.task(i).finished for i in table.tasks} == {1}
+    assert not any(name in table.names(4) for i, name in table.read if i != 4)
 
 
 def test_what_is_read_in_no_time_is_not_waited_for(
