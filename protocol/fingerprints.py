@@ -70,3 +70,29 @@ def claims_of(view: RoundView, federation: bytes, quorum: int) -> Claims:
         if lock.chosen == chosen and fingerprint is not None:
             said[member] = fingerprint
     return Claims(said, tuple(m for m in contributors if m not in said))
+
+
+@dataclass(frozen=True)
+class SumVerdict:
+    """``is_sum``: whether the sum is right; ``liars``: whose fingerprints are known to be false."""
+
+    is_sum: bool
+    liars: tuple[int, ...]
+
+
+def judge_sum(claims: Claims, read: Mapping[int, int], summed: int) -> SumVerdict | int:
+    """Whether a summed vector is that of its contributions, or whose vector to read to know it.
+
+    read: member -> fingerprint of its vector as it is; summed: that of the sum. What was read goes
+    before what was said. Without a contradiction only missing vectors are read; else all are, and
+    then either fingerprints were false, which changes nothing, or the sum is.
+    """
+    known = {**claims.said, **read}
+    contributors = sorted({*claims.said, *claims.missing})
+    unread = [m for m in contributors if m not in read]
+    unknown = [m for m in unread if m not in known]
+    is_sum = not unknown and sum_fingerprints(known.values()) == summed
+    if is_sum or not unread:
+        liars = tuple(m for m, f in sorted(read.items()) if claims.said.get(m, f) != f)
+        return SumVerdict(is_sum, liars)
+    return (unknown or unread)[0]

@@ -15,10 +15,10 @@ from keyshare.key_packing import pack_key
 from keyshare.one_time_key import read_words
 from participant import contribution, sum_check
 from participant.decryption_task import DecryptionTask
-from participant.sum_check import SumCheck, SumVerdict
+from participant.sum_check import SumCheck
 from participant.waiting import waiting_for
 from protocol.draft import Draft
-from protocol.fingerprints import fingerprint_key
+from protocol.fingerprints import SumVerdict, fingerprint_key
 from protocol.messages import Partial, SetLock
 from tests.participant.hybrid_table import SESSION, SHORT_CHUNK, HybridTable
 

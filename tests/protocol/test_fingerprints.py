@@ -7,7 +7,14 @@ import pytest
 
 from keyshare.digest import digest
 from keyshare.fingerprint import MODULUS, write_fingerprint
-from protocol.fingerprints import claims_of, counts, fingerprint_key
+from protocol.fingerprints import (
+    Claims,
+    SumVerdict,
+    claims_of,
+    counts,
+    fingerprint_key,
+    judge_sum,
+)
 from protocol.messages import Partial, SetLock
 from protocol.round import RoundView
 from tests.hybrid_round import HybridRound, hybrid_toy
@@ -155,3 +162,51 @@ def test_the_key_follows_from_the_chosen_set() -> None:
         name = bytes([k]) * 32
         expected = fingerprint(digest("quorate/fingerprint key", name), {0: [1]})
         assert fingerprint_key(name).of_chunk(0, words) == expected
+
+
+# ── the verdict ──
+
+TRUE = {1: 10, 2: 20, 4: MODULUS - 5}
+SUM = 25
+
+
+def judged(said: dict[int, int], summed: int) -> tuple[SumVerdict, list[int]]:
+    """The verdict, and whose vectors were read for it, in order."""
+    claims, read = Claims(said, tuple(m for m in TRUE if m not in said)), dict[int, int]()
+    while isinstance(member := judge_sum(claims, read, summed), int):
+        read[member] = TRUE[member]
+    return member, list(read)
+
+
+def test_what_adds_up_needs_no_vector() -> None:
+    assert judged(TRUE, SUM) == (SumVerdict(is_sum=True, liars=()), [])
+
+
+def test_what_is_missing_is_read_and_nothing_else() -> None:
+    assert judged({1: 10, 4: TRUE[4]}, SUM) == (SumVerdict(is_sum=True, liars=()), [2])
+    assert judged({}, SUM) == (SumVerdict(is_sum=True, liars=()), [1, 2, 4])
+
+
+def test_a_missing_one_is_read_though_the_others_add_up_to_the_sum() -> None:
+    said = {1: 10, 4: TRUE[4]}
+    assert judged(said, 5) == (SumVerdict(is_sum=False, liars=()), [2, 1, 4])
+
+
+def test_false_fingerprints_are_found_and_do_not_spoil_a_true_sum() -> None:
+    assert judged({**TRUE, 1: 11}, SUM) == (SumVerdict(is_sum=True, liars=(1,)), [1])
+    assert judged({**TRUE, 4: 0}, SUM) == (SumVerdict(is_sum=True, liars=(4,)), [1, 2, 4])
+    found, _ = judged({1: 0, 2: 0}, SUM)
+    assert found == SumVerdict(is_sum=True, liars=(1, 2))
+
+
+def test_a_contributor_that_lies_to_fit_covers_a_false_sum() -> None:
+    """It could have contributed that much more; the verdict is the same at every hospital."""
+    assert judged({**TRUE, 1: 11}, SUM + 1) == (SumVerdict(is_sum=True, liars=()), [])
+
+
+def test_a_false_sum_is_false_whoever_lies_otherwise() -> None:
+    for said in (TRUE, {**TRUE, 1: 12}, {}, {2: 7}):
+        found, read = judged(said, SUM + 1)
+        assert not found.is_sum
+        assert sorted(read) == list(TRUE)
+        assert found.liars == tuple(m for m in said if said[m] != TRUE[m])

@@ -13,8 +13,9 @@ import pytest
 from aggregator.errors import StoreDamaged
 from aggregator.service import Aggregator
 from participant.agent import Agent
-from participant.sum_check import SumCheck, SumVerdict
+from participant.sum_check import SumCheck
 from protocol.board import decode_entry
+from protocol.fingerprints import SumVerdict
 from protocol.judgement import Verdict
 from protocol.wire import Entries
 from tests.simulator import oracle
