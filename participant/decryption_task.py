@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from participant.agent import Task
 from participant.outbox import Storage
 from participant.set_ledger import SetLedger
+from participant.vector_reader import OwnFingerprint
 from protocol.board import Board, Posted
 from protocol.decryption import RoundMember
 from protocol.draft import Draft
@@ -44,6 +45,7 @@ class DecryptionTask(Task):
         self._ledger, self._approve = SetLedger(storage), approve
         self._asked = self._stated = False
         self.member = RoundMember(RoundView(round_session(name)), terms, self._epoch, self._secret)
+        self._own = OwnFingerprint(self.member)
 
     @property
     def done(self) -> bool:
@@ -97,6 +99,14 @@ class DecryptionTask(Task):
             return None
         result = digest("quorate/statistic", encode([str(m) for m in member.plaintexts]))
         return Draft(member.view.session, Statement(result, len(member.plaintexts)))
+
+    def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
+        """This hospital's own vector, where its lock waits for the fingerprint."""
+        return self._own.wanted()
+
+    def receive_blob(self, name: bytes, data: bytes) -> None:
+        """Take the vector's next chunk."""
+        self._own.take(data)
 
     @property
     def _is_statistic(self) -> bool:

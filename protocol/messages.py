@@ -165,9 +165,14 @@ class Closing(Message, frozen=True, tag="closing"):
 
 
 class SetLock(Message, frozen=True, tag="lock"):
-    """A member would help to decrypt this set, and no other one, in this round."""
+    """A member would help to decrypt this set, and no other one, in this round.
+
+    ``fingerprint``: of the member's own vector, where it contributed one to the set, else nothing.
+    A lock counts whatever this holds: what is no fingerprint is a missing one.
+    """
 
     chosen: Digest
+    fingerprint: Annotated[bytes, Meta(max_length=16)] = b""
 
 
 class Partial(Message, frozen=True, tag="partial"):

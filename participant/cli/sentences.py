@@ -235,6 +235,11 @@ _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "some contribution was malformed on purpose or by mistake: ask the contributors",
         ABORTED,
     ),
+    keyshare_errors.FalseSum: _plain(
+        "{e}",
+        "ask the aggregator's operator who has had access to it; no model was changed",
+        ABORTED,
+    ),
     keyshare_errors.ValueTooLarge: _plain(
         "the value at index {e.index} does not fit in {e.value_bits} bits", _ITS_NUMBER
     ),

@@ -77,7 +77,7 @@ def bodies() -> list[tuple[str, int, Body]]:
         ("round/1", 0, Opening("training", DIGEST, DIGEST, 5, "hybrid", 8.0)),
         ("round/1", 1, Contribution(DIGEST, attach(b"payload"), (DIGEST,))),
         ("round/1", 0, Closing(contributors, attach(b"payload"), (DIGEST,))),
-        ("round/1", 1, SetLock(DIGEST)),
+        ("round/1", 1, SetLock(DIGEST, bytes(range(16)))),
         ("round/1", 1, Partial(DIGEST, DIGEST, (*attachments, attach(b"y" * 40, 1)))),
         ("round/1", 1, Complaint(DIGEST, 2, DIGEST)),
         ("round/1", 2, Refusal("one-set", 3, "a reason")),

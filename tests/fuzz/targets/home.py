@@ -185,6 +185,22 @@ def outbox() -> Case:
     return Case(run, seeds)
 
 
+@target("kept-vector", "participant.outbox.KeptVector")
+def kept_vector() -> Case:
+    blob = bytes(5_000)
+    name = blob_name(blob)
+    storage = FolderStorage(scratch())
+
+    def run(data: bytes) -> None:
+        storage.write(f"outbox/blob-{name.hex()}", blob)
+        storage.write("outbox/kept", data)
+        found = Outbox(storage)
+        assert found.pending is None
+        assert found.blob(name) in (None, blob)
+
+    return Case(run, [encode(["round/1", [name]]), encode(["round/1", [bytes(32), name]])])
+
+
 @target("participant-lock", "participant.lock and aggregator.lock, of who holds a folder")
 def participant_lock() -> Case:
     import os

@@ -12,8 +12,14 @@ from gmpy2 import mpz
 from aggregator.sums import Candidate, payload_of_sum, select
 from keyshare.equality_proof import prove, verify
 from keyshare.errors import CorruptSum, KeyshareError
+from keyshare.fingerprint import (
+    Fingerprint,
+    FingerprintKey,
+    read_fingerprint,
+    write_fingerprint,
+)
 from keyshare.key_packing import unpack_key
-from keyshare.one_time_key import SummedKey, add_chunk, write_sum
+from keyshare.one_time_key import SummedKey, add_chunk, read_words, write_sum
 from keyshare.packing import pack
 from keyshare.partial_decryption import partial_decryption as make_partial
 from keyshare.plaintext_proof import Opened, encrypt_opened
@@ -289,6 +295,22 @@ def _lenient(run):
         run(data)
 
     return wrapped
+
+
+@target("fingerprint", "keyshare.fingerprint.read_fingerprint and Fingerprint over read_words")
+def fingerprint() -> Case:
+    key = FingerprintKey(seed_of("fuzz fingerprint"))
+    said = [write_fingerprint(value) for value in (0, 1, 1 << 100)]
+
+    def run(data: bytes) -> None:
+        found = read_fingerprint(data)
+        assert found is None or write_fingerprint(found) == data
+        for width in (6, 7, 8):
+            vector = Fingerprint(key)
+            vector.add(0, read_words(data[: len(data) // width * width], width))
+            assert read_fingerprint(write_fingerprint(vector.value)) == vector.value
+
+    return Case(run, [*said, bytes(range(168))], None)
 
 
 @target("summed-key", "keyshare.key_packing.unpack_key and one_time_key.SummedKey", limit=8_192)
