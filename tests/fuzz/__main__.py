@@ -73,7 +73,7 @@ def _fuzz(job: Job, runs: int) -> None:
 
 def finish(job: Job, status: int, peak_mib: int) -> tuple[str, bool]:
     """A line of the table in docs/fuzzing.md, and whether the target found nothing."""
-    from tests.fuzz.one import TARGETS
+    from tests.fuzz.targets import TARGETS
 
     said, seconds = job.log.read_text(errors="replace"), time.monotonic() - job.started
     runs = int(_last(r"number_of_executed_units: +(\d+)", said))
@@ -117,7 +117,7 @@ def main(arguments: Sequence[str]) -> int:
     if importlib.util.find_spec("atheris") is None:
         print(_NO_ATHERIS.format(*sys.version_info), file=sys.stderr)
         return 2
-    from tests.fuzz.one import TARGETS
+    from tests.fuzz.one import TARGETS  # the first import of what is to be instrumented
 
     names = chosen.targets or sorted(TARGETS)
     if unknown := set(names) - set(TARGETS):
