@@ -73,9 +73,10 @@ def _fuzz(job: Job, runs: int) -> None:
 
 def finish(job: Job, status: int, peak_mib: int) -> tuple[str, bool]:
     """A line of the table in docs/fuzzing.md, and whether the target found nothing."""
+    seconds = time.monotonic() - job.started
     from tests.fuzz.targets import TARGETS
 
-    said, seconds = job.log.read_text(errors="replace"), time.monotonic() - job.started
+    said = job.log.read_text(errors="replace")
     runs = int(_last(r"number_of_executed_units: +(\d+)", said))
     row = (
         f"| `{job.name}` | {TARGETS[job.name].decoder} | {runs:,} | {seconds:.0f} | "

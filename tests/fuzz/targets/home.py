@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -51,15 +52,9 @@ class _QuickArgon2:
         return hashlib.sha256(self._salt + passphrase).digest()[: self._length]
 
 
-@contextmanager
 def quick_keys():
     """Keys of sealed files cost next to nothing."""
-    kept = sealed_file.Argon2id
-    sealed_file.Argon2id = _QuickArgon2  # type: ignore[misc, assignment]
-    try:
-        yield
-    finally:
-        sealed_file.Argon2id = kept  # type: ignore[misc]
+    return mock.patch.object(sealed_file, "Argon2id", _QuickArgon2)
 
 
 @target("sealed-file", "participant.sealed_file.unseal")
@@ -90,13 +85,12 @@ def identity() -> Case:
     identities.write_card(folder / identities.CARD_NAME, Card("H1", TERMS.members[0].key))
 
     def run(data: bytes) -> None:
-        kept, identities.unseal = identities.unseal, lambda *arguments: data
-        try:
-            with suppress(ParticipantError):
-                load(folder, PASSPHRASE)
-                assert data == honest[0], "the card beside it is another's"
-        finally:
-            identities.unseal = kept
+        def opened(*arguments: object) -> bytes:
+            return data
+
+        with mock.patch.object(identities, "unseal", opened), suppress(ParticipantError):
+            load(folder, PASSPHRASE)
+            assert data == honest[0], "the card beside it is another's"
 
     return Case(run, honest)
 
@@ -276,21 +270,16 @@ def certificate() -> Case:
 
 @target("status-report", "participant.status.read_report and cli.standing.show_standing")
 def status_report() -> Case:
-    import typer
-
-    from participant.cli.standing import show_standing
+    from participant.cli import standing
     from participant.status import read_report
     from protocol.errors import Malformed
     from tests.fuzz.codecs import JSON
     from tests.fuzz.targets.services import report_of_a_round
 
-    said: list[str] = []
-    typer.echo = said.append  # type: ignore[assignment]
-
     def run(data: bytes) -> None:
-        said.clear()
-        with suppress(Malformed):
-            show_standing(None, read_report(data))
+        said: list[str] = []
+        with mock.patch.object(standing.typer, "echo", said.append), suppress(Malformed):
+            standing.show_standing(None, read_report(data))
         assert all(line.isprintable() for line in said), said
         assert sum(map(len, said)) < 600 * (len(data) + 10)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from unittest import mock
 
 from participant import backup as backups
 from participant.agent import CHECKPOINT_NAME, Agent, Checkpoint
@@ -35,15 +36,14 @@ def backup() -> Case:
     honest = unseal(path, purpose, PASSPHRASE, "backup")
 
     def run(data: bytes) -> None:
-        kept, backups.unseal = backups.unseal, lambda *arguments: data
-        try:
-            with suppress(ParticipantError):
-                found = open_backup(path, purpose, PASSPHRASE)
-                assert found.terms == toy().federation.terms
-                assert found.index == MEMBER
-                assert [share.epoch.number for share in found.shares] == [1]
-        finally:
-            backups.unseal = kept
+        def opened(*arguments: object) -> bytes:
+            return data
+
+        with mock.patch.object(backups, "unseal", opened), suppress(ParticipantError):
+            found = open_backup(path, purpose, PASSPHRASE)
+            assert found.terms == toy().federation.terms
+            assert found.index == MEMBER
+            assert [share.epoch.number for share in found.shares] == [1]
 
     return Case(run, [honest])
 

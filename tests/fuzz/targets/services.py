@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import msgspec
 
@@ -75,12 +76,8 @@ class _QuickSignatures:
 
     @contextmanager
     def instead(self) -> Iterator[None]:
-        kept = board_module.sign, board_module.verify
-        board_module.sign, board_module.verify = self.sign, self.verify
-        try:
+        with mock.patch.multiple(board_module, sign=self.sign, verify=self.verify):
             yield
-        finally:
-            board_module.sign, board_module.verify = kept
 
     def _made(self, public: bytes, domain: str, parts: tuple[bytes, ...]) -> bytes:
         return hashlib.sha512(public + digest(domain, *parts)).digest()
