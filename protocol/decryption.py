@@ -2,8 +2,9 @@
 
 A hospital helps only if the round is one of its epoch; enough distinct members contributed, each
 with a contribution it has seen signed; no ciphertext occurs twice; the sum is the product that it
-has recomputed itself; more than (n+f)/2 members have locked this very set; and it has helped with
-no other set of the round. Every refusal names the rule and, where there is one, the member.
+has recomputed itself; more than (n+f)/2 members have locked this very set; it has helped with no
+other set of the round; and the sum does not differ by too few members from others of the same
+model (protocol/history.py). Every refusal names the rule and, where there is one, the member.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from protocol.draft import Draft, Envelope
 from protocol.encoding import pack_numbers, unpack_numbers, width_of
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import BadSeal, Malformed, Refused
+from protocol.history import Difference, OpenedSets
 from protocol.messages import (
     Contribution,
     Opening,
@@ -57,11 +59,19 @@ class RoundMember:
     """One member's side of a round: a pure function of the board and of its key share.
 
     ``consent`` is given from outside (by a person, or by the policy of a service); without it
-    nothing is locked or released, but what others release is combined.
+    nothing is locked or released, but what others release is combined. ``history``: what this
+    hospital's board says of all other rounds.
     """
 
-    def __init__(self, view: RoundView, terms: Terms, epoch: Epoch, secret: EpochSecret) -> None:
-        self.view, self.terms, self.epoch = view, terms, epoch
+    def __init__(
+        self,
+        view: RoundView,
+        terms: Terms,
+        epoch: Epoch,
+        secret: EpochSecret,
+        history: OpenedSets,
+    ) -> None:
+        self.view, self.terms, self.epoch, self._history = view, terms, epoch, history
         self.consent = False
         self.plaintexts: list[mpz] | None = None
         self.total: Encrypted | None = None
@@ -97,6 +107,7 @@ class RoundMember:
         try:
             if me not in view.locks:
                 self.check_set()
+                self._check_difference()
                 self._choose(ledger)
                 return Draft(view.session, SetLock(self._chosen()))
             if self.owes_partial:
@@ -116,6 +127,11 @@ class RoundMember:
         view, me = self.view, self.index
         has_said = me in view.partials or me in view.refusals
         return self.consent and me in view.locks and not has_said and self._is_locked()
+
+    @property
+    def difference(self) -> Difference | None:
+        """What the closed sum would show of too few members, with others of the same model."""
+        return self._history.difference(self.view)
 
     def check_set(self) -> Encrypted:
         """The sum that the closing chose, recomputed; raises Refused naming rule and member."""
@@ -207,8 +223,15 @@ class RoundMember:
         if not ledger.choose(self.view.session, self._chosen()):
             self._refuse("one-set", 0, "this hospital has chosen another set of this round")
 
+    def _check_difference(self) -> None:
+        """Before the lock is said, and again before the part is made: others may have locked."""
+        found = self.difference
+        if found and self.terms.rounds.differencing == "refuse":
+            self._refuse("differencing", found.members[0], found.reason(self.terms))
+
     def _partial(self, ledger: SetLedger) -> Draft:
         total = self.check_set()
+        self._check_difference()
         self._choose(ledger)
         parts = [partial_decryption(c, self._share, self._key) for c in total.values]
         payload = pack_numbers(parts, width_of(self._key.n**2))

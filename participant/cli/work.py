@@ -199,6 +199,11 @@ class RoundTable:
                 f"round {number}: the sum is none of honest contributions ({event['reason']}); "
                 "the model stays as it was. Was every hospital's agent the same release?"
             )
+        if name == "differencing":
+            typer.echo(
+                f"round {number}: with the sum of round {', '.join(event['rounds'])}, from the "
+                f"same model, its sum shows what {', '.join(event['members'])} alone added"
+            )
         if name == "disagreement":
             names = ", ".join(event["members"])
             typer.echo(
