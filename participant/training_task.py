@@ -25,6 +25,7 @@ from participant.set_ledger import SetLedger
 from participant.summed_vector import SummedVector
 from participant.weights import SLICE, Vector, Weights, checked
 from protocol.board import Board, Posted
+from protocol.complaints import Judged
 from protocol.decryption import RoundMember
 from protocol.draft import Draft
 from protocol.encoding import digest
@@ -99,6 +100,7 @@ class TrainingTask(Task):
         self._closed_at: dict[int, float] = {}
         self._stated: dict[int, dict[int, Statement]] = {}  # by round, then by member
         self._differing: list[int] = []
+        self._told: set[int] = set()  # the entries of complaints that are reported
         self._sum: SummedVector | None = None  # of the round whose vector is being read
         self._outcome: Outcome | None = None
         initial = app.initial_parameters(self._config(0))
@@ -124,7 +126,7 @@ class TrainingTask(Task):
     def done(self) -> bool:
         """Whether the last round's model is stored here and stated on the board."""
         is_last = self.finished >= self._terms.rounds.count
-        return is_last and self._has_stated and not self._owes_partial
+        return is_last and self._has_stated and not self._is_owing
 
     @property
     def parameters(self) -> Any:
@@ -157,12 +159,13 @@ class TrainingTask(Task):
             return
         member = self._round(number)
         if number == self.finished:
-            member.receive(posted, payloads)  # the others may still need this hospital's part
+            # The others may still need this hospital's part, and it may still see a wrong one.
+            self._take(number, member, posted, payloads)
             return
         if isinstance(body, Refusal) and posted.post.sender == self._index:
             raise Refused(member.view.name, body.rule, body.member, body.reason)
         was_closed = member.view.closing is not None
-        member.receive(posted, payloads)
+        self._take(number, member, posted, payloads)
         if member.view.closing and not was_closed:
             self._closed_at[number] = time.monotonic()
             self._report(number, "closed", {"contributors": self._contributors(member)})
@@ -170,11 +173,33 @@ class TrainingTask(Task):
         if number == self.finished + 1:
             self._apply(number, member)
 
+    def _take(
+        self, number: int, member: RoundMember, posted: Posted, payloads: Mapping[int, bytes]
+    ) -> None:
+        """Let the round's machine read an entry, and report what complaints show."""
+        member.receive(posted, payloads)
+        for found in member.complaints():
+            if found.entry not in self._told:
+                self._told.add(found.entry)
+                self._tell(number, found)
+
+    def _tell(self, number: int, found: Judged) -> None:
+        """Report who sent a wrong part, or complains of one without cause.
+
+        What another member alone says is reported by nobody: it proves nothing.
+        """
+        if found.verdict == "unproven" and found.by != self._index:
+            return
+        event = "false-complaint" if found.verdict == "false" else "wrong-partial"
+        name = self._terms.name_of
+        facts = {"members": [name(found.about)], "by": name(found.by), "entry": found.entry}
+        self._report(number, event, {**facts, "verdict": found.verdict})
+
     def due(self) -> Draft | None:
-        """A statement, a contribution, a lock, a partial decryption or a refusal."""
+        """A statement, a contribution, a lock, a partial decryption, a complaint or a refusal."""
         if not self._has_stated:
             return Draft(round_session(str(self.finished)), self._statement)
-        if self._owes_partial:
+        if self._is_owing:
             return self._rounds[self.finished].due(self._ledger)
         number = self.finished + 1
         member = self._rounds.get(number)
@@ -214,10 +239,10 @@ class TrainingTask(Task):
         return Statement(standing.model.digest, self._layout.weights, standing.clip)
 
     @property
-    def _owes_partial(self) -> bool:
-        """Whether the others may wait for this hospital's part in the round that it finished."""
+    def _is_owing(self) -> bool:
+        """Whether this hospital has its part, or a complaint, to say in the round it finished."""
         member = self._rounds.get(self.finished)
-        return member is not None and member.owes_partial
+        return member is not None and (member.owes_partial or member.owes_complaint)
 
     @property
     def _has_stated(self) -> bool:
