@@ -7,18 +7,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from gmpy2 import mpz
 
-from keyshare.encryption import Encryptor, randomiser_base
 from keyshare.packing import ciphertext_count
+from keyshare.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
 from participant.cli.opening import _approval
 from participant.decryption_task import DecryptionTask, Request
 from participant.training_task import TrainingTask
-from protocol.ciphertexts import Encrypted, write_ciphertexts
-from protocol.draft import Draft, public_payload
+from protocol.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
+from protocol.draft import Draft
 from protocol.errors import Refused
-from protocol.messages import Contribution
+from protocol.messages import Contribution, attach
 from protocol.round import RoundView
 from protocol.suite import packing_of
 from protocol.terms import RoundPolicy
@@ -34,14 +33,16 @@ class Spoiler(TrainingTask):
     def _contribution(self, number: int, view: RoundView) -> Draft:
         if number > 1:
             return super()._contribution(number, view)
-        n = self._epoch.joint_key().n
-        encryptor = Encryptor(n, randomiser_base(n, self._epoch.digest))
-        count = ciphertext_count(self._layout.weights + 1, packing_of(self._terms))
-        stream = Stream(bytes(32))
-        values = tuple(encryptor.encrypt(mpz(n - 1), stream) for _ in range(count))
-        (attachment,), blobs = public_payload(write_ciphertexts(Encrypted(values), n))
         assert view.opening is not None
-        return Draft(view.session, Contribution(view.opening.digest, attachment), tuple(blobs))
+        key, stream = EncryptionKey.of(self._epoch), Stream(bytes(32))
+        count = ciphertext_count(self._layout.weights + 1, packing_of(self._terms))
+        opened = encrypt_opened([key.encryptor.n - 1] * count, key.encryptor, stream)
+        body = Contribution(view.opening.digest, attach(b""))
+        context = proof_context(key.epoch, view.session, self._index, body)
+        proof = prove(opened, key.encryptor, context, stream)
+        values = tuple(one.ciphertext for one in opened)
+        payload = write_ciphertexts(Encrypted(values, (), proof), key.encryptor.n)
+        return Draft(view.session, Contribution(body.opening, attach(payload)))
 
 
 def toy(differencing: str) -> ToyEpoch:
