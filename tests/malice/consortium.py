@@ -22,6 +22,7 @@ ROUNDS = 4
 # Members and quorum; of some the quorum is so small that one honest hospital and the colluders
 # are one: there, the rules are all that there is.
 SHAPES = ((4, 2), (5, 2), (4, 3), (5, 3), (7, 3), (6, 4))
+COMMON = (*SHAPES[:3], *SHAPES)  # the small ones are cheap
 
 
 @lru_cache(maxsize=len(SHAPES))
@@ -50,6 +51,7 @@ _MEMOISED = (
     "protocol.board.verify",
     "protocol.ciphertexts.verify",
     "protocol.partial_payload.verify",
+    "protocol.decryption.SealingKey",
 )
 
 
