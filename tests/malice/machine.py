@@ -22,6 +22,7 @@ from tests.toy import ToyEpoch
 _MAX_BRANCHES = 3
 
 bits = st.integers(0, 127)  # a subset of at most seven
+some = st.just(0) | bits
 small = st.integers(0, 7)
 MODELS = (
     "as it stands", "as it stands", "as it stands", "as it stood",
@@ -53,9 +54,7 @@ class Course(NamedTuple):
     spoils: bool
 
 
-course = st.builds(
-    Course, st.sampled_from((0, 1, 1, 2, 3)), st.just(0) | bits, st.just(0) | bits, st.booleans()
-)
+course = st.builds(Course, st.sampled_from((0, 1, 1, 2, 3)), some, some, st.booleans())
 
 
 class MaliciousAggregator(RuleBasedStateMachine):
@@ -227,16 +226,24 @@ class MaliciousAggregator(RuleBasedStateMachine):
         """Go on with another board: without the last entries, or one of those that there are."""
         self._go_on(before)
         branches, entries = self.a.branches, len(self.branch.entries)
-        views = self.branch.views.values()
-        closings = [view.closing.position for view in views if view.closing is not None]
         if kind == "turn to" or len(branches) == _MAX_BRANCHES:
             self.branch = branches[by % len(branches)]
         elif kind == "cut":
             self.branch = self.a.split(self.branch, max(0, entries - by))
-        elif closings:
-            self.branch = self.a.split(self.branch, max(closings) - 1)
+        else:
+            self._rewind()
 
-    @rule(before=course, mask=bits)
+    def _rewind(self) -> int:
+        """Go on with a board that ends before this one's last closing; the number of its round."""
+        closings = [view.closing for view in self.branch.views.values() if view.closing is not None]
+        if not closings:
+            return 1
+        last = max(closings, key=lambda posted: posted.position)
+        if len(self.a.branches) < _MAX_BRANCHES:
+            self.branch = self.a.split(self.branch, last.position - 1)
+        return int(last.post.session.partition("/")[2])
+
+    @rule(before=course, mask=some)
     def show(self, before: Course, mask: int) -> None:
         """Hospitals whose board is a beginning of this one are shown this one from now on."""
         self._go_on(before)
@@ -245,17 +252,13 @@ class MaliciousAggregator(RuleBasedStateMachine):
             if self.branch.entries[:read] == self.a.shown[index].entries[:read]:
                 self.a.shown[index] = self.branch
 
-    @rule(
-        before=course,
-        mask=bits,
-        name=st.sampled_from((None, None, "1", "2")),
-        loses_head=st.booleans(),
-    )
-    def restart(self, before: Course, mask: int, name: str | None, loses_head: bool) -> None:
-        """Processes start anew on this board: ``train``, or ``decrypt`` of a round."""
+    @rule(before=course, mask=some, rewinds=st.booleans(), asks=st.booleans(), loses=st.booleans())
+    def restart(self, before: Course, mask: int, rewinds: bool, asks: bool, loses: bool) -> None:
+        """Processes start anew: ``train``, or ``decrypt`` of the last round; on another board."""
         self._go_on(before)
+        number = self._rewind() if rewinds else self._number()
         for index in subset(self.honest, mask):
-            self.a.restart(index, self.branch, name, loses_head)
+            self.a.restart(index, self.branch, str(number) if asks else None, loses)
 
     @rule(before=course, index=small, count=st.integers(1, 4), says=st.booleans())
     def deliver(self, before: Course, index: int, count: int, says: bool) -> None:
