@@ -271,6 +271,17 @@ def test_a_lone_complaint_moves_nobody_who_sees_the_part_hold():
     assert not any(member.wrong_partials for member in found.members.values())
 
 
+def test_a_second_complaint_of_one_member_about_another_does_not_count():
+    """Who has shown something cannot take it back, nor go on talking."""
+    liar = Liar(closed(), LIAR, lambda numbers: [part * 2 % SQUARE for part in numbers])
+    found = liar.found
+    found.settle(tamper=liar)
+    (said,) = complaints(found, 2)
+    complain(found, said.by, LIAR, b"")
+    assert complaints(found, 2) == [said]
+    assert said.verdict == "proven"
+
+
 def test_two_bad_of_five_are_named_and_their_own_complaints_are_false():
     found = closed()
     double = lambda numbers: [part * 2 % SQUARE for part in numbers]  # noqa: E731
