@@ -34,6 +34,7 @@ from protocol.draft import Draft
 from protocol.encoding import digest
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Refused
+from protocol.history import OpenedSets
 from protocol.messages import Opening, Refusal, Statement
 from protocol.round import RoundView, decode_training, round_session
 from protocol.suite import suite_for
@@ -97,6 +98,7 @@ class TrainingTask(Task):
         self._app, self._storage, self._report = app, storage, report
         self._index = self._secret.index
         self._ledger = SetLedger(storage)
+        self._history = OpenedSets(terms, self._index)
         self._rounds: dict[int, RoundMember] = {}
         self._closed_at: dict[int, float] = {}
         self._stated: dict[int, dict[int, Statement]] = {}  # by round, then by member
@@ -137,7 +139,8 @@ class TrainingTask(Task):
         return self._standing.model.to_app(self._local.entries)
 
     def begin(self, board: Board) -> None:
-        """Take note of who has stated what already, and of what was open before a restore."""
+        """Take note of who has stated what, which sums are open, and what was before a restore."""
+        self._history.follow(board.entries)
         self._ledger.begin(board)
         for posted in board.entries:
             kind, _, name = posted.post.session.partition("/")
@@ -172,6 +175,7 @@ class TrainingTask(Task):
         if member.view.closing and not was_closed:
             self._closed_at[number] = time.monotonic()
             self._report(number, "closed", {"contributors": self._contributors(member)})
+            self._warn(number, member)
         if number == self.finished + 1:
             self._apply(number, member)
 
@@ -276,10 +280,19 @@ class TrainingTask(Task):
             self._report(self.finished, "disagreement", {"members": names})
         self._differing = differing
 
+    def _warn(self, number: int, member: RoundMember) -> None:
+        """Report a sum that shows, with others, what too few members added; the terms allow it."""
+        if (found := member.difference) and self._terms.rounds.differencing == "warn":
+            names = [self._terms.name_of(m) for m in found.members]
+            facts = {"rounds": list(found.rounds), "members": names}
+            self._report(number, "differencing", facts)
+
     def _round(self, number: int) -> RoundMember:
         if number not in self._rounds:
             view = RoundView(round_session(str(number)))
-            self._rounds[number] = RoundMember(view, self._terms, self._epoch, self._secret)
+            self._rounds[number] = RoundMember(
+                view, self._terms, self._epoch, self._secret, self._history
+            )
             # The rules decide; whoever runs this agreed. Restored: the others decrypt without it.
             self._rounds[number].consent = not self._ledger.bars(view.session)
         return self._rounds[number]

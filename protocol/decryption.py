@@ -1,7 +1,8 @@
 """One hospital's part in a round's end: what it locks, releases, combines, and complains of.
 
 A hospital helps only with a set that keeps the rules (``protocol.set_rules``), that more than
-(n+f)/2 members have locked, and with no other set of the round. It believes no other's partial
+(n+f)/2 members have locked, and with no other set of the round; nor with a sum that differs by too
+few members from others of the same model (``protocol.history``). It believes no other's partial
 decryption: each is opened and its proof verified before it counts, and whoever sent one that does
 not hold is named on the board, once, with what everyone needs to see it.
 """
@@ -22,6 +23,7 @@ from protocol.draft import Draft
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Malformed, Refused, Uncombinable
 from protocol.fingerprints import counts
+from protocol.history import Difference, OpenedSets
 from protocol.messages import Complaint, Contribution, Partial, Refusal, SetLock
 from protocol.partial_payload import LockedSum
 from protocol.round import RoundView
@@ -41,11 +43,19 @@ class RoundMember:
     """One member's side of a round: a pure function of the board and of its key share.
 
     ``consent`` is given from outside (by a person, or by the policy of a service); without it
-    nothing is said, but what others release is combined.
+    nothing is said, but what others release is combined. ``history``: what this hospital's board
+    says of all other rounds.
     """
 
-    def __init__(self, view: RoundView, terms: Terms, epoch: Epoch, secret: EpochSecret) -> None:
-        self.view, self.terms, self.epoch = view, terms, epoch
+    def __init__(
+        self,
+        view: RoundView,
+        terms: Terms,
+        epoch: Epoch,
+        secret: EpochSecret,
+        history: OpenedSets,
+    ) -> None:
+        self.view, self.terms, self.epoch, self._history = view, terms, epoch, history
         self.consent = False
         self.plaintexts: list[mpz] | None = None
         self.total: Encrypted | None = None
@@ -90,6 +100,7 @@ class RoundMember:
         try:
             if me not in view.locks:
                 self.check_set()
+                self._check_difference()
                 if self.owes_fingerprint:
                     return None
                 self._choose(ledger)
@@ -144,6 +155,11 @@ class RoundMember:
                 self._judged[posted.position] = self._judge(posted)
         return [self._judged[entry] for entry in sorted(self._judged)]
 
+    @property
+    def difference(self) -> Difference | None:
+        """What the closed sum would show of too few members, with others of the same model."""
+        return self._history.difference(self.view)
+
     def check_set(self) -> Encrypted:
         """The sum that the closing chose, recomputed; raises Refused naming rule and member."""
         if self.total is not None:
@@ -174,8 +190,16 @@ class RoundMember:
             reason = "this hospital has chosen another set of this round"
             raise Refused(self.view.name, "one-set", 0, reason)
 
+    def _check_difference(self) -> None:
+        """Before the lock is said, and again before the part is made: others may have locked."""
+        found = self.difference
+        if found and self.terms.rounds.differencing == "refuse":
+            reason = found.reason(self.terms)
+            raise Refused(self.view.name, "differencing", found.members[0], reason)
+
     def _partial(self, ledger: SetLedger) -> Draft:
         self.check_set()
+        self._check_difference()
         assert self._locked is not None
         self._choose(ledger)
         body, blobs = self._locked.make(self._secret)

@@ -27,6 +27,7 @@ from protocol.ciphertexts import (
 from protocol.decryption import RoundMember
 from protocol.draft import Draft
 from protocol.encoding import width_of
+from protocol.history import OpenedSets
 from protocol.messages import (
     Attachment,
     Ciphertexts,
@@ -106,6 +107,7 @@ class Round(Table):
             self.toy.federation.terms,
             self.toy.epoch,
             self.toy.secrets[index],
+            OpenedSets(self.toy.federation.terms, index, self.board.entries),
         )
         found.consent = True
         return found

@@ -108,6 +108,11 @@ def _approval(yes: bool, as_json: bool) -> Callable[[Request], bool]:
             typer.echo(f"  kind          {request.kind}")
             typer.echo(f"  contributors  {', '.join(request.contributors)}")
             typer.echo(f"  ciphertexts   {request.ciphertexts}")
+        if request.warning:
+            typer.echo(f"Warning: {request.warning}", err=as_json)
+        elif request.kind == "statistic" and not as_json:
+            typer.echo("  differencing  not checked: only you know what other sums of these data")
+            typer.echo("                were decrypted, and who was in them")
         if not (yes or typer.confirm("Help to decrypt this sum?", err=as_json)):
             raise Declined(f"to decrypt round {request.round_name}")
         return True

@@ -210,6 +210,11 @@ class RoundTable:
                 f"round {number}: the fingerprint that {names} posted is not that of the vector "
                 "contributed; the sum was checked without it. Was the agent another release?"
             )
+        if name == "differencing":
+            typer.echo(
+                f"round {number}: with the sum of round {', '.join(event['rounds'])}, from the "
+                f"same model, its sum shows what {', '.join(event['members'])} alone added"
+            )
         if name == "disagreement":
             names = ", ".join(event["members"])
             typer.echo(
