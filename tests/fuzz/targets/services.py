@@ -201,9 +201,12 @@ class _Service:
         """Take an input's frames."""
         before = self._state()
         for tree in frames_of(data):
-            with suppress(Malformed, *UNSAYABLE):
-                for answer in self.service.receive(MEMBER, decode_from_member(self._said(tree))):
-                    assert len(encode(answer)) <= MAX_FRAME_BYTES
+            try:
+                frame = decode_from_member(self._said(tree))
+            except (Malformed, *UNSAYABLE):
+                continue
+            for answer in self.service.receive(MEMBER, frame):
+                assert len(encode(answer)) <= MAX_FRAME_BYTES
         while self.service.tick():
             pass
         if self._state() != before:
