@@ -53,10 +53,10 @@ def begin(name: str, runs: int, folder: Path) -> tuple[int, Job]:
         return child, job
     try:
         _fuzz(job, runs)
-    except BaseException:
+    except Exception:  # of a target that could not be made ready
         traceback.print_exc()
-    finally:
-        os._exit(1)  # libFuzzer ends the process itself, unless a target could not be made ready
+    # At this exit libFuzzer writes down the input that failed; after a run it ends itself.
+    sys.exit(1)
 
 
 def _fuzz(job: Job, runs: int) -> None:

@@ -149,8 +149,7 @@ def local_entries() -> Case:
         with suppress(BadApp):
             found = LocalEntries(described, parameters, disk).entries
             assert set(found) == {"seen"}
-            assert found["seen"].dtype == np.int64
-            assert found["seen"].shape == (2,)
+            assert isinstance(found["seen"], np.ndarray)
 
     return Case(run, [seed], SAFETENSORS)
 
