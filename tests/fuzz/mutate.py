@@ -63,7 +63,7 @@ def _changed_list(node: list[Any], chance: random.Random) -> list[Any]:
         i, j = chance.randrange(len(node)), chance.randrange(len(node))
         node[i], node[j] = node[j], node[i]
     elif node and chance.random() < 0.2:
-        node *= min(chance.choice((2, 17, 100)), 1 + _MAX_ITEMS // len(node))
+        node *= min(chance.choice((2, 17, 40)), 1 + 40 // len(node))
     else:
         node.append(chance.choice(_JUNK))
     return node
