@@ -19,7 +19,7 @@ from pathlib import Path
 
 import tomli_w
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -112,7 +112,7 @@ def load_key(folder: Path) -> Ed25519PrivateKey:
     path = folder / KEY_NAME
     try:
         key = load_pem_private_key(_read(path, "the aggregator's key"), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
         raise NoIdentity(path, "the aggregator's key", "it is not a private key in PEM") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise NoIdentity(path, "the aggregator's key", "it is not an Ed25519 key")
@@ -210,7 +210,7 @@ def _load_certificate(path: Path) -> x509.Certificate:
     try:
         certificate = x509.load_pem_x509_certificate(data)
         certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+    except (ValueError, UnsupportedAlgorithm, InternalError, x509.InvalidVersion):
         raise NoIdentity(path, "the TLS certificate", "it is not a certificate in PEM") from None
     return certificate
 
