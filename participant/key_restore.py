@@ -30,7 +30,7 @@ from protocol.board import Board, Head, Posted
 from protocol.draft import Draft
 from protocol.encoding import decode, encode
 from protocol.epoch import epoch_of
-from protocol.errors import Fork
+from protocol.errors import Fork, Malformed
 from protocol.record import MANIFEST_PATH, MAX_MANIFEST_BYTES, read_entries, read_manifest
 from protocol.terms import Terms
 
@@ -164,6 +164,8 @@ def read_record(folder: Path, terms: Terms, known: Head | None) -> Board:
     board = Board(terms)
     for entry in reversed(list(read_entries(files, manifest.head))):
         board.append(entry)
+    if board.head != manifest.head:  # where there are no entries, nothing else tells
+        raise Malformed(MANIFEST_PATH, "its head is not the one of its entries")
     return board
 
 
