@@ -95,6 +95,11 @@ class Posted(NamedTuple):
         return attachments_of(self.post.body)
 
 
+def genesis(federation: bytes) -> bytes:
+    """The head of a board without entries."""
+    return digest("quorate/genesis", federation)
+
+
 def sign_post(post: Post, key: Ed25519PrivateKey) -> SignedPost:
     """The post, signed by its sender."""
     data = encode(post)
@@ -107,7 +112,7 @@ class Board:
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._federation = terms.federation
-        self._hashes = [digest("quorate/genesis", self._federation)]
+        self._hashes = [genesis(self._federation)]
         self._counts: dict[tuple[str, int], int] = {}
         self._last_seen: dict[int, int] = {}
         self.entries: list[Posted] = []
