@@ -75,3 +75,11 @@ class Refused(ProtocolError):
     def __init__(self, round_name: str, rule: str, member: int, reason: str) -> None:
         super().__init__(f"round {round_name}, rule {rule}, member {member}: {reason}")
         self.round_name, self.rule, self.member, self.reason = round_name, rule, member, reason
+
+
+class Uncombinable(ProtocolError):
+    """Verified partial decryptions that give no sum: the joint key's modulus may be factored."""
+
+    def __init__(self, round_name: str, members: list[int]) -> None:
+        super().__init__(f"round {round_name}: verified parts of members {members} do not fit")
+        self.round_name, self.members = round_name, members
