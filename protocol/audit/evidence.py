@@ -6,6 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from protocol.audit.observation import (
+    CertifiedEpoch,
+    Observation,
+    certified_epochs,
+    observe,
+)
 from protocol.board import MAX_ENTRY_BYTES, Board, Entry, Head, Post, Posted, decode_entry
 from protocol.encoding import decode
 from protocol.errors import BadEntry, BadTerms, Fork, Malformed
@@ -147,6 +153,20 @@ class Evidence:
     def aborted(self) -> set[str]:
         """The ceremonies that were aborted."""
         return {p.post.session for p in self.entries if isinstance(p.post.body, Abort)}
+
+    @cached_property
+    def ceremonies(self) -> Sequence[Observation]:
+        """All ceremonies, in their order, as an observer sees them."""
+        return [
+            observe(self.terms, session, entries, self.public_payloads, self.nonce)
+            for session, entries in self.sessions.items()
+            if session.startswith("ceremony/")
+        ]
+
+    @cached_property
+    def epochs(self) -> Sequence[CertifiedEpoch]:
+        """The keys that all members certified, in their order."""
+        return certified_epochs(self.entries, self.terms)
 
     def payload(self, attachment: Attachment) -> bytes:
         """The bytes of an attachment; raises Malformed if its blob is not in the record as named.
