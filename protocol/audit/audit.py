@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from keyshare.errors import KeyshareError
-from protocol.audit import board_checks, ceremony_checks, terms_checks
+from protocol.audit import (
+    board_checks,
+    ceremony_checks,
+    contribution_checks,
+    decryption_checks,
+    release_checks,
+    terms_checks,
+)
 from protocol.audit.evidence import Evidence
 from protocol.audit.results import RECORD, Account, Check, Result, Status
 from protocol.board import Head
@@ -17,6 +24,9 @@ CHECKS: tuple[Check[Evidence], ...] = (
     *terms_checks.CHECKS,
     *board_checks.CHECKS,
     *ceremony_checks.CHECKS,
+    *contribution_checks.CHECKS,
+    *decryption_checks.CHECKS,
+    *release_checks.CHECKS,
 )
 
 
