@@ -1,9 +1,9 @@
 """The record of a federation in which much happens and all that goes wrong is dealt with.
 
-Four hospitals. Of the first ceremony one opens what it did not commit to, so it is aborted; the
-second makes a key. Round 1 is under packed Paillier, and H4's part of it is wrong; round 2 under the
-hybrid suite; one statistic is opened; of another the aggregator closes with too few, and all
-refuse; round 3 is as it should be.
+Four hospitals. In the first ceremony one opens what it did not commit to, so it is aborted; the
+second makes a key. Round 1 is under packed Paillier, and H4's part of it is wrong; round 2 is under
+the hybrid suite; one statistic is opened; another the aggregator closes with too few contributors,
+and all refuse; round 3 is as it should be.
 """
 
 from __future__ import annotations
@@ -230,15 +230,18 @@ class Rounds:
         ledgers = {i: Ledger() for i in members}
         while drafts := [(i, d) for i, m in members.items() if (d := m.due(ledgers[i]))]:
             for i, draft in drafts:
+                if members[i].due(ledgers[i]) is None:
+                    continue  # what another said has settled it
                 if i == wrong and isinstance(draft.body, Partial):
-                    member = members[i]
-                    member.check_set()
-                    locked = member._locked
-                    assert locked is not None
-                    body, blobs = WrongSum(**vars(locked)).make(self.secrets[i])
-                    draft = Draft(draft.session, body, blobs)
-                if members[i].due(ledgers[i]) is not None:  # what another said may settle it
+                    self.stage.say(i, self._wrong(members[i], draft))
+                else:
                     self.stage.say(i, draft)
+
+    def _wrong(self, member: RoundMember, draft: Draft) -> Draft:
+        locked = member._locked
+        assert locked is not None
+        body, blobs = WrongSum(**vars(locked)).make(self.secrets[member.index])
+        return Draft(draft.session, body, blobs)
 
 
 @dataclass(frozen=True)
