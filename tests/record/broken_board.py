@@ -123,7 +123,8 @@ def _a_blob(story: Story) -> tuple[int, bytes]:
     """A contribution to round 2 whose ciphertexts are a blob."""
     position = story.find("round/2", Contribution, 3)
     body = story.at(position).body
-    assert isinstance(body, Contribution) and body.ciphertexts.is_blob
+    assert isinstance(body, Contribution)
+    assert body.ciphertexts.is_blob
     return position, body.ciphertexts.digest
 
 

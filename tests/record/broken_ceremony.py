@@ -1,4 +1,4 @@
-"""Records broken in their ceremonies, by members that are in it together or ignore what is wrong."""
+"""Records broken in their ceremonies, by members that are in it together."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def contribution_to_another_opening(made: Good) -> Broken:
     place = story.find(LAST, Contribution, 4)
     body = msgspec.structs.replace(story.at(place).body, opening=bytes(32))
     story.change(place, body=body)
-    return Broken(write(story).files, "4.2", place, "H4", is_failure=False)
+    return Broken(write(story).files, "4.2", place, "H4")
 
 
 @tampering
@@ -286,6 +286,7 @@ def two_sets_locked_by_one_member(made: Good) -> Broken:
 @tampering
 def another_set_locked(made: Good) -> Broken:
     story = made.story.copy()
+    story.end_after(FEW)
     place = story.find(FEW, Refusal, 4)
     story.change(place, body=SetLock(bytes(32)))
     return Broken(write(story).files, "5.3", place, "H4", is_failure=False)
@@ -349,6 +350,7 @@ def complaint_that_is_false(made: Good) -> Broken:
 @tampering
 def complaint_that_proves_nothing(made: Good) -> Broken:
     story = made.story.copy()
+    story.end_after("round/1")
     place = story.find("round/1", Complaint)
     body = msgspec.structs.replace(story.at(place).body, key=b"")
     story.change(place, body=body)
