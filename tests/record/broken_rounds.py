@@ -24,7 +24,7 @@ from protocol.messages import (
     SetLock,
     Statement,
 )
-from tests.record.good import HYBRID, Good
+from tests.record.good import HYBRID, Good, once_more
 from tests.record.story import Said, Story, write
 from tests.record.tampering import AGGREGATOR, LAST, Broken, flipped, tampering
 
@@ -374,6 +374,13 @@ def refusal_without_reason(made: Good) -> Broken:
     return Broken(write(story).files, "5.5", place, "H4", is_failure=False)
 
 
+@tampering
+def refusal_with_reason(made: Good) -> Broken:
+    """Nothing is altered: whoever refuses is named, whatever its reason."""
+    story = once_more(made, remembering=True)
+    return Broken(write(story).files, "5.5", story.find("round/4", Refusal, 2), "H2", False)
+
+
 # ── results ──
 
 
@@ -384,6 +391,12 @@ def another_result_stated(made: Good) -> Broken:
     body = msgspec.structs.replace(story.at(place).body, result=bytes(32))
     story.change(place, body=body)
     return Broken(write(story).files, "6.2", place, "H2", is_failure=False)
+
+
+@tampering
+def one_singled_out_by_two_sums(made: Good) -> Broken:
+    story = once_more(made, remembering=False)
+    return Broken(write(story).files, "6.3", story.find("round/4", Closing), AGGREGATOR)
 
 
 @tampering

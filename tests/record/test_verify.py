@@ -43,5 +43,13 @@ def test_what_is_broken_is_named_with_check_entry_and_party(name: str) -> None:
     assert found.holds is not broken.is_failure
 
 
+@pytest.mark.parametrize("name", ["refusal_with_reason", "refusal_without_reason"])
+def test_whether_a_refusal_has_a_reason_is_recomputed(name: str) -> None:
+    broken = TAMPERINGS[name](good())
+    (result,) = [r for r in audited(broken).results if r.number == "5.5"]
+    (remark,) = [r for r in result.findings if (r.entry, r.party) == (broken.entry, broken.party)]
+    assert remark.reason.endswith("so by this record") is (name == "refusal_without_reason")
+
+
 def everything(found: Audit) -> dict[str, tuple[Remark, ...]]:
     return {r.number: (*r.failures, *r.findings) for r in found.results if r.failures or r.findings}
