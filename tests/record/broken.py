@@ -19,7 +19,7 @@ from tests.record.memory import write_folder
 from tests.record.story import write
 from tests.record.tampering import TAMPERINGS, Broken
 
-MODULES = (broken_board, broken_ceremony, broken_rounds)  # each enters its tamperings
+__all__ = ["TAMPERINGS", "broken_board", "broken_ceremony", "broken_rounds"]  # these fill it
 
 
 def write_all(folder: Path) -> None:
