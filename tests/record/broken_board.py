@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from protocol.audit.results import RECORD
 from protocol.board import Head, SignedPost
 from protocol.encoding import encode
@@ -82,6 +84,19 @@ def head_changed(made: Good) -> Broken:
 
 
 @tampering
+def manifest_in_another_form(made: Good) -> Broken:
+    files = write(made.story).files
+    files["record.json"] = files["record.json"].replace(b"  ", b"")
+    return Broken(files, "1.1", 0, RECORD)
+
+
+@tampering
+def board_that_begins_elsewhere(made: Good) -> Broken:
+    files = rechained(write(made.story), begin=bytes(32))
+    return Broken(files, "2.1", 1, RECORD)
+
+
+@tampering
 def file_too_many(made: Good) -> Broken:
     files = write(made.story).files
     files["entries/notes.txt"] = b"trust me"
@@ -117,6 +132,18 @@ def blob_too_short(made: Good) -> Broken:
     position, name = _a_blob(made.story)
     written.files[blob_path(name)] = written.files[blob_path(name)][:-1]
     return Broken(written.files, "2.4", position, _name(made, position))
+
+
+@tampering
+def blob_of_another_size_than_posted(made: Good) -> Broken:
+    story = made.story.copy()
+    story.end_after("round/2")
+    position, _ = _a_blob(story)
+    body = story.at(position).body
+    assert isinstance(body, Contribution)
+    longer = msgspec.structs.replace(body.ciphertexts, size=body.ciphertexts.size + 1)
+    story.change(position, body=msgspec.structs.replace(body, ciphertexts=longer))
+    return Broken(write(story).files, "2.4", position, _name(made, position))
 
 
 def _a_blob(story: Story) -> tuple[int, bytes]:
@@ -236,6 +263,13 @@ def another_head_countersigned(made: Good) -> Broken:
     said = countersign(federation.terms.federation, 4, Head(50, bytes(32)), federation.keys[4])
     written.files[head_path(4)] = encode(said)
     return Broken(written.files, "2.5", 50, "H4")
+
+
+@tampering
+def countersignature_that_does_not_read(made: Good) -> Broken:
+    files = write(made.story).files
+    files[head_path(3)] = flipped(files[head_path(3)], 0)
+    return Broken(files, "2.5", 0, "H3")
 
 
 @tampering

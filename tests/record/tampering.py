@@ -44,10 +44,12 @@ def flipped(data: bytes, at: int = -1) -> bytes:
 
 
 def rechained(
-    written: Written, change: Callable[[int, SignedPost], SignedPost | None]
+    written: Written,
+    change: Callable[[int, SignedPost], SignedPost | None] = lambda position, post: post,
+    begin: bytes = b"",
 ) -> dict[str, bytes]:
     """The files after the aggregator has changed posts, or left them out, and chained again."""
-    entries, previous = list[Entry](), written.entries[0].previous
+    entries, previous = list[Entry](), begin or written.entries[0].previous
     for position, entry in enumerate(written.entries, start=1):
         if (post := change(position, entry.post)) is not None:
             entries.append(Entry(len(entries) + 1, previous, entry.time_ms, post))

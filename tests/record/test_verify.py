@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.audit.audit import Audit, audit
+from protocol.audit.audit import CHECKS, Audit, audit
 from protocol.audit.results import Remark, Status
 from tests.record.broken import TAMPERINGS
 from tests.record.good import good
@@ -40,6 +40,11 @@ def test_what_is_broken_is_named_with_check_entry_and_party(name: str) -> None:
     named = {(remark.entry, remark.party) for remark in remarks}
     assert (broken.entry, broken.party) in named, everything(found)
     assert found.holds is not broken.is_failure
+
+
+def test_every_check_has_a_record_that_breaks_it() -> None:
+    broken = {make(good()).check for make in TAMPERINGS.values()}
+    assert broken == {check.number for check in CHECKS}
 
 
 @pytest.mark.parametrize("name", ["refusal_with_reason", "refusal_without_reason"])
