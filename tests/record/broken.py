@@ -13,13 +13,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.record import broken_board, broken_ceremony, broken_rounds
+from tests.record import broken_board, broken_ceremony, broken_decryption, broken_rounds
 from tests.record.good import good
 from tests.record.memory import write_folder
 from tests.record.story import write
 from tests.record.tampering import TAMPERINGS, Broken
 
-__all__ = ["TAMPERINGS", "broken_board", "broken_ceremony", "broken_rounds"]  # these fill it
+# TAMPERINGS is filled by the modules beside it.
+__all__ = ["TAMPERINGS", "broken_board", "broken_ceremony", "broken_decryption", "broken_rounds"]
 
 
 def write_all(folder: Path) -> None:
