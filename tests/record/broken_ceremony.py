@@ -141,7 +141,7 @@ def all_certify_another_transcript(made: Good) -> Broken:
 @tampering
 def opened_what_was_not_committed_to(made: Good) -> Broken:
     story = ended(made)
-    place = say_instead(story, "moduli", 1, flipped, commits=False)
+    place = say_instead(story, "moduli", 1, lambda said: flipped(said, 0), commits=False)
     return Broken(write(story).files, "3.3", place, "H1")
 
 
