@@ -278,7 +278,7 @@ class Aggregator:
                 left_out[member] = "it has a vector of chunks, which is not of this round's suite"
             else:
                 candidates[member] = Candidate(body, self._payload(body.ciphertexts))
-        selection = select(candidates, view, self.terms, key)
+        selection = select(candidates, view.session, opening, self.terms, key)
         self.left_out[view.session] = left_out | selection.left_out
         if len(selection.chosen) < self.rounds.min_contributors:
             self._judged[view.session] = frozenset(view.contributions)

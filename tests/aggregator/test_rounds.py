@@ -252,18 +252,35 @@ def zero(encrypted: Encrypted) -> Encrypted:
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"), [(drop_one, "numbers"), (zero, "range"), (repeat_first, "twice")]
+    ("change", "reason"),
+    [
+        (drop_one, "numbers"),
+        (zero, "range"),
+        (repeat_first, "twice"),
+        (lambda e: replace(e, proof=None), "proof"),
+        (lambda e: replace(e, values=e.values[::-1]), "proof"),
+    ],
 )
 def test_a_contribution_that_hospitals_would_refuse_is_left_out_and_named(
     desk: Desk, change: Callable[[Encrypted], Encrypted], reason: str
 ) -> None:
     desk.open_training(length=20)
-    desk.contribute(2, "round/1", desk.payload("round/1", change))
+    desk.contribute(2, "round/1", desk.payload("round/1", 2, change))
     for member in (1, 3):
         desk.contribute(member, "round/1")
     assert desk.wait(0)
     assert desk.contributors("round/1") == [1, 3]
     assert reason in desk.service.left_out["round/1"][2]
+
+
+def test_a_proof_that_another_member_made_is_left_out(desk: Desk) -> None:
+    desk.open_training()
+    desk.contribute(2, "round/1", desk.payload("round/1", 3))
+    for member in (1, 3):
+        desk.contribute(member, "round/1")
+    assert desk.wait(0)
+    assert desk.contributors("round/1") == [1, 3]
+    assert "proof" in desk.service.left_out["round/1"][2]
 
 
 def test_somebody_elses_ciphertexts_are_left_out_and_not_the_originals(desk: Desk) -> None:
@@ -305,7 +322,7 @@ def test_a_round_with_too_few_good_contributions_is_not_added_again_and_again(
 
 def test_one_absurd_exponent_does_not_stop_the_others(desk: Desk) -> None:
     session = desk.open_statistic(length=2)
-    far = desk.payload(session, lambda e: replace(e, exponents=(0, 500)))
+    far = desk.payload(session, 1, lambda e: replace(e, exponents=(0, 500)))
     desk.contribute(1, session, far)
     payloads = [desk.contribute(member, session) for member in (2, 3)]
     assert desk.wait(0)
