@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from keyshare.errors import KeyshareError
@@ -45,24 +45,26 @@ class Audit:
 
 
 def audit(
-    files: RecordFiles, nonce: bytes, expected: bytes | None = None, since: Head | None = None
+    files: RecordFiles,
+    nonce: bytes,
+    expected: bytes | None = None,
+    since: Head | None = None,
+    tell: Callable[[Result], None] = lambda result: None,
 ) -> Audit:
     """Run all checks; see Evidence for what ``nonce``, ``expected`` and ``since`` are.
 
-    ``head`` of the result is given if the whole chain was verified, for a later ``since``.
+    ``tell`` gets each result when it is there. ``head`` of what is returned is given if the whole
+    chain was verified, for a later ``since``.
     """
     evidence = Evidence(files, expected, since, nonce)
-    results = tuple(run(evidence))
+    results = list[Result]()
+    for check in CHECKS:
+        results.append(_run(check, evidence))
+        tell(results[-1])
     federation = evidence.terms.federation if terms_checks.TERMS.holds(evidence) else None
     is_chain = all(ground.holds(evidence) for ground in board_checks.BOARD)
     head = evidence.replay.board.head if is_chain and not evidence.replay.error else None
-    return Audit(federation, head, results)
-
-
-def run(evidence: Evidence) -> Iterator[Result]:
-    """The results, each when it is there."""
-    for check in CHECKS:
-        yield _run(check, evidence)
+    return Audit(federation, head, tuple(results))
 
 
 def _run(check: Check[Evidence], evidence: Evidence) -> Result:
