@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from keyshare.errors import KeyshareError
@@ -58,13 +58,19 @@ def audit(
     """
     evidence = Evidence(files, expected, since, nonce)
     results = list[Result]()
-    for check in CHECKS:
-        results.append(_run(check, evidence))
-        tell(results[-1])
+    for result in run(evidence):
+        results.append(result)
+        tell(result)
     federation = evidence.terms.federation if terms_checks.TERMS.holds(evidence) else None
     is_chain = all(ground.holds(evidence) for ground in board_checks.BOARD)
     head = evidence.replay.board.head if is_chain and not evidence.replay.error else None
     return Audit(federation, head, tuple(results))
+
+
+def run(evidence: Evidence) -> Iterator[Result]:
+    """The results, each when it is there."""
+    for check in CHECKS:
+        yield _run(check, evidence)
 
 
 def _run(check: Check[Evidence], evidence: Evidence) -> Result:
