@@ -31,6 +31,17 @@ def test_a_good_record_holds_in_every_check() -> None:
     assert all(r.count for r in found.results if r.number != "2.7")
 
 
+@pytest.mark.parametrize("end", [1, 7, 16, 17, 60, 120, 160, 180, 205, 206, 230, 252, 268])
+def test_a_record_that_ends_anywhere_holds(end: int) -> None:
+    """The first, before the abort: a broken commitment of which nothing has come is a finding."""
+    story = good().story.copy()
+    del story.said[end:]
+    found = audited(Broken(write(story).files, "", 0, ""))
+    assert found.holds, everything(found)
+    (search,) = [r for r in found.results if r.number == "3.3"]
+    assert {(r.entry, r.party) for r in search.findings} == ({(14, "H2")} if end == 16 else set())
+
+
 @pytest.mark.parametrize("name", TAMPERINGS)
 def test_what_is_broken_is_named_with_check_entry_and_party(name: str) -> None:
     broken = TAMPERINGS[name](good())
