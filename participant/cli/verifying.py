@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from participant.cli.options import Json
-from participant.cli.sentences import CHECK_FAILED
+from participant.cli.sentence import CHECK_FAILED
 from participant.record_folder import RecordFolder
 from participant.words import fingerprint, read_fingerprint
 from protocol.audit.audit import CHECKS, Audit, audit

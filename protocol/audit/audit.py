@@ -11,6 +11,7 @@ from protocol.audit import (
     ceremony_checks,
     contribution_checks,
     decryption_checks,
+    key_checks,
     release_checks,
     terms_checks,
 )
@@ -24,6 +25,7 @@ CHECKS: tuple[Check[Evidence], ...] = (
     *terms_checks.CHECKS,
     *board_checks.CHECKS,
     *ceremony_checks.CHECKS,
+    *key_checks.CHECKS,
     *contribution_checks.CHECKS,
     *decryption_checks.CHECKS,
     *release_checks.CHECKS,
