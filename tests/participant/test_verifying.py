@@ -86,6 +86,7 @@ def test_a_later_record_is_held_against_an_earlier_head(record: Path, tmp_path: 
     assert f"{added} entries were added since" in verify(record, "--since", earlier).output
     output = verify(tmp_path / "shorter", "--since", head, expect=5).output
     assert "FAILED: 2.7" in output
+    assert "entries were removed" in output
 
 
 @pytest.mark.parametrize("given", ["12", "12:ab", "x:" + "0" * 64, "-1:" + "0" * 64])
