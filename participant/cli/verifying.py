@@ -107,7 +107,11 @@ def _details(found: Audit, compared: bool) -> Iterator[str]:
     if found.head is not None:
         yield f"Head: {_spelled(found.head)} (keep it; a later verify takes it as --since)"
     failed = [r.number for r in found.results if r.status is Status.FAILED]
-    yield f"FAILED: {', '.join(failed)}" if failed else "All checks that were run hold."
+    if failed:
+        yield f"FAILED: {', '.join(failed)}"
+        yield "  Do not rely on this record. Get one from another member, and show both to all."
+    else:
+        yield "All checks that were run hold."
 
 
 def _remarks(result: Result) -> Iterator[str]:
