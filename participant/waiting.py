@@ -8,6 +8,7 @@ from typing import NamedTuple
 from participant.agent import Task
 from participant.ceremony_task import CeremonyTask
 from participant.decryption_task import DecryptionTask
+from participant.record_task import RecordTask
 from participant.statistic_task import StatisticTask
 from participant.training_task import TrainingTask
 from participant.verdict_task import VerdictTask
@@ -38,6 +39,8 @@ def waiting_for(board: Board, task: Task, terms: Terms) -> Waiting:
         return _training(board, task.finished, terms)
     if isinstance(task, DecryptionTask | StatisticTask):
         return _round(_view(board, task.session), terms)
+    if isinstance(task, RecordTask):
+        return Waiting("the board and its payloads", (AGGREGATOR,))
     return Waiting("its task", ())
 
 

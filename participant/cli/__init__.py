@@ -8,7 +8,7 @@ import threading
 
 import typer
 
-from participant.cli import founding, opening, verdict, work
+from participant.cli import founding, opening, recording, verdict, work
 from participant.cli.speaking import SpeakingGroup
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ founding.add_to(app)
 work.add_to(app)
 verdict.add_to(app)
 opening.add_to(app)
+recording.add_to(app)
 
 
 def main() -> None:

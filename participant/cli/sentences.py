@@ -220,6 +220,13 @@ def _bad_seal(e: protocol_errors.BadSeal, c: Context) -> Sentence:
     )
 
 
+def _unfit_head(e: protocol_errors.UnfitHead, c: Context) -> Sentence:
+    return Sentence(
+        f"{e.path} is no countersignature of {c.name(e.member)}: {e.reason}",
+        f"ask {c.name(e.member)} for it again, or take the file away",
+    )
+
+
 def _combination(e: keyshare_errors.BadCombination, c: Context) -> Sentence:
     return Sentence(
         f"the partial decryptions of {c.names(e.members)} do not fit together",
@@ -301,6 +308,11 @@ _PROTOCOL: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     protocol_errors.BadEntry: _bad_entry,
     protocol_errors.CeremonyFailed: _ceremony_failed,
     protocol_errors.Refused: _refused,
+    protocol_errors.NotThisRecord: _plain(
+        "the folder does not hold a record of these terms: {e.path}: {e.reason}",
+        "nothing was changed there; give another folder as --out, or move that one away",
+    ),
+    protocol_errors.UnfitHead: _unfit_head,
 }
 
 _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
