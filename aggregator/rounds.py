@@ -23,7 +23,7 @@ from protocol.terms import Terms
 NO_MODEL = bytes(32)
 _HEADER_BYTES = 1_024
 _EXPONENT_BYTES = 3  # of an exponent from -512 to 512
-_PROOF_NUMBERS = 3  # of a hybrid contribution's proof, each of a ciphertext's size at most
+_PROOF_NUMBERS = 3  # of a training contribution's proof, each of a ciphertext's size at most
 
 
 @dataclass

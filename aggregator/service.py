@@ -20,11 +20,12 @@ from aggregator.hybrid_round import HybridRound
 from aggregator.rounds import Rounds, is_hybrid
 from aggregator.status import report
 from aggregator.store import BoardStore
-from aggregator.sums import payload_of_sum, select
+from aggregator.sums import Candidate, payload_of_sum, select
 from aggregator.vector_sum import remove_sums
 from protocol.board import Board, Head, Post, SignedPost, decode_entry, sign_post
+from protocol.ciphertexts import EncryptionKey
 from protocol.encoding import decode, encode
-from protocol.epoch import Epoch, epoch_of, to_number
+from protocol.epoch import Epoch, epoch_of
 from protocol.errors import BadEntry, Fork, Malformed
 from protocol.messages import (
     MAX_POST_BYTES,
@@ -265,8 +266,8 @@ class Aggregator:
             return
         opening = view.terms_of_opening
         assert opening is not None and view.opening is not None
-        epoch = self._epochs[opening.epoch]
-        payloads, left_out = {}, {}
+        key = EncryptionKey.of(self._epochs[opening.epoch])
+        candidates, left_out = {}, {}
         by_position = sorted(view.contributions.items(), key=lambda item: item[1].position)
         for member, posted in by_position:
             body = posted.post.body
@@ -276,14 +277,13 @@ class Aggregator:
             elif body.vector:
                 left_out[member] = "it has a vector of chunks, which is not of this round's suite"
             else:
-                payloads[member] = self._payload(body.ciphertexts)
-        n = to_number(epoch.n)
-        selection = select(payloads, opening, self.terms, n)
+                candidates[member] = Candidate(body, self._payload(body.ciphertexts))
+        selection = select(candidates, view, self.terms, key)
         self.left_out[view.session] = left_out | selection.left_out
         if len(selection.chosen) < self.rounds.min_contributors:
             self._judged[view.session] = frozenset(view.contributions)
             return
-        payload = payload_of_sum(selection.chosen, n)
+        payload = payload_of_sum(selection.chosen, key.encryptor.n)
         total = attach(payload)
         if total.is_blob:
             self._blobs.put(payload)

@@ -1,8 +1,8 @@
 """Which contributions of a round can be added, and their sum: a pure function of their payloads.
 
 A contribution that hospitals would refuse is left out here, so that one member cannot stop the
-others: one that does not decode, that repeats a ciphertext, or whose exponents are too far from
-the others' to be aligned.
+others: one that does not decode, that repeats a ciphertext, that lacks the proof which training
+asks for, or whose exponents are too far from the others' to be aligned.
 """
 
 from __future__ import annotations
@@ -14,9 +14,17 @@ from statistics import median_low
 from gmpy2 import mpz
 
 from keyshare.statistic import max_spread
-from protocol.ciphertexts import Encrypted, add_encrypted, read_ciphertexts, write_ciphertexts
+from protocol.ciphertexts import (
+    Encrypted,
+    EncryptionKey,
+    add_encrypted,
+    check_proof,
+    read_ciphertexts,
+    write_ciphertexts,
+)
 from protocol.errors import Malformed
-from protocol.messages import Opening
+from protocol.messages import Contribution
+from protocol.round import RoundView
 from protocol.terms import Terms
 
 
@@ -28,19 +36,32 @@ class Selection:
     left_out: dict[int, str]
 
 
-def select(payloads: Mapping[int, bytes], opening: Opening, terms: Terms, n: mpz) -> Selection:
-    """What can be added of the payloads, which are in the order of the board."""
+@dataclass(frozen=True)
+class Candidate:
+    """A contribution as it was posted: its body, and the payload that it names."""
+
+    body: Contribution
+    payload: bytes
+
+
+def select(
+    candidates: Mapping[int, Candidate], view: RoundView, terms: Terms, key: EncryptionKey
+) -> Selection:
+    """What can be added of the contributions to an opened round, in the order of the board."""
+    opening, n = view.terms_of_opening, key.encryptor.n
+    assert opening is not None
     found: dict[int, Encrypted] = {}
     left_out: dict[int, str] = {}
     owner: dict[mpz, int] = {}
-    for member, payload in payloads.items():
+    for member, candidate in candidates.items():
         try:
-            encrypted = read_ciphertexts(payload, opening, terms, n)
+            encrypted = read_ciphertexts(candidate.payload, opening, terms, n)
+            if reason := repetition(encrypted, owner, terms):
+                raise Malformed("ciphertexts", reason)
+            if opening.kind == "training":
+                check_proof(encrypted, candidate.body, view.session, member, key)
         except Malformed as error:
-            left_out[member] = str(error)
-            continue
-        if reason := repetition(encrypted, owner, terms):
-            left_out[member] = reason
+            left_out[member] = error.reason
             continue
         owner.update(dict.fromkeys(encrypted.values, member))
         found[member] = encrypted

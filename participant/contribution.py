@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from gmpy2 import mpz
 from numpy.typing import NDArray
 
 from keyshare.key_packing import pack_key
@@ -83,10 +84,9 @@ class ContributionMaker:
         self, source: _Source, suite: Suite, opening: Posted, key: EncryptionKey
     ) -> tuple[Contribution, bytes, tuple[bytes, ...]]:
         values = np.concatenate(list(source.slots(len(source))))
-        stream = Stream(self._seed(opening.digest, hashlib.sha256(values.tobytes()).digest()))
-        numbers = tuple(key.encryptor.encrypt(m, stream) for m in pack(values, suite.packing))
-        payload = write_ciphertexts(Encrypted(numbers), key.encryptor.n)
-        return Contribution(opening.digest, attach(payload)), payload, ()
+        seed = self._seed(opening.digest, hashlib.sha256(values.tobytes()).digest())
+        plaintexts = pack(values, suite.packing)
+        return *self._proved(plaintexts, Stream(seed), opening, key), ()
 
     def _hybrid(
         self, source: _Source, suite: Suite, opening: Posted, key: EncryptionKey
@@ -95,15 +95,26 @@ class ContributionMaker:
         context = lattice_context(self.epoch.digest, opening.digest)
         seed = self._seed(context, source.digest(suite.lattice.chunk_weights))
         one_time, names = self._vector(source, suite.lattice, seed, context)
-        n = key.encryptor.n
-        plaintexts = pack_key(one_time.secret, suite.lattice, n)
+        plaintexts = pack_key(one_time.secret, suite.lattice, key.encryptor.n)
         stream = Stream.derive(seed, "randomisers")
+        return *self._proved(plaintexts, stream, opening, key, names), names
+
+    def _proved(
+        self,
+        plaintexts: Sequence[mpz],
+        stream: Stream,
+        opening: Posted,
+        key: EncryptionKey,
+        vector: tuple[bytes, ...] = (),
+    ) -> tuple[Contribution, bytes]:
+        """The plaintexts encrypted, with the proof that this member knows them."""
         opened = encrypt_opened(plaintexts, key.encryptor, stream)
-        unproved = Contribution(opening.digest, attach(b""), names)
-        bound_to = proof_context(key.epoch, opening.post.session, self.secret.index, unproved)
-        proof = prove(opened, key.encryptor, bound_to, stream)
-        payload = write_ciphertexts(Encrypted(tuple(o.ciphertext for o in opened), (), proof), n)
-        return Contribution(opening.digest, attach(payload), names), payload, names
+        unproved = Contribution(opening.digest, attach(b""), vector)
+        context = proof_context(key.epoch, opening.post.session, self.secret.index, unproved)
+        proof = prove(opened, key.encryptor, context, stream)
+        encrypted = Encrypted(tuple(one.ciphertext for one in opened), (), proof)
+        payload = write_ciphertexts(encrypted, key.encryptor.n)
+        return Contribution(opening.digest, attach(payload), vector), payload
 
     def _vector(
         self, source: _Source, lattice: Lattice, seed: bytes, context: bytes

@@ -48,9 +48,10 @@ class DecryptionTask(Task):
     @property
     def done(self) -> bool:
         """Whether this hospital knows the sum, has helped the others to it if it locked the set,
-        and has said what it is if it is a statistic.
+        has named who sent it a wrong part, and has said what the sum is if it is a statistic.
         """
-        if self.member.plaintexts is None or self.member.owes_partial:
+        member = self.member
+        if member.plaintexts is None or member.owes_partial or member.owes_complaint:
             return False
         return self._stated or not self._is_statistic
 
@@ -84,7 +85,7 @@ class DecryptionTask(Task):
         self._stated = self._stated or isinstance(body, Statement)
 
     def due(self) -> Draft | None:
-        """A lock, a partial decryption, a refusal, or the statement of the result."""
+        """A lock, a partial decryption, a complaint, a refusal, or the statement of the result."""
         member = self.member
         if member.view.closing and not self._asked:
             self._asked = True

@@ -122,7 +122,7 @@ class TrainingTask(Task):
     def done(self) -> bool:
         """Whether the last round's model is stored here and stated on the board."""
         is_last = self.finished >= self._terms.rounds.count
-        return is_last and self._has_stated and not self._owes_partial
+        return is_last and self._has_stated and not self._is_owing
 
     @property
     def parameters(self) -> Any:
@@ -154,23 +154,33 @@ class TrainingTask(Task):
             return
         member = self._round(number)
         if number == self.finished:
-            member.receive(posted, payloads)  # the others may still need this hospital's part
+            # The others may still need this hospital's part, and it may still see a wrong one.
+            self._take(number, member, posted, payloads)
             return
         if isinstance(body, Refusal) and posted.post.sender == self._index:
             raise Refused(member.view.name, body.rule, body.member, body.reason)
         was_closed = member.view.closing is not None
-        member.receive(posted, payloads)
+        self._take(number, member, posted, payloads)
         if member.view.closing and not was_closed:
             self._closed_at[number] = time.monotonic()
             self._report(number, "closed", {"contributors": self._contributors(member)})
         if number == self.finished + 1:
             self._apply(number, member)
 
+    def _take(
+        self, number: int, member: RoundMember, posted: Posted, payloads: Mapping[int, bytes]
+    ) -> None:
+        """Let the round's machine read an entry, and report who is found to have sent rubbish."""
+        known = set(member.wrong_partials)
+        member.receive(posted, payloads)
+        if found := [self._terms.name_of(m) for m in member.wrong_partials if m not in known]:
+            self._report(number, "wrong-partial", {"members": found})
+
     def due(self) -> Draft | None:
-        """A statement, a contribution, a lock, a partial decryption or a refusal."""
+        """A statement, a contribution, a lock, a partial decryption, a complaint or a refusal."""
         if not self._has_stated:
             return Draft(round_session(str(self.finished)), self._statement)
-        if self._owes_partial:
+        if self._is_owing:
             return self._rounds[self.finished].due(self._ledger)
         number = self.finished + 1
         member = self._rounds.get(number)
@@ -210,10 +220,10 @@ class TrainingTask(Task):
         return Statement(standing.model.digest, self._layout.weights, standing.clip)
 
     @property
-    def _owes_partial(self) -> bool:
-        """Whether the others may wait for this hospital's part in the round that it finished."""
+    def _is_owing(self) -> bool:
+        """Whether this hospital has its part, or a complaint, to say in the round it finished."""
         member = self._rounds.get(self.finished)
-        return member is not None and member.owes_partial
+        return member is not None and (member.owes_partial or member.owes_complaint)
 
     @property
     def _has_stated(self) -> bool:

@@ -19,10 +19,12 @@ from protocol.messages import (
     Attachment,
     Body,
     Closing,
+    Complaint,
     Contribution,
     Count,
     Digest,
     Index,
+    Partial,
     Session,
     Signature,
     attachments_of,
@@ -95,6 +97,11 @@ class Posted(NamedTuple):
         return attachments_of(self.post.body)
 
 
+def genesis(federation: bytes) -> bytes:
+    """The head of a board without entries."""
+    return digest("quorate/genesis", federation)
+
+
 def sign_post(post: Post, key: Ed25519PrivateKey) -> SignedPost:
     """The post, signed by its sender."""
     data = encode(post)
@@ -107,7 +114,7 @@ class Board:
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._federation = terms.federation
-        self._hashes = [digest("quorate/genesis", self._federation)]
+        self._hashes = [genesis(self._federation)]
         self._counts: dict[tuple[str, int], int] = {}
         self._last_seen: dict[int, int] = {}
         self.entries: list[Posted] = []
@@ -186,21 +193,32 @@ class Board:
 
 
 def _fit(body: Body, n_members: int) -> bool:
-    """One attachment for a recipient, of the size and name it gives; blobs are checked by name.
-
-    Contributions and sums are for all: whoever could not read one would refuse what others add.
-    """
+    """One attachment for a recipient, of the size and name it gives; blobs are checked by name."""
     attachments = attachments_of(body)
     recipients = [a.to for a in attachments]
     return (
         len(set(recipients)) == len(recipients)
-        and not (isinstance(body, Contribution | Closing) and any(recipients))
-        and all(to <= n_members for to in recipients)
+        and _addresses(body, set(recipients), n_members)
         and all(
             not a.data if a.is_blob else len(a.data) == a.size and blob_name(a.data) == a.digest
             for a in attachments
         )
     )
+
+
+def _addresses(body: Body, recipients: set[int], n_members: int) -> bool:
+    """Whether a body speaks of, and to, members there are.
+
+    Contributions and sums are for all: whoever could not read one would refuse what others add.
+    A partial decryption is for all, with a key for each.
+    """
+    if isinstance(body, Contribution | Closing):
+        return recipients == {0}
+    if isinstance(body, Partial):
+        return recipients == set(range(n_members + 1))
+    if isinstance(body, Complaint):
+        return 1 <= body.member <= n_members and len(body.key) in (0, 32)
+    return all(to <= n_members for to in recipients)
 
 
 def decode_entry(data: bytes) -> Entry:

@@ -85,7 +85,7 @@ def check_proof(
 ) -> None:
     """Raises Malformed unless the member has shown that it knows what it encrypted.
 
-    For contributions under a hybrid suite: without it, a copy of another's would be added.
+    For contributions to training: without it, a copy of another's, or a multiple, would be added.
     """
     context = proof_context(key.epoch, session, member, body)
     proof = encrypted.proof

@@ -1,49 +1,32 @@
-"""Whether a hospital helps to decrypt, and how it does: the rules of a round's end.
+"""One hospital's part in a round's end: what it locks, releases, combines, and complains of.
 
-A hospital helps only if the round is one of its epoch; enough distinct members contributed, each
-with a contribution it has seen signed; no ciphertext occurs twice; the sum is the product that it
-has recomputed itself; more than (n+f)/2 members have locked this very set; and it has helped with
-no other set of the round. Every refusal names the rule and, where there is one, the member.
+A hospital helps only with a set that keeps the rules (``protocol.set_rules``), that more than
+(n+f)/2 members have locked, and with no other set of the round. It believes no other's partial
+decryption: each is opened and its proof verified before it counts, and whoever sent one that does
+not hold is named on the board, once, with what everyone needs to see it.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from gmpy2 import mpz
 
 from keyshare.errors import BadCombination
-from keyshare.partial_decryption import combine, partial_decryption
-from keyshare.threshold_key import JointKey
+from keyshare.partial_decryption import combine
 from protocol.board import Posted
-from protocol.ciphertexts import (
-    Encrypted,
-    EncryptionKey,
-    add_encrypted,
-    check_proof,
-    read_ciphertexts,
-    write_ciphertexts,
-)
-from protocol.draft import Draft, Envelope
-from protocol.encoding import pack_numbers, unpack_numbers, width_of
+from protocol.ciphertexts import Encrypted
+from protocol.complaints import Verdict, judge_complaint
+from protocol.draft import Draft
 from protocol.epoch import Epoch, EpochSecret
-from protocol.errors import BadSeal, Malformed, Refused
-from protocol.messages import (
-    Contribution,
-    Opening,
-    Partial,
-    Refusal,
-    SetLock,
-    blob_name,
-)
+from protocol.errors import Malformed, Refused, Uncombinable
+from protocol.messages import Complaint, Contribution, Partial, Refusal, SetLock
+from protocol.partial_payload import LockedSum
 from protocol.round import RoundView
-from protocol.sealing import SealContext, SealingKey
-from protocol.suite import suite_for, suite_of
+from protocol.sealing import SealingKey
+from protocol.set_rules import check_set
 from protocol.terms import Terms
-
-_MAX_SUBSETS = 200  # quorums tried when a partial decryption is wrong
 
 
 class SetLedger(Protocol):
@@ -57,7 +40,7 @@ class RoundMember:
     """One member's side of a round: a pure function of the board and of its key share.
 
     ``consent`` is given from outside (by a person, or by the policy of a service); without it
-    nothing is locked or released, but what others release is combined.
+    nothing is said, but what others release is combined.
     """
 
     def __init__(self, view: RoundView, terms: Terms, epoch: Epoch, secret: EpochSecret) -> None:
@@ -65,20 +48,27 @@ class RoundMember:
         self.consent = False
         self.plaintexts: list[mpz] | None = None
         self.total: Encrypted | None = None
-        self.wrong_partials: list[int] = []
-        self._key: JointKey = epoch.joint_key()
-        self._share = secret.key_share()
+        self._secret = secret
+        self._refused: Refused | None = None  # once closed, nothing makes a set another
         self._sealing = SealingKey(secret.sealing_seed)
         self._contributions: dict[int, bytes] = {}
-        self._partials: dict[int, list[mpz]] = {}
+        self._locked: LockedSum | None = None
+        self._held: dict[int, bytes] = {}  # keys sealed to this member, of parts not yet verified
+        self._payloads: dict[int, bytes] = {}  # of partial decryptions
+        self._parts: dict[int, list[mpz]] = {}  # verified, until they are combined
+        self._wrong: dict[int, bytes] = {}  # who sent a wrong part, and the key that shows it
+        self._verdicts: dict[tuple[int, int], Verdict] = {}
 
     @property
     def index(self) -> int:
         """This member's number."""
-        return self._share.index
+        return self._secret.index
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
-        """Take an entry of this round with its payloads: key 0 for all, own number for sealed."""
+        """Take an entry of this round with its payloads: key 0 for all, own number for sealed.
+
+        Raises Uncombinable if verified parts of a quorum give no sum.
+        """
         self.view.receive(posted)
         body, sender = posted.post.body, posted.post.sender
         if isinstance(body, Contribution) and self.view.contributions.get(sender) is posted:
@@ -86,7 +76,8 @@ class RoundMember:
             if self.view.opening and body.opening == self.view.opening.digest:
                 self._contributions[sender] = payloads.get(0, b"")
         elif isinstance(body, Partial) and self.view.partials.get(sender) is posted:
-            self._receive_partial(sender, body, payloads)
+            self._payloads[sender] = payloads.get(0, b"")
+            self._held[sender] = payloads.get(self.index, b"")
         self._try_to_combine()
 
     def due(self, ledger: SetLedger) -> Draft | None:
@@ -104,6 +95,9 @@ class RoundMember:
         except Refused as refusal:
             said = Refusal(refusal.rule, refusal.member, refusal.reason)
             return Draft(view.session, said)
+        for member in self._unnamed():
+            complaint = Complaint(self._chosen(), member, self._wrong[member])
+            return Draft(view.session, complaint)
         return None
 
     @property
@@ -117,81 +111,39 @@ class RoundMember:
         has_said = me in view.partials or me in view.refusals
         return self.consent and me in view.locks and not has_said and self._is_locked()
 
+    @property
+    def owes_complaint(self) -> bool:
+        """Whether this member has found a part wrong and nobody has shown it yet."""
+        view, me = self.view, self.index
+        may_speak = self.consent and me in view.locks and me not in view.refusals
+        return may_speak and bool(self._unnamed())
+
+    @property
+    def wrong_partials(self) -> list[int]:
+        """Members whose part is left out here: it is not proved, or its key did not come."""
+        return sorted(self._wrong)
+
+    def complaints(self) -> list[tuple[Posted, Verdict]]:
+        """All complaints on the board, in its order, and what each shows; none before the sum."""
+        if self._locked is None:
+            return []
+        found = sorted(self.view.complaints.values(), key=lambda posted: posted.position)
+        return [(posted, self._judged(posted, self._locked)) for posted in found]
+
     def check_set(self) -> Encrypted:
         """The sum that the closing chose, recomputed; raises Refused naming rule and member."""
         if self.total is not None:
             return self.total
-        opening, closing = self.view.terms_of_opening, self.view.closed
-        if opening is None or closing is None or opening.epoch != self.epoch.digest:
-            self._refuse("known-round", 0, "it was not opened, or under another key")
-        suite = suite_of("paillier", self.terms)
-        if opening.kind == "training":
-            suite = suite_for(self.terms, opening.length)
-        if opening.suite != suite.name:
-            self._refuse("suite", 0, f"it was opened for {opening.suite}, due is {suite.name}")
-        members = [c.member for c in closing.contributors]
-        if members != sorted(set(members)):
-            self._refuse("contributors", 0, "the closing names a member twice or out of order")
-        least = self.terms.rounds.min_contributors
-        if len(members) < least:
-            names = ", ".join(self.terms.name_of(m) for m in members) or "nobody"
-            self._refuse(
-                "min-contributors",
-                0,
-                f"the sum holds {len(members)} ({names}), the terms ask for at least {least}",
-            )
-        for contributor in closing.contributors:
-            seen = self.view.contributions.get(contributor.member)
-            if seen is None or seen.digest != contributor.contribution:
-                self._refuse("contributors", contributor.member, "its contribution is another")
-        if len(closing.vector) != suite.chunk_count(opening.length):
-            self._refuse("vector-shape", 0, "the sum's vector has another number of chunks")
-        total = self._recompute(members, opening)
-        if blob_name(write_ciphertexts(total, self._key.n)) != closing.total.digest:
-            self._refuse("recomputed-sum", 0, "the sum is not that of the contributions")
-        self.total = total
+        if self._refused is not None:
+            raise self._refused
+        try:
+            self.total = check_set(self.view, self._contributions, self.terms, self.epoch)
+        except Refused as refusal:
+            self._refused = refusal if self.view.closing is not None else None
+            raise
         self._contributions.clear()  # the board has them; the sum is all that is needed now
-        return total
-
-    def _recompute(self, members: list[int], opening: Opening) -> Encrypted:
-        assert self.view.opening is not None
-        contributions, seen = [], dict[mpz | bytes, int]()
-        for member in members:
-            body = self.view.contributions[member].post.body
-            if not isinstance(body, Contribution) or body.opening != self.view.opening.digest:
-                self._refuse("contributors", member, "its contribution is for another opening")
-            try:
-                found = read_ciphertexts(
-                    self._contributions.get(member, b""), opening, self.terms, self._key.n
-                )
-            except Malformed as error:
-                self._refuse("valid-ciphertexts", member, error.reason)
-            for name in (*found.values, *body.vector):
-                if name in seen:
-                    self._refuse("repeated-ciphertext", member, "a ciphertext occurs twice")
-                seen[name] = member
-            if opening.suite != "paillier":
-                self._check_vector(member, body, opening, found)
-            contributions.append(found)
-        try:
-            return add_encrypted(contributions, self._key.n)
-        except Malformed as error:
-            self._refuse("valid-ciphertexts", 0, error.reason)
-
-    def _check_vector(
-        self, member: int, body: Contribution, opening: Opening, found: Encrypted
-    ) -> None:
-        """A hybrid contribution has a whole vector, and its member knows what its key is."""
-        if len(body.vector) != suite_of(opening.suite, self.terms).chunk_count(opening.length):
-            self._refuse("vector-shape", member, "its vector has another number of chunks")
-        try:
-            key = EncryptionKey.of(self.epoch)
-            check_proof(found, body, self.view.session, member, key)
-        except Malformed as error:
-            self._refuse("proof-of-plaintext", member, error.reason)
-
-    def _refuse(self, rule: str, member: int, reason: str) -> NoReturn:
-        raise Refused(self.view.name, rule, member, reason)
+        self._locked = LockedSum.of(self.epoch, self.view.session, self._chosen(), self.total)
+        return self.total
 
     def _chosen(self) -> bytes:
         chosen = self.view.chosen(self.terms.federation)
@@ -205,52 +157,76 @@ class RoundMember:
     def _choose(self, ledger: SetLedger) -> None:
         """Before the lock is said and again before the partial decryption is made."""
         if not ledger.choose(self.view.session, self._chosen()):
-            self._refuse("one-set", 0, "this hospital has chosen another set of this round")
+            reason = "this hospital has chosen another set of this round"
+            raise Refused(self.view.name, "one-set", 0, reason)
 
     def _partial(self, ledger: SetLedger) -> Draft:
-        total = self.check_set()
+        self.check_set()
+        assert self._locked is not None
         self._choose(ledger)
-        parts = [partial_decryption(c, self._share, self._key) for c in total.values]
-        payload = pack_numbers(parts, width_of(self._key.n**2))
-        keys = dict(enumerate(self.epoch.sealing_keys, start=1))
-        envelope = Envelope(self.terms.federation, self.view.session, self.index, keys)
-        attachments, blobs = envelope.seal_all(dict.fromkeys(keys, payload), "partial")
-        body = Partial(self._chosen(), tuple(attachments))
-        return Draft(self.view.session, body, tuple(blobs))
+        body, blobs = self._locked.make(self._secret)
+        return Draft(self.view.session, body, blobs)
 
-    def _receive_partial(self, sender: int, body: Partial, payloads: Mapping[int, bytes]) -> None:
-        context = SealContext(
-            self.terms.federation, self.view.session, "partial", sender, self.index
-        )
-        square = self._key.n**2
-        try:
-            if body.chosen != self.view.chosen(self.terms.federation):
-                raise Malformed("partial", "it is for another set")
-            payload = self._sealing.unseal(payloads[self.index], context)
-            count = len(payload) // width_of(square)
-            self._partials[sender] = unpack_numbers(
-                payload, width_of(square), count, square, "partial"
-            )
-        except (BadSeal, Malformed, KeyError):
-            self.wrong_partials.append(sender)
+    # ── others' parts ──
 
     def _try_to_combine(self) -> None:
-        if self.plaintexts is not None or len(self._partials) < self.epoch.quorum:
+        if not self._held:
             return
         try:
-            total = self.check_set()
+            self.check_set()
         except Refused:
+            return  # parts of a set that must not be opened stay closed
+        for sender in sorted(self._held):
+            self._verify(sender, self._held.pop(sender))
+        if self.plaintexts is None and len(self._parts) >= self.epoch.quorum:
+            self._combine()
+        if self.plaintexts is not None:
+            self._parts.clear()
+
+    def _verify(self, sender: int, sealed: bytes) -> None:
+        """Open a part and take it, or leave it out and remember what shows that it is wrong."""
+        locked, said = self._locked, self.view.partials[sender].post.body
+        assert locked is not None and isinstance(said, Partial)
+        if said.chosen != locked.chosen:
+            self._wrong[sender] = b""  # the post itself shows it
             return
-        fitting = {
-            m: parts for m, parts in self._partials.items() if len(parts) == len(total.values)
-        }
-        quorums = itertools.combinations(sorted(fitting), self.epoch.quorum)
-        for members in itertools.islice(quorums, _MAX_SUBSETS):
-            try:
-                self.plaintexts = [
-                    combine({m: fitting[m][k] for m in members}, self._key)
-                    for k in range(len(total.values))
-                ]
-            except BadCombination:
-                continue
+        content_key = locked.unseal(said, sender, sealed, self._sealing, self.index)
+        if not content_key:
+            self._wrong[sender] = b""
             return
+        try:
+            self._parts[sender] = locked.open_with(content_key, self._payloads[sender], sender)
+        except Malformed:
+            self._wrong[sender] = content_key
+
+    def _combine(self) -> None:
+        """One combination does: whatever is verified is right, up to signs that are squared."""
+        assert self._locked is not None
+        key, count = self._locked.key, len(self._locked.ciphertexts)
+        members = sorted(self._parts)[: self.epoch.quorum]
+        try:
+            self.plaintexts = [
+                combine({m: self._parts[m][k] for m in members}, key) for k in range(count)
+            ]
+        except BadCombination:
+            raise Uncombinable(self.view.name, members) from None
+
+    # ── complaints ──
+
+    def _unnamed(self) -> list[int]:
+        """Whom this member has found wrong, and nobody has shown it, nor this member said it."""
+        shown = {self._accused(p) for p, verdict in self.complaints() if verdict == "proven"}
+        said = {about for by, about in self.view.complaints if by == self.index}
+        return [m for m in self.wrong_partials if m not in {*shown, *said, self.index}]
+
+    def _judged(self, complaint: Posted, locked: LockedSum) -> Verdict:
+        accused = self._accused(complaint)
+        place = complaint.post.sender, accused
+        if place not in self._verdicts:
+            payload = self._payloads.get(accused, b"")
+            self._verdicts[place] = judge_complaint(complaint, self.view, payload, locked)
+        return self._verdicts[place]
+
+    def _accused(self, complaint: Posted) -> int:
+        assert isinstance(complaint.post.body, Complaint)
+        return complaint.post.body.member

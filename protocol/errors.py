@@ -91,3 +91,11 @@ class UnfitHead(ProtocolError):
     def __init__(self, path: str, member: int, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path, self.member, self.reason = path, member, reason
+
+
+class Uncombinable(ProtocolError):
+    """Verified partial decryptions that give no sum: the joint key's modulus may be factored."""
+
+    def __init__(self, round_name: str, members: list[int]) -> None:
+        super().__init__(f"round {round_name}: verified parts of members {members} do not fit")
+        self.round_name, self.members = round_name, members

@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from keyshare.modulus import MAX_MEMBERS
 from protocol.encoding import Message, digest
 
 MAX_INLINE_BYTES = 4_096  # a payload up to this size travels in the post, a larger one as a blob
 MAX_BLOB_BYTES = 64 << 20
 MAX_POST_BYTES = 256 << 10
-MAX_ATTACHMENTS = 16
+MAX_ATTACHMENTS = MAX_MEMBERS + 1  # one for each member, and one for all
 MAX_NUMBERS = 100_000  # in a statistic
 MAX_CHUNKS = 4_096  # of a vector
 MAX_LENGTH = 1 << 30  # of a vector
@@ -20,7 +21,7 @@ SuiteName = Literal["paillier", "hybrid", "hybrid-s2"]
 
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
-Index = Annotated[int, Meta(ge=0, le=MAX_ATTACHMENTS)]
+Index = Annotated[int, Meta(ge=0, le=MAX_MEMBERS)]
 Count = Annotated[int, Meta(ge=0, lt=1 << 48)]
 _NUMBERED, _NAMED = r"(ceremony|round)/(0|[1-9][0-9]{0,8})", r"statistic/[a-z][a-z0-9._-]{0,63}"
 Session = Annotated[str, Meta(max_length=80, pattern=rf"^({_NUMBERED}|{_NAMED})\Z")]
@@ -134,7 +135,7 @@ class Contribution(Message, frozen=True, tag="contribution"):
 class Ciphertexts(Message, frozen=True):
     """Payload of a contribution or a sum: fixed-width numbers below N², and phe's exponents.
 
-    ``proof``: a PlaintextProof as three numbers in a hybrid contribution, else nothing.
+    ``proof``: a PlaintextProof as three numbers in a contribution to training, else nothing.
     """
 
     exponents: Annotated[tuple[int, ...], Meta(max_length=MAX_NUMBERS)]
@@ -155,7 +156,7 @@ class Closing(Message, frozen=True, tag="closing"):
     ``vector``: the blobs of the summed vectors under a hybrid suite.
     """
 
-    contributors: Annotated[tuple[Contributor, ...], Meta(max_length=MAX_ATTACHMENTS)]
+    contributors: Annotated[tuple[Contributor, ...], Meta(max_length=MAX_MEMBERS)]
     total: Attachment
     vector: Chunks = ()
 
@@ -167,10 +168,27 @@ class SetLock(Message, frozen=True, tag="lock"):
 
 
 class Partial(Message, frozen=True, tag="partial"):
-    """A member's partial decryptions of a locked set, sealed to each member."""
+    """A member's partial decryptions of a locked set, with their proof.
+
+    They are encrypted once, for all (``to`` 0), under a content key that is made for them alone
+    and sealed to each member; ``commitment`` fixes that key, so that all read the same.
+    """
 
     chosen: Digest
+    commitment: Digest
     attachments: Attachments
+
+
+class Complaint(Message, frozen=True, tag="complaint"):
+    """``member``'s partial decryptions are wrong, as whoever opens them with ``key`` sees.
+
+    key: their content key, 32 bytes; or none, if what was sealed to this sender is not the key
+    that ``member`` committed to. Nobody can check that, and it proves nothing.
+    """
+
+    chosen: Digest
+    member: Index
+    key: Annotated[bytes, Meta(max_length=32)]
 
 
 class Refusal(Message, frozen=True, tag="refusal"):
@@ -204,6 +222,7 @@ Body = (
     | Closing
     | SetLock
     | Partial
+    | Complaint
     | Refusal
     | Statement
 )

@@ -143,5 +143,10 @@ def recorded(entries: Sequence[Posted]) -> Iterator[Attachment]:
     aborted = {p.post.session for p in entries if isinstance(p.post.body, Abort)}
     for posted in entries:
         for attachment in posted.attachments:
-            if attachment.is_blob and (not attachment.to or posted.post.session in aborted):
+            if is_recorded(attachment, posted.post.session in aborted):
                 yield attachment
+
+
+def is_recorded(attachment: Attachment, is_aborted: bool) -> bool:
+    """Whether an attachment is a blob of the record; ``is_aborted``: its ceremony was."""
+    return attachment.is_blob and (not attachment.to or is_aborted)

@@ -17,6 +17,7 @@ from protocol.board import Posted
 from protocol.encoding import digest, encode
 from protocol.messages import (
     Closing,
+    Complaint,
     Contribution,
     Opening,
     Partial,
@@ -45,7 +46,8 @@ def round_name(session: str) -> str:
 class RoundView:
     """A round as its entries tell it: the first of everything, but the last statement.
 
-    Who has stated a model by mistake may mend it and state another.
+    Who has stated a model by mistake may mend it and state another. ``complaints`` are by sender
+    and by the member that they name.
     """
 
     session: str
@@ -55,6 +57,7 @@ class RoundView:
     closing: Posted | None = None
     locks: dict[int, bytes] = field(default_factory=dict)
     partials: dict[int, Posted] = field(default_factory=dict)
+    complaints: dict[tuple[int, int], Posted] = field(default_factory=dict)
     refusals: dict[int, Refusal] = field(default_factory=dict)
     statements: dict[int, Statement] = field(default_factory=dict)
 
@@ -78,6 +81,8 @@ class RoundView:
             self.locks.setdefault(sender, body.chosen)
         elif isinstance(body, Partial):
             self.partials.setdefault(sender, posted)
+        elif isinstance(body, Complaint):
+            self.complaints.setdefault((sender, body.member), posted)
         elif isinstance(body, Refusal):
             self.refusals.setdefault(sender, body)
         elif isinstance(body, Statement):

@@ -15,7 +15,7 @@ from participant.words import fingerprint
 from protocol import errors as protocol_errors
 from protocol.terms import Terms
 
-FAILED, USAGE, REFUSED, ABORTED, BY_SIGNAL = 1, 2, 3, 4, 128
+FAILED, USAGE, REFUSED, ABORTED, CHECK_FAILED, BY_SIGNAL = 1, 2, 3, 4, 5, 128
 _COMMAND = "quorate-participant"
 _MEMBER = re.compile(r"\bmember ([0-9]{1,3})\b")
 
@@ -76,6 +76,7 @@ def _missing_file(e: participant_errors.MissingFile, c: Context) -> Sentence:
         "identity": f"check --home; an identity is made by: {_COMMAND} init --name NAME",
         "card": f"check the path and --home; a card is made by: {_COMMAND} init --name NAME",
         "terms": f"check the path; the coordinator writes them by: {_COMMAND} terms new",
+        "record": f"check the path; a record is written by: {_COMMAND} export",
     }
     return Sentence(
         f"no {e.what} at {e.path}: no such file", remedies.get(e.what, "check the path")

@@ -1,0 +1,89 @@
+"""The files of a record in a folder, read strictly: a record is anybody's, and trusted in nothing.
+
+No link is followed, nothing but regular files is read, and no more bytes than a caller allows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from participant.errors import DiskError, MissingFile
+from protocol.errors import Malformed
+from protocol.record import MANIFEST_PATH
+
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR)
+_LINK = errno.ELOOP
+
+
+class RecordFolder:
+    """RecordFiles over a directory. Raises MissingFile if it holds no ``record.json``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not os.path.lexists(folder / MANIFEST_PATH):
+            raise MissingFile(folder / MANIFEST_PATH, "record")
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        """A file's bytes, None if there is none.
+
+        Raises Malformed for a link, for what is no regular file, and beyond the limit; DiskError.
+        """
+        parts = path.split("/")
+        if any(part in ("", ".", "..") for part in parts):
+            raise Malformed(path, "no file of a record has such a path")
+        with contextlib.ExitStack() as opened, self._disk_errors(path):
+            at = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+            opened.callback(os.close, at)
+            for part in parts[:-1]:
+                at = os.open(part, _FLAGS | os.O_DIRECTORY, dir_fd=at)
+                opened.callback(os.close, at)
+            file = os.open(parts[-1], _FLAGS | os.O_NONBLOCK, dir_fd=at)
+            opened.callback(os.close, file)
+            found = os.fstat(file)
+            if not stat.S_ISREG(found.st_mode):
+                raise Malformed(path, "it is not a regular file")
+            if found.st_size > limit:
+                raise Malformed(path, f"{found.st_size} bytes, at most {limit} are allowed")
+            return _read(file, limit, path)
+        return None
+
+    def paths(self) -> Sequence[str]:
+        """Everything but folders, sorted; links are among it. Raises DiskError."""
+        with self._disk_errors(""):
+            return sorted(_walk(self.folder, ""))
+        return []
+
+    @contextlib.contextmanager
+    def _disk_errors(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno == _LINK:
+                raise Malformed(path, "it is a link, which no record has") from None
+            if error.errno not in _NO_FILE:
+                raise DiskError(self.folder / path, error.strerror or str(error)) from None
+
+
+def _read(file: int, limit: int, path: str) -> bytes:
+    data = bytearray()
+    while chunk := os.read(file, limit + 1 - len(data)):
+        data += chunk
+        if len(data) > limit:
+            raise Malformed(path, f"more than {limit} bytes, which are not allowed")
+    return bytes(data)
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[str]:
+    with os.scandir(folder) as found:
+        for entry in found:
+            path = prefix + os.fsencode(entry.name).decode("utf-8", "backslashreplace")
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(folder / entry.name, path + "/")
+            else:
+                yield path

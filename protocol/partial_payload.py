@@ -1,0 +1,167 @@
+"""Partial decryptions as they travel: proved, encrypted once, under a key that can be shown.
+
+    payload     AES-256-GCM, key H(place, k), of (c_{i,1}, …, c_{i,m}, proof), for all
+    commitment  H(place, k), in the post;  place = federation, session, sender i, chosen set
+    k           32 bytes, made for this post alone, sealed to each member
+
+The proof is that of ``keyshare.equality_proof`` for one exponent f_i:
+
+    (v^Δ)^(f_i) = VK_i   and   (c_k^(2Δ))^(f_i) = c_{i,k} mod N²  up to signs, for every k.
+
+Since the commitment fixes k, the payload opens in one way for all: whoever finds the parts wrong
+shows k, and everyone sees the same. Nobody who lacks k, the aggregator for one, sees the parts.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass
+
+import gmpy2
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from gmpy2 import mpz
+
+from keyshare.equality_proof import prove, verify
+from keyshare.partial_decryption import partial_decryption
+from keyshare.randomness import Stream, derive_key
+from keyshare.threshold_key import JointKey, key_shape
+from protocol.ciphertexts import Encrypted
+from protocol.draft import Envelope, public_payload
+from protocol.encoding import (
+    Message,
+    decode,
+    digest,
+    encode,
+    pack_numbers,
+    unpack_numbers,
+    width_of,
+)
+from protocol.epoch import Epoch, EpochSecret
+from protocol.errors import BadSeal, Malformed
+from protocol.messages import MAX_BLOB_BYTES, Partial
+from protocol.proof_encoding import Proof, read_proof, write_proof
+from protocol.sealing import SealContext, SealingKey
+
+KEY_BYTES = 32
+_NONCE = bytes(12)  # a content key encrypts one payload
+
+
+class Parts(Message, frozen=True):
+    """What a payload is the encryption of: numbers below N², as many as the sum has, and proof."""
+
+    numbers: bytes
+    proof: Proof
+
+
+@dataclass(frozen=True)
+class LockedSum:
+    """The sum that a round's members have locked, as partial decryptions of it are checked."""
+
+    epoch: Epoch
+    session: str
+    chosen: bytes
+    ciphertexts: tuple[mpz, ...]
+    key: JointKey
+    bases: tuple[mpz, ...]  # c_k^(2Δ)
+
+    @classmethod
+    def of(cls, epoch: Epoch, session: str, chosen: bytes, total: Encrypted) -> LockedSum:
+        """``total``: the recomputed sum of the set whose name is ``chosen``."""
+        key = epoch.joint_key()
+        square = key.n**2
+        bases = tuple(gmpy2.powmod(c, 2 * key.delta, square) for c in total.values)
+        return cls(epoch, session, chosen, total.values, key, bases)
+
+    def commitment(self, member: int, content_key: bytes) -> bytes:
+        """What a post says of the key of its payload; it hides the key and fixes it."""
+        return self._bound("quorate/partial key", member, content_key)
+
+    def fits(self, said: Partial, member: int, content_key: bytes) -> bool:
+        """Whether a key is the one that the member's post commits to."""
+        if len(content_key) != KEY_BYTES:
+            return False
+        return hmac.compare_digest(said.commitment, self.commitment(member, content_key))
+
+    def make(self, secret: EpochSecret) -> tuple[Partial, tuple[bytes, ...]]:
+        """A member's partial decryptions, proved, encrypted and sealed: body and blobs.
+
+        Each call takes a new content key. Fresh bytes are hashed with the member's secret, so that
+        a broken source of randomness alone gives nobody the key.
+        """
+        member, share = secret.index, secret.key_share()
+        fresh = derive_key(secret.sealing_seed, "partial", secrets.token_bytes(32))
+        parts = [partial_decryption(c, share, self.key) for c in self.ciphertexts]
+        content_key = derive_key(fresh, "content key", self.session, self.chosen)
+        payload = self.encrypt(self.proved(parts, secret, fresh), member, content_key)
+        (public,), blobs = public_payload(payload)
+        keys = dict(enumerate(self.epoch.sealing_keys, start=1))
+        envelope = Envelope(self.epoch.federation, self.session, member, keys)
+        sealed, more = envelope.seal_all(dict.fromkeys(keys, content_key), "partial")
+        body = Partial(self.chosen, self.commitment(member, content_key), (public, *sealed))
+        return body, (*blobs, *more)
+
+    def proved(self, parts: list[mpz], secret: EpochSecret, fresh: bytes) -> Parts:
+        """The parts with the proof that they are those of the member's share."""
+        share, square = secret.key_share(), self.key.n**2
+        base, value, bound = self._statement(share.index)
+        stream = Stream.derive(fresh, "partial proof")
+        context = self._proof_context(share.index)
+        proof = prove(share.value, base, value, self.bases, parts, square, bound, context, stream)
+        return Parts(pack_numbers(parts, width_of(square)), write_proof(proof))
+
+    def encrypt(self, parts: Parts, member: int, content_key: bytes) -> bytes:
+        """The payload for all."""
+        return self._cipher(member, content_key).encrypt(_NONCE, encode(parts), None)
+
+    def unseal(self, said: Partial, member: int, sealed: bytes, key: SealingKey, me: int) -> bytes:
+        """The content key that was sealed to a member; empty if it isn't the committed one."""
+        context = SealContext(self.epoch.federation, self.session, "partial", member, me)
+        try:
+            content_key = key.unseal(sealed, context)
+        except BadSeal:
+            return b""
+        return content_key if self.fits(said, member, content_key) else b""
+
+    def open_with(self, content_key: bytes, payload: bytes, member: int) -> list[mpz]:
+        """A member's partial decryptions, verified. The key must fit its commitment.
+
+        Raises Malformed if the payload does not open, does not read or is not proved: then the
+        member is to blame, and the key is the evidence.
+        """
+        square = self.key.n**2
+        try:
+            data = self._cipher(member, content_key).decrypt(_NONCE, payload, None)
+        except InvalidTag:
+            raise Malformed("partial", "it does not open under the key it commits to") from None
+        found = decode(data, Parts, "partial", MAX_BLOB_BYTES)
+        count = len(self.ciphertexts)
+        parts = unpack_numbers(found.numbers, width_of(square), count, square, "partial")
+        proof = read_proof(found.proof)
+        base, value, bound = self._statement(member)
+        context = self._proof_context(member)
+        if proof is None or not verify(
+            proof, base, value, self.bases, parts, square, bound, context
+        ):
+            raise Malformed("partial", "its proof does not hold")
+        return parts
+
+    def _statement(self, member: int) -> tuple[mpz, mpz, mpz]:
+        """v^Δ, VK_i and the bound of |f_i|."""
+        key = self.key
+        base = gmpy2.powmod(key.verification_base, key.delta, key.n**2)
+        bound = key_shape(key.n, key.n_members, key.quorum).share_bound
+        return base, key.verification_keys[member - 1], bound
+
+    def _proof_context(self, member: int) -> bytes:
+        parts = (self.epoch.digest, self.session.encode(), self.chosen, member.to_bytes(8, "big"))
+        return digest("quorate/partial proof", *parts)
+
+    def _cipher(self, member: int, content_key: bytes) -> AESGCM:
+        return AESGCM(self._bound("quorate/partial cipher", member, content_key))
+
+    def _bound(self, domain: str, member: int, content_key: bytes) -> bytes:
+        """A hash of the content key that holds for this federation, round, set and sender only."""
+        place = (self.epoch.federation, self.session.encode(), self.chosen)
+        return digest(domain, *place, member.to_bytes(8, "big"), content_key)

@@ -1,0 +1,138 @@
+"""The rules of a set: whether a round's closing may be decrypted, from what is public alone.
+
+The round is one of this epoch, and of the suite that is due; enough distinct members contributed,
+each with a contribution that was seen signed; no ciphertext occurs twice; who contributed to
+training has proved that it knows what it encrypted; and the sum is the product of the
+contributions. A hospital asks this before it locks a set; whoever has the record may ask it later.
+That a hospital helps with one set of a round only is its own ledger's concern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from gmpy2 import mpz
+
+from protocol.board import Posted
+from protocol.ciphertexts import (
+    Encrypted,
+    EncryptionKey,
+    add_encrypted,
+    check_proof,
+    read_ciphertexts,
+    write_ciphertexts,
+)
+from protocol.epoch import Epoch, to_number
+from protocol.errors import Malformed, Refused
+from protocol.messages import Closing, Contribution, Opening, blob_name
+from protocol.round import RoundView
+from protocol.suite import Suite, suite_for, suite_of
+from protocol.terms import Terms
+
+
+def check_set(
+    view: RoundView, payloads: Mapping[int, bytes], terms: Terms, epoch: Epoch
+) -> Encrypted:
+    """The sum that the round's closing chose, recomputed.
+
+    payloads: what each contributor has posted, by member; read in ascending order, each once.
+    Raises Refused naming round, rule and member (0: nobody in particular).
+    """
+    return _Set(view, payloads, terms, epoch).check()
+
+
+@dataclass(frozen=True)
+class _Set:
+    """A closed round under the rules; each method is one rule or a few that belong together."""
+
+    view: RoundView
+    payloads: Mapping[int, bytes]
+    terms: Terms
+    epoch: Epoch
+
+    def check(self) -> Encrypted:
+        opening, closing = self._known_round()
+        suite = self._suite(opening)
+        members = self._contributors(closing)
+        if len(closing.vector) != suite.chunk_count(opening.length):
+            self._refuse("vector-shape", 0, "the sum's vector has another number of chunks")
+        seen = dict[mpz | bytes, int]()
+        found = [self._contribution(member, opening, suite, seen) for member in members]
+        n = to_number(self.epoch.n)
+        try:
+            total = add_encrypted(found, n)
+        except Malformed as error:
+            self._refuse("valid-ciphertexts", 0, error.reason)
+        if blob_name(write_ciphertexts(total, n)) != closing.total.digest:
+            self._refuse("recomputed-sum", 0, "the sum is not that of the contributions")
+        return total
+
+    def _known_round(self) -> tuple[Opening, Closing]:
+        opening, closing = self.view.terms_of_opening, self.view.closed
+        if opening is None or closing is None or opening.epoch != self.epoch.digest:
+            self._refuse("known-round", 0, "it was not opened, or under another key")
+        assert self.view.opening is not None and self.view.closing is not None
+        if self.view.opening.position > self.view.closing.position:
+            self._refuse("known-round", 0, "it was closed before it was opened")
+        return opening, closing
+
+    def _suite(self, opening: Opening) -> Suite:
+        due = suite_of("paillier", self.terms)
+        if opening.kind == "training":
+            due = suite_for(self.terms, opening.length)
+        if opening.suite != due.name:
+            self._refuse("suite", 0, f"it was opened for {opening.suite}, due is {due.name}")
+        return due
+
+    def _contributors(self, closing: Closing) -> list[int]:
+        """Enough distinct members, in order, each with the contribution that the board has."""
+        members = [c.member for c in closing.contributors]
+        if members != sorted(set(members)):
+            self._refuse("contributors", 0, "the closing names a member twice or out of order")
+        least = self.terms.rounds.min_contributors
+        if len(members) < least:
+            names = ", ".join(self.terms.name_of(m) for m in members) or "nobody"
+            reason = f"the sum holds {len(members)} ({names}), the terms ask for at least {least}"
+            self._refuse("min-contributors", 0, reason)
+        for contributor in closing.contributors:
+            seen = self.view.contributions.get(contributor.member)
+            if seen is None or seen.digest != contributor.contribution:
+                self._refuse("contributors", contributor.member, "its contribution is another")
+        return members
+
+    def _contribution(
+        self, member: int, opening: Opening, suite: Suite, seen: dict[mpz | bytes, int]
+    ) -> Encrypted:
+        """One member's ciphertexts; ``seen`` takes them, and the names of its vector's chunks."""
+        body = self._answer(self.view.contributions[member], member)
+        n = to_number(self.epoch.n)
+        try:
+            found = read_ciphertexts(self.payloads.get(member, b""), opening, self.terms, n)
+        except Malformed as error:
+            self._refuse("valid-ciphertexts", member, error.reason)
+        for name in (*found.values, *body.vector):
+            if name in seen:
+                self._refuse("repeated-ciphertext", member, "a ciphertext occurs twice")
+            seen[name] = member
+        if len(body.vector) != suite.chunk_count(opening.length):
+            self._refuse("vector-shape", member, "its vector has another number of chunks")
+        if opening.kind == "training":  # what unmodified phe encrypts for a statistic has no proof
+            try:
+                key = EncryptionKey.of(self.epoch)
+                check_proof(found, body, self.view.session, member, key)
+            except Malformed as error:
+                self._refuse("proof-of-plaintext", member, error.reason)
+        return found
+
+    def _answer(self, posted: Posted, member: int) -> Contribution:
+        """The contribution, which answers the round's opening and nothing that came later."""
+        body, opening = posted.post.body, self.view.opening
+        assert isinstance(body, Contribution) and opening is not None
+        if body.opening != opening.digest or posted.position < opening.position:
+            self._refuse("contributors", member, "its contribution is for another opening")
+        return body
+
+    def _refuse(self, rule: str, member: int, reason: str) -> NoReturn:
+        raise Refused(self.view.name, rule, member, reason)
