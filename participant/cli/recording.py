@@ -1,4 +1,4 @@
-"""``export``: the record of a federation as a folder, read from the board and countersigned."""
+"""``export``: the record of a federation in a folder, countersigned; ``report``: a page on it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,18 @@ from participant.cli.options import (
     Timeout,
     membership,
 )
+from participant.cli.sentences import CHECK_FAILED
 from participant.cli.working import new_session, say_aside
+from participant.files import replace
 from participant.lock import hold
 from participant.membership import Membership
 from participant.progress import link_notices
+from participant.record_folder import RecordFolder
 from participant.record_output import RecordOutput
 from participant.record_task import RecordTask
+from participant.report.gathering import gather
+from participant.report.metrics import read_journal
+from participant.report.page import render
 from participant.terms_files import read_signed_terms
 from participant.transfer_view import Transfer, transfer_view
 from protocol.record_writing import prepare
@@ -39,6 +45,7 @@ Record = Annotated[Path, typer.Option("--out", help="Folder of the record, made 
 def add_to(app: typer.Typer) -> None:
     """Put the command under the program's name."""
     app.command()(export)
+    app.command()(report)
 
 
 def export(
@@ -71,6 +78,28 @@ def export(
         typer.echo(json.dumps(_facts(member, task, out)))
     else:
         _show(member, task, out)
+
+
+def report(
+    ctx: typer.Context,
+    record: Annotated[Path, typer.Argument(help="The folder of the record.", metavar="RECORD")],
+    out: Annotated[Path, typer.Option("--out", help="The page, an HTML file; replaced.")],
+    journal: Annotated[
+        Path | None,
+        typer.Option("--journal", help="A hospital's models/rounds.jsonl, for its own figures."),
+    ] = None,
+) -> None:
+    """Verify a record, and show on one page what it tells; exit code 5 if a check failed."""
+    files = RecordFolder(record)
+    figures = read_journal(journal) if journal else None
+    say_aside("checking the record, which may take as long as the ceremony did …")
+    found = gather(files, figures)
+    replace(out, render(found).encode())
+    out.chmod(0o644)
+    if found.failed or found.contents is None:
+        typer.echo(f"This record FAILED {', '.join(found.failed)}; the page says what: {out}")
+        raise typer.Exit(CHECK_FAILED)
+    typer.echo(f"All checks hold. Report of {found.contents.terms.name}: {out}")
 
 
 def _reading(task: RecordTask) -> Callable[[Agent], None]:

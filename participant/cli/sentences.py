@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,13 +10,13 @@ from typing import Any
 
 from keyshare import errors as keyshare_errors
 from participant import errors as participant_errors
+from participant.naming import in_names
 from participant.words import fingerprint
 from protocol import errors as protocol_errors
 from protocol.terms import Terms
 
 FAILED, USAGE, REFUSED, ABORTED, CHECK_FAILED, BY_SIGNAL = 1, 2, 3, 4, 5, 128
 _COMMAND = "quorate-participant"
-_MEMBER = re.compile(r"\bmember ([0-9]{1,3})\b")
 
 
 @dataclass
@@ -138,12 +137,6 @@ def _wrong_certificate(e: participant_errors.WrongCertificate, c: Context) -> Se
         f"{e.found.hex()[:16] or 'unreadable'}…, the terms pin {e.expected.hex()[:16]}…",
         "nothing was sent; ask the aggregator's operator, and go on only with the pinned key",
     )
-
-
-def in_names(text: str, terms: Terms) -> str:
-    """One printable line, with names where a reason from the protocol has members' numbers."""
-    line = "".join(c if c.isprintable() else "?" for c in text)
-    return _MEMBER.sub(lambda found: terms.name_of(int(found[1])), line)
 
 
 def _ceremony_failed(e: protocol_errors.CeremonyFailed, c: Context) -> Sentence:
@@ -392,6 +385,10 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     participant_errors.UnfitNumbers: _plain(
         "{e.path} cannot be contributed: {e.reason}",
         "ask the other members what this round sums; for anything else, give another --round name",
+    ),
+    participant_errors.BadJournal: _plain(
+        "{e.path} is no journal of training: line {e.line}: {e.reason}",
+        "give models/rounds.jsonl of this hospital's data folder, or leave --journal out",
     ),
     participant_errors.WrongCertificate: _wrong_certificate,
     participant_errors.ForeignAggregator: _foreign_aggregator,
