@@ -6,14 +6,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from keyshare.errors import KeyshareError
-from protocol.audit import board_checks, terms_checks
+from protocol.audit import (
+    board_checks,
+    ceremony_checks,
+    contribution_checks,
+    decryption_checks,
+    release_checks,
+    terms_checks,
+)
 from protocol.audit.evidence import Evidence
 from protocol.audit.results import RECORD, Account, Check, Result, Status
 from protocol.board import Head
 from protocol.errors import ProtocolError
 from protocol.record import RecordFiles
 
-CHECKS: tuple[Check[Evidence], ...] = (*terms_checks.CHECKS, *board_checks.CHECKS)
+CHECKS: tuple[Check[Evidence], ...] = (
+    *terms_checks.CHECKS,
+    *board_checks.CHECKS,
+    *ceremony_checks.CHECKS,
+    *contribution_checks.CHECKS,
+    *decryption_checks.CHECKS,
+    *release_checks.CHECKS,
+)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from protocol.audit.observation import (
+    CertifiedEpoch,
+    Observation,
+    certified_epochs,
+    observe,
+)
+from protocol.audit.round_evidence import RoundEvidence
 from protocol.board import MAX_ENTRY_BYTES, Board, Entry, Head, Post, Posted, decode_entry
 from protocol.encoding import decode
+from protocol.epoch import Epoch
 from protocol.errors import BadEntry, BadTerms, Fork, Malformed
-from protocol.messages import MAX_POST_BYTES, Abort, Attachment, attachments_of, blob_name
+from protocol.messages import MAX_POST_BYTES, Abort, Attachment, Opening, attachments_of, blob_name
 from protocol.record import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,
@@ -147,6 +155,37 @@ class Evidence:
     def aborted(self) -> set[str]:
         """The ceremonies that were aborted."""
         return {p.post.session for p in self.entries if isinstance(p.post.body, Abort)}
+
+    @cached_property
+    def ceremonies(self) -> Sequence[Observation]:
+        """All ceremonies, in their order, as an observer sees them."""
+        return [
+            observe(self.terms, session, entries, self.public_payloads, self.nonce)
+            for session, entries in self.sessions.items()
+            if session.startswith("ceremony/")
+        ]
+
+    @cached_property
+    def epochs(self) -> Sequence[CertifiedEpoch]:
+        """The keys that all members certified, in their order."""
+        return certified_epochs(self.entries, self.terms)
+
+    @cached_property
+    def rounds(self) -> Sequence[RoundEvidence]:
+        """All rounds and statistics, in the order in which their sessions began."""
+        return [
+            RoundEvidence(self.terms, self._epoch_of(entries), entries, self.payload)
+            for session, entries in self.sessions.items()
+            if not session.startswith("ceremony/")
+        ]
+
+    def _epoch_of(self, entries: Sequence[Posted]) -> Epoch | None:
+        """The key that a round was opened under, if it was the newest one then."""
+        opening = next((p for p in entries if isinstance(p.post.body, Opening)), None)
+        if opening is None or not isinstance(body := opening.post.body, Opening):
+            return None
+        known = [c.epoch for c in self.epochs if c.position < opening.position]
+        return known[-1] if known and known[-1].digest == body.epoch else None
 
     def payload(self, attachment: Attachment) -> bytes:
         """The bytes of an attachment; raises Malformed if its blob is not in the record as named.

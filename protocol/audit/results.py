@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 RECORD = "the record"  # the party where it is about nobody's post but the files themselves
+NOBODY = "nobody in particular"
 MAX_REMARKS = 100  # of each kind that a check keeps; what is beyond is counted
 
 E = TypeVar("E")
