@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import fcntl
 import re
 import secrets
 from collections.abc import Sequence
@@ -21,10 +22,14 @@ class RecordOutput:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._unsettled: list[Path] = []
         with disk_errors(folder):
             if folder.exists() and not folder.is_dir():
                 raise StoreFull(folder, "it is not a folder")
             folder.mkdir(parents=True, exist_ok=True)
+            for found in self._everything():
+                if _TEMPORARY.fullmatch(found.name):
+                    _remove_if_abandoned(found)
 
     def read(self, path: str, limit: int) -> bytes | None:
         """The bytes of a file, None if there is none; raises Malformed beyond the limit."""
@@ -40,16 +45,18 @@ class RecordOutput:
 
     def paths(self) -> Sequence[str]:
         """All files, and what a record has no place for, which is not looked into."""
+        with disk_errors(self._folder):
+            found = [p for p in self._everything() if not _TEMPORARY.fullmatch(p.name)]
+        return sorted(path.relative_to(self._folder).as_posix() for path in found)
+
+    def _everything(self) -> list[Path]:
         named = [self._folder / name for name in FOLDERS]
         folders = [path for path in named if path.is_dir() and not path.is_symlink()]
-        with disk_errors(self._folder):
-            found = [path for path in self._folder.iterdir() if path not in folders]
-            found += [path for folder in folders for path in folder.iterdir()]
-        whole = [path for path in found if not _TEMPORARY.fullmatch(path.name)]
-        return sorted(path.relative_to(self._folder).as_posix() for path in whole)
+        found = [path for path in self._folder.iterdir() if path not in folders]
+        return found + [path for folder in folders for path in folder.iterdir()]
 
     def write(self, path: str, data: bytes) -> None:
-        """Put a file, durably and as a whole, in place of what had that path."""
+        """Put a file as a whole in place of what had that path; durable once settled."""
         target = self._folder / path
         with disk_errors(target):
             if not target.parent.exists():
@@ -58,10 +65,24 @@ class RecordOutput:
             aside = target.with_name(f".quorate-{secrets.token_hex(16)}.tmp")
             try:
                 with aside.open("xb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX)  # so that nobody takes it for abandoned
                     file.write(data)
                     file.flush()
-                    os.fsync(file.fileno())
-                aside.rename(target)
+                    aside.rename(target)
             finally:
                 aside.unlink(missing_ok=True)
-            sync(target.parent)
+        self._unsettled.append(target)
+
+    def settle(self) -> None:
+        """Wait until all that was written is durable: much faster than one by one."""
+        for path in (*self._unsettled, *{path.parent for path in self._unsettled}):
+            with disk_errors(path):
+                sync(path)
+        self._unsettled = []
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    """Remove what a dead process was writing; a living one holds a lock on it."""
+    with contextlib.suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()

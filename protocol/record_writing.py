@@ -45,7 +45,10 @@ class WritableFiles(RecordFiles, Protocol):
     """The files of a record that is being written."""
 
     def write(self, path: str, data: bytes) -> None:
-        """Put a file, durably and as a whole, in place of what had that path."""
+        """Put a file as a whole in place of what had that path; durable once settled."""
+
+    def settle(self) -> None:
+        """Wait until all that was written is durable."""
 
 
 def prepare(files: WritableFiles, terms: Terms, signatures: Mapping[str, bytes]) -> None:
@@ -63,6 +66,7 @@ def prepare(files: WritableFiles, terms: Terms, signatures: Mapping[str, bytes])
         raise NotThisRecord(files.paths()[0], f"there is no {TERMS_PATH} beside it")
     _manifest(files, terms)
     write_once(files, TERMS_PATH, signed_text(terms, signatures).encode())
+    files.settle()
 
 
 def signed_text(terms: Terms, signatures: Mapping[str, bytes]) -> str:
@@ -178,9 +182,11 @@ def write_once(files: WritableFiles, path: str, data: bytes) -> None:
 
 def finish(files: WritableFiles, terms: Terms, head: Head) -> None:
     """Make a record of what was written, unless another run has meanwhile got further."""
+    files.settle()
     earlier = _manifest(files, terms)
     if earlier is None or earlier.head.position < head.position:
         files.write(MANIFEST_PATH, write_manifest(Manifest(terms.federation, head)))
+        files.settle()
 
 
 def _read(files: RecordFiles, path: str, limit: int) -> bytes | None:

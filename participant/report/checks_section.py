@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from participant.naming import printable
 from participant.report.facts import Report
 from participant.report.markup import Markup, element
 from participant.report.words import count
@@ -10,9 +9,9 @@ from protocol.audit.results import Remark, Result, Status
 
 _SHOWN = {
     Status.OK: ("✓ holds", "ok"),
-    Status.FINDING: ("✓ holds, with findings", "finding"),
+    Status.FINDING: ("✓ holds, see below", "finding"),
     Status.FAILED: ("✗ FAILED", "failed"),
-    Status.NOT_RUN: ("— not run", "finding"),
+    Status.NOT_RUN: ("— not run", "none"),
 }
 
 
@@ -27,21 +26,19 @@ def verdict_box(report: Report) -> Markup:
             class_="verdict fails",
             role="alert",
         )
-    not_run = sum(r.status is Status.NOT_RUN for r in results)
+    not_run = [r for r in results if r.status is Status.NOT_RUN]
     findings = sum(len(r.findings) for r in results)
-    said = f"✓ All {len(results) - not_run} checks hold"
-    rest = [
-        f"{count(not_run, 'check')} could not be run" if not_run else "",
-        f"{count(findings, 'finding')}: what the protocol dealt with, or a reader has to know"
+    lines = [
+        f"{count(findings, 'finding')}: what went wrong and was dealt with, or a reader has to know"
         if findings
         else "Nothing remarkable was found.",
+        *(f"Not run: {r.number}, since {r.not_run}" for r in not_run),
     ]
-    kind = "open" if not_run else "holds"
     return element(
         "div",
-        element("p", element("strong", said)),
-        [element("p", line) for line in rest if line],
-        class_=f"verdict {kind}",
+        element("p", element("strong", f"✓ All {len(results) - len(not_run)} checks hold")),
+        [element("p", line) for line in lines],
+        class_="verdict holds",
     )
 
 
@@ -59,14 +56,15 @@ def checks_section(report: Report) -> Markup:
         element("caption", "All checks of this record, run anew for this page"),
         element("thead", header),
         element("tbody", [_row(result) for result in report.results]),
-        class_="cards",
+        class_="checks",
     )
     return element(
         "section",
         element("h2", "Verification"),
         _compare(report),
         table,
-        [_details(result) for result in report.results],
+        _remarks(report),
+        _notes(report),
         id="verification",
     )
 
@@ -86,31 +84,51 @@ def _row(result: Result) -> Markup:
     said, kind = _SHOWN[result.status]
     return element(
         "tr",
-        element("td", result.number, data_label="no."),
+        element("td", result.number),
         element("th", result.title, scope="row"),
-        element("td", f"{result.count:,}", class_="number", data_label="looked at"),
-        element("td", said, class_=kind, data_label="result"),
+        element("td", f"{result.count:,}", class_="number"),
+        element("td", said, class_=kind),
     )
 
 
-def _details(result: Result) -> Markup | None:
-    lines = [
-        *(_remark("Failed", remark, "failed") for remark in result.failures),
-        *(_remark("Finding", remark, "finding") for remark in result.findings),
-        *(element("li", printable(note)) for note in result.notes),
+def _remarks(report: Report) -> Markup | None:
+    """Failures, then findings, in a table."""
+    rows = [
+        _remark(result, remark, said)
+        for said in ("failed", "finding")
+        for result in report.results
+        for remark in (result.failures if said == "failed" else result.findings)
     ]
-    if result.not_run:
-        lines.append(element("li", f"Not run: {result.not_run}"))
+    if not rows:
+        return None
+    labels = ("check", "what", "entry", "who", "why")
+    header = [element("th", label, scope="col") for label in labels]
+    return element(
+        "table",
+        element("caption", "Failures and findings; entry: the place on the board that shows it"),
+        element("thead", element("tr", header)),
+        element("tbody", rows),
+        class_="cards",
+    )
+
+
+def _remark(result: Result, remark: Remark, said: str) -> Markup:
+    return element(
+        "tr",
+        element("th", result.number, scope="row"),
+        element("td", said, class_=said, data_label="what"),
+        element("td", str(remark.entry or "—"), data_label="entry"),
+        element("td", remark.party, data_label="who"),
+        element("td", remark.reason, data_label="why"),
+    )
+
+
+def _notes(report: Report) -> Markup | None:
+    lines = [
+        element("li", f"{result.number}: {note}")
+        for result in report.results
+        for note in result.notes
+    ]
     if not lines:
         return None
-    return element(
-        "div",
-        element("h3", f"{result.number} {result.title}"),
-        element("ul", lines, class_="remarks"),
-    )
-
-
-def _remark(kind: str, remark: Remark, class_: str) -> Markup:
-    at = f"entry {remark.entry}, " if remark.entry else ""
-    said = f" {at}{remark.party}: {remark.reason}"
-    return element("li", element("span", f"{kind}:", class_=class_), said)
+    return element("div", element("h3", "Notes"), element("ul", lines, class_="remarks notes"))

@@ -39,7 +39,7 @@ def accuracy_section(contents: Contents, journal: Journal | None) -> Markup:
             )
         )  # fmt: skip
     notes = [
-        element("p", f"With round {number} another model begins: {said}.")
+        element("p", f"With round {number} another model begins, of {said}.")
         for number, said in begun.items()
     ]
     return element(
@@ -53,7 +53,7 @@ def new_models(contents: Contents) -> dict[int, str]:
     rounds = [r for r in contents.rounds if r.is_training and r.opened]
     lengths = sorted((int(r.name), r.length) for r in rounds)
     return {
-        number: count(length, "number")
+        number: count(length, "weight")
         for (_, before), (number, length) in pairwise(lengths)
         if length != before
     }

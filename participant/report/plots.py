@@ -13,7 +13,6 @@ from participant.report.markup import Markup, element, join
 from participant.report.words import took
 
 _TOP, _HEIGHT, _BELOW = 14, 190, 34  # px: above, of and below the plotting area
-_LEFT, _RIGHT = 52, 14  # px beside it
 _LABELS = 10  # at most, along the rounds
 _WHOLE = _TOP + _HEIGHT + _BELOW
 
@@ -136,26 +135,24 @@ def _frame(
 ) -> Markup:
     """A plot with its axes; ``inside`` is drawn in the plotting area."""
     span = ticks[-1] - ticks[0]
-    grid, scale = [], []
+    grid = []
     for tick in ticks:
-        y = f"{_HEIGHT * (1 - (tick - ticks[0]) / span):.2f}"
-        grid.append(element("line", x1=0, x2="100%", y1=y, y2=y, class_="grid"))
-        at = f"{_TOP + float(y) + 4:.2f}"
-        scale.append(element("text", f"{tick:.6g}{unit}", x=_LEFT - 8, y=at, class_="tick"))
+        y = _TOP + _HEIGHT * (1 - (tick - ticks[0]) / span)
+        line = f"{y:.2f}"
+        grid.append(element("line", x1=0, x2="100%", y1=line, y2=line, class_="grid"))
+        said = f"{tick:.6g}{unit}"
+        grid.append(element("text", said, x=-8, y=f"{y + 4:.2f}", class_="tick"))
     step = math.ceil(len(labels) / _LABELS)
     shown = [
-        element("text", label, x=f"{x:.3f}%", y=_HEIGHT + 18, class_="label")
+        element("text", label, x=f"{x:.3f}%", y=_TOP + _HEIGHT + 18, class_="label")
         for label, x in labels[::step]
     ]
-    axis = element("text", "round", x="100%", y=_HEIGHT + 32, class_="axis")
-    area = element(
-        "svg", grid, inside, shown, axis, x=_LEFT, y=_TOP, height=_HEIGHT + _BELOW,
-        class_="area", overflow="visible",
-    )  # fmt: skip
+    area = element("svg", inside, y=_TOP, width="100%", height=_HEIGHT, class_="area")
+    axis = element("text", "round", x="100%", y=_WHOLE - 2, class_="axis")
     heading = element("title", title, id=f"{name}-title")
     about = element("desc", described, id=f"{name}-desc")
     return element(
-        "svg", heading, about, scale, area, width="100%", height=_WHOLE, role="img", class_="plot",
+        "svg", heading, about, grid, area, shown, axis, height=_WHOLE, role="img", class_="plot",
         aria_labelledby=f"{name}-title {name}-desc",
     )  # fmt: skip
 

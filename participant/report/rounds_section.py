@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
-from participant.report.facts import PHASES, Contents, Deed, RoundFacts
+from participant.report.facts import PHASES, Contents, Deed, RefusalFacts, RoundFacts
 from participant.report.markup import Markup, element, join
 from participant.report.plots import phases_plot, swatch
-from participant.report.words import between, count, names, took, when
+from participant.report.words import between, count, entries, names, took, when
 from protocol.terms import Terms
 
-_COLUMNS = ("contribution", "lock", "partial decryption", "statement")
+# With soft hyphens, for narrow screens.
+_COLUMNS = (
+    Markup("contri&shy;bution"), Markup("lock"), Markup("partial decryp&shy;tion"),
+    Markup("state&shy;ment"),
+)  # fmt: skip
 
 
 def rounds_section(contents: Contents) -> Markup:
@@ -46,7 +51,7 @@ def outcome(found: RoundFacts, terms: Terms) -> str:
         return "decrypted"
     if len(set(found.results.values())) > 1:
         return "decrypted, results differ"
-    return f"decrypted, {len(found.results)} of {terms.n_members} state one result"
+    return f"decrypted, {len(found.results)} of {terms.n_members} state the same result"
 
 
 def _overview(rounds: list[RoundFacts], terms: Terms) -> Markup:
@@ -72,7 +77,7 @@ def _overview_row(found: RoundFacts, terms: Terms, labels: tuple[str, ...]) -> M
         out.append(f"{names(terms, absent)} (did not contribute)")
     assert found.opened is not None
     cells = (
-        f"{found.suite}, {count(found.length, 'number')}",
+        f"{found.suite}, {count(found.length, 'weight' if found.is_training else 'number')}",
         f"{len(found.chosen)} of {terms.n_members}" if found.closed else "open",
         "; ".join(out) or "nobody",
         said,
@@ -110,19 +115,22 @@ def _plot(rounds: list[RoundFacts]) -> Markup | None:
 
 def _round(found: RoundFacts, terms: Terms) -> Markup:
     assert found.opened is not None
-    kind = "training" if found.is_training else "statistic"
     closed = "not closed when this record was made"
     if found.closed:
         closed = f"closed {between(found.opened.time_ms, found.closed.time_ms)} later"
-    clip = f", clipped at {found.clip:g}" if found.clip else ""
+    what = f"A statistic of {count(found.length, 'number')}"
+    if found.is_training:
+        what = (
+            f"Training of {count(found.length, 'weight')}, each changed by {found.clip:g} at most,"
+        )
     facts = (
-        f"{kind[0].upper()}{kind[1:]} of {count(found.length, 'number')} under the suite "
-        f"{found.suite}{clip}. Opened {when(found.opened.time_ms)} UTC, {closed}. Outcome: "
+        f"{what} under the suite {found.suite}. Opened {when(found.opened.time_ms)} UTC, {closed}. "
+        "Outcome: "
     )
     word = element("strong", outcome(found, terms))
     return element(
         "article",
-        element("h3", f"Round {found.name}"),
+        element("h3", f"{'Round' if found.is_training else 'Statistic'} {found.name}"),
         element("p", facts, word, "."),
         _deeds(found, terms, found.opened),
         _remarks(found, terms),
@@ -145,7 +153,7 @@ def _deeds(found: RoundFacts, terms: Terms, opened: Deed) -> Markup:
                 cells.append(element("td", element("span", "—", class_="none", title="no")))
                 continue
             said = f"+{between(opened.time_ms, deed.time_ms)}"
-            is_out = column == "contribution" and member in found.left_out
+            is_out = column is _COLUMNS[0] and member in found.left_out
             cells.append(
                 element(
                     "td",
@@ -167,13 +175,16 @@ def _deeds(found: RoundFacts, terms: Terms, opened: Deed) -> Markup:
 
 def _remarks(found: RoundFacts, terms: Terms) -> Markup | None:
     """Refusals, complaints, and results that differ."""
+    alike = defaultdict[tuple[str, int, str], list[RefusalFacts]](list)
+    for refusal in found.refusals:
+        alike[refusal.rule, refusal.member, refusal.reason].append(refusal)
     lines = [
         join(
-            element("strong", names(terms, [r.by])),
-            f" refused to help (entry {r.entry}), by the rule {r.rule}"
-            f"{f', on account of {names(terms, [r.member])}' if r.member else ''}: {r.reason}",
+            element("strong", names(terms, [r.by for r in refusals])),
+            f" refused to help ({entries([r.entry for r in refusals])}), by the rule {rule}"
+            f"{f', on account of {names(terms, [member])}' if member else ''}: {reason}",
         )
-        for r in found.refusals
+        for (rule, member, reason), refusals in alike.items()
     ]
     for c in found.complaints:
         proof = "with the key that shows it" if c.has_key else "without a key, which proves nothing"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from participant.report.facts import CeremonyFacts, Contents, MemberFacts, VerdictFacts
+from collections import defaultdict
+
+from participant.report.facts import AbortFacts, CeremonyFacts, Contents, MemberFacts, VerdictFacts
 from participant.report.markup import Markup, element
-from participant.report.words import between, count, names, when
+from participant.report.words import between, count, entries, names, when
 from protocol.terms import Terms
 
 _LEAST_BITS = 2048  # of a key that is to protect anything today
@@ -122,14 +124,17 @@ def _ceremony(found: CeremonyFacts, terms: Terms) -> Markup:
         lines.insert(3, _fact("ended", f"{when(found.ended.time_ms)} UTC"))
     if found.fingerprint:
         lines.append(_fact("fingerprint of the key", found.fingerprint, "words"))
+    alike = defaultdict[tuple[str, int, str], list[AbortFacts]](list)
+    for abort in found.aborts:
+        alike[abort.step, abort.culprit, abort.reason].append(abort)
     aborts = [
         element(
             "li",
-            f"Entry {abort.entry}: aborted by {names(terms, [abort.by])} in step {abort.step}, "
-            f"because of {names(terms, [abort.culprit]) if abort.culprit else 'nobody'}: "
-            f"{abort.reason}",
+            element("strong", names(terms, [a.by for a in said])),
+            f" aborted it in step {step} ({entries([a.entry for a in said])}), because of "
+            f"{names(terms, [culprit]) if culprit else 'nobody in particular'}: {reason}",
         )
-        for abort in found.aborts
+        for (step, culprit, reason), said in alike.items()
     ]
     return element(
         "article",
@@ -193,7 +198,8 @@ def glossary_section(contents: Contents) -> Markup:
     terms = contents.terms
     words = {
         "Board": "The list of everything that was said, in order and signed; each entry holds a "
-        "hash of the one before it. The aggregator keeps it and can neither read nor change it.",
+        "hash of the one before it. The aggregator keeps it; it decrypts nothing in it, and can "
+        "change nothing unseen.",
         "Key ceremony": "How the hospitals made their joint key, of which each holds a share, and "
         "which nobody has ever held as a whole.",
         "Contribution": "One hospital's encrypted numbers for a round. Nobody decrypts it: only "

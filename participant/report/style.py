@@ -15,7 +15,7 @@ h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; }
 h2 { font-size: 1.35rem; margin: 2.6rem 0 .6rem; padding-top: .7rem;
   border-top: 2px solid var(--deep); color: var(--deep); }
 h3 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
-p { margin: .5rem 0; max-width: 46rem; }
+p, .remarks { margin: .5rem 0; max-width: 52rem; }
 .kicker { margin: 0 0 .2rem; font-size: .85rem; font-weight: 600; letter-spacing: .04em;
   color: var(--soft); }
 .soft, figcaption, caption { color: var(--soft); }
@@ -29,7 +29,7 @@ nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: 1.2rem 0 0; 
 .verdict.holds { border-color: var(--good); } .verdict.holds strong { color: var(--good); }
 .verdict.fails { border: 3px solid var(--bad); border-left-width: .7rem; }
 .verdict.fails strong, .failed { color: var(--bad); font-weight: 700; }
-.verdict.open { border-color: var(--warn); } .finding { color: var(--warn); font-weight: 600; }
+.finding { color: var(--warn); font-weight: 600; }
 .ok { color: var(--good); font-weight: 600; }
 .warning { padding: .4rem .7rem; border: 2px solid var(--bad); color: var(--bad);
   font-weight: 700; }
@@ -40,7 +40,7 @@ nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: 1.2rem 0 0; 
 .glance dd { margin: 0; font-size: 1.3rem; font-weight: 600; line-height: 1.3; }
 .words { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
   font-size: .88rem; }
-dl.facts { display: grid; grid-template-columns: 11rem 1fr; gap: .25rem 1rem; margin: .8rem 0; }
+dl.facts { display: grid; grid-template-columns: 13rem 1fr; gap: .25rem 1rem; margin: .8rem 0; }
 dl.facts dt { color: var(--soft); } dl.facts dd { margin: 0; min-width: 0; }
 table { width: 100%; border-collapse: collapse; margin: .8rem 0; font-size: .92rem;
   font-variant-numeric: tabular-nums; }
@@ -54,12 +54,14 @@ tbody th { font-weight: 600; }
 .round { margin: 1.4rem 0; padding: .2rem 1rem .5rem; border: 1px solid var(--rule);
   border-radius: .3rem; }
 .round h3 { margin-top: .7rem; }
-ul.remarks { margin: .4rem 0; padding-left: 1.2rem; }
+ul.remarks { padding-left: 1.2rem; }
+.notes { font-size: .88rem; }
 figure { margin: 1.2rem 0; }
 figcaption { font-size: .88rem; }
-.plot { display: block; overflow: hidden; font-size: 12px; }
+.plot { display: block; overflow: visible; margin: 0 .8rem 0 3.4rem;
+  width: calc(100% - 4.2rem); font-size: 12px; }
 .patterns { position: absolute; }
-.area { width: calc(100% - 66px); }
+.area { overflow: visible; }
 .plot text { fill: var(--ink); }
 .plot .tick { text-anchor: end; } .plot .label { text-anchor: middle; }
 .plot .axis { text-anchor: end; fill: var(--soft); font-size: 11px; }
@@ -89,13 +91,14 @@ footer { margin-top: 3rem; padding-top: .7rem; border-top: 1px solid var(--rule)
   .glance { grid-template-columns: 1fr 1fr; gap: .5rem; }
   .round { padding: .1rem .6rem .4rem; }
   table.cards, .cards tbody, .cards tr, .cards th, .cards td { display: block; width: 100%; }
+  .cards caption { display: block; }
   .cards thead { position: absolute; width: 1px; height: 1px; overflow: hidden;
     clip-path: inset(50%); }
   .cards tr { padding: .5rem 0; border-bottom: 1px solid var(--rule); }
   .cards th, .cards td { padding: .1rem 0; border: 0; text-align: left; white-space: normal; }
   .cards td[data-label]::before { content: attr(data-label) ": "; color: var(--soft); }
-  table.deeds { font-size: .78rem; table-layout: fixed; }
-  .deeds th, .deeds td { padding: .3rem .2rem; }
+  table.deeds, table.checks { font-size: .78rem; } table.deeds { table-layout: fixed; }
+  .deeds th, .deeds td, .checks th, .checks td { padding: .3rem .2rem; }
   .deeds thead th { font-size: .72rem; hyphens: auto; }
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from participant.duration import duration
@@ -41,3 +41,9 @@ def count(number: int, noun: str) -> str:
     """1 entry, 2,000 entries."""
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
     return f"{number:,} {noun if number == 1 else plural}"
+
+
+def entries(positions: Sequence[int]) -> str:
+    """Entry 7, or entries 7, 8, 9."""
+    noun = "entry" if len(positions) == 1 else "entries"
+    return f"{noun} {', '.join(map(str, positions))}"

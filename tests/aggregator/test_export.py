@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import sqlite3
 from pathlib import Path
 
@@ -175,6 +176,22 @@ def test_a_long_export_tells_how_far_it_is(
     assert code == 0
     assert "1 of 2 entries are written" in err
     assert "0 of 5,000 bytes of payloads are written" in err
+
+
+def test_what_a_dead_process_was_writing_goes_and_what_a_living_one_writes_stays(
+    place: Place, desk: Desk, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "record"
+    assert run("export", place.file, "--data", place.data, "--out", out)[0] == 0
+    whole = contents(out)
+    dead, living = (out / "entries" / f".quorate-{c * 32}.tmp" for c in "de")
+    dead.write_bytes(b"half")
+    with living.open("xb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert run("export", place.file, "--data", place.data, "--out", out)[0] == 0
+        assert (dead.exists(), living.exists()) == (False, True)
+    living.unlink()
+    assert contents(out) == whole
 
 
 def test_unsigned_terms_are_refused(place: Place, desk: Desk, run: Run, tmp_path: Path) -> None:

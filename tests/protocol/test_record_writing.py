@@ -56,6 +56,9 @@ class Files(dict[str, bytes]):
         self.writes.append(path)
         self[path] = data
 
+    def settle(self) -> None:
+        self.writes.append("settled")
+
 
 def table(*reasons: str) -> Table:
     """A ceremony with a large payload for all and a sealed one, then so many aborts."""
@@ -87,7 +90,8 @@ def countersigned(files: Files, member: int, head: Head) -> None:
 def test_the_terms_come_first_and_the_manifest_last() -> None:
     files, at = Files(), table()
     head = write(files, at)
-    assert (files.writes[0], files.writes[-1]) == ("federation.toml", "record.json")
+    assert files.writes[:2] == ["federation.toml", "settled"]
+    assert files.writes[-3:] == ["settled", "record.json", "settled"]
     terms, signatures = parse(files["federation.toml"].decode())
     require_signed(terms, signatures)
     assert terms == TOY.terms
@@ -112,7 +116,7 @@ def test_a_second_run_writes_only_what_is_new() -> None:
     assert not {"federation.toml", entry_path(longer.entries[0].hash)} & set(files.writes)
     files.writes.clear()
     write(files, longer)
-    assert files.writes == []
+    assert set(files.writes) == {"settled"}
 
 
 @pytest.mark.parametrize("folder", ["entries/", "blobs/"])
