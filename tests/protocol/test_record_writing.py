@@ -239,7 +239,8 @@ def test_a_head_that_proves_nothing_is_refused_by_name() -> None:
     said = countersign(TOY.terms.federation, 2, at.board.head, TOY.keys[2])
     forged = countersign(TOY.terms.federation, 2, at.board.head, TOY.keys[1])
     foreign = countersign(b"f" * 32, 1, at.board.head, TOY.keys[1])
-    for content in (b"x", encode(said), encode(forged), encode(foreign)):
+    claimed = countersign(TOY.terms.federation, 3, at.board.head, TOY.keys[1])  # its own key
+    for content in (b"x", *map(encode, (said, forged, foreign, claimed))):
         path, member = (head_path(2), 2) if content == encode(forged) else (head_path(1), 1)
         files[path] = content
         with pytest.raises(UnfitHead) as refused:
