@@ -99,7 +99,7 @@ def report(
     if found.failed or found.contents is None:
         typer.echo(f"This record FAILED {', '.join(found.failed)}; the page says what: {out}")
         raise typer.Exit(CHECK_FAILED)
-    typer.echo(f"All checks hold. Report of {found.contents.terms.name}: {out}")
+    typer.echo(f"All checks that were run hold. Report of {found.contents.terms.name}: {out}")
 
 
 def _reading(task: RecordTask) -> Callable[[Agent], None]:
