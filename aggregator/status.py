@@ -93,6 +93,10 @@ def _round(
         "locks_needed": terms.lock_threshold,
         "partial_decryptions": [terms.name_of(m) for m in sorted(view.partials)],
         "quorum": terms.quorum,
+        "complaints": [
+            {"by": terms.name_of(by), "about": terms.name_of(about), "entry": posted.position}
+            for (by, about), posted in view.complaints.items()
+        ],
         "refusals": {terms.name_of(m): f"{r.rule}: {r.reason}" for m, r in view.refusals.items()},
         "statements": {terms.name_of(m): s.result.hex() for m, s in view.statements.items()},
     }

@@ -110,12 +110,16 @@ def _round(found: dict[str, Any]) -> str:
         )
     helped = len(found["partial_decryptions"])
     refusals = "".join(f"; {n} refused ({why})" for n, why in found["refusals"].items())
+    complaints = "".join(
+        f"; {c['by']} complains of {c['about']}'s partial decryption (entry {c['entry']})"
+        for c in found["complaints"]
+    )
     holders = len(found["statements"])
     return (
         f"{session}: closed {found['closed']}, {contributors}; "
         f"{found['locks']} locks ({found['locks_needed']} needed), "
         f"{helped} partial decryptions ({found['quorum']} needed), "
-        f"{holders} hold the result{left_out}{refusals}"
+        f"{holders} hold the result{left_out}{refusals}{complaints}"
     )
 
 

@@ -14,6 +14,7 @@ from protocol.draft import Draft
 from protocol.encoding import digest, encode
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Refused
+from protocol.history import OpenedSets
 from protocol.messages import Refusal, Statement
 from protocol.round import RoundView, decode_statistic, round_session
 from protocol.terms import Terms
@@ -21,12 +22,16 @@ from protocol.terms import Terms
 
 @dataclass(frozen=True)
 class Request:
-    """What a person is asked to agree to."""
+    """What a person is asked to agree to.
+
+    ``warning``: what the sum would show with others, where the terms warn of it; else empty.
+    """
 
     round_name: str
     kind: str
     contributors: tuple[str, ...]
     ciphertexts: int
+    warning: str = ""
 
 
 class DecryptionTask(Task):
@@ -43,7 +48,9 @@ class DecryptionTask(Task):
         self._terms, (self._epoch, self._secret) = terms, secret
         self._ledger, self._approve = SetLedger(storage), approve
         self._asked = self._stated = False
-        self.member = RoundMember(RoundView(round_session(name)), terms, self._epoch, self._secret)
+        self._history = OpenedSets(terms, self._secret.index)
+        view = RoundView(round_session(name))
+        self.member = RoundMember(view, terms, self._epoch, self._secret, self._history)
 
     @property
     def done(self) -> bool:
@@ -68,7 +75,8 @@ class DecryptionTask(Task):
         return decode_statistic(self.member.plaintexts, self.member.total.exponents, n)
 
     def begin(self, board: Board) -> None:
-        """Nothing to look up."""
+        """Take note of which sums are open."""
+        self._history.follow(board.entries)
 
     def wants(self, session: str) -> bool:
         """Only this round."""
@@ -113,7 +121,13 @@ class DecryptionTask(Task):
             total = self.member.check_set()
         except Refused:
             return True
+        found = self.member.difference
+        if found and self._terms.rounds.differencing == "refuse":
+            return True
+        warning = found.reason(self._terms) if found else ""
         closing, opening = self.member.view.closed, self.member.view.terms_of_opening
         assert closing is not None and opening is not None
         names = tuple(self._terms.name_of(c.member) for c in closing.contributors)
-        return self._approve(Request(self.member.view.name, opening.kind, names, len(total.values)))
+        count = len(total.values)
+        request = Request(self.member.view.name, opening.kind, names, count, warning)
+        return self._approve(request)

@@ -25,11 +25,13 @@ from participant.set_ledger import SetLedger
 from participant.summed_vector import SummedVector
 from participant.weights import SLICE, Vector, Weights, checked
 from protocol.board import Board, Posted
+from protocol.complaints import Judged
 from protocol.decryption import RoundMember
 from protocol.draft import Draft
 from protocol.encoding import digest
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Refused
+from protocol.history import OpenedSets
 from protocol.messages import Opening, Refusal, Statement
 from protocol.round import RoundView, decode_training, round_session
 from protocol.suite import suite_for
@@ -93,10 +95,12 @@ class TrainingTask(Task):
         self._app, self._storage, self._report = app, storage, report
         self._index = self._secret.index
         self._ledger = SetLedger(storage)
+        self._history = OpenedSets(terms, self._index)
         self._rounds: dict[int, RoundMember] = {}
         self._closed_at: dict[int, float] = {}
         self._stated: dict[int, dict[int, Statement]] = {}  # by round, then by member
         self._differing: list[int] = []
+        self._told: set[int] = set()  # the entries of complaints that are reported
         self._sum: SummedVector | None = None  # of the round whose vector is being read
         self._outcome: Outcome | None = None
         initial = app.initial_parameters(self._config(0))
@@ -130,7 +134,8 @@ class TrainingTask(Task):
         return self._standing.model.to_app(self._local.entries)
 
     def begin(self, board: Board) -> None:
-        """Take note of who has stated what already."""
+        """Take note of who has stated what already, and of which sums are open."""
+        self._history.follow(board.entries)
         for posted in board.entries:
             kind, _, name = posted.post.session.partition("/")
             if isinstance(posted.post.body, Statement) and kind == "round":
@@ -164,17 +169,31 @@ class TrainingTask(Task):
         if member.view.closing and not was_closed:
             self._closed_at[number] = time.monotonic()
             self._report(number, "closed", {"contributors": self._contributors(member)})
+            self._warn(number, member)
         if number == self.finished + 1:
             self._apply(number, member)
 
     def _take(
         self, number: int, member: RoundMember, posted: Posted, payloads: Mapping[int, bytes]
     ) -> None:
-        """Let the round's machine read an entry, and report who is found to have sent rubbish."""
-        known = set(member.wrong_partials)
+        """Let the round's machine read an entry, and report what complaints show."""
         member.receive(posted, payloads)
-        if found := [self._terms.name_of(m) for m in member.wrong_partials if m not in known]:
-            self._report(number, "wrong-partial", {"members": found})
+        for found in member.complaints():
+            if found.entry not in self._told:
+                self._told.add(found.entry)
+                self._tell(number, found)
+
+    def _tell(self, number: int, found: Judged) -> None:
+        """Report who sent a wrong part, or complains of one without cause.
+
+        What another member alone says is reported by nobody: it proves nothing.
+        """
+        if found.verdict == "unproven" and found.by != self._index:
+            return
+        event = "false-complaint" if found.verdict == "false" else "wrong-partial"
+        name = self._terms.name_of
+        facts = {"members": [name(found.about)], "by": name(found.by), "entry": found.entry}
+        self._report(number, event, {**facts, "verdict": found.verdict})
 
     def due(self) -> Draft | None:
         """A statement, a contribution, a lock, a partial decryption, a complaint or a refusal."""
@@ -244,10 +263,19 @@ class TrainingTask(Task):
             self._report(self.finished, "disagreement", {"members": names})
         self._differing = differing
 
+    def _warn(self, number: int, member: RoundMember) -> None:
+        """Report a sum that shows, with others, what too few members added; the terms allow it."""
+        if (found := member.difference) and self._terms.rounds.differencing == "warn":
+            names = [self._terms.name_of(m) for m in found.members]
+            facts = {"rounds": list(found.rounds), "members": names}
+            self._report(number, "differencing", facts)
+
     def _round(self, number: int) -> RoundMember:
         if number not in self._rounds:
             view = RoundView(round_session(str(number)))
-            self._rounds[number] = RoundMember(view, self._terms, self._epoch, self._secret)
+            self._rounds[number] = RoundMember(
+                view, self._terms, self._epoch, self._secret, self._history
+            )
             self._rounds[number].consent = True  # the rules decide; whoever runs this agreed
         return self._rounds[number]
 

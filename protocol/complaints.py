@@ -8,6 +8,7 @@ no key convicts it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from protocol.board import Posted
@@ -18,6 +19,16 @@ from protocol.round import RoundView
 
 # Against the accused; against the complainer; against nobody.
 Verdict = Literal["proven", "false", "unproven"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A complaint on the board: its entry, who complains of whom, and what it shows."""
+
+    entry: int
+    by: int
+    about: int
+    verdict: Verdict
 
 
 def judge_complaint(

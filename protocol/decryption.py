@@ -1,7 +1,8 @@
 """One hospital's part in a round's end: what it locks, releases, combines, and complains of.
 
 A hospital helps only with a set that keeps the rules (``protocol.set_rules``), that more than
-(n+f)/2 members have locked, and with no other set of the round. It believes no other's partial
+(n+f)/2 members have locked, and with no other set of the round; nor with a sum that differs by too
+few members from others of the same model (``protocol.history``). It believes no other's partial
 decryption: each is opened and its proof verified before it counts, and whoever sent one that does
 not hold is named on the board, once, with what everyone needs to see it.
 """
@@ -17,10 +18,11 @@ from keyshare.errors import BadCombination
 from keyshare.partial_decryption import combine
 from protocol.board import Posted
 from protocol.ciphertexts import Encrypted
-from protocol.complaints import Verdict, judge_complaint
+from protocol.complaints import Judged, judge_complaint
 from protocol.draft import Draft
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Malformed, Refused, Uncombinable
+from protocol.history import Difference, OpenedSets
 from protocol.messages import Complaint, Contribution, Partial, Refusal, SetLock
 from protocol.partial_payload import LockedSum
 from protocol.round import RoundView
@@ -40,11 +42,19 @@ class RoundMember:
     """One member's side of a round: a pure function of the board and of its key share.
 
     ``consent`` is given from outside (by a person, or by the policy of a service); without it
-    nothing is said, but what others release is combined.
+    nothing is said, but what others release is combined. ``history``: what this hospital's board
+    says of all other rounds.
     """
 
-    def __init__(self, view: RoundView, terms: Terms, epoch: Epoch, secret: EpochSecret) -> None:
-        self.view, self.terms, self.epoch = view, terms, epoch
+    def __init__(
+        self,
+        view: RoundView,
+        terms: Terms,
+        epoch: Epoch,
+        secret: EpochSecret,
+        history: OpenedSets,
+    ) -> None:
+        self.view, self.terms, self.epoch, self._history = view, terms, epoch, history
         self.consent = False
         self.plaintexts: list[mpz] | None = None
         self.total: Encrypted | None = None
@@ -57,7 +67,7 @@ class RoundMember:
         self._payloads: dict[int, bytes] = {}  # of partial decryptions
         self._parts: dict[int, list[mpz]] = {}  # verified, until they are combined
         self._wrong: dict[int, bytes] = {}  # who sent a wrong part, and the key that shows it
-        self._verdicts: dict[tuple[int, int], Verdict] = {}
+        self._judged: dict[int, Judged] = {}  # by entry
 
     @property
     def index(self) -> int:
@@ -88,6 +98,7 @@ class RoundMember:
         try:
             if me not in view.locks:
                 self.check_set()
+                self._check_difference()
                 self._choose(ledger)
                 return Draft(view.session, SetLock(self._chosen()))
             if self.owes_partial:
@@ -123,12 +134,17 @@ class RoundMember:
         """Members whose part is left out here: it is not proved, or its key did not come."""
         return sorted(self._wrong)
 
-    def complaints(self) -> list[tuple[Posted, Verdict]]:
+    def complaints(self) -> list[Judged]:
         """All complaints on the board, in its order, and what each shows; none before the sum."""
-        if self._locked is None:
-            return []
-        found = sorted(self.view.complaints.values(), key=lambda posted: posted.position)
-        return [(posted, self._judged(posted, self._locked)) for posted in found]
+        for posted in self.view.complaints.values() if self._locked else ():
+            if posted.position not in self._judged:
+                self._judged[posted.position] = self._judge(posted)
+        return [self._judged[entry] for entry in sorted(self._judged)]
+
+    @property
+    def difference(self) -> Difference | None:
+        """What the closed sum would show of too few members, with others of the same model."""
+        return self._history.difference(self.view)
 
     def check_set(self) -> Encrypted:
         """The sum that the closing chose, recomputed; raises Refused naming rule and member."""
@@ -160,8 +176,16 @@ class RoundMember:
             reason = "this hospital has chosen another set of this round"
             raise Refused(self.view.name, "one-set", 0, reason)
 
+    def _check_difference(self) -> None:
+        """Before the lock is said, and again before the part is made: others may have locked."""
+        found = self.difference
+        if found and self.terms.rounds.differencing == "refuse":
+            reason = found.reason(self.terms)
+            raise Refused(self.view.name, "differencing", found.members[0], reason)
+
     def _partial(self, ledger: SetLedger) -> Draft:
         self.check_set()
+        self._check_difference()
         assert self._locked is not None
         self._choose(ledger)
         body, blobs = self._locked.make(self._secret)
@@ -215,18 +239,14 @@ class RoundMember:
 
     def _unnamed(self) -> list[int]:
         """Whom this member has found wrong, and nobody has shown it, nor this member said it."""
-        shown = {self._accused(p) for p, verdict in self.complaints() if verdict == "proven"}
-        said = {about for by, about in self.view.complaints if by == self.index}
+        complaints = self.complaints()
+        shown = {found.about for found in complaints if found.verdict == "proven"}
+        said = {found.about for found in complaints if found.by == self.index}
         return [m for m in self.wrong_partials if m not in {*shown, *said, self.index}]
 
-    def _judged(self, complaint: Posted, locked: LockedSum) -> Verdict:
-        accused = self._accused(complaint)
-        place = complaint.post.sender, accused
-        if place not in self._verdicts:
-            payload = self._payloads.get(accused, b"")
-            self._verdicts[place] = judge_complaint(complaint, self.view, payload, locked)
-        return self._verdicts[place]
-
-    def _accused(self, complaint: Posted) -> int:
-        assert isinstance(complaint.post.body, Complaint)
-        return complaint.post.body.member
+    def _judge(self, posted: Posted) -> Judged:
+        body = posted.post.body
+        assert self._locked is not None and isinstance(body, Complaint)
+        payload = self._payloads.get(body.member, b"")
+        verdict = judge_complaint(posted, self.view, payload, self._locked)
+        return Judged(posted.position, posted.post.sender, body.member, verdict)

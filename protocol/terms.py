@@ -44,12 +44,18 @@ class AggregatorAddress(Message, frozen=True):
 
 
 class RoundPolicy(Message, frozen=True):
-    """How rounds go; ``seconds`` is how long one waits for the last contributors."""
+    """How rounds go; ``seconds`` is how long one waits for the last contributors.
+
+    ``min_difference``: the fewest members that a combination of sums from one model may hold, if it
+    holds any; ``differencing``: what a hospital does about fewer (protocol/history.py).
+    """
 
     count: int
     min_contributors: int
     seconds: int
     statistic_seconds: int
+    min_difference: int
+    differencing: Literal["warn", "refuse"] = "refuse"
 
 
 class Terms(Message, frozen=True):
@@ -180,6 +186,14 @@ def _check_rounds(terms: Terms) -> None:
             f"{rounds.min_contributors}; with {terms.n_members} members it must be {least} "
             f"(assumed colluders + 2) to {terms.n_members}",
         )
+    if not 2 <= rounds.min_difference <= rounds.min_contributors:
+        raise BadTerms(
+            "rounds.min_difference",
+            f"{rounds.min_difference}; it must be 2 to {rounds.min_contributors} "
+            "(min_contributors: a sum may hold that few alone)",
+        )
+    if rounds.differencing not in ("warn", "refuse"):
+        raise BadTerms("rounds.differencing", f"{rounds.differencing!r}; it must be warn or refuse")
     for field, value in (
         ("count", rounds.count),
         ("seconds", rounds.seconds),
@@ -255,6 +269,8 @@ def _read_terms(document: _Table) -> Terms:
             rounds.number("min_contributors"),
             rounds.number("seconds"),
             rounds.number("statistic_seconds"),
+            rounds.number("min_difference"),
+            rounds.text("differencing"),  # type: ignore[arg-type]  # checked with all the rest
         ),
         clip=quantisation.real("clip"),
         precision_bits=quantisation.number("bits"),
@@ -289,6 +305,8 @@ def render(terms: Terms) -> str:
                 "min_contributors": terms.rounds.min_contributors,
                 "seconds": terms.rounds.seconds,
                 "statistic_seconds": terms.rounds.statistic_seconds,
+                "min_difference": terms.rounds.min_difference,
+                "differencing": terms.rounds.differencing,
             },
             "quantisation": {
                 "clip": terms.clip,

@@ -11,15 +11,23 @@ import msgspec
 import numpy as np
 from gmpy2 import mpz
 
-from keyshare.encryption import Encryptor, randomiser_base
+from keyshare.encryption import Encryptor
 from keyshare.packing import pack
+from keyshare.plaintext_proof import Opened, encrypt_opened, prove
 from keyshare.quantisation import quantise
 from keyshare.randomness import Stream
 from protocol.board import Posted
-from protocol.ciphertexts import Encrypted, add_encrypted, write_ciphertexts
+from protocol.ciphertexts import (
+    Encrypted,
+    EncryptionKey,
+    add_encrypted,
+    proof_context,
+    write_ciphertexts,
+)
 from protocol.decryption import RoundMember
 from protocol.draft import Draft
 from protocol.encoding import width_of
+from protocol.history import OpenedSets
 from protocol.messages import (
     Attachment,
     Ciphertexts,
@@ -49,9 +57,12 @@ class Ledger:
         return self.chosen.setdefault(session, chosen) == chosen
 
 
+OPENED: dict[mpz, Opened] = {}  # what ``training`` has encrypted, by ciphertext
+
+
 @lru_cache(maxsize=1)
 def encryptor() -> Encryptor:
-    return Encryptor(KEY.n, randomiser_base(KEY.n, b"round"))
+    return EncryptionKey.of(EPOCH).encryptor
 
 
 def update_of(index: int) -> np.ndarray:
@@ -65,10 +76,12 @@ def examples_of(index: int) -> int:
 
 @lru_cache(maxsize=16)
 def training(index: int, label: str = "round") -> Encrypted:
-    """A hospital's update, quantised, packed and encrypted."""
+    """A hospital's update, quantised, packed and encrypted; proved when it is contributed."""
     values = quantise(update_of(index), examples_of(index), TERMS.quantisation).values
     stream = Stream.derive(seed_of(label, index), "randomisers")
-    return Encrypted(tuple(encryptor().encrypt(m, stream) for m in pack(values, packing_of(TERMS))))
+    opened = encrypt_opened(pack(values, packing_of(TERMS)), encryptor(), stream)
+    OPENED.update({one.ciphertext: one for one in opened})
+    return Encrypted(tuple(one.ciphertext for one in opened))
 
 
 @dataclass
@@ -94,6 +107,7 @@ class Round(Table):
             self.toy.federation.terms,
             self.toy.epoch,
             self.toy.secrets[index],
+            OpenedSets(self.toy.federation.terms, index, self.board.entries),
         )
         found.consent = True
         return found
@@ -110,8 +124,21 @@ class Round(Table):
         return self.publish(0, Opening(**(fields | {"length": self.length} | changes)))
 
     def contribute(self, sender: int, encrypted: Encrypted, opening: bytes | None = None) -> Posted:
-        payload = write_ciphertexts(encrypted, KEY.n)
+        """What is given, with a proof where this module knows what is inside."""
+        payload = write_ciphertexts(self.proved(sender, encrypted), KEY.n)
         return self.contribute_payload(sender, attach(payload), opening, (payload,))
+
+    def proved(self, sender: int, encrypted: Encrypted, prover: int | None = None) -> Encrypted:
+        """A training contribution with the proof of ``prover``, who is the sender unless told."""
+        opening, values = self.members[1].view.opening, encrypted.values
+        knows = bool(values) and all(value in OPENED for value in values)
+        if self.kind != "training" or encrypted.proof or opening is None or not knows:
+            return encrypted
+        body = Contribution(opening.digest, attach(b""))
+        context = proof_context(EPOCH.digest, self.session, prover or sender, body)
+        stream = Stream(seed_of("proof", sender))
+        proof = prove([OPENED[value] for value in values], encryptor(), context, stream)
+        return Encrypted(values, encrypted.exponents, proof)
 
     def contribute_payload(
         self,

@@ -83,6 +83,16 @@ def new(
         int | None,
         typer.Option("--min-contributors", help="Fewest in a sum; else quorum, or f + 2."),
     ] = None,
+    min_difference: Annotated[
+        int | None,
+        typer.Option(
+            "--min-difference",
+            help="Fewest members by which sums from one model may differ; else f + 2.",
+        ),
+    ] = None,
+    differencing: Annotated[
+        str, typer.Option("--differencing", help="Where they differ by fewer: refuse, or warn.")
+    ] = "refuse",
     seconds: Annotated[
         int, typer.Option("--seconds", help="How long a round waits for the last ones.")
     ] = 600,
@@ -112,9 +122,15 @@ def new(
     """Write the terms of a new federation, for all members to sign."""
     ctx.obj.file = file
     members = members_of([read_card(path) for path in member])
-    faults = (len(members) - 1) // 3
-    least = max(quorum, faults + 2) if min_contributors is None else min_contributors
-    policy = RoundPolicy(rounds, least, seconds, statistic_seconds)
+    protected = (len(members) - 1) // 3 + 2  # assumed colluders, and two who hide each other
+    policy = RoundPolicy(
+        rounds,
+        max(quorum, protected) if min_contributors is None else min_contributors,
+        seconds,
+        statistic_seconds,
+        protected if min_difference is None else min_difference,
+        differencing,  # type: ignore[arg-type]  # checked when the terms are
+    )
     address = read_aggregator_card(aggregator)
     terms = Terms(
         name,
@@ -192,6 +208,11 @@ def _show_terms(file: TermsFile) -> None:
     typer.echo(
         f"  rounds        {rounds.count}, each of at least {rounds.min_contributors} contributors, "
         f"{rounds.seconds} s (statistics: {rounds.statistic_seconds} s)"
+    )
+    does = "refuse to decrypt" if rounds.differencing == "refuse" else "warn"
+    typer.echo(
+        f"  differencing  {does} where sums from one model differ by fewer than "
+        f"{rounds.min_difference} members"
     )
     typer.echo(
         f"  encryption    suite {terms.suite}, "

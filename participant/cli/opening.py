@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from participant.cli.complaint_text import complaint_line
 from participant.cli.options import (
     FEDERATION,
     FederationFile,
@@ -107,6 +108,11 @@ def _approval(yes: bool, as_json: bool) -> Callable[[Request], bool]:
             typer.echo(f"  kind          {request.kind}")
             typer.echo(f"  contributors  {', '.join(request.contributors)}")
             typer.echo(f"  ciphertexts   {request.ciphertexts}")
+        if request.warning:
+            typer.echo(f"Warning: {request.warning}", err=as_json)
+        elif request.kind == "statistic" and not as_json:
+            typer.echo("  differencing  not checked: only you know what other sums of these data")
+            typer.echo("                were decrypted, and who was in them")
         if not (yes or typer.confirm("Help to decrypt this sum?", err=as_json)):
             raise Declined(f"to decrypt round {request.round_name}")
         return True
@@ -121,7 +127,11 @@ def _show_sums(member: Membership, task: DecryptionTask, as_json: bool) -> None:
     names = [member.terms.name_of(c.member) for c in closing.contributors]
     is_statistic = opening.kind == "statistic"
     sums = task.sums if is_statistic else None
-    wrong = [member.terms.name_of(m) for m in task.member.wrong_partials]
+    name = member.terms.name_of
+    complaints: list[dict[str, Any]] = [
+        {"about": name(c.about), "by": name(c.by), "entry": c.entry, "verdict": c.verdict}
+        for c in task.member.complaints()
+    ]
     if as_json:
         facts: dict[str, Any] = {
             "event": "decrypted",
@@ -129,13 +139,14 @@ def _show_sums(member: Membership, task: DecryptionTask, as_json: bool) -> None:
             "kind": opening.kind,
             "contributors": names,
             "sums": sums,
-            "wrong_partials": wrong,
+            "wrong_partials": [name(m) for m in task.member.wrong_partials],
+            "complaints": complaints,
         }
         typer.echo(json.dumps(facts))
         return
     typer.echo(f"Round {view.name} is decrypted: the sum of {', '.join(names)}")
-    for name in wrong:
-        typer.echo(f"  {name} sent a wrong partial decryption, which was left out")
+    for found in complaints:
+        typer.echo(f"  {complaint_line(**found)}")
     for value in sums or ():
         typer.echo(f"  {value}")
     if not is_statistic:

@@ -228,6 +228,14 @@ def _combination(e: keyshare_errors.BadCombination, c: Context) -> Sentence:
     )
 
 
+def _uncombinable(e: protocol_errors.Uncombinable, c: Context) -> Sentence:
+    return Sentence(
+        f"round {e.round_name}: the proofs of {c.names(e.members)} hold, but give no sum",
+        "nobody can do that without having factored the joint key: use it no more, begin a new one",
+        ABORTED,
+    )
+
+
 _DAMAGED = "put back a copy of it from a backup"
 _ITS_NUMBER = "check the program that made these numbers; nothing was sent"
 
@@ -307,6 +315,7 @@ _PROTOCOL: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "nothing was changed there; give another folder as --out, or move that one away",
     ),
     protocol_errors.UnfitHead: _unfit_head,
+    protocol_errors.Uncombinable: _uncombinable,
 }
 
 _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {

@@ -102,6 +102,11 @@ def _show_round(found: Mapping[str, Any]) -> None:
     )
     for name, reason in _table(found.get("refusals")).items():
         typer.echo(f"    {_text(name)} refused: {_text(reason)}")
+    for complaint in _tables(found.get("complaints")):
+        typer.echo(
+            f"    {_text(complaint.get('by'))} complains of {_text(complaint.get('about'))}'s "
+            f"partial decryption (entry {_text(complaint.get('entry'))})"
+        )
 
 
 def _table(found: object) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from participant.agent import Agent
 from participant.app import load_app
 from participant.calibration import Calibration
 from participant.ceremony_task import CeremonyTask
+from participant.cli.complaint_text import complaint_line
 from participant.cli.options import (
     FEDERATION,
     FederationFile,
@@ -194,10 +195,19 @@ class RoundTable:
         facts = self._facts.setdefault(number, {})
         if name == "clipped":
             typer.echo(f"round {number}: {event['values']} values clipped to the terms' limit")
+        if name in ("wrong-partial", "false-complaint"):
+            (about,) = event["members"]
+            line = complaint_line(about, event["by"], event["entry"], event["verdict"])
+            typer.echo(f"round {number}: {line}")
         if name == "void":
             typer.echo(
                 f"round {number}: the sum is none of honest contributions ({event['reason']}); "
                 "the model stays as it was. Was every hospital's agent the same release?"
+            )
+        if name == "differencing":
+            typer.echo(
+                f"round {number}: with the sum of round {', '.join(event['rounds'])}, from the "
+                f"same model, its sum shows what {', '.join(event['members'])} alone added"
             )
         if name == "disagreement":
             names = ", ".join(event["members"])

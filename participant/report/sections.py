@@ -70,6 +70,9 @@ def rules(terms: Terms) -> list[str]:
         f"A sum is decrypted only if at least {rounds.min_contributors} hospitals contributed.",
         f"Before anything is decrypted, at least {terms.lock_threshold} hospitals have to sign "
         "for one and the same set of contributions, so that no round is decrypted twice.",
+        f"Differences of sums from one model must not show what fewer than "
+        f"{rounds.min_difference} hospitals contributed: of such a sum the hospitals "
+        f"{'decrypt nothing' if rounds.differencing == 'refuse' else 'are warned'}.",
         f"There are at most {count(rounds.count, 'round')} of training. A round closes when all "
         f"have contributed, or {count(rounds.seconds, 'second')} after its opening as soon as "
         f"{rounds.min_contributors} have; one of a statistic, after "

@@ -80,7 +80,8 @@ def check_ciphertexts(evidence: Evidence, account: Account) -> None:
         account.count += judged.count
         position, name = judged.posted.position, evidence.name(judged.posted.post.sender)
         if not judged.answers:
-            account.find(position, name, f"{found.session}: it is for no opening of this round")
+            reason = f"{found.session}: it is for no opening of this round"
+            _remark_on(account, found, judged)(position, name, reason)
         if not judged.is_here:
             account.not_run = f"a payload of {found.session} is missing, see 2.4"
         for reason in filter(None, (judged.form, judged.repetition)):

@@ -10,6 +10,7 @@ from protocol.audit.round_evidence import RoundEvidence
 from protocol.board import Posted
 from protocol.complaints import judge_complaint
 from protocol.errors import Refused
+from protocol.history import OpenedSets
 from protocol.messages import Closing, Complaint, Partial, Refusal, SetLock
 from protocol.terms import AGGREGATOR
 
@@ -136,20 +137,25 @@ def check_refusals(evidence: Evidence, account: Account) -> None:
             body = posted.post.body
             assert isinstance(body, Refusal)
             about = f" (about {evidence.name(body.member)})" if body.member else ""
-            reason = f"{found.session}: it refused, rule {body.rule}{about}; {_truth(found, body)}"
+            truth = _truth(evidence, found, posted)
+            reason = f"{found.session}: it refused, rule {body.rule}{about}; {truth}"
             account.find(posted.position, evidence.name(posted.post.sender), reason)
 
 
-def _truth(found: RoundEvidence, said: Refusal) -> str:
+def _truth(evidence: Evidence, found: RoundEvidence, posted: Posted) -> str:
     """What the record shows about a refusal's reason."""
-    if said.rule not in _RECOMPUTED:
+    said, outcome = posted.post.body, found.outcome
+    assert isinstance(said, Refusal)
+    if said.rule in _RECOMPUTED and outcome is not None:
+        broken = isinstance(outcome, Refused) and (outcome.rule, outcome.member)
+        is_so = broken == (said.rule, said.member)
+    elif said.rule == "differencing":
+        before = [p for p in evidence.entries if p.position < posted.position]
+        sets = OpenedSets(evidence.terms, posted.post.sender, before)
+        is_so = sets.difference(found.view) is not None
+    else:
         return "this record cannot show whether it holds"
-    if found.view.closing is None:
-        return "the round is not closed"
-    outcome = found.outcome
-    if isinstance(outcome, Refused) and (outcome.rule, outcome.member) == (said.rule, said.member):
-        return "that is so"
-    return "that is not so by this record"
+    return "that is so" if is_so else "that is not so by this record"
 
 
 CHECKS = (

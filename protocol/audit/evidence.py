@@ -176,7 +176,7 @@ class Evidence:
         return [
             RoundEvidence(self.terms, self._epoch_of(entries), entries, self.payload)
             for session, entries in self.sessions.items()
-            if not session.startswith("ceremony/")
+            if session.startswith(("round/", "statistic/"))
         ]
 
     def _epoch_of(self, entries: Sequence[Posted]) -> Epoch | None:

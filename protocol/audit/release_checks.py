@@ -8,6 +8,7 @@ from protocol.audit.board_checks import BOARD
 from protocol.audit.evidence import Evidence
 from protocol.audit.results import NOBODY, Account, Check
 from protocol.audit.round_evidence import RoundEvidence
+from protocol.history import OpenedSets
 from protocol.messages import Partial, Statement
 from protocol.terms import AGGREGATOR
 
@@ -53,6 +54,24 @@ def check_results(evidence: Evidence, account: Account) -> None:
                 account.find(posted.position, evidence.name(member), reason)
 
 
+def check_differences(evidence: Evidence, account: Account) -> None:
+    """No sums from one model, put together, show what too few members added."""
+    terms = evidence.terms
+    for found in evidence.rounds:
+        locked_at = found.locked_at
+        if found.opening is None or found.opening.kind != "training" or locked_at is None:
+            continue
+        account.count += 1
+        before = [p for p in evidence.entries if p.position <= locked_at]
+        difference = OpenedSets(terms, None, before).difference(found.view)
+        closing = found.view.closing
+        if difference is None or closing is None:
+            continue
+        said = account.fail if terms.rounds.differencing == "refuse" else account.find
+        reason = f"{found.session}: it was locked though {difference.reason(terms)}"
+        said(closing.position, evidence.name(AGGREGATOR), reason)
+
+
 CHECKS = (
     Check(
         "6.1",
@@ -67,6 +86,14 @@ CHECKS = (
         "the results that members state of each round are the same; who differs is a finding, "
         "unless there is no majority",
         check_results,
+        BOARD,
+    ),
+    Check(
+        "6.3",
+        "sums do not single members out",
+        "no combination of locked sums from one model holds fewer members than the terms ask for "
+        "(rule differencing); a finding where the terms say warn",
+        check_differences,
         BOARD,
     ),
 )

@@ -105,18 +105,19 @@ class RoundEvidence:
             if posted.position <= position and _chosen(posted) == chosen
         }
 
-    @property
-    def end(self) -> int:
-        """The position of the round's last entry."""
-        return self.entries[-1].position
+    @cached_property
+    def locked_at(self) -> int | None:
+        """The position of the lock with which enough members had locked the closing's set."""
+        locks = [p.position for p in self.first_locks.values() if _chosen(p) == self.chosen]
+        least = self.terms.lock_threshold
+        return sorted(locks)[least - 1] if len(locks) >= least else None
 
     @cached_property
     def is_helped(self) -> bool:
         """Whether enough members locked the closing's set, or anyone released a part of it."""
-        if self.chosen is None:
-            return False
-        is_locked = len(self.lockers(self.chosen, self.end)) >= self.terms.lock_threshold
-        return is_locked or any(_chosen(p) == self.chosen for p in self.said(Partial))
+        return self.locked_at is not None or any(
+            _chosen(p) == self.chosen for p in self.said(Partial)
+        )
 
     def releases(self, chosen: bytes) -> list[Posted]:
         """The first part of a set that each member released."""

@@ -46,7 +46,7 @@ MODEL = b"m" * 32
 
 def policy(count: int = 3, least: int = 2) -> RoundPolicy:
     """Rounds in which the last contributors are waited for during ``SECONDS``."""
-    return RoundPolicy(count, least, SECONDS, SECONDS)
+    return RoundPolicy(count, least, SECONDS, SECONDS, 2)
 
 
 def federation(rounds: RoundPolicy | None = None, **changes: Any) -> Federation:

@@ -208,7 +208,7 @@ def test_waiting_counts_from_the_opening_also_after_a_restart(desk: Desk) -> Non
 
 
 def test_a_statistic_waits_for_its_own_time(make_desk: MakeDesk) -> None:
-    desk = make_desk(RoundPolicy(3, 2, 1_000, 5))
+    desk = make_desk(RoundPolicy(3, 2, 1_000, 5, 2))
     session = desk.open_statistic()
     payloads = [desk.contribute(member, session) for member in (1, 2)]
     assert not desk.wait(4)

@@ -106,6 +106,20 @@ def test_the_walk_from_cards_to_signed_terms(hospitals: Run) -> None:
     assert (terms.quorum, terms.key_bits, terms.rounds.min_contributors) == (2, 256, 2)
 
 
+def test_sums_from_one_model_differ_by_two_more_than_the_assumed_colluders(hospitals: Run) -> None:
+    quorum = ["--allow-minority-quorum"]
+    output = hospitals("terms", "new", *NEW, *cards(4), *quorum)
+    terms, _ = parse(Path("federation.toml").read_text())
+    assert (terms.rounds.min_difference, terms.rounds.differencing) == (3, "refuse")
+    assert "refuse to decrypt where sums from one model differ by fewer than 3" in output
+    Path("federation.toml").unlink()
+    chosen = ["--min-difference", "2", "--differencing", "warn"]
+    output = hospitals("terms", "new", *NEW, *cards(4), *quorum, *chosen)
+    terms, _ = parse(Path("federation.toml").read_text())
+    assert (terms.rounds.min_difference, terms.rounds.differencing) == (2, "warn")
+    assert "warn where sums from one model differ by fewer than 2" in output
+
+
 def test_saying_no_signs_nothing(hospitals: Run) -> None:
     hospitals("terms", "new", *NEW, *cards(3))
     assert "not agreed" in hospitals("terms", "sign", "--home", "h1", expect=1, answer="n\n")
@@ -159,6 +173,9 @@ def test_a_question_that_nobody_answers_signs_nothing(hospitals: Run) -> None:
         (["--quorum", "4"], "federation.quorum"),
         (["--key-bits", "100"], "federation.key_bits"),
         (["--min-contributors", "1"], "rounds.min_contributors"),
+        (["--min-difference", "1"], "rounds.min_difference"),
+        (["--min-difference", "3"], "rounds.min_difference"),
+        (["--differencing", "off"], "rounds.differencing"),
         (["--rounds", "0"], "rounds.count"),
         (["--clip", "nan"], "quantisation.clip"),
         (["--clip", "0"], "quantisation.clip"),

@@ -79,10 +79,11 @@ names = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=12)
     clip=st.floats(1e-6, 1e6),
     bits=st.integers(8, 40),
     count=st.integers(1, 10**6),
+    differencing=st.sampled_from(["warn", "refuse"]),
 )
-def test_terms_come_back_from_their_text(name, n, quorum, clip, bits, count):
+def test_terms_come_back_from_their_text(name, n, quorum, clip, bits, count, differencing):
     toy = toy_federation(n, min(quorum, n), clip=clip, precision_bits=bits)
-    rounds = RoundPolicy(count, n, 30, 60)
+    rounds = RoundPolicy(count, n, 30, 60, n, differencing)
     terms = replace_terms(toy.terms, rounds=rounds)
     found, signed = parse(render(terms))
     assert (found, signed) == (terms, {})
@@ -120,10 +121,11 @@ def test_every_field_changes_the_identity():
         (address.url, address.key, b"q" * 32),
     ):
         changes.append({"aggregator": AggregatorAddress(url, key, pin)})
-    rounds = (5, 3, 10, 10)
-    for k in range(4):
+    rounds = (5, 3, 10, 10, 3)
+    for k in range(5):
         changed = [value + (i == k) for i, value in enumerate(rounds)]
         changes.append({"rounds": RoundPolicy(*changed)})
+    changes.append({"rounds": RoundPolicy(*rounds, differencing="warn")})
     for change in changes:
         found.add(replace_terms(TERMS, **change).federation)
     assert len(found) == len(changes) + 1
@@ -165,6 +167,13 @@ def test_every_field_changes_the_identity():
         ("rounds.count", 0, "rounds.count"),
         ("rounds.seconds", 0, "rounds.seconds"),
         ("rounds.statistic_seconds", -1, "rounds.statistic_seconds"),
+        ("rounds.min_difference", None, "rounds.min_difference"),
+        ("rounds.min_difference", 1, "rounds.min_difference"),
+        ("rounds.min_difference", 0, "rounds.min_difference"),
+        ("rounds.min_difference", 4, "rounds.min_difference"),  # of 3 contributors at least
+        ("rounds.differencing", None, "rounds.differencing"),
+        ("rounds.differencing", "off", "rounds.differencing"),
+        ("rounds.differencing", False, "rounds.differencing"),
         ("rounds.min_contributors", 2, "rounds.min_contributors"),
         ("rounds.min_contributors", 6, "rounds.min_contributors"),
         ("rounds.surprise", 1, "rounds.surprise"),
@@ -275,7 +284,7 @@ def test_the_lock_threshold_is_above_half_of_members_and_faults(n, faults, thres
 def test_a_sum_holds_two_more_than_the_assumed_colluders(n):
     terms = toy_federation(n, n).terms
     for least in range(1, n + 2):
-        changed = replace_terms(terms, rounds=RoundPolicy(1, least, 1, 1))
+        changed = replace_terms(terms, rounds=RoundPolicy(1, least, 1, 1, 2))
         if terms.faults + 2 <= least <= n:
             check(changed)
         else:

@@ -1,9 +1,9 @@
 """The record of a federation in which much happens and all that goes wrong is dealt with.
 
-Four hospitals. Of the first ceremony one opens what it did not commit to, so it is aborted; the
-second makes a key. Round 1 is under packed Paillier, and H4's part of it is wrong; round 2 under the
-hybrid suite; one statistic is opened; of another the aggregator closes with too few, and all
-refuse; round 3 is as it should be.
+Four hospitals. In the first ceremony one opens what it did not commit to, so it is aborted; the
+second makes a key. Round 1 is under packed Paillier, and H4's part of it is wrong; round 2 is under
+the hybrid suite; one statistic is opened; another the aggregator closes with too few contributors,
+and all refuse; round 3 is as it should be.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from protocol.decryption import RoundMember
 from protocol.draft import Draft, public_payload
 from protocol.encoding import digest, encode, pack_numbers, unpack_numbers, width_of
 from protocol.epoch import Epoch, EpochSecret
+from protocol.history import OpenedSets
 from protocol.messages import (
     Closing,
     Contribution,
@@ -94,6 +95,23 @@ def good() -> Good:
     return Good(story, epoch, secrets, seeds)
 
 
+def once_more(made: Good, remembering: bool) -> Story:
+    """The story, and a fourth round from the model of the third, to which H4 does not contribute.
+
+    Members that are ``remembering`` refuse to open it: less the third sum, it is H4's update.
+    """
+    stage = Stage(made.story.federation)
+    stage.blobs |= made.story.blobs
+    for one in made.story.said:
+        stage.say(one.sender, Draft(one.session, one.body))
+    rounds = Rounds(stage, made.epoch, made.secrets, remembering)
+    opening = made.story.at(made.story.find("round/3", Opening)).body
+    assert isinstance(opening, Opening)
+    rounds.state("round/3", opening.model, opening.length, opening.clip)
+    rounds.training("round/4", PACKED, PACKED, contributing=MEMBERS[:3])
+    return Story(stage.federation, stage.said, stage.blobs, MEMBERS)
+
+
 def run_ceremony(
     stage: Stage, session: str, tamper: Any = lambda sender, draft: draft
 ) -> tuple[dict[int, Ceremony], dict[int, bytes]]:
@@ -148,6 +166,7 @@ class Rounds:
     stage: Stage
     epoch: Epoch
     secrets: Mapping[int, EpochSecret]
+    remembering: bool = True  # whether members look at other rounds' sets
     model: Statement = field(default_factory=lambda: Statement(bytes(32), PACKED, 8.0))
 
     def state(self, session: str, result: bytes, length: int, clip: float) -> None:
@@ -156,21 +175,28 @@ class Rounds:
         for i in MEMBERS:
             self.stage.say(i, Draft(session, self.model))
 
-    def training(self, session: str, length: int, next_length: int, wrong: int = 0) -> None:
-        """A round that all contribute to; ``wrong`` sends a wrong part."""
+    def training(
+        self,
+        session: str,
+        length: int,
+        next_length: int,
+        wrong: int = 0,
+        contributing: tuple[int, ...] = MEMBERS,
+    ) -> None:
+        """A round of training; ``wrong`` sends a wrong part."""
         terms, opened = self.stage.federation.terms, self.model
         assert opened.length == length
         suite = "hybrid" if length == HYBRID else "paillier"
         body = Opening("training", self.epoch.digest, opened.result, length, suite, opened.clip)
         members = self._members(session)
         opening = self.stage.say(0, Draft(session, body))
-        made = {i: make_training(i, self.epoch, opening, terms) for i in MEMBERS}
+        made = {i: make_training(i, self.epoch, opening, terms) for i in contributing}
         for i, one in made.items():
             self.stage.say(i, Draft(session, one.body, one.blobs))
         self._close(session, {i: one.encrypted for i, one in made.items()}, made)
         self._settle(members, wrong)
-        plaintexts = members[1].plaintexts
-        assert plaintexts is not None
+        if (plaintexts := members[1].plaintexts) is None:
+            return
         result = digest("toy result", encode([str(m) for m in plaintexts]))
         self.state(session, result, next_length, opened.clip)
 
@@ -200,7 +226,8 @@ class Rounds:
     def _members(self, session: str) -> dict[int, RoundMember]:
         terms = self.stage.federation.terms
         members = {
-            i: RoundMember(RoundView(session), terms, self.epoch, self.secrets[i]) for i in MEMBERS
+            i: RoundMember(RoundView(session), terms, self.epoch, self.secrets[i], self._history(i))
+            for i in MEMBERS
         }
         for member in members.values():
             member.consent = True
@@ -212,6 +239,10 @@ class Rounds:
 
         self.stage.listeners.append(listen)
         return members
+
+    def _history(self, index: int) -> OpenedSets:
+        entries = self.stage.board.entries if self.remembering else ()
+        return OpenedSets(self.stage.federation.terms, index, entries)
 
     def _close(self, session: str, made: Mapping[int, Encrypted], vectors: Mapping) -> None:
         n = self.epoch.joint_key().n
@@ -230,15 +261,18 @@ class Rounds:
         ledgers = {i: Ledger() for i in members}
         while drafts := [(i, d) for i, m in members.items() if (d := m.due(ledgers[i]))]:
             for i, draft in drafts:
+                if members[i].due(ledgers[i]) is None:
+                    continue  # what another said has settled it
                 if i == wrong and isinstance(draft.body, Partial):
-                    member = members[i]
-                    member.check_set()
-                    locked = member._locked
-                    assert locked is not None
-                    body, blobs = WrongSum(**vars(locked)).make(self.secrets[i])
-                    draft = Draft(draft.session, body, blobs)
-                if members[i].due(ledgers[i]) is not None:  # what another said may settle it
+                    self.stage.say(i, self._wrong(members[i], draft))
+                else:
                     self.stage.say(i, draft)
+
+    def _wrong(self, member: RoundMember, draft: Draft) -> Draft:
+        locked = member._locked
+        assert locked is not None
+        body, blobs = WrongSum(**vars(locked)).make(self.secrets[member.index])
+        return Draft(draft.session, body, blobs)
 
 
 @dataclass(frozen=True)

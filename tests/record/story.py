@@ -138,8 +138,8 @@ def write(story: Story) -> Written:
     entries = list[Entry]()
     hashes = [genesis(federation.terms.federation)]
     counts, renamed = dict[tuple[str, int], int](), dict[bytes, bytes]()
-    for position, one in enumerate(story.said, start=1):
-        one = dataclasses.replace(one, body=_rename(one.body, renamed))
+    for position, as_first_said in enumerate(story.said, start=1):
+        one = dataclasses.replace(as_first_said, body=_rename(as_first_said.body, renamed))
         fields = {
             "federation": federation.terms.federation,
             "session": one.session,
@@ -158,7 +158,7 @@ def write(story: Story) -> Written:
         if one.names:
             now = names_of(one, entries[-1], federation)
             renamed |= dict(zip(one.names, now, strict=True))
-    return Written(story, entries, _files(story, entries))
+    return Written(story, entries, files_of(story, entries))
 
 
 def names_of(one: Said, entry: Entry, federation: Federation) -> tuple[bytes, ...]:
@@ -178,7 +178,8 @@ def _rename(body: Body, renamed: Mapping[bytes, bytes]) -> Body:
     return decode(data, Body, "body", MAX_POST_BYTES)  # type: ignore[arg-type]
 
 
-def _files(story: Story, entries: list[Entry]) -> dict[str, bytes]:
+def files_of(story: Story, entries: list[Entry]) -> dict[str, bytes]:
+    """The record with these entries, which hold what the story says or some of it."""
     federation = story.federation
     head = Head(len(entries), entries[-1].hash)
     identity = federation.terms.federation

@@ -42,7 +42,8 @@ def terms_of(plan: Plan) -> Terms:
         Member(f"hospital {i}", public_bytes(signing_key(plan, i))) for i in range(1, n + 1)
     )
     address = AggregatorAddress("wss://sim", public_bytes(signing_key(plan, 0)), bytes(32))
-    rounds = RoundPolicy(plan.rounds, (n - 1) // 3 + 2, WAIT_SECONDS, WAIT_SECONDS)
+    least = (n - 1) // 3 + 2
+    rounds = RoundPolicy(plan.rounds, least, WAIT_SECONDS, WAIT_SECONDS, least)
     terms = Terms(
         f"seed {plan.seed}", members, plan.quorum, plan.key_bits, True, address, rounds,
         clip=1.0, precision_bits=32, max_examples=1000, suite=plan.suite,

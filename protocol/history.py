@@ -1,0 +1,181 @@
+"""The sums from one model that have been opened, and what a combination of them would show.
+
+As long as the model stays, every hospital's update is what it was: the sum of round 3 less that of
+round 4 is the update of whoever was in one of them alone, though each sum by itself held enough.
+The model stays after a round that was void, and begins anew with ``--new-model-after``.
+
+*The rule* (``differencing``). Let S_1, …, S_m be the contributors of the sums from one model that
+may be open, as vectors of zeros and ones over the members, and S those of the sum to be opened.
+Unless S is itself a combination of the S_j over the rationals (the same set again, say), S - Σ a_j
+S_j must be nonzero at ``min_difference`` members or more, whatever the a_j. For m = 1 that is the
+symmetric difference. Pairs are not enough: {1,2,3} + {1,4,5} - {2,3,4,5} is twice the update of 1.
+Since a set alone has ``min_contributors`` >= ``min_difference`` members, it follows by induction:
+*no combination of opened sums from one model, but zero, holds fewer than ``min_difference``
+members*. With f + 2, f colluders who take out their own are left with two others at least.
+
+*What may be open*: a set that ``lock_threshold`` members have locked, and every set that this
+hospital has locked itself, in any other round, before or after, of any key: a sum under an older
+key can be subtracted as well. Two sets that are locked have an honest locker in common, who knows
+both from its own locks, whatever other boards are shown; of three, all that counts is on every
+board that has a contribution to the last of them, since an honest hospital contributes to a round
+when it has seen the end of the one before.
+
+*What it does not promise.* Averages leak something about their inputs, more with every round whose
+contributors vary: updates change little from round to round when a model has converged, so that
+sums from nearly equal models can nearly be subtracted. Bounded participation over many rounds is
+another matter [So et al., "Securing Secure Aggregation", arXiv 2106.03328]. Statistics are not
+covered, since nobody can see whether two of them are over the same data.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from protocol.board import Posted
+from protocol.round import RoundView
+from protocol.terms import Terms
+
+Members = frozenset[int]
+
+# Above every determinant of zeros and ones of order 16 [Hadamard: 17^8.5 / 2^16 < 2^19], so that
+# ranks modulo it are those over the rationals.
+_PRIME = (1 << 31) - 1
+_MAX_NAMES, _MAX_REASON = 180, 500  # characters
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The sum of a round, with those of ``rounds``, shows what ``members`` alone have added."""
+
+    rounds: tuple[str, ...]
+    members: tuple[int, ...]
+
+    def reason(self, terms: Terms) -> str:
+        """The same in words, as long as the board takes it."""
+        names = ", ".join(map(terms.name_of, self.members))
+        if len(names) > _MAX_NAMES:
+            names = "members " + ", ".join(map(str, self.members))
+        reason = (
+            f"with the sum of round {', '.join(self.rounds)}, from the same model, it shows what "
+            f"{names} alone added; the terms ask for {terms.rounds.min_difference} members or none"
+        )
+        return reason[:_MAX_REASON]
+
+
+class OpenedSets:
+    """All rounds of a board, for the sums from one model that may be open; idle until asked.
+
+    A function of the entries, so that a restart changes nothing. ``index``: the hospital whose own
+    locks count; None for somebody who locks nothing, as an auditor.
+    """
+
+    def __init__(self, terms: Terms, index: int | None, entries: Sequence[Posted] = ()) -> None:
+        self._terms, self._index = terms, index
+        self._views: dict[str, RoundView] = {}
+        self.follow(entries)
+
+    def follow(self, entries: Sequence[Posted]) -> None:
+        """Read this board: all entries that are there, and those that will be when it is asked."""
+        self._entries, self._read = entries, 0
+        self._views.clear()
+
+    def difference(self, view: RoundView) -> Difference | None:
+        """What the sum that the round's closing chose would show of too few; None if nothing.
+
+        view: a round with opening and closing; its set is taken as it is said there.
+        """
+        opening, closing = view.terms_of_opening, view.closed
+        if opening is None or closing is None or opening.kind != "training":
+            return None
+        opened = self._opened(opening.model, view.session)
+        chosen = frozenset(c.member for c in closing.contributors)
+        return isolated(chosen, opened, self._terms.rounds.min_difference)
+
+    def _opened(self, model: bytes, but: str) -> dict[str, Members]:
+        """The contributors of other rounds' sums from a model that may be open, by round name."""
+        self._catch_up()
+        found = {}
+        for session, view in self._views.items():
+            opening, closing = view.terms_of_opening, view.closed
+            if session == but or opening is None or closing is None:
+                continue
+            if (opening.kind, opening.model) == ("training", model) and self._may_be_open(view):
+                found[view.name] = frozenset(c.member for c in closing.contributors)
+        return found
+
+    def _may_be_open(self, view: RoundView) -> bool:
+        chosen = view.chosen(self._terms.federation)
+        lockers = {member for member, locked in view.locks.items() if locked == chosen}
+        return self._index in lockers or len(lockers) >= self._terms.lock_threshold
+
+    def _catch_up(self) -> None:
+        for posted in itertools.islice(self._entries, self._read, None):
+            self._read += 1
+            session = posted.post.session
+            if not session.startswith("ceremony/"):
+                self._views.setdefault(session, RoundView(session)).receive(posted)
+
+
+def isolated(chosen: Members, opened: Mapping[str, Members], least: int) -> Difference | None:
+    """Fewer than ``least`` members whose updates come out of a sum and the opened ones.
+
+    The fewest, and of several the first; with as few opened sums as they need. None if there are
+    no such members, or if the sum is a combination of the opened ones and shows nothing new.
+    """
+    known = list(opened.values())
+    everybody = frozenset.union(chosen, *known)
+    if not known or _is_combination(chosen, known, everybody):
+        return None
+    for members in _unions(_alike([*known, chosen]), least):
+        others = everybody - members
+        if _is_combination(chosen, known, others):
+            needed = dict(opened)
+            for name in opened:
+                rest = {k: v for k, v in needed.items() if k != name}
+                if _is_combination(chosen, list(rest.values()), others):
+                    needed = rest
+            return Difference(tuple(needed), tuple(sorted(members)))
+    return None
+
+
+def _alike(sets: Sequence[Members]) -> list[Members]:
+    """Members by the sets that they are in: a combination holds all of a group alike or none."""
+    groups: defaultdict[tuple[bool, ...], set[int]] = defaultdict(set)
+    for member in sorted(frozenset.union(*sets)):
+        groups[tuple(member in one for one in sets)].add(member)
+    return [frozenset(group) for group in groups.values()]
+
+
+def _unions(groups: Sequence[Members], below: int) -> list[Members]:
+    """Unions of groups with fewer than ``below`` members, the smallest first."""
+    found = [frozenset[int]()]
+    for group in groups:
+        found += [one | group for one in found if len(one | group) < below]
+    return sorted(found[1:], key=lambda one: (len(one), sorted(one)))
+
+
+def _is_combination(chosen: Members, known: Sequence[Members], among: Members) -> bool:
+    """Whether ``chosen`` is a rational combination of ``known``, members outside ``among`` aside.
+
+    By elimination modulo ``_PRIME``.
+    """
+    order = sorted(among)
+    basis: dict[int, list[int]] = {}  # by the place of the first nonzero entry, which is 1
+    for one in known:
+        row = _reduced([int(m in one) for m in order], basis)
+        lead = next((k for k, value in enumerate(row) if value), None)
+        if lead is not None:
+            inverse = pow(row[lead], -1, _PRIME)
+            basis[lead] = [value * inverse % _PRIME for value in row]
+    return not any(_reduced([int(m in chosen) for m in order], basis))
+
+
+def _reduced(row: list[int], basis: Mapping[int, list[int]]) -> list[int]:
+    """A row less its part in the basis."""
+    for lead in sorted(basis):
+        if factor := row[lead]:
+            row = [(a - factor * b) % _PRIME for a, b in zip(row, basis[lead], strict=True)]
+    return row

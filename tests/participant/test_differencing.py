@@ -1,0 +1,148 @@
+"""A round is void, the next one is over nearly the same hospitals: what each command does."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import msgspec
+import pytest
+
+from keyshare.packing import ciphertext_count
+from keyshare.plaintext_proof import encrypt_opened, prove
+from keyshare.randomness import Stream
+from participant.cli.opening import _approval
+from participant.decryption_task import DecryptionTask, Request
+from participant.training_task import TrainingTask
+from protocol.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
+from protocol.draft import Draft
+from protocol.errors import Refused
+from protocol.messages import Contribution, attach
+from protocol.round import RoundView
+from protocol.suite import packing_of
+from protocol.terms import RoundPolicy
+from tests.participant.round_table import RoundTable, Steps
+from tests.toy import ToyEpoch, replace_terms, toy_epoch
+
+Reports = list[tuple[int, str, dict[str, Any]]]
+
+
+class Spoiler(TrainingTask):
+    """Contributes what no honest hospital does to round 1, so that it is void."""
+
+    def _contribution(self, number: int, view: RoundView) -> Draft:
+        if number > 1:
+            return super()._contribution(number, view)
+        assert view.opening is not None
+        key, stream = EncryptionKey.of(self._epoch), Stream(bytes(32))
+        count = ciphertext_count(self._layout.weights + 1, packing_of(self._terms))
+        opened = encrypt_opened([key.encryptor.n - 1] * count, key.encryptor, stream)
+        body = Contribution(view.opening.digest, attach(b""))
+        context = proof_context(key.epoch, view.session, self._index, body)
+        proof = prove(opened, key.encryptor, context, stream)
+        values = tuple(one.ciphertext for one in opened)
+        payload = write_ciphertexts(Encrypted(values, (), proof), key.encryptor.n)
+        return Draft(view.session, Contribution(body.opening, attach(payload)))
+
+
+def toy(differencing: str) -> ToyEpoch:
+    """The toy epoch under terms that refuse, or warn."""
+    found = toy_epoch(5, 3)
+    policy = RoundPolicy(5, 3, 10, 10, 3, differencing)  # type: ignore[arg-type]
+    terms = replace_terms(found.federation.terms, rounds=policy)
+    federation = dataclasses.replace(found.federation, terms=terms)
+    epoch = msgspec.structs.replace(found.epoch, federation=terms.federation)
+    return dataclasses.replace(found, federation=federation, epoch=epoch)
+
+
+def closed_again(differencing: str, without: int = 5) -> tuple[RoundTable, Reports]:
+    """All five in a void round; the next one, from the same model, closed without one of them."""
+    table, reports = RoundTable(toy(differencing)), Reports()
+    for i in (1, 2, 3, 4):
+        table.train(i, Steps())._report = lambda *report: reports.append(report)
+    table.seat(5, Spoiler(table.terms, table.secret(5), Steps(), table.disks[5]))
+    table.play("round/1")
+    assert (1, "void") in [report[:2] for report in reports]
+    table.open("round/2")
+    table.settle()
+    table.close("round/2", [i for i in range(1, 6) if i != without])
+    return table, reports
+
+
+def test_every_hospital_refuses_and_a_restarted_one_too() -> None:
+    table, _ = closed_again("refuse")
+    table.train(2, Steps())  # from the board alone
+    for index, task in list(table.tasks.items()):
+        draft = task.due()
+        assert draft is not None
+        with pytest.raises(Refused) as caught:
+            table.publish(index, draft)
+        assert (caught.value.round_name, caught.value.rule) == ("2", "differencing")
+        assert caught.value.member == 5
+        del table.tasks[index]
+    view = table.view("round/2")
+    assert set(view.refusals) == {1, 2, 3, 4, 5}
+    assert not view.locks
+
+
+def test_where_the_terms_warn_it_is_an_event_and_the_round_goes_on() -> None:
+    table, reports = closed_again("warn")
+    found = [report for report in reports if report[1] == "differencing"]
+    assert found == [(2, "differencing", {"rounds": ["1"], "members": ["H5"]})] * 4
+    table.settle()
+    assert len(table.view("round/2").partials) >= table.terms.quorum
+
+
+def test_the_same_hospitals_again_are_no_difference() -> None:
+    table, reports = closed_again("refuse", without=0)
+    assert not [report for report in reports if report[1] == "differencing"]
+    table.settle()
+    assert all(task.finished == 2 for task in table.tasks.values())  # type: ignore[attr-defined]
+
+
+def decrypting(table: RoundTable, index: int, name: str = "2") -> tuple[list[Request], Draft]:
+    """What a person is asked in ``decrypt``, and what is said after a yes."""
+    asked: list[Request] = []
+
+    def approve(request: Request) -> bool:
+        asked.append(request)
+        return True
+
+    del table.tasks[index]
+    task = DecryptionTask(table.terms, table.secret(index), name, table.disks[index], approve)
+    table.seat(index, task)
+    draft = task.due()
+    assert draft is not None
+    return asked, draft
+
+
+def test_a_person_is_warned_before_the_question_where_the_terms_warn(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table, _ = closed_again("warn")
+    ((request,), draft) = decrypting(table, 3)
+    assert "round 1" in request.warning
+    assert "H5 alone" in request.warning
+    assert type(draft.body).__name__ == "SetLock"
+    _approval(yes=True, as_json=False)(request)
+    assert f"Warning: {request.warning}" in capsys.readouterr().out
+    _approval(yes=True, as_json=True)(request)
+    assert f"Warning: {request.warning}" in capsys.readouterr().err
+
+
+def test_nobody_is_asked_where_the_terms_refuse() -> None:
+    table, _ = closed_again("refuse")
+    asked, draft = decrypting(table, 3)
+    assert not asked
+    assert getattr(draft.body, "rule", None) == "differencing"
+
+
+def test_a_person_is_told_that_statistics_are_not_compared(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _approval(yes=True, as_json=False)(Request("ages", "statistic", ("H1", "H2"), 3))
+    assert "not checked" in capsys.readouterr().out
+    _approval(yes=True, as_json=False)(Request("2", "training", ("H1", "H2"), 3))
+    said = capsys.readouterr().out
+    assert "not checked" not in said
+    assert "Warning" not in said
