@@ -43,7 +43,7 @@ def verdict_box(report: Report) -> Markup:
 
 
 def checks_section(report: Report) -> Markup:
-    """All checks in a table, then what was found in each."""
+    """All checks in a table, and what was found: first, where something failed."""
     header = element(
         "tr",
         element("th", "no.", scope="col"),
@@ -58,12 +58,12 @@ def checks_section(report: Report) -> Markup:
         element("tbody", [_row(result) for result in report.results]),
         class_="checks",
     )
+    told = (_remarks(report), table) if report.failed else (table, _remarks(report))
     return element(
         "section",
         element("h2", "Verification"),
         _compare(report),
-        table,
-        _remarks(report),
+        told,
         _notes(report),
         id="verification",
     )

@@ -30,8 +30,7 @@ _SECTIONS = {
 def render(report: Report) -> str:
     """The page of a report; the same report gives the same page."""
     contents = report.contents
-    name = contents.terms.name if contents else "a federation that does not read"
-    title = f"Record of {name}"
+    title = f"Record of {contents.terms.name}" if contents else "A record that does not read"
     state = f"VERIFICATION FAILED: {', '.join(report.failed)}" if report.failed else "Verified"
     head = contents.head.hash.hex()[:32] if contents else ""
     foot = f"Entry {contents.head.position}, {head}" if contents else ""

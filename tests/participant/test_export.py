@@ -98,6 +98,9 @@ def test_both_programs_write_the_same_bytes_but_for_the_heads(consortium: Consor
     assert ours.pop("heads/1.msgpack")
     assert ours == contents(theirs)
     assert any(path.startswith("blobs/") for path in ours)
+    for folder in ("record", theirs.name):
+        output, errors = consortium.start(2, "verify", folder).communicate(timeout=60)
+        assert "All checks that were run hold." in output, output + errors
 
 
 def test_a_record_that_goes_around_is_countersigned_by_all(consortium: Consortium) -> None:
