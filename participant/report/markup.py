@@ -62,6 +62,11 @@ def _attribute(key: str) -> str:
     return key.removesuffix("_").replace("_", "-")
 
 
+def unbroken(content: str) -> Markup:
+    """Words that stay on one line."""
+    return element("span", content, class_="unbroken")
+
+
 def css_string(content: str) -> str:
     """A CSS string whatever it holds: all but letters and digits of ASCII as escapes."""
     inner = "".join(

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from participant.report.facts import PHASES, Contents, Deed, RefusalFacts, RoundFacts
-from participant.report.markup import Markup, element, join
+from participant.report.markup import Markup, element, join, unbroken
 from participant.report.plots import phases_plot, swatch
 from participant.report.words import between, count, entries, names, took, when
 from protocol.terms import Terms
@@ -115,18 +115,17 @@ def _plot(rounds: list[RoundFacts]) -> Markup | None:
 
 def _round(found: RoundFacts, terms: Terms) -> Markup:
     assert found.opened is not None
-    closed = "not closed when this record was made"
-    if found.closed:
-        closed = f"closed {between(found.opened.time_ms, found.closed.time_ms)} later"
     what = f"A statistic of {count(found.length, 'number')}"
     if found.is_training:
         what = (
             f"Training of {count(found.length, 'weight')}, each changed by {found.clip:g} at most,"
         )
-    facts = (
-        f"{what} under the suite {found.suite}. Opened {when(found.opened.time_ms)} UTC, {closed}. "
-        "Outcome: "
-    )
+    closed = ", not closed when this record was made"
+    if found.closed:
+        later = unbroken(between(found.opened.time_ms, found.closed.time_ms))
+        closed = join(", closed ", later, " later")
+    opened = unbroken(f"{when(found.opened.time_ms)} UTC")
+    facts = join(f"{what} under the suite {found.suite}. Opened ", opened, closed, ". Outcome: ")
     word = element("strong", outcome(found, terms))
     return element(
         "article",
@@ -204,5 +203,6 @@ def _remarks(found: RoundFacts, terms: Terms) -> Markup | None:
 def _phases(found: RoundFacts) -> Markup | None:
     if not found.phases:
         return None
-    said = ", ".join(f"{phase} {took(seconds)}" for phase, seconds in found.phases.items())
-    return element("p", f"Phases: {said}.", class_="soft")
+    said = [unbroken(f"{phase} {took(seconds)}") for phase, seconds in found.phases.items()]
+    rest = [join(", ", phase) for phase in said[1:]]
+    return element("p", "Phases: ", said[0], rest, ".", class_="soft")

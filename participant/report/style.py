@@ -50,7 +50,9 @@ th, td { padding: .38rem .55rem; border-bottom: 1px solid var(--rule); text-alig
 thead th { border-bottom: 2px solid var(--deep); font-size: .82rem; vertical-align: bottom; }
 tbody th { font-weight: 600; }
 .number { text-align: right; white-space: nowrap; }
+.unbroken { white-space: nowrap; }
 .none { color: var(--soft); }
+table.deeds { table-layout: fixed; }
 .round { margin: 1.4rem 0; padding: .2rem 1rem .5rem; border: 1px solid var(--rule);
   border-radius: .3rem; }
 .round h3 { margin-top: .7rem; }
@@ -97,7 +99,7 @@ footer { margin-top: 3rem; padding-top: .7rem; border-top: 1px solid var(--rule)
   .cards tr { padding: .5rem 0; border-bottom: 1px solid var(--rule); }
   .cards th, .cards td { padding: .1rem 0; border: 0; text-align: left; white-space: normal; }
   .cards td[data-label]::before { content: attr(data-label) ": "; color: var(--soft); }
-  table.deeds, table.checks { font-size: .78rem; } table.deeds { table-layout: fixed; }
+  table.deeds, table.checks { font-size: .78rem; } 
   .deeds th, .deeds td, .checks th, .checks td { padding: .3rem .2rem; }
   .deeds thead th { font-size: .72rem; hyphens: auto; }
 }
