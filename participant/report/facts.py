@@ -28,13 +28,18 @@ class Deed:
 
 @dataclass(frozen=True)
 class MemberFacts:
-    """A member; ``fingerprint`` is its card's in words, ``countersigned`` up to which entry."""
+    """A member. fingerprint: its card's, in words.
+
+    signed: up to which entry it has signed the history, with its posts or a countersignature;
+    countersigned: up to which one with the latter.
+    """
 
     number: int
     name: str
     fingerprint: str
     posts: int
     last: Deed | None
+    signed: int
     countersigned: int | None
 
 

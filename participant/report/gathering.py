@@ -89,13 +89,16 @@ def _other(posts: Sequence[Posted]) -> OtherSession:
 def _member(number: int, terms: Terms, board: Board, files: RecordFiles) -> MemberFacts:
     own = [posted for posted in board.entries if posted.post.sender == number]
     member = terms.members[number - 1]
+    countersigned = _countersigned(number, terms, board, files)
+    seen = max((posted.post.seen_position for posted in own), default=0)
     return MemberFacts(
         number,
         printable(member.name),
         Card(member.name, member.key).fingerprint,
         len(own),
         Deed.of(own[-1]) if own else None,
-        _countersigned(number, terms, board, files),
+        max(seen, countersigned or 0),
+        countersigned,
     )
 
 

@@ -93,7 +93,7 @@ def _phases(facts: RoundFacts, terms: Terms) -> dict[str, float]:
         facts.closed.time_ms,
         _nth(facts.locked, terms.lock_threshold),
         _nth(facts.decrypted, terms.quorum),
-        _nth(facts.stated, len(facts.stated)) if facts.stated else None,
+        _nth(facts.stated, terms.rounds.min_contributors),  # so that the next round may open
     )
     before, phases = facts.opened.time_ms, dict[str, float]()
     for name, end in zip(PHASES, ends, strict=True):

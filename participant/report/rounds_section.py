@@ -51,7 +51,7 @@ def outcome(found: RoundFacts, terms: Terms) -> str:
         return "decrypted"
     if len(set(found.results.values())) > 1:
         return "decrypted, results differ"
-    return f"decrypted, {len(found.results)} of {terms.n_members} state the same result"
+    return f"decrypted, {len(found.results)} of {terms.n_members} agree on the result"
 
 
 def _overview(rounds: list[RoundFacts], terms: Terms) -> Markup:
@@ -62,7 +62,7 @@ def _overview(rounds: list[RoundFacts], terms: Terms) -> Markup:
     ]
     return element(
         "table",
-        element("caption", "All rounds; took: from the opening to the last statement"),
+        element("caption", "All rounds; took: from the opening to the end of the last phase below"),
         element("thead", element("tr", header)),
         element("tbody", [_overview_row(r, terms, labels) for r in rounds]),
         class_="cards",
@@ -102,7 +102,7 @@ def _plot(rounds: list[RoundFacts]) -> Markup | None:
     said = (
         "How long each phase of training's rounds took, by the times of the board's entries: until "
         "the last contribution of the sum, its closing, enough locks, enough partial decryptions, "
-        "and the last statement."
+        "and enough statements of the result for another round to open."
     )
     return element(
         "figure",

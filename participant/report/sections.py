@@ -19,12 +19,18 @@ def federation_section(contents: Contents) -> Markup:
         "tr",
         [
             element("th", label, scope="col", class_="number" if label == "entries" else "")
-            for label in ("no.", "hospital", "fingerprint of its card", "entries", "countersigned")
+            for label in (
+                "no.",
+                "hospital",
+                "fingerprint of its card",
+                "entries",
+                "has signed up to",
+            )
         ],
     )
     table = element(
         "table",
-        element("caption", "Hospitals, and up to which entry each has countersigned this record"),
+        element("caption", "Hospitals, and up to which entry each has signed the history"),
         element("thead", header),
         element("tbody", [_member(m, contents) for m in contents.members]),
         class_="cards",
@@ -47,9 +53,10 @@ def federation_section(contents: Contents) -> Markup:
         table,
         element(
             "p",
-            "A hospital that countersigns has checked every entry up to that one, and knows no "
-            "other history. The aggregator cannot change what a hospital has countersigned, nor "
-            "show another history to another one, without it being seen.",
+            "With every post a hospital signs for all entries that it had seen before; it "
+            "countersigns the record to sign for the last ones, too. It has checked every entry up "
+            "to the one it signs, and knows no other history. The aggregator cannot change what a "
+            "hospital has signed for, nor show another history to another, without it being seen.",
         ),
         id="federation",
     )
@@ -93,18 +100,16 @@ def _fact(what: str, value: str | Markup, class_: str = "") -> tuple[Markup, Mar
 
 
 def _member(member: MemberFacts, contents: Contents) -> Markup:
-    upto, head = member.countersigned, contents.head.position
-    if upto is None:
-        said = element("span", "not yet", class_="none")
-    else:
-        said = Markup(f"entry {upto}" + (" (all)" if upto == head else f" of {head}"))
+    is_with_posts = member.signed > (member.countersigned or 0)
+    how = "with its posts" if is_with_posts else "countersigned"
+    said = f"entry {member.signed} of {contents.head.position}, {how}" if member.signed else "none"
     return element(
         "tr",
         element("td", str(member.number), data_label="no."),
         element("th", member.name, scope="row"),
         element("td", member.fingerprint, class_="words", data_label="fingerprint"),
         element("td", f"{member.posts:,}", class_="number", data_label="entries"),
-        element("td", said, data_label="countersigned"),
+        element("td", said, data_label="has signed up to"),
     )
 
 

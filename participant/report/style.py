@@ -112,7 +112,10 @@ footer { margin-top: 3rem; padding-top: .7rem; border-top: 1px solid var(--rule)
     font: 8.5pt system-ui, sans-serif; color: #51606f; } }
 
 @media print {
-  html { font-size: 10.5pt; background: none; }
+  html { font-size: 10pt; background: none; }
+  th, td { padding: .25rem .5rem; }
+  dl.glossary { columns: 2; column-gap: 2rem; }
+  footer { margin-top: 1rem; }
   body { max-width: none; padding: 0; }
   nav { display: none; }
   a { color: inherit; text-decoration: none; }

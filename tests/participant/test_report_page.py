@@ -122,7 +122,7 @@ def test_everything_that_is_asked_of_it_is_on_it() -> None:
         "said that the partial decryptions of H4 are wrong, with the key that shows it",
         "3 of 4",
         "256 bits",
-        "4 of 4 state the same result",
+        "4 of 4 agree on the result",
         contents().head.hash.hex(),
         "Nobody else has seen them",
     ):
