@@ -21,10 +21,13 @@ from protocol.board import Posted
 from protocol.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
 from protocol.epoch import Epoch
 from protocol.errors import Malformed
+from protocol.history import OpenedSets
 from protocol.messages import Closing, Contribution, Contributor, Opening, attach
 from protocol.round import RoundView
 from protocol.suite import suite_of
 from protocol.terms import Terms
+
+TOO_NEAR = "with it, the sum would differ by too few members from one that is open"
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,20 @@ class HybridRound:
     """One open round; a new object on the same folder goes on where the last one stopped."""
 
     def __init__(
-        self, view: RoundView, terms: Terms, epoch: Epoch, blobs: BlobStore, folder: Path
+        self,
+        view: RoundView,
+        terms: Terms,
+        epoch: Epoch,
+        blobs: BlobStore,
+        folder: Path,
+        history: OpenedSets,
     ) -> None:
         opening = view.terms_of_opening
         assert opening is not None
         lattice = suite_of(opening.suite, terms).lattice
         assert lattice is not None
         self.left_out: dict[int, str] = {}
-        self._view, self._terms, self._blobs = view, terms, blobs
+        self._view, self._terms, self._blobs, self._history = view, terms, blobs, history
         self._opening: Opening = opening
         self._lattice: Lattice = lattice
         self._key = EncryptionKey.of(epoch)
@@ -74,7 +83,9 @@ class HybridRound:
             if posted := self._next_to_judge():
                 self._judge(posted)
                 return True
-            self._is_decided = is_due and len(self._fit) >= self._terms.rounds.min_contributors
+            self._is_decided = is_due and self._choose()
+            if not self._is_decided and self._history.binds(self._view):
+                return False  # who is chosen may not be all who are fit: nothing is added yet
         vectors = self._vectors
         if self._fit and self._sum.summed(vectors) < self.chunks:
             self._sum.advance(vectors, self._blobs.read)
@@ -103,6 +114,16 @@ class HybridRound:
     def remove(self) -> None:
         """Delete the running sum."""
         self._sum.remove()
+
+    def _choose(self) -> bool:
+        """Leave out of the fit whom hospitals would not have in this sum; whether enough remain."""
+        members = self._history.closable(self._view, frozenset(self._fit))
+        if len(members) < self._terms.rounds.min_contributors:
+            return False
+        for member in self._fit.keys() - members:
+            self.left_out[member] = TOO_NEAR
+            del self._fit[member]
+        return True
 
     @property
     def _vectors(self) -> dict[int, Vector]:

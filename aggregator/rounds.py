@@ -8,6 +8,7 @@ from protocol.board import Posted
 from protocol.ciphertexts import expected_count
 from protocol.encoding import width_of
 from protocol.epoch import Epoch, to_number
+from protocol.history import OpenedSets
 from protocol.messages import (
     MAX_BLOB_BYTES,
     MAX_CHUNKS,
@@ -33,6 +34,10 @@ class Rounds:
     terms: Terms
     views: dict[str, RoundView] = field(default_factory=dict)
     _stated_ms: dict[str, list[int]] = field(default_factory=dict)
+    _entries: list[Posted] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.history = OpenedSets(self.terms, None, self._entries)
 
     @property
     def min_contributors(self) -> int:
@@ -47,6 +52,7 @@ class Rounds:
         view = self.views.setdefault(session, RoundView(session))
         known = set(view.statements)
         view.receive(posted)
+        self._entries.append(posted)
         if isinstance(posted.post.body, Statement) and posted.post.sender not in known:
             self._stated_ms.setdefault(session, []).append(posted.time_ms)
 

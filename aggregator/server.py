@@ -34,7 +34,8 @@ from aggregator.service import Aggregator
 from aggregator.status_file import write_status
 from protocol.encoding import encode
 from protocol.errors import Malformed
-from protocol.messages import Step
+from protocol.messages import Body, Complaint, Step
+from protocol.terms import Terms
 from protocol.wire import (
     MAX_FRAME_BYTES,
     Accepted,
@@ -149,8 +150,7 @@ class Server:
         if self._core.head.position == self._told:
             return
         for posted in self.aggregator.board.entries[self._told : self._core.head.position]:
-            body = posted.post.body
-            kind = body.step if isinstance(body, Step) else type(body).__name__.lower()
+            kind = kind_of(posted.post.body, self._terms)
             name = self._terms.name_of(posted.post.sender)
             log.info("entry %d, %s: %s by %s", posted.position, posted.post.session, kind, name)
         if (epoch := self.aggregator.epoch) is not self._epoch and epoch is not None:
@@ -341,6 +341,13 @@ def _reason(error: OSError) -> str:
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno).lower()
     return (error.strerror or str(error)).lower()  # a name that does not resolve
+
+
+def kind_of(body: Body, terms: Terms) -> str:
+    """What a post is, for the log."""
+    if isinstance(body, Complaint):
+        return f"complaint about {terms.name_of(body.member)}"
+    return body.step if isinstance(body, Step) else type(body).__name__.lower()
 
 
 def _quiet_logger() -> logging.Logger:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aggregator.blobs import BlobStore
 from aggregator.clock import BoardClock
 from aggregator.errors import BadUpload, StoreDamaged
-from aggregator.hybrid_round import HybridRound
+from aggregator.hybrid_round import TOO_NEAR, HybridRound
 from aggregator.rounds import Rounds, is_hybrid
 from aggregator.status import report
 from aggregator.store import BoardStore
@@ -278,16 +278,19 @@ class Aggregator:
                 left_out[member] = "it has a vector of chunks, which is not of this round's suite"
             else:
                 candidates[member] = Candidate(body, self._payload(body.ciphertexts))
-        selection = select(candidates, view, self.terms, key)
+        selection = select(candidates, view.session, opening, self.terms, key)
         self.left_out[view.session] = left_out | selection.left_out
-        if len(selection.chosen) < self.rounds.min_contributors:
+        members = self.rounds.history.closable(view, frozenset(selection.chosen))
+        self.left_out[view.session] |= dict.fromkeys(selection.chosen.keys() - members, TOO_NEAR)
+        chosen = {m: one for m, one in selection.chosen.items() if m in members}
+        if len(chosen) < self.rounds.min_contributors:
             self._judged[view.session] = frozenset(view.contributions)
             return
-        payload = payload_of_sum(selection.chosen, key.encryptor.n)
+        payload = payload_of_sum(chosen, key.encryptor.n)
         total = attach(payload)
         if total.is_blob:
             self._blobs.put(payload)
-        contributors = tuple(Contributor(m, view.contributions[m].digest) for m in selection.chosen)
+        contributors = tuple(Contributor(m, view.contributions[m].digest) for m in chosen)
         self._say(view.session, Closing(contributors, total))
 
     def _advance_sums(self, due: set[str]) -> bool:
@@ -310,7 +313,8 @@ class Aggregator:
         assert opening is not None
         if view.session not in self._hybrid:
             epoch = self._epochs[opening.epoch]
-            found = HybridRound(view, self.terms, epoch, self._blobs, self._folder)
+            history = self.rounds.history
+            found = HybridRound(view, self.terms, epoch, self._blobs, self._folder, history)
             self._hybrid[view.session] = found
             self.left_out[view.session] = found.left_out
         return self._hybrid[view.session]

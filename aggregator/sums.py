@@ -23,8 +23,7 @@ from protocol.ciphertexts import (
     write_ciphertexts,
 )
 from protocol.errors import Malformed
-from protocol.messages import Contribution
-from protocol.round import RoundView
+from protocol.messages import Contribution, Opening
 from protocol.terms import Terms
 
 
@@ -45,11 +44,14 @@ class Candidate:
 
 
 def select(
-    candidates: Mapping[int, Candidate], view: RoundView, terms: Terms, key: EncryptionKey
+    candidates: Mapping[int, Candidate],
+    session: str,
+    opening: Opening,
+    terms: Terms,
+    key: EncryptionKey,
 ) -> Selection:
-    """What can be added of the contributions to an opened round, in the order of the board."""
-    opening, n = view.terms_of_opening, key.encryptor.n
-    assert opening is not None
+    """What can be added of the contributions to a round, which are in the order of the board."""
+    n = key.encryptor.n
     found: dict[int, Encrypted] = {}
     left_out: dict[int, str] = {}
     owner: dict[mpz, int] = {}
@@ -59,7 +61,7 @@ def select(
             if reason := repetition(encrypted, owner, terms):
                 raise Malformed("ciphertexts", reason)
             if opening.kind == "training":
-                check_proof(encrypted, candidate.body, view.session, member, key)
+                check_proof(encrypted, candidate.body, session, member, key)
         except Malformed as error:
             left_out[member] = error.reason
             continue

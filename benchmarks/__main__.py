@@ -12,6 +12,7 @@ from benchmarks import (
     core_svp,
     large_round,
     multiplication,
+    partials,
     peer,
     suites,
     suites_peers,
@@ -29,6 +30,7 @@ def main() -> None:
     )
     _add_large_round(commands.add_parser("large-round", help="a round with a large model"))
     _add_suites(commands.add_parser("suites", help="encryption of an update, and of a sum"))
+    _add_partials(commands.add_parser("partials", help="a part in a decryption, and its check"))
     reporting = commands.add_parser("report", help="run all, write docs/benchmarks.md and .svg")
     reporting.set_defaults(measure=_report)
     security = commands.add_parser("security", help="the lattice attack on the hybrid suites")
@@ -104,6 +106,12 @@ def _measure_suites(options: argparse.Namespace) -> dict[str, object]:
     if options.peer:
         result["peers"] = suites_peers.compare(options.peer, result, bits, runs)
     return result
+
+
+def _add_partials(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bits", type=int, default=3072)
+    parser.add_argument("--ciphertexts", type=int, default=8)
+    parser.set_defaults(measure=lambda o: partials.measure(o.bits, o.ciphertexts))
 
 
 def _report(options: argparse.Namespace) -> dict[str, object]:

@@ -12,6 +12,7 @@ import secrets
 from typing import Any
 
 from benchmarks.dealt_key import dealt_key
+from benchmarks.partials import checking_to_making
 from benchmarks.suites_round import CLIP, EXAMPLES, Federation, key_costs, vector_cost
 from benchmarks.timing import Stopwatch, median_seconds, medians, pin
 from keyshare.encryption import add
@@ -47,6 +48,7 @@ def measure(weights: int, members: int, key_bits: int = 3072, runs: int = RUNS) 
         "key_ciphertexts": key_ciphertext_count(federation.lattice, key_bits),
         "table_seconds": round(table, 4),
         **key,
+        "checking_to_making": checking_to_making(key),
         **own,
         "paillier": _paillier(federation, runs),
         "growth": growth,

@@ -17,8 +17,9 @@ from gmpy2 import mpz
 from numpy.typing import NDArray
 
 from benchmarks.dealt_key import DealtKey
+from benchmarks.partials import prove_part
 from benchmarks.timing import Stopwatch
-from keyshare import equality_proof, plaintext_proof
+from keyshare import plaintext_proof
 from keyshare.digest import number_bytes
 from keyshare.encryption import Encryptor, add
 from keyshare.key_packing import pack_key, unpack_key
@@ -175,7 +176,7 @@ def key_costs(federation: Federation, runs: int) -> list[dict[str, float]]:
         watch = Stopwatch()
         with watch("partial_seconds"):
             own = _part(total, 1, dealt)
-        _prove_part(total, own, dealt, watch)
+        prove_part(total, own, dealt, watch)
         with watch("combine_seconds"):
             columns = zip(*({1: own} | others).values(), strict=True)
             parts = [dict(enumerate(column, start=1)) for column in columns]
@@ -189,23 +190,6 @@ def key_costs(federation: Federation, runs: int) -> list[dict[str, float]]:
 
 def _part(total: Sequence[mpz], member: int, dealt: DealtKey) -> list[mpz]:
     return [partial_decryption(c, dealt.shares[member], dealt.key) for c in total]
-
-
-def _prove_part(
-    total: Sequence[mpz], part: Sequence[mpz], dealt: DealtKey, watch: Stopwatch
-) -> None:
-    """c_i = (c²)^(Δ·f_1) for all c, and VK_1 = v^(Δ·f_1): one exponent."""
-    key, square = dealt.key, dealt.key.n**2
-    bound = key.delta * dealt.shape.share_bound
-    bases = [c * c % square for c in total]
-    said = key.verification_base, key.verification_keys[0], bases, part, square, bound, _CONTEXT
-    stream = Stream(secrets.token_bytes(32))
-    with watch("equality_proof_seconds"):
-        proof = equality_proof.prove(key.delta * dealt.shares[1].value, *said, stream)
-    with watch("equality_check_seconds"):
-        accepted = equality_proof.verify(proof, *said)
-    if not accepted:
-        raise ArithmeticError("the proof of a part is wrong")
 
 
 def _sum_of_keys(contributions: Sequence[Contribution], federation: Federation) -> list[mpz]:

@@ -4,31 +4,49 @@ Shown, for value and values[k] modulo N or N², N = p·q with p ≡ q ≡ 3 (mod
 
     value² = base^(2e)  and  values[k]² = bases[k]^(2e)   for one integer e, for every k.
 
-Chaum and Pedersen's proof over the integers, as the order of the group is not known:
+Chaum and Pedersen's proof over the integers, as the order of the group is not known, and then one
+public power in place of its two equations, with checkpoints (``keyshare.checkpoints``):
 
     t_k = H(statement, k)         128 bits      G = ∏ bases[k]^(2·t_k),  V = ∏ values[k]^(2·t_k)
     r uniform in [L, L + B·2^256)               B the bound of |e|, L = (2^128 - 1)·(B - 1)
-    a = base^(2r),  b = G^r,  c = H(statement, a, b)  128 bits,  z = r - c·e,  the proof is (c, z)
-    verified by  c = H(statement, base^(2z)·value^(2c), G^z·V^c)  and  0 <= z < B·2^256 + 2L
+    a = base^(2r),  b = G^r,  c = H(statement, a, b)  128 bits,  z = r - c·e
+    τ = H(statement, a, b, z)     128 bits      U_0 = base²·G^τ,  U_j = U_(j-1)^(2^w)
+    ρ_j = H(statement, a, b, z, U_1, …)         the proof is (a, b, z, U_1, …, U_(s-1))
+    verified by  (a·b^τ)² = (∏ U_j^(e_j) · (value²·V^τ)^c)²  and  0 <= z < B·2^256 + 2L
 
-L is the longest that c·e can be, so z is never negative and both ends of its range are reached; z
-is within 2^-128 of a distribution that does not depend on e.
+with e_j of z and ρ as in ``checkpoints``, and a, b, U_j units. L is the longest that c·e can be, so
+z is never negative and both ends of its range are reached.
+
+Soundness. Write E_a = a/(base^(2z)·value^(2c)), E_b = b/(G^z·V^c), F_j = U_j/U_(j-1)^(2^w) and
+M = a·b^τ/(∏ U_j^(z_j)·(value²·V^τ)^c), all squared, which puts them in a group of odd order. Then
+M·∏ F_j^(ρ_j) = 1 is what is verified.
+- M and F_j are fixed when ρ is drawn: if some F_j is not 1, one ρ_j modulo its order fits. If all
+  are, M = E_a·E_b^τ = 1; E_a and E_b are fixed when τ is drawn: unless E_b = 1, one τ modulo its
+  order fits. So both are 1, as Chaum and Pedersen ask.
+- Two answers to one (a, b) that fulfil them give value² = base^(2e) and V = G^e for one and the
+  same e = (z - z')/(c' - c). So at most one c fits an (a, b) where there is no such e, and where
+  there is, at most one t_k fits a wrong values[k]; each modulo the order of what is wrong.
+- Every hash a prover tries, at whichever of these places, thus succeeds with 2^-128, and Q of them
+  with Q·2^-128 (round-by-round soundness: Canetti et al., STOC 2019).
+Zero knowledge. z is within 2^-128 of a distribution that does not depend on e. A simulator draws c
+and z, computes a and b from their equations, and the U_j from the statement and τ as anyone can.
 
 What it does not show:
-- Signs, or any factor of order 2: -values[k] passes where values[k] does. The squares have odd
-  order, and whoever reads a value must square it.
-- That |e| < B. Two answers to one (a, b) give e = (z - z')/(c' - c), so |e| < B·2^256 + 2L.
+- Signs, or any factor of order 2: -values[k] passes where values[k] does, and so do -a or -U_j. The
+  squares have odd order, and whoever reads a value must square it.
+- That |e| < B. The division above is exact, or a root of base comes out of it: |e| < B·2^256 + 2L.
 - Anything about a prover who can name an element of small odd order r in Z*_N: values wrong by
-  such a factor pass one time in r, for the challenge as for the t_k. If its orders modulo p and q
+  such a factor pass one time in r, for c, τ and ρ as for the t_k. If its orders modulo p and q
   differ, one gcd gives p; computing and proving a wrong value is as hard as factoring N [Tiresias,
-  abstract]. The primes of a ceremony are not safe primes, so such elements do exist.
+  abstract]. The primes of a ceremony are not safe primes, so such elements do exist. Powers of 1+N,
+  whose order everyone knows, are not small: their orders are N, p and q.
 - Anything if base is one that the prover chose. It is a hashed one, or fixed before e is.
 
 Source: Friedman, Marmor, Mutzari, Scaly, Spiizer, Yanai, "Tiresias: Large Scale, Maliciously Secure
 Threshold Paillier", eprint 2023/998: Protocol 4.1 (§4.2) and its batched form, Protocol 4.2 (§4.4),
 as in its authors' implementation: r of 2·128 bits more than e, t_k and c of 128 bits, z = r - c·e,
 all numbers squared first, a square 0 refused. Batching by short random exponents: Bellare, Garay,
-Rabin, EUROCRYPT 1998, §3.
+Rabin, EUROCRYPT 1998, §3. That τ merges both equations, and the checkpoints, are our composition.
 """
 
 from __future__ import annotations
@@ -40,20 +58,24 @@ from dataclasses import dataclass
 import gmpy2
 from gmpy2 import mpz
 
+from keyshare.checkpoints import LIMBS, WEIGHT_BITS, checked_exponents, checkpoints
 from keyshare.digest import digest, number_bytes
 from keyshare.power_product import power_product
 from keyshare.randomness import Stream
 
 CHALLENGE_BITS = 128
 STATISTICAL_BITS = 128
+CHECKPOINTS = LIMBS - 1
 
 
 @dataclass(frozen=True)
 class EqualityProof:
-    """(c, z), for the ranges that the module's equations give."""
+    """(a, b, z, U_1 …), for the ranges that the module's equations give."""
 
-    challenge: mpz
+    first: mpz
+    second: mpz
     response: mpz
+    checkpoints: tuple[mpz, ...]
 
 
 @dataclass(frozen=True)
@@ -66,11 +88,36 @@ class _Statement:
     second: mpz
     second_power: mpz
 
-    def challenge(self, first_commitment: mpz, second_commitment: mpz) -> mpz:
-        """c = H(statement, a, b)."""
-        commitments = number_bytes(first_commitment), number_bytes(second_commitment)
-        data = digest("quorate/equality-proof/challenge", self.digest, *commitments)
-        return mpz(int.from_bytes(data[: CHALLENGE_BITS // 8], "big"))
+
+@dataclass(frozen=True)
+class _Hashed:
+    """What is hashed so far, and the number of 128 bits that is taken from it."""
+
+    digest: bytes
+
+    @property
+    def number(self) -> mpz:
+        """c or τ."""
+        return mpz(int.from_bytes(self.digest[: CHALLENGE_BITS // 8], "big"))
+
+
+def _challenge(statement: _Statement, first: mpz, second: mpz) -> _Hashed:
+    """c = H(statement, a, b)."""
+    commitments = number_bytes(first), number_bytes(second)
+    return _Hashed(digest("quorate/equality-proof/challenge", statement.digest, *commitments))
+
+
+def _merging(challenge: _Hashed, response: mpz) -> _Hashed:
+    """τ = H(statement, a, b, z)."""
+    name = "quorate/equality-proof/merging"
+    return _Hashed(digest(name, challenge.digest, number_bytes(response)))
+
+
+def _weights(merging: _Hashed, points: Sequence[mpz]) -> list[mpz]:
+    """ρ_j = H(statement, a, b, z, U_1, …)."""
+    name = "quorate/equality-proof/weights"
+    key = digest(name, merging.digest, *map(number_bytes, points))
+    return _numbers(key, len(points), WEIGHT_BITS)
 
 
 def longest_response(bound: mpz) -> mpz:
@@ -103,10 +150,12 @@ def prove(
     # Hashed with the statement: a stream that is drawn from again for another one gives another r.
     nonce = Stream.derive(stream.bytes(32), "equality proof", statement.digest)
     r = _reach(bound) + nonce.below(bound << (CHALLENGE_BITS + STATISTICAL_BITS))
-    challenge = statement.challenge(
-        gmpy2.powmod(statement.first, r, modulus), gmpy2.powmod(statement.second, r, modulus)
-    )
-    return EqualityProof(challenge, r - challenge * exponent)
+    a = gmpy2.powmod(statement.first, r, modulus)
+    b = gmpy2.powmod(statement.second, r, modulus)
+    challenge = _challenge(statement, a, b)
+    z = r - challenge.number * exponent
+    merged = _merged(statement.first, statement.second, _merging(challenge, z), modulus)
+    return EqualityProof(a, b, z, checkpoints(merged, _response_bits(bound), modulus))
 
 
 def verify(
@@ -121,30 +170,48 @@ def verify(
 ) -> bool:
     """Whether the proof shows that all values have one exponent, up to signs; see the module.
 
-    c = H(statement, base^(2z)·value^(2c), ∏ bases[k]^(2·t_k·z) · ∏ values[k]^(2·t_k·c))
-
     modulus and bound: the verifier's own, bound >= 1. False, too, for an empty batch (its proof
     would say that somebody knows e, and nothing of any other value), for lists of different
     lengths, and for a number that is no unit in [1, modulus).
     """
-    if not 0 <= proof.challenge < mpz(1) << CHALLENGE_BITS:
+    a, b, z, points = proof.first, proof.second, proof.response, proof.checkpoints
+    if not 0 <= z <= longest_response(bound) or len(points) != CHECKPOINTS:
         return False
-    if not 0 <= proof.response <= longest_response(bound):
+    if not _are_units((a, b, *points), modulus):
         return False
     statement = _statement(base, value, bases, values, modulus, bound, context)
-    if statement is None:
-        return False
-    c, z = proof.challenge, proof.response
-    a = gmpy2.powmod(statement.first, z, modulus) * gmpy2.powmod(statement.first_power, c, modulus)
-    b = gmpy2.powmod(statement.second, z, modulus) * gmpy2.powmod(
-        statement.second_power, c, modulus
+    return statement is not None and _fits(proof, statement, modulus, bound)
+
+
+def _fits(proof: EqualityProof, statement: _Statement, modulus: mpz, bound: mpz) -> bool:
+    """(a·b^τ)² = (∏ U_j^(e_j) · (value²·V^τ)^c)²."""
+    a, b, z, points = proof.first, proof.second, proof.response, proof.checkpoints
+    challenge = _challenge(statement, a, b)
+    merging = _merging(challenge, z)
+    start = _merged(statement.first, statement.second, merging, modulus)
+    exponents = checked_exponents(z, _response_bits(bound), _weights(merging, points))
+    c, tau = challenge.number, merging.number
+    right = power_product(
+        [start, *points, statement.first_power, statement.second_power],
+        [*exponents, c, c * tau],
+        modulus,
     )
-    return bool(c == statement.challenge(a % modulus, b % modulus))
+    left = a * gmpy2.powmod(b, tau, modulus)
+    return bool((left * left - right * right) % modulus == 0)
+
+
+def _merged(first: mpz, second: mpz, merging: _Hashed, modulus: mpz) -> mpz:
+    """U_0 = base²·G^τ."""
+    return first * gmpy2.powmod(second, merging.number, modulus) % modulus
 
 
 def _reach(bound: mpz) -> mpz:
     """L, the longest |c·e|."""
     return ((mpz(1) << CHALLENGE_BITS) - 1) * (bound - 1)
+
+
+def _response_bits(bound: mpz) -> int:
+    return int(longest_response(bound).bit_length())
 
 
 def _statement(
@@ -182,7 +249,7 @@ def _are_units(numbers: Sequence[mpz], modulus: mpz) -> bool:
     """Whether all lie in [1, modulus) and are coprime to it.
 
     A multiple of p has powers that say nothing modulo p, and N has the square 0 modulo N², which
-    would fit every exponent.
+    would fit every exponent, or as a number of the proof, any value.
     """
     product = mpz(1)
     for number in numbers:
@@ -194,7 +261,11 @@ def _are_units(numbers: Sequence[mpz], modulus: mpz) -> bool:
 
 def _coefficients(statement: bytes, count: int) -> list[mpz]:
     """t_k, hashed from the whole statement."""
-    size = CHALLENGE_BITS // 8
-    key = digest("quorate/equality-proof/coefficients", statement)
+    return _numbers(digest("quorate/equality-proof/coefficients", statement), count, CHALLENGE_BITS)
+
+
+def _numbers(key: bytes, count: int, bits: int) -> list[mpz]:
+    """So many numbers of so many bits from SHAKE-256."""
+    size = bits // 8
     data = hashlib.shake_256(key).digest(size * count)
     return [mpz(int.from_bytes(data[k : k + size], "big")) for k in range(0, len(data), size)]

@@ -94,6 +94,29 @@ class OpenedSets:
         chosen = frozenset(c.member for c in closing.contributors)
         return isolated(chosen, opened, self._terms.rounds.min_difference)
 
+    def binds(self, view: RoundView) -> bool:
+        """Whether a sum from the round's model may be open already."""
+        opening = view.terms_of_opening
+        if opening is None or opening.kind != "training":
+            return False
+        return bool(self._opened(opening.model, view.session))
+
+    def closable(self, view: RoundView, members: Members) -> Members:
+        """Those of the contributors over whom the round may be closed now.
+
+        All of them; or, if hospitals would refuse that sum, the largest set among them whose sum
+        is open already; or else nobody: whoever was in that sum is to be waited for.
+        """
+        if not self.binds(view):
+            return members
+        opening, least = view.terms_of_opening, self._terms.rounds.min_difference
+        assert opening is not None
+        opened = self._opened(opening.model, view.session)
+        if isolated(members, opened, least) is None:
+            return members
+        same = [one for one in opened.values() if one <= members]
+        return max(same, key=len, default=frozenset())
+
     def _opened(self, model: bytes, but: str) -> dict[str, Members]:
         """The contributors of other rounds' sums from a model that may be open, by round name."""
         self._catch_up()

@@ -6,30 +6,31 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from keyshare.equality_proof import CHALLENGE_BITS, EqualityProof
+from keyshare.equality_proof import CHECKPOINTS, EqualityProof
 from protocol.encoding import Message, digest
-from protocol.epoch import to_bytes, to_number
+from protocol.epoch import Number, to_bytes, to_number
 from protocol.messages import MAX_INLINE_BYTES
-
-_CHALLENGE_BYTES = CHALLENGE_BITS // 8
 
 
 class Proof(Message, frozen=True):
-    """An EqualityProof: the challenge in 16 bytes, the response without leading zeros."""
+    """An EqualityProof: its numbers in its order, big-endian, without leading zeros."""
 
-    challenge: Annotated[bytes, Meta(min_length=_CHALLENGE_BYTES, max_length=_CHALLENGE_BYTES)]
+    first: Number
+    second: Number
     response: Annotated[bytes, Meta(max_length=MAX_INLINE_BYTES)]
+    checkpoints: Annotated[tuple[Number, ...], Meta(min_length=CHECKPOINTS, max_length=CHECKPOINTS)]
 
 
 def write_proof(proof: EqualityProof) -> Proof:
     """The proof's one spelling."""
-    challenge = int(proof.challenge).to_bytes(_CHALLENGE_BYTES, "big")
-    return Proof(challenge, to_bytes(proof.response))
+    first, second, response = map(to_bytes, (proof.first, proof.second, proof.response))
+    return Proof(first, second, response, tuple(map(to_bytes, proof.checkpoints)))
 
 
 def read_proof(proof: Proof) -> EqualityProof | None:
     """The proof, None in another spelling."""
-    found = EqualityProof(to_number(proof.challenge), to_number(proof.response))
+    first, second, response = map(to_number, (proof.first, proof.second, proof.response))
+    found = EqualityProof(first, second, response, tuple(map(to_number, proof.checkpoints)))
     return found if write_proof(found) == proof else None
 
 

@@ -184,9 +184,10 @@ class Round(Table):
         tamper: Callable[[int, Draft], Draft] = lambda sender, draft: draft,
     ) -> None:
         """Let members speak until none of them has anything to say."""
-        spoke = True
+        spoke, turns = True, 0
         while spoke:
-            spoke = False
+            spoke, turns = False, turns + 1
+            assert turns < 20, "somebody never comes to an end"
             for i in who:
                 if draft := self.due(i):
                     draft = tamper(i, draft)

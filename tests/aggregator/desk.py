@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from gmpy2 import mpz, powmod
+from gmpy2 import mpz
 
 from aggregator.service import Aggregator
+from keyshare.plaintext_proof import encrypt_opened, prove
+from keyshare.randomness import Stream
 from protocol.board import Post, SignedPost, decode_entry, sign_post
-from protocol.ciphertexts import Encrypted, expected_count, write_ciphertexts
+from protocol.ciphertexts import (
+    Encrypted,
+    EncryptionKey,
+    expected_count,
+    proof_context,
+    write_ciphertexts,
+)
 from protocol.encoding import encode
 from protocol.epoch import Epoch
 from protocol.messages import (
@@ -158,19 +166,28 @@ class Desk:
         return f"statistic/{name}"
 
     def payload(
-        self, session: str, change: Callable[[Encrypted], Encrypted] = lambda e: e
+        self,
+        session: str,
+        member: int = 1,
+        change: Callable[[Encrypted], Encrypted] = lambda e: e,
     ) -> bytes:
-        """Encryptions of zero as the round's opening asks for them, changed if need be."""
-        opening = self.opening(session)
-        n = mpz(int.from_bytes(self.epoch.n, "big"))
+        """Encryptions of zero as the round's opening asks a member for them, perhaps changed."""
+        posted, opening = self.service.rounds.views[session].opening, self.opening(session)
+        key, stream = EncryptionKey.of(self.epoch), Stream(secrets.token_bytes(32))
         count = expected_count(opening, self.federation.terms)
-        values = tuple(powmod(2 + secrets.randbelow(int(n) - 2), n, n * n) for _ in range(count))
-        exponents = (0,) * count if opening.kind == "statistic" else ()
-        return write_ciphertexts(change(Encrypted(values, exponents)), n)
+        opened = encrypt_opened([mpz(0)] * count, key.encryptor, stream)
+        values = tuple(one.ciphertext for one in opened)
+        encrypted = Encrypted(values, (0,) * count)
+        if opening.kind == "training":
+            assert posted is not None
+            body = Contribution(posted.digest, attach(b""))
+            context = proof_context(key.epoch, session, member, body)
+            encrypted = Encrypted(values, (), prove(opened, key.encryptor, context, stream))
+        return write_ciphertexts(change(encrypted), key.encryptor.n)
 
     def contribute(self, member: int, session: str, payload: bytes | None = None) -> bytes:
         """A member's contribution; returns its payload."""
-        payload = self.payload(session) if payload is None else payload
+        payload = self.payload(session, member) if payload is None else payload
         opening = self.service.rounds.views[session].opening
         assert opening is not None
         body = Contribution(opening.digest, attach(payload))

@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from aggregator.errors import StoreDamaged
+from aggregator.hybrid_round import TOO_NEAR
 from aggregator.status_text import render
 from keyshare import lattice
+from protocol.history import OpenedSets
 from protocol.messages import Contribution, Opening, Statement, attach, blob_name
 from protocol.wire import Accepted, Rejected, Submit
 from tests.aggregator.desk import MODEL, SECONDS, Desk
@@ -292,3 +294,36 @@ def test_a_vector_in_a_round_of_packed_weights_is_left_out(tmp_path: Path) -> No
     work(desk)
     assert desk.contributors(SESSION) == [1, 3]
     assert "vector" in reason(desk, 2)
+
+
+# ── after a void round ──
+
+
+def open_already(monkeypatch: pytest.MonkeyPatch, *members: int) -> None:
+    """The sum of a round from the same model, over these members, is open."""
+    found = {"9": frozenset(members)}
+    monkeypatch.setattr(OpenedSets, "_opened", lambda self, model, but: found)
+
+
+def test_a_sum_that_hospitals_would_refuse_is_not_begun(
+    desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_already(monkeypatch, 1, 2, 3)
+    made = [hospitals.contribute(member) for member in (1, 2)]
+    work(desk, 10 * SECONDS)
+    assert desk.closing(SESSION) is None
+    made.append(hospitals.contribute(3))
+    work(desk)
+    assert desk.contributors(SESSION) == [1, 2, 3]
+    assert (hospitals.opened_sum() == sum(m.values for m in made)).all()
+
+
+def test_whoever_was_not_in_the_open_sum_is_left_out(
+    desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_already(monkeypatch, 1, 2)
+    made = [hospitals.contribute(member) for member in (3, 1, 2)]
+    work(desk)
+    assert desk.contributors(SESSION) == [1, 2]
+    assert (hospitals.opened_sum() == made[1].values + made[2].values).all()
+    assert reason(desk, 3) == TOO_NEAR

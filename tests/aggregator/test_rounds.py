@@ -9,9 +9,18 @@ from pathlib import Path
 import pytest
 from gmpy2 import mpz
 
+from aggregator.hybrid_round import TOO_NEAR
 from aggregator.rounds import NO_MODEL
 from protocol.ciphertexts import Encrypted, read_ciphertexts
-from protocol.messages import Closing, Contribution, Opening, Request, Statement, attach
+from protocol.messages import (
+    Closing,
+    Contribution,
+    Opening,
+    Request,
+    SetLock,
+    Statement,
+    attach,
+)
 from protocol.terms import RoundPolicy
 from tests.aggregator.desk import MODEL, SECONDS, Desk, federation, policy
 
@@ -252,18 +261,35 @@ def zero(encrypted: Encrypted) -> Encrypted:
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"), [(drop_one, "numbers"), (zero, "range"), (repeat_first, "twice")]
+    ("change", "reason"),
+    [
+        (drop_one, "numbers"),
+        (zero, "range"),
+        (repeat_first, "twice"),
+        (lambda e: replace(e, proof=None), "proof"),
+        (lambda e: replace(e, values=e.values[::-1]), "proof"),
+    ],
 )
 def test_a_contribution_that_hospitals_would_refuse_is_left_out_and_named(
     desk: Desk, change: Callable[[Encrypted], Encrypted], reason: str
 ) -> None:
     desk.open_training(length=20)
-    desk.contribute(2, "round/1", desk.payload("round/1", change))
+    desk.contribute(2, "round/1", desk.payload("round/1", 2, change))
     for member in (1, 3):
         desk.contribute(member, "round/1")
     assert desk.wait(0)
     assert desk.contributors("round/1") == [1, 3]
     assert reason in desk.service.left_out["round/1"][2]
+
+
+def test_a_proof_that_another_member_made_is_left_out(desk: Desk) -> None:
+    desk.open_training()
+    desk.contribute(2, "round/1", desk.payload("round/1", 3))
+    for member in (1, 3):
+        desk.contribute(member, "round/1")
+    assert desk.wait(0)
+    assert desk.contributors("round/1") == [1, 3]
+    assert "proof" in desk.service.left_out["round/1"][2]
 
 
 def test_somebody_elses_ciphertexts_are_left_out_and_not_the_originals(desk: Desk) -> None:
@@ -305,7 +331,7 @@ def test_a_round_with_too_few_good_contributions_is_not_added_again_and_again(
 
 def test_one_absurd_exponent_does_not_stop_the_others(desk: Desk) -> None:
     session = desk.open_statistic(length=2)
-    far = desk.payload(session, lambda e: replace(e, exponents=(0, 500)))
+    far = desk.payload(session, 1, lambda e: replace(e, exponents=(0, 500)))
     desk.contribute(1, session, far)
     payloads = [desk.contribute(member, session) for member in (2, 3)]
     assert desk.wait(0)
@@ -320,3 +346,42 @@ def test_a_statement_cannot_take_the_place_of_a_round(desk: Desk) -> None:
         desk.say(member, "round/7", Statement(MODEL, 5))
     assert not desk.wait(10 * SECONDS)
     assert not opened(desk, "round/8")
+
+
+# ── after a void round ──
+
+
+def void(desk: Desk, members: Sequence[int]) -> None:
+    """Round 1 over some members; hospitals lock it, and still stand where they stood."""
+    desk.open_training()
+    for member in members:
+        desk.contribute(member, "round/1")
+    assert desk.wait()
+    chosen = desk.service.rounds.views["round/1"].chosen(desk.federation.terms.federation)
+    assert chosen is not None
+    for member in (1, 2):
+        desk.say(member, "round/1", SetLock(chosen))
+    desk.state("round/1", desk.federation.members)
+    assert desk.wait(0)
+    assert opened(desk, "round/2")
+
+
+def test_after_a_void_round_whoever_was_in_it_is_waited_for(desk: Desk) -> None:
+    void(desk, (1, 2, 3))
+    for member in (1, 2):
+        desk.contribute(member, "round/2")
+    assert not desk.wait(10 * SECONDS)
+    assert desk.service.left_out["round/2"] == {1: TOO_NEAR, 2: TOO_NEAR}
+    desk.contribute(3, "round/2")
+    assert desk.wait(0)
+    assert desk.contributors("round/2") == [1, 2, 3]
+    assert desk.service.left_out["round/2"] == {}
+
+
+def test_after_a_void_round_whoever_was_not_in_it_is_left_out(desk: Desk) -> None:
+    void(desk, (1, 2))
+    for member in (1, 2, 3):
+        desk.contribute(member, "round/2")
+    assert desk.wait(0)
+    assert desk.contributors("round/2") == [1, 2]
+    assert desk.service.left_out["round/2"] == {3: TOO_NEAR}

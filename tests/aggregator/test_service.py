@@ -272,7 +272,7 @@ def test_death_at_any_durable_point_loses_nothing_acknowledged(
         dies_at += 1
         desk = Desk(tmp_path / str(dies_at))
         desk.open_training(length=700)
-        payloads = payloads or {m: desk.payload("round/1") for m in (1, 2)}
+        payloads = payloads or {m: desk.payload("round/1", m) for m in (1, 2)}
         acknowledged: list[bytes] = []
         with monkeypatch.context() as patch:
             mortal = Mortal(patch, dies_at)

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from protocol.messages import Join, Refusal
+from aggregator.server import kind_of
+from protocol.messages import Complaint, Join, Refusal, Step
 from protocol.wire import StatusReport, StatusRequest
 from tests.aggregator.desk import MODEL, Desk
 
@@ -83,3 +84,18 @@ def test_a_report_on_a_long_history_fits_in_a_frame(desk: Desk) -> None:
     found = report(desk)
     assert found["rounds"][-1]["session"] == "statistic/s119"
     assert found["rounds_before"] == 120 - len(found["rounds"])
+
+
+def test_a_complaint_is_shown_with_its_entry(desk: Desk) -> None:
+    desk.open_training()
+    desk.say(3, "round/1", Complaint(bytes(32), 2, b""))
+    found = next(r for r in report(desk)["rounds"] if r["session"] == "round/1")
+    entry = desk.service.board.head.position
+    assert found["complaints"] == [{"by": "H3", "about": "H2", "entry": entry}]
+
+
+def test_the_log_says_what_a_post_is_and_whom_a_complaint_is_about(desk: Desk) -> None:
+    terms = desk.federation.terms
+    assert kind_of(Complaint(bytes(32), 2, b""), terms) == "complaint about H2"
+    assert kind_of(Refusal("suite", 0, ""), terms) == "refusal"
+    assert kind_of(Step("deal", 0, 0, ()), terms) == "deal"

@@ -12,7 +12,7 @@ import pytest
 from aggregator.status_text import render
 from keyshare.modulus import expected_candidates
 from protocol.expectation import layout_of
-from protocol.messages import Abort, Join, Refusal, Request, Statement, Step
+from protocol.messages import Abort, Complaint, Join, Refusal, Request, Statement, Step
 from tests.aggregator.desk import Desk
 
 
@@ -117,10 +117,13 @@ def test_a_closed_round_tells_how_far_its_decryption_is(desk: Desk) -> None:
         desk.contribute(member, "round/1")
     desk.service.tick()
     desk.say(3, "round/1", Refusal("minimum", 0, "too few"))
+    desk.say(1, "round/1", Complaint(bytes(32), 2, b""))
     found = text(desk)
     assert "round/1: closed 1970" in found
     assert "H1, H2, H3; 0 locks (2 needed), 0 partial decryptions (2 needed)" in found
     assert "H3 refused (minimum: too few)" in found
+    entry = desk.service.board.head.position
+    assert f"H1 complains of H2's partial decryption (entry {entry})" in found
 
 
 def test_members_at_different_models_are_shown(desk: Desk) -> None:

@@ -6,10 +6,10 @@ from gmpy2 import mpz, powmod
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.sums import payload_of_sum, select
+from aggregator.sums import Candidate, Selection, payload_of_sum, select
 from keyshare.statistic import EncryptedValue, aligned_sum, max_spread
-from protocol.ciphertexts import Encrypted, read_ciphertexts, write_ciphertexts
-from protocol.messages import Opening
+from protocol.ciphertexts import Encrypted, EncryptionKey, read_ciphertexts, write_ciphertexts
+from protocol.messages import Contribution, Opening, attach
 from tests.toy import toy_epoch
 
 EPOCH = toy_epoch(3, 2)
@@ -25,6 +25,15 @@ def opening(length: int) -> Opening:
     return Opening("statistic", EPOCH.epoch.digest, bytes(32), length)
 
 
+def chosen_of(payloads: dict[int, bytes], length: int) -> Selection:
+    candidates = {
+        m: Candidate(Contribution(bytes(32), attach(payload)), payload)
+        for m, payload in payloads.items()
+    }
+    key = EncryptionKey.of(EPOCH.epoch)
+    return select(candidates, "statistic/age", opening(length), TERMS, key)
+
+
 @given(st.lists(st.lists(st.integers(-512, 512), min_size=2, max_size=2), min_size=1, max_size=6))
 def test_what_is_chosen_can_always_be_added(exponents: list[list[int]]) -> None:
     rows = {
@@ -34,7 +43,7 @@ def test_what_is_chosen_can_always_be_added(exponents: list[list[int]]) -> None:
         for member in range(1, len(exponents) + 1)
     }
     payloads = {member: write_ciphertexts(row, N) for member, row in rows.items()}
-    selection = select(payloads, opening(2), TERMS, N)
+    selection = chosen_of(payloads, 2)
     assert selection.chosen.keys() | selection.left_out.keys() == set(rows)
     assert not selection.chosen.keys() & selection.left_out.keys()
     assert selection.chosen, "the nearest to the median is never too far from itself"
@@ -53,18 +62,18 @@ def test_a_lone_outlier_is_left_out_whatever_the_order(
     payloads = {
         m: write_ciphertexts(Encrypted((encrypted_zero(m),), (exponents[m],)), N) for m in order
     }
-    selection = select(payloads, opening(1), TERMS, N)
+    selection = chosen_of(payloads, 1)
     assert set(selection.chosen) == {1, 2}
     assert list(selection.chosen) == sorted(selection.chosen)
     assert set(selection.left_out) == {3}
 
 
 def test_no_payload_gives_no_choice() -> None:
-    selection = select({}, opening(1), TERMS, N)
+    selection = chosen_of({}, 1)
     assert (selection.chosen, selection.left_out) == ({}, {})
 
 
 def test_all_bad_payloads_are_all_named() -> None:
-    selection = select({1: b"", 2: b"\xc0", 3: b"x" * 9}, opening(1), TERMS, N)
+    selection = chosen_of({1: b"", 2: b"\xc0", 3: b"x" * 9}, 1)
     assert selection.chosen == {}
     assert set(selection.left_out) == {1, 2, 3}

@@ -133,10 +133,10 @@ def test_no_nonce_commitment_or_proof_occurs_twice():
     for _, body, payload in said(honest_table()):
         heads.append(payload[:LEAF])
         if body.step == "winner":
-            proofs.append(decode(payload[LEAF:], Winning, "", MAX_BLOB_BYTES).proof.challenge)
+            proofs.append(decode(payload[LEAF:], Winning, "", MAX_BLOB_BYTES).proof.first)
         if body.step == "trial":
             trial = decode(payload, Trial, "", MAX_BLOB_BYTES)
-            proofs += [p.challenge for p in (trial.partial_proof, trial.fresh_proof) if p]
+            proofs += [p.first for p in (trial.partial_proof, trial.fresh_proof) if p]
     assert len(set(heads)) == len(heads)
     assert len(set(proofs)) == len(proofs)
 

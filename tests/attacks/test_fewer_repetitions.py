@@ -20,6 +20,7 @@ from protocol.messages import MAX_BLOB_BYTES
 from protocol.winner_steps import Winning
 from tests.attacks.adversary import winners_dealers
 from tests.attacks.liar import Lies, LyingTable, assert_caught
+from tests.equality_proofs import answered
 from tests.toy import seed_of, toy_epoch
 
 LIAR = winners_dealers()[1]
@@ -76,8 +77,9 @@ def guessed(tries: int) -> EqualityProof | None:
         b = gmpy2.powmod(statement.second, z, modulus) * gmpy2.powmod(
             statement.second_power, guess, modulus
         )
-        if statement.challenge(a % modulus, b % modulus) == guess:
-            return EqualityProof(guess, z)
+        a, b = a % modulus, b % modulus
+        if equality_proof._challenge(statement, a, b).number == guess:
+            return answered(statement, a, b, z, modulus, bound)
     return None
 
 

@@ -25,6 +25,7 @@ from protocol.messages import (
     Certificate,
     Ciphertexts,
     Closing,
+    Complaint,
     Contribution,
     Contributor,
     Disclosure,
@@ -144,7 +145,8 @@ def round_bodies(chance: random.Random, table: RoundTable, session: str) -> list
     odd = [Contributor(chance.randrange(17), chance.choice(digests)) for _ in range(3)]
     contributors = tuple(chance.choice([honest, honest[:-1], honest * 2, odd, honest + odd])[:16])
     payload = chance.choice(payloads(chance, n))
-    sealed = tuple(attach(chance.randbytes(50), i) for i in chance.sample(range(6), 3))
+    sealed = tuple(attach(chance.randbytes(50), i) for i in range(6))
+    key = chance.choice([b"", chance.randbytes(32)])
     lengths = [1, 2, 3, 4, 100_000, 10_000_000]
     return [
         Opening(
@@ -156,7 +158,8 @@ def round_bodies(chance: random.Random, table: RoundTable, session: str) -> list
         Closing(contributors, attach(payload)),
         Contribution(chance.choice([opening, chance.choice(digests)]), attach(payload)),
         SetLock(chance.choice([chosen, bytes(32)])),
-        Partial(chance.choice([chosen, bytes(32)]), sealed),
+        Partial(chance.choice([chosen, bytes(32)]), chance.randbytes(32), sealed),
+        Complaint(chance.choice([chosen, bytes(32)]), chance.randrange(1, 6), key),
         Refusal("a rule", chance.randrange(17), "a reason"),
         Statement(chance.choice(stated), chance.choice(lengths)),
         Request(chance.choice(lengths[:-1])),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import gmpy2
+import msgspec
 import pytest
 from gmpy2 import mpz
 
@@ -26,6 +27,7 @@ from protocol.winner_steps import Winning
 from tests.attacks.adversary import honest_table, modulus_of, winners_dealers
 from tests.attacks.liar import Lies, LyingTable, assert_caught
 from tests.attacks.test_wrong_partial import shifted
+from tests.equality_proofs import answered
 
 LIAR = winners_dealers()[1]
 
@@ -83,25 +85,30 @@ def test_with_coefficients_known_before_a_dealer_throws_away_the_moduli_it_disli
 
 
 def without_second_message(patch: pytest.MonkeyPatch) -> None:
-    """c = H(statement, a): b is computed by prover and verifier, but binds nothing."""
-    statement, bound = equality_proof._Statement, equality_proof._Statement.challenge
-    patch.setattr(statement, "challenge", lambda self, a, b: bound(self, a, mpz(0)))
+    """c = H(statement, a): b is sent and checked, but may be picked when c is known."""
+    bound = equality_proof._challenge
+    patch.setattr(equality_proof, "_challenge", lambda statement, a, b: bound(statement, a, mpz(0)))
 
 
 def proved_anyway(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
-    """A wrong partial decryption, with the proof that one would make for a right one."""
-    wrong = shifted(run, step, said)
-    trial, key = decode(wrong, Trial, "", MAX_BLOB_BYTES), key_steps._joint_key(run)
+    """A wrong partial decryption, with b = G^z·V^c after c = H(statement, a, 0)."""
+    trial = decode(shifted(run, step, said), Trial, "", MAX_BLOB_BYTES)
+    key, bound = key_steps._joint_key(run), run.the_winner.shape.share_bound
     assert run.share
+    square = key.n**2
     _, ciphertext = key_steps.trial_ciphertext(key.n, run.context)
     base, value, bases = key_steps._trial_statement(run, key, run.index, ciphertext)
-    (partial,) = unpack_numbers(trial.partial, width_of(key.n**2), 1, key.n**2, "")
-    proof = prove(
-        run.share.value, base, value, bases, [partial], key.n**2, run.the_winner.shape.share_bound,
-        key_steps._context(run, step, run.index, "partial"), run.stream("attack"),
-    )  # fmt: skip
-    return encode(Trial(**{f: getattr(trial, f) for f in trial.__struct_fields__}
-                        | {"partial_proof": write_proof(proof)}))  # fmt: skip
+    partials = unpack_numbers(trial.partial, width_of(square), 1, square, "")
+    context = key_steps._context(run, step, run.index, "partial")
+    statement = equality_proof._statement(base, value, bases, partials, square, bound, context)
+    assert statement
+    r = equality_proof._reach(bound) + run.stream("attack").below(bound << 256)
+    a = gmpy2.powmod(statement.first, r, square)
+    c = equality_proof._challenge(statement, a, mpz(0)).number
+    z = r - c * run.share.value
+    b = gmpy2.powmod(statement.second, z, square) * gmpy2.powmod(statement.second_power, c, square)
+    proof = write_proof(answered(statement, a, b % square, z, square, bound))
+    return encode(msgspec.structs.replace(trial, partial_proof=proof))
 
 
 def test_a_wrong_partial_with_a_proof_made_for_it_is_caught():

@@ -16,7 +16,6 @@ from gmpy2 import mpz
 
 from keyshare import biprimality, equality_proof
 from keyshare.biprimality import ROUNDS
-from keyshare.equality_proof import EqualityProof
 from protocol import key_steps
 from protocol.ceremony import Statement
 from protocol.ceremony_run import StepId
@@ -36,6 +35,7 @@ from tests.attacks.adversary import (
     modulus_of,
     winners_dealers,
 )
+from tests.equality_proofs import answered
 
 TOP = mpz(1) << PLAN.key_bits
 LOSERS = (1, 2)  # the lead of a class in which there is no biprime, and a dealer beside it
@@ -91,9 +91,10 @@ class ZeroPartial(Malicious):
         if statement is not None:
             # The second commitment is 0 whatever the exponent, so the first alone must be right.
             r = equality_proof._reach(bound) + run.stream("zero").below(bound << 256)
-            challenge = statement.challenge(gmpy2.powmod(statement.first, r, square), mpz(0))
+            a = gmpy2.powmod(statement.first, r, square)
+            challenge = equality_proof._challenge(statement, a, mpz(0)).number
             response = r - challenge * run.share.value
-            proof = write_proof(EqualityProof(challenge, response))
+            proof = write_proof(answered(statement, a, mpz(0), response, square, bound))
         partial = pack_numbers([n], width_of(square))
         false = msgspec.structs.replace(said, partial=partial, partial_proof=proof)
         return Statement(honest.step, encode(false), {})

@@ -8,7 +8,7 @@ from gmpy2 import mpz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshare.power_product import power_product
+from keyshare.power_product import _window_bits, power_product
 
 LARGE = mpz(2) ** 521 - 1
 
@@ -37,8 +37,27 @@ def test_a_product_of_nothing_is_one():
     assert power_product([mpz(0), mpz(7)], [mpz(0), mpz(0)], LARGE) == 1
 
 
-def test_lists_of_different_lengths_and_negative_exponents_are_refused():
+def test_a_negative_exponent_inverts_its_base():
+    found = power_product([mpz(3), mpz(5)], [mpz(-600), mpz(7)], LARGE)
+    assert found * mpz(3) ** 600 % LARGE == mpz(5) ** 7
+    with pytest.raises(ValueError, match="no inverse"):
+        power_product([mpz(7)], [mpz(-1)], mpz(77))
+
+
+@pytest.mark.parametrize("bits", [1, 128, 256, 1_000, 5_000])
+def test_windows_of_every_length_are_right(bits):
+    exponents = [mpz(2) ** bits - 1, mpz(2) ** (bits - 1), mpz(3) ** bits >> (bits // 2)]
+    bases = [mpz(3), mpz(5), LARGE - 2]
+    expected = mpz(1)
+    for base, exponent in zip(bases, exponents, strict=True):
+        expected = expected * gmpy2.powmod(base, exponent, LARGE) % LARGE
+    assert power_product(bases, exponents, LARGE) == expected
+
+
+def test_windows_grow_with_the_exponent_and_are_those_of_the_fewest_products():
+    assert [_window_bits(bits) for bits in (1, 128, 256, 1_000, 5_000)] == [1, 4, 5, 6, 8]
+
+
+def test_lists_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="as many exponents as bases"):
         power_product([mpz(2)], [mpz(1), mpz(1)], LARGE)
-    with pytest.raises(ValueError, match="not negative"):
-        power_product([mpz(2)], [mpz(-1)], LARGE)

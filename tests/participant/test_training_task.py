@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from keyshare.encryption import Encryptor, randomiser_base
 from keyshare.packing import ciphertext_count
 from keyshare.randomness import Stream
+from participant.contribution import ContributionMaker
 from participant.errors import BadApp, ModelMismatch
 from participant.outcome import model_name
 from participant.training_task import TrainingTask
-from protocol.ciphertexts import Encrypted, write_ciphertexts
+from protocol.ciphertexts import EncryptionKey
 from protocol.draft import Draft, public_payload
 from protocol.errors import Refused
 from protocol.messages import Contribution, Partial, Refusal, SetLock, Statement
@@ -253,14 +253,14 @@ def test_a_hospital_at_another_model_is_reported_and_can_mend_it() -> None:
 def test_a_garbage_contribution_voids_the_round_and_not_the_training() -> None:
     class Garbage(TrainingTask):
         def _contribution(self, number: int, view: RoundView) -> Draft:
-            n = self._epoch.joint_key().n
-            encryptor = Encryptor(n, randomiser_base(n, self._epoch.digest))
-            stream = Stream(bytes(32))
+            key = EncryptionKey.of(self._epoch)
             count = ciphertext_count(self._layout.weights + 1, packing_of(self._terms))
-            values = tuple(encryptor.encrypt(n - 1, stream) for _ in range(count))
-            (attachment,), blobs = public_payload(write_ciphertexts(Encrypted(values), n))
+            plaintexts = [key.encryptor.n - 1] * count  # it knows them, and they are no weights
+            maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
             assert view.opening is not None
-            return Draft(view.session, Contribution(view.opening.digest, attachment), tuple(blobs))
+            body, payload = maker._proved(plaintexts, Stream(bytes(32)), view.opening, key)
+            _, blobs = public_payload(payload)
+            return Draft(view.session, body, tuple(blobs))
 
     table = RoundTable()
     tasks = [table.train(i, Steps()) for i in (1, 2, 3, 4)]

@@ -11,6 +11,7 @@ from protocol.errors import BadEntry, Fork, Malformed, ProtocolError
 from protocol.messages import (
     Attachment,
     Closing,
+    Complaint,
     Contribution,
     Join,
     Opening,
@@ -280,14 +281,36 @@ def test_an_attachment_that_is_not_what_it_says_is_refused(attachment: Attachmen
     assert "attachment" in error.reason
 
 
-@pytest.mark.parametrize("to", [0, 2])
-def test_two_attachments_for_one_recipient_are_refused(to):
+EACH = tuple(attach(b"key", i) for i in TOY.members)
+FOR_ALL = attach(b"parts")
+
+
+@pytest.mark.parametrize(
+    "attachments",
+    [
+        (FOR_ALL, *EACH, attach(b"other", 0)),
+        (FOR_ALL, *EACH, attach(b"other", 2)),
+        EACH,
+        (FOR_ALL, *EACH[1:]),
+        (FOR_ALL, *EACH, attach(b"key", 6)),
+        (),
+    ],
+)
+def test_a_partial_is_once_for_all_with_a_key_for_each(attachments: tuple[Attachment, ...]):
     found = table()
-    both = (attach(b"one", to), attach(b"two", to))
-    error = refusal(found.board, found.sign("round/1", 3, Partial(bytes(32), both)))
+    wrong = Partial(bytes(32), bytes(32), attachments)
+    error = refusal(found.board, found.sign("round/1", 3, wrong))
     assert "attachment" in error.reason
-    apart = (attach(b"one", 1), attach(b"one", 2))
-    found.put(found.sign("round/1", 3, Partial(bytes(32), apart)))
+    found.put(found.sign("round/1", 3, Partial(bytes(32), bytes(32), (FOR_ALL, *EACH))))
+
+
+@pytest.mark.parametrize(("member", "size"), [(0, 0), (6, 32), (2, 1), (2, 31)])
+def test_a_complaint_is_about_a_member_with_a_whole_key_or_none(member: int, size: int):
+    found = table()
+    wrong = Complaint(bytes(32), member, bytes(size))
+    assert refusal(found.board, found.sign("round/1", 3, wrong)).sender == 3
+    for size in (0, 32):
+        found.put(found.sign("round/1", 3, Complaint(bytes(32), 2, bytes(size))))
 
 
 @pytest.mark.parametrize("attachment", [FITTING, LARGE, attach(b"")])

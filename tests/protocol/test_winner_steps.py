@@ -145,12 +145,15 @@ def test_a_longer_polynomial_has_no_place_to_be_committed_to():
     assert_named(table, LIAR)
 
 
-@pytest.mark.parametrize("field", ["challenge", "response"])
+@pytest.mark.parametrize("field", ["first", "second", "response", "checkpoints"])
 def test_a_wrong_proof_names_its_sender(field):
     def tell(run: CeremonyRun, step: StepId, payload: bytes) -> bytes:
         said = decode(payload, Winning, "values", MAX_BLOB_BYTES)
         value = getattr(said.proof, field)
-        proof = msgspec.structs.replace(said.proof, **{field: value[:-1] + bytes([value[-1] ^ 1])})
+        *head, last = value if field == "checkpoints" else [value]
+        changed = last[:-1] + bytes([last[-1] ^ 1])
+        changed = (*head, changed) if field == "checkpoints" else changed
+        proof = msgspec.structs.replace(said.proof, **{field: changed})
         return encode(Winning(said.numbers, proof))
 
     table = table_with_liar("winner", tell)

@@ -141,7 +141,7 @@ def all_certify_another_transcript(made: Good) -> Broken:
 @tampering
 def opened_what_was_not_committed_to(made: Good) -> Broken:
     story = ended(made)
-    place = say_instead(story, "moduli", 1, flipped, commits=False)
+    place = say_instead(story, "moduli", 1, lambda said: flipped(said, 0), commits=False)
     return Broken(write(story).files, "3.3", place, "H1")
 
 
@@ -166,7 +166,7 @@ def leaf_opened_that_was_not_committed_to(made: Good) -> Broken:
 def proof_of_exponents_altered(made: Good) -> Broken:
     def alter(payload: bytes) -> bytes:
         said = decode(payload, Winning, "winning", MAX_BLOB_BYTES)
-        proof = msgspec.structs.replace(said.proof, challenge=flipped(said.proof.challenge))
+        proof = msgspec.structs.replace(said.proof, response=flipped(said.proof.response))
         return encode(msgspec.structs.replace(said, proof=proof))
 
     story = ended(made)

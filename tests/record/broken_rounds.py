@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -97,6 +98,24 @@ def opened_beyond_the_last_round(made: Good) -> Broken:
     return Broken(write(story).files, "4.1", story.find("round/9", Opening), AGGREGATOR)
 
 
+def _statistic_opened_otherwise(made: Good, **changes: object) -> Broken:
+    story = made.story.copy()
+    story.end_after("statistic/ages")
+    place = story.find("statistic/ages", Opening)
+    story.change(place, body=msgspec.structs.replace(story.at(place).body, **changes))
+    return Broken(write(story).files, "4.1", place, AGGREGATOR)
+
+
+@tampering
+def statistic_opened_as_training(made: Good) -> Broken:
+    return _statistic_opened_otherwise(made, kind="training")
+
+
+@tampering
+def statistic_opened_from_a_model(made: Good) -> Broken:
+    return _statistic_opened_otherwise(made, model=bytes([1]) * 32)
+
+
 @tampering
 def statistic_that_nobody_asked_for(made: Good) -> Broken:
     story = made.story.copy()
@@ -186,6 +205,28 @@ def proof_of_another_round(made: Good) -> Broken:
     return _contributed_otherwise(
         made, "4.3", lambda said, other: {"numbers": earlier.numbers, "proof": earlier.proof}
     )
+
+
+@tampering
+def contribution_without_a_proof_left_out(made: Good) -> Broken:
+    """The aggregator closes without it, so it did no harm."""
+    story = made.story.copy()
+    place, closing = story.find(LAST, Contribution, 3), story.find(LAST, Closing)
+    said = ciphertexts_at(story, place)
+    put_ciphertexts(story, place, msgspec.structs.replace(said, proof=()))
+    width = 2 * story.federation.terms.key_bits // 8
+    square = int.from_bytes(made.epoch.n, "big") ** 2
+    added = [ciphertexts_at(story, story.find(LAST, Contribution, i)).numbers for i in (1, 2, 4)]
+    total = b""
+    for k in range(0, len(added[0]), width):
+        product = math.prod(int.from_bytes(numbers[k : k + width], "big") for numbers in added)
+        total += (product % square).to_bytes(width, "big")
+    put_ciphertexts(story, closing, Ciphertexts((), total))
+    body = story.at(closing).body
+    assert isinstance(body, Closing)
+    left = tuple(c for c in body.contributors if c.member != 3)
+    story.change(closing, body=msgspec.structs.replace(body, contributors=left))
+    return Broken(write(story).files, "4.3", place, "H3", is_failure=False)
 
 
 @tampering

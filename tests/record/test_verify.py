@@ -47,6 +47,20 @@ def test_every_check_has_a_record_that_breaks_it() -> None:
     assert broken == {check.number for check in CHECKS}
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("complaint_that_is_false", "is false"),
+        ("complaint_that_proves_nothing", "one of the two is wrong"),
+    ],
+)
+def test_what_a_complaint_shows_is_told(name: str, words: str) -> None:
+    broken = TAMPERINGS[name](good())
+    (result,) = [r for r in audited(broken).results if r.number == "5.4"]
+    (remark,) = [r for r in result.findings if (r.entry, r.party) == (broken.entry, broken.party)]
+    assert words in remark.reason
+
+
 @pytest.mark.parametrize("name", ["refusal_with_reason", "refusal_without_reason"])
 def test_whether_a_refusal_has_a_reason_is_recomputed(name: str) -> None:
     broken = TAMPERINGS[name](good())

@@ -1,0 +1,155 @@
+"""Claims of equal exponents, provers who lie, and the equations of a proof, each checked alone.
+
+``equations_hold`` uses nothing of keyshare: hashlib and pow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import gmpy2
+from gmpy2 import mpz
+
+from keyshare import equality_proof
+from keyshare.checkpoints import checkpoints
+from keyshare.equality_proof import EqualityProof, prove, verify
+from keyshare.randomness import Stream
+from tests.toy import seed_of
+
+P, Q = mpz(2) ** 127 - 1, mpz(2) ** 89 - 1  # primes, 3 mod 4
+N = P * Q
+BOUND = mpz(1) << 200
+EXPONENT = mpz(3) ** 120
+
+# base, value, bases, values, modulus, bound, context
+Fields = tuple[Any, Any, Sequence[Any], Sequence[Any], Any, Any, bytes]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The arguments of a verification but the proof."""
+
+    base: mpz
+    value: mpz
+    bases: tuple[mpz, ...]
+    values: tuple[mpz, ...]
+    modulus: mpz = N
+    bound: mpz = BOUND
+    context: bytes = b"context"
+
+    @property
+    def fields(self) -> tuple:
+        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+    def accepts(self, proof: EqualityProof) -> bool:
+        return verify(proof, *self.fields)
+
+    def proof(self, exponent: mpz = EXPONENT, label: str = "proof") -> EqualityProof:
+        return prove(exponent, *self.fields, Stream(seed_of(label)))
+
+    def with_value(self, k: int, value: mpz) -> Claim:
+        return replace(self, values=(*self.values[:k], value, *self.values[k + 1 :]))
+
+
+def claim(count: int = 4, modulus: mpz = N, exponent: mpz = EXPONENT, **changes) -> Claim:
+    """A true claim about hashed bases."""
+    stream = Stream(seed_of("bases", modulus, count))
+    base, *bases = [stream.unit(modulus) for _ in range(count + 1)]
+    value, *values = [gmpy2.powmod(b, exponent, modulus) for b in (base, *bases)]
+    return replace(Claim(base, value, tuple(bases), tuple(values), modulus), **changes)
+
+
+def forged(false: Claim, b: mpz, exponent: mpz = EXPONENT, r: mpz = BOUND << 200) -> EqualityProof:
+    """What a prover can do who answers for ``exponent`` but commits to a b of its own."""
+    statement = equality_proof._statement(*false.fields)
+    assert statement is not None
+    a = gmpy2.powmod(statement.first, r, false.modulus)
+    challenge = equality_proof._challenge(statement, a, b).number
+    return answered(statement, a, b, r - challenge * exponent, false.modulus, false.bound)
+
+
+def challenge_of(claim: Claim, proof: EqualityProof) -> mpz:
+    """c."""
+    statement = equality_proof._statement(*claim.fields)
+    assert statement is not None
+    return equality_proof._challenge(statement, proof.first, proof.second).number
+
+
+def with_point(proof: EqualityProof, j: int, point: mpz) -> EqualityProof:
+    points = (*proof.checkpoints[:j], point, *proof.checkpoints[j + 1 :])
+    return replace(proof, checkpoints=points)
+
+
+def answered(
+    statement: equality_proof._Statement, a: mpz, b: mpz, z: mpz, modulus: mpz, bound: mpz
+) -> EqualityProof:
+    """The proof with these numbers, its checkpoints right."""
+    merging = equality_proof._merging(equality_proof._challenge(statement, a, b), z)
+    start = equality_proof._merged(statement.first, statement.second, merging, modulus)
+    points = checkpoints(start, equality_proof._response_bits(bound), modulus)
+    return EqualityProof(a, b, z, points)
+
+
+def equations_hold(proof: EqualityProof, fields: Fields) -> bool:
+    """Both equations of Chaum and Pedersen, and each checkpoint from the one before, squared."""
+    base, value, bases, values, modulus, bound, _ = fields
+    n, limit = int(modulus), int(bound) * 2**256 + 2 * (2**128 - 1) * (int(bound) - 1)
+    a, b, z, *points = map(int, (proof.first, proof.second, proof.response, *proof.checkpoints))
+    hashed = statement_hash(fields)
+    t = numbers("coefficients", len(bases), hashed)
+    c, tau = hashed_numbers(hashed, a, b, z)
+    g = product(pow(int(x), 2 * k, n) for x, k in zip(bases, t, strict=True)) % n
+    v = product(pow(int(x), 2 * k, n) for x, k in zip(values, t, strict=True)) % n
+    width = -(-(limit - 1).bit_length() // 8)
+    chain = [int(base) ** 2 * pow(g, tau, n) % n, *points]
+    return (
+        0 <= z < limit
+        and len(points) == 7
+        and pow(a, 2, n) == pow(pow(int(base), 2 * z, n) * pow(int(value), 2 * c, n), 2, n)
+        and pow(b, 2, n) == pow(pow(g, z, n) * pow(v, c, n), 2, n)
+        and all(pow(y, 2, n) == pow(x, 2 << width, n) for x, y in pairwise(chain))
+    )
+
+
+def product(factors: Any) -> int:
+    """∏ of integers."""
+    result = 1
+    for factor in factors:
+        result *= factor
+    return result
+
+
+def sha(name: str, *parts: bytes) -> bytes:
+    """SHA-256 over the domain and the parts, each after its length."""
+    written = [f"quorate/equality-proof/{name}".encode(), *parts]
+    return hashlib.sha256(b"".join(len(p).to_bytes(8, "big") + p for p in written)).digest()
+
+
+def spelled(number: Any) -> bytes:
+    """Big-endian, without leading zeros."""
+    return int(number).to_bytes((int(number).bit_length() + 7) // 8, "big")
+
+
+def statement_hash(fields: Fields) -> bytes:
+    """Of everything that is claimed."""
+    base, value, bases, values, modulus, bound, context = fields
+    head = map(spelled, (modulus, bound, base, value))
+    tail = sha("bases", *map(spelled, bases)), sha("values", *map(spelled, values))
+    return sha("statement", context, *head, *tail)
+
+
+def numbers(name: str, count: int, *parts: bytes) -> list[int]:
+    """Of 128 bits each, from SHAKE-256."""
+    data = hashlib.shake_256(sha(name, *parts)).digest(16 * count)
+    return [int.from_bytes(data[k : k + 16], "big") for k in range(0, len(data), 16)]
+
+
+def hashed_numbers(statement: bytes, a: int, b: int, z: int) -> tuple[int, int]:
+    """c and τ."""
+    challenge = sha("challenge", statement, spelled(a), spelled(b))
+    merging = sha("merging", challenge, spelled(z))
+    return int.from_bytes(challenge[:16], "big"), int.from_bytes(merging[:16], "big")

@@ -1,0 +1,328 @@
+"""The aggregator and its colluders: boards as they like them, and all that was ever said to them.
+
+A *branch* is one board with one history; hospitals are shown a branch each, entry by entry, as far
+and as late as the aggregator likes. What hospitals say lies in its hands until it puts it on a
+branch, or never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+from gmpy2 import mpz
+
+from keyshare.packing import ciphertext_count
+from keyshare.plaintext_proof import PlaintextProof
+from protocol.board import Board, Entry, Head, Post, SignedPost, sign_post
+from protocol.ciphertexts import Encrypted, read_ciphertexts, write_ciphertexts
+from protocol.encoding import decode, encode
+from protocol.errors import ProtocolError
+from protocol.messages import (
+    MAX_POST_BYTES,
+    Body,
+    Closing,
+    Contribution,
+    Contributor,
+    Opening,
+    Partial,
+    SetLock,
+    attach,
+)
+from protocol.round import RoundView, round_session
+from protocol.suite import packing_of
+from protocol.terms import Terms
+from tests.malice.consortium import contribution
+from tests.malice.hospital import Hospital
+from tests.malice.oracle import Closed, Knowledge, Sum, Unknown
+from tests.toy import ToyEpoch
+
+LIES = (
+    "none", "omits one", "counts one twice", "one alone", "too few", "names one twice",
+    "names another contribution", "another round's sum", "unordered",
+)  # fmt: skip
+
+
+class Branch:
+    """One board, its entries as bytes, and its rounds."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.board = Board(terms)
+        self.entries: list[bytes] = []
+        self.views: dict[str, RoundView] = {}
+
+    def put(self, signed: SignedPost) -> bool:
+        """Whether the post could be given the next place."""
+        try:
+            self.keep(self.board.extend(signed, 0))
+        except ProtocolError:
+            return False
+        return True
+
+    def keep(self, entry: Entry) -> None:
+        posted = self.board.append(entry)
+        self.entries.append(encode(entry))
+        self.view(posted.post.session).receive(posted)
+
+    def view(self, session: str) -> RoundView:
+        return self.views.setdefault(session, RoundView(session))
+
+    def head(self, position: int) -> Head:
+        found = self.board.hash_at(position)
+        assert found is not None
+        return Head(position, found)
+
+
+@dataclass(frozen=True)
+class Contributed:
+    """A contribution that the adversary has seen: ciphertexts and what they hold."""
+
+    encrypted: Encrypted
+    row: Mapping[Unknown, int]
+
+
+@dataclass
+class Aggregator:
+    """Everything that the adversary has, and the honest hospitals it plays against."""
+
+    toy: ToyEpoch
+    colluders: frozenset[int]
+    branches: list[Branch] = field(default_factory=list)
+    hospitals: dict[int, Hospital] = field(default_factory=dict)
+    shown: dict[int, Branch] = field(default_factory=dict)
+    contributed: dict[bytes, Contributed] = field(default_factory=dict)  # by the post's digest
+    openings: dict[bytes, Opening] = field(default_factory=dict)  # likewise
+    models: list[bytes] = field(default_factory=list)  # that openings have named
+    said: list[SignedPost] = field(default_factory=list)  # by honest hospitals
+
+    def __post_init__(self) -> None:
+        self.knowledge = Knowledge(self.toy, self.colluders)
+        self.branches.append(Branch(self.terms))
+        self._heard: set[bytes] = set()
+        for i in self.toy.federation.members:
+            if i not in self.colluders:
+                self.hospitals[i] = Hospital(self.toy, i)
+                self.shown[i] = self.branches[0]
+                self.hospitals[i].start((), self.branches[0].head(0))
+                self._hear(i)
+
+    @property
+    def terms(self) -> Terms:
+        return self.toy.federation.terms
+
+    # ── hospitals ──
+
+    def deliver(self, index: int, count: int | None = None) -> bool:
+        """Show a hospital its branch's next entries; whether there were any, or it said more."""
+        hospital, entries = self.hospitals[index], self.shown[index].entries
+        stop = len(entries) if count is None else hospital.read + count
+        fresh = entries[hospital.read : stop]
+        if fresh:
+            hospital.take(fresh)
+            self._hear(index)
+        return bool(fresh)
+
+    def publish(self, index: int) -> bool:
+        """Put what a hospital has said on its branch; whether that could be."""
+        hospital = self.hospitals[index]
+        signed, hospital.mail = hospital.mail, None
+        return signed is not None and self.shown[index].put(signed)
+
+    def run(self, who: Iterable[int]) -> None:
+        """Let some hospitals read and speak until they have nothing more to say."""
+        moving = True
+        while moving:
+            moving = False
+            for index in who:
+                moving |= self.deliver(index)
+                moving |= self.publish(index)
+
+    def restart(self, index: int, branch: Branch, name: str | None, loses_head: bool) -> None:
+        """A hospital's process starts anew, is shown a branch, and reads it all.
+
+        Where that is not the board it remembers, it stands still until it is shown the right one.
+        """
+        hospital = self.hospitals[index]
+        if loses_head:
+            self.knowledge.keeps_heads = False
+            hospital.forget_head()
+        self.shown[index] = branch
+        hospital.start(branch.entries, branch.head(len(branch.entries)), name)
+        self._hear(index)
+
+    def ask_again(self, index: int) -> None:
+        self.hospitals[index].ask_again()
+        self._hear(index)
+
+    def _hear(self, index: int) -> None:
+        signed = self.hospitals[index].mail
+        if signed is None or signed.digest in self._heard:
+            return
+        self._heard.add(signed.digest)
+        self.said.append(signed)
+        post = decode(signed.post, Post, "post", MAX_POST_BYTES)
+        if isinstance(post.body, Contribution):
+            opening = self.openings[post.body.opening]
+            data = post.body.ciphertexts.data
+            encrypted = read_ciphertexts(data, opening, self.terms, self.toy.key.n)
+            found = Contributed(encrypted, {(index, opening.model): 1})
+            self.contributed[signed.digest] = found
+        self.knowledge.hear(post)
+
+    # ── boards ──
+
+    def split(self, branch: Branch, length: int) -> Branch:
+        """Another board that begins with the first entries of a branch."""
+        other = Branch(self.terms)
+        for data in branch.entries[:length]:
+            other.keep(msgspec.msgpack.decode(data, type=Entry))
+        self.branches.append(other)
+        return other
+
+    def say(self, branch: Branch, sender: int, session: str, body: Body) -> SignedPost | None:
+        """Sign for itself or a colluder, and put it on a branch; None if it has no place there."""
+        board = branch.board
+        post = Post(
+            self.terms.federation, session, sender, board.count(session, sender),
+            board.head.position, board.head.hash, body,
+        )  # fmt: skip
+        signed = sign_post(post, self.toy.federation.keys[sender])
+        return signed if branch.put(signed) else None
+
+    # ── rounds ──
+
+    def open(self, branch: Branch, number: int, opening: Opening) -> None:
+        signed = self.say(branch, 0, round_session(str(number)), opening)
+        if signed is not None:
+            self.openings[signed.digest] = opening
+            if opening.model not in self.models:
+                self.models.append(opening.model)
+
+    def contribute(self, branch: Branch, member: int, session: str, spoils: bool) -> None:
+        """A colluder's own numbers: small ones, or such as no honest hospital has."""
+        opening = branch.view(session).opening
+        assert opening is not None
+        assert isinstance(opening.post.body, Opening)
+        count = ciphertext_count(opening.post.body.length + 1, packing_of(self.terms))
+        number = self.toy.key.n - 1 if spoils else mpz(member)
+        body, encrypted = contribution(self.toy, session, member, opening.digest, [number] * count)
+        self._keep(self.say(branch, member, session, body), encrypted, {})
+
+    def copy(self, branch: Branch, member: int, session: str, victim: int, power: int) -> None:
+        """What another has contributed, to a power, with its proof, as a colluder's own."""
+        posted = branch.view(session).contributions.get(victim)
+        if posted is None or posted.digest not in self.contributed:
+            return
+        seen, square = self.contributed[posted.digest], self.toy.key.n**2
+        values = tuple(pow(c, power, square) for c in seen.encrypted.values)
+        copied = Encrypted(values, (), _proof_to_power(seen.encrypted.proof, power))
+        body = posted.post.body
+        assert isinstance(body, Contribution)
+        changed = Contribution(body.opening, attach(write_ciphertexts(copied, self.toy.key.n)))
+        row = {unknown: times * power for unknown, times in seen.row.items()}
+        self._keep(self.say(branch, member, session, changed), copied, row)
+
+    def _keep(
+        self, signed: SignedPost | None, encrypted: Encrypted, row: Mapping[Unknown, int]
+    ) -> None:
+        if signed is not None:
+            self.contributed[signed.digest] = Contributed(encrypted, row)
+
+    def close(self, branch: Branch, session: str, chosen: Sequence[int], lie: str) -> None:
+        """Close a round over some of its contributions; ``lie`` is one of LIES."""
+        view = branch.view(session)
+        opening = view.terms_of_opening
+        known = [m for m in chosen if m in view.contributions]
+        if opening is None or not known:
+            return
+        if lie in ("too few", "one alone"):
+            known = known[: 1 if lie == "one alone" else self.terms.rounds.min_contributors - 1]
+        digests = {m: view.contributions[m].digest for m in known}
+        if lie == "names another contribution":
+            digests[known[0]] = next(reversed(self.contributed))
+        true = self._sum((digests[m], 1) for m in known)
+        times = dict.fromkeys(known, 1)
+        if lie == "omits one":
+            times[known[-1]] = 0
+        elif lie in ("counts one twice", "names one twice"):
+            times[known[0]] = 2
+        elif lie == "one alone":  # the set as it should be, the sum another
+            known = [m for m in chosen if m in view.contributions]
+            digests = {m: view.contributions[m].digest for m in known}
+            true = self._sum((digests[m], 1) for m in known)
+            times = {m: int(m == known[0]) for m in known}
+        claimed = self._sum((digests[m], times[m]) for m in known)
+        if lie == "another round's sum" and self.knowledge.closed:
+            claimed = next(reversed(self.knowledge.closed.values())).sums[0]
+        names = [Contributor(m, digests[m]) for m in known]
+        if lie == "names one twice":
+            names.insert(0, names[0])
+        elif lie == "unordered":
+            names.reverse()
+        payload = write_ciphertexts(Encrypted(claimed.values), self.toy.key.n)
+        self._closed(
+            branch, session, opening, Closing(tuple(names), attach(payload)), claimed, true
+        )
+
+    def _closed(
+        self, branch: Branch, session: str, opening: Opening, closing: Closing, *sums: Sum
+    ) -> None:
+        if self.say(branch, 0, session, closing) is None:
+            return
+        members = frozenset(c.member for c in closing.contributors)
+        view = RoundView(session)
+        view.closing = branch.board.entries[-1]
+        chosen = view.chosen(self.terms.federation)
+        assert chosen is not None
+        named = tuple(c.contribution for c in closing.contributors)
+        self.knowledge.closed[chosen] = Closed(session, opening.model, named, members, sums)
+
+    def _sum(self, parts: Iterable[tuple[bytes, int]]) -> Sum:
+        square = self.toy.key.n**2
+        values: tuple[mpz, ...] = ()
+        row: dict[Unknown, int] = {}
+        for digest, times in parts:
+            found = self.contributed[digest]
+            powers = [pow(c, times, square) for c in found.encrypted.values]
+            values = tuple(
+                a * b % square
+                for a, b in zip(values or [mpz(1)] * len(powers), powers, strict=False)
+            )
+            for unknown, count in found.row.items():
+                row[unknown] = row.get(unknown, 0) + times * count
+        return Sum(values, {unknown: count for unknown, count in row.items() if count})
+
+    def lock(self, branch: Branch, member: int, session: str, chosen: bytes) -> None:
+        self.say(branch, member, session, SetLock(chosen))
+
+    def repeat(self, branch: Branch, member: int, session: str, body: Body) -> None:
+        """A colluder says in a session what somebody has said somewhere."""
+        signed = self.say(branch, member, session, body)
+        if signed is not None and isinstance(body, Contribution):
+            original = next(
+                (
+                    found
+                    for digest, found in self.contributed.items()
+                    if body.ciphertexts.data == _data(found, self.toy.key.n)
+                ),
+                None,
+            )
+            if original is not None:
+                self.contributed[signed.digest] = original
+
+    def bodies(self) -> list[Body]:
+        """All that honest hospitals have said."""
+        posts = [decode(signed.post, Post, "post", MAX_POST_BYTES) for signed in self.said]
+        return [p.body for p in posts if isinstance(p.body, Contribution | Partial | SetLock)]
+
+
+def _data(found: Contributed, n: mpz) -> bytes:
+    return write_ciphertexts(found.encrypted, n)
+
+
+def _proof_to_power(proof: PlaintextProof | None, power: int) -> PlaintextProof | None:
+    """What one might try: the proof of the original for its power."""
+    return proof and PlaintextProof(
+        proof.commitment, proof.plaintext * power % (1 << 512), proof.exponent * power
+    )

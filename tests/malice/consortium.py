@@ -1,0 +1,80 @@
+"""Federations for the malicious aggregator: one key for each size, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from typing import Any
+from unittest.mock import patch
+
+from gmpy2 import mpz
+
+from keyshare.plaintext_proof import encrypt_opened, prove
+from keyshare.randomness import Stream
+from protocol.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
+from protocol.messages import Contribution, attach
+from protocol.terms import RoundPolicy
+from tests.toy import CeremonyTable, ToyEpoch, finished, toy_federation
+
+KEY_BITS = 512
+ROUNDS = 4
+# Members and quorum; of some the quorum is so small that one honest hospital and the colluders
+# are one: there, the rules are all that there is.
+SHAPES = ((4, 2), (5, 2), (4, 3), (5, 3), (7, 3), (6, 4))
+COMMON = (*SHAPES[:3], *SHAPES)  # the small ones are cheap
+
+
+@lru_cache(maxsize=len(SHAPES))
+def consortium(n: int, quorum: int) -> ToyEpoch:
+    """A finished ceremony of 512 bits."""
+    least = (n - 1) // 3 + 2
+    policy = RoundPolicy(ROUNDS, least, 10, 10, least, "refuse")
+    changes = {"rounds": policy, "suite": "paillier", "adaptive_clip": False}
+    federation = toy_federation(n, quorum, KEY_BITS, **changes)
+    return finished(CeremonyTable(federation, "malice").run())
+
+
+def contribution(
+    toy: ToyEpoch, session: str, member: int, opening: bytes, plaintexts: Sequence[mpz]
+) -> tuple[Contribution, Encrypted]:
+    """A member's contribution of plaintexts that it knows, with the proof that it does."""
+    key, stream = EncryptionKey.of(toy.epoch), Stream.derive(opening, "malice", member)
+    opened = encrypt_opened(plaintexts, key.encryptor, stream)
+    context = proof_context(key.epoch, session, member, Contribution(opening, attach(b"")))
+    proof = prove(opened, key.encryptor, context, stream)
+    encrypted = Encrypted(tuple(one.ciphertext for one in opened), (), proof)
+    return Contribution(opening, attach(write_ciphertexts(encrypted, toy.key.n))), encrypted
+
+
+_MEMOISED = (
+    "protocol.board.verify",
+    "protocol.ciphertexts.verify",
+    "protocol.partial_payload.verify",
+    "protocol.decryption.SealingKey",
+)
+
+
+@contextmanager
+def verified_once() -> Iterator[None]:
+    """What all hospitals verify alike is computed for the first only: the answer is the same."""
+    with ExitStack() as stack:
+        for name in _MEMOISED:
+            module, _, function = name.rpartition(".")
+            original = getattr(__import__(module, fromlist=[function]), function)
+            stack.enter_context(patch(name, _memoised(original)))
+        yield
+
+
+def _memoised(function: Callable[..., Any]) -> Callable[..., Any]:
+    known: dict[Any, Any] = {}
+
+    def asked(*arguments: Any) -> Any:
+        key = tuple(tuple(a) if isinstance(a, list) else a for a in arguments)
+        if key not in known:
+            if len(known) > 20_000:
+                known.clear()
+            known[key] = function(*arguments)
+        return known[key]
+
+    return asked

@@ -1,0 +1,81 @@
+"""An honest hospital, as the aggregator meets it: entries in, signed posts out, restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from participant.agent import Agent, Task
+from participant.decryption_task import DecryptionTask
+from participant.errors import ParticipantError
+from participant.training_task import TrainingTask
+from protocol.board import Head, SignedPost
+from protocol.errors import ProtocolError
+from protocol.messages import Statement
+from protocol.wire import Entries, Submit, Welcome
+from tests.participant.round_table import Steps
+from tests.simulator.disk import Disk
+from tests.toy import ToyEpoch
+
+_PREFETCH = 32  # entries a frame
+
+
+class Hospital:
+    """One member's agent on its disk; ``failure`` is why it stands still until a restart."""
+
+    def __init__(self, toy: ToyEpoch, index: int) -> None:
+        self.toy, self.index, self.disk = toy, index, Disk()
+        self.agent: Agent | None = None
+        self.task: Task | None = None
+        self.failure: Exception | None = None
+        self.mail: SignedPost | None = None  # said, and in the aggregator's hands
+        self.read = 0  # entries
+        self.standing: Statement | None = None
+
+    def start(self, board: Sequence[bytes], head: Head, name: str | None = None) -> None:
+        """Start ``train``, or ``decrypt`` of a round, and read a board from its beginning."""
+        terms, secret = self.toy.federation.terms, (self.toy.epoch, self.toy.secrets[self.index])
+        self.failure, self.mail, self.read = None, None, 0
+        if name is None:
+            self.task = TrainingTask(terms, secret, Steps(self.index / 8), self.disk)
+        else:
+            self.task = DecryptionTask(terms, secret, name, self.disk, lambda request: True)
+        key = self.toy.federation.keys[self.index]
+        self.agent = Agent(terms, self.index, key, self.disk, self.task)
+        self._try(lambda agent: agent.connected(Welcome(head.position, head.hash)))
+        self.take(board)
+
+    def forget_head(self) -> None:
+        """Its storage loses which board it has seen; the ledger of chosen sets stays."""
+        self.disk.files.pop("head", None)
+
+    def take(self, entries: Sequence[bytes]) -> None:
+        """Read the next entries and say what is due."""
+        for start in range(0, len(entries), _PREFETCH):
+            frame = Entries(tuple(entries[start : start + _PREFETCH]), 0)
+            self._try(lambda agent, frame=frame: agent.receive(frame))  # type: ignore[misc]
+        self.read += len(entries)
+        self._try(lambda agent: agent.step())
+        if self.agent is not None:
+            for said in self.agent.outgoing():
+                self.mail = said.post if isinstance(said, Submit) else self.mail
+        if isinstance(self.task, TrainingTask):
+            self.standing = self.task._statement
+
+    def ask_again(self) -> None:
+        """Whatever it has said and not seen on the board comes again."""
+        self._try(lambda agent: agent.nudge())
+        self.take(())
+
+    @property
+    def finished(self) -> int:
+        """The last round whose model it holds."""
+        return self.task.finished if isinstance(self.task, TrainingTask) else 0
+
+    def _try(self, step: Any) -> None:
+        if self.agent is None:
+            return
+        try:
+            step(self.agent)
+        except (ProtocolError, ParticipantError) as failure:
+            self.failure, self.agent = failure, None

@@ -1,0 +1,61 @@
+"""Hospitals that leave one rule out, for the machine to find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import PropertyMock, patch
+
+from participant.set_ledger import SetLedger
+from protocol import decryption, set_rules
+from protocol.ciphertexts import Encrypted, read_ciphertexts
+from protocol.decryption import RoundMember
+from protocol.epoch import Epoch
+from protocol.round import RoundView
+from protocol.terms import RoundPolicy, Terms
+from tests.toy import replace_terms
+
+_check_set = set_rules.check_set
+
+
+def _of_any_number(
+    view: RoundView, payloads: Mapping[int, bytes], terms: Terms, epoch: Epoch
+) -> Encrypted:
+    """The rules of a set, however few members it has."""
+    policy = RoundPolicy(terms.rounds.count, 1, 1, 1, 1)
+    return _check_set(view, payloads, replace_terms(terms, rounds=policy), epoch)
+
+
+def _at_its_word(
+    view: RoundView, payloads: Mapping[int, bytes], terms: Terms, epoch: Epoch
+) -> Encrypted:
+    """The sum that the closing has, whatever was contributed."""
+    opening, closing = view.terms_of_opening, view.closed
+    if opening is None or closing is None:
+        return _check_set(view, payloads, terms, epoch)
+    with patch.object(set_rules, "blob_name", lambda payload: closing.total.digest):
+        _check_set(view, payloads, terms, epoch)
+    return read_ciphertexts(closing.total.data, opening, terms, epoch.joint_key().n)
+
+
+def _bugs() -> dict[str, Any]:
+    nothing = lambda *arguments: None  # noqa: E731
+    return {
+        "one set in a round": patch.object(SetLedger, "choose", lambda *arguments: True),
+        "the lock threshold": patch.object(Terms, "lock_threshold", PropertyMock(return_value=1)),
+        "the least contributors": patch.object(decryption, "check_set", _of_any_number),
+        "the recomputed sum": patch.object(decryption, "check_set", _at_its_word),
+        "the proof of plaintext": patch.object(set_rules, "check_proof", nothing),
+        "differencing": patch.object(RoundMember, "_check_difference", nothing),
+    }
+
+
+RULES = tuple(_bugs())
+
+
+@contextmanager
+def without(rule: str) -> Iterator[None]:
+    """All hospitals leave a rule out, one of RULES."""
+    with _bugs()[rule]:
+        yield

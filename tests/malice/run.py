@@ -1,0 +1,56 @@
+"""Sequences of moves by the number: which are chosen follows from the seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.malice.consortium import verified_once
+from tests.malice.machine import MaliciousAggregator
+
+STEPS = 10  # moves of a sequence
+
+
+@dataclass
+class Tally:
+    """What sequences came to: how many, how many sums were opened, why hospitals stopped."""
+
+    sequences: int = 0
+    opened: int = 0
+    stopped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, machine: MaliciousAggregator) -> None:
+        self.sequences += 1
+        self.opened += len(machine.a.knowledge.opened)
+        for hospital in machine.a.hospitals.values():
+            if failure := hospital.failure:
+                self.stopped[getattr(failure, "rule", type(failure).__name__)] += 1
+
+    def __str__(self) -> str:
+        why = ", ".join(f"{reason} {count}" for reason, count in self.stopped.most_common())
+        return f"{self.sequences} sequences, {self.opened} sums opened; hospitals stopped by: {why}"
+
+
+def play(sequences: int, first: int = 0, shrinks: bool = False, tally: Tally | None = None) -> None:
+    """Raises Violation, with the moves that lead there, unless all promises are kept."""
+    counted = tally or Tally()
+
+    class Counted(MaliciousAggregator):
+        def teardown(self) -> None:
+            super().teardown()
+            counted.add(self)
+
+    chosen = settings(
+        max_examples=sequences,
+        stateful_step_count=STEPS,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink] if shrinks else [Phase.generate],
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    with verified_once():
+        run_state_machine_as_test(seed(first)(Counted), settings=chosen)

@@ -1,0 +1,23 @@
+"""What complaints show, as people read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from participant.cli.complaint_text import complaint_line
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        ("proven", "Charité sent a wrong partial decryption, left out; entry 12 is the evidence"),
+        ("false", "Turku complains of Charité without cause (entry 12)"),
+        (
+            "unproven",
+            "Turku could not open Charité's partial decryption and left it out; entry 12 says so, "
+            "which nobody else can check",
+        ),
+    ],
+)
+def test_a_line_says_who_and_where_and_whether_it_is_shown(verdict: str, expected: str) -> None:
+    assert complaint_line("Charité", "Turku", 12, verdict) == expected

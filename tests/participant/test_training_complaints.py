@@ -1,0 +1,90 @@
+"""Wrong partial decryptions in training: reported, complained of, and no hindrance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from keyshare.partial_decryption import partial_decryption
+from participant.training_task import TrainingTask
+from protocol.board import Posted
+from protocol.draft import Draft
+from protocol.messages import Complaint, Partial
+from tests.participant.round_table import RoundTable, Steps
+from tests.toy import replace_terms, seed_of
+from tests.wrong_part import parts_of, posted_as
+
+
+class Doubling(TrainingTask):
+    """Sends parts that are not those of its share."""
+
+    key = seed_of("a liar's content key")
+
+    def due(self) -> Draft | None:
+        draft = super().due()
+        if draft is None or not isinstance(draft.body, Partial):
+            return draft
+        locked = self._rounds[1]._locked
+        assert locked is not None
+        share, joint = self._secret.key_share(), self._epoch.joint_key()
+        wrong = [2 * partial_decryption(c, share, joint) % joint.n**2 for c in locked.ciphertexts]
+        payload = locked.encrypt(parts_of(locked, self._index, wrong), self._index, self.key)
+        return posted_as(locked, self._index, payload, self.key, {})
+
+
+def test_a_wrong_partial_is_reported_and_complained_of() -> None:
+    table = RoundTable()
+    liar = Doubling(table.terms, table.secret(1), Steps(), table.disks[1])
+    tasks = [table.train(i, Steps()) for i in (2, 3, 4, 5)]
+    table.seat(1, liar)
+    reports: list[tuple[int, str, dict[str, Any]]] = []
+    tasks[0]._report = lambda *report: reports.append(report)
+    table.play("round/1")
+    assert all(task.finished == 1 for task in tasks)
+    said = [(n, facts) for n, event, facts in reports if event == "wrong-partial"]
+    (first, *_) = [p for p in table.board.entries if isinstance(p.post.body, Complaint)]
+    by = table.terms.name_of(first.post.sender)
+    facts = {"members": ["H1"], "by": by, "entry": first.position, "verdict": "proven"}
+    assert said[0] == (1, facts)
+    assert not any(task._is_owing for task in tasks)
+
+
+def test_a_task_is_not_done_while_it_owes_a_complaint() -> None:
+    table = RoundTable()
+    for i in (2, 3, 4, 5):
+        table.train(i, Steps())
+    table.seat(1, Doubling(table.terms, table.secret(1), Steps(), table.disks[1]))
+    publish, owing = table.publish, []
+
+    def watched(sender: int, draft: Draft) -> Posted:
+        if isinstance(draft.body, Complaint) and not owing:
+            task = table.tasks[sender]
+            assert isinstance(task, TrainingTask)
+            last = msgspec.structs.replace(table.terms.rounds, count=1)
+            task._terms = replace_terms(table.terms, rounds=last)
+            assert (task.finished, task._has_stated) == (1, True)
+            owing.append((task, task.done))
+        return publish(sender, draft)
+
+    table.publish = watched  # type: ignore[method-assign]
+    table.play("round/1")
+    ((task, was_done),) = owing
+    assert not was_done
+    assert task.done
+
+
+def test_a_complaint_without_cause_is_reported_as_one_and_a_mere_claim_not_at_all() -> None:
+    table = RoundTable()
+    tasks = [table.train(i, Steps()) for i in (1, 2, 3, 4, 5)]
+    reports: list[tuple[int, str, dict[str, Any]]] = []
+    tasks[0]._report = lambda *report: reports.append(report)
+    table.play("round/1")
+    chosen = table.view("round/1").chosen(table.terms.federation)
+    assert chosen
+    del reports[:]
+    table.publish(5, Draft("round/1", Complaint(chosen, 2, b"")))
+    table.publish(4, Draft("round/1", Complaint(chosen, 2, bytes(32))))
+    entry = table.board.head.position
+    facts = {"members": ["H2"], "by": "H4", "entry": entry, "verdict": "false"}
+    assert reports == [(1, "false-complaint", facts)]

@@ -1,0 +1,113 @@
+"""Proofs of plaintext in packed rounds, and the rules of a set from what is public alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol.ciphertexts import Encrypted, write_ciphertexts
+from protocol.errors import Refused
+from protocol.messages import Closing, Contribution, Contributor, attach
+from protocol.round import RoundView
+from protocol.set_rules import check_set
+from tests.protocol.test_refusals import refused
+from tests.toy_round import EPOCH, KEY, SQUARE, TERMS, Round, contributed, training
+
+# ── whether a member knows what it encrypted ──
+
+
+def test_a_contribution_without_a_proof_is_refused():
+    found = contributed((1, 2))
+    payload = write_ciphertexts(training(4), KEY.n)
+    found.contribute_payload(4, attach(payload), blobs=(payload,))
+    found.close()
+    refused(found, "proof-of-plaintext", 4)
+
+
+def test_a_multiple_of_anothers_ciphertexts_is_refused():
+    """λ·m_2 is in no way equal to m_2, and its sender knows neither."""
+    found = contributed((1, 2))
+    own, theirs = found.proved(4, training(4)), training(2)
+    for proof in (own.proof, found.proved(2, theirs).proof):
+        copy = Encrypted(tuple(c**3 % SQUARE for c in theirs.values), (), proof)
+        again = contributed((1, 2))
+        again.contribute(4, copy)
+        again.close()
+        refused(again, "proof-of-plaintext", 4)
+
+
+def test_a_proof_of_another_member_is_refused():
+    found = contributed((1, 2))
+    found.contribute(4, found.proved(4, training(4), prover=2))
+    found.close()
+    refused(found, "proof-of-plaintext", 4)
+
+
+def test_a_proof_for_another_round_or_opening_is_refused():
+    other = Round(session="round/2")
+    other.open()
+    reopened = Round()
+    reopened.open(model=b"m" * 32)
+    for elsewhere in (other, reopened):
+        found = contributed((1, 2))
+        found.contribute(4, elsewhere.proved(4, training(4)))
+        found.close()
+        refused(found, "proof-of-plaintext", 4)
+
+
+def test_a_vector_in_a_round_of_packed_weights_is_refused():
+    found = contributed((1, 2))
+    opening = found.members[1].view.opening
+    assert opening
+    payload = write_ciphertexts(found.proved(4, training(4)), KEY.n)
+    body = Contribution(opening.digest, attach(payload), (bytes(32),))
+    found.publish(4, body, (payload,))
+    found.close()
+    refused(found, "vector-shape", 4)
+
+
+# ── what is public suffices ──
+
+
+def test_whoever_has_the_board_comes_to_the_same_sum_and_the_same_refusals():
+    good, bad = contributed(), contributed((1, 2))
+    bad.contribute(4, training(2))
+    for found in (good, bad):
+        found.close()
+        view = RoundView(found.session)
+        payloads = {}
+        for posted in found.board.entries:
+            view.receive(posted)
+            if isinstance(posted.post.body, Contribution):
+                payloads[posted.post.sender] = found.payloads(posted, 0)[0]
+        if found is good:
+            assert check_set(view, payloads, TERMS, EPOCH) == found.members[1].check_set()
+        else:
+            with pytest.raises(Refused) as raised:
+                check_set(view, payloads, TERMS, EPOCH)
+            assert (raised.value.rule, raised.value.member) == ("repeated-ciphertext", 4)
+            assert raised.value.round_name == "1"
+
+
+def test_a_round_that_was_closed_before_it_was_opened_is_refused():
+    found = Round()
+    found.publish(0, Closing((Contributor(1, bytes(32)),), attach(b"")))
+    found.open()
+    refused(found, "known-round")
+
+
+def test_what_was_posted_before_the_opening_answers_none():
+    """An aggregator could show a member its opening before it is on the board."""
+    found = contributed((1, 2, 4))
+    view = RoundView("round/1")
+    for posted in found.board.entries:
+        view.receive(posted)
+    assert view.opening
+    view.opening = view.opening._replace(position=view.contributions[2].position + 1)
+    found.close()
+    closing = found.members[1].view.closing
+    assert closing
+    view.receive(closing)
+    payloads = {m: found.payloads(p, 0)[0] for m, p in view.contributions.items()}
+    with pytest.raises(Refused) as raised:
+        check_set(view, payloads, TERMS, EPOCH)
+    assert (raised.value.rule, raised.value.member) == ("contributors", 1)
