@@ -65,6 +65,17 @@ def test_another_history_that_comes_into_the_folder_meanwhile_is_not_countersign
     assert "record.json" not in files
 
 
+def test_on_a_record_of_another_history_nothing_is_written() -> None:
+    files = Files()
+    task = begun(files, table("theirs"))
+    for name, _ in task.wanted_blobs():
+        task.receive_blob(name, table("theirs").blobs[name])
+    before = dict(files)
+    with pytest.raises(Fork, match="another entry there"):
+        begun(files, table("ours"))
+    assert files == before
+
+
 def test_large_payloads_are_asked_for_one_at_a_time() -> None:
     files, at = Files(), table("why")
     task = begun(files, at)

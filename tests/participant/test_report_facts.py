@@ -58,7 +58,7 @@ def test_the_members_are_those_of_the_terms_and_all_have_countersigned() -> None
     assert sum(m.posts for m in contents.members) < contents.head.position
 
 
-@pytest.mark.parametrize("content", [b"?", "older", "forked", "another's"])
+@pytest.mark.parametrize("content", [b"?", "older", "forked", "another's", "falsified"])
 def test_only_a_countersignature_that_holds_counts(content: bytes | str) -> None:
     written = write(good().story)
     files = dict(written.files)
@@ -72,6 +72,9 @@ def test_only_a_countersignature_that_holds_counts(content: bytes | str) -> None
         files["heads/2.msgpack"] = write(story).files["heads/2.msgpack"]
     elif content == "another's":
         files["heads/2.msgpack"] = files["heads/1.msgpack"]
+    elif content == "falsified":
+        signed = files["heads/2.msgpack"]
+        files["heads/2.msgpack"] = signed[:-1] + bytes([signed[-1] ^ 1])
     else:
         assert isinstance(content, bytes)
         files["heads/2.msgpack"] = content
