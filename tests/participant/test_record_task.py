@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from participant.cli import recording
 from participant.record_task import RecordTask
 from protocol.board import Head
 from protocol.encoding import encode
@@ -81,3 +82,21 @@ def test_large_payloads_are_asked_for_one_at_a_time() -> None:
     task = begun(files, at)
     task._blobs[0] = task._blobs[0].__class__(0, 60 << 20, blob_name(b"large"), b"")
     assert [size for _, size in task.wanted_blobs()] == [60 << 20]
+
+
+def test_a_long_board_is_told_while_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Reading:
+        begun = False
+
+    at = table("one", "two")
+    task = RecordTask(TOY.terms, 1, TOY.keys[1], Files())
+    tell = recording._reading(task)
+    tell(Reading())  # type: ignore[arg-type]
+    assert capsys.readouterr().err == ""  # it has only begun
+    monkeypatch.setattr(recording, "_LINE_SECONDS", 0.0)
+    for entry in at.entries:
+        task.verified(entry)
+    tell(Reading())  # type: ignore[arg-type]
+    assert capsys.readouterr().err == "reading the board: 3 entries are read and verified\n"
