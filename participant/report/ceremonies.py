@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from keyshare.errors import KeyshareError
 from participant.naming import in_names
 from participant.report.facts import AbortFacts, CeremonyFacts, Culprit, Deed, VerdictFacts
 from participant.words import fingerprint
 from protocol.board import Posted
 from protocol.epoch import epoch_of
-from protocol.errors import Malformed
+from protocol.errors import ProtocolError
 from protocol.expectation import layout_of
 from protocol.judgement import judge
 from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Step
@@ -48,7 +49,7 @@ def _fingerprint(terms: Terms, posts: Sequence[Posted]) -> str:
     """The joint key's in words, nothing unless all members certified the same."""
     try:
         epoch = epoch_of(posts, terms)
-    except Malformed:
+    except ProtocolError:  # they all signed what is no key; the checks say so
         return ""
     return fingerprint(epoch.digest) if epoch else ""
 
@@ -75,7 +76,7 @@ def _verdict(terms: Terms, posts: Sequence[Posted], payloads: Payloads) -> Verdi
     """Replay everyone whose seed is known, as ``quorate-participant verdict`` does."""
     try:
         found = judge(terms, posts[0].post.session, posts, payloads)
-    except Malformed as error:
+    except (ProtocolError, KeyshareError) as error:
         return VerdictFacts(missing=str(error))
     culprits = tuple(
         Culprit(member, found.evidence[member], in_names(reason, terms))
