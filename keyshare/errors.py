@@ -69,6 +69,13 @@ class CorruptSum(KeyshareError):
         self.reason, self.position = reason, position
 
 
+class FalseSum(CorruptSum):
+    """A sum of encrypted vectors that is not that of the contributions named."""
+
+    def __init__(self) -> None:
+        super().__init__("the aggregator's sum is not that of the contributions")
+
+
 class ValueTooLarge(KeyshareError):
     """A value that does not fit in its slot (the value itself is secret)."""
 

@@ -101,7 +101,7 @@ class SummedKey:
         blocks = -(-count // lattice.block_weights)
         if len(data) != blocks * ring.degree * lattice.sum_bytes:
             raise CorruptSum(f"chunk {chunk} has {len(data)} bytes")
-        coefficients = _widened(data, lattice.sum_bytes).reshape(blocks, ring.degree)
+        coefficients = read_words(data, lattice.sum_bytes).reshape(blocks, ring.degree)
         public = _PublicPolynomials(ring, context, chunk)
         opened = np.empty((blocks, lattice.weights_per_coefficient, ring.degree), dtype=np.int64)
         for start in range(0, blocks, _BATCH_BLOCKS):
@@ -133,11 +133,18 @@ def add_chunk(
     total: npt.NDArray[np.uint64] | None, data: bytes, lattice: Lattice
 ) -> npt.NDArray[np.uint64]:
     """The running sum with one more contribution's chunk; None begins one. uint64, any shape."""
-    coefficients = _widened(data, lattice.contribution_bytes)
+    coefficients = read_words(data, lattice.contribution_bytes)
     if total is None:
         return coefficients
     total += coefficients
     return total
+
+
+def read_words(data: bytes, width: int) -> npt.NDArray[np.uint64]:
+    """The words of a chunk, ``width`` <= 8 little-endian bytes each: uint64, shape (count,)."""
+    padded = data + bytes(8 - width)
+    words = np.ndarray((len(data) // width,), "<u8", padded, strides=(width,))
+    return words & np.uint64((1 << (8 * width)) - 1)
 
 
 def write_sum(total: npt.NDArray[np.uint64], lattice: Lattice) -> bytes:
@@ -217,19 +224,3 @@ def _narrow(values: npt.NDArray[np.uint64], width: int) -> bytes:
     if width % 2 == 0:
         return words.view("<u2").reshape(-1, 4)[:, : width // 2].tobytes()
     return words.view(np.uint8).reshape(-1, 8)[:, :width].tobytes()
-
-
-def _widened(data: bytes, width: int) -> npt.NDArray[np.uint64]:
-    """Values of ``width`` bytes each, uint64, shape (count,)."""
-    if width == 8:
-        return np.frombuffer(data, dtype="<u8").copy()
-    words = np.zeros(len(data) // width, dtype="<u8")
-    if width % 2 == 0:
-        words.view("<u2").reshape(-1, 4)[:, : width // 2] = np.frombuffer(data, "<u2").reshape(
-            -1, width // 2
-        )
-    else:
-        words.view(np.uint8).reshape(-1, 8)[:, :width] = np.frombuffer(data, np.uint8).reshape(
-            -1, width
-        )
-    return words

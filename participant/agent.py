@@ -35,6 +35,7 @@ from protocol.wire import (
     Welcome,
 )
 
+CHECKPOINT_NAME = "head"
 _PREFETCH = 64  # entries whose blobs are asked for at a time
 
 
@@ -76,7 +77,7 @@ class Task(Protocol):
         raise AssertionError(f"blob {name.hex()} is not wanted")
 
 
-class _Checkpoint(Message, frozen=True):
+class Checkpoint(Message, frozen=True):
     """The head that this hospital had seen when it last spoke, then the post it made."""
 
     position: int
@@ -109,8 +110,8 @@ class Agent:
         self._unread: deque[Posted] = deque()
         self._target: Head | None = None  # the aggregator's head when the link came up
         self._begun = False
-        saved = storage.read("head")
-        self._checkpoint = decode(saved, _Checkpoint, "head", 1_024) if saved else None
+        saved = storage.read(CHECKPOINT_NAME)
+        self._checkpoint = decode(saved, Checkpoint, "head", 1_024) if saved else None
 
     @property
     def done(self) -> bool:
@@ -186,7 +187,10 @@ class Agent:
             self._begun = True
         self._read()
         self._stream()
-        if not self._unread and self._outbox.pending is None and (draft := self.task.due()):
+        if self._unread or self._outbox.pending is not None:
+            return
+        # A task may find out here that it needs a blob, which may be here already.
+        if (draft := self.task.due()) or (self._stream() and (draft := self.task.due())):
             self._say(draft)
 
     def _receive_entries(self, frame: Entries) -> None:
@@ -256,23 +260,29 @@ class Agent:
             if attachment.is_blob:
                 self._want(attachment.digest, attachment.size)
 
-    def _stream(self) -> None:
-        """Hand over the wanted blobs that are here, in their order, and ask for the others."""
+    def _stream(self) -> bool:
+        """Hand over the wanted blobs that are here, in their order, and ask for the others.
+
+        Whether any was handed over.
+        """
+        any_here = False
         while wanted := self.task.wanted_blobs():
             name, _ = wanted[0]
             if (data := self._stored(name)) is None:
                 break
             self._downloads.drop(name)  # before it is worked on: it is in memory only once
             self.task.receive_blob(name, data)
+            any_here = True
         names = {name for name, _ in wanted}
         for name in self._streamed - names:
             self._downloads.drop(name)  # an entry that needs it as well asks for it again
         self._streamed = names
         for name, size in wanted:
             self._want(name, size)
+        return any_here
 
     def _want(self, name: bytes, size: int) -> None:
-        if self._outbox.size(name) is None and (request := self._downloads.want(name, size)):
+        if not self._outbox.holds(name) and (request := self._downloads.want(name, size)):
             self._outgoing.append(request)
 
     def _blob(self, attachment: Attachment) -> bytes | None:
@@ -303,8 +313,8 @@ class Agent:
             self._submit()
 
     def _save_checkpoint(self, head: Head) -> None:
-        self._checkpoint = _Checkpoint(head.position, head.hash)
-        self._storage.write("head", encode(self._checkpoint))
+        self._checkpoint = Checkpoint(head.position, head.hash)
+        self._storage.write(CHECKPOINT_NAME, encode(self._checkpoint))
 
     def _send_after(self, frames: Iterable[FromMember]) -> None:
         """Send frames about the blobs; the post at once if all of them are there."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from participant.agent import Task
 from participant.outbox import Storage
 from participant.set_ledger import SetLedger
+from participant.vector_reader import OwnFingerprint
 from protocol.board import Board, Posted
 from protocol.decryption import RoundMember
 from protocol.draft import Draft
@@ -51,6 +52,7 @@ class DecryptionTask(Task):
         self._history = OpenedSets(terms, self._secret.index)
         view = RoundView(round_session(name))
         self.member = RoundMember(view, terms, self._epoch, self._secret, self._history)
+        self._own = OwnFingerprint(self.member)
 
     @property
     def done(self) -> bool:
@@ -75,8 +77,9 @@ class DecryptionTask(Task):
         return decode_statistic(self.member.plaintexts, self.member.total.exponents, n)
 
     def begin(self, board: Board) -> None:
-        """Take note of which sums are open."""
+        """Take note of which sums are open, and of which rounds were open before a restore."""
         self._history.follow(board.entries)
+        self._ledger.begin(board)
 
     def wants(self, session: str) -> bool:
         """Only this round."""
@@ -104,6 +107,14 @@ class DecryptionTask(Task):
             return None
         result = digest("quorate/statistic", encode([str(m) for m in member.plaintexts]))
         return Draft(member.view.session, Statement(result, len(member.plaintexts)))
+
+    def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
+        """This hospital's own vector, where its lock waits for the fingerprint."""
+        return self._own.wanted()
+
+    def receive_blob(self, name: bytes, data: bytes) -> None:
+        """Take the vector's next chunk."""
+        self._own.take(data)
 
     @property
     def _is_statistic(self) -> bool:

@@ -58,11 +58,11 @@ class AlreadyRunning(ParticipantError):
 
 
 class NoPassphrase(ParticipantError):
-    """No passphrase could be had from any source."""
+    """No passphrase could be had from any source; ``option`` says what would be one."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, option: str) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.option = reason, option
 
 
 class BadPassphrase(ParticipantError):

@@ -118,6 +118,23 @@ def delete(path: Path) -> None:
         _sync_folder(path.parent)
 
 
+def move(path: Path, target: Path) -> None:
+    """Durably give a file or a folder another name, replacing a file that has it."""
+    with _disk_errors(target):
+        os.rename(path, target)
+        _sync_folder(target.parent)
+        _sync_folder(path.parent)
+
+
+def remove_folder(folder: Path) -> None:
+    """Durably remove a folder and the files in it; nothing happens if there is none."""
+    with _disk_errors(folder), contextlib.suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+        _sync_folder(folder.parent)
+
+
 def sweep(folder: Path) -> None:
     """Remove the temporary files that dead processes left in ``folder``."""
     with _disk_errors(folder):

@@ -85,10 +85,17 @@ def create(
         if exists(path):
             raise FileExists(path)
     identity = Identity(name, Ed25519PrivateKey.generate())
-    payload = encode(_SealedIdentity(name, identity.signing_key.private_bytes_raw()))
-    seal(folder / IDENTITY_NAME, _PURPOSE, payload, passphrase, cost)
+    keep(folder, identity, passphrase, cost)
     write_card(folder / CARD_NAME, identity.card)
     return identity
+
+
+def keep(
+    folder: Path, identity: Identity, passphrase: Passphrase, cost: Argon2Cost = DEFAULT_COST
+) -> None:
+    """Durably store an identity that exists already, without its card; raises FileExists."""
+    payload = encode(_SealedIdentity(identity.name, identity.signing_key.private_bytes_raw()))
+    seal(folder / IDENTITY_NAME, _PURPOSE, payload, passphrase, cost)
 
 
 def load(folder: Path, passphrase: Passphrase) -> Identity:

@@ -2,6 +2,9 @@
 
 Blobs lie in the storage alone: a post can need some hundred megabytes of them. Its maker may store
 them one by one, ahead of the post; until the post itself is stored, they have not been said.
+
+The vector of the last contribution stays after that: its fingerprint is needed for the round's
+lock. The next post of its round lets go of it, or the next contribution.
 """
 
 from __future__ import annotations
@@ -14,7 +17,14 @@ from participant.errors import DamagedOutbox
 from protocol.board import Post, SignedPost
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
-from protocol.messages import MAX_ATTACHMENTS, MAX_CHUNKS, MAX_POST_BYTES, blob_name
+from protocol.messages import (
+    MAX_ATTACHMENTS,
+    MAX_CHUNKS,
+    MAX_POST_BYTES,
+    Contribution,
+    Session,
+    blob_name,
+)
 
 _PREFIX = "outbox/blob-"
 _NAME_BYTES = 34  # of an encoded name
@@ -52,6 +62,13 @@ class Pending(Message, frozen=True):
         return decode(self.signed.post, Post, "own post", MAX_POST_BYTES)
 
 
+class KeptVector(Message, frozen=True):
+    """The blobs of a contribution that is on the board."""
+
+    session: Session
+    blobs: tuple[bytes, ...]
+
+
 def store_blob(storage: Storage, blob: bytes) -> bytes:
     """Store a blob ahead of the post that will need it; durable when its name is returned.
 
@@ -70,6 +87,8 @@ class Outbox:
         self._storage = storage
         self.pending: Pending | None = None
         self.sizes: dict[bytes, int] = {}  # of the pending post's blobs, in their order
+        self._kept: KeptVector | None = None
+        self._readable: set[bytes] = set()  # blobs of the kept vector, as far as is known
         self._load()
 
     def _load(self) -> None:
@@ -80,10 +99,25 @@ class Outbox:
                 _ = self.pending.post
         except Malformed as error:
             raise DamagedOutbox("post", error.reason) from None
+        self._keep(self._load_kept())
         needed = self.pending.blobs if self.pending else ()
-        for file in set(self._storage.names(_PREFIX)) - set(map(_file, needed)):
+        for file in set(self._storage.names(_PREFIX)) - {
+            *map(_file, needed),
+            *map(_file, self._readable),
+        }:
             self._storage.delete(file)  # of a post that was settled, or never made
         self.sizes = self._measured(needed)
+
+    def _load_kept(self) -> KeptVector | None:
+        """None also if the record is damaged: the aggregator has the vector as well."""
+        data = self._storage.read("outbox/kept")
+        try:
+            return decode(data, KeptVector, "kept vector", _MAX_PENDING_BYTES) if data else None
+        except Malformed:
+            return None
+
+    def _keep(self, kept: KeptVector | None) -> None:
+        self._kept, self._readable = kept, set(kept.blobs) if kept else set()
 
     def put(
         self, signed: SignedPost, blobs: tuple[bytes, ...], stored: tuple[bytes, ...] = ()
@@ -99,20 +133,42 @@ class Outbox:
         self.pending, self.sizes = pending, sizes
 
     def blob(self, name: bytes) -> bytes | None:
-        """A blob of the pending post, from the storage; raises DamagedOutbox if it is not there."""
-        return self._read(name) if name in self.sizes else None
+        """A blob of the pending post or of the kept vector, from the storage.
 
-    def size(self, name: bytes) -> int | None:
-        """The size of a blob of the pending post."""
-        return self.sizes.get(name)
+        Raises DamagedOutbox if one of the pending post is not there.
+        """
+        if name in self.sizes:
+            return self._read(name)
+        if name not in self._readable:
+            return None
+        blob = self._storage.read(_file(name))
+        if blob is not None and blob_name(blob) == name:
+            return blob
+        self._readable.discard(name)
+        return None
+
+    def holds(self, name: bytes) -> bool:
+        """Whether a blob is here, unless it turns out damaged when it is read."""
+        return name in self.sizes or name in self._readable
 
     def settle(self) -> None:
-        """The pending post is on the board: forget it."""
-        names = list(self.sizes)
+        """The pending post is on the board: forget it, and keep the vector of a contribution."""
+        assert self.pending is not None
+        names = {*self.sizes, *(self._kept.blobs if self._kept else ())}
+        self._keep_of(self.pending.post)
         self._storage.delete("outbox/post")
         self.pending, self.sizes = None, {}
-        for name in names:
+        for name in names - (set(self._kept.blobs) if self._kept else set()):
             self._storage.delete(_file(name))
+
+    def _keep_of(self, post: Post) -> None:
+        if isinstance(post.body, Contribution) and post.body.vector:
+            kept = KeptVector(post.session, post.body.vector)
+            self._storage.write("outbox/kept", encode(kept))
+            self._keep(kept)
+        elif self._kept and self._kept.session == post.session:
+            self._storage.delete("outbox/kept")
+            self._keep(None)
 
     def _measured(self, names: Iterable[bytes]) -> dict[bytes, int]:
         """The blobs' sizes, after a look at each one's bytes."""

@@ -8,6 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from participant.errors import BadPassphrase, NoPassphrase
@@ -32,13 +33,34 @@ class Passphrase:
         return "Passphrase(<secret>)"
 
 
+@dataclass(frozen=True)
+class Which:
+    """Which passphrase is meant: what it is called, and where it is looked for."""
+
+    name: str
+    option: str
+    variable: str | None = None
+
+    @property
+    def sources(self) -> str:
+        """What would be a source of it, in words."""
+        return f"{self.option}, or set {self.variable}" if self.variable else self.option
+
+
+PRESENT = Which("passphrase", "--passphrase-file", PASSPHRASE_VARIABLE)
+# These are never taken from the variable of the first: they are to be others.
+CHANGED = Which("passphrase", "--new-passphrase-file")
+OF_BACKUP = Which("passphrase of the backup", "--backup-passphrase-file")
+
+
 def obtain(
     file: Path | None,
     new: bool,
     environment: Mapping[str, str] = os.environ,
     ask: Callable[[str], str] | None = None,
+    which: Which = PRESENT,
 ) -> Passphrase:
-    """The passphrase, from ``file``, else QUORATE_PASSPHRASE, else the terminal.
+    """The passphrase, from ``file``, else its variable if it has one, else the terminal.
 
     ``new``: it is being chosen: asked for twice, and at least 8 characters. Of a file, one
     trailing newline is dropped. Raises NoPassphrase where there is no source, BadPassphrase on
@@ -46,11 +68,11 @@ def obtain(
     """
     if file is not None:
         return _checked(_from_file(file), str(file), new)
-    if PASSPHRASE_VARIABLE in environment:
-        return _checked(environment[PASSPHRASE_VARIABLE], PASSPHRASE_VARIABLE, new)
+    if which.variable is not None and which.variable in environment:
+        return _checked(environment[which.variable], which.variable, new)
     if ask is None:
-        ask = _ask_at_terminal
-    text = ask("New passphrase: " if new else "Passphrase: ")
+        ask = partial(_ask_at_terminal, which=which)
+    text = ask(f"New {which.name}: " if new else f"{which.name.capitalize()}: ")
     passphrase = _checked(text, "the terminal", new)
     if new and ask("The same again: ") != text:
         raise BadPassphrase("the terminal", "the two entries differ")
@@ -66,13 +88,14 @@ def _from_file(path: Path) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _ask_at_terminal(prompt: str) -> str:
+def _ask_at_terminal(prompt: str, which: Which) -> str:
     if not _has_terminal():
-        raise NoPassphrase(f"no terminal, no passphrase file, and {PASSPHRASE_VARIABLE} is not set")
+        unset = f", and {which.variable} is not set" if which.variable else ""
+        raise NoPassphrase(f"no terminal, no {which.option}{unset}", which.sources)
     try:
         return getpass.getpass(prompt)
     except EOFError:
-        raise NoPassphrase("the terminal was closed at the prompt") from None
+        raise NoPassphrase("the terminal was closed at the prompt", which.sources) from None
 
 
 def _has_terminal() -> bool:

@@ -117,6 +117,25 @@ def unseal(path: Path, purpose: SealedFor, passphrase: Passphrase, what: str) ->
         raise WrongPassphrase(path) from None
 
 
+def purpose_of(path: Path, what: str) -> SealedFor:
+    """What a sealed file says it is for; true once it has opened with this as its purpose.
+
+    Raises what ``unseal`` raises before it tries the passphrase.
+    """
+    header, _ = _parse(path, read(path, _FILE_LIMIT, what))
+    return header.purpose
+
+
+def reseal(path: Path, target: Path, old: Passphrase, new: Passphrase) -> None:
+    """Create ``target``: what ``path`` holds, for the same purpose, under another passphrase.
+
+    Raises what ``unseal`` and ``seal`` raise.
+    """
+    header, _ = _parse(path, read(path, _FILE_LIMIT, "sealed file"))
+    payload = unseal(path, header.purpose, old, "sealed file")
+    seal(target, header.purpose, payload, new, header.cost)
+
+
 def _check_purpose(path: Path, expected: SealedFor, found: SealedFor) -> None:
     differing = {
         field: (getattr(expected, field), getattr(found, field))

@@ -1,10 +1,28 @@
-"""Which set this hospital has chosen to help with in each round: one, and it is durable first."""
+"""Which set this hospital has chosen to help with in each round: one, and it is durable first.
+
+A hospital that was restored from a backup does not know what it chose before. So it helps with no
+round that was opened before it first saw the board again, unless the choice is still in its ledger.
+"""
 
 from __future__ import annotations
 
 import hmac
 
 from participant.outbox import Storage
+from protocol.board import Board, Head
+from protocol.encoding import Message, decode, encode
+from protocol.errors import Refused
+from protocol.messages import Count, Opening
+from protocol.round import round_name
+
+_MARK = "restored"
+_MARK_BYTES = 64
+
+
+class _Restored(Message, frozen=True):
+    """The board's last entry when it was first seen after a restore; 0: not seen since then."""
+
+    position: Count
 
 
 class SetLedger:
@@ -12,12 +30,53 @@ class SetLedger:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self._restored_at: int | None = None
+        self._old_rounds: frozenset[str] | None = None  # opened by then; None: not known yet
+
+    def mark_restored(self, seen: Head | None) -> None:
+        """Note, durably, that choices may be lost; ``seen``: the board's head, if it is known."""
+        self._storage.write(_MARK, encode(_Restored(seen.position if seen else 0)))
+
+    def begin(self, board: Board) -> None:
+        """Take note of the board, read up to its head, before the first choice."""
+        if (mark := self._mark()) is None:
+            return
+        if not mark.position:
+            self.mark_restored(board.head)
+        self._restored_at = last = mark.position or board.head.position
+        openings = (p for p in board.entries[:last] if isinstance(p.post.body, Opening))
+        self._old_rounds = frozenset(p.post.session for p in openings)
+
+    def bars(self, session: str) -> bool:
+        """Whether this hospital may have chosen a set of this round and forgotten which."""
+        if self._recorded(session) is not None or self._mark() is None:
+            return False
+        return self._old_rounds is None or session in self._old_rounds
 
     def choose(self, session: str, chosen: bytes) -> bool:
-        """Record a set unless another one is recorded; whether ``chosen`` is the recorded one."""
-        name = f"chosen/{session.replace('/', '-')}"
-        recorded = self._storage.read(name)
+        """Record a set unless another one is recorded; whether ``chosen`` is the recorded one.
+
+        Raises Refused (rule one-set) for a round that ``bars`` names.
+        """
+        if self.bars(session):
+            reason = (
+                "this hospital was restored from a backup after the round was opened (entry "
+                f"{self._restored_at}), and may have chosen another set of it before"
+            )
+            raise Refused(round_name(session), "one-set", 0, reason)
+        recorded = self._recorded(session)
         if recorded is None:
-            self._storage.write(name, chosen)
+            self._storage.write(_name(session), chosen)
             return True
         return hmac.compare_digest(recorded, chosen)
+
+    def _recorded(self, session: str) -> bytes | None:
+        return self._storage.read(_name(session))
+
+    def _mark(self) -> _Restored | None:
+        data = self._storage.read(_MARK)
+        return decode(data, _Restored, _MARK, _MARK_BYTES) if data is not None else None
+
+
+def _name(session: str) -> str:
+    return f"chosen/{session.replace('/', '-')}"

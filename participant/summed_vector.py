@@ -1,75 +1,122 @@
-"""The sum of a round's vectors, opened chunk by chunk as its blobs arrive."""
+"""The sum of a round's vectors, opened and checked chunk by chunk as its blobs arrive."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
+from keyshare.errors import CorruptSum, FalseSum
 from keyshare.key_packing import unpack_key
 from keyshare.one_time_key import SummedKey
 from keyshare.quantisation import Averager
-from protocol.board import Posted
+from participant.sum_check import SumCheck
+from participant.vector_reader import AHEAD
 from protocol.ciphertexts import lattice_context
 from protocol.epoch import Epoch, to_number
-from protocol.messages import Closing, Opening
+from protocol.round import RoundView
 from protocol.suite import suite_of
-from protocol.terms import Terms
+from protocol.terms import AGGREGATOR, Terms
 
-_AHEAD = 4  # chunks asked for at a time
+
+class Reading(NamedTuple):
+    """Bytes that are read of a vector, and all of them.
+
+    whose: 0 for the sum; a member's vector is read if fingerprints are missing or do not add up.
+    """
+
+    whose: int
+    done: int
+    total: int
 
 
 class SummedVector:
-    """What a decrypted one-time key opens: the average update, in slices, in order."""
+    """What a decrypted one-time key opens: the average update, in slices, in order.
+
+    The last slice has come when ``done``; whether the sum is that of the contributions is known
+    then, and not before.
+    """
 
     def __init__(
-        self,
-        plaintexts: Sequence[mpz],
-        opening: Posted,
-        closing: Closing,
-        epoch: Epoch,
-        terms: Terms,
+        self, plaintexts: Sequence[mpz], view: RoundView, epoch: Epoch, terms: Terms
     ) -> None:
         """plaintexts: the decrypted sum of the keys. Raises CorruptSum if it is no such sum."""
-        said = opening.post.body
-        assert isinstance(said, Opening)
-        suite = suite_of(said.suite, terms)
+        opening, closing = view.terms_of_opening, view.closed
+        assert opening is not None and closing is not None and view.opening is not None
+        suite = suite_of(opening.suite, terms)
         assert suite.lattice is not None
         self._lattice, self._names = suite.lattice, closing.vector
         self._contributors = len(closing.contributors)
-        self._quantisation = suite.quantisation(said.clip)
-        self._length = said.length + 1
-        self._context = lattice_context(epoch.digest, opening.digest)
+        self._quantisation = suite.quantisation(opening.clip)
+        self._length = opening.length + 1
+        self._context = lattice_context(epoch.digest, view.opening.digest)
         digits = unpack_key(plaintexts, suite.lattice, to_number(epoch.n))
         self._key = SummedKey(suite.lattice, digits, self._contributors)
         self._averager: Averager | None = None
+        self._check = SumCheck(view, terms)
+        self._corrupt: CorruptSum | None = None  # what is wrong with the sum, whoever made it so
         self._next = 0
 
     @property
     def done(self) -> bool:
-        """Whether every chunk is opened."""
-        return self._next == len(self._names)
+        """Whether every chunk is opened, and their sum found right."""
+        return self._check.verdict is not None and self._check.verdict.is_sum
 
     @property
-    def progress(self) -> tuple[int, int]:
-        """Bytes of the chunks that are opened, and of all."""
+    def liars(self) -> tuple[int, ...]:
+        """Members whose fingerprints turned out to be false."""
+        return self._check.verdict.liars if self._check.verdict else ()
+
+    @property
+    def reading(self) -> Reading:
+        """How far it is."""
+        if reading := self._check.reading:
+            return Reading(reading[0], *reading[1])
         sizes = [self._lattice.sum_chunk_bytes(k, self._length) for k in range(len(self._names))]
-        return sum(sizes[: self._next]), sum(sizes)
+        return Reading(AGGREGATOR, sum(sizes[: self._next]), sum(sizes))
 
     def wanted(self) -> list[tuple[bytes, int]]:
-        """Names and sizes of the next chunks."""
-        chunks = range(self._next, min(self._next + _AHEAD, len(self._names)))
+        """Names and sizes of the next blobs: of the sum, then of vectors that have to be read."""
+        if self._next == len(self._names):
+            return self._check.wanted()
+        chunks = range(self._next, min(self._next + AHEAD, len(self._names)))
         return [(self._names[k], self._lattice.sum_chunk_bytes(k, self._length)) for k in chunks]
 
     def take(self, data: bytes) -> NDArray[np.float64]:
-        """The next slice of the average update, from the next chunk. Raises CorruptSum."""
+        """The next slice of the average update, from the next blob; empty if there is none in it.
+
+        Raises CorruptSum at the end, FalseSum if it is by the aggregator's doing.
+        """
+        update = np.empty(0)
+        if self._next < len(self._names):
+            self._check.add(self._next, data, self._lattice)
+            update = self._open(data)
+            self._next += 1
+            if self._next == len(self._names):
+                self._check.compare()
+        else:
+            self._check.take(data)
+        if (verdict := self._check.verdict) and not verdict.is_sum:
+            raise FalseSum
+        if verdict and self._corrupt:
+            raise self._corrupt
+        return update
+
+    def _open(self, data: bytes) -> NDArray[np.float64]:
+        """A slice from a chunk; a corrupt sum is only read on, to know whose doing it is."""
+        if self._corrupt:
+            return np.empty(0)
         lattice = self._lattice
         left = self._length - self._next * lattice.chunk_weights
-        sums = self._key.open(self._next, data, min(lattice.chunk_weights, left), self._context)
-        self._next += 1
-        if self._averager is None:
-            self._averager = Averager(int(sums[0]), self._contributors, self._quantisation)
-            sums = sums[1:]
-        return self._averager.entries(sums)
+        try:
+            sums = self._key.open(self._next, data, min(lattice.chunk_weights, left), self._context)
+            if self._averager is None:
+                self._averager = Averager(int(sums[0]), self._contributors, self._quantisation)
+                sums = sums[1:]
+            return self._averager.entries(sums)
+        except CorruptSum as error:
+            self._corrupt = error
+            return np.empty(0)

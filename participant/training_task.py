@@ -2,7 +2,8 @@
 
 Per round: state the model one stands at; when the round opens, fit and contribute the encrypted
 difference; lock the closing's set, release partial decryptions under the policy, combine, apply.
-Under a hybrid suite the sum's vector is then read, opened and applied chunk by chunk.
+Under a hybrid suite a contributor's lock has the fingerprint of its vector; the sum's vector is
+read, opened and applied chunk by chunk, and is the next model if the fingerprints add up to its.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from keyshare.errors import BadExamples, BadUpdate, CorruptSum
+from keyshare.errors import BadExamples, BadUpdate, CorruptSum, FalseSum
 from participant.agent import Task
 from participant.contribution import ContributionMaker
 from participant.errors import BadApp, ModelMismatch
@@ -21,8 +22,10 @@ from participant.local_entries import LocalEntries
 from participant.model import Model
 from participant.outbox import Storage
 from participant.outcome import Outcome, Standing, load
+from participant.patience import Patience
 from participant.set_ledger import SetLedger
-from participant.summed_vector import SummedVector
+from participant.summed_vector import Reading, SummedVector
+from participant.vector_reader import OwnFingerprint
 from participant.weights import SLICE, Vector, Weights, checked
 from protocol.board import Board, Posted
 from protocol.complaints import Judged
@@ -101,7 +104,9 @@ class TrainingTask(Task):
         self._stated: dict[int, dict[int, Statement]] = {}  # by round, then by member
         self._differing: list[int] = []
         self._told: set[int] = set()  # the entries of complaints that are reported
-        self._sum: SummedVector | None = None  # of the round whose vector is being read
+        self._own: OwnFingerprint | None = None  # of the next round, as the two below
+        self._patience: Patience | None = None
+        self._sum: SummedVector | None = None  # whose vector is being read
         self._outcome: Outcome | None = None
         initial = app.initial_parameters(self._config(0))
         self._layout = Layout.of(initial, getattr(app, "local_entries", ()))
@@ -134,8 +139,9 @@ class TrainingTask(Task):
         return self._standing.model.to_app(self._local.entries)
 
     def begin(self, board: Board) -> None:
-        """Take note of who has stated what already, and of which sums are open."""
+        """Take note of who has stated what, which sums are open, and what was before a restore."""
         self._history.follow(board.entries)
+        self._ledger.begin(board)
         for posted in board.entries:
             kind, _, name = posted.post.session.partition("/")
             if isinstance(posted.post.body, Statement) and kind == "round":
@@ -208,16 +214,27 @@ class TrainingTask(Task):
         view = member.view
         if view.opening and not view.closing and self._index not in view.contributions:
             return self._contribution(number, view)
-        return member.due(self._ledger)
+        if member.owes_partial:
+            self._patience = self._patience or Patience(member)
+            if self._patience.waits:
+                return None
+        draft = member.due(self._ledger)
+        if member.owes_fingerprint and self._own is None:
+            self._own = OwnFingerprint(member)
+        return draft
 
     def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
-        """The next chunks of the sum that is being read."""
-        return self._sum.wanted() if self._sum else ()
+        """The next chunks of the vector that is being read: the own one, the sum, another's."""
+        if self._sum:
+            return self._sum.wanted()
+        return self._own.wanted() if self._own else ()
 
     def receive_blob(self, name: bytes, data: bytes) -> None:
-        """Open the next chunk, and apply it."""
+        """Take the next chunk: one of the sum is opened and applied."""
         number = self.finished + 1
         if self._sum is None or self._outcome is None:
+            assert self._own is not None
+            self._own.take(data)
             return
         try:
             self._outcome.add(self._sum.take(data))
@@ -228,10 +245,10 @@ class TrainingTask(Task):
             self._advance(number)
 
     @property
-    def reading(self) -> tuple[int, int] | None:
-        """Bytes of the summed vector that are opened, and all of them, while it is being read."""
+    def reading(self) -> Reading | None:
+        """How much of a vector is read, while the round's sum is being opened or checked."""
         summed = self._sum  # asked for beside a step that may let go of it
-        return summed.progress if summed else None
+        return summed.reading if summed else None
 
     @property
     def _statement(self) -> Statement:
@@ -276,7 +293,8 @@ class TrainingTask(Task):
             self._rounds[number] = RoundMember(
                 view, self._terms, self._epoch, self._secret, self._history
             )
-            self._rounds[number].consent = True  # the rules decide; whoever runs this agreed
+            # The rules decide; whoever runs this agreed. Restored: the others decrypt without it.
+            self._rounds[number].consent = not self._ledger.bars(view.session)
         return self._rounds[number]
 
     def _config(self, number: int) -> Config:
@@ -339,9 +357,7 @@ class TrainingTask(Task):
         self._outcome = Outcome(self._storage, self._standing, number)
         try:
             if closing.vector:
-                self._sum = SummedVector(
-                    member.plaintexts, member.view.opening, closing, self._epoch, self._terms
-                )
+                self._sum = SummedVector(member.plaintexts, member.view, self._epoch, self._terms)
                 return  # the chunks of the vector come one by one
             contributors = len(closing.contributors)
             update = decode_training(member.plaintexts, opening, contributors, self._terms)
@@ -356,7 +372,9 @@ class TrainingTask(Task):
         """Everyone has the same sum, and with it the same verdict: the model stays as it is."""
         assert self._outcome is not None
         contributors = self._contributors(self._rounds[number])
-        self._report(number, "void", {"reason": str(error), "contributors": contributors})
+        by = "aggregator" if isinstance(error, FalseSum) else "contributor"
+        facts = {"reason": str(error), "by": by, "contributors": contributors}
+        self._report(number, "void", facts)
         self._outcome.abandon(error)
         self._stand_at(number)
 
@@ -365,9 +383,16 @@ class TrainingTask(Task):
         self._outcome.finish(self._terms)
         self._stand_at(number)
 
+    def _name_liars(self, number: int) -> None:
+        """Report whose fingerprints were false: the round's sum does not depend on them."""
+        if self._sum and self._sum.liars:
+            names = [self._terms.name_of(m) for m in self._sum.liars]
+            self._report(number, "false-fingerprint", {"members": names})
+
     def _stand_at(self, number: int) -> None:
         """Go on from the model that has been stored; the old one is let go of before it is read."""
-        self._sum = self._outcome = None
+        self._name_liars(number)
+        self._sum = self._outcome = self._own = self._patience = None
         del self._standing
         standing = load(self._storage, number, self._layout)
         assert standing is not None

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from participant.agent import Task
 from participant.ceremony_task import CeremonyTask
 from participant.decryption_task import DecryptionTask
+from participant.key_check_task import KeyCheckTask
 from participant.record_task import RecordTask
 from participant.statistic_task import StatisticTask
 from participant.training_task import TrainingTask
@@ -35,13 +36,28 @@ def waiting_for(board: Board, task: Task, terms: Terms) -> Waiting:
         if not task.has_read:
             return Waiting(f"reading {task.session or 'the board'}", (AGGREGATOR,))
         return Waiting(f"seeds disclosed after the abort of {task.session}", task.silent)
+    if isinstance(task, TrainingTask | DecryptionTask) and task.wanted_blobs():
+        return Waiting(_vector(task, terms), (AGGREGATOR,))
     if isinstance(task, TrainingTask):
         return _training(board, task.finished, terms)
     if isinstance(task, DecryptionTask | StatisticTask):
         return _round(_view(board, task.session), terms)
     if isinstance(task, RecordTask):
         return Waiting("the board and its payloads", (AGGREGATOR,))
+    if isinstance(task, KeyCheckTask):
+        session = task.check.session if task.check else "a check of key shares"
+        return Waiting(f"{session}, parts of a quorum", task.missing)
     return Waiting("its task", ())
+
+
+def _vector(task: TrainingTask | DecryptionTask, terms: Terms) -> str:
+    """What is being read from the aggregator."""
+    reading = task.reading if isinstance(task, TrainingTask) else None
+    if reading is None:
+        return "this hospital's own vector, for its fingerprint"
+    if reading.whose == AGGREGATOR:
+        return "the sum's vector"
+    return f"the vector of {terms.name_of(reading.whose)}, to check the sum"
 
 
 def _training(board: Board, finished: int, terms: Terms) -> Waiting:

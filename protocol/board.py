@@ -18,6 +18,7 @@ from protocol.messages import (
     MAX_POST_BYTES,
     Attachment,
     Body,
+    CheckPart,
     Closing,
     Complaint,
     Contribution,
@@ -209,10 +210,11 @@ def _fit(body: Body, n_members: int) -> bool:
 def _addresses(body: Body, recipients: set[int], n_members: int) -> bool:
     """Whether a body speaks of, and to, members there are.
 
-    Contributions and sums are for all: whoever could not read one would refuse what others add.
+    Contributions, sums and parts of a check are for all: whoever could not read one would judge
+    otherwise than the others.
     A partial decryption is for all, with a key for each.
     """
-    if isinstance(body, Contribution | Closing):
+    if isinstance(body, Contribution | Closing | CheckPart):
         return recipients == {0}
     if isinstance(body, Partial):
         return recipients == set(range(n_members + 1))

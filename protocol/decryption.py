@@ -22,6 +22,7 @@ from protocol.complaints import Judged, judge_complaint
 from protocol.draft import Draft
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Malformed, Refused, Uncombinable
+from protocol.fingerprints import counts
 from protocol.history import Difference, OpenedSets
 from protocol.messages import Complaint, Contribution, Partial, Refusal, SetLock
 from protocol.partial_payload import LockedSum
@@ -58,6 +59,7 @@ class RoundMember:
         self.consent = False
         self.plaintexts: list[mpz] | None = None
         self.total: Encrypted | None = None
+        self.fingerprint = b""  # of this member's own vector, for its lock
         self._secret = secret
         self._refused: Refused | None = None  # once closed, nothing makes a set another
         self._sealing = SealingKey(secret.sealing_seed)
@@ -99,8 +101,10 @@ class RoundMember:
             if me not in view.locks:
                 self.check_set()
                 self._check_difference()
+                if self.owes_fingerprint:
+                    return None
                 self._choose(ledger)
-                return Draft(view.session, SetLock(self._chosen()))
+                return Draft(view.session, SetLock(self._chosen(), self.fingerprint))
             if self.owes_partial:
                 return self._partial(ledger)
         except Refused as refusal:
@@ -110,6 +114,16 @@ class RoundMember:
             complaint = Complaint(self._chosen(), member, self._wrong[member])
             return Draft(view.session, complaint)
         return None
+
+    @property
+    def owes_fingerprint(self) -> bool:
+        """Whether this member's lock waits for ``fingerprint``; not if it came too late to count.
+
+        The set has passed the rules then.
+        """
+        view, me = self.view, self.index
+        is_due = self.consent and self.total is not None and me not in view.locks
+        return is_due and not self.fingerprint and counts(view, me, self.epoch.quorum)
 
     @property
     def owes_partial(self) -> bool:

@@ -15,7 +15,12 @@ from keyshare.biprimality import accepts, round_base
 from keyshare.equality_proof import prove, verify
 from keyshare.errors import KeyshareError
 from keyshare.lanes import lanes
-from keyshare.partial_decryption import combine, partial_decryption, trial_ciphertext
+from keyshare.partial_decryption import (
+    combine,
+    part_statement,
+    partial_decryption,
+    trial_ciphertext,
+)
 from keyshare.shamir import lagrange
 from protocol.candidate_openings import check_leaves, opened_leaves
 from protocol.ceremony_run import CeremonyRun, Payloads, StepId, StepKind, read, read_one
@@ -92,7 +97,7 @@ def try_share(run: CeremonyRun, step: StepId) -> bytes:
     assert run.share is not None
     _, ciphertext = trial_ciphertext(key.n, run.context)
     partial = partial_decryption(ciphertext, run.share, key)
-    base, value, bases = _trial_statement(run, key, run.index, ciphertext)
+    base, value, bases = part_statement([ciphertext], run.index, key)
     proof = prove(
         run.share.value, base, value, bases, [partial], key.n**2, winner.shape.share_bound,
         _context(run, step, run.index, "partial"), run.stream("trial proof", step.label),
@@ -176,7 +181,7 @@ def _check_partials(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -
     partials = {}
     for i, trial in said.items():
         (partials[i],) = read_one(i, trial.partial, square, 1, step)
-        base, value, bases = _trial_statement(run, key, i, ciphertext)
+        base, value, bases = part_statement([ciphertext], i, key)
         proof, context = read_proof(trial.partial_proof), _context(run, step, i, "partial")
         if proof is None or not verify(
             proof, base, value, bases, [partials[i]], square, bound, context
@@ -190,16 +195,6 @@ def _check_partials(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -
             found = mpz(-1)
         if found != plaintext:
             raise CeremonyFailed(0, step.name, f"members {list(quorum)} do not decrypt the trial")
-
-
-def _trial_statement(
-    run: CeremonyRun, key: tk.JointKey, member: int, ciphertext: mpz
-) -> tuple[mpz, mpz, list[mpz]]:
-    """(v^Δ)^(f_i) = VK_i and (c^(2Δ))^(f_i) = c_i mod N²."""
-    square = key.n**2
-    base = gmpy2.powmod(key.verification_base, key.delta, square)
-    raised = gmpy2.powmod(ciphertext, 2 * key.delta, square)
-    return base, key.verification_keys[member - 1], [raised]
 
 
 def _fresh_base(run: CeremonyRun) -> mpz:

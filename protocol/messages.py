@@ -23,7 +23,8 @@ Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
 Index = Annotated[int, Meta(ge=0, le=MAX_MEMBERS)]
 Count = Annotated[int, Meta(ge=0, lt=1 << 48)]
-_NUMBERED, _NAMED = r"(ceremony|round)/(0|[1-9][0-9]{0,8})", r"statistic/[a-z][a-z0-9._-]{0,63}"
+_NUMBERED = r"(ceremony|round|check)/(0|[1-9][0-9]{0,8})"
+_NAMED = r"statistic/[a-z][a-z0-9._-]{0,63}"
 Session = Annotated[str, Meta(max_length=80, pattern=rf"^({_NUMBERED}|{_NAMED})\Z")]
 Text = Annotated[str, Meta(max_length=500)]
 
@@ -162,9 +163,14 @@ class Closing(Message, frozen=True, tag="closing"):
 
 
 class SetLock(Message, frozen=True, tag="lock"):
-    """A member would help to decrypt this set, and no other one, in this round."""
+    """A member would help to decrypt this set, and no other one, in this round.
+
+    ``fingerprint``: of the member's own vector, where it contributed one to the set, else nothing.
+    A lock counts whatever this holds: what is no fingerprint is a missing one.
+    """
 
     chosen: Digest
+    fingerprint: Annotated[bytes, Meta(max_length=16)] = b""
 
 
 class Partial(Message, frozen=True, tag="partial"):
@@ -210,6 +216,20 @@ class Statement(Message, frozen=True, tag="statement"):
     clip: float = 0.0
 
 
+class CheckRequest(Message, frozen=True, tag="check"):
+    """A member asks for a test decryption under this epoch; its post fixes what is decrypted."""
+
+    epoch: Digest
+    nonce: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+
+class CheckPart(Message, frozen=True, tag="check part"):
+    """A member's partial decryption of the test value with its proof (a ProvenPart), for all."""
+
+    request: Digest
+    payload: Attachment
+
+
 Body = (
     Join
     | Step
@@ -225,10 +245,13 @@ Body = (
     | Complaint
     | Refusal
     | Statement
+    | CheckRequest
+    | CheckPart
 )
 
 _BY_AGGREGATOR = (Opening, Closing)
 _IN_CEREMONY = (Join, Step, Certificate, Abort, Disclosure)
+_IN_CHECK = (CheckRequest, CheckPart)
 
 
 def belongs(session: str, sender: int, body: Body) -> bool:
@@ -238,6 +261,8 @@ def belongs(session: str, sender: int, body: Body) -> bool:
         return False
     if isinstance(body, _IN_CEREMONY):
         return kind == "ceremony"
+    if isinstance(body, _IN_CHECK):
+        return kind == "check"
     return kind == "statistic" or (kind == "round" and not isinstance(body, Request))
 
 
@@ -247,6 +272,8 @@ def attachments_of(body: Body) -> tuple[Attachment, ...]:
         return body.attachments
     if isinstance(body, Contribution):
         return (body.ciphertexts,)
+    if isinstance(body, CheckPart):
+        return (body.payload,)
     return (body.total,) if isinstance(body, Closing) else ()
 
 

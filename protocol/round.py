@@ -55,7 +55,7 @@ class RoundView:
     opening: Posted | None = None
     contributions: dict[int, Posted] = field(default_factory=dict)
     closing: Posted | None = None
-    locks: dict[int, bytes] = field(default_factory=dict)
+    lock_posts: dict[int, Posted] = field(default_factory=dict)
     partials: dict[int, Posted] = field(default_factory=dict)
     complaints: dict[tuple[int, int], Posted] = field(default_factory=dict)
     refusals: dict[int, Refusal] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class RoundView:
             if self.closing is None:
                 self.contributions.setdefault(sender, posted)
         elif isinstance(body, SetLock):
-            self.locks.setdefault(sender, body.chosen)
+            self.lock_posts.setdefault(sender, posted)
         elif isinstance(body, Partial):
             self.partials.setdefault(sender, posted)
         elif isinstance(body, Complaint):
@@ -87,6 +87,12 @@ class RoundView:
             self.refusals.setdefault(sender, body)
         elif isinstance(body, Statement):
             self.statements[sender] = body
+
+    @property
+    def locks(self) -> dict[int, bytes]:
+        """The set that each member has locked."""
+        posts = self.lock_posts.items()
+        return {m: p.post.body.chosen for m, p in posts if isinstance(p.post.body, SetLock)}
 
     @property
     def terms_of_opening(self) -> Opening | None:

@@ -9,8 +9,10 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
+from keyshare.fingerprint import Fingerprint, write_fingerprint
 from keyshare.key_packing import pack_key
-from keyshare.one_time_key import OneTimeKey, add_chunk, write_sum
+from keyshare.lattice import Lattice
+from keyshare.one_time_key import OneTimeKey, add_chunk, read_words, write_sum
 from keyshare.plaintext_proof import encrypt_opened, prove
 from keyshare.quantisation import quantise
 from keyshare.randomness import Stream
@@ -23,6 +25,8 @@ from protocol.ciphertexts import (
     proof_context,
     write_ciphertexts,
 )
+from protocol.draft import Draft
+from protocol.fingerprints import fingerprint_key
 from protocol.messages import Closing, Contribution, Contributor, Opening, attach, blob_name
 from protocol.suite import suite_of
 from tests import toy_round
@@ -65,6 +69,12 @@ class HybridRound(toy_round.Round):
         return suite_of("hybrid", self.toy.federation.terms)
 
     @property
+    def lattice(self) -> Lattice:
+        lattice = self.suite.lattice
+        assert lattice is not None
+        return lattice
+
+    @property
     def opened(self) -> Posted:
         posted = self.members[1].view.opening
         assert posted is not None
@@ -98,6 +108,22 @@ class HybridRound(toy_round.Round):
         body = Contribution(self.opened.digest, attach(payload), bare.vector)
         return Made(body, payload, chunk, values, encrypted)
 
+    def due(self, index: int) -> Draft | None:
+        """As a task that reads its own vector when the lock waits for the fingerprint."""
+        member, draft = self.members[index], super().due(index)
+        if draft is None and member.owes_fingerprint:
+            member.fingerprint = write_fingerprint(self.fingerprint(index))
+            return super().due(index)
+        return draft
+
+    def fingerprint(self, index: int) -> int:
+        """That of a member's vector, under the key of the chosen set."""
+        chosen = self.members[1].view.chosen(self.toy.federation.terms.federation)
+        assert chosen is not None
+        found = Fingerprint(fingerprint_key(chosen))
+        found.add(0, read_words(self.made[index].chunk, self.lattice.contribution_bytes))
+        return found.value
+
     def give(self, sender: int, made: Made | None = None) -> Posted:
         """A member contributes what is given, or what it should."""
         made = made or self.make(sender)
@@ -106,8 +132,7 @@ class HybridRound(toy_round.Round):
 
     def finish(self, **changes: object) -> Posted:
         """The closing of an honest aggregator, with fields changed."""
-        lattice = self.suite.lattice
-        assert lattice is not None
+        lattice = self.lattice
         members = sorted(self.made)
         total = None
         for i in members:

@@ -11,7 +11,7 @@ from keyshare.partial_decryption import partial_decryption
 from protocol.complaints import Judged
 from protocol.draft import Draft, Envelope, public_payload
 from protocol.encoding import pack_numbers, width_of
-from protocol.messages import Complaint, Partial
+from protocol.messages import Complaint, Partial, attach
 from protocol.partial_payload import LockedSum, Parts
 from tests.toy import seed_of
 from tests.toy_round import KEY, SQUARE, TERMS, TOY, Round
@@ -53,6 +53,13 @@ def posted_as(
     said, _ = envelope.seal_all({i: sealed.get(i, key) for i in keys}, "partial")
     body = Partial(locked.chosen, locked.commitment(member, key), (public, *said))
     return Draft(locked.session, body, tuple(blobs))
+
+
+def unreadable(chosen: bytes) -> Partial:
+    """A post that the board takes for a partial decryption, and nobody can read."""
+    return Partial(
+        chosen, bytes(32), tuple(attach(bytes(50), i) for i in range(TERMS.n_members + 1))
+    )
 
 
 @dataclass

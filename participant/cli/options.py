@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from participant.cli.sentences import Context
+from participant.cli.sentence import Context
 from participant.home import home_folder
 from participant.membership import Membership, enter
 from participant.passphrase import obtain
+from participant.passphrase_change import finish
 from participant.terms_files import TermsFile, read_signed_terms, read_terms
 
 FEDERATION = Path("federation.toml")
@@ -45,6 +46,7 @@ def at_home(ctx: typer.Context, home: Path | None) -> Path:
     """The data folder, kept for the case of an error."""
     folder = home_folder(home)
     _context(ctx).home = folder
+    finish(folder)  # a change of the passphrase that was broken off, if there is one
     return folder
 
 

@@ -21,7 +21,7 @@ from participant.cli.options import (
     Timeout,
     membership,
 )
-from participant.cli.sentences import CHECK_FAILED
+from participant.cli.sentence import CHECK_FAILED
 from participant.cli.working import new_session, say_aside
 from participant.files import replace
 from participant.lock import hold

@@ -3,56 +3,24 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from keyshare import errors as keyshare_errors
 from participant import errors as participant_errors
+from participant.cli.key_sentences import KEY_CARE
+from participant.cli.record_sentences import RECORDS
+from participant.cli.sentence import ABORTED, BY_SIGNAL, FAILED, REFUSED, Context, Sentence
+from participant.cli.sentence import COMMAND as _COMMAND
+from participant.cli.sentence import plain as _plain
 from participant.naming import in_names
 from participant.words import fingerprint
 from protocol import errors as protocol_errors
-from protocol.terms import Terms
-
-FAILED, USAGE, REFUSED, ABORTED, CHECK_FAILED, BY_SIGNAL = 1, 2, 3, 4, 5, 128
-_COMMAND = "quorate-participant"
-
-
-@dataclass
-class Context:
-    """What the command was about; filled in as it becomes known."""
-
-    home: Path | None = None
-    file: Path = Path("federation.toml")
-    terms: Terms | None = None
-
-    def name(self, member: int) -> str:
-        """A member's name."""
-        return self.terms.name_of(member) if self.terms else f"member {member}"
-
-    def names(self, members: Sequence[int]) -> str:
-        """Several members' names."""
-        return ", ".join(self.name(m) for m in members) or "nobody in particular"
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """``what`` went wrong and who did it; ``remedy`` is what to do, empty if nothing is."""
-
-    what: str
-    remedy: str
-    exit_code: int = FAILED
 
 
 def describe(error: Exception, context: Context) -> Sentence:
     """The sentence of an error of ours; raises KeyError for any other."""
     return SENTENCES[type(error)](error, context)
-
-
-def _plain(what: str, remedy: str, exit_code: int = FAILED) -> Callable[[Any, Context], Sentence]:
-    """A sentence with the error's fields as ``{e.field}`` and the context's as ``{c.field}``."""
-    return lambda e, c: Sentence(what.format(e=e, c=c), remedy.format(e=e, c=c), exit_code)
 
 
 def _unsigned(e: protocol_errors.UnsignedTerms, c: Context) -> Sentence:
@@ -214,13 +182,6 @@ def _bad_seal(e: protocol_errors.BadSeal, c: Context) -> Sentence:
     )
 
 
-def _unfit_head(e: protocol_errors.UnfitHead, c: Context) -> Sentence:
-    return Sentence(
-        f"{e.path} is no countersignature of {c.name(e.member)}: {e.reason}",
-        f"ask {c.name(e.member)} for it again, or take the file away",
-    )
-
-
 def _combination(e: keyshare_errors.BadCombination, c: Context) -> Sentence:
     return Sentence(
         f"the partial decryptions of {c.names(e.members)} do not fit together",
@@ -267,6 +228,11 @@ _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "some contribution was malformed on purpose or by mistake: ask the contributors",
         ABORTED,
     ),
+    keyshare_errors.FalseSum: _plain(
+        "{e}",
+        "ask the aggregator's operator who has had access to it; no model was changed",
+        ABORTED,
+    ),
     keyshare_errors.ValueTooLarge: _plain(
         "the value at index {e.index} does not fit in {e.value_bits} bits", _ITS_NUMBER
     ),
@@ -310,11 +276,6 @@ _PROTOCOL: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     protocol_errors.BadEntry: _bad_entry,
     protocol_errors.CeremonyFailed: _ceremony_failed,
     protocol_errors.Refused: _refused,
-    protocol_errors.NotThisRecord: _plain(
-        "the folder does not hold a record of these terms: {e.path}: {e.reason}",
-        "nothing was changed there; give another folder as --out, or move that one away",
-    ),
-    protocol_errors.UnfitHead: _unfit_head,
     protocol_errors.Uncombinable: _uncombinable,
 }
 
@@ -334,9 +295,7 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "{e.name!r} cannot be stored", "use lower-case letters, digits, '.', '_' and '-'"
     ),
     participant_errors.AlreadyRunning: _running,
-    participant_errors.NoPassphrase: _plain(
-        "no passphrase: {e.reason}", "give --passphrase-file, or set QUORATE_PASSPHRASE"
-    ),
+    participant_errors.NoPassphrase: _plain("no passphrase: {e.reason}", "give {e.option}"),
     participant_errors.BadPassphrase: _plain(
         "the passphrase from {e.source} cannot be used: {e.reason}", "choose another one"
     ),
@@ -364,7 +323,8 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     participant_errors.BadSession: _plain("{e.session!r} is no session", "check the round's name"),
     participant_errors.SeedForgotten: _plain(
         "{e.session} has ended here, but its key share is gone from the data folder",
-        "put back the vault from a backup; without it this hospital cannot help to decrypt",
+        f"put back the key share: {_COMMAND} key restore FILE {{c.file}}; without it this hospital "
+        "cannot help to decrypt",
     ),
     participant_errors.DamagedOutbox: _plain(
         "outbox/{e.name} is damaged: {e.reason}",
@@ -395,10 +355,6 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "{e.path} cannot be contributed: {e.reason}",
         "ask the other members what this round sums; for anything else, give another --round name",
     ),
-    participant_errors.BadJournal: _plain(
-        "{e.path} is no journal of training: line {e.line}: {e.reason}",
-        "give models/rounds.jsonl of this hospital's data folder, or leave --journal out",
-    ),
     participant_errors.WrongCertificate: _wrong_certificate,
     participant_errors.ForeignAggregator: _foreign_aggregator,
     participant_errors.Unreachable: _plain(
@@ -417,7 +373,8 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
     participant_errors.NoKeyShare: _plain(
         "there is no key share in {e.folder}",
-        f"take part in the key ceremony first: {_COMMAND} ceremony {{c.file}}",
+        f"take part in the key ceremony first: {_COMMAND} ceremony {{c.file}}; a lost key share is "
+        f"put back by: {_COMMAND} key restore FILE {{c.file}}",
     ),
     participant_errors.SeedLost: _plain(
         "this hospital began {e.session}, but the seed it began with is not in the data folder",
@@ -432,4 +389,4 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
 }
 
-SENTENCES = {**_KEYSHARE, **_PROTOCOL, **_PARTICIPANT}
+SENTENCES = {**_KEYSHARE, **_PROTOCOL, **_PARTICIPANT, **RECORDS, **KEY_CARE}

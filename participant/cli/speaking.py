@@ -9,7 +9,8 @@ from typer.core import TyperGroup
 
 from keyshare.errors import KeyshareError
 from participant.app import keep_traceback
-from participant.cli.sentences import Context, describe
+from participant.cli.sentence import Context
+from participant.cli.sentences import describe
 from participant.errors import Interrupted, NoAnswer, ParticipantError
 from participant.home import home_folder
 from protocol.errors import ProtocolError

@@ -12,15 +12,16 @@ from typing import Annotated, Any
 import typer
 
 from participant.cli.options import Json
-from participant.cli.sentences import CHECK_FAILED
+from participant.cli.sentence import CHECK_FAILED
 from participant.record_folder import RecordFolder
 from participant.words import fingerprint, read_fingerprint
-from protocol.audit.audit import Audit, audit
+from protocol.audit.audit import CHECKS, Audit, audit
 from protocol.audit.results import Remark, Result, Status
 from protocol.board import Head
 
 _SINCE = re.compile(r"([0-9]{1,15}):([0-9a-f]{64})")
 _NONCE_BYTES = 32
+_WIDTH = max(len(check.title) for check in CHECKS)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -53,12 +54,14 @@ def verify(
     Exit code 0: all checks hold; 1: there is no record to read; 5: a check failed.
     """
     expected = _expected(words) if words else None
-    found = audit(RecordFolder(record), secrets.token_bytes(_NONCE_BYTES), expected, _head(since))
+    head, files, nonce = _head(since), RecordFolder(record), secrets.token_bytes(_NONCE_BYTES)
     if as_json:
+        found = audit(files, nonce, expected, head)
         typer.echo(json.dumps(facts(found, compared=expected is not None)))
     else:
-        for line in lines(found, compared=expected is not None):
-            typer.echo("".join(c if c.isprintable() else "?" for c in line))
+        found = audit(files, nonce, expected, head, tell=lambda result: _say(_row(result)))
+        for line in _details(found, compared=expected is not None):
+            _say(line)
     if not found.holds:
         raise typer.Exit(CHECK_FAILED)
 
@@ -80,13 +83,19 @@ def _head(since: str) -> Head | None:
     return Head(int(found[1]), bytes.fromhex(found[2]))
 
 
-def lines(found: Audit, compared: bool) -> Iterator[str]:
-    """The table of checks, then what was found, then what to compare and to keep."""
-    width = max(len(result.title) for result in found.results)
+def _say(line: str) -> None:
+    """A line without the control characters that a record may hold."""
+    typer.echo("".join(c if c.isprintable() else "?" for c in line))
+
+
+def _row(result: Result) -> str:
+    return f"{result.number:<4} {result.title:<{_WIDTH}} {result.count:>7}  {result.status}"
+
+
+def _details(found: Audit, compared: bool) -> Iterator[str]:
+    """What was found, then what to compare and to keep."""
     for result in found.results:
-        yield f"{result.number:<4} {result.title:<{width}} {result.count:>7}  {result.status}"
-    for result in found.results:
-        yield from _details(result)
+        yield from _remarks(result)
     yield ""
     if found.federation is None:
         yield "The terms do not read, so this record has no fingerprint."
@@ -100,7 +109,7 @@ def lines(found: Audit, compared: bool) -> Iterator[str]:
     yield f"FAILED: {', '.join(failed)}" if failed else "All checks that were run hold."
 
 
-def _details(result: Result) -> Iterator[str]:
+def _remarks(result: Result) -> Iterator[str]:
     if not (result.failures or result.findings or result.notes or result.not_run):
         return
     yield ""

@@ -39,7 +39,7 @@ from participant.training_task import TrainingTask
 from participant.transfer_view import Transfer, transfer_view
 from participant.words import fingerprint
 from protocol.epoch import Epoch
-from protocol.terms import Terms
+from protocol.terms import AGGREGATOR, Terms
 
 
 def add_to(app: typer.Typer) -> None:
@@ -159,7 +159,7 @@ def train(
             session.notices = link_notices(
                 member.terms.aggregator.url,
                 say_aside,
-                lambda: view.show(_transfer(session.agent, task)),
+                lambda: view.show(_transfer(session.agent, task, member.terms)),
             )
             session.run()
     if not as_json:
@@ -167,10 +167,13 @@ def train(
         typer.echo(f"Model: {member.folder / model_name(task.finished)}")
 
 
-def _transfer(agent: Agent, task: TrainingTask) -> Transfer | None:
+def _transfer(agent: Agent, task: TrainingTask, terms: Terms) -> Transfer | None:
     """What of a round's vectors is on its way."""
     if reading := task.reading:
-        return Transfer(f"reading the sum of round {task.finished + 1}", *reading)
+        what = f"reading the sum of round {task.finished + 1}"
+        if reading.whose != AGGREGATOR:
+            what = f"reading what {terms.name_of(reading.whose)} contributed, to check the sum"
+        return Transfer(what, reading.done, reading.total)
     way = agent.transfer
     if way.bytes_sent_of_blobs < way.bytes_to_send:
         sent = f"sending the contribution to round {task.finished + 1}"
@@ -200,9 +203,12 @@ class RoundTable:
             line = complaint_line(about, event["by"], event["entry"], event["verdict"])
             typer.echo(f"round {number}: {line}")
         if name == "void":
+            typer.echo(f"round {number}: {_void(event)}")
+        if name == "false-fingerprint":
+            names = ", ".join(event["members"])
             typer.echo(
-                f"round {number}: the sum is none of honest contributions ({event['reason']}); "
-                "the model stays as it was. Was every hospital's agent the same release?"
+                f"round {number}: the fingerprint that {names} posted is not that of the vector "
+                "contributed; the sum was checked without it. Was the agent another release?"
             )
         if name == "differencing":
             typer.echo(
@@ -239,6 +245,18 @@ class RoundTable:
         metrics = _metrics(facts.get("metrics")) + (f"  without {missing}" if missing else "")
         typer.echo("".join(f"{cell:>11}" for cell in cells) + f"  {metrics}")
         sys.stdout.flush()
+
+
+def _void(event: Event) -> str:
+    if event["by"] == "aggregator":
+        return (
+            f"{event['reason']}; every hospital finds the same, and the model stays as it was. "
+            "Ask its operator who has had access to it"
+        )
+    return (
+        f"the sum is none of honest contributions ({event['reason']}); "
+        "the model stays as it was. Was every hospital's agent the same release?"
+    )
 
 
 def _seconds(value: float | None) -> str:

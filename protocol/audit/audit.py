@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from keyshare.errors import KeyshareError
@@ -11,6 +11,7 @@ from protocol.audit import (
     ceremony_checks,
     contribution_checks,
     decryption_checks,
+    key_checks,
     release_checks,
     terms_checks,
 )
@@ -24,6 +25,7 @@ CHECKS: tuple[Check[Evidence], ...] = (
     *terms_checks.CHECKS,
     *board_checks.CHECKS,
     *ceremony_checks.CHECKS,
+    *key_checks.CHECKS,
     *contribution_checks.CHECKS,
     *decryption_checks.CHECKS,
     *release_checks.CHECKS,
@@ -45,18 +47,26 @@ class Audit:
 
 
 def audit(
-    files: RecordFiles, nonce: bytes, expected: bytes | None = None, since: Head | None = None
+    files: RecordFiles,
+    nonce: bytes,
+    expected: bytes | None = None,
+    since: Head | None = None,
+    tell: Callable[[Result], None] = lambda result: None,
 ) -> Audit:
     """Run all checks; see Evidence for what ``nonce``, ``expected`` and ``since`` are.
 
-    ``head`` of the result is given if the whole chain was verified, for a later ``since``.
+    ``tell`` gets each result when it is there. ``head`` of what is returned is given if the whole
+    chain was verified, for a later ``since``.
     """
     evidence = Evidence(files, expected, since, nonce)
-    results = tuple(run(evidence))
+    results = list[Result]()
+    for result in run(evidence):
+        results.append(result)
+        tell(result)
     federation = evidence.terms.federation if terms_checks.TERMS.holds(evidence) else None
     is_chain = all(ground.holds(evidence) for ground in board_checks.BOARD)
     head = evidence.replay.board.head if is_chain and not evidence.replay.error else None
-    return Audit(federation, head, results)
+    return Audit(federation, head, tuple(results))
 
 
 def run(evidence: Evidence) -> Iterator[Result]:

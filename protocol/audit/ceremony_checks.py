@@ -15,7 +15,7 @@ from protocol.audit.evidence import Evidence
 from protocol.audit.observation import Observation, differing_fields
 from protocol.audit.results import NOBODY, Account, Check
 from protocol.epoch import read_epoch
-from protocol.errors import CeremonyFailed, Malformed
+from protocol.errors import Malformed
 from protocol.judgement import judge
 from protocol.messages import Abort, Certificate
 
@@ -114,14 +114,13 @@ def _steps(evidence: Evidence, account: Account, names: tuple[str, ...]) -> None
         if seen.failure is None:
             continue
         if seen.failure.step in names:
-            _blame(evidence, account, seen.failure, seen.failed_at)
+            # Where nobody has certified, nothing has come of it yet, and the members will abort.
+            said = account.fail if seen.certificates else account.find
+            culprit, step = seen.failure.culprit, seen.failure.step
+            name = evidence.name(culprit) if culprit else NOBODY
+            said(seen.failed_at, name, f"{seen.session}: {step}: {seen.failure.reason}")
         elif not taken:
             account.not_run = f"{seen.session} fails before, in step {seen.failure.step}"
-
-
-def _blame(evidence: Evidence, account: Account, failure: CeremonyFailed, position: int) -> None:
-    name = evidence.name(failure.culprit) if failure.culprit else NOBODY
-    account.fail(position, name, f"{failure.step}: {failure.reason}")
 
 
 def check_aborts(evidence: Evidence, account: Account) -> None:

@@ -10,6 +10,7 @@ from protocol.audit.round_evidence import RoundEvidence
 from protocol.board import Posted
 from protocol.complaints import judge_complaint
 from protocol.errors import Refused
+from protocol.fingerprints import claims_of
 from protocol.history import OpenedSets
 from protocol.messages import Closing, Complaint, Partial, Refusal, SetLock
 from protocol.terms import AGGREGATOR
@@ -73,6 +74,23 @@ def check_locks(evidence: Evidence, account: Account) -> None:
             elif body.chosen != found.chosen:
                 reason = f"{found.session}: it locked a set that is not the closing's"
                 account.find(posted.position, name, reason)
+        _look_at_fingerprints(evidence, account, found)
+
+
+def _look_at_fingerprints(evidence: Evidence, account: Account, found: RoundEvidence) -> None:
+    """Who has said the fingerprint of its vector; the vectors are not here to compare them with."""
+    closing, terms = found.view.closed, evidence.terms
+    if closing is None or not closing.vector:
+        return
+    claims = claims_of(found.view, terms.federation, terms.quorum)
+    for member in claims.missing:
+        if (lock := found.first_locks.get(member)) is not None:
+            reason = f"{found.session}: the fingerprint of its vector is missing or came too late"
+            account.find(lock.position, evidence.name(member), reason)
+    account.notes.append(
+        f"{found.session}: {len(claims.said)} of {len(closing.contributors)} contributors said the "
+        "fingerprints of their vectors; that the sum has theirs is the members' to compare"
+    )
 
 
 def check_releases(evidence: Evidence, account: Account) -> None:
@@ -178,7 +196,8 @@ CHECKS = (
     Check(
         "5.3",
         "each member locked one set",
-        "no member locked two sets of a round, so that no two can be locked by enough",
+        "no member locked two sets of a round, so that no two can be locked by enough; under a "
+        "hybrid suite, whose locks hold the fingerprints of vectors",
         check_locks,
         BOARD,
     ),

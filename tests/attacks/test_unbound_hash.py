@@ -16,6 +16,7 @@ from gmpy2 import mpz
 from keyshare import equality_proof
 from keyshare.biprimality import accepts
 from keyshare.equality_proof import prove
+from keyshare.partial_decryption import part_statement
 from protocol import key_steps, winner_steps
 from protocol.ceremony_run import CeremonyRun, StepId
 from protocol.encoding import decode, encode, unpack_numbers, width_of
@@ -97,7 +98,7 @@ def proved_anyway(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
     assert run.share
     square = key.n**2
     _, ciphertext = key_steps.trial_ciphertext(key.n, run.context)
-    base, value, bases = key_steps._trial_statement(run, key, run.index, ciphertext)
+    base, value, bases = part_statement([ciphertext], run.index, key)
     partials = unpack_numbers(trial.partial, width_of(square), 1, square, "")
     context = key_steps._context(run, step, run.index, "partial")
     statement = equality_proof._statement(base, value, bases, partials, square, bound, context)

@@ -16,6 +16,7 @@ from gmpy2 import mpz
 
 from keyshare import biprimality, equality_proof
 from keyshare.biprimality import ROUNDS
+from keyshare.partial_decryption import part_statement
 from protocol import key_steps
 from protocol.ceremony import Statement
 from protocol.ceremony_run import StepId
@@ -82,7 +83,7 @@ class ZeroPartial(Malicious):
         said, square = decode(honest.public, Trial, "trial", MAX_BLOB_BYTES), n * n
         _, ciphertext = key_steps.trial_ciphertext(n, run.context)
         key = key_steps._joint_key(run)
-        base, value, bases = key_steps._trial_statement(run, key, self.index, ciphertext)
+        base, value, bases = part_statement([ciphertext], self.index, key)
         context = key_steps._context(run, honest.step, self.index, "partial")
         assert run.share is not None
         bound = run.the_winner.shape.share_bound

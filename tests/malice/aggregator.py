@@ -100,6 +100,7 @@ class Aggregator:
         self.knowledge = Knowledge(self.toy, self.colluders)
         self.branches.append(Branch(self.terms))
         self._heard: set[bytes] = set()
+        self._by_payload: dict[bytes, Contributed] = {}
         for i in self.toy.federation.members:
             if i not in self.colluders:
                 self.hospitals[i] = Hospital(self.toy, i)
@@ -168,6 +169,7 @@ class Aggregator:
             encrypted = read_ciphertexts(data, opening, self.terms, self.toy.key.n)
             found = Contributed(encrypted, {(index, opening.model): 1})
             self.contributed[signed.digest] = found
+            self._by_payload[post.body.ciphertexts.digest] = found
         self.knowledge.hear(post)
 
     # ── boards ──
@@ -300,25 +302,13 @@ class Aggregator:
         """A colluder says in a session what somebody has said somewhere."""
         signed = self.say(branch, member, session, body)
         if signed is not None and isinstance(body, Contribution):
-            original = next(
-                (
-                    found
-                    for digest, found in self.contributed.items()
-                    if body.ciphertexts.data == _data(found, self.toy.key.n)
-                ),
-                None,
-            )
-            if original is not None:
-                self.contributed[signed.digest] = original
+            said = self._by_payload[body.ciphertexts.digest]
+            self.contributed[signed.digest] = said
 
     def bodies(self) -> list[Body]:
         """All that honest hospitals have said."""
         posts = [decode(signed.post, Post, "post", MAX_POST_BYTES) for signed in self.said]
         return [p.body for p in posts if isinstance(p.body, Contribution | Partial | SetLock)]
-
-
-def _data(found: Contributed, n: mpz) -> bytes:
-    return write_ciphertexts(found.encrypted, n)
 
 
 def _proof_to_power(proof: PlaintextProof | None, power: int) -> PlaintextProof | None:

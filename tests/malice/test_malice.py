@@ -13,7 +13,7 @@ from tests.malice.reading import check_reading
 from tests.malice.run import Tally, play
 
 M = b"m"
-WITHIN = 400  # sequences
+WITHIN = 800  # sequences
 
 
 def row(*members: int) -> dict[tuple[int, bytes], int]:

@@ -45,6 +45,8 @@ class RoundTable(Table):
         super().__init__(self.toy.federation)
         self.tasks: dict[int, Task] = {}
         self.disks = {i: Disk() for i in self.toy.federation.members}
+        self.read: list[tuple[int, bytes]] = []  # who has read which blob
+        self.withheld: set[bytes] = set()
 
     @property
     def terms(self) -> Any:
@@ -73,6 +75,10 @@ class RoundTable(Table):
             task.receive(posted, self.payloads(posted, index))
 
     def publish(self, sender: int, draft: Draft) -> Posted:
+        for name in draft.stored:
+            blob = self.disks[sender].read(f"outbox/blob-{name.hex()}")
+            assert blob is not None
+            self.blobs[name] = blob
         posted = self.say(sender, draft)
         for index in self.tasks:
             self.show(index, posted)
@@ -80,9 +86,27 @@ class RoundTable(Table):
 
     def settle(self) -> None:
         """Let everybody speak until nobody has anything to say."""
-        while drafts := [(i, d) for i, t in self.tasks.items() if (d := t.due())]:
+        while drafts := [(i, d) for i in self.tasks if (d := self.due(i))]:
             for sender, draft in drafts:
                 self.publish(sender, draft)
+
+    def due(self, index: int) -> Draft | None:
+        """What a member's task says next, with the blobs that it asks for, as an agent does."""
+        task = self.tasks[index]
+        self.stream(index)
+        draft = task.due()
+        return task.due() if draft is None and self.stream(index) else draft
+
+    def stream(self, index: int) -> bool:
+        """Hand a task its wanted blobs; whether there were any."""
+        task, any_here = self.tasks[index], False
+        while (wanted := task.wanted_blobs()) and wanted[0][0] not in self.withheld:
+            name, size = wanted[0]
+            assert len(self.blobs[name]) == size
+            self.read.append((index, name))
+            task.receive_blob(name, self.blobs[name])
+            any_here = True
+        return any_here
 
     def play(self, session: str) -> None:
         """A whole round, with the aggregator doing its part as it should."""

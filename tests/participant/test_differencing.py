@@ -12,6 +12,7 @@ from keyshare.packing import ciphertext_count
 from keyshare.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
 from participant.cli.opening import _approval
+from participant.cli.work import RoundTable as Shown
 from participant.decryption_task import DecryptionTask, Request
 from participant.training_task import TrainingTask
 from protocol.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
@@ -91,6 +92,16 @@ def test_where_the_terms_warn_it_is_an_event_and_the_round_goes_on() -> None:
     assert found == [(2, "differencing", {"rounds": ["1"], "members": ["H5"]})] * 4
     table.settle()
     assert len(table.view("round/2").partials) >= table.terms.quorum
+
+
+def test_the_event_is_shown_to_whoever_runs_the_training(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    facts = {"rounds": ["1"], "members": ["H5"]}
+    Shown(toy("warn").federation.terms).show({"round": 2, "event": "differencing", **facts})
+    said = capsys.readouterr().out
+    assert "round 2" in said
+    assert "round 1, from the same model, its sum shows what H5 alone added" in said
 
 
 def test_the_same_hospitals_again_are_no_difference() -> None:

@@ -7,7 +7,16 @@ import pytest
 from participant.errors import DamagedOutbox
 from participant.outbox import Outbox, store_blob
 from protocol.board import Post, SignedPost, sign_post
-from protocol.messages import MAX_CHUNKS, Contribution, Statement, attach, blob_name
+from protocol.messages import (
+    MAX_CHUNKS,
+    Body,
+    Contribution,
+    Refusal,
+    SetLock,
+    Statement,
+    attach,
+    blob_name,
+)
 from tests.simulator.disk import Crash, Disk
 from tests.toy import toy_federation
 
@@ -122,3 +131,128 @@ def test_blobs_are_kept_in_the_storage_and_not_in_memory() -> None:
     disk.files[f"outbox/blob-{names[0].hex()}"] = b"changed behind its back"
     with pytest.raises(DamagedOutbox):
         outbox.blob(names[0])
+
+
+# ── the vector of a contribution ──
+
+
+def post(body: Body, session: str = "round/1") -> SignedPost:
+    federation = FEDERATION.terms.federation
+    return sign_post(Post(federation, session, 1, 0, 0, bytes(32), body), FEDERATION.keys[1])
+
+
+LOCK = SetLock(bytes(32), bytes(16))
+
+
+def contributed(disk: Disk) -> Outbox:
+    """An outbox whose contribution is on the board."""
+    outbox = Outbox(disk)
+    outbox.put(signed(*stored(disk)), (b"the ciphertexts",), tuple(map(blob_name, BLOBS)))
+    outbox.settle()
+    return outbox
+
+
+def is_kept(outbox: Outbox) -> bool:
+    """Whether the whole vector is there, or none of it."""
+    found = [outbox.blob(blob_name(blob)) for blob in BLOBS]
+    assert found in (list(BLOBS), [None] * len(BLOBS))
+    return found[0] is not None
+
+
+def test_a_vector_stays_until_its_rounds_lock_is_on_the_board() -> None:
+    disk = Disk()
+    outbox = contributed(disk)
+    for again in (outbox, Outbox(disk)):
+        assert is_kept(again)
+        assert again.holds(blob_name(BLOBS[0]))
+        assert again.pending is None
+    assert outbox.blob(blob_name(b"the ciphertexts")) is None
+    assert len(disk.names("outbox/blob-")) == len(BLOBS)
+    outbox.put(post(LOCK, "statistic/age"), ())
+    outbox.settle()
+    assert is_kept(outbox)
+    outbox.put(post(LOCK), ())
+    assert is_kept(outbox)
+    outbox.settle()
+    assert not is_kept(outbox)
+    assert disk.files == {}
+
+
+@pytest.mark.parametrize("body", [Refusal("one-set", 0, "why"), Statement(bytes(32), 1)])
+def test_a_vector_goes_when_its_round_is_refused_or_over(body: Body) -> None:
+    disk = Disk()
+    outbox = contributed(disk)
+    outbox.put(post(body), ())
+    outbox.settle()
+    assert disk.files == {}
+
+
+def test_the_next_contribution_takes_a_vectors_place() -> None:
+    disk = Disk()
+    outbox = contributed(disk)
+    name = store_blob(disk, b"next")
+    body = Contribution(bytes(32), attach(b""), (name,))
+    outbox.put(post(body, "round/2"), (), (name,))
+    assert is_kept(outbox)
+    outbox.settle()
+    assert not is_kept(outbox)
+    assert outbox.blob(name) == b"next"
+    assert disk.names("outbox/") == [f"outbox/blob-{name.hex()}", "outbox/kept"]
+
+
+@pytest.mark.parametrize("damage", [None, b"other"])
+def test_a_kept_blob_that_is_damaged_is_as_if_it_were_not_here(damage: bytes | None) -> None:
+    disk = Disk()
+    outbox = contributed(disk)
+    name = blob_name(BLOBS[3])
+    disk.delete(f"outbox/blob-{name.hex()}")
+    if damage is not None:
+        disk.write(f"outbox/blob-{name.hex()}", damage)
+    assert outbox.blob(name) is None
+    assert not outbox.holds(name)
+    assert outbox.blob(blob_name(BLOBS[2])) == BLOBS[2]
+    outbox.put(post(LOCK), ())
+    outbox.settle()
+    assert disk.files == {}
+
+
+def test_a_damaged_record_lets_go_of_the_vector() -> None:
+    disk = Disk()
+    contributed(disk)
+    disk.write("outbox/kept", b"damaged")
+    assert not is_kept(Outbox(disk))
+    assert disk.names("outbox/blob-") == []
+
+
+def test_a_crash_anywhere_keeps_the_vector_or_frees_its_disk() -> None:
+    for changes in range(100):
+        disk, left, said = Disk(), [changes], list[str]()
+
+        def crash(left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Crash
+
+        outbox = Outbox(disk)
+        disk.hook = crash
+        try:
+            outbox.put(signed(*stored(disk)), (), tuple(map(blob_name, BLOBS)))
+            said.append("contribution")
+            outbox.settle()
+            said.append("kept")
+            outbox.put(post(LOCK), ())
+            said.append("lock")
+            outbox.settle()
+        except Crash:
+            disk.hook = lambda: None
+            again = Outbox(disk)
+            held = len(BLOBS) if is_kept(again) else 0
+            assert len(disk.names("outbox/blob-")) == held, "nothing leaks"
+            if said and "lock" not in said:
+                assert held, "the lock still needs it"
+            if again.pending:
+                again.settle()
+        else:
+            assert not disk.files
+            break
+    assert changes > 20

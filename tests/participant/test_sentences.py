@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from keyshare.errors import KeyshareError, StatisticOverflow
-from participant.cli.sentences import ABORTED, FAILED, REFUSED, SENTENCES, Context, describe
+from participant.cli.sentence import ABORTED, FAILED, REFUSED, Context
+from participant.cli.sentences import SENTENCES, describe
 from participant.errors import (
     BadApp,
     IdentityInUse,

@@ -16,8 +16,16 @@ from participant.errors import DamagedBlob
 from participant.outbox import store_blob
 from participant.transfer import WINDOW, Transfer
 from protocol.draft import Draft
-from protocol.messages import Contribution, attach, blob_name
-from protocol.wire import BlobChunk, BlobOffer, BlobRequest, FromAggregator, Submit, Welcome
+from protocol.messages import Contribution, SetLock, attach, blob_name
+from protocol.wire import (
+    BlobChunk,
+    BlobOffer,
+    BlobRequest,
+    FromAggregator,
+    Submit,
+    Subscribe,
+    Welcome,
+)
 from tests.participant.test_agent import FEDERATION, Saying
 from tests.simulator.disk import Disk
 
@@ -86,6 +94,13 @@ def talk(member: Agent, service: Aggregator, chaos: random.Random, loss: float =
         if not answers:
             member.nudge()
     raise AssertionError("no end")
+
+
+def kept(disk: Disk) -> set[bytes]:
+    """The blobs in an outbox; nothing else but the record of them may be in it."""
+    names = disk.names("outbox/")
+    assert [name for name in names if not name.startswith("outbox/blob-")] == ["outbox/kept"]
+    return {bytes.fromhex(name.removeprefix("outbox/blob-")) for name in names[:-1]}
 
 
 @pytest.mark.parametrize("loss", [0.0, 0.3])
@@ -163,7 +178,7 @@ def test_a_vector_goes_up_by_the_window_and_then_its_post(service: Aggregator) -
     talk(member, service, random.Random(2), 0.3)
     assert [posted.post.body for posted in service.board.entries] == [VECTOR]
     assert all(service._blobs.read(name) == blob for name, blob in zip(NAMES, BLOBS, strict=True))
-    assert disk.names("outbox/") == []
+    assert kept(disk) == set(NAMES)
 
 
 def test_a_restart_in_the_middle_of_an_upload_goes_on_with_the_same_bytes(
@@ -187,6 +202,62 @@ def test_a_restart_in_the_middle_of_an_upload_goes_on_with_the_same_bytes(
     assert not any(isinstance(frame, BlobChunk | Submit) for frame in frames)
     talk(again, service, random.Random(3))
     assert [posted.post.body for posted in service.board.entries] == [VECTOR]
+    assert kept(disk) == set(NAMES)
+
+
+def test_an_own_vector_is_read_back_and_what_is_damaged_of_it_is_asked_for(
+    service: Aggregator,
+) -> None:
+    disk = Disk()
+    talk(agent(Reading((), disk), disk), service, random.Random(4))
+    task = Reading(BLOBS)
+    again = agent(task, disk)
+    again.connected(Welcome(*service.board.head))
+    again.step()
+    for frame in again.outgoing():
+        for answer in service.receive(1, frame):
+            again.receive(answer)
+    disk.files[f"outbox/blob-{NAMES[20].hex()}"] = b"damaged"
+    again.step()
+    assert task.read == list(BLOBS[:20])
+    frames = again.outgoing()
+    assert frames == [BlobRequest(NAMES[20], 0)]
+    for answer in service.receive(1, frames[0]):
+        again.receive(answer)
+    again.step()
+    assert task.read == list(BLOBS)
+    assert again.outgoing() == []
+
+
+class Asking(Reading):
+    """A task that finds out that it needs a vector when it is asked what is due."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def due(self) -> Draft | None:
+        self.asked += 1
+        if self.asked == 1:
+            self.left = [(blob_name(blob), len(blob)) for blob in BLOBS]
+        return Draft("round/1", SetLock(bytes(32))) if self.asked == 2 and self.read else None
+
+
+def test_what_a_task_needs_for_its_next_post_is_handed_over_in_the_same_step(
+    service: Aggregator,
+) -> None:
+    disk = Disk()
+    talk(agent(Reading((), disk), disk), service, random.Random(4))
+    task = Asking()
+    member = agent(task, disk)
+    member.connected(Welcome(*service.board.head))
+    for answer in service.receive(1, Subscribe(0)):
+        member.receive(answer)
+    member.step()
+    assert task.read == list(BLOBS)
+    assert isinstance(member.outgoing()[-1], Submit)
+    talk(member, service, random.Random(5))
+    assert service.board.entries[-1].post.body == SetLock(bytes(32))
     assert disk.names("outbox/") == []
 
 

@@ -35,16 +35,14 @@ def changed(found: HybridRound, made: Made, proof: PlaintextProof | None) -> Mad
 
 def test_the_opened_sum_is_that_of_the_plain_integers():
     found = given()
-    closing = found.finish()
+    found.finish()
     found.settle()
     assert not found.refusals
     plain = np.sum([made.values for made in found.made.values()], axis=0)
     suite = found.suite
     for member in found.members.values():
         assert member.plaintexts is not None
-        summed = SummedVector(
-            member.plaintexts, found.opened, closing.post.body, found.toy.epoch, member.terms
-        )
+        summed = SummedVector(member.plaintexts, member.view, found.toy.epoch, member.terms)
         ((name, size),) = summed.wanted()
         assert len(found.blobs[name]) == size
         update = summed.take(found.blobs[name])

@@ -27,7 +27,7 @@ counts = st.integers(0, (1 << 48) - 1)
 indices = st.integers(0, 16)
 digests = st.binary(min_size=32, max_size=32)
 texts = st.text(max_size=20)
-names = st.from_regex(r"\A(ceremony|round)/(0|[1-9][0-9]{0,8})\Z") | st.from_regex(
+names = st.from_regex(r"\A(ceremony|round|check)/(0|[1-9][0-9]{0,8})\Z") | st.from_regex(
     r"\Astatistic/[a-z][a-z0-9._-]{0,20}\Z"
 )
 attachments = st.builds(
@@ -52,11 +52,13 @@ BODIES: dict[type, st.SearchStrategy[Any]] = {
     ),
     m.Contribution: st.builds(m.Contribution, digests, attachments),
     m.Closing: st.builds(m.Closing, st.lists(contributors, max_size=5).map(tuple), attachments),
-    m.SetLock: st.builds(m.SetLock, digests),
+    m.SetLock: st.builds(m.SetLock, digests, st.binary(max_size=16)),
     m.Partial: st.builds(m.Partial, digests, digests, lists),
     m.Complaint: st.builds(m.Complaint, digests, indices, st.binary(max_size=32)),
     m.Refusal: st.builds(m.Refusal, texts, indices, texts),
     m.Statement: st.builds(m.Statement, digests, counts),
+    m.CheckRequest: st.builds(m.CheckRequest, digests, digests),
+    m.CheckPart: st.builds(m.CheckPart, digests, attachments),
 }
 bodies = st.one_of(*BODIES.values())
 posts = st.builds(Post, digests, names, indices, counts, counts, digests, bodies)
@@ -185,9 +187,11 @@ def test_a_field_too_many_or_too_few_is_refused(wrap):
         ["request", 0],
         ["request", -1],
         ["request", 100_001],
-        ["lock", "x" * 32],
-        ["lock", b"x" * 31],
-        ["lock", b"x" * 33],
+        ["lock", "x" * 32, b""],
+        ["lock", b"x" * 31, b""],
+        ["lock", b"x" * 33, b""],
+        ["lock", b"x" * 32, b"f" * 17],
+        ["lock", b"x" * 32],
         ["statement", b"x" * 32, 1 << 48],
         ["abort", 17, "step", "reason"],
         ["abort", -1, "step", "reason"],
@@ -196,6 +200,8 @@ def test_a_field_too_many_or_too_few_is_refused(wrap):
         ["opening", "lottery", b"x" * 32, b"x" * 32, 1, "hybrid", 0.5],
         ["opening", "training", b"x" * 32, b"x" * 32, 1, "rot13", 0.5],
         ["opening", "training", b"x" * 32, b"x" * 32, (1 << 30) + 1, "hybrid", 0.5],
+        ["check", b"x" * 32, b"x" * 31],
+        ["check", b"x" * 32, b"x" * 33],
         ["join", b"x" * 2_049],
         ["certificate", b"x" * 32, b"x" * ((128 << 10) + 1)],
         ["step", "units", 0, 0, [[0, 1, b"x" * 32, b"x"]] * 18],
@@ -216,7 +222,7 @@ def test_unknown_tags_wrong_types_and_values_out_of_range_are_refused(content):
 def test_the_cases_above_fail_for_their_fault_alone():
     for content in (
         ["request", 100_000],
-        ["lock", b"x" * 32],
+        ["lock", b"x" * 32, b"f" * 16],
         ["abort", 16, "s" * 32, "r" * 500],
         ["step", "units", 0, 0, [[0, 1, b"x" * 32, b"x"]] * 16],
         ["closing", [[1, b"x" * 32]] * 16, [0, 1, b"x" * 32, b"x"], [b"x" * 32] * 4_096],
@@ -286,6 +292,8 @@ def test_a_message_over_the_limit_is_refused_before_it_is_read():
         "statistic/a b",
         "statistic/" + "a" * 65,
         "statistic/a\n",
+        "check/01",
+        "check/x",
         "lottery/1",
         " round/1",
         "round/\u0661",  # a digit, but not one of ours
@@ -296,7 +304,7 @@ def test_a_session_of_another_form_is_refused(session):
     assert refused(encode(post), Post)
 
 
-@pytest.mark.parametrize("session", ["ceremony/1", "round/0", "statistic/age-65.plus_x"])
+@pytest.mark.parametrize("session", ["ceremony/1", "round/0", "check/3", "statistic/age-65.plus_x"])
 def test_a_session_of_the_right_form_is_accepted(session):
     assert not refused(encode(Post(bytes(32), session, 1, 0, 0, bytes(32), m.Request(5))), Post)
 
@@ -335,7 +343,7 @@ AGGREGATOR_SAYS, MEMBERS_SAY_IN_CEREMONIES = (
 def test_who_may_say_what_where(kind, data):
     body = data.draw(BODIES[kind])
     places = set()
-    for session in ("ceremony/1", "round/1", "statistic/age"):
+    for session in ("ceremony/1", "round/1", "statistic/age", "check/1"):
         for sender in (0, 1, 5):
             if belongs(session, sender, body):
                 places.add((session.partition("/")[0], "aggregator" if sender == 0 else "member"))
@@ -343,6 +351,8 @@ def test_who_may_say_what_where(kind, data):
         assert places == {("round", "aggregator"), ("statistic", "aggregator")}
     elif kind in MEMBERS_SAY_IN_CEREMONIES:
         assert places == {("ceremony", "member")}
+    elif kind in (m.CheckRequest, m.CheckPart):
+        assert places == {("check", "member")}
     elif kind is m.Request:
         assert places == {("statistic", "member")}
     else:

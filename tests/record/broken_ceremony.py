@@ -19,6 +19,8 @@ from protocol.messages import (
     MAX_POST_BYTES,
     Abort,
     Certificate,
+    CheckPart,
+    CheckRequest,
     Disclosure,
     Step,
 )
@@ -220,6 +222,25 @@ def _with_trial(
 def is_step(one: Said, step: str) -> bool:
     """Whether a post is for a step of the ceremony that made the key."""
     return one.session == KEY and isinstance(one.body, Step) and one.body.step == step
+
+
+@tampering
+def part_of_a_key_check_from_another_member(made: Good) -> Broken:
+    story = made.story.copy()
+    story.end_after("check/1")
+    place, other = (story.find("check/1", CheckPart, i) for i in (3, 2))
+    body = story.at(place).body
+    story.change(place, body=msgspec.structs.replace(body, payload=story.at(other).body.payload))
+    return Broken(write(story).files, "3.8", place, "H3", is_failure=False)
+
+
+@tampering
+def key_check_of_an_unknown_key(made: Good) -> Broken:
+    story = made.story.copy()
+    story.end_after("check/1")
+    place = story.find("check/1", CheckRequest)
+    story.change(place, body=msgspec.structs.replace(story.at(place).body, epoch=bytes(32)))
+    return Broken(write(story).files, "3.8", place, "H1", is_failure=False)
 
 
 # ── the ceremony that was aborted ──

@@ -109,6 +109,16 @@ def another_set_locked(made: Good) -> Broken:
 
 
 @tampering
+def fingerprint_left_out(made: Good) -> Broken:
+    story = made.story.copy()
+    story.end_after("round/2")
+    place = story.find("round/2", SetLock, 3)
+    body = msgspec.structs.replace(story.at(place).body, fingerprint=b"")
+    story.change(place, body=body)
+    return Broken(write(story).files, "5.3", place, "H3", is_failure=False)
+
+
+@tampering
 def part_released_before_enough_had_locked(made: Good) -> Broken:
     story = made.story.copy()
     part, lock = story.find(LAST, Partial, 1), story.find(LAST, SetLock, 3)

@@ -1,9 +1,9 @@
 """The record of a federation in which much happens and all that goes wrong is dealt with.
 
 Four hospitals. In the first ceremony one opens what it did not commit to, so it is aborted; the
-second makes a key. Round 1 is under packed Paillier, and H4's part of it is wrong; round 2 is under
-the hybrid suite; one statistic is opened; another the aggregator closes with too few contributors,
-and all refuse; round 3 is as it should be.
+second makes a key, and all check their shares. Round 1 is under packed Paillier, and H4's part of
+it is wrong; round 2 is under the hybrid suite; one statistic is opened; another the aggregator
+closes with too few contributors, and all refuse; round 3 is as it should be.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import msgspec
 import numpy as np
 from gmpy2 import mpz
 
+from keyshare.fingerprint import Fingerprint, write_fingerprint
 from keyshare.key_packing import pack_key
-from keyshare.one_time_key import OneTimeKey, add_chunk, write_sum
+from keyshare.one_time_key import OneTimeKey, add_chunk, read_words, write_sum
 from keyshare.packing import pack
 from keyshare.plaintext_proof import encrypt_opened, prove
 from keyshare.quantisation import quantise
@@ -37,7 +38,9 @@ from protocol.decryption import RoundMember
 from protocol.draft import Draft, public_payload
 from protocol.encoding import digest, encode, pack_numbers, unpack_numbers, width_of
 from protocol.epoch import Epoch, EpochSecret
+from protocol.fingerprints import fingerprint_key
 from protocol.history import OpenedSets
+from protocol.key_check import KeyCheck
 from protocol.messages import (
     Closing,
     Contribution,
@@ -85,6 +88,7 @@ def good() -> Good:
     made = {i: outcome for i, outcome in outcomes.items() if outcome is not None}
     epoch, secrets = made[1][0], {i: secret for i, (_, secret) in made.items()}
     rounds = Rounds(stage, epoch, secrets)
+    rounds.check_keys("check/1")
     rounds.state("round/0", bytes([1]) * 32, PACKED, 8.0)
     rounds.training("round/1", PACKED, next_length=HYBRID, wrong=4)
     rounds.training("round/2", HYBRID, next_length=PACKED)
@@ -259,6 +263,7 @@ class Rounds:
 
     def _settle(self, members: Mapping[int, RoundMember], wrong: int) -> None:
         ledgers = {i: Ledger() for i in members}
+        self._fingerprint(members)
         while drafts := [(i, d) for i, m in members.items() if (d := m.due(ledgers[i]))]:
             for i, draft in drafts:
                 if members[i].due(ledgers[i]) is None:
@@ -267,6 +272,42 @@ class Rounds:
                     self.stage.say(i, self._wrong(members[i], draft))
                 else:
                     self.stage.say(i, draft)
+
+    def _fingerprint(self, members: Mapping[int, RoundMember]) -> None:
+        """Let contributors of vectors read their own, as their locks ask for it."""
+        lattice = suite_of("hybrid", self.stage.federation.terms).lattice
+        assert lattice is not None
+        for member in members.values():
+            assert member.due(Ledger()) is None or not member.owes_fingerprint
+            if not member.owes_fingerprint:
+                continue
+            chosen = member.view.chosen(self.stage.federation.terms.federation)
+            body = member.view.contributions[member.index].post.body
+            assert isinstance(body, Contribution)
+            assert chosen is not None
+            found = Fingerprint(fingerprint_key(chosen))
+            for k, name in enumerate(body.vector):
+                found.add(k, read_words(self.stage.blobs[name], lattice.contribution_bytes))
+            member.fingerprint = write_fingerprint(found.value)
+
+    def check_keys(self, session: str) -> None:
+        """All make sure of their shares together."""
+        checks = {
+            i: KeyCheck(
+                session,
+                self.epoch,
+                self.secrets[i],
+                seed_of(session, i),
+                Stream(seed_of("proof", i)),
+            )
+            for i in MEMBERS
+        }
+        while drafts := [(i, d) for i, check in checks.items() if (d := check.due())]:
+            for i, draft in drafts:
+                if checks[i].due() is not None:
+                    posted = self.stage.say(i, draft)
+                    for j, check in checks.items():
+                        check.receive(posted, self.stage.payloads(posted, j))
 
     def _wrong(self, member: RoundMember, draft: Draft) -> Draft:
         locked = member._locked

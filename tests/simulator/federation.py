@@ -23,6 +23,7 @@ from tests.simulator.disk import Crash
 from tests.simulator.hospital import Hospital
 from tests.simulator.liar import LIES
 from tests.simulator.plan import Plan
+from tests.simulator.rogue import shifting_sums
 
 CALM_AFTER = 90.0  # seconds after which nothing goes wrong any more
 TIME_LIMIT = 900.0
@@ -112,7 +113,8 @@ class Federation:
         self._crash_now_and_then(self.plan.aggregator_crash_every, self._crash_the_service)
         if self.plan.fork:
             self.clock.after(self.chaos.uniform(0.5, 12), self._fork)
-        with self._crashing_syncs():
+        rogue = shifting_sums() if self.plan.rogue else contextlib.nullcontext()
+        with self._crashing_syncs(), rogue:
             return self.clock.run(self._is_over, TIME_LIMIT)
 
     def _is_over(self) -> bool:

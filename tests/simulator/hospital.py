@@ -84,6 +84,7 @@ class Hospital:
         self.failure: Exception | None = None
         self.aborted: CeremonyFailed | None = None  # why the last ceremony ended without a key
         self.aborts: list[tuple[str, CeremonyFailed]] = []
+        self.events: list[tuple[int, str, dict[str, Any]]] = []  # of training
         self.crashes = 0
 
     def __repr__(self) -> str:
@@ -103,7 +104,10 @@ class Hospital:
             task = self._ceremony()
         else:
             secret = read_secret(stored, self.terms, self.index)
-            task = TrainingTask(self.terms, secret, PowersOfTen(self.index), self.disk)
+            app = PowersOfTen(self.index)
+            task = TrainingTask(
+                self.terms, secret, app, self.disk, lambda *event: self.events.append(event)
+            )
         self.agent = Agent(self.terms, self.index, self.key, self.disk, task)
 
     def _ceremony(self) -> CeremonyTask:

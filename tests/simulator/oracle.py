@@ -39,6 +39,7 @@ def judge(federation: Federation, in_time: bool) -> str:
     if not in_time:
         raise Violation(f"no end in sight: {[_where(h) for h in hospitals]}")
     the_liar_is_named(federation)
+    the_rogue_is_named(federation)
     exact_sums(federation)
     return "done"
 
@@ -108,13 +109,22 @@ def the_liar_is_named(federation: Federation) -> None:
         raise Violation("the key is not that of the second ceremony")
 
 
+def the_rogue_is_named(federation: Federation) -> None:
+    """Each hospital has found the sum false that the aggregator falsified, and no other round."""
+    for hospital in federation.hospitals.values():
+        void = {(number, f["by"]) for number, name, f in hospital.events if name == "void"}
+        if void != ({(1, "aggregator")} if federation.plan.rogue else set()):
+            raise Violation(f"hospital {hospital.index} found these rounds void: {void}")
+
+
 def exact_sums(federation: Federation) -> None:
     """Every hospital's model after each round is exactly that of the round's contributors."""
     assert federation.board is not None
     model = np.zeros(PARAMETERS)
     layout = Layout.of([model])
     for number in range(1, federation.plan.rounds + 1):
-        model = model + _expected_update(federation, number, model)
+        if not (federation.plan.rogue and number == 1):
+            model = model + _expected_update(federation, number, model)
         for hospital in federation.hospitals.values():
             stored = hospital.disk.read(model_name(number))
             if stored is None:

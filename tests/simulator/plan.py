@@ -29,6 +29,7 @@ class Plan:
     fork: bool
     liar: int = 0  # who lies once in the first ceremony, 0 for nobody
     lie: str = ""  # its lie, of tests.simulator.liar.LIES
+    rogue: bool = False  # whether the aggregator shifts the first round's sum; for hybrid rounds
 
     @classmethod
     def of(cls, seed: int) -> Plan:
@@ -51,6 +52,7 @@ class Plan:
             aggregator_crash_every=draw.choice([0.0, 25.0, 10.0]) if rough else 0.0,
             aggregator_crash_syncs=0.03 * rough * draw.random(),
             fork=draw.random() < 0.1,
+            rogue=seed % 9 == 4,
         )
         if plan.fork or draw.random() >= 0.2:
             return plan

@@ -13,7 +13,9 @@ import pytest
 from aggregator.errors import StoreDamaged
 from aggregator.service import Aggregator
 from participant.agent import Agent
+from participant.sum_check import SumCheck
 from protocol.board import decode_entry
+from protocol.fingerprints import SumVerdict
 from protocol.judgement import Verdict
 from protocol.wire import Entries
 from tests.simulator import oracle
@@ -89,6 +91,20 @@ def test_planted_verdicts_on_the_accused_instead_of_the_accuser_are_caught(
     monkeypatch.setattr(oracle, "judge_ceremony", believing)
     with pytest.raises(Violation, match="culprits"):
         simulate(replace(ROUGH, liar=2, lie="a false accusation"))
+
+
+def test_an_aggregator_that_shifts_a_sum_is_named_and_the_next_round_goes_on() -> None:
+    for seed in range(3):
+        assert simulate(replace(ROUGH, seed=seed, suite="hybrid", rogue=True, rounds=2)) == "done"
+
+
+def test_planted_trust_in_the_aggregators_sum_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def believe(check: SumCheck) -> None:
+        check.verdict = SumVerdict(is_sum=True, liars=())
+
+    monkeypatch.setattr(SumCheck, "compare", believe)
+    with pytest.raises(Violation):
+        simulate(replace(ROUGH, suite="hybrid", rogue=True))
 
 
 def caught(prepare: object) -> bool:

@@ -1,0 +1,174 @@
+"""A backup: one sealed file with all that a hospital needs to be itself again on a new machine.
+
+It holds the identity, the key shares of one federation, the signed terms, and the head of the board
+that the hospital had last seen. It does not hold seeds of sessions, posts on their way, or the sets
+that were chosen: a restored copy of these is older than what was said since, and using it would say
+two things where only one may be said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Meta
+
+from participant.agent import CHECKPOINT_NAME, Checkpoint
+from participant.errors import DamagedFile, NoKeyShare
+from participant.identity import Identity
+from participant.key_errors import UnfitBackup
+from participant.membership import Membership
+from participant.passphrase import Passphrase
+from participant.sealed_file import (
+    DEFAULT_COST,
+    PAYLOAD_LIMIT,
+    Argon2Cost,
+    SealedFor,
+    purpose_of,
+    seal,
+    unseal,
+)
+from protocol.board import Head
+from protocol.encoding import Message, decode, encode
+from protocol.epoch import Epoch, EpochSecret, read_secret
+from protocol.errors import BadTerms, Malformed, UnsignedTerms
+from protocol.terms import Member, Terms, parse, require_signed
+
+_KIND = "backup"
+_WHAT = "backup"
+
+
+class _Share(Message, frozen=True):
+    epoch: int
+    payload: bytes
+
+    def __repr__(self) -> str:
+        return f"_Share(epoch={self.epoch}, payload=<secret>)"
+
+
+class _Backup(Message, frozen=True):
+    """Payload of the sealed file; ``head``: the encoded checkpoint, empty if there was none."""
+
+    name: str
+    signing_key: bytes
+    terms: str
+    head: Annotated[bytes, Meta(max_length=1_024)]
+    shares: tuple[_Share, ...]
+
+    def __repr__(self) -> str:
+        return f"_Backup(name={self.name!r}, <secret>)"
+
+
+@dataclass(frozen=True)
+class RestorableShare:
+    """A key share that fits its verification key, and the bytes that a vault keeps of it."""
+
+    epoch: Epoch
+    secret: EpochSecret
+    payload: bytes
+
+    def __repr__(self) -> str:
+        return f"RestorableShare(epoch={self.epoch.number}, <secret>)"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup that has been opened, and checked against itself; shares in order of epochs."""
+
+    path: Path
+    identity: Identity
+    index: int
+    terms_text: str
+    terms: Terms
+    head: Head | None
+    shares: tuple[RestorableShare, ...]
+
+    @property
+    def newest(self) -> Epoch:
+        """The epoch of the newest key share."""
+        return self.shares[-1].epoch
+
+
+def write_backup(
+    member: Membership,
+    terms_text: str,
+    path: Path,
+    passphrase: Passphrase,
+    cost: Argon2Cost = DEFAULT_COST,
+) -> list[int]:
+    """Create the backup of a member; the epochs whose key shares it holds.
+
+    Every share is checked before. Raises FileExists (nothing is overwritten), NoKeyShare,
+    DamagedFile, DiskError and what ``vault.key_share`` raises.
+    """
+    if not (epochs := member.vault.epochs()):
+        raise NoKeyShare(member.folder)
+    shares = []
+    for epoch in epochs:
+        payload = member.vault.key_share(epoch, member.passphrase).payload
+        try:
+            read_secret(payload, member.terms, member.index)
+        except Malformed as error:
+            raise DamagedFile(member.vault.folder, f"{error.what}: {error.reason}") from None
+        shares.append(_Share(epoch, payload))
+    identity = member.identity
+    backup = _Backup(
+        identity.name,
+        identity.signing_key.private_bytes_raw(),
+        terms_text,
+        member.storage.read(CHECKPOINT_NAME) or b"",
+        tuple(shares),
+    )
+    purpose = SealedFor(_KIND, member.terms.federation.hex(), epochs[-1], member.index)
+    seal(path, purpose, encode(backup), passphrase, cost)
+    return epochs
+
+
+def purpose_of_backup(path: Path, terms: Terms | None) -> SealedFor:
+    """What the sealed file says it is; raises UnfitBackup unless it is a backup of ``terms``."""
+    purpose = purpose_of(path, _WHAT)
+    if purpose.kind != _KIND:
+        raise UnfitBackup(path, f"it is no backup, but a sealed {purpose.kind}")
+    if terms is not None and purpose.federation != terms.federation.hex():
+        raise UnfitBackup(path, "it is the backup of another federation")
+    return purpose
+
+
+def open_backup(path: Path, purpose: SealedFor, passphrase: Passphrase) -> Backup:
+    """Open a backup and check that it is of one piece: roster, identity, shares and their keys.
+
+    Raises what ``sealed_file.unseal`` raises, DamagedFile and UnfitBackup.
+    """
+    payload = unseal(path, purpose, passphrase, _WHAT)
+    try:
+        found = decode(payload, _Backup, _WHAT, PAYLOAD_LIMIT)
+        key = Ed25519PrivateKey.from_private_bytes(found.signing_key)
+        head = decode(found.head, Checkpoint, "head", 1_024) if found.head else None
+        terms, signatures = parse(found.terms)
+        require_signed(terms, signatures)
+    except (Malformed, ValueError, BadTerms, UnsignedTerms):
+        raise DamagedFile(path, "does not hold a backup") from None
+    identity = Identity(found.name, key)
+    if terms.federation.hex() != purpose.federation:
+        raise UnfitBackup(path, "it was sealed for another federation than its terms are of")
+    index, own = terms.index_of(identity.card.key), Member(found.name, identity.card.key)
+    if index is None or index != purpose.member or terms.members[index - 1] != own:
+        raise UnfitBackup(path, f"{found.name} is not the member of the terms that it is for")
+    shares = tuple(_checked(path, share, terms, index) for share in found.shares)
+    epochs = [share.epoch.number for share in shares]
+    if not epochs or epochs != sorted(set(epochs)) or epochs[-1] != purpose.epoch:
+        raise UnfitBackup(path, "its key shares are not those that it was sealed for")
+    seen = Head(head.position, head.hash) if head else None
+    return Backup(path, identity, index, found.terms, terms, seen, shares)
+
+
+def _checked(path: Path, share: _Share, terms: Terms, index: int) -> RestorableShare:
+    try:
+        epoch, secret = read_secret(share.payload, terms, index)
+    except Malformed as error:
+        raise UnfitBackup(path, f"{error.what} of epoch {share.epoch}: {error.reason}") from None
+    if epoch.number != share.epoch:
+        raise UnfitBackup(path, f"the key share of epoch {share.epoch} is of {epoch.number}")
+    return RestorableShare(epoch, secret, share.payload)

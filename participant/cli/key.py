@@ -1,0 +1,289 @@
+"""``key``: the care of a key share: look at it, back it up, put it back, another passphrase."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from keyshare.randomness import Stream
+from participant.backup import Backup, open_backup, purpose_of_backup, write_backup
+from participant.cli.options import (
+    FEDERATION,
+    FederationFile,
+    Home,
+    Json,
+    PassphraseFile,
+    Timeout,
+    at_home,
+    membership,
+    terms_in,
+)
+from participant.cli.working import new_session, say_aside
+from participant.errors import FileExists, NotAMember, OutOfTime
+from participant.files import write_new
+from participant.home import federation_folder
+from participant.identity import CARD_NAME, IDENTITY_NAME, read_card
+from participant.key_check_task import KeyCheckTask
+from participant.key_errors import NoQuorum, QuorumFails, ShareNotWhole
+from participant.key_restore import Restoring, read_board, read_record
+from participant.lock import hold
+from participant.membership import Membership
+from participant.passphrase import CHANGED, OF_BACKUP, obtain
+from participant.passphrase_change import change
+from participant.progress import link_notices
+from participant.words import fingerprint
+from protocol.board import Head
+from protocol.epoch import Epoch, EpochSecret
+from protocol.key_check import NONCE_BYTES, is_whole
+from protocol.terms import Terms
+
+PATIENCE_SECONDS = 30.0
+LATECOMERS_SECONDS = 10.0
+key_app = typer.Typer(help="The care of this hospital's key share.")
+
+BackupPassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--backup-passphrase-file", help="File with the backup's own passphrase; else asked."
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands under the program's name."""
+    app.add_typer(key_app, name="key", no_args_is_help=True)
+
+
+@key_app.command("check")
+def check(
+    ctx: typer.Context,
+    file: FederationFile = FEDERATION,
+    together: Annotated[
+        bool,
+        typer.Option("--together", help="Decrypt a test value with the members who do so now."),
+    ] = False,
+    home: Home = None,
+    passphrase_file: PassphraseFile = None,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Check that the key share is whole; --together, that a quorum's key shares decrypt."""
+    member = membership(ctx, file, home, passphrase_file)
+    epoch, secret = member.key_share()
+    nonce, stream = secrets.token_bytes(NONCE_BYTES), Stream(secrets.token_bytes(32))
+    if not is_whole(epoch, secret, nonce, stream):
+        raise ShareNotWhole(member.vault.folder, epoch.number)
+    words = fingerprint(epoch.digest)
+    if not as_json:
+        typer.echo(f"Key share of {member.identity.name} in {member.terms.name}")
+        typer.echo(f"  epoch        {epoch.number}")
+        typer.echo(f"  fingerprint  {words}")
+        typer.echo("  the key share is whole")
+    elif not together:
+        facts = {"event": "checked", "epoch": epoch.number, "fingerprint": words, "whole": True}
+        typer.echo(json.dumps(facts))
+    if together:
+        with hold(member.folder, "key check"):
+            _check_together(member, (epoch, secret), timeout, as_json)
+
+
+def _check_together(
+    member: Membership, secret: tuple[Epoch, EpochSecret], timeout: float | None, as_json: bool
+) -> None:
+    """Raises NoQuorum, QuorumFails and OutOfTime."""
+    task = KeyCheckTask(member.terms, secret, int(time.time() * 1000))
+    if not as_json:
+        typer.echo("Waiting for the others, who type: quorate-participant key check --together …")
+    is_done = _run_until_done(member, task, timeout)
+    if is_done and task.missing:
+        task.waits_for_all = True
+        _run_until_done(member, task, LATECOMERS_SECONDS)
+    found = task.check
+    assert found is not None
+    _show_check(member.terms, task, as_json)
+    good, quorum = sorted(found.good), member.terms.quorum
+    if len(good) < quorum:
+        raise NoQuorum(found.session, quorum, good, sorted(found.wrong), list(task.missing))
+    if not found.decrypts:
+        raise QuorumFails(found.session, good)
+
+
+def _run_until_done(member: Membership, task: KeyCheckTask, seconds: float | None) -> bool:
+    """Run until the task is done, or the time is over; whether it is done.
+
+    Raises OutOfTime where not even the own part got through.
+    """
+    session = new_session(member, task, seconds)
+    session.notices = link_notices(member.terms.aggregator.url, say_aside)
+    try:
+        session.run()
+    except OutOfTime:
+        if task.check is None or member.index not in task.check.heard:
+            raise
+    return task.done
+
+
+def _show_check(terms: Terms, task: KeyCheckTask, as_json: bool) -> None:
+    found = task.check
+    assert found is not None
+    good = [terms.name_of(m) for m in sorted(found.good)]
+    wrong = {terms.name_of(m): reason for m, reason in sorted(found.wrong.items())}
+    if as_json:
+        facts: dict[str, Any] = {
+            "event": "checked together",
+            "session": found.session,
+            "epoch": found.epoch.number,
+            "fingerprint": fingerprint(found.epoch.digest),
+            "good": good,
+            "wrong": wrong,
+            "missing": [terms.name_of(m) for m in task.missing],
+            "quorum": terms.quorum,
+            "decrypts": found.decrypts,
+        }
+        typer.echo(json.dumps(facts))
+        return
+    typer.echo(f"{found.session}:")
+    typer.echo(f"  good key shares  {', '.join(good) or 'none'}")
+    for name, reason in wrong.items():
+        typer.echo(f"  {name} sent a wrong part: {reason}")
+    if found.decrypts:
+        present = f"{len(found.heard)} of {terms.n_members} present"
+        typer.echo(f"  {present}: the quorum decrypts the test value")
+
+
+@key_app.command("backup")
+def backup(
+    ctx: typer.Context,
+    out: Annotated[Path, typer.Option("--out", help="The new file, in a safe place.")],
+    file: FederationFile = FEDERATION,
+    home: Home = None,
+    passphrase_file: PassphraseFile = None,
+    backup_passphrase_file: BackupPassphraseFile = None,
+    as_json: Json = False,
+) -> None:
+    """Back up identity and key share into one file, sealed with a passphrase of its own."""
+    if out.exists():
+        raise FileExists(out)
+    member = membership(ctx, file, home, passphrase_file)
+    text = terms_in(ctx, file, signed=True).text
+    passphrase = obtain(backup_passphrase_file, new=True, which=OF_BACKUP)
+    epochs = write_backup(member, text, out, passphrase)
+    if as_json:
+        typer.echo(json.dumps({"event": "backed up", "file": str(out), "epochs": epochs}))
+        return
+    typer.echo(f"Backup of {member.identity.name} in {member.terms.name}: {out}")
+    typer.echo(f"  key share of epoch  {', '.join(map(str, epochs))}")
+    typer.echo("Keep it off this machine, and its passphrase elsewhere than the file. Put back by:")
+    typer.echo(f"quorate-participant key restore {shlex.quote(str(out))} {shlex.quote(str(file))}")
+
+
+@key_app.command("restore")
+def restore(
+    ctx: typer.Context,
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="What key backup made.")],
+    file: FederationFile = FEDERATION,
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", help="Check against this record instead of the aggregator."),
+    ] = None,
+    home: Home = None,
+    passphrase_file: PassphraseFile = None,
+    backup_passphrase_file: BackupPassphraseFile = None,
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", min=0.1, metavar="SECONDS", help="How long to try to connect."),
+    ] = PATIENCE_SECONDS,
+    as_json: Json = False,
+) -> None:
+    """Put identity and key share back, checked against what all members certified.
+
+    The terms are written from the backup if there is no such file.
+    """
+    terms = terms_in(ctx, file, signed=True).terms if file.exists() else None
+    folder = at_home(ctx, home)
+    purpose = purpose_of_backup(source, terms)
+    opened = open_backup(source, purpose, obtain(backup_passphrase_file, False, which=OF_BACKUP))
+    ctx.obj.terms = opened.terms
+    is_new = not (folder / IDENTITY_NAME).exists()
+    restoring = Restoring(opened, folder, obtain(passphrase_file, new=is_new))
+    with hold(federation_folder(folder, opened.terms.federation), "key restore"):
+        is_needed = bool(restoring.missing())
+        if is_needed:
+            seen = _check_against_board(restoring, record, timeout)
+            restoring.write(seen)
+    if terms is None:
+        write_new(file, opened.terms_text.encode())
+        file.chmod(0o644)  # the terms are no secret
+    _say_restored(opened, is_needed, file, as_json)
+
+
+def _say_restored(opened: Backup, is_needed: bool, file: Path, as_json: bool) -> None:
+    epoch = opened.newest
+    if as_json:
+        event = "restored" if is_needed else "nothing to do"
+        facts = {"event": event, "epoch": epoch.number, "fingerprint": fingerprint(epoch.digest)}
+        typer.echo(json.dumps(facts))
+        return
+    if not is_needed:
+        typer.echo(f"This key share of epoch {epoch.number} is here already: nothing to do.")
+        return
+    typer.echo(f"Restored: {opened.identity.name} in {opened.terms.name}, epoch {epoch.number}")
+    typer.echo(f"  fingerprint  {fingerprint(epoch.digest)}  (the same at every member)")
+    typer.echo("Rounds that are open by now are decrypted without this hospital. Next:")
+    typer.echo(f"quorate-participant key check {shlex.quote(str(file))}")
+
+
+def _check_against_board(restoring: Restoring, record: Path | None, seconds: float) -> Head | None:
+    """Raises if the backup is not the one that is due; the head that the aggregator showed."""
+    if record is not None:
+        known = restoring.known_head()
+        restoring.check(read_record(record, restoring.backup.terms, known))
+        return None
+    board = read_board(restoring, seconds)
+    restoring.check(board)
+    return board.head
+
+
+@key_app.command("passphrase")
+def passphrase(
+    ctx: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Terms, to make sure that this is its home.", metavar="FEDERATION"),
+    ] = None,
+    home: Home = None,
+    passphrase_file: PassphraseFile = None,
+    new_passphrase_file: Annotated[
+        Path | None,
+        typer.Option("--new-passphrase-file", help="File with the new one; else asked twice."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Change the passphrase of this home: its identity and all its federations' secrets."""
+    old = obtain(passphrase_file, new=False)
+    new = obtain(new_passphrase_file, new=True, which=CHANGED)
+    folder = at_home(ctx, home)
+    if file is not None:
+        _check_home(folder, terms_in(ctx, file, signed=False).terms)
+    count = change(folder, old, new)
+    if as_json:
+        event = "changed" if count else "changed already"
+        typer.echo(json.dumps({"event": event, "files": count}))
+    elif count:
+        typer.echo(f"The passphrase of {folder} is changed: {count} sealed files.")
+        typer.echo("Backups made before keep the passphrase that they were made with.")
+    else:
+        typer.echo(f"The passphrase of {folder} is the new one already.")
+
+
+def _check_home(folder: Path, terms: Terms) -> None:
+    """Raises NotAMember unless this home's identity has a place in the terms."""
+    card = read_card(folder / CARD_NAME)
+    if terms.index_of(card.key) is None:
+        raise NotAMember(card.name, folder)

@@ -1,0 +1,62 @@
+"""What the errors of key care say to people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from participant import key_errors as errors
+from participant.cli.sentence import ABORTED, COMMAND, Context, Sentence, plain
+
+
+def _no_quorum(e: errors.NoQuorum, c: Context) -> Sentence:
+    said = [f"{e.quorum} good key shares are needed, {len(e.good)} are there"]
+    if e.good:
+        said.append(f"good: {c.names(e.good)}")
+    if e.wrong:
+        said.append(f"wrong: {c.names(e.wrong)}")
+    remedies = []
+    if e.missing:
+        said.append(f"nothing came from {c.names(e.missing)}")
+        remedies.append(f"they type {COMMAND} key check --together {c.file}, at the same time")
+    if e.wrong:
+        remedies.append(f"{c.names(e.wrong)}: {COMMAND} key check {c.file}, then key restore")
+    return Sentence(f"{e.session}: {'; '.join(said)}", "; ".join(remedies))
+
+
+KEY_CARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
+    errors.ShareNotWhole: plain(
+        "the key share of epoch {e.epoch} in {e.folder} is not whole",
+        f"move it away and put back the backup: {COMMAND} key restore FILE {{c.file}}",
+    ),
+    errors.NoQuorum: _no_quorum,
+    errors.QuorumFails: lambda e, c: Sentence(
+        f"{e.session}: the parts of {c.names(e.members)} do not give the test value, though "
+        "all have proofs that hold",
+        "do not go on under this key, and tell the other members: the record shows it",
+        ABORTED,
+    ),
+    errors.UnfitBackup: plain(
+        "{e.path} cannot be restored: {e.reason}", "nothing was replaced; use the right backup"
+    ),
+    errors.OldBackup: plain(
+        "the backup {e.path} is of epoch {e.epoch}, {e.place} is at epoch {e.newest}: "
+        "its key share does not fit the present key",
+        "nothing was replaced; use the backup that was made after the last ceremony",
+    ),
+    errors.OldRecord: plain(
+        "the record {e.path} ends with entry {e.position}, but entry {e.known} is known here",
+        "nothing was replaced; ask another member for a newer record",
+    ),
+    errors.NoBoard: plain(
+        "the aggregator at {e.url} did not show the board: {e.reason}",
+        "nothing was replaced; try again when it runs, or give --record DIR with a record",
+    ),
+    errors.InTheWay: plain(
+        "{e.path} is in the way: {e.reason}",
+        "nothing was replaced; move it away if it is not needed, then type the same command again",
+    ),
+    errors.SamePassphrase: plain(
+        "the new passphrase is the present one", "nothing was changed; choose another"
+    ),
+}

@@ -1,0 +1,44 @@
+"""What a sentence about an error consists of, and what it may refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from protocol.terms import Terms
+
+FAILED, USAGE, REFUSED, ABORTED, CHECK_FAILED, BY_SIGNAL = 1, 2, 3, 4, 5, 128
+COMMAND = "quorate-participant"
+
+
+@dataclass
+class Context:
+    """What the command was about; filled in as it becomes known."""
+
+    home: Path | None = None
+    file: Path = Path("federation.toml")
+    terms: Terms | None = None
+
+    def name(self, member: int) -> str:
+        """A member's name."""
+        return self.terms.name_of(member) if self.terms else f"member {member}"
+
+    def names(self, members: Sequence[int]) -> str:
+        """Several members' names."""
+        return ", ".join(self.name(m) for m in members) or "nobody in particular"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """``what`` went wrong and who did it; ``remedy`` is what to do, empty if nothing is."""
+
+    what: str
+    remedy: str
+    exit_code: int = FAILED
+
+
+def plain(what: str, remedy: str, exit_code: int = FAILED) -> Callable[[Any, Context], Sentence]:
+    """A sentence with the error's fields as ``{e.field}`` and the context's as ``{c.field}``."""
+    return lambda e, c: Sentence(what.format(e=e, c=c), remedy.format(e=e, c=c), exit_code)

@@ -1,0 +1,85 @@
+"""Checking key shares together with the members who are there: a decryption of a test value."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+
+from keyshare.randomness import Stream
+from participant.agent import Task
+from protocol.board import Board, Posted
+from protocol.draft import Draft
+from protocol.epoch import Epoch, EpochSecret
+from protocol.key_check import NONCE_BYTES, KeyCheck
+from protocol.messages import Body, CheckPart, CheckRequest
+from protocol.terms import Terms
+
+JOIN_SECONDS = 600  # so long after a check was asked for, who comes takes part in it
+
+
+class KeyCheckTask(Task):
+    """One hospital's part in a check of key shares.
+
+    It is done when a quorum's shares are found good, or everybody's part is there; with
+    ``waits_for_all``, only then. ``now_ms``: this machine's clock, in ms since 1970.
+    """
+
+    def __init__(self, terms: Terms, secret: tuple[Epoch, EpochSecret], now_ms: int) -> None:
+        self._terms, (self._epoch, self._secret) = terms, secret
+        self._now_ms = now_ms
+        self.waits_for_all = False
+        self.check: KeyCheck | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether what is waited for is there, this hospital's own part included."""
+        if self.check is None or self._secret.index not in self.check.heard:
+            return False
+        if len(self.check.heard) == self._terms.n_members:
+            return True
+        return not self.waits_for_all and len(self.check.good) >= self._terms.quorum
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """The members whose part is not there."""
+        heard = self.check.heard if self.check else []
+        return tuple(m for m in range(1, self._terms.n_members + 1) if m not in heard)
+
+    def begin(self, board: Board) -> None:
+        """Join the first check that is under way, or ask for one under the next free number.
+
+        Over a second link the check stays the one that it was.
+        """
+        if self.check is not None:
+            return
+        number = 1
+        while entries := board.session(f"check/{number}"):
+            if self._is_under_way(entries):
+                break
+            number += 1
+        stream = Stream(secrets.token_bytes(32))
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        self.check = KeyCheck(f"check/{number}", self._epoch, self._secret, nonce, stream)
+
+    def _is_under_way(self, entries: list[Posted]) -> bool:
+        asked_ms = next((p.time_ms for p in entries if self._is_request(p.post.body)), None)
+        if asked_ms is None or abs(self._now_ms - asked_ms) > 1000 * JOIN_SECONDS:
+            return False
+        parts = {p.post.sender for p in entries if isinstance(p.post.body, CheckPart)}
+        return len(parts) < self._terms.n_members
+
+    def _is_request(self, body: Body) -> bool:
+        return isinstance(body, CheckRequest) and body.epoch == self._epoch.digest
+
+    def wants(self, session: str) -> bool:
+        """Only this check."""
+        return self.check is not None and session == self.check.session
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        """A request or a part."""
+        assert self.check is not None
+        self.check.receive(posted, payloads)
+
+    def due(self) -> Draft | None:
+        """The request, or this hospital's part."""
+        return self.check.due() if self.check else None

@@ -1,0 +1,208 @@
+"""Putting a backup back: everything is checked before anything is written, nothing is replaced.
+
+The key share must be the one that is due: its epoch is compared with what all members certified on
+the board, read from the aggregator or from a record.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from participant import identity as identities
+from participant.agent import CHECKPOINT_NAME, Agent, Checkpoint, Task
+from participant.backup import Backup, RestorableShare
+from participant.errors import DamagedFile, ForeignSeal, OutOfTime, TooLarge, WrongPassphrase
+from participant.files import FolderStorage, exists, make_folder
+from participant.home import federation_folder
+from participant.identity import CARD_NAME, IDENTITY_NAME
+from participant.key_errors import InTheWay, NoBoard, OldBackup, OldRecord, UnfitBackup
+from participant.passphrase import Passphrase
+from participant.record_folder import RecordFolder
+from participant.sealed_file import DEFAULT_COST, Argon2Cost
+from participant.session import Session
+from participant.set_ledger import SetLedger
+from participant.vault import Vault
+from protocol.board import Board, Head, Posted
+from protocol.draft import Draft
+from protocol.encoding import decode, encode
+from protocol.epoch import epoch_of
+from protocol.errors import Fork
+from protocol.record import MANIFEST_PATH, MAX_MANIFEST_BYTES, read_entries, read_manifest
+from protocol.terms import Terms
+
+
+@dataclass
+class Restoring:
+    """A backup on its way into a home; the lock of the federation's folder must be held.
+
+    ``passphrase``: of the home, which is made with it if there is none.
+    """
+
+    backup: Backup
+    home: Path
+    passphrase: Passphrase
+    cost: Argon2Cost = DEFAULT_COST
+    _folder: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._folder = federation_folder(self.home, self.backup.terms.federation)
+
+    def missing(self) -> list[RestorableShare]:
+        """The key shares that are not in the vault; empty if there is nothing to restore.
+
+        Raises InTheWay if another identity or key share lies there, OldBackup if the vault has a
+        newer one, WrongPassphrase if the identity there does not open.
+        """
+        is_there = self._has_identity()
+        vault = self._vault()
+        epochs = vault.epochs() if vault else []
+        newest = self.backup.newest.number
+        if epochs and epochs[-1] > newest:
+            raise OldBackup(self.backup.path, newest, epochs[-1], "this data folder")
+        lacking = [s for s in self.backup.shares if not (vault and self._has_share(vault, s))]
+        return lacking if is_there or lacking else list(self.backup.shares)
+
+    def _has_identity(self) -> bool:
+        path = self.home / IDENTITY_NAME
+        if not exists(path):
+            if exists(card := self.home / CARD_NAME) and (
+                identities.read_card(card) != self.backup.identity.card
+            ):
+                raise InTheWay(card, "it is the card of another identity")
+            return False
+        found = identities.load(self.home, self.passphrase)
+        if found.card != self.backup.identity.card:
+            raise InTheWay(path, f"it is the identity of {found.name}, with another key")
+        return True
+
+    def _vault(self) -> Vault | None:
+        folder = self._folder / "vault"
+        federation, index = self.backup.terms.federation, self.backup.index
+        return Vault(folder, federation, index, self.cost) if exists(folder) else None
+
+    def _has_share(self, vault: Vault, share: RestorableShare) -> bool:
+        epoch = share.epoch.number
+        if epoch not in vault.epochs():
+            return False
+        path = vault.folder / f"key-share-{epoch}.sealed"
+        try:
+            stored = vault.key_share(epoch, self.passphrase).payload
+        except (WrongPassphrase, DamagedFile, ForeignSeal, TooLarge):
+            reason = "it is damaged, or sealed with another passphrase than the identity"
+            raise InTheWay(path, reason) from None
+        if not hmac.compare_digest(stored, share.payload):
+            raise InTheWay(path, f"it holds another key share of epoch {epoch}")
+        return True
+
+    def known_head(self) -> Head | None:
+        """The last head that the backup or the data folder knows."""
+        return max(self._heads(), default=None)
+
+    def _heads(self) -> list[Head]:
+        heads = [self.backup.head] if self.backup.head else []
+        if (data := self._storage.read(CHECKPOINT_NAME)) is not None:
+            saved = decode(data, Checkpoint, CHECKPOINT_NAME, 1_024)
+            heads.append(Head(saved.position, saved.hash))
+        return heads
+
+    def check(self, board: Board) -> None:
+        """Raises Fork, OldBackup or UnfitBackup unless the board has these very key shares' epoch.
+
+        board: read up to its head, which is not before what is known.
+        """
+        for head in self._heads():
+            if board.hash_at(head.position) != head.hash:
+                raise Fork(head.position, "it was another one when this hospital last saw it")
+        path, newest, terms = self.backup.path, self.backup.newest, self.backup.terms
+        due = epoch_of(board.entries, terms)
+        if due is None:
+            raise UnfitBackup(path, "the board has no key that all members certified")
+        if due.number > newest.number:
+            raise OldBackup(path, newest.number, due.number, terms.name)
+        if due.digest != newest.digest:
+            raise UnfitBackup(path, "its key share is of another key than all members certified")
+
+    def write(self, seen: Head | None) -> None:
+        """Write what is missing; the key shares last, when all that guards their use is durable.
+
+        seen: the board's head as the aggregator has just shown it, None if it was not asked.
+        """
+        lacking = self.missing()
+        make_folder(self.home)
+        if not exists(self.home / IDENTITY_NAME):
+            identities.keep(self.home, self.backup.identity, self.passphrase, self.cost)
+        identities.load(self.home, self.passphrase)  # writes the card if there is none
+        SetLedger(self._storage).mark_restored(seen)
+        if head := seen or self.known_head():
+            self._storage.write(CHECKPOINT_NAME, encode(Checkpoint(head.position, head.hash)))
+        terms, index = self.backup.terms, self.backup.index
+        vault = Vault(self._folder / "vault", terms.federation, index, self.cost)
+        for share in lacking:
+            if not self._has_share(vault, share):
+                vault.store_key_share(share.epoch.number, share.payload, self.passphrase)
+
+    @property
+    def _storage(self) -> FolderStorage:
+        return FolderStorage(self._folder)
+
+
+def read_record(folder: Path, terms: Terms, known: Head | None) -> Board:
+    """The board from a record, every entry verified; ``known``: what it must reach.
+
+    Raises MissingFile, Malformed, BadEntry, Fork, OldRecord, UnfitBackup or DiskError.
+    """
+    files = RecordFolder(folder)
+    manifest = read_manifest(files.read(MANIFEST_PATH, MAX_MANIFEST_BYTES) or b"")
+    if manifest.federation != terms.federation:
+        raise UnfitBackup(folder, "it is the record of another federation")
+    if known and manifest.head.position < known.position:
+        raise OldRecord(folder, manifest.head.position, known.position)
+    board = Board(terms)
+    for entry in reversed(list(read_entries(files, manifest.head))):
+        board.append(entry)
+    return board
+
+
+def read_board(restoring: Restoring, seconds: float) -> Board:
+    """The board as the aggregator shows it; nothing is said and nothing is stored.
+
+    Raises NoBoard after so many seconds, Fork, and what a session raises.
+    """
+    backup, key = restoring.backup, restoring.backup.identity.signing_key
+    with TemporaryDirectory() as folder:
+        storage = FolderStorage(Path(folder))
+        if head := restoring.known_head():
+            storage.write(CHECKPOINT_NAME, encode(Checkpoint(head.position, head.hash)))
+        agent = Agent(backup.terms, backup.index, key, storage, _Reading())
+        try:
+            Session(agent, key, time_limit=seconds).run()
+        except OutOfTime as late:
+            raise NoBoard(backup.terms.aggregator.url, late.step) from None
+    return agent.board
+
+
+class _Reading(Task):
+    """Nothing but to read the board up to its head."""
+
+    @property
+    def done(self) -> bool:
+        """As soon as the board has been read."""
+        return True
+
+    def begin(self, board: Board) -> None:
+        """Nothing to look up."""
+
+    def wants(self, session: str) -> bool:
+        """Nothing is acted on."""
+        return False
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        """Never called, since nothing is wanted."""
+
+    def due(self) -> Draft | None:
+        """Nothing."""
+        return None

@@ -1,0 +1,94 @@
+"""Contributed vectors, read back for their fingerprints."""
+
+from __future__ import annotations
+
+from keyshare.fingerprint import Fingerprint, FingerprintKey, write_fingerprint
+from keyshare.one_time_key import read_words
+from protocol.decryption import RoundMember
+from protocol.fingerprints import fingerprint_key
+from protocol.messages import Contribution
+from protocol.round import RoundView
+from protocol.suite import suite_of
+from protocol.terms import Terms
+
+AHEAD = 4  # blobs of a vector asked for at a time
+
+
+def vector_bytes(view: RoundView, terms: Terms) -> int:
+    """The size of one contribution's vector; 0 if the round has none."""
+    opening = view.terms_of_opening
+    lattice = suite_of(opening.suite, terms).lattice if opening else None
+    if opening is None or lattice is None:
+        return 0
+    chunks = range(lattice.chunk_count(opening.length + 1))
+    return sum(lattice.contribution_chunk_bytes(k, opening.length + 1) for k in chunks)
+
+
+class VectorReader:
+    """The fingerprint of one member's contributed vector, from its blobs as they come."""
+
+    def __init__(self, view: RoundView, member: int, terms: Terms, key: FingerprintKey) -> None:
+        """Of a member that has contributed to a hybrid round."""
+        body, opening = view.contributions[member].post.body, view.terms_of_opening
+        assert isinstance(body, Contribution) and opening is not None
+        lattice = suite_of(opening.suite, terms).lattice
+        assert lattice is not None
+        self._names, self._lattice = body.vector, lattice
+        self._length = opening.length + 1
+        self._fingerprint = Fingerprint(key)
+        self._next = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether the whole vector is read."""
+        return self._next == len(self._names)
+
+    @property
+    def value(self) -> int:
+        """The fingerprint, when the vector is read."""
+        return self._fingerprint.value
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Bytes of the blobs that are read, and of all."""
+        size = self._lattice.contribution_chunk_bytes
+        sizes = [size(k, self._length) for k in range(len(self._names))]
+        return sum(sizes[: self._next]), sum(sizes)
+
+    def wanted(self) -> list[tuple[bytes, int]]:
+        """Names and sizes of the next blobs."""
+        chunks = range(self._next, min(self._next + AHEAD, len(self._names)))
+        size = self._lattice.contribution_chunk_bytes
+        return [(self._names[k], size(k, self._length)) for k in chunks]
+
+    def take(self, data: bytes) -> None:
+        """Read the next blob."""
+        self._fingerprint.add(self._next, read_words(data, self._lattice.contribution_bytes))
+        self._next += 1
+
+
+class OwnFingerprint:
+    """What a member's lock waits for: its own vector, read from its outbox or the aggregator."""
+
+    def __init__(self, member: RoundMember) -> None:
+        self._member = member
+        self._reader: VectorReader | None = None
+
+    def wanted(self) -> list[tuple[bytes, int]]:
+        """Names and sizes of the next blobs; none while no lock waits for them."""
+        member, view = self._member, self._member.view
+        if not member.owes_fingerprint:
+            return []
+        if self._reader is None:
+            chosen = view.chosen(member.terms.federation)
+            assert chosen is not None
+            key = fingerprint_key(chosen)
+            self._reader = VectorReader(view, member.index, member.terms, key)
+        return self._reader.wanted()
+
+    def take(self, data: bytes) -> None:
+        """Read the next blob; the member has its fingerprint after the last."""
+        assert self._reader is not None
+        self._reader.take(data)
+        if self._reader.done:
+            self._member.fingerprint = write_fingerprint(self._reader.value)

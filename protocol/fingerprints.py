@@ -1,0 +1,98 @@
+"""The fingerprints of a hybrid round's vectors: who owes one, and what the locks say.
+
+The key is hashed from the chosen set. That names the sum's blobs and the contributors' posts, which
+name theirs: all vectors are fixed before anybody can know it. A fingerprint tells nothing that the
+vector does not tell, and everybody may read that.
+
+What a contributor says counts if its lock stands on the board before as many partial decryptions as
+a quorum has. Nobody knows the sum of the keys before, and all hospitals see the same order: they
+take the same contributors at their word, whenever they come to compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keyshare.fingerprint import FingerprintKey, read_fingerprint, sum_fingerprints
+from protocol.encoding import digest
+from protocol.messages import SetLock
+from protocol.round import RoundView
+
+
+def fingerprint_key(chosen: bytes) -> FingerprintKey:
+    """The key of a chosen set (``RoundView.chosen``)."""
+    return FingerprintKey(digest("quorate/fingerprint key", chosen))
+
+
+def counts(view: RoundView, member: int, quorum: int) -> bool:
+    """Whether a fingerprint in the lock that this member would post now would count.
+
+    Only contributors to the sum of a hybrid round have one.
+    """
+    closing = view.closed
+    if closing is None or not closing.vector:
+        return False
+    is_contributor = member in {c.member for c in closing.contributors}
+    return is_contributor and len(view.partials) < quorum
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What the contributors to a closed hybrid round say of their vectors.
+
+    said: member -> fingerprint in [0, P); missing: the others, in order.
+    """
+
+    said: Mapping[int, int]
+    missing: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """The sum of what is said: the sum's own fingerprint, if nothing is missing or false."""
+        return sum_fingerprints(self.said.values())
+
+
+def claims_of(view: RoundView, federation: bytes, quorum: int) -> Claims:
+    """The fingerprints in the contributors' locks, of those that count."""
+    closing, chosen = view.closed, view.chosen(federation)
+    contributors = [c.member for c in closing.contributors] if closing else []
+    positions = sorted(posted.position for posted in view.partials.values())
+    end = positions[quorum - 1] if len(positions) >= quorum else None
+    said = {}
+    for member in contributors:
+        posted = view.lock_posts.get(member)
+        if posted is None or (end is not None and posted.position > end):
+            continue
+        lock = posted.post.body
+        assert isinstance(lock, SetLock)
+        fingerprint = read_fingerprint(lock.fingerprint)
+        if lock.chosen == chosen and fingerprint is not None:
+            said[member] = fingerprint
+    return Claims(said, tuple(m for m in contributors if m not in said))
+
+
+@dataclass(frozen=True)
+class SumVerdict:
+    """``is_sum``: whether the sum is right; ``liars``: whose fingerprints are known to be false."""
+
+    is_sum: bool
+    liars: tuple[int, ...]
+
+
+def judge_sum(claims: Claims, read: Mapping[int, int], summed: int) -> SumVerdict | int:
+    """Whether a summed vector is that of its contributions, or whose vector to read to know it.
+
+    read: member -> fingerprint of its vector as it is; summed: that of the sum. What was read goes
+    before what was said. Without a contradiction only missing vectors are read; else all are, and
+    then either fingerprints were false, which changes nothing, or the sum is.
+    """
+    known = {**claims.said, **read}
+    contributors = sorted({*claims.said, *claims.missing})
+    unread = [m for m in contributors if m not in read]
+    unknown = [m for m in unread if m not in known]
+    is_sum = not unknown and sum_fingerprints(known.values()) == summed
+    if is_sum or not unread:
+        liars = tuple(m for m, f in sorted(read.items()) if claims.said.get(m, f) != f)
+        return SumVerdict(is_sum, liars)
+    return (unknown or unread)[0]

@@ -1,0 +1,284 @@
+"""What is in a backup, what is not, and that a changed one never opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from keyshare.threshold_key import KeyShare
+from participant import backup as backups
+from participant.backup import Backup, open_backup, purpose_of_backup, write_backup
+from participant.errors import (
+    DamagedFile,
+    DiskError,
+    FileExists,
+    MissingFile,
+    NewerFormat,
+    NoKeyShare,
+    ParticipantError,
+    TooLittleMemory,
+    WrongPassphrase,
+)
+from participant.key_errors import UnfitBackup
+from participant.membership import Membership
+from participant.passphrase import Passphrase
+from participant.sealed_file import SealedFor, seal, unseal
+from participant.set_ledger import SetLedger
+from protocol.encoding import encode
+from protocol.epoch import epoch_secret
+from tests.participant.toy_home import CHEAP, PASSPHRASE, member_at, signed_text
+from tests.toy import toy_epoch, toy_federation
+
+TOY = toy_epoch(3, 2)
+TEXT = signed_text(TOY.federation)
+ITS_OWN = Passphrase("another one altogether")
+
+
+@pytest.fixture
+def member(tmp_path: Path) -> Membership:
+    return member_at(tmp_path / "home")
+
+
+@pytest.fixture
+def path(member: Membership, tmp_path: Path) -> Path:
+    path = tmp_path / "backup.sealed"
+    assert write_backup(member, TEXT, path, ITS_OWN, CHEAP) == [1]
+    return path
+
+
+def opened(path: Path, passphrase: Passphrase = ITS_OWN) -> Backup:
+    return open_backup(path, purpose_of_backup(path, None), passphrase)
+
+
+def test_a_backup_holds_identity_share_terms_and_head(member: Membership, tmp_path: Path) -> None:
+    table = TOY.table
+    member.storage.write("head", encode([3, table.entries[2].hash]))
+    path = tmp_path / "backup.sealed"
+    write_backup(member, TEXT, path, ITS_OWN, CHEAP)
+    found = opened(path)
+    assert found.identity.card == member.identity.card
+    assert found.index == 1
+    assert found.terms == TOY.federation.terms
+    assert found.terms_text == TEXT
+    assert found.head == (3, table.entries[2].hash)
+    assert [s.payload for s in found.shares] == [encode(TOY.secrets[1])]
+    assert found.newest == TOY.epoch
+
+
+def test_a_backup_holds_no_seed_no_post_and_no_chosen_set(
+    member: Membership, tmp_path: Path
+) -> None:
+    seed = member.vault.new_seed("ceremony/2", PASSPHRASE)
+    chosen, post = b"the chosen set of a round, 32 by", b"a post that is on its way"
+    SetLedger(member.storage).choose("round/1", chosen)
+    member.storage.write("outbox/post", post)
+    path = tmp_path / "backup.sealed"
+    write_backup(member, TEXT, path, ITS_OWN, CHEAP)
+    payload = unseal(path, purpose_of_backup(path, None), ITS_OWN, "backup")
+    for absent in (seed, chosen, post):
+        assert absent not in payload
+    assert encode(TOY.secrets[1]) in payload
+
+
+def test_nothing_secret_is_in_the_clear_or_in_what_is_printed(path: Path) -> None:
+    share, key = TOY.secrets[1].share, TOY.federation.keys[1].private_bytes_raw()
+    data, found = path.read_bytes(), opened(path)
+    for secret in (share, key, TOY.secrets[1].sealing_seed):
+        assert secret not in data
+        assert repr(secret)[2:20] not in repr(found)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_opens_with_its_own_passphrase_only(path: Path) -> None:
+    with pytest.raises(WrongPassphrase):
+        opened(path, PASSPHRASE)
+
+
+def test_no_file_is_ever_overwritten(member: Membership, path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(FileExists):
+        write_backup(member, TEXT, path, ITS_OWN, CHEAP)
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_is_missing_is_told(member: Membership, tmp_path: Path) -> None:
+    with pytest.raises(DiskError):
+        write_backup(member, TEXT, tmp_path / "none" / "backup", ITS_OWN, CHEAP)
+
+
+def test_without_a_key_share_there_is_nothing_to_back_up(
+    member: Membership, tmp_path: Path
+) -> None:
+    (member.vault.folder / "key-share-1.sealed").unlink()
+    with pytest.raises(NoKeyShare):
+        write_backup(member, TEXT, tmp_path / "backup", ITS_OWN, CHEAP)
+    assert not (tmp_path / "backup").exists()
+
+
+def test_a_share_that_does_not_fit_is_not_backed_up(member: Membership, tmp_path: Path) -> None:
+    path = member.vault.folder / "key-share-1.sealed"
+    path.unlink()
+    member.vault.store_key_share(1, encode(TOY.secrets[2]), PASSPHRASE)
+    with pytest.raises(DamagedFile):
+        write_backup(member, TEXT, tmp_path / "backup", ITS_OWN, CHEAP)
+    assert not (tmp_path / "backup").exists()
+
+
+def test_a_missing_backup_is_told(tmp_path: Path) -> None:
+    with pytest.raises(MissingFile) as caught:
+        purpose_of_backup(tmp_path / "none", None)
+    assert caught.value.what == "backup"
+
+
+def test_a_bit_that_flipped_anywhere_is_a_clear_error(path: Path) -> None:
+    data = path.read_bytes()
+    clear = (
+        DamagedFile, WrongPassphrase, NewerFormat, UnfitBackup, TooLittleMemory, MissingFile,
+    )  # fmt: skip
+    places = [*range(0, 200), *range(200, len(data), 97), len(data) - 1]
+    for at in places:
+        for bit in (0, 3, 6):
+            changed = bytearray(data)
+            changed[at] ^= 1 << bit
+            path.write_bytes(changed)
+            with pytest.raises(clear):
+                opened(path)
+    path.write_bytes(data)
+    assert opened(path).index == 1
+
+
+@pytest.mark.parametrize("length", [0, 10, 21, 22, 60, 150, -1])
+def test_a_backup_that_is_cut_short_is_a_clear_error(path: Path, length: int) -> None:
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises((DamagedFile, WrongPassphrase)):
+        opened(path)
+
+
+def test_another_sealed_file_is_no_backup(member: Membership) -> None:
+    with pytest.raises(UnfitBackup) as caught:
+        purpose_of_backup(member.vault.folder / "key-share-1.sealed", None)
+    assert "a sealed key share" in caught.value.reason
+
+
+def test_another_federations_backup_is_told_before_its_passphrase_is_tried(path: Path) -> None:
+    with pytest.raises(UnfitBackup) as caught:
+        purpose_of_backup(path, toy_federation(5, 3).terms)
+    assert "another federation" in caught.value.reason
+
+
+# ── backups that somebody made up, with a passphrase that is right ──
+
+
+def forged(path: Path, purpose: SealedFor | None = None, **changes: object) -> Path:
+    """The backup, sealed again with other contents or another purpose."""
+    old = purpose_of_backup(path, None)
+    payload = unseal(path, old, ITS_OWN, "backup")
+    found = msgspec.structs.replace(
+        msgspec.msgpack.decode(payload, type=backups._Backup), **changes
+    )
+    target = path.with_name("forged.sealed")
+    seal(target, purpose or old, encode(found), ITS_OWN, CHEAP)
+    return target
+
+
+def other_purpose(path: Path, **changes: object) -> SealedFor:
+    return msgspec.structs.replace(purpose_of_backup(path, None), **changes)
+
+
+def share(epoch: int, payload: bytes) -> backups._Share:
+    return backups._Share(epoch, payload)
+
+
+def off_by_one() -> bytes:
+    secret = TOY.secrets[1]
+    changed = KeyShare(1, secret.key_share().value + 1)
+    return encode(epoch_secret(TOY.epoch, changed, secret.sealing_seed))
+
+
+FORGERIES = {
+    "another member's share": (
+        lambda p: forged(p, shares=(share(1, encode(TOY.secrets[2])),)),
+        "does not fit this member's verification key",
+    ),
+    "a share that is off by one": (
+        lambda p: forged(p, shares=(share(1, off_by_one()),)),
+        "does not fit this member's verification key",
+    ),
+    "another epoch": (
+        lambda p: forged(p, other_purpose(p, epoch=2), shares=(share(2, encode(TOY.secrets[1])),)),
+        "the key share of epoch 2 is of 1",
+    ),
+    "no share": (lambda p: forged(p, shares=()), "its key shares are not those"),
+    "a share twice": (
+        lambda p: forged(p, shares=(share(1, encode(TOY.secrets[1])),) * 2),
+        "its key shares are not those",
+    ),
+    "sealed for an older epoch": (
+        lambda p: forged(p, other_purpose(p, epoch=0)),
+        "its key shares are not those",
+    ),
+    "sealed for another member": (
+        lambda p: forged(p, other_purpose(p, member=2)),
+        "H1 is not the member of the terms",
+    ),
+    "sealed for nobody": (
+        lambda p: forged(p, other_purpose(p, member=0)),
+        "H1 is not the member of the terms",
+    ),
+    "another name": (lambda p: forged(p, name="H2"), "H2 is not the member of the terms"),
+    "a stranger's key": (
+        lambda p: forged(p, signing_key=Ed25519PrivateKey.generate().private_bytes_raw()),
+        "H1 is not the member of the terms",
+    ),
+    "sealed for another federation": (
+        lambda p: forged(p, other_purpose(p, federation="ab" * 32)),
+        "another federation than its terms",
+    ),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_backup_that_does_not_fit_together_is_refused_by_name(path: Path, forgery: str) -> None:
+    make, reason = FORGERIES[forgery]
+    with pytest.raises(UnfitBackup) as caught:
+        opened(make(path))
+    assert reason in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"terms": "no terms"},
+        {"terms": TEXT.replace('member = "H2"', 'member = "H4"')},
+        {"terms": TEXT[: TEXT.rindex("[[signatures]]")]},
+        {"signing_key": b"short"},
+        {"head": b"\x93garbage"},
+    ],
+)
+def test_contents_that_do_not_read_are_damage(path: Path, changes: dict[str, object]) -> None:
+    with pytest.raises(DamagedFile):
+        opened(forged(path, **changes))
+
+
+def test_every_epoch_of_the_vault_is_in_the_backup(member: Membership, tmp_path: Path) -> None:
+    second = msgspec.structs.replace(TOY.epoch, number=2)
+    secret = epoch_secret(second, TOY.secrets[1].key_share(), TOY.secrets[1].sealing_seed)
+    member.vault.store_key_share(2, encode(secret), PASSPHRASE)
+    path = tmp_path / "backup.sealed"
+    assert write_backup(member, TEXT, path, ITS_OWN, CHEAP) == [1, 2]
+    assert [s.epoch.number for s in opened(path).shares] == [1, 2]
+    assert opened(path).newest.number == 2
+    assert purpose_of_backup(path, None).epoch == 2
+
+
+def test_errors_say_nothing_secret(path: Path) -> None:
+    for make, _ in FORGERIES.values():
+        target = make(path)
+        with pytest.raises(ParticipantError) as caught:
+            opened(target)
+        assert TOY.secrets[1].share.hex()[:16] not in str(caught.value)
+        assert ITS_OWN.text not in str(caught.value)
+        target.unlink()

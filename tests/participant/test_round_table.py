@@ -1,0 +1,31 @@
+"""What a person reads while rounds go on."""
+
+from __future__ import annotations
+
+import pytest
+
+from participant.cli.work import RoundTable
+from tests.toy import toy_federation
+
+TABLE = RoundTable(toy_federation().terms)
+
+
+def said(capsys: pytest.CaptureFixture[str], event: str, **facts: object) -> str:
+    TABLE.show({"round": 3, "event": event, **facts})
+    return capsys.readouterr().out
+
+
+def test_a_void_round_says_whose_doing_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    reason = "the aggregator's sum is not that of the contributions"
+    found = said(capsys, "void", by="aggregator", reason=reason)
+    assert found.startswith(f"round 3: {reason}; every hospital finds the same")
+    assert "the model stays as it was" in found
+    found = said(capsys, "void", by="contributor", reason="sum out of range")
+    assert found.startswith("round 3: the sum is none of honest contributions (sum out of range)")
+    assert "the model stays as it was" in found
+
+
+def test_who_posted_a_false_fingerprint_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    found = said(capsys, "false-fingerprint", members=["H3", "H5"])
+    assert found.startswith("round 3: the fingerprint that H3, H5 posted is not that of")
+    assert "the sum was checked without it" in found

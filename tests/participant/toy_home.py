@@ -1,0 +1,66 @@
+"""The home of a member of a toy federation whose key is made, its terms, and its record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from participant import identity as identities
+from participant.home import federation_folder
+from participant.identity import Identity
+from participant.membership import Membership
+from participant.passphrase import Passphrase
+from participant.sealed_file import Argon2Cost
+from participant.vault import Vault
+from protocol.board import Entry, Head
+from protocol.encoding import encode
+from protocol.record import (
+    MANIFEST_PATH,
+    TERMS_PATH,
+    Manifest,
+    entry_path,
+    write_manifest,
+)
+from protocol.terms import render, render_signature, sign_terms
+from tests.toy import Federation, ToyEpoch, toy_epoch
+
+PASSPHRASE = Passphrase("correct horse")
+CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
+
+
+def signed_text(federation: Federation) -> str:
+    """``federation.toml`` with everybody's signature."""
+    terms = federation.terms
+    blocks = [
+        render_signature(member.name, sign_terms(terms, federation.keys[i]))
+        for i, member in enumerate(terms.members, start=1)
+    ]
+    return render(terms) + "".join(blocks)
+
+
+def member_at(home: Path, index: int = 1, toy: ToyEpoch | None = None) -> Membership:
+    """A member that has an identity and, of epoch 1, its key share."""
+    toy = toy or toy_epoch(3, 2)
+    terms = toy.federation.terms
+    identity = Identity(terms.name_of(index), toy.federation.keys[index])
+    home.mkdir(parents=True)
+    identities.keep(home, identity, PASSPHRASE, CHEAP)
+    identities.load(home, PASSPHRASE)
+    folder = federation_folder(home, terms.federation)
+    vault = Vault(folder / "vault", terms.federation, index, CHEAP)
+    vault.store_key_share(1, encode(toy.secrets[index]), PASSPHRASE)
+    return Membership(terms, index, identity, folder, vault, PASSPHRASE)
+
+
+def write_record(folder: Path, toy: ToyEpoch, entries: Sequence[Entry] | None = None) -> Path:
+    """A record of these entries, or of the whole ceremony."""
+    entries = toy.table.entries if entries is None else entries
+    terms = toy.federation.terms
+    head = Head(entries[-1].position, entries[-1].hash)
+    files = {entry_path(entry.hash): encode(entry) for entry in entries}
+    files[MANIFEST_PATH] = write_manifest(Manifest(terms.federation, head))
+    files[TERMS_PATH] = signed_text(toy.federation).encode()
+    for path, data in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder

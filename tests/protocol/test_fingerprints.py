@@ -1,0 +1,213 @@
+"""Which fingerprints count: those of contributors, for the chosen set, in time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from keyshare.digest import digest
+from keyshare.fingerprint import MODULUS, write_fingerprint
+from protocol.fingerprints import (
+    Claims,
+    SumVerdict,
+    claims_of,
+    counts,
+    fingerprint_key,
+    judge_sum,
+)
+from protocol.messages import SetLock
+from protocol.round import RoundView
+from tests.hybrid_round import HybridRound, hybrid_toy
+from tests.keyshare.plain_fingerprint import fingerprint
+from tests.toy_round import contributed
+from tests.wrong_part import unreadable
+
+MEMBERS = (1, 2, 4)
+FEDERATION, QUORUM = hybrid_toy().federation.terms.federation, 3
+
+
+@pytest.fixture
+def closed() -> HybridRound:
+    found = HybridRound()
+    found.begin()
+    for i in MEMBERS:
+        found.give(i)
+    found.finish()
+    return found
+
+
+def chosen(found: HybridRound) -> bytes:
+    name = found.members[1].view.chosen(FEDERATION)
+    assert name is not None
+    return name
+
+
+def lock(found: HybridRound, sender: int, value: int) -> None:
+    found.publish(sender, SetLock(chosen(found), write_fingerprint(value)))
+
+
+def claims(found: HybridRound) -> tuple[dict[int, int], tuple[int, ...]]:
+    result = claims_of(found.members[1].view, FEDERATION, QUORUM)
+    return dict(result.said), result.missing
+
+
+def test_an_honest_round_says_all_of_them(closed: HybridRound) -> None:
+    closed.settle()
+    expected = {i: closed.fingerprint(i) for i in MEMBERS}
+    assert claims(closed) == (expected, ())
+    result = claims_of(closed.members[1].view, FEDERATION, QUORUM)
+    assert result.total == sum(expected.values()) % MODULUS
+    assert all(closed.members[i].plaintexts for i in closed.members)
+
+
+def test_only_contributors_have_one(closed: HybridRound) -> None:
+    closed.settle()
+    locks = {i: p.post.body for i, p in closed.members[1].view.lock_posts.items()}
+    assert {i: lock.fingerprint != b"" for i, lock in locks.items()} == {  # type: ignore[union-attr]
+        1: True, 2: True, 3: False, 4: True, 5: False,
+    }  # fmt: skip
+
+
+def test_a_round_that_is_not_closed_has_no_claims() -> None:
+    found = claims_of(RoundView("round/1"), FEDERATION, QUORUM)
+    assert (found.said, found.missing, found.total) == ({}, (), 0)
+
+
+def test_what_an_outsider_says_does_not_count(closed: HybridRound) -> None:
+    lock(closed, 3, 7)
+    assert claims(closed) == ({}, MEMBERS)
+
+
+def test_the_first_lock_counts_whatever_is_in_it(closed: HybridRound) -> None:
+    closed.publish(1, SetLock(chosen(closed)))
+    lock(closed, 1, 7)
+    assert claims(closed) == ({}, MEMBERS)
+
+
+@pytest.mark.parametrize("data", [b"", b"short", MODULUS.to_bytes(16, "big"), b"\xff" * 16])
+def test_a_lock_without_a_fingerprint_is_a_lock(closed: HybridRound, data: bytes) -> None:
+    closed.publish(1, SetLock(chosen(closed), data))
+    lock(closed, 2, 7)
+    assert claims(closed) == ({2: 7}, (1, 4))
+    assert set(closed.members[3].view.locks.values()) == {chosen(closed)}
+
+
+def test_a_fingerprint_for_another_set_does_not_count(closed: HybridRound) -> None:
+    closed.publish(1, SetLock(bytes(32), write_fingerprint(7)))
+    assert claims(closed) == ({}, MEMBERS)
+
+
+def test_after_a_quorum_of_partial_decryptions_it_is_too_late(closed: HybridRound) -> None:
+    lock(closed, 1, 5)
+    for sender in (1, 3):
+        closed.publish(sender, unreadable(chosen(closed)))
+    lock(closed, 2, 6)
+    view = closed.members[4].view
+    assert counts(view, 4, QUORUM)
+    closed.publish(5, unreadable(chosen(closed)))
+    lock(closed, 4, 7)
+    assert claims(closed) == ({1: 5, 2: 6}, (4,))
+    assert not counts(view, 4, QUORUM)
+
+
+def test_a_lock_waits_for_its_fingerprint_and_for_nothing_else(closed: HybridRound) -> None:
+    member, ledger = closed.members[1], closed.ledgers[1]
+    assert not member.owes_fingerprint, "the set is not checked yet"
+    assert member.due(ledger) is None
+    assert member.owes_fingerprint
+    assert not ledger.chosen
+    member.fingerprint = write_fingerprint(9)
+    draft = member.due(ledger)
+    assert draft is not None
+    assert draft.body == SetLock(chosen(closed), write_fingerprint(9))
+    assert closed.members[3].due(closed.ledgers[3]) is not None, "it did not contribute"
+
+
+def test_a_lock_waits_for_no_fingerprint_that_came_too_late(closed: HybridRound) -> None:
+    member = closed.members[1]
+    assert member.due(closed.ledgers[1]) is None
+    for sender in (2, 3, 5):
+        closed.publish(sender, unreadable(chosen(closed)))
+    draft = member.due(closed.ledgers[1])
+    assert draft is not None
+    assert draft.body == SetLock(chosen(closed))
+
+
+def test_a_set_that_is_refused_owes_none() -> None:
+    found = HybridRound()
+    found.begin()
+    for i in MEMBERS:
+        found.give(i)
+    found.finish(vector=())
+    found.settle()
+    assert found.refusals == {("vector-shape", 0)}
+
+
+def test_a_packed_round_has_none() -> None:
+    found = contributed()
+    found.close()
+    found.settle()
+    assert all(lock.fingerprint == b"" for lock in lock_bodies(found.members[1].view))
+    assert not counts(found.members[1].view, 1, QUORUM)
+
+
+def lock_bodies(view: RoundView) -> list[SetLock]:
+    bodies = [posted.post.body for posted in view.lock_posts.values()]
+    assert bodies
+    return [body for body in bodies if isinstance(body, SetLock)]
+
+
+def test_the_key_follows_from_the_chosen_set() -> None:
+    words = np.array([1], dtype=np.uint64)
+    for k in range(3):
+        name = bytes([k]) * 32
+        expected = fingerprint(digest("quorate/fingerprint key", name), {0: [1]})
+        assert fingerprint_key(name).of_chunk(0, words) == expected
+
+
+# ── the verdict ──
+
+TRUE = {1: 10, 2: 20, 4: MODULUS - 5}
+SUM = 25
+
+
+def judged(said: dict[int, int], summed: int) -> tuple[SumVerdict, list[int]]:
+    """The verdict, and whose vectors were read for it, in order."""
+    claims, read = Claims(said, tuple(m for m in TRUE if m not in said)), dict[int, int]()
+    while isinstance(member := judge_sum(claims, read, summed), int):
+        read[member] = TRUE[member]
+    return member, list(read)
+
+
+def test_what_adds_up_needs_no_vector() -> None:
+    assert judged(TRUE, SUM) == (SumVerdict(is_sum=True, liars=()), [])
+
+
+def test_what_is_missing_is_read_and_nothing_else() -> None:
+    assert judged({1: 10, 4: TRUE[4]}, SUM) == (SumVerdict(is_sum=True, liars=()), [2])
+    assert judged({}, SUM) == (SumVerdict(is_sum=True, liars=()), [1, 2, 4])
+
+
+def test_a_missing_one_is_read_though_the_others_add_up_to_the_sum() -> None:
+    said = {1: 10, 4: TRUE[4]}
+    assert judged(said, 5) == (SumVerdict(is_sum=False, liars=()), [2, 1, 4])
+
+
+def test_false_fingerprints_are_found_and_do_not_spoil_a_true_sum() -> None:
+    assert judged({**TRUE, 1: 11}, SUM) == (SumVerdict(is_sum=True, liars=(1,)), [1])
+    assert judged({**TRUE, 4: 0}, SUM) == (SumVerdict(is_sum=True, liars=(4,)), [1, 2, 4])
+    found, _ = judged({1: 0, 2: 0}, SUM)
+    assert found == SumVerdict(is_sum=True, liars=(1, 2))
+
+
+def test_a_contributor_that_lies_to_fit_covers_a_false_sum() -> None:
+    """It could have contributed that much more; the verdict is the same at every hospital."""
+    assert judged({**TRUE, 1: 11}, SUM + 1) == (SumVerdict(is_sum=True, liars=()), [])
+
+
+def test_a_false_sum_is_false_whoever_lies_otherwise() -> None:
+    for said in (TRUE, {**TRUE, 1: 12}, {}, {2: 7}):
+        found, read = judged(said, SUM + 1)
+        assert not found.is_sum
+        assert sorted(read) == list(TRUE)
+        assert found.liars == tuple(m for m in said if said[m] != TRUE[m])

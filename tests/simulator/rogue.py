@@ -1,0 +1,34 @@
+"""An aggregator that adds Δ to one word of the first round's summed vector, and is fair else."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from aggregator.vector_sum import Vector, VectorSum
+from keyshare.one_time_key import read_words, write_sum
+
+SHIFTED = "round/1"
+_PLACE = 1  # a word of two weights; the first has the contributions' own as well
+
+
+@contextlib.contextmanager
+def shifting_sums() -> Iterator[None]:
+    """While this is open, every aggregator does so."""
+    real = VectorSum.read
+
+    def read(found: VectorSum, chunk: int, vectors: Mapping[int, Vector]) -> bytes | None:
+        data = real(found, chunk, vectors)
+        if data is None or found._session != SHIFTED:
+            return data
+        words = read_words(data, found._lattice.sum_bytes)
+        words[_PLACE] += np.uint64(found._lattice.delta)
+        return write_sum(words, found._lattice)
+
+    VectorSum.read = read  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        VectorSum.read = real  # type: ignore[method-assign]
