@@ -89,7 +89,8 @@ def _say(line: str) -> None:
 
 
 def _row(result: Result) -> str:
-    return f"{result.number:<4} {result.title:<{_WIDTH}} {result.count:>7}  {result.status}"
+    why = f": {result.not_run}" if result.status is Status.NOT_RUN else ""
+    return f"{result.number:<4} {result.title:<{_WIDTH}} {result.count:>7}  {result.status}{why}"
 
 
 def _details(found: Audit, compared: bool) -> Iterator[str]:
@@ -110,12 +111,10 @@ def _details(found: Audit, compared: bool) -> Iterator[str]:
 
 
 def _remarks(result: Result) -> Iterator[str]:
-    if not (result.failures or result.findings or result.notes or result.not_run):
+    if not (result.failures or result.findings or result.notes):
         return
     yield ""
     yield f"{result.number} {result.title}"
-    if result.not_run:
-        yield f"  not run: {result.not_run}"
     for kind, remarks in (("FAILED", result.failures), ("finding", result.findings)):
         for remark in remarks:
             at = f"entry {remark.entry}, " if remark.entry else ""

@@ -281,6 +281,14 @@ def countersignature_forged(made: Good) -> Broken:
 
 
 @tampering
+def countersignature_for_another_federation(made: Good) -> Broken:
+    written = write(made.story)
+    said = countersign(bytes(32), 1, written.head, made.story.federation.keys[1])
+    written.files[head_path(1)] = encode(said)
+    return Broken(written.files, "2.5", 0, "H1")
+
+
+@tampering
 def countersignature_of_another_member(made: Good) -> Broken:
     written = write(made.story)
     written.files[head_path(1)] = written.files[head_path(2)]
