@@ -82,6 +82,8 @@ def _compare(report: Report) -> Markup | None:
 
 def _row(result: Result) -> Markup:
     said, kind = _SHOWN[result.status]
+    if result.status is Status.OK and not result.count:
+        said, kind = "— nothing to check", "none"
     return element(
         "tr",
         element("td", result.number),

@@ -133,6 +133,15 @@ def test_everything_that_is_asked_of_it_is_on_it() -> None:
             assert f"{kind} {found.name}" in said
 
 
+def test_a_check_that_had_nothing_to_look_at_does_not_say_that_it_holds() -> None:
+    results = tuple(
+        dataclasses.replace(r, count=0) if r.number == "5.3" else r for r in report().results
+    )
+    idle = Read(render(dataclasses.replace(report(), results=results))).said
+    assert "5.3 each member locked one set 0 — nothing to check" in idle
+    assert "5.3 each member locked one set 16 ✓ holds" in Read(page()).said
+
+
 def test_headings_and_tables_are_what_a_screen_reader_needs() -> None:
     read = Read(page())
     assert read.all("html") == [{"lang": "en"}]
