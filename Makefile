@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 DEMO_FLAGS ?=
 
-.PHONY: help demo test test-slow bench lint format clean
+.PHONY: help demo test test-slow test-browser bench lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -28,6 +28,9 @@ test: $(STAMP)  ## The fast tests
 
 test-slow: $(STAMP)  ## The slow tests
 	$(BIN)/python -m pytest -m slow
+
+test-browser: $(STAMP)  ## The report, in Chromium
+	$(BIN)/python -m pytest -m browser
 
 bench: $(STAMP)  ## The benchmarks, with other packages beside ours; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks report

@@ -1,7 +1,7 @@
 """The record of a federation: what a third party needs to check it, as named files.
 
     record.json                  format, federation and the head that the record ends with
-    federation.toml              the terms with all signatures, as the members have them
+    federation.toml              the terms with all signatures, in roster order
     entries/<hash>.msgpack       each entry of the board, under its hash; it names the one before
     blobs/<hash>.bin             payloads for all over 4 KiB, under the names the posts give them
     heads/<member>.msgpack       countersignatures of hospitals that have read the board so far
@@ -28,6 +28,7 @@ from protocol.signing import sign, verify
 FORMAT = "quorate record 1"
 MANIFEST_PATH = "record.json"
 TERMS_PATH = "federation.toml"
+FOLDERS = ("entries", "blobs", "heads")
 MAX_MANIFEST_BYTES = 4_096
 
 
