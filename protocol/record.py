@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocol.board import MAX_ENTRY_BYTES, Entry, Head, Posted, decode_entry
+from protocol.board import MAX_ENTRY_BYTES, Entry, Head, Post, Posted, decode_entry, is_aborted
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
 from protocol.messages import Abort, Attachment, Count, Digest, Index, Signature
@@ -138,13 +138,19 @@ def read_entries(files: RecordFiles, head: Head) -> Iterator[Entry]:
         position, expected = position - 1, entry.previous
 
 
-def recorded(entries: Sequence[Posted]) -> Iterator[Attachment]:
+def recorded(entries: Sequence[Posted], n_members: int) -> Iterator[Attachment]:
     """The attachments whose blobs belong into the record."""
-    aborted = {p.post.session for p in entries if isinstance(p.post.body, Abort)}
+    aborted = aborted_ceremonies([posted.post for posted in entries], n_members)
     for posted in entries:
         for attachment in posted.attachments:
             if is_recorded(attachment, posted.post.session in aborted):
                 yield attachment
+
+
+def aborted_ceremonies(posts: Sequence[Post], n_members: int) -> set[str]:
+    """The ceremonies whose seeds are on the board, or may be: of others nothing sealed is shown."""
+    found = {post.session for post in posts if isinstance(post.body, Abort)}
+    return {s for s in found if is_aborted((p for p in posts if p.session == s), n_members)}
 
 
 def is_recorded(attachment: Attachment, is_aborted: bool) -> bool:

@@ -157,7 +157,7 @@ def write_entries(files: WritableFiles, entries: Iterable[Entry]) -> None:
 
 def missing_blobs(files: RecordFiles, board: Board, head: Head) -> Sequence[Attachment]:
     """The payloads that a record up to the head still lacks, each once, in their order."""
-    wanted = {a.digest: a for a in recorded(board.entries[: head.position])}
+    wanted = {a.digest: a for a in recorded(board.entries[: head.position], board.terms.n_members)}
     return [a for a in wanted.values() if not _has_blob(files, a)]
 
 

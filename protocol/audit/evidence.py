@@ -17,13 +17,22 @@ from protocol.board import MAX_ENTRY_BYTES, Board, Entry, Head, Post, Posted, de
 from protocol.encoding import decode
 from protocol.epoch import Epoch
 from protocol.errors import BadEntry, BadTerms, Fork, Malformed
-from protocol.messages import MAX_POST_BYTES, Abort, Attachment, Opening, attachments_of, blob_name
+from protocol.messages import (
+    MAX_POST_BYTES,
+    Abort,
+    Attachment,
+    Certificate,
+    Opening,
+    attachments_of,
+    blob_name,
+)
 from protocol.record import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,
     TERMS_PATH,
     Manifest,
     RecordFiles,
+    aborted_ceremonies,
     blob_path,
     entry_path,
     is_recorded,
@@ -105,7 +114,7 @@ class Evidence:
     def chain(self) -> Chain:
         """The entries from the manifest's head back to the first; only hashes are kept."""
         chain, head = Chain(), self.manifest.head
-        blobs, aborted = list[tuple[str, Attachment]](), set[str]()
+        blobs, ends = list[tuple[str, Attachment]](), list[Post]()
         try:
             for entry in read_entries(self.files, head):
                 chain.hashes.append(entry.hash)
@@ -113,12 +122,13 @@ class Evidence:
                 post = _unverified(entry)
                 if post is None:
                     continue
-                if isinstance(post.body, Abort):
-                    aborted.add(post.session)
+                if isinstance(post.body, Abort | Certificate):
+                    ends.append(post)
                 blobs += [(post.session, a) for a in attachments_of(post.body) if a.is_blob]
         except Malformed as error:
             chain.broken, chain.broken_at = error, head.position - len(chain.hashes)
         chain.hashes.reverse()
+        aborted = aborted_ceremonies(ends[::-1], self.terms.n_members)
         chain.named = {a.digest for session, a in blobs if is_recorded(a, session in aborted)}
         return chain
 
@@ -154,7 +164,7 @@ class Evidence:
     @cached_property
     def aborted(self) -> set[str]:
         """The ceremonies that were aborted."""
-        return {p.post.session for p in self.entries if isinstance(p.post.body, Abort)}
+        return aborted_ceremonies([p.post for p in self.entries], self.terms.n_members)
 
     @cached_property
     def ceremonies(self) -> Sequence[Observation]:

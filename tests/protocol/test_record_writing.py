@@ -10,7 +10,7 @@ from protocol.board import Head
 from protocol.draft import Draft, public_payload
 from protocol.encoding import encode
 from protocol.errors import Fork, Malformed, NotThisRecord, UnfitHead
-from protocol.messages import Abort, Step, attach
+from protocol.messages import Abort, Certificate, Step, attach
 from protocol.record import (
     blob_path,
     countersign,
@@ -105,6 +105,16 @@ def test_only_payloads_for_all_are_in_it_until_a_ceremony_is_aborted() -> None:
     assert [data[:1] for path, data in files.items() if path.startswith("blobs/")] == [b"p"]
     write(files, table("why"))
     assert {data[:1] for path, data in files.items() if path.startswith("blobs/")} == {b"p", b"s"}
+
+
+def test_an_abort_after_all_have_certified_shows_nothing_sealed() -> None:
+    at = table()
+    for member in (1, 2, 3):
+        at.say(member, Draft(CEREMONY, Certificate(bytes(32), b"epoch")))
+    at.say(2, Draft(CEREMONY, Abort(0, "certificate", "too late")))
+    files = Files()
+    write(files, at)
+    assert [data[:1] for path, data in files.items() if path.startswith("blobs/")] == [b"p"]
 
 
 def test_a_second_run_writes_only_what_is_new() -> None:

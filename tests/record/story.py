@@ -13,11 +13,12 @@ from typing import Any
 
 from protocol.board import Entry, Head, Post, Posted, SignedPost, genesis, sign_post
 from protocol.encoding import decode, digest, encode
-from protocol.messages import MAX_POST_BYTES, Abort, Body, Closing, attachments_of, blob_name
+from protocol.messages import MAX_POST_BYTES, Body, Closing, attachments_of, blob_name
 from protocol.record import (
     MANIFEST_PATH,
     TERMS_PATH,
     Manifest,
+    aborted_ceremonies,
     blob_path,
     countersign,
     entry_path,
@@ -183,7 +184,10 @@ def files_of(story: Story, entries: list[Entry]) -> dict[str, bytes]:
     federation = story.federation
     head = Head(len(entries), entries[-1].hash)
     identity = federation.terms.federation
-    aborted = {one.session for one in story.said if isinstance(one.body, Abort)}
+    posts = [
+        Post(identity, one.session, one.sender, 0, 0, bytes(32), one.body) for one in story.said
+    ]
+    aborted = aborted_ceremonies(posts, federation.terms.n_members)
     files = {
         MANIFEST_PATH: write_manifest(Manifest(identity, head)),
         TERMS_PATH: signed_terms(federation),

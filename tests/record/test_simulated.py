@@ -44,7 +44,7 @@ def record_of(federation: Federation) -> dict[str, bytes]:
         TERMS_PATH: (render(terms) + "".join(blocks)).encode(),
     }
     files |= {entry_path(entry.hash): encode(entry) for entry in entries}
-    for attachment in recorded(aggregator.board.entries):
+    for attachment in recorded(aggregator.board.entries, terms.n_members):
         files[blob_path(attachment.digest)] = aggregator._payload(attachment)
     return files
 
