@@ -7,7 +7,7 @@ DEMO_FLAGS ?=
 FUZZ_RUNS ?= 1000000
 FUZZ_FLAGS ?=
 
-.PHONY: help demo test test-slow fuzz bench lint format clean
+.PHONY: help demo test test-slow test-browser fuzz bench lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
@@ -40,6 +40,9 @@ $(FUZZ_STAMP): $(STAMP)
 
 fuzz: $(FUZZ_STAMP)  ## Every decoder of network and file input (FUZZ_RUNS=1000000 each)
 	$(BIN)/python -m tests.fuzz --runs $(FUZZ_RUNS) $(FUZZ_FLAGS)
+
+test-browser: $(STAMP)  ## The report, in Chromium
+	$(BIN)/python -m pytest -m browser
 
 bench: $(STAMP)  ## The benchmarks, with other packages beside ours; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks report

@@ -93,13 +93,7 @@ class BlobStore:
         if digest in self._checked:
             self._checked.move_to_end(digest)
             return self._checked[digest]
-        try:
-            data = self._path(digest).read_bytes()
-        except OSError as error:
-            raise StoreDamaged(f"blob {digest.hex()}", error.strerror or str(error)) from None
-        if blob_name(data) != digest:
-            raise StoreDamaged(f"blob {digest.hex()}", "its bytes do not have its name")
-        self._checked[digest] = data
+        self._checked[digest] = data = _read(self._path(digest), digest)
         while sum(map(len, self._checked.values())) > _READ_AHEAD_BYTES:
             self._checked.popitem(last=False)
         return data
@@ -204,5 +198,24 @@ class BlobStore:
         return list(self._incoming.glob(f"{member}-*"))
 
     def _path(self, digest: bytes) -> Path:
-        name = digest.hex()
-        return self._blobs / name[:2] / name
+        return _path(self._blobs, digest)
+
+
+def stored_blob(folder: Path, digest: bytes) -> bytes:
+    """A whole blob in a folder that another process may be serving; raises StoreDamaged."""
+    return _read(_path(folder / "blobs", digest), digest)
+
+
+def _path(blobs: Path, digest: bytes) -> Path:
+    name = digest.hex()
+    return blobs / name[:2] / name
+
+
+def _read(path: Path, digest: bytes) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StoreDamaged(f"blob {digest.hex()}", error.strerror or str(error)) from None
+    if blob_name(data) != digest:
+        raise StoreDamaged(f"blob {digest.hex()}", "its bytes do not have its name")
+    return data

@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 
 import typer
 
-from aggregator.errors import AggregatorError, StoreDamaged, StoreFull
+from aggregator.errors import AggregatorError, NoBoard, StoreDamaged, StoreFull
 from aggregator.event_log import start_log
+from aggregator.export import export as export_record
 from aggregator.identity import (
     CARD_NAME,
     BadHost,
@@ -35,17 +36,26 @@ from aggregator.identity import (
     tls_context,
 )
 from aggregator.lock import AlreadyRunning, hold
+from aggregator.record_output import RecordOutput
 from aggregator.server import CannotListen, Server
 from aggregator.service import Aggregator
 from aggregator.status_file import read_status, remove_status
 from aggregator.status_text import render
-from protocol.errors import BadTerms, ProtocolError, UnsignedTerms
+from protocol.errors import (
+    BadTerms,
+    Fork,
+    NotThisRecord,
+    ProtocolError,
+    UnfitHead,
+    UnsignedTerms,
+)
 from protocol.signing import public_bytes
 from protocol.terms import Terms, parse, require_signed
 
 FAILED = 1
 _MAX_TERMS_BYTES = 1 << 20
 _SERVING, _LOOKING = "serve", "status"
+_LINE_SECONDS = 5.0  # between two lines about a long export
 
 log = logging.getLogger("quorate.aggregator")
 app = typer.Typer(
@@ -180,6 +190,30 @@ def status(
         typer.echo(render(report, running_since))
 
 
+@app.command()
+def export(
+    federation: Federation,
+    out: Annotated[Path, typer.Option(help="Folder of the record, made or extended.")],
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Write all that an auditor needs into a folder, also while the service runs."""
+    terms, signatures = _read_signed(federation)
+    told = time.monotonic()
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= _LINE_SECONDS:
+            told = time.monotonic()
+            typer.echo(f"{done:,} of {total:,} {what} are written", err=True)
+
+    folder = _store_folder(data.expanduser(), terms)
+    head = export_record(folder, terms, signatures, RecordOutput(out), tell)
+    typer.echo(f"Record of {terms.name}: {out}")
+    typer.echo(f"  entries  {head.position}, up to {head.hash.hex()[:16]}")
+    typer.echo("Next, each hospital: quorate-participant export federation.toml --out RECORD")
+    typer.echo("which checks it against what that hospital has seen, and countersigns it.")
+
+
 async def _serve(
     aggregator: Aggregator, folder: Path, address: tuple[str, int], tls: ssl.SSLContext
 ) -> None:
@@ -195,6 +229,10 @@ async def _serve(
 
 
 def _read_terms(path: Path) -> Terms:
+    return _read_signed(path)[0]
+
+
+def _read_signed(path: Path) -> tuple[Terms, dict[str, bytes]]:
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_TERMS_BYTES + 1)
@@ -206,7 +244,7 @@ def _read_terms(path: Path) -> Terms:
     except OSError as error:
         raise BadTermsFile(path, (error.strerror or str(error)).lower()) from None
     require_signed(terms, signatures)
-    return terms
+    return terms, signatures
 
 
 def _store_folder(data: Path, terms: Terms) -> Path:
@@ -299,6 +337,23 @@ _SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
         f"What is stored is damaged: {e.what}: {e.reason}. The service does not go on with it.",
         "Restore the data folder from a backup that is not older than the last post, then start "
         "again; no key share and no model is lost, members wait.",
+    ),
+    NoBoard: lambda e: (
+        f"Nothing is stored of this federation: there is no board in {e.folder}.",
+        "Give the --data folder that the service was started with, and the same federation.toml.",
+    ),
+    NotThisRecord: lambda e: (
+        f"The folder does not hold a record of these terms: {e.path}: {e.reason}.",
+        "Nothing was changed there; give another folder as --out, or move that one away.",
+    ),
+    UnfitHead: lambda e: (
+        f"{e.path} is no countersignature of member {e.member}: {e.reason}.",
+        "Ask that member for it again, or take the file away.",
+    ),
+    Fork: lambda e: (
+        f"The record has forked from this board at entry {e.position}: {e.reason}.",
+        "Nothing was changed there. Compare the heads with the members': either the data folder is "
+        "an older copy, which a backup must replace, or somebody has shown two boards.",
     ),
     StoreFull: lambda e: (
         f"{e.path} cannot be written: {e.reason}.",

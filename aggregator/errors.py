@@ -29,6 +29,14 @@ class StoreFull(AggregatorError):
         self.path, self.reason = path, reason
 
 
+class NoBoard(AggregatorError):
+    """Nothing is stored of this federation; ``folder`` is where its board would be."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder}: no board")
+        self.folder = folder
+
+
 class BadUpload(AggregatorError):
     """A piece of a blob that cannot be taken; ``code`` as in ``wire.Rejected``."""
 

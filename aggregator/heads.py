@@ -24,9 +24,7 @@ class HeadLog:
         whole = len(data) - len(data) % _RECORD
         if whole != len(data):
             os.truncate(path, whole)
-        ends = range(whole, max(0, whole - _KEPT * _RECORD), -_RECORD)
-        heads = (_read(data[end - _RECORD : end]) for end in ends)
-        self.last = next((head for head in heads if head is not None), None)
+        self.last = _last(data)
 
     def note(self, head: Head) -> None:
         """Add a head. If the system refuses, nothing is lost but this safeguard."""
@@ -36,6 +34,21 @@ class HeadLog:
                 file.write(record + _checksum(record))
         except OSError:
             return
+
+
+def last_noted(path: Path) -> Head | None:
+    """The head noted last in a file that another process may be writing, None if there is none."""
+    try:
+        return _last(path.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _last(data: bytes) -> Head | None:
+    whole = len(data) - len(data) % _RECORD
+    ends = range(whole, max(0, whole - _KEPT * _RECORD), -_RECORD)
+    heads = (_read(data[end - _RECORD : end]) for end in ends)
+    return next((head for head in heads if head is not None), None)
 
 
 def _read(record: bytes) -> Head | None:

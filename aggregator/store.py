@@ -11,11 +11,12 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from aggregator.durable import disk_errors
 from aggregator.errors import StoreDamaged, StoreFull
-from aggregator.heads import HeadLog
+from aggregator.heads import HeadLog, last_noted
 from protocol.board import Head
 
-_NAME = "board.sqlite"
+_NAME, _HEADS = "board.sqlite", "heads"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, entry BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS blobs (digest BLOB PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
@@ -34,7 +35,7 @@ class BoardStore:
         self._path = folder / _NAME
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._heads = HeadLog(folder / "heads")
+            self._heads = HeadLog(folder / _HEADS)
         except OSError as error:
             raise StoreFull(folder, error.strerror or str(error)) from None
         with _database_errors(self._path):
@@ -63,16 +64,8 @@ class BoardStore:
 
         ``noted_hash``: what the board now has at the position of ``last_noted``.
         """
-        noted = self.last_noted
-        if noted is None:
-            return
-        if noted.position > head.position:
-            missing = head.position + 1
-            reason = f"it is missing, though the board once went on to entry {noted.position}"
-            raise StoreDamaged(f"entry {missing}", reason, missing)
-        if noted_hash != noted.hash:
-            reason = "it is not the one that was there before"
-            raise StoreDamaged(f"entry {noted.position}", reason, noted.position)
+        if self.last_noted is not None:
+            check_end(self.last_noted, head, noted_hash)
 
     @property
     def last_noted(self) -> Head | None:
@@ -102,6 +95,20 @@ class BoardStore:
             self._database.execute(statement, values)
 
 
+def check_end(noted: Head, head: Head, noted_hash: bytes | None) -> None:
+    """Raises StoreDamaged if a board that ends at ``head`` once went beyond it, or another way.
+
+    ``noted``: a head that it has had; ``noted_hash``: what it now has at that position.
+    """
+    if noted.position > head.position:
+        missing = head.position + 1
+        reason = f"it is missing, though the board once went on to entry {noted.position}"
+        raise StoreDamaged(f"entry {missing}", reason, missing)
+    if noted_hash != noted.hash:
+        reason = "it is not the one that was there before"
+        raise StoreDamaged(f"entry {noted.position}", reason, noted.position)
+
+
 def stored_entries(folder: Path) -> list[bytes]:
     """The entries in a folder that another process may be serving; none if there is no board.
 
@@ -128,6 +135,12 @@ def _entries(database: sqlite3.Connection, path: Path) -> Iterator[bytes]:
             if not isinstance(entry, bytes):
                 raise StoreDamaged(f"entry {expected}", "it is not bytes", expected)
             yield entry
+
+
+def stored_head(folder: Path) -> Head | None:
+    """The head noted in such a folder; to be asked for before its entries. Raises StoreFull."""
+    with disk_errors(folder / _HEADS):
+        return last_noted(folder / _HEADS)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from participant.errors import IdentityInUse, RejectedByAggregator
 from participant.outbox import Outbox, Storage
 from participant.transfer import Downloads, Transfer, Uploads
-from protocol.board import Board, Head, Post, Posted, decode_entry, sign_post
+from protocol.board import Board, Entry, Head, Post, Posted, decode_entry, sign_post
 from protocol.draft import Draft
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Fork
@@ -48,6 +48,10 @@ class Task(Protocol):
     @property
     def done(self) -> bool:
         """Whether nothing is left to do or to wait for."""
+
+    def verified(self, entry: Entry) -> None:
+        """See an entry as it is on the board, whatever its session; also those before ``begin``."""
+        return None
 
     def begin(self, board: Board) -> None:
         """Called once, when the board has been read up to its head and before ``receive``."""
@@ -137,6 +141,10 @@ class Agent:
         self._target = None
         self._outgoing.clear()
 
+    def remember_head(self) -> None:
+        """Note the board's head, so that a board without it counts as a fork from now on."""
+        self._save_checkpoint(self.board.head)
+
     def nudge(self) -> None:
         """Ask again for everything that is waited for."""
         self._outgoing.append(Subscribe(self.board.head.position))
@@ -194,6 +202,7 @@ class Agent:
                     raise Fork(entry.position, "it was another one before")
             elif entry.position == known + 1:
                 self._check_own(posted := self.board.append(entry))
+                self.task.verified(entry)
                 self._unread.append(posted)
             else:
                 self._outgoing.append(Subscribe(known))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 from participant.agent import Task
 from participant.errors import SeedLost
-from protocol.board import Board, Posted
+from protocol.board import Board, Posted, is_aborted
 from protocol.ceremony import Ceremony, CeremonyProgress
 from protocol.draft import Draft
 from protocol.encoding import encode
 from protocol.epoch import Epoch
 from protocol.judgement import silent
-from protocol.messages import Abort, Body, Certificate, Join
+from protocol.messages import Body, Join
 from protocol.terms import Terms
 
 
@@ -98,21 +98,6 @@ class CeremonyTask(Task):
 
     def _is_over(self, board: Board, session: str) -> bool:
         entries = board.session(session)
-        if not is_aborted(entries, self._terms.n_members):
+        if not is_aborted((p.post for p in entries), self._terms.n_members):
             return False
         return self._index not in silent(self._terms, entries) or not self._secrets.holds(session)
-
-
-def is_aborted(entries: Sequence[Posted], n_members: int) -> bool:
-    """Whether an abort came before all had certified the same epoch; afterwards it is void."""
-    certified: dict[tuple[bytes, bytes], set[int]] = {}
-    for posted in entries:
-        body = posted.post.body
-        if isinstance(body, Abort):
-            return True
-        if isinstance(body, Certificate):
-            members = certified.setdefault((body.transcript, body.epoch), set())
-            members.add(posted.post.sender)
-            if len(members) == n_members:
-                return False
-    return False

@@ -222,6 +222,14 @@ class UnfitNumbers(ParticipantError):
         self.path, self.reason = path, reason
 
 
+class BadJournal(ParticipantError):
+    """A line of a journal of training that does not read."""
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        super().__init__(f"{path}, line {line}: {reason}")
+        self.path, self.line, self.reason = path, line, reason
+
+
 class WrongCertificate(ParticipantError):
     """The server at ``url`` does not hold the TLS key that the terms pin."""
 

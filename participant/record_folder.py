@@ -17,8 +17,7 @@ from protocol.errors import Malformed
 from protocol.record import MANIFEST_PATH
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
-_NO_FILE = (errno.ENOENT, errno.ENOTDIR)
-_LINK = errno.ELOOP
+_LINK = (errno.ELOOP, errno.ENOTDIR)  # of a file; of a folder on the way to it
 
 
 class RecordFolder:
@@ -64,9 +63,9 @@ class RecordFolder:
         try:
             yield
         except OSError as error:
-            if error.errno == _LINK:
-                raise Malformed(path, "it is a link, which no record has") from None
-            if error.errno not in _NO_FILE:
+            if error.errno in _LINK:
+                raise Malformed(path, "it is, or lies under, a link or what is no folder") from None
+            if error.errno != errno.ENOENT:
                 raise DiskError(self.folder / path, error.strerror or str(error)) from None
 
 

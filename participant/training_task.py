@@ -11,10 +11,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from keyshare.errors import BadExamples, BadUpdate, CorruptSum, FalseSum
 from participant.agent import Task
+from participant.app_calls import App, Config, app_seed, evaluate, fit
 from participant.contribution import ContributionMaker
 from participant.errors import BadApp, ModelMismatch
 from participant.layout import Layout
@@ -31,7 +32,6 @@ from protocol.board import Board, Posted
 from protocol.complaints import Judged
 from protocol.decryption import RoundMember
 from protocol.draft import Draft
-from protocol.encoding import digest
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Refused
 from protocol.history import OpenedSets
@@ -40,30 +40,7 @@ from protocol.round import RoundView, decode_training, round_session
 from protocol.suite import suite_for
 from protocol.terms import Terms
 
-Config = dict[str, Any]
 Report = Callable[[int, str, dict[str, Any]], None]  # round, event, facts
-
-
-class App(Protocol):
-    """The user's model: the functions of a Flower client.
-
-    Parameters are a list of numpy arrays, or a dict of names to arrays or torch tensors. Where it
-    has an attribute ``local_entries``, entries whose names match its patterns are not averaged.
-    """
-
-    def initial_parameters(self, config: Config) -> Any:
-        """The model before round 1, the same at every hospital."""
-
-    def fit(self, parameters: Any, config: Config) -> tuple[Any, int, Config]:
-        """Train on local data: parameters, number of examples, metrics."""
-
-    def evaluate(self, parameters: Any, config: Config) -> tuple[float, int, Config]:
-        """Loss, number of examples, metrics on local data."""
-
-
-def app_seed(terms: Terms) -> int:
-    """A public number below 2^32 that all hospitals' apps share, for equal initial models."""
-    return int.from_bytes(digest("quorate/app seed", terms.federation)[:4], "big")
 
 
 @dataclass(frozen=True)
@@ -333,12 +310,7 @@ class TrainingTask(Task):
             raise ModelMismatch(name, f"it is opened for suite {opening.suite}, due is {due}")
 
     def _fit(self, number: int) -> tuple[Change, int]:
-        answer = self._app.fit(self.parameters, self._config(number))
-        if not isinstance(answer, tuple) or len(answer) != 3:
-            raise BadApp("fit", "it must return (parameters, num_examples, metrics)")
-        parameters, examples, metrics = answer
-        if isinstance(examples, bool) or not isinstance(examples, int):
-            raise BadApp("fit", f"num_examples is {type(examples).__name__}, not int")
+        parameters, examples, metrics = fit(self._app, self.parameters, self._config(number))
         fitted = checked(parameters, self._layout, "fit")
         self._local.keep(parameters, "fit")
         self._report(number, "fitted", {"metrics": metrics, "examples": examples})
@@ -403,18 +375,7 @@ class TrainingTask(Task):
         self._report(number, "decrypted", {"decrypt": waited, "contributors": contributors})
         self._differing = []
         self._compare()
-        self._evaluate(number)
+        facts = evaluate(self._app, self.parameters, self._config(number))
+        self._report(number, "evaluated", facts)
         if following := self._rounds.get(number + 1):
             self._apply(number + 1, following)  # what was said while a vector was being read
-
-    def _evaluate(self, number: int) -> None:
-        answer = self._app.evaluate(self.parameters, self._config(number))
-        if not isinstance(answer, tuple) or len(answer) != 3:
-            raise BadApp("evaluate", "it must return (loss, num_examples, metrics)")
-        loss, examples, metrics = answer
-        try:
-            loss = float(loss)
-        except (TypeError, ValueError):
-            raise BadApp("evaluate", f"loss is {type(loss).__name__}, not a number") from None
-        facts = {"loss": loss, "examples": examples, "metrics": metrics}
-        self._report(number, "evaluated", facts)

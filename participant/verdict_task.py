@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from participant.agent import Task
-from participant.ceremony_task import is_aborted
 from participant.errors import NotAborted
-from protocol.board import Board, Posted
+from protocol.board import Board, Posted, is_aborted
 from protocol.draft import Draft
 from protocol.judgement import Verdict, judge, silent
 from protocol.messages import Abort, Certificate, Disclosure
@@ -78,16 +77,18 @@ class VerdictTask(Task):
 
     def begin(self, board: Board) -> None:
         """Choose the session; raises NotAborted if there is no such ceremony."""
-        n_members = self._terms.n_members
         if not self.session:
             # One after the other: an abort far ahead, which anybody can post, is nobody's ceremony.
             numbers = itertools.takewhile(
-                lambda k: is_aborted(board.session(f"ceremony/{k}"), n_members), itertools.count(1)
+                lambda k: self._is_aborted(board, f"ceremony/{k}"), itertools.count(1)
             )
             self.session = f"ceremony/{last}" if (last := max(numbers, default=0)) else ""
-        if not is_aborted(board.session(self.session), n_members):
+        if not self._is_aborted(board, self.session):
             raise NotAborted(self.session)
         self._last = board.session(self.session)[-1].position
+
+    def _is_aborted(self, board: Board, session: str) -> bool:
+        return is_aborted((p.post for p in board.session(session)), self._terms.n_members)
 
     def wants(self, session: str) -> bool:
         """Only the ceremony that was aborted."""

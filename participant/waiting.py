@@ -9,6 +9,7 @@ from participant.agent import Task
 from participant.ceremony_task import CeremonyTask
 from participant.decryption_task import DecryptionTask
 from participant.key_check_task import KeyCheckTask
+from participant.record_task import RecordTask
 from participant.statistic_task import StatisticTask
 from participant.training_task import TrainingTask
 from participant.verdict_task import VerdictTask
@@ -41,6 +42,8 @@ def waiting_for(board: Board, task: Task, terms: Terms) -> Waiting:
         return _training(board, task.finished, terms)
     if isinstance(task, DecryptionTask | StatisticTask):
         return _round(_view(board, task.session), terms)
+    if isinstance(task, RecordTask):
+        return Waiting("the board and its payloads", (AGGREGATOR,))
     if isinstance(task, KeyCheckTask):
         session = task.check.session if task.check else "a check of key shares"
         return Waiting(f"{session}, parts of a quorum", task.missing)

@@ -7,6 +7,7 @@ different heads from there on, and part for good at the first post that crosses.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,8 +17,10 @@ from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
 from protocol.messages import (
     MAX_POST_BYTES,
+    Abort,
     Attachment,
     Body,
+    Certificate,
     CheckPart,
     Closing,
     Complaint,
@@ -101,6 +104,25 @@ class Posted(NamedTuple):
         return attachments_of(self.post.body)
 
 
+def genesis(federation: bytes) -> bytes:
+    """The head of a board without entries."""
+    return digest("quorate/genesis", federation)
+
+
+def is_aborted(posts: Iterable[Post], n_members: int) -> bool:
+    """Whether a ceremony was aborted before all had certified the same; afterwards it is void."""
+    certified: dict[tuple[bytes, bytes], set[int]] = {}
+    for post in posts:
+        if isinstance(body := post.body, Abort):
+            return True
+        if isinstance(body, Certificate):
+            members = certified.setdefault((body.transcript, body.epoch), set())
+            members.add(post.sender)
+            if len(members) == n_members:
+                return False
+    return False
+
+
 def sign_post(post: Post, key: Ed25519PrivateKey) -> SignedPost:
     """The post, signed by its sender."""
     data = encode(post)
@@ -111,9 +133,9 @@ class Board:
     """What one party has seen of the board; every entry is verified before it counts."""
 
     def __init__(self, terms: Terms) -> None:
-        self._terms = terms
+        self.terms = terms
         self._federation = terms.federation
-        self._hashes = [digest("quorate/genesis", self._federation)]
+        self._hashes = [genesis(self._federation)]
         self._counts: dict[tuple[str, int], int] = {}
         self._last_seen: dict[int, int] = {}
         self.entries: list[Posted] = []
@@ -141,7 +163,7 @@ class Board:
         if post.federation != self._federation:
             raise BadEntry(position, post.sender, "it belongs to another federation")
         try:
-            key = self._terms.key_of(post.sender)
+            key = self.terms.key_of(post.sender)
             verify(key, signed.signature, post.sender, "quorate/post signature", signed.post)
         except BadTerms:
             raise BadEntry(position, post.sender, "its sender is not a member") from None
@@ -149,7 +171,7 @@ class Board:
             raise BadEntry(position, post.sender, "its signature does not fit") from None
         if not belongs(post.session, post.sender, post.body):
             raise BadEntry(position, post.sender, "its sender may not say this here")
-        if not _fit(post.body, self._terms.n_members):
+        if not _fit(post.body, self.terms.n_members):
             raise BadEntry(position, post.sender, "an attachment does not fit its description")
         self._check_order(post, position)
         return post

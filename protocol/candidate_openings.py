@@ -42,12 +42,13 @@ def check_leaves(run: CeremonyRun, step: StepId, opened: Payloads, keep: int | N
     """Check everything that was said about the batch's candidates, but for one that is kept.
 
     Raises CeremonyFailed with the dealer whose leaves are not those of the commitment or do not
-    give what it dealt or posted; with culprit 0 for a modulus that is not p·q.
+    give what it dealt or posted; with culprit 0 for a modulus that is not p·q. An observer, who was
+    dealt nothing, checks all that was posted.
     """
     leaves = {i: _leaves_of(run, step, i, opened[i], keep) for i in run.everyone}
     for number in run.layout.classes:
         dealings = {i: _dealing(run, number, i, leaves[i]) for i in run.layout.dealers(number)}
-        for i, dealing in dealings.items():
+        for i, dealing in dealings.items() if not run.is_observer else ():
             _check_points(run, step, number, i, dealing, keep)
         candidates = [k for k in run.layout.candidates(number) if k != keep]
         factors = {k: _factors(run, k, dealings) for k in candidates}
@@ -55,7 +56,7 @@ def check_leaves(run: CeremonyRun, step: StepId, opened: Payloads, keep: int | N
             if run.batch.moduli[k] != p * q:
                 reason = f"N of candidate {k} of batch {run.batch.number} is not p·q"
                 raise CeremonyFailed(0, step.name, reason)
-        if run.index in run.layout.checkers(number):
+        if run.is_observer or run.index in run.layout.checkers(number):
             for k in sorted(set(candidates) & set(run.batch.survivors)):
                 _check_witnesses(run, step, k, dealings, factors[k])
         for k in sorted(set(candidates) & set(run.batch.failed)):

@@ -71,7 +71,11 @@ class Statement:
 
 
 class Ceremony:
-    """One member's machine; ``receive`` entries, say what is ``due``."""
+    """One member's machine; ``receive`` entries, say what is ``due``.
+
+    With number OBSERVER and any seed it is nobody's: it follows what is said to all, up to the
+    certificate that is ``unsealed`` then, and says nothing.
+    """
 
     def __init__(self, terms: Terms, index: int, session: str, seed: bytes) -> None:
         self.terms, self.index, self.session = terms, index, session
@@ -229,7 +233,7 @@ class Ceremony:
                 raise CeremonyFailed(sender, step.name, "a payload is missing or too many")
             if kind.public:
                 public[sender] = payloads[0]
-            if kind.private and sender != self.index:
+            if kind.private and sender != self.index and not self._run.is_observer:
                 private[sender] = self._unseal(step, sender, payloads[self.index])
         if kind.private and self.index in posts:
             private[self.index] = kind.private(self._run, step)[self.index] if own is None else own

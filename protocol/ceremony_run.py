@@ -21,6 +21,8 @@ from protocol.layout import Layout
 from protocol.sealing import SealingKey
 from protocol.terms import Terms
 
+OBSERVER = 0  # the number of who has no part in a ceremony and follows what is said to all
+
 
 class StepId(NamedTuple):
     """A step of a ceremony; ``part`` is the candidate that it is about."""
@@ -70,7 +72,11 @@ class Winner:
 
 
 class CeremonyRun:
-    """One member's knowledge; everything secret in it follows from the seed and the board."""
+    """One member's knowledge; everything secret in it follows from the seed and the board.
+
+    An observer gets no shares and has none: it checks the half of each step that is public, and
+    what it chooses at random for that follows from its seed.
+    """
 
     def __init__(self, terms: Terms, index: int, session: str, seed: bytes) -> None:
         self.terms, self.index, self.session = terms, index, session
@@ -98,6 +104,11 @@ class CeremonyRun:
 
     def __repr__(self) -> str:
         return f"CeremonyRun({self.session!r}, member {self.index}, <secret>)"
+
+    @property
+    def is_observer(self) -> bool:
+        """Whether this is nobody's machine, with nothing sealed to it."""
+        return self.index == OBSERVER
 
     @property
     def everyone(self) -> range:

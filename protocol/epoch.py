@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import gmpy2
@@ -124,10 +124,18 @@ def read_secret(data: bytes, terms: Terms, index: int) -> tuple[Epoch, EpochSecr
 def epoch_of(entries: Sequence[Posted], terms: Terms) -> Epoch | None:
     """The newest epoch that all members certified alike, None if there is none yet.
 
-    What is certified after an abort does not count.
+    What is certified after an abort does not count. Raises Malformed as ``read_epoch`` does.
     """
-    certified: defaultdict[tuple[str, bytes, bytes], set[int]] = defaultdict(set)
     newest: Epoch | None = None
+    for posted in certified_by_all(entries, terms):
+        assert isinstance(posted.post.body, Certificate)
+        newest = read_epoch(posted.post.body.epoch, terms)
+    return newest
+
+
+def certified_by_all(entries: Sequence[Posted], terms: Terms) -> Iterator[Posted]:
+    """The certificates with which all members have certified alike, in their order."""
+    certified: defaultdict[tuple[str, bytes, bytes], set[int]] = defaultdict(set)
     aborted = set[str]()
     for posted in entries:
         body = posted.post.body
@@ -139,8 +147,7 @@ def epoch_of(entries: Sequence[Posted], terms: Terms) -> Epoch | None:
         known = len(certified[found])
         certified[found].add(posted.post.sender)
         if known < len(certified[found]) == terms.n_members:
-            newest = read_epoch(body.epoch, terms)
-    return newest
+            yield posted
 
 
 def to_bytes(value: mpz) -> bytes:

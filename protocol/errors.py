@@ -77,6 +77,22 @@ class Refused(ProtocolError):
         self.round_name, self.rule, self.member, self.reason = round_name, rule, member, reason
 
 
+class NotThisRecord(ProtocolError):
+    """A file in the way of a record that is to be written; ``path`` is its path in the folder."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
+
+
+class UnfitHead(ProtocolError):
+    """A file in a record that should be ``member``'s countersignature and is not."""
+
+    def __init__(self, path: str, member: int, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.member, self.reason = path, member, reason
+
+
 class Uncombinable(ProtocolError):
     """Verified partial decryptions that give no sum: the joint key's modulus may be factored."""
 

@@ -74,7 +74,8 @@ def finish_theta(run: CeremonyRun, step: StepId, public: Payloads, private: Payl
         raise CeremonyFailed(0, step.name, "N has a factor in common with p+q-1 or a hash")
     winner.theta_prime = theta_prime
     winner.verification_keys = tk.verification_keys(base, theta_prime, winner.blinds, winner.shape)
-    run.share = tk.key_share(run.index, theta_prime, winner.points[2], winner.n)
+    if not run.is_observer:
+        run.share = tk.key_share(run.index, theta_prime, winner.points[2], winner.n)
     return StepId("trial", step.batch, step.part)
 
 

@@ -1,7 +1,7 @@
 """The record of a federation: what a third party needs to check it, as named files.
 
     record.json                  format, federation and the head that the record ends with
-    federation.toml              the terms with all signatures, as the members have them
+    federation.toml              the terms with all signatures, in roster order
     entries/<hash>.msgpack       each entry of the board, under its hash; it names the one before
     blobs/<hash>.bin             payloads for all over 4 KiB, under the names the posts give them
     heads/<member>.msgpack       countersignatures of hospitals that have read the board so far
@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocol.board import MAX_ENTRY_BYTES, Entry, Head, Posted, decode_entry
+from protocol.board import MAX_ENTRY_BYTES, Entry, Head, Post, Posted, decode_entry, is_aborted
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
 from protocol.messages import Abort, Attachment, Count, Digest, Index, Signature
@@ -28,6 +28,7 @@ from protocol.signing import sign, verify
 FORMAT = "quorate record 1"
 MANIFEST_PATH = "record.json"
 TERMS_PATH = "federation.toml"
+FOLDERS = ("entries", "blobs", "heads")
 MAX_MANIFEST_BYTES = 4_096
 
 
@@ -138,10 +139,21 @@ def read_entries(files: RecordFiles, head: Head) -> Iterator[Entry]:
         position, expected = position - 1, entry.previous
 
 
-def recorded(entries: Sequence[Posted]) -> Iterator[Attachment]:
+def recorded(entries: Sequence[Posted], n_members: int) -> Iterator[Attachment]:
     """The attachments whose blobs belong into the record."""
-    aborted = {p.post.session for p in entries if isinstance(p.post.body, Abort)}
+    aborted = aborted_ceremonies([posted.post for posted in entries], n_members)
     for posted in entries:
         for attachment in posted.attachments:
-            if attachment.is_blob and (not attachment.to or posted.post.session in aborted):
+            if is_recorded(attachment, posted.post.session in aborted):
                 yield attachment
+
+
+def aborted_ceremonies(posts: Sequence[Post], n_members: int) -> set[str]:
+    """The ceremonies whose seeds are on the board, or may be: of others nothing sealed is shown."""
+    found = {post.session for post in posts if isinstance(post.body, Abort)}
+    return {s for s in found if is_aborted((p for p in posts if p.session == s), n_members)}
+
+
+def is_recorded(attachment: Attachment, is_aborted: bool) -> bool:
+    """Whether an attachment is a blob of the record; ``is_aborted``: its ceremony was."""
+    return attachment.is_blob and (not attachment.to or is_aborted)

@@ -7,7 +7,7 @@ masks for θ', over the integers and verifiably. Sources are those of ``keyshare
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -112,17 +112,22 @@ def finish_winner(run: CeremonyRun, step: StepId, public: Payloads, private: Pay
     if not all(accepts(found, dealers[0], candidate.n) for found in [exponents, *rounds]):
         run.batch.failed[step.part] = exponents
         return next_candidate(run)
-    points = {i: _read_points(run, step, candidate, values[i], i, private[i]) for i in dealers}
-    signs = {i: 1 if i == dealers[0] else -1 for i in dealers}
     candidate.exponents = exponents
     candidate.blinds = feldman.add([v.blind for v in values.values()], candidate.n)
-    candidate.points = (
-        sum((signs[i] * point[0] for i, point in points.items()), mpz(0)),
+    if not run.is_observer:
+        points = {i: _read_points(run, step, candidate, values[i], i, private[i]) for i in dealers}
+        candidate.points = _add_points(points, dealers[0])
+    run.winner = candidate
+    return commit_first("theta", step.batch, step.part)
+
+
+def _add_points(points: Mapping[int, Sequence[mpz]], lead: int) -> tuple[mpz, ...]:
+    """This member's points of Δφ/4, Δβ and ΔR from those of the dealers."""
+    return (
+        sum(((1 if i == lead else -1) * point[0] for i, point in points.items()), mpz(0)),
         sum((point[1] for point in points.values()), mpz(0)),
         sum((point[2] for point in points.values()), mpz(0)),
     )
-    run.winner = candidate
-    return commit_first("theta", step.batch, step.part)
 
 
 def _candidate(run: CeremonyRun, step: StepId) -> Winner:

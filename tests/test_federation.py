@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from safetensors.numpy import load_file
 
 from aggregator.store import stored_entries
 from examples.demo.processes import (
+    ROOT,
     Hospital,
     aggregator,
     checked,
@@ -156,3 +158,33 @@ def test_two_rounds_of_training_give_everyone_the_same_model(federation: Federat
     models = [h.folder(federation.terms.federation) / model_name(2) for h in federation.hospitals]
     assert len({path.read_bytes() for path in models}) == 1
     assert load_file(models[0])["parameter_0"][:2].min() > 0.5
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """A record's files but the countersignatures."""
+    found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    return {name: p.read_bytes() for name, p in found.items() if not name.startswith("heads/")}
+
+
+def test_the_record_of_it_all_verifies_whoever_has_written_it(federation: Federation) -> None:
+    terms, data = str(federation.file), str(federation.folder / "aggregator")
+    ours, theirs = federation.folder / "record", federation.folder / "record-of-aggregator"
+    with federation.serve():
+        for hospital in federation.hospitals:
+            checked(hospital.participant("export", terms, "--out", str(ours)))
+        command = [sys.executable, "-m", "aggregator", "export", terms, "--data", data]
+        checked(
+            subprocess.run(
+                [*command, "--out", str(theirs)],
+                cwd=ROOT, capture_output=True, text=True, check=False,
+            )
+        )  # fmt: skip
+    assert files_in(ours) == files_in(theirs)
+    first = federation.hospitals[0]
+    for folder in (ours, theirs):
+        found = json.loads(checked(first.participant("verify", str(folder), "--json")))
+        assert found["holds"]
+    assert len(list((ours / "heads").iterdir())) == 3
+    page = federation.folder / "report.html"
+    checked(first.participant("report", str(ours), "--out", str(page)))
+    assert "Round 2" in page.read_text()

@@ -2,7 +2,7 @@
 
 Five hospitals and an aggregator, each a process of its own: identities and terms, the key
 ceremony, five rounds of training with one hospital killed on the way, three rounds of a larger
-model under the same key, and what must not work.
+model under the same key, what must not work, and the record of it all.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from examples.demo import refusals, summary, tables
+from examples.demo import record, refusals, summary, tables
 from examples.demo.consortium import (
     NAMES,
     found,
@@ -60,7 +60,10 @@ def run(folder: Path, key_bits: int, console: Console) -> None:
         "unknown_identity": refusals.unknown_identity(consortium),
     }
     console.print(refusals.describe(shown), highlight=False, soft_wrap=True)
-    console.rule("6. What came out", align="left")
+    console.rule("6. The record, for auditors", align="left")
+    left = record.leave_record(consortium)
+    console.print(record.describe(left), highlight=False, soft_wrap=True)
+    console.rule("7. What came out", align="left")
     result = summary.summarise(consortium, shown)
     tables.show(result, console)
     tables.write(result, consortium.folder)

@@ -11,7 +11,7 @@ from examples.demo import clear, rounds
 from examples.demo.consortium import QUORUM, Consortium
 from examples.demo.precision import error_bound
 from examples.demo.study import Study
-from participant.training_task import app_seed
+from participant.app_calls import app_seed
 from participant.weights import Vector
 from protocol.board import Board
 

@@ -8,7 +8,7 @@ import threading
 
 import typer
 
-from participant.cli import founding, key, opening, verdict, work
+from participant.cli import founding, key, opening, recording, verdict, verifying, work
 from participant.cli.speaking import SpeakingGroup
 
 app = typer.Typer(
@@ -22,7 +22,9 @@ app = typer.Typer(
 founding.add_to(app)
 work.add_to(app)
 verdict.add_to(app)
+verifying.add_to(app)
 opening.add_to(app)
+recording.add_to(app)
 key.add_to(app)
 
 

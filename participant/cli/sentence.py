@@ -9,7 +9,7 @@ from typing import Any
 
 from protocol.terms import Terms
 
-FAILED, USAGE, REFUSED, ABORTED, BY_SIGNAL = 1, 2, 3, 4, 128
+FAILED, USAGE, REFUSED, ABORTED, CHECK_FAILED, BY_SIGNAL = 1, 2, 3, 4, 5, 128
 COMMAND = "quorate-participant"
 
 

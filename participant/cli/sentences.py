@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -10,14 +9,13 @@ from typing import Any
 from keyshare import errors as keyshare_errors
 from participant import errors as participant_errors
 from participant.cli.key_sentences import KEY_CARE
+from participant.cli.record_sentences import RECORDS
 from participant.cli.sentence import ABORTED, BY_SIGNAL, FAILED, REFUSED, Context, Sentence
 from participant.cli.sentence import COMMAND as _COMMAND
 from participant.cli.sentence import plain as _plain
+from participant.naming import in_names
 from participant.words import fingerprint
 from protocol import errors as protocol_errors
-from protocol.terms import Terms
-
-_MEMBER = re.compile(r"\bmember ([0-9]{1,3})\b")
 
 
 def describe(error: Exception, context: Context) -> Sentence:
@@ -45,6 +43,7 @@ def _missing_file(e: participant_errors.MissingFile, c: Context) -> Sentence:
         "identity": f"check --home; an identity is made by: {_COMMAND} init --name NAME",
         "card": f"check the path and --home; a card is made by: {_COMMAND} init --name NAME",
         "terms": f"check the path; the coordinator writes them by: {_COMMAND} terms new",
+        "record": f"check the path; a record is written by: {_COMMAND} export",
     }
     return Sentence(
         f"no {e.what} at {e.path}: no such file", remedies.get(e.what, "check the path")
@@ -106,12 +105,6 @@ def _wrong_certificate(e: participant_errors.WrongCertificate, c: Context) -> Se
         f"{e.found.hex()[:16] or 'unreadable'}…, the terms pin {e.expected.hex()[:16]}…",
         "nothing was sent; ask the aggregator's operator, and go on only with the pinned key",
     )
-
-
-def in_names(text: str, terms: Terms) -> str:
-    """One printable line, with names where a reason from the protocol has members' numbers."""
-    line = "".join(c if c.isprintable() else "?" for c in text)
-    return _MEMBER.sub(lambda found: terms.name_of(int(found[1])), line)
 
 
 def _ceremony_failed(e: protocol_errors.CeremonyFailed, c: Context) -> Sentence:
@@ -396,4 +389,4 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
 }
 
-SENTENCES = {**_KEYSHARE, **_PROTOCOL, **_PARTICIPANT, **KEY_CARE}
+SENTENCES = {**_KEYSHARE, **_PROTOCOL, **_PARTICIPANT, **RECORDS, **KEY_CARE}

@@ -21,11 +21,12 @@ from participant.cli.options import (
     PassphraseFile,
     membership,
 )
-from participant.cli.sentences import describe, in_names
+from participant.cli.sentences import describe
 from participant.cli.working import new_session, say_aside
 from participant.errors import CeremonyAborted, OutOfTime
 from participant.lock import hold
 from participant.membership import Membership
+from participant.naming import in_names
 from participant.progress import link_notices
 from participant.verdict_task import Accusation, VerdictTask
 from protocol.errors import CeremonyFailed

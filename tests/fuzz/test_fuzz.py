@@ -39,6 +39,8 @@ _ELSEWHERE = {
     "participant.files": "reads for all others",
     "aggregator.blobs": "compared with its name before it is used",
     "aggregator.cli": "terms: the aggregator parses the same text",
+    "aggregator.record_output": "reads back the files of a record, for protocol.record",
+    "participant.cli.verifying": "a command's own option, which must have one form",
 }
 
 

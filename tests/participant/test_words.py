@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participant.words import fingerprint
+from participant.words import fingerprint, read_fingerprint
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,20 @@ from participant.words import fingerprint
 )
 def test_words_are_those_of_bip_39(entropy: str, words: str) -> None:
     assert fingerprint(bytes.fromhex(entropy)) == words
+
+
+@given(st.binary(min_size=16, max_size=32))
+def test_words_and_hex_are_read_back(digest: bytes) -> None:
+    assert read_fingerprint(fingerprint(digest)) == digest[:16]
+    assert read_fingerprint(digest.hex()) == digest
+
+
+@pytest.mark.parametrize(
+    "text", ["", "abandon " * 11 + "legal", "abandon " * 15 + "art", "ab" * 33]
+)
+def test_what_is_no_fingerprint_is_not_read(text: str) -> None:
+    with pytest.raises(ValueError, match="fingerprint"):
+        read_fingerprint(text)
 
 
 def test_only_the_first_sixteen_bytes_count() -> None:

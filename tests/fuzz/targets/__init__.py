@@ -1,11 +1,13 @@
 """All fuzz targets; each module is about the decoders of one place."""
 
 from tests.fuzz.target import TARGETS as TARGETS
+from tests.fuzz.targets import audit as audit
 from tests.fuzz.targets import ceremony as ceremony
 from tests.fuzz.targets import frames as frames
 from tests.fuzz.targets import home as home
 from tests.fuzz.targets import keys as keys
 from tests.fuzz.targets import recovery as recovery
+from tests.fuzz.targets import reports as reports
 from tests.fuzz.targets import services as services
 from tests.fuzz.targets import store as store
 from tests.fuzz.targets import texts as texts

@@ -1,0 +1,70 @@
+"""The record of a federation from what is stored, also while a service is at work on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from aggregator.blobs import stored_blob
+from aggregator.errors import NoBoard, StoreDamaged
+from aggregator.store import check_end, stored_entries, stored_head
+from protocol.board import Board, Entry, Head, decode_entry
+from protocol.errors import BadEntry, Fork, Malformed
+from protocol.record import blob_path
+from protocol.record_writing import (
+    WritableFiles,
+    check_history,
+    finish,
+    missing_blobs,
+    prepare,
+    write_entries,
+)
+from protocol.terms import Terms
+
+Progress = Callable[[str, int, int], None]  # what is being written, how much of how much
+
+
+def export(
+    folder: Path,
+    terms: Terms,
+    signatures: Mapping[str, bytes],
+    files: WritableFiles,
+    progress: Progress,
+) -> Head:
+    """Write what is stored in ``folder`` up to the last entry; the head that the record ends with.
+
+    Raises NoBoard, StoreDamaged, StoreFull; NotThisRecord, UnfitHead and Fork for what the record's
+    folder already holds.
+    """
+    board, entries = read_board(folder, terms)
+    prepare(files, terms, signatures)
+    check_history(files, terms, board)
+    for done, entry in enumerate(entries):
+        progress("entries", done, len(entries))
+        write_entries(files, [entry])
+    missing = missing_blobs(files, board, board.head)
+    done, total = 0, sum(a.size for a in missing)
+    for attachment in missing:
+        progress("bytes of payloads", done, total)
+        files.write(blob_path(attachment.digest), stored_blob(folder, attachment.digest))
+        done += attachment.size
+    finish(files, terms, board.head)
+    return board.head
+
+
+def read_board(folder: Path, terms: Terms) -> tuple[Board, list[Entry]]:
+    """The stored board, every entry verified; raises NoBoard, StoreDamaged or StoreFull."""
+    noted = stored_head(folder)  # before the entries: a service may be adding some
+    board, entries = Board(terms), []
+    stored = stored_entries(folder)
+    if not stored:
+        raise NoBoard(folder)
+    for position, data in enumerate(stored, start=1):
+        try:
+            entries.append(entry := decode_entry(data))
+            board.append(entry)
+        except (Fork, BadEntry, Malformed) as error:
+            raise StoreDamaged(f"entry {position}", error.reason, position) from None
+    if noted is not None:
+        check_end(noted, board.head, board.hash_at(noted.position))
+    return board, entries

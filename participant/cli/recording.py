@@ -1,0 +1,146 @@
+"""``export``: the record of a federation in a folder, countersigned; ``report``: a page on it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from participant.agent import Agent
+from participant.cli.options import (
+    FEDERATION,
+    FederationFile,
+    Home,
+    Json,
+    PassphraseFile,
+    Timeout,
+    membership,
+)
+from participant.cli.sentence import CHECK_FAILED
+from participant.cli.working import new_session, say_aside
+from participant.files import replace
+from participant.lock import hold
+from participant.membership import Membership
+from participant.progress import link_notices
+from participant.record_folder import RecordFolder
+from participant.record_output import RecordOutput
+from participant.record_task import RecordTask
+from participant.report.gathering import gather
+from participant.report.metrics import read_journal
+from participant.report.page import render
+from participant.terms_files import read_signed_terms
+from participant.transfer_view import Transfer, transfer_view
+from protocol.record_writing import prepare
+
+_LINE_SECONDS = 5.0
+
+Record = Annotated[Path, typer.Option("--out", help="Folder of the record, made or extended.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the command under the program's name."""
+    app.command()(export)
+    app.command()(report)
+
+
+def export(
+    ctx: typer.Context,
+    out: Record,
+    file: FederationFile = FEDERATION,
+    home: Home = None,
+    passphrase_file: PassphraseFile = None,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Write all that an auditor needs into a folder, and countersign it; no secret is in it."""
+    member = membership(ctx, file, home, passphrase_file)
+    with hold(member.folder, "export"):
+        files = RecordOutput(out)
+        prepare(files, member.terms, read_signed_terms(file).signatures)
+        task = RecordTask(member.terms, member.index, member.identity.signing_key, files)
+        session = new_session(member, task, timeout)
+        with transfer_view(say_aside) as view:
+            told = _reading(task)
+
+            def moved() -> None:
+                told(session.agent)
+                view.show(_fetching(task))
+
+            session.notices = link_notices(member.terms.aggregator.url, say_aside, moved)
+            session.run()
+        session.agent.remember_head()
+    if as_json:
+        typer.echo(json.dumps(_facts(member, task, out)))
+    else:
+        _show(member, task, out)
+
+
+def report(
+    ctx: typer.Context,
+    record: Annotated[Path, typer.Argument(help="The folder of the record.", metavar="RECORD")],
+    out: Annotated[Path, typer.Option("--out", help="The page, an HTML file; replaced.")],
+    journal: Annotated[
+        Path | None,
+        typer.Option("--journal", help="A hospital's models/rounds.jsonl, for its own figures."),
+    ] = None,
+) -> None:
+    """Verify a record, and show on one page what it tells; exit code 5 if a check failed."""
+    files = RecordFolder(record)
+    figures = read_journal(journal) if journal else None
+    say_aside("checking the record, which may take as long as the ceremony did …")
+    found = gather(files, figures)
+    replace(out, render(found).encode())
+    out.chmod(0o644)
+    if found.failed or found.contents is None:
+        typer.echo(f"This record FAILED {', '.join(found.failed)}; the page says what: {out}")
+        raise typer.Exit(CHECK_FAILED)
+    typer.echo(f"All checks that were run hold. Report of {found.contents.terms.name}: {out}")
+
+
+def _reading(task: RecordTask) -> Callable[[Agent], None]:
+    """Says now and then how much of a long board has been read."""
+    told = time.monotonic()
+
+    def tell(agent: Agent) -> None:
+        nonlocal told
+        if not agent.begun and time.monotonic() - told >= _LINE_SECONDS:
+            told = time.monotonic()
+            say_aside(f"reading the board: {task.n_read} entries are read and verified")
+
+    return tell
+
+
+def _fetching(task: RecordTask) -> Transfer | None:
+    now = task.fetching
+    return Transfer("fetching payloads", now.done, now.total) if now.done < now.total else None
+
+
+def _facts(member: Membership, task: RecordTask, out: Path) -> dict[str, Any]:
+    assert task.head is not None
+    heads = {member.terms.name_of(said.member): said.position for said in task.heads}
+    return {
+        "event": "exported",
+        "record": str(out),
+        "entries": task.head.position,
+        "head": task.head.hash.hex(),
+        "bytes_fetched": task.fetching.total,
+        "countersigned": heads,
+    }
+
+
+def _show(member: Membership, task: RecordTask, out: Path) -> None:
+    head = task.head
+    assert head is not None
+    typer.echo(f"Record of {member.terms.name}: {out}")
+    typer.echo(f"  entries        {head.position}, up to {head.hash.hex()[:16]}")
+    for said in task.heads:
+        upto = "" if said.position == head.position else f", up to entry {said.position}"
+        typer.echo(f"  countersigned  {member.terms.name_of(said.member)}{upto}")
+    if len(task.heads) < member.terms.n_members:
+        typer.echo("Next: the others run the same command on this folder, or send their heads/.")
+    typer.echo(f"To check it, anywhere: quorate-participant verify {shlex.quote(str(out))}")

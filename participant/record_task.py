@@ -1,0 +1,127 @@
+"""Reading the whole board into a record, and countersigning it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from participant.agent import Task
+from protocol.board import Board, Entry, Head, Posted
+from protocol.draft import Draft
+from protocol.encoding import encode
+from protocol.messages import Attachment
+from protocol.record import Countersignature, blob_path, countersign, head_path
+from protocol.record_writing import (
+    WritableFiles,
+    check_history,
+    countersignatures,
+    finish,
+    missing_blobs,
+    write_entries,
+)
+from protocol.terms import Terms
+
+_WINDOW, _WINDOW_BYTES = 16, 16 << 20  # blobs on their way at a time; one may be larger
+
+
+@dataclass(frozen=True)
+class Fetching:
+    """Bytes of the missing blobs that are here, of all of them."""
+
+    done: int
+    total: int
+
+
+class RecordTask(Task):
+    """Writes the board, as it was when it had been read, with its payloads; says nothing itself.
+
+    The folder has been prepared (``record_writing.prepare``). What the board cannot be is noticed
+    before anything is written: Fork, UnfitHead and NotThisRecord come from ``begin``.
+    """
+
+    def __init__(
+        self, terms: Terms, index: int, key: Ed25519PrivateKey, files: WritableFiles
+    ) -> None:
+        self._terms, self._index, self._key, self._files = terms, index, key, files
+        self._entries: list[Entry] = []
+        self._blobs: deque[Attachment] = deque()
+        self._fetched, self._to_fetch = 0, 0
+        self._board: Board | None = None
+        self._is_done = False
+        self.head: Head | None = None
+        self.heads: list[Countersignature] = []  # at the end: all members', in roster order
+
+    @property
+    def done(self) -> bool:
+        """Whether the record is whole, and countersigned by this hospital."""
+        return self._is_done
+
+    @property
+    def fetching(self) -> Fetching:
+        """How far the missing blobs have got."""
+        return Fetching(self._fetched, self._to_fetch)
+
+    @property
+    def n_read(self) -> int:
+        """How many entries have been read and verified."""
+        return len(self._entries) if self.head is None else self.head.position
+
+    def verified(self, entry: Entry) -> None:
+        """Keep it, with its signature, until it is known that the board is as it should be."""
+        if self.head is None:
+            self._entries.append(entry)
+
+    def begin(self, board: Board) -> None:
+        """Write the entries up to the board's head, and see which payloads are missing."""
+        check_history(self._files, self._terms, board)
+        self._board, self.head = board, board.head
+        write_entries(self._files, self._entries)
+        self._entries = []
+        self._blobs = deque(missing_blobs(self._files, board, self.head))
+        self._to_fetch = sum(a.size for a in self._blobs)
+        self._finish_if_whole()
+
+    def wants(self, session: str) -> bool:
+        """No entry is acted on."""
+        return False
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        """Never called, since none is wanted."""
+
+    def due(self) -> Draft | None:
+        """Nothing."""
+        return None
+
+    def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
+        """The next missing payloads: a few small ones, or a single large one."""
+        chosen: list[tuple[bytes, int]] = []
+        size = 0
+        for attachment in list(self._blobs)[:_WINDOW]:
+            size += attachment.size
+            if chosen and size > _WINDOW_BYTES:
+                break
+            chosen.append((attachment.digest, attachment.size))
+        return chosen
+
+    def receive_blob(self, name: bytes, data: bytes) -> None:
+        """Put it straight to the disk."""
+        assert self._blobs[0].digest == name
+        self._files.write(blob_path(name), data)
+        self._fetched += len(data)
+        self._blobs.popleft()
+        self._finish_if_whole()
+
+    def _finish_if_whole(self) -> None:
+        if self._blobs:
+            return
+        assert self.head is not None and self._board is not None
+        # Once more: somebody else may have written into the folder meanwhile.
+        check_history(self._files, self._terms, self._board)
+        own = countersign(self._terms.federation, self._index, self.head, self._key)
+        self._files.write(head_path(self._index), encode(own))
+        finish(self._files, self._terms, self.head)
+        self.heads = countersignatures(self._files, self._terms)
+        self._is_done = True

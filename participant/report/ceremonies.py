@@ -1,0 +1,85 @@
+"""What the board says of a key ceremony, and the verdict on one that was aborted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from keyshare.errors import KeyshareError
+from participant.naming import in_names
+from participant.report.facts import AbortFacts, CeremonyFacts, Culprit, Deed, VerdictFacts
+from participant.words import fingerprint
+from protocol.board import Posted
+from protocol.epoch import epoch_of
+from protocol.errors import ProtocolError
+from protocol.expectation import layout_of
+from protocol.judgement import judge
+from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Step
+from protocol.terms import Terms
+
+Payloads = Callable[[Posted], Mapping[int, bytes]]
+
+
+def ceremony_facts(terms: Terms, posts: Sequence[Posted], payloads: Payloads) -> CeremonyFacts:
+    """A ceremony from its entries; ``payloads`` gives those of an entry, by recipient."""
+    joins, certificates = _first(posts, Join), _first(posts, Certificate)
+    aborts = [p for p in posts if isinstance(p.post.body, Abort)]
+    words = _fingerprint(terms, posts)
+    ended = aborts[0] if aborts else None
+    if words:
+        ended = max(certificates.values(), key=lambda p: p.position)
+    all_joined = None
+    if len(joins) == terms.n_members:
+        all_joined = Deed.of(max(joins.values(), key=lambda p: p.position))
+    return CeremonyFacts(
+        posts[0].post.session,
+        Deed.of(posts[0]),
+        all_joined,
+        Deed.of(ended) if ended else None,
+        tuple(sorted(joins)),
+        tuple(sorted(certificates)),
+        _candidates(terms, posts, bool(words)),
+        words,
+        tuple(_abort(p, terms) for p in aborts),
+        tuple(sorted(_first(posts, Disclosure))),
+        _verdict(terms, posts, payloads) if aborts and not words else None,
+    )
+
+
+def _fingerprint(terms: Terms, posts: Sequence[Posted]) -> str:
+    """The joint key's in words, nothing unless all members certified the same."""
+    try:
+        epoch = epoch_of(posts, terms)
+    except ProtocolError:  # they all signed what is no key; the checks say so
+        return ""
+    return fingerprint(epoch.digest) if epoch else ""
+
+
+def _first(posts: Sequence[Posted], kind: type[Body]) -> dict[int, Posted]:
+    """Each member's first post of a kind."""
+    return {p.post.sender: p for p in reversed(posts) if isinstance(p.post.body, kind)}
+
+
+def _candidates(terms: Terms, posts: Sequence[Posted], is_found: bool) -> int:
+    """How many were tried: batches are tried as a whole."""
+    batches = [p.post.body.batch for p in posts if isinstance(p.post.body, Step)]
+    return (max(batches, default=0) + is_found) * layout_of(terms).batch_size if batches else 0
+
+
+def _abort(posted: Posted, terms: Terms) -> AbortFacts:
+    body = posted.post.body
+    assert isinstance(body, Abort)
+    reason, step = in_names(body.reason, terms), in_names(body.step, terms)
+    return AbortFacts(posted.position, posted.post.sender, body.culprit, step, reason)
+
+
+def _verdict(terms: Terms, posts: Sequence[Posted], payloads: Payloads) -> VerdictFacts:
+    """Replay everyone whose seed is known, as ``quorate-participant verdict`` does."""
+    try:
+        found = judge(terms, posts[0].post.session, posts, payloads)
+    except (ProtocolError, KeyshareError) as error:
+        return VerdictFacts(missing=str(error))
+    culprits = tuple(
+        Culprit(member, found.evidence[member], in_names(reason, terms))
+        for member, reason in found.culprits.items()
+    )
+    return VerdictFacts(culprits, found.silent)

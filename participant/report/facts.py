@@ -1,0 +1,210 @@
+"""What a report tells, without a word of how it looks; times are ms since 1970, UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from protocol.audit.results import Result, Status
+from protocol.board import Head, Posted
+from protocol.terms import Terms
+
+# A round's phases in their order, in the words of the status.
+PHASES = ("contributions", "closing", "locks", "partial decryptions", "statements")
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something that was said: at which entry of the board, and when."""
+
+    entry: int
+    time_ms: int
+
+    @classmethod
+    def of(cls, posted: Posted) -> Deed:
+        """What an entry says, as a deed."""
+        return cls(posted.position, posted.time_ms)
+
+
+@dataclass(frozen=True)
+class MemberFacts:
+    """A member. fingerprint: its card's, in words.
+
+    signed: up to which entry it has signed the history, with its posts or a countersignature;
+    countersigned: up to which one with the latter.
+    """
+
+    number: int
+    name: str
+    fingerprint: str
+    posts: int
+    last: Deed | None
+    signed: int
+    countersigned: int | None
+
+
+@dataclass(frozen=True)
+class AbortFacts:
+    """An abort as it was said; ``culprit`` is 0 where it names nobody."""
+
+    entry: int
+    by: int
+    culprit: int
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """A member that broke the rules, and the entry that shows it."""
+
+    member: int
+    entry: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class VerdictFacts:
+    """Who broke the rules of an aborted ceremony; ``silent``: whose seeds are not there.
+
+    ``missing`` says why there is no verdict, if there is none.
+    """
+
+    culprits: tuple[Culprit, ...] = ()
+    silent: tuple[int, ...] = ()
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class CeremonyFacts:
+    """A key ceremony. ``ended``: with the last certificate or the first abort, if it has ended.
+
+    fingerprint: of the joint key in words, once all have certified it. candidates: moduli tried.
+    """
+
+    session: str
+    began: Deed
+    all_joined: Deed | None
+    ended: Deed | None
+    joined: tuple[int, ...]
+    certified: tuple[int, ...]
+    candidates: int
+    fingerprint: str
+    aborts: tuple[AbortFacts, ...]
+    disclosed: tuple[int, ...]
+    verdict: VerdictFacts | None
+
+    @property
+    def outcome(self) -> str:
+        """In one word."""
+        if self.aborts:
+            return "aborted"
+        return "complete" if self.fingerprint else "not finished"
+
+
+@dataclass(frozen=True)
+class RefusalFacts:
+    """Who refused to help, by which rule, on whose account (0: nobody's), and why."""
+
+    by: int
+    rule: str
+    member: int
+    reason: str
+    entry: int
+
+
+@dataclass(frozen=True)
+class ComplaintFacts:
+    """Who called whose partial decryptions wrong; ``has_key``: so that anyone can check it."""
+
+    by: int
+    member: int
+    has_key: bool
+    entry: int
+
+
+@dataclass(frozen=True)
+class RoundFacts:
+    """A round, by members' numbers what each did; locks and partials for the closed set only."""
+
+    session: str
+    name: str
+    kind: str
+    suite: str
+    length: int
+    clip: float
+    opened: Deed | None
+    closed: Deed | None
+    contributed: Mapping[int, Deed] = field(default_factory=dict)
+    chosen: tuple[int, ...] = ()
+    locked: Mapping[int, Deed] = field(default_factory=dict)
+    decrypted: Mapping[int, Deed] = field(default_factory=dict)
+    stated: Mapping[int, Deed] = field(default_factory=dict)
+    results: Mapping[int, bytes] = field(default_factory=dict)
+    refusals: tuple[RefusalFacts, ...] = ()
+    complaints: tuple[ComplaintFacts, ...] = ()
+    phases: Mapping[str, float] = field(default_factory=dict)  # seconds, of those that have ended
+
+    @property
+    def is_training(self) -> bool:
+        return self.session.startswith("round/")
+
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """Who contributed and is not in the sum."""
+        return tuple(m for m in sorted(self.contributed) if self.closed and m not in self.chosen)
+
+
+@dataclass(frozen=True)
+class OtherSession:
+    """A session that is neither a ceremony nor a round."""
+
+    session: str
+    entries: int
+    first: Deed
+    last: Deed
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure that this hospital has measured after rounds, by their number."""
+
+    name: str
+    values: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A hospital's own account of its training."""
+
+    source: str
+    metrics: tuple[Metric, ...]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the record tells, as far as it could be verified."""
+
+    terms: Terms
+    fingerprint: str
+    head: Head
+    first: Deed | None
+    last: Deed | None
+    members: tuple[MemberFacts, ...]
+    ceremonies: tuple[CeremonyFacts, ...]
+    rounds: tuple[RoundFacts, ...]
+    others: tuple[OtherSession, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The results of the checks, and the contents unless there are no terms to read them by."""
+
+    results: tuple[Result, ...]
+    contents: Contents | None
+    journal: Journal | None
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The numbers of the checks that failed."""
+        return tuple(r.number for r in self.results if r.status is Status.FAILED)

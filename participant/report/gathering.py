@@ -1,0 +1,116 @@
+"""From a record to what a report tells: the checks first, then the verified entries."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from participant.identity import Card
+from participant.naming import printable
+from participant.report.ceremonies import ceremony_facts
+from participant.report.facts import (
+    Contents,
+    Deed,
+    Journal,
+    MemberFacts,
+    OtherSession,
+    Report,
+)
+from participant.report.rounds import round_facts
+from participant.words import fingerprint
+from protocol.audit.audit import run
+from protocol.audit.evidence import Evidence
+from protocol.board import Board, Posted
+from protocol.errors import ProtocolError
+from protocol.record import (
+    MAX_MANIFEST_BYTES,
+    RecordFiles,
+    check_countersignature,
+    head_path,
+    read_countersignature,
+)
+from protocol.terms import Terms
+
+_NONCE_BYTES = 32
+
+
+def gather(files: RecordFiles, journal: Journal | None) -> Report:
+    """Run all checks on a record and read what it tells. Raises only what ``files`` raise."""
+    evidence = Evidence(files, None, None, secrets.token_bytes(_NONCE_BYTES))
+    results = tuple(run(evidence))
+    try:
+        terms = evidence.terms
+    except ProtocolError:
+        return Report(results, None, journal)
+    return Report(results, _contents(evidence, terms), journal)
+
+
+def _contents(evidence: Evidence, terms: Terms) -> Contents:
+    try:
+        board, sessions = evidence.replay.board, evidence.sessions
+    except ProtocolError:
+        board, sessions = Board(terms), {}
+    entries = board.entries
+    rounds = [
+        round_facts(terms, posts)
+        for session, posts in sessions.items()
+        if session.startswith(("round/", "statistic/"))
+    ]
+    ceremonies = [
+        ceremony_facts(terms, posts, evidence.payloads)
+        for session, posts in sessions.items()
+        if session.startswith("ceremony/")
+    ]
+    return Contents(
+        terms,
+        fingerprint(terms.federation),
+        board.head,
+        Deed.of(entries[0]) if entries else None,
+        Deed.of(entries[-1]) if entries else None,
+        tuple(_member(number, terms, board, evidence.files) for number in _members(terms)),
+        tuple(ceremonies),
+        tuple(rounds),
+        tuple(_other(posts) for posts in sessions.values() if _is_other(posts)),
+    )
+
+
+def _members(terms: Terms) -> range:
+    return range(1, terms.n_members + 1)
+
+
+def _is_other(posts: Sequence[Posted]) -> bool:
+    return not posts[0].post.session.startswith(("round/", "statistic/", "ceremony/"))
+
+
+def _other(posts: Sequence[Posted]) -> OtherSession:
+    return OtherSession(posts[0].post.session, len(posts), Deed.of(posts[0]), Deed.of(posts[-1]))
+
+
+def _member(number: int, terms: Terms, board: Board, files: RecordFiles) -> MemberFacts:
+    own = [posted for posted in board.entries if posted.post.sender == number]
+    member = terms.members[number - 1]
+    countersigned = _countersigned(number, terms, board, files)
+    seen = max((posted.post.seen_position for posted in own), default=0)
+    return MemberFacts(
+        number,
+        printable(member.name),
+        Card(member.name, member.key).fingerprint,
+        len(own),
+        Deed.of(own[-1]) if own else None,
+        max(seen, countersigned or 0),
+        countersigned,
+    )
+
+
+def _countersigned(number: int, terms: Terms, board: Board, files: RecordFiles) -> int | None:
+    """Up to which entry; a head that does not hold is the checks' affair."""
+    try:
+        data = files.read(head_path(number), MAX_MANIFEST_BYTES)
+        if data is None:
+            return None
+        said = read_countersignature(data)
+        check_countersignature(said, terms.key_of(number))
+    except ProtocolError:
+        return None
+    fits = said.member == number and said.federation == terms.federation
+    return said.position if fits and board.hash_at(said.position) == said.hash else None

@@ -1,0 +1,61 @@
+"""What a hospital's own journal says of its model after each round."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from participant.errors import BadJournal
+from participant.files import read
+from participant.naming import printable
+from participant.report.facts import Journal, Metric
+
+_LIMIT = 256 << 20  # bytes of a journal
+_MAX_METRICS = 8
+
+
+def read_journal(path: Path) -> Journal:
+    """The figures of the journal's events "evaluated"; of a round evaluated twice, the last.
+
+    Raises BadJournal naming the line, MissingFile, TooLarge or DiskError. A last line without an
+    end is being written, and does not count.
+    """
+    lines = read(path, _LIMIT, "journal").split(b"\n")[:-1]
+    found: defaultdict[str, dict[int, float]] = defaultdict(dict)
+    for number, line in enumerate(lines, start=1):
+        event = _event(path, number, line)
+        if event["event"] != "evaluated":
+            continue
+        metrics = event.get("metrics")
+        named = {"loss": event.get("loss"), **(metrics if isinstance(metrics, dict) else {})}
+        for name, value in named.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                with contextlib.suppress(OverflowError):
+                    found[printable(str(name))][event["round"]] = float(value)
+    chosen = sorted(found, key=_importance)[:_MAX_METRICS]
+    return Journal(path.name, tuple(Metric(name, _finite(found[name])) for name in chosen))
+
+
+def _event(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        raise BadJournal(path, number, "it is not JSON") from None
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        raise BadJournal(path, number, "it is no event")
+    if type(event.get("round")) is not int or not 0 <= event["round"] < 1 << 31:
+        raise BadJournal(path, number, "it names no round")
+    return event
+
+
+def _importance(name: str) -> tuple[int, str]:
+    """Accuracy first, then the loss, then the rest by name."""
+    return {"accuracy": 0, "loss": 1}.get(name, 2), name
+
+
+def _finite(values: dict[int, float]) -> dict[int, float]:
+    return {number: values[number] for number in sorted(values) if math.isfinite(values[number])}

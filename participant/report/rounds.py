@@ -1,0 +1,110 @@
+"""What the board says of a round: who did what when, and how long each phase took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from participant.naming import in_names, printable
+from participant.report.facts import (
+    PHASES,
+    ComplaintFacts,
+    Deed,
+    RefusalFacts,
+    RoundFacts,
+)
+from protocol.board import Posted
+from protocol.messages import Body, Complaint, Partial, Refusal, SetLock, Statement
+from protocol.round import RoundView
+from protocol.terms import Terms
+
+Deeds = dict[int, Deed]
+
+
+def round_facts(terms: Terms, posts: Sequence[Posted]) -> RoundFacts:
+    """A round from its entries."""
+    view = RoundView(posts[0].post.session)
+    for posted in posts:
+        view.receive(posted)
+    opening, chosen = view.terms_of_opening, view.chosen(terms.federation)
+    locked = _for_set(posts, SetLock, chosen)
+    decrypted = _for_set(posts, Partial, chosen)
+    stated = {p.post.sender: Deed.of(p) for p in posts if isinstance(p.post.body, Statement)}
+    facts = RoundFacts(
+        view.session,
+        printable(view.name),
+        opening.kind if opening else "",
+        opening.suite if opening else "",
+        opening.length if opening else 0,
+        opening.clip if opening else 0.0,
+        Deed.of(view.opening) if view.opening else None,
+        Deed.of(view.closing) if view.closing else None,
+        {m: Deed.of(p) for m, p in view.contributions.items()},
+        tuple(c.member for c in view.closed.contributors) if view.closed else (),
+        locked,
+        decrypted,
+        stated,
+        {m: s.result for m, s in view.statements.items()},
+        _refusals(terms, posts),
+        tuple(
+            ComplaintFacts(by, member, bool(_key(p)), p.position)
+            for (by, member), p in view.complaints.items()
+        ),
+    )
+    return replace(facts, phases=_phases(facts, terms))
+
+
+def _for_set(posts: Sequence[Posted], kind: type[Body], chosen: bytes | None) -> Deeds:
+    """When each member first did something for the set that was closed."""
+    found: Deeds = {}
+    for posted in posts:
+        body = posted.post.body
+        if isinstance(body, kind) and isinstance(body, SetLock | Partial) and body.chosen == chosen:
+            found.setdefault(posted.post.sender, Deed.of(posted))
+    return found
+
+
+def _refusals(terms: Terms, posts: Sequence[Posted]) -> tuple[RefusalFacts, ...]:
+    return tuple(
+        RefusalFacts(
+            p.post.sender,
+            printable(body.rule),
+            body.member,
+            in_names(body.reason, terms),
+            p.position,
+        )
+        for p in posts
+        if isinstance(body := p.post.body, Refusal)
+    )
+
+
+def _key(posted: Posted) -> bytes:
+    body = posted.post.body
+    return body.key if isinstance(body, Complaint) else b""
+
+
+def _phases(facts: RoundFacts, terms: Terms) -> dict[str, float]:
+    """Seconds from one phase's end to the next one's, up to the first that has not ended."""
+    if facts.opened is None or facts.closed is None:
+        return {}
+    in_sum = [facts.contributed[m].time_ms for m in facts.chosen if m in facts.contributed]
+    ends = (
+        max(in_sum, default=None),
+        facts.closed.time_ms,
+        _nth(facts.locked, terms.lock_threshold),
+        _nth(facts.decrypted, terms.quorum),
+        _nth(facts.stated, terms.rounds.min_contributors),  # so that the next round may open
+    )
+    before, phases = facts.opened.time_ms, dict[str, float]()
+    for name, end in zip(PHASES, ends, strict=True):
+        if end is None:
+            break
+        phases[name] = max(0, end - before) / 1000
+        before = max(before, end)
+    return phases
+
+
+def _nth(deeds: Mapping[int, Deed], count: int) -> int | None:
+    """When so many members had done it."""
+    times = sorted(deed.time_ms for deed in deeds.values())
+    return times[count - 1] if len(times) >= count else None

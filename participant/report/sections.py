@@ -1,0 +1,226 @@
+"""The federation, its key ceremonies, and the words that a reader needs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from participant.report.facts import AbortFacts, CeremonyFacts, Contents, MemberFacts, VerdictFacts
+from participant.report.markup import Markup, element
+from participant.report.words import between, count, entries, names, when
+from protocol.terms import Terms
+
+_LEAST_BITS = 2048  # of a key that is to protect anything today
+
+
+def federation_section(contents: Contents) -> Markup:
+    """Who they are, what they have agreed on, and who has countersigned the record."""
+    terms = contents.terms
+    header = element(
+        "tr",
+        [
+            element("th", label, scope="col", class_="number" if label == "entries" else "")
+            for label in (
+                "no.",
+                "hospital",
+                "fingerprint of its card",
+                "entries",
+                "has signed up to",
+            )
+        ],
+    )
+    table = element(
+        "table",
+        element("caption", "Hospitals, and up to which entry each has signed the history"),
+        element("thead", header),
+        element("tbody", [_member(m, contents) for m in contents.members]),
+        class_="cards",
+    )
+    return element(
+        "section",
+        element("h2", "The federation"),
+        element(
+            "dl",
+            _fact("name", terms.name),
+            _fact("fingerprint of its terms", contents.fingerprint, "words"),
+            _fact("hospitals", str(terms.n_members)),
+            _fact("quorum", f"{terms.quorum} of {terms.n_members}"),
+            _fact("joint key", f"{terms.key_bits:,} bits{_note(terms)}"),
+            _fact("aggregator", terms.aggregator.url),
+            class_="facts",
+        ),
+        element("h3", "What all hospitals have signed"),
+        element("ul", [element("li", rule) for rule in rules(terms)]),
+        table,
+        element(
+            "p",
+            "With every post a hospital signs for all entries that it had seen before; it "
+            "countersigns the record to sign for the last ones, too. It has checked every entry up "
+            "to the one it signs, and knows no other history. The aggregator cannot change what a "
+            "hospital has signed for, nor show another history to another, without it being seen.",
+        ),
+        id="federation",
+    )
+
+
+def rules(terms: Terms) -> list[str]:
+    """The terms in sentences."""
+    rounds = terms.rounds
+    clip = f"Each weight may change by at most {terms.clip:g} in a round"
+    rounding = "up or down at random" if terms.stochastic_rounding else "to the nearest"
+    suites = {
+        "auto": "Each round is encrypted by the suite that is cheaper for its length.",
+        "paillier": "Every round is encrypted as packed Paillier ciphertexts.",
+    }
+    return [
+        f"Any {terms.quorum} of the {terms.n_members} hospitals together decrypt a sum; fewer "
+        "decrypt nothing. Nobody holds the key.",
+        f"A sum is decrypted only if at least {rounds.min_contributors} hospitals contributed.",
+        f"Before anything is decrypted, at least {terms.lock_threshold} hospitals have to sign "
+        "for one and the same set of contributions, so that no round is decrypted twice.",
+        f"Differences of sums from one model must not show what fewer than "
+        f"{rounds.min_difference} hospitals contributed: of such a sum the hospitals "
+        f"{'decrypt nothing' if rounds.differencing == 'refuse' else 'are warned'}.",
+        f"There are at most {count(rounds.count, 'round')} of training. A round closes when all "
+        f"have contributed, or {count(rounds.seconds, 'second')} after its opening as soon as "
+        f"{rounds.min_contributors} have; one of a statistic, after "
+        f"{count(rounds.statistic_seconds, 'second')}.",
+        f"{clip}{', or by less as updates shrink' if terms.adaptive_clip else ''}; it is rounded "
+        f"{rounding}, with at most {terms.precision_bits} bits. What is cut is counted.",
+        f"No hospital's update counts for more than {terms.max_examples:,} examples.",
+        suites.get(terms.suite, f"Training is encrypted under the suite {terms.suite}."),
+    ]
+
+
+def _note(terms: Terms) -> str:
+    return "" if terms.key_bits >= _LEAST_BITS else " (for tests only: 2,048 at least)"
+
+
+def _fact(what: str, value: str | Markup, class_: str = "") -> tuple[Markup, Markup]:
+    return element("dt", what), element("dd", value, class_=class_)
+
+
+def _member(member: MemberFacts, contents: Contents) -> Markup:
+    is_with_posts = member.signed > (member.countersigned or 0)
+    how = "with its posts" if is_with_posts else "countersigned"
+    said = f"entry {member.signed} of {contents.head.position}, {how}" if member.signed else "none"
+    return element(
+        "tr",
+        element("td", str(member.number), data_label="no."),
+        element("th", member.name, scope="row"),
+        element("td", member.fingerprint, class_="words", data_label="fingerprint"),
+        element("td", f"{member.posts:,}", class_="number", data_label="entries"),
+        element("td", said, data_label="has signed up to"),
+    )
+
+
+def ceremonies_section(contents: Contents) -> Markup:
+    """Each key ceremony: who, when, how long, and what came of it."""
+    done = [_ceremony(found, contents.terms) for found in contents.ceremonies]
+    none = element("p", "No key ceremony has begun.") if not done else None
+    return element("section", element("h2", "The joint key"), none, done, id="ceremonies")
+
+
+def _ceremony(found: CeremonyFacts, terms: Terms) -> Markup:
+    lines = [
+        _fact("outcome", f"{found.outcome}{_after(found)}"),
+        _fact("took part", names(terms, found.joined)),
+        _fact("began", f"{when(found.began.time_ms)} UTC"),
+        _fact("candidates tried", f"{found.candidates:,}"),
+        _fact("certified by", _all(found.certified, terms)),
+    ]
+    if found.ended:
+        lines.insert(3, _fact("ended", f"{when(found.ended.time_ms)} UTC"))
+    if found.fingerprint:
+        lines.append(_fact("fingerprint of the key", found.fingerprint, "words"))
+    alike = defaultdict[tuple[str, int, str], list[AbortFacts]](list)
+    for abort in found.aborts:
+        alike[abort.step, abort.culprit, abort.reason].append(abort)
+    aborts = [
+        element(
+            "li",
+            element("strong", names(terms, [a.by for a in said])),
+            f" aborted it in step {step} ({entries([a.entry for a in said])}), because of "
+            f"{names(terms, [culprit]) if culprit else 'nobody in particular'}: {reason}",
+        )
+        for (step, culprit, reason), said in alike.items()
+    ]
+    return element(
+        "article",
+        element("h3", found.session),
+        element("dl", lines, class_="facts"),
+        element("ul", aborts, class_="remarks") if aborts else None,
+        _verdict(found.verdict, found, terms) if found.verdict else None,
+    )
+
+
+def _after(found: CeremonyFacts) -> str:
+    if found.ended is None:
+        return ""
+    since = found.all_joined or found.began
+    return f", {between(since.time_ms, found.ended.time_ms)} after " + (
+        "all had joined" if found.all_joined else "its beginning"
+    )
+
+
+def _all(members: tuple[int, ...], terms: Terms) -> str:
+    everyone = len(members) == terms.n_members
+    return f"all {terms.n_members} hospitals" if everyone else names(terms, members)
+
+
+def _verdict(found: VerdictFacts, ceremony: CeremonyFacts, terms: Terms) -> Markup:
+    """What the disclosed seeds show."""
+    if found.missing:
+        return element("p", f"There is no verdict: {found.missing}.", class_="failed")
+    said = [
+        element(
+            "li",
+            element("strong", names(terms, [culprit.member])),
+            f" broke the rules at entry {culprit.entry}: {culprit.reason}",
+        )
+        for culprit in found.culprits
+    ]
+    if not said:
+        said.append(element("li", "Nobody of them broke the rules."))
+    said += [
+        element("li", f"{names(terms, [m])} is silent: its seed is not there.")
+        for m in found.silent
+    ]
+    seeds = names(terms, ceremony.disclosed)
+    intro = element("p", f"Verdict, by replaying what the disclosed seeds of {seeds} give:")
+    return element("div", intro, element("ul", said, class_="remarks"))
+
+
+def others_section(contents: Contents) -> Markup | None:
+    """Sessions of other kinds."""
+    if not contents.others:
+        return None
+    lines = [
+        element("li", f"{o.session}: {count(o.entries, 'entry')}, {when(o.first.time_ms)} UTC")
+        for o in contents.others
+    ]
+    return element("section", element("h2", "Other sessions"), element("ul", lines))
+
+
+def glossary_section(contents: Contents) -> Markup:
+    """Five lines."""
+    terms = contents.terms
+    words = {
+        "Board": "The list of everything that was said, in order and signed; each entry holds a "
+        "hash of the one before it. The aggregator keeps it; it decrypts nothing in it, and can "
+        "change nothing unseen.",
+        "Key ceremony": "How the hospitals made their joint key, of which each holds a share, and "
+        "which nobody has ever held as a whole.",
+        "Contribution": "One hospital's encrypted numbers for a round. Nobody decrypts it: only "
+        "the sum of enough contributions.",
+        "Lock": f"A hospital's signature that it helps with this one set of contributions and no "
+        f"other in this round; {terms.lock_threshold} are needed.",
+        "Partial decryption": f"A hospital's part in decrypting a sum, with a proof that it is "
+        f"right; {terms.quorum} of them, the quorum, give the sum to the hospitals.",
+    }
+    lines = [
+        element("div", element("dt", word), element("dd", said)) for word, said in words.items()
+    ]
+    return element(
+        "section", element("h2", "Five words"), element("dl", lines, class_="glossary"),
+        id="glossary",
+    )  # fmt: skip

@@ -1,0 +1,208 @@
+"""Checks 3: the ceremonies in which the joint key was made.
+
+An observer runs the public half of each step, in the members' own code. What was sealed to one
+member is that member's to check; where it did not fit, the member aborted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from keyshare.errors import KeyshareError
+from protocol.audit.board_checks import BOARD
+from protocol.audit.evidence import Evidence
+from protocol.audit.observation import Observation, differing_fields
+from protocol.audit.results import NOBODY, Account, Check
+from protocol.epoch import read_epoch
+from protocol.errors import Malformed
+from protocol.judgement import judge
+from protocol.messages import Abort, Certificate
+
+SEARCH = (
+    "join", "deal", "moduli-commit", "moduli", "screen-commit", "screen", "winner-commit",
+    "theta-commit",
+)  # fmt: skip
+
+
+def _finished(evidence: Evidence) -> Iterator[Observation]:
+    """The ceremonies that were not aborted before their end."""
+    return (seen for seen in evidence.ceremonies if not seen.is_aborted)
+
+
+def check_agreement(evidence: Evidence, account: Account) -> None:
+    """All members certified one and the same, and nobody aborted before."""
+    for seen in evidence.ceremonies:
+        account.count += 1
+        if seen.is_aborted:
+            account.notes.append(f"{seen.session} was aborted, see 3.7")
+            continue
+        given = Counter(p.post.body for p in seen.certificates)
+        for posted in seen.certificates:
+            if posted.post.body != given.most_common(1)[0][0]:
+                name = evidence.name(posted.post.sender)
+                account.fail(posted.position, name, "it certified something else than the others")
+        if seen.complete is None:
+            account.notes.append(f"{seen.session} is not complete: not all have certified alike")
+        elif isinstance(body := seen.complete.post.body, Certificate):
+            try:
+                read_epoch(body.epoch, evidence.terms)
+            except Malformed as error:
+                account.fail(seen.complete.position, NOBODY, f"what all certified: {error}")
+
+
+def check_transcript(evidence: Evidence, account: Account) -> None:
+    """The transcript that certificates name is that of the entries."""
+    _each_certificate(evidence, account, _wrong_transcript)
+
+
+def _wrong_transcript(evidence: Evidence, said: Certificate, due: Certificate) -> str:
+    return "it certified another transcript" if said.transcript != due.transcript else ""
+
+
+def check_key(evidence: Evidence, account: Account) -> None:
+    """θ' and the verification keys follow from what is public, and are the certified ones."""
+    _steps(evidence, account, ("theta",))
+    _each_certificate(evidence, account, _wrong_key)
+
+
+def _wrong_key(evidence: Evidence, said: Certificate, due: Certificate) -> str:
+    differing = differing_fields(said.epoch, due.epoch, evidence.terms)
+    return f"the key it certified is another: {', '.join(differing)}" if differing else ""
+
+
+def _each_certificate(
+    evidence: Evidence,
+    account: Account,
+    wrong: Callable[[Evidence, Certificate, Certificate], str],
+) -> None:
+    for seen in _finished(evidence):
+        for posted in seen.certificates:
+            body = posted.post.body
+            assert isinstance(body, Certificate)
+            if seen.due is None:
+                account.not_run = f"{seen.session} does not come to its end, see 3.3 to 3.6"
+                break
+            account.count += 1
+            if reason := wrong(evidence, body, seen.due):
+                account.fail(posted.position, evidence.name(posted.post.sender), reason)
+
+
+def check_search(evidence: Evidence, account: Account) -> None:
+    """Candidates are opened as committed, multiplied, tested, and rejected for a reason."""
+    _steps(evidence, account, SEARCH)
+    for seen in _finished(evidence):
+        account.notes.append(
+            f"{seen.session}: {seen.candidates} candidates, {seen.tests} tested on the screen"
+        )
+
+
+def check_winner(evidence: Evidence, account: Account) -> None:
+    """N passes its 64 tests, on exponents that are proven to be one for all of them."""
+    _steps(evidence, account, ("winner",))
+
+
+def check_trial(evidence: Evidence, account: Account) -> None:
+    """Every share has decrypted the test ciphertext in part, provably."""
+    _steps(evidence, account, ("trial",))
+
+
+def _steps(evidence: Evidence, account: Account, names: tuple[str, ...]) -> None:
+    for seen in _finished(evidence):
+        taken = sum(seen.accepted.get(name, 0) for name in names)
+        account.count += taken
+        if seen.failure is None:
+            continue
+        if seen.failure.step in names:
+            # Where nobody has certified, nothing has come of it yet, and the members will abort.
+            said = account.fail if seen.certificates else account.find
+            culprit, step = seen.failure.culprit, seen.failure.step
+            name = evidence.name(culprit) if culprit else NOBODY
+            said(seen.failed_at, name, f"{seen.session}: {step}: {seen.failure.reason}")
+        elif not taken:
+            account.not_run = f"{seen.session} fails before, in step {seen.failure.step}"
+
+
+def check_aborts(evidence: Evidence, account: Account) -> None:
+    """The verdict on each aborted ceremony, from the seeds that were disclosed."""
+    for seen in evidence.ceremonies:
+        if seen.abort is None:
+            continue
+        account.count += 1
+        entries = evidence.sessions[seen.session]
+        try:
+            verdict = judge(evidence.terms, seen.session, entries, evidence.payloads)
+        except (Malformed, KeyshareError) as error:
+            account.fail(seen.abort.position, NOBODY, f"the verdict cannot be replayed: {error}")
+            continue
+        for member, reason in verdict.culprits.items():
+            broke = f"{seen.session}: it broke the rules: {reason}"
+            account.find(verdict.evidence[member], evidence.name(member), broke)
+        for member in verdict.silent:
+            reason = f"{seen.session}: its seed is not there, so nothing is known about it"
+            account.find(seen.abort.position, evidence.name(member), reason)
+        if not verdict.culprits and not verdict.silent:
+            body = seen.abort.post.body
+            assert isinstance(body, Abort)
+            reason = f"{seen.session} was aborted though nobody broke a rule: {body.reason}"
+            account.fail(seen.abort.position, evidence.name(seen.abort.post.sender), reason)
+
+
+CHECKS = (
+    Check(
+        "3.1",
+        "all members certified each key alike",
+        "of each ceremony that was not aborted, all certificates are the same, and the key in "
+        "them is in the terms' form",
+        check_agreement,
+        BOARD,
+    ),
+    Check(
+        "3.2",
+        "certificates name this transcript",
+        "the hash in each certificate is that of the last entry before the certificates",
+        check_transcript,
+        BOARD,
+    ),
+    Check(
+        "3.3",
+        "the search for N followed the rules",
+        "commitments opened as committed; N of each candidate recomputed from the openings; its "
+        "length, form and small factors; the screen recomputed; every rejected candidate's leaves "
+        "are those committed to, N is p·q of them, and the values said about it are right",
+        check_search,
+        BOARD,
+    ),
+    Check(
+        "3.4",
+        "N is proven a product of two primes",
+        "the winner's 64 biprimality tests accept, and each dealer's proof that one exponent is "
+        "behind all its values holds",
+        check_winner,
+        BOARD,
+    ),
+    Check(
+        "3.5",
+        "the certified key is the one that was made",
+        "θ' recomputed from its shares, in range, fitting its commitments; verification keys "
+        "recomputed from commitments; all fields of the certified key equal what was recomputed",
+        check_key,
+        BOARD,
+    ),
+    Check(
+        "3.6",
+        "every share was tried",
+        "each partial decryption of the test ciphertext is proven, N passes a test with a fresh "
+        "base, and every sliding quorum decrypts",
+        check_trial,
+        BOARD,
+    ),
+    Check(
+        "3.7",
+        "aborted ceremonies are explained",
+        "the verdict on each aborted ceremony, replayed from the disclosed seeds; whom it names "
+        "is a finding",
+        check_aborts,
+        BOARD,
+    ),
+)

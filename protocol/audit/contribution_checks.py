@@ -1,0 +1,144 @@
+"""Checks 4: what was opened, and what was contributed to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from protocol.audit.board_checks import BOARD
+from protocol.audit.evidence import Evidence
+from protocol.audit.results import Account, Check
+from protocol.audit.round_evidence import JudgedContribution, RoundEvidence
+from protocol.board import Posted
+from protocol.messages import Opening, Request, Statement
+from protocol.round import round_session
+from protocol.suite import suite_for
+from protocol.terms import AGGREGATOR
+
+_NO_MODEL = bytes(32)
+
+
+def remark(account: Account, found: RoundEvidence) -> Callable[[int, str, str], None]:
+    """Where what is wrong with a round goes: a failure if its set was helped, else a finding."""
+    return account.fail if found.is_helped else account.find
+
+
+def check_openings(evidence: Evidence, account: Account) -> None:
+    """Each round was opened under the key of the time, as terms and statements would have it."""
+    aggregator = evidence.name(AGGREGATOR)
+    for found in evidence.rounds:
+        for posted in found.said(Opening):
+            account.count += 1
+            if posted is not found.view.opening:
+                reason = f"it opened {found.session} again, which counts for nothing"
+                account.find(posted.position, aggregator, reason)
+                continue
+            for reason in _faults_of_opening(evidence, found, posted):
+                remark(account, found)(posted.position, aggregator, f"{found.session}: {reason}")
+
+
+def _faults_of_opening(evidence: Evidence, found: RoundEvidence, posted: Posted) -> Iterator[str]:
+    opening = posted.post.body
+    assert isinstance(opening, Opening)
+    if found.epoch is None:
+        yield "it is opened under a key that was not the newest that all had certified"
+    kind = found.session.partition("/")[0]
+    if (opening.kind == "training") != (kind == "round"):
+        yield f"it is opened for {opening.kind}"
+    elif opening.kind == "training":
+        yield from _faults_of_training(evidence, found, opening, posted.position)
+    else:
+        requests = [p.post.body for p in found.said(Request) if p.position < posted.position]
+        if opening.length not in {r.length for r in requests if isinstance(r, Request)}:
+            yield f"nobody had asked for {opening.length} numbers"
+        if (opening.model, opening.suite, opening.clip) != (_NO_MODEL, "paillier", 0.0):
+            yield "it has a model, a suite or a clip, which a statistic has not"
+
+
+def _faults_of_training(
+    evidence: Evidence, found: RoundEvidence, opening: Opening, position: int
+) -> Iterator[str]:
+    terms = evidence.terms
+    if opening.suite != (due := suite_for(terms, opening.length).name):
+        yield f"it is opened for suite {opening.suite}, due is {due}"
+    number = int(found.view.name)
+    if not 1 <= number <= terms.rounds.count:
+        yield f"the terms have rounds 1 to {terms.rounds.count}"
+    stated = dict[int, Statement]()
+    for posted in evidence.sessions.get(round_session(str(number - 1)), ()):
+        if posted.position < position and isinstance(body := posted.post.body, Statement):
+            stated[posted.post.sender] = body
+    if len(stated) < terms.rounds.min_contributors:
+        yield f"only {len(stated)} members had stated the model that they stand at"
+    given = {(body.result, body.length, body.clip) for body in stated.values()}
+    if given != {(opening.model, opening.length, opening.clip)}:
+        yield "its model, length or clip is not what the members had stated, all alike"
+
+
+def check_ciphertexts(evidence: Evidence, account: Account) -> None:
+    """Contributions consist of as many units as are due, and none occurs twice in a round."""
+    for found, judged in _contributions(evidence):
+        account.count += judged.count
+        position, name = judged.posted.position, evidence.name(judged.posted.post.sender)
+        if not judged.answers:
+            reason = f"{found.session}: it is for no opening of this round"
+            _remark_on(account, found, judged)(position, name, reason)
+        if not judged.is_here:
+            account.not_run = f"a payload of {found.session} is missing, see 2.4"
+        for reason in filter(None, (judged.form, judged.repetition)):
+            _remark_on(account, found, judged)(position, name, f"{found.session}: {reason}")
+
+
+def check_proofs(evidence: Evidence, account: Account) -> None:
+    """Who contributed to training has shown that it knows what it encrypted."""
+    for found, judged in _contributions(evidence):
+        is_training = found.opening is not None and found.opening.kind == "training"
+        if not is_training or not judged.answers or judged.form or not judged.is_here:
+            continue
+        account.count += 1
+        if judged.proof:
+            position, name = judged.posted.position, evidence.name(judged.posted.post.sender)
+            reason = f"{found.session}: {judged.proof}"
+            _remark_on(account, found, judged)(position, name, reason)
+
+
+def _contributions(evidence: Evidence) -> Iterator[tuple[RoundEvidence, JudgedContribution]]:
+    for found in evidence.rounds:
+        for judged in found.contributions:
+            yield found, judged
+
+
+def _remark_on(
+    account: Account, found: RoundEvidence, judged: JudgedContribution
+) -> Callable[[int, str, str], None]:
+    """A contribution that was left out of the sum did no harm."""
+    closed = found.view.closed
+    names = {c.contribution for c in closed.contributors} if closed else set()
+    is_in = judged.posted.digest in names
+    return remark(account, found) if is_in else account.find
+
+
+CHECKS = (
+    Check(
+        "4.1",
+        "rounds were opened as was due",
+        "each opening is under the newest certified key; suite as the terms and the length give "
+        "it; model, length and clip as enough members had stated, all alike; a statistic as asked",
+        check_openings,
+        BOARD,
+    ),
+    Check(
+        "4.2",
+        "contributions are whole and not repeated",
+        "each ciphertext is a unit modulo N²; there are as many as are due; none occurs twice in "
+        "a round",
+        check_ciphertexts,
+        BOARD,
+    ),
+    Check(
+        "4.3",
+        "contributors know what they encrypted",
+        "the proof of plaintext knowledge of each contribution to training",
+        check_proofs,
+        BOARD,
+    ),
+)

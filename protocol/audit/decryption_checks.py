@@ -1,0 +1,220 @@
+"""Checks 5: what was closed, locked, released, complained of and refused."""
+
+from __future__ import annotations
+
+from protocol.audit.board_checks import BOARD
+from protocol.audit.contribution_checks import remark
+from protocol.audit.evidence import Evidence
+from protocol.audit.results import Account, Check
+from protocol.audit.round_evidence import RoundEvidence
+from protocol.board import Posted
+from protocol.complaints import judge_complaint
+from protocol.errors import Refused
+from protocol.fingerprints import claims_of
+from protocol.history import OpenedSets
+from protocol.messages import Closing, Complaint, Partial, Refusal, SetLock
+from protocol.terms import AGGREGATOR
+
+# The rules of protocol.set_rules by the check that tells of them.
+_OF_CLOSING = {"known-round", "suite", "contributors", "min-contributors", "vector-shape"}
+_OF_SUM = {"recomputed-sum"}
+_OF_CONTRIBUTION = {"valid-ciphertexts", "repeated-ciphertext", "proof-of-plaintext"}
+_RECOMPUTED = _OF_CLOSING | _OF_SUM | _OF_CONTRIBUTION
+
+
+def check_closings(evidence: Evidence, account: Account) -> None:
+    """Each closing keeps the rules of a set, as a hospital asks them before it locks one."""
+    for found in evidence.rounds:
+        for posted in found.said(Closing):
+            account.count += 1
+            if posted is not found.view.closing:
+                reason = f"{found.session}: it closed the round again, which counts for nothing"
+                account.find(posted.position, evidence.name(AGGREGATOR), reason)
+        _remark_on_rule(evidence, account, found, _OF_CLOSING)
+
+
+def check_sums(evidence: Evidence, account: Account) -> None:
+    """Each sum is the product of the contributions that its closing names."""
+    for found in evidence.rounds:
+        if found.view.closing is None:
+            continue
+        outcome = found.outcome
+        if outcome is None:
+            account.not_run = f"payloads of {found.session} are missing, see 2.4"
+        elif not isinstance(outcome, Refused) or outcome.rule in _OF_SUM:
+            account.count += 1
+        else:
+            account.notes.append(f"{found.session}: no sum to compare, rule {outcome.rule}")
+        _remark_on_rule(evidence, account, found, _OF_SUM)
+
+
+def _remark_on_rule(
+    evidence: Evidence, account: Account, found: RoundEvidence, rules: set[str]
+) -> None:
+    closing = found.view.closing
+    if closing is None or not isinstance(outcome := found.outcome, Refused):
+        return
+    if outcome.rule in rules:
+        about = f" (about {evidence.name(outcome.member)})" if outcome.member else ""
+        reason = f"{found.session}: rule {outcome.rule}{about}: {outcome.reason}"
+        remark(account, found)(closing.position, evidence.name(AGGREGATOR), reason)
+
+
+def check_locks(evidence: Evidence, account: Account) -> None:
+    """No member locked two sets of a round, and no two sets were locked by enough."""
+    for found in evidence.rounds:
+        for posted in found.said(SetLock):
+            account.count += 1
+            body, name = posted.post.body, evidence.name(posted.post.sender)
+            assert isinstance(body, SetLock)
+            first = found.first_locks[posted.post.sender].post.body
+            if body != first:
+                reason = f"{found.session}: it locked another set than before"
+                account.fail(posted.position, name, reason)
+            elif body.chosen != found.chosen:
+                reason = f"{found.session}: it locked a set that is not the closing's"
+                account.find(posted.position, name, reason)
+        _look_at_fingerprints(evidence, account, found)
+
+
+def _look_at_fingerprints(evidence: Evidence, account: Account, found: RoundEvidence) -> None:
+    """Who has said the fingerprint of its vector; the vectors are not here to compare them with."""
+    closing, terms = found.view.closed, evidence.terms
+    if closing is None or not closing.vector:
+        return
+    claims = claims_of(found.view, terms.federation, terms.quorum)
+    for member in claims.missing:
+        if (lock := found.first_locks.get(member)) is not None:
+            reason = f"{found.session}: the fingerprint of its vector is missing or came too late"
+            account.find(lock.position, evidence.name(member), reason)
+    account.notes.append(
+        f"{found.session}: {len(claims.said)} of {len(closing.contributors)} contributors said the "
+        "fingerprints of their vectors; that the sum has theirs is the members' to compare"
+    )
+
+
+def check_releases(evidence: Evidence, account: Account) -> None:
+    """Parts were released of sets that enough had locked, the sender too, and once each."""
+    for found in evidence.rounds:
+        for posted in found.said(Partial):
+            account.count += 1
+            if reason := _fault_of_release(evidence, found, posted):
+                name = evidence.name(posted.post.sender)
+                account.fail(posted.position, name, f"{found.session}: {reason}")
+        _judge_complaints(evidence, account, found)
+    account.notes.append(
+        f"the parts are encrypted: of their proofs, {account.count} in all, only those that "
+        "somebody complained of can be seen here"
+    )
+
+
+def _fault_of_release(evidence: Evidence, found: RoundEvidence, posted: Posted) -> str:
+    body, sender = posted.post.body, posted.post.sender
+    assert isinstance(body, Partial)
+    if found.view.partials[sender] is not posted:
+        return "it released a part twice"
+    lockers = found.lockers(body.chosen, posted.post.seen_position)
+    least = evidence.terms.lock_threshold
+    if len(lockers) < least:
+        return f"it released its part when {len(lockers)} had locked the set, {least} are needed"
+    if sender not in found.lockers(body.chosen, posted.position):
+        return "it released its part of a set that it had not locked"
+    return ""
+
+
+def _judge_complaints(evidence: Evidence, account: Account, found: RoundEvidence) -> None:
+    complaints = list(found.said(Complaint))
+    locked = found.locked_sum if complaints else None
+    for posted in complaints:
+        body = posted.post.body
+        assert isinstance(body, Complaint)
+        accused, sender = evidence.name(body.member), evidence.name(posted.post.sender)
+        if locked is None:
+            reason = f"{found.session}: its complaint is about a set that breaks a rule"
+            account.find(posted.position, sender, reason)
+            continue
+        payload = found.payload_of_partial(body)
+        verdict = judge_complaint(posted, found.view, payload, locked)
+        if verdict == "proven":
+            about = found.view.partials[body.member].position
+            reason = f"its part is proven wrong, by the key in entry {posted.position}"
+            account.find(about, accused, f"{found.session}: {reason}")
+        elif verdict == "false":
+            reason = f"its complaint about {accused} is false: that part is right"
+            account.find(posted.position, sender, f"{found.session}: {reason}")
+        else:
+            reason = f"it says that {accused}'s part did not open for it; one of the two is wrong"
+            account.find(posted.position, sender, f"{found.session}: {reason}")
+
+
+def check_refusals(evidence: Evidence, account: Account) -> None:
+    """Who refused to help, by which rule, and whether the rule was broken as it says."""
+    for found in evidence.rounds:
+        for posted in found.said(Refusal):
+            account.count += 1
+            body = posted.post.body
+            assert isinstance(body, Refusal)
+            about = f" (about {evidence.name(body.member)})" if body.member else ""
+            truth = _truth(evidence, found, posted)
+            reason = f"{found.session}: it refused, rule {body.rule}{about}; {truth}"
+            account.find(posted.position, evidence.name(posted.post.sender), reason)
+
+
+def _truth(evidence: Evidence, found: RoundEvidence, posted: Posted) -> str:
+    """What the record shows about a refusal's reason."""
+    said, outcome = posted.post.body, found.outcome
+    assert isinstance(said, Refusal)
+    if said.rule in _RECOMPUTED and outcome is not None:
+        broken = isinstance(outcome, Refused) and (outcome.rule, outcome.member)
+        is_so = broken == (said.rule, said.member)
+    elif said.rule == "differencing":
+        before = [p for p in evidence.entries if p.position < posted.position]
+        sets = OpenedSets(evidence.terms, posted.post.sender, before)
+        is_so = sets.difference(found.view) is not None
+    else:
+        return "this record cannot show whether it holds"
+    return "that is so" if is_so else "that is not so by this record"
+
+
+CHECKS = (
+    Check(
+        "5.1",
+        "closings keep the rules",
+        "round, suite, contributors (distinct, in order, at least as many as the terms ask for, "
+        "each with the contribution on the board) and vector of each closing",
+        check_closings,
+        BOARD,
+    ),
+    Check(
+        "5.2",
+        "sums are those of the contributions",
+        "the product of the contributions' ciphertexts, recomputed; under a hybrid suite of the "
+        "one-time keys' only, the vectors not being in the record",
+        check_sums,
+        BOARD,
+    ),
+    Check(
+        "5.3",
+        "each member locked one set",
+        "no member locked two sets of a round, so that no two can be locked by enough; under a "
+        "hybrid suite, whose locks hold the fingerprints of vectors",
+        check_locks,
+        BOARD,
+    ),
+    Check(
+        "5.4",
+        "parts were released of locked sets only",
+        "each partial decryption is of a set that its sender and, before it spoke, enough members "
+        "had locked, and the only one of its sender; complaints are judged",
+        check_releases,
+        BOARD,
+    ),
+    Check(
+        "5.5",
+        "refusals",
+        "who refused to help and by which rule; whether it was broken, where that can be "
+        "recomputed",
+        check_refusals,
+        BOARD,
+    ),
+)

@@ -1,0 +1,229 @@
+"""The record as the checks read it: each part once, when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from protocol.audit.observation import (
+    CertifiedEpoch,
+    Observation,
+    certified_epochs,
+    observe,
+)
+from protocol.audit.round_evidence import RoundEvidence
+from protocol.board import MAX_ENTRY_BYTES, Board, Entry, Head, Post, Posted, decode_entry
+from protocol.encoding import decode
+from protocol.epoch import Epoch
+from protocol.errors import BadEntry, BadTerms, Fork, Malformed
+from protocol.messages import (
+    MAX_POST_BYTES,
+    Abort,
+    Attachment,
+    Certificate,
+    Opening,
+    attachments_of,
+    blob_name,
+)
+from protocol.record import (
+    MANIFEST_PATH,
+    MAX_MANIFEST_BYTES,
+    TERMS_PATH,
+    Manifest,
+    RecordFiles,
+    aborted_ceremonies,
+    blob_path,
+    entry_path,
+    is_recorded,
+    read_entries,
+    read_manifest,
+)
+from protocol.terms import Terms, parse
+
+MAX_TERMS_BYTES = 1 << 20
+
+
+@dataclass
+class Chain:
+    """The entries' hashes from the first to the last, as far as they hang together.
+
+    named: the blobs that belong into the record; broken: what is amiss with the first entry, seen
+    from the head, that is not there or not what the one after it names.
+    """
+
+    hashes: list[bytes] = field(default_factory=list)
+    previous: bytes = b""  # what the first entry follows
+    named: set[bytes] = field(default_factory=set)
+    broken: Malformed | None = None
+    broken_at: int = 0
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The board with all entries up to the first that breaks a rule, and that error."""
+
+    board: Board
+    error: BadEntry | Fork | Malformed | None
+    sender: int
+
+
+class Evidence:
+    """A record, and what its reader brings along.
+
+    expected: at least 16 first bytes of the federation's identity, from another source; since: a
+    head that was verified before; nonce: 32 fresh random bytes, for checks by random weights.
+    """
+
+    def __init__(
+        self, files: RecordFiles, expected: bytes | None, since: Head | None, nonce: bytes
+    ) -> None:
+        self.files, self.expected, self.since, self.nonce = files, expected, since, nonce
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """``record.json``; raises Malformed."""
+        return read_manifest(self.required(MANIFEST_PATH, MAX_MANIFEST_BYTES))
+
+    @cached_property
+    def signed_terms(self) -> tuple[Terms, dict[str, bytes]]:
+        """``federation.toml``: terms, signatures by name; raises Malformed, BadTerms."""
+        data = self.required(TERMS_PATH, MAX_TERMS_BYTES)
+        try:
+            return parse(data.decode())
+        except UnicodeDecodeError:
+            raise BadTerms("file", "it is not UTF-8 text") from None
+
+    @property
+    def terms(self) -> Terms:
+        """The terms."""
+        return self.signed_terms[0]
+
+    def name(self, sender: int) -> str:
+        """A sender's name."""
+        return self.terms.name_of(sender)
+
+    def required(self, path: str, limit: int) -> bytes:
+        """A file's bytes; raises Malformed if it is not there or longer."""
+        data = self.files.read(path, limit)
+        if data is None:
+            raise Malformed(path, "it is missing")
+        return data
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The entries from the manifest's head back to the first; only hashes are kept."""
+        chain, head = Chain(), self.manifest.head
+        blobs, ends = list[tuple[str, Attachment]](), list[Post]()
+        try:
+            for entry in read_entries(self.files, head):
+                chain.hashes.append(entry.hash)
+                chain.previous = entry.previous
+                post = _unverified(entry)
+                if post is None:
+                    continue
+                if isinstance(post.body, Abort | Certificate):
+                    ends.append(post)
+                blobs += [(post.session, a) for a in attachments_of(post.body) if a.is_blob]
+        except Malformed as error:
+            chain.broken, chain.broken_at = error, head.position - len(chain.hashes)
+        chain.hashes.reverse()
+        aborted = aborted_ceremonies(ends[::-1], self.terms.n_members)
+        chain.named = {a.digest for session, a in blobs if is_recorded(a, session in aborted)}
+        return chain
+
+    @cached_property
+    def replay(self) -> Replay:
+        """Every entry put on a board of its own, which refuses what breaks a rule."""
+        board = Board(self.terms)
+        for entry_hash in self.chain.hashes:
+            entry = self._entry(entry_hash)
+            try:
+                board.append(entry)
+            except (BadEntry, Fork, Malformed) as error:
+                post = _unverified(entry)
+                return Replay(board, error, post.sender if post else 0)
+        return Replay(board, None, 0)
+
+    def _entry(self, entry_hash: bytes) -> Entry:
+        return decode_entry(self.required(entry_path(entry_hash), MAX_ENTRY_BYTES))
+
+    @property
+    def entries(self) -> Sequence[Posted]:
+        """The verified entries."""
+        return self.replay.board.entries
+
+    @cached_property
+    def sessions(self) -> Mapping[str, Sequence[Posted]]:
+        """The verified entries by session, in order."""
+        found = dict[str, list[Posted]]()
+        for posted in self.entries:
+            found.setdefault(posted.post.session, []).append(posted)
+        return found
+
+    @cached_property
+    def aborted(self) -> set[str]:
+        """The ceremonies that were aborted."""
+        return aborted_ceremonies([p.post for p in self.entries], self.terms.n_members)
+
+    @cached_property
+    def ceremonies(self) -> Sequence[Observation]:
+        """All ceremonies, in their order, as an observer sees them."""
+        return [
+            observe(self.terms, session, entries, self.public_payloads, self.nonce)
+            for session, entries in self.sessions.items()
+            if session.startswith("ceremony/")
+        ]
+
+    @cached_property
+    def epochs(self) -> Sequence[CertifiedEpoch]:
+        """The keys that all members certified, in their order."""
+        return certified_epochs(self.entries, self.terms)
+
+    @cached_property
+    def rounds(self) -> Sequence[RoundEvidence]:
+        """All rounds and statistics, in the order in which their sessions began."""
+        return [
+            RoundEvidence(self.terms, self._epoch_of(entries), entries, self.payload)
+            for session, entries in self.sessions.items()
+            if session.startswith(("round/", "statistic/"))
+        ]
+
+    def _epoch_of(self, entries: Sequence[Posted]) -> Epoch | None:
+        """The key that a round was opened under, if it was the newest one then."""
+        opening = next((p for p in entries if isinstance(p.post.body, Opening)), None)
+        if opening is None or not isinstance(body := opening.post.body, Opening):
+            return None
+        known = [c.epoch for c in self.epochs if c.position < opening.position]
+        return known[-1] if known and known[-1].digest == body.epoch else None
+
+    def payload(self, attachment: Attachment) -> bytes:
+        """The bytes of an attachment; raises Malformed if its blob is not in the record as named.
+
+        What is in the post itself was checked by the board.
+        """
+        if not attachment.is_blob:
+            return attachment.data
+        path = blob_path(attachment.digest)
+        data = self.required(path, attachment.size)
+        if len(data) != attachment.size:
+            raise Malformed(path, f"{len(data)} bytes instead of {attachment.size}")
+        if blob_name(data) != attachment.digest:
+            raise Malformed(path, "it has not the hash that its name gives")
+        return data
+
+    def payloads(self, posted: Posted) -> dict[int, bytes]:
+        """All payloads of an entry of an aborted ceremony, by recipient; raises Malformed."""
+        return {a.to: self.payload(a) for a in posted.attachments}
+
+    def public_payloads(self, posted: Posted) -> dict[int, bytes]:
+        """An entry's payload for all, under 0; raises Malformed."""
+        return {a.to: self.payload(a) for a in posted.attachments if not a.to}
+
+
+def _unverified(entry: Entry) -> Post | None:
+    """The post in an entry, taken at its word; None if it does not read."""
+    try:
+        return decode(entry.post.post, Post, "post", MAX_POST_BYTES)
+    except Malformed:
+        return None

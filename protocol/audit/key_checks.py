@@ -1,0 +1,75 @@
+"""Check 3.8: the test decryptions with which members made sure of their key shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from keyshare.randomness import Stream
+from protocol.audit.board_checks import BOARD
+from protocol.audit.evidence import Evidence
+from protocol.audit.results import NOBODY, Account, Check
+from protocol.board import Posted
+from protocol.ceremony_run import OBSERVER
+from protocol.epoch import Epoch, EpochSecret
+from protocol.errors import Malformed
+from protocol.key_check import KeyCheck
+from protocol.messages import CheckRequest
+
+
+def check_parts(evidence: Evidence, account: Account) -> None:
+    """Every part is proven, and every quorum of neighbours gives the test value."""
+    for session, entries in evidence.sessions.items():
+        if session.startswith("check/"):
+            for position, epoch in _requests(evidence, account, entries):
+                _observe(evidence, account, session, epoch, position)
+
+
+def _requests(
+    evidence: Evidence, account: Account, entries: Sequence[Posted]
+) -> Iterator[tuple[int, Epoch]]:
+    """The first request under each key that was certified by then."""
+    asked = set[bytes]()
+    for posted in entries:
+        if not isinstance(body := posted.post.body, CheckRequest) or body.epoch in asked:
+            continue
+        asked.add(body.epoch)
+        known = [c.epoch for c in evidence.epochs if c.position < posted.position]
+        found = next((epoch for epoch in known if epoch.digest == body.epoch), None)
+        if found is None:
+            reason = f"{posted.post.session}: it asks for a check of a key that nobody certified"
+            account.find(posted.position, evidence.name(posted.post.sender), reason)
+        else:
+            yield posted.position, found
+
+
+def _observe(
+    evidence: Evidence, account: Account, session: str, epoch: Epoch, position: int
+) -> None:
+    nobody = EpochSecret(b"", OBSERVER, False, b"", b"")
+    machine = KeyCheck(session, epoch, nobody, evidence.nonce, Stream(evidence.nonce))
+    for posted in evidence.sessions[session]:
+        known = set(machine.wrong)
+        try:
+            machine.receive(posted, evidence.public_payloads(posted))
+        except Malformed:
+            account.not_run = f"a payload of {session} is missing, see 2.4"
+            continue
+        for member in set(machine.wrong) - known:
+            reason = f"{session}: its part: {machine.wrong[member]}"
+            account.find(posted.position, evidence.name(member), reason)
+    account.count += len(machine.heard)
+    if len(machine.good) >= epoch.quorum and not machine.decrypts:
+        reason = f"{session}: proven parts of a quorum do not give the test value"
+        account.fail(position, NOBODY, reason)
+
+
+CHECKS = (
+    Check(
+        "3.8",
+        "test decryptions of key checks",
+        "each part of a key check is proven, under a key that all had certified, and the parts of "
+        "every quorum of neighbours give the test value; a wrong part is a finding",
+        check_parts,
+        BOARD,
+    ),
+)

@@ -1,0 +1,128 @@
+"""A ceremony followed from outside: the members' own steps, in their public half."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from protocol.board import Posted
+from protocol.ceremony import CERTIFICATE, Ceremony
+from protocol.ceremony_run import OBSERVER
+from protocol.encoding import encode
+from protocol.epoch import Epoch, certified_by_all, read_epoch
+from protocol.errors import CeremonyFailed, Malformed
+from protocol.messages import Abort, Certificate, Step
+from protocol.terms import Terms
+
+Payloads = Callable[[Posted], Mapping[int, bytes]]
+
+
+@dataclass
+class Observation:
+    """What an observer makes of one ceremony.
+
+    due: the certificate that follows from what was said, None if the ceremony did not come so far;
+    failure: the rule that was broken before it, with the entry at which that showed; accepted: by
+    step, how many posts the observer took; candidates and tests: of the search.
+    """
+
+    session: str
+    certificates: Sequence[Posted]
+    abort: Posted | None
+    complete: Posted | None  # the certificate with which all had certified alike, before any abort
+    due: Certificate | None = None
+    failure: CeremonyFailed | None = None
+    failed_at: int = 0
+    accepted: dict[str, int] = field(default_factory=dict)
+    candidates: int = 0
+    tests: int = 0
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether an abort came before all had certified."""
+        return self.abort is not None and self.complete is None
+
+
+def observe(
+    terms: Terms, session: str, entries: Sequence[Posted], payloads: Payloads, nonce: bytes
+) -> Observation:
+    """Follow a ceremony up to its certificates, or its abort.
+
+    payloads: an entry's payload for all, under 0; raises Malformed, which ends the observation.
+    """
+    seen = Observation(
+        session,
+        [p for p in entries if isinstance(p.post.body, Certificate)],
+        next((p for p in entries if isinstance(p.post.body, Abort)), None),
+        next(certified_by_all(entries, terms), None),
+    )
+    machine = Ceremony(terms, OBSERVER, session, nonce)
+    for posted in entries:
+        if isinstance(posted.post.body, Abort) or machine.progress.step == CERTIFICATE.name:
+            break
+        step = posted.post.body.step if isinstance(posted.post.body, Step) else "join"
+        try:
+            machine.receive(posted, payloads(posted))
+            seen.failure = machine.failure
+        except Malformed as error:
+            seen.failure = CeremonyFailed(posted.post.sender, step, str(error))
+        if seen.failure:
+            seen.failed_at = _position(entries, seen.failure, posted)
+            break
+        seen.accepted[step] = seen.accepted.get(step, 0) + 1
+    seen.candidates, seen.tests = machine.progress.candidates, machine.progress.tests
+    if machine.progress.step == CERTIFICATE.name and not machine.failure:
+        due = machine.unsealed()
+        assert isinstance(due, Certificate)
+        seen.due = due
+    return seen
+
+
+def _position(entries: Sequence[Posted], failure: CeremonyFailed, last: Posted) -> int:
+    """Where the culprit said what failed; else where it showed."""
+    said = [
+        p.position
+        for p in entries
+        if p.position <= last.position
+        and p.post.sender == failure.culprit
+        and isinstance(p.post.body, Step)
+        and p.post.body.step == failure.step
+    ]
+    return said[-1] if said else last.position
+
+
+@dataclass(frozen=True)
+class CertifiedEpoch:
+    """An epoch, and the position of the certificate that made it one."""
+
+    position: int
+    epoch: Epoch
+
+
+def certified_epochs(entries: Sequence[Posted], terms: Terms) -> list[CertifiedEpoch]:
+    """All epochs that were certified by all before any abort, and read; in their order."""
+    found = []
+    for posted in certified_by_all(entries, terms):
+        assert isinstance(posted.post.body, Certificate)
+        try:
+            epoch = read_epoch(posted.post.body.epoch, terms)
+        except Malformed:
+            continue  # check 3.1 says so
+        found.append(CertifiedEpoch(posted.position, epoch))
+    return found
+
+
+def differing_fields(certified: bytes, due: bytes, terms: Terms) -> list[str]:
+    """The fields in which a certified epoch is not the one that follows from the entries."""
+    if certified == due:
+        return []
+    try:
+        found = read_epoch(certified, terms)
+    except Malformed as error:
+        return [error.reason]
+    expected = read_epoch(due, terms)
+    return [
+        name.replace("_", " ")
+        for name in Epoch.__struct_fields__
+        if encode(getattr(found, name)) != encode(getattr(expected, name))
+    ]

@@ -1,0 +1,99 @@
+"""Checks 6: what came out of the rounds."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from protocol.audit.board_checks import BOARD
+from protocol.audit.evidence import Evidence
+from protocol.audit.results import NOBODY, Account, Check
+from protocol.audit.round_evidence import RoundEvidence
+from protocol.history import OpenedSets
+from protocol.messages import Partial, Statement
+from protocol.terms import AGGREGATOR
+
+
+def check_one_set(evidence: Evidence, account: Account) -> None:
+    """At most one set of each round has enough parts to be opened."""
+    for found in evidence.rounds:
+        opened = _opened(evidence, found)
+        account.count += bool(opened)
+        for position in sorted(opened.values())[1:]:
+            reason = f"{found.session}: with this, enough parts of a second set were released"
+            account.fail(position, evidence.name(AGGREGATOR), reason)
+
+
+def _opened(evidence: Evidence, found: RoundEvidence) -> dict[bytes, int]:
+    """The sets of a round that a quorum released parts of, and the entry that made it one."""
+    opened = dict[bytes, int]()
+    names = {p.post.body.chosen for p in found.said(Partial) if isinstance(p.post.body, Partial)}
+    for chosen in names:
+        releases = found.releases(chosen)
+        if len(releases) >= evidence.terms.quorum:
+            opened[chosen] = releases[evidence.terms.quorum - 1].position
+    return opened
+
+
+def check_results(evidence: Evidence, account: Account) -> None:
+    """Members state the same result of a round."""
+    for found in evidence.rounds:
+        last = {p.post.sender: p for p in found.said(Statement)}
+        if not last:
+            continue
+        account.count += 1
+        stated = {member: posted.post.body for member, posted in last.items()}
+        (most, agreeing), *_ = Counter(stated.values()).most_common(1)
+        if len(set(stated.values())) > 1 and 2 * agreeing <= len(stated):
+            position = max(posted.position for posted in last.values())
+            reason = f"{found.session}: no result is that of most who stated one"
+            account.fail(position, NOBODY, reason)
+            continue
+        for member, posted in last.items():
+            if posted.post.body != most:
+                reason = f"{found.session}: it states another result than {agreeing} others"
+                account.find(posted.position, evidence.name(member), reason)
+
+
+def check_differences(evidence: Evidence, account: Account) -> None:
+    """No sums from one model, put together, show what too few members added."""
+    terms = evidence.terms
+    for found in evidence.rounds:
+        locked_at = found.locked_at
+        if found.opening is None or found.opening.kind != "training" or locked_at is None:
+            continue
+        account.count += 1
+        before = [p for p in evidence.entries if p.position <= locked_at]
+        difference = OpenedSets(terms, None, before).difference(found.view)
+        closing = found.view.closing
+        if difference is None or closing is None:
+            continue
+        said = account.fail if terms.rounds.differencing == "refuse" else account.find
+        reason = f"{found.session}: it was locked though {difference.reason(terms)}"
+        said(closing.position, evidence.name(AGGREGATOR), reason)
+
+
+CHECKS = (
+    Check(
+        "6.1",
+        "one set of each round was opened",
+        "a quorum released parts of one set of each round at most",
+        check_one_set,
+        BOARD,
+    ),
+    Check(
+        "6.2",
+        "results agree",
+        "the results that members state of each round are the same; who differs is a finding, "
+        "unless there is no majority",
+        check_results,
+        BOARD,
+    ),
+    Check(
+        "6.3",
+        "sums do not single members out",
+        "no combination of locked sums from one model holds fewer members than the terms ask for "
+        "(rule differencing); a finding where the terms say warn",
+        check_differences,
+        BOARD,
+    ),
+)

@@ -1,0 +1,231 @@
+"""One round as an auditor reads it: what was due, what was done, and who helped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from gmpy2 import mpz
+
+from protocol.board import Posted
+from protocol.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
+from protocol.epoch import Epoch
+from protocol.errors import Malformed, Refused
+from protocol.messages import (
+    Attachment,
+    Body,
+    Closing,
+    Complaint,
+    Contribution,
+    Opening,
+    Partial,
+    SetLock,
+)
+from protocol.partial_payload import LockedSum
+from protocol.round import RoundView
+from protocol.set_rules import check_set
+from protocol.terms import Terms
+
+ReadPayload = Callable[[Attachment], bytes]
+
+
+@dataclass(frozen=True)
+class JudgedContribution:
+    """A member's contribution to a round: how many ciphertexts, and what is wrong with it.
+
+    answers: whether it is for the round's opening; is_here: whether its payload is in the record as
+    named; faults of form (unreadable, not units, too many or few), of repetition and of the proof
+    are each empty if there is none.
+    """
+
+    posted: Posted
+    answers: bool
+    is_here: bool = True
+    count: int = 0
+    form: str = ""
+    repetition: str = ""
+    proof: str = ""
+
+
+class RoundEvidence:
+    """The entries of a round, and the rules applied to them as its members applied them."""
+
+    def __init__(
+        self, terms: Terms, epoch: Epoch | None, entries: Sequence[Posted], read: ReadPayload
+    ) -> None:
+        self.terms, self.epoch, self.entries, self._read = terms, epoch, entries, read
+        self.view = RoundView(entries[0].post.session)
+        for posted in entries:
+            self.view.receive(posted)
+
+    @property
+    def session(self) -> str:
+        """The round's session."""
+        return self.view.session
+
+    @property
+    def opening(self) -> Opening | None:
+        """The opening that counts, the first."""
+        return self.view.terms_of_opening
+
+    def said(self, kind: type[Body]) -> Iterator[Posted]:
+        """The entries with bodies of a kind, in order."""
+        return (posted for posted in self.entries if isinstance(posted.post.body, kind))
+
+    @cached_property
+    def chosen(self) -> bytes | None:
+        """The name of the set that the first closing chose."""
+        return self.view.chosen(self.terms.federation)
+
+    @cached_property
+    def closings(self) -> dict[bytes, Posted]:
+        """Every closing by the name of its set."""
+        found = dict[bytes, Posted]()
+        for posted in self.said(Closing):
+            view = RoundView(self.session, opening=self.view.opening, closing=posted)
+            chosen = view.chosen(self.terms.federation)
+            assert chosen is not None
+            found.setdefault(chosen, posted)
+        return found
+
+    @cached_property
+    def first_locks(self) -> dict[int, Posted]:
+        """The first lock of each member."""
+        found = dict[int, Posted]()
+        for posted in self.said(SetLock):
+            found.setdefault(posted.post.sender, posted)
+        return found
+
+    def lockers(self, chosen: bytes, position: int) -> set[int]:
+        """Who had locked a set by a position."""
+        return {
+            member
+            for member, posted in self.first_locks.items()
+            if posted.position <= position and _chosen(posted) == chosen
+        }
+
+    @cached_property
+    def locked_at(self) -> int | None:
+        """The position of the lock with which enough members had locked the closing's set."""
+        locks = [p.position for p in self.first_locks.values() if _chosen(p) == self.chosen]
+        least = self.terms.lock_threshold
+        return sorted(locks)[least - 1] if len(locks) >= least else None
+
+    @cached_property
+    def is_helped(self) -> bool:
+        """Whether enough members locked the closing's set, or anyone released a part of it."""
+        return self.locked_at is not None or any(
+            _chosen(p) == self.chosen for p in self.said(Partial)
+        )
+
+    def releases(self, chosen: bytes) -> list[Posted]:
+        """The first part of a set that each member released."""
+        found = dict[int, Posted]()
+        for posted in self.said(Partial):
+            if _chosen(posted) == chosen:
+                found.setdefault(posted.post.sender, posted)
+        return list(found.values())
+
+    @cached_property
+    def contributions(self) -> list[JudgedContribution]:
+        """The contributions that the round's members see, each with what is wrong with it."""
+        seen = dict[mpz | bytes, int]()
+        return [self._judge(posted, seen) for posted in self.view.contributions.values()]
+
+    def _judge(self, posted: Posted, seen: dict[mpz | bytes, int]) -> JudgedContribution:
+        body, opening, sender = posted.post.body, self.opening, posted.post.sender
+        assert isinstance(body, Contribution)
+        is_answer = self.view.opening is not None and body.opening == self.view.opening.digest
+        if not is_answer or opening is None or self.epoch is None:
+            return JudgedContribution(posted, is_answer)
+        key = EncryptionKey.of(self.epoch)
+        try:
+            payload = self._read(body.ciphertexts)
+        except Malformed:
+            return JudgedContribution(posted, True, is_here=False)
+        try:
+            found = read_ciphertexts(payload, opening, self.terms, key.encryptor.n)
+        except Malformed as error:
+            return JudgedContribution(posted, True, form=error.reason)
+        repetition = ""
+        for name in (*found.values, *body.vector):
+            if name in seen:
+                first = self.terms.name_of(seen[name])
+                repetition = f"a ciphertext is one that {first} has contributed"
+            seen.setdefault(name, sender)
+        proof = self._fault_of_proof(found, body, sender, key)
+        count = len(found.values)
+        return JudgedContribution(posted, True, True, count, repetition=repetition, proof=proof)
+
+    def _fault_of_proof(
+        self, found: Encrypted, body: Contribution, sender: int, key: EncryptionKey
+    ) -> str:
+        assert self.opening is not None
+        if self.opening.kind != "training":
+            return ""
+        try:
+            check_proof(found, body, self.session, sender, key)
+        except Malformed as error:
+            return error.reason
+        return ""
+
+    @cached_property
+    def outcome(self) -> Encrypted | Refused | None:
+        """The sum that the closing chose, recomputed, or the rule that it breaks.
+
+        None where the record lacks a contribution's payload.
+        """
+        if self.epoch is None:
+            return Refused(self.view.name, "known-round", 0, "it was opened under no known key")
+        payloads = _Payloads(self.view.contributions, self._read)
+        try:
+            return check_set(self.view, payloads, self.terms, self.epoch)
+        except Refused as refusal:
+            return refusal
+        except _NotHereError:
+            return None
+
+    @property
+    def locked_sum(self) -> LockedSum | None:
+        """The sum as complaints are judged against it; None if the set breaks a rule."""
+        if not isinstance(self.outcome, Encrypted) or self.epoch is None or self.chosen is None:
+            return None
+        return LockedSum.of(self.epoch, self.session, self.chosen, self.outcome)
+
+    def payload_of_partial(self, complaint: Complaint) -> bytes:
+        """What the accused has posted for all, nothing if it has posted nothing."""
+        posted = self.view.partials.get(complaint.member)
+        public = [a for a in posted.attachments if a.to == 0] if posted else []
+        return self._read(public[0]) if public else b""
+
+
+class _NotHereError(Exception):
+    """A payload that the record lacks is nobody's fault, unlike one that does not read."""
+
+
+class _Payloads(Mapping[int, bytes]):
+    """Contributions' payloads by member, each read when it is asked for."""
+
+    def __init__(self, contributions: Mapping[int, Posted], read: ReadPayload) -> None:
+        self._contributions, self._read = contributions, read
+
+    def __getitem__(self, member: int) -> bytes:
+        body = self._contributions[member].post.body
+        assert isinstance(body, Contribution)
+        try:
+            return self._read(body.ciphertexts)
+        except Malformed:
+            raise _NotHereError from None
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._contributions)
+
+    def __len__(self) -> int:
+        return len(self._contributions)
+
+
+def _chosen(posted: Posted) -> bytes:
+    body = posted.post.body
+    assert isinstance(body, SetLock | Partial)
+    return body.chosen

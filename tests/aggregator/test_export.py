@@ -1,0 +1,212 @@
+"""``quorate-aggregator export``: what is stored, whether or not a service is at work on it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+import aggregator.cli as cli
+from aggregator.service import Aggregator
+from protocol.messages import Abort, Statement, Step, attach
+from protocol.record import read_manifest
+from tests.aggregator.desk import Desk
+from tests.aggregator.test_cli import Place, Run, place, run, service, signed, submit
+from tests.toy import toy_federation
+
+__all__ = ["place", "run"]  # fixtures
+
+
+@pytest.fixture
+def desk(place: Place) -> Desk:
+    """A board with a payload for all, and what a member has sealed to another."""
+    found = Desk(place.store, place.federation)
+    public, sealed = b"p" * 5000, b"s" * 5000
+    step = Step("deal", 0, 0, (attach(public, 0), attach(sealed, 2)))
+    found.say(1, "ceremony/1", step, public, sealed)
+    found.say(2, "round/0", Statement(b"m" * 32, 5))
+    found.service.close()
+    return found
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
+
+
+def test_the_record_has_the_board_and_what_is_for_all(
+    place: Place, desk: Desk, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "record"
+    code, said, _ = run("export", place.file, "--data", place.data, "--out", out)
+    assert code == 0
+    assert "entries  2, up to" in said
+    found = contents(out)
+    assert len([p for p in found if p.startswith("entries/")]) == 2
+    assert [found[p] for p in found if p.startswith("blobs/")] == [b"p" * 5000]
+    assert read_manifest(found["record.json"]).head.position == 2
+    assert sorted(p for p in found if "/" not in p) == ["federation.toml", "record.json"]
+
+
+def test_an_aborted_ceremony_brings_what_was_sealed(
+    place: Place, desk: Desk, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "record"
+    assert run("export", place.file, "--data", place.data, "--out", out)[0] == 0
+    desk.restart()
+    desk.say(2, "ceremony/1", Abort(1, "deal", "its proof does not hold"))
+    desk.service.close()
+    assert run("export", place.file, "--data", place.data, "--out", out)[0] == 0
+    blobs = [data for path, data in contents(out).items() if path.startswith("blobs/")]
+    assert sorted(blobs) == [b"p" * 5000, b"s" * 5000]
+
+
+def test_a_running_service_is_not_disturbed_and_a_second_export_extends(
+    place: Place, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "record"
+    with service(place):
+        asyncio.run(submit(place, 1))
+        assert run("export", place.file, "--data", place.data, "--out", out)[0] == 0
+        first = contents(out)
+        assert read_manifest(first["record.json"]).head.position == 1
+        asyncio.run(submit(place, 2))
+        assert run("export", place.file, "--data", place.data, "--out", out)[0] == 0
+    second = contents(out)
+    assert read_manifest(second["record.json"]).head.position == 2
+    assert {p: second[p] for p in first if p != "record.json"} == {
+        p: d for p, d in first.items() if p != "record.json"
+    }
+
+
+def test_a_record_that_goes_on_where_the_store_ends_is_a_fork(
+    place: Place, desk: Desk, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "record"
+    older = {p: p.read_bytes() for p in place.store.iterdir() if p.is_file()}
+    desk.restart()
+    desk.say(3, "round/0", Statement(b"m" * 32, 5))
+    desk.service.close()
+    assert run("export", place.file, "--data", place.data, "--out", out)[0] == 0
+    before = contents(out)
+    for path, data in older.items():  # the whole folder, put back from a backup
+        path.write_bytes(data)
+    code, _, err = run("export", place.file, "--data", place.data, "--out", out)
+    assert (code, "forked from this board at entry 3" in err) == (1, True), err
+    assert contents(out) == before
+
+
+def test_what_is_in_the_way_is_refused_by_name(
+    place: Place, desk: Desk, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "record"
+    out.write_text("a file")
+    code, _, err = run("export", place.file, "--data", place.data, "--out", out)
+    assert (code, "it is not a folder" in err) == (1, True), err
+    out.unlink()
+    out.mkdir()
+    (out / "thesis.doc").write_text("mine")
+    code, _, err = run("export", place.file, "--data", place.data, "--out", out)
+    assert (code, "thesis.doc: it belongs to no record" in err) == (1, True), err
+    assert contents(out) == {"thesis.doc": b"mine"}
+    (out / "thesis.doc").unlink()
+    other = toy_federation(3, 2, name="Other", aggregator=place.terms.aggregator)
+    (out / "federation.toml").write_text(signed(other))
+    code, _, err = run("export", place.file, "--data", place.data, "--out", out)
+    assert (code, "terms of another federation, Other" in err) == (1, True), err
+
+
+def test_a_folder_without_a_board_says_which_to_give(
+    place: Place, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "record"
+    code, _, err = run("export", place.file, "--data", tmp_path / "wrong", "--out", out)
+    assert (code, "there is no board in" in err, "--data" in err) == (1, True, True), err
+    assert not out.exists() or not contents(out)
+
+
+def test_a_damaged_store_is_told_as_elsewhere(
+    place: Place, desk: Desk, run: Run, tmp_path: Path
+) -> None:
+    blob = next(
+        p for p in (place.store / "blobs").rglob("*") if p.is_file() and b"p" in p.read_bytes()
+    )
+    blob.write_bytes(b"q" * 5000)
+    out = tmp_path / "record"
+    code, _, err = run("export", place.file, "--data", place.data, "--out", out)
+    assert (code, "What is stored is damaged: blob" in err) == (1, True), err
+    assert "record.json" not in contents(out)
+    blob.unlink()
+    code, _, err = run("export", place.file, "--data", place.data, "--out", out)
+    assert (code, "No such file" in err) == (1, True), err
+    blob.write_bytes(b"p" * 5000)
+    assert run("export", place.file, "--data", place.data, "--out", out)[0] == 0
+
+
+def test_a_flipped_bit_and_a_lost_end_of_the_board_are_noticed(
+    place: Place, desk: Desk, run: Run, tmp_path: Path
+) -> None:
+    out, database = tmp_path / "record", sqlite3.connect(place.store / "board.sqlite")
+    (entry,) = database.execute("SELECT entry FROM entries WHERE position = 2").fetchone()
+    at = len(entry) - 3
+    database.execute(
+        "UPDATE entries SET entry = ? WHERE position = 2",
+        (entry[:at] + bytes([entry[at] ^ 1]) + entry[at + 1 :],),
+    )
+    database.commit()
+    code, _, err = run("export", place.file, "--data", place.data, "--out", out)
+    assert (code, "damaged: entry 2" in err) == (1, True), err
+    database.execute("DELETE FROM entries WHERE position = 2")
+    database.commit()
+    code, _, err = run("export", place.file, "--data", place.data, "--out", out)
+    assert (code, "entry 2: it is missing" in err) == (1, True), err
+    database.close()
+    assert not out.exists() or not contents(out)
+
+
+def test_a_long_export_tells_how_far_it_is(
+    place: Place, desk: Desk, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_LINE_SECONDS", 0.0)
+    code, _, err = run("export", place.file, "--data", place.data, "--out", tmp_path / "record")
+    assert code == 0
+    assert "1 of 2 entries are written" in err
+    assert "0 of 5,000 bytes of payloads are written" in err
+
+
+def test_what_a_dead_process_was_writing_goes_and_what_a_living_one_writes_stays(
+    place: Place, desk: Desk, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "record"
+    assert run("export", place.file, "--data", place.data, "--out", out)[0] == 0
+    whole = contents(out)
+    dead, living = (out / "entries" / f".quorate-{c * 32}.tmp" for c in "de")
+    dead.write_bytes(b"half")
+    with living.open("xb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert run("export", place.file, "--data", place.data, "--out", out)[0] == 0
+        assert (dead.exists(), living.exists()) == (False, True)
+    living.unlink()
+    assert contents(out) == whole
+
+
+def test_unsigned_terms_are_refused(place: Place, desk: Desk, run: Run, tmp_path: Path) -> None:
+    place.file.write_text(signed(place.federation, without=2))
+    code, _, err = run("export", place.file, "--data", place.data, "--out", tmp_path / "record")
+    assert (code, "the signature of H2 is missing" in err) == (1, True)
+
+
+def test_the_service_goes_on_with_what_was_exported(
+    place: Place, desk: Desk, run: Run, tmp_path: Path
+) -> None:
+    before = contents(place.store)
+    assert run("export", place.file, "--data", place.data, "--out", tmp_path / "record")[0] == 0
+    after = {p: d for p, d in contents(place.store).items() if not p.endswith(("-shm", "-wal"))}
+    assert after == {p: d for p, d in before.items() if not p.endswith(("-shm", "-wal"))}
+    core = Aggregator(place.terms, place.federation.keys[0], place.store, lambda: 0)
+    assert core.board.head.position == 2
+    core.close()

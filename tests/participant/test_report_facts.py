@@ -1,0 +1,216 @@
+"""What a report tells is what the record says."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from participant.report.facts import PHASES, Report, RoundFacts
+from participant.report.gathering import gather
+from participant.report.rounds import round_facts
+from participant.words import fingerprint
+from protocol.audit.evidence import Evidence
+from protocol.draft import Draft
+from protocol.messages import (
+    Abort,
+    Closing,
+    Contribution,
+    Contributor,
+    Opening,
+    Partial,
+    Refusal,
+    SetLock,
+    Statement,
+    attach,
+)
+from protocol.round import RoundView
+from tests.record.good import good
+from tests.record.memory import MemoryFiles
+from tests.record.story import write
+from tests.toy import Table, toy_federation
+
+FOUR = (1, 2, 3, 4)
+TOY = toy_federation(5, 3)
+
+
+@cache
+def report() -> Report:
+    return gather(MemoryFiles(write(good().story).files), None)
+
+
+def rounds() -> dict[str, RoundFacts]:
+    assert report().contents
+    return {r.session: r for r in report().contents.rounds}
+
+
+def test_all_checks_are_run_and_the_good_record_passes() -> None:
+    assert len(report().results) > 20
+    assert report().failed == ()
+
+
+def test_the_members_are_those_of_the_terms_and_all_have_countersigned() -> None:
+    contents = report().contents
+    assert contents
+    assert contents.fingerprint == fingerprint(good().story.federation.terms.federation)
+    assert [m.name for m in contents.members] == ["H1", "H2", "H3", "H4"]
+    assert {m.countersigned for m in contents.members} == {contents.head.position}
+    assert sum(m.posts for m in contents.members) < contents.head.position
+
+
+@pytest.mark.parametrize("content", [b"?", "older", "forked", "another's", "falsified"])
+def test_only_a_countersignature_that_holds_counts(content: bytes | str) -> None:
+    written = write(good().story)
+    files = dict(written.files)
+    story = good().story.copy()
+    story.end_after("ceremony/1")
+    older = write(story).files
+    if content == "older":
+        files["heads/2.msgpack"] = older["heads/2.msgpack"]
+    elif content == "forked":
+        story.change(3, time_ms=story.at(3).time_ms + 1)
+        files["heads/2.msgpack"] = write(story).files["heads/2.msgpack"]
+    elif content == "another's":
+        files["heads/2.msgpack"] = files["heads/1.msgpack"]
+    elif content == "falsified":
+        signed = files["heads/2.msgpack"]
+        files["heads/2.msgpack"] = signed[:-1] + bytes([signed[-1] ^ 1])
+    else:
+        assert isinstance(content, bytes)
+        files["heads/2.msgpack"] = content
+    contents = gather(MemoryFiles(files), None).contents
+    assert contents
+    expected = len(story.said) if content == "older" else None
+    assert contents.members[1].countersigned == expected
+    seen = contents.members[1].last
+    assert seen
+    assert contents.members[1].signed == seen.entry - 1  # with its last post
+
+
+def test_ceremonies_tell_who_took_part_and_what_came_of_it() -> None:
+    contents = report().contents
+    assert contents
+    first, second = contents.ceremonies
+    assert (first.outcome, second.outcome) == ("aborted", "complete")
+    assert first.joined == second.joined == second.certified == FOUR
+    assert first.certified == ()
+    assert second.fingerprint == fingerprint(good().epoch.digest)
+    evidence = Evidence(MemoryFiles(write(good().story).files), None, None, bytes(32))
+    assert second.candidates == evidence.ceremonies[1].candidates
+    assert second.ended
+    assert second.ended.time_ms > second.began.time_ms
+
+
+def test_an_aborted_ceremony_has_its_verdict() -> None:
+    contents = report().contents
+    assert contents
+    aborted = contents.ceremonies[0]
+    assert aborted.disclosed == FOUR
+    assert {a.culprit for a in aborted.aborts} == {2}
+    assert aborted.verdict
+    (culprit,) = aborted.verdict.culprits
+    assert (culprit.member, aborted.verdict.silent) == (2, ())
+    assert good().story.at(culprit.entry).sender == 2
+
+
+def test_an_aborted_ceremony_without_its_payloads_has_no_verdict_and_says_so() -> None:
+    files = dict(write(good().story).files)
+    body = good().story.at(good().story.find("ceremony/1", Abort)).body
+    assert isinstance(body, Abort)
+    for path in [p for p in files if p.startswith("blobs/")]:
+        del files[path]
+    found = gather(MemoryFiles(files), None)
+    assert found.failed
+    assert found.contents
+    verdict = found.contents.ceremonies[0].verdict
+    assert verdict
+    assert (verdict.culprits, verdict.missing != "") == ((), True)
+
+
+def test_rounds_tell_who_did_what() -> None:
+    training, hybrid = rounds()["round/1"], rounds()["round/2"]
+    assert (training.suite, training.length, hybrid.suite) == ("paillier", 40, "hybrid")
+    for found in (training, hybrid):
+        assert found.chosen == FOUR
+        assert tuple(sorted(found.locked)) == tuple(sorted(found.stated)) == FOUR
+        assert len(set(found.results.values())) == 1
+        assert found.left_out == ()
+    ages = rounds()["statistic/ages"]
+    assert (ages.kind, ages.chosen, 4 in ages.contributed) == ("statistic", (1, 2, 3), False)
+
+
+def test_complaints_and_refusals_are_told() -> None:
+    (complaint,) = rounds()["round/1"].complaints
+    assert (complaint.member, complaint.has_key) == (4, True)
+    refusals = rounds()["statistic/few"].refusals
+    assert {(r.by, r.rule) for r in refusals} == {(m, "min-contributors") for m in FOUR}
+    assert "H1, H2" in refusals[0].reason
+    assert rounds()["statistic/few"].decrypted == {}
+
+
+def test_phases_add_up_to_the_time_from_the_opening_to_enough_statements() -> None:
+    found, terms = rounds()["round/2"], good().story.federation.terms
+    assert tuple(found.phases) == PHASES
+    assert found.opened
+    times = sorted(d.time_ms for d in found.stated.values())
+    enough = times[terms.rounds.min_contributors - 1]
+    assert enough < times[-1]
+    assert sum(found.phases.values()) == pytest.approx((enough - found.opened.time_ms) / 1000)
+    assert tuple(rounds()["statistic/few"].phases) == PHASES[:2]
+
+
+def table() -> Table:
+    """A round of five, open, with contributions of 1, 2, 3 and 4."""
+    found = Table(TOY)
+    opening = found.say(0, Draft("round/1", Opening("training", bytes(32), bytes(32), 5)))
+    for member in FOUR:
+        body = Contribution(opening.digest, attach(bytes([member])))
+        found.say(member, Draft("round/1", body))
+    return found
+
+
+def close(at: Table, *members: int) -> bytes:
+    """Close it with some; the name of the set."""
+    view = facts_view(at)
+    chosen = tuple(Contributor(m, view.contributions[m].digest) for m in members)
+    at.say(0, Draft("round/1", Closing(chosen, attach(b"sum"))))
+    named = facts_view(at).chosen(TOY.terms.federation)
+    assert named
+    return named
+
+
+def facts_view(at: Table) -> RoundView:
+    view = RoundView("round/1")
+    for posted in at.board.entries:
+        view.receive(posted)
+    return view
+
+
+def test_who_contributed_and_is_not_in_the_sum_is_left_out() -> None:
+    at = table()
+    assert round_facts(TOY.terms, at.board.entries).left_out == ()  # still open
+    close(at, 1, 2, 4)
+    found = round_facts(TOY.terms, at.board.entries)
+    assert (found.chosen, found.left_out) == ((1, 2, 4), (3,))
+
+
+def test_locks_and_parts_of_another_set_do_not_count() -> None:
+    at = table()
+    chosen = close(at, 1, 2, 3)
+    for member, said in ((1, chosen), (2, b"x" * 32)):
+        at.say(member, Draft("round/1", SetLock(said)))
+        parts = tuple(attach(b"part", to) for to in range(6))
+        at.say(member, Draft("round/1", Partial(said, bytes(32), parts)))
+    found = round_facts(TOY.terms, at.board.entries)
+    assert (set(found.locked), set(found.decrypted)) == ({1}, {1})
+
+
+def test_a_members_last_statement_counts_and_all_its_refusals_are_told() -> None:
+    at = table()
+    close(at, 1, 2, 3)
+    for result in (b"a", b"b"):
+        at.say(1, Draft("round/1", Statement(result * 32, 5)))
+        at.say(2, Draft("round/1", Refusal("sum", 3, f"member 3: {result!r}\n")))
+    found = round_facts(TOY.terms, at.board.entries)
+    assert found.results == {1: b"b" * 32}
+    assert [r.reason for r in found.refusals] == ["H3: b'a'?", "H3: b'b'?"]

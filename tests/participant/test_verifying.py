@@ -1,0 +1,144 @@
+"""``quorate-participant verify``: exit codes, output, and what is to be compared."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from participant.cli import app
+from participant.words import fingerprint
+from tests.record.broken import TAMPERINGS
+from tests.record.good import good
+from tests.record.memory import write_folder
+from tests.record.story import write
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("record")
+    write_folder(write(good().story).files, folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of a hospital is needed."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("QUORATE_HOME", "QUORATE_PASSPHRASE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def verify(*arguments: object, expect: int = 0) -> Result:
+    found = CliRunner().invoke(app, ["verify", *map(str, arguments)])
+    assert found.exit_code == expect, found.output
+    assert "Traceback" not in found.output
+    return found
+
+
+def identity() -> bytes:
+    return good().story.federation.terms.federation
+
+
+def test_a_good_record_is_told_line_by_line(record: Path) -> None:
+    output = verify(record, "--fingerprint", fingerprint(identity())).output
+    assert "2.1  the chain of entries is complete               " in output
+    assert "All checks that were run hold." in output
+    assert "NOT COMPARED" not in output
+    assert "finding: entry 14, H2: ceremony/1: it broke the rules" in output
+
+
+def test_without_a_fingerprint_it_says_that_nothing_was_compared(record: Path) -> None:
+    output = verify(record).output
+    assert "NOT COMPARED" in output
+    assert fingerprint(identity()) in output
+    assert re.search(r"(?m)^1\.2  fingerprint is the one given +0  not run: no fingerprint", output)
+
+
+@pytest.mark.parametrize("spelled", ["words", "upper", "hex", "short hex"])
+def test_a_fingerprint_may_be_words_or_hex(record: Path, spelled: str) -> None:
+    words = fingerprint(identity())
+    given = {"words": words, "upper": "  ".join(words.upper().split()), "hex": identity().hex()}
+    verify(record, "--fingerprint", given.get(spelled, identity().hex()[:32]))
+
+
+@pytest.mark.parametrize("given", ["abandon", "zoo " * 12, "ab" * 15, "ab" * 33, "xyz"])
+def test_what_is_no_fingerprint_is_a_mistake_in_use(record: Path, given: str) -> None:
+    assert "--fingerprint" in verify(record, "--fingerprint", given, expect=2).output
+
+
+def test_another_fingerprint_fails(record: Path) -> None:
+    output = verify(record, "--fingerprint", "ab" * 16, expect=5).output
+    assert "FAILED: 1.2" in output
+
+
+def test_a_later_record_is_held_against_an_earlier_head(record: Path, tmp_path: Path) -> None:
+    head = facts(record)["head"]
+    assert "0 entries were added since" in verify(record, "--since", head).output
+    story = good().story.copy()
+    story.end_after("round/2")
+    write_folder(write(story).files, tmp_path / "shorter")
+    earlier = facts(tmp_path / "shorter")["head"]
+    added = len(good().story.said) - len(story.said)
+    assert f"{added} entries were added since" in verify(record, "--since", earlier).output
+    output = verify(tmp_path / "shorter", "--since", head, expect=5).output
+    assert "FAILED: 2.7" in output
+    assert "entries were removed" in output
+
+
+@pytest.mark.parametrize("given", ["12", "12:ab", "x:" + "0" * 64, "-1:" + "0" * 64])
+def test_what_is_no_head_is_a_mistake_in_use(record: Path, given: str) -> None:
+    assert "--since" in verify(record, f"--since={given}", expect=2).output
+
+
+def facts(record: Path, *arguments: object, expect: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(verify(record, "--json", *arguments, expect=expect).stdout)
+    return found
+
+
+def test_programs_get_the_same_in_json(record: Path) -> None:
+    found = facts(record, "--fingerprint", fingerprint(identity()))
+    assert (found["event"], found["holds"], found["fingerprint_compared"]) == (
+        "verified", True, True,
+    )  # fmt: skip
+    assert found["federation"] == identity().hex()
+    assert found["fingerprint"] == fingerprint(identity())
+    by_number = {check["number"]: check for check in found["checks"]}
+    assert by_number["2.2"]["status"] == "ok"
+    assert by_number["2.2"]["count"] == len(good().story.said)
+    assert by_number["2.7"]["status"] == "not run"
+    assert by_number["3.7"]["findings"] == [
+        {
+            "entry": 14,
+            "party": "H2",
+            "reason": "ceremony/1: it broke the rules: moduli: its seed gives something else",
+        }
+    ]
+
+
+def test_a_broken_record_fails_in_json_and_in_the_exit_code(tmp_path: Path) -> None:
+    broken = TAMPERINGS["sum_that_is_not_the_product"](good())
+    write_folder(broken.files, tmp_path / "broken")
+    found = facts(tmp_path / "broken", expect=5)
+    assert found["holds"] is False
+    (check,) = [c for c in found["checks"] if c["number"] == "5.2"]
+    assert check["status"] == "FAILED"
+    assert [(f["entry"], f["party"]) for f in check["failures"]] == [(broken.entry, broken.party)]
+
+
+def test_where_there_is_no_record_nothing_was_checked(tmp_path: Path) -> None:
+    output = verify(tmp_path / "nowhere", expect=1).output
+    assert "no record at" in output
+    assert "quorate-participant export" in output
+
+
+def test_a_name_in_a_record_cannot_steer_the_terminal(record: Path, tmp_path: Path) -> None:
+    write_folder(write(good().story).files, tmp_path / "evil")
+    (tmp_path / "evil" / "\x1b[2Jowned").write_bytes(b"")
+    output = verify(tmp_path / "evil", expect=5).output
+    assert "\x1b" not in output
+    assert "?[2Jowned does not belong to this record" in output

@@ -1,0 +1,266 @@
+"""A record is written once, extended, and refused where it does not belong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from protocol.board import Head
+from protocol.draft import Draft, public_payload
+from protocol.encoding import encode
+from protocol.errors import Fork, Malformed, NotThisRecord, UnfitHead
+from protocol.messages import Abort, Certificate, Step, attach
+from protocol.record import (
+    blob_path,
+    countersign,
+    entry_path,
+    head_path,
+    read_entries,
+    read_manifest,
+)
+from protocol.record_writing import (
+    check_history,
+    countersignatures,
+    finish,
+    missing_blobs,
+    prepare,
+    signed_text,
+    write_entries,
+)
+from protocol.terms import parse, require_signed, sign_terms
+from tests.toy import CEREMONY, Table, toy_federation
+
+TOY = toy_federation(3, 2)
+SIGNATURES = {
+    m.name: sign_terms(TOY.terms, TOY.keys[i]) for i, m in enumerate(TOY.terms.members, start=1)
+}
+
+
+class Files(dict[str, bytes]):
+    """A record in memory; ``writes`` is the order in which its files were written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        if len(data := self.get(path, b"")) > limit:
+            raise Malformed(path, "too long")
+        return data if path in self else None
+
+    def paths(self) -> Sequence[str]:
+        return sorted(self)
+
+    def write(self, path: str, data: bytes) -> None:
+        self.writes.append(path)
+        self[path] = data
+
+    def settle(self) -> None:
+        self.writes.append("settled")
+
+
+def table(*reasons: str) -> Table:
+    """A ceremony with a large payload for all and a sealed one, then so many aborts."""
+    found = Table(TOY)
+    (public,), blobs = public_payload(b"p" * 5000)
+    step = Step("deal", 0, 0, (public, attach(b"s" * 5000, 2)))
+    found.say(1, Draft(CEREMONY, step, (*blobs, b"s" * 5000)))
+    for reason in reasons:
+        found.say(2, Draft(CEREMONY, Abort(0, "deal", reason)))
+    return found
+
+
+def write(files: Files, at: Table) -> Head:
+    """What both programs do."""
+    prepare(files, TOY.terms, SIGNATURES)
+    check_history(files, TOY.terms, at.board)
+    write_entries(files, at.entries)
+    for attachment in missing_blobs(files, at.board, at.board.head):
+        files.write(blob_path(attachment.digest), at.blobs[attachment.digest])
+    finish(files, TOY.terms, at.board.head)
+    return at.board.head
+
+
+def countersigned(files: Files, member: int, head: Head) -> None:
+    said = countersign(TOY.terms.federation, member, head, TOY.keys[member])
+    files[head_path(member)] = encode(said)
+
+
+def test_the_terms_come_first_and_the_manifest_last() -> None:
+    files, at = Files(), table()
+    head = write(files, at)
+    assert files.writes[:2] == ["federation.toml", "settled"]
+    assert files.writes[-3:] == ["settled", "record.json", "settled"]
+    terms, signatures = parse(files["federation.toml"].decode())
+    require_signed(terms, signatures)
+    assert terms == TOY.terms
+    assert read_manifest(files["record.json"]).head == head
+    assert [e.hash for e in read_entries(files, head)] == [p.hash for p in at.board.entries[::-1]]
+
+
+def test_only_payloads_for_all_are_in_it_until_a_ceremony_is_aborted() -> None:
+    files = Files()
+    write(files, table())
+    assert [data[:1] for path, data in files.items() if path.startswith("blobs/")] == [b"p"]
+    write(files, table("why"))
+    assert {data[:1] for path, data in files.items() if path.startswith("blobs/")} == {b"p", b"s"}
+
+
+def test_an_abort_after_all_have_certified_shows_nothing_sealed() -> None:
+    at = table()
+    for member in (1, 2, 3):
+        at.say(member, Draft(CEREMONY, Certificate(bytes(32), b"epoch")))
+    at.say(2, Draft(CEREMONY, Abort(0, "certificate", "too late")))
+    files = Files()
+    write(files, at)
+    assert [data[:1] for path, data in files.items() if path.startswith("blobs/")] == [b"p"]
+
+
+def test_a_second_run_writes_only_what_is_new() -> None:
+    files, longer = Files(), table("why")
+    write(files, table())
+    files.writes.clear()
+    write(files, longer)
+    assert entry_path(longer.entries[-1].hash) in files.writes
+    assert not {"federation.toml", entry_path(longer.entries[0].hash)} & set(files.writes)
+    files.writes.clear()
+    write(files, longer)
+    assert set(files.writes) == {"settled"}
+
+
+@pytest.mark.parametrize("folder", ["entries/", "blobs/"])
+def test_a_file_that_the_disk_has_damaged_is_written_again(folder: str) -> None:
+    files, at = Files(), table()
+    write(files, at)
+    whole = dict(files)
+    path = next(p for p in files if p.startswith(folder))
+    for damaged in (files[path][:-1], files[path] + b"x", files[path][:-1] + b"\xff"):
+        files[path] = damaged
+        write(files, at)
+        assert files == whole
+
+
+def test_the_order_in_which_members_signed_does_not_matter() -> None:
+    backwards = dict(reversed(SIGNATURES.items()))
+    assert signed_text(TOY.terms, backwards) == signed_text(TOY.terms, SIGNATURES)
+
+
+def test_a_record_of_another_federation_is_refused_and_stays() -> None:
+    files = Files()
+    write(files, table())
+    before, other = dict(files), toy_federation(3, 2, name="Other")
+    signatures = {m.name: bytes(64) for m in other.terms.members}
+    with pytest.raises(NotThisRecord, match="another federation, Toy") as refused:
+        prepare(files, other.terms, signatures)
+    assert refused.value.path == "federation.toml"
+    del files["federation.toml"]
+    with pytest.raises(NotThisRecord, match=r"no federation\.toml"):
+        prepare(files, other.terms, signatures)
+    assert files == {p: d for p, d in before.items() if p != "federation.toml"}
+
+
+@pytest.mark.parametrize(
+    "path", ["thesis.doc", "entries/1.msgpack", "heads/0.msgpack", "heads/17.msgpack", "old"]
+)
+def test_a_folder_with_something_else_in_it_is_refused_by_name(path: str) -> None:
+    files = Files()
+    files[path] = b""
+    with pytest.raises(NotThisRecord, match="belongs to no record") as refused:
+        prepare(files, TOY.terms, SIGNATURES)
+    assert refused.value.path == path
+    assert list(files) == [path]
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [("record.json", b"{}"), ("record.json", b"x" * 9999), ("federation.toml", b"\xff")],
+)
+def test_a_damaged_record_is_refused_by_name(path: str, content: bytes) -> None:
+    files = Files()
+    write(files, table())
+    files[path] = content
+    with pytest.raises(NotThisRecord) as refused:
+        prepare(files, TOY.terms, SIGNATURES)
+    assert refused.value.path == path
+
+
+def test_a_manifest_of_another_federation_is_refused() -> None:
+    files = Files()
+    write(files, table())
+    manifest = files["record.json"].decode()
+    files["record.json"] = manifest.replace(TOY.terms.federation.hex(), "00" * 32).encode()
+    with pytest.raises(NotThisRecord, match="another federation"):
+        prepare(files, TOY.terms, SIGNATURES)
+
+
+def test_another_history_is_a_fork_at_the_first_entry_that_differs() -> None:
+    files, ours = Files(), table("one", "two", "three")
+    write(files, ours)
+    before = dict(files)
+    theirs = table("one", "other", "three")
+    with pytest.raises(Fork, match="another entry there") as fork:
+        write(files, theirs)
+    assert fork.value.position == 3
+    assert files == before
+
+
+def test_a_board_that_ends_before_the_record_is_a_fork() -> None:
+    files = Files()
+    write(files, table("one", "two"))
+    with pytest.raises(Fork, match="goes on to entry 3, the board does not") as fork:
+        write(files, table("one"))
+    assert fork.value.position == 3
+
+
+def test_a_fork_is_told_even_where_the_record_is_damaged() -> None:
+    files, ours = Files(), table("one", "two")
+    write(files, ours)
+    del files[entry_path(ours.entries[1].hash)]
+    with pytest.raises(Fork) as fork:
+        write(files, table("other", "two"))
+    assert fork.value.position == 3
+
+
+def test_a_head_that_fits_is_kept_and_found() -> None:
+    files, at = Files(), table("one")
+    countersigned_at = Head(1, at.entries[0].hash)
+    prepare(files, TOY.terms, SIGNATURES)
+    countersigned(files, 2, countersigned_at)
+    write(files, at)
+    (said,) = countersignatures(files, TOY.terms)
+    assert (said.member, said.position) == (2, 1)
+
+
+@pytest.mark.parametrize("position", [2, 9])
+def test_a_head_of_another_history_is_a_fork_that_names_who_has_seen_it(position: int) -> None:
+    files, at = Files(), table("one")
+    prepare(files, TOY.terms, SIGNATURES)
+    countersigned(files, 2, Head(position, b"h" * 32))
+    with pytest.raises(Fork, match="H2 has countersigned") as fork:
+        write(files, at)
+    assert fork.value.position == position
+    assert "record.json" not in files
+
+
+def test_a_head_that_proves_nothing_is_refused_by_name() -> None:
+    files, at = Files(), table()
+    prepare(files, TOY.terms, SIGNATURES)
+    said = countersign(TOY.terms.federation, 2, at.board.head, TOY.keys[2])
+    forged = countersign(TOY.terms.federation, 2, at.board.head, TOY.keys[1])
+    foreign = countersign(b"f" * 32, 1, at.board.head, TOY.keys[1])
+    claimed = countersign(TOY.terms.federation, 3, at.board.head, TOY.keys[1])  # its own key
+    for content in (b"x", *map(encode, (said, forged, foreign, claimed))):
+        path, member = (head_path(2), 2) if content == encode(forged) else (head_path(1), 1)
+        files[path] = content
+        with pytest.raises(UnfitHead) as refused:
+            check_history(files, TOY.terms, at.board)
+        assert (refused.value.path, refused.value.member) == (path, member)
+        del files[path]
+
+
+def test_a_manifest_of_a_run_that_got_further_stays() -> None:
+    files = Files()
+    write(files, table("one", "two"))
+    finish(files, TOY.terms, table("one").board.head)
+    assert read_manifest(files["record.json"]).head.position == 3

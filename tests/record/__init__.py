@@ -1,0 +1,1 @@
+"""Records of toy federations, good ones and broken ones."""

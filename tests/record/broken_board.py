@@ -1,0 +1,325 @@
+"""Records broken in their files, their terms and their board."""
+
+from __future__ import annotations
+
+import msgspec
+
+from protocol.audit.results import RECORD
+from protocol.board import Head, SignedPost
+from protocol.encoding import encode
+from protocol.messages import Closing, Contribution, Partial, Request, SetLock, Statement
+from protocol.record import blob_path, countersign, head_path
+from protocol.signing import sign
+from tests.record.good import Good
+from tests.record.story import Story, signed_terms, write
+from tests.record.tampering import AGGREGATOR, LAST, Broken, flipped, rechained, tampering
+
+# ── files ──
+
+
+@tampering
+def terms_unreadable(made: Good) -> Broken:
+    files = write(made.story).files
+    files["federation.toml"] = files["federation.toml"].replace(b"key_bits", b"key_bots")
+    return Broken(files, "1.1", 0, RECORD)
+
+
+@tampering
+def another_federation_in_the_manifest(made: Good) -> Broken:
+    files = write(made.story).files
+    identity = made.story.federation.terms.federation
+    changed = flipped(identity).hex().encode()
+    files["record.json"] = files["record.json"].replace(identity.hex().encode(), changed)
+    return Broken(files, "1.1", 0, RECORD)
+
+
+@tampering
+def wrong_fingerprint(made: Good) -> Broken:
+    identity = made.story.federation.terms.federation
+    return Broken(write(made.story).files, "1.2", 0, RECORD, fingerprint=flipped(identity[:16]))
+
+
+@tampering
+def terms_altered_after_signing(made: Good) -> Broken:
+    files = write(made.story).files
+    files["federation.toml"] = files["federation.toml"].replace(b"quorum = 3", b"quorum = 4")
+    return Broken(files, "1.3", 0, "H2")
+
+
+@tampering
+def terms_not_signed_by_all(made: Good) -> Broken:
+    files = write(made.story).files
+    files["federation.toml"] = signed_terms(made.story.federation, without=(3,))
+    return Broken(files, "1.3", 0, "H3")
+
+
+@tampering
+def entry_flipped(made: Good) -> Broken:
+    written = write(made.story)
+    written.files[written.path(100)] = flipped(written.files[written.path(100)])
+    return Broken(written.files, "2.1", 100, RECORD)
+
+
+@tampering
+def entry_removed(made: Good) -> Broken:
+    written = write(made.story)
+    del written.files[written.path(200)]
+    return Broken(written.files, "2.1", 200, RECORD)
+
+
+@tampering
+def first_entry_removed(made: Good) -> Broken:
+    written = write(made.story)
+    del written.files[written.path(1)]
+    return Broken(written.files, "2.1", 1, RECORD)
+
+
+@tampering
+def head_changed(made: Good) -> Broken:
+    written = write(made.story)
+    head = written.head.hash.hex().encode()
+    changed = written.files["record.json"].replace(head, flipped(written.head.hash).hex().encode())
+    written.files["record.json"] = changed
+    return Broken(written.files, "2.1", written.head.position, RECORD)
+
+
+@tampering
+def manifest_in_another_form(made: Good) -> Broken:
+    files = write(made.story).files
+    files["record.json"] = files["record.json"].replace(b"  ", b"")
+    return Broken(files, "1.1", 0, RECORD)
+
+
+@tampering
+def board_that_begins_elsewhere(made: Good) -> Broken:
+    files = rechained(write(made.story), begin=bytes(32))
+    return Broken(files, "2.1", 1, RECORD)
+
+
+@tampering
+def file_too_many(made: Good) -> Broken:
+    files = write(made.story).files
+    files["entries/notes.txt"] = b"trust me"
+    return Broken(files, "2.1", 0, RECORD)
+
+
+@tampering
+def blob_too_many(made: Good) -> Broken:
+    files = write(made.story).files
+    files[blob_path(bytes(32))] = bytes(5_000)
+    return Broken(files, "2.1", 0, RECORD)
+
+
+@tampering
+def blob_missing(made: Good) -> Broken:
+    written = write(made.story)
+    position, name = _a_blob(made.story)
+    del written.files[blob_path(name)]
+    return Broken(written.files, "2.4", position, _name(made, position))
+
+
+@tampering
+def blob_flipped(made: Good) -> Broken:
+    written = write(made.story)
+    position, name = _a_blob(made.story)
+    written.files[blob_path(name)] = flipped(written.files[blob_path(name)])
+    return Broken(written.files, "2.4", position, _name(made, position))
+
+
+@tampering
+def blob_too_short(made: Good) -> Broken:
+    written = write(made.story)
+    position, name = _a_blob(made.story)
+    written.files[blob_path(name)] = written.files[blob_path(name)][:-1]
+    return Broken(written.files, "2.4", position, _name(made, position))
+
+
+@tampering
+def blob_of_another_size_than_posted(made: Good) -> Broken:
+    story = made.story.copy()
+    story.end_after("round/2")
+    position, _ = _a_blob(story)
+    body = story.at(position).body
+    assert isinstance(body, Contribution)
+    longer = msgspec.structs.replace(body.ciphertexts, size=body.ciphertexts.size + 1)
+    story.change(position, body=msgspec.structs.replace(body, ciphertexts=longer))
+    return Broken(write(story).files, "2.4", position, _name(made, position))
+
+
+def _a_blob(story: Story) -> tuple[int, bytes]:
+    """A contribution to round 2 whose ciphertexts are a blob."""
+    position = story.find("round/2", Contribution, 3)
+    body = story.at(position).body
+    assert isinstance(body, Contribution)
+    assert body.ciphertexts.is_blob
+    return position, body.ciphertexts.digest
+
+
+def _name(made: Good, position: int) -> str:
+    return made.story.federation.terms.name_of(made.story.at(position).sender)
+
+
+# ── the board ──
+
+
+@tampering
+def signatures_swapped(made: Good) -> Broken:
+    written = write(made.story)
+    place = made.story.find(LAST, SetLock, 2)
+
+    def swap(position: int, post: SignedPost) -> SignedPost:
+        if position not in (place, place + 1):
+            return post
+        other = written.entries[2 * place - position]
+        return SignedPost(post.post, other.post.signature)
+
+    return Broken(rechained(written, swap), "2.2", place, "H2")
+
+
+@tampering
+def post_forged(made: Good) -> Broken:
+    story = made.story.copy()
+    place = story.find(LAST, SetLock, 3)
+    story.change(place, signer=0)
+    return Broken(write(story).files, "2.2", place, "H3")
+
+
+@tampering
+def posts_of_one_sender_swapped(made: Good) -> Broken:
+    story = made.story.copy()
+    first, second = story.find(LAST, SetLock, 1), story.find(LAST, Partial, 1)
+    story.change(first, falsified={"sequence": 2})
+    story.change(second, falsified={"sequence": 1})
+    return Broken(write(story).files, "2.2", first, "H1")
+
+
+@tampering
+def post_by_a_stranger(made: Good) -> Broken:
+    story = made.story.copy()
+    place = story.find(LAST, SetLock, 4)
+    story.change(place, sender=5, signer=4)
+    return Broken(write(story).files, "2.2", place, "member 5")
+
+
+@tampering
+def closing_by_a_member(made: Good) -> Broken:
+    story = made.story.copy()
+    place = story.find(LAST, Closing)
+    story.change(place, sender=2)
+    return Broken(write(story).files, "2.2", place, "H2")
+
+
+@tampering
+def post_of_another_federation(made: Good) -> Broken:
+    story = made.story.copy()
+    place = story.find(LAST, Statement, 1)
+    story.change(place, falsified={"federation": bytes(32)})
+    return Broken(write(story).files, "2.2", place, "H1")
+
+
+@tampering
+def post_not_in_canonical_form(made: Good) -> Broken:
+    story = made.story.copy()
+    place = story.find("statistic/ages", Request)
+    # A whole number in nine bytes that one would hold reads as the same.
+    written = write(story)
+    post = written.entries[place - 1].post.post
+    assert post.endswith(encode(Request(2)))
+    spelled = post[:-1] + b"\xcf" + (2).to_bytes(8, "big")
+    key = story.federation.keys[1]
+    signed = SignedPost(spelled, sign(key, "quorate/post signature", spelled))
+    files = rechained(written, lambda position, post: signed if position == place else post)
+    return Broken(files, "2.2", place, AGGREGATOR)
+
+
+@tampering
+def post_dropped_and_chained_again(made: Good) -> Broken:
+    place = made.story.find(LAST, SetLock, 2)
+    files = rechained(write(made.story), lambda position, post: None if position == place else post)
+    return Broken(files, "2.3", place, _name(made, place + 1))
+
+
+@tampering
+def another_board_seen(made: Good) -> Broken:
+    story = made.story.copy()
+    place = story.find(LAST, Partial, 3)
+    story.change(place, falsified={"seen": bytes(32)})
+    return Broken(write(story).files, "2.3", place, "H3")
+
+
+@tampering
+def truncated_before_a_countersigned_head(made: Good) -> Broken:
+    whole, story = write(made.story), made.story.copy()
+    story.end_after("round/2")
+    files = write(story).files
+    files[head_path(2)] = whole.files[head_path(2)]
+    return Broken(files, "2.5", whole.head.position, "H2")
+
+
+@tampering
+def another_head_countersigned(made: Good) -> Broken:
+    written = write(made.story)
+    federation = made.story.federation
+    said = countersign(federation.terms.federation, 4, Head(50, bytes(32)), federation.keys[4])
+    written.files[head_path(4)] = encode(said)
+    return Broken(written.files, "2.5", 50, "H4")
+
+
+@tampering
+def countersignature_that_does_not_read(made: Good) -> Broken:
+    files = write(made.story).files
+    files[head_path(3)] = flipped(files[head_path(3)], 0)
+    return Broken(files, "2.5", 0, "H3")
+
+
+@tampering
+def countersignature_forged(made: Good) -> Broken:
+    written, federation = write(made.story), made.story.federation
+    said = countersign(federation.terms.federation, 1, written.head, federation.keys[0])
+    written.files[head_path(1)] = encode(said)
+    return Broken(written.files, "2.5", 0, "H1")
+
+
+@tampering
+def countersignature_for_another_federation(made: Good) -> Broken:
+    written = write(made.story)
+    said = countersign(bytes(32), 1, written.head, made.story.federation.keys[1])
+    written.files[head_path(1)] = encode(said)
+    return Broken(written.files, "2.5", 0, "H1")
+
+
+@tampering
+def countersignature_of_another_member(made: Good) -> Broken:
+    written = write(made.story)
+    written.files[head_path(1)] = written.files[head_path(2)]
+    return Broken(written.files, "2.5", 0, "H1")
+
+
+@tampering
+def end_signed_by_nobody(made: Good) -> Broken:
+    story = made.story.copy()
+    story.countersigning = ()
+    end = len(story.said)
+    return Broken(write(story).files, "2.5", end, AGGREGATOR, is_failure=False)
+
+
+@tampering
+def time_running_backwards(made: Good) -> Broken:
+    story = made.story.copy()
+    place = story.find(LAST, SetLock, 1)
+    story.change(place, time_ms=1)
+    return Broken(write(story).files, "2.6", place, AGGREGATOR)
+
+
+@tampering
+def entries_removed_since(made: Good) -> Broken:
+    since, story = write(made.story).head, made.story.copy()
+    story.end_after("round/2")
+    return Broken(write(story).files, "2.7", since.position, RECORD, since=since)
+
+
+@tampering
+def history_changed_since(made: Good) -> Broken:
+    since, story = write(made.story).head, made.story.copy()
+    story.change(len(story.said), time_ms=10**9)
+    return Broken(write(story).files, "2.7", since.position, RECORD, since=since)

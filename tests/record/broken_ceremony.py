@@ -1,0 +1,294 @@
+"""Records broken in their ceremonies, by members that are in it together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from gmpy2 import mpz
+
+from protocol.audit.results import NOBODY
+from protocol.ceremony_run import CeremonyRun, StepId
+from protocol.commitment import commitment_to
+from protocol.draft import public_payload
+from protocol.encoding import decode, encode
+from protocol.epoch import Epoch
+from protocol.key_steps import Trial
+from protocol.messages import (
+    MAX_BLOB_BYTES,
+    MAX_POST_BYTES,
+    Abort,
+    Certificate,
+    CheckPart,
+    CheckRequest,
+    Disclosure,
+    Step,
+)
+from protocol.record import blob_path
+from protocol.winner_steps import Winning
+from tests.record.good import LIAR, Good
+from tests.record.story import Said, Story, write
+from tests.record.tampering import KEY, Broken, flipped, tampering
+
+_NONCE_BYTES = _HASH_BYTES = 32
+
+
+def place_of(story: Story, step: str, sender: int, session: str = KEY) -> int:
+    """The position of a member's last post in a step."""
+    return max(
+        position
+        for position, one in enumerate(story.said, start=1)
+        if one.session == session and one.sender == sender
+        if isinstance(one.body, Step) and one.body.step == step
+    )
+
+
+def payload_at(story: Story, position: int) -> bytes:
+    """What was said to all there."""
+    (found,) = [a for a in story.at(position).body.attachments if a.to == 0]  # type: ignore
+    return story.blobs[found.digest] if found.is_blob else found.data
+
+
+def put_payload(story: Story, position: int, payload: bytes) -> None:
+    """Let something else be said to all there."""
+    body = story.at(position).body
+    assert isinstance(body, Step)
+    (attachment,), blobs = public_payload(payload)
+    for blob in blobs:
+        story.put(blob)
+    others = tuple(a for a in body.attachments if a.to)
+    changed = msgspec.structs.replace(body, attachments=(attachment, *others))
+    story.change(position, body=changed)
+
+
+def say_instead(
+    story: Story, step: str, sender: int, change: Callable[[bytes], bytes], commits: bool = True
+) -> int:
+    """Let a member say something else in a step, and commit to that; the post's position."""
+    place = place_of(story, step, sender)
+    opening = payload_at(story, place)
+    changed = opening[:_NONCE_BYTES] + change(opening[_NONCE_BYTES:])
+    put_payload(story, place, changed)
+    if commits:
+        body = story.at(place).body
+        assert isinstance(body, Step)
+        target = StepId(body.step, body.batch, body.part)
+        terms = story.federation.terms
+        context = CeremonyRun(terms, sender, KEY, bytes(32)).context
+        promise = place_of(story, step + "-commit", sender)
+        rest = payload_at(story, promise)[_HASH_BYTES:]
+        put_payload(story, promise, commitment_to(context, target, sender, changed) + rest)
+    return place
+
+
+def ended(made: Good) -> Story:
+    """The story up to the end of the ceremony that made the key."""
+    story = made.story.copy()
+    story.end_after(KEY)
+    return story
+
+
+def certify(story: Story, member: int, change: Callable[[Epoch], Epoch]) -> int:
+    """Let a member certify something else."""
+    place = story.find(KEY, Certificate, member)
+    body = story.at(place).body
+    assert isinstance(body, Certificate)
+    epoch = encode(change(decode(body.epoch, Epoch, "epoch", MAX_POST_BYTES)))
+    story.change(place, body=Certificate(body.transcript, epoch))
+    return place
+
+
+def with_another_key(epoch: Epoch) -> Epoch:
+    """The second member's verification key is exchanged for the third's."""
+    keys = list(epoch.verification_keys)
+    keys[1] = keys[2]
+    return msgspec.structs.replace(epoch, verification_keys=tuple(keys))
+
+
+@tampering
+def one_certifies_another_key(made: Good) -> Broken:
+    story = ended(made)
+    place = certify(story, 3, with_another_key)
+    return Broken(write(story).files, "3.1", place, "H3")
+
+
+@tampering
+def all_certify_another_key(made: Good) -> Broken:
+    story = ended(made)
+    places = [certify(story, member, with_another_key) for member in (1, 2, 3, 4)]
+    return Broken(write(story).files, "3.5", places[1], "H2")
+
+
+@tampering
+def all_certify_an_impossible_key(made: Good) -> Broken:
+    story = ended(made)
+    places = [
+        certify(story, member, lambda epoch: msgspec.structs.replace(epoch, theta=epoch.n))
+        for member in (1, 2, 3, 4)
+    ]
+    return Broken(write(story).files, "3.1", places[3], NOBODY)
+
+
+@tampering
+def all_certify_another_transcript(made: Good) -> Broken:
+    story = ended(made)
+    for member in (1, 2, 3, 4):
+        place = story.find(KEY, Certificate, member)
+        body = story.at(place).body
+        assert isinstance(body, Certificate)
+        story.change(place, body=Certificate(bytes(32), body.epoch))
+    return Broken(write(story).files, "3.2", place, "H4")
+
+
+@tampering
+def opened_what_was_not_committed_to(made: Good) -> Broken:
+    story = ended(made)
+    place = say_instead(story, "moduli", 1, lambda said: flipped(said, 0), commits=False)
+    return Broken(write(story).files, "3.3", place, "H1")
+
+
+@tampering
+def screened_with_a_wrong_value(made: Good) -> Broken:
+    """A lie about the last candidate that a member tests; none passes by it."""
+    story = ended(made)
+    say_instead(story, "screen", 2, flipped)
+    place = place_of(story, "theta-commit", 2)
+    return Broken(write(story).files, "3.3", place, "H2")
+
+
+@tampering
+def leaf_opened_that_was_not_committed_to(made: Good) -> Broken:
+    story = ended(made)
+    place = place_of(story, "theta-commit", 4)
+    put_payload(story, place, flipped(payload_at(story, place), _HASH_BYTES))
+    return Broken(write(story).files, "3.3", place, "H4")
+
+
+@tampering
+def proof_of_exponents_altered(made: Good) -> Broken:
+    def alter(payload: bytes) -> bytes:
+        said = decode(payload, Winning, "winning", MAX_BLOB_BYTES)
+        proof = msgspec.structs.replace(said.proof, response=flipped(said.proof.response))
+        return encode(msgspec.structs.replace(said, proof=proof))
+
+    story = ended(made)
+    dealer = max(one.sender for one in story.said if is_step(one, "winner"))
+    place = say_instead(story, "winner", dealer, alter)
+    return Broken(write(story).files, "3.4", place, f"H{dealer}")
+
+
+@tampering
+def share_of_theta_altered(made: Good) -> Broken:
+    story = ended(made)
+    say_instead(story, "theta", 3, flipped)
+    return Broken(write(story).files, "3.5", place_of(story, "theta", 4), NOBODY)
+
+
+@tampering
+def partial_decryption_of_the_trial_altered(made: Good) -> Broken:
+    return _with_trial(made, 2, lambda said, other: {"partial": other.partial})
+
+
+@tampering
+def proof_of_the_trial_from_another_member(made: Good) -> Broken:
+    return _with_trial(made, 3, lambda said, other: {"partial_proof": other.partial_proof})
+
+
+@tampering
+def test_with_a_fresh_base_altered(made: Good) -> Broken:
+    def negated(said: Trial, other: Trial) -> dict[str, object]:
+        n = int.from_bytes(made.epoch.n, "big")
+        value = mpz(int.from_bytes(said.fresh, "big"))
+        return {"fresh": int(value * 4 % n).to_bytes(len(said.fresh), "big")}
+
+    dealer = max(one.sender for one in made.story.said if is_step(one, "winner"))
+    return _with_trial(made, dealer, negated)
+
+
+def _with_trial(
+    made: Good, member: int, change: Callable[[Trial, Trial], dict[str, object]]
+) -> Broken:
+    """What a member says in the trial, changed; ``change`` sees the next member's too."""
+    story = ended(made)
+    place = place_of(story, "trial", member)
+    said, other = (
+        decode(payload_at(story, place_of(story, "trial", i)), Trial, "trial", MAX_BLOB_BYTES)
+        for i in (member, member % 4 + 1)
+    )
+    put_payload(story, place, encode(msgspec.structs.replace(said, **change(said, other))))
+    return Broken(write(story).files, "3.6", place, f"H{member}")
+
+
+def is_step(one: Said, step: str) -> bool:
+    """Whether a post is for a step of the ceremony that made the key."""
+    return one.session == KEY and isinstance(one.body, Step) and one.body.step == step
+
+
+@tampering
+def part_of_a_key_check_from_another_member(made: Good) -> Broken:
+    story = made.story.copy()
+    story.end_after("check/1")
+    place, other = (story.find("check/1", CheckPart, i) for i in (3, 2))
+    body = story.at(place).body
+    story.change(place, body=msgspec.structs.replace(body, payload=story.at(other).body.payload))
+    return Broken(write(story).files, "3.8", place, "H3", is_failure=False)
+
+
+@tampering
+def key_check_of_an_unknown_key(made: Good) -> Broken:
+    story = made.story.copy()
+    story.end_after("check/1")
+    place = story.find("check/1", CheckRequest)
+    story.change(place, body=msgspec.structs.replace(story.at(place).body, epoch=bytes(32)))
+    return Broken(write(story).files, "3.8", place, "H1", is_failure=False)
+
+
+# ── the ceremony that was aborted ──
+
+
+def aborted(made: Good) -> Story:
+    """The story up to the end of the first ceremony."""
+    story = made.story.copy()
+    story.end_after("ceremony/1")
+    return story
+
+
+@tampering
+def aborted_without_reason(made: Good) -> Broken:
+    story = made.story.copy()
+    place = place_of(story, "deal", 4)
+    del story.said[place:]
+    story.said.append(Said(KEY, 1, Abort(2, "deal", "I do not like it"), 10**9))
+    for member, seed in made.seeds.items():
+        story.said.append(Said(KEY, member, Disclosure(seed), 10**9))
+    return Broken(write(story).files, "3.7", place + 1, "H1", is_failure=False)
+
+
+@tampering
+def seed_not_disclosed(made: Good) -> Broken:
+    story = aborted(made)
+    del story.said[story.find("ceremony/1", Disclosure, LIAR) - 1]
+    place = story.find("ceremony/1", Abort)
+    return Broken(write(story).files, "3.7", place, f"H{LIAR}", is_failure=False)
+
+
+@tampering
+def another_seed_disclosed(made: Good) -> Broken:
+    story = aborted(made)
+    place = story.find("ceremony/1", Disclosure, 3)
+    story.change(place, body=Disclosure(bytes(32)))
+    return Broken(write(story).files, "3.7", place, "H3", is_failure=False)
+
+
+@tampering
+def evidence_of_an_abort_missing(made: Good) -> Broken:
+    story = aborted(made)
+    written = write(story)
+    sealed = [a for one in story.said if is_sealed(one) for a in one.body.attachments if a.is_blob]  # type: ignore
+    del written.files[blob_path(sealed[0].digest)]
+    return Broken(written.files, "3.7", story.find("ceremony/1", Abort), NOBODY)
+
+
+def is_sealed(one: Said) -> bool:
+    """Whether a post of the first ceremony has what is sealed to members."""
+    return isinstance(one.body, Step) and one.body.step == "deal"

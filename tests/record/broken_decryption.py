@@ -1,0 +1,235 @@
+"""Records broken where rounds end: closings, locks, released parts, refusals, results."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import msgspec
+
+from protocol.audit.results import NOBODY
+from protocol.messages import (
+    Closing,
+    Complaint,
+    Contributor,
+    Partial,
+    Refusal,
+    SetLock,
+    Statement,
+)
+from tests.record.broken_rounds import ciphertexts_at, put_ciphertexts
+from tests.record.good import Good, once_more
+from tests.record.story import Said, write
+from tests.record.tampering import AGGREGATOR, LAST, Broken, tampering
+
+FEW = "statistic/few"  # what was closed with too few, and refused
+
+# ── closings ──
+
+
+def _closed_otherwise(
+    made: Good, check: str, change: Callable[[Closing], dict[str, object]], session: str = LAST
+) -> Broken:
+    story = made.story.copy()
+    story.end_after(session)
+    place = story.find(session, Closing)
+    body = story.at(place).body
+    assert isinstance(body, Closing)
+    story.change(place, body=msgspec.structs.replace(body, **change(body)))
+    return Broken(write(story).files, check, place, AGGREGATOR)
+
+
+@tampering
+def closed_with_fewer_than_the_minimum(made: Good) -> Broken:
+    return _closed_otherwise(
+        made, "5.1", lambda closing: {"contributors": closing.contributors[:2]}
+    )
+
+
+@tampering
+def closed_with_a_contributor_twice(made: Good) -> Broken:
+    def twice(closing: Closing) -> dict[str, object]:
+        return {"contributors": (closing.contributors[0], *closing.contributors)}
+
+    return _closed_otherwise(made, "5.1", twice)
+
+
+@tampering
+def closed_with_another_contribution(made: Good) -> Broken:
+    def exchanged(closing: Closing) -> dict[str, object]:
+        return {"contributors": (*closing.contributors[:3], Contributor(4, bytes(32)))}
+
+    return _closed_otherwise(made, "5.1", exchanged)
+
+
+@tampering
+def vector_of_the_sum_too_short(made: Good) -> Broken:
+    return _closed_otherwise(made, "5.1", lambda closing: {"vector": ()}, "round/2")
+
+
+@tampering
+def sum_that_is_not_the_product(made: Good) -> Broken:
+    story = made.story.copy()
+    place = story.find(LAST, Closing)
+    total, one = ciphertexts_at(story, place), ciphertexts_at(story, place - 1)
+    put_ciphertexts(story, place, msgspec.structs.replace(total, numbers=one.numbers))
+    return Broken(write(story).files, "5.2", place, AGGREGATOR)
+
+
+@tampering
+def forged_closing(made: Good) -> Broken:
+    """Whoever has the aggregator's key closes a round again; nobody goes by it."""
+    story = made.story.copy()
+    first = story.find(LAST, Closing)
+    closing = story.at(first).body
+    assert isinstance(closing, Closing)
+    body = msgspec.structs.replace(closing, contributors=closing.contributors[:3])
+    story.insert(first + 1, Said(LAST, 0, body, story.at(first).time_ms))
+    return Broken(write(story).files, "5.1", first + 1, AGGREGATOR, is_failure=False)
+
+
+# ── locks, releases, refusals ──
+
+
+@tampering
+def two_sets_locked_by_one_member(made: Good) -> Broken:
+    story = made.story.copy()
+    place = story.find(LAST, Partial, 2)
+    story.insert(place, Said(LAST, 2, SetLock(bytes(32)), story.at(place).time_ms))
+    return Broken(write(story).files, "5.3", place, "H2")
+
+
+@tampering
+def another_set_locked(made: Good) -> Broken:
+    story = made.story.copy()
+    story.end_after(FEW)
+    place = story.find(FEW, Refusal, 4)
+    story.change(place, body=SetLock(bytes(32)))
+    return Broken(write(story).files, "5.3", place, "H4", is_failure=False)
+
+
+@tampering
+def fingerprint_left_out(made: Good) -> Broken:
+    story = made.story.copy()
+    story.end_after("round/2")
+    place = story.find("round/2", SetLock, 3)
+    body = msgspec.structs.replace(story.at(place).body, fingerprint=b"")
+    story.change(place, body=body)
+    return Broken(write(story).files, "5.3", place, "H3", is_failure=False)
+
+
+@tampering
+def part_released_before_enough_had_locked(made: Good) -> Broken:
+    story = made.story.copy()
+    part, lock = story.find(LAST, Partial, 1), story.find(LAST, SetLock, 3)
+    said = story.at(part)
+    story.said.remove(said)
+    story.insert(lock, dataclasses.replace(said, time_ms=story.at(lock).time_ms))
+    return Broken(write(story).files, "5.4", lock, "H1")
+
+
+@tampering
+def part_released_without_a_lock(made: Good) -> Broken:
+    story = made.story.copy()
+    del story.said[story.find(LAST, SetLock, 4) - 1]
+    return Broken(write(story).files, "5.4", story.find(LAST, Partial, 4), "H4")
+
+
+@tampering
+def part_released_twice(made: Good) -> Broken:
+    story = made.story.copy()
+    place = story.find(LAST, Statement, 1)
+    part = story.at(story.find(LAST, Partial, 3))
+    story.insert(place, Said(LAST, 3, part.body, story.at(place).time_ms))
+    return Broken(write(story).files, "5.4", place, "H3")
+
+
+@tampering
+def two_sets_released(made: Good) -> Broken:
+    """A coalition helps with a second set of the same round."""
+    story = made.story.copy()
+    closing = story.find(LAST, Closing)
+    first = story.at(closing)
+    assert isinstance(first.body, Closing)
+    body = msgspec.structs.replace(first.body, contributors=first.body.contributors[:3])
+    story.insert(closing + 1, Said(LAST, 0, body, first.time_ms))
+    place = story.find(LAST, Statement, 1)
+    for member in (1, 2, 3):
+        part = story.at(story.find(LAST, Partial, member)).body
+        assert isinstance(part, Partial)
+        again = msgspec.structs.replace(part, chosen=bytes([2]) * 32)
+        story.insert(place + member - 1, Said(LAST, member, again, story.at(place).time_ms))
+    return Broken(write(story).files, "6.1", place + 2, AGGREGATOR)
+
+
+@tampering
+def complaint_that_is_false(made: Good) -> Broken:
+    story = made.story.copy()
+    place = story.find(LAST, Statement, 1)
+    lock = story.at(story.find(LAST, SetLock, 2)).body
+    assert isinstance(lock, SetLock)
+    said = Complaint(lock.chosen, 3, bytes(32))
+    story.insert(place, Said(LAST, 2, said, story.at(place).time_ms))
+    return Broken(write(story).files, "5.4", place, "H2", is_failure=False)
+
+
+@tampering
+def complaint_that_proves_nothing(made: Good) -> Broken:
+    story = made.story.copy()
+    story.end_after("round/1")
+    place = story.find("round/1", Complaint)
+    body = msgspec.structs.replace(story.at(place).body, key=b"")
+    story.change(place, body=body)
+    name = story.federation.terms.name_of(story.at(place).sender)
+    return Broken(write(story).files, "5.4", place, name, is_failure=False)
+
+
+@tampering
+def part_of_a_proven_complaint(made: Good) -> Broken:
+    """Nothing is altered: the wrong part of round 1 must be named in any case."""
+    place = made.story.find("round/1", Partial, 4)
+    return Broken(write(made.story).files, "5.4", place, "H4", is_failure=False)
+
+
+@tampering
+def refusal_without_reason(made: Good) -> Broken:
+    story = made.story.copy()
+    place = story.find(LAST, Statement, 1)
+    said = Refusal("recomputed-sum", 0, "the sum is another")
+    story.insert(place, Said(LAST, 4, said, story.at(place).time_ms))
+    return Broken(write(story).files, "5.5", place, "H4", is_failure=False)
+
+
+@tampering
+def refusal_with_reason(made: Good) -> Broken:
+    """Nothing is altered: whoever refuses is named, whatever its reason."""
+    story = once_more(made, remembering=True)
+    return Broken(write(story).files, "5.5", story.find("round/4", Refusal, 2), "H2", False)
+
+
+# ── results ──
+
+
+@tampering
+def another_result_stated(made: Good) -> Broken:
+    story = made.story.copy()
+    place = story.find(LAST, Statement, 2)
+    body = msgspec.structs.replace(story.at(place).body, result=bytes(32))
+    story.change(place, body=body)
+    return Broken(write(story).files, "6.2", place, "H2", is_failure=False)
+
+
+@tampering
+def one_singled_out_by_two_sums(made: Good) -> Broken:
+    story = once_more(made, remembering=False)
+    return Broken(write(story).files, "6.3", story.find("round/4", Closing), AGGREGATOR)
+
+
+@tampering
+def results_without_a_majority(made: Good) -> Broken:
+    story = made.story.copy()
+    for member in (3, 4):
+        place = story.find(LAST, Statement, member)
+        body = msgspec.structs.replace(story.at(place).body, result=bytes(32))
+        story.change(place, body=body)
+    return Broken(write(story).files, "6.2", place, NOBODY)

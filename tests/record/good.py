@@ -1,0 +1,362 @@
+"""The record of a federation in which much happens and all that goes wrong is dealt with.
+
+Four hospitals. In the first ceremony one opens what it did not commit to, so it is aborted; the
+second makes a key, and all check their shares. Round 1 is under packed Paillier, and H4's part of
+it is wrong; round 2 is under the hybrid suite; one statistic is opened; another the aggregator
+closes with too few contributors, and all refuse; round 3 is as it should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import msgspec
+import numpy as np
+from gmpy2 import mpz
+
+from keyshare.fingerprint import Fingerprint, write_fingerprint
+from keyshare.key_packing import pack_key
+from keyshare.one_time_key import OneTimeKey, add_chunk, read_words, write_sum
+from keyshare.packing import pack
+from keyshare.plaintext_proof import encrypt_opened, prove
+from keyshare.quantisation import quantise
+from keyshare.randomness import Stream
+from protocol.board import Posted
+from protocol.ceremony import Ceremony
+from protocol.ciphertexts import (
+    Encrypted,
+    EncryptionKey,
+    add_encrypted,
+    lattice_context,
+    proof_context,
+    write_ciphertexts,
+)
+from protocol.decryption import RoundMember
+from protocol.draft import Draft, public_payload
+from protocol.encoding import digest, encode, pack_numbers, unpack_numbers, width_of
+from protocol.epoch import Epoch, EpochSecret
+from protocol.fingerprints import fingerprint_key
+from protocol.history import OpenedSets
+from protocol.key_check import KeyCheck
+from protocol.messages import (
+    Closing,
+    Contribution,
+    Contributor,
+    Opening,
+    Partial,
+    Request,
+    Statement,
+    Step,
+    attach,
+)
+from protocol.partial_payload import LockedSum, Parts
+from protocol.round import RoundView
+from protocol.suite import suite_of
+from tests.record.story import Stage, Story
+from tests.toy import Federation, seed_of, toy_federation
+
+MEMBERS, QUORUM = (1, 2, 3, 4), 3
+LIAR = 2  # of the first ceremony
+PACKED, HYBRID = 40, 2_000  # lengths of vectors that go under the one and the other suite
+
+
+def federation() -> Federation:
+    """Four hospitals; the suite follows from the length."""
+    return toy_federation(len(MEMBERS), QUORUM, suite="auto")
+
+
+@dataclass
+class Good:
+    """The story, and the secrets with which it can be told otherwise."""
+
+    story: Story
+    epoch: Epoch
+    secrets: Mapping[int, EpochSecret]
+    seeds: Mapping[int, bytes]
+
+
+@cache
+def good() -> Good:
+    """The story; made once."""
+    stage = Stage(federation())
+    run_ceremony(stage, "ceremony/1", break_commitment)
+    machines, seeds = run_ceremony(stage, "ceremony/2")
+    outcomes = {i: machine.outcome for i, machine in machines.items()}
+    made = {i: outcome for i, outcome in outcomes.items() if outcome is not None}
+    epoch, secrets = made[1][0], {i: secret for i, (_, secret) in made.items()}
+    rounds = Rounds(stage, epoch, secrets)
+    rounds.check_keys("check/1")
+    rounds.state("round/0", bytes([1]) * 32, PACKED, 8.0)
+    rounds.training("round/1", PACKED, next_length=HYBRID, wrong=4)
+    rounds.training("round/2", HYBRID, next_length=PACKED)
+    rounds.statistic("statistic/ages", MEMBERS[:3])
+    rounds.statistic("statistic/few", MEMBERS[:2])
+    rounds.training("round/3", PACKED, next_length=PACKED)
+    story = Story(stage.federation, stage.said, stage.blobs, MEMBERS)
+    return Good(story, epoch, secrets, seeds)
+
+
+def once_more(made: Good, remembering: bool) -> Story:
+    """The story, and a fourth round from the model of the third, to which H4 does not contribute.
+
+    Members that are ``remembering`` refuse to open it: less the third sum, it is H4's update.
+    """
+    stage = Stage(made.story.federation)
+    stage.blobs |= made.story.blobs
+    for one in made.story.said:
+        stage.say(one.sender, Draft(one.session, one.body))
+    rounds = Rounds(stage, made.epoch, made.secrets, remembering)
+    opening = made.story.at(made.story.find("round/3", Opening)).body
+    assert isinstance(opening, Opening)
+    rounds.state("round/3", opening.model, opening.length, opening.clip)
+    rounds.training("round/4", PACKED, PACKED, contributing=MEMBERS[:3])
+    return Story(stage.federation, stage.said, stage.blobs, MEMBERS)
+
+
+def run_ceremony(
+    stage: Stage, session: str, tamper: Any = lambda sender, draft: draft
+) -> tuple[dict[int, Ceremony], dict[int, bytes]]:
+    """Let all machines speak until they have nothing to say."""
+    seeds = {i: seed_of("record", session, i) for i in MEMBERS}
+    machines = {i: Ceremony(stage.federation.terms, i, session, seeds[i]) for i in MEMBERS}
+    while drafts := [(i, d) for i, m in machines.items() if (d := m.due())]:
+        for sender, draft in drafts:
+            posted = stage.say(sender, tamper(sender, draft))
+            for i, machine in machines.items():
+                machine.receive(posted, stage.payloads(posted, i))
+    return machines, seeds
+
+
+def break_commitment(sender: int, draft: Draft) -> Draft:
+    """The liar opens other shares of N than it committed to."""
+    body = draft.body
+    if sender != LIAR or not isinstance(body, Step) or body.step != "moduli":
+        return draft
+    (payload,) = draft.blobs or (body.attachments[0].data,)
+    (attachment,), blobs = public_payload(payload[:-1] + bytes([payload[-1] ^ 1]))
+    changed = msgspec.structs.replace(body, attachments=(attachment,))
+    return Draft(draft.session, changed, tuple(blobs))
+
+
+class Ledger:
+    """A ledger of chosen sets in memory."""
+
+    def __init__(self) -> None:
+        self.chosen: dict[str, bytes] = {}
+
+    def choose(self, session: str, chosen: bytes) -> bool:
+        return self.chosen.setdefault(session, chosen) == chosen
+
+
+@dataclass(frozen=True)
+class WrongSum(LockedSum):
+    """Makes parts that are not those of the share, with the proof for the right ones."""
+
+    def proved(self, parts: list[mpz], secret: EpochSecret, fresh: bytes) -> Parts:
+        honest = super().proved(parts, secret, fresh)
+        square = self.key.n**2
+        numbers = unpack_numbers(honest.numbers, width_of(square), len(parts), square, "parts")
+        numbers[0] = numbers[0] * (1 + self.key.n) % square
+        return msgspec.structs.replace(honest, numbers=pack_numbers(numbers, width_of(square)))
+
+
+@dataclass
+class Rounds:
+    """Rounds on a stage, with the members' own machines."""
+
+    stage: Stage
+    epoch: Epoch
+    secrets: Mapping[int, EpochSecret]
+    remembering: bool = True  # whether members look at other rounds' sets
+    model: Statement = field(default_factory=lambda: Statement(bytes(32), PACKED, 8.0))
+
+    def state(self, session: str, result: bytes, length: int, clip: float) -> None:
+        """All state one result."""
+        self.model = Statement(result, length, clip)
+        for i in MEMBERS:
+            self.stage.say(i, Draft(session, self.model))
+
+    def training(
+        self,
+        session: str,
+        length: int,
+        next_length: int,
+        wrong: int = 0,
+        contributing: tuple[int, ...] = MEMBERS,
+    ) -> None:
+        """A round of training; ``wrong`` sends a wrong part."""
+        terms, opened = self.stage.federation.terms, self.model
+        assert opened.length == length
+        suite = "hybrid" if length == HYBRID else "paillier"
+        body = Opening("training", self.epoch.digest, opened.result, length, suite, opened.clip)
+        members = self._members(session)
+        opening = self.stage.say(0, Draft(session, body))
+        made = {i: make_training(i, self.epoch, opening, terms) for i in contributing}
+        for i, one in made.items():
+            self.stage.say(i, Draft(session, one.body, one.blobs))
+        self._close(session, {i: one.encrypted for i, one in made.items()}, made)
+        self._settle(members, wrong)
+        if (plaintexts := members[1].plaintexts) is None:
+            return
+        result = digest("toy result", encode([str(m) for m in plaintexts]))
+        self.state(session, result, next_length, opened.clip)
+
+    def statistic(self, session: str, contributing: tuple[int, ...]) -> None:
+        """A statistic of two numbers."""
+        n = self.epoch.joint_key().n
+        members = self._members(session)
+        self.stage.say(1, Draft(session, Request(2)))
+        body = Opening("statistic", self.epoch.digest, bytes(32), 2)
+        opening = self.stage.say(0, Draft(session, body))
+        made = dict[int, Encrypted]()
+        for i in contributing:
+            encryptor = EncryptionKey.of(self.epoch).encryptor
+            stream = Stream(seed_of(session, i))
+            values = tuple(encryptor.encrypt(mpz(10 * i + k), stream) for k in range(2))
+            made[i] = Encrypted(values, (0, 0))
+            (attachment,), blobs = public_payload(write_ciphertexts(made[i], n))
+            contribution = Contribution(opening.digest, attachment)
+            self.stage.say(i, Draft(session, contribution, tuple(blobs)))
+        self._close(session, made, {})
+        self._settle(members, wrong=0)
+        if (plaintexts := members[1].plaintexts) is not None:
+            result = digest("quorate/statistic", encode([str(m) for m in plaintexts]))
+            for i in MEMBERS:
+                self.stage.say(i, Draft(session, Statement(result, 2)))
+
+    def _members(self, session: str) -> dict[int, RoundMember]:
+        terms = self.stage.federation.terms
+        members = {
+            i: RoundMember(RoundView(session), terms, self.epoch, self.secrets[i], self._history(i))
+            for i in MEMBERS
+        }
+        for member in members.values():
+            member.consent = True
+
+        def listen(posted: Posted) -> None:
+            for i, member in members.items():
+                if posted.post.session == session:
+                    member.receive(posted, self.stage.payloads(posted, i))
+
+        self.stage.listeners.append(listen)
+        return members
+
+    def _history(self, index: int) -> OpenedSets:
+        entries = self.stage.board.entries if self.remembering else ()
+        return OpenedSets(self.stage.federation.terms, index, entries)
+
+    def _close(self, session: str, made: Mapping[int, Encrypted], vectors: Mapping) -> None:
+        n = self.epoch.joint_key().n
+        payload = write_ciphertexts(add_encrypted(list(made.values()), n), n)
+        contributions = {
+            p.post.sender: p.digest
+            for p in self.stage.board.session(session)
+            if isinstance(p.post.body, Contribution)
+        }
+        chosen = tuple(Contributor(i, contributions[i]) for i in sorted(contributions))
+        vector = _summed([one.chunk for one in vectors.values()], self.stage.federation)
+        body = Closing(chosen, attach(payload), tuple(attach(chunk).digest for chunk in vector))
+        self.stage.say(0, Draft(session, body, (payload, *vector)))
+
+    def _settle(self, members: Mapping[int, RoundMember], wrong: int) -> None:
+        ledgers = {i: Ledger() for i in members}
+        self._fingerprint(members)
+        while drafts := [(i, d) for i, m in members.items() if (d := m.due(ledgers[i]))]:
+            for i, draft in drafts:
+                if members[i].due(ledgers[i]) is None:
+                    continue  # what another said has settled it
+                if i == wrong and isinstance(draft.body, Partial):
+                    self.stage.say(i, self._wrong(members[i], draft))
+                else:
+                    self.stage.say(i, draft)
+
+    def _fingerprint(self, members: Mapping[int, RoundMember]) -> None:
+        """Let contributors of vectors read their own, as their locks ask for it."""
+        lattice = suite_of("hybrid", self.stage.federation.terms).lattice
+        assert lattice is not None
+        for member in members.values():
+            assert member.due(Ledger()) is None or not member.owes_fingerprint
+            if not member.owes_fingerprint:
+                continue
+            chosen = member.view.chosen(self.stage.federation.terms.federation)
+            body = member.view.contributions[member.index].post.body
+            assert isinstance(body, Contribution)
+            assert chosen is not None
+            found = Fingerprint(fingerprint_key(chosen))
+            for k, name in enumerate(body.vector):
+                found.add(k, read_words(self.stage.blobs[name], lattice.contribution_bytes))
+            member.fingerprint = write_fingerprint(found.value)
+
+    def check_keys(self, session: str) -> None:
+        """All make sure of their shares together."""
+        checks = {
+            i: KeyCheck(
+                session,
+                self.epoch,
+                self.secrets[i],
+                seed_of(session, i),
+                Stream(seed_of("proof", i)),
+            )
+            for i in MEMBERS
+        }
+        while drafts := [(i, d) for i, check in checks.items() if (d := check.due())]:
+            for i, draft in drafts:
+                if checks[i].due() is not None:
+                    posted = self.stage.say(i, draft)
+                    for j, check in checks.items():
+                        check.receive(posted, self.stage.payloads(posted, j))
+
+    def _wrong(self, member: RoundMember, draft: Draft) -> Draft:
+        locked = member._locked
+        assert locked is not None
+        body, blobs = WrongSum(**vars(locked)).make(self.secrets[member.index])
+        return Draft(draft.session, body, blobs)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A contribution to training, and what is in it."""
+
+    body: Contribution
+    blobs: tuple[bytes, ...]
+    encrypted: Encrypted
+    chunk: bytes
+
+
+def make_training(
+    index: int, epoch: Epoch, opening: Posted, terms: Any, poster: int | None = None
+) -> Made:
+    """A member's contribution, as it makes it; proved for another ``poster`` if told."""
+    asked = opening.post.body
+    assert isinstance(asked, Opening)
+    suite, key = suite_of(asked.suite, terms), EncryptionKey.of(epoch)
+    update = np.sin(np.arange(asked.length) * index) * index
+    values = quantise(update, 100 * index, suite.quantisation(asked.clip)).values
+    seed, chunk = seed_of(opening.post.session, index), b""
+    if suite.lattice is None:
+        plaintexts = pack(values, suite.packing)
+    else:
+        one_time = OneTimeKey(suite.lattice, seed)
+        chunk = one_time.encrypt(0, values, lattice_context(epoch.digest, opening.digest))
+        plaintexts = pack_key(one_time.secret, suite.lattice, key.encryptor.n)
+    stream = Stream(seed)
+    opened = encrypt_opened(plaintexts, key.encryptor, stream)
+    vector = (attach(chunk).digest,) if chunk else ()
+    bare = Contribution(opening.digest, attach(b""), vector)
+    bound_to = proof_context(key.epoch, opening.post.session, poster or index, bare)
+    proof = prove(opened, key.encryptor, bound_to, stream)
+    encrypted = Encrypted(tuple(one.ciphertext for one in opened), (), proof)
+    payload = write_ciphertexts(encrypted, key.encryptor.n)
+    body = Contribution(opening.digest, attach(payload), vector)
+    return Made(body, (payload, chunk) if chunk else (payload,), encrypted, chunk)
+
+
+def _summed(chunks: list[bytes], federation: Federation) -> tuple[bytes, ...]:
+    lattice = suite_of("hybrid", federation.terms).lattice
+    total = None
+    for chunk in filter(None, chunks):
+        total = add_chunk(total, chunk, lattice)
+    return () if total is None else (write_sum(total, lattice),)

@@ -1,0 +1,212 @@
+"""What was said in a federation, post by post, to be signed, chained and written as a record.
+
+A story can be changed before it is written, by whoever is assumed to have the keys: what follows is
+signed and chained again, and what names something by its hash then names the changed thing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from protocol.board import Entry, Head, Post, Posted, SignedPost, genesis, sign_post
+from protocol.encoding import decode, digest, encode
+from protocol.messages import MAX_POST_BYTES, Body, Closing, attachments_of, blob_name
+from protocol.record import (
+    MANIFEST_PATH,
+    TERMS_PATH,
+    Manifest,
+    aborted_ceremonies,
+    blob_path,
+    countersign,
+    entry_path,
+    head_path,
+    is_recorded,
+    write_manifest,
+)
+from protocol.terms import render, render_signature, sign_terms
+from tests.toy import Federation, Table
+
+
+@dataclass(frozen=True)
+class Said:
+    """One post before it is signed.
+
+    names: its digest, its entry's hash and the name of the set that it chose, as it was first said.
+    falsified: fields of the post that are not what they should be. signer: whose key signs it, if
+    not the sender's.
+    """
+
+    session: str
+    sender: int
+    body: Body
+    time_ms: int
+    names: tuple[bytes, ...] = ()
+    falsified: Mapping[str, Any] = field(default_factory=dict)
+    signer: int | None = None
+
+
+class Stage(Table):
+    """A table where a story takes place; its clock goes on by a second with every post."""
+
+    def __init__(self, federation: Federation) -> None:
+        super().__init__(federation)
+        self.said: list[Said] = []
+        self.listeners: list[Callable[[Posted], None]] = []
+
+    def put(self, signed: SignedPost) -> Posted:
+        now = 1_000 * (len(self.entries) + 1)
+        entry = self.board.extend(signed, now)
+        posted = self.board.append(entry)
+        self.entries.append(entry)
+        one = Said(posted.post.session, posted.post.sender, posted.post.body, now)
+        names = names_of(one, entry, self.federation)
+        self.said.append(dataclasses.replace(one, names=names))
+        for listen in self.listeners:
+            listen(posted)
+        return posted
+
+
+@dataclass
+class Story:
+    """A federation, what was said in it, and who countersigned the last head."""
+
+    federation: Federation
+    said: list[Said]
+    blobs: dict[bytes, bytes]
+    countersigning: tuple[int, ...]
+
+    def copy(self) -> Story:
+        """A story to be changed."""
+        return Story(self.federation, list(self.said), dict(self.blobs), self.countersigning)
+
+    def find(self, session: str, kind: type, sender: int | None = None, nth: int = 0) -> int:
+        """The position (from 1) of a post."""
+        found = [
+            position
+            for position, one in enumerate(self.said, start=1)
+            if one.session == session
+            and isinstance(one.body, kind)
+            and (sender is None or one.sender == sender)
+        ]
+        return found[nth]
+
+    def at(self, position: int) -> Said:
+        """What was said there."""
+        return self.said[position - 1]
+
+    def change(self, position: int, **changes: Any) -> None:
+        """Let something else be said there."""
+        self.said[position - 1] = dataclasses.replace(self.said[position - 1], **changes)
+
+    def insert(self, position: int, said: Said) -> None:
+        """Let something be said at a position, before what was said there."""
+        self.said.insert(position - 1, said)
+
+    def end_after(self, session: str) -> None:
+        """Leave out what was said after the last post of a session."""
+        last = max(k for k, one in enumerate(self.said) if one.session == session)
+        del self.said[last + 1 :]
+
+    def put(self, payload: bytes) -> None:
+        """Keep a blob."""
+        self.blobs[blob_name(payload)] = payload
+
+
+@dataclass
+class Written:
+    """A story as the files of a record, which may be changed before they are read."""
+
+    story: Story
+    entries: list[Entry]
+    files: dict[str, bytes]
+
+    @property
+    def head(self) -> Head:
+        """Its last entry."""
+        return Head(len(self.entries), self.entries[-1].hash)
+
+    def path(self, position: int) -> str:
+        """Where an entry lies."""
+        return entry_path(self.entries[position - 1].hash)
+
+
+def write(story: Story) -> Written:
+    """Sign, chain and file everything."""
+    federation = story.federation
+    entries = list[Entry]()
+    hashes = [genesis(federation.terms.federation)]
+    counts, renamed = dict[tuple[str, int], int](), dict[bytes, bytes]()
+    for position, as_first_said in enumerate(story.said, start=1):
+        one = dataclasses.replace(as_first_said, body=_rename(as_first_said.body, renamed))
+        fields = {
+            "federation": federation.terms.federation,
+            "session": one.session,
+            "sender": one.sender,
+            "sequence": counts.get((one.session, one.sender), 0),
+            "seen_position": position - 1,
+            "seen": hashes[-1],
+            "body": one.body,
+        }
+        post = Post(**(fields | dict(one.falsified)))
+        signer = one.sender if one.signer is None else one.signer
+        signed = sign_post(post, federation.keys[signer])
+        entries.append(Entry(position, hashes[-1], one.time_ms, signed))
+        hashes.append(entries[-1].hash)
+        counts[one.session, one.sender] = post.sequence + 1
+        if one.names:
+            now = names_of(one, entries[-1], federation)
+            renamed |= dict(zip(one.names, now, strict=True))
+    return Written(story, entries, files_of(story, entries))
+
+
+def names_of(one: Said, entry: Entry, federation: Federation) -> tuple[bytes, ...]:
+    """What others name this post by."""
+    chosen = b""
+    if isinstance(one.body, Closing):
+        parts = federation.terms.federation, one.session.encode(), encode(one.body)
+        chosen = digest("quorate/chosen set", *parts)
+    return entry.post.digest, entry.hash, chosen
+
+
+def _rename(body: Body, renamed: Mapping[bytes, bytes]) -> Body:
+    data = encode(body)
+    for old, new in renamed.items():
+        if old and old != new:
+            data = data.replace(old, new)
+    return decode(data, Body, "body", MAX_POST_BYTES)  # type: ignore[arg-type]
+
+
+def files_of(story: Story, entries: list[Entry]) -> dict[str, bytes]:
+    """The record with these entries, which hold what the story says or some of it."""
+    federation = story.federation
+    head = Head(len(entries), entries[-1].hash)
+    identity = federation.terms.federation
+    posts = [
+        Post(identity, one.session, one.sender, 0, 0, bytes(32), one.body) for one in story.said
+    ]
+    aborted = aborted_ceremonies(posts, federation.terms.n_members)
+    files = {
+        MANIFEST_PATH: write_manifest(Manifest(identity, head)),
+        TERMS_PATH: signed_terms(federation),
+    }
+    files |= {entry_path(entry.hash): encode(entry) for entry in entries}
+    for one in story.said:
+        for attachment in attachments_of(one.body):
+            if is_recorded(attachment, one.session in aborted):
+                files[blob_path(attachment.digest)] = story.blobs[attachment.digest]
+    for member in story.countersigning:
+        said = countersign(identity, member, head, federation.keys[member])
+        files[head_path(member)] = encode(said)
+    return files
+
+
+def signed_terms(federation: Federation, without: tuple[int, ...] = ()) -> bytes:
+    """``federation.toml`` with the signatures of all members but some."""
+    terms, blocks = federation.terms, []
+    for number, member in enumerate(terms.members, start=1):
+        if number not in without:
+            blocks.append(render_signature(member.name, sign_terms(terms, federation.keys[number])))
+    return (render(terms) + "".join(blocks)).encode()

@@ -1,0 +1,83 @@
+"""Damage of any kind to any file is seen, and no audit ends with an error of another kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+from protocol.audit.audit import Audit, audit
+from protocol.board import SignedPost
+from tests.record.good import good
+from tests.record.memory import MemoryFiles
+from tests.record.story import Written, write
+from tests.record.tampering import flipped, rechained
+
+
+@cache
+def whole() -> Written:
+    return write(good().story)
+
+
+def audited(files: dict[str, bytes]) -> Audit:
+    return audit(MemoryFiles(files), b"n" * 32)
+
+
+def kinds() -> dict[str, int]:
+    """The position of a post of each kind, and of each step of a ceremony."""
+    found = dict[str, int]()
+    for position, one in enumerate(good().story.said, start=1):
+        found[getattr(one.body, "step", type(one.body).__name__)] = position
+    return found
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_a_bit_flipped_in_any_kind_of_entry_is_seen(kind: str) -> None:
+    position, files = kinds()[kind], dict(whole().files)
+    path = whole().path(position)
+    files[path] = flipped(files[path], len(files[path]) // 2)
+    (chain,) = [r for r in audited(files).results if r.number == "2.1"]
+    assert [f.entry for f in chain.failures] == [position]
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_a_bit_flipped_in_any_kind_of_post_and_chained_again_is_seen(kind: str) -> None:
+    place = kinds()[kind]
+
+    def flip(position: int, post: SignedPost) -> SignedPost:
+        return SignedPost(flipped(post.post), post.signature) if position == place else post
+
+    (posts,) = [r for r in audited(rechained(whole(), flip)).results if r.number == "2.2"]
+    assert [f.entry for f in posts.failures] == [place]
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes | None]] = {
+    "flipped": lambda data: flipped(data, len(data) // 3),
+    "cut": lambda data: data[: len(data) // 2],
+    "longer": lambda data: data + b"\0",
+    "empty": lambda data: b"",
+    "gone": lambda data: None,
+}
+
+
+FILES = ("record.json", "federation.toml", "entries/", "blobs/", "heads/")
+# A countersignature that is not there is missed by nobody.
+CASES = [(f, d) for f in FILES for d in DAMAGE if (f, d) != ("heads/", "gone")]
+
+
+@pytest.mark.parametrize(("kind", "damage"), CASES)
+def test_damage_to_any_file_is_seen(kind: str, damage: str) -> None:
+    files = dict(whole().files)
+    path = min(path for path in files if path.startswith(kind))
+    changed = DAMAGE[damage](files.pop(path))
+    if changed is not None:
+        files[path] = changed
+    assert not audited(files).holds
+
+
+def test_an_empty_folder_is_no_record() -> None:
+    found = audited({})
+    assert not found.holds
+    assert found.federation is None
+    assert found.head is None

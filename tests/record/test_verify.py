@@ -1,0 +1,91 @@
+"""Whoever has a record sees what is wrong with it: where, and whose doing."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from protocol.audit.audit import CHECKS, Audit, audit
+from protocol.audit.results import Remark, Status
+from tests.record.broken import TAMPERINGS
+from tests.record.good import good
+from tests.record.memory import MemoryFiles
+from tests.record.story import write
+from tests.record.tampering import Broken
+
+NONCE = b"n" * 32
+
+
+@cache
+def made(name: str) -> Broken:
+    return TAMPERINGS[name](good())
+
+
+def audited(broken: Broken) -> Audit:
+    expected = broken.fingerprint or good().story.federation.terms.federation[:16]
+    return audit(MemoryFiles(broken.files), NONCE, expected, broken.since)
+
+
+def test_a_good_record_holds_in_every_check() -> None:
+    files = write(good().story).files
+    found = audited(Broken(files, "", 0, ""))
+    failed = {r.number: r.failures for r in found.results if r.failures}
+    assert not failed
+    assert {r.number for r in found.results if r.status is Status.NOT_RUN} == {"2.7"}
+    told = {r.number for r in found.results if r.status is Status.FINDING}
+    assert told == {"3.7", "5.1", "5.4", "5.5"}
+    assert all(r.count for r in found.results if r.number != "2.7")
+
+
+@pytest.mark.parametrize("end", [1, 7, 16, 17, 60, 120, 160, 180, 205, 206, 230, 252, 268])
+def test_a_record_that_ends_anywhere_holds(end: int) -> None:
+    """The first, before the abort: a broken commitment of which nothing has come is a finding."""
+    story = good().story.copy()
+    del story.said[end:]
+    found = audited(Broken(write(story).files, "", 0, ""))
+    assert found.holds, everything(found)
+    (search,) = [r for r in found.results if r.number == "3.3"]
+    assert {(r.entry, r.party) for r in search.findings} == ({(14, "H2")} if end == 16 else set())
+
+
+@pytest.mark.parametrize("name", TAMPERINGS)
+def test_what_is_broken_is_named_with_check_entry_and_party(name: str) -> None:
+    broken = made(name)
+    found = audited(broken)
+    (result,) = [r for r in found.results if r.number == broken.check]
+    remarks = result.failures if broken.is_failure else result.findings
+    named = {(remark.entry, remark.party) for remark in remarks}
+    assert (broken.entry, broken.party) in named, everything(found)
+    assert found.holds is not broken.is_failure
+
+
+def test_every_check_has_a_record_that_breaks_it() -> None:
+    broken = {made(name).check for name in TAMPERINGS}
+    assert broken == {check.number for check in CHECKS}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("complaint_that_is_false", "is false"),
+        ("complaint_that_proves_nothing", "one of the two is wrong"),
+    ],
+)
+def test_what_a_complaint_shows_is_told(name: str, words: str) -> None:
+    broken = made(name)
+    (result,) = [r for r in audited(broken).results if r.number == "5.4"]
+    (remark,) = [r for r in result.findings if (r.entry, r.party) == (broken.entry, broken.party)]
+    assert words in remark.reason
+
+
+@pytest.mark.parametrize("name", ["refusal_with_reason", "refusal_without_reason"])
+def test_whether_a_refusal_has_a_reason_is_recomputed(name: str) -> None:
+    broken = made(name)
+    (result,) = [r for r in audited(broken).results if r.number == "5.5"]
+    (remark,) = [r for r in result.findings if (r.entry, r.party) == (broken.entry, broken.party)]
+    assert remark.reason.endswith("so by this record") is (name == "refusal_without_reason")
+
+
+def everything(found: Audit) -> dict[str, tuple[Remark, ...]]:
+    return {r.number: (*r.failures, *r.findings) for r in found.results if r.failures or r.findings}
