@@ -11,6 +11,7 @@ import numpy as np
 
 from participant import identity as identities
 from participant import lock, sealed_file
+from participant.cli import standing as screen
 from participant.errors import BadApp, DamagedOutbox, ParticipantError
 from participant.files import FolderStorage
 from participant.identity import Card, load
@@ -24,6 +25,7 @@ from participant.outcome import load as load_standing
 from participant.outcome import model_name
 from participant.passphrase import Passphrase
 from participant.sealed_file import Argon2Cost, SealedFor, seal, unseal
+from participant.status import read_report
 from participant.weights import Weights
 from protocol.encoding import encode
 from protocol.messages import blob_name
@@ -269,16 +271,14 @@ def certificate() -> Case:
 
 @target("status-report", "participant.status.read_report and cli.standing.show_standing")
 def status_report() -> Case:
-    from participant.cli import standing
-    from participant.status import read_report
     from protocol.errors import Malformed
     from tests.fuzz.codecs import JSON
     from tests.fuzz.targets.services import report_of_a_round
 
     def run(data: bytes) -> None:
         said: list[str] = []
-        with mock.patch.object(standing.typer, "echo", said.append), suppress(Malformed):
-            standing.show_standing(None, read_report(data))
+        with mock.patch.object(screen.typer, "echo", said.append), suppress(Malformed):
+            screen.show_standing(None, read_report(data))
         assert all(line.isprintable() for line in said), said
         assert sum(map(len, said)) < 600 * (len(data) + 10)
 
