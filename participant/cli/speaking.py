@@ -29,6 +29,8 @@ class SpeakingGroup(TyperGroup):
             raise _end(Interrupted(2), context) from None
         except typer.Abort:
             raise _end(NoAnswer(), context) from None
+        except BrokenPipeError:
+            raise  # whoever read the output has seen enough: no error, and nobody to tell
         except Exception as error:
             if hasattr(error, "exit_code"):  # the command line's own: usage, exit
                 raise

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -254,6 +256,21 @@ def test_a_signal_ends_a_command_with_one_line(
     _, errors = ended(process, expect=code)
     assert time.monotonic() - started < 5
     assert errors.splitlines()[0] == f"quorate-participant: stopped by {number.name}"
+
+
+def test_who_stops_reading_the_output_is_told_of_no_error(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    file = str(found(tmp_path).file)
+    with os.fdopen(writing, "wb") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "participant", "terms", "show", file],
+            stdout=output,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def wait_for_a_line(process: subprocess.Popen[str]) -> None:
