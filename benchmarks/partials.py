@@ -10,15 +10,14 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-import gmpy2
 from gmpy2 import mpz
 
 from benchmarks.dealt_key import DealtKey, dealt_key
 from benchmarks.timing import Stopwatch, medians, pin
-from keyshare import equality_proof
 from keyshare.digest import number_bytes
 from keyshare.equality_proof import EqualityProof
 from keyshare.partial_decryption import partial_decryption
+from keyshare.proved_parts import parts_hold, prove_parts
 from keyshare.randomness import Stream
 
 RUNS = 5
@@ -53,19 +52,12 @@ def measure(bits: int, ciphertexts: int, runs: int = RUNS) -> dict[str, Any]:
 def prove_part(
     total: Sequence[mpz], part: Sequence[mpz], dealt: DealtKey, watch: Stopwatch
 ) -> EqualityProof:
-    """c_i = (c^(2Δ))^(f_1) for all c, and VK_1 = (v^Δ)^(f_1): one exponent; proved and checked."""
-    key, square, bound = dealt.key, dealt.key.n**2, dealt.shape.share_bound
+    """A member's part, proved and checked."""
     stream = Stream(secrets.token_bytes(32))
-
-    def said() -> tuple[mpz, mpz, list[mpz], Sequence[mpz], mpz, mpz, bytes]:
-        base = gmpy2.powmod(key.verification_base, key.delta, square)
-        bases = [gmpy2.powmod(c, 2 * key.delta, square) for c in total]
-        return base, key.verification_keys[0], bases, part, square, bound, _CONTEXT
-
     with watch("equality_proof_seconds"):
-        proof = equality_proof.prove(dealt.shares[1].value, *said(), stream)
+        proof = prove_parts(part, total, dealt.shares[1], dealt.key, _CONTEXT, stream)
     with watch("equality_check_seconds"):
-        accepted = equality_proof.verify(proof, *said())
+        accepted = parts_hold(proof, part, total, 1, dealt.key, _CONTEXT)
     if not accepted:
         raise ArithmeticError("the proof of a part is wrong")
     return proof

@@ -7,7 +7,7 @@ coefficients, which the combiner applies so that another quorum reuses the same 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import gmpy2
 from gmpy2 import mpz
@@ -19,19 +19,6 @@ from keyshare.threshold_key import JointKey, KeyShare, combine_exponents
 def partial_decryption(ciphertext: mpz, share: KeyShare, key: JointKey) -> mpz:
     """c_i = c^(2Δ·f_i) mod N², for c in Z*_{N²}."""
     return gmpy2.powmod(ciphertext, 2 * key.delta * share.value, key.n * key.n)
-
-
-def part_statement(
-    ciphertexts: Sequence[mpz], member: int, key: JointKey
-) -> tuple[mpz, mpz, list[mpz]]:
-    """What an equality proof shows of a member's parts: base, value and bases, mod N².
-
-    (v^Δ)^(f_i) = VK_i, and (c_k^(2Δ))^(f_i) = c_(i,k) for each ciphertext; member: 1..n.
-    """
-    square = key.n * key.n
-    base = gmpy2.powmod(key.verification_base, key.delta, square)
-    raised = [gmpy2.powmod(c, 2 * key.delta, square) for c in ciphertexts]
-    return base, key.verification_keys[member - 1], raised
 
 
 def combine(partials: Mapping[int, mpz], key: JointKey) -> mpz:

@@ -6,7 +6,7 @@ that ciphertext alone. So a check can open no contribution and no sum: to have o
 ciphertext would have to come out of the hash. The plaintext is public, and the parts are in the
 clear, with a proof each that they were made with the share of the member's verification key.
 
-Sources are those of ``keyshare.partial_decryption`` and ``keyshare.equality_proof``.
+Sources are those of ``keyshare.partial_decryption`` and ``keyshare.proved_parts``.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ from typing import Annotated
 from gmpy2 import mpz
 from msgspec import Meta
 
-from keyshare.equality_proof import prove, verify
 from keyshare.errors import KeyshareError
 from keyshare.partial_decryption import (
     combine,
-    part_statement,
     partial_decryption,
     trial_ciphertext,
 )
+from keyshare.proved_parts import parts_hold, prove_parts
 from keyshare.randomness import Stream
-from keyshare.threshold_key import key_shape, sliding_quorums
+from keyshare.threshold_key import sliding_quorums
 from protocol.board import Posted
 from protocol.draft import Draft, public_payload
 from protocol.encoding import (
@@ -126,27 +125,24 @@ class _Trial:
         self._key = epoch.joint_key()
         self._context = digest("quorate/key check", epoch.digest, session.encode(), source)
         self._plaintext, self._ciphertext = trial_ciphertext(self._key.n, self._context)
-        self._bound = key_shape(self._key.n, self._key.n_members, self._key.quorum).share_bound
 
     def part(self, secret: EpochSecret, stream: Stream) -> bytes:
         """A member's proven part of this value; there is no way to give another ciphertext."""
-        share, square = secret.key_share(), self._key.n**2
-        part = partial_decryption(self._ciphertext, share, self._key)
-        base, value, bases = part_statement([self._ciphertext], share.index, self._key)
+        share, key = secret.key_share(), self._key
+        part = partial_decryption(self._ciphertext, share, key)
         context = proof_context(self._context, "part", share.index)
-        proof = prove(share.value, base, value, bases, [part], square, self._bound, context, stream)
-        return encode(ProvenPart(pack_numbers([part], width_of(square)), write_proof(proof)))
+        proof = prove_parts([part], [self._ciphertext], share, key, context, stream)
+        return encode(ProvenPart(pack_numbers([part], width_of(key.n**2)), write_proof(proof)))
 
     def checked(self, member: int, payload: bytes) -> mpz:
         """The part in a payload; raises Malformed unless the member's share made it."""
         square = self._key.n**2
         said = decode(payload, ProvenPart, "part", _MAX_PART_BYTES)
         (part,) = unpack_numbers(said.part, width_of(square), 1, square, "part")
-        base, value, bases = part_statement([self._ciphertext], member, self._key)
         context = proof_context(self._context, "part", member)
         proof = read_proof(said.proof)
-        if proof is None or not verify(
-            proof, base, value, bases, [part], square, self._bound, context
+        if proof is None or not parts_hold(
+            proof, [part], [self._ciphertext], member, self._key, context
         ):
             raise Malformed("part", "it was not made with the key share that the ceremony gave")
         return part

@@ -17,10 +17,10 @@ from keyshare.errors import KeyshareError
 from keyshare.lanes import lanes
 from keyshare.partial_decryption import (
     combine,
-    part_statement,
     partial_decryption,
     trial_ciphertext,
 )
+from keyshare.proved_parts import parts_hold, prove_parts
 from keyshare.shamir import lagrange
 from protocol.candidate_openings import check_leaves, opened_leaves
 from protocol.ceremony_run import CeremonyRun, Payloads, StepId, StepKind, read, read_one
@@ -93,15 +93,13 @@ class Trial(Message, frozen=True):
 
 
 def try_share(run: CeremonyRun, step: StepId) -> bytes:
-    winner, key = run.the_winner, _joint_key(run)
+    key = _joint_key(run)
     assert run.share is not None
     _, ciphertext = trial_ciphertext(key.n, run.context)
     partial = partial_decryption(ciphertext, run.share, key)
-    base, value, bases = part_statement([ciphertext], run.index, key)
-    proof = prove(
-        run.share.value, base, value, bases, [partial], key.n**2, winner.shape.share_bound,
-        _context(run, step, run.index, "partial"), run.stream("trial proof", step.label),
-    )  # fmt: skip
+    context = _context(run, step, run.index, "partial")
+    stream = run.stream("trial proof", step.label)
+    proof = prove_parts([partial], [ciphertext], run.share, key, context, stream)
     fresh, fresh_proof = _tell_fresh(run, step)
     return encode(
         Trial(
@@ -175,17 +173,13 @@ def _check_fresh(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -> N
 
 
 def _check_partials(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -> None:
-    key, bound = _joint_key(run), run.the_winner.shape.share_bound
-    square = key.n**2
+    key = _joint_key(run)
     plaintext, ciphertext = trial_ciphertext(key.n, run.context)
     partials = {}
     for i, trial in said.items():
-        (partials[i],) = read_one(i, trial.partial, square, 1, step)
-        base, value, bases = part_statement([ciphertext], i, key)
+        (partials[i],) = read_one(i, trial.partial, key.n**2, 1, step)
         proof, context = read_proof(trial.partial_proof), _context(run, step, i, "partial")
-        if proof is None or not verify(
-            proof, base, value, bases, [partials[i]], square, bound, context
-        ):
+        if proof is None or not parts_hold(proof, [partials[i]], [ciphertext], i, key, context):
             reason = "its partial decryption of the test ciphertext is not that of its share"
             raise CeremonyFailed(i, step.name, reason)
     for quorum in tk.sliding_quorums(run.everyone, key.quorum):

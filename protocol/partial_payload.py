@@ -4,9 +4,7 @@
     commitment  H(place, k), in the post;  place = federation, session, sender i, chosen set
     k           32 bytes, made for this post alone, sealed to each member
 
-The proof is that of ``keyshare.equality_proof`` for one exponent f_i:
-
-    (v^Δ)^(f_i) = VK_i   and   (c_k^(2Δ))^(f_i) = c_{i,k} mod N²  up to signs, for every k.
+The proof is that of ``keyshare.proved_parts``.
 
 Since the commitment fixes k, the payload opens in one way for all: whoever finds the parts wrong
 shows k, and everyone sees the same. Nobody who lacks k, the aggregator for one, sees the parts.
@@ -18,15 +16,14 @@ import hmac
 import secrets
 from dataclasses import dataclass
 
-import gmpy2
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gmpy2 import mpz
 
-from keyshare.equality_proof import prove, verify
 from keyshare.partial_decryption import partial_decryption
+from keyshare.proved_parts import parts_hold, prove_parts
 from keyshare.randomness import Stream, derive_key
-from keyshare.threshold_key import JointKey, key_shape
+from keyshare.threshold_key import JointKey
 from protocol.ciphertexts import Encrypted
 from protocol.draft import Envelope, public_payload
 from protocol.encoding import (
@@ -64,15 +61,11 @@ class LockedSum:
     chosen: bytes
     ciphertexts: tuple[mpz, ...]
     key: JointKey
-    bases: tuple[mpz, ...]  # c_k^(2Δ)
 
     @classmethod
     def of(cls, epoch: Epoch, session: str, chosen: bytes, total: Encrypted) -> LockedSum:
         """``total``: the recomputed sum of the set whose name is ``chosen``."""
-        key = epoch.joint_key()
-        square = key.n**2
-        bases = tuple(gmpy2.powmod(c, 2 * key.delta, square) for c in total.values)
-        return cls(epoch, session, chosen, total.values, key, bases)
+        return cls(epoch, session, chosen, total.values, epoch.joint_key())
 
     def commitment(self, member: int, content_key: bytes) -> bytes:
         """What a post says of the key of its payload; it hides the key and fixes it."""
@@ -104,12 +97,10 @@ class LockedSum:
 
     def proved(self, parts: list[mpz], secret: EpochSecret, fresh: bytes) -> Parts:
         """The parts with the proof that they are those of the member's share."""
-        share, square = secret.key_share(), self.key.n**2
-        base, value, bound = self._statement(share.index)
-        stream = Stream.derive(fresh, "partial proof")
+        share, stream = secret.key_share(), Stream.derive(fresh, "partial proof")
         context = self._proof_context(share.index)
-        proof = prove(share.value, base, value, self.bases, parts, square, bound, context, stream)
-        return Parts(pack_numbers(parts, width_of(square)), write_proof(proof))
+        proof = prove_parts(parts, self.ciphertexts, share, self.key, context, stream)
+        return Parts(pack_numbers(parts, width_of(self.key.n**2)), write_proof(proof))
 
     def encrypt(self, parts: Parts, member: int, content_key: bytes) -> bytes:
         """The payload for all."""
@@ -139,20 +130,12 @@ class LockedSum:
         count = len(self.ciphertexts)
         parts = unpack_numbers(found.numbers, width_of(square), count, square, "partial")
         proof = read_proof(found.proof)
-        base, value, bound = self._statement(member)
         context = self._proof_context(member)
-        if proof is None or not verify(
-            proof, base, value, self.bases, parts, square, bound, context
+        if proof is None or not parts_hold(
+            proof, parts, self.ciphertexts, member, self.key, context
         ):
             raise Malformed("partial", "its proof does not hold")
         return parts
-
-    def _statement(self, member: int) -> tuple[mpz, mpz, mpz]:
-        """v^Δ, VK_i and the bound of |f_i|."""
-        key = self.key
-        base = gmpy2.powmod(key.verification_base, key.delta, key.n**2)
-        bound = key_shape(key.n, key.n_members, key.quorum).share_bound
-        return base, key.verification_keys[member - 1], bound
 
     def _proof_context(self, member: int) -> bytes:
         parts = (self.epoch.digest, self.session.encode(), self.chosen, member.to_bytes(8, "big"))

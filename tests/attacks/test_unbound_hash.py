@@ -16,7 +16,7 @@ from gmpy2 import mpz
 from keyshare import equality_proof
 from keyshare.biprimality import accepts
 from keyshare.equality_proof import prove
-from keyshare.partial_decryption import part_statement
+from keyshare.proved_parts import part_statement
 from protocol import key_steps, winner_steps
 from protocol.ceremony_run import CeremonyRun, StepId
 from protocol.encoding import decode, encode, unpack_numbers, width_of

@@ -16,7 +16,7 @@ from gmpy2 import mpz
 
 from keyshare import biprimality, equality_proof
 from keyshare.biprimality import ROUNDS
-from keyshare.partial_decryption import part_statement
+from keyshare.proved_parts import part_statement
 from protocol import key_steps
 from protocol.ceremony import Statement
 from protocol.ceremony_run import StepId
