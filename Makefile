@@ -4,6 +4,8 @@ BIN := .venv/bin
 STAMP := .venv/installed
 FUZZ_STAMP := .venv/installed-fuzz
 DEMO_FLAGS ?=
+# Two processes, a file of tests each at a time: what a module makes once is made once.
+WORKERS ?= --numprocesses 2 --dist loadfile
 FUZZ_RUNS ?= 1000000
 FUZZ_FLAGS ?=
 
@@ -27,10 +29,10 @@ demo: $(STAMP)  ## Five hospitals and an aggregator, from ceremony to model (DEM
 	$(BIN)/python -m examples.demo $(DEMO_FLAGS)
 
 test: $(STAMP)  ## The fast tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 test-slow: $(STAMP)  ## The slow tests
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow $(WORKERS)
 
 # Nothing else needs atheris, which newer Pythons may have to wait for.
 $(FUZZ_STAMP): $(STAMP)

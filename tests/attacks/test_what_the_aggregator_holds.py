@@ -298,9 +298,7 @@ def test_with_the_shown_key_it_reads_that_part(tmp_path: Path) -> None:
     complaint = next(iter(played.view.complaints.values()))
     chosen = played.view.chosen(played.federation.terms.federation)
     assert chosen
-    locked = LockedSum(
-        played.epoch, SESSION, chosen, played.ciphertexts(), KEY, tuple(played.ciphertexts())
-    )
+    locked = LockedSum(played.epoch, SESSION, chosen, played.ciphertexts(), KEY)
     said = played.view.partials[LIAR]
     key = complaint.post.body.key  # type: ignore[union-attr]
     data = locked._cipher(LIAR, key).decrypt(

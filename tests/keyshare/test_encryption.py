@@ -34,7 +34,7 @@ def test_phe_decrypts_what_we_encrypt(plaintext):
     assert PRIVATE.raw_decrypt(int(ciphertext)) == plaintext
 
 
-@pytest.mark.parametrize("plaintext", [0, 1, int(N) // 2, int(N) - 1])
+@pytest.mark.parametrize("plaintext", [0, 1, int(N) // 2, int(N) - 1], ids=["0", "1", "N/2", "N-1"])
 def test_the_ends_of_the_plaintext_range_decrypt(plaintext):
     assert PRIVATE.raw_decrypt(int(ENCRYPTOR.encrypt(mpz(plaintext), STREAM))) == plaintext
 
@@ -91,7 +91,7 @@ def test_the_base_depends_on_the_context():
     assert randomiser_base(N, b"a") != randomiser_base(N, b"b")
 
 
-@pytest.mark.parametrize("plaintext", [-1, int(N), int(N) ** 2])
+@pytest.mark.parametrize("plaintext", [-1, int(N), int(N) ** 2], ids=["-1", "N", "N²"])
 def test_a_plaintext_out_of_range_is_refused_without_being_shown(plaintext):
     with pytest.raises(BadPlaintext) as caught:
         ENCRYPTOR.encrypt(mpz(plaintext), STREAM)

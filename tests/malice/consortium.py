@@ -50,7 +50,7 @@ def contribution(
 _MEMOISED = (
     "protocol.board.verify",
     "protocol.ciphertexts.verify",
-    "protocol.partial_payload.verify",
+    "protocol.partial_payload.parts_hold",
     "protocol.decryption.SealingKey",
 )
 
