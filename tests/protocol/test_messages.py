@@ -24,6 +24,7 @@ VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "encoding.json").r
 LIMIT = 1 << 20
 
 counts = st.integers(0, (1 << 48) - 1)
+times = st.integers(0, (1 << 47) - 1)  # milliseconds
 indices = st.integers(0, 16)
 digests = st.binary(min_size=32, max_size=32)
 texts = st.text(max_size=20)
@@ -73,7 +74,7 @@ REST: dict[Any, st.SearchStrategy[Any]] = {
     ),
     Post: posts,
     SignedPost: signed_posts,
-    Entry: st.builds(Entry, counts, digests, counts, signed_posts),
+    Entry: st.builds(Entry, counts, digests, times, signed_posts),
     Epoch: st.builds(
         Epoch,
         digests,
