@@ -4,8 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 FUZZ_STAMP := .venv/installed-fuzz
 DEMO_FLAGS ?=
-# Two processes, a file of tests each at a time: what a module makes once is made once.
-WORKERS ?= --numprocesses 2 --dist loadfile
+WORKERS ?= --numprocesses 2
 FUZZ_RUNS ?= 1000000
 FUZZ_FLAGS ?=
 
@@ -28,11 +27,12 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## Five hospitals and an aggregator, from ceremony to model (DEMO_FLAGS=--short)
 	$(BIN)/python -m examples.demo $(DEMO_FLAGS)
 
+# A file of tests at a time: what a module makes once is made once.
 test: $(STAMP)  ## The fast tests
-	$(BIN)/python -m pytest $(WORKERS)
+	$(BIN)/python -m pytest $(WORKERS) --dist loadfile
 
 test-slow: $(STAMP)  ## The slow tests
-	$(BIN)/python -m pytest -m slow $(WORKERS)
+	$(BIN)/python -m pytest -m slow $(WORKERS) --dist worksteal
 
 # Nothing else needs atheris, which newer Pythons may have to wait for.
 $(FUZZ_STAMP): $(STAMP)
