@@ -150,8 +150,11 @@ def recorded(entries: Sequence[Posted], n_members: int) -> Iterator[Attachment]:
 
 def aborted_ceremonies(posts: Sequence[Post], n_members: int) -> set[str]:
     """The ceremonies whose seeds are on the board, or may be: of others nothing sealed is shown."""
-    found = {post.session for post in posts if isinstance(post.body, Abort)}
-    return {s for s in found if is_aborted((p for p in posts if p.session == s), n_members)}
+    found = {post.session: list[Post]() for post in posts if isinstance(post.body, Abort)}
+    for post in posts:  # once, as anybody can abort any number of ceremonies
+        if post.session in found:
+            found[post.session].append(post)
+    return {session for session, said in found.items() if is_aborted(said, n_members)}
 
 
 def is_recorded(attachment: Attachment, is_aborted: bool) -> bool:
