@@ -8,6 +8,9 @@ WORKERS ?= --numprocesses 2
 FUZZ_RUNS ?= 1000000
 FUZZ_FLAGS ?=
 
+# Tests start hundreds of processes, which read modules that are compiled already.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test test-slow test-browser fuzz bench lint format clean
 .DEFAULT_GOAL := help
 

@@ -218,8 +218,12 @@ def _primorial(bound: int) -> mpz:
     return gmpy2.primorial(bound)
 
 
-def survivors(moduli: Sequence[mpz], shape: CandidateShape) -> list[int]:
-    """Positions of the moduli of the right length without a prime factor up to TRIAL_BOUND."""
+@lru_cache(maxsize=64)
+def survivors(moduli: tuple[mpz, ...], shape: CandidateShape) -> tuple[int, ...]:
+    """Positions of the moduli of the right length without a prime factor up to TRIAL_BOUND.
+
+    The last answers are kept: a verdict replays one ceremony as every member has seen it.
+    """
     first = _primorial(_FIRST_TRIAL_BOUND)
     left = [
         k
@@ -232,7 +236,7 @@ def survivors(moduli: Sequence[mpz], shape: CandidateShape) -> list[int]:
         remainders = _remainders(_primorial(TRIAL_BOUND), [moduli[k] for k in chosen])
         pairs = zip(chosen, remainders, strict=True)
         found += [k for k, rest in pairs if gmpy2.gcd(rest, moduli[k]) == 1]
-    return found
+    return tuple(found)
 
 
 def _remainders(value: mpz, moduli: Sequence[mpz]) -> list[mpz]:

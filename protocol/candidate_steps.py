@@ -104,7 +104,7 @@ def finish_moduli(run: CeremonyRun, step: StepId, public: Payloads, private: Pay
     for sender, payload in public.items():
         if len(payload) != run.rows.size * layout.n_members:
             raise CeremonyFailed(sender, step.name, "its shares of N have another length")
-    batch.moduli = [n for number in layout.classes for n in _moduli(run, step, number, public)]
+    batch.moduli = tuple(n for number in layout.classes for n in _moduli(run, step, number, public))
     batch.survivors = survivors(batch.moduli, run.shape)
     run.candidates_tried += layout.batch_size
     return commit_first("screen", step.batch) if batch.survivors else next_candidate(run)

@@ -47,8 +47,8 @@ class Batch:
     roots: dict[int, bytes] = field(default_factory=dict)  # the commitment to leaves, by dealer
     # The rows of p and q received, by class and dealer.
     points: dict[int, dict[int, tuple[mpz, mpz]]] = field(default_factory=dict, repr=False)
-    moduli: list[mpz] = field(default_factory=list)
-    survivors: list[int] = field(default_factory=list)
+    moduli: tuple[mpz, ...] = ()
+    survivors: tuple[int, ...] = ()
     witnesses: dict[int, dict[int, mpz]] = field(default_factory=dict)
     passing: list[int] = field(default_factory=list)
     # Commitments to test exponents of candidates that passed the screen, but no more.

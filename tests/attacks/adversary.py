@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from gmpy2 import mpz
@@ -130,7 +130,7 @@ class Aftermath:
     failures: Mapping[int, Exception]
     coalition: Coalition
 
-    @property
+    @cached_property
     def verdict(self) -> Verdict:
         """What a replay of the board shows."""
         return judge(self.terms, SESSION, self.entries, self.payloads)

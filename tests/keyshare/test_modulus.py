@@ -234,12 +234,12 @@ def biprime() -> mpz:
 @pytest.mark.parametrize("small", SMALL_FACTORS)
 def test_trial_division_finds_one_small_factor(small):
     assert small in trial_primes()
-    assert survivors([multiple_of(small)], candidate_shape(256, 5)) == []
+    assert survivors((multiple_of(small),), candidate_shape(256, 5)) == ()
 
 
 def test_trial_division_keeps_what_has_large_factors_alone():
     beyond = multiple_of(int(gmpy2.next_prime(TRIAL_BOUND)))
-    assert survivors([beyond, biprime()], candidate_shape(256, 5)) == [0, 1]
+    assert survivors((beyond, biprime()), candidate_shape(256, 5)) == (0, 1)
     assert trial_primes()[-1] == SMALL_FACTORS[-1]
 
 
@@ -251,8 +251,8 @@ def test_a_modulus_of_another_length_or_residue_does_not_survive():
     one = gmpy2.next_prime(p)
     while one % 4 != 1:
         one = gmpy2.next_prime(one)
-    bad = [p * longer, shorter * shorter, p * one, mpz(0), mpz(1), (mpz(1) << 256) - 1]
-    assert survivors(bad, candidate_shape(256, 5)) == []
+    bad = (p * longer, shorter * shorter, p * one, mpz(0), mpz(1), (mpz(1) << 256) - 1)
+    assert survivors(bad, candidate_shape(256, 5)) == ()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 127, 128, 129, 257])
@@ -260,8 +260,8 @@ def test_each_modulus_is_judged_alone_however_many_there_are(count):
     """Groups of every size and shape of tree, in which one falls only now and then."""
     good, bad = biprime(), [multiple_of(small) for small in SMALL_FACTORS]
     fall = {k: bad[k % len(bad)] for k in range(count) if k % 7 == 3 or k == count - 2}
-    moduli = [fall.get(k, good) for k in range(count)]
-    expected = [k for k in range(count) if k not in fall]
+    moduli = tuple(fall.get(k, good) for k in range(count))
+    expected = tuple(k for k in range(count) if k not in fall)
     assert survivors(moduli, candidate_shape(256, 5)) == expected
 
 

@@ -53,8 +53,6 @@ def _kept_batch(batch: Batch) -> Batch:
         batch,
         roots=dict(batch.roots),
         points={number: dict(rows) for number, rows in batch.points.items()},
-        moduli=list(batch.moduli),
-        survivors=list(batch.survivors),
         witnesses={k: dict(values) for k, values in batch.witnesses.items()},
         passing=list(batch.passing),
         failed=dict(batch.failed),
