@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import pytest
 from gmpy2 import mpz
 
 from participant.ceremony_task import CeremonyTask
@@ -312,6 +313,12 @@ def in_simulator(parties: Parties, plan: Plan = PLAN) -> Aftermath:
         {i: h.failure for i, h in honest if h.failure},
         federation.coalition,
     )
+
+
+# The simulator takes three times as long, and nothing that a party does differs.
+EITHER_WAY = pytest.mark.parametrize(
+    "play", [at_table, pytest.param(in_simulator, marks=pytest.mark.slow)]
+)
 
 
 def _certified(entries: Sequence[Posted], member: int) -> bytes:

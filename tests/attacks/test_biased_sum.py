@@ -8,7 +8,6 @@ Here the sum is u^(ΔR), the commitment to the blind of θ', from which all veri
 
 from __future__ import annotations
 
-import pytest
 from gmpy2 import mpz
 
 from keyshare.randomness import Stream
@@ -18,12 +17,12 @@ from protocol.encoding import decode, unpack_numbers, width_of
 from protocol.messages import MAX_BLOB_BYTES
 from protocol.winner_steps import Winning
 from tests.attacks.adversary import (
+    EITHER_WAY,
     Malicious,
     assert_caught,
     assert_certified,
     at_table,
     honest_table,
-    in_simulator,
     winners_dealers,
 )
 
@@ -67,7 +66,7 @@ def test_an_honest_sum_has_other_bits():
     assert blind % (1 << BITS) != WANTED
 
 
-@pytest.mark.parametrize("play", [at_table, in_simulator])
+@EITHER_WAY
 def test_a_dealer_that_draws_again_opens_what_it_did_not_commit_to(play):
     attacker = winners_dealers()[2]
     aftermath = play({attacker: Biaser})

@@ -24,12 +24,12 @@ from protocol.ceremony import Statement
 from protocol.encoding import decode, pack_numbers, unpack_numbers, width_of
 from protocol.epoch import Epoch
 from tests.attacks.adversary import (
+    EITHER_WAY,
     Aftermath,
     Malicious,
     assert_caught,
     assert_certified,
     at_table,
-    in_simulator,
     modulus_of,
     winners_dealers,
 )
@@ -117,7 +117,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winner_steps, "_point_bounds", lambda shape: [WIDE] * 3)
 
 
-@pytest.mark.parametrize("play", [at_table, in_simulator])
+@EITHER_WAY
 def test_a_share_that_is_off_does_not_fit_its_commitments(play):
     aftermath = play({DEALER: ShareShifter, ALLY: Malicious})
     assert_caught(aftermath, DEALER)

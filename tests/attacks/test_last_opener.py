@@ -22,12 +22,11 @@ from protocol.ceremony import Statement
 from protocol.encoding import decode, pack_numbers, unpack_numbers, width_of
 from protocol.epoch import Epoch
 from tests.attacks.adversary import (
+    EITHER_WAY,
     PLAN,
     Malicious,
     assert_caught,
     assert_certified,
-    at_table,
-    in_simulator,
 )
 from tests.toy import seed_of
 
@@ -131,14 +130,14 @@ class Composer(LastOpener):
     factors = FOUR
 
 
-@pytest.mark.parametrize("play", [at_table, in_simulator])
+@EITHER_WAY
 def test_a_last_opener_opens_what_it_did_not_commit_to(play):
     aftermath = play({ATTACKER: LastOpener})
     assert_caught(aftermath, ATTACKER)
     assert "did not commit" in str(aftermath.failures[2])
 
 
-@pytest.mark.parametrize("play", [at_table, in_simulator])
+@EITHER_WAY
 @pytest.mark.parametrize("attacker", [LastOpener, Composer])
 def test_without_commitments_the_joint_key_is_the_last_openers(play, attacker, monkeypatch):
     monkeypatch.setattr(commitment, "commitment_to", lambda *said: bytes(32))

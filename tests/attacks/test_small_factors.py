@@ -22,12 +22,12 @@ from protocol.ceremony import Statement
 from protocol.encoding import decode
 from protocol.epoch import Epoch
 from tests.attacks.adversary import (
+    EITHER_WAY,
     PLAN,
     Malicious,
     assert_caught,
     assert_certified,
     at_table,
-    in_simulator,
 )
 
 LEAD = 1  # of class 0
@@ -58,7 +58,7 @@ class SmallFactor(Malicious):
         return Statement(honest.step, honest.public, private)
 
 
-@pytest.mark.parametrize("play", [at_table, in_simulator])
+@EITHER_WAY
 def test_a_candidate_with_a_small_factor_is_opened_and_names_its_lead(play):
     aftermath = play({LEAD: SmallFactor})
     assert_caught(aftermath, LEAD)

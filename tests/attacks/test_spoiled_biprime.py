@@ -9,7 +9,6 @@ middle a bit is as they want it. Rejected candidates are opened, and then their 
 
 from __future__ import annotations
 
-import pytest
 from gmpy2 import mpz
 
 from protocol import candidate_openings
@@ -17,12 +16,12 @@ from protocol.ceremony_run import StepId
 from protocol.encoding import decode, pack_numbers, unpack_numbers, width_of
 from protocol.epoch import Epoch
 from tests.attacks.adversary import (
+    EITHER_WAY,
     PLAN,
     Malicious,
     assert_caught,
     assert_certified,
     at_table,
-    in_simulator,
     modulus_of,
     winners_dealers,
 )
@@ -52,7 +51,7 @@ class Spoiler(Malicious):
         return pack_numbers(spoiled, width_of(bound))
 
 
-@pytest.mark.parametrize("play", [at_table, in_simulator])
+@EITHER_WAY
 def test_a_spoiled_biprime_is_opened_and_shows_who_spoiled_it(play):
     spoiler = winners_dealers()[1]
     aftermath = play({spoiler: Spoiler})

@@ -22,12 +22,12 @@ from protocol.key_steps import Trial
 from protocol.messages import MAX_BLOB_BYTES
 from protocol.winner_steps import Winning
 from tests.attacks.adversary import (
+    EITHER_WAY,
     Aftermath,
     Malicious,
     assert_caught,
     assert_certified,
     at_table,
-    in_simulator,
     modulus_of,
     winners_dealers,
 )
@@ -80,7 +80,7 @@ class WrongFresh(Malicious):
         return Statement(honest.step, encode(msgspec.structs.replace(said, fresh=wrong)), {})
 
 
-@pytest.mark.parametrize("play", [at_table, in_simulator])
+@EITHER_WAY
 @pytest.mark.parametrize(
     ("attacker", "step"),
     [(WrongRounds, "winner"), (WrongThroughout, ""), (WrongFresh, "trial")],

@@ -26,13 +26,13 @@ from protocol.messages import MAX_BLOB_BYTES, Step
 from protocol.proof_encoding import write_proof
 from protocol.winner_steps import Winning
 from tests.attacks.adversary import (
+    EITHER_WAY,
     PLAN,
     Aftermath,
     Malicious,
     assert_caught,
     at_table,
     honest_table,
-    in_simulator,
     modulus_of,
     winners_dealers,
 )
@@ -107,7 +107,7 @@ def tried_as_winners(aftermath: Aftermath) -> set[tuple[int, int]]:
     return {(b.batch, b.part) for b in bodies if isinstance(b, Step) and b.step == "winner-commit"}
 
 
-@pytest.mark.parametrize("play", [at_table, in_simulator])
+@EITHER_WAY
 @pytest.mark.parametrize("pair", [LOSERS, WINNERS])
 def test_zeros_in_the_screen_reject_a_candidate_and_name_both_dealers(play, pair):
     aftermath = play(dict.fromkeys(pair, ZeroScreen))
@@ -144,14 +144,14 @@ def is_biprime(n: mpz, candidate: int) -> bool:
     return bool(gmpy2.is_prime(p) and gmpy2.is_prime(q))
 
 
-@pytest.mark.parametrize("play", [at_table, in_simulator])
+@EITHER_WAY
 def test_zeros_in_the_rounds_are_no_units(play):
     aftermath = play(dict.fromkeys(WINNERS, ZeroRounds))
     assert_caught(aftermath, *WINNERS)
     assert "not a unit" in str(next(iter(aftermath.failures.values())))
 
 
-@pytest.mark.parametrize("play", [at_table, in_simulator])
+@EITHER_WAY
 def test_a_partial_decryption_whose_square_is_zero_names_its_member(play):
     aftermath = play({3: ZeroPartial})
     assert_caught(aftermath, 3)

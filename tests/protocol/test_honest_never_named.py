@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from tests.toy import CEREMONY, CeremonyTable, finished, seed_of, toy_epoch
 
 MEMBERS = range(1, N + 1)
 POSTS = len(toy_epoch(N, QUORUM).table.board.entries) // N  # how often a member speaks, about
+FEW, MANY = 20, 120  # examples
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,23 @@ def assert_decrypts(table: CeremonyTable) -> None:
         assert combine(partials, toy.key) == plaintext
 
 
-@settings(max_examples=60)
-@given(liar=st.sampled_from(MEMBERS), lie=lies, order=st.permutations(MEMBERS))
+some_lie = given(liar=st.sampled_from(MEMBERS), lie=lies, order=st.permutations(MEMBERS))
+
+
+@settings(max_examples=FEW)
+@some_lie
 def test_one_damaged_byte_anywhere_never_gets_an_honest_member_named(liar, lie, order):
+    damage_and_judge(liar, lie, order)
+
+
+@pytest.mark.slow
+@settings(max_examples=MANY)
+@some_lie
+def test_many_damaged_bytes_never_get_an_honest_member_named(liar, lie, order):
+    damage_and_judge(liar, lie, order)
+
+
+def damage_and_judge(liar: int, lie: Lie, order: list[int]) -> None:
     table, turns = CeremonyTable(federation()), 0
 
     def tamper(sender: int, draft: Draft) -> Draft:
@@ -103,14 +119,28 @@ claims = st.builds(
 )
 
 
-@settings(max_examples=60)
-@given(
+some_abort = given(
     liar=st.sampled_from(MEMBERS),
     turn=st.integers(0, POSTS),
     claim=claims,
     seed=st.sampled_from(["own", "another", "none"]),
 )
+
+
+@settings(max_examples=FEW)
+@some_abort
 def test_an_abort_at_any_time_with_any_seed_gets_nobody_else_named(liar, turn, claim, seed):
+    abort_and_judge(liar, turn, claim, seed)
+
+
+@pytest.mark.slow
+@settings(max_examples=MANY)
+@some_abort
+def test_many_aborts_get_nobody_else_named(liar, turn, claim, seed):
+    abort_and_judge(liar, turn, claim, seed)
+
+
+def abort_and_judge(liar: int, turn: int, claim: Abort, seed: str) -> None:
     table, turns, over = CeremonyTable(federation()), 0, False
     while not over:
         over = True
