@@ -102,9 +102,8 @@ def test_all_certify_one_key_in_spite_of_two_deaths(federation: Federation) -> N
     assert len({body.epoch for body in certificates}) == 1
 
 
-def encrypt(federation: Federation, hospital: Hospital, numbers: list[float]) -> Path:
+def encrypt(exported: str, hospital: Hospital, numbers: list[float]) -> Path:
     """What a program with unmodified phe writes."""
-    exported = checked(hospital.participant("public-key", str(federation.file), "--phe"))
     public = phe.PaillierPublicKey(phe.util.base64_to_int(json.loads(exported)["n"]))
     values = [(str(e.ciphertext()), e.exponent) for e in map(public.encrypt, numbers)]
     file = hospital.home / "numbers.json"
@@ -118,8 +117,9 @@ def test_sums_of_phe_numbers_are_those_of_phe_itself(federation: Federation) -> 
     expected = [private.decrypt(sum(column[1:], column[0])) for column in columns]
     assert expected[0] == 8
     terms = str(federation.file)
+    exported = checked(federation.hospitals[0].participant("public-key", terms, "--phe"))
     files = [
-        encrypt(federation, h, numbers)
+        encrypt(exported, h, numbers)
         for h, numbers in zip(federation.hospitals, NUMBERS, strict=True)
     ]
     with federation.serve():

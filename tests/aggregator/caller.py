@@ -26,6 +26,7 @@ from protocol.wire import (
     Entries,
     FromAggregator,
     FromMember,
+    Subscribe,
     Welcome,
     decode_from_aggregator,
     hello,
@@ -63,6 +64,11 @@ class Service:
     @property
     def terms(self) -> Terms:
         return self.desk.federation.terms
+
+    async def goes_on(self) -> bool:
+        """Whether a member is still served."""
+        async with self.member(3) as line:
+            return isinstance(await line.ask(Subscribe(0)), Entries)
 
     @contextlib.asynccontextmanager
     async def stranger(self) -> AsyncIterator[Line]:

@@ -19,11 +19,6 @@ from tests.toy import toy_epoch
 CEREMONY = "ceremony/1"
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
 def report(desk: Desk) -> Any:
     return json.loads(msgspec.json.encode(desk.service.status({})))["ceremony"]
 

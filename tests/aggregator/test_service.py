@@ -41,11 +41,6 @@ from tests.aggregator.mortal import Mortal
 from tests.simulator.disk import Crash
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
-
-
 def code(answer: object) -> str:
     assert isinstance(answer, Rejected), answer
     return answer.code

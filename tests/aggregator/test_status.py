@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from aggregator.server import kind_of
 from protocol.messages import Complaint, Join, Refusal, Step
 from protocol.wire import StatusReport, StatusRequest
 from tests.aggregator.desk import MODEL, Desk
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
 
 
 def report(desk: Desk, connected: dict[int, str] | None = None) -> Any:

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from aggregator.status_text import render
 from keyshare.modulus import expected_candidates
 from protocol.expectation import layout_of
 from protocol.messages import Abort, Complaint, Join, Refusal, Request, Statement, Step
 from tests.aggregator.desk import Desk
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path)
-    yield desk
-    desk.service.close()
 
 
 def text(desk: Desk, connected: dict[int, str] | None = None, since: str | None = None) -> str:

@@ -1,0 +1,204 @@
+"""Who is let in: strangers, and members with one identity twice, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from protocol.messages import Statement
+from protocol.wire import (
+    MAX_FRAME_BYTES,
+    Challenge,
+    Entries,
+    Rejected,
+    StatusReport,
+    StatusRequest,
+    Submit,
+    Subscribe,
+)
+from tests.aggregator.caller import HOST, QUICK, serving, until
+from tests.aggregator.desk import Desk
+
+SESSION = "round/0"
+STATEMENT = Statement(b"m" * 32, 5)
+
+
+# ── strangers ──
+
+
+async def test_nothing_is_accepted_before_the_challenge_is_answered(desk: Desk) -> None:
+    async with serving(desk) as service:
+        for frame in (Subscribe(0), StatusRequest(), Submit(desk.sign(1, SESSION, STATEMENT))):
+            async with service.stranger() as line:
+                assert isinstance(await line.hear(), Challenge)
+                answer = await line.ask(frame)
+                assert isinstance(answer, Rejected)
+                assert answer.code == "not-allowed"
+                assert await line.end() == (1008, "not-allowed")
+        assert desk.service.board.head.position == 0
+        assert await service.goes_on()
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\x00" * 40, b"\xff" * 1000, "text", b"\x91\xa5hello"])
+async def test_garbage_before_authentication_ends_that_connection_alone(
+    desk: Desk, garbage: bytes | str
+) -> None:
+    async with serving(desk) as service, service.stranger() as line:
+        await line.hear()
+        await line.socket.send(garbage)
+        answer = await line.hear()
+        assert isinstance(answer, Rejected)
+        assert answer.code == "malformed"
+        assert await line.end() == (1008, "malformed")
+        assert await service.goes_on()
+
+
+@pytest.mark.parametrize(
+    "greeting", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00rubbish", b""]
+)
+async def test_bytes_that_are_no_tls_do_not_disturb_anyone(desk: Desk, greeting: bytes) -> None:
+    async with serving(desk) as service:
+        _, writer = await asyncio.open_connection(HOST, service.port)
+        writer.write(greeting)
+        assert await service.goes_on()
+        writer.close()
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_frame_that_is_too_large_ends_its_connection_alone(desk: Desk, known: bool) -> None:
+    async with serving(desk) as service, service.stranger() as line:
+        if known:
+            await line.introduce(1, desk.federation.keys[1])
+        await line.socket.send(b"x" * (MAX_FRAME_BYTES + 1))
+        code, _ = await line.end()
+        assert code == 1009
+        assert await service.goes_on()
+
+
+@pytest.mark.parametrize("number", [0, 4, 16])
+async def test_a_number_outside_the_roster_is_an_unknown_identity(desk: Desk, number: int) -> None:
+    async with serving(desk) as service, service.stranger() as line:
+        answer = await line.introduce(number, Ed25519PrivateKey.generate())
+        assert isinstance(answer, Rejected)
+        assert answer.code == "unknown-identity"
+        assert await line.end() == (1008, "unknown-identity")
+
+
+async def test_a_key_that_is_not_in_the_roster_is_turned_away(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(desk) as service, service.stranger() as line:
+        answer = await line.introduce(2, Ed25519PrivateKey.generate())
+        assert isinstance(answer, Rejected)
+        assert answer.code == "bad-signature"
+        assert "H2" in answer.reason
+        await line.end()
+        assert not service.server.connected()
+    assert any("refused" in record.getMessage() for record in caplog.records)
+
+
+async def test_a_hello_heard_elsewhere_opens_nothing(desk: Desk) -> None:
+    async with serving(desk) as service:
+        async with service.stranger() as first:
+            heard = await first.hear()
+        assert isinstance(heard, Challenge)
+        async with service.stranger() as line:
+            answer = await line.introduce(1, desk.federation.keys[1], challenge=heard)
+            assert isinstance(answer, Rejected)
+            assert answer.code == "bad-signature"
+
+
+async def test_whoever_says_nothing_is_sent_away_in_time(desk: Desk) -> None:
+    limits = replace(QUICK, hello_seconds=0.1)
+    async with serving(desk, limits) as service, service.stranger() as line:
+        await line.hear()
+        answer = await line.hear()
+        assert isinstance(answer, Rejected)
+        assert answer.code == "not-allowed"
+        assert (await line.end())[0] == 1008
+
+
+async def test_too_many_strangers_are_dropped_and_leave_room_when_they_go(desk: Desk) -> None:
+    async with serving(desk, replace(QUICK, strangers=2)) as service:
+        async with service.member(1), service.stranger() as one, service.stranger() as two:
+            await one.hear(), await two.hear()  # members do not count, and these fit
+            with pytest.raises(Exception, match=r"closed|EOF|reset|lost|did not receive"):
+                async with service.stranger() as three:
+                    await three.hear()
+        assert await service.goes_on()
+
+
+async def test_no_more_connections_than_the_limit_are_held(desk: Desk) -> None:
+    async with serving(desk, replace(QUICK, connections=2)) as service:
+        async with service.member(1), service.member(2):
+            with pytest.raises(Exception, match=r"closed|EOF|reset|lost|did not receive"):
+                async with service.stranger() as three:
+                    await three.hear()
+        assert await service.goes_on()
+
+
+# ── identities ──
+
+
+async def test_a_second_process_with_one_identity_is_refused_while_the_first_lives(
+    desk: Desk,
+) -> None:
+    async with serving(desk) as service, service.member(1) as first:
+        since = service.server.connected()[1]
+        async with service.stranger() as second:
+            answer = await second.introduce(1, desk.federation.keys[1])
+            assert isinstance(answer, Rejected)
+            assert answer.code == "identity-in-use"
+            assert since in answer.reason
+            await second.end()
+        assert isinstance(await first.ask(Subscribe(0)), Entries)
+        assert set(service.server.connected()) == {1}
+
+
+async def test_a_process_that_comes_back_replaces_its_own_old_connection(desk: Desk) -> None:
+    async with serving(desk) as service, service.member(1, b"i" * 16) as old:
+        async with service.member(1, b"i" * 16) as new:
+            await old.end()
+            assert isinstance(await new.ask(Subscribe(0)), Entries)
+            assert set(service.server.connected()) == {1}
+        await until(lambda: not service.server.connected())
+
+
+async def test_a_process_that_answers_no_ping_loses_its_place(desk: Desk) -> None:
+    async with serving(desk) as service, service.member(1) as dead:
+        dead.socket.transport.pause_reading()
+        async with service.member(1) as living:
+            assert isinstance(await living.ask(Subscribe(0)), Entries)
+            dead.socket.transport.resume_reading()
+            await dead.end()
+            assert set(service.server.connected()) == {1}
+
+
+async def test_whoever_asks_for_the_status_takes_no_place_and_may_do_no_more(desk: Desk) -> None:
+    async with (
+        serving(desk) as service,
+        service.member(1),
+        service.member(1, None, "status") as line,
+    ):
+        answer = await line.ask(StatusRequest())
+        assert isinstance(answer, StatusReport)
+        members = msgspec.json.decode(answer.report)["members"]
+        assert [bool(m["connected_since"]) for m in members] == [True, False, False]
+        refused = await line.ask(Submit(desk.sign(1, SESSION, STATEMENT)))
+        assert isinstance(refused, Rejected)
+        assert refused.code == "not-allowed"
+
+
+async def test_a_member_asks_for_the_status_on_a_few_connections_only(desk: Desk) -> None:
+    async with (
+        serving(desk, replace(QUICK, questions=1)) as service,
+        service.member(1, None, "status"),
+        service.stranger() as line,
+    ):
+        answer = await line.introduce(1, desk.federation.keys[1], purpose="status")
+        assert isinstance(answer, Rejected)
+        assert answer.code == "busy"
