@@ -218,7 +218,7 @@ def _primorial(bound: int) -> mpz:
     return gmpy2.primorial(bound)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def survivors(moduli: tuple[mpz, ...], shape: CandidateShape) -> tuple[int, ...]:
     """Positions of the moduli of the right length without a prime factor up to TRIAL_BOUND.
 
