@@ -4,16 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import io
+import operator
 import random
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import atheris
+import numpy as np
 
 _OURS = ["keyshare", "protocol", "participant", "aggregator"]
 # It decides nothing about an input, and half of the time would go into counting its branches.
 _ARITHMETIC = ["keyshare.power_product"]
+_COMPARISONS = operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge
+
+
+def _leave_arrays_alone() -> None:
+    """Compare arrays as without atheris 3.0.0, which never lets go of what their comparison gives.
+
+    To be called when fuzzing has begun, for that is when atheris puts its own comparison in place.
+    """
+    traced = atheris._trace_cmp
+
+    def comparison(left: Any, right: Any, kind: int, *place: Any) -> Any:
+        if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
+            return _COMPARISONS[kind](left, right)
+        return traced(left, right, kind, *place)
+
+    atheris._trace_cmp = comparison
+
 
 with (
     contextlib.redirect_stderr(io.StringIO()),  # which names each module
@@ -40,6 +60,8 @@ def fuzz(name: str, corpus: Path, flags: list[str]) -> None:
 
     def test(data: bytes) -> None:
         nonlocal slowest
+        if not slowest:
+            _leave_arrays_alone()
         started = time.process_time()
         case.run(data)
         if (took := time.process_time() - started) > 1.1 * slowest:
