@@ -121,8 +121,8 @@ def stored_entries(folder: Path) -> list[bytes]:
         database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     with contextlib.closing(database):
         with _database_errors(path):
-            tables = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'entries'")
-            is_made = tables.fetchone() is not None  # a service may be making it right now
+            columns = database.execute("PRAGMA table_info(entries)")
+            is_made = columns.fetchone() is not None  # a service may be making it right now
         return list(_entries(database, path)) if is_made else []
 
 
