@@ -100,11 +100,12 @@ def board_database() -> Case:
             (folder / name).unlink(missing_ok=True)
         path.write_bytes(data)
         with suppress(AggregatorError):
-            found = stored_entries(folder)
+            stored_entries(folder)
             with closing(BoardStore(folder)) as store:
                 size = store.blob_size(DIGEST)
                 assert size is None or isinstance(size, int)
-                assert list(store.entries()) == found
+                # Not as before it was opened: damage can make the file's header part of an entry.
+                assert list(store.entries()) == stored_entries(folder)
 
     return Case(run, [seed], None)
 
