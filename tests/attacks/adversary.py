@@ -128,7 +128,7 @@ class Aftermath:
     entries: Sequence[Posted]
     payloads: Callable[[Posted], Mapping[int, bytes]]
     keys: Mapping[int, bytes]
-    failures: Mapping[int, Exception]
+    failures: Mapping[int, CeremonyFailed]
     coalition: Coalition
 
     @cached_property

@@ -25,8 +25,8 @@ from protocol.key_steps import Trial
 from protocol.messages import MAX_BLOB_BYTES
 from protocol.proof_encoding import proof_context, write_proof
 from protocol.winner_steps import Winning
-from tests.attacks.adversary import honest_table, modulus_of, winners_dealers
-from tests.attacks.liar import Lies, LyingTable, assert_caught
+from tests.attacks.adversary import EITHER_WAY, honest_table, modulus_of, winners_dealers
+from tests.attacks.liar import Lies, LyingTable, assert_caught, lying
 from tests.attacks.test_wrong_partial import shifted
 from tests.equality_proofs import answered
 
@@ -59,10 +59,9 @@ def two_wrong_rounds(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
     return encode(Winning(winner_steps.pack_numbers(numbers, width_of(n)), write_proof(proof)))
 
 
-def test_two_wrong_rounds_are_caught_where_the_coefficients_hash_the_statement():
-    table = LyingTable({LIAR: Lies({"winner": two_wrong_rounds})}).played()
-    assert table.named == {LIAR}
-    assert_caught(table, LIAR, "winner")
+@EITHER_WAY
+def test_two_wrong_rounds_are_caught_where_the_coefficients_hash_the_statement(play):
+    assert_caught(play(lying({LIAR: Lies({"winner": two_wrong_rounds})})), LIAR, "winner")
 
 
 def test_with_coefficients_known_before_a_dealer_throws_away_the_moduli_it_dislikes(monkeypatch):
@@ -112,10 +111,9 @@ def proved_anyway(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
     return encode(msgspec.structs.replace(trial, partial_proof=proof))
 
 
-def test_a_wrong_partial_with_a_proof_made_for_it_is_caught():
-    table = LyingTable({LIAR: Lies({"trial": proved_anyway})}).played()
-    assert table.named == {LIAR}
-    assert_caught(table, LIAR, "trial")
+@EITHER_WAY
+def test_a_wrong_partial_with_a_proof_made_for_it_is_caught(play):
+    assert_caught(play(lying({LIAR: Lies({"trial": proved_anyway})})), LIAR, "trial")
 
 
 def test_with_a_first_message_left_out_the_proof_of_a_wrong_partial_holds(monkeypatch):
