@@ -33,6 +33,8 @@ from protocol.terms import render
 from tests.participant.consortium import Consortium, found, run_all
 from tests.toy import toy_federation
 
+pytestmark = pytest.mark.slow  # dozens of processes
+
 
 @pytest.fixture(scope="module")
 def ceremony(tmp_path_factory: pytest.TempPathFactory) -> Consortium:

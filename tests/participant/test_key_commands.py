@@ -20,6 +20,8 @@ from tests.participant.test_commands import ended, events
 
 TOGETHER = ["key", "check", "--together", "--timeout", "40"]
 
+pytestmark = pytest.mark.slow  # dozens of processes
+
 
 @pytest.fixture
 def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
