@@ -8,7 +8,7 @@ WORKERS ?= --numprocesses 2
 FUZZ_RUNS ?= 1000000
 FUZZ_FLAGS ?=
 
-# Tests start hundreds of processes, which read modules that are compiled already.
+# Tests start many processes, which read modules that are compiled already.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-slow test-browser fuzz bench lint format clean

@@ -315,7 +315,7 @@ def in_simulator(parties: Parties, plan: Plan = PLAN) -> Aftermath:
     )
 
 
-# The simulator takes three times as long, and nothing that a party does differs.
+# A party does the same in both, so the fast tests play it once.
 EITHER_WAY = pytest.mark.parametrize(
     "play", [at_table, pytest.param(in_simulator, marks=pytest.mark.slow)]
 )

@@ -33,7 +33,7 @@ from protocol.terms import render
 from tests.participant.consortium import Consortium, found, run_all
 from tests.toy import toy_federation
 
-pytestmark = pytest.mark.slow  # dozens of processes
+pytestmark = pytest.mark.slow  # most of them start whole processes
 
 
 @pytest.fixture(scope="module")

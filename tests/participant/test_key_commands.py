@@ -20,7 +20,7 @@ from tests.participant.test_commands import ended, events
 
 TOGETHER = ["key", "check", "--together", "--timeout", "40"]
 
-pytestmark = pytest.mark.slow  # dozens of processes
+pytestmark = pytest.mark.slow  # most of them start whole processes
 
 
 @pytest.fixture
