@@ -6,6 +6,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from protocol.foreign import line
+
 
 class OneLine(logging.Formatter):
     """Time in UTC, level if it is not routine, and the message on one line."""
@@ -13,9 +15,7 @@ class OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="seconds")
         level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        message = " ".join(record.getMessage().split())
-        # Some of it is others' words: they break no line and move no cursor.
-        return f"{moment} {level}{''.join(c if c.isprintable() else '?' for c in message)}"
+        return f"{moment} {level}{line(record.getMessage())}"  # some of it is others' words
 
 
 def start_log() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from protocol.foreign import line
+
 _NOBODY = "nobody"
 _INITIAL = "round/0"  # never opened: members state what they start from
 
@@ -28,12 +30,7 @@ def render(report: dict[str, Any], running_since: str | None) -> str:
     if report["clips"]:
         clips = [f"{name} {clip:g}" for name, clip in report["clips"].items()]
         lines.append(f"the members state different clips: {', '.join(clips)}")
-    return "\n".join(map(_printable, lines))
-
-
-def _printable(line: str) -> str:
-    """Reasons are members' words: none of them moves the cursor of whoever reads them."""
-    return "".join(c if c.isprintable() else "?" for c in line)
+    return "\n".join(map(line, lines))
 
 
 def _members(members: list[dict[str, Any]]) -> list[str]:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import re
 
+from protocol.foreign import line
 from protocol.terms import Terms
 
 _MEMBER = re.compile(r"\bmember ([0-9]{1,3})\b")
 
 
 def in_names(text: str, terms: Terms) -> str:
-    """One printable line, with names where a reason from the protocol has members' numbers."""
-    return _MEMBER.sub(lambda found: terms.name_of(int(found[1])), printable(text))
-
-
-def printable(text: str) -> str:
-    """One line that moves no cursor and turns no writing direction."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    """One line, with names where a reason from the protocol has members' numbers."""
+    return _MEMBER.sub(lambda found: terms.name_of(int(found[1])), line(text))

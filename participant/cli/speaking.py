@@ -14,6 +14,7 @@ from participant.cli.sentences import describe
 from participant.errors import Interrupted, NoAnswer, ParticipantError
 from participant.home import home_folder
 from protocol.errors import ProtocolError
+from protocol.foreign import line
 
 
 class SpeakingGroup(TyperGroup):
@@ -58,5 +59,4 @@ def _internal(error: Exception, context: Context) -> typer.Exit:
 
 def _say(prefix: str, text: str) -> None:
     """One line without control characters, whatever an error's fields hold."""
-    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-    typer.echo(prefix + line, err=True)
+    typer.echo(line(prefix + text), err=True)

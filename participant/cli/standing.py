@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from participant.duration import duration
+from protocol.foreign import shown
 
 _MANY = 1e9  # seconds
 
@@ -22,7 +23,7 @@ def show_standing(here: Mapping[str, Any] | None, there: Mapping[str, Any] | Non
         for found in _tables(there.get("rounds")):
             _show_round(found)
         for name, model in _table(there.get("disagreement")).items():
-            typer.echo(f"  {_text(name)} stands at another model: {_text(model)[:16]}")
+            typer.echo(f"  {shown(name)} stands at another model: {shown(model)[:16]}")
 
 
 def _show_here(here: Mapping[str, Any]) -> None:
@@ -36,14 +37,14 @@ def _show_here(here: Mapping[str, Any]) -> None:
 
 
 def _show_members(there: Mapping[str, Any]) -> None:
-    head = _text(there.get("head"))[:16]
-    typer.echo(f"Aggregator: {_text(there.get('entries'))} entries on the board, head {head}")
+    head = shown(there.get("head"))[:16]
+    typer.echo(f"Aggregator: {shown(there.get('entries'))} entries on the board, head {head}")
     for member in _tables(there.get("members")):
         since = member.get("connected_since")
-        state = f"connected since {_text(since)}" if since else "not connected"
+        state = f"connected since {shown(since)}" if since else "not connected"
         last = member.get("last_post")
-        spoke = f", last spoke {_text(last)}" if last else ", has not spoken yet"
-        typer.echo(f"  {_text(member.get('name'))}: {state}{spoke}")
+        spoke = f", last spoke {shown(last)}" if last else ", has not spoken yet"
+        typer.echo(f"  {shown(member.get('name'))}: {state}{spoke}")
 
 
 def _show_ceremony(found: object) -> None:
@@ -51,16 +52,16 @@ def _show_ceremony(found: object) -> None:
     if not ceremony:
         typer.echo("  ceremony: not begun")
     elif ceremony.get("complete"):
-        typer.echo(f"  {_text(ceremony.get('session'))}: complete")
+        typer.echo(f"  {shown(ceremony.get('session'))}: complete")
     else:
         waiting = _names(ceremony.get("waiting_for"))
         typer.echo(
-            f"  {_text(ceremony.get('session'))}: step {_text(ceremony.get('step'))} since "
-            f"{_text(ceremony.get('last_post'))}, waiting for {waiting}"
+            f"  {shown(ceremony.get('session'))}: step {shown(ceremony.get('step'))} since "
+            f"{shown(ceremony.get('last_post'))}, waiting for {waiting}"
         )
         _show_course(ceremony)
         for abort in _tables(ceremony.get("aborted")):
-            typer.echo(f"    aborted by {_text(abort.get('by'))}: {_text(abort.get('reason'))}")
+            typer.echo(f"    aborted by {shown(abort.get('by'))}: {shown(abort.get('reason'))}")
 
 
 def _show_course(ceremony: Mapping[str, Any]) -> None:
@@ -72,8 +73,8 @@ def _show_course(ceremony: Mapping[str, Any]) -> None:
     if elapsed is None or ceremony.get("aborted"):
         return
     typer.echo(
-        f"    {duration(elapsed)} since all have joined; {_text(ceremony.get('candidates'))} "
-        f"candidates tried (about {_text(ceremony.get('expected_candidates'))} expected)"
+        f"    {duration(elapsed)} since all have joined; {shown(ceremony.get('candidates'))} "
+        f"candidates tried (about {shown(ceremony.get('expected_candidates'))} expected)"
     )
     if ceremony.get("is_found"):
         typer.echo("    a good candidate is found")
@@ -87,25 +88,25 @@ def _show_round(found: Mapping[str, Any]) -> None:
     contributors = _names(found.get("contributors"))
     if not found.get("opened"):
         stated = _names(list(_table(found.get("statements"))))
-        typer.echo(f"  {_text(found.get('session'))}: model stated by {stated}")
+        typer.echo(f"  {shown(found.get('session'))}: model stated by {stated}")
         return
     if not found.get("closed"):
         typer.echo(
-            f"  {_text(found.get('session'))}: open since {_text(found['opened'])}, contributed: "
+            f"  {shown(found.get('session'))}: open since {shown(found['opened'])}, contributed: "
             f"{contributors}; waiting for {_names(found.get('not_contributed'))}"
         )
         return
     typer.echo(
-        f"  {_text(found.get('session'))}: closed {_text(found['closed'])} with {contributors}; "
-        f"{_text(found.get('locks'))} locks ({_text(found.get('locks_needed'))} needed), partial "
+        f"  {shown(found.get('session'))}: closed {shown(found['closed'])} with {contributors}; "
+        f"{shown(found.get('locks'))} locks ({shown(found.get('locks_needed'))} needed), partial "
         f"decryptions of {_names(found.get('partial_decryptions'))}"
     )
     for name, reason in _table(found.get("refusals")).items():
-        typer.echo(f"    {_text(name)} refused: {_text(reason)}")
+        typer.echo(f"    {shown(name)} refused: {shown(reason)}")
     for complaint in _tables(found.get("complaints")):
         typer.echo(
-            f"    {_text(complaint.get('by'))} complains of {_text(complaint.get('about'))}'s "
-            f"partial decryption (entry {_text(complaint.get('entry'))})"
+            f"    {shown(complaint.get('by'))} complains of {shown(complaint.get('about'))}'s "
+            f"partial decryption (entry {shown(complaint.get('entry'))})"
         )
 
 
@@ -118,14 +119,9 @@ def _tables(found: object) -> list[Mapping[str, Any]]:
 
 
 def _names(found: object) -> str:
-    return ", ".join(map(_text, found)) if isinstance(found, list) and found else "nobody"
+    return ", ".join(map(shown, found)) if isinstance(found, list) and found else "nobody"
 
 
 def _number(found: object) -> float | None:
     """A number that can be meant; the report may hold anything, NaN included."""
     return found if isinstance(found, int | float) and 0 <= found < _MANY else None
-
-
-def _text(value: object) -> str:
-    """What came over the network, without characters that would steer the terminal."""
-    return "".join(c if c.isprintable() else "?" for c in str(value))[:200]

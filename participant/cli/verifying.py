@@ -18,6 +18,7 @@ from participant.words import fingerprint, read_fingerprint
 from protocol.audit.audit import CHECKS, Audit, audit
 from protocol.audit.results import Remark, Result, Status
 from protocol.board import Head
+from protocol.foreign import line
 
 _SINCE = re.compile(r"([0-9]{1,15}):([0-9a-f]{64})")
 _NONCE_BYTES = 32
@@ -60,8 +61,8 @@ def verify(
         typer.echo(json.dumps(facts(found, compared=expected is not None)))
     else:
         found = audit(files, nonce, expected, head, tell=lambda result: _say(_row(result)))
-        for line in _details(found, compared=expected is not None):
-            _say(line)
+        for text in _details(found, compared=expected is not None):
+            _say(text)
     if not found.holds:
         raise typer.Exit(CHECK_FAILED)
 
@@ -83,9 +84,9 @@ def _head(since: str) -> Head | None:
     return Head(int(found[1]), bytes.fromhex(found[2]))
 
 
-def _say(line: str) -> None:
+def _say(text: str) -> None:
     """A line without the control characters that a record may hold."""
-    typer.echo("".join(c if c.isprintable() else "?" for c in line))
+    typer.echo(line(text))
 
 
 def _row(result: Result) -> str:

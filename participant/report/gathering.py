@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Sequence
 
 from participant.identity import Card
-from participant.naming import printable
 from participant.report.ceremonies import ceremony_facts
 from participant.report.facts import (
     Contents,
@@ -22,6 +21,7 @@ from protocol.audit.audit import run
 from protocol.audit.evidence import Evidence
 from protocol.board import Board, Posted
 from protocol.errors import ProtocolError
+from protocol.foreign import shown
 from protocol.record import (
     MAX_MANIFEST_BYTES,
     RecordFiles,
@@ -93,7 +93,7 @@ def _member(number: int, terms: Terms, board: Board, files: RecordFiles) -> Memb
     seen = max((posted.post.seen_position for posted in own), default=0)
     return MemberFacts(
         number,
-        printable(member.name),
+        shown(member.name),
         Card(member.name, member.key).fingerprint,
         len(own),
         Deed.of(own[-1]) if own else None,

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from participant.naming import printable
+from protocol.foreign import line
 
 _VOID = frozenset({"meta", "br", "col"})
 
@@ -22,7 +22,7 @@ Child: TypeAlias = "Markup | str | int | Iterable[Child] | None"
 
 def text(content: str) -> Markup:
     """Anybody's words, escaped, in one line of printable characters."""
-    return Markup(html.escape(printable(content)))
+    return Markup(html.escape(line(content)))
 
 
 def element(name: str, *children: Child, **attributes: str | int) -> Markup:
@@ -70,7 +70,6 @@ def unbroken(content: str) -> Markup:
 def css_string(content: str) -> str:
     """A CSS string whatever it holds: all but letters and digits of ASCII as escapes."""
     inner = "".join(
-        c if c.isascii() and (c.isalnum() or c == " ") else f"\\{ord(c):x} "
-        for c in printable(content)
+        c if c.isascii() and (c.isalnum() or c == " ") else f"\\{ord(c):x} " for c in line(content)
     )
     return f'"{inner}"'

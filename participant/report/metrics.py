@@ -11,8 +11,8 @@ from typing import Any
 
 from participant.errors import BadJournal
 from participant.files import read
-from participant.naming import printable
 from participant.report.facts import Journal, Metric
+from protocol.foreign import shown
 
 _LIMIT = 256 << 20  # bytes of a journal
 _MAX_METRICS = 8
@@ -35,7 +35,7 @@ def read_journal(path: Path) -> Journal:
         for name, value in named.items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 with contextlib.suppress(OverflowError):
-                    found[printable(str(name))][event["round"]] = float(value)
+                    found[shown(str(name))][event["round"]] = float(value)
     chosen = sorted(found, key=_importance)[:_MAX_METRICS]
     return Journal(path.name, tuple(Metric(name, _finite(found[name])) for name in chosen))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from participant.naming import in_names, printable
+from participant.naming import in_names
 from participant.report.facts import (
     PHASES,
     ComplaintFacts,
@@ -14,6 +14,7 @@ from participant.report.facts import (
     RoundFacts,
 )
 from protocol.board import Posted
+from protocol.foreign import shown
 from protocol.messages import Body, Complaint, Partial, Refusal, SetLock, Statement
 from protocol.round import RoundView
 from protocol.terms import Terms
@@ -32,7 +33,7 @@ def round_facts(terms: Terms, posts: Sequence[Posted]) -> RoundFacts:
     stated = {p.post.sender: Deed.of(p) for p in posts if isinstance(p.post.body, Statement)}
     facts = RoundFacts(
         view.session,
-        printable(view.name),
+        shown(view.name),
         opening.kind if opening else "",
         opening.suite if opening else "",
         opening.length if opening else 0,
@@ -68,7 +69,7 @@ def _refusals(terms: Terms, posts: Sequence[Posted]) -> tuple[RefusalFacts, ...]
     return tuple(
         RefusalFacts(
             p.post.sender,
-            printable(body.rule),
+            shown(body.rule),
             body.member,
             in_names(body.reason, terms),
             p.position,

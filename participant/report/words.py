@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from participant.duration import duration
-from participant.naming import printable
+from protocol.foreign import shown
 from protocol.terms import Terms
 
 _MINUTE = 60
@@ -34,7 +34,7 @@ def between(first_ms: int, then_ms: int) -> str:
 
 def names(terms: Terms, members: Iterable[int]) -> str:
     """Members' names in a list; nobody, if there are none."""
-    return ", ".join(printable(terms.name_of(m)) for m in members) or "nobody"
+    return ", ".join(shown(terms.name_of(m)) for m in members) or "nobody"
 
 
 def count(number: int, noun: str) -> str:

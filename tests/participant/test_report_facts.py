@@ -213,4 +213,4 @@ def test_a_members_last_statement_counts_and_all_its_refusals_are_told() -> None
         at.say(2, Draft("round/1", Refusal("sum", 3, f"member 3: {result!r}\n")))
     found = round_facts(TOY.terms, at.board.entries)
     assert found.results == {1: b"b" * 32}
-    assert [r.reason for r in found.refusals] == ["H3: b'a'?", "H3: b'b'?"]
+    assert [r.reason for r in found.refusals] == ["H3: b'a'\\n", "H3: b'b'\\n"]

@@ -141,4 +141,4 @@ def test_a_name_in_a_record_cannot_steer_the_terminal(record: Path, tmp_path: Pa
     (tmp_path / "evil" / "\x1b[2Jowned").write_bytes(b"")
     output = verify(tmp_path / "evil", expect=5).output
     assert "\x1b" not in output
-    assert "?[2Jowned does not belong to this record" in output
+    assert "\\x1b[2Jowned does not belong to this record" in output

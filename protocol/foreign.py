@@ -1,0 +1,86 @@
+"""What another party wrote, as people may see it: the one way to a terminal, a log or a page.
+
+Names, addresses, reasons, metrics, file names, library errors that quote bytes off the wire: none
+of it may move a cursor, begin a line, turn the direction of writing, hide, or fill a screen.
+A character that could is shown as its escape (``\\x1b``, ``\\u202e``), and what is too long ends in
+an ellipsis.
+
+Not covered: characters that look alike, such as a Cyrillic and a Latin a, and words of a script
+written from the right, next to which a terminal may put a figure on the other side. Who is who,
+the fingerprint of a card tells.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+
+FIELD = 200  # characters of one field: a name, a reason, a value
+LINE = 4_096  # characters of a line, which may list many fields
+_ELLIPSIS = "…"
+_BLANKS = re.compile(" {2,}")
+_MAX_MARKS = 4  # combining marks on one letter; more climb into the lines above and below
+# Printable to Python, invisible to people: joiners, fillers, selectors of a variant, blank Braille.
+_FILLERS = (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0)
+_SELECTORS = (*range(0x180B, 0x180E), 0x180F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+_INVISIBLE = frozenset(map(chr, _FILLERS + _SELECTORS))
+
+
+def shown(field: object, limit: int = FIELD) -> str:
+    """One field of another party's words, in at most ``limit`` characters of one line.
+
+    Any run of blanks is one blank, so that no field lays out a line. What is neither text nor a
+    number is shown as its type.
+    """
+    if not isinstance(field, str | int | float | None):
+        return f"({type(field).__name__})"
+    text = str(field)
+    looked_at = text[: 8 * limit]  # there may be blanks without end
+    return _cut(_pieces(_BLANKS.sub(" ", looked_at)), limit, len(looked_at) < len(text))
+
+
+def line(text: str, limit: int = LINE) -> str:
+    """A whole line, own words and fields: its blanks stay, so that columns stay aligned.
+
+    Whatever writes to a terminal or a log passes each of its lines through here, at the last step.
+    """
+    return _cut(_pieces(text[: limit + 1]), limit, len(text) > limit)
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """JSON in ASCII without control characters; reads back as the same value."""
+    # JSON's own escapes leave out one control character, which can only stand inside a string.
+    return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
+
+
+def is_plain(text: str) -> bool:
+    """Whether ``line`` shows the text as it is, whatever its length."""
+    return all(len(piece) == 1 for piece in _pieces(text))
+
+
+def _pieces(text: str) -> list[str]:
+    """Each character as it is shown."""
+    pieces, marks = [], _MAX_MARKS  # at the beginning a mark would sit on another's letter
+    for c in text:
+        marks = marks + 1 if unicodedata.category(c) in ("Mn", "Me") else 0
+        is_safe = c.isprintable() and c not in _INVISIBLE and marks <= _MAX_MARKS
+        pieces.append(c if is_safe else _escape(c))
+    return pieces
+
+
+def _escape(c: str) -> str:
+    return c.encode("unicode_escape", "backslashreplace").decode()
+
+
+def _cut(pieces: list[str], limit: int, is_cut: bool) -> str:
+    """The pieces, or as many as leave room for the ellipsis; an escape is not broken."""
+    whole = "".join(pieces)
+    if len(whole) <= limit and not is_cut:
+        return whole
+    room, kept = limit - len(_ELLIPSIS), 0
+    for k, piece in enumerate(pieces):
+        kept += len(piece)
+        if kept > room:
+            return "".join(pieces[:k]) + _ELLIPSIS
+    return whole + _ELLIPSIS
