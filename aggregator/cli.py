@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -41,6 +40,7 @@ from aggregator.server import CannotListen, Server
 from aggregator.service import Aggregator
 from aggregator.status_file import read_status, remove_status
 from aggregator.status_text import render
+from aggregator.terminal import say, say_json
 from protocol.errors import (
     BadTerms,
     Fork,
@@ -118,8 +118,9 @@ def init(
     """Make the aggregator's key, certificate and card."""
     folder = data.expanduser()
     address = create(folder, name, host, port, tls_cert)
-    typer.echo(f"card: {folder / CARD_NAME}\nurl:  {address.url}")
-    typer.echo("Give the card to whoever writes the terms (quorate-participant terms new).")
+    say(f"card: {folder / CARD_NAME}")
+    say(f"url:  {address.url}")
+    say("Give the card to whoever writes the terms (quorate-participant terms new).")
 
 
 @app.command()
@@ -185,9 +186,10 @@ def status(
         report, running_since = found, str(found["running_since"])
     report = report | {"running": running_since is not None}
     if as_json:
-        typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        say_json(report)
     else:
-        typer.echo(render(report, running_since))
+        for row in render(report, running_since):
+            say(row)
 
 
 @app.command()
@@ -204,14 +206,14 @@ def export(
         nonlocal told
         if time.monotonic() - told >= _LINE_SECONDS:
             told = time.monotonic()
-            typer.echo(f"{done:,} of {total:,} {what} are written", err=True)
+            say(f"{done:,} of {total:,} {what} are written", err=True)
 
     folder = _store_folder(data.expanduser(), terms)
     head = export_record(folder, terms, signatures, RecordOutput(out), tell)
-    typer.echo(f"Record of {terms.name}: {out}")
-    typer.echo(f"  entries  {head.position}, up to {head.hash.hex()[:16]}")
-    typer.echo("Next, each hospital: quorate-participant export federation.toml --out RECORD")
-    typer.echo("which checks it against what that hospital has seen, and countersigns it.")
+    say(f"Record of {terms.name}: {out}")
+    say(f"  entries  {head.position}, up to {head.hash.hex()[:16]}")
+    say("Next, each hospital: quorate-participant export federation.toml --out RECORD")
+    say("which checks it against what that hospital has seen, and countersigns it.")
 
 
 async def _serve(
@@ -258,9 +260,9 @@ def _now_ms() -> int:
 
 def sentences(error: AggregatorError | ProtocolError) -> tuple[str, str]:
     """What went wrong and for whom; and what to do about it."""
-    for kind, say in _SENTENCES.items():
+    for kind, sentence in _SENTENCES.items():
         if isinstance(error, kind):
-            return say(error)
+            return sentence(error)
     return str(error), "This should not have happened; please report it."
 
 
@@ -363,7 +365,8 @@ _SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
 
 
 def _fail(what: str, remedy: str) -> NoReturn:
-    sys.stderr.write(f"quorate-aggregator: {what}\n  {remedy}\n")
+    say(f"quorate-aggregator: {what}", err=True)
+    say(f"  {remedy}", err=True)
     sys.exit(FAILED)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from protocol.foreign import line
+from protocol.foreign import shown
 
 _NOBODY = "nobody"
 _INITIAL = "round/0"  # never opened: members state what they start from
 
 
-def render(report: dict[str, Any], running_since: str | None) -> str:
-    """Some lines of text for a report as ``Aggregator.status`` makes it."""
+def render(report: dict[str, Any], running_since: str | None) -> list[str]:
+    """The lines of text for a report as ``Aggregator.status`` makes it."""
     service = f"running since {running_since}" if running_since else "not running"
     lines = [
         f"{report['federation']}: service {service}, {report['entries']} entries",
@@ -30,7 +30,7 @@ def render(report: dict[str, Any], running_since: str | None) -> str:
     if report["clips"]:
         clips = [f"{name} {clip:g}" for name, clip in report["clips"].items()]
         lines.append(f"the members state different clips: {', '.join(clips)}")
-    return "\n".join(map(line, lines))
+    return lines
 
 
 def _members(members: list[dict[str, Any]]) -> list[str]:
@@ -57,7 +57,7 @@ def _ceremony(ceremony: dict[str, Any] | None) -> str:
     if ceremony["aborted"]:
         first = ceremony["aborted"][0]
         culprit = f", because of {first['culprit']}" if first["culprit"] else ""
-        return f"{session}: aborted by {first['by']}{culprit} ({first['reason']})"
+        return f"{session}: aborted by {first['by']}{culprit} ({shown(first['reason'])})"
     waiting = ", ".join(ceremony["waiting_for"]) or _NOBODY
     since = ceremony["last_post"]
     step = ceremony["step"].replace("-commit ", " ")  # to commit and to open is one for people
@@ -93,7 +93,7 @@ def _duration(seconds: float) -> str:
 
 def _round(found: dict[str, Any]) -> str:
     session, contributors = found["session"], ", ".join(found["contributors"]) or _NOBODY
-    left_out = "".join(f"; left out: {n} ({why})" for n, why in found["left_out"].items())
+    left_out = "".join(f"; left out: {n} ({shown(why)})" for n, why in found["left_out"].items())
     stated = ", ".join(found["statements"]) or _NOBODY
     if session == _INITIAL:
         return f"{session}: the initial model is held by {stated}"
@@ -106,7 +106,7 @@ def _round(found: dict[str, Any]) -> str:
             f"missing: {missing}{_progress(found)}{left_out}"
         )
     helped = len(found["partial_decryptions"])
-    refusals = "".join(f"; {n} refused ({why})" for n, why in found["refusals"].items())
+    refusals = "".join(f"; {n} refused ({shown(why)})" for n, why in found["refusals"].items())
     complaints = "".join(
         f"; {c['by']} complains of {c['about']}'s partial decryption (entry {c['entry']})"
         for c in found["complaints"]

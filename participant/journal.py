@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ import numpy as np
 from participant.errors import DiskError
 from participant.files import make_folder
 from participant.link import Traffic
+from protocol.foreign import json_text
 
 Event = dict[str, Any]
 
@@ -43,16 +43,12 @@ class Journal:
         make_folder(self.path.parent)
         try:
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(as_line(entry) + "\n")
+                file.write(json_text(entry, default=plain_value) + "\n")
         except OSError as error:
             raise DiskError(self.path, error.strerror or type(error).__name__) from error
         self.show(entry)
 
 
-def as_line(entry: Event) -> str:
-    """An event in one line of JSON; what JSON has no form for, such as an array, as text."""
-    return json.dumps(entry, default=_plain, allow_nan=True)
-
-
-def _plain(value: object) -> object:
+def plain_value(value: object) -> object:
+    """What stands in JSON for a value that it has no form for: a number, else text."""
     return value.item() if isinstance(value, np.generic) else str(value)

@@ -6,8 +6,6 @@ many of all ceremonies are done by now, and what is still to go in the mean.
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, astuple
@@ -22,6 +20,8 @@ from participant.duration import duration
 from participant.errors import Unreachable
 from participant.expectation import CeremonyFacts, Expectation
 from participant.session import Notices
+from participant.terminal import new_console, say, say_json
+from protocol.foreign import line, shown
 from protocol.terms import Terms
 
 
@@ -62,7 +62,7 @@ class LiveView:
         self._facts, self._shown_at = facts, self._clock()
 
     def note(self, text: str) -> None:
-        self._live.console.print(text, highlight=False, markup=False)
+        self._live.console.print(Text(line(text)))
 
     def _render(self) -> RenderableType:
         facts = self._facts
@@ -70,9 +70,9 @@ class LiveView:
             return Text("connecting …")
         members = Table.grid(padding=(0, 2))
         for member in self._terms.members:
-            members.add_row(member.name, _state(member.name, facts))
+            members.add_row(Text(shown(member.name)), _state(member.name, facts))
         rows = Table.grid(padding=(0, 2))
-        rows.add_row("step", _step(facts.step))
+        rows.add_row("step", Text(shown(_step(facts.step))))
         if facts.step != "join":
             tried = f"{facts.candidates} tried, about {facts.expected_candidates} expected"
             rows.add_row("candidates", tried)
@@ -80,7 +80,7 @@ class LiveView:
             rows.add_row("tests", tests)
             rows.add_row("luck", _luck(facts))
         rows.add_row("time", self._time(facts))
-        return Group(Text(f"Key ceremony of {self._terms.name}"), members, rows)
+        return Group(Text(line(f"Key ceremony of {self._terms.name}")), members, rows)
 
     def _time(self, facts: CeremonyFacts) -> str:
         since = self._clock() - self._shown_at
@@ -112,21 +112,31 @@ class LineView:
             return
         self._last = now
         if facts.step == "join":
-            line = f"joined: {_list(facts.joined)}; waiting for {_list(facts.waiting_for)}"
+            said = f"joined: {_list(facts.joined)}; waiting for {_list(facts.waiting_for)}"
         else:
-            line = (
+            said = (
                 f"step {_step(facts.step)}: {facts.candidates} candidates tried (about "
                 f"{facts.expected_candidates} expected), {facts.tests} tests; {_luck(facts)}"
             )
         to_go = _to_go(facts, facts.remaining_seconds)
-        self._write(f"[{duration(facts.elapsed_seconds)}] {line}; {to_go}")
+        self._write(f"[{duration(facts.elapsed_seconds)}] {said}; {to_go}")
 
     def note(self, text: str) -> None:
         self._write(text)
 
 
-class JsonView(LineView):
-    """A line of JSON whenever a step, the candidates tried or those waited for are others."""
+class JsonView:
+    """An event whenever a step, the candidates tried or those waited for are others."""
+
+    def __init__(self, write: Callable[[object], None]) -> None:
+        self._write = write
+        self._last: tuple[object, ...] | None = None
+
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to put back."""
 
     def expect(self, expectation: Expectation) -> None:
         self._say("expected", **asdict(expectation))
@@ -142,15 +152,15 @@ class JsonView(LineView):
 
     def _say(self, event: str, **facts: Any) -> None:
         rounded = {k: round(v, 3) if isinstance(v, float) else v for k, v in facts.items()}
-        self._write(json.dumps({"event": event, **rounded}))
+        self._write({"event": event, **rounded})
 
 
 def view_of(terms: Terms, as_json: bool) -> View:
     """The view that suits where the output goes."""
-    console = Console()
+    console = new_console()
     if as_json:
-        return JsonView(_print)
-    return LiveView(terms, console) if console.is_terminal else LineView(_print)
+        return JsonView(say_json)
+    return LiveView(terms, console) if console.is_terminal else LineView(say)
 
 
 def link_lost(reason: Unreachable) -> str:
@@ -180,11 +190,6 @@ def link_notices(
             write(f"connected again to {url}")
 
     return Notices(moved, lost, found)
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def _expected(expectation: Expectation) -> str:

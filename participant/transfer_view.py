@@ -17,6 +17,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from participant.terminal import new_console
+from protocol.foreign import line
+
 _LEAST_BYTES = 4 << 20  # what is smaller is over before anybody looks
 _LINE_SECONDS = 10.0
 
@@ -35,8 +38,8 @@ class TransferBar:
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-            TimeRemainingColumn(), console=console, transient=True,
+            TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(),
+            TransferSpeedColumn(), TimeRemainingColumn(), console=console, transient=True,
         )  # fmt: skip
         self._shown: tuple[str, TaskID] | None = None
 
@@ -56,7 +59,7 @@ class TransferBar:
         if wanted is None or transfer is None:
             return
         if self._shown is None:
-            self._shown = (wanted, self._progress.add_task(wanted, total=transfer.total))
+            self._shown = (wanted, self._progress.add_task(line(wanted), total=transfer.total))
         self._progress.update(self._shown[1], completed=transfer.done, total=transfer.total)
 
 
@@ -99,5 +102,5 @@ class TransferLines:
 
 def transfer_view(write: Callable[[str], None]) -> TransferBar | TransferLines:
     """The view that suits where people's messages go, which is standard error."""
-    console = Console(stderr=True)
+    console = new_console(stderr=True)
     return TransferBar(console) if console.is_terminal else TransferLines(write)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Callable
 
 FIELD = 200  # characters of one field: a name, a reason, a value
 LINE = 4_096  # characters of a line, which may list many fields
@@ -48,10 +49,15 @@ def line(text: str, limit: int = LINE) -> str:
     return _cut(_pieces(text[: limit + 1]), limit, len(text) > limit)
 
 
-def json_text(value: object, indent: int | None = None) -> str:
-    """JSON in ASCII without control characters; reads back as the same value."""
+def json_text(
+    value: object, indent: int | None = None, default: Callable[[object], object] | None = None
+) -> str:
+    """JSON in ASCII without control characters; reads back as the same value.
+
+    default: what to write for a value that JSON has no form for, else TypeError.
+    """
     # JSON's own escapes leave out one control character, which can only stand inside a string.
-    return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
+    return json.dumps(value, indent=indent, default=default).replace("\x7f", "\\u007f")
 
 
 def is_plain(text: str) -> bool:

@@ -21,6 +21,7 @@ from participant.cli.options import (
 from participant.errors import BadName, Declined, FileExists
 from participant.identity import CARD_NAME, IDENTITY_NAME, Card, read_card
 from participant.passphrase import obtain
+from participant.terminal import agrees, say
 from participant.terms_files import (
     TermsFile,
     check_may_sign,
@@ -55,7 +56,7 @@ def init(
     if reason := identities.fault_of_name(unicodedata.normalize("NFC", name)):
         raise BadName(name, reason)
     made = identities.create(folder, name, obtain(passphrase_file, new=True))
-    typer.echo(f"Identity of {made.name}: {folder / IDENTITY_NAME} (keep a copy in a safe)")
+    say(f"Identity of {made.name}: {folder / IDENTITY_NAME} (keep a copy in a safe)")
     _show_card(folder, made.card)
 
 
@@ -149,7 +150,8 @@ def new(
     )
     write_terms(file, terms)
     _show_terms(terms_in(ctx, file, signed=False))
-    typer.echo(f"\nEach member, after a look at it: quorate-participant terms sign {file}")
+    say()
+    say(f"Each member, after a look at it: quorate-participant terms sign {file}")
 
 
 @terms_app.command("sign")
@@ -166,13 +168,14 @@ def sign(
     identity = identities.load(folder, obtain(passphrase_file, new=False))
     check_may_sign(found, identity, folder)
     _show_terms(found)
-    typer.echo("")
-    if not (yes or typer.confirm(f"Sign these terms as {identity.name}?")):
+    say()
+    if not (yes or agrees(f"Sign these terms as {identity.name}?")):
         raise Declined(f"the terms in {file}")
     block = sign_file(found, identity, folder)
-    typer.echo(f"Signed by {identity.name}. Added to {file}, or to be added there by whoever")
-    typer.echo("collects the signatures:")
-    typer.echo(block)
+    say(f"Signed by {identity.name}. Added to {file}, or to be added there by whoever")
+    say("collects the signatures:")
+    for row in block.splitlines():
+        say(row)
 
 
 @terms_app.command("show")
@@ -182,14 +185,15 @@ def show(ctx: typer.Context, file: FederationFile = FEDERATION) -> None:
     _show_terms(found)
     if unsigned := found.unsigned():
         raise unsigned
-    typer.echo(f"\nAll have signed. Next: quorate-participant ceremony {file}")
+    say()
+    say(f"All have signed. Next: quorate-participant ceremony {file}")
 
 
 def _show_card(folder: Path, shown: Card) -> None:
-    typer.echo(f"Card: {folder / CARD_NAME}")
-    typer.echo(f"  name         {shown.name}")
-    typer.echo(f"  key          {encode_binary(shown.key)}")
-    typer.echo(f"  fingerprint  {shown.fingerprint}")
+    say(f"Card: {folder / CARD_NAME}")
+    say(f"  name         {shown.name}")
+    say(f"  key          {encode_binary(shown.key)}")
+    say(f"  fingerprint  {shown.fingerprint}")
 
 
 _LEAST_BITS = 2048  # of a key that is to protect anything today
@@ -198,37 +202,35 @@ _LEAST_BITS = 2048  # of a key that is to protect anything today
 def _show_terms(file: TermsFile) -> None:
     terms, unsigned = file.terms, file.unsigned()
     rounds = terms.rounds
-    typer.echo(f"Terms of {terms.name}")
-    typer.echo(f"  fingerprint   {file.fingerprint}")
+    say(f"Terms of {terms.name}")
+    say(f"  fingerprint   {file.fingerprint}")
     note = "" if terms.key_bits >= _LEAST_BITS else f" (for tests only: {_LEAST_BITS} at least)"
-    typer.echo(
-        f"  quorum        {terms.quorum} of {terms.n_members}, {terms.key_bits}-bit key{note}"
-    )
-    typer.echo(f"  aggregator    {terms.aggregator.url}")
-    typer.echo(
+    say(f"  quorum        {terms.quorum} of {terms.n_members}, {terms.key_bits}-bit key{note}")
+    say(f"  aggregator    {terms.aggregator.url}")
+    say(
         f"  rounds        {rounds.count}, each of at least {rounds.min_contributors} contributors, "
         f"{rounds.seconds} s (statistics: {rounds.statistic_seconds} s)"
     )
     does = "refuse to decrypt" if rounds.differencing == "refuse" else "warn"
-    typer.echo(
+    say(
         f"  differencing  {does} where sums from one model differ by fewer than "
         f"{rounds.min_difference} members"
     )
-    typer.echo(
+    say(
         f"  encryption    suite {terms.suite}, "
         f"rounding {'at random' if terms.stochastic_rounding else 'to the nearest'}"
     )
-    typer.echo(
+    say(
         f"  quantisation  {terms.precision_bits} bits at most, clipped at {terms.clip:g}"
         f"{' or less, as updates shrink' if terms.adaptive_clip else ''}, "
         f"at most {terms.max_examples} examples"
     )
-    typer.echo("  members")
+    say("  members")
     for number, member in enumerate(terms.members, start=1):
         state = "signed"
         if unsigned and member.name in unsigned.missing:
             state = "not signed"
         elif unsigned and member.name in unsigned.wrong:
             state = "signature does not fit"
-        typer.echo(f"    {number}  {member.name}: {state}")
-        typer.echo(f"       {Card(member.name, member.key).fingerprint}")
+        say(f"    {number}  {member.name}: {state}")
+        say(f"       {Card(member.name, member.key).fingerprint}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import shlex
 import time
@@ -37,6 +36,7 @@ from participant.membership import Membership
 from participant.passphrase import CHANGED, OF_BACKUP, obtain
 from participant.passphrase_change import change
 from participant.progress import link_notices
+from participant.terminal import say, say_json
 from participant.words import fingerprint
 from protocol.board import Head
 from protocol.epoch import Epoch, EpochSecret
@@ -81,13 +81,13 @@ def check(
         raise ShareNotWhole(member.vault.folder, epoch.number)
     words = fingerprint(epoch.digest)
     if not as_json:
-        typer.echo(f"Key share of {member.identity.name} in {member.terms.name}")
-        typer.echo(f"  epoch        {epoch.number}")
-        typer.echo(f"  fingerprint  {words}")
-        typer.echo("  the key share is whole")
+        say(f"Key share of {member.identity.name} in {member.terms.name}")
+        say(f"  epoch        {epoch.number}")
+        say(f"  fingerprint  {words}")
+        say("  the key share is whole")
     elif not together:
         facts = {"event": "checked", "epoch": epoch.number, "fingerprint": words, "whole": True}
-        typer.echo(json.dumps(facts))
+        say_json(facts)
     if together:
         with hold(member.folder, "key check"):
             _check_together(member, (epoch, secret), timeout, as_json)
@@ -99,7 +99,7 @@ def _check_together(
     """Raises NoQuorum, QuorumFails and OutOfTime."""
     task = KeyCheckTask(member.terms, secret, int(time.time() * 1000))
     if not as_json:
-        typer.echo("Waiting for the others, who type: quorate-participant key check --together …")
+        say("Waiting for the others, who type: quorate-participant key check --together …")
     is_done = _run_until_done(member, task, timeout)
     if is_done and task.missing:
         task.waits_for_all = True
@@ -146,15 +146,15 @@ def _show_check(terms: Terms, task: KeyCheckTask, as_json: bool) -> None:
             "quorum": terms.quorum,
             "decrypts": found.decrypts,
         }
-        typer.echo(json.dumps(facts))
+        say_json(facts)
         return
-    typer.echo(f"{found.session}:")
-    typer.echo(f"  good key shares  {', '.join(good) or 'none'}")
+    say(f"{found.session}:")
+    say(f"  good key shares  {', '.join(good) or 'none'}")
     for name, reason in wrong.items():
-        typer.echo(f"  {name} sent a wrong part: {reason}")
+        say(f"  {name} sent a wrong part: {reason}")
     if found.decrypts:
         present = f"{len(found.heard)} of {terms.n_members} present"
-        typer.echo(f"  {present}: the quorum decrypts the test value")
+        say(f"  {present}: the quorum decrypts the test value")
 
 
 @key_app.command("backup")
@@ -175,12 +175,12 @@ def backup(
     passphrase = obtain(backup_passphrase_file, new=True, which=OF_BACKUP)
     epochs = write_backup(member, text, out, passphrase)
     if as_json:
-        typer.echo(json.dumps({"event": "backed up", "file": str(out), "epochs": epochs}))
+        say_json({"event": "backed up", "file": str(out), "epochs": epochs})
         return
-    typer.echo(f"Backup of {member.identity.name} in {member.terms.name}: {out}")
-    typer.echo(f"  key share of epoch  {', '.join(map(str, epochs))}")
-    typer.echo("Keep it off this machine, and its passphrase elsewhere than the file. Put back by:")
-    typer.echo(f"quorate-participant key restore {shlex.quote(str(out))} {shlex.quote(str(file))}")
+    say(f"Backup of {member.identity.name} in {member.terms.name}: {out}")
+    say(f"  key share of epoch  {', '.join(map(str, epochs))}")
+    say("Keep it off this machine, and its passphrase elsewhere than the file. Put back by:")
+    say(f"quorate-participant key restore {shlex.quote(str(out))} {shlex.quote(str(file))}")
 
 
 @key_app.command("restore")
@@ -228,15 +228,15 @@ def _say_restored(opened: Backup, is_needed: bool, file: Path, as_json: bool) ->
     if as_json:
         event = "restored" if is_needed else "nothing to do"
         facts = {"event": event, "epoch": epoch.number, "fingerprint": fingerprint(epoch.digest)}
-        typer.echo(json.dumps(facts))
+        say_json(facts)
         return
     if not is_needed:
-        typer.echo(f"This key share of epoch {epoch.number} is here already: nothing to do.")
+        say(f"This key share of epoch {epoch.number} is here already: nothing to do.")
         return
-    typer.echo(f"Restored: {opened.identity.name} in {opened.terms.name}, epoch {epoch.number}")
-    typer.echo(f"  fingerprint  {fingerprint(epoch.digest)}  (the same at every member)")
-    typer.echo("Rounds that are open by now are decrypted without this hospital. Next:")
-    typer.echo(f"quorate-participant key check {shlex.quote(str(file))}")
+    say(f"Restored: {opened.identity.name} in {opened.terms.name}, epoch {epoch.number}")
+    say(f"  fingerprint  {fingerprint(epoch.digest)}  (the same at every member)")
+    say("Rounds that are open by now are decrypted without this hospital. Next:")
+    say(f"quorate-participant key check {shlex.quote(str(file))}")
 
 
 def _check_against_board(restoring: Restoring, record: Path | None, seconds: float) -> Head | None:
@@ -274,12 +274,12 @@ def passphrase(
     count = change(folder, old, new)
     if as_json:
         event = "changed" if count else "changed already"
-        typer.echo(json.dumps({"event": event, "files": count}))
+        say_json({"event": event, "files": count})
     elif count:
-        typer.echo(f"The passphrase of {folder} is changed: {count} sealed files.")
-        typer.echo("Backups made before keep the passphrase that they were made with.")
+        say(f"The passphrase of {folder} is changed: {count} sealed files.")
+        say("Backups made before keep the passphrase that they were made with.")
     else:
-        typer.echo(f"The passphrase of {folder} is the new one already.")
+        say(f"The passphrase of {folder} is the new one already.")
 
 
 def _check_home(folder: Path, terms: Terms) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +33,7 @@ from participant.progress import link_notices
 from participant.session import Session
 from participant.statistic_task import StatisticTask
 from participant.status import ask_aggregator, local_facts
+from participant.terminal import agrees, say, say_json
 from participant.words import fingerprint
 from protocol.terms import AGGREGATOR
 
@@ -71,7 +71,7 @@ def decrypt(
         url, notice = member.terms.aggregator.url, _unopened(session, task, name, file)
         session.notices = link_notices(url, say_aside, notice)
         if not as_json:
-            typer.echo(f"Waiting until round {name} is closed and the others agree to its sum …")
+            say(f"Waiting until round {name} is closed and the others agree to its sum …")
         session.run()
     _show_sums(member, task, as_json)
 
@@ -104,16 +104,16 @@ def _approval(yes: bool, as_json: bool) -> Callable[[Request], bool]:
 
     def approve(request: Request) -> bool:
         if not as_json:
-            typer.echo(f"About to be decrypted: the sum of round {request.round_name}")
-            typer.echo(f"  kind          {request.kind}")
-            typer.echo(f"  contributors  {', '.join(request.contributors)}")
-            typer.echo(f"  ciphertexts   {request.ciphertexts}")
+            say(f"About to be decrypted: the sum of round {request.round_name}")
+            say(f"  kind          {request.kind}")
+            say(f"  contributors  {', '.join(request.contributors)}")
+            say(f"  ciphertexts   {request.ciphertexts}")
         if request.warning:
-            typer.echo(f"Warning: {request.warning}", err=as_json)
+            say(f"Warning: {request.warning}", err=as_json)
         elif request.kind == "statistic" and not as_json:
-            typer.echo("  differencing  not checked: only you know what other sums of these data")
-            typer.echo("                were decrypted, and who was in them")
-        if not (yes or typer.confirm("Help to decrypt this sum?", err=as_json)):
+            say("  differencing  not checked: only you know what other sums of these data")
+            say("                were decrypted, and who was in them")
+        if not (yes or agrees("Help to decrypt this sum?", err=as_json)):
             raise Declined(f"to decrypt round {request.round_name}")
         return True
 
@@ -142,15 +142,15 @@ def _show_sums(member: Membership, task: DecryptionTask, as_json: bool) -> None:
             "wrong_partials": [name(m) for m in task.member.wrong_partials],
             "complaints": complaints,
         }
-        typer.echo(json.dumps(facts))
+        say_json(facts)
         return
-    typer.echo(f"Round {view.name} is decrypted: the sum of {', '.join(names)}")
+    say(f"Round {view.name} is decrypted: the sum of {', '.join(names)}")
     for found in complaints:
-        typer.echo(f"  {complaint_line(**found)}")
+        say(f"  {complaint_line(**found)}")
     for value in sums or ():
-        typer.echo(f"  {value}")
+        say(f"  {value}")
     if not is_statistic:
-        typer.echo("  the model is updated with it by: quorate-participant train")
+        say("  the model is updated with it by: quorate-participant train")
 
 
 def public_key(
@@ -169,12 +169,13 @@ def public_key(
     else:
         text = f"epoch {epoch.number}\nfingerprint {fingerprint(epoch.digest)}\nn {epoch.n.hex()}"
     if out is None:
-        typer.echo(text)
+        for row in text.splitlines():
+            say(row)
         return
     write_new(out, (text + "\n").encode())
     out.chmod(0o644)  # public
-    typer.echo(f"Joint public key of {member.terms.name}, epoch {epoch.number}: {out}")
-    typer.echo(f"  fingerprint  {fingerprint(epoch.digest)}")
+    say(f"Joint public key of {member.terms.name}, epoch {epoch.number}: {out}")
+    say(f"  fingerprint  {fingerprint(epoch.digest)}")
 
 
 def contribute(
@@ -203,14 +204,14 @@ def contribute(
     count = len(encrypted.values)
     if as_json:
         event = "contributed" if task.sent else "contributed before"
-        typer.echo(json.dumps({"event": event, "round": name, "numbers": count}))
+        say_json({"event": event, "round": name, "numbers": count})
         return
     if task.sent:
-        typer.echo(f"Contributed {count} number{'s' * (count != 1)} to round {name}.")
+        say(f"Contributed {count} number{'s' * (count != 1)} to round {name}.")
     else:
-        typer.echo(f"Round {name} holds what this hospital contributed before; that stays, and")
-        typer.echo(f"{numbers} was not sent now.")
-    typer.echo(f"Next, a quorum of members: quorate-participant decrypt {file} --round {name}")
+        say(f"Round {name} holds what this hospital contributed before; that stays, and")
+        say(f"{numbers} was not sent now.")
+    say(f"Next, a quorum of members: quorate-participant decrypt {file} --round {name}")
 
 
 def status(
@@ -227,6 +228,6 @@ def status(
         show_standing(here, None)
     there = ask_aggregator(member)
     if as_json:
-        typer.echo(json.dumps({"here": here, "aggregator": there}))
+        say_json({"here": here, "aggregator": there})
     else:
         show_standing(None, there)

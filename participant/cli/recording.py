@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from collections.abc import Callable
@@ -33,6 +32,7 @@ from participant.record_task import RecordTask
 from participant.report.gathering import gather
 from participant.report.metrics import read_journal
 from participant.report.page import render
+from participant.terminal import say, say_json
 from participant.terms_files import read_signed_terms
 from participant.transfer_view import Transfer, transfer_view
 from protocol.record_writing import prepare
@@ -75,7 +75,7 @@ def export(
             session.run()
         session.agent.remember_head()
     if as_json:
-        typer.echo(json.dumps(_facts(member, task, out)))
+        say_json(_facts(member, task, out))
     else:
         _show(member, task, out)
 
@@ -97,9 +97,9 @@ def report(
     replace(out, render(found).encode())
     out.chmod(0o644)
     if found.failed or found.contents is None:
-        typer.echo(f"This record FAILED {', '.join(found.failed)}; the page says what: {out}")
+        say(f"This record FAILED {', '.join(found.failed)}; the page says what: {out}")
         raise typer.Exit(CHECK_FAILED)
-    typer.echo(f"All checks that were run hold. Report of {found.contents.terms.name}: {out}")
+    say(f"All checks that were run hold. Report of {found.contents.terms.name}: {out}")
 
 
 def _reading(task: RecordTask) -> Callable[[Agent], None]:
@@ -136,11 +136,11 @@ def _facts(member: Membership, task: RecordTask, out: Path) -> dict[str, Any]:
 def _show(member: Membership, task: RecordTask, out: Path) -> None:
     head = task.head
     assert head is not None
-    typer.echo(f"Record of {member.terms.name}: {out}")
-    typer.echo(f"  entries        {head.position}, up to {head.hash.hex()[:16]}")
+    say(f"Record of {member.terms.name}: {out}")
+    say(f"  entries        {head.position}, up to {head.hash.hex()[:16]}")
     for said in task.heads:
         upto = "" if said.position == head.position else f", up to entry {said.position}"
-        typer.echo(f"  countersigned  {member.terms.name_of(said.member)}{upto}")
+        say(f"  countersigned  {member.terms.name_of(said.member)}{upto}")
     if len(task.heads) < member.terms.n_members:
-        typer.echo("Next: the others run the same command on this folder, or send their heads/.")
-    typer.echo(f"To check it, anywhere: quorate-participant verify {shlex.quote(str(out))}")
+        say("Next: the others run the same command on this folder, or send their heads/.")
+    say(f"To check it, anywhere: quorate-participant verify {shlex.quote(str(out))}")

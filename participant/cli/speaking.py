@@ -13,8 +13,8 @@ from participant.cli.sentence import Context
 from participant.cli.sentences import describe
 from participant.errors import Interrupted, NoAnswer, ParticipantError
 from participant.home import home_folder
+from participant.terminal import say
 from protocol.errors import ProtocolError
-from protocol.foreign import line
 
 
 class SpeakingGroup(TyperGroup):
@@ -59,4 +59,4 @@ def _internal(error: Exception, context: Context) -> typer.Exit:
 
 def _say(prefix: str, text: str) -> None:
     """One line without control characters, whatever an error's fields hold."""
-    typer.echo(line(prefix + text), err=True)
+    say(prefix + text, err=True)

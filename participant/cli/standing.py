@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import typer
-
 from participant.duration import duration
+from participant.terminal import say
 from protocol.foreign import shown
 
 _MANY = 1e9  # seconds
+_MAX_ROWS = 100  # of one table of the report
 
 
 def show_standing(here: Mapping[str, Any] | None, there: Mapping[str, Any] | None) -> None:
@@ -22,46 +22,46 @@ def show_standing(here: Mapping[str, Any] | None, there: Mapping[str, Any] | Non
         _show_ceremony(there.get("ceremony"))
         for found in _tables(there.get("rounds")):
             _show_round(found)
-        for name, model in _table(there.get("disagreement")).items():
-            typer.echo(f"  {shown(name)} stands at another model: {shown(model)[:16]}")
+        for name, model in _pairs(there.get("disagreement")):
+            say(f"  {shown(name)} stands at another model: {shown(model)[:16]}")
 
 
 def _show_here(here: Mapping[str, Any]) -> None:
     epochs = ", ".join(map(str, here["key_share_epochs"])) or "none yet"
     last = here["last_model_round"]
-    typer.echo(f"Here: {here['name']}, member {here['member']}, in {here['data_folder']}")
-    typer.echo(f"  key share of epoch  {epochs}")
-    typer.echo(f"  last model          {'none yet' if last is None else f'round {last}'}")
+    say(f"Here: {here['name']}, member {here['member']}, in {here['data_folder']}")
+    say(f"  key share of epoch  {epochs}")
+    say(f"  last model          {'none yet' if last is None else f'round {last}'}")
     if here["post_on_its_way"]:
-        typer.echo("  a post is on its way; the next command sends it")
+        say("  a post is on its way; the next command sends it")
 
 
 def _show_members(there: Mapping[str, Any]) -> None:
     head = shown(there.get("head"))[:16]
-    typer.echo(f"Aggregator: {shown(there.get('entries'))} entries on the board, head {head}")
+    say(f"Aggregator: {shown(there.get('entries'))} entries on the board, head {head}")
     for member in _tables(there.get("members")):
         since = member.get("connected_since")
         state = f"connected since {shown(since)}" if since else "not connected"
         last = member.get("last_post")
         spoke = f", last spoke {shown(last)}" if last else ", has not spoken yet"
-        typer.echo(f"  {shown(member.get('name'))}: {state}{spoke}")
+        say(f"  {shown(member.get('name'))}: {state}{spoke}")
 
 
 def _show_ceremony(found: object) -> None:
     ceremony = _table(found)
     if not ceremony:
-        typer.echo("  ceremony: not begun")
+        say("  ceremony: not begun")
     elif ceremony.get("complete"):
-        typer.echo(f"  {shown(ceremony.get('session'))}: complete")
+        say(f"  {shown(ceremony.get('session'))}: complete")
     else:
         waiting = _names(ceremony.get("waiting_for"))
-        typer.echo(
+        say(
             f"  {shown(ceremony.get('session'))}: step {shown(ceremony.get('step'))} since "
             f"{shown(ceremony.get('last_post'))}, waiting for {waiting}"
         )
         _show_course(ceremony)
         for abort in _tables(ceremony.get("aborted")):
-            typer.echo(f"    aborted by {shown(abort.get('by'))}: {shown(abort.get('reason'))}")
+            say(f"    aborted by {shown(abort.get('by'))}: {shown(abort.get('reason'))}")
 
 
 def _show_course(ceremony: Mapping[str, Any]) -> None:
@@ -72,39 +72,39 @@ def _show_course(ceremony: Mapping[str, Any]) -> None:
     )
     if elapsed is None or ceremony.get("aborted"):
         return
-    typer.echo(
+    say(
         f"    {duration(elapsed)} since all have joined; {shown(ceremony.get('candidates'))} "
         f"candidates tried (about {shown(ceremony.get('expected_candidates'))} expected)"
     )
     if ceremony.get("is_found"):
-        typer.echo("    a good candidate is found")
+        say("    a good candidate is found")
     elif share:
-        typer.echo(f"    {share:.0%} of all ceremonies are done by now")
+        say(f"    {share:.0%} of all ceremonies are done by now")
     if remaining is not None:
-        typer.echo(f"    about {duration(remaining)} to go in the mean, however long it has taken")
+        say(f"    about {duration(remaining)} to go in the mean, however long it has taken")
 
 
 def _show_round(found: Mapping[str, Any]) -> None:
     contributors = _names(found.get("contributors"))
     if not found.get("opened"):
         stated = _names(list(_table(found.get("statements"))))
-        typer.echo(f"  {shown(found.get('session'))}: model stated by {stated}")
+        say(f"  {shown(found.get('session'))}: model stated by {stated}")
         return
     if not found.get("closed"):
-        typer.echo(
+        say(
             f"  {shown(found.get('session'))}: open since {shown(found['opened'])}, contributed: "
             f"{contributors}; waiting for {_names(found.get('not_contributed'))}"
         )
         return
-    typer.echo(
+    say(
         f"  {shown(found.get('session'))}: closed {shown(found['closed'])} with {contributors}; "
         f"{shown(found.get('locks'))} locks ({shown(found.get('locks_needed'))} needed), partial "
         f"decryptions of {_names(found.get('partial_decryptions'))}"
     )
-    for name, reason in _table(found.get("refusals")).items():
-        typer.echo(f"    {shown(name)} refused: {shown(reason)}")
+    for name, reason in _pairs(found.get("refusals")):
+        say(f"    {shown(name)} refused: {shown(reason)}")
     for complaint in _tables(found.get("complaints")):
-        typer.echo(
+        say(
             f"    {shown(complaint.get('by'))} complains of {shown(complaint.get('about'))}'s "
             f"partial decryption (entry {shown(complaint.get('entry'))})"
         )
@@ -114,12 +114,18 @@ def _table(found: object) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _pairs(found: object) -> list[tuple[str, Any]]:
+    return list(_table(found).items())[:_MAX_ROWS]
+
+
 def _tables(found: object) -> list[Mapping[str, Any]]:
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+    rows = found[:_MAX_ROWS] if isinstance(found, list) else []
+    return [entry for entry in rows if isinstance(entry, dict)]
 
 
 def _names(found: object) -> str:
-    return ", ".join(map(shown, found)) if isinstance(found, list) and found else "nobody"
+    names = found[:_MAX_ROWS] if isinstance(found, list) else []
+    return ", ".join(map(shown, names)) or "nobody"
 
 
 def _number(found: object) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -28,6 +27,7 @@ from participant.lock import hold
 from participant.membership import Membership
 from participant.naming import in_names
 from participant.progress import link_notices
+from participant.terminal import say, say_json
 from participant.verdict_task import Accusation, VerdictTask
 from protocol.errors import CeremonyFailed
 from protocol.judgement import Verdict
@@ -66,10 +66,10 @@ def verdict(
         _gather(member, task, timeout)
         found = _judge(member.terms, task, file)
     if as_json:
-        typer.echo(json.dumps(_facts(member.terms, task, found)))
+        say_json(_facts(member.terms, task, found))
         return
     _show(member.terms, task, found)
-    typer.echo(f"Next: {describe(_aborted(found), ctx.obj).remedy}")
+    say(f"Next: {describe(_aborted(found), ctx.obj).remedy}")
 
 
 @contextmanager
@@ -93,11 +93,11 @@ def judged_if_aborted(
             _gather(member, evidence, PATIENCE_SECONDS)
         except OutOfTime:
             if as_json:
-                typer.echo(json.dumps(_unjudged(terms, session, failure)))
+                say_json(_unjudged(terms, session, failure))
             raise failure from None
         found = _judge(terms, evidence, file)
         if as_json:
-            typer.echo(json.dumps(_facts(terms, evidence, found)))
+            say_json(_facts(terms, evidence, found))
         else:
             _show(terms, evidence, found)
         raise _aborted(found) from None
@@ -135,20 +135,20 @@ def _aborted(found: Verdict) -> CeremonyAborted:
 
 
 def _show(terms: Terms, task: VerdictTask, found: Verdict) -> None:
-    typer.echo(f"{found.session} was aborted.")
+    say(f"{found.session} was aborted.")
     for said in task.accusations:
-        typer.echo(in_names(f"  entry {said.position}: {_accusation(terms, said)}", terms))
+        say(in_names(f"  entry {said.position}: {_accusation(terms, said)}", terms))
     if task.certified:
-        typer.echo(f"  certified, and so keep their seeds: {_names(terms, task.certified)}")
-    typer.echo(f"Verdict, from the seeds of {_names(terms, task.disclosed)}:")
+        say(f"  certified, and so keep their seeds: {_names(terms, task.certified)}")
+    say(f"Verdict, from the seeds of {_names(terms, task.disclosed)}:")
     for culprit, reason in found.culprits.items():
         name, position = terms.name_of(culprit), found.evidence[culprit]
-        typer.echo(in_names(f"  {name} broke the rules at entry {position}: {reason}", terms))
+        say(in_names(f"  {name} broke the rules at entry {position}: {reason}", terms))
     if not found.culprits:
-        typer.echo("  nobody of them broke the rules")
+        say("  nobody of them broke the rules")
     for member in found.silent:
         name = terms.name_of(member)
-        typer.echo(f"  {name} is silent: its seed is not there, so nothing is known about it")
+        say(f"  {name} is silent: its seed is not there, so nothing is known about it")
 
 
 def _accusation(terms: Terms, said: Accusation) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Iterator
@@ -14,11 +13,11 @@ import typer
 from participant.cli.options import Json
 from participant.cli.sentence import CHECK_FAILED
 from participant.record_folder import RecordFolder
+from participant.terminal import say, say_json
 from participant.words import fingerprint, read_fingerprint
 from protocol.audit.audit import CHECKS, Audit, audit
 from protocol.audit.results import Remark, Result, Status
 from protocol.board import Head
-from protocol.foreign import line
 
 _SINCE = re.compile(r"([0-9]{1,15}):([0-9a-f]{64})")
 _NONCE_BYTES = 32
@@ -58,11 +57,11 @@ def verify(
     head, files, nonce = _head(since), RecordFolder(record), secrets.token_bytes(_NONCE_BYTES)
     if as_json:
         found = audit(files, nonce, expected, head)
-        typer.echo(json.dumps(facts(found, compared=expected is not None)))
+        say_json(facts(found, compared=expected is not None))
     else:
-        found = audit(files, nonce, expected, head, tell=lambda result: _say(_row(result)))
+        found = audit(files, nonce, expected, head, tell=lambda result: say(_row(result)))
         for text in _details(found, compared=expected is not None):
-            _say(text)
+            say(text)
     if not found.holds:
         raise typer.Exit(CHECK_FAILED)
 
@@ -82,11 +81,6 @@ def _head(since: str) -> Head | None:
         reason = f"{since!r} is not POSITION:HASH, as verify prints it"
         raise typer.BadParameter(reason, param_hint="--since")
     return Head(int(found[1]), bytes.fromhex(found[2]))
-
-
-def _say(text: str) -> None:
-    """A line without the control characters that a record may hold."""
-    typer.echo(line(text))
 
 
 def _row(result: Result) -> str:

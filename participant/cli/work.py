@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shlex
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,16 +27,18 @@ from participant.cli.options import (
 from participant.cli.verdict import judged_if_aborted
 from participant.cli.working import new_session, say_aside
 from participant.expectation import PAUSE_SECONDS, Watch
-from participant.journal import Event, Journal, as_line
+from participant.journal import Event, Journal, plain_value
 from participant.link import Traffic
 from participant.lock import hold
 from participant.outcome import model_name
 from participant.progress import View, link_lost, link_notices, view_of
 from participant.session import Notices
+from participant.terminal import say, say_json
 from participant.training_task import TrainingTask
 from participant.transfer_view import Transfer, transfer_view
 from participant.words import fingerprint
 from protocol.epoch import Epoch
+from protocol.foreign import shown
 from protocol.terms import AGGREGATOR, Terms
 
 
@@ -84,7 +84,7 @@ def ceremony(
         }
         _say_key(member.terms, task.epoch, facts, as_json)
     if not as_json:
-        typer.echo(f"Next: quorate-participant train {shlex.quote(str(file))} --app APP.py")
+        say(f"Next: quorate-participant train {shlex.quote(str(file))} --app APP.py")
 
 
 def _ceremony_notices(terms: Terms, task: CeremonyTask, watch: Watch, view: View) -> Notices:
@@ -113,18 +113,18 @@ def _ceremony_notices(terms: Terms, task: CeremonyTask, watch: Watch, view: View
 def _say_key(terms: Terms, epoch: Epoch, facts: dict[str, Any], as_json: bool) -> None:
     words = fingerprint(epoch.digest)
     if as_json:
-        shown = {**facts, "epoch": epoch.number, "key_bits": terms.key_bits, "fingerprint": words}
-        typer.echo(json.dumps(shown))
+        about = {"epoch": epoch.number, "key_bits": terms.key_bits, "fingerprint": words}
+        say_json({**facts, **about})
         return
     if "seconds" in facts:
-        typer.echo(f"The key ceremony took {facts['seconds']:.0f} s.")
+        say(f"The key ceremony took {facts['seconds']:.0f} s.")
     else:
-        typer.echo("The key ceremony has been done already; the key share is here.")
-    typer.echo(
+        say("The key ceremony has been done already; the key share is here.")
+    say(
         f"Joint key of {terms.name}: {terms.key_bits} bits, {terms.quorum} of {terms.n_members} "
         f"decrypt, epoch {epoch.number}"
     )
-    typer.echo(f"  fingerprint  {words}  (the same at every member)")
+    say(f"  fingerprint  {words}  (the same at every member)")
 
 
 def train(
@@ -163,8 +163,8 @@ def train(
             )
             session.run()
     if not as_json:
-        typer.echo(f"All {task.finished} rounds are done.")
-        typer.echo(f"Model: {member.folder / model_name(task.finished)}")
+        say(f"All {task.finished} rounds are done.")
+        say(f"Model: {member.folder / model_name(task.finished)}")
 
 
 def _transfer(agent: Agent, task: TrainingTask, terms: Terms) -> Transfer | None:
@@ -197,27 +197,27 @@ class RoundTable:
         number, name = event["round"], event["event"]
         facts = self._facts.setdefault(number, {})
         if name == "clipped":
-            typer.echo(f"round {number}: {event['values']} values clipped to the terms' limit")
+            say(f"round {number}: {event['values']} values clipped to the terms' limit")
         if name in ("wrong-partial", "false-complaint"):
             (about,) = event["members"]
             line = complaint_line(about, event["by"], event["entry"], event["verdict"])
-            typer.echo(f"round {number}: {line}")
+            say(f"round {number}: {line}")
         if name == "void":
-            typer.echo(f"round {number}: {_void(event)}")
+            say(f"round {number}: {_void(event)}")
         if name == "false-fingerprint":
             names = ", ".join(event["members"])
-            typer.echo(
+            say(
                 f"round {number}: the fingerprint that {names} posted is not that of the vector "
                 "contributed; the sum was checked without it. Was the agent another release?"
             )
         if name == "differencing":
-            typer.echo(
+            say(
                 f"round {number}: with the sum of round {', '.join(event['rounds'])}, from the "
                 f"same model, its sum shows what {', '.join(event['members'])} alone added"
             )
         if name == "disagreement":
             names = ", ".join(event["members"])
-            typer.echo(
+            say(
                 f"{names}: not at this hospital's model after round {number}; no round opens until "
                 "all agree (same app, same libraries?); whoever is wrong starts train again"
             )
@@ -227,7 +227,7 @@ class RoundTable:
 
     def _print(self, number: int, facts: Event) -> None:
         if not self._has_header:
-            typer.echo("".join(f"{c:>11}" for c in self._COLUMNS) + "  metrics")
+            say("".join(f"{c:>11}" for c in self._COLUMNS) + "  metrics")
             self._has_header = True
         up, down = facts["bytes_up"] - self._bytes[0], facts["bytes_down"] - self._bytes[1]
         self._bytes = (facts["bytes_up"], facts["bytes_down"])
@@ -243,8 +243,7 @@ class RoundTable:
         absent = [m for m in range(1, self._terms.n_members + 1) if m not in contributors]
         missing = ", ".join(self._terms.name_of(m) for m in absent)
         metrics = _metrics(facts.get("metrics")) + (f"  without {missing}" if missing else "")
-        typer.echo("".join(f"{cell:>11}" for cell in cells) + f"  {metrics}")
-        sys.stdout.flush()
+        say("".join(f"{cell:>11}" for cell in cells) + f"  {metrics}")
 
 
 def _void(event: Event) -> str:
@@ -267,10 +266,10 @@ def _metrics(metrics: object) -> str:
     if not isinstance(metrics, dict):
         return ""
     return ", ".join(
-        f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in metrics.items()
+        f"{shown(k)} {v:.4g}" if isinstance(v, float) else f"{shown(k)} {shown(v)}"
+        for k, v in metrics.items()
     )
 
 
 def _print_event(event: Event) -> None:
-    typer.echo(as_line(event))
-    sys.stdout.flush()
+    say_json(event, default=plain_value)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import typer
-
 from participant.agent import Agent, Task
 from participant.link import Traffic
 from participant.membership import Membership
 from participant.session import Session
+from participant.terminal import say
 
 
 def say_aside(text: str) -> None:
     """A line that is no part of the result."""
-    typer.echo(text, err=True)
+    say(text, err=True)
 
 
 def new_session(

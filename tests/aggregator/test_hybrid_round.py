@@ -80,7 +80,7 @@ def test_no_round_opens_while_members_state_different_clips(tmp_path: Path) -> N
     assert not work(desk, 10 * SECONDS)
     report = desk.service.status({})
     assert (report["disagreement"], report["clips"]) == ({}, {"H1": CLIP, "H2": CLIP, "H3": 3.0})
-    assert "different clips: H1 2.5, H2 2.5, H3 3" in render(report, None)
+    assert "different clips: H1 2.5, H2 2.5, H3 3" in "\n".join(render(report, None))
     desk.say(3, "round/0", Statement(MODEL, 5, CLIP))
     assert work(desk)
 
@@ -143,7 +143,9 @@ def test_what_has_come_is_added_before_the_round_is_due(desk: Desk, hospitals: H
     assert work(desk)
     found = desk.service.status({})["rounds"][-1]  # type: ignore[index]
     assert (found["suite"], found["chunks_summed"], found["chunks"]) == ("hybrid", 3, 3)
-    assert "missing: H1, H3; hybrid, 3 of 3 chunks summed" in render(desk.service.status({}), None)
+    assert "missing: H1, H3; hybrid, 3 of 3 chunks summed" in "\n".join(
+        render(desk.service.status({}), None)
+    )
     assert not work(desk)
     hospitals.contribute(1)
     assert work(desk, SECONDS)

@@ -8,13 +8,14 @@ from typing import Any
 from aggregator.status_text import render
 from keyshare.modulus import expected_candidates
 from protocol.expectation import layout_of
+from protocol.foreign import line
 from protocol.messages import Abort, Complaint, Join, Refusal, Request, Statement, Step
 from tests.aggregator.desk import Desk
 
 
 def text(desk: Desk, connected: dict[int, str] | None = None, since: str | None = None) -> str:
     report: dict[str, Any] = desk.service.status(connected or {})
-    return render(report, since)
+    return "\n".join(map(line, render(report, since)))
 
 
 def test_it_begins_with_the_federation_and_whether_the_service_runs(desk: Desk) -> None:
@@ -125,7 +126,7 @@ def test_a_length_that_no_contribution_can_have_is_shown(desk: Desk) -> None:
     desk.certify()
     report: dict[str, Any] = desk.service.status({})
     report |= {"too_long": {"statistic/age": 100_000}, "rounds_before": 7}
-    found = render(report, None)
+    found = "\n".join(render(report, None))
     assert "statistic/age: 100000 numbers are asked for, more than a contribution holds" in found
     assert "7 earlier rounds" in found
 

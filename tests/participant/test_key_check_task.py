@@ -222,7 +222,7 @@ def test_the_service_counts_a_check_as_no_round_and_starts_again_with_it(hall: H
     hall.service.tick()
     report = hall.service.status({})
     assert report["rounds"] == []
-    assert "service not running" in render(report, None)
+    assert "service not running" in render(report, None)[0]
     position = hall.service.board.head.position
     hall.service.close()
     again = Aggregator(TERMS, TOY.federation.keys[0], hall.service._folder, lambda: hall.now_ms)

@@ -12,6 +12,7 @@ from rich.console import Console
 from participant.errors import Unreachable
 from participant.expectation import CeremonyFacts, Expectation
 from participant.progress import JsonView, LineView, LiveView, link_lost, link_notices
+from protocol.foreign import json_text
 from tests.toy import toy_federation
 
 TERMS = toy_federation(3, 2).terms
@@ -51,8 +52,8 @@ COURSE = [
 ]
 
 
-def lines(view: type[LineView], course: list[CeremonyFacts]) -> list[str]:
-    written: list[str] = []
+def lines(view: type[LineView] | type[JsonView], course: list[CeremonyFacts]) -> list[Any]:
+    written: list[Any] = []
     with view(written.append) as shown:
         shown.expect(EXPECTATION)
         for facts in course:
@@ -80,7 +81,7 @@ def test_without_a_terminal_each_joining_and_each_step_of_a_batch_is_one_line() 
 
 
 def test_json_lines_hold_what_is_expected_and_the_facts() -> None:
-    expected, *facts = (json.loads(line) for line in lines(JsonView, COURSE))
+    expected, *facts = json.loads(json_text(lines(JsonView, COURSE)))
     assert expected == {"event": "expected", **asdict(EXPECTATION)}
     assert [f.pop("event") for f in facts] == ["progress"] * (len(COURSE) - 1)
     assert {frozenset(f) for f in facts} == {frozenset(CeremonyFacts.__dataclass_fields__)}

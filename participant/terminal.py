@@ -1,0 +1,34 @@
+"""What a hospital's agent writes to people and programs: the only place that writes to a terminal.
+
+Every line goes through ``protocol.foreign``, so that no name, reason or library's message steers
+the terminal, whoever forgot to think of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+from rich.console import Console
+
+from protocol.foreign import json_text, line
+
+
+def say(text: str = "", err: bool = False) -> None:
+    """One line, on standard output or standard error."""
+    typer.echo(line(text), err=err)
+
+
+def say_json(value: object, default: Callable[[object], object] | None = None) -> None:
+    """One line of JSON on standard output, however long."""
+    typer.echo(json_text(value, default=default))
+
+
+def agrees(question: str, err: bool = False) -> bool:
+    """The answer of the person at the terminal; raises typer.Abort where nobody answers."""
+    return typer.confirm(line(question), err=err)
+
+
+def new_console(stderr: bool = False) -> Console:
+    """A terminal for what is redrawn in place; square brackets in a name are no commands to it."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
