@@ -28,11 +28,10 @@ def when(posted: Posted) -> str:
 
 def ceremony_report(board: Board, terms: Terms, epoch: Epoch | None, now_ms: int) -> Report | None:
     """The newest ceremony on the board; ``now_ms``: the time, in ms since 1970."""
-    ceremonies = [p for p in board.entries if p.post.session.startswith("ceremony/")]
-    if not ceremonies:
+    session = board.newest_session("ceremony")
+    if session is None:
         return None
-    session = ceremonies[-1].post.session
-    posts = [p for p in ceremonies if p.post.session == session]
+    posts = board.session(session)
     aborts = [p for p in posts if isinstance(p.post.body, Abort)]
     is_complete = epoch is not None and session == f"ceremony/{epoch.number}"
     figures = _figures(posts, terms, now_ms, is_complete, aborts[0] if aborts else None)

@@ -28,7 +28,8 @@ def report(
 
     summed: of open rounds under a hybrid suite, the chunks that are summed, and of how many.
     """
-    last = {posted.post.sender: posted for posted in board.entries}
+    everyone = range(1, terms.n_members + 1)
+    last = {index: found for index in everyone if (found := board.last_of(index))}
     members = [
         {
             "member": index,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,7 +21,7 @@ from protocol.board import Board, Entry, Head, Post, Posted, decode_entry, sign_
 from protocol.draft import Draft
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Fork
-from protocol.messages import Attachment, Digest
+from protocol.messages import Attachment, Digest, Step
 from protocol.terms import Terms
 from protocol.wire import (
     Accepted,
@@ -59,8 +60,18 @@ class Task(Protocol):
     def wants(self, session: str) -> bool:
         """Whether the entries of a session are to be received, with their payloads."""
 
+    def needs(self, posted: Posted) -> bool:
+        """Whether the payloads of a wanted entry can still matter; if not, none is fetched.
+
+        Asked when the entry is next to be received, and before that for a look ahead.
+        """
+        return True
+
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
-        """Take an entry; payloads: 0 for all, a member's number for what is sealed to it."""
+        """Take an entry; payloads: 0 for all, a member's number for what is sealed to it.
+
+        Empty if the entry is not needed.
+        """
 
     def due(self) -> Draft | None:
         """What is to be said next; asked only while nothing is on its way."""
@@ -228,21 +239,18 @@ class Agent:
             raise Fork(saved.position, "it was another one when this hospital last spoke")
 
     def _read(self) -> None:
-        for posted in list(self._unread)[:_PREFETCH]:
-            self._ask_for(self._needed(posted))
         while self._unread:
             posted = self._unread[0]
             needed = self._needed(posted)
             payloads = {a.to: self._blob(a) for a in needed}
             found = {to: data for to, data in payloads.items() if data is not None}
             if len(found) < len(payloads):
-                self._ask_for(needed)  # again, where an entry before named the same blob
+                self._ask_ahead()
                 return
             if self.task.wants(posted.post.session):
                 self.task.receive(posted, found)
             self._unread.popleft()
-            for attachment in needed:
-                self._downloads.drop(attachment.digest)
+            self._let_go(posted)
             pending = self._outbox.pending
             if pending and pending.signed.digest == posted.digest:
                 # Or else a board without this post, shown after a restart, would go unnoticed.
@@ -251,14 +259,30 @@ class Agent:
                 self._outbox.settle()
 
     def _needed(self, posted: Posted) -> list[Attachment]:
-        if not self.task.wants(posted.post.session):
+        if not self.task.wants(posted.post.session) or not self.task.needs(posted):
             return []
         return [a for a in posted.attachments if self._reads_all or a.to in (0, self.index)]
 
-    def _ask_for(self, attachments: list[Attachment]) -> None:
-        for attachment in attachments:
-            if attachment.is_blob:
-                self._want(attachment.digest, attachment.size)
+    def _ask_ahead(self) -> None:
+        """Ask for what the next entries need, as far as the task can tell now.
+
+        Of what a sender says twice, only the first can matter: whoever names a blob in many posts
+        makes nobody fetch more than one.
+        """
+        said: set[tuple[object, ...]] = set()
+        for posted in islice(self._unread, _PREFETCH):
+            if (purpose := _purpose(posted)) not in said:
+                said.add(purpose)
+                for attachment in self._needed(posted):
+                    if attachment.is_blob:
+                        self._want(attachment.digest, attachment.size)
+
+    def _let_go(self, posted: Posted) -> None:
+        """Forget the blobs of an entry that was received, but for those that the next ones need."""
+        if names := {a.digest for a in posted.attachments if a.is_blob}:
+            following = islice(self._unread, _PREFETCH)
+            for name in names - {a.digest for later in following for a in self._needed(later)}:
+                self._downloads.drop(name)
 
     def _stream(self) -> bool:
         """Hand over the wanted blobs that are here, in their order, and ask for the others.
@@ -333,3 +357,10 @@ class Agent:
                 self._send_after(self._uploads.resume(self._outbox.sizes))
         elif frame.code != "busy":
             raise RejectedByAggregator(frame.code, frame.reason)
+
+
+def _purpose(posted: Posted) -> tuple[object, ...]:
+    """What a post is for; its sender says it once."""
+    post, body = posted.post, posted.post.body
+    step = (body.step, body.batch, body.part) if isinstance(body, Step) else ()
+    return post.session, post.sender, type(body), *step

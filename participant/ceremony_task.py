@@ -67,6 +67,10 @@ class CeremonyTask(Task):
         """Only the ceremony that is due."""
         return session == self.session
 
+    def needs(self, posted: Posted) -> bool:
+        """What is said in the step that is under way."""
+        return self._ceremony is not None and self._ceremony.needs(posted)
+
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Raises CeremonyFailed, once an abort and what this member owes to it are on the board.
 

@@ -85,6 +85,10 @@ class DecryptionTask(Task):
         """Only this round."""
         return session == self.member.view.session
 
+    def needs(self, posted: Posted) -> bool:
+        """Contributions to the open round, and parts of the closed one."""
+        return self.member.view.needs(posted)
+
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Raises Refused once this hospital's refusal is on the board."""
         self.member.receive(posted, payloads)

@@ -75,6 +75,10 @@ class KeyCheckTask(Task):
         """Only this check."""
         return self.check is not None and session == self.check.session
 
+    def needs(self, posted: Posted) -> bool:
+        """The first part of each member."""
+        return self.check is not None and self.check.needs(posted)
+
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """A request or a part."""
         assert self.check is not None

@@ -129,6 +129,11 @@ class TrainingTask(Task):
         kind, _, name = session.partition("/")
         return kind == "round" and self.finished <= int(name) <= self._terms.rounds.count
 
+    def needs(self, posted: Posted) -> bool:
+        """Contributions to an open round, and parts of a closed one, that are not there yet."""
+        number = int(posted.post.session.partition("/")[2])
+        return number >= max(1, self.finished) and self._round(number).view.needs(posted)
+
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Raises ModelMismatch if the round does not start from this hospital's model.
 

@@ -138,6 +138,8 @@ class Board:
         self._hashes = [genesis(self._federation)]
         self._counts: dict[tuple[str, int], int] = {}
         self._last_seen: dict[int, int] = {}
+        self._sessions: dict[str, list[Posted]] = {}
+        self._last: dict[int, Posted] = {}
         self.entries: list[Posted] = []
 
     @property
@@ -203,6 +205,8 @@ class Board:
         post = self.open(entry.post)
         posted = Posted(entry.position, entry.hash, entry.time_ms, post, entry.post.digest)
         self.entries.append(posted)
+        self._sessions.setdefault(post.session, []).append(posted)
+        self._last[post.sender] = posted
         self._hashes.append(posted.hash)
         self._counts[post.session, post.sender] = post.sequence + 1
         self._last_seen[post.sender] = post.seen_position
@@ -210,7 +214,16 @@ class Board:
 
     def session(self, name: str) -> list[Posted]:
         """The entries of one session, in order."""
-        return [posted for posted in self.entries if posted.post.session == name]
+        return list(self._sessions.get(name, ()))
+
+    def newest_session(self, kind: str) -> str | None:
+        """The session that the last entry of a kind of sessions ("ceremony", …) belongs to."""
+        found = [s for s in self._sessions if s.startswith(f"{kind}/")]
+        return max(found, key=lambda s: self._sessions[s][-1].position, default=None)
+
+    def last_of(self, sender: int) -> Posted | None:
+        """The last entry of a sender."""
+        return self._last.get(sender)
 
 
 def _fit(body: Body, n_members: int) -> bool:

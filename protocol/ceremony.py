@@ -146,6 +146,19 @@ class Ceremony:
         except (Malformed, KeyshareError) as error:
             self.failure = CeremonyFailed(0, self._step.name, str(error))
 
+    def needs(self, posted: Posted) -> bool:
+        """Whether an entry, received next, is said in the step under way, for the first time.
+
+        Only then are its payloads read.
+        """
+        if self.failure or self.outcome:
+            return False
+        try:
+            self._check_turn(posted.post.body, posted.post.sender)
+        except CeremonyFailed:
+            return False
+        return True
+
     def due(self) -> Draft | None:
         """What this member must say next, None while it waits for others."""
         if self.aborted:

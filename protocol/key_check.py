@@ -89,6 +89,12 @@ class KeyCheck:
             except Malformed as error:
                 self.wrong[sender] = error.reason
 
+    def needs(self, posted: Posted) -> bool:
+        """Whether an entry, received next, is the first part of its sender that answers."""
+        body, asked = posted.post.body, self.request
+        answers = isinstance(body, CheckPart) and asked is not None and body.request == asked.digest
+        return answers and posted.post.sender not in self.heard
+
     def due(self) -> Draft | None:
         """The request, if nobody has asked; then this member's part."""
         if self.request is None or self._trial is None:

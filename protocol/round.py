@@ -88,6 +88,20 @@ class RoundView:
         elif isinstance(body, Statement):
             self.statements[sender] = body
 
+    def needs(self, posted: Posted) -> bool:
+        """Whether the payloads of an entry, received next, can matter to anybody in the round.
+
+        They do in a member's first contribution, if it answers the opening before the closing, and
+        in its first partial decryptions after that. The sum is recomputed by everybody.
+        """
+        body, sender = posted.post.body, posted.post.sender
+        if isinstance(body, Contribution):
+            is_awaited = self.opening is not None and body.opening == self.opening.digest
+            return is_awaited and self.closing is None and sender not in self.contributions
+        return (
+            isinstance(body, Partial) and self.closing is not None and sender not in self.partials
+        )
+
     @property
     def locks(self) -> dict[int, bytes]:
         """The set that each member has locked."""
