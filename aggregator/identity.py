@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from aggregator.errors import AggregatorError, StoreFull
+from protocol.names import is_host
 from protocol.signing import public_bytes
 from protocol.terms import AggregatorAddress, encode_binary
 
@@ -172,16 +173,9 @@ def _general_name(host: str) -> x509.GeneralName:
 
 
 def _in_url(host: str) -> str:
-    with contextlib.suppress(ValueError):
-        return f"[{host}]" if ipaddress.ip_address(host).version == 6 else host
-    labels = host.removesuffix(".").split(".")
-    fits = all(
-        0 < len(label) < 64 and label.isascii() and label.replace("-", "a").isalnum()
-        for label in labels
-    )
-    if not fits or len(host) > 253:
+    if not is_host(host):
         raise BadHost(host)
-    return host
+    return f"[{host}]" if ":" in host else host
 
 
 def _pin(certificate: x509.Certificate) -> bytes:

@@ -22,13 +22,14 @@ from participant.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, u
 from participant.words import fingerprint
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
+from protocol.foreign import shown
+from protocol.names import fault_of_name
 from protocol.signing import public_bytes
 
 IDENTITY_NAME = "identity.sealed"
 CARD_NAME = "card.toml"
 _PURPOSE = SealedFor(kind="identity")
 _KEY_BYTES = 32
-_NAME_CHARACTERS = 64
 _LIMIT = 4096  # bytes of a card, and of an identity's payload
 
 
@@ -139,7 +140,7 @@ def read_card(path: Path) -> Card:
         if not isinstance(document.get(field), str):
             raise BadCard(path, field, "missing or not a text")
     if unknown := sorted(document.keys() - {"name", "key", "fingerprint"}):
-        raise BadCard(path, unknown[0], "unknown field")
+        raise BadCard(path, shown(unknown[0]), "unknown field")
     name, key = document["name"], _decode_key(document["key"])
     if reason := fault_of_name(name):
         raise BadCard(path, "name", reason)
@@ -156,22 +157,6 @@ def _read_toml(path: Path) -> dict[str, str]:
         return tomllib.loads(read(path, _LIMIT, "card").decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
         raise BadCard(path, "file", "not TOML") from None
-
-
-def fault_of_name(name: str) -> str | None:
-    """Why this is no member's name: 1 to 64 printable characters, NFC, no blank at either end.
-
-    Printable leaves out control characters and those that turn the direction of writing.
-    """
-    if not 1 <= len(name) <= _NAME_CHARACTERS:
-        return f"not 1 to {_NAME_CHARACTERS} characters"
-    if not name.isprintable():
-        return "a character that cannot be printed"
-    if name != name.strip():
-        return "a blank at its beginning or end"
-    if name != unicodedata.normalize("NFC", name):
-        return "not in Unicode normal form C"
-    return None
 
 
 def _encode_key(key: bytes) -> str:

@@ -16,6 +16,8 @@ from participant.files import read, replace, write_new
 from participant.identity import Card, Identity
 from participant.words import fingerprint
 from protocol.errors import BadTerms, UnsignedTerms
+from protocol.foreign import shown
+from protocol.names import fault_of_url
 from protocol.terms import (
     AggregatorAddress,
     Member,
@@ -126,7 +128,9 @@ def read_aggregator_card(path: Path) -> AggregatorAddress:
         if not isinstance(document.get(field), str):
             raise BadCard(path, field, "missing or not a text")
     if unknown := sorted(document.keys() - {"url", "key", "certificate_pin", "fingerprint"}):
-        raise BadCard(path, unknown[0], "unknown field")
+        raise BadCard(path, shown(unknown[0]), "unknown field")
+    if fault := fault_of_url(document["url"]):
+        raise BadCard(path, "url", fault)
     return AggregatorAddress(
         document["url"],
         _binary(path, "key", document["key"]),

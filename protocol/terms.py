@@ -9,7 +9,6 @@ import base64
 import binascii
 import math
 import tomllib
-import unicodedata
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -21,10 +20,11 @@ from keyshare.modulus import MAX_MEMBERS, candidate_shape
 from keyshare.quantisation import Quantisation
 from protocol.encoding import Message, digest, encode
 from protocol.errors import BadSignature, BadTerms, UnsignedTerms
+from protocol.foreign import shown
+from protocol.names import fault_of_name, fault_of_url, look_of
 from protocol.signing import sign, verify
 
 AGGREGATOR = 0  # the aggregator's number as a sender; members are 1..n in roster order
-MAX_NAME = 64
 SUITES = ("auto", "paillier", "hybrid", "hybrid-s2")
 
 
@@ -140,9 +140,9 @@ def check(terms: Terms) -> None:
     _check_quantisation(terms)
     if terms.suite not in SUITES:
         allowed = ", ".join(SUITES)
-        raise BadTerms("federation.suite", f"{terms.suite!r}; it must be one of {allowed}")
-    if not terms.aggregator.url.startswith("wss://"):
-        raise BadTerms("aggregator.url", "it must begin with wss://")
+        raise BadTerms("federation.suite", f"{shown(terms.suite)}; it must be one of {allowed}")
+    if fault := fault_of_url(terms.aggregator.url):
+        raise BadTerms("aggregator.url", fault)
 
 
 def _check_quantisation(terms: Terms) -> None:
@@ -155,26 +155,25 @@ def _check_quantisation(terms: Terms) -> None:
 
 
 def _check_name(field: str, name: str) -> None:
-    if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
-        raise BadTerms(field, f"1 to {MAX_NAME} printable characters, no blanks at the ends")
-    if not unicodedata.is_normalized("NFC", name):
-        raise BadTerms(field, "it is not in Unicode normal form NFC")
+    if fault := fault_of_name(name):
+        raise BadTerms(field, fault)
 
 
 def _check_members(terms: Terms) -> None:
     if not 3 <= terms.n_members <= MAX_MEMBERS:
         raise BadTerms("members", f"{terms.n_members}; a federation has 3 to {MAX_MEMBERS}")
-    names: set[str] = set()
+    looks: dict[str, str] = {}
     keys: dict[bytes, str] = {terms.aggregator.key: "the aggregator"}
     for number, member in enumerate(terms.members, start=1):
         _check_name(f"members[{number}].name", member.name)
-        if member.name in names:
-            raise BadTerms(f"members[{number}].name", f"{member.name!r} is there twice")
+        if other := looks.get(look_of(member.name)):
+            alike = "there twice" if other == member.name else f"too much like {other!r}"
+            raise BadTerms(f"members[{number}].name", f"{member.name!r} is {alike}")
         if member.key in keys:
             raise BadTerms(
                 f"members[{number}].key", f"{member.name!r} has the key of {keys[member.key]!r}"
             )
-        names.add(member.name)
+        looks[look_of(member.name)] = member.name
         keys[member.key] = member.name
 
 
@@ -193,7 +192,8 @@ def _check_rounds(terms: Terms) -> None:
             "(min_contributors: a sum may hold that few alone)",
         )
     if rounds.differencing not in ("warn", "refuse"):
-        raise BadTerms("rounds.differencing", f"{rounds.differencing!r}; it must be warn or refuse")
+        found = shown(rounds.differencing)
+        raise BadTerms("rounds.differencing", f"{found}; it must be warn or refuse")
     for field, value in (
         ("count", rounds.count),
         ("seconds", rounds.seconds),
@@ -232,16 +232,16 @@ def parse(text: str) -> tuple[Terms, dict[str, bytes]]:
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # of a number, or brackets, beyond all bounds
-        raise BadTerms("file", f"not TOML: {error}") from None
+        raise BadTerms("file", f"not TOML: {shown(str(error))}") from None
     reader = _Table("", document)
     terms = _read_terms(reader)
     signatures: dict[str, bytes] = {}
     for number, table in enumerate(reader.tables("signatures", optional=True), start=1):
         name = table.text("member")
         if name in signatures:
-            raise BadTerms(f"signatures[{number}]", f"{name!r} signed twice; keep one of the two")
+            raise BadTerms(f"signatures[{number}]", f"{shown(name)} signed twice; keep one")
         if name not in {member.name for member in terms.members}:
-            raise BadTerms(f"signatures[{number}]", f"{name!r} is not a member")
+            raise BadTerms(f"signatures[{number}]", f"{shown(name)} is not a member")
         signatures[name] = table.binary("signature", 64)
         table.finish()
     reader.finish()
@@ -347,7 +347,7 @@ class _Table:
         return value
 
     def _name(self, key: str) -> str:
-        return f"{self._path}.{key}" if self._path else key
+        return f"{self._path}.{shown(key)}" if self._path else shown(key)
 
     def text(self, key: str) -> str:
         return str(self._take(key, str, "text"))

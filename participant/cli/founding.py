@@ -30,6 +30,7 @@ from participant.terms_files import (
     sign_file,
     write_terms,
 )
+from protocol.names import fault_of_name
 from protocol.terms import RoundPolicy, Terms, encode_binary
 
 terms_app = typer.Typer(help="What every member signs before any cryptography.")
@@ -53,7 +54,7 @@ def init(
     for path in (folder / IDENTITY_NAME, folder / CARD_NAME):
         if path.exists():
             raise FileExists(path)
-    if reason := identities.fault_of_name(unicodedata.normalize("NFC", name)):
+    if reason := fault_of_name(unicodedata.normalize("NFC", name)):
         raise BadName(name, reason)
     made = identities.create(folder, name, obtain(passphrase_file, new=True))
     say(f"Identity of {made.name}: {folder / IDENTITY_NAME} (keep a copy in a safe)")
