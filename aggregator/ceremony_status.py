@@ -29,9 +29,14 @@ def when(posted: Posted) -> str:
 def ceremony_report(board: Board, terms: Terms, epoch: Epoch | None, now_ms: int) -> Report | None:
     """The newest ceremony on the board; ``now_ms``: the time, in ms since 1970."""
     session = board.newest_session("ceremony")
-    if session is None:
-        return None
-    posts = board.session(session)
+    return session_report(board.session(session), terms, epoch, now_ms) if session else None
+
+
+def session_report(
+    posts: Sequence[Posted], terms: Terms, epoch: Epoch | None, now_ms: int
+) -> Report:
+    """One ceremony, by all its entries so far, at least one."""
+    session = posts[0].post.session
     aborts = [p for p in posts if isinstance(p.post.body, Abort)]
     is_complete = epoch is not None and session == f"ceremony/{epoch.number}"
     figures = _figures(posts, terms, now_ms, is_complete, aborts[0] if aborts else None)
