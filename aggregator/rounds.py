@@ -14,17 +14,15 @@ from protocol.messages import (
     MAX_CHUNKS,
     MAX_LENGTH,
     Opening,
-    Request,
     Statement,
 )
 from protocol.round import RoundView, round_session
+from protocol.statistic import opening_for, sound_requests
 from protocol.suite import suite_for, suite_of
 from protocol.terms import Terms
 
-NO_MODEL = bytes(32)
 _HEADER_BYTES = 1_024
-_EXPONENT_BYTES = 3  # of an exponent from -512 to 512
-_PROOF_NUMBERS = 3  # of a training contribution's proof, each of a ciphertext's size at most
+_PROOF_NUMBERS = 3  # of a contribution's proof, each of a ciphertext's size at most
 
 
 @dataclass
@@ -61,11 +59,9 @@ class Rounds:
         opened = []
         for session, view in self.views.items():
             if session.startswith("statistic/") and view.requests and view.opening is None:
-                request = next(iter(view.requests.values())).post.body
-                assert isinstance(request, Request)
-                opening = Opening("statistic", epoch.digest, NO_MODEL, request.length)
-                if self._fits(opening, epoch):
-                    opened.append((session, opening))
+                asked = (opening_for(request, epoch.digest) for request in sound_requests(view))
+                if fitting := [opening for opening in asked if self._fits(opening, epoch)]:
+                    opened.append((session, fitting[0]))
         if training := self._training(epoch, now_ms):
             opened.append(training)
         return opened
@@ -97,8 +93,7 @@ class Rounds:
         """Whether a contribution to the round can be sent; else nobody could make one."""
         if not 1 <= opening.length <= MAX_LENGTH:
             return False
-        exponent_bytes = _EXPONENT_BYTES if opening.kind == "statistic" else 0
-        each = width_of(to_number(epoch.n) ** 2) + exponent_bytes
+        each = width_of(to_number(epoch.n) ** 2)
         numbers = expected_count(opening, self.terms) + _PROOF_NUMBERS
         if suite_of(opening.suite, self.terms).chunk_count(opening.length) > MAX_CHUNKS:
             return False
@@ -108,10 +103,8 @@ class Rounds:
         """Lengths asked for, by session, that no contribution can have."""
         asked: dict[str, Opening] = {}
         for session, view in self.views.items():
-            for posted in view.requests.values():
-                if isinstance(body := posted.post.body, Request) and view.opening is None:
-                    opening = Opening("statistic", epoch.digest, NO_MODEL, body.length)
-                    asked.setdefault(session, opening)
+            for request in sound_requests(view) if view.opening is None else ():
+                asked.setdefault(session, opening_for(request, epoch.digest))
         before = self.views.get(round_session(str(self.next_number - 1)))
         is_last = self.next_number > self.terms.rounds.count
         for stated in before.statements.values() if before and not is_last else ():

@@ -1,19 +1,17 @@
 """Which contributions of a round can be added, and their sum: a pure function of their payloads.
 
 A contribution that hospitals would refuse is left out here, so that one member cannot stop the
-others: one that does not decode, that repeats a ciphertext, that lacks the proof which training
-asks for, or whose exponents are too far from the others' to be aligned.
+others: one that does not decode, that repeats a ciphertext, or that lacks the proof that its sender
+knows what is inside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import median_low
 
 from gmpy2 import mpz
 
-from keyshare.statistic import max_spread
 from protocol.ciphertexts import (
     Encrypted,
     EncryptionKey,
@@ -60,17 +58,13 @@ def select(
             encrypted = read_ciphertexts(candidate.payload, opening, terms, n)
             if reason := repetition(encrypted, owner, terms):
                 raise Malformed("ciphertexts", reason)
-            if opening.kind == "training":
-                check_proof(encrypted, candidate.body, session, member, key)
+            check_proof(encrypted, candidate.body, session, member, key)
         except Malformed as error:
             left_out[member] = error.reason
             continue
         owner.update(dict.fromkeys(encrypted.values, member))
         found[member] = encrypted
-    far = _too_far(found, max_spread(n)) if opening.kind == "statistic" else set()
-    left_out |= dict.fromkeys(sorted(far), "its exponents are too far from the others'")
-    chosen = {member: found[member] for member in sorted(found) if member not in far}
-    return Selection(chosen, left_out)
+    return Selection({member: found[member] for member in sorted(found)}, left_out)
 
 
 def payload_of_sum(chosen: Mapping[int, Encrypted], n: mpz) -> bytes:
@@ -88,26 +82,3 @@ def repetition(encrypted: Encrypted, owner: Mapping[mpz, int], terms: Terms) -> 
         return f"a ciphertext repeats one of {terms.name_of(first)}'s"
     is_twice = len(set(encrypted.values)) < len(encrypted.values)
     return "a ciphertext occurs twice in it" if is_twice else ""
-
-
-def _too_far(found: Mapping[int, Encrypted], spread: int) -> set[int]:
-    """Members to leave out so that no position's exponents differ by more than ``spread``.
-
-    Those nearest to the median are kept first; between equals, the earlier on the board.
-    """
-    columns = list(zip(*(encrypted.exponents for encrypted in found.values()), strict=True))
-    middle = [median_low(column) for column in columns]
-
-    def distance(member: int) -> int:
-        pairs = zip(found[member].exponents, middle, strict=True)
-        return int(max(abs(exponent - centre) for exponent, centre in pairs))
-
-    far = set()
-    kept: list[tuple[int, ...]] = []
-    for member in sorted(found, key=distance):
-        together = zip(*kept, found[member].exponents, strict=True)
-        if any(max(column) - min(column) > spread for column in together):
-            far.add(member)
-        else:
-            kept.append(found[member].exponents)
-    return far

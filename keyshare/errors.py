@@ -106,20 +106,12 @@ class EmptySum(KeyshareError):
         super().__init__("a sum needs at least one ciphertext")
 
 
-class BadExponent(KeyshareError):
-    """An exponent of an encrypted number, or a spread of exponents, out of range."""
+class UnfitNumber(KeyshareError):
+    """A number that a statistic cannot carry exactly; ``reason`` says what is in the way."""
 
-    def __init__(self, exponent: int, limit: int, kind: str) -> None:
-        super().__init__(f"{kind} {exponent}, limit {limit}")
-        self.exponent, self.limit, self.kind = exponent, limit, kind
-
-
-class StatisticOverflow(KeyshareError):
-    """A decrypted statistic too large for its key or for a float."""
-
-    def __init__(self, exponent: int) -> None:
-        super().__init__(f"the sum with exponent {exponent} overflowed")
-        self.exponent = exponent
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class UnsafeLattice(KeyshareError):

@@ -1,84 +1,73 @@
-"""Sums of numbers that any program encrypted with unmodified ``phe``.
+"""The numbers of a statistic as plaintexts: whole multiples of a power of ten.
 
-phe writes a number as mantissa · 16^exponent, encrypts the mantissa mod N (negative ones as
-N - |mantissa|) and sends the exponent in the clear. Before two such numbers are added, the one
-with the larger exponent is multiplied by 16^difference.
+    x = k · 10^-decimals,  |k| <= B = ⌊(N - 1) / (3·members)⌋        plaintext:  k mod N
+
+``decimals`` is one for all numbers of a round and of all hospitals, so that ciphertexts say nothing
+of magnitudes and add up as they are. As many sums as there are members stay within N/3 on either
+side of zero: what lies between N/3 and 2N/3 is no sum of honest numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from decimal import Decimal
 
-import gmpy2
-import phe
 from gmpy2 import mpz
 
-from keyshare.encryption import add, check_ciphertext
-from keyshare.errors import BadExponent, CorruptSum, EmptySum, StatisticOverflow
+from keyshare.errors import CorruptSum, UnfitNumber
 
-MAX_EXPONENT = 512
-MAX_SPREAD = 256  # of the exponents of a sum; bounds the work that one number can cause
-_BASE = mpz(16)  # phe.EncodedNumber.BASE
+MAX_DECIMALS = 100
+_MAX_DIGITS = 10_000  # before the point or after; far beyond every key, and cheap
 
 
-@dataclass(frozen=True)
-class EncryptedValue:
-    """What phe calls an EncryptedNumber: a unit of Z_{N²} and the power of 16 that scales it."""
+def decimals_of(number: Decimal) -> int:
+    """How many digits after the point the number needs; 0 for a whole one.
 
-    ciphertext: mpz
-    exponent: int
-
-
-def aligned_sum(values: Sequence[EncryptedValue], n: mpz) -> EncryptedValue:
-    """What phe's additions give from left to right, bit for bit (not obfuscated anew).
-
-    c = ∏ c_i^(16^(e_i - e)) mod N²,   e = min e_i
-
-    Raises EmptySum, BadCiphertext, BadExponent: for |e_i| > 512, for a spread max e_i - e > 256,
-    or for one at which a mantissa of 1 already overflows (16^spread > N/3; phe refuses as well).
+    Raises UnfitNumber on NaN, infinity, or so many digits that no key has room for them.
     """
-    if not values:
-        raise EmptySum
-    for value in values:
-        _check_exponent(value.exponent)
-        check_ciphertext(value.ciphertext, n)
-    lowest = min(value.exponent for value in values)
-    spread = max(value.exponent for value in values) - lowest
-    limit = max_spread(n)
-    if spread > limit:
-        raise BadExponent(spread, limit, "spread of exponents")
-    modulus = n * n
-    aligned = (
-        gmpy2.powmod(value.ciphertext, _BASE ** (value.exponent - lowest), modulus)
-        for value in values
-    )
-    return EncryptedValue(add(aligned, n), lowest)
+    return max(0, -_parts(number)[1])
 
 
-def max_spread(n: mpz) -> int:
-    """The largest allowed difference of exponents: 256, or less where 16^256 > N/3 - 1."""
-    largest = n // 3 - 1  # phe's max_int
-    return min(MAX_SPREAD, (int(largest).bit_length() - 1) // 4)
+def encode(number: Decimal, decimals: int, members: int, n: mpz) -> mpz:
+    """The plaintext of a number, exactly, in [0, N).
 
-
-def decode(plaintext: mpz, exponent: int, n: mpz) -> int | float:
-    """The number that phe reads in a decrypted mantissa: an int if exponent >= 0, else a float.
-
-    0 <= plaintext < N. Raises BadExponent, CorruptSum (plaintext out of range), StatisticOverflow
-    (a mantissa between N/3 and 2N/3, or a number too large for a float).
+    Raises UnfitNumber if it needs more decimals, or if a sum of ``members`` such numbers could
+    leave the key's range.
     """
-    _check_exponent(exponent)
+    digits, exponent = _parts(number)
+    if exponent + decimals < 0:
+        raise UnfitNumber(f"it needs {-exponent} decimals, the round has {decimals}")
+    mantissa = digits * mpz(10) ** (exponent + decimals)
+    if abs(mantissa) > (bound := (n - 1) // (3 * members)):
+        # One digit less is allowed for certain, with whatever is left of them after the point.
+        allowed = len(str(bound)) - 1 - decimals
+        raise UnfitNumber(f"it is too large: at most {allowed} digits before the point fit")
+    return mantissa % n
+
+
+def decode(plaintext: mpz, decimals: int, n: mpz) -> Decimal:
+    """The number in a decrypted sum, exactly, with ``decimals`` digits after the point.
+
+    Raises CorruptSum if no sum of honest numbers has this plaintext.
+    """
     if not 0 <= plaintext < n:
         raise CorruptSum("plaintext out of range")
-    key = phe.PaillierPublicKey(int(n))
-    try:
-        number: int | float = phe.EncodedNumber(key, int(plaintext), exponent).decode()
-    except OverflowError as error:
-        raise StatisticOverflow(exponent) from error
-    return number
+    mantissa = plaintext if 2 * plaintext < n else plaintext - n
+    if 3 * abs(mantissa) >= n:
+        raise CorruptSum("a number is outside the range that contributions leave room for")
+    digits = tuple(map(int, str(abs(mantissa))))
+    return Decimal((int(mantissa < 0), digits, -decimals))
 
 
-def _check_exponent(exponent: int) -> None:
-    if abs(exponent) > MAX_EXPONENT:
-        raise BadExponent(exponent, MAX_EXPONENT, "exponent")
+def _parts(number: Decimal) -> tuple[mpz, int]:
+    """(k, e) with the number = k·10^e, k without a trailing zero or 0."""
+    sign, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int):
+        raise UnfitNumber("it is not a number that can be added")
+    mantissa = mpz("".join(map(str, digits)))
+    if not mantissa:
+        return mantissa, 0
+    while mantissa % 10 == 0:
+        mantissa, exponent = mantissa // 10, exponent + 1
+    if abs(exponent) > _MAX_DIGITS or len(digits) > _MAX_DIGITS:
+        raise UnfitNumber(f"it has more than {_MAX_DIGITS} digits")
+    return -mantissa if sign else mantissa, exponent

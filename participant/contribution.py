@@ -1,10 +1,11 @@
-"""What a hospital sends in a training round: its update, quantised and encrypted under the suite.
+"""What a hospital sends in a round: its update, quantised, or its numbers; encrypted and proved.
 
 Under a hybrid suite an update is read slice by slice, twice: once to hash what is to be encrypted,
 once to encrypt it. The seed of the one-time key is
 
     H(device secret, 32 fresh bytes, context, SHA-256 of the quantised update)
 
+and that of everything else which is drawn follows in the same way from what it is drawn for,
 so that neither a restored snapshot of the machine, which repeats the fresh bytes, nor a broken
 source of randomness gives two updates one key. Each chunk is durable as soon as it is made;
 nothing leaves before the signed post is durable too.
@@ -22,6 +23,7 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
+from keyshare.digest import digest, number_bytes
 from keyshare.key_packing import pack_key
 from keyshare.keystream import Keystream
 from keyshare.lattice import Lattice
@@ -80,6 +82,14 @@ class ContributionMaker:
         _, blobs = public_payload(payload)
         return Draft(opening.post.session, body, tuple(blobs), stored), source.clipped
 
+    def make_statistic(self, plaintexts: Sequence[mpz], opening: Posted) -> Draft:
+        """The contribution of numbers in [0, N) to a statistic round."""
+        hashed = digest("quorate/statistic numbers", *map(number_bytes, plaintexts))
+        stream = Stream(self._seed(opening.digest, hashed))
+        body, payload = self._proved(plaintexts, stream, opening, EncryptionKey.of(self.epoch))
+        _, blobs = public_payload(payload)
+        return Draft(opening.post.session, body, tuple(blobs))
+
     def _packed(
         self, source: _Source, suite: Suite, opening: Posted, key: EncryptionKey
     ) -> tuple[Contribution, bytes, tuple[bytes, ...]]:
@@ -112,7 +122,7 @@ class ContributionMaker:
         unproved = Contribution(opening.digest, attach(b""), vector)
         context = proof_context(key.epoch, opening.post.session, self.secret.index, unproved)
         proof = prove(opened, key.encryptor, context, stream)
-        encrypted = Encrypted(tuple(one.ciphertext for one in opened), (), proof)
+        encrypted = Encrypted(tuple(one.ciphertext for one in opened), proof)
         payload = write_ciphertexts(encrypted, key.encryptor.n)
         return Contribution(opening.digest, attach(payload), vector), payload
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from participant.agent import Task
 from participant.outbox import Storage
@@ -17,7 +18,8 @@ from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Refused
 from protocol.history import OpenedSets
 from protocol.messages import Refusal, Statement
-from protocol.round import RoundView, decode_statistic, round_session
+from protocol.round import RoundView, round_session
+from protocol.statistic import decode_sums, request_of
 from protocol.terms import Terms
 
 
@@ -26,6 +28,7 @@ class Request:
     """What a person is asked to agree to.
 
     ``warning``: what the sum would show with others, where the terms warn of it; else empty.
+    ``labels``: what a member who asked for the statistic calls its numbers, where it did.
     """
 
     round_name: str
@@ -33,6 +36,7 @@ class Request:
     contributors: tuple[str, ...]
     ciphertexts: int
     warning: str = ""
+    labels: tuple[str, ...] = ()
 
 
 class DecryptionTask(Task):
@@ -70,11 +74,17 @@ class DecryptionTask(Task):
         return self.member.view.session
 
     @property
-    def sums(self) -> list[int | float]:
-        """The decrypted sums of a statistic round, as ``phe`` would show them."""
-        assert self.member.plaintexts is not None and self.member.total is not None
-        n = self._epoch.joint_key().n
-        return decode_statistic(self.member.plaintexts, self.member.total.exponents, n)
+    def sums(self) -> list[Decimal]:
+        """The decrypted sums of a statistic round, exactly. Raises CorruptSum."""
+        opening = self.member.view.terms_of_opening
+        assert self.member.plaintexts is not None and opening is not None
+        return decode_sums(self.member.plaintexts, opening.decimals, self._epoch.joint_key().n)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What a member who asked for the statistic calls its numbers; nothing if it did not."""
+        request = request_of(self.member.view)
+        return request.labels if request else ()
 
     def begin(self, board: Board) -> None:
         """Take note of which sums are open, and of which rounds were open before a restore."""
@@ -144,5 +154,5 @@ class DecryptionTask(Task):
         assert closing is not None and opening is not None
         names = tuple(self._terms.name_of(c.member) for c in closing.contributors)
         count = len(total.values)
-        request = Request(self.member.view.name, opening.kind, names, count, warning)
+        request = Request(self.member.view.name, opening.kind, names, count, warning, self.labels)
         return self._approve(request)

@@ -207,7 +207,7 @@ class BadApp(ParticipantError):
 
 
 class BadStatisticFile(ParticipantError):
-    """A file of numbers encrypted with phe that cannot be contributed."""
+    """A file of numbers that cannot be contributed, as ``reason`` says."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -215,11 +215,11 @@ class BadStatisticFile(ParticipantError):
 
 
 class UnfitNumbers(ParticipantError):
-    """Encrypted numbers, sound in themselves, that a statistic round does not take."""
+    """Numbers, sound in themselves, that a statistic round does not take; ``remedy`` says how."""
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str, remedy: str) -> None:
         super().__init__(f"{path}: {reason}")
-        self.path, self.reason = path, reason
+        self.path, self.reason, self.remedy = path, reason, remedy
 
 
 class BadJournal(ParticipantError):

@@ -1,42 +1,41 @@
-"""Files of unmodified ``phe``: numbers it has encrypted, and the joint key in its own form.
+"""Numbers that unmodified ``phe`` encrypted with an r of its user's, and the joint key in its form.
 
-Read are the JSON forms of phe's documentation and of its command line, ``pheutil``:
+    {"public_key": {"n": N}, "values": [["ciphertext", exponent, "r"], ...]}   public_key optional
+    {"v": "ciphertext", "e": exponent, "r": "r"}                               or a list of these
 
-    {"public_key": {"n": N}, "values": [["ciphertext", exponent], ...]}     public_key optional
-    {"v": "ciphertext", "e": exponent}                                      or a list of these
+A ciphertext alone could be anybody's, or a multiple of it; with r the agent sees what is inside,
+as it must to prove that it knows it. So whoever has such a file can read its numbers.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from gmpy2 import mpz
 
-from keyshare.encryption import check_ciphertext
-from keyshare.errors import BadCiphertext
-from keyshare.statistic import MAX_EXPONENT
+from keyshare.errors import BadCiphertext, UnfitNumber
+from keyshare.phe_number import MAX_EXPONENT, decode, open_ciphertext
 from participant.errors import BadStatisticFile
-from participant.files import read
+from participant.numbers import MAX_DIGITS
 from participant.words import fingerprint
-from protocol.ciphertexts import Encrypted
 from protocol.epoch import Epoch, to_bytes, to_number
 from protocol.terms import encode_binary
 
-FILE_LIMIT = 64 << 20  # bytes
-MAX_VALUES = 100_000
-_DIGITS = 4_000  # of a number; N² of a 4096-bit key has 2467
+_NO_R = (
+    "it has no r, without which this hospital cannot prove that it knows the number. Write "
+    "r = secrets.randbelow(public.n - 1) + 1, x = public.encrypt(number, r_value=r), and of each "
+    "number [str(x.ciphertext(be_secure=False)), x.exponent, str(r)]"
+)
 
 
-def read_numbers(path: Path, n: mpz) -> Encrypted:
-    """The encrypted numbers in a file of phe's.
-
-    Raises BadStatisticFile on anything but units modulo N² under this N, with exponents;
-    MissingFile, TooLarge or DiskError.
-    """
-    data = read(path, FILE_LIMIT, "file of encrypted numbers")
-    return _Reader(str(path), n).numbers(data)
+def is_of_phe(document: Any) -> bool:
+    """Whether a JSON document is meant as numbers of phe's, rather than as plain ones."""
+    first = document[0] if isinstance(document, list) and document else document
+    return isinstance(first, dict) and (
+        isinstance(first.get("values"), list) or {"v", "e"} <= first.keys()
+    )
 
 
 def joint_key_jwk(epoch: Epoch, federation_name: str) -> str:
@@ -54,8 +53,8 @@ def joint_key_jwk(epoch: Epoch, federation_name: str) -> str:
     return json.dumps(jwk)
 
 
-class _Reader:
-    """Strict reading of one file, for errors that name it."""
+class PheReader:
+    """Strict reading of one document, for errors that name its file."""
 
     def __init__(self, path: str, n: mpz) -> None:
         self._path, self._n = path, n
@@ -63,52 +62,28 @@ class _Reader:
     def _refuse(self, reason: str) -> NoReturn:
         raise BadStatisticFile(self._path, reason)
 
-    def numbers(self, data: bytes) -> Encrypted:
-        """All numbers of the file, in order."""
-        pairs = self._pairs(self._document(data))
-        if not 1 <= len(pairs) <= MAX_VALUES:
-            self._refuse(f"{len(pairs)} numbers; 1 to {MAX_VALUES} can be contributed")
-        values, exponents = [], []
-        for position, (ciphertext, exponent) in enumerate(pairs, start=1):
-            values.append(self._ciphertext(ciphertext, position))
-            exponents.append(self._exponent(exponent, position))
-        return Encrypted(tuple(values), tuple(exponents))
+    def numbers(self, document: Any) -> list[Decimal]:
+        """All numbers, opened. Raises BadStatisticFile naming the first that does not open."""
+        return [
+            self._number(triple, position)
+            for position, triple in enumerate(self._triples(document), start=1)
+        ]
 
-    def _document(self, data: bytes) -> Any:
-        try:
-            return json.loads(
-                data.decode(),
-                object_pairs_hook=self._object,
-                parse_int=lambda digits: self._integer(digits, "a number"),
-                parse_float=lambda text: self._refuse(f"{text[:40]} is not a whole number"),
-                parse_constant=lambda text: self._refuse(f"{text} is not a number"),
-            )
-        except (ValueError, RecursionError):
-            self._refuse("it is not JSON text in UTF-8")
-
-    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            self._refuse("a field is there twice")
-        return found
-
-    def _pairs(self, document: Any) -> list[tuple[Any, Any]]:
-        """(ciphertext, exponent) of each number, in any of the forms."""
+    def _triples(self, document: Any) -> list[list[Any]]:
+        """[ciphertext, exponent, r] of each number, in any of the forms; r may be missing."""
         if isinstance(document, dict) and "values" in document:
             self._only(document, {"values", "public_key"})
             self._check_key(document.get("public_key"))
-            values = document["values"]
-            if not isinstance(values, list):
-                self._refuse('"values" is not a list')
-            if not all(isinstance(pair, list) and len(pair) == 2 for pair in values):
-                self._refuse('"values" is not a list of [ciphertext, exponent]')
-            return [(ciphertext, exponent) for ciphertext, exponent in values]
+            values: list[Any] = document["values"]
+            if not all(isinstance(one, list) and len(one) in (2, 3) for one in values):
+                self._refuse('"values" is not a list of [ciphertext, exponent, r]')
+            return values
         entries = document if isinstance(document, list) else [document]
         if not all(isinstance(entry, dict) and {"v", "e"} <= entry.keys() for entry in entries):
-            self._refuse('neither {"values": [...]} nor {"v": ..., "e": ...} as phe writes them')
+            self._refuse('it has entries that are not {"v": ..., "e": ..., "r": ...}')
         for entry in entries:
-            self._only(entry, {"v", "e"})
-        return [(entry["v"], entry["e"]) for entry in entries]
+            self._only(entry, {"v", "e", "r"})
+        return [[entry[k] for k in ("v", "e", "r") if k in entry] for entry in entries]
 
     def _only(self, found: dict[str, Any], known: set[str]) -> None:
         if unknown := sorted(found.keys() - known):
@@ -119,22 +94,29 @@ class _Reader:
             return
         if not isinstance(key, dict) or not isinstance(key.get("n"), int | str):
             self._refuse('"public_key" is not {"n": ...}')
-        n = key["n"] if isinstance(key["n"], int) else self._integer(key["n"], "the key's n")
+        n = self._integer(key["n"], "the key's n")
         if n != self._n:
             self._refuse(
                 f"encrypted under another key (n = {_short(n)}, "
                 f"the federation's is n = {_short(int(self._n))})"
             )
 
-    def _ciphertext(self, value: Any, position: int) -> mpz:
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            self._refuse(f"number {position}: the ciphertext is not a number in digits")
-        number = value if isinstance(value, int) else self._integer(value, f"number {position}")
+    def _number(self, triple: list[Any], position: int) -> Decimal:
+        what = f"number {position}"
+        if len(triple) == 2:
+            self._refuse(f"{what}: {_NO_R}")
+        ciphertext, r = self._integer(triple[0], what), self._integer(triple[2], f"{what}, its r,")
+        exponent = self._exponent(triple[1], position)
         try:
-            check_ciphertext(mpz(number), self._n)
+            mantissa = open_ciphertext(mpz(ciphertext), mpz(r), self._n)
+            return decode(mantissa, exponent, self._n)
         except BadCiphertext as error:
-            self._refuse(f"number {position}: not encrypted under the joint key ({error.reason})")
-        return mpz(number)
+            self._refuse(
+                f"{what} does not open: {error.reason}. Was it encrypted under the joint key, and "
+                "written with ciphertext(be_secure=False)? Plain ciphertext() adds another r"
+            )
+        except UnfitNumber as error:
+            self._refuse(f"{what}: {error.reason}")
 
     def _exponent(self, value: Any, position: int) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_EXPONENT:
@@ -144,13 +126,17 @@ class _Reader:
             )
         return value
 
-    def _integer(self, digits: str, what: str) -> int:
-        unsigned = digits.removeprefix("-")
+    def _integer(self, value: Any, what: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            self._refuse(f"{what} is not a number in digits")
+        if isinstance(value, int):
+            return value
+        unsigned = value.removeprefix("-")
         if not (unsigned.isascii() and unsigned.isdigit()):
             self._refuse(f"{what} is not written in digits")
-        if len(unsigned) > _DIGITS:
-            self._refuse(f"{what} has more than {_DIGITS} digits")
-        return int(digits)
+        if len(unsigned) > MAX_DIGITS:
+            self._refuse(f"{what} has more than {MAX_DIGITS} digits")
+        return int(value)
 
 
 def _short(n: int) -> str:

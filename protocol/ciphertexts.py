@@ -12,7 +12,6 @@ from keyshare.digest import number_bytes
 from keyshare.encryption import Encryptor, add, check_ciphertext, randomiser_base
 from keyshare.errors import KeyshareError
 from keyshare.plaintext_proof import PlaintextProof, verify
-from keyshare.statistic import EncryptedValue, aligned_sum
 from protocol.encoding import decode, digest, encode, pack_numbers, unpack_numbers, width_of
 from protocol.epoch import MAX_EPOCH_BYTES, Epoch, to_number
 from protocol.errors import Malformed
@@ -29,10 +28,9 @@ from protocol.terms import Terms
 
 @dataclass(frozen=True)
 class Encrypted:
-    """Ciphertexts of a vector; ``exponents`` has one per number in a statistic, else none."""
+    """Ciphertexts of a vector, with the proof of whoever contributes them; a sum has none."""
 
     values: tuple[mpz, ...]
-    exponents: tuple[int, ...] = ()
     proof: PlaintextProof | None = None
 
 
@@ -48,25 +46,23 @@ def write_ciphertexts(encrypted: Encrypted, n: mpz) -> bytes:
     numbers = pack_numbers(encrypted.values, width_of(n * n))
     proof = encrypted.proof
     said = (proof.commitment, proof.plaintext, proof.exponent) if proof else ()
-    return encode(Ciphertexts(encrypted.exponents, numbers, tuple(map(number_bytes, said))))
+    return encode(Ciphertexts(numbers, tuple(map(number_bytes, said))))
 
 
 def read_ciphertexts(payload: bytes, opening: Opening, terms: Terms, n: mpz) -> Encrypted:
     """The ciphertexts in a payload, each a unit mod N², as many as the round has.
 
-    Raises Malformed on another count, a number out of range or an exponent too many.
+    The proof is read, not checked: see ``check_proof``. Raises Malformed on another count or a
+    number out of range.
     """
     found = decode(payload, Ciphertexts, "ciphertexts", MAX_BLOB_BYTES)
     count = expected_count(opening, terms)
-    if len(found.exponents) != (count if opening.kind == "statistic" else 0):
-        raise Malformed("ciphertexts", f"{len(found.exponents)} exponents for {count} numbers")
     square = n * n
     values = unpack_numbers(found.numbers, width_of(square), count, square, "ciphertexts")
-    encrypted = Encrypted(tuple(values), found.exponents, _read_proof(found.proof))
+    encrypted = Encrypted(tuple(values), _read_proof(found.proof))
     try:
         for value in values:
             check_ciphertext(value, n)
-        _aligned([encrypted], n)
     except KeyshareError as error:
         raise Malformed("ciphertexts", str(error)) from None
     return encrypted
@@ -85,7 +81,8 @@ def check_proof(
 ) -> None:
     """Raises Malformed unless the member has shown that it knows what it encrypted.
 
-    For contributions to training: without it, a copy of another's, or a multiple, would be added.
+    For every contribution, whatever the round: one key opens all sums, so that an unproved copy or
+    multiple of anything that was ever encrypted under it could be read out of any of them.
     """
     context = proof_context(key.epoch, session, member, body)
     proof = encrypted.proof
@@ -94,7 +91,10 @@ def check_proof(
 
 
 def proof_context(epoch: bytes, session: str, member: int, body: Contribution) -> bytes:
-    """What the proof is bound to beside the ciphertexts: epoch, round, who, and the vector."""
+    """What the proof is bound to beside the ciphertexts: epoch, round, who, and the vector.
+
+    The digests of the epoch and of the opening's post hold the federation.
+    """
     parts = (epoch, session.encode(), member.to_bytes(8, "big"), body.opening, *body.vector)
     return digest("quorate/contribution proof", *parts)
 
@@ -128,17 +128,6 @@ def lattice_context(epoch: bytes, opening: bytes) -> bytes:
 
 
 def add_encrypted(contributions: Sequence[Encrypted], n: mpz) -> Encrypted:
-    """The encrypted sum, position by position; raises Malformed on exponents too far apart."""
-    if not contributions[0].exponents:
-        columns = zip(*(c.values for c in contributions), strict=True)
-        return Encrypted(tuple(add(column, n) for column in columns))
-    try:
-        return _aligned(contributions, n)
-    except KeyshareError as error:
-        raise Malformed("ciphertexts", str(error)) from None
-
-
-def _aligned(contributions: Sequence[Encrypted], n: mpz) -> Encrypted:
-    columns = zip(*(map(EncryptedValue, c.values, c.exponents) for c in contributions), strict=True)
-    sums = [aligned_sum(column, n) for column in columns]
-    return Encrypted(tuple(s.ciphertext for s in sums), tuple(s.exponent for s in sums))
+    """The encrypted sum, position by position."""
+    columns = zip(*(c.values for c in contributions), strict=True)
+    return Encrypted(tuple(add(column, n) for column in columns))

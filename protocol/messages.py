@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from keyshare.modulus import MAX_MEMBERS
+from keyshare.statistic import MAX_DECIMALS
 from protocol.encoding import Message, digest
 
 MAX_INLINE_BYTES = 4_096  # a payload up to this size travels in the post, a larger one as a blob
@@ -29,6 +30,15 @@ _NAMED = r"statistic/[a-z][a-z0-9._-]{0,63}"
 Session = Annotated[str, Meta(max_length=80, pattern=rf"^({_NUMBERED}|{_NAMED})\Z")]
 Text = Annotated[str, Meta(max_length=500)]
 Clip = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # refuses NaN and infinity too
+Decimals = Annotated[int, Meta(ge=0, le=MAX_DECIMALS)]
+# In clear on the board, shown beside the sums. No control characters, nor blanks at the ends.
+Label = Annotated[
+    str,
+    Meta(
+        max_length=100,
+        pattern=r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?\Z",
+    ),
+]
 
 
 Chunks = Annotated[tuple[Digest, ...], Meta(max_length=MAX_CHUNKS)]
@@ -103,16 +113,23 @@ class Disclosure(Message, frozen=True, tag="disclosure"):
 
 
 class Request(Message, frozen=True, tag="request"):
-    """A member asks for a statistic round of ``length`` numbers."""
+    """A member asks for a statistic: what is said here is fixed for all who contribute.
+
+    The sums are of ``length`` numbers, each a whole multiple of 10^-decimals; ``labels`` say in
+    clear what each of them is, or are none.
+    """
 
     length: Annotated[int, Meta(ge=1, le=MAX_NUMBERS)]
+    decimals: Decimals = 0
+    labels: Annotated[tuple[Label, ...], Meta(max_length=MAX_NUMBERS)] = ()
 
 
 class Opening(Message, frozen=True, tag="opening"):
     """The aggregator opens a round: model to start from (zeros for a statistic) and length.
 
     ``suite`` follows from the terms and the length; ``clip`` is the bound that the members'
-    statements agree on, 0 for a statistic. Every member checks both.
+    statements agree on, 0 for a statistic; ``decimals`` and ``labels``, the digest of a statistic's
+    labels, are those of the request, 0 and nothing in training. Every member checks all of them.
     """
 
     kind: Literal["training", "statistic"]
@@ -121,6 +138,8 @@ class Opening(Message, frozen=True, tag="opening"):
     length: Annotated[int, Meta(ge=1, le=MAX_LENGTH)]
     suite: SuiteName = "paillier"
     clip: Clip = 0.0
+    decimals: Decimals = 0
+    labels: Annotated[bytes, Meta(max_length=32)] = b""
 
 
 class Contribution(Message, frozen=True, tag="contribution"):
@@ -136,12 +155,11 @@ class Contribution(Message, frozen=True, tag="contribution"):
 
 
 class Ciphertexts(Message, frozen=True):
-    """Payload of a contribution or a sum: fixed-width numbers below N², and phe's exponents.
+    """Payload of a contribution or a sum: fixed-width numbers below N².
 
-    ``proof``: a PlaintextProof as three numbers in a contribution to training, else nothing.
+    ``proof``: a PlaintextProof as three numbers in a contribution, nothing in a sum.
     """
 
-    exponents: Annotated[tuple[int, ...], Meta(max_length=MAX_NUMBERS)]
     numbers: bytes
     proof: Annotated[tuple[bytes, ...], Meta(max_length=3)] = ()
 
@@ -261,11 +279,18 @@ def belongs(session: str, sender: int, body: Body) -> bool:
     kind = session.partition("/")[0]
     if isinstance(body, _BY_AGGREGATOR) != (sender == 0):
         return False
+    if isinstance(body, Opening):
+        return body.kind == kind_of(session)
     if isinstance(body, _IN_CEREMONY):
         return kind == "ceremony"
     if isinstance(body, _IN_CHECK):
         return kind == "check"
     return kind == "statistic" or (kind == "round" and not isinstance(body, Request))
+
+
+def kind_of(session: str) -> str:
+    """What is opened in a session of this name: "training", "statistic", or nothing."""
+    return {"round": "training", "statistic": "statistic"}.get(session.partition("/")[0], "")
 
 
 def attachments_of(body: Body) -> tuple[Attachment, ...]:

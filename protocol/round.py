@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from keyshare.packing import unpack
 from keyshare.quantisation import average
-from keyshare.statistic import decode as decode_number
 from protocol.board import Posted
 from protocol.encoding import digest, encode
 from protocol.messages import (
@@ -137,10 +136,3 @@ def decode_training(
     suite = suite_of("paillier", terms)
     sums = unpack(plaintexts, suite.packing, opening.length + 1)
     return average(sums, contributors, suite.quantisation(opening.clip))
-
-
-def decode_statistic(
-    plaintexts: Sequence[mpz], exponents: Sequence[int], n: mpz
-) -> list[int | float]:
-    """The sums as ``phe`` itself would show them."""
-    return [decode_number(m, e, n) for m, e in zip(plaintexts, exponents, strict=True)]

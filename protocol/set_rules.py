@@ -1,10 +1,11 @@
 """The rules of a set: whether a round's closing may be decrypted, from what is public alone.
 
-The round is one of this epoch, and of the suite that is due; enough distinct members contributed,
-each with a contribution that was seen signed; no ciphertext occurs twice; who contributed to
-training has proved that it knows what it encrypted; and the sum is the product of the
-contributions. A hospital asks this before it locks a set; whoever has the record may ask it later.
-That a hospital helps with one set of a round only is its own ledger's concern.
+The round is one of this epoch, and of the suite that is due; a statistic is opened as a member
+asked for it; enough distinct members contributed, each with a contribution that was seen signed; no
+ciphertext occurs twice; whoever contributed, to training or to a statistic, has proved that it
+knows what it encrypted; and the sum is the product of the contributions. A hospital asks this
+before it locks a set; whoever has the record may ask it later. That a hospital helps with one set
+of a round only is its own ledger's concern.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from protocol.ciphertexts import (
 )
 from protocol.epoch import Epoch, to_number
 from protocol.errors import Malformed, Refused
-from protocol.messages import Closing, Contribution, Opening, blob_name
+from protocol.messages import Closing, Contribution, Opening, blob_name, kind_of
 from protocol.round import RoundView
+from protocol.statistic import request_of
 from protocol.suite import Suite, suite_for, suite_of
 from protocol.terms import Terms
 
@@ -54,6 +56,7 @@ class _Set:
 
     def check(self) -> Encrypted:
         opening, closing = self._known_round()
+        self._check_kind(opening)
         suite = self._suite(opening)
         members = self._contributors(closing)
         if len(closing.vector) != suite.chunk_count(opening.length):
@@ -61,10 +64,7 @@ class _Set:
         seen = dict[mpz | bytes, int]()
         found = [self._contribution(member, opening, suite, seen) for member in members]
         n = to_number(self.epoch.n)
-        try:
-            total = add_encrypted(found, n)
-        except Malformed as error:
-            self._refuse("valid-ciphertexts", 0, error.reason)
+        total = add_encrypted(found, n)
         if blob_name(write_ciphertexts(total, n)) != closing.total.digest:
             self._refuse("recomputed-sum", 0, "the sum is not that of the contributions")
         return total
@@ -77,6 +77,16 @@ class _Set:
         if self.view.opening.position > self.view.closing.position:
             self._refuse("known-round", 0, "it was closed before it was opened")
         return opening, closing
+
+    def _check_kind(self, opening: Opening) -> None:
+        """The opening is of the session's kind, and a statistic as a member asked for it."""
+        if opening.kind != kind_of(self.view.session):
+            self._refuse("known-round", 0, f"it was opened for {opening.kind}")
+        assert self.view.opening is not None
+        if opening.kind == "statistic" and request_of(self.view) is None:
+            self._refuse("request", 0, "no member had asked for what was opened")
+        if opening.kind == "training" and (opening.decimals or opening.labels):
+            self._refuse("request", 0, "training has no decimals and no labels")
 
     def _suite(self, opening: Opening) -> Suite:
         due = suite_of("paillier", self.terms)
@@ -118,12 +128,10 @@ class _Set:
             seen[name] = member
         if len(body.vector) != suite.chunk_count(opening.length):
             self._refuse("vector-shape", member, "its vector has another number of chunks")
-        if opening.kind == "training":  # what unmodified phe encrypts for a statistic has no proof
-            try:
-                key = EncryptionKey.of(self.epoch)
-                check_proof(found, body, self.view.session, member, key)
-            except Malformed as error:
-                self._refuse("proof-of-plaintext", member, error.reason)
+        try:
+            check_proof(found, body, self.view.session, member, EncryptionKey.of(self.epoch))
+        except Malformed as error:
+            self._refuse("proof-of-plaintext", member, error.reason)
         return found
 
     def _answer(self, posted: Posted, member: int) -> Contribution:

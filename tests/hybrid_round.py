@@ -103,7 +103,7 @@ class HybridRound(toy_round.Round):
         bare = Contribution(self.opened.digest, attach(b""), (blob_name(chunk),))
         bound_to = proof_context(key.epoch, self.session, poster or index, bare)
         proof = prove(opened, key.encryptor, bound_to, stream)
-        encrypted = Encrypted(tuple(o.ciphertext for o in opened), (), proof)
+        encrypted = Encrypted(tuple(o.ciphertext for o in opened), proof)
         payload = write_ciphertexts(encrypted, key.encryptor.n)
         body = Contribution(self.opened.digest, attach(payload), bare.vector)
         return Made(body, payload, chunk, values, encrypted)

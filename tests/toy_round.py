@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -35,9 +35,11 @@ from protocol.messages import (
     Contribution,
     Contributor,
     Opening,
+    Request,
     attach,
 )
 from protocol.round import RoundView
+from protocol.statistic import opening_for
 from protocol.suite import packing_of
 from tests.toy import Table, ToyEpoch, seed_of, toy_epoch
 
@@ -78,10 +80,20 @@ def examples_of(index: int) -> int:
 def training(index: int, label: str = "round") -> Encrypted:
     """A hospital's update, quantised, packed and encrypted; proved when it is contributed."""
     values = quantise(update_of(index), examples_of(index), TERMS.quantisation).values
-    stream = Stream.derive(seed_of(label, index), "randomisers")
-    opened = encrypt_opened(pack(values, packing_of(TERMS)), encryptor(), stream)
+    return known(pack(values, packing_of(TERMS)), label, index)
+
+
+def known(plaintexts: Sequence[mpz], *label: object) -> Encrypted:
+    """Plaintexts encrypted; proved when they are contributed."""
+    stream = Stream.derive(seed_of(*label), "randomisers")
+    opened = encrypt_opened(plaintexts, encryptor(), stream)
     OPENED.update({one.ciphertext: one for one in opened})
     return Encrypted(tuple(one.ciphertext for one in opened))
+
+
+def numbers(index: int, *values: int) -> Encrypted:
+    """A hospital's whole numbers for a statistic, encrypted; proved when they are contributed."""
+    return known([mpz(value) % KEY.n for value in values], "numbers", index, *values)
 
 
 @dataclass
@@ -120,6 +132,12 @@ class Round(Table):
 
     def open(self, **changes: Any) -> Posted:
         clip = TERMS.clip if self.kind == "training" else 0.0
+        if self.kind == "statistic":
+            asked = {k: changes.pop(k) for k in ("decimals", "labels") if k in changes}
+            request = Request(changes.get("length", self.length), **asked)
+            self.publish(1, request)
+            said = opening_for(request, EPOCH.digest)
+            changes = {"decimals": said.decimals, "labels": said.labels} | changes
         fields = {"kind": self.kind, "epoch": EPOCH.digest, "model": bytes(32), "clip": clip}
         return self.publish(0, Opening(**(fields | {"length": self.length} | changes)))
 
@@ -129,16 +147,16 @@ class Round(Table):
         return self.contribute_payload(sender, attach(payload), opening, (payload,))
 
     def proved(self, sender: int, encrypted: Encrypted, prover: int | None = None) -> Encrypted:
-        """A training contribution with the proof of ``prover``, who is the sender unless told."""
+        """A contribution with the proof of ``prover``, who is the sender unless told."""
         opening, values = self.members[1].view.opening, encrypted.values
         knows = bool(values) and all(value in OPENED for value in values)
-        if self.kind != "training" or encrypted.proof or opening is None or not knows:
+        if encrypted.proof or opening is None or not knows:
             return encrypted
         body = Contribution(opening.digest, attach(b""))
         context = proof_context(EPOCH.digest, self.session, prover or sender, body)
         stream = Stream(seed_of("proof", sender))
         proof = prove([OPENED[value] for value in values], encryptor(), context, stream)
-        return Encrypted(values, encrypted.exponents, proof)
+        return Encrypted(values, proof)
 
     def contribute_payload(
         self,
@@ -173,7 +191,7 @@ class Round(Table):
         found = msgspec.msgpack.decode(payload, type=Ciphertexts)
         width = width_of(SQUARE)
         numbers = [found.numbers[k : k + width] for k in range(0, len(found.numbers), width)]
-        return Encrypted(tuple(mpz(int.from_bytes(d, "big")) for d in numbers), found.exponents)
+        return Encrypted(tuple(mpz(int.from_bytes(d, "big")) for d in numbers))
 
     def due(self, index: int) -> Draft | None:
         return self.members[index].due(self.ledgers[index])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from keyshare.statistic import MAX_DECIMALS
 from participant.cli.complaint_text import complaint_line
 from participant.cli.options import (
     FEDERATION,
@@ -28,15 +30,18 @@ from participant.errors import Declined
 from participant.files import write_new
 from participant.lock import hold
 from participant.membership import Membership
-from participant.phe_files import joint_key_jwk, read_numbers
+from participant.number_files import read_numbers
+from participant.phe_files import joint_key_jwk
 from participant.progress import link_notices
 from participant.session import Session
 from participant.statistic_task import StatisticTask
 from participant.status import ask_aggregator, local_facts
 from participant.terminal import agrees, say, say_json
 from participant.words import fingerprint
+from protocol.foreign import shown
 from protocol.terms import AGGREGATOR
 
+_SHOWN_LABELS = 50  # before the question
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 
@@ -108,6 +113,10 @@ def _approval(yes: bool, as_json: bool) -> Callable[[Request], bool]:
             say(f"  kind          {request.kind}")
             say(f"  contributors  {', '.join(request.contributors)}")
             say(f"  ciphertexts   {request.ciphertexts}")
+            for label in request.labels[:_SHOWN_LABELS]:
+                say(f"  sum of        {shown(label)}")
+            if (more := len(request.labels) - _SHOWN_LABELS) > 0:
+                say(f"                and {more} more")
         if request.warning:
             say(f"Warning: {request.warning}", err=as_json)
         elif request.kind == "statistic" and not as_json:
@@ -138,7 +147,8 @@ def _show_sums(member: Membership, task: DecryptionTask, as_json: bool) -> None:
             "round": view.name,
             "kind": opening.kind,
             "contributors": names,
-            "sums": sums,
+            "labels": task.labels,
+            "sums": sums and [f"{value:f}" for value in sums],
             "wrong_partials": [name(m) for m in task.member.wrong_partials],
             "complaints": complaints,
         }
@@ -147,8 +157,8 @@ def _show_sums(member: Membership, task: DecryptionTask, as_json: bool) -> None:
     say(f"Round {view.name} is decrypted: the sum of {', '.join(names)}")
     for found in complaints:
         say(f"  {complaint_line(**found)}")
-    for value in sums or ():
-        say(f"  {value}")
+    for value, label in zip(sums or (), task.labels or repeat(""), strict=False):
+        say(f"  {value:f}  {shown(label)}".rstrip())
     if not is_statistic:
         say("  the model is updated with it by: quorate-participant train")
 
@@ -181,37 +191,58 @@ def public_key(
 def contribute(
     ctx: typer.Context,
     numbers: Annotated[
-        Path, typer.Argument(help="Numbers encrypted with phe under the joint key.")
+        Path, typer.Argument(help="Numbers as CSV or JSON, or encrypted with phe and a known r.")
     ],
     name: Annotated[str, typer.Option("--round", help="Name of the statistic.")],
+    decimals: Annotated[
+        int | None,
+        typer.Option(
+            "--decimals",
+            help="Decimals of all numbers of the round. Left out, as the round has been asked for, "
+            "or else as these numbers need.",
+            min=0,
+            max=MAX_DECIMALS,
+        ),
+    ] = None,
     file: FederationOption = FEDERATION,
     home: Home = None,
     passphrase_file: PassphraseFile = None,
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
-    """Contribute numbers that phe has encrypted to a statistic round."""
+    """Contribute numbers to a statistic round, of which the sums alone are decrypted.
+
+    The numbers leave encrypted. Their labels, how many they are and their decimals do not.
+    """
     if not _NAME.fullmatch(name):
         raise _bad_name(name, "cannot name a statistic")
     member = membership(ctx, file, home, passphrase_file)
     with hold(member.folder, "contribute"):
-        epoch, _ = member.key_share()
-        encrypted = read_numbers(numbers, epoch.joint_key().n)
-        task = StatisticTask(member.terms, member.index, epoch, name, encrypted, str(numbers))
+        secret = member.key_share()
+        found = read_numbers(numbers, secret[0].joint_key().n)
+        task = StatisticTask(member.terms, secret, name, found, member.storage, decimals)
         session = new_session(member, task, timeout)
         session.notices = link_notices(member.terms.aggregator.url, say_aside)
         session.run()
-    count = len(encrypted.values)
+    count, scale = len(found.values), task.request.decimals
     if as_json:
         event = "contributed" if task.sent else "contributed before"
-        say_json({"event": event, "round": name, "numbers": count})
+        facts = {"event": event, "round": name, "numbers": count, "decimals": scale}
+        say_json(facts)
         return
     if task.sent:
-        say(f"Contributed {count} number{'s' * (count != 1)} to round {name}.")
+        say(f"Contributed {_amount(count, scale)} to round {name}.")
     else:
         say(f"Round {name} holds what this hospital contributed before; that stays, and")
         say(f"{numbers} was not sent now.")
     say(f"Next, a quorum of members: quorate-participant decrypt {file} --round {name}")
+
+
+def _amount(count: int, decimals: int) -> str:
+    numbers = f"number{'s' * (count != 1)}"
+    if decimals == 0:
+        return f"{count} whole {numbers}"
+    return f"{count} {numbers} with {decimals} decimal{'s' * (decimals != 1)}"
 
 
 def status(

@@ -247,14 +247,8 @@ _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     keyshare_errors.BadPlaintext: _plain("a number is not below the key's modulus", _ITS_NUMBER),
     keyshare_errors.BadCiphertext: _plain("a ciphertext cannot be used: {e}", _ITS_NUMBER),
     keyshare_errors.EmptySum: _plain("there is nothing to add", "wait for contributions"),
-    keyshare_errors.BadExponent: _plain(
-        "{e.kind} {e.exponent} of an encrypted number is beyond {e.limit}",
-        "encrypt with less different precisions",
-    ),
-    keyshare_errors.StatisticOverflow: _plain(
-        "the decrypted sum (exponent {e.exponent}) is too large for the key or for a float",
-        "in a new round, contribute smaller numbers, all encrypted under the joint key: "
-        f"{_COMMAND} public-key --phe",
+    keyshare_errors.UnfitNumber: _plain(
+        "a number does not fit: {e.reason}", "round it, or choose another scale with --decimals"
     ),
 }
 
@@ -349,11 +343,10 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
     participant_errors.BadStatisticFile: _plain(
         "{e.path} cannot be contributed: {e.reason}",
-        f"encrypt with phe under the joint key: {_COMMAND} public-key --phe",
+        "correct it; a file of numbers is CSV or JSON, as README.md shows. Nothing was sent",
     ),
     participant_errors.UnfitNumbers: _plain(
-        "{e.path} cannot be contributed: {e.reason}",
-        "ask the other members what this round sums; for anything else, give another --round name",
+        "{e.path} cannot be contributed: {e.reason}", "{e.remedy}"
     ),
     participant_errors.WrongCertificate: _wrong_certificate,
     participant_errors.ForeignAggregator: _foreign_aggregator,

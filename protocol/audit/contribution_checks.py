@@ -9,12 +9,11 @@ from protocol.audit.evidence import Evidence
 from protocol.audit.results import Account, Check
 from protocol.audit.round_evidence import JudgedContribution, RoundEvidence
 from protocol.board import Posted
-from protocol.messages import Opening, Request, Statement
+from protocol.messages import Opening, Statement
 from protocol.round import round_session
+from protocol.statistic import request_of
 from protocol.suite import suite_for
 from protocol.terms import AGGREGATOR
-
-_NO_MODEL = bytes(32)
 
 
 def remark(account: Account, found: RoundEvidence) -> Callable[[int, str, str], None]:
@@ -41,23 +40,18 @@ def _faults_of_opening(evidence: Evidence, found: RoundEvidence, posted: Posted)
     assert isinstance(opening, Opening)
     if found.epoch is None:
         yield "it is opened under a key that was not the newest that all had certified"
-    kind = found.session.partition("/")[0]
-    if (opening.kind == "training") != (kind == "round"):
-        yield f"it is opened for {opening.kind}"
-    elif opening.kind == "training":
+    if opening.kind == "training":  # as the session's name says, or the board would not have it
         yield from _faults_of_training(evidence, found, opening, posted.position)
-    else:
-        requests = [p.post.body for p in found.said(Request) if p.position < posted.position]
-        if opening.length not in {r.length for r in requests if isinstance(r, Request)}:
-            yield f"nobody had asked for {opening.length} numbers"
-        if (opening.model, opening.suite, opening.clip) != (_NO_MODEL, "paillier", 0.0):
-            yield "it has a model, a suite or a clip, which a statistic has not"
+    elif request_of(found.view) is None:
+        yield "no member had asked for it so: numbers, decimals, labels, and neither model nor clip"
 
 
 def _faults_of_training(
     evidence: Evidence, found: RoundEvidence, opening: Opening, position: int
 ) -> Iterator[str]:
     terms = evidence.terms
+    if opening.decimals or opening.labels:
+        yield "it has decimals or labels, which training has not"
     if opening.suite != (due := suite_for(terms, opening.length).name):
         yield f"it is opened for suite {opening.suite}, due is {due}"
     number = int(found.view.name)
@@ -89,10 +83,9 @@ def check_ciphertexts(evidence: Evidence, account: Account) -> None:
 
 
 def check_proofs(evidence: Evidence, account: Account) -> None:
-    """Who contributed to training has shown that it knows what it encrypted."""
+    """Whoever contributed, to training or a statistic, has shown that it knows the plaintexts."""
     for found, judged in _contributions(evidence):
-        is_training = found.opening is not None and found.opening.kind == "training"
-        if not is_training or not judged.answers or judged.form or not judged.is_here:
+        if not judged.answers or judged.form or not judged.is_here:
             continue
         account.count += 1
         if judged.proof:
@@ -137,7 +130,7 @@ CHECKS = (
     Check(
         "4.3",
         "contributors know what they encrypted",
-        "the proof of plaintext knowledge of each contribution to training",
+        "the proof of plaintext knowledge of each contribution, to training and to statistics",
         check_proofs,
         BOARD,
     ),

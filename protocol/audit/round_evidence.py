@@ -161,9 +161,6 @@ class RoundEvidence:
     def _fault_of_proof(
         self, found: Encrypted, body: Contribution, sender: int, key: EncryptionKey
     ) -> str:
-        assert self.opening is not None
-        if self.opening.kind != "training":
-            return ""
         try:
             check_proof(found, body, self.session, sender, key)
         except Malformed as error:

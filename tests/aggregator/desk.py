@@ -177,12 +177,11 @@ class Desk:
         count = expected_count(opening, self.federation.terms)
         opened = encrypt_opened([mpz(0)] * count, key.encryptor, stream)
         values = tuple(one.ciphertext for one in opened)
-        encrypted = Encrypted(values, (0,) * count)
-        if opening.kind == "training":
-            assert posted is not None
-            body = Contribution(posted.digest, attach(b""))
-            context = proof_context(key.epoch, session, member, body)
-            encrypted = Encrypted(values, (), prove(opened, key.encryptor, context, stream))
+        assert posted is not None
+        context = proof_context(
+            key.epoch, session, member, Contribution(posted.digest, attach(b""))
+        )
+        encrypted = Encrypted(values, prove(opened, key.encryptor, context, stream))
         return write_ciphertexts(change(encrypted), key.encryptor.n)
 
     def contribute(self, member: int, session: str, payload: bytes | None = None) -> bytes:

@@ -10,7 +10,6 @@ import pytest
 from gmpy2 import mpz
 
 from aggregator.hybrid_round import TOO_NEAR
-from aggregator.rounds import NO_MODEL
 from protocol.ciphertexts import Encrypted, read_ciphertexts
 from protocol.messages import (
     Closing,
@@ -21,6 +20,7 @@ from protocol.messages import (
     Statement,
     attach,
 )
+from protocol.statistic import NO_MODEL, opening_for
 from protocol.terms import RoundPolicy
 from tests.aggregator.desk import MODEL, SECONDS, Desk, federation, policy
 
@@ -171,7 +171,7 @@ def product(desk: Desk, payloads: Sequence[bytes], session: str) -> Encrypted:
         for value in column:
             total = total * value % (n * n)
         values.append(total)
-    return Encrypted(tuple(values), found[0].exponents)
+    return Encrypted(tuple(values))
 
 
 def total(desk: Desk, session: str) -> Encrypted:
@@ -329,15 +329,27 @@ def test_a_round_with_too_few_good_contributions_is_not_added_again_and_again(
     assert desk.contributors("round/1") == [2, 3]
 
 
-def test_one_absurd_exponent_does_not_stop_the_others(desk: Desk) -> None:
+def test_one_number_without_proof_does_not_stop_the_others(desk: Desk) -> None:
     session = desk.open_statistic(length=2)
-    far = desk.payload(session, 1, lambda e: replace(e, exponents=(0, 500)))
-    desk.contribute(1, session, far)
+    bare = desk.payload(session, 1, lambda e: replace(e, proof=None))
+    desk.contribute(1, session, bare)
     payloads = [desk.contribute(member, session) for member in (2, 3)]
     assert desk.wait(0)
     assert desk.contributors(session) == [2, 3]
-    assert "exponents" in desk.service.left_out[session][1]
+    assert "no fitting proof" in desk.service.left_out[session][1]
     assert total(desk, session) == product(desk, payloads, session)
+
+
+def test_a_statistic_opens_as_the_first_sound_request_asks(desk: Desk) -> None:
+    desk.certify()
+    session = "statistic/age"
+    desk.say(1, session, Request(2, 0, ("men",)))
+    assert not desk.service.tick()
+    asked = Request(2, 3, ("men", "women"))
+    desk.say(2, session, asked)
+    desk.say(3, session, Request(2))
+    assert desk.service.tick()
+    assert desk.opening(session) == opening_for(asked, desk.epoch.digest)
 
 
 def test_a_statement_cannot_take_the_place_of_a_round(desk: Desk) -> None:

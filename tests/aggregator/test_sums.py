@@ -2,70 +2,82 @@
 
 from __future__ import annotations
 
-from gmpy2 import mpz, powmod
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
+from gmpy2 import mpz
 
 from aggregator.sums import Candidate, Selection, payload_of_sum, select
-from keyshare.statistic import EncryptedValue, aligned_sum, max_spread
-from protocol.ciphertexts import Encrypted, EncryptionKey, read_ciphertexts, write_ciphertexts
+from keyshare.plaintext_proof import encrypt_opened, prove
+from keyshare.randomness import Stream
+from protocol.ciphertexts import (
+    Encrypted,
+    EncryptionKey,
+    proof_context,
+    read_ciphertexts,
+    write_ciphertexts,
+)
 from protocol.messages import Contribution, Opening, attach
-from tests.toy import toy_epoch
+from tests.toy import seed_of, toy_epoch
 
 EPOCH = toy_epoch(3, 2)
 TERMS, N = EPOCH.federation.terms, EPOCH.key.n
-SPREAD = max_spread(N)
-
-
-def encrypted_zero(number: int) -> mpz:
-    return powmod(2 + number, N, N * N)
+ENCRYPTOR = EncryptionKey.of(EPOCH.epoch).encryptor
+SESSION = "statistic/age"
 
 
 def opening(length: int) -> Opening:
     return Opening("statistic", EPOCH.epoch.digest, bytes(32), length)
 
 
-def chosen_of(payloads: dict[int, bytes], length: int) -> Selection:
+def contributed(
+    member: int, *, session: str = SESSION, opened: bytes = bytes(32), length: int = 2
+) -> Encrypted:
+    """A member's numbers, proved for a session and an opening."""
+    stream = Stream(seed_of("sums", member))
+    numbers = encrypt_opened([mpz(member + k) for k in range(length)], ENCRYPTOR, stream)
+    context = proof_context(EPOCH.epoch.digest, session, member, Contribution(opened, attach(b"")))
+    proof = prove(numbers, ENCRYPTOR, context, stream)
+    return Encrypted(tuple(one.ciphertext for one in numbers), proof)
+
+
+def chosen_of(payloads: dict[int, bytes], length: int = 2) -> Selection:
     candidates = {
         m: Candidate(Contribution(bytes(32), attach(payload)), payload)
         for m, payload in payloads.items()
     }
     key = EncryptionKey.of(EPOCH.epoch)
-    return select(candidates, "statistic/age", opening(length), TERMS, key)
+    return select(candidates, SESSION, opening(length), TERMS, key)
 
 
-@given(st.lists(st.lists(st.integers(-512, 512), min_size=2, max_size=2), min_size=1, max_size=6))
-def test_what_is_chosen_can_always_be_added(exponents: list[list[int]]) -> None:
-    rows = {
-        member: Encrypted(
-            tuple(encrypted_zero(10 * member + k) for k in range(2)), tuple(exponents[member - 1])
-        )
-        for member in range(1, len(exponents) + 1)
-    }
-    payloads = {member: write_ciphertexts(row, N) for member, row in rows.items()}
-    selection = chosen_of(payloads, 2)
-    assert selection.chosen.keys() | selection.left_out.keys() == set(rows)
-    assert not selection.chosen.keys() & selection.left_out.keys()
-    assert selection.chosen, "the nearest to the median is never too far from itself"
+def test_proved_numbers_are_added_in_the_order_of_the_roster() -> None:
+    made = {m: contributed(m) for m in (3, 1, 2)}
+    selection = chosen_of({m: write_ciphertexts(one, N) for m, one in made.items()})
+    assert list(selection.chosen) == [1, 2, 3]
+    assert not selection.left_out
     total = read_ciphertexts(payload_of_sum(selection.chosen, N), opening(2), TERMS, N)
-    for k in range(2):
-        column = [EncryptedValue(c.values[k], c.exponents[k]) for c in selection.chosen.values()]
-        found = aligned_sum(column, N)
-        assert (found.ciphertext, found.exponent) == (total.values[k], total.exponents[k])
+    products = [
+        a * b * c % N**2 for a, b, c in zip(*(m.values for m in made.values()), strict=True)
+    ]
+    assert total == Encrypted(tuple(products))
 
 
-@given(st.permutations([1, 2, 3]), st.integers(-40, 40), st.integers(SPREAD + 1, 400))
-def test_a_lone_outlier_is_left_out_whatever_the_order(
-    order: list[int], usual: int, away: int
-) -> None:
-    exponents = {1: usual, 2: usual, 3: usual + away}
-    payloads = {
-        m: write_ciphertexts(Encrypted((encrypted_zero(m),), (exponents[m],)), N) for m in order
-    }
-    selection = chosen_of(payloads, 1)
-    assert set(selection.chosen) == {1, 2}
-    assert list(selection.chosen) == sorted(selection.chosen)
-    assert set(selection.left_out) == {3}
+ONE = contributed(1)
+UNPROVED = {
+    "no proof": Encrypted(ONE.values),
+    "another member's": contributed(2),
+    "of another session": contributed(1, session="statistic/weight"),
+    "of a round of training": contributed(1, session="round/1"),
+    "of another opening": contributed(1, opened=b"o" * 32),
+    "of other ciphertexts": Encrypted(contributed(2).values, ONE.proof),
+    "of a multiple": Encrypted(tuple(c**2 % N**2 for c in ONE.values), ONE.proof),
+}
+
+
+@pytest.mark.parametrize("kind", UNPROVED)
+def test_numbers_without_a_fitting_proof_are_left_out_of_a_statistic(kind: str) -> None:
+    payloads = {1: write_ciphertexts(UNPROVED[kind], N), 3: write_ciphertexts(contributed(3), N)}
+    selection = chosen_of(payloads)
+    assert set(selection.chosen) == {3}
+    assert "no fitting proof" in selection.left_out[1]
 
 
 def test_no_payload_gives_no_choice() -> None:

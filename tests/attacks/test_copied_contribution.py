@@ -98,7 +98,7 @@ def honest(member: int) -> Sent:
     chunk, opened = key.encrypt(0, weights_of(member), CONTEXT), opened_key(member)
     body = body_of(chunk)
     values = tuple(one.ciphertext for one in opened)
-    return Sent(chunk, body, Encrypted(values, (), proof_by(member, opened, body)))
+    return Sent(chunk, body, Encrypted(values, proof_by(member, opened, body)))
 
 
 def times(chunk: bytes, factor: int) -> bytes:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from gmpy2 import mpz
 
 from keyshare.errors import KeyshareError
+from keyshare.plaintext_proof import PlaintextProof
 from participant.decryption_task import DecryptionTask
 from participant.errors import ParticipantError
+from participant.numbers import Numbers
 from participant.statistic_task import StatisticTask
 from protocol.ciphertexts import Encrypted, write_ciphertexts
 from protocol.draft import Draft, Envelope
@@ -40,6 +43,7 @@ from protocol.messages import (
     attach,
     belongs,
 )
+from protocol.statistic import opening_for
 from tests.participant.round_table import RoundTable, Steps
 from tests.protocol.small_ceremony import label_of, plaintexts_of
 from tests.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
@@ -121,13 +125,12 @@ def payloads(chance: random.Random, n: mpz) -> list[bytes]:
     """Payloads of contributions and sums: from none at all to almost right."""
     numbers = [mpz(k) for k in (0, 1, 2, 7, n, n - 1, n + 1, n * n - 1, n * n - n)]
     values = tuple(chance.choices(numbers, k=chance.randrange(4)))
-    exponents = tuple(chance.choices([0, -32, 512, -513, 1 << 62, -(1 << 63)], k=len(values)))
+    proof = PlaintextProof(*(mpz(chance.choice([0, 1, n, n * n, 1 << 4_000])) for _ in range(3)))
     return [
         chance.randbytes(chance.randrange(60)),
         write_ciphertexts(Encrypted(values), n),
-        write_ciphertexts(Encrypted(values, exponents), n),
-        write_ciphertexts(Encrypted(values, exponents[:-1]), n),
-        encode(Ciphertexts(exponents, chance.randbytes(64))),
+        write_ciphertexts(Encrypted(values, proof), n),
+        encode(Ciphertexts(chance.randbytes(64), (b"\1",) * chance.randrange(4))),
         bytes(5_000),
     ]
 
@@ -154,6 +157,8 @@ def round_bodies(chance: random.Random, table: RoundTable, session: str) -> list
             chance.choice([epoch.digest, bytes(32)]),
             chance.choice(stated),
             chance.choice(lengths),
+            decimals=chance.choice([0, 1, 100]),
+            labels=chance.choice([b"", b"", bytes(32), b"x"]),
         ),
         Closing(contributors, attach(payload)),
         Contribution(chance.choice([opening, chance.choice(digests)]), attach(payload)),
@@ -162,7 +167,11 @@ def round_bodies(chance: random.Random, table: RoundTable, session: str) -> list
         Complaint(chance.choice([chosen, bytes(32)]), chance.randrange(1, 6), key),
         Refusal("a rule", chance.randrange(17), "a reason"),
         Statement(chance.choice(stated), chance.choice(lengths)),
-        Request(chance.choice(lengths[:-1])),
+        Request(
+            chance.choice(lengths[:-1]),
+            chance.choice([0, 1, 100]),
+            chance.choice([(), ("men",), ("men", "women"), ("men", "men")]),
+        ),
     ]
 
 
@@ -233,10 +242,10 @@ def opening_of(table: RoundTable) -> Opening:
 def test_a_statistic_amid_nonsense_ends_with_nothing_but_errors_of_ours(salt: int) -> None:
     chance = random.Random(salt)
     table = RoundTable(toy_epoch())
-    n, session = table.toy.key.n, "statistic/age"
-    numbers = Encrypted((mpz(1 + 5 * n), mpz(1 + 7 * n)), (0, -1))
+    session = "statistic/age"
+    numbers = Numbers("numbers.json", (Decimal(5), Decimal("7.5")))
     for i in (1, 3):
-        task = StatisticTask(table.terms, i, table.toy.epoch, "age", numbers, "numbers.json")
+        task = StatisticTask(table.terms, table.secret(i), "age", numbers, table.disks[i])
         table.seat(i, task)
     for i in (4, 5):
         task = DecryptionTask(
@@ -244,7 +253,8 @@ def test_a_statistic_amid_nonsense_ends_with_nothing_but_errors_of_ours(salt: in
         )
         table.seat(i, task)
     if chance.random() < 0.8:
-        opening = Opening("statistic", table.toy.epoch.digest, bytes(32), 2)
+        speak(table)
+        opening = opening_for(Request(2, 1), table.toy.epoch.digest)
         publish(table, 0, Draft(session, opening))
     for _ in range(25):
         speak(table)

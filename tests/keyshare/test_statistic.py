@@ -1,146 +1,74 @@
-"""Statistics: what phe encrypts adds and decodes as phe itself does it."""
+"""Numbers of a statistic: exact, of one scale, and never beyond the key's range."""
 
-import functools
-import operator
+from __future__ import annotations
+
+from decimal import Decimal
 from fractions import Fraction
 
-import phe
 import pytest
 from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare.errors import BadCiphertext, BadExponent, CorruptSum, EmptySum, StatisticOverflow
-from keyshare.statistic import EncryptedValue, aligned_sum, decode, max_spread
+from keyshare.errors import CorruptSum, UnfitNumber
+from keyshare.statistic import MAX_DECIMALS, decimals_of, decode, encode
 
-PUBLIC, PRIVATE = phe.generate_paillier_keypair(n_length=512)
-N = mpz(PUBLIC.n)
-
-integers = st.integers(-(2**100), 2**100)
-fractions = st.floats(-1e15, 1e15, allow_nan=False).filter(lambda x: x == 0 or abs(x) > 1e-20)
-numbers = st.one_of(integers, fractions)
+N = mpz(2) ** 512 - 569  # any odd number of the size does
+MEMBERS = 5
+BOUND = (N - 1) // (3 * MEMBERS)
+numbers = st.decimals(-(10**20), 10**20, allow_nan=False, allow_infinity=False, places=6)
 
 
-def encrypted_value(number: phe.EncryptedNumber) -> EncryptedValue:
-    return EncryptedValue(mpz(number.ciphertext(be_secure=False)), number.exponent)
+@settings(max_examples=100, deadline=None)
+@given(st.lists(numbers, min_size=1, max_size=MEMBERS))
+def test_a_sum_is_exact(clear):
+    total = sum(encode(x, 6, MEMBERS, N) for x in clear) % N
+    assert Fraction(decode(total, 6, N)) == sum(map(Fraction, clear))
 
 
-def decrypt(value: EncryptedValue) -> int | float:
-    return decode(mpz(PRIVATE.raw_decrypt(int(value.ciphertext))), value.exponent, N)
-
-
-def check_against_phe(encrypted: list[phe.EncryptedNumber]) -> int | float:
-    """Our sum equals phe's, bit for bit and when decrypted; gives the decrypted sum."""
-    theirs = functools.reduce(operator.add, encrypted)
-    ours = aligned_sum([encrypted_value(number) for number in encrypted], N)
-    assert ours == encrypted_value(theirs)
-    total, expected = decrypt(ours), PRIVATE.decrypt(theirs)
-    assert total == expected
-    assert type(total) is type(expected)
-    return total
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(numbers, min_size=1, max_size=6))
-def test_the_sum_is_that_of_phe_bit_for_bit(clear):
-    total = check_against_phe([PUBLIC.encrypt(x) for x in clear])
-    exact = sum(map(Fraction, clear))
-    assert total == (int(exact) if all(isinstance(x, int) for x in clear) else float(exact))
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(-(2**60), 2**60), st.integers(-40, 40)), min_size=2, max_size=5)
-)
-def test_mixed_exponents_of_either_sign_align_as_in_phe(pairs):
-    encrypted = [
-        phe.EncryptedNumber(PUBLIC, PUBLIC.raw_encrypt(mantissa % PUBLIC.n), exponent)
-        for mantissa, exponent in pairs
-    ]
-    check_against_phe(encrypted)
+def test_a_sum_shows_the_decimals_of_its_round():
+    assert format(decode(encode(Decimal("1.5"), 3, 1, N), 3, N), "f") == "1.500"
+    assert format(decode(encode(Decimal("-1e-3"), 7, 1, N), 7, N), "f") == "-0.0010000"
+    assert format(decode(encode(Decimal("8.000"), 0, 1, N), 0, N), "f") == "8"
 
 
 @pytest.mark.parametrize(
-    ("clear", "total"),
-    [
-        ([3, 5, 0], 8),
-        ([-3, 5, -10], -8),
-        ([0.5, 0.25, 2], 2.75),
-        ([-1.5, 1.5], 0.0),
-        ([7], 7),
-    ],
+    ("text", "decimals"),
+    [("3", 0), ("3.0", 0), ("3.10", 1), ("1e3", 0), ("1e-3", 3), ("-0.50", 1), ("0e-9", 0)],
 )
-def test_numbers_of_hospitals_add(clear, total):
-    assert check_against_phe([PUBLIC.encrypt(x) for x in clear]) == total
+def test_the_decimals_that_a_number_needs(text, decimals):
+    assert decimals_of(Decimal(text)) == decimals
+    assert encode(Decimal(text), decimals, MEMBERS, N) < N
+    if decimals:
+        with pytest.raises(UnfitNumber, match=f"needs {decimals} decimals"):
+            encode(Decimal(text), decimals - 1, MEMBERS, N)
 
 
-def test_the_order_does_not_matter():
-    values = [encrypted_value(PUBLIC.encrypt(x)) for x in (1, 0.125, -3.7, 10**12)]
-    assert aligned_sum(values, N) == aligned_sum(values[::-1], N)
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "sNaN", "1e20000", "1e-20000", "1" * 10_001])
+def test_what_no_key_has_room_for_is_refused(text):
+    with pytest.raises(UnfitNumber):
+        decimals_of(Decimal(text))
+    with pytest.raises(UnfitNumber):
+        encode(Decimal(text), MAX_DECIMALS, MEMBERS, N)
 
 
-def value(exponent: int, ciphertext: mpz | None = None) -> EncryptedValue:
-    return EncryptedValue(
-        mpz(PUBLIC.raw_encrypt(1)) if ciphertext is None else ciphertext, exponent
-    )
+@pytest.mark.parametrize("sign", [1, -1])
+def test_as_many_largest_numbers_as_there_are_members_do_not_wrap(sign):
+    largest = Decimal(int(sign * BOUND))
+    total = MEMBERS * encode(largest, 0, MEMBERS, N) % N
+    assert decode(total, 0, N) == MEMBERS * int(largest)
+    with pytest.raises(UnfitNumber, match="too large: at most 152 digits"):
+        encode(Decimal(int(sign * (BOUND + 1))), 0, MEMBERS, N)
+    encode(Decimal(sign * (10**152 - 1)), 0, MEMBERS, N)
 
 
-@pytest.mark.parametrize("exponent", [513, -513, 10**9])
-def test_an_exponent_out_of_range_is_refused(exponent):
-    with pytest.raises(BadExponent) as caught:
-        aligned_sum([value(exponent)], N)
-    assert caught.value.exponent == exponent
-    with pytest.raises(BadExponent):
-        decode(mpz(1), exponent, N)
+def test_the_largest_number_is_told_with_the_decimals_of_the_round():
+    with pytest.raises(UnfitNumber, match="at most 142 digits before the point"):
+        encode(Decimal(10) ** 143, 10, MEMBERS, N)
+    encode(Decimal(10) ** 142 - 1, 10, MEMBERS, N)
 
 
-def test_the_largest_spread_is_that_of_phe():
-    limit = max_spread(N)
-    check_against_phe([phe.EncryptedNumber(PUBLIC, PUBLIC.raw_encrypt(1), e) for e in (0, limit)])
-    with pytest.raises(ValueError, match="Integer needs to be within"):
-        phe.EncryptedNumber(PUBLIC, PUBLIC.raw_encrypt(1), 0) + phe.EncryptedNumber(
-            PUBLIC, PUBLIC.raw_encrypt(1), limit + 1
-        )
-    with pytest.raises(BadExponent) as caught:
-        aligned_sum([value(0), value(limit + 1)], N)
-    assert (caught.value.exponent, caught.value.limit) == (limit + 1, limit)
-
-
-def test_a_large_key_does_not_widen_the_spread_beyond_256():
-    assert max_spread(mpz(2) ** 3072) == 256
-    n = mpz(2) ** 3072 - 1  # no key, but odd and long enough to get as far as the spread
-    aligned_sum([EncryptedValue(mpz(2), -128), EncryptedValue(mpz(2), 128)], n)
-    with pytest.raises(BadExponent):
-        aligned_sum([EncryptedValue(mpz(2), -128), EncryptedValue(mpz(2), 129)], n)
-
-
-@pytest.mark.parametrize("ciphertext", [mpz(0), N * N, mpz(PRIVATE.p), mpz(-5)])
-def test_a_ciphertext_that_is_no_unit_is_refused(ciphertext):
-    with pytest.raises(BadCiphertext):
-        aligned_sum([value(0), value(0, ciphertext)], N)
-
-
-def test_a_sum_of_nothing_is_refused():
-    with pytest.raises(EmptySum):
-        aligned_sum([], N)
-
-
-def test_a_sum_beyond_a_third_of_the_key_is_an_overflow():
-    encrypted = [PUBLIC.encrypt(PUBLIC.max_int)] * 2
-    with pytest.raises(OverflowError):
-        PRIVATE.decrypt(functools.reduce(operator.add, encrypted))
-    with pytest.raises(StatisticOverflow):
-        decrypt(aligned_sum([encrypted_value(number) for number in encrypted], N))
-
-
-def test_a_number_too_large_for_a_float_is_an_overflow():
-    n = mpz(2) ** 2048 - 1  # decoding needs no key, only its size
-    with pytest.raises(StatisticOverflow) as caught:
-        decode(n // 3 - 1, -1, n)
-    assert caught.value.exponent == -1
-
-
-@pytest.mark.parametrize("plaintext", [mpz(-1), N, N + 5])
-def test_a_plaintext_out_of_range_is_refused(plaintext):
+@pytest.mark.parametrize("plaintext", [mpz(-1), N, N // 3 + 1, N // 2, 2 * N // 3 - 1])
+def test_what_honest_numbers_never_sum_to_is_corrupt(plaintext):
     with pytest.raises(CorruptSum):
         decode(plaintext, 0, N)

@@ -218,7 +218,7 @@ class Aggregator:
             return
         seen, square = self.contributed[posted.digest], self.toy.key.n**2
         values = tuple(pow(c, power, square) for c in seen.encrypted.values)
-        copied = Encrypted(values, (), _proof_to_power(seen.encrypted.proof, power))
+        copied = Encrypted(values, _proof_to_power(seen.encrypted.proof, power))
         body = posted.post.body
         assert isinstance(body, Contribution)
         changed = Contribution(body.opening, attach(write_ciphertexts(copied, self.toy.key.n)))

@@ -43,7 +43,7 @@ def contribution(
     opened = encrypt_opened(plaintexts, key.encryptor, stream)
     context = proof_context(key.epoch, session, member, Contribution(opening, attach(b"")))
     proof = prove(opened, key.encryptor, context, stream)
-    encrypted = Encrypted(tuple(one.ciphertext for one in opened), (), proof)
+    encrypted = Encrypted(tuple(one.ciphertext for one in opened), proof)
     return Contribution(opening, attach(write_ciphertexts(encrypted, toy.key.n))), encrypted
 
 

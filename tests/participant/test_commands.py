@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -61,7 +62,11 @@ def encrypted_by_phe(consortium: Consortium, name: str, numbers: list[float]) ->
     epoch, _ = consortium.member(1).key_share()
     jwk = json.loads(joint_key_jwk(epoch, consortium.terms.name))
     key = phe.PaillierPublicKey(phe.util.base64_to_int(jwk["n"]))
-    values = [(str(x.ciphertext()), x.exponent) for x in map(key.encrypt, numbers)]
+    values = []
+    for number in numbers:
+        r = secrets.randbelow(key.n - 1) + 1
+        x = key.encrypt(number, r_value=r)
+        values.append([str(x.ciphertext(be_secure=False)), x.exponent, str(r)])
     path = consortium.folder / f"{name}.json"
     path.write_text(json.dumps({"public_key": {"n": key.n}, "values": values}))
     return path.name
@@ -94,25 +99,75 @@ def test_training_ends_with_one_model_at_every_hospital(consortium: Consortium) 
     assert str(folders[1] / "round-1.safetensors") in as_text
 
 
-def test_numbers_of_three_hospitals_are_added_and_a_quorum_decrypts(
+def written(consortium: Consortium, name: str, text: str) -> str:
+    """A file of plain numbers."""
+    (consortium.folder / name).write_text(text)
+    return name
+
+
+def test_numbers_of_three_hospitals_are_added_exactly_and_a_quorum_decrypts(
     consortium: Consortium,
 ) -> None:
-    numbers = {1: [3, -1.5], 2: [5, 0.25], 3: [0, 2**20]}
-    files = {i: encrypted_by_phe(consortium, f"n{i}", x) for i, x in numbers.items()}
-    running = [
-        consortium.start(i, "contribute", files[i], "--round", "ages", "--timeout", "30")
-        for i in (1, 2, 3)
-    ]
+    files = {
+        1: written(consortium, "n1.csv", "3\n-1.5\n"),
+        2: written(consortium, "n2.json", "[5, 0.25]"),
+        3: encrypted_by_phe(consortium, "n3", [0, 2**20]),
+    }
+    command = ["--round", "ages", "--decimals", "2", "--timeout", "30"]
+    running = [consortium.start(i, "contribute", files[i], *command) for i in (1, 2, 3)]
     for process in running:
-        assert "Contributed 2 numbers to round ages" in ended(process)[0]
+        assert "Contributed 2 numbers with 2 decimals to round ages" in ended(process)[0]
     command = ["decrypt", "--round", "ages", "--yes", "--timeout", "30"]
     running = [consortium.start(1, *command, "--json"), consortium.start(3, *command)]
     (as_json, _), (as_text, _) = [ended(process) for process in running]
     (decrypted,) = events(as_json)
-    assert decrypted["sums"] == [8, 2**20 - 1.25]
+    assert decrypted["sums"] == ["8.00", "1048574.75"]
     assert decrypted["contributors"] == ["H1", "H2", "H3"]
     assert "contributors  H1, H2, H3" in as_text
-    assert as_text.splitlines()[-2:] == ["  8", "  1048574.75"]
+    assert as_text.splitlines()[-2:] == ["  8.00", "  1048574.75"]
+
+
+def test_labels_are_shown_before_and_beside_the_sums(consortium: Consortium) -> None:
+    texts = ("men,3\nwomen,-1\n", '{"men": 5, "women": 2}', "who,count\nmen,0\nwomen,0\n")
+    command = ["--round", "visits", "--timeout", "30"]
+    for i, text in enumerate(texts, start=1):
+        file = written(consortium, f"labelled{i}", text)
+        ended(consortium.start(i, "contribute", file, *command))
+    command = ["decrypt", "--round", "visits", "--yes", "--timeout", "30"]
+    running = [consortium.start(1, *command, "--json"), consortium.start(3, *command)]
+    (as_json, _), (as_text, _) = [ended(process) for process in running]
+    (decrypted,) = events(as_json)
+    assert (decrypted["labels"], decrypted["sums"]) == (["men", "women"], ["8", "1"])
+    assert "  sum of        men\n  sum of        women\n" in as_text
+    assert as_text.splitlines()[-2:] == ["  8  men", "  1  women"]
+
+
+def test_numbers_that_a_round_does_not_take_are_refused_with_a_remedy(
+    consortium: Consortium,
+) -> None:
+    first = written(consortium, "asked.csv", "men,3.5\nwomen,1\n")
+    command = ["--round", "asked", "--timeout", "30"]
+    ended(consortium.start(1, "contribute", first, *command))
+    for text, said, remedy in (
+        (
+            "men,1.25\nwomen,1\n",
+            "number 1 (men): it needs 2 decimals, the round has 1",
+            "round the",
+        ),
+        ("women,1\nmen,2\n", "number 1 is 'women', in round asked it is 'men'", "another --round"),
+        ("1\n2\n", "number 1 is 'no label', in round asked it is 'men'", "another --round"),
+        ("men,1\n", "1 numbers, round asked has 2", "another --round"),
+    ):
+        file = written(consortium, "other.csv", text)
+        _, errors = ended(consortium.start(2, "contribute", file, *command), expect=1)
+        assert said in errors
+        assert remedy in errors
+    fitting = written(consortium, "fits.csv", "men,1\nwomen,2\n")
+    command += ["--decimals", "2"]
+    _, errors = ended(consortium.start(2, "contribute", fitting, *command), expect=1)
+    assert "--decimals 2, round asked has 1" in errors
+    output, _ = ended(consortium.start(2, "contribute", fitting, *command[:-2]))
+    assert "Contributed 2 numbers with 1 decimal to" in output
 
 
 def test_a_decryption_without_agreement_does_not_happen(consortium: Consortium) -> None:
@@ -177,16 +232,19 @@ def test_status_tells_both_sides(consortium: Consortium) -> None:
     assert f"head {standing['aggregator']['head'][:16]}" in output
 
 
-def test_numbers_under_another_key_are_refused(consortium: Consortium) -> None:
+def test_numbers_of_phe_that_do_not_open_are_refused(consortium: Consortium) -> None:
     key, _ = phe.generate_paillier_keypair(n_length=256)
     number = key.encrypt(3)
     path = consortium.folder / "foreign.json"
-    values = [(str(number.ciphertext()), number.exponent)]
-    path.write_text(json.dumps({"public_key": {"n": key.n}, "values": values}))
     command = ["contribute", path.name, "--round", "foreign"]
-    _, errors = ended(consortium.start(1, *command), expect=1)
-    assert "foreign.json cannot be contributed: encrypted under another key" in errors
-    assert "public-key --phe" in errors
+    values = [(str(number.ciphertext()), number.exponent)]
+    for document, said in (
+        ({"public_key": {"n": key.n}, "values": values}, "encrypted under another key"),
+        ({"values": values}, "number 1: it has no r"),
+    ):
+        path.write_text(json.dumps(document))
+        _, errors = ended(consortium.start(1, *command), expect=1)
+        assert f"foreign.json cannot be contributed: {said}" in " ".join(errors.split())
 
 
 def test_an_app_that_fails_is_told_with_its_line_and_a_file(consortium: Consortium) -> None:
@@ -200,7 +258,7 @@ def test_a_second_contribution_is_not_taken_for_the_first(consortium: Consortium
     first, second = (encrypted_by_phe(consortium, f"again{x}", [x]) for x in (1, 2))
     command = ["--round", "again", "--timeout", "30"]
     output, _ = ended(consortium.start(1, "contribute", first, *command))
-    assert "Contributed 1 number to round again." in output
+    assert "Contributed 1 whole number to round again." in output
     output, _ = ended(consortium.start(1, "contribute", second, *command))
     assert "Contributed" not in output
     assert "holds what this hospital contributed before" in output

@@ -42,7 +42,7 @@ class Spoiler(TrainingTask):
         context = proof_context(key.epoch, view.session, self._index, body)
         proof = prove(opened, key.encryptor, context, stream)
         values = tuple(one.ciphertext for one in opened)
-        payload = write_ciphertexts(Encrypted(values, (), proof), key.encryptor.n)
+        payload = write_ciphertexts(Encrypted(values, proof), key.encryptor.n)
         return Draft(view.session, Contribution(body.opening, attach(payload)))
 
 

@@ -1,8 +1,10 @@
-"""Files that unmodified phe writes, and the joint key in the form that it reads."""
+"""Numbers that unmodified phe encrypted with a known r, and the joint key in its form."""
 
 from __future__ import annotations
 
 import json
+import secrets
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,136 +14,148 @@ from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare.statistic import decode
-from participant.errors import BadStatisticFile, MissingFile
-from participant.phe_files import joint_key_jwk, read_numbers
-from protocol.ciphertexts import Encrypted, add_encrypted
+from participant.errors import BadStatisticFile
+from participant.number_files import read_numbers
+from participant.phe_files import joint_key_jwk
 from tests.toy import toy_epoch
 
-PUBLIC, PRIVATE = phe.generate_paillier_keypair(n_length=256)
+PUBLIC, _ = phe.generate_paillier_keypair(n_length=256)
 OTHER, _ = phe.generate_paillier_keypair(n_length=256)
 N = mpz(PUBLIC.n)
 
 
-FRACTIONS = st.integers(-(2**40), 2**40).map(lambda k: k / 2**24)
+def encrypted(number: Any, public: Any = PUBLIC, **options: Any) -> list[Any]:
+    """One number as README.md says it is to be written."""
+    r = secrets.randbelow(public.n - 1) + 1
+    x = public.encrypt(number, r_value=r, **options)
+    return [str(x.ciphertext(be_secure=False)), x.exponent, str(r)]
 
 
 def serialised(numbers: list[Any], **changes: Any) -> dict[str, Any]:
-    """As in phe's documentation."""
-    values = [(str(x.ciphertext()), x.exponent) for x in numbers]
+    values = [encrypted(x) for x in numbers]
     return {"public_key": {"n": PUBLIC.n}, "values": values} | changes
 
 
-def pheutil(number: Any) -> dict[str, Any]:
-    """As the command ``pheutil encrypt`` writes it."""
-    return {"v": str(number.ciphertext()), "e": number.exponent}
+def entry(number: Any) -> dict[str, Any]:
+    return dict(zip(("v", "e", "r"), encrypted(number), strict=True))
 
 
-def write(folder: Path, document: Any) -> Path:
+def read(folder: Path, document: Any) -> tuple[Decimal, ...]:
     path = folder / "numbers.json"
     path.write_text(document if isinstance(document, str) else json.dumps(document))
-    return path
+    return read_numbers(path, N).values
 
 
-def read(folder: Path, document: Any) -> Encrypted:
-    return read_numbers(write(folder, document), N)
-
-
-def decrypted(found: Encrypted) -> list[float]:
-    pairs = zip(found.values, found.exponents, strict=True)
-    plain = [(PRIVATE.raw_decrypt(int(c)), e) for c, e in pairs]
-    return [decode(mpz(m), e, N) for m, e in plain]
-
-
-@pytest.mark.parametrize("form", ["documented", "key in digits", "without key", "pheutil list"])
-def test_what_phe_writes_is_read(tmp_path: Path, form: str) -> None:
-    numbers = [PUBLIC.encrypt(x) for x in (3, -5, 0.25, 0)]
-    document: Any = serialised(numbers)
+@pytest.mark.parametrize("form", ["documented", "key in digits", "without key", "list", "ints"])
+def test_what_phe_encrypts_with_a_known_r_is_opened(tmp_path: Path, form: str) -> None:
+    document: Any = serialised([3, -5, 0.25, 0])
     if form == "key in digits":
         document["public_key"] = {"n": str(PUBLIC.n)}
     elif form == "without key":
         del document["public_key"]
-    elif form == "pheutil list":
-        document = [pheutil(x) for x in numbers]
-    assert decrypted(read(tmp_path, document)) == [3, -5, 0.25, 0]
+    elif form == "list":
+        document = [entry(x) for x in (3, -5, 0.25, 0)]
+    elif form == "ints":
+        document["values"] = [[int(c), e, int(r)] for c, e, r in document["values"]]
+    assert read(tmp_path, document) == (3, -5, Decimal("0.25"), 0)
 
 
-def test_one_number_of_pheutil_is_read(tmp_path: Path) -> None:
-    number = PUBLIC.encrypt(2.5).decrease_exponent_to(-32)
-    assert decrypted(read(tmp_path, pheutil(number))) == [2.5]
+def test_one_number_alone_is_opened(tmp_path: Path) -> None:
+    assert read(tmp_path, entry(2.5)) == (Decimal("2.5"),)
 
 
-@settings(max_examples=20)
-@given(st.lists(FRACTIONS | st.integers(-(2**40), 2**40), min_size=2, max_size=4))
-def test_a_sum_over_files_is_what_phe_computes(tmp_path_factory: Any, numbers: list[Any]) -> None:
-    folder = tmp_path_factory.mktemp("numbers")
-    encrypted = [PUBLIC.encrypt(x) for x in numbers]
-    files = [read(folder, serialised([x])) for x in encrypted]
-    by_phe = PRIVATE.decrypt(sum(encrypted[1:], encrypted[0]))
-    assert decrypted(add_encrypted(files, N)) == [by_phe]
+@settings(max_examples=30, deadline=None)
+@given(
+    st.floats(-1e15, 1e15).filter(lambda x: x == 0 or abs(x) > 1e-15) | st.integers(-(2**60), 2**60)
+)
+def test_a_number_is_the_one_that_was_written(tmp_path_factory: Any, number: Any) -> None:
+    assert read(tmp_path_factory.mktemp("n"), serialised([number])) == (Decimal(str(number)),)
 
 
-def test_numbers_under_another_key_are_refused_and_the_keys_named(tmp_path: Path) -> None:
-    document = serialised([OTHER.encrypt(3)], public_key={"n": OTHER.n})
-    with pytest.raises(BadStatisticFile, match="another key") as caught:
-        read(tmp_path, document)
-    assert str(OTHER.n)[:8] in caught.value.reason
-    assert str(PUBLIC.n)[:8] in caught.value.reason
+@pytest.mark.parametrize(
+    ("number", "precision", "seen"),
+    [
+        (0.1, None, "0.1"),
+        (5.3, None, "5.3"),
+        (1000.2, None, "1000.2"),
+        (0.1, 2**-12, "0.10009765625"),
+    ],
+)
+def test_a_fraction_is_what_phe_itself_decodes(
+    tmp_path: Path, number: float, precision: float | None, seen: str
+) -> None:
+    values = [encrypted(number, precision=precision)]
+    assert read(tmp_path, {"values": values}) == (Decimal(seen),)
 
 
-GOOD = pheutil(PUBLIC.encrypt(3))
+def test_without_r_a_number_is_refused_and_the_line_to_write_shown(tmp_path: Path) -> None:
+    x = PUBLIC.encrypt(3)
+    for document in (
+        {"values": [[str(x.ciphertext()), x.exponent]]},
+        {"v": str(x.ciphertext()), "e": x.exponent},  # as pheutil writes it
+    ):
+        with pytest.raises(BadStatisticFile, match="number 1: it has no r") as caught:
+            read(tmp_path, document)
+        line = "r = secrets.randbelow(public.n - 1) + 1, x = public.encrypt(number, r_value=r)"
+        assert line in caught.value.reason
+        assert "str(x.ciphertext(be_secure=False)), x.exponent, str(r)" in caught.value.reason
+
+
+def altered(**changes: Any) -> dict[str, Any]:
+    return entry(3) | changes
+
+
+def obfuscated() -> dict[str, Any]:
+    """As ``ciphertext()`` writes it, which adds other randomness."""
+    r = secrets.randbelow(PUBLIC.n - 1) + 1
+    x = PUBLIC.encrypt(3, r_value=r)
+    return {"v": str(x.ciphertext()), "e": x.exponent, "r": str(r)}
 
 
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
-        ("not JSON", "not JSON"),
-        ("", "not JSON"),
-        ("[" * 100_000, "not JSON"),
-        ("7", "neither"),
-        ([], "0 numbers"),
+        (obfuscated(), r"number 1 does not open.*ciphertext\(be_secure=False\)"),
+        (altered(r="1"), "number 1 does not open"),
+        (altered(r="0"), "number 1 does not open"),
+        (altered(r=str(PUBLIC.n)), "number 1 does not open"),
+        (altered(r="-5"), "number 1 does not open"),
+        (altered(v="0"), "number 1 does not open"),
+        (altered(v=str(PUBLIC.nsquare + 5)), "number 1 does not open"),
+        (altered(v=str(PUBLIC.n)), "number 1 does not open"),
+        ([entry(3), altered(v="5")], "number 2 does not open"),
+        (dict(zip(("v", "e", "r"), encrypted(3, OTHER), strict=True)), "number 1 does not open"),
+        (serialised([], public_key={"n": OTHER.n}), "another key"),
+        (serialised([], public_key={"g": 1}), "public_key"),
+        (serialised([3], comment="x"), "unknown field 'comment'"),
+        (altered(w=1), "unknown field 'w'"),
+        ({"values": [["1"]]}, r"not a list of \[ciphertext, exponent, r\]"),
         ({"values": []}, "0 numbers"),
-        ({"values": {}}, "not a list"),
-        ({"values": [["1"]]}, r"not a list of \[ciphertext, exponent\]"),
-        ({"values": [], "comment": "x"}, "unknown field 'comment'"),
-        (GOOD | {"w": 1}, "unknown field 'w'"),
-        ({"v": GOOD["v"]}, "neither"),
-        ('{"v": "5", "v": "6", "e": 0}', "twice"),
-        ({"v": "0", "e": 0}, "number 1: not encrypted under the joint key"),
-        ({"v": str(PUBLIC.nsquare), "e": 0}, "number 1: not encrypted"),
-        ({"v": str(PUBLIC.n), "e": 0}, "number 1: not encrypted"),
-        ({"v": "-3", "e": 0}, "number 1: not encrypted"),
-        ([GOOD, {"v": "abc", "e": 0}], "number 2 is not written in digits"),
-        ({"v": "٣", "e": 0}, "not written in digits"),
-        ({"v": "1" * 5_000, "e": 0}, "more than 4000 digits"),
-        ('{"v": ' + "1" * 5_000 + ', "e": 0}', "more than 4000 digits"),
-        ({"v": True, "e": 0}, "not a number in digits"),
-        ({"v": None, "e": 0}, "not a number in digits"),
-        (GOOD | {"e": "0"}, "exponent"),
-        (GOOD | {"e": True}, "exponent"),
-        (GOOD | {"e": 513}, "exponent"),
-        ('{"v": "5", "e": 1.5}', "1.5 is not a whole number"),
-        ('{"v": "5", "e": NaN}', "NaN"),
-        ({"public_key": {"g": 1}, "values": []}, "public_key"),
+        (altered(v="abc"), "not written in digits"),
+        (altered(v="٣"), "not written in digits"),
+        (altered(v="1" * 5_000), "more than 4000 digits"),
+        (altered(v=None), "not a number in digits"),
+        (altered(r=None), "not a number in digits"),
+        (altered(r=True), "not a number in digits"),
+        (altered(e="0"), "exponent"),
+        (altered(e=True), "exponent"),
+        (altered(e=513), "exponent"),
+        (altered(e=-512), "more digits than a float"),
     ],
 )
 def test_anything_else_is_refused(tmp_path: Path, document: Any, reason: str) -> None:
     with pytest.raises(BadStatisticFile, match=reason) as caught:
         read(tmp_path, document)
     assert caught.value.path.endswith("numbers.json")
-    assert len(caught.value.reason) < 200
+    assert len(caught.value.reason) < 400
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "numbers.json"
-    path.write_bytes(b"\xff\xfe{}")
-    with pytest.raises(BadStatisticFile, match="UTF-8"):
-        read_numbers(path, N)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingFile):
-        read_numbers(tmp_path / "none.json", N)
+def test_a_number_that_phe_would_round_or_overflow_is_refused(tmp_path: Path) -> None:
+    r = 7
+    for mantissa, reason in ((2**60 + 1, "more digits than a float"), (int(N) // 2, "decode")):
+        c = PUBLIC.raw_encrypt(mantissa, r_value=r)
+        with pytest.raises(BadStatisticFile, match=reason):
+            read(tmp_path, {"v": str(c), "e": -3, "r": str(r)})
 
 
 def test_the_exported_key_is_the_joint_key_as_pheutil_reads_it() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from keyshare.errors import KeyshareError, StatisticOverflow
+from keyshare.errors import KeyshareError, UnfitNumber
 from participant.cli.sentence import ABORTED, FAILED, REFUSED, Context
 from participant.cli.sentences import SENTENCES, describe
 from participant.errors import (
@@ -21,6 +21,7 @@ from participant.errors import (
     OutOfTime,
     ParticipantError,
     RejectedByAggregator,
+    UnfitNumbers,
 )
 from protocol.errors import BadEntry, CeremonyFailed, Fork, ProtocolError, Refused, UnsignedTerms
 from tests.toy import toy_federation
@@ -97,7 +98,8 @@ def test_no_sentence_is_for_an_error_that_is_gone() -> None:
         (Interrupted(2), 130, ["SIGINT"]),
         (Interrupted(15), 143, ["SIGTERM"]),
         (BadApp("fit", "ValueError"), FAILED, ["fit"]),
-        (StatisticOverflow(3), FAILED, ["exponent 3"]),
+        (UnfitNumber("number 2 is too large"), FAILED, ["number 2"]),
+        (UnfitNumbers("n.csv", "2 numbers", "ask"), FAILED, ["n.csv", "2 numbers"]),
     ],
 )
 def test_a_sentence_names_who_and_what(error: Exception, exit_code: int, words: list[str]) -> None:
@@ -123,5 +125,5 @@ def test_a_missing_file_has_the_remedy_of_its_kind(what: str, remedy: str) -> No
     assert remedy in said.remedy
 
 
-def test_a_sum_out_of_range_may_come_of_another_key() -> None:
-    assert "public-key --phe" in describe(StatisticOverflow(3), context()).remedy
+def test_numbers_that_do_not_fit_bring_their_remedy() -> None:
+    assert describe(UnfitNumbers("n.csv", "2 numbers", "ask them"), context()).remedy == "ask them"

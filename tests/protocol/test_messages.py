@@ -36,6 +36,8 @@ attachments = st.builds(
 )
 lists = st.lists(attachments, max_size=3).map(tuple)
 contributors = st.builds(m.Contributor, indices, digests)
+decimals = st.integers(0, 100)
+labels = st.from_regex(r"\A[a-zé]([a-z é,]{0,40}[a-z])?\Z")
 signatures = st.binary(min_size=64, max_size=64)
 BODIES: dict[type, st.SearchStrategy[Any]] = {
     m.Join: st.builds(m.Join, st.binary(max_size=60), digests),
@@ -43,13 +45,17 @@ BODIES: dict[type, st.SearchStrategy[Any]] = {
     m.Certificate: st.builds(m.Certificate, digests, st.binary(max_size=60)),
     m.Abort: st.builds(m.Abort, indices, texts, texts),
     m.Disclosure: st.builds(m.Disclosure, digests),
-    m.Request: st.builds(m.Request, st.integers(1, 100_000)),
+    m.Request: st.builds(
+        m.Request, st.integers(1, 100_000), decimals, st.lists(labels, max_size=4).map(tuple)
+    ),
     m.Opening: st.builds(
         m.Opening,
         st.sampled_from(["training", "statistic"]),
         digests,
         digests,
         st.integers(1, 10_000_000),
+        decimals=decimals,
+        labels=st.binary(max_size=32),
     ),
     m.Contribution: st.builds(m.Contribution, digests, attachments),
     m.Closing: st.builds(m.Closing, st.lists(contributors, max_size=5).map(tuple), attachments),
@@ -70,7 +76,7 @@ REST: dict[Any, st.SearchStrategy[Any]] = {
     m.Attachment: attachments,
     m.Contributor: contributors,
     m.Ciphertexts: st.builds(
-        m.Ciphertexts, st.lists(st.integers(-512, 512)).map(tuple), st.binary(max_size=80)
+        m.Ciphertexts, st.binary(max_size=80), st.lists(numbers, max_size=3).map(tuple)
     ),
     Post: posts,
     SignedPost: signed_posts,
@@ -181,13 +187,22 @@ def test_a_field_too_many_or_too_few_is_refused(wrap):
         None,
         {"type": "request", "length": 5},
         ["Request", 5],
-        ["request", "5"],
-        ["request", 5.0],
-        ["request", True],
-        ["request", None],
-        ["request", 0],
-        ["request", -1],
-        ["request", 100_001],
+        ["request", 5],
+        ["request", "5", 0, []],
+        ["request", 5.0, 0, []],
+        ["request", True, 0, []],
+        ["request", None, 0, []],
+        ["request", 0, 0, []],
+        ["request", -1, 0, []],
+        ["request", 100_001, 0, []],
+        ["request", 5, -1, []],
+        ["request", 5, 101, []],
+        ["request", 5, 0, [""]],
+        ["request", 5, 0, [" men"]],
+        ["request", 5, 0, ["men\n"]],
+        ["request", 5, 0, ["m\x1b[2Jen"]],
+        ["request", 5, 0, ["m\x9ben"]],
+        ["request", 5, 0, ["m" * 101]],
         ["lock", "x" * 32, b""],
         ["lock", b"x" * 31, b""],
         ["lock", b"x" * 33, b""],
@@ -198,9 +213,11 @@ def test_a_field_too_many_or_too_few_is_refused(wrap):
         ["abort", -1, "step", "reason"],
         ["abort", 0, "s" * 33, "reason"],
         ["abort", 0, "step", "r" * 501],
-        ["opening", "lottery", b"x" * 32, b"x" * 32, 1, "hybrid", 0.5],
-        ["opening", "training", b"x" * 32, b"x" * 32, 1, "rot13", 0.5],
-        ["opening", "training", b"x" * 32, b"x" * 32, (1 << 30) + 1, "hybrid", 0.5],
+        ["opening", "lottery", b"x" * 32, b"x" * 32, 1, "hybrid", 0.5, 0, b""],
+        ["opening", "training", b"x" * 32, b"x" * 32, 1, "rot13", 0.5, 0, b""],
+        ["opening", "training", b"x" * 32, b"x" * 32, (1 << 30) + 1, "hybrid", 0.5, 0, b""],
+        ["opening", "statistic", b"x" * 32, b"x" * 32, 1, "paillier", 0.0, 101, b""],
+        ["opening", "statistic", b"x" * 32, b"x" * 32, 1, "paillier", 0.0, 0, b"x" * 33],
         ["check", b"x" * 32, b"x" * 31],
         ["check", b"x" * 32, b"x" * 33],
         ["join", b"x" * 2_049],
@@ -222,12 +239,12 @@ def test_unknown_tags_wrong_types_and_values_out_of_range_are_refused(content):
 
 def test_the_cases_above_fail_for_their_fault_alone():
     for content in (
-        ["request", 100_000],
+        ["request", 100_000, 100, ["m" * 100, "old men, 90+"]],
         ["lock", b"x" * 32, b"f" * 16],
         ["abort", 16, "s" * 32, "r" * 500],
         ["step", "units", 0, 0, [[0, 1, b"x" * 32, b"x"]] * 16],
         ["closing", [[1, b"x" * 32]] * 16, [0, 1, b"x" * 32, b"x"], [b"x" * 32] * 4_096],
-        ["opening", "training", b"x" * 32, b"x" * 32, 1 << 30, "hybrid", 0.5],
+        ["opening", "training", b"x" * 32, b"x" * 32, 1 << 30, "hybrid", 0.5, 100, b"x" * 32],
     ):
         assert not refused(encode(content), m.Body)
 
@@ -252,8 +269,8 @@ def test_longer_spellings_of_the_same_message_are_refused():
         assert not refused(encode(message), m.Body)
         for data in spellings_of(message):
             assert refused(data, m.Body)
-    assert refused(b"\x92\xa7request\xcc\x05", m.Body)  # 5 as uint8
-    assert refused(b"\x92\xa7request\xd0\x05", m.Body)  # 5 as int8
+    assert refused(b"\x94\xa7request\xcc\x05\x00\x90", m.Body)  # 5 as uint8
+    assert refused(b"\x94\xa7request\xd0\x05\x00\x90", m.Body)  # 5 as int8
     assert refused(b"\x92\xa4lock\xc5\x00\x20" + bytes(32), m.Body)  # bin16
 
 
@@ -315,7 +332,10 @@ def test_bytes_are_those_of_the_vectors(vector):
     message = decode(bytes.fromhex(vector["bytes"]), m.Body, "vector", LIMIT)
     assert type(message).__name__ == vector["type"]
     assert message.__struct_config__.tag == vector["content"][0]
-    spelled = [v.hex() if isinstance(v, bytes) else v for v in msgspec.structs.astuple(message)]
+    spelled = [
+        v.hex() if isinstance(v, bytes) else list(v) if isinstance(v, tuple) else v
+        for v in msgspec.structs.astuple(message)
+    ]
     assert spelled == vector["content"][1:]
     assert encode(message).hex() == vector["bytes"]
 
@@ -348,7 +368,10 @@ def test_who_may_say_what_where(kind, data):
         for sender in (0, 1, 5):
             if belongs(session, sender, body):
                 places.add((session.partition("/")[0], "aggregator" if sender == 0 else "member"))
-    if kind in AGGREGATOR_SAYS:
+    if kind is m.Opening:
+        session = "round" if body.kind == "training" else "statistic"
+        assert places == {(session, "aggregator")}
+    elif kind in AGGREGATOR_SAYS:
         assert places == {("round", "aggregator"), ("statistic", "aggregator")}
     elif kind in MEMBERS_SAY_IN_CEREMONIES:
         assert places == {("ceremony", "member")}

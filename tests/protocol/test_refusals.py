@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from gmpy2 import mpz
 
-from keyshare.randomness import Stream
 from protocol.ciphertexts import Encrypted, add_encrypted, write_ciphertexts
 from protocol.errors import BadEntry, Refused
 from protocol.messages import (
     Closing,
     Contribution,
     Contributor,
+    Opening,
     Refusal,
+    Request,
     attach,
 )
-from tests.toy import seed_of
+from protocol.statistic import labels_digest
 from tests.toy_round import (
+    EPOCH,
     KEY,
     LENGTH,
     SQUARE,
     TOY,
     Round,
     contributed,
-    encryptor,
+    numbers,
     training,
 )
 
@@ -179,7 +182,6 @@ def test_only_the_first_opening_and_the_first_closing_count():
         lambda good: Encrypted(good.values[:-1]),
         lambda good: Encrypted((*good.values, mpz(1))),
         lambda good: Encrypted(good.values[::-1]),
-        lambda good: Encrypted(good.values, (0,) * len(good.values)),
         lambda good: Encrypted((good.values[0] * (1 + KEY.n) % SQUARE, *good.values[1:])),
     ],
 )
@@ -221,8 +223,6 @@ BAD_VALUES: list[Callable[[Encrypted], Encrypted]] = [
     lambda e: Encrypted((7 * KEY.n, *e.values[1:])),
     lambda e: Encrypted((SQUARE, *e.values[1:])),
     lambda e: Encrypted((SQUARE + 1, *e.values[1:])),
-    lambda e: Encrypted(e.values, (0,)),
-    lambda e: Encrypted(e.values, (0,) * len(e.values)),
 ]
 
 
@@ -260,32 +260,109 @@ def test_a_contribution_that_answers_no_opening_is_not_kept_in_memory():
     assert set(found.members[3]._contributions) == {1, 2}
 
 
-def statistic(exponents: dict[int, tuple[int, ...]]) -> Round:
+def statistic(**changes: object) -> Round:
     found = Round(session="statistic/age", kind="statistic", length=2)
-    found.open()
-    stream = Stream.derive(seed_of("statistic"), "randomisers")
-    for i, spread in exponents.items():
-        values = tuple(encryptor().encrypt(mpz(i), stream) for _ in range(2))
-        found.contribute(i, Encrypted(values, spread))
+    found.open(**changes)
     return found
 
 
-@pytest.mark.parametrize("exponents", [(0,), (), (0, 0, 0), (0, 513), (-513, 0)])
-def test_exponents_that_are_none_are_refused(exponents):
-    found = statistic({1: (0, 0), 2: (0, 0), 4: exponents})
-    found.close(total=Encrypted(training(3).values[:2], (0, 0)))
-    with pytest.raises(Refused) as raised:
-        found.members[1].check_set()
-    assert (raised.value.rule, raised.value.member) == ("valid-ciphertexts", 4)
-    assert raised.value.round_name == "age"
+def refuses(found: Round, rule: str, member: int) -> None:
+    """Every member refuses the round's set by the rule."""
+    for asked in found.members.values():
+        with pytest.raises(Refused) as raised:
+            asked.check_set()
+        assert (raised.value.rule, raised.value.member) == (rule, member)
 
 
-def test_exponents_too_far_apart_are_refused():
-    found = statistic({1: (0, 0), 2: (0, 0), 4: (0, 300)})
-    found.close(total=Encrypted(training(3).values[:2], (0, 0)))
+@pytest.mark.parametrize("proof", ["none", "of another member", "of another round"])
+def test_a_statistic_takes_no_number_that_is_not_proved(proof):
+    found = statistic()
+    for i in (1, 2):
+        found.contribute(i, numbers(i, 10 + i, 20 + i))
+    given = numbers(4, 14, 24)
+    if proof == "none":
+        found.contribute_payload(4, attach(write_ciphertexts(given, KEY.n)))
+    elif proof == "of another member":
+        found.contribute(4, found.proved(4, given, prover=3))
+    else:
+        other = Round(session="statistic/weight", kind="statistic", length=2)
+        other.open()
+        found.contribute(4, other.proved(4, given))
+    found.close()
+    refuses(found, "proof-of-plaintext", 4)
+
+
+def test_a_statistic_opens_only_as_a_member_had_asked_for_it():
+    for changes in ({"length": 3}, {"decimals": 1}, {"labels": b"l" * 32}, {"model": b"m" * 32},
+                    {"clip": 1.0}):  # fmt: skip
+        found = Round(session="statistic/age", kind="statistic", length=2)
+        found.publish(1, Request(2, 2, ("men", "women")))
+        asked = {"decimals": 2, "labels": labels_digest(("men", "women"))}
+        found.publish(0, Opening(**(opened_statistic() | asked | changes)))
+        for i in (1, 2, 4):
+            found.contribute(i, numbers(i, *range(changes.get("length", 2))))
+        found.close()
+        refuses(found, "request", 0)
+
+
+def opened_statistic() -> dict[str, object]:
+    return {"kind": "statistic", "epoch": EPOCH.digest, "model": bytes(32), "length": 2}
+
+
+@pytest.mark.parametrize("request_comes", ["never", "late"])
+def test_a_statistic_that_nobody_had_asked_for_is_refused(request_comes):
+    found = Round(session="statistic/age", kind="statistic", length=2)
+    found.publish(0, Opening(**opened_statistic()))
+    if request_comes == "late":
+        found.publish(1, Request(2))
+    for i in (1, 2, 4):
+        found.contribute(i, numbers(i, 1, 2))
+    found.close()
+    refuses(found, "request", 0)
+
+
+@pytest.mark.parametrize("labels", [("men",), ("men", "men"), ("men", "women", "all")])
+def test_labels_that_are_not_one_for_each_number_ask_for_nothing(labels):
+    found = Round(session="statistic/age", kind="statistic", length=2)
+    found.publish(1, Request(2, 0, labels))
+    found.publish(0, Opening(**opened_statistic(), labels=labels_digest(labels)))
+    for i in (1, 2, 4):
+        found.contribute(i, numbers(i, 1, 2))
+    found.close()
+    refuses(found, "request", 0)
+
+
+@pytest.mark.parametrize("field", [{"decimals": 1}, {"labels": b"l" * 32}])
+def test_training_has_neither_decimals_nor_labels(field):
+    found = Round()
+    found.open(**field)
+    for i in (1, 2, 4):
+        found.contribute(i, training(i))
+    found.close()
+    refuses(found, "request", 0)
+
+
+@pytest.mark.parametrize(
+    ("session", "kind"), [("round/1", "statistic"), ("statistic/a", "training")]
+)
+def test_a_session_opens_only_what_its_name_says(session, kind):
+    """The board takes no such opening; a hospital that were shown one would not help either."""
+    with pytest.raises(BadEntry):
+        Round(session=session).publish(0, Opening(kind, EPOCH.digest, bytes(32), 2))
+    found = contributed() if kind == "statistic" else statistic()
+    if kind == "training":
+        for i in (1, 2, 4):
+            found.contribute(i, numbers(i, 1, 2))
+    found.close()
+    member = found.members[1]
+    post = member.view.opening.post
+    turned = msgspec.structs.replace(post.body, kind=kind)
+    member.view.opening = member.view.opening._replace(
+        post=msgspec.structs.replace(post, body=turned)
+    )
     with pytest.raises(Refused) as raised:
-        found.members[1].check_set()
-    assert (raised.value.rule, raised.value.member) == ("valid-ciphertexts", 0)
+        member.check_set()
+    assert (raised.value.rule, raised.value.member) == ("known-round", 0)
 
 
 def test_a_refusal_is_said_once():

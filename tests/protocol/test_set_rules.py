@@ -28,7 +28,7 @@ def test_a_multiple_of_anothers_ciphertexts_is_refused():
     found = contributed((1, 2))
     own, theirs = found.proved(4, training(4)), training(2)
     for proof in (own.proof, found.proved(2, theirs).proof):
-        copy = Encrypted(tuple(c**3 % SQUARE for c in theirs.values), (), proof)
+        copy = Encrypted(tuple(c**3 % SQUARE for c in theirs.values), proof)
         again = contributed((1, 2))
         again.contribute(4, copy)
         again.close()

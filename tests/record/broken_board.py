@@ -224,8 +224,11 @@ def post_not_in_canonical_form(made: Good) -> Broken:
     # A whole number in nine bytes that one would hold reads as the same.
     written = write(story)
     post = written.entries[place - 1].post.post
-    assert post.endswith(encode(Request(2)))
-    spelled = post[:-1] + b"\xcf" + (2).to_bytes(8, "big")
+    said = encode(story.at(place).body)
+    assert post.endswith(said)
+    tag = encode(Request(2))[:9]
+    assert said.startswith(tag + b"\x02")
+    spelled = post[: -len(said)] + tag + b"\xcf" + (2).to_bytes(8, "big") + said[len(tag) + 1 :]
     key = story.federation.keys[1]
     signed = SignedPost(spelled, sign(key, "quorate/post signature", spelled))
     files = rechained(written, lambda position, post: signed if position == place else post)

@@ -46,11 +46,11 @@ def put_ciphertexts(story: Story, position: int, said: Ciphertexts) -> None:
 # ── openings ──
 
 
-def _opened_otherwise(made: Good, **changes: object) -> Broken:
+def _opened_otherwise(made: Good, check: str = "4.1", **changes: object) -> Broken:
     story = made.story.copy()
     place = story.find(LAST, Opening)
     story.change(place, body=msgspec.structs.replace(story.at(place).body, **changes))
-    return Broken(write(story).files, "4.1", place, AGGREGATOR)
+    return Broken(write(story).files, check, place, AGGREGATOR)
 
 
 @tampering
@@ -75,7 +75,17 @@ def opened_from_another_model(made: Good) -> Broken:
 
 @tampering
 def opened_as_a_statistic(made: Good) -> Broken:
-    return _opened_otherwise(made, kind="statistic")
+    return _opened_otherwise(made, check="2.2", kind="statistic")
+
+
+@tampering
+def training_opened_with_decimals(made: Good) -> Broken:
+    return _opened_otherwise(made, decimals=1)
+
+
+@tampering
+def training_opened_with_labels(made: Good) -> Broken:
+    return _opened_otherwise(made, labels=bytes(32))
 
 
 @tampering
@@ -98,17 +108,27 @@ def opened_beyond_the_last_round(made: Good) -> Broken:
     return Broken(write(story).files, "4.1", story.find("round/9", Opening), AGGREGATOR)
 
 
-def _statistic_opened_otherwise(made: Good, **changes: object) -> Broken:
+def _statistic_opened_otherwise(made: Good, check: str = "4.1", **changes: object) -> Broken:
     story = made.story.copy()
     story.end_after("statistic/ages")
     place = story.find("statistic/ages", Opening)
     story.change(place, body=msgspec.structs.replace(story.at(place).body, **changes))
-    return Broken(write(story).files, "4.1", place, AGGREGATOR)
+    return Broken(write(story).files, check, place, AGGREGATOR)
 
 
 @tampering
 def statistic_opened_as_training(made: Good) -> Broken:
-    return _statistic_opened_otherwise(made, kind="training")
+    return _statistic_opened_otherwise(made, check="2.2", kind="training")
+
+
+@tampering
+def statistic_opened_with_other_decimals(made: Good) -> Broken:
+    return _statistic_opened_otherwise(made, decimals=2)
+
+
+@tampering
+def statistic_opened_with_other_labels(made: Good) -> Broken:
+    return _statistic_opened_otherwise(made, labels=bytes(32))
 
 
 @tampering
@@ -180,6 +200,16 @@ def ciphertexts_of_a_statistic_repeated(made: Good) -> Broken:
 
 
 @tampering
+def statistic_with_numbers_that_are_not_proved(made: Good) -> Broken:
+    story = made.story.copy()
+    story.end_after("statistic/ages")
+    place = story.find("statistic/ages", Contribution, 2)
+    said = ciphertexts_at(story, place)
+    put_ciphertexts(story, place, msgspec.structs.replace(said, proof=()))
+    return Broken(write(story).files, "4.3", place, "H2")
+
+
+@tampering
 def contribution_to_another_opening(made: Good) -> Broken:
     story = made.story.copy()
     place = story.find(LAST, Contribution, 4)
@@ -221,7 +251,7 @@ def contribution_without_a_proof_left_out(made: Good) -> Broken:
     for k in range(0, len(added[0]), width):
         product = math.prod(int.from_bytes(numbers[k : k + width], "big") for numbers in added)
         total += (product % square).to_bytes(width, "big")
-    put_ciphertexts(story, closing, Ciphertexts((), total))
+    put_ciphertexts(story, closing, Ciphertexts(total))
     body = story.at(closing).body
     assert isinstance(body, Closing)
     left = tuple(c for c in body.contributors if c.member != 3)

@@ -54,7 +54,9 @@ from protocol.messages import (
 )
 from protocol.partial_payload import LockedSum, Parts
 from protocol.round import RoundView
+from protocol.statistic import opening_for
 from protocol.suite import suite_of
+from tests.proved import payload_of, proved
 from tests.record.story import Stage, Story
 from tests.toy import Federation, seed_of, toy_federation
 
@@ -206,18 +208,15 @@ class Rounds:
 
     def statistic(self, session: str, contributing: tuple[int, ...]) -> None:
         """A statistic of two numbers."""
-        n = self.epoch.joint_key().n
         members = self._members(session)
-        self.stage.say(1, Draft(session, Request(2)))
-        body = Opening("statistic", self.epoch.digest, bytes(32), 2)
-        opening = self.stage.say(0, Draft(session, body))
+        asked = Request(2, 1, ("visits", "days"))
+        self.stage.say(1, Draft(session, asked))
+        opening = self.stage.say(0, Draft(session, opening_for(asked, self.epoch.digest)))
         made = dict[int, Encrypted]()
         for i in contributing:
-            encryptor = EncryptionKey.of(self.epoch).encryptor
-            stream = Stream(seed_of(session, i))
-            values = tuple(encryptor.encrypt(mpz(10 * i + k), stream) for k in range(2))
-            made[i] = Encrypted(values, (0, 0))
-            (attachment,), blobs = public_payload(write_ciphertexts(made[i], n))
+            plaintexts = [mpz(10 * i + k) for k in range(2)]
+            made[i] = proved(plaintexts, i, session, opening.digest, self.epoch)
+            (attachment,), blobs = public_payload(payload_of(made[i], self.epoch))
             contribution = Contribution(opening.digest, attachment)
             self.stage.say(i, Draft(session, contribution, tuple(blobs)))
         self._close(session, made, {})
@@ -348,7 +347,7 @@ def make_training(
     bare = Contribution(opening.digest, attach(b""), vector)
     bound_to = proof_context(key.epoch, opening.post.session, poster or index, bare)
     proof = prove(opened, key.encryptor, bound_to, stream)
-    encrypted = Encrypted(tuple(one.ciphertext for one in opened), (), proof)
+    encrypted = Encrypted(tuple(one.ciphertext for one in opened), proof)
     payload = write_ciphertexts(encrypted, key.encryptor.n)
     body = Contribution(opening.digest, attach(payload), vector)
     return Made(body, (payload, chunk) if chunk else (payload,), encrypted, chunk)

@@ -12,7 +12,7 @@ from gmpy2 import mpz
 from participant.words import fingerprint, read_fingerprint
 from protocol.audit.audit import CHECKS, audit
 from protocol.board import Board, Entry
-from protocol.ciphertexts import Encrypted, write_ciphertexts
+from protocol.ciphertexts import add_encrypted
 from protocol.encoding import digest, encode
 from protocol.errors import BadEntry, Fork
 from protocol.messages import (
@@ -43,6 +43,7 @@ from tests.fuzz.targets.frames import DIGEST, FEDERATION, TERMS, bodies, post_of
 from tests.fuzz.targets.keys import toy
 from tests.fuzz.targets.services import QUICK, UNSAYABLE, signed, template
 from tests.fuzz.targets.texts import signed_terms
+from tests.proved import payload_of, proved
 
 _MAX_POSTS = 12
 
@@ -101,8 +102,9 @@ def _refer(post: Any, board: Board) -> None:
 def round_posts() -> list[Any]:
     """A statistic of one number, from its request to the result, though nothing is decrypted."""
     n, epoch = toy().key.n, toy().epoch
-    payloads = [write_ciphertexts(Encrypted((mpz(1 + k * n),), (0,)), n) for k in (2, 3)]
-    total = write_ciphertexts(Encrypted((mpz((1 + 2 * n) * (1 + 3 * n) % n**2),), (0,)), n)
+    made = [proved([mpz(k)], k, "statistic/age", DIGEST, epoch) for k in (1, 2)]
+    payloads = [payload_of(one, epoch) for one in made]
+    total = payload_of(add_encrypted(made, n), epoch)
     to_all = tuple(attach(b"x" * 40, to) for to in range(TERMS.n_members + 1))
     said: list[tuple[int, Any]] = [
         (1, Request(1)),

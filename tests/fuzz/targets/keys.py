@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from decimal import Context
 from functools import lru_cache
 
 import gmpy2
@@ -23,16 +24,15 @@ from keyshare.one_time_key import SummedKey, add_chunk, read_words, write_sum
 from keyshare.packing import pack
 from keyshare.partial_decryption import partial_decryption as make_partial
 from keyshare.plaintext_proof import Opened, encrypt_opened
-from keyshare.plaintext_proof import prove as prove_plaintext
 from keyshare.randomness import Stream
+from keyshare.statistic import MAX_DECIMALS
 from protocol.ciphertexts import (
     Encrypted,
     EncryptionKey,
     check_proof,
+    expected_count,
     lattice_context,
-    proof_context,
     read_ciphertexts,
-    write_ciphertexts,
 )
 from protocol.encoding import decode, encode, pack_numbers, width_of
 from protocol.epoch import read_epoch, read_secret
@@ -41,13 +41,16 @@ from protocol.key_check import _Trial
 from protocol.messages import Contribution, Opening, attach
 from protocol.partial_payload import LockedSum
 from protocol.proof_encoding import Proof, read_proof, write_proof
-from protocol.round import decode_statistic, decode_training
+from protocol.round import decode_training
 from protocol.sealing import SealContext, SealingKey, check_public, seal
+from protocol.statistic import decode_sums
 from protocol.suite import suite_of
 from tests.fuzz.target import Case, target
+from tests.proved import payload_of, proved
 from tests.toy import seed_of, toy_epoch
 
 MEMBER = 2
+EXACT = Context(prec=1_000)
 
 
 @lru_cache(maxsize=1)
@@ -99,18 +102,26 @@ def _encryptions(count: int, stream: Stream) -> list[Opened]:
     "protocol.ciphertexts.read_ciphertexts and check_proof, aggregator.sums.select",
 )
 def contribution_to_training() -> Case:
+    return _contribution("round/1", _opening("training", "paillier", 20))
+
+
+@target(
+    "contribution-to-statistic",
+    "protocol.ciphertexts.read_ciphertexts and check_proof, aggregator.sums.select",
+)
+def contribution_to_statistic() -> Case:
+    return _contribution("statistic/age", _opening("statistic", "paillier", 3))
+
+
+def _contribution(session: str, opening: Opening) -> Case:
     """Read as a hospital reads it, and added to another one as the aggregator adds them."""
     key, terms = EncryptionKey.of(toy().epoch), toy().federation.terms
-    n, opening = key.encryptor.n, _opening("training", "paillier", 20)
-    count = suite_of("paillier", terms).ciphertext_count(20)
+    n, count = key.encryptor.n, expected_count(opening, terms)
     body = Contribution(bytes(32), attach(b""), ())
 
     def made(member: int) -> bytes:
-        stream = Stream.derive(seed_of("fuzz", member), "contribution")
-        opened = _encryptions(count, stream)
-        context = proof_context(key.epoch, "round/1", member, body)
-        proof = prove_plaintext(opened, key.encryptor, context, stream)
-        return write_ciphertexts(Encrypted(tuple(o.ciphertext for o in opened), (), proof), n)
+        plaintexts = [mpz(5 + k) for k in range(count)]
+        return payload_of(proved(plaintexts, member, session, bytes(32), toy().epoch), toy().epoch)
 
     other, honest = made(1), made(MEMBER)
 
@@ -119,42 +130,14 @@ def contribution_to_training() -> Case:
             found = read_ciphertexts(data, opening, terms, n)
             assert len(found.values) == count
             assert all(0 < v < n * n and gmpy2.gcd(v, n) == 1 for v in found.values)
-            check_proof(found, body, "round/1", MEMBER, key)
+            check_proof(found, body, session, MEMBER, key)
             assert data == honest, "a proof that nobody made"
         candidates = {1: Candidate(body, other), MEMBER: Candidate(body, data)}
-        selection = select(candidates, "round/1", opening, terms, key)
+        selection = select(candidates, session, opening, terms, key)
         assert set(selection.chosen) == ({1, MEMBER} if data == honest else {1})
         payload_of_sum(selection.chosen, n)
 
     return Case(run, [honest, other])
-
-
-@target(
-    "contribution-to-statistic",
-    "protocol.ciphertexts.read_ciphertexts and aggregator.sums.select, with exponents",
-)
-def contribution_to_statistic() -> Case:
-    key, terms = EncryptionKey.of(toy().epoch), toy().federation.terms
-    n, opening = key.encryptor.n, _opening("statistic", "paillier", 3)
-    body = Contribution(bytes(32), attach(b""), ())
-
-    def made(member: int, exponents: tuple[int, ...]) -> bytes:
-        opened = _encryptions(3, Stream.derive(seed_of("fuzz", member), "statistic"))
-        return write_ciphertexts(Encrypted(tuple(o.ciphertext for o in opened), exponents), n)
-
-    other = made(1, (0, -3, 7))
-
-    def run(data: bytes) -> None:
-        with suppress(Malformed):
-            found = read_ciphertexts(data, opening, terms, n)
-            assert len(found.values) == len(found.exponents) == 3
-            assert all(0 < v < n * n and gmpy2.gcd(v, n) == 1 for v in found.values)
-        candidates = {1: Candidate(body, other), MEMBER: Candidate(body, data)}
-        selection = select(candidates, "statistic/age", opening, terms, key)
-        assert selection.chosen
-        payload_of_sum(selection.chosen, n)
-
-    return Case(run, [made(MEMBER, (0, -3, 7)), made(3, (-32, 40, 512))])
 
 
 @target("partial-decryption", "protocol.partial_payload.LockedSum.open_with, inside its seal")
@@ -267,7 +250,7 @@ def decrypted_average() -> Case:
     return Case(run, [_written(plaintexts, toy().key.n)], None)
 
 
-@target("decrypted-statistic", "keyshare.statistic.decode")
+@target("decrypted-statistic", "protocol.statistic.decode_sums")
 def decrypted_statistic() -> Case:
     n = toy().key.n
 
@@ -275,12 +258,14 @@ def decrypted_statistic() -> Case:
         found = msgspec.msgpack.decode(data) if data else None
         if not (isinstance(found, list) and len(found) == 2):
             return
-        number, exponent = found
-        if isinstance(number, bytes) and type(exponent) is int:
+        number, decimals = found
+        if isinstance(number, bytes) and type(decimals) is int and 0 <= decimals <= MAX_DECIMALS:
+            plaintext = mpz(int.from_bytes(number, "big"))
             with suppress(KeyshareError):
-                decode_statistic([mpz(int.from_bytes(number, "big"))], [exponent], n)
+                (read,) = decode_sums([plaintext], decimals, n)
+                assert (int(read.scaleb(decimals, EXACT)) - plaintext) % n == 0
 
-    seeds = [(mpz(5), 0), (n - 5, -32), (n // 3, 512)]
+    seeds = [(mpz(5), 0), (n - 5, 32), (n // 3, 100)]
     return Case(_lenient(run), [encode([int(m).to_bytes(32, "big"), e]) for m, e in seeds])
 
 

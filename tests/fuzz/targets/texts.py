@@ -7,14 +7,16 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from keyshare.errors import UnfitNumber
 from participant.errors import BadCard, BadPassphrase, ParticipantError
 from participant.identity import Card, read_card, write_card
+from participant.number_files import read_numbers
 from participant.passphrase import obtain
-from participant.phe_files import read_numbers
 from participant.terms_files import read_aggregator_card, read_terms
 from protocol.board import Head, decode_entry
-from protocol.encoding import encode
+from protocol.encoding import decode, encode
 from protocol.errors import BadSignature, BadTerms, Malformed
+from protocol.messages import MAX_POST_BYTES, Request
 from protocol.record import (
     Countersignature,
     Manifest,
@@ -27,6 +29,7 @@ from protocol.record import (
     write_manifest,
 )
 from protocol.signing import public_bytes
+from protocol.statistic import decode_sums
 from protocol.terms import check, parse, render, render_signature, sign_terms
 from tests.fuzz.codecs import JSON, TOML
 from tests.fuzz.target import Case, target
@@ -117,23 +120,35 @@ def passphrase_file() -> Case:
     return Case(run, [b"correct horse\n", "pässwörter\r\n".encode(), b"\xff"], None)
 
 
-@target("phe-numbers", "participant.phe_files.read_numbers", limit=8_192)
-def phe_numbers() -> Case:
-    path, n = scratch() / "numbers.json", toy().key.n
+@target("numbers", "participant.number_files.read_numbers, participant.phe_files", limit=8_192)
+def numbers() -> Case:
+    path, n = scratch() / "numbers", toy().key.n
 
     def run(data: bytes) -> None:
         path.write_bytes(data)
         with suppress(ParticipantError):
             found = read_numbers(path, n)
-            assert len(found.values) == len(found.exponents) >= 1
-            assert all(0 < value < n * n for value in found.values)
+            assert len(found.values) >= 1
+            assert len(found.labels) in (0, len(found.values))
+            asked = Request(len(found.values), 0, found.labels)
+            assert decode(encode(asked), Request, "request", MAX_POST_BYTES) == asked
+            with suppress(UnfitNumber):
+                plaintexts = found.plaintexts(found.decimals, 5, n)
+                sums = decode_sums(plaintexts, found.decimals, n)
+                assert sums == list(found.values), "a number is not contributed as it is written"
 
-    number = str(int(1 + 5 * n))
+    r, m = 7, 5
+    number = str(int((1 + m * n) * pow(r, n, n * n) % (n * n))).encode()
     seeds = [
-        b'{"public_key": {"n": %d}, "values": [["%s", 0], [%s, -3]]}'
-        % (n, number.encode(), number.encode()),
-        b'{"v": "%s", "e": -32}' % number.encode(),
-        b'[{"v": "%s", "e": 1}, {"v": %s, "e": 0}]' % (number.encode(), number.encode()),
+        b'{"public_key": {"n": %d}, "values": [["%s", 0, "7"], [%s, -3, 7]]}' % (n, number, number),
+        b'{"v": "%s", "e": -32, "r": 7}' % number,
+        b'[{"v": "%s", "e": 1, "r": "7"}, {"v": %s, "e": 0, "r": 7}]' % (number, number),
+        b'[["%s", 0]]' % number,
+        b"[3, 5.25, -1e-3]",
+        b'{"men": 3, "women": 5.0}',
+        b"weight\n3\n5.25\n-1e-3\n",
+        b'label,count\nmen,3\n"all, even so",5\n',
+        b"\xef\xbb\xbfa,1\r\nb,2\r\n",
     ]
     return Case(run, seeds, JSON)
 

@@ -1,0 +1,149 @@
+"""Files of numbers for a statistic: CSV, JSON, or numbers that ``phe`` encrypted with known r.
+
+    weight                 label,count           [3, 5.25, -1e-3]        {"men": 3, "women": 5}
+    3                      men,3
+    5.25                   women,5
+
+Numbers are exact decimals. A CSV file is one column of numbers, or labels and numbers; a header
+begins with a letter. Where there is no header, labels must not look like numbers: ``1,5`` may be
+meant as one number.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gmpy2 import mpz
+
+from participant.errors import BadStatisticFile
+from participant.files import read
+from participant.numbers import MAX_DIGITS, Numbers, parse_number
+from participant.phe_files import PheReader, is_of_phe
+
+FILE_LIMIT = 64 << 20  # bytes
+# Words for a missing value, which a first line might have instead of a header.
+_MISSING = {"nan", "na", "n/a", "null", "none", "nil", "inf", "infinity", "missing"}
+
+
+def read_numbers(path: Path, n: mpz) -> Numbers:
+    """The numbers in a file, under the joint key's N if phe encrypted them.
+
+    Raises BadStatisticFile on anything that is not wholly understood; MissingFile, TooLarge or
+    DiskError.
+    """
+    data = read(path, FILE_LIMIT, "file of numbers")
+    return _Reader(str(path), n).numbers(data)
+
+
+class _Reader:
+    """Strict reading of one file, for errors that name it."""
+
+    def __init__(self, path: str, n: mpz) -> None:
+        self._path, self._n = path, n
+
+    def _refuse(self, reason: str) -> NoReturn:
+        raise BadStatisticFile(self._path, reason)
+
+    def numbers(self, data: bytes) -> Numbers:
+        """All numbers of the file, in order."""
+        try:
+            text = data.decode("utf-8-sig")
+        except ValueError:
+            self._refuse("it is not text in UTF-8")
+        if text.lstrip()[:1] in ("[", "{"):
+            return self._of_json(text)
+        return self._of_csv(text)
+
+    # ── JSON ──
+
+    def _of_json(self, text: str) -> Numbers:
+        document = self._document(text)
+        if is_of_phe(document):
+            values = PheReader(self._path, self._n).numbers(document)
+            return Numbers(self._path, tuple(values))
+        if isinstance(document, dict):
+            numbers = [self._json_number(v, k) for k, v in document.items()]
+            return Numbers(self._path, tuple(numbers), tuple(document))
+        assert isinstance(document, list)
+        values = [self._json_number(v, f"number {k}") for k, v in enumerate(document, start=1)]
+        return Numbers(self._path, tuple(values))
+
+    def _document(self, text: str) -> Any:
+        try:
+            return json.loads(
+                text,
+                object_pairs_hook=self._object,
+                parse_int=self._integer,
+                parse_float=self._fraction,
+                parse_constant=lambda word: self._refuse(f"{word} is not a number"),
+            )
+        except (ValueError, RecursionError):
+            self._refuse("it is not JSON text")
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            self._refuse("a field is there twice")
+        return found
+
+    def _integer(self, digits: str) -> int:
+        if len(digits) > MAX_DIGITS:
+            self._refuse(f"a number has more than {MAX_DIGITS} digits")
+        return int(digits)
+
+    def _fraction(self, text: str) -> Decimal:
+        number = parse_number(text)
+        if number is None:
+            self._refuse(f"{text[:40]} has too many digits")
+        return number
+
+    def _json_number(self, value: Any, what: str) -> Decimal:
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            self._refuse(f"{what[:100]!r} is not a number")
+        return Decimal(value)
+
+    # ── CSV ──
+
+    def _of_csv(self, text: str) -> Numbers:
+        try:
+            rows = [
+                [cell.strip() for cell in row]
+                for row in csv.reader(io.StringIO(text, newline=""), strict=True)
+            ]
+        except csv.Error as error:
+            self._refuse(f"it is not CSV text ({error})")
+        while rows and not any(rows[-1]):
+            rows.pop()  # empty lines at the end
+        if not rows:
+            self._refuse("there is nothing in it")
+        has_header = self._is_header(rows[0][-1:])
+        for line, row in enumerate(rows, start=1):
+            if len(row) != len(rows[0]) or len(row) not in (1, 2):
+                self._refuse(
+                    f"line {line} has {len(row)} columns; a line is one number, or a label and a "
+                    "number, with a comma between them and a point for decimals"
+                )
+        body = rows[has_header:]
+        values = [self._cell(row[-1], k) for k, row in enumerate(body, start=1 + has_header)]
+        labels = [row[0] for row in body if len(row) == 2]
+        if not has_header and any(parse_number(label) is not None for label in labels):
+            self._refuse(
+                "it has two numbers in a line, and no header; if the first are labels, begin the "
+                "file with the line: label,number"
+            )
+        return Numbers(self._path, tuple(values), tuple(labels))
+
+    def _is_header(self, cell: list[str]) -> bool:
+        word = cell[0] if cell else ""
+        return word[:1].isalpha() and word.lower() not in _MISSING
+
+    def _cell(self, text: str, line: int) -> Decimal:
+        number = parse_number(text)
+        if number is None:
+            self._refuse(f"line {line}: {text[:40]!r} is not a number, as 12 or -0.5 are")
+        return number
