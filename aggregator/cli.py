@@ -49,6 +49,7 @@ from protocol.errors import (
     UnfitHead,
     UnsignedTerms,
 )
+from protocol.foreign import lines
 from protocol.signing import public_bytes
 from protocol.terms import Terms, parse, require_signed
 
@@ -374,7 +375,7 @@ def _keep_traceback() -> str:
     """Where the details of an internal error are, in words."""
     name = f"quorate-aggregator-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.txt"
     with contextlib.suppress(OSError):
-        Path(name).write_text(traceback.format_exc())
+        Path(name).write_text(lines(traceback.format_exc()))
         return f"The details are in {Path(name).resolve()}; please report it with them."
     return "Please report it."
 

@@ -34,6 +34,7 @@ from aggregator.service import Aggregator
 from aggregator.status_file import write_status
 from protocol.encoding import encode
 from protocol.errors import Malformed
+from protocol.foreign import shown
 from protocol.messages import Body, Complaint, Step
 from protocol.terms import Terms
 from protocol.wire import (
@@ -268,7 +269,7 @@ class Server:
         try:
             return await self._read(connection)
         except ConnectionClosedError as error:
-            return str(error)
+            return shown(str(error))  # it quotes the member's own words
         except ConnectionClosed:
             return ""
         except AggregatorError as error:

@@ -21,6 +21,7 @@ from protocol.board import Board, Entry, Head, Post, Posted, decode_entry, sign_
 from protocol.draft import Draft
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Fork
+from protocol.foreign import shown
 from protocol.messages import Attachment, Digest, Step
 from protocol.terms import Terms
 from protocol.wire import (
@@ -356,7 +357,7 @@ class Agent:
             if self._outbox.pending:
                 self._send_after(self._uploads.resume(self._outbox.sizes))
         elif frame.code != "busy":
-            raise RejectedByAggregator(frame.code, frame.reason)
+            raise RejectedByAggregator(frame.code, shown(frame.reason))
 
 
 def _purpose(posted: Posted) -> tuple[object, ...]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from participant.errors import BadApp, MissingFile
 from participant.files import make_folder, write_new
+from protocol.foreign import lines, shown
 
 FUNCTIONS = {
     "initial_parameters": "config",
@@ -25,6 +26,7 @@ FUNCTIONS = {
     "evaluate": "parameters, config",
 }
 _MODULE = "quorate_app"
+_MESSAGE = 1_000  # characters of an app's own error; the file has all
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def _run_user_code(code: Callable[[], Any], name: str, path: Path, errors_folder
         return code()
     except (Exception, SystemExit) as error:
         details = keep_traceback(error, errors_folder)
-        reason = f"{type(error).__name__}: {error} ({_place(error, path)}); details in {details}"
+        what = f"{type(error).__name__}: {shown(str(error), _MESSAGE)}"
+        reason = f"{what} ({_place(error, path)}); details in {details}"
         raise BadApp(name, reason) from None
 
 
@@ -96,7 +99,7 @@ def keep_traceback(error: BaseException, folder: Path) -> Path:
     make_folder(folder)
     now = datetime.now(UTC)
     path = folder / f"error-{now:%Y%m%dT%H%M%S}-{now.microsecond:06}.txt"
-    write_new(path, "".join(traceback.format_exception(error)).encode(errors="replace"))
+    write_new(path, lines("".join(traceback.format_exception(error))).encode())
     return path
 
 

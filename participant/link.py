@@ -32,6 +32,7 @@ from participant.errors import (
 )
 from protocol.encoding import encode
 from protocol.errors import BadTerms, Malformed
+from protocol.foreign import shown
 from protocol.terms import Terms
 from protocol.wire import (
     MAX_FRAME_BYTES,
@@ -131,7 +132,7 @@ async def _connect(terms: Terms) -> ClientConnection:
             proxy=None if _is_loopback(url) else True,
         )
     except (InvalidURI, ValueError) as error:
-        raise BadTerms("aggregator.url", str(error)) from None
+        raise BadTerms("aggregator.url", shown(str(error))) from None
     except TimeoutError:
         raise Unreachable(url, f"no answer within {OPEN_SECONDS:.0f} s") from None
     except (OSError, EOFError, InvalidHandshake, ConnectionClosed) as error:
@@ -181,8 +182,8 @@ def _raise_if_rejected(url: str, frame: FromAggregator) -> None:
     if not isinstance(frame, Rejected):
         return
     if frame.code == "busy":
-        raise Unreachable(url, f"it is busy: {frame.reason}")
-    raise RejectedByAggregator(frame.code, frame.reason)
+        raise Unreachable(url, f"it is busy: {shown(frame.reason)}")
+    raise RejectedByAggregator(frame.code, shown(frame.reason))
 
 
 async def _send(
@@ -218,12 +219,13 @@ def _is_loopback(url: str) -> bool:
 
 
 def _reason(error: Exception) -> str:
+    """Why there is no link; a library's message may quote what the other side sent."""
     if isinstance(error, ConnectionClosed):
         return "the connection was closed"
     if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or error}"
+        return f"TLS: {shown(error.reason or str(error))}"
     if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
         return "connection refused"
     if isinstance(error, OSError):
-        return error.strerror or str(error) or type(error).__name__
-    return str(error) or type(error).__name__
+        return shown(error.strerror or str(error) or type(error).__name__)
+    return shown(str(error) or type(error).__name__)

@@ -15,6 +15,7 @@ from gmpy2 import mpz
 
 from keyshare.digest import digest as digest
 from protocol.errors import Malformed
+from protocol.foreign import shown
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ def decode(data: bytes, kind: type[T], what: str, limit: int) -> T:
     try:
         message = msgspec.msgpack.decode(data, type=kind, strict=True)
     except (msgspec.DecodeError, RecursionError, OverflowError, UnicodeDecodeError) as error:
-        raise Malformed(what, str(error)) from None
+        raise Malformed(what, shown(str(error))) from None  # it may quote the sender's words
     if encode(message) != data:
         raise Malformed(what, "not in canonical form")
     return message

@@ -49,6 +49,11 @@ def line(text: str, limit: int = LINE) -> str:
     return _cut(_pieces(text[: limit + 1]), limit, len(text) > limit)
 
 
+def lines(text: str) -> str:
+    """A text of several lines for a file that people read, each of them as ``line`` shows it."""
+    return "".join(f"{line(row)}\n" for row in text.rstrip("\n").split("\n"))
+
+
 def json_text(
     value: object, indent: int | None = None, default: Callable[[object], object] | None = None
 ) -> str:

@@ -13,6 +13,7 @@ from typing import Protocol
 from protocol.board import Board, Entry, Head
 from protocol.encoding import encode
 from protocol.errors import BadSignature, BadTerms, Fork, Malformed, NotThisRecord, UnfitHead
+from protocol.foreign import shown
 from protocol.messages import Attachment, blob_name
 from protocol.record import (
     MANIFEST_PATH,
@@ -59,11 +60,11 @@ def prepare(files: WritableFiles, terms: Terms, signatures: Mapping[str, bytes])
     """
     for path in files.paths():
         if not _OURS.fullmatch(path):
-            raise NotThisRecord(path, "it belongs to no record")
+            raise NotThisRecord(shown(path), "it belongs to no record")
     if (data := _read(files, TERMS_PATH, MAX_TERMS_BYTES)) is not None:
         _check_terms(data, terms)
     elif files.paths():
-        raise NotThisRecord(files.paths()[0], f"there is no {TERMS_PATH} beside it")
+        raise NotThisRecord(shown(files.paths()[0]), f"there is no {TERMS_PATH} beside it")
     _manifest(files, terms)
     write_once(files, TERMS_PATH, signed_text(terms, signatures).encode())
     files.settle()

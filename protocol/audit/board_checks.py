@@ -7,6 +7,7 @@ from protocol.audit.results import RECORD, Account, Check, Ground
 from protocol.audit.terms_checks import MANIFEST, TERMS
 from protocol.board import genesis
 from protocol.errors import BadEntry, BadSignature, Fork, Malformed
+from protocol.foreign import shown
 from protocol.record import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,
@@ -49,7 +50,7 @@ def check_chain(evidence: Evidence, account: Account) -> None:
     expected |= {blob_path(name) for name in chain.named}
     expected |= {head_path(i) for i in range(1, evidence.terms.n_members + 1)}
     for path in sorted(set(evidence.files.paths()) - expected):
-        account.fail(0, RECORD, f"{path} does not belong to this record")
+        account.fail(0, RECORD, f"{shown(path)} does not belong to this record")
 
 
 def check_posts(evidence: Evidence, account: Account) -> None:

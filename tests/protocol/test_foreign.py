@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from protocol.foreign import FIELD, LINE, is_plain, json_text, line, shown
+from protocol.foreign import FIELD, LINE, is_plain, json_text, line, lines, shown
 
 STEERING = {
     "\x1b[2J": "\\x1b[2J",
@@ -77,6 +77,10 @@ def test_what_is_no_text_is_shown_as_its_type() -> None:
 @pytest.mark.parametrize("text", [*STEERING, *NAMES, "a" * 10_000, "e" + "\u0301" * 40])
 def test_shown_twice_is_shown_once(text: str) -> None:
     assert shown(shown(text)) == line(shown(text)) == shown(text)
+
+
+def test_a_text_keeps_its_own_lines_and_no_others() -> None:
+    assert lines("a\n\x1b\u2028b\n") == "a\n\\x1b\\u2028b\n"
 
 
 def test_json_is_plain_and_reads_back() -> None:
