@@ -46,6 +46,11 @@ class Lanes:
             mpz(int.from_bytes(data[k : k + width], "little")) for k in range(0, len(data), width)
         ]
 
+    def at(self, row: mpz, lane: int) -> mpz:
+        """The number in one lane."""
+        bits = 8 * self.width
+        return (row >> bits * lane) & ((mpz(1) << bits) - 1)
+
     def random(self, chunks: Sequence[bytes]) -> mpz:
         """A row from one chunk of ``width`` random bytes a lane; 2^e - 1 stands for 0."""
         return self.decode(b"".join(chunks)) & self._low

@@ -7,14 +7,15 @@
     screen *    one Boneh-Franklin round on all candidates that survive trial division
     ── for a candidate that passes ──
     winner *    64 rounds, a proof that one exponent is behind them, verifiable shares of it
-    theta *     θ' opened, under a sharing of zero; everyone has f_i, all know VK_1, …, VK_n
+    theta *     the exponents are those that were dealt; θ' opened, under a sharing of zero;
+                everyone has f_i, all know VK_1, …, VK_n
     trial       partial decryptions of a test ciphertext, proved; a test with a fresh base;
                 sealing keys for rounds
     certificate all sign the transcript and the public key
 
 A step with a star has two: first commitments, then what was committed to. The leaves of a batch
 that is all rejected are opened with the next batch's deal, those of the last one beside the
-commitments to the shares of θ'.
+commitments to the shares of θ', with the points that show whether N's exponents were dealt.
 
 The steps themselves are in ``candidate_steps``, ``winner_steps`` and ``key_steps``. A step is
 complete when all its senders have spoken; the order in which they did does not matter. Since a
@@ -30,9 +31,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gmpy2 import mpz
+
 from keyshare.errors import KeyshareError
 from keyshare.modulus import expected_candidates, expected_tests
-from protocol import candidate_steps, key_steps, winner_steps
+from protocol import candidate_steps, dealt_exponents, key_steps, winner_steps
 from protocol.board import Posted
 from protocol.ceremony_run import CeremonyRun, StepId, StepKind
 from protocol.draft import Draft, Envelope, public_payload
@@ -112,6 +115,11 @@ class Ceremony:
         if self.failure is None:
             return None
         return Abort(self.failure.culprit, self.failure.step, self.failure.reason[:500])
+
+    @property
+    def deviation_parts(self) -> Mapping[int, mpz]:
+        """By dealer, the parts of this member's D(j), for a verdict; empty before N is found."""
+        return dealt_exponents.own_parts(self._run)
 
     @property
     def owes_seed(self) -> bool:

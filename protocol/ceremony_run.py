@@ -65,6 +65,8 @@ class Winner:
     shape: KeyShape
     exponents: dict[int, mpz] = field(default_factory=dict)  # u^(x_i), by dealer
     blinds: list[mpz] = field(default_factory=list)  # u^a for the coefficients of (ΔR)(x)
+    # This member's point of each dealer's Δx_i.
+    exponent_points: dict[int, mpz] = field(default_factory=dict, repr=False)
     # This member's points of Δφ/4, Δβ and ΔR.
     points: tuple[mpz, ...] = field(default=(), repr=False)
     theta_prime: mpz = field(default_factory=mpz)

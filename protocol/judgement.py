@@ -10,12 +10,14 @@ the board alone: no member has to be believed, not even the one that aborted.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from keyshare.modulus import candidate_shape
 from protocol.board import Posted
 from protocol.ceremony import Ceremony, Statement
+from protocol.dealt_exponents import DEALT, misdealers
 from protocol.encoding import encode
 from protocol.errors import BadSeal
 from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Step
@@ -33,10 +35,11 @@ class Verdict:
     """What the replay of an aborted ceremony shows.
 
     culprits: members that said what their seeds do not give, or what the machine of a member that
-    did nothing wrong refuses, or spoke without having joined, or certified what no honest member
-    did. silent: members whose seed is not on the board, so that no more is known about them; who
-    has certified in its turn keeps its seed and is not among them. evidence: by culprit, the
-    position on the board of what it said, or of the entry at which it was found.
+    did nothing wrong refuses, or shared another exponent than they dealt, or spoke without having
+    joined, or certified what no honest member did. silent: members whose seed is not on the board,
+    so that no more is known about them; who has certified in its turn keeps its seed and is not
+    among them. evidence: by culprit, the position on the board of what it said, or of the entry at
+    which it was found.
     """
 
     session: str
@@ -54,7 +57,8 @@ def judge(terms: Terms, session: str, entries: Sequence[Posted], payloads: Paylo
     found = {i: court.findings[i] for i in sorted(innocent) if i in court.findings}
     refused = {c: offence for c, offence in found.values() if c and c not in court.seeds}
     ended = _causeless_aborts(entries) | _odd_certificates(terms, entries)
-    offences = ended | court.wrong_certificates() | refused | offences
+    misdealt = court.misdealt(innocent)
+    offences = ended | court.wrong_certificates() | refused | misdealt | offences
     missing = set(silent(terms, entries))
     if not all(court.certifies[i] for i in innocent):
         # A certificate that no honest member could give yet excuses nobody.
@@ -96,6 +100,7 @@ class _Court:
         self.strangers = {p.post.sender for p in entries} - self.seeds.keys() - self._joined.keys()
         self.certifies: dict[int, bool] = {}  # whether a member's machine came to the certificate
         self.findings: dict[int, tuple[int, _Offence]] = {}  # whom a member's machine names
+        self._machines: dict[int, Ceremony] = {}  # as the replay has left them
         self._due_certificates: list[Body] = []  # as the machines of who did no wrong have it
         # Only who disclosed the seed that it joined with can show what others sealed for it.
         self._readers = {i: self._machine(i) for i in sorted(self.seeds) if self._is_bound(i)}
@@ -105,6 +110,7 @@ class _Court:
         if member in self.seeds and not self._is_bound(member):
             return _Offence(self._opened_at[member], _ANOTHER_SEED)
         machine, failed_at, aborted = self._machine(member), 0, False
+        self._machines[member] = machine
         for posted in self.entries:
             body = posted.post.body
             if posted.post.sender == member:
@@ -127,6 +133,18 @@ class _Court:
             reason = f"{machine.failure.step}: {machine.failure.reason}"
             self.findings[member] = machine.failure.culprit, _Offence(failed_at, reason)
         return None
+
+    def misdealt(self, innocent: Collection[int]) -> dict[int, _Offence]:
+        """Who shared other exponents than it dealt, by what it sealed for the innocent."""
+        parts = {i: self._machines[i].deviation_parts for i in sorted(innocent)}
+        said = {
+            p.post.sender: p.position
+            for p in self.entries
+            if isinstance(p.post.body, Step) and p.post.body.step == "winner"
+        }
+        shape = candidate_shape(self.terms.key_bits, self.terms.n_members)
+        reason = f"{DEALT}: its exponent is not the one that it dealt"
+        return {i: _Offence(said[i], reason) for i in misdealers(shape, parts)}
 
     def wrong_certificates(self) -> dict[int, _Offence]:
         """Who certified something else than the machine of a member that did nothing wrong."""

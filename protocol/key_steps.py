@@ -25,6 +25,7 @@ from keyshare.shamir import lagrange
 from protocol.candidate_openings import check_leaves, opened_leaves
 from protocol.ceremony_run import CeremonyRun, Payloads, StepId, StepKind, read, read_one
 from protocol.commitment import Aside, committed
+from protocol.dealt_exponents import check_deviation, deviation_size, tell_deviation
 from protocol.encoding import Message, decode, digest, encode, pack_numbers, width_of
 from protocol.epoch import Epoch, to_bytes
 from protocol.errors import CeremonyFailed, Malformed
@@ -33,20 +34,23 @@ from protocol.proof_encoding import Proof, proof_context, read_proof, write_proo
 from protocol.sealing import SealingKey, check_public
 from protocol.winner_steps import winners_dealers
 
-# ── theta: θ' opened under a sharing of zero; before that, the last rejected candidates ──
+# ── theta: θ' opened under a sharing of zero; before that, D(j) and the last rejected candidates ──
 
 
-def tell_leaves(run: CeremonyRun, step: StepId) -> bytes:
-    return opened_leaves(run, keep=run.the_winner.number)
+def tell_before_theta(run: CeremonyRun, step: StepId) -> bytes:
+    return tell_deviation(run) + opened_leaves(run, keep=run.the_winner.number)
 
 
-def check_rejected(run: CeremonyRun, step: StepId, opened: Payloads) -> None:
+def check_before_theta(run: CeremonyRun, step: StepId, told: Payloads) -> None:
     """The last of what one member alone may find wrong; from here on all see the same.
 
     So no honest member certifies where another one aborts, and nobody who did wrong in secret can
     keep its seed by certifying first.
     """
-    check_leaves(run, step, opened, keep=run.the_winner.number)
+    size = deviation_size(run)
+    check_deviation(run, step, {i: payload[:size] for i, payload in told.items()})
+    leaves = {i: payload[size:] for i, payload in told.items()}
+    check_leaves(run, step, leaves, keep=run.the_winner.number)
 
 
 def open_theta(run: CeremonyRun, step: StepId) -> bytes:
@@ -211,7 +215,8 @@ def _joint_key(run: CeremonyRun) -> tk.JointKey:
 
 STEPS = (
     *committed(
-        StepKind("theta", finish_theta, public=open_theta), Aside(tell_leaves, check_rejected)
+        StepKind("theta", finish_theta, public=open_theta),
+        Aside(tell_before_theta, check_before_theta),
     ),
     StepKind("trial", finish_trial, public=try_share),
 )

@@ -116,6 +116,7 @@ def finish_winner(run: CeremonyRun, step: StepId, public: Payloads, private: Pay
     candidate.blinds = feldman.add([v.blind for v in values.values()], candidate.n)
     if not run.is_observer:
         points = {i: _read_points(run, step, candidate, values[i], i, private[i]) for i in dealers}
+        candidate.exponent_points = {i: row[0] for i, row in points.items()}
         candidate.points = _add_points(points, dealers[0])
     run.winner = candidate
     return commit_first("theta", step.batch, step.part)

@@ -14,8 +14,9 @@ from protocol.audit.board_checks import BOARD
 from protocol.audit.evidence import Evidence
 from protocol.audit.observation import Observation, differing_fields
 from protocol.audit.results import NOBODY, Account, Check
+from protocol.dealt_exponents import DEALT
 from protocol.epoch import read_epoch
-from protocol.errors import Malformed
+from protocol.errors import CeremonyFailed, Malformed
 from protocol.judgement import judge
 from protocol.messages import Abort, Certificate
 
@@ -81,7 +82,7 @@ def _each_certificate(
             body = posted.post.body
             assert isinstance(body, Certificate)
             if seen.due is None:
-                account.not_run = f"{seen.session} does not come to its end, see 3.3 to 3.6"
+                account.not_run = f"{seen.session} does not come to its end, see 3.3 to 3.8"
                 break
             account.count += 1
             if reason := wrong(evidence, body, seen.due):
@@ -114,12 +115,28 @@ def _steps(evidence: Evidence, account: Account, names: tuple[str, ...]) -> None
         if seen.failure is None:
             continue
         if seen.failure.step in names:
-            # Where nobody has certified, nothing has come of it yet, and the members will abort.
-            said = account.fail if seen.certificates else account.find
-            culprit, step = seen.failure.culprit, seen.failure.step
-            name = evidence.name(culprit) if culprit else NOBODY
-            said(seen.failed_at, name, f"{seen.session}: {step}: {seen.failure.reason}")
+            _tell_failure(evidence, account, seen, seen.failure)
         elif not taken:
+            account.not_run = f"{seen.session} fails before, in step {seen.failure.step}"
+
+
+def _tell_failure(
+    evidence: Evidence, account: Account, seen: Observation, failure: CeremonyFailed
+) -> None:
+    # Where nobody has certified, nothing has come of it yet, and the members will abort.
+    said = account.fail if seen.certificates else account.find
+    name = evidence.name(failure.culprit) if failure.culprit else NOBODY
+    said(seen.failed_at, name, f"{seen.session}: {failure.step}: {failure.reason}")
+
+
+def check_dealt(evidence: Evidence, account: Account) -> None:
+    """The exponents under N are those of the factor shares that were dealt before it was known."""
+    for seen in _finished(evidence):
+        if seen.failure is not None and seen.failure.step == DEALT:
+            _tell_failure(evidence, account, seen, seen.failure)
+        elif seen.accepted.get("theta-commit", 0) == evidence.terms.n_members:
+            account.count += 1
+        elif seen.failure is not None:
             account.not_run = f"{seen.session} fails before, in step {seen.failure.step}"
 
 
@@ -203,6 +220,14 @@ CHECKS = (
         "the verdict on each aborted ceremony, replayed from the disclosed seeds; whom it names "
         "is a finding",
         check_aborts,
+        BOARD,
+    ),
+    Check(
+        "3.8",
+        "N was tested with what was dealt",
+        "the members' points D(j) lie on one polynomial of degree t at most that is 0 at 0, so "
+        "that the test exponents under N were fixed before N was known",
+        check_dealt,
         BOARD,
     ),
 )

@@ -65,7 +65,7 @@ def _observe(
 
 CHECKS = (
     Check(
-        "3.8",
+        "3.9",
         "test decryptions of key checks",
         "each part of a key check is proven, under a key that all had certified, and the parts of "
         "every quorum of neighbours give the test value; a wrong part is a finding",

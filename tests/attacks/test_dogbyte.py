@@ -17,6 +17,7 @@ from keyshare.modulus import deal_factors
 from protocol import key_steps
 from protocol.candidate_openings import opened_leaves
 from protocol.ceremony_run import CeremonyRun
+from protocol.dealt_exponents import deviation_size
 from protocol.encoding import decode
 from protocol.key_steps import Trial
 from protocol.messages import MAX_BLOB_BYTES, Step
@@ -36,12 +37,12 @@ def said(table: AttackTable) -> Iterator[tuple[int, Step, bytes]]:
 
 def opened(table: AttackTable) -> dict[tuple[int, int], list[bytes]]:
     """The leaves that each member opened, by batch; a closed one as its hash."""
-    found = {}
+    found, before = {}, LEAF + deviation_size(table.machines[1]._run)
     for sender, body, payload in said(table):
         if body.step == "deal" and body.batch:
             found[body.batch - 1, sender] = payload[LEAF:]
         if body.step == "theta-commit":
-            found[body.batch, sender] = payload[LEAF:]
+            found[body.batch, sender] = payload[before:]
     return {
         key: [data[k : k + LEAF] for k in range(0, len(data), LEAF)] for key, data in found.items()
     }

@@ -17,8 +17,9 @@ import pytest
 from gmpy2 import mpz
 
 from keyshare.randomness import Stream
-from protocol import commitment
+from protocol import commitment, dealt_exponents
 from protocol.ceremony import Statement
+from protocol.dealt_exponents import DEALT
 from protocol.encoding import decode, pack_numbers, unpack_numbers, width_of
 from protocol.epoch import Epoch
 from tests.attacks.adversary import (
@@ -27,6 +28,7 @@ from tests.attacks.adversary import (
     Malicious,
     assert_caught,
     assert_certified,
+    at_table,
 )
 from tests.toy import seed_of
 
@@ -137,10 +139,23 @@ def test_a_last_opener_opens_what_it_did_not_commit_to(play):
     assert "did not commit" in str(aftermath.failures[2])
 
 
+@pytest.mark.parametrize("attacker", [LastOpener, Composer])
+def test_were_there_no_commitments_its_exponent_is_still_not_the_one_that_was_dealt(
+    attacker, monkeypatch
+):
+    monkeypatch.setattr(commitment, "commitment_to", lambda *said: bytes(32))
+    aftermath = at_table({ATTACKER: attacker})
+    assert_caught(aftermath, ATTACKER)
+    assert {failure.step for failure in aftermath.failures.values()} == {DEALT}
+
+
 @EITHER_WAY
 @pytest.mark.parametrize("attacker", [LastOpener, Composer])
-def test_without_commitments_the_joint_key_is_the_last_openers(play, attacker, monkeypatch):
+def test_without_commitments_and_that_check_the_joint_key_is_the_last_openers(
+    play, attacker, monkeypatch
+):
     monkeypatch.setattr(commitment, "commitment_to", lambda *said: bytes(32))
+    monkeypatch.setattr(dealt_exponents, "vanishes", lambda *points: True)
     aftermath = play({ATTACKER: attacker})
     assert_certified(aftermath)
     n = decode(aftermath.keys[2], Epoch, "epoch", 1 << 20).joint_key().n

@@ -10,6 +10,7 @@ from gmpy2 import mpz
 from protocol.audit.results import NOBODY
 from protocol.ceremony_run import CeremonyRun, StepId
 from protocol.commitment import commitment_to
+from protocol.dealt_exponents import deviation_size
 from protocol.draft import public_payload
 from protocol.encoding import decode, encode
 from protocol.epoch import Epoch
@@ -160,8 +161,17 @@ def screened_with_a_wrong_value(made: Good) -> Broken:
 def leaf_opened_that_was_not_committed_to(made: Good) -> Broken:
     story = ended(made)
     place = place_of(story, "theta-commit", 4)
-    put_payload(story, place, flipped(payload_at(story, place), _HASH_BYTES))
+    before = _HASH_BYTES + deviation_size(CeremonyRun(story.federation.terms, 4, KEY, bytes(32)))
+    put_payload(story, place, flipped(payload_at(story, place), before))
     return Broken(write(story).files, "3.3", place, "H4")
+
+
+@tampering
+def exponents_are_not_those_that_were_dealt(made: Good) -> Broken:
+    story = ended(made)
+    place = place_of(story, "theta-commit", 2)
+    put_payload(story, place, flipped(payload_at(story, place), _HASH_BYTES + 9))
+    return Broken(write(story).files, "3.8", place_of(story, "theta-commit", 4), NOBODY)
 
 
 @tampering
@@ -231,7 +241,7 @@ def part_of_a_key_check_from_another_member(made: Good) -> Broken:
     place, other = (story.find("check/1", CheckPart, i) for i in (3, 2))
     body = story.at(place).body
     story.change(place, body=msgspec.structs.replace(body, payload=story.at(other).body.payload))
-    return Broken(write(story).files, "3.8", place, "H3", is_failure=False)
+    return Broken(write(story).files, "3.9", place, "H3", is_failure=False)
 
 
 @tampering
@@ -240,7 +250,7 @@ def key_check_of_an_unknown_key(made: Good) -> Broken:
     story.end_after("check/1")
     place = story.find("check/1", CheckRequest)
     story.change(place, body=msgspec.structs.replace(story.at(place).body, epoch=bytes(32)))
-    return Broken(write(story).files, "3.8", place, "H1", is_failure=False)
+    return Broken(write(story).files, "3.9", place, "H1", is_failure=False)
 
 
 # ── the ceremony that was aborted ──

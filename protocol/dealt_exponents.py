@@ -1,0 +1,74 @@
+"""The check that ties the exponents under N to what was dealt before N was known.
+
+See ``keyshare.deviation``. Every member posts its D(j) beside its commitment to its share of θ': in
+the clear, since t+1 honest points leave the last speaker no choice, and never under a sharing of
+zero, which would give it one. All check before anybody opens θ'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gmpy2 import mpz
+
+from keyshare.deviation import part, vanishes
+from keyshare.modulus import CandidateShape
+from protocol.ceremony_run import CeremonyRun, Payloads, StepId, read
+from protocol.encoding import pack_numbers, width_of
+from protocol.errors import CeremonyFailed
+
+DEALT = "dealt"  # what an abort names as the step where the check fails
+
+
+def own_parts(run: CeremonyRun) -> dict[int, mpz]:
+    """Of this member's D(j) the part of each dealer of N; empty before N is found."""
+    winner, rows = run.winner, run.rows
+    if winner is None or run.is_observer:
+        return {}
+    number, position = divmod(winner.number, run.layout.class_size)
+    lead = run.layout.dealers(number)[0]
+    return {
+        i: part(
+            i == lead,
+            rows.at(p_row, position),
+            rows.at(q_row, position),
+            winner.exponent_points[i],
+            winner.shape,
+            rows.prime,
+        )
+        for i, (p_row, q_row) in run.batch.points[number].items()
+    }
+
+
+def tell_deviation(run: CeremonyRun) -> bytes:
+    """This member's D(j)."""
+    total = sum(own_parts(run).values(), mpz(0)) % run.rows.prime
+    return pack_numbers([total], deviation_size(run))
+
+
+def deviation_size(run: CeremonyRun) -> int:
+    """Bytes of a D(j)."""
+    return width_of(run.rows.prime)
+
+
+def check_deviation(run: CeremonyRun, step: StepId, told: Payloads) -> None:
+    """Raises CeremonyFailed, with nobody as culprit, unless D has degree t and is 0 at 0."""
+    points = {i: value for i, (value,) in read(told, run.rows.prime, 1, step).items()}
+    if not vanishes(points, run.shape.degree, run.rows.prime):
+        raise CeremonyFailed(0, DEALT, "the exponents under N are not those that were dealt")
+
+
+def misdealers(shape: CandidateShape, parts: Mapping[int, Mapping[int, mpz]]) -> list[int]:
+    """The dealers whose part of D is not of degree t, or not 0 at 0.
+
+    parts: by member j, the parts of D(j) as its machine has them. Those of t or fewer members show
+    nothing, those of t+1 do: what a dealer has sealed for them is on the board, so that it need not
+    disclose its seed, and no honest dealer is ever among the misdealers.
+    """
+    prime = (mpz(1) << shape.field_exponent) - 1
+    dealers = sorted({i for own in parts.values() for i in own})
+    return [
+        i
+        for i in dealers
+        if not vanishes({j: own[i] for j, own in parts.items() if i in own}, shape.degree, prime)
+    ]

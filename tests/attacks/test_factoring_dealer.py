@@ -1,0 +1,251 @@
+"""A dealer that can factor a candidate of several primes passes all its tests, and owns the key.
+
+The biprimality test of Boneh, Franklin, J. ACM 48(4), 2001, is for parties that follow it;
+Frederiksen, Lindell, Osheter, Pinkas, CRYPTO 2018, have its correct execution proved.
+
+With the primes of N the dealer knows p and q, and takes the test exponent with which the joint one
+is a multiple of the order of every number: each test gives 1, proofs hold, points fit their
+commitments, θ' fits, and every quorum decrypts the trial. The dealer decrypts alone. What the
+elliptic curve method would find, in hours or never, an oracle tells here: it has p and q.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from math import prod
+from typing import NamedTuple
+
+import gmpy2
+import pytest
+from gmpy2 import mpz
+
+from keyshare.shamir import integer_lagrange
+from keyshare.threshold_key import key_shape
+from protocol import dealt_exponents, judgement
+from protocol.ceremony import Statement
+from protocol.ceremony_run import CeremonyRun
+from protocol.dealt_exponents import DEALT, deviation_size
+from protocol.encoding import decode, pack_numbers
+from protocol.epoch import Epoch
+from tests.attacks.adversary import (
+    EITHER_WAY,
+    PLAN,
+    Aftermath,
+    Malicious,
+    assert_caught,
+    assert_certified,
+    at_table,
+    honest_table,
+)
+
+# A plan in which a candidate whose primes the oracle finds stands before the first biprime.
+SMOOTH = replace(PLAN, seed=5)
+RHO_STEPS = 1 << 12  # enough for factors of some 24 bits
+HASH = 32
+
+
+class Prize(NamedTuple):
+    """A candidate of more than two primes, and what the oracle says of it."""
+
+    batch: int
+    candidate: int
+    p: mpz
+    q: mpz
+    primes: tuple[mpz, ...]
+
+    @property
+    def n(self) -> mpz:
+        return self.p * self.q
+
+    @property
+    def order(self) -> mpz:
+        """λ(N): of every unit modulo N a power with this exponent is 1."""
+        return gmpy2.lcm(*(r - 1 for r in self.primes))
+
+
+def small_factor(n: mpz) -> mpz | None:
+    """A factor that is found in a few steps [Pollard, 1975]."""
+    slow, fast, product = mpz(2), mpz(2), mpz(1)
+    for step in range(1, RHO_STEPS):
+        slow = (slow * slow + 1) % n
+        fast = (fast * fast + 1) % n
+        fast = (fast * fast + 1) % n
+        product = product * (slow - fast) % n
+        if step % 64 == 0 and (factor := gmpy2.gcd(product, n)) > 1:
+            return factor if factor < n else None
+    return None
+
+
+def primes_of(n: mpz) -> tuple[mpz, ...]:
+    """All prime factors, none at all if one of them is not found."""
+    if gmpy2.is_prime(n):
+        return (n,)
+    factor = small_factor(n)
+    parts = [primes_of(factor), primes_of(n // factor)] if factor else [()]
+    return sum(parts, ()) if all(parts) else ()
+
+
+@cache
+def prize() -> Prize:
+    """The first candidate of the plan that splits; it comes before the first biprime."""
+    runs = {i: machine._run for i, machine in honest_table(SMOOTH).machines.items()}
+    batch, layout = runs[1].batch, runs[1].layout
+    for k in batch.survivors[: batch.survivors.index(runs[1].the_winner.number)]:
+        number, position = divmod(k, layout.class_size)
+        parts = [runs[i].batch.dealings[number].factors[position] for i in layout.dealers(number)]
+        p, q = (sum(side, mpz(0)) for side in zip(*parts, strict=True))
+        found = [primes_of(p), primes_of(q)]
+        if all(found) and len(primes := sum(found, ())) > 2:
+            return Prize(batch.number, k, p, q, primes)
+    raise AssertionError("no candidate of this plan splits: take another seed")
+
+
+def dealers() -> tuple[int, ...]:
+    """Who deals that candidate; the lead first."""
+    layout = honest_table(SMOOTH).machines[1]._run.layout
+    return layout.dealers(layout.class_of(prize().candidate))
+
+
+LEAD, OTHER = dealers()[:2]
+ROLES = pytest.mark.parametrize("dealer", [LEAD, OTHER], ids=["lead", "another dealer"])
+
+
+class Factoring(Malicious):
+    """Takes the test exponent with which the candidate passes that it can factor."""
+
+    def __init__(self, *about) -> None:
+        super().__init__(*about)
+        run, true = self.run, self.run.test_exponent
+
+        def exponent(candidate: int) -> mpz:
+            due, found = true(candidate), prize()
+            if (run.batch.number, candidate) != (found.batch, found.candidate):
+                return due
+            quarter = (found.p - 1) * (found.q - 1) // 4
+            shifted = due - quarter if self.index == LEAD else due + quarter
+            return shifted % found.order + found.order  # of 0 itself, θ would be no unit
+
+        run.test_exponent = exponent  # type: ignore[method-assign]
+
+
+class Secretive(Factoring):
+    """Keeps its seed."""
+
+    discloses = False
+
+
+Points = dict[int, mpz]
+
+
+def through(points: Points, at: int, prime: mpz) -> mpz:
+    """The value at ``at`` of the polynomial through the points."""
+    total = mpz(0)
+    for i, value in points.items():
+        others = points.keys() - {i}
+        above, below = (prod(a - j for j in others) for a in (at, i))
+        total += value * above * gmpy2.invert(below, prime)
+    return total % prime
+
+
+def on_the_line(honest: Points, at: int, run: CeremonyRun) -> mpz:
+    """Its point of the polynomial through the honest ones, which is not 0 at 0."""
+    return through(honest, at, run.rows.prime)
+
+
+def through_zero(honest: Points, at: int, run: CeremonyRun) -> mpz:
+    """Its point of a polynomial that is 0 at 0, through t of the honest ones."""
+    few = dict(sorted(honest.items())[: run.shape.degree])
+    return through(few | {0: mpz(0)}, at, run.rows.prime)
+
+
+class LastSpeaker(Malicious):
+    """Has heard all honest members' D(j), and says one that fits as well as it can."""
+
+    speaks_last = frozenset({"theta-commit"})
+    fit = staticmethod(on_the_line)
+
+    def say(self, honest: Statement) -> Statement:
+        if honest.step.name != "theta-commit" or honest.public is None:
+            return honest
+        size = deviation_size(self.run)
+        said = {
+            i: mpz(int.from_bytes(payload[HASH : HASH + size], "big"))
+            for i, payload in self.heard.items()
+            if i not in self.coalition.machines
+        }
+        told = pack_numbers([self.fit(said, self.index, self.run)], size)
+        payload = honest.public[:HASH] + told + honest.public[HASH + size :]
+        return Statement(honest.step, payload, honest.private)
+
+
+class LastDealer(LastSpeaker, Factoring):
+    """Both."""
+
+
+def decrypted_alone(aftermath: Aftermath) -> int:
+    """What the primes that the dealer has make of an encryption of 42 under the certified key."""
+    n = decode(next(iter(aftermath.keys.values())), Epoch, "epoch", 1 << 20).joint_key().n
+    assert n == prize().n
+    ciphertext = (1 + 42 * n) * gmpy2.powmod(7, n, n * n) % n**2
+    found = (gmpy2.powmod(ciphertext, prize().order, n * n) - 1) // n
+    return int(found * gmpy2.invert(prize().order, n) % n)
+
+
+@ROLES
+@EITHER_WAY
+def test_a_dealer_with_an_exponent_that_it_did_not_deal_is_named(play, dealer):
+    aftermath = play({dealer: Factoring}, SMOOTH)
+    assert_caught(aftermath, dealer)
+    assert {(f.culprit, f.step) for f in aftermath.failures.values()} == {(0, DEALT)}
+
+
+@ROLES
+@EITHER_WAY
+def test_it_is_named_without_its_seed_too(play, dealer):
+    aftermath = play({dealer: Secretive}, SMOOTH)
+    assert_caught(aftermath, dealer, silent=[dealer])
+    assert aftermath.verdict.culprits[dealer].startswith(DEALT)
+
+
+@pytest.mark.parametrize("discloses", [True, False])
+@pytest.mark.parametrize("fit", [on_the_line, through_zero])
+def test_nothing_that_t_members_say_last_makes_the_points_fit(fit, discloses):
+    """t+1 honest points are all there is to D. An ally's false point is shown by its seed alone."""
+    changes = {"fit": staticmethod(fit), "discloses": discloses}
+    ally = next(i for i in range(1, PLAN.n_members + 1) if i not in dealers())
+    kinds = {OTHER: LastDealer, ally: LastSpeaker}
+    aftermath = at_table({i: type("Last", (kind,), changes) for i, kind in kinds.items()}, SMOOTH)
+    lied = kinds if fit is through_zero else [OTHER]  # an ally's point on the line is its own
+    assert_caught(
+        aftermath, *(lied if discloses else [OTHER]), silent=[] if discloses else sorted(kinds)
+    )
+
+
+@ROLES
+@EITHER_WAY
+def test_without_the_check_the_joint_key_is_the_dealers(play, dealer, monkeypatch):
+    monkeypatch.setattr(dealt_exponents, "vanishes", lambda *points: True)
+    aftermath = play({dealer: Factoring}, SMOOTH)
+    assert_certified(aftermath)
+    assert decrypted_alone(aftermath) == 42
+
+
+def test_unless_what_it_dealt_is_looked_at_who_keeps_its_seed_goes_unnamed(monkeypatch):
+    monkeypatch.setattr(judgement, "misdealers", lambda shape, parts: [])
+    assert_caught(at_table({OTHER: Secretive}, SMOOTH), silent=[OTHER])
+
+
+def test_no_multiple_of_the_fields_order_hides_the_exponent_that_it_wants():
+    """Points are integers and the check is modulo P; of the m in 4F = Δ²(N+1-p-q) + m·P none does.
+
+    F is Δ² times the joint exponent, as t+1 honest points give it, and must be 0 modulo the order.
+    """
+    shape = honest_table(SMOOTH).machines[1]._run.shape
+    prime, order = (mpz(1) << shape.field_exponent) - 1, prize().order
+    key = key_shape(prize().n, PLAN.n_members, PLAN.quorum)
+    due = key.delta**2 * (prize().p - 1) * (prize().q - 1)
+    m = -due * gmpy2.invert(prime, order) % order
+    weights = integer_lagrange(range(1, shape.dealers + 1), key.delta).values()
+    top = 4 * sum(map(abs, weights)) * shape.dealers * key.point_bound(key.n, key.degree)
+    assert min(m, order - m) > (top + due) // prime
