@@ -118,7 +118,7 @@ class HybridRound:
     def _choose(self) -> bool:
         """Leave out of the fit whom hospitals would not have in this sum; whether enough remain."""
         members = self._history.closable(self._view, frozenset(self._fit))
-        if len(members) < self._terms.rounds.min_contributors:
+        if len(members) < self._terms.least_contributors:
             return False
         for member in self._fit.keys() - members:
             self.left_out[member] = TOO_NEAR

@@ -33,9 +33,10 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from aggregator.errors import AggregatorError, StoreFull
+from protocol.encoding import encode_binary
 from protocol.names import is_host
 from protocol.signing import public_bytes
-from protocol.terms import AggregatorAddress, encode_binary
+from protocol.terms import AggregatorAddress
 
 KEY_NAME, TLS_KEY_NAME = "identity.pem", "tls-key.pem"
 CERTIFICATE_NAME, CARD_NAME = "tls-certificate.pem", "aggregator.toml"

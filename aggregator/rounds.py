@@ -40,7 +40,7 @@ class Rounds:
     @property
     def min_contributors(self) -> int:
         """So many contributions a sum needs; hospitals refuse to decrypt one of fewer."""
-        return self.terms.rounds.min_contributors
+        return self.terms.least_contributors
 
     def receive(self, posted: Posted) -> None:
         """Take note of an entry."""

@@ -20,8 +20,8 @@ from keyshare.phe_number import MAX_EXPONENT, decode, open_ciphertext
 from participant.errors import BadStatisticFile
 from participant.numbers import MAX_DIGITS
 from participant.words import fingerprint
+from protocol.encoding import encode_binary
 from protocol.epoch import Epoch, to_bytes, to_number
-from protocol.terms import encode_binary
 
 _NO_R = (
     "it has no r, without which this hospital cannot prove that it knows the number. Write "

@@ -15,6 +15,7 @@ from participant.errors import AlreadySigned, BadCard, NotAMember
 from participant.files import read, replace, write_new
 from participant.identity import Card, Identity
 from participant.words import fingerprint
+from protocol.encoding import encode_binary
 from protocol.errors import BadTerms, UnsignedTerms
 from protocol.foreign import shown
 from protocol.names import fault_of_url
@@ -23,7 +24,6 @@ from protocol.terms import (
     Member,
     Terms,
     check,
-    encode_binary,
     parse,
     render,
     render_signature,

@@ -7,6 +7,7 @@ which refuses every other spelling.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -60,3 +61,8 @@ def unpack_numbers(data: bytes, width: int, count: int, bound: mpz, what: str) -
 def width_of(bound: mpz) -> int:
     """Bytes that hold every number below ``bound``."""
     return (int(bound - 1).bit_length() + 7) // 8
+
+
+def encode_binary(data: bytes) -> str:
+    """Base64, URL-safe and without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

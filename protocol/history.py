@@ -11,7 +11,8 @@ S_j must be nonzero at ``min_difference`` members or more, whatever the a_j. For
 symmetric difference. Pairs are not enough: {1,2,3} + {1,4,5} - {2,3,4,5} is twice the update of 1.
 Since a set alone has ``min_contributors`` >= ``min_difference`` members, it follows by induction:
 *no combination of opened sums from one model, but zero, holds fewer than ``min_difference``
-members*. With f + 2, f colluders who take out their own are left with two others at least.
+members*. It is max(f, 1) + 2 at least: f colluders, or one hospital for itself, who take out
+their own are left with two others.
 
 *What may be open*: a set that ``lock_threshold`` members have locked, and every set that this
 hospital has locked itself, in any other round, before or after, of any key: a sum under an older
@@ -60,7 +61,7 @@ class Difference:
             names = "members " + ", ".join(map(str, self.members))
         reason = (
             f"with the sum of round {', '.join(self.rounds)}, from the same model, it shows what "
-            f"{names} alone added; the terms ask for {terms.rounds.min_difference} members or none"
+            f"{names} alone added; the terms ask for {terms.least_difference} members or none"
         )
         return reason[:_MAX_REASON]
 
@@ -92,7 +93,7 @@ class OpenedSets:
             return None
         opened = self._opened(opening.model, view.session)
         chosen = frozenset(c.member for c in closing.contributors)
-        return isolated(chosen, opened, self._terms.rounds.min_difference)
+        return isolated(chosen, opened, self._terms.least_difference)
 
     def binds(self, view: RoundView) -> bool:
         """Whether a sum from the round's model may be open already."""
@@ -109,7 +110,7 @@ class OpenedSets:
         """
         if not self.binds(view):
             return members
-        opening, least = view.terms_of_opening, self._terms.rounds.min_difference
+        opening, least = view.terms_of_opening, self._terms.least_difference
         assert opening is not None
         opened = self._opened(opening.model, view.session)
         if isolated(members, opened, least) is None:

@@ -101,7 +101,7 @@ class _Set:
         members = [c.member for c in closing.contributors]
         if members != sorted(set(members)):
             self._refuse("contributors", 0, "the closing names a member twice or out of order")
-        least = self.terms.rounds.min_contributors
+        least = self.terms.least_contributors
         if len(members) < least:
             names = ", ".join(self.terms.name_of(m) for m in members) or "nobody"
             reason = f"the sum holds {len(members)} ({names}), the terms ask for at least {least}"

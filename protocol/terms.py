@@ -5,12 +5,9 @@ Their hash is the federation's identity and is bound into every signature and se
 
 from __future__ import annotations
 
-import base64
-import binascii
-import math
 import tomllib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,14 +15,29 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keyshare.errors import BadParameters, BadQuantisation
 from keyshare.modulus import MAX_MEMBERS, candidate_shape
 from keyshare.quantisation import Quantisation
-from protocol.encoding import Message, digest, encode
+from protocol.encoding import Message, digest, encode, encode_binary
 from protocol.errors import BadSignature, BadTerms, UnsignedTerms
 from protocol.foreign import shown
 from protocol.names import fault_of_name, fault_of_url, look_of
 from protocol.signing import sign, verify
+from protocol.toml_table import Table
 
 AGGREGATOR = 0  # the aggregator's number as a sender; members are 1..n in roster order
 SUITES = ("auto", "paillier", "hybrid", "hybrid-s2")
+
+
+def faults(n_members: int) -> int:
+    """f = ⌊(n-1)/3⌋."""
+    return (n_members - 1) // 3
+
+
+def floor(n_members: int) -> int:
+    """max(f, 1) + 2: f colluders take out their own, and two are left who hide each other.
+
+    One at least is counted, though f is 0 with three members: everyone knows its own contribution,
+    so that each of two reads the other's.
+    """
+    return max(faults(n_members), 1) + 2
 
 
 class Member(Message, frozen=True):
@@ -46,8 +58,9 @@ class AggregatorAddress(Message, frozen=True):
 class RoundPolicy(Message, frozen=True):
     """How rounds go; ``seconds`` is how long one waits for the last contributors.
 
-    ``min_difference``: the fewest members that a combination of sums from one model may hold, if it
-    holds any; ``differencing``: what a hospital does about fewer (protocol/history.py).
+    ``min_contributors``: the fewest members of a sum; ``min_difference``: the fewest that a
+    combination of sums from one model may hold, if it holds any. Both are ``Terms.floor`` at least.
+    ``differencing``: what a hospital does about fewer (protocol/history.py).
     """
 
     count: int
@@ -86,13 +99,28 @@ class Terms(Message, frozen=True):
 
     @property
     def faults(self) -> int:
-        """f: colluding members assumed by the set lock and by the minimum of contributors."""
-        return (self.n_members - 1) // 3
+        """f: colluding members assumed by the set lock and by the floor."""
+        return faults(self.n_members)
 
     @property
     def lock_threshold(self) -> int:
         """More than (n + f)/2 members, so that two sets of one round can never both be locked."""
         return (self.n_members + self.faults) // 2 + 1
+
+    @property
+    def floor(self) -> int:
+        """Fewest members whom anything that is opened may show together (``floor``)."""
+        return floor(self.n_members)
+
+    @property
+    def least_contributors(self) -> int:
+        """Fewest members of a sum; never below the floor, whether or not terms were checked."""
+        return max(self.rounds.min_contributors, self.floor)
+
+    @property
+    def least_difference(self) -> int:
+        """Fewest members of a combination of sums from one model; never below the floor."""
+        return max(self.rounds.min_difference, self.floor)
 
     @property
     def quantisation(self) -> Quantisation:
@@ -178,18 +206,17 @@ def _check_members(terms: Terms) -> None:
 
 
 def _check_rounds(terms: Terms) -> None:
-    rounds, least = terms.rounds, terms.faults + 2
+    rounds, least = terms.rounds, terms.floor
     if not least <= rounds.min_contributors <= terms.n_members:
         raise BadTerms(
             "rounds.min_contributors",
-            f"{rounds.min_contributors}; with {terms.n_members} members it must be {least} "
-            f"(assumed colluders + 2) to {terms.n_members}",
+            f"{rounds.min_contributors}; it must be {_span(least, terms.n_members)}. {_why(terms)}",
         )
-    if not 2 <= rounds.min_difference <= rounds.min_contributors:
+    if not least <= rounds.min_difference <= rounds.min_contributors:
         raise BadTerms(
             "rounds.min_difference",
-            f"{rounds.min_difference}; it must be 2 to {rounds.min_contributors} "
-            "(min_contributors: a sum may hold that few alone)",
+            f"{rounds.min_difference}; it must be {_span(least, rounds.min_contributors)}, where "
+            f"{rounds.min_contributors} is min_contributors. {_why(terms)}",
         )
     if rounds.differencing not in ("warn", "refuse"):
         found = shown(rounds.differencing)
@@ -201,6 +228,19 @@ def _check_rounds(terms: Terms) -> None:
     ):
         if value < 1:
             raise BadTerms(f"rounds.{field}", f"{value}; it must be at least 1")
+
+
+def _span(least: int, most: int) -> str:
+    return str(least) if least == most else f"{least} to {most}"
+
+
+def _why(terms: Terms) -> str:
+    """Why there is a floor, and what to set."""
+    able = max(terms.faults, 1)
+    return (
+        f"Of {terms.n_members} members {able} may subtract what {'it' if able == 1 else 'they'} "
+        f"added, and two must be left who hide each other: set {terms.floor} or more"
+    )
 
 
 def sign_terms(terms: Terms, key: Ed25519PrivateKey) -> bytes:
@@ -233,7 +273,7 @@ def parse(text: str) -> tuple[Terms, dict[str, bytes]]:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # of a number, or brackets, beyond all bounds
         raise BadTerms("file", f"not TOML: {shown(str(error))}") from None
-    reader = _Table("", document)
+    reader = Table("", document)
     terms = _read_terms(reader)
     signatures: dict[str, bytes] = {}
     for number, table in enumerate(reader.tables("signatures", optional=True), start=1):
@@ -249,7 +289,7 @@ def parse(text: str) -> tuple[Terms, dict[str, bytes]]:
     return terms, signatures
 
 
-def _read_terms(document: _Table) -> Terms:
+def _read_terms(document: Table) -> Terms:
     federation, aggregator = document.table("federation"), document.table("aggregator")
     rounds, quantisation = document.table("rounds"), document.table("quantisation")
     members = document.tables("members")
@@ -324,76 +364,3 @@ def render_signature(name: str, signature: bytes) -> str:
     """The block that a member adds at the end of ``federation.toml``."""
     block = {"member": name, "signature": encode_binary(signature)}
     return "\n" + tomli_w.dumps({"signatures": [block]}, multiline_strings=False)
-
-
-def encode_binary(data: bytes) -> str:
-    """Base64, URL-safe and without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-class _Table:
-    """A TOML table that knows its place, for errors that name the field."""
-
-    def __init__(self, path: str, values: dict[str, Any]) -> None:
-        self._path, self._values, self._read = path, values, set[str]()
-
-    def _take(self, key: str, kind: type | tuple[type, ...], what: str) -> Any:
-        self._read.add(key)
-        value = self._values.get(key)
-        if value is None:
-            raise BadTerms(self._name(key), "it is missing")
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise BadTerms(self._name(key), f"it must be {what}")
-        return value
-
-    def _name(self, key: str) -> str:
-        return f"{self._path}.{shown(key)}" if self._path else shown(key)
-
-    def text(self, key: str) -> str:
-        return str(self._take(key, str, "text"))
-
-    def number(self, key: str) -> int:
-        value = int(self._take(key, int, "a whole number"))
-        if abs(value) >= 1 << 53:
-            raise BadTerms(self._name(key), "it is too large")
-        return value
-
-    def real(self, key: str) -> float:
-        try:
-            value = float(self._take(key, (int, float), "a number"))
-        except OverflowError:
-            value = math.inf
-        if not math.isfinite(value):
-            raise BadTerms(self._name(key), "it must be finite")
-        return value
-
-    def flag(self, key: str, default: bool | None = None) -> bool:
-        if default is not None and key not in self._values:
-            return default
-        return bool(self._take(key, bool, "true or false"))
-
-    def binary(self, key: str, size: int) -> bytes:
-        text = self.text(key)
-        try:
-            data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
-            raise BadTerms(self._name(key), "it is not base64") from None
-        if len(data) != size or encode_binary(data) != text:
-            raise BadTerms(self._name(key), f"it must be {size} bytes in base64")
-        return data
-
-    def table(self, key: str) -> _Table:
-        return _Table(self._name(key), self._take(key, dict, "a table"))
-
-    def tables(self, key: str, optional: bool = False) -> list[_Table]:
-        if optional and key not in self._values:
-            return []
-        values = self._take(key, list, "a list of tables")
-        if not all(isinstance(value, dict) for value in values):
-            raise BadTerms(self._name(key), "it must be a list of tables")
-        return [_Table(f"{self._name(key)}[{k}]", v) for k, v in enumerate(values, start=1)]
-
-    def finish(self) -> None:
-        """Raises BadTerms on a key that nobody asked for."""
-        if unknown := sorted(set(self._values) - self._read):
-            raise BadTerms(self._name(unknown[0]), "it is unknown here")

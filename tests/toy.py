@@ -22,7 +22,7 @@ from protocol.epoch import Epoch, EpochSecret
 from protocol.judgement import Verdict, judge
 from protocol.messages import Body, blob_name
 from protocol.signing import public_bytes
-from protocol.terms import AggregatorAddress, Member, RoundPolicy, Terms
+from protocol.terms import AggregatorAddress, Member, RoundPolicy, Terms, floor
 
 CEREMONY = "ceremony/1"
 Tamper = Callable[[int, Draft], Draft]
@@ -55,7 +55,7 @@ def toy_federation(n: int = 5, quorum: int = 3, bits: int = 256, **changes: Any)
         key_bits=bits,
         allow_minority_quorum=2 * quorum <= n,
         aggregator=AggregatorAddress("wss://localhost:8443", public_bytes(keys[0]), b"p" * 32),
-        rounds=RoundPolicy(5, (n - 1) // 3 + 2, 10, 10, (n - 1) // 3 + 2),
+        rounds=RoundPolicy(5, floor(n), 10, 10, floor(n)),
         clip=8.0,
         precision_bits=24,
         max_examples=1_000,

@@ -30,8 +30,9 @@ from participant.terms_files import (
     sign_file,
     write_terms,
 )
+from protocol.encoding import encode_binary
 from protocol.names import fault_of_name
-from protocol.terms import RoundPolicy, Terms, encode_binary
+from protocol.terms import RoundPolicy, Terms, floor
 
 terms_app = typer.Typer(help="What every member signs before any cryptography.")
 
@@ -83,13 +84,13 @@ def new(
     rounds: Annotated[int, typer.Option("--rounds", help="Rounds of training.")] = 10,
     min_contributors: Annotated[
         int | None,
-        typer.Option("--min-contributors", help="Fewest in a sum; else quorum, or f + 2."),
+        typer.Option("--min-contributors", help="Fewest in a sum; else quorum, or max(f, 1) + 2."),
     ] = None,
     min_difference: Annotated[
         int | None,
         typer.Option(
             "--min-difference",
-            help="Fewest members by which sums from one model may differ; else f + 2.",
+            help="Fewest members by which sums from one model may differ; else max(f, 1) + 2.",
         ),
     ] = None,
     differencing: Annotated[
@@ -124,13 +125,13 @@ def new(
     """Write the terms of a new federation, for all members to sign."""
     ctx.obj.file = file
     members = members_of([read_card(path) for path in member])
-    protected = (len(members) - 1) // 3 + 2  # assumed colluders, and two who hide each other
+    least = floor(len(members))
     policy = RoundPolicy(
         rounds,
-        max(quorum, protected) if min_contributors is None else min_contributors,
+        max(quorum, least) if min_contributors is None else min_contributors,
         seconds,
         statistic_seconds,
-        protected if min_difference is None else min_difference,
+        least if min_difference is None else min_difference,
         differencing,  # type: ignore[arg-type]  # checked when the terms are
     )
     address = read_aggregator_card(aggregator)
@@ -209,13 +210,13 @@ def _show_terms(file: TermsFile) -> None:
     say(f"  quorum        {terms.quorum} of {terms.n_members}, {terms.key_bits}-bit key{note}")
     say(f"  aggregator    {terms.aggregator.url}")
     say(
-        f"  rounds        {rounds.count}, each of at least {rounds.min_contributors} contributors, "
-        f"{rounds.seconds} s (statistics: {rounds.statistic_seconds} s)"
+        f"  rounds        {rounds.count}, each of at least {terms.least_contributors} "
+        f"contributors, {rounds.seconds} s (statistics: {rounds.statistic_seconds} s)"
     )
     does = "refuse to decrypt" if rounds.differencing == "refuse" else "warn"
     say(
         f"  differencing  {does} where sums from one model differ by fewer than "
-        f"{rounds.min_difference} members"
+        f"{terms.least_difference} members"
     )
     say(
         f"  encryption    suite {terms.suite}, "

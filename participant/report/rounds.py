@@ -94,7 +94,7 @@ def _phases(facts: RoundFacts, terms: Terms) -> dict[str, float]:
         facts.closed.time_ms,
         _nth(facts.locked, terms.lock_threshold),
         _nth(facts.decrypted, terms.quorum),
-        _nth(facts.stated, terms.rounds.min_contributors),  # so that the next round may open
+        _nth(facts.stated, terms.least_contributors),  # so that the next round may open
     )
     before, phases = facts.opened.time_ms, dict[str, float]()
     for name, end in zip(PHASES, ends, strict=True):

@@ -74,15 +74,15 @@ def rules(terms: Terms) -> list[str]:
     return [
         f"Any {terms.quorum} of the {terms.n_members} hospitals together decrypt a sum; fewer "
         "decrypt nothing. Nobody holds the key.",
-        f"A sum is decrypted only if at least {rounds.min_contributors} hospitals contributed.",
+        f"A sum is decrypted only if at least {terms.least_contributors} hospitals contributed.",
         f"Before anything is decrypted, at least {terms.lock_threshold} hospitals have to sign "
         "for one and the same set of contributions, so that no round is decrypted twice.",
         f"Differences of sums from one model must not show what fewer than "
-        f"{rounds.min_difference} hospitals contributed: of such a sum the hospitals "
+        f"{terms.least_difference} hospitals contributed: of such a sum the hospitals "
         f"{'decrypt nothing' if rounds.differencing == 'refuse' else 'are warned'}.",
         f"There are at most {count(rounds.count, 'round')} of training. A round closes when all "
         f"have contributed, or {count(rounds.seconds, 'second')} after its opening as soon as "
-        f"{rounds.min_contributors} have; one of a statistic, after "
+        f"{terms.least_contributors} have; one of a statistic, after "
         f"{count(rounds.statistic_seconds, 'second')}.",
         f"{clip}{', or by less as updates shrink' if terms.adaptive_clip else ''}; it is rounded "
         f"{rounding}, with at most {terms.precision_bits} bits. What is cut is counted.",

@@ -61,7 +61,7 @@ def _faults_of_training(
     for posted in evidence.sessions.get(round_session(str(number - 1)), ()):
         if posted.position < position and isinstance(body := posted.post.body, Statement):
             stated[posted.post.sender] = body
-    if len(stated) < terms.rounds.min_contributors:
+    if len(stated) < terms.least_contributors:
         yield f"only {len(stated)} members had stated the model that they stand at"
     given = {(body.result, body.length, body.clip) for body in stated.values()}
     if given != {(opening.model, opening.length, opening.clip)}:

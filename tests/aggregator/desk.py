@@ -52,14 +52,14 @@ SECONDS = 20
 MODEL = b"m" * 32
 
 
-def policy(count: int = 3, least: int = 2) -> RoundPolicy:
+def policy(count: int = 3, least: int = 3) -> RoundPolicy:
     """Rounds in which the last contributors are waited for during ``SECONDS``."""
-    return RoundPolicy(count, least, SECONDS, SECONDS, 2)
+    return RoundPolicy(count, least, SECONDS, SECONDS, 3)
 
 
-def federation(rounds: RoundPolicy | None = None, **changes: Any) -> Federation:
-    """Three hospitals, of which two decrypt."""
-    toy = toy_epoch(3, 2).federation
+def federation(rounds: RoundPolicy | None = None, n: int = 3, **changes: Any) -> Federation:
+    """Hospitals of which two decrypt, and three contribute: three, or four to do without one."""
+    toy = toy_epoch(n, 2).federation
     chosen = {"rounds": rounds or policy(), "suite": "paillier"} | changes
     terms = replace_terms(toy.terms, **chosen)
     return Federation(terms, toy.keys)
@@ -132,7 +132,7 @@ class Desk:
     @property
     def epoch(self) -> Epoch:
         """The key that the members have made."""
-        epoch = toy_epoch(3, 2).epoch
+        epoch = toy_epoch(self.federation.terms.n_members, 2).epoch
         return msgspec.structs.replace(epoch, federation=self.federation.terms.federation)
 
     def certify(self) -> None:

@@ -36,8 +36,8 @@ CLIP = 2.5
 
 
 def hybrid_desk(folder: Path, **changes: Any) -> Desk:
-    """A service whose federation encrypts under the hybrid suite."""
-    return Desk(folder, federation(suite="hybrid", **changes))
+    """A service whose federation of four encrypts under the hybrid suite."""
+    return Desk(folder, federation(n=4, suite="hybrid", **changes))
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Hospitals:
         """What a quorum decrypts, and the key opens."""
         closing = self.desk.closing(SESSION)
         assert closing is not None
-        toy, opening = toy_epoch(3, 2), self.desk.opening(SESSION)
+        toy, opening = toy_epoch(len(self.desk.federation.members), 2), self.desk.opening(SESSION)
         n = mpz(toy.key.n)
         payload = self.desk.service._payload(closing.total)
         total = read_ciphertexts(payload, opening, self.desk.federation.terms, n)

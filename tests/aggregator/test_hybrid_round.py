@@ -15,7 +15,7 @@ from keyshare import lattice
 from protocol.history import OpenedSets
 from protocol.messages import Contribution, Opening, Statement, attach, blob_name
 from protocol.wire import Accepted, Rejected, Submit
-from tests.aggregator.desk import MODEL, SECONDS, Desk
+from tests.aggregator.desk import MODEL, SECONDS, Desk, federation
 from tests.aggregator.hybrid import (
     CLIP,
     LENGTH,
@@ -75,12 +75,12 @@ def test_auto_takes_the_hybrid_suite_for_a_long_model(tmp_path: Path) -> None:
 def test_no_round_opens_while_members_state_different_clips(tmp_path: Path) -> None:
     desk = hybrid_desk(tmp_path)
     desk.certify()
-    desk.state("round/0", [1, 2], clip=CLIP)
+    desk.state("round/0", [1, 2, 4], clip=CLIP)
     desk.state("round/0", [3], clip=3.0)
     assert not work(desk, 10 * SECONDS)
-    report = desk.service.status({})
-    assert (report["disagreement"], report["clips"]) == ({}, {"H1": CLIP, "H2": CLIP, "H3": 3.0})
-    assert "different clips: H1 2.5, H2 2.5, H3 3" in "\n".join(render(report, None))
+    report, clips = desk.service.status({}), {"H1": CLIP, "H2": CLIP, "H3": 3.0, "H4": CLIP}
+    assert (report["disagreement"], report["clips"]) == ({}, clips)
+    assert "different clips: H1 2.5, H2 2.5, H4 2.5, H3 3" in "\n".join(render(report, None))
     desk.say(3, "round/0", Statement(MODEL, 5, CLIP))
     assert work(desk)
 
@@ -124,9 +124,9 @@ def test_a_missing_chunk_is_noticed_at_the_start(desk: Desk, hospitals: Hospital
 
 
 def test_the_sum_is_the_integers_sum(desk: Desk, hospitals: Hospitals) -> None:
-    made = [hospitals.contribute(member) for member in (3, 1, 2)]
+    made = [hospitals.contribute(member) for member in (3, 1, 2, 4)]
     assert work(desk)
-    assert desk.contributors(SESSION) == [1, 2, 3]
+    assert desk.contributors(SESSION) == [1, 2, 3, 4]
     closing = desk.closing(SESSION)
     assert closing is not None
     assert len(closing.vector) == 3
@@ -143,13 +143,14 @@ def test_what_has_come_is_added_before_the_round_is_due(desk: Desk, hospitals: H
     assert work(desk)
     found = desk.service.status({})["rounds"][-1]  # type: ignore[index]
     assert (found["suite"], found["chunks_summed"], found["chunks"]) == ("hybrid", 3, 3)
-    assert "missing: H1, H3; hybrid, 3 of 3 chunks summed" in "\n".join(
+    assert "missing: H1, H3, H4; hybrid, 3 of 3 chunks summed" in "\n".join(
         render(desk.service.status({}), None)
     )
     assert not work(desk)
-    hospitals.contribute(1)
+    for member in (1, 4):
+        hospitals.contribute(member)
     assert work(desk, SECONDS)
-    assert desk.contributors(SESSION) == [1, 2]
+    assert desk.contributors(SESSION) == [1, 2, 4]
 
 
 def test_a_tick_does_a_bounded_part(
@@ -158,21 +159,21 @@ def test_a_tick_does_a_bounded_part(
     monkeypatch.setattr("aggregator.service._TICK_STEPS", 1)
     for member in desk.federation.members:
         hospitals.contribute(member)
-    assert work(desk) == 3 + 3 + 3  # judged, added, kept
-    assert desk.contributors(SESSION) == [1, 2, 3]
+    assert work(desk) == 4 + 3 + 3  # judged, added, kept
+    assert desk.contributors(SESSION) == [1, 2, 3, 4]
 
 
 def test_who_comes_when_the_sum_is_being_completed_is_not_in_it(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aggregator.service._TICK_STEPS", 1)
-    made = [hospitals.contribute(member) for member in (1, 2)]
+    made = [hospitals.contribute(member) for member in (1, 2, 4)]
     desk.wait()
-    for _ in range(3):  # the second judged, the set chosen, a chunk of two added
+    for _ in range(4):  # the others judged, the set chosen, a chunk of three added
         assert desk.service.tick()
     hospitals.contribute(3)
     work(desk)
-    assert desk.contributors(SESSION) == [1, 2]
+    assert desk.contributors(SESSION) == [1, 2, 4]
     assert (hospitals.opened_sum() == sum(m.values for m in made)).all()
     assert "being completed" in reason(desk, 3)
 
@@ -180,12 +181,13 @@ def test_who_comes_when_the_sum_is_being_completed_is_not_in_it(
 def test_too_few_fit_contributions_wait(desk: Desk, hospitals: Hospitals) -> None:
     made = hospitals.contribute(1)
     hospitals.post(2, made)
+    hospitals.contribute(4)
     work(desk, 10 * SECONDS)
     assert desk.closing(SESSION) is None
     assert not work(desk, SECONDS)
     hospitals.contribute(3)
     work(desk)
-    assert desk.contributors(SESSION) == [1, 3]
+    assert desk.contributors(SESSION) == [1, 3, 4]
 
 
 # ── who is left out ──
@@ -263,11 +265,11 @@ def test_what_hospitals_would_refuse_is_left_out(
 ) -> None:
     first = hospitals.contribute(1)
     hospitals.post(2, unfit(hospitals))
-    third = hospitals.contribute(3)
+    others = [hospitals.contribute(member) for member in (3, 4)]
     assert work(desk)
-    assert desk.contributors(SESSION) == [1, 3]
+    assert desk.contributors(SESSION) == [1, 3, 4]
     assert why in reason(desk, 2)
-    assert (hospitals.opened_sum() == first.values + third.values).all()
+    assert (hospitals.opened_sum() == first.values + sum(m.values for m in others)).all()
 
 
 def test_each_contribution_is_judged_once(
@@ -285,16 +287,16 @@ def test_each_contribution_is_judged_once(
 
 
 def test_a_vector_in_a_round_of_packed_weights_is_left_out(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
+    desk = Desk(tmp_path, federation(n=4))
     desk.open_training()
     view = desk.service.rounds.views[SESSION]
     assert view.opening is not None
     body = Contribution(view.opening.digest, attach(desk.payload(SESSION)), (blob_name(b"c"),))
     desk.say(2, SESSION, body, b"c")
-    for member in (1, 3):
+    for member in (1, 3, 4):
         desk.contribute(member, SESSION)
     work(desk)
-    assert desk.contributors(SESSION) == [1, 3]
+    assert desk.contributors(SESSION) == [1, 3, 4]
     assert "vector" in reason(desk, 2)
 
 
@@ -310,22 +312,22 @@ def open_already(monkeypatch: pytest.MonkeyPatch, *members: int) -> None:
 def test_a_sum_that_hospitals_would_refuse_is_not_begun(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_already(monkeypatch, 1, 2, 3)
-    made = [hospitals.contribute(member) for member in (1, 2)]
+    open_already(monkeypatch, 1, 2, 3, 4)
+    made = [hospitals.contribute(member) for member in (1, 2, 4)]
     work(desk, 10 * SECONDS)
     assert desk.closing(SESSION) is None
     made.append(hospitals.contribute(3))
     work(desk)
-    assert desk.contributors(SESSION) == [1, 2, 3]
+    assert desk.contributors(SESSION) == [1, 2, 3, 4]
     assert (hospitals.opened_sum() == sum(m.values for m in made)).all()
 
 
 def test_whoever_was_not_in_the_open_sum_is_left_out(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_already(monkeypatch, 1, 2)
-    made = [hospitals.contribute(member) for member in (3, 1, 2)]
+    open_already(monkeypatch, 1, 2, 4)
+    made = [hospitals.contribute(member) for member in (3, 1, 2, 4)]
     work(desk)
-    assert desk.contributors(SESSION) == [1, 2]
-    assert (hospitals.opened_sum() == made[1].values + made[2].values).all()
+    assert desk.contributors(SESSION) == [1, 2, 4]
+    assert (hospitals.opened_sum() == sum(m.values for m in made[1:])).all()
     assert reason(desk, 3) == TOO_NEAR

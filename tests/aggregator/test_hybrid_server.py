@@ -47,5 +47,5 @@ async def test_members_are_answered_between_two_parts_of_a_sum_that_does_not_res
         monkeypatch.setattr(HybridRound, "step", step)
         await answer()
         await until(lambda: desk.closing(SESSION) is not None)
-    assert answered_after[0] < len(steps) == 3 + 10 + 10  # judged, added, kept
+    assert answered_after[0] < len(steps) == 4 + 10 + 10  # judged, added, kept
     desk.service.close()

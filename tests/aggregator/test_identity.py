@@ -37,8 +37,8 @@ from aggregator.identity import (
     own_tls,
     tls_context,
 )
+from protocol.encoding import encode_binary
 from protocol.signing import public_bytes
-from protocol.terms import encode_binary
 
 FILES = {KEY_NAME, TLS_KEY_NAME, CERTIFICATE_NAME, CARD_NAME}
 

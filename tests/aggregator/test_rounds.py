@@ -29,7 +29,7 @@ MakeDesk = Callable[..., Desk]
 
 @pytest.fixture
 def make_desk(tmp_path: Path) -> MakeDesk:
-    return lambda rounds=None, **changes: Desk(tmp_path, federation(rounds, **changes))
+    return lambda rounds=None, **changes: Desk(tmp_path, federation(rounds, n=4, **changes))
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_nothing_opens_before_there_is_a_key(desk: Desk) -> None:
 
 def test_a_round_opens_at_once_when_all_members_hold_the_same_model(desk: Desk) -> None:
     desk.certify()
-    desk.state("round/0", [1, 2])
+    desk.state("round/0", [1, 2, 4])
     assert not desk.wait(0)
     desk.state("round/0", [3])
     assert desk.wait(0)
@@ -67,8 +67,8 @@ def test_a_round_opens_at_once_when_all_members_hold_the_same_model(desk: Desk) 
 
 def test_without_all_members_a_round_opens_when_they_were_waited_for(desk: Desk) -> None:
     desk.certify()
-    desk.state("round/0", [1])
-    assert not desk.wait(10 * SECONDS)  # one is too few, however long it waits
+    desk.state("round/0", [1, 4])
+    assert not desk.wait(10 * SECONDS)  # two are too few, however long they wait
     desk.state("round/0", [3])
     assert not desk.wait(SECONDS - 1)
     desk.restart()
@@ -78,17 +78,17 @@ def test_without_all_members_a_round_opens_when_they_were_waited_for(desk: Desk)
 
 def test_no_round_opens_while_members_hold_different_models(desk: Desk) -> None:
     desk.certify()
-    desk.state("round/0", [1, 2])
+    desk.state("round/0", [1, 2, 4])
     desk.state("round/0", [3], model=b"other" + bytes(27))
     assert not desk.wait(10 * SECONDS)
     assert desk.service.rounds.disagreement() == {
-        1: (MODEL, 0.0), 2: (MODEL, 0.0), 3: (b"other" + bytes(27), 0.0)
+        1: (MODEL, 0.0), 2: (MODEL, 0.0), 3: (b"other" + bytes(27), 0.0), 4: (MODEL, 0.0)
     }  # fmt: skip
 
 
 def test_no_round_opens_while_members_count_different_lengths(desk: Desk) -> None:
     desk.certify()
-    desk.state("round/0", [1, 2])
+    desk.state("round/0", [1, 2, 4])
     desk.state("round/0", [3], length=6)
     assert not desk.wait(10 * SECONDS)
 
@@ -188,28 +188,29 @@ def test_a_round_closes_at_once_with_all_contributions_and_their_sum(
 ) -> None:
     desk.open_training(length=length)
     payloads = []
-    for member in (3, 1, 2):
+    for member in (3, 1, 2, 4):
         assert not desk.wait(0)
         payloads.append(desk.contribute(member, "round/1"))
     assert desk.wait(0)
-    assert desk.contributors("round/1") == [1, 2, 3]
+    assert desk.contributors("round/1") == [1, 2, 3, 4]
     assert total(desk, "round/1") == product(desk, payloads, "round/1")
     assert not desk.wait(0)
 
 
 def test_a_round_closes_without_one_member_when_it_was_waited_for(desk: Desk) -> None:
     desk.open_training()
-    desk.contribute(1, "round/1")
+    for member in (1, 4):
+        desk.contribute(member, "round/1")
     assert not desk.wait(10 * SECONDS)
     desk.contribute(2, "round/1")
     assert desk.wait(0)
-    assert desk.contributors("round/1") == [1, 2]
+    assert desk.contributors("round/1") == [1, 2, 4]
 
 
 def test_waiting_counts_from_the_opening_also_after_a_restart(desk: Desk) -> None:
     desk.open_training()
-    desk.contribute(1, "round/1")
-    desk.contribute(2, "round/1")
+    for member in (1, 2, 4):
+        desk.contribute(member, "round/1")
     assert not desk.wait(SECONDS - 1)
     desk.restart()
     assert not desk.wait(0)
@@ -217,9 +218,9 @@ def test_waiting_counts_from_the_opening_also_after_a_restart(desk: Desk) -> Non
 
 
 def test_a_statistic_waits_for_its_own_time(make_desk: MakeDesk) -> None:
-    desk = make_desk(RoundPolicy(3, 2, 1_000, 5, 2))
+    desk = make_desk(RoundPolicy(3, 3, 1_000, 5, 3))
     session = desk.open_statistic()
-    payloads = [desk.contribute(member, session) for member in (1, 2)]
+    payloads = [desk.contribute(member, session) for member in (1, 2, 4)]
     assert not desk.wait(4)
     assert desk.wait(1)
     assert total(desk, session) == product(desk, payloads, session)
@@ -227,12 +228,12 @@ def test_a_statistic_waits_for_its_own_time(make_desk: MakeDesk) -> None:
 
 def test_a_contribution_after_the_closing_is_not_in_the_sum(desk: Desk) -> None:
     desk.open_training()
-    for member in (1, 2):
+    for member in (1, 2, 4):
         desk.contribute(member, "round/1")
     assert desk.wait()
     desk.contribute(3, "round/1")
     assert not desk.wait()
-    assert desk.contributors("round/1") == [1, 2]
+    assert desk.contributors("round/1") == [1, 2, 4]
     closings = [p for p in desk.service.board.entries if isinstance(p.post.body, Closing)]
     assert len(closings) == 1
 
@@ -275,20 +276,20 @@ def test_a_contribution_that_hospitals_would_refuse_is_left_out_and_named(
 ) -> None:
     desk.open_training(length=20)
     desk.contribute(2, "round/1", desk.payload("round/1", 2, change))
-    for member in (1, 3):
+    for member in (1, 3, 4):
         desk.contribute(member, "round/1")
     assert desk.wait(0)
-    assert desk.contributors("round/1") == [1, 3]
+    assert desk.contributors("round/1") == [1, 3, 4]
     assert reason in desk.service.left_out["round/1"][2]
 
 
 def test_a_proof_that_another_member_made_is_left_out(desk: Desk) -> None:
     desk.open_training()
     desk.contribute(2, "round/1", desk.payload("round/1", 3))
-    for member in (1, 3):
+    for member in (1, 3, 4):
         desk.contribute(member, "round/1")
     assert desk.wait(0)
-    assert desk.contributors("round/1") == [1, 3]
+    assert desk.contributors("round/1") == [1, 3, 4]
     assert "proof" in desk.service.left_out["round/1"][2]
 
 
@@ -296,9 +297,10 @@ def test_somebody_elses_ciphertexts_are_left_out_and_not_the_originals(desk: Des
     desk.open_training()
     payload = desk.contribute(2, "round/1")
     desk.contribute(1, "round/1", payload)
-    desk.contribute(3, "round/1")
+    for member in (3, 4):
+        desk.contribute(member, "round/1")
     assert desk.wait(0)
-    assert desk.contributors("round/1") == [2, 3]
+    assert desk.contributors("round/1") == [2, 3, 4]
     assert "H2" in desk.service.left_out["round/1"][1]
 
 
@@ -306,8 +308,9 @@ def test_garbage_and_contributions_to_another_opening_are_left_out(desk: Desk) -
     desk.open_training()
     desk.contribute(1, "round/1", b"garbage")
     desk.say(2, "round/1", Contribution(bytes(32), attach(desk.payload("round/1"))))
-    desk.contribute(3, "round/1")
-    assert not desk.wait(10 * SECONDS)  # one of three is too few to be added
+    for member in (3, 4):
+        desk.contribute(member, "round/1")
+    assert not desk.wait(10 * SECONDS)  # two of four are too few to be added
     assert set(desk.service.left_out["round/1"]) == {1, 2}
     assert "opening" in desk.service.left_out["round/1"][2]
 
@@ -317,7 +320,8 @@ def test_a_round_with_too_few_good_contributions_is_not_added_again_and_again(
 ) -> None:
     desk.open_training()
     desk.contribute(1, "round/1", b"garbage")
-    desk.contribute(3, "round/1")
+    for member in (3, 4):
+        desk.contribute(member, "round/1")
     desk.wait()
     read = []
     real = desk.service._payload
@@ -326,16 +330,16 @@ def test_a_round_with_too_few_good_contributions_is_not_added_again_and_again(
     assert read == []
     desk.contribute(2, "round/1")
     assert desk.wait(0)
-    assert desk.contributors("round/1") == [2, 3]
+    assert desk.contributors("round/1") == [2, 3, 4]
 
 
 def test_one_number_without_proof_does_not_stop_the_others(desk: Desk) -> None:
     session = desk.open_statistic(length=2)
     bare = desk.payload(session, 1, lambda e: replace(e, proof=None))
     desk.contribute(1, session, bare)
-    payloads = [desk.contribute(member, session) for member in (2, 3)]
+    payloads = [desk.contribute(member, session) for member in (2, 3, 4)]
     assert desk.wait(0)
-    assert desk.contributors(session) == [2, 3]
+    assert desk.contributors(session) == [2, 3, 4]
     assert "no fitting proof" in desk.service.left_out[session][1]
     assert total(desk, session) == product(desk, payloads, session)
 
@@ -371,7 +375,7 @@ def void(desk: Desk, members: Sequence[int]) -> None:
     assert desk.wait()
     chosen = desk.service.rounds.views["round/1"].chosen(desk.federation.terms.federation)
     assert chosen is not None
-    for member in (1, 2):
+    for member in (1, 2, 4):
         desk.say(member, "round/1", SetLock(chosen))
     desk.state("round/1", desk.federation.members)
     assert desk.wait(0)
@@ -379,21 +383,21 @@ def void(desk: Desk, members: Sequence[int]) -> None:
 
 
 def test_after_a_void_round_whoever_was_in_it_is_waited_for(desk: Desk) -> None:
-    void(desk, (1, 2, 3))
-    for member in (1, 2):
+    void(desk, (1, 2, 3, 4))
+    for member in (1, 2, 4):
         desk.contribute(member, "round/2")
     assert not desk.wait(10 * SECONDS)
-    assert desk.service.left_out["round/2"] == {1: TOO_NEAR, 2: TOO_NEAR}
+    assert desk.service.left_out["round/2"] == dict.fromkeys((1, 2, 4), TOO_NEAR)
     desk.contribute(3, "round/2")
     assert desk.wait(0)
-    assert desk.contributors("round/2") == [1, 2, 3]
+    assert desk.contributors("round/2") == [1, 2, 3, 4]
     assert desk.service.left_out["round/2"] == {}
 
 
 def test_after_a_void_round_whoever_was_not_in_it_is_left_out(desk: Desk) -> None:
-    void(desk, (1, 2))
-    for member in (1, 2, 3):
+    void(desk, (1, 2, 4))
+    for member in (1, 2, 3, 4):
         desk.contribute(member, "round/2")
     assert desk.wait(0)
-    assert desk.contributors("round/2") == [1, 2]
+    assert desk.contributors("round/2") == [1, 2, 4]
     assert desk.service.left_out["round/2"] == {3: TOO_NEAR}

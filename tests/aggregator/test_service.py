@@ -205,15 +205,18 @@ def test_what_the_disk_refuses_is_not_acknowledged_and_may_come_again(desk: Desk
     assert desk.restart().board.head.position == held.position + 1
 
 
-def test_time_that_goes_backwards_neither_shows_on_the_board_nor_stops_a_round(desk: Desk) -> None:
+def test_time_that_goes_backwards_neither_shows_on_the_board_nor_stops_a_round(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path, federation(n=4))
     desk.open_training()
-    desk.contribute(1, "round/1")
-    desk.contribute(2, "round/1")
+    for member in (1, 2, 4):
+        desk.contribute(member, "round/1")
     desk.time_ms -= 86_400_000
     desk.restart()
     assert not desk.wait(1)
     assert desk.wait()  # as long as it would have been
-    assert desk.contributors("round/1") == [1, 2]
+    assert desk.contributors("round/1") == [1, 2, 4]
     times = [posted.time_ms for posted in desk.service.board.entries]
     assert times == sorted(times)
 
@@ -245,8 +248,8 @@ def test_a_folder_that_cannot_be_written_is_an_error_about_it(tmp_path: Path) ->
 
 
 def a_round(desk: Desk, payloads: dict[int, bytes], acknowledged: list[bytes]) -> None:
-    """Two hospitals contribute a blob each, and the round closes; what was accepted is noted."""
-    for member in (1, 2):
+    """Three hospitals contribute a blob each, and the round closes; what was accepted is noted."""
+    for member in (1, 2, 4):
         view = desk.service.rounds.views["round/1"]
         if member in view.contributions:
             continue
@@ -265,9 +268,9 @@ def test_death_at_any_durable_point_loses_nothing_acknowledged(
     dies_at, payloads = 0, dict[int, bytes]()
     while True:
         dies_at += 1
-        desk = Desk(tmp_path / str(dies_at))
+        desk = Desk(tmp_path / str(dies_at), federation(n=4))
         desk.open_training(length=700)
-        payloads = payloads or {m: desk.payload("round/1", m) for m in (1, 2)}
+        payloads = payloads or {m: desk.payload("round/1", m) for m in (1, 2, 4)}
         acknowledged: list[bytes] = []
         with monkeypatch.context() as patch:
             mortal = Mortal(patch, dies_at)
@@ -277,9 +280,9 @@ def test_death_at_any_durable_point_loses_nothing_acknowledged(
         desk.restart()
         assert set(acknowledged) <= {p.digest for p in desk.service.board.entries}
         a_round(desk, payloads, acknowledged)
-        assert desk.contributors("round/1") == [1, 2]
+        assert desk.contributors("round/1") == [1, 2, 4]
         sessions = [p.post.sender for p in desk.service.board.session("round/1")]
-        assert sessions == [0, 1, 2, 0]  # one opening, two contributions, one closing
+        assert sessions == [0, 1, 2, 4, 0]  # one opening, three contributions, one closing
         desk.service.close()
         if mortal.count < dies_at:
             break

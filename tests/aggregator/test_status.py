@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from aggregator.server import kind_of
 from protocol.messages import Complaint, Join, Refusal, Step
 from protocol.wire import StatusReport, StatusRequest
-from tests.aggregator.desk import MODEL, Desk
+from tests.aggregator.desk import MODEL, Desk, federation
 
 
 def report(desk: Desk, connected: dict[int, str] | None = None) -> Any:
@@ -44,16 +45,17 @@ def test_an_open_round_names_who_is_missing(desk: Desk) -> None:
 
 
 def test_a_closed_round_names_contributors_and_who_was_left_out_and_who_refused(
-    desk: Desk,
+    tmp_path: Path,
 ) -> None:
+    desk = Desk(tmp_path, federation(n=4))
     desk.open_training()
     desk.contribute(1, "round/1", b"garbage")
-    for member in (2, 3):
+    for member in (2, 3, 4):
         desk.contribute(member, "round/1")
     desk.wait(0)
     desk.say(3, "round/1", Refusal("min-contributors", 0, "too few"))
     found = next(r for r in report(desk)["rounds"] if r["session"] == "round/1")
-    assert found["contributors"] == ["H2", "H3"]
+    assert found["contributors"] == ["H2", "H3", "H4"]
     assert list(found["left_out"]) == ["H1"]
     assert found["refusals"] == {"H3": "min-contributors: too few"}
 

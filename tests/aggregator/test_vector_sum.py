@@ -215,7 +215,7 @@ def test_death_at_any_durable_point_gives_the_same_closing(
     first = hospitals.contribute(1)
     if has_begun:
         work(desk)
-    second = hospitals.contribute(2)
+    others = [hospitals.contribute(member) for member in (2, 4)]
     desk.service.close()
     closings = set()
     for dies_at, folder in copies(tmp_path / "base"):
@@ -236,4 +236,4 @@ def test_death_at_any_durable_point_gives_the_same_closing(
             break
     assert dies_at > 30
     assert len(closings) == 1
-    assert (Hospitals(desk).opened_sum() == first.values + second.values).all()
+    assert (Hospitals(desk).opened_sum() == first.values + sum(m.values for m in others)).all()

@@ -239,7 +239,7 @@ class Aggregator:
         if opening is None or not known:
             return
         if lie in ("too few", "one alone"):
-            known = known[: 1 if lie == "one alone" else self.terms.rounds.min_contributors - 1]
+            known = known[: 1 if lie == "one alone" else self.terms.least_contributors - 1]
         digests = {m: view.contributions[m].digest for m in known}
         if lie == "names another contribution":
             digests[known[0]] = next(reversed(self.contributed))

@@ -14,7 +14,7 @@ from keyshare.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
 from protocol.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
 from protocol.messages import Contribution, attach
-from protocol.terms import RoundPolicy
+from protocol.terms import RoundPolicy, floor
 from tests.toy import CeremonyTable, ToyEpoch, finished, toy_federation
 
 KEY_BITS = 512
@@ -28,7 +28,7 @@ COMMON = (*SHAPES[:3], *SHAPES)  # the small ones are cheap
 @lru_cache(maxsize=len(SHAPES))
 def consortium(n: int, quorum: int) -> ToyEpoch:
     """A finished ceremony of 512 bits."""
-    least = (n - 1) // 3 + 2
+    least = floor(n)
     policy = RoundPolicy(ROUNDS, least, 10, 10, least, "refuse")
     changes = {"rounds": policy, "suite": "paillier", "adaptive_clip": False}
     federation = toy_federation(n, quorum, KEY_BITS, **changes)

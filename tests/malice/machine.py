@@ -89,7 +89,7 @@ class MaliciousAggregator(RuleBasedStateMachine):
     def _next_step(self, course: Course) -> None:
         """What an honest aggregator does next, over those whom it likes; colluders take part."""
         branch, hospitals = self.branch, subset(self.honest, course.who)
-        number, least = self._number(), self.a.terms.rounds.min_contributors
+        number, least = self._number(), self.a.terms.least_contributors
         view = branch.view(round_session(str(number)))
         if view.opening is None:
             self._open(number, "as it stands")

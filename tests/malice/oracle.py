@@ -131,7 +131,7 @@ class Knowledge:
     def _check_combinations(self) -> None:
         if member := alone(list(self.opened.values())):
             raise Violation(f"the update of member {member[0]} alone is open")
-        least = self.toy.federation.terms.rounds.min_difference
+        least = self.toy.federation.terms.least_difference
         for model in {self.closed[c].model for c in self.opened}:
             sets = [self.closed[c].members for c in self.opened if self.closed[c].model == model]
             rows = [{(member, model): 1 for member in one} for one in sets]

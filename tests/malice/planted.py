@@ -13,8 +13,7 @@ from protocol.ciphertexts import Encrypted, read_ciphertexts
 from protocol.decryption import RoundMember
 from protocol.epoch import Epoch
 from protocol.round import RoundView
-from protocol.terms import RoundPolicy, Terms
-from tests.toy import replace_terms
+from protocol.terms import Terms
 
 _check_set = set_rules.check_set
 
@@ -23,8 +22,8 @@ def _of_any_number(
     view: RoundView, payloads: Mapping[int, bytes], terms: Terms, epoch: Epoch
 ) -> Encrypted:
     """The rules of a set, however few members it has."""
-    policy = RoundPolicy(terms.rounds.count, 1, 1, 1, 1)
-    return _check_set(view, payloads, replace_terms(terms, rounds=policy), epoch)
+    with patch.object(Terms, "least_contributors", PropertyMock(return_value=1)):
+        return _check_set(view, payloads, terms, epoch)
 
 
 def _at_its_word(

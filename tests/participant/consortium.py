@@ -92,7 +92,7 @@ def found(folder: Path, **changes: Any) -> Consortium:
         **{
             "members": tuple(Member(i.name, public_bytes(i.signing_key)) for i in identities),
             "aggregator": AggregatorAddress(url, public_bytes(toy.keys[0]), tls.pin),
-            "rounds": RoundPolicy(1, 2, 30, 30, 2),
+            "rounds": RoundPolicy(1, 3, 30, 30, 3),
         }
         | changes,
     )

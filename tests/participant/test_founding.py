@@ -13,7 +13,8 @@ from participant.cli import app
 from participant.identity import create
 from participant.passphrase import Passphrase
 from participant.sealed_file import Argon2Cost
-from protocol.terms import encode_binary, parse
+from protocol.encoding import encode_binary
+from protocol.terms import parse
 
 PASSPHRASE = "correct horse"
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
@@ -103,7 +104,7 @@ def test_the_walk_from_cards_to_signed_terms(hospitals: Run) -> None:
     assert "Next: quorate-participant ceremony federation.toml" in run("terms", "show")
     terms, signatures = parse(Path("federation.toml").read_text())
     assert set(signatures) == {"H1", "H2", "H3"}
-    assert (terms.quorum, terms.key_bits, terms.rounds.min_contributors) == (2, 256, 2)
+    assert (terms.quorum, terms.key_bits, terms.rounds.min_contributors) == (2, 256, 3)
 
 
 def test_sums_from_one_model_differ_by_two_more_than_the_assumed_colluders(hospitals: Run) -> None:
@@ -113,11 +114,11 @@ def test_sums_from_one_model_differ_by_two_more_than_the_assumed_colluders(hospi
     assert (terms.rounds.min_difference, terms.rounds.differencing) == (3, "refuse")
     assert "refuse to decrypt where sums from one model differ by fewer than 3" in output
     Path("federation.toml").unlink()
-    chosen = ["--min-difference", "2", "--differencing", "warn"]
+    chosen = ["--min-contributors", "4", "--min-difference", "4", "--differencing", "warn"]
     output = hospitals("terms", "new", *NEW, *cards(4), *quorum, *chosen)
     terms, _ = parse(Path("federation.toml").read_text())
-    assert (terms.rounds.min_difference, terms.rounds.differencing) == (2, "warn")
-    assert "warn where sums from one model differ by fewer than 2" in output
+    assert (terms.rounds.min_difference, terms.rounds.differencing) == (4, "warn")
+    assert "warn where sums from one model differ by fewer than 4" in output
 
 
 def test_saying_no_signs_nothing(hospitals: Run) -> None:
@@ -172,9 +173,10 @@ def test_a_question_that_nobody_answers_signs_nothing(hospitals: Run) -> None:
         (["--quorum", "1"], "federation.quorum"),
         (["--quorum", "4"], "federation.quorum"),
         (["--key-bits", "100"], "federation.key_bits"),
-        (["--min-contributors", "1"], "rounds.min_contributors"),
-        (["--min-difference", "1"], "rounds.min_difference"),
-        (["--min-difference", "3"], "rounds.min_difference"),
+        (["--min-contributors", "2"], "rounds.min_contributors"),
+        (["--min-contributors", "4"], "rounds.min_contributors"),
+        (["--min-difference", "2"], "rounds.min_difference"),
+        (["--min-difference", "4"], "rounds.min_difference"),
         (["--differencing", "off"], "rounds.differencing"),
         (["--rounds", "0"], "rounds.count"),
         (["--clip", "nan"], "quantisation.clip"),

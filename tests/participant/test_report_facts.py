@@ -153,7 +153,7 @@ def test_phases_add_up_to_the_time_from_the_opening_to_enough_statements() -> No
     assert tuple(found.phases) == PHASES
     assert found.opened
     times = sorted(d.time_ms for d in found.stated.values())
-    enough = times[terms.rounds.min_contributors - 1]
+    enough = times[terms.least_contributors - 1]
     assert enough < times[-1]
     assert sum(found.phases.values()) == pytest.approx((enough - found.opened.time_ms) / 1000)
     assert tuple(rounds()["statistic/few"].phases) == PHASES[:2]

@@ -16,8 +16,8 @@ from participant.terms_files import (
     sign_file,
     write_terms,
 )
+from protocol.encoding import encode_binary
 from protocol.errors import BadTerms, UnsignedTerms
-from protocol.terms import encode_binary
 from tests.toy import Federation, toy_federation
 
 HOME = Path("home")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from protocol.history import Difference, OpenedSets, isolated
 from protocol.messages import Closing, Opening, SetLock
 from protocol.round import RoundView
+from protocol.terms import RoundPolicy
 from tests.toy import replace_terms, toy_epoch
 from tests.toy_round import TERMS, TOY, Round, contributed, training
 
@@ -254,6 +255,17 @@ def test_a_part_is_not_released_when_others_have_locked_a_close_set_meanwhile():
     found.settle((1,))
     assert found.refusals == {("differencing", 4)}
     assert not found.members[1].view.partials
+
+
+def test_no_terms_let_a_difference_show_two_hospitals():
+    """Each of the two would read the other; and nobody has checked these terms."""
+    terms = replace_terms(TERMS, rounds=RoundPolicy(5, 3, 10, 10, 2))
+    first, again = closed("round/1", (1, 2, 3)), closed("round/2", (1, 2, 4))
+    chosen = first.members[1].view.chosen(terms.federation)
+    assert chosen is not None
+    first.publish(1, SetLock(chosen))
+    known = OpenedSets(terms, 1, first.board.entries)
+    assert known.difference(again.members[1].view) == Difference(("1",), (3, 4))
 
 
 def test_a_reason_is_short_enough_for_the_board():

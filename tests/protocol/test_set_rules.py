@@ -9,8 +9,10 @@ from protocol.errors import Refused
 from protocol.messages import Closing, Contribution, Contributor, attach
 from protocol.round import RoundView
 from protocol.set_rules import check_set
+from protocol.terms import RoundPolicy
 from tests.protocol.test_refusals import refused
-from tests.toy_round import EPOCH, KEY, SQUARE, TERMS, Round, contributed, training
+from tests.toy import replace_terms
+from tests.toy_round import EPOCH, KEY, SQUARE, TERMS, Round, contributed, numbers, training
 
 # ── whether a member knows what it encrypted ──
 
@@ -86,6 +88,29 @@ def test_whoever_has_the_board_comes_to_the_same_sum_and_the_same_refusals():
                 check_set(view, payloads, TERMS, EPOCH)
             assert (raised.value.rule, raised.value.member) == ("repeated-ciphertext", 4)
             assert raised.value.round_name == "1"
+
+
+@pytest.mark.parametrize("kind", ["training", "statistic"])
+@pytest.mark.parametrize(("contributors", "is_refused"), [((1, 2), True), ((1, 2, 4), False)])
+def test_no_terms_let_two_hospitals_alone_into_a_sum(kind, contributors, is_refused):
+    """Each would read the other by subtracting itself; and nobody has checked these terms."""
+    found = Round()
+    if kind == "statistic":
+        found = Round(session="statistic/age", kind=kind, length=1)
+    found.open()
+    for i in contributors:
+        found.contribute(i, training(i) if kind == "training" else numbers(i, i))
+    found.close()
+    view = found.members[1].view
+    payloads = {m: found.payloads(p, 0)[0] for m, p in view.contributions.items()}
+    terms = replace_terms(TERMS, rounds=RoundPolicy(5, 2, 10, 10, 2))
+    if not is_refused:
+        assert check_set(view, payloads, terms, EPOCH)
+        return
+    with pytest.raises(Refused) as raised:
+        check_set(view, payloads, terms, EPOCH)
+    assert raised.value.rule == "min-contributors"
+    assert "the terms ask for at least 3" in raised.value.reason
 
 
 def test_a_round_that_was_closed_before_it_was_opened_is_refused():

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aggregator.service import Aggregator
 from protocol.board import Board, Posted, decode_entry
 from protocol.signing import public_bytes
-from protocol.terms import AggregatorAddress, Member, RoundPolicy, Terms, check
+from protocol.terms import AggregatorAddress, Member, RoundPolicy, Terms, check, floor
 from protocol.wire import Entries, FromAggregator, FromMember, Subscribe, Welcome
 from tests.simulator.clock import Clock
 from tests.simulator.disk import Crash
@@ -43,7 +43,7 @@ def terms_of(plan: Plan) -> Terms:
         Member(f"hospital {i}", public_bytes(signing_key(plan, i))) for i in range(1, n + 1)
     )
     address = AggregatorAddress("wss://sim", public_bytes(signing_key(plan, 0)), bytes(32))
-    least = (n - 1) // 3 + 2
+    least = floor(n)
     rounds = RoundPolicy(plan.rounds, least, WAIT_SECONDS, WAIT_SECONDS, least)
     terms = Terms(
         f"seed {plan.seed}", members, plan.quorum, plan.key_bits, True, address, rounds,

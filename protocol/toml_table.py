@@ -1,0 +1,80 @@
+"""TOML tables that know their place, for errors that name the field."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from typing import Any
+
+from protocol.encoding import encode_binary
+from protocol.errors import BadTerms
+from protocol.foreign import shown
+
+
+class Table:
+    """A table of terms; whatever is missing, unknown or of another type raises BadTerms."""
+
+    def __init__(self, path: str, values: dict[str, Any]) -> None:
+        self._path, self._values, self._read = path, values, set[str]()
+
+    def _take(self, key: str, kind: type | tuple[type, ...], what: str) -> Any:
+        self._read.add(key)
+        value = self._values.get(key)
+        if value is None:
+            raise BadTerms(self._name(key), "it is missing")
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise BadTerms(self._name(key), f"it must be {what}")
+        return value
+
+    def _name(self, key: str) -> str:
+        return f"{self._path}.{shown(key)}" if self._path else shown(key)
+
+    def text(self, key: str) -> str:
+        return str(self._take(key, str, "text"))
+
+    def number(self, key: str) -> int:
+        value = int(self._take(key, int, "a whole number"))
+        if abs(value) >= 1 << 53:
+            raise BadTerms(self._name(key), "it is too large")
+        return value
+
+    def real(self, key: str) -> float:
+        try:
+            value = float(self._take(key, (int, float), "a number"))
+        except OverflowError:
+            value = math.inf
+        if not math.isfinite(value):
+            raise BadTerms(self._name(key), "it must be finite")
+        return value
+
+    def flag(self, key: str, default: bool | None = None) -> bool:
+        if default is not None and key not in self._values:
+            return default
+        return bool(self._take(key, bool, "true or false"))
+
+    def binary(self, key: str, size: int) -> bytes:
+        text = self.text(key)
+        try:
+            data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise BadTerms(self._name(key), "it is not base64") from None
+        if len(data) != size or encode_binary(data) != text:
+            raise BadTerms(self._name(key), f"it must be {size} bytes in base64")
+        return data
+
+    def table(self, key: str) -> Table:
+        return Table(self._name(key), self._take(key, dict, "a table"))
+
+    def tables(self, key: str, optional: bool = False) -> list[Table]:
+        if optional and key not in self._values:
+            return []
+        values = self._take(key, list, "a list of tables")
+        if not all(isinstance(value, dict) for value in values):
+            raise BadTerms(self._name(key), "it must be a list of tables")
+        return [Table(f"{self._name(key)}[{k}]", v) for k, v in enumerate(values, start=1)]
+
+    def finish(self) -> None:
+        """Raises BadTerms on a key that nobody asked for."""
+        if unknown := sorted(set(self._values) - self._read):
+            raise BadTerms(self._name(unknown[0]), "it is unknown here")
