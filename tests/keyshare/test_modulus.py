@@ -123,6 +123,35 @@ def test_at_2048_bits_most_of_a_factor_stays_the_honest_dealers_alone(n):
     assert lead_alone + KNOWN_BITS + above < 1024 / 8
 
 
+def missing(bits: int, n: int) -> int:
+    """Bits of p that t dealers lack who know every residue of it: one honest dealer's span."""
+    return candidate_shape(bits, n).span_bits
+
+
+@every_n
+@pytest.mark.parametrize("bits", [2048, 3072, 4096])
+def test_even_all_residues_of_a_factor_are_less_than_coppersmiths_method_needs(bits, n):
+    """It finds p if no more than a quarter of N's bits is missing [Coppersmith, J. Crypt. 1997]."""
+    shape = candidate_shape(bits, n)
+    assert missing(bits, n) > bits // 4
+    # The others' spans, the residues and the base are all else there is to p.
+    assert shape.dealers * (shape.step << shape.span_bits) + shape.base < mpz(1) << bits // 2
+
+
+@pytest.mark.parametrize(
+    ("n", "step", "at_2048", "at_3072"),
+    [(3, 426, 595, 1107), (4, 426, 595, 1107), (5, 251, 770, 1282), (7, 184, 836, 1348)],
+)
+def test_how_many_bits_all_residues_are_and_how_many_are_missing(n, step, at_2048, at_3072):
+    for bits in (2048, 3072):
+        assert (candidate_shape(bits, n).step - 1).bit_length() == step
+    assert (missing(2048, n), missing(3072, n)) == (at_2048, at_3072)
+
+
+def test_at_1024_bits_they_would_be_enough():
+    assert missing(1024, 3) == missing(1024, 4) == 83 < 1024 // 4
+
+
 @pytest.mark.parametrize(
     ("bits", "n", "field"),
     [
