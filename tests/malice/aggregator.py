@@ -7,16 +7,16 @@ branch, or never.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 from gmpy2 import mpz
 
-from keyshare.packing import ciphertext_count
 from keyshare.plaintext_proof import PlaintextProof
 from protocol.board import Board, Entry, Head, Post, SignedPost, sign_post
-from protocol.ciphertexts import Encrypted, read_ciphertexts, write_ciphertexts
+from protocol.ciphertexts import Encrypted, expected_count, read_ciphertexts, write_ciphertexts
 from protocol.encoding import decode, encode
 from protocol.errors import ProtocolError
 from protocol.messages import (
@@ -30,12 +30,12 @@ from protocol.messages import (
     SetLock,
     attach,
 )
-from protocol.round import RoundView, round_session
-from protocol.suite import packing_of
+from protocol.round import RoundView
 from protocol.terms import Terms
 from tests.malice.consortium import contribution
 from tests.malice.hospital import Hospital
-from tests.malice.oracle import Closed, Knowledge, Sum, Unknown
+from tests.malice.oracle import Closed, Knowledge, Rows, Sum, Unknown
+from tests.malice.theft import Loot, Theft
 from tests.toy import ToyEpoch
 
 LIES = (
@@ -76,10 +76,10 @@ class Branch:
 
 @dataclass(frozen=True)
 class Contributed:
-    """A contribution that the adversary has seen: ciphertexts and what they hold."""
+    """A contribution that the adversary has seen: ciphertexts and what they hold, each a row."""
 
     encrypted: Encrypted
-    row: Mapping[Unknown, int]
+    rows: Rows
 
 
 @dataclass
@@ -139,7 +139,14 @@ class Aggregator:
                 moving |= self.deliver(index)
                 moving |= self.publish(index)
 
-    def restart(self, index: int, branch: Branch, name: str | None, loses_head: bool) -> None:
+    def restart(
+        self,
+        index: int,
+        branch: Branch,
+        name: str | None,
+        loses_head: bool = False,
+        contributes: bool = False,
+    ) -> None:
         """A hospital's process starts anew, is shown a branch, and reads it all.
 
         Where that is not the board it remembers, it stands still until it is shown the right one.
@@ -149,7 +156,7 @@ class Aggregator:
             self.knowledge.keeps_heads = False
             hospital.forget_head()
         self.shown[index] = branch
-        hospital.start(branch.entries, branch.head(len(branch.entries)), name)
+        hospital.start(branch.entries, branch.head(len(branch.entries)), name, contributes)
         self._hear(index)
 
     def ask_again(self, index: int) -> None:
@@ -167,7 +174,9 @@ class Aggregator:
             opening = self.openings[post.body.opening]
             data = post.body.ciphertexts.data
             encrypted = read_ciphertexts(data, opening, self.terms, self.toy.key.n)
-            found = Contributed(encrypted, {(index, opening.model): 1})
+            source = source_of(post.session, opening)
+            rows = [{(index, source, place): 1} for place in range(len(encrypted.values))]
+            found = Contributed(encrypted, rows)
             self.contributed[signed.digest] = found
             self._by_payload[post.body.ciphertexts.digest] = found
         self.knowledge.hear(post)
@@ -194,11 +203,11 @@ class Aggregator:
 
     # ── rounds ──
 
-    def open(self, branch: Branch, number: int, opening: Opening) -> None:
-        signed = self.say(branch, 0, round_session(str(number)), opening)
+    def open(self, branch: Branch, session: str, opening: Opening) -> None:
+        signed = self.say(branch, 0, session, opening)
         if signed is not None:
             self.openings[signed.digest] = opening
-            if opening.model not in self.models:
+            if opening.kind == "training" and opening.model not in self.models:
                 self.models.append(opening.model)
 
     def contribute(self, branch: Branch, member: int, session: str, spoils: bool) -> None:
@@ -206,10 +215,10 @@ class Aggregator:
         opening = branch.view(session).opening
         assert opening is not None
         assert isinstance(opening.post.body, Opening)
-        count = ciphertext_count(opening.post.body.length + 1, packing_of(self.terms))
+        count = expected_count(opening.post.body, self.terms)
         number = self.toy.key.n - 1 if spoils else mpz(member)
         body, encrypted = contribution(self.toy, session, member, opening.digest, [number] * count)
-        self._keep(self.say(branch, member, session, body), encrypted, {})
+        self._keep(self.say(branch, member, session, body), encrypted, [{}] * count)
 
     def copy(self, branch: Branch, member: int, session: str, victim: int, power: int) -> None:
         """What another has contributed, to a power, with its proof, as a colluder's own."""
@@ -221,15 +230,39 @@ class Aggregator:
         copied = Encrypted(values, _proof_to_power(seen.encrypted.proof, power))
         body = posted.post.body
         assert isinstance(body, Contribution)
-        changed = Contribution(body.opening, attach(write_ciphertexts(copied, self.toy.key.n)))
-        row = {unknown: times * power for unknown, times in seen.row.items()}
-        self._keep(self.say(branch, member, session, changed), copied, row)
+        rows = [{unknown: times * power for unknown, times in row.items()} for row in seen.rows]
+        self._give(branch, member, session, body.opening, copied, rows)
 
-    def _keep(
-        self, signed: SignedPost | None, encrypted: Encrypted, row: Mapping[Unknown, int]
+    def steal(self, branch: Branch, member: int, session: str, theft: Theft) -> None:
+        """As a colluder's own, what it makes of any ciphertexts that it has ever seen."""
+        opening = branch.view(session).opening
+        assert opening is not None
+        assert isinstance(opening.post.body, Opening)
+        count = expected_count(opening.post.body, self.terms)
+        loot = Loot(self.toy)
+        for seen in self.contributed.values():
+            loot.add(seen.encrypted.values, seen.rows, seen.encrypted.proof)
+        for closed in self.knowledge.closed.values():
+            for one in closed.sums:
+                loot.add(one.values, one.rows, None)
+        if found := loot.take(theft, count, session, member, opening.digest):
+            self._give(branch, member, session, opening.digest, *found)
+
+    def _give(
+        self,
+        branch: Branch,
+        member: int,
+        session: str,
+        opening: bytes,
+        encrypted: Encrypted,
+        rows: Rows,
     ) -> None:
+        body = Contribution(opening, attach(write_ciphertexts(encrypted, self.toy.key.n)))
+        self._keep(self.say(branch, member, session, body), encrypted, rows)
+
+    def _keep(self, signed: SignedPost | None, encrypted: Encrypted, rows: Rows) -> None:
         if signed is not None:
-            self.contributed[signed.digest] = Contributed(encrypted, row)
+            self.contributed[signed.digest] = Contributed(encrypted, rows)
 
     def close(self, branch: Branch, session: str, chosen: Sequence[int], lie: str) -> None:
         """Close a round over some of its contributions; ``lie`` is one of LIES."""
@@ -278,22 +311,26 @@ class Aggregator:
         chosen = view.chosen(self.terms.federation)
         assert chosen is not None
         named = tuple(c.contribution for c in closing.contributors)
-        self.knowledge.closed[chosen] = Closed(session, opening.model, named, members, sums)
+        source = source_of(session, opening)
+        self.knowledge.closed[chosen] = Closed(session, source, named, members, sums)
 
     def _sum(self, parts: Iterable[tuple[bytes, int]]) -> Sum:
+        """Contributions, each so many times; as many ciphertexts as the first has."""
         square = self.toy.key.n**2
-        values: tuple[mpz, ...] = ()
-        row: dict[Unknown, int] = {}
+        values: list[mpz] = []
+        rows: list[dict[Unknown, int]] = []
         for digest, times in parts:
             found = self.contributed[digest]
-            powers = [pow(c, times, square) for c in found.encrypted.values]
-            values = tuple(
-                a * b % square
-                for a, b in zip(values or [mpz(1)] * len(powers), powers, strict=False)
-            )
-            for unknown, count in found.row.items():
-                row[unknown] = row.get(unknown, 0) + times * count
-        return Sum(values, {unknown: count for unknown, count in row.items() if count})
+            if not values:
+                values = [mpz(1) for _ in found.rows]
+                rows = [{} for _ in found.rows]
+            seen = zip(found.encrypted.values, found.rows, strict=True)
+            for place, (value, row) in enumerate(itertools.islice(seen, len(values))):
+                values[place] = values[place] * pow(value, times, square) % square
+                for unknown, count in row.items():
+                    rows[place][unknown] = rows[place].get(unknown, 0) + times * count
+        kept = [{unknown: count for unknown, count in row.items() if count} for row in rows]
+        return Sum(tuple(values), kept)
 
     def lock(self, branch: Branch, member: int, session: str, chosen: bytes) -> None:
         self.say(branch, member, session, SetLock(chosen))
@@ -309,6 +346,11 @@ class Aggregator:
         """All that honest hospitals have said."""
         posts = [decode(signed.post, Post, "post", MAX_POST_BYTES) for signed in self.said]
         return [p.body for p in posts if isinstance(p.body, Contribution | Partial | SetLock)]
+
+
+def source_of(session: str, opening: Opening) -> bytes:
+    """What the unknowns of a round's contributions are named after."""
+    return opening.model if opening.kind == "training" else session.encode()
 
 
 def _proof_to_power(proof: PlaintextProof | None, power: int) -> PlaintextProof | None:

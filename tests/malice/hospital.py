@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from participant.agent import Agent, Task
 from participant.decryption_task import DecryptionTask
 from participant.errors import ParticipantError
+from participant.numbers import Numbers
+from participant.statistic_task import StatisticTask
 from participant.training_task import TrainingTask
 from protocol.board import Head, SignedPost
 from protocol.errors import ProtocolError
@@ -32,12 +35,25 @@ class Hospital:
         self.read = 0  # entries
         self.standing: Statement | None = None
 
-    def start(self, board: Sequence[bytes], head: Head, name: str | None = None) -> None:
-        """Start ``train``, or ``decrypt`` of a round, and read a board from its beginning."""
+    def start(
+        self,
+        board: Sequence[bytes],
+        head: Head,
+        name: str | None = None,
+        contributes: bool = False,
+    ) -> None:
+        """Start ``train``, or ``decrypt`` of a round or ``contribute`` to it; read a board from 1.
+
+        Its numbers for a statistic of one name are the same whenever it is asked for them.
+        """
         terms, secret = self.toy.federation.terms, (self.toy.epoch, self.toy.secrets[self.index])
         self.failure, self.mail, self.read = None, None, 0
         if name is None:
             self.task = TrainingTask(terms, secret, Steps(self.index / 8), self.disk)
+        elif contributes:
+            values = (Decimal(self.index), Decimal(self.index) / 2)
+            numbers = Numbers("numbers.csv", values[: 1 + len(name) % 2])
+            self.task = StatisticTask(terms, secret, name, numbers, self.disk)
         else:
             self.task = DecryptionTask(terms, secret, name, self.disk, lambda request: True)
         key = self.toy.federation.keys[self.index]

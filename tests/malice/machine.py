@@ -6,58 +6,30 @@ that help it: that is what takes a sequence deep enough for a lie to matter.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import initialize, rule
 
 from protocol.messages import Complaint, Opening, Refusal
 from protocol.round import round_session
 from tests.malice.aggregator import LIES, Aggregator, Branch
+from tests.malice.choices import Course, bits, course, enough, small, some, subset
 from tests.malice.consortium import COMMON, ROUNDS, consortium
 from tests.malice.oracle import Violation
 from tests.malice.reading import check_reading
+from tests.malice.statistic_moves import Statistics
 from tests.toy import ToyEpoch
 
 _MAX_BRANCHES = 3
 
-bits = st.integers(0, 127)  # a subset of at most seven
-some = st.just(0) | bits
-small = st.integers(0, 7)
 MODELS = (
     "as it stands", "as it stands", "as it stands", "as it stood",
     "unknown", "other epoch", "other suite", "other length",
 )  # fmt: skip
 
 
-def subset(members: list[int], mask: int) -> list[int]:
-    """The members whose bit is set; all of them for 0."""
-    found = [m for k, m in enumerate(members) if mask >> k & 1]
-    return found or members
-
-
-def enough(members: list[int], mask: int, least: int) -> list[int]:
-    """The members but those whose bit is set, as long as ``least`` are left."""
-    left = list(members)
-    for k, member in enumerate(members):
-        if mask >> k & 1 and len(left) > least:
-            left.remove(member)
-    return left
-
-
-class Course(NamedTuple):
-    """How the aggregator goes on before a move: so many steps, over some hospitals and sums."""
-
-    steps: int
-    who: int
-    without: int
-    spoils: bool
-
-
-course = st.builds(Course, st.sampled_from((0, 1, 1, 2, 3)), some, some, st.booleans())
-
-
-class MaliciousAggregator(RuleBasedStateMachine):
+class MaliciousAggregator(Statistics):
     """One sequence of moves against one federation."""
 
     a: Aggregator
@@ -104,6 +76,9 @@ class MaliciousAggregator(RuleBasedStateMachine):
         self._help(branch, view.session)
         self.a.run(hospitals)
 
+    def _session(self) -> str:
+        return round_session(str(self._number()))
+
     def _number(self) -> int:
         """The round that hospitals on the branch wait for."""
         finished = [self.a.hospitals[i].finished for i in self.honest]
@@ -143,7 +118,7 @@ class MaliciousAggregator(RuleBasedStateMachine):
         elif how == "other length":
             length += 1
         opening = Opening("training", epoch, model, length, suite, stands.clip)  # type: ignore[arg-type]
-        self.a.open(self.branch, number, opening)
+        self.a.open(self.branch, round_session(str(number)), opening)
 
     # ── lies ──
 
@@ -235,7 +210,8 @@ class MaliciousAggregator(RuleBasedStateMachine):
 
     def _rewind(self) -> int:
         """Go on with a board that ends before this one's last closing; the number of its round."""
-        closings = [view.closing for view in self.branch.views.values() if view.closing is not None]
+        rounds = [v for v in self.branch.views.values() if v.session.startswith("round/")]
+        closings = [view.closing for view in rounds if view.closing is not None]
         if not closings:
             return 1
         last = max(closings, key=lambda posted: posted.position)

@@ -1,19 +1,23 @@
 """What has been opened, by linear algebra: exact, and independent of the hospitals' own rules.
 
-The unknowns are honest hospitals' updates, one for each member and model: what a hospital trains
-from one model is one update, in however many rounds it contributes it. A ciphertext that the
-aggregator has put together is a row of multiplicities over them; what colluders put in is known.
+The unknowns are what honest hospitals encrypt, number by number: of training one update for each
+member and model, since what a hospital trains from one model is one update, in however many rounds
+it contributes it; of a statistic its numbers, for each member and statistic. A ciphertext that the
+aggregator or a colluder has put together, from whatever it has seen, is a row of multiplicities
+over them; what colluders encrypt themselves is known.
 It is open when those who released a part of it and the colluders are a quorum, though the parts
 might be sealed to honest hospitals alone.
 
 *Promised*, with at most f colluders:
 
 1. in a round (a session's name), one set is opened, whatever boards are shown;
-2. an opened sum holds the updates of the honest members of its set, each once, from one model;
-3. and two of them at least;
-4. no combination over the rationals of all that is open, but zero, holds the updates of one honest
-   hospital alone, even when those of the colluders are taken out; nor, these counted as well, of
-   fewer than ``min_difference`` members that start from one model.
+2. an opened sum holds what the honest members of its set encrypted for it, each once, all from one
+   model or for one statistic;
+3. and that of two of them at least;
+4. no combination over the rationals of all that is open, but zero, holds what one honest hospital
+   alone encrypted from a model or for a statistic, even when that of the colluders is taken out,
+   and if they knew all that was encrypted from other models and for other statistics; nor, the
+   colluders' counted as well, of fewer than ``min_difference`` members that start from one model.
 
 The fourth holds while hospitals keep the head of the board that they have seen. The first three
 hold even when they lose it, as long as the ledger of chosen sets is there.
@@ -37,8 +41,9 @@ from protocol.partial_payload import LockedSum
 from protocol.sealing import SealingKey
 from tests.toy import ToyEpoch
 
-Unknown = tuple[int, bytes]  # member, model
+Unknown = tuple[int, bytes, int]  # member; model, or statistic's session; place
 Row = Mapping[Unknown, int]
+Rows = Sequence[Row]  # of a vector of ciphertexts, place by place
 
 
 class Violation(AssertionError):
@@ -47,18 +52,21 @@ class Violation(AssertionError):
 
 @dataclass(frozen=True)
 class Sum:
-    """A ciphertext that the aggregator has made, and what it holds of honest updates."""
+    """Ciphertexts that the adversary has seen or made, and what they hold of honest numbers."""
 
     values: tuple[mpz, ...]
-    row: Row
+    rows: Rows
 
 
 @dataclass(frozen=True)
 class Closed:
-    """A closing: its set and model, and the ciphertexts that a hospital might take for its sum."""
+    """A closing: its set and source, and the ciphertexts that a hospital might take for its sum.
+
+    source: the model that it starts from, or a statistic's session, as the unknowns have it.
+    """
 
     session: str
-    model: bytes
+    source: bytes
     contributions: tuple[bytes, ...]  # digests of the posts that it names
     members: frozenset[int]
     sums: tuple[Sum, ...]
@@ -72,7 +80,7 @@ class Knowledge:
     colluders: frozenset[int]
     keeps_heads: bool = True  # whether no hospital has lost the head of its board
     closed: dict[bytes, Closed] = field(default_factory=dict)  # by the name of the chosen set
-    opened: dict[bytes, Row] = field(default_factory=dict)  # likewise
+    opened: dict[bytes, Rows] = field(default_factory=dict)  # likewise
     _parts: dict[tuple[bytes, int], dict[int, list[mpz]]] = field(default_factory=dict)
 
     def hear(self, post: Post) -> None:
@@ -109,11 +117,10 @@ class Knowledge:
         released = self._parts[chosen, k]
         if len(released.keys() | self.colluders) < self.toy.epoch.quorum or chosen in self.opened:
             return
-        row = closed.sums[k].row
-        self.opened[chosen] = {unknown: times for unknown, times in row.items() if times}
-        self._check_set(chosen, closed)
+        self.opened[chosen] = closed.sums[k].rows
         if self.keeps_heads:
             self._check_combinations()
+        self._check_set(chosen, closed)
 
     # ── the promises ──
 
@@ -122,21 +129,25 @@ class Knowledge:
         if any(self.closed[c].session == closed.session for c in others):
             raise Violation(f"two sets of {closed.session} are open")
         honest = closed.members - self.colluders
-        row = self.opened[chosen]
-        if row != {(member, closed.model): 1 for member in honest}:
-            raise Violation(f"{closed.session}: the sum of {sorted(honest)} holds {_text(row)}")
+        for place, row in enumerate(self.opened[chosen]):
+            if row != {(member, closed.source, place): 1 for member in honest}:
+                raise Violation(f"{closed.session}: the sum of {sorted(honest)} holds {_text(row)}")
         if len(honest) < 2:
-            raise Violation(f"{closed.session}: the update of {sorted(honest)} alone is open")
+            raise Violation(f"{closed.session}: what {sorted(honest)} alone encrypted is open")
 
     def _check_combinations(self) -> None:
-        if member := alone(list(self.opened.values())):
-            raise Violation(f"the update of member {member[0]} alone is open")
+        rows = [row for opened in self.opened.values() for row in opened]
+        sources = {source for row in rows for _, source, _ in row}
+        for source in sorted(sources):
+            if member := alone([_of(source, row) for row in rows]):
+                raise Violation(f"the numbers of member {member} alone are open ({_name(source)})")
         least = self.toy.federation.terms.least_difference
-        for model in {self.closed[c].model for c in self.opened}:
-            sets = [self.closed[c].members for c in self.opened if self.closed[c].model == model]
-            rows = [{(member, model): 1 for member in one} for one in sets]
+        training = [c for c in self.opened if self.closed[c].session.startswith("round/")]
+        for model in {self.closed[c].source for c in training}:
+            sets = [self.closed[c].members for c in training if self.closed[c].source == model]
+            rows = [{(member, model, 0): 1 for member in one} for one in sets]
             if few := smallest_support(rows, least - 1):
-                raise Violation(f"of members {[m for m, _ in few]} alone a difference is open")
+                raise Violation(f"of members {[m for m, *_ in few]} alone a difference is open")
 
     # ── that it is really so ──
 
@@ -157,10 +168,17 @@ class Knowledge:
         return bool(released) and len(released.keys() | self.colluders) >= self.toy.epoch.quorum
 
 
-def alone(rows: Sequence[Row]) -> Unknown | None:
-    """An unknown that is a rational combination of the rows by itself, None if there is none."""
-    found = smallest_support(rows, 1)
-    return found[0] if found else None
+def alone(rows: Sequence[Row]) -> int | None:
+    """A member whose unknowns a combination of the rows holds and nobody else's; None without one.
+
+    That is so exactly if the rows lose rank when all its columns are deleted.
+    """
+    columns = {unknown for row in rows for unknown in row}
+    full = rank(rows, columns)
+    for member in sorted({unknown[0] for unknown in columns}):
+        if rank(rows, [c for c in columns if c[0] != member]) < full:
+            return member
+    return None
 
 
 def smallest_support(rows: Sequence[Row], most: int) -> tuple[Unknown, ...] | None:
@@ -195,5 +213,15 @@ def rank(rows: Sequence[Row], columns: Iterable[Unknown]) -> int:
     return found
 
 
+def _of(source: bytes, row: Row) -> Row:
+    """A row with all but one source's unknowns known."""
+    return {unknown: times for unknown, times in row.items() if unknown[1] == source}
+
+
+def _name(source: bytes) -> str:
+    return source.decode() if source.startswith(b"statistic/") else f"model {source.hex()[:8]}"
+
+
 def _text(row: Row) -> str:
-    return ", ".join(f"{times}·H{member}" for (member, _), times in sorted(row.items())) or "nobody"
+    held = (f"{times}·H{m} ({_name(of)}, {place})" for (m, of, place), times in sorted(row.items()))
+    return ", ".join(held) or "nobody"

@@ -16,22 +16,30 @@ STEPS = 10  # moves of a sequence
 
 @dataclass
 class Tally:
-    """What sequences came to: how many, how many sums were opened, why hospitals stopped."""
+    """What sequences came to: how many, how many sums were opened, why hospitals stopped.
+
+    ``statistics``: how many of the opened sums are statistics.
+    """
 
     sequences: int = 0
     opened: int = 0
+    statistics: int = 0
     stopped: Counter[str] = field(default_factory=Counter)
 
     def add(self, machine: MaliciousAggregator) -> None:
         self.sequences += 1
         self.opened += len(machine.a.knowledge.opened)
+        closed = machine.a.knowledge.closed
+        sessions = [closed[chosen].session for chosen in machine.a.knowledge.opened]
+        self.statistics += sum(session.startswith("statistic/") for session in sessions)
         for hospital in machine.a.hospitals.values():
             if failure := hospital.failure:
                 self.stopped[getattr(failure, "rule", type(failure).__name__)] += 1
 
     def __str__(self) -> str:
         why = ", ".join(f"{reason} {count}" for reason, count in self.stopped.most_common())
-        return f"{self.sequences} sequences, {self.opened} sums opened; hospitals stopped by: {why}"
+        sums = f"{self.opened} sums opened, {self.statistics} of them statistics"
+        return f"{self.sequences} sequences, {sums}; hospitals stopped by: {why}"
 
 
 def play(sequences: int, first: int = 0, shrinks: bool = False, tally: Tally | None = None) -> None:
