@@ -70,7 +70,7 @@ class Statistics(RuleBasedStateMachine):
                 else:
                     self.a.contribute(self.branch, member, session, spoils=False)
             if view.closing is None:
-                least = self.a.terms.rounds.min_contributors
+                least = self.a.terms.least_contributors
                 members = enough(sorted(view.contributions), without, least)
                 self.a.close(self.branch, session, members, lie)
             self._help(self.branch, session)
