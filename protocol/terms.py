@@ -23,6 +23,7 @@ from protocol.signing import sign, verify
 from protocol.toml_table import Table
 
 AGGREGATOR = 0  # the aggregator's number as a sender; members are 1..n in roster order
+LEAST_KEY_BITS = 2048  # of a key that is to protect anything: some 112 bits of security
 SUITES = ("auto", "paillier", "hybrid", "hybrid-s2")
 
 
@@ -79,6 +80,7 @@ class Terms(Message, frozen=True):
     quorum: int
     key_bits: int
     allow_minority_quorum: bool
+    allow_small_key: bool
     aggregator: AggregatorAddress
     rounds: RoundPolicy
     clip: float
@@ -91,6 +93,11 @@ class Terms(Message, frozen=True):
     @property
     def n_members(self) -> int:
         return len(self.members)
+
+    @property
+    def has_small_key(self) -> bool:
+        """Whether the key can be broken: it has fewer than LEAST_KEY_BITS bits."""
+        return self.key_bits < LEAST_KEY_BITS
 
     @property
     def federation(self) -> bytes:
@@ -156,6 +163,12 @@ def check(terms: Terms) -> None:
     except BadParameters as error:
         field = "federation.key_bits" if error.field == "key bits" else "members"
         raise BadTerms(field, f"{error.value}; allowed: {error.allowed}") from None
+    if terms.has_small_key and not terms.allow_small_key:
+        raise BadTerms(
+            "federation.key_bits",
+            f"{terms.key_bits} bits protect no data: use {LEAST_KEY_BITS} or more, or, for a test "
+            "or a demonstration, set allow_small_key = true (--allow-small-key)",
+        )
     if not 2 <= quorum <= n:
         raise BadTerms("federation.quorum", f"{quorum}; it must be 2 to {n}, the members' number")
     if 2 * quorum <= n and not terms.allow_minority_quorum:
@@ -299,6 +312,7 @@ def _read_terms(document: Table) -> Terms:
         quorum=federation.number("quorum"),
         key_bits=federation.number("key_bits"),
         allow_minority_quorum=federation.flag("allow_minority_quorum", default=False),
+        allow_small_key=federation.flag("allow_small_key", default=False),
         aggregator=AggregatorAddress(
             aggregator.text("url"),
             aggregator.binary("key", 32),
@@ -333,6 +347,7 @@ def render(terms: Terms) -> str:
                 "quorum": terms.quorum,
                 "key_bits": terms.key_bits,
                 "allow_minority_quorum": terms.allow_minority_quorum,
+                "allow_small_key": terms.allow_small_key,
                 "suite": terms.suite,
             },
             "aggregator": {

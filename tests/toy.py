@@ -22,7 +22,14 @@ from protocol.epoch import Epoch, EpochSecret
 from protocol.judgement import Verdict, judge
 from protocol.messages import Body, blob_name
 from protocol.signing import public_bytes
-from protocol.terms import AggregatorAddress, Member, RoundPolicy, Terms, floor
+from protocol.terms import (
+    LEAST_KEY_BITS,
+    AggregatorAddress,
+    Member,
+    RoundPolicy,
+    Terms,
+    floor,
+)
 
 CEREMONY = "ceremony/1"
 Tamper = Callable[[int, Draft], Draft]
@@ -54,6 +61,7 @@ def toy_federation(n: int = 5, quorum: int = 3, bits: int = 256, **changes: Any)
         quorum=quorum,
         key_bits=bits,
         allow_minority_quorum=2 * quorum <= n,
+        allow_small_key=bits < LEAST_KEY_BITS,
         aggregator=AggregatorAddress("wss://localhost:8443", public_bytes(keys[0]), b"p" * 32),
         rounds=RoundPolicy(5, floor(n), 10, 10, floor(n)),
         clip=8.0,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from participant.home import federation_folder
+from protocol.terms import LEAST_KEY_BITS
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +91,8 @@ def sign_terms(
     checked(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False))
     cards = [part for h in hospitals for part in ("--member", str(h.home / "card.toml"))]
     options = [part for pair in settings.items() for part in pair]
+    if int(settings["--key-bits"]) < LEAST_KEY_BITS:
+        options.append("--allow-small-key")
     address = ["--aggregator", str(data / "aggregator.toml")]
     checked(hospitals[0].participant("terms", "new", file, *cards, *address, *options))
     for hospital in hospitals:

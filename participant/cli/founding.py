@@ -32,7 +32,7 @@ from participant.terms_files import (
 )
 from protocol.encoding import encode_binary
 from protocol.names import fault_of_name
-from protocol.terms import RoundPolicy, Terms, floor
+from protocol.terms import LEAST_KEY_BITS, RoundPolicy, Terms, floor
 
 terms_app = typer.Typer(help="What every member signs before any cryptography.")
 
@@ -112,6 +112,12 @@ def new(
     allow_minority_quorum: Annotated[
         bool, typer.Option("--allow-minority-quorum", help="Allow a quorum of half or fewer.")
     ] = False,
+    allow_small_key: Annotated[
+        bool,
+        typer.Option(
+            "--allow-small-key", help="Allow fewer than 2048 bits: for tests, never for data."
+        ),
+    ] = False,
     suite: Annotated[
         str, typer.Option("--suite", help="How updates are encrypted: auto takes the cheaper one.")
     ] = "auto",
@@ -141,6 +147,7 @@ def new(
         quorum,
         key_bits,
         allow_minority_quorum,
+        allow_small_key,
         address,
         policy,
         clip,
@@ -198,16 +205,17 @@ def _show_card(folder: Path, shown: Card) -> None:
     say(f"  fingerprint  {shown.fingerprint}")
 
 
-_LEAST_BITS = 2048  # of a key that is to protect anything today
-
-
 def _show_terms(file: TermsFile) -> None:
     terms, unsigned = file.terms, file.unsigned()
     rounds = terms.rounds
     say(f"Terms of {terms.name}")
     say(f"  fingerprint   {file.fingerprint}")
-    note = "" if terms.key_bits >= _LEAST_BITS else f" (for tests only: {_LEAST_BITS} at least)"
-    say(f"  quorum        {terms.quorum} of {terms.n_members}, {terms.key_bits}-bit key{note}")
+    say(f"  quorum        {terms.quorum} of {terms.n_members}, {terms.key_bits}-bit key")
+    if terms.has_small_key:
+        say(
+            f"  WARNING       A key of {terms.key_bits} bits can be broken: it protects no data. "
+            f"Terms for a test alone. Data needs {LEAST_KEY_BITS} bits or more."
+        )
     say(f"  aggregator    {terms.aggregator.url}")
     say(
         f"  rounds        {rounds.count}, each of at least {terms.least_contributors} "

@@ -7,9 +7,7 @@ from collections import defaultdict
 from participant.report.facts import AbortFacts, CeremonyFacts, Contents, MemberFacts, VerdictFacts
 from participant.report.markup import Markup, element
 from participant.report.words import between, count, entries, names, when
-from protocol.terms import Terms
-
-_LEAST_BITS = 2048  # of a key that is to protect anything today
+from protocol.terms import LEAST_KEY_BITS, Terms
 
 
 def federation_section(contents: Contents) -> Markup:
@@ -92,7 +90,7 @@ def rules(terms: Terms) -> list[str]:
 
 
 def _note(terms: Terms) -> str:
-    return "" if terms.key_bits >= _LEAST_BITS else " (for tests only: 2,048 at least)"
+    return f" (for tests only: {LEAST_KEY_BITS:,} at least)" if terms.has_small_key else ""
 
 
 def _fact(what: str, value: str | Markup, class_: str = "") -> tuple[Markup, Markup]:

@@ -37,7 +37,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     return typed
 
 
-NEW = ["--name", "Lungs", "--aggregator", "aggregator.toml", "--quorum", "2", "--key-bits", "256"]
+NAMED = ["--name", "Lungs", "--aggregator", "aggregator.toml", "--quorum", "2"]
+NEW = [*NAMED, "--key-bits", "256", "--allow-small-key"]
 
 
 def cards(count: int) -> list[str]:
@@ -203,6 +204,15 @@ def test_a_quorum_of_half_needs_an_explicit_allowance(hospitals: Run) -> None:
     hospitals("terms", "new", *NEW, *cards(4), "--allow-minority-quorum", "--min-contributors", "3")
 
 
+def test_a_key_that_can_be_broken_needs_an_explicit_allowance(hospitals: Run) -> None:
+    for bits in ("256", "1024", "2046"):
+        output = hospitals("terms", "new", *NAMED, *cards(3), "--key-bits", bits, expect=1)
+        assert f"{bits} bits protect no data" in output
+        assert "--allow-small-key" in output
+        assert not Path("federation.toml").exists()
+    assert "WARNING" not in hospitals("terms", "new", *NAMED, *cards(3), "--key-bits", "2048")
+
+
 def test_terms_are_never_written_over(hospitals: Run) -> None:
     hospitals("terms", "new", *NEW, *cards(3))
     assert "never overwritten" in hospitals("terms", "new", *NEW, *cards(3), expect=1)
@@ -268,7 +278,7 @@ def test_the_aggregator_down_is_waited_for_and_said_once(signed: Run) -> None:
 
 
 def test_a_key_too_short_for_real_data_is_said_to_be(signed: Run) -> None:
-    assert "-bit key (for tests only: 2048 at least)" in signed("terms", "show")
+    assert "WARNING       A key of 256 bits can be broken" in signed("terms", "show")
 
 
 def test_status_without_an_aggregator_still_shows_what_is_here(signed: Run) -> None:

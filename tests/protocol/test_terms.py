@@ -107,6 +107,7 @@ def test_every_field_changes_the_identity():
         {"quorum": 4},
         {"key_bits": 512},
         {"allow_minority_quorum": True},
+        {"allow_small_key": False},
         {"clip": 9.0},
         {"precision_bits": 25},
         {"max_examples": 999},
@@ -216,7 +217,7 @@ REQUIRED = [
     for table, values in document().items()
     if isinstance(values, dict)
     for key in values
-    if key != "allow_minority_quorum"
+    if not key.startswith("allow_")
 ]
 
 
@@ -233,11 +234,13 @@ def test_a_missing_value_is_named(path, field):
     assert problem_with(path, None) == field
 
 
-def test_the_allowance_is_the_only_field_with_a_default():
+def test_the_allowances_are_the_only_fields_with_a_default():
     changed = document()
-    del changed["federation"]["allow_minority_quorum"]
+    changed["federation"]["key_bits"] = 2048
+    del changed["federation"]["allow_minority_quorum"], changed["federation"]["allow_small_key"]
     terms, _ = parse(tomli_w.dumps(changed))
     assert terms.allow_minority_quorum is False
+    assert terms.allow_small_key is False
 
 
 def test_what_is_no_toml_is_refused():
@@ -258,6 +261,22 @@ def test_sums_that_would_not_be_exact_are_refused():
     toy = toy_federation(16, 9, precision_bits=40)
     check(toy.terms)
     assert toy.terms.quantisation.max_members >= 16
+
+
+@pytest.mark.parametrize(("bits", "is_small"), [(256, True), (2046, True), (2048, False)])
+def test_a_key_that_can_be_broken_needs_the_allowance(bits, is_small):
+    terms = toy_federation(3, 2, bits).terms
+    assert terms.has_small_key is terms.allow_small_key is is_small
+    check(terms)
+    strict = replace_terms(terms, allow_small_key=False)
+    if not is_small:
+        check(strict)
+        return
+    for refused in (lambda: check(strict), lambda: parse(render(strict))):
+        with pytest.raises(BadTerms) as raised:
+            refused()
+        assert raised.value.field == "federation.key_bits"
+        assert "allow_small_key = true (--allow-small-key)" in raised.value.reason
 
 
 @pytest.mark.parametrize("n", range(3, 10))

@@ -46,7 +46,7 @@ def terms_of(plan: Plan) -> Terms:
     least = floor(n)
     rounds = RoundPolicy(plan.rounds, least, WAIT_SECONDS, WAIT_SECONDS, least)
     terms = Terms(
-        f"seed {plan.seed}", members, plan.quorum, plan.key_bits, True, address, rounds,
+        f"seed {plan.seed}", members, plan.quorum, plan.key_bits, True, True, address, rounds,
         clip=1.0, precision_bits=32, max_examples=1000, suite=plan.suite,
     )  # fmt: skip
     check(terms)
