@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aggregator.errors import AggregatorError
 from protocol.errors import BadSignature, Malformed
+from protocol.foreign import shown
+from protocol.messages import MAX_REASON
 from protocol.terms import Terms
 from protocol.wire import (
     Challenge,
@@ -13,8 +15,6 @@ from protocol.wire import (
     check_hello,
     decode_from_member,
 )
-
-_REASON = 500  # characters of a Rejected's reason
 
 
 class Refused(AggregatorError):
@@ -37,7 +37,7 @@ def identify(data: str | bytes, challenge: Challenge, terms: Terms) -> Hello:
     try:
         hello = read_frame(data)
     except Malformed as error:
-        reason = f"no hello, but {error.what}: {error.reason}"[:_REASON]
+        reason = shown(f"no hello, but {error.what}: {error.reason}", MAX_REASON)
         raise Refused(Rejected("malformed", reason)) from None
     if not isinstance(hello, Hello):
         raise Refused(Rejected("not-allowed", "the first frame must be a hello"))

@@ -35,7 +35,7 @@ from aggregator.status_file import write_status
 from protocol.encoding import encode
 from protocol.errors import Malformed
 from protocol.foreign import shown
-from protocol.messages import Body, Complaint, Step
+from protocol.messages import MAX_REASON, Body, Complaint, Step
 from protocol.terms import Terms
 from protocol.wire import (
     MAX_FRAME_BYTES,
@@ -287,7 +287,7 @@ class Server:
             try:
                 frame = read_frame(data)
             except Malformed as error:
-                await connection.send(Rejected("malformed", str(error)[:500]))
+                await connection.send(Rejected("malformed", shown(str(error), MAX_REASON)))
                 await connection.socket.close(1008, "malformed")
                 return str(error)
             for answer in await self._answer(connection, frame):

@@ -27,8 +27,10 @@ from protocol.ciphertexts import EncryptionKey
 from protocol.encoding import decode, encode
 from protocol.epoch import Epoch, epoch_of
 from protocol.errors import BadEntry, Fork, Malformed
+from protocol.foreign import shown
 from protocol.messages import (
     MAX_POST_BYTES,
+    MAX_REASON,
     Attachment,
     Body,
     Certificate,
@@ -183,7 +185,7 @@ class Aggregator:
         try:
             post = decode(signed.post, Post, "post", MAX_POST_BYTES)
         except Malformed as error:
-            return Rejected("malformed", str(error)[:500])
+            return Rejected("malformed", shown(str(error), MAX_REASON))
         if post.sender != member:
             return Rejected("not-allowed", f"this session is not member {post.sender}'s")
         known = self._accepted.get((post.session, post.sender, post.sequence))
@@ -200,9 +202,9 @@ class Aggregator:
         try:
             self._append(signed)
         except Fork as error:
-            return Rejected("fork", str(error)[:500])
+            return Rejected("fork", shown(str(error), MAX_REASON))
         except BadEntry as error:
-            return Rejected("bad-post", error.reason[:500])
+            return Rejected("bad-post", shown(error.reason, MAX_REASON))
         return Accepted(signed.digest, self.board.head.position)
 
     def _append(self, signed: SignedPost) -> None:
@@ -245,7 +247,7 @@ class Aggregator:
             else:
                 offset = self._blobs.add(member, frame.digest, frame.size, frame.offset, frame.data)
         except BadUpload as error:
-            return Rejected(error.code, str(error)[:500])
+            return Rejected(error.code, shown(str(error), MAX_REASON))
         return BlobHave(frame.digest, offset, frame.size)
 
     def _download(self, frame: BlobRequest) -> FromAggregator:

@@ -42,7 +42,8 @@ from protocol.draft import Draft, Envelope, public_payload
 from protocol.encoding import encode
 from protocol.epoch import Epoch, EpochSecret, epoch_secret
 from protocol.errors import BadSeal, CeremonyFailed, Malformed
-from protocol.messages import Abort, Attachment, Certificate, Disclosure, Join, Step
+from protocol.foreign import shown
+from protocol.messages import MAX_REASON, Abort, Attachment, Certificate, Disclosure, Join, Step
 from protocol.sealing import SealContext, check_public
 from protocol.terms import Terms
 
@@ -114,7 +115,9 @@ class Ceremony:
         """The abort that follows from what this member has seen."""
         if self.failure is None:
             return None
-        return Abort(self.failure.culprit, self.failure.step, self.failure.reason[:500])
+        return Abort(
+            self.failure.culprit, self.failure.step, shown(self.failure.reason, MAX_REASON)
+        )
 
     @property
     def deviation_parts(self) -> Mapping[int, mpz]:

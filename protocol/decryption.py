@@ -23,8 +23,9 @@ from protocol.draft import Draft
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Malformed, Refused, Uncombinable
 from protocol.fingerprints import counts
+from protocol.foreign import shown
 from protocol.history import Difference, OpenedSets
-from protocol.messages import Complaint, Contribution, Partial, Refusal, SetLock
+from protocol.messages import MAX_REASON, Complaint, Contribution, Partial, Refusal, SetLock
 from protocol.partial_payload import LockedSum
 from protocol.round import RoundView
 from protocol.sealing import SealingKey
@@ -108,7 +109,7 @@ class RoundMember:
             if self.owes_partial:
                 return self._partial(ledger)
         except Refused as refusal:
-            said = Refusal(refusal.rule, refusal.member, refusal.reason)
+            said = Refusal(refusal.rule, refusal.member, shown(refusal.reason, MAX_REASON))
             return Draft(view.session, said)
         for member in self._unnamed():
             complaint = Complaint(self._chosen(), member, self._wrong[member])

@@ -28,7 +28,11 @@ Count = Annotated[int, Meta(ge=0, lt=1 << 48)]
 _NUMBERED = r"(ceremony|round|check)/(0|[1-9][0-9]{0,8})"
 _NAMED = r"statistic/[a-z][a-z0-9._-]{0,63}"
 Session = Annotated[str, Meta(max_length=80, pattern=rf"^({_NUMBERED}|{_NAMED})\Z")]
-Text = Annotated[str, Meta(max_length=500)]
+MAX_REASON = 500
+# For people: one line without control characters; ``foreign.shown`` deals with all the rest.
+Text = Annotated[str, Meta(max_length=MAX_REASON, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z")]
+# For programs: a step of a ceremony, a rule of a round.
+Word = Annotated[str, Meta(max_length=32, pattern=r"^[a-z][a-z0-9 -]*\Z")]
 Clip = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # refuses NaN and infinity too
 Decimals = Annotated[int, Meta(ge=0, le=MAX_DECIMALS)]
 # In clear on the board, shown beside the sums. No control characters, nor blanks at the ends.
@@ -85,7 +89,7 @@ class Step(Message, frozen=True, tag="step"):
     ``part`` is the candidate that a step is about.
     """
 
-    step: Annotated[str, Meta(max_length=32)]
+    step: Word
     batch: Count
     part: Count
     attachments: Attachments
@@ -102,7 +106,7 @@ class Abort(Message, frozen=True, tag="abort"):
     """Ceremony: I stop here, because of ``culprit`` (0: nobody in particular)."""
 
     culprit: Index
-    step: Annotated[str, Meta(max_length=32)]
+    step: Word
     reason: Text
 
 
@@ -220,7 +224,7 @@ class Complaint(Message, frozen=True, tag="complaint"):
 class Refusal(Message, frozen=True, tag="refusal"):
     """A member does not help with this round's decryption, and why."""
 
-    rule: Annotated[str, Meta(max_length=32)]
+    rule: Word
     member: Index
     reason: Text
 

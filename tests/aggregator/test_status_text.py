@@ -81,8 +81,8 @@ def test_an_aborted_ceremony_names_who_because_of_whom_and_why(desk: Desk) -> No
 
 def test_members_words_move_no_cursor(desk: Desk) -> None:
     desk.say(1, "ceremony/1", Join(b"k" * 32, bytes(32)))
-    desk.say(2, "ceremony/1", Abort(0, "join", "\x1b[2J\nfine"))
-    assert "aborted by H2 (\\x1b[2J\\nfine)" in text(desk)
+    desk.say(2, "ceremony/1", Abort(0, "join", "\u202efine\u200b"))
+    assert "aborted by H2 (\\u202efine\\u200b)" in text(desk)
 
 
 def test_a_certified_key_is_told_with_its_size(desk: Desk) -> None:

@@ -210,7 +210,7 @@ def test_a_members_last_statement_counts_and_all_its_refusals_are_told() -> None
     close(at, 1, 2, 3)
     for result in (b"a", b"b"):
         at.say(1, Draft("round/1", Statement(result * 32, 5)))
-        at.say(2, Draft("round/1", Refusal("sum", 3, f"member 3: {result!r}\n")))
+        at.say(2, Draft("round/1", Refusal("sum", 3, f"member 3: {result!r}\u200b")))
     found = round_facts(TOY.terms, at.board.entries)
     assert found.results == {1: b"b" * 32}
-    assert [r.reason for r in found.refusals] == ["H3: b'a'\\n", "H3: b'b'\\n"]
+    assert [r.reason for r in found.refusals] == ["H3: b'a'\\u200b", "H3: b'b'\\u200b"]

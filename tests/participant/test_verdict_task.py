@@ -46,7 +46,7 @@ def sealing_nonsense(sender: int, draft: Draft) -> Draft:
 def and_keeping_its_seed(sender: int, draft: Draft) -> Draft:
     """As before, and then the liar aborts once more instead of disclosing."""
     if sender == LIAR and isinstance(draft.body, Disclosure):
-        return Draft(draft.session, Abort(3, "deal", "member 3 it was\x1b[1m"))
+        return Draft(draft.session, Abort(3, "deal", "member 3 it was\u202e"))
     return sealing_nonsense(sender, draft)
 
 
@@ -247,7 +247,7 @@ def test_a_later_verdict_names_the_silent_member_and_what_it_can_do(silenced: Co
     running = silenced.start(1, *command), silenced.start(3, *command, "--json")
     (output, errors), (as_json, _) = (ended(process, 0) for process in running)
     assert "aborted by H3 in step deal, because of H2" in output
-    assert "because of H3: H3 it was?[1m" in output, "no control characters, and names"
+    assert "because of H3: H3 it was\\u202e" in output, "no control characters, and names"
     assert "H2 is silent" in output
     assert "H2: start quorate-participant ceremony federation.toml" in output
     assert "Replaying the machines of 2 of 3 hospitals" in errors

@@ -27,7 +27,8 @@ counts = st.integers(0, (1 << 48) - 1)
 times = st.integers(0, (1 << 47) - 1)  # milliseconds
 indices = st.integers(0, 16)
 digests = st.binary(min_size=32, max_size=32)
-texts = st.text(max_size=20)
+texts = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=20)
+words = st.from_regex(r"\A[a-z][a-z0-9 -]{0,31}\Z")
 names = st.from_regex(r"\A(ceremony|round|check)/(0|[1-9][0-9]{0,8})\Z") | st.from_regex(
     r"\Astatistic/[a-z][a-z0-9._-]{0,20}\Z"
 )
@@ -41,9 +42,9 @@ labels = st.from_regex(r"\A[a-zé]([a-z é,]{0,40}[a-z])?\Z")
 signatures = st.binary(min_size=64, max_size=64)
 BODIES: dict[type, st.SearchStrategy[Any]] = {
     m.Join: st.builds(m.Join, st.binary(max_size=60), digests),
-    m.Step: st.builds(m.Step, texts, counts, counts, lists),
+    m.Step: st.builds(m.Step, words, counts, counts, lists),
     m.Certificate: st.builds(m.Certificate, digests, st.binary(max_size=60)),
-    m.Abort: st.builds(m.Abort, indices, texts, texts),
+    m.Abort: st.builds(m.Abort, indices, words, texts),
     m.Disclosure: st.builds(m.Disclosure, digests),
     m.Request: st.builds(
         m.Request, st.integers(1, 100_000), decimals, st.lists(labels, max_size=4).map(tuple)
@@ -62,7 +63,7 @@ BODIES: dict[type, st.SearchStrategy[Any]] = {
     m.SetLock: st.builds(m.SetLock, digests, st.binary(max_size=16)),
     m.Partial: st.builds(m.Partial, digests, digests, lists),
     m.Complaint: st.builds(m.Complaint, digests, indices, st.binary(max_size=32)),
-    m.Refusal: st.builds(m.Refusal, texts, indices, texts),
+    m.Refusal: st.builds(m.Refusal, words, indices, texts),
     m.Statement: st.builds(m.Statement, digests, counts),
     m.CheckRequest: st.builds(m.CheckRequest, digests, digests),
     m.CheckPart: st.builds(m.CheckPart, digests, attachments),
