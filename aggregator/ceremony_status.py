@@ -14,7 +14,7 @@ from keyshare.modulus import expected_candidates
 from protocol.board import Board, Posted
 from protocol.epoch import Epoch
 from protocol.expectation import is_searching, layout_of, mean_candidates, share_done
-from protocol.messages import Abort, Certificate, Disclosure, Join, Step
+from protocol.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
 from protocol.terms import AGGREGATOR, Terms
 
 Report = dict[str, object]
@@ -23,7 +23,12 @@ _DEALERS_STEPS = ("winner-commit", "winner")
 
 def when(posted: Posted) -> str:
     """An entry's time in ISO 8601, UTC."""
-    return datetime.fromtimestamp(posted.time_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return iso(posted.time_ms)
+
+
+def iso(time_ms: int) -> str:
+    """A time in ISO 8601, UTC."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def ceremony_report(board: Board, terms: Terms, epoch: Epoch | None, now_ms: int) -> Report | None:
@@ -43,10 +48,11 @@ def session_report(
     return {
         "session": session,
         "started": when(posts[0]),
-        "last_post": when(posts[-1]),
+        "last_post": when(next((p for p in reversed(posts) if _is_of_a_step(p)), posts[-1])),
         "step": _step(_newest(posts)),
         "joined": [terms.name_of(m) for m in sorted({p.post.sender for p in posts})],
         "waiting_for": [terms.name_of(m) for m in _waiting_for(posts, terms)],
+        "given_up_at": _given_up_at(posts, terms),
         "complete": is_complete,
         "aborted": [_abort(p, terms) for p in aborts],
         "public_key_bits": terms.key_bits if epoch else None,
@@ -57,11 +63,11 @@ def session_report(
 def _newest(posts: Sequence[Posted]) -> Posted:
     """The first post of the step that was begun last; whoever begins one has finished the others.
 
-    An abort, and what is disclosed after it, begin nothing.
+    An abort, and what is disclosed after it, begin nothing, nor does who says that others are late.
     """
     first: dict[tuple[object, ...], Posted] = {}
     for posted in posts:
-        if not isinstance(posted.post.body, Abort | Disclosure):
+        if not isinstance(posted.post.body, Abort | Disclosure | Overdue):
             first.setdefault(_key(posted), posted)
     return max(first.values(), key=lambda p: p.position, default=posts[0])
 
@@ -71,6 +77,24 @@ def _waiting_for(posts: Sequence[Posted], terms: Terms) -> list[int]:
     newest = _newest(posts)
     spoken = {p.post.sender for p in posts if _key(p) == _key(newest)}
     return [member for member in _senders(newest, terms) if member not in spoken]
+
+
+def _given_up_at(posts: Sequence[Posted], terms: Terms) -> str | None:
+    """When the step's time is over; None while some have not joined, and after an abort.
+
+    The step began when the last one spoke in the step before.
+    """
+    newest = _newest(posts)
+    began = [p.time_ms for p in posts if p.position < newest.position and _is_of_a_step(p)]
+    if _joined_ms(posts, terms) is None or any(isinstance(p.post.body, Abort) for p in posts):
+        return None
+    if not _waiting_for(posts, terms):  # it is the next step that is under way
+        began = [p.time_ms for p in posts if _is_of_a_step(p)]
+    return iso(began[-1] + 1000 * terms.step_seconds)
+
+
+def _is_of_a_step(posted: Posted) -> bool:
+    return isinstance(posted.post.body, Join | Step | Certificate)
 
 
 def _senders(posted: Posted, terms: Terms) -> list[int]:
@@ -100,7 +124,10 @@ def _abort(posted: Posted, terms: Terms) -> Report:
     assert isinstance(body, Abort)
     culprit = terms.name_of(body.culprit) if body.culprit != AGGREGATOR else None
     by = terms.name_of(posted.post.sender)
-    return {"by": by, "culprit": culprit, "step": body.step, "reason": body.reason}
+    silent = [terms.name_of(m) for m in body.silent]
+    return {
+        "by": by, "culprit": culprit, "step": body.step, "reason": body.reason, "silent": silent
+    }  # fmt: skip
 
 
 # ── how far, and for how long: the same figures as at the hospitals ──

@@ -57,11 +57,15 @@ def _ceremony(ceremony: dict[str, Any] | None) -> str:
     if ceremony["aborted"]:
         first = ceremony["aborted"][0]
         culprit = f", because of {first['culprit']}" if first["culprit"] else ""
+        if first["silent"] and not culprit:
+            culprit = f", for the silence of {', '.join(first['silent'])}"
         return f"{session}: aborted by {first['by']}{culprit} ({shown(first['reason'])})"
     waiting = ", ".join(ceremony["waiting_for"]) or _NOBODY
     since = ceremony["last_post"]
     step = ceremony["step"].replace("-commit ", " ")  # to commit and to open is one for people
     at = f"{session}: at {step}, waiting for {waiting} since {since}"
+    if until := ceremony["given_up_at"]:
+        at += f", until {until}"
     return f"{at}; {_course(ceremony)}" if ceremony["elapsed_seconds"] is not None else at
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from participant.agent import Task
 from participant.errors import SeedLost
 from protocol.board import Board, Posted, is_aborted
 from protocol.ceremony import Ceremony, CeremonyProgress
+from protocol.ceremony_run import StepId
 from protocol.draft import Draft
 from protocol.encoding import encode
 from protocol.epoch import Epoch
 from protocol.judgement import silent
-from protocol.messages import Body, Join
+from protocol.messages import Body, Join, Overdue
 from protocol.terms import Terms
 
 
@@ -31,10 +33,21 @@ class CeremonySecrets(Protocol):
 
 
 class CeremonyTask(Task):
-    """One member's part in the ceremony that is due: the first that nobody has aborted."""
+    """One member's part in the ceremony that is due: the first that nobody has aborted.
 
-    def __init__(self, terms: Terms, index: int, secrets: CeremonySecrets) -> None:
-        self._terms, self._index, self._secrets = terms, index, secrets
+    ``clock``: seconds, by which this process finds that others let a step's time pass; a process
+    that is started anew waits anew.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        index: int,
+        secrets: CeremonySecrets,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._terms, self._index, self._secrets, self._clock = terms, index, secrets, clock
+        self._awaited: tuple[StepId | None, float] = (None, 0.0)  # what others owe, and since when
         self._ceremony: Ceremony | None = None
         self._join: Body | None = None
         self._join_is_ahead = False  # own one on the board, not received yet
@@ -84,6 +97,8 @@ class CeremonyTask(Task):
             if posted.post.body != self._join:
                 raise SeedLost(self.session)
         ceremony.receive(posted, payloads)
+        if self._is_own_overdue(posted):  # if the board's times did not bear it out, once more
+            self._awaited = ceremony.awaits, self._clock()
         # A join that crossed with the abort stands behind it, and makes this member owe its seed.
         settled = not ceremony.owes_seed and not self._join_is_ahead
         if ceremony.aborted and ceremony.failure and settled:
@@ -95,7 +110,20 @@ class CeremonyTask(Task):
 
     def due(self) -> Draft | None:
         """The ceremony's next post."""
-        return self._ceremony.due() if self._ceremony else None
+        ceremony = self._ceremony
+        if ceremony is None:
+            return None
+        if draft := ceremony.due():
+            return draft
+        step, now = ceremony.awaits, self._clock()
+        if step != self._awaited[0]:
+            self._awaited = step, now
+        if step is None or now - self._awaited[1] < self._terms.step_seconds:
+            return None
+        return Draft(self.session, Overdue(*step))
+
+    def _is_own_overdue(self, posted: Posted) -> bool:
+        return posted.post.sender == self._index and isinstance(posted.post.body, Overdue)
 
     def _is_own_join(self, posted: Posted) -> bool:
         return posted.post.sender == self._index and isinstance(posted.post.body, Join)

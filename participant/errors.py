@@ -311,7 +311,10 @@ class NotAborted(ParticipantError):
 
 
 class CeremonyAborted(ParticipantError):
-    """A ceremony's end: what each culprit did, at which entry of the board; whose seeds lack."""
+    """A ceremony's end: what each culprit did, at which entry of the board; whose seeds lack.
+
+    given_up: the members for whose silence it was given up, and what is said of it.
+    """
 
     def __init__(
         self,
@@ -319,10 +322,11 @@ class CeremonyAborted(ParticipantError):
         culprits: dict[int, str],
         evidence: dict[int, int],
         silent: tuple[int, ...],
+        given_up: tuple[tuple[int, ...], str] = ((), ""),
     ) -> None:
         super().__init__(f"{session} was aborted: culprits {culprits}, silent {silent}")
         self.session, self.culprits, self.evidence = session, culprits, evidence
-        self.silent = silent
+        self.silent, self.given_up = silent, given_up
 
 
 class Declined(ParticipantError):

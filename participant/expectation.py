@@ -42,6 +42,8 @@ class CeremonyFacts:
     the start; as far as this process has seen. expected_seconds: from the last joining to the end,
     in the mean of all ceremonies. remaining_seconds: in the mean, whatever has elapsed.
     share_done_by_now: of all ceremonies, those that have found their key among ``candidates``.
+    waited_seconds: for others in this step, once all have joined; the ceremony is given up when it
+    has lasted ``step_seconds``.
     """
 
     step: str
@@ -56,6 +58,8 @@ class CeremonyFacts:
     remaining_seconds: float
     expected_seconds: float
     share_done_by_now: float
+    waited_seconds: float = 0.0
+    step_seconds: int = 0
 
 
 class Watch:
@@ -74,6 +78,7 @@ class Watch:
         self._terms, self._calibration, self._clock = terms, calibration, clock
         calibration.advance(FIRST_SLICE_SECONDS)
         self._started = clock()
+        self._awaited: tuple[tuple[str, int], float] | None = None  # a step, and since when
         self._found_at: float | None = None
         self._candidates_before: int | None = None  # tried when the clock was set; None: not joined
         self._measured: float | None = None  # seconds a candidate
@@ -119,7 +124,19 @@ class Watch:
             self._remaining(progress),
             self.expectation.mean_seconds,
             share_done(tried, self._terms),
+            self._waited(progress),
+            self._terms.step_seconds,
         )
+
+    def _waited(self, progress: CeremonyProgress) -> float:
+        """For how long this process has seen others owe what they have to say in this step."""
+        now, step = self._clock(), (progress.step, progress.candidates)
+        if progress.step in ("join", "done"):
+            self._awaited = None
+            return 0.0
+        if self._awaited is None or self._awaited[0] != step:
+            self._awaited = step, now
+        return now - self._awaited[1]
 
     def _set_clock(self, progress: CeremonyProgress, tried: int) -> None:
         now = self._clock()

@@ -71,6 +71,8 @@ class LiveView:
         members = Table.grid(padding=(0, 2))
         for member in self._terms.members:
             members.add_row(Text(shown(member.name)), _state(member.name, facts))
+        if _is_long(facts):
+            members.add_row("", Text(line(_long_wait(facts))))
         rows = Table.grid(padding=(0, 2))
         rows.add_row("step", Text(shown(_step(facts.step))))
         if facts.step != "join":
@@ -107,12 +109,15 @@ class LineView:
         self._write(_expected(expectation))
 
     def show(self, facts: CeremonyFacts) -> None:
-        waiting = facts.waiting_for if facts.step == "join" else ()
+        is_long = _is_long(facts)
+        waiting = facts.waiting_for if facts.step == "join" or is_long else ()
         if self._last == (now := (_step(facts.step), facts.candidates, waiting)):
             return
         self._last = now
         if facts.step == "join":
             said = f"joined: {_list(facts.joined)}; waiting for {_list(facts.waiting_for)}"
+        elif is_long:
+            said = f"step {_step(facts.step)}: {_long_wait(facts)}"
         else:
             said = (
                 f"step {_step(facts.step)}: {facts.candidates} candidates tried (about "
@@ -142,7 +147,7 @@ class JsonView:
         self._say("expected", **asdict(expectation))
 
     def show(self, facts: CeremonyFacts) -> None:
-        now = (facts.step, facts.candidates, facts.waiting_for)
+        now = (facts.step, facts.candidates, facts.waiting_for, _is_long(facts))
         if self._last != now:
             self._last = now
             self._say("progress", **asdict(facts))
@@ -222,6 +227,21 @@ def _to_go(facts: CeremonyFacts, seconds: float) -> str:
     if facts.is_found:
         return f"about {duration(seconds)} to go"
     return f"about {duration(seconds)} to go in the mean, however long it has taken"
+
+
+_LONG_SECONDS = 60.0  # a step takes no longer, as a rule, where all are there
+
+
+def _is_long(facts: CeremonyFacts) -> bool:
+    """Whether people should be told for whom all wait, and how that ends."""
+    return bool(facts.waiting_for) and facts.waited_seconds >= _LONG_SECONDS
+
+
+def _long_wait(facts: CeremonyFacts) -> str:
+    return (
+        f"waiting for {_list(facts.waiting_for)} for {duration(facts.waited_seconds)}; the "
+        f"ceremony is given up when a step has lasted {duration(facts.step_seconds)}"
+    )
 
 
 def _state(name: str, facts: CeremonyFacts) -> str:

@@ -17,13 +17,17 @@ from protocol.terms import Terms
 
 @dataclass(frozen=True)
 class Accusation:
-    """An abort, as it stands on the board; ``culprit`` is 0 where it names nobody."""
+    """An abort, as it stands on the board; ``culprit`` is 0 where it names nobody.
+
+    ``silent``: for whose silence the ceremony was given up, as its author says.
+    """
 
     by: int
     culprit: int
     step: str
     reason: str
     position: int
+    silent: tuple[int, ...]
 
 
 class VerdictTask(Task):
@@ -70,7 +74,7 @@ class VerdictTask(Task):
     def accusations(self) -> tuple[Accusation, ...]:
         """What was said in the aborts, in their order."""
         return tuple(
-            Accusation(p.post.sender, body.culprit, body.step, body.reason, p.position)
+            Accusation(p.post.sender, body.culprit, body.step, body.reason, p.position, body.silent)
             for p in self._entries
             if isinstance(body := p.post.body, Abort)
         )

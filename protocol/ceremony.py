@@ -22,6 +22,10 @@ complete when all its senders have spoken; the order in which they did does not 
 post names the head that its sender saw, no honest member's post for a step stands before the last
 post of the step before.
 
+Once all have joined, a step may last as long as the terms say. When it is overdue
+(``protocol.lapse``), whoever has spoken in it gives the ceremony up, and names who has not. If the
+last word of the step comes before the first abort, the ceremony goes on.
+
 Whoever finds a rule broken aborts. Then every member that has not certified discloses its seed: the
 ceremony is dead, nothing in it is secret any more, and ``protocol.judgement`` replays everyone.
 """
@@ -43,7 +47,17 @@ from protocol.encoding import encode
 from protocol.epoch import Epoch, EpochSecret, epoch_secret
 from protocol.errors import BadSeal, CeremonyFailed, Malformed
 from protocol.foreign import shown
-from protocol.messages import MAX_REASON, Abort, Attachment, Certificate, Disclosure, Join, Step
+from protocol.lapse import StepTime
+from protocol.messages import (
+    MAX_REASON,
+    Abort,
+    Attachment,
+    Certificate,
+    Disclosure,
+    Join,
+    Overdue,
+    Step,
+)
 from protocol.sealing import SealContext, check_public
 from protocol.terms import Terms
 
@@ -91,7 +105,7 @@ class Ceremony:
         self._has_joined = False  # perhaps after an abort that it had not seen yet
         self._has_certified = False  # likewise
         self._run = CeremonyRun(terms, index, session, seed)
-        self._step = JOIN
+        self._step, self._time = JOIN, StepTime(terms, None)
         self._spoken: dict[int, Posted] = {}  # in the step that is under way
         self._payloads: dict[int, Mapping[int, bytes]] = {}
         self._own: bytes | None = None  # own payload to oneself, until the step completes
@@ -111,10 +125,24 @@ class Ceremony:
         )
 
     @property
+    def awaits(self) -> StepId | None:
+        """The step in which this member has nothing to do but to wait, once all have joined."""
+        is_over = self.aborted or self.failure or self.outcome
+        return None if is_over or self._step == JOIN or self.is_due else self._step
+
+    @property
+    def silence(self) -> Abort | None:
+        """The abort that is due because others are silent in a step that is overdue."""
+        if self.awaits is None:
+            return None
+        missing = tuple(m for m in self._senders() if m not in self._spoken)
+        return self._time.abort(self._step.name, missing)
+
+    @property
     def failed(self) -> Abort | None:
         """The abort that follows from what this member has seen."""
         if self.failure is None:
-            return None
+            return self.silence
         return Abort(
             self.failure.culprit, self.failure.step, shown(self.failure.reason, MAX_REASON)
         )
@@ -139,18 +167,24 @@ class Ceremony:
         body, sender = posted.post.body, posted.post.sender
         if isinstance(body, Abort) and not self.outcome:
             self.aborted = True
-            self.failure = self.failure or CeremonyFailed(body.culprit, body.step, body.reason)
+            said = CeremonyFailed(body.culprit, body.step, body.reason, body.silent)
+            self.failure = self.failure or said
         if isinstance(body, Disclosure) and self.aborted:
             self.disclosed.setdefault(sender, body.seed)
         self._has_joined |= isinstance(body, Join) and sender == self.index
         self._has_certified |= isinstance(body, Certificate) and sender == self.index
         if self.failure or self.outcome:
             return
+        if isinstance(body, Overdue):
+            if StepId(body.step, body.batch, body.part) == self._step:
+                self._time.note(posted)
+            return
         try:
             self._check_turn(body, sender)
             self._spoken[sender], self._payloads[sender] = posted, payloads
             if len(self._spoken) == len(self._senders()):
                 self._step = self._finish()
+                self._time = StepTime(self.terms, posted.time_ms)
                 self._spoken, self._payloads, self._own = {}, {}, None
         except CeremonyFailed as failure:
             self.failure = failure

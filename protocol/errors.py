@@ -62,11 +62,15 @@ class BadEntry(ProtocolError):
 
 
 class CeremonyFailed(ProtocolError):
-    """A ceremony that must not go on; ``culprit`` is a member, 0 if nobody in particular."""
+    """A ceremony that must not go on; ``culprit`` is a member, 0 if nobody in particular.
 
-    def __init__(self, culprit: int, step: str, reason: str) -> None:
+    ``silent``: the members for whose silence it was given up.
+    """
+
+    def __init__(self, culprit: int, step: str, reason: str, silent: tuple[int, ...] = ()) -> None:
         super().__init__(f"step {step}, member {culprit}: {reason}")
         self.culprit, self.step, self.reason = culprit, step, reason
+        self.silent = silent
 
 
 class Refused(ProtocolError):

@@ -10,17 +10,18 @@ the board alone: no member has to be believed, not even the one that aborted.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from keyshare.modulus import candidate_shape
 from protocol.board import Posted
-from protocol.ceremony import Ceremony, Statement
+from protocol.ceremony import CERTIFICATE, Ceremony, Statement
 from protocol.dealt_exponents import DEALT, misdealers
 from protocol.encoding import encode
 from protocol.errors import BadSeal
-from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Step
+from protocol.lapse import StepTime
+from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
 from protocol.terms import Terms
 
 _ANOTHER_SEED = "join: it disclosed another seed than it joined with"
@@ -28,6 +29,18 @@ _ANOTHER_SEED = "join: it disclosed another seed than it joined with"
 _NO_SEED = bytes(32)
 
 Payloads = Callable[[Posted], Mapping[int, bytes]]
+
+
+class GivenUp(NamedTuple):
+    """A ceremony's end for the silence of members in a step that was overdue.
+
+    It stands in an abort on the board, at ``position``, and the board's entries bear it out.
+    """
+
+    position: int
+    step: str
+    silent: tuple[int, ...]
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -39,13 +52,15 @@ class Verdict:
     joined, or certified what no honest member did. silent: members whose seed is not on the board,
     so that no more is known about them; who has certified in its turn keeps its seed and is not
     among them. evidence: by culprit, the position on the board of what it said, or of the entry at
-    which it was found.
+    which it was found. given_up: whose silence ended it, by the aggregator's times, so that they
+    are no culprits for it.
     """
 
     session: str
     culprits: Mapping[int, str]
     silent: tuple[int, ...]
     evidence: Mapping[int, int]
+    given_up: GivenUp | None = None
 
 
 def judge(terms: Terms, session: str, entries: Sequence[Posted], payloads: Payloads) -> Verdict:
@@ -56,7 +71,7 @@ def judge(terms: Terms, session: str, entries: Sequence[Posted], payloads: Paylo
     innocent = court.seeds.keys() - offences.keys()
     found = {i: court.findings[i] for i in sorted(innocent) if i in court.findings}
     refused = {c: offence for c, offence in found.values() if c and c not in court.seeds}
-    ended = _causeless_aborts(entries) | _odd_certificates(terms, entries)
+    ended = _causeless_aborts(terms, entries) | _odd_certificates(terms, entries)
     misdealt = court.misdealt(innocent)
     offences = ended | court.wrong_certificates() | refused | misdealt | offences
     missing = set(silent(terms, entries))
@@ -68,7 +83,19 @@ def judge(terms: Terms, session: str, entries: Sequence[Posted], payloads: Paylo
         {i: offence.reason for i, offence in offences.items()},
         tuple(sorted(missing)),
         {i: offence.position for i, offence in offences.items()},
+        _given_up(entries, court.silences | _certified_silences(terms, entries), offences),
     )
+
+
+def _given_up(
+    entries: Sequence[Posted], borne_out: Mapping[int, Abort], offences: Mapping[int, _Offence]
+) -> GivenUp | None:
+    """The first abort for silence that is borne out, in our words, of who did nothing wrong."""
+    for posted in entries:
+        abort = borne_out.get(posted.position)
+        if abort and posted.post.sender not in offences:
+            return GivenUp(posted.position, abort.step, abort.silent, abort.reason)
+    return None
 
 
 def silent(terms: Terms, entries: Sequence[Posted]) -> tuple[int, ...]:
@@ -101,6 +128,7 @@ class _Court:
         self.certifies: dict[int, bool] = {}  # whether a member's machine came to the certificate
         self.findings: dict[int, tuple[int, _Offence]] = {}  # whom a member's machine names
         self._machines: dict[int, Ceremony] = {}  # as the replay has left them
+        self.silences: dict[int, Abort] = {}  # the aborts for silence that are borne out, by entry
         self._due_certificates: list[Body] = []  # as the machines of who did no wrong have it
         # Only who disclosed the seed that it joined with can show what others sealed for it.
         self._readers = {i: self._machine(i) for i in sorted(self.seeds) if self._is_bound(i)}
@@ -111,17 +139,23 @@ class _Court:
             return _Offence(self._opened_at[member], _ANOTHER_SEED)
         machine, failed_at, aborted = self._machine(member), 0, False
         self._machines[member] = machine
+        silences = list[tuple[int, Abort | None]]()  # what was due after each entry
         for posted in self.entries:
             body = posted.post.body
             if posted.post.sender == member:
-                failed = 0 < failed_at <= posted.post.seen_position
-                if reason := self._differs(machine, posted, failed, aborted):
+                seen = posted.post.seen_position
+                abort = machine.failed if 0 < failed_at <= seen else None
+                abort = abort or next((a for at, a in reversed(silences) if at <= seen), None)
+                if reason := self._differs(machine, posted, abort, aborted):
                     return _Offence(posted.position, reason)
+                if abort and abort.silent:
+                    self.silences[posted.position] = abort
             aborted = aborted or isinstance(body, Abort)
             if isinstance(body, Abort) or (aborted and isinstance(body, Disclosure)):
                 continue  # what others conclude changes nothing about what this one should say
             own = {i: p for i, p in self.payloads(posted).items() if i in (0, member)}
             machine.receive(posted, own)
+            silences.append((posted.position, machine.silence))
             if machine.failure and not failed_at:
                 failed_at = posted.position
         self.certifies[member] = machine.progress.step in ("certificate", "done")
@@ -159,17 +193,19 @@ class _Court:
     def _is_bound(self, member: int) -> bool:
         return self._joined.get(member) == self._machine(member).unsealed()
 
-    def _differs(self, machine: Ceremony, posted: Posted, failed: bool, aborted: bool) -> str:
+    def _differs(
+        self, machine: Ceremony, posted: Posted, abort: Abort | None, aborted: bool
+    ) -> str:
+        """``abort``: the one that was due where the sender stood."""
         body = posted.post.body
         if isinstance(body, Disclosure):
             return "" if aborted else "it disclosed its seed without need"
         if isinstance(body, Abort):
-            # The words may be those of another release, or of a library's: they do not count.
-            due = machine.failed if failed else None
-            fits = due and (body.culprit, body.step) == (due.culprit, due.step)
-            return "" if fits else "it aborted without reason"
+            return "" if abort and _is_same(body, abort) else "it aborted without reason"
         if machine.index not in self._joined:
             return f"{_name(body)}: it has not joined"
+        if isinstance(body, Overdue):
+            return ""  # by its own clock, which nobody else knows
         if not machine.is_due:
             return f"{_name(body)}: it was not to speak"
         said = machine.unsealed()
@@ -225,22 +261,20 @@ def _odd_certificates(terms: Terms, entries: Sequence[Posted]) -> dict[int, _Off
     }
 
 
-def _causeless_aborts(entries: Sequence[Posted]) -> dict[int, _Offence]:
+def _causeless_aborts(terms: Terms, entries: Sequence[Posted]) -> dict[int, _Offence]:
     """Who certified and then aborted, though it saw nothing but certificates like its own.
 
     Whoever certifies has found nothing wrong before, and keeps its seed; what could have made it
     abort after that stands on the board between what it had seen at the one and at the other, but
-    for other certificates: they are looked at when all are there.
+    for other certificates: they are looked at when all are there. So does what shows that the last
+    step was overdue.
     """
     found = dict[int, _Offence]()
-    certificates = {
-        p.post.sender: p for p in reversed(entries) if isinstance(p.post.body, Certificate)
-    }
-    for posted in entries:
-        own = certificates.get(posted.post.sender)
-        if not isinstance(posted.post.body, Abort) or own is None or own.position > posted.position:
+    certificates = _certificates(entries)
+    silences = _certified_silences(terms, entries)
+    for posted, own, known in _after_certificates(entries):
+        if posted.position in silences:
             continue
-        known = [p for p in entries if p.position <= posted.post.seen_position]
         since = [p for p in known if p.position > own.post.seen_position]
         odd = [p for p in known if isinstance(c := p.post.body, Certificate) and c != own.post.body]
         again = [p for p in since if isinstance(p.post.body, Certificate)]
@@ -250,6 +284,56 @@ def _causeless_aborts(entries: Sequence[Posted]) -> dict[int, _Offence]:
             reason = "it certified, and aborted without reason"
             found.setdefault(posted.post.sender, _Offence(posted.position, reason))
     return found
+
+
+def _certified_silences(terms: Terms, entries: Sequence[Posted]) -> dict[int, Abort]:
+    """The aborts, by position, with which who has certified rightly gave up the last step."""
+    found = dict[int, Abort]()
+    for posted, own, known in _after_certificates(entries):
+        due, said = _abort_for_silence(terms, known, own), posted.post.body
+        if due is not None and isinstance(said, Abort) and _is_same(said, due):
+            found[posted.position] = due
+    return found
+
+
+def _after_certificates(
+    entries: Sequence[Posted],
+) -> Iterator[tuple[Posted, Posted, list[Posted]]]:
+    """Each abort of a member that had certified, its certificate, the entries that it had seen."""
+    certificates = _certificates(entries)
+    for posted in entries:
+        own = certificates.get(posted.post.sender)
+        if isinstance(posted.post.body, Abort) and own and own.position < posted.position:
+            yield posted, own, [p for p in entries if p.position <= posted.post.seen_position]
+
+
+def _certificates(entries: Sequence[Posted]) -> dict[int, Posted]:
+    """The first certificate of each member."""
+    return {p.post.sender: p for p in reversed(entries) if isinstance(p.post.body, Certificate)}
+
+
+def _abort_for_silence(terms: Terms, known: Sequence[Posted], own: Posted) -> Abort | None:
+    """The abort that is due to the author of a certificate because others give none.
+
+    known: the entries that it had seen. Its certificate names the last entry of the step before.
+    """
+    assert isinstance(own.post.body, Certificate)
+    began = next((p for p in known if p.hash == own.post.body.transcript), None)
+    if began is None:
+        return None
+    time = StepTime(terms, began.time_ms)
+    for posted in known[known.index(began) + 1 :]:
+        body = posted.post.body
+        if isinstance(body, Overdue) and (body.step, body.batch, body.part) == CERTIFICATE:
+            time.note(posted)
+    certified = _senders(known, Certificate)
+    missing = tuple(m for m in range(1, terms.n_members + 1) if m not in certified)
+    return time.abort("certificate", missing)
+
+
+def _is_same(said: Abort, due: Abort) -> bool:
+    """The words may be those of another release, or of a library's: they do not count."""
+    return (said.culprit, said.step, said.silent) == (due.culprit, due.step, due.silent)
 
 
 def _senders(entries: Sequence[Posted], said: type[Body]) -> set[int]:

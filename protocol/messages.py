@@ -102,12 +102,28 @@ class Certificate(Message, frozen=True, tag="certificate"):
     epoch: Annotated[bytes, Meta(max_length=128 << 10)]
 
 
+class Overdue(Message, frozen=True, tag="overdue"):
+    """Ceremony: by my own clock this step has lasted longer than the terms allow.
+
+    The aggregator's time of this entry shows whether it has by the board's, too.
+    """
+
+    step: Word
+    batch: Count
+    part: Count
+
+
 class Abort(Message, frozen=True, tag="abort"):
-    """Ceremony: I stop here, because of ``culprit`` (0: nobody in particular)."""
+    """Ceremony: I stop here, because of ``culprit`` (0: nobody in particular).
+
+    ``silent``: who had not spoken in a step that was overdue, where that is the cause; nobody is a
+    culprit for it.
+    """
 
     culprit: Index
     step: Word
     reason: Text
+    silent: Annotated[tuple[Index, ...], Meta(max_length=MAX_MEMBERS)] = ()
 
 
 class Disclosure(Message, frozen=True, tag="disclosure"):
@@ -258,6 +274,7 @@ Body = (
     Join
     | Step
     | Certificate
+    | Overdue
     | Abort
     | Disclosure
     | Request
@@ -274,7 +291,7 @@ Body = (
 )
 
 _BY_AGGREGATOR = (Opening, Closing)
-_IN_CEREMONY = (Join, Step, Certificate, Abort, Disclosure)
+_IN_CEREMONY = (Join, Step, Certificate, Overdue, Abort, Disclosure)
 _IN_CHECK = (CheckRequest, CheckPart)
 
 

@@ -24,6 +24,7 @@ from protocol.toml_table import Table
 
 AGGREGATOR = 0  # the aggregator's number as a sender; members are 1..n in roster order
 LEAST_KEY_BITS = 2048  # of a key that is to protect anything: some 112 bits of security
+MAX_STEP_SECONDS = 365 * 24 * 3600
 SUITES = ("auto", "paillier", "hybrid", "hybrid-s2")
 
 
@@ -89,6 +90,7 @@ class Terms(Message, frozen=True):
     suite: Literal["auto", "paillier", "hybrid", "hybrid-s2"] = "auto"
     adaptive_clip: bool = True
     stochastic_rounding: bool = False
+    step_seconds: int = 3600  # how long a step of a ceremony may last
 
     @property
     def n_members(self) -> int:
@@ -177,6 +179,9 @@ def check(terms: Terms) -> None:
             f"{quorum} of {n} is not a majority, so two separate groups could each decrypt; "
             "set allow_minority_quorum = true (--allow-minority-quorum) if all members accept that",
         )
+    if not 1 <= terms.step_seconds <= MAX_STEP_SECONDS:
+        allowed = f"it must be 1 to {MAX_STEP_SECONDS}"
+        raise BadTerms("federation.step_seconds", f"{terms.step_seconds}; {allowed}")
     _check_rounds(terms)
     _check_quantisation(terms)
     if terms.suite not in SUITES:
@@ -332,6 +337,7 @@ def _read_terms(document: Table) -> Terms:
         suite=federation.text("suite"),  # type: ignore[arg-type]  # checked with all the rest
         adaptive_clip=quantisation.flag("adaptive_clip"),
         stochastic_rounding=quantisation.flag("stochastic_rounding"),
+        step_seconds=federation.number("step_seconds"),
     )
     for table in (federation, aggregator, rounds, quantisation, *members):
         table.finish()
@@ -349,6 +355,7 @@ def render(terms: Terms) -> str:
                 "allow_minority_quorum": terms.allow_minority_quorum,
                 "allow_small_key": terms.allow_small_key,
                 "suite": terms.suite,
+                "step_seconds": terms.step_seconds,
             },
             "aggregator": {
                 "url": terms.aggregator.url,

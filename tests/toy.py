@@ -86,6 +86,7 @@ class Table:
         self.board = Board(federation.terms)
         self.blobs: dict[bytes, bytes] = {}
         self.entries: list[Entry] = []
+        self.now_ms = 0  # the aggregator's clock
 
     def sign(self, session: str, sender: int, body: Body, **changes: Any) -> SignedPost:
         """A sender's next post, signed; ``changes`` falsifies fields of it before signing."""
@@ -109,7 +110,7 @@ class Table:
 
     def put(self, signed: SignedPost) -> Posted:
         """Put a signed post on the board."""
-        entry = self.board.extend(signed, 0)
+        entry = self.board.extend(signed, self.now_ms)
         posted = self.board.append(entry)
         self.entries.append(entry)
         return posted

@@ -18,6 +18,7 @@ from participant.cli.options import (
     at_home,
     terms_in,
 )
+from participant.duration import duration
 from participant.errors import BadName, Declined, FileExists
 from participant.identity import CARD_NAME, IDENTITY_NAME, Card, read_card
 from participant.passphrase import obtain
@@ -127,6 +128,9 @@ def new(
     stochastic_rounding: Annotated[
         bool, typer.Option("--stochastic-rounding", help="Round updates up or down at random.")
     ] = False,
+    step_seconds: Annotated[
+        int, typer.Option("--step-seconds", help="How long a ceremony's step waits for the last.")
+    ] = 3600,
 ) -> None:
     """Write the terms of a new federation, for all members to sign."""
     ctx.obj.file = file
@@ -156,6 +160,7 @@ def new(
         suite,  # type: ignore[arg-type]  # checked when the terms are
         not fixed_clip,
         stochastic_rounding,
+        step_seconds,
     )
     write_terms(file, terms)
     _show_terms(terms_in(ctx, file, signed=False))
@@ -217,6 +222,10 @@ def _show_terms(file: TermsFile) -> None:
             f"Terms for a test alone. Data needs {LEAST_KEY_BITS} bits or more."
         )
     say(f"  aggregator    {terms.aggregator.url}")
+    say(
+        f"  ceremony      given up when a step has lasted {duration(terms.step_seconds)}, counted "
+        "once all have joined"
+    )
     say(
         f"  rounds        {rounds.count}, each of at least {terms.least_contributors} "
         f"contributors, {rounds.seconds} s (statistics: {rounds.statistic_seconds} s)"

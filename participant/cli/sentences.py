@@ -8,12 +8,12 @@ from typing import Any
 
 from keyshare import errors as keyshare_errors
 from participant import errors as participant_errors
+from participant.cli.ceremony_sentences import CEREMONIES
 from participant.cli.key_sentences import KEY_CARE
 from participant.cli.record_sentences import RECORDS
 from participant.cli.sentence import ABORTED, BY_SIGNAL, FAILED, REFUSED, Context, Sentence
 from participant.cli.sentence import COMMAND as _COMMAND
 from participant.cli.sentence import plain as _plain
-from participant.naming import in_names
 from participant.words import fingerprint
 from protocol import errors as protocol_errors
 
@@ -104,50 +104,6 @@ def _wrong_certificate(e: participant_errors.WrongCertificate, c: Context) -> Se
         f"the server at {e.url} is not the aggregator of the terms: its TLS key is "
         f"{e.found.hex()[:16] or 'unreadable'}…, the terms pin {e.expected.hex()[:16]}…",
         "nothing was sent; ask the aggregator's operator, and go on only with the pinned key",
-    )
-
-
-def _ceremony_failed(e: protocol_errors.CeremonyFailed, c: Context) -> Sentence:
-    who = f"because of {c.name(e.culprit)}" if e.culprit else "because of nobody in particular"
-    return Sentence(
-        f"the key ceremony was aborted {who}, in step {e.step}: {e.reason}",
-        f"see who broke the rules: {_COMMAND} verdict {c.file}; when that is settled, all members "
-        f"begin a new one: {_COMMAND} ceremony {c.file}",
-        ABORTED,
-    )
-
-
-def _ceremony_aborted(e: participant_errors.CeremonyAborted, c: Context) -> Sentence:
-    said = [
-        f"{c.name(culprit)} broke the rules (entry {e.evidence.get(culprit)}, {reason})"
-        for culprit, reason in e.culprits.items()
-    ]
-    if e.silent:
-        said.append(f"{c.names(e.silent)} did not disclose the seed, so may have")
-    what = f"{e.session} was aborted; {'; '.join(said) or 'nobody broke the rules'}"
-    remedies = []
-    if e.culprits:
-        remedies.append(
-            f"ask {c.names(list(e.culprits))} about it (another release? a damaged data folder?)"
-        )
-    if e.silent:
-        remedies.append(
-            f"{c.names(e.silent)}: start {_COMMAND} ceremony {c.file}, which discloses the seed; "
-            f"then again: {_COMMAND} verdict {c.file} --session {e.session}"
-        )
-    remedies.append(
-        f"all begin a new one, {_COMMAND} ceremony {c.file}, or sign new terms without a culprit"
-        if e.culprits
-        else f"all members begin a new one: {_COMMAND} ceremony {c.file}"
-    )
-    return Sentence(in_names(what, c.terms) if c.terms else what, "; ".join(remedies), ABORTED)
-
-
-def _not_aborted(e: participant_errors.NotAborted, c: Context) -> Sentence:
-    what = f"{e.session} was not aborted" if e.session else "no ceremony of these terms was aborted"
-    return Sentence(
-        f"{what}, so there is nothing to judge",
-        f"see how things stand: {_COMMAND} status {c.file}",
     )
 
 
@@ -268,7 +224,6 @@ _PROTOCOL: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         ABORTED,
     ),
     protocol_errors.BadEntry: _bad_entry,
-    protocol_errors.CeremonyFailed: _ceremony_failed,
     protocol_errors.Refused: _refused,
     protocol_errors.Uncombinable: _uncombinable,
 }
@@ -373,8 +328,6 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "this hospital began {e.session}, but the seed it began with is not in the data folder",
         "put back the vault from a backup, or use the data folder (--home) that it began with",
     ),
-    participant_errors.NotAborted: _not_aborted,
-    participant_errors.CeremonyAborted: _ceremony_aborted,
     participant_errors.Declined: _plain("not agreed: {e.what}", "nothing was sent"),
     participant_errors.NoAnswer: _plain(
         "stopped at a question without an answer",
@@ -382,4 +335,4 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
 }
 
-SENTENCES = {**_KEYSHARE, **_PROTOCOL, **_PARTICIPANT, **RECORDS, **KEY_CARE}
+SENTENCES = {**_KEYSHARE, **_PROTOCOL, **_PARTICIPANT, **CEREMONIES, **RECORDS, **KEY_CARE}

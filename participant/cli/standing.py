@@ -59,9 +59,13 @@ def _show_ceremony(found: object) -> None:
             f"  {shown(ceremony.get('session'))}: step {shown(ceremony.get('step'))} since "
             f"{shown(ceremony.get('last_post'))}, waiting for {waiting}"
         )
+        if until := ceremony.get("given_up_at"):
+            say(f"    given up if they are silent until {shown(until)}")
         _show_course(ceremony)
         for abort in _tables(ceremony.get("aborted")):
             say(f"    aborted by {shown(abort.get('by'))}: {shown(abort.get('reason'))}")
+            if silent := abort.get("silent"):
+                say(f"      for the silence of {_names(silent)}")
 
 
 def _show_course(ceremony: Mapping[str, Any]) -> None:

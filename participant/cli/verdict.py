@@ -84,8 +84,8 @@ def judged_if_aborted(
         yield
     except CeremonyFailed as failure:
         terms, session = member.terms, task.session
-        who = terms.name_of(failure.culprit) if failure.culprit else "nobody in particular"
-        said = f"{session} was aborted in step {failure.step}, because of {who}: {failure.reason}"
+        who = _cause(terms, failure.culprit, failure.silent)
+        said = f"{session} was aborted in step {failure.step}, {who}: {failure.reason}"
         say_aside(in_names(said, terms))
         say_aside("That is what was said. Reading the evidence, and waiting for all seeds …")
         evidence = VerdictTask(terms, session)
@@ -131,7 +131,12 @@ def _judge(terms: Terms, task: VerdictTask, file: Path) -> Verdict:
 
 
 def _aborted(found: Verdict) -> CeremonyAborted:
-    return CeremonyAborted(found.session, dict(found.culprits), dict(found.evidence), found.silent)
+    given_up: tuple[tuple[int, ...], str] = (), ""
+    if (silence := found.given_up) is not None:
+        given_up = silence.silent, f"in step {silence.step}, {silence.reason}"
+    return CeremonyAborted(
+        found.session, dict(found.culprits), dict(found.evidence), found.silent, given_up
+    )
 
 
 def _show(terms: Terms, task: VerdictTask, found: Verdict) -> None:
@@ -146,16 +151,24 @@ def _show(terms: Terms, task: VerdictTask, found: Verdict) -> None:
         say(in_names(f"  {name} broke the rules at entry {position}: {reason}", terms))
     if not found.culprits:
         say("  nobody of them broke the rules")
+    if (silence := found.given_up) is not None:
+        given_up = f"given up in step {silence.step}, rightly (entry {silence.position})"
+        say(in_names(f"  {given_up}: {silence.reason}", terms))
+        say("  those times are the aggregator's, so silence alone makes nobody a culprit")
     for member in found.silent:
         name = terms.name_of(member)
         say(f"  {name} is silent: its seed is not there, so nothing is known about it")
 
 
 def _accusation(terms: Terms, said: Accusation) -> str:
-    who = terms.name_of(said.culprit) if said.culprit else "nobody in particular"
-    return (
-        f"aborted by {terms.name_of(said.by)} in step {said.step}, because of {who}: {said.reason}"
-    )
+    who = _cause(terms, said.culprit, said.silent)
+    return f"aborted by {terms.name_of(said.by)} in step {said.step}, {who}: {said.reason}"
+
+
+def _cause(terms: Terms, culprit: int, silent: Sequence[int]) -> str:
+    if silent and not culprit:
+        return f"for the silence of {_names(terms, silent)}"
+    return f"because of {terms.name_of(culprit) if culprit else 'nobody in particular'}"
 
 
 def _facts(terms: Terms, task: VerdictTask, found: Verdict) -> dict[str, Any]:
@@ -172,6 +185,7 @@ def _facts(terms: Terms, task: VerdictTask, found: Verdict) -> dict[str, Any]:
                 "step": said.step,
                 "reason": in_names(said.reason, terms),
                 "entry": said.position,
+                "silent": names(said.silent),
             }
             for said in task.accusations
         ],
@@ -183,9 +197,22 @@ def _facts(terms: Terms, task: VerdictTask, found: Verdict) -> dict[str, Any]:
             }
             for c, reason in found.culprits.items()
         ],
+        "given_up": _silence(terms, found),
         "silent": names(found.silent),
         "disclosed": names(task.disclosed),
         "certified": names(task.certified),
+    }
+
+
+def _silence(terms: Terms, found: Verdict) -> dict[str, Any] | None:
+    """Whose silence ended the ceremony, as the board bears it out; None if nobody's."""
+    if (silence := found.given_up) is None:
+        return None
+    return {
+        "entry": silence.position,
+        "step": silence.step,
+        "silent": [terms.name_of(m) for m in silence.silent],
+        "reason": in_names(silence.reason, terms),
     }
 
 
@@ -193,8 +220,11 @@ def _unjudged(terms: Terms, session: str, failure: CeremonyFailed) -> dict[str, 
     """The event where there is no verdict: what was said, and nulls for what is not known."""
     culprit = terms.name_of(failure.culprit) if failure.culprit else None
     reason = in_names(failure.reason, terms)
-    said = {"by": None, "culprit": culprit, "step": failure.step, "reason": reason}
-    unknown = dict.fromkeys(("culprits", "silent", "disclosed", "certified"))
+    silent = [terms.name_of(m) for m in failure.silent]
+    said = {
+        "by": None, "culprit": culprit, "step": failure.step, "reason": reason, "silent": silent
+    }  # fmt: skip
+    unknown = dict.fromkeys(("culprits", "given_up", "silent", "disclosed", "certified"))
     return {"event": "aborted", "session": session, "accusations": [said], **unknown}
 
 

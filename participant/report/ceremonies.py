@@ -69,7 +69,7 @@ def _abort(posted: Posted, terms: Terms) -> AbortFacts:
     body = posted.post.body
     assert isinstance(body, Abort)
     reason, step = in_names(body.reason, terms), in_names(body.step, terms)
-    return AbortFacts(posted.position, posted.post.sender, body.culprit, step, reason)
+    return AbortFacts(posted.position, posted.post.sender, body.culprit, step, reason, body.silent)
 
 
 def _verdict(terms: Terms, posts: Sequence[Posted], payloads: Payloads) -> VerdictFacts:
@@ -82,4 +82,8 @@ def _verdict(terms: Terms, posts: Sequence[Posted], payloads: Payloads) -> Verdi
         Culprit(member, found.evidence[member], in_names(reason, terms))
         for member, reason in found.culprits.items()
     )
-    return VerdictFacts(culprits, found.silent)
+    given_up = None
+    if (silence := found.given_up) is not None:
+        reason = in_names(f"step {silence.step}: {silence.reason}", terms)
+        given_up = silence.position, reason
+    return VerdictFacts(culprits, found.silent, given_up=given_up)

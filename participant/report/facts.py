@@ -45,13 +45,17 @@ class MemberFacts:
 
 @dataclass(frozen=True)
 class AbortFacts:
-    """An abort as it was said; ``culprit`` is 0 where it names nobody."""
+    """An abort as it was said; ``culprit`` is 0 where it names nobody.
+
+    ``silent``: for whose silence it was given up.
+    """
 
     entry: int
     by: int
     culprit: int
     step: str
     reason: str
+    silent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,14 @@ class Culprit:
 class VerdictFacts:
     """Who broke the rules of an aborted ceremony; ``silent``: whose seeds are not there.
 
+    ``given_up``: what the board bears out about a silence that ended it, and the abort's entry.
     ``missing`` says why there is no verdict, if there is none.
     """
 
     culprits: tuple[Culprit, ...] = ()
     silent: tuple[int, ...] = ()
     missing: str = ""
+    given_up: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True)

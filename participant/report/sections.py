@@ -130,17 +130,16 @@ def _ceremony(found: CeremonyFacts, terms: Terms) -> Markup:
         lines.insert(3, _fact("ended", f"{when(found.ended.time_ms)} UTC"))
     if found.fingerprint:
         lines.append(_fact("fingerprint of the key", found.fingerprint, "words"))
-    alike = defaultdict[tuple[str, int, str], list[AbortFacts]](list)
+    alike = defaultdict[tuple[str, str, str], list[AbortFacts]](list)
     for abort in found.aborts:
-        alike[abort.step, abort.culprit, abort.reason].append(abort)
+        alike[abort.step, _cause(abort, terms), abort.reason].append(abort)
     aborts = [
         element(
             "li",
             element("strong", names(terms, [a.by for a in said])),
-            f" aborted it in step {step} ({entries([a.entry for a in said])}), because of "
-            f"{names(terms, [culprit]) if culprit else 'nobody in particular'}: {reason}",
+            f" aborted it in step {step} ({entries([a.entry for a in said])}), {cause}: {reason}",
         )
-        for (step, culprit, reason), said in alike.items()
+        for (step, cause, reason), said in alike.items()
     ]
     return element(
         "article",
@@ -149,6 +148,13 @@ def _ceremony(found: CeremonyFacts, terms: Terms) -> Markup:
         element("ul", aborts, class_="remarks") if aborts else None,
         _verdict(found.verdict, found, terms) if found.verdict else None,
     )
+
+
+def _cause(abort: AbortFacts, terms: Terms) -> str:
+    if abort.silent and not abort.culprit:
+        return f"for the silence of {names(terms, abort.silent)}"
+    who = names(terms, [abort.culprit]) if abort.culprit else "nobody in particular"
+    return f"because of {who}"
 
 
 def _after(found: CeremonyFacts) -> str:
@@ -179,6 +185,12 @@ def _verdict(found: VerdictFacts, ceremony: CeremonyFacts, terms: Terms) -> Mark
     ]
     if not said:
         said.append(element("li", "Nobody of them broke the rules."))
+    if found.given_up:
+        entry, reason = found.given_up
+        borne_out = "as the board bears out; the times are the aggregator's and prove no fault"
+        said.append(
+            element("li", f"It was given up rightly at entry {entry}, {borne_out}: {reason}.")
+        )
     said += [
         element("li", f"{names(terms, [m])} is silent: its seed is not there.")
         for m in found.silent

@@ -158,7 +158,11 @@ def check_aborts(evidence: Evidence, account: Account) -> None:
         for member in verdict.silent:
             reason = f"{seen.session}: its seed is not there, so nothing is known about it"
             account.find(seen.abort.position, evidence.name(member), reason)
-        if not verdict.culprits and not verdict.silent:
+        if (given_up := verdict.given_up) is not None:
+            for member in given_up.silent:
+                reason = f"{seen.session} was given up in step {given_up.step}: {given_up.reason}"
+                account.find(given_up.position, evidence.name(member), reason)
+        elif not verdict.culprits and not verdict.silent:
             body = seen.abort.post.body
             assert isinstance(body, Abort)
             reason = f"{seen.session} was aborted though nobody broke a rule: {body.reason}"

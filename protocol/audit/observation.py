@@ -11,7 +11,7 @@ from protocol.ceremony_run import OBSERVER
 from protocol.encoding import encode
 from protocol.epoch import Epoch, certified_by_all, read_epoch
 from protocol.errors import CeremonyFailed, Malformed
-from protocol.messages import Abort, Certificate, Step
+from protocol.messages import Abort, Certificate, Overdue, Step
 from protocol.terms import Terms
 
 Payloads = Callable[[Posted], Mapping[int, bytes]]
@@ -60,6 +60,8 @@ def observe(
     for posted in entries:
         if isinstance(posted.post.body, Abort) or machine.progress.step == CERTIFICATE.name:
             break
+        if isinstance(posted.post.body, Overdue):
+            continue  # what follows from it is an abort
         step = posted.post.body.step if isinstance(posted.post.body, Step) else "join"
         try:
             machine.receive(posted, payloads(posted))

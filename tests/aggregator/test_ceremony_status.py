@@ -93,7 +93,13 @@ def test_an_abort_names_who_stopped_and_because_of_whom(desk: Desk) -> None:
     desk.say(1, CEREMONY, Disclosure(bytes(32)))
     found = report(desk)
     assert found["aborted"] == [
-        {"by": "H3", "culprit": "H2", "step": "deal", "reason": "a payload does not open"}
+        {
+            "by": "H3",
+            "culprit": "H2",
+            "step": "deal",
+            "reason": "a payload does not open",
+            "silent": [],
+        }
     ]
     assert found["step"] == "join"
 

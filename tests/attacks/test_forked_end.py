@@ -13,7 +13,8 @@ import pytest
 from gmpy2 import is_square, mpz
 
 from keyshare.shamir import integer_lagrange
-from protocol.messages import Abort, Certificate, Disclosure, Step
+from protocol.errors import Fork
+from protocol.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
 from tests.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
 
 N, QUORUM = 3, 2
@@ -66,6 +67,33 @@ def test_a_certificate_on_its_way_keeps_the_seed_though_the_ceremony_ends_before
     assert not spoilt.replayed(VICTIM).owes_seed
     assert VICTIM not in spoilt.verdict.silent
     assert VICTIM not in spoilt.verdict.culprits
+
+
+def test_a_silence_at_the_end_lets_no_certificate_owner_disclose_though_elsewhere_the_key_counts():
+    """The colluder is silent on one board until its time has passed, and certifies on the other."""
+    table = at_the_end()
+    certificates = {i: table.sign(CEREMONY, i, d.body) for i, d in table.due()}
+    given_up = copied(table)
+    for board in (given_up, table):
+        for i in (VICTIM, OTHER):
+            show(board, certificates[i])
+    show(table, certificates[COLLUDER])
+    assert table.machines[OTHER].outcome, "on this board the key counts"
+    given_up.now_ms = 1000 * table.federation.terms.step_seconds
+    show(given_up, given_up.sign(CEREMONY, COLLUDER, Overdue("certificate", 0, 0)))
+    drafts = dict(given_up.due())
+    assert drafts[VICTIM].body.silent == (COLLUDER,)
+    given_up.publish(VICTIM, drafts[VICTIM])
+    for member in (VICTIM, OTHER):
+        assert not given_up.machines[member].owes_seed
+        assert given_up.machines[member].due() is None
+        assert not given_up.replayed(member).owes_seed
+    verdict = given_up.verdict
+    assert not verdict.culprits
+    assert verdict.silent == (COLLUDER,)
+    assert not given_up.machines[VICTIM].outcome
+    with pytest.raises(Fork):  # whoever goes on from the one board is not heard on the other
+        table.put(given_up.sign("ceremony/2", VICTIM, Join(b"key", bytes(32))))
 
 
 def test_with_that_seed_one_colluder_of_three_factors_n():

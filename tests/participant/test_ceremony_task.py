@@ -10,7 +10,8 @@ from protocol.board import Posted
 from protocol.draft import Draft
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed
-from protocol.messages import Abort, Disclosure, Join
+from protocol.messages import Abort, Disclosure, Join, Overdue
+from tests.protocol.small_ceremony import name_of
 from tests.toy import CEREMONY, CeremonyTable, seed_of, toy_federation
 
 ABORT = Draft(CEREMONY, Abort(0, "deal", "no more"))
@@ -174,3 +175,42 @@ def test_an_abort_after_all_have_certified_costs_nobody_the_key_share() -> None:
     assert task.done
     assert task.due() is None
     assert seeds.kept == {1: encode(outcome[1])}
+
+
+def test_whose_own_clock_has_run_says_so_and_as_long_after_that_once_more() -> None:
+    table, now = CeremonyTable(toy_federation(3, 2, step_seconds=60)), [0.0]
+    while (due := dict(table.due())).keys() != {2} or name_of(due[2].body) == "join":
+        for sender in sorted(due.keys() - {2}) or [2]:
+            table.publish(sender, due[sender])
+    task = CeremonyTask(table.federation.terms, MEMBER, Seeds("toy", MEMBER), lambda: now[0])
+    task.begin(table.board)
+    for posted in table.board.entries:
+        hear(task, table, posted)
+    said = []
+    for second in range(200):
+        now[0] = float(second)
+        if (draft := task.due()) is not None:
+            said.append(second)
+            assert isinstance(draft.body, Overdue)
+            assert draft.body.step == name_of(due[2].body)
+            hear(task, table, table.say(MEMBER, draft))  # the aggregator's clock stands still
+    assert said == [60, 120, 180]
+
+
+def test_nobody_says_that_others_are_late_before_all_have_joined_or_while_its_own_word_is_due() -> (
+    None
+):
+    table, now = CeremonyTable(toy_federation(3, 2, step_seconds=60)), [0.0]
+    task = CeremonyTask(table.federation.terms, MEMBER, Seeds("toy", MEMBER), lambda: now[0])
+    task.begin(table.board)
+    for sender, draft in table.due():
+        if sender != 2:
+            hear(task, table, table.publish(sender, draft))
+    assert task.due() is None
+    now[0] = 1000.0
+    assert task.due() is None, "member 2 has not joined"
+    hear(task, table, table.publish(2, dict(table.due())[2]))
+    now[0] = 2000.0
+    draft = task.due()
+    assert draft
+    assert name_of(draft.body) == "deal"

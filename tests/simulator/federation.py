@@ -48,6 +48,7 @@ def terms_of(plan: Plan) -> Terms:
     terms = Terms(
         f"seed {plan.seed}", members, plan.quorum, plan.key_bits, True, True, address, rounds,
         clip=1.0, precision_bits=32, max_examples=1000, suite=plan.suite,
+        step_seconds=plan.step_seconds,
     )  # fmt: skip
     check(terms)
     return terms
@@ -87,6 +88,7 @@ class Federation:
         for hospital in self.hospitals.values():
             hospital.disk.hook = self._fault(lambda: plan.crash_writes)
             hospital.tries_again = bool(plan.liar)
+            hospital.clock = lambda: self.clock.now
         if plan.liar:
             self.hospitals[plan.liar].lie = LIES[plan.lie]
 

@@ -80,6 +80,7 @@ class Hospital:
         self.secrets: Callable[[], Any] = lambda: SeededSecrets(self.disk, run_seed, index)
         self.agent: Agent | None = None
         self.lie: Callable[[Draft, int], Draft] | None = None
+        self.clock: Callable[[], float] = lambda: 0.0
         self.tries_again = False  # after a ceremony that was aborted
         self.failure: Exception | None = None
         self.aborted: CeremonyFailed | None = None  # why the last ceremony ended without a key
@@ -112,8 +113,8 @@ class Hospital:
 
     def _ceremony(self) -> CeremonyTask:
         if self.lie is None:
-            return CeremonyTask(self.terms, self.index, self.secrets())
-        task = LyingTask(self.terms, self.index, self.secrets())
+            return CeremonyTask(self.terms, self.index, self.secrets(), self.clock)
+        task = LyingTask(self.terms, self.index, self.secrets(), self.clock)
         task.lie = self.lie
         return task
 

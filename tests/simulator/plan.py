@@ -29,6 +29,7 @@ class Plan:
     fork: bool
     liar: int = 0  # who lies once in the first ceremony, 0 for nobody
     lie: str = ""  # its lie, of tests.simulator.liar.LIES
+    step_seconds: int = 240  # that a step of a ceremony may last
     rogue: bool = False  # whether the aggregator shifts the first round's sum; for hybrid rounds
 
     @classmethod

@@ -1,0 +1,87 @@
+"""What is said of a ceremony that was aborted, and of one that was not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from participant import errors as participant_errors
+from participant.cli.sentence import ABORTED, COMMAND, Context, Sentence
+from participant.naming import in_names
+from protocol import errors as protocol_errors
+
+
+def _ceremony_failed(e: protocol_errors.CeremonyFailed, c: Context) -> Sentence:
+    if e.silent:
+        return _given_up(e, c)
+    who = f"because of {c.name(e.culprit)}" if e.culprit else "because of nobody in particular"
+    return Sentence(
+        f"the key ceremony was aborted {who}, in step {e.step}: {e.reason}",
+        f"see who broke the rules: {COMMAND} verdict {c.file}; when that is settled, all members "
+        f"begin a new one: {COMMAND} ceremony {c.file}",
+        ABORTED,
+    )
+
+
+def _given_up(e: protocol_errors.CeremonyFailed, c: Context) -> Sentence:
+    what = f"the key ceremony was given up in step {e.step}: {e.reason}"
+    return Sentence(
+        in_names(what, c.terms) if c.terms else what,
+        _after_silence(e.silent, c),
+        ABORTED,
+    )
+
+
+def _after_silence(silent: Sequence[int], c: Context) -> str:
+    return (
+        f"ask {c.names(silent)} whether the agent runs; all members, {c.names(silent)} too, begin "
+        f"a new one: {COMMAND} ceremony {c.file}; without {c.names(silent)} it takes new terms"
+    )
+
+
+def _ceremony_aborted(e: participant_errors.CeremonyAborted, c: Context) -> Sentence:
+    said = [
+        f"{c.name(culprit)} broke the rules (entry {e.evidence.get(culprit)}, {reason})"
+        for culprit, reason in e.culprits.items()
+    ]
+    if e.silent:
+        said.append(f"{c.names(e.silent)} did not disclose the seed, so may have")
+    absent, given_up = e.given_up
+    if given_up:
+        said.insert(0, f"it was given up {given_up}")
+    what = f"{e.session} was aborted; {'; '.join(said) or 'nobody broke the rules'}"
+    remedies = []
+    if absent and not e.culprits:
+        return Sentence(
+            in_names(what, c.terms) if c.terms else what, _after_silence(absent, c), ABORTED
+        )
+    if e.culprits:
+        remedies.append(
+            f"ask {c.names(list(e.culprits))} about it (another release? a damaged data folder?)"
+        )
+    if e.silent:
+        remedies.append(
+            f"{c.names(e.silent)}: start {COMMAND} ceremony {c.file}, which discloses the seed; "
+            f"then again: {COMMAND} verdict {c.file} --session {e.session}"
+        )
+    remedies.append(
+        f"all begin a new one, {COMMAND} ceremony {c.file}, or sign new terms without a culprit"
+        if e.culprits
+        else f"all members begin a new one: {COMMAND} ceremony {c.file}"
+    )
+    return Sentence(in_names(what, c.terms) if c.terms else what, "; ".join(remedies), ABORTED)
+
+
+def _not_aborted(e: participant_errors.NotAborted, c: Context) -> Sentence:
+    what = f"{e.session} was not aborted" if e.session else "no ceremony of these terms was aborted"
+    return Sentence(
+        f"{what}, so there is nothing to judge",
+        f"see how things stand: {COMMAND} status {c.file}",
+    )
+
+
+CEREMONIES: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
+    protocol_errors.CeremonyFailed: _ceremony_failed,
+    participant_errors.CeremonyAborted: _ceremony_aborted,
+    participant_errors.NotAborted: _not_aborted,
+}
