@@ -8,7 +8,7 @@ Whatever is lost on the way is asked for again; whatever comes twice is ignored.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.errors import IdentityInUse, RejectedByAggregator
 from participant.outbox import Outbox, Storage
+from participant.set_back import SetBack, found_set_back, is_taken
+from participant.set_ledger import SetLedger
 from participant.transfer import Downloads, Transfer, Uploads
 from protocol.board import Board, Entry, Head, Post, Posted, decode_entry, sign_post
 from protocol.draft import Draft
@@ -107,10 +109,14 @@ class Agent:
         storage: Storage,
         task: Task,
         reads_all: bool = False,
+        tell: Callable[[SetBack], None] = lambda found: None,
     ) -> None:
-        """``reads_all``: the task gets every payload, also those sealed to others."""
+        """``reads_all``: the task gets every payload, also those sealed to others.
+
+        ``tell``: called, in the thread of ``step``, if the storage turns out to be set back.
+        """
         self.terms, self.index, self.task = terms, index, task
-        self._reads_all = reads_all
+        self._reads_all, self._tell = reads_all, tell
         self.board = Board(terms)
         self._key, self._storage = key, storage
         self._outbox = Outbox(storage)
@@ -122,6 +128,7 @@ class Agent:
         self._unread: deque[Posted] = deque()
         self._target: Head | None = None  # the aggregator's head when the link came up
         self._begun = False
+        self._offered = False  # the pending post, since the link came up
         saved = storage.read(CHECKPOINT_NAME)
         self._checkpoint = decode(saved, Checkpoint, "head", 1_024) if saved else None
 
@@ -146,6 +153,7 @@ class Agent:
         if welcome.position < last:
             raise Fork(welcome.position, f"the board had {last} entries before")
         self._target = Head(welcome.position, welcome.head)
+        self._offered = False
         self.nudge()
 
     def disconnected(self) -> None:
@@ -161,8 +169,8 @@ class Agent:
         """Ask again for everything that is waited for."""
         self._outgoing.append(Subscribe(self.board.head.position))
         self._outgoing.extend(self._downloads.requests())
-        if self._outbox.pending:
-            self._send_after(self._uploads.offers())
+        if self._offered:
+            self._offer()
 
     def outgoing(self) -> list[FromMember]:
         """The frames to send now."""
@@ -195,8 +203,12 @@ class Agent:
             raise Fork(self._target.position, "it is not the one that the aggregator announced")
         if not self._begun:
             self._check_checkpoint()
+            self._notice_set_back()
             self.task.begin(self.board)
             self._begun = True
+        if not self._offered:  # now that the board tells whether it is there already
+            self._offered = True
+            self._offer()
         self._read()
         self._stream()
         if self._unread or self._outbox.pending is not None:
@@ -222,22 +234,29 @@ class Agent:
 
     def _check_own(self, posted: Posted) -> None:
         """Once the board is read, own posts appear on it only from the outbox."""
-        if posted.post.sender != self.index:
+        if posted.post.sender != self.index or not self._begun:
             return
         pending = self._outbox.pending
-        if pending and pending.signed.digest == posted.digest:
-            return
-        clash = pending and (pending.post.session, pending.post.sequence) == (
-            posted.post.session,
-            posted.post.sequence,
-        )
-        if clash or self._begun:
+        if pending is None or pending.signed.digest != posted.digest:
             raise IdentityInUse(posted.position, posted.post.session)
 
     def _check_checkpoint(self) -> None:
         saved = self._checkpoint
         if saved and self.board.hash_at(saved.position) != saved.hash:
             raise Fork(saved.position, "it was another one when this hospital last spoke")
+
+    def _notice_set_back(self) -> None:
+        """If this storage is older than what the hospital has said, go on as after a restore."""
+        known, pending = self._checkpoint, self._outbox.pending
+        found = found_set_back(self.board, self.index, known.position if known else 0, pending)
+        if found is None:
+            return
+        SetLedger(self._storage).mark_restored(self.board.head)
+        if pending and is_taken(self.board, self.index, pending):
+            self._uploads.stop()
+            self._outbox.discard()
+        self._save_checkpoint(self.board.head)  # last: until then it is found again
+        self._tell(found)
 
     def _read(self) -> None:
         while self._unread:
@@ -347,6 +366,11 @@ class Agent:
         self._submitted = self._uploads.complete
         if self._submitted:
             self._submit()
+
+    def _offer(self) -> None:
+        """Send what is pending on its way again."""
+        if self._outbox.pending:
+            self._send_after(self._uploads.offers())
 
     def _submit(self) -> None:
         if self._outbox.pending:

@@ -162,6 +162,14 @@ class Outbox:
         for name in names - (set(self._kept.blobs) if self._kept else set()):
             self._storage.delete(_file(name))
 
+    def discard(self) -> None:
+        """The pending post can never be on the board: forget it and its blobs."""
+        names = set(self.sizes) - (set(self._kept.blobs) if self._kept else set())
+        self._storage.delete("outbox/post")
+        self.pending, self.sizes = None, {}
+        for name in names:
+            self._storage.delete(_file(name))
+
     def _keep_of(self, post: Post) -> None:
         if isinstance(post.body, Contribution) and post.body.vector:
             kept = KeptVector(post.session, post.body.vector)

@@ -20,6 +20,7 @@ from participant.duration import duration
 from participant.errors import Unreachable
 from participant.expectation import CeremonyFacts, Expectation
 from participant.session import Notices
+from participant.set_back import SetBack
 from participant.terminal import new_console, say, say_json
 from protocol.foreign import line, shown
 from protocol.terms import Terms
@@ -174,6 +175,16 @@ def link_lost(reason: Unreachable) -> str:
     return (
         f"aggregator at {reason.url} not reachable ({reason.reason}); "
         f"trying again, waiting since {since}"
+    )
+
+
+def set_back_line(found: SetBack) -> str:
+    """What people are told when the data folder is older than what the hospital has said."""
+    return (
+        f"This data folder has gone back in time: it does not know entry {found.entry} of the "
+        "board, which this hospital signed. A snapshot or a backup was put back, or another copy "
+        "of the folder is at work (then stop it). This hospital helps to decrypt no round that "
+        f"was opened up to entry {found.head}; with later ones it helps again."
     )
 
 

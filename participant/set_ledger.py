@@ -1,7 +1,8 @@
 """Which set this hospital has chosen to help with in each round: one, and it is durable first.
 
-A hospital that was restored from a backup does not know what it chose before. So it helps with no
-round that was opened before it first saw the board again, unless the choice is still in its ledger.
+A hospital that was restored from a backup, or whose data folder went back in time, does not know
+what it chose before. So it helps with no round that was opened before it first saw the board again,
+unless the choice is still in its ledger.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class SetLedger:
         """
         if self.bars(session):
             reason = (
-                "this hospital was restored from a backup after the round was opened (entry "
-                f"{self._restored_at}), and may have chosen another set of it before"
+                "this hospital was restored from a backup or a snapshot after the round was opened "
+                f"(entry {self._restored_at}), and may have chosen another set of it before"
             )
             raise Refused(round_name(session), "one-set", 0, reason)
         recorded = self._recorded(session)

@@ -285,7 +285,9 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
     participant_errors.IdentityInUse: _plain(
         "entry {e.position} in {e.session} was signed as this member, but not from this folder",
-        "another copy of this identity is at work: stop it, and use one data folder only",
+        "another copy of this identity is at work: stop it, and use one data folder only. If there "
+        "is none, this machine was set back to a snapshot while it worked: type the same command "
+        "again",
         ABORTED,
     ),
     participant_errors.RejectedByAggregator: _rejected,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from participant.agent import Agent, Task
 from participant.link import Traffic
 from participant.membership import Membership
+from participant.progress import set_back_line
 from participant.session import Session
 from participant.terminal import say
 
@@ -23,5 +24,6 @@ def new_session(
 ) -> Session:
     """A session of this member on its data folder, whose lock is held."""
     key = member.identity.signing_key
-    agent = Agent(member.terms, member.index, key, member.storage, task, reads_all)
+    told = lambda found: say_aside(set_back_line(found))  # noqa: E731
+    agent = Agent(member.terms, member.index, key, member.storage, task, reads_all, told)
     return Session(agent, key, time_limit=timeout, traffic=traffic or Traffic())

@@ -156,18 +156,6 @@ def test_a_post_of_ones_own_that_one_did_not_make_stops_the_agent(tmp_path: Path
     assert caught.value.session == "round/0"
 
 
-def test_a_twin_that_spoke_first_stops_a_restarted_agent(tmp_path: Path) -> None:
-    service, disk = aggregator(tmp_path), Disk()
-    first = agent(1, disk, statement(1))
-    first.connected(Welcome(*service.board.head))
-    first.receive(service.entries_after(0))
-    first.step()  # in the outbox, never sent
-    connect(agent(1, None, statement(2)), service)
-    again = agent(1, disk)
-    with pytest.raises(IdentityInUse):
-        connect(again, service)
-
-
 def test_a_rejection_stops_the_agent_with_its_code(tmp_path: Path) -> None:
     first = agent(1)
     with pytest.raises(RejectedByAggregator) as caught:

@@ -196,6 +196,8 @@ def test_a_restart_in_the_middle_of_an_upload_goes_on_with_the_same_bytes(
     assert first.transfer == Transfer(sent, sum(map(len, BLOBS)), 0, 0)
     again = agent(Reading(), disk)  # the process has died
     again.connected(Welcome(*service.board.head))
+    assert not [f for f in again.outgoing() if isinstance(f, BlobOffer)]  # the board comes first
+    again.step()
     frames = again.outgoing()
     offers = [frame.digest for frame in frames if isinstance(frame, BlobOffer)]
     assert offers == list(NAMES[:WINDOW])

@@ -85,6 +85,7 @@ class Federation:
             i: Hospital(self.terms, i, signing_key(plan, i), plan.seed, self.chaos)
             for i in self.served_by
         }
+        self.set_back: set[int] = set()  # whose disks went back in time
         for hospital in self.hospitals.values():
             hospital.disk.hook = self._fault(lambda: plan.crash_writes)
             hospital.tries_again = bool(plan.liar)

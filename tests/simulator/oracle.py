@@ -38,6 +38,7 @@ def judge(federation: Federation, in_time: bool) -> str:
         raise Violation(f"hospitals failed though nobody cheated: {failures!r}")
     if not in_time:
         raise Violation(f"no end in sight: {[_where(h) for h in hospitals]}")
+    the_set_back_are_marked(federation)
     the_liar_is_named(federation)
     the_rogue_is_named(federation)
     exact_sums(federation)
@@ -107,6 +108,14 @@ def the_liar_is_named(federation: Federation) -> None:
         raise Violation(f"members {verdict.silent} are silent")
     if {epoch.number for epoch, _ in keys.values()} != {2}:
         raise Violation("the key is not that of the second ceremony")
+
+
+def the_set_back_are_marked(federation: Federation) -> None:
+    """Whose disk went back in time has noticed it, and nobody else thinks so."""
+    hospitals = federation.hospitals.values()
+    marked = {h.index for h in hospitals if h.disk.read("restored") is not None}
+    if marked != federation.set_back:
+        raise Violation(f"{marked} are marked as set back, not {federation.set_back}")
 
 
 def the_rogue_is_named(federation: Federation) -> None:

@@ -1,0 +1,249 @@
+"""A data folder that went back in time: it is noticed, and the hospital goes on as if restored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from aggregator.service import Aggregator
+from participant.agent import CHECKPOINT_NAME, Agent
+from participant.cli.working import new_session
+from participant.errors import IdentityInUse, RejectedByAggregator
+from participant.progress import set_back_line
+from participant.set_back import SetBack
+from participant.set_ledger import SetLedger
+from protocol.draft import Draft
+from protocol.errors import Refused
+from protocol.messages import Join, Opening, SetLock, Step, attach
+from protocol.wire import Welcome
+from tests.participant.test_agent import (
+    BIG,
+    FEDERATION,
+    Saying,
+    aggregator,
+    connect,
+    statement,
+    talk,
+)
+from tests.participant.toy_home import member_at
+from tests.simulator.disk import Disk
+
+JOIN = Draft("ceremony/1", Join(b"k", bytes(32)))
+WITH_BLOB = Draft("ceremony/1", Step("units", 0, 0, (attach(BIG),)), (BIG,))
+
+
+@dataclass
+class Machine:
+    """Hospital 1: a disk, what it was told, and a program that starts and speaks."""
+
+    disk: Disk = field(default_factory=Disk)
+    told: list[SetBack] = field(default_factory=list)
+
+    def start(self, *drafts: Draft) -> Agent:
+        key, task = FEDERATION.keys[1], Saying(*drafts)
+        return Agent(FEDERATION.terms, 1, key, self.disk, task, tell=self.told.append)
+
+    def snapshot(self) -> dict[str, bytes]:
+        return dict(self.disk.files)
+
+    def put_back(self, files: dict[str, bytes]) -> None:
+        self.disk.files = dict(files)
+
+    @property
+    def restored_at(self) -> int | None:
+        mark = SetLedger(self.disk)._mark()
+        return mark.position if mark else None
+
+
+def open_a_round(service: Aggregator) -> None:
+    service._say("round/1", Opening("training", bytes(32), bytes(32), 1))
+
+
+def own_results(service: Aggregator) -> list[int]:
+    own = (p.post.body for p in service.board.session("round/0") if p.post.sender == 1)
+    return [body.result[0] for body in own]
+
+
+# ── noticed ──
+
+
+def test_a_snapshot_that_is_put_back_is_noticed_and_the_hospital_goes_on(tmp_path: Path) -> None:
+    service, machine = aggregator(tmp_path), Machine()
+    connect(machine.start(statement(1)), service)
+    before = machine.snapshot()
+    open_a_round(service)
+    connect(machine.start(statement(2), JOIN), service)
+    machine.put_back(before)
+    again = machine.start(statement(3))
+    connect(again, service)
+    assert again.done
+    assert own_results(service) == [1, 2, 3]
+    assert machine.told == [SetBack(3, 4)]  # after its statement and the opening, which it knew of
+    assert machine.restored_at == 4
+    ledger = SetLedger(machine.disk)
+    ledger.begin(service.board)
+    assert ledger.bars("round/1")
+
+
+def test_what_was_chosen_before_the_snapshot_is_still_known(tmp_path: Path) -> None:
+    service, machine = aggregator(tmp_path), Machine()
+    connect(machine.start(statement(1)), service)
+    open_a_round(service)
+    assert SetLedger(machine.disk).choose("round/1", b"a" * 32)
+    before = machine.snapshot()
+    connect(machine.start(statement(2)), service)
+    machine.put_back(before)
+    connect(machine.start(), service)
+    ledger = SetLedger(machine.disk)
+    ledger.begin(service.board)
+    assert ledger.choose("round/1", b"a" * 32)
+    assert not ledger.choose("round/1", b"b" * 32)
+
+
+def test_it_is_noticed_once_and_again_when_it_happens_again(tmp_path: Path) -> None:
+    service, machine = aggregator(tmp_path), Machine()
+    before = machine.snapshot()  # nothing at all: a folder that was lost
+    connect(machine.start(statement(1)), service)
+    machine.put_back(before)
+    connect(machine.start(statement(2)), service)
+    connect(machine.start(statement(3)), service)
+    assert machine.told == [SetBack(1, 1)]
+    machine.put_back(before)
+    connect(machine.start(), service)
+    assert machine.told == [SetBack(1, 1), SetBack(1, 3)]
+    assert machine.restored_at == 3
+
+
+def test_a_crash_while_it_is_noticed_does_not_hide_it(tmp_path: Path) -> None:
+    service, machine = aggregator(tmp_path), Machine()
+    connect(machine.start(statement(1)), service)
+    dies_at = writes = 0
+
+    def dies() -> None:
+        nonlocal writes
+        writes += 1
+        if writes == dies_at:
+            raise KeyboardInterrupt
+
+    for moment in range(1, 5):  # before and after each of the two writes
+        dies_at, writes, machine.disk = moment, 0, Disk()
+        machine.disk.hook = dies
+        with pytest.raises(KeyboardInterrupt):
+            connect(machine.start(), service)
+        machine.disk.hook = lambda: None
+        connect(machine.start(), service)
+        assert machine.restored_at == 1
+
+
+def test_no_crash_looks_like_it(tmp_path: Path) -> None:
+    """Before or after any write, whether what was sent arrived or not."""
+    dies_at, writes = 0, 0
+
+    def dies() -> None:
+        nonlocal writes
+        writes += 1
+        if writes == dies_at:
+            raise KeyboardInterrupt
+
+    while True:
+        dies_at, writes = dies_at + 1, 0
+        service, machine = aggregator(tmp_path / str(dies_at)), Machine()
+        machine.disk.hook = dies
+        try:
+            connect(machine.start(WITH_BLOB), service)
+        except KeyboardInterrupt:
+            machine.disk.hook = lambda: None
+            connect(machine.start(), service)
+            assert not machine.told
+            assert machine.restored_at is None
+            continue
+        assert dies_at > 6
+        return
+
+
+# ── what it does not lock, and what it does not send ──
+
+
+def test_a_lock_that_the_aggregator_kept_back_is_not_followed_by_another(tmp_path: Path) -> None:
+    """Chosen before the disk went back; other posts of the hospital are on the board, not that."""
+    service, machine = aggregator(tmp_path), Machine()
+    connect(machine.start(statement(1)), service)
+    open_a_round(service)
+    before = machine.snapshot()
+    connect(machine.start(statement(2)), service)
+    assert SetLedger(machine.disk).choose("round/1", b"a" * 32)
+    locking = machine.start(Draft("round/1", SetLock(b"a" * 32)))
+    locking.connected(Welcome(*service.board.head))
+    locking.receive(service.entries_after(0))
+    locking.step()  # its lock is signed, and in the aggregator's hands
+    assert locking.outgoing()
+    machine.put_back(before)
+    again = machine.start()
+    connect(again, service)
+    ledger = SetLedger(machine.disk)
+    ledger.begin(service.board)
+    with pytest.raises(Refused) as caught:
+        ledger.choose("round/1", b"b" * 32)
+    assert "restored from a backup or a snapshot" in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("about_to", "said"), [(statement(9), statement(1)), (WITH_BLOB, JOIN), (JOIN, WITH_BLOB)]
+)
+def test_what_a_set_back_machine_was_about_to_say_gives_way_to_what_it_said(
+    tmp_path: Path, about_to: Draft, said: Draft
+) -> None:
+    """It is put back while it works: what it then makes has a number that is taken."""
+    service, machine = aggregator(tmp_path), Machine()
+    working = machine.start(about_to)
+    working.connected(Welcome(*service.board.head))
+    before = machine.snapshot()
+    connect(machine.start(said), service)  # in the time that is then undone
+    machine.put_back(before)
+    working.step()
+    assert machine.disk.read("outbox/post") is not None
+    with pytest.raises((IdentityInUse, RejectedByAggregator)):
+        talk(working, service)
+    again = machine.start(statement(3))
+    connect(again, service)
+    assert again.done
+    assert machine.told == [SetBack(1, 1)]
+    assert service.board.head.position == 2
+    assert not machine.disk.names("outbox/")
+
+
+def test_entries_of_another_timeline_stop_an_agent_at_work_and_are_noticed_at_the_next_start(
+    tmp_path: Path,
+) -> None:
+    service, machine = aggregator(tmp_path), Machine()
+    working = machine.start()
+    connect(working, service)
+    before = machine.snapshot()
+    connect(machine.start(statement(1)), service)
+    machine.put_back(before)
+    with pytest.raises(IdentityInUse):
+        connect(working, service)
+    again = machine.start(statement(2))
+    connect(again, service)
+    assert again.done
+    assert machine.told == [SetBack(1, 1)]
+
+
+# ── what the person is told ──
+
+
+def test_the_person_is_told_on_standard_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = aggregator(tmp_path / "board")
+    connect(Machine().start(statement(1)), service)
+    member = member_at(tmp_path / "home")
+    session = new_session(member, Saying(), None)
+    connect(session.agent, service)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == f"{set_back_line(SetBack(1, 1))}\n"
+    assert "does not know entry 1 of the board, which this hospital signed" in shown.err
+    assert member.storage.read(CHECKPOINT_NAME) is not None

@@ -1,0 +1,95 @@
+"""A hospital's machine goes back to a snapshot, with an honest aggregator: it goes on, marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from participant.agent import Agent
+from protocol.messages import Contribution, Opening, SetLock, Statement
+from tests.simulator.federation import Federation
+from tests.simulator.oracle import Violation
+from tests.simulator.plan import Plan
+from tests.simulator.run import simulate
+
+WHO = 2
+CALM = replace(
+    Plan.of(0), n_members=3, quorum=2, rounds=2, suite="auto", drop=0.0, duplicate=0.0, slow=0.0,
+    crash_every=0.0, crash_writes=0.0, aggregator_crash_every=0.0, aggregator_crash_syncs=0.0,
+    fork=False, liar=0, rogue=False,
+)  # fmt: skip
+
+
+def has_said(federation: Federation, session: str, kind: type) -> bool:
+    return any(kind is type(body) for body in said_in(federation, session))
+
+
+def said_in(federation: Federation, session: str, sender: int = WHO) -> list[object]:
+    """What one hospital has said in a session."""
+    entries = federation.board.session(session) if federation.board else []
+    return [p.post.body for p in entries if p.post.sender == sender]
+
+
+def setting_back(
+    taken: tuple[str, type], put_back: tuple[str, type]
+) -> Callable[[Federation], None]:
+    """A snapshot is taken, and put back, as soon as the board has what the hospital says then."""
+
+    def prepare(federation: Federation) -> None:
+        hospital, snapshot = federation.hospitals[WHO], dict[str, bytes]()
+
+        def watch() -> None:
+            if not snapshot and has_said(federation, *taken):
+                snapshot.update(hospital.disk.files)
+            if snapshot and not federation.set_back and has_said(federation, *put_back):
+                federation.set_back.add(WHO)
+                federation._crash_hospital(hospital)
+                hospital.disk.files = dict(snapshot)
+
+        federation._every(0.01, watch)
+
+    return prepare
+
+
+MOMENTS = {
+    "before its lock": (("round/0", Statement), ("round/1", Contribution)),
+    "after its lock": (("round/0", Statement), ("round/1", SetLock)),
+    "a round later": (("round/0", Statement), ("round/2", Contribution)),
+    "within a round": (("round/1", Contribution), ("round/1", SetLock)),
+}
+
+
+FAST = [(3, "before its lock"), (3, "within a round")]
+SLOW = [(n, moment) for n in (3, 4) for moment in MOMENTS if (n, moment) not in FAST]
+
+
+@pytest.mark.parametrize(
+    ("n", "moment"), [*FAST, *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW)]
+)
+def test_a_hospital_that_is_set_back_catches_up_and_locks_nothing_that_was_open(
+    n: int, moment: str
+) -> None:
+    seen: list[Federation] = []
+
+    def prepare(federation: Federation) -> None:
+        seen.append(federation)
+        setting_back(*MOMENTS[moment])(federation)
+
+    assert simulate(replace(CALM, n_members=n), prepare) == "done"
+    (federation,) = seen
+    assert federation.set_back == {WHO}
+    assert federation.board is not None
+    openings = [p for p in federation.board.entries if isinstance(p.post.body, Opening)]
+    (session, said) = MOMENTS[moment][1]
+    for opening in openings:
+        locks = [b for b in said_in(federation, opening.post.session) if isinstance(b, SetLock)]
+        is_barred = opening.post.session == session and said is Contribution
+        assert len(locks) == (0 if is_barred else 1), opening.post.session
+
+
+def test_without_a_mark_the_oracle_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Agent, "_notice_set_back", lambda agent: None)
+    with pytest.raises(Violation, match="set back"):
+        simulate(CALM, setting_back(*MOMENTS["before its lock"]))
