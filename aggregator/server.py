@@ -14,24 +14,26 @@ import os
 import secrets
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from aggregator.admission import Refused, identify, read_frame
 from aggregator.connection import Connection, SlowReader
 from aggregator.core_thread import CoreThread
-from aggregator.door import Door, peer_of
+from aggregator.descriptors import raise_limit
+from aggregator.door import Door
+from aggregator.entrance import Caller, Entrance
 from aggregator.errors import AggregatorError, StoreFull
 from aggregator.leases import IdentityInUse, Leases
+from aggregator.limits import DEFAULT_LIMITS, Limits
 from aggregator.service import Aggregator
 from aggregator.status_file import write_status
+from aggregator.tally import Tally
 from protocol.encoding import encode
 from protocol.errors import Malformed
 from protocol.foreign import shown
@@ -52,22 +54,7 @@ from protocol.wire import (
 
 log = logging.getLogger("quorate.aggregator")
 
-
-@dataclass(frozen=True)
-class Limits:
-    """How much of the service one side may take, and for how long it is waited for."""
-
-    connections: int = 128
-    strangers: int = 32  # connections that have not yet said who they are
-    questions: int = 3  # connections of one member that only ask for the status
-    hello_seconds: float = 10.0
-    ping_seconds: float = 5.0  # for the process that has an identity, if another one wants it
-    send_seconds: float = 30.0
-    tick_seconds: float = 0.5
-    status_seconds: float = 1.0
-
-
-DEFAULT_LIMITS = Limits()
+_COMINGS = 20  # lines about one member that comes and goes, before they are counted
 
 
 class CannotListen(AggregatorError):
@@ -88,7 +75,8 @@ class Server:
         self._folder, self._terms = folder, aggregator.terms
         self._core = CoreThread(aggregator, self._tell_what_is_new)
         self._told, self._epoch = self._core.head.position, aggregator.epoch
-        self._door = Door(limits.connections, limits.strangers)
+        self._tally = Tally()
+        self._entrance = Entrance(self._door(), limits, self._tally, self._serve)
         self._connections: set[Connection] = set()
         self._leases = Leases(limits.ping_seconds)
         self._due = asyncio.Event()
@@ -99,22 +87,7 @@ class Server:
     async def listening(self, host: str, port: int, tls: ssl.SSLContext) -> AsyncIterator[int]:
         """Serve while the block runs; yields the port (a free one for 0). Raises CannotListen."""
         try:
-            server = await serve(
-                self._serve,
-                host,
-                port,
-                ssl=tls,
-                compression=None,
-                max_size=MAX_FRAME_BYTES,
-                max_queue=2,
-                open_timeout=self.limits.hello_seconds,
-                ping_interval=20,
-                ping_timeout=40,
-                close_timeout=5,
-                server_header=None,
-                logger=_quiet_logger(),
-                create_connection=self._door.connection,  # type: ignore[arg-type]  # any factory does
-            )
+            found = await self._entrance.open(host, port, tls)
         except OSError as error:
             in_use = error.errno == errno.EADDRINUSE
             raise CannotListen(host, port, _reason(error), in_use) from None
@@ -122,14 +95,27 @@ class Server:
         if self._folder is not None:
             tasks.append(asyncio.create_task(self._report_for_ever(self._folder)))
         try:
-            yield server.sockets[0].getsockname()[1]
+            yield found
         finally:
             for task in tasks:
                 task.cancel()
-            server.close()
-            self._door.drop_strangers()
-            await server.wait_closed()
+            await self._entrance.close()
             await self._core.end()
+            self._tally.tell(whole=True)
+
+    def _door(self) -> Door:
+        """A door with as many places as there are descriptors for them."""
+        n_members = self._terms.n_members
+        wanted = self.limits.descriptors(n_members)
+        missing = max(0, wanted - raise_limit(wanted))
+        strangers = max(1, self.limits.strangers - missing)
+        if missing:
+            log.warning(
+                "at most %d connections may be without a hello: raise the limit of open files "
+                "(ulimit -n) to %d for all %d",
+                strangers, wanted, self.limits.strangers,
+            )  # fmt: skip
+        return Door(self.limits, strangers)
 
     async def until(self, stop: asyncio.Event) -> None:
         """Wait until told to stop; raises StoreDamaged if that comes first."""
@@ -171,6 +157,7 @@ class Server:
                     async with asyncio.timeout(self.limits.tick_seconds):
                         await self._due.wait()
             self._due.clear()
+            self._tally.tell()
             is_at_work = False
             try:
                 is_at_work = await self._core.do(self.aggregator.tick)
@@ -200,45 +187,46 @@ class Server:
 
     # ── who may speak ──
 
-    async def _serve(self, socket: ServerConnection) -> None:
-        peer = peer_of(socket)
+    async def _serve(self, socket: Caller) -> None:
+        peer = str(socket.arrival)
         try:
             connection = await self._admit(socket)
         except Refused as refused:
-            log.warning("%s: refused, %s", peer, refused.answer.reason)
+            reason = f"{peer}: refused, {refused.answer.reason}"
+            self._tally.say(f"refused as {refused.answer.code}", reason)
             with contextlib.suppress(ConnectionClosed):
                 await socket.send(encode(refused.answer))
                 await socket.close(1008, refused.answer.code)
             return
         except (ConnectionClosed, SlowReader) as error:
-            log.warning("%s: gone before it was let in (%s)", peer, error)
+            self._tally.say("gone early", f"{peer}: gone before it was let in ({error})")
             return
         name = self._terms.name_of(connection.member)
-        log.info("%s: connected from %s (%s)", name, peer, connection.purpose)
+        self._tell_of(name, f"connected from {peer} ({connection.purpose})")
         try:
             reason = await self._converse(connection)
             reason = "it does not read" if connection.slow else reason
         finally:
             self._connections.discard(connection)
             self._leases.release(connection)
-        log.info("%s: disconnected%s", name, f" ({reason})" if reason else "")
+        self._tell_of(name, f"disconnected{f' ({reason})' if reason else ''}")
 
-    async def _admit(self, socket: ServerConnection) -> Connection:
-        """Challenge, Hello, Welcome; raises Refused."""
+    def _tell_of(self, name: str, what: str) -> None:
+        """A member comes and goes; one that does so without end is counted."""
+        self._tally.say(f"{name} comes and goes", f"{name}: {what}", logging.INFO, _COMINGS)
+
+    async def _admit(self, socket: Caller) -> Connection:
+        """Challenge, Hello, Welcome; raises Refused. The entrance ends it if it takes too long."""
         challenge = Challenge(self._terms.federation, secrets.token_bytes(32))
-        try:
-            async with asyncio.timeout(self.limits.hello_seconds):
-                await socket.send(encode(challenge))
-                data = await socket.recv()
-        except TimeoutError:
-            raise Refused(Rejected("not-allowed", "no hello came in time")) from None
+        await socket.send(encode(challenge))
+        data = await socket.recv()
         hello = identify(data, challenge, self._terms)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         connection = Connection(
             socket, hello.member, hello.instance, hello.purpose, now, self.limits.send_seconds
         )
         await self._take_place(connection)
-        self._door.introduce(socket)
+        self._entrance.introduce(socket, connection.member)
         self._connections.add(connection)
         try:
             await connection.send(Welcome(self._core.head.position, self._core.head.hash))
@@ -349,10 +337,3 @@ def kind_of(body: Body, terms: Terms) -> str:
     if isinstance(body, Complaint):
         return f"complaint about {terms.name_of(body.member)}"
     return body.step if isinstance(body, Step) else type(body).__name__.lower()
-
-
-def _quiet_logger() -> logging.Logger:
-    """The library tells of every stranger's failed handshake with a traceback; here one line."""
-    logger = logging.getLogger("quorate.aggregator.websocket")
-    logger.setLevel(logging.CRITICAL)
-    return logger

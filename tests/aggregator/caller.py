@@ -18,7 +18,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from aggregator.identity import create, own_tls, tls_context
-from aggregator.server import Limits, Server
+from aggregator.limits import Limits
+from aggregator.server import Server
 from protocol.encoding import encode
 from protocol.terms import Terms
 from protocol.wire import (

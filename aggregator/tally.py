@@ -1,0 +1,54 @@
+"""What repeats is logged once, and later how often."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+log = logging.getLogger("quorate.aggregator")
+
+_FIRST_SECONDS, _LONGEST_SECONDS = 60.0, 3_600.0
+
+
+@dataclass
+class _Kind:
+    since: float
+    seconds: float
+    said: int = 0
+    more: int = 0
+    last: str = ""
+
+
+class Tally:
+    """Lines of a kind: the first ones at once, then a count, at ever longer intervals."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kinds: dict[str, _Kind] = {}
+
+    def say(self, kind: str, text: str, level: int = logging.WARNING, at_once: int = 1) -> None:
+        """Log a line, or count it if its kind has been said ``at_once`` times of late."""
+        found = self._kinds.setdefault(kind, _Kind(self._clock(), _FIRST_SECONDS))
+        if found.said < at_once:
+            found.said += 1
+            log.log(level, "%s", text)
+            return
+        found.more += 1
+        found.last = text
+
+    def tell(self, whole: bool = False) -> None:
+        """Log the counts that are due; of the ``whole`` tally when the service ends."""
+        now = self._clock()
+        for kind, found in list(self._kinds.items()):
+            elapsed = now - found.since
+            if elapsed < found.seconds and not whole:
+                continue
+            if not found.more:
+                del self._kinds[kind]
+                continue
+            count = f"{kind}: {found.more:,} more in {elapsed:.0f} s"
+            log.warning("%s; the last one: %s", count, found.last)
+            longer = min(2 * found.seconds, _LONGEST_SECONDS)
+            self._kinds[kind] = _Kind(now, longer, found.said)
