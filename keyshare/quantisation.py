@@ -5,9 +5,11 @@ With w = num_examples/max_examples, S = 2^(bits-1) - 1 and x clipped to [-clip, 
     slot 0 = W = round(w·S)                        the weight
     slot j = round(x_j/clip · W) + S               in [0, 2S], an offset binary number
 
-so the average over contributors is clip · (Σ slot j - n·S) / Σ slot 0, and nobody's number of
-examples is opened. The weight is applied in floating point before rounding: each hospital rounds
-once, by at most half a step of clip/W, or by less than a step where rounding is stochastic.
+so the average over contributors is clip · (Σ slot j - n·S) / Σ slot 0. Σ slot 0 is opened with it:
+the contributors' examples, all together. Two sums whose contributors differ by one hospital show
+that hospital's number of examples, whatever else they are sums of. The weight is applied in
+floating point before rounding: each hospital rounds once, by at most half a step of clip/W, or by
+less than a step where rounding is stochastic.
 """
 
 from __future__ import annotations

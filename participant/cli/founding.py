@@ -244,6 +244,10 @@ def _show_terms(file: TermsFile) -> None:
         f"{' or less, as updates shrink' if terms.adaptive_clip else ''}, "
         f"at most {terms.max_examples} examples"
     )
+    say(
+        "  opened        in each round: the average, and the sum of the numbers of examples; who is"
+    )
+    say("                part of one round and not of another shows its number by the difference")
     say("  members")
     for number, member in enumerate(terms.members, start=1):
         state = "signed"

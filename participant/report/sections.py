@@ -85,6 +85,9 @@ def rules(terms: Terms) -> list[str]:
         f"{clip}{', or by less as updates shrink' if terms.adaptive_clip else ''}; it is rounded "
         f"{rounding}, with at most {terms.precision_bits} bits. What is cut is counted.",
         f"No hospital's update counts for more than {terms.max_examples:,} examples.",
+        "Each round of training opens the average of the updates and the sum of the contributors' "
+        "numbers of examples, to all hospitals: where one hospital comes or goes between two "
+        "rounds, the difference is its number.",
         suites.get(terms.suite, f"Training is encrypted under the suite {terms.suite}."),
     ]
 

@@ -19,6 +19,10 @@ might be sealed to honest hospitals alone.
    and if they knew all that was encrypted from other models and for other statistics; nor, the
    colluders' counted as well, of fewer than ``min_difference`` members that start from one model.
 
+Of training, the number of examples is taken for another number from each model. It is the same
+from all, and follows where a hospital comes or goes: tests/protocol/test_opened_weights.py shows
+that nothing else does.
+
 The fourth holds while hospitals keep the head of the board that they have seen. The first three
 hold even when they lose it, as long as the ledger of chosen sets is there.
 """

@@ -102,7 +102,9 @@ def test_the_walk_from_cards_to_signed_terms(hospitals: Run) -> None:
     assert "H3: signed" in output
     assert "the signature of H2 is missing" in output
     run("terms", "sign", "--home", "h2", "--yes")
-    assert "Next: quorate-participant ceremony federation.toml" in run("terms", "show")
+    output = run("terms", "show")
+    assert "Next: quorate-participant ceremony federation.toml" in output
+    assert "part of one round and not of another shows its number" in output
     terms, signatures = parse(Path("federation.toml").read_text())
     assert set(signatures) == {"H1", "H2", "H3"}
     assert (terms.quorum, terms.key_bits, terms.rounds.min_contributors) == (2, 256, 3)
