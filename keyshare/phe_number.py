@@ -27,7 +27,6 @@ def open_ciphertext(ciphertext: mpz, r: mpz, n: mpz) -> mpz:
     if not 0 < r < n or gmpy2.gcd(r, n) != 1:
         raise BadCiphertext("r is not a unit modulo N")
     square = n * n
-    # A secret exponent base: r is the number's only secrecy, N is public.
     residue = ciphertext * gmpy2.invert(gmpy2.powmod(r, n, square), square) % square
     if residue % n != 1:
         raise BadCiphertext("it was not made with this r")

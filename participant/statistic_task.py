@@ -93,6 +93,8 @@ class StatisticTask(Task):
         if self.done:
             return None
         if view.opening is None:
+            if self._secret.index in view.requests:
+                return None  # a second request of one member counts for nothing
             asked = any(not self._difference(request) for request in sound_requests(view))
             return None if asked else Draft(view.session, self._request)
         if view.closing:

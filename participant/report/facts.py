@@ -131,7 +131,11 @@ class ComplaintFacts:
 
 @dataclass(frozen=True)
 class RoundFacts:
-    """A round, by members' numbers what each did; locks and partials for the closed set only."""
+    """A round, by members' numbers what each did; locks and partials for the closed set only.
+
+    ``decimals`` and ``labels``: of a statistic's numbers; labels as they can be shown, where the
+    opening answers a request.
+    """
 
     session: str
     name: str
@@ -150,6 +154,8 @@ class RoundFacts:
     refusals: tuple[RefusalFacts, ...] = ()
     complaints: tuple[ComplaintFacts, ...] = ()
     phases: Mapping[str, float] = field(default_factory=dict)  # seconds, of those that have ended
+    decimals: int = 0
+    labels: tuple[str, ...] = ()
 
     @property
     def is_training(self) -> bool:

@@ -17,6 +17,7 @@ from protocol.board import Posted
 from protocol.foreign import shown
 from protocol.messages import Body, Complaint, Partial, Refusal, SetLock, Statement
 from protocol.round import RoundView
+from protocol.statistic import request_of
 from protocol.terms import Terms
 
 Deeds = dict[int, Deed]
@@ -52,7 +53,13 @@ def round_facts(terms: Terms, posts: Sequence[Posted]) -> RoundFacts:
             for (by, member), p in view.complaints.items()
         ),
     )
-    return replace(facts, phases=_phases(facts, terms))
+    asked = None if facts.is_training else request_of(view)
+    return replace(
+        facts,
+        phases=_phases(facts, terms),
+        decimals=opening.decimals if opening else 0,
+        labels=tuple(map(shown, asked.labels)) if asked else (),
+    )
 
 
 def _for_set(posts: Sequence[Posted], kind: type[Body], chosen: bytes | None) -> Deeds:

@@ -12,6 +12,7 @@ from participant.report.words import between, count, entries, names, took, when
 from protocol.terms import Terms
 
 # With soft hyphens, for narrow screens.
+_SHOWN_LABELS = 50
 _COLUMNS = (
     Markup("contri&shy;bution"), Markup("lock"), Markup("partial decryp&shy;tion"),
     Markup("state&shy;ment"),
@@ -115,7 +116,8 @@ def _plot(rounds: list[RoundFacts]) -> Markup | None:
 
 def _round(found: RoundFacts, terms: Terms) -> Markup:
     assert found.opened is not None
-    what = f"A statistic of {count(found.length, 'number')}"
+    decimals = count(found.decimals, "decimal")
+    what = f"A statistic of {count(found.length, 'number')} with {decimals}"
     if found.is_training:
         what = (
             f"Training of {count(found.length, 'weight')}, each changed by {found.clip:g} at most,"
@@ -131,11 +133,21 @@ def _round(found: RoundFacts, terms: Terms) -> Markup:
         "article",
         element("h3", f"{'Round' if found.is_training else 'Statistic'} {found.name}"),
         element("p", facts, word, "."),
+        _labels(found.labels),
         _deeds(found, terms, found.opened),
         _remarks(found, terms),
         _phases(found),
         class_="round",
     )
+
+
+def _labels(labels: tuple[str, ...]) -> Markup | None:
+    """What the numbers of a statistic are called by who asked for it."""
+    if not labels:
+        return None
+    more = len(labels) - _SHOWN_LABELS
+    said = "; ".join(labels[:_SHOWN_LABELS]) + (f"; and {more} more" if more > 0 else "")
+    return element("p", "Its numbers, as they were asked for: ", said, ".")
 
 
 def _deeds(found: RoundFacts, terms: Terms, opened: Deed) -> Markup:

@@ -137,6 +137,7 @@ def test_rounds_tell_who_did_what() -> None:
         assert found.left_out == ()
     ages = rounds()["statistic/ages"]
     assert (ages.kind, ages.chosen, 4 in ages.contributed) == ("statistic", (1, 2, 3), False)
+    assert (ages.decimals, ages.labels) == (1, ("visits", "days"))
 
 
 def test_complaints_and_refusals_are_told() -> None:

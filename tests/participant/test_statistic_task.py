@@ -160,6 +160,16 @@ def test_requests_that_nobody_can_open_stop_nobody():
     assert table.view(SESSION).requests[1].post.body == Request(2)
 
 
+def test_who_has_asked_before_for_something_else_does_not_ask_again():
+    table = RoundTable()
+    table.publish(1, Draft(SESSION, Request(2, 1)))
+    task = seat(table, 1, numbers(1, 2), decimals=3)
+    assert task.due() is None
+    opened(table)
+    with pytest.raises(UnfitNumbers, match="--decimals 3, round age has 1"):
+        task.due()
+
+
 @pytest.mark.parametrize(
     ("given", "decimals", "said"),
     [
