@@ -20,7 +20,7 @@ from aggregator.hybrid_round import TOO_NEAR, HybridRound
 from aggregator.rounds import Rounds, is_hybrid
 from aggregator.status import report
 from aggregator.store import BoardStore
-from aggregator.sums import Candidate, payload_of_sum, select
+from aggregator.sums import Candidate, Judging, payload_of_sum
 from aggregator.vector_sum import remove_sums
 from protocol.board import Board, Head, Post, SignedPost, decode_entry, sign_post
 from protocol.ciphertexts import EncryptionKey
@@ -83,6 +83,7 @@ class Aggregator:
         self._epochs: dict[bytes, Epoch] = {}
         self.left_out: dict[str, dict[int, str]] = {}
         self._judged: dict[str, frozenset[int]] = {}  # contributors that were too few to add
+        self._judging: dict[str, Judging] = {}  # of rounds under packed Paillier that are due
         self._hybrid: dict[str, HybridRound] = {}
         try:
             self._read_store()
@@ -173,10 +174,8 @@ class Aggregator:
             for session, opening in self.rounds.to_open(self.epoch, now_ms):
                 self._say(session, opening)
         due = self.rounds.to_close(now_ms)
-        for view in due:
-            if not is_hybrid(view):
-                self._close(view)
-        is_at_work = self._advance_sums({view.session for view in due})
+        judging = [self._close(view) for view in due if not is_hybrid(view)]
+        is_at_work = self._advance_sums({view.session for view in due}) or any(judging)
         return is_at_work or self.board.head.position > before
 
     # ── the board ──
@@ -262,38 +261,58 @@ class Aggregator:
 
     # ── sums ──
 
-    def _close(self, view: RoundView) -> None:
-        """Add what can be added; wait on if that is too few contributions."""
+    def _close(self, view: RoundView) -> bool:
+        """Add what can be added; wait on if that is too few contributions.
+
+        Whether there is more to be judged, which the next tick goes on with.
+        """
         if self._judged.get(view.session) == frozenset(view.contributions):
-            return
+            return False
         opening = view.terms_of_opening
-        assert opening is not None and view.opening is not None
+        assert opening is not None
         key = EncryptionKey.of(self._epochs[opening.epoch])
-        candidates, left_out = {}, {}
-        by_position = sorted(view.contributions.items(), key=lambda item: item[1].position)
-        for member, posted in by_position:
-            body = posted.post.body
-            assert isinstance(body, Contribution)
-            if body.opening != view.opening.digest:
-                left_out[member] = "it is for another opening"
-            elif body.vector:
-                left_out[member] = "it has a vector of chunks, which is not of this round's suite"
-            else:
-                candidates[member] = Candidate(body, self._payload(body.ciphertexts))
-        selection = select(candidates, view.session, opening, self.terms, key)
-        self.left_out[view.session] = left_out | selection.left_out
+        judging = self._judging.setdefault(
+            view.session, Judging(view.session, opening, self.terms, key)
+        )
+        if not self._judge(view, judging):
+            return True
+        selection = judging.selection
         members = self.rounds.history.closable(view, frozenset(selection.chosen))
-        self.left_out[view.session] |= dict.fromkeys(selection.chosen.keys() - members, TOO_NEAR)
+        too_near = dict.fromkeys(selection.chosen.keys() - members, TOO_NEAR)
+        self.left_out[view.session] = selection.left_out | too_near
         chosen = {m: one for m, one in selection.chosen.items() if m in members}
         if len(chosen) < self.rounds.min_contributors:
             self._judged[view.session] = frozenset(view.contributions)
-            return
+            return False
         payload = payload_of_sum(chosen, key.encryptor.n)
         total = attach(payload)
         if total.is_blob:
             self._blobs.put(payload)
         contributors = tuple(Contributor(m, view.contributions[m].digest) for m in chosen)
         self._say(view.session, Closing(contributors, total))
+        del self._judging[view.session]
+        return False
+
+    def _judge(self, view: RoundView, judging: Judging) -> bool:
+        """Judge contributions until a tick's time is over, one at least; whether all are."""
+        assert view.opening is not None
+        until, steps = time.monotonic() + _TICK_SECONDS, 0
+        for member, posted in sorted(view.contributions.items(), key=lambda one: one[1].position):
+            if judging.has(member):
+                continue
+            if steps and time.monotonic() >= until:
+                return False
+            steps += 1
+            body = posted.post.body
+            assert isinstance(body, Contribution)
+            if body.opening != view.opening.digest:
+                judging.leave_out(member, "it is for another opening")
+            elif body.vector:
+                reason = "it has a vector of chunks, which is not of this round's suite"
+                judging.leave_out(member, reason)
+            else:
+                judging.judge(member, Candidate(body, self._payload(body.ciphertexts)))
+        return True
 
     def _advance_sums(self, due: set[str]) -> bool:
         """Some steps of the hybrid rounds, closing those that are done; whether any was taken."""

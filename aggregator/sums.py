@@ -41,6 +41,47 @@ class Candidate:
     payload: bytes
 
 
+class Judging:
+    """The contributions to a round under packed Paillier, judged one by one.
+
+    In the order of the board: of two that repeat each other the later one is left out.
+    """
+
+    def __init__(self, session: str, opening: Opening, terms: Terms, key: EncryptionKey) -> None:
+        self._session, self._opening, self._terms, self._key = session, opening, terms, key
+        self._found: dict[int, Encrypted] = {}
+        self._left_out: dict[int, str] = {}
+        self._owner: dict[mpz, int] = {}
+
+    def has(self, member: int) -> bool:
+        """Whether the member's contribution is judged."""
+        return member in self._found or member in self._left_out
+
+    def leave_out(self, member: int, reason: str) -> None:
+        """Not to be added, whatever is in it."""
+        self._left_out[member] = reason
+
+    def judge(self, member: int, candidate: Candidate) -> None:
+        """Some 0.5 ms for each ciphertext at 3072 bits, most of it for the proof."""
+        key, n = self._key, self._key.encryptor.n
+        try:
+            encrypted = read_ciphertexts(candidate.payload, self._opening, self._terms, n)
+            if reason := repetition(encrypted, self._owner, self._terms):
+                raise Malformed("ciphertexts", reason)
+            check_proof(encrypted, candidate.body, self._session, member, key)
+        except Malformed as error:
+            self._left_out[member] = error.reason
+            return
+        self._owner.update(dict.fromkeys(encrypted.values, member))
+        self._found[member] = encrypted
+
+    @property
+    def selection(self) -> Selection:
+        """What can be added of all that is judged by now, by member."""
+        chosen = {member: self._found[member] for member in sorted(self._found)}
+        return Selection(chosen, dict(self._left_out))
+
+
 def select(
     candidates: Mapping[int, Candidate],
     session: str,
@@ -49,22 +90,10 @@ def select(
     key: EncryptionKey,
 ) -> Selection:
     """What can be added of the contributions to a round, which are in the order of the board."""
-    n = key.encryptor.n
-    found: dict[int, Encrypted] = {}
-    left_out: dict[int, str] = {}
-    owner: dict[mpz, int] = {}
+    judging = Judging(session, opening, terms, key)
     for member, candidate in candidates.items():
-        try:
-            encrypted = read_ciphertexts(candidate.payload, opening, terms, n)
-            if reason := repetition(encrypted, owner, terms):
-                raise Malformed("ciphertexts", reason)
-            check_proof(encrypted, candidate.body, session, member, key)
-        except Malformed as error:
-            left_out[member] = error.reason
-            continue
-        owner.update(dict.fromkeys(encrypted.values, member))
-        found[member] = encrypted
-    return Selection({member: found[member] for member in sorted(found)}, left_out)
+        judging.judge(member, candidate)
+    return judging.selection
 
 
 def payload_of_sum(chosen: Mapping[int, Encrypted], n: mpz) -> bytes:

@@ -344,6 +344,22 @@ def test_one_number_without_proof_does_not_stop_the_others(desk: Desk) -> None:
     assert total(desk, session) == product(desk, payloads, session)
 
 
+def test_long_statistics_are_judged_a_contribution_at_a_tick(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Members' frames are answered in between: a proof of many numbers takes its time."""
+    monkeypatch.setattr("aggregator.service._TICK_SECONDS", 0.0)
+    session = desk.open_statistic()
+    members = desk.federation.members
+    payloads = [desk.contribute(member, session) for member in members]
+    for _ in members[1:]:
+        assert desk.wait(0)
+        assert desk.closing(session) is None
+    assert desk.wait(0)
+    assert total(desk, session) == product(desk, payloads, session)
+    assert not desk.wait(0)
+
+
 def test_a_statistic_opens_as_the_first_sound_request_asks(desk: Desk) -> None:
     desk.certify()
     session = "statistic/age"
