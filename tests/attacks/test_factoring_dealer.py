@@ -20,6 +20,7 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
+from keyshare.modulus import candidate_shape, survivors
 from keyshare.shamir import integer_lagrange
 from keyshare.threshold_key import key_shape
 from protocol import dealt_exponents, judgement
@@ -31,24 +32,26 @@ from protocol.epoch import Epoch
 from tests.attacks.adversary import (
     EITHER_WAY,
     PLAN,
+    SESSION,
     Aftermath,
     Malicious,
     assert_caught,
     assert_certified,
     at_table,
-    honest_table,
+    seed_of,
 )
+from tests.simulator.federation import terms_of
+from tests.simulator.plan import Plan
 
-# A plan in which a candidate whose primes the oracle finds stands before the first biprime.
-SMOOTH = replace(PLAN, seed=5)
 RHO_STEPS = 1 << 12  # enough for factors of some 24 bits
 HASH = 32
 
 
 class Prize(NamedTuple):
-    """A candidate of more than two primes, and what the oracle says of it."""
+    """A candidate of the first batch with more than two primes, and what the oracle says of it."""
 
-    batch: int
+    plan: Plan
+    dealers: tuple[int, ...]  # the lead first
     candidate: int
     p: mpz
     q: mpz
@@ -86,28 +89,35 @@ def primes_of(n: mpz) -> tuple[mpz, ...]:
     return sum(parts, ()) if all(parts) else ()
 
 
+def split(plan: Plan) -> Prize | None:
+    """What stands before the first biprime of a plan's first batch, and splits."""
+    runs = {
+        i: CeremonyRun(terms_of(plan), i, SESSION, seed_of(plan, i))
+        for i in range(1, plan.n_members + 1)
+    }
+    layout, dealt = runs[1].layout, {i: run.begin_batch(0).dealings for i, run in runs.items()}
+    factors = []
+    for k in range(layout.batch_size):
+        number, position = divmod(k, layout.class_size)
+        own = [dealt[i][number].factors[position] for i in layout.dealers(number)]
+        factors.append(tuple(sum(side, mpz(0)) for side in zip(*own, strict=True)))
+    for k in survivors(tuple(p * q for p, q in factors), layout.shape):
+        found = [primes_of(factor) for factor in factors[k]]
+        if all(found):
+            primes = sum(found, ())
+            dealers = layout.dealers(layout.class_of(k))
+            return Prize(plan, dealers, k, *factors[k], primes) if len(primes) > 2 else None
+    return None
+
+
 @cache
 def prize() -> Prize:
-    """The first candidate of the plan that splits; it comes before the first biprime."""
-    runs = {i: machine._run for i, machine in honest_table(SMOOTH).machines.items()}
-    batch, layout = runs[1].batch, runs[1].layout
-    for k in batch.survivors[: batch.survivors.index(runs[1].the_winner.number)]:
-        number, position = divmod(k, layout.class_size)
-        parts = [runs[i].batch.dealings[number].factors[position] for i in layout.dealers(number)]
-        p, q = (sum(side, mpz(0)) for side in zip(*parts, strict=True))
-        found = [primes_of(p), primes_of(q)]
-        if all(found) and len(primes := sum(found, ())) > 2:
-            return Prize(batch.number, k, p, q, primes)
-    raise AssertionError("no candidate of this plan splits: take another seed")
+    """Of the first plan that has one."""
+    return next(found for seed in range(500) if (found := split(replace(PLAN, seed=seed))))
 
 
-def dealers() -> tuple[int, ...]:
-    """Who deals that candidate; the lead first."""
-    layout = honest_table(SMOOTH).machines[1]._run.layout
-    return layout.dealers(layout.class_of(prize().candidate))
-
-
-LEAD, OTHER = dealers()[:2]
+SMOOTH = prize().plan
+LEAD, OTHER, _ = prize().dealers
 ROLES = pytest.mark.parametrize("dealer", [LEAD, OTHER], ids=["lead", "another dealer"])
 
 
@@ -120,7 +130,7 @@ class Factoring(Malicious):
 
         def exponent(candidate: int) -> mpz:
             due, found = true(candidate), prize()
-            if (run.batch.number, candidate) != (found.batch, found.candidate):
+            if (run.batch.number, candidate) != (0, found.candidate):
                 return due
             quarter = (found.p - 1) * (found.q - 1) // 4
             shifted = due - quarter if self.index == LEAD else due + quarter
@@ -213,7 +223,7 @@ def test_it_is_named_without_its_seed_too(play, dealer):
 def test_nothing_that_t_members_say_last_makes_the_points_fit(fit, discloses):
     """t+1 honest points are all there is to D. An ally's false point is shown by its seed alone."""
     changes = {"fit": staticmethod(fit), "discloses": discloses}
-    ally = next(i for i in range(1, PLAN.n_members + 1) if i not in dealers())
+    ally = next(i for i in range(1, PLAN.n_members + 1) if i not in prize().dealers)
     kinds = {OTHER: LastDealer, ally: LastSpeaker}
     aftermath = at_table({i: type("Last", (kind,), changes) for i, kind in kinds.items()}, SMOOTH)
     lied = kinds if fit is through_zero else [OTHER]  # an ally's point on the line is its own
@@ -241,7 +251,7 @@ def test_no_multiple_of_the_fields_order_hides_the_exponent_that_it_wants():
 
     F is Δ² times the joint exponent, as t+1 honest points give it, and must be 0 modulo the order.
     """
-    shape = honest_table(SMOOTH).machines[1]._run.shape
+    shape = candidate_shape(PLAN.key_bits, PLAN.n_members)
     prime, order = (mpz(1) << shape.field_exponent) - 1, prize().order
     key = key_shape(prize().n, PLAN.n_members, PLAN.quorum)
     due = key.delta**2 * (prize().p - 1) * (prize().q - 1)

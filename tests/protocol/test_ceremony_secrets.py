@@ -61,6 +61,7 @@ def secrets_of(run: CeremonyRun) -> list[str]:
         *(row for d in run.batch.dealings.values() for side in d.polynomials for row in side),
         *(row for by in run.batch.points.values() for pair in by.values() for row in pair),
         *run.the_winner.points,
+        *run.the_winner.exponent_points.values(),
         run.share.value,
     ]
     data = [run.seed, run.epoch_sealing_seed]
@@ -122,6 +123,7 @@ def test_no_public_part_of_the_board_holds_a_secret_of_the_key():
     for i, run in runs_of(table).items():
         assert run.share is not None
         numbers += [*run.the_winner.points, run.share.value]
+        numbers += run.the_winner.exponent_points.values()
         data += [run.seed, run.epoch_sealing_seed, *run.keys_sent.values(), table.seeds[i]]
     data += [winners_leaf(run) for run in runs_of(table).values() if i_deals(run)]
     for number in numbers:

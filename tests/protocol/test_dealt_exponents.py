@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 from gmpy2 import mpz
 
@@ -156,15 +158,19 @@ def test_no_honest_dealer_is_a_misdealer_whoever_shows_its_points(n, quorum):
         assert misdealers(shape, parts_of(table, *shown)) == []
 
 
-def test_t_plus_1_members_points_show_a_misdealer_and_t_do_not():
-    table = toy_epoch(5, 3).table
+@pytest.mark.parametrize(("n", "quorum"), [(3, 2), (4, 2), (5, 3), (7, 4)])
+def test_t_plus_1_members_points_show_a_misdealer_and_t_do_not(n, quorum):
+    table = toy_epoch(n, quorum).table
     run = table.machines[1]._run
-    dealer, prime = sorted(run.the_winner.exponents)[1], run.rows.prime
-    parts = parts_of(table)
-    for own in parts.values():  # its exponent is off by one everywhere
-        own[dealer] = (own[dealer] + 4 * run.the_winner.shape.delta) % prime
-    assert misdealers(run.shape, {j: parts[j] for j in (1, 3, 4)}) == [dealer]
-    assert misdealers(run.shape, {j: parts[j] for j in (2, 5)}) == []
+    t, prime = run.shape.degree, run.rows.prime
+    for dealer in run.the_winner.exponents:
+        parts = parts_of(table)
+        for own in parts.values():  # its exponent is off by one everywhere
+            own[dealer] = (own[dealer] + 4 * run.the_winner.shape.delta) % prime
+        for shown in combinations(parts, t + 1):
+            assert misdealers(run.shape, {j: parts[j] for j in shown}) == [dealer]
+        for shown in combinations(parts, t):
+            assert misdealers(run.shape, {j: parts[j] for j in shown}) == []
     assert misdealers(run.shape, {}) == []
 
 
