@@ -133,8 +133,8 @@ class Factoring(Malicious):
             if (run.batch.number, candidate) != (0, found.candidate):
                 return due
             quarter = (found.p - 1) * (found.q - 1) // 4
-            shifted = due - quarter if self.index == LEAD else due + quarter
-            return shifted % found.order + found.order  # of 0 itself, θ would be no unit
+            # The joint exponent becomes the order, up to sign. Were it 0, θ would be no unit.
+            return (due - quarter if self.index == LEAD else due + quarter) + found.order
 
         run.test_exponent = exponent  # type: ignore[method-assign]
 
