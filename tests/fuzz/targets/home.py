@@ -10,7 +10,7 @@ from unittest import mock
 import numpy as np
 
 from participant import identity as identities
-from participant import lock, sealed_file
+from participant import lock, sealed_file, terminal
 from participant.cli import standing as screen
 from participant.errors import BadApp, DamagedOutbox, ParticipantError
 from participant.files import FolderStorage
@@ -277,7 +277,8 @@ def status_report() -> Case:
 
     def run(data: bytes) -> None:
         said: list[str] = []
-        with mock.patch.object(screen.typer, "echo", said.append), suppress(Malformed):
+        echo: Any = lambda text, err=False: said.append(text)  # noqa: E731
+        with mock.patch.object(terminal.typer, "echo", echo), suppress(Malformed):
             screen.show_standing(None, read_report(data))
         assert all(line.isprintable() for line in said), said
         assert sum(map(len, said)) < 600 * (len(data) + 10)
