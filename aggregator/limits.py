@@ -20,8 +20,8 @@ ACCEPTED_AT_ONCE = 16
 class Limits:
     """How much one side may take, and for how long it is waited for.
 
-    A *stranger* is a connection that has not yet said who it is. It costs at most some 0.4 MB (most
-    of it asyncio's TLS buffer), so that all of them hold less than 0.3 GB.
+    A *stranger* is a connection that has not yet said who it is. It costs at most some 0.6 MB (most
+    of it asyncio's TLS buffer), so that all of them hold less than half a GB.
     """
 
     strangers: int = 768  # all together

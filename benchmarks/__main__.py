@@ -10,6 +10,7 @@ import platform
 from benchmarks import (
     ceremony,
     core_svp,
+    hostile,
     large_round,
     multiplication,
     partials,
@@ -31,6 +32,7 @@ def main() -> None:
     _add_large_round(commands.add_parser("large-round", help="a round with a large model"))
     _add_suites(commands.add_parser("suites", help="encryption of an update, and of a sum"))
     _add_partials(commands.add_parser("partials", help="a part in a decryption, and its check"))
+    _add_hostile(commands.add_parser("hostile", help="three hospitals train under attack"))
     reporting = commands.add_parser("report", help="run all, write docs/benchmarks.md and .svg")
     reporting.set_defaults(measure=_report)
     security = commands.add_parser("security", help="the lattice attack on the hybrid suites")
@@ -112,6 +114,22 @@ def _add_partials(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bits", type=int, default=3072)
     parser.add_argument("--ciphertexts", type=int, default=8)
     parser.set_defaults(measure=lambda o: partials.measure(o.bits, o.ciphertexts))
+
+
+def _add_hostile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", type=int, default=200_000)
+    parser.add_argument("--bits", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--scene", action="append", choices=list(hostile.SCENES), help="only these")
+    parser.set_defaults(measure=_measure_hostile)
+
+
+def _measure_hostile(options: argparse.Namespace) -> dict[str, object]:
+    scenes = options.scene or list(hostile.SCENES)
+    result = hostile.measure(options.weights, options.rounds, options.bits, scenes)
+    if not options.json:
+        print(hostile.table(result))
+    return result
 
 
 def _report(options: argparse.Namespace) -> dict[str, object]:

@@ -1,0 +1,325 @@
+"""A federation on loopback that trains under attack: its processes, folders and clocks.
+
+Every process is one that this scene has started, is ended by its id, and talks on loopback only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aggregator.store import stored_entries
+from examples.demo.processes import ROOT, DemoFailed, Hospital, finish, sign_terms, stop
+from participant.errors import ParticipantError
+from participant.identity import load
+from participant.link import Caller, Traffic, open_link
+from participant.passphrase import Passphrase
+from protocol.board import Post, decode_entry
+from protocol.encoding import decode
+from protocol.messages import MAX_POST_BYTES, Opening
+from protocol.terms import Terms, parse
+
+HONEST = 3  # the hospitals that train; one more is the attacker in some scenes
+_PROBE_SECONDS = 0.5  # between two connections that each honest hospital makes anew
+_LIMIT_SECONDS = 120.0  # of one scene
+_APP = ROOT / "benchmarks" / "large_app.py"
+
+
+@dataclass
+class Attack:
+    """Processes that attack: a module of ours with its arguments."""
+
+    module: str
+    arguments: Sequence[str]
+    member: int = 0  # whose identity they have; 0 for strangers
+    descriptors: int = 0  # the aggregator's ``ulimit -n``; 0: as it is
+    clean_up_seconds: int = 0  # of the aggregator, if the scene waits for it
+
+
+@dataclass
+class Probes:
+    """Connections that honest hospitals make anew while the attack goes on."""
+
+    seconds: list[float] = field(default_factory=list)  # from TCP to the welcome
+    failed: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Federation:
+    """Folders of hospitals and an aggregator that have a key together; copied for each scene."""
+
+    folder: Path
+    hospitals: list[Hospital]
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "federation.toml"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "aggregator"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "aggregator.log"
+
+    @property
+    def terms(self) -> Terms:
+        return parse(self.file.read_text())[0]
+
+    def copy(self, folder: Path) -> Federation:
+        """The same, in a folder of its own."""
+        shutil.copytree(self.folder, folder)
+        moved = [
+            Hospital(h.number, h.name, folder / h.home.name, folder, h.passphrase)
+            for h in self.hospitals
+        ]
+        return Federation(folder, moved)
+
+
+def found(folder: Path, n_members: int, rounds: int, key_bits: int) -> Federation:
+    """Terms, and a ceremony."""
+    folder.mkdir()
+    hospitals = [
+        Hospital(k, f"Hospital {k}", folder / f"hospital-{k}", folder)
+        for k in range(1, n_members + 1)
+    ]
+    settings = {
+        "--name": "Hostile", "--quorum": str(HONEST), "--key-bits": str(key_bits),
+        "--rounds": str(rounds), "--clip": "0.0625", "--max-examples": "100", "--suite": "hybrid",
+        "--seconds": "1",
+    }  # fmt: skip
+    for _ in sign_terms(folder, hospitals, settings):
+        pass
+    made = Federation(folder, hospitals)
+    with service(made, None), trainers(made, hospitals, "ceremony", str(made.file)) as processes:
+        finish(processes, "the ceremony", _LIMIT_SECONDS)
+    return made
+
+
+def play(made: Federation, weights: int, attack: Attack | None) -> dict[str, Any]:
+    """Train under attack, and measure."""
+    with service(made, attack) as running, attacking(made, attack) as attacker:
+        honest = made.hospitals[:HONEST]
+        arguments = ("train", str(made.file), "--app", str(_APP), "--json")
+        with trainers(made, honest, *arguments, WEIGHTS=str(weights)) as processes:
+            probes = asyncio.run(_watch(made, processes, attacker, bool(attack and attack.member)))
+        told = _end(attacker)
+        stored = _stored_bytes(made.data)
+        result = {
+            "round_seconds": round(statistics.mean(_round_seconds(made)), 2),
+            "connects": len(probes.seconds) + sum(probes.failed.values()),
+            "connects_failed": sum(probes.failed.values()),
+            "failures": dict(probes.failed),
+            "slowest_connect_seconds": round(max(probes.seconds, default=0.0), 2),
+            "uploads_refused": made.log.read_text().count("nothing can be stored"),
+            "log_lines": len(_foreign_lines(made)),
+            "bytes_down": max(_bytes_down(made, h) for h in honest),
+            "stored_bytes": stored,
+            "attacker": told,
+            "aggregator_peak_mib": _peak_mib(running.pid),
+        }
+        if attack and attack.clean_up_seconds:
+            result["stored_bytes_after_clean_up"] = _wait_for_room(made, attack, stored)
+        return result
+
+
+# ── processes ──
+
+
+@contextlib.contextmanager
+def service(made: Federation, attack: Attack | None) -> Iterator[subprocess.Popen[str]]:
+    """The real aggregator, perhaps with few descriptors, until the block ends."""
+    command = [sys.executable, "-m", "aggregator"]
+    environment = dict(os.environ)
+    if attack and attack.clean_up_seconds:
+        command[-1] = "benchmarks.hostile_aggregator"
+        environment["CLEAN_UP_SECONDS"] = str(attack.clean_up_seconds)
+    command += ["serve", str(made.file), "--data", str(made.data)]
+    if attack and attack.descriptors:
+        limit = f'ulimit -n {attack.descriptors}; exec "$@"'
+        command = ["/bin/sh", "-c", limit, "sh", *command]
+    with made.log.open("a") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output, text=True
+        )
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+@contextlib.contextmanager
+def trainers(
+    made: Federation, hospitals: Sequence[Hospital], *arguments: str, **extra: str
+) -> Iterator[list[subprocess.Popen[str]]]:
+    """Hospitals at work until the block ends."""
+    processes = [
+        h.start(*arguments, log=made.folder / f"{h.number}.log", HOSPITAL=str(h.number), **extra)
+        for h in hospitals
+    ]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            stop(process)
+
+
+@contextlib.contextmanager
+def attacking(made: Federation, attack: Attack | None) -> Iterator[subprocess.Popen[str] | None]:
+    """The attacker, two seconds ahead of the hospitals, until the block ends."""
+    if attack is None:
+        yield None
+        return
+    command = [sys.executable, "-m", attack.module, *attack.arguments]
+    environment = dict(os.environ)
+    if attack.member:
+        command += [str(made.file), "--member", str(attack.member)]
+        environment = made.hospitals[attack.member - 1].environment()
+    else:
+        port = made.terms.aggregator.url.rpartition(":")[2].strip("/")
+        command += ["--port", port]
+    with (made.folder / "attacker.log").open("w") as errors:
+        _wait_for_line(made.log, "serving on")
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    try:
+        time.sleep(2.0)
+        yield process
+    finally:
+        stop(process)
+
+
+def _end(attacker: subprocess.Popen[str] | None) -> dict[str, Any]:
+    """What the attacker tells at its end."""
+    if attacker is None:
+        return {}
+    if attacker.poll() is None:
+        attacker.terminate()
+    said, _ = attacker.communicate(timeout=20)
+    return json.loads(said.splitlines()[-1]) if said.strip() else {}
+
+
+def _wait_for_line(log: Path, text: str) -> None:
+    until = time.monotonic() + 30.0
+    while text not in log.read_text():
+        if time.monotonic() > until:
+            raise DemoFailed(f"the aggregator did not say {text!r}: {log.read_text()[-500:]}")
+        time.sleep(0.05)
+
+
+# ── what is measured ──
+
+
+async def _watch(
+    made: Federation,
+    processes: Sequence[subprocess.Popen[str]],
+    attacker: subprocess.Popen[str] | None,
+    to_its_end: bool,
+) -> Probes:
+    """Wait for the hospitals, and for an attacker that ends by itself; connect anew meanwhile."""
+    probes, callers = Probes(), []
+    for hospital in made.hospitals[:HONEST]:
+        identity = load(hospital.home, Passphrase(hospital.passphrase))
+        callers.append(
+            Caller(hospital.number, identity.signing_key, secrets.token_bytes(16), "status")
+        )
+    terms = made.terms
+    probing = [asyncio.create_task(_probe(terms, caller, probes)) for caller in callers]
+    until = time.monotonic() + _LIMIT_SECONDS
+    try:
+        while True:
+            waiting = [p for p in processes if p.poll() is None]
+            if to_its_end and attacker is not None and attacker.poll() is None:
+                waiting.append(attacker)
+            if not waiting:
+                return probes
+            if failed := [p for p in processes if p.poll() not in (None, 0)]:
+                raise DemoFailed(f"a hospital ended: {failed[0].args}\n{_ends_of_logs(made)}")
+            if time.monotonic() > until:
+                raise DemoFailed(f"the rounds did not end within {_LIMIT_SECONDS:.0f} s")
+            await asyncio.sleep(0.05)
+    finally:
+        for task in probing:
+            task.cancel()
+        await asyncio.wait(probing)
+
+
+def _ends_of_logs(made: Federation) -> str:
+    return "\n".join(f"{log.name}: {log.read_text()[-1_000:]}" for log in made.folder.glob("*.log"))
+
+
+async def _probe(terms: Terms, caller: Caller, probes: Probes) -> None:
+    """Connect as the agent does, be welcomed, and go, again and again."""
+    while True:
+        began = time.monotonic()
+        try:
+            async with open_link(terms, caller, Traffic()):
+                probes.seconds.append(time.monotonic() - began)
+        except ParticipantError as error:
+            probes.failed[str(error)] += 1
+        await asyncio.sleep(_PROBE_SECONDS)
+
+
+def _round_seconds(made: Federation) -> list[float]:
+    """From each training round's opening to its last post, by the aggregator's clock."""
+    times: dict[str, list[int]] = {}
+    for data in stored_entries(made.data / made.terms.federation.hex()[:16]):
+        entry = decode_entry(data)
+        post = decode(entry.post.post, Post, "post", MAX_POST_BYTES)
+        if isinstance(post.body, Opening) or post.session in times:
+            times.setdefault(post.session, []).append(entry.time_ms)
+    return [(max(t) - t[0]) / 1000 for s, t in times.items() if s.startswith("round/")]
+
+
+def _foreign_lines(made: Federation) -> list[str]:
+    """Lines of the aggregator's log about others than members that come, go and post."""
+    lines = made.log.read_text().splitlines()
+    routine = (
+        ": connected from",
+        ": disconnected",
+        " entry ",
+        "serving on",
+        ": stopped",
+        "joint key",
+    )
+    return [line for line in lines if not any(word in line for word in routine)]
+
+
+def _bytes_down(made: Federation, hospital: Hospital) -> int:
+    return max((e["bytes_down"] for e in hospital.events(made.terms.federation)), default=0)
+
+
+def _stored_bytes(folder: Path) -> int:
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+
+
+def _wait_for_room(made: Federation, attack: Attack, stored: int) -> int:
+    """The bytes on disk once the clean-up time is over, or a little later."""
+    until = time.monotonic() + attack.clean_up_seconds + 5.0
+    least = stored
+    while time.monotonic() < until:
+        time.sleep(0.25)
+        least = _stored_bytes(made.data)
+    return least
+
+
+def _peak_mib(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) // 1024
+    return 0

@@ -1,0 +1,53 @@
+"""What the benchmark of attacks compares and shows; the scenes themselves run in it alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks import hostile
+from benchmarks.hostile_stranger import _hold
+from tests.aggregator.caller import serving
+from tests.aggregator.desk import Desk
+
+FIGURES: dict[str, Any] = {
+    "round_seconds": 2.0, "connects": 40, "connects_failed": 0, "failures": {},
+    "slowest_connect_seconds": 0.25, "uploads_refused": 0, "log_lines": 0, "bytes_down": 1_000_000,
+    "stored_bytes": 5_000_000, "attacker": {}, "aggregator_peak_mib": 80,
+}  # fmt: skip
+
+
+def test_each_scene_is_compared_with_the_quiet_one_of_as_many_members() -> None:
+    played = {
+        hostile.QUIET: FIGURES,
+        "silent": FIGURES | {"round_seconds": 2.5, "connects_failed": 3},
+        hostile.QUIET_WITH_FOURTH: FIGURES | {"round_seconds": 4.0, "bytes_down": 2_000_000},
+        "flood": FIGURES | {
+            "round_seconds": 5.0, "bytes_down": 2_500_000, "stored_bytes": 25_000_000,
+            "stored_bytes_after_clean_up": 6_000_000, "attacker": {"posts_taken": 7},
+        },
+    }  # fmt: skip
+    found = hostile.compared(played)
+    assert found["silent"]["round_ratio"] == 1.25
+    assert found["flood"]["round_ratio"] == 1.25
+    assert found["flood"]["extra_bytes_down"] == 500_000
+    lines = hostile.table({"scenes": found}).splitlines()
+    assert len(lines) == 2 + len(played)
+    assert "| silent | 40 | 3 | 0.25 | 2.50 | 1.25 | 0 | 0 | 0.0 | 0.0 |  |  |" in lines
+    assert "| 0.5 | 20.0 | 1.0 | posts_taken 7 |" in lines[-1]
+
+
+async def test_strangers_hold_their_connections_and_tell_how_many(tmp_path: Path) -> None:
+    async with serving(Desk(tmp_path)) as service:
+        told = await _hold(service.port, 5, "127.0.0.2", 0.3, None)
+    assert told == {"made": 5, "ended": 0}
+
+
+def test_strangers_come_from_loopback_only() -> None:
+    command = [sys.executable, "-m", "benchmarks.hostile_stranger", "silent", "--port", "1"]
+    command += ["--count", "1", "--source", "192.0.2.1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "only a loopback address" in done.stderr
