@@ -39,8 +39,11 @@ def encode(number: Decimal, decimals: int, members: int, n: mpz) -> mpz:
     mantissa = digits * mpz(10) ** (exponent + decimals)
     if abs(mantissa) > (bound := (n - 1) // (3 * members)):
         # One digit less is allowed for certain, with whatever is left of them after the point.
-        allowed = len(str(bound)) - 1 - decimals
-        raise UnfitNumber(f"it is too large: at most {allowed} digits before the point fit")
+        allowed = max(0, len(str(bound)) - 1 - decimals)
+        raise UnfitNumber(
+            f"it is too large: with {decimals} decimals at most {allowed} digits before the point "
+            "are left"
+        )
     return mantissa % n
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from decimal import Decimal
 from pathlib import Path
@@ -156,6 +157,21 @@ def test_a_number_that_phe_would_round_or_overflow_is_refused(tmp_path: Path) ->
         c = PUBLIC.raw_encrypt(mantissa, r_value=r)
         with pytest.raises(BadStatisticFile, match=reason):
             read(tmp_path, {"v": str(c), "e": -3, "r": str(r)})
+
+
+def test_the_program_in_the_readme_writes_what_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (program,) = [
+        block for block in re.findall(r"```python\n(.*?)```", readme, re.S) if "phe" in block
+    ]
+    epoch = toy_epoch(3, 2).epoch
+    monkeypatch.chdir(tmp_path)
+    Path("joint-key.json").write_text(joint_key_jwk(epoch, "Toy"))
+    exec(program, {})
+    found = read_numbers(Path("visits.json"), epoch.joint_key().n)
+    assert found.values == (3, Decimal("0.5"))
 
 
 def test_the_exported_key_is_the_joint_key_as_pheutil_reads_it() -> None:

@@ -176,7 +176,7 @@ def test_who_has_asked_before_for_something_else_does_not_ask_again():
         (numbers("0.25"), 1, "number 1: it needs 2 decimals"),
         (numbers(1, "1e-101"), None, "its numbers need 101 decimals"),
         (numbers(1, "1e80"), 0, "number 2: it is too large"),
-        (numbers("1e30"), 60, "number 1: it is too large: at most 15 digits"),
+        (numbers("1e30"), 60, "number 1: it is too large: with 60 decimals at most 15 digits"),
     ],
 )
 def test_numbers_for_no_round_are_refused_before_anything_is_said(given, decimals, said):
