@@ -43,7 +43,7 @@ def sound_requests(view: RoundView, before: int | None = None) -> list[Request]:
 
 def _is_sound(request: Request) -> bool:
     labels = request.labels
-    return not labels or len(labels) == len(set(labels)) == request.length
+    return not labels or len(labels) == request.length == len(set(labels))
 
 
 def request_of(view: RoundView) -> Request | None:

@@ -198,18 +198,20 @@ def test_numbers_of_a_statistic_are_no_update_either() -> None:
     assert found.refusals == {("proof-of-plaintext", THIEF)}
 
 
-@pytest.mark.parametrize("field", ["session", "opening", "sender", "epoch"])
+@pytest.mark.parametrize("field", ["session", "opening", "sender", "epoch", "federation"])
 def test_a_contribution_to_a_statistic_is_good_for_nothing_else(field: str) -> None:
     """The very post of an honest hospital, said again elsewhere."""
     key, numbers = EncryptionKey.of(TOY.epoch), [mpz(5)]
     made = proved(numbers, VICTIM, SESSION, bytes(32), TOY.epoch)
     body = Contribution(bytes(32), attach(write_ciphertexts(made, TOY.key.n)))
     set_rules.check_proof(made, body, SESSION, VICTIM, key)
+    other = msgspec.structs.replace(TOY.epoch, federation=bytes(32)).digest  # with the same N
     changed = {
         "session": (made, body, "statistic/ages", VICTIM, key),
         "opening": (made, msgspec.structs.replace(body, opening=b"o" * 32), SESSION, VICTIM, key),
         "sender": (made, body, SESSION, THIEF, key),
         "epoch": (made, body, SESSION, VICTIM, EncryptionKey(b"e" * 32, key.encryptor)),
+        "federation": (made, body, SESSION, VICTIM, EncryptionKey(other, key.encryptor)),
     }
     with pytest.raises(set_rules.Malformed):
         set_rules.check_proof(*changed[field])
