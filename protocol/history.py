@@ -21,7 +21,9 @@ both from its own locks, whatever other boards are shown; of three, all that cou
 board that has a contribution to the last of them, since an honest hospital contributes to a round
 when it has seen the end of the one before.
 
-*What it does not promise.* Averages leak something about their inputs, more with every round whose
+*What it does not promise.* A hospital's weight, its number of examples, is the same from every
+model, and the sum of the weights is opened with every sum: who comes or goes between two rounds of
+whatever models shows it. Averages leak something about their inputs, more with every round whose
 contributors vary: updates change little from round to round when a model has converged, so that
 sums from nearly equal models can nearly be subtracted. Bounded participation over many rounds is
 another matter [So et al., "Securing Secure Aggregation", arXiv 2106.03328]. Statistics are not

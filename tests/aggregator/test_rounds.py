@@ -207,6 +207,24 @@ def test_a_round_closes_without_one_member_when_it_was_waited_for(desk: Desk) ->
     assert desk.contributors("round/1") == [1, 2, 4]
 
 
+def test_of_three_hospitals_all_are_waited_for(tmp_path: Path) -> None:
+    """However long, and whatever terms say that nobody checked: of two each reads the other."""
+    desk = Desk(tmp_path, federation(RoundPolicy(3, 2, SECONDS, SECONDS, 2)))
+    session = desk.open_statistic()
+    desk.state("round/0", [1, 2])
+    assert not desk.wait(100 * SECONDS)
+    desk.state("round/0", [3])
+    assert desk.wait(0)
+    for each in (session, "round/1"):
+        for member in (1, 2):
+            desk.contribute(member, each)
+        assert not desk.wait(100 * SECONDS)
+    for each in (session, "round/1"):
+        desk.contribute(3, each)
+        assert desk.wait(0)
+        assert desk.contributors(each) == [1, 2, 3]
+
+
 def test_waiting_counts_from_the_opening_also_after_a_restart(desk: Desk) -> None:
     desk.open_training()
     for member in (1, 2, 4):
