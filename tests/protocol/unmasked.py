@@ -1,0 +1,96 @@
+"""Ceremonies in which every member draws or masks wrongly in one way, for the tests to find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from gmpy2 import mpz
+
+from keyshare.randomness import Stream
+from keyshare.shamir import integer_polynomial
+from protocol import candidate_openings, ceremony_run, winner_steps
+from protocol.ceremony_run import CeremonyRun, StepId
+
+_zero_row, _stream, _init = CeremonyRun.zero_row, CeremonyRun.stream, CeremonyRun.__init__
+
+
+def _one_pairwise_key(run: CeremonyRun, *arguments: Any) -> None:
+    _init(run, *arguments)
+    run.keys_sent = {j: ceremony_run.derive_key(run.seed, "pairwise") for j in run.peers}
+
+
+def _theta_under_moduli(run: CeremonyRun, rows: Any, *labels: str | int) -> mpz:
+    return _zero_row(run, rows, "moduli", *labels[1:])
+
+
+def _one_label_for_all_classes(run: CeremonyRun, rows: Any, *labels: str | int) -> mpz:
+    return _zero_row(run, rows, *labels[:2])
+
+
+def _no_zero_sharing(run: CeremonyRun, rows: Any, *labels: str | int) -> mpz:
+    return mpz(0)
+
+
+def _stream_without_step(run: CeremonyRun, *labels: str | int) -> Stream:
+    return _stream(run, *labels[:1] if labels[0] == "key" else labels)
+
+
+def _of_64_bits(run: CeremonyRun, step: StepId) -> list[list[mpz]]:
+    shape, stream = winner_steps._candidate(run, step).shape, run.stream("key", step.label)
+    bound = mpz(1) << 64
+    secrets = (run.test_exponent(step.part), stream.below(bound), stream.below(bound))
+    degrees = [degree for _, degree in winner_steps._ranges(shape)]
+    return [
+        integer_polynomial(shape.delta * secret, degree, bound, stream)
+        for secret, degree in zip(secrets, degrees, strict=True)
+    ]
+
+
+def _recheck(always: Callable[[Stream], tuple[int, int | None]]) -> Any:
+    """The recheck with other weights, or a factor that is not chosen."""
+
+    def check(run: CeremonyRun, step: StepId, k: int, dealings: Any, factors: Any) -> None:
+        values = run.batch.witnesses[k]
+        exponents = candidate_openings._exponents(run, k, dealings)
+        stream = run.stream("recheck", run.batch.number, k)
+        bits, which = always(stream)
+        weights = {i: stream.bits(bits) if bits else mpz(1) for i in values}
+        p = factors[int(stream.bits(1)) if which is None else which]
+        assert candidate_openings.screen_witnesses_fit(values, exponents, weights, p)
+
+    return check
+
+
+FAULTS: dict[str, Callable[[], Any]] = {
+    "one pairwise key for all": lambda: patch.object(CeremonyRun, "__init__", _one_pairwise_key),
+    "theta under the label of moduli": lambda: patch.object(
+        CeremonyRun, "zero_row", _theta_under_moduli
+    ),
+    "one label for all classes": lambda: patch.object(
+        CeremonyRun, "zero_row", _one_label_for_all_classes
+    ),
+    "no zero sharing": lambda: patch.object(CeremonyRun, "zero_row", _no_zero_sharing),
+    "masks of 64 bits": lambda: patch.object(winner_steps, "_polynomials", _of_64_bits),
+    "one stream for all winners": lambda: patch.object(CeremonyRun, "stream", _stream_without_step),
+    "weights of one": lambda: patch.object(
+        candidate_openings, "_check_witnesses", _recheck(lambda stream: (0, None))
+    ),
+    "always modulo p": lambda: patch.object(
+        candidate_openings, "_check_witnesses", _recheck(lambda stream: (64, 0))
+    ),
+    "modulo p whatever was drawn": lambda: patch.object(
+        candidate_openings,
+        "_check_witnesses",
+        _recheck(lambda stream: (64, int(stream.bits(1)) * 0)),
+    ),
+}
+
+
+@contextmanager
+def with_fault(name: str) -> Iterator[None]:
+    """All members have one of FAULTS."""
+    with FAULTS[name]():
+        yield
