@@ -15,6 +15,7 @@ from protocol.draft import public_payload
 from protocol.encoding import decode, encode
 from protocol.epoch import Epoch
 from protocol.key_steps import Trial
+from protocol.layout import Layout
 from protocol.messages import (
     MAX_BLOB_BYTES,
     MAX_POST_BYTES,
@@ -150,11 +151,17 @@ def opened_what_was_not_committed_to(made: Good) -> Broken:
 
 @tampering
 def screened_with_a_wrong_value(made: Good) -> Broken:
-    """A lie about the last candidate that a member tests; none passes by it."""
+    """A lie about a candidate that fails all the same, by one that has not dealt the winner."""
     story = ended(made)
-    say_instead(story, "screen", 2, flipped)
-    place = place_of(story, "theta-commit", 2)
-    return Broken(write(story).files, "3.3", place, "H2")
+    layout = Layout(story.federation.terms)
+    part = next(one.body.part for one in story.said if is_step(one, "trial"))
+    idle = {1, 2, 3, 4} - set(layout.dealers(layout.class_of(part)))
+    member = next(
+        m for m in idle if len(payload_at(story, place_of(story, "screen", m))) > _NONCE_BYTES
+    )
+    say_instead(story, "screen", member, flipped)
+    place = place_of(story, "theta-commit", member)
+    return Broken(write(story).files, "3.3", place, f"H{member}")
 
 
 @tampering

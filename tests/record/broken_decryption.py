@@ -129,6 +129,16 @@ def part_released_before_enough_had_locked(made: Good) -> Broken:
 
 
 @tampering
+def part_released_by_one_that_had_not_seen_enough_locks(made: Good) -> Broken:
+    """They stand before it on the board; but its author says that it had not seen them."""
+    story = made.story.copy()
+    part, lock = story.find(LAST, Partial, 1), story.find(LAST, SetLock, 3)
+    before = write(story).entries[lock - 2]
+    story.change(part, falsified={"seen_position": before.position, "seen": before.hash})
+    return Broken(write(story).files, "5.4", part, "H1")
+
+
+@tampering
 def part_released_without_a_lock(made: Good) -> Broken:
     story = made.story.copy()
     del story.said[story.find(LAST, SetLock, 4) - 1]
