@@ -15,7 +15,7 @@ class OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="seconds")
         level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        return f"{moment} {level}{line(record.getMessage())}"  # some of it is others' words
+        return line(f"{moment} {level}{record.getMessage()}")  # some of it is others' words
 
 
 def start_log() -> None:

@@ -1,0 +1,1 @@
+"""What another party wrote, fed to everything that shows it."""

@@ -1,0 +1,131 @@
+"""Every text that a message can hold is known, with where it is shown; a new one must be added."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from typing import Annotated
+
+import msgspec
+import msgspec.inspect as inspect
+import pytest
+
+import aggregator
+import participant
+import protocol
+from protocol.encoding import Message, decode, encode
+from protocol.errors import Malformed
+from protocol.wire import Rejected, decode_from_aggregator
+from tests.foreign.poison import POISONS
+
+# The fields that take any text: each is fed to what shows it by the test that is named here.
+SHOWN = {
+    "protocol.messages.Abort.reason": "test_records",
+    "protocol.messages.Refusal.reason": "test_records",
+    "protocol.messages.Request.labels": "test_views: what is to be decrypted, and the sums",
+    "protocol.wire.Rejected.reason": "test_views: errors",
+    "protocol.terms.Terms.name": "test_files: terms",
+    "protocol.terms.Member.name": "test_files: terms",
+    "protocol.terms.AggregatorAddress.url": "test_files: terms",
+    "protocol.sealing.SealContext.what": "never sent: it is hashed",
+    "protocol.sealing.SealContext.session": "never sent: it is hashed",
+    "participant.backup._Backup.name": "own, sealed; checked against the terms in it",
+    "participant.backup._Backup.terms": "own, sealed; parsed as any terms",
+    "participant.identity._SealedIdentity.name": "own, sealed",
+    "participant.sealed_file.SealedFor.federation": "test_views: errors (ForeignSeal)",
+    "participant.sealed_file.SealedFor.session": "test_views: errors (ForeignSeal)",
+    "participant.sealed_file.SealedFor.kind": "test_views: errors (ForeignSeal)",
+}
+# Bytes that are, or may hold, text of others; all others are shown as hex or never.
+NESTED = {
+    "protocol.wire.StatusReport.report": "test_views: the standing",
+    "protocol.wire.Entries.entries": "an Entry each",
+    "protocol.board.SignedPost.post": "a Post",
+    "protocol.messages.Certificate.epoch": "an Epoch: numbers",
+    "protocol.messages.Attachment.data": "payloads: numbers, ciphertexts and sealed things",
+    "protocol.wire.BlobChunk.data": "payloads: numbers, ciphertexts and sealed things",
+}
+
+
+def types() -> list[type[Message]]:
+    for package in (protocol, participant, aggregator):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+    found: list[type[Message]] = []
+    waiting = list(Message.__subclasses__())
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if kind.__module__.split(".")[0] in ("protocol", "participant", "aggregator"):
+            found.append(kind)
+    return sorted(found, key=name_of)
+
+
+def name_of(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__name__}"
+
+
+def texts(kind: inspect.Type) -> Iterator[inspect.StrType]:
+    """The free texts in a field's type; structs are looked at by themselves."""
+    if isinstance(kind, inspect.StrType):
+        yield kind
+    for name in ("item_type", "key_type", "value_type"):
+        if inner := getattr(kind, name, None):
+            yield from texts(inner)
+    for name in ("item_types", "types"):
+        for inner in getattr(kind, name, ()):
+            yield from texts(inner)
+
+
+def takes(text: inspect.StrType, poison: str) -> bool:
+    """Whether a field's schema lets a text in, at whatever length it takes."""
+    limits = msgspec.Meta(pattern=text.pattern, max_length=text.max_length)
+    try:
+        msgspec.convert(poison[: text.max_length or len(poison)], Annotated[str, limits])
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def open_fields() -> set[str]:
+    """Fields whose schema lets any of the poisons through."""
+    return {
+        f"{name_of(kind)}.{field.name}"
+        for kind in types()
+        for field in inspect.type_info(kind).fields
+        for text in texts(field.type)
+        if any(takes(text, poison) for poison in POISONS.values())
+    }
+
+
+def test_every_text_field_that_takes_anything_is_known_with_where_it_is_fed() -> None:
+    assert open_fields() == set(SHOWN)
+
+
+def test_the_nested_bytes_are_there() -> None:
+    fields = {f"{name_of(k)}.{f.name}" for k in types() for f in inspect.type_info(k).fields}
+    assert set(NESTED) <= fields
+
+
+@pytest.mark.parametrize("poison", ["escape", "line"])
+def test_no_said_text_begins_a_line_or_moves_a_cursor(poison: str) -> None:
+    """At the door: what is posted holds no control characters at all."""
+    for kind in types():
+        if not kind.__module__.startswith(("protocol.messages", "protocol.wire", "protocol.board")):
+            continue
+        for field in inspect.type_info(kind).fields:
+            for text in texts(field.type):
+                assert not takes(text, POISONS[poison]), f"{name_of(kind)}.{field.name}"
+
+
+def test_what_the_schema_refuses_is_quoted_shown_and_short() -> None:
+    poison = POISONS["escape"] + POISONS["long"]
+    for frame in (["rejected", poison, "x"], ["rejected", "busy", poison], [poison]):
+        with pytest.raises(Malformed) as caught:
+            decode_from_aggregator(encode(frame))
+        assert len(caught.value.reason) <= 200
+        assert "\x1b" not in caught.value.reason
+    with pytest.raises(Malformed):
+        decode(encode(["busy", "\n"]), Rejected, "frame", 100)

@@ -1,0 +1,282 @@
+"""Errors, views, tables and logs with every text in them poisoned: nothing gets through."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import logging
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from aggregator import cli as aggregator_cli
+from aggregator.errors import AggregatorError
+from aggregator.event_log import OneLine
+from aggregator.status_text import render
+from aggregator.terminal import say as aggregator_says
+from aggregator.terminal import say_json as aggregator_says_json
+from participant.cli import founding, key, opening, speaking, standing, verdict, work
+from participant.cli.sentence import Context
+from participant.decryption_task import Request
+from participant.identity import Card
+from participant.progress import JsonView, LineView, LiveView, link_lost, link_notices
+from participant.terminal import say, say_json
+from participant.terms_files import TermsFile
+from participant.transfer_view import Transfer, TransferBar, TransferLines
+from participant.verdict_task import Accusation
+from protocol.errors import ProtocolError
+from protocol.judgement import Verdict
+from protocol.messages import Complaint, Join, Refusal, Statement
+from protocol.wire import Rejected
+from tests.aggregator.desk import Desk
+from tests.foreign.poison import NOT_TEXT, POISON, POISONS, offences, poisoned
+from tests.participant.test_progress import COURSE, EXPECTATION
+from tests.participant.test_sentences import SAMPLES, ours, subclasses
+from tests.toy import toy_federation
+
+TERMS = poisoned(toy_federation(3, 2).terms)
+PATH = Path(f"folder{NOT_TEXT}")
+BAD_SAMPLES = {kind: poisoned(value, NOT_TEXT) for kind, value in SAMPLES.items()}
+
+
+def written(capsys: pytest.CaptureFixture[str]) -> str:
+    """What went to the terminal, which holds no offence; and at least something."""
+    captured = capsys.readouterr()
+    both = captured.out + captured.err
+    assert offences(both) == []
+    assert both
+    return both
+
+
+# ── errors ──
+
+
+def sample(error: type[Exception], samples: dict[str, Any]) -> Exception:
+    parameters = list(inspect.signature(error.__init__).parameters.values())[1:]
+    given = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
+    return error(*(samples[inspect.formatannotation(p.annotation).strip("'")] for p in given))
+
+
+@pytest.mark.parametrize("error", ours())
+def test_no_error_says_anything_raw(
+    error: type[Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    context = Context(PATH, PATH, TERMS)
+    speaking._end(sample(error, BAD_SAMPLES), context)
+    assert written(capsys).count("\n") <= 2
+
+
+def test_no_error_of_the_aggregator_says_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
+    samples = BAD_SAMPLES | {
+        "\"Literal['malformed', 'too-large']\"": POISON,
+        "bool": True,
+        "Rejected": Rejected("busy", POISON),
+    }
+    for error in [*subclasses(AggregatorError), *subclasses(ProtocolError)]:
+        if error.__module__.startswith(("aggregator", "protocol")):
+            with pytest.raises(SystemExit):
+                aggregator_cli._fail(*aggregator_cli.sentences(sample(error, samples)))
+            assert written(capsys).count("\n") == 2
+
+
+# ── the ceremony ──
+
+
+def test_no_view_of_a_ceremony_shows_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
+    for view in (LineView(say), JsonView(say_json)):
+        with view:
+            view.expect(EXPECTATION)
+            for facts in poisoned(COURSE):
+                view.show(facts)
+            view.note(f"connected to {POISON}")
+    lines = written(capsys)
+    assert json.loads(lines.splitlines()[-1])["text"] == f"connected to {POISON}"
+
+
+@pytest.mark.parametrize("kind", sorted(POISONS))
+def test_the_live_view_takes_no_name_for_a_command(kind: str) -> None:
+    terms = poisoned(toy_federation(3, 2).terms, POISONS[kind])
+    console: Any = Console(file=io.StringIO(), force_terminal=True, width=5_000)
+    view = LiveView(terms, console)
+    for facts in poisoned(COURSE, POISONS[kind]):
+        view.show(facts)
+        console.print(view._render())
+    view.note(f"connected to {POISONS[kind]}")
+    drawn = re.sub(r"\x1b\[[0-9;]*m", "", console.file.getvalue())
+    assert [found for found in offences(drawn) if "characters" not in found] == []
+    if kind == "rich":
+        assert "H1[bold red]R[/] [link=https://evil.example]x[/link] [/]" in drawn
+
+
+def test_no_notice_and_no_transfer_shows_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
+    lost = sample(ours()[[e.__name__ for e in ours()].index("Unreachable")], {"str": POISON})
+    notices = link_notices(POISON, say)
+    notices.lost(lost)
+    notices.found()
+    say(link_lost(lost))
+    clock = iter(range(0, 100, 11))
+    lines = TransferLines(say, lambda: float(next(clock)))
+    for _ in range(3):
+        lines.show(Transfer(f"reading what {POISON}", 5 << 20, 9 << 20))
+    written(capsys)
+    console: Any = Console(file=io.StringIO(), force_terminal=True, width=5_000)
+    with TransferBar(console) as bar:
+        bar.show(Transfer(f"H1{POISONS['rich']}{POISONS['escape']}", 5 << 20, 9 << 20))
+        bar._progress.refresh()
+    assert "\x1b]" not in console.file.getvalue()
+    assert "[/link]" in console.file.getvalue()
+
+
+# ── tables and questions ──
+
+EVENTS: list[dict[str, Any]] = [
+    {"event": "clipped", "values": 3},
+    {"event": "wrong-partial", "members": ["H1"], "by": "H2", "entry": 3, "verdict": "proven"},
+    {"event": "false-complaint", "members": ["H1"], "by": "H2", "entry": 3, "verdict": "false"},
+    {"event": "void", "by": "aggregator", "reason": "no sum"},
+    {"event": "void", "by": "hospitals", "reason": "no sum"},
+    {"event": "false-fingerprint", "members": ["H1"]},
+    {"event": "differencing", "rounds": ["1"], "members": ["H1"]},
+    {"event": "disagreement", "members": ["H1"]},
+    {"event": "evaluated", "bytes_up": 1, "bytes_down": 1, "loss": 0.5, "contributors": [1]}
+    | {"metrics": {"accuracy": 0.5, "note": "fine", "list": ["x"]}},
+]
+
+
+def test_no_row_of_training_shows_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
+    table = work.RoundTable(TERMS)
+    for event in EVENTS:
+        texts = {name: poisoned(value) for name, value in event.items()}
+        texts["event"] = event["event"]
+        if "by" in event:
+            texts["by"] = event["by"] if event["by"] == "aggregator" else POISON
+        table.show({"round": 1, **texts})
+        work._print_event({"round": 1, **texts})
+        written(capsys)
+
+
+def test_no_terms_and_no_card_show_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
+    founding._show_terms(TermsFile(PATH, POISON, TERMS, {}))
+    founding._show_card(PATH, Card(POISON, bytes(32)))
+    written(capsys)
+
+
+def test_no_sum_shows_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
+    labels = tuple(poisoned(["men", "women"]))
+    for kind in ("training", "statistic"):
+        request = Request("7", kind, ("H1", "H2"), 3, "it shows H1", labels)
+        opening._approval(yes=True, as_json=False)(poisoned(request))
+        opening._approval(yes=True, as_json=True)(poisoned(request))
+    complaint = SimpleNamespace(about=1, by=2, entry=3, verdict="proven")
+    view = SimpleNamespace(
+        name=POISON,
+        terms_of_opening=SimpleNamespace(kind="statistic"),
+        closed=SimpleNamespace(contributors=[SimpleNamespace(member=1)]),
+    )
+    member = SimpleNamespace(view=view, complaints=lambda: [complaint], wrong_partials=[1])
+    task: Any = SimpleNamespace(member=member, sums=[], labels=labels)
+    for as_json in (False, True):
+        opening._show_sums(SimpleNamespace(terms=TERMS), task, as_json)  # type: ignore[arg-type]
+    written(capsys)
+
+
+def test_no_verdict_and_no_check_show_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
+    accused = poisoned(Accusation(1, 2, "deal", "it was member 3", 4))
+    task: Any = SimpleNamespace(accusations=[accused], certified=(1,), disclosed=(2,))
+    found = poisoned(Verdict("ceremony/1", {2: "deal: nonsense"}, (3,), {2: 4}))
+    verdict._show(TERMS, task, found)
+    say_json(verdict._facts(TERMS, task, found))
+    check = SimpleNamespace(
+        session=POISON, good=[1], wrong={2: POISON}, decrypts=True, heard=[1, 2],
+        epoch=SimpleNamespace(number=1, digest=bytes(32)),
+    )  # fmt: skip
+    for as_json in (False, True):
+        key._show_check(TERMS, SimpleNamespace(check=check, missing=[3]), as_json)  # type: ignore[arg-type]
+    written(capsys)
+
+
+# ── how things stand ──
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> dict[str, Any]:
+    """Of a federation in which a bit of everything happens."""
+    desk = Desk(tmp_path)
+    desk.certify()
+    desk.open_training()
+    for member in desk.federation.members:
+        desk.contribute(member, "round/1")
+    desk.service.tick()
+    desk.say(3, "round/1", Refusal("minimum", 0, "too few"))
+    desk.say(1, "round/1", Complaint(bytes(32), 2, b""))
+    desk.say(1, "round/1", Statement(b"a" * 32, 5))
+    desk.open_statistic()
+    found = desk.service.status({1: "noon"})
+    desk.service.close()
+    return found | {"disagreement": {"H1": "ab" * 32}, "too_long": {"statistic/a": 7}}
+
+
+ABORTED = {
+    "session": "ceremony/2", "complete": False, "step": "deal", "last_post": "noon",
+    "waiting_for": ["H1"], "aborted": [{"by": "H1", "culprit": "H2", "reason": "nonsense"}],
+    "elapsed_seconds": None, "public_key_bits": 0,
+}  # fmt: skip
+
+
+def values_poisoned(value: Any) -> Any:
+    """As ``poisoned``, where keys are names too; those that the reader looks for stay."""
+    if isinstance(value, dict):
+        own = {k: values_poisoned(v) for k, v in value.items()}
+        return own | ({k + POISON: v for k, v in own.items()} if "H1" in str(list(value)) else {})
+    if isinstance(value, list):
+        return [values_poisoned(v) for v in value]
+    return value + POISON if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("is_aborted", [False, True])
+def test_no_report_of_the_aggregator_shows_anything_raw(
+    report: dict[str, Any], is_aborted: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = values_poisoned(report | ({"ceremony": ABORTED} if is_aborted else {}))
+    here = {
+        "name": POISON, "member": 1, "data_folder": POISON, "key_share_epochs": [POISON],
+        "last_model_round": POISON, "post_on_its_way": True,
+    }  # fmt: skip
+    standing.show_standing(here, bad)
+    say_json({"here": here, "aggregator": bad})
+    for row in render(bad, POISON):
+        aggregator_says(row)
+    aggregator_says_json(bad)
+    written(capsys)
+
+
+def test_a_report_of_another_shape_is_told_as_far_as_it_says_something(
+    report: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for value in (None, [], {}, [[]], {"a": 1}, 10**400, POISON, float("nan")):
+        for field in report:
+            standing.show_standing(None, report | {field: value})
+        written(capsys)
+        standing.show_standing(None, {"members": [{"name": value}] * 10_000, "rounds": [value]})
+        assert written(capsys).count("\n") < 200
+
+
+def test_the_log_has_one_line_an_entry() -> None:
+    fields = (POISON, NOT_TEXT)
+    record = logging.LogRecord("quorate", 40, "", 1, "%s: %s", fields, None)
+    line = OneLine().format(record)
+    assert offences(line) == []
+    assert "\n" not in line
+
+
+def test_a_joining_hospital_is_shown_as_it_is(tmp_path: Path) -> None:
+    """What is poisoned above is shown at all."""
+    desk = Desk(tmp_path)
+    desk.say(1, "ceremony/1", Join(b"k" * 32, bytes(32)))
+    assert any("waiting for H2, H3" in row for row in render(desk.service.status({}), None))
+    desk.service.close()
