@@ -61,8 +61,7 @@ def json_text(
 
     default: what to write for a value that JSON has no form for, else TypeError.
     """
-    # JSON's own escapes leave out one control character, which can only stand inside a string.
-    return json.dumps(value, indent=indent, default=default).replace("\x7f", "\\u007f")
+    return json.dumps(value, indent=indent, default=default)
 
 
 def is_plain(text: str) -> bool:

@@ -26,6 +26,7 @@ POISONS = {
     "long": "A" * 10_000,
 }
 POISON = " ".join(POISONS.values())
+BRIEF = POISON.replace("A" * 10_000, "A" * 300)
 NOT_TEXT = POISON + "\ud800"  # what no message can hold, and a file's name can
 LONGEST = 4_096  # of a line
 _STEERING = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
@@ -77,7 +78,7 @@ def with_leaf(document: Any, at: tuple[Any, ...], value: object) -> Any:
     if not at:
         return value
     copy = dict(document) if isinstance(document, dict) else list(document)
-    copy[at[0]] = with_leaf(copy[at[0]], at[1:], value)
+    copy[at[0]] = with_leaf(copy[at[0]], at[1:], value) if at[1:] else value
     return copy
 
 

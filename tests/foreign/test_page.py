@@ -1,4 +1,4 @@
-"""The report's page with every text in it poisoned: its elements stay the same, and no word steers."""
+"""The report's page with every text in it poisoned: no element more, and no word steers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def bad(report: Report, text: str) -> Report:
     The schema lets a session be nothing but its kind and a number or a plain name.
     """
     found = poisoned(report, text)
-    assert found.contents and report.contents
+    assert found.contents
+    assert report.contents
     rounds = tuple(
         dataclasses.replace(
             new, phases=old.phases, kind=old.kind, name=old.name, session=old.session
