@@ -118,7 +118,10 @@ def prize() -> Prize:
 
 SMOOTH = prize().plan
 LEAD, OTHER, _ = prize().dealers
-ROLES = pytest.mark.parametrize("dealer", [LEAD, OTHER], ids=["lead", "another dealer"])
+ROLES = pytest.mark.parametrize(
+    "dealer",
+    [pytest.param(LEAD, marks=pytest.mark.slow, id="lead"), pytest.param(OTHER, id="another")],
+)
 
 
 class Factoring(Malicious):
@@ -218,8 +221,15 @@ def test_it_is_named_without_its_seed_too(play, dealer):
     assert aftermath.verdict.culprits[dealer].startswith(DEALT)
 
 
-@pytest.mark.parametrize("discloses", [True, False])
-@pytest.mark.parametrize("fit", [on_the_line, through_zero])
+@pytest.mark.parametrize(
+    ("fit", "discloses"),
+    [
+        (on_the_line, False),
+        (through_zero, True),
+        pytest.param(on_the_line, True, marks=pytest.mark.slow),
+        pytest.param(through_zero, False, marks=pytest.mark.slow),
+    ],
+)
 def test_nothing_that_t_members_say_last_makes_the_points_fit(fit, discloses):
     """t+1 honest points are all there is to D. An ally's false point is shown by its seed alone."""
     changes = {"fit": staticmethod(fit), "discloses": discloses}

@@ -63,7 +63,7 @@ def plus_one(point: bytes, run: CeremonyRun) -> bytes:
     return pack_numbers([mpz(value)], len(point))
 
 
-@pytest.mark.parametrize(("n", "quorum"), [(3, 2), (4, 2), (5, 3), (7, 4)])
+@pytest.mark.parametrize(("n", "quorum"), [(3, 2), (4, 2), (5, 3)])
 def test_the_points_on_the_board_are_a_sharing_of_0_of_degree_t(n, quorum):
     table = toy_epoch(n, quorum).table
     run, points = table.machines[1]._run, posted_points(table)
@@ -90,22 +90,15 @@ def test_they_are_posted_for_the_winner_alone_once_and_before_theta_is_opened(ce
     assert about == {winner}
 
 
-@pytest.mark.parametrize("member", range(1, N + 1))
+@pytest.mark.parametrize("member", [1, N])
 def test_a_member_that_posts_another_point_is_named_by_its_seed(member):
     table = with_point(plus_one, member)
     assert_everybody_names(table, 0, DEALT)
     assert_named(table, member)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda point, run: pack_numbers([run.rows.prime], len(point)),
-        lambda point, run: b"\xff" * len(point),
-    ],
-)
-def test_a_point_outside_the_field_names_its_sender(change):
-    table = with_point(change, 2)
+def test_a_point_outside_the_field_names_its_sender():
+    table = with_point(lambda point, run: pack_numbers([run.rows.prime], len(point)), 2)
     assert_everybody_names(table, 2, "theta-commit")
     assert_named(table, 2)
 
@@ -149,7 +142,7 @@ def parts_of(table: CeremonyTable, *members: int) -> dict[int, dict[int, mpz]]:
     return {j: own_parts(runs[j]) for j in members or runs}
 
 
-@pytest.mark.parametrize(("n", "quorum"), [(3, 2), (4, 2), (5, 3), (7, 4)])
+@pytest.mark.parametrize(("n", "quorum"), [(3, 2), (4, 2), (5, 3)])
 def test_no_honest_dealer_is_a_misdealer_whoever_shows_its_points(n, quorum):
     table = toy_epoch(n, quorum).table
     shape = table.machines[1]._run.shape
@@ -158,7 +151,7 @@ def test_no_honest_dealer_is_a_misdealer_whoever_shows_its_points(n, quorum):
         assert misdealers(shape, parts_of(table, *shown)) == []
 
 
-@pytest.mark.parametrize(("n", "quorum"), [(3, 2), (4, 2), (5, 3), (7, 4)])
+@pytest.mark.parametrize(("n", "quorum"), [(3, 2), (4, 2), (5, 3)])
 def test_t_plus_1_members_points_show_a_misdealer_and_t_do_not(n, quorum):
     table = toy_epoch(n, quorum).table
     run = table.machines[1]._run
