@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from aggregator.ceremony_status import session_report
 from protocol.expectation import layout_of, mean_candidates
-from protocol.messages import Abort, Disclosure, Join, Step
+from protocol.messages import Abort, Disclosure, Join, Overdue, Step
 from tests.aggregator.desk import Desk, federation
 from tests.toy import toy_epoch
 
@@ -198,3 +199,27 @@ def test_no_number_that_a_member_says_spoils_the_report(desk: Desk) -> None:
     for step in ("moduli-commit", "winner", "nonsense"):
         say(desk, step, batch=top, part=top)
         assert report(desk)["share_done_by_now"] == 1.0
+
+
+def test_a_step_that_others_wait_in_says_when_it_is_given_up_once_all_have_joined(
+    desk: Desk,
+) -> None:
+    members, seconds = desk.federation.members, desk.federation.terms.step_seconds
+    for i in members[:-1]:
+        join(desk, i)
+    assert report(desk)["given_up_at"] is None, "one has not joined"
+    join(desk, members[-1])
+    began = datetime.fromisoformat(report(desk)["last_post"])
+    desk.time_ms += 5_000
+    desk.say(1, CEREMONY, Step("deal", 0, 0, ()))
+    until = datetime.fromisoformat(report(desk)["given_up_at"])
+    assert until - began == timedelta(seconds=seconds)
+    desk.time_ms += 1000 * seconds
+    desk.say(1, CEREMONY, Overdue("deal", 0, 0))
+    found = report(desk)
+    assert (found["step"], found["waiting_for"]) == ("deal (batch 1)", ["H2", "H3"])
+    assert datetime.fromisoformat(found["given_up_at"]) == until, "it is no word of the step"
+    desk.say(1, CEREMONY, Abort(0, "deal", "it is late", (2, 3)))
+    found = report(desk)
+    assert found["given_up_at"] is None
+    assert found["aborted"][0]["silent"] == ["H2", "H3"]

@@ -79,6 +79,12 @@ def test_an_aborted_ceremony_names_who_because_of_whom_and_why(desk: Desk) -> No
     assert "ceremony/1: aborted by H2, because of H3 (a bad key)" in text(desk)
 
 
+def test_a_ceremony_that_was_given_up_names_who_was_silent(desk: Desk) -> None:
+    desk.say(1, "ceremony/1", Join(b"k" * 32, bytes(32)))
+    desk.say(2, "ceremony/1", Abort(0, "deal", "it is late", (1, 3)))
+    assert "ceremony/1: aborted by H2, for the silence of H1, H3 (it is late)" in text(desk)
+
+
 def test_members_words_move_no_cursor(desk: Desk) -> None:
     desk.say(1, "ceremony/1", Join(b"k" * 32, bytes(32)))
     desk.say(2, "ceremony/1", Abort(0, "join", "\u202efine\u200b"))

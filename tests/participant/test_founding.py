@@ -124,6 +124,12 @@ def test_sums_from_one_model_differ_by_two_more_than_the_assumed_colluders(hospi
     assert "warn where sums from one model differ by fewer than 4" in output
 
 
+def test_how_long_a_ceremonys_step_may_last_is_in_the_terms_and_shown(hospitals: Run) -> None:
+    output = hospitals("terms", "new", *NEW, *cards(3), "--step-seconds", "86400")
+    assert "ceremony      given up when a step has lasted 24:00 h, counted once all" in output
+    assert parse(Path("federation.toml").read_text())[0].step_seconds == 86_400
+
+
 def test_saying_no_signs_nothing(hospitals: Run) -> None:
     hospitals("terms", "new", *NEW, *cards(3))
     assert "not agreed" in hospitals("terms", "sign", "--home", "h1", expect=1, answer="n\n")

@@ -6,9 +6,11 @@ from functools import cache
 
 import pytest
 
+from participant.report.ceremonies import ceremony_facts
 from participant.report.facts import PHASES, Report, RoundFacts
 from participant.report.gathering import gather
 from participant.report.rounds import round_facts
+from participant.report.sections import _ceremony
 from participant.words import fingerprint
 from protocol.audit.evidence import Evidence
 from protocol.draft import Draft
@@ -25,6 +27,7 @@ from protocol.messages import (
     attach,
 )
 from protocol.round import RoundView
+from tests.protocol.test_lapse import given_up, overdue, waiting
 from tests.record.good import good
 from tests.record.memory import MemoryFiles
 from tests.record.story import write
@@ -215,3 +218,20 @@ def test_a_members_last_statement_counts_and_all_its_refusals_are_told() -> None
     found = round_facts(TOY.terms, at.board.entries)
     assert found.results == {1: b"b" * 32}
     assert [r.reason for r in found.refusals] == ["H3: b'a'\\u200b", "H3: b'b'\\u200b"]
+
+
+def test_a_ceremony_that_was_given_up_shows_who_was_silent_since_when() -> None:
+    table = waiting("moduli")
+    overdue(table, 1)
+    given_up(table)
+    terms, posts = table.federation.terms, table.board.entries
+    found = ceremony_facts(terms, posts, table.all_payloads)
+    assert {abort.silent for abort in found.aborts} == {(4,)}
+    assert found.verdict
+    assert found.verdict.given_up
+    entry, reason = found.verdict.given_up
+    assert entry == found.aborts[0].entry
+    assert reason.startswith("step moduli: silent: H4, waited for since 1970-01-01 00:00:00 UTC")
+    shown = str(_ceremony(found, terms))
+    assert "for the silence of H4" in shown
+    assert f"given up rightly at entry {entry}" in shown
