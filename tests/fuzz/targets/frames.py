@@ -76,7 +76,7 @@ def bodies() -> list[tuple[str, int, Body]]:
         ("ceremony/1", 1, Abort(2, "deal", "a reason")),
         ("ceremony/1", 1, Abort(0, "deal", "a reason", (2, 3))),
         ("ceremony/1", 1, Disclosure(DIGEST)),
-        ("statistic/age", 1, Request(2)),
+        ("statistic/age", 1, Request(2, 1, ("men", "women"))),
         ("round/1", 0, Opening("training", DIGEST, DIGEST, 5, "hybrid", 8.0)),
         ("round/1", 1, Contribution(DIGEST, attach(b"payload"), (DIGEST,))),
         ("round/1", 0, Closing(contributors, attach(b"payload"), (DIGEST,))),
