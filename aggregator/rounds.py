@@ -31,7 +31,7 @@ class Rounds:
 
     terms: Terms
     views: dict[str, RoundView] = field(default_factory=dict)
-    _stated_ms: dict[str, list[int]] = field(default_factory=dict)
+    _stated_ms: dict[str, dict[int, int]] = field(default_factory=dict)  # first statements
     _entries: list[Posted] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -48,11 +48,10 @@ class Rounds:
         if session.partition("/")[0] not in ("round", "statistic"):
             return
         view = self.views.setdefault(session, RoundView(session))
-        known = set(view.statements)
         view.receive(posted)
         self._entries.append(posted)
-        if isinstance(posted.post.body, Statement) and posted.post.sender not in known:
-            self._stated_ms.setdefault(session, []).append(posted.time_ms)
+        if isinstance(posted.post.body, Statement):
+            self._stated_ms.setdefault(session, {}).setdefault(posted.post.sender, posted.time_ms)
 
     def to_open(self, epoch: Epoch, now_ms: int) -> list[tuple[str, Opening]]:
         """The rounds that open now, with their openings."""
@@ -72,16 +71,17 @@ class Rounds:
         session = round_session(str(number))
         if number > self.terms.rounds.count or before is None:
             return None
-        stated = {(s.result, s.length, s.clip) for s in before.statements.values()}
-        if len(stated) != 1:
-            return None  # nobody has spoken, or they stand at different models or clips
-        times = self._stated_ms[before.session]
-        least = self.min_contributors
-        if len(times) < self.terms.n_members:
-            wait_ms = 1000 * self.terms.rounds.seconds
-            if len(times) < least or now_ms < times[least - 1] + wait_ms:
+        least = self.terms.least_agreeing
+        agreed = before.agreed(least)
+        if agreed is None:
+            return None  # too few have spoken, or too few of them stand at one model and clip
+        if len(before.statements) < self.terms.n_members:
+            # Those who state something else are not waited for: they may change it at any time.
+            alike = [member for member, said in before.statements.items() if said == agreed]
+            times = sorted(self._stated_ms[before.session][member] for member in alike)
+            if now_ms < times[least - 1] + 1000 * self.terms.rounds.seconds:
                 return None
-        opening = self._opening_after(next(iter(before.statements.values())), epoch)
+        opening = self._opening_after(agreed, epoch)
         return (session, opening) if self._fits(opening, epoch) else None
 
     def _opening_after(self, stated: Statement, epoch: Epoch) -> Opening:

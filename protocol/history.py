@@ -42,10 +42,13 @@ from protocol.round import RoundView
 from protocol.terms import Terms
 
 Members = frozenset[int]
+_NOBODY = Members()
 
 # Above every determinant of zeros and ones of order 16 [Hadamard: 17^8.5 / 2^16 < 2^19], so that
 # ranks modulo it are those over the rationals.
 _PRIME = (1 << 31) - 1
+_LISTED = 4_096  # choices of a set
+_EFFORT = 60_000  # eliminations, 1 to 2 s at worst
 _MAX_NAMES, _MAX_REASON = 180, 500  # characters
 
 
@@ -78,6 +81,7 @@ class OpenedSets:
     def __init__(self, terms: Terms, index: int | None, entries: Sequence[Posted] = ()) -> None:
         self._terms, self._index = terms, index
         self._views: dict[str, RoundView] = {}
+        self._closable: tuple[tuple[object, ...], Members] | None = None  # the last answer
         self.follow(entries)
 
     def follow(self, entries: Sequence[Posted]) -> None:
@@ -102,23 +106,38 @@ class OpenedSets:
         opening = view.terms_of_opening
         if opening is None or opening.kind != "training":
             return False
-        return bool(self._opened(opening.model, view.session))
+        return bool(self._opened_from_model_of(view))
 
     def closable(self, view: RoundView, members: Members) -> Members:
         """Those of the contributors over whom the round may be closed now.
 
-        All of them; or, if hospitals would refuse that sum, the largest set among them whose sum
-        is open already; or else nobody: whoever was in that sum is to be waited for.
+        All of them, if hospitals help with that sum, or the largest set among them with whose sum
+        they do. Nobody if there is no such set of enough members: then the round is *held back*,
+        and those whom ``awaited`` names are to be waited for.
         """
         if not self.binds(view):
             return members
-        opening, least = view.terms_of_opening, self._terms.least_difference
+        opened = self._opened_from_model_of(view)
+        asked = (view.session, members, frozenset(opened.values()))
+        if self._closable is None or self._closable[0] != asked:
+            terms = self._terms
+            found = largest(members, opened, terms.least_difference, terms.least_contributors)
+            self._closable = asked, found
+        return self._closable[1]
+
+    def awaited(self, view: RoundView, members: Members) -> Members:
+        """The fewest who would have to contribute too for the round to be closed."""
+        missing = (one - members for one in self._opened_from_model_of(view).values())
+        return min(filter(None, missing), key=lambda one: (len(one), sorted(one)), default=_NOBODY)
+
+    def opened_from(self, model: bytes) -> tuple[str, ...]:
+        """The rounds from a model whose sums may be open, by name."""
+        return tuple(self._opened(model, ""))
+
+    def _opened_from_model_of(self, view: RoundView) -> dict[str, Members]:
+        opening = view.terms_of_opening
         assert opening is not None
-        opened = self._opened(opening.model, view.session)
-        if isolated(members, opened, least) is None:
-            return members
-        same = [one for one in opened.values() if one <= members]
-        return max(same, key=len, default=frozenset())
+        return self._opened(opening.model, view.session)
 
     def _opened(self, model: bytes, but: str) -> dict[str, Members]:
         """The contributors of other rounds' sums from a model that may be open, by round name."""
@@ -165,6 +184,31 @@ def isolated(chosen: Members, opened: Mapping[str, Members], least: int) -> Diff
                     needed = rest
             return Difference(tuple(needed), tuple(sorted(members)))
     return None
+
+
+def largest(members: Members, opened: Mapping[str, Members], least: int, fewest: int) -> Members:
+    """The largest set of ``fewest`` members or more, among these, that isolates nobody.
+
+    Of several the first; empty if there is none. Members who were in the same opened sums are
+    interchangeable, so that only their numbers are tried, the largest first, and no more of them
+    than ``_EFFORT`` allows: who voids round after round must not stop the aggregator. That leaves
+    larger sets out in federations of ten and more with many opened sums of one model, if at all;
+    a set whose sum is open already is always found.
+    """
+    known = list(dict.fromkeys(opened.values()))
+    groups = [sorted(found) for one in _alike([*known, members]) if (found := one & members)]
+    counts = itertools.product(*(range(len(group), -1, -1) for group in groups))
+    enough = (one for one in itertools.islice(counts, _LISTED) if sum(one) >= fewest)
+    effort = 0
+    for numbers in sorted(enough, key=sum, reverse=True):
+        chosen = Members(m for group, k in zip(groups, numbers, strict=True) for m in group[:k])
+        if isolated(chosen, opened, least) is None:
+            return chosen
+        effort += len(_unions(_alike([*known, chosen]), least))
+        if effort > _EFFORT:
+            break
+    same = [one for one in known if one <= members and len(one) >= fewest]
+    return max(same, key=len, default=_NOBODY)
 
 
 def _alike(sets: Sequence[Members]) -> list[Members]:

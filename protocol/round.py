@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -106,6 +107,11 @@ class RoundView:
         """The set that each member has locked."""
         posts = self.lock_posts.items()
         return {m: p.post.body.chosen for m, p in posts if isinstance(p.post.body, SetLock)}
+
+    def agreed(self, least: int) -> Statement | None:
+        """What at least ``least`` members, more than half of all, have stated alike."""
+        stated = Counter(self.statements.values()).most_common(1)
+        return next((said for said, count in stated if count >= least), None)
 
     @property
     def terms_of_opening(self) -> Opening | None:

@@ -127,6 +127,11 @@ class Terms(Message, frozen=True):
         return max(self.rounds.min_contributors, self.floor)
 
     @property
+    def least_agreeing(self) -> int:
+        """So many must state one model before a round from it opens: enough to lock and to add."""
+        return max(self.lock_threshold, self.least_contributors)
+
+    @property
     def least_difference(self) -> int:
         """Fewest members of a combination of sums from one model; never below the floor."""
         return max(self.rounds.min_difference, self.floor)
