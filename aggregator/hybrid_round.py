@@ -64,8 +64,13 @@ class HybridRound:
         self._fit: dict[int, _Fit] = {}
         self._chunk_owner: dict[bytes, int] = {}
         self._ciphertext_owner: dict[mpz, int] = {}
-        self._is_decided = False
+        self.is_decided = False  # once it is settled who is in the sum
         self._names: list[bytes] = []  # of the sum's chunks that are blobs
+
+    @property
+    def fit(self) -> frozenset[int]:
+        """Whose contributions can be added."""
+        return frozenset(self._fit)
 
     @property
     def chunks(self) -> int:
@@ -79,18 +84,18 @@ class HybridRound:
 
     def step(self, is_due: bool) -> bool:
         """Judge one contribution, add one chunk or keep one; whether there was anything to do."""
-        if not self._is_decided:
+        if not self.is_decided:
             if posted := self._next_to_judge():
                 self._judge(posted)
                 return True
-            self._is_decided = is_due and self._choose()
-            if not self._is_decided and self._history.binds(self._view):
+            self.is_decided = is_due and self._choose()
+            if not self.is_decided and self._history.binds(self._view):
                 return False  # who is chosen may not be all who are fit: nothing is added yet
         vectors = self._vectors
         if self._fit and self._sum.summed(vectors) < self.chunks:
             self._sum.advance(vectors, self._blobs.read)
             return True
-        if not self._is_decided or len(self._names) == self.chunks:
+        if not self.is_decided or len(self._names) == self.chunks:
             return False
         data = self._sum.read(len(self._names), vectors)
         if data is not None:
@@ -99,7 +104,7 @@ class HybridRound:
 
     def closing(self) -> Closing | None:
         """The round's closing when the whole sum is kept, its blobs durable."""
-        if not self._is_decided or len(self._names) < self.chunks:
+        if not self.is_decided or len(self._names) < self.chunks:
             return None
         chosen = {member: self._fit[member].ciphertexts for member in sorted(self._fit)}
         payload = payload_of_sum(chosen, self._key.encryptor.n)
@@ -117,7 +122,7 @@ class HybridRound:
 
     def _choose(self) -> bool:
         """Leave out of the fit whom hospitals would not have in this sum; whether enough remain."""
-        members = self._history.closable(self._view, frozenset(self._fit))
+        members = self._history.closable(self._view, self.fit)
         if len(members) < self._terms.least_contributors:
             return False
         for member in self._fit.keys() - members:

@@ -129,14 +129,20 @@ class Rounds:
     def open_hybrid(self) -> list[RoundView]:
         """The open rounds under a hybrid suite, whose vectors are added as they come."""
         views = self.views.values()
-        return [view for view in views if is_hybrid(view) and view.closing is None]
+        open_ones = [view for view in views if is_hybrid(view) and view.closing is None]
+        return [view for view in open_ones if not self._is_given_up(view)]
+
+    def _is_given_up(self, view: RoundView) -> bool:
+        """Whether hospitals have gone on without this round, to a later one of another model."""
+        kind, _, name = view.session.partition("/")
+        return kind == "round" and int(name) < self.next_number - 1
 
     def to_close(self, now_ms: int) -> list[RoundView]:
         """The open rounds that have all contributions, or enough of them and no more time."""
         return [view for view in self.views.values() if self._is_due(view, now_ms)]
 
     def _is_due(self, view: RoundView, now_ms: int) -> bool:
-        if view.opening is None or view.closing is not None:
+        if view.opening is None or view.closing is not None or self._is_given_up(view):
             return False
         if len(view.contributions) == self.terms.n_members:
             return True

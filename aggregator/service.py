@@ -82,6 +82,7 @@ class Aggregator:
         self.epoch: Epoch | None = None
         self._epochs: dict[bytes, Epoch] = {}
         self.left_out: dict[str, dict[int, str]] = {}
+        self.held_back: dict[str, frozenset[int]] = {}  # who is waited for, by session
         self._judged: dict[str, frozenset[int]] = {}  # contributors that were too few to add
         self._judging: dict[str, Judging] = {}  # of rounds under packed Paillier that are due
         self._hybrid: dict[str, HybridRound] = {}
@@ -159,6 +160,7 @@ class Aggregator:
             self.rounds,
             self.epoch,
             self.left_out,
+            self.held_back,
             {s: (found.chunks_summed, found.chunks) for s, found in self._hybrid.items()},
             connected,
             self._clock.now_ms(),
@@ -283,7 +285,9 @@ class Aggregator:
         chosen = {m: one for m, one in selection.chosen.items() if m in members}
         if len(chosen) < self.rounds.min_contributors:
             self._judged[view.session] = frozenset(view.contributions)
+            self._hold_back(view, frozenset(selection.chosen))
             return False
+        self.held_back.pop(view.session, None)
         payload = payload_of_sum(chosen, key.encryptor.n)
         total = attach(payload)
         if total.is_blob:
@@ -292,6 +296,11 @@ class Aggregator:
         self._say(view.session, Closing(contributors, total))
         del self._judging[view.session]
         return False
+
+    def _hold_back(self, view: RoundView, fit: frozenset[int]) -> None:
+        """Note for whom a round waits that has enough contributions, and no sum of them to open."""
+        if len(fit) >= self.rounds.min_contributors:
+            self.held_back[view.session] = self.rounds.history.awaited(view, fit)
 
     def _judge(self, view: RoundView, judging: Judging) -> bool:
         """Judge contributions until a tick's time is over, one at least; whether all are."""
@@ -323,8 +332,11 @@ class Aggregator:
                 if not found.step(view.session in due):
                     break
                 steps += 1
+            if view.session in due and not found.is_decided:
+                self._hold_back(view, found.fit)
             if closing := found.closing():
                 self._say(view.session, closing)
+                self.held_back.pop(view.session, None)
                 del self._hybrid[view.session]
                 found.remove()
         return steps > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from aggregator.ceremony_status import Report, ceremony_report, when
 from aggregator.rounds import Rounds
@@ -20,12 +20,14 @@ def report(
     rounds: Rounds,
     epoch: Epoch | None,
     left_out: Mapping[str, Mapping[int, str]],
+    held_back: Mapping[str, Collection[int]],
     summed: Mapping[str, tuple[int, int]],
     connected: Mapping[int, str],
     now_ms: int,
 ) -> Report:
     """Members, the newest ceremony and the newest rounds; times in ISO 8601, UTC.
 
+    held_back: whom rounds wait for that have enough contributions, but no sum that may be opened.
     summed: of open rounds under a hybrid suite, the chunks that are summed, and of how many.
     """
     everyone = range(1, terms.n_members + 1)
@@ -48,6 +50,7 @@ def report(
         "ceremony": ceremony_report(board, terms, epoch, now_ms),
         "rounds": [
             _round(view, terms, left_out.get(view.session, {}), summed.get(view.session))
+            | {"held_back_for": [terms.name_of(m) for m in sorted(held_back.get(view.session, ()))]}
             for view in list(rounds.views.values())[-MAX_ROUNDS:]
         ],
         "rounds_before": max(0, len(rounds.views) - MAX_ROUNDS),

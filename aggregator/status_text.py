@@ -107,7 +107,7 @@ def _round(found: dict[str, Any]) -> str:
         missing = ", ".join(found["not_contributed"]) or _NOBODY
         return (
             f"{session}: open since {found['opened']}, contributed: {contributors}, "
-            f"missing: {missing}{_progress(found)}{left_out}"
+            f"missing: {missing}{_progress(found)}{_held_back(found)}{left_out}"
         )
     helped = len(found["partial_decryptions"])
     refusals = "".join(f"; {n} refused ({shown(why)})" for n, why in found["refusals"].items())
@@ -121,6 +121,18 @@ def _round(found: dict[str, Any]) -> str:
         f"{found['locks']} locks ({found['locks_needed']} needed), "
         f"{helped} partial decryptions ({found['quorum']} needed), "
         f"{holders} hold the result{left_out}{refusals}{complaints}"
+    )
+
+
+def _held_back(found: dict[str, Any]) -> str:
+    """Why a round with enough contributions does not close, and what ends that."""
+    if not (names := ", ".join(found["held_back_for"])):
+        return ""
+    number = found["session"].partition("/")[2]
+    return (
+        "; held back: with a sum of the same model that is open, every sum of these hospitals "
+        f"would show too few of them. It closes when {names} contributes, and is given up when all "
+        f"hospitals begin another model (train --new-model-after {number})"
     )
 
 

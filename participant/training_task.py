@@ -15,9 +15,10 @@ from typing import Any
 
 from keyshare.errors import BadExamples, BadUpdate, CorruptSum, FalseSum
 from participant.agent import Task
-from participant.app_calls import App, Config, app_seed, evaluate, fit
+from participant.app_calls import App, Config, app_seed, evaluate, fit, initial_config
 from participant.contribution import ContributionMaker
 from participant.errors import BadApp, ModelMismatch
+from participant.held_back import HeldBack
 from participant.layout import Layout
 from participant.local_entries import LocalEntries
 from participant.model import Model
@@ -85,9 +86,11 @@ class TrainingTask(Task):
         self._patience: Patience | None = None
         self._sum: SummedVector | None = None  # whose vector is being read
         self._outcome: Outcome | None = None
-        initial = app.initial_parameters(self._config(0))
+        self._hold = HeldBack(terms, self._history)
+        initial = app.initial_parameters(initial_config(terms, new_model_after or 0))
         self._layout = Layout.of(initial, getattr(app, "local_entries", ()))
         self._local = LocalEntries(self._layout, initial, storage)
+        self._begins_anew = False  # with another model than what was trained before
         self._standing = self._load(initial, new_model_after)
 
     def _load(self, initial: object, new_model_after: int | None) -> Standing:
@@ -97,6 +100,7 @@ class TrainingTask(Task):
             if found := load(self._storage, number, self._layout):
                 return found
         weights = checked(initial, self._layout, "initial_parameters")
+        self._begins_anew = begin > 0
         return Standing(begin, Model.of(weights), self._terms.clip)
 
     @property
@@ -123,6 +127,13 @@ class TrainingTask(Task):
             kind, _, name = posted.post.session.partition("/")
             if isinstance(posted.post.body, Statement) and kind == "round":
                 self._hear(int(name), posted.post.sender, posted.post.body)
+        self._warn_of_used_model()
+
+    def _warn_of_used_model(self) -> None:
+        """Report that a model that begins anew is one from which sums are open."""
+        used = self._history.opened_from(self._standing.model.digest)
+        if self._begins_anew and used:
+            self._report(self.finished, "used-model", {"rounds": list(used)})
 
     def wants(self, session: str) -> bool:
         """What is said of the model that this hospital stands at, and all later rounds."""
@@ -194,8 +205,10 @@ class TrainingTask(Task):
         if member is None:
             return None
         view = member.view
-        if view.opening and not view.closing and self._index not in view.contributions:
-            return self._contribution(number, view)
+        if view.opening and not view.closing:
+            if self._index not in view.contributions:
+                return self._contribution(number, view)
+            self._look_for_hold(number, view)
         if member.owes_partial:
             self._patience = self._patience or Patience(member)
             if self._patience.waits:
@@ -204,6 +217,19 @@ class TrainingTask(Task):
         if member.owes_fingerprint and self._own is None:
             self._own = OwnFingerprint(member)
         return draft
+
+    def _look_for_hold(self, number: int, view: RoundView) -> None:
+        """Report, once, that the round is held back, for whom, and what it must not be added to."""
+        opening = view.terms_of_opening
+        if opening is not None and self._hold.look(view):
+            names = [self._terms.name_of(m) for m in self._hold.waiting_for]
+            rounds = list(self._history.opened_from(opening.model))
+            self._report(number, "held-back", {"members": names, "rounds": rounds})
+
+    @property
+    def held_back_for(self) -> tuple[int, ...]:
+        """Who must contribute to the open round before any sum of it may be opened."""
+        return self._hold.waiting_for
 
     def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
         """The next chunks of the vector that is being read: the own one, the sum, another's."""
@@ -253,13 +279,15 @@ class TrainingTask(Task):
             self._compare()
 
     def _compare(self) -> None:
-        """Report the members who stand at another model: no round opens until all agree."""
+        """Report the members who stand at another model, and how many state this hospital's."""
         stated = self._stated.get(self.finished, {})
         own = self._statement
         differing = sorted(m for m, said in stated.items() if said != own and m != self._index)
         if differing and differing != self._differing:
             names = [self._terms.name_of(m) for m in differing]
-            self._report(self.finished, "disagreement", {"members": names})
+            agreeing = sum(said == own for said in {**stated, self._index: own}.values())
+            facts = {"members": names, "agreeing": agreeing, "needed": self._terms.least_agreeing}
+            self._report(self.finished, "disagreement", facts)
         self._differing = differing
 
     def _warn(self, number: int, member: RoundMember) -> None:

@@ -39,7 +39,7 @@ def waiting_for(board: Board, task: Task, terms: Terms) -> Waiting:
     if isinstance(task, TrainingTask | DecryptionTask) and task.wanted_blobs():
         return Waiting(_vector(task, terms), (AGGREGATOR,))
     if isinstance(task, TrainingTask):
-        return _training(board, task.finished, terms)
+        return _training(board, task, terms)
     if isinstance(task, DecryptionTask | StatisticTask):
         return _round(_view(board, task.session), terms)
     if isinstance(task, RecordTask):
@@ -60,7 +60,10 @@ def _vector(task: TrainingTask | DecryptionTask, terms: Terms) -> str:
     return f"the vector of {terms.name_of(reading.whose)}, to check the sum"
 
 
-def _training(board: Board, finished: int, terms: Terms) -> Waiting:
+def _training(board: Board, task: TrainingTask, terms: Terms) -> Waiting:
+    finished = task.finished
+    if task.held_back_for:
+        return Waiting(f"round {finished + 1}, which is held back", task.held_back_for)
     view = _view(board, round_session(str(finished + 1)))
     if view.opening is not None:
         return _round(view, terms)

@@ -11,7 +11,7 @@ from examples.demo import clear, rounds
 from examples.demo.consortium import QUORUM, Consortium
 from examples.demo.precision import error_bound
 from examples.demo.study import Study
-from participant.app_calls import app_seed
+from participant.app_calls import app_seed, initial_config
 from participant.weights import Vector
 from protocol.board import Board
 
@@ -34,7 +34,7 @@ def summarise(consortium: Consortium, refusals: Row) -> Row:
 
 def summarise_study(consortium: Consortium, board: Board, study: Study) -> Row:
     """One model: its rounds, and its accuracy beside that of training in other ways."""
-    config = {"seed": app_seed(consortium.terms), "round": 0}
+    config = initial_config(consortium.terms, study.rounds[0] - 1)
     layout, model = clear.initial(study, config)
     rows = []
     for number in study.rounds:
@@ -84,11 +84,11 @@ def _difference(
 
     Updates are cut at the round's bound there, too: what differs is the encryption's precision.
     """
-    opening, config = rounds.opening_of(board, number), {"seed": app_seed(consortium.terms)}
-    layout, _ = clear.initial(study, config | {"round": 0})
-    updates, examples = clear.fit_all(
-        study, layout, before, rounds.contributors_of(board, number), config | {"round": number}
-    )
+    opening = rounds.opening_of(board, number)
+    layout, _ = clear.initial(study, initial_config(consortium.terms, study.rounds[0] - 1))
+    config = {"seed": app_seed(consortium.terms), "round": number}
+    contributors = rounds.contributors_of(board, number)
+    updates, examples = clear.fit_all(study, layout, before, contributors, config)
     cut = np.clip(updates, -opening.clip, opening.clip)
     plain = before + examples @ cut / examples.sum()
     return {

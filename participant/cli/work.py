@@ -216,10 +216,15 @@ class RoundTable:
                 f"same model, its sum shows what {', '.join(event['members'])} alone added"
             )
         if name == "disagreement":
-            names = ", ".join(event["members"])
+            say(_disagreement(number, event))
+        if name == "held-back":
+            say(f"round {number}: {_held_back(number, event)}")
+        if name == "used-model":
+            rounds = ", ".join(event["rounds"])
             say(
-                f"{names}: not at this hospital's model after round {number}; no round opens until "
-                "all agree (same app, same libraries?); whoever is wrong starts train again"
+                f"The sum of round {rounds} is open, and began from the very model that is to "
+                f"begin after round {number}. A round from it can be held back. Let the app's "
+                "initial_parameters use config['seed'], which is another for each new model"
             )
         facts.update(event)
         if name == "evaluated":
@@ -244,6 +249,28 @@ class RoundTable:
         missing = ", ".join(self._terms.name_of(m) for m in absent)
         metrics = _metrics(facts.get("metrics")) + (f"  without {missing}" if missing else "")
         say("".join(f"{cell:>11}" for cell in cells) + f"  {metrics}")
+
+
+def _disagreement(number: int, event: Event) -> str:
+    names = ", ".join(event["members"])
+    first = f"{names}: not at this hospital's model after round {number}."
+    if event["agreeing"] >= event["needed"]:
+        return f"{first} {event['agreeing']} hospitals agree, and go on without those who do not"
+    return (
+        f"{first} {event['agreeing']} hospitals agree with this one; a round opens once "
+        f"{event['needed']} state the same model (same app, same libraries?). Whoever is wrong "
+        "puts another hospital's models in its data folder and starts train again"
+    )
+
+
+def _held_back(number: int, event: Event) -> str:
+    names, rounds = ", ".join(event["members"]), ", ".join(event["rounds"])
+    return (
+        f"held back. The sum of round {rounds} began from the same model and is open. With it, any "
+        "sum of the hospitals that have contributed now would show what too few of them added. The "
+        f"round goes on as soon as {names} contributes. Or begin another model: all hospitals stop "
+        f"train and start it again with --new-model-after {number}"
+    )
 
 
 def _void(event: Event) -> str:

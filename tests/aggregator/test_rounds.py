@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gmpy2 import mpz
 
 from aggregator.hybrid_round import TOO_NEAR
+from aggregator.status_text import render
 from protocol.ciphertexts import Encrypted, read_ciphertexts
 from protocol.messages import (
     Closing,
@@ -76,21 +78,65 @@ def test_without_all_members_a_round_opens_when_they_were_waited_for(desk: Desk)
     assert opened(desk, "round/1")
 
 
-def test_no_round_opens_while_members_hold_different_models(desk: Desk) -> None:
+OTHER = b"other" + bytes(27)
+
+
+@pytest.mark.parametrize("other", [{"model": OTHER}, {"length": 6}, {"clip": 3.0}])
+def test_one_member_that_states_something_else_keeps_nobody_from_training(
+    desk: Desk, other: dict[str, Any]
+) -> None:
     desk.certify()
+    desk.state("round/0", [3], **other)
     desk.state("round/0", [1, 2, 4])
-    desk.state("round/0", [3], model=b"other" + bytes(27))
-    assert not desk.wait(10 * SECONDS)
+    assert desk.wait(0)
+    assert desk.opening("round/1") == Opening("training", desk.epoch.digest, MODEL, 5)
+
+
+def test_who_stands_at_another_model_is_named(desk: Desk) -> None:
+    desk.certify()
+    desk.state("round/0", [1, 2])
+    desk.state("round/0", [3], model=OTHER)
     assert desk.service.rounds.disagreement() == {
-        1: (MODEL, 0.0), 2: (MODEL, 0.0), 3: (b"other" + bytes(27), 0.0), 4: (MODEL, 0.0)
+        1: (MODEL, 0.0), 2: (MODEL, 0.0), 3: (OTHER, 0.0)
     }  # fmt: skip
 
 
-def test_no_round_opens_while_members_count_different_lengths(desk: Desk) -> None:
+def test_no_round_opens_while_too_few_hold_one_model_to_lock_a_sum(desk: Desk) -> None:
+    """Two of four: two others could hold another model, and neither half could open a sum."""
+    desk.certify()
+    desk.state("round/0", [1, 2])
+    desk.state("round/0", [3, 4], model=OTHER)
+    assert not desk.wait(10 * SECONDS)
+    desk.state("round/0", [3])
+    assert desk.wait(0)
+
+
+def test_enough_to_add_are_not_enough_to_lock(tmp_path: Path) -> None:
+    """Seven, f = 2: a sum has four at least, and five lock it."""
+    desk = Desk(tmp_path, federation(RoundPolicy(3, 4, SECONDS, SECONDS, 4), n=7))
+    desk.certify()
+    desk.state("round/0", [1, 2, 3, 4])
+    assert not desk.wait(10 * SECONDS)
+    desk.state("round/0", [5])
+    assert not desk.wait(SECONDS - 1)
+    assert desk.wait(1)
+
+
+def test_who_states_something_else_time_and_again_delays_nobody(desk: Desk) -> None:
     desk.certify()
     desk.state("round/0", [1, 2, 4])
-    desk.state("round/0", [3], length=6)
+    for turn in range(3):
+        desk.state("round/0", [3], model=bytes([turn]) * 32)
+    assert desk.wait(0)
+
+
+def test_who_has_not_spoken_is_waited_for_from_the_last_needed_statement_on(desk: Desk) -> None:
+    desk.certify()
+    desk.state("round/0", [1, 2])
     assert not desk.wait(10 * SECONDS)
+    desk.state("round/0", [4])
+    assert not desk.wait(SECONDS - 1)
+    assert desk.wait(1)
 
 
 @pytest.mark.parametrize("length", [0, 10_000_001, 9_900_000, 1 << 30, 1 << 40])
@@ -409,7 +455,7 @@ def void(desk: Desk, members: Sequence[int]) -> None:
     assert desk.wait()
     chosen = desk.service.rounds.views["round/1"].chosen(desk.federation.terms.federation)
     assert chosen is not None
-    for member in (1, 2, 4):
+    for member in desk.federation.members[: desk.federation.terms.lock_threshold]:
         desk.say(member, "round/1", SetLock(chosen))
     desk.state("round/1", desk.federation.members)
     assert desk.wait(0)
@@ -422,10 +468,41 @@ def test_after_a_void_round_whoever_was_in_it_is_waited_for(desk: Desk) -> None:
         desk.contribute(member, "round/2")
     assert not desk.wait(10 * SECONDS)
     assert desk.service.left_out["round/2"] == dict.fromkeys((1, 2, 4), TOO_NEAR)
+    (line,) = [x for x in render(desk.service.status({}), None) if x.startswith("round/2")]
+    assert "held back" in line
+    assert "closes when H3 contributes" in line
     desk.contribute(3, "round/2")
     assert desk.wait(0)
     assert desk.contributors("round/2") == [1, 2, 3, 4]
     assert desk.service.left_out["round/2"] == {}
+    assert desk.service.held_back == {}
+
+
+def test_another_model_goes_on_where_a_round_is_held_back(desk: Desk) -> None:
+    void(desk, (1, 2, 3, 4))
+    for member in (1, 2, 4):
+        desk.contribute(member, "round/2")
+    assert not desk.wait(10 * SECONDS)
+    desk.state("round/2", [1, 2, 4], model=OTHER)
+    assert desk.wait()
+    assert desk.opening("round/3").model == OTHER
+    desk.contribute(3, "round/2")  # in vain: it is given up
+    assert not desk.wait(10 * SECONDS)
+    for member in (1, 2, 4):
+        desk.contribute(member, "round/3")
+    assert desk.wait()
+    assert desk.contributors("round/3") == [1, 2, 4]
+
+
+def test_a_round_is_not_held_back_where_some_of_its_hospitals_may_be_added(tmp_path: Path) -> None:
+    """Six of six are open: three of them and the three others hide one another."""
+    desk = Desk(tmp_path, federation(n=6))
+    void(desk, range(1, 7))
+    for member in range(1, 6):
+        desk.contribute(member, "round/2")
+    assert desk.wait()
+    assert desk.contributors("round/2") == [1, 2, 3]
+    assert desk.service.left_out["round/2"] == dict.fromkeys((4, 5), TOO_NEAR)
 
 
 def test_after_a_void_round_whoever_was_not_in_it_is_left_out(desk: Desk) -> None:

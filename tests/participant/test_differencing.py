@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from keyshare.packing import ciphertext_count
@@ -15,6 +18,7 @@ from participant.cli.opening import _approval
 from participant.cli.work import RoundTable as Shown
 from participant.decryption_task import DecryptionTask, Request
 from participant.training_task import TrainingTask
+from participant.waiting import waiting_for
 from protocol.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
 from protocol.draft import Draft
 from protocol.errors import Refused
@@ -26,6 +30,13 @@ from tests.participant.round_table import RoundTable, Steps
 from tests.toy import ToyEpoch, replace_terms, toy_epoch
 
 Reports = list[tuple[int, str, dict[str, Any]]]
+
+
+class Fresh(Steps):
+    """Begins with another model for every seed, as an app that draws its weights does."""
+
+    def initial_parameters(self, config: Mapping[str, Any]) -> list[np.ndarray]:
+        return [np.full((1, 2), config["seed"] / 2**32), np.zeros(1, dtype=np.float32)]
 
 
 class Spoiler(TrainingTask):
@@ -109,6 +120,82 @@ def test_the_same_hospitals_again_are_no_difference() -> None:
     assert not [report for report in reports if report[1] == "differencing"]
     table.settle()
     assert all(task.finished == 2 for task in table.tasks.values())  # type: ignore[attr-defined]
+
+
+# ── held back: a round that no sum may end ──
+
+
+def silent_after_a_void_round(app: Steps) -> tuple[RoundTable, Reports]:
+    """The fifth voids round 1 and says nothing in round 2, whose wait is over."""
+    table, reports = RoundTable(toy("refuse")), Reports()
+    for i in (1, 2, 3, 4):
+        table.train(i, app)._report = lambda *report: reports.append(report)
+    table.seat(5, Spoiler(table.terms, table.secret(5), app, table.disks[5]))
+    table.play("round/1")
+    del table.tasks[5]
+    table.open("round/2")
+    table.settle()
+    assert not [report for report in reports if report[1] == "held-back"]
+    for task in table.tasks.values():
+        task._hold._clock = lambda: time.monotonic() + 1_000  # type: ignore[attr-defined]
+    table.settle()
+    return table, reports
+
+
+def restarted(table: RoundTable, app: Steps, after: int) -> Reports:
+    """All but the silent one stop, and begin another model."""
+    reports = Reports()
+    for i in (1, 2, 3, 4):
+        task = TrainingTask(
+            table.terms, table.secret(i), app, table.disks[i],
+            lambda *report: reports.append(report), new_model_after=after,
+        )  # fmt: skip
+        table.seat(i, task)
+    return reports
+
+
+def test_every_hospital_is_told_once_that_a_round_is_held_back_and_for_whom(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table, reports = silent_after_a_void_round(Steps())
+    table.settle()
+    held = [report for report in reports if report[1] == "held-back"]
+    assert held == [(2, "held-back", {"members": ["H5"], "rounds": ["1"]})] * 4
+    waiting = waiting_for(table.board, table.tasks[1], table.terms)
+    assert waiting == ("round 2, which is held back", (5,))
+    Shown(table.terms).show({"round": 2, "event": "held-back", **held[0][2]})
+    said = capsys.readouterr().out
+    assert "as soon as H5 contributes" in said
+    assert "--new-model-after 2" in said
+
+
+def test_a_held_back_round_goes_on_when_the_silent_one_is_back() -> None:
+    table, _ = silent_after_a_void_round(Steps())
+    table.train(5, Steps())
+    table.settle()
+    assert waiting_for(table.board, table.tasks[1], table.terms).step != "round 2, held back"
+    table.close("round/2")
+    table.settle()
+    assert all(task.finished == 2 for task in table.tasks.values())  # type: ignore[attr-defined]
+
+
+def test_another_model_goes_on_without_the_silent_one() -> None:
+    table, _ = silent_after_a_void_round(Fresh())
+    reports = restarted(table, Fresh(), after=2)
+    assert not reports
+    table.play("round/3")
+    assert all(task.finished == 3 for task in table.tasks.values())  # type: ignore[attr-defined]
+    assert not table.view("round/3").refusals
+
+
+def test_who_begins_the_same_model_anew_is_told_that_it_is_no_way_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table, _ = silent_after_a_void_round(Steps())
+    reports = restarted(table, Steps(), after=2)
+    assert reports == [(2, "used-model", {"rounds": ["1"]})] * 4
+    Shown(table.terms).show({"round": 2, "event": "used-model", "rounds": ["1"]})
+    assert "config['seed']" in capsys.readouterr().out
 
 
 def decrypting(table: RoundTable, index: int, name: str = "2") -> tuple[list[Request], Draft]:

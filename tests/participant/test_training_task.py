@@ -248,7 +248,8 @@ def test_a_hospital_at_another_model_is_reported_and_can_mend_it() -> None:
         table.train(i, Steps())._report = lambda *report: reports.append(report)
     table.train(4, Other())
     table.settle()
-    assert reports == [(0, "disagreement", {"members": ["H4"]})] * 3
+    facts = {"members": ["H4"], "agreeing": 3, "needed": 4}
+    assert reports == [(0, "disagreement", facts)] * 3
     assert len({s.result for s in table.view("round/0").statements.values()}) == 2
     del table.tasks[4]
     table.train(4, Steps())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.history import Difference, OpenedSets, isolated
+from protocol.history import Difference, OpenedSets, isolated, largest
 from protocol.messages import Closing, Opening, SetLock
 from protocol.round import RoundView
 from protocol.terms import RoundPolicy
@@ -285,3 +285,46 @@ def test_the_set_is_the_closings():
     assert history(void()).difference(found.members[1].view) == Difference(("1",), (3, 4))
     empty = RoundView("round/3")
     assert history(void()).difference(empty) is None
+
+
+# ── the largest set that may be added ──
+
+
+@pytest.mark.parametrize(
+    ("opened", "given", "found"),
+    [
+        (["12345"], "12345", "12345"),
+        (["12345"], "1234", ""),  # any difference shows fewer than three
+        (["123456"], "12345", "123"),
+        (["123"], "12345", "1245"),
+        (["123"], "1234", "123"),
+        (["123"], "1456", "1456"),
+        (["123", "145"], "2345", ""),  # twice the update of 1
+        (["1234567"], "123456", "1234"),
+    ],
+)
+def test_the_largest_set_that_isolates_nobody(opened, given, found):
+    assert largest(of(given), sets(*opened), 3, 3) == of(found)
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_larger_set_isolates_nobody(data):
+    """By trying all of them."""
+    n = data.draw(st.integers(4, 8))
+    some = st.sets(st.integers(1, n), min_size=3).map(frozenset)
+    opened = dict[str, frozenset[int]]()
+    for one in data.draw(st.lists(some, min_size=1, max_size=3)):
+        if isolated(one, opened, 3) is None:
+            opened[str(len(opened))] = one
+    given = data.draw(some)
+    sizes = [
+        size
+        for size in range(3, len(given) + 1)
+        for chosen in itertools.combinations(sorted(given), size)
+        if isolated(frozenset(chosen), opened, 3) is None
+    ]
+    found = largest(given, opened, 3, 3)
+    assert len(found) == max(sizes, default=0)
+    assert found <= given
+    assert not found or isolated(found, opened, 3) is None
