@@ -18,6 +18,9 @@ from protocol.judgement import silent
 from protocol.messages import Body, Join, Overdue
 from protocol.terms import Terms
 
+# A session with a link asks what is due more often than that, whatever comes.
+_LONGEST_PAUSE_SECONDS = 60.0
+
 
 class CeremonySecrets(Protocol):
     """Where a ceremony's seed comes from and its key share goes; both durable on return."""
@@ -35,8 +38,8 @@ class CeremonySecrets(Protocol):
 class CeremonyTask(Task):
     """One member's part in the ceremony that is due: the first that nobody has aborted.
 
-    ``clock``: seconds, by which this process finds that others let a step's time pass; a process
-    that is started anew waits anew.
+    ``clock``: seconds, by which this process finds that others let a step's time pass. One that is
+    started anew waits anew, and so does one that had no link: the others may have had none either.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class CeremonyTask(Task):
     ) -> None:
         self._terms, self._index, self._secrets, self._clock = terms, index, secrets, clock
         self._awaited: tuple[StepId | None, float] = (None, 0.0)  # what others owe, and since when
+        self._asked_at = clock()
         self._ceremony: Ceremony | None = None
         self._join: Body | None = None
         self._join_is_ahead = False  # own one on the board, not received yet
@@ -116,7 +120,9 @@ class CeremonyTask(Task):
         if draft := ceremony.due():
             return draft
         step, now = ceremony.awaits, self._clock()
-        if step != self._awaited[0]:
+        had_no_link = now - self._asked_at > _LONGEST_PAUSE_SECONDS
+        self._asked_at = now
+        if step != self._awaited[0] or had_no_link:
             self._awaited = step, now
         if step is None or now - self._awaited[1] < self._terms.step_seconds:
             return None

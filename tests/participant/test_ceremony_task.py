@@ -177,7 +177,8 @@ def test_an_abort_after_all_have_certified_costs_nobody_the_key_share() -> None:
     assert seeds.kept == {1: encode(outcome[1])}
 
 
-def test_whose_own_clock_has_run_says_so_and_as_long_after_that_once_more() -> None:
+def waiting_for_2() -> tuple[CeremonyTable, CeremonyTask, list[float]]:
+    """All have joined, and member 2 alone has not dealt; a task, and its clock to be set."""
     table, now = CeremonyTable(toy_federation(3, 2, step_seconds=60)), [0.0]
     while (due := dict(table.due())).keys() != {2} or name_of(due[2].body) == "join":
         for sender in sorted(due.keys() - {2}) or [2]:
@@ -186,6 +187,22 @@ def test_whose_own_clock_has_run_says_so_and_as_long_after_that_once_more() -> N
     task.begin(table.board)
     for posted in table.board.entries:
         hear(task, table, posted)
+    return table, task, now
+
+
+def test_who_had_no_link_waits_anew() -> None:
+    """The aggregator may have been down, and then nobody could speak."""
+    _, task, now = waiting_for_2()
+    for second in (0, 30, 50, 3_600, 3_640):
+        now[0] = float(second)
+        assert task.due() is None, second
+    now[0] = 3_660.0
+    assert task.due()
+
+
+def test_whose_own_clock_has_run_says_so_and_as_long_after_that_once_more() -> None:
+    table, task, now = waiting_for_2()
+    due = dict(table.due())
     said = []
     for second in range(200):
         now[0] = float(second)
