@@ -222,7 +222,7 @@ CHECKS = (
         "3.7",
         "aborted ceremonies are explained",
         "the verdict on each aborted ceremony, replayed from the disclosed seeds; whom it names "
-        "is a finding",
+        "is a finding, and so is whose silence ended it, by the aggregator's times",
         check_aborts,
         BOARD,
     ),
