@@ -14,7 +14,7 @@ from protocol import errors as protocol_errors
 def _ceremony_failed(e: protocol_errors.CeremonyFailed, c: Context) -> Sentence:
     if e.silent:
         return _given_up(e, c)
-    who = f"because of {c.name(e.culprit)}" if e.culprit else "because of nobody in particular"
+    who = f"because of {c.name(e.culprit)}" if e.culprit else "and nobody is accused"
     return Sentence(
         f"the key ceremony was aborted {who}, in step {e.step}: {e.reason}",
         f"see who broke the rules: {COMMAND} verdict {c.file}; when that is settled, all members "

@@ -27,7 +27,7 @@ class Context:
 
     def names(self, members: Sequence[int]) -> str:
         """Several members' names."""
-        return ", ".join(self.name(m) for m in members) or "nobody in particular"
+        return ", ".join(self.name(m) for m in members) or "nobody"
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ def _accusation(terms: Terms, said: Accusation) -> str:
 def _cause(terms: Terms, culprit: int, silent: Sequence[int]) -> str:
     if silent and not culprit:
         return f"for the silence of {_names(terms, silent)}"
-    return f"because of {terms.name_of(culprit) if culprit else 'nobody in particular'}"
+    return f"because of {terms.name_of(culprit)}" if culprit else "accusing nobody"
 
 
 def _facts(terms: Terms, task: VerdictTask, found: Verdict) -> dict[str, Any]:

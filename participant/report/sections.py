@@ -156,8 +156,7 @@ def _ceremony(found: CeremonyFacts, terms: Terms) -> Markup:
 def _cause(abort: AbortFacts, terms: Terms) -> str:
     if abort.silent and not abort.culprit:
         return f"for the silence of {names(terms, abort.silent)}"
-    who = names(terms, [abort.culprit]) if abort.culprit else "nobody in particular"
-    return f"because of {who}"
+    return f"because of {names(terms, [abort.culprit])}" if abort.culprit else "accusing nobody"
 
 
 def _after(found: CeremonyFacts) -> str:
