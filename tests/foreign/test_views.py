@@ -142,10 +142,19 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "void", "by": "hospitals", "reason": "no sum"},
     {"event": "false-fingerprint", "members": ["H1"]},
     {"event": "differencing", "rounds": ["1"], "members": ["H1"]},
-    {"event": "disagreement", "members": ["H1"]},
+    {"event": "disagreement", "members": ["H1"], "agreeing": 2, "needed": 2},
+    {"event": "disagreement", "members": ["H1"], "agreeing": 1, "needed": 2},
+    {"event": "held-back", "members": ["H1"], "rounds": ["1"]},
+    {"event": "used-model", "rounds": ["1"]},
     {"event": "evaluated", "bytes_up": 1, "bytes_down": 1, "loss": 0.5, "contributors": [1]}
     | {"metrics": {"accuracy": 0.5, "note": "fine", "list": ["x"]}},
 ]
+
+
+def test_every_event_that_a_row_is_made_of_is_fed() -> None:
+    words = set(re.findall(r'"([a-z-]+)"', inspect.getsource(work.RoundTable.show)))
+    facts = {"round", "event", "values", "members", "by", "entry", "verdict", "rounds"}
+    assert words - facts == {event["event"] for event in EVENTS}
 
 
 def test_no_row_of_training_shows_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
