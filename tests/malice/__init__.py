@@ -4,5 +4,5 @@ Hypothesis plays the aggregator and up to f hospitals that collude with it, agai
 (``participant.agent.Agent`` with tasks of training, statistics and decryption, a toy key of 512
 bits). After every partial decryption an oracle of linear algebra says what has been opened.
 
-    .venv/bin/python -m tests.malice --sequences 10000 [--first SEED]
+    .venv/bin/python -m tests.malice --sequences 10000 [--first SEED] [--statistics]
 """

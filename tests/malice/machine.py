@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from protocol.messages import Complaint, Opening, Refusal
 from protocol.round import round_session
@@ -18,7 +18,6 @@ from tests.malice.choices import Course, bits, course, enough, small, some, subs
 from tests.malice.consortium import COMMON, ROUNDS, consortium
 from tests.malice.oracle import Violation
 from tests.malice.reading import check_reading
-from tests.malice.statistic_moves import Statistics
 from tests.toy import ToyEpoch
 
 _MAX_BRANCHES = 3
@@ -29,7 +28,7 @@ MODELS = (
 )  # fmt: skip
 
 
-class MaliciousAggregator(Statistics):
+class MaliciousAggregator(RuleBasedStateMachine):
     """One sequence of moves against one federation."""
 
     a: Aggregator

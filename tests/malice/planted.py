@@ -63,6 +63,7 @@ def _bugs() -> dict[str, Any]:
 
 
 RULES = tuple(_bugs())
+OF_STATISTICS = ("the proof of plaintext in statistics",)  # which training alone cannot miss
 
 
 @contextmanager

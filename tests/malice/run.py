@@ -42,11 +42,17 @@ class Tally:
         return f"{self.sequences} sequences, {sums}; hospitals stopped by: {why}"
 
 
-def play(sequences: int, first: int = 0, shrinks: bool = False, tally: Tally | None = None) -> None:
+def play(
+    sequences: int,
+    first: int = 0,
+    shrinks: bool = False,
+    tally: Tally | None = None,
+    machine: type[MaliciousAggregator] = MaliciousAggregator,
+) -> None:
     """Raises Violation, with the moves that lead there, unless all promises are kept."""
     counted = tally or Tally()
 
-    class Counted(MaliciousAggregator):
+    class Counted(machine):  # type: ignore[misc, valid-type]
         def teardown(self) -> None:
             super().teardown()
             counted.add(self)

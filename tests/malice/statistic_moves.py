@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import rule
 
 from protocol.messages import Request
 from protocol.round import round_session
 from protocol.statistic import opening_for, sound_requests
-from tests.malice.aggregator import LIES, Aggregator, Branch
+from tests.malice.aggregator import LIES
 from tests.malice.choices import Course, course, enough, small, some, subset
+from tests.malice.machine import MaliciousAggregator
 from tests.malice.theft import PROOFS, RECIPES, Theft
 
 NAMES = ("age", "ages", "stay")  # of one number, or of two
@@ -22,18 +23,8 @@ thefts = st.builds(
 )
 
 
-class Statistics(RuleBasedStateMachine):
-    """Statistics for a machine that plays training."""
-
-    a: Aggregator
-    branch: Branch
-    honest: list[int]
-
-    def _go_on(self, before: Course) -> None:
-        raise NotImplementedError
-
-    def _help(self, branch: Branch, session: str) -> None:
-        raise NotImplementedError
+class MaliciousStatistics(MaliciousAggregator):
+    """All moves of training, and statistics between them."""
 
     @rule(
         before=course,
@@ -106,9 +97,6 @@ class Statistics(RuleBasedStateMachine):
         free = sorted(self.a.colluders - view.contributions.keys())
         if view.opening is not None and free and view.closing is None:
             self.a.steal(self.branch, free[0], session, theft)
-
-    def _session(self) -> str:
-        raise NotImplementedError
 
     @rule(before=course, name=st.sampled_from(NAMES), length=st.integers(1, 3), decimals=small)
     def ask(self, before: Course, name: str, length: int, decimals: int) -> None:

@@ -8,9 +8,10 @@ from tests.malice.aggregator import Aggregator
 from tests.malice.consortium import consortium
 from tests.malice.machine import Course, MaliciousAggregator
 from tests.malice.oracle import Violation, alone, rank, smallest_support
-from tests.malice.planted import RULES, without
+from tests.malice.planted import OF_STATISTICS, RULES, without
 from tests.malice.reading import check_reading
 from tests.malice.run import Tally, play
+from tests.malice.statistic_moves import MaliciousStatistics
 from tests.malice.theft import Theft
 
 M = b"m"
@@ -44,8 +45,8 @@ def course(steps: int, without_mask: int = 0, spoils: bool = False) -> Course:
     return Course(steps, 0, without_mask, spoils)
 
 
-def begun(n: int = 5, quorum: int = 3) -> MaliciousAggregator:
-    machine = MaliciousAggregator()
+def begun(n: int = 5, quorum: int = 3) -> MaliciousStatistics:
+    machine = MaliciousStatistics()
     machine.begin(consortium(n, quorum), frozenset({n}))
     return machine
 
@@ -82,7 +83,7 @@ def test_the_same_moves_isolate_a_hospital_where_the_rule_is_left_out():
 A_COPY = Theft(6, 0, "re-randomised", "of others of its own")
 
 
-def after_a_statistic_with_a_stolen_update() -> MaliciousAggregator:
+def after_a_statistic_with_a_stolen_update() -> MaliciousStatistics:
     """A round of training; then a colluder gives another's update as its number for a statistic."""
     machine = begun()
     machine.go_on(course(4))
@@ -131,7 +132,8 @@ def test_a_statistic_that_is_opened_otherwise_than_asked_gets_no_number(how):
 
 def test_some_sequences_teach_the_aggregator_nothing():
     tally = Tally()
-    play(50, first=1, tally=tally)
+    play(25, first=1, tally=tally)
+    play(25, first=1, tally=tally, machine=MaliciousStatistics)
     assert tally.sequences >= 50
     assert tally.opened
 
@@ -143,13 +145,23 @@ def test_two_thousand_sequences_teach_the_aggregator_nothing():
     print(tally)
     assert tally.sequences >= 2_000
     assert tally.opened >= 1_000  # or they were too shallow to mean anything
-    assert tally.statistics >= 200
     reached = {"one-set", "differencing", "min-contributors", "recomputed-sum", "contributors"}
     assert reached | {"proof-of-plaintext"} <= set(tally.stopped)
 
 
 @pytest.mark.slow
+def test_two_thousand_sequences_with_statistics_teach_it_nothing_either():
+    tally = Tally()
+    play(2_000, tally=tally, machine=MaliciousStatistics)
+    print(tally)
+    assert tally.sequences >= 2_000
+    assert tally.statistics >= 200
+    assert {"proof-of-plaintext", "min-contributors"} <= set(tally.stopped)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_that_hospitals_leave_out_is_found(rule):
+    machine = MaliciousStatistics if rule in OF_STATISTICS else MaliciousAggregator
     with without(rule), pytest.raises(Violation):
-        play(WITHIN)
+        play(WITHIN, machine=machine)
