@@ -17,7 +17,7 @@ from tests.malice.machine import MaliciousAggregator
 from tests.malice.theft import PROOFS, RECIPES, Theft
 
 NAMES = ("age", "ages", "stay")  # of one number, or of two
-HOW = ("as asked",) * 5 + ("decimals", "length", "labels", "model")
+HOW = ("as asked",) * 12 + ("decimals", "length", "labels", "model")
 thefts = st.builds(
     Theft, st.integers(0, 15), st.integers(0, 15), st.sampled_from(RECIPES), st.sampled_from(PROOFS)
 )
@@ -31,9 +31,9 @@ class MaliciousStatistics(MaliciousAggregator):
         name=st.sampled_from(NAMES),
         who=some,
         theft=thefts,
-        steals=st.sampled_from((True, True, False)),
+        steals=st.booleans(),
         how=st.sampled_from(HOW),
-        lie=st.sampled_from(("none",) * 6 + LIES),
+        lie=st.sampled_from(("none",) * 18 + LIES),
         without=some,
     )
     def statistic(

@@ -155,7 +155,7 @@ def test_two_thousand_sequences_with_statistics_teach_it_nothing_either():
     play(2_000, tally=tally, machine=MaliciousStatistics)
     print(tally)
     assert tally.sequences >= 2_000
-    assert tally.statistics >= 200
+    assert tally.statistics >= 100
     assert {"proof-of-plaintext", "min-contributors"} <= set(tally.stopped)
 
 
