@@ -126,7 +126,6 @@ def play(made: Federation, weights: int, attack: Attack | None) -> dict[str, Any
             "failures": dict(probes.failed),
             "slowest_connect_seconds": round(max(probes.seconds, default=0.0), 2),
             "uploads_refused": made.log.read_text().count("nothing can be stored"),
-            "log_lines": len(_foreign_lines(made)),
             "bytes_down": max(_bytes_down(made, h) for h in honest),
             "stored_bytes": stored,
             "attacker": told,
@@ -134,7 +133,8 @@ def play(made: Federation, weights: int, attack: Attack | None) -> dict[str, Any
         }
         if attack and attack.clean_up_seconds:
             result["stored_bytes_after_clean_up"] = _wait_for_room(made, attack, stored)
-        return result
+    # The counts of what repeated come when the service ends.
+    return result | {"log_lines": len(_foreign_lines(made))}
 
 
 # ── processes ──
