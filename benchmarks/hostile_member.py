@@ -45,7 +45,7 @@ from protocol.wire import (
 )
 
 BLOB_BYTES, POSTS = 4 << 20, 20
-_AGAIN_SECONDS = 0.2
+_AGAIN_SECONDS, _ANSWER_SECONDS = 0.2, 10.0
 
 
 class Hostile:
@@ -69,7 +69,7 @@ class Hostile:
                     else:
                         await self._name(link)
                         return
-            except ParticipantError as error:
+            except (ParticipantError, TimeoutError) as error:
                 self.told[f"lost: {type(error).__name__}"] += 1
                 await asyncio.sleep(_AGAIN_SECONDS)
 
@@ -123,9 +123,8 @@ class Hostile:
             self._count("post", answer)
 
     def _count(self, what: str, answer: FromAggregator) -> None:
-        self.told[f"{what}s_refused"] += 1
-        if isinstance(answer, Rejected):
-            self.told[f"{what}: {answer.code}"] += 1
+        kind = answer.code if isinstance(answer, Rejected) else type(answer).__name__.lower()
+        self.told[f"{what}s refused as {kind}"] += 1
 
 
 def _junk(number: int) -> list[tuple[str, Body]]:
@@ -140,11 +139,10 @@ def _junk(number: int) -> list[tuple[str, Body]]:
 
 
 async def _ask(link: Link, frame: FromMember) -> FromAggregator:
+    """The answer; as long as one does not subscribe, nothing else comes."""
     await link.send(frame)
-    while True:
-        answer = await link.receive()
-        if isinstance(answer, Accepted | BlobHave | Rejected):
-            return answer
+    async with asyncio.timeout(_ANSWER_SECONDS):
+        return await link.receive()
 
 
 def main() -> None:
