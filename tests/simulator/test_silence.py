@@ -33,7 +33,7 @@ PLAN = replace(
     crash_every=0.0, crash_writes=0.0, aggregator_crash_every=0.0, aggregator_crash_syncs=0.0,
     fork=False, liar=0, lie="", rogue=False, step_seconds=SECONDS,
 )  # fmt: skip
-FAST = {"certificate"}
+FAST = {"moduli"}
 LATE = [pytest.param(s, marks=[] if s in FAST else pytest.mark.slow) for s in STEPS if s != "join"]
 
 
@@ -99,6 +99,14 @@ def test_whoever_is_silent_in_a_step_is_shown_and_all_make_a_key_in_the_next_cer
         assert certified == ({h.index for h in night.others} if step == "certificate" else set())
         everyone = set(night.hospitals)
         assert set(night.said(Disclosure)) == everyone - certified, "who certifies keeps its seed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["moduli", "certificate"])
+def test_the_record_holds_and_tells_whose_silence_ended_the_ceremony(step):
+    with memory_folder() as folder:
+        night = Night(folder, step)
+        assert night.run()
         found = audit(MemoryFiles(record_of(night)), bytes(32), None)
         assert not any(r.failures for r in found.results)
         (remarks,) = [r.findings for r in found.results if r.number == "3.7"]
@@ -107,6 +115,7 @@ def test_whoever_is_silent_in_a_step_is_shown_and_all_make_a_key_in_the_next_cer
         ]
 
 
+@pytest.mark.slow
 def test_a_hospital_that_is_back_within_the_time_goes_on_where_it_was():
     with memory_folder() as folder:
         night = Night(folder, "screen-commit", until=0.9 * SECONDS)
