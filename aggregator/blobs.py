@@ -1,22 +1,28 @@
 """Blobs on disk, named by their hash; uploads go on where the last durable byte was.
 
-Each member's incomplete uploads have names of their own, so that nobody can spoil another's.
+Each member's incomplete uploads have names of their own, so that nobody can spoil another's. What
+a member has uploaded and no post names yet is bounded; its oldest gives way to its newest.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 from aggregator.durable import disk_errors, sync
 from aggregator.errors import BadUpload, StoreDamaged
 from aggregator.store import BoardStore
+from aggregator.unnamed_blobs import NOBODY, SERVICE, UnnamedBlobs
 from protocol.messages import MAX_ATTACHMENTS, MAX_BLOB_BYTES, blob_name
 
-# Of one member: as much as the blobs of one post can hold, since they may all be on their way.
-MAX_INCOMPLETE_BYTES = MAX_ATTACHMENTS * MAX_BLOB_BYTES
+# What the blobs of one post hold at most, if nobody knows better.
+MAX_POST_BLOBS_BYTES = MAX_ATTACHMENTS * MAX_BLOB_BYTES
+# Of one member: those of the post that is on its way, and of one that it gave up.
+POSTS_ON_THEIR_WAY = 2
 MAX_INCOMPLETE = 4 * MAX_ATTACHMENTS
 _READ_AHEAD_BYTES = 2 * MAX_BLOB_BYTES  # checked blobs kept in memory, for readers of chunks
 
@@ -28,10 +34,15 @@ class BlobStore:
         self,
         folder: Path,
         store: BoardStore,
-        max_incomplete_bytes: int = MAX_INCOMPLETE_BYTES,
+        post_bytes: Callable[[], int] = lambda: MAX_POST_BLOBS_BYTES,
+        now_ms: Callable[[], int] = lambda: int(1000 * time.time()),
     ) -> None:
+        """``post_bytes``: what the blobs of one post of a member hold at most, as of now."""
         self._incoming, self._blobs, self._store = folder / "incoming", folder / "blobs", store
-        self._max_incomplete_bytes = max_incomplete_bytes
+        self._post_bytes = post_bytes
+        self._unnamed = UnnamedBlobs(now_ms)
+        self._named: set[bytes] = set()
+        self._verified: dict[bytes, tuple[int, ...]] = {}  # files whose bytes had their name
         self._fresh: set[Path] = set()  # uploads that this object has seen from their first byte
         self._checked: OrderedDict[bytes, bytes] = OrderedDict()
         with disk_errors(folder):
@@ -52,12 +63,38 @@ class BlobStore:
                 path.write_bytes(data)
                 sync(path)
             self._keep(path, digest, len(data))
+        self._claim(SERVICE, digest, len(data))
         return digest
+
+    def name(self, digest: bytes) -> None:
+        """A post on the board names the blob: it is kept for good."""
+        self._named.add(digest)
+        self._unnamed.name(digest)
+
+    def look_for_unnamed(self) -> None:
+        """Once all that the board names is named: what else lies there is nobody's."""
+        with disk_errors(self._blobs):
+            for path in self._blobs.glob("??/*"):
+                with contextlib.suppress(ValueError):
+                    self._claim(NOBODY, bytes.fromhex(path.name), path.stat().st_size)
+
+    def clean_up(self) -> None:
+        """Delete what members have uploaded and not named, and do not go on with."""
+        for digest in self._unnamed.drop_idle():
+            self._remove(digest)
+        with disk_errors(self._incoming):
+            for path in self._incoming.iterdir():
+                owner = path.name.partition("-")[0]
+                if owner.isdecimal() and self._unnamed.is_idle(int(owner)):
+                    path.unlink()
+                    self._fresh.discard(path)
 
     def have(self, member: int, digest: bytes, size: int) -> int:
         """How many bytes of an announced blob are here, durably. Raises BadUpload."""
         if self._is_whole(digest, size):
+            self._claim(member, digest, size)
             return size
+        self._unnamed.touch(member)
         path = self._partial(member, digest)
         with disk_errors(path):
             if not path.exists():
@@ -75,6 +112,7 @@ class BlobStore:
         if offset + len(data) > size:
             raise BadUpload(digest, "malformed", "a chunk ends beyond the end of its blob")
         if self._is_whole(digest, size):
+            self._claim(member, digest, size)
             return size
         path = self._partial(member, digest)
         with disk_errors(path):
@@ -83,6 +121,7 @@ class BlobStore:
             return self._finish(path, digest, size)
         if offset != have or not data:
             return have
+        self._spend(member, digest, len(data))
         self._make_room(member, path, len(data))
         self._append(path, have, data)
         have += len(data)
@@ -97,6 +136,25 @@ class BlobStore:
         while sum(map(len, self._checked.values())) > _READ_AHEAD_BYTES:
             self._checked.popitem(last=False)
         return data
+
+    def part(self, digest: bytes, offset: int, size: int) -> bytes:
+        """Up to ``size`` bytes of a whole blob; raises StoreDamaged as ``read`` does.
+
+        The blob is read and checked whole once, and again only if its file is another or was
+        written to since. Bytes that a disk changes by itself after that are noticed by who gets
+        them, since blobs are named by their hash.
+        """
+        path = self._path(digest)
+        try:
+            with path.open("rb", buffering=0) as file:
+                mark = _mark(os.fstat(file.fileno()))
+                if self._verified.get(digest) != mark:
+                    self._checked.pop(digest, None)
+                    self.read(digest)
+                    self._verified[digest] = mark
+                return os.pread(file.fileno(), size, offset)
+        except OSError as error:
+            raise StoreDamaged(f"blob {digest.hex()}", error.strerror or str(error)) from None
 
     def require(self, digest: bytes, size: int | None = None) -> None:
         """Raises StoreDamaged unless a blob that the board names is here, as far as sizes tell.
@@ -120,6 +178,8 @@ class BlobStore:
         if not 1 <= size <= MAX_BLOB_BYTES:
             raise BadUpload(digest, "too-large", f"a blob has 1 to {MAX_BLOB_BYTES} bytes")
         whole = self.size(digest)
+        if size > POSTS_ON_THEIR_WAY * self._post_bytes():
+            raise BadUpload(digest, "too-large", "no post that is due needs so much")
         if whole not in (None, size):
             raise BadUpload(digest, "malformed", f"the blob of this name has {whole} bytes")
         return whole is not None or self._adopt(digest, size)
@@ -136,20 +196,46 @@ class BlobStore:
         self._store.add_blob(digest, size)
         return True
 
-    def _make_room(self, member: int, path: Path, size: int) -> None:
-        """Delete the member's oldest incomplete uploads while a chunk would be beyond its share.
+    def _claim(self, owner: int, digest: bytes, size: int) -> None:
+        if digest not in self._named:
+            self._unnamed.claim(owner, digest, size)
 
-        A member that gave up uploads half-way can so always go on with a new one.
+    def _spend(self, member: int, digest: bytes, size: int) -> None:
+        """Raises BadUpload for who has uploaded much more in an hour than it has named."""
+        self._unnamed.touch(member)
+        if not self._unnamed.may_spend(member, size, self._post_bytes()):
+            reason = "it has uploaded too much that no post of its names; it may go on later"
+            raise BadUpload(digest, "busy", reason)
+
+    def _make_room(self, member: int, path: Path, size: int) -> None:
+        """Delete the member's oldest uploads while a chunk would be beyond its share.
+
+        A member that gave up posts half-way can so always go on with a new one.
         """
+        limit = POSTS_ON_THEIR_WAY * self._post_bytes()
         with disk_errors(self._incoming):
             stats = {p: p.stat() for p in self._partials(member)}
             others = sorted((p for p in stats if p != path), key=lambda p: stats[p].st_mtime_ns)
-            used = size + sum(stat.st_size for stat in stats.values())
-            while others and (used > self._max_incomplete_bytes or len(others) >= MAX_INCOMPLETE):
+            incomplete = size + sum(stat.st_size for stat in stats.values())
+            while self._unnamed.count_of(member) and (
+                incomplete + self._unnamed.bytes_of(member) > limit
+            ):
+                if digest := self._unnamed.drop_oldest(member):
+                    self._remove(digest)
+            while others and (incomplete > limit or len(others) >= MAX_INCOMPLETE):
                 oldest = others.pop(0)
                 oldest.unlink()
                 self._fresh.discard(oldest)
-                used -= stats[oldest].st_size
+                incomplete -= stats[oldest].st_size
+
+    def _remove(self, digest: bytes) -> None:
+        """Its row first: a file without one is nothing that was acknowledged."""
+        self._store.remove_blob(digest)
+        self._verified.pop(digest, None)
+        self._checked.pop(digest, None)
+        path = self._path(digest)
+        with disk_errors(path):
+            path.unlink(missing_ok=True)
 
     def _append(self, path: Path, have: int, data: bytes) -> None:
         with disk_errors(path), path.open("ab", buffering=0) as file:
@@ -179,6 +265,7 @@ class BlobStore:
                 raise BadUpload(digest, "malformed", "the bytes sent do not have its name")
             return 0  # a power cut may have left a torn end: from the beginning, then
         self._keep(path, digest, size)
+        self._claim(int(path.name.partition("-")[0]), digest, size)
         return size
 
     def _keep(self, path: Path, digest: bytes, size: int) -> None:
@@ -189,6 +276,7 @@ class BlobStore:
                 sync(self._blobs)
             path.rename(final)
             sync(final.parent)
+            self._verified[digest] = _mark(final.stat())
         self._store.add_blob(digest, size)
 
     def _partial(self, member: int, digest: bytes) -> Path:
@@ -204,6 +292,11 @@ class BlobStore:
 def stored_blob(folder: Path, digest: bytes) -> bytes:
     """A whole blob in a folder that another process may be serving; raises StoreDamaged."""
     return _read(_path(folder / "blobs", digest), digest)
+
+
+def _mark(stat: os.stat_result) -> tuple[int, ...]:
+    """What changes when a file is written to or replaced."""
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def _path(blobs: Path, digest: bytes) -> Path:

@@ -40,6 +40,8 @@ class NoBoard(AggregatorError):
 class BadUpload(AggregatorError):
     """A piece of a blob that cannot be taken; ``code`` as in ``wire.Rejected``."""
 
-    def __init__(self, blob: bytes, code: Literal["malformed", "too-large"], reason: str) -> None:
+    def __init__(
+        self, blob: bytes, code: Literal["malformed", "too-large", "busy"], reason: str
+    ) -> None:
         super().__init__(f"blob {blob.hex()}: {reason}")
         self.blob, self.code, self.reason = blob, code, reason

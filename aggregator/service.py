@@ -51,6 +51,7 @@ from protocol.wire import (
     BlobHave,
     BlobOffer,
     BlobRequest,
+    Declined,
     Entries,
     FromAggregator,
     FromMember,
@@ -64,6 +65,7 @@ from protocol.wire import (
 # Of the vectors' sums at one tick: members' frames wait meanwhile.
 _TICK_STEPS = 8
 _TICK_SECONDS = 0.2
+_CLEAN_UP_EVERY_MS = 60_000
 
 
 class Aggregator:
@@ -74,8 +76,8 @@ class Aggregator:
     ) -> None:
         self.terms, self._key, self._folder = terms, key, folder
         self._store = BoardStore(folder)
-        self._blobs = BlobStore(folder, self._store)
         self.board = Board(terms)
+        self._blobs = BlobStore(folder, self._store, lambda: self.board.upload_bytes, now_ms)
         self._encoded: list[bytes] = []
         self._accepted: dict[tuple[str, int, int], tuple[bytes, int]] = {}
         self.rounds = Rounds(terms)
@@ -86,6 +88,7 @@ class Aggregator:
         self._judged: dict[str, frozenset[int]] = {}  # contributors that were too few to add
         self._judging: dict[str, Judging] = {}  # of rounds under packed Paillier that are due
         self._hybrid: dict[str, HybridRound] = {}
+        self._cleaned_ms = 0
         try:
             self._read_store()
             remove_sums(folder, frozenset(view.session for view in self.rounds.open_hybrid()))
@@ -112,6 +115,7 @@ class Aggregator:
                     self._blobs.require(attachment.digest, attachment.size)
             for name in chunks_of(posted.post.body):
                 self._blobs.require(name)
+        self._blobs.look_for_unnamed()
 
     def _is_foreign(self, data: bytes) -> bool:
         try:
@@ -172,6 +176,9 @@ class Aggregator:
         True: call again at once, since more may wait.
         """
         before, now_ms = self.board.head.position, self._clock.now_ms()
+        if not self._cleaned_ms <= now_ms < self._cleaned_ms + _CLEAN_UP_EVERY_MS:
+            self._cleaned_ms = now_ms
+            self._blobs.clean_up()
         if self.epoch is not None:
             for session, opening in self.rounds.to_open(self.epoch, now_ms):
                 self._say(session, opening)
@@ -194,6 +201,8 @@ class Aggregator:
             if known[0] == signed.digest:
                 return Accepted(signed.digest, known[1])
             return Rejected("bad-post", f"another post is number {post.sequence} in {post.session}")
+        if reason := self.board.excess(post, self._clock.now_ms()):
+            return Declined(signed.digest, f"{post.session}: {reason}"[:500])
         for attachment in attachments_of(post.body):
             if attachment.is_blob and self._blobs.size(attachment.digest) != attachment.size:
                 return Rejected("awaited-blob", f"blob {attachment.digest.hex()} is not here")
@@ -220,6 +229,11 @@ class Aggregator:
         post = posted.post
         key = (post.session, post.sender, post.sequence)
         self._accepted[key] = (posted.digest, posted.position)
+        for attachment in posted.attachments:
+            if attachment.is_blob:
+                self._blobs.name(attachment.digest)
+        for name in chunks_of(post.body):
+            self._blobs.name(name)
         self.rounds.receive(posted)
         if isinstance(post.body, Certificate):
             self._find_epoch()
@@ -255,7 +269,7 @@ class Aggregator:
         size = self._blobs.size(frame.digest)
         if size is None or frame.offset > size:
             return Rejected("missing-blob", f"blob {frame.digest.hex()} is not here")
-        data = self._blobs.read(frame.digest)[frame.offset : frame.offset + CHUNK_BYTES]
+        data = self._blobs.part(frame.digest, frame.offset, CHUNK_BYTES)
         return BlobChunk(frame.digest, size, frame.offset, data)
 
     def _payload(self, attachment: Attachment) -> bytes:

@@ -81,6 +81,10 @@ class BoardStore:
         """Record that a blob is whole; durable when this returns."""
         self._write("INSERT OR IGNORE INTO blobs VALUES (?, ?)", (digest, size))
 
+    def remove_blob(self, digest: bytes) -> None:
+        """Record that a blob is not here any more; durable when this returns."""
+        self._write("DELETE FROM blobs WHERE digest = ?", (digest,))
+
     def blob_size(self, digest: bytes) -> int | None:
         """The size of a whole blob, None if it is unknown."""
         with _database_errors(self._path):

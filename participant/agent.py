@@ -24,12 +24,13 @@ from protocol.draft import Draft
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Fork
 from protocol.foreign import shown
-from protocol.messages import Attachment, Digest, Step
+from protocol.messages import Attachment, Digest, Step, Surplus
 from protocol.terms import Terms
 from protocol.wire import (
     Accepted,
     BlobChunk,
     BlobHave,
+    Declined,
     Entries,
     FromAggregator,
     FromMember,
@@ -192,6 +193,8 @@ class Agent:
                 self._outgoing.append(request)
         elif isinstance(frame, Rejected):
             self._rejected(frame)
+        elif isinstance(frame, Declined):
+            self._declined(frame)
         elif isinstance(frame, Accepted):
             pass  # what counts is to see it on the board
 
@@ -267,7 +270,8 @@ class Agent:
             if len(found) < len(payloads):
                 self._ask_ahead()
                 return
-            if self.task.wants(posted.post.session):
+            counts = not isinstance(posted.post.body, Surplus)
+            if counts and self.task.wants(posted.post.session):
                 self.task.receive(posted, found)
             self._unread.popleft()
             self._let_go(posted)
@@ -382,6 +386,20 @@ class Agent:
                 self._send_after(self._uploads.resume(self._outbox.sizes))
         elif frame.code != "busy":
             raise RejectedByAggregator(frame.code, shown(frame.reason))
+
+    def _declined(self, frame: Declined) -> None:
+        """Forget the post: waiting for it would hold up all later ones for ever.
+
+        Should it stand on the board after all, it stops this agent, as any post that it did not
+        expect of itself. Raises RejectedByAggregator if the task is about it.
+        """
+        pending = self._outbox.pending
+        if pending is None or pending.signed.digest != frame.post:
+            return
+        self._uploads.stop()
+        self._outbox.discard()
+        if self.task.wants(pending.post.session):
+            raise RejectedByAggregator("over-budget", shown(frame.reason))
 
 
 def _purpose(posted: Posted) -> tuple[object, ...]:

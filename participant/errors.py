@@ -183,7 +183,10 @@ class IdentityInUse(ParticipantError):
 
 
 class RejectedByAggregator(ParticipantError):
-    """The aggregator does not accept what was sent; ``code`` is one of ``protocol.wire``."""
+    """The aggregator does not accept what was sent.
+
+    ``code`` is one of ``wire.Rejected``, or "over-budget".
+    """
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(f"{code}: {reason}")

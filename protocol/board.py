@@ -12,7 +12,9 @@ from typing import Annotated, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
+from msgspec.structs import replace
 
+from protocol.budget import Budget
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
 from protocol.messages import (
@@ -31,6 +33,7 @@ from protocol.messages import (
     Partial,
     Session,
     Signature,
+    Surplus,
     attachments_of,
     belongs,
     blob_name,
@@ -140,7 +143,17 @@ class Board:
         self._last_seen: dict[int, int] = {}
         self._sessions: dict[str, list[Posted]] = {}
         self._last: dict[int, Posted] = {}
+        self._budget = Budget(terms)
         self.entries: list[Posted] = []
+
+    @property
+    def upload_bytes(self) -> int:
+        """What one honest post may need beside the board, at most."""
+        return self._budget.upload_bytes
+
+    def excess(self, post: Post, time_ms: int) -> str:
+        """Why a post would be beyond its sender's budget at that time, empty if it is not."""
+        return self._budget.excess(post.session, post.sender, post.body, time_ms)
 
     @property
     def head(self) -> Head:
@@ -197,23 +210,34 @@ class Board:
         return Entry(len(self.entries) + 1, self._hashes[-1], time_ms, signed)
 
     def append(self, entry: Entry) -> Posted:
-        """Verify and keep the next entry. Raises Fork or BadEntry, and keeps nothing then."""
+        """Verify and keep the next entry. Raises Fork or BadEntry, and keeps nothing then.
+
+        What is beyond its sender's budget has its place on the board, and a Surplus for its body.
+        """
         if entry.position != len(self.entries) + 1:
             raise Fork(entry.position, f"the next entry is number {len(self.entries) + 1}")
         if entry.previous != self._hashes[-1]:
             raise Fork(entry.position, "it does not follow the entries seen before")
-        post = self.open(entry.post)
+        post = self._counted(self.open(entry.post), entry.time_ms)
         posted = Posted(entry.position, entry.hash, entry.time_ms, post, entry.post.digest)
         self.entries.append(posted)
-        self._sessions.setdefault(post.session, []).append(posted)
+        if not isinstance(post.body, Surplus):
+            self._sessions.setdefault(post.session, []).append(posted)
         self._last[post.sender] = posted
         self._hashes.append(posted.hash)
         self._counts[post.session, post.sender] = post.sequence + 1
         self._last_seen[post.sender] = post.seen_position
         return posted
 
+    def _counted(self, post: Post, time_ms: int) -> Post:
+        """The post, or one that says nothing where it is beyond its sender's budget."""
+        if reason := self.excess(post, time_ms):
+            return replace(post, body=Surplus(reason))
+        self._budget.take(post.session, post.sender, post.body, time_ms)
+        return post
+
     def session(self, name: str) -> list[Posted]:
-        """The entries of one session, in order."""
+        """The entries of one session that count, in order."""
         return list(self._sessions.get(name, ()))
 
     def newest_session(self, kind: str) -> str | None:

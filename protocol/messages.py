@@ -270,6 +270,15 @@ class CheckPart(Message, frozen=True, tag="check part"):
     payload: Attachment
 
 
+class Surplus(Message, frozen=True):
+    """In the place of a body beyond its sender's budget (``protocol.budget``): it was not said.
+
+    It is on nobody's wire, and no body of a post.
+    """
+
+    reason: str
+
+
 Body = (
     Join
     | Step

@@ -96,6 +96,13 @@ class Accepted(Message, frozen=True, tag="accepted"):
     position: Count
 
 
+class Declined(Message, frozen=True, tag="declined"):
+    """Aggregator: the post with this digest is beyond its sender's budget; it was not stored."""
+
+    post: Digest
+    reason: Text
+
+
 class BlobOffer(Message, frozen=True, tag="offer"):
     """Member: I have a blob of this name and size for you; how much of it do you hold?"""
 
@@ -139,7 +146,15 @@ class StatusReport(Message, frozen=True, tag="status"):
 
 FromMember = Hello | Subscribe | Submit | BlobOffer | BlobChunk | BlobRequest | StatusRequest
 FromAggregator = (
-    Challenge | Welcome | Rejected | Entries | Accepted | BlobHave | BlobChunk | StatusReport
+    Challenge
+    | Welcome
+    | Rejected
+    | Entries
+    | Accepted
+    | Declined
+    | BlobHave
+    | BlobChunk
+    | StatusReport
 )
 
 

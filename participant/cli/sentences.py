@@ -81,7 +81,10 @@ def _interrupted(e: participant_errors.Interrupted, c: Context) -> Sentence:
 
 def _rejected(e: participant_errors.RejectedByAggregator, c: Context) -> Sentence:
     what = f"the aggregator does not accept this hospital's messages ({e.code}): {e.reason}"
+    if e.code == "over-budget":
+        what = f"this is more than one hospital may say: {e.reason}"
     remedies = {
+        "over-budget": "wait for what is under way, then give the command again; nothing is lost",
         "unknown-identity": f"ask its operator whether it serves these terms: {c.file}",
         "bad-signature": f"ask its operator whether it serves these terms: {c.file}",
         "identity-in-use": "stop the other process with this identity; if there should be none, "

@@ -32,6 +32,7 @@ from protocol.messages import (
     Opening,
     Request,
     Statement,
+    Step,
     attach,
     blob_name,
 )
@@ -139,6 +140,14 @@ class Desk:
         """All members sign the key."""
         for member in self.federation.members:
             self.say(member, "ceremony/1", Certificate(b"t" * 32, encode(self.epoch)))
+
+    def deal(self, batches: int) -> None:
+        """All members deal the first batches of a ceremony, but what they have dealt already."""
+        said = {p.post.body for p in self.service.board.session("ceremony/1")}
+        for batch in range(batches):
+            if (dealt := Step("deal", batch, 0, ())) not in said:
+                for member in self.federation.members:
+                    self.say(member, "ceremony/1", dealt)
 
     def state(
         self,

@@ -24,6 +24,7 @@ from protocol.messages import (
 )
 from protocol.statistic import NO_MODEL, opening_for
 from protocol.terms import RoundPolicy
+from protocol.wire import Declined, Submit
 from tests.aggregator.desk import MODEL, SECONDS, Desk, federation, policy
 
 MakeDesk = Callable[..., Desk]
@@ -439,7 +440,8 @@ def test_a_statistic_opens_as_the_first_sound_request_asks(desk: Desk) -> None:
 def test_a_statement_cannot_take_the_place_of_a_round(desk: Desk) -> None:
     desk.certify()
     for member in desk.federation.members:
-        desk.say(member, "round/7", Statement(MODEL, 5))
+        signed = desk.sign(member, "round/7", Statement(MODEL, 5))
+        assert isinstance(desk.ask(member, Submit(signed)), Declined)
     assert not desk.wait(10 * SECONDS)
     assert not opened(desk, "round/8")
 

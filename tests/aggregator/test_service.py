@@ -13,6 +13,7 @@ from aggregator.errors import StoreDamaged, StoreFull
 from protocol.board import Board, decode_entry
 from protocol.encoding import encode
 from protocol.messages import (
+    Abort,
     Attachment,
     Certificate,
     Contribution,
@@ -114,6 +115,7 @@ def test_bytes_that_are_no_post_are_refused(desk: Desk) -> None:
 
 
 def test_a_post_waits_for_its_blobs(desk: Desk) -> None:
+    desk.open_training(length=200_000)
     blob = os.urandom(CHUNK_BYTES + 5_000)
     post = desk.sign(1, "round/1", Contribution(bytes(32), attach(blob)))
     assert code(desk.ask(1, Submit(post))) == "awaited-blob"
@@ -133,6 +135,7 @@ def test_a_post_waits_for_its_blobs(desk: Desk) -> None:
 def test_an_attachment_that_is_not_what_it_says_is_refused(
     desk: Desk, attachment: Attachment
 ) -> None:
+    desk.open_training()
     desk.upload(1, bytes(5_000))
     post = desk.sign(1, "round/1", Contribution(bytes(32), attachment))
     assert code(desk.ask(1, Submit(post))) == "bad-post"
@@ -158,13 +161,12 @@ def test_an_upload_with_a_wrong_name_is_refused_and_forgotten(desk: Desk) -> Non
 
 
 def test_entries_come_in_frames_that_can_be_sent(desk: Desk) -> None:
-    payload = os.urandom(4_096)
-    for k in range(3):
+    for number in (1, 2):
         for member in desk.federation.members:
-            attachment = attach(payload)
-            for r in range(60):
-                body = Contribution(bytes(32), attachment)
-                desk.say(member, f"round/{1 + 60 * k + r}", body)
+            for _ in range(2):
+                body = Certificate(bytes(32), os.urandom(120 << 10))
+                desk.say(member, f"ceremony/{number}", body)
+        desk.say(1, f"ceremony/{number}", Abort(0, "deal", "no more"))
     head = desk.service.board.head.position
     frame = desk.service.entries_after(0)
     assert 0 < len(frame.entries) < head == frame.head

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from aggregator.server import kind_of
-from protocol.messages import Complaint, Join, Refusal, Step
+from protocol.messages import Complaint, Join, Refusal, Request, Step
 from protocol.wire import StatusReport, StatusRequest
 from tests.aggregator.desk import MODEL, Desk, federation
 
@@ -71,6 +71,7 @@ def test_members_at_different_models_are_named(desk: Desk) -> None:
 
 def test_a_report_on_a_long_history_fits_in_a_frame(desk: Desk) -> None:
     for k in range(120):
+        desk.say(1 + k % 3, f"statistic/s{k}", Request(1))
         for member in desk.federation.members:
             desk.say(member, f"statistic/s{k}", Refusal("rule", 0, "r" * 500))
     (answer,) = desk.service.receive(1, StatusRequest())

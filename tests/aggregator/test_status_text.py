@@ -42,6 +42,7 @@ def searched(desk: Desk, batch: int, step: str) -> str:
     for member in desk.federation.members:
         desk.say(member, "ceremony/1", Join(b"k" * 32, bytes(32)))
     desk.time_ms += 15_000 * batch
+    desk.deal(batch)
     for name in ("moduli-commit", step):
         desk.say(1, "ceremony/1", Step(name, batch, 0, ()))
     return text(desk).splitlines()[4]

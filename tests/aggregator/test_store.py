@@ -12,13 +12,13 @@ from aggregator.errors import AggregatorError, StoreDamaged
 from aggregator.heads import HeadLog
 from aggregator.store import BoardStore, stored_entries
 from protocol.board import Head
-from protocol.messages import Join
-from tests.aggregator.desk import Desk
+from protocol.messages import Statement
+from tests.aggregator.desk import MODEL, Desk
 
 
 def fill(desk: Desk, count: int = 6) -> None:
-    for _ in range(count):
-        desk.say(1, "ceremony/1", Join(b"some key", bytes(32)))
+    for k in range(count):
+        desk.say(1, "round/0", Statement(MODEL, k))
 
 
 def change(folder: Path, statement: str, *values: object) -> None:
@@ -168,7 +168,7 @@ def test_a_lost_write_ahead_log_is_noticed(tmp_path: Path) -> None:
 def test_a_board_that_went_another_way_is_not_served(tmp_path: Path) -> None:
     one, other = Desk(tmp_path / "one"), Desk(tmp_path / "other")
     fill(one, 2)
-    other.say(2, "ceremony/1", Join(b"another key", bytes(32)))
+    other.say(2, "round/0", Statement(MODEL, 7))
     fill(other, 2)
     one.service.close()
     other.service.close()

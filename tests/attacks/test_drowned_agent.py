@@ -34,7 +34,7 @@ from tests.participant.round_table import Steps
 from tests.simulator.disk import Disk
 from tests.toy import toy_epoch
 
-SIZE = 1 << 20
+SIZE = 10_000  # a blob, and no more than a contribution to these rounds may have
 POSTS = 20
 ME, FLOODER = 1, 3
 

@@ -1,0 +1,212 @@
+"""What each member may put on the board: a pure function of the terms and of the entries before.
+
+The aggregator refuses what is beyond a member's budget. Whoever is shown it nevertheless, by an
+aggregator that is in league with the member, treats it as unsaid: nothing is fetched for it, kept
+of it, or follows from it. All do the same, since all see the same board. No honest member can
+meet a limit, except that of what a person may ask for again and again: then it waits.
+
+The aggregator's own posts have no budget: it is trusted for going on, and for nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from protocol.ceremony_budget import TWICE, CeremonyBudget
+from protocol.messages import (
+    MAX_INLINE_BYTES,
+    Abort,
+    Body,
+    CheckPart,
+    CheckRequest,
+    Closing,
+    Complaint,
+    Contribution,
+    Opening,
+    Partial,
+    Request,
+    Statement,
+)
+from protocol.payload_sizes import (
+    MAX_CHECK_BYTES,
+    chunk_count,
+    contribution_bytes,
+    part_bytes,
+    round_bytes,
+)
+from protocol.terms import AGGREGATOR, Terms
+
+# What a person may begin again: key checks, models stated anew, ceremonies given up.
+TRIES_AN_HOUR = 60
+OPEN_REQUESTS = 100  # statistics that one member has asked for, and that are not closed
+_LEAST_UPLOAD_BYTES = 4 << 20
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS  # a statistic that nobody contributes to counts no longer than that
+
+
+@dataclass
+class _Round:
+    """What counts of one round."""
+
+    asked_by: int = 0
+    asked_ms: int = 0
+    opening: Opening | None = None
+    is_closed: bool = False
+
+
+class Budget:
+    """What has counted so far, and what would be too much next."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._ceremonies = CeremonyBudget(terms)
+        self._said: Counter[Hashable] = Counter()
+        self._tries: dict[tuple[int, str], deque[int]] = {}
+        self._rounds: dict[str, _Round] = {}
+        self._asked: dict[int, dict[str, _Round]] = {}  # by member: its statistics, not closed
+        self._next_round = self._next_check = 1
+        self._round_bytes = _LEAST_UPLOAD_BYTES  # of the largest post that a round so far may need
+
+    @property
+    def upload_bytes(self) -> int:
+        """What one honest post so far may need beside the board, by the terms and the openings."""
+        return max(self._round_bytes, self._ceremonies.upload_bytes)
+
+    def excess(self, session: str, sender: int, body: Body, time_ms: int) -> str:
+        """Why a post would be beyond its sender's budget at that time, empty if it is not.
+
+        time_ms: of its entry, in ms since 1970.
+        """
+        if sender == AGGREGATOR:
+            return ""
+        kind, _, name = session.partition("/")
+        if kind == "ceremony":
+            found = self._ceremonies.excess(int(name), sender, body)
+        elif self._said[session, sender, _purpose(body)] >= TWICE and not isinstance(
+            body, Statement
+        ):
+            found = "its sender has said this before"
+        elif kind == "check":
+            found = self._check_excess(session, int(name), body)
+        else:
+            found = self._round_excess(session, sender, body, time_ms)
+        return found or self._try_excess(session, sender, body, time_ms)
+
+    def take(self, session: str, sender: int, body: Body, time_ms: int) -> None:
+        """Count a post that is within its sender's budget."""
+        kind, _, name = session.partition("/")
+        tries = self._tries_of(session, sender, body)
+        if tries is not None:
+            tries.append(time_ms)
+            while len(tries) > TRIES_AN_HOUR:
+                tries.popleft()
+        if kind == "ceremony":
+            self._ceremonies.take(int(name), sender, body)
+            return
+        self._said[session, sender, _purpose(body)] += 1
+        if kind == "check":
+            if isinstance(body, CheckRequest) and int(name) == self._next_check:
+                self._next_check += 1
+        else:
+            self._take_round(session, sender, body, time_ms)
+
+    # ── rounds ──
+
+    def _round_excess(self, session: str, sender: int, body: Body, time_ms: int) -> str:
+        found = self._rounds.get(session, _Round())
+        if session.startswith("round/"):
+            number = int(session.partition("/")[2])
+            if number > self._next_round:
+                return f"round {number} is not due before round {self._next_round}"
+        elif isinstance(body, Request):
+            return self._request_excess(session, sender, time_ms)
+        elif not found.asked_by:
+            return "nobody has asked for this statistic"
+        if isinstance(body, Contribution):
+            return self._contribution_excess(body, found.opening)
+        return self._partial_excess(body, found) if isinstance(body, Partial) else ""
+
+    def _request_excess(self, session: str, sender: int, time_ms: int) -> str:
+        asked = self._asked.get(sender, {})
+        waiting = sum(time_ms < one.asked_ms + _DAY_MS for one in asked.values())
+        if session not in asked and waiting >= OPEN_REQUESTS:
+            return f"{waiting} statistics that its sender asked for are not closed yet"
+        return ""
+
+    def _contribution_excess(self, body: Contribution, opening: Opening | None) -> str:
+        if opening is None:
+            return "the round is not open"
+        size, most = body.ciphertexts.size, contribution_bytes(opening, self._terms)
+        if size > most:
+            return f"ciphertexts of {size} bytes, where the round has at most {most}"
+        # One too many is no burden, and is seen by whoever looks.
+        chunks, due = len(body.vector), 1 + chunk_count(opening, self._terms)
+        if chunks > due:
+            return f"a vector of {chunks} chunks, where the round has {due}"
+        return ""
+
+    def _partial_excess(self, body: Partial, found: _Round) -> str:
+        if found.opening is None or not found.is_closed:
+            return "the round is not closed"
+        most = part_bytes(found.opening, self._terms)
+        for attachment in body.attachments:
+            limit = MAX_INLINE_BYTES if attachment.to else most
+            if attachment.size > limit:
+                return f"a part of {attachment.size} bytes, where the round has at most {limit}"
+        return ""
+
+    def _take_round(self, session: str, sender: int, body: Body, time_ms: int) -> None:
+        if not isinstance(body, Request | Opening | Closing):
+            return
+        found = self._rounds.setdefault(session, _Round())
+        if isinstance(body, Request):
+            if not found.asked_by:
+                found.asked_by, found.asked_ms = sender, time_ms
+                self._asked.setdefault(sender, {})[session] = found
+        elif isinstance(body, Closing):
+            found.is_closed = True
+            self._asked.get(found.asked_by, {}).pop(session, None)
+        elif found.opening is None:
+            found.opening = body
+            self._round_bytes = max(self._round_bytes, round_bytes(body, self._terms))
+            if session == f"round/{self._next_round}":
+                self._next_round += 1
+
+    # ── checks, and what a person may try again ──
+
+    def _check_excess(self, session: str, number: int, body: Body) -> str:
+        if number > self._next_check:
+            return f"check {number} cannot begin before check {self._next_check}"
+        if isinstance(body, CheckPart):
+            if number == self._next_check:
+                return "nobody has asked for this check"
+            if body.payload.size > MAX_CHECK_BYTES:
+                return f"a part of {body.payload.size} bytes; the most is {MAX_CHECK_BYTES}"
+        return ""
+
+    def _try_excess(self, session: str, sender: int, body: Body, time_ms: int) -> str:
+        tries = self._tries_of(session, sender, body)
+        if tries and len(tries) >= TRIES_AN_HOUR and time_ms < tries[0] + _HOUR_MS:
+            return f"{TRIES_AN_HOUR} times in the last hour is the most; try again later"
+        return ""
+
+    def _tries_of(self, session: str, sender: int, body: Body) -> deque[int] | None:
+        """When a member did what may be done again; None of all else."""
+        if isinstance(body, Abort):
+            number = int(session.partition("/")[2])
+            if not self._ceremonies.begins_abort(number, body):
+                return None
+        elif isinstance(body, Statement):
+            if not self._said[session, sender, Statement]:
+                return None
+        elif not isinstance(body, CheckRequest):
+            return None
+        return self._tries.setdefault((sender, type(body).__name__), deque())
+
+
+def _purpose(body: Body) -> Hashable:
+    if isinstance(body, Complaint):
+        return Complaint, body.member
+    return type(body)

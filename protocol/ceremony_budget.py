@@ -1,0 +1,141 @@
+"""How much a member may say in ceremonies: bounds that no honest one can meet.
+
+Who has all shares of a batch has spoken in every step before it; so an honest member is never more
+than a step ahead of the others, and what it says of one batch, or of one candidate, is bounded by
+the terms. A ceremony may begin when somebody has aborted the one before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from protocol.layout import Layout
+from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Step, attachments_of
+from protocol.payload_sizes import batch_bytes, candidate_bytes
+from protocol.terms import Terms
+
+TWICE = 2  # an honest member says everything once; whoever repeats itself is seen to do so
+_STEPS_OF_A_BATCH = 32
+_AFTER_ABORT = 2  # posts that crossed with it
+_ABOUT_A_CANDIDATE = ("winner-commit", "winner")
+
+
+@dataclass
+class _Ceremony:
+    """What counts of one ceremony."""
+
+    said: Counter[Hashable] = field(default_factory=Counter)
+    posts: Counter[tuple[int, int]] = field(default_factory=Counter)  # by sender and batch
+    size: Counter[Hashable] = field(default_factory=Counter)
+    dealt: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))  # by batch
+    told: dict[tuple[int, int], set[int]] = field(default_factory=lambda: defaultdict(set))
+    candidates: dict[tuple[int, int], set[int]] = field(default_factory=lambda: defaultdict(set))
+    late: Counter[int] = field(default_factory=Counter)
+    is_aborted: bool = False
+
+
+class CeremonyBudget:
+    """What counts of all ceremonies, and what would be too much."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._ceremonies: dict[int, _Ceremony] = {}
+        self._due = 1  # the first that nobody has aborted
+
+    @cached_property
+    def _layout(self) -> Layout:
+        return Layout(self._terms)
+
+    @cached_property
+    def _batch_bytes(self) -> int:
+        return batch_bytes(self._terms)
+
+    @cached_property
+    def _candidate_bytes(self) -> int:
+        return candidate_bytes(self._terms)
+
+    @property
+    def upload_bytes(self) -> int:
+        """What the posts of a batch may need beside the board."""
+        return self._batch_bytes + self._candidate_bytes
+
+    def begins_abort(self, number: int, body: Body) -> bool:
+        """Whether a post would be the first abort of a ceremony."""
+        found = self._ceremonies.get(number)
+        return isinstance(body, Abort) and not (found and found.is_aborted)
+
+    def excess(self, number: int, sender: int, body: Body) -> str:
+        """Why a post is too much, empty if it is not."""
+        if number > self._due:
+            return f"ceremony {number} cannot begin before ceremony {self._due} is aborted"
+        found = self._ceremonies.get(number) or _Ceremony()
+        if found.said[sender, _purpose(body)] >= TWICE:
+            return "its sender has said this before"
+        if found.is_aborted and isinstance(body, Join | Step | Certificate):
+            return "the ceremony is aborted" if found.late[sender] >= _AFTER_ABORT else ""
+        return self._step_excess(found, sender, body) if isinstance(body, Step) else ""
+
+    def take(self, number: int, sender: int, body: Body) -> None:
+        """Count a post."""
+        found = self._ceremonies.setdefault(number, _Ceremony())
+        found.said[sender, _purpose(body)] += 1
+        if isinstance(body, Abort):
+            found.is_aborted = True
+        elif found.is_aborted and not isinstance(body, Disclosure):
+            found.late[sender] += 1
+        if isinstance(body, Step):
+            self._take_step(found, sender, body)
+        while (due := self._ceremonies.get(self._due)) and due.is_aborted:
+            self._due += 1
+
+    def _step_excess(self, found: _Ceremony, sender: int, body: Step) -> str:
+        batch, size = body.batch, _size(body)
+        if batch and len(found.dealt[batch - 1]) < self._terms.n_members:
+            return f"batch {batch} cannot begin before all have dealt the one before"
+        if body.step in _ABOUT_A_CANDIDATE:
+            if not self._may_begin(found, sender, body):
+                return f"candidate {body.part} cannot be tested before the one before"
+            spent, most = found.size[sender, batch, body.part], self._candidate_bytes
+        else:
+            if found.posts[sender, batch] >= _STEPS_OF_A_BATCH:
+                return f"its sender has said all that there is to say in batch {batch}"
+            spent, most = found.size[sender, batch], self._batch_bytes
+        if spent + size > TWICE * most:
+            return f"{spent + size} bytes in batch {batch}, where {TWICE * most} are the most"
+        return ""
+
+    def _may_begin(self, found: _Ceremony, sender: int, body: Step) -> bool:
+        """Whether the dealers have told all that its sender tested before in the batch."""
+        layout = self._layout
+        if body.part >= layout.batch_size:
+            return False
+        for part in found.candidates[sender, body.batch] - {body.part}:
+            if not found.told[body.batch, part] >= set(layout.dealers(layout.class_of(part))):
+                return False
+        return True
+
+    def _take_step(self, found: _Ceremony, sender: int, body: Step) -> None:
+        batch, part, size = body.batch, body.part, _size(body)
+        if body.step == "deal":
+            found.dealt[batch].add(sender)
+        if body.step in _ABOUT_A_CANDIDATE:
+            found.candidates[sender, batch].add(part)
+            found.size[sender, batch, part] += size
+            if body.step == "winner":
+                found.told[batch, part].add(sender)
+        else:
+            found.posts[sender, batch] += 1
+            found.size[sender, batch] += size
+
+
+def _purpose(body: Body) -> Hashable:
+    if isinstance(body, Step):
+        return body.step, body.batch, body.part
+    return type(body)
+
+
+def _size(body: Step) -> int:
+    return sum(attachment.size for attachment in attachments_of(body))

@@ -1,0 +1,89 @@
+"""How large what a member says can be at most, from the terms and a round's opening alone.
+
+Every bound is above what an honest member sends, by a margin that covers how it is encoded.
+"""
+
+from __future__ import annotations
+
+from keyshare.lanes import lanes
+from protocol.layout import Layout
+from protocol.messages import MAX_BLOB_BYTES, Opening
+from protocol.suite import Suite, suite_of
+from protocol.terms import Terms
+
+_HEADER_BYTES = 16 << 10  # lengths, exponents of proofs, what seals add
+_PROOF_NUMBERS = 8
+_EXPONENT_BYTES = 3  # of a number of a statistic
+MAX_CHECK_BYTES = 64 << 10
+_SEALED_BYTES = 4 << 10  # what sealing adds, and a pairwise key
+_WINNER_NUMBERS = 96  # of a dealer beside its polynomials: the tests' values and proofs
+_POINT_FACTOR = 4  # a point of a polynomial is below so many times the key's length
+
+
+def _number_bytes(terms: Terms) -> int:
+    """Bytes of a number below N²."""
+    return terms.key_bits // 4 + 1
+
+
+def _suite(opening: Opening, terms: Terms) -> Suite:
+    return suite_of("paillier" if opening.kind == "statistic" else opening.suite, terms)
+
+
+def _count(opening: Opening, terms: Terms) -> int:
+    if opening.kind == "statistic":
+        return opening.length
+    return _suite(opening, terms).ciphertext_count(opening.length)
+
+
+def contribution_bytes(opening: Opening, terms: Terms) -> int:
+    """The largest list of ciphertexts that a contribution to the round has."""
+    each = _number_bytes(terms) + _EXPONENT_BYTES
+    return min(MAX_BLOB_BYTES, (_count(opening, terms) + _PROOF_NUMBERS) * each + _HEADER_BYTES)
+
+
+def chunk_count(opening: Opening, terms: Terms) -> int:
+    """Chunks of the vector that a contribution to the round has."""
+    is_statistic = opening.kind == "statistic"
+    return 0 if is_statistic else _suite(opening, terms).chunk_count(opening.length)
+
+
+def chunk_bytes(opening: Opening, terms: Terms) -> int:
+    """The largest chunk of such a vector."""
+    lattice = _suite(opening, terms).lattice
+    if lattice is None or opening.kind == "statistic":
+        return 0
+    return lattice.contribution_chunk_bytes(0, opening.length + 1)
+
+
+def part_bytes(opening: Opening, terms: Terms) -> int:
+    """The largest list of partial decryptions of the round's sum."""
+    each = _number_bytes(terms)
+    return min(MAX_BLOB_BYTES, (_count(opening, terms) + _PROOF_NUMBERS) * each + _HEADER_BYTES)
+
+
+def round_bytes(opening: Opening, terms: Terms) -> int:
+    """All that a member uploads for one post of the round."""
+    vector = chunk_count(opening, terms) * chunk_bytes(opening, terms)
+    return max(contribution_bytes(opening, terms) + vector, part_bytes(opening, terms))
+
+
+def batch_bytes(terms: Terms) -> int:
+    """All that a member attaches in one batch of a ceremony, but for what is about a candidate.
+
+    Shares for the others, shares of N, the screen's values, the leaves of the batch before; and
+    once, what follows the winner.
+    """
+    layout = Layout(terms)
+    dealers, n = layout.shape.dealers, terms.n_members
+    row = lanes(layout.shape.field_exponent, layout.class_size).size
+    dealt = dealers * layout.class_size
+    deals = (n - 1) * (2 * dealers * row + _SEALED_BYTES)
+    opened = n * row + dealt * (terms.key_bits // 8 + 1) + 2 * 64 * dealt
+    return deals + opened + 16 * _number_bytes(terms) + 8 * _HEADER_BYTES
+
+
+def candidate_bytes(terms: Terms) -> int:
+    """All that a member attaches about one candidate that passed the screen."""
+    n, number = terms.n_members, _number_bytes(terms)
+    points = n * (3 * _POINT_FACTOR * number + _SEALED_BYTES)
+    return points + (_WINNER_NUMBERS + 4 * n) * number + 2 * _HEADER_BYTES
