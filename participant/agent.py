@@ -24,7 +24,7 @@ from protocol.draft import Draft
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Fork
 from protocol.foreign import shown
-from protocol.messages import Attachment, Digest, Step, Surplus
+from protocol.messages import Attachment, Digest, Surplus, purpose_of
 from protocol.terms import Terms
 from protocol.wire import (
     Accepted,
@@ -293,9 +293,10 @@ class Agent:
         Of what a sender says twice, only the first can matter: whoever names a blob in many posts
         makes nobody fetch more than one.
         """
-        said: set[tuple[object, ...]] = set()
+        said: set[object] = set()
         for posted in islice(self._unread, _PREFETCH):
-            if (purpose := _purpose(posted)) not in said:
+            purpose = posted.post.session, posted.post.sender, purpose_of(posted.post.body)
+            if purpose not in said:
                 said.add(purpose)
                 for attachment in self._needed(posted):
                     if attachment.is_blob:
@@ -400,10 +401,3 @@ class Agent:
         self._outbox.discard()
         if self.task.wants(pending.post.session):
             raise RejectedByAggregator("over-budget", shown(frame.reason))
-
-
-def _purpose(posted: Posted) -> tuple[object, ...]:
-    """What a post is for; its sender says it once."""
-    post, body = posted.post, posted.post.body
-    step = (body.step, body.batch, body.part) if isinstance(body, Step) else ()
-    return post.session, post.sender, type(body), *step

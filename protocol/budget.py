@@ -22,12 +22,13 @@ from protocol.messages import (
     CheckPart,
     CheckRequest,
     Closing,
-    Complaint,
     Contribution,
     Opening,
+    Overdue,
     Partial,
     Request,
     Statement,
+    purpose_of,
 )
 from protocol.payload_sizes import (
     MAX_CHECK_BYTES,
@@ -38,7 +39,8 @@ from protocol.payload_sizes import (
 )
 from protocol.terms import AGGREGATOR, Terms
 
-# What a person may begin again: key checks, models stated anew, ceremonies given up.
+# What may be done again and again: key checks, models stated anew, ceremonies given up, steps called
+# overdue.
 TRIES_AN_HOUR = 60
 OPEN_REQUESTS = 100  # statistics that one member has asked for, and that are not closed
 _LEAST_UPLOAD_BYTES = 4 << 20
@@ -84,7 +86,7 @@ class Budget:
         kind, _, name = session.partition("/")
         if kind == "ceremony":
             found = self._ceremonies.excess(int(name), sender, body)
-        elif self._said[session, sender, _purpose(body)] >= TWICE and not isinstance(
+        elif self._said[session, sender, purpose_of(body)] >= TWICE and not isinstance(
             body, Statement
         ):
             found = "its sender has said this before"
@@ -105,7 +107,7 @@ class Budget:
         if kind == "ceremony":
             self._ceremonies.take(int(name), sender, body)
             return
-        self._said[session, sender, _purpose(body)] += 1
+        self._said[session, sender, purpose_of(body)] += 1
         if kind == "check":
             if isinstance(body, CheckRequest) and int(name) == self._next_check:
                 self._next_check += 1
@@ -118,11 +120,11 @@ class Budget:
         found = self._rounds.get(session, _Round())
         if session.startswith("round/"):
             number = int(session.partition("/")[2])
-            if number > self._next_round:
+            if number > self._next_round and found.opening is None:
                 return f"round {number} is not due before round {self._next_round}"
         elif isinstance(body, Request):
             return self._request_excess(session, sender, time_ms)
-        elif not found.asked_by:
+        elif not found.asked_by and found.opening is None:
             return "nobody has asked for this statistic"
         if isinstance(body, Contribution):
             return self._contribution_excess(body, found.opening)
@@ -201,12 +203,6 @@ class Budget:
         elif isinstance(body, Statement):
             if not self._said[session, sender, Statement]:
                 return None
-        elif not isinstance(body, CheckRequest):
+        elif not isinstance(body, CheckRequest | Overdue):
             return None
         return self._tries.setdefault((sender, type(body).__name__), deque())
-
-
-def _purpose(body: Body) -> Hashable:
-    if isinstance(body, Complaint):
-        return Complaint, body.member
-    return type(body)

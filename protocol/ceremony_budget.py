@@ -13,12 +13,22 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from protocol.layout import Layout
-from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Step, attachments_of
+from protocol.messages import (
+    Abort,
+    Body,
+    Certificate,
+    Disclosure,
+    Join,
+    Overdue,
+    Step,
+    attachments_of,
+    purpose_of,
+)
 from protocol.payload_sizes import batch_bytes, candidate_bytes
 from protocol.terms import Terms
 
 TWICE = 2  # an honest member says everything once; whoever repeats itself is seen to do so
-_STEPS_OF_A_BATCH = 32
+_STEPS_OF_A_BATCH = 64  # and what is said of them when they last too long
 _AFTER_ABORT = 2  # posts that crossed with it
 _ABOUT_A_CANDIDATE = ("winner-commit", "winner")
 
@@ -72,30 +82,30 @@ class CeremonyBudget:
         if number > self._due:
             return f"ceremony {number} cannot begin before ceremony {self._due} is aborted"
         found = self._ceremonies.get(number) or _Ceremony()
-        if found.said[sender, _purpose(body)] >= TWICE:
+        if found.said[sender, purpose_of(body)] >= TWICE and not isinstance(body, Overdue):
             return "its sender has said this before"
         if found.is_aborted and isinstance(body, Join | Step | Certificate):
             return "the ceremony is aborted" if found.late[sender] >= _AFTER_ABORT else ""
-        return self._step_excess(found, sender, body) if isinstance(body, Step) else ""
+        return self._step_excess(found, sender, body) if isinstance(body, Step | Overdue) else ""
 
     def take(self, number: int, sender: int, body: Body) -> None:
         """Count a post."""
         found = self._ceremonies.setdefault(number, _Ceremony())
-        found.said[sender, _purpose(body)] += 1
+        found.said[sender, purpose_of(body)] += 1
         if isinstance(body, Abort):
             found.is_aborted = True
         elif found.is_aborted and not isinstance(body, Disclosure):
             found.late[sender] += 1
-        if isinstance(body, Step):
+        if isinstance(body, Step | Overdue):
             self._take_step(found, sender, body)
         while (due := self._ceremonies.get(self._due)) and due.is_aborted:
             self._due += 1
 
-    def _step_excess(self, found: _Ceremony, sender: int, body: Step) -> str:
+    def _step_excess(self, found: _Ceremony, sender: int, body: Step | Overdue) -> str:
         batch, size = body.batch, _size(body)
         if batch and len(found.dealt[batch - 1]) < self._terms.n_members:
             return f"batch {batch} cannot begin before all have dealt the one before"
-        if body.step in _ABOUT_A_CANDIDATE:
+        if _is_about_a_candidate(body):
             if not self._may_begin(found, sender, body):
                 return f"candidate {body.part} cannot be tested before the one before"
             spent, most = found.size[sender, batch, body.part], self._candidate_bytes
@@ -107,7 +117,7 @@ class CeremonyBudget:
             return f"{spent + size} bytes in batch {batch}, where {TWICE * most} are the most"
         return ""
 
-    def _may_begin(self, found: _Ceremony, sender: int, body: Step) -> bool:
+    def _may_begin(self, found: _Ceremony, sender: int, body: Step | Overdue) -> bool:
         """Whether the dealers have told all that its sender tested before in the batch."""
         layout = self._layout
         if body.part >= layout.batch_size:
@@ -117,11 +127,11 @@ class CeremonyBudget:
                 return False
         return True
 
-    def _take_step(self, found: _Ceremony, sender: int, body: Step) -> None:
+    def _take_step(self, found: _Ceremony, sender: int, body: Step | Overdue) -> None:
         batch, part, size = body.batch, body.part, _size(body)
-        if body.step == "deal":
+        if isinstance(body, Step) and body.step == "deal":
             found.dealt[batch].add(sender)
-        if body.step in _ABOUT_A_CANDIDATE:
+        if _is_about_a_candidate(body):
             found.candidates[sender, batch].add(part)
             found.size[sender, batch, part] += size
             if body.step == "winner":
@@ -131,11 +141,9 @@ class CeremonyBudget:
             found.size[sender, batch] += size
 
 
-def _purpose(body: Body) -> Hashable:
-    if isinstance(body, Step):
-        return body.step, body.batch, body.part
-    return type(body)
+def _is_about_a_candidate(body: Step | Overdue) -> bool:
+    return isinstance(body, Step) and body.step in _ABOUT_A_CANDIDATE
 
 
-def _size(body: Step) -> int:
+def _size(body: Step | Overdue) -> int:
     return sum(attachment.size for attachment in attachments_of(body))

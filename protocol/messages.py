@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Hashable
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -337,3 +338,10 @@ def attachments_of(body: Body) -> tuple[Attachment, ...]:
 def chunks_of(body: Body) -> tuple[bytes, ...]:
     """The names of the blobs of a body's vector; no reader of the post needs them to read it."""
     return body.vector if isinstance(body, Contribution | Closing) else ()
+
+
+def purpose_of(body: Body) -> Hashable:
+    """What a body is for; an honest sender says it once in a session, but for a Statement."""
+    if isinstance(body, Step | Overdue):
+        return type(body), body.step, body.batch, body.part
+    return (Complaint, body.member) if isinstance(body, Complaint) else type(body)

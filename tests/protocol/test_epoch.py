@@ -207,6 +207,7 @@ def test_an_old_certificate_repeated_does_not_bring_an_old_epoch_back():
     newer = msgspec.structs.replace(EPOCH, number=2)
     everyone = list(TOY.federation.members)
     certified(table, EPOCH, everyone, "ceremony/1", bytes(32))
+    table.put(table.sign("ceremony/1", 1, Abort(0, "join", "too late")))
     certified(table, newer, everyone, "ceremony/2", bytes(32))
     certified(table, EPOCH, [3], "ceremony/1", bytes(32))
     assert epoch_of(table.board.entries, TERMS) == newer

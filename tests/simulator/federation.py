@@ -17,7 +17,7 @@ from aggregator.service import Aggregator
 from protocol.board import Board, Posted, decode_entry
 from protocol.signing import public_bytes
 from protocol.terms import AggregatorAddress, Member, RoundPolicy, Terms, check, floor
-from protocol.wire import Entries, FromAggregator, FromMember, Subscribe, Welcome
+from protocol.wire import Declined, Entries, FromAggregator, FromMember, Subscribe, Welcome
 from tests.simulator.clock import Clock
 from tests.simulator.disk import Crash
 from tests.simulator.hospital import Hospital
@@ -78,6 +78,7 @@ class Federation:
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan, self.terms = plan, terms_of(plan)
         self.clock = Clock()
+        self.declined: list[tuple[int, Declined]] = []  # posts beyond a hospital's budget
         self.chaos = random.Random(plan.seed + 1)
         self.services = [Service(folder / "aggregator")]
         self.served_by = dict.fromkeys(range(1, plan.n_members + 1), 0)
@@ -299,6 +300,7 @@ class Federation:
                 return
             if isinstance(frame, Subscribe):
                 link.pushed = frame.after
+            self.declined += [(hospital.index, r) for r in replies if isinstance(r, Declined)]
             for reply in replies:
                 self._send_down(hospital, service, reply)
             self._push(service)

@@ -34,6 +34,8 @@ def judge(federation: Federation, in_time: bool) -> str:
     one_key(federation)
     if federation.plan.fork and any(_names_the_fork(f) for f in failures.values()):
         return "fork"
+    if honest := [found for found in federation.declined if found[0] != federation.plan.liar]:
+        raise Violation(f"the budget is too small for honest hospitals: {honest!r}")
     if failures:
         raise Violation(f"hospitals failed though nobody cheated: {failures!r}")
     if not in_time:

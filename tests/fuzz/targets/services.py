@@ -38,6 +38,7 @@ from protocol.wire import (
     BlobHave,
     BlobOffer,
     BlobRequest,
+    Declined,
     FromAggregator,
     Rejected,
     StatusRequest,
@@ -388,6 +389,7 @@ def _aggregators_frames() -> list[bytes]:
         Rejected("awaited-blob", "once more"),
         Rejected("busy", "later"),
         Accepted(bytes(32), 1),
+        Declined(bytes(32), "too much"),
         Welcome(1, bytes(32)),
     ]
     trees = [msgspec.msgpack.decode(encode(frame)) for frame in frames]

@@ -1,0 +1,278 @@
+"""One member posts and uploads as fast as it can; its budget ends, and nobody else notices."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from aggregator.unnamed_blobs import CLEAN_UP_SECONDS, UPLOADS_AN_HOUR
+from protocol.board import Board, decode_entry
+from protocol.budget import OPEN_REQUESTS, TRIES_AN_HOUR
+from protocol.encoding import encode
+from protocol.messages import (
+    Abort,
+    Attachment,
+    Body,
+    CheckRequest,
+    Contribution,
+    Join,
+    Partial,
+    Refusal,
+    Request,
+    SetLock,
+    Statement,
+    Step,
+    Surplus,
+    attach,
+    blob_name,
+)
+from protocol.wire import Accepted, BlobChunk, BlobHave, BlobRequest, Declined, Rejected, Submit
+from tests.aggregator.desk import MODEL, Desk
+
+FLOODER, HONEST = 3, 1
+MANY = 300
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def flood(desk: Desk, session: str, bodies: list[Body], member: int = FLOODER) -> int:
+    """How many of these posts get onto the board."""
+    answers = [desk.ask(member, Submit(desk.sign(member, session, body))) for body in bodies]
+    refused = [a for a in answers if not isinstance(a, Accepted | Declined)]
+    assert all(isinstance(a, Rejected) and a.code == "bad-post" for a in refused)
+    return sum(isinstance(answer, Accepted) for answer in answers)
+
+
+def on_disk(folder: Path) -> int:
+    """Bytes of blobs on the aggregator's disk, whole and incomplete."""
+    files = (p for d in ("blobs", "incoming") for p in (folder / d).rglob("*") if p.is_file())
+    return sum(p.stat().st_size for p in files)
+
+
+# ── posts ──
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        Contribution(b"j" * 32, attach(b"x")),
+        Partial(b"c" * 32, b"d" * 32, ()),
+        SetLock(b"c" * 32),
+        Refusal("rule", 0, "reason"),
+    ],
+)
+def test_what_is_said_once_in_a_round_is_not_taken_again_and_again(desk: Desk, body: Body) -> None:
+    desk.open_training()
+    assert flood(desk, "round/1", [body] * 20) <= 2
+
+
+def test_a_model_can_be_stated_anew_but_not_for_ever(desk: Desk) -> None:
+    desk.certify()
+    stated: list[Body] = [Statement(MODEL, k) for k in range(MANY)]
+    assert flood(desk, "round/0", stated) <= TRIES_AN_HOUR + 1
+    desk.time_ms += 3_600_000
+    assert flood(desk, "round/0", stated[:1]) == 1
+
+
+def test_sessions_that_are_far_from_due_are_refused(desk: Desk) -> None:
+    desk.open_training()
+    assert not flood(desk, "round/3", [Statement(MODEL, 5)])
+    assert not flood(desk, "ceremony/3", [Join(b"k", bytes(32))])
+    assert not flood(desk, "check/2", [CheckRequest(desk.epoch.digest, b"n" * 32)])
+    assert not flood(desk, "statistic/unasked", [Refusal("rule", 0, "reason")])
+
+
+def test_one_member_has_only_so_many_statistics_open(desk: Desk) -> None:
+    desk.certify()
+    asked = sum(flood(desk, f"statistic/a{k}", [Request(1)]) for k in range(MANY))
+    assert asked == OPEN_REQUESTS
+    assert flood(desk, "statistic/mine", [Request(1)], HONEST) == 1
+
+
+def test_checks_and_aborts_are_bounded_by_the_hour(desk: Desk) -> None:
+    desk.certify()
+    asked = sum(
+        flood(desk, f"check/{k}", [CheckRequest(desk.epoch.digest, b"n" * 32)])
+        for k in range(1, MANY)
+    )
+    aborted = sum(
+        flood(desk, f"ceremony/{k}", [Abort(0, "deal", "no more")]) for k in range(1, MANY)
+    )
+    assert (asked, aborted) == (TRIES_AN_HOUR, TRIES_AN_HOUR)
+
+
+def test_nobody_is_further_than_a_batch_ahead_in_a_ceremony(desk: Desk) -> None:
+    def step(name: str, batch: int, part: int) -> Body:
+        return Step(name, batch, part, ())
+
+    said = [step("deal", k, 0) for k in range(MANY)]
+    said += [step("nonsense", 0, k) for k in range(MANY)]
+    said += [step("winner-commit", 0, k) for k in range(MANY)]
+    assert flood(desk, "ceremony/1", said) < 50
+
+
+def test_a_ceremonys_bytes_are_bounded(desk: Desk) -> None:
+    payload = os.urandom(4096)
+    attachments = tuple(attach(payload, to) for to in range(4))
+    many: list[Body] = [Step("s", 0, k, attachments) for k in range(MANY)]
+    assert flood(desk, "ceremony/1", many) * 4 * 4096 < 1 << 20
+
+
+def test_all_of_it_together_leaves_a_small_board(desk: Desk) -> None:
+    desk.open_training()
+    for k in range(MANY):
+        for session in ("round/1", f"round/{k}", f"statistic/a{k}", f"check/{k}", f"ceremony/{k}"):
+            flood(desk, session, [Refusal("r", 0, "x"), Statement(MODEL, k), Request(5)][:2])
+    assert desk.service.board.head.position < 1_000
+
+
+def test_what_a_colluding_aggregator_shows_beyond_the_budget_is_unsaid(desk: Desk) -> None:
+    desk.open_training()
+    board = Board(desk.federation.terms)
+    for data in desk.all_entries():
+        board.append(decode_entry(data))
+    session = len(board.session("round/1"))
+    for k in range(20):
+        body = SetLock(bytes([k]) * 32)
+        head = board.head
+        signed = desk.sign(
+            FLOODER, "round/1", body, sequence=k, seen_position=head.position, seen=head.hash
+        )
+        posted = board.append(board.extend(signed, desk.time_ms))
+    assert isinstance(posted.post.body, Surplus)
+    assert len(board.session("round/1")) == session + 2
+    assert board.count("round/1", FLOODER) == 20
+
+
+# ── uploads ──
+
+
+def test_uploads_without_a_post_are_bounded_and_cleaned_up(desk: Desk, tmp_path: Path) -> None:
+    desk.open_training(length=700)
+    kept = desk.contribute(HONEST, "round/1")
+    named, limit = on_disk(tmp_path), desk.service.board.upload_bytes
+    assert named == len(kept)
+    refused = 0
+    for _ in range(2 * UPLOADS_AN_HOUR + 1):
+        blob = os.urandom(limit // 2)
+        for offset in range(0, len(blob), 900_000):
+            chunk = blob[offset : offset + 900_000]
+            answer = desk.ask(FLOODER, BlobChunk(blob_name(blob), len(blob), offset, chunk))
+            refused += isinstance(answer, Rejected)
+        assert on_disk(tmp_path) <= named + 2 * limit
+    assert refused
+    desk.service.tick()
+    assert on_disk(tmp_path) > named
+    desk.wait(CLEAN_UP_SECONDS)
+    assert on_disk(tmp_path) == named
+    assert desk.service._blobs.read(blob_name(kept)) == kept
+
+
+def test_what_lies_there_at_a_restart_is_cleaned_up_too(desk: Desk, tmp_path: Path) -> None:
+    desk.open_training(length=700)
+    kept = desk.contribute(HONEST, "round/1")
+    desk.upload(FLOODER, os.urandom(50_000))
+    desk.ask(FLOODER, BlobChunk(blob_name(b"?"), 50_000, 0, os.urandom(40_000)))
+    desk.restart()
+    desk.wait(1)
+    assert on_disk(tmp_path) == len(kept) + 90_000
+    desk.wait(CLEAN_UP_SECONDS + 60)
+    assert on_disk(tmp_path) == len(kept)
+    desk.restart()
+
+
+def test_a_slow_upload_is_not_cleaned_up_while_it_goes_on(desk: Desk) -> None:
+    first, second = os.urandom(5_000), os.urandom(5_000)
+    desk.upload(HONEST, first)
+    for _ in range(5):
+        desk.wait(CLEAN_UP_SECONDS / 2)
+        desk.upload(HONEST, second)
+    assert desk.service._blobs.size(blob_name(first)) == len(first)
+
+
+def test_nobody_can_have_anothers_upload_deleted(desk: Desk) -> None:
+    blob = os.urandom(5_000)
+    desk.upload(HONEST, blob)
+    desk.upload(FLOODER, blob)
+    limit = desk.service.board.upload_bytes
+    for _ in range(4):
+        desk.upload(FLOODER, os.urandom(limit))
+    assert desk.service._blobs.size(blob_name(blob)) == len(blob)
+
+
+def test_a_blob_that_no_post_can_need_is_refused_at_its_first_byte(desk: Desk) -> None:
+    size = 2 * desk.service.board.upload_bytes + 1
+    answer = desk.ask(FLOODER, BlobChunk(b"n" * 32, size, 0, b"x"))
+    assert isinstance(answer, Rejected)
+    assert answer.code == "too-large"
+
+
+def test_a_given_up_post_makes_room_for_the_next_one(desk: Desk) -> None:
+    """A member that died half-way makes other blobs: it is never refused for the old ones."""
+    limit = desk.service.board.upload_bytes
+    for _ in range(4):
+        blob = os.urandom(limit)
+        assert desk.upload(HONEST, blob) == limit
+
+
+# ── what a frame costs ──
+
+
+def test_a_part_of_a_blob_is_served_without_reading_all_of_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = [os.urandom(2 << 20) for _ in range(3)]
+    for blob in blobs:
+        desk.upload(FLOODER, blob)
+    hashed: list[int] = []
+
+    def counted(data: bytes) -> bytes:
+        hashed.append(len(data))
+        return blob_name(data)
+
+    desk.restart()
+    monkeypatch.setattr("aggregator.blobs.blob_name", counted)
+    for _ in range(5):
+        for blob in blobs:
+            last = BlobRequest(blob_name(blob), len(blob) - 1)
+            answer = desk.ask(HONEST, last)
+            assert isinstance(answer, BlobChunk)
+            assert answer.data == blob[-1:]
+    assert len(hashed) == len(blobs)
+
+
+def test_an_offer_of_what_is_named_puts_it_on_no_account(desk: Desk) -> None:
+    desk.open_training(length=700)
+    kept = desk.contribute(HONEST, "round/1")
+    assert desk.upload(FLOODER, kept) == len(kept)
+    desk.wait(2 * CLEAN_UP_SECONDS)
+    assert desk.service._blobs.read(blob_name(kept)) == kept
+
+
+def test_a_blob_named_by_twenty_posts_is_named_by_two(desk: Desk) -> None:
+    desk.open_training(length=700)
+    blob = os.urandom(5_000)
+    desk.upload(FLOODER, blob)
+    opening = desk.service.rounds.views["round/1"].opening
+    assert opening is not None
+    named = Attachment(0, len(blob), blob_name(blob), b"")
+    assert flood(desk, "round/1", [Contribution(opening.digest, named)] * 20) == 2
+
+
+def test_the_budget_is_the_same_after_a_restart(desk: Desk) -> None:
+    desk.open_training()
+    flood(desk, "round/1", [SetLock(b"c" * 32)] * 5)
+    desk.restart()
+    assert flood(desk, "round/1", [SetLock(b"c" * 32)] * 5) == 0
+    assert len(encode(desk.service.entries_after(0))) > 0
+
+
+def test_an_upload_goes_on_after_a_declined_post(desk: Desk) -> None:
+    desk.open_training()
+    flood(desk, "round/1", [SetLock(b"c" * 32)] * 5)
+    assert isinstance(desk.ask(FLOODER, BlobChunk(b"n" * 32, 9_000, 0, b"x")), BlobHave)
