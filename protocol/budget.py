@@ -39,8 +39,8 @@ from protocol.payload_sizes import (
 )
 from protocol.terms import AGGREGATOR, Terms
 
-# What may be done again and again: key checks, models stated anew, ceremonies given up, steps called
-# overdue.
+# What may be done again and again: key checks, models stated anew, ceremonies given up, overdue
+# steps named.
 TRIES_AN_HOUR = 60
 OPEN_REQUESTS = 100  # statistics that one member has asked for, and that are not closed
 _LEAST_UPLOAD_BYTES = 4 << 20

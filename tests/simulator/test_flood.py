@@ -1,0 +1,114 @@
+"""A hospital turns on the others once it has its key share: it floods; they finish without it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aggregator.service import Aggregator
+from aggregator.unnamed_blobs import CLEAN_UP_SECONDS
+from protocol.board import Post, sign_post
+from protocol.messages import (
+    Attachment,
+    Body,
+    Contribution,
+    Request,
+    Statement,
+    attach,
+    blob_name,
+    chunks_of,
+)
+from protocol.wire import Accepted, BlobChunk, Submit
+from tests.simulator.federation import Federation, memory_folder, signing_key
+from tests.simulator.plan import Plan
+
+pytestmark = pytest.mark.slow
+FLOODER = 4
+PLAN = replace(
+    Plan.of(0), n_members=4, quorum=2, rounds=2, suite="auto", drop=0.0, duplicate=0.0, slow=0.0,
+    crash_every=0.0, crash_writes=0.0, aggregator_crash_every=20.0, aggregator_crash_syncs=0.0,
+    fork=False, liar=0, lie="", rogue=False,
+)  # fmt: skip
+
+
+class Flooded(Federation):
+    """``posted``: how many of the flooder's posts got onto the board."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(PLAN, folder)
+        self.posted = self.sent = self.uploaded = 0
+        self._every(0.2, self._flood)
+
+    @property
+    def others(self):
+        return [h for i, h in self.hospitals.items() if i != FLOODER]
+
+    def _is_over(self) -> bool:
+        return all(h.finished for h in self.others) or any(h.failure for h in self.others)
+
+    def _flood(self) -> None:
+        service, hospital = self.services[0].aggregator, self.hospitals[FLOODER]
+        if service is None or service.epoch is None:
+            return
+        if hospital.agent is not None:
+            hospital.crash()
+            self._link(hospital).up = False
+        for body in self._junk():
+            session = f"statistic/a{self.sent}" if isinstance(body, Request) else "round/1"
+            self._submit(service, session, body)
+        data = os.urandom(100_000)
+        service.receive(FLOODER, BlobChunk(blob_name(data), len(data), 0, data))
+        self.uploaded += len(data)
+        self._push(self.services[0])
+
+    def _junk(self) -> list[Body]:
+        name = blob_name(os.urandom(8))
+        return [
+            Request(1),
+            Statement(os.urandom(32), 5),
+            Contribution(os.urandom(32), attach(b"junk")),
+            Contribution(os.urandom(32), Attachment(0, 64 << 20, name, b"")),
+        ]
+
+    def _submit(self, service: Aggregator, session: str, body: Body) -> None:
+        head, count = service.board.head, service.board.count(session, FLOODER)
+        federation = self.terms.federation
+        post = Post(federation, session, FLOODER, count, head.position, head.hash, body)
+        signed = sign_post(post, signing_key(self.plan, FLOODER))
+        (answer,) = service.receive(FLOODER, Submit(signed))
+        self.sent += 1
+        self.posted += isinstance(answer, Accepted)
+
+
+def named(service: Aggregator) -> int:
+    """Bytes of the blobs that posts name."""
+    names = {a.digest for p in service.board.entries for a in p.attachments if a.is_blob}
+    names |= {name for p in service.board.entries for name in chunks_of(p.post.body)}
+    return sum(service._blobs.size(name) or 0 for name in names)
+
+
+def on_disk(folder: Path) -> int:
+    files = (p for d in ("blobs", "incoming") for p in (folder / d).rglob("*") if p.is_file())
+    return sum(p.stat().st_size for p in files)
+
+
+def test_a_flooding_hospital_is_kept_within_its_budget_and_the_others_finish() -> None:
+    with memory_folder() as folder:
+        federation = Flooded(folder)
+        assert federation.run()
+        assert not [h.failure for h in federation.others if h.failure]
+        assert not [member for member, _ in federation.declined if member != FLOODER]
+        assert federation.sent > 4 * federation.posted
+        federation._start_service(federation.services[0])
+        service = federation.services[0].aggregator
+        assert service is not None
+        limit = 2 * service.board.upload_bytes
+        assert on_disk(folder / "aggregator") <= named(service) + limit
+        for _ in range(2):
+            service.tick()
+            federation.clock.now += CLEAN_UP_SECONDS + 61
+        service.tick()
+        assert on_disk(folder / "aggregator") == named(service)
