@@ -15,6 +15,7 @@ from protocol.messages import (
     Abort,
     Attachment,
     Body,
+    CheckPart,
     CheckRequest,
     Contribution,
     Join,
@@ -113,7 +114,7 @@ def test_nobody_is_further_than_a_batch_ahead_in_a_ceremony(desk: Desk) -> None:
     said = [step("deal", k, 0) for k in range(MANY)]
     said += [step("nonsense", 0, k) for k in range(MANY)]
     said += [step("winner-commit", 0, k) for k in range(MANY)]
-    assert flood(desk, "ceremony/1", said) < 50
+    assert flood(desk, "ceremony/1", said) < 80
 
 
 def test_a_ceremonys_bytes_are_bounded(desk: Desk) -> None:
@@ -276,3 +277,28 @@ def test_an_upload_goes_on_after_a_declined_post(desk: Desk) -> None:
     desk.open_training()
     flood(desk, "round/1", [SetLock(b"c" * 32)] * 5)
     assert isinstance(desk.ask(FLOODER, BlobChunk(b"n" * 32, 9_000, 0, b"x")), BlobHave)
+
+
+def test_larger_payloads_than_a_round_can_have_are_refused(desk: Desk) -> None:
+    session = desk.open_statistic()
+    for member in desk.federation.members:
+        desk.contribute(member, session)
+    assert desk.wait()
+    opening = desk.service.rounds.views[session].opening
+    assert opening is not None
+    large = Attachment(0, 1 << 20, b"n" * 32, b"")
+    keys = tuple(Attachment(to, 5_000, b"n" * 32, b"") for to in range(1, 4))
+    sealed = tuple(attach(b"key", to) for to in range(1, 4))
+    fits = attach(b"part")
+    assert not flood(desk, session, [Contribution(opening.digest, large)])
+    assert not flood(desk, session, [Contribution(opening.digest, fits, (b"c" * 32,) * 3)])
+    assert not flood(desk, session, [Partial(b"c" * 32, b"d" * 32, (large, *sealed))])
+    assert not flood(desk, session, [Partial(b"c" * 32, b"d" * 32, (fits, *keys))])
+    asked = desk.say(HONEST, "check/1", CheckRequest(desk.epoch.digest, b"n" * 32))
+    assert not flood(desk, "check/1", [CheckPart(asked.digest, large)])
+
+
+def test_what_crossed_with_an_abort_is_little(desk: Desk) -> None:
+    desk.say(HONEST, "ceremony/1", Abort(0, "deal", "no more"))
+    late: list[Body] = [Step("deal", 0, part, ()) for part in range(20)]
+    assert flood(desk, "ceremony/1", late) == 2
