@@ -43,6 +43,9 @@ def check_agreement(evidence: Evidence, account: Account) -> None:
             if posted.post.body != given.most_common(1)[0][0]:
                 name = evidence.name(posted.post.sender)
                 account.fail(posted.position, name, "it certified something else than the others")
+        for posted in seen.late:
+            name = evidence.name(posted.post.sender)
+            account.find(posted.position, name, "it certified again, which counts for nothing")
         if seen.complete is None:
             account.notes.append(f"{seen.session} is not complete: not all have certified alike")
         elif isinstance(body := seen.complete.post.body, Certificate):

@@ -27,7 +27,8 @@ class Observation:
     """
 
     session: str
-    certificates: Sequence[Posted]
+    certificates: Sequence[Posted]  # up to the one that completes them
+    late: Sequence[Posted]  # certificates behind that one, which count for nothing
     abort: Posted | None
     complete: Posted | None  # the certificate with which all had certified alike, before any abort
     due: Certificate | None = None
@@ -50,11 +51,15 @@ def observe(
 
     payloads: an entry's payload for all, under 0; raises Malformed, which ends the observation.
     """
+    certificates = [p for p in entries if isinstance(p.post.body, Certificate)]
+    complete = next(certified_by_all(entries, terms), None)
+    late = [p for p in certificates if complete and p.position > complete.position]
     seen = Observation(
         session,
-        [p for p in entries if isinstance(p.post.body, Certificate)],
+        [p for p in certificates if p not in late],
+        late,
         next((p for p in entries if isinstance(p.post.body, Abort)), None),
-        next(certified_by_all(entries, terms), None),
+        complete,
     )
     machine = Ceremony(terms, OBSERVER, session, nonce)
     for posted in entries:

@@ -43,10 +43,12 @@ def check_results(evidence: Evidence, account: Account) -> None:
         account.count += 1
         stated = {member: posted.post.body for member, posted in last.items()}
         (most, agreeing), *_ = Counter(stated.values()).most_common(1)
-        if len(set(stated.values())) > 1 and 2 * agreeing <= len(stated):
+        if 2 * agreeing <= len(stated) and len(stated) > 1:
             position = max(posted.position for posted in last.values())
             reason = f"{found.session}: no result is that of most who stated one"
-            account.fail(position, NOBODY, reason)
+            # As many as are assumed to lie, and one in any case, may do so before others speak.
+            lies = len(stated) - agreeing <= max(evidence.terms.faults, 1)
+            (account.find if lies else account.fail)(position, NOBODY, reason)
             continue
         for member, posted in last.items():
             if posted.post.body != most:
@@ -84,7 +86,7 @@ CHECKS = (
         "6.2",
         "results agree",
         "the results that members state of each round are the same; who differs is a finding, "
-        "unless there is no majority",
+        "unless more than may be lying do and there is no majority",
         check_results,
         BOARD,
     ),

@@ -114,10 +114,10 @@ class RoundEvidence:
 
     @cached_property
     def is_helped(self) -> bool:
-        """Whether enough members locked the closing's set, or anyone released a part of it."""
-        return self.locked_at is not None or any(
-            _chosen(p) == self.chosen for p in self.said(Partial)
-        )
+        """Whether enough members locked the closing's set, or a quorum released parts of it."""
+        if self.locked_at is not None:
+            return True
+        return self.chosen is not None and len(self.releases(self.chosen)) >= self.terms.quorum
 
     def releases(self, chosen: bytes) -> list[Posted]:
         """The first part of a set that each member released."""

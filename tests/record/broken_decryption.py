@@ -96,7 +96,7 @@ def two_sets_locked_by_one_member(made: Good) -> Broken:
     story = made.story.copy()
     place = story.find(LAST, Partial, 2)
     story.insert(place, Said(LAST, 2, SetLock(bytes(32)), story.at(place).time_ms))
-    return Broken(write(story).files, "5.3", place, "H2")
+    return Broken(write(story).files, "5.3", place, "H2", is_failure=False)
 
 
 @tampering
@@ -125,7 +125,19 @@ def part_released_before_enough_had_locked(made: Good) -> Broken:
     said = story.at(part)
     story.said.remove(said)
     story.insert(lock, dataclasses.replace(said, time_ms=story.at(lock).time_ms))
-    return Broken(write(story).files, "5.4", lock, "H1")
+    return Broken(write(story).files, "5.4", lock, "H1", is_failure=False)
+
+
+@tampering
+def parts_of_a_quorum_released_before_enough_had_locked(made: Good) -> Broken:
+    """Of what one member alone releases nothing comes; this sum is open."""
+    story = made.story.copy()
+    lock = story.find(LAST, SetLock, 3)
+    parts = [story.at(story.find(LAST, Partial, member)) for member in (3, 2, 1)]
+    for said in parts:
+        story.said.remove(said)
+        story.insert(lock, dataclasses.replace(said, time_ms=story.at(lock).time_ms))
+    return Broken(write(story).files, "5.4", lock + 1, "H2")
 
 
 @tampering
@@ -135,14 +147,14 @@ def part_released_by_one_that_had_not_seen_enough_locks(made: Good) -> Broken:
     part, lock = story.find(LAST, Partial, 1), story.find(LAST, SetLock, 3)
     before = write(story).entries[lock - 2]
     story.change(part, falsified={"seen_position": before.position, "seen": before.hash})
-    return Broken(write(story).files, "5.4", part, "H1")
+    return Broken(write(story).files, "5.4", part, "H1", is_failure=False)
 
 
 @tampering
 def part_released_without_a_lock(made: Good) -> Broken:
     story = made.story.copy()
     del story.said[story.find(LAST, SetLock, 4) - 1]
-    return Broken(write(story).files, "5.4", story.find(LAST, Partial, 4), "H4")
+    return Broken(write(story).files, "5.4", story.find(LAST, Partial, 4), "H4", is_failure=False)
 
 
 @tampering
@@ -151,7 +163,7 @@ def part_released_twice(made: Good) -> Broken:
     place = story.find(LAST, Statement, 1)
     part = story.at(story.find(LAST, Partial, 3))
     story.insert(place, Said(LAST, 3, part.body, story.at(place).time_ms))
-    return Broken(write(story).files, "5.4", place, "H3")
+    return Broken(write(story).files, "5.4", place, "H3", is_failure=False)
 
 
 @tampering
@@ -233,6 +245,18 @@ def another_result_stated(made: Good) -> Broken:
 def one_singled_out_by_two_sums(made: Good) -> Broken:
     story = once_more(made, remembering=False)
     return Broken(write(story).files, "6.3", story.find("round/4", Closing), AGGREGATOR)
+
+
+@tampering
+def two_results_before_others_speak(made: Good) -> Broken:
+    """One of the two lies, and may: nobody can say which yet."""
+    story = made.story.copy()
+    place = story.find(LAST, Statement, 2)
+    body = msgspec.structs.replace(story.at(place).body, result=bytes(32))
+    story.change(place, body=body)
+    story.said = [one for k, one in enumerate(story.said, start=1) if k <= place or not (
+        one.session == LAST and isinstance(one.body, Statement))]  # fmt: skip
+    return Broken(write(story).files, "6.2", place, NOBODY, is_failure=False)
 
 
 @tampering

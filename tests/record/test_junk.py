@@ -1,0 +1,118 @@
+"""What one member says that changes nothing makes nobody's record fail: it is a finding."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protocol.audit.audit import audit
+from protocol.audit.results import Status
+from protocol.messages import (
+    Abort,
+    Body,
+    Certificate,
+    CheckPart,
+    CheckRequest,
+    Closing,
+    Complaint,
+    Contribution,
+    Disclosure,
+    Join,
+    Partial,
+    Refusal,
+    Request,
+    SetLock,
+    Statement,
+    Step,
+    attach,
+)
+from tests.record.good import good
+from tests.record.memory import MemoryFiles
+from tests.record.story import Said, Story, write
+
+BAD = 4
+NONCE = b"n" * 32
+JUNK = b"j" * 32
+
+ROUNDS = ("round/1", "round/2", "round/3", "round/0", "round/9", "statistic/age", "statistic/x")
+IN_ROUNDS: tuple[Body, ...] = (
+    Contribution(JUNK, attach(b"junk")),
+    SetLock(JUNK),
+    SetLock(JUNK, b"not a fingerprint"[:16]),
+    Partial(JUNK, JUNK, (attach(b"junk"), *(attach(b"sealed", to) for to in (1, 2, 3, 4)))),
+    Complaint(JUNK, 1, JUNK),
+    Complaint(JUNK, 2, b""),
+    Refusal("recomputed-sum", 1, "it is another"),
+    Statement(JUNK, 7, 1.0),
+)
+IN_CEREMONIES: tuple[Body, ...] = (
+    Join(b"k" * 1216, JUNK),
+    Step("deal", 0, 0, (attach(b"junk"),)),
+    Certificate(JUNK, b"no epoch"),
+    Abort(1, "deal", "because"),
+    Disclosure(JUNK),
+)
+
+
+def in_session(session: str) -> tuple[Body, ...]:
+    kind = session.partition("/")[0]
+    if kind == "ceremony":
+        return IN_CEREMONIES
+    if kind == "check":
+        return (CheckRequest(JUNK, JUNK), CheckPart(JUNK, attach(b"junk")))
+    return (*IN_ROUNDS, Request(3)) if kind == "statistic" else IN_ROUNDS
+
+
+SESSIONS = (*ROUNDS, "ceremony/1", "ceremony/2", "ceremony/3", "check/1", "check/2", "check/7")
+POSTS = [(session, body) for session in SESSIONS for body in in_session(session)]
+
+
+def ended(session: str) -> Story:
+    """What was said up to the end of a session, or everything if it never was.
+
+    What came later holds proofs over the board's hashes, which another post would change.
+    """
+    story = good().story.copy()
+    if any(one.session == session for one in story.said):
+        story.end_after(session)
+    return story
+
+
+def put(story: Story, place: int, session: str, body: Body) -> None:
+    story.insert(place, Said(session, BAD, body, story.at(place - 1).time_ms))
+
+
+def failures(story: Story) -> list[str]:
+    expected = story.federation.terms.federation[:16]
+    found = audit(MemoryFiles(write(story).files), NONCE, expected)
+    return [
+        f"{r.number} {remark}"
+        for r in found.results
+        for remark in (r.failures if r.status is Status.FAILED else ())
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("session", "body"), POSTS, ids=lambda one: str(one)[:40])
+def test_one_post_behind_a_session_is_no_failure(session: str, body: Body) -> None:
+    story = ended(session)
+    put(story, len(story.said) + 1, session, body)
+    assert not failures(story)
+
+
+@pytest.mark.slow
+@given(st.sampled_from(SESSIONS), st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_sequence_of_them_is_a_failure(session: str, data: st.DataObject) -> None:
+    """Also in the middle of a round that goes on without the member, twice, and of many kinds."""
+    story = ended(session)
+    closed = [
+        k
+        for k, one in enumerate(story.said, start=1)
+        if one.session == session and isinstance(one.body, Closing)
+    ]
+    first = closed[0] if closed else len(story.said)
+    for body in data.draw(st.lists(st.sampled_from(in_session(session)), min_size=1, max_size=8)):
+        put(story, data.draw(st.integers(first, len(story.said))) + 1, session, body)
+    assert not failures(story)
