@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.hostile_member import BLOB_BYTES, POSTS
 from benchmarks.hostile_scene import HONEST, Attack, Federation, found, play
 
-SILENT, HALF_OPEN, FLOOD_SECONDS = 500, 1_400, 20
+SILENT, HALF_OPEN, FLOOD_SECONDS, CLEAN_UP_SECONDS = 500, 1_400, 20, 10
 _OTHER, _SAME = "127.0.0.2", "127.0.0.1"
 
 
@@ -36,7 +36,10 @@ SCENES: Mapping[str, Attack | None] = {
     "half-open": _strangers("half-open", HALF_OPEN, _OTHER, 1024),
     "half-open, same address": _strangers("half-open", HALF_OPEN, _SAME, 1024),
     QUIET_WITH_FOURTH: None,
-    "flood": Attack(_MEMBER, ("flood", "--seconds", str(FLOOD_SECONDS)), HONEST + 1),
+    "flood": Attack(
+        _MEMBER, ("flood", "--seconds", str(FLOOD_SECONDS)), HONEST + 1,
+        clean_up_seconds=CLEAN_UP_SECONDS,
+    ),
     "one blob in many posts": Attack(_MEMBER, ("name",), HONEST + 1),
 }  # fmt: skip
 _WITH_FOURTH = (QUIET_WITH_FOURTH, "flood", "one blob in many posts")

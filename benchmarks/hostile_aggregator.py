@@ -1,0 +1,12 @@
+"""``quorate-aggregator`` that cleans up after CLEAN_UP_SECONDS, so that one can wait for it."""
+
+from __future__ import annotations
+
+import os
+
+from aggregator import cli, service, unnamed_blobs
+
+if __name__ == "__main__":
+    unnamed_blobs.CLEAN_UP_SECONDS = int(os.environ["CLEAN_UP_SECONDS"])
+    service._CLEAN_UP_EVERY_MS = 1_000
+    cli.main()
