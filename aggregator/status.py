@@ -8,7 +8,7 @@ from aggregator.ceremony_status import Report, ceremony_report, when
 from aggregator.rounds import Rounds
 from protocol.board import Board
 from protocol.epoch import Epoch
-from protocol.round import RoundView
+from protocol.round import RoundView, round_session
 from protocol.terms import Terms
 
 MAX_ROUNDS = 50  # shown, the newest ones: a report must fit in a frame
@@ -50,12 +50,22 @@ def report(
         "ceremony": ceremony_report(board, terms, epoch, now_ms),
         "rounds": [
             _round(view, terms, left_out.get(view.session, {}), summed.get(view.session))
-            | {"held_back_for": [terms.name_of(m) for m in sorted(held_back.get(view.session, ()))]}
+            | _held_back(held_back.get(view.session), view, terms)
             for view in list(rounds.views.values())[-MAX_ROUNDS:]
         ],
         "rounds_before": max(0, len(rounds.views) - MAX_ROUNDS),
         "too_long": rounds.too_long(epoch) if epoch else {},
         **_disagreement(rounds, terms),
+    }
+
+
+def _held_back(waited_for: Collection[int] | None, view: RoundView, terms: Terms) -> Report:
+    """``needed``: of so many hospitals another model goes on; 0 where no round is left for it."""
+    is_last = view.session == round_session(str(terms.rounds.count))
+    return {
+        "held_back": waited_for is not None,
+        "held_back_for": [terms.name_of(m) for m in sorted(waited_for or ())],
+        "needed_for_another_model": 0 if is_last else terms.least_agreeing,
     }
 
 

@@ -126,13 +126,21 @@ def _round(found: dict[str, Any]) -> str:
 
 def _held_back(found: dict[str, Any]) -> str:
     """Why a round with enough contributions does not close, and what ends that."""
-    if not (names := ", ".join(found["held_back_for"])):
+    if not found["held_back"]:
         return ""
-    number = found["session"].partition("/")[2]
+    number, ways = found["session"].partition("/")[2], []
+    if names := ", ".join(found["held_back_for"]):
+        ways.append(f"It closes when {names} contributes.")
+    if least := found["needed_for_another_model"]:
+        ways.append(
+            f"At least {least} hospitals can give it up: they stop train and begin another model, "
+            f"all with --new-model-after {number}."
+        )
+    else:
+        ways.append("It is the last round: more of them need new terms.")
     return (
-        "; held back: with a sum of the same model that is open, every sum of these hospitals "
-        f"would show too few of them. It closes when {names} contributes, and is given up when all "
-        f"hospitals begin another model (train --new-model-after {number})"
+        "; held back: with a sum of the same model that is open, every sum of the contributions "
+        f"that can be added would show too few hospitals. {' '.join(ways)}"
     )
 
 

@@ -16,30 +16,39 @@ from protocol.terms import Terms
 
 
 class HeldBack:
-    """Looks at the open round again and again; by the hospital's own clock."""
+    """Looks at the open round again and again; by the hospital's own clock.
+
+    waiting_for: who must contribute before any sum of a round that is held back may be opened;
+    empty where nobody's contribution would help.
+    """
 
     def __init__(
         self, terms: Terms, history: OpenedSets, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._terms, self._history, self._clock = terms, history, clock
         self._session, self._since = "", 0.0
-        self.waiting_for: tuple[int, ...] = ()  # members; empty where nothing is held back
+        self.is_held = False
+        self.waiting_for: tuple[int, ...] = ()
 
     def look(self, view: RoundView) -> bool:
         """Whether a round is found to be held back, or to wait for others than was found before.
 
-        ``waiting_for`` then has them. Others are waited for first, as long as the terms say.
+        Others are waited for first, as long as the terms say. Who has contributed what cannot be
+        added, a hospital does not know: where the board has enough contributions and the round is
+        still open after twice that time, it is held back all the same.
         """
         if view.session != self._session:
-            self._session, self._since, self.waiting_for = view.session, self._clock(), ()
-        before, self.waiting_for = self.waiting_for, self._awaited(view)
-        return bool(self.waiting_for) and self.waiting_for != before
+            self._session, self._since = view.session, self._clock()
+            self.is_held, self.waiting_for = False, ()
+        before = self.is_held, self.waiting_for
+        self.is_held, self.waiting_for = self._found(view)
+        return self.is_held and before != (True, self.waiting_for)
 
-    def _awaited(self, view: RoundView) -> tuple[int, ...]:
-        given = frozenset(view.contributions)
-        is_due = self._clock() >= self._since + self._terms.rounds.seconds
-        if view.closing or not is_due or len(given) < self._terms.least_contributors:
-            return ()
-        if len(self._history.closable(view, given)) >= self._terms.least_contributors:
-            return ()
-        return tuple(sorted(self._history.awaited(view, given)))
+    def _found(self, view: RoundView) -> tuple[bool, tuple[int, ...]]:
+        given, least = frozenset(view.contributions), self._terms.least_contributors
+        waited, wait = self._clock() - self._since, self._terms.rounds.seconds
+        if view.closing or waited < wait or len(given) < least or not self._history.binds(view):
+            return False, ()
+        if len(self._history.closable(view, given)) >= least:
+            return waited >= 2 * wait, ()
+        return True, tuple(sorted(self._history.awaited(view, given)))

@@ -224,12 +224,15 @@ class TrainingTask(Task):
         if opening is not None and self._hold.look(view):
             names = [self._terms.name_of(m) for m in self._hold.waiting_for]
             rounds = list(self._history.opened_from(opening.model))
-            self._report(number, "held-back", {"members": names, "rounds": rounds})
+            is_last = number == self._terms.rounds.count
+            needed = 0 if is_last else self._terms.least_agreeing
+            facts = {"members": names, "rounds": rounds, "needed": needed}
+            self._report(number, "held-back", facts)
 
     @property
-    def held_back_for(self) -> tuple[int, ...]:
-        """Who must contribute to the open round before any sum of it may be opened."""
-        return self._hold.waiting_for
+    def held_back(self) -> HeldBack:
+        """Whether the open round is held back, and for whom."""
+        return self._hold
 
     def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
         """The next chunks of the vector that is being read: the own one, the sum, another's."""

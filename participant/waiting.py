@@ -62,8 +62,9 @@ def _vector(task: TrainingTask | DecryptionTask, terms: Terms) -> str:
 
 def _training(board: Board, task: TrainingTask, terms: Terms) -> Waiting:
     finished = task.finished
-    if task.held_back_for:
-        return Waiting(f"round {finished + 1}, which is held back", task.held_back_for)
+    if task.held_back.is_held:
+        step = f"round {finished + 1}, which is held back"
+        return Waiting(step, task.held_back.waiting_for or (AGGREGATOR,))
     view = _view(board, round_session(str(finished + 1)))
     if view.opening is not None:
         return _round(view, terms)

@@ -126,9 +126,15 @@ class OpenedSets:
         return self._closable[1]
 
     def awaited(self, view: RoundView, members: Members) -> Members:
-        """The fewest who would have to contribute too for the round to be closed."""
+        """The fewest who would have to contribute too for the round to be closed.
+
+        members: whose contributions can be added. Nobody, if it takes one whose only contribution,
+        the first, cannot be.
+        """
+        unfit = view.contributions.keys() - members
         missing = (one - members for one in self._opened_from_model_of(view).values())
-        return min(filter(None, missing), key=lambda one: (len(one), sorted(one)), default=_NOBODY)
+        possible = (one for one in missing if one and not one & unfit)
+        return min(possible, key=lambda one: (len(one), sorted(one)), default=_NOBODY)
 
     def opened_from(self, model: bytes) -> tuple[str, ...]:
         """The rounds from a model whose sums may be open, by name."""

@@ -277,7 +277,7 @@ class Surplus(Message, frozen=True):
     It is on nobody's wire, and no body of a post.
     """
 
-    reason: str
+    reason: Text
 
 
 Body = (

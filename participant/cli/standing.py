@@ -99,8 +99,8 @@ def _show_round(found: Mapping[str, Any]) -> None:
             f"  {shown(found.get('session'))}: open since {shown(found['opened'])}, contributed: "
             f"{contributors}; waiting for {_names(found.get('not_contributed'))}"
         )
-        if found.get("held_back_for"):
-            say(f"    held back: it cannot close without {_names(found['held_back_for'])}")
+        if found.get("held_back"):
+            say(f"    held back, waiting for {_names(found.get('held_back_for'))}")
         return
     say(
         f"  {shown(found.get('session'))}: closed {shown(found['closed'])} with {contributors}; "

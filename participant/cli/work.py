@@ -144,6 +144,7 @@ def train(
 ) -> None:
     """Take part in all rounds of training, decryption included; the model comes out."""
     member = membership(ctx, file, home, passphrase_file)
+    _check_round_left(new_model_after, member.terms)
     with hold(member.folder, "train"):
         secret = member.key_share()
         loaded = load_app(app, member.folder / "errors")
@@ -165,6 +166,13 @@ def train(
     if not as_json:
         say(f"All {task.finished} rounds are done.")
         say(f"Model: {member.folder / model_name(task.finished)}")
+
+
+def _check_round_left(new_model_after: int | None, terms: Terms) -> None:
+    """A model that begins after the last round would be trained by none."""
+    if new_model_after is not None and new_model_after >= (last := terms.rounds.count):
+        reason = f"the terms have {last} rounds, and none is left after round {new_model_after}"
+        raise typer.BadParameter(reason, param_hint="--new-model-after")
 
 
 def _transfer(agent: Agent, task: TrainingTask, terms: Terms) -> Transfer | None:
@@ -265,12 +273,21 @@ def _disagreement(number: int, event: Event) -> str:
 
 def _held_back(number: int, event: Event) -> str:
     names, rounds = ", ".join(event["members"]), ", ".join(event["rounds"])
-    return (
+    said = [
         f"held back. The sum of round {rounds} began from the same model and is open. With it, any "
-        "sum of the hospitals that have contributed now would show what too few of them added. The "
-        f"round goes on as soon as {names} contributes. Or begin another model: all hospitals stop "
-        f"train and start it again with --new-model-after {number}"
-    )
+        "sum of the contributions that can be added now would show too few hospitals.",
+        f"The round goes on as soon as {names} contributes."
+        if names
+        else "One hospital's contribution cannot be added: the aggregator's status says whose.",
+    ]
+    if event["needed"]:
+        said.append(
+            f"At least {event['needed']} hospitals can give it up and begin another model: they "
+            f"stop train and start it again, all with --new-model-after {number}"
+        )
+    else:
+        said.append("It is the last round: more of them need new terms")
+    return " ".join(said)
 
 
 def _void(event: Event) -> str:

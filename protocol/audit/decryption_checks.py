@@ -125,14 +125,13 @@ def _fault_of_release(evidence: Evidence, found: RoundEvidence, posted: Posted) 
 
 
 def _is_opened_against_the_rule(found: RoundEvidence, posted: Posted) -> bool:
-    """Whether a quorum released parts of the set before enough members had locked it."""
-    body, terms = posted.post.body, found.terms
+    """Whether so many released parts of the set that it is open before enough had locked it."""
+    body = posted.post.body
     assert isinstance(body, Partial)
-    releases = found.releases(body.chosen)
-    if len(releases) < terms.quorum:
+    opened_at = found.opened_at(body.chosen)
+    if opened_at is None:
         return False
-    opened_at = releases[terms.quorum - 1].position
-    return len(found.lockers(body.chosen, opened_at)) < terms.lock_threshold
+    return len(found.lockers(body.chosen, opened_at)) < found.terms.lock_threshold
 
 
 def _judge_complaints(evidence: Evidence, account: Account, found: RoundEvidence) -> None:

@@ -16,22 +16,17 @@ from protocol.terms import AGGREGATOR
 def check_one_set(evidence: Evidence, account: Account) -> None:
     """At most one set of each round has enough parts to be opened."""
     for found in evidence.rounds:
-        opened = _opened(evidence, found)
+        opened = _opened(found)
         account.count += bool(opened)
         for position in sorted(opened.values())[1:]:
             reason = f"{found.session}: with this, enough parts of a second set were released"
             account.fail(position, evidence.name(AGGREGATOR), reason)
 
 
-def _opened(evidence: Evidence, found: RoundEvidence) -> dict[bytes, int]:
-    """The sets of a round that a quorum released parts of, and the entry that made it one."""
-    opened = dict[bytes, int]()
+def _opened(found: RoundEvidence) -> dict[bytes, int]:
+    """The sets of a round of which enough parts were released, and the entry that made them so."""
     names = {p.post.body.chosen for p in found.said(Partial) if isinstance(p.post.body, Partial)}
-    for chosen in names:
-        releases = found.releases(chosen)
-        if len(releases) >= evidence.terms.quorum:
-            opened[chosen] = releases[evidence.terms.quorum - 1].position
-    return opened
+    return {chosen: at for chosen in names if (at := found.opened_at(chosen)) is not None}
 
 
 def check_results(evidence: Evidence, account: Account) -> None:

@@ -114,10 +114,8 @@ class RoundEvidence:
 
     @cached_property
     def is_helped(self) -> bool:
-        """Whether enough members locked the closing's set, or a quorum released parts of it."""
-        if self.locked_at is not None:
-            return True
-        return self.chosen is not None and len(self.releases(self.chosen)) >= self.terms.quorum
+        """Whether enough members locked the closing's set, or released parts of it."""
+        return self.locked_at is not None or bool(self.chosen and self.opened_at(self.chosen))
 
     def releases(self, chosen: bytes) -> list[Posted]:
         """The first part of a set that each member released."""
@@ -126,6 +124,16 @@ class RoundEvidence:
             if _chosen(posted) == chosen:
                 found.setdefault(posted.post.sender, posted)
         return list(found.values())
+
+    def opened_at(self, chosen: bytes) -> int | None:
+        """The position of the part with which a set may be open, None if too few were released.
+
+        They are a quorum, and one more than may be lying: what so few say opens nothing, nor is it
+        the fault of the others.
+        """
+        least = max(self.terms.quorum, self.terms.faults + 1)
+        releases = self.releases(chosen)
+        return releases[least - 1].position if len(releases) >= least else None
 
     @cached_property
     def contributions(self) -> list[JudgedContribution]:

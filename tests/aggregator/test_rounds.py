@@ -480,6 +480,31 @@ def test_after_a_void_round_whoever_was_in_it_is_waited_for(desk: Desk) -> None:
     assert desk.service.held_back == {}
 
 
+def test_nobody_is_waited_for_whose_only_contribution_cannot_be_added(desk: Desk) -> None:
+    void(desk, (1, 2, 3, 4))
+    for member in (1, 2, 4):
+        desk.contribute(member, "round/2")
+    desk.contribute(3, "round/2", payload=b"junk")
+    assert not desk.wait(10 * SECONDS)
+    (line,) = [x for x in render(desk.service.status({}), None) if x.startswith("round/2")]
+    assert "held back" in line
+    assert "closes when" not in line
+    assert "At least 3 hospitals" in line
+    assert "--new-model-after 2" in line
+
+
+def test_in_the_last_round_another_model_is_no_way_out(make_desk: MakeDesk) -> None:
+    desk = make_desk(policy(count=2))
+    void(desk, (1, 2, 3, 4))
+    for member in (1, 2, 4):
+        desk.contribute(member, "round/2")
+    assert not desk.wait(10 * SECONDS)
+    (line,) = [x for x in render(desk.service.status({}), None) if x.startswith("round/2")]
+    assert "closes when H3 contributes" in line
+    assert "new-model-after" not in line
+    assert "new terms" in line
+
+
 def test_another_model_goes_on_where_a_round_is_held_back(desk: Desk) -> None:
     void(desk, (1, 2, 3, 4))
     for member in (1, 2, 4):

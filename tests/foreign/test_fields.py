@@ -23,8 +23,10 @@ from tests.foreign.poison import POISONS
 SHOWN = {
     "protocol.messages.Abort.reason": "test_records",
     "protocol.messages.Refusal.reason": "test_records",
+    "protocol.messages.Surplus.reason": "never sent, and shown nowhere",
     "protocol.messages.Request.labels": "test_views: what is to be decrypted, and the sums",
     "protocol.wire.Rejected.reason": "test_views: errors",
+    "protocol.wire.Declined.reason": "test_views: errors (RejectedByAggregator)",
     "protocol.terms.Terms.name": "test_files: terms",
     "protocol.terms.Member.name": "test_files: terms",
     "protocol.terms.AggregatorAddress.url": "test_files: terms",

@@ -73,7 +73,7 @@ def test_no_error_says_anything_raw(
 
 def test_no_error_of_the_aggregator_says_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
     samples = BAD_SAMPLES | {
-        "\"Literal['malformed', 'too-large']\"": POISON,
+        "\"Literal['malformed', 'too-large', 'busy']\"": POISON,
         "bool": True,
         "Rejected": Rejected("busy", POISON),
     }
@@ -144,7 +144,8 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "differencing", "rounds": ["1"], "members": ["H1"]},
     {"event": "disagreement", "members": ["H1"], "agreeing": 2, "needed": 2},
     {"event": "disagreement", "members": ["H1"], "agreeing": 1, "needed": 2},
-    {"event": "held-back", "members": ["H1"], "rounds": ["1"]},
+    {"event": "held-back", "members": ["H1"], "rounds": ["1"], "needed": 2},
+    {"event": "held-back", "members": [], "rounds": ["1"], "needed": 0},
     {"event": "used-model", "rounds": ["1"]},
     {"event": "evaluated", "bytes_up": 1, "bytes_down": 1, "loss": 0.5, "contributors": [1]}
     | {"metrics": {"accuracy": 0.5, "note": "fine", "list": ["x"]}},
@@ -153,7 +154,7 @@ EVENTS: list[dict[str, Any]] = [
 
 def test_every_event_that_a_row_is_made_of_is_fed() -> None:
     words = set(re.findall(r'"([a-z-]+)"', inspect.getsource(work.RoundTable.show)))
-    facts = {"round", "event", "values", "members", "by", "entry", "verdict", "rounds"}
+    facts = {"round", "event", "values", "members", "by", "entry", "verdict", "rounds", "needed"}
     assert words - facts == {event["event"] for event in EVENTS}
 
 
@@ -216,7 +217,6 @@ def test_no_verdict_and_no_check_show_anything_raw(capsys: pytest.CaptureFixture
 def report(tmp_path: Path) -> dict[str, Any]:
     """Of a federation in which a bit of everything happens."""
     desk = Desk(tmp_path)
-    desk.certify()
     desk.open_training()
     for member in desk.federation.members:
         desk.contribute(member, "round/1")

@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import typer
 
 from keyshare.packing import ciphertext_count
 from keyshare.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
 from participant.cli.opening import _approval
 from participant.cli.work import RoundTable as Shown
+from participant.cli.work import _check_round_left
 from participant.decryption_task import DecryptionTask, Request
 from participant.training_task import TrainingTask
 from participant.waiting import waiting_for
@@ -125,19 +127,21 @@ def test_the_same_hospitals_again_are_no_difference() -> None:
 # ── held back: a round that no sum may end ──
 
 
-def silent_after_a_void_round(app: Steps) -> tuple[RoundTable, Reports]:
-    """The fifth voids round 1 and says nothing in round 2, whose wait is over."""
+def silent_after_a_void_round(app: Steps, junk: bool = False) -> tuple[RoundTable, Reports]:
+    """The fifth voids round 1 and says nothing, or junk, in round 2, whose wait is over."""
     table, reports = RoundTable(toy("refuse")), Reports()
     for i in (1, 2, 3, 4):
         table.train(i, app)._report = lambda *report: reports.append(report)
     table.seat(5, Spoiler(table.terms, table.secret(5), app, table.disks[5]))
     table.play("round/1")
     del table.tasks[5]
-    table.open("round/2")
+    opening = table.open("round/2")
+    if junk:
+        table.publish(5, Draft("round/2", Contribution(opening.digest, attach(b"junk"))))
     table.settle()
     assert not [report for report in reports if report[1] == "held-back"]
     for task in table.tasks.values():
-        task._hold._clock = lambda: time.monotonic() + 1_000  # type: ignore[attr-defined]
+        task._hold._clock = lambda: time.monotonic() + 15  # type: ignore[attr-defined]
     table.settle()
     return table, reports
 
@@ -160,13 +164,41 @@ def test_every_hospital_is_told_once_that_a_round_is_held_back_and_for_whom(
     table, reports = silent_after_a_void_round(Steps())
     table.settle()
     held = [report for report in reports if report[1] == "held-back"]
-    assert held == [(2, "held-back", {"members": ["H5"], "rounds": ["1"]})] * 4
+    assert held == [(2, "held-back", {"members": ["H5"], "rounds": ["1"], "needed": 4})] * 4
     waiting = waiting_for(table.board, table.tasks[1], table.terms)
     assert waiting == ("round 2, which is held back", (5,))
     Shown(table.terms).show({"round": 2, "event": "held-back", **held[0][2]})
     said = capsys.readouterr().out
     assert "as soon as H5 contributes" in said
+    assert "At least 4 hospitals" in said
     assert "--new-model-after 2" in said
+    Shown(table.terms).show({"round": 2, "event": "held-back", **held[0][2], "needed": 0})
+    assert "new terms" in capsys.readouterr().out
+
+
+def test_junk_instead_of_silence_is_held_back_too_and_nobody_is_waited_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its first contribution counts and cannot be added; the hospitals only see that it is there.
+
+    The aggregator does not close the round.
+    """
+    table, reports = silent_after_a_void_round(Steps(), junk=True)
+    assert not [report for report in reports if report[1] == "held-back"]
+    for task in table.tasks.values():
+        task._hold._clock = lambda: time.monotonic() + 2_000  # type: ignore[attr-defined]
+    table.settle()
+    held = [report for report in reports if report[1] == "held-back"]
+    assert held == [(2, "held-back", {"members": [], "rounds": ["1"], "needed": 4})] * 4
+    Shown(table.terms).show({"round": 2, "event": "held-back", **held[0][2]})
+    assert "cannot be added" in capsys.readouterr().out
+
+
+def test_no_model_begins_after_the_last_round() -> None:
+    terms = toy("refuse").federation.terms
+    _check_round_left(4, terms)
+    with pytest.raises(typer.BadParameter, match="5 rounds"):
+        _check_round_left(5, terms)
 
 
 def test_a_held_back_round_goes_on_when_the_silent_one_is_back() -> None:
