@@ -23,7 +23,7 @@ from participant.words import fingerprint
 from protocol.board import Entry
 from protocol.draft import Draft
 from protocol.encoding import encode
-from protocol.messages import Certificate
+from protocol.messages import Abort, Certificate
 from tests.participant.toy_home import (
     CHEAP,
     PASSPHRASE,
@@ -246,6 +246,7 @@ def test_a_backup_of_an_old_epoch_is_refused_by_name(backed_up: Run) -> None:
         table.board.append(entry)
         table.entries.append(entry)
     second = msgspec.structs.replace(TOY.epoch, number=2)
+    table.say(1, Draft("ceremony/1", Abort(0, "join", "too late")))
     for index in TOY.federation.members:
         table.say(index, Draft("ceremony/2", Certificate(bytes(32), encode(second))))
     record(table.entries)

@@ -26,7 +26,7 @@ from protocol.draft import Draft
 from protocol.encoding import encode
 from protocol.epoch import Epoch, epoch_secret
 from protocol.errors import BadEntry, Fork, Malformed
-from protocol.messages import Certificate, Opening, Statement
+from protocol.messages import Abort, Certificate, Opening, Statement
 from protocol.record import entry_path
 from tests.participant.test_passphrase_change import Mortal
 from tests.participant.toy_home import (
@@ -206,6 +206,7 @@ def test_an_identity_that_does_not_open_is_told(backup: Backup, tmp_path: Path) 
 
 
 def second_epoch(table: Table, epoch: Epoch) -> None:
+    table.say(1, Draft("ceremony/1", Abort(0, "join", "too late")))
     for member in table.federation.members:
         table.say(member, Draft("ceremony/2", Certificate(bytes(32), encode(epoch))))
 

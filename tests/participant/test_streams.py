@@ -15,6 +15,7 @@ from participant.agent import Agent
 from participant.errors import DamagedBlob
 from participant.outbox import store_blob
 from participant.transfer import WINDOW, Transfer
+from protocol.board import Board
 from protocol.draft import Draft
 from protocol.messages import Contribution, SetLock, attach, blob_name
 from protocol.wire import (
@@ -66,9 +67,12 @@ def agent(task: Reading, disk: Disk | None = None, index: int = 1) -> Agent:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Aggregator:
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Aggregator:
     clock = itertools.count(1)
-    return Aggregator(FEDERATION.terms, FEDERATION.keys[0], tmp_path, lambda: next(clock))
+    found = Aggregator(FEDERATION.terms, FEDERATION.keys[0], tmp_path, lambda: next(clock))
+    # No round is open here, so that nobody has a budget for these posts.
+    monkeypatch.setattr(Board, "excess", lambda board, post, time_ms: "")
+    return found
 
 
 def holding(service: Aggregator) -> Aggregator:
