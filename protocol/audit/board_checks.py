@@ -8,6 +8,7 @@ from protocol.audit.terms_checks import MANIFEST, TERMS
 from protocol.board import genesis
 from protocol.errors import BadEntry, BadSignature, Fork, Malformed
 from protocol.foreign import shown
+from protocol.messages import Surplus
 from protocol.record import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,
@@ -59,6 +60,10 @@ def check_posts(evidence: Evidence, account: Account) -> None:
     account.count += len(replay.board.entries)
     if isinstance(error := replay.error, BadEntry):
         account.fail(error.position, evidence.name(error.sender), error.reason)
+    for posted in evidence.entries:
+        if isinstance(posted.post.body, Surplus):
+            reason = f"beyond its budget, it counts for nothing: {posted.post.body.reason}"
+            account.find(posted.position, evidence.name(posted.post.sender), reason)
     if replay.error:
         seen = len(replay.board.entries)
         account.notes.append(f"the checks that follow see the {seen} entries before it")

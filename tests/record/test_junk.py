@@ -93,6 +93,17 @@ def failures(story: Story) -> list[str]:
     ]
 
 
+def test_what_is_beyond_a_members_budget_is_a_finding_with_its_name() -> None:
+    """An honest aggregator would have declined it; no rule looks at it."""
+    story = ended("round/3")
+    for _ in range(2):
+        put(story, len(story.said) + 1, "round/3", SetLock(JUNK))
+    assert not failures(story)
+    found = audit(MemoryFiles(write(story).files), NONCE)
+    (posts,) = [r for r in found.results if r.number == "2.2"]
+    assert [(r.entry, r.party) for r in posts.findings] == [(len(story.said), "H4")]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("session", "body"), POSTS, ids=lambda one: str(one)[:40])
 def test_one_post_behind_a_session_is_no_failure(session: str, body: Body) -> None:
