@@ -130,9 +130,9 @@ class Rounds:
         """The open rounds under a hybrid suite, whose vectors are added as they come."""
         views = self.views.values()
         open_ones = [view for view in views if is_hybrid(view) and view.closing is None]
-        return [view for view in open_ones if not self._is_given_up(view)]
+        return [view for view in open_ones if not self.is_given_up(view)]
 
-    def _is_given_up(self, view: RoundView) -> bool:
+    def is_given_up(self, view: RoundView) -> bool:
         """Whether hospitals have gone on without this round, to a later one of another model."""
         kind, _, name = view.session.partition("/")
         return kind == "round" and int(name) < self.next_number - 1
@@ -142,7 +142,7 @@ class Rounds:
         return [view for view in self.views.values() if self._is_due(view, now_ms)]
 
     def _is_due(self, view: RoundView, now_ms: int) -> bool:
-        if view.opening is None or view.closing is not None or self._is_given_up(view):
+        if view.opening is None or view.closing is not None or self.is_given_up(view):
             return False
         if len(view.contributions) == self.terms.n_members:
             return True

@@ -164,7 +164,7 @@ class Aggregator:
             self.rounds,
             self.epoch,
             self.left_out,
-            self.held_back,
+            {s: who for s, who in self.held_back.items() if self._is_open(s)},
             {s: (found.chunks_summed, found.chunks) for s, found in self._hybrid.items()},
             connected,
             self._clock.now_ms(),
@@ -315,6 +315,11 @@ class Aggregator:
         """Note for whom a round waits that has enough contributions, and no sum of them to open."""
         if len(fit) >= self.rounds.min_contributors:
             self.held_back[view.session] = self.rounds.history.awaited(view, fit)
+
+    def _is_open(self, session: str) -> bool:
+        """Whether hospitals may still contribute to a round to some purpose."""
+        view = self.rounds.views[session]
+        return view.closing is None and not self.rounds.is_given_up(view)
 
     def _judge(self, view: RoundView, judging: Judging) -> bool:
         """Judge contributions until a tick's time is over, one at least; whether all are."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from protocol.decryption import RoundMember
 from protocol.history import OpenedSets
-from protocol.round import RoundView
 from protocol.terms import Terms
 
 
@@ -26,29 +26,35 @@ class HeldBack:
         self, terms: Terms, history: OpenedSets, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._terms, self._history, self._clock = terms, history, clock
-        self._session, self._since = "", 0.0
+        self._session, self._since, self._changed = "", 0.0, 0.0
+        self._contributed = 0
         self.is_held = False
         self.waiting_for: tuple[int, ...] = ()
 
-    def look(self, view: RoundView) -> bool:
+    def look(self, member: RoundMember) -> bool:
         """Whether a round is found to be held back, or to wait for others than was found before.
 
-        Others are waited for first, as long as the terms say. Who has contributed what cannot be
-        added, a hospital does not know: where the board has enough contributions and the round is
-        still open after twice that time, it is held back all the same.
+        member: this hospital's part in the open round. Others are waited for first, as long as the
+        terms say.
         """
+        view, now = member.view, self._clock()
         if view.session != self._session:
-            self._session, self._since = view.session, self._clock()
-            self.is_held, self.waiting_for = False, ()
+            self._session, self._since = view.session, now
+            self.is_held, self.waiting_for, self._contributed = False, (), 0
+        if len(view.contributions) != self._contributed:
+            self._changed, self._contributed = now, len(view.contributions)
         before = self.is_held, self.waiting_for
-        self.is_held, self.waiting_for = self._found(view)
+        self.is_held, self.waiting_for = self._found(member, now)
         return self.is_held and before != (True, self.waiting_for)
 
-    def _found(self, view: RoundView) -> tuple[bool, tuple[int, ...]]:
-        given, least = frozenset(view.contributions), self._terms.least_contributors
-        waited, wait = self._clock() - self._since, self._terms.rounds.seconds
-        if view.closing or waited < wait or len(given) < least or not self._history.binds(view):
+    def _found(self, member: RoundMember, now: float) -> tuple[bool, tuple[int, ...]]:
+        view, history, least = member.view, self._history, self._terms.least_contributors
+        wait = self._terms.rounds.seconds
+        if view.closing or now < self._since + wait or not history.binds(view):
             return False, ()
-        if len(self._history.closable(view, given)) >= least:
-            return waited >= 2 * wait, ()
-        return True, tuple(sorted(self._history.awaited(view, given)))
+        if len(fit := member.fitting) < least:
+            return False, ()
+        if len(history.closable(view, fit)) >= least:
+            # Chunks of a wrong size keep a vector out of the sum, and only the aggregator has them.
+            return member.has_vectors and now >= self._changed + 2 * wait, ()
+        return True, tuple(sorted(history.awaited(view, fit)))

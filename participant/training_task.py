@@ -208,7 +208,7 @@ class TrainingTask(Task):
         if view.opening and not view.closing:
             if self._index not in view.contributions:
                 return self._contribution(number, view)
-            self._look_for_hold(number, view)
+            self._look_for_hold(number, member)
         if member.owes_partial:
             self._patience = self._patience or Patience(member)
             if self._patience.waits:
@@ -218,10 +218,10 @@ class TrainingTask(Task):
             self._own = OwnFingerprint(member)
         return draft
 
-    def _look_for_hold(self, number: int, view: RoundView) -> None:
+    def _look_for_hold(self, number: int, member: RoundMember) -> None:
         """Report, once, that the round is held back, for whom, and what it must not be added to."""
-        opening = view.terms_of_opening
-        if opening is not None and self._hold.look(view):
+        opening = member.view.terms_of_opening
+        if opening is not None and self._hold.look(member):
             names = [self._terms.name_of(m) for m in self._hold.waiting_for]
             rounds = list(self._history.opened_from(opening.model))
             is_last = number == self._terms.rounds.count

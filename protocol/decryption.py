@@ -29,7 +29,8 @@ from protocol.messages import MAX_REASON, Complaint, Contribution, Partial, Refu
 from protocol.partial_payload import LockedSum
 from protocol.round import RoundView
 from protocol.sealing import SealingKey
-from protocol.set_rules import check_set
+from protocol.set_rules import Fitting, check_set
+from protocol.suite import suite_of
 from protocol.terms import Terms
 
 
@@ -65,6 +66,7 @@ class RoundMember:
         self._refused: Refused | None = None  # once closed, nothing makes a set another
         self._sealing = SealingKey(secret.sealing_seed)
         self._contributions: dict[int, bytes] = {}
+        self._fitting = Fitting(view, self._contributions, terms, epoch)
         self._locked: LockedSum | None = None
         self._held: dict[int, bytes] = {}  # keys sealed to this member, of parts not yet verified
         self._payloads: dict[int, bytes] = {}  # of partial decryptions
@@ -160,6 +162,17 @@ class RoundMember:
     def difference(self) -> Difference | None:
         """What the closed sum would show of too few members, with others of the same model."""
         return self._history.difference(self.view)
+
+    @property
+    def fitting(self) -> frozenset[int]:
+        """Whose contributions to the open round can be in a sum, as far as the posts show."""
+        return self._fitting.members
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether the round is opened under a hybrid suite."""
+        opening = self.view.terms_of_opening
+        return opening is not None and suite_of(opening.suite, self.terms).lattice is not None
 
     def check_set(self) -> Encrypted:
         """The sum that the closing chose, recomputed; raises Refused naming rule and member."""

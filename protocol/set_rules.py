@@ -45,6 +45,39 @@ def check_set(
     return _Set(view, payloads, terms, epoch).check()
 
 
+class Fitting:
+    """Whose contributions to an open round can be in a sum, as far as the posts show.
+
+    Each is judged once, in the order of the board: of two that repeat each other the later one is
+    left out. Whether the chunks of a vector have their sizes is seen only by who has them.
+    payloads: as in ``check_set``; a contribution's is there when the view has it.
+    """
+
+    def __init__(
+        self, view: RoundView, payloads: Mapping[int, bytes], terms: Terms, epoch: Epoch
+    ) -> None:
+        self._set, self._view = _Set(view, payloads, terms, epoch), view
+        self._seen: dict[mpz | bytes, int] = {}
+        self._fits: dict[int, bool] = {}
+
+    @property
+    def members(self) -> frozenset[int]:
+        """Of those who have contributed by now."""
+        for member in self._view.contributions:
+            if member not in self._fits:
+                self._fits[member] = self._judge(member)
+        return frozenset(member for member, fits in self._fits.items() if fits)
+
+    def _judge(self, member: int) -> bool:
+        tried = dict(self._seen)  # only what fits keeps another's copy of it out
+        try:
+            self._set.check_contribution(member, tried)
+        except Refused:
+            return False
+        self._seen = tried
+        return True
+
+
 @dataclass(frozen=True)
 class _Set:
     """A closed round under the rules; each method is one rule or a few that belong together."""
@@ -68,6 +101,12 @@ class _Set:
         if blob_name(write_ciphertexts(total, n)) != closing.total.digest:
             self._refuse("recomputed-sum", 0, "the sum is not that of the contributions")
         return total
+
+    def check_contribution(self, member: int, seen: dict[mpz | bytes, int]) -> None:
+        """Raises Refused if a member's contribution to the open round can be in no sum."""
+        opening = self.view.terms_of_opening
+        assert opening is not None
+        self._contribution(member, opening, self._suite(opening), seen)
 
     def _known_round(self) -> tuple[Opening, Closing]:
         opening, closing = self.view.terms_of_opening, self.view.closed

@@ -179,19 +179,25 @@ def test_every_hospital_is_told_once_that_a_round_is_held_back_and_for_whom(
 def test_junk_instead_of_silence_is_held_back_too_and_nobody_is_waited_for(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Its first contribution counts and cannot be added; the hospitals only see that it is there.
+    """Its first contribution counts and cannot be added, as every hospital sees."""
+    _, reports = silent_after_a_void_round(Steps(), junk=True)
+    held = [report for report in reports if report[1] == "held-back"]
+    facts = {"members": [], "rounds": ["1"], "needed": 4}
+    assert held == [(2, "held-back", facts)] * 4
+    Shown(toy("refuse").federation.terms).show({"round": 2, "event": "held-back", **facts})
+    assert "cannot be added" in capsys.readouterr().out
 
-    The aggregator does not close the round.
-    """
-    table, reports = silent_after_a_void_round(Steps(), junk=True)
-    assert not [report for report in reports if report[1] == "held-back"]
+
+def test_no_round_is_called_held_back_once_the_silent_one_is_back_however_late() -> None:
+    table, reports = silent_after_a_void_round(Steps())
     for task in table.tasks.values():
         task._hold._clock = lambda: time.monotonic() + 2_000  # type: ignore[attr-defined]
+    before = list(reports)
+    table.train(5, Steps())
     table.settle()
-    held = [report for report in reports if report[1] == "held-back"]
-    assert held == [(2, "held-back", {"members": [], "rounds": ["1"], "needed": 4})] * 4
-    Shown(table.terms).show({"round": 2, "event": "held-back", **held[0][2]})
-    assert "cannot be added" in capsys.readouterr().out
+    assert not [report for report in reports[len(before) :] if report[1] == "held-back"]
+    assert not any(task.held_back.is_held for task in table.tasks.values())  # type: ignore[attr-defined]
+    assert len(table.view("round/2").contributions) == 5
 
 
 def test_no_model_begins_after_the_last_round() -> None:

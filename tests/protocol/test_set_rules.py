@@ -136,3 +136,20 @@ def test_what_was_posted_before_the_opening_answers_none():
     with pytest.raises(Refused) as raised:
         check_set(view, payloads, TERMS, EPOCH)
     assert (raised.value.rule, raised.value.member) == ("contributors", 1)
+
+
+def test_of_an_open_rounds_contributions_those_fit_that_can_be_in_a_sum():
+    found = contributed((1, 2))
+    found.contribute_payload(3, attach(b"junk"))
+    found.contribute(4, training(4), opening=bytes(32))
+    assert found.members[1].fitting == {1, 2}
+    found.contribute(5, training(2))
+    assert found.members[1].fitting == {1, 2}, "it repeats another's"
+
+
+def test_what_does_not_fit_keeps_nobody_out_who_is_copied():
+    found = contributed(())
+    copy = found.proved(1, training(1))  # the proof is not that of member 2
+    found.contribute_payload(2, attach(write_ciphertexts(copy, KEY.n)), blobs=())
+    found.contribute(1, training(1))
+    assert found.members[3].fitting == {1}
