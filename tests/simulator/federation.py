@@ -106,8 +106,11 @@ class Federation:
 
         return hook
 
-    def run(self) -> bool:
-        """Run until all hospitals are finished or one has failed; False if time ran out."""
+    def run(self, limit: float | None = None) -> bool:
+        """Run until all hospitals are finished or one has failed; False if time ran out.
+
+        limit: virtual seconds; TIME_LIMIT unless told.
+        """
         self._start_service(self.services[0])
         for hospital in self.hospitals.values():
             self._start_hospital(hospital)
@@ -119,7 +122,7 @@ class Federation:
             self.clock.after(self.chaos.uniform(0.5, 12), self._fork)
         rogue = shifting_sums() if self.plan.rogue else contextlib.nullcontext()
         with self._crashing_syncs(), rogue:
-            return self.clock.run(self._is_over, TIME_LIMIT)
+            return self.clock.run(self._is_over, limit or TIME_LIMIT)
 
     def _is_over(self) -> bool:
         hospitals = self.hospitals.values()
