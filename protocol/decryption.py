@@ -137,7 +137,8 @@ class RoundMember:
         """
         view, me = self.view, self.index
         has_said = me in view.partials or me in view.refusals
-        return self.consent and me in view.locks and not has_said and self._is_locked()
+        may_say = self.consent and view.closing is not None and not has_said
+        return may_say and me in view.locks and self._is_locked()
 
     @property
     def owes_complaint(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +30,7 @@ from tests import toy
 from tests.simulator.bad_holder import HONEST, BadHolder, Script
 from tests.simulator.disk import Crash
 from tests.simulator.federation import (
+    CALM_AFTER,
     WAIT_SECONDS,
     Federation,
     memory_folder,
@@ -77,11 +78,12 @@ class BadPlan:
 
     @property
     def base(self) -> Plan:
-        """The same federation under no faults of the network."""
+        """The same federation, whose hospitals crash now and then in a third of the runs."""
         n = self.n_members
         return Plan(
             0, n, (n + 1) // 2, 256, ROUNDS, self.suite, drop=0.0, duplicate=0.02, slow=0.0,
-            crash_every=0.0, crash_writes=0.0, aggregator_crash_every=0.0,
+            crash_every=12.0 if self.seed % 3 == 2 else 0.0,
+            crash_writes=0.0, aggregator_crash_every=0.0,
             aggregator_crash_syncs=0.0, fork=False,
         )  # fmt: skip
 
@@ -182,7 +184,7 @@ class BadFederation(Federation):
     """One run of a bad plan."""
 
     def __init__(self, bad: BadPlan, folder: Path) -> None:
-        self.epoch, files = founded(bad.base)
+        self.epoch, files = founded(replace(bad.base, crash_every=0.0))
         for name, data in files.items():
             (folder / "aggregator" / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / "aggregator" / name).write_bytes(data)
@@ -211,12 +213,17 @@ class BadFederation(Federation):
     def play(self) -> bool:
         """Run to the end, with a way out wherever it is held back; False if a time ran out."""
         self._every(1.0, self._let_the_bad_go_on)
-        is_over = self.run(bound(self.terms))
+        is_over = self.run(self._bound)
         while is_over and self.is_held and not self._is_stuck:
             self._take_way_out()
             if not self._is_stuck:
-                is_over = self.clock.run(self._is_over, self.clock.now + bound(self.terms))
+                is_over = self.clock.run(self._is_over, self.clock.now + self._bound)
         return is_over and (self._are_finished or self._is_stuck)
+
+    @property
+    def _bound(self) -> float:
+        """Who crashes begins a wait anew."""
+        return bound(self.terms) + (CALM_AFTER if self.plan.crash_every else 0.0)
 
     @property
     def _is_stuck(self) -> bool:

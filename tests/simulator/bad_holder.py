@@ -40,7 +40,7 @@ ACTS = {
     "state": ("digest", "length", "clip", "turns", "far", "silent", "gone"),
     "give": (
         "void", "void", "weights", "unproved", "unread", "another opening", "copied", "short",
-        "twice", "silent", "gone",
+        "twice", "late", "silent", "gone",
     ),
     "lock": ("another set", "two sets", "refuses", "blames", "fingerprint", "silent", "gone"),
     "help": (
@@ -112,6 +112,7 @@ class BadHolder(TrainingTask):
         self.script, self.now, self.draw, self.did = script, now, draw, did
         self._next = deque[Draft]()
         self._junk = junk
+        self._late: Draft | None = None  # a contribution that waits for the closing
         self._silent_after: int | None = None  # until a later round's model is here; -1: for ever
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
@@ -127,6 +128,9 @@ class BadHolder(TrainingTask):
             return self._rubbish(self._junk.popleft()[1])
         if self._next:
             return self._next.popleft()
+        if self._late and self._is_closed(self._late.session):
+            draft, self._late = self._late, None
+            return draft
         draft = super().due()
         body = draft.body if draft else None
         if draft is None or isinstance(body, Contribution):
@@ -144,6 +148,10 @@ class BadHolder(TrainingTask):
         if self._silent_after is not None and self._silent_after in (-1, self.finished):
             return True
         return any(begin <= self.now() < end for begin, end in self.script.quiet)
+
+    def _is_closed(self, session: str) -> bool:
+        found = self._rounds.get(int(session.partition("/")[2]))
+        return found is None or found.view.closing is not None
 
     def _act(self, number: int, step: str) -> str:
         """What the script says, once."""
@@ -187,7 +195,7 @@ class BadHolder(TrainingTask):
 
     def _contribution(self, number: int, view: RoundView) -> Draft:
         act = self._act(number, "give")
-        if act in ("silent", "gone"):
+        if self._late or act in ("silent", "gone"):
             return None  # type: ignore[return-value]
         if act == "void":
             assert view.opening is not None
@@ -195,6 +203,9 @@ class BadHolder(TrainingTask):
             maker = Spoiling(self._terms, self._epoch, self._secret, self._storage)
             return maker.make(change, examples, view.opening)[0]
         draft = super()._contribution(number, view)
+        if act == "late":
+            self._late = draft
+            return None  # type: ignore[return-value]
         if act in UNFIT:
             return self._unfit(act, number, draft)
         return self._then(draft, self._unfit("unread", number, draft)) if act == "twice" else draft
