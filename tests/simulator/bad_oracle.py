@@ -278,7 +278,7 @@ class Facts:
         for posted in self._said(number, Complaint):
             sender, body = posted.post.sender, posted.post.body
             assert isinstance(body, Complaint)
-            is_false = sender in self._bad and body.key
+            is_false = sender in self._bad and body.key and body.member not in self._bad
             if is_false and posted.position < self._in_time(number):
                 self._all_report("false-complaint", number, "by", sender)
 
