@@ -9,6 +9,9 @@ and that of everything else which is drawn follows in the same way from what it 
 so that neither a restored snapshot of the machine, which repeats the fresh bytes, nor a broken
 source of randomness gives two updates one key. Each chunk is durable as soon as it is made;
 nothing leaves before the signed post is durable too.
+
+An update of which more than ``most_cut`` values lie beyond the round's bound is not contributed:
+a value that is cut shows its sign and the hospital's weight alone, in sums that are opened.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from keyshare.packing import pack
 from keyshare.plaintext_proof import encrypt_opened, prove
 from keyshare.quantisation import Quantisation, Quantiser
 from keyshare.randomness import Stream, derive_key
+from participant.errors import TooMuchCut
 from participant.outbox import Storage, store_blob
 from protocol.board import Posted
 from protocol.ciphertexts import (
@@ -55,6 +59,11 @@ class Update(Protocol):
     def slice(self, start: int, stop: int) -> NDArray[np.float64]: ...
 
 
+def most_cut(length: int) -> int:
+    """How many values of an update of ``length`` weights may be cut: one, and one in 100."""
+    return 1 + length // 100
+
+
 @dataclass(frozen=True)
 class ContributionMaker:
     """Makes one member's contributions; ``storage`` is its outbox's."""
@@ -68,14 +77,13 @@ class ContributionMaker:
     def make(self, update: Update, num_examples: int, opening: Posted) -> tuple[Draft, int]:
         """The contribution to a round, and how many of its values were clipped.
 
-        Raises BadExamples, BadUpdate.
+        Raises BadExamples, BadUpdate; TooMuchCut before anything is encrypted or stored.
         """
         said = opening.post.body
         assert isinstance(said, Opening)
         suite = suite_of(said.suite, self.terms)
-        source = _Source(
-            update, num_examples, suite.quantisation(said.clip), self._dither(opening.digest)
-        )
+        dither = self._dither(opening.digest)
+        source = _Source(update, num_examples, suite.quantisation(said.clip), dither)
         key = EncryptionKey.of(self.epoch)
         make = self._packed if suite.lattice is None else self._hybrid
         body, payload, stored = make(source, suite, opening, key)
@@ -94,6 +102,7 @@ class ContributionMaker:
         self, source: _Source, suite: Suite, opening: Posted, key: EncryptionKey
     ) -> tuple[Contribution, bytes, tuple[bytes, ...]]:
         values = np.concatenate(list(source.slots(len(source))))
+        source.check(opening)
         seed = self._seed(opening.digest, hashlib.sha256(values.tobytes()).digest())
         plaintexts = pack(values, suite.packing)
         return *self._proved(plaintexts, Stream(seed), opening, key), ()
@@ -103,7 +112,9 @@ class ContributionMaker:
     ) -> tuple[Contribution, bytes, tuple[bytes, ...]]:
         assert suite.lattice is not None
         context = lattice_context(self.epoch.digest, opening.digest)
-        seed = self._seed(context, source.digest(suite.lattice.chunk_weights))
+        hashed = source.digest(suite.lattice.chunk_weights)
+        source.check(opening)
+        seed = self._seed(context, hashed)
         one_time, names = self._vector(source, suite.lattice, seed, context)
         plaintexts = pack_key(one_time.secret, suite.lattice, key.encryptor.n)
         stream = Stream.derive(seed, "randomisers")
@@ -171,6 +182,14 @@ class _Source:
             values = quantiser.slots(entries)
             yield np.concatenate([[quantiser.weight], values]) if start == 0 else values
         self.clipped = quantiser.clipped
+
+    def check(self, opening: Posted) -> None:
+        """After a reading; raises TooMuchCut if more was cut than a hospital lets be cut."""
+        length = len(self.update)
+        if self.clipped > most_cut(length):
+            name = opening.post.session.partition("/")[2]
+            cut = (self.clipped, length, most_cut(length))
+            raise TooMuchCut(name, cut, self.quantisation.clip)
 
     def digest(self, size: int) -> bytes:
         """SHA-256 of all slots, 4 bytes each."""

@@ -88,7 +88,7 @@ class Terms(Message, frozen=True):
     precision_bits: int
     max_examples: int
     suite: Literal["auto", "paillier", "hybrid", "hybrid-s2"] = "auto"
-    adaptive_clip: bool = True
+    adaptive_clip: bool = False
     stochastic_rounding: bool = False
     step_seconds: int = 3600  # how long a step of a ceremony may last
 

@@ -122,8 +122,9 @@ def new(
     suite: Annotated[
         str, typer.Option("--suite", help="How updates are encrypted: auto takes the cheaper one.")
     ] = "auto",
-    fixed_clip: Annotated[
-        bool, typer.Option("--fixed-clip", help="Clip at --clip in every round.")
+    adaptive_clip: Annotated[
+        bool,
+        typer.Option("--adaptive-clip", help="Let the clip follow the updates; see terms show."),
     ] = False,
     stochastic_rounding: Annotated[
         bool, typer.Option("--stochastic-rounding", help="Round updates up or down at random.")
@@ -158,7 +159,7 @@ def new(
         bits,
         max_examples,
         suite,  # type: ignore[arg-type]  # checked when the terms are
-        not fixed_clip,
+        adaptive_clip,
         stochastic_rounding,
         step_seconds,
     )
@@ -244,6 +245,11 @@ def _show_terms(file: TermsFile) -> None:
         f"{' or less, as updates shrink' if terms.adaptive_clip else ''}, "
         f"at most {terms.max_examples} examples"
     )
+    if terms.adaptive_clip:
+        say(
+            "  WARNING       One hospital alone can narrow the clip until sums show the signs of "
+            "the others' updates."
+        )
     say(
         "  opened        in each round: the average, and the sum of the numbers of examples; who is"
     )

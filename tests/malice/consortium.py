@@ -30,7 +30,7 @@ def consortium(n: int, quorum: int) -> ToyEpoch:
     """A finished ceremony of 512 bits."""
     least = floor(n)
     policy = RoundPolicy(ROUNDS, least, 10, 10, least, "refuse")
-    changes = {"rounds": policy, "suite": "paillier", "adaptive_clip": False}
+    changes = {"rounds": policy, "suite": "paillier"}
     federation = toy_federation(n, quorum, KEY_BITS, **changes)
     return finished(CeremonyTable(federation, "malice").run())
 

@@ -15,7 +15,7 @@ from participant.weights import checked
 from tests.simulator.disk import Disk
 from tests.toy import toy_federation
 
-TERMS = toy_federation(clip=8.0).terms
+TERMS = toy_federation(clip=8.0, adaptive_clip=True).terms
 INITIAL = [np.arange(6, dtype=np.float32).reshape(2, 3), np.ones(2)]
 LAYOUT = Layout.of(INITIAL)
 BEFORE = Standing(0, Model.of(checked(INITIAL, LAYOUT, "fit")), 8.0)
@@ -40,8 +40,8 @@ def test_a_bound_that_updates_reach_grows_again():
     assert clip == 8.0
 
 
-def test_a_fixed_bound_is_that_of_the_terms():
-    terms = toy_federation(clip=8.0, adaptive_clip=False).terms
+def test_unless_terms_say_otherwise_the_bound_is_theirs_in_every_round():
+    terms = toy_federation(clip=8.0).terms
     assert next_clip(terms, 0.001) == 8.0
 
 

@@ -21,6 +21,7 @@ from participant.errors import (
     OutOfTime,
     ParticipantError,
     RejectedByAggregator,
+    TooMuchCut,
     UnfitNumbers,
 )
 from protocol.errors import BadEntry, CeremonyFailed, Fork, ProtocolError, Refused, UnsignedTerms
@@ -38,6 +39,7 @@ SAMPLES: dict[str, Any] = {
     "list[int]": [1, 2],
     "list[str]": ["H1", "H2"],
     "tuple[int, ...]": (1, 2),
+    "tuple[int, int, int]": (650, 1000, 11),
     "dict[str, tuple[str | int, str | int]]": {"epoch": (1, 2)},
 }
 
@@ -97,6 +99,7 @@ def test_no_sentence_is_for_an_error_that_is_gone() -> None:
         (OutOfTime(5, "the opening", (0,)), FAILED, ["the aggregator"]),
         (Interrupted(2), 130, ["SIGINT"]),
         (Interrupted(15), 143, ["SIGTERM"]),
+        (TooMuchCut("3", (65, 900, 10), 0.5), REFUSED, ["round 3", "65 of 900", "0.5", "10 may"]),
         (BadApp("fit", "ValueError"), FAILED, ["fit"]),
         (UnfitNumber("number 2 is too large"), FAILED, ["number 2"]),
         (UnfitNumbers("n.csv", "2 numbers", "ask"), FAILED, ["n.csv", "2 numbers"]),

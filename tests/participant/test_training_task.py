@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from safetensors.torch import load
 from keyshare.packing import ciphertext_count
 from keyshare.randomness import Stream
 from participant.contribution import ContributionMaker
-from participant.errors import BadApp, ModelMismatch
+from participant.errors import BadApp, ModelMismatch, TooMuchCut
 from participant.outcome import model_name
 from participant.training_task import TrainingTask
 from protocol.ciphertexts import EncryptionKey
@@ -22,6 +24,7 @@ from protocol.messages import Contribution, Partial, Refusal, SetLock, Statement
 from protocol.round import RoundView
 from protocol.suite import packing_of
 from tests.participant.round_table import RoundTable, Steps
+from tests.toy import ToyEpoch, replace_terms, toy_epoch
 
 
 def test_a_round_gives_everyone_the_weighted_average() -> None:
@@ -159,12 +162,25 @@ def test_an_unusable_update_is_refused_before_anything_is_said(answer: Any, reas
 def test_clipped_values_are_counted() -> None:
     reports: list[tuple[int, str, dict[str, Any]]] = []
     table = RoundTable()
-    task = table.train(1, Steps(100.0))
+    one_far = [np.array([[100.0, 0.0]]), GOOD[1]]
+    task = table.train(1, Wrong((one_far, 10, {})))
     task._report = lambda *report: reports.append(report)
     table.settle()
     table.open("round/1")
     assert isinstance(task.due().body, Contribution)  # type: ignore[union-attr]
-    assert (1, "clipped", {"values": 3, "clip": 8.0}) in reports
+    assert (1, "clipped", {"values": 1, "clip": 8.0}) in reports
+
+
+def test_an_update_of_which_most_would_be_cut_is_not_contributed() -> None:
+    table = RoundTable()
+    task = table.train(1, Steps(100.0))
+    table.settle()
+    table.open("round/1")
+    before = dict(table.disks[1].files)
+    with pytest.raises(TooMuchCut) as caught:
+        task.due()
+    assert (caught.value.round_name, caught.value.values, caught.value.most) == ("1", 3, 1)
+    assert table.disks[1].files == before
 
 
 def test_a_closing_over_one_update_is_refused_by_every_hospital() -> None:
@@ -340,8 +356,17 @@ def test_a_state_dict_is_averaged_and_what_is_local_stays_the_hospitals_own() ->
     assert "1.running_var" in names
 
 
-def test_the_bound_of_the_next_round_follows_the_updates() -> None:
-    table = RoundTable()
+def adaptive() -> ToyEpoch:
+    """The toy epoch under terms whose clip follows the updates."""
+    toy = toy_epoch()
+    terms = replace_terms(toy.federation.terms, adaptive_clip=True)
+    epoch = msgspec.structs.replace(toy.epoch, federation=terms.federation)
+    federation = dataclasses.replace(toy.federation, terms=terms)
+    return dataclasses.replace(toy, federation=federation, epoch=epoch)
+
+
+def test_the_bound_of_the_next_round_follows_the_updates_where_terms_say_so() -> None:
+    table = RoundTable(adaptive())
     for i in table.toy.federation.members:
         table.train(i, Steps(0.1))
     table.play("round/1")
