@@ -17,7 +17,7 @@ class FirstAlone(HybridRound):
 
     def step(self, is_due: bool) -> bool:
         """Decide as soon as there is anything to add."""
-        self._is_decided = self._is_decided or bool(self._fit)
+        self.is_decided = self.is_decided or bool(self._fit)
         return super().step(is_due)
 
     def _next_to_judge(self) -> Posted | None:
