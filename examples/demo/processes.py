@@ -132,7 +132,7 @@ def wait_for(
     deadline = time.monotonic() + seconds
     while not condition():
         if failed := [p for p in processes if p.poll() not in (None, 0)]:
-            raise DemoFailed(f"while waiting for {what}, a process ended: {failed[0].args}")
+            raise DemoFailed(f"while waiting for {what}, a process ended: {failed[0].args!r}")
         if time.monotonic() > deadline:
             raise DemoFailed(f"{what} did not come within {seconds:.0f} s")
         time.sleep(0.05)
