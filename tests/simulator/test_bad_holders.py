@@ -27,7 +27,7 @@ from tests.simulator.federation import memory_folder
 from tests.simulator.oracle import Violation
 
 SEEDS, CHUNK = 160, 20
-FAST = (4, 18)  # of four hospitals each
+FAST = (4,)  # of four hospitals
 SILENT = {(2, "give"): "gone"}
 
 
