@@ -5,6 +5,8 @@
 
 All hospitals must have the same columns in the same order, already brought to comparable scales
 (for example by constants that the consortium agrees on, or by the sums of a statistic round).
+A round may change a weight by 2 where few columns tell the outcome: give `terms new`
+`--clip 8`, say, beforehand.
 Logistic regression in plain numpy; swap in any model: `fit` and `evaluate` see lists of arrays.
 """
 
