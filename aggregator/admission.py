@@ -47,6 +47,7 @@ def identify(data: str | bytes, challenge: Challenge, terms: Terms) -> Hello:
     try:
         check_hello(hello, challenge, terms.key_of(hello.member))
     except BadSignature:
-        reason = f"not signed with the key that the terms have for {terms.name_of(hello.member)}"
+        # By its number: whoever is not let in yet learns no name.
+        reason = f"not signed with the key that the terms have for member {hello.member}"
         raise Refused(Rejected("bad-signature", reason)) from None
     return hello

@@ -1,4 +1,4 @@
-"""How the newest ceremony stands, as far as the board tells: who is waited for, and for how long.
+"""How the ceremony that counts stands, by the board: who is waited for, and for how long.
 
 Bodies are members' words, which nobody has checked here: no step or number in them may be relied
 on to exist.
@@ -32,9 +32,24 @@ def iso(time_ms: int) -> str:
 
 
 def ceremony_report(board: Board, terms: Terms, epoch: Epoch | None, now_ms: int) -> Report | None:
-    """The newest ceremony on the board; ``now_ms``: the time, in ms since 1970."""
-    session = board.newest_session("ceremony")
-    return session_report(board.session(session), terms, epoch, now_ms) if session else None
+    """The ceremony that counts, None before the first; ``now_ms``: the time, in ms since 1970.
+
+    The last one: after the key, the one that made it, until all members have joined a later one.
+    """
+    ceremonies = board.ceremonies
+    if epoch is not None:
+        ceremonies = {
+            number: posts
+            for number, posts in ceremonies.items()
+            if number == epoch.number or (number > epoch.number and _has_all_joins(posts, terms))
+        }
+    if not ceremonies:
+        return None
+    return session_report(ceremonies[max(ceremonies)], terms, epoch, now_ms)
+
+
+def _has_all_joins(posts: Sequence[Posted], terms: Terms) -> bool:
+    return _joined_ms(posts, terms) is not None
 
 
 def session_report(

@@ -316,12 +316,12 @@ class Server:
 
 
 def _fitting(report: dict[str, Any]) -> bytes:
-    """The report as JSON, with as many of the newest rounds as fit into a frame."""
+    """The report as JSON, with as many of the last of its rounds as fit into a frame."""
     data = msgspec.json.encode(report)
     while len(data) > MAX_FRAME_BYTES - 1_024 and report["rounds"]:
         cut = len(report["rounds"]) // 2 + 1
-        shown, before = report["rounds"][cut:], report["rounds_before"] + cut
-        report = report | {"rounds": shown, "rounds_before": before}
+        shown, left_out = report["rounds"][cut:], report["rounds_not_shown"] + cut
+        report = report | {"rounds": shown, "rounds_not_shown": left_out}
         data = msgspec.json.encode(report)
     return data
 

@@ -11,7 +11,8 @@ from protocol.epoch import Epoch
 from protocol.round import RoundView, round_session
 from protocol.terms import Terms
 
-MAX_ROUNDS = 50  # shown, the newest ones: a report must fit in a frame
+MAX_ROUNDS = 50  # shown: a report must fit in a frame
+_TRAINING_ROUNDS = 25  # of them, the newest ones, whatever else members ask for
 
 
 def report(
@@ -25,7 +26,7 @@ def report(
     connected: Mapping[int, str],
     now_ms: int,
 ) -> Report:
-    """Members, the newest ceremony and the newest rounds; times in ISO 8601, UTC.
+    """Members, the ceremony that counts and the newest rounds; times in ISO 8601, UTC.
 
     held_back: whom rounds wait for that have enough contributions, but no sum that may be opened.
     summed: of open rounds under a hybrid suite, the chunks that are summed, and of how many.
@@ -51,12 +52,26 @@ def report(
         "rounds": [
             _round(view, terms, left_out.get(view.session, {}), summed.get(view.session))
             | _held_back(held_back.get(view.session), view, terms)
-            for view in list(rounds.views.values())[-MAX_ROUNDS:]
+            for view in _shown(rounds, held_back)
         ],
-        "rounds_before": max(0, len(rounds.views) - MAX_ROUNDS),
+        "rounds_not_shown": max(0, len(rounds.views) - MAX_ROUNDS),
         "too_long": rounds.too_long(epoch) if epoch else {},
         **_disagreement(rounds, terms),
     }
+
+
+def _shown(rounds: Rounds, held_back: Collection[str]) -> list[RoundView]:
+    """The rounds of a report, those that matter most last.
+
+    They are the newest training rounds that were opened, before them those that are held back, and
+    before these the newest of all others. A member that asks for many statistics hides only these.
+    """
+    opened = [round_session(str(number)) for number in range(rounds.next_number)]
+    training = [session for session in opened if session in rounds.views][-_TRAINING_ROUNDS:]
+    rest = [session for session in rounds.views if session not in training]
+    waiting = [session for session in rest if session in held_back]
+    others = [session for session in rest if session not in held_back]
+    return [rounds.views[s] for s in [*others, *waiting, *training][-MAX_ROUNDS:]]
 
 
 def _held_back(waited_for: Collection[int] | None, view: RoundView, terms: Terms) -> Report:

@@ -17,7 +17,7 @@ def render(report: dict[str, Any], running_since: str | None) -> list[str]:
         f"{report['federation']}: service {service}, {report['entries']} entries",
         *_members(report["members"]),
         _ceremony(report["ceremony"]),
-        *([f"{before} earlier rounds"] if (before := report["rounds_before"]) else []),
+        *([f"{count} other rounds are not shown"] if (count := report["rounds_not_shown"]) else []),
         *(_round(found) for found in report["rounds"]),
         *(
             f"{session}: {length} numbers are asked for, more than a contribution holds"

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.errors import IdentityInUse, RejectedByAggregator
 from participant.outbox import Outbox, Storage
-from participant.set_back import SetBack, found_set_back, is_taken
+from participant.set_back import SetBack, found_set_back, is_passed
 from participant.set_ledger import SetLedger
 from participant.transfer import Downloads, Transfer, Uploads
 from protocol.board import Board, Entry, Head, Post, Posted, decode_entry, sign_post
@@ -249,17 +249,21 @@ class Agent:
             raise Fork(saved.position, "it was another one when this hospital last spoke")
 
     def _notice_set_back(self) -> None:
-        """If this storage is older than what the hospital has said, go on as after a restore."""
+        """If this storage is older than what the hospital has said, go on as after a restore.
+
+        A pending post that was passed by is let go of in any case: `key restore` marks the storage,
+        and notes the board's head, with the post still in it.
+        """
         known, pending = self._checkpoint, self._outbox.pending
         found = found_set_back(self.board, self.index, known.position if known else 0, pending)
-        if found is None:
-            return
-        SetLedger(self._storage).mark_restored(self.board.head)
-        if pending and is_taken(self.board, self.index, pending):
+        if found:
+            SetLedger(self._storage).mark_restored(self.board.head)
+        if pending and is_passed(self.board, self.index, pending):
             self._uploads.stop()
             self._outbox.discard()
-        self._save_checkpoint(self.board.head)  # last: until then it is found again
-        self._tell(found)
+        if found:
+            self._save_checkpoint(self.board.head)  # last: until then it is found again
+            self._tell(found)
 
     def _read(self) -> None:
         while self._unread:
@@ -278,7 +282,7 @@ class Agent:
             pending = self._outbox.pending
             if pending and pending.signed.digest == posted.digest:
                 # Or else a board without this post, shown after a restart, would go unnoticed.
-                self._save_checkpoint(Head(posted.position, posted.hash))
+                self._advance_checkpoint(Head(posted.position, posted.hash))
                 self._uploads.stop()
                 self._outbox.settle()
 
@@ -360,6 +364,11 @@ class Agent:
         self._submitted = self._uploads.are_small
         if self._submitted:
             self._submit()
+
+    def _advance_checkpoint(self, head: Head) -> None:
+        """Never back: own later entries would be unknown again, as if the disk had gone back."""
+        if self._checkpoint is None or self._checkpoint.position < head.position:
+            self._save_checkpoint(head)
 
     def _save_checkpoint(self, head: Head) -> None:
         self._checkpoint = Checkpoint(head.position, head.hash)

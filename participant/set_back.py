@@ -33,8 +33,15 @@ def found_set_back(board: Board, index: int, known: int, pending: Pending | None
     return None
 
 
-def is_taken(board: Board, index: int, pending: Pending) -> bool:
-    """Whether another post of this member's is on the board under the pending one's number."""
-    session, number = pending.post.session, pending.post.sequence
-    own = (p for p in board.session(session) if p.post.sender == index)
-    return any(p.post.sequence == number and p.digest != pending.signed.digest for p in own)
+def is_passed(board: Board, index: int, pending: Pending) -> bool:
+    """Whether the pending post is not on the board, and no board that goes on can take it.
+
+    Another own post has its number, one that counts for nothing too; or one that saw more of the
+    board stands there, in whatever session.
+    """
+    own = [posted for posted in board.entries if posted.post.sender == index]
+    if any(posted.digest == pending.signed.digest for posted in own):
+        return False
+    post = pending.post
+    has_seen = max((posted.post.seen_position for posted in own), default=0)
+    return has_seen > post.seen_position or board.count(post.session, index) > post.sequence

@@ -240,10 +240,11 @@ class Board:
         """The entries of one session that count, in order."""
         return list(self._sessions.get(name, ()))
 
-    def newest_session(self, kind: str) -> str | None:
-        """The session that the last entry of a kind of sessions ("ceremony", …) belongs to."""
-        found = [s for s in self._sessions if s.startswith(f"{kind}/")]
-        return max(found, key=lambda s: self._sessions[s][-1].position, default=None)
+    @property
+    def ceremonies(self) -> dict[int, list[Posted]]:
+        """The entries of each ceremony that count, by its number."""
+        named = ((s.partition("/"), posts) for s, posts in self._sessions.items())
+        return {int(name): list(posts) for (kind, _, name), posts in named if kind == "ceremony"}
 
     def last_of(self, sender: int) -> Posted | None:
         """The last entry of a sender."""

@@ -307,14 +307,14 @@ async def test_a_report_with_very_many_rounds_still_fits_into_a_frame(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rounds = [{"session": f"round/{k}", "filler": "x" * 1000} for k in range(2000)]
-    found = {"rounds": rounds, "rounds_before": 0}
+    found = {"rounds": rounds, "rounds_not_shown": 0}
     monkeypatch.setattr(desk.service, "status", lambda connected: dict(found))
     async with serving(desk) as service, service.member(1, None, "status") as line:
         answer = await line.ask(StatusRequest())
     assert isinstance(answer, StatusReport)
     assert len(encode(answer)) <= MAX_FRAME_BYTES
     report = msgspec.json.decode(answer.report)
-    assert report["rounds"] == rounds[report["rounds_before"] :]
+    assert report["rounds"] == rounds[report["rounds_not_shown"] :]
 
 
 async def test_no_secret_and_no_traceback_reaches_the_log(

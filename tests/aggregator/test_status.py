@@ -79,7 +79,24 @@ def test_a_report_on_a_long_history_fits_in_a_frame(desk: Desk) -> None:
     assert len(answer.report) * 16 / 3 < 1 << 20  # sixteen members would fit as well
     found = report(desk)
     assert found["rounds"][-1]["session"] == "statistic/s119"
-    assert found["rounds_before"] == 120 - len(found["rounds"])
+    assert found["rounds_not_shown"] == 120 - len(found["rounds"])
+
+
+def test_no_number_of_statistics_hides_a_training_round_nor_one_that_is_held_back(
+    desk: Desk,
+) -> None:
+    held_back = desk.open_statistic("first")
+    desk.state("round/0", desk.federation.members)
+    assert desk.service.tick()
+    desk.service.held_back[held_back] = ()
+    for k in range(60):
+        desk.say(2, f"statistic/x{k}", Request(1))
+    found = report(desk)
+    shown = [r["session"] for r in found["rounds"]]
+    newest = [f"statistic/x{k}" for k in range(13, 60)]
+    assert shown == [*newest, held_back, "round/0", "round/1"]
+    assert found["rounds"][-3]["held_back"]
+    assert found["rounds_not_shown"] == 63 - 50
 
 
 def test_a_complaint_is_shown_with_its_entry(desk: Desk) -> None:

@@ -132,10 +132,10 @@ def test_members_at_different_models_are_shown(desk: Desk) -> None:
 def test_a_length_that_no_contribution_can_have_is_shown(desk: Desk) -> None:
     desk.certify()
     report: dict[str, Any] = desk.service.status({})
-    report |= {"too_long": {"statistic/age": 100_000}, "rounds_before": 7}
+    report |= {"too_long": {"statistic/age": 100_000}, "rounds_not_shown": 7}
     found = "\n".join(render(report, None))
     assert "statistic/age: 100000 numbers are asked for, more than a contribution holds" in found
-    assert "7 earlier rounds" in found
+    assert "7 other rounds are not shown" in found
 
 
 def test_every_kind_of_round_has_a_line(desk: Desk) -> None:

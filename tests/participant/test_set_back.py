@@ -8,20 +8,23 @@ from pathlib import Path
 import pytest
 
 from aggregator.service import Aggregator
-from participant.agent import CHECKPOINT_NAME, Agent
+from participant.agent import CHECKPOINT_NAME, Agent, Checkpoint
 from participant.cli.working import new_session
 from participant.errors import IdentityInUse, RejectedByAggregator
 from participant.progress import set_back_line
 from participant.set_back import SetBack
 from participant.set_ledger import SetLedger
+from protocol.board import Post, sign_post
 from protocol.draft import Draft
+from protocol.encoding import encode
 from protocol.errors import Refused
-from protocol.messages import Join, Opening, SetLock, Step, attach
+from protocol.messages import Join, Opening, SetLock, Statement, Step, Surplus, attach
 from protocol.wire import Welcome
 from tests.participant.test_agent import (
     BIG,
     FEDERATION,
     Saying,
+    agent,
     aggregator,
     connect,
     statement,
@@ -212,6 +215,90 @@ def test_what_a_set_back_machine_was_about_to_say_gives_way_to_what_it_said(
     assert machine.told == [SetBack(1, 1)]
     assert service.board.head.position == 2
     assert not machine.disk.names("outbox/")
+
+
+def with_a_cut_line(machine: Machine, service: Aggregator, draft: Draft) -> None:
+    """The machine makes a post, which does not leave it."""
+    working = machine.start(draft)
+    working.connected(Welcome(*service.board.head))
+    working.receive(service.entries_after(0))
+    working.step()
+    assert machine.disk.read("outbox/post") is not None
+
+
+def test_a_post_that_the_hospital_has_passed_by_in_another_session_is_let_go_of(
+    tmp_path: Path,
+) -> None:
+    """It was restored elsewhere and spoke there, with more of the board in view."""
+    service, old = aggregator(tmp_path), Machine()
+    with_a_cut_line(old, service, WITH_BLOB)
+    connect(agent(2, None, statement(5)), service)
+    connect(Machine().start(statement(2)), service)
+    again = old.start(statement(3))
+    connect(again, service)
+    assert again.done
+    assert old.told == [SetBack(2, 2)]
+    assert own_results(service) == [2, 3]
+    assert not old.disk.names("outbox/")
+
+
+def test_a_post_that_can_still_be_taken_is_sent(tmp_path: Path) -> None:
+    """What the hospital said elsewhere saw no more of the board than it."""
+    service, old = aggregator(tmp_path), Machine()
+    with_a_cut_line(old, service, WITH_BLOB)
+    connect(Machine().start(statement(2)), service)
+    again = old.start(statement(3))
+    connect(again, service)
+    assert again.done
+    assert [type(p.post.body) for p in service.board.entries] == [Statement, Step, Statement]
+
+
+def test_a_post_whose_number_has_a_post_that_does_not_count_is_let_go_of(tmp_path: Path) -> None:
+    service, old = aggregator(tmp_path), Machine()
+    early = "ceremony/2"  # before the first is aborted, which is beyond any budget
+    with_a_cut_line(old, service, Draft(early, Join(b"k", bytes(32))))
+    terms, head = FEDERATION.terms, service.board.head
+    post = Post(terms.federation, early, 1, 0, *head, Join(b"x", bytes(32)))
+    service._append(sign_post(post, FEDERATION.keys[1]))
+    assert isinstance(service.board.entries[0].post.body, Surplus)
+    again = old.start(statement(3))
+    connect(again, service)
+    assert again.done
+    assert own_results(service) == [3]
+
+
+def test_a_post_on_its_way_is_let_go_of_where_the_key_was_restored_into_the_same_folder(
+    tmp_path: Path,
+) -> None:
+    """The folder is marked and knows the board's head, and so it is not found to be set back."""
+    service, old = aggregator(tmp_path), Machine()
+    with_a_cut_line(old, service, WITH_BLOB)
+    connect(agent(2, None, statement(5)), service)
+    connect(Machine().start(statement(2)), service)
+    SetLedger(old.disk).mark_restored(service.board.head)
+    old.disk.write(CHECKPOINT_NAME, encode(Checkpoint(*service.board.head)))
+    again = old.start(statement(3))
+    connect(again, service)
+    assert again.done
+    assert not old.told
+
+
+def test_a_post_that_had_arrived_before_the_hospital_spoke_elsewhere_is_kept_and_told_of_once(
+    tmp_path: Path,
+) -> None:
+    service, old = aggregator(tmp_path), Machine()
+    working = old.start(JOIN)
+    working.connected(Welcome(*service.board.head))
+    working.step()
+    for frame in working.outgoing():
+        service.receive(1, frame)  # and the answer is lost
+    connect(Machine().start(statement(2)), service)
+    for draft in ((), (statement(3),)):
+        again = old.start(*draft)
+        connect(again, service)
+        assert again.done
+    assert old.told == [SetBack(2, 2)]
+    assert service.board.head.position == 3
 
 
 def test_entries_of_another_timeline_stop_an_agent_at_work_and_are_noticed_at_the_next_start(

@@ -8,7 +8,12 @@ from dataclasses import replace
 import pytest
 
 from participant.agent import Agent
-from protocol.messages import Contribution, Opening, SetLock, Statement
+from participant.outbox import Outbox
+from protocol.board import Post
+from protocol.draft import Draft
+from protocol.messages import Contribution, Opening, Request, SetLock, Statement
+from tests.participant.test_agent import Saying, connect
+from tests.simulator.disk import Disk
 from tests.simulator.federation import Federation
 from tests.simulator.oracle import Violation
 from tests.simulator.plan import Plan
@@ -87,6 +92,45 @@ def test_a_hospital_that_is_set_back_catches_up_and_locks_nothing_that_was_open(
         locks = [b for b in said_in(federation, opening.post.session) if isinstance(b, SetLock)]
         is_barred = opening.post.session == session and said is Contribution
         assert len(locks) == (0 if is_barred else 1), opening.post.session
+
+
+def test_a_home_comes_back_with_a_post_on_its_way_after_the_hospital_spoke_elsewhere() -> None:
+    """It was restored elsewhere meanwhile, and asked there for two statistics."""
+    seen: list[Federation] = []
+
+    def prepare(federation: Federation) -> None:
+        seen.append(federation)
+        hospital = federation.hospitals[WHO]
+
+        def watch() -> None:
+            is_ready = hospital.agent is not None and hospital.disk.read("outbox/post") is not None
+            if (
+                federation.set_back
+                or not is_ready
+                or not has_said(federation, "round/0", Statement)
+            ):
+                return
+            service = federation.services[0].aggregator
+            pending = Outbox(hospital.disk).pending
+            assert service is not None
+            assert pending is not None
+            if pending.signed.digest in {posted.digest for posted in service.board.entries}:
+                return
+            federation.set_back.add(WHO)
+            federation._crash_hospital(hospital)  # its line is cut: the post has not arrived
+            asked = [Draft(f"statistic/{name}", Request(1)) for name in ("one", "two")]
+            elsewhere = Agent(hospital.terms, WHO, hospital.key, Disk(), Saying(*asked))
+            connect(elsewhere, service)
+            passed_by.append(pending.post)
+
+        federation._every(0.004, watch)
+
+    passed_by: list[Post] = []
+    assert simulate(CALM, prepare) == "done"
+    (federation,), (post,) = seen, passed_by
+    assert federation.board is not None
+    assert post not in [posted.post for posted in federation.board.entries]
+    assert type(post.body) in map(type, said_in(federation, post.session)), "said anew"
 
 
 def test_without_a_mark_the_oracle_objects(monkeypatch: pytest.MonkeyPatch) -> None:
