@@ -44,7 +44,7 @@ class Federation:
         ]
         settings = {
             "--name": "Test", "--quorum": "2", "--key-bits": "512", "--rounds": "2",
-            "--seconds": "20", "--statistic-seconds": "20",
+            "--seconds": "20", "--statistic-seconds": "20", "--clip": "8",
         }  # fmt: skip
         for _ in sign_terms(folder, self.hospitals, settings):
             pass
