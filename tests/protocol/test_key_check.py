@@ -20,7 +20,7 @@ from protocol.encoding import decode, encode, pack_numbers, width_of
 from protocol.epoch import EpochSecret, epoch_secret
 from protocol.errors import BadEntry
 from protocol.key_check import KeyCheck, ProvenPart, is_whole
-from protocol.messages import CheckPart, CheckRequest, attach
+from protocol.messages import CheckPart, CheckRequest, Surplus, attach
 from tests.toy import Table, ToyEpoch, seed_of, toy_epoch
 from tests.toy_round import contributed
 
@@ -36,6 +36,8 @@ class CheckTable(Table):
         super().__init__(toy.federation)
         self.toy, self.session = toy, session
         self.checks = {m: self.check(m) for m in members}
+        for number in range(1, int(session.partition("/")[2])):  # those before it, or it may not be
+            self.say(members[0], Draft(f"check/{number}", CheckRequest(bytes(32), bytes(32))))
 
     def check(self, member: int, secret: EpochSecret | None = None) -> KeyCheck:
         return KeyCheck(
@@ -48,6 +50,7 @@ class CheckTable(Table):
 
     def publish(self, sender: int, draft: Draft) -> Posted:
         posted = self.say(sender, draft)
+        assert not isinstance(posted.post.body, Surplus)
         for check in self.checks.values():
             check.receive(posted, self.payloads(posted, check.index))
         return posted
@@ -298,7 +301,8 @@ def test_the_value_depends_on_epoch_session_and_request(monkeypatch: pytest.Monk
             table = CheckTable(1, session=session)
             table.publish(4, Draft(session, CheckRequest(TOY.epoch.digest, nonce)))
             (value,) = decrypted_by(monkeypatch, table.settle)
-            assert value == hashed_value(table.board.entries[0].digest, session)
+            asked = table.board.session(session)[0].digest
+            assert value == hashed_value(asked, session)
             values.add(value)
     assert len(values) == 4
 
