@@ -35,7 +35,7 @@ class Rounds:
     _entries: list[Posted] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.history = OpenedSets(self.terms, None, self._entries)
+        self.history = OpenedSets(self.terms, self._entries)
 
     @property
     def min_contributors(self) -> int:

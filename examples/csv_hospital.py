@@ -36,9 +36,14 @@ def load() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def initial_parameters(config: Config) -> Parameters:
-    """Weights and bias, all zero: the same at every hospital."""
+    """Small random weights: the same at every hospital, and others for every new model.
+
+    Two trainings that begin from one model would show by the difference of their first sums what
+    hospitals added that were in one of them alone.
+    """
     features, _ = load()
-    return [np.zeros(features.shape[1]), np.zeros(1)]
+    weights = np.random.default_rng(config["seed"]).normal(0, 0.01, (features.shape[1],))
+    return [weights, np.zeros(1)]
 
 
 def fit(parameters: Parameters, config: Config) -> tuple[Parameters, int, Config]:

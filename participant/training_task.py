@@ -76,7 +76,7 @@ class TrainingTask(Task):
         self._app, self._storage, self._report = app, storage, report
         self._index = self._secret.index
         self._ledger = SetLedger(storage)
-        self._history = OpenedSets(terms, self._index)
+        self._history = OpenedSets(terms)
         self._rounds: dict[int, RoundMember] = {}
         self._closed_at: dict[int, float] = {}
         self._stated: dict[int, dict[int, Statement]] = {}  # by round, then by member

@@ -14,12 +14,14 @@ Since a set alone has ``min_contributors`` >= ``min_difference`` members, it fol
 members*. It is max(f, 1) + 2 at least: f colluders, or one hospital for itself, who take out
 their own are left with two others.
 
-*What may be open*: a set that ``lock_threshold`` members have locked, and every set that this
-hospital has locked itself, in any other round, before or after, of any key: a sum under an older
-key can be subtracted as well. Two sets that are locked have an honest locker in common, who knows
-both from its own locks, whatever other boards are shown; of three, all that counts is on every
-board that has a contribution to the last of them, since an honest hospital contributes to a round
-when it has seen the end of the one before.
+*What may be open*: a set that anybody has locked on this board, in any other round, before or
+after, of any key: a sum under an older key can be subtracted as well. More than (n+f)/2 locks open
+a set, so that any two that are open, on whatever boards an aggregator shows, have an honest locker
+in common. A hospital has one board, with all its locks in their order: whoever sees one of the two
+locks in time sees the other. To count only what enough have locked here, and one's own locks, is
+too little: of three sets, one hospital may know two, another one other two
+(tests/attacks/test_three_boards.py). That more than three sets cannot be spread over boards so that
+nobody sees all of them is not proved. The price: the lock of one liar counts, too.
 
 *What it does not promise.* A hospital's weight, its number of examples, is the same from every
 model, and the sum of the weights is opened with every sum: who comes or goes between two rounds of
@@ -74,12 +76,11 @@ class Difference:
 class OpenedSets:
     """All rounds of a board, for the sums from one model that may be open; idle until asked.
 
-    A function of the entries, so that a restart changes nothing. ``index``: the hospital whose own
-    locks count; None for somebody who locks nothing, as an auditor.
+    A function of the entries, so that a restart changes nothing.
     """
 
-    def __init__(self, terms: Terms, index: int | None, entries: Sequence[Posted] = ()) -> None:
-        self._terms, self._index = terms, index
+    def __init__(self, terms: Terms, entries: Sequence[Posted] = ()) -> None:
+        self._terms = terms
         self._views: dict[str, RoundView] = {}
         self._closable: tuple[tuple[object, ...], Members] | None = None  # the last answer
         self.follow(entries)
@@ -158,9 +159,7 @@ class OpenedSets:
         return found
 
     def _may_be_open(self, view: RoundView) -> bool:
-        chosen = view.chosen(self._terms.federation)
-        lockers = {member for member, locked in view.locks.items() if locked == chosen}
-        return self._index in lockers or len(lockers) >= self._terms.lock_threshold
+        return view.chosen(self._terms.federation) in view.locks.values()
 
     def _catch_up(self) -> None:
         for posted in itertools.islice(self._entries, self._read, None):

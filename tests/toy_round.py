@@ -119,7 +119,7 @@ class Round(Table):
             self.toy.federation.terms,
             self.toy.epoch,
             self.toy.secrets[index],
-            OpenedSets(self.toy.federation.terms, index, self.board.entries),
+            OpenedSets(self.toy.federation.terms, self.board.entries),
         )
         found.consent = True
         return found

@@ -181,7 +181,7 @@ def _truth(evidence: Evidence, found: RoundEvidence, posted: Posted) -> str:
         is_so = broken == (said.rule, said.member)
     elif said.rule == "differencing":
         before = [p for p in evidence.entries if p.position < posted.position]
-        sets = OpenedSets(evidence.terms, posted.post.sender, before)
+        sets = OpenedSets(evidence.terms, before)
         is_so = sets.difference(found.view) is not None
     else:
         return "this record cannot show whether it holds"

@@ -60,7 +60,7 @@ def check_differences(evidence: Evidence, account: Account) -> None:
             continue
         account.count += 1
         before = [p for p in evidence.entries if p.position <= locked_at]
-        difference = OpenedSets(terms, None, before).difference(found.view)
+        difference = OpenedSets(terms, before).difference(found.view)
         closing = found.view.closing
         if difference is None or closing is None:
             continue

@@ -77,6 +77,20 @@ def test_the_first_asks_and_the_others_join_at_its_scale():
     assert list(map(str, decrypted(table))) == ["18.00", "9.25"]
 
 
+def test_members_state_the_set_and_not_even_a_hash_of_the_sums():
+    """Sums of small numbers are guessed in a second by whoever reads the board."""
+    table = RoundTable()
+    for i in (1, 2, 3):
+        seat(table, i, numbers(i))
+        table.settle()
+        if i == 1:
+            opened(table)
+    table.close(SESSION)
+    decrypted(table)
+    stated = {said.result for said in table.view(SESSION).statements.values()}
+    assert stated == {table.view(SESSION).chosen(table.terms.federation)}
+
+
 def test_who_does_not_know_of_each_other_may_both_ask_and_one_scale_holds():
     table = RoundTable()
     tasks = [StatisticTask(table.terms, table.secret(i), "age", numbers(i, "0.5"), table.disks[i],

@@ -222,14 +222,15 @@ class Rounds:
         self._close(session, made, {})
         self._settle(members, wrong=0)
         if (plaintexts := members[1].plaintexts) is not None:
-            result = digest("quorate/statistic", encode([str(m) for m in plaintexts]))
+            result = members[1].view.chosen(self.stage.federation.terms.federation)
+            assert result is not None
             for i in MEMBERS:
                 self.stage.say(i, Draft(session, Statement(result, 2)))
 
     def _members(self, session: str) -> dict[int, RoundMember]:
         terms = self.stage.federation.terms
         members = {
-            i: RoundMember(RoundView(session), terms, self.epoch, self.secrets[i], self._history(i))
+            i: RoundMember(RoundView(session), terms, self.epoch, self.secrets[i], self._history())
             for i in MEMBERS
         }
         for member in members.values():
@@ -243,9 +244,9 @@ class Rounds:
         self.stage.listeners.append(listen)
         return members
 
-    def _history(self, index: int) -> OpenedSets:
+    def _history(self) -> OpenedSets:
         entries = self.stage.board.entries if self.remembering else ()
-        return OpenedSets(self.stage.federation.terms, index, entries)
+        return OpenedSets(self.stage.federation.terms, entries)
 
     def _close(self, session: str, made: Mapping[int, Encrypted], vectors: Mapping) -> None:
         n = self.epoch.joint_key().n
