@@ -14,9 +14,10 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from participant.decline import bears_out
 from participant.errors import IdentityInUse, RejectedByAggregator
 from participant.outbox import Outbox, Storage
-from participant.set_back import SetBack, found_set_back, is_passed
+from participant.set_back import SetBack, check_forgettable, found_set_back, is_passed
 from participant.set_ledger import SetLedger
 from participant.transfer import Downloads, Transfer, Uploads
 from protocol.board import Board, Entry, Head, Post, Posted, decode_entry, sign_post
@@ -56,6 +57,10 @@ class Task(Protocol):
 
     def verified(self, entry: Entry) -> None:
         """See an entry as it is on the board, whatever its session; also those before ``begin``."""
+        return None
+
+    def restored(self, position: int) -> None:
+        """Called before ``begin`` if the storage once went back in time, found at that entry."""
         return None
 
     def begin(self, board: Board) -> None:
@@ -125,6 +130,7 @@ class Agent:
         self._uploads.resume(self._outbox.sizes)  # offered when the link comes up
         self._streamed: set[bytes] = set()  # asked for as the task's wanted blobs
         self._submitted = False  # the pending post, since it was last begun to be sent
+        self._doubted = b""  # the post that was declined once for what this board does not show
         self._outgoing: deque[FromMember] = deque()
         self._unread: deque[Posted] = deque()
         self._target: Head | None = None  # the aggregator's head when the link came up
@@ -207,6 +213,8 @@ class Agent:
         if not self._begun:
             self._check_checkpoint()
             self._notice_set_back()
+            if position := SetLedger(self._storage).seen_since:
+                self.task.restored(position)
             self.task.begin(self.board)
             self._begun = True
         if not self._offered:  # now that the board tells whether it is there already
@@ -259,6 +267,7 @@ class Agent:
         if found:
             SetLedger(self._storage).mark_restored(self.board.head)
         if pending and is_passed(self.board, self.index, pending):
+            check_forgettable(self.board, self.index, pending)
             self._uploads.stop()
             self._outbox.discard()
         if found:
@@ -401,10 +410,19 @@ class Agent:
         """Forget the post: waiting for it would hold up all later ones for ever.
 
         Should it stand on the board after all, it stops this agent, as any post that it did not
-        expect of itself. Raises RejectedByAggregator if the task is about it.
+        expect of itself. Raises RejectedByAggregator if the task is about it, and where this
+        hospital's own board does not bear it out: then the post stays in the outbox.
         """
         pending = self._outbox.pending
         if pending is None or pending.signed.digest != frame.post:
+            return
+        if not bears_out(self.board, pending.post):
+            if self._doubted == frame.post:
+                raise RejectedByAggregator("false-decline", shown(frame.reason))
+            # Once more, behind the entries that it may have been declined for.
+            self._doubted = frame.post
+            self._outgoing.append(Subscribe(self.board.head.position))
+            self._submit()
             return
         self._uploads.stop()
         self._outbox.discard()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from participant.agent import Task
-from participant.errors import SeedLost
+from participant.errors import SeedLost, SetBackInCeremony
 from protocol.board import Board, Posted, is_aborted
 from protocol.ceremony import Ceremony, CeremonyProgress
 from protocol.ceremony_run import StepId
@@ -15,7 +15,7 @@ from protocol.draft import Draft
 from protocol.encoding import encode
 from protocol.epoch import Epoch
 from protocol.judgement import silent
-from protocol.messages import Body, Join, Overdue
+from protocol.messages import Body, Certificate, Join, Overdue
 from protocol.terms import Terms
 
 # A session with a link asks what is due more often than that, whatever comes.
@@ -31,6 +31,12 @@ class CeremonySecrets(Protocol):
     def holds(self, session: str) -> bool:
         """Whether the session's seed is still there."""
 
+    def withhold(self, session: str) -> None:
+        """Note for good that the session's seed is never to be disclosed."""
+
+    def withholds(self, session: str) -> bool:
+        """Whether the session's seed is never to be disclosed."""
+
     def keep(self, session: str, epoch: int, secret: bytes) -> None:
         """Store the key share, then destroy the seed."""
 
@@ -40,6 +46,11 @@ class CeremonyTask(Task):
 
     ``clock``: seconds, by which this process finds that others let a step's time pass. One that is
     started anew waits anew, and so does one that had no link: the others may have had none either.
+
+    A seed is withheld for good before a certificate is made, and where the machine was put back to
+    a snapshot after it joined: it may have certified since. What the board shows may be hidden or
+    left out by the aggregator, and a declined post may have been kept by it, so the board has no
+    say in this. A machine that was put back says nothing more in that ceremony.
     """
 
     def __init__(
@@ -55,6 +66,8 @@ class CeremonyTask(Task):
         self._ceremony: Ceremony | None = None
         self._join: Body | None = None
         self._join_is_ahead = False  # own one on the board, not received yet
+        self._restored_at = 0  # the entry up to which this storage may have forgotten what it said
+        self._may_speak = True
         self.session = ""
         self.epoch: Epoch | None = None
 
@@ -68,14 +81,25 @@ class CeremonyTask(Task):
         """Where the ceremony stands, None before it is known which one is due."""
         return self._ceremony.progress if self._ceremony else None
 
+    def restored(self, position: int) -> None:
+        """What was joined by then may be certified as well, and is not gone on with."""
+        self._restored_at = position
+
     def begin(self, board: Board) -> None:
         """Choose the session: the aborted one that this member owes its seed, or the one after."""
+        joined = {
+            p.post.session for p in board.entries[: self._restored_at] if self._is_own_join(p)
+        }
+        for session in filter(self._secrets.holds, sorted(joined)):
+            self._secrets.withhold(session)
         number = 1
         while self._is_over(board, f"ceremony/{number}"):
             number += 1
         self.session = f"ceremony/{number}"
         seed = self._secrets.seed(self.session)
+        self._may_speak = self.session not in joined
         self._ceremony = Ceremony(self._terms, self._index, self.session, seed)
+        self._ceremony.withholds_seed = self._secrets.withholds(self.session)
         first = self._ceremony.due()
         self._join = first.body if first else None
         self._join_is_ahead = any(map(self._is_own_join, board.session(self.session)))
@@ -113,12 +137,25 @@ class CeremonyTask(Task):
             self.epoch = epoch
 
     def due(self) -> Draft | None:
-        """The ceremony's next post."""
+        """The ceremony's next post; if it is a certificate, the seed is withheld from now on.
+
+        Raises SetBackInCeremony if the machine was put back after it joined.
+        """
         ceremony = self._ceremony
         if ceremony is None:
             return None
-        if draft := ceremony.due():
-            return draft
+        draft = ceremony.due() or self._overdue(ceremony)
+        if draft is None:
+            return None
+        if not self._may_speak:
+            raise SetBackInCeremony(self.session)
+        if isinstance(draft.body, Certificate):
+            self._secrets.withhold(self.session)
+            ceremony.withholds_seed = True
+        return draft
+
+    def _overdue(self, ceremony: Ceremony) -> Draft | None:
+        """What is due when others let a step's time pass."""
         step, now = ceremony.awaits, self._clock()
         had_no_link = now - self._asked_at > _LONGEST_PAUSE_SECONDS
         self._asked_at = now
@@ -138,4 +175,6 @@ class CeremonyTask(Task):
         entries = board.session(session)
         if not is_aborted((p.post for p in entries), self._terms.n_members):
             return False
-        return self._index not in silent(self._terms, entries) or not self._secrets.holds(session)
+        if self._index not in silent(self._terms, entries):
+            return True
+        return not self._secrets.holds(session) or self._secrets.withholds(session)

@@ -185,7 +185,8 @@ class IdentityInUse(ParticipantError):
 class RejectedByAggregator(ParticipantError):
     """The aggregator does not accept what was sent.
 
-    ``code`` is one of ``wire.Rejected``, or "over-budget".
+    ``code`` is one of ``wire.Rejected``, "over-budget", or "false-decline" where it declined what
+    by this hospital's own board is within its budget.
     """
 
     def __init__(self, code: str, reason: str) -> None:
@@ -315,6 +316,25 @@ class SeedLost(ParticipantError):
     def __init__(self, session: str) -> None:
         super().__init__(f"the seed that this member began {session} with is not here")
         self.session = session
+
+
+class SetBackInCeremony(ParticipantError):
+    """The data folder went back in time after this member joined the ceremony."""
+
+    def __init__(self, session: str) -> None:
+        super().__init__(f"{session}: joined before the data folder was put back")
+        self.session = session
+
+
+class CertificateDisplaced(ParticipantError):
+    """No board that goes on can take the certificate that is still to be sent.
+
+    position: of the last own entry, which this data folder did not make.
+    """
+
+    def __init__(self, session: str, position: int) -> None:
+        super().__init__(f"entry {position} has passed by the certificate of {session}")
+        self.session, self.position = session, position
 
 
 class NotAborted(ParticipantError):

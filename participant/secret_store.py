@@ -26,6 +26,14 @@ class SecretStore:
         """Whether the session's seed is still there; needs no passphrase."""
         return self.vault.has_seed(session)
 
+    def withhold(self, session: str) -> None:
+        """Note for good that the session's seed is never to be disclosed."""
+        self.vault.withhold_seed(session)
+
+    def withholds(self, session: str) -> bool:
+        """Whether the session's seed is never to be disclosed; needs no passphrase."""
+        return self.vault.withholds_seed(session)
+
     def keep(self, session: str, epoch: int, secret: bytes) -> None:
         """Store the key share, then destroy the seed; a second call with the same share is safe.
 

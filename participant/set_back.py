@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from participant.errors import CertificateDisplaced
 from participant.outbox import Pending
 from protocol.board import Board
+from protocol.messages import Certificate
 
 
 @dataclass(frozen=True)
@@ -45,3 +47,15 @@ def is_passed(board: Board, index: int, pending: Pending) -> bool:
     post = pending.post
     has_seen = max((posted.post.seen_position for posted in own), default=0)
     return has_seen > post.seen_position or board.count(post.session, index) > post.sequence
+
+
+def check_forgettable(board: Board, index: int, pending: Pending) -> None:
+    """Raises CertificateDisplaced if a post that was passed by is a certificate that stays.
+
+    The aggregator may have it, so it is not forgotten for what the board shows, unless that is the
+    same certificate.
+    """
+    post, last = pending.post, board.last_of(index)
+    own = (p.post for p in board.session(post.session) if p.post.sender == index)
+    if isinstance(post.body, Certificate) and all(said.body != post.body for said in own):
+        raise CertificateDisplaced(post.session, last.position if last else 0)

@@ -38,6 +38,15 @@ class SetLedger:
         """Note, durably, that choices may be lost; ``seen``: the board's head, if it is known."""
         self._storage.write(_MARK, encode(_Restored(seen.position if seen else 0)))
 
+    @property
+    def seen_since(self) -> int:
+        """The board's last entry when this storage was found to be set back; 0 if it never was.
+
+        Also 0 after a restore until the first choice: a backup holds nothing to go on with.
+        """
+        mark = self._mark()
+        return mark.position if mark else 0
+
     def begin(self, board: Board) -> None:
         """Take note of the board, read up to its head, before the first choice."""
         if (mark := self._mark()) is None:

@@ -107,6 +107,14 @@ class Vault:
         replace(self._tombstone(session), b"")
         delete(self._seed_path(session))
 
+    def withhold_seed(self, session: str) -> None:
+        """Note for good, durably, that a session's seed is never to be disclosed."""
+        replace(self._withheld(session), b"")
+
+    def withholds_seed(self, session: str) -> bool:
+        """Whether a session's seed is never to be disclosed; needs no passphrase."""
+        return exists(self._withheld(session))
+
     def _check_not_forgotten(self, session: str) -> None:
         if exists(self._tombstone(session)):
             raise SeedForgotten(session)
@@ -125,6 +133,9 @@ class Vault:
 
     def _tombstone(self, session: str) -> Path:
         return self.folder / f"{_file_stem(session)}.seed.forgotten"
+
+    def _withheld(self, session: str) -> Path:
+        return self.folder / f"{_file_stem(session)}.seed.withheld"
 
 
 def _file_stem(session: str) -> str:

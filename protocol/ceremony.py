@@ -99,6 +99,7 @@ class Ceremony:
         self.terms, self.index, self.session = terms, index, session
         self.failure: CeremonyFailed | None = None
         self.aborted = False  # somebody's Abort is on the board
+        self.withholds_seed = False  # whatever the board shows: it may have certified elsewhere
         self.disclosed: dict[int, bytes] = {}  # the seeds that were opened after an abort
         self.outcome: tuple[Epoch, EpochSecret] | None = None
         self._seed = seed
@@ -157,9 +158,11 @@ class Ceremony:
         """Whether the ceremony is dead, and this member can disclose its seed but has not yet.
 
         One that has certified keeps its seed, also where its certificate stands behind the abort:
-        on another board, which the aggregator shows to others, it may stand before.
+        on another board, which the aggregator shows to others, it may stand before. This board may
+        hide the certificate altogether, so its maker notes durably that it certifies, and then says
+        here that it ``withholds_seed``.
         """
-        done = self._has_certified or self.index in self.disclosed
+        done = self.withholds_seed or self._has_certified or self.index in self.disclosed
         return self.aborted and self._has_joined and not done
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:

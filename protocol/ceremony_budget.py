@@ -16,7 +16,6 @@ from protocol.layout import Layout
 from protocol.messages import (
     Abort,
     Body,
-    Certificate,
     Disclosure,
     Join,
     Overdue,
@@ -84,7 +83,8 @@ class CeremonyBudget:
         found = self._ceremonies.get(number) or _Ceremony()
         if found.said[sender, purpose_of(body)] >= TWICE and not isinstance(body, Overdue):
             return "its sender has said this before"
-        if found.is_aborted and isinstance(body, Join | Step | Certificate):
+        # A certificate is said once whatever happens: its sender never takes it back.
+        if found.is_aborted and isinstance(body, Join | Step):
             return "the ceremony is aborted" if found.late[sender] >= _AFTER_ABORT else ""
         return self._step_excess(found, sender, body) if isinstance(body, Step | Overdue) else ""
 

@@ -83,8 +83,15 @@ def _rejected(e: participant_errors.RejectedByAggregator, c: Context) -> Sentenc
     what = f"the aggregator does not accept this hospital's messages ({e.code}): {e.reason}"
     if e.code == "over-budget":
         what = f"this is more than one hospital may say: {e.reason}"
+    if e.code == "false-decline":
+        what = (
+            f"the aggregator declines a message that is within this hospital's budget: {e.reason}"
+        )
     remedies = {
-        "over-budget": "wait for what is under way, then give the command again; nothing is lost",
+        "over-budget": "the message was dropped. Wait for what is under way, then give the command "
+        "again",
+        "false-decline": "the message is kept, and the same command sends it again. Ask the "
+        "aggregator's operator, and compare the heads of the board (status) with the other members",
         "unknown-identity": f"ask its operator whether it serves these terms: {c.file}",
         "bad-signature": f"ask its operator whether it serves these terms: {c.file}",
         "identity-in-use": "stop the other process with this identity; if there should be none, "
@@ -339,6 +346,20 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     participant_errors.SeedLost: _plain(
         "this hospital began {e.session}, but the seed it began with is not in the data folder",
         "put back the vault from a backup, or use the data folder (--home) that it began with",
+    ),
+    participant_errors.SetBackInCeremony: _plain(
+        "this hospital takes no further part in {e.session}: its data folder was put back to an "
+        "earlier state after it had joined",
+        "tell the other members. When they have given the ceremony up, all begin a new one: "
+        f"{_COMMAND} ceremony {{c.file}}",
+        ABORTED,
+    ),
+    participant_errors.CertificateDisplaced: _plain(
+        "this hospital's certificate of {e.session} is still to be sent, but the board has gone on "
+        "without it: entry {e.position} is signed as this member, and not from this folder",
+        "if this hospital was restored elsewhere, use that data folder only. If not, do not go on: "
+        "compare the heads of the board (status) with the other members",
+        ABORTED,
     ),
     participant_errors.Declined: _plain("not agreed: {e.what}", "nothing was sent"),
     participant_errors.NoAnswer: _plain(

@@ -25,12 +25,19 @@ class Seeds:
         self._label, self._index = label, index
         self.kept: dict[int, bytes] = {}
         self.forgotten: set[str] = set()
+        self.withheld: set[str] = set()
 
     def seed(self, session: str) -> bytes:
         return seed_of(self._label, session.partition("/")[0], self._index)
 
     def holds(self, session: str) -> bool:
         return session not in self.forgotten
+
+    def withhold(self, session: str) -> None:
+        self.withheld.add(session)
+
+    def withholds(self, session: str) -> bool:
+        return session in self.withheld
 
     def keep(self, session: str, epoch: int, secret: bytes) -> None:
         self.kept[epoch] = secret

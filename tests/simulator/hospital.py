@@ -41,6 +41,12 @@ class SeededSecrets:
     def holds(self, session: str) -> bool:
         return self._disk.read(f"seed/{session.replace('/', '-')}") is not None
 
+    def withhold(self, session: str) -> None:
+        self._disk.write(f"withheld/{session.replace('/', '-')}", b"")
+
+    def withholds(self, session: str) -> bool:
+        return self._disk.read(f"withheld/{session.replace('/', '-')}") is not None
+
     def keep(self, session: str, epoch: int, secret: bytes) -> None:
         self._disk.write("vault/key-share", secret)
         self._disk.delete(f"seed/{session.replace('/', '-')}")
