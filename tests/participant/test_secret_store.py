@@ -56,3 +56,13 @@ def test_another_share_never_replaces_the_first_and_keeps_the_seed(store: Secret
 
 def test_nothing_secret_is_in_the_representation(store: SecretStore) -> None:
     assert "correct horse" not in repr(store)
+
+
+def test_a_withheld_seed_is_withheld_for_ever_and_goes_on_being_used(store: SecretStore) -> None:
+    seed = store.seed("ceremony/1")
+    store.withhold("ceremony/1")
+    store.withhold("ceremony/1")
+    again = SecretStore(Vault(store.vault.folder, bytes(32), 1, CHEAP), store.passphrase)
+    assert again.withholds("ceremony/1")
+    assert not again.withholds("ceremony/2")
+    assert again.seed("ceremony/1") == seed

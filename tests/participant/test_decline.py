@@ -1,0 +1,55 @@
+"""A post that the aggregator declines: forgotten only if the hospital's own board bears it out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from participant.decline import bears_out
+from participant.errors import RejectedByAggregator
+from protocol.board import Board, Post
+from protocol.draft import Draft
+from protocol.messages import Body, Certificate, Join
+from protocol.wire import Declined, Submit, Welcome
+from tests.participant.test_agent import FEDERATION, agent, aggregator, connect, statement
+from tests.simulator.disk import Disk
+
+JOIN = Join(b"k", bytes(32))
+TOO_EARLY = Draft("ceremony/2", JOIN)  # nobody has aborted ceremony/1
+
+
+def test_a_post_beyond_the_budget_is_dropped_and_the_next_one_is_said(tmp_path: Path) -> None:
+    service, disk = aggregator(tmp_path), Disk()
+    with pytest.raises(RejectedByAggregator) as caught:
+        connect(agent(1, disk, TOO_EARLY), service)
+    assert caught.value.code == "over-budget"
+    connect(agent(1, disk, statement(1)), service)
+    assert [p.post.session for p in service.board.entries] == ["round/0"]
+
+
+def test_a_post_within_the_budget_is_kept_and_a_second_decline_is_named(tmp_path: Path) -> None:
+    service, disk = aggregator(tmp_path), Disk()
+    first = agent(1, disk, statement(1))
+    first.connected(Welcome(*service.board.head))
+    first.step()
+    (said,) = (f.post for f in first.outgoing() if isinstance(f, Submit))
+    first.receive(Declined(said.digest, "no"))
+    assert [f.post for f in first.outgoing() if isinstance(f, Submit)] == [said]
+    with pytest.raises(RejectedByAggregator) as caught:
+        first.receive(Declined(said.digest, "no"))
+    assert caught.value.code == "false-decline"
+    connect(agent(1, disk), service)
+    assert [p.digest for p in service.board.entries] == [said.digest]
+
+
+@pytest.mark.parametrize(
+    ("body", "is_forgotten"), [(JOIN, True), (Certificate(bytes(32), b""), False)]
+)
+def test_a_certificate_is_never_forgotten_whatever_the_budget(
+    body: Body, is_forgotten: bool
+) -> None:
+    terms = FEDERATION.terms
+    post = Post(terms.federation, "ceremony/2", 1, 0, 0, bytes(32), body)
+    assert Board(terms).excess(post, 0)
+    assert bears_out(Board(terms), post) is is_forgotten
