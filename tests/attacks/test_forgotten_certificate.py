@@ -152,7 +152,7 @@ def no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def no_kept_post(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agent_module, "bears_out", lambda board, post: True)
-    monkeypatch.setattr(agent_module, "is_taken", lambda board, index, pending: True)
+    monkeypatch.setattr(agent_module, "check_forgettable", lambda board, index, pending: None)
 
 
 def no_silence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,17 @@ def test_an_abort_seen_live_makes_the_seed_due_and_does_not_end_the_task_yet() -
     assert task.due() == Draft(CEREMONY, Disclosure(table.seeds[MEMBER]))
 
 
+def test_an_abort_seen_live_ends_the_task_at_once_where_the_seed_is_withheld() -> None:
+    table, seeds = CeremonyTable(toy_federation(3, 2)), Seeds("toy", MEMBER)
+    seeds.withhold(CEREMONY)
+    task = begun(table, seeds)
+    for sender, draft in table.due():
+        hear(task, table, table.say(sender, draft))
+    with pytest.raises(CeremonyFailed):
+        hear(task, table, table.say(3, ABORT))
+    assert task.due() is None
+
+
 def test_who_has_not_joined_yet_ends_at_once_with_the_abort_and_keeps_its_seed() -> None:
     table = CeremonyTable(toy_federation(3, 2))
     task = begun(table, Seeds("toy", MEMBER))

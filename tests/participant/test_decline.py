@@ -9,8 +9,9 @@ import pytest
 from participant.decline import bears_out
 from participant.errors import RejectedByAggregator
 from protocol.board import Board, Post
+from protocol.budget import Budget
 from protocol.draft import Draft
-from protocol.messages import Body, Certificate, Join
+from protocol.messages import Abort, Body, Certificate, Join, Overdue
 from protocol.wire import Declined, Submit, Welcome
 from tests.participant.test_agent import FEDERATION, agent, aggregator, connect, statement
 from tests.simulator.disk import Disk
@@ -53,3 +54,16 @@ def test_a_certificate_is_never_forgotten_whatever_the_budget(
     post = Post(terms.federation, "ceremony/2", 1, 0, 0, bytes(32), body)
     assert Board(terms).excess(post, 0)
     assert bears_out(Board(terms), post) is is_forgotten
+
+
+def test_no_certificate_is_beyond_the_budget_for_what_its_sender_said_after_an_abort() -> None:
+    budget, session = Budget(FEDERATION.terms), "ceremony/1"
+    budget.take(session, 2, Abort(0, "trial", "no"), 0)
+    for _ in range(2):
+        budget.take(session, 1, Overdue("trial", 0, 0), 0)
+    assert budget.excess(session, 1, JOIN, 0)
+    certificate = Certificate(bytes(32), b"")
+    assert not budget.excess(session, 1, certificate, 0)
+    for _ in range(2):
+        budget.take(session, 1, certificate, 0)
+    assert budget.excess(session, 1, certificate, 0)
