@@ -13,16 +13,20 @@ import errno
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ProtocolError
+from websockets.frames import CTRL_OPCODES, Frame
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from aggregator.door import Door, Visitor
 from aggregator.limits import ACCEPTED_AT_ONCE, Limits
 from aggregator.tally import Tally
+from protocol.allowance import Allowance
 from protocol.wire import MAX_FRAME_BYTES
 
 _BACKLOG = 512  # connections that the kernel has made and nobody has accepted yet
@@ -47,13 +51,31 @@ class Arrival(Visitor):
         self.heard = 0  # bytes inside TLS
 
 
+class ModestProtocol(ServerProtocol):
+    """A websocket whose other side may send few pings and pongs, and no message in pieces.
+
+    It stops at the first frame beyond that, before anything is said or kept for it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(max_size=MAX_FRAME_BYTES, logger=_quiet_logger())
+        self._allowance = Allowance()
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode in CTRL_OPCODES:
+            if not self._allowance.take(time.monotonic()):
+                raise ProtocolError("too many pings or pongs")
+        elif not frame.fin:
+            raise ProtocolError("a message in pieces")
+        super().recv_frame(frame)
+
+
 class Caller(ServerConnection):
     """A websocket that knows whose it is."""
 
     def __init__(self, entrance: Entrance, arrival: Arrival) -> None:
-        protocol = ServerProtocol(max_size=MAX_FRAME_BYTES, logger=_quiet_logger())
         super().__init__(
-            protocol,
+            ModestProtocol(),
             entrance,  # type: ignore[arg-type]  # all that it asks of its server is there
             ping_interval=20,
             ping_timeout=40,
@@ -68,8 +90,18 @@ class Caller(ServerConnection):
         self._entrance.door.step(self.arrival)
 
     def data_received(self, data: bytes) -> None:
-        if self._entrance.may_say(self.arrival, len(data)):
+        if not self.transport.is_closing() and self._entrance.may_say(self.arrival, len(data)):
             super().data_received(data)
+
+    def send_data(self) -> None:
+        """Write what is due as one piece, so that a connection that is lost fails once."""
+        due = self.protocol.data_to_send()
+        if self.transport.is_closing():
+            return
+        if data := b"".join(due):
+            self.transport.write(data)
+        if b"" in due:  # the library's mark of the end
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._entrance.leave(self.arrival)

@@ -95,7 +95,8 @@ class Server:
         if self._folder is not None:
             tasks.append(asyncio.create_task(self._report_for_ever(self._folder)))
         try:
-            yield found
+            with self._tally.of_asyncio():
+                yield found
         finally:
             for task in tasks:
                 task.cancel()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 log = logging.getLogger("quorate.aggregator")
@@ -52,3 +53,25 @@ class Tally:
             log.warning("%s; the last one: %s", count, found.last)
             longer = min(2 * found.seconds, _LONGEST_SECONDS)
             self._kinds[kind] = _Kind(now, longer, found.said)
+
+    @contextlib.contextmanager
+    def of_asyncio(self) -> Iterator[None]:
+        """While the block runs, count what asyncio logs: strangers can make it say much."""
+        handler = _ToTally(self)
+        logger = logging.getLogger("asyncio")
+        logger.addHandler(handler)
+        propagate, logger.propagate = logger.propagate, False
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            logger.propagate = propagate
+
+
+class _ToTally(logging.Handler):
+    def __init__(self, tally: Tally) -> None:
+        super().__init__(logging.WARNING)
+        self._tally = tally
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tally.say("asyncio", f"asyncio: {record.getMessage()}", record.levelno)

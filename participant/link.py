@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.frames import CTRL_OPCODES, Frame
+from websockets.http11 import Request, Response
 
 from participant.errors import (
     ForeignAggregator,
@@ -30,6 +32,7 @@ from participant.errors import (
     Unreachable,
     WrongCertificate,
 )
+from protocol.allowance import Allowance
 from protocol.encoding import encode
 from protocol.errors import BadTerms, Malformed
 from protocol.foreign import shown
@@ -86,6 +89,10 @@ class Link:
 
     async def receive(self) -> FromAggregator:
         """The next frame; raises Unreachable or Malformed."""
+        return decode_from_aggregator(await self.receive_bytes())
+
+    async def receive_bytes(self) -> bytes:
+        """The next frame as it came; raises Unreachable or Malformed."""
         return await _receive(self.url, self._connection, self._traffic)
 
 
@@ -111,6 +118,7 @@ async def open_link(terms: Terms, caller: Caller, traffic: Traffic) -> AsyncIter
 
 async def _connect(terms: Terms) -> ClientConnection:
     url, pin = terms.aggregator.url, terms.aggregator.certificate_pin
+    allowance = Allowance()
 
     class PinnedConnection(ClientConnection):
         async def handshake(self, *args: Any, **kwargs: Any) -> None:
@@ -118,6 +126,20 @@ async def _connect(terms: Terms) -> ClientConnection:
             if not hmac.compare_digest(found, pin):
                 raise WrongCertificate(url, pin, found)
             await super().handshake(*args, **kwargs)
+
+        has_flooded = False
+
+        def process_event(self, event: Request | Response | Frame) -> None:
+            if isinstance(event, Frame) and not self._is_modest(event):
+                self.has_flooded = True
+                self.transport.abort()
+            if not self.has_flooded:
+                super().process_event(event)
+
+        def _is_modest(self, frame: Frame) -> bool:
+            if frame.opcode in CTRL_OPCODES:
+                return allowance.take(self.loop.time())
+            return frame.fin  # the aggregator never divides a message
 
     try:
         return await connect(
@@ -163,7 +185,7 @@ async def _introduce(
     terms: Terms, caller: Caller, connection: ClientConnection, traffic: Traffic
 ) -> Welcome:
     url = terms.aggregator.url
-    challenge = await _receive(url, connection, traffic)
+    challenge = decode_from_aggregator(await _receive(url, connection, traffic))
     _raise_if_rejected(url, challenge)
     if not isinstance(challenge, Challenge):
         raise Malformed("frame", "the aggregator did not begin with a challenge")
@@ -171,7 +193,7 @@ async def _introduce(
         raise ForeignAggregator(url, challenge.federation)
     answer = hello(challenge, caller.member, caller.instance, caller.purpose, caller.key)
     await _send(url, connection, answer, traffic)
-    welcome = await _receive(url, connection, traffic)
+    welcome = decode_from_aggregator(await _receive(url, connection, traffic))
     _raise_if_rejected(url, welcome)
     if not isinstance(welcome, Welcome):
         raise Malformed("frame", "the aggregator did not answer with a welcome")
@@ -197,7 +219,7 @@ async def _send(
     traffic.up += len(data)
 
 
-async def _receive(url: str, connection: ClientConnection, traffic: Traffic) -> FromAggregator:
+async def _receive(url: str, connection: ClientConnection, traffic: Traffic) -> bytes:
     try:
         data = await connection.recv()
     except ConnectionClosed as error:
@@ -207,7 +229,7 @@ async def _receive(url: str, connection: ClientConnection, traffic: Traffic) -> 
     if isinstance(data, str):
         raise Malformed("frame", "it is text, not bytes")
     traffic.down += len(data)
-    return decode_from_aggregator(data)
+    return data
 
 
 def _is_loopback(url: str) -> bool:

@@ -18,15 +18,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.agent import Agent
 from participant.errors import Interrupted, OutOfTime, Unreachable
+from participant.inbox import Inbox
 from participant.link import Caller, Link, Traffic, open_link
 from participant.waiting import waiting_for
 from protocol.terms import AGGREGATOR
-from protocol.wire import FromAggregator
+from protocol.wire import decode_from_aggregator
 
 NUDGE_SECONDS = 10.0
 SILENT_NUDGES = 3  # unanswered: the connection is dead, whatever TCP believes
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 15.0  # seconds between two tries to connect
-_INBOX_FRAMES = 256
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Session:
                 wait = min(2 * wait, _LONGEST_WAIT)
 
     async def _work_on(self, link: Link) -> None:
-        inbox: asyncio.Queue[FromAggregator | Exception] = asyncio.Queue(_INBOX_FRAMES)
+        inbox = Inbox()
         reader = asyncio.create_task(_read_into(inbox, link))
         try:
             self.agent.connected(link.welcome)
@@ -120,20 +120,20 @@ class Session:
             with contextlib.suppress(asyncio.CancelledError):
                 await reader
 
-    async def _take(self, inbox: asyncio.Queue[FromAggregator | Exception]) -> bool:
+    async def _take(self, inbox: Inbox) -> bool:
         """Give the agent all frames that are here, waiting for one; False if none came."""
         try:
             async with asyncio.timeout(NUDGE_SECONDS):
-                frames = [await inbox.get()]
+                found = await inbox.get()
         except TimeoutError:
             return False
-        while not inbox.empty():
-            frames.append(inbox.get_nowait())
-        for frame in frames:
-            if isinstance(frame, Exception):
-                raise frame
-            self.agent.receive(frame)
-        return True
+        while True:
+            if isinstance(found, Exception):
+                raise found
+            self.agent.receive(decode_from_aggregator(found))
+            if inbox.empty():
+                return True
+            found = await inbox.get()  # at once: the agent takes what is here, and then works
 
     async def _work(self, link: Link) -> None:
         """Step for as long as steps lead to something."""
@@ -150,11 +150,11 @@ class Session:
         return bool(frames)
 
 
-async def _read_into(inbox: asyncio.Queue[FromAggregator | Exception], link: Link) -> None:
+async def _read_into(inbox: Inbox, link: Link) -> None:
     """Pass on every frame, and at the end the reason why there will be no more."""
     try:
         while True:
-            await inbox.put(await link.receive())
+            await inbox.put(await link.receive_bytes())
     except Exception as reason:
         await inbox.put(reason)
 

@@ -42,6 +42,7 @@ from protocol.signing import sign, verify
 from protocol.terms import Terms
 
 MAX_ENTRY_BYTES = MAX_POST_BYTES + 1_024
+MIN_ENTRY_BYTES = 160  # three hashes and a signature, without what stands around them
 
 
 Milliseconds = Annotated[int, Meta(ge=0, lt=1 << 47)]  # since 1970; to the year 6429

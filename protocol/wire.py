@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 
-from protocol.board import MAX_ENTRY_BYTES, SignedPost
+from protocol.board import MAX_ENTRY_BYTES, MIN_ENTRY_BYTES, SignedPost
 from protocol.encoding import Message, decode, encode
 from protocol.messages import MAX_BLOB_BYTES, Count, Digest, Index, Signature, Text
 from protocol.signing import sign, verify
@@ -23,6 +23,7 @@ MAX_ENTRIES_BYTES = MAX_FRAME_BYTES - 4_096
 
 Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Size = Annotated[int, Meta(ge=0, le=MAX_BLOB_BYTES)]
+EncodedEntry = Annotated[bytes, Meta(min_length=MIN_ENTRY_BYTES, max_length=MAX_ENTRY_BYTES)]
 
 
 class Challenge(Message, frozen=True, tag="challenge"):
@@ -79,7 +80,7 @@ class Subscribe(Message, frozen=True, tag="subscribe"):
 class Entries(Message, frozen=True, tag="entries"):
     """Aggregator: consecutive encoded entries, and the position of the head."""
 
-    entries: tuple[Annotated[bytes, Meta(max_length=MAX_ENTRY_BYTES)], ...]
+    entries: tuple[EncodedEntry, ...]
     head: Count
 
 

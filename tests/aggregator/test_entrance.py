@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from unittest.mock import Mock, patch
 
 import pytest
+from websockets.frames import Opcode
 
 from aggregator import descriptors
 from aggregator.limits import OWN_DESCRIPTORS
 from protocol.messages import blob_name
-from protocol.wire import BlobChunk, BlobHave, Welcome
+from protocol.wire import BlobChunk, BlobHave, Entries, Subscribe, Welcome
 from tests.aggregator.caller import HOST, PATIENCE, QUICK, Service, client_tls, serving, until
 from tests.aggregator.desk import Desk
 
@@ -169,17 +172,66 @@ async def test_a_stranger_may_say_little_before_its_hello(desk: Desk) -> None:
             await line.hear()
             await line.socket.send(b"x" * (QUICK.stranger_bytes + 1))
             assert (await line.end())[0] == 1006
-        async with service.stranger() as line:
-            await line.hear()
-            for _ in range(QUICK.stranger_bytes // 125):
-                await line.socket.pong(b"x" * 125)
-            assert (await line.end())[0] == 1006
         reader, writer = await asyncio.open_connection(HOST, service.port, ssl=client_tls())
         writer.write(b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * QUICK.stranger_bytes)
         with contextlib.suppress(ConnectionError):
             assert await reader.read() == b""
         writer.transport.abort()
         assert await service.goes_on()
+
+
+# ── pings, pongs and messages in pieces ──
+
+
+def frames(opcode: int, count: int, data: bytes = b"") -> bytes:
+    """So many whole websocket frames as a client sends them, under a mask of zeros."""
+    return count * (bytes([0x80 | opcode, 0x80 | len(data)]) + bytes(4) + data)
+
+
+@pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.PONG])
+@pytest.mark.parametrize("member", [False, True])
+async def test_whoever_sends_many_pings_or_pongs_is_dropped(
+    desk: Desk, opcode: int, member: bool
+) -> None:
+    async with serving(desk) as service:
+        async with service.member(1) if member else service.stranger() as line:
+            line.socket.transport.write(frames(opcode, 500))
+            assert await line.end() == (1002, "too many pings or pongs")
+        assert await service.goes_on()
+
+
+async def test_a_few_pings_are_answered(desk: Desk) -> None:
+    async with serving(desk) as service, service.member(1) as line:
+        async with asyncio.timeout(PATIENCE):
+            for _ in range(5):
+                await (await line.socket.ping())
+        assert isinstance(await line.ask(Subscribe(0)), Entries)
+
+
+async def test_a_message_in_pieces_is_not_gathered(desk: Desk) -> None:
+    async with serving(desk) as service, service.member(1) as line:
+        line.socket.transport.write(b"\x02\x80" + bytes(4) + 100 * (b"\x00\x80" + bytes(4)))
+        assert await line.end() == (1002, "a message in pieces")
+
+
+async def test_a_connection_that_has_ended_is_neither_read_nor_answered(desk: Desk) -> None:
+    async with serving(desk) as service, service.member(1):
+        (caller,) = service.server._entrance._open
+        with patch.object(caller, "transport", Mock(**{"is_closing.return_value": True})) as ended:
+            with patch.object(caller.protocol, "receive_data") as parse:
+                caller.data_received(frames(Opcode.PING, 1))
+            assert not parse.called
+            caller.protocol.send_pong(b"late")
+            caller.send_data()
+            assert not ended.write.called
+
+
+async def test_all_pongs_go_out_as_one_piece(desk: Desk) -> None:
+    async with serving(desk) as service, service.member(1):
+        (caller,) = service.server._entrance._open
+        with patch.object(caller, "transport", Mock(**{"is_closing.return_value": False})) as sent:
+            caller.data_received(frames(Opcode.PING, 8))
+            assert sent.write.call_count == 1
 
 
 # ── descriptors ──
@@ -265,3 +317,13 @@ async def test_a_flood_of_strangers_costs_few_lines_of_log(
                 await line.end()
     assert 3 <= len(caplog.records) <= 8
     assert "more in" in caplog.text
+
+
+async def test_what_asyncio_says_of_connections_is_counted(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(desk):
+        for _ in range(50):
+            logging.getLogger("asyncio").warning("socket.send() raised exception.")
+    assert caplog.text.count("socket.send()") == 2
+    assert "asyncio: 49 more" in caplog.text

@@ -91,7 +91,8 @@ class Relay:
     folder: Path
     port: int
     drop_after: int = 0  # frames of a connection; 0: never
-    say_first: Any = None  # instead of the challenge: a frame, bytes or text
+    pings: int = 0  # before the challenge
+    say_first: Any = None  # instead of the challenge: a frame, bytes, text or a list of pieces
     answer_hello: Any = None  # instead of the welcome: a frame
     connections: int = 0
     hellos: list[Hello] = field(default_factory=list)
@@ -126,8 +127,10 @@ class Relay:
 
     async def _converse(self, connection: ServerConnection) -> None:
         challenge = Challenge(self.terms.federation, secrets.token_bytes(32))
+        for _ in range(self.pings):
+            await connection.ping()
         first = challenge if self.say_first is None else self.say_first
-        await connection.send(first if isinstance(first, str | bytes) else encode(first))
+        await connection.send(first if isinstance(first, str | bytes | list) else encode(first))
         hello = decode_from_member(bytes(await connection.recv(decode=False)))
         assert isinstance(hello, Hello)
         self.hellos.append(hello)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Mapping
@@ -18,8 +19,11 @@ from participant.errors import (
     OutOfTime,
     RejectedByAggregator,
     SeedLost,
+    Unreachable,
     WrongCertificate,
 )
+from participant.inbox import Inbox
+from participant.link import Caller, open_link
 from participant.secret_store import SecretStore
 from participant.vault import Vault
 from protocol.board import Board, Posted
@@ -122,6 +126,35 @@ def test_what_is_no_challenge_ends_the_session(consortium: Consortium, said: Any
         (end,) = run_all([consortium.session(1)], seconds=10)
     assert isinstance(end, Malformed)
     assert relay.hellos == []
+
+
+@pytest.mark.parametrize("flood", [{"pings": 40}, {"say_first": [b"a"] * 40}])
+def test_an_aggregator_that_floods_is_hung_up_on(
+    consortium: Consortium, flood: dict[str, Any]
+) -> None:
+    session = consortium.session(1)
+
+    async def call() -> None:
+        caller = Caller(1, session.key, bytes(16))
+        async with open_link(session.agent.terms, caller, session.traffic):
+            raise AssertionError("it was let in")
+
+    for name, value in flood.items():
+        setattr(consortium.relay, name, value)
+    with consortium.relay.running() as relay, pytest.raises(Unreachable, match="was closed"):
+        asyncio.run(call())
+    assert relay.hellos == []
+
+
+def test_what_waits_is_decoded_when_it_is_taken(consortium: Consortium) -> None:
+    inbox = Inbox()
+
+    async def take() -> None:
+        await inbox.put(b"no frame")
+        await consortium.session(1)._take(inbox)
+
+    with pytest.raises(Malformed):
+        asyncio.run(take())
 
 
 def test_the_time_limit_names_who_has_not_joined(consortium: Consortium) -> None:

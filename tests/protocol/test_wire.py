@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from protocol.board import MIN_ENTRY_BYTES
 from protocol.encoding import encode
 from protocol.errors import BadSignature, Malformed
 from protocol.signing import public_bytes
@@ -13,6 +14,7 @@ from protocol.wire import (
     MAX_FRAME_BYTES,
     BlobChunk,
     Challenge,
+    Entries,
     Welcome,
     check_hello,
     decode_from_aggregator,
@@ -55,6 +57,13 @@ def test_neither_side_takes_the_other_sides_frames():
         decode_from_member(encode(Welcome(0, bytes(32))))
     with pytest.raises(Malformed):
         decode_from_aggregator(encode(HELLO))
+
+
+def test_a_frame_cannot_consist_of_entries_too_small_to_be_any():
+    shortest = encode(Entries((bytes(MIN_ENTRY_BYTES),), 1))
+    assert decode_from_aggregator(shortest).entries == (bytes(MIN_ENTRY_BYTES),)
+    with pytest.raises(Malformed):
+        decode_from_aggregator(encode(Entries((bytes(MIN_ENTRY_BYTES - 1),), 1)))
 
 
 def test_a_frame_larger_than_allowed_is_refused_and_the_largest_chunk_is_not():
