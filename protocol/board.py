@@ -15,14 +15,13 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from protocol.budget import Budget
+from protocol.certification import certification
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
 from protocol.messages import (
     MAX_POST_BYTES,
-    Abort,
     Attachment,
     Body,
-    Certificate,
     CheckPart,
     Closing,
     Complaint,
@@ -115,16 +114,7 @@ def genesis(federation: bytes) -> bytes:
 
 def is_aborted(posts: Iterable[Post], n_members: int) -> bool:
     """Whether a ceremony was aborted before all had certified the same; afterwards it is void."""
-    certified: dict[tuple[bytes, bytes], set[int]] = {}
-    for post in posts:
-        if isinstance(body := post.body, Abort):
-            return True
-        if isinstance(body, Certificate):
-            members = certified.setdefault((body.transcript, body.epoch), set())
-            members.add(post.sender)
-            if len(members) == n_members:
-                return False
-    return False
+    return certification(((post.sender, post.body) for post in posts), n_members).is_aborted
 
 
 def sign_post(post: Post, key: Ed25519PrivateKey) -> SignedPost:

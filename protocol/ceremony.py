@@ -26,6 +26,9 @@ Once all have joined, a step may last as long as the terms say. When it is overd
 (``protocol.lapse``), whoever has spoken in it gives the ceremony up, and names who has not. If the
 last word of the step comes before the first abort, the ceremony goes on.
 
+In the last step each member's first certificate counts, and an abort before all are there; whatever
+else is said then, or in the session after it, has no effect (``protocol.certification``).
+
 Whoever finds a rule broken aborts. Then every member that has not certified discloses its seed: the
 ceremony is dead, nothing in it is secret any more, and ``protocol.judgement`` replays everyone.
 """
@@ -182,6 +185,8 @@ class Ceremony:
             if StepId(body.step, body.batch, body.part) == self._step:
                 self._time.note(posted)
             return
+        if self._step == CERTIFICATE and not self._is_first_certificate(body, sender):
+            return  # nobody's machine takes notice, as the board does not
         try:
             self._check_turn(body, sender)
             self._spoken[sender], self._payloads[sender] = posted, payloads
@@ -262,6 +267,9 @@ class Ceremony:
         if self._step in (JOIN, CERTIFICATE):
             return self._run.everyone
         return KINDS[self._step.name].senders(self._run, self._step)
+
+    def _is_first_certificate(self, body: object, sender: int) -> bool:
+        return isinstance(body, Certificate) and sender not in self._spoken
 
     def _check_turn(self, body: object, sender: int) -> None:
         if isinstance(body, Disclosure):

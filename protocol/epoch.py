@@ -13,6 +13,7 @@ from msgspec import Meta
 from keyshare.errors import KeyshareError
 from keyshare.threshold_key import JointKey, KeyShare, key_shape, verification_key
 from protocol.board import Posted
+from protocol.certification import Certification
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
 from protocol.messages import Abort, Certificate
@@ -134,19 +135,14 @@ def epoch_of(entries: Sequence[Posted], terms: Terms) -> Epoch | None:
 
 
 def certified_by_all(entries: Sequence[Posted], terms: Terms) -> Iterator[Posted]:
-    """The certificates with which all members have certified alike, in their order."""
-    certified: defaultdict[tuple[str, bytes, bytes], set[int]] = defaultdict(set)
-    aborted = set[str]()
+    """The certificates with which all members have certified alike, before any abort."""
+    sessions = defaultdict[str, Certification](lambda: Certification(terms.n_members))
     for posted in entries:
-        body = posted.post.body
-        if isinstance(body, Abort):
-            aborted.add(posted.post.session)
-        if not isinstance(body, Certificate) or posted.post.session in aborted:
+        post = posted.post
+        if not isinstance(post.body, Abort | Certificate):
             continue
-        found = (posted.post.session, body.transcript, body.epoch)
-        known = len(certified[found])
-        certified[found].add(posted.post.sender)
-        if known < len(certified[found]) == terms.n_members:
+        found = sessions[post.session]
+        if found.take(post.sender, post.body) and found.is_complete:
             yield posted
 
 

@@ -10,6 +10,7 @@ the board alone: no member has to be believed, not even the one that aborted.
 from __future__ import annotations
 
 import hmac
+import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from typing import NamedTuple
 from keyshare.modulus import candidate_shape
 from protocol.board import Posted
 from protocol.ceremony import CERTIFICATE, Ceremony, Statement
+from protocol.ceremony_run import OBSERVER
 from protocol.dealt_exponents import DEALT, misdealers
 from protocol.encoding import encode
 from protocol.errors import BadSeal
@@ -71,7 +73,8 @@ def judge(terms: Terms, session: str, entries: Sequence[Posted], payloads: Paylo
     innocent = court.seeds.keys() - offences.keys()
     found = {i: court.findings[i] for i in sorted(innocent) if i in court.findings}
     refused = {c: offence for c, offence in found.values() if c and c not in court.seeds}
-    ended = _causeless_aborts(terms, entries) | _odd_certificates(terms, entries)
+    silences = _certified_silences(court)
+    ended = _causeless_aborts(terms, entries, silences) | _odd_certificates(terms, entries)
     misdealt = court.misdealt(innocent)
     offences = ended | court.wrong_certificates() | refused | misdealt | offences
     missing = set(silent(terms, entries))
@@ -83,7 +86,7 @@ def judge(terms: Terms, session: str, entries: Sequence[Posted], payloads: Paylo
         {i: offence.reason for i, offence in offences.items()},
         tuple(sorted(missing)),
         {i: offence.position for i, offence in offences.items()},
-        _given_up(entries, court.silences | _certified_silences(terms, entries), offences),
+        _given_up(entries, court.silences | silences, offences),
     )
 
 
@@ -186,9 +189,24 @@ class _Court:
             return {}
         return {
             p.post.sender: _Offence(p.position, "certificate: it certifies something else")
-            for p in self.entries
-            if isinstance(p.post.body, Certificate) and p.post.body not in self._due_certificates
+            for p in _certificates(self.entries).values()
+            if p.post.body not in self._due_certificates
         }
+
+    def public_certificate(self) -> Certificate | None:
+        """What was to be certified, as anybody can compute it; None if an abort came before."""
+        machine = Ceremony(self.terms, OBSERVER, self.session, secrets.token_bytes(32))
+        for posted in self.entries:
+            if isinstance(posted.post.body, Abort):
+                return None
+            machine.receive(posted, {i: p for i, p in self.payloads(posted).items() if i == 0})
+            if machine.failure:
+                return None
+            if machine.progress.step == CERTIFICATE.name:
+                due = machine.unsealed()
+                assert isinstance(due, Certificate)
+                return due
+        return None
 
     def _is_bound(self, member: int) -> bool:
         return self._joined.get(member) == self._machine(member).unsealed()
@@ -247,9 +265,8 @@ def _disclosures(entries: Sequence[Posted]) -> dict[int, tuple[int, Disclosure]]
 def _odd_certificates(terms: Terms, entries: Sequence[Posted]) -> dict[int, _Offence]:
     """Who certified something else than t+1 members that agree, one of whom is honest."""
     given: dict[bytes, dict[int, int]] = {}
-    for posted in entries:
-        if isinstance(body := posted.post.body, Certificate):
-            given.setdefault(encode(body), {}).setdefault(posted.post.sender, posted.position)
+    for sender, posted in _certificates(entries).items():
+        given.setdefault(encode(posted.post.body), {})[sender] = posted.position
     dealers = (terms.n_members - 1) // 2 + 1
     if not any(len(senders) >= dealers for senders in given.values()):
         return {}
@@ -261,50 +278,61 @@ def _odd_certificates(terms: Terms, entries: Sequence[Posted]) -> dict[int, _Off
     }
 
 
-def _causeless_aborts(terms: Terms, entries: Sequence[Posted]) -> dict[int, _Offence]:
-    """Who certified and then aborted, though it saw nothing but certificates like its own.
+def _causeless_aborts(
+    terms: Terms, entries: Sequence[Posted], silences: Mapping[int, Abort]
+) -> dict[int, _Offence]:
+    """Who certified and then aborted, though what it had seen gave it no reason.
 
-    Whoever certifies has found nothing wrong before, and keeps its seed; what could have made it
-    abort after that stands on the board between what it had seen at the one and at the other, but
-    for other certificates: they are looked at when all are there. So does what shows that the last
-    step was overdue.
+    Whoever certifies has found nothing wrong before, and keeps its seed. After that two things
+    alone make an honest member abort, and both stand on the board: that the first certificates of
+    all members are there and are not the same, and that the last step is overdue (``silences``).
     """
     found = dict[int, _Offence]()
-    certificates = _certificates(entries)
-    silences = _certified_silences(terms, entries)
     for posted, own, known in _after_certificates(entries):
-        if posted.position in silences:
-            continue
-        since = [p for p in known if p.position > own.post.seen_position]
-        odd = [p for p in known if isinstance(c := p.post.body, Certificate) and c != own.post.body]
-        again = [p for p in since if isinstance(p.post.body, Certificate)]
-        again = [p for p in again if certificates[p.post.sender] is not p]
-        strange = [p for p in since if isinstance(p.post.body, Step | Join | Disclosure)]
-        if not any(p.post.sender != posted.post.sender for p in odd + again + strange):
+        given = [p.post.body for p in _certificates(known).values()]
+        differ = len(given) == terms.n_members and any(body != own.post.body for body in given)
+        if posted.position not in silences and not differ:
             reason = "it certified, and aborted without reason"
             found.setdefault(posted.post.sender, _Offence(posted.position, reason))
     return found
 
 
-def _certified_silences(terms: Terms, entries: Sequence[Posted]) -> dict[int, Abort]:
-    """The aborts, by position, with which who has certified rightly gave up the last step."""
+def _certified_silences(court: _Court) -> dict[int, Abort]:
+    """The aborts, by position, with which who has certified rightly gave up the last step.
+
+    A certificate is right if it is the one that follows from what was said to all. What its author
+    says in it shows nothing: with the name of an older entry the step would seem to be overdue.
+    """
     found = dict[int, Abort]()
-    for posted, own, known in _after_certificates(entries):
-        due, said = _abort_for_silence(terms, known, own), posted.post.body
-        if due is not None and isinstance(said, Abort) and _is_same(said, due):
+    claimed = [one for one in _after_certificates(court.entries) if _is_for_silence(one[0])]
+    right = court.public_certificate() if claimed else None
+    for posted, own, known in claimed:
+        due, said = _abort_for_silence(court.terms, known, own), posted.post.body
+        if right is None or own.post.body != right or due is None:
+            continue
+        if isinstance(said, Abort) and _is_same(said, due):
             found[posted.position] = due
     return found
+
+
+def _is_for_silence(posted: Posted) -> bool:
+    return isinstance(posted.post.body, Abort) and bool(posted.post.body.silent)
 
 
 def _after_certificates(
     entries: Sequence[Posted],
 ) -> Iterator[tuple[Posted, Posted, list[Posted]]]:
-    """Each abort of a member that had certified, its certificate, the entries that it had seen."""
+    """Each abort of a member that had certified, its certificate, the entries that it had seen.
+
+    These up to the first abort: what comes after it gives nobody a reason.
+    """
     certificates = _certificates(entries)
+    first = min((p.position for p in entries if isinstance(p.post.body, Abort)), default=0)
     for posted in entries:
         own = certificates.get(posted.post.sender)
         if isinstance(posted.post.body, Abort) and own and own.position < posted.position:
-            yield posted, own, [p for p in entries if p.position <= posted.post.seen_position]
+            seen = min(posted.post.seen_position, first - 1)
+            yield posted, own, [p for p in entries if p.position <= seen]
 
 
 def _certificates(entries: Sequence[Posted]) -> dict[int, Posted]:
@@ -313,7 +341,7 @@ def _certificates(entries: Sequence[Posted]) -> dict[int, Posted]:
 
 
 def _abort_for_silence(terms: Terms, known: Sequence[Posted], own: Posted) -> Abort | None:
-    """The abort that is due to the author of a certificate because others give none.
+    """The abort that is due to the author of a right certificate because others give none.
 
     known: the entries that it had seen. Its certificate names the last entry of the step before.
     """

@@ -18,7 +18,7 @@ from protocol.dealt_exponents import DEALT
 from protocol.epoch import read_epoch
 from protocol.errors import CeremonyFailed, Malformed
 from protocol.judgement import judge
-from protocol.messages import Abort, Certificate
+from protocol.messages import Abort, Certificate, Step
 
 SEARCH = (
     "join", "deal", "moduli-commit", "moduli", "screen-commit", "screen", "winner-commit",
@@ -35,6 +35,7 @@ def check_agreement(evidence: Evidence, account: Account) -> None:
     """All members certified one and the same, and nobody aborted before."""
     for seen in evidence.ceremonies:
         account.count += 1
+        _tell_ignored(evidence, account, seen)
         if seen.is_aborted:
             account.notes.append(f"{seen.session} was aborted, see 3.7")
             continue
@@ -43,9 +44,6 @@ def check_agreement(evidence: Evidence, account: Account) -> None:
             if posted.post.body != given.most_common(1)[0][0]:
                 name = evidence.name(posted.post.sender)
                 account.fail(posted.position, name, "it certified something else than the others")
-        for posted in seen.late:
-            name = evidence.name(posted.post.sender)
-            account.find(posted.position, name, "it certified again, which counts for nothing")
         if seen.complete is None:
             account.notes.append(f"{seen.session} is not complete: not all have certified alike")
         elif isinstance(body := seen.complete.post.body, Certificate):
@@ -53,6 +51,14 @@ def check_agreement(evidence: Evidence, account: Account) -> None:
                 read_epoch(body.epoch, evidence.terms)
             except Malformed as error:
                 account.fail(seen.complete.position, NOBODY, f"what all certified: {error}")
+
+
+def _tell_ignored(evidence: Evidence, account: Account, seen: Observation) -> None:
+    for posted in seen.ignored:
+        body = posted.post.body
+        what = f"step {body.step}" if isinstance(body, Step) else type(body).__name__.lower()
+        reason = f"{seen.session}: its post ({what}) at the end, or after it, counts for nothing"
+        account.find(posted.position, evidence.name(posted.post.sender), reason)
 
 
 def check_transcript(evidence: Evidence, account: Account) -> None:
@@ -146,7 +152,7 @@ def check_dealt(evidence: Evidence, account: Account) -> None:
 def check_aborts(evidence: Evidence, account: Account) -> None:
     """The verdict on each aborted ceremony, from the seeds that were disclosed."""
     for seen in evidence.ceremonies:
-        if seen.abort is None:
+        if seen.abort is None or not seen.is_aborted:
             continue
         account.count += 1
         entries = evidence.sessions[seen.session]

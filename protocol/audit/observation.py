@@ -27,8 +27,8 @@ class Observation:
     """
 
     session: str
-    certificates: Sequence[Posted]  # up to the one that completes them
-    late: Sequence[Posted]  # certificates behind that one, which count for nothing
+    certificates: Sequence[Posted]  # the first of each member
+    ignored: Sequence[Posted]  # what members said at the end, and after it, without effect
     abort: Posted | None
     complete: Posted | None  # the certificate with which all had certified alike, before any abort
     due: Certificate | None = None
@@ -51,13 +51,11 @@ def observe(
 
     payloads: an entry's payload for all, under 0; raises Malformed, which ends the observation.
     """
-    certificates = [p for p in entries if isinstance(p.post.body, Certificate)]
     complete = next(certified_by_all(entries, terms), None)
-    late = [p for p in certificates if complete and p.position > complete.position]
     seen = Observation(
         session,
-        [p for p in certificates if p not in late],
-        late,
+        _firsts(entries),
+        [],
         next((p for p in entries if isinstance(p.post.body, Abort)), None),
         complete,
     )
@@ -82,7 +80,35 @@ def observe(
         due = machine.unsealed()
         assert isinstance(due, Certificate)
         seen.due = due
+        seen.ignored = _ignored(entries, due, seen)
     return seen
+
+
+def _firsts(entries: Sequence[Posted]) -> list[Posted]:
+    """Each member's first certificate, in their order."""
+    first = dict[int, Posted]()
+    for posted in entries:
+        if isinstance(posted.post.body, Certificate):
+            first.setdefault(posted.post.sender, posted)
+    return list(first.values())
+
+
+def _ignored(entries: Sequence[Posted], due: Certificate, seen: Observation) -> list[Posted]:
+    """What had no effect behind the step before the certificates, up to an abort that counts.
+
+    Not what may have been on its way when the last certificate came: that a step is overdue, and
+    that it is given up.
+    """
+    began = next(p.position for p in entries if p.hash == due.transcript)
+    until = seen.abort.position if seen.abort and seen.is_aborted else entries[-1].position + 1
+    return [
+        p
+        for p in entries
+        if began < p.position < until
+        and p not in seen.certificates
+        and not isinstance(p.post.body, Overdue)
+        and not (isinstance(p.post.body, Abort) and p.post.body.silent)
+    ]
 
 
 def _position(entries: Sequence[Posted], failure: CeremonyFailed, last: Posted) -> int:

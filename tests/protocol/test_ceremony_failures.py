@@ -143,8 +143,18 @@ def test_a_step_called_join_is_no_join():
 
 
 def test_a_step_called_certificate_is_no_certificate():
+    def said_first(table, draft):
+        table.publish(LIAR, Draft(CEREMONY, Step("certificate", 0, 0, ())))
+        assert LIAR in table.machines[1].progress.waiting_for
+        return draft
+
+    table = altered("certificate", said_first)
+    assert all(machine.outcome for machine in table.machines.values())
+
+
+def test_before_the_last_step_a_step_called_certificate_is_none():
     said = Draft(CEREMONY, Step("certificate", 0, 0, ()))
-    assert_everybody_names(altered("certificate", lambda *_: said), LIAR, "certificate")
+    assert_everybody_names(altered("deal", lambda *_: said), LIAR, "certificate")
 
 
 def test_a_member_that_does_not_deal_the_winner_fails_if_it_speaks_of_it():
