@@ -10,7 +10,7 @@ from protocol.board import Posted
 from protocol.draft import Draft
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed
-from protocol.messages import Abort, Disclosure, Join, Overdue
+from protocol.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
 from tests.protocol.small_ceremony import name_of
 from tests.toy import CEREMONY, CeremonyTable, seed_of, toy_federation
 
@@ -249,3 +249,22 @@ def test_nobody_says_that_others_are_late_before_all_have_joined_or_while_its_ow
     draft = task.due()
     assert draft
     assert name_of(draft.body) == "deal"
+
+
+@pytest.mark.parametrize("is_wrong", [False, True], ids=["junk", "wrong certificate"])
+def test_what_another_says_before_its_right_certificate_keeps_nobody_in_a_dead_session(is_wrong):
+    """A member that was last to certify: typed again, the ceremony ends with the key or goes on."""
+    table = CeremonyTable(toy_federation(3, 2))
+    while not isinstance((due := dict(table.due()))[2].body, Certificate):
+        for sender, draft in due.items():
+            table.publish(sender, draft)
+    for sender in (1, 3):
+        table.publish(sender, due[sender])
+    wrong = Certificate(bytes(32), due[2].body.epoch)
+    table.publish(2, Draft(CEREMONY, wrong if is_wrong else Step("deal", 0, 0, ())))
+    table.publish(2, due[2])
+    for sender, draft in table.due():
+        table.publish(sender, draft)
+    task, seeds = seated(table)
+    assert (task.session, task.done) == (("ceremony/2", False) if is_wrong else (CEREMONY, True))
+    assert bool(seeds.kept) != is_wrong

@@ -104,6 +104,32 @@ def test_what_is_beyond_a_members_budget_is_a_finding_with_its_name() -> None:
     assert [(r.entry, r.party) for r in posts.findings] == [(len(story.said), "H4")]
 
 
+@pytest.mark.parametrize(
+    "body", [Step("deal", 0, 0, ()), Join(b"k" * 1216, JUNK)], ids=["step", "join"]
+)
+def test_junk_before_the_last_certificate_is_a_finding_with_its_authors_name(body: Body) -> None:
+    story = ended("ceremony/2")
+    last = max(story.find("ceremony/2", Certificate, member) for member in (1, 2, 3, 4))
+    sender = story.at(last).sender
+    put(story, last, "ceremony/2", body)
+    story.change(last, sender=sender)  # of whom the last certificate is
+    assert not failures(story)
+    found = audit(MemoryFiles(write(story).files), NONCE)
+    (agreed,) = [r for r in found.results if r.number == "3.1"]
+    assert [(r.entry, r.party) for r in agreed.findings] == [(last, f"H{sender}")]
+
+
+def test_an_abort_behind_the_last_certificate_is_a_finding_whatever_another_said() -> None:
+    story = ended("ceremony/2")
+    put(story, len(story.said) + 1, "ceremony/2", Step("deal", 0, 0, ()))
+    story.change(len(story.said), sender=3)
+    put(story, len(story.said) + 1, "ceremony/2", Abort(0, "certificate", "no"))
+    assert not failures(story)
+    found = audit(MemoryFiles(write(story).files), NONCE)
+    (agreed,) = [r for r in found.results if r.number == "3.1"]
+    assert [r.party for r in agreed.findings] == ["H3", "H4"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("session", "body"), POSTS, ids=lambda one: str(one)[:40])
 def test_one_post_behind_a_session_is_no_failure(session: str, body: Body) -> None:
