@@ -218,6 +218,25 @@ def assert_nobody_honest_is_blamed(end: End, words: Sequence[str]) -> None:
         assert not set(verdict.given_up.silent) & certified & set(HONEST), words
 
 
+def test_who_certified_and_aborts_before_all_certificates_are_there_is_named() -> None:
+    """Also where another's is wrong: honest machines compare them when all are there."""
+    end, said = End(), bodies()
+    end.say(HONEST[0], said["wrong"])
+    end.say(LIAR, said["right"])
+    end.say(LIAR, said["abort"])
+    assert end.verdict.culprits[LIAR] == "it certified, and aborted without reason"
+
+
+def test_a_second_certificate_names_nobody_where_another_aborts() -> None:
+    end, said = End(), bodies()
+    end.certify(HONEST[:1])
+    end.say(LIAR, said["right"])
+    end.say(LIAR, said["wrong"])
+    end.say(HONEST[1], said["abort"])
+    assert set(end.verdict.culprits) <= {HONEST[1]}
+    assert [p.post.sender for p in end.seen.ignored] == [LIAR]
+
+
 @pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE.keys())
 def test_no_liar_has_an_honest_member_named_or_shown_as_silent(before: Sequence[int]) -> None:
     for words in sequences(tuple(bodies()), 2 if len(before) == len(HONEST) else 1):

@@ -128,6 +128,8 @@ def test_an_abort_behind_the_last_certificate_is_a_finding_whatever_another_said
     found = audit(MemoryFiles(write(story).files), NONCE)
     (agreed,) = [r for r in found.results if r.number == "3.1"]
     assert [r.party for r in agreed.findings] == ["H3", "H4"]
+    (aborted,) = [r for r in found.results if r.number == "3.7"]
+    assert len(story.said) not in [r.entry for r in aborted.findings]  # it asks for no verdict
 
 
 @pytest.mark.slow
