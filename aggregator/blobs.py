@@ -10,13 +10,13 @@ import contextlib
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from aggregator.durable import disk_errors, sync
 from aggregator.errors import BadUpload, StoreDamaged
 from aggregator.store import BoardStore
-from aggregator.unnamed_blobs import NOBODY, SERVICE, UnnamedBlobs
+from aggregator.unnamed_blobs import NOBODY, SERVICE, UnnamedBlobs, charge
 from protocol.messages import MAX_ATTACHMENTS, MAX_BLOB_BYTES, blob_name
 
 # What the blobs of one post hold at most, if nobody knows better.
@@ -80,8 +80,7 @@ class BlobStore:
 
     def clean_up(self) -> None:
         """Delete what members have uploaded and not named, and do not go on with."""
-        for digest in self._unnamed.drop_idle():
-            self._remove(digest)
+        self._remove(self._unnamed.drop_idle())
         with disk_errors(self._incoming):
             for path in self._incoming.iterdir():
                 owner = path.name.partition("-")[0]
@@ -121,7 +120,7 @@ class BlobStore:
             return self._finish(path, digest, size)
         if offset != have or not data:
             return have
-        self._spend(member, digest, len(data))
+        self._spend(member, digest, len(data) if have else charge(len(data)))
         self._make_room(member, path, len(data))
         self._append(path, have, data)
         have += len(data)
@@ -217,25 +216,22 @@ class BlobStore:
             stats = {p: p.stat() for p in self._partials(member)}
             others = sorted((p for p in stats if p != path), key=lambda p: stats[p].st_mtime_ns)
             incomplete = size + sum(stat.st_size for stat in stats.values())
-            while self._unnamed.count_of(member) and (
-                incomplete + self._unnamed.bytes_of(member) > limit
-            ):
-                if digest := self._unnamed.drop_oldest(member):
-                    self._remove(digest)
+            self._remove(self._unnamed.make_room(member, limit - incomplete))
             while others and (incomplete > limit or len(others) >= MAX_INCOMPLETE):
                 oldest = others.pop(0)
                 oldest.unlink()
                 self._fresh.discard(oldest)
                 incomplete -= stats[oldest].st_size
 
-    def _remove(self, digest: bytes) -> None:
-        """Its row first: a file without one is nothing that was acknowledged."""
-        self._store.remove_blob(digest)
-        self._verified.pop(digest, None)
-        self._checked.pop(digest, None)
-        path = self._path(digest)
-        with disk_errors(path):
-            path.unlink(missing_ok=True)
+    def _remove(self, digests: Sequence[bytes]) -> None:
+        """Their rows first: a file without one is nothing that was acknowledged."""
+        self._store.remove_blobs(digests)
+        for digest in digests:
+            self._verified.pop(digest, None)
+            self._checked.pop(digest, None)
+            path = self._path(digest)
+            with disk_errors(path):
+                path.unlink(missing_ok=True)
 
     def _append(self, path: Path, have: int, data: bytes) -> None:
         with disk_errors(path), path.open("ab", buffering=0) as file:

@@ -41,6 +41,7 @@ from protocol.messages import (
     attachments_of,
     chunks_of,
 )
+from protocol.payload_sizes import chunk_bytes
 from protocol.round import RoundView
 from protocol.terms import AGGREGATOR, Terms
 from protocol.wire import (
@@ -207,8 +208,12 @@ class Aggregator:
             if attachment.is_blob and self._blobs.size(attachment.digest) != attachment.size:
                 return Rejected("awaited-blob", f"blob {attachment.digest.hex()} is not here")
         for name in chunks_of(post.body):
-            if self._blobs.size(name) is None:
+            size = self._blobs.size(name)
+            if size is None:
                 return Rejected("awaited-blob", f"blob {name.hex()} is not here")
+            if size > self._largest_chunk(post.session):
+                reason = f"{post.session}: a chunk of {size} bytes, more than a vector has there"
+                return Declined(signed.digest, reason)
         try:
             self._append(signed)
         except Fork as error:
@@ -216,6 +221,12 @@ class Aggregator:
         except BadEntry as error:
             return Rejected("bad-post", shown(error.reason, MAX_REASON))
         return Accepted(signed.digest, self.board.head.position)
+
+    def _largest_chunk(self, session: str) -> int:
+        """Bytes of a chunk that a contribution to an open round may name: it is kept for good."""
+        view = self.rounds.views.get(session)
+        opening = view.terms_of_opening if view else None
+        return chunk_bytes(opening, self.terms) if opening else 0
 
     def _append(self, signed: SignedPost) -> None:
         entry = self.board.extend(signed, self._clock.now_ms())

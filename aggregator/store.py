@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from aggregator.durable import disk_errors
@@ -81,9 +81,17 @@ class BoardStore:
         """Record that a blob is whole; durable when this returns."""
         self._write("INSERT OR IGNORE INTO blobs VALUES (?, ?)", (digest, size))
 
-    def remove_blob(self, digest: bytes) -> None:
-        """Record that a blob is not here any more; durable when this returns."""
-        self._write("DELETE FROM blobs WHERE digest = ?", (digest,))
+    def remove_blobs(self, digests: Sequence[bytes]) -> None:
+        """Record, at once, that blobs are not here any more; durable when this returns."""
+        if not digests:
+            return
+        with _database_errors(self._path):
+            self._database.execute("BEGIN")
+            try:
+                rows = [(digest,) for digest in digests]
+                self._database.executemany("DELETE FROM blobs WHERE digest = ?", rows)
+            finally:
+                self._database.execute("COMMIT")
 
     def blob_size(self, digest: bytes) -> int | None:
         """The size of a whole blob, None if it is unknown."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
+from protocol.messages import MAX_ATTACHMENTS, MAX_CHUNKS
+
 SERVICE = 0  # the aggregator's own, which a post of its own will name
 NOBODY = -1  # found when the service started
 
@@ -17,6 +19,16 @@ CLEAN_UP_SECONDS = 3_600  # after a member's last upload, what it has not named 
 # In an hour a member may upload so many times what its largest post can need, beside what it names.
 UPLOADS_AN_HOUR = 8
 _HOUR_MS = 3_600_000
+BLOCK = (
+    4_096  # a blob counts as so many bytes at least: its file, its row, and the work to delete it
+)
+# However small: two posts' worth, each with as many chunks and attachments as a post can have.
+MOST_BLOBS = 2 * (MAX_CHUNKS + MAX_ATTACHMENTS)
+
+
+def charge(size: int) -> int:
+    """What a blob, or the first chunk of one, counts for on an account."""
+    return max(size, BLOCK)
 
 
 class UnnamedBlobs:
@@ -25,6 +37,7 @@ class UnnamedBlobs:
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
         self._held: dict[int, OrderedDict[bytes, int]] = {}
+        self._bytes: dict[int, int] = {}  # charged on each account
         self._owners: dict[bytes, set[int]] = {}
         self._active_ms: dict[int, int] = {}
         self._spent: dict[int, tuple[int, int]] = {}  # since when, and how many bytes
@@ -34,7 +47,8 @@ class UnnamedBlobs:
         if owner != NOBODY:
             self._let_go(NOBODY, digest)
         held = self._held.setdefault(owner, OrderedDict())
-        held[digest] = size
+        self._bytes[owner] = self.bytes_of(owner) + charge(size) - held.get(digest, 0)
+        held[digest] = charge(size)
         held.move_to_end(digest)
         self._owners.setdefault(digest, set()).add(owner)
         self.touch(owner)
@@ -47,6 +61,7 @@ class UnnamedBlobs:
         """A post names the blob: it is on no account any more, nor what its upload cost."""
         for owner in self._owners.pop(digest, set()):
             size = self._held[owner].pop(digest)
+            self._bytes[owner] -= size
             since, spent = self._spent.get(owner, (0, 0))
             self._spent[owner] = since, max(0, spent - size)
 
@@ -70,12 +85,25 @@ class UnnamedBlobs:
         return self._now_ms() >= since + 1000 * CLEAN_UP_SECONDS
 
     def bytes_of(self, owner: int) -> int:
-        """How much is on an account."""
-        return sum(self._held.get(owner, {}).values())
+        """How much is on an account; every blob counts as a block at least."""
+        return self._bytes.get(owner, 0)
 
     def count_of(self, owner: int) -> int:
         """How many blobs are on an account."""
         return len(self._held.get(owner, ()))
+
+    def make_room(self, owner: int, limit: int) -> list[bytes]:
+        """Let go of an account's oldest until it is within ``limit`` bytes and ``MOST_BLOBS``.
+
+        The names of those that are on no other account.
+        """
+        found = list[bytes]()
+        while self.count_of(owner) and (
+            self.bytes_of(owner) > limit or self.count_of(owner) > MOST_BLOBS
+        ):
+            if name := self.drop_oldest(owner):
+                found.append(name)
+        return found
 
     def may_spend(self, owner: int, size: int, limit: int) -> bool:
         """Whether a member may upload so many bytes more within this hour; then they count.
@@ -94,7 +122,7 @@ class UnnamedBlobs:
     def _let_go(self, owner: int, digest: bytes) -> bytes | None:
         if digest not in self._held.get(owner, ()):
             return None
-        del self._held[owner][digest]
+        self._bytes[owner] -= self._held[owner].pop(digest)
         owners = self._owners[digest]
         owners.discard(owner)
         if owners:
