@@ -52,9 +52,10 @@ class Verdict:
     culprits: members that said what their seeds do not give, or what the machine of a member that
     did nothing wrong refuses, or shared another exponent than they dealt, or spoke without having
     joined, or certified what no honest member did. silent: members whose seed is not on the board,
-    so that no more is known about them; who has certified in its turn keeps its seed and is not
-    among them. evidence: by culprit, the position on the board of what it said, or of the entry at
-    which it was found. given_up: whose silence ended it, by the aggregator's times, so that they
+    so that no more is known about them, an honest one too that made a certificate which is not on
+    the board, or was set back; who has certified in its turn keeps its seed and is not among them.
+    evidence: by culprit, the position on the board of what it said, or of the entry at which it was
+    found. given_up: whose silence ended it, by the aggregator's times, so that they
     are no culprits for it.
     """
 

@@ -61,7 +61,8 @@ def _ceremony_aborted(e: participant_errors.CeremonyAborted, c: Context) -> Sent
         )
     if e.silent:
         remedies.append(
-            f"{c.names(e.silent)}: start {COMMAND} ceremony {c.file}, which discloses the seed; "
+            f"{c.names(e.silent)}: start {COMMAND} ceremony {c.file}, which discloses the seed "
+            "unless it is withheld for good (a certificate was made, or the machine was set back); "
             f"then again: {COMMAND} verdict {c.file} --session {e.session}"
         )
     remedies.append(
