@@ -11,13 +11,11 @@ from gmpy2 import mpz
 from keyshare.errors import UnfitNumber
 from keyshare.statistic import decimals_of, encode
 from participant.errors import BadStatisticFile
-from protocol.encoding import encode as encoded
 from protocol.foreign import is_plain
-from protocol.messages import MAX_NUMBERS
+from protocol.messages import MAX_LABELS_BYTES, MAX_NUMBERS, labels_bytes
 
 MAX_DIGITS = 4_000  # of a number in a file; N² of a 4096-bit key has 2467
 _MAX_LABEL = 100  # characters
-_MAX_LABELS_BYTES = 192 << 10  # of all labels: they travel in one post
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 
 
@@ -43,8 +41,8 @@ class Numbers:
                 self._refuse(f"label {place} has control or invisible characters")
         if len(set(self.labels)) < len(self.labels):
             self._refuse("a label occurs twice")
-        if len(encoded(list(self.labels))) > _MAX_LABELS_BYTES:
-            self._refuse(f"its labels take more than {_MAX_LABELS_BYTES >> 10} kB")
+        if labels_bytes(self.labels) > MAX_LABELS_BYTES:
+            self._refuse(f"its labels take more than {MAX_LABELS_BYTES >> 10} kB")
 
     @property
     def decimals(self) -> int:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from protocol.ceremony_budget import TWICE, CeremonyBudget
 from protocol.messages import (
     MAX_INLINE_BYTES,
+    MAX_LABELS_BYTES,
     Abort,
     Body,
     CheckPart,
@@ -28,6 +29,7 @@ from protocol.messages import (
     Partial,
     Request,
     Statement,
+    labels_bytes,
     purpose_of,
 )
 from protocol.payload_sizes import (
@@ -39,10 +41,14 @@ from protocol.payload_sizes import (
 )
 from protocol.terms import AGGREGATOR, Terms
 
-# What may be done again and again: key checks, models stated anew, ceremonies given up, overdue
-# steps named.
+# What may be done again and again: models stated anew, overdue steps named.
 TRIES_AN_HOUR = 60
+CHECKS_A_DAY = 24  # of the key; a person asks for each
+# Ceremonies that a member is the first to give up. All who wait for a silent one give up at about
+# the same time, and each needs all members' commands: persons, who look for the cause after a few.
+ABORTS_A_DAY = 12
 OPEN_REQUESTS = 100  # statistics that one member has asked for, and that are not closed
+LABELS_BYTES_A_DAY = 8 * MAX_LABELS_BYTES  # of a member's requests
 _LEAST_UPLOAD_BYTES = 4 << 20
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS  # a statistic that nobody contributes to counts no longer than that
@@ -66,6 +72,7 @@ class Budget:
         self._ceremonies = CeremonyBudget(terms)
         self._said: Counter[Hashable] = Counter()
         self._tries: dict[tuple[int, str], deque[int]] = {}
+        self._labels: dict[int, deque[tuple[int, int]]] = {}  # by member: when, how many bytes
         self._rounds: dict[str, _Round] = {}
         self._asked: dict[int, dict[str, _Round]] = {}  # by member: its statistics, not closed
         self._next_round = self._next_check = 1
@@ -102,7 +109,7 @@ class Budget:
         tries = self._tries_of(session, sender, body)
         if tries is not None:
             tries.append(time_ms)
-            while len(tries) > TRIES_AN_HOUR:
+            while len(tries) > TRIES_AN_HOUR:  # more than anything may be tried in its time
                 tries.popleft()
         if kind == "ceremony":
             self._ceremonies.take(int(name), sender, body)
@@ -123,19 +130,30 @@ class Budget:
             if number > self._next_round and found.opening is None:
                 return f"round {number} is not due before round {self._next_round}"
         elif isinstance(body, Request):
-            return self._request_excess(session, sender, time_ms)
+            return self._request_excess(session, sender, body, time_ms)
         elif not found.asked_by and found.opening is None:
             return "nobody has asked for this statistic"
         if isinstance(body, Contribution):
             return self._contribution_excess(body, found.opening)
         return self._partial_excess(body, found) if isinstance(body, Partial) else ""
 
-    def _request_excess(self, session: str, sender: int, time_ms: int) -> str:
+    def _request_excess(self, session: str, sender: int, body: Request, time_ms: int) -> str:
+        if self._said[session, sender, purpose_of(body)]:
+            return "its sender has asked for this statistic before"
         asked = self._asked.get(sender, {})
         waiting = sum(time_ms < one.asked_ms + _DAY_MS for one in asked.values())
-        if session not in asked and waiting >= OPEN_REQUESTS:
+        if waiting >= OPEN_REQUESTS:
             return f"{waiting} statistics that its sender asked for are not closed yet"
+        size, spent = labels_bytes(body.labels), self._labels_of(sender, time_ms)
+        if size > MAX_LABELS_BYTES:
+            return f"labels of {size} bytes; the most is {MAX_LABELS_BYTES}"
+        if body.labels and spent + size > LABELS_BYTES_A_DAY:
+            return f"{LABELS_BYTES_A_DAY} bytes of labels are the most in a day; try again later"
         return ""
+
+    def _labels_of(self, sender: int, time_ms: int) -> int:
+        """Bytes of labels in a member's requests of the last day."""
+        return sum(size for at, size in self._labels.get(sender, ()) if time_ms < at + _DAY_MS)
 
     def _contribution_excess(self, body: Contribution, opening: Opening | None) -> str:
         if opening is None:
@@ -164,6 +182,11 @@ class Budget:
             return
         found = self._rounds.setdefault(session, _Round())
         if isinstance(body, Request):
+            if body.labels:
+                known = self._labels.setdefault(sender, deque())
+                known.append((time_ms, labels_bytes(body.labels)))
+                while known[0][0] + _DAY_MS <= time_ms:
+                    known.popleft()
             if not found.asked_by:
                 found.asked_by, found.asked_ms = sender, time_ms
                 self._asked.setdefault(sender, {})[session] = found
@@ -190,8 +213,12 @@ class Budget:
 
     def _try_excess(self, session: str, sender: int, body: Body, time_ms: int) -> str:
         tries = self._tries_of(session, sender, body)
-        if tries and len(tries) >= TRIES_AN_HOUR and time_ms < tries[0] + _HOUR_MS:
-            return f"{TRIES_AN_HOUR} times in the last hour is the most; try again later"
+        most, span, word = TRIES_AN_HOUR, _HOUR_MS, "hour"
+        if isinstance(body, Abort | CheckRequest):
+            most = ABORTS_A_DAY if isinstance(body, Abort) else CHECKS_A_DAY
+            span, word = _DAY_MS, "day"
+        if tries and len(tries) >= most and time_ms < tries[-most] + span:
+            return f"{most} times in the last {word} is the most; try again later"
         return ""
 
     def _tries_of(self, session: str, sender: int, body: Body) -> deque[int] | None:

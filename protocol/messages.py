@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from keyshare.modulus import MAX_MEMBERS
 from keyshare.statistic import MAX_DECIMALS
-from protocol.encoding import Message, digest
+from protocol.encoding import Message, digest, encode
 
 MAX_INLINE_BYTES = 4_096  # a payload up to this size travels in the post, a larger one as a blob
 MAX_BLOB_BYTES = 64 << 20
 MAX_POST_BYTES = 256 << 10
 MAX_ATTACHMENTS = MAX_MEMBERS + 1  # one for each member, and one for all
 MAX_NUMBERS = 100_000  # in a statistic
+MAX_LABELS_BYTES = 64 << 10  # of a statistic's labels, encoded: 2,000 of 32 bytes
 MAX_CHUNKS = 4_096  # of a vector
+MAX_SEALING_KEY_BYTES = 2_048
 MAX_LENGTH = 1 << 30  # of a vector
 
 SuiteName = Literal["paillier", "hybrid", "hybrid-s2"]
@@ -80,7 +82,7 @@ Attachments = Annotated[tuple[Attachment, ...], Meta(max_length=MAX_ATTACHMENTS)
 class Join(Message, frozen=True, tag="join"):
     """Ceremony: I am here; payloads for me are sealed to this key, all I draw is from this seed."""
 
-    sealing_key: Annotated[bytes, Meta(max_length=2_048)]
+    sealing_key: Annotated[bytes, Meta(max_length=MAX_SEALING_KEY_BYTES)]
     seed_digest: Digest
 
 
@@ -137,7 +139,7 @@ class Request(Message, frozen=True, tag="request"):
     """A member asks for a statistic: what is said here is fixed for all who contribute.
 
     The sums are of ``length`` numbers, each a whole multiple of 10^-decimals; ``labels`` say in
-    clear what each of them is, or are none.
+    clear what each of them is, or are none. They take up to MAX_LABELS_BYTES.
     """
 
     length: Annotated[int, Meta(ge=1, le=MAX_NUMBERS)]
@@ -306,8 +308,13 @@ _IN_CHECK = (CheckRequest, CheckPart)
 
 
 def belongs(session: str, sender: int, body: Body) -> bool:
-    """Whether this sender may say this in that session."""
-    kind = session.partition("/")[0]
+    """Whether this sender may say this in that session.
+
+    Numbers begin with 1; in round 0 nothing is summed, and members state the model that they have.
+    """
+    kind, _, number = session.partition("/")
+    if number == "0" and not (kind == "round" and isinstance(body, Statement)):
+        return False
     if isinstance(body, _BY_AGGREGATOR) != (sender == 0):
         return False
     if isinstance(body, Opening):
@@ -322,6 +329,11 @@ def belongs(session: str, sender: int, body: Body) -> bool:
 def kind_of(session: str) -> str:
     """What is opened in a session of this name: "training", "statistic", or nothing."""
     return {"round": "training", "statistic": "statistic"}.get(session.partition("/")[0], "")
+
+
+def labels_bytes(labels: Sequence[str]) -> int:
+    """How much of a post a statistic's labels take."""
+    return len(encode(list(labels)))
 
 
 def attachments_of(body: Body) -> tuple[Attachment, ...]:

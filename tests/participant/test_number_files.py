@@ -107,7 +107,7 @@ def test_what_is_not_wholly_understood_is_refused(
 
 
 def test_labels_that_no_post_has_room_for_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadStatisticFile, match="more than 192 kB"):
+    with pytest.raises(BadStatisticFile, match="more than 64 kB"):
         read(tmp_path, "".join(f"{'x' * 90}{k},1\n" for k in range(3_000)))
 
 
