@@ -90,8 +90,11 @@ class BoardStore:
             try:
                 rows = [(digest,) for digest in digests]
                 self._database.executemany("DELETE FROM blobs WHERE digest = ?", rows)
-            finally:
                 self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:  # a full disk has ended it already
+                    self._database.execute("ROLLBACK")
+                raise
 
     def blob_size(self, digest: bytes) -> int | None:
         """The size of a whole blob, None if it is unknown."""

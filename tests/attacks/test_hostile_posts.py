@@ -195,6 +195,8 @@ def interfere(table: RoundTable, chance: random.Random, sessions: list[str]) -> 
     session = chance.choice(sessions)
     sender = chance.choice([0, 0, ATTACKER, ATTACKER, ATTACKER])
     bodies = [b for b in round_bodies(chance, table, session) if belongs(session, sender, b)]
+    if not bodies:
+        return  # as the aggregator in round 0
     body = chance.choice(bodies)
     blobs = (bytes(5_000),) if any(a.is_blob for p in [body] for a in blobs_of(p)) else ()
     publish(table, sender, Draft(session, body, blobs))
