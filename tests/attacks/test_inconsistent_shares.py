@@ -36,7 +36,7 @@ from tests.attacks.adversary import (
 
 NONCE = 32
 DEALER, ALLY = winners_dealers()[:2]
-VICTIM = 1
+VICTIM = next(i for i in range(1, 6) if i not in (DEALER, ALLY))
 WIDE = mpz(1) << 1200  # the bound of all shares where members do not check them
 ERROR_BITS = {False: 500, True: 820}  # within the bounds of a share, and beyond θ'
 

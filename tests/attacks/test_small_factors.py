@@ -9,6 +9,8 @@ shares: it cannot choose p, only spoil it.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 
 import gmpy2
@@ -24,6 +26,7 @@ from protocol.epoch import Epoch
 from tests.attacks.adversary import (
     EITHER_WAY,
     PLAN,
+    Aftermath,
     Malicious,
     assert_caught,
     assert_certified,
@@ -76,11 +79,18 @@ def let_composites_pass(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "accepts", lambda *said: True)
 
 
+def played() -> Iterator[Aftermath]:
+    """In one plan after another; not where the values of a composite have no proof at all."""
+    for plan in PLANS:
+        with contextlib.suppress(ValueError):
+            yield at_table({LEAD: SmallFactor}, plan)
+
+
 def test_without_tests_of_n_its_small_factor_is_seen_only_when_the_key_does_not_decrypt(
     monkeypatch,
 ):
     let_composites_pass(monkeypatch)
-    aftermath = at_table({LEAD: SmallFactor}, PLANS[0])
+    aftermath = next(played())
     assert aftermath.coalition.runs[LEAD].the_winner.n % FACTOR == 0
     assert {(f.culprit, f.step) for f in aftermath.failures.values()} == {(0, "theta")}
     assert_caught(aftermath, LEAD)
@@ -91,8 +101,7 @@ def test_where_nobody_looks_at_n_the_joint_key_has_a_small_factor(monkeypatch):
     monkeypatch.setattr(tk, "theta_fits", lambda *said: True)
     monkeypatch.setattr(tk, "sliding_quorums", lambda *said: [])
     # In a third of all plans 7 divides neither p+q-1 nor a hashed number, which θ would show.
-    tried = (at_table({LEAD: SmallFactor}, plan) for plan in PLANS)
-    aftermath = next(aftermath for aftermath in tried if aftermath.keys)
+    aftermath = next(aftermath for aftermath in played() if aftermath.keys)
     assert_certified(aftermath)
     n = decode(aftermath.keys[2], Epoch, "epoch", 1 << 20).joint_key().n
     assert n.bit_length() == PLAN.key_bits

@@ -106,7 +106,7 @@ FRAMES: dict[type, st.SearchStrategy[Any]] = {
     wire.Rejected: st.builds(wire.Rejected, st.sampled_from(["busy", "fork", "bad-post"]), texts),
     wire.Subscribe: st.builds(wire.Subscribe, counts),
     wire.Entries: st.builds(
-        wire.Entries, st.lists(st.binary(max_size=40), max_size=3).map(tuple), counts
+        wire.Entries, st.lists(st.binary(min_size=160, max_size=200), max_size=3).map(tuple), counts
     ),
     wire.Submit: st.builds(wire.Submit, signed_posts),
     wire.Accepted: st.builds(wire.Accepted, digests, counts),
