@@ -216,7 +216,7 @@ class BadHolder(TrainingTask):
         if act == "another opening":
             wrong = msgspec.structs.replace(body, opening=self.draw.randbytes(32))
             return replace(draft, body=wrong)
-        if act == "short":
+        if act == "short" and body.vector:  # where there is no vector, a chunk is declined
             chunk = self.draw.randbytes(10)
             wrong = msgspec.structs.replace(body, vector=(blob_name(chunk), *body.vector[1:]))
             return replace(draft, body=wrong, blobs=(*draft.blobs, chunk))

@@ -94,11 +94,13 @@ def test_whoever_is_silent_in_a_step_is_shown_and_all_make_a_key_in_the_next_cer
         assert not verdict.culprits, "times are the aggregator's"
         assert verdict.given_up is not None
         assert (verdict.given_up.step, verdict.given_up.silent) == (step, (night.silent,))
-        assert not verdict.silent, "it has disclosed its seed when it came back"
+        # Who has come back discloses its seed, but not one that may have let a certificate out.
+        kept = {night.silent} if step == "certificate" else set()
+        assert set(verdict.silent) == kept
         certified = set(night.said(Certificate))
         assert certified == ({h.index for h in night.others} if step == "certificate" else set())
         everyone = set(night.hospitals)
-        assert set(night.said(Disclosure)) == everyone - certified, "who certifies keeps its seed"
+        assert set(night.said(Disclosure)) == everyone - certified - kept
 
 
 @pytest.mark.slow
@@ -110,9 +112,8 @@ def test_the_record_holds_and_tells_whose_silence_ended_the_ceremony(step):
         found = audit(MemoryFiles(record_of(night)), bytes(32), None)
         assert not any(r.failures for r in found.results)
         (remarks,) = [r.findings for r in found.results if r.number == "3.7"]
-        assert [(f.party, "given up" in f.reason) for f in remarks] == [
-            (f"hospital {night.silent}", True)
-        ]
+        assert {f.party for f in remarks} == {f"hospital {night.silent}"}
+        assert sum("given up" in f.reason for f in remarks) == 1
 
 
 @pytest.mark.slow
