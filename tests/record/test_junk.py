@@ -26,6 +26,7 @@ from protocol.messages import (
     Statement,
     Step,
     attach,
+    belongs,
 )
 from tests.record.good import good
 from tests.record.memory import MemoryFiles
@@ -61,7 +62,8 @@ def in_session(session: str) -> tuple[Body, ...]:
         return IN_CEREMONIES
     if kind == "check":
         return (CheckRequest(JUNK, JUNK), CheckPart(JUNK, attach(b"junk")))
-    return (*IN_ROUNDS, Request(3)) if kind == "statistic" else IN_ROUNDS
+    bodies = (*IN_ROUNDS, Request(3)) if kind == "statistic" else IN_ROUNDS
+    return tuple(body for body in bodies if belongs(session, BAD, body))
 
 
 SESSIONS = (*ROUNDS, "ceremony/1", "ceremony/2", "ceremony/3", "check/1", "check/2", "check/7")
