@@ -43,7 +43,7 @@ class Federation:
             for k in (1, 2, 3)
         ]
         settings = {
-            "--name": "Test", "--quorum": "2", "--key-bits": "512", "--rounds": "2",
+            "--name": "Test", "--quorum": "2", "--key-bits": "256", "--rounds": "2",
             "--seconds": "20", "--statistic-seconds": "20", "--clip": "8",
         }  # fmt: skip
         for _ in sign_terms(folder, self.hospitals, settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -9,11 +10,16 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+from typer.testing import CliRunner
 
 from participant.agent import Agent, Task
 from participant.ceremony_task import CeremonyTask
+from participant.cli import app
 from participant.identity import Identity, create
 from participant.membership import Membership, enter
 from participant.passphrase import Passphrase
@@ -64,12 +70,30 @@ class Consortium:
         key = member.identity.signing_key
         return Session(Agent(member.terms, index, key, member.storage, task), key, **changes)
 
-    def start(self, index: int, *words: str) -> subprocess.Popen[str]:
-        """Start a command of a member."""
-        environment = os.environ | {
+    def environment(self, index: int) -> dict[str, str]:
+        """What a member's commands find set."""
+        return {
             "QUORATE_PASSPHRASE": PASSPHRASE.text,
             "QUORATE_HOME": str(self.folder / f"h{index}"),
         }
+
+    def typed(self, index: int, *words: str, expect: int = 0) -> tuple[str, str]:
+        """Output and error output of a member's command, without a process of its own.
+
+        What it keeps is sealed at little cost.
+        """
+        cheap = patch("participant.membership.Vault", partial(Vault, cost=CHEAP))
+        no_terminal = patch("participant.passphrase._has_terminal", lambda: False)
+        with contextlib.chdir(self.folder), cheap, no_terminal:
+            result = CliRunner().invoke(app, list(words), env=self.environment(index))
+        assert result.exit_code == expect, result.output
+        assert isinstance(result.exception, SystemExit | None)
+        assert "Traceback" not in result.stderr
+        return result.stdout, result.stderr
+
+    def start(self, index: int, *words: str) -> subprocess.Popen[str]:
+        """Start a command of a member."""
+        environment = os.environ | self.environment(index)
         return subprocess.Popen(
             [sys.executable, "-m", "participant", *words],
             cwd=self.folder,

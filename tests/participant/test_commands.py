@@ -1,4 +1,4 @@
-"""The commands of three hospitals, each a process, once there is a key."""
+"""The commands of three hospitals once there is a key; what goes side by side, in processes."""
 
 from __future__ import annotations
 
@@ -114,12 +114,13 @@ def test_numbers_of_three_hospitals_are_added_exactly_and_a_quorum_decrypts(
         3: encrypted_by_phe(consortium, "n3", [0, 2**20]),
     }
     command = ["--round", "ages", "--decimals", "2", "--timeout", "30"]
-    running = [consortium.start(i, "contribute", files[i], *command) for i in (1, 2, 3)]
-    for process in running:
-        assert "Contributed 2 numbers with 2 decimals to round ages" in ended(process)[0]
+    for i, file in files.items():
+        output, _ = consortium.typed(i, "contribute", file, *command)
+        assert "Contributed 2 numbers with 2 decimals to round ages" in output
     command = ["decrypt", "--round", "ages", "--yes", "--timeout", "30"]
-    running = [consortium.start(1, *command, "--json"), consortium.start(3, *command)]
-    (as_json, _), (as_text, _) = [ended(process) for process in running]
+    other = consortium.start(3, *command)
+    as_json, _ = consortium.typed(1, *command, "--json")
+    as_text, _ = ended(other)
     (decrypted,) = events(as_json)
     assert decrypted["sums"] == ["8.00", "1048574.75"]
     assert decrypted["contributors"] == ["H1", "H2", "H3"]
@@ -132,10 +133,11 @@ def test_labels_are_shown_before_and_beside_the_sums(consortium: Consortium) -> 
     command = ["--round", "visits", "--timeout", "30"]
     for i, text in enumerate(texts, start=1):
         file = written(consortium, f"labelled{i}", text)
-        ended(consortium.start(i, "contribute", file, *command))
+        consortium.typed(i, "contribute", file, *command)
     command = ["decrypt", "--round", "visits", "--yes", "--timeout", "30"]
-    running = [consortium.start(1, *command, "--json"), consortium.start(3, *command)]
-    (as_json, _), (as_text, _) = [ended(process) for process in running]
+    other = consortium.start(3, *command)
+    as_json, _ = consortium.typed(1, *command, "--json")
+    as_text, _ = ended(other)
     (decrypted,) = events(as_json)
     assert (decrypted["labels"], decrypted["sums"]) == (["men", "women"], ["8", "1"])
     assert "  sum of        men\n  sum of        women\n" in as_text
@@ -147,7 +149,7 @@ def test_numbers_that_a_round_does_not_take_are_refused_with_a_remedy(
 ) -> None:
     first = written(consortium, "asked.csv", "men,3.5\nwomen,1\n")
     command = ["--round", "asked", "--timeout", "30"]
-    ended(consortium.start(1, "contribute", first, *command))
+    consortium.typed(1, "contribute", first, *command)
     for text, said, remedy in (
         (
             "men,1.25\nwomen,1\n",
@@ -159,26 +161,22 @@ def test_numbers_that_a_round_does_not_take_are_refused_with_a_remedy(
         ("men,1\n", "1 numbers, round asked has 2", "another --round"),
     ):
         file = written(consortium, "other.csv", text)
-        _, errors = ended(consortium.start(2, "contribute", file, *command), expect=1)
+        _, errors = consortium.typed(2, "contribute", file, *command, expect=1)
         assert said in errors
         assert remedy in errors
     fitting = written(consortium, "fits.csv", "men,1\nwomen,2\n")
     command += ["--decimals", "2"]
-    _, errors = ended(consortium.start(2, "contribute", fitting, *command), expect=1)
+    _, errors = consortium.typed(2, "contribute", fitting, *command, expect=1)
     assert "--decimals 2, round asked has 1" in errors
-    output, _ = ended(consortium.start(2, "contribute", fitting, *command[:-2]))
+    output, _ = consortium.typed(2, "contribute", fitting, *command[:-2])
     assert "Contributed 2 numbers with 1 decimal to" in output
 
 
 def test_a_decryption_without_agreement_does_not_happen(consortium: Consortium) -> None:
     numbers = encrypted_by_phe(consortium, "weights", [1])
-    running = [
-        consortium.start(i, "contribute", numbers, "--round", "weights", "--timeout", "30")
-        for i in (1, 2, 3)
-    ]
-    for process in running:
-        ended(process)
-    output, errors = ended(consortium.start(2, "decrypt", "--round", "weights"), expect=1)
+    for i in (1, 2, 3):
+        consortium.typed(i, "contribute", numbers, "--round", "weights", "--timeout", "30")
+    output, errors = consortium.typed(2, "decrypt", "--round", "weights", expect=1)
     assert "Help to decrypt this sum?" in output
     assert "without an answer" in errors
     assert "--yes" in errors
@@ -190,7 +188,7 @@ def test_a_decryption_without_agreement_does_not_happen(consortium: Consortium) 
 
 def test_the_decryption_of_one_hospitals_numbers_is_refused(consortium: Consortium) -> None:
     numbers = encrypted_by_phe(consortium, "alone", [42])
-    ended(consortium.start(1, "contribute", numbers, "--round", "alone", "--timeout", "30"))
+    consortium.typed(1, "contribute", numbers, "--round", "alone", "--timeout", "30")
     session = "statistic/alone"
     view = RoundView(session)
     for posted in consortium.relay.core.board.session(session):
@@ -200,13 +198,13 @@ def test_the_decryption_of_one_hospitals_numbers_is_refused(consortium: Consorti
     chosen = (Contributor(1, alone.digest),)
     consortium.relay.say(session, Closing(chosen, body.ciphertexts))
     command = ["decrypt", "--round", "alone", "--yes", "--timeout", "30"]
-    _, errors = ended(consortium.start(2, *command), expect=3)
+    _, errors = consortium.typed(2, *command, expect=3)
     assert "refused to help decrypt round alone (rule min-contributors)" in errors
     assert "H1" in errors
 
 
 def test_a_second_ceremony_is_not_begun(consortium: Consortium) -> None:
-    output, _ = ended(consortium.start(2, "ceremony", "--json"))
+    output, _ = consortium.typed(2, "ceremony", "--json")
     (event,) = events(output)
     assert (event["event"], event["epoch"], event["key_bits"]) == ("done already", 1, 256)
 
@@ -215,18 +213,18 @@ def test_the_joint_key_is_exported_for_phe_and_never_written_over(
     consortium: Consortium,
 ) -> None:
     command = ["public-key", "--phe", "--out", "key.json"]
-    assert "fingerprint" in ended(consortium.start(3, *command))[0]
+    assert "fingerprint" in consortium.typed(3, *command)[0]
     jwk = json.loads((consortium.folder / "key.json").read_text())
     epoch, _ = consortium.member(1).key_share()
     assert phe.util.base64_to_int(jwk["n"]) == epoch.joint_key().n
-    assert "never overwritten" in ended(consortium.start(3, *command), expect=1)[1]
+    assert "never overwritten" in consortium.typed(3, *command, expect=1)[1]
 
 
 def test_status_tells_both_sides(consortium: Consortium) -> None:
-    (standing,) = events(ended(consortium.start(2, "status", "--json"))[0])
+    (standing,) = events(consortium.typed(2, "status", "--json")[0])
     assert standing["here"]["key_share_epochs"] == [1]
     assert standing["aggregator"]["ceremony"]["complete"] is True
-    output, _ = ended(consortium.start(2, "status"))
+    output, _ = consortium.typed(2, "status")
     assert "Here: H2, member 2" in output
     assert "ceremony/1: complete" in output
     assert f"head {standing['aggregator']['head'][:16]}" in output
@@ -243,13 +241,13 @@ def test_numbers_of_phe_that_do_not_open_are_refused(consortium: Consortium) -> 
         ({"values": values}, "number 1: it has no r"),
     ):
         path.write_text(json.dumps(document))
-        _, errors = ended(consortium.start(1, *command), expect=1)
+        _, errors = consortium.typed(1, *command, expect=1)
         assert f"foreign.json cannot be contributed: {said}" in " ".join(errors.split())
 
 
 def test_an_app_that_fails_is_told_with_its_line_and_a_file(consortium: Consortium) -> None:
     (consortium.folder / "broken.py").write_text(APP.replace("np.zeros((2, 3))", "np.ones(-1)"))
-    _, errors = ended(consortium.start(1, "train", "--app", "broken.py"), expect=1)
+    _, errors = consortium.typed(1, "train", "--app", "broken.py", expect=1)
     assert "the app failed in initial_parameters: ValueError" in errors
     assert "broken.py:5" in errors
 
@@ -257,13 +255,13 @@ def test_an_app_that_fails_is_told_with_its_line_and_a_file(consortium: Consorti
 def test_a_second_contribution_is_not_taken_for_the_first(consortium: Consortium) -> None:
     first, second = (encrypted_by_phe(consortium, f"again{x}", [x]) for x in (1, 2))
     command = ["--round", "again", "--timeout", "30"]
-    output, _ = ended(consortium.start(1, "contribute", first, *command))
+    output, _ = consortium.typed(1, "contribute", first, *command)
     assert "Contributed 1 whole number to round again." in output
-    output, _ = ended(consortium.start(1, "contribute", second, *command))
+    output, _ = consortium.typed(1, "contribute", second, *command)
     assert "Contributed" not in output
     assert "holds what this hospital contributed before" in output
     assert "again2.json was not sent" in output
-    (event,) = events(ended(consortium.start(1, "contribute", second, *command, "--json"))[0])
+    (event,) = events(consortium.typed(1, "contribute", second, *command, "--json")[0])
     assert event["event"] == "contributed before"
 
 
@@ -272,15 +270,15 @@ def test_more_numbers_than_the_round_has_are_refused_with_what_to_ask(
 ) -> None:
     files = [encrypted_by_phe(consortium, f"long{n}", [1] * n) for n in (1, 2)]
     command = ["--round", "long", "--timeout", "30"]
-    ended(consortium.start(1, "contribute", files[0], *command))
-    _, errors = ended(consortium.start(2, "contribute", files[1], *command), expect=1)
+    consortium.typed(1, "contribute", files[0], *command)
+    _, errors = consortium.typed(2, "contribute", files[1], *command, expect=1)
     assert "2 numbers, round long has 1" in errors
     assert "another --round name" in errors
 
 
 def test_a_round_that_is_not_open_is_told_while_it_is_waited_for(consortium: Consortium) -> None:
-    command = ["decrypt", "--round", "nosuch", "--yes", "--timeout", "3"]
-    _, errors = ended(consortium.start(1, *command), expect=1)
+    command = ["decrypt", "--round", "nosuch", "--yes", "--timeout", "1"]
+    _, errors = consortium.typed(1, *command, expect=1)
     assert errors.startswith("Round nosuch is not open yet.")
     assert "the opening of round nosuch" in errors
     assert "quorate-participant status federation.toml" in errors.splitlines()[-1]
@@ -288,7 +286,7 @@ def test_a_round_that_is_not_open_is_told_while_it_is_waited_for(consortium: Con
 
 @pytest.mark.parametrize("command", [["decrypt"], ["contribute", "x.json"]])
 def test_a_name_that_no_round_has_is_shown(consortium: Consortium, command: list[str]) -> None:
-    _, errors = ended(consortium.start(1, *command, "--round", "My visits"), expect=2)
+    _, errors = consortium.typed(1, *command, "--round", "My visits", expect=2)
     assert "--round" in errors
     assert "'My visits'" in errors
 
@@ -297,7 +295,7 @@ def test_two_processes_on_one_data_folder_are_one_too_many(tmp_path: Path) -> No
     alone = found(tmp_path)
     first = alone.start(1, "ceremony")
     wait_for_a_line(first)
-    _, errors = ended(alone.start(1, "ceremony", "--timeout", "20"), expect=1)
+    _, errors = alone.typed(1, "ceremony", "--timeout", "20", expect=1)
     assert f"is in use by process {first.pid} (ceremony)" in errors
     first.kill()
     first.communicate(timeout=10)

@@ -53,10 +53,10 @@ def test_repeated_and_late_chunks_do_no_harm(repeats: list[int]) -> None:
         seen.append(chunk)
         request = downloads.received(chunk)
         for which in repeats:
-            if downloads.take(blob_name(BLOB)) is None:
+            if downloads.take(NAME) is None:
                 downloads.received(seen[which % len(seen)])
         request = request and downloads.requests()[0]
-    assert downloads.take(blob_name(BLOB)) == BLOB
+    assert downloads.take(NAME) == BLOB
 
 
 def flip(chunk: BlobChunk) -> BlobChunk:

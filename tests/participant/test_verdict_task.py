@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from protocol.errors import CeremonyFailed
 from protocol.messages import Abort, Disclosure, Step, attach
 from protocol.wire import BlobChunk, BlobOffer, Submit, Welcome
 from tests.attacks.adversary import PLAN, AttackedFederation, Malicious
-from tests.participant.consortium import Consortium, found
+from tests.participant.consortium import Consortium, found, run_all
 from tests.simulator.disk import Disk
 from tests.simulator.federation import memory_folder
 from tests.simulator.hospital import Hospital
@@ -244,8 +245,8 @@ def ended(process: subprocess.Popen[str], expect: int) -> tuple[str, str]:
 
 def test_a_later_verdict_names_the_silent_member_and_what_it_can_do(silenced: Consortium) -> None:
     command = ("verdict", "--timeout", "1")
-    running = silenced.start(1, *command), silenced.start(3, *command, "--json")
-    (output, errors), (as_json, _) = (ended(process, 0) for process in running)
+    output, errors = silenced.typed(1, *command)
+    as_json, _ = silenced.typed(3, *command, "--json")
     assert "aborted by H3 in step deal, because of H2" in output
     assert "because of H3: H3 it was\\u202e" in output, "no control characters, and names"
     assert "H2 is silent" in output
@@ -262,7 +263,7 @@ def test_a_later_verdict_names_the_silent_member_and_what_it_can_do(silenced: Co
 def test_only_a_ceremony_that_was_aborted_has_a_verdict(silenced: Consortium, session: str) -> None:
     is_name = session == "ceremony/2"
     command = ("verdict", "--session", session, "--timeout", "9")
-    _, errors = ended(silenced.start(1, *command), 1 if is_name else 2)
+    _, errors = silenced.typed(1, *command, expect=1 if is_name else 2)
     assert ("ceremony/2 was not aborted" if is_name else "--session") in errors
 
 
@@ -270,11 +271,15 @@ def test_an_aborted_ceremony_ends_with_its_verdict(tmp_path: Path) -> None:
     made = found(tmp_path)
     liar = made.member(LIAR)
     with made.relay.running():
-        honest = [made.start(1, "ceremony", "--json"), made.start(3, "ceremony")]
+        other = made.start(3, "ceremony")
         session = made.session(LIAR, LyingTask(made.terms, LIAR, liar.secrets))
-        with pytest.raises(Exception, match="does not open"):
-            session.run()
-        (as_json, errors), (as_text, _) = (ended(process, 4) for process in honest)
+        ends: list[BaseException | None] = []
+        lying = threading.Thread(target=lambda: ends.extend(run_all([session])))
+        lying.start()
+        as_json, errors = made.typed(1, "ceremony", "--json", expect=4)
+        as_text, _ = ended(other, 4)
+        lying.join(60)
+        assert "does not open" in str(ends[0])
     facts = [json.loads(line) for line in as_json.splitlines()][-1]
     assert facts["event"] == "aborted"
     (culprit,) = facts["culprits"]
