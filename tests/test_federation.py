@@ -1,4 +1,8 @@
-"""The whole as its users run it: real processes over real sockets, and deaths on both sides."""
+"""The whole as its users run it: real processes over real sockets, and deaths on both sides.
+
+Where nothing goes on beside a hospital's command, this process runs it, since each start of
+Python costs more than most commands.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ import numpy as np
 import phe
 import pytest
 from safetensors.numpy import load_file
+from typer.testing import CliRunner
 
 from aggregator.store import stored_entries
 from examples.demo.processes import (
@@ -25,6 +30,7 @@ from examples.demo.processes import (
     stop,
     wait_for,
 )
+from participant.cli import app
 from participant.outcome import model_name
 from protocol.board import Board, decode_entry
 from protocol.messages import Certificate, Partial, Step
@@ -33,13 +39,21 @@ from protocol.terms import Terms, parse
 NUMBERS = ([3, 0.5, -2], [5, 1.25, 7], [0, -0.125, 0])
 
 
+class HospitalHere(Hospital):
+    """A hospital whose commands that are waited for run in this process."""
+
+    def participant(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+        done = CliRunner().invoke(app, list(arguments), env=self.environment(**extra))
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+
 class Federation:
     """Three hospitals with their own homes, and the aggregator's folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.hospitals = [
-            Hospital(k, f"Hospital {k}", folder / f"h{k}", folder / f"data-{k}.csv")
+            HospitalHere(k, f"Hospital {k}", folder / f"h{k}", folder / f"data-{k}.csv")
             for k in (1, 2, 3)
         ]
         settings = {
