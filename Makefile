@@ -30,9 +30,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## Five hospitals and an aggregator, from ceremony to model (DEMO_FLAGS=--short)
 	$(BIN)/python -m examples.demo $(DEMO_FLAGS)
 
-# A file of tests at a time: what a module makes once is made once.
+# A file of tests at a time: what a module makes once is made once. In our order (tests/conftest.py).
 test: $(STAMP)  ## The fast tests
-	$(BIN)/python -m pytest $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-slow: $(STAMP)  ## The slow tests
 	$(BIN)/python -m pytest -m slow $(WORKERS) --dist worksteal

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-from matplotlib.figure import Figure
-
 
 def plot(found: Mapping[str, Any], file: Path) -> None:
     """Ours and the peers', both axes logarithmic; dashed is what follows from a few weights."""
+    import matplotlib  # slow to import, and only the plot needs it
+    from matplotlib.figure import Figure
+
     # The same figures give the same file: no date, and names of elements that do not vary.
     with matplotlib.rc_context({"svg.hashsalt": "quorate", "svg.fonttype": "none"}):
         figure = Figure(figsize=(7, 4.5), layout="constrained")

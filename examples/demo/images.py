@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 
 SEED = 2026
 # Of 20 images of a digit, so many are each hospital's; four in 20 are held out.
@@ -24,6 +23,8 @@ SHARES = {
 
 def write_images(folder: Path) -> tuple[list[Path], Path]:
     """Write each hospital's file and the held-out one; the same files every time."""
+    from sklearn.datasets import load_digits  # slow to import, and only this needs it
+
     data = load_digits()
     order = np.random.default_rng(SEED).permutation(len(data.target))
     parts: list[list[NDArray[np.int64]]] = [[] for _ in range(6)]

@@ -132,9 +132,9 @@ def test_a_statistic_that_is_opened_otherwise_than_asked_gets_no_number(how):
 
 def test_some_sequences_teach_the_aggregator_nothing():
     tally = Tally()
-    play(25, first=1, tally=tally)
-    play(25, first=1, tally=tally, machine=MaliciousStatistics)
-    assert tally.sequences >= 50
+    play(12, first=1, tally=tally)
+    play(12, first=1, tally=tally, machine=MaliciousStatistics)
+    assert tally.sequences >= 24
     assert tally.opened
 
 

@@ -26,7 +26,7 @@ from tests.simulator.oracle import Violation, stored_keys
 from tests.simulator.plan import Plan
 from tests.simulator.run import simulate
 
-SEEDS, CHUNK = 100, 10
+SEEDS, CHUNK = 100, 5
 ROUGH = replace(
     Plan.of(0), n_members=3, quorum=2, rounds=1, drop=0.05, duplicate=0.1, slow=0.1,
     crash_every=8.0, crash_writes=0.05, aggregator_crash_every=6.0,
@@ -46,7 +46,7 @@ def test_every_run_ends_with_one_key_and_exact_sums_or_names_the_fork(first: int
 
 def test_faults_do_happen() -> None:
     seen: list[Federation] = []
-    for seed in range(5):
+    for seed in range(3):
         simulate(replace(ROUGH, seed=seed), seen.append)
     assert sum(h.crashes for f in seen for h in f.hospitals.values()) > 20
 
@@ -95,9 +95,9 @@ def test_planted_verdicts_on_the_accused_instead_of_the_accuser_are_caught(
         simulate(replace(ROUGH, liar=2, lie="a false accusation"))
 
 
-def test_an_aggregator_that_shifts_a_sum_is_named_and_the_next_round_goes_on() -> None:
-    for seed in range(3):
-        assert simulate(replace(ROUGH, seed=seed, suite="hybrid", rogue=True, rounds=2)) == "done"
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2))])
+def test_an_aggregator_that_shifts_a_sum_is_named_and_the_next_round_goes_on(seed: int) -> None:
+    assert simulate(replace(ROUGH, seed=seed, suite="hybrid", rogue=True, rounds=2)) == "done"
 
 
 def test_planted_trust_in_the_aggregators_sum_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
