@@ -41,7 +41,6 @@ from protocol.messages import (
     attachments_of,
     chunks_of,
 )
-from protocol.payload_sizes import chunk_bytes
 from protocol.round import RoundView
 from protocol.terms import AGGREGATOR, Terms
 from protocol.wire import (
@@ -202,18 +201,15 @@ class Aggregator:
             if known[0] == signed.digest:
                 return Accepted(signed.digest, known[1])
             return Rejected("bad-post", f"another post is number {post.sequence} in {post.session}")
-        if reason := self.board.excess(post, self._clock.now_ms()):
+        over = self.board.excess(post, self._clock.now_ms())
+        if reason := over or self.board.chunk_excess(post, self._blobs.size):
             return Declined(signed.digest, f"{post.session}: {reason}"[:500])
         for attachment in attachments_of(post.body):
             if attachment.is_blob and self._blobs.size(attachment.digest) != attachment.size:
                 return Rejected("awaited-blob", f"blob {attachment.digest.hex()} is not here")
         for name in chunks_of(post.body):
-            size = self._blobs.size(name)
-            if size is None:
+            if self._blobs.size(name) is None:
                 return Rejected("awaited-blob", f"blob {name.hex()} is not here")
-            if size > self._largest_chunk(post.session):
-                reason = f"{post.session}: a chunk of {size} bytes, more than a vector has there"
-                return Declined(signed.digest, reason)
         try:
             self._append(signed)
         except Fork as error:
@@ -221,12 +217,6 @@ class Aggregator:
         except BadEntry as error:
             return Rejected("bad-post", shown(error.reason, MAX_REASON))
         return Accepted(signed.digest, self.board.head.position)
-
-    def _largest_chunk(self, session: str) -> int:
-        """Bytes of a chunk that a contribution to an open round may name: it is kept for good."""
-        view = self.rounds.views.get(session)
-        opening = view.terms_of_opening if view else None
-        return chunk_bytes(opening, self.terms) if opening else 0
 
     def _append(self, signed: SignedPost) -> None:
         entry = self.board.extend(signed, self._clock.now_ms())
@@ -346,9 +336,6 @@ class Aggregator:
             assert isinstance(body, Contribution)
             if body.opening != view.opening.digest:
                 judging.leave_out(member, "it is for another opening")
-            elif body.vector:
-                reason = "it has a vector of chunks, which is not of this round's suite"
-                judging.leave_out(member, reason)
             else:
                 judging.judge(member, Candidate(body, self._payload(body.ciphertexts)))
         return True

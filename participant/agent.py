@@ -416,7 +416,7 @@ class Agent:
         pending = self._outbox.pending
         if pending is None or pending.signed.digest != frame.post:
             return
-        if not bears_out(self.board, pending.post):
+        if not bears_out(self.board, pending.post, self._outbox.sizes):
             if self._doubted == frame.post:
                 raise RejectedByAggregator("false-decline", shown(frame.reason))
             # Once more, behind the entries that it may have been declined for.

@@ -7,7 +7,7 @@ different heads from there on, and part for good at the first post that crosses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -36,6 +36,7 @@ from protocol.messages import (
     attachments_of,
     belongs,
     blob_name,
+    chunks_of,
 )
 from protocol.signing import sign, verify
 from protocol.terms import Terms
@@ -145,6 +146,14 @@ class Board:
     def excess(self, post: Post, time_ms: int) -> str:
         """Why a post would be beyond its sender's budget at that time, empty if it is not."""
         return self._budget.excess(post.session, post.sender, post.body, time_ms)
+
+    def chunk_excess(self, post: Post, size_of: Callable[[bytes], int | None]) -> str:
+        """Why a post would be beyond its sender's budget for the chunks that it names.
+
+        size_of: the bytes of a blob of that name, None if it is not here.
+        """
+        sizes = [size for name in chunks_of(post.body) if (size := size_of(name)) is not None]
+        return self._budget.chunk_excess(post.session, sizes)
 
     @property
     def head(self) -> Head:

@@ -11,7 +11,7 @@ The aggregator's own posts have no budget: it is trusted for going on, and for n
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 from protocol.ceremony_budget import TWICE, CeremonyBudget
@@ -34,6 +34,7 @@ from protocol.messages import (
 )
 from protocol.payload_sizes import (
     MAX_CHECK_BYTES,
+    chunk_bytes,
     chunk_count,
     contribution_bytes,
     part_bytes,
@@ -41,6 +42,9 @@ from protocol.payload_sizes import (
 )
 from protocol.terms import AGGREGATOR, Terms
 
+# What no honest member says a second time, not even with a data folder that was put back: it reads
+# the board before it speaks, and sends what was on its way as the same post.
+_ONCE = (Contribution, Request)
 # What may be done again and again: models stated anew, overdue steps named.
 TRIES_AN_HOUR = 60
 CHECKS_A_DAY = 24  # of the key; a person asks for each
@@ -93,15 +97,22 @@ class Budget:
         kind, _, name = session.partition("/")
         if kind == "ceremony":
             found = self._ceremonies.excess(int(name), sender, body)
-        elif self._said[session, sender, purpose_of(body)] >= TWICE and not isinstance(
-            body, Statement
-        ):
+        elif self._has_said(session, sender, body):
             found = "its sender has said this before"
         elif kind == "check":
             found = self._check_excess(session, int(name), body)
         else:
             found = self._round_excess(session, sender, body, time_ms)
         return found or self._try_excess(session, sender, body, time_ms)
+
+    def chunk_excess(self, session: str, sizes: Iterable[int]) -> str:
+        """Why chunks of so many bytes are too large for a contribution's vector, empty if not.
+
+        The board has their names alone: whoever has the blobs asks this beside ``excess``.
+        """
+        opening = self._rounds.get(session, _Round()).opening
+        size, most = max(sizes, default=0), chunk_bytes(opening, self._terms) if opening else 0
+        return f"a chunk of {size} bytes, where the round has at most {most}" if size > most else ""
 
     def take(self, session: str, sender: int, body: Body, time_ms: int) -> None:
         """Count a post that is within its sender's budget."""
@@ -121,6 +132,13 @@ class Budget:
         else:
             self._take_round(session, sender, body, time_ms)
 
+    def _has_said(self, session: str, sender: int, body: Body) -> bool:
+        """Whether a member has said as often as it may what a post is for; not in a ceremony."""
+        if isinstance(body, Statement):
+            return False  # a model may be stated anew
+        most = 1 if isinstance(body, _ONCE) else TWICE
+        return self._said[session, sender, purpose_of(body)] >= most
+
     # ── rounds ──
 
     def _round_excess(self, session: str, sender: int, body: Body, time_ms: int) -> str:
@@ -138,8 +156,6 @@ class Budget:
         return self._partial_excess(body, found) if isinstance(body, Partial) else ""
 
     def _request_excess(self, session: str, sender: int, body: Request, time_ms: int) -> str:
-        if self._said[session, sender, purpose_of(body)]:
-            return "its sender has asked for this statistic before"
         asked = self._asked.get(sender, {})
         waiting = sum(time_ms < one.asked_ms + _DAY_MS for one in asked.values())
         if waiting >= OPEN_REQUESTS:
@@ -161,8 +177,7 @@ class Budget:
         size, most = body.ciphertexts.size, contribution_bytes(opening, self._terms)
         if size > most:
             return f"ciphertexts of {size} bytes, where the round has at most {most}"
-        # One too many is no burden, and is seen by whoever looks.
-        chunks, due = len(body.vector), 1 + chunk_count(opening, self._terms)
+        chunks, due = len(body.vector), chunk_count(opening, self._terms)
         if chunks > due:
             return f"a vector of {chunks} chunks, where the round has {due}"
         return ""

@@ -296,7 +296,29 @@ def test_a_vector_in_a_round_of_packed_weights_is_declined(tmp_path: Path) -> No
     desk.upload(2, b"c")
     answer = desk.ask(2, Submit(desk.sign(2, SESSION, body)))
     assert isinstance(answer, Declined)
-    assert "a chunk of 1 bytes" in answer.reason
+    assert "a vector of 1 chunks, where the round has 0" in answer.reason
+
+
+def test_a_chunk_too_many_is_declined(desk: Desk, hospitals: Hospitals) -> None:
+    made = hospitals.make(2)
+    made = made.with_chunks(*made.chunks, b"one more")
+    for blob in made.blobs:
+        desk.upload(2, blob)
+    answer = desk.ask(2, Submit(desk.sign(2, SESSION, made.body)))
+    assert isinstance(answer, Declined)
+    assert "a vector of 4 chunks, where the round has 3" in answer.reason
+
+
+def test_a_chunk_that_is_too_large_is_declined_and_kept_by_nobody(
+    desk: Desk, hospitals: Hospitals
+) -> None:
+    made = hospitals.make(2)
+    made = made.with_chunks(made.chunks[0] + b"x", *made.chunks[1:])
+    for blob in made.blobs:
+        desk.upload(2, blob)
+    answer = desk.ask(2, Submit(desk.sign(2, SESSION, made.body)))
+    assert isinstance(answer, Declined)
+    assert f"a chunk of {len(made.chunks[0])} bytes" in answer.reason
 
 
 # ── after a void round ──

@@ -151,7 +151,7 @@ def no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def no_kept_post(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent_module, "bears_out", lambda board, post: True)
+    monkeypatch.setattr(agent_module, "bears_out", lambda board, post, sizes: True)
     monkeypatch.setattr(agent_module, "check_forgettable", lambda board, index, pending: None)
 
 

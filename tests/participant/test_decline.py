@@ -6,14 +6,26 @@ from pathlib import Path
 
 import pytest
 
+from participant.agent import Agent
 from participant.decline import bears_out
 from participant.errors import RejectedByAggregator
+from participant.outbox import Outbox
 from protocol.board import Board, Post
 from protocol.budget import Budget
 from protocol.draft import Draft
-from protocol.messages import Abort, Body, Certificate, Join, Overdue
+from protocol.messages import (
+    Abort,
+    Body,
+    Certificate,
+    Contribution,
+    Join,
+    Overdue,
+    attach,
+    blob_name,
+)
 from protocol.wire import Declined, Submit, Welcome
-from tests.participant.test_agent import FEDERATION, agent, aggregator, connect, statement
+from tests.aggregator.hybrid import hybrid_desk
+from tests.participant.test_agent import FEDERATION, Saying, agent, aggregator, connect, statement
 from tests.simulator.disk import Disk
 
 JOIN = Join(b"k", bytes(32))
@@ -44,6 +56,22 @@ def test_a_post_within_the_budget_is_kept_and_a_second_decline_is_named(tmp_path
     assert [p.digest for p in service.board.entries] == [said.digest]
 
 
+def test_a_chunk_that_is_too_large_is_borne_out_by_the_board_and_the_outbox(tmp_path: Path) -> None:
+    """The board has no sizes of chunks, and the aggregator declines it all the same, rightly."""
+    desk, disk = hybrid_desk(tmp_path), Disk()
+    desk.open_training()
+    opening = desk.service.rounds.views["round/1"].opening
+    assert opening is not None
+    chunk = bytes(1 << 20)
+    body = Contribution(opening.digest, attach(b""), (blob_name(chunk),))
+    federation = desk.federation
+    task = Saying(Draft("round/1", body, (chunk,)))
+    with pytest.raises(RejectedByAggregator) as caught:
+        connect(Agent(federation.terms, 2, federation.keys[2], disk, task), desk.service)
+    assert caught.value.code == "over-budget"
+    assert Outbox(disk).pending is None
+
+
 @pytest.mark.parametrize(
     ("body", "is_forgotten"), [(JOIN, True), (Certificate(bytes(32), b""), False)]
 )
@@ -53,7 +81,7 @@ def test_a_certificate_is_never_forgotten_whatever_the_budget(
     terms = FEDERATION.terms
     post = Post(terms.federation, "ceremony/2", 1, 0, 0, bytes(32), body)
     assert Board(terms).excess(post, 0)
-    assert bears_out(Board(terms), post) is is_forgotten
+    assert bears_out(Board(terms), post, {}) is is_forgotten
 
 
 def test_no_certificate_is_beyond_the_budget_for_what_its_sender_said_after_an_abort() -> None:

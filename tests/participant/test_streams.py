@@ -72,7 +72,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Aggregator:
     found = Aggregator(FEDERATION.terms, FEDERATION.keys[0], tmp_path, lambda: next(clock))
     # No round is open here, so that nobody has a budget for these posts.
     monkeypatch.setattr(Board, "excess", lambda board, post, time_ms: "")
-    monkeypatch.setattr(Aggregator, "_largest_chunk", lambda service, session: 1 << 30)
+    monkeypatch.setattr(Board, "chunk_excess", lambda board, post, size_of: "")
     return found
 
 

@@ -110,14 +110,21 @@ def test_a_chunk_that_occurs_twice_is_refused():
     assert refused(found) == {("repeated-ciphertext", 3)}
 
 
-@pytest.mark.parametrize("count", [0, 2])
-def test_a_vector_of_another_number_of_chunks_is_refused(count):
+def test_a_vector_of_fewer_chunks_is_refused():
     found = given()
     made = found.make(3)
-    body = msgspec.structs.replace(made.body, vector=tuple(bytes([k]) * 32 for k in range(count)))
+    body = msgspec.structs.replace(made.body, vector=())
     found.give(3, dataclasses.replace(made, body=body))
     found.finish()
     assert refused(found) == {("vector-shape", 3)}
+
+
+def test_a_vector_of_more_chunks_is_unsaid():
+    found = given()
+    made = found.make(3)
+    body = msgspec.structs.replace(made.body, vector=(*made.body.vector, bytes(32)))
+    found.give(3, dataclasses.replace(made, body=body))
+    assert 3 not in found.members[1].view.contributions
 
 
 def test_a_sum_of_another_number_of_chunks_is_refused():

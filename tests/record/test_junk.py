@@ -95,11 +95,12 @@ def failures(story: Story) -> list[str]:
     ]
 
 
-def test_what_is_beyond_a_members_budget_is_a_finding_with_its_name() -> None:
+@pytest.mark.parametrize("body", [SetLock(JUNK), Contribution(JUNK, attach(b"junk"))])
+def test_what_is_beyond_a_members_budget_is_a_finding_with_its_name(body: Body) -> None:
     """An honest aggregator would have declined it; no rule looks at it."""
     story = ended("round/3")
-    for _ in range(2):
-        put(story, len(story.said) + 1, "round/3", SetLock(JUNK))
+    for _ in range(2 if isinstance(body, SetLock) else 1):  # beside its own
+        put(story, len(story.said) + 1, "round/3", body)
     assert not failures(story)
     found = audit(MemoryFiles(write(story).files), NONCE)
     (posts,) = [r for r in found.results if r.number == "2.2"]
