@@ -51,7 +51,9 @@ def begun(n: int = 5, quorum: int = 3) -> MaliciousStatistics:
     return machine
 
 
-@pytest.mark.parametrize(("n", "quorum"), [(4, 2), (5, 3), (6, 4)])
+@pytest.mark.parametrize(
+    ("n", "quorum"), [(4, 2), (5, 3), pytest.param(6, 4, marks=pytest.mark.slow)]
+)
 def test_what_is_called_open_decrypts_to_the_sum_of_the_contributions(n, quorum):
     machine = begun(n, quorum)
     machine.go_on(course(4))

@@ -27,6 +27,7 @@ from protocol.messages import Abort, Certificate
 from tests.participant.toy_home import (
     CHEAP,
     PASSPHRASE,
+    cheap_argon2id,
     member_at,
     signed_text,
     write_record,
@@ -47,6 +48,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.setenv("QUORATE_PASSPHRASE", PASSPHRASE.text)
     monkeypatch.setenv("QUORATE_HOME", "h1")
     monkeypatch.setattr("participant.passphrase._has_terminal", lambda: False)
+    monkeypatch.setattr("participant.sealed_file.Argon2id", cheap_argon2id)
     (tmp_path / "federation.toml").write_text(signed_text(TOY.federation))
     (tmp_path / "own").write_text(ITS_OWN + "\n")
     (tmp_path / "new").write_text(NEW + "\n")

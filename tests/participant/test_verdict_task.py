@@ -199,7 +199,7 @@ class JudgingFederation(AttackedFederation):
         return all(h.judges and h.agent is not None and h.agent.done for h in judges)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_all_honest_hospitals_come_to_the_same_verdict_over_a_bad_network(seed: int) -> None:
     plan = replace(PLAN, seed=seed, drop=0.1, duplicate=0.1, slow=0.2)
     with memory_folder() as folder:

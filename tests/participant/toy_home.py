@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from participant import identity as identities
 from participant.home import federation_folder
@@ -26,6 +29,15 @@ from tests.toy import Federation, ToyEpoch, toy_epoch
 
 PASSPHRASE = Passphrase("correct horse")
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
+
+
+def cheap_argon2id(**asked: Any) -> Argon2id:
+    """In place of sealed_file's: the least cost, whatever the header of a file asks for.
+
+    For tests of whole commands, which offer no other cost; test_sealed_file has the real one.
+    """
+    cheap = {"memory_cost": CHEAP.memory_kib, "iterations": CHEAP.iterations, "lanes": CHEAP.lanes}
+    return Argon2id(**asked | cheap)
 
 
 def signed_text(federation: Federation) -> str:
