@@ -6,7 +6,6 @@ import dataclasses
 
 import msgspec
 import numpy as np
-import pytest
 
 from keyshare.plaintext_proof import PlaintextProof
 from participant.summed_vector import SummedVector
