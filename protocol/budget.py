@@ -10,9 +10,10 @@ The aggregator's own posts have no budget: it is trusted for going on, and for n
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import takewhile
 
 from protocol.ceremony_budget import TWICE, CeremonyBudget
 from protocol.messages import (
@@ -39,6 +40,7 @@ from protocol.payload_sizes import (
     contribution_bytes,
     part_bytes,
     round_bytes,
+    statistic_bytes,
 )
 from protocol.terms import AGGREGATOR, Terms
 
@@ -53,6 +55,9 @@ CHECKS_A_DAY = 24  # of the key; a person asks for each
 ABORTS_A_DAY = 12
 OPEN_REQUESTS = 100  # statistics that one member has asked for, and that are not closed
 LABELS_BYTES_A_DAY = 8 * MAX_LABELS_BYTES  # of a member's requests
+# What the statistics that a member asks for in a day take of each contributor: with a key of 2048
+# bits ten of 100,000 numbers and a hundred of 100. Any other member may ask for more.
+STATISTICS_BYTES_A_DAY = 512 << 20
 _LEAST_UPLOAD_BYTES = 4 << 20
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS  # a statistic that nobody contributes to counts no longer than that
@@ -68,6 +73,25 @@ class _Round:
     is_closed: bool = False
 
 
+@dataclass
+class _Daily:
+    """Bytes that a member has spent, with their times; what is older than a day counts no more."""
+
+    total: int = 0
+    spent: deque[tuple[int, int]] = field(default_factory=deque)
+
+    def at(self, time_ms: int) -> int:
+        """The bytes of the day before that time."""
+        gone = takewhile(lambda one: one[0] + _DAY_MS <= time_ms, self.spent)
+        return self.total - sum(size for _, size in gone)
+
+    def add(self, time_ms: int, size: int) -> None:
+        self.total = self.at(time_ms) + size
+        self.spent.append((time_ms, size))
+        while self.spent[0][0] + _DAY_MS <= time_ms:
+            self.spent.popleft()
+
+
 class Budget:
     """What has counted so far, and what would be too much next."""
 
@@ -76,7 +100,8 @@ class Budget:
         self._ceremonies = CeremonyBudget(terms)
         self._said: Counter[Hashable] = Counter()
         self._tries: dict[tuple[int, str], deque[int]] = {}
-        self._labels: dict[int, deque[tuple[int, int]]] = {}  # by member: when, how many bytes
+        self._labels = defaultdict[int, _Daily](_Daily)  # by member, of what it asked for
+        self._statistics = defaultdict[int, _Daily](_Daily)
         self._rounds: dict[str, _Round] = {}
         self._asked: dict[int, dict[str, _Round]] = {}  # by member: its statistics, not closed
         self._next_round = self._next_check = 1
@@ -160,16 +185,19 @@ class Budget:
         waiting = sum(time_ms < one.asked_ms + _DAY_MS for one in asked.values())
         if waiting >= OPEN_REQUESTS:
             return f"{waiting} statistics that its sender asked for are not closed yet"
-        size, spent = labels_bytes(body.labels), self._labels_of(sender, time_ms)
+        size, spent = labels_bytes(body.labels), self._labels[sender].at(time_ms)
         if size > MAX_LABELS_BYTES:
             return f"labels of {size} bytes; the most is {MAX_LABELS_BYTES}"
         if body.labels and spent + size > LABELS_BYTES_A_DAY:
             return f"{LABELS_BYTES_A_DAY} bytes of labels are the most in a day; try again later"
+        taken = statistic_bytes(body.length, self._terms)
+        if self._statistics[sender].at(time_ms) + taken > STATISTICS_BYTES_A_DAY:
+            return (
+                f"statistics of {STATISTICS_BYTES_A_DAY >> 20} MiB from each contributor are the "
+                f"most that a member asks for in a day, and this one has {-(-taken >> 20)} MiB. "
+                "Try again later, or let another member ask for it"
+            )
         return ""
-
-    def _labels_of(self, sender: int, time_ms: int) -> int:
-        """Bytes of labels in a member's requests of the last day."""
-        return sum(size for at, size in self._labels.get(sender, ()) if time_ms < at + _DAY_MS)
 
     def _contribution_excess(self, body: Contribution, opening: Opening | None) -> str:
         if opening is None:
@@ -198,10 +226,8 @@ class Budget:
         found = self._rounds.setdefault(session, _Round())
         if isinstance(body, Request):
             if body.labels:
-                known = self._labels.setdefault(sender, deque())
-                known.append((time_ms, labels_bytes(body.labels)))
-                while known[0][0] + _DAY_MS <= time_ms:
-                    known.popleft()
+                self._labels[sender].add(time_ms, labels_bytes(body.labels))
+            self._statistics[sender].add(time_ms, statistic_bytes(body.length, self._terms))
             if not found.asked_by:
                 found.asked_by, found.asked_ms = sender, time_ms
                 self._asked.setdefault(sender, {})[session] = found

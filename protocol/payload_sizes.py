@@ -37,8 +37,17 @@ def _count(opening: Opening, terms: Terms) -> int:
 
 def contribution_bytes(opening: Opening, terms: Terms) -> int:
     """The largest list of ciphertexts that a contribution to the round has."""
+    return _list_bytes(_count(opening, terms), terms)
+
+
+def statistic_bytes(length: int, terms: Terms) -> int:
+    """The same for a statistic of so many numbers."""
+    return _list_bytes(length, terms)
+
+
+def _list_bytes(count: int, terms: Terms) -> int:
     each = _number_bytes(terms) + _EXPONENT_BYTES
-    return min(MAX_BLOB_BYTES, (_count(opening, terms) + _PROOF_NUMBERS) * each + _HEADER_BYTES)
+    return min(MAX_BLOB_BYTES, (count + _PROOF_NUMBERS) * each + _HEADER_BYTES)
 
 
 def chunk_count(opening: Opening, terms: Terms) -> int:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from aggregator.unnamed_blobs import CLEAN_UP_SECONDS, UPLOADS_AN_HOUR
-from participant.errors import BadStatisticFile
-from participant.numbers import Numbers
 from protocol.board import Board, decode_entry
 from protocol.budget import (
     ABORTS_A_DAY,
     CHECKS_A_DAY,
-    LABELS_BYTES_A_DAY,
     OPEN_REQUESTS,
     TRIES_AN_HOUR,
 )
@@ -37,7 +33,6 @@ from protocol.messages import (
     Surplus,
     attach,
     blob_name,
-    labels_bytes,
 )
 from protocol.wire import Accepted, BlobChunk, BlobHave, BlobRequest, Declined, Rejected, Submit
 from tests.aggregator.desk import MODEL, Desk
@@ -140,40 +135,6 @@ def test_numbers_begin_with_one(desk: Desk) -> None:
     assert not flood(desk, "check/0", [CheckRequest(desk.epoch.digest, b"n" * 32)])
     assert not flood(desk, "round/0", [SetLock(b"c" * 32), Refusal("rule", 0, "reason")])
     assert flood(desk, "round/0", [Statement(MODEL, 5)]) == 1
-
-
-# ── labels ──
-
-LARGEST = tuple(f"{k:030d}" for k in range(2_000))  # of 62 kB
-
-
-def test_labels_have_room_for_what_the_reader_of_numbers_takes(desk: Desk) -> None:
-    desk.certify()
-    assert flood(desk, "statistic/a", [Request(2_000, 0, LARGEST)]) == 1
-    with pytest.raises(BadStatisticFile, match="64 kB"):
-        Numbers("f", (Decimal(1),) * 2_200, tuple(f"{k:030d}" for k in range(2_200)))
-
-
-def test_more_labels_than_a_request_may_have_are_refused(desk: Desk) -> None:
-    desk.certify()
-    many = tuple(f"{k:030d}" for k in range(2_200))
-    assert not flood(desk, "statistic/a", [Request(2_200, 0, many)])
-
-
-def test_a_statistic_is_asked_for_once_by_each(desk: Desk) -> None:
-    desk.certify()
-    assert flood(desk, "statistic/a", [Request(5), Request(6)]) == 1
-    assert flood(desk, "statistic/a", [Request(5)], HONEST) == 1
-
-
-def test_labels_are_bounded_by_the_day(desk: Desk) -> None:
-    desk.certify()
-    size = labels_bytes(LARGEST)
-    asked = sum(flood(desk, f"statistic/a{k}", [Request(2_000, 0, LARGEST)]) for k in range(20))
-    assert asked == LABELS_BYTES_A_DAY // size
-    assert flood(desk, "statistic/mine", [Request(5)]) == 1, "without labels it goes on"
-    desk.time_ms += 24 * 3_600_000
-    assert flood(desk, "statistic/b", [Request(2_000, 0, LARGEST)]) == 1
 
 
 def test_nobody_is_further_than_a_batch_ahead_in_a_ceremony(desk: Desk) -> None:
