@@ -69,7 +69,7 @@ def check(seed: int, **changes: object) -> set[str]:
     return {r.number for r in found.results if r.status is Status.FINDING}
 
 
-@pytest.mark.parametrize("seed", [0, 1, 3, 7])
+@pytest.mark.parametrize("seed", [0, 1])  # the one suite and the other
 def test_the_record_of_a_federation_under_faults_holds(seed: int) -> None:
     check(seed)
 
