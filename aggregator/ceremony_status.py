@@ -34,22 +34,12 @@ def iso(time_ms: int) -> str:
 def ceremony_report(board: Board, terms: Terms, epoch: Epoch | None, now_ms: int) -> Report | None:
     """The ceremony that counts, None before the first; ``now_ms``: the time, in ms since 1970.
 
-    The last one: after the key, the one that made it, until all members have joined a later one.
+    The last one, which is the one that made the key where there is a key.
     """
     ceremonies = board.ceremonies
-    if epoch is not None:
-        ceremonies = {
-            number: posts
-            for number, posts in ceremonies.items()
-            if number == epoch.number or (number > epoch.number and _has_all_joins(posts, terms))
-        }
     if not ceremonies:
         return None
     return session_report(ceremonies[max(ceremonies)], terms, epoch, now_ms)
-
-
-def _has_all_joins(posts: Sequence[Posted], terms: Terms) -> bool:
-    return _joined_ms(posts, terms) is not None
 
 
 def session_report(
@@ -57,8 +47,8 @@ def session_report(
 ) -> Report:
     """One ceremony, by all its entries so far, at least one."""
     session = posts[0].post.session
-    aborts = [p for p in posts if isinstance(p.post.body, Abort)]
     is_complete = epoch is not None and session == f"ceremony/{epoch.number}"
+    aborts = [p for p in posts if isinstance(p.post.body, Abort) and not is_complete]
     figures = _figures(posts, terms, now_ms, is_complete, aborts[0] if aborts else None)
     return {
         "session": session,

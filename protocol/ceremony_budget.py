@@ -1,8 +1,10 @@
 """How much a member may say in ceremonies: bounds that no honest one can meet.
 
-Who has all shares of a batch has spoken in every step before it; so an honest member is never more
-than a step ahead of the others, and what it says of one batch, or of one candidate, is bounded by
-the terms. A ceremony may begin when somebody has aborted the one before.
+Before all have joined nobody takes a step. Who has all shares of a batch has spoken in every step
+before it; so an honest member is never more than a step ahead of the others, and what it says of
+one batch, or of one candidate, is bounded by the terms. A ceremony may begin when somebody has
+aborted the one before, and none follows the one that ended with a key
+(``protocol.certification``).
 """
 
 from __future__ import annotations
@@ -12,23 +14,25 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from protocol.certification import Certification
 from protocol.layout import Layout
 from protocol.messages import (
     Abort,
     Body,
-    Disclosure,
+    Certificate,
     Join,
     Overdue,
     Step,
     attachments_of,
     purpose_of,
 )
-from protocol.payload_sizes import batch_bytes, candidate_bytes
+from protocol.payload_sizes import batch_bytes, candidate_bytes, certificate_bytes
 from protocol.terms import Terms
 
 TWICE = 2  # an honest member says everything once; whoever repeats itself is seen to do so
 _STEPS_OF_A_BATCH = 64  # and what is said of them when they last too long
-_AFTER_ABORT = 2  # posts that crossed with it
+_EARLY_BYTES = 32 << 10
+_AFTER_END = 2  # posts that crossed with the abort, or the last certificate
 _ABOUT_A_CANDIDATE = ("winner-commit", "winner")
 
 
@@ -36,14 +40,20 @@ _ABOUT_A_CANDIDATE = ("winner-commit", "winner")
 class _Ceremony:
     """What counts of one ceremony."""
 
+    end: Certification
+    joined: set[int] = field(default_factory=set)
     said: Counter[Hashable] = field(default_factory=Counter)
     posts: Counter[tuple[int, int]] = field(default_factory=Counter)  # by sender and batch
     size: Counter[Hashable] = field(default_factory=Counter)
     dealt: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))  # by batch
     told: dict[tuple[int, int], set[int]] = field(default_factory=lambda: defaultdict(set))
     candidates: dict[tuple[int, int], set[int]] = field(default_factory=lambda: defaultdict(set))
-    late: Counter[int] = field(default_factory=Counter)
-    is_aborted: bool = False
+    early: Counter[int] = field(default_factory=Counter)  # steps before all have joined
+    late: Counter[int] = field(default_factory=Counter)  # posts behind the end
+
+    @property
+    def is_over(self) -> bool:
+        return self.end.is_aborted or self.end.is_complete
 
 
 class CeremonyBudget:
@@ -72,34 +82,51 @@ class CeremonyBudget:
         return self._batch_bytes + self._candidate_bytes
 
     def begins_abort(self, number: int, body: Body) -> bool:
-        """Whether a post would be the first abort of a ceremony."""
+        """Whether a post would be the first abort of a ceremony that is under way."""
         found = self._ceremonies.get(number)
-        return isinstance(body, Abort) and not (found and found.is_aborted)
+        return isinstance(body, Abort) and not (found and found.is_over)
 
     def excess(self, number: int, sender: int, body: Body) -> str:
         """Why a post is too much, empty if it is not."""
         if number > self._due:
             return f"ceremony {number} cannot begin before ceremony {self._due} is aborted"
-        found = self._ceremonies.get(number) or _Ceremony()
+        found = self._ceremonies.get(number) or self._new()
         if found.said[sender, purpose_of(body)] >= TWICE and not isinstance(body, Overdue):
             return "its sender has said this before"
         # A certificate is said once whatever happens: its sender never takes it back.
-        if found.is_aborted and isinstance(body, Join | Step):
-            return "the ceremony is aborted" if found.late[sender] >= _AFTER_ABORT else ""
+        if found.is_over and isinstance(body, Join | Step) and found.late[sender] >= _AFTER_END:
+            return "the ceremony is over"
+        if isinstance(body, Step) and len(found.joined) < self._terms.n_members:
+            return self._early_excess(found, sender, body)
+        if isinstance(body, Certificate):
+            size, most = len(body.epoch), certificate_bytes(self._terms)
+            return f"a key of {size} bytes, where {most} are the most" if size > most else ""
         return self._step_excess(found, sender, body) if isinstance(body, Step | Overdue) else ""
 
     def take(self, number: int, sender: int, body: Body) -> None:
         """Count a post."""
-        found = self._ceremonies.setdefault(number, _Ceremony())
+        found = self._ceremonies.setdefault(number, self._new())
         found.said[sender, purpose_of(body)] += 1
-        if isinstance(body, Abort):
-            found.is_aborted = True
-        elif found.is_aborted and not isinstance(body, Disclosure):
+        if isinstance(body, Join):
+            found.joined.add(sender)
+        if found.is_over and isinstance(body, Join | Step):
             found.late[sender] += 1
+        if isinstance(body, Step) and len(found.joined) < self._terms.n_members:
+            found.early[sender] += 1
+        found.end.take(sender, body)
         if isinstance(body, Step | Overdue):
             self._take_step(found, sender, body)
-        while (due := self._ceremonies.get(self._due)) and due.is_aborted:
+        while (due := self._ceremonies.get(self._due)) and due.end.is_aborted:
             self._due += 1
+
+    def _new(self) -> _Ceremony:
+        return _Ceremony(Certification(self._terms.n_members))
+
+    def _early_excess(self, found: _Ceremony, sender: int, body: Step) -> str:
+        """What is no step yet, and shows only that its sender breaks the rules."""
+        if found.early[sender] >= TWICE or _size(body) > _EARLY_BYTES:
+            return "not all members have joined yet"
+        return ""
 
     def _step_excess(self, found: _Ceremony, sender: int, body: Step | Overdue) -> str:
         batch, size = body.batch, _size(body)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from keyshare.lanes import lanes
 from protocol.layout import Layout
-from protocol.messages import MAX_BLOB_BYTES, Opening
+from protocol.messages import MAX_BLOB_BYTES, MAX_SEALING_KEY_BYTES, Opening
 from protocol.suite import Suite, suite_of
 from protocol.terms import Terms
 
 _HEADER_BYTES = 16 << 10  # lengths, exponents of proofs, what seals add
 _PROOF_NUMBERS = 8
+_FEW_BYTES = 1 << 10  # lengths alone
 _EXPONENT_BYTES = 3  # of a number of a statistic
 MAX_CHECK_BYTES = 64 << 10
 _SEALED_BYTES = 4 << 10  # what sealing adds, and a pairwise key
@@ -96,3 +97,9 @@ def candidate_bytes(terms: Terms) -> int:
     n, number = terms.n_members, _number_bytes(terms)
     points = n * (3 * _POINT_FACTOR * number + _SEALED_BYTES)
     return points + (_WINNER_NUMBERS + 4 * n) * number + 2 * _HEADER_BYTES
+
+
+def certificate_bytes(terms: Terms) -> int:
+    """The largest public key that a certificate has: modulus, θ, base, and two keys a member."""
+    numbers = (4 + terms.n_members) * _number_bytes(terms)
+    return numbers + terms.n_members * MAX_SEALING_KEY_BYTES + _FEW_BYTES

@@ -20,7 +20,7 @@ from protocol.draft import Draft
 from protocol.encoding import encode
 from protocol.epoch import Epoch, EpochSecret
 from protocol.judgement import Verdict, judge
-from protocol.messages import Body, blob_name
+from protocol.messages import Body, Surplus, blob_name
 from protocol.signing import public_bytes
 from protocol.terms import (
     LEAST_KEY_BITS,
@@ -151,10 +151,11 @@ class CeremonyTable(Table):
         return [(i, draft) for i, m in self.machines.items() if (draft := m.due()) is not None]
 
     def publish(self, sender: int, draft: Draft) -> Posted:
-        """Put a draft on the board and show it to all machines."""
+        """Put a draft on the board and show it to all machines, if it counts."""
         posted = self.say(sender, draft)
-        for machine in self.machines.values():
-            self.feed(machine, posted)
+        if not isinstance(posted.post.body, Surplus):
+            for machine in self.machines.values():
+                self.feed(machine, posted)
         return posted
 
     def run(

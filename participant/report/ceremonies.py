@@ -22,8 +22,8 @@ Payloads = Callable[[Posted], Mapping[int, bytes]]
 def ceremony_facts(terms: Terms, posts: Sequence[Posted], payloads: Payloads) -> CeremonyFacts:
     """A ceremony from its entries; ``payloads`` gives those of an entry, by recipient."""
     joins, certificates = _first(posts, Join), _first(posts, Certificate)
-    aborts = [p for p in posts if isinstance(p.post.body, Abort)]
     words = _fingerprint(terms, posts)
+    aborts = [] if words else [p for p in posts if isinstance(p.post.body, Abort)]
     ended = aborts[0] if aborts else None
     if words:
         ended = max(certificates.values(), key=lambda p: p.position)
@@ -41,7 +41,7 @@ def ceremony_facts(terms: Terms, posts: Sequence[Posted], payloads: Payloads) ->
         words,
         tuple(_abort(p, terms) for p in aborts),
         tuple(sorted(_first(posts, Disclosure))),
-        _verdict(terms, posts, payloads) if aborts and not words else None,
+        _verdict(terms, posts, payloads) if aborts else None,
     )
 
 

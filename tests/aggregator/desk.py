@@ -29,6 +29,7 @@ from protocol.messages import (
     Certificate,
     Closing,
     Contribution,
+    Join,
     Opening,
     Request,
     Statement,
@@ -136,6 +137,11 @@ class Desk:
         epoch = toy_epoch(self.federation.terms.n_members, 2).epoch
         return msgspec.structs.replace(epoch, federation=self.federation.terms.federation)
 
+    def join(self) -> None:
+        """All members join the first ceremony."""
+        for member in self.federation.members:
+            self.say(member, "ceremony/1", Join(b"key", bytes(32)))
+
     def certify(self) -> None:
         """All members sign the key."""
         for member in self.federation.members:
@@ -144,6 +150,8 @@ class Desk:
     def deal(self, batches: int) -> None:
         """All members deal the first batches of a ceremony, but what they have dealt already."""
         said = {p.post.body for p in self.service.board.session("ceremony/1")}
+        if not said:
+            self.join()
         for batch in range(batches):
             if (dealt := Step("deal", batch, 0, ())) not in said:
                 for member in self.federation.members:

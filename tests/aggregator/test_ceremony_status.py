@@ -198,25 +198,11 @@ def test_the_clock_stops_with_the_last_certificate(desk: Desk) -> None:
 # ── which ceremony it is ──
 
 
-@pytest.mark.parametrize("by", [(1,), (1, 2)])
-def test_a_member_that_begins_another_ceremony_hides_not_the_key(
-    desk: Desk, by: tuple[int, ...]
-) -> None:
+def test_an_abort_behind_the_key_is_none(desk: Desk) -> None:
     desk.certify()
     desk.say(1, CEREMONY, Abort(0, "deal", "no more"))
-    for member in by:
-        desk.say(member, "ceremony/2", Join(b"k", bytes(32)))
     found = report(desk)
-    assert (found["session"], found["complete"]) == (CEREMONY, True)
-
-
-def test_another_ceremony_is_shown_when_all_have_joined_it(desk: Desk) -> None:
-    desk.certify()
-    desk.say(1, CEREMONY, Abort(0, "deal", "no more"))
-    for member in desk.federation.members:
-        desk.say(member, "ceremony/2", Join(b"k", bytes(32)))
-    found = report(desk)
-    assert (found["session"], found["complete"]) == ("ceremony/2", False)
+    assert (found["session"], found["complete"], found["aborted"]) == (CEREMONY, True, [])
 
 
 def test_who_speaks_in_a_ceremony_that_is_over_hides_not_the_one_that_goes_on(desk: Desk) -> None:

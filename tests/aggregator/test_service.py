@@ -13,11 +13,11 @@ from aggregator.errors import StoreDamaged, StoreFull
 from protocol.board import Board, decode_entry
 from protocol.encoding import encode
 from protocol.messages import (
-    Abort,
     Attachment,
     Certificate,
     Contribution,
     Join,
+    Request,
     Statement,
     attach,
     blob_name,
@@ -161,12 +161,10 @@ def test_an_upload_with_a_wrong_name_is_refused_and_forgotten(desk: Desk) -> Non
 
 
 def test_entries_come_in_frames_that_can_be_sent(desk: Desk) -> None:
-    for number in (1, 2):
+    for k in range(8):
         for member in desk.federation.members:
-            for _ in range(2):
-                body = Certificate(bytes(32), os.urandom(120 << 10))
-                desk.say(member, f"ceremony/{number}", body)
-        desk.say(1, f"ceremony/{number}", Abort(0, "deal", "no more"))
+            labels = tuple(os.urandom(32).hex() for _ in range(900))
+            desk.say(member, f"statistic/s{k}", Request(len(labels), 0, labels))
     head = desk.service.board.head.position
     frame = desk.service.entries_after(0)
     assert 0 < len(frame.entries) < head == frame.head
@@ -224,6 +222,7 @@ def test_time_that_goes_backwards_neither_shows_on_the_board_nor_stops_a_round(
 
 
 def test_certificates_of_something_that_is_no_key_open_nothing(desk: Desk) -> None:
+    desk.join()
     for member in desk.federation.members:
         desk.say(member, "ceremony/1", Certificate(bytes(32), b"no epoch"))
     desk.state("round/0", desk.federation.members)

@@ -20,6 +20,7 @@ from protocol.messages import (
     Abort,
     Attachment,
     Body,
+    Certificate,
     CheckPart,
     CheckRequest,
     Contribution,
@@ -137,21 +138,58 @@ def test_numbers_begin_with_one(desk: Desk) -> None:
     assert flood(desk, "round/0", [Statement(MODEL, 5)]) == 1
 
 
+def test_before_all_have_joined_little_is_kept(desk: Desk) -> None:
+    early: list[Body] = [Step("deal", 0, part, (attach(b"x" * 4096),)) for part in range(MANY)]
+    for member in set(desk.federation.members) - {HONEST}:
+        desk.say(member, "ceremony/1", Join(b"key", bytes(32)))
+    large = Attachment(0, 40_000, blob_name(b"large"), b"")
+    assert not flood(desk, "ceremony/1", [Step("deal", 0, 0, (large,))])
+    assert flood(desk, "ceremony/1", early) == 2
+    desk.say(HONEST, "ceremony/1", Join(b"key", bytes(32)))
+    assert flood(desk, "ceremony/1", early) > 2
+
+
+def test_a_ceremony_in_which_a_key_is_made_is_the_last(desk: Desk) -> None:
+    desk.join()
+    desk.certify()
+    late: list[Body] = [Abort(0, "deal", "no more")]
+    late += [Step("deal", 0, part, (attach(b"x" * 4096),)) for part in range(MANY)]
+    assert flood(desk, "ceremony/1", late) == 3
+    for number in range(2, 10):
+        assert not flood(desk, f"ceremony/{number}", [Join(b"key", bytes(32)), *late])
+
+
+def test_certificates_that_differ_open_the_next_ceremony_only_by_an_abort(desk: Desk) -> None:
+    for member in desk.federation.members:
+        desk.say(member, "ceremony/1", Certificate(bytes(32), b"%d" % member))
+    assert not flood(desk, "ceremony/2", [Join(b"key", bytes(32))])
+    desk.say(HONEST, "ceremony/1", Abort(0, "certificate", "they differ"))
+    assert flood(desk, "ceremony/2", [Join(b"key", bytes(32))]) == 1
+
+
+def test_a_certificate_is_no_larger_than_a_key_can_be(desk: Desk) -> None:
+    assert not flood(desk, "ceremony/1", [Certificate(bytes(32), os.urandom(100 << 10))])
+    assert flood(desk, "ceremony/1", [Certificate(bytes(32), encode(desk.epoch))]) == 1
+
+
 def test_nobody_is_further_than_a_batch_ahead_in_a_ceremony(desk: Desk) -> None:
+    desk.join()
+
     def step(name: str, batch: int, part: int) -> Body:
         return Step(name, batch, part, ())
 
     said = [step("deal", k, 0) for k in range(MANY)]
     said += [step("nonsense", 0, k) for k in range(MANY)]
     said += [step("winner-commit", 0, k) for k in range(MANY)]
-    assert flood(desk, "ceremony/1", said) < 80
+    assert 0 < flood(desk, "ceremony/1", said) < 80
 
 
 def test_a_ceremonys_bytes_are_bounded(desk: Desk) -> None:
+    desk.join()
     payload = os.urandom(4096)
     attachments = tuple(attach(payload, to) for to in range(4))
     many: list[Body] = [Step("s", 0, k, attachments) for k in range(MANY)]
-    assert flood(desk, "ceremony/1", many) * 4 * 4096 < 1 << 20
+    assert 0 < flood(desk, "ceremony/1", many) * 4 * 4096 < 1 << 20
 
 
 def test_all_of_it_together_leaves_a_small_board(desk: Desk) -> None:
@@ -333,6 +371,9 @@ def test_larger_payloads_than_a_round_can_have_are_refused(desk: Desk) -> None:
 
 
 def test_what_crossed_with_an_abort_is_little(desk: Desk) -> None:
+    desk.join()
     desk.say(HONEST, "ceremony/1", Abort(0, "deal", "no more"))
+    large = Attachment(0, 4 << 20, blob_name(b"large"), b"")
+    assert not flood(desk, "ceremony/1", [Step("deal", 0, 0, (large,))])
     late: list[Body] = [Step("deal", 0, part, ()) for part in range(20)]
     assert flood(desk, "ceremony/1", late) == 2

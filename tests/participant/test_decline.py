@@ -19,7 +19,7 @@ from protocol.messages import (
     Certificate,
     Contribution,
     Join,
-    Overdue,
+    Step,
     attach,
     blob_name,
 )
@@ -88,7 +88,7 @@ def test_no_certificate_is_beyond_the_budget_for_what_its_sender_said_after_an_a
     budget, session = Budget(FEDERATION.terms), "ceremony/1"
     budget.take(session, 2, Abort(0, "trial", "no"), 0)
     for _ in range(2):
-        budget.take(session, 1, Overdue("trial", 0, 0), 0)
+        budget.take(session, 1, Step("trial", 0, 0, ()), 0)
     assert budget.excess(session, 1, JOIN, 0)
     certificate = Certificate(bytes(32), b"")
     assert not budget.excess(session, 1, certificate, 0)

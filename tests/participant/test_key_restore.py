@@ -24,9 +24,9 @@ from participant.vault import Vault
 from protocol.board import Board, Entry, Head
 from protocol.draft import Draft
 from protocol.encoding import encode
-from protocol.epoch import Epoch, epoch_secret
+from protocol.epoch import epoch_secret
 from protocol.errors import BadEntry, Fork, Malformed
-from protocol.messages import Abort, Certificate, Opening, Statement
+from protocol.messages import Opening, Statement
 from protocol.record import entry_path
 from tests.participant.test_passphrase_change import Mortal
 from tests.participant.toy_home import (
@@ -203,20 +203,6 @@ def test_an_identity_that_does_not_open_is_told(backup: Backup, tmp_path: Path) 
 
 
 # ── the epoch that is due ──
-
-
-def second_epoch(table: Table, epoch: Epoch) -> None:
-    table.say(1, Draft("ceremony/1", Abort(0, "join", "too late")))
-    for member in table.federation.members:
-        table.say(member, Draft("ceremony/2", Certificate(bytes(32), encode(epoch))))
-
-
-def test_an_old_epoch_is_refused_by_name(backup: Backup, tmp_path: Path) -> None:
-    table = table_after_ceremony()
-    second_epoch(table, msgspec.structs.replace(TOY.epoch, number=2))
-    with pytest.raises(OldBackup) as caught:
-        restoring(backup, tmp_path / "new").check(table.board)
-    assert (caught.value.epoch, caught.value.newest, caught.value.place) == (1, 2, "Toy")
 
 
 def test_a_key_that_the_members_did_not_certify_is_refused(tmp_path: Path) -> None:

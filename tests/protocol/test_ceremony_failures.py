@@ -119,7 +119,6 @@ def test_a_message_said_twice_fails_its_sender(position):
         Step("certificate", 0, 0, ()),
         Step("no-such-step", 0, 0, ()),
         Step("deal", 0, 1, ()),
-        Step("deal", 1, 0, ()),
         Step("moduli-commit", 0, 0, ()),
         Step("moduli", 0, 0, ()),
         Disclosure(bytes(32)),

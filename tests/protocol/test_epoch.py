@@ -190,27 +190,14 @@ def test_certificates_of_two_transcripts_sessions_or_epochs_do_not_add_up():
         assert epoch_of(table.board.entries, TERMS) is None
 
 
-def test_the_newest_epoch_holds():
-    table = Table(TOY.federation)
-    newer = msgspec.structs.replace(EPOCH, number=2)
-    everyone = list(TOY.federation.members)
-    certified(table, EPOCH, everyone, "ceremony/1", bytes(32))
-    table.put(table.sign("ceremony/1", 1, Abort(0, "join", "too late")))
-    certified(table, newer, everyone[:4], "ceremony/2", bytes(32))
-    assert epoch_of(table.board.entries, TERMS) == EPOCH
-    certified(table, newer, everyone[4:], "ceremony/2", bytes(32))
-    assert epoch_of(table.board.entries, TERMS) == newer
-
-
-def test_an_old_certificate_repeated_does_not_bring_an_old_epoch_back():
+def test_no_key_follows_a_key():
     table = Table(TOY.federation)
     newer = msgspec.structs.replace(EPOCH, number=2)
     everyone = list(TOY.federation.members)
     certified(table, EPOCH, everyone, "ceremony/1", bytes(32))
     table.put(table.sign("ceremony/1", 1, Abort(0, "join", "too late")))
     certified(table, newer, everyone, "ceremony/2", bytes(32))
-    certified(table, EPOCH, [3], "ceremony/1", bytes(32))
-    assert epoch_of(table.board.entries, TERMS) == newer
+    assert epoch_of(table.board.entries, TERMS) == EPOCH
 
 
 def test_the_ceremonys_own_board_gives_its_epoch():
