@@ -23,6 +23,7 @@ from protocol.messages import (
     SetLock,
 )
 from protocol.partial_payload import LockedSum
+from protocol.payload_sizes import chunk_count
 from protocol.round import RoundView
 from protocol.set_rules import check_set
 from protocol.terms import Terms
@@ -137,7 +138,10 @@ class RoundEvidence:
 
     @cached_property
     def contributions(self) -> list[JudgedContribution]:
-        """The contributions that the round's members see, each with what is wrong with it."""
+        """The contributions that the round's members see, each with what is wrong with it.
+
+        As for ``set_rules.Fitting``, only what could be in a sum keeps another's copy of it out.
+        """
         seen = dict[mpz | bytes, int]()
         return [self._judge(posted, seen) for posted in self.view.contributions.values()]
 
@@ -156,13 +160,12 @@ class RoundEvidence:
             found = read_ciphertexts(payload, opening, self.terms, key.encryptor.n)
         except Malformed as error:
             return JudgedContribution(posted, True, form=error.reason)
-        repetition = ""
-        for name in (*found.values, *body.vector):
-            if name in seen:
-                first = self.terms.name_of(seen[name])
-                repetition = f"a ciphertext is one that {first} has contributed"
-            seen.setdefault(name, sender)
+        names = (*found.values, *body.vector)
+        repetition = _repetition(names, seen, self.terms)
         proof = self._fault_of_proof(found, body, sender, key)
+        is_whole = len(body.vector) == chunk_count(opening, self.terms)
+        if is_whole and not repetition and not proof:
+            seen.update(dict.fromkeys(names, sender))
         count = len(found.values)
         return JudgedContribution(posted, True, True, count, repetition=repetition, proof=proof)
 
@@ -228,6 +231,12 @@ class _Payloads(Mapping[int, bytes]):
 
     def __len__(self) -> int:
         return len(self._contributions)
+
+
+def _repetition(names: Sequence[mpz | bytes], seen: Mapping[mpz | bytes, int], terms: Terms) -> str:
+    if first := next((seen[name] for name in names if name in seen), 0):
+        return f"a ciphertext is one that {terms.name_of(first)} has contributed"
+    return "a ciphertext occurs twice in it" if len(set(names)) < len(names) else ""
 
 
 def _chosen(posted: Posted) -> bytes:
