@@ -218,8 +218,8 @@ CHECKS = (
         "5.4",
         "parts were released of locked sets only",
         "each partial decryption is of a set that its sender and, before it spoke, enough members "
-        "had locked, and the only one of its sender; a finding, unless a quorum opened a set that "
-        "was not locked; complaints are judged",
+        "had locked, and the only one of its sender; a finding, unless a quorum, more than may be "
+        "lying, opened a set that was not locked; complaints are judged",
         check_releases,
         BOARD,
     ),

@@ -8,7 +8,7 @@ from protocol.audit.board_checks import BOARD
 from protocol.audit.evidence import Evidence
 from protocol.audit.results import NOBODY, Account, Check
 from protocol.audit.round_evidence import RoundEvidence
-from protocol.history import OpenedSets
+from protocol.history import Difference, OpenedSets
 from protocol.messages import Partial, Statement
 from protocol.terms import AGGREGATOR
 
@@ -58,22 +58,32 @@ def check_differences(evidence: Evidence, account: Account) -> None:
         locked_at = found.locked_at
         if found.opening is None or found.opening.kind != "training" or locked_at is None:
             continue
+        assert found.chosen is not None
         account.count += 1
-        before = [p for p in evidence.entries if p.position <= locked_at]
-        difference = OpenedSets(terms, before).difference(found.view)
+        difference = _difference(evidence, found, locked_at)
         closing = found.view.closing
         if difference is None or closing is None:
             continue
-        said = account.fail if terms.rounds.differencing == "refuse" else account.find
+        # What was locked elsewhere meanwhile, nobody who locked this could know.
+        locks = [found.first_locks[m] for m in found.lockers(found.chosen, locked_at)]
+        knew = sum(_difference(evidence, found, p.post.seen_position) is not None for p in locks)
+        is_refused = terms.rounds.differencing == "refuse" and knew > terms.faults
+        said = account.fail if is_refused else account.find
         reason = f"{found.session}: it was locked though {difference.reason(terms)}"
         said(closing.position, evidence.name(AGGREGATOR), reason)
+
+
+def _difference(evidence: Evidence, found: RoundEvidence, until: int) -> Difference | None:
+    """What the round's sum would show beside those that may have been open by an entry."""
+    before = [p for p in evidence.entries if p.position <= until]
+    return OpenedSets(evidence.terms, before).difference(found.view)
 
 
 CHECKS = (
     Check(
         "6.1",
         "one set of each round was opened",
-        "a quorum released parts of one set of each round at most",
+        "a quorum, more than may be lying, released parts of one set of each round at most",
         check_one_set,
         BOARD,
     ),
@@ -88,8 +98,9 @@ CHECKS = (
     Check(
         "6.3",
         "sums do not single members out",
-        "no combination of locked sums from one model holds fewer members than the terms ask for "
-        "(rule differencing); a finding where the terms say warn",
+        "no combination of sums from one model, of which any lock may have opened one, holds fewer "
+        "members than the terms ask for (rule differencing); a finding where the terms say warn, "
+        "or where at most as many as may be lying could know when they locked",
         check_differences,
         BOARD,
     ),

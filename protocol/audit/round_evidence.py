@@ -129,8 +129,8 @@ class RoundEvidence:
     def opened_at(self, chosen: bytes) -> int | None:
         """The position of the part with which a set may be open, None if too few were released.
 
-        They are a quorum, and one more than may be lying: what so few say opens nothing, nor is it
-        the fault of the others.
+        They are a quorum, and more than may be lying, so that liars alone make no record fail.
+        Where a quorum may lie, which terms can allow, it opens what it likes beside the board too.
         """
         least = max(self.terms.quorum, self.terms.faults + 1)
         releases = self.releases(chosen)
