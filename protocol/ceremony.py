@@ -24,7 +24,8 @@ post of the step before.
 
 Once all have joined, a step may last as long as the terms say. When it is overdue
 (``protocol.lapse``), whoever has spoken in it gives the ceremony up, and names who has not. If the
-last word of the step comes before the first abort, the ceremony goes on.
+last word of the step is seen before anybody aborts, the ceremony goes on. An abort that crosses
+with it ends the ceremony: the verdict calls its sender late then, not silent.
 
 In the last step each member's first certificate counts, and an abort before all are there; whatever
 else is said then, or in the session after it, has no effect (``protocol.certification``).

@@ -101,7 +101,7 @@ class CeremonyBudget:
         if isinstance(body, Certificate):
             size, most = len(body.epoch), certificate_bytes(self._terms)
             return f"a key of {size} bytes, where {most} are the most" if size > most else ""
-        return self._step_excess(found, sender, body) if isinstance(body, Step | Overdue) else ""
+        return self._step_excess(found, sender, body) if isinstance(body, Step) else ""
 
     def take(self, number: int, sender: int, body: Body) -> None:
         """Count a post."""
@@ -114,7 +114,7 @@ class CeremonyBudget:
         if isinstance(body, Step) and len(found.joined) < self._terms.n_members:
             found.early[sender] += 1
         found.end.take(sender, body)
-        if isinstance(body, Step | Overdue):
+        if isinstance(body, Step):
             self._take_step(found, sender, body)
         while (due := self._ceremonies.get(self._due)) and due.end.is_aborted:
             self._due += 1
@@ -128,9 +128,9 @@ class CeremonyBudget:
             return "not all members have joined yet"
         return ""
 
-    def _step_excess(self, found: _Ceremony, sender: int, body: Step | Overdue) -> str:
+    def _step_excess(self, found: _Ceremony, sender: int, body: Step) -> str:
         batch, size = body.batch, _size(body)
-        if batch and len(found.dealt[batch - 1]) < self._terms.n_members:
+        if batch and len(found.dealt.get(batch - 1, ())) < self._terms.n_members:
             return f"batch {batch} cannot begin before all have dealt the one before"
         if _is_about_a_candidate(body):
             if not self._may_begin(found, sender, body):
@@ -144,19 +144,20 @@ class CeremonyBudget:
             return f"{spent + size} bytes in batch {batch}, where {TWICE * most} are the most"
         return ""
 
-    def _may_begin(self, found: _Ceremony, sender: int, body: Step | Overdue) -> bool:
+    def _may_begin(self, found: _Ceremony, sender: int, body: Step) -> bool:
         """Whether the dealers have told all that its sender tested before in the batch."""
         layout = self._layout
         if body.part >= layout.batch_size:
             return False
-        for part in found.candidates[sender, body.batch] - {body.part}:
-            if not found.told[body.batch, part] >= set(layout.dealers(layout.class_of(part))):
+        for part in found.candidates.get((sender, body.batch), frozenset[int]()) - {body.part}:
+            told = found.told.get((body.batch, part), frozenset[int]())
+            if not told >= set(layout.dealers(layout.class_of(part))):
                 return False
         return True
 
-    def _take_step(self, found: _Ceremony, sender: int, body: Step | Overdue) -> None:
+    def _take_step(self, found: _Ceremony, sender: int, body: Step) -> None:
         batch, part, size = body.batch, body.part, _size(body)
-        if isinstance(body, Step) and body.step == "deal":
+        if body.step == "deal":
             found.dealt[batch].add(sender)
         if _is_about_a_candidate(body):
             found.candidates[sender, batch].add(part)
@@ -168,9 +169,9 @@ class CeremonyBudget:
             found.size[sender, batch] += size
 
 
-def _is_about_a_candidate(body: Step | Overdue) -> bool:
-    return isinstance(body, Step) and body.step in _ABOUT_A_CANDIDATE
+def _is_about_a_candidate(body: Step) -> bool:
+    return body.step in _ABOUT_A_CANDIDATE
 
 
-def _size(body: Step | Overdue) -> int:
+def _size(body: Step) -> int:
     return sum(attachment.size for attachment in attachments_of(body))

@@ -36,7 +36,8 @@ Payloads = Callable[[Posted], Mapping[int, bytes]]
 class GivenUp(NamedTuple):
     """A ceremony's end for the silence of members in a step that was overdue.
 
-    It stands in an abort on the board, at ``position``, and the board's entries bear it out.
+    It stands in an abort on the board, at ``position``, and the board's entries bear it out. Who
+    spoke before that entry, though after its author had looked, was late and is not silent.
     """
 
     position: int
@@ -98,7 +99,16 @@ def _given_up(
     for posted in entries:
         abort = borne_out.get(posted.position)
         if abort and posted.post.sender not in offences:
-            return GivenUp(posted.position, abort.step, abort.silent, abort.reason)
+            late = {
+                p.post.sender
+                for p in entries
+                if posted.post.seen_position < p.position < posted.position
+                and isinstance(p.post.body, Step | Certificate)
+            } & set(abort.silent)
+            silent = tuple(m for m in abort.silent if m not in late)
+            named = ", ".join(f"member {m}" for m in sorted(late))
+            reason = f"{abort.reason}, and late: {named}" if late else abort.reason
+            return GivenUp(posted.position, abort.step, silent, reason)
     return None
 
 

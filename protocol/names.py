@@ -15,7 +15,7 @@ from protocol.foreign import is_plain
 MAX_NAME = 64
 # Whoever has such a name could be taken for another where blame is laid, or for none.
 _TAKEN = re.compile(
-    r"\bmember\s*[0-9]|^((the )?aggregator|nobody( in particular)?|none|all)$", re.IGNORECASE
+    r"\bmember\s*(no\.?\s*)?\d|^((the )?aggregator|nobody( in particular)?|none|all)$"
 )
 _URL = re.compile(r"wss://(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z.-]+))(?::([1-9][0-9]{0,4}))?")
 _LABEL = re.compile(r"(?!-)[0-9A-Za-z-]{1,63}(?<!-)")
@@ -36,7 +36,7 @@ def fault_of_name(name: str) -> str | None:
         return "it has a blank at its beginning or end, or two in a row"
     if not unicodedata.is_normalized("NFC", name):
         return "it is not in Unicode normal form C"
-    if _TAKEN.search(name):
+    if _TAKEN.search(look_of(name)):
         return "the programs say it of somebody else: a member's number, the aggregator, nobody"
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from protocol.budget import (
     CHECKS_A_DAY,
     OPEN_REQUESTS,
     TRIES_AN_HOUR,
+    Budget,
 )
 from protocol.encoding import encode
 from protocol.messages import (
@@ -25,6 +27,7 @@ from protocol.messages import (
     CheckRequest,
     Contribution,
     Join,
+    Overdue,
     Partial,
     Refusal,
     Request,
@@ -182,6 +185,31 @@ def test_nobody_is_further_than_a_batch_ahead_in_a_ceremony(desk: Desk) -> None:
     said += [step("nonsense", 0, k) for k in range(MANY)]
     said += [step("winner-commit", 0, k) for k in range(MANY)]
     assert 0 < flood(desk, "ceremony/1", said) < 80
+
+
+def test_to_ask_for_an_excess_changes_nothing(desk: Desk) -> None:
+    desk.join()
+    budget = Budget(desk.federation.terms)
+    for posted in desk.service.board.entries:
+        budget.take(posted.post.session, posted.post.sender, posted.post.body, posted.time_ms)
+
+    def ask(numbers: range) -> int:
+        """How often the answer is that it would be too much."""
+        bodies = [Step(s, k, k, ()) for k in numbers for s in ("deal", "winner-commit", "winner")]
+        return sum(bool(budget.excess("ceremony/1", FLOODER, body, 0)) for body in bodies)
+
+    assert ask(range(2))  # what follows from the terms is computed now
+    before = pickle.dumps(budget)
+    assert ask(range(2, 20))
+    assert pickle.dumps(budget) == before
+
+
+def test_whoever_is_waited_for_in_vain_may_say_so_as_long_as_it_lasts(desk: Desk) -> None:
+    desk.join()
+    for _ in range(200):
+        desk.say(HONEST, "ceremony/1", Overdue("deal", 0, 0))
+        desk.time_ms += 60_000
+    assert flood(desk, "ceremony/1", [Step("deal", 0, 0, ())], HONEST) == 1
 
 
 def test_a_ceremonys_bytes_are_bounded(desk: Desk) -> None:
