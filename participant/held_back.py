@@ -26,8 +26,7 @@ class HeldBack:
         self, terms: Terms, history: OpenedSets, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._terms, self._history, self._clock = terms, history, clock
-        self._session, self._since, self._changed = "", 0.0, 0.0
-        self._contributed = 0
+        self._session, self._since = "", 0.0
         self.is_held = False
         self.waiting_for: tuple[int, ...] = ()
 
@@ -40,9 +39,7 @@ class HeldBack:
         view, now = member.view, self._clock()
         if view.session != self._session:
             self._session, self._since = view.session, now
-            self.is_held, self.waiting_for, self._contributed = False, (), 0
-        if len(view.contributions) != self._contributed:
-            self._changed, self._contributed = now, len(view.contributions)
+            self.is_held, self.waiting_for = False, ()
         before = self.is_held, self.waiting_for
         self.is_held, self.waiting_for = self._found(member, now)
         return self.is_held and before != (True, self.waiting_for)
@@ -55,6 +52,5 @@ class HeldBack:
         if len(fit := member.fitting) < least:
             return False, ()
         if len(history.closable(view, fit)) >= least:
-            # Chunks of a wrong size keep a vector out of the sum, and only the aggregator has them.
-            return member.has_vectors and now >= self._changed + 2 * wait, ()
+            return False, ()
         return True, tuple(sorted(history.awaited(view, fit)))

@@ -230,6 +230,11 @@ class TrainingTask(Task):
             self._report(number, "held-back", facts)
 
     @property
+    def differing(self) -> tuple[int, ...]:
+        """The members that state another model than this hospital's."""
+        return tuple(self._differing)
+
+    @property
     def held_back(self) -> HeldBack:
         """Whether the open round is held back, and for whom."""
         return self._hold

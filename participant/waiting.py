@@ -14,6 +14,7 @@ from participant.statistic_task import StatisticTask
 from participant.training_task import TrainingTask
 from participant.verdict_task import VerdictTask
 from protocol.board import Board
+from protocol.messages import kind_of
 from protocol.round import RoundView, round_session
 from protocol.terms import AGGREGATOR, Terms
 
@@ -62,19 +63,23 @@ def _vector(task: TrainingTask | DecryptionTask, terms: Terms) -> str:
 
 def _training(board: Board, task: TrainingTask, terms: Terms) -> Waiting:
     finished = task.finished
-    if task.held_back.is_held:
+    view = _view(board, round_session(str(finished + 1)))
+    if view.opening is not None and view.closing is None and task.held_back.is_held:
         step = f"round {finished + 1}, which is held back"
         return Waiting(step, task.held_back.waiting_for or (AGGREGATOR,))
-    view = _view(board, round_session(str(finished + 1)))
     if view.opening is not None:
         return _round(view, terms)
     before = _view(board, round_session(str(finished)))
-    missing = _missing(before.statements, terms)
-    step = f"the opening of round {finished + 1}"
-    return Waiting(step, missing or (AGGREGATOR,))
+    if missing := _missing(before.statements, terms):
+        return Waiting(f"the opening of round {finished + 1}", missing)
+    if differing := task.differing:
+        return Waiting(f"the same model at enough hospitals after round {finished}", differing)
+    return Waiting(f"the opening of round {finished + 1}", (AGGREGATOR,))
 
 
 def _round(view: RoundView, terms: Terms) -> Waiting:
+    if view.opening is None and not (view.requests or kind_of(view.session) == "training"):
+        return Waiting(f"a first contribution to round {view.name}", ())
     if view.opening is None:
         return Waiting(f"the opening of round {view.name}", (AGGREGATOR,))
     if view.closing is None:

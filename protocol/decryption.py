@@ -30,7 +30,6 @@ from protocol.partial_payload import LockedSum
 from protocol.round import RoundView
 from protocol.sealing import SealingKey
 from protocol.set_rules import Fitting, check_set
-from protocol.suite import suite_of
 from protocol.terms import Terms
 
 
@@ -168,12 +167,6 @@ class RoundMember:
     def fitting(self) -> frozenset[int]:
         """Whose contributions to the open round can be in a sum, as far as the posts show."""
         return self._fitting.members
-
-    @property
-    def has_vectors(self) -> bool:
-        """Whether the round is opened under a hybrid suite."""
-        opening = self.view.terms_of_opening
-        return opening is not None and suite_of(opening.suite, self.terms).lattice is not None
 
     def check_set(self) -> Encrypted:
         """The sum that the closing chose, recomputed; raises Refused naming rule and member."""

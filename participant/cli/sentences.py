@@ -67,7 +67,8 @@ def _running(e: participant_errors.AlreadyRunning, c: Context) -> Sentence:
 
 def _out_of_time(e: participant_errors.OutOfTime, c: Context) -> Sentence:
     return Sentence(
-        f"not done after {e.seconds:g} s: {e.step}, waiting for {c.names(e.members)}",
+        f"not done after {e.seconds:g} s: {e.step}"
+        + (f", waiting for {c.names(e.members)}" if e.members else ""),
         f"see how things stand: {_COMMAND} status {c.file}; the same command goes on from there",
     )
 

@@ -264,10 +264,14 @@ def _disagreement(number: int, event: Event) -> str:
     first = f"{names}: not at this hospital's model after round {number}."
     if event["agreeing"] >= event["needed"]:
         return f"{first} {event['agreeing']} hospitals agree, and go on without those who do not"
+    alike = event["agreeing"]
+    who = f"{alike} hospitals state" if alike > 1 else "Only this hospital states"
+    remedy = "starts train again with the right app, libraries and columns"
+    if number:
+        remedy = "puts another hospital's models in its data folder and starts train again"
     return (
-        f"{first} {event['agreeing']} hospitals agree with this one; a round opens once "
-        f"{event['needed']} state the same model (same app, same libraries?). Whoever is wrong "
-        "puts another hospital's models in its data folder and starts train again"
+        f"{first} {who} this model, and a round opens once {event['needed']} state the same. "
+        f"Whoever is wrong {remedy}"
     )
 
 

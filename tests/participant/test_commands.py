@@ -280,7 +280,7 @@ def test_a_round_that_is_not_open_is_told_while_it_is_waited_for(consortium: Con
     command = ["decrypt", "--round", "nosuch", "--yes", "--timeout", "1"]
     _, errors = consortium.typed(1, *command, expect=1)
     assert errors.startswith("Round nosuch is not open yet.")
-    assert "the opening of round nosuch" in errors
+    assert "a first contribution to round nosuch" in errors
     assert "quorate-participant status federation.toml" in errors.splitlines()[-1]
 
 
