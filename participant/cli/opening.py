@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,7 +41,6 @@ from participant.words import fingerprint
 from protocol.foreign import shown
 from protocol.terms import AGGREGATOR
 
-_SHOWN_LABELS = 50  # before the question
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 
@@ -104,24 +103,28 @@ def _unopened(session: Session, task: DecryptionTask, name: str, file: Path) -> 
     return moved
 
 
+def _description(request: Request) -> Iterator[str]:
+    """All that is known of the sum: whoever agrees has seen every label."""
+    yield f"About to be decrypted: the sum of round {request.round_name}"
+    yield f"  kind          {request.kind}"
+    yield f"  contributors  {', '.join(request.contributors)}"
+    yield f"  ciphertexts   {request.ciphertexts}"
+    for label in request.labels:
+        yield f"  sum of        {shown(label)}"
+    if request.kind == "statistic" and not request.warning:
+        yield "  differencing  not checked: only you know what other sums of these data"
+        yield "                were decrypted, and who was in them"
+
+
 def _approval(yes: bool, as_json: bool) -> Callable[[Request], bool]:
     """Shows what is about to be decrypted and asks; raises Declined if the answer is no."""
 
     def approve(request: Request) -> bool:
-        if not as_json:
-            say(f"About to be decrypted: the sum of round {request.round_name}")
-            say(f"  kind          {request.kind}")
-            say(f"  contributors  {', '.join(request.contributors)}")
-            say(f"  ciphertexts   {request.ciphertexts}")
-            for label in request.labels[:_SHOWN_LABELS]:
-                say(f"  sum of        {shown(label)}")
-            if (more := len(request.labels) - _SHOWN_LABELS) > 0:
-                say(f"                and {more} more")
+        if not (yes and as_json):
+            for line in _description(request):
+                say(line, err=as_json)
         if request.warning:
             say(f"Warning: {request.warning}", err=as_json)
-        elif request.kind == "statistic" and not as_json:
-            say("  differencing  not checked: only you know what other sums of these data")
-            say("                were decrypted, and who was in them")
         if not (yes or agrees("Help to decrypt this sum?", err=as_json)):
             raise Declined(f"to decrypt round {request.round_name}")
         return True

@@ -15,6 +15,7 @@ import typer
 from keyshare.packing import ciphertext_count
 from keyshare.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
+from participant.cli import opening
 from participant.cli.opening import _approval
 from participant.cli.work import RoundTable as Shown
 from participant.cli.work import _check_round_left
@@ -211,8 +212,10 @@ def test_a_held_back_round_goes_on_when_the_silent_one_is_back() -> None:
     table, _ = silent_after_a_void_round(Steps())
     table.train(5, Steps())
     table.settle()
-    assert waiting_for(table.board, table.tasks[1], table.terms).step != "round 2, held back"
+    assert waiting_for(table.board, table.tasks[1], table.terms).step == "contributions to round 2"
     table.close("round/2")
+    waiting = waiting_for(table.board, table.tasks[1], table.terms)
+    assert "held back" not in waiting.step
     table.settle()
     assert all(task.finished == 2 for task in table.tasks.values())  # type: ignore[attr-defined]
 
@@ -282,3 +285,15 @@ def test_a_person_is_told_that_statistics_are_not_compared(
     said = capsys.readouterr().out
     assert "not checked" not in said
     assert "Warning" not in said
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_whoever_is_asked_has_seen_every_label(
+    as_json: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "agrees", lambda question, err: True)
+    labels = (*(f"visits {k}" for k in range(59)), "the patient in bed 60")
+    asked = Request("ages", "statistic", ("H1", "H2", "H3"), 60, labels=labels)
+    _approval(yes=False, as_json=as_json)(asked)
+    said = capsys.readouterr()
+    assert all(label in (said.err if as_json else said.out) for label in labels)
