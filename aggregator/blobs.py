@@ -17,7 +17,7 @@ from aggregator.durable import disk_errors, sync
 from aggregator.errors import BadUpload, StoreDamaged
 from aggregator.store import BoardStore
 from aggregator.unnamed_blobs import NOBODY, SERVICE, UnnamedBlobs, charge
-from protocol.messages import MAX_ATTACHMENTS, MAX_BLOB_BYTES, blob_name
+from protocol.messages import MAX_ATTACHMENTS, MAX_BLOB_BYTES, Attachment, blob_name
 
 # What the blobs of one post hold at most, if nobody knows better.
 MAX_POST_BLOBS_BYTES = MAX_ATTACHMENTS * MAX_BLOB_BYTES
@@ -135,6 +135,10 @@ class BlobStore:
         while sum(map(len, self._checked.values())) > _READ_AHEAD_BYTES:
             self._checked.popitem(last=False)
         return data
+
+    def payload(self, attachment: Attachment) -> bytes:
+        """What a post has attached, in itself or as a blob; raises as ``read`` does."""
+        return self.read(attachment.digest) if attachment.is_blob else attachment.data
 
     def part(self, digest: bytes, offset: int, size: int) -> bytes:
         """Up to ``size`` bytes of a whole blob; raises StoreDamaged as ``read`` does.

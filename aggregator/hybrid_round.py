@@ -11,14 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmpy2 import mpz
-
 from aggregator.blobs import BlobStore
-from aggregator.sums import payload_of_sum, repetition
+from aggregator.seen_ciphertexts import SeenCiphertexts
 from aggregator.vector_sum import Vector, VectorSum
 from keyshare.lattice import Lattice
+from keyshare.steps import finish
 from protocol.board import Posted
-from protocol.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
+from protocol.ciphertexts import (
+    Encrypted,
+    EncryptionKey,
+    add_encrypted,
+    check_proof,
+    read_ciphertexts,
+    write_ciphertexts,
+)
 from protocol.epoch import Epoch
 from protocol.errors import Malformed
 from protocol.history import OpenedSets
@@ -28,6 +34,7 @@ from protocol.suite import suite_of
 from protocol.terms import Terms
 
 TOO_NEAR = "with it, the sum would differ by too few members from one that is open"
+TOO_LATE = "it came when the sum was being completed"
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class HybridRound:
         self._judged: set[bytes] = set()
         self._fit: dict[int, _Fit] = {}
         self._chunk_owner: dict[bytes, int] = {}
-        self._ciphertext_owner: dict[mpz, int] = {}
+        self._seen = SeenCiphertexts(terms)
         self.is_decided = False  # once it is settled who is in the sum
         self._names: list[bytes] = []  # of the sum's chunks that are blobs
 
@@ -106,13 +113,14 @@ class HybridRound:
         """The round's closing when the whole sum is kept, its blobs durable."""
         if not self.is_decided or len(self._names) < self.chunks:
             return None
-        chosen = {member: self._fit[member].ciphertexts for member in sorted(self._fit)}
-        payload = payload_of_sum(chosen, self._key.encryptor.n)
+        chosen, n = sorted(self._fit), self._key.encryptor.n
+        ciphertexts = [self._fit[member].ciphertexts for member in chosen]
+        payload = write_ciphertexts(add_encrypted(ciphertexts, n), n)
         total = attach(payload)
         if total.is_blob:
             self._blobs.put(payload)
         for posted in self._unjudged():
-            self.left_out[posted.post.sender] = "it came when the sum was being completed"
+            self.left_out[posted.post.sender] = TOO_LATE
         contributors = tuple(Contributor(m, self._fit[m].vector.post) for m in chosen)
         return Closing(contributors, total, tuple(self._names))
 
@@ -150,11 +158,11 @@ class HybridRound:
             self._check_vector(body)
             encrypted = self._ciphertexts(body, member)
         except Malformed as error:
+            self._seen.drop(member)
             self.left_out[member] = error.reason
         else:
             # Only what is fit has owners: nobody keeps another out with what is itself left out.
             self._chunk_owner.update(dict.fromkeys(body.vector, member))
-            self._ciphertext_owner.update(dict.fromkeys(encrypted.values, member))
             self._fit[member] = _Fit(Vector(posted.digest, body.vector), encrypted)
         self._judged.add(posted.digest)
 
@@ -177,11 +185,9 @@ class HybridRound:
 
     def _ciphertexts(self, body: Contribution, member: int) -> Encrypted:
         """The key's ciphertexts; raises Malformed if they are not the member's own."""
-        attachment, key = body.ciphertexts, self._key
-        is_blob = attachment.is_blob
-        payload = self._blobs.read(attachment.digest) if is_blob else attachment.data
+        key, payload = self._key, self._blobs.payload(body.ciphertexts)
         encrypted = read_ciphertexts(payload, self._opening, self._terms, key.encryptor.n)
-        if reason := repetition(encrypted, self._ciphertext_owner, self._terms):
+        if reason := finish(self._seen.take(member, encrypted.values)):
             raise Malformed("ciphertexts", reason)
         check_proof(encrypted, body, self._view.session, member, key)
         return encrypted

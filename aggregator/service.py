@@ -16,14 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aggregator.blobs import BlobStore
 from aggregator.clock import BoardClock
 from aggregator.errors import BadUpload, StoreDamaged
-from aggregator.hybrid_round import TOO_NEAR, HybridRound
+from aggregator.hybrid_round import HybridRound
+from aggregator.packed_round import PackedRound
 from aggregator.rounds import Rounds, is_hybrid
 from aggregator.status import report
 from aggregator.store import BoardStore
-from aggregator.sums import Candidate, Judging, payload_of_sum
 from aggregator.vector_sum import remove_sums
 from protocol.board import Board, Head, Post, SignedPost, decode_entry, sign_post
-from protocol.ciphertexts import EncryptionKey
 from protocol.encoding import decode, encode
 from protocol.epoch import Epoch, epoch_of
 from protocol.errors import BadEntry, Fork, Malformed
@@ -31,15 +30,11 @@ from protocol.foreign import shown
 from protocol.messages import (
     MAX_POST_BYTES,
     MAX_REASON,
-    Attachment,
     Body,
     Certificate,
-    Closing,
-    Contribution,
-    Contributor,
-    attach,
     attachments_of,
     chunks_of,
+    kind_of,
 )
 from protocol.round import RoundView
 from protocol.terms import AGGREGATOR, Terms
@@ -85,8 +80,7 @@ class Aggregator:
         self._epochs: dict[bytes, Epoch] = {}
         self.left_out: dict[str, dict[int, str]] = {}
         self.held_back: dict[str, frozenset[int]] = {}  # who is waited for, by session
-        self._judged: dict[str, frozenset[int]] = {}  # contributors that were too few to add
-        self._judging: dict[str, Judging] = {}  # of rounds under packed Paillier that are due
+        self._packed: dict[str, PackedRound] = {}  # those that are due
         self._hybrid: dict[str, HybridRound] = {}
         self._cleaned_ms = 0
         try:
@@ -183,8 +177,8 @@ class Aggregator:
             for session, opening in self.rounds.to_open(self.epoch, now_ms):
                 self._say(session, opening)
         due = self.rounds.to_close(now_ms)
-        judging = [self._close(view) for view in due if not is_hybrid(view)]
-        is_at_work = self._advance_sums({view.session for view in due}) or any(judging)
+        is_at_work = self._advance_packed([view for view in due if not is_hybrid(view)])
+        is_at_work |= self._advance_sums({view.session for view in due})
         return is_at_work or self.board.head.position > before
 
     # ── the board ──
@@ -273,44 +267,53 @@ class Aggregator:
         data = self._blobs.part(frame.digest, frame.offset, CHUNK_BYTES)
         return BlobChunk(frame.digest, size, frame.offset, data)
 
-    def _payload(self, attachment: Attachment) -> bytes:
-        return self._blobs.read(attachment.digest) if attachment.is_blob else attachment.data
-
     # ── sums ──
 
-    def _close(self, view: RoundView) -> bool:
-        """Add what can be added; wait on if that is too few contributions.
+    def _advance_packed(self, due: list[RoundView]) -> bool:
+        """Judge and add for a while; whether there is more to do.
 
-        Whether there is more to be judged, which the next tick goes on with.
+        A statistic and a training round get on side by side, so that a long statistic keeps no
+        training waiting. One of each at a time is in memory: the shortest that waits is the next.
         """
-        if self._judged.get(view.session) == frozenset(view.contributions):
-            return False
+        sessions = {view.session for view in due}
+        self._packed = {s: found for s, found in self._packed.items() if s in sessions}
+        statistics = [view for view in due if kind_of(view.session) == "statistic"]
+        training = [view for view in due if kind_of(view.session) == "training"]
+        waits = [self._advance_shortest(views) for views in (training, statistics)]
+        return any(waits)
+
+    def _advance_shortest(self, due: list[RoundView]) -> bool:
+        until = time.monotonic() + _TICK_SECONDS
+        for view in sorted(due, key=self._turn):
+            found = self._packed_round(view)
+            if not found.is_waiting:
+                continue
+            while found.step():
+                if time.monotonic() >= until:
+                    return True
+            self.left_out[view.session] = found.left_out
+            if found.closing is None:
+                self._hold_back(view, found.fit)
+                continue
+            self.held_back.pop(view.session, None)
+            self._say(view.session, found.closing)
+            del self._packed[view.session]
+        return False
+
+    def _turn(self, view: RoundView) -> tuple[bool, int]:
+        """What is begun comes first, then what is shorter."""
+        opening, found = view.terms_of_opening, self._packed.get(view.session)
+        assert opening is not None
+        return found is None or not found.is_at_work, opening.length
+
+    def _packed_round(self, view: RoundView) -> PackedRound:
         opening = view.terms_of_opening
         assert opening is not None
-        key = EncryptionKey.of(self._epochs[opening.epoch])
-        judging = self._judging.setdefault(
-            view.session, Judging(view.session, opening, self.terms, key)
-        )
-        if not self._judge(view, judging):
-            return True
-        selection = judging.selection
-        members = self.rounds.history.closable(view, frozenset(selection.chosen))
-        too_near = dict.fromkeys(selection.chosen.keys() - members, TOO_NEAR)
-        self.left_out[view.session] = selection.left_out | too_near
-        chosen = {m: one for m, one in selection.chosen.items() if m in members}
-        if len(chosen) < self.rounds.min_contributors:
-            self._judged[view.session] = frozenset(view.contributions)
-            self._hold_back(view, frozenset(selection.chosen))
-            return False
-        self.held_back.pop(view.session, None)
-        payload = payload_of_sum(chosen, key.encryptor.n)
-        total = attach(payload)
-        if total.is_blob:
-            self._blobs.put(payload)
-        contributors = tuple(Contributor(m, view.contributions[m].digest) for m in chosen)
-        self._say(view.session, Closing(contributors, total))
-        del self._judging[view.session]
-        return False
+        if view.session not in self._packed:
+            epoch, history = self._epochs[opening.epoch], self.rounds.history
+            found = PackedRound(view, self.terms, epoch, self._blobs, history)
+            self._packed[view.session] = found
+        return self._packed[view.session]
 
     def _hold_back(self, view: RoundView, fit: frozenset[int]) -> None:
         """Note for whom a round waits that has enough contributions, and no sum of them to open."""
@@ -321,24 +324,6 @@ class Aggregator:
         """Whether hospitals may still contribute to a round to some purpose."""
         view = self.rounds.views[session]
         return view.closing is None and not self.rounds.is_given_up(view)
-
-    def _judge(self, view: RoundView, judging: Judging) -> bool:
-        """Judge contributions until a tick's time is over, one at least; whether all are."""
-        assert view.opening is not None
-        until, steps = time.monotonic() + _TICK_SECONDS, 0
-        for member, posted in sorted(view.contributions.items(), key=lambda one: one[1].position):
-            if judging.has(member):
-                continue
-            if steps and time.monotonic() >= until:
-                return False
-            steps += 1
-            body = posted.post.body
-            assert isinstance(body, Contribution)
-            if body.opening != view.opening.digest:
-                judging.leave_out(member, "it is for another opening")
-            else:
-                judging.judge(member, Candidate(body, self._payload(body.ciphertexts)))
-        return True
 
     def _advance_sums(self, due: set[str]) -> bool:
         """Some steps of the hybrid rounds, closing those that are done; whether any was taken."""

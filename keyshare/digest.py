@@ -7,13 +7,30 @@ import hashlib
 from gmpy2 import mpz
 
 
-def digest(domain: str, *parts: bytes) -> bytes:
+class Digest:
     """SHA-256 over a domain and byte strings, each preceded by its length in 8 bytes."""
-    state = hashlib.sha256()
-    for part in (domain.encode(), *parts):
-        state.update(len(part).to_bytes(8, "big"))
-        state.update(part)
-    return state.digest()
+
+    def __init__(self, domain: str) -> None:
+        self._state = hashlib.sha256()
+        self.add(domain.encode())
+
+    def add(self, part: bytes) -> None:
+        """Hash the next byte string."""
+        self._state.update(len(part).to_bytes(8, "big"))
+        self._state.update(part)
+
+    @property
+    def value(self) -> bytes:
+        """The hash of all that was added: 32 bytes."""
+        return self._state.digest()
+
+
+def digest(domain: str, *parts: bytes) -> bytes:
+    """The ``Digest`` of a domain and byte strings."""
+    state = Digest(domain)
+    for part in parts:
+        state.add(part)
+    return state.value
 
 
 def number_bytes(value: int | mpz) -> bytes:

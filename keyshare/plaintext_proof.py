@@ -26,10 +26,11 @@ from dataclasses import dataclass, field
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.digest import digest, number_bytes
+from keyshare.digest import Digest, digest, number_bytes
 from keyshare.encryption import Encryptor
-from keyshare.power_product import power_product
+from keyshare.power_product import power_product_in_steps
 from keyshare.randomness import Stream
+from keyshare.steps import Steps, finish, parts
 
 _CHALLENGE_BITS = _STATISTICAL_BITS = 128
 
@@ -89,24 +90,38 @@ def verify(
     proof: PlaintextProof, ciphertexts: Sequence[mpz], encryptor: Encryptor, context: bytes
 ) -> bool:
     """Whether who made the proof knows all plaintexts; False for an empty list too."""
+    return finish(verify_in_steps(proof, ciphertexts, encryptor, context))
+
+
+def verify_in_steps(
+    proof: PlaintextProof, ciphertexts: Sequence[mpz], encryptor: Encryptor, context: bytes
+) -> Steps[bool]:
+    """The same in steps: the time grows with the ciphertexts, some 1.2 ms each at 3072 bits."""
     n = encryptor.n
     square = n * n
     if not ciphertexts or not 0 <= proof.plaintext < n:
         return False
     if not 0 <= proof.exponent < longest_exponent(len(ciphertexts), encryptor.exponent_bits):
         return False
-    numbers = [proof.commitment, *ciphertexts]
-    product = mpz(1)
-    for number in numbers:
-        if not 0 < number < square:
-            return False
-        product = product * number % n
-    if gmpy2.gcd(product, n) != 1:
+    if not (yield from _are_units([proof.commitment, *ciphertexts], n)):
         return False
-    statement = _statement(ciphertexts, n, context)
+    statement = yield from _statement_in_steps(ciphertexts, n, context)
     weights = _challenges(statement, proof.commitment, len(ciphertexts))
-    right = proof.commitment * power_product(list(ciphertexts), weights, square) % square
+    product = yield from power_product_in_steps(ciphertexts, weights, square)
+    right = proof.commitment * product % square
     return bool(encryptor.encrypt_with(proof.plaintext, proof.exponent) == right)
+
+
+def _are_units(numbers: Sequence[mpz], n: mpz) -> Steps[bool]:
+    """Whether all lie in [1, N²) and are coprime to N."""
+    square, product = n * n, mpz(1)
+    for part in parts(len(numbers)):
+        for number in numbers[part]:
+            if not 0 < number < square:
+                return False
+            product = product * number % n
+        yield
+    return bool(gmpy2.gcd(product, n) == 1)
 
 
 def _reach(count: int, exponent_bits: int) -> mpz:
@@ -115,8 +130,17 @@ def _reach(count: int, exponent_bits: int) -> mpz:
 
 
 def _statement(ciphertexts: Sequence[mpz], n: mpz, context: bytes) -> bytes:
-    hashed = digest("quorate/plaintext-proof/ciphertexts", *map(number_bytes, ciphertexts))
-    return digest("quorate/plaintext-proof/statement", context, number_bytes(n), hashed)
+    return finish(_statement_in_steps(ciphertexts, n, context))
+
+
+def _statement_in_steps(ciphertexts: Sequence[mpz], n: mpz, context: bytes) -> Steps[bytes]:
+    hashed = Digest("quorate/plaintext-proof/ciphertexts")
+    for part in parts(len(ciphertexts)):
+        for ciphertext in ciphertexts[part]:
+            hashed.add(number_bytes(ciphertext))
+        yield
+    said = context, number_bytes(n), hashed.value
+    return digest("quorate/plaintext-proof/statement", *said)
 
 
 def _challenges(statement: bytes, commitment: mpz, count: int) -> list[mpz]:

@@ -8,6 +8,8 @@ from functools import lru_cache
 import gmpy2
 from gmpy2 import mpz
 
+from keyshare.steps import NUMBERS_A_STEP, Steps, finish
+
 
 def power_product(bases: Sequence[mpz], exponents: Sequence[mpz], modulus: mpz) -> mpz:
     """∏ bases_k^(exponents_k) mod modulus.
@@ -18,10 +20,17 @@ def power_product(bases: Sequence[mpz], exponents: Sequence[mpz], modulus: mpz) 
     Source: Straus's simultaneous powers with sliding windows over odd powers [Menezes, van
     Oorschot, Vanstone, Handbook of Applied Cryptography, 1996, §14.6.1].
     """
+    return finish(power_product_in_steps(bases, exponents, modulus))
+
+
+def power_product_in_steps(
+    bases: Sequence[mpz], exponents: Sequence[mpz], modulus: mpz
+) -> Steps[mpz]:
+    """The same in steps: some factors at a time, and then the squarings for all of them."""
     if len(bases) != len(exponents):
         raise ValueError("a product of powers takes as many exponents as bases")
     columns: dict[int, mpz] = {}  # bit position -> the factors whose window ends there
-    for base, exponent in zip(bases, exponents, strict=True):
+    for place, (base, exponent) in enumerate(zip(bases, exponents, strict=True), start=1):
         size = abs(int(exponent))
         window_bits = _window_bits(size.bit_length())
         powers = _odd_powers(
@@ -31,6 +40,8 @@ def power_product(bases: Sequence[mpz], exponents: Sequence[mpz], modulus: mpz) 
             factor = powers[digit >> 1]
             column = columns.get(position)
             columns[position] = factor if column is None else column * factor % modulus
+        if place % NUMBERS_A_STEP == 0:
+            yield
     product = mpz(1) % modulus
     for position in range(max(columns, default=-1), -1, -1):
         product = product * product % modulus

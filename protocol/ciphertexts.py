@@ -11,8 +11,17 @@ from gmpy2 import mpz
 from keyshare.digest import number_bytes
 from keyshare.encryption import Encryptor, add, check_ciphertext, randomiser_base
 from keyshare.errors import KeyshareError
-from keyshare.plaintext_proof import PlaintextProof, verify
-from protocol.encoding import decode, digest, encode, pack_numbers, unpack_numbers, width_of
+from keyshare.plaintext_proof import PlaintextProof, verify_in_steps
+from keyshare.steps import NUMBERS_A_STEP, Steps, finish, parts
+from protocol.encoding import (
+    check_length,
+    decode,
+    digest,
+    encode,
+    pack_numbers,
+    unpack_numbers,
+    width_of,
+)
 from protocol.epoch import MAX_EPOCH_BYTES, Epoch, to_number
 from protocol.errors import Malformed
 from protocol.messages import (
@@ -55,17 +64,33 @@ def read_ciphertexts(payload: bytes, opening: Opening, terms: Terms, n: mpz) -> 
     The proof is read, not checked: see ``check_proof``. Raises Malformed on another count or a
     number out of range.
     """
+    return finish(read_in_steps(payload, opening, terms, n))
+
+
+def read_in_steps(payload: bytes, opening: Opening, terms: Terms, n: mpz) -> Steps[Encrypted]:
+    """The same in steps."""
     found = decode(payload, Ciphertexts, "ciphertexts", MAX_BLOB_BYTES)
-    count = expected_count(opening, terms)
-    square = n * n
-    values = unpack_numbers(found.numbers, width_of(square), count, square, "ciphertexts")
-    encrypted = Encrypted(tuple(values), _read_proof(found.proof))
-    try:
-        for value in values:
-            check_ciphertext(value, n)
-    except KeyshareError as error:
-        raise Malformed("ciphertexts", str(error)) from None
-    return encrypted
+    yield
+    values = yield from _units(found.numbers, expected_count(opening, terms), n)
+    return Encrypted(tuple(values), _read_proof(found.proof))
+
+
+def _units(numbers: bytes, count: int, n: mpz) -> Steps[list[mpz]]:
+    square, values = n * n, list[mpz]()
+    width = width_of(square)
+    check_length(numbers, width, count, "ciphertexts")
+    each = width * NUMBERS_A_STEP
+    for start in range(0, len(numbers), each):
+        data = numbers[start : start + each]
+        some = unpack_numbers(data, width, len(data) // width, square, "ciphertexts")
+        try:
+            for value in some:
+                check_ciphertext(value, n)
+        except KeyshareError as error:
+            raise Malformed("ciphertexts", str(error)) from None
+        values += some
+        yield
+    return values
 
 
 def _read_proof(numbers: Sequence[bytes]) -> PlaintextProof | None:
@@ -84,9 +109,17 @@ def check_proof(
     For every contribution, whatever the round: one key opens all sums, so that an unproved copy or
     multiple of anything that was ever encrypted under it could be read out of any of them.
     """
+    finish(check_proof_in_steps(encrypted, body, session, member, key))
+
+
+def check_proof_in_steps(
+    encrypted: Encrypted, body: Contribution, session: str, member: int, key: EncryptionKey
+) -> Steps[None]:
+    """The same in steps."""
     context = proof_context(key.epoch, session, member, body)
     proof = encrypted.proof
-    if proof is None or not verify(proof, encrypted.values, key.encryptor, context):
+    values = encrypted.values
+    if proof is None or not (yield from verify_in_steps(proof, values, key.encryptor, context)):
         raise Malformed("ciphertexts", "no fitting proof that their plaintexts are known")
 
 
@@ -131,3 +164,12 @@ def add_encrypted(contributions: Sequence[Encrypted], n: mpz) -> Encrypted:
     """The encrypted sum, position by position."""
     columns = zip(*(c.values for c in contributions), strict=True)
     return Encrypted(tuple(add(column, n) for column in columns))
+
+
+def multiply_in_steps(total: list[mpz], values: Sequence[mpz], n: mpz) -> Steps[None]:
+    """Add a contribution's ciphertexts, units all, to a sum, position by position and in place."""
+    square = n * n
+    for part in parts(len(total)):
+        pairs = zip(total[part], values[part], strict=True)
+        total[part] = [a * b % square for a, b in pairs]
+        yield

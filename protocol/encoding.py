@@ -50,12 +50,17 @@ def pack_numbers(values: Iterable[mpz], width: int) -> bytes:
 
 def unpack_numbers(data: bytes, width: int, count: int, bound: mpz, what: str) -> list[mpz]:
     """``count`` numbers in [0, bound); raises Malformed on another length or a larger number."""
-    if len(data) != width * count:
-        raise Malformed(what, f"{len(data)} bytes instead of {count} numbers of {width} bytes")
+    check_length(data, width, count, what)
     numbers = [mpz(int.from_bytes(data[k : k + width], "big")) for k in range(0, len(data), width)]
     if any(number >= bound for number in numbers):
         raise Malformed(what, "a number is out of range")
     return numbers
+
+
+def check_length(data: bytes, width: int, count: int, what: str) -> None:
+    """Raises Malformed unless ``data`` has as many bytes as so many numbers."""
+    if len(data) != width * count:
+        raise Malformed(what, f"{len(data)} bytes instead of {count} numbers of {width} bytes")
 
 
 def width_of(bound: mpz) -> int:

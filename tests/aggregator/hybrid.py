@@ -118,7 +118,7 @@ class Hospitals:
         assert closing is not None
         toy, opening = toy_epoch(len(self.desk.federation.members), 2), self.desk.opening(SESSION)
         n = mpz(toy.key.n)
-        payload = self.desk.service._payload(closing.total)
+        payload = self.desk.service._blobs.payload(closing.total)
         total = read_ciphertexts(payload, opening, self.desk.federation.terms, n)
         assert total.proof is None
         helpers = {m: toy.shares[m] for m in (1, 2)}

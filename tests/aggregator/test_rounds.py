@@ -224,7 +224,7 @@ def product(desk: Desk, payloads: Sequence[bytes], session: str) -> Encrypted:
 def total(desk: Desk, session: str) -> Encrypted:
     closing = desk.closing(session)
     assert closing is not None
-    payload = desk.service._payload(closing.total)
+    payload = desk.service._blobs.payload(closing.total)
     n = mpz(int.from_bytes(desk.epoch.n, "big"))
     return read_ciphertexts(payload, desk.opening(session), desk.federation.terms, n)
 
@@ -389,8 +389,8 @@ def test_a_round_with_too_few_good_contributions_is_not_added_again_and_again(
         desk.contribute(member, "round/1")
     desk.wait()
     read = []
-    real = desk.service._payload
-    monkeypatch.setattr(desk.service, "_payload", lambda a: read.append(a) or real(a))
+    real = desk.service._blobs.payload
+    monkeypatch.setattr(desk.service._blobs, "payload", lambda a: read.append(a) or real(a))
     assert not desk.wait(1)
     assert read == []
     desk.contribute(2, "round/1")
@@ -407,22 +407,6 @@ def test_one_number_without_proof_does_not_stop_the_others(desk: Desk) -> None:
     assert desk.contributors(session) == [2, 3, 4]
     assert "no fitting proof" in desk.service.left_out[session][1]
     assert total(desk, session) == product(desk, payloads, session)
-
-
-def test_long_statistics_are_judged_a_contribution_at_a_tick(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Members' frames are answered in between: a proof of many numbers takes its time."""
-    monkeypatch.setattr("aggregator.service._TICK_SECONDS", 0.0)
-    session = desk.open_statistic()
-    members = desk.federation.members
-    payloads = [desk.contribute(member, session) for member in members]
-    for _ in members[1:]:
-        assert desk.wait(0)
-        assert desk.closing(session) is None
-    assert desk.wait(0)
-    assert total(desk, session) == product(desk, payloads, session)
-    assert not desk.wait(0)
 
 
 def test_a_statistic_opens_as_the_first_sound_request_asks(desk: Desk) -> None:

@@ -10,7 +10,7 @@ import gmpy2
 import msgspec
 from gmpy2 import mpz
 
-from aggregator.sums import Candidate, payload_of_sum, select
+from aggregator.sums import Candidate, select, sum_in_steps
 from keyshare.equality_proof import prove, verify
 from keyshare.errors import CorruptSum, KeyshareError
 from keyshare.fingerprint import (
@@ -26,6 +26,7 @@ from keyshare.partial_decryption import partial_decryption as make_partial
 from keyshare.plaintext_proof import Opened, encrypt_opened
 from keyshare.randomness import Stream
 from keyshare.statistic import MAX_DECIMALS
+from keyshare.steps import finish
 from protocol.ciphertexts import (
     Encrypted,
     EncryptionKey,
@@ -134,8 +135,9 @@ def _contribution(session: str, opening: Opening) -> Case:
             assert data == honest, "a proof that nobody made"
         candidates = {1: Candidate(body, other), MEMBER: Candidate(body, data)}
         selection = select(candidates, session, opening, terms, key)
-        assert set(selection.chosen) == ({1, MEMBER} if data == honest else {1})
-        payload_of_sum(selection.chosen, n)
+        assert selection.chosen == ({1, MEMBER} if data == honest else {1})
+        payloads = (candidates[member].payload for member in selection.chosen)
+        finish(sum_in_steps(payloads, opening, terms, n))
 
     return Case(run, [honest, other])
 

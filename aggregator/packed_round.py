@@ -1,0 +1,128 @@
+"""A due round whose sums are of ciphertexts alone: judged, added and closed in small steps.
+
+Those are statistics, and training under packed Paillier. What one member sends can take a minute to
+judge, so members' frames are answered in between. Nothing of it is on disk: after a crash
+everything is judged again, with the same result.
+"""
+
+from __future__ import annotations
+
+from aggregator.blobs import BlobStore
+from aggregator.hybrid_round import TOO_LATE, TOO_NEAR
+from aggregator.sums import Candidate, Judging, sum_in_steps
+from keyshare.steps import Steps
+from protocol.board import Posted
+from protocol.ciphertexts import EncryptionKey
+from protocol.epoch import Epoch
+from protocol.history import OpenedSets
+from protocol.messages import Closing, Contribution, Contributor, attach
+from protocol.round import RoundView
+from protocol.terms import Terms
+
+Members = frozenset[int]
+
+
+class PackedRound:
+    """One round that is due; a new object begins anew.
+
+    closing: once the sum is made and durable; it is to be said at once. Who contributes after the
+    set was chosen is not in it.
+    """
+
+    def __init__(
+        self, view: RoundView, terms: Terms, epoch: Epoch, blobs: BlobStore, history: OpenedSets
+    ) -> None:
+        opening = view.terms_of_opening
+        assert opening is not None
+        self.closing: Closing | None = None
+        self._view, self._terms, self._blobs, self._history = view, terms, blobs, history
+        self._opening, self._key = opening, EncryptionKey.of(epoch)
+        self._judging = Judging(view.session, opening, terms, self._key)
+        self._work: Steps[None] | None = None
+        self._tried: Members | None = None  # contributors of whom too few could be added
+        self._beside: dict[int, str] = {}  # why who is fit is left out
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is anything to do: not while too few can be added and nobody comes."""
+        return self._tried != Members(self._view.contributions)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a step was taken that others are to follow."""
+        return self._work is not None
+
+    @property
+    def fit(self) -> Members:
+        """Whose contributions can be added, of those judged by now."""
+        return self._judging.selection.chosen
+
+    @property
+    def left_out(self) -> dict[int, str]:
+        """Who is not in the sum, or could be in none, and why."""
+        return self._judging.selection.left_out | self._beside
+
+    def step(self) -> bool:
+        """Do a small part; whether there is more to do.
+
+        If not, there is a closing, or too few can be added and others have to contribute.
+        """
+        if self.closing:
+            return False
+        if self._work is None:
+            self._work = self._advance()
+        try:
+            next(self._work)
+        except StopIteration:
+            self._work = None
+            return False
+        except BaseException:
+            self._work = None  # what is judged is not judged again
+            raise
+        return True
+
+    def _advance(self) -> Steps[None]:
+        while posted := self._next_to_judge():
+            yield from self._judge(posted)
+        members = self._history.closable(self._view, self.fit)
+        self._beside = dict.fromkeys(self.fit - members, TOO_NEAR)
+        if len(members) < self._terms.least_contributors:
+            self._tried = Members(self._view.contributions)
+            return
+        yield from self._add(members)
+
+    def _next_to_judge(self) -> Posted | None:
+        posts = self._view.contributions.items()
+        unjudged = (posted for member, posted in posts if not self._judging.has(member))
+        return min(unjudged, key=lambda posted: posted.position, default=None)
+
+    def _judge(self, posted: Posted) -> Steps[None]:
+        body, opening = posted.post.body, self._view.opening
+        assert isinstance(body, Contribution) and opening is not None
+        if body.opening != opening.digest:
+            self._judging.leave_out(posted.post.sender, "it is for another opening")
+            return
+        candidate = Candidate(body, self._blobs.payload(body.ciphertexts))
+        yield
+        yield from self._judging.judge(posted.post.sender, candidate)
+
+    def _add(self, members: Members) -> Steps[None]:
+        """Make the sum, and the closing that tells of it."""
+        posts = {member: self._view.contributions[member] for member in sorted(members)}
+        bodies = (posted.post.body for posted in posts.values())
+        payloads = (
+            self._blobs.payload(body.ciphertexts)
+            for body in bodies
+            if isinstance(body, Contribution)
+        )
+        n = self._key.encryptor.n
+        payload = yield from sum_in_steps(payloads, self._opening, self._terms, n)
+        yield
+        total = attach(payload)
+        if total.is_blob:
+            yield
+            self._blobs.put(payload)
+        unjudged = [m for m in self._view.contributions if not self._judging.has(m)]
+        self._beside |= dict.fromkeys(unjudged, TOO_LATE)
+        contributors = tuple(Contributor(m, posted.digest) for m, posted in posts.items())
+        self.closing = Closing(contributors, total)
