@@ -1,12 +1,13 @@
 """Files of numbers for a statistic: CSV, JSON, or numbers that ``phe`` encrypted with known r.
 
-    weight                 label,count           [3, 5.25, -1e-3]        {"men": 3, "women": 5}
+    number                 label,number          [3, 5.25, -1e-3]        {"men": 3, "women": 5}
     3                      men,3
     5.25                   women,5
 
-Numbers are exact decimals. A CSV file is one column of numbers, or labels and numbers; a header
-begins with a letter. Where there is no header, labels must not look like numbers: ``1,5`` may be
-meant as one number.
+Numbers are exact decimals. A CSV file is one column of numbers, or labels and numbers. Its first
+line is a header if it is ``number``, or ``label`` and anything: no other word is taken for one,
+since it may be meant as a number. Where there is no header, labels must not look like numbers:
+``1,5`` may be meant as one number.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from participant.numbers import MAX_DIGITS, Numbers, parse_number
 from participant.phe_files import PheReader, is_of_phe
 
 FILE_LIMIT = 64 << 20  # bytes
-# Words for a missing value, which a first line might have instead of a header.
-_MISSING = {"nan", "na", "n/a", "null", "none", "nil", "inf", "infinity", "missing"}
+_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods and .xls begin
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_AS_CSV = "save it as CSV UTF-8"
 
 
 def read_numbers(path: Path, n: mpz) -> Numbers:
@@ -51,10 +53,13 @@ class _Reader:
 
     def numbers(self, data: bytes) -> Numbers:
         """All numbers of the file, in order."""
+        if data.startswith(_SPREADSHEETS):
+            self._refuse(f"it is a spreadsheet, not text: {_AS_CSV}")
         try:
             text = data.decode("utf-8-sig")
         except ValueError:
-            self._refuse("it is not text in UTF-8")
+            what = "text in UTF-16" if data.startswith(_UTF_16) else "not text in UTF-8"
+            self._refuse(f"it is {what}: {_AS_CSV}")
         if text.lstrip()[:1] in ("[", "{"):
             return self._of_json(text)
         return self._of_csv(text)
@@ -88,7 +93,9 @@ class _Reader:
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            self._refuse("a field is there twice")
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            self._refuse(f"{twice[:100]!r} is there twice")
         return found
 
     def _integer(self, digits: str) -> int:
@@ -121,8 +128,13 @@ class _Reader:
             rows.pop()  # empty lines at the end
         if not rows:
             self._refuse("there is nothing in it")
-        has_header = self._is_header(rows[0][-1:])
+        has_header = rows[0] == ["number"] or (len(rows[0]) == 2 and rows[0][0] == "label")
         for line, row in enumerate(rows, start=1):
+            if any(";" in cell for cell in row):
+                self._refuse(
+                    f"line {line}: semicolons between columns; put a comma between them and a "
+                    "point for decimals"
+                )
             if len(row) != len(rows[0]) or len(row) not in (1, 2):
                 self._refuse(
                     f"line {line} has {len(row)} columns; a line is one number, or a label and a "
@@ -138,12 +150,10 @@ class _Reader:
             )
         return Numbers(self._path, tuple(values), tuple(labels))
 
-    def _is_header(self, cell: list[str]) -> bool:
-        word = cell[0] if cell else ""
-        return word[:1].isalpha() and word.lower() not in _MISSING
-
     def _cell(self, text: str, line: int) -> Decimal:
-        number = parse_number(text)
+        number = parse_number(text.replace("\N{MINUS SIGN}", "-", 1))
         if number is None:
-            self._refuse(f"line {line}: {text[:40]!r} is not a number, as 12 or -0.5 are")
+            is_first = line == 1 and text[:1].isalpha()
+            header = " (a header is: number, or label,number)" if is_first else ""
+            self._refuse(f"line {line}: {text[:40]!r} is not a number, as 12 or -0.5 are{header}")
         return number

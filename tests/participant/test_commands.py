@@ -129,7 +129,7 @@ def test_numbers_of_three_hospitals_are_added_exactly_and_a_quorum_decrypts(
 
 
 def test_labels_are_shown_before_and_beside_the_sums(consortium: Consortium) -> None:
-    texts = ("men,3\nwomen,-1\n", '{"men": 5, "women": 2}', "who,count\nmen,0\nwomen,0\n")
+    texts = ("men,3\nwomen,-1\n", '{"men": 5, "women": 2}', "label,number\nmen,0\nwomen,0\n")
     command = ["--round", "visits", "--timeout", "30"]
     for i, text in enumerate(texts, start=1):
         file = written(consortium, f"labelled{i}", text)

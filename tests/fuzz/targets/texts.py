@@ -146,8 +146,8 @@ def numbers() -> Case:
         b'[["%s", 0]]' % number,
         b"[3, 5.25, -1e-3]",
         b'{"men": 3, "women": 5.0}',
-        b"weight\n3\n5.25\n-1e-3\n",
-        b'label,count\nmen,3\n"all, even so",5\n',
+        b"number\n3\n5.25\n-1e-3\n",
+        b'label,number\nmen,3\n"all, even so",5\n',
         b"\xef\xbb\xbfa,1\r\nb,2\r\n",
     ]
     return Case(run, seeds, JSON)
