@@ -301,7 +301,7 @@ def in_simulator(parties: Parties, plan: Plan = PLAN) -> Aftermath:
         assert service is not None
         entries = service.board.session(SESSION)
         payloads = {
-            p.position: {a.to: service._payload(a) for a in attachments_of(p.post.body)}
+            p.position: {a.to: service._blobs.payload(a) for a in attachments_of(p.post.body)}
             for p in entries
         }
     honest = federation.honest.items()

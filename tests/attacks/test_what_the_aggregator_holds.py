@@ -163,7 +163,7 @@ class Played:
         opening, closing = self.view.terms_of_opening, self.view.closed
         assert opening is not None
         assert closing is not None
-        payload = self.service._payload(closing.total)
+        payload = self.service._blobs.payload(closing.total)
         return read_ciphertexts(payload, opening, self.federation.terms, KEY.n).values
 
     def sums(self) -> list[mpz]:
@@ -182,7 +182,7 @@ class Played:
         federation = self.federation.terms.federation
         context = SealContext(federation, SESSION, "partial", member, 1)
         return SealingKey(TOY.secrets[1].sealing_seed).unseal(
-            self.service._payload(sealed), context
+            self.service._blobs.payload(sealed), context
         )
 
     def parts_known(self, places: list[Any]) -> set[int]:
@@ -302,7 +302,7 @@ def test_with_the_shown_key_it_reads_that_part(tmp_path: Path) -> None:
     said = played.view.partials[LIAR]
     key = complaint.post.body.key  # type: ignore[union-attr]
     data = locked._cipher(LIAR, key).decrypt(
-        bytes(12), played.service._payload(said.attachments[0]), None
+        bytes(12), played.service._blobs.payload(said.attachments[0]), None
     )
     assert Number(2 * parts(played.ciphertexts(), LIAR)[0] % KEY.n**2).is_in(data)
 

@@ -350,7 +350,7 @@ class Federation:
         """All payloads of an entry, by recipient, from the aggregator's store."""
         aggregator = self.services[0].aggregator
         assert aggregator is not None
-        return {a.to: aggregator._payload(a) for a in posted.attachments}
+        return {a.to: aggregator._blobs.payload(a) for a in posted.attachments}
 
     @property
     def board(self) -> Board | None:
