@@ -51,6 +51,7 @@ _NOBODY = Members()
 _PRIME = (1 << 31) - 1
 _LISTED = 4_096  # choices of a set
 _EFFORT = 60_000  # eliminations, 1 to 2 s at worst
+_CHOICES = 64  # of who may be waited for
 _MAX_NAMES, _MAX_REASON = 180, 500  # characters
 
 
@@ -83,6 +84,7 @@ class OpenedSets:
         self._terms = terms
         self._views: dict[str, RoundView] = {}
         self._closable: tuple[tuple[object, ...], Members] | None = None  # the last answer
+        self._awaited: tuple[tuple[object, ...], Members] | None = None
         self.follow(entries)
 
     def follow(self, entries: Sequence[Posted]) -> None:
@@ -132,10 +134,14 @@ class OpenedSets:
         members: whose contributions can be added. Nobody, if it takes one whose only contribution,
         the first, cannot be.
         """
-        unfit = view.contributions.keys() - members
-        missing = (one - members for one in self._opened_from_model_of(view).values())
-        possible = (one for one in missing if one and not one & unfit)
-        return min(possible, key=lambda one: (len(one), sorted(one)), default=_NOBODY)
+        opened = self._opened_from_model_of(view)
+        absent = frozenset(range(1, self._terms.n_members + 1)) - view.contributions.keys()
+        asked = (view.session, members, absent, frozenset(opened.values()))
+        if self._awaited is None or self._awaited[0] != asked:
+            terms = self._terms
+            floors = terms.least_difference, terms.least_contributors
+            self._awaited = asked, fewest_missing(members, absent, opened, *floors)
+        return self._awaited[1]
 
     def opened_from(self, model: bytes) -> tuple[str, ...]:
         """The rounds from a model whose sums may be open, by name."""
@@ -191,29 +197,54 @@ def isolated(chosen: Members, opened: Mapping[str, Members], least: int) -> Diff
     return None
 
 
-def largest(members: Members, opened: Mapping[str, Members], least: int, fewest: int) -> Members:
+def largest(
+    members: Members,
+    opened: Mapping[str, Members],
+    least: int,
+    fewest: int,
+    effort: int = _EFFORT,
+) -> Members:
     """The largest set of ``fewest`` members or more, among these, that isolates nobody.
 
     Of several the first; empty if there is none. Members who were in the same opened sums are
     interchangeable, so that only their numbers are tried, the largest first, and no more of them
-    than ``_EFFORT`` allows: who voids round after round must not stop the aggregator. That leaves
-    larger sets out in federations of ten and more with many opened sums of one model, if at all;
-    a set whose sum is open already is always found.
+    than ``effort`` allows, in eliminations: who voids round after round must not stop the
+    aggregator. That leaves larger sets out in federations of ten and more with many opened sums of
+    one model, if at all; a set whose sum is open already is always found.
     """
     known = list(dict.fromkeys(opened.values()))
     groups = [sorted(found) for one in _alike([*known, members]) if (found := one & members)]
     counts = itertools.product(*(range(len(group), -1, -1) for group in groups))
     enough = (one for one in itertools.islice(counts, _LISTED) if sum(one) >= fewest)
-    effort = 0
+    spent = 0
     for numbers in sorted(enough, key=sum, reverse=True):
         chosen = Members(m for group, k in zip(groups, numbers, strict=True) for m in group[:k])
         if isolated(chosen, opened, least) is None:
             return chosen
-        effort += len(_unions(_alike([*known, chosen]), least))
-        if effort > _EFFORT:
+        spent += len(_unions(_alike([*known, chosen]), least))
+        if spent > effort:
             break
     same = [one for one in known if one <= members and len(one) >= fewest]
     return max(same, key=len, default=_NOBODY)
+
+
+def fewest_missing(
+    members: Members, absent: Members, opened: Mapping[str, Members], least: int, fewest: int
+) -> Members:
+    """The fewest absent ones with whom there is a set for ``largest``; of several the first.
+
+    Empty if nobody's coming helps. No more choices are tried than ``_CHOICES`` over the number of
+    opened sets: beyond that, in large federations, it is who is missing of one of those.
+    """
+    completions = (one - members for one in opened.values())
+    possible = (one for one in completions if one and one <= absent)
+    best = min(possible, key=lambda one: (len(one), sorted(one)), default=_NOBODY)
+    sizes = range(1, len(best) or len(absent) + 1)
+    choices = (c for size in sizes for c in itertools.combinations(sorted(absent), size))
+    for choice in itertools.islice(choices, _CHOICES // max(1, len(opened))):
+        if largest(members.union(choice), opened, least, fewest, _EFFORT // _CHOICES):
+            return Members(choice)
+    return best
 
 
 def _alike(sets: Sequence[Members]) -> list[Members]:

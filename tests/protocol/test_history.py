@@ -6,10 +6,10 @@ import itertools
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from protocol.history import Difference, OpenedSets, isolated, largest
+from protocol.history import Difference, OpenedSets, fewest_missing, isolated, largest
 from protocol.messages import Closing, Opening, SetLock
 from protocol.round import RoundView
 from protocol.terms import RoundPolicy
@@ -311,3 +311,31 @@ def test_no_larger_set_isolates_nobody(data):
     assert len(found) == max(sizes, default=0)
     assert found <= given
     assert not found or isolated(found, opened, 3) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(4, 7), st.data())
+def test_no_fewer_could_let_a_round_go_on(n: int, data: st.DataObject) -> None:
+    everybody = frozenset(range(1, n + 1))
+    subsets = st.frozensets(st.sampled_from(sorted(everybody)), min_size=3)
+    opened: dict[str, frozenset[int]] = {}
+    for one in data.draw(st.lists(subsets, min_size=1, max_size=3)):
+        if isolated(one, opened, 3) is None:
+            opened[str(len(opened))] = one
+    given_by = data.draw(subsets)
+    absent = everybody - given_by
+    assume(opened and not largest(given_by, opened, 3, 3))
+    found = fewest_missing(given_by, absent, opened, 3, 3)
+    enough = [
+        len(choice)
+        for size in range(1, len(absent) + 1)
+        for choice in itertools.combinations(absent, size)
+        if largest(given_by.union(choice), opened, 3, 3)
+    ]
+    assert len(found) == min(enough, default=0)
+    assert not found or largest(given_by | found, opened, 3, 3)
+
+
+def test_one_who_lets_another_sum_be_opened_is_named_before_two() -> None:
+    opened = {"1": frozenset({1, 2, 4, 5, 6})}
+    assert fewest_missing(frozenset({1, 2, 4}), frozenset({3, 5, 6}), opened, 3, 3) == {3}

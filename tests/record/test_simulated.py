@@ -45,7 +45,7 @@ def record_of(federation: Federation) -> dict[str, bytes]:
     }
     files |= {entry_path(entry.hash): encode(entry) for entry in entries}
     for attachment in recorded(aggregator.board.entries, terms.n_members):
-        files[blob_path(attachment.digest)] = aggregator._payload(attachment)
+        files[blob_path(attachment.digest)] = aggregator._blobs.payload(attachment)
     return files
 
 
