@@ -12,9 +12,10 @@ shows k, and everyone sees the same. Nobody who lacks k, the aggregator for one,
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -37,7 +38,7 @@ from protocol.encoding import (
 )
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import BadSeal, Malformed
-from protocol.messages import MAX_BLOB_BYTES, Partial
+from protocol.messages import MAX_BLOB_BYTES, Partial, blob_name
 from protocol.proof_encoding import Proof, read_proof, write_proof
 from protocol.sealing import SealContext, SealingKey
 
@@ -61,6 +62,9 @@ class LockedSum:
     chosen: bytes
     ciphertexts: tuple[mpz, ...]
     key: JointKey
+    # Of members' parts that were checked, under the keys that they committed to: others may speak
+    # of the same parts as often as they like.
+    _checked: dict[bytes, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, epoch: Epoch, session: str, chosen: bytes, total: Encrypted) -> LockedSum:
@@ -115,12 +119,27 @@ class LockedSum:
             return b""
         return content_key if self.fits(said, member, content_key) else b""
 
+    def holds(self, content_key: bytes, payload: bytes, member: int) -> bool:
+        """Whether ``open_with`` gives a member's parts; they are checked only once."""
+        name = self._name(content_key, payload, member)
+        if name not in self._checked:
+            with contextlib.suppress(Malformed):
+                self.open_with(content_key, payload, member)
+        return self._checked[name]
+
     def open_with(self, content_key: bytes, payload: bytes, member: int) -> list[mpz]:
         """A member's partial decryptions, verified. The key must fit its commitment.
 
         Raises Malformed if the payload does not open, does not read or is not proved: then the
         member is to blame, and the key is the evidence.
         """
+        name = self._name(content_key, payload, member)
+        self._checked[name] = False
+        parts = self._open(content_key, payload, member)
+        self._checked[name] = True
+        return parts
+
+    def _open(self, content_key: bytes, payload: bytes, member: int) -> list[mpz]:
         square = self.key.n**2
         try:
             data = self._cipher(member, content_key).decrypt(_NONCE, payload, None)
@@ -136,6 +155,9 @@ class LockedSum:
         ):
             raise Malformed("partial", "its proof does not hold")
         return parts
+
+    def _name(self, content_key: bytes, payload: bytes, member: int) -> bytes:
+        return self._bound("quorate/checked partial", member, content_key) + blob_name(payload)
 
     def _proof_context(self, member: int) -> bytes:
         parts = (self.epoch.digest, self.session.encode(), self.chosen, member.to_bytes(8, "big"))

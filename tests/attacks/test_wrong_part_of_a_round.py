@@ -228,6 +228,18 @@ def test_a_complaint_about_an_honest_part_convicts_the_complainer():
     assert not found.members[2].wrong_partials
 
 
+def test_who_complains_of_an_honest_part_makes_nobody_check_it_again(monkeypatch):
+    found, key = with_honest_parts()
+    checked = []
+    monkeypatch.setattr(
+        protocol.partial_payload, "parts_hold", lambda *parts: checked.append(parts)
+    )
+    for by in (3, 4, 5):
+        complain(found, by, LIAR, key)
+    assert {(c.by, c.verdict) for c in complaints(found, 2)} == {(i, "false") for i in (3, 4, 5)}
+    assert not checked
+
+
 def test_a_key_that_is_not_the_committed_one_convicts_the_complainer():
     found, key = with_honest_parts()
     for by, forged in ((5, bytes(32)), (4, key[::-1])):

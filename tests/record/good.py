@@ -312,7 +312,10 @@ class Rounds:
     def _wrong(self, member: RoundMember, draft: Draft) -> Draft:
         locked = member._locked
         assert locked is not None
-        body, blobs = WrongSum(**vars(locked)).make(self.secrets[member.index])
+        place = locked.epoch, locked.session, locked.chosen
+        body, blobs = WrongSum(*place, locked.ciphertexts, locked.key).make(
+            self.secrets[member.index]
+        )
         return Draft(draft.session, body, blobs)
 
 
