@@ -16,7 +16,7 @@ from pathlib import Path
 from aggregator.durable import disk_errors, sync
 from aggregator.errors import BadUpload, StoreDamaged
 from aggregator.store import BoardStore
-from aggregator.unnamed_blobs import NOBODY, SERVICE, UnnamedBlobs, charge
+from aggregator.unnamed_blobs import NOBODY, SERVICE, Held, UnnamedBlobs, charge
 from protocol.messages import MAX_ATTACHMENTS, MAX_BLOB_BYTES, Attachment, blob_name
 
 # What the blobs of one post hold at most, if nobody knows better.
@@ -80,7 +80,7 @@ class BlobStore:
 
     def clean_up(self) -> None:
         """Delete what members have uploaded and not named, and do not go on with."""
-        self._remove(self._unnamed.drop_idle())
+        self._drop(self._unnamed.idle())
         with disk_errors(self._incoming):
             for path in self._incoming.iterdir():
                 owner = path.name.partition("-")[0]
@@ -92,6 +92,7 @@ class BlobStore:
         """How many bytes of an announced blob are here, durably. Raises BadUpload."""
         if self._is_whole(digest, size):
             self._claim(member, digest, size)
+            self._make_room(member)
             return size
         self._unnamed.touch(member)
         path = self._partial(member, digest)
@@ -112,6 +113,7 @@ class BlobStore:
             raise BadUpload(digest, "malformed", "a chunk ends beyond the end of its blob")
         if self._is_whole(digest, size):
             self._claim(member, digest, size)
+            self._make_room(member)
             return size
         path = self._partial(member, digest)
         with disk_errors(path):
@@ -206,26 +208,38 @@ class BlobStore:
     def _spend(self, member: int, digest: bytes, size: int) -> None:
         """Raises BadUpload for who has uploaded much more in an hour than it has named."""
         self._unnamed.touch(member)
-        if not self._unnamed.may_spend(member, size, self._post_bytes()):
+        if not self._unnamed.may_spend(member, digest, size, self._post_bytes()):
             reason = "it has uploaded too much that no post of its names; it may go on later"
             raise BadUpload(digest, "busy", reason)
 
-    def _make_room(self, member: int, path: Path, size: int) -> None:
-        """Delete the member's oldest uploads while a chunk would be beyond its share.
+    def _make_room(self, member: int, path: Path | None = None, size: int = 0) -> None:
+        """Delete the member's oldest uploads while it has more than its share.
 
-        A member that gave up posts half-way can so always go on with a new one.
+        path, size: the upload that goes on, and its next bytes. A member that gave up posts
+        half-way can so always go on with a new one.
         """
         limit = POSTS_ON_THEIR_WAY * self._post_bytes()
         with disk_errors(self._incoming):
             stats = {p: p.stat() for p in self._partials(member)}
             others = sorted((p for p in stats if p != path), key=lambda p: stats[p].st_mtime_ns)
             incomplete = size + sum(stat.st_size for stat in stats.values())
-            self._remove(self._unnamed.make_room(member, limit - incomplete))
-            while others and (incomplete > limit or len(others) >= MAX_INCOMPLETE):
+            newest = 0 if path else self._unnamed.newest_bytes(member)  # which was just asked for
+            self._drop(self._unnamed.beyond(member, max(limit - incomplete, newest)))
+            most = limit - self._unnamed.bytes_of(member)
+            while others and (incomplete > most or len(others) >= MAX_INCOMPLETE):
                 oldest = others.pop(0)
                 oldest.unlink()
                 self._fresh.discard(oldest)
                 incomplete -= stats[oldest].st_size
+
+    def _drop(self, held: Sequence[Held]) -> None:
+        """Delete what is on no other account, and only then take all of it off its accounts.
+
+        So what a full disk keeps from being deleted is found again.
+        """
+        self._remove(self._unnamed.on_no_other(held))
+        for owner, digest in held:
+            self._unnamed.let_go(owner, digest)
 
     def _remove(self, digests: Sequence[bytes]) -> None:
         """Their rows first: a file without one is nothing that was acknowledged."""

@@ -8,7 +8,7 @@ unknown, and it is nobody's until it is offered again.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from protocol.messages import MAX_ATTACHMENTS, MAX_CHUNKS
 
@@ -19,11 +19,12 @@ CLEAN_UP_SECONDS = 3_600  # after a member's last upload, what it has not named 
 # In an hour a member may upload so many times what its largest post can need, beside what it names.
 UPLOADS_AN_HOUR = 8
 _HOUR_MS = 3_600_000
-BLOCK = (
-    4_096  # a blob counts as so many bytes at least: its file, its row, and the work to delete it
-)
+# A blob counts as so many bytes at least: its file, its row, and the work to delete it.
+BLOCK = 4_096
 # However small: two posts' worth, each with as many chunks and attachments as a post can have.
 MOST_BLOBS = 2 * (MAX_CHUNKS + MAX_ATTACHMENTS)
+
+Held = tuple[int, bytes]  # an account, and a blob on it
 
 
 def charge(size: int) -> int:
@@ -41,11 +42,12 @@ class UnnamedBlobs:
         self._owners: dict[bytes, set[int]] = {}
         self._active_ms: dict[int, int] = {}
         self._spent: dict[int, tuple[int, int]] = {}  # since when, and how many bytes
+        self._paid: dict[int, dict[bytes, int]] = {}  # of these, for which blob
 
     def claim(self, owner: int, digest: bytes, size: int) -> None:
         """Put a blob on an account, as its newest; it is no longer nobody's."""
         if owner != NOBODY:
-            self._let_go(NOBODY, digest)
+            self.let_go(NOBODY, digest)
         held = self._held.setdefault(owner, OrderedDict())
         self._bytes[owner] = self.bytes_of(owner) + charge(size) - held.get(digest, 0)
         held[digest] = charge(size)
@@ -58,26 +60,20 @@ class UnnamedBlobs:
         self._active_ms[owner] = self._now_ms()
 
     def name(self, digest: bytes) -> None:
-        """A post names the blob: it is on no account any more, nor what its upload cost."""
+        """A post names the blob: it is on no account, and who uploaded it has its bytes back."""
         for owner in self._owners.pop(digest, set()):
-            size = self._held[owner].pop(digest)
-            self._bytes[owner] -= size
-            since, spent = self._spent.get(owner, (0, 0))
-            self._spent[owner] = since, max(0, spent - size)
+            self._bytes[owner] -= self._held[owner].pop(digest)
+        for owner, paid in self._paid.items():
+            since, spent = self._spent[owner]
+            self._spent[owner] = since, spent - paid.pop(digest, 0)
 
-    def drop_oldest(self, owner: int) -> bytes | None:
-        """Let go of an account's oldest blob; its name if it is on no other account."""
-        held = self._held.get(owner)
-        return self._let_go(owner, next(iter(held))) if held else None
+    def idle(self) -> list[Held]:
+        """What is on the accounts of who has been idle for long.
 
-    def drop_idle(self) -> list[bytes]:
-        """Let go of the accounts of who has been idle for long; the blobs on no other account.
-
-        The service's own are kept: it names them when it can.
+        Not the service's own: it names them when it can.
         """
         idle = [o for o in self._held if o != SERVICE and self.is_idle(o)]
-        found = [self._let_go(owner, name) for owner in idle for name in list(self._held[owner])]
-        return [name for name in found if name is not None]
+        return [(owner, digest) for owner in idle for digest in self._held[owner]]
 
     def is_idle(self, owner: int) -> bool:
         """Whether its last upload is long ago; who was never seen is at work from now on."""
@@ -88,25 +84,45 @@ class UnnamedBlobs:
         """How much is on an account; every blob counts as a block at least."""
         return self._bytes.get(owner, 0)
 
+    def newest_bytes(self, owner: int) -> int:
+        """What the newest blob on an account counts for, 0 if there is none."""
+        return next(reversed(self._held.get(owner, {}).values()), 0)
+
     def count_of(self, owner: int) -> int:
         """How many blobs are on an account."""
         return len(self._held.get(owner, ()))
 
-    def make_room(self, owner: int, limit: int) -> list[bytes]:
-        """Let go of an account's oldest until it is within ``limit`` bytes and ``MOST_BLOBS``.
-
-        The names of those that are on no other account.
-        """
-        found = list[bytes]()
-        while self.count_of(owner) and (
-            self.bytes_of(owner) > limit or self.count_of(owner) > MOST_BLOBS
-        ):
-            if name := self.drop_oldest(owner):
-                found.append(name)
+    def beyond(self, owner: int, limit: int) -> list[Held]:
+        """An account's oldest, without which it is within ``limit`` bytes and ``MOST_BLOBS``."""
+        found = list[Held]()
+        size, count = self.bytes_of(owner), self.count_of(owner)
+        for digest, charged in self._held.get(owner, {}).items():
+            if size <= limit and count <= MOST_BLOBS:
+                break
+            found.append((owner, digest))
+            size, count = size - charged, count - 1
         return found
 
-    def may_spend(self, owner: int, size: int, limit: int) -> bool:
-        """Whether a member may upload so many bytes more within this hour; then they count.
+    def on_no_other(self, held: Sequence[Held]) -> list[bytes]:
+        """Which blobs nobody has any more once these are let go of."""
+        left: dict[bytes, set[int]] = {}
+        for owner, digest in held:
+            left.setdefault(digest, set(self._owners[digest])).discard(owner)
+        return [digest for digest, owners in left.items() if not owners]
+
+    def let_go(self, owner: int, digest: bytes) -> None:
+        """Take a blob off an account, if it is on it."""
+        if digest not in self._held.get(owner, ()):
+            return
+        self._bytes[owner] -= self._held[owner].pop(digest)
+        self._owners[digest].discard(owner)
+        if not self._owners[digest]:
+            del self._owners[digest]
+
+    def may_spend(self, owner: int, digest: bytes, size: int, limit: int) -> bool:
+        """Whether a member may upload so many bytes more of a blob within this hour.
+
+        Then they count.
 
         limit: bytes that one of its posts may need.
         """
@@ -114,18 +130,10 @@ class UnnamedBlobs:
         since, spent = self._spent.get(owner, (now_ms, 0))
         if not since <= now_ms < since + _HOUR_MS:
             since, spent = now_ms, 0
+            self._paid.pop(owner, None)
         if spent + size > UPLOADS_AN_HOUR * limit:
             return False
         self._spent[owner] = since, spent + size
+        paid = self._paid.setdefault(owner, {})
+        paid[digest] = paid.get(digest, 0) + size
         return True
-
-    def _let_go(self, owner: int, digest: bytes) -> bytes | None:
-        if digest not in self._held.get(owner, ()):
-            return None
-        self._bytes[owner] -= self._held[owner].pop(digest)
-        owners = self._owners[digest]
-        owners.discard(owner)
-        if owners:
-            return None
-        del self._owners[digest]
-        return digest

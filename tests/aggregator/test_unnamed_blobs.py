@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from aggregator.blobs import BlobStore
+from aggregator.errors import BadUpload, StoreFull
 from aggregator.store import BoardStore
-from aggregator.unnamed_blobs import BLOCK, MOST_BLOBS, NOBODY, UnnamedBlobs
+from aggregator.unnamed_blobs import (
+    BLOCK,
+    CLEAN_UP_SECONDS,
+    MOST_BLOBS,
+    NOBODY,
+    UPLOADS_AN_HOUR,
+    UnnamedBlobs,
+)
 from protocol.messages import blob_name
 
-LARGE = 1 << 40
+LARGE, SIZE = 1 << 40, 1 << 20
 
 
 def accounts() -> UnnamedBlobs:
@@ -36,18 +48,19 @@ def test_what_is_on_an_account_adds_up_whatever_happens_to_it() -> None:
         found.claim(1, name(k), 9_000)
     found.claim(2, name(3), 9_000)
     found.name(name(0))
-    assert found.drop_oldest(1) == name(1)
+    found.let_go(1, name(1))
     assert (found.bytes_of(1), found.bytes_of(2), found.bytes_of(NOBODY)) == (18_000, 9_000, 0)
-    assert found.make_room(1, 0) == [name(2)]  # the other is on another account, too
-    assert found.bytes_of(1) == 0
+    held = found.beyond(1, 0)
+    assert held == [(1, name(2)), (1, name(3))]
+    assert found.on_no_other(held) == [name(2)]  # the other is on another account, too
+    assert found.on_no_other([*held, (2, name(3))]) == [name(2), name(3)]
 
 
 def test_however_few_bytes_there_are_so_many_blobs_and_no_more() -> None:
     found = accounts()
     for k in range(MOST_BLOBS + 3):
         found.claim(1, name(k), 1)
-    assert found.make_room(1, LARGE) == [name(0), name(1), name(2)]
-    assert found.count_of(1) == MOST_BLOBS
+    assert found.beyond(1, LARGE) == [(1, name(k)) for k in range(3)]
 
 
 def test_tiny_blobs_make_room_in_one_transaction(tmp_path: Path) -> None:
@@ -60,7 +73,89 @@ def test_tiny_blobs_make_room_in_one_transaction(tmp_path: Path) -> None:
         data = name(k)
         assert blobs.add(1, blob_name(data), len(data), 0, data) == len(data)
     store._database.set_trace_callback(written.append)
-    blobs._remove(blobs._unnamed.make_room(1, 0))
+    blobs._drop(blobs._unnamed.beyond(1, 0))
     assert sum(statement.startswith("COMMIT") for statement in written) == 1
     assert not any(blobs.size(blob_name(name(k))) for k in range(count))
     store.close()
+
+
+# ── two members, and a disk that is full ──
+
+
+@dataclass
+class Place:
+    """A store whose members' posts need a mebibyte each at most; its clock stands."""
+
+    folder: Path
+    now_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self.store = BoardStore(self.folder)
+        self.blobs = BlobStore(self.folder, self.store, lambda: SIZE, lambda: self.now_ms)
+
+    def upload(self, member: int) -> bytes:
+        data = os.urandom(SIZE)
+        assert self.blobs.add(member, blob_name(data), SIZE, 0, data) == SIZE
+        return blob_name(data)
+
+    @property
+    def bytes_on_disk(self) -> int:
+        return sum(p.stat().st_size for p in self.folder.glob("blobs/*/*"))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_whoever_offers_what_another_uploaded_has_no_more_than_its_share(place: Place) -> None:
+    for _ in range(20):
+        digest = place.upload(1)
+        place.now_ms += 500_000
+        assert place.blobs.have(2, digest, SIZE) == SIZE
+        assert place.blobs.add(3, digest, SIZE, 0, b"x") == SIZE
+        assert place.blobs.size(digest) == SIZE
+    assert place.bytes_on_disk <= 2 * SIZE
+    assert all(place.blobs._unnamed.bytes_of(member) <= 2 * SIZE for member in (1, 2, 3))
+
+
+def test_what_is_offered_is_kept_also_where_much_is_half_uploaded(place: Place) -> None:
+    for k in range(3):
+        data = bytes([k]) * SIZE
+        place.blobs.add(2, blob_name(data), SIZE, 0, data[:-1])
+    digest = place.upload(1)
+    assert place.blobs.have(2, digest, SIZE) == SIZE
+    place.upload(1), place.upload(1)
+    assert place.blobs.size(digest) == SIZE
+    held = place.blobs._unnamed.bytes_of(2) + place.blobs.incomplete_bytes(2)
+    assert held <= 2 * SIZE
+
+
+def test_only_whoever_uploaded_it_has_back_what_an_upload_cost(place: Place) -> None:
+    for _ in range(UPLOADS_AN_HOUR):
+        place.upload(2)
+    with pytest.raises(BadUpload):
+        place.upload(2)
+    others = place.upload(1)
+    place.blobs.have(2, others, SIZE)
+    place.blobs.name(others)
+    with pytest.raises(BadUpload):
+        place.upload(2)
+
+
+def test_what_a_full_disk_keeps_from_being_deleted_is_deleted_later(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.upload(1)
+    place.now_ms += 1_000 * CLEAN_UP_SECONDS
+    with monkeypatch.context() as patch:
+        patch.setattr(place.store, "remove_blobs", lambda names: full(place.folder))
+        with pytest.raises(StoreFull):
+            place.blobs.clean_up()
+    assert place.bytes_on_disk == SIZE
+    place.blobs.clean_up()
+    assert place.bytes_on_disk == 0
+
+
+def full(folder: Path) -> None:
+    raise StoreFull(folder, "no space left")
