@@ -57,7 +57,7 @@ def session_report(
         "step": _step(_newest(posts)),
         "joined": [terms.name_of(m) for m in sorted({p.post.sender for p in posts})],
         "waiting_for": [terms.name_of(m) for m in _waiting_for(posts, terms)],
-        "given_up_at": _given_up_at(posts, terms),
+        "given_up_at": None if is_complete else _given_up_at(posts, terms),
         "complete": is_complete,
         "aborted": [_abort(p, terms) for p in aborts],
         "public_key_bits": terms.key_bits if epoch else None,

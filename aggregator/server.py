@@ -13,6 +13,7 @@ import logging
 import os
 import secrets
 import ssl
+import traceback
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
@@ -265,7 +266,10 @@ class Server:
             return str(error)
         except Exception as error:
             # The frame that meets a mistake of ours costs its sender the connection, no more.
-            log.error("internal error: %s: %s", type(error).__name__, error)
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(last.filename).name}:{last.lineno}"
+            text = f"internal error at {where}: {type(error).__name__}: {shown(str(error))}"
+            self._tally.say(f"internal error at {where}", text, logging.ERROR)
             return "internal error"
         finally:
             pushing.cancel()
@@ -297,7 +301,8 @@ class Server:
         try:
             return await self._core.do(partial(self.aggregator.receive, connection.member, frame))
         except StoreFull as error:
-            log.error("nothing can be stored: %s: %s", error.path, error.reason)
+            text = f"nothing can be stored: {error.path}: {error.reason}"
+            self._tally.say("nothing can be stored", text, logging.ERROR)
             return [Rejected("busy", "the aggregator cannot store anything at the moment")]
 
     async def _push(self, connection: Connection) -> None:

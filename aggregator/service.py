@@ -328,13 +328,16 @@ class Aggregator:
     def _advance_sums(self, due: set[str]) -> bool:
         """Some steps of the hybrid rounds, closing those that are done; whether any was taken."""
         steps, until = 0, time.monotonic() + _TICK_SECONDS
+        self._let_go_of_given_up()
         for view in self.rounds.open_hybrid():
-            found = self._hybrid_round(view)
+            found, is_at_work = self._hybrid_round(view), True
             while not steps or (steps < _TICK_STEPS and time.monotonic() < until):
-                if not found.step(view.session in due):
+                if not (is_at_work := found.step(view.session in due)):
                     break
                 steps += 1
-            if view.session in due and not found.is_decided:
+            if found.is_decided:
+                self.held_back.pop(view.session, None)
+            elif view.session in due and not is_at_work:  # all that came is judged
                 self._hold_back(view, found.fit)
             if closing := found.closing():
                 self._say(view.session, closing)
@@ -342,6 +345,13 @@ class Aggregator:
                 del self._hybrid[view.session]
                 found.remove()
         return steps > 0
+
+    def _let_go_of_given_up(self) -> None:
+        """Keep no sum of rounds that nobody will close."""
+        views = self.rounds.views
+        for session in [s for s in self._hybrid if self.rounds.is_given_up(views[s])]:
+            self._hybrid.pop(session).remove()
+            self.held_back.pop(session, None)
 
     def _hybrid_round(self, view: RoundView) -> HybridRound:
         opening = view.terms_of_opening

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import statistics
@@ -29,6 +30,7 @@ from participant.link import Caller, Traffic, open_link
 from participant.passphrase import Passphrase
 from protocol.board import Post, decode_entry
 from protocol.encoding import decode
+from protocol.errors import ProtocolError
 from protocol.messages import MAX_POST_BYTES, Opening
 from protocol.terms import Terms, parse
 
@@ -125,7 +127,7 @@ def play(made: Federation, weights: int, attack: Attack | None) -> dict[str, Any
             "connects_failed": sum(probes.failed.values()),
             "failures": dict(probes.failed),
             "slowest_connect_seconds": round(max(probes.seconds, default=0.0), 2),
-            "uploads_refused": made.log.read_text().count("nothing can be stored"),
+            "uploads_refused": _counted(made.log.read_text(), "nothing can be stored"),
             "bytes_down": max(_bytes_down(made, h) for h in honest),
             "stored_bytes": stored,
             "attacker": told,
@@ -254,9 +256,23 @@ async def _watch(
                 raise DemoFailed(f"the rounds did not end within {_LIMIT_SECONDS:.0f} s")
             await asyncio.sleep(0.05)
     finally:
+        ended = [task for task in probing if task.done()]
         for task in probing:
             task.cancel()
         await asyncio.wait(probing)
+        for task in ended:
+            task.result()  # raises what it met: its counts are not those of the whole attack
+
+
+def _counted(log: str, kind: str) -> int:
+    """How often an aggregator met something: a line says one of it, or how many more."""
+    found = 0
+    for line in log.splitlines():
+        if more := re.search(rf"{kind}: ([0-9,]+) more in ", line):
+            found += int(more[1].replace(",", ""))
+        elif f"{kind}: " in line:
+            found += 1
+    return found
 
 
 def _ends_of_logs(made: Federation) -> str:
@@ -270,7 +286,7 @@ async def _probe(terms: Terms, caller: Caller, probes: Probes) -> None:
         try:
             async with open_link(terms, caller, Traffic()):
                 probes.seconds.append(time.monotonic() - began)
-        except ParticipantError as error:
+        except (ParticipantError, ProtocolError) as error:
             probes.failed[str(error)] += 1
         await asyncio.sleep(_PROBE_SECONDS)
 

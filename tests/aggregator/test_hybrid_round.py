@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from aggregator import service
 from aggregator.errors import StoreDamaged
 from aggregator.hybrid_round import TOO_NEAR
 from aggregator.status_text import render
@@ -352,3 +353,27 @@ def test_whoever_was_not_in_the_open_sum_is_left_out(
     assert desk.contributors(SESSION) == [1, 2, 4]
     assert (hospitals.opened_sum() == sum(m.values for m in made[1:])).all()
     assert reason(desk, 3) == TOO_NEAR
+
+
+def test_a_round_that_is_given_up_leaves_no_sum_behind(desk: Desk, hospitals: Hospitals) -> None:
+    for member in (1, 2):
+        hospitals.contribute(member)
+    work(desk)
+    assert list(desk.folder.rglob("sums/round-1"))
+    desk.state(SESSION, [1, 2, 4], model=b"o" * 32, length=LENGTH)  # another model begins
+    work(desk, SECONDS)
+    assert "round/2" in desk.service.rounds.views
+    assert not list(desk.folder.rglob("sums/round-1"))
+    assert SESSION not in desk.service._hybrid
+
+
+def test_a_round_with_contributions_to_judge_is_not_called_held_back(
+    desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for member in (1, 2, 3, 4):
+        hospitals.contribute(member)
+    desk.time_ms += 1_000 * SECONDS
+    monkeypatch.setattr(service, "_TICK_STEPS", 1)
+    while desk.service.rounds.views[SESSION].closing is None:
+        assert desk.service.tick()
+        assert not desk.service.held_back
