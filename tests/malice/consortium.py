@@ -12,6 +12,7 @@ from gmpy2 import mpz
 
 from keyshare.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
+from keyshare.steps import Steps, finish
 from protocol.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
 from protocol.messages import Contribution, attach
 from protocol.terms import RoundPolicy, floor
@@ -49,7 +50,7 @@ def contribution(
 
 _MEMOISED = (
     "protocol.board.verify",
-    "protocol.ciphertexts.verify",
+    "protocol.ciphertexts.verify_in_steps",
     "protocol.partial_payload.parts_hold",
     "protocol.decryption.SealingKey",
 )
@@ -62,8 +63,19 @@ def verified_once() -> Iterator[None]:
         for name in _MEMOISED:
             module, _, function = name.rpartition(".")
             original = getattr(__import__(module, fromlist=[function]), function)
-            stack.enter_context(patch(name, _memoised(original)))
+            memoised = _memoised_steps if name.endswith("_in_steps") else _memoised
+            stack.enter_context(patch(name, memoised(original)))
         yield
+
+
+def _memoised_steps(function: Callable[..., Steps[Any]]) -> Callable[..., Steps[Any]]:
+    known = _memoised(lambda *arguments: finish(function(*arguments)))
+
+    def asked(*arguments: Any) -> Steps[Any]:
+        yield
+        return known(*arguments)
+
+    return asked
 
 
 def _memoised(function: Callable[..., Any]) -> Callable[..., Any]:
