@@ -84,7 +84,9 @@ def ceremony(
         }
         _say_key(member.terms, task.epoch, facts, as_json)
     if not as_json:
-        say(f"Next: quorate-participant train {shlex.quote(str(file))} --app APP.py")
+        quoted = shlex.quote(str(file))
+        say(f"Next: quorate-participant key backup --out backup.sealed {quoted}")
+        say(f"then: quorate-participant train {quoted} --app APP.py")
 
 
 def _ceremony_notices(terms: Terms, task: CeremonyTask, watch: Watch, view: View) -> Notices:

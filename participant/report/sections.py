@@ -84,7 +84,7 @@ def rules(terms: Terms) -> list[str]:
         f"{count(rounds.statistic_seconds, 'second')}.",
         f"{clip}{', or by less as updates shrink' if terms.adaptive_clip else ''}; it is rounded "
         f"{rounding}, with at most {terms.precision_bits} bits. A hospital does not contribute an "
-        "update of which more than one weight, and one in 100, would be cut.",
+        "update of which more than 1 weight and 1 % of them would be cut.",
         f"No hospital's update counts for more than {terms.max_examples:,} examples.",
         "Each round of training opens the average of the updates and the sum of the contributors' "
         "numbers of examples, to all hospitals: where one hospital comes or goes between two "
