@@ -49,7 +49,7 @@ from protocol.errors import (
     UnfitHead,
     UnsignedTerms,
 )
-from protocol.foreign import lines
+from protocol.foreign import decoded, escape_what_streams_lack, lines
 from protocol.signing import public_bytes
 from protocol.terms import Terms, parse, require_signed
 
@@ -241,7 +241,7 @@ def _read_signed(path: Path) -> tuple[Terms, dict[str, bytes]]:
             data = file.read(_MAX_TERMS_BYTES + 1)
         if len(data) > _MAX_TERMS_BYTES:
             raise BadTermsFile(path, f"it has more than {_MAX_TERMS_BYTES} bytes")
-        terms, signatures = parse(data.decode())
+        terms, signatures = parse(decoded(data))
     except UnicodeDecodeError:
         raise BadTermsFile(path, "it is not text in UTF-8") from None
     except OSError as error:
@@ -382,6 +382,7 @@ def _keep_traceback() -> str:
 
 def main() -> None:
     """Run the command; every error is a sentence and an exit code."""
+    escape_what_streams_lack()
     try:
         app()
     except (AggregatorError, ProtocolError) as error:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Mapping
 from typing import Any, Protocol
+
+import numpy as np
 
 from participant.errors import BadApp
 from protocol.encoding import digest
@@ -45,15 +49,13 @@ def initial_config(terms: Terms, begin: int) -> Config:
 def fit(app: App, parameters: Any, config: Config) -> tuple[Any, int, Any]:
     """What the app makes of the parameters: new ones, number of examples, metrics.
 
-    Raises BadApp on any other answer; the parameters are not looked at.
+    Raises BadApp on any other answer; the parameters are not looked at. No metrics end training.
     """
     answer = app.fit(parameters, config)
     if not isinstance(answer, tuple) or len(answer) != 3:
         raise BadApp("fit", "it must return (parameters, num_examples, metrics)")
     fitted, examples, metrics = answer
-    if isinstance(examples, bool) or not isinstance(examples, int):
-        raise BadApp("fit", f"num_examples is {type(examples).__name__}, not int")
-    return fitted, examples, metrics
+    return fitted, _whole(examples, "fit"), _plain(metrics)
 
 
 def evaluate(app: App, parameters: Any, config: Config) -> dict[str, Any]:
@@ -66,4 +68,44 @@ def evaluate(app: App, parameters: Any, config: Config) -> dict[str, Any]:
         loss = float(loss)
     except (TypeError, ValueError):
         raise BadApp("evaluate", f"loss is {type(loss).__name__}, not a number") from None
-    return {"loss": loss, "examples": examples, "metrics": metrics}
+    return {"loss": loss, "examples": _whole(examples, "evaluate"), "metrics": _plain(metrics)}
+
+
+def _whole(examples: object, function: str) -> int:
+    """A number of examples: an int, or what other libraries have for one, such as numpy's."""
+    try:
+        if isinstance(examples, bool | np.bool_):
+            raise TypeError
+        return operator.index(examples)  # type: ignore[arg-type]
+    except TypeError:
+        what = f"num_examples is of type {type(examples).__name__}, not an int"
+        raise BadApp(function, what) from None
+
+
+def _plain(metrics: object) -> dict[str, object]:
+    """Metrics as numbers and texts by name; of anything else, what it was."""
+    if metrics is None:
+        return {}
+    if not isinstance(metrics, Mapping):
+        return {"metrics": _left_out(metrics)}
+    return {str(_number(key)): _metric(value) for key, value in metrics.items()}
+
+
+def _metric(value: object) -> object:
+    found = _number(value)
+    return found if isinstance(found, str | int | float | None) else _left_out(value)
+
+
+def _number(value: object) -> object:
+    """The number in a numpy scalar, or in an array or tensor that has but one; else the value."""
+    item = getattr(value, "item", None)
+    if not callable(item):
+        return value
+    try:
+        return item()
+    except (TypeError, ValueError, RuntimeError):  # it has several, or none
+        return value
+
+
+def _left_out(value: object) -> str:
+    return f"({type(value).__name__}, left out)"

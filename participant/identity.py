@@ -22,7 +22,7 @@ from participant.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, u
 from participant.words import fingerprint
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
-from protocol.foreign import shown
+from protocol.foreign import decoded, shown
 from protocol.names import fault_of_name
 from protocol.signing import public_bytes
 
@@ -154,7 +154,7 @@ def read_card(path: Path) -> Card:
 
 def _read_toml(path: Path) -> dict[str, str]:
     try:
-        return tomllib.loads(read(path, _LIMIT, "card").decode())
+        return tomllib.loads(decoded(read(path, _LIMIT, "card")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
         raise BadCard(path, "file", "not TOML") from None
 

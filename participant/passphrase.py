@@ -13,6 +13,7 @@ from pathlib import Path
 
 from participant.errors import BadPassphrase, NoPassphrase
 from participant.files import read
+from protocol.foreign import decoded
 
 PASSPHRASE_VARIABLE = "QUORATE_PASSPHRASE"
 MINIMUM_CHARACTERS = 8  # of a new passphrase
@@ -62,9 +63,10 @@ def obtain(
 ) -> Passphrase:
     """The passphrase, from ``file``, else its variable if it has one, else the terminal.
 
-    ``new``: it is being chosen: asked for twice, and at least 8 characters. Of a file, one
-    trailing newline is dropped. Raises NoPassphrase where there is no source, BadPassphrase on
-    an unusable one, MissingFile, TooLarge or DiskError on a file that does not read.
+    ``new``: it is being chosen: asked for twice, and at least 8 characters. One newline at its end
+    is no part of it, wherever it comes from. Raises NoPassphrase where there is no source,
+    BadPassphrase on an unusable one, MissingFile, TooLarge or DiskError on a file that does not
+    read.
     """
     if file is not None:
         return _checked(_from_file(file), str(file), new)
@@ -82,10 +84,9 @@ def obtain(
 def _from_file(path: Path) -> str:
     data = read(path, _LIMIT, "passphrase")
     try:
-        text = data.decode()
+        return decoded(data)
     except UnicodeDecodeError:
         raise BadPassphrase(str(path), "not UTF-8 text") from None
-    return text.removesuffix("\n").removesuffix("\r")
 
 
 def _ask_at_terminal(prompt: str, which: Which) -> str:
@@ -107,6 +108,7 @@ def _has_terminal() -> bool:
 
 
 def _checked(text: str, source: str, new: bool) -> Passphrase:
+    text = text.removesuffix("\n").removesuffix("\r")
     if not text:
         raise BadPassphrase(source, "empty")
     if any("\ud800" <= character <= "\udfff" for character in text):

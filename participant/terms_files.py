@@ -17,7 +17,7 @@ from participant.identity import Card, Identity
 from participant.words import fingerprint
 from protocol.encoding import encode_binary
 from protocol.errors import BadTerms, UnsignedTerms
-from protocol.foreign import shown
+from protocol.foreign import decoded, shown
 from protocol.names import fault_of_url
 from protocol.terms import (
     AggregatorAddress,
@@ -61,7 +61,7 @@ class TermsFile:
 def read_terms(path: Path) -> TermsFile:
     """The terms in a file; raises BadTerms, MissingFile, TooLarge or DiskError."""
     try:
-        text = read(path, _LIMIT, "terms").decode()
+        text = decoded(read(path, _LIMIT, "terms"))
     except UnicodeDecodeError:
         raise BadTerms("file", "it is not UTF-8 text") from None
     return TermsFile(path, text, *parse(text))
@@ -121,7 +121,7 @@ def sign_file(file: TermsFile, identity: Identity, home: Path) -> str:
 def read_aggregator_card(path: Path) -> AggregatorAddress:
     """The card that ``quorate-aggregator init`` made; raises BadCard, MissingFile or TooLarge."""
     try:
-        document = tomllib.loads(read(path, _CARD_LIMIT, "aggregator's card").decode())
+        document = tomllib.loads(decoded(read(path, _CARD_LIMIT, "aggregator's card")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
         raise BadCard(path, "file", "not TOML") from None
     for field in ("url", "key", "certificate_pin"):

@@ -84,6 +84,7 @@ class TrainingTask(Task):
         self._told: set[int] = set()  # the entries of complaints that are reported
         self._own: OwnFingerprint | None = None  # of the next round, as the two below
         self._patience: Patience | None = None
+        self._abstains_in = 0  # a round to which this hospital has no examples
         self._sum: SummedVector | None = None  # whose vector is being read
         self._outcome: Outcome | None = None
         self._hold = HeldBack(terms, self._history)
@@ -206,7 +207,7 @@ class TrainingTask(Task):
             return None
         view = member.view
         if view.opening and not view.closing:
-            if self._index not in view.contributions:
+            if self._index not in view.contributions and self._abstains_in != number:
                 return self._contribution(number, view)
             self._look_for_hold(number, member)
         if member.owes_partial:
@@ -318,12 +319,17 @@ class TrainingTask(Task):
     def _config(self, number: int) -> Config:
         return {"round": number, "seed": app_seed(self._terms)}
 
-    def _contribution(self, number: int, view: RoundView) -> Draft:
+    def _contribution(self, number: int, view: RoundView) -> Draft | None:
+        """None where the app had no examples: this hospital adds nothing, and helps to decrypt."""
         opening = view.terms_of_opening
         assert opening is not None and view.opening is not None
         self._check_opening(view.name, opening)
         started = time.monotonic()
         change, examples = self._fit(number)
+        if not examples:
+            self._abstains_in = number
+            self._report(number, "abstained", {})
+            return None
         trained = time.monotonic()
         maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
         try:

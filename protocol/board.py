@@ -20,6 +20,7 @@ from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
 from protocol.messages import (
     MAX_POST_BYTES,
+    Abort,
     Attachment,
     Body,
     CheckPart,
@@ -30,6 +31,7 @@ from protocol.messages import (
     Digest,
     Index,
     Partial,
+    Refusal,
     Session,
     Signature,
     Surplus,
@@ -278,6 +280,11 @@ def _addresses(body: Body, recipients: set[int], n_members: int) -> bool:
         return recipients == set(range(n_members + 1))
     if isinstance(body, Complaint):
         return 1 <= body.member <= n_members and len(body.key) in (0, 32)
+    if isinstance(body, Refusal):
+        return body.member <= n_members
+    if isinstance(body, Abort):
+        is_list = list(body.silent) == sorted(set(body.silent) - {0})
+        return is_list and max(body.culprit, *body.silent, 0) <= n_members
     return all(to <= n_members for to in recipients)
 
 

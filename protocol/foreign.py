@@ -12,10 +12,13 @@ the fingerprint of a card tells.
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import re
+import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 FIELD = 200  # characters of one field: a name, a reason, a value
 LINE = 4_096  # characters of a line, which may list many fields
@@ -57,11 +60,41 @@ def lines(text: str) -> str:
 def json_text(
     value: object, indent: int | None = None, default: Callable[[object], object] | None = None
 ) -> str:
-    """JSON in ASCII without control characters; reads back as the same value.
+    """JSON in ASCII without control characters, as strict parsers read it.
 
-    default: what to write for a value that JSON has no form for, else TypeError.
+    Numbers that JSON has no form for (NaN, infinity) are null, and keys of other types are texts.
+    default: what to write for any other value without a form, else TypeError.
     """
-    return json.dumps(value, indent=indent, default=default)
+    rest = (lambda found: _strict(default(found))) if default else None
+    return json.dumps(_strict(value), indent=indent, default=rest, allow_nan=False)
+
+
+def _strict(value: object) -> object:
+    if isinstance(value, Mapping):
+        plain = str | int | float | bool | None
+        keys = ((k if isinstance(k, plain) else str(k), v) for k, v in value.items())
+        return {str(k) if isinstance(k, float) else k: _strict(v) for k, v in keys}
+    if isinstance(value, list | tuple):
+        return [_strict(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def decoded(data: bytes) -> str:
+    """UTF-8 text, without the byte-order mark that some editors put first.
+
+    Raises UnicodeDecodeError.
+    """
+    return data.decode("utf-8-sig")
+
+
+def escape_what_streams_lack() -> None:
+    """Let no character end a program whose terminal or log has no sign for it.
+
+    It is shown as its escape instead, on standard output and standard error.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def is_plain(text: str) -> bool:

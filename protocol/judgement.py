@@ -103,13 +103,18 @@ def _given_up(
                 p.post.sender
                 for p in entries
                 if posted.post.seen_position < p.position < posted.position
-                and isinstance(p.post.body, Step | Certificate)
+                and _step_of(p.post.body) == abort.step
             } & set(abort.silent)
             silent = tuple(m for m in abort.silent if m not in late)
             named = ", ".join(f"member {m}" for m in sorted(late))
-            reason = f"{abort.reason}, and late: {named}" if late else abort.reason
+            reason = f"{abort.reason}. Then {named} spoke, too late" if late else abort.reason
             return GivenUp(posted.position, abort.step, silent, reason)
     return None
+
+
+def _step_of(body: Body) -> str:
+    """The name of the step in which this is said, nothing of what belongs to none."""
+    return body.step if isinstance(body, Step) else CERTIFICATE.name * isinstance(body, Certificate)
 
 
 def silent(terms: Terms, entries: Sequence[Posted]) -> tuple[int, ...]:

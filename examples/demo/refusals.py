@@ -115,7 +115,7 @@ def contribute(
     processes = []
     for hospital, number in zip(hospitals, numbers, strict=True):
         file = hospital.home / f"{name}.csv"
-        file.write_text(f"{name}\n{number}\n")
+        file.write_text(f"{number}\n")
         options = ("contribute", str(file), "--federation", terms, "--round", name)
         processes.append(hospital.start(*options, log=consortium.logs / f"{name}.log"))
     finish(processes, f"the contributions to {name}", 60)

@@ -10,6 +10,7 @@ import typer
 
 from participant.cli import founding, key, opening, recording, verdict, verifying, work
 from participant.cli.speaking import SpeakingGroup
+from protocol.foreign import escape_what_streams_lack
 
 app = typer.Typer(
     name="quorate-participant",
@@ -31,6 +32,7 @@ key.add_to(app)
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     code: object = 0
+    escape_what_streams_lack()
     try:
         app()
     except SystemExit as leaving:

@@ -208,6 +208,8 @@ class RoundTable:
         facts = self._facts.setdefault(number, {})
         if name == "clipped":
             say(f"round {number}: {event['values']} values clipped to the terms' limit")
+        if name == "abstained":
+            say(f"round {number}: fit had no examples; this hospital adds nothing to the sum")
         if name in ("wrong-partial", "false-complaint"):
             (about,) = event["members"]
             line = complaint_line(about, event["by"], event["entry"], event["verdict"])

@@ -136,6 +136,7 @@ def test_no_notice_and_no_transfer_shows_anything_raw(capsys: pytest.CaptureFixt
 
 EVENTS: list[dict[str, Any]] = [
     {"event": "clipped", "values": 3},
+    {"event": "abstained"},
     {"event": "wrong-partial", "members": ["H1"], "by": "H2", "entry": 3, "verdict": "proven"},
     {"event": "false-complaint", "members": ["H1"], "by": "H2", "entry": 3, "verdict": "false"},
     {"event": "void", "by": "aggregator", "reason": "no sum"},

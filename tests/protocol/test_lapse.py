@@ -165,7 +165,7 @@ def test_an_abort_that_crosses_with_the_last_word_is_its_authors_right():
     assert not verdict.silent
     assert verdict.given_up is not None
     assert not verdict.given_up.silent  # it was late
-    assert verdict.given_up.reason.endswith(f"and late: member {SILENT}")
+    assert verdict.given_up.reason.endswith(f"Then member {SILENT} spoke, too late")
 
 
 def test_one_that_had_seen_the_last_word_and_aborts_all_the_same_is_named():

@@ -1,0 +1,73 @@
+"""Whatever an app reports beside its parameters, training goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from participant.app_calls import evaluate, fit
+from participant.errors import BadApp
+
+
+class Reports:
+    """An app that answers with these examples and metrics."""
+
+    def __init__(self, examples: Any, metrics: Any) -> None:
+        self.examples, self.metrics = examples, metrics
+
+    def initial_parameters(self, config: Any) -> Any:
+        return [np.zeros(2)]
+
+    def fit(self, parameters: Any, config: Any) -> Any:
+        return parameters, self.examples, self.metrics
+
+    def evaluate(self, parameters: Any, config: Any) -> Any:
+        return 0.5, self.examples, self.metrics
+
+
+@pytest.mark.parametrize(
+    ("metrics", "found"),
+    [
+        ({"accuracy": 0.5}, {"accuracy": 0.5}),
+        ({np.int64(0): 0.5, 1: np.float32(0.25)}, {"0": 0.5, "1": 0.25}),
+        ({"auc": torch.tensor(0.5), "n": torch.tensor([3])}, {"auc": 0.5, "n": 3}),
+        ({"array": np.array(0.5), "one": np.array([2])}, {"array": 0.5, "one": 2}),
+        ({"flag": np.bool_(True), "name": np.str_("a"), "none": None},
+         {"flag": True, "name": "a", "none": None}),
+        ({"matrix": np.eye(2)}, {"matrix": "(ndarray, left out)"}),
+        ({"rows": [1, 2], "what": object(), "complex": 1j},
+         {"rows": "(list, left out)", "what": "(object, left out)",
+          "complex": "(complex, left out)"}),
+        ({(0, 1): 1.0}, {"(0, 1)": 1.0}),
+        (None, {}),
+        ([1, 2], {"metrics": "(list, left out)"}),
+        ("fine", {"metrics": "(str, left out)"}),
+    ],
+)  # fmt: skip
+def test_metrics_are_numbers_and_texts_and_of_all_else_what_it_was(
+    metrics: object, found: dict[str, object]
+) -> None:
+    app = Reports(30, metrics)
+    assert fit(app, [np.zeros(2)], {})[2] == found
+    assert evaluate(app, [np.zeros(2)], {})["metrics"] == found
+
+
+@pytest.mark.parametrize("examples", [30, np.int64(30), np.uint8(30), torch.tensor(30)], ids=repr)
+def test_a_whole_number_of_examples_is_one_whoever_made_it(examples: object) -> None:
+    app = Reports(examples, {})
+    assert fit(app, [np.zeros(2)], {})[1] == 30
+    assert evaluate(app, [np.zeros(2)], {})["examples"] == 30
+
+
+@pytest.mark.parametrize(
+    "examples", [30.0, "30", None, True, np.bool_(True), np.float64(30)], ids=repr
+)
+def test_what_is_no_whole_number_is_refused_with_its_type(examples: object) -> None:
+    app = Reports(examples, {})
+    with pytest.raises(BadApp, match=f"num_examples is of type {type(examples).__name__}"):
+        fit(app, [np.zeros(2)], {})
+    with pytest.raises(BadApp, match="evaluate"):
+        evaluate(app, [np.zeros(2)], {})

@@ -1,0 +1,98 @@
+"""Files and secrets that other systems and editors made, and terminals that lack signs."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from participant.identity import Card, read_card, write_card
+from participant.journal import plain_value
+from participant.passphrase import CHANGED, PRESENT, Passphrase, obtain
+from participant.terminal import say
+from participant.terms_files import read_terms
+from protocol.foreign import escape_what_streams_lack, json_text
+from protocol.terms import render
+from tests.toy import toy_federation
+
+MARK = b"\xef\xbb\xbf"  # which Notepad and PowerShell put first
+WORDS = "correct horse battery"
+
+
+def as_windows_saves(text: str) -> bytes:
+    return MARK + text.replace("\n", "\r\n").encode()
+
+
+def test_terms_that_an_editor_marked_and_broke_its_way_are_the_same(tmp_path: Path) -> None:
+    terms = toy_federation(3, 2).terms
+    path = tmp_path / "federation.toml"
+    path.write_bytes(as_windows_saves(render(terms)))
+    assert read_terms(path).terms == terms
+
+
+@pytest.mark.parametrize("change", [str.encode, as_windows_saves], ids=["plain", "windows"])
+def test_a_card_is_read_however_it_was_saved(
+    tmp_path: Path, change: Callable[[str], bytes]
+) -> None:
+    card = Card("Hôpital Łódź", toy_federation(3, 2).terms.members[0].key)
+    path = tmp_path / "card.toml"
+    write_card(path, card)
+    path.write_bytes(change(path.read_text()))
+    assert read_card(path) == card
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r"], ids=repr)
+def test_one_newline_at_the_end_of_a_secret_is_none_of_it(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "secret"
+    for data in ((WORDS + end).encode(), MARK + (WORDS + end).encode()):
+        path.write_bytes(data)
+        assert obtain(path, False, {}) == Passphrase(WORDS)
+    assert obtain(None, False, {"QUORATE_PASSPHRASE": WORDS + end}) == Passphrase(WORDS)
+    typed = obtain(None, False, {}, lambda prompt: WORDS + end, CHANGED)
+    assert typed == Passphrase(WORDS)
+
+
+def test_no_other_blank_of_a_secret_is_lost() -> None:
+    for words in (f" {WORDS} ", f"{WORDS}\n\n", f"\n{WORDS}"):
+        found = obtain(None, False, {"QUORATE_PASSPHRASE": words}, which=PRESENT)
+        assert found.text == words.removesuffix("\n")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-8"])
+def test_no_character_ends_a_program_whose_terminal_lacks_it(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    escape_what_streams_lack()
+    say("Hôpital Łódź … 東京")
+    sys.stdout.flush()
+    said = raw.getvalue().decode(encoding)
+    assert said.startswith("H")
+    assert ("Ł" in said) == (encoding == "utf-8")
+    assert ("\\u0141" in said) == (encoding != "utf-8")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [math.nan, math.inf, -math.inf, np.float32("nan"), np.float64("inf"), [math.nan]],
+    ids=repr,
+)
+def test_json_is_what_strict_parsers_read(value: object) -> None:
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    text = json_text({"loss": value}, default=plain_value)
+    assert "null" in text
+    json.loads(text, parse_constant=refuse)
+
+
+@pytest.mark.parametrize("key", [np.int64(0), (1, 2), 1.5, math.nan, None, True], ids=repr)
+def test_json_has_texts_for_keys(key: object) -> None:
+    assert list(json.loads(json_text({key: 0.5})).values()) == [0.5]
