@@ -40,7 +40,7 @@ from aggregator.server import CannotListen, Server
 from aggregator.service import Aggregator
 from aggregator.status_file import read_status, remove_status
 from aggregator.status_text import render
-from aggregator.terminal import say, say_json
+from aggregator.terminal import escape_what_streams_lack, say, say_json
 from protocol.errors import (
     BadTerms,
     Fork,
@@ -49,7 +49,7 @@ from protocol.errors import (
     UnfitHead,
     UnsignedTerms,
 )
-from protocol.foreign import decoded, escape_what_streams_lack, lines
+from protocol.foreign import decoded, lines
 from protocol.signing import public_bytes
 from protocol.terms import Terms, parse, require_signed
 

@@ -6,9 +6,22 @@ Every line goes through ``protocol.foreign``, whoever's words are in it; so does
 
 from __future__ import annotations
 
+import io
+import sys
+
 import typer
 
 from protocol.foreign import json_text, line
+
+
+def escape_what_streams_lack() -> None:
+    """Let no character end the program whose terminal or log has no sign for it.
+
+    It is shown as its escape instead, on standard output and standard error.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str, err: bool = False) -> None:

@@ -6,12 +6,24 @@ the terminal, whoever forgot to think of it.
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable
 
 import typer
 from rich.console import Console
 
 from protocol.foreign import json_text, line
+
+
+def escape_what_streams_lack() -> None:
+    """Let no character end the program whose terminal or log has no sign for it.
+
+    It is shown as its escape instead, on standard output and standard error.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str = "", err: bool = False) -> None:

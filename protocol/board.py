@@ -20,7 +20,6 @@ from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
 from protocol.messages import (
     MAX_POST_BYTES,
-    Abort,
     Attachment,
     Body,
     CheckPart,
@@ -31,7 +30,6 @@ from protocol.messages import (
     Digest,
     Index,
     Partial,
-    Refusal,
     Session,
     Signature,
     Surplus,
@@ -268,7 +266,7 @@ def _fit(body: Body, n_members: int) -> bool:
 
 
 def _addresses(body: Body, recipients: set[int], n_members: int) -> bool:
-    """Whether a body speaks of, and to, members there are.
+    """Whether a body speaks to members there are, and a complaint of one.
 
     Contributions, sums and parts of a check are for all: whoever could not read one would judge
     otherwise than the others.
@@ -280,11 +278,6 @@ def _addresses(body: Body, recipients: set[int], n_members: int) -> bool:
         return recipients == set(range(n_members + 1))
     if isinstance(body, Complaint):
         return 1 <= body.member <= n_members and len(body.key) in (0, 32)
-    if isinstance(body, Refusal):
-        return body.member <= n_members
-    if isinstance(body, Abort):
-        is_list = list(body.silent) == sorted(set(body.silent) - {0})
-        return is_list and max(body.culprit, *body.silent, 0) <= n_members
     return all(to <= n_members for to in recipients)
 
 

@@ -12,11 +12,9 @@ the fingerprint of a card tells.
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Mapping
 
@@ -85,16 +83,6 @@ def decoded(data: bytes) -> str:
     Raises UnicodeDecodeError.
     """
     return data.decode("utf-8-sig")
-
-
-def escape_what_streams_lack() -> None:
-    """Let no character end a program whose terminal or log has no sign for it.
-
-    It is shown as its escape instead, on standard output and standard error.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def is_plain(text: str) -> bool:

@@ -10,7 +10,7 @@ import typer
 
 from participant.cli import founding, key, opening, recording, verdict, verifying, work
 from participant.cli.speaking import SpeakingGroup
-from protocol.foreign import escape_what_streams_lack
+from participant.terminal import escape_what_streams_lack
 
 app = typer.Typer(
     name="quorate-participant",

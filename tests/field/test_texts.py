@@ -15,9 +15,9 @@ import pytest
 from participant.identity import Card, read_card, write_card
 from participant.journal import plain_value
 from participant.passphrase import CHANGED, PRESENT, Passphrase, obtain
-from participant.terminal import say
+from participant.terminal import escape_what_streams_lack, say
 from participant.terms_files import read_terms
-from protocol.foreign import escape_what_streams_lack, json_text
+from protocol.foreign import json_text
 from protocol.terms import render
 from tests.toy import toy_federation
 
