@@ -158,6 +158,12 @@ class Ceremony:
         return dealt_exponents.own_parts(self._run)
 
     @property
+    def winner_step(self) -> StepId | None:
+        """The step in which the dealers of N told their exponents; None before N is found."""
+        run = self._run
+        return StepId("winner", run.batch.number, run.winner.number) if run.winner else None
+
+    @property
     def owes_seed(self) -> bool:
         """Whether the ceremony is dead, and this member can disclose its seed but has not yet.
 

@@ -190,10 +190,12 @@ class _Court:
     def misdealt(self, innocent: Collection[int]) -> dict[int, _Offence]:
         """Who shared other exponents than it dealt, by what it sealed for the innocent."""
         parts = {i: self._machines[i].deviation_parts for i in sorted(innocent)}
+        winners = {self._machines[i].winner_step for i in innocent}
         said = {
             p.post.sender: p.position
-            for p in self.entries
-            if isinstance(p.post.body, Step) and p.post.body.step == "winner"
+            for p in reversed(self.entries)
+            if isinstance(body := p.post.body, Step)
+            and (body.step, body.batch, body.part) in winners
         }
         shape = candidate_shape(self.terms.key_bits, self.terms.n_members)
         reason = f"{DEALT}: its exponent is not the one that it dealt"
