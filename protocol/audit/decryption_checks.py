@@ -99,10 +99,7 @@ def check_releases(evidence: Evidence, account: Account) -> None:
         for posted in found.said(Partial):
             account.count += 1
             if reason := _fault_of_release(evidence, found, posted):
-                # Alone it opens nothing: what a quorum gives away against the rule is a failure.
-                said = account.fail if _is_opened_against_the_rule(found, posted) else account.find
-                name = evidence.name(posted.post.sender)
-                said(posted.position, name, f"{found.session}: {reason}")
+                _remark_on_release(evidence, account, found, posted, reason)
         _judge_complaints(evidence, account, found)
     account.notes.append(
         f"the parts are encrypted: of their proofs, {account.count} in all, only those that "
@@ -124,14 +121,27 @@ def _fault_of_release(evidence: Evidence, found: RoundEvidence, posted: Posted) 
     return ""
 
 
-def _is_opened_against_the_rule(found: RoundEvidence, posted: Posted) -> bool:
-    """Whether so many released parts of the set that it is open before enough had locked it."""
+def _remark_on_release(
+    evidence: Evidence, account: Account, found: RoundEvidence, posted: Posted, reason: str
+) -> None:
+    """Alone a part opens nothing: what a quorum gives away against the rule is a failure.
+
+    That is told, and no more, where they are so few that all of them may be lying.
+    """
     body = posted.post.body
     assert isinstance(body, Partial)
-    opened_at = found.opened_at(body.chosen)
+    surely = _is_too_early(found, body.chosen, found.surely_opened_at(body.chosen))
+    if surely or _is_too_early(found, body.chosen, found.opened_at(body.chosen)):
+        reason += "; a quorum released parts of it before enough had locked it"
+    said = account.fail if surely else account.find
+    said(posted.position, evidence.name(posted.post.sender), f"{found.session}: {reason}")
+
+
+def _is_too_early(found: RoundEvidence, chosen: bytes, opened_at: int | None) -> bool:
+    """Whether a set was open by an entry, if it was, before enough had locked it."""
     if opened_at is None:
         return False
-    return len(found.lockers(body.chosen, opened_at)) < found.terms.lock_threshold
+    return len(found.lockers(chosen, opened_at)) < found.terms.lock_threshold
 
 
 def _judge_complaints(evidence: Evidence, account: Account, found: RoundEvidence) -> None:
@@ -218,8 +228,8 @@ CHECKS = (
         "5.4",
         "parts were released of locked sets only",
         "each partial decryption is of a set that its sender and, before it spoke, enough members "
-        "had locked, and the only one of its sender; a finding, unless a quorum, more than may be "
-        "lying, opened a set that was not locked; complaints are judged",
+        "had locked, and the only one of its sender; a finding, unless a quorum, and more than may "
+        "be lying, opened a set that was not locked; complaints are judged",
         check_releases,
         BOARD,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from protocol.audit.board_checks import BOARD
 from protocol.audit.evidence import Evidence
@@ -16,17 +17,25 @@ from protocol.terms import AGGREGATOR
 def check_one_set(evidence: Evidence, account: Account) -> None:
     """At most one set of each round has enough parts to be opened."""
     for found in evidence.rounds:
-        opened = _opened(found)
+        opened, surely = _opened(found, found.opened_at), _opened(found, found.surely_opened_at)
         account.count += bool(opened)
-        for position in sorted(opened.values())[1:]:
+        second = sorted(surely, key=surely.__getitem__)[1:]
+        for chosen in second:
             reason = f"{found.session}: with this, enough parts of a second set were released"
-            account.fail(position, evidence.name(AGGREGATOR), reason)
+            account.fail(surely[chosen], evidence.name(AGGREGATOR), reason)
+        others = sorted(opened.keys() - set(second), key=opened.__getitem__)[1:]
+        for chosen in others:
+            reason = (
+                f"{found.session}: with this, a quorum has released parts of each of two sets; "
+                "those of one may all be lying, and may have opened it"
+            )
+            account.find(opened[chosen], NOBODY, reason)
 
 
-def _opened(found: RoundEvidence) -> dict[bytes, int]:
+def _opened(found: RoundEvidence, opened_at: Callable[[bytes], int | None]) -> dict[bytes, int]:
     """The sets of a round of which enough parts were released, and the entry that made them so."""
     names = {p.post.body.chosen for p in found.said(Partial) if isinstance(p.post.body, Partial)}
-    return {chosen: at for chosen in names if (at := found.opened_at(chosen)) is not None}
+    return {chosen: at for chosen in names if (at := opened_at(chosen)) is not None}
 
 
 def check_results(evidence: Evidence, account: Account) -> None:
@@ -83,7 +92,8 @@ CHECKS = (
     Check(
         "6.1",
         "one set of each round was opened",
-        "a quorum, more than may be lying, released parts of one set of each round at most",
+        "a quorum released parts of one set of each round at most; a finding where those of one "
+        "set are no more than may be lying",
         check_one_set,
         BOARD,
     ),

@@ -127,12 +127,18 @@ class RoundEvidence:
         return list(found.values())
 
     def opened_at(self, chosen: bytes) -> int | None:
-        """The position of the part with which a set may be open, None if too few were released.
+        """The position of the part with which a set is open, None if too few were released."""
+        return self._released_at(chosen, self.terms.quorum)
 
-        They are a quorum, and more than may be lying, so that liars alone make no record fail.
-        Where a quorum may lie, which terms can allow, it opens what it likes beside the board too.
+    def surely_opened_at(self, chosen: bytes) -> int | None:
+        """Likewise of the part with which others than liars must have helped to open it.
+
+        Terms can allow a quorum of no more than may be lying. What those say of a set alone, which
+        need not exist, is told, but makes no record fail.
         """
-        least = max(self.terms.quorum, self.terms.faults + 1)
+        return self._released_at(chosen, max(self.terms.quorum, self.terms.faults + 1))
+
+    def _released_at(self, chosen: bytes, least: int) -> int | None:
         releases = self.releases(chosen)
         return releases[least - 1].position if len(releases) >= least else None
 

@@ -1,0 +1,116 @@
+"""Where a quorum is no more than may be lying, the record tells of all that it can have opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pytest
+
+from protocol.audit.decryption_checks import check_releases
+from protocol.audit.release_checks import check_one_set
+from protocol.audit.results import Account
+from protocol.audit.round_evidence import RoundEvidence
+from protocol.draft import Draft
+from protocol.messages import Attachment, Body, Closing, Opening, Partial, SetLock, attach
+from protocol.terms import Terms
+from tests.toy import Table, toy_federation
+
+N, QUORUM = 7, 2
+ROUND = "round/1"
+ANOTHER = b"s" * 32  # the name of a set that nobody closed
+PARTS = tuple(attach(b"part", to) for to in range(N + 1))
+
+
+def data_of(attachment: Attachment) -> bytes:
+    return attachment.data
+
+
+@dataclass
+class Told:
+    """A round's entries, as the checks ask for them."""
+
+    terms: Terms
+    table: Table
+
+    @cached_property
+    def rounds(self) -> list[RoundEvidence]:
+        entries = self.table.board.session(ROUND)
+        return [RoundEvidence(self.terms, None, entries, data_of)]
+
+    def name(self, sender: int) -> str:
+        return self.terms.name_of(sender)
+
+
+def told(early: Sequence[int], late: Sequence[int], of: bytes | None = None) -> Told:
+    """``early`` release parts of a set before the closing's is locked, ``late`` then help with it.
+
+    of: the set of the early ones, the closing's if it is None.
+    """
+    table = Table(toy_federation(N, QUORUM))
+    terms = table.federation.terms
+    assert terms.quorum <= terms.faults
+
+    def say(sender: int, body: Body) -> None:
+        table.say(sender, Draft(ROUND, body))
+
+    say(0, Opening("training", bytes(32), bytes(32), 1, clip=terms.clip))
+    say(0, Closing((), attach(b"sum")))
+    chosen = RoundEvidence(terms, None, table.board.session(ROUND), data_of).chosen
+    assert chosen is not None
+    for member in early:
+        say(member, Partial(of or chosen, bytes(32), PARTS))
+    for member in range(1, N + 1):
+        say(member, SetLock(chosen))
+    for member in late:
+        say(member, Partial(chosen, bytes(32), PARTS))
+    return Told(terms, table)
+
+
+def account(check: Callable[[Any, Account], None], found: Told) -> Account:
+    said = Account()
+    check(found, said)
+    return said
+
+
+def test_two_sets_of_which_liars_may_have_opened_one_are_a_finding() -> None:
+    said = account(check_one_set, told([6, 7], [1, 2, 3], ANOTHER))
+    assert not said.failures
+    (finding,) = said.findings
+    assert "each of two sets" in finding.reason
+
+
+def test_two_sets_that_no_liars_alone_released_are_a_failure() -> None:
+    said = account(check_one_set, told([5, 6, 7], [1, 2, 3], ANOTHER))
+    (failure,) = said.failures
+    assert failure.party == "the aggregator"
+    assert not said.findings
+
+
+def test_fewer_than_a_quorum_open_no_second_set() -> None:
+    said = account(check_one_set, told([7], [1, 2, 3], ANOTHER))
+    assert not said.failures
+    assert not said.findings
+
+
+@pytest.mark.parametrize(("early", "is_open"), [([7], False), ([6, 7], True)])
+def test_what_a_quorum_of_liars_opens_too_early_is_told_as_open(early, is_open) -> None:
+    said = account(check_releases, told(early, [1, 2, 3]))
+    assert not said.failures
+    assert [remark.party for remark in said.findings] == [f"H{member}" for member in early]
+    assert all(("a quorum released" in one.reason) is is_open for one in said.findings)
+
+
+def test_what_more_than_liars_open_too_early_is_their_failure() -> None:
+    said = account(check_releases, told([5, 6, 7], [1, 2, 3]))
+    assert [remark.party for remark in said.failures] == ["H5", "H6", "H7"]
+
+
+@pytest.mark.parametrize(("early", "is_helped"), [([7], False), ([6, 7], True)])
+def test_a_set_that_a_quorum_released_was_helped(early, is_helped) -> None:
+    found = told(early, [])
+    entries = found.table.board.session(ROUND)
+    without_locks = [p for p in entries if not isinstance(p.post.body, SetLock)]
+    assert RoundEvidence(found.terms, None, without_locks, data_of).is_helped is is_helped
