@@ -14,8 +14,10 @@ from participant.report.sections import _ceremony
 from participant.words import fingerprint
 from protocol.audit.evidence import Evidence
 from protocol.draft import Draft
+from protocol.encoding import encode
 from protocol.messages import (
     Abort,
+    Certificate,
     Closing,
     Contribution,
     Contributor,
@@ -31,7 +33,7 @@ from tests.protocol.test_lapse import given_up, overdue, waiting
 from tests.record.good import good
 from tests.record.memory import MemoryFiles
 from tests.record.story import write
-from tests.toy import Table, toy_federation
+from tests.toy import Table, toy_epoch, toy_federation
 
 FOUR = (1, 2, 3, 4)
 TOY = toy_federation(5, 3)
@@ -218,6 +220,17 @@ def test_a_members_last_statement_counts_and_all_its_refusals_are_told() -> None
     found = round_facts(TOY.terms, at.board.entries)
     assert found.results == {1: b"b" * 32}
     assert [r.reason for r in found.refusals] == ["H3: b'a'\\u200b", "H3: b'b'\\u200b"]
+
+
+def test_an_abort_behind_the_key_is_none() -> None:
+    toy = toy_epoch(5, 3)
+    terms, table = toy.federation.terms, Table(toy.federation)
+    for member in toy.federation.members:
+        table.say(member, Draft("ceremony/1", Certificate(bytes(32), encode(toy.epoch))))
+    table.say(1, Draft("ceremony/1", Abort(0, "deal", "no more")))
+    found = ceremony_facts(terms, table.board.session("ceremony/1"), table.all_payloads)
+    assert found.fingerprint
+    assert (found.aborts, found.verdict) == ((), None)
 
 
 def test_a_ceremony_that_was_given_up_shows_who_was_silent_since_when() -> None:
