@@ -5,8 +5,8 @@
     5.25                   women,5
 
 Numbers are exact decimals. A CSV file is one column of numbers, or labels and numbers. Its first
-line is a header if it is ``number``, or ``label`` and anything: no other word is taken for one,
-since it may be meant as a number. Where there is no header, labels must not look like numbers:
+line is a header if it is ``number`` or ``label,number``: no other word is taken for one, since it
+may be meant as a number. Where there is no header, labels must not look like numbers:
 ``1,5`` may be meant as one number.
 """
 
@@ -129,7 +129,7 @@ class _Reader:
             rows.pop()  # empty lines at the end
         if not rows:
             self._refuse("there is nothing in it")
-        has_header = rows[0] == ["number"] or (len(rows[0]) == 2 and rows[0][0] == "label")
+        has_header = rows[0] in (["number"], ["label", "number"])
         for line, row in enumerate(rows, start=1):
             if any(";" in cell for cell in row):
                 self._refuse(
@@ -152,7 +152,7 @@ class _Reader:
         return Numbers(self._path, tuple(values), tuple(labels))
 
     def _cell(self, text: str, line: int) -> Decimal:
-        number = parse_number(text.replace("\N{MINUS SIGN}", "-", 1))
+        number = parse_number(text)
         if number is None:
             is_first = line == 1 and text[:1].isalpha()
             header = " (a header is: number, or label,number)" if is_first else ""

@@ -69,6 +69,7 @@ class Numbers:
 
 def parse_number(text: str) -> Decimal | None:
     """A number written with digits, a point and perhaps an exponent of ten; None if it is none."""
+    text = text.replace("\N{MINUS SIGN}", "-", 1)
     if len(text) > MAX_DIGITS or not _NUMBER.fullmatch(text):
         return None
     number = Decimal(text)
