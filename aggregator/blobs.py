@@ -80,13 +80,12 @@ class BlobStore:
 
     def clean_up(self) -> None:
         """Delete what members have uploaded and not named, and do not go on with."""
-        self._drop(self._unnamed.idle())
-        with disk_errors(self._incoming):
+        with disk_errors(self._incoming):  # first, since a full disk does not refuse it
             for path in self._incoming.iterdir():
                 owner = path.name.partition("-")[0]
                 if owner.isdecimal() and self._unnamed.is_idle(int(owner)):
-                    path.unlink()
-                    self._fresh.discard(path)
+                    self._discard(path)
+        self._drop(self._unnamed.idle())
 
     def have(self, member: int, digest: bytes, size: int) -> int:
         """How many bytes of an announced blob are here, durably. Raises BadUpload."""
@@ -228,9 +227,16 @@ class BlobStore:
             most = limit - self._unnamed.bytes_of(member)
             while others and (incomplete > most or len(others) >= MAX_INCOMPLETE):
                 oldest = others.pop(0)
-                oldest.unlink()
-                self._fresh.discard(oldest)
+                self._discard(oldest)
                 incomplete -= stats[oldest].st_size
+
+    def _discard(self, path: Path) -> None:
+        """Delete an incomplete upload; its cost stays spent, whoever names its blob later."""
+        path.unlink()
+        self._fresh.discard(path)
+        owner, _, name = path.name.partition("-")
+        with contextlib.suppress(ValueError):  # no name of ours
+            self._unnamed.forget_cost(int(owner), bytes.fromhex(name))
 
     def _drop(self, held: Sequence[Held]) -> None:
         """Delete what is on no other account, and only then take all of it off its accounts.
@@ -274,7 +280,7 @@ class BlobStore:
             data = path.read_bytes()
         if len(data) != size or blob_name(data) != digest:
             with disk_errors(path):
-                path.unlink()
+                self._discard(path)
             if fresh:
                 raise BadUpload(digest, "malformed", "the bytes sent do not have its name")
             return 0  # a power cut may have left a torn end: from the beginning, then

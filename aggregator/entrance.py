@@ -257,7 +257,7 @@ class Entrance:
             async with caller:
                 await self._serve(caller)
         except Exception as error:
-            self._tally.say("internal errors", f"{caller.arrival}: {type(error).__name__}: {error}")
+            self._tally.say_mistake(str(caller.arrival), error)
         finally:
             self._open.discard(caller)
             caller.transport.abort()

@@ -40,6 +40,7 @@ class PackedRound:
         self._judging = Judging(view.session, opening, terms, self._key)
         self._work: Steps[None] | None = None
         self._tried: Members | None = None  # contributors of whom too few could be added
+        self.is_decided = False  # once it is settled who is in the sum
         self._beside: dict[int, str] = {}  # why who is fit is left out
 
     @property
@@ -89,6 +90,7 @@ class PackedRound:
         if len(members) < self._terms.least_contributors:
             self._tried = Members(self._view.contributions)
             return
+        self.is_decided = True
         yield from self._add(members)
 
     def _next_to_judge(self) -> Posted | None:

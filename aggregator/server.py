@@ -13,7 +13,6 @@ import logging
 import os
 import secrets
 import ssl
-import traceback
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
@@ -266,10 +265,7 @@ class Server:
             return str(error)
         except Exception as error:
             # The frame that meets a mistake of ours costs its sender the connection, no more.
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{Path(last.filename).name}:{last.lineno}"
-            text = f"internal error at {where}: {type(error).__name__}: {shown(str(error))}"
-            self._tally.say(f"internal error at {where}", text, logging.ERROR)
+            self._tally.say_mistake(self._terms.name_of(connection.member), error)
             return "internal error"
         finally:
             pushing.cancel()

@@ -197,7 +197,7 @@ class Aggregator:
             return Rejected("bad-post", f"another post is number {post.sequence} in {post.session}")
         over = self.board.excess(post, self._clock.now_ms())
         if reason := over or self.board.chunk_excess(post, self._blobs.size):
-            return Declined(signed.digest, f"{post.session}: {reason}"[:500])
+            return Declined(signed.digest, shown(f"{post.session}: {reason}", MAX_REASON))
         for attachment in attachments_of(post.body):
             if attachment.is_blob and self._blobs.size(attachment.digest) != attachment.size:
                 return Rejected("awaited-blob", f"blob {attachment.digest.hex()} is not here")
@@ -289,6 +289,8 @@ class Aggregator:
             if not found.is_waiting:
                 continue
             while found.step():
+                if found.is_decided:
+                    self.held_back.pop(view.session, None)
                 if time.monotonic() >= until:
                     return True
             self.left_out[view.session] = found.left_out
@@ -347,11 +349,11 @@ class Aggregator:
         return steps > 0
 
     def _let_go_of_given_up(self) -> None:
-        """Keep no sum of rounds that nobody will close."""
+        """Keep no sum of rounds that nobody will close, and wait for nobody there."""
         views = self.rounds.views
         for session in [s for s in self._hybrid if self.rounds.is_given_up(views[s])]:
             self._hybrid.pop(session).remove()
-            self.held_back.pop(session, None)
+        self.held_back = {s: who for s, who in self.held_back.items() if self._is_open(s)}
 
     def _hybrid_round(self, view: RoundView) -> HybridRound:
         opening = view.terms_of_opening

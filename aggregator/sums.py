@@ -7,13 +7,13 @@ knows what is inside. All of it goes in steps, since a statistic may have 100,00
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gmpy2 import mpz
 
 from aggregator.seen_ciphertexts import SeenCiphertexts
-from keyshare.steps import Steps, finish
+from keyshare.steps import Steps
 from protocol.ciphertexts import (
     Encrypted,
     EncryptionKey,
@@ -85,20 +85,6 @@ class Judging:
     def selection(self) -> Selection:
         """What can be added of all that is judged by now."""
         return Selection(frozenset(self._fit), dict(self._left_out))
-
-
-def select(
-    candidates: Mapping[int, Candidate],
-    session: str,
-    opening: Opening,
-    terms: Terms,
-    key: EncryptionKey,
-) -> Selection:
-    """What can be added of the contributions to a round, which are in the order of the board."""
-    judging = Judging(session, opening, terms, key)
-    for member, candidate in candidates.items():
-        finish(judging.judge(member, candidate))
-    return judging.selection
 
 
 def sum_in_steps(payloads: Iterable[bytes], opening: Opening, terms: Terms, n: mpz) -> Steps[bytes]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+
+from protocol.foreign import shown
 
 log = logging.getLogger("quorate.aggregator")
 
@@ -20,6 +24,12 @@ class _Kind:
     said: int = 0
     more: int = 0
     last: str = ""
+
+
+def path_of(error: BaseException) -> str:
+    """Where a mistake of ours was made, the innermost call first: a traceback on one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
 
 
 class Tally:
@@ -38,6 +48,15 @@ class Tally:
             return
         found.more += 1
         found.last = text
+
+    def say_mistake(self, whose: str, error: Exception) -> None:
+        """Log what no code of ours expects, with the calls that it came from; a kind a place.
+
+        whose: who sent what met the mistake.
+        """
+        path = path_of(error)
+        text = f"internal error: {whose}: {type(error).__name__}: {shown(str(error))}; at {path}"
+        self.say(f"internal error at {path.partition(' < ')[0]}", text, logging.ERROR)
 
     def tell(self, whole: bool = False) -> None:
         """Log the counts that are due; of the ``whole`` tally when the service ends."""

@@ -111,13 +111,18 @@ class UnnamedBlobs:
         return [digest for digest, owners in left.items() if not owners]
 
     def let_go(self, owner: int, digest: bytes) -> None:
-        """Take a blob off an account, if it is on it."""
+        """Take a blob off an account, if it is on it; what its upload cost stays spent."""
         if digest not in self._held.get(owner, ()):
             return
         self._bytes[owner] -= self._held[owner].pop(digest)
+        self.forget_cost(owner, digest)
         self._owners[digest].discard(owner)
         if not self._owners[digest]:
             del self._owners[digest]
+
+    def forget_cost(self, owner: int, digest: bytes) -> None:
+        """Give nothing back for an upload that is deleted: its next one would cost nothing."""
+        self._paid.get(owner, {}).pop(digest, None)
 
     def may_spend(self, owner: int, digest: bytes, size: int, limit: int) -> bool:
         """Whether a member may upload so many bytes more of a blob within this hour.

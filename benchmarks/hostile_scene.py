@@ -24,13 +24,11 @@ from typing import Any
 
 from aggregator.store import stored_entries
 from examples.demo.processes import ROOT, DemoFailed, Hospital, finish, sign_terms, stop
-from participant.errors import ParticipantError
 from participant.identity import load
 from participant.link import Caller, Traffic, open_link
 from participant.passphrase import Passphrase
 from protocol.board import Post, decode_entry
 from protocol.encoding import decode
-from protocol.errors import ProtocolError
 from protocol.messages import MAX_POST_BYTES, Opening
 from protocol.terms import Terms, parse
 
@@ -127,7 +125,6 @@ def play(made: Federation, weights: int, attack: Attack | None) -> dict[str, Any
             "connects_failed": sum(probes.failed.values()),
             "failures": dict(probes.failed),
             "slowest_connect_seconds": round(max(probes.seconds, default=0.0), 2),
-            "uploads_refused": _counted(made.log.read_text(), "nothing can be stored"),
             "bytes_down": max(_bytes_down(made, h) for h in honest),
             "stored_bytes": stored,
             "attacker": told,
@@ -136,7 +133,8 @@ def play(made: Federation, weights: int, attack: Attack | None) -> dict[str, Any
         if attack and attack.clean_up_seconds:
             result["stored_bytes_after_clean_up"] = _wait_for_room(made, attack, stored)
     # The counts of what repeated come when the service ends.
-    return result | {"log_lines": len(_foreign_lines(made))}
+    refused = _counted(made.log.read_text(), "nothing can be stored")
+    return result | {"uploads_refused": refused, "log_lines": len(_foreign_lines(made))}
 
 
 # ── processes ──
@@ -256,12 +254,18 @@ async def _watch(
                 raise DemoFailed(f"the rounds did not end within {_LIMIT_SECONDS:.0f} s")
             await asyncio.sleep(0.05)
     finally:
-        ended = [task for task in probing if task.done()]
-        for task in probing:
-            task.cancel()
-        await asyncio.wait(probing)
-        for task in ended:
-            task.result()  # raises what it met: its counts are not those of the whole attack
+        await _end_probes(probing)
+
+
+async def _end_probes(probing: Sequence[asyncio.Task[None]]) -> None:
+    """Raises what a probe ended with before: its counts are not those of the whole attack."""
+    ended = [task for task in probing if task.done()]
+    for task in probing:
+        task.cancel()
+    await asyncio.wait(probing)
+    for task in ended:
+        task.result()
+        raise DemoFailed("a probe ended before the attack")
 
 
 def _counted(log: str, kind: str) -> int:
@@ -286,8 +290,8 @@ async def _probe(terms: Terms, caller: Caller, probes: Probes) -> None:
         try:
             async with open_link(terms, caller, Traffic()):
                 probes.seconds.append(time.monotonic() - began)
-        except (ParticipantError, ProtocolError) as error:
-            probes.failed[str(error)] += 1
+        except Exception as error:  # whatever it is, a hospital could not connect
+            probes.failed[f"{type(error).__name__}: {error}"] += 1
         await asyncio.sleep(_PROBE_SECONDS)
 
 

@@ -246,3 +246,12 @@ def test_a_step_that_others_wait_in_says_when_it_is_given_up_once_all_have_joine
     found = report(desk)
     assert found["given_up_at"] is None
     assert found["aborted"][0]["silent"] == ["H2", "H3"]
+
+
+def test_a_complete_ceremony_is_not_given_up(desk: Desk) -> None:
+    join(desk, *desk.federation.members)
+    assert report(desk)["given_up_at"]
+    desk.certify()
+    found = report(desk)
+    assert found["complete"]
+    assert found["given_up_at"] is None

@@ -360,11 +360,13 @@ def test_a_round_that_is_given_up_leaves_no_sum_behind(desk: Desk, hospitals: Ho
         hospitals.contribute(member)
     work(desk)
     assert list(desk.folder.rglob("sums/round-1"))
+    desk.service.held_back[SESSION] = frozenset({3})
     desk.state(SESSION, [1, 2, 4], model=b"o" * 32, length=LENGTH)  # another model begins
     work(desk, SECONDS)
     assert "round/2" in desk.service.rounds.views
     assert not list(desk.folder.rglob("sums/round-1"))
     assert SESSION not in desk.service._hybrid
+    assert SESSION not in desk.service.held_back
 
 
 def test_a_round_with_contributions_to_judge_is_not_called_held_back(

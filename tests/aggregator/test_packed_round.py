@@ -191,6 +191,18 @@ def test_whoever_contributes_while_the_sum_is_made_is_not_in_it(desk: Desk) -> N
     assert desk.service.left_out[session] == {3: TOO_LATE}
 
 
+def test_nobody_is_waited_for_while_the_sum_is_made(desk: Desk) -> None:
+    desk.certify()
+    session, _ = filled(desk, "age", LONG)
+    desk.service.tick()
+    desk.service.held_back[session] = frozenset({4})  # as before the last one came
+    found = desk.service._packed[session]
+    while not found.is_decided:
+        assert desk.service.tick()
+    assert desk.closing(session) is None
+    assert session not in desk.service.held_back
+
+
 def test_what_is_left_out_keeps_nobody_elses_copy_out(desk: Desk) -> None:
     seen = SeenCiphertexts(desk.federation.terms)
     assert not finish(seen.take(1, [mpz(5), mpz(6)]))

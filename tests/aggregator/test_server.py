@@ -218,8 +218,11 @@ async def test_a_mistake_of_ours_costs_one_connection_and_one_line_of_log(
         await line.say(Submit(desk.sign(1, SESSION, STATEMENT)))
         await line.end()
         assert await service.goes_on()
-    lines = [r for r in caplog.records if "ZeroDivisionError: oops" in r.getMessage()]
+    lines = [m for m in map(str, caplog.messages) if "ZeroDivisionError: oops" in m]
     assert len(lines) == 1
+    calls = [call.rpartition(" ")[2] for call in lines[0].partition("; at ")[2].split(" < ")]
+    assert (calls[0], calls[-1]) == ("fail", "_converse"), "the calls that led to it"
+    assert "\n" not in lines[0]
 
 
 async def test_a_round_that_cannot_be_closed_is_told_once_and_stops_nobody(

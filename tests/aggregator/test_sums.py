@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from gmpy2 import mpz
 
-from aggregator.sums import Candidate, Selection, select, sum_in_steps
+from aggregator.sums import Candidate, Selection, sum_in_steps
 from keyshare.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
 from keyshare.steps import finish
@@ -17,6 +17,7 @@ from protocol.ciphertexts import (
     write_ciphertexts,
 )
 from protocol.messages import Contribution, Opening, attach
+from tests.selected import select
 from tests.toy import seed_of, toy_epoch
 
 EPOCH = toy_epoch(3, 2)

@@ -143,16 +143,44 @@ def test_only_whoever_uploaded_it_has_back_what_an_upload_cost(place: Place) -> 
         place.upload(2)
 
 
+def test_an_upload_that_gave_way_costs_again_and_gives_nothing_back(place: Place) -> None:
+    data = bytes(SIZE)
+    for _ in range(UPLOADS_AN_HOUR // 4):
+        place.blobs.add(1, blob_name(data), SIZE, 0, data)
+        place.upload(1), place.upload(1)  # it gives way to these
+        assert place.blobs.size(blob_name(data)) is None
+    place.blobs.add(1, blob_name(data), SIZE, 0, data[:-1])
+    place.blobs.name(blob_name(data))
+    spent = UPLOADS_AN_HOUR // 4 * 3 * SIZE
+    assert place.blobs._unnamed.may_spend(1, b"", UPLOADS_AN_HOUR * SIZE - spent, SIZE)
+    assert not place.blobs._unnamed.may_spend(1, b"", 1, SIZE)
+
+
+def test_an_incomplete_upload_that_gave_way_gives_nothing_back(place: Place) -> None:
+    names = list[bytes]()
+    for k in range(4):
+        data = bytes([k]) * SIZE
+        place.blobs.add(1, blob_name(data), SIZE, 0, data[:-1])
+        names.append(blob_name(data))
+    for name_of_it in names[:2]:
+        place.blobs.name(name_of_it)
+    free = (UPLOADS_AN_HOUR - 4) * SIZE + 4
+    assert place.blobs._unnamed.may_spend(1, b"", free, SIZE)
+    assert not place.blobs._unnamed.may_spend(1, b"", 1, SIZE)
+
+
 def test_what_a_full_disk_keeps_from_being_deleted_is_deleted_later(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.upload(1)
+    place.blobs.add(1, blob_name(bytes(SIZE)), SIZE, 0, bytes(SIZE - 1))
     place.now_ms += 1_000 * CLEAN_UP_SECONDS
     with monkeypatch.context() as patch:
         patch.setattr(place.store, "remove_blobs", lambda names: full(place.folder))
         with pytest.raises(StoreFull):
             place.blobs.clean_up()
     assert place.bytes_on_disk == SIZE
+    assert not place.blobs.incomplete_bytes(1), "a full disk does not refuse that"
     place.blobs.clean_up()
     assert place.bytes_on_disk == 0
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import hostile
+import pytest
+
+from benchmarks import hostile, hostile_scene
 from benchmarks.hostile_stranger import _hold
 from tests.aggregator.caller import serving
 from tests.aggregator.desk import Desk
@@ -51,3 +56,46 @@ def test_strangers_come_from_loopback_only() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "only a loopback address" in done.stderr
+
+
+async def test_a_probe_counts_whatever_it_meets_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, enough = [0], asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def link(*_: object) -> AsyncIterator[None]:
+        asked[0] += 1
+        if asked[0] == 2:
+            raise ZeroDivisionError("odd frame")
+        if asked[0] == 4:
+            enough.set()
+        yield
+
+    monkeypatch.setattr(hostile_scene, "open_link", link)
+    monkeypatch.setattr(hostile_scene, "_PROBE_SECONDS", 0.0)
+    probes = hostile_scene.Probes()
+    terms: Any = None
+    task = asyncio.create_task(hostile_scene._probe(terms, terms, probes))
+    async with asyncio.timeout(5):
+        await enough.wait()
+    await hostile_scene._end_probes([task])
+    assert task.cancelled()
+    assert probes.failed == {"ZeroDivisionError: odd frame": 1}
+    assert len(probes.seconds) >= 2
+
+
+async def test_a_probe_that_has_died_fails_the_scene() -> None:
+    async def dead() -> None:
+        raise ZeroDivisionError("odd clock")
+
+    tasks = [asyncio.create_task(dead()), asyncio.create_task(asyncio.sleep(60))]
+    await asyncio.wait(tasks[:1])
+    with pytest.raises(ZeroDivisionError, match="odd clock"):
+        await hostile_scene._end_probes(tasks)
+    assert tasks[1].cancelled()
+
+
+def test_what_the_log_counts_is_counted() -> None:
+    log = "error: busy: /a: full\nwarning: busy: 1,234 more in 60 s; the last one: busy: /a: full"
+    assert hostile_scene._counted(log, "busy") == 1_235

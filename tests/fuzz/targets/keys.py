@@ -10,7 +10,7 @@ import gmpy2
 import msgspec
 from gmpy2 import mpz
 
-from aggregator.sums import Candidate, select, sum_in_steps
+from aggregator.sums import Candidate, sum_in_steps
 from keyshare.equality_proof import prove, verify
 from keyshare.errors import CorruptSum, KeyshareError
 from keyshare.fingerprint import (
@@ -48,6 +48,7 @@ from protocol.statistic import decode_sums
 from protocol.suite import suite_of
 from tests.fuzz.target import Case, target
 from tests.proved import payload_of, proved
+from tests.selected import select
 from tests.toy import seed_of, toy_epoch
 
 MEMBER = 2
