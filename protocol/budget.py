@@ -103,7 +103,7 @@ class Budget:
         self._labels = defaultdict[int, _Daily](_Daily)  # by member, of what it asked for
         self._statistics = defaultdict[int, _Daily](_Daily)
         self._rounds: dict[str, _Round] = {}
-        self._asked: dict[int, dict[str, _Round]] = {}  # by member: its statistics, not closed
+        self._asked: dict[int, dict[str, _Round]] = {}  # by member: not closed, of the last day
         self._next_round = self._next_check = 1
         self._round_bytes = _LEAST_UPLOAD_BYTES  # of the largest post that a round so far may need
 
@@ -230,7 +230,9 @@ class Budget:
             self._statistics[sender].add(time_ms, statistic_bytes(body.length, self._terms))
             if not found.asked_by:
                 found.asked_by, found.asked_ms = sender, time_ms
-                self._asked.setdefault(sender, {})[session] = found
+                waiting = self._asked.get(sender, {}).items()
+                fresh = {s: one for s, one in waiting if time_ms < one.asked_ms + _DAY_MS}
+                self._asked[sender] = {**fresh, session: found}
         elif isinstance(body, Closing):
             found.is_closed = True
             self._asked.get(found.asked_by, {}).pop(session, None)

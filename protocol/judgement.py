@@ -113,8 +113,10 @@ def _given_up(
 
 
 def _step_of(body: Body) -> str:
-    """The name of the step in which this is said, nothing of what belongs to none."""
-    return body.step if isinstance(body, Step) else CERTIFICATE.name * isinstance(body, Certificate)
+    """The name of the step in which this is said, empty for what belongs to none."""
+    if isinstance(body, Certificate):
+        return CERTIFICATE.name
+    return body.step if isinstance(body, Step) else ""
 
 
 def silent(terms: Terms, entries: Sequence[Posted]) -> tuple[int, ...]:

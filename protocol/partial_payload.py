@@ -134,8 +134,11 @@ class LockedSum:
         member is to blame, and the key is the evidence.
         """
         name = self._name(content_key, payload, member)
-        self._checked[name] = False
-        parts = self._open(content_key, payload, member)
+        try:
+            parts = self._open(content_key, payload, member)
+        except Malformed:
+            self._checked[name] = False
+            raise
         self._checked[name] = True
         return parts
 

@@ -11,10 +11,9 @@ from protocol.messages import MAX_BLOB_BYTES, MAX_SEALING_KEY_BYTES, Opening
 from protocol.suite import Suite, suite_of
 from protocol.terms import Terms
 
-_HEADER_BYTES = 16 << 10  # lengths, exponents of proofs, what seals add
+_HEADER_BYTES = 16 << 10  # lengths, the long numbers of proofs, what seals add
 _PROOF_NUMBERS = 8
 _FEW_BYTES = 1 << 10  # lengths alone
-_EXPONENT_BYTES = 3  # of a number of a statistic
 MAX_CHECK_BYTES = 64 << 10
 _SEALED_BYTES = 4 << 10  # what sealing adds, and a pairwise key
 _WINNER_NUMBERS = 96  # of a dealer beside its polynomials: the tests' values and proofs
@@ -47,8 +46,8 @@ def statistic_bytes(length: int, terms: Terms) -> int:
 
 
 def _list_bytes(count: int, terms: Terms) -> int:
-    each = _number_bytes(terms) + _EXPONENT_BYTES
-    return min(MAX_BLOB_BYTES, (count + _PROOF_NUMBERS) * each + _HEADER_BYTES)
+    numbers = (count + _PROOF_NUMBERS) * _number_bytes(terms)
+    return min(MAX_BLOB_BYTES, numbers + _HEADER_BYTES)
 
 
 def chunk_count(opening: Opening, terms: Terms) -> int:
@@ -67,8 +66,7 @@ def chunk_bytes(opening: Opening, terms: Terms) -> int:
 
 def part_bytes(opening: Opening, terms: Terms) -> int:
     """The largest list of partial decryptions of the round's sum."""
-    each = _number_bytes(terms)
-    return min(MAX_BLOB_BYTES, (_count(opening, terms) + _PROOF_NUMBERS) * each + _HEADER_BYTES)
+    return _list_bytes(_count(opening, terms), terms)
 
 
 def round_bytes(opening: Opening, terms: Terms) -> int:

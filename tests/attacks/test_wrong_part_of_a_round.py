@@ -240,6 +240,17 @@ def test_who_complains_of_an_honest_part_makes_nobody_check_it_again(monkeypatch
     assert not checked
 
 
+def test_a_mistake_of_ours_while_a_part_is_checked_is_no_evidence_against_its_sender(monkeypatch):
+    found, key = with_honest_parts()
+    locked = replace(locked_sum(found, 2))  # which has checked nothing yet
+    (payload,) = (a.data for a in found.members[2].view.partials[LIAR].attachments if a.to == 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(protocol.partial_payload, "parts_hold", lambda *parts: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            locked.holds(key, payload, LIAR)
+    assert locked.holds(key, payload, LIAR)
+
+
 def test_a_key_that_is_not_the_committed_one_convicts_the_complainer():
     found, key = with_honest_parts()
     for by, forged in ((5, bytes(32)), (4, key[::-1])):

@@ -42,6 +42,13 @@ class Fresh(Steps):
         return [np.full((1, 2), config["seed"] / 2**32), np.zeros(1, dtype=np.float32)]
 
 
+class Other(Steps):
+    """Begins with another model than ``Steps``."""
+
+    def initial_parameters(self, config: Mapping[str, Any]) -> list[np.ndarray]:
+        return [np.ones((1, 2)), np.zeros(1, dtype=np.float32)]
+
+
 class Spoiler(TrainingTask):
     """Contributes what no honest hospital does to round 1, so that it is void."""
 
@@ -297,3 +304,23 @@ def test_whoever_is_asked_has_seen_every_label(
     _approval(yes=False, as_json=as_json)(asked)
     said = capsys.readouterr()
     assert all(label in (said.err if as_json else said.out) for label in labels)
+
+
+def test_whoever_stands_at_another_model_waits_for_the_others_and_is_told_what_to_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table, reports = RoundTable(toy("refuse")), list[tuple[int, str, dict[str, Any]]]()
+    for i in (1, 2, 3, 4):
+        table.train(i, Steps())
+    alone = TrainingTask(
+        table.terms, table.secret(5), Other(), table.disks[5], lambda *said: reports.append(said)
+    )
+    table.seat(5, alone)
+    table.settle()
+    waiting = waiting_for(table.board, alone, table.terms)
+    assert waiting == ("the same model at enough hospitals after round 0", (1, 2, 3, 4))
+    number, event, facts = reports[-1]
+    Shown(table.terms).show({"round": number, "event": event, **facts})
+    said = capsys.readouterr().out
+    assert "Only this hospital states this model" in said
+    assert "right app, libraries and columns" in said

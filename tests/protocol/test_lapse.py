@@ -8,7 +8,7 @@ import pytest
 
 from protocol.ceremony import CERTIFICATE
 from protocol.draft import Draft
-from protocol.messages import Abort, Certificate, Disclosure, Overdue
+from protocol.messages import Abort, Certificate, Disclosure, Overdue, Step
 from tests.protocol.small_ceremony import name_of
 from tests.toy import CEREMONY, CeremonyTable, toy_federation
 
@@ -166,6 +166,20 @@ def test_an_abort_that_crosses_with_the_last_word_is_its_authors_right():
     assert verdict.given_up is not None
     assert not verdict.given_up.silent  # it was late
     assert verdict.given_up.reason.endswith(f"Then member {SILENT} spoke, too late")
+
+
+def test_only_the_word_that_was_waited_for_makes_the_silent_late():
+    table = waiting("moduli")
+    overdue(table, BY)
+    late, seen = dict(table.due())[BY], table.board.head
+    table.publish(SILENT, Draft(CEREMONY, Step("deal", 0, 1, ())))
+    changes = {"seen_position": seen.position, "seen": seen.hash}
+    posted = table.put(table.sign(CEREMONY, BY, late.body, **changes))
+    for machine in table.machines.values():
+        table.feed(machine, posted)
+    verdict = table.run().verdict
+    assert verdict.given_up is not None
+    assert verdict.given_up.silent == (SILENT,)
 
 
 def test_one_that_had_seen_the_last_word_and_aborts_all_the_same_is_named():
