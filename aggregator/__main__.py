@@ -1,6 +1,17 @@
 """``python -m aggregator`` is ``quorate-aggregator``."""
 
-from aggregator.cli import main
+from __future__ import annotations
+
+from protocol.system import end_where_unsupported
+
+
+def main() -> None:
+    """Run the command line, where the system has what it needs."""
+    end_where_unsupported("quorate-aggregator")
+    from aggregator import cli
+
+    cli.main()
+
 
 if __name__ == "__main__":
     main()

@@ -11,7 +11,6 @@ import ssl
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -19,14 +18,11 @@ from urllib.parse import urlsplit
 
 import typer
 
-from aggregator.errors import AggregatorError, NoBoard, StoreDamaged, StoreFull
+from aggregator.errors import AggregatorError
 from aggregator.event_log import start_log
 from aggregator.export import export as export_record
 from aggregator.identity import (
     CARD_NAME,
-    BadHost,
-    IdentityExists,
-    NoIdentity,
     TlsFiles,
     certificate_pin,
     create,
@@ -36,20 +32,21 @@ from aggregator.identity import (
 )
 from aggregator.lock import AlreadyRunning, hold
 from aggregator.record_output import RecordOutput
-from aggregator.server import CannotListen, Server
+from aggregator.sentences import (
+    AnotherAggregator,
+    AnotherFederation,
+    BadTermsFile,
+    NotYetReady,
+    UnfitTerms,
+    sentences,
+)
+from aggregator.server import Server
 from aggregator.service import Aggregator
 from aggregator.status_file import read_status, remove_status
 from aggregator.status_text import render
 from aggregator.terminal import escape_what_streams_lack, say, say_json
-from protocol.errors import (
-    BadTerms,
-    Fork,
-    NotThisRecord,
-    ProtocolError,
-    UnfitHead,
-    UnsignedTerms,
-)
-from protocol.foreign import decoded, lines
+from protocol.errors import BadTerms, ProtocolError, UnsignedTerms
+from protocol.foreign import decoded, lines, pasted
 from protocol.signing import public_bytes
 from protocol.terms import Terms, parse, require_signed
 
@@ -76,34 +73,6 @@ Data = Annotated[
 ]
 Federation = Annotated[Path, typer.Argument(metavar="federation.toml", help="The signed terms.")]
 DEFAULT_DATA = Path("~/.quorate-aggregator")
-
-
-class BadTermsFile(AggregatorError):
-    """A file of terms that cannot be read."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path, self.reason = path, reason
-
-
-class AnotherAggregator(AggregatorError):
-    """The terms name another aggregator; ``field`` is the one that differs."""
-
-    def __init__(self, field: str, path: Path) -> None:
-        super().__init__(f"{field}: {path}")
-        self.field, self.path = field, path
-
-
-class AnotherFederation(AggregatorError):
-    """The running service on this folder serves other terms."""
-
-    def __init__(self, served: str) -> None:
-        super().__init__(served)
-        self.served = served
-
-
-class NotYetReady(AggregatorError):
-    """A service that has just started and has not reported yet."""
 
 
 @app.command()
@@ -213,7 +182,8 @@ def export(
     head = export_record(folder, terms, signatures, RecordOutput(out), tell)
     say(f"Record of {terms.name}: {out}")
     say(f"  entries  {head.position}, up to {head.hash.hex()[:16]}")
-    say("Next, each hospital: quorate-participant export federation.toml --out RECORD")
+    names = f"{pasted(federation)} --out {pasted(out)}"
+    say(f"Next, each hospital: quorate-participant export {names}")
     say("which checks it against what that hospital has seen, and countersigns it.")
 
 
@@ -242,11 +212,13 @@ def _read_signed(path: Path) -> tuple[Terms, dict[str, bytes]]:
         if len(data) > _MAX_TERMS_BYTES:
             raise BadTermsFile(path, f"it has more than {_MAX_TERMS_BYTES} bytes")
         terms, signatures = parse(decoded(data))
+        require_signed(terms, signatures)
     except UnicodeDecodeError:
         raise BadTermsFile(path, "it is not text in UTF-8") from None
     except OSError as error:
         raise BadTermsFile(path, (error.strerror or str(error)).lower()) from None
-    require_signed(terms, signatures)
+    except (BadTerms, UnsignedTerms) as error:
+        raise UnfitTerms(path, error) from None
     return terms, signatures
 
 
@@ -257,112 +229,6 @@ def _store_folder(data: Path, terms: Terms) -> Path:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def sentences(error: AggregatorError | ProtocolError) -> tuple[str, str]:
-    """What went wrong and for whom; and what to do about it."""
-    for kind, sentence in _SENTENCES.items():
-        if isinstance(error, kind):
-            return sentence(error)
-    return str(error), "This should not have happened; please report it."
-
-
-def _unsigned(error: UnsignedTerms) -> tuple[str, str]:
-    found = []
-    if error.missing:
-        found.append(f"the signature of {', '.join(error.missing)} is missing")
-    if error.wrong:
-        found.append(f"the signature of {', '.join(error.wrong)} does not fit: altered terms?")
-    return (
-        f"The terms are not signed by all: {'; '.join(found)}.",
-        "Have them sign this very file with: quorate-participant terms sign federation.toml",
-    )
-
-
-def _another(error: AnotherAggregator) -> tuple[str, str]:
-    return (
-        f"The terms name another aggregator: {error.path} does not fit aggregator.{error.field}.",
-        "Give the --data folder (and --tls-cert) whose card went into the terms; or make new terms "
-        "with this card and have all members sign them.",
-    )
-
-
-def _cannot_listen(error: CannotListen) -> tuple[str, str]:
-    if error.in_use:
-        return (
-            f"Port {error.port} on {error.host} is taken by another process.",
-            "Stop that process, or give another --port that members' connections are led to.",
-        )
-    return (
-        f"Cannot listen on {error.host} port {error.port}: {error.reason}.",
-        "If this machine does not have that address itself, listen on all: --host 0.0.0.0",
-    )
-
-
-_SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
-    UnsignedTerms: _unsigned,
-    AnotherAggregator: _another,
-    CannotListen: _cannot_listen,
-    BadTerms: lambda e: (
-        f"The terms are not valid: {e.field}: {e.reason}.",
-        "Correct the file, and have all members sign it.",
-    ),
-    BadTermsFile: lambda e: (
-        f"The terms {e.path} cannot be read: {e.reason}.",
-        "Give the federation.toml that all members have signed.",
-    ),
-    AnotherFederation: lambda e: (
-        f"The service running on this folder serves {e.served} under other terms.",
-        "Give the federation.toml that it was started with.",
-    ),
-    NotYetReady: lambda e: (
-        "The service is starting and has not reported yet.",
-        "Ask again in a few seconds.",
-    ),
-    AlreadyRunning: lambda e: (
-        f"{e.path.parent} is in use by process {e.pid} (quorate-aggregator {e.command}).",
-        "Stop that process first, or give another --data folder.",
-    ),
-    IdentityExists: lambda e: (
-        f"{e.path} is there already, and is never overwritten.",
-        "Use it as it is, or give another --data folder.",
-    ),
-    NoIdentity: lambda e: (
-        f"{e.path} does not give {e.what}: {e.reason}.",
-        "Give the right --data folder (or --tls-cert and --tls-key), or make one with: "
-        "quorate-aggregator init",
-    ),
-    BadHost: lambda e: (
-        f"{e.host!r} is neither a host name nor an address.",
-        "Give --host without scheme, port or path, such as aggregator.example.org",
-    ),
-    StoreDamaged: lambda e: (
-        f"What is stored is damaged: {e.what}: {e.reason}. The service does not go on with it.",
-        "Restore the data folder from a backup that is not older than the last post, then start "
-        "again; no key share and no model is lost, members wait.",
-    ),
-    NoBoard: lambda e: (
-        f"Nothing is stored of this federation: there is no board in {e.folder}.",
-        "Give the --data folder that the service was started with, and the same federation.toml.",
-    ),
-    NotThisRecord: lambda e: (
-        f"The folder does not hold a record of these terms: {e.path}: {e.reason}.",
-        "Nothing was changed there; give another folder as --out, or move that one away.",
-    ),
-    UnfitHead: lambda e: (
-        f"{e.path} is no countersignature of member {e.member}: {e.reason}.",
-        "Ask that member for it again, or take the file away.",
-    ),
-    Fork: lambda e: (
-        f"The record has forked from this board at entry {e.position}: {e.reason}.",
-        "Nothing was changed there. Compare the heads with the members': either the data folder is "
-        "an older copy, which a backup must replace, or somebody has shown two boards.",
-    ),
-    StoreFull: lambda e: (
-        f"{e.path} cannot be written: {e.reason}.",
-        "Make room or set the permissions right, then start again; nothing acknowledged is lost.",
-    ),
-}
 
 
 def _fail(what: str, remedy: str) -> NoReturn:

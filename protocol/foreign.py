@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
 import unicodedata
 from collections.abc import Callable, Mapping
 
@@ -53,6 +54,27 @@ def line(text: str, limit: int = LINE) -> str:
 def lines(text: str) -> str:
     """A text of several lines for a file that people read, each of them as ``line`` shows it."""
     return "".join(f"{line(row)}\n" for row in text.rstrip("\n").split("\n"))
+
+
+def pasted(path: object) -> str:
+    """A path as an argument of a command that people paste into a shell; ``line`` leaves it be.
+
+    What ``line`` would escape is written in octal (``$'…'``), byte by byte.
+    """
+    text = str(path)
+    if text.startswith("-"):
+        text = f"./{text}"  # else an option
+    if is_plain(text):
+        return shlex.quote(text)
+    return f"$'{''.join(map(_in_octal, text))}'"
+
+
+def _in_octal(c: str) -> str:
+    if " " <= c <= "~":
+        return f"\\{c}" if c in "\\'" else c
+    is_byte = "\udc80" <= c <= "\udcff"  # of a name that is no text, as Python holds it
+    data = c.encode("utf-8", "surrogateescape" if is_byte else "surrogatepass")
+    return "".join(f"\\{byte:03o}" for byte in data)
 
 
 def json_text(

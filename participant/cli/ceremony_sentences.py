@@ -17,8 +17,8 @@ def _ceremony_failed(e: protocol_errors.CeremonyFailed, c: Context) -> Sentence:
     who = f"because of {c.name(e.culprit)}" if e.culprit else "and nobody is accused"
     return Sentence(
         f"the key ceremony was aborted {who}, in step {e.step}: {e.reason}",
-        f"see who broke the rules: {COMMAND} verdict {c.file}; when that is settled, all members "
-        f"begin a new one: {COMMAND} ceremony {c.file}",
+        f"see who broke the rules: {COMMAND} verdict {c.here}; when that is settled, all members "
+        f"begin a new one: {COMMAND} ceremony {c.pasted}",
         ABORTED,
     )
 
@@ -35,7 +35,7 @@ def _given_up(e: protocol_errors.CeremonyFailed, c: Context) -> Sentence:
 def _after_silence(silent: Sequence[int], c: Context) -> str:
     return (
         f"ask {c.names(silent)} whether the agent runs; all members, {c.names(silent)} too, begin "
-        f"a new one: {COMMAND} ceremony {c.file}; without {c.names(silent)} it takes new terms"
+        f"a new one: {COMMAND} ceremony {c.pasted}; without {c.names(silent)} it takes new terms"
     )
 
 
@@ -61,14 +61,14 @@ def _ceremony_aborted(e: participant_errors.CeremonyAborted, c: Context) -> Sent
         )
     if e.silent:
         remedies.append(
-            f"{c.names(e.silent)}: start {COMMAND} ceremony {c.file}, which discloses the seed "
+            f"{c.names(e.silent)}: start {COMMAND} ceremony {c.pasted}, which discloses the seed "
             "unless it is withheld for good (a certificate was made, or the machine was set back); "
-            f"then again: {COMMAND} verdict {c.file} --session {e.session}"
+            f"then again: {COMMAND} verdict {c.here} --session {e.session}"
         )
     remedies.append(
-        f"all begin a new one, {COMMAND} ceremony {c.file}, or sign new terms without a culprit"
+        f"all begin a new one, {COMMAND} ceremony {c.pasted}, or sign new terms without a culprit"
         if e.culprits
-        else f"all members begin a new one: {COMMAND} ceremony {c.file}"
+        else f"all members begin a new one: {COMMAND} ceremony {c.pasted}"
     )
     return Sentence(in_names(what, c.terms) if c.terms else what, "; ".join(remedies), ABORTED)
 
@@ -77,7 +77,7 @@ def _not_aborted(e: participant_errors.NotAborted, c: Context) -> Sentence:
     what = f"{e.session} was not aborted" if e.session else "no ceremony of these terms was aborted"
     return Sentence(
         f"{what}, so there is nothing to judge",
-        f"see how things stand: {COMMAND} status {c.file}",
+        f"see how things stand: {COMMAND} status {c.here}",
     )
 
 

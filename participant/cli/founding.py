@@ -166,7 +166,7 @@ def new(
     write_terms(file, terms)
     _show_terms(terms_in(ctx, file, signed=False))
     say()
-    say(f"Each member, after a look at it: quorate-participant terms sign {file}")
+    say(f"Each member, after a look at it: quorate-participant terms sign {ctx.obj.pasted}")
 
 
 @terms_app.command("sign")
@@ -201,7 +201,7 @@ def show(ctx: typer.Context, file: FederationFile = FEDERATION) -> None:
     if unsigned := found.unsigned():
         raise unsigned
     say()
-    say(f"All have signed. Next: quorate-participant ceremony {file}")
+    say(f"All have signed. Next: quorate-participant ceremony {ctx.obj.pasted}")
 
 
 def _show_card(folder: Path, shown: Card) -> None:

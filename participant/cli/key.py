@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shlex
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,6 +39,7 @@ from participant.terminal import say, say_json
 from participant.words import fingerprint
 from protocol.board import Head
 from protocol.epoch import Epoch, EpochSecret
+from protocol.foreign import pasted
 from protocol.key_check import NONCE_BYTES, is_whole
 from protocol.terms import Terms
 
@@ -90,6 +90,8 @@ def check(
         say_json(facts)
     if together:
         with hold(member.folder, "key check"):
+            say_aside("Waiting for the others, who type:")
+            say_aside(f"quorate-participant key check --together {ctx.obj.pasted}")
             _check_together(member, (epoch, secret), timeout, as_json)
 
 
@@ -98,8 +100,6 @@ def _check_together(
 ) -> None:
     """Raises NoQuorum, QuorumFails and OutOfTime."""
     task = KeyCheckTask(member.terms, secret, int(time.time() * 1000))
-    if not as_json:
-        say("Waiting for the others, who type: quorate-participant key check --together …")
     is_done = _run_until_done(member, task, timeout)
     if is_done and task.missing:
         task.waits_for_all = True
@@ -180,7 +180,7 @@ def backup(
     say(f"Backup of {member.identity.name} in {member.terms.name}: {out}")
     say(f"  key share of epoch  {', '.join(map(str, epochs))}")
     say("Keep it off this machine, and its passphrase elsewhere than the file. Put back by:")
-    say(f"quorate-participant key restore {shlex.quote(str(out))} {shlex.quote(str(file))}")
+    say(f"quorate-participant key restore {pasted(out)} {pasted(file)}")
 
 
 @key_app.command("restore")
@@ -205,6 +205,7 @@ def restore(
 
     The terms are written from the backup if there is no such file.
     """
+    ctx.obj.file = file
     terms = terms_in(ctx, file, signed=True).terms if file.exists() else None
     folder = at_home(ctx, home)
     purpose = purpose_of_backup(source, terms)
@@ -220,10 +221,10 @@ def restore(
     if terms is None:
         write_new(file, opened.terms_text.encode())
         file.chmod(0o644)  # the terms are no secret
-    _say_restored(opened, is_needed, file, as_json)
+    _say_restored(opened, is_needed, ctx.obj.here, as_json)
 
 
-def _say_restored(opened: Backup, is_needed: bool, file: Path, as_json: bool) -> None:
+def _say_restored(opened: Backup, is_needed: bool, here: str, as_json: bool) -> None:
     epoch = opened.newest
     if as_json:
         event = "restored" if is_needed else "nothing to do"
@@ -236,7 +237,7 @@ def _say_restored(opened: Backup, is_needed: bool, file: Path, as_json: bool) ->
     say(f"Restored: {opened.identity.name} in {opened.terms.name}, epoch {epoch.number}")
     say(f"  fingerprint  {fingerprint(epoch.digest)}  (the same at every member)")
     say("Rounds that are open by now are decrypted without this hospital. Next:")
-    say(f"quorate-participant key check {shlex.quote(str(file))}")
+    say(f"quorate-participant key check {here}")
 
 
 def _check_against_board(restoring: Restoring, record: Path | None, seconds: float) -> Head | None:

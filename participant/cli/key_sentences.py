@@ -18,16 +18,16 @@ def _no_quorum(e: errors.NoQuorum, c: Context) -> Sentence:
     remedies = []
     if e.missing:
         said.append(f"nothing came from {c.names(e.missing)}")
-        remedies.append(f"they type {COMMAND} key check --together {c.file}, at the same time")
+        remedies.append(f"they type {COMMAND} key check --together {c.pasted}, at the same time")
     if e.wrong:
-        remedies.append(f"{c.names(e.wrong)}: {COMMAND} key check {c.file}, then key restore")
+        remedies.append(f"{c.names(e.wrong)}: {COMMAND} key check {c.pasted}, then key restore")
     return Sentence(f"{e.session}: {'; '.join(said)}", "; ".join(remedies))
 
 
 KEY_CARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     errors.ShareNotWhole: plain(
         "the key share of epoch {e.epoch} in {e.folder} is not whole",
-        f"move it away and put back the backup: {COMMAND} key restore FILE {{c.file}}",
+        f"move it away and put back the backup: {COMMAND} key restore FILE {{c.here}}",
     ),
     errors.NoQuorum: _no_quorum,
     errors.QuorumFails: lambda e, c: Sentence(

@@ -72,12 +72,12 @@ def decrypt(
         approve = _approval(yes, as_json)
         task = DecryptionTask(member.terms, secret, name, member.storage, approve)
         session = new_session(member, task, timeout)
-        url, notice = member.terms.aggregator.url, _unopened(session, task, name, file)
+        url, notice = member.terms.aggregator.url, _unopened(session, task, name, ctx.obj.here)
         session.notices = link_notices(url, say_aside, notice)
         if not as_json:
             say(f"Waiting until round {name} is closed and the others agree to its sum …")
         session.run()
-    _show_sums(member, task, as_json)
+    _show_sums(member, task, ctx.obj.here, as_json)
 
 
 def _bad_name(name: str, fault: str) -> typer.BadParameter:
@@ -85,7 +85,7 @@ def _bad_name(name: str, fault: str) -> typer.BadParameter:
     return typer.BadParameter(f"{name!r} {fault}: {allowed}", param_hint="--round")
 
 
-def _unopened(session: Session, task: DecryptionTask, name: str, file: Path) -> Callable[[], None]:
+def _unopened(session: Session, task: DecryptionTask, name: str, here: str) -> Callable[[], None]:
     """Says once, when the board is known, that there is no such round on it."""
     is_looked_up = False
 
@@ -98,7 +98,7 @@ def _unopened(session: Session, task: DecryptionTask, name: str, file: Path) -> 
             say_aside(
                 f"Round {name} is not open yet. If that is not what you meant, see which are:"
             )
-            say_aside(f"quorate-participant status {file}")
+            say_aside(f"quorate-participant status {here}")
 
     return moved
 
@@ -132,7 +132,7 @@ def _approval(yes: bool, as_json: bool) -> Callable[[Request], bool]:
     return approve
 
 
-def _show_sums(member: Membership, task: DecryptionTask, as_json: bool) -> None:
+def _show_sums(member: Membership, task: DecryptionTask, here: str, as_json: bool) -> None:
     view = task.member.view
     opening, closing = view.terms_of_opening, view.closed
     assert opening is not None and closing is not None
@@ -163,7 +163,7 @@ def _show_sums(member: Membership, task: DecryptionTask, as_json: bool) -> None:
     for value, label in zip(sums or (), task.labels or repeat(""), strict=False):
         say(f"  {value:f}  {shown(label)}".rstrip())
     if not is_statistic:
-        say("  the model is updated with it by: quorate-participant train")
+        say(f"  the model is updated with it by: quorate-participant train {here} --app APP.py")
 
 
 def public_key(
@@ -238,7 +238,7 @@ def contribute(
     else:
         say(f"Round {name} holds what this hospital contributed before; that stays, and")
         say(f"{numbers} was not sent now.")
-    say(f"Next, a quorum of members: quorate-participant decrypt {file} --round {name}")
+    say(f"Next, a quorum of members: quorate-participant decrypt {ctx.obj.pasted} --round {name}")
 
 
 def _amount(count: int, decimals: int) -> str:

@@ -46,6 +46,7 @@ def at_home(ctx: typer.Context, home: Path | None) -> Path:
     """The data folder, kept for the case of an error."""
     folder = home_folder(home)
     _context(ctx).home = folder
+    _context(ctx).is_home_given = home is not None
     finish(folder)  # a change of the passphrase that was broken off, if there is one
     return folder
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +34,7 @@ from participant.report.page import render
 from participant.terminal import say, say_json
 from participant.terms_files import read_signed_terms
 from participant.transfer_view import Transfer, transfer_view
+from protocol.foreign import pasted
 from protocol.record_writing import prepare
 
 _LINE_SECONDS = 5.0
@@ -143,4 +143,4 @@ def _show(member: Membership, task: RecordTask, out: Path) -> None:
         say(f"  countersigned  {member.terms.name_of(said.member)}{upto}")
     if len(task.heads) < member.terms.n_members:
         say("Next: the others run the same command on this folder, or send their heads/.")
-    say(f"To check it, anywhere: quorate-participant verify {shlex.quote(str(out))}")
+    say(f"To check it, anywhere: quorate-participant verify {pasted(out)}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from protocol.foreign import pasted
 from protocol.terms import Terms
 
 FAILED, USAGE, REFUSED, ABORTED, CHECK_FAILED, BY_SIGNAL = 1, 2, 3, 4, 5, 128
@@ -20,6 +21,18 @@ class Context:
     home: Path | None = None
     file: Path = Path("federation.toml")
     terms: Terms | None = None
+    is_home_given: bool = False  # as an option; else the environment or the system says it
+
+    @property
+    def pasted(self) -> str:
+        """The terms' file as an argument of a command that any member may paste."""
+        return pasted(self.file)
+
+    @property
+    def here(self) -> str:
+        """The same for a command of this hospital: with the data folder that was given."""
+        home = f" --home {pasted(self.home)}" if self.is_home_given and self.home else ""
+        return self.pasted + home
 
     def name(self, member: int) -> str:
         """A member's name."""

@@ -32,7 +32,7 @@ def _unsigned(e: protocol_errors.UnsignedTerms, c: Context) -> Sentence:
             f"the signature of {', '.join(e.wrong)} does not fit: the terms were altered after "
             "signing, or it was made for others"
         )
-    remedy = f"each of them: {_COMMAND} terms sign {c.file}"
+    remedy = f"each of them: {_COMMAND} terms sign {c.pasted}"
     if e.wrong:
         remedy = f"take those [[signatures]] blocks out of {c.file}, compare the terms; {remedy}"
     return Sentence(f"{c.file}: {'; '.join(said)}", remedy)
@@ -69,7 +69,7 @@ def _out_of_time(e: participant_errors.OutOfTime, c: Context) -> Sentence:
     return Sentence(
         f"not done after {e.seconds:g} s: {e.step}"
         + (f", waiting for {c.names(e.members)}" if e.members else ""),
-        f"see how things stand: {_COMMAND} status {c.file}; the same command goes on from there",
+        f"see how things stand: {_COMMAND} status {c.here}; the same command goes on from there",
     )
 
 
@@ -106,7 +106,7 @@ def _rejected(e: participant_errors.RejectedByAggregator, c: Context) -> Sentenc
 def _foreign_aggregator(e: participant_errors.ForeignAggregator, c: Context) -> Sentence:
     return Sentence(
         f"the aggregator at {e.url} serves other terms ({fingerprint(e.federation)})",
-        f"compare with: {_COMMAND} terms show {c.file}",
+        f"compare with: {_COMMAND} terms show {c.pasted}",
     )
 
 
@@ -283,7 +283,7 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     participant_errors.BadSession: _plain("{e.session!r} is no session", "check the round's name"),
     participant_errors.SeedForgotten: _plain(
         "{e.session} has ended here, but its key share is gone from the data folder",
-        f"put back the key share: {_COMMAND} key restore FILE {{c.file}}; without it this hospital "
+        f"put back the key share: {_COMMAND} key restore FILE {{c.here}}; without it this hospital "
         "cannot help to decrypt",
     ),
     participant_errors.DamagedOutbox: _plain(
@@ -337,12 +337,12 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
     participant_errors.AlreadySigned: _plain(
         "{e.name} has signed {c.file} already",
-        f"see who is missing: {_COMMAND} terms show {{c.file}}",
+        f"see who is missing: {_COMMAND} terms show {{c.pasted}}",
     ),
     participant_errors.NoKeyShare: _plain(
         "there is no key share in {e.folder}",
-        f"take part in the key ceremony first: {_COMMAND} ceremony {{c.file}}; a lost key share is "
-        f"put back by: {_COMMAND} key restore FILE {{c.file}}",
+        f"take part in the key ceremony first: {_COMMAND} ceremony {{c.here}}; a lost key share is "
+        f"put back by: {_COMMAND} key restore FILE {{c.here}}",
     ),
     participant_errors.SeedLost: _plain(
         "this hospital began {e.session}, but the seed it began with is not in the data folder",
@@ -352,7 +352,7 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "this hospital takes no further part in {e.session}: its data folder was put back to an "
         "earlier state after it had joined",
         "tell the other members. When they have given the ceremony up, all begin a new one: "
-        f"{_COMMAND} ceremony {{c.file}}",
+        f"{_COMMAND} ceremony {{c.pasted}}",
         ABORTED,
     ),
     participant_errors.CertificateDisplaced: _plain(

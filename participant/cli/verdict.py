@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -64,7 +62,7 @@ def verdict(
     with hold(member.folder, "verdict"):
         task = VerdictTask(member.terms, name)
         _gather(member, task, timeout)
-        found = _judge(member.terms, task, file)
+        found = _judge(member.terms, task, ctx.obj.here)
     if as_json:
         say_json(_facts(member.terms, task, found))
         return
@@ -74,9 +72,11 @@ def verdict(
 
 @contextmanager
 def judged_if_aborted(
-    member: Membership, task: CeremonyTask, file: Path, as_json: bool
+    member: Membership, task: CeremonyTask, here: str, as_json: bool
 ) -> Iterator[None]:
     """Turns CeremonyFailed into CeremonyAborted, once the verdict is there and has been shown.
+
+    here: the terms as an argument of this hospital's commands.
 
     The failure is raised as it was where the evidence cannot be had in time.
     """
@@ -95,7 +95,7 @@ def judged_if_aborted(
             if as_json:
                 say_json(_unjudged(terms, session, failure))
             raise failure from None
-        found = _judge(terms, evidence, file)
+        found = _judge(terms, evidence, here)
         if as_json:
             say_json(_facts(terms, evidence, found))
         else:
@@ -120,13 +120,13 @@ def _gather(member: Membership, task: VerdictTask, seconds: float) -> None:
             read = task.n_read
 
 
-def _judge(terms: Terms, task: VerdictTask, file: Path) -> Verdict:
+def _judge(terms: Terms, task: VerdictTask, here: str) -> Verdict:
     n_known = len(task.disclosed)
     say_aside(
         f"Replaying the machines of {n_known} of {terms.n_members} hospitals, which takes "
         f"{n_known} times the computing that the ceremony took here. Ctrl-C ends it; later again:"
     )
-    say_aside(f"quorate-participant verdict {shlex.quote(str(file))} --session {task.session}")
+    say_aside(f"quorate-participant verdict {here} --session {task.session}")
     return task.verdict()
 
 

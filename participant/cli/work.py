@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -69,7 +68,7 @@ def ceremony(
         session = new_session(member, task, timeout)
         watch = Watch(member.terms, Calibration(member.terms))
         with (
-            judged_if_aborted(member, task, file, as_json),
+            judged_if_aborted(member, task, ctx.obj.here, as_json),
             view_of(member.terms, as_json) as view,
         ):
             view.expect(watch.expectation)
@@ -84,9 +83,9 @@ def ceremony(
         }
         _say_key(member.terms, task.epoch, facts, as_json)
     if not as_json:
-        quoted = shlex.quote(str(file))
-        say(f"Next: quorate-participant key backup --out backup.sealed {quoted}")
-        say(f"then: quorate-participant train {quoted} --app APP.py")
+        here = ctx.obj.here
+        say(f"Next: quorate-participant key backup --out backup.sealed {here}")
+        say(f"then: quorate-participant train {here} --app APP.py")
 
 
 def _ceremony_notices(terms: Terms, task: CeremonyTask, watch: Watch, view: View) -> Notices:

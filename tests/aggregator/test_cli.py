@@ -22,6 +22,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 import aggregator.cli as cli
+import aggregator.sentences as sentences
 from aggregator.admission import Refused
 from aggregator.connection import SlowReader
 from aggregator.errors import AggregatorError, BadUpload, StoreFull
@@ -171,7 +172,7 @@ def test_unsigned_terms_are_refused_naming_who_is_missing(place: Place, run: Run
     place.file.write_text(signed(place.federation, without=2))
     code, _, err = run("serve", place.file, "--data", place.data)
     assert code == 1
-    assert "the signature of H2 is missing" in err
+    assert "The signature of H2 is missing" in err
     assert "H1" not in err
 
 
@@ -382,11 +383,11 @@ def all_errors(kind: type[AggregatorError] = AggregatorError) -> Iterator[type[A
 
 
 def test_every_error_that_reaches_the_command_has_a_sentence() -> None:
-    assert set(all_errors()) - INTERNAL <= set(cli._SENTENCES)
+    assert set(all_errors()) - INTERNAL <= set(sentences.SENTENCES)
 
 
 def test_every_sentence_names_what_and_a_remedy() -> None:
-    what, remedy = cli.sentences(StoreFull(Path("board"), "no space left on device"))
+    what, remedy = sentences.sentences(StoreFull(Path("board"), "no space left on device"))
     assert what == "board cannot be written: no space left on device."
     assert "Make room" in remedy
 

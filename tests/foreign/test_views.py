@@ -29,7 +29,7 @@ from participant.terminal import say, say_json
 from participant.terms_files import TermsFile
 from participant.transfer_view import Transfer, TransferBar, TransferLines
 from participant.verdict_task import Accusation
-from protocol.errors import ProtocolError
+from protocol.errors import ProtocolError, UnsignedTerms
 from protocol.judgement import Verdict
 from protocol.messages import Abort, Complaint, Join, Refusal, Statement
 from protocol.wire import Rejected
@@ -76,6 +76,7 @@ def test_no_error_of_the_aggregator_says_anything_raw(capsys: pytest.CaptureFixt
         "\"Literal['malformed', 'too-large', 'busy']\"": POISON,
         "bool": True,
         "Rejected": Rejected("busy", POISON),
+        "BadTerms | UnsignedTerms": UnsignedTerms([POISON], [POISON]),
     }
     for error in [*subclasses(AggregatorError), *subclasses(ProtocolError)]:
         if error.__module__.startswith(("aggregator", "protocol")):
@@ -192,7 +193,7 @@ def test_no_sum_shows_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
     member = SimpleNamespace(view=view, complaints=lambda: [complaint], wrong_partials=[1])
     task: Any = SimpleNamespace(member=member, sums=[], labels=labels)
     for as_json in (False, True):
-        opening._show_sums(SimpleNamespace(terms=TERMS), task, as_json)  # type: ignore[arg-type]
+        opening._show_sums(SimpleNamespace(terms=TERMS), task, "federation.toml", as_json)  # type: ignore[arg-type]
     written(capsys)
 
 

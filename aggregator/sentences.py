@@ -1,0 +1,164 @@
+"""What each error says to the aggregator's operator: what went wrong, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from aggregator.errors import AggregatorError, NoBoard, StoreDamaged, StoreFull
+from aggregator.identity import BadHost, IdentityExists, NoIdentity
+from aggregator.lock import AlreadyRunning
+from aggregator.server import CannotListen
+from protocol.errors import (
+    BadTerms,
+    Fork,
+    NotThisRecord,
+    ProtocolError,
+    UnfitHead,
+    UnsignedTerms,
+)
+from protocol.foreign import pasted
+
+
+class BadTermsFile(AggregatorError):
+    """A file of terms that cannot be read."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
+
+
+class UnfitTerms(AggregatorError):
+    """Terms in a file that cannot be served, and why."""
+
+    def __init__(self, path: Path, error: BadTerms | UnsignedTerms) -> None:
+        super().__init__(f"{path}: {error}")
+        self.path, self.error = path, error
+
+
+class AnotherAggregator(AggregatorError):
+    """The terms name another aggregator; ``field`` is the one that differs."""
+
+    def __init__(self, field: str, path: Path) -> None:
+        super().__init__(f"{field}: {path}")
+        self.field, self.path = field, path
+
+
+class AnotherFederation(AggregatorError):
+    """The running service on this folder serves other terms."""
+
+    def __init__(self, served: str) -> None:
+        super().__init__(served)
+        self.served = served
+
+
+class NotYetReady(AggregatorError):
+    """A service that has just started and has not reported yet."""
+
+
+def sentences(error: AggregatorError | ProtocolError) -> tuple[str, str]:
+    """What went wrong and for whom; and what to do about it."""
+    for kind, sentence in SENTENCES.items():
+        if isinstance(error, kind):
+            return sentence(error)
+    return str(error), "This should not have happened; please report it."
+
+
+def _unfit_terms(error: UnfitTerms) -> tuple[str, str]:
+    if isinstance(error.error, BadTerms):
+        return (
+            f"The terms {error.path} are not valid: {error.error.field}: {error.error.reason}.",
+            "Correct the file, and have all members sign it.",
+        )
+    found = []
+    if error.error.missing:
+        found.append(f"The signature of {', '.join(error.error.missing)} is missing.")
+    if error.error.wrong:
+        wrong = ", ".join(error.error.wrong)
+        found.append(f"The signature of {wrong} does not fit: were the terms altered?")
+    return (
+        f"The terms {error.path} are not signed by all. {' '.join(found)}",
+        f"Have them sign this very file with: quorate-participant terms sign {pasted(error.path)}",
+    )
+
+
+def _another(error: AnotherAggregator) -> tuple[str, str]:
+    return (
+        f"The terms name another aggregator: {error.path} does not fit aggregator.{error.field}.",
+        "Give the --data folder (and --tls-cert) whose card went into the terms; or make new terms "
+        "with this card and have all members sign them.",
+    )
+
+
+def _cannot_listen(error: CannotListen) -> tuple[str, str]:
+    if error.in_use:
+        return (
+            f"Port {error.port} on {error.host} is taken by another process.",
+            "Stop that process, or give another --port that members' connections are led to.",
+        )
+    return (
+        f"Cannot listen on {error.host} port {error.port}: {error.reason}.",
+        "If this machine does not have that address itself, listen on all: --host 0.0.0.0",
+    )
+
+
+SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
+    UnfitTerms: _unfit_terms,
+    AnotherAggregator: _another,
+    CannotListen: _cannot_listen,
+    BadTermsFile: lambda e: (
+        f"The terms {e.path} cannot be read: {e.reason}.",
+        "Give the federation.toml that all members have signed.",
+    ),
+    AnotherFederation: lambda e: (
+        f"The service running on this folder serves {e.served} under other terms.",
+        "Give the federation.toml that it was started with.",
+    ),
+    NotYetReady: lambda e: (
+        "The service is starting and has not reported yet.",
+        "Ask again in a few seconds.",
+    ),
+    AlreadyRunning: lambda e: (
+        f"{e.path.parent} is in use by process {e.pid} (quorate-aggregator {e.command}).",
+        "Stop that process first, or give another --data folder.",
+    ),
+    IdentityExists: lambda e: (
+        f"{e.path} is there already, and is never overwritten.",
+        "Use it as it is, or give another --data folder.",
+    ),
+    NoIdentity: lambda e: (
+        f"{e.path} does not give {e.what}: {e.reason}.",
+        "Give the right --data folder (or --tls-cert and --tls-key), or make one with: "
+        "quorate-aggregator init --host HOST",
+    ),
+    BadHost: lambda e: (
+        f"{e.host!r} is neither a host name nor an address.",
+        "Give --host without scheme, port or path, such as aggregator.example.org",
+    ),
+    StoreDamaged: lambda e: (
+        f"What is stored is damaged: {e.what}: {e.reason}. The service does not go on with it.",
+        "Restore the data folder from a backup that is not older than the last post, then start "
+        "again; no key share and no model is lost, members wait.",
+    ),
+    NoBoard: lambda e: (
+        f"Nothing is stored of this federation: there is no board in {e.folder}.",
+        "Give the --data folder that the service was started with, and the same federation.toml.",
+    ),
+    NotThisRecord: lambda e: (
+        f"The folder does not hold a record of these terms: {e.path}: {e.reason}.",
+        "Nothing was changed there; give another folder as --out, or move that one away.",
+    ),
+    UnfitHead: lambda e: (
+        f"{e.path} is no countersignature of member {e.member}: {e.reason}.",
+        "Ask that member for it again, or take the file away.",
+    ),
+    Fork: lambda e: (
+        f"The record has forked from this board at entry {e.position}: {e.reason}.",
+        "Nothing was changed there. Compare the heads with the members': either the data folder is "
+        "an older copy, which a backup must replace, or somebody has shown two boards.",
+    ),
+    StoreFull: lambda e: (
+        f"{e.path} cannot be written: {e.reason}.",
+        "Make room or set the permissions right, then start again; nothing acknowledged is lost.",
+    ),
+}

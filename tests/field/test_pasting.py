@@ -1,0 +1,181 @@
+"""A command that is printed can be pasted into a shell, whatever its paths are called."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import aggregator.sentences as aggregator_sentences
+from participant.cli import app
+from participant.cli.sentence import Context
+from participant.cli.sentences import describe
+from participant.errors import NoKeyShare, OutOfTime
+from participant.identity import create
+from participant.passphrase import Passphrase
+from participant.sealed_file import Argon2Cost
+from protocol.encoding import encode_binary
+from protocol.errors import UnsignedTerms
+from protocol.foreign import line, pasted
+from tests.toy import toy_federation
+
+ROOT = Path(__file__).parents[2]
+NAMES = [
+    "federation.toml",
+    "My Study's files/federation (final).toml",
+    'a "quoted" name',
+    "a & b; c | d > e",
+    "$HOME and `id` and $(id) and !! and \\n",
+    "-x.toml",
+    "--home",
+    "~",
+    "~root/x",
+    "*?[a]{b,c}#%=^",
+    "Zürich/東京/بیمارستان.toml",
+    "a\nb\tc\r\x1b[2J",
+    "it's\n$HOME",
+    "\u202egpj.exe",
+    "\ufeffmarked",
+    "a\u200bb\u00ad7",
+    "\udcff\udcfe7",  # bytes that are no text
+    "two  blanks ",
+    "x\u0301\u0302\u0303\u0304\u0305\u0306",
+]
+
+
+def taken(commands: list[str]) -> list[list[str]]:
+    """The words of each command, as bash takes them."""
+    script = "".join(
+        f"set -- {command}\nprintf '%s\\0' \"$@\"; printf '\\0'\n" for command in commands
+    )
+    ended = subprocess.run(
+        ["bash", "--norc"],
+        input=os.fsencode(script),
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+    assert ended.stderr == b""
+    found = ended.stdout.split(b"\0\0")
+    return [[os.fsdecode(word) for word in words.split(b"\0")] for words in found if words]
+
+
+def as_a_path(name: str) -> str:
+    return f"./{name}" if name.startswith("-") else name
+
+
+def test_a_shell_takes_every_path_for_one_word() -> None:
+    commands = [f"quorate-participant status {pasted(name)} -- end" for name in NAMES]
+    assert commands == [line(command) for command in commands]  # nothing is escaped once more
+    for name, words in zip(NAMES, taken(commands), strict=True):
+        assert words == ["quorate-participant", "status", as_a_path(name), "--", "end"]
+
+
+def remedies(name: str) -> Iterator[str]:
+    """What sentences tell people to type, of terms and a data folder called so."""
+    c = Context(Path(name), Path(name), toy_federation().terms, is_home_given=True)
+    yield describe(UnsignedTerms(["H1"], []), c).remedy
+    yield describe(OutOfTime(2.0, "join", (1, 2)), c).remedy.partition(";")[0]
+    yield describe(NoKeyShare(Path(name)), c).remedy.partition(" --home ")[0]
+    unsigned = aggregator_sentences.UnfitTerms(Path(name), UnsignedTerms(["H1"], []))
+    yield aggregator_sentences.sentences(unsigned)[1]
+
+
+def test_the_remedies_of_both_programs_can_be_pasted() -> None:
+    names = [name for name in NAMES if str(Path(name)) == name and ";" not in name]
+    said = [text for name in names for text in remedies(name)]
+    commands = [text[text.index("quorate-participant") :] for text in said]
+    found = taken(commands)
+    for name, words in zip([n for n in names for _ in range(4)], found, strict=True):
+        assert words[0] == "quorate-participant"
+        assert as_a_path(name) in words
+
+
+def test_a_data_folder_that_was_given_is_in_the_commands_of_its_hospital() -> None:
+    given = Context(Path("h 1"), Path("f.toml"), is_home_given=True)
+    assert given.here == "f.toml --home 'h 1'"
+    assert given.pasted == "f.toml"
+    assert Context(Path("h 1"), Path("f.toml")).here == "f.toml"
+
+
+@pytest.fixture
+def cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Options of ``terms new``, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("QUORATE_PASSPHRASE", "correct horse")
+    words = ["--name", "T", "--quorum", "2", "--key-bits", "512", "--allow-small-key"]
+    for i in (1, 2, 3):
+        create(Path(f"h{i}"), f"H{i}", Passphrase("correct horse"), Argon2Cost(64, 1, 1))
+        words += ["--member", f"h{i}/card.toml"]
+    address = toy_federation().terms.aggregator
+    Path("a.toml").write_text(
+        f'url = "{address.url}"\nkey = "{encode_binary(address.key)}"\n'
+        f'certificate_pin = "{encode_binary(address.certificate_pin)}"\n'
+    )
+    return [*words, "--aggregator", "a.toml"]
+
+
+@pytest.mark.parametrize("name", ["My Study's files/terms (final).toml", "a\n$HOME.toml", "./-x"])
+def test_the_next_command_of_the_founding_can_be_pasted(name: str, cards: list[str]) -> None:
+    Path(name).parent.mkdir(exist_ok=True)
+
+    def typed(*words: Any) -> str:
+        found = CliRunner().invoke(app, [str(word) for word in words])
+        assert found.exit_code == 0, found.output
+        return str(found.output.splitlines()[-1])
+
+    said = [typed("terms", "new", name, *cards)]
+    for i in (1, 2, 3):
+        typed("terms", "sign", name, "--home", f"h{i}", "--yes")
+    said.append(typed("terms", "show", name))
+    commands = [text[text.index("quorate-participant") :] for text in said]
+    path = as_a_path(str(Path(name)))
+    sign, ceremony = taken(commands)
+    assert sign == ["quorate-participant", "terms", "sign", path]
+    assert ceremony == ["quorate-participant", "ceremony", path]
+
+
+# ── every printed command is made so ──
+
+PROGRAM = re.compile(r"quorate-(participant|aggregator) ")
+SAFE_CALLS = ("pasted(", "c.name")
+QUOTED = {"c.pasted", "c.here", "ctx.obj.pasted", "ctx.obj.here", "here", "names"}
+BARE = re.compile(r"(COMMAND\}|quorate-)[^\"\n]*\{+(c\.file|e\.path|file|out)\b")
+OF_OURS = {"_COMMAND", "COMMAND", "name", "task.session", "e.session", "e.command", "what", "self"}
+
+
+def commands(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """What is put into texts after the name of a program, by the line of the code."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.JoinedStr):
+            continue
+        is_command = False
+        for part in node.values:
+            if isinstance(part, ast.Constant):
+                is_command |= bool(PROGRAM.search(str(part.value)))
+                continue
+            assert isinstance(part, ast.FormattedValue)
+            found = ast.unparse(part.value)
+            if is_command:
+                yield node.lineno, found
+            is_command |= found in ("_COMMAND", "COMMAND")
+
+
+@pytest.mark.parametrize("package", ["participant", "aggregator"])
+def test_no_printed_command_holds_a_bare_path(package: str) -> None:
+    found = 0
+    for path in sorted((ROOT / package).rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        for number, value in commands(tree):
+            is_safe = value in QUOTED | OF_OURS or value.startswith(SAFE_CALLS)
+            assert is_safe, f"{path.name}:{number}: {value}"
+            found += 1
+        assert not BARE.search(path.read_text()), path.name
+    assert found > 1
