@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import tomllib
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from participant.words import fingerprint
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
 from protocol.foreign import decoded, shown
-from protocol.names import fault_of_name
+from protocol.names import fault_of_name, normal
 from protocol.signing import public_bytes
 
 IDENTITY_NAME = "identity.sealed"
@@ -78,7 +77,7 @@ def create(
     Raises BadName, and FileExists if the folder has an identity or a card: neither is ever
     overwritten.
     """
-    name = unicodedata.normalize("NFC", name)
+    name = normal(name)
     if reason := fault_of_name(name):
         raise BadName(name, reason)
     make_folder(folder)
@@ -141,7 +140,7 @@ def read_card(path: Path) -> Card:
             raise BadCard(path, field, "missing or not a text")
     if unknown := sorted(document.keys() - {"name", "key", "fingerprint"}):
         raise BadCard(path, shown(unknown[0]), "unknown field")
-    name, key = document["name"], _decode_key(document["key"])
+    name, key = normal(document["name"]), _decode_key(document["key"])
     if reason := fault_of_name(name):
         raise BadCard(path, "name", reason)
     if key is None:

@@ -26,6 +26,7 @@ from participant.files import read
 from participant.numbers import MAX_DIGITS, Numbers, parse_number
 from participant.phe_files import PheReader, is_of_phe
 from protocol.foreign import decoded
+from protocol.names import normal
 
 FILE_LIMIT = 64 << 20  # bytes
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods and .xls begin
@@ -57,7 +58,7 @@ class _Reader:
         if data.startswith(_SPREADSHEETS):
             self._refuse(f"it is a spreadsheet, not text: {_AS_CSV}")
         try:
-            text = decoded(data)
+            text = normal(decoded(data))  # labels are compared between hospitals
         except ValueError:
             what = "text in UTF-16" if data.startswith(_UTF_16) else "not text in UTF-8"
             self._refuse(f"it is {what}: {_AS_CSV}")

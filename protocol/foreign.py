@@ -3,7 +3,7 @@
 Names, addresses, reasons, metrics, file names, library errors that quote bytes off the wire: none
 of it may move a cursor, begin a line, turn the direction of writing, hide, or fill a screen.
 A character that could is shown as its escape (``\\x1b``, ``\\u202e``), and what is too long ends in
-an ellipsis.
+an ellipsis. Joiners stay where a script needs them (protocol.joiners).
 
 Not covered: characters that look alike, such as a Cyrillic and a Latin a, and words of a script
 written from the right, next to which a terminal may put a figure on the other side. Who is who,
@@ -19,12 +19,14 @@ import shlex
 import unicodedata
 from collections.abc import Callable, Mapping
 
+from protocol.joiners import JOINERS, joins
+
 FIELD = 200  # characters of one field: a name, a reason, a value
 LINE = 4_096  # characters of a line, which may list many fields
 _ELLIPSIS = "…"
 _BLANKS = re.compile(" {2,}")
 _MAX_MARKS = 4  # combining marks on one letter; more climb into the lines above and below
-# Printable to Python, invisible to people: joiners, fillers, selectors of a variant, blank Braille.
+# Printable to Python, invisible to people: fillers, selectors of a variant, blank Braille.
 _FILLERS = (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0)
 _SELECTORS = (*range(0x180B, 0x180E), 0x180F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
 _INVISIBLE = frozenset(map(chr, _FILLERS + _SELECTORS))
@@ -115,7 +117,10 @@ def is_plain(text: str) -> bool:
 def _pieces(text: str) -> list[str]:
     """Each character as it is shown."""
     pieces, marks = [], _MAX_MARKS  # at the beginning a mark would sit on another's letter
-    for c in text:
+    for at, c in enumerate(text):
+        if c in JOINERS and joins(text, at):
+            pieces.append(c)  # which ends no letter, so that the marks on it are counted on
+            continue
         marks = marks + 1 if unicodedata.category(c) in ("Mn", "Me") else 0
         is_safe = c.isprintable() and c not in _INVISIBLE and marks <= _MAX_MARKS
         pieces.append(c if is_safe else _escape(c))

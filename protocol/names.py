@@ -1,7 +1,8 @@
 """What a name and an address may be: refused where they come in, they need no care later.
 
 Of whatever script, a name is one that people can read in a list: nothing in it is invisible, lays
-out a line, or says what only the programs say. An address is a host and a port.
+out a line, or says what only the programs say. Joiners are allowed where a script needs them. An
+address is a host and a port.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import unicodedata
 
 from protocol.foreign import is_plain
+from protocol.joiners import without
 
 MAX_NAME = 64
 # Whoever has such a name could be taken for another where blame is laid, or for none.
@@ -42,8 +44,14 @@ def fault_of_name(name: str) -> str | None:
 
 
 def look_of(name: str) -> str:
-    """What names that differ by case, width or another form of the same letter have in common."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    """What names that differ by case, width, joiners or another form of a letter have in common."""
+    plain = unicodedata.normalize("NFKC", without(name))
+    return unicodedata.normalize("NFKC", plain.casefold())
+
+
+def normal(name: str) -> str:
+    """A name in normal form C, as it is signed and compared, whichever form it was typed in."""
+    return unicodedata.normalize("NFC", name)
 
 
 def fault_of_url(url: str) -> str | None:

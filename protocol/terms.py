@@ -18,7 +18,7 @@ from keyshare.quantisation import Quantisation
 from protocol.encoding import Message, digest, encode, encode_binary
 from protocol.errors import BadSignature, BadTerms, UnsignedTerms
 from protocol.foreign import shown
-from protocol.names import fault_of_name, fault_of_url, look_of
+from protocol.names import fault_of_name, fault_of_url, look_of, normal
 from protocol.signing import sign, verify
 from protocol.toml_table import Table
 
@@ -300,7 +300,7 @@ def parse(text: str) -> tuple[Terms, dict[str, bytes]]:
     terms = _read_terms(reader)
     signatures: dict[str, bytes] = {}
     for number, table in enumerate(reader.tables("signatures", optional=True), start=1):
-        name = table.text("member")
+        name = normal(table.text("member"))
         if name in signatures:
             raise BadTerms(f"signatures[{number}]", f"{shown(name)} signed twice; keep one")
         if name not in {member.name for member in terms.members}:
@@ -317,8 +317,8 @@ def _read_terms(document: Table) -> Terms:
     rounds, quantisation = document.table("rounds"), document.table("quantisation")
     members = document.tables("members")
     terms = Terms(
-        name=federation.text("name"),
-        members=tuple(Member(m.text("name"), m.binary("key", 32)) for m in members),
+        name=normal(federation.text("name")),
+        members=tuple(Member(normal(m.text("name")), m.binary("key", 32)) for m in members),
         quorum=federation.number("quorum"),
         key_bits=federation.number("key_bits"),
         allow_minority_quorum=federation.flag("allow_minority_quorum", default=False),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +31,7 @@ from participant.terms_files import (
     write_terms,
 )
 from protocol.encoding import encode_binary
-from protocol.names import fault_of_name
+from protocol.names import fault_of_name, normal
 from protocol.terms import LEAST_KEY_BITS, RoundPolicy, Terms, floor
 
 terms_app = typer.Typer(help="What every member signs before any cryptography.")
@@ -56,7 +55,7 @@ def init(
     for path in (folder / IDENTITY_NAME, folder / CARD_NAME):
         if path.exists():
             raise FileExists(path)
-    if reason := fault_of_name(unicodedata.normalize("NFC", name)):
+    if reason := fault_of_name(normal(name)):
         raise BadName(name, reason)
     made = identities.create(folder, name, obtain(passphrase_file, new=True))
     say(f"Identity of {made.name}: {folder / IDENTITY_NAME} (keep a copy in a safe)")
@@ -147,7 +146,7 @@ def new(
     )
     address = read_aggregator_card(aggregator)
     terms = Terms(
-        name,
+        normal(name),
         members,
         quorum,
         key_bits,

@@ -153,7 +153,7 @@ def test_a_bad_name_is_refused_before_anything_is_written(name: str, tmp_path: P
     assert not (tmp_path / "home").exists()
 
 
-@pytest.mark.parametrize("name", [*BAD_NAMES[:-1], "Zu\u0308rich"])
+@pytest.mark.parametrize("name", BAD_NAMES[:-1])
 def test_a_card_with_a_bad_name_is_refused(name: str, identity: Identity, tmp_path: Path) -> None:
     with pytest.raises(BadCard) as caught:
         read_card(rewrite_card(tmp_path, name=name))
