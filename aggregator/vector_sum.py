@@ -23,7 +23,7 @@ from protocol.errors import Malformed
 from protocol.messages import Contributor
 
 _DIGEST_BYTES = 32
-_HEADER_BYTES = 4_096
+_FEW_BYTES = 16  # how long the coefficients are
 _WORD_BYTES = 8
 
 Coefficients = npt.NDArray[np.uint64]
@@ -113,12 +113,13 @@ class VectorSum:
         """A stored sum with what it includes; none if it is not one of some of ``wanted``."""
         blocks = self._lattice.blocks_of(chunk, self._length)
         size = blocks * self._lattice.ring.degree * _WORD_BYTES
+        most = len(encode(ChunkSum(wanted, b""))) + size + _FEW_BYTES
         try:
             data = self._path(chunk).read_bytes()
             body = data[_DIGEST_BYTES:]
             if data[:_DIGEST_BYTES] != self._digest(chunk, body):
                 return None, ()
-            found = decode(body, ChunkSum, "chunk sum", size + _HEADER_BYTES)
+            found = decode(body, ChunkSum, "chunk sum", most)
         except (OSError, Malformed):
             return None, ()
         if not set(found.contributors) <= set(wanted) or len(found.coefficients) != size:

@@ -13,6 +13,8 @@ from functools import lru_cache
 
 from gmpy2 import mpz
 
+from keyshare.errors import BadParameters
+
 _SPARE_BITS = 40
 
 
@@ -89,7 +91,13 @@ def lanes(exponent: int, count: int) -> Lanes:
 
 
 def evaluate_row(polynomial: Sequence[mpz], point: int, row: Lanes) -> mpz:
-    """f(point) in every lane, coefficients as rows from the constant upwards."""
+    """f(point) in every lane, coefficients as reduced rows from the constant upwards.
+
+    Raises BadParameters for a point at which the sum would not stay within its lane.
+    """
+    if sum(point**k for k in range(len(polynomial))) > 1 << _SPARE_BITS:
+        allowed = f"less for a polynomial of degree {len(polynomial) - 1}"
+        raise BadParameters("members", point, allowed)
     value = polynomial[-1]
     for coefficient in reversed(polynomial[:-1]):
         value = value * point + coefficient

@@ -87,7 +87,8 @@ RINGS = {ring.name: ring for ring in (S1, S2)}
 class Lattice:
     """A ring with what follows from it for sums of up to ``members`` contributors.
 
-    Raises BadParameters if no weight fits.
+    Raises BadParameters if no weight fits, or if sums of so many words as are sent do not fit in 64
+    bits: fingerprints are linear only where no word of a sum is reduced.
     """
 
     ring: Ring
@@ -95,8 +96,9 @@ class Lattice:
     weights_per_coefficient: int = 2
 
     def __post_init__(self) -> None:
-        if not 2 <= self.members <= 1 << 16:
-            raise BadParameters("members", self.members, "2 to 65536")
+        most = 1 << (_WORD_BITS - self.ring.wire_bits)
+        if not 2 <= self.members <= most:
+            raise BadParameters("members", self.members, f"2 to {most}")
         if not 1 <= self.weights_per_coefficient <= 4:
             raise BadParameters("weights_per_coefficient", self.weights_per_coefficient, "1 to 4")
         if self.levels < 2:
@@ -157,8 +159,7 @@ class Lattice:
     @property
     def sum_bytes(self) -> int:
         """Of a coefficient in a sum of all members' contributions, which is not reduced."""
-        bits = self.ring.wire_bits + (self.members - 1).bit_length()
-        return (min(_WORD_BITS, bits) + 7) // 8
+        return (self.ring.wire_bits + (self.members - 1).bit_length() + 7) // 8
 
     def chunk_count(self, length: int) -> int:
         """Chunks of a vector of ``length`` >= 1 weights."""

@@ -39,6 +39,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from keyshare.errors import BadParameters
 from protocol.board import Posted
 from protocol.round import RoundView
 from protocol.terms import Terms
@@ -46,9 +47,10 @@ from protocol.terms import Terms
 Members = frozenset[int]
 _NOBODY = Members()
 
-# Above every determinant of zeros and ones of order 16 [Hadamard: 17^8.5 / 2^16 < 2^19], so that
-# ranks modulo it are those over the rationals.
 _PRIME = (1 << 31) - 1
+# It is above every determinant of zeros and ones of this order [Hadamard: (n+1)^((n+1)/2) / 2^n],
+# so that ranks modulo it are those over the rationals.
+_MAX_ORDER = max(n for n in range(1, 64) if (n + 1) ** (n + 1) < 4**n * _PRIME**2)
 _LISTED = 4_096  # choices of a set
 _EFFORT = 60_000  # eliminations, 1 to 2 s at worst
 _CHOICES = 64  # of who may be waited for
@@ -266,9 +268,11 @@ def _unions(groups: Sequence[Members], below: int) -> list[Members]:
 def _is_combination(chosen: Members, known: Sequence[Members], among: Members) -> bool:
     """Whether ``chosen`` is a rational combination of ``known``, members outside ``among`` aside.
 
-    By elimination modulo ``_PRIME``.
+    By elimination modulo ``_PRIME``; raises BadParameters for more members than it is exact for.
     """
     order = sorted(among)
+    if len(order) > _MAX_ORDER:
+        raise BadParameters("members", len(order), f"up to {_MAX_ORDER} in sums that are compared")
     basis: dict[int, list[int]] = {}  # by the place of the first nonzero entry, which is 1
     for one in known:
         row = _reduced([int(m in one) for m in order], basis)

@@ -23,7 +23,7 @@ TABLE = {
     (S2, 16): (21.7, 10, 14, 21),
     (S2, 64): (19.2, 11, 15, 23),
     (S2, 128): (18.0, 11, 15, 23),
-    (S2, 1024): (14.2, 13, 18, 27),
+    (S2, 256): (16.7, 12, 17, 25),
 }
 SIZES = range(2, 1025)
 
@@ -60,8 +60,9 @@ def test_nothing_overflows_for_any_number_of_members(ring, k):
         try:
             lattice = Lattice(ring, n, k)
         except BadParameters:
-            assert (ring, k) == (S1, 3)  # at three weights S1 has no room for many
-            assert n > 128
+            # At three weights S1 has no room for many, and 256 words of S2 fill 64 bits.
+            assert (ring, k) == (S1, 3) or ring == S2
+            assert n > (128 if ring == S1 else 256)
             continue
         assert lattice.levels >= 2
         assert n * (lattice.levels - 1) <= lattice.radix - 1
@@ -70,14 +71,15 @@ def test_nothing_overflows_for_any_number_of_members(ring, k):
         assert lattice.max_error**2 >= 100 * lattice.noise_variance * n
         assert 2 * lattice.max_error < lattice.delta
         assert lattice.max_key_digit < 1 << (lattice.key_slot_bits - 1)
-        assert n * ((1 << ring.wire_bits) - 1) < 1 << 64 or ring.modulus_bits == 64
         reach = n * ((1 << ring.wire_bits) - 1)
-        assert min(reach.bit_length(), 64) <= 8 * lattice.sum_bytes
+        assert reach.bit_length() <= 8 * lattice.sum_bytes <= 64
 
 
 @pytest.mark.parametrize(("ring", "plain"), [(S1, hybrid), (S2, hybrid_s2)])
 def test_decimals_give_the_same_parameters(ring, plain):
     for n in [*range(2, 70), 100, 127, 128, 129, 255, 256, 257, 1000, 1023, 1024]:
+        if ring == S2 and n > 256:
+            continue  # refused, see the test of limits
         lattice, p = Lattice(ring, n), plain(n)
         assert (ring.degree, ring.modulus_bits, ring.limb_bits) == (
             p.degree, p.modulus_bits, p.limb_bits,
