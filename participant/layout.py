@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from participant.errors import BadApp
+from protocol.encoding import digest, encode
 
 Kind: TypeAlias = Literal["list", "arrays", "tensors"]
 FORMS = {
@@ -74,6 +75,11 @@ class Layout:
         shapes = tuple(tuple(map(int, entry.shape)) for entry in averaged.values())
         dtypes = tuple(dtype_of(entry) for entry in averaged.values())
         return cls(tuple(averaged), shapes, dtypes, kind, tuple(local))
+
+    @cached_property
+    def digest(self) -> bytes:
+        """The same at all hospitals whose models have the same entries in the same order."""
+        return digest("quorate/entries", encode([self.names, self.shapes, self.dtypes]))
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:

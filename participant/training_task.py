@@ -15,8 +15,10 @@ from typing import Any
 
 from keyshare.errors import BadExamples, BadUpdate, CorruptSum, FalseSum
 from participant.agent import Task
+from participant.agreement import Agreement
 from participant.app_calls import App, Config, app_seed, evaluate, fit, initial_config
 from participant.contribution import ContributionMaker
+from participant.entry_list import list_of
 from participant.errors import BadApp, ModelMismatch
 from participant.held_back import HeldBack
 from participant.layout import Layout
@@ -36,7 +38,7 @@ from protocol.draft import Draft
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Refused
 from protocol.history import OpenedSets
-from protocol.messages import Opening, Refusal, Statement
+from protocol.messages import ModelEntries, Opening, Refusal, Statement
 from protocol.round import RoundView, decode_training, round_session
 from protocol.suite import suite_for
 from protocol.terms import Terms
@@ -79,8 +81,7 @@ class TrainingTask(Task):
         self._history = OpenedSets(terms)
         self._rounds: dict[int, RoundMember] = {}
         self._closed_at: dict[int, float] = {}
-        self._stated: dict[int, dict[int, Statement]] = {}  # by round, then by member
-        self._differing: list[int] = []
+        self._disagreement: dict[str, Any] = {}  # as it was last reported
         self._told: set[int] = set()  # the entries of complaints that are reported
         self._own: OwnFingerprint | None = None  # of the next round, as the two below
         self._patience: Patience | None = None
@@ -90,6 +91,7 @@ class TrainingTask(Task):
         self._hold = HeldBack(terms, self._history)
         initial = app.initial_parameters(initial_config(terms, new_model_after or 0))
         self._layout = Layout.of(initial, getattr(app, "local_entries", ()))
+        self._agreement = Agreement(terms, self._index, list_of(self._layout))
         self._local = LocalEntries(self._layout, initial, storage)
         self._begins_anew = False  # with another model than what was trained before
         self._standing = self._load(initial, new_model_after)
@@ -126,8 +128,8 @@ class TrainingTask(Task):
         self._ledger.begin(board)
         for posted in board.entries:
             kind, _, name = posted.post.session.partition("/")
-            if isinstance(posted.post.body, Statement) and kind == "round":
-                self._hear(int(name), posted.post.sender, posted.post.body)
+            if kind == "round":
+                self._hear(int(name), posted)
         self._warn_of_used_model()
 
     def _warn_of_used_model(self) -> None:
@@ -153,8 +155,7 @@ class TrainingTask(Task):
         """
         number = int(posted.post.session.partition("/")[2])
         body = posted.post.body
-        if isinstance(body, Statement):
-            self._hear(number, posted.post.sender, body)
+        self._hear(number, posted)
         if number < max(1, self.finished):
             return
         member = self._round(number)
@@ -196,9 +197,13 @@ class TrainingTask(Task):
         self._report(number, event, {**facts, "verdict": found.verdict})
 
     def due(self) -> Draft | None:
-        """A statement, a contribution, a lock, a partial decryption, a complaint or a refusal."""
+        """A statement, a contribution, a lock, a partial decryption, a complaint or a refusal.
+
+        What the model is made of comes before the first statement of such a model.
+        """
         if not self._has_stated:
-            return Draft(round_session(str(self.finished)), self._statement)
+            own = self._agreement.own if self._agreement.owes_list(self.finished) else None
+            return Draft(round_session(str(self.finished)), own or self._statement)
         if self._is_owing:
             return self._rounds[self.finished].due(self._ledger)
         number = self.finished + 1
@@ -233,7 +238,7 @@ class TrainingTask(Task):
     @property
     def differing(self) -> tuple[int, ...]:
         """The members that state another model than this hospital's."""
-        return tuple(self._differing)
+        return tuple(self._agreement.differing(self.finished, self._statement))
 
     @property
     def held_back(self) -> HeldBack:
@@ -270,7 +275,8 @@ class TrainingTask(Task):
     @property
     def _statement(self) -> Statement:
         standing = self._standing
-        return Statement(standing.model.digest, self._layout.weights, standing.clip)
+        digest, entries = standing.model.digest, self._layout.digest
+        return Statement(digest, self._layout.weights, standing.clip, entries)
 
     @property
     def _is_owing(self) -> bool:
@@ -280,24 +286,21 @@ class TrainingTask(Task):
 
     @property
     def _has_stated(self) -> bool:
-        return self._stated.get(self.finished, {}).get(self._index) == self._statement
+        return self._agreement.has_stated(self.finished, self._statement)
 
-    def _hear(self, number: int, member: int, statement: Statement) -> None:
-        self._stated.setdefault(number, {})[member] = statement
-        if number == self.finished:
-            self._compare()
+    def _hear(self, number: int, posted: Posted) -> None:
+        if isinstance(body := posted.post.body, Statement | ModelEntries):
+            self._agreement.hear(number, posted.post.sender, body)
+            if number == self.finished:
+                self._compare()
 
     def _compare(self) -> None:
         """Report the members who stand at another model, and how many state this hospital's."""
-        stated = self._stated.get(self.finished, {})
-        own = self._statement
-        differing = sorted(m for m, said in stated.items() if said != own and m != self._index)
-        if differing and differing != self._differing:
-            names = [self._terms.name_of(m) for m in differing]
-            agreeing = sum(said == own for said in {**stated, self._index: own}.values())
-            facts = {"members": names, "agreeing": agreeing, "needed": self._terms.least_agreeing}
-            self._report(self.finished, "disagreement", facts)
-        self._differing = differing
+        found = self._agreement.facts(self.finished, self._statement)
+        about = {key: found[key] for key in ("members", "entries")}
+        if found["members"] and about != self._disagreement:
+            self._report(self.finished, "disagreement", found)
+        self._disagreement = about
 
     def _warn(self, number: int, member: RoundMember) -> None:
         """Report a sum that shows, with others, what too few members added; the terms allow it."""
@@ -420,7 +423,7 @@ class TrainingTask(Task):
         self._rounds.pop(number - 1, None)
         waited = time.monotonic() - self._closed_at.pop(number, time.monotonic())
         self._report(number, "decrypted", {"decrypt": waited, "contributors": contributors})
-        self._differing = []
+        self._disagreement = {}
         self._compare()
         facts = evaluate(self._app, self.parameters, self._config(number))
         self._report(number, "evaluated", facts)

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from protocol.ceremony_budget import TWICE, CeremonyBudget
+from protocol.encoding import encode
 from protocol.messages import (
+    MAX_ENTRIES_BYTES,
     MAX_INLINE_BYTES,
     MAX_LABELS_BYTES,
     Abort,
@@ -25,6 +27,7 @@ from protocol.messages import (
     CheckRequest,
     Closing,
     Contribution,
+    ModelEntries,
     Opening,
     Overdue,
     Partial,
@@ -55,6 +58,7 @@ CHECKS_A_DAY = 24  # of the key; a person asks for each
 ABORTS_A_DAY = 12
 OPEN_REQUESTS = 100  # statistics that one member has asked for, and that are not closed
 LABELS_BYTES_A_DAY = 8 * MAX_LABELS_BYTES  # of a member's requests
+ENTRIES_BYTES_A_DAY = 8 * MAX_ENTRIES_BYTES  # of the lists of what its models are made of
 # What the statistics that a member asks for in a day take of each contributor: with a key of 2048
 # bits ten of 100,000 numbers and a hundred of 100. Any other member may ask for more.
 STATISTICS_BYTES_A_DAY = 512 << 20
@@ -101,6 +105,7 @@ class Budget:
         self._said: Counter[Hashable] = Counter()
         self._tries: dict[tuple[int, str], deque[int]] = {}
         self._labels = defaultdict[int, _Daily](_Daily)  # by member, of what it asked for
+        self._lists = defaultdict[int, _Daily](_Daily)
         self._statistics = defaultdict[int, _Daily](_Daily)
         self._rounds: dict[str, _Round] = {}
         self._asked: dict[int, dict[str, _Round]] = {}  # by member: not closed, of the last day
@@ -176,6 +181,8 @@ class Budget:
             return self._request_excess(session, sender, body, time_ms)
         elif not found.asked_by and found.opening is None:
             return "nobody has asked for this statistic"
+        if isinstance(body, ModelEntries):
+            return self._entries_excess(sender, body, time_ms)
         if isinstance(body, Contribution):
             return self._contribution_excess(body, found.opening)
         return self._partial_excess(body, found) if isinstance(body, Partial) else ""
@@ -197,6 +204,14 @@ class Budget:
                 f"most that a member asks for in a day, and this one has {-(-taken >> 20)} MiB. "
                 "Try again later, or let another member ask for it"
             )
+        return ""
+
+    def _entries_excess(self, sender: int, body: ModelEntries, time_ms: int) -> str:
+        size = len(encode(body))
+        if size > MAX_ENTRIES_BYTES:
+            return f"a list of entries of {size} bytes; the most is {MAX_ENTRIES_BYTES}"
+        if self._lists[sender].at(time_ms) + size > ENTRIES_BYTES_A_DAY:
+            return f"{ENTRIES_BYTES_A_DAY} bytes of such lists are the most in a day"
         return ""
 
     def _contribution_excess(self, body: Contribution, opening: Opening | None) -> str:
@@ -221,6 +236,8 @@ class Budget:
         return ""
 
     def _take_round(self, session: str, sender: int, body: Body, time_ms: int) -> None:
+        if isinstance(body, ModelEntries):
+            self._lists[sender].add(time_ms, len(encode(body)))
         if not isinstance(body, Request | Opening | Closing):
             return
         found = self._rounds.setdefault(session, _Round())

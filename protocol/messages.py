@@ -11,6 +11,7 @@ from msgspec import Meta
 from keyshare.modulus import MAX_MEMBERS
 from keyshare.statistic import MAX_DECIMALS
 from protocol.encoding import Message, digest, encode
+from protocol.foreign import FIELD
 
 MAX_INLINE_BYTES = 4_096  # a payload up to this size travels in the post, a larger one as a blob
 MAX_BLOB_BYTES = 64 << 20
@@ -18,6 +19,7 @@ MAX_POST_BYTES = 256 << 10
 MAX_ATTACHMENTS = MAX_MEMBERS + 1  # one for each member, and one for all
 MAX_NUMBERS = 100_000  # in a statistic
 MAX_LABELS_BYTES = 64 << 10  # of a statistic's labels, encoded: 2,000 of 32 bytes
+MAX_ENTRIES_BYTES = 64 << 10  # of the list of a model's entries, encoded: some 1,300 of 50 bytes
 MAX_CHUNKS = 4_096  # of a vector
 MAX_SEALING_KEY_BYTES = 2_048
 MAX_LENGTH = 1 << 30  # of a vector
@@ -33,7 +35,8 @@ _NAMED = r"statistic/[a-z][a-z0-9._-]{0,63}"
 Session = Annotated[str, Meta(max_length=80, pattern=rf"^({_NUMBERED}|{_NAMED})\Z")]
 MAX_REASON = 500
 # For people: one line without control characters; ``foreign.shown`` deals with all the rest.
-Text = Annotated[str, Meta(max_length=MAX_REASON, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z")]
+_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z"
+Text = Annotated[str, Meta(max_length=MAX_REASON, pattern=_ONE_LINE)]
 # For programs: a step of a ceremony, a rule of a round.
 Word = Annotated[str, Meta(max_length=32, pattern=r"^[a-z][a-z0-9 -]*\Z")]
 Clip = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # refuses NaN and infinity too
@@ -252,11 +255,33 @@ class Statement(Message, frozen=True, tag="statement"):
     """The digest and length of what a member holds after this round; all must agree.
 
     ``clip``: the bound that follows for the next round's updates, 0 for a statistic.
+    ``entries``: digest of the model's names, shapes and dtypes, none for a statistic.
     """
 
     result: Digest
     length: Count
     clip: Clip = 0.0
+    entries: Annotated[bytes, Meta(max_length=32)] = b""
+
+
+class ModelEntry(Message, frozen=True):
+    """An entry of a model that is averaged; ``name`` as people may see it."""
+
+    name: Annotated[str, Meta(max_length=FIELD, pattern=_ONE_LINE)]
+    shape: Annotated[tuple[Count, ...], Meta(max_length=64)]
+    dtype: Literal["float64", "float32", "float16", "bfloat16"]
+
+
+class ModelEntries(Message, frozen=True, tag="entries"):
+    """What the model is made of that a member states with this digest of its entries.
+
+    For people alone, so that they see in what models differ: nothing follows from it. ``entries``
+    are the first of ``count``, as many as fit in MAX_ENTRIES_BYTES.
+    """
+
+    digest: Digest
+    count: Count
+    entries: Annotated[tuple[ModelEntry, ...], Meta(max_length=8_192)]
 
 
 class CheckRequest(Message, frozen=True, tag="check"):
@@ -298,6 +323,7 @@ Body = (
     | Complaint
     | Refusal
     | Statement
+    | ModelEntries
     | CheckRequest
     | CheckPart
 )
@@ -313,7 +339,8 @@ def belongs(session: str, sender: int, body: Body) -> bool:
     Numbers begin with 1; in round 0 nothing is summed, and members state the model that they have.
     """
     kind, _, number = session.partition("/")
-    if number == "0" and not (kind == "round" and isinstance(body, Statement)):
+    is_of_model = isinstance(body, Statement | ModelEntries)
+    if number == "0" and not (kind == "round" and is_of_model):
         return False
     if isinstance(body, _BY_AGGREGATOR) != (sender == 0):
         return False
@@ -323,7 +350,9 @@ def belongs(session: str, sender: int, body: Body) -> bool:
         return kind == "ceremony"
     if isinstance(body, _IN_CHECK):
         return kind == "check"
-    return kind == "statistic" or (kind == "round" and not isinstance(body, Request))
+    if isinstance(body, Request | ModelEntries):
+        return kind == ("statistic" if isinstance(body, Request) else "round")
+    return kind in ("statistic", "round")
 
 
 def kind_of(session: str) -> str:

@@ -14,6 +14,7 @@ from participant.app import load_app
 from participant.calibration import Calibration
 from participant.ceremony_task import CeremonyTask
 from participant.cli.complaint_text import complaint_line
+from participant.cli.model_words import disagreement
 from participant.cli.options import (
     FEDERATION,
     FederationFile,
@@ -227,7 +228,7 @@ class RoundTable:
                 f"same model, its sum shows what {', '.join(event['members'])} alone added"
             )
         if name == "disagreement":
-            say(_disagreement(number, event))
+            say(disagreement(number, event))
         if name == "held-back":
             say(f"round {number}: {_held_back(number, event)}")
         if name == "used-model":
@@ -260,22 +261,6 @@ class RoundTable:
         missing = ", ".join(self._terms.name_of(m) for m in absent)
         metrics = _metrics(facts.get("metrics")) + (f"  without {missing}" if missing else "")
         say("".join(f"{cell:>11}" for cell in cells) + f"  {metrics}")
-
-
-def _disagreement(number: int, event: Event) -> str:
-    names = ", ".join(event["members"])
-    first = f"{names}: not at this hospital's model after round {number}."
-    if event["agreeing"] >= event["needed"]:
-        return f"{first} {event['agreeing']} hospitals agree, and go on without those who do not"
-    alike = event["agreeing"]
-    who = f"{alike} hospitals state" if alike > 1 else "Only this hospital states"
-    remedy = "starts train again with the right app, libraries and columns"
-    if number:
-        remedy = "puts another hospital's models in its data folder and starts train again"
-    return (
-        f"{first} {who} this model, and a round opens once {event['needed']} state the same. "
-        f"Whoever is wrong {remedy}"
-    )
 
 
 def _held_back(number: int, event: Event) -> str:

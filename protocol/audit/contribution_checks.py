@@ -61,8 +61,8 @@ def _faults_of_training(
     for posted in evidence.sessions.get(round_session(str(number - 1)), ()):
         if posted.position < position and isinstance(body := posted.post.body, Statement):
             stated[posted.post.sender] = body
-    from_it = Statement(opening.model, opening.length, opening.clip)
-    alike = sum(said == from_it for said in stated.values())
+    from_it = (opening.model, opening.length, opening.clip)
+    alike = sum((s.result, s.length, s.clip) == from_it for s in stated.values())
     if alike < terms.least_agreeing:
         yield (
             f"{alike} members had stated its model, length and clip, "

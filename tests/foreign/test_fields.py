@@ -25,6 +25,7 @@ SHOWN = {
     "protocol.messages.Refusal.reason": "test_records",
     "protocol.messages.Surplus.reason": "never sent, and shown nowhere",
     "protocol.messages.Request.labels": "test_views: what is to be decrypted, and the sums",
+    "protocol.messages.ModelEntry.name": "test_views: a row of training (disagreement)",
     "protocol.wire.Rejected.reason": "test_views: errors",
     "protocol.wire.Declined.reason": "test_views: errors (RejectedByAggregator)",
     "protocol.terms.Terms.name": "test_files: terms",

@@ -135,6 +135,7 @@ def test_no_notice_and_no_transfer_shows_anything_raw(capsys: pytest.CaptureFixt
 
 # ── tables and questions ──
 
+DIFFERENCE = {"name": "bias", "here": "3 float32", "there": "4 float32"}
 EVENTS: list[dict[str, Any]] = [
     {"event": "clipped", "values": 3},
     {"event": "abstained"},
@@ -144,8 +145,9 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "void", "by": "hospitals", "reason": "no sum"},
     {"event": "false-fingerprint", "members": ["H1"]},
     {"event": "differencing", "rounds": ["1"], "members": ["H1"]},
-    {"event": "disagreement", "members": ["H1"], "agreeing": 2, "needed": 2},
-    {"event": "disagreement", "members": ["H1"], "agreeing": 1, "needed": 2},
+    {"event": "disagreement", "members": ["H1"], "agreeing": 2, "needed": 2, "entries": []},
+    {"event": "disagreement", "members": ["H1"], "agreeing": 1, "needed": 2}
+    | {"entries": [{"member": "H1", "differences": [DIFFERENCE], "more": 3}]},
     {"event": "held-back", "members": ["H1"], "rounds": ["1"], "needed": 2},
     {"event": "held-back", "members": [], "rounds": ["1"], "needed": 0},
     {"event": "used-model", "rounds": ["1"]},
@@ -165,6 +167,8 @@ def test_no_row_of_training_shows_anything_raw(capsys: pytest.CaptureFixture[str
     for event in EVENTS:
         texts = {name: poisoned(value) for name, value in event.items()}
         texts["event"] = event["event"]
+        if "entries" in event:
+            texts["entries"] = poisoned_values(event["entries"])
         if "by" in event:
             texts["by"] = event["by"] if event["by"] == "aggregator" else POISON
         table.show({"round": 1, **texts})
@@ -241,6 +245,13 @@ def aborted(tmp_path: Path) -> dict[str, Any]:
     found = desk.service.status({})
     desk.service.close()
     return found
+
+
+def poisoned_values(value: Any) -> Any:
+    """As ``poisoned``, where keys are the program's own."""
+    if isinstance(value, dict):
+        return {name: poisoned_values(inner) for name, inner in value.items()}
+    return list(map(poisoned_values, value)) if isinstance(value, list) else poisoned(value)
 
 
 def values_poisoned(value: Any) -> Any:

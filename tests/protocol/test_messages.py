@@ -40,6 +40,9 @@ contributors = st.builds(m.Contributor, indices, digests)
 decimals = st.integers(0, 100)
 labels = st.from_regex(r"\A[a-zé]([a-z é,]{0,40}[a-z])?\Z")
 signatures = st.binary(min_size=64, max_size=64)
+model_entries = st.builds(
+    m.ModelEntry, texts, st.lists(counts, max_size=3).map(tuple), st.sampled_from(["float16"])
+)
 BODIES: dict[type, st.SearchStrategy[Any]] = {
     m.Join: st.builds(m.Join, st.binary(max_size=60), digests),
     m.Step: st.builds(m.Step, words, counts, counts, lists),
@@ -65,7 +68,10 @@ BODIES: dict[type, st.SearchStrategy[Any]] = {
     m.Partial: st.builds(m.Partial, digests, digests, lists),
     m.Complaint: st.builds(m.Complaint, digests, indices, st.binary(max_size=32)),
     m.Refusal: st.builds(m.Refusal, words, indices, texts),
-    m.Statement: st.builds(m.Statement, digests, counts),
+    m.Statement: st.builds(m.Statement, digests, counts, entries=st.binary(max_size=32)),
+    m.ModelEntries: st.builds(
+        m.ModelEntries, digests, counts, st.lists(model_entries, max_size=3).map(tuple)
+    ),
     m.CheckRequest: st.builds(m.CheckRequest, digests, digests),
     m.CheckPart: st.builds(m.CheckPart, digests, attachments),
 }
@@ -77,6 +83,7 @@ numbers = st.binary(max_size=40)
 REST: dict[Any, st.SearchStrategy[Any]] = {
     m.Attachment: attachments,
     m.Contributor: contributors,
+    m.ModelEntry: model_entries,
     m.Ciphertexts: st.builds(
         m.Ciphertexts, st.binary(max_size=80), st.lists(numbers, max_size=3).map(tuple)
     ),
@@ -385,6 +392,8 @@ def test_who_may_say_what_where(kind, data):
         assert places == {("ceremony", "member")}
     elif kind in (m.CheckRequest, m.CheckPart):
         assert places == {("check", "member")}
+    elif kind is m.ModelEntries:
+        assert places == {("round", "member")}
     elif kind is m.Request:
         assert places == {("statistic", "member")}
     else:

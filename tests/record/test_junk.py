@@ -19,6 +19,8 @@ from protocol.messages import (
     Contribution,
     Disclosure,
     Join,
+    ModelEntries,
+    ModelEntry,
     Partial,
     Refusal,
     Request,
@@ -45,7 +47,8 @@ IN_ROUNDS: tuple[Body, ...] = (
     Complaint(JUNK, 1, JUNK),
     Complaint(JUNK, 2, b""),
     Refusal("recomputed-sum", 1, "it is another"),
-    Statement(JUNK, 7, 1.0),
+    Statement(JUNK, 7, 1.0, b"junk"),
+    ModelEntries(JUNK, 1 << 40, (ModelEntry("junk", (1 << 47, 0), "float64"),)),
 )
 IN_CEREMONIES: tuple[Body, ...] = (
     Join(b"k" * 1216, JUNK),

@@ -175,9 +175,9 @@ class BadHolder(TrainingTask):
         if act in ("silent", "gone"):
             return None
         nonsense = {
-            "digest": Statement(self.draw.randbytes(32), said.length, said.clip),
-            "length": Statement(said.result, said.length + 1, said.clip),
-            "clip": Statement(said.result, said.length, said.clip * 2),
+            "digest": msgspec.structs.replace(said, result=self.draw.randbytes(32)),
+            "length": msgspec.structs.replace(said, length=said.length + 1),
+            "clip": msgspec.structs.replace(said, clip=said.clip * 2),
         }
         if act in nonsense:
             self._silent_after = self.finished if self.draw.random() < 0.5 else None

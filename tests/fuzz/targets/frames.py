@@ -24,6 +24,8 @@ from protocol.messages import (
     Contributor,
     Disclosure,
     Join,
+    ModelEntries,
+    ModelEntry,
     Opening,
     Overdue,
     Partial,
@@ -85,7 +87,8 @@ def bodies() -> list[tuple[str, int, Body]]:
         ("round/1", 1, Partial(DIGEST, DIGEST, (*attachments, attach(b"y" * 40, 1)))),
         ("round/1", 1, Complaint(DIGEST, 2, DIGEST)),
         ("round/1", 2, Refusal("one-set", 3, "a reason")),
-        ("round/1", 2, Statement(DIGEST, 5, 0.25)),
+        ("round/1", 2, Statement(DIGEST, 5, 0.25, DIGEST)),
+        ("round/0", 2, ModelEntries(DIGEST, 2, (ModelEntry("bias", (2, 3), "float32"),))),
         ("check/1", 1, CheckRequest(DIGEST, DIGEST)),
         ("check/1", 2, CheckPart(DIGEST, attach(b"a part"))),
     ]

@@ -1,0 +1,72 @@
+"""Who states which model after a round, and in what the entries of those models differ."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from participant.entry_list import differences
+from protocol.messages import ModelEntries, Statement
+from protocol.terms import Terms
+
+_MAX_TOLD = 100  # differing entries of one hospital
+_MOST_LISTS = 2  # in a round: the budget of what is for people alone
+
+
+class Agreement:
+    """What the board says of the hospitals' models, compared with this hospital's."""
+
+    def __init__(self, terms: Terms, index: int, own: ModelEntries) -> None:
+        """``own``: the list of this hospital's entries."""
+        self._terms, self._index, self.own = terms, index, own
+        self._stated: dict[int, dict[int, Statement]] = {}  # by round, then by member
+        self._lists: dict[int, ModelEntries] = {}  # each member's last
+        self._own_lists: set[tuple[int, bytes]] = set()  # rounds, and what was listed there
+
+    def hear(self, number: int, member: int, said: Statement | ModelEntries) -> None:
+        """Take note of what a member states after a round, or lists there."""
+        if isinstance(said, Statement):
+            self._stated.setdefault(number, {})[member] = said
+            return
+        self._lists[member] = said
+        if member == self._index:
+            self._own_lists.add((number, said.digest))
+
+    def owes_list(self, number: int) -> bool:
+        """Whether this hospital has still to list its entries, before it states a model of them."""
+        is_listed = any(digest == self.own.digest for _, digest in self._own_lists)
+        return not is_listed and sum(n == number for n, _ in self._own_lists) < _MOST_LISTS
+
+    def has_stated(self, number: int, own: Statement) -> bool:
+        """Whether this is this hospital's last word after the round."""
+        return self._stated.get(number, {}).get(self._index) == own
+
+    def differing(self, number: int, own: Statement) -> list[int]:
+        """The members who state something else after the round than this hospital."""
+        stated = self._stated.get(number, {})
+        return sorted(m for m, said in stated.items() if said != own and m != self._index)
+
+    def facts(self, number: int, own: Statement) -> dict[str, Any]:
+        """``members`` who state something else, and how many are ``agreeing`` of those ``needed``.
+
+        ``entries``: of those whose models have other entries, the first differences as far as they
+        have listed them, and how many ``more`` there are.
+        """
+        stated = self._stated.get(number, {})
+        differing = self.differing(number, own)
+        alike = sum(said == own for said in {**stated, self._index: own}.values())
+        return {
+            "members": [self._terms.name_of(m) for m in differing],
+            "agreeing": alike,
+            "needed": self._terms.least_agreeing,
+            "entries": [
+                {"member": self._terms.name_of(m), **self._told(m, stated[m].entries)}
+                for m in differing
+                if stated[m].entries != own.entries
+            ],
+        }
+
+    def _told(self, member: int, digest: bytes) -> dict[str, Any]:
+        said = self._lists.get(member)
+        found = differences(self.own, said) if said and said.digest == digest else []
+        return {"differences": list(map(asdict, found[:_MAX_TOLD])), "more": len(found[_MAX_TOLD:])}
