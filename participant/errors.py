@@ -247,11 +247,14 @@ class BadJournal(ParticipantError):
 
 
 class WrongCertificate(ParticipantError):
-    """The server at ``url`` does not hold the TLS key that the terms pin."""
+    """The server at ``url`` does not hold the TLS key that the terms pin.
 
-    def __init__(self, url: str, expected: bytes, found: bytes) -> None:
+    about: whom its certificate names, and the proxy on the way, if there is one.
+    """
+
+    def __init__(self, url: str, expected: bytes, found: bytes, about: str = "") -> None:
         super().__init__(f"{url}: TLS key {found.hex()[:16]}, pinned is {expected.hex()[:16]}")
-        self.url, self.expected, self.found = url, expected, found
+        self.url, self.expected, self.found, self.about = url, expected, found, about
 
 
 class ForeignAggregator(ParticipantError):
@@ -263,11 +266,14 @@ class ForeignAggregator(ParticipantError):
 
 
 class Unreachable(ParticipantError):
-    """No link to the aggregator at ``url`` could be had; another try may succeed."""
+    """No link to the aggregator at ``url`` could be had; another try may succeed.
 
-    def __init__(self, url: str, reason: str) -> None:
+    remedy: what helps, in whole sentences without the last full stop; empty if nobody knows more.
+    """
+
+    def __init__(self, url: str, reason: str, remedy: str = "") -> None:
         super().__init__(f"{url}: {reason}")
-        self.url, self.reason = url, reason
+        self.url, self.reason, self.remedy = url, reason, remedy
 
 
 class OutOfTime(ParticipantError):

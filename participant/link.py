@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import ipaddress
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +22,7 @@ from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 from websockets.frames import CTRL_OPCODES, Frame
 from websockets.http11 import Request, Response
 
@@ -32,6 +32,8 @@ from participant.errors import (
     Unreachable,
     WrongCertificate,
 )
+from participant.link_trouble import NotAWebsocket, Way, closed, trouble
+from participant.proxy import find_proxy, why_unused
 from protocol.allowance import Allowance
 from protocol.encoding import encode
 from protocol.errors import BadTerms, Malformed
@@ -49,7 +51,11 @@ from protocol.wire import (
 )
 
 OPEN_SECONDS = 10.0
+_NEXT_ADDRESS_SECONDS = 0.25  # before another of a host's addresses is tried too, RFC 8305 §8
+_PONG_SECONDS = 40.0  # what is sent before a ping may need as long on a slow line
 _MAX_QUEUE = 8  # frames
+_NAME = 80  # characters of a name in a certificate
+_UNREADABLE = ValueError, UnsupportedAlgorithm, InternalError, x509.InvalidVersion
 _TOO_BIG = 1009  # websocket close code, RFC 6455 §7.4.1
 
 
@@ -100,8 +106,8 @@ class Link:
 async def open_link(terms: Terms, caller: Caller, traffic: Traffic) -> AsyncIterator[Link]:
     """Connect and be welcomed.
 
-    Raises Unreachable where another try may help, and WrongCertificate, ForeignAggregator,
-    RejectedByAggregator, Malformed or BadTerms where it will not.
+    Raises Unreachable where another try may help, and BadProxy, ProxyRefuses, WrongCertificate,
+    ForeignAggregator, RejectedByAggregator, Malformed or BadTerms where it will not.
     """
     url = terms.aggregator.url
     connection = await _connect(terms)
@@ -117,15 +123,54 @@ async def open_link(terms: Terms, caller: Caller, traffic: Traffic) -> AsyncIter
 
 
 async def _connect(terms: Terms) -> ClientConnection:
+    url = terms.aggregator.url
+    place = urlsplit(url)
+    host, port = place.hostname or "", place.port or 443
+    proxy = find_proxy(host, port, os.environ)
+    way = Way(url, proxy, why_unused(host, os.environ))
+    if proxy:
+        asyncio.get_running_loop().set_exception_handler(_hush)
+    try:
+        return await _dial(terms, way)
+    except (OSError, EOFError, ImportError, WebSocketException) as error:
+        if isinstance(error, InvalidURI):
+            raise BadTerms("aggregator.url", shown(str(error))) from None
+        found = trouble(error, way)
+    except ValueError as error:
+        said = "it cannot be dialled" if proxy else shown(str(error))
+        raise BadTerms("aggregator.url", said) from None
+    raise found  # outside, so that the library's error does not hang on it
+
+
+def _hush(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Print no traceback for a proxy that hung up: the library trips over what it has told."""
+    if not isinstance(context.get("exception"), EOFError):
+        loop.default_exception_handler(context)
+
+
+async def _dial(terms: Terms, way: Way) -> ClientConnection:
     url, pin = terms.aggregator.url, terms.aggregator.certificate_pin
     allowance = Allowance()
 
     class PinnedConnection(ClientConnection):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            way.has_tls = True
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            if way.has_tls:  # the library has nothing to end before, and would trip over that
+                super().connection_lost(exc)
+
         async def handshake(self, *args: Any, **kwargs: Any) -> None:
-            found = _spki_digest(self.transport.get_extra_info("ssl_object"))
-            if not hmac.compare_digest(found, pin):
-                raise WrongCertificate(url, pin, found)
-            await super().handshake(*args, **kwargs)
+            _check_pin(self.transport.get_extra_info("ssl_object"), way, pin)
+            try:
+                await super().handshake(*args, **kwargs)
+            except InvalidStatus as error:
+                answer = error
+            else:
+                return
+            # Not that error itself: the library would follow a redirection, to wherever it leads.
+            raise NotAWebsocket(answer.response.status_code)
 
         has_flooded = False
 
@@ -141,24 +186,23 @@ async def _connect(terms: Terms) -> ClientConnection:
                 return allowance.take(self.loop.time())
             return frame.fin  # the aggregator never divides a message
 
-    try:
-        return await connect(
-            url,
-            ssl=_tls(),
-            create_connection=PinnedConnection,
-            compression=None,
-            max_size=MAX_FRAME_BYTES,
-            max_queue=_MAX_QUEUE,
-            open_timeout=OPEN_SECONDS,
-            close_timeout=2,
-            proxy=None if _is_loopback(url) else True,
-        )
-    except (InvalidURI, ValueError) as error:
-        raise BadTerms("aggregator.url", shown(str(error))) from None
-    except TimeoutError:
-        raise Unreachable(url, f"no answer within {OPEN_SECONDS:.0f} s") from None
-    except (OSError, EOFError, InvalidHandshake, ConnectionClosed) as error:
-        raise Unreachable(url, _reason(error)) from None
+    def connection(*args: Any, **kwargs: Any) -> ClientConnection:
+        way.has_line = True
+        return PinnedConnection(*args, **kwargs)
+
+    return await connect(
+        url,
+        ssl=_tls(),
+        create_connection=connection,  # type: ignore[arg-type]  # whatever makes one
+        compression=None,
+        max_size=MAX_FRAME_BYTES,
+        max_queue=_MAX_QUEUE,
+        open_timeout=OPEN_SECONDS,
+        close_timeout=2,
+        ping_timeout=_PONG_SECONDS,
+        happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
+        proxy=way.proxy.address() if way.proxy else None,
+    )
 
 
 def _tls() -> ssl.SSLContext:
@@ -170,15 +214,33 @@ def _tls() -> ssl.SSLContext:
     return context
 
 
-def _spki_digest(connection: ssl.SSLObject) -> bytes:
-    """SHA-256 of the server's public key; empty if there is none that reads."""
-    certificate = connection.getpeercert(binary_form=True)
+def _check_pin(connection: ssl.SSLObject, way: Way, pin: bytes) -> None:
+    """Raises WrongCertificate unless the server's public key is the pinned one."""
+    certificate = connection.getpeercert(binary_form=True) or b""
+    found = _spki_digest(certificate)
+    if not hmac.compare_digest(found, pin):
+        raise WrongCertificate(way.url, pin, found, _whose(certificate) + way.through)
+
+
+def _spki_digest(certificate: bytes) -> bytes:
+    """SHA-256 of a certificate's public key; empty if there is none that reads."""
     try:
-        key = x509.load_der_x509_certificate(certificate or b"").public_key()
-    except (ValueError, UnsupportedAlgorithm, InternalError, x509.InvalidVersion):
+        key = x509.load_der_x509_certificate(certificate).public_key()
+    except _UNREADABLE:
         return b""
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(spki).digest()
+
+
+def _whose(certificate: bytes) -> str:
+    """Whom a certificate names, in its own words; empty if it does not read."""
+    try:
+        found = x509.load_der_x509_certificate(certificate)
+        names = found.subject.rfc4514_string(), found.issuer.rfc4514_string()
+    except _UNREADABLE:
+        return ""
+    subject, issuer = (shown(name, _NAME) for name in names)
+    return f", issued to {subject} by {issuer}"
 
 
 async def _introduce(
@@ -215,7 +277,7 @@ async def _send(
     try:
         await connection.send(data)
     except ConnectionClosed as error:
-        raise Unreachable(url, _reason(error)) from None
+        raise Unreachable(url, *closed(error)) from None
     traffic.up += len(data)
 
 
@@ -225,29 +287,8 @@ async def _receive(url: str, connection: ClientConnection, traffic: Traffic) -> 
     except ConnectionClosed as error:
         if error.sent is not None and error.sent.code == _TOO_BIG:
             raise Malformed("frame", f"it has more than {MAX_FRAME_BYTES} bytes") from None
-        raise Unreachable(url, _reason(error)) from None
+        raise Unreachable(url, *closed(error)) from None
     if isinstance(data, str):
         raise Malformed("frame", "it is text, not bytes")
     traffic.down += len(data)
     return data
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _reason(error: Exception) -> str:
-    """Why there is no link; a library's message may quote what the other side sent."""
-    if isinstance(error, ConnectionClosed):
-        return "the connection was closed"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {shown(error.reason or str(error))}"
-    if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
-        return "connection refused"
-    if isinstance(error, OSError):
-        return shown(error.strerror or str(error) or type(error).__name__)
-    return shown(str(error) or type(error).__name__)

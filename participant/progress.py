@@ -172,9 +172,10 @@ def view_of(terms: Terms, as_json: bool) -> View:
 def link_lost(reason: Unreachable) -> str:
     """What people are told when the aggregator is out of reach."""
     since = time.strftime("%H:%M:%S")
+    remedy = f". {reason.remedy}" if reason.remedy else ""
     return (
         f"aggregator at {reason.url} not reachable ({reason.reason}); "
-        f"trying again, waiting since {since}"
+        f"trying again, waiting since {since}{remedy}"
     )
 
 

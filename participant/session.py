@@ -20,6 +20,8 @@ from participant.agent import Agent
 from participant.errors import Interrupted, OutOfTime, Unreachable
 from participant.inbox import Inbox
 from participant.link import Caller, Link, Traffic, open_link
+from participant.link_trouble import silence
+from participant.proxy_errors import ProxyRefuses
 from participant.waiting import waiting_for
 from protocol.terms import AGGREGATOR
 from protocol.wire import decode_from_aggregator
@@ -27,6 +29,8 @@ from protocol.wire import decode_from_aggregator
 NUDGE_SECONDS = 10.0
 SILENT_NUDGES = 3  # unanswered: the connection is dead, whatever TCP believes
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 15.0  # seconds between two tries to connect
+# Of a proxy that let this very process through before: more could lock the hospital's account.
+_REFUSALS = 3
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Notices:
     """What a session tells while it works; called in the event loop's thread."""
 
     moved: Callable[[], None] = lambda: None  # something was received, said or computed
-    lost: Callable[[Unreachable], None] = lambda reason: None  # once for each loss of the link
+    # Once for each reason, until the link is there again.
+    lost: Callable[[Unreachable], None] = lambda reason: None
     found: Callable[[], None] = lambda: None  # the link is there (again)
 
 
@@ -48,6 +53,7 @@ class Session:
     time_limit: float | None = None  # seconds
     traffic: Traffic = field(default_factory=Traffic)
     _no_link: str = field(default="no answer yet", init=False)  # the reason; empty if there is one
+    _had_link: bool = field(default=False, init=False)
 
     def run(self) -> None:
         """Work until the agent is done.
@@ -80,19 +86,23 @@ class Session:
     async def _connect_until_done(self) -> None:
         caller = Caller(self.agent.index, self.key, secrets.token_bytes(16))
         wait = _FIRST_WAIT
-        connected = told = False
+        connected, told, refusals = False, set[str](), 0
         while not self.agent.done:
             try:
                 async with open_link(self.agent.terms, caller, self.traffic) as link:
-                    wait, connected, told = _FIRST_WAIT, True, False
-                    self._no_link = ""
+                    wait, connected, refusals = _FIRST_WAIT, True, 0
+                    told.clear()
+                    self._no_link, self._had_link = "", True
                     self.notices.found()
                     await self._work_on(link)
+            except ProxyRefuses as refusal:
+                refusals += 1
+                if not self._had_link or refusals == _REFUSALS:
+                    raise
+                wait = _LONGEST_WAIT
+                self._lose(Unreachable(refusal.url, refusal.reason, refusal.remedy), told)
             except Unreachable as reason:
-                self._no_link = reason.reason
-                if not told and not self.agent.done:
-                    self.notices.lost(reason)
-                    told = True
+                self._lose(reason, told)
             finally:
                 if connected:
                     self.agent.disconnected()
@@ -100,6 +110,13 @@ class Session:
             if not self.agent.done:
                 await asyncio.sleep(_jittered(wait))
                 wait = min(2 * wait, _LONGEST_WAIT)
+
+    def _lose(self, reason: Unreachable, told: set[str]) -> None:
+        """Tell why there is no link, unless that was told since there was one."""
+        self._no_link = reason.reason
+        if reason.reason not in told and not self.agent.done:
+            told.add(reason.reason)
+            self.notices.lost(reason)
 
     async def _work_on(self, link: Link) -> None:
         inbox = Inbox()
@@ -111,7 +128,7 @@ class Session:
                 await self._flush(link)
                 silent = 0 if await self._take(inbox) else silent + 1
                 if silent > SILENT_NUDGES:
-                    raise Unreachable(link.url, "it does not answer any more")
+                    raise Unreachable(link.url, *silence())
                 if silent:
                     self.agent.nudge()
                 await self._work(link)

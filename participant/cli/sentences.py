@@ -10,11 +10,11 @@ from keyshare import errors as keyshare_errors
 from participant import errors as participant_errors
 from participant.cli.ceremony_sentences import CEREMONIES
 from participant.cli.key_sentences import KEY_CARE
+from participant.cli.network_sentences import NETWORK
 from participant.cli.record_sentences import RECORDS
 from participant.cli.sentence import ABORTED, BY_SIGNAL, FAILED, REFUSED, Context, Sentence
 from participant.cli.sentence import COMMAND as _COMMAND
 from participant.cli.sentence import plain as _plain
-from participant.words import fingerprint
 from protocol import errors as protocol_errors
 
 
@@ -101,21 +101,6 @@ def _rejected(e: participant_errors.RejectedByAggregator, c: Context) -> Sentenc
     }
     remedy = remedies.get(e.code, "ask the aggregator's operator; nothing here is lost")
     return Sentence(what, remedy, ABORTED if e.code == "fork" else FAILED)
-
-
-def _foreign_aggregator(e: participant_errors.ForeignAggregator, c: Context) -> Sentence:
-    return Sentence(
-        f"the aggregator at {e.url} serves other terms ({fingerprint(e.federation)})",
-        f"compare with: {_COMMAND} terms show {c.pasted}",
-    )
-
-
-def _wrong_certificate(e: participant_errors.WrongCertificate, c: Context) -> Sentence:
-    return Sentence(
-        f"the server at {e.url} is not the aggregator of the terms: its TLS key is "
-        f"{e.found.hex()[:16] or 'unreadable'}…, the terms pin {e.expected.hex()[:16]}…",
-        "nothing was sent; ask the aggregator's operator, and go on only with the pinned key",
-    )
 
 
 def _refused(e: protocol_errors.Refused, c: Context) -> Sentence:
@@ -323,12 +308,6 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     participant_errors.UnfitNumbers: _plain(
         "{e.path} cannot be contributed: {e.reason}", "{e.remedy}"
     ),
-    participant_errors.WrongCertificate: _wrong_certificate,
-    participant_errors.ForeignAggregator: _foreign_aggregator,
-    participant_errors.Unreachable: _plain(
-        "the aggregator at {e.url} is not reachable: {e.reason}",
-        "ask its operator whether it runs: quorate-aggregator serve",
-    ),
     participant_errors.OutOfTime: _out_of_time,
     participant_errors.Interrupted: _interrupted,
     participant_errors.NotAMember: _plain(
@@ -369,4 +348,12 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
 }
 
-SENTENCES = {**_KEYSHARE, **_PROTOCOL, **_PARTICIPANT, **CEREMONIES, **RECORDS, **KEY_CARE}
+SENTENCES = {
+    **_KEYSHARE,
+    **_PROTOCOL,
+    **_PARTICIPANT,
+    **NETWORK,
+    **CEREMONIES,
+    **RECORDS,
+    **KEY_CARE,
+}

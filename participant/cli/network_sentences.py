@@ -1,0 +1,49 @@
+"""What the errors on the way to the aggregator say to people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from participant import errors, proxy_errors
+from participant.cli.sentence import COMMAND, Context, Sentence, plain
+from participant.words import fingerprint
+
+_ASK_OPERATOR = "ask its operator whether it runs: quorate-aggregator serve"
+
+
+def _unreachable(e: errors.Unreachable, c: Context) -> Sentence:
+    what = f"the aggregator at {e.url} is not reachable: {e.reason}"
+    return Sentence(what, e.remedy or _ASK_OPERATOR)
+
+
+def _foreign_aggregator(e: errors.ForeignAggregator, c: Context) -> Sentence:
+    return Sentence(
+        f"the aggregator at {e.url} serves other terms ({fingerprint(e.federation)})",
+        f"compare with: {COMMAND} terms show {c.pasted}",
+    )
+
+
+def _wrong_certificate(e: errors.WrongCertificate, c: Context) -> Sentence:
+    return Sentence(
+        f"the server at {e.url} is not the aggregator of the terms: its TLS key is "
+        f"{e.found.hex()[:16] or 'unreadable'}…{e.about}; the terms pin {e.expected.hex()[:16]}…",
+        "nothing was sent. If the certificate names this hospital's network, or a firewall, a box "
+        "on the way inspects TLS: ask its administrators to leave this address out. If not, ask "
+        "the aggregator's operator, and go on only with the pinned key",
+    )
+
+
+NETWORK: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
+    errors.Unreachable: _unreachable,
+    errors.ForeignAggregator: _foreign_aggregator,
+    errors.WrongCertificate: _wrong_certificate,
+    proxy_errors.BadProxy: plain(
+        "{e.source} names no proxy that can be used: {e.reason}",
+        "correct it, for example: export {e.source}=http://proxy.example.org:8080. To connect "
+        "without a proxy, name the aggregator's host in NO_PROXY",
+    ),
+    proxy_errors.ProxyRefuses: plain(
+        "the aggregator at {e.url} is not reachable: {e.reason}", "{e.remedy}"
+    ),
+}
