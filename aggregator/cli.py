@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from aggregator.errors import AggregatorError
+from aggregator.errors import AggregatorError, StoreFull
 from aggregator.event_log import start_log
 from aggregator.export import export as export_record
 from aggregator.identity import (
@@ -44,7 +44,7 @@ from aggregator.server import Server
 from aggregator.service import Aggregator
 from aggregator.status_file import read_status, remove_status
 from aggregator.status_text import render
-from aggregator.terminal import escape_what_streams_lack, say, say_json
+from aggregator.terminal import escape_what_streams_lack, flush, say, say_json
 from protocol.errors import BadTerms, ProtocolError, UnsignedTerms
 from protocol.foreign import decoded, lines, pasted
 from protocol.signing import public_bytes
@@ -253,5 +253,14 @@ def main() -> None:
         app()
     except (AggregatorError, ProtocolError) as error:
         _fail(*sentences(error))
+    except OSError as error:  # of a path that nothing else has named
+        name = error.filename if isinstance(error.filename, str | Path) else "the output"
+        _fail(*sentences(StoreFull.of(Path(name), error)))
+    except MemoryError:
+        _fail("There is not enough memory.", "Close other programs, then start again.")
     except Exception as error:
         _fail(f"Internal error: {type(error).__name__}: {error}.", _keep_traceback())
+    except SystemExit as leaving:
+        if (reason := flush()) and not leaving.code:
+            _fail(f"The output cannot be written: {reason}.", "Nothing else has gone wrong.")
+        raise

@@ -25,4 +25,4 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreFull(path, error.strerror or str(error)) from None
+        raise StoreFull.of(path, error) from None

@@ -22,11 +22,19 @@ class StoreDamaged(AggregatorError):
 
 
 class StoreFull(AggregatorError):
-    """The operating system refused to store something; nothing was acknowledged."""
+    """The operating system refused to store or read something; nothing was acknowledged.
 
-    def __init__(self, path: Path, reason: str) -> None:
+    number: its ``errno``, 0 where it gave none.
+    """
+
+    def __init__(self, path: Path, reason: str, number: int = 0) -> None:
         super().__init__(f"{path}: {reason}")
-        self.path, self.reason = path, reason
+        self.path, self.reason, self.number = path, reason, number
+
+    @classmethod
+    def of(cls, path: Path, error: OSError) -> StoreFull:
+        """What an OSError says of a path."""
+        return cls(path, error.strerror or str(error), error.errno or 0)
 
 
 class NoBoard(AggregatorError):

@@ -239,7 +239,7 @@ def _write_new(path: Path, data: bytes) -> None:
     except FileExistsError:
         raise IdentityExists(path) from None
     except OSError as error:
-        raise StoreFull(path, error.strerror or str(error)) from None
+        raise StoreFull.of(path, error) from None
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()

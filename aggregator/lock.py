@@ -37,7 +37,7 @@ def hold(folder: Path, command: str, brief: str = "") -> Iterator[None]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StoreFull(path, error.strerror or str(error)) from None
+        raise StoreFull.of(path, error) from None
     try:
         _lock(descriptor, path, brief)
         _tell(descriptor, path, f"{os.getpid()} {command}\n".encode())
@@ -61,7 +61,7 @@ def _lock(descriptor: int, path: Path, brief: str) -> None:
             if command not in ("", brief) or time.monotonic() >= until:
                 raise AlreadyRunning(path, pid, command) from None
         except OSError as error:
-            raise StoreFull(path, error.strerror or str(error)) from None
+            raise StoreFull.of(path, error) from None
         time.sleep(0.02)
 
 
@@ -70,7 +70,7 @@ def _tell(descriptor: int, path: Path, line: bytes) -> None:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, line, 0)
     except OSError as error:
-        raise StoreFull(path, error.strerror or str(error)) from None
+        raise StoreFull.of(path, error) from None
 
 
 def _holder(descriptor: int) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import re
 import secrets
@@ -25,7 +26,7 @@ class RecordOutput:
         self._unsettled: list[Path] = []
         with disk_errors(folder):
             if folder.exists() and not folder.is_dir():
-                raise StoreFull(folder, "it is not a folder")
+                raise StoreFull(folder, "it is not a folder", errno.ENOTDIR)
             folder.mkdir(parents=True, exist_ok=True)
             for found in self._everything():
                 if _TEMPORARY.fullmatch(found.name):

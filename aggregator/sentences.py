@@ -18,6 +18,7 @@ from protocol.errors import (
     UnsignedTerms,
 )
 from protocol.foreign import pasted
+from protocol.refusals import remedy_for
 
 
 class BadTermsFile(AggregatorError):
@@ -102,6 +103,14 @@ def _cannot_listen(error: CannotListen) -> tuple[str, str]:
     )
 
 
+def _store_full(error: StoreFull) -> tuple[str, str]:
+    remedy = remedy_for(error.number)
+    return (
+        f"{error.path}: {error.reason}.",
+        f"{remedy[:1].upper()}{remedy[1:]}, then start again. Nothing acknowledged is lost.",
+    )
+
+
 SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
     UnfitTerms: _unfit_terms,
     AnotherAggregator: _another,
@@ -157,8 +166,5 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
         "Nothing was changed there. Compare the heads with the members': either the data folder is "
         "an older copy, which a backup must replace, or somebody has shown two boards.",
     ),
-    StoreFull: lambda e: (
-        f"{e.path} cannot be written: {e.reason}.",
-        "Make room or set the permissions right, then start again; nothing acknowledged is lost.",
-    ),
+    StoreFull: _store_full,
 }

@@ -26,7 +26,7 @@ def write_status(folder: Path, report: Mapping[str, object]) -> None:
             file.write(msgspec.json.encode(report))
         aside.replace(path)
     except OSError as error:
-        raise StoreFull(path, error.strerror or str(error)) from None
+        raise StoreFull.of(path, error) from None
 
 
 def read_status(folder: Path) -> dict[str, object] | None:

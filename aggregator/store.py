@@ -7,6 +7,7 @@ a write-ahead log cut short), so each head is also noted in a file beside the da
 from __future__ import annotations
 
 import contextlib
+import errno
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,6 +28,11 @@ _REFUSALS = {
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
 }  # fmt: skip
 
+_NUMBERS = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_PERM: errno.EACCES, sqlite3.SQLITE_IOERR: errno.EIO,
+}  # fmt: skip
+
 
 class BoardStore:
     """Entries by position, and the blobs that are whole; what is written survives a power cut."""
@@ -37,7 +43,7 @@ class BoardStore:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._heads = HeadLog(folder / _HEADS)
         except OSError as error:
-            raise StoreFull(folder, error.strerror or str(error)) from None
+            raise StoreFull.of(folder, error) from None
         with _database_errors(self._path):
             self._database = sqlite3.connect(
                 self._path, isolation_level=None, check_same_thread=False
@@ -165,7 +171,7 @@ def _database_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         if code in _REFUSALS:
-            raise StoreFull(path, str(error)) from None
+            raise StoreFull(path, str(error), _NUMBERS.get(code, 0)) from None
         raise StoreDamaged(path.name, str(error)) from None
     except UnicodeDecodeError:  # of a name that SQLite quotes to say what is wrong
         raise StoreDamaged(path.name, "the database disk image is malformed") from None

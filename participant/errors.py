@@ -34,11 +34,19 @@ class TooLarge(ParticipantError):
 
 
 class DiskError(ParticipantError):
-    """The operating system refused to read or write; ``reason`` in its words."""
+    """The operating system refused to read or write; ``reason`` in its words.
 
-    def __init__(self, path: Path, reason: str) -> None:
+    number: its ``errno``, 0 where it gave none.
+    """
+
+    def __init__(self, path: Path, reason: str, number: int = 0) -> None:
         super().__init__(f"{path}: {reason}")
-        self.path, self.reason = path, reason
+        self.path, self.reason, self.number = path, reason, number
+
+    @classmethod
+    def of(cls, path: Path, error: OSError) -> DiskError:
+        """What an OSError says of a path."""
+        return cls(path, error.strerror or type(error).__name__, error.errno or 0)
 
 
 class BadStorageName(ParticipantError):

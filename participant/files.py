@@ -7,6 +7,7 @@ can tell what a dead process left behind from what a living one is writing.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -32,7 +33,7 @@ def make_folder(path: Path) -> None:
                 folder.mkdir(mode=0o700)
             _sync_folder(folder.parent)
         if not path.is_dir():
-            raise DiskError(path, "not a folder")
+            raise DiskError(path, "not a folder", errno.ENOTDIR)
 
 
 def write_new(path: Path, data: bytes) -> None:
@@ -215,7 +216,7 @@ def _disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DiskError(path, error.strerror or type(error).__name__) from error
+        raise DiskError.of(path, error) from error
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Journal:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json_text(entry, default=plain_value) + "\n")
         except OSError as error:
-            raise DiskError(self.path, error.strerror or type(error).__name__) from error
+            raise DiskError.of(self.path, error) from error
         self.show(entry)
 
 

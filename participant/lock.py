@@ -43,7 +43,7 @@ def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise DiskError(path, error.strerror or "cannot be opened") from error
+        raise DiskError.of(path, error) from error
 
 
 def _lock(descriptor: int, path: Path) -> None:
@@ -53,7 +53,7 @@ def _lock(descriptor: int, path: Path) -> None:
         pid, command = _holder(os.pread(descriptor, _LIMIT, 0))
         raise AlreadyRunning(path, pid, command) from None
     except OSError as error:
-        raise DiskError(path, error.strerror or "cannot be locked") from error
+        raise DiskError.of(path, error) from error
 
 
 def _write(descriptor: int, path: Path, data: bytes) -> None:
@@ -61,7 +61,7 @@ def _write(descriptor: int, path: Path, data: bytes) -> None:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, data, 0)
     except OSError as error:
-        raise DiskError(path, error.strerror or "cannot be written") from error
+        raise DiskError.of(path, error) from error
 
 
 def _holder(data: bytes) -> tuple[int | None, str]:

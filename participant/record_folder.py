@@ -66,7 +66,7 @@ class RecordFolder:
             if error.errno in _LINK:
                 raise Malformed(path, "it is, or lies under, a link or what is no folder") from None
             if error.errno != errno.ENOENT:
-                raise DiskError(self.folder / path, error.strerror or str(error)) from None
+                raise DiskError.of(self.folder / path, error) from None
 
 
 def _read(file: int, limit: int, path: str) -> bytes:

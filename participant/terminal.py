@@ -6,9 +6,12 @@ the terminal, whoever forgot to think of it.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 import typer
 from rich.console import Console
@@ -24,6 +27,32 @@ def escape_what_streams_lack() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def flush() -> str:
+    """Write out what is buffered; the system's reason if it cannot be, empty if it can.
+
+    Nobody is told of a reader that has gone: it has seen enough.
+    """
+    reason = ""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:  # closed before the program began
+                stream.flush()
+        except BrokenPipeError:
+            _let_go(stream)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            _let_go(stream)
+    return reason
+
+
+def _let_go(stream: TextIO) -> None:
+    """Let what cannot be written go nowhere: the interpreter would fail on it at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def say(text: str = "", err: bool = False) -> None:

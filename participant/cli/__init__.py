@@ -9,8 +9,9 @@ import threading
 import typer
 
 from participant.cli import founding, key, opening, recording, verdict, verifying, work
+from participant.cli.sentence import FAILED
 from participant.cli.speaking import SpeakingGroup
-from participant.terminal import escape_what_streams_lack
+from participant.terminal import escape_what_streams_lack, flush, say
 
 app = typer.Typer(
     name="quorate-participant",
@@ -37,9 +38,11 @@ def main() -> None:
         app()
     except SystemExit as leaving:
         code = leaving.code
-    sys.stdout.flush()
-    sys.stderr.flush()
+    number = code if isinstance(code, int) else 0
+    if (reason := flush()) and not number:
+        say(f"quorate-participant: the output cannot be written: {reason}", err=True)
+        number = FAILED
     if threading.active_count() > 1:
         # A thread in the user's training code cannot be stopped, and what matters is durable.
-        os._exit(code if isinstance(code, int) else 0)
-    sys.exit(code if isinstance(code, int) else 0)
+        os._exit(number)
+    sys.exit(number)

@@ -16,6 +16,7 @@ from participant.cli.sentence import ABORTED, BY_SIGNAL, FAILED, REFUSED, Contex
 from participant.cli.sentence import COMMAND as _COMMAND
 from participant.cli.sentence import plain as _plain
 from protocol import errors as protocol_errors
+from protocol.refusals import remedy_for
 
 
 def describe(error: Exception, context: Context) -> Sentence:
@@ -47,6 +48,12 @@ def _missing_file(e: participant_errors.MissingFile, c: Context) -> Sentence:
     }
     return Sentence(
         f"no {e.what} at {e.path}: no such file", remedies.get(e.what, "check the path")
+    )
+
+
+def _disk_error(e: participant_errors.DiskError, c: Context) -> Sentence:
+    return Sentence(
+        f"{e.path}: {e.reason}", f"{remedy_for(e.number)}, then type the same command again"
     )
 
 
@@ -233,9 +240,7 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     participant_errors.TooLarge: _plain(
         "{e.path} is too large for a {e.what} (at most {e.limit} bytes)", "check the path"
     ),
-    participant_errors.DiskError: _plain(
-        "{e.path}: {e.reason}", "check space and permissions, then type the same command again"
-    ),
+    participant_errors.DiskError: _disk_error,
     participant_errors.BadStorageName: _plain(
         "{e.name!r} cannot be stored", "use lower-case letters, digits, '.', '_' and '-'"
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -11,7 +13,7 @@ from keyshare.errors import KeyshareError
 from participant.app import keep_traceback
 from participant.cli.sentence import Context
 from participant.cli.sentences import describe
-from participant.errors import Interrupted, NoAnswer, ParticipantError
+from participant.errors import DiskError, Interrupted, NoAnswer, ParticipantError
 from participant.home import home_folder
 from participant.terminal import say
 from protocol.errors import ProtocolError
@@ -32,10 +34,21 @@ class SpeakingGroup(TyperGroup):
             raise _end(NoAnswer(), context) from None
         except BrokenPipeError:
             raise  # whoever read the output has seen enough: no error, and nobody to tell
+        except OSError as error:  # of a path that nothing else has named
+            raise _end(_refused(error), context) from None
+        except MemoryError:
+            lacking = DiskError(Path("this machine"), "not enough memory", errno.ENOMEM)
+            raise _end(lacking, context) from None
         except Exception as error:
             if hasattr(error, "exit_code"):  # the command line's own: usage, exit
                 raise
             raise _internal(error, context) from None
+
+
+def _refused(error: OSError) -> DiskError:
+    """What the system says of a path, or of a stream that has none."""
+    name = error.filename if isinstance(error.filename, str | Path) else "the output"
+    return DiskError.of(Path(name), error)
 
 
 def _end(error: Exception, context: Context) -> typer.Exit:
