@@ -71,14 +71,9 @@ def _unfit_terms(error: UnfitTerms) -> tuple[str, str]:
             f"The terms {error.path} are not valid: {error.error.field}: {error.error.reason}.",
             "Correct the file, and have all members sign it.",
         )
-    found = []
-    if error.error.missing:
-        found.append(f"The signature of {', '.join(error.error.missing)} is missing.")
-    if error.error.wrong:
-        wrong = ", ".join(error.error.wrong)
-        found.append(f"The signature of {wrong} does not fit: were the terms altered?")
+    lacks = ", and ".join(error.error.lacks)
     return (
-        f"The terms {error.path} are not signed by all. {' '.join(found)}",
+        f"The terms {error.path} are not signed by all: {lacks}.",
         f"Have them sign this very file with: quorate-participant terms sign {pasted(error.path)}",
     )
 

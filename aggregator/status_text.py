@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from protocol.counted import counted, number_of
 from protocol.foreign import shown
 
 _NOBODY = "nobody"
@@ -13,14 +14,16 @@ _INITIAL = "round/0"  # never opened: members state what they start from
 def render(report: dict[str, Any], running_since: str | None) -> list[str]:
     """The lines of text for a report as ``Aggregator.status`` makes it."""
     service = f"running since {running_since}" if running_since else "not running"
+    entries = counted(report["entries"], "entry", "entries")
     lines = [
-        f"{report['federation']}: service {service}, {report['entries']} entries",
+        f"{report['federation']}: service {service}, {entries}",
         *_members(report["members"]),
         _ceremony(report["ceremony"]),
-        *([f"{count} other rounds are not shown"] if (count := report["rounds_not_shown"]) else []),
+        *_not_shown(report["rounds_not_shown"]),
         *(_round(found) for found in report["rounds"]),
         *(
-            f"{session}: {length} numbers are asked for, more than a contribution holds"
+            f"{session}: {counted(length, 'number')} {number_of(length, 'is', 'are')} asked for, "
+            "more than a contribution holds"
             for session, length in report["too_long"].items()
         ),
     ]
@@ -31,6 +34,11 @@ def render(report: dict[str, Any], running_since: str | None) -> list[str]:
         clips = [f"{name} {clip:g}" for name, clip in report["clips"].items()]
         lines.append(f"the members state different clips: {', '.join(clips)}")
     return lines
+
+
+def _not_shown(count: int) -> list[str]:
+    rounds = counted(count, "other round")
+    return [f"{rounds} {number_of(count, 'is', 'are')} not shown"] if count else []
 
 
 def _members(members: list[dict[str, Any]]) -> list[str]:
@@ -71,7 +79,7 @@ def _ceremony(ceremony: dict[str, Any] | None) -> str:
 
 def _course(ceremony: dict[str, Any]) -> str:
     """How far it is; having waited long makes the wait no shorter, so no end is promised."""
-    tried = f"{ceremony['candidates']} candidates tried"
+    tried = f"{counted(ceremony['candidates'], 'candidate')} tried"
     course = [
         f"{_duration(ceremony['elapsed_seconds'])} since all have joined",
         f"{tried} (about {ceremony['expected_candidates']} expected)",
@@ -109,18 +117,19 @@ def _round(found: dict[str, Any]) -> str:
             f"{session}: open since {found['opened']}, contributed: {contributors}, "
             f"missing: {missing}{_progress(found)}{_held_back(found)}{left_out}"
         )
-    helped = len(found["partial_decryptions"])
     refusals = "".join(f"; {n} refused ({shown(why)})" for n, why in found["refusals"].items())
     complaints = "".join(
         f"; {c['by']} complains of {c['about']}'s partial decryption (entry {c['entry']})"
         for c in found["complaints"]
     )
-    holders = len(found["statements"])
+    holders, locks = len(found["statements"]), counted(found["locks"], "lock")
+    helped = counted(len(found["partial_decryptions"]), "partial decryption")
     return (
         f"{session}: closed {found['closed']}, {contributors}; "
-        f"{found['locks']} locks ({found['locks_needed']} needed), "
-        f"{helped} partial decryptions ({found['quorum']} needed), "
-        f"{holders} hold the result{left_out}{refusals}{complaints}"
+        f"{locks} ({found['locks_needed']} needed), "
+        f"{helped} ({found['quorum']} needed), "
+        f"{holders} {number_of(holders, 'holds', 'hold')} the result"
+        f"{left_out}{refusals}{complaints}"
     )
 
 
@@ -129,8 +138,9 @@ def _held_back(found: dict[str, Any]) -> str:
     if not found["held_back"]:
         return ""
     number, ways = found["session"].partition("/")[2], []
-    if names := ", ".join(found["held_back_for"]):
-        ways.append(f"It closes when {names} contributes.")
+    if names := found["held_back_for"]:
+        contribute = number_of(len(names), "contributes", "contribute")
+        ways.append(f"It closes when {', '.join(names)} {contribute}.")
     if least := found["needed_for_another_model"]:
         ways.append(
             f"At least {least} hospitals can give it up: they stop train and begin another model, "
@@ -148,4 +158,5 @@ def _progress(found: dict[str, Any]) -> str:
     """Under a hybrid suite, how far the sum is."""
     if not found["chunks"]:
         return ""
-    return f"; {found['suite']}, {found['chunks_summed']} of {found['chunks']} chunks summed"
+    chunks = counted(found["chunks"], "chunk")
+    return f"; {found['suite']}, {found['chunks_summed']} of {chunks} summed"

@@ -38,11 +38,11 @@ class BadCombination(KeyshareError):
 
 
 class BadQuantisation(KeyshareError):
-    """A field of the quantisation outside its range."""
+    """A field of the quantisation outside its range; ``allowed`` says the range in words."""
 
-    def __init__(self, field: str, value: float) -> None:
-        super().__init__(f"quantisation {field} = {value}")
-        self.field, self.value = field, value
+    def __init__(self, field: str, value: float, allowed: str) -> None:
+        super().__init__(f"{value}; it must be {allowed}")
+        self.field, self.value, self.allowed = field, value, allowed
 
 
 class BadUpdate(KeyshareError):

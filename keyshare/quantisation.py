@@ -24,6 +24,7 @@ from keyshare.errors import BadExamples, BadQuantisation, BadUpdate, CorruptSum
 from keyshare.keystream import Keystream
 
 MIN_BITS, MAX_BITS = 8, 40
+MAX_EXAMPLES = 10**9
 _EXACT_BITS = 53  # integers up to 2^53 are exact in float64
 
 
@@ -32,7 +33,8 @@ class Quantisation:
     """What all members agree on before a round.
 
     clip: largest magnitude of a weight that is kept, finite and > 0. bits: 8 to 40, of a slot's
-    value. max_examples: the number of examples that has weight 1. Raises BadQuantisation.
+    value. max_examples: 1 to 10^9, the number of examples that has weight 1.
+    Raises BadQuantisation.
     """
 
     clip: float
@@ -41,11 +43,11 @@ class Quantisation:
 
     def __post_init__(self) -> None:
         if not (isfinite(self.clip) and self.clip > 0):
-            raise BadQuantisation("clip", self.clip)
+            raise BadQuantisation("clip", self.clip, "a finite number above 0")
         if not MIN_BITS <= self.bits <= MAX_BITS:
-            raise BadQuantisation("bits", self.bits)
-        if self.max_examples < 1:
-            raise BadQuantisation("max_examples", self.max_examples)
+            raise BadQuantisation("bits", self.bits, f"{MIN_BITS} to {MAX_BITS}")
+        if not 1 <= self.max_examples <= MAX_EXAMPLES:
+            raise BadQuantisation("max_examples", self.max_examples, f"1 to {MAX_EXAMPLES}")
 
     @property
     def scale(self) -> int:
@@ -146,7 +148,7 @@ class Averager:
 
     def __init__(self, weight: int, contributors: int, q: Quantisation) -> None:
         if not 1 <= contributors <= q.max_members:
-            raise BadQuantisation("contributors", contributors)
+            raise BadQuantisation("contributors", contributors, f"1 to {q.max_members}")
         if not 1 <= weight <= contributors * q.scale:
             raise CorruptSum("sum of the weights out of range", 0)
         self._weight, self._offset, self._clip = weight, contributors * q.scale, q.clip

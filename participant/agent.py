@@ -142,7 +142,12 @@ class Agent:
     @property
     def done(self) -> bool:
         """Whether the task is done and nothing of ours is on its way."""
-        return self._begun and self.task.done and self._outbox.pending is None
+        return self._begun and self.task.done and not self.is_sending
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether a post is on its way: whatever the next command is, it sends it first."""
+        return self._outbox.pending is not None
 
     @property
     def begun(self) -> bool:

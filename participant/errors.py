@@ -285,19 +285,25 @@ class Unreachable(ParticipantError):
 
 
 class OutOfTime(ParticipantError):
-    """The time limit given by the user passed; ``members`` are the numbers still waited for."""
+    """The time limit given by the user passed; ``members`` are the numbers still waited for.
 
-    def __init__(self, seconds: float, step: str, members: tuple[int, ...]) -> None:
+    is_sending: something that this hospital has said is not known to be on the board.
+    """
+
+    def __init__(
+        self, seconds: float, step: str, members: tuple[int, ...], is_sending: bool = False
+    ) -> None:
         super().__init__(f"not done after {seconds} s, at {step}, waiting for {members}")
         self.seconds, self.step, self.members = seconds, step, members
+        self.is_sending = is_sending
 
 
 class Interrupted(ParticipantError):
-    """A signal asked this process to end."""
+    """A signal asked this process to end; ``is_sending`` as for OutOfTime."""
 
-    def __init__(self, signal: int) -> None:
+    def __init__(self, signal: int, is_sending: bool = False) -> None:
         super().__init__(f"signal {signal}")
-        self.signal = signal
+        self.signal, self.is_sending = signal, is_sending
 
 
 class NotAMember(ParticipantError):

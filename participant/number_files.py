@@ -25,6 +25,7 @@ from participant.errors import BadStatisticFile
 from participant.files import read
 from participant.numbers import MAX_DIGITS, Numbers, parse_number
 from participant.phe_files import PheReader, is_of_phe
+from protocol.counted import counted
 from protocol.foreign import decoded
 from protocol.names import normal
 
@@ -97,7 +98,7 @@ class _Reader:
         if len(found) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            self._refuse(f"{twice[:100]!r} is there twice")
+            self._refuse(f"the label {twice[:100]!r} is there twice; each number has its own")
         return found
 
     def _integer(self, digits: str) -> int:
@@ -119,38 +120,46 @@ class _Reader:
     # ── CSV ──
 
     def _of_csv(self, text: str) -> Numbers:
-        try:
-            rows = [
-                [cell.strip() for cell in row]
-                for row in csv.reader(io.StringIO(text, newline=""), strict=True)
-            ]
-        except csv.Error as error:
-            self._refuse(f"it is not CSV text ({error})")
-        while rows and not any(rows[-1]):
-            rows.pop()  # empty lines at the end
-        if not rows:
-            self._refuse("there is nothing in it")
-        has_header = rows[0] in (["number"], ["label", "number"])
-        for line, row in enumerate(rows, start=1):
+        rows = self._rows(text)
+        has_header = rows[0][1] in (["number"], ["label", "number"])
+        columns = len(rows[0][1])
+        for line, row in rows:
             if any(";" in cell for cell in row):
                 self._refuse(
                     f"line {line}: semicolons between columns; put a comma between them and a "
                     "point for decimals"
                 )
-            if len(row) != len(rows[0]) or len(row) not in (1, 2):
+            if not any(row):
+                self._refuse(f"line {line} is empty; leave it out")
+            if len(row) != columns or columns > 2:
                 self._refuse(
-                    f"line {line} has {len(row)} columns; a line is one number, or a label and a "
-                    "number, with a comma between them and a point for decimals"
+                    f"line {line} has {counted(len(row), 'column')}; a line is one number, or a "
+                    "label and a number, with a comma between them and a point for decimals"
                 )
         body = rows[has_header:]
-        values = [self._cell(row[-1], k) for k, row in enumerate(body, start=1 + has_header)]
-        labels = [row[0] for row in body if len(row) == 2]
+        values = [self._cell(row[-1], line) for line, row in body]
+        labels = [row[0] for _, row in body if columns == 2]
         if not has_header and any(parse_number(label) is not None for label in labels):
             self._refuse(
                 "it has two numbers in a line, and no header; if the first are labels, begin the "
                 "file with the line: label,number"
             )
-        return Numbers(self._path, tuple(values), tuple(labels))
+        return Numbers(self._path, tuple(values), tuple(labels), tuple(line for line, _ in body))
+
+    def _rows(self, text: str) -> list[tuple[int, list[str]]]:
+        """The cells of each line with its number, from 1; without empty lines at the end."""
+        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        rows = []
+        try:
+            for row in lines:
+                rows.append((lines.line_num, [cell.strip() for cell in row]))
+        except csv.Error as error:
+            self._refuse(f"line {lines.line_num} is not CSV text ({error})")
+        while rows and not any(rows[-1][1]):
+            rows.pop()
+        if not rows:
+            self._refuse("there is nothing in it")
+        return rows
 
     def _cell(self, text: str, line: int) -> Decimal:
         number = parse_number(text)

@@ -11,7 +11,8 @@ from gmpy2 import mpz
 from keyshare.errors import UnfitNumber
 from keyshare.statistic import decimals_of, encode
 from participant.errors import BadStatisticFile
-from protocol.foreign import is_plain
+from protocol.counted import counted
+from protocol.foreign import is_plain, shown
 from protocol.messages import MAX_LABELS_BYTES, MAX_NUMBERS, labels_bytes
 
 MAX_DIGITS = 4_000  # of a number in a file; N² of a 4096-bit key has 2467
@@ -21,26 +22,27 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers with a label each, or with none, and the file that they are from."""
+    """Numbers with a label each, or with none, and the file that they are from.
+
+    lines: of the file, from 1, that each is in; none where lines say nothing, as in JSON.
+    """
 
     path: str
     values: tuple[Decimal, ...] = field(repr=False)
     labels: tuple[str, ...] = ()
+    lines: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Raises BadStatisticFile on a count or labels that no statistic has."""
         if not 1 <= len(self.values) <= MAX_NUMBERS:
-            self._refuse(f"{len(self.values)} numbers; 1 to {MAX_NUMBERS} can be contributed")
-        for place, label in enumerate(self.labels, start=1):
-            if not 1 <= len(label) <= _MAX_LABEL or label != label.strip():
-                self._refuse(
-                    f"label {place} has {len(label)} characters; 1 to {_MAX_LABEL} are allowed, "
-                    "without blanks at its ends"
-                )
-            if not is_plain(label):
-                self._refuse(f"label {place} has control or invisible characters")
-        if len(set(self.labels)) < len(self.labels):
-            self._refuse("a label occurs twice")
+            have = counted(len(self.values), "number")
+            self._refuse(f"it has {have}; 1 to {MAX_NUMBERS} can be contributed")
+        first: dict[str, int] = {}
+        for place, label in enumerate(self.labels):
+            self._check_label(label, self.where(place))
+            if first.setdefault(label, place) != place:
+                here = f"{self.where(first[label])} and {self.where(place)}"
+                self._refuse(f"{here} have the same label, {shown(label)!r}; each has its own")
         if labels_bytes(self.labels) > MAX_LABELS_BYTES:
             self._refuse(f"its labels take more than {MAX_LABELS_BYTES >> 10} kB")
 
@@ -49,9 +51,13 @@ class Numbers:
         """The fewest decimals that hold all numbers exactly."""
         return max(decimals_of(value) for value in self.values)
 
+    def where(self, place: int) -> str:
+        """Where a number is in the file, by its place from 0."""
+        return f"line {self.lines[place]}" if self.lines else f"number {place + 1}"
+
     def name(self, place: int) -> str:
         """How messages name a number, by its place from 0."""
-        return f"number {place + 1}" + (f" ({self.labels[place]})" if self.labels else "")
+        return self.where(place) + (f" ({shown(self.labels[place])})" if self.labels else "")
 
     def plaintexts(self, decimals: int, members: int, n: mpz) -> list[mpz]:
         """All numbers as plaintexts. Raises UnfitNumber naming the first that does not fit."""
@@ -62,6 +68,16 @@ class Numbers:
             except UnfitNumber as error:
                 raise UnfitNumber(f"{self.name(place)}: {error.reason}") from None
         return found
+
+    def _check_label(self, label: str, where: str) -> None:
+        if not label:
+            self._refuse(f"{where} has an empty label; give each number one, or none")
+        if len(label) > _MAX_LABEL:
+            self._refuse(f"the label of {where} has more than {_MAX_LABEL} characters: shorten it")
+        if label != label.strip():
+            self._refuse(f"the label of {where}, {shown(label)!r}, begins or ends with a blank")
+        if not is_plain(label):
+            self._refuse(f"the label of {where} has control or invisible characters")
 
     def _refuse(self, reason: str) -> None:
         raise BadStatisticFile(self.path, reason)

@@ -22,6 +22,7 @@ from participant.expectation import CeremonyFacts, Expectation
 from participant.session import Notices
 from participant.set_back import SetBack
 from participant.terminal import new_console, say, say_json
+from protocol.counted import counted
 from protocol.foreign import line, shown
 from protocol.terms import Terms
 
@@ -121,8 +122,9 @@ class LineView:
             said = f"step {_step(facts.step)}: {_long_wait(facts)}"
         else:
             said = (
-                f"step {_step(facts.step)}: {facts.candidates} candidates tried (about "
-                f"{facts.expected_candidates} expected), {facts.tests} tests; {_luck(facts)}"
+                f"step {_step(facts.step)}: {counted(facts.candidates, 'candidate')} tried "
+                f"(about {facts.expected_candidates} expected), {counted(facts.tests, 'test')}; "
+                f"{_luck(facts)}"
             )
         to_go = _to_go(facts, facts.remaining_seconds)
         self._write(f"[{duration(facts.elapsed_seconds)}] {said}; {to_go}")

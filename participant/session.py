@@ -22,7 +22,7 @@ from participant.inbox import Inbox
 from participant.link import Caller, Link, Traffic, open_link
 from participant.link_trouble import silence
 from participant.proxy_errors import ProxyRefuses
-from participant.waiting import waiting_for
+from participant.waiting import Waiting, waiting_for
 from protocol.terms import AGGREGATOR
 from protocol.wire import decode_from_aggregator
 
@@ -71,7 +71,7 @@ class Session:
                 await work
         except asyncio.CancelledError:
             if caught:
-                raise Interrupted(caught[0]) from None
+                raise Interrupted(caught[0], self.agent.is_sending) from None
             raise
         except TimeoutError:
             if not limit.expired():
@@ -79,9 +79,11 @@ class Session:
             assert self.time_limit is not None
             if self._no_link:
                 step = f"no link to {self.agent.terms.aggregator.url} ({self._no_link})"
-                raise OutOfTime(self.time_limit, step, (AGGREGATOR,)) from None
-            waiting = waiting_for(self.agent.board, self.agent.task, self.agent.terms)
-            raise OutOfTime(self.time_limit, waiting.step, waiting.members) from None
+                waiting = Waiting(step, (AGGREGATOR,))
+            else:
+                waiting = waiting_for(self.agent.board, self.agent.task, self.agent.terms)
+            is_sending = self.agent.is_sending
+            raise OutOfTime(self.time_limit, *waiting, is_sending=is_sending) from None
 
     async def _connect_until_done(self) -> None:
         caller = Caller(self.agent.index, self.key, secrets.token_bytes(16))

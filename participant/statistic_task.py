@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import zip_longest
 from typing import NoReturn
 
 from gmpy2 import mpz
@@ -15,16 +14,15 @@ from participant.contribution import ContributionMaker
 from participant.errors import UnfitNumbers
 from participant.numbers import Numbers
 from participant.outbox import Storage
+from participant.request_fit import OTHER_ROUND, Misfit, misfit
 from protocol.board import Board, Posted
+from protocol.counted import counted
 from protocol.draft import Draft
 from protocol.epoch import Epoch, EpochSecret
-from protocol.foreign import shown
 from protocol.messages import Request
 from protocol.round import RoundView, round_session
 from protocol.statistic import opening_for, request_of, sound_requests
 from protocol.terms import Terms
-
-_OTHER_ROUND = "ask the other members what this round sums; for anything else, another --round name"
 
 
 class StatisticTask(Task):
@@ -50,7 +48,8 @@ class StatisticTask(Task):
         self.sent = False  # whether these very numbers are the contribution
         wanted = numbers.decimals if decimals is None else decimals
         if wanted > MAX_DECIMALS:
-            self._refuse(f"its numbers need {wanted} decimals", f"round them to {MAX_DECIMALS}")
+            what = counted(wanted, "decimal")
+            self._refuse(f"its numbers need {what}", f"round them to {MAX_DECIMALS} or fewer")
         self._request = Request(len(numbers.values), wanted, numbers.labels)
         self._plaintexts(self._request)
 
@@ -95,10 +94,10 @@ class StatisticTask(Task):
         if view.opening is None:
             if self._secret.index in view.requests:
                 return None  # a second request of one member counts for nothing
-            asked = any(not self._difference(request) for request in sound_requests(view))
+            asked = any(not self._misfit(request) for request in sound_requests(view))
             return None if asked else Draft(view.session, self._request)
         if view.closing:
-            self._refuse(f"round {view.name} is closed already", _OTHER_ROUND)
+            self._refuse(f"round {view.name} is closed already", OTHER_ROUND)
         plaintexts = self._plaintexts(self._asked())
         maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
         self.sent = True
@@ -109,29 +108,20 @@ class StatisticTask(Task):
         opening, request = self._view.terms_of_opening, request_of(self._view)
         if request is None:
             self._refuse(
-                f"round {self._view.name} was not opened as any member had asked", _OTHER_ROUND
+                f"round {self._view.name} was not opened as any member had asked", OTHER_ROUND
             )
         if opening != opening_for(request, self._epoch.digest):
             self._refuse(
                 f"round {self._view.name} was opened under another key than this hospital's",
                 "begin a round of another name",
             )
-        if reason := self._difference(request):
-            self._refuse(reason, _OTHER_ROUND)
+        if found := self._misfit(request):
+            self._refuse(*found)
         return request
 
-    def _difference(self, request: Request) -> str:
-        """What a request asks for that these numbers are not; nothing if they fit."""
-        own, name = self._request, self._view.name
-        if request.length != own.length:
-            return f"{own.length} numbers, round {name} has {request.length}"
-        if request.labels != own.labels:
-            pairs = zip_longest(own.labels, request.labels, fillvalue="no label")
-            place, (here, there) = next((k, p) for k, p in enumerate(pairs, 1) if p[0] != p[1])
-            return f"number {place} is {shown(here)!r}, in round {name} it is {shown(there)!r}"
-        if self._decimals is not None and request.decimals != self._decimals:
-            return f"--decimals {self._decimals}, round {name} has {request.decimals}"
-        return ""
+    def _misfit(self, request: Request) -> Misfit | None:
+        """What a request asks for that these numbers are not."""
+        return misfit(self._numbers, self._decimals, request, self._view.name)
 
     def _plaintexts(self, request: Request) -> list[mpz]:
         n, members = self._epoch.joint_key().n, self._terms.n_members
@@ -140,8 +130,8 @@ class StatisticTask(Task):
         except UnfitNumber as error:
             self._refuse(
                 error.reason,
-                f"round the numbers to {request.decimals} decimals, or agree on more, all for "
-                "a round of another name with --decimals",
+                f"round the numbers to {counted(request.decimals, 'decimal')}, or agree on more, "
+                "all for a round of another name with --decimals",
             )
 
     def _refuse(self, reason: str, remedy: str) -> NoReturn:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from functools import cache
 
 from mnemonic import Mnemonic
 
+from protocol.foreign import shown
+
 FINGERPRINT_BYTES = 16
+_WORDS = 12
 
 
 def fingerprint(digest: bytes) -> str:
@@ -27,17 +31,36 @@ def read_fingerprint(text: str) -> bytes:
     """
     words = text.lower().split()
     if len(words) == 1:
-        data = bytes.fromhex(words[0]) if re.fullmatch("([0-9a-f]{2})*", words[0]) else b""
-        if not FINGERPRINT_BYTES <= len(data) <= 2 * FINGERPRINT_BYTES:
-            raise ValueError("a fingerprint in hex has 32 to 64 digits")
-        return data
+        return _of_hex(words[0])
+    if len(words) != _WORDS:
+        raise ValueError(f"a fingerprint has {_WORDS} words; these are {len(words)}")
+    for place, word in enumerate(words, start=1):
+        if word not in _known():
+            near = difflib.get_close_matches(word, _known(), 1)
+            meant = f"; is it {near[0]!r}?" if near else ""
+            raise ValueError(f"word {place}, {shown(word)!r}, is none of a fingerprint{meant}")
     try:
-        data = bytes(_english().to_entropy(words))
-    except (ValueError, LookupError) as error:
-        raise ValueError(f"these words are no fingerprint: {error}") from None
-    if len(data) != FINGERPRINT_BYTES:
-        raise ValueError(f"a fingerprint has twelve words, not {len(words)}")
-    return data
+        return bytes(_english().to_entropy(words))
+    except ValueError:  # the checksum that the last word holds
+        raise ValueError(
+            "these words are no fingerprint, though each of them may be in one: one is another, "
+            "or two have changed places. Compare them with the source"
+        ) from None
+
+
+def _of_hex(text: str) -> bytes:
+    least, most = 2 * FINGERPRINT_BYTES, 4 * FINGERPRINT_BYTES
+    if not re.fullmatch("[0-9a-f]*", text):
+        raise ValueError(f"a fingerprint is {_WORDS} words between quotation marks, or hex digits")
+    if not least <= len(text) <= most or len(text) % 2:
+        raise ValueError(f"a fingerprint in hex has {least} to {most} digits; it has {len(text)}")
+    return bytes.fromhex(text)
+
+
+@cache
+def _known() -> dict[str, None]:
+    """The words there are, in their order."""
+    return dict.fromkeys(_english().wordlist)
 
 
 @cache

@@ -1,5 +1,9 @@
 """What can be wrong with what was said; every error carries who and what as fields."""
 
+from __future__ import annotations
+
+from protocol.counted import number_of
+
 
 class ProtocolError(Exception):
     """Base of all errors of this package."""
@@ -27,6 +31,25 @@ class UnsignedTerms(ProtocolError):
     def __init__(self, missing: list[str], wrong: list[str]) -> None:
         super().__init__(f"missing: {missing}, wrong: {wrong}")
         self.missing, self.wrong = missing, wrong
+
+    @property
+    def lacks(self) -> list[str]:
+        """What is wrong, a clause each, with the members' names."""
+        found = []
+        if self.missing:
+            found.append(f"{_signatures(self.missing, 'is', 'are')} missing")
+        if self.wrong:
+            found.append(
+                f"{_signatures(self.wrong, 'does', 'do')} not fit: the terms were altered after "
+                f"signing, or {number_of(len(self.wrong), 'it was', 'they were')} made for others"
+            )
+        return found
+
+
+def _signatures(names: list[str], one: str, many: str) -> str:
+    count = len(names)
+    what = number_of(count, "signature", "signatures")
+    return f"the {what} of {', '.join(names)} {number_of(count, one, many)}"
 
 
 class BadSignature(ProtocolError):

@@ -24,7 +24,8 @@ from protocol.toml_table import Table
 
 AGGREGATOR = 0  # the aggregator's number as a sender; members are 1..n in roster order
 LEAST_KEY_BITS = 2048  # of a key that is to protect anything: some 112 bits of security
-MAX_STEP_SECONDS = 365 * 24 * 3600
+MAX_SECONDS = 365 * 24 * 3600  # of a round or a step that waits
+MAX_ROUNDS = 1_000_000
 SUITES = ("auto", "paillier", "hybrid", "hybrid-s2")
 
 
@@ -184,8 +185,8 @@ def check(terms: Terms) -> None:
             f"{quorum} of {n} is not a majority, so two separate groups could each decrypt; "
             "set allow_minority_quorum = true (--allow-minority-quorum) if all members accept that",
         )
-    if not 1 <= terms.step_seconds <= MAX_STEP_SECONDS:
-        allowed = f"it must be 1 to {MAX_STEP_SECONDS}"
+    if not 1 <= terms.step_seconds <= MAX_SECONDS:
+        allowed = f"it must be 1 to {MAX_SECONDS}"
         raise BadTerms("federation.step_seconds", f"{terms.step_seconds}; {allowed}")
     _check_rounds(terms)
     _check_quantisation(terms)
@@ -244,13 +245,13 @@ def _check_rounds(terms: Terms) -> None:
     if rounds.differencing not in ("warn", "refuse"):
         found = shown(rounds.differencing)
         raise BadTerms("rounds.differencing", f"{found}; it must be warn or refuse")
-    for field, value in (
-        ("count", rounds.count),
-        ("seconds", rounds.seconds),
-        ("statistic_seconds", rounds.statistic_seconds),
+    for field, value, most in (
+        ("count", rounds.count, MAX_ROUNDS),
+        ("seconds", rounds.seconds, MAX_SECONDS),
+        ("statistic_seconds", rounds.statistic_seconds, MAX_SECONDS),
     ):
-        if value < 1:
-            raise BadTerms(f"rounds.{field}", f"{value}; it must be at least 1")
+        if not 1 <= value <= most:
+            raise BadTerms(f"rounds.{field}", f"{value}; it must be 1 to {most}")
 
 
 def _span(least: int, most: int) -> str:

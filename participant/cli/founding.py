@@ -35,6 +35,23 @@ from protocol.names import fault_of_name, normal
 from protocol.terms import LEAST_KEY_BITS, RoundPolicy, Terms, floor
 
 terms_app = typer.Typer(help="What every member signs before any cryptography.")
+_OPTIONS = {  # of terms new, by the field that holds what was given
+    "federation.name": "--name",
+    "federation.quorum": "--quorum",
+    "federation.key_bits": "--key-bits",
+    "federation.suite": "--suite",
+    "federation.step_seconds": "--step-seconds",
+    "members": "--member",
+    "rounds.count": "--rounds",
+    "rounds.min_contributors": "--min-contributors",
+    "rounds.seconds": "--seconds",
+    "rounds.statistic_seconds": "--statistic-seconds",
+    "rounds.min_difference": "--min-difference",
+    "rounds.differencing": "--differencing",
+    "quantisation.clip": "--clip",
+    "quantisation.bits": "--bits",
+    "quantisation.max_examples": "--max-examples",
+}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -162,6 +179,7 @@ def new(
         stochastic_rounding,
         step_seconds,
     )
+    ctx.obj.options = _OPTIONS
     write_terms(file, terms)
     _show_terms(terms_in(ctx, file, signed=False))
     say()

@@ -38,6 +38,7 @@ from participant.progress import link_notices
 from participant.terminal import say, say_json
 from participant.words import fingerprint
 from protocol.board import Head
+from protocol.counted import counted
 from protocol.epoch import Epoch, EpochSecret
 from protocol.foreign import pasted
 from protocol.key_check import NONCE_BYTES, is_whole
@@ -277,7 +278,7 @@ def passphrase(
         event = "changed" if count else "changed already"
         say_json({"event": event, "files": count})
     elif count:
-        say(f"The passphrase of {folder} is changed: {count} sealed files.")
+        say(f"The passphrase of {folder} is changed: {counted(count, 'sealed file')}.")
         say("Backups made before keep the passphrase that they were made with.")
     else:
         say(f"The passphrase of {folder} is the new one already.")

@@ -7,10 +7,12 @@ from typing import Any
 
 from participant import key_errors as errors
 from participant.cli.sentence import ABORTED, COMMAND, Context, Sentence, plain
+from protocol.counted import counted, number_of
 
 
 def _no_quorum(e: errors.NoQuorum, c: Context) -> Sentence:
-    said = [f"{e.quorum} good key shares are needed, {len(e.good)} are there"]
+    are = number_of(len(e.good), "is", "are")
+    said = [f"{counted(e.quorum, 'good key share')} are needed, {len(e.good)} {are} there"]
     if e.good:
         said.append(f"good: {c.names(e.good)}")
     if e.wrong:

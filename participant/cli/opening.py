@@ -38,6 +38,7 @@ from participant.statistic_task import StatisticTask
 from participant.status import ask_aggregator, local_facts
 from participant.terminal import agrees, say, say_json
 from participant.words import fingerprint
+from protocol.counted import counted
 from protocol.foreign import shown
 from protocol.terms import AGGREGATOR
 
@@ -242,10 +243,9 @@ def contribute(
 
 
 def _amount(count: int, decimals: int) -> str:
-    numbers = f"number{'s' * (count != 1)}"
     if decimals == 0:
-        return f"{count} whole {numbers}"
-    return f"{count} {numbers} with {decimals} decimal{'s' * (decimals != 1)}"
+        return counted(count, "whole number")
+    return f"{counted(count, 'number')} with {counted(decimals, 'decimal')}"
 
 
 def status(

@@ -34,6 +34,7 @@ from participant.report.page import render
 from participant.terminal import say, say_json
 from participant.terms_files import read_signed_terms
 from participant.transfer_view import Transfer, transfer_view
+from protocol.counted import counted, number_of
 from protocol.foreign import pasted
 from protocol.record_writing import prepare
 
@@ -110,7 +111,9 @@ def _reading(task: RecordTask) -> Callable[[Agent], None]:
         nonlocal told
         if not agent.begun and time.monotonic() - told >= _LINE_SECONDS:
             told = time.monotonic()
-            say_aside(f"reading the board: {task.n_read} entries are read and verified")
+            entries = counted(task.n_read, "entry", "entries")
+            are = number_of(task.n_read, "is", "are")
+            say_aside(f"reading the board: {entries} {are} read and verified")
 
     return tell
 

@@ -16,6 +16,7 @@ from participant.cli.sentence import ABORTED, BY_SIGNAL, FAILED, REFUSED, Contex
 from participant.cli.sentence import COMMAND as _COMMAND
 from participant.cli.sentence import plain as _plain
 from protocol import errors as protocol_errors
+from protocol.counted import counted, number_of
 from protocol.refusals import remedy_for
 
 
@@ -25,18 +26,13 @@ def describe(error: Exception, context: Context) -> Sentence:
 
 
 def _unsigned(e: protocol_errors.UnsignedTerms, c: Context) -> Sentence:
-    said = []
-    if e.missing:
-        said.append(f"the signature of {', '.join(e.missing)} is missing")
+    who = ", ".join([*e.missing, *e.wrong])
+    remedy = f"{who}: {_COMMAND} terms sign {c.pasted}"
     if e.wrong:
-        said.append(
-            f"the signature of {', '.join(e.wrong)} does not fit: the terms were altered after "
-            "signing, or it was made for others"
-        )
-    remedy = f"each of them: {_COMMAND} terms sign {c.pasted}"
-    if e.wrong:
-        remedy = f"take those [[signatures]] blocks out of {c.file}, compare the terms; {remedy}"
-    return Sentence(f"{c.file}: {'; '.join(said)}", remedy)
+        blocks = number_of(len(e.wrong), "block", "blocks")
+        those = f"the [[signatures]] {blocks} of {', '.join(e.wrong)}"
+        remedy = f"take {those} out of {c.file}, and compare the terms. Then {remedy}"
+    return Sentence(f"{c.file}: {', and '.join(e.lacks)}", remedy)
 
 
 def _missing_file(e: participant_errors.MissingFile, c: Context) -> Sentence:
@@ -76,15 +72,21 @@ def _out_of_time(e: participant_errors.OutOfTime, c: Context) -> Sentence:
     return Sentence(
         f"not done after {e.seconds:g} s: {e.step}"
         + (f", waiting for {c.names(e.members)}" if e.members else ""),
-        f"see how things stand: {_COMMAND} status {c.here}; the same command goes on from there",
+        _goes_on(f"see how things stand: {_COMMAND} status {c.here}", e.is_sending),
     )
+
+
+def _goes_on(remedy: str, is_sending: bool) -> str:
+    """What becomes of what was begun."""
+    said = [remedy] if remedy else []
+    if is_sending:
+        said.append("what this hospital was sending is kept, and the next command sends it")
+    return "; ".join([*said, "the same command goes on where it stopped"])
 
 
 def _interrupted(e: participant_errors.Interrupted, c: Context) -> Sentence:
     name = signal.Signals(e.signal).name
-    return Sentence(
-        f"stopped by {name}", "the same command goes on where it stopped", BY_SIGNAL + e.signal
-    )
+    return Sentence(f"stopped by {name}", _goes_on("", e.is_sending), BY_SIGNAL + e.signal)
 
 
 def _rejected(e: participant_errors.RejectedByAggregator, c: Context) -> Sentence:
@@ -141,6 +143,20 @@ def _bad_seal(e: protocol_errors.BadSeal, c: Context) -> Sentence:
     )
 
 
+def _bad_terms(e: protocol_errors.BadTerms, c: Context) -> Sentence:
+    if option := c.options.get(e.field.partition("[")[0]):
+        return Sentence(f"{option} ({e.field}): {e.reason}", "give another; nothing was written")
+    remedy = f"correct it there; what is changed in {c.file} all members sign again"
+    return Sentence(f"{c.file}: {e.field}: {e.reason}", remedy)
+
+
+def _too_few_partials(e: keyshare_errors.TooFewPartials, c: Context) -> Sentence:
+    here = f"{counted(e.have, 'partial decryption')} {number_of(e.have, 'is', 'are')} here"
+    return Sentence(
+        f"{here}, {e.need} are needed", "wait for more members, or ask them to run decrypt"
+    )
+
+
 def _combination(e: keyshare_errors.BadCombination, c: Context) -> Sentence:
     return Sentence(
         f"the partial decryptions of {c.names(e.members)} do not fit together",
@@ -166,13 +182,10 @@ _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     keyshare_errors.BadIndices: _plain(
         "the numbers of the key shares ({e.indices}) are not distinct", "tell the other members"
     ),
-    keyshare_errors.TooFewPartials: _plain(
-        "{e.have} partial decryptions are here, {e.need} are needed",
-        "wait for more members, or ask them to run decrypt",
-    ),
+    keyshare_errors.TooFewPartials: _too_few_partials,
     keyshare_errors.BadCombination: _combination,
     keyshare_errors.BadQuantisation: _plain(
-        "quantisation: {e.field} = {e.value} is out of range", "correct it in the terms"
+        "quantisation.{e.field} is {e.value}; it must be {e.allowed}", "correct it in the terms"
     ),
     keyshare_errors.BadUpdate: _plain(
         "the update of the model cannot be encrypted: {e}",
@@ -216,7 +229,7 @@ _PROTOCOL: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "what came as {e.what} does not read: {e.reason}",
         "check that all members and the aggregator run the same release",
     ),
-    protocol_errors.BadTerms: _plain("{c.file}: {e.field}: {e.reason}", "correct it"),
+    protocol_errors.BadTerms: _bad_terms,
     protocol_errors.UnsignedTerms: _unsigned,
     protocol_errors.BadSignature: _bad_signature,
     protocol_errors.BadSeal: _bad_seal,
@@ -311,7 +324,7 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "correct it; a file of numbers is CSV or JSON, as README.md shows. Nothing was sent",
     ),
     participant_errors.UnfitNumbers: _plain(
-        "{e.path} cannot be contributed: {e.reason}", "{e.remedy}"
+        "{e.path} cannot be contributed: {e.reason}", "{e.remedy}. No number was sent"
     ),
     participant_errors.OutOfTime: _out_of_time,
     participant_errors.Interrupted: _interrupted,

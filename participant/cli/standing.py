@@ -7,6 +7,7 @@ from typing import Any
 
 from participant.duration import duration
 from participant.terminal import say
+from protocol.counted import counted
 from protocol.foreign import shown
 
 _MANY = 1e9  # seconds
@@ -38,7 +39,8 @@ def _show_here(here: Mapping[str, Any]) -> None:
 
 def _show_members(there: Mapping[str, Any]) -> None:
     head = shown(there.get("head"))[:16]
-    say(f"Aggregator: {shown(there.get('entries'))} entries on the board, head {head}")
+    entries = counted(shown(there.get("entries")), "entry", "entries")
+    say(f"Aggregator: {entries} on the board, head {head}")
     for member in _tables(there.get("members")):
         since = member.get("connected_since")
         state = f"connected since {shown(since)}" if since else "not connected"
@@ -76,9 +78,10 @@ def _show_course(ceremony: Mapping[str, Any]) -> None:
     )
     if elapsed is None or ceremony.get("aborted"):
         return
+    tried = counted(shown(ceremony.get("candidates")), "candidate")
     say(
-        f"    {duration(elapsed)} since all have joined; {shown(ceremony.get('candidates'))} "
-        f"candidates tried (about {shown(ceremony.get('expected_candidates'))} expected)"
+        f"    {duration(elapsed)} since all have joined; {tried} tried "
+        f"(about {shown(ceremony.get('expected_candidates'))} expected)"
     )
     if ceremony.get("is_found"):
         say("    a good candidate is found")
@@ -102,10 +105,11 @@ def _show_round(found: Mapping[str, Any]) -> None:
         if found.get("held_back"):
             say(f"    held back, waiting for {_names(found.get('held_back_for'))}")
         return
+    locks = counted(shown(found.get("locks")), "lock")
     say(
         f"  {shown(found.get('session'))}: closed {shown(found['closed'])} with {contributors}; "
-        f"{shown(found.get('locks'))} locks ({shown(found.get('locks_needed'))} needed), partial "
-        f"decryptions of {_names(found.get('partial_decryptions'))}"
+        f"{locks} ({shown(found.get('locks_needed'))} needed), "
+        f"partial decryptions of {_names(found.get('partial_decryptions'))}"
     )
     for name, reason in _pairs(found.get("refusals")):
         say(f"    {shown(name)} refused: {shown(reason)}")

@@ -153,12 +153,12 @@ def test_numbers_that_a_round_does_not_take_are_refused_with_a_remedy(
     for text, said, remedy in (
         (
             "men,1.25\nwomen,1\n",
-            "number 1 (men): it needs 2 decimals, the round has 1",
+            "line 1 (men): it needs 2 decimals, the round has 1",
             "round the",
         ),
-        ("women,1\nmen,2\n", "number 1 is 'women', in round asked it is 'men'", "another --round"),
-        ("1\n2\n", "number 1 is 'no label', in round asked it is 'men'", "another --round"),
-        ("men,1\n", "1 numbers, round asked has 2", "another --round"),
+        ("women,1\nmen,2\n", "labels of round asked in another order: line 1 is 'women'", "order"),
+        ("1\n2\n", "no labels, round asked has 'men', 'women'", "label before it"),
+        ("men,1\n", "it lacks 'women', which round asked has", "another --round"),
     ):
         file = written(consortium, "other.csv", text)
         _, errors = consortium.typed(2, "contribute", file, *command, expect=1)

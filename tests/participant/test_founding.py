@@ -93,7 +93,7 @@ def test_a_card_before_init_says_what_to_type(run: Run) -> None:
 def test_the_walk_from_cards_to_signed_terms(hospitals: Run) -> None:
     run = hospitals
     assert "H2: not signed" in run("terms", "new", *NEW, *cards(3))
-    assert "H1, H2, H3 is missing" in run("terms", "show", expect=1)
+    assert "signatures of H1, H2, H3 are missing" in run("terms", "show", expect=1)
     output = run("terms", "sign", "--home", "h1", answer="y\n")
     assert "Sign these terms as H1?" in output
     assert "[[signatures]]" in output
@@ -155,7 +155,7 @@ def test_terms_altered_after_signing_name_whose_signature_does_not_fit(hospitals
     file = Path("federation.toml")
     file.write_text(file.read_text().replace("quorum = 2", "quorum = 3"))
     output = hospitals("ceremony", "--home", "h1", expect=1)
-    assert "the signature of H1, H2, H3 does not fit" in output
+    assert "the signatures of H1, H2, H3 do not fit" in output
 
 
 def test_terms_altered_after_another_signed_are_not_signed(hospitals: Run) -> None:
@@ -253,7 +253,7 @@ def test_every_command_refuses_unsigned_terms_naming_who_is_missing(
     hospitals("terms", "new", *NEW, *cards(3))
     hospitals("terms", "sign", "--home", "h2", "--yes")
     output = hospitals(*command, "--home", "h1", expect=1)
-    assert "the signature of H1, H3 is missing" in output
+    assert "the signatures of H1, H3 are missing" in output
     assert "terms sign federation.toml" in output
 
 

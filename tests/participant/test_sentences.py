@@ -129,4 +129,5 @@ def test_a_missing_file_has_the_remedy_of_its_kind(what: str, remedy: str) -> No
 
 
 def test_numbers_that_do_not_fit_bring_their_remedy() -> None:
-    assert describe(UnfitNumbers("n.csv", "2 numbers", "ask them"), context()).remedy == "ask them"
+    said = describe(UnfitNumbers("n.csv", "2 numbers", "ask them"), context())
+    assert said.remedy == "ask them. No number was sent"

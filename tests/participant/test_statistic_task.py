@@ -102,11 +102,19 @@ def test_who_does_not_know_of_each_other_may_both_ask_and_one_scale_holds():
 @pytest.mark.parametrize(
     ("asked", "own", "said"),
     [
-        (Request(2, 1), numbers(1), "1 numbers, round age has 2"),
+        (Request(2, 1), numbers(1), "it has 1 number, round age has 2"),
         (Request(2, 1), numbers(1, "0.25"), r"number 2: it needs 2 decimals, the round has 1"),
-        (Request(2, 0, ("m", "w")), numbers(1, 2), "number 1 is 'no label', in round age"),
-        (Request(2), numbers(1, 2, labels=("m", "w")), "number 1 is 'm', in round age"),
-        (Request(2, 0, ("m", "w")), numbers(1, 2, labels=("m", "f")), "number 2 is 'f'.*'w'"),
+        (Request(2, 0, ("m", "w")), numbers(1, 2), "no labels, round age has 'm', 'w'"),
+        (
+            Request(2),
+            numbers(1, 2, labels=("m", "w")),
+            r"have labels \('m', 'w'\), round age has 2 numbers",
+        ),
+        (
+            Request(2, 0, ("m", "w")),
+            numbers(1, 2, labels=("m", "f")),
+            r"round age has no 'f' \(number 2\)",
+        ),
         (Request(2, 0, ("m", "w")), numbers(1, 2, labels=("w", "m")), "number 1 is 'w'.*'m'"),
     ],
 )

@@ -1,0 +1,193 @@
+"""What a newcomer meets: each refusal names the file or the party, the field, and the remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gmpy2 import mpz
+from typer.testing import CliRunner
+
+from participant.cli import app
+from participant.cli.sentence import Context
+from participant.cli.sentences import describe
+from participant.errors import BadStatisticFile, Interrupted, OutOfTime
+from participant.identity import create
+from participant.number_files import read_numbers
+from participant.numbers import Numbers
+from participant.passphrase import Passphrase
+from participant.request_fit import misfit
+from participant.words import fingerprint, read_fingerprint
+from protocol.counted import counted
+from protocol.encoding import encode_binary
+from protocol.errors import UnsignedTerms
+from protocol.messages import Request
+from tests.participant.toy_home import CHEAP
+
+PASSPHRASE = "correct horse"
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Type a command in a folder with the cards of three hospitals and of an aggregator.
+
+    What it says is one line, however a usage error is boxed.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("QUORATE_PASSPHRASE", PASSPHRASE)
+    for i in (1, 2, 3):
+        create(tmp_path / f"h{i}", f"H{i}", Passphrase(PASSPHRASE), CHEAP)
+    (tmp_path / "aggregator.toml").write_text(
+        f'url = "wss://localhost:1"\nkey = "{encode_binary(b"k" * 32)}"\n'
+        f'certificate_pin = "{encode_binary(b"p" * 32)}"\n'
+    )
+    runner = CliRunner()
+
+    def run(*words: str, expect: int = 1) -> str:
+        result = runner.invoke(app, list(words))
+        assert result.exit_code == expect, result.output
+        assert "internal error" not in result.output
+        return " ".join(re.sub("[│╭╮╰╯─]", " ", str(result.output)).split())
+
+    return run
+
+
+NEW = [
+    *("terms", "new", "--name", "Lungs", "--quorum", "2", "--key-bits", "512"),
+    *("--allow-small-key", "--aggregator", "aggregator.toml"),
+]
+CARDS = [word for i in (1, 2, 3) for word in ("--member", f"h{i}/card.toml")]
+
+
+@pytest.mark.parametrize(
+    ("option", "values", "allowed"),
+    [
+        ("--clip", ["nan", "0", "-1", "inf", "1e400"], "it must be a finite number above 0"),
+        ("--bits", ["7", "41", "-1"], "it must be 8 to 40"),
+        ("--max-examples", ["0", "9999999999999999999999"], "it must be 1 to 1000000000"),
+        ("--rounds", ["0", "9999999999999999999999"], "it must be 1 to 1000000"),
+        ("--seconds", ["0", "9999999999999999999999"], "it must be 1 to 31536000"),
+        ("--statistic-seconds", ["-5", "99999999"], "it must be 1 to 31536000"),
+        ("--step-seconds", ["0", "99999999"], "it must be 1 to 31536000"),
+        ("--key-bits", ["100", "513", "99999"], "even, 256 to 4096"),
+        ("--quorum", ["1", "4", "-1"], "it must be 2 to 3"),
+        ("--min-contributors", ["2", "4"], "it must be 3"),
+        ("--min-difference", ["2", "9"], "it must be 3"),
+    ],
+)
+def test_a_number_out_of_range_is_told_with_its_option_and_the_range(
+    typed: Run, option: str, values: list[str], allowed: str
+) -> None:
+    for value in values:
+        said = typed(*NEW, *CARDS, option, value)
+        assert f"{option} (" in said
+        assert allowed in said
+        assert not Path("federation.toml").exists()  # so that another try is not refused
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("men,1\nwomen,2\nmen,3\nwomen,4\n", "line 1 and line 3 have the same label, 'men'"),
+        ("label,number\nmen,1\nmen,3\n", "line 2 and line 3 have the same label, 'men'"),
+        ('"men",1\n\n"men",3\n', "line 2 is empty"),
+        ('{"men": 1, "women": 2, "men": 3}', "the label 'men' is there twice"),
+        ("men,1\n ,2\n", "line 2 has an empty label"),
+        (f"men,1\n{'x' * 101},2\n", "line 2 has more than 100 characters"),
+        ("men,1\nwomen,two\n", "line 2: 'two' is not a number"),
+        ("men,1\nwomen\n", "line 2 has 1 column;"),
+        ("men,1\nwomen,2,3\n", "line 2 has 3 columns;"),
+    ],
+)
+def test_a_file_of_numbers_is_refused_by_line_and_label(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    path = tmp_path / "numbers.csv"
+    path.write_text(text)
+    with pytest.raises(BadStatisticFile, match=re.escape(said)):
+        read_numbers(path, mpz(15))
+
+
+def labelled(*labels: str, lines: tuple[int, ...] = ()) -> Numbers:
+    return Numbers("n.csv", tuple(map(Decimal, range(1, len(labels) + 1))), labels, lines)
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "reason", "remedy"),
+    [
+        (labelled("stays", "visits", lines=(2, 3)), ("visits", "stays"),
+         "labels of round v in another order: line 2 is 'stays', number 1 of the round is 'visits'",
+         "the round's order: 'visits', 'stays'"),
+        (labelled("visits", "stay", lines=(1, 2)), ("visits", "stays"),
+         "round v has no 'stay' (line 2)", "the round's labels are 'visits', 'stays'"),
+        (labelled("visits", "stays", "more"), ("visits", "stays"),
+         "round v has no 'more' (number 3)", "another --round name"),
+        (labelled("visits"), ("visits", "stays"),
+         "it lacks 'stays', which round v has", "the round's labels are"),
+        (Numbers("n.csv", (Decimal(1), Decimal(2))), ("visits", "stays"),
+         "its numbers have no labels, round v has 'visits', 'stays'", "label before it"),
+        (labelled("visits", "stays"), (),
+         "its numbers have labels ('visits', 'stays'), round v has 2 numbers without labels",
+         "leave the labels out"),
+        (labelled(*"abcdefgh"), tuple("hgfedcba"), "in another order: number 1 is 'a'",
+         "'h', 'g', 'f', 'e', 'd' and 3 more"),
+    ],
+)  # fmt: skip
+def test_labels_that_differ_are_named_with_their_place(
+    own: Numbers, asked: tuple[str, ...], reason: str, remedy: str
+) -> None:
+    length = len(asked) or len(own.values)
+    found = misfit(own, None, Request(length, 0, asked), "v")
+    assert found is not None
+    assert reason in found.reason
+    assert remedy in found.remedy
+    assert "no label'" not in found.reason  # which nobody has written
+
+
+WORDS = fingerprint(bytes(range(16))).split()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (" ".join(WORDS[:11]), "a fingerprint has 12 words; these are 11"),
+        (" ".join([*WORDS, "zoo"]), "a fingerprint has 12 words; these are 13"),
+        (" ".join([*WORDS[:11], "dessert"]), "word 12, 'dessert', is none of a fingerprint; is it "
+         "'desert'?"),
+        (" ".join(["12345", *WORDS[1:]]), "word 1, '12345', is none of a fingerprint"),
+        (" ".join([WORDS[1], WORDS[0], *WORDS[2:]]), "two have changed places"),
+        (WORDS[0], "12 words between quotation marks, or hex digits"),
+        ("ab" * 8, "32 to 64 digits; it has 16"),
+        ("a" * 33, "32 to 64 digits; it has 33"),
+    ],
+)  # fmt: skip
+def test_words_that_are_no_fingerprint_are_counted_and_named(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        read_fingerprint(text)
+
+
+def test_one_of_a_thing_is_not_many() -> None:
+    assert counted(1, "entry", "entries") == "1 entry"
+    assert counted(0, "entry", "entries") == "0 entries"
+    assert counted("1", "lock") == "1 lock"  # as another party's report says it
+    assert counted("?", "lock") == "? locks"
+    for missing, wrong, said in (
+        (["H1"], [], "the signature of H1 is missing"),
+        (["H1", "H2"], [], "the signatures of H1, H2 are missing"),
+        ([], ["H1"], "the signature of H1 does not fit"),
+        ([], ["H1", "H2"], "the signatures of H1, H2 do not fit"),
+    ):
+        assert said in describe(UnsignedTerms(missing, wrong), Context()).what
+
+
+@pytest.mark.parametrize("kind", [lambda s: OutOfTime(4, "x", (), s), lambda s: Interrupted(2, s)])
+def test_whoever_stops_learns_that_what_was_being_sent_will_be_sent(kind: Any) -> None:
+    kept = "what this hospital was sending is kept, and the next command sends it"
+    assert kept in describe(kind(True), Context()).remedy
+    assert kept not in describe(kind(False), Context()).remedy
+    assert "the same command goes on" in describe(kind(False), Context()).remedy
