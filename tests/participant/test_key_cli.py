@@ -179,7 +179,7 @@ def test_a_backup_into_no_folder_is_told(run: Run) -> None:
     words = [w.replace("b.sealed", "nowhere/b.sealed") for w in BACKUP]
     output = run(*words, expect=1)
     assert "nowhere/b.sealed: No such file or directory" in output
-    assert "space and permissions" in output
+    assert "check the path" in output
 
 
 def test_a_backup_with_the_wrong_passphrase_is_not_made(
