@@ -1,0 +1,93 @@
+"""The numbers in the cells of a table, exactly as decimals; no cell is guessed at.
+
+Between columns that commas separate, numbers have a decimal point. Elsewhere a decimal comma will
+do, one or the other in a whole file: ``1.250`` beside ``63,5`` would be read as 1.25 or as 1250.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+
+from csv_file import MISSING, BadFile, Table, quoted
+
+_NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]{1,3})?")
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}")  # 1.250 or 1,250
+_MAX_DIGITS = 40
+_LIMIT = Decimal(10) ** 15
+_MARKS = {",": "comma", ".": "point"}
+
+Cells = list[tuple[int, str]]
+
+
+class Numbers:
+    """Reads the number columns of one table; ``missing`` are the cells that count as none."""
+
+    def __init__(self, table: Table, columns: Sequence[str], missing: Sequence[str]) -> None:
+        """Raises BadFile where the file's numbers are written in more ways than one."""
+        self._table = table
+        self._missing = {word.casefold() for word in missing}
+        self._cells = {
+            name: [
+                (line, cell.replace("\N{MINUS SIGN}", "-", 1)) for line, cell in table.column(name)
+            ]
+            for name in columns
+        }
+        if table.separator != ",":
+            self._check_marks()
+
+    def column(self, name: str) -> list[Decimal | None]:
+        """The numbers of a column, None where one is missing; raises BadFile."""
+        return [
+            None if text.casefold() in self._missing else self._number(name, line, text)
+            for line, text in self._cells[name]
+        ]
+
+    def _number(self, column: str, line: int, text: str) -> Decimal:
+        if not _NUMBER.fullmatch(text) or len(text) > _MAX_DIGITS:
+            self._refuse(column, line, text)
+        if "," in text and self._table.separator == ",":
+            raise BadFile(
+                self._table.path,
+                f"{quoted(text)} has a comma, where commas separate the columns. Write a decimal "
+                "point, and no separator of thousands",
+                line, column,
+            )  # fmt: skip
+        number = Decimal(text.replace(",", "."))
+        if abs(number) >= _LIMIT:
+            reason = f"{quoted(text)} is too large. Numbers up to 10^15 are read. Correct it"
+            raise BadFile(self._table.path, reason, line, column)
+        return number
+
+    def _refuse(self, column: str, line: int, text: str) -> None:
+        if text.casefold().lstrip("+-") in MISSING:
+            reason = (
+                f"the value is missing ({quoted(text)}). Fill it in, leave the patient out, or let "
+                f"such cells count as the mean: missing = [{quoted(text)}] in study.toml"
+            )
+        elif re.fullmatch(r"[+-]?inf(inity)?", text, re.IGNORECASE):
+            reason = f"{quoted(text)} is not a finite number. Correct it"
+        else:
+            reason = f"{quoted(text)} is not a number, as 12 or 63.5 are. Correct it, or leave the"
+            reason += " column out of columns in study.toml"
+        raise BadFile(self._table.path, reason, line, column)
+
+    def _check_marks(self) -> None:
+        """Raises BadFile where a comma or point may stand for decimals or for thousands."""
+        first: dict[str, int] = {}  # where a mark was seen first
+        for name, cells in self._cells.items():
+            marked = [(line, t) for line, t in cells if _NUMBER.fullmatch(t) and {".", ","} & {*t}]
+            for line, text in marked:
+                mark, other = (",", ".") if "," in text else (".", ",")
+                first.setdefault(mark, line)
+                if other in first:
+                    reason = f"{quoted(text)} has a {_MARKS[mark]}, and line {first[other]} has a"
+                    self._ambiguous(f"{reason} {_MARKS[other]}", line, name)
+            if marked and all(_THOUSANDS.fullmatch(text) for _, text in marked):
+                line, text = marked[0]
+                self._ambiguous(f"{quoted(text)} may be thousands or decimals", line, name)
+
+    def _ambiguous(self, reason: str, line: int, column: str) -> None:
+        remedy = "Separate columns by commas, and write numbers with a decimal point: 1250 or 1.25"
+        raise BadFile(self._table.path, f"{reason}. {remedy}", line, column)

@@ -1,0 +1,142 @@
+"""Start here for data of your own: a CSV file with a header, one patient a line.
+
+    export QUORATE_CSV=/data/patients.csv
+    quorate-participant train federation.toml --app csv_hospital/csv_hospital.py
+
+Copy the whole folder. ``study.toml`` in it says which columns the model sees and what it predicts
+(study.py), ``scaling.json`` brings the columns to one scale (scaling.py). Both are the same at
+every hospital; docs/tutorial.md makes both. Without them all columns are used as they are, and the
+last one is the outcome, 0 or 1.
+
+Every entry of the model is named by what it is: by its column, and the intercept by the outcome and
+the scale. A hospital whose columns, outcome or scale are others is named before the first round.
+
+Logistic regression in plain numpy. For another model, change this file: ``load`` gives the data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csv_file import BadFile, quoted
+from patients import Patients, outcomes, read_patients
+from scaling import Scale, read_scale
+from study import Study, read_study
+
+Parameters = dict[str, NDArray[np.float64]]  # one number each
+Config = dict[str, Any]
+
+STEPS, LEARNING_RATE = 50, 0.5
+FIRST = 0.01  # bound of the first weights
+LARGEST = 20  # of a value that nothing scales
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Data:
+    """Features, shape (patients, columns), with the columns' names, and outcomes, (patients,)."""
+
+    columns: tuple[str, ...]
+    features: NDArray[np.float64]
+    outcomes: NDArray[np.float64]
+    intercept: str  # what its entry is called
+
+
+def load() -> Data:
+    """This hospital's patients; raises BadFile, which says where and what to do."""
+    path = os.environ.get("QUORATE_CSV")
+    if not path:
+        raise ValueError("QUORATE_CSV is not set. Set it to the path of your CSV file")
+    study = read_study(HERE / "study.toml")
+    patients = read_patients(Path(path), study)
+    scale = scale_of(tuple(patients.values))
+    found = np.array(outcomes(patients.table, study), dtype=np.float64)
+    outcome = study.outcome_of(patients.table)
+    name = intercept_name(study, outcome, scale)
+    return Data(tuple(patients.values), features_of(patients, scale), found, name)
+
+
+def scale_of(columns: tuple[str, ...]) -> Scale | None:
+    """What brings these columns to one scale, if there is a scaling.json; raises BadFile."""
+    path = HERE / "scaling.json"
+    return read_scale(path, columns) if path.exists() else None
+
+
+def intercept_name(study: Study, outcome: str, scale: Scale | None) -> str:
+    """The intercept, named by all that hospitals must have alike and no column's name tells."""
+    words = f"{outcome} is {'/'.join(study.one)}, not {'/'.join(study.zero)}"
+    return f"intercept ({words}; {'scale ' + scale.name if scale else 'no scale'})"
+
+
+def features_of(patients: Patients, scale: Scale | None) -> NDArray[np.float64]:
+    """Scaled values, shape (patients, columns); raises BadFile where one needs a scale."""
+    columns = []
+    for name, values in patients.values.items():
+        if scale:
+            columns.append([scale.scaled(name, value) for value in values])
+            continue
+        for line, value in zip(patients.lines, values, strict=True):
+            if value is not None and abs(value) > LARGEST:
+                reason = f"{quoted(str(value))} is large for a column that is not scaled. "
+                reason += "Make a scaling.json as docs/tutorial.md shows, or scale the column"
+                raise BadFile(patients.table.path, reason, line, name)
+        columns.append([float(value or 0) for value in values])
+    return np.array(columns).T
+
+
+def initial_parameters(config: Config) -> Parameters:
+    """Small weights that follow from the seed and the column's name, everywhere the same.
+
+    Two trainings that begin from one model would show by the difference of their first sums what
+    hospitals added that were in one of them alone: every new model has another seed.
+    """
+    data = load()  # whatever is wrong with the file is said before anything is sent
+    first = {f"weight of {name}": number(config["seed"], name) for name in data.columns}
+    return first | {data.intercept: np.zeros(1)}
+
+
+def number(seed: int, name: str) -> NDArray[np.float64]:
+    """A number within FIRST of 0 that looks random, the same on every machine and release."""
+    drawn = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:4], "big")
+    return np.array([FIRST * (2 * drawn / 2**32 - 1)])
+
+
+def fit(parameters: Parameters, config: Config) -> tuple[Parameters, int, Config]:
+    """Gradient descent on this hospital's patients: parameters, their number, metrics."""
+    data = load()
+    weights, bias = arrays(parameters, data)
+    for _ in range(STEPS):
+        error = probabilities(weights, bias, data.features) - data.outcomes
+        weights -= LEARNING_RATE * data.features.T @ error / len(error)
+        bias -= LEARNING_RATE * error.mean()
+    found = {f"weight of {name}": weights[k : k + 1] for k, name in enumerate(data.columns)}
+    return found | {data.intercept: bias}, len(data.outcomes), {}
+
+
+def evaluate(parameters: Parameters, config: Config) -> tuple[float, int, Config]:
+    """Log loss, number of patients, and accuracy on this hospital's patients."""
+    data = load()
+    found = np.clip(probabilities(*arrays(parameters, data), data.features), 1e-12, 1 - 1e-12)
+    loss = -np.mean(data.outcomes * np.log(found) + (1 - data.outcomes) * np.log(1 - found))
+    accuracy = float(np.mean((found > 0.5) == (data.outcomes > 0.5)))
+    return float(loss), len(data.outcomes), {"accuracy": accuracy}
+
+
+def arrays(parameters: Parameters, data: Data) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights, shape (columns,), and the intercept, shape (1,), of a model of these data."""
+    weights = np.concatenate([parameters[f"weight of {name}"] for name in data.columns])
+    return weights, parameters[data.intercept].copy()
+
+
+def probabilities(
+    weights: NDArray[np.float64], bias: NDArray[np.float64], features: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """P(outcome = 1) for each patient."""
+    return np.asarray(1 / (1 + np.exp(-(features @ weights + bias))))

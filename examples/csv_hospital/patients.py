@@ -1,0 +1,64 @@
+"""A hospital's patients, as its file and the study say: numbers by column, and outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from cells import Numbers
+from csv_file import BadFile, Table, quoted, read_table
+from study import Study
+
+
+@dataclass(frozen=True)
+class Patients:
+    """``values``: a list for each column, None where a value is missing; all in order of lines."""
+
+    table: Table
+    values: dict[str, list[Decimal | None]]
+
+    @property
+    def lines(self) -> list[int]:
+        """Where in the file each patient is, counted from 1."""
+        return [row.line for row in self.table.rows]
+
+
+def read_patients(path: Path, study: Study, columns: Iterable[str] | None = None) -> Patients:
+    """All patients of a file; raises BadFile. ``columns``: others than the study's."""
+    table = read_table(path)
+    names = study.columns_of(table) if columns is None else tuple(columns)
+    numbers = Numbers(table, names, study.missing)
+    return Patients(table, {name: numbers.column(name) for name in names})
+
+
+def outcomes(table: Table, study: Study) -> list[int]:
+    """0 or 1 for each patient; raises BadFile on any other, or where all have the same."""
+    name = study.outcome_of(table)
+    meant = {_key(word): k for k, words in enumerate((study.zero, study.one)) for word in words}
+    found = []
+    for line, text in table.column(name):
+        if _key(text) not in meant:
+            words = ", ".join(quoted(word) for word in study.zero + study.one)
+            reason = f"{quoted(text)} is not an outcome. It must be one of {words}. Correct it, "
+            reason += "or change outcome, zero and one in study.toml, all hospitals alike"
+            raise BadFile(table.path, reason, line, name)
+        found.append(meant[_key(text)])
+    if len(set(found)) == 1:
+        text = table.column(name)[0][1]
+        reason = f"all {len(found)} patients have the outcome {quoted(text)}"
+        if len({_key(cell) for _, cell in table.column(name)}) > 1:
+            reason = f"all {len(found)} patients have outcomes that count as {found[0]}"
+        remedy = "Is it the right column? Who has one outcome only cannot train with the others"
+        raise BadFile(table.path, f"{reason}. {remedy}", column=name)
+    return found
+
+
+def _key(text: str) -> object:
+    """How outcomes are compared: 1, 1.0 and 01 are the same, and so are Yes and yes."""
+    try:
+        number = Decimal(text.replace(",", "."))
+        return number if number.is_finite() else text.casefold()
+    except InvalidOperation:
+        return text.casefold()
