@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import os
 import ssl
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -235,9 +236,11 @@ def _spki_digest(certificate: bytes) -> bytes:
 def _whose(certificate: bytes) -> str:
     """Whom a certificate names, in its own words; empty if it does not read."""
     try:
-        found = x509.load_der_x509_certificate(certificate)
-        names = found.subject.rfc4514_string(), found.issuer.rfc4514_string()
-    except _UNREADABLE:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what the library thinks of odd names, people need not
+            found = x509.load_der_x509_certificate(certificate)
+            names = found.subject.rfc4514_string(), found.issuer.rfc4514_string()
+    except (*_UNREADABLE, TypeError):
         return ""
     subject, issuer = (shown(name, _NAME) for name in names)
     return f", issued to {subject} by {issuer}"

@@ -16,7 +16,7 @@ from participant.errors import BadApp, DamagedOutbox, ParticipantError
 from participant.files import FolderStorage
 from participant.identity import Card, load
 from participant.layout import Layout
-from participant.link import _spki_digest
+from participant.link import _spki_digest, _whose
 from participant.local_entries import LocalEntries
 from participant.model import Model
 from participant.model_file import read_model, write_model
@@ -28,6 +28,7 @@ from participant.sealed_file import Argon2Cost, SealedFor, seal, unseal
 from participant.status import read_report
 from participant.weights import Weights
 from protocol.encoding import encode
+from protocol.foreign import is_plain
 from protocol.messages import blob_name
 from tests.fuzz.codecs import SAFETENSORS, SEALED
 from tests.fuzz.target import Case, target
@@ -218,16 +219,6 @@ def participant_lock() -> Case:
     return Case(run, [b"123\ntrain app.py\n", b"123 serve\n"], None)
 
 
-class _Peer:
-    """The TLS side of a connection whose certificate is the input."""
-
-    def __init__(self, certificate: bytes) -> None:
-        self._certificate = certificate
-
-    def getpeercert(self, binary_form: bool) -> bytes:
-        return self._certificate
-
-
 def certificates() -> list[bytes]:
     """Self-signed ones in DER, with keys of several kinds."""
     import datetime
@@ -260,11 +251,11 @@ def certificates() -> list[bytes]:
     ]
 
 
-@target("certificate", "participant.link._spki_digest: the key that the pin is compared with")
+@target("certificate", "participant.link: the key that the pin is compared with, and its owner")
 def certificate() -> Case:
     def run(data: bytes) -> None:
-        peer: Any = _Peer(data)
-        assert len(_spki_digest(peer)) in (0, 32)
+        assert len(_spki_digest(data)) in (0, 32)
+        assert is_plain(_whose(data))
 
     return Case(run, certificates(), None)
 
