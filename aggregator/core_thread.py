@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from aggregator.errors import StoreDamaged
+from aggregator.errors import StoreDamaged, StoreFull
 from aggregator.service import Aggregator
 
 T = TypeVar("T")
@@ -39,6 +39,9 @@ class CoreThread:
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, one_thing)
+        except StoreFull as error:
+            self._aggregator.storage.refused(error)
+            raise
         except StoreDamaged as error:
             self._damage.put_nowait(error)
             raise

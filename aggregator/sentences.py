@@ -120,7 +120,7 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
     ),
     NotYetReady: lambda e: (
         "The service is starting and has not reported yet.",
-        "Ask again in a few seconds.",
+        "Ask again in a few seconds. If it goes on so, its disk may be full: see its log.",
     ),
     AlreadyRunning: lambda e: (
         f"{e.path.parent} is in use by process {e.pid} (quorate-aggregator {e.command}).",

@@ -17,9 +17,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from aggregator.admission import Refused, identify, read_frame
@@ -32,7 +30,8 @@ from aggregator.errors import AggregatorError, StoreFull
 from aggregator.leases import IdentityInUse, Leases
 from aggregator.limits import DEFAULT_LIMITS, Limits
 from aggregator.service import Aggregator
-from aggregator.status_file import write_status
+from aggregator.status import fitting
+from aggregator.status_file import touch_status, write_status
 from aggregator.tally import Tally
 from protocol.encoding import encode
 from protocol.errors import Malformed
@@ -168,14 +167,23 @@ class Server:
 
     async def _report_for_ever(self, folder: Path) -> None:
         written: object = None
+        storage, trouble = self.aggregator.storage, None
         while True:
             try:
                 report = await self._core.do(partial(self.aggregator.status, self.connected()))
                 report |= {"pid": os.getpid(), "running_since": self._since}
                 if report != written:
                     await asyncio.to_thread(write_status, folder, report)
+                else:
+                    touch_status(folder)
                 written = report
                 self._complaints.pop("status", None)
+                if trouble and trouble is storage.trouble:  # of the report alone
+                    storage.stored()
+                trouble = None
+            except StoreFull as error:
+                trouble = storage.refused(error)
+                self._complain("status", f"no status report: {error}")
             except Exception as error:  # a service without a report is better than none
                 self._complain("status", f"no status report: {type(error).__name__}: {error}")
             await asyncio.sleep(self.limits.status_seconds)
@@ -288,7 +296,7 @@ class Server:
     async def _answer(self, connection: Connection, frame: FromMember) -> list[FromAggregator]:
         if isinstance(frame, StatusRequest):
             report = await self._core.do(partial(self.aggregator.status, self.connected()))
-            return [StatusReport(_fitting(report))]
+            return [StatusReport(fitting(report, MAX_FRAME_BYTES - 1_024))]
         if connection.purpose == "status":
             return [Rejected("not-allowed", "this connection may only ask for the status")]
         if isinstance(frame, Subscribe):
@@ -299,7 +307,10 @@ class Server:
         except StoreFull as error:
             text = f"nothing can be stored: {error.path}: {error.reason}"
             self._tally.say("nothing can be stored", text, logging.ERROR)
-            return [Rejected("busy", "the aggregator cannot store anything at the moment")]
+            found = self.aggregator.storage.trouble
+            since = f" since {found.since}" if found else ""
+            reason = f"it cannot store anything{since}: {error.reason}"
+            return [Rejected("busy", shown(reason, MAX_REASON))]
 
     async def _push(self, connection: Connection) -> None:
         """Send a subscriber what is new, at its own pace; nothing is queued for it."""
@@ -315,17 +326,6 @@ class Server:
                     connection.sent += len(found.entries)
                     connection.asked = False
                     await connection.send(found)
-
-
-def _fitting(report: dict[str, Any]) -> bytes:
-    """The report as JSON, with as many of the last of its rounds as fit into a frame."""
-    data = msgspec.json.encode(report)
-    while len(data) > MAX_FRAME_BYTES - 1_024 and report["rounds"]:
-        cut = len(report["rounds"]) // 2 + 1
-        shown, left_out = report["rounds"][cut:], report["rounds_not_shown"] + cut
-        report = report | {"rounds": shown, "rounds_not_shown": left_out}
-        data = msgspec.json.encode(report)
-    return data
 
 
 def _reason(error: OSError) -> str:

@@ -20,6 +20,7 @@ from aggregator.hybrid_round import HybridRound
 from aggregator.packed_round import PackedRound
 from aggregator.rounds import Rounds, is_hybrid
 from aggregator.status import report
+from aggregator.storage_health import StorageHealth
 from aggregator.store import BoardStore
 from aggregator.vector_sum import remove_sums
 from protocol.board import Board, Head, Post, SignedPost, decode_entry, sign_post
@@ -71,6 +72,7 @@ class Aggregator:
     ) -> None:
         self.terms, self._key, self._folder = terms, key, folder
         self._store = BoardStore(folder)
+        self.storage = StorageHealth(now_ms)
         self.board = Board(terms)
         self._blobs = BlobStore(folder, self._store, lambda: self.board.upload_bytes, now_ms)
         self._encoded: list[bytes] = []
@@ -161,6 +163,7 @@ class Aggregator:
             {s: who for s, who in self.held_back.items() if self._is_open(s)},
             {s: (found.chunks_summed, found.chunks) for s, found in self._hybrid.items()},
             connected,
+            self.storage.trouble,
             self._clock.now_ms(),
         )
 
@@ -216,6 +219,7 @@ class Aggregator:
         entry = self.board.extend(signed, self._clock.now_ms())
         data = encode(entry)
         self._store.append(Head(entry.position, entry.hash), data)
+        self.storage.stored()
         self._take(data)
 
     def _take(self, data: bytes) -> None:
@@ -256,6 +260,8 @@ class Aggregator:
                 offset = self._blobs.have(member, frame.digest, frame.size)
             else:
                 offset = self._blobs.add(member, frame.digest, frame.size, frame.offset, frame.data)
+                if offset > frame.offset:
+                    self.storage.stored()
         except BadUpload as error:
             return Rejected(error.code, shown(str(error), MAX_REASON))
         return BlobHave(frame.digest, offset, frame.size)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgspec
 
 from aggregator.ceremony_status import Report, ceremony_report, when
 from aggregator.rounds import Rounds
+from aggregator.storage_health import Trouble
 from protocol.board import Board
 from protocol.epoch import Epoch
 from protocol.round import RoundView, round_session
@@ -24,12 +28,14 @@ def report(
     held_back: Mapping[str, Collection[int]],
     summed: Mapping[str, tuple[int, int]],
     connected: Mapping[int, str],
+    trouble: Trouble | None,
     now_ms: int,
 ) -> Report:
     """Members, the ceremony that counts and the newest rounds; times in ISO 8601, UTC.
 
     held_back: whom rounds wait for that have enough contributions, but no sum that may be opened.
     summed: of open rounds under a hybrid suite, the chunks that are summed, and of how many.
+    trouble: why nothing can be stored, None if it can be.
     """
     everyone = range(1, terms.n_members + 1)
     last = {index: found for index in everyone if (found := board.last_of(index))}
@@ -47,6 +53,7 @@ def report(
         "fingerprint": terms.federation.hex(),
         "entries": board.head.position,
         "head": board.head.hash.hex(),
+        "storage": trouble.report if trouble else None,
         "members": members,
         "ceremony": ceremony_report(board, terms, epoch, now_ms),
         "rounds": [
@@ -58,6 +65,17 @@ def report(
         "too_long": rounds.too_long(epoch) if epoch else {},
         **_disagreement(rounds, terms),
     }
+
+
+def fitting(report: Mapping[str, Any], limit: int) -> bytes:
+    """The report as JSON, with as many of the last of its rounds as fit into ``limit`` bytes."""
+    data = msgspec.json.encode(report)
+    while len(data) > limit and report.get("rounds"):
+        cut = len(report["rounds"]) // 2 + 1
+        shown, left_out = report["rounds"][cut:], report["rounds_not_shown"] + cut
+        report = {**report, "rounds": shown, "rounds_not_shown": left_out}
+        data = msgspec.json.encode(report)
+    return data
 
 
 def _shown(rounds: Rounds, held_back: Collection[str]) -> list[RoundView]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aggregator.status_file import OLD_SECONDS
 from protocol.counted import counted, number_of
 from protocol.foreign import shown
 
@@ -17,6 +18,8 @@ def render(report: dict[str, Any], running_since: str | None) -> list[str]:
     entries = counted(report["entries"], "entry", "entries")
     lines = [
         f"{report['federation']}: service {service}, {entries}",
+        *_age(report.get("report_seconds", 0.0)),
+        *_storage(report["storage"]),
         *_members(report["members"]),
         _ceremony(report["ceremony"]),
         *_not_shown(report["rounds_not_shown"]),
@@ -39,6 +42,24 @@ def render(report: dict[str, Any], running_since: str | None) -> list[str]:
 def _not_shown(count: int) -> list[str]:
     rounds = counted(count, "other round")
     return [f"{rounds} {number_of(count, 'is', 'are')} not shown"] if count else []
+
+
+def _age(seconds: float) -> list[str]:
+    if seconds < OLD_SECONDS:
+        return []
+    return [
+        f"THIS REPORT IS {_duration(seconds)} OLD: the service has written none since. Its disk "
+        "may be full or read-only, or the machine's clock was set: see its log"
+    ]
+
+
+def _storage(trouble: dict[str, Any] | None) -> list[str]:
+    if not trouble:
+        return []
+    return [
+        f"NOTHING CAN BE STORED since {trouble['since']}: {shown(trouble['reason'])}. It was last "
+        f"tried {trouble['last_tried']}, and is tried again whenever a hospital sends something"
+    ]
 
 
 def _members(members: list[dict[str, Any]]) -> list[str]:

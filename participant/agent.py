@@ -136,6 +136,7 @@ class Agent:
         self._target: Head | None = None  # the aggregator's head when the link came up
         self._begun = False
         self._offered = False  # the pending post, since the link came up
+        self.stalled = ""  # why the aggregator does not take what is sent to it; empty if it does
         saved = storage.read(CHECKPOINT_NAME)
         self._checkpoint = decode(saved, Checkpoint, "head", 1_024) if saved else None
 
@@ -195,7 +196,10 @@ class Agent:
         if isinstance(frame, Entries):
             self._receive_entries(frame)
         elif isinstance(frame, BlobHave):
+            held = self._uploads.sent[0]
             self._outgoing.extend(self._uploads.acknowledged(frame))
+            if self._uploads.sent[0] > held:
+                self.stalled = ""
             if self._uploads.complete and not self._submitted:
                 self._submitted = True
                 self._submit()
@@ -207,7 +211,7 @@ class Agent:
         elif isinstance(frame, Declined):
             self._declined(frame)
         elif isinstance(frame, Accepted):
-            pass  # what counts is to see it on the board
+            self.stalled = ""  # what counts is to see it on the board
 
     def step(self) -> None:
         """Read what has arrived and prepare what is due; may take as long as a training round."""
@@ -408,7 +412,9 @@ class Agent:
         if frame.code == "awaited-blob":
             if self._outbox.pending:
                 self._send_after(self._uploads.resume(self._outbox.sizes))
-        elif frame.code != "busy":
+        elif frame.code == "busy":
+            self.stalled = shown(frame.reason)  # what is pending is offered again by ``nudge``
+        else:
             raise RejectedByAggregator(frame.code, shown(frame.reason))
 
     def _declined(self, frame: Declined) -> None:

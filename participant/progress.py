@@ -181,6 +181,18 @@ def link_lost(reason: Unreachable) -> str:
     )
 
 
+def stalled_line(reason: str) -> str:
+    """What people are told while the aggregator takes nothing that is sent to it."""
+    return (
+        f"The aggregator does not take what this hospital sends: {reason}. It is kept here and "
+        "sent again until it is taken, waiting since "
+        f"{time.strftime('%H:%M:%S')}. Tell its operator"
+    )
+
+
+TAKEN_LINE = "The aggregator takes what this hospital sends again."
+
+
 def set_back_line(found: SetBack) -> str:
     """What people are told when the data folder is older than what the hospital has said."""
     return (
@@ -208,7 +220,10 @@ def link_notices(
             is_lost = False
             write(f"connected again to {url}")
 
-    return Notices(moved, lost, found)
+    def taken() -> None:
+        write(TAKEN_LINE)
+
+    return Notices(moved, lost, found, lambda reason: write(stalled_line(reason)), taken)
 
 
 def _expected(expectation: Expectation) -> str:

@@ -41,6 +41,8 @@ class Notices:
     # Once for each reason, until the link is there again.
     lost: Callable[[Unreachable], None] = lambda reason: None
     found: Callable[[], None] = lambda: None  # the link is there (again)
+    stalled: Callable[[str], None] = lambda reason: None  # the aggregator takes nothing, and why
+    taken: Callable[[], None] = lambda: None  # it does again
 
 
 @dataclass
@@ -52,6 +54,7 @@ class Session:
     notices: Notices = field(default_factory=Notices)
     time_limit: float | None = None  # seconds
     traffic: Traffic = field(default_factory=Traffic)
+    _stalled: bool = field(default=False, init=False)  # as it was told
     _no_link: str = field(default="no answer yet", init=False)  # the reason; empty if there is one
     _had_link: bool = field(default=False, init=False)
 
@@ -79,6 +82,9 @@ class Session:
             assert self.time_limit is not None
             if self._no_link:
                 step = f"no link to {self.agent.terms.aggregator.url} ({self._no_link})"
+                waiting = Waiting(step, (AGGREGATOR,))
+            elif self.agent.stalled:
+                step = f"the aggregator does not take what is sent to it ({self.agent.stalled})"
                 waiting = Waiting(step, (AGGREGATOR,))
             else:
                 waiting = waiting_for(self.agent.board, self.agent.task, self.agent.terms)
@@ -150,9 +156,20 @@ class Session:
             if isinstance(found, Exception):
                 raise found
             self.agent.receive(decode_from_aggregator(found))
+            self._tell_stall()
             if inbox.empty():
                 return True
             found = await inbox.get()  # at once: the agent takes what is here, and then works
+
+    def _tell_stall(self) -> None:
+        """Tell once that the aggregator takes nothing, and once that it does again."""
+        if (is_stalled := bool(self.agent.stalled)) == self._stalled:
+            return
+        self._stalled = is_stalled
+        if is_stalled:
+            self.notices.stalled(self.agent.stalled)
+        else:
+            self.notices.taken()
 
     async def _work(self, link: Link) -> None:
         """Step for as long as steps lead to something."""

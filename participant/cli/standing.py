@@ -20,6 +20,7 @@ def show_standing(here: Mapping[str, Any] | None, there: Mapping[str, Any] | Non
         _show_here(here)
     if there:
         _show_members(there)
+        _show_storage(_table(there.get("storage")))
         _show_ceremony(there.get("ceremony"))
         for found in _tables(there.get("rounds")):
             _show_round(found)
@@ -47,6 +48,14 @@ def _show_members(there: Mapping[str, Any]) -> None:
         last = member.get("last_post")
         spoke = f", last spoke {shown(last)}" if last else ", has not spoken yet"
         say(f"  {shown(member.get('name'))}: {state}{spoke}")
+
+
+def _show_storage(trouble: Mapping[str, Any]) -> None:
+    if trouble:
+        say(
+            f"  THE AGGREGATOR CANNOT STORE ANYTHING since {shown(trouble.get('since'))}: "
+            f"{shown(trouble.get('reason'))}. Its operator has to make room"
+        )
 
 
 def _show_ceremony(found: object) -> None:

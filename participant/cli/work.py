@@ -31,7 +31,14 @@ from participant.journal import Event, Journal, plain_value
 from participant.link import Traffic
 from participant.lock import hold
 from participant.outcome import model_name
-from participant.progress import View, link_lost, link_notices, view_of
+from participant.progress import (
+    TAKEN_LINE,
+    View,
+    link_lost,
+    link_notices,
+    stalled_line,
+    view_of,
+)
 from participant.session import Notices
 from participant.terminal import say, say_json
 from participant.training_task import TrainingTask
@@ -109,7 +116,13 @@ def _ceremony_notices(terms: Terms, task: CeremonyTask, watch: Watch, view: View
             is_calibrating = True
             asyncio.get_running_loop().call_later(PAUSE_SECONDS, calibrate)
 
-    return Notices(moved, lambda reason: view.note(link_lost(reason)), found)
+    return Notices(
+        moved,
+        lambda reason: view.note(link_lost(reason)),
+        found,
+        lambda reason: view.note(stalled_line(reason)),
+        lambda: view.note(TAKEN_LINE),
+    )
 
 
 def _say_key(terms: Terms, epoch: Epoch, facts: dict[str, Any], as_json: bool) -> None:

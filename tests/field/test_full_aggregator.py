@@ -1,0 +1,209 @@
+"""An aggregator with a full disk says so to hospitals and in its status, and goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from aggregator import status_file
+from aggregator.errors import StoreFull
+from aggregator.service import Aggregator
+from aggregator.status_file import read_status, remove_status, touch_status, write_status
+from aggregator.status_text import render
+from aggregator.store import BoardStore
+from participant.agent import Agent
+from participant.cli.standing import show_standing
+from participant.errors import OutOfTime
+from participant.progress import link_notices
+from participant.session import Session
+from protocol.draft import Draft
+from protocol.messages import Statement, Step, attach
+from protocol.wire import Accepted, Rejected, StatusReport, StatusRequest, Submit, Welcome
+from tests.aggregator.caller import serving, until
+from tests.aggregator.desk import Desk
+from tests.participant.test_agent import FEDERATION, agent, aggregator, connect, talk
+
+FULL = "No space left on device"
+STATEMENT = Statement(b"m" * 32, 5)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.service.close()
+
+
+def full(*_: object) -> None:
+    raise StoreFull(Path("board.sqlite"), FULL, errno.ENOSPC)
+
+
+# ── the service ──
+
+
+async def test_hospitals_and_status_are_told_since_when_and_why(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = desk.sign(1, "round/0", STATEMENT)
+    async with serving(desk) as service, service.member(1) as line:
+        folder = service.server._folder
+        with monkeypatch.context() as patch:
+            patch.setattr(BoardStore, "append", full)
+            for _ in range(2):
+                answer = await line.ask(Submit(post))
+                assert isinstance(answer, Rejected)
+                assert answer.code == "busy"
+                assert answer.reason.startswith(
+                    "it cannot store anything since 1970-01-01T00:16:40"
+                )
+                assert answer.reason.endswith(FULL)
+            report = await line.ask(StatusRequest())
+            assert isinstance(report, StatusReport)
+            found = msgspec.json.decode(report.report)
+            assert found["storage"]["reason"] == FULL
+            assert found["storage"]["since"] <= found["storage"]["last_tried"]
+            if folder is not None:
+                await until(lambda: (read_status(folder) or {}).get("storage") is not None)
+        assert await line.ask(Submit(post)) == Accepted(post.digest, 1)
+        assert desk.service.storage.trouble is None
+
+
+def test_status_shows_it_to_operators_and_hospitals(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report: dict[str, Any] = desk.service.status({})
+    assert not any("STORE" in row for row in render(report, "now"))
+    desk.service.storage.refused(StoreFull(Path("secret/place"), FULL))
+    report = desk.service.status({})
+    (row,) = [row for row in render(report, "now") if "NOTHING CAN BE STORED since 1970" in row]
+    assert FULL in row
+    show_standing(None, report)
+    said = capsys.readouterr().out
+    assert "THE AGGREGATOR CANNOT STORE ANYTHING since 1970" in said
+    assert FULL in said
+    assert "secret" not in said  # a path is the operator's
+
+
+# ── its report, where a new file has no room ──
+
+
+@pytest.fixture
+def no_new_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    really = os.open
+
+    def refuse(path: Any, flags: int, *rest: Any, **names: Any) -> int:
+        if flags & os.O_CREAT and "status" in str(path):
+            raise OSError(errno.ENOSPC, FULL, path)
+        return really(path, flags, *rest, **names)
+
+    monkeypatch.setattr(status_file.os, "open", refuse)
+
+
+def test_a_report_takes_the_room_of_the_last_one(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    first = desk.service.status({})
+    write_status(tmp_path, first)
+    remove_status(tmp_path)  # at the start of the next service
+    assert read_status(tmp_path) is None
+    request.getfixturevalue("no_new_file")
+    desk.service.storage.refused(StoreFull(tmp_path, FULL))
+    later: dict[str, Any] = desk.service.status({})
+    later |= {"rounds": [{"session": f"round/{k}"} for k in range(1000)]}
+    with pytest.raises(StoreFull, match=FULL):
+        write_status(tmp_path, later)
+    found = read_status(tmp_path)
+    assert found is not None
+    assert found["storage"] == later["storage"]
+    shown, left_out = found["rounds"], found["rounds_not_shown"]
+    assert isinstance(shown, list)
+    assert isinstance(left_out, int)
+    assert len(shown) + left_out == 1000
+    assert [path.name for path in tmp_path.glob("*.tmp")] == []
+
+
+def test_a_report_that_is_old_says_so(desk: Desk, tmp_path: Path) -> None:
+    write_status(tmp_path, desk.service.status({}))
+    os.utime(tmp_path / "status.json", (time.time() - 600,) * 2)
+    found = read_status(tmp_path)
+    assert found is not None
+    assert any("THIS REPORT IS 10:00 min OLD" in row for row in render(found, "now"))
+    touch_status(tmp_path)  # as a service does that has nothing new to tell
+    found = read_status(tmp_path)
+    assert found is not None
+    assert not any("OLD" in row for row in render(found, "now"))
+
+
+# ── a hospital ──
+
+
+def refused_while_full(service: Aggregator, member: Agent, monkeypatch: Any) -> None:
+    """Let an agent say what it has to say to a service that answers as the server does."""
+    receive = service.receive
+
+    def answer(index: int, frame: Any) -> Any:
+        try:
+            return receive(index, frame)
+        except StoreFull as error:
+            return [Rejected("busy", f"it cannot store anything: {error.reason}")]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service, "receive", answer)
+        patch.setattr(BoardStore, "append", full)
+        connect(member, service)
+
+
+def test_an_agent_keeps_what_was_not_taken_and_sends_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, blob = aggregator(tmp_path), bytes(range(256)) * 40
+    body = Step("units", 0, 0, (attach(blob),))
+    member = agent(1, None, Draft("ceremony/1", body, (blob,)))
+    refused_while_full(service, member, monkeypatch)
+    assert member.stalled == f"it cannot store anything: {FULL}"
+    assert service.board.head.position == 0
+    assert not member.done
+    member.nudge()  # as the session does while nothing comes
+    talk(member, service)
+    assert service.board.head.position == 1
+    assert member.stalled == ""
+    assert member.done
+    service.close()
+
+
+def test_a_hospital_is_told_once_and_once_more_when_it_is_over() -> None:
+    said: list[str] = []
+    member = agent()
+    session = Session(member, FEDERATION.keys[1], link_notices("wss://h", said.append))
+    for stalled in ("", "it is full", "it is full, still", "", ""):
+        member.stalled = stalled
+        session._tell_stall()
+    assert len(said) == 2
+    assert "does not take what this hospital sends: it is full." in said[0]
+    assert "sent again until it is taken, waiting since" in said[0]
+    assert said[1] == "The aggregator takes what this hospital sends again."
+
+
+def test_who_gives_up_waiting_is_told_why() -> None:
+    member = agent(1, None, Draft("round/0", STATEMENT))
+    member.connected(Welcome(0, member.board.head.hash))
+    member.receive(Rejected("busy", "it cannot store anything"))
+    session = Session(member, FEDERATION.keys[1], time_limit=0.01)
+    session._no_link = ""
+    session._connect_until_done = _for_ever  # type: ignore[method-assign]
+    with pytest.raises(OutOfTime) as caught:
+        session.run()
+    assert "does not take what is sent to it (it cannot store anything)" in caught.value.step
+    assert caught.value.members == (0,)
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
