@@ -309,6 +309,17 @@ class BlobStore:
         return _path(self._blobs, digest)
 
 
+def require_stored(folder: Path, digest: bytes, size: int | None = None) -> None:
+    """Raises StoreDamaged unless a blob that the board names lies in such a folder."""
+    path = _path(folder / "blobs", digest)
+    try:
+        found = path.stat().st_size
+    except OSError as error:
+        raise StoreDamaged(f"blob {digest.hex()}", error.strerror or str(error)) from None
+    if size not in (None, found):
+        raise StoreDamaged(f"blob {digest.hex()}", "its file has another length")
+
+
 def stored_blob(folder: Path, digest: bytes) -> bytes:
     """A whole blob in a folder that another process may be serving; raises StoreDamaged."""
     return _read(_path(folder / "blobs", digest), digest)

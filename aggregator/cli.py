@@ -30,7 +30,7 @@ from aggregator.identity import (
     own_tls,
     tls_context,
 )
-from aggregator.lock import AlreadyRunning, hold
+from aggregator.lock import hold, holder
 from aggregator.record_output import RecordOutput
 from aggregator.sentences import (
     AnotherAggregator,
@@ -44,6 +44,7 @@ from aggregator.server import Server
 from aggregator.service import Aggregator
 from aggregator.status_file import read_status, remove_status
 from aggregator.status_text import render
+from aggregator.stored_report import stored_report
 from aggregator.terminal import escape_what_streams_lack, flush, say, say_json
 from protocol.errors import BadTerms, ProtocolError, UnsignedTerms
 from protocol.foreign import decoded, lines, pasted
@@ -52,7 +53,7 @@ from protocol.terms import Terms, parse, require_signed
 
 FAILED = 1
 _MAX_TERMS_BYTES = 1 << 20
-_SERVING, _LOOKING = "serve", "status"
+_SERVING = "serve"
 _LINE_SECONDS = 5.0  # between two lines about a long export
 
 log = logging.getLogger("quorate.aggregator")
@@ -121,8 +122,7 @@ def serve(
     url = urlsplit(terms.aggregator.url)
     address = host or url.hostname or "localhost", url.port or 443 if port is None else port
     start_log()
-    # A look at the status holds the folder for a moment; a service, for as long as it lives.
-    with hold(folder, _SERVING, _LOOKING):
+    with hold(folder, _SERVING):
         remove_status(folder)
         aggregator = Aggregator(terms, key, _store_folder(folder, terms), _now_ms)
         try:
@@ -140,19 +140,18 @@ def status(
     """Show who is missing since when, the ceremony's step and the rounds."""
     folder = data.expanduser()
     terms = _read_terms(federation)
-    key = load_key(folder)
+    stored = _store_folder(folder, terms)
+    if not stored.exists():
+        load_key(folder)  # is this a data folder at all?
     running_since: str | None = None
-    try:
-        with hold(folder, _LOOKING, _LOOKING):
-            aggregator = Aggregator(terms, key, _store_folder(folder, terms), _now_ms)
-            report = aggregator.status({})
-            aggregator.close()
-    except AlreadyRunning as running:
+    if (held := holder(folder)) is None:
+        report = stored_report(stored, terms, _now_ms)
+    else:
         found = read_status(folder)
-        if running.command != _SERVING or found is None or found.get("pid") != running.pid:
-            raise NotYetReady from None
+        if held[1] != _SERVING or found is None or found.get("pid") != held[0]:
+            raise NotYetReady
         if found["fingerprint"] != terms.federation.hex():
-            raise AnotherFederation(str(found["federation"])) from None
+            raise AnotherFederation(str(found["federation"]))
         report, running_since = found, str(found["running_since"])
     report = report | {"running": running_since is not None}
     if as_json:

@@ -13,7 +13,7 @@ from aggregator.errors import AggregatorError, StoreFull
 
 LOCK_NAME = "lock"
 _SHOWN_BYTES = 512
-_PATIENCE_SECONDS = 3.0
+_MOMENT_SECONDS, _PATIENCE_SECONDS = 0.2, 3.0
 
 
 class AlreadyRunning(AggregatorError):
@@ -25,12 +25,13 @@ class AlreadyRunning(AggregatorError):
 
 
 @contextlib.contextmanager
-def hold(folder: Path, command: str, brief: str = "") -> Iterator[None]:
+def hold(folder: Path, command: str) -> Iterator[None]:
     """Hold a data folder for as long as the block runs; it is made if it is missing.
 
-    A holder whose command is ``brief`` is waited for, some seconds. Raises AlreadyRunning, or
-    StoreFull if the system refuses. The kernel lets go when the process ends, whichever way; the
-    file stays, since removing it would let two processes each lock a file of that name.
+    Who asks for the holder holds it for a moment, and is waited for. So is a holder that has not
+    yet said who it is. Raises AlreadyRunning, or StoreFull if the system refuses. The kernel lets
+    go when the process ends, whichever way. The file stays, since removing it would let two
+    processes each lock a file of that name.
     """
     path = folder / LOCK_NAME
     try:
@@ -39,7 +40,7 @@ def hold(folder: Path, command: str, brief: str = "") -> Iterator[None]:
     except OSError as error:
         raise StoreFull.of(path, error) from None
     try:
-        _lock(descriptor, path, brief)
+        _lock(descriptor, path)
         _tell(descriptor, path, f"{os.getpid()} {command}\n".encode())
         try:
             yield
@@ -50,15 +51,38 @@ def hold(folder: Path, command: str, brief: str = "") -> Iterator[None]:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, path: Path, brief: str) -> None:
-    until = time.monotonic() + _PATIENCE_SECONDS
+def holder(folder: Path) -> tuple[int, str] | None:
+    """Process and command of who holds a data folder, None if nobody does; writes nothing.
+
+    It is 0 and empty where the holder has not yet said. Raises StoreFull if the system refuses.
+    """
+    path = folder / LOCK_NAME
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreFull.of(path, error) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(descriptor)
+    except OSError as error:
+        raise StoreFull.of(path, error) from None
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    began = time.monotonic()
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             pid, command = _holder(descriptor)
-            if command not in ("", brief) or time.monotonic() >= until:
+            if time.monotonic() >= began + (_MOMENT_SECONDS if command else _PATIENCE_SECONDS):
                 raise AlreadyRunning(path, pid, command) from None
         except OSError as error:
             raise StoreFull.of(path, error) from None

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -28,6 +30,7 @@ _REFUSALS = {
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
 }  # fmt: skip
 
+_UNWRITABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 _NUMBERS = {
     sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS,
     sqlite3.SQLITE_PERM: errno.EACCES, sqlite3.SQLITE_IOERR: errno.EIO,
@@ -136,15 +139,43 @@ def stored_entries(folder: Path) -> list[bytes]:
     Raises StoreDamaged, StoreFull.
     """
     path = folder / _NAME
-    if not path.exists():
-        return []
-    with _database_errors(path):
-        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    with contextlib.closing(database):
-        with _database_errors(path):
-            columns = database.execute("PRAGMA table_info(entries)")
-            is_made = columns.fetchone() is not None  # a service may be making it right now
+    with disk_errors(path):
+        if not path.exists():
+            return []
+    with contextlib.ExitStack() as opened, _database_errors(path):
+        try:
+            database = opened.enter_context(_to_read(path))
+            is_made = _is_made(database)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _UNWRITABLE:
+                raise
+            database = opened.enter_context(_copied(path))
+            is_made = _is_made(database)
         return list(_entries(database, path)) if is_made else []
+
+
+def _is_made(database: sqlite3.Connection) -> bool:
+    """Whether there is a table yet: a service may be making it right now."""
+    return database.execute("PRAGMA table_info(entries)").fetchone() is not None
+
+
+@contextlib.contextmanager
+def _to_read(path: Path) -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    with contextlib.closing(database):
+        yield database
+
+
+@contextlib.contextmanager
+def _copied(path: Path) -> Iterator[sqlite3.Connection]:
+    """The same in a temporary folder: SQLite reads no log of writes where it cannot write."""
+    with tempfile.TemporaryDirectory(prefix="quorate-") as folder:
+        with disk_errors(path):
+            for name in (path.name, f"{path.name}-wal"):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copyfile(path.with_name(name), Path(folder) / name)
+        with contextlib.closing(sqlite3.connect(Path(folder) / path.name)) as database:
+            yield database
 
 
 def _entries(database: sqlite3.Connection, path: Path) -> Iterator[bytes]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from participant.errors import BadStorageName, DiskError, FileExists, MissingFile, TooLarge
+from protocol.refusals import FULL, READ_ONLY
 
 _TEMPORARY = re.compile(r"\.quorate-[0-9a-f]{32}\.tmp")
 _CHUNK = 1 << 20
@@ -34,6 +35,19 @@ def make_folder(path: Path) -> None:
             _sync_folder(folder.parent)
         if not path.is_dir():
             raise DiskError(path, "not a folder", errno.ENOTDIR)
+
+
+@contextlib.contextmanager
+def only_read_if_refused() -> Iterator[None]:
+    """Do without what prepares a folder to be written to, where it cannot be.
+
+    What is to be written later is refused then, by name.
+    """
+    try:
+        yield
+    except DiskError as error:
+        if error.number not in READ_ONLY | FULL:
+            raise
 
 
 def write_new(path: Path, data: bytes) -> None:
@@ -231,9 +245,10 @@ class FolderStorage:
     limit: int = 1 << 32  # bytes of one file
 
     def __post_init__(self) -> None:
-        make_folder(self.path)
-        for folder in self._folders():
-            sweep(folder)
+        with only_read_if_refused():
+            make_folder(self.path)
+            for folder in self._folders():
+                sweep(folder)
 
     def write(self, name: str, data: bytes) -> None:
         """Store bytes in place of what had that name; durable and whole when it returns."""
@@ -274,4 +289,6 @@ class FolderStorage:
         return self.path / name
 
     def _folders(self) -> list[Path]:
+        if not exists(self.path):
+            return []
         return [self.path, *(entry for entry in entries(self.path) if entry.is_dir())]

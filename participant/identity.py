@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 
 from participant.errors import BadCard, BadName, CardMismatch, DamagedFile, FileExists
-from participant.files import exists, make_folder, read, write_new
+from participant.files import exists, make_folder, only_read_if_refused, read, write_new
 from participant.passphrase import Passphrase
 from participant.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
 from participant.words import fingerprint
@@ -113,7 +113,8 @@ def load(folder: Path, passphrase: Passphrase) -> Identity:
         raise DamagedFile(path, "does not hold an identity") from None
     identity = Identity(sealed.name, signing_key)
     if not exists(folder / CARD_NAME):
-        write_card(folder / CARD_NAME, identity.card)
+        with only_read_if_refused():
+            write_card(folder / CARD_NAME, identity.card)
     elif read_card(folder / CARD_NAME) != identity.card:
         raise CardMismatch(folder / CARD_NAME)
     return identity

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from participant.errors import AlreadyRunning, DiskError
 from participant.files import make_folder
+from protocol.refusals import FULL, READ_ONLY
 
 LOCK_NAME = "lock"
 _LIMIT = 4096  # bytes of a lock file that are looked at
@@ -37,6 +38,23 @@ def hold(folder: Path, command: str) -> Iterator[None]:
                 os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def look(folder: Path, command: str) -> Iterator[bool]:
+    """As ``hold``, for a command that only reads; whether the folder could be written to.
+
+    Where it cannot be, nobody else can be at work on it from here either: nothing is held then.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(hold(folder, command))
+        except DiskError as error:
+            if error.number not in READ_ONLY | FULL:
+                raise
+            yield False
+            return
+        yield True
 
 
 def _open(path: Path) -> int:

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from participant.errors import BadSession, DamagedFile, SeedForgotten
-from participant.files import delete, entries, exists, make_folder, replace, sweep
+from participant.files import (
+    delete,
+    entries,
+    exists,
+    make_folder,
+    only_read_if_refused,
+    replace,
+    sweep,
+)
 from participant.passphrase import Passphrase
 from participant.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
 
@@ -44,8 +52,9 @@ class Vault:
     cost: Argon2Cost = DEFAULT_COST
 
     def __post_init__(self) -> None:
-        make_folder(self.folder)
-        sweep(self.folder)
+        with only_read_if_refused():
+            make_folder(self.folder)
+            sweep(self.folder)
 
     def store_key_share(self, epoch: int, payload: bytes, passphrase: Passphrase) -> None:
         """Durably store the key share of an epoch; raises FileExists if there is one already."""
@@ -69,7 +78,8 @@ class Vault:
 
     def epochs(self) -> list[int]:
         """The epochs of which a key share is stored, ascending; needs no passphrase."""
-        matches = (_KEY_SHARE.fullmatch(path.name) for path in entries(self.folder))
+        found = entries(self.folder) if exists(self.folder) else ()
+        matches = (_KEY_SHARE.fullmatch(path.name) for path in found)
         return sorted(int(match[1]) for match in matches if match)
 
     def new_seed(self, session: str, passphrase: Passphrase) -> bytes:

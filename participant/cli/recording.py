@@ -22,7 +22,7 @@ from participant.cli.options import (
 from participant.cli.sentence import CHECK_FAILED
 from participant.cli.working import new_session, say_aside
 from participant.files import replace
-from participant.lock import hold
+from participant.lock import look
 from participant.membership import Membership
 from participant.progress import link_notices
 from participant.record_folder import RecordFolder
@@ -31,6 +31,7 @@ from participant.record_task import RecordTask
 from participant.report.gathering import gather
 from participant.report.metrics import read_journal
 from participant.report.page import render
+from participant.snapshot import Snapshot
 from participant.terminal import say, say_json
 from participant.terms_files import read_signed_terms
 from participant.transfer_view import Transfer, transfer_view
@@ -60,11 +61,14 @@ def export(
 ) -> None:
     """Write all that an auditor needs into a folder, and countersign it; no secret is in it."""
     member = membership(ctx, file, home, passphrase_file)
-    with hold(member.folder, "export"):
+    with look(member.folder, "export") as is_writable:
+        if not is_writable:
+            say_aside(f"{member.folder} is only read, so the head of the board is not noted there")
+        storage = member.storage if is_writable else Snapshot(member.storage)
         files = RecordOutput(out)
         prepare(files, member.terms, read_signed_terms(file).signatures)
         task = RecordTask(member.terms, member.index, member.identity.signing_key, files)
-        session = new_session(member, task, timeout)
+        session = new_session(member, task, timeout, storage=storage)
         with transfer_view(say_aside) as view:
             told = _reading(task)
 

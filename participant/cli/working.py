@@ -5,6 +5,7 @@ from __future__ import annotations
 from participant.agent import Agent, Task
 from participant.link import Traffic
 from participant.membership import Membership
+from participant.outbox import Storage
 from participant.progress import set_back_line
 from participant.session import Session
 from participant.terminal import say
@@ -21,9 +22,14 @@ def new_session(
     timeout: float | None,
     traffic: Traffic | None = None,
     reads_all: bool = False,
+    storage: Storage | None = None,
 ) -> Session:
-    """A session of this member on its data folder, whose lock is held."""
+    """A session of this member on its data folder, whose lock is held.
+
+    storage: instead of the folder's own.
+    """
     key = member.identity.signing_key
     told = lambda found: say_aside(set_back_line(found))  # noqa: E731
-    agent = Agent(member.terms, member.index, key, member.storage, task, reads_all, told)
+    kept = storage or member.storage
+    agent = Agent(member.terms, member.index, key, kept, task, reads_all, told)
     return Session(agent, key, time_limit=timeout, traffic=traffic or Traffic())

@@ -197,7 +197,7 @@ def test_what_a_dead_process_was_writing_goes_and_what_a_living_one_writes_stays
 def test_unsigned_terms_are_refused(place: Place, desk: Desk, run: Run, tmp_path: Path) -> None:
     place.file.write_text(signed(place.federation, without=2))
     code, _, err = run("export", place.file, "--data", place.data, "--out", tmp_path / "record")
-    assert (code, "The signature of H2 is missing" in err) == (1, True)
+    assert (code, "the signature of H2 is missing" in err) == (1, True)
 
 
 def test_the_service_goes_on_with_what_was_exported(

@@ -1,0 +1,45 @@
+"""The status of a federation that no service is at work on, from what is stored; writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from aggregator.blobs import require_stored
+from aggregator.ceremony_status import Report
+from aggregator.clock import BoardClock
+from aggregator.errors import NoBoard
+from aggregator.export import read_board
+from aggregator.rounds import Rounds
+from aggregator.status import report
+from protocol.board import Board
+from protocol.epoch import epoch_of
+from protocol.errors import Malformed
+from protocol.messages import chunks_of
+from protocol.terms import Terms
+
+
+def stored_report(folder: Path, terms: Terms, now_ms: Callable[[], int]) -> Report:
+    """How things stand; raises StoreDamaged or StoreFull.
+
+    What only a service at work knows is not in it: whose contributions it left out, and for whom a
+    round is held back.
+    """
+    try:
+        board, _ = read_board(folder, terms)
+    except NoBoard:
+        board = Board(terms)
+    rounds = Rounds(terms)
+    for posted in board.entries:
+        rounds.receive(posted)
+        for attachment in posted.attachments:
+            if attachment.is_blob:
+                require_stored(folder, attachment.digest, attachment.size)
+        for name in chunks_of(posted.post.body):
+            require_stored(folder, name)
+    try:
+        epoch = epoch_of(board.entries, terms)
+    except Malformed:
+        epoch = None
+    clock = BoardClock(now_ms, board.entries[-1].time_ms if board.entries else 0)
+    return report(board, terms, rounds, epoch, {}, {}, {}, {}, None, clock.now_ms())

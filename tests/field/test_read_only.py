@@ -1,0 +1,255 @@
+"""What only reads works on a folder that cannot be written to: a snapshot, or a full disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aggregator import store
+from aggregator.errors import NoBoard
+from aggregator.export import read_board
+from aggregator.stored_report import stored_report
+from participant import files
+from participant.errors import AlreadyRunning, DiskError
+from participant.lock import hold, look
+from participant.membership import enter
+from participant.snapshot import Snapshot
+from participant.status import local_facts
+from participant.terms_files import read_signed_terms
+from protocol.board import Post, sign_post
+from protocol.messages import Statement, Step, attach
+from tests.aggregator.desk import Desk
+from tests.aggregator.test_cli import Place, Run, place, run, statement
+from tests.participant.consortium import Consortium, found
+from tests.participant.toy_home import PASSPHRASE, member_at, signed_text
+from tests.toy import toy_epoch
+
+__all__ = ["place", "run"]  # fixtures
+REFUSALS = [errno.EROFS, errno.EACCES, errno.ENOSPC]
+
+
+@contextmanager
+def not_writable(folder: Path, number: int) -> Iterator[None]:
+    """Let the system refuse whatever would change something there."""
+    writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("open", "mkdir", "rename", "link", "unlink", "rmdir", "truncate"):
+            really = getattr(os, name)
+
+            def guarded(path: Any, *rest: Any, really: Any = really, **names: Any) -> Any:
+                reads = really.__name__ == "open" and not rest[0] & writing
+                is_there = isinstance(path, str | Path) and folder in Path(path).absolute().parents
+                if is_there and not reads:
+                    raise OSError(number, os.strerror(number), str(path))
+                return really(path, *rest, **names)
+
+            patch.setattr(os, name, guarded)
+        yield
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A hospital's home with a key share, and signed terms beside it."""
+    toy = toy_epoch(3, 2)
+    member_at(tmp_path / "home", 1, toy)
+    (tmp_path / "federation.toml").write_text(signed_text(toy.federation))
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize("number", REFUSALS, ids=errno.errorcode.get)
+@pytest.mark.parametrize("is_fresh", [False, True], ids=["used", "fresh"])
+def test_a_hospital_reads_what_it_holds(home: Path, number: int, is_fresh: bool) -> None:
+    terms = read_signed_terms(home.parent / "federation.toml")
+    if is_fresh:
+        for folder in home.glob("????????????????"):
+            shutil.rmtree(folder)
+    (home / "card.toml").unlink()
+    before = sorted(home.rglob("*"))
+    with not_writable(home, number):
+        member = enter(terms, home, PASSPHRASE)
+        facts = local_facts(member)
+        with pytest.raises(DiskError):
+            member.storage.write("head", b"x")
+    assert facts["key_share_epochs"] == ([] if is_fresh else [1])
+    assert sorted(home.rglob("*")) == before
+
+
+@pytest.mark.parametrize("number", REFUSALS, ids=errno.errorcode.get)
+def test_a_lock_is_done_without_where_it_cannot_be_written(tmp_path: Path, number: int) -> None:
+    folder = tmp_path / "folder"
+    with look(folder, "export") as is_writable:
+        assert is_writable
+        with pytest.raises(AlreadyRunning), look(folder, "export"):
+            raise AssertionError
+    with not_writable(folder, number), look(folder, "export") as is_writable:
+        assert not is_writable
+    with not_writable(folder, number), pytest.raises(DiskError), hold(folder, "train"):
+        raise AssertionError
+
+
+def test_no_other_refusal_is_taken_for_a_folder_that_is_only_read(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with not_writable(folder, errno.EIO), pytest.raises(DiskError), look(folder, "export"):
+        raise AssertionError
+
+
+def test_a_snapshot_changes_nothing_below_it_and_shows_no_outbox(tmp_path: Path) -> None:
+    below = files.FolderStorage(tmp_path)
+    for name in ("head", "outbox/post", "sets/1"):
+        below.write(name, name.encode())
+    above = Snapshot(below)
+    assert above.names() == ["head", "sets/1"]
+    assert above.read("outbox/post") is None
+    above.write("head", b"other")
+    above.delete("sets/1")
+    with above.writing("models/a") as file:
+        file.write(b"1")
+        file.write(b"2")
+    assert (above.read("head"), above.read("sets/1"), above.read("models/a")) == (
+        b"other", None, b"12",
+    )  # fmt: skip
+    assert above.names() == ["head", "models/a"]
+    assert below.names() == ["head", "outbox/post", "sets/1"]
+    assert below.read("head") == b"head"
+
+
+# ── the aggregator ──
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A board with a payload."""
+    desk = Desk(tmp_path / "data")
+    public = b"p" * 5000
+    desk.say(1, "ceremony/1", Step("deal", 0, 0, (attach(public, 0),)), public)
+    desk.say(2, "round/0", Statement(b"m" * 32, 5))
+    yield desk
+    desk.service.close()
+
+
+def refuse_to_read(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """SQLite in a folder where it cannot make what it needs beside a database."""
+    really = sqlite3.connect
+
+    class Refused(sqlite3.Connection):
+        def execute(self, *_: Any) -> Any:  # type: ignore[override]
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            raise error
+
+    def connect(path: Any, **names: Any) -> Any:
+        if "mode=ro" in str(path):
+            return really(path, factory=Refused, **names)
+        assert folder not in Path(path).parents
+        return really(path, **names)
+
+    monkeypatch.setattr(store.sqlite3, "connect", connect)
+
+
+@pytest.mark.parametrize("is_closed", [False, True], ids=["log of writes", "closed"])
+def test_a_board_is_read_where_sqlite_cannot_write(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_closed: bool
+) -> None:
+    if is_closed:
+        desk.service.close()
+    before = sorted(desk.folder.rglob("*"))
+    refuse_to_read(monkeypatch, desk.folder)
+    board, _ = read_board(desk.folder, desk.federation.terms)
+    assert board.head.position == 2
+    assert sorted(desk.folder.rglob("*")) == before
+    with pytest.raises(NoBoard):
+        read_board(tmp_path / "nothing", desk.federation.terms)
+
+
+def test_the_report_of_what_is_stored_is_that_of_a_service_that_has_just_begun(desk: Desk) -> None:
+    now = lambda: desk.time_ms  # noqa: E731
+    found = stored_report(desk.folder, desk.federation.terms, now)
+    assert found == desk.restart().status({})
+
+
+def test_a_payload_that_is_gone_is_noticed_without_a_service(desk: Desk) -> None:
+    (blob,) = (desk.folder / "blobs").glob("*/*")
+    blob.write_bytes(b"short")
+    with pytest.raises(Exception, match="another length"):
+        stored_report(desk.folder, desk.federation.terms, lambda: 0)
+    blob.unlink()
+    with pytest.raises(Exception, match="No such file"):
+        stored_report(desk.folder, desk.federation.terms, lambda: 0)
+
+
+# ── whole commands on file systems that are mounted read-only ──
+
+
+@contextmanager
+def mounted_read_only(folder: Path) -> Iterator[None]:
+    commands = (
+        ["mount", "--bind", folder, folder],
+        ["mount", "-o", "remount,ro,bind", folder],
+    )
+    try:
+        for command in commands:
+            if subprocess.run(command, check=False, capture_output=True).returncode:
+                pytest.skip("mounting needs rights that are not given here")
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=False, capture_output=True)
+
+
+@pytest.mark.slow
+def test_an_aggregators_snapshot_has_a_status_and_a_record(
+    place: Place, run: Run, tmp_path: Path
+) -> None:
+    desk = Desk(place.store, place.federation)
+    assert desk.ask(1, statement(place, 1))
+    shutil.rmtree(place.data / "new")
+    snapshot = tmp_path / "snapshot"
+    shutil.copytree(place.data, snapshot)  # as of a service at work
+    desk.service.close()
+    for data in (snapshot, place.data):
+        (data / "lock").unlink(missing_ok=True)
+        with mounted_read_only(data):
+            code, out, err = run("status", place.file, "--data", data)
+            assert code == 0, err
+            assert "1 entry" in out
+            record = tmp_path / f"record-of-{data.name}"
+            code, out, err = run("export", place.file, "--data", data, "--out", record)
+            assert code == 0, err
+            code, _, err = run("serve", place.file, "--data", data)
+            assert (code, "for writing" in err) == (1, True)
+
+
+@pytest.mark.slow
+def test_a_hospitals_snapshot_has_a_status_and_countersigns_a_record(
+    tmp_path: Path,
+) -> None:
+    made: Consortium = found(tmp_path)
+    with made.relay.running():
+        core = made.relay.core
+        post = made_statement(made)
+        core._append(post)
+        with mounted_read_only(tmp_path / "h1"):
+            out, _ = made.typed(1, "status")
+            assert "Here: H1" in out
+            out, err = made.typed(1, "export", "--out", "record", "--timeout", "20")
+            assert "countersigned  H1" in out
+            assert "the head of the board is not noted there" in err
+            made.typed(1, "verify", "record")
+            made.typed(1, "report", "record", "--out", "page.html")
+            _, err = made.typed(1, "ceremony", "--timeout", "5", expect=1)
+            assert "for writing" in err
+
+
+def made_statement(made: Consortium) -> Any:
+    board = made.relay.core.board
+    said = Post(made.terms.federation, "round/0", 2, 0, 0, board.head.hash, Statement(b"m" * 32, 5))
+    return sign_post(said, made.member(2).identity.signing_key)
