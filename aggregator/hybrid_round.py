@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aggregator.blobs import BlobStore
+from aggregator.omission import ANOTHER_OPENING, TOO_LATE, TOO_NEAR, Reason, Unfit
 from aggregator.seen_ciphertexts import SeenCiphertexts
 from aggregator.vector_sum import Vector, VectorSum
 from keyshare.lattice import Lattice
@@ -32,9 +33,6 @@ from protocol.messages import Closing, Contribution, Contributor, Opening, attac
 from protocol.round import RoundView
 from protocol.suite import suite_of
 from protocol.terms import Terms
-
-TOO_NEAR = "with it, the sum would differ by too few members from one that is open"
-TOO_LATE = "it came when the sum was being completed"
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,8 @@ class HybridRound:
         assert opening is not None
         lattice = suite_of(opening.suite, terms).lattice
         assert lattice is not None
-        self.left_out: dict[int, str] = {}
+        self.unfit: dict[int, Reason] = {}  # who can be in no sum, for good
+        self._beside: dict[int, Reason] = {}  # why who is fit is left out
         self._view, self._terms, self._blobs, self._history = view, terms, blobs, history
         self._opening: Opening = opening
         self._lattice: Lattice = lattice
@@ -73,6 +72,11 @@ class HybridRound:
         self._seen = SeenCiphertexts(terms)
         self.is_decided = False  # once it is settled who is in the sum
         self._names: list[bytes] = []  # of the sum's chunks that are blobs
+
+    @property
+    def left_out(self) -> dict[int, Reason]:
+        """Who is not in the sum, or could be in none, and why."""
+        return self.unfit | self._beside
 
     @property
     def fit(self) -> frozenset[int]:
@@ -120,7 +124,7 @@ class HybridRound:
         if total.is_blob:
             self._blobs.put(payload)
         for posted in self._unjudged():
-            self.left_out[posted.post.sender] = TOO_LATE
+            self._beside[posted.post.sender] = TOO_LATE
         contributors = tuple(Contributor(m, self._fit[m].vector.post) for m in chosen)
         return Closing(contributors, total, tuple(self._names))
 
@@ -134,7 +138,7 @@ class HybridRound:
         if len(members) < self._terms.least_contributors:
             return False
         for member in self._fit.keys() - members:
-            self.left_out[member] = TOO_NEAR
+            self._beside[member] = TOO_NEAR
             del self._fit[member]
         return True
 
@@ -155,39 +159,47 @@ class HybridRound:
         body, member = posted.post.body, posted.post.sender
         assert isinstance(body, Contribution)
         try:
-            self._check_vector(body)
+            self._check_vector(body, member)
             encrypted = self._ciphertexts(body, member)
-        except Malformed as error:
+        except Unfit as error:
             self._seen.drop(member)
-            self.left_out[member] = error.reason
+            self.unfit[member] = error.reason
         else:
             # Only what is fit has owners: nobody keeps another out with what is itself left out.
             self._chunk_owner.update(dict.fromkeys(body.vector, member))
             self._fit[member] = _Fit(Vector(posted.digest, body.vector), encrypted)
         self._judged.add(posted.digest)
 
-    def _check_vector(self, body: Contribution) -> None:
-        """Raises Malformed if its chunks are not what this round's sum can take."""
+    def _check_vector(self, body: Contribution, member: int) -> None:
+        """Raises Unfit if its chunks are not what this round's sum can take."""
         assert self._view.opening is not None
         if body.opening != self._view.opening.digest:
-            raise Malformed("contribution", "it is for another opening")
+            raise Unfit(ANOTHER_OPENING)
         if len(body.vector) != self.chunks:
-            raise Malformed("vector", f"it has {len(body.vector)} chunks instead of {self.chunks}")
+            detail = f"it has {len(body.vector)} chunks instead of {self.chunks}"
+            raise Unfit(Reason("vector", detail))
         if len(set(body.vector)) < len(body.vector):
-            raise Malformed("vector", "a chunk occurs twice in it")
+            raise Unfit(Reason("repeated", "a chunk occurs twice in it", member))
         for chunk, name in enumerate(body.vector):
             size = self._lattice.contribution_chunk_bytes(chunk, self._opening.length + 1)
             if (found := self._blobs.size(name)) != size:
-                raise Malformed("vector", f"chunk {chunk} has {found} bytes instead of {size}")
+                detail = f"chunk {chunk} has {found} bytes instead of {size}"
+                raise Unfit(Reason("vector", detail))
             if (owner := self._chunk_owner.get(name)) is not None:
-                name_of_owner = self._terms.name_of(owner)
-                raise Malformed("vector", f"chunk {chunk} repeats one of {name_of_owner}'s")
+                detail = f"chunk {chunk} repeats one of {self._terms.name_of(owner)}'s"
+                raise Unfit(Reason("repeated", detail, owner))
 
     def _ciphertexts(self, body: Contribution, member: int) -> Encrypted:
-        """The key's ciphertexts; raises Malformed if they are not the member's own."""
+        """The key's ciphertexts; raises Unfit if they are not the member's own."""
         key, payload = self._key, self._blobs.payload(body.ciphertexts)
-        encrypted = read_ciphertexts(payload, self._opening, self._terms, key.encryptor.n)
+        try:
+            encrypted = read_ciphertexts(payload, self._opening, self._terms, key.encryptor.n)
+        except Malformed as error:
+            raise Unfit(Reason("unreadable", error.reason)) from None
         if reason := finish(self._seen.take(member, encrypted.values)):
-            raise Malformed("ciphertexts", reason)
-        check_proof(encrypted, body, self._view.session, member, key)
+            raise Unfit(reason)
+        try:
+            check_proof(encrypted, body, self._view.session, member, key)
+        except Malformed as error:
+            raise Unfit(Reason("unproven", error.reason)) from None
         return encrypted

@@ -8,7 +8,7 @@ everything is judged again, with the same result.
 from __future__ import annotations
 
 from aggregator.blobs import BlobStore
-from aggregator.hybrid_round import TOO_LATE, TOO_NEAR
+from aggregator.omission import TOO_LATE, TOO_NEAR, Reason
 from aggregator.sums import Candidate, Judging, sum_in_steps
 from keyshare.steps import Steps
 from protocol.board import Posted
@@ -41,7 +41,7 @@ class PackedRound:
         self._work: Steps[None] | None = None
         self._tried: Members | None = None  # contributors of whom too few could be added
         self.is_decided = False  # once it is settled who is in the sum
-        self._beside: dict[int, str] = {}  # why who is fit is left out
+        self._beside: dict[int, Reason] = {}  # why who is fit is left out
 
     @property
     def is_waiting(self) -> bool:
@@ -59,7 +59,12 @@ class PackedRound:
         return self._judging.selection.chosen
 
     @property
-    def left_out(self) -> dict[int, str]:
+    def unfit(self) -> dict[int, Reason]:
+        """Who can be in no sum, and why: of those judged by now, and for good."""
+        return self._judging.selection.left_out
+
+    @property
+    def left_out(self) -> dict[int, Reason]:
         """Who is not in the sum, or could be in none, and why."""
         return self._judging.selection.left_out | self._beside
 
@@ -102,7 +107,7 @@ class PackedRound:
         body, opening = posted.post.body, self._view.opening
         assert isinstance(body, Contribution) and opening is not None
         if body.opening != opening.digest:
-            self._judging.leave_out(posted.post.sender, "it is for another opening")
+            self._judging.leave_out(posted.post.sender)
             return
         candidate = Candidate(body, self._blobs.payload(body.ciphertexts))
         yield

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from gmpy2 import mpz
 
+from aggregator.omission import Reason
 from keyshare.digest import number_bytes
 from keyshare.steps import Steps, parts
 from protocol.terms import Terms
@@ -23,8 +24,8 @@ class SeenCiphertexts:
         self._terms = terms
         self._marks: dict[int, bytes] = {}
 
-    def take(self, member: int, values: Sequence[mpz]) -> Steps[str]:
-        """Why a member's ciphertexts are not all new, empty if they are; then they are held.
+    def take(self, member: int, values: Sequence[mpz]) -> Steps[Reason | None]:
+        """Why a member's ciphertexts are not all new, None if they are; then they are held.
 
         Two members' are not to be taken at the same time.
         """
@@ -36,12 +37,13 @@ class SeenCiphertexts:
         marks = frozenset(_each(own))
         for owner, others in self._marks.items():
             if any(mark in marks for mark in _each(others)):
-                return f"a ciphertext repeats one of {self._terms.name_of(owner)}'s"
+                name = self._terms.name_of(owner)
+                return Reason("repeated", f"a ciphertext repeats one of {name}'s", owner)
             yield
         if len(marks) < len(values):
-            return "a ciphertext occurs twice in it"
+            return Reason("repeated", "a ciphertext occurs twice in it", member)
         self._marks[member] = bytes(own)
-        return ""
+        return None
 
     def drop(self, member: int) -> None:
         """Forget a member's: what is left out keeps no other out."""

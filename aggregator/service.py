@@ -17,6 +17,7 @@ from aggregator.blobs import BlobStore
 from aggregator.clock import BoardClock
 from aggregator.errors import BadUpload, StoreDamaged
 from aggregator.hybrid_round import HybridRound
+from aggregator.omission import Reason
 from aggregator.packed_round import PackedRound
 from aggregator.rounds import Rounds, is_hybrid
 from aggregator.status import report
@@ -80,7 +81,7 @@ class Aggregator:
         self.rounds = Rounds(terms)
         self.epoch: Epoch | None = None
         self._epochs: dict[bytes, Epoch] = {}
-        self.left_out: dict[str, dict[int, str]] = {}
+        self.left_out: dict[str, dict[int, Reason]] = {}
         self.held_back: dict[str, frozenset[int]] = {}  # who is waited for, by session
         self._packed: dict[str, PackedRound] = {}  # those that are due
         self._hybrid: dict[str, HybridRound] = {}
@@ -299,14 +300,27 @@ class Aggregator:
                     self.held_back.pop(view.session, None)
                 if time.monotonic() >= until:
                     return True
-            self.left_out[view.session] = found.left_out
+            self._tell_left_out(view, found.unfit)
             if found.closing is None:
+                self.left_out[view.session] = found.left_out
                 self._hold_back(view, found.fit)
                 continue
             self.held_back.pop(view.session, None)
             self._say(view.session, found.closing)
+            self._tell_left_out(view, found.left_out)
             del self._packed[view.session]
         return False
+
+    def _tell_left_out(self, view: RoundView, reasons: Mapping[int, Reason]) -> None:
+        """Say on the board, once each, whose contribution is left out for good, and why.
+
+        What is unfit is said as soon as it is known, all else when the round is closed: the reasons
+        for it can change until then.
+        """
+        self.left_out[view.session] = dict(reasons)
+        for member, reason in sorted(reasons.items()):
+            if member not in view.omissions:
+                self._say(view.session, reason.about(view.contributions[member]))
 
     def _turn(self, view: RoundView) -> tuple[bool, int]:
         """What is begun comes first, then what is shorter."""
@@ -347,8 +361,10 @@ class Aggregator:
                 self.held_back.pop(view.session, None)
             elif view.session in due and not is_at_work:  # all that came is judged
                 self._hold_back(view, found.fit)
+            self._tell_left_out(view, found.unfit)
             if closing := found.closing():
                 self._say(view.session, closing)
+                self._tell_left_out(view, found.left_out)
                 self.held_back.pop(view.session, None)
                 del self._hybrid[view.session]
                 found.remove()
@@ -369,5 +385,4 @@ class Aggregator:
             history = self.rounds.history
             found = HybridRound(view, self.terms, epoch, self._blobs, self._folder, history)
             self._hybrid[view.session] = found
-            self.left_out[view.session] = found.left_out
         return self._hybrid[view.session]

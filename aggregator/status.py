@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 
 from aggregator.ceremony_status import Report, ceremony_report, when
+from aggregator.omission import Reason
 from aggregator.rounds import Rounds
 from aggregator.storage_health import Trouble
 from protocol.board import Board
 from protocol.epoch import Epoch
+from protocol.omission import left_out
 from protocol.round import RoundView, round_session
 from protocol.terms import Terms
 
@@ -24,7 +26,7 @@ def report(
     terms: Terms,
     rounds: Rounds,
     epoch: Epoch | None,
-    left_out: Mapping[str, Mapping[int, str]],
+    reasons: Mapping[str, Mapping[int, Reason]],
     held_back: Mapping[str, Collection[int]],
     summed: Mapping[str, tuple[int, int]],
     connected: Mapping[int, str],
@@ -33,6 +35,7 @@ def report(
 ) -> Report:
     """Members, the ceremony that counts and the newest rounds; times in ISO 8601, UTC.
 
+    reasons: why contributions are left out, by session and member, with details for the operator.
     held_back: whom rounds wait for that have enough contributions, but no sum that may be opened.
     summed: of open rounds under a hybrid suite, the chunks that are summed, and of how many.
     trouble: why nothing can be stored, None if it can be.
@@ -57,7 +60,7 @@ def report(
         "members": members,
         "ceremony": ceremony_report(board, terms, epoch, now_ms),
         "rounds": [
-            _round(view, terms, left_out.get(view.session, {}), summed.get(view.session))
+            _round(view, terms, reasons.get(view.session, {}), summed.get(view.session))
             | _held_back(held_back.get(view.session), view, terms)
             for view in _shown(rounds, held_back)
         ],
@@ -115,7 +118,7 @@ def _disagreement(rounds: Rounds, terms: Terms) -> Report:
 
 
 def _round(
-    view: RoundView, terms: Terms, left_out: Mapping[int, str], summed: tuple[int, int] | None
+    view: RoundView, terms: Terms, unfit: Mapping[int, Reason], summed: tuple[int, int] | None
 ) -> Report:
     closed, opening = view.closed, view.terms_of_opening
     in_all = len(closed.vector) if closed else 0
@@ -135,7 +138,7 @@ def _round(
         "chunks_summed": done,
         "contributors": [terms.name_of(m) for m in chosen],
         "not_contributed": missing(view.contributions) if view.opening else [],
-        "left_out": {terms.name_of(m): reason for m, reason in left_out.items()},
+        "left_out": _left_out(view, terms, unfit),
         "locks": len(view.locks),
         "locks_needed": terms.lock_threshold,
         "partial_decryptions": [terms.name_of(m) for m in sorted(view.partials)],
@@ -147,3 +150,16 @@ def _round(
         "refusals": {terms.name_of(m): f"{r.rule}: {r.reason}" for m, r in view.refusals.items()},
         "statements": {terms.name_of(m): s.result.hex() for m, s in view.statements.items()},
     }
+
+
+def _left_out(view: RoundView, terms: Terms, known: Mapping[int, Reason]) -> Report:
+    """Whose contribution is not in the sum, and why; ``detail`` where this process knows it."""
+    found: Report = {}
+    for member, why, other in left_out(view):
+        reason = known.get(member)
+        found[terms.name_of(member)] = {
+            "reason": why,
+            "other": terms.name_of(other) if other else None,
+            "detail": reason.detail if reason else "",
+        }
+    return found

@@ -126,7 +126,7 @@ def _duration(seconds: float) -> str:
 
 def _round(found: dict[str, Any]) -> str:
     session, contributors = found["session"], ", ".join(found["contributors"]) or _NOBODY
-    left_out = "".join(f"; left out: {n} ({shown(why)})" for n, why in found["left_out"].items())
+    left_out = "".join(f"; left out: {n} ({_why(why)})" for n, why in found["left_out"].items())
     stated = ", ".join(found["statements"]) or _NOBODY
     if session == _INITIAL:
         return f"{session}: the initial model is held by {stated}"
@@ -152,6 +152,19 @@ def _round(found: dict[str, Any]) -> str:
         f"{holders} {number_of(holders, 'holds', 'hold')} the result"
         f"{left_out}{refusals}{complaints}"
     )
+
+
+_REASONS = {
+    "late": "it came when the sum was being completed",
+    "closed": "it came after the closing",
+    "unsaid": "no reason is known",
+}
+
+
+def _why(found: dict[str, Any]) -> str:
+    """Why a contribution is left out: the detail, or what is left of it after a restart."""
+    other = f" of {found['other']}'s" if found["other"] else ""
+    return shown(found["detail"] or _REASONS.get(found["reason"], found["reason"] + other))
 
 
 def _held_back(found: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from gmpy2 import mpz
 
+from aggregator.omission import ANOTHER_OPENING, Reason, Unfit
 from aggregator.seen_ciphertexts import SeenCiphertexts
 from keyshare.steps import Steps
 from protocol.ciphertexts import (
@@ -32,7 +33,7 @@ class Selection:
     """Whose contributions can be added, and why the others are left out, by member."""
 
     chosen: frozenset[int]
-    left_out: dict[int, str]
+    left_out: dict[int, Reason]
 
 
 @dataclass(frozen=True)
@@ -53,22 +54,22 @@ class Judging:
     def __init__(self, session: str, opening: Opening, terms: Terms, key: EncryptionKey) -> None:
         self._session, self._opening, self._terms, self._key = session, opening, terms, key
         self._fit: set[int] = set()
-        self._left_out: dict[int, str] = {}
+        self._left_out: dict[int, Reason] = {}
         self._seen = SeenCiphertexts(terms)
 
     def has(self, member: int) -> bool:
         """Whether the member's contribution is judged."""
         return member in self._fit or member in self._left_out
 
-    def leave_out(self, member: int, reason: str) -> None:
-        """Not to be added, whatever is in it."""
-        self._left_out[member] = reason
+    def leave_out(self, member: int) -> None:
+        """It answers another opening: not to be added, whatever is in it."""
+        self._left_out[member] = ANOTHER_OPENING
 
     def judge(self, member: int, candidate: Candidate) -> Steps[None]:
         """Some 1.2 ms for each ciphertext at 3072 bits, most of it for the proof."""
         try:
             yield from self._check(member, candidate)
-        except Malformed as error:
+        except Unfit as error:
             self._seen.drop(member)
             self._left_out[member] = error.reason
         else:
@@ -76,10 +77,16 @@ class Judging:
 
     def _check(self, member: int, candidate: Candidate) -> Steps[None]:
         key, n = self._key, self._key.encryptor.n
-        encrypted = yield from read_in_steps(candidate.payload, self._opening, self._terms, n)
+        try:
+            encrypted = yield from read_in_steps(candidate.payload, self._opening, self._terms, n)
+        except Malformed as error:
+            raise Unfit(Reason("unreadable", error.reason)) from None
         if reason := (yield from self._seen.take(member, encrypted.values)):
-            raise Malformed("ciphertexts", reason)
-        yield from check_proof_in_steps(encrypted, candidate.body, self._session, member, key)
+            raise Unfit(reason)
+        try:
+            yield from check_proof_in_steps(encrypted, candidate.body, self._session, member, key)
+        except Malformed as error:
+            raise Unfit(Reason("unproven", error.reason)) from None
 
     @property
     def selection(self) -> Selection:

@@ -44,7 +44,7 @@ class StatisticTask(Task):
         """Raises UnfitNumbers on numbers that would not fit into a round of their own."""
         self._terms, (self._epoch, self._secret) = terms, secret
         self._numbers, self._storage, self._decimals = numbers, storage, decimals
-        self._view = RoundView(round_session(name))
+        self.view = RoundView(round_session(name))
         self.sent = False  # whether these very numbers are the contribution
         wanted = numbers.decimals if decimals is None else decimals
         if wanted > MAX_DECIMALS:
@@ -56,24 +56,24 @@ class StatisticTask(Task):
     @property
     def done(self) -> bool:
         """Whether the contribution is on the board."""
-        return self._secret.index in self._view.contributions
+        return self._secret.index in self.view.contributions
 
     @property
     def session(self) -> str:
         """The round's session on the board."""
-        return self._view.session
+        return self.view.session
 
     @property
     def request(self) -> Request:
         """What was asked for by whoever opened the round, or is asked for by this hospital."""
-        return request_of(self._view) or self._request
+        return request_of(self.view) or self._request
 
     def begin(self, board: Board) -> None:
         """Nothing to look up."""
 
     def wants(self, session: str) -> bool:
         """Only this round."""
-        return session == self._view.session
+        return session == self.view.session
 
     def needs(self, posted: Posted) -> bool:
         """Nothing: who contributes does not read what others do."""
@@ -81,14 +81,14 @@ class StatisticTask(Task):
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Take note of an entry."""
-        self._view.receive(posted)
+        self.view.receive(posted)
 
     def due(self) -> Draft | None:
         """The request that opens the round, then the contribution.
 
         Raises UnfitNumbers if the round does not take these numbers.
         """
-        view = self._view
+        view = self.view
         if self.done:
             return None
         if view.opening is None:
@@ -105,14 +105,14 @@ class StatisticTask(Task):
 
     def _asked(self) -> Request:
         """What the round was opened for, as this hospital itself would have it."""
-        opening, request = self._view.terms_of_opening, request_of(self._view)
+        opening, request = self.view.terms_of_opening, request_of(self.view)
         if request is None:
             self._refuse(
-                f"round {self._view.name} was not opened as any member had asked", OTHER_ROUND
+                f"round {self.view.name} was not opened as any member had asked", OTHER_ROUND
             )
         if opening != opening_for(request, self._epoch.digest):
             self._refuse(
-                f"round {self._view.name} was opened under another key than this hospital's",
+                f"round {self.view.name} was opened under another key than this hospital's",
                 "begin a round of another name",
             )
         if found := self._misfit(request):
@@ -121,7 +121,7 @@ class StatisticTask(Task):
 
     def _misfit(self, request: Request) -> Misfit | None:
         """What a request asks for that these numbers are not."""
-        return misfit(self._numbers, self._decimals, request, self._view.name)
+        return misfit(self._numbers, self._decimals, request, self.view.name)
 
     def _plaintexts(self, request: Request) -> list[mpz]:
         n, members = self._epoch.joint_key().n, self._terms.n_members

@@ -24,6 +24,7 @@ from participant.held_back import HeldBack
 from participant.layout import Layout
 from participant.local_entries import LocalEntries
 from participant.model import Model
+from participant.omissions import Omissions
 from participant.outbox import Storage
 from participant.outcome import Outcome, Standing, load
 from participant.patience import Patience
@@ -82,6 +83,7 @@ class TrainingTask(Task):
         self._rounds: dict[int, RoundMember] = {}
         self._closed_at: dict[int, float] = {}
         self._disagreement: dict[str, Any] = {}  # as it was last reported
+        self._omissions = Omissions()
         self._told: set[int] = set()  # the entries of complaints that are reported
         self._own: OwnFingerprint | None = None  # of the next round, as the two below
         self._patience: Patience | None = None
@@ -179,10 +181,15 @@ class TrainingTask(Task):
     ) -> None:
         """Let the round's machine read an entry, and report what complaints show."""
         member.receive(posted, payloads)
+        self._tell_left_out(number, member)
         for found in member.complaints():
             if found.entry not in self._told:
                 self._told.add(found.entry)
                 self._tell(number, found)
+
+    def _tell_left_out(self, number: int, member: RoundMember, is_over: bool = False) -> None:
+        for facts in self._omissions.news(member, is_over):
+            self._report(number, "left-out", facts)
 
     def _tell(self, number: int, found: Judged) -> None:
         """Report who sent a wrong part, or complains of one without cause.
@@ -420,6 +427,7 @@ class TrainingTask(Task):
         assert standing is not None
         self._standing = standing
         contributors = self._contributors(self._rounds[number])
+        self._tell_left_out(number, self._rounds[number], is_over=True)
         self._rounds.pop(number - 1, None)
         waited = time.monotonic() - self._closed_at.pop(number, time.monotonic())
         self._report(number, "decrypted", {"decrypt": waited, "contributors": contributors})

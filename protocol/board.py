@@ -29,6 +29,7 @@ from protocol.messages import (
     Count,
     Digest,
     Index,
+    Omission,
     Partial,
     Session,
     Signature,
@@ -266,7 +267,7 @@ def _fit(body: Body, n_members: int) -> bool:
 
 
 def _addresses(body: Body, recipients: set[int], n_members: int) -> bool:
-    """Whether a body speaks to members there are, and a complaint of one.
+    """Whether a body speaks to members there are, and of them.
 
     Contributions, sums and parts of a check are for all: whoever could not read one would judge
     otherwise than the others.
@@ -276,6 +277,8 @@ def _addresses(body: Body, recipients: set[int], n_members: int) -> bool:
         return recipients == {0}
     if isinstance(body, Partial):
         return recipients == set(range(n_members + 1))
+    if isinstance(body, Omission):
+        return 1 <= body.member <= n_members and body.other <= n_members
     if isinstance(body, Complaint):
         return 1 <= body.member <= n_members and len(body.key) in (0, 32)
     return all(to <= n_members for to in recipients)

@@ -208,6 +208,31 @@ class Closing(Message, frozen=True, tag="closing"):
     vector: Chunks = ()
 
 
+OmissionReason = Literal[
+    "late",  # it came while the sum was being completed
+    "another-opening",
+    "differencing",  # with it, the sum would show with others what too few have added
+    "unreadable",  # not the ciphertexts that the round asks for
+    "repeated",  # of ``other``, or of its own
+    "unproven",  # no fitting proof that its plaintexts are known
+    "vector",  # another number or size of chunks
+]
+
+
+class Omission(Message, frozen=True, tag="omission"):
+    """The aggregator says why a member's contribution is not in the round's sum, or can be in none.
+
+    For people alone: nothing follows from it. All but "late" can be seen by whoever has the
+    contributions, so that it tells nobody more than the board does.
+    ``other``: whose ciphertext or chunk is repeated, the member's own number included; else 0.
+    """
+
+    member: Index
+    contribution: Digest
+    reason: OmissionReason
+    other: Index = 0
+
+
 class SetLock(Message, frozen=True, tag="lock"):
     """A member would help to decrypt this set, and no other one, in this round.
 
@@ -318,6 +343,7 @@ Body = (
     | Opening
     | Contribution
     | Closing
+    | Omission
     | SetLock
     | Partial
     | Complaint
@@ -328,7 +354,7 @@ Body = (
     | CheckPart
 )
 
-_BY_AGGREGATOR = (Opening, Closing)
+_BY_AGGREGATOR = (Opening, Closing, Omission)
 _IN_CEREMONY = (Join, Step, Certificate, Overdue, Abort, Disclosure)
 _IN_CHECK = (CheckRequest, CheckPart)
 
@@ -385,4 +411,4 @@ def purpose_of(body: Body) -> Hashable:
     """What a body is for; an honest sender says it once in a session, but for a Statement."""
     if isinstance(body, Step | Overdue):
         return type(body), body.step, body.batch, body.part
-    return (Complaint, body.member) if isinstance(body, Complaint) else type(body)
+    return (type(body), body.member) if isinstance(body, Complaint | Omission) else type(body)

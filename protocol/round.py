@@ -19,6 +19,7 @@ from protocol.messages import (
     Closing,
     Complaint,
     Contribution,
+    Omission,
     Opening,
     Partial,
     Refusal,
@@ -47,13 +48,16 @@ class RoundView:
     """A round as its entries tell it: the first of everything, but the last statement.
 
     Who has stated a model by mistake may mend it and state another. ``complaints`` are by sender
-    and by the member that they name.
+    and by the member that they name. ``late``: first contributions after the closing; ``omissions``
+    are by the member whose contribution the aggregator has left out.
     """
 
     session: str
     requests: dict[int, Posted] = field(default_factory=dict)
     opening: Posted | None = None
     contributions: dict[int, Posted] = field(default_factory=dict)
+    late: dict[int, Posted] = field(default_factory=dict)
+    omissions: dict[int, Omission] = field(default_factory=dict)
     closing: Posted | None = None
     lock_posts: dict[int, Posted] = field(default_factory=dict)
     partials: dict[int, Posted] = field(default_factory=dict)
@@ -77,6 +81,10 @@ class RoundView:
         elif isinstance(body, Contribution):
             if self.closing is None:
                 self.contributions.setdefault(sender, posted)
+            elif sender not in self.contributions:
+                self.late.setdefault(sender, posted)
+        elif isinstance(body, Omission):
+            self._omit(body)
         elif isinstance(body, SetLock):
             self.lock_posts.setdefault(sender, posted)
         elif isinstance(body, Partial):
@@ -87,6 +95,12 @@ class RoundView:
             self.refusals.setdefault(sender, body)
         elif isinstance(body, Statement):
             self.statements[sender] = body
+
+    def _omit(self, said: Omission) -> None:
+        """Take note of a word about a contribution that is here; what is of none says nothing."""
+        found = self.contributions.get(said.member)
+        if found is not None and found.digest == said.contribution:
+            self.omissions.setdefault(said.member, said)
 
     def needs(self, posted: Posted) -> bool:
         """Whether the payloads of an entry, received next, can matter to anybody in the round.

@@ -12,6 +12,7 @@ import typer
 
 from keyshare.statistic import MAX_DECIMALS
 from participant.cli.complaint_text import complaint_line
+from participant.cli.omission_words import left_out_line
 from participant.cli.options import (
     FEDERATION,
     FederationFile,
@@ -31,6 +32,7 @@ from participant.files import write_new
 from participant.lock import hold
 from participant.membership import Membership
 from participant.number_files import read_numbers
+from participant.omissions import omission_facts
 from participant.phe_files import joint_key_jwk
 from participant.progress import link_notices
 from participant.session import Session
@@ -40,8 +42,11 @@ from participant.terminal import agrees, say, say_json
 from participant.words import fingerprint
 from protocol.counted import counted
 from protocol.foreign import shown
+from protocol.omission import left_out
+from protocol.round import RoundView
 from protocol.terms import AGGREGATOR
 
+_STATUS = "quorate-participant status"
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 
@@ -145,6 +150,7 @@ def _show_sums(member: Membership, task: DecryptionTask, here: str, as_json: boo
         {"about": name(c.about), "by": name(c.by), "entry": c.entry, "verdict": c.verdict}
         for c in task.member.complaints()
     ]
+    omitted = _omitted(view, member)
     if as_json:
         facts: dict[str, Any] = {
             "event": "decrypted",
@@ -155,16 +161,24 @@ def _show_sums(member: Membership, task: DecryptionTask, here: str, as_json: boo
             "sums": sums and [f"{value:f}" for value in sums],
             "wrong_partials": [name(m) for m in task.member.wrong_partials],
             "complaints": complaints,
+            "left_out": omitted,
         }
         say_json(facts)
         return
     say(f"Round {view.name} is decrypted: the sum of {', '.join(names)}")
     for found in complaints:
         say(f"  {complaint_line(**found)}")
+    for one in omitted:
+        say(f"  {left_out_line(one, opening.kind)}")
     for value, label in zip(sums or (), task.labels or repeat(""), strict=False):
         say(f"  {value:f}  {shown(label)}".rstrip())
     if not is_statistic:
         say(f"  the model is updated with it by: quorate-participant train {here} --app APP.py")
+
+
+def _omitted(view: RoundView, member: Membership) -> list[dict[str, Any]]:
+    """Whose contributions are not in the sum, and why."""
+    return [omission_facts(found, member.terms, member.index) for found in left_out(view)]
 
 
 def public_key(
@@ -229,9 +243,11 @@ def contribute(
         session.notices = link_notices(member.terms.aggregator.url, say_aside)
         session.run()
     count, scale = len(found.values), task.request.decimals
+    omitted = [one for one in _omitted(task.view, member) if one["is_own"]]
     if as_json:
         event = "contributed" if task.sent else "contributed before"
         facts = {"event": event, "round": name, "numbers": count, "decimals": scale}
+        facts["left_out"] = omitted
         say_json(facts)
         return
     if task.sent:
@@ -239,6 +255,11 @@ def contribute(
     else:
         say(f"Round {name} holds what this hospital contributed before; that stays, and")
         say(f"{numbers} was not sent now.")
+    for one in omitted:
+        say(left_out_line(one, "statistic"))
+    if omitted:
+        return
+    say(f"Whether it is in the sum is known once the round is closed: {_STATUS} {ctx.obj.here}")
     say(f"Next, a quorum of members: quorate-participant decrypt {ctx.obj.pasted} --round {name}")
 
 
@@ -259,9 +280,9 @@ def status(
     member = membership(ctx, file, home, passphrase_file)
     here = local_facts(member)
     if not as_json:
-        show_standing(here, None)
+        show_standing(here, None, member.identity.name)
     there = ask_aggregator(member)
     if as_json:
         say_json({"here": here, "aggregator": there})
     else:
-        show_standing(None, there)
+        show_standing(None, there, member.identity.name)

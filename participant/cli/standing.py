@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from participant.cli.omission_words import left_out_line
 from participant.duration import duration
 from participant.terminal import say
 from protocol.counted import counted
 from protocol.foreign import shown
+from protocol.messages import kind_of
 
 _MANY = 1e9  # seconds
 _MAX_ROWS = 100  # of one table of the report
 
 
-def show_standing(here: Mapping[str, Any] | None, there: Mapping[str, Any] | None) -> None:
-    """Print what lies in the data folder, and what the aggregator reports."""
+def show_standing(
+    here: Mapping[str, Any] | None, there: Mapping[str, Any] | None, own: str
+) -> None:
+    """Print what lies in the data folder, and what the aggregator reports; ``own``: the name."""
     if here:
         _show_here(here)
     if there:
@@ -23,7 +27,7 @@ def show_standing(here: Mapping[str, Any] | None, there: Mapping[str, Any] | Non
         _show_storage(_table(there.get("storage")))
         _show_ceremony(there.get("ceremony"))
         for found in _tables(there.get("rounds")):
-            _show_round(found)
+            _show_round(found, own)
         for name, model in _pairs(there.get("disagreement")):
             say(f"  {shown(name)} stands at another model: {shown(model)[:16]}")
 
@@ -100,7 +104,7 @@ def _show_course(ceremony: Mapping[str, Any]) -> None:
         say(f"    about {duration(remaining)} to go in the mean, however long it has taken")
 
 
-def _show_round(found: Mapping[str, Any]) -> None:
+def _show_round(found: Mapping[str, Any], own: str) -> None:
     contributors = _names(found.get("contributors"))
     if not found.get("opened"):
         stated = _names(list(_table(found.get("statements"))))
@@ -113,6 +117,7 @@ def _show_round(found: Mapping[str, Any]) -> None:
         )
         if found.get("held_back"):
             say(f"    held back, waiting for {_names(found.get('held_back_for'))}")
+        _show_left_out(found, own)
         return
     locks = counted(shown(found.get("locks")), "lock")
     say(
@@ -120,6 +125,7 @@ def _show_round(found: Mapping[str, Any]) -> None:
         f"{locks} ({shown(found.get('locks_needed'))} needed), "
         f"partial decryptions of {_names(found.get('partial_decryptions'))}"
     )
+    _show_left_out(found, own)
     for name, reason in _pairs(found.get("refusals")):
         say(f"    {shown(name)} refused: {shown(reason)}")
     for complaint in _tables(found.get("complaints")):
@@ -127,6 +133,14 @@ def _show_round(found: Mapping[str, Any]) -> None:
             f"    {shown(complaint.get('by'))} complains of {shown(complaint.get('about'))}'s "
             f"partial decryption (entry {shown(complaint.get('entry'))})"
         )
+
+
+def _show_left_out(found: Mapping[str, Any], own: str) -> None:
+    kind = kind_of(str(found.get("session")))
+    for name, said in _pairs(found.get("left_out")):
+        facts = {**_table(said), "members": [name], "is_own": name == own, "fits": None}
+        detail = _table(said).get("detail")
+        say(f"    {left_out_line(facts, kind)}" + (f" ({shown(detail)})" if detail else ""))
 
 
 def _table(found: object) -> Mapping[str, Any]:

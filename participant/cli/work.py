@@ -15,6 +15,7 @@ from participant.calibration import Calibration
 from participant.ceremony_task import CeremonyTask
 from participant.cli.complaint_text import complaint_line
 from participant.cli.model_words import disagreement
+from participant.cli.omission_words import left_out_line
 from participant.cli.options import (
     FEDERATION,
     FederationFile,
@@ -227,6 +228,8 @@ class RoundTable:
             (about,) = event["members"]
             line = complaint_line(about, event["by"], event["entry"], event["verdict"])
             say(f"round {number}: {line}")
+        if name == "left-out":
+            say(f"round {number}: {left_out_line(event, 'training')}")
         if name == "void":
             say(f"round {number}: {_void(event)}")
         if name == "false-fingerprint":

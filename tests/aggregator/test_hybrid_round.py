@@ -10,7 +10,7 @@ import pytest
 
 from aggregator import service
 from aggregator.errors import StoreDamaged
-from aggregator.hybrid_round import TOO_NEAR
+from aggregator.omission import TOO_NEAR
 from aggregator.status_text import render
 from keyshare import lattice
 from protocol.history import OpenedSets
@@ -47,7 +47,7 @@ def hospitals(desk: Desk) -> Hospitals:
 
 
 def reason(desk: Desk, member: int) -> str:
-    return desk.service.left_out[SESSION][member]
+    return desk.service.left_out[SESSION][member].detail
 
 
 # ── openings ──
@@ -352,7 +352,7 @@ def test_whoever_was_not_in_the_open_sum_is_left_out(
     work(desk)
     assert desk.contributors(SESSION) == [1, 2, 4]
     assert (hospitals.opened_sum() == sum(m.values for m in made[1:])).all()
-    assert reason(desk, 3) == TOO_NEAR
+    assert reason(desk, 3) == TOO_NEAR.detail
 
 
 def test_a_round_that_is_given_up_leaves_no_sum_behind(desk: Desk, hospitals: Hospitals) -> None:

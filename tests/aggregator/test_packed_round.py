@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from gmpy2 import mpz
 
-from aggregator.hybrid_round import TOO_LATE
+from aggregator.omission import TOO_LATE, Reason
 from aggregator.seen_ciphertexts import SeenCiphertexts
 from aggregator.sums import sum_in_steps
 from keyshare.plaintext_proof import verify_in_steps
@@ -206,7 +206,9 @@ def test_nobody_is_waited_for_while_the_sum_is_made(desk: Desk) -> None:
 def test_what_is_left_out_keeps_nobody_elses_copy_out(desk: Desk) -> None:
     seen = SeenCiphertexts(desk.federation.terms)
     assert not finish(seen.take(1, [mpz(5), mpz(6)]))
-    assert finish(seen.take(2, [mpz(7), mpz(6)])) == "a ciphertext repeats one of H1's"
-    assert finish(seen.take(2, [mpz(7), mpz(7)])) == "a ciphertext occurs twice in it"
+    repeated = Reason("repeated", "a ciphertext repeats one of H1's", 1)
+    assert finish(seen.take(2, [mpz(7), mpz(6)])) == repeated
+    twice = Reason("repeated", "a ciphertext occurs twice in it", 2)
+    assert finish(seen.take(2, [mpz(7), mpz(7)])) == twice
     seen.drop(1)
     assert not finish(seen.take(2, [mpz(7), mpz(6)]))

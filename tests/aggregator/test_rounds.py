@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from gmpy2 import mpz
 
-from aggregator.hybrid_round import TOO_NEAR
+from aggregator.omission import TOO_NEAR
 from aggregator.status_text import render
 from protocol.ciphertexts import Encrypted, read_ciphertexts
 from protocol.messages import (
@@ -345,7 +345,7 @@ def test_a_contribution_that_hospitals_would_refuse_is_left_out_and_named(
         desk.contribute(member, "round/1")
     assert desk.wait(0)
     assert desk.contributors("round/1") == [1, 3, 4]
-    assert reason in desk.service.left_out["round/1"][2]
+    assert reason in desk.service.left_out["round/1"][2].detail
 
 
 def test_a_proof_that_another_member_made_is_left_out(desk: Desk) -> None:
@@ -355,7 +355,7 @@ def test_a_proof_that_another_member_made_is_left_out(desk: Desk) -> None:
         desk.contribute(member, "round/1")
     assert desk.wait(0)
     assert desk.contributors("round/1") == [1, 3, 4]
-    assert "proof" in desk.service.left_out["round/1"][2]
+    assert "proof" in desk.service.left_out["round/1"][2].detail
 
 
 def test_somebody_elses_ciphertexts_are_left_out_and_not_the_originals(desk: Desk) -> None:
@@ -366,7 +366,7 @@ def test_somebody_elses_ciphertexts_are_left_out_and_not_the_originals(desk: Des
         desk.contribute(member, "round/1")
     assert desk.wait(0)
     assert desk.contributors("round/1") == [2, 3, 4]
-    assert "H2" in desk.service.left_out["round/1"][1]
+    assert "H2" in desk.service.left_out["round/1"][1].detail
 
 
 def test_garbage_and_contributions_to_another_opening_are_left_out(desk: Desk) -> None:
@@ -375,9 +375,10 @@ def test_garbage_and_contributions_to_another_opening_are_left_out(desk: Desk) -
     desk.say(2, "round/1", Contribution(bytes(32), attach(desk.payload("round/1"))))
     for member in (3, 4):
         desk.contribute(member, "round/1")
-    assert not desk.wait(10 * SECONDS)  # two of four are too few to be added
+    desk.wait(10 * SECONDS)
+    assert desk.closing("round/1") is None  # two of four are too few to be added
     assert set(desk.service.left_out["round/1"]) == {1, 2}
-    assert "opening" in desk.service.left_out["round/1"][2]
+    assert "opening" in desk.service.left_out["round/1"][2].detail
 
 
 def test_a_round_with_too_few_good_contributions_is_not_added_again_and_again(
@@ -405,7 +406,7 @@ def test_one_number_without_proof_does_not_stop_the_others(desk: Desk) -> None:
     payloads = [desk.contribute(member, session) for member in (2, 3, 4)]
     assert desk.wait(0)
     assert desk.contributors(session) == [2, 3, 4]
-    assert "no fitting proof" in desk.service.left_out[session][1]
+    assert "no fitting proof" in desk.service.left_out[session][1].detail
     assert total(desk, session) == product(desk, payloads, session)
 
 
@@ -469,7 +470,8 @@ def test_nobody_is_waited_for_whose_only_contribution_cannot_be_added(desk: Desk
     for member in (1, 2, 4):
         desk.contribute(member, "round/2")
     desk.contribute(3, "round/2", payload=b"junk")
-    assert not desk.wait(10 * SECONDS)
+    desk.wait(10 * SECONDS)
+    assert desk.closing("round/2") is None
     (line,) = [x for x in render(desk.service.status({}), None) if x.startswith("round/2")]
     assert "held back" in line
     assert "closes when" not in line

@@ -79,7 +79,7 @@ def test_numbers_without_a_fitting_proof_are_left_out_of_a_statistic(kind: str) 
     payloads = {1: write_ciphertexts(UNPROVED[kind], N), 3: write_ciphertexts(contributed(3), N)}
     selection = chosen_of(payloads)
     assert selection.chosen == {3}
-    assert "no fitting proof" in selection.left_out[1]
+    assert "no fitting proof" in selection.left_out[1].detail
 
 
 def test_no_payload_gives_no_choice() -> None:

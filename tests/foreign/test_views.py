@@ -148,6 +148,8 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "disagreement", "members": ["H1"], "agreeing": 2, "needed": 2, "entries": []},
     {"event": "disagreement", "members": ["H1"], "agreeing": 1, "needed": 2}
     | {"entries": [{"member": "H1", "differences": [DIFFERENCE], "more": 3}]},
+    {"event": "left-out", "members": ["H1"], "is_own": False, "reason": "repeated", "other": "H1"},
+    {"event": "left-out", "members": ["H1"], "is_own": True, "reason": "late", "other": None},
     {"event": "held-back", "members": ["H1"], "rounds": ["1"], "needed": 2},
     {"event": "held-back", "members": [], "rounds": ["1"], "needed": 0},
     {"event": "used-model", "rounds": ["1"]},
@@ -193,11 +195,15 @@ def test_no_sum_shows_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
         name=POISON,
         terms_of_opening=SimpleNamespace(kind="statistic"),
         closed=SimpleNamespace(contributors=[SimpleNamespace(member=1)]),
+        closing=None,
+        contributions={},
+        late={2: None},
+        omissions={},
     )
     member = SimpleNamespace(view=view, complaints=lambda: [complaint], wrong_partials=[1])
     task: Any = SimpleNamespace(member=member, sums=[], labels=labels)
     for as_json in (False, True):
-        opening._show_sums(SimpleNamespace(terms=TERMS), task, "federation.toml", as_json)  # type: ignore[arg-type]
+        opening._show_sums(SimpleNamespace(terms=TERMS, index=1), task, "federation.toml", as_json)  # type: ignore[arg-type]
     written(capsys)
 
 
@@ -272,7 +278,7 @@ def test_no_report_of_the_aggregator_shows_anything_raw(
         "last_model_round": BRIEF, "post_on_its_way": True,
     }  # fmt: skip
     for bad in (values_poisoned(report), values_poisoned(aborted)):
-        standing.show_standing(here, bad)
+        standing.show_standing(here, bad, "H1")
         say_json({"here": here, "aggregator": bad})
         for row in render(bad, POISON):
             aggregator_says(row)
@@ -285,9 +291,11 @@ def test_a_report_of_another_shape_is_told_as_far_as_it_says_something(
 ) -> None:
     for value in (None, [], {}, [[]], {"a": 1}, 10**400, POISON, float("nan")):
         for field in report:
-            standing.show_standing(None, report | {field: value})
+            standing.show_standing(None, report | {field: value}, "H1")
         written(capsys)
-        standing.show_standing(None, {"members": [{"name": value}] * 10_000, "rounds": [value]})
+        standing.show_standing(
+            None, {"members": [{"name": value}] * 10_000, "rounds": [value]}, "H1"
+        )
         assert written(capsys).count("\n") < 200
 
 

@@ -64,6 +64,9 @@ BODIES: dict[type, st.SearchStrategy[Any]] = {
     ),
     m.Contribution: st.builds(m.Contribution, digests, attachments),
     m.Closing: st.builds(m.Closing, st.lists(contributors, max_size=5).map(tuple), attachments),
+    m.Omission: st.builds(
+        m.Omission, indices, digests, st.sampled_from(get_args(m.OmissionReason)), indices
+    ),
     m.SetLock: st.builds(m.SetLock, digests, st.binary(max_size=16)),
     m.Partial: st.builds(m.Partial, digests, digests, lists),
     m.Complaint: st.builds(m.Complaint, digests, indices, st.binary(max_size=32)),
@@ -361,7 +364,7 @@ def test_digests_are_those_of_the_vectors(vector):
 
 
 AGGREGATOR_SAYS, MEMBERS_SAY_IN_CEREMONIES = (
-    {m.Opening, m.Closing},
+    {m.Opening, m.Closing, m.Omission},
     {
         m.Join,
         m.Step,

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from aggregator.hybrid_round import TOO_NEAR
+from aggregator.omission import TOO_NEAR
 from aggregator.service import Aggregator
 from participant.agent import CHECKPOINT_NAME, Agent, Checkpoint
 from participant.errors import RejectedByAggregator

@@ -270,7 +270,7 @@ def status_report() -> Case:
         said: list[str] = []
         echo: Any = lambda text, err=False: said.append(text)  # noqa: E731
         with mock.patch.object(terminal.typer, "echo", echo), suppress(Malformed):
-            screen.show_standing(None, read_report(data))
+            screen.show_standing(None, read_report(data), "H1")
         assert all(line.isprintable() for line in said), said
         assert sum(map(len, said)) < 600 * (len(data) + 10)
 

@@ -1,0 +1,86 @@
+"""What people are told of a contribution that is in no sum: whose, why, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from protocol.foreign import shown
+
+_WHY = {
+    "late": "it came while the sum was being made",
+    "closed": "it came after the round was closed",
+    "another-opening": "it answers another opening of the round",
+    "differencing": (
+        "with it, the sum and one that is open already would show what too few hospitals added"
+    ),
+    "unreadable": "its ciphertexts are not those that the round asks for",
+    "unproven": "it has no proof that fits its ciphertexts",
+    "vector": "its encrypted vector has another number or another size of chunks",
+    "unsaid": "the aggregator does not say why",
+}
+_IN_TIME = {"late", "closed"}
+
+
+def left_out_line(found: Mapping[str, Any], kind: str) -> str:
+    """The sentences for one contribution.
+
+    found: as ``Omissions`` reports it; from an aggregator's report, of any content.
+    kind: "training" or "statistic".
+    """
+    why = _why(found)
+    if found.get("reason") not in ("closed", "unsaid"):
+        why = f"the aggregator says that {why}"
+    whose = (
+        "This hospital's contribution" if found.get("is_own") else f"{_names(found)}'s contribution"
+    )
+    said = [f"{whose} is not in the sum: {why}."]
+    if found.get("fits") is True:
+        said.append(
+            "This hospital's own check finds nothing against it. Ask the aggregator's operator, "
+            "and tell the other members"
+        )
+    elif found.get("is_own"):
+        said.append(_remedy(str(found.get("reason")), kind))
+    elif found.get("reason") in (*_IN_TIME, "differencing"):
+        said.append("Nothing is wrong with it")
+    else:
+        said.append(f"Ask {_names(found)} whether it runs the same release as the others")
+    return " ".join(said)
+
+
+def _why(found: Mapping[str, Any]) -> str:
+    reason = found.get("reason")
+    if reason == "repeated":
+        return f"it repeats a ciphertext of {shown(found.get('other'))}"
+    return _WHY.get(str(reason), f"({shown(reason)})")
+
+
+def _names(found: Mapping[str, Any]) -> str:
+    return ", ".join(map(shown, found["members"]))
+
+
+def _remedy(reason: str, kind: str) -> str:
+    """What the hospital whose contribution it is does about it."""
+    if kind == "statistic":
+        again = (
+            "A contribution is never replaced: agree with the others on a --round of another name"
+        )
+        return (
+            f"Contribute before the others' time is over. {again}" if reason in _IN_TIME else again
+        )
+    if reason in _IN_TIME:
+        return (
+            "There is nothing to do: it takes part in the next round. If that happens again, this "
+            "hospital needs longer than the terms wait: agree on a larger --round-seconds"
+        )
+    if reason == "differencing":
+        return (
+            "Nothing is wrong with it, and there is nothing to do: it takes part in the next round"
+        )
+    if reason == "unsaid":
+        return "It takes part in the next round. Ask the aggregator's operator"
+    return (
+        "Compare the releases here and at the aggregator, and see that no other copy of this data "
+        "folder is at work"
+    )

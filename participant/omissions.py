@@ -1,0 +1,58 @@
+"""Telling whose contribution is in no sum, and why: each once, as soon as the board has it.
+
+For the hospital's own, what the aggregator says is compared with what the hospital itself finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from protocol.decryption import RoundMember
+from protocol.omission import LeftOut, left_out
+from protocol.terms import Terms
+
+# What everybody who has the contributions can see for himself.
+_CHECKABLE = ("another-opening", "unreadable", "repeated", "unproven", "vector")
+
+
+class Omissions:
+    """Looks at rounds again and again, for whoever is newly found to be left out.
+
+    The facts of the event "left-out": ``members`` (one name), ``is_own``, ``reason``
+    (``protocol.omission.Why``), ``other`` (a name, or None), ``told_by`` ("aggregator", "board" or
+    "nobody"), and ``fits``: whether this hospital's own check finds nothing against its
+    contribution, None where it was not or cannot be checked.
+    """
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, int]] = set()
+
+    def news(self, member: RoundMember, is_over: bool = False) -> Iterator[dict[str, Any]]:
+        """The facts of each that was not told before.
+
+        is_over: whether an aggregator that has not said why will say no more.
+        """
+        for found in left_out(member.view):
+            about = member.view.session, found.member
+            if about not in self._told and (found.why != "unsaid" or is_over):
+                self._told.add(about)
+                yield self._facts(found, member)
+
+    def _facts(self, found: LeftOut, member: RoundMember) -> dict[str, Any]:
+        fits = None
+        if found.member == member.index and found.why in _CHECKABLE and not member.view.closing:
+            fits = found.member in member.fitting
+        return omission_facts(found, member.terms, member.index) | {"fits": fits}
+
+
+def omission_facts(found: LeftOut, terms: Terms, index: int) -> dict[str, Any]:
+    """What is told of a contribution that is left out; ``index``: this hospital's number."""
+    return {
+        "members": [terms.name_of(found.member)],
+        "is_own": found.member == index,
+        "reason": found.why,
+        "other": terms.name_of(found.other) if found.other else None,
+        "told_by": {"closed": "board", "unsaid": "nobody"}.get(found.why, "aggregator"),
+        "fits": None,
+    }

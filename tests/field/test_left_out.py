@@ -1,0 +1,263 @@
+"""A contribution that is in no sum: its hospital learns so, and why, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from aggregator.status_text import render
+from participant.cli.omission_words import left_out_line
+from participant.cli.opening import _omitted
+from participant.cli.standing import show_standing
+from participant.status import read_report
+from protocol.board import Posted
+from protocol.ciphertexts import Encrypted
+from protocol.draft import Draft
+from protocol.errors import BadEntry
+from protocol.messages import Contribution, Omission, attach
+from protocol.omission import left_out
+from protocol.wire import StatusReport, StatusRequest
+from tests.aggregator.desk import Desk, federation
+from tests.participant.round_table import RoundTable, Steps
+
+ROUND = "round/1"
+Reports = list[tuple[int, str, dict[str, Any]]]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    found = Desk(tmp_path, federation(n=4))
+    found.open_training()
+    return found
+
+
+def without_proof(desk: Desk) -> None:
+    desk.contribute(2, ROUND, desk.payload(ROUND, 2, lambda e: Encrypted(e.values)))
+
+
+def anothers(desk: Desk) -> None:
+    desk.contribute(2, ROUND, desk.contribute(1, ROUND))
+
+
+def too_few_numbers(desk: Desk) -> None:
+    desk.contribute(2, ROUND, desk.payload(ROUND, 2, lambda e: Encrypted(e.values[:-1], e.proof)))
+
+
+def garbage(desk: Desk) -> None:
+    desk.contribute(2, ROUND, b"garbage")
+
+
+def of_another_opening(desk: Desk) -> None:
+    desk.say(2, ROUND, Contribution(bytes(32), attach(desk.payload(ROUND, 2))))
+
+
+KINDS: dict[str, tuple[Callable[[Desk], None], str]] = {
+    "unproven": (without_proof, "no proof that fits"),
+    "repeated": (anothers, "repeats a ciphertext of H1"),
+    "unreadable": (garbage, "not those that the round asks for"),
+    "too few": (too_few_numbers, "not those that the round asks for"),
+    "another-opening": (of_another_opening, "answers another opening"),
+}
+
+
+def rest_contribute(desk: Desk) -> None:
+    there = desk.service.rounds.views[ROUND].contributions
+    for member in (1, 3, 4):
+        if member not in there:
+            desk.contribute(member, ROUND)
+
+
+def omissions(desk: Desk) -> list[Omission]:
+    bodies = (posted.post.body for posted in desk.service.board.session(ROUND))
+    return [body for body in bodies if isinstance(body, Omission)]
+
+
+def status(desk: Desk) -> dict[str, Any]:
+    answer = desk.ask(2, StatusRequest())
+    assert isinstance(answer, StatusReport)
+    return read_report(answer.report)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_aggregator_says_on_the_board_why_it_leaves_a_contribution_out(
+    desk: Desk, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make, words = KINDS[kind]
+    make(desk)
+    rest_contribute(desk)
+    desk.wait()
+    assert desk.contributors(ROUND) == [1, 3, 4]
+    (said,) = omissions(desk)
+    view = desk.service.rounds.views[ROUND]
+    assert (said.member, said.contribution) == (2, view.contributions[2].digest)
+    if kind != "too few":
+        assert said.reason == kind
+    desk.service.close()
+    desk.restart()
+    show_standing(None, status(desk), "H2")
+    shown = capsys.readouterr().out
+    assert "This hospital's contribution is not in the sum: the aggregator says that" in shown
+    assert words in shown
+    assert "left out: H2 (" in "\n".join(render(desk.service.status({}), None))
+
+
+def test_it_is_said_before_a_round_closes_that_waits_for_another_contribution(desk: Desk) -> None:
+    garbage(desk)
+    desk.contribute(3, ROUND)
+    desk.contribute(4, ROUND)
+    desk.wait()
+    assert desk.closing(ROUND) is None
+    assert [said.member for said in omissions(desk)] == [2]
+    desk.service.close()
+    desk.restart()
+    desk.wait(10)
+    desk.contribute(1, ROUND)
+    desk.wait()
+    assert desk.contributors(ROUND) == [1, 3, 4]
+    assert len(omissions(desk)) == 1  # not again
+
+
+def test_who_comes_after_the_closing_is_told_so_by_the_board(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late = desk.payload(ROUND, 2)
+    rest_contribute(desk)
+    desk.wait()
+    desk.contribute(2, ROUND, late)
+    assert omissions(desk) == []
+    show_standing(None, status(desk), "H2")
+    shown = capsys.readouterr().out
+    assert (
+        "This hospital's contribution is not in the sum: it came after the round was closed. "
+        in (shown)
+    )
+    assert "--round-seconds" in shown
+    show_standing(None, status(desk), "H3")
+    assert "H2's contribution is not in the sum" in capsys.readouterr().out
+
+
+# ── at the hospitals ──
+
+
+class Trained(RoundTable):
+    """Five hospitals that have contributed to round 1, and what each reports."""
+
+    def __init__(self, n: int = 5) -> None:
+        super().__init__()
+        self.reports: dict[int, Reports] = {}
+        for i in range(1, n + 1):
+            self.reports[i] = []
+            self.train(i, Steps())._report = self._into(i)  # type: ignore[method-assign]
+        self.settle()
+        self.open(ROUND)
+        self.settle()
+
+    def _into(self, i: int) -> Callable[..., None]:
+        return lambda *report: self.reports[i].append(report)
+
+    def omit(self, member: int, reason: Any, other: int = 0, digest: bytes = b"") -> Posted:
+        contribution = self.view(ROUND).contributions[member].digest
+        said = Omission(member, digest or contribution, reason, other)
+        return self.publish(0, Draft(ROUND, said))
+
+    def close_over(self, members: list[int]) -> None:
+        self.close(ROUND, members)
+        self.settle()
+
+    def told(self, i: int) -> list[dict[str, Any]]:
+        return [facts for _, event, facts in self.reports[i] if event == "left-out"]
+
+    def lines(self, i: int) -> list[str]:
+        return [left_out_line(facts, "training") for facts in self.told(i)]
+
+
+def test_every_hospital_learns_who_is_left_out_and_the_one_it_is_what_to_do() -> None:
+    table = Trained()
+    table.close(ROUND, [1, 2, 3, 4])
+    table.omit(5, "late")
+    table.settle()
+    assert table.lines(5) == [
+        "This hospital's contribution is not in the sum: the aggregator says that it came while "
+        "the sum was being made. There is nothing to do: it takes part in the next round. If that "
+        "happens again, this hospital needs longer than the terms wait: agree on a larger "
+        "--round-seconds"
+    ]
+    for i in (1, 2, 3, 4):
+        (line,) = table.lines(i)
+        assert line.startswith("H5's contribution is not in the sum: the aggregator says that")
+        assert line.endswith("Nothing is wrong with it")
+
+
+@pytest.mark.parametrize("reason", ["unproven", "unreadable", "repeated"])
+def test_a_hospital_says_so_where_its_own_check_finds_no_fault(reason: str) -> None:
+    table = Trained()
+    table.omit(5, reason, other=1)
+    (line,) = table.lines(5)
+    assert "This hospital's own check finds nothing against it." in line
+    assert "tell the other members" in line
+    (facts,) = table.told(5)
+    assert facts["told_by"] == "aggregator"
+    assert (facts["reason"], facts["fits"]) == (reason, True)
+    assert "own check" not in table.lines(1)[0]
+
+
+def test_what_is_said_of_no_contribution_and_of_one_in_the_sum_is_told_to_nobody() -> None:
+    table = Trained()
+    table.omit(5, "late", digest=bytes(32))
+    table.close(ROUND, [1, 2, 3, 4, 5])
+    table.omit(4, "late")
+    table.settle()
+    assert table.told(4) == table.told(5) == []
+
+
+def test_an_aggregator_that_does_not_say_why_is_said_to_be_silent() -> None:
+    table = Trained()
+    table.close_over([1, 2, 3, 4])
+    (line,) = table.lines(5)
+    assert "the aggregator does not say why. It takes part in the next round. Ask" in line
+    assert table.told(5)[0]["told_by"] == "nobody"
+
+
+def test_each_is_told_once() -> None:
+    table = Trained()
+    table.omit(5, "unproven")
+    table.omit(5, "late")
+    table.close_over([1, 2, 3, 4])
+    assert [facts["reason"] for facts in table.told(5)] == ["unproven"]
+
+
+def test_of_a_statistic_the_remedy_is_another_name() -> None:
+    table = Trained()
+    table.close(ROUND, [1, 2, 3, 4])
+    table.omit(5, "late")
+    member: Any = SimpleNamespace(terms=table.terms, index=5)
+    (facts,) = _omitted(table.view(ROUND), member)
+    line = left_out_line(facts, "statistic")
+    assert "Contribute before the others' time is over." in line
+    assert "--round of another name" in line
+
+
+def test_what_an_aggregators_report_holds_in_place_of_a_reason_is_shown_as_foreign() -> None:
+    facts = {"members": ["H1"], "is_own": True, "reason": "\x1b[2J" * 99, "other": None}
+    line = left_out_line(facts, "training")
+    assert "\x1b" not in line
+    assert len(line) < 600
+
+
+@pytest.mark.parametrize(("member", "other"), [(0, 1), (6, 1), (5, 6)])
+def test_nothing_is_said_of_a_member_that_there_is_not(member: int, other: int) -> None:
+    table = Trained()
+    contribution = table.view(ROUND).contributions[5].digest
+    with pytest.raises(BadEntry):
+        table.publish(0, Draft(ROUND, Omission(member, contribution, "repeated", other)))
+
+
+def test_no_more_than_a_reason_and_a_member_can_be_said() -> None:
+    """Whatever the aggregator says, a hospital prints one of few sentences with members' names."""
+    texts = [name for name in Omission.__struct_fields__ if name not in ("member", "other")]
+    assert texts == ["contribution", "reason"]
+    assert left_out(Trained().view(ROUND)) == []
