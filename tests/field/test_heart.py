@@ -1,0 +1,124 @@
+"""Four real hospitals that differ: none of them loses what averaging in the clear would give it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import csv_hospital
+from examples.demo.processes import ROOT
+from participant.training_task import TrainingTask
+from patients import read_patients
+from protocol.terms import RoundPolicy, floor
+from scaling import sums_of
+from study import read_study
+from tests.participant.round_table import RoundTable
+from tests.toy import CeremonyTable, finished, toy_federation
+
+HEART = ROOT / "examples" / "heart"
+HOSPITALS = ("cleveland", "budapest", "zurich", "long-beach")
+COLUMNS = ("age", "sex", "cp", "trestbps", "chol", "fbs", "restecg", "thalach", "exang", "oldpeak")
+STUDY = f"""\
+columns = {list(COLUMNS)}
+outcome = "target"
+zero = ["0"]
+one = ["1", "2", "3", "4"]
+missing = ["", "?"]
+"""
+ROUNDS = 10
+
+
+class At:
+    """The CSV app at one hospital; the first call reads its file."""
+
+    def __init__(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("QUORATE_CSV", str(file))
+        self._data, self._patch = csv_hospital.load(), monkeypatch
+
+    def initial_parameters(self, config: dict[str, Any]) -> Any:
+        return self._here(csv_hospital.initial_parameters, config)
+
+    def fit(self, parameters: Any, config: dict[str, Any]) -> Any:
+        return self._here(csv_hospital.fit, parameters, config)
+
+    def evaluate(self, parameters: Any, config: dict[str, Any]) -> Any:
+        return self._here(csv_hospital.evaluate, parameters, config)
+
+    def _here(self, function: Any, *arguments: Any) -> Any:
+        self._patch.setattr(csv_hospital, "load", lambda: self._data)
+        return function(*arguments)
+
+
+@pytest.fixture
+def apps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[At]:
+    """The app at each hospital, with the scale of all four."""
+    monkeypatch.setattr(csv_hospital, "HERE", tmp_path)
+    (tmp_path / "study.toml").write_text(STUDY)
+    study = read_study(tmp_path / "study.toml")
+    files = [HEART / f"{name}.csv" for name in HOSPITALS]
+    found = [sums_of(read_patients(file, study).values) for file in files]
+    labels = list(found[0])
+    sums = [str(sum(sums[label] for sums in found)) for label in labels]
+    said = {"event": "decrypted", "labels": labels, "sums": sums}
+    (tmp_path / "scaling.json").write_text(json.dumps(said))
+    return [At(file, monkeypatch) for file in files]
+
+
+def in_clear(apps: Sequence[At], model: Any) -> Iterator[Any]:
+    """The model after each round of averaging in the clear."""
+    while True:
+        fitted = [app.fit(model, {})[:2] for app in apps]
+        total = sum(examples for _, examples in fitted)
+        model = {name: sum(f[name] * n for f, n in fitted) / total for name in model}
+        yield model
+
+
+def table_of_four() -> RoundTable:
+    """Four hospitals under terms as ``terms new`` writes them, with a small key."""
+    n, quorum = len(HOSPITALS), 3
+    policy = RoundPolicy(ROUNDS, floor(n), 10, 10, floor(n))
+    federation = toy_federation(
+        n, quorum, 512, rounds=policy, clip=8.0, precision_bits=32, max_examples=100_000
+    )
+    return RoundTable(finished(CeremonyTable(federation).run()))
+
+
+def test_every_round_is_as_good_at_every_hospital_as_averaging_in_the_clear(
+    apps: list[At],
+) -> None:
+    table = table_of_four()
+    tasks = [table.train(k, app) for k, app in enumerate(apps, start=1)]
+    clear = in_clear(apps, tasks[0].parameters)
+    for number in range(1, ROUNDS + 1):
+        table.play(f"round/{number}")
+        there = next(clear)
+        for name, app, task in zip(HOSPITALS, apps, tasks, strict=True):
+            assert task.finished == number
+            ours, theirs = (app.evaluate(m, {})[2]["accuracy"] for m in (task.parameters, there))
+            assert abs(ours - theirs) <= 0.005, (number, name, ours, theirs)
+
+
+def test_a_hospital_with_another_column_is_named_before_the_first_round(
+    apps: list[At], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "study.toml").write_text(STUDY.replace("'fbs', ", ""))
+    (other / "zurich.csv").write_bytes((HEART / "zurich.csv").read_bytes())
+    monkeypatch.setattr(csv_hospital, "HERE", other)
+    monkeypatch.setattr(csv_hospital, "LARGEST", 1_000)
+    apps[2] = At(other / "zurich.csv", monkeypatch)
+    table, told = table_of_four(), []
+    for k, app in enumerate(apps, start=1):
+        report = lambda n, event, facts: told.append((event, facts))  # noqa: E731
+        task = TrainingTask(table.terms, table.secret(k), app, table.disks[k], report)
+        table.seat(k, task)
+    table.settle()
+    said = [facts for event, facts in told if event == "disagreement" and facts["entries"]]
+    names = {one["name"] for facts in said for e in facts["entries"] for one in e["differences"]}
+    assert "weight of fbs" in names
+    assert any(name.endswith("no scale)") for name in names)
