@@ -1,11 +1,13 @@
-"""What a model is made of, as hospitals list it for each other, and in what two lists differ."""
+"""What a model is made of, as a hospital says and lists it, and in what two lists differ."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
+from participant.entry import described
 from participant.layout import Layout
 from protocol.encoding import encode
 from protocol.foreign import shown
@@ -37,9 +39,14 @@ def list_of(layout: Layout) -> ModelEntries:
     return ModelEntries(layout.digest, count, tuple(entries))
 
 
-def described(shape: tuple[int, ...], dtype: str) -> str:
-    """``3x4 float32``; a single number has no shape."""
-    return f"{'x'.join(map(str, shape))} {dtype}" if shape else f"one {dtype}"
+def entry_facts(layout: Layout) -> dict[str, Any]:
+    """What is averaged, with how many weights, and what stays at the hospital, and why."""
+    parts = zip(layout.names, layout.shapes, layout.dtypes, strict=True)
+    return {
+        "averaged": [{"name": n, "shape": list(s), "dtype": d} for n, s, d in parts],
+        "weights": layout.weights,
+        "at_home": [{"name": e.name, "what": e.what, "why": e.why} for e in layout.at_home],
+    }
 
 
 def differences(here: ModelEntries, there: ModelEntries) -> list[Difference]:

@@ -2,12 +2,11 @@
 
 An app returns its parameters in one of three forms, and is given them back in the same: a list of
 numpy arrays, a dict of names to numpy arrays, or a dict of names to torch tensors (a
-``state_dict``). torch is never imported here: where it has not been, nothing can be a tensor.
+``state_dict``).
 """
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,40 +14,56 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import accumulate
 from math import prod
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from participant.entry import (
+    MASTER,
+    Averaged,
+    Form,
+    Unfit,
+    fate_of,
+    is_extra,
+    is_tensor,
+    named_fate,
+)
 from participant.errors import BadApp
 from protocol.encoding import digest, encode
+from protocol.messages import MAX_LENGTH
 
-Kind: TypeAlias = Literal["list", "arrays", "tensors"]
 FORMS = {
     "list": "a list of numpy arrays",
     "arrays": "a dict of names to numpy arrays",
     "tensors": "a dict of names to torch tensors",
 }
-# The precision in which a model is kept: updates of half-precision entries are often too small to
-# be seen in half precision, and add up over the rounds.
-MASTER = {"float64": "<f8", "float32": "<f4", "float16": "<f4", "bfloat16": "<f4"}
-TENSORS = tuple(MASTER)
-ARRAYS = tuple(dtype for dtype in MASTER if dtype != "bfloat16")  # which numpy alone lacks
-USABLE = "; float64, float32, float16, and bfloat16 in torch, can be averaged"
+
+
+@dataclass(frozen=True)
+class LocalEntry:
+    """An entry that stays at the hospital, as it was in the initial model, and why.
+
+    ``is_free``: whether the app may return anything for it.
+    """
+
+    name: str
+    what: str
+    why: str
+    is_free: bool
 
 
 @dataclass(frozen=True)
 class Layout:
     """Names, shapes and dtypes of the entries that are averaged, in the app's order.
 
-    ``local`` names the entries that stay at the hospital: integers and booleans of a dict, such as
-    BatchNorm's ``num_batches_tracked``, and those that match the app's ``local_entries``.
+    ``at_home``: the entries that stay at the hospital.
     """
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
     dtypes: tuple[str, ...]  # keys of MASTER
-    kind: Kind
-    local: tuple[str, ...] = ()
+    kind: Form
+    at_home: tuple[LocalEntry, ...] = ()
 
     @classmethod
     def of(cls, parameters: object, local_entries: Sequence[str] = ()) -> Layout:
@@ -61,20 +76,34 @@ class Layout:
         for pattern in local_entries:
             if not any(fnmatchcase(name, pattern) for name in entries):
                 raise BadApp(function, f"no entry is called {pattern!r} as local_entries says")
-        averaged, local = {}, []
+        averaged: dict[str, Averaged] = {}
+        at_home = []
         for k, (name, entry) in enumerate(entries.items()):
-            matches = any(fnmatchcase(name, pattern) for pattern in local_entries)
-            if matches or (kind != "list" and _counts(entry)):
-                local.append(name)
-            elif dtype_of(entry) not in (TENSORS if kind == "tensors" else ARRAYS):
-                raise BadApp(function, f"entry {k}, {name!r}, has dtype {dtype_of(entry)}{USABLE}")
+            is_named = any(fnmatchcase(name, pattern) for pattern in local_entries)
+            fate = named_fate(entry) if is_named else fate_of(name, entry, kind)
+            if isinstance(fate, Unfit):
+                raise BadApp(function, f"entry {k}, {name!r}, is {fate.what}: {fate.remedy}")
+            if isinstance(fate, Averaged):
+                averaged[name] = fate
             else:
-                averaged[name] = entry
-        if not averaged:
-            raise BadApp(function, "no entry holds floats to average")
-        shapes = tuple(tuple(map(int, entry.shape)) for entry in averaged.values())
-        dtypes = tuple(dtype_of(entry) for entry in averaged.values())
-        return cls(tuple(averaged), shapes, dtypes, kind, tuple(local))
+                at_home.append(LocalEntry(name, fate.what, fate.why, is_named or is_extra(name)))
+        shapes = tuple(fate.shape for fate in averaged.values())
+        dtypes = tuple(fate.dtype for fate in averaged.values())
+        found = cls(tuple(averaged), shapes, dtypes, kind, tuple(at_home))
+        found._check_weights(function)
+        return found
+
+    def _check_weights(self, function: str) -> None:
+        if not self.weights:
+            raise BadApp(function, f"no entry holds floats to average: {_homes(self.at_home)}")
+        if self.weights > MAX_LENGTH:
+            reason = f"it has {self.weights} weights, and {MAX_LENGTH} are the most"
+            raise BadApp(function, f"{reason}; keep some at this hospital with local_entries")
+
+    @property
+    def local(self) -> tuple[str, ...]:
+        """The names of what stays at the hospital."""
+        return tuple(entry.name for entry in self.at_home)
 
     @cached_property
     def digest(self) -> bytes:
@@ -126,48 +155,44 @@ class Layout:
             start = end
 
 
-def named(parameters: object, function: str) -> tuple[Kind, dict[str, Any]]:
+def named(parameters: object, function: str) -> tuple[Form, dict[str, Any]]:
     """The form of what an app returned, and its entries; raises BadApp if it is none of the three.
 
     The arrays of a list are called ``parameter_0``, ``parameter_1``, …
     """
-    if isinstance(parameters, list | tuple):
-        entries = {f"parameter_{k}": array for k, array in enumerate(parameters)}
-    elif isinstance(parameters, Mapping):
-        entries = dict(parameters)
-    else:
-        raise BadApp(function, f"it must return {', or '.join(FORMS.values())}")
+    try:
+        if isinstance(parameters, list | tuple):
+            entries = {f"parameter_{k}": array for k, array in enumerate(parameters)}
+        elif isinstance(parameters, Mapping):
+            entries = {
+                _name(name, k, function): e for k, (name, e) in enumerate(parameters.items())
+            }
+        else:
+            raise BadApp(function, f"it must return {', or '.join(FORMS.values())}")
+    except RecursionError:
+        raise BadApp(function, "what it returned does not read") from None
     if not entries:
         raise BadApp(function, "it returned no parameters")
-    kind: Kind = "list" if isinstance(parameters, list | tuple) else "arrays"
-    if kind == "arrays" and is_tensor(next(iter(entries.values()))):
-        kind = "tensors"
-    for k, (name, entry) in enumerate(entries.items()):
-        if not isinstance(name, str) or name == "__metadata__":
-            raise BadApp(function, f"entry {k} cannot be called {name!r}")
-        if not (
-            is_tensor(entry) if kind == "tensors" else isinstance(entry, np.ndarray | np.generic)
-        ):
-            wanted = "torch tensor" if kind == "tensors" else "numpy array"
-            raise BadApp(function, f"entry {k}, {name!r}, is {_type(entry)}, not a {wanted}")
-    return kind, entries
+    if isinstance(parameters, list | tuple):
+        return "list", entries
+    return "tensors" if any(map(is_tensor, entries.values())) else "arrays", entries
 
 
-def is_tensor(entry: object) -> bool:
-    """Whether it is a torch tensor."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(entry, torch.Tensor)
+def _name(name: object, k: int, function: str) -> str:
+    """A name as a plain text; raises BadApp if it is none, or one that no file can hold."""
+    if not isinstance(name, str) or name == "__metadata__":
+        raise BadApp(function, f"entry {k} cannot be called {name!r}")
+    plain = str.__str__(name)
+    try:
+        plain.encode()
+    except UnicodeEncodeError:
+        raise BadApp(function, f"entry {k} cannot be called {plain!r}: it is no Unicode") from None
+    return plain
 
 
-def dtype_of(entry: Any) -> str:
-    """``float32`` and so on, for arrays and tensors alike."""
-    return str(entry.dtype).removeprefix("torch.") if is_tensor(entry) else str(entry.dtype.name)
-
-
-def _counts(entry: Any) -> bool:
-    """Whether it holds integers or booleans: they count or mark, and have no average."""
-    return dtype_of(entry).startswith(("int", "uint", "bool"))
-
-
-def _type(entry: object) -> str:
-    return f"of type {type(entry).__name__}"
+def _homes(at_home: Sequence[LocalEntry]) -> str:
+    """What is in a model of which nothing is averaged."""
+    if not at_home:
+        return "all entries are empty"
+    first = at_home[0]
+    return f"{first.name!r} is {first.what}, and {first.why}"

@@ -1,19 +1,29 @@
-"""Entries that stay at a hospital: what its app last returned for them, and no one else sees."""
+"""Entries that stay at a hospital: what its app last returned for them, and no one else sees.
+
+Arrays, tensors and plain values are kept across restarts. Of anything else (a sparse tensor, an
+object of the app's own) the last value is there as long as the process is: after a restart it is
+what ``initial_parameters`` gives.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 from safetensors import SafetensorError
 from safetensors import numpy as array_files
 
+from participant.entry import is_freed, is_tensor
 from participant.errors import BadApp
 from participant.layout import Layout, named
 from participant.model import copy_of
 from participant.outbox import Storage
 
-_NAME = "models/local.safetensors"
+_NAME, _PLAIN_NAME = "models/local.safetensors", "models/local.msgpack"
+_PLAIN = (bool, int, float, str, bytes, type(None))
+_DEEPEST = 20  # lists inside lists
 
 
 class LocalEntries:
@@ -26,27 +36,45 @@ class LocalEntries:
         self._take(named(parameters, "initial_parameters")[1])
         if data := storage.read(_NAME):
             self._take(self._read(data))
+        if data := storage.read(_PLAIN_NAME):
+            self._take(_read_plain(data))
 
     def keep(self, parameters: object, function: str) -> None:
         """Take over the local ones of what an app returned; durable when this returns."""
-        if self._layout.local:
-            self._take(named(parameters, function)[1])
-            self._storage.write(_NAME, self._written(function))
+        if not self._layout.local:
+            return
+        self._take(named(parameters, function)[1])
+        plain = {name: entry for name, entry in self.entries.items() if _is_plain(entry)}
+        if plain or self._storage.read(_PLAIN_NAME):
+            self._storage.write(_PLAIN_NAME, msgspec.msgpack.encode(plain))
+        self._storage.write(_NAME, self._written())
 
-    def _take(self, entries: dict[str, Any]) -> None:
+    def _take(self, entries: Mapping[str, Any]) -> None:
         for name in self._layout.local:
             if name in entries:
                 self.entries[name] = copy_of(entries[name])
 
-    def _written(self, function: str) -> bytes:
+    def _written(self) -> bytes:
+        """All arrays, or tensors, that a file can hold."""
+        kept = {n: e for n, e in self.entries.items() if _is_whole(e)}
         try:
-            if self._layout.kind == "tensors":
-                from safetensors import torch as tensor_files
+            return self._file(kept)
+        except Exception:
+            return self._file({n: e for n, e in kept.items() if self._is_storable(n, e)})
 
-                return tensor_files.save({n: t.contiguous() for n, t in self.entries.items()})
-            return array_files.save({n: np.asarray(a, order="C") for n, a in self.entries.items()})
-        except (SafetensorError, ValueError, KeyError) as error:
-            raise BadApp(function, f"its local entries cannot be stored: {error}") from None
+    def _is_storable(self, name: str, entry: Any) -> bool:
+        try:
+            self._file({name: entry})
+        except Exception:
+            return False
+        return True
+
+    def _file(self, entries: Mapping[str, Any]) -> bytes:
+        if self._layout.kind == "tensors":
+            from safetensors import torch as tensor_files
+
+            return tensor_files.save({n: t.contiguous() for n, t in entries.items()})
+        return array_files.save({n: np.asarray(a, order="C") for n, a in entries.items()})
 
     def _read(self, data: bytes) -> dict[str, Any]:
         try:
@@ -57,3 +85,38 @@ class LocalEntries:
             return dict(array_files.load(data))
         except (SafetensorError, ValueError, KeyError) as error:
             raise BadApp("stored local entries", str(error)) from None
+
+
+def _is_whole(entry: object) -> bool:
+    """Whether it is an array, or a tensor with its memory."""
+    if not is_tensor(entry):
+        return isinstance(entry, np.ndarray)
+    try:
+        return not is_freed(entry)
+    except Exception:  # a class or a device that does not say
+        return False
+
+
+def _is_plain(entry: object, depth: int = _DEEPEST) -> bool:
+    """Whether it comes back as it is: a value that every program has a form for, or lists of them.
+
+    A dict has texts for names.
+    """
+    if depth and type(entry) is list:
+        return all(_is_plain(one, depth - 1) for one in entry)
+    if depth and type(entry) is dict:
+        return all(type(k) is str and _is_plain(v, depth - 1) for k, v in entry.items())
+    if type(entry) not in _PLAIN:
+        return False
+    try:
+        msgspec.msgpack.encode(entry)
+    except Exception:  # too large a number, or a text that is no Unicode
+        return False
+    return True
+
+
+def _read_plain(data: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.msgpack.decode(data, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadApp("stored local entries", str(error)) from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from participant.layout import Layout, is_tensor
+from participant.entry import is_freed, is_tensor
+from participant.layout import Layout
 from participant.weights import SLICE, Weights
 from protocol.encoding import encode
 
@@ -91,5 +93,14 @@ class Model:
 
 
 def copy_of(entry: Any) -> Any:
-    """A copy of an array or tensor that shares no memory, and no gradient, with it."""
-    return entry.detach().cpu().clone() if is_tensor(entry) else np.array(entry)
+    """A copy that shares no memory, and no gradient, with an entry; itself if it has no copy."""
+    try:
+        if is_tensor(entry):
+            if is_freed(entry):
+                return entry
+            return entry.detach().cpu().clone()
+        if type(entry) is np.ndarray or isinstance(entry, np.generic):
+            return np.array(entry)
+        return deepcopy(entry)
+    except Exception:  # a tensor without values, or a class of the app's own
+        return entry

@@ -18,7 +18,7 @@ from participant.agent import Task
 from participant.agreement import Agreement
 from participant.app_calls import App, Config, app_seed, evaluate, fit, initial_config
 from participant.contribution import ContributionMaker
-from participant.entry_list import list_of
+from participant.entry_list import entry_facts, list_of
 from participant.errors import BadApp, ModelMismatch
 from participant.held_back import HeldBack
 from participant.layout import Layout
@@ -97,6 +97,7 @@ class TrainingTask(Task):
         self._local = LocalEntries(self._layout, initial, storage)
         self._begins_anew = False  # with another model than what was trained before
         self._standing = self._load(initial, new_model_after)
+        self._report(self.finished, "entries", entry_facts(self._layout))
 
     def _load(self, initial: object, new_model_after: int | None) -> Standing:
         """The newest model stored here, or the initial one."""

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from participant.entry import AtHome, Averaged, Form, Unfit, described, fate_of, is_tensor
 from participant.errors import BadApp
-from participant.layout import FORMS, Layout, dtype_of, is_tensor, named
+from participant.layout import FORMS, Layout, LocalEntry, named
+from protocol.foreign import shown
 
 Vector = NDArray[np.float64]
 SLICE = 1 << 18  # weights that are converted at once: 2 MiB of float64
@@ -20,7 +22,7 @@ SLICE = 1 << 18  # weights that are converted at once: 2 MiB of float64
 class Weights:
     """The entries of a model as one row of numbers; nothing is copied until a slice is asked for.
 
-    entries: one array or tensor an entry of the layout, of any strides and on any device.
+    entries: one plain array or tensor an entry of the layout, of any strides and on any device.
     rounded: whether slices are rounded to the layout's dtypes, where entries are more precise.
     """
 
@@ -39,7 +41,11 @@ class Weights:
         values = np.empty(max(0, stop - start))
         at = 0
         for k, first, end in self.layout.pieces(start, stop):
-            piece = _float64(self.entries[k], first, end)
+            try:
+                piece = _float64(self.entries[k], first, end)
+            except Exception as error:  # a device or a class that does not give its numbers
+                what = f"entry {k}, {self.layout.names[k]!r}, does not read: {shown(str(error))}"
+                raise BadApp("parameters", what) from None
             if self.rounded:
                 piece = _rounded(piece, self.layout.dtypes[k])
             values[at : at + end - first] = piece
@@ -55,36 +61,65 @@ class Weights:
 def checked(parameters: object, layout: Layout, function: str) -> Weights:
     """The weights in what an app returned.
 
-    Raises BadApp naming the first difference from the layout in names, shapes or dtypes, or the
-    first entry with NaN or infinity.
+    Raises BadApp naming the first difference from the layout in names, shapes or dtypes, what was
+    to stay at the hospital and could be averaged now, or the first entry with NaN or infinity.
     """
     kind, entries = named(parameters, function)
     if kind != layout.kind:
         raise BadApp(function, f"it returned {FORMS[kind]} instead of {FORMS[layout.kind]}")
-    averaged = []
     for k, name in enumerate(layout.names):
         if name not in entries:
             raise BadApp(function, f"entry {k}, {name!r}, is missing")
     for name in entries:
         if name not in layout.names_of_all:
             raise BadApp(function, f"entry {name!r} is not in the model")
-    for k, name in enumerate(layout.names):
-        entry = entries[name]
-        for what, found, expected in (
-            ("shape", tuple(map(int, entry.shape)), layout.shapes[k]),
-            ("dtype", dtype_of(entry), layout.dtypes[k]),
-        ):
-            if found != expected:
-                difference = f"has {what} {found} instead of {expected}"
-                raise BadApp(function, f"entry {k}, {name!r}, {difference}")
-        averaged.append(entry)
+    averaged = [_averaged(entries[n], layout, k, function) for k, n in enumerate(layout.names)]
+    for local in layout.at_home:
+        if local.name in entries and not local.is_free:
+            _check_at_home(entries[local.name], layout.kind, local, function)
     weights = Weights(layout, tuple(averaged))
+    _check_finite(weights, function)
+    return weights
+
+
+def _averaged(entry: object, layout: Layout, k: int, function: str) -> Any:
+    """The values of an entry, which are to be averaged; raises BadApp if it is another now."""
+    name, shape, dtype = layout.names[k], layout.shapes[k], layout.dtypes[k]
+    fate = fate_of(name, entry, layout.kind)
+    difference = ""
+    if not isinstance(fate, Averaged):
+        remedy = f" ({fate.remedy})" if isinstance(fate, Unfit) else ""
+        difference = f"is {fate.what} instead of {described(shape, dtype)}{remedy}"
+    elif fate.shape != shape:
+        difference = f"has shape {fate.shape} instead of {shape}"
+    elif fate.dtype != dtype:
+        difference = f"has dtype {fate.dtype} instead of {dtype}"
+    if difference:
+        reason = f"entry {k}, {name!r}, {difference}. Names, shapes and dtypes must stay those of "
+        raise BadApp(function, f"{reason}initial_parameters")
+    assert isinstance(fate, Averaged)
+    return fate.values
+
+
+def _check_at_home(entry: object, kind: Form, local: LocalEntry, function: str) -> None:
+    """Raises BadApp if what stayed at the hospital for what it was could be averaged now."""
+    fate = fate_of(local.name, entry, kind)
+    if not isinstance(fate, AtHome):
+        raise BadApp(
+            function,
+            f"entry {local.name!r} is {fate.what}. In initial_parameters it was {local.what}, and "
+            f"stays at this hospital, since {local.why}. If it is to be averaged, begin with "
+            "floats, such as numpy.zeros(3). If not, name it in local_entries",
+        )
+
+
+def _check_finite(weights: Weights, function: str) -> None:
+    layout = weights.layout
     for start, values in weights.slices():
         finite = np.isfinite(values)
         if not finite.all():
             k = layout.entry_at(start + int(np.argmin(finite)))
             raise BadApp(function, f"entry {k}, {layout.names[k]!r}, holds NaN or infinity")
-    return weights
 
 
 def _float64(entry: Any, first: int, end: int) -> Vector:
@@ -94,11 +129,10 @@ def _float64(entry: Any, first: int, end: int) -> Vector:
         return np.asarray(piece, dtype=np.float64)
     import torch
 
-    tensor = entry.detach()
-    if tensor.is_contiguous():
-        piece = tensor.view(-1)[first:end]
+    if entry.is_contiguous():
+        piece = entry.view(-1)[first:end]
     else:  # take reads single numbers; view or reshape would copy the whole tensor
-        piece = torch.take(tensor, torch.arange(first, end, device=tensor.device))
+        piece = torch.take(entry, torch.arange(first, end, device=entry.device))
     return np.asarray(piece.to("cpu", torch.float64).numpy())
 
 

@@ -1,13 +1,44 @@
-"""What people are told of the model that is trained: in what it differs from other hospitals'."""
+"""What people are told of the model: what is averaged, and in what it differs from others'."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from participant.entry import described
 from protocol.foreign import shown
 
 _MOST = 3  # entries that a sentence names
+
+
+def entries(event: Mapping[str, Any]) -> list[str]:
+    """What is averaged, a line, and what stays at the hospital, a line for each reason."""
+    averaged = event["averaged"]
+    first = [f"{shown(e['name'])} {_spec(e)}" for e in averaged[:_MOST]]
+    said = [
+        f"Averaged with the other hospitals: {_count(averaged)}, {event['weights']} weights "
+        f"({_list(first, len(averaged))})"
+    ]
+    by_reason: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in event["at_home"]:
+        by_reason.setdefault(entry["why"], []).append(entry)
+    for why, found in by_reason.items():
+        first = [f"{shown(e['name'])} {shown(e['what'])}" for e in found[:_MOST]]
+        names = _list(first, len(found))
+        said.append(f"Stays at this hospital: {_count(found)} ({names}), since {why}")
+    return said
+
+
+def _spec(entry: Mapping[str, Any]) -> str:
+    return described(tuple(entry["shape"]), entry["dtype"])
+
+
+def _count(found: Sequence[object]) -> str:
+    return f"{len(found)} {'entry' if len(found) == 1 else 'entries'}"
+
+
+def _list(first: Sequence[str], count: int) -> str:
+    return ", ".join([*first, f"{count - len(first)} more"] if count > len(first) else first)
 
 
 def disagreement(number: int, event: Mapping[str, Any]) -> str:

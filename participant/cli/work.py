@@ -14,7 +14,7 @@ from participant.app import load_app
 from participant.calibration import Calibration
 from participant.ceremony_task import CeremonyTask
 from participant.cli.complaint_text import complaint_line
-from participant.cli.model_words import disagreement
+from participant.cli.model_words import disagreement, entries
 from participant.cli.omission_words import left_out_line
 from participant.cli.options import (
     FEDERATION,
@@ -220,6 +220,9 @@ class RoundTable:
         """Gather what is known of a round, and print it at its end."""
         number, name = event["round"], event["event"]
         facts = self._facts.setdefault(number, {})
+        if name == "entries":
+            for text in entries(event):
+                say(text)
         if name == "clipped":
             say(f"round {number}: {event['values']} values clipped to the terms' limit")
         if name == "abstained":

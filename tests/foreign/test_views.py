@@ -137,6 +137,8 @@ def test_no_notice_and_no_transfer_shows_anything_raw(capsys: pytest.CaptureFixt
 
 DIFFERENCE = {"name": "bias", "here": "3 float32", "there": "4 float32"}
 EVENTS: list[dict[str, Any]] = [
+    {"event": "entries", "averaged": [{"name": "bias", "shape": [3], "dtype": "float32"}]}
+    | {"weights": 3, "at_home": [{"name": "adj", "what": "of type X", "why": "it is none"}]},
     {"event": "clipped", "values": 3},
     {"event": "abstained"},
     {"event": "wrong-partial", "members": ["H1"], "by": "H2", "entry": 3, "verdict": "proven"},
@@ -169,8 +171,8 @@ def test_no_row_of_training_shows_anything_raw(capsys: pytest.CaptureFixture[str
     for event in EVENTS:
         texts = {name: poisoned(value) for name, value in event.items()}
         texts["event"] = event["event"]
-        if "entries" in event:
-            texts["entries"] = poisoned_values(event["entries"])
+        own_keys = {"entries", "averaged", "at_home"} & event.keys()
+        texts |= {name: poisoned_values(event[name]) for name in own_keys}
         if "by" in event:
             texts["by"] = event["by"] if event["by"] == "aggregator" else POISON
         table.show({"round": 1, **texts})

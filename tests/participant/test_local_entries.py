@@ -13,7 +13,7 @@ from participant.layout import Layout
 from participant.local_entries import LocalEntries
 from tests.simulator.disk import Disk
 
-FILE = "models/local.safetensors"
+FILE, PLAIN_FILE = "models/local.safetensors", "models/local.msgpack"
 
 
 def local_of(parameters: Any, disk: Disk, patterns: tuple[str, ...] = ()) -> LocalEntries:
@@ -76,10 +76,27 @@ def test_nothing_is_stored_where_nothing_is_local() -> None:
     assert not disk.files
 
 
-def test_what_cannot_be_stored_or_read_is_refused() -> None:
-    disk, parameters = Disk(), {"w": np.zeros(2), "names": np.array(["a"], object)}
-    with pytest.raises(BadApp, match="its local entries cannot be stored"):
-        local_of(parameters, disk, ("names",)).keep(parameters, "fit")
-    disk.write(FILE, b"damaged")
+def test_plain_values_are_kept_across_restarts() -> None:
+    disk, begin = Disk(), {"w": torch.zeros(2), "epoch": 0, "notes": None, "_extra_state": b""}
+    state = {"lr": 0.1, "steps": [1, 2, None], "name": "é"}
+    last = {"w": torch.zeros(2), "epoch": 7, "notes": state, "_extra_state": b"amax"}
+    local_of(begin, disk).keep(last, "fit")
+    assert local_of(begin, disk).entries == {k: v for k, v in last.items() if k != "w"}
+
+
+def test_what_no_file_holds_is_there_as_long_as_the_process_is() -> None:
+    disk = Disk()
+    first = {"w": np.zeros(2), "names": np.array(["a"], object), "own": Layout, "n": np.array(1)}
+    last = first | {"names": np.array(["b"], object), "own": Disk, "n": np.array(2)}
+    local = local_of(first, disk, ("names",))
+    local.keep(last, "fit")
+    assert local.entries == {"names": ["b"], "own": Disk, "n": 2}
+    assert local_of(first, disk, ("names",)).entries == {"names": ["a"], "own": Layout, "n": 2}
+
+
+@pytest.mark.parametrize("name", [FILE, PLAIN_FILE])
+def test_what_cannot_be_read_is_refused(name: str) -> None:
+    disk = Disk()
+    disk.write(name, b"damaged")
     with pytest.raises(BadApp, match="stored local entries"):
-        local_of(parameters, disk, ("names",))
+        local_of({"w": np.zeros(2), "count": np.array(3)}, disk)

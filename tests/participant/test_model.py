@@ -8,20 +8,19 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
-from hypothesis import strategies as st
 
 from participant.layout import Layout
 from participant.model import Model
 from participant.weights import SLICE, checked
 from protocol.encoding import digest, encode
-from tests.participant.test_weights import ARRAY
+from tests.participant.test_weights import PARAMETERS
 
 
 def model_of(parameters: Any) -> Model:
     return Model.of(checked(parameters, Layout.of(parameters), "initial_parameters"))
 
 
-@given(st.lists(ARRAY, min_size=1, max_size=5))
+@given(PARAMETERS)
 def test_an_app_gets_back_what_it_returned(parameters: list[np.ndarray]) -> None:
     for given_back in (
         model_of(parameters).to_app({}),

@@ -19,7 +19,7 @@ from participant.layout import MASTER, Layout
 from participant.model import Model
 from participant.model_file import NextModel, read_model, write_model
 from tests.participant.test_model import model_of
-from tests.participant.test_weights import ARRAY
+from tests.participant.test_weights import PARAMETERS
 
 METADATA = {"clip": (0.1).hex(), "round": "3"}
 
@@ -39,7 +39,7 @@ def updated(model: Model, update: np.ndarray, parts: int) -> bytes:
     return file.getvalue()
 
 
-@given(st.lists(ARRAY, min_size=1, max_size=5))
+@given(PARAMETERS)
 def test_a_file_holds_the_model_whoever_reads_it(parameters: list[np.ndarray]) -> None:
     model = model_of(parameters)
     data = written(model)
@@ -57,7 +57,7 @@ def test_a_file_holds_the_model_whoever_reads_it(parameters: list[np.ndarray]) -
             assert found.tobytes() == entry.tobytes()
 
 
-@given(st.lists(ARRAY, min_size=1, max_size=5), st.integers(1, 9), st.integers(0, 2**32 - 1))
+@given(PARAMETERS, st.integers(1, 9), st.integers(0, 2**32 - 1))
 def test_an_update_in_slices_is_added_as_a_whole(
     parameters: list[np.ndarray], parts: int, seed: int
 ) -> None:

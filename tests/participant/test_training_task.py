@@ -135,11 +135,11 @@ GOOD = [np.zeros((1, 2)), np.zeros(1, dtype=np.float32)]
         (([np.zeros(2), GOOD[1]], 10, {}), r"entry 0, 'parameter_0', has shape \(2,\)"),
         (
             ([GOOD[0], np.zeros(1, dtype=int)], 10, {}),
-            "'parameter_1', has dtype int64 instead of float32",
+            "'parameter_1', is 1 int64 instead of 1 float32",
         ),
         (
             ([[0.0, 0.0], GOOD[1]], 10, {}),
-            "entry 0, 'parameter_0', is of type list, not a numpy array",
+            "entry 0, 'parameter_0', is a list that holds numbers instead of 1x2 float64",
         ),
         ((GOOD, 5_000, {}), "5000 examples"),
         ((GOOD, 10.0, {}), "num_examples is of type float"),
