@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import secrets
+from pathlib import Path
 from typing import Any
 
 from participant.errors import Unreachable
@@ -25,10 +27,23 @@ def local_facts(member: Membership) -> dict[str, Any]:
         "member": member.index,
         "name": member.identity.name,
         "data_folder": str(member.folder),
+        "free_bytes": free_bytes(member.folder),
         "key_share_epochs": member.vault.epochs(),
         "last_model_round": max(rounds, default=None),
         "post_on_its_way": member.storage.read("outbox/post") is not None,
     }
+
+
+def free_bytes(folder: Path) -> int | None:
+    """What a user may still write on the disk of a folder; None if it cannot be written to."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    try:
+        found = os.statvfs(there)
+    except OSError:
+        return None
+    if found.f_flag & os.ST_RDONLY or not os.access(there, os.W_OK):
+        return None
+    return found.f_bavail * found.f_frsize
 
 
 def ask_aggregator(member: Membership) -> dict[str, Any]:

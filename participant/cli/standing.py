@@ -13,6 +13,7 @@ from protocol.foreign import shown
 from protocol.messages import kind_of
 
 _MANY = 1e9  # seconds
+_LITTLE_BYTES = 64 << 20  # free on a disk; a large model takes more
 _MAX_ROWS = 100  # of one table of the report
 
 
@@ -38,6 +39,10 @@ def _show_here(here: Mapping[str, Any]) -> None:
     say(f"Here: {here['name']}, member {here['member']}, in {here['data_folder']}")
     say(f"  key share of epoch  {epochs}")
     say(f"  last model          {'none yet' if last is None else f'round {last}'}")
+    if (free := here["free_bytes"]) is None:
+        say("  THE DATA FOLDER CANNOT BE WRITTEN TO: read-only, or another user's")
+    elif free < _LITTLE_BYTES:
+        say(f"  THE DISK IS FULL, or nearly so: {free / 1e6:.1f} MB are free")
     if here["post_on_its_way"]:
         say("  a post is on its way; the next command sends it")
 

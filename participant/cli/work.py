@@ -25,6 +25,7 @@ from participant.cli.options import (
     Timeout,
     membership,
 )
+from participant.cli.room import as_room_allows
 from participant.cli.verdict import judged_if_aborted
 from participant.cli.working import new_session, say_aside
 from participant.expectation import PAUSE_SECONDS, Watch
@@ -72,25 +73,30 @@ def ceremony(
             member.vault.forget_seed(f"ceremony/{epoch.number}")
             _say_key(member.terms, epoch, {"event": "done already"}, as_json)
             return
-        started = time.monotonic()
-        task = CeremonyTask(member.terms, member.index, member.secrets)
-        session = new_session(member, task, timeout)
-        watch = Watch(member.terms, Calibration(member.terms))
-        with (
-            judged_if_aborted(member, task, ctx.obj.here, as_json),
-            view_of(member.terms, as_json) as view,
-        ):
-            view.expect(watch.expectation)
-            session.notices = _ceremony_notices(member.terms, task, watch, view)
-            session.run()
-        assert task.epoch is not None
+        started, traffic = time.monotonic(), Traffic()
+
+        def make_key(seconds: float | None) -> Epoch:
+            task = CeremonyTask(member.terms, member.index, member.secrets)
+            session = new_session(member, task, seconds, traffic)
+            watch = Watch(member.terms, Calibration(member.terms))
+            with (
+                judged_if_aborted(member, task, ctx.obj.here, as_json),
+                view_of(member.terms, as_json) as view,
+            ):
+                view.expect(watch.expectation)
+                session.notices = _ceremony_notices(member.terms, task, watch, view)
+                session.run()
+            assert task.epoch is not None
+            return task.epoch
+
+        epoch = as_room_allows(member.folder, timeout, make_key)
         facts = {
             "event": "done",
             "seconds": time.monotonic() - started,
-            "bytes_up": session.traffic.up,
-            "bytes_down": session.traffic.down,
+            "bytes_up": traffic.up,
+            "bytes_down": traffic.down,
         }
-        _say_key(member.terms, task.epoch, facts, as_json)
+        _say_key(member.terms, epoch, facts, as_json)
     if not as_json:
         here = ctx.obj.here
         say(f"Next: quorate-participant key backup --out backup.sealed {here}")
@@ -167,21 +173,27 @@ def train(
         traffic = Traffic()
         models = member.folder / "models"
         table = RoundTable(member.terms)
-        journal = Journal(models / "rounds.jsonl", traffic, _print_event if as_json else table.show)
-        task = TrainingTask(
-            member.terms, secret, loaded, member.storage, journal.record, new_model_after
-        )
-        session = new_session(member, task, timeout, traffic)
-        with transfer_view(say_aside) as view:
-            session.notices = link_notices(
-                member.terms.aggregator.url,
-                say_aside,
-                lambda: view.show(_transfer(session.agent, task, member.terms)),
+        show = _print_event if as_json else table.show
+
+        def train_all(seconds: float | None) -> int:
+            journal = Journal(models / "rounds.jsonl", traffic, show)
+            task = TrainingTask(
+                member.terms, secret, loaded, member.storage, journal.record, new_model_after
             )
-            session.run()
+            session = new_session(member, task, seconds, traffic)
+            with transfer_view(say_aside) as view:
+                session.notices = link_notices(
+                    member.terms.aggregator.url,
+                    say_aside,
+                    lambda: view.show(_transfer(session.agent, task, member.terms)),
+                )
+                session.run()
+            return task.finished
+
+        finished = as_room_allows(member.folder, timeout, train_all)
     if not as_json:
-        say(f"All {task.finished} rounds are done.")
-        say(f"Model: {member.folder / model_name(task.finished)}")
+        say(f"All {finished} rounds are done.")
+        say(f"Model: {member.folder / model_name(finished)}")
 
 
 def _check_round_left(new_model_after: int | None, terms: Terms) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from aggregator.errors import StoreFull
 from aggregator.sentences import sentences
 from aggregator.store import BoardStore
 from participant import files
-from participant.cli import speaking
+from participant.cli import room, speaking
 from participant.cli.sentence import Context
 from participant.cli.sentences import describe
+from participant.cli.standing import show_standing
 from participant.errors import DiskError
 from protocol.messages import blob_name
 from protocol.refusals import remedy_for
@@ -105,3 +107,127 @@ def test_what_nothing_else_has_named_is_no_internal_error(
     said = capsys.readouterr().err
     assert f"{path or 'the output'}: No space left on device" in said
     assert "make room" in said
+
+
+# ── a hospital that works on ──
+
+
+class Attempts:
+    """Work that a full disk ends so many times."""
+
+    def __init__(self, folder: Path, fail: int, number: int = errno.ENOSPC) -> None:
+        self.folder, self.fail, self.number = folder, fail, number
+        self.left: list[float | None] = []
+
+    def __call__(self, seconds: float | None) -> str:
+        self.left.append(seconds)
+        if len(self.left) <= self.fail:
+            raise DiskError(self.folder / "outbox", os.strerror(self.number), self.number)
+        return "done"
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long was waited for room, without waiting."""
+    slept: list[float] = []
+    monkeypatch.setattr(room.time, "sleep", slept.append)
+    return slept
+
+
+def test_a_hospital_goes_on_by_itself_when_there_is_room(
+    tmp_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    chances = iter([False, False, True, True])
+    monkeypatch.setattr(room, "_has_room", lambda folder: next(chances))
+    work = Attempts(tmp_path, 2)
+    assert room.as_room_allows(tmp_path, None, work, said.append) == "done"
+    assert work.left == [None] * 3
+    assert len(waits) == 2
+    assert [line.partition(":")[0] for line in said] == [
+        "This hospital cannot store anything", "There is room again",
+    ] * 2  # fmt: skip
+    assert "outbox: No space left on device" in said[0]
+
+
+def test_room_is_looked_for_by_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert room._has_room(tmp_path)
+    monkeypatch.setattr(os, "write", refusing(errno.ENOSPC))
+    assert not room._has_room(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_other_refusal_is_waited_for(tmp_path: Path, waits: list[float]) -> None:
+    with pytest.raises(DiskError):
+        room.as_room_allows(tmp_path, None, Attempts(tmp_path, 1, errno.EIO), lambda text: None)
+    assert waits == []
+
+
+def test_who_waits_for_room_waits_no_longer_than_was_said(
+    tmp_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "_has_room", lambda folder: False)
+    with pytest.raises(DiskError):
+        room.as_room_allows(tmp_path, 0.0, Attempts(tmp_path, 1), lambda text: None)
+
+
+@pytest.mark.parametrize(
+    ("free", "said"), [(None, "CANNOT BE WRITTEN"), (1 << 20, "1.0 MB are free"), (1 << 40, "")]
+)
+def test_a_hospitals_status_tells_of_its_own_disk(
+    free: int | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here: dict[str, Any] = {
+        "member": 1, "name": "H1", "data_folder": "h1", "key_share_epochs": [],
+        "last_model_round": None, "post_on_its_way": False, "free_bytes": free,
+    }  # fmt: skip
+    show_standing(here, None, "H1")
+    out = capsys.readouterr().out
+    assert said in out
+    assert ("DISK" in out or "FOLDER" in out) is bool(said)
+
+
+# ── and on a real one ──
+
+
+@pytest.mark.slow
+def test_a_hospital_and_an_aggregator_on_a_disk_of_a_megabyte_lose_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("mounting needs rights that are not given here")
+    try:
+        storage, stored = files.FolderStorage(folder / "h1"), list[str]()
+
+        def fill() -> None:
+            for k in range(100):
+                storage.write(f"blob-{k}", bytes([k]) * 50_000)
+                stored.append(f"blob-{k}")
+
+        with pytest.raises(DiskError) as caught:
+            fill()
+        assert caught.value.number == errno.ENOSPC
+        assert storage.names() == sorted(stored)
+        assert all(storage.read(name) == bytes([k]) * 50_000 for k, name in enumerate(stored))
+        assert not room._has_room(folder)
+        for name in stored:
+            storage.delete(name)
+        store = BoardStore(folder / "agg")
+        blobs, kept = BlobStore(folder / "agg", store), list[bytes]()
+
+        def upload() -> None:
+            for k in range(100):
+                data = bytes([k]) * 50_000
+                assert blobs.add(1, blob_name(data), len(data), 0, data) == len(data)
+                kept.append(data)
+
+        with pytest.raises(StoreFull) as full:
+            upload()
+        assert full.value.number in (errno.ENOSPC, errno.EIO)
+        store.close()
+        store = BoardStore(folder / "agg")
+        assert [BlobStore(folder / "agg", store).read(blob_name(d)) for d in kept] == kept
+        store.close()
+    finally:
+        subprocess.run(["umount", folder], check=False)

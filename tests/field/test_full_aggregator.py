@@ -85,7 +85,7 @@ def test_status_shows_it_to_operators_and_hospitals(
     report = desk.service.status({})
     (row,) = [row for row in render(report, "now") if "NOTHING CAN BE STORED since 1970" in row]
     assert FULL in row
-    show_standing(None, report)
+    show_standing(None, report, "H1")
     said = capsys.readouterr().out
     assert "THE AGGREGATOR CANNOT STORE ANYTHING since 1970" in said
     assert FULL in said

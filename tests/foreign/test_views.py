@@ -277,7 +277,7 @@ def test_no_report_of_the_aggregator_shows_anything_raw(
 ) -> None:
     here = {
         "name": BRIEF, "member": 1, "data_folder": BRIEF, "key_share_epochs": [BRIEF],
-        "last_model_round": BRIEF, "post_on_its_way": True,
+        "last_model_round": BRIEF, "post_on_its_way": True, "free_bytes": 1,
     }  # fmt: skip
     for bad in (values_poisoned(report), values_poisoned(aborted)):
         standing.show_standing(here, bad, "H1")
