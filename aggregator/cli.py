@@ -124,7 +124,7 @@ def serve(
     start_log()
     with hold(folder, _SERVING):
         remove_status(folder)
-        aggregator = Aggregator(terms, key, _store_folder(folder, terms), _now_ms)
+        aggregator = Aggregator(terms, key, _store_folder(folder, terms), _now_ms, _steady_ms)
         try:
             asyncio.run(_serve(aggregator, folder, address, context))
         finally:
@@ -228,6 +228,10 @@ def _store_folder(data: Path, terms: Terms) -> Path:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _steady_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _fail(what: str, remedy: str) -> NoReturn:

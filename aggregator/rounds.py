@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from protocol.board import Posted
@@ -23,6 +24,8 @@ from protocol.terms import Terms
 
 _HEADER_BYTES = 1_024
 _PROOF_NUMBERS = 3  # of a contribution's proof, each of a ciphertext's size at most
+
+Waited = Callable[[int], int]  # for how long, since a time of the board; both in ms
 
 
 @dataclass
@@ -53,7 +56,7 @@ class Rounds:
         if isinstance(posted.post.body, Statement):
             self._stated_ms.setdefault(session, {}).setdefault(posted.post.sender, posted.time_ms)
 
-    def to_open(self, epoch: Epoch, now_ms: int) -> list[tuple[str, Opening]]:
+    def to_open(self, epoch: Epoch, waited: Waited) -> list[tuple[str, Opening]]:
         """The rounds that open now, with their openings."""
         opened = []
         for session, view in self.views.items():
@@ -61,11 +64,11 @@ class Rounds:
                 asked = (opening_for(request, epoch.digest) for request in sound_requests(view))
                 if fitting := [opening for opening in asked if self._fits(opening, epoch)]:
                     opened.append((session, fitting[0]))
-        if training := self._training(epoch, now_ms):
+        if training := self._training(epoch, waited):
             opened.append(training)
         return opened
 
-    def _training(self, epoch: Epoch, now_ms: int) -> tuple[str, Opening] | None:
+    def _training(self, epoch: Epoch, waited: Waited) -> tuple[str, Opening] | None:
         number = self.next_number
         before = self.views.get(round_session(str(number - 1)))
         session = round_session(str(number))
@@ -79,7 +82,7 @@ class Rounds:
             # Those who state something else are not waited for: they may change it at any time.
             alike = [member for member, said in before.statements.items() if said == agreed]
             times = sorted(self._stated_ms[before.session][member] for member in alike)
-            if now_ms < times[least - 1] + 1000 * self.terms.rounds.seconds:
+            if waited(times[least - 1]) < 1000 * self.terms.rounds.seconds:
                 return None
         opening = self._opening_after(agreed, epoch)
         return (session, opening) if self._fits(opening, epoch) else None
@@ -137,11 +140,11 @@ class Rounds:
         kind, _, name = view.session.partition("/")
         return kind == "round" and int(name) < self.next_number - 1
 
-    def to_close(self, now_ms: int) -> list[RoundView]:
+    def to_close(self, waited: Waited) -> list[RoundView]:
         """The open rounds that have all contributions, or enough of them and no more time."""
-        return [view for view in self.views.values() if self._is_due(view, now_ms)]
+        return [view for view in self.views.values() if self._is_due(view, waited)]
 
-    def _is_due(self, view: RoundView, now_ms: int) -> bool:
+    def _is_due(self, view: RoundView, waited: Waited) -> bool:
         if view.opening is None or view.closing is not None or self.is_given_up(view):
             return False
         if len(view.contributions) == self.terms.n_members:
@@ -149,8 +152,8 @@ class Rounds:
         policy = self.terms.rounds
         is_statistic = view.session.startswith("statistic/")
         seconds = policy.statistic_seconds if is_statistic else policy.seconds
-        waited = now_ms >= view.opening.time_ms + 1000 * seconds
-        return waited and len(view.contributions) >= self.min_contributors
+        is_late = waited(view.opening.time_ms) >= 1000 * seconds
+        return is_late and len(view.contributions) >= self.min_contributors
 
 
 def is_hybrid(view: RoundView) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -24,6 +25,7 @@ from aggregator.status import report
 from aggregator.storage_health import StorageHealth
 from aggregator.store import BoardStore
 from aggregator.vector_sum import remove_sums
+from aggregator.waits import Waits
 from protocol.board import Board, Head, Post, SignedPost, decode_entry, sign_post
 from protocol.encoding import decode, encode
 from protocol.epoch import Epoch, epoch_of
@@ -66,10 +68,18 @@ _CLEAN_UP_EVERY_MS = 60_000
 
 
 class Aggregator:
-    """The service's core; ``now_ms`` is the wall clock, for entries' times and rounds' waits."""
+    """The service's core.
+
+    now_ms: the machine's clock; steady_ms: one that nobody sets, for the pace of all waits.
+    """
 
     def __init__(
-        self, terms: Terms, key: Ed25519PrivateKey, folder: Path, now_ms: Callable[[], int]
+        self,
+        terms: Terms,
+        key: Ed25519PrivateKey,
+        folder: Path,
+        now_ms: Callable[[], int],
+        steady_ms: Callable[[], int] | None = None,
     ) -> None:
         self.terms, self._key, self._folder = terms, key, folder
         self._store = BoardStore(folder)
@@ -93,7 +103,9 @@ class Aggregator:
             self._store.close()
             raise
         entries = self.board.entries
-        self._clock = BoardClock(now_ms, entries[-1].time_ms if entries else 0)
+        self._waits = Waits(folder, entries[-1].time_ms if entries else 0)
+        self._clock = BoardClock(now_ms, self._waits.last_ms, steady_ms)
+        self._waits.begin(self._clock.now_ms())
 
     def _read_store(self) -> None:
         for data in self._store.entries():
@@ -166,6 +178,7 @@ class Aggregator:
             connected,
             self.storage.trouble,
             self._clock.now_ms(),
+            self._clock.report,
         )
 
     def tick(self) -> bool:
@@ -174,13 +187,15 @@ class Aggregator:
         True: call again at once, since more may wait.
         """
         before, now_ms = self.board.head.position, self._clock.now_ms()
+        self._waits.keep(now_ms)
+        waited = partial(self._waits.since, now_ms=now_ms)
         if not self._cleaned_ms <= now_ms < self._cleaned_ms + _CLEAN_UP_EVERY_MS:
             self._cleaned_ms = now_ms
             self._blobs.clean_up()
         if self.epoch is not None:
-            for session, opening in self.rounds.to_open(self.epoch, now_ms):
+            for session, opening in self.rounds.to_open(self.epoch, waited):
                 self._say(session, opening)
-        due = self.rounds.to_close(now_ms)
+        due = self.rounds.to_close(waited)
         is_at_work = self._advance_packed([view for view in due if not is_hybrid(view)])
         is_at_work |= self._advance_sums({view.session for view in due})
         return is_at_work or self.board.head.position > before

@@ -32,6 +32,7 @@ def report(
     connected: Mapping[int, str],
     trouble: Trouble | None,
     now_ms: int,
+    clock: Mapping[str, object] | None,
 ) -> Report:
     """Members, the ceremony that counts and the newest rounds; times in ISO 8601, UTC.
 
@@ -39,6 +40,7 @@ def report(
     held_back: whom rounds wait for that have enough contributions, but no sum that may be opened.
     summed: of open rounds under a hybrid suite, the chunks that are summed, and of how many.
     trouble: why nothing can be stored, None if it can be.
+    clock: how the machine's clock was set (``BoardClock.report``), None if it was not.
     """
     everyone = range(1, terms.n_members + 1)
     last = {index: found for index in everyone if (found := board.last_of(index))}
@@ -57,6 +59,7 @@ def report(
         "entries": board.head.position,
         "head": board.head.hash.hex(),
         "storage": trouble.report if trouble else None,
+        "clock": clock,
         "members": members,
         "ceremony": ceremony_report(board, terms, epoch, now_ms),
         "rounds": [

@@ -20,6 +20,7 @@ def render(report: dict[str, Any], running_since: str | None) -> list[str]:
         f"{report['federation']}: service {service}, {entries}",
         *_age(report.get("report_seconds", 0.0)),
         *_storage(report["storage"]),
+        *_clock(report["clock"]),
         *_members(report["members"]),
         _ceremony(report["ceremony"]),
         *_not_shown(report["rounds_not_shown"]),
@@ -50,6 +51,19 @@ def _age(seconds: float) -> list[str]:
     return [
         f"THIS REPORT IS {_duration(seconds)} OLD: the service has written none since. Its disk "
         "may be full or read-only, or the machine's clock was set: see its log"
+    ]
+
+
+def _clock(found: dict[str, Any] | None) -> list[str]:
+    if not found:
+        return []
+    last = found["steps"][-1]
+    by, ahead = float(last["seconds"]), float(found["ahead_seconds"])
+    way, side = ("forward" if by > 0 else "back"), ("ahead of" if ahead > 0 else "behind")
+    return [
+        f"THIS MACHINE'S CLOCK WAS SET {way} by {_duration(abs(by))} at {last['at']}: it is "
+        f"{_duration(abs(ahead))} {side} the board's times, which go on as before. Nothing is "
+        "closed or kept open for that"
     ]
 
 

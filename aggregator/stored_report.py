@@ -42,4 +42,4 @@ def stored_report(folder: Path, terms: Terms, now_ms: Callable[[], int]) -> Repo
     except Malformed:
         epoch = None
     clock = BoardClock(now_ms, board.entries[-1].time_ms if board.entries else 0)
-    return report(board, terms, rounds, epoch, {}, {}, {}, {}, None, clock.now_ms())
+    return report(board, terms, rounds, epoch, {}, {}, {}, {}, None, clock.now_ms(), None)

@@ -136,6 +136,8 @@ class Agent:
         self._target: Head | None = None  # the aggregator's head when the link came up
         self._begun = False
         self._offered = False  # the pending post, since the link came up
+        self.made = b""  # the digest of the last post that this object has made
+        self.seen: Posted | None = None  # the last own one that was settled
         self.stalled = ""  # why the aggregator does not take what is sent to it; empty if it does
         saved = storage.read(CHECKPOINT_NAME)
         self._checkpoint = decode(saved, Checkpoint, "head", 1_024) if saved else None
@@ -303,6 +305,7 @@ class Agent:
                 self._advance_checkpoint(Head(posted.position, posted.hash))
                 self._uploads.stop()
                 self._outbox.settle()
+                self.seen = posted
 
     def _needed(self, posted: Posted) -> list[Attachment]:
         if not self.task.wants(posted.post.session) or not self.task.needs(posted):
@@ -375,7 +378,9 @@ class Agent:
             draft.body,
         )
         self._save_checkpoint(head)
-        self._outbox.put(sign_post(post, self._key), draft.blobs, draft.stored)
+        signed = sign_post(post, self._key)
+        self._outbox.put(signed, draft.blobs, draft.stored)
+        self.made = signed.digest
         self._outgoing.extend(self._uploads.start(self._outbox.sizes))
         # Frames keep their order, so that a post may follow whole blobs without an answer; if one
         # of them did not arrive, the aggregator says so.

@@ -190,6 +190,16 @@ def stalled_line(reason: str) -> str:
     )
 
 
+def clocks_line(ahead: float) -> str:
+    """What people are told where this machine's clock and the aggregator's differ."""
+    way = "behind" if ahead > 0 else "ahead of"
+    return (
+        f"This machine's clock is {duration(abs(ahead))} {way} the aggregator's: one of them is "
+        "wrong. Nothing is opened, closed or given up by this machine's clock, but key check "
+        "--together finds nobody until it is set right."
+    )
+
+
 TAKEN_LINE = "The aggregator takes what this hospital sends again."
 
 
@@ -223,7 +233,12 @@ def link_notices(
     def taken() -> None:
         write(TAKEN_LINE)
 
-    return Notices(moved, lost, found, lambda reason: write(stalled_line(reason)), taken)
+    def clocks_differ(ahead: float) -> None:
+        write(clocks_line(ahead))
+
+    return Notices(
+        moved, lost, found, lambda reason: write(stalled_line(reason)), taken, clocks_differ
+    )
 
 
 def _expected(expectation: Expectation) -> str:

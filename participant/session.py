@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.agent import Agent
+from participant.clock_check import ClockCheck
 from participant.errors import Interrupted, OutOfTime, Unreachable
 from participant.inbox import Inbox
 from participant.link import Caller, Link, Traffic, open_link
@@ -43,6 +44,7 @@ class Notices:
     found: Callable[[], None] = lambda: None  # the link is there (again)
     stalled: Callable[[str], None] = lambda reason: None  # the aggregator takes nothing, and why
     taken: Callable[[], None] = lambda: None  # it does again
+    clocks_differ: Callable[[float], None] = lambda ahead: None  # by seconds, the aggregator's
 
 
 @dataclass
@@ -57,6 +59,9 @@ class Session:
     _stalled: bool = field(default=False, init=False)  # as it was told
     _no_link: str = field(default="no answer yet", init=False)  # the reason; empty if there is one
     _had_link: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._clocks = ClockCheck(self.agent)
 
     def run(self) -> None:
         """Work until the agent is done.
@@ -175,6 +180,8 @@ class Session:
         """Step for as long as steps lead to something."""
         while True:
             await _in_thread(self.agent.step)
+            if ahead := self._clocks.differs():
+                self.notices.clocks_differ(ahead)
             self.notices.moved()
             if not await self._flush(link):
                 return

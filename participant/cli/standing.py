@@ -26,6 +26,7 @@ def show_standing(
     if there:
         _show_members(there)
         _show_storage(_table(there.get("storage")))
+        _show_clock(_table(there.get("clock")))
         _show_ceremony(there.get("ceremony"))
         for found in _tables(there.get("rounds")):
             _show_round(found, own)
@@ -57,6 +58,17 @@ def _show_members(there: Mapping[str, Any]) -> None:
         last = member.get("last_post")
         spoke = f", last spoke {shown(last)}" if last else ", has not spoken yet"
         say(f"  {shown(member.get('name'))}: {state}{spoke}")
+
+
+def _show_clock(clock: Mapping[str, Any]) -> None:
+    for step in _tables(clock.get("steps")):
+        by = step.get("seconds")
+        if isinstance(by, int | float) and abs(by) < _MANY:
+            way = "forward" if by > 0 else "back"
+            say(
+                f"  the clock of the aggregator's machine was set {way} by {duration(abs(by))} at "
+                f"{shown(step.get('at'))}; nothing is closed or kept open for that"
+            )
 
 
 def _show_storage(trouble: Mapping[str, Any]) -> None:

@@ -36,6 +36,7 @@ from participant.outcome import model_name
 from participant.progress import (
     TAKEN_LINE,
     View,
+    clocks_line,
     link_lost,
     link_notices,
     stalled_line,
@@ -129,6 +130,7 @@ def _ceremony_notices(terms: Terms, task: CeremonyTask, watch: Watch, view: View
         found,
         lambda reason: view.note(stalled_line(reason)),
         lambda: view.note(TAKEN_LINE),
+        lambda ahead: view.note(clocks_line(ahead)),
     )
 
 

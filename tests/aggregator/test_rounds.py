@@ -154,14 +154,17 @@ def test_no_statistic_opens_whose_contributions_nobody_could_send(make_desk: Mak
     desk.say(1, "statistic/long", Request(100_000))
     desk.say(1, "statistic/short", Request(10))
     rounds, epoch = desk.service.rounds, desk.epoch
-    assert {s for s, _ in rounds.to_open(epoch, 0)} == {"statistic/long", "statistic/short"}
+    assert {s for s, _ in rounds.to_open(epoch, lambda since: 0)} == {
+        "statistic/long",
+        "statistic/short",
+    }
     wide = type(epoch)(
         **{
             name: getattr(epoch, name) if name != "n" else b"\xff" * 384  # 3072 bits
             for name in epoch.__struct_fields__
         }
     )
-    assert {s for s, _ in rounds.to_open(wide, 0)} == {"statistic/short"}
+    assert {s for s, _ in rounds.to_open(wide, lambda since: 0)} == {"statistic/short"}
     assert rounds.too_long(wide) == {"statistic/long": 100_000}
 
 

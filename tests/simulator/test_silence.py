@@ -140,7 +140,8 @@ def test_who_has_not_joined_is_waited_for_without_a_limit():
 def ahead(night: Night, factor: float) -> None:
     """Let the aggregator's clock run faster than everybody else's, or stand still."""
     aggregator = night.services[0].aggregator
-    aggregator._clock._now_ms = lambda: int(factor * night.clock.now * 1000)
+    clock = aggregator._clock
+    clock._now_ms = clock._steady_ms = lambda: int(factor * night.clock.now * 1000)
 
 
 @pytest.mark.slow
