@@ -9,16 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import NoReturn
 
-from csv_file import MISSING, BadFile, Table, quoted
+from csv_file import LIMIT, MAX_DIGITS, MINUS, MISSING, NUMBER, BadFile, Table, as_word, quoted
 
-_NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]{1,3})?")
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}")  # 1.250 or 1,250
-_MAX_DIGITS = 40
-_LIMIT = Decimal(10) ** 15
 _MARKS = {",": "comma", ".": "point"}
-
-Cells = list[tuple[int, str]]
 
 
 class Numbers:
@@ -27,11 +23,9 @@ class Numbers:
     def __init__(self, table: Table, columns: Sequence[str], missing: Sequence[str]) -> None:
         """Raises BadFile where the file's numbers are written in more ways than one."""
         self._table = table
-        self._missing = {word.casefold() for word in missing}
+        self._missing = {as_word(word) for word in missing}
         self._cells = {
-            name: [
-                (line, cell.replace("\N{MINUS SIGN}", "-", 1)) for line, cell in table.column(name)
-            ]
+            name: [(line, cell.replace(MINUS, "-", 1)) for line, cell in table.column(name)]
             for name in columns
         }
         if table.separator != ",":
@@ -39,13 +33,12 @@ class Numbers:
 
     def column(self, name: str) -> list[Decimal | None]:
         """The numbers of a column, None where one is missing; raises BadFile."""
-        return [
-            None if text.casefold() in self._missing else self._number(name, line, text)
-            for line, text in self._cells[name]
-        ]
+        return [self._value(name, line, text) for line, text in self._cells[name]]
 
-    def _number(self, column: str, line: int, text: str) -> Decimal:
-        if not _NUMBER.fullmatch(text) or len(text) > _MAX_DIGITS:
+    def _value(self, column: str, line: int, text: str) -> Decimal | None:
+        if not NUMBER.fullmatch(text) or len(text) > MAX_DIGITS:
+            if text.casefold() in self._missing:
+                return None
             self._refuse(column, line, text)
         if "," in text and self._table.separator == ",":
             raise BadFile(
@@ -55,12 +48,14 @@ class Numbers:
                 line, column,
             )  # fmt: skip
         number = Decimal(text.replace(",", "."))
-        if abs(number) >= _LIMIT:
+        if self._missing and number in self._missing:
+            return None
+        if abs(number) >= LIMIT:
             reason = f"{quoted(text)} is too large. Numbers up to 10^15 are read. Correct it"
             raise BadFile(self._table.path, reason, line, column)
         return number
 
-    def _refuse(self, column: str, line: int, text: str) -> None:
+    def _refuse(self, column: str, line: int, text: str) -> NoReturn:
         if text.casefold().lstrip("+-") in MISSING:
             reason = (
                 f"the value is missing ({quoted(text)}). Fill it in, leave the patient out, or let "
@@ -69,15 +64,15 @@ class Numbers:
         elif re.fullmatch(r"[+-]?inf(inity)?", text, re.IGNORECASE):
             reason = f"{quoted(text)} is not a finite number. Correct it"
         else:
-            reason = f"{quoted(text)} is not a number, as 12 or 63.5 are. Correct it, or leave the"
-            reason += " column out of columns in study.toml"
+            reason = f"{quoted(text)} is not a number, as 12 or 63.5 are. Write it as one, or leave"
+            reason += " the column out of columns in study.toml"
         raise BadFile(self._table.path, reason, line, column)
 
     def _check_marks(self) -> None:
         """Raises BadFile where a comma or point may stand for decimals or for thousands."""
         first: dict[str, int] = {}  # where a mark was seen first
         for name, cells in self._cells.items():
-            marked = [(line, t) for line, t in cells if _NUMBER.fullmatch(t) and {".", ","} & {*t}]
+            marked = [(line, t) for line, t in cells if NUMBER.fullmatch(t) and {".", ","} & {*t}]
             for line, text in marked:
                 mark, other = (",", ".") if "," in text else (".", ",")
                 first.setdefault(mark, line)

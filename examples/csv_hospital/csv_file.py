@@ -12,10 +12,13 @@ import csv
 import io
 import json
 import re
+import sys
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
+from typing import TextIO
 
 MISSING = frozenset({"", "?", ".", "-", "na", "n/a", "#n/a", "nan", "null", "#null!", "none"})
 _AS_UTF8 = 'save it as "CSV UTF-8"'
@@ -29,6 +32,10 @@ _MARKS = (  # the longer first: a mark of UTF-32 begins like one of UTF-16
 )
 _SEPARATOR = re.compile(r'"?sep=(.)"?[,;]*', re.IGNORECASE)
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+MINUS = "\N{MINUS SIGN}"
+NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]{1,3})?")
+MAX_DIGITS = 40  # characters of a number
+LIMIT = Decimal(10) ** 15  # which no number reaches
 _VALUE = re.compile(r"(?=.*[0-9])[0-9\s.,:/+\-\N{MINUS SIGN}'%<>=]+|[+-]?[0-9.,]+[eE][+-]?[0-9]+")
 _MAX_NAME = 80  # characters of a column's name
 _HEAD = 1 << 16  # characters among which the header is
@@ -50,16 +57,17 @@ class Row:
     """One patient's cells, without the blanks around them; ``line`` is where they begin."""
 
     line: int
-    cells: tuple[str, ...]
+    cells: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Names of columns, and rows that have a cell for each."""
+    """Names of columns, which are in ``line``, and rows that have a cell for each."""
 
     path: Path
+    line: int
     names: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[Row, ...] = field(repr=False)
     separator: str
 
     def column(self, name: str) -> list[tuple[int, str]]:
@@ -67,7 +75,7 @@ class Table:
         if name not in self.names:
             there = ", ".join(quoted(n) for n in self.names[:20])
             reason = f"there is no column {quoted(name)}. The columns are {there}"
-            raise BadFile(self.path, reason, line=1)
+            raise BadFile(self.path, reason, self.line)
         place = self.names.index(name)
         return [(row.line, row.cells[place]) for row in self.rows]
 
@@ -76,6 +84,25 @@ def quoted(text: str) -> str:
     """A value or a name as refusals show it: in quotes, on one line, not longer than needed."""
     cut = text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
     return json.dumps(cut, ensure_ascii=not cut.isprintable())
+
+
+def as_word(text: str) -> object:
+    """How a cell is compared with a word of the study: -9 is -9.0, and Yes is yes."""
+    if len(text) <= MAX_DIGITS and NUMBER.fullmatch(plain := text.replace(MINUS, "-", 1)):
+        return Decimal(plain.replace(",", "."))
+    return text.casefold()
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 cell``, ``2 cells``."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print a line, whatever a file or a column is called and the terminal can show."""
+    stream = stream or sys.stdout
+    encoding = stream.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
 
 
 def tidy(name: str) -> str:
@@ -127,7 +154,7 @@ def read_table(path: Path) -> Table:
     if not rows:
         raise BadFile(path, "there is no patient below the names of columns", header.line)
     cut = tuple(Row(row.line, row.cells[: len(names)]) for row in rows)
-    return Table(path, names, cut, separator)
+    return Table(path, header.line, names, cut, separator)
 
 
 def _separator(path: Path, text: str) -> tuple[str, int]:
@@ -184,7 +211,11 @@ def _check_header(path: Path, line: int, names: tuple[str, ...], rows: list[Row]
     for place, name in enumerate(names, start=1):
         if _VALUE.fullmatch(name) or (name and name.casefold() in MISSING):
             reason = f"{quoted(name)} looks like a value, and the first line must name the columns"
-            raise BadFile(path, f"{reason}. Put a line of names above the patients", line)
+            raise BadFile(
+                path,
+                f"{reason}. Put a line of names above the patients, or rename the column",
+                line,
+            )
         if not name:
             raise BadFile(path, f"column {place} has no name. Name it, or remove it", line)
         if len(name) > _MAX_NAME or not name.isprintable():
@@ -204,7 +235,7 @@ def _check_row(path: Path, row: Row, columns: int) -> None:
         reason = "a cell goes on in the next line. Is a double quote left open? If it is meant so"
         raise BadFile(path, f"{reason}, remove the line break", row.line)
     if len(row.cells) < columns or _width(row) > columns:
-        reason = f"it has {len(row.cells)} cells, and there are {columns} columns"
+        reason = f"it has {counted(len(row.cells), 'cell')}, and there are {columns} columns"
         raise BadFile(
             path, f"{reason}. A value with a separator in it needs double quotes", row.line
         )

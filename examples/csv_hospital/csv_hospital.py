@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,8 @@ class Data:
     """Features, shape (patients, columns), with the columns' names, and outcomes, (patients,)."""
 
     columns: tuple[str, ...]
-    features: NDArray[np.float64]
-    outcomes: NDArray[np.float64]
+    features: NDArray[np.float64] = field(repr=False)
+    outcomes: NDArray[np.float64] = field(repr=False)
     intercept: str  # what its entry is called
 
 
@@ -54,24 +55,38 @@ def load() -> Data:
     path = os.environ.get("QUORATE_CSV")
     if not path:
         raise ValueError("QUORATE_CSV is not set. Set it to the path of your CSV file")
-    study = read_study(HERE / "study.toml")
-    patients = read_patients(Path(path), study)
-    scale = scale_of(tuple(patients.values))
+    files = (Path(path).expanduser(), HERE / "study.toml", HERE / "scaling.json")
+    return _read(*files, tuple(map(_digest, files)))
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, study_file: Path, scale_file: Path, digests: tuple[bytes, ...]) -> Data:
+    """The data in files of these contents: they are read again when they change."""
+    study = read_study(study_file)
+    patients = read_patients(path, study)
+    scale = scale_of(tuple(patients.values), scale_file)
     found = np.array(outcomes(patients.table, study), dtype=np.float64)
-    outcome = study.outcome_of(patients.table)
-    name = intercept_name(study, outcome, scale)
+    name = intercept_name(study, study.outcome_of(patients.table), scale)
     return Data(tuple(patients.values), features_of(patients, scale), found, name)
 
 
-def scale_of(columns: tuple[str, ...]) -> Scale | None:
-    """What brings these columns to one scale, if there is a scaling.json; raises BadFile."""
-    path = HERE / "scaling.json"
+def _digest(path: Path) -> bytes:
+    """Of a file's content; nothing if it cannot be read, which reading it will say."""
+    try:
+        return hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return b""
+
+
+def scale_of(columns: tuple[str, ...], path: Path) -> Scale | None:
+    """What brings these columns to one scale, if there is a file of it; raises BadFile."""
     return read_scale(path, columns) if path.exists() else None
 
 
 def intercept_name(study: Study, outcome: str, scale: Scale | None) -> str:
     """The intercept, named by all that hospitals must have alike and no column's name tells."""
-    words = f"{outcome} is {'/'.join(study.one)}, not {'/'.join(study.zero)}"
+    one, zero = ("/".join(sorted(words)) for words in (study.one, study.zero))
+    words = f"{outcome} is {one}, not {zero}"
     return f"intercept ({words}; {'scale ' + scale.name if scale else 'no scale'})"
 
 
@@ -139,4 +154,5 @@ def probabilities(
     weights: NDArray[np.float64], bias: NDArray[np.float64], features: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """P(outcome = 1) for each patient."""
-    return np.asarray(1 / (1 + np.exp(-(features @ weights + bias))))
+    logits = np.clip(features @ weights + bias, -500, 500)  # beyond that exp overflows
+    return np.asarray(1 / (1 + np.exp(-logits)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 from cells import Numbers
-from csv_file import BadFile, Table, quoted, read_table
+from csv_file import BadFile, Table, as_word, counted, quoted, read_table
 from study import Study
 
 
@@ -17,7 +17,7 @@ class Patients:
     """``values``: a list for each column, None where a value is missing; all in order of lines."""
 
     table: Table
-    values: dict[str, list[Decimal | None]]
+    values: dict[str, list[Decimal | None]] = field(repr=False)
 
     @property
     def lines(self) -> list[int]:
@@ -36,29 +36,20 @@ def read_patients(path: Path, study: Study, columns: Iterable[str] | None = None
 def outcomes(table: Table, study: Study) -> list[int]:
     """0 or 1 for each patient; raises BadFile on any other, or where all have the same."""
     name = study.outcome_of(table)
-    meant = {_key(word): k for k, words in enumerate((study.zero, study.one)) for word in words}
+    meant = {as_word(word): k for k, words in enumerate((study.zero, study.one)) for word in words}
     found = []
     for line, text in table.column(name):
-        if _key(text) not in meant:
+        if as_word(text) not in meant:
             words = ", ".join(quoted(word) for word in study.zero + study.one)
             reason = f"{quoted(text)} is not an outcome. It must be one of {words}. Correct it, "
             reason += "or change outcome, zero and one in study.toml, all hospitals alike"
             raise BadFile(table.path, reason, line, name)
-        found.append(meant[_key(text)])
+        found.append(meant[as_word(text)])
     if len(set(found)) == 1:
         text = table.column(name)[0][1]
-        reason = f"all {len(found)} patients have the outcome {quoted(text)}"
-        if len({_key(cell) for _, cell in table.column(name)}) > 1:
-            reason = f"all {len(found)} patients have outcomes that count as {found[0]}"
+        reason = f"{counted(len(found), 'patient')}, and no outcome but {quoted(text)}"
+        if len({as_word(cell) for _, cell in table.column(name)}) > 1:
+            reason = f"{counted(len(found), 'patient')}, and all outcomes count as {found[0]}"
         remedy = "Is it the right column? Who has one outcome only cannot train with the others"
         raise BadFile(table.path, f"{reason}. {remedy}", column=name)
     return found
-
-
-def _key(text: str) -> object:
-    """How outcomes are compared: 1, 1.0 and 01 are the same, and so are Yes and yes."""
-    try:
-        number = Decimal(text.replace(",", "."))
-        return number if number.is_finite() else text.casefold()
-    except InvalidOperation:
-        return text.casefold()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from csv_file import BadFile
+from csv_file import BadFile, say
 from csv_hospital import HERE, features_of, probabilities, scale_of
 from patients import read_patients
 from study import read_study
@@ -32,7 +32,7 @@ def predictions(model: Path, source: Path) -> Iterator[tuple[int, float]]:
     intercepts = [name for name in entries if name.startswith(_INTERCEPT)]
     if not columns or len(intercepts) != 1 or len(entries) != len(columns) + 1:
         raise BadFile(model, "it is not a model of this app")
-    scale = scale_of(columns)
+    scale = scale_of(columns, HERE / "scaling.json")
     name = f"scale {scale.name})" if scale else "no scale)"
     if not intercepts[0].endswith(name):
         reason = f"it was trained with another scaling.json: its intercept is {intercepts[0]!r}"
@@ -54,16 +54,16 @@ def _entries(model: Path) -> dict[str, NDArray[np.float64]]:
 def main(arguments: list[str]) -> int:
     """The command line; 0 if all patients were read."""
     if len(arguments) != 2:
-        print("usage: python predict.py model.safetensors patients.csv", file=sys.stderr)
+        say("usage: python predict.py model.safetensors patients.csv", sys.stderr)
         return 2
     try:
         found = list(predictions(*map(Path, arguments)))
     except BadFile as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", sys.stderr)
         return 1
-    print("line,probability")
+    say("line,probability")
     for line, probability in found:
-        print(f"{line},{probability:.3f}")
+        say(f"{line},{probability:.3f}")
     return 0
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
 from pathlib import Path
 
-from csv_file import BadFile, quoted, read_text
+from csv_file import LIMIT, BadFile, counted, quoted, read_text, say
 from patients import read_patients
 from study import read_study
 
@@ -73,11 +73,13 @@ def read_scale(path: Path, columns: Iterable[str]) -> Scale:
         for column in columns:
             count, total, squares = (sums[f"{column}: {what}"] for what in _SUMS)
             if count < 2:
-                reason = (
-                    f"column {quoted(column)} has {count.normalize():f} values in all hospitals"
-                )
+                number = counted(int(count), "value")
+                reason = f"column {quoted(column)} has {number} in all hospitals together"
                 raise BadFile(path, f"{reason}. Leave it out of the study. {_AGAIN}")
             mean = total / count
+            if count != int(count) or abs(mean) >= LIMIT:
+                reason = f"the sums of column {quoted(column)} are no patients' sums"
+                raise BadFile(path, f"{reason}. Some hospital's numbers are wrong. {_AGAIN}")
             variance = squares / count - mean * mean
             if variance <= Decimal(1).scaleb(3 - DECIMALS) or variance <= abs(mean) ** 2 / 10**12:
                 reason = f"column {quoted(column)} has hardly any spread over all hospitals"
@@ -135,7 +137,7 @@ def write_numbers(path: Path, sums: Mapping[str, Decimal]) -> None:
 def main(arguments: list[str]) -> int:
     """The command line; 0 if the file was written."""
     if len(arguments) != 2:
-        print("usage: python scaling.py patients.csv numbers.csv", file=sys.stderr)
+        say("usage: python scaling.py patients.csv numbers.csv", sys.stderr)
         return 2
     source, target = map(Path, arguments)
     try:
@@ -143,10 +145,10 @@ def main(arguments: list[str]) -> int:
         sums = sums_of(patients.values)
         write_numbers(target, sums)
     except BadFile as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", sys.stderr)
         return 1
-    print(f"{target}: {len(sums)} numbers about {len(patients.lines)} patients of {source}")
-    print("Next: quorate-participant contribute, all hospitals with the same --round")
+    say(f"{target}: {len(sums)} numbers about {counted(len(patients.lines), 'patient')}")
+    say("Next: quorate-participant contribute, all hospitals with the same --round")
     return 0
 
 

@@ -15,7 +15,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from csv_file import BadFile, Table, quoted, read_text, tidy
+from csv_file import BadFile, Table, as_word, quoted, read_text, tidy
 
 _KEYS = ("columns", "outcome", "zero", "one", "missing")
 
@@ -82,5 +82,5 @@ def _check(path: Path, study: Study) -> None:
     if study.outcome in columns:
         raise BadFile(path, f"{quoted(study.outcome or '')} is the outcome, and among the columns")
     for word in study.zero:
-        if word in study.one:
+        if as_word(word) in map(as_word, study.one):
             raise BadFile(path, f"{quoted(word)} is in zero and in one")

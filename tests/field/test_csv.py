@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import csv_hospital
 from csv_file import BadFile
 from participant.app import load_app
 from participant.errors import BadApp
+from patients import read_patients
+from study import Study
 
 HEAD = "age,bp,y\n"
 ROWS = "0.5,1.5,1\n-0.2,0.3,0\n0.1,0.2,1\n"
@@ -170,8 +178,8 @@ NO_NUMBER = "is not a number"
         (HEAD + "0.5,1.5,\n-0.2,0.3,0\n", 'line 2, column "y"', '"" is not an outcome'),
         (HEAD + "0.5,1.5,nan\n-0.2,0.3,0\n", 'line 2, column "y"', "is not an outcome"),
         ("y,age,bp\n1,0.5,1\n0,-0.2,0.5\n", 'line 3, column "bp"', '"0.5" is not an outcome'),
-        (HEAD + "0.5,1.5,1\n0.2,0.3,1\n", 'column "y"', 'all 2 patients have the outcome "1"'),
-        (HEAD + "0.5,1.5,1\n", 'column "y"', 'all 1 patients'),
+        (HEAD + "0.5,1.5,1\n0.2,0.3,1\n", 'column "y"', '2 patients, and no outcome but "1"'),
+        (HEAD + "0.5,1.5,1\n", 'column "y"', '1 patient, and no outcome but "1"'),
     ],
 )  # fmt: skip
 def test_what_could_be_meant_otherwise_is_refused_by_file_line_and_column(
@@ -206,6 +214,14 @@ def test_a_refusal_shows_one_value_of_one_patient_at_most(folder: Path) -> None:
         csv_hospital.load()
 
 
+def test_no_patient_is_in_what_python_shows_of_the_data(folder: Path) -> None:
+    put(folder, HEAD + "0.12345,1.5,1\n-0.2,0.3,0\n")
+    patients = read_patients(folder / "patients.csv", Study())
+    shown = repr((csv_hospital.load(), patients, patients.table, patients.table.rows[0]))
+    assert "12345" not in shown
+    assert "bp" in shown
+
+
 @pytest.mark.parametrize("path", ["nothing.csv", ".", "nothing/at/all.csv"])
 def test_a_file_that_cannot_be_read_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, path: str
@@ -220,6 +236,8 @@ def test_a_file_that_cannot_be_read_is_named(
 
 def test_missing_values_count_as_the_mean_where_the_study_says_so(folder: Path) -> None:
     put(folder, HEAD + "?,1.5,1\n-0.2,,0\n", AGREED)
+    assert csv_hospital.load().features.tolist() == [[0, 1.5], [-0.2, 0]]
+    put(folder, HEAD + "-9.0,1.5,1\n-0.2,nA,0\n", 'missing = [-9, "NA"]')
     assert csv_hospital.load().features.tolist() == [[0, 1.5], [-0.2, 0]]
     put(folder, HEAD + "NA,1.5,1\n-0.2,,0\n", AGREED)
     with pytest.raises(BadFile, match=MISSING):
@@ -249,7 +267,7 @@ def test_columns_that_the_study_leaves_out_may_hold_anything(folder: Path) -> No
         ('columns = ["age", "age"]', '"age" twice'),
         ('columns = ["age", ""]', "an empty name"),
         ('columns = ["age", "y"]\noutcome = "y"', '"y" is the outcome'),
-        ('one = ["1"]\nzero = ["1"]', '"1" is in zero and in one'),
+        ('one = ["1"]\nzero = ["1.0"]', '"1.0" is in zero and in one'),
     ],
 )
 def test_an_agreement_that_does_not_fit_is_refused(folder: Path, study: str, reason: str) -> None:
@@ -301,6 +319,79 @@ def test_the_first_model_is_the_same_for_every_machine_and_another_for_every_see
     assert first["weight of bp"].tolist() != first["weight of age"].tolist()
     other = csv_hospital.initial_parameters({"seed": 2})
     assert other["weight of age"].tolist() != first["weight of age"].tolist()
+
+
+SCRAPS = [
+    "age",
+    "bp",
+    "y",
+    "1",
+    "0",
+    "0.5",
+    "63,5",
+    "1,250",
+    "?",
+    "nan",
+    "-",
+    "#",
+    "sep=",
+    "é",
+    "\ufeff",
+]
+FORMS = [",", ";", "\t", "\n", "\r\n", "\r", '"', " ", "\0", "|", "\N{NO-BREAK SPACE}"]
+PIECES = st.lists(st.sampled_from([*SCRAPS, *FORMS]), max_size=40).map("".join)
+ENCODINGS = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+
+
+def data_or_refusal() -> csv_hospital.Data | str:
+    try:
+        return csv_hospital.load()
+    except BadFile as error:
+        return str(error)
+
+
+@given(st.binary(max_size=100) | st.builds(str.encode, PIECES, ENCODINGS))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_in_a_file_it_is_read_as_finite_numbers_or_refused(
+    folder: Path, data: bytes
+) -> None:
+    put(folder, data)
+    found = data_or_refusal()
+    if isinstance(found, str):
+        assert found.startswith(str(folder / "patients.csv"))
+        return
+    assert np.isfinite(found.features).all()
+    assert set(found.outcomes) == {0, 1}
+    assert found.features.shape == (len(found.outcomes), len(found.columns))
+
+
+@given(
+    st.lists(st.tuples(*[st.decimals(-20, 20, places=3)] * 2), min_size=2, max_size=8),
+    st.sampled_from([(",", "."), (";", "."), (";", ","), ("\t", ",")]),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    st.sampled_from(["\n", "\r\n"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_file_that_a_spreadsheet_writes_is_read_back_exactly_or_called_ambiguous(
+    folder: Path,
+    rows: list[tuple[Decimal, Decimal]],
+    form: tuple[str, str],
+    quoting: Literal[0, 1],
+    end: str,
+) -> None:
+    separator, mark = form
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=separator, quoting=quoting, lineterminator=end)
+    writer.writerow(["age", "bp", "y"])
+    for k, row in enumerate(rows):
+        writer.writerow([*(str(number).replace(".", mark) for number in row), k % 2])
+    put(folder, text.getvalue())
+    found = data_or_refusal()
+    if isinstance(found, str):
+        assert "may be thousands or decimals" in found
+        assert separator != ","
+        return
+    assert found.features.tolist() == [[float(number) for number in row] for row in rows]
 
 
 def test_a_refusal_reaches_the_terminal_as_one_sentence_and_nothing_else(
