@@ -13,10 +13,11 @@ import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 from urllib.parse import urlsplit
 
 import typer
+from typer.core import TyperGroup
 
 from aggregator.errors import AggregatorError, StoreFull
 from aggregator.event_log import start_log
@@ -31,6 +32,7 @@ from aggregator.identity import (
     tls_context,
 )
 from aggregator.lock import hold, holder
+from aggregator.look import kind_of
 from aggregator.record_output import RecordOutput
 from aggregator.sentences import (
     AnotherAggregator,
@@ -46,7 +48,8 @@ from aggregator.status_file import read_status, remove_status
 from aggregator.status_text import render
 from aggregator.stored_report import stored_report
 from aggregator.terminal import escape_what_streams_lack, flush, say, say_json
-from protocol.errors import BadTerms, ProtocolError, UnsignedTerms
+from protocol.errors import BadTerms, ProtocolError, UnsignedTerms, WrongKind
+from protocol.file_kind import Kind, kind_of_data
 from protocol.foreign import decoded, lines, pasted
 from protocol.signing import public_bytes
 from protocol.terms import Terms, parse, require_signed
@@ -57,7 +60,25 @@ _SERVING = "serve"
 _LINE_SECONDS = 5.0  # between two lines about a long export
 
 log = logging.getLogger("quorate.aggregator")
+
+
+class HintingGroup(TyperGroup):
+    """Adds to a word too many what may have been meant."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            message = getattr(error, "message", None)
+            if isinstance(message, str) and "unexpected extra argument" in message:
+                error.message = f"{message}. {_EXTRA}"  # type: ignore[attr-defined]
+            raise
+
+
+_EXTRA = "After the command comes federation.toml alone; a data folder is given as --data FOLDER"
+
 app = typer.Typer(
+    cls=HintingGroup,
     help="The service between the hospitals of a federation: it orders, keeps and adds.",
     no_args_is_help=True,
     add_completion=False,
@@ -87,7 +108,7 @@ def init(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Make the aggregator's key, certificate and card."""
-    folder = data.expanduser()
+    folder = _data_folder(data)
     address = create(folder, name, host, port, tls_cert)
     say(f"card: {folder / CARD_NAME}")
     say(f"url:  {address.url}")
@@ -110,7 +131,7 @@ def serve(
     """Serve a federation until interrupted."""
     if (tls_cert is None) != (tls_key is None):
         raise typer.BadParameter("give both --tls-cert and --tls-key, or neither")
-    folder = data.expanduser()
+    folder = _data_folder(data)
     terms = _read_terms(federation)
     key = load_key(folder)
     tls = TlsFiles(tls_cert, tls_key) if tls_cert and tls_key else own_tls(folder)
@@ -138,7 +159,7 @@ def status(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Show who is missing since when, the ceremony's step and the rounds."""
-    folder = data.expanduser()
+    folder = _data_folder(data)
     terms = _read_terms(federation)
     stored = _store_folder(folder, terms)
     if not stored.exists():
@@ -177,7 +198,7 @@ def export(
             told = time.monotonic()
             say(f"{done:,} of {total:,} {what} are written", err=True)
 
-    folder = _store_folder(data.expanduser(), terms)
+    folder = _store_folder(_data_folder(data), terms)
     head = export_record(folder, terms, signatures, RecordOutput(out), tell)
     say(f"Record of {terms.name}: {out}")
     say(f"  entries  {head.position}, up to {head.hash.hex()[:16]}")
@@ -200,6 +221,14 @@ async def _serve(
     log.info("%s: stopped", aggregator.terms.name)
 
 
+def _data_folder(data: Path) -> Path:
+    """Raises WrongKind on what is known to be something else."""
+    folder = data.expanduser()
+    if (found := kind_of(folder)) not in (None, Kind.FOLDER, Kind.SERVICE):
+        raise WrongKind(str(folder), str(found), "data")
+    return folder
+
+
 def _read_terms(path: Path) -> Terms:
     return _read_signed(path)[0]
 
@@ -208,12 +237,16 @@ def _read_signed(path: Path) -> tuple[Terms, dict[str, bytes]]:
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_TERMS_BYTES + 1)
+        if (found := kind_of_data(data)) not in (None, Kind.TERMS):
+            raise WrongKind(str(path), str(found), "terms")
         if len(data) > _MAX_TERMS_BYTES:
             raise BadTermsFile(path, f"it has more than {_MAX_TERMS_BYTES} bytes")
         terms, signatures = parse(decoded(data))
         require_signed(terms, signatures)
     except UnicodeDecodeError:
         raise BadTermsFile(path, "it is not text in UTF-8") from None
+    except IsADirectoryError:
+        raise WrongKind(str(path), kind_of(path) or Kind.FOLDER, "terms") from None
     except OSError as error:
         raise BadTermsFile(path, (error.strerror or str(error)).lower()) from None
     except (BadTerms, UnsignedTerms) as error:

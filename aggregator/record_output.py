@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import re
 import secrets
@@ -11,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aggregator.durable import disk_errors, sync
-from aggregator.errors import StoreFull
-from protocol.errors import Malformed
+from aggregator.look import kind_of
+from protocol.errors import Malformed, WrongKind
+from protocol.file_kind import Kind
 from protocol.record import FOLDERS
 
 _TEMPORARY = re.compile(r"\.quorate-[0-9a-f]{32}\.tmp")
@@ -25,12 +25,12 @@ class RecordOutput:
         self._folder = folder
         self._unsettled: list[Path] = []
         with disk_errors(folder):
-            if folder.exists() and not folder.is_dir():
-                raise StoreFull(folder, "it is not a folder", errno.ENOTDIR)
+            if (found := kind_of(folder)) not in (None, Kind.FOLDER, Kind.RECORD):
+                raise WrongKind(str(folder), str(found), "record")
             folder.mkdir(parents=True, exist_ok=True)
-            for found in self._everything():
-                if _TEMPORARY.fullmatch(found.name):
-                    _remove_if_abandoned(found)
+            for path in self._everything():
+                if _TEMPORARY.fullmatch(path.name):
+                    _remove_if_abandoned(path)
 
     def read(self, path: str, limit: int) -> bytes | None:
         """The bytes of a file, None if there is none; raises Malformed beyond the limit."""

@@ -16,6 +16,7 @@ from protocol.errors import (
     ProtocolError,
     UnfitHead,
     UnsignedTerms,
+    WrongKind,
 )
 from protocol.foreign import pasted
 from protocol.refusals import remedy_for
@@ -78,6 +79,24 @@ def _unfit_terms(error: UnfitTerms) -> tuple[str, str]:
     )
 
 
+_WANTED = {  # by what a file or folder is to be: its name, and where one gets it
+    "terms": (
+        "the terms of a federation",
+        "Give the federation.toml that all members have signed.",
+    ),
+    "data": (
+        "the aggregator's data folder",
+        "Give the folder that quorate-aggregator init made, or is to make, as --data.",
+    ),
+    "record": ("the folder of a record", "Give a new folder, or that of the record, as --out."),
+}
+
+
+def _wrong_kind(error: WrongKind) -> tuple[str, str]:
+    name, remedy = _WANTED.get(error.wanted, ("what belongs there", "Give another path."))
+    return f"{error.path} is {error.found}, not {name}.", remedy
+
+
 def _another(error: AnotherAggregator) -> tuple[str, str]:
     return (
         f"The terms name another aggregator: {error.path} does not fit aggregator.{error.field}.",
@@ -108,6 +127,7 @@ def _store_full(error: StoreFull) -> tuple[str, str]:
 
 SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
     UnfitTerms: _unfit_terms,
+    WrongKind: _wrong_kind,
     AnotherAggregator: _another,
     CannotListen: _cannot_listen,
     BadTermsFile: lambda e: (

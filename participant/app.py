@@ -18,6 +18,9 @@ from typing import Any
 
 from participant.errors import BadApp, MissingFile
 from participant.files import make_folder, write_new
+from participant.look import kind_of
+from protocol.errors import WrongKind
+from protocol.file_kind import Kind
 from protocol.foreign import lines, shown
 
 FUNCTIONS = {
@@ -57,9 +60,11 @@ class LoadedApp:
 
 
 def load_app(path: Path, errors_folder: Path) -> LoadedApp:
-    """Run a user's file and take its functions; raises MissingFile or BadApp."""
-    if not path.is_file():
+    """Run a user's file and take its functions; raises MissingFile, WrongKind or BadApp."""
+    if (kind := kind_of(path)) is None:
         raise MissingFile(path, "app")
+    if kind is not Kind.FILE:
+        raise WrongKind(str(path), kind, "app")
     spec = importlib.util.spec_from_file_location(_MODULE, path)
     if spec is None or spec.loader is None:
         raise BadApp(str(path), "it is not a Python file (.py)")

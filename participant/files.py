@@ -7,7 +7,6 @@ can tell what a dead process left behind from what a living one is writing.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import re
@@ -17,12 +16,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from participant.errors import BadStorageName, DiskError, FileExists, MissingFile, TooLarge
+from participant.look import kind_of
+from protocol.errors import WrongKind
+from protocol.file_kind import Kind, kind_of_data
 from protocol.refusals import FULL, READ_ONLY
 
 _TEMPORARY = re.compile(r"\.quorate-[0-9a-f]{32}\.tmp")
 _CHUNK = 1 << 20
 _PART = r"[a-z0-9_-][a-z0-9._-]{0,127}"  # no leading dot: that is for temporary files
 _NAME = re.compile(rf"{_PART}(/{_PART})?")
+_FITTING: dict[str, tuple[Kind, ...]] = {  # by what a file is to be; of any other all kinds fit
+    "terms": (Kind.TERMS,),
+    "card": (Kind.CARD,),
+    "aggregator's card": (Kind.AGGREGATOR_CARD,),
+    "identity": (Kind.SEALED,),
+    "backup": (Kind.SEALED,),
+    "passphrase": (),
+    "journal": (),
+    "file of numbers": (Kind.SPREADSHEET,),  # for which its reader has a better word
+}
 
 
 def make_folder(path: Path) -> None:
@@ -34,7 +46,7 @@ def make_folder(path: Path) -> None:
                 folder.mkdir(mode=0o700)
             _sync_folder(folder.parent)
         if not path.is_dir():
-            raise DiskError(path, "not a folder", errno.ENOTDIR)
+            raise WrongKind(str(path), kind_of(path) or Kind.FILE, "folder")
 
 
 @contextlib.contextmanager
@@ -98,7 +110,10 @@ def replacing(path: Path) -> Iterator[FileAside]:
 
 
 def read(path: Path, limit: int, what: str) -> bytes:
-    """A file's bytes; raises MissingFile, TooLarge above ``limit`` bytes, or DiskError."""
+    """A file's bytes; raises MissingFile, TooLarge above ``limit`` bytes, or DiskError.
+
+    ``what`` it is to be; WrongKind if it is a folder, or looks like something else of ours.
+    """
     with _disk_errors(path):
         try:
             with path.open("rb") as file:
@@ -109,9 +124,47 @@ def read(path: Path, limit: int, what: str) -> bytes:
                     data += chunk  # of a pipe, whose size nobody knows before
         except FileNotFoundError:
             raise MissingFile(path, what) from None
+        except IsADirectoryError:
+            raise WrongKind(str(path), kind_of(path) or Kind.FOLDER, what) from None
+        except NotADirectoryError:
+            require_folder(path.parent)
+            raise
     if len(data) > limit:
+        _check_kind(path, kind_of(path), what)
         raise TooLarge(path, what, limit)
+    _check_kind(path, kind_of_data(data), what)
     return data
+
+
+def _check_kind(path: Path, found: Kind | None, what: str) -> None:
+    """Raises WrongKind on what is known to be something else."""
+    if what in _FITTING and found not in (None, Kind.FILE, *_FITTING[what]):
+        raise WrongKind(str(path), str(found), what)
+
+
+def require_folder(folder: Path) -> None:
+    """Raises MissingFile if there is no such folder, WrongKind if it is, or lies under, a file."""
+    for path in (*reversed(folder.parents), folder):
+        with _disk_errors(path):
+            if path.exists() and not path.is_dir():
+                raise WrongKind(str(path), kind_of(path) or Kind.FILE, "folder")
+    if not exists(folder):
+        raise MissingFile(folder, "folder")
+
+
+def check_replaceable(path: Path) -> None:
+    """Raises WrongKind if the name is a folder's, and what ``require_folder`` raises."""
+    with _disk_errors(path):
+        if path.is_dir():
+            raise WrongKind(str(path), kind_of(path) or Kind.FOLDER, "file")
+    require_folder(path.parent)
+
+
+def check_new(path: Path) -> None:
+    """Raises FileExists if the name is taken, and what ``require_folder`` raises."""
+    if exists(path):
+        raise FileExists(path)
+    require_folder(path.parent)
 
 
 def exists(path: Path) -> bool:
@@ -193,7 +246,11 @@ class FileAside:
 def _aside(path: Path) -> Iterator[FileAside]:
     """An empty temporary file beside ``path``, gone at the end unless it was renamed."""
     with _disk_errors(path):
-        temporary, descriptor = _create_temporary(path.parent)
+        try:
+            temporary, descriptor = _create_temporary(path.parent)
+        except (FileNotFoundError, NotADirectoryError):
+            require_folder(path.parent)
+            raise
     try:
         yield FileAside(path, temporary, descriptor)
     finally:

@@ -79,3 +79,11 @@ class SamePassphrase(ParticipantError):
 
     def __init__(self) -> None:
         super().__init__("the new passphrase is the present one")
+
+
+class SharedPassphrase(ParticipantError):
+    """A backup is to have the passphrase of the data folder ``home`` that it is a copy of."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(f"{home}: its passphrase is no other for the backup")
+        self.home = home

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from participant import identity as identities
-from participant.errors import DamagedFile, NoKeyShare, NotAMember
-from participant.files import FolderStorage
+from participant.errors import DamagedFile, MissingFile, NoKeyShare, NotAMember
+from participant.files import FolderStorage, exists
 from participant.home import federation_folder
-from participant.identity import Identity
+from participant.identity import CARD_NAME, IDENTITY_NAME, Identity, read_card
 from participant.passphrase import Passphrase
 from participant.secret_store import SecretStore
 from participant.terms_files import TermsFile
-from participant.vault import Vault
+from participant.vault import VAULT_NAME, Vault, epochs_in
 from protocol.epoch import Epoch, EpochSecret, read_secret
 from protocol.errors import Malformed
 from protocol.terms import Member, Terms
@@ -55,6 +55,26 @@ class Membership:
             raise DamagedFile(self.vault.folder, f"{error.what}: {error.reason}") from None
 
 
+def require_identity(home: Path) -> None:
+    """Raises MissingFile if there is no identity in a data folder."""
+    if not exists(home / IDENTITY_NAME):
+        raise MissingFile(home / IDENTITY_NAME, "identity")
+
+
+def check_before_asking(terms: Terms, home: Path, needs_key: bool) -> None:
+    """What can be known before anybody types a passphrase for nothing.
+
+    Raises MissingFile without an identity, and NoKeyShare if ``needs_key`` and no ceremony of these
+    terms has ended here, unless the card beside the identity is none of a member.
+    """
+    require_identity(home)
+    folder = federation_folder(home, terms.federation)
+    if needs_key and not epochs_in(folder / VAULT_NAME):
+        card = home / CARD_NAME
+        if not exists(card) or terms.index_of(read_card(card).key) is not None:
+            raise NoKeyShare(folder)
+
+
 def enter(file: TermsFile, home: Path, passphrase: Passphrase) -> Membership:
     """Unlock the identity in ``home`` and find its place in the terms; raises NotAMember."""
     identity = identities.load(home, passphrase)
@@ -63,5 +83,5 @@ def enter(file: TermsFile, home: Path, passphrase: Passphrase) -> Membership:
     if index is None or terms.members[index - 1] != Member(card.name, card.key):
         raise NotAMember(card.name, home)
     folder = federation_folder(home, terms.federation)
-    vault = Vault(folder / "vault", terms.federation, index)
+    vault = Vault(folder / VAULT_NAME, terms.federation, index)
     return Membership(terms, index, identity, folder, vault, passphrase)

@@ -13,7 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from participant.errors import DiskError, MissingFile
-from protocol.errors import Malformed
+from participant.look import kind_of
+from protocol.errors import Malformed, WrongKind
+from protocol.file_kind import Kind
 from protocol.record import MANIFEST_PATH
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -21,11 +23,16 @@ _LINK = (errno.ELOOP, errno.ENOTDIR)  # of a file; of a folder on the way to it
 
 
 class RecordFolder:
-    """RecordFiles over a directory. Raises MissingFile if it holds no ``record.json``."""
+    """RecordFiles over a directory.
+
+    Raises MissingFile if it holds no ``record.json``, WrongKind if it is known for something else.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not os.path.lexists(folder / MANIFEST_PATH):
+            if (found := kind_of(folder)) not in (None, Kind.FOLDER):
+                raise WrongKind(str(folder), str(found), "record")
             raise MissingFile(folder / MANIFEST_PATH, "record")
 
     def read(self, path: str, limit: int) -> bytes | None:

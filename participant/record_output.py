@@ -6,20 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from participant.files import entries, make_folder, replace_for_now, settle, sweep
+from participant.look import kind_of
 from participant.record_folder import RecordFolder
+from protocol.errors import WrongKind
+from protocol.file_kind import Kind
 from protocol.record import FOLDERS
 
 _PUBLIC_FILE, _PUBLIC_FOLDER = 0o644, 0o755  # it is there to be handed on
 
 
 class RecordOutput(RecordFolder):
-    """The files of a folder, which is made if it is missing; raises DiskError.
+    """The files of a folder, which is made if it is missing; raises DiskError, WrongKind.
 
     Unlike its base it needs no ``record.json``: that is what will be written last.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        if (found := kind_of(folder)) in (Kind.HOME, Kind.SERVICE):
+            raise WrongKind(str(folder), str(found), "record")
         self._unsettled: list[Path] = []
         self._make(folder)
         for path in (folder, *_folders(folder)):

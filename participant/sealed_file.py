@@ -31,10 +31,11 @@ from participant.files import read, write_new
 from participant.passphrase import Passphrase
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
+from protocol.file_kind import SEALED_MAGIC
 
 VERSION = 1
 PAYLOAD_LIMIT = 1 << 24  # bytes
-_MAGIC = b"quorate sealed file\n"
+_MAGIC = SEALED_MAGIC
 _LENGTH_AT = len(_MAGIC) + 1
 _HEADER_AT = _LENGTH_AT + 2
 _HEADER_LIMIT = 1024

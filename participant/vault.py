@@ -21,6 +21,7 @@ from participant.passphrase import Passphrase
 from participant.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
 
 SEED_BYTES = 32
+VAULT_NAME = "vault"  # in a federation's folder
 _SESSION = re.compile(r"(?P<kind>[a-z]+)/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63})")
 _KEY_SHARE = re.compile(r"key-share-(0|[1-9][0-9]{0,8})\.sealed")
 
@@ -36,6 +37,13 @@ class KeyShareRecord:
 
     def __repr__(self) -> str:
         return f"KeyShareRecord(member={self.member}, epoch={self.epoch}, payload=<secret>)"
+
+
+def epochs_in(folder: Path) -> list[int]:
+    """The epochs of which a vault's folder holds a key share, ascending; none if it is missing."""
+    names = [path.name for path in entries(folder)] if exists(folder) else []
+    matches = map(_KEY_SHARE.fullmatch, names)
+    return sorted(int(match[1]) for match in matches if match)
 
 
 @dataclass(frozen=True)
@@ -78,9 +86,7 @@ class Vault:
 
     def epochs(self) -> list[int]:
         """The epochs of which a key share is stored, ascending; needs no passphrase."""
-        found = entries(self.folder) if exists(self.folder) else ()
-        matches = (_KEY_SHARE.fullmatch(path.name) for path in found)
-        return sorted(int(match[1]) for match in matches if match)
+        return epochs_in(self.folder)
 
     def new_seed(self, session: str, passphrase: Passphrase) -> bytes:
         """32 fresh random bytes for a session, durable before they are returned.

@@ -25,6 +25,17 @@ class BadTerms(ProtocolError):
         self.field, self.reason = field, reason
 
 
+class WrongKind(ProtocolError):
+    """A file, or a folder, of another kind than was to be given at ``path``.
+
+    found: what it looks like (``file_kind.Kind``); wanted: what it should be.
+    """
+
+    def __init__(self, path: str, found: str, wanted: str) -> None:
+        super().__init__(f"{path} is {found}, not {wanted}")
+        self.path, self.found, self.wanted = path, found, wanted
+
+
 class UnsignedTerms(ProtocolError):
     """Members whose signature under the terms is missing or does not fit them."""
 

@@ -19,7 +19,9 @@ from participant.cli.options import (
 )
 from participant.duration import duration
 from participant.errors import BadName, Declined, FileExists
+from participant.files import check_new
 from participant.identity import CARD_NAME, IDENTITY_NAME, Card, read_card
+from participant.membership import require_identity
 from participant.passphrase import obtain
 from participant.terminal import agrees, say
 from participant.terms_files import (
@@ -151,6 +153,7 @@ def new(
 ) -> None:
     """Write the terms of a new federation, for all members to sign."""
     ctx.obj.file = file
+    check_new(file)
     members = members_of([read_card(path) for path in member])
     least = floor(len(members))
     policy = RoundPolicy(
@@ -197,6 +200,7 @@ def sign(
     """Sign the terms, after a look at them; adds a block at the end of the file."""
     found = terms_in(ctx, file, signed=False)
     folder = at_home(ctx, home)
+    require_identity(folder)
     identity = identities.load(folder, obtain(passphrase_file, new=False))
     check_may_sign(found, identity, folder)
     _show_terms(found)

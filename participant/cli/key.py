@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from keyshare.randomness import Stream
 from participant.backup import Backup, open_backup, purpose_of_backup, write_backup
 from participant.cli.options import (
     FEDERATION,
+    LEAST_SECONDS,
     FederationFile,
     Home,
     Json,
@@ -20,18 +22,19 @@ from participant.cli.options import (
     Timeout,
     at_home,
     membership,
+    seconds,
     terms_in,
 )
 from participant.cli.working import new_session, say_aside
-from participant.errors import FileExists, NotAMember, OutOfTime
-from participant.files import write_new
+from participant.errors import NotAMember, OutOfTime
+from participant.files import check_new, write_new
 from participant.home import federation_folder
 from participant.identity import CARD_NAME, IDENTITY_NAME, read_card
 from participant.key_check_task import KeyCheckTask
-from participant.key_errors import NoQuorum, QuorumFails, ShareNotWhole
+from participant.key_errors import NoQuorum, QuorumFails, SharedPassphrase, ShareNotWhole
 from participant.key_restore import Restoring, read_board, read_record
 from participant.lock import hold
-from participant.membership import Membership
+from participant.membership import Membership, require_identity
 from participant.passphrase import CHANGED, OF_BACKUP, obtain
 from participant.passphrase_change import change
 from participant.progress import link_notices
@@ -75,7 +78,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check that the key share is whole; --together, that a quorum's key shares decrypt."""
-    member = membership(ctx, file, home, passphrase_file)
+    member = membership(ctx, file, home, passphrase_file, needs_key=True)
     epoch, secret = member.key_share()
     nonce, stream = secrets.token_bytes(NONCE_BYTES), Stream(secrets.token_bytes(32))
     if not is_whole(epoch, secret, nonce, stream):
@@ -169,11 +172,12 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Back up identity and key share into one file, sealed with a passphrase of its own."""
-    if out.exists():
-        raise FileExists(out)
-    member = membership(ctx, file, home, passphrase_file)
+    check_new(out)
+    member = membership(ctx, file, home, passphrase_file, needs_key=True)
     text = terms_in(ctx, file, signed=True).text
     passphrase = obtain(backup_passphrase_file, new=True, which=OF_BACKUP)
+    if hmac.compare_digest(passphrase.encoded(), member.passphrase.encoded()):
+        raise SharedPassphrase(member.folder.parent)
     epochs = write_backup(member, text, out, passphrase)
     if as_json:
         say_json({"event": "backed up", "file": str(out), "epochs": epochs})
@@ -198,7 +202,13 @@ def restore(
     backup_passphrase_file: BackupPassphraseFile = None,
     timeout: Annotated[
         float,
-        typer.Option("--timeout", min=0.1, metavar="SECONDS", help="How long to try to connect."),
+        typer.Option(
+            "--timeout",
+            min=LEAST_SECONDS,
+            metavar="SECONDS",
+            callback=seconds,
+            help="How long to try to connect.",
+        ),
     ] = PATIENCE_SECONDS,
     as_json: Json = False,
 ) -> None:
@@ -268,11 +278,12 @@ def passphrase(
     as_json: Json = False,
 ) -> None:
     """Change the passphrase of this home: its identity and all its federations' secrets."""
-    old = obtain(passphrase_file, new=False)
-    new = obtain(new_passphrase_file, new=True, which=CHANGED)
     folder = at_home(ctx, home)
     if file is not None:
         _check_home(folder, terms_in(ctx, file, signed=False).terms)
+    require_identity(folder)
+    old = obtain(passphrase_file, new=False)
+    new = obtain(new_passphrase_file, new=True, which=CHANGED)
     count = change(folder, old, new)
     if as_json:
         event = "changed" if count else "changed already"

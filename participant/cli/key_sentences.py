@@ -58,6 +58,11 @@ KEY_CARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "{e.path} is in the way: {e.reason}",
         "nothing was replaced; move it away if it is not needed, then type the same command again",
     ),
+    errors.SharedPassphrase: plain(
+        "the passphrase for the backup is that of {e.home}: whoever learns it there could open the "
+        "backup, too",
+        "nothing was written; choose another, and keep it elsewhere than the file",
+    ),
     errors.SamePassphrase: plain(
         "the new passphrase is the present one", "nothing was changed; choose another"
     ),

@@ -28,7 +28,7 @@ from participant.cli.standing import show_standing
 from participant.cli.working import new_session, say_aside
 from participant.decryption_task import DecryptionTask, Request
 from participant.errors import Declined
-from participant.files import write_new
+from participant.files import check_new, write_new
 from participant.lock import hold
 from participant.membership import Membership
 from participant.number_files import read_numbers
@@ -72,7 +72,7 @@ def decrypt(
     """Help to decrypt the sum of one round, after a look at it; exit code 3 on a refusal."""
     if not (_NUMBER.fullmatch(name) or _NAME.fullmatch(name)):
         raise _bad_name(name, "is neither a round's number nor a statistic's name")
-    member = membership(ctx, file, home, passphrase_file)
+    member = membership(ctx, file, home, passphrase_file, needs_key=True)
     with hold(member.folder, "decrypt"):
         secret = member.key_share()
         approve = _approval(yes, as_json)
@@ -190,7 +190,9 @@ def public_key(
     out: Annotated[Path | None, typer.Option("--out", help="Write it to a new file.")] = None,
 ) -> None:
     """Show the joint public key, checked against this hospital's own key share."""
-    member = membership(ctx, file, home, passphrase_file)
+    if out is not None:
+        check_new(out)
+    member = membership(ctx, file, home, passphrase_file, needs_key=True)
     epoch, _ = member.key_share()
     if phe:
         text = joint_key_jwk(epoch, member.terms.name)
@@ -234,7 +236,7 @@ def contribute(
     """
     if not _NAME.fullmatch(name):
         raise _bad_name(name, "cannot name a statistic")
-    member = membership(ctx, file, home, passphrase_file)
+    member = membership(ctx, file, home, passphrase_file, needs_key=True)
     with hold(member.folder, "contribute"):
         secret = member.key_share()
         found = read_numbers(numbers, secret[0].joint_key().n)

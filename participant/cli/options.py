@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,13 @@ import typer
 
 from participant.cli.sentence import Context
 from participant.home import home_folder
-from participant.membership import Membership, enter
+from participant.look import kind_of
+from participant.membership import Membership, check_before_asking, enter
 from participant.passphrase import obtain
 from participant.passphrase_change import finish
 from participant.terms_files import TermsFile, read_signed_terms, read_terms
+from protocol.errors import WrongKind
+from protocol.file_kind import Kind
 
 FEDERATION = Path("federation.toml")
 
@@ -34,10 +38,24 @@ PassphraseFile = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Agree without being asked, for services.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
+
+
+def seconds(value: float | None) -> float | None:
+    """What is no number of seconds passes every comparison with a range."""
+    if value is not None and math.isnan(value):
+        raise typer.BadParameter(f"it must be {LEAST_SECONDS} or more seconds")
+    return value
+
+
+LEAST_SECONDS = 0.1
 Timeout = Annotated[
     float | None,
     typer.Option(
-        "--timeout", min=0.1, metavar="SECONDS", help="Give up after so long; else wait for ever."
+        "--timeout",
+        min=LEAST_SECONDS,
+        metavar="SECONDS",
+        callback=seconds,
+        help="Give up after so long; else wait for ever.",
     ),
 ]
 
@@ -47,6 +65,9 @@ def at_home(ctx: typer.Context, home: Path | None) -> Path:
     folder = home_folder(home)
     _context(ctx).home = folder
     _context(ctx).is_home_given = home is not None
+    found = kind_of(folder)
+    if found not in (None, Kind.HOME, Kind.FOLDER):
+        raise WrongKind(str(folder), str(found), "home")
     finish(folder)  # a change of the passphrase that was broken off, if there is one
     return folder
 
@@ -61,11 +82,19 @@ def terms_in(ctx: typer.Context, file: Path, signed: bool) -> TermsFile:
 
 
 def membership(
-    ctx: typer.Context, file: Path, home: Path | None, passphrase_file: Path | None
+    ctx: typer.Context,
+    file: Path,
+    home: Path | None,
+    passphrase_file: Path | None,
+    needs_key: bool = False,
 ) -> Membership:
-    """The member that this identity is, once all have signed the terms."""
+    """The member that this identity is, once all have signed the terms.
+
+    needs_key: the command is of no use before the ceremony, which is told before the passphrase.
+    """
     terms = terms_in(ctx, file, signed=True)
     folder = at_home(ctx, home)
+    check_before_asking(terms.terms, folder, needs_key)
     return enter(terms, folder, obtain(passphrase_file, new=False))
 
 

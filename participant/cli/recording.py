@@ -21,7 +21,7 @@ from participant.cli.options import (
 )
 from participant.cli.sentence import CHECK_FAILED
 from participant.cli.working import new_session, say_aside
-from participant.files import replace
+from participant.files import check_replaceable, replace
 from participant.lock import look
 from participant.membership import Membership
 from participant.progress import link_notices
@@ -95,6 +95,7 @@ def report(
     ] = None,
 ) -> None:
     """Verify a record, and show on one page what it tells; exit code 5 if a check failed."""
+    check_replaceable(out)
     files = RecordFolder(record)
     figures = read_journal(journal) if journal else None
     say_aside("checking the record, which may take as long as the ceremony did …")

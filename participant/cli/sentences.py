@@ -10,6 +10,7 @@ from keyshare import errors as keyshare_errors
 from participant import errors as participant_errors
 from participant.cli.ceremony_sentences import CEREMONIES
 from participant.cli.key_sentences import KEY_CARE
+from participant.cli.kind_sentences import KINDS
 from participant.cli.network_sentences import NETWORK
 from participant.cli.record_sentences import RECORDS
 from participant.cli.sentence import ABORTED, BY_SIGNAL, FAILED, REFUSED, Context, Sentence
@@ -33,18 +34,6 @@ def _unsigned(e: protocol_errors.UnsignedTerms, c: Context) -> Sentence:
         those = f"the [[signatures]] {blocks} of {', '.join(e.wrong)}"
         remedy = f"take {those} out of {c.file}, and compare the terms. Then {remedy}"
     return Sentence(f"{c.file}: {', and '.join(e.lacks)}", remedy)
-
-
-def _missing_file(e: participant_errors.MissingFile, c: Context) -> Sentence:
-    remedies = {
-        "identity": f"check --home; an identity is made by: {_COMMAND} init --name NAME",
-        "card": f"check the path and --home; a card is made by: {_COMMAND} init --name NAME",
-        "terms": f"check the path; the coordinator writes them by: {_COMMAND} terms new",
-        "record": f"check the path; a record is written by: {_COMMAND} export",
-    }
-    return Sentence(
-        f"no {e.what} at {e.path}: no such file", remedies.get(e.what, "check the path")
-    )
 
 
 def _disk_error(e: participant_errors.DiskError, c: Context) -> Sentence:
@@ -245,7 +234,6 @@ _PROTOCOL: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
 }
 
 _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
-    participant_errors.MissingFile: _missing_file,
     participant_errors.FileExists: _plain(
         "{e.path} is there already and is never overwritten",
         "use it, or move it away first if it is no longer needed",
@@ -372,6 +360,7 @@ SENTENCES = {
     **_PARTICIPANT,
     **NETWORK,
     **CEREMONIES,
+    **KINDS,
     **RECORDS,
     **KEY_CARE,
 }

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from keyshare.errors import KeyshareError
 from participant.app import keep_traceback
+from participant.cli.extra_words import hint
 from participant.cli.sentence import Context
 from participant.cli.sentences import describe
 from participant.errors import DiskError, Interrupted, NoAnswer, ParticipantError
@@ -41,6 +42,7 @@ class SpeakingGroup(TyperGroup):
             raise _end(lacking, context) from None
         except Exception as error:
             if hasattr(error, "exit_code"):  # the command line's own: usage, exit
+                hint(error)
                 raise
             raise _internal(error, context) from None
 

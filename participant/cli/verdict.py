@@ -12,11 +12,13 @@ import typer
 from participant.ceremony_task import CeremonyTask
 from participant.cli.options import (
     FEDERATION,
+    LEAST_SECONDS,
     FederationFile,
     Home,
     Json,
     PassphraseFile,
     membership,
+    seconds,
 )
 from participant.cli.sentences import describe
 from participant.cli.working import new_session, say_aside
@@ -51,7 +53,13 @@ def verdict(
     passphrase_file: PassphraseFile = None,
     timeout: Annotated[
         float,
-        typer.Option("--timeout", min=0.1, metavar="SECONDS", help="How long to wait for seeds."),
+        typer.Option(
+            "--timeout",
+            min=LEAST_SECONDS,
+            metavar="SECONDS",
+            callback=seconds,
+            help="How long to wait for seeds.",
+        ),
     ] = PATIENCE_SECONDS,
     as_json: Json = False,
 ) -> None:

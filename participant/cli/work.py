@@ -167,7 +167,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Take part in all rounds of training, decryption included; the model comes out."""
-    member = membership(ctx, file, home, passphrase_file)
+    member = membership(ctx, file, home, passphrase_file, needs_key=True)
     _check_round_left(new_model_after, member.terms)
     with hold(member.folder, "train"):
         secret = member.key_share()

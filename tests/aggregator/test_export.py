@@ -106,7 +106,7 @@ def test_what_is_in_the_way_is_refused_by_name(
     out = tmp_path / "record"
     out.write_text("a file")
     code, _, err = run("export", place.file, "--data", place.data, "--out", out)
-    assert (code, "it is not a folder" in err) == (1, True), err
+    assert (code, "is a file, not the folder of a record" in err) == (1, True), err
     out.unlink()
     out.mkdir()
     (out / "thesis.doc").write_text("mine")

@@ -13,7 +13,6 @@ from participant import backup as backups
 from participant.backup import Backup, open_backup, purpose_of_backup, write_backup
 from participant.errors import (
     DamagedFile,
-    DiskError,
     FileExists,
     MissingFile,
     NewerFormat,
@@ -105,7 +104,7 @@ def test_no_file_is_ever_overwritten(member: Membership, path: Path) -> None:
 
 
 def test_a_folder_that_is_missing_is_told(member: Membership, tmp_path: Path) -> None:
-    with pytest.raises(DiskError):
+    with pytest.raises(MissingFile, match="none: no folder"):
         write_backup(member, TEXT, tmp_path / "none" / "backup", ITS_OWN, CHEAP)
 
 

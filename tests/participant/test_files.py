@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from participant import files
 from participant.errors import BadStorageName, DiskError, FileExists, MissingFile, TooLarge
 from participant.files import FolderStorage
+from protocol.errors import WrongKind
 
 
 def mode(path: Path) -> int:
@@ -223,14 +224,22 @@ def test_a_file_of_the_limit_reads_and_one_byte_more_does_not(tmp_path: Path) ->
 def test_what_cannot_be_read_or_written_is_a_disk_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DiskError):
-        files.read(tmp_path, 10, "folder")
-    with pytest.raises(DiskError):
-        files.read(tmp_path / "file" / "below", 10, "below")
-    with pytest.raises(DiskError):
-        files.make_folder(tmp_path / "file")
-    with pytest.raises(DiskError):
         files.make_folder(tmp_path / "file" / "below")
     with pytest.raises(DiskError):
+        files.write_new(tmp_path / ("x" * 300), b"")
+
+
+def test_a_folder_for_a_file_and_a_file_for_a_folder_are_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(WrongKind, match=f"{tmp_path} is a folder, not terms"):
+        files.read(tmp_path, 10, "terms")
+    with pytest.raises(WrongKind, match="file is a file, not folder"):
+        files.read(tmp_path / "file" / "below", 10, "below")
+    with pytest.raises(WrongKind, match="file is a file, not folder"):
+        files.make_folder(tmp_path / "file")
+    with pytest.raises(WrongKind, match="file is a file, not folder"):
+        files.write_new(tmp_path / "file" / "f", b"")
+    with pytest.raises(MissingFile, match="nowhere: no folder here"):
         files.write_new(tmp_path / "nowhere" / "f", b"")
 
 

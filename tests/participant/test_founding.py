@@ -195,7 +195,7 @@ def test_a_question_that_nobody_answers_signs_nothing(hospitals: Run) -> None:
         (["--member", "h1/card.toml"], "is there twice"),
         (["--member", "none/card.toml"], "no card at none/card.toml"),
         (["--aggregator", "none.toml"], "no aggregator's card at none.toml"),
-        (["--aggregator", "h1/card.toml"], "url: missing"),
+        (["--aggregator", "h1/card.toml"], "is a hospital's card, not the aggregator's card"),
     ],
 )
 def test_terms_that_cannot_be_are_refused_by_field(

@@ -178,8 +178,8 @@ def test_a_short_passphrase_of_a_backup_is_refused(run: Run) -> None:
 def test_a_backup_into_no_folder_is_told(run: Run) -> None:
     words = [w.replace("b.sealed", "nowhere/b.sealed") for w in BACKUP]
     output = run(*words, expect=1)
-    assert "nowhere/b.sealed: No such file or directory" in output
-    assert "check the path" in output
+    assert "there is no folder nowhere" in output
+    assert "mkdir -p nowhere" in output
 
 
 def test_a_backup_with_the_wrong_passphrase_is_not_made(
@@ -270,7 +270,9 @@ def test_a_record_that_lacks_the_key_is_refused(backed_up: Run) -> None:
 
 def test_a_folder_that_is_no_record_is_told(backed_up: Run) -> None:
     share_path().unlink()
-    assert "no record at h1" in backed_up(*RESTORE, "--record", "h1", expect=1)
+    assert "h1 is a hospital's data folder, not the folder of a record" in backed_up(
+        *RESTORE, "--record", "h1", expect=1
+    )
 
 
 def test_a_wrong_passphrase_of_the_backup_is_told(backed_up: Run) -> None:

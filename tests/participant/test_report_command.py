@@ -82,9 +82,18 @@ def test_a_journal_that_is_none_is_named_with_its_line(record: Path, tmp_path: P
     assert not out.exists()
 
 
-@pytest.mark.parametrize("place", ["no-folder/report.html", "file/report.html", "."])
-def test_a_page_that_cannot_be_written_is_named(record: Path, tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "named"),
+    [
+        ("no-folder/report.html", "there is no folder {}/no-folder"),
+        ("file/report.html", "{}/file is a file, not a folder"),
+        (".", "{} is a folder, not a file"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_told_before_the_record_is_checked(
+    record: Path, tmp_path: Path, place: str, named: str
+) -> None:
     (tmp_path / "file").write_text("")
     said = run("report", record, "--out", tmp_path / place, expect=1).output
-    assert str(tmp_path / place) in said
-    assert "check space and permissions" in said
+    assert named.format(tmp_path) in said
+    assert "checking the record" not in said

@@ -1,0 +1,89 @@
+"""What is said of a file that is missing, or is of another kind than was to be given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from participant import errors
+from participant.cli.sentence import COMMAND, Context, Sentence
+from protocol.errors import WrongKind
+from protocol.file_kind import Kind
+from protocol.foreign import pasted
+
+
+class Wanted(NamedTuple):
+    """What is to be given, and where one gets it."""
+
+    name: str
+    remedy: str
+
+
+_AS_TERMS = f"the file that the coordinator wrote with {COMMAND} terms new, and all signed"
+_WANTED = {
+    "terms": Wanted("the terms of a federation", f"give {_AS_TERMS}"),
+    "card": Wanted("a hospital's card", "give the card.toml of a hospital"),
+    "aggregator's card": Wanted(
+        "the aggregator's card", "give the aggregator.toml that quorate-aggregator init made"
+    ),
+    "identity": Wanted("a hospital's identity", "give the right data folder as --home"),
+    "home": Wanted("a hospital's data folder", "give the folder that init makes as --home"),
+    "backup": Wanted("a backup", "give the file that key backup made"),
+    "passphrase": Wanted("a file with a passphrase", "give a file that holds nothing else"),
+    "record": Wanted("the folder of a record", f"give the folder that {COMMAND} export wrote"),
+    "journal": Wanted(
+        "a journal of training",
+        "give models/rounds.jsonl of this hospital's data folder, or leave --journal out",
+    ),
+    "app": Wanted("a Python file", "give the file with fit and evaluate as --app"),
+    "file of numbers": Wanted(
+        "a file of numbers", "give a CSV or JSON file of numbers, as README.md shows"
+    ),
+    "folder": Wanted("a folder", "give another path"),
+    "file": Wanted("a file", "give the path of a file"),
+}
+_SWAPPED: dict[tuple[str, str], str] = {  # by what was wanted and what was given
+    ("card", Kind.AGGREGATOR_CARD): "this one is given as --aggregator",
+    ("aggregator's card", Kind.CARD): "this one is given as --member",
+    ("file of numbers", Kind.TERMS): "the terms are given as --federation FILE",
+    ("file of numbers", Kind.JOINT_KEY): "this one is for the program that encrypts with phe",
+    ("backup", Kind.TERMS): "the backup comes first: key restore FILE FEDERATION",
+    ("terms", Kind.SEALED): "the terms come last: key restore FILE FEDERATION",
+    ("passphrase", Kind.SEALED): "a sealed file is what a passphrase opens",
+}
+
+
+def wrong_kind(e: WrongKind, c: Context) -> Sentence:
+    """What the thing is, what was expected, and what to give."""
+    wanted = _WANTED.get(e.wanted, Wanted("what belongs there", "move it away"))
+    swapped = _SWAPPED.get((e.wanted, e.found))
+    remedy = f"{wanted.remedy}; {swapped}" if swapped else wanted.remedy
+    return Sentence(f"{e.path} is {e.found}, not {wanted.name}", remedy)
+
+
+def missing_file(e: errors.MissingFile, c: Context) -> Sentence:
+    """What is not there, and how it comes about."""
+    if e.what == "folder":
+        return Sentence(
+            f"there is no folder {e.path}, so nothing can be written there",
+            f"make it first: mkdir -p {pasted(e.path)}; or give another path",
+        )
+    made = {
+        "identity": f"an identity is made by: {COMMAND} init --name NAME",
+        "card": f"a card is made by: {COMMAND} init --name NAME",
+        "aggregator's card": "it is made by: quorate-aggregator init --host HOST",
+        "terms": f"the coordinator writes them by: {COMMAND} terms new",
+        "record": f"a record is written by: {COMMAND} export",
+        "backup": f"a backup is made by: {COMMAND} key backup",
+        "journal": "train writes it: models/rounds.jsonl of this hospital's data folder",
+    }
+    of_home = ("identity", "card") if c.home else ()
+    check = "check --home" if e.what in of_home else "check the path"
+    how = f"; {made[e.what]}" if e.what in made else ""
+    return Sentence(f"no {e.what} at {e.path}: no such file", check + how)
+
+
+KINDS: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
+    WrongKind: wrong_kind,
+    errors.MissingFile: missing_file,
+}
