@@ -36,7 +36,7 @@ Config = dict[str, Any]
 
 STEPS, LEARNING_RATE = 50, 0.5
 FIRST = 0.01  # bound of the first weights
-LARGEST = 20  # of a value that nothing scales
+LARGEST = 20  # of a value that nothing scales, and of a column's mean distance from the scale's
 HERE = Path(__file__).resolve().parent
 
 
@@ -91,11 +91,15 @@ def intercept_name(study: Study, outcome: str, scale: Scale | None) -> str:
 
 
 def features_of(patients: Patients, scale: Scale | None) -> NDArray[np.float64]:
-    """Scaled values, shape (patients, columns); raises BadFile where one needs a scale."""
+    """Scaled values, shape (patients, columns); raises BadFile where one needs another scale."""
     columns = []
     for name, values in patients.values.items():
         if scale:
             columns.append([scale.scaled(name, value) for value in values])
+            if (far := float(np.abs(columns[-1]).mean())) > LARGEST:
+                reason = f"its values lie {far:.0f} deviations from the mean of all hospitals. Is "
+                reason += "its unit another here, or are some hospital's sums wrong?"
+                raise BadFile(patients.table.path, reason, column=name)
             continue
         for line, value in zip(patients.lines, values, strict=True):
             if value is not None and abs(value) > LARGEST:

@@ -151,6 +151,19 @@ def test_another_scale_is_another_entry(folder: Path, monkeypatch: pytest.Monkey
     assert len(found) == 2
 
 
+def test_a_column_far_off_the_scale_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "study.toml").write_text('columns = ["age"]')
+    monkeypatch.setenv("QUORATE_CSV", str(folder / "patients.csv"))
+    write_scale(folder, LABELS, [10, 500, 25_100])  # 50, and sqrt(10) around it
+    (folder / "patients.csv").write_text("age,y\n50,1\n60,0\n50,1\n170,1\n")
+    csv_hospital.load()  # one patient is far off
+    (folder / "patients.csv").write_text("age,y\n600,1\n720,0\n")
+    with pytest.raises(BadFile, match='column "age": its values lie 193 deviations'):
+        csv_hospital.load()
+
+
 def trained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A model that one hospital has made alone."""
     monkeypatch.setenv("QUORATE_CSV", str(HEART / "cleveland.csv"))
