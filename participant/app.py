@@ -7,8 +7,6 @@ have ``local_entries``: patterns such as "*.running_mean" of the parameters that
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,11 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from participant.errors import BadApp, MissingFile
+from participant.app_module import load_module
+from participant.errors import BadApp
 from participant.files import make_folder, write_new
-from participant.look import kind_of
-from protocol.errors import WrongKind
-from protocol.file_kind import Kind
 from protocol.foreign import lines, shown
 
 FUNCTIONS = {
@@ -28,7 +24,6 @@ FUNCTIONS = {
     "fit": "parameters, config",
     "evaluate": "parameters, config",
 }
-_MODULE = "quorate_app"
 _MESSAGE = 1_000  # characters of an app's own error; the file has all
 
 
@@ -60,19 +55,11 @@ class LoadedApp:
 
 
 def load_app(path: Path, errors_folder: Path) -> LoadedApp:
-    """Run a user's file and take its functions; raises MissingFile, WrongKind or BadApp."""
-    if (kind := kind_of(path)) is None:
-        raise MissingFile(path, "app")
-    if kind is not Kind.FILE:
-        raise WrongKind(str(path), kind, "app")
-    spec = importlib.util.spec_from_file_location(_MODULE, path)
-    if spec is None or spec.loader is None:
-        raise BadApp(str(path), "it is not a Python file (.py)")
-    module = importlib.util.module_from_spec(spec)
-    loader = spec.loader
-    sys.modules[_MODULE] = module  # dataclasses and pickle look a class's module up
-    sys.path.insert(0, str(path.resolve().parent))  # so that it can import what lies beside it
-    _run_user_code(lambda: loader.exec_module(module), str(path), path, errors_folder)
+    """Run a user's file and take its functions; raises MissingFile, WrongKind or BadApp.
+
+    Its functions belong into the thread that this is called in.
+    """
+    module = load_module(path, lambda code: _run_user_code(code, str(path), path, errors_folder))
     source = getattr(module, "app", module)
     functions = {name: getattr(source, name, None) for name in FUNCTIONS}
     for name, function in functions.items():

@@ -230,6 +230,14 @@ class BadApp(ParticipantError):
         self.function, self.reason = function, reason
 
 
+class ForeignModel(ParticipantError):
+    """The model that this hospital has after a round is one of another app."""
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(f"round {number}: {reason}")
+        self.number, self.reason = number, reason
+
+
 class BadStatisticFile(ParticipantError):
     """A file of numbers that cannot be contributed, as ``reason`` says."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from participant.errors import BadApp
+from participant.errors import BadApp, ForeignModel
 from participant.layout import Layout
 from participant.model import Model
 from participant.outbox import Output
@@ -55,10 +55,12 @@ def write_model(model: Model, output: Output, metadata: Mapping[str, str]) -> No
             output.write(entry[start : start + SLICE].tobytes())
 
 
-def read_model(data: bytes, layout: Layout) -> Model:
+def read_model(data: bytes, layout: Layout, number: int = 0) -> Model:
     """The model in a file; its entries are views of ``data``.
 
-    Raises BadApp naming the first difference if it is a model of another layout, or no model.
+    number: of the round after which it was stored.
+    Raises ForeignModel naming the first difference if it is a model of another layout, BadApp if it
+    is no model.
     """
     header, start = _read_header(data)
     found = {name: entry for name, entry in header.items() if name != "__metadata__"}
@@ -66,7 +68,7 @@ def read_model(data: bytes, layout: Layout) -> Model:
     for name in [*expected, *found]:
         if found.get(name) != expected.get(name):
             differs = f"entry {name!r} is {found.get(name)} instead of {expected.get(name)}"
-            raise BadApp("stored model", differs)
+            raise ForeignModel(number, differs)
     if len(data) - start != _bytes(layout):
         raise BadApp("stored model", f"{len(data) - start} bytes instead of {_bytes(layout)}")
     entries = []

@@ -82,11 +82,14 @@ def model_name(number: int) -> str:
 
 
 def load(storage: Storage, number: int, layout: Layout) -> Standing | None:
-    """The standing after a round, None if it is not here; raises BadApp if it is another app's."""
+    """The standing after a round, None if it is not here.
+
+    Raises ForeignModel if it is another app's, BadApp if it is damaged.
+    """
     data = storage.read(model_name(number))
     if data is None:
         return None
-    model = read_model(data, layout)
+    model = read_model(data, layout, number)
     try:
         clip = float.fromhex((storage.read(_clip_name(number)) or b"").decode())
     except (ValueError, OverflowError):

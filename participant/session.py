@@ -1,7 +1,8 @@
 """An agent at work over the network: it connects, and connects again, until its task is done.
 
 Frames are read while the agent works, but the agent itself does one thing at a time: it takes
-frames, or it makes a step. A step can take as long as a round of training, so it runs in a thread.
+frames, or it makes a step. A step can take as long as a round of training, so frames are read in a
+thread of their own (``participant.steps``).
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import signal
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -23,6 +22,7 @@ from participant.inbox import Inbox
 from participant.link import Caller, Link, Traffic, open_link
 from participant.link_trouble import silence
 from participant.proxy_errors import ProxyRefuses
+from participant.steps import Steps
 from participant.waiting import Waiting, waiting_for
 from protocol.terms import AGGREGATOR
 from protocol.wire import decode_from_aggregator
@@ -56,6 +56,7 @@ class Session:
     notices: Notices = field(default_factory=Notices)
     time_limit: float | None = None  # seconds
     traffic: Traffic = field(default_factory=Traffic)
+    _steps: Steps = field(default_factory=Steps, init=False, repr=False)
     _stalled: bool = field(default=False, init=False)  # as it was told
     _no_link: str = field(default="no answer yet", init=False)  # the reason; empty if there is one
     _had_link: bool = field(default=False, init=False)
@@ -69,17 +70,17 @@ class Session:
         Raises OutOfTime, Interrupted, and whatever the agent or ``open_link`` raise, except that
         an aggregator out of reach is tried again for ever.
         """
-        asyncio.run(self._run())
+        self._steps.run(self._run)
 
     async def _run(self) -> None:
         work = asyncio.create_task(self._connect_until_done())
-        caught = _cancel_on_signal(work)
+        self._steps.cancel_on_signal(work)
         try:
             async with asyncio.timeout(self.time_limit) as limit:
                 await work
         except asyncio.CancelledError:
-            if caught:
-                raise Interrupted(caught[0], self.agent.is_sending) from None
+            if caught := self._steps.caught:
+                raise Interrupted(caught, self.agent.is_sending) from None
             raise
         except TimeoutError:
             if not limit.expired():
@@ -179,7 +180,7 @@ class Session:
     async def _work(self, link: Link) -> None:
         """Step for as long as steps lead to something."""
         while True:
-            await _in_thread(self.agent.step)
+            await self._steps.do(self.agent.step)
             if ahead := self._clocks.differs():
                 self.notices.clocks_differ(ahead)
             self.notices.moved()
@@ -200,50 +201,6 @@ async def _read_into(inbox: Inbox, link: Link) -> None:
             await inbox.put(await link.receive_bytes())
     except Exception as reason:
         await inbox.put(reason)
-
-
-async def _in_thread(work: Callable[[], None]) -> None:
-    """Run ``work`` in a daemon thread: a long one does not keep the process from ending.
-
-    asyncio.to_thread would, since the interpreter waits for its pool. Whatever must survive an end
-    at any moment is durable before it matters.
-    """
-    loop = asyncio.get_running_loop()
-    done = loop.create_future()
-
-    def finish(error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
-
-    def run() -> None:
-        error: BaseException | None = None
-        try:
-            work()
-        except BaseException as raised:
-            error = raised
-        with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
-            loop.call_soon_threadsafe(finish, error)
-
-    threading.Thread(target=run, name="step", daemon=True).start()
-    await done
-
-
-def _cancel_on_signal(work: asyncio.Task[None]) -> list[int]:
-    """Cancel ``work`` on SIGINT and SIGTERM; the list then holds the signal."""
-    caught: list[int] = []
-
-    def cancel(number: int) -> None:
-        caught.append(number)
-        work.cancel()
-
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, cancel, number)
-    return caught
 
 
 def _jittered(seconds: float) -> float:

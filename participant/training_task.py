@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keyshare.errors import BadExamples, BadUpdate, CorruptSum, FalseSum
+from keyshare.errors import BadUpdate, CorruptSum, FalseSum
 from participant.agent import Task
 from participant.agreement import Agreement
 from participant.app_calls import App, Config, app_seed, evaluate, fit, initial_config
@@ -345,7 +345,7 @@ class TrainingTask(Task):
         maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
         try:
             draft, clipped = maker.make(change, examples, view.opening)
-        except (BadUpdate, BadExamples) as error:
+        except BadUpdate as error:
             raise BadApp("fit", str(error)) from None
         if clipped:
             self._report(number, "clipped", {"values": clipped, "clip": opening.clip})
@@ -357,7 +357,7 @@ class TrainingTask(Task):
         """Raises ModelMismatch unless the round is opened as this hospital's standing says."""
         own = self._statement
         if (opening.kind, opening.model) != ("training", own.result):
-            raise ModelMismatch(name, "it starts from a model that this hospital lacks")
+            raise ModelMismatch(name, "it was opened for another model than this hospital's")
         if opening.length != own.length:
             raise ModelMismatch(name, f"it is opened for {opening.length} weights")
         if opening.epoch != self._epoch.digest:

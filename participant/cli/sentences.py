@@ -11,6 +11,7 @@ from participant import errors as participant_errors
 from participant.cli.ceremony_sentences import CEREMONIES
 from participant.cli.key_sentences import KEY_CARE
 from participant.cli.kind_sentences import KINDS
+from participant.cli.model_sentences import MODELS
 from participant.cli.network_sentences import NETWORK
 from participant.cli.record_sentences import RECORDS
 from participant.cli.sentence import ABORTED, BY_SIGNAL, FAILED, REFUSED, Context, Sentence
@@ -182,7 +183,7 @@ _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
     keyshare_errors.BadExamples: _plain(
         "fit reports {e.num_examples} examples, allowed are {e.least} to {e.most}",
-        "correct the app's fit, or agree on other terms (quantisation.max_examples)",
+        "correct the app's fit. If it is right, agree on new terms with another --max-examples",
     ),
     keyshare_errors.CorruptSum: _plain(
         "the decrypted sum is one that honest contributions cannot give: {e}",
@@ -293,10 +294,6 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         ABORTED,
     ),
     participant_errors.RejectedByAggregator: _rejected,
-    participant_errors.ModelMismatch: _plain(
-        "round {e.round_name}: {e.reason}",
-        "put back the models of this data folder, or compare the app's initial_parameters",
-    ),
     participant_errors.TooMuchCut: _plain(
         "round {e.round_name}: this hospital does not contribute, since {e.values} of {e.length} "
         "values of its update lie beyond the bound of {e.clip:g}, and {e.most} may at most",
@@ -362,5 +359,6 @@ SENTENCES = {
     **CEREMONIES,
     **KINDS,
     **RECORDS,
+    **MODELS,
     **KEY_CARE,
 }

@@ -81,6 +81,7 @@ def test_training_ends_with_one_model_at_every_hospital(consortium: Consortium) 
     ]
     (as_json, _), (as_text, _), _ = [ended(process) for process in running]
     assert [e["event"] for e in events(as_json)] == [
+        "entries",
         "fitted",
         "contributed",
         "closed",
@@ -92,6 +93,7 @@ def test_training_ends_with_one_model_at_every_hospital(consortium: Consortium) 
     assert last["bytes_up"] > 0
     assert "3 of 3" in as_text
     assert "accuracy 0.75" in as_text
+    assert as_text.count("Averaged with the other hospitals: ") == 1
     folders = [consortium.member(i).folder / "models" for i in (1, 2, 3)]
     models = {(folder / "round-1.safetensors").read_bytes() for folder in folders}
     assert len(models) == 1

@@ -14,7 +14,7 @@ import safetensors.torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participant.errors import BadApp
+from participant.errors import BadApp, ForeignModel
 from participant.layout import MASTER, Layout
 from participant.model import Model
 from participant.model_file import NextModel, read_model, write_model
@@ -139,9 +139,9 @@ def test_an_update_of_another_length_is_refused() -> None:
 )
 def test_a_model_of_another_layout_is_refused(other: Any, reason: str) -> None:
     data = written(model_of({"a": np.zeros(2), "b": np.zeros(2)}))
-    with pytest.raises(BadApp, match=reason) as caught:
+    with pytest.raises(ForeignModel, match=reason) as caught:
         read_model(data, Layout.of(other))
-    assert caught.value.function == "stored model"
+    assert caught.value.number == 0
 
 
 def test_what_is_no_whole_model_is_refused() -> None:

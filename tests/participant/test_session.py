@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from participant.agent import Task
 from participant.ceremony_task import CeremonyTask
 from participant.errors import (
     ForeignAggregator,
+    Interrupted,
     OutOfTime,
     RejectedByAggregator,
     SeedLost,
@@ -180,6 +183,7 @@ class Sleeper(Task):
     """A task that computes for longer than anybody wants to wait."""
 
     done = False
+    begun: Callable[[], None] = staticmethod(lambda: None)
 
     def begin(self, board: Board) -> None:
         """Nothing to look up."""
@@ -191,6 +195,7 @@ class Sleeper(Task):
         """Nothing is wanted."""
 
     def due(self) -> Draft | None:
+        self.begun()
         time.sleep(8)
         return None
 
@@ -201,6 +206,27 @@ def test_a_long_computation_does_not_hold_up_the_end(consortium: Consortium) -> 
         (end,) = run_all([consortium.session(1, Sleeper(), time_limit=1.0)])
     assert isinstance(end, OutOfTime)
     assert time.monotonic() - started < 5
+
+
+def test_in_the_main_thread_too_it_does_not_and_its_signals_are_the_callers_again(
+    consortium: Consortium,
+) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with consortium.relay.running():
+        started = time.monotonic()
+        with pytest.raises(OutOfTime):
+            consortium.session(1, Sleeper(), time_limit=1.0).run()
+    assert time.monotonic() - started < 5
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_long_computation(consortium: Consortium, number: signal.Signals) -> None:
+    sleeper = Sleeper()
+    sleeper.begun = lambda: os.kill(os.getpid(), number)
+    with consortium.relay.running(), pytest.raises(Interrupted) as caught:
+        consortium.session(1, sleeper).run()
+    assert caught.value.signal == number
 
 
 def test_a_ceremony_begun_with_a_seed_that_is_lost_stops_and_blames_nobody(

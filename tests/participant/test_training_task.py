@@ -141,7 +141,6 @@ GOOD = [np.zeros((1, 2)), np.zeros(1, dtype=np.float32)]
             ([[0.0, 0.0], GOOD[1]], 10, {}),
             "entry 0, 'parameter_0', is a list that holds numbers instead of 1x2 float64",
         ),
-        ((GOOD, 5_000, {}), "5000 examples"),
         ((GOOD, 10.0, {}), "num_examples is of type float"),
         ((GOOD, True, {}), "num_examples is of type bool"),
         (GOOD, "it must return"),

@@ -12,7 +12,7 @@ import numpy as np
 from participant import identity as identities
 from participant import lock, sealed_file, terminal
 from participant.cli import standing as screen
-from participant.errors import BadApp, DamagedOutbox, ParticipantError
+from participant.errors import BadApp, DamagedOutbox, ForeignModel, ParticipantError
 from participant.files import FolderStorage
 from participant.identity import Card, load
 from participant.layout import Layout
@@ -115,7 +115,7 @@ def model() -> Case:
     expected = layout()
 
     def run(data: bytes) -> None:
-        with suppress(BadApp):
+        with suppress(BadApp, ForeignModel):
             found = read_model(data, expected)
             assert [len(entry) for entry in found.entries] == [6, 3]
             assert len(found.digest) == 32
@@ -131,7 +131,7 @@ def standing() -> Case:
 
     def run(data: bytes) -> None:
         disk.write("models/clip-1", data)
-        with suppress(BadApp):
+        with suppress(BadApp, ForeignModel):
             found = load_standing(disk, 1, expected)
             assert found is not None
             assert 0 < found.clip < float("inf"), found.clip

@@ -1,0 +1,41 @@
+"""What is said where a round, or a stored model, is not one of this hospital's app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from participant.cli.sentence import Context, Sentence
+from participant.errors import ForeignModel, ModelMismatch
+
+
+def _begin_anew(number: int, c: Context) -> str:
+    """How a corrected app's model gets its turn after a round."""
+    if c.terms and number >= c.terms.rounds.count:
+        return "If the app was corrected: no round follows under these terms, so agree on new ones"
+    return (
+        "If the app was corrected, all hospitals begin with its model after this round: they start "
+        f"train with --new-model-after {number}"
+    )
+
+
+def _mismatch(e: ModelMismatch, c: Context) -> Sentence:
+    number = int(e.round_name) if e.round_name.isdecimal() else 0
+    return Sentence(
+        f"round {e.round_name}: {e.reason}",
+        "if the others train with another app, start train with theirs. If models of this data "
+        f"folder were lost, put them back. {_begin_anew(number, c)}",
+    )
+
+
+def _foreign_model(e: ForeignModel, c: Context) -> Sentence:
+    return Sentence(
+        f"the model that this hospital has after round {e.number} is none of this app: {e.reason}",
+        f"start train with the app of before. {_begin_anew(e.number, c)}",
+    )
+
+
+MODELS: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
+    ModelMismatch: _mismatch,
+    ForeignModel: _foreign_model,
+}

@@ -1,0 +1,347 @@
+"""What real apps do besides: workers of their own, connections of one thread, corrections."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keyshare.errors import BadExamples
+from participant import app_module
+from participant.app import LoadedApp, load_app
+from participant.cli.sentence import Context
+from participant.cli.sentences import describe
+from participant.errors import BadApp, ForeignModel, ModelMismatch, ParticipantError
+from participant.steps import Steps as SessionSteps
+from participant.training_task import TrainingTask
+from protocol.messages import Opening
+from tests.participant.consortium import Consortium, found, run_all
+from tests.participant.round_table import RoundTable, Steps
+
+APP = """
+    import multiprocessing
+    import os
+
+    class Scans:
+        def __init__(self, count):
+            self.count = count
+
+        def examples(self):
+            return self.count, __name__, os.getpid()
+
+    def counted(scans):
+        return scans.examples()
+
+    def initial_parameters(config):
+        return []
+
+    def fit(parameters, config):
+        with multiprocessing.get_context(config["how"]).Pool(1) as pool:
+            return pool.apply(counted, (Scans(7),))
+
+    def evaluate(parameters, config):
+        return 0.5, 5, {}
+"""
+
+
+def written(path: Path, text: str = APP) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(dedent(text))
+    return path
+
+
+def loaded(path: Path) -> LoadedApp:
+    return load_app(path, path.parent / "errors")
+
+
+# ── worker processes ──
+
+
+@pytest.mark.parametrize("how", ["spawn", pytest.param("forkserver", marks=pytest.mark.slow)])
+def test_workers_import_the_apps_file(tmp_path: Path, how: str) -> None:
+    app = loaded(written(tmp_path / "hospital_app.py"))
+    count, name, process = app.fit([], {"how": how})
+    assert (count, name) == (7, "hospital_app")
+    assert process != os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("my-app.py", "my-app"),
+        pytest.param("space in it.py", "space in it", marks=pytest.mark.slow),
+        pytest.param(
+            "study/inner/app_of_study.py", "study.inner.app_of_study", marks=pytest.mark.slow
+        ),
+        pytest.param("another_study/__init__.py", "another_study", marks=pytest.mark.slow),
+    ],
+)
+def test_workers_import_files_of_any_name_and_of_packages(
+    tmp_path: Path, file: str, name: str
+) -> None:
+    path = written(tmp_path / file)
+    for folder in (path.parent, path.parent.parent):
+        if folder not in (tmp_path, tmp_path.parent):
+            (folder / "__init__.py").touch()
+    assert loaded(path).fit([], {"how": "spawn"})[:2] == (7, name)
+
+
+def test_a_package_is_loaded_by_its_folder_and_its_modules_see_each_other(tmp_path: Path) -> None:
+    written(tmp_path / "heart_study" / "numbers.py", "EXAMPLES = 11\n")
+    text = dedent(APP).replace("import os", "import os\nfrom .numbers import EXAMPLES")
+    written(tmp_path / "heart_study" / "__init__.py", "from .hospital import *\n")
+    path = written(tmp_path / "heart_study" / "hospital.py", text)
+    for place in (tmp_path / "heart_study", path):
+        assert callable(loaded(place).functions["fit"])
+
+
+def test_a_file_in_a_package_may_name_its_neighbours_without_the_package(tmp_path: Path) -> None:
+    for name in ("__init__", "numbers_beside"):
+        written(tmp_path / "plain_study" / f"{name}.py", "EXAMPLES = 11\n")
+    text = dedent(APP).replace("return []", "import numbers_beside; return numbers_beside.EXAMPLES")
+    path = written(tmp_path / "plain_study" / "hospital.py", text)
+    assert loaded(path).initial_parameters({}) == 11
+
+
+def test_neighbours_that_import_the_app_find_the_same_module(tmp_path: Path) -> None:
+    text = dedent(APP).replace("return []", "import beside_it; return beside_it.Scans is Scans")
+    path = written(tmp_path / "app_with_neighbour.py", text)
+    written(tmp_path / "beside_it.py", "from app_with_neighbour import Scans\n")
+    assert loaded(path).initial_parameters({}) is True
+
+
+@pytest.mark.parametrize("name", ["random.py", "numpy.py", "participant.py", "app.v2.py"])
+def test_a_file_that_no_worker_could_import_is_refused_with_what_to_do(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(BadApp, match=r"give (the file|it) another name") as caught:
+        loaded(written(tmp_path / name))
+    assert str(tmp_path / name) in caught.value.function
+
+
+def test_an_app_is_another_each_time_it_is_loaded(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        text = dedent(APP).replace("return []", f"return {folder!r}")
+        assert loaded(written(tmp_path / folder / "same.py", text)).initial_parameters({}) == folder
+
+
+@pytest.fixture(autouse=True)
+def path_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What tests add to the path of modules is gone after each of them."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    for module in list(app_module._loaded):
+        app_module._let_go_of_others(module.__name__)
+
+
+# ── one thread ──
+
+
+def test_steps_are_done_in_the_main_thread_beside_no_event_loop() -> None:
+    seen: list[Any] = []
+
+    def step() -> None:
+        seen.append(threading.current_thread() is threading.main_thread())
+        seen.append(asyncio.run(asyncio.sleep(0, "an app's own loop")))
+
+    steps = SessionSteps()
+
+    async def course() -> None:
+        for _ in range(2):
+            await steps.do(step)
+
+    steps.run(course)
+    assert seen == [True, "an app's own loop"] * 2
+
+
+def test_what_a_step_raises_is_raised_where_it_was_asked_for() -> None:
+    steps = SessionSteps()
+
+    def step() -> None:
+        raise ValueError("no data today")
+
+    async def course() -> None:
+        await steps.do(step)
+
+    with pytest.raises(ValueError, match="no data today"):
+        steps.run(course)
+
+
+def test_in_another_thread_steps_have_one_thread_too() -> None:
+    seen: set[int] = set()
+
+    def work() -> None:
+        steps = SessionSteps()
+
+        async def course() -> None:
+            for _ in range(3):
+                await steps.do(lambda: seen.add(threading.get_ident()))
+
+        steps.run(course)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(10)
+    assert len(seen) == 1
+
+
+BOUND_TO_A_THREAD = """
+    import asyncio
+    import multiprocessing
+    import signal
+    import sqlite3
+    import numpy as np
+
+    rows = sqlite3.connect(":memory:")
+    rows.execute("create table outcomes (x real)")
+    rows.executemany("insert into outcomes values (?)", [(0.1,), (0.9,)])
+
+    def half(x):
+        return x / 2
+
+    async def loaded():
+        return rows.execute("select avg(x) from outcomes").fetchone()[0]
+
+    def initial_parameters(config):
+        return [np.zeros(len(rows.execute("select x from outcomes").fetchall()))]
+
+    def fit(parameters, config):
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            mean = pool.apply(half, (asyncio.run(loaded()),))
+        return [p + mean for p in parameters], 10, {}
+
+    def evaluate(parameters, config):
+        (count,) = rows.execute("select count(*) from outcomes").fetchone()
+        return float(parameters[0][0]), count, {}
+"""
+
+
+@pytest.fixture(scope="module")
+def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
+    made = found(tmp_path_factory.mktemp("contract"))
+    with made.relay.running():
+        assert run_all([made.session(i) for i in (1, 2, 3)]) == [None, None, None]
+        yield made
+
+
+@pytest.mark.slow
+def test_an_app_bound_to_one_thread_with_workers_and_a_loop_trains(consortium: Consortium) -> None:
+    written(consortium.folder / "bound_app.py", BOUND_TO_A_THREAD)
+    command = ["train", "--app", "bound_app.py", "--timeout", "60"]
+    running = [consortium.start(i, *command) for i in (1, 2, 3)]
+    for process in running:
+        output, errors = process.communicate(timeout=90)
+        assert process.returncode == 0, output + errors
+        assert "All 1 rounds are done." in output
+        assert "0.2500" in output
+
+
+# ── a corrected app ──
+
+
+class Shaped(Steps):
+    """An app whose model has so many weights, and whose fit fails if it is told so."""
+
+    def __init__(self, weights: int, fails: bool = False) -> None:
+        super().__init__()
+        self.weights, self.fails = weights, fails
+
+    def initial_parameters(self, config: Mapping[str, Any]) -> list[np.ndarray]:
+        return [np.zeros(self.weights)]
+
+    def fit(self, parameters: list[np.ndarray], config: Mapping[str, Any]) -> Any:
+        if self.fails:
+            raise BadApp("fit", "matmul: mismatch in its core dimension 0")
+        return super().fit(parameters, config)
+
+
+def sentence(error: ParticipantError | BadExamples, table: RoundTable) -> str:
+    said = describe(error, Context(terms=table.terms))
+    return f"{said.what}. {said.remedy}"
+
+
+def begun(table: RoundTable) -> None:
+    """All hospitals have begun with one app; the round is open, and fit fails everywhere."""
+    for i in table.toy.federation.members:
+        table.train(i, Shaped(3, fails=True))
+    table.settle()
+    table.open("round/1")
+    for i in list(table.tasks):
+        with pytest.raises(BadApp, match="matmul"):
+            table.due(i)
+    table.tasks.clear()
+
+
+def test_whoever_corrects_an_app_after_the_start_is_told_how_its_model_gets_its_turn() -> None:
+    table = RoundTable()
+    begun(table)
+    task = table.train(1, Shaped(4))
+    for _ in range(2):  # what its model is made of, and which one it is
+        draft = task.due()
+        assert draft is not None
+        table.publish(1, draft)
+    with pytest.raises(ModelMismatch) as caught:
+        task.due()
+    text = sentence(caught.value, table)
+    assert "round 1: it was opened for another model than this hospital's" in text
+    assert "they start train with --new-model-after 1" in text
+
+
+def test_the_corrected_app_trains_from_the_next_round_on() -> None:
+    table = RoundTable()
+    begun(table)
+    for i in table.toy.federation.members:
+        task = TrainingTask(
+            table.terms, table.secret(i), Shaped(4), table.disks[i], new_model_after=1
+        )
+        table.seat(i, task)
+    table.settle()
+    stated = [p for p in table.board.session("round/1") if not isinstance(p.post.body, Opening)]
+    assert {p.post.sender for p in stated} == set(table.toy.federation.members)
+    table.play("round/2")
+    assert {getattr(task, "finished", 0) for task in table.tasks.values()} == {2}
+
+
+def test_a_stored_model_of_another_app_is_named_with_the_way_on() -> None:
+    table = RoundTable()
+    for i in table.toy.federation.members:
+        table.train(i, Shaped(3))
+    table.play("round/1")
+    with pytest.raises(ForeignModel) as caught:
+        table.train(1, Shaped(4))
+    text = sentence(caught.value, table)
+    assert "the model that this hospital has after round 1 is none of this app: entry" in text
+    assert "they start train with --new-model-after 1" in text
+
+
+def test_after_the_last_round_new_terms_are_the_way() -> None:
+    table = RoundTable()
+    last = table.terms.rounds.count
+    assert "agree on new ones" in sentence(ForeignModel(last, "x"), table)
+    assert "agree on new ones" in sentence(ModelMismatch(str(last), "x"), table)
+    assert "--new-model-after" not in sentence(ModelMismatch(str(last), "x"), table)
+
+
+def test_too_many_examples_name_the_flag() -> None:
+    class Many(Steps):
+        def fit(self, parameters: list[np.ndarray], config: Mapping[str, Any]) -> Any:
+            return super().fit(parameters, config)[0], np.int64(150_000), {}
+
+    table = RoundTable()
+    table.train(1, Many())
+    table.settle()
+    table.open("round/1")
+    with pytest.raises(BadExamples) as caught:
+        table.due(1)
+    text = sentence(caught.value, table)
+    assert "fit reports 150000 examples, allowed are 1 to 1000" in text
+    assert "--max-examples" in text
