@@ -1,4 +1,4 @@
-"""Blobs on disk, named by their hash; uploads go on where the last durable byte was.
+"""Blobs on disk, named by their hash; uploads go on where the last byte was.
 
 Each member's incomplete uploads have names of their own, so that nobody can spoil another's. What
 a member has uploaded and no post names yet is bounded; its oldest gives way to its newest.
@@ -28,7 +28,11 @@ _READ_AHEAD_BYTES = 2 * MAX_BLOB_BYTES  # checked blobs kept in memory, for read
 
 
 class BlobStore:
-    """Temporary file → fsync → rename → fsync of the folder → row → and only then acknowledged."""
+    """Temporary file → fsync → rename → fsync of the folder → row → and only then called whole.
+
+    A part is acknowledged as it is written. It outlives the process; if a power cut takes its end
+    away or tears it, the hash shows that when it is whole, and it is uploaded again.
+    """
 
     def __init__(
         self,
@@ -88,7 +92,7 @@ class BlobStore:
         self._drop(self._unnamed.idle())
 
     def have(self, member: int, digest: bytes, size: int) -> int:
-        """How many bytes of an announced blob are here, durably. Raises BadUpload."""
+        """How many bytes of an announced blob are here. Raises BadUpload."""
         if self._is_whole(digest, size):
             self._claim(member, digest, size)
             self._make_room(member)
@@ -99,11 +103,10 @@ class BlobStore:
             if not path.exists():
                 return 0
             have = path.stat().st_size
-            sync(path)  # a process that died may have written more than it acknowledged
         return self._finish(path, digest, size) if have >= size else have
 
     def add(self, member: int, digest: bytes, size: int, offset: int, data: bytes) -> int:
-        """Append a chunk if it fits, and return how many bytes are here, durably.
+        """Append a chunk if it fits, and return how many bytes are here.
 
         Raises BadUpload for a chunk beyond the blob's end, and if the blob is whole and has another
         name; then it has been deleted.
@@ -263,9 +266,7 @@ class BlobStore:
                 view = memoryview(data)
                 while view:
                     view = view[file.write(view) :]
-                os.fsync(file.fileno())
                 if have == 0:
-                    sync(self._incoming)
                     self._fresh.add(path)
             except OSError:
                 with contextlib.suppress(OSError):
@@ -284,6 +285,12 @@ class BlobStore:
             if fresh:
                 raise BadUpload(digest, "malformed", "the bytes sent do not have its name")
             return 0  # a power cut may have left a torn end: from the beginning, then
+        with disk_errors(path):
+            try:
+                sync(path)
+            except OSError:
+                self._discard(path)  # or else the next sync may pass, without what this one lost
+                raise
         self._keep(path, digest, size)
         self._claim(int(path.name.partition("-")[0]), digest, size)
         return size

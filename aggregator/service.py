@@ -45,6 +45,7 @@ from protocol.terms import AGGREGATOR, Terms
 from protocol.wire import (
     CHUNK_BYTES,
     MAX_ENTRIES_BYTES,
+    REQUESTED_BYTES,
     Accepted,
     BlobChunk,
     BlobHave,
@@ -149,7 +150,7 @@ class Aggregator:
         if isinstance(frame, BlobOffer | BlobChunk):
             return [self._upload(member, frame)]
         if isinstance(frame, BlobRequest):
-            return [self._download(frame)]
+            return self._download(frame)
         if isinstance(frame, StatusRequest):
             return [StatusReport(msgspec.json.encode(self.status({})))]
         return [Rejected("not-allowed", "the session is open already")]
@@ -280,14 +281,17 @@ class Aggregator:
                     self.storage.stored()
         except BadUpload as error:
             return Rejected(error.code, shown(str(error), MAX_REASON))
-        return BlobHave(frame.digest, offset, frame.size)
+        return BlobHave(frame.digest, offset, frame.size, isinstance(frame, BlobOffer))
 
-    def _download(self, frame: BlobRequest) -> FromAggregator:
+    def _download(self, frame: BlobRequest) -> list[FromAggregator]:
         size = self._blobs.size(frame.digest)
         if size is None or frame.offset > size:
-            return Rejected("missing-blob", f"blob {frame.digest.hex()} is not here")
-        data = self._blobs.part(frame.digest, frame.offset, CHUNK_BYTES)
-        return BlobChunk(frame.digest, size, frame.offset, data)
+            return [Rejected("missing-blob", f"blob {frame.digest.hex()} is not here")]
+        data = self._blobs.part(frame.digest, frame.offset, REQUESTED_BYTES)
+        return [
+            BlobChunk(frame.digest, size, frame.offset + k, data[k : k + CHUNK_BYTES])
+            for k in range(0, max(1, len(data)), CHUNK_BYTES)
+        ]
 
     # ── sums ──
 

@@ -175,6 +175,7 @@ class Agent:
         """The link is down; what was on its way is sent again later."""
         self._target = None
         self._outgoing.clear()
+        self._uploads.broke()
 
     def remember_head(self) -> None:
         """Note the board's head, so that a board without it counts as a fork from now on."""
@@ -382,9 +383,9 @@ class Agent:
         self._outbox.put(signed, draft.blobs, draft.stored)
         self.made = signed.digest
         self._outgoing.extend(self._uploads.start(self._outbox.sizes))
-        # Frames keep their order, so that a post may follow whole blobs without an answer; if one
-        # of them did not arrive, the aggregator says so.
-        self._submitted = self._uploads.are_small
+        # Frames keep their order, so that a post may follow its blobs without an answer, if all of
+        # them have left; if one of them did not arrive, the aggregator says so.
+        self._submitted = self._uploads.all_sent
         if self._submitted:
             self._submit()
 
@@ -419,6 +420,7 @@ class Agent:
                 self._send_after(self._uploads.resume(self._outbox.sizes))
         elif frame.code == "busy":
             self.stalled = shown(frame.reason)  # what is pending is offered again by ``nudge``
+            self._uploads.pause()
         else:
             raise RejectedByAggregator(frame.code, shown(frame.reason))
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from participant.errors import DamagedBlob
+from participant.pace import LEAST_BYTES, Pace
 from protocol.messages import blob_name
-from protocol.wire import CHUNK_BYTES, BlobChunk, BlobHave, BlobOffer, BlobRequest
+from protocol.wire import (
+    CHUNK_BYTES,
+    REQUESTED_BYTES,
+    BlobChunk,
+    BlobHave,
+    BlobOffer,
+    BlobRequest,
+)
 
-WINDOW = 16  # blobs on their way up at a time, with a chunk of each in memory
+WINDOW = 16  # blobs on their way up at a time
 
 
 @dataclass(frozen=True)
@@ -23,35 +32,51 @@ class Transfer:
     bytes_wanted: int
 
 
-class Uploads:
-    """The blobs that the pending post needs at the aggregator; their bytes stay where they are."""
+@dataclass
+class _OnItsWay:
+    """How far a blob is: bytes that the aggregator holds, and bytes that were sent."""
 
-    def __init__(self, read: Callable[[bytes], bytes | None]) -> None:
-        """``read``: the bytes of a blob by its name."""
-        self._read = read
+    held: int = 0
+    sent: int = 0
+    is_asked: bool = False  # it is offered: the answer says where to go on
+
+
+class Uploads:
+    """The blobs that the pending post needs at the aggregator; their bytes stay where they are.
+
+    Chunks leave in order, as many as the pace has room for; the answer to each says what arrived.
+    Where one did not arrive, the blob is offered: what is answered to that counts.
+    """
+
+    def __init__(
+        self, read: Callable[[bytes], bytes | None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``read``: the bytes of a blob by its name; ``clock``: seconds."""
+        self._read, self._pace = read, Pace(clock)
         self._sizes: dict[bytes, int] = {}
         self._waiting: deque[bytes] = deque()
-        self._held: dict[bytes, int] = {}  # of each blob on its way: the aggregator's bytes
-        self._unasked = False
+        self._on_way: dict[bytes, _OnItsWay] = {}
+        self._unasked = self._paused = False
         self._last: tuple[bytes, bytes] | None = None  # name and bytes of a blob of many chunks
 
     @property
     def complete(self) -> bool:
         """Whether the aggregator has acknowledged every blob."""
-        return not self._waiting and not self._held
+        return not self._waiting and not self._on_way
 
     @property
-    def are_small(self) -> bool:
-        """Whether one chunk each, all at once, is all there is to send."""
-        sizes = self._sizes.values()
-        return len(sizes) <= WINDOW and all(size <= CHUNK_BYTES for size in sizes)
+    def all_sent(self) -> bool:
+        """Whether every byte has left, if not arrived."""
+        on_way = self._on_way.items()
+        return not self._waiting and all(way.sent == self._sizes[name] for name, way in on_way)
 
     @property
     def sent(self) -> tuple[int, int]:
         """Bytes that the aggregator is known to hold, and all bytes of the blobs."""
         # Copies, since the one who asks may be in another thread.
-        held, waiting, sizes = dict(self._held), list(self._waiting), dict(self._sizes)
-        left = sum(sizes.get(name, 0) for name in [*waiting, *held]) - sum(held.values())
+        on_way, waiting, sizes = dict(self._on_way), list(self._waiting), dict(self._sizes)
+        held = sum(way.held for way in on_way.values())
+        left = sum(sizes.get(name, 0) for name in [*waiting, *on_way]) - held
         total = sum(sizes.values())
         return max(0, total - left), total
 
@@ -61,49 +86,96 @@ class Uploads:
 
     def resume(self, sizes: Mapping[bytes, int]) -> list[BlobChunk | BlobOffer]:
         """Offer blobs that may be there in part; the aggregator's answers say where to go on."""
+        if sizes:
+            self._pace.broke()
         return self._begin(sizes, unasked=False)
 
-    def offers(self) -> list[BlobOffer]:
-        """An offer of each blob on its way; repeating it does no harm.
+    def broke(self) -> None:
+        """The connection is lost, with what was on its way."""
+        if self._on_way:
+            self._pace.broke()
 
-        What was acknowledged is durable there, so that links that break often do not hold it up.
+    def pause(self) -> None:
+        """The aggregator takes nothing at the moment: wait until the next offers."""
+        self._paused = True
+
+    def offers(self) -> list[BlobChunk | BlobOffer]:
+        """An offer of each blob on its way, and what may follow; repeating it does no harm.
+
+        What was acknowledged is there, so that links that break often do not hold it up.
         """
-        return [BlobOffer(name, self._sizes[name]) for name in self._held]
+        self._paused = False
+        return [*(self._offer(name) for name in self._on_way), *self._fill()]
 
     def stop(self) -> None:
         """The blobs are not needed any more."""
         self._begin({}, unasked=False)
 
     def acknowledged(self, have: BlobHave) -> list[BlobChunk | BlobOffer]:
-        """The next chunk after what the aggregator holds, or what follows a blob's last one."""
-        name = have.digest
-        if name not in self._held:
+        """What follows now that the aggregator holds so much of a blob."""
+        name, way = have.digest, self._on_way.get(have.digest)
+        if way is None:
             return []
-        if have.offset >= self._sizes[name]:
-            del self._held[name]
-            return self._fill()
-        self._held[name] = have.offset
-        return [self._chunk(name, have.offset)]
+        offset = min(have.offset, self._sizes[name])
+        if have.to_offer:
+            way.held = way.sent = offset
+            way.is_asked = False
+        elif offset > way.held:
+            self._pace.brought(min(offset, way.sent) - way.held)
+            way.held, way.sent = offset, max(way.sent, offset)
+        elif not way.is_asked:  # a chunk was lost, or what was there is there no more
+            return [self._offer(name)]
+        if way.held == self._sizes[name]:
+            del self._on_way[name]
+            if self.complete:
+                self._pace.ended()
+        return self._fill()
 
     def _begin(self, sizes: Mapping[bytes, int], unasked: bool) -> list[BlobChunk | BlobOffer]:
         self._sizes, self._unasked, self._last = dict(sizes), unasked, None
-        self._waiting, self._held = deque(self._sizes), {}
+        self._waiting, self._on_way, self._paused = deque(self._sizes), {}, False
         return self._fill()
 
     def _fill(self) -> list[BlobChunk | BlobOffer]:
-        """Begin with as many blobs as may be on their way."""
+        """Send as much as there is room for, and begin with as many blobs as may be on their way.
+
+        Of the blobs that are on their way, the first comes first.
+        """
         frames: list[BlobChunk | BlobOffer] = []
-        while self._waiting and len(self._held) < WINDOW:
-            name = self._waiting.popleft()
-            self._held[name] = 0
-            offer = BlobOffer(name, self._sizes[name])
-            frames.append(self._chunk(name, 0) if self._unasked else offer)
+        room = self._pace.room
+        unanswered = sum(way.sent - way.held for way in self._on_way.values())
+        while not self._paused:
+            if (name := self._next_unsent()) is not None:
+                left = self._sizes[name] - self._on_way[name].sent
+                size = min(CHUNK_BYTES, left, max(room - unanswered, 0))
+                if size < min(left, LEAST_BYTES):
+                    break
+                unanswered += size
+                frames.append(self._chunk(name, size))
+            elif self._waiting and len(self._on_way) < WINDOW:
+                self._on_way[name := self._waiting.popleft()] = _OnItsWay()
+                if not self._unasked:
+                    frames.append(self._offer(name))
+            else:
+                break
         return frames
 
-    def _chunk(self, name: bytes, offset: int) -> BlobChunk:
-        size = self._sizes[name]
-        data = self._bytes(name)[offset : offset + CHUNK_BYTES]
-        return BlobChunk(name, size, offset, data)
+    def _next_unsent(self) -> bytes | None:
+        for name, way in self._on_way.items():
+            if not way.is_asked and way.sent < self._sizes[name]:
+                return name
+        return None
+
+    def _offer(self, name: bytes) -> BlobOffer:
+        way = self._on_way[name]
+        way.is_asked, way.sent = True, way.held
+        return BlobOffer(name, self._sizes[name])
+
+    def _chunk(self, name: bytes, size: int) -> BlobChunk:
+        way = self._on_way[name]
+        offset, way.sent = way.sent, way.sent + size
+        data = self._bytes(name)[offset : offset + size]
+        return BlobChunk(name, self._sizes[name], offset, data)
 
     def _bytes(self, name: bytes) -> bytes:
         if self._last and self._last[0] == name:
@@ -114,35 +186,48 @@ class Uploads:
         return blob
 
 
+@dataclass
+class _Wanted:
+    """A blob that is to come: what is here, and how far the last request goes."""
+
+    size: int
+    until: int
+    have: bytearray = field(default_factory=bytearray)
+
+
 class Downloads:
     """The blobs that this member needs; what arrives is checked by its name."""
 
     def __init__(self) -> None:
-        self._wanted: dict[bytes, tuple[int, bytearray]] = {}
+        self._wanted: dict[bytes, _Wanted] = {}
         self._done: dict[bytes, bytes] = {}
 
     @property
     def received_bytes(self) -> tuple[int, int]:
         """Bytes that are here and not yet used, and all bytes that were asked for."""
         wanted, done = list(self._wanted.values()), sum(map(len, list(self._done.values())))
-        return done + sum(len(have) for _, have in wanted), done + sum(size for size, _ in wanted)
+        return done + sum(len(w.have) for w in wanted), done + sum(w.size for w in wanted)
 
     def want(self, name: bytes, size: int) -> BlobRequest | None:
         """Ask for a blob unless it is here or on its way."""
         if name in self._done or name in self._wanted:
             return None
-        self._wanted[name] = (size, bytearray())
-        return BlobRequest(name, 0)
+        self._wanted[name] = _Wanted(size, 0)
+        return self._request(name)
 
     def requests(self) -> list[BlobRequest]:
         """A request for the rest of each blob on its way; repeating it does no harm."""
-        return [BlobRequest(name, len(have)) for name, (_, have) in self._wanted.items()]
+        return [self._request(name) for name in self._wanted]
 
     def received(self, chunk: BlobChunk) -> BlobRequest | None:
-        """Keep a chunk, and ask for the next. Raises DamagedBlob if the whole has another name."""
-        if chunk.digest not in self._wanted:
+        """Keep a chunk, and ask for more after the last that was asked for.
+
+        Raises DamagedBlob if the whole has another name.
+        """
+        wanted = self._wanted.get(chunk.digest)
+        if wanted is None:
             return None
-        size, have = self._wanted[chunk.digest]
+        size, have = wanted.size, wanted.have
         if chunk.size != size:
             raise DamagedBlob(chunk.digest)
         if chunk.offset != len(have) or not chunk.data:
@@ -151,13 +236,18 @@ class Downloads:
             raise DamagedBlob(chunk.digest)
         have += chunk.data
         if len(have) < size:
-            return BlobRequest(chunk.digest, len(have))
+            return self._request(chunk.digest) if len(have) >= wanted.until else None
         del self._wanted[chunk.digest]
         blob = bytes(have)
         if blob_name(blob) != chunk.digest:
             raise DamagedBlob(chunk.digest)
         self._done[chunk.digest] = blob
         return None
+
+    def _request(self, name: bytes) -> BlobRequest:
+        wanted = self._wanted[name]
+        wanted.until = len(wanted.have) + REQUESTED_BYTES
+        return BlobRequest(name, len(wanted.have))
 
     def take(self, name: bytes) -> bytes | None:
         """A blob that has arrived."""

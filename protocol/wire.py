@@ -17,8 +17,9 @@ from protocol.encoding import Message, decode, encode
 from protocol.messages import MAX_BLOB_BYTES, Count, Digest, Index, Signature, Text
 from protocol.signing import sign, verify
 
-CHUNK_BYTES = 960 << 10
-MAX_FRAME_BYTES = 1 << 20  # a chunk, an entry, or a list of entries
+CHUNK_BYTES = 128 << 10  # of a blob: what a connection that breaks leaves half sent, at most
+REQUESTED_BYTES = 8 * CHUNK_BYTES  # that one request for a blob brings, in chunks
+MAX_FRAME_BYTES = 1 << 20  # an entry, or a list of entries
 MAX_ENTRIES_BYTES = MAX_FRAME_BYTES - 4_096
 
 Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -112,11 +113,17 @@ class BlobOffer(Message, frozen=True, tag="offer"):
 
 
 class BlobHave(Message, frozen=True, tag="have"):
-    """Aggregator: I hold the first ``offset`` bytes of the blob, durably; ``size`` when whole."""
+    """Aggregator: I hold the first ``offset`` bytes of the blob.
+
+    When whole, that is ``size``, they are durable and have its name. A part outlives the process;
+    what a power cut takes of it is asked for again. ``to_offer``: it answers an offer, not a chunk,
+    so that it tells what became of all chunks sent before.
+    """
 
     digest: Digest
     offset: Size
     size: Size
+    to_offer: bool
 
 
 class BlobChunk(Message, frozen=True, tag="chunk"):
@@ -129,7 +136,7 @@ class BlobChunk(Message, frozen=True, tag="chunk"):
 
 
 class BlobRequest(Message, frozen=True, tag="fetch"):
-    """Member: send me a chunk of the blob from ``offset`` on."""
+    """Member: send me the blob from ``offset`` on, up to ``REQUESTED_BYTES`` in chunks."""
 
     digest: Digest
     offset: Size

@@ -23,6 +23,7 @@ from protocol.messages import Attachment, Statement, Step, attach, blob_name
 from protocol.wire import (
     CHUNK_BYTES,
     MAX_FRAME_BYTES,
+    REQUESTED_BYTES,
     Accepted,
     BlobChunk,
     BlobHave,
@@ -146,24 +147,27 @@ async def test_an_upload_goes_on_where_the_link_broke_and_another_member_fetches
     name, size = blob_name(blob), len(blob)
     async with serving(desk) as service:
         async with service.member(1) as line:
-            assert await line.ask(BlobOffer(name, size)) == BlobHave(name, 0, size)
+            assert await line.ask(BlobOffer(name, size)) == BlobHave(name, 0, size, True)
             chunk = BlobChunk(name, size, 0, blob[:CHUNK_BYTES])
-            assert await line.ask(chunk) == BlobHave(name, CHUNK_BYTES, size)
+            assert await line.ask(chunk) == BlobHave(name, CHUNK_BYTES, size, False)
         async with service.member(1) as line:
             answer = await line.ask(BlobOffer(name, size))
-            assert answer == BlobHave(name, CHUNK_BYTES, size)
+            assert answer == BlobHave(name, CHUNK_BYTES, size, True)
             for start in range(CHUNK_BYTES, size, CHUNK_BYTES):
                 chunk = BlobChunk(name, size, start, blob[start : start + CHUNK_BYTES])
                 answer = await line.ask(chunk)
-            assert answer == BlobHave(name, size, size)
+            assert answer == BlobHave(name, size, size, False)
         async with service.member(2) as line:
             assert await fetch(line, name) == blob
 
 
 async def fetch(line: Line, name: bytes) -> bytes:
-    data = b""
+    data, until = b"", 0
     while True:
-        chunk = await line.ask(BlobRequest(name, len(data)))
+        if len(data) >= until:
+            until += REQUESTED_BYTES
+            await line.say(BlobRequest(name, len(data)))
+        chunk = await line.hear()
         assert isinstance(chunk, BlobChunk)
         data += chunk.data
         if len(data) == chunk.size:

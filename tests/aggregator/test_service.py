@@ -25,6 +25,7 @@ from protocol.messages import (
 from protocol.wire import (
     CHUNK_BYTES,
     MAX_ENTRIES_BYTES,
+    REQUESTED_BYTES,
     Accepted,
     BlobChunk,
     BlobHave,
@@ -142,14 +143,21 @@ def test_an_attachment_that_is_not_what_it_says_is_refused(
 
 
 def test_a_blob_comes_back_in_chunks(desk: Desk) -> None:
-    blob, found = os.urandom(2 * CHUNK_BYTES + 1), b""
+    blob, found = os.urandom(REQUESTED_BYTES + CHUNK_BYTES + 1), b""
     desk.upload(1, blob)
+    counts = []
     while len(found) < len(blob):
-        answer = desk.ask(2, BlobRequest(blob_name(blob), len(found)))
-        assert isinstance(answer, BlobChunk)
-        assert (answer.offset, answer.size) == (len(found), len(blob))
-        found += answer.data
+        answers = desk.service.receive(2, BlobRequest(blob_name(blob), len(found)))
+        counts.append(len(answers))
+        for answer in answers:
+            assert isinstance(answer, BlobChunk)
+            assert (answer.offset, answer.size) == (len(found), len(blob))
+            found += answer.data
     assert found == blob
+    assert counts == [REQUESTED_BYTES // CHUNK_BYTES, 2]
+    (answer,) = desk.service.receive(2, BlobRequest(blob_name(blob), len(blob)))
+    assert isinstance(answer, BlobChunk)
+    assert answer.data == b""
     assert code(desk.ask(2, BlobRequest(b"x" * 32, 0))) == "missing-blob"
     assert code(desk.ask(2, BlobRequest(blob_name(blob), len(blob) + 1))) == "missing-blob"
 
@@ -157,7 +165,7 @@ def test_a_blob_comes_back_in_chunks(desk: Desk) -> None:
 def test_an_upload_with_a_wrong_name_is_refused_and_forgotten(desk: Desk) -> None:
     blob, name = os.urandom(5_000), blob_name(b"another")
     assert code(desk.ask(1, BlobChunk(name, len(blob), 0, blob))) == "malformed"
-    assert desk.ask(1, BlobOffer(name, len(blob))) == BlobHave(name, 0, len(blob))
+    assert desk.ask(1, BlobOffer(name, len(blob))) == BlobHave(name, 0, len(blob), True)
 
 
 def test_entries_come_in_frames_that_can_be_sent(desk: Desk) -> None:

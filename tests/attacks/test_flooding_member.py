@@ -38,7 +38,16 @@ from protocol.messages import (
     attach,
     blob_name,
 )
-from protocol.wire import Accepted, BlobChunk, BlobHave, BlobRequest, Declined, Rejected, Submit
+from protocol.wire import (
+    CHUNK_BYTES,
+    Accepted,
+    BlobChunk,
+    BlobHave,
+    BlobRequest,
+    Declined,
+    Rejected,
+    Submit,
+)
 from tests.aggregator.desk import MODEL, Desk
 
 FLOODER, HONEST = 3, 1
@@ -261,8 +270,8 @@ def test_uploads_without_a_post_are_bounded_and_cleaned_up(desk: Desk, tmp_path:
     refused = 0
     for _ in range(2 * UPLOADS_AN_HOUR + 1):
         blob = os.urandom(limit // 2)
-        for offset in range(0, len(blob), 900_000):
-            chunk = blob[offset : offset + 900_000]
+        for offset in range(0, len(blob), CHUNK_BYTES):
+            chunk = blob[offset : offset + CHUNK_BYTES]
             answer = desk.ask(FLOODER, BlobChunk(blob_name(blob), len(blob), offset, chunk))
             refused += isinstance(answer, Rejected)
         assert on_disk(tmp_path) <= named + 2 * limit

@@ -173,19 +173,23 @@ def leave(connected: socket.socket) -> None:
     """Hang up at once."""
 
 
+def certificate_of(
+    key: ec.EllipticCurvePrivateKey, since: datetime.datetime, until: datetime.datetime
+) -> bytes:
+    """A certificate for localhost, signed by itself, in PEM."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(since).not_valid_after(until)
+    signed = builder.add_extension(names, critical=False).sign(key, SHA256())
+    return signed.public_bytes(Encoding.PEM)
+
+
 def trusted_key(folder: Path) -> TlsKey:
     """A certificate that says of itself what a proxy's authority would: it is for localhost."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, SHA256())
-    )
-    made = make_tls_key(folder)
-    made.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
+    made, key = make_tls_key(folder), ec.generate_private_key(ec.SECP256R1())
+    now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
+    made.certificate.write_bytes(certificate_of(key, now - day, now + day))
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     made.key.write_bytes(pem)
     return made

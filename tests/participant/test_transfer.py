@@ -12,9 +12,16 @@ from hypothesis import strategies as st
 from participant.errors import DamagedBlob
 from participant.transfer import WINDOW, Downloads, Uploads
 from protocol.messages import blob_name
-from protocol.wire import CHUNK_BYTES, BlobChunk, BlobHave, BlobOffer, BlobRequest
+from protocol.wire import (
+    CHUNK_BYTES,
+    REQUESTED_BYTES,
+    BlobChunk,
+    BlobHave,
+    BlobOffer,
+    BlobRequest,
+)
 
-BLOB = os.urandom(CHUNK_BYTES * 2 + 17)
+BLOB = os.urandom(REQUESTED_BYTES + CHUNK_BYTES + 17)
 NAME = blob_name(BLOB)
 
 
@@ -22,25 +29,31 @@ def test_an_upload_goes_on_wherever_the_aggregator_is() -> None:
     uploads = Uploads({NAME: BLOB}.get)
     (offer,) = uploads.resume({NAME: len(BLOB)})
     assert (offer.digest, offer.size) == (blob_name(BLOB), len(BLOB))
-    held = bytearray()
-    while not uploads.complete:
-        for chunk in uploads.acknowledged(BlobHave(NAME, len(held), len(BLOB))):
-            assert isinstance(chunk, BlobChunk)
-            assert chunk.offset == len(held)
-            held += chunk.data
-    assert bytes(held) == BLOB
+    held = BLOB[: CHUNK_BYTES + 5]
+    frames = deque(uploads.acknowledged(BlobHave(NAME, len(held), len(BLOB), True)))
+    while frames:
+        chunk = frames.popleft()
+        assert isinstance(chunk, BlobChunk)
+        assert chunk.offset == len(held)
+        held += chunk.data
+        frames += uploads.acknowledged(BlobHave(NAME, len(held), len(BLOB), False))
+    assert held == BLOB
+    assert uploads.complete
 
 
 def test_an_acknowledgement_of_an_unknown_blob_means_nothing() -> None:
     uploads = Uploads({NAME: BLOB}.get)
     uploads.start({NAME: len(BLOB)})
-    assert uploads.acknowledged(BlobHave(b"x" * 32, 0, 5)) == []
+    assert uploads.acknowledged(BlobHave(b"x" * 32, 0, 5, True)) == []
     assert not uploads.complete
 
 
-def serve(request: BlobRequest) -> BlobChunk:
-    data = BLOB[request.offset : request.offset + CHUNK_BYTES]
-    return BlobChunk(request.digest, len(BLOB), request.offset, data)
+def serve(request: BlobRequest) -> list[BlobChunk]:
+    end = min(len(BLOB), request.offset + REQUESTED_BYTES)
+    return [
+        BlobChunk(NAME, len(BLOB), k, BLOB[k : min(end, k + CHUNK_BYTES)])
+        for k in range(request.offset, end, CHUNK_BYTES)
+    ]
 
 
 @given(st.lists(st.integers(0, 3), max_size=12))
@@ -49,13 +62,14 @@ def test_repeated_and_late_chunks_do_no_harm(repeats: list[int]) -> None:
     request = downloads.want(NAME, len(BLOB))
     seen: list[BlobChunk] = []
     while request:
-        chunk = serve(request)
-        seen.append(chunk)
-        request = downloads.received(chunk)
-        for which in repeats:
-            if downloads.take(NAME) is None:
-                downloads.received(seen[which % len(seen)])
-        request = request and downloads.requests()[0]
+        following = None
+        for chunk in serve(request):
+            seen.append(chunk)
+            following = downloads.received(chunk) or following
+            for which in repeats:
+                if downloads.take(NAME) is None:
+                    downloads.received(seen[which % len(seen)])
+        request = following and downloads.requests()[0]
     assert downloads.take(NAME) == BLOB
 
 
@@ -68,10 +82,9 @@ def test_a_flipped_bit_is_noticed_by_name() -> None:
     downloads = Downloads()
     request = downloads.want(NAME, len(BLOB))
     assert request
-    last = serve(BlobRequest(request.digest, 2 * CHUNK_BYTES))
-    for _ in range(2):
-        assert request
-        request = downloads.received(serve(request))
+    *others, last = [*serve(request), *serve(BlobRequest(NAME, REQUESTED_BYTES))]
+    for chunk in others:
+        downloads.received(chunk)
     with pytest.raises(DamagedBlob) as caught:
         downloads.received(flip(last))
     assert caught.value.name == blob_name(BLOB)
@@ -111,7 +124,9 @@ class Aggregator:
         if isinstance(frame, BlobChunk):
             self.whole[frame.digest] = frame.data
         held = frame.size if frame.digest in self.whole else 0
-        self.sent(self.uploads.acknowledged(BlobHave(frame.digest, held, frame.size)))
+        is_offer = isinstance(frame, BlobOffer)
+        have = BlobHave(frame.digest, held, frame.size, is_offer)
+        self.sent(self.uploads.acknowledged(have))
 
 
 def test_of_a_hundred_blobs_only_a_window_is_on_its_way_or_in_memory() -> None:
@@ -160,16 +175,19 @@ def test_a_resumed_upload_offers_only_the_window_and_goes_on_behind_it() -> None
     uploads = Uploads(MANY.get)
     offers = uploads.resume(SIZES)
     assert [offer.digest for offer in offers] == list(MANY)[:WINDOW]
-    (following,) = uploads.acknowledged(BlobHave(offers[0].digest, offers[0].size, offers[0].size))
+    have = BlobHave(offers[0].digest, offers[0].size, offers[0].size, True)
+    (following,) = uploads.acknowledged(have)
     assert following == BlobOffer(list(MANY)[WINDOW], SIZES[list(MANY)[WINDOW]])
 
 
-def test_only_a_few_blobs_of_one_chunk_may_be_followed_without_an_answer() -> None:
+def test_only_blobs_that_left_at_once_may_be_followed_without_an_answer() -> None:
     uploads = Uploads(MANY.get)
     uploads.start(dict(list(SIZES.items())[:WINDOW]))
-    assert uploads.are_small
+    assert uploads.all_sent
     uploads.start(dict(list(SIZES.items())[: WINDOW + 1]))
-    assert not uploads.are_small
+    assert not uploads.all_sent
     uploads = Uploads({NAME: BLOB}.get)
     uploads.start({NAME: len(BLOB)})
-    assert not uploads.are_small
+    assert not uploads.all_sent
+    uploads.resume({NAME: len(BLOB)})
+    assert not uploads.all_sent

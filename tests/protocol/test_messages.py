@@ -123,7 +123,7 @@ FRAMES: dict[type, st.SearchStrategy[Any]] = {
     wire.Declined: st.builds(wire.Declined, digests, texts),
     wire.BlobOffer: st.builds(wire.BlobOffer, digests, st.integers(0, 1 << 20)),
     wire.BlobHave: st.builds(
-        wire.BlobHave, digests, st.integers(0, 1 << 20), st.integers(0, 1 << 20)
+        wire.BlobHave, digests, st.integers(0, 1 << 20), st.integers(0, 1 << 20), st.booleans()
     ),
     wire.BlobChunk: st.builds(
         wire.BlobChunk,

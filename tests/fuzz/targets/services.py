@@ -382,8 +382,8 @@ def _aggregators_frames() -> list[bytes]:
     posts.append(template(post_of("ceremony/1", 1, with_blob)))
     own = [template(post_of("ceremony/1", MEMBER, Step("deal", 0, 0, (attach(whole),))))]
     frames = [
-        BlobHave(blob_name(whole), 5_000, 5_000),
-        BlobHave(blob_name(whole), 0, 5_000),
+        BlobHave(blob_name(whole), 5_000, 5_000, False),
+        BlobHave(blob_name(whole), 0, 5_000, True),
         BlobChunk(streamed, 8, 0, b"streamed"),
         BlobChunk(blob_name(whole), 5_000, 0, whole),
         Rejected("awaited-blob", "once more"),
