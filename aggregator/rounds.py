@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from protocol.awaited import Awaited, awaited_after, awaited_in
 from protocol.board import Posted
 from protocol.ciphertexts import expected_count
 from protocol.encoding import width_of
@@ -34,7 +35,6 @@ class Rounds:
 
     terms: Terms
     views: dict[str, RoundView] = field(default_factory=dict)
-    _stated_ms: dict[str, dict[int, int]] = field(default_factory=dict)  # first statements
     _entries: list[Posted] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -53,8 +53,6 @@ class Rounds:
         view = self.views.setdefault(session, RoundView(session))
         view.receive(posted)
         self._entries.append(posted)
-        if isinstance(posted.post.body, Statement):
-            self._stated_ms.setdefault(session, {}).setdefault(posted.post.sender, posted.time_ms)
 
     def to_open(self, epoch: Epoch, waited: Waited) -> list[tuple[str, Opening]]:
         """The rounds that open now, with their openings."""
@@ -78,12 +76,11 @@ class Rounds:
         agreed = before.agreed(least)
         if agreed is None:
             return None  # too few have spoken, or too few of them stand at one model and clip
-        if len(before.statements) < self.terms.n_members:
-            # Those who state something else are not waited for: they may change it at any time.
-            alike = [member for member, said in before.statements.items() if said == agreed]
-            times = sorted(self._stated_ms[before.session][member] for member in alike)
-            if waited(times[least - 1]) < 1000 * self.terms.rounds.seconds:
-                return None
+        waited_ms = waited(before.agreed_ms(least))
+        # Those who state something else are not waited for: they may change it at any time.
+        is_early = waited_ms < 1000 * self.terms.rounds.seconds
+        if len(before.statements) < self.terms.n_members and is_early:
+            return None
         opening = self._opening_after(agreed, epoch)
         return (session, opening) if self._fits(opening, epoch) else None
 
@@ -128,6 +125,20 @@ class Rounds:
         view = self.views.get(round_session(str(self.next_number - 1)))
         stated = {m: (s.result, s.clip) for m, s in view.statements.items()} if view else {}
         return stated if len(set(stated.values())) > 1 else {}
+
+    def awaited(self) -> list[tuple[str, Awaited]]:
+        """The sessions that are under way, and who is waited for: training first, if any is left.
+
+        What is held back, is waited for otherwise (``protocol.history``).
+        """
+        found = [(v.session, awaited_in(v, self.terms)) for v in self.views.values()]
+        open_ones = [(s, a) for s, a in found if a and not self.is_given_up(self.views[s])]
+        last = round_session(str(self.next_number - 1))
+        is_over = not any(session == last for session, _ in open_ones)
+        if is_over and last in self.views and self.next_number <= self.terms.rounds.count:
+            following = round_session(str(self.next_number))
+            open_ones.append((following, awaited_after(self.views[last], self.terms)))
+        return sorted(open_ones, key=lambda one: not one[0].startswith("round/"))
 
     def open_hybrid(self) -> list[RoundView]:
         """The open rounds under a hybrid suite, whose vectors are added as they come."""

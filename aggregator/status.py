@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
-from aggregator.ceremony_status import Report, ceremony_report, when
+from aggregator.ceremony_status import Report, ceremony_report, iso, when
 from aggregator.omission import Reason
 from aggregator.rounds import Rounds
 from aggregator.storage_health import Trouble
+from protocol.awaited import Awaited
 from protocol.board import Board
 from protocol.epoch import Epoch
 from protocol.omission import left_out
@@ -67,6 +68,7 @@ def report(
             | _held_back(held_back.get(view.session), view, terms)
             for view in _shown(rounds, held_back)
         ],
+        "waiting": [_waiting(s, found, terms) for s, found in rounds.awaited()][:MAX_ROUNDS],
         "rounds_not_shown": max(0, len(rounds.views) - MAX_ROUNDS),
         "too_long": rounds.too_long(epoch) if epoch else {},
         **_disagreement(rounds, terms),
@@ -96,6 +98,19 @@ def _shown(rounds: Rounds, held_back: Collection[str]) -> list[RoundView]:
     waiting = [session for session in rest if session in held_back]
     others = [session for session in rest if session not in held_back]
     return [rounds.views[s] for s in [*others, *waiting, *training][-MAX_ROUNDS:]]
+
+
+def _waiting(session: str, found: Awaited, terms: Terms) -> Report:
+    """For whom a round waits: ``needed`` of them are enough, and none ``until`` the given time."""
+    return {
+        "session": session,
+        "step": found.step,
+        "for": [terms.name_of(m) for m in found.members],
+        "needed": found.needed,
+        "since": iso(found.since_ms) if found.since_ms else None,
+        "until": iso(found.until_ms) if found.until_ms else None,
+        "refused": [terms.name_of(m) for m in found.refused],
+    }
 
 
 def _held_back(waited_for: Collection[int] | None, view: RoundView, terms: Terms) -> Report:

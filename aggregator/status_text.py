@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aggregator.status_file import OLD_SECONDS
+from protocol.awaited import DUE
 from protocol.counted import counted, number_of
 from protocol.foreign import shown
 
@@ -25,6 +26,7 @@ def render(report: dict[str, Any], running_since: str | None) -> list[str]:
         _ceremony(report["ceremony"]),
         *_not_shown(report["rounds_not_shown"]),
         *(_round(found) for found in report["rounds"]),
+        *(line for found in report["waiting"] for line in _waiting(found, report["rounds"])),
         *(
             f"{session}: {counted(length, 'number')} {number_of(length, 'is', 'are')} asked for, "
             "more than a contribution holds"
@@ -179,6 +181,31 @@ def _why(found: dict[str, Any]) -> str:
     """Why a contribution is left out: the detail, or what is left of it after a restart."""
     other = f" of {found['other']}'s" if found["other"] else ""
     return shown(found["detail"] or _REASONS.get(found["reason"], found["reason"] + other))
+
+
+_TRAIN = "quorate-participant train"
+_OF_STATISTICS = {"contributions": "quorate-participant contribute"}
+
+
+def _waiting(found: dict[str, Any], rounds: list[dict[str, Any]]) -> list[str]:
+    """For whom a round waits, since when, what they type, and how it goes on without them."""
+    session, step, names = found["session"], found["step"], ", ".join(found["for"]) or _NOBODY
+    if any(r["session"] == session and r["held_back"] for r in rounds):
+        return []  # it waits for others, and that is said there
+    since = f" since {found['since']}" if found["since"] else ""
+    said = f"waiting for {names}{since}, {DUE.get(step, shown(step)).format(session)}."
+    if 0 < found["needed"] < len(found["for"]):
+        said += f" {found['needed']} of them {number_of(found['needed'], 'is', 'are')} enough."
+    if found["until"]:
+        said += f" It goes on without them at {found['until']}."
+    if found["refused"]:
+        said += f" {', '.join(found['refused'])} refused, and will not."
+    if step in ("opening", "sum"):
+        return [f"{said} That is this service's own work: if it lasts, see its log"]
+    command = _OF_STATISTICS.get(step, "quorate-participant decrypt")
+    if session.startswith("round/"):
+        command = _TRAIN
+    return [f"{said} If their agents do not run, they type: {command}"]
 
 
 def _held_back(found: dict[str, Any]) -> str:

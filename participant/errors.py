@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from participant.waiting import Waiting
 
 
 class ParticipantError(Exception):
@@ -293,17 +297,16 @@ class Unreachable(ParticipantError):
 
 
 class OutOfTime(ParticipantError):
-    """The time limit given by the user passed; ``members`` are the numbers still waited for.
+    """The time limit given by the user passed; ``waiting``: for what, and for which members.
 
     is_sending: something that this hospital has said is not known to be on the board.
     """
 
-    def __init__(
-        self, seconds: float, step: str, members: tuple[int, ...], is_sending: bool = False
-    ) -> None:
+    def __init__(self, seconds: float, waiting: Waiting, is_sending: bool = False) -> None:
+        step, members = waiting.step, waiting.members
         super().__init__(f"not done after {seconds} s, at {step}, waiting for {members}")
-        self.seconds, self.step, self.members = seconds, step, members
-        self.is_sending = is_sending
+        self.seconds, self.waiting, self.is_sending = seconds, waiting, is_sending
+        self.step, self.members = step, members
 
 
 class Interrupted(ParticipantError):

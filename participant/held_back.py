@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from protocol.decryption import RoundMember
 from protocol.history import OpenedSets
+from protocol.messages import Opening
 from protocol.terms import Terms
 
 
@@ -43,6 +45,15 @@ class HeldBack:
         before = self.is_held, self.waiting_for
         self.is_held, self.waiting_for = self._found(member, now)
         return self.is_held and before != (True, self.waiting_for)
+
+    def facts(self, number: int, opening: Opening) -> dict[str, Any]:
+        """Those of the event "held-back"; ``needed``: of hospitals that begin another model."""
+        is_last = number == self._terms.rounds.count
+        return {
+            "members": [self._terms.name_of(m) for m in self.waiting_for],
+            "rounds": list(self._history.opened_from(opening.model)),
+            "needed": 0 if is_last else self._terms.least_agreeing,
+        }
 
     def _found(self, member: RoundMember, now: float) -> tuple[bool, tuple[int, ...]]:
         view, history, least = member.view, self._history, self._terms.least_contributors

@@ -28,13 +28,23 @@ class Patience:
     @property
     def waits(self) -> bool:
         """Whether the partial decryption is to be held back."""
-        member, view = self._member, self._member.view
-        quorum = member.epoch.quorum
-        missing = claims_of(view, member.terms.federation, quorum).missing
-        is_over = len(view.partials) >= quorum
-        if is_over or all(m in view.lock_posts or m in view.refusals for m in missing):
+        quorum, view = self._member.epoch.quorum, self._member.view
+        if len(view.partials) >= quorum or not self.missing:
             return False
         if self._began is None:
             self._began = self._clock()
-        seconds = vector_bytes(view, member.terms) / _BYTES_A_SECOND
+        seconds = self.seconds
         return seconds >= _LEAST_SECONDS and self._clock() < self._began + seconds
+
+    @property
+    def seconds(self) -> float:
+        """How long it waits in all."""
+        return vector_bytes(self._member.view, self._member.terms) / _BYTES_A_SECOND
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """The contributors whose locks are waited for."""
+        view, member = self._member.view, self._member
+        claims = claims_of(view, member.terms.federation, member.epoch.quorum)
+        said = (*view.lock_posts, *view.refusals)
+        return tuple(sorted(m for m in claims.missing if m not in said))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -23,8 +24,7 @@ from participant.link import Caller, Link, Traffic, open_link
 from participant.link_trouble import silence
 from participant.proxy_errors import ProxyRefuses
 from participant.steps import Steps
-from participant.waiting import Waiting, waiting_for
-from protocol.terms import AGGREGATOR
+from participant.waiting import Waiting, waiting_of
 from protocol.wire import decode_from_aggregator
 
 NUDGE_SECONDS = 10.0
@@ -60,6 +60,19 @@ class Session:
     _stalled: bool = field(default=False, init=False)  # as it was told
     _no_link: str = field(default="no answer yet", init=False)  # the reason; empty if there is one
     _had_link: bool = field(default=False, init=False)
+    _step_began: float | None = field(default=None, init=False)
+    clock: Callable[[], float] = time.monotonic
+
+    @property
+    def waiting(self) -> Waiting:
+        """What is waited for now; not to be asked while the agent is at work."""
+        return waiting_of(self.agent, self._no_link)
+
+    @property
+    def at_work_seconds(self) -> float:
+        """For how long the agent has been at work on its step, 0 while it waits."""
+        began = self._step_began
+        return 0.0 if began is None else self.clock() - began
 
     def __post_init__(self) -> None:
         self._clocks = ClockCheck(self.agent)
@@ -86,16 +99,7 @@ class Session:
             if not limit.expired():
                 raise
             assert self.time_limit is not None
-            if self._no_link:
-                step = f"no link to {self.agent.terms.aggregator.url} ({self._no_link})"
-                waiting = Waiting(step, (AGGREGATOR,))
-            elif self.agent.stalled:
-                step = f"the aggregator does not take what is sent to it ({self.agent.stalled})"
-                waiting = Waiting(step, (AGGREGATOR,))
-            else:
-                waiting = waiting_for(self.agent.board, self.agent.task, self.agent.terms)
-            is_sending = self.agent.is_sending
-            raise OutOfTime(self.time_limit, *waiting, is_sending=is_sending) from None
+            raise OutOfTime(self.time_limit, self.waiting, self.agent.is_sending) from None
 
     async def _connect_until_done(self) -> None:
         caller = Caller(self.agent.index, self.key, secrets.token_bytes(16))
@@ -122,6 +126,7 @@ class Session:
                     self.agent.disconnected()
                     connected = False
             if not self.agent.done:
+                self.notices.moved()  # time has passed, if nothing else
                 await asyncio.sleep(_jittered(wait))
                 wait = min(2 * wait, _LONGEST_WAIT)
 
@@ -180,7 +185,11 @@ class Session:
     async def _work(self, link: Link) -> None:
         """Step for as long as steps lead to something."""
         while True:
-            await self._steps.do(self.agent.step)
+            self._step_began = self.clock()
+            try:
+                await self._steps.do(self.agent.step)
+            finally:
+                self._step_began = None
             if ahead := self._clocks.differs():
                 self.notices.clocks_differ(ahead)
             self.notices.moved()

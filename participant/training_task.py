@@ -236,17 +236,27 @@ class TrainingTask(Task):
         """Report, once, that the round is held back, for whom, and what it must not be added to."""
         opening = member.view.terms_of_opening
         if opening is not None and self._hold.look(member):
-            names = [self._terms.name_of(m) for m in self._hold.waiting_for]
-            rounds = list(self._history.opened_from(opening.model))
-            is_last = number == self._terms.rounds.count
-            needed = 0 if is_last else self._terms.least_agreeing
-            facts = {"members": names, "rounds": rounds, "needed": needed}
-            self._report(number, "held-back", facts)
+            self._report(number, "held-back", self._hold.facts(number, opening))
 
     @property
     def differing(self) -> tuple[int, ...]:
         """The members that state another model than this hospital's."""
         return tuple(self._agreement.differing(self.finished, self._statement))
+
+    @property
+    def disagreement(self) -> dict[str, Any]:
+        """How this hospital's model and others' differ, as in the event of that name."""
+        return self._agreement.facts(self.finished, self._statement)
+
+    @property
+    def abstaining(self) -> tuple[int, ...]:
+        """This hospital, where it has no examples for the round that is open."""
+        return (self._index,) if self._abstains_in == self.finished + 1 else ()
+
+    @property
+    def patience(self) -> Patience | None:
+        """What holds back this hospital's partial decryption, if it does."""
+        return self._patience if self._patience and self._patience.waits else None
 
     @property
     def held_back(self) -> HeldBack:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -16,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.text import Text
 
 from participant.terminal import new_console
 from protocol.foreign import line
@@ -33,15 +34,37 @@ class Transfer:
     total: int
 
 
+class _BarAndWords(Progress):
+    """The bars, and under them what the words are at the moment."""
+
+    words: Callable[[], str] = staticmethod(lambda: "")
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        if words := self.words():
+            yield Text(line(words))
+
+
 class TransferBar:
-    """A bar with bytes, speed and time left, gone when the transfer is over."""
+    """A bar with bytes, speed and time left, gone when the transfer is over.
+
+    words: what is shown under it, asked for at each refresh.
+    """
 
     def __init__(self, console: Console) -> None:
-        self._progress = Progress(
+        self._progress = _BarAndWords(
             TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(),
             TransferSpeedColumn(), TimeRemainingColumn(), console=console, transient=True,
         )  # fmt: skip
         self._shown: tuple[str, TaskID] | None = None
+
+    @property
+    def words(self) -> Callable[[], str]:
+        return self._progress.words
+
+    @words.setter
+    def words(self, words: Callable[[], str]) -> None:
+        self._progress.words = words
 
     def __enter__(self) -> TransferBar:
         self._progress.start()

@@ -64,6 +64,7 @@ class RoundView:
     complaints: dict[tuple[int, int], Posted] = field(default_factory=dict)
     refusals: dict[int, Refusal] = field(default_factory=dict)
     statements: dict[int, Statement] = field(default_factory=dict)
+    stated_ms: dict[int, int] = field(default_factory=dict)  # of each member's first statement
 
     @property
     def name(self) -> str:
@@ -95,6 +96,7 @@ class RoundView:
             self.refusals.setdefault(sender, body)
         elif isinstance(body, Statement):
             self.statements[sender] = body
+            self.stated_ms.setdefault(sender, posted.time_ms)
 
     def _omit(self, said: Omission) -> None:
         """Take note of a word about a contribution that is here; what is of none says nothing."""
@@ -126,6 +128,12 @@ class RoundView:
         """What at least ``least`` members, more than half of all, have stated alike."""
         stated = Counter(self.statements.values()).most_common(1)
         return next((said for said, count in stated if count >= least), None)
+
+    def agreed_ms(self, least: int) -> int:
+        """When enough members had spoken of those who have ``agreed``; there must be so many."""
+        agreed = self.agreed(least)
+        alike = [self.stated_ms[m] for m, said in self.statements.items() if said == agreed]
+        return sorted(alike)[least - 1]
 
     @property
     def terms_of_opening(self) -> Opening | None:

@@ -25,6 +25,8 @@ from participant.cli.options import (
     seconds,
     terms_in,
 )
+from participant.cli.sentence import Context
+from participant.cli.telling import telling
 from participant.cli.working import new_session, say_aside
 from participant.errors import NotAMember, OutOfTime
 from participant.files import check_new, write_new
@@ -37,7 +39,6 @@ from participant.lock import hold
 from participant.membership import Membership, require_identity
 from participant.passphrase import CHANGED, OF_BACKUP, obtain
 from participant.passphrase_change import change
-from participant.progress import link_notices
 from participant.terminal import say, say_json
 from participant.words import fingerprint
 from protocol.board import Head
@@ -96,18 +97,22 @@ def check(
         with hold(member.folder, "key check"):
             say_aside("Waiting for the others, who type:")
             say_aside(f"quorate-participant key check --together {ctx.obj.pasted}")
-            _check_together(member, (epoch, secret), timeout, as_json)
+            _check_together(member, (epoch, secret), timeout, ctx.obj, as_json)
 
 
 def _check_together(
-    member: Membership, secret: tuple[Epoch, EpochSecret], timeout: float | None, as_json: bool
+    member: Membership,
+    secret: tuple[Epoch, EpochSecret],
+    timeout: float | None,
+    context: Context,
+    as_json: bool,
 ) -> None:
     """Raises NoQuorum, QuorumFails and OutOfTime."""
     task = KeyCheckTask(member.terms, secret, int(time.time() * 1000))
-    is_done = _run_until_done(member, task, timeout)
+    is_done = _run_until_done(member, task, timeout, context, as_json)
     if is_done and task.missing:
         task.waits_for_all = True
-        _run_until_done(member, task, LATECOMERS_SECONDS)
+        _run_until_done(member, task, LATECOMERS_SECONDS, context, as_json)
     found = task.check
     assert found is not None
     _show_check(member.terms, task, as_json)
@@ -118,13 +123,19 @@ def _check_together(
         raise QuorumFails(found.session, good)
 
 
-def _run_until_done(member: Membership, task: KeyCheckTask, seconds: float | None) -> bool:
+def _run_until_done(
+    member: Membership,
+    task: KeyCheckTask,
+    seconds: float | None,
+    context: Context,
+    as_json: bool,
+) -> bool:
     """Run until the task is done, or the time is over; whether it is done.
 
     Raises OutOfTime where not even the own part got through.
     """
     session = new_session(member, task, seconds)
-    session.notices = link_notices(member.terms.aggregator.url, say_aside)
+    session.notices = telling(session, context, as_json)
     try:
         session.run()
     except OutOfTime:

@@ -25,6 +25,7 @@ from participant.cli.options import (
     membership,
 )
 from participant.cli.standing import show_standing
+from participant.cli.telling import telling
 from participant.cli.working import new_session, say_aside
 from participant.decryption_task import DecryptionTask, Request
 from participant.errors import Declined
@@ -34,7 +35,6 @@ from participant.membership import Membership
 from participant.number_files import read_numbers
 from participant.omissions import omission_facts
 from participant.phe_files import joint_key_jwk
-from participant.progress import link_notices
 from participant.session import Session
 from participant.statistic_task import StatisticTask
 from participant.status import ask_aggregator, local_facts
@@ -78,8 +78,8 @@ def decrypt(
         approve = _approval(yes, as_json)
         task = DecryptionTask(member.terms, secret, name, member.storage, approve)
         session = new_session(member, task, timeout)
-        url, notice = member.terms.aggregator.url, _unopened(session, task, name, ctx.obj.here)
-        session.notices = link_notices(url, say_aside, notice)
+        notice = _unopened(session, task, name, ctx.obj.here)
+        session.notices = telling(session, ctx.obj, as_json, notice)
         if not as_json:
             say(f"Waiting until round {name} is closed and the others agree to its sum …")
         session.run()
@@ -242,7 +242,7 @@ def contribute(
         found = read_numbers(numbers, secret[0].joint_key().n)
         task = StatisticTask(member.terms, secret, name, found, member.storage, decimals)
         session = new_session(member, task, timeout)
-        session.notices = link_notices(member.terms.aggregator.url, say_aside)
+        session.notices = telling(session, ctx.obj, as_json)
         session.run()
     count, scale = len(found.values), task.request.decimals
     omitted = [one for one in _omitted(task.view, member) if one["is_own"]]
@@ -282,9 +282,9 @@ def status(
     member = membership(ctx, file, home, passphrase_file)
     here = local_facts(member)
     if not as_json:
-        show_standing(here, None, member.identity.name)
+        show_standing(here, None, member.identity.name, ctx.obj)
     there = ask_aggregator(member)
     if as_json:
         say_json({"here": here, "aggregator": there})
     else:
-        show_standing(None, there, member.identity.name)
+        show_standing(None, there, member.identity.name, ctx.obj)

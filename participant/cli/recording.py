@@ -20,11 +20,11 @@ from participant.cli.options import (
     membership,
 )
 from participant.cli.sentence import CHECK_FAILED
+from participant.cli.telling import telling
 from participant.cli.working import new_session, say_aside
 from participant.files import check_replaceable, replace
 from participant.lock import look
 from participant.membership import Membership
-from participant.progress import link_notices
 from participant.record_folder import RecordFolder
 from participant.record_output import RecordOutput
 from participant.record_task import RecordTask
@@ -76,7 +76,7 @@ def export(
                 told(session.agent)
                 view.show(_fetching(task))
 
-            session.notices = link_notices(member.terms.aggregator.url, say_aside, moved)
+            session.notices = telling(session, ctx.obj, as_json, moved)
             session.run()
         session.agent.remember_head()
     if as_json:

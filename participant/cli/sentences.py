@@ -17,6 +17,7 @@ from participant.cli.record_sentences import RECORDS
 from participant.cli.sentence import ABORTED, BY_SIGNAL, FAILED, REFUSED, Context, Sentence
 from participant.cli.sentence import COMMAND as _COMMAND
 from participant.cli.sentence import plain as _plain
+from participant.cli.waiting_words import why_and_remedy
 from protocol import errors as protocol_errors
 from protocol.counted import counted, number_of
 from protocol.refusals import remedy_for
@@ -59,9 +60,10 @@ def _running(e: participant_errors.AlreadyRunning, c: Context) -> Sentence:
 
 
 def _out_of_time(e: participant_errors.OutOfTime, c: Context) -> Sentence:
+    why, remedy = why_and_remedy(e.waiting, 0, c)
+    names = f", waiting for {c.names(e.members)}" if e.members else ""
     return Sentence(
-        f"not done after {e.seconds:g} s: {e.step}"
-        + (f", waiting for {c.names(e.members)}" if e.members else ""),
+        f"not done after {e.seconds:g} s: {e.step}{names}. {why} {remedy}".rstrip(),
         _goes_on(f"see how things stand: {_COMMAND} status {c.here}", e.is_sending),
     )
 

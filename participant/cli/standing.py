@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from participant.cli.omission_words import left_out_line
+from participant.cli.sentence import Context
+from participant.cli.waiting_words import ceremony_remedy, round_waiting
 from participant.duration import duration
 from participant.terminal import say
 from protocol.counted import counted
@@ -17,19 +19,27 @@ _LITTLE_BYTES = 64 << 20  # free on a disk; a large model takes more
 _MAX_ROWS = 100  # of one table of the report
 
 
+_NO_FILE = Context()  # of the name that terms have unless another is given
+
+
 def show_standing(
-    here: Mapping[str, Any] | None, there: Mapping[str, Any] | None, own: str
+    here: Mapping[str, Any] | None, there: Mapping[str, Any] | None, own: str, c: Context = _NO_FILE
 ) -> None:
-    """Print what lies in the data folder, and what the aggregator reports; ``own``: the name."""
+    """Print what lies in the data folder, and what the aggregator reports.
+
+    own: this hospital's name. c: for the commands that people are told to type.
+    """
     if here:
         _show_here(here)
     if there:
         _show_members(there)
         _show_storage(_table(there.get("storage")))
         _show_clock(_table(there.get("clock")))
-        _show_ceremony(there.get("ceremony"))
+        _show_ceremony(there.get("ceremony"), own, c)
         for found in _tables(there.get("rounds")):
             _show_round(found, own)
+        for found in _tables(there.get("waiting")):
+            say(f"  {round_waiting(found, own, c)}")
         for name, model in _pairs(there.get("disagreement")):
             say(f"  {shown(name)} stands at another model: {shown(model)[:16]}")
 
@@ -79,7 +89,7 @@ def _show_storage(trouble: Mapping[str, Any]) -> None:
         )
 
 
-def _show_ceremony(found: object) -> None:
+def _show_ceremony(found: object, own: str, c: Context) -> None:
     ceremony = _table(found)
     if not ceremony:
         say("  ceremony: not begun")
@@ -93,6 +103,8 @@ def _show_ceremony(found: object) -> None:
         )
         if until := ceremony.get("given_up_at"):
             say(f"    given up if they are silent until {shown(until)}")
+        if not ceremony.get("aborted"):
+            say(f"    {ceremony_remedy(_listed(ceremony.get('waiting_for')), own, c)}")
         _show_course(ceremony)
         for abort in _tables(ceremony.get("aborted")):
             say(f"    aborted by {shown(abort.get('by'))}: {shown(abort.get('reason'))}")
@@ -176,6 +188,10 @@ def _tables(found: object) -> list[Mapping[str, Any]]:
 def _names(found: object) -> str:
     names = found[:_MAX_ROWS] if isinstance(found, list) else []
     return ", ".join(map(shown, names)) or "nobody"
+
+
+def _listed(found: object) -> list[object]:
+    return found[:_MAX_ROWS] if isinstance(found, list) else []
 
 
 def _number(found: object) -> float | None:

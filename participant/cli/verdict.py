@@ -20,13 +20,14 @@ from participant.cli.options import (
     membership,
     seconds,
 )
+from participant.cli.sentence import Context
 from participant.cli.sentences import describe
+from participant.cli.telling import telling
 from participant.cli.working import new_session, say_aside
 from participant.errors import CeremonyAborted, OutOfTime
 from participant.lock import hold
 from participant.membership import Membership
 from participant.naming import in_names
-from participant.progress import link_notices
 from participant.terminal import say, say_json
 from participant.verdict_task import Accusation, VerdictTask
 from protocol.errors import CeremonyFailed
@@ -69,7 +70,7 @@ def verdict(
     member = membership(ctx, file, home, passphrase_file)
     with hold(member.folder, "verdict"):
         task = VerdictTask(member.terms, name)
-        _gather(member, task, timeout)
+        _gather(member, task, timeout, ctx.obj)
         found = _judge(member.terms, task, ctx.obj.here)
     if as_json:
         say_json(_facts(member.terms, task, found))
@@ -80,11 +81,9 @@ def verdict(
 
 @contextmanager
 def judged_if_aborted(
-    member: Membership, task: CeremonyTask, here: str, as_json: bool
+    member: Membership, task: CeremonyTask, context: Context, as_json: bool
 ) -> Iterator[None]:
     """Turns CeremonyFailed into CeremonyAborted, once the verdict is there and has been shown.
-
-    here: the terms as an argument of this hospital's commands.
 
     The failure is raised as it was where the evidence cannot be had in time.
     """
@@ -98,12 +97,12 @@ def judged_if_aborted(
         say_aside("That is what was said. Reading the evidence, and waiting for all seeds …")
         evidence = VerdictTask(terms, session)
         try:
-            _gather(member, evidence, PATIENCE_SECONDS)
+            _gather(member, evidence, PATIENCE_SECONDS, context)
         except OutOfTime:
             if as_json:
                 say_json(_unjudged(terms, session, failure))
             raise failure from None
-        found = _judge(terms, evidence, here)
+        found = _judge(terms, evidence, context.here)
         if as_json:
             say_json(_facts(terms, evidence, found))
         else:
@@ -111,10 +110,10 @@ def judged_if_aborted(
         raise _aborted(found) from None
 
 
-def _gather(member: Membership, task: VerdictTask, seconds: float) -> None:
+def _gather(member: Membership, task: VerdictTask, seconds: float, context: Context) -> None:
     """Read the evidence; seeds that are not there in time are the members' silence."""
     session = new_session(member, task, seconds, reads_all=True)
-    session.notices = link_notices(member.terms.aggregator.url, say_aside)
+    session.notices = telling(session, context)
     read = 0
     while True:
         try:

@@ -14,6 +14,7 @@ from participant.app import load_app
 from participant.calibration import Calibration
 from participant.ceremony_task import CeremonyTask
 from participant.cli.complaint_text import complaint_line
+from participant.cli.held_back_words import held_back
 from participant.cli.model_words import disagreement, entries
 from participant.cli.omission_words import left_out_line
 from participant.cli.options import (
@@ -26,6 +27,7 @@ from participant.cli.options import (
     membership,
 )
 from participant.cli.room import as_room_allows
+from participant.cli.telling import Teller, telling
 from participant.cli.verdict import judged_if_aborted
 from participant.cli.working import new_session, say_aside
 from participant.expectation import PAUSE_SECONDS, Watch
@@ -38,7 +40,6 @@ from participant.progress import (
     View,
     clocks_line,
     link_lost,
-    link_notices,
     stalled_line,
     view_of,
 )
@@ -81,11 +82,12 @@ def ceremony(
             session = new_session(member, task, seconds, traffic)
             watch = Watch(member.terms, Calibration(member.terms))
             with (
-                judged_if_aborted(member, task, ctx.obj.here, as_json),
+                judged_if_aborted(member, task, ctx.obj, as_json),
                 view_of(member.terms, as_json) as view,
             ):
                 view.expect(watch.expectation)
-                session.notices = _ceremony_notices(member.terms, task, watch, view)
+                teller = Teller(session, ctx.obj, as_json, write=view.note)
+                session.notices = _ceremony_notices(teller, task, watch, view)
                 session.run()
             assert task.epoch is not None
             return task.epoch
@@ -104,13 +106,14 @@ def ceremony(
         say(f"then: quorate-participant train {here} --app APP.py")
 
 
-def _ceremony_notices(terms: Terms, task: CeremonyTask, watch: Watch, view: View) -> Notices:
+def _ceremony_notices(teller: Teller, task: CeremonyTask, watch: Watch, view: View) -> Notices:
     """Show what happens; while others have still to join, measure what it will take."""
     is_calibrating = False
 
     def moved() -> None:
         if task.progress:
             view.show(watch.facts(task.progress))
+        teller.look()
 
     def calibrate() -> None:
         if watch.calibrate():
@@ -119,7 +122,7 @@ def _ceremony_notices(terms: Terms, task: CeremonyTask, watch: Watch, view: View
 
     def found() -> None:
         nonlocal is_calibrating
-        view.note(f"connected to {terms.aggregator.url}")
+        view.note(f"connected to {teller.url}")
         if not is_calibrating:
             is_calibrating = True
             asyncio.get_running_loop().call_later(PAUSE_SECONDS, calibrate)
@@ -184,10 +187,12 @@ def train(
             )
             session = new_session(member, task, seconds, traffic)
             with transfer_view(say_aside) as view:
-                session.notices = link_notices(
-                    member.terms.aggregator.url,
-                    say_aside,
+                session.notices = telling(
+                    session,
+                    ctx.obj,
+                    as_json,
                     lambda: view.show(_transfer(session.agent, task, member.terms)),
+                    view,
                 )
                 session.run()
             return task.finished
@@ -263,7 +268,7 @@ class RoundTable:
         if name == "disagreement":
             say(disagreement(number, event))
         if name == "held-back":
-            say(f"round {number}: {_held_back(number, event)}")
+            say(f"round {number}: {held_back(number, event)}")
         if name == "used-model":
             rounds = ", ".join(event["rounds"])
             say(
@@ -294,25 +299,6 @@ class RoundTable:
         missing = ", ".join(self._terms.name_of(m) for m in absent)
         metrics = _metrics(facts.get("metrics")) + (f"  without {missing}" if missing else "")
         say("".join(f"{cell:>11}" for cell in cells) + f"  {metrics}")
-
-
-def _held_back(number: int, event: Event) -> str:
-    names, rounds = ", ".join(event["members"]), ", ".join(event["rounds"])
-    said = [
-        f"held back. The sum of round {rounds} began from the same model and is open. With it, any "
-        "sum of the contributions that can be added now would show too few hospitals.",
-        f"The round goes on as soon as {names} contributes."
-        if names
-        else "One hospital's contribution cannot be added: the aggregator's status says whose.",
-    ]
-    if event["needed"]:
-        said.append(
-            f"At least {event['needed']} hospitals can give it up and begin another model: they "
-            f"stop train and start it again, all with --new-model-after {number}"
-        )
-    else:
-        said.append("It is the last round: more of them need new terms")
-    return " ".join(said)
 
 
 def _void(event: Event) -> str:

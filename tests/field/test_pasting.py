@@ -21,6 +21,7 @@ from participant.errors import NoKeyShare, OutOfTime
 from participant.identity import create
 from participant.passphrase import Passphrase
 from participant.sealed_file import Argon2Cost
+from participant.waiting import Waiting
 from protocol.encoding import encode_binary
 from protocol.errors import UnsignedTerms
 from protocol.foreign import line, pasted
@@ -82,7 +83,7 @@ def remedies(name: str) -> Iterator[str]:
     """What sentences tell people to type, of terms and a data folder called so."""
     c = Context(Path(name), Path(name), toy_federation().terms, is_home_given=True)
     yield describe(UnsignedTerms(["H1"], []), c).remedy
-    yield describe(OutOfTime(2.0, "join", (1, 2)), c).remedy.partition(";")[0]
+    yield describe(OutOfTime(2.0, Waiting("join", (1, 2), "join")), c).remedy.partition(";")[0]
     yield describe(NoKeyShare(Path(name)), c).remedy.partition(" --home ")[0]
     unsigned = aggregator_sentences.UnfitTerms(Path(name), UnsignedTerms(["H1"], []))
     yield aggregator_sentences.sentences(unsigned)[1]

@@ -21,6 +21,7 @@ from participant.number_files import read_numbers
 from participant.numbers import Numbers
 from participant.passphrase import Passphrase
 from participant.request_fit import misfit
+from participant.waiting import Waiting
 from participant.words import fingerprint, read_fingerprint
 from protocol.counted import counted
 from protocol.encoding import encode_binary
@@ -185,7 +186,10 @@ def test_one_of_a_thing_is_not_many() -> None:
         assert said in describe(UnsignedTerms(missing, wrong), Context()).what
 
 
-@pytest.mark.parametrize("kind", [lambda s: OutOfTime(4, "x", (), s), lambda s: Interrupted(2, s)])
+STOPPED = [lambda s: OutOfTime(4, Waiting("x", ()), s), lambda s: Interrupted(2, s)]
+
+
+@pytest.mark.parametrize("kind", STOPPED)
 def test_whoever_stops_learns_that_what_was_being_sent_will_be_sent(kind: Any) -> None:
     kept = "what this hospital was sending is kept, and the next command sends it"
     assert kept in describe(kind(True), Context()).remedy

@@ -280,7 +280,7 @@ def test_no_report_of_the_aggregator_shows_anything_raw(
         "last_model_round": BRIEF, "post_on_its_way": True, "free_bytes": 1,
     }  # fmt: skip
     for bad in (values_poisoned(report), values_poisoned(aborted)):
-        standing.show_standing(here, bad, "H1")
+        standing.show_standing(here, bad, "H1", Context())
         say_json({"here": here, "aggregator": bad})
         for row in render(bad, POISON):
             aggregator_says(row)
@@ -293,7 +293,7 @@ def test_a_report_of_another_shape_is_told_as_far_as_it_says_something(
 ) -> None:
     for value in (None, [], {}, [[]], {"a": 1}, 10**400, POISON, float("nan")):
         for field in report:
-            standing.show_standing(None, report | {field: value}, "H1")
+            standing.show_standing(None, report | {field: value}, "H1", Context())
         written(capsys)
         standing.show_standing(
             None, {"members": [{"name": value}] * 10_000, "rounds": [value]}, "H1"

@@ -24,6 +24,7 @@ from participant.errors import (
     TooMuchCut,
     UnfitNumbers,
 )
+from participant.waiting import Waiting
 from protocol.errors import BadEntry, CeremonyFailed, Fork, ProtocolError, Refused, UnsignedTerms
 from tests.toy import toy_federation
 
@@ -40,6 +41,7 @@ SAMPLES: dict[str, Any] = {
     "list[str]": ["H1", "H2"],
     "tuple[int, ...]": (1, 2),
     "tuple[int, int, int]": (650, 1000, 11),
+    "Waiting": Waiting("a step", (1,), "statements"),
     "dict[str, tuple[str | int, str | int]]": {"epoch": (1, 2)},
 }
 
@@ -95,8 +97,8 @@ def test_no_sentence_is_for_an_error_that_is_gone() -> None:
         (IdentityInUse(3, "round/1"), ABORTED, ["entry 3"]),
         (RejectedByAggregator("fork", "x"), ABORTED, ["fork"]),
         (RejectedByAggregator("identity-in-use", "since noon"), FAILED, ["since noon"]),
-        (OutOfTime(5, "contributions", (1, 5)), FAILED, ["H1, H5", "5 s"]),
-        (OutOfTime(5, "the opening", (0,)), FAILED, ["the aggregator"]),
+        (OutOfTime(5, Waiting("contributions", (1, 5))), FAILED, ["H1, H5", "5 s"]),
+        (OutOfTime(5, Waiting("the opening", (0,))), FAILED, ["the aggregator"]),
         (Interrupted(2), 130, ["SIGINT"]),
         (Interrupted(15), 143, ["SIGTERM"]),
         (TooMuchCut("3", (65, 900, 10), 0.5), REFUSED, ["round 3", "65 of 900", "0.5", "10 may"]),

@@ -12,6 +12,7 @@ import numpy as np
 from participant import identity as identities
 from participant import lock, sealed_file, terminal
 from participant.cli import standing as screen
+from participant.cli.sentence import Context
 from participant.errors import BadApp, DamagedOutbox, ForeignModel, ParticipantError
 from participant.files import FolderStorage
 from participant.identity import Card, load
@@ -270,7 +271,7 @@ def status_report() -> Case:
         said: list[str] = []
         echo: Any = lambda text, err=False: said.append(text)  # noqa: E731
         with mock.patch.object(terminal.typer, "echo", echo), suppress(Malformed):
-            screen.show_standing(None, read_report(data), "H1")
+            screen.show_standing(None, read_report(data), "H1", Context())
         assert all(line.isprintable() for line in said), said
         assert sum(map(len, said)) < 600 * (len(data) + 10)
 

@@ -1,0 +1,92 @@
+"""Telling people what a session waits for, while it waits: a line now and then, or an event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from participant.cli.sentence import Context
+from participant.cli.waiting_words import waiting_event, waiting_line
+from participant.cli.working import say_aside
+from participant.duration import duration
+from participant.progress import link_notices
+from participant.session import Notices, Session
+from participant.terminal import say_json
+from participant.transfer_view import TransferBar, TransferLines
+from participant.vigil import Vigil
+from participant.waiting import Waiting
+
+_PASSING = ("link", "stalled", "board", "upload")
+_LONG_SECONDS = 2.0  # a step of the agent's own that people are told of
+
+
+class Teller:
+    """Looks at a session again and again; writes to standard error, or events to standard output.
+
+    A view that is redrawn gets the newest words at any moment instead.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        context: Context,
+        as_json: bool = False,
+        view: TransferBar | TransferLines | None = None,
+        vigil: Vigil | None = None,
+        write: Callable[[str], None] = say_aside,
+    ) -> None:
+        self._session, self._context, self._as_json = session, context, as_json
+        self._vigil, self._write = vigil or Vigil(), write
+        self._now: tuple[Waiting, float] | None = None  # and how long, when it was looked at
+        self._is_redrawn = isinstance(view, TransferBar) and not as_json
+        if isinstance(view, TransferBar):
+            view.words = self.words
+
+    @property
+    def url(self) -> str:
+        """Where the aggregator is."""
+        return self._session.agent.terms.aggregator.url
+
+    def look(self) -> None:
+        """Tell what is waited for, if it is time to."""
+        if self._session.agent.done:
+            self._now = None
+            return
+        waiting = self._session.waiting
+        passing = waiting.kind in _PASSING
+        what = (waiting.kind,) if passing else (waiting.kind, waiting.step)
+        seconds, is_due = self._vigil.look(what, waiting.members, passing)
+        self._now = waiting, self._session.clock() - seconds
+        if not is_due or self._is_redrawn:
+            return
+        own = self._session.agent.index
+        if self._as_json:
+            say_json(waiting_event(waiting, seconds, own, self._context))
+        else:
+            self._write(waiting_line(waiting, seconds, own, self._context))
+
+    def words(self) -> str:
+        """What is to be read on a terminal just now."""
+        if (at_work := self._session.at_work_seconds) > _LONG_SECONDS:
+            return f"This hospital is at work, for {duration(at_work)}. The others may wait for it"
+        if self._now is None or self._session.agent.done:
+            return ""
+        waiting, since = self._now
+        seconds = self._session.clock() - since
+        return waiting_line(waiting, seconds, self._session.agent.index, self._context)
+
+
+def telling(
+    session: Session,
+    context: Context,
+    as_json: bool = False,
+    moved: Callable[[], None] = lambda: None,
+    view: TransferBar | TransferLines | None = None,
+) -> Notices:
+    """Notices about the link and about what is waited for; ``moved`` is called before each look."""
+    teller = Teller(session, context, as_json, view)
+
+    def look() -> None:
+        moved()
+        teller.look()
+
+    return link_notices(session.agent.terms.aggregator.url, say_aside, look)

@@ -1,0 +1,176 @@
+"""What people are told while a command waits: for whom, since when, why, and what to type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from participant.cli.held_back_words import held_back
+from participant.cli.model_words import disagreement
+from participant.cli.sentence import COMMAND, Context
+from participant.duration import duration
+from participant.waiting import Waiting
+from protocol.awaited import DUE
+from protocol.counted import number_of
+from protocol.foreign import pasted, shown
+from protocol.terms import AGGREGATOR
+
+_WHY = {
+    "link": "The connection is tried again and again.",
+    "stalled": "What this hospital sends is kept here, and sent again until it is taken.",
+    "board": "Nothing is missing but what is on its way from there.",
+    "upload": "The others wait for this hospital until it is there.",
+    "vector": "Nothing is missing but what is on its way from there.",
+    "join": "All members take part in a key ceremony, and none begins before all have joined.",
+    "ceremony": "A step needs the message of every member.",
+    "seeds": "Until they disclose their seeds, nothing is known about them.",
+    "statements": "They have not said at which model they stand.",
+    "opening": "All that the round needs is there.",
+    "contributions": "They have not contributed. They may be at work.",
+    "sum": "All have contributed, and the sum is being made.",
+    "locks": "They have not said whether they agree to the sum.",
+    "fingerprints": "With the fingerprints in their messages nobody has to read all vectors.",
+    "parts": "Their part of the decryption is not there.",
+    "request": "No hospital has asked for this statistic.",
+    "check": "Their part of the check is not there.",
+}
+_BY_ITSELF = "There is nothing to do: it goes on by itself."
+_OPERATOR = "It goes on by itself. If it lasts, ask the aggregator's operator."
+_REMEDIES = {
+    "link": "Ask the aggregator's operator whether it runs: quorate-aggregator serve",
+    "stalled": "Tell the aggregator's operator.",
+    "board": _BY_ITSELF,
+    "upload": _BY_ITSELF,
+    "vector": _BY_ITSELF,
+    "opening": _OPERATOR,
+    "sum": _OPERATOR,
+    "fingerprints": _BY_ITSELF,
+}
+
+
+_MANY = 100  # names of a report
+
+
+def waiting_line(waiting: Waiting, seconds: float, own: int, c: Context) -> str:
+    """All of it on one line; ``own``: this hospital's number."""
+    why, remedy = why_and_remedy(waiting, own, c)
+    names = _whom(waiting, own, c)
+    whom = f"Waiting for {names}" if names else "Waiting"
+    return " ".join(filter(None, [f"{whom} for {duration(seconds)}: {waiting.step}.", why, remedy]))
+
+
+def waiting_event(waiting: Waiting, seconds: float, own: int, c: Context) -> dict[str, Any]:
+    """The same for programs."""
+    why, remedy = why_and_remedy(waiting, own, c)
+    return {
+        "event": "waiting",
+        "kind": waiting.kind,
+        "step": waiting.step,
+        "for": [c.name(m) for m in waiting.members],
+        "is_for_this_hospital": own in waiting.members,
+        "seconds": round(seconds, 1),
+        "why": why,
+        "remedy": remedy,
+    }
+
+
+def why_and_remedy(waiting: Waiting, own: int, c: Context) -> tuple[str, str]:
+    """Which message is missing, or what differs; and what to type or to do."""
+    facts, kind = waiting.facts, waiting.kind
+    if kind in ("agreement", "held-back"):
+        words = disagreement if kind == "agreement" else held_back
+        differing = facts["members"] if kind == "agreement" else ()
+        silent = [m for m in waiting.members if m != AGGREGATOR and c.name(m) not in differing]
+        return words(facts["round"], facts) + ".", _typed(waiting, own, c) if silent else ""
+    said = [_WHY.get(kind, "")]
+    if own in waiting.members and kind in ("locks", "parts"):
+        said = ["This hospital does not help with it, since its data folder was put back."]
+    if refused := facts.get("refused"):
+        said.append(f"{c.names(refused)} refused, and will not help.")
+    remedy = _REMEDIES.get(kind) or _typed(waiting, own, c)
+    return " ".join(filter(None, said)), f"{remedy} {_otherwise(facts, kind)}".strip()
+
+
+def _whom(waiting: Waiting, own: int, c: Context) -> str:
+    names = ", ".join("this hospital" if m == own else c.name(m) for m in waiting.members)
+    needed = waiting.facts.get("needed", 0)
+    if 0 < needed < len(waiting.members):
+        return f"{needed} of {names}"
+    return names
+
+
+def _typed(waiting: Waiting, own: int, c: Context) -> str:
+    """What those who are waited for type, or this hospital itself."""
+    session = str(waiting.facts.get("session", ""))
+    command = _command_for(waiting.kind, session, c)
+    if waiting.kind == "request" or waiting.members == (own,):
+        return f"Type: {command}"
+    if AGGREGATOR in waiting.members or not waiting.members:
+        return _OPERATOR
+    others = _names_of_others(waiting.members, own, c)
+    return f"If the agent does not run there, {others} types: {command}"
+
+
+def _names_of_others(members: Sequence[int], own: int, c: Context) -> str:
+    others = [c.name(m) for m in members if m != own]
+    return others[0] if len(others) == 1 else "each of them"
+
+
+def _command_for(kind: str, session: str, c: Context) -> str:
+    if kind in ("join", "ceremony", "seeds"):
+        return f"{COMMAND} ceremony {c.pasted}"
+    if kind == "check":
+        return f"{COMMAND} key check --together {c.pasted}"
+    if not session.startswith("statistic/"):
+        return f"{COMMAND} train {c.pasted} --app APP.py"
+    here = f"{c.pasted} --round {pasted(shown(session.partition('/')[2]))}"
+    if kind in ("contributions", "request"):
+        return f"{COMMAND} contribute NUMBERS.csv --federation {here}"
+    return f"{COMMAND} decrypt {here}"
+
+
+def _otherwise(facts: Mapping[str, Any], kind: str) -> str:
+    """How it ends without them."""
+    if kind == "ceremony" and "step_seconds" in facts:
+        return (
+            f"(the ceremony is given up once a step has lasted {duration(facts['step_seconds'])})"
+        )
+    if until := facts.get("until_seconds"):
+        return f"(else it goes on without them once the wait has lasted {duration(until)})"
+    return ""
+
+
+def round_waiting(found: Mapping[str, Any], own: str, c: Context) -> str:
+    """A wait of an aggregator's report, which may hold anything; ``own``: this hospital's name."""
+    names = [shown(name) for name in _listed(found.get("for"))]
+    session, step = str(found.get("session")), str(found.get("step"))
+    since = f" since {shown(found['since'])}" if found.get("since") else ""
+    due = DUE.get(step, shown(step)).format(shown(session))
+    said = [f"waiting for {', '.join(names) or 'nobody'}{since}, {due}."]
+    needed = found.get("needed")
+    if isinstance(needed, int) and 0 < needed < len(names):
+        said.append(f"{needed} of them {number_of(needed, 'is', 'are')} enough.")
+    if found.get("until"):
+        said.append(f"It goes on without them at {shown(found['until'])}.")
+    if refused := [shown(name) for name in _listed(found.get("refused"))]:
+        said.append(f"{', '.join(refused)} refused, and will not help.")
+    command = _command_for(step, session, c)
+    said.append(_REMEDIES.get(step) or _asked(names, own, command))
+    return " ".join(filter(None, said))
+
+
+def ceremony_remedy(names: Sequence[object], own: str, c: Context) -> str:
+    """What is to be typed where a ceremony waits for these, by an aggregator's report."""
+    if not names:
+        return _BY_ITSELF
+    return _asked([shown(name) for name in names], own, _command_for("ceremony", "", c))
+
+
+def _asked(names: Sequence[str], own: str, command: str) -> str:
+    if own in names:
+        return f"OTHERS WAIT FOR THIS HOSPITAL: unless it is at work, type: {command}"
+    return f"If the agent does not run there, they type: {command}"
+
+
+def _listed(found: object) -> list[object]:
+    return found[:_MANY] if isinstance(found, list) else []
