@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, zip_longest
 from typing import Any
 
 from participant.entry import described
+from protocol.counted import counted
 from protocol.foreign import shown
 
 _MOST = 3  # entries that a sentence names
@@ -16,8 +18,8 @@ def entries(event: Mapping[str, Any]) -> list[str]:
     averaged = event["averaged"]
     first = [f"{shown(e['name'])} {_spec(e)}" for e in averaged[:_MOST]]
     said = [
-        f"Averaged with the other hospitals: {_count(averaged)}, {event['weights']} weights "
-        f"({_list(first, len(averaged))})"
+        f"Averaged with the other hospitals: {counted(len(averaged), 'entry', 'entries')}, "
+        f"{counted(event['weights'], 'weight')} ({_list(first, len(averaged))})"
     ]
     by_reason: dict[str, list[Mapping[str, Any]]] = {}
     for entry in event["at_home"]:
@@ -25,16 +27,13 @@ def entries(event: Mapping[str, Any]) -> list[str]:
     for why, found in by_reason.items():
         first = [f"{shown(e['name'])} {shown(e['what'])}" for e in found[:_MOST]]
         names = _list(first, len(found))
-        said.append(f"Stays at this hospital: {_count(found)} ({names}), since {why}")
+        count = counted(len(found), "entry", "entries")
+        said.append(f"Stays at this hospital: {count} ({names}), since {why}")
     return said
 
 
 def _spec(entry: Mapping[str, Any]) -> str:
     return described(tuple(entry["shape"]), entry["dtype"])
-
-
-def _count(found: Sequence[object]) -> str:
-    return f"{len(found)} {'entry' if len(found) == 1 else 'entries'}"
 
 
 def _list(first: Sequence[str], count: int) -> str:
@@ -46,7 +45,7 @@ def disagreement(number: int, event: Mapping[str, Any]) -> str:
     names = ", ".join(event["members"])
     said = [
         f"{names}: not at this hospital's model after round {number}.",
-        *map(_entries, event["entries"]),
+        *_entries(event["entries"]),
     ]
     alike, needed = event["agreeing"], event["needed"]
     if alike >= needed:
@@ -69,15 +68,39 @@ def _remedy(number: int, event: Mapping[str, Any]) -> str:
     )
 
 
-def _entries(found: Mapping[str, Any]) -> str:
-    """In what one hospital's entries differ from this one's."""
-    differing: Sequence[Mapping[str, Any]] = found["differences"]
-    if not differing:
-        return f"The entries of {found['member']}'s model are others than here."
-    told = [_difference(one) for one in differing[:_MOST]]
-    if rest := len(differing) + found["more"] - len(told):
-        told.append(f"{rest} more differ")
-    return f"The entries of {found['member']}'s model are others than here: {', '.join(told)}."
+def _entries(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """In what other hospitals' entries differ from this one's, those that differ alike together."""
+    alike: list[tuple[list[str], Mapping[str, Any]]] = []
+    for one in found:
+        said = [names for names, other in alike if _same(one, other)]
+        if said:
+            said[0].append(one["member"])
+        else:
+            alike.append(([one["member"]], one))
+    return [_differing(names, one["differences"], one["more"]) for names, one in alike]
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return (one["differences"], one["more"]) == (other["differences"], other["more"])
+
+
+def _differing(names: Sequence[str], found: Sequence[Mapping[str, Any]], more: int) -> str:
+    first = f"The entries of {' and '.join(names)} are others than here"
+    if not found:
+        return f"{first}."
+    told = [_difference(one) for one in _of_each_kind(found)]
+    if rest := len(found) + more - len(told):
+        told.append(f"{rest} more")
+    return f"{first}: {', '.join(told)}."
+
+
+def _of_each_kind(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Some differences: one of entries that both have, one that is here alone, one there, …"""
+    kinds: dict[tuple[bool, bool], list[Mapping[str, Any]]] = {}
+    for one in found:
+        kinds.setdefault((one["here"] is None, one["there"] is None), []).append(one)
+    turns = chain.from_iterable(zip_longest(*(kinds[kind] for kind in sorted(kinds))))
+    return [one for one in turns if one is not None][:_MOST]
 
 
 def _difference(found: Mapping[str, Any]) -> str:
