@@ -145,7 +145,8 @@ def _round(view: RoundView, terms: Terms, abstaining: tuple[int, ...] = ()) -> W
         members = tuple(m for m in range(1, terms.n_members + 1) if m not in view.partials)
         found = Awaited("parts", members, 1, view.opening.time_ms)
     members = tuple(m for m in found.members if m not in abstaining) or (AGGREGATOR,)
-    return _waiting(_of_round(found.step, view.name), found._replace(members=members), session)
+    waiting = _waiting(_of_round(found.step, view.name), found._replace(members=members), session)
+    return waiting._replace(facts={**waiting.facts, "abstains": bool(abstaining)})
 
 
 def _of_round(step: Step, name: str) -> str:

@@ -26,7 +26,7 @@ _WHY = {
     "seeds": "Until they disclose their seeds, nothing is known about them.",
     "statements": "They have not said at which model they stand.",
     "opening": "All that the round needs is there.",
-    "contributions": "They have not contributed. They may be at work.",
+    "contributions": "They have not contributed. They may be at work, or have no examples.",
     "sum": "All have contributed, and the sum is being made.",
     "locks": "They have not said whether they agree to the sum.",
     "fingerprints": "With the fingerprints in their messages nobody has to read all vectors.",
@@ -85,6 +85,8 @@ def why_and_remedy(waiting: Waiting, own: int, c: Context) -> tuple[str, str]:
     said = [_WHY.get(kind, "")]
     if own in waiting.members and kind in ("locks", "parts"):
         said = ["This hospital does not help with it, since its data folder was put back."]
+    if facts.get("abstains"):
+        said.append("This hospital has no examples for the round, and helps to decrypt its sum.")
     if refused := facts.get("refused"):
         said.append(f"{c.names(refused)} refused, and will not help.")
     remedy = _REMEDIES.get(kind) or _typed(waiting, own, c)

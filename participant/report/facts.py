@@ -156,6 +156,7 @@ class RoundFacts:
     phases: Mapping[str, float] = field(default_factory=dict)  # seconds, of those that have ended
     decimals: int = 0
     labels: tuple[str, ...] = ()
+    reasons: Mapping[int, str] = field(default_factory=dict)  # why members are left out, as a code
 
     @property
     def is_training(self) -> bool:

@@ -16,6 +16,7 @@ from participant.report.facts import (
 from protocol.board import Posted
 from protocol.foreign import shown
 from protocol.messages import Body, Complaint, Partial, Refusal, SetLock, Statement
+from protocol.omission import left_out
 from protocol.round import RoundView
 from protocol.statistic import request_of
 from protocol.terms import Terms
@@ -59,6 +60,7 @@ def round_facts(terms: Terms, posts: Sequence[Posted]) -> RoundFacts:
         phases=_phases(facts, terms),
         decimals=opening.decimals if opening else 0,
         labels=tuple(map(shown, asked.labels)) if asked else (),
+        reasons={found.member: found.why for found in left_out(view)},
     )
 
 

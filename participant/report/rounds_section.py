@@ -73,7 +73,7 @@ def _overview(rounds: list[RoundFacts], terms: Terms) -> Markup:
 def _overview_row(found: RoundFacts, terms: Terms, labels: tuple[str, ...]) -> Markup:
     said = outcome(found, terms)
     absent = [m for m in range(1, terms.n_members + 1) if m not in found.contributed]
-    out = [f"{names(terms, found.left_out)} (late or unfit)"] if found.left_out else []
+    out = [f"{terms.name_of(m)} ({_why(found.reasons.get(m, ''))})" for m in found.left_out]
     if absent:
         out.append(f"{names(terms, absent)} (did not contribute)")
     assert found.opened is not None
@@ -94,6 +94,13 @@ def _overview_row(found: RoundFacts, terms: Terms, labels: tuple[str, ...]) -> M
             for cell, kind, label in zip(cells, kinds, labels[1:], strict=True)
         ],
     )
+
+
+def _why(reason: str) -> str:
+    """Why a contribution is left out, by the aggregator's word."""
+    if reason in ("", "unsaid"):
+        return "the aggregator does not say why"
+    return f"the aggregator says: {reason}"
 
 
 def _plot(rounds: list[RoundFacts]) -> Markup | None:

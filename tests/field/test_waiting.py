@@ -47,6 +47,7 @@ from protocol.messages import (
     Step,
 )
 from protocol.wire import FromMember, Submit, Welcome
+from tests.participant.consortium import found
 from tests.participant.round_table import Steps
 from tests.simulator.disk import Disk
 from tests.toy import Federation, toy_epoch
@@ -304,6 +305,51 @@ def test_a_check_of_key_shares_names_who_has_no_part_in_it(hall: Hall) -> None:
     assert line.endswith(
         "each of them types: quorate-participant key check --together federation.toml"
     )
+
+
+class Without(Steps):
+    """An app whose hospital has no examples."""
+
+    def fit(self, parameters: Any, config: Any) -> Any:
+        return parameters, 0, {}
+
+
+def test_a_hospital_without_examples_is_not_told_that_it_is_waited_for(hall: Hall) -> None:
+    train(hall, 1)
+    for i in (2, 3):
+        hall.come(i, TrainingTask(TERMS, SECRETS[i], Without(), hall.disks[i]))
+    hall.talk()
+    hall.wait(130.0)
+    assert hall.read[1][0].startswith("Waiting for H2, H3 for 2:10 min: contributions to round 1.")
+    assert "They may be at work, or have no examples." in hall.read[1][0]
+    assert hall.read[2][0].startswith("Waiting for H3 for 2:10 min: contributions to round 1.")
+    assert "This hospital has no examples for the round, and helps to decrypt" in hall.read[2][0]
+
+
+# ── whole commands ──
+
+
+@pytest.mark.slow
+def test_a_command_says_at_intervals_whom_it_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("participant.vigil._FIRST_SECONDS", 0.0)
+    consortium = found(tmp_path)
+    with consortium.relay.running():
+        out, err = consortium.typed(1, "ceremony", "--timeout", "1.5", expect=1)
+        events, _ = consortium.typed(1, "ceremony", "--json", "--timeout", "1.5", expect=1)
+        typed = "quorate-participant ceremony federation.toml"
+        assert "ceremony/1, step join. All members take part in a key ceremony" in out
+        assert f"each of them types: {typed}" in out
+        assert "waiting for H2, H3. All members take part" in err
+        told = [e for e in map(json.loads, events.splitlines()) if e["event"] == "waiting"]
+        assert told[-1]["for"] == ["H2", "H3"]
+        assert told[-1]["remedy"].endswith(typed)
+        status, _ = consortium.typed(2, "status")
+        assert "OTHERS WAIT FOR THIS HOSPITAL" in status
+    _, err = consortium.typed(1, "ceremony", "--timeout", "0.5", expect=1)
+    assert "no link to wss://localhost" in err
+    assert "quorate-aggregator serve" in err
 
 
 # ── a model that differs ──
