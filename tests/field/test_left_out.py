@@ -112,6 +112,8 @@ def test_it_is_said_before_a_round_closes_that_waits_for_another_contribution(de
     desk.wait()
     assert desk.closing(ROUND) is None
     assert [said.member for said in omissions(desk)] == [2]
+    (waiting,) = status(desk)["waiting"]
+    assert (waiting["for"], waiting["needed"], waiting["until"]) == (["H1"], 1, None)
     desk.service.close()
     desk.restart()
     desk.wait(10)

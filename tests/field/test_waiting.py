@@ -46,7 +46,8 @@ from protocol.messages import (
     Statement,
     Step,
 )
-from protocol.wire import FromMember, Submit, Welcome
+from protocol.wire import FromMember, StatusReport, StatusRequest, Submit, Welcome
+from tests.aggregator.desk import MODEL, Desk, federation
 from tests.participant.consortium import found
 from tests.participant.round_table import Steps
 from tests.simulator.disk import Disk
@@ -376,6 +377,50 @@ def test_a_model_that_differs_is_named_with_what_differs_for_as_long_as_it_keeps
     (line,) = hall.read[3]
     assert line.startswith("Waiting for H1, H2 for 2:10 min")
     assert "Only this hospital states this model" in line
+
+
+def waited_for(desk: Desk) -> dict[str, Any]:
+    answer = desk.ask(1, StatusRequest())
+    assert isinstance(answer, StatusReport)
+    (found,) = read_report(answer.report)["waiting"]
+    return dict(found)
+
+
+OTHER, THIRD = b"o" * 32, b"t" * 32
+
+
+@pytest.mark.parametrize(
+    ("models", "step", "names", "needed"),
+    [
+        ([MODEL, MODEL, OTHER], "agreement", ["H3"], 1),
+        ([MODEL, OTHER, THIRD], "agreement", ["H1", "H2", "H3"], 2),
+        ([MODEL, OTHER], "statements", ["H3"], 2),
+        ([MODEL, MODEL], "statements", ["H3"], 1),
+    ],
+)
+def test_the_aggregators_status_names_whose_models_differ_or_are_not_known(
+    tmp_path: Path, models: list[bytes], step: str, names: list[str], needed: int
+) -> None:
+    desk = Desk(tmp_path)
+    desk.certify()
+    for member, model in enumerate(models, start=1):
+        desk.state("round/0", (member,), model)
+    desk.wait(0)
+    found = waited_for(desk)
+    assert (found["session"], found["step"]) == ("round/1", step)
+    assert (found["for"], found["needed"], found["until"]) == (names, needed, None)
+
+
+def test_it_says_when_a_round_goes_on_without_who_is_waited_for(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, federation(n=4))
+    desk.certify()
+    desk.state("round/0", (1, 2, 3))
+    desk.wait(0)
+    found = waited_for(desk)
+    assert (found["step"], found["for"], found["needed"]) == ("statements", ["H4"], 0)
+    assert found["until"] == "1970-01-01T00:17:00.000+00:00"
+    (row,) = [r for r in render(desk.service.status({}), None) if r.startswith("waiting for")]
+    assert "It goes on without them at 1970-01-01T00:17:00.000+00:00." in row
 
 
 # ── the aggregator, and the hospital itself ──
