@@ -10,9 +10,11 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from participant.agent import CHECKPOINT_NAME, Checkpoint
 from participant.errors import Unreachable
 from participant.link import OPEN_SECONDS, Caller, Traffic, open_link
 from participant.membership import Membership
+from protocol.encoding import decode
 from protocol.errors import Malformed
 from protocol.wire import StatusReport, StatusRequest
 
@@ -44,6 +46,12 @@ def free_bytes(folder: Path) -> int | None:
     if found.f_flag & os.ST_RDONLY or not os.access(there, os.W_OK):
         return None
     return found.f_bavail * found.f_frsize
+
+
+def entries_seen(member: Membership) -> int:
+    """How many entries of the board this hospital has seen; raises Malformed."""
+    saved = member.storage.read(CHECKPOINT_NAME)
+    return decode(saved, Checkpoint, "head", 1_024).position if saved else 0
 
 
 def ask_aggregator(member: Membership) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from participant.cli.options import (
     Yes,
     membership,
 )
-from participant.cli.standing import show_standing
+from participant.cli.standing import show_loss, show_standing
 from participant.cli.telling import telling
 from participant.cli.working import new_session, say_aside
 from participant.decryption_task import DecryptionTask, Request
@@ -37,7 +37,7 @@ from participant.omissions import omission_facts
 from participant.phe_files import joint_key_jwk
 from participant.session import Session
 from participant.statistic_task import StatisticTask
-from participant.status import ask_aggregator, local_facts
+from participant.status import ask_aggregator, entries_seen, local_facts
 from participant.terminal import agrees, say, say_json
 from participant.words import fingerprint
 from protocol.counted import counted
@@ -288,3 +288,4 @@ def status(
         say_json({"here": here, "aggregator": there})
     else:
         show_standing(None, there, member.identity.name, ctx.obj)
+        show_loss(there, entries_seen(member))

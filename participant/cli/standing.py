@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from participant.cli.held_back_words import ways_out
 from participant.cli.omission_words import left_out_line
 from participant.cli.sentence import Context
 from participant.cli.waiting_words import ceremony_remedy, round_waiting
@@ -145,7 +146,7 @@ def _show_round(found: Mapping[str, Any], own: str) -> None:
             f"{contributors}; waiting for {_names(found.get('not_contributed'))}"
         )
         if found.get("held_back"):
-            say(f"    held back, waiting for {_names(found.get('held_back_for'))}")
+            _show_ways_out(found)
         _show_left_out(found, own)
         return
     locks = counted(shown(found.get("locks")), "lock")
@@ -170,6 +171,29 @@ def _show_left_out(found: Mapping[str, Any], own: str) -> None:
         facts = {**_table(said), "members": [name], "is_own": name == own, "fits": None}
         detail = _table(said).get("detail")
         say(f"    {left_out_line(facts, kind)}" + (f" ({shown(detail)})" if detail else ""))
+
+
+def show_loss(there: Mapping[str, Any], seen: int) -> None:
+    """Print that the board is shorter than what this hospital has seen of it, if it is."""
+    entries = there.get("entries")
+    if isinstance(entries, int) and entries < seen:
+        say(
+            f"WARNING: this hospital has seen {counted(seen, 'entry', 'entries')} of the board. The"
+        )
+        say("aggregator has lost data, or shows another board. Ask its operator to put back the")
+        say("data folder from a backup, and compare the heads with the other members")
+
+
+def _show_ways_out(found: Mapping[str, Any]) -> None:
+    """What a round with enough contributions waits for, and what else ends that."""
+    waited = found.get("held_back_for")
+    names = [shown(name) for name in waited[:_MAX_ROWS]] if isinstance(waited, list) else []
+    number = shown(found.get("session")).partition("/")[2]
+    needed = shown(found.get("needed_for_another_model") or 0)
+    say("    held back: with a sum of the same model that is open, every sum of the contributions")
+    say("    that can be added would show too few hospitals")
+    for sentence in ways_out(names, "" if needed == "0" else needed, number):
+        say(f"    {sentence}")
 
 
 def _table(found: object) -> Mapping[str, Any]:

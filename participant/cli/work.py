@@ -48,6 +48,7 @@ from participant.terminal import say, say_json
 from participant.training_task import TrainingTask
 from participant.transfer_view import Transfer, transfer_view
 from participant.words import fingerprint
+from protocol.counted import counted
 from protocol.epoch import Epoch
 from protocol.foreign import shown
 from protocol.terms import AGGREGATOR, Terms
@@ -185,6 +186,7 @@ def train(
             task = TrainingTask(
                 member.terms, secret, loaded, member.storage, journal.record, new_model_after
             )
+            _tell_if_late(new_model_after, task.finished)
             session = new_session(member, task, seconds, traffic)
             with transfer_view(say_aside) as view:
                 session.notices = telling(
@@ -199,15 +201,26 @@ def train(
 
         finished = as_room_allows(member.folder, timeout, train_all)
     if not as_json:
-        say(f"All {finished} rounds are done.")
+        say(f"Training is done, {counted(finished, 'round')} in all.")
         say(f"Model: {member.folder / model_name(finished)}")
 
 
 def _check_round_left(new_model_after: int | None, terms: Terms) -> None:
     """A model that begins after the last round would be trained by none."""
     if new_model_after is not None and new_model_after >= (last := terms.rounds.count):
-        reason = f"the terms have {last} rounds, and none is left after round {new_model_after}"
+        allowed = f"give 1 to {last - 1}" if last > 1 else "begin another under new terms"
+        reason = f"the terms have {counted(last, 'round')}, and none is left for a model after "
+        reason += f"round {new_model_after}: {allowed}"
         raise typer.BadParameter(reason, param_hint="--new-model-after")
+
+
+def _tell_if_late(new_model_after: int | None, finished: int) -> None:
+    """Whoever repeats the command after a stop means the model that goes on; others do not."""
+    if new_model_after is not None and finished > new_model_after:
+        say_aside(
+            f"--new-model-after {new_model_after} begins nothing now, since round {finished} is "
+            "done here. Training goes on from the model of that round"
+        )
 
 
 def _transfer(agent: Agent, task: TrainingTask, terms: Terms) -> Transfer | None:

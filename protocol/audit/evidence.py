@@ -14,6 +14,7 @@ from protocol.audit.observation import (
 )
 from protocol.audit.round_evidence import RoundEvidence
 from protocol.board import MAX_ENTRY_BYTES, Board, Entry, Head, Post, Posted, decode_entry
+from protocol.counted import counted
 from protocol.encoding import decode
 from protocol.epoch import Epoch
 from protocol.errors import BadEntry, BadTerms, Fork, Malformed
@@ -42,6 +43,7 @@ from protocol.record import (
 from protocol.terms import Terms, parse
 
 MAX_TERMS_BYTES = 1 << 20
+_ANOTHER_COPY = "take it from another copy of the record"
 
 
 @dataclass
@@ -205,11 +207,17 @@ class Evidence:
         if not attachment.is_blob:
             return attachment.data
         path = blob_path(attachment.digest)
-        data = self.required(path, attachment.size)
+        try:
+            data = self.files.read(path, attachment.size)
+        except Malformed as error:
+            raise Malformed(path, f"{error.reason}; {_ANOTHER_COPY}") from None
+        if data is None:
+            raise Malformed(path, f"this copy of the record lacks that file; {_ANOTHER_COPY}")
         if len(data) != attachment.size:
-            raise Malformed(path, f"{len(data)} bytes instead of {attachment.size}")
+            differs = f"it has {counted(len(data), 'byte')}, by the entry {attachment.size}"
+            raise Malformed(path, f"{differs}; {_ANOTHER_COPY}")
         if blob_name(data) != attachment.digest:
-            raise Malformed(path, "it has not the hash that its name gives")
+            raise Malformed(path, f"it has not the hash that its name gives; {_ANOTHER_COPY}")
         return data
 
     def payloads(self, posted: Posted) -> dict[int, bytes]:

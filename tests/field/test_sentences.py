@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from gmpy2 import mpz
 from typer.testing import CliRunner
 
 from participant.cli import app
 from participant.cli.sentence import Context
 from participant.cli.sentences import describe
+from participant.cli.standing import show_loss, show_standing
+from participant.cli.work import _check_round_left, _tell_if_late
 from participant.errors import BadStatisticFile, Interrupted, OutOfTime
 from participant.identity import create
 from participant.number_files import read_numbers
@@ -23,11 +26,15 @@ from participant.passphrase import Passphrase
 from participant.request_fit import misfit
 from participant.waiting import Waiting
 from participant.words import fingerprint, read_fingerprint
+from protocol.audit.evidence import Evidence
 from protocol.counted import counted
 from protocol.encoding import encode_binary
-from protocol.errors import UnsignedTerms
-from protocol.messages import Request
+from protocol.errors import Malformed, UnsignedTerms
+from protocol.messages import Attachment, Request
+from protocol.record import blob_path
 from tests.participant.toy_home import CHEAP
+from tests.record.memory import MemoryFiles
+from tests.toy import toy_federation
 
 PASSPHRASE = "correct horse"
 Run = Callable[..., str]
@@ -195,3 +202,74 @@ def test_whoever_stops_learns_that_what_was_being_sent_will_be_sent(kind: Any) -
     assert kept in describe(kind(True), Context()).remedy
     assert kept not in describe(kind(False), Context()).remedy
     assert "the same command goes on" in describe(kind(False), Context()).remedy
+
+
+def held_back(needed: int, waited: list[str]) -> dict[str, Any]:
+    return {
+        "session": "round/3", "opened": "2026-01-01T00:00:00+00:00", "closed": None,
+        "contributors": ["H1"], "not_contributed": waited, "held_back": True,
+        "held_back_for": waited, "needed_for_another_model": needed,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("needed", "waited", "ways"),
+    [
+        (3, ["H2"], ["as soon as H2 contributes.", "At least 3 hospitals can give it up",
+                     "all with --new-model-after 3."]),
+        (3, ["H2", "H3"], ["as soon as H2, H3 contribute.", "--new-model-after 3."]),
+        (0, ["H2"], ["It is the last round: more of them need new terms."]),
+        (3, [], ["cannot be added: the aggregator's status says whose."]),
+    ],
+)  # fmt: skip
+def test_a_hospitals_status_says_every_way_out_of_a_round_that_is_held_back(
+    capsys: pytest.CaptureFixture[str], needed: int, waited: list[str], ways: list[str]
+) -> None:
+    report = {"entries": 1, "head": "ab", "members": [], "rounds": [held_back(needed, waited)]}
+    show_standing(None, report, "H1")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 entry on the board" in said
+    for way in ["held back: with a sum of the same model", *ways]:
+        assert way in said
+
+
+def test_a_board_that_is_shorter_than_what_was_seen_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_loss({"entries": 0}, 98)
+    assert "this hospital has seen 98 entries" in (said := capsys.readouterr().out)
+    assert "backup" in said
+    for entries in (98, 99, None, "7"):
+        show_loss({"entries": entries}, 98)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_new_model_that_comes_too_late_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    for asked, finished in ((None, 2), (2, 2)):
+        _tell_if_late(asked, finished)
+    assert capsys.readouterr().err == ""
+    _tell_if_late(1, 2)
+    assert (
+        "--new-model-after 1 begins nothing now, since round 2 is done" in capsys.readouterr().err
+    )
+    rounds = toy_federation(3, 2).terms.rounds.count
+    with pytest.raises(typer.BadParameter, match=f"none is left for a model after round {rounds}"):
+        _check_round_left(rounds, toy_federation(3, 2).terms)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (None, "this copy of the record lacks that file; take it from another copy"),
+        (bytes(5), "it has 5 bytes, by the entry 5000; take it from another copy"),
+        (bytes(6000), "6000 bytes, at most 5000 are allowed; take it from another copy"),
+        (bytes(5000), "it has not the hash that its name gives; take it from another copy"),
+    ],
+)
+def test_a_payload_that_a_record_lacks_is_no_fault_of_whoever_posted_it(
+    data: bytes | None, said: str
+) -> None:
+    attachment = Attachment(0, 5000, bytes(32), b"")
+    files = MemoryFiles({} if data is None else {blob_path(bytes(32)): data})
+    with pytest.raises(Malformed, match=re.escape(said)):
+        Evidence(files, None, None, bytes(32)).payload(attachment)
