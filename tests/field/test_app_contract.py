@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -160,6 +161,25 @@ def test_steps_are_done_in_the_main_thread_beside_no_event_loop() -> None:
 
     steps.run(course)
     assert seen == [True, "an app's own loop"] * 2
+
+
+def test_a_handler_that_an_app_puts_in_place_is_its_own_for_that_step_alone() -> None:
+    found: list[bool] = []
+
+    def step() -> None:
+        found.append(signal.getsignal(signal.SIGTERM) is signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    steps = SessionSteps()
+
+    async def course() -> None:
+        for _ in range(2):
+            await steps.do(step)
+
+    before = signal.getsignal(signal.SIGTERM)
+    steps.run(course)
+    assert found == [False, False]
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_what_a_step_raises_is_raised_where_it_was_asked_for() -> None:
