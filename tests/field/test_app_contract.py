@@ -128,6 +128,12 @@ def test_a_file_that_no_worker_could_import_is_refused_with_what_to_do(
     assert str(tmp_path / name) in caught.value.function
 
 
+def test_a_file_beside_a_package_of_its_name_is_refused(tmp_path: Path) -> None:
+    written(tmp_path / "twice" / "__init__.py", "")
+    with pytest.raises(BadApp, match="Python cannot import it as 'twice': give it another name"):
+        loaded(written(tmp_path / "twice.py"))
+
+
 def test_an_app_is_another_each_time_it_is_loaded(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         text = dedent(APP).replace("return []", f"return {folder!r}")
