@@ -34,6 +34,7 @@ _NO_TLS = {  # OpenSSL's words for an answer in clear
 }  # fmt: skip
 _OLD_TLS = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "TLSV13_ALERT_PROTOCOL_VERSION"}
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
+_OTHER_LOGINS = ("Negotiate", "NTLM", "Digest", "Bearer")  # what a proxy may want but a password
 _LOGIN_WORDS = ("No acceptable authentication", "authentication failure")  # of python-socks
 
 
@@ -127,7 +128,7 @@ def _behind(error: Exception) -> tuple[str, str]:
 def _spoken(error: ssl.SSLError | ProxyError, way: Way, proxy: Proxy) -> Unreachable | ProxyRefuses:
     """Of what the proxy said, or how it said it."""
     if isinstance(error, InvalidProxyStatus):
-        return _status(error.response.status_code, way, proxy)
+        return _status(error, way, proxy)
     if isinstance(error, ssl.SSLCertVerificationError):
         return ProxyRefuses(
             way.url,
@@ -149,10 +150,20 @@ def _spoken(error: ssl.SSLError | ProxyError, way: Way, proxy: Proxy) -> Unreach
     return _socks(error, way, proxy)
 
 
-def _status(code: int, way: Way, proxy: Proxy) -> Unreachable | ProxyRefuses:
+def _status(error: InvalidProxyStatus, way: Way, proxy: Proxy) -> Unreachable | ProxyRefuses:
+    code = error.response.status_code
     said = f"{proxy.name} answers {code}"
     if code == 407:
-        return _login(f"{said}", way, proxy)
+        offered = " ".join(error.response.headers.get_all("Proxy-Authenticate")).lower()
+        others = [name for name in _OTHER_LOGINS if name.lower() in offered]
+        if others and "basic" not in offered:
+            return ProxyRefuses(
+                way.url,
+                f"{said}: it knows users by {', '.join(others)} alone, which is not spoken here",
+                f"{_ADMINISTRATORS} for another way. Or run a program here that logs in at the "
+                f"proxy (such as px or cntlm), and name that program in {proxy.source}",
+            )
+        return _login(said, way, proxy)
     if 500 <= code < 600:
         remedy = (
             f"It does not reach the aggregator. {_ADMINISTRATORS}, and the aggregator's operator"

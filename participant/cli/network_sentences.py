@@ -7,6 +7,7 @@ from typing import Any
 
 from participant import errors, proxy_errors
 from participant.cli.sentence import COMMAND, Context, Sentence, plain
+from participant.proxy import SYSTEM
 from participant.words import fingerprint
 
 _ASK_OPERATOR = "ask its operator whether it runs: quorate-aggregator serve"
@@ -34,15 +35,22 @@ def _wrong_certificate(e: errors.WrongCertificate, c: Context) -> Sentence:
     )
 
 
+def _bad_proxy(e: proxy_errors.BadProxy, c: Context) -> Sentence:
+    variable = "HTTPS_PROXY" if e.source == SYSTEM else e.source
+    verb = "set another" if e.source == SYSTEM else "correct it"
+    names = "name" if e.source == SYSTEM else "names"
+    return Sentence(
+        f"{e.source} {names} no proxy that can be used: {e.reason}",
+        f"{verb}, for example: export {variable}=http://proxy.example.org:8080. To connect "
+        "without a proxy, name the aggregator's host in NO_PROXY",
+    )
+
+
 NETWORK: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     errors.Unreachable: _unreachable,
     errors.ForeignAggregator: _foreign_aggregator,
     errors.WrongCertificate: _wrong_certificate,
-    proxy_errors.BadProxy: plain(
-        "{e.source} names no proxy that can be used: {e.reason}",
-        "correct it, for example: export {e.source}=http://proxy.example.org:8080. To connect "
-        "without a proxy, name the aggregator's host in NO_PROXY",
-    ),
+    proxy_errors.BadProxy: _bad_proxy,
     proxy_errors.ProxyRefuses: plain(
         "the aggregator at {e.url} is not reachable: {e.reason}", "{e.remedy}"
     ),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -151,6 +153,24 @@ def test_what_is_no_proxy_is_refused_by_the_variables_name_without_the_value(
     said = describe(caught.value, Context())
     assert said.what.startswith("HTTPS_PROXY names no proxy")
     assert "export HTTPS_PROXY=" in said.remedy
+    assert holds_no(SECRET, caught.value)
+
+
+def test_a_mac_without_variables_is_asked_for_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"https": f"http://user:{SECRET}@proxy:8080", "socks": "http://proxy:1"}
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(urllib.request, "proxy_bypass", lambda host: host == "near.example")
+    monkeypatch.setattr(urllib.request, "getproxies", lambda: settings)
+    assert find_proxy("near.example", 443, {}) is None
+    found = find_proxy(HOST, 443, {})
+    assert found is not None
+    assert found.name == "the proxy proxy:8080 (from this system's network settings)"
+    settings["https"] = f"http://{SECRET}:port"
+    with pytest.raises(BadProxy) as caught:
+        find_proxy(HOST, 443, {})
+    said = describe(caught.value, Context())
+    assert said.what.startswith("this system's network settings name no proxy")
+    assert "set another, for example: export HTTPS_PROXY=" in said.remedy
     assert holds_no(SECRET, caught.value)
 
 
@@ -346,9 +366,17 @@ def test_the_pinned_key_counts_behind_a_proxy_too(open_relay: Consortium, tmp_pa
 
 # ── what goes wrong on the way ──
 
+NTLM_ONLY, NTLM_TOO = (
+    b"HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate x\r\n"
+    + basic
+    + b"Content-Length: 0\r\n\r\n"
+    for basic in (b"", b'Proxy-Authenticate: Basic realm="x"\r\n')
+)
 ECHO = f"502 {SECRET}"
 REFUSED: list[tuple[str, Handler | int, str, type[Exception]]] = [
     ("http", saying(answer(f"407 {SECRET}")), "does not take this user", ProxyRefuses),
+    ("http", saying(NTLM_ONLY), "knows users by Negotiate, NTLM alone", ProxyRefuses),
+    ("http", saying(NTLM_TOO), "does not take this user", ProxyRefuses),
     ("http", saying(answer("403 Forbidden")), "answers 403", Unreachable),
     ("http", saying(answer("302 Found")), "answers 302", Unreachable),
     ("http", saying(answer(ECHO)), "answers 502", Unreachable),
