@@ -28,6 +28,7 @@ class Request:
 
     ``warning``: what the sum would show with others, where the terms warn of it; else empty.
     ``labels``: what a member who asked for the statistic calls its numbers, where it did.
+    ``agreed``: who has agreed to the sum already, and waits for this answer if too few have.
     """
 
     round_name: str
@@ -36,6 +37,7 @@ class Request:
     ciphertexts: int
     warning: str = ""
     labels: tuple[str, ...] = ()
+    agreed: tuple[str, ...] = ()
 
 
 class DecryptionTask(Task):
@@ -156,5 +158,7 @@ class DecryptionTask(Task):
         assert closing is not None and opening is not None
         names = tuple(self._terms.name_of(c.member) for c in closing.contributors)
         count = len(total.values)
-        request = Request(self.member.view.name, opening.kind, names, count, warning, self.labels)
+        view = self.member.view
+        agreed = tuple(self._terms.name_of(m) for m in sorted(view.locks))
+        request = Request(view.name, opening.kind, names, count, warning, self.labels, agreed)
         return self._approve(request)

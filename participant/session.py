@@ -59,6 +59,7 @@ class Session:
     _steps: Steps = field(default_factory=Steps, init=False, repr=False)
     _stalled: bool = field(default=False, init=False)  # as it was told
     _no_link: str = field(default="no answer yet", init=False)  # the reason; empty if there is one
+    _link_remedy: str = field(default="", init=False)
     _had_link: bool = field(default=False, init=False)
     _step_began: float | None = field(default=None, init=False)
     clock: Callable[[], float] = time.monotonic
@@ -66,7 +67,7 @@ class Session:
     @property
     def waiting(self) -> Waiting:
         """What is waited for now; not to be asked while the agent is at work."""
-        return waiting_of(self.agent, self._no_link)
+        return waiting_of(self.agent, self._no_link, self._link_remedy)
 
     @property
     def at_work_seconds(self) -> float:
@@ -132,7 +133,7 @@ class Session:
 
     def _lose(self, reason: Unreachable, told: set[str]) -> None:
         """Tell why there is no link, unless that was told since there was one."""
-        self._no_link = reason.reason
+        self._no_link, self._link_remedy = reason.reason, reason.remedy
         if reason.reason not in told and not self.agent.done:
             told.add(reason.reason)
             self.notices.lost(reason)

@@ -33,7 +33,8 @@ class Waiting(NamedTuple):
     kind: what the step is, for whoever says why, and what is to be done.
     facts: as far as they are known: ``needed`` (so many members are enough; 0: it goes on without
     any in time), ``refused`` (numbers), ``until_seconds`` (of the whole wait, after which it goes
-    on by itself), ``session``, and for "agreement" those of the event "disagreement".
+    on by itself), ``session``, ``remedy`` (of a lost link), and for "agreement" those of the event
+    "disagreement".
     """
 
     step: str
@@ -42,12 +43,15 @@ class Waiting(NamedTuple):
     facts: Mapping[str, Any] = MappingProxyType({})
 
 
-def waiting_of(agent: Agent, no_link: str) -> Waiting:
-    """What an agent is waiting for; ``no_link``: why there is no link, empty if there is one."""
+def waiting_of(agent: Agent, no_link: str, remedy: str = "") -> Waiting:
+    """What an agent is waiting for.
+
+    no_link: why there is no link, empty if there is one; ``remedy``: what helps, where it is known.
+    """
     terms = agent.terms
     if no_link:
         step = f"no link to {terms.aggregator.url} ({no_link})"
-        return Waiting(step, (AGGREGATOR,), "link")
+        return Waiting(step, (AGGREGATOR,), "link", {"remedy": remedy})
     if agent.stalled:
         step = f"the aggregator does not take what is sent to it ({agent.stalled})"
         return Waiting(step, (AGGREGATOR,), "stalled")

@@ -115,6 +115,8 @@ def _description(request: Request) -> Iterator[str]:
     yield f"  kind          {request.kind}"
     yield f"  contributors  {', '.join(request.contributors)}"
     yield f"  ciphertexts   {request.ciphertexts}"
+    if request.agreed:
+        yield f"  agreed        {', '.join(request.agreed)}; they may be waiting for this answer"
     for label in request.labels:
         yield f"  sum of        {shown(label)}"
     if request.kind == "statistic" and not request.warning:

@@ -89,7 +89,7 @@ def why_and_remedy(waiting: Waiting, own: int, c: Context) -> tuple[str, str]:
         said.append("This hospital has no examples for the round, and helps to decrypt its sum.")
     if refused := facts.get("refused"):
         said.append(f"{c.names(refused)} refused, and will not help.")
-    remedy = _REMEDIES.get(kind) or _typed(waiting, own, c)
+    remedy = facts.get("remedy") or _REMEDIES.get(kind) or _typed(waiting, own, c)
     return " ".join(filter(None, said)), f"{remedy} {_otherwise(facts, kind)}".strip()
 
 

@@ -20,10 +20,12 @@ from aggregator.service import Aggregator
 from aggregator.status_text import render
 from participant.agent import CHECKPOINT_NAME, Agent, Checkpoint, Task
 from participant.ceremony_task import CeremonyTask
+from participant.cli.opening import _approval
 from participant.cli.sentence import Context
 from participant.cli.sentences import describe
 from participant.cli.standing import show_standing
 from participant.cli.telling import Teller
+from participant.cli.waiting_words import why_and_remedy
 from participant.decryption_task import DecryptionTask
 from participant.errors import OutOfTime
 from participant.key_check_task import KeyCheckTask
@@ -258,6 +260,18 @@ def test_a_statistic_names_who_has_not_contributed_agreed_or_helped(
     check_everywhere(hall, (2, 3), "whether they agree", typed, capsys, "agree to the sum of")
 
 
+def test_who_is_asked_to_agree_is_told_who_waits_for_the_answer(hall: Hall, capsys: Any) -> None:
+    for i in (1, 2, 3):
+        contribute(hall, i)
+    hall.talk()
+    decrypt(hall, 1)
+    hall.talk()
+    approve = _approval(yes=True, as_json=False)
+    hall.come(2, DecryptionTask(TERMS, SECRETS[2], "age", hall.disks[2], approve))
+    hall.talk()
+    assert "  agreed        H1; they may be waiting for this answer\n" in capsys.readouterr().out
+
+
 def test_who_waits_for_a_statistic_that_nobody_asked_for_is_told_how_to_ask(hall: Hall) -> None:
     decrypt(hall, 1)
     hall.talk()
@@ -437,6 +451,9 @@ def test_a_lost_link_a_full_disk_there_and_an_upload_are_told_with_what_is_to_be
     hall.agents[1].stalled = "No space left on device"
     hall.wait(130.0)
     link, stalled = hall.read[1]
+    hall.sessions[1]._no_link, hall.sessions[1]._link_remedy = "407", "Ask who runs the proxy"
+    waiting = hall.sessions[1].waiting
+    assert why_and_remedy(waiting, 1, Context())[1] == "Ask who runs the proxy"
     assert link.startswith("Waiting for the aggregator for 2:10 min: no link to wss://localhost")
     assert "quorate-aggregator serve" in link
     assert "No space left on device" in stalled

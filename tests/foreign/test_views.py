@@ -189,7 +189,7 @@ def test_no_terms_and_no_card_show_anything_raw(capsys: pytest.CaptureFixture[st
 def test_no_sum_shows_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
     labels = tuple(poisoned(["men", "women"]))
     for kind in ("training", "statistic"):
-        request = Request("7", kind, ("H1", "H2"), 3, "it shows H1", labels)
+        request = Request("7", kind, ("H1", "H2"), 3, "it shows H1", labels, ("H2",))
         opening._approval(yes=True, as_json=False)(poisoned(request))
         opening._approval(yes=True, as_json=True)(poisoned(request))
     complaint = SimpleNamespace(about=1, by=2, entry=3, verdict="proven")
