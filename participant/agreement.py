@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from participant.entry_list import differences
+from participant.entry_list import Difference, differences
 from protocol.messages import ModelEntries, Statement
 from protocol.terms import Terms
 
@@ -21,6 +21,7 @@ class Agreement:
         self._terms, self._index, self.own = terms, index, own
         self._stated: dict[int, dict[int, Statement]] = {}  # by round, then by member
         self._lists: dict[int, ModelEntries] = {}  # each member's last
+        self._found: dict[int, list[Difference]] = {}  # by member, from these lists
         self._own_lists: set[tuple[int, bytes]] = set()  # rounds, and what was listed there
 
     def hear(self, number: int, member: int, said: Statement | ModelEntries) -> None:
@@ -29,6 +30,7 @@ class Agreement:
             self._stated.setdefault(number, {})[member] = said
             return
         self._lists[member] = said
+        self._found.pop(member, None)
         if member == self._index:
             self._own_lists.add((number, said.digest))
 
@@ -68,5 +70,9 @@ class Agreement:
 
     def _told(self, member: int, digest: bytes) -> dict[str, Any]:
         said = self._lists.get(member)
-        found = differences(self.own, said) if said and said.digest == digest else []
+        if said is None or said.digest != digest:
+            return {"differences": [], "more": 0}
+        if member not in self._found:  # a member may state models again and again
+            self._found[member] = differences(self.own, said)
+        found = self._found[member]
         return {"differences": list(map(asdict, found[:_MAX_TOLD])), "more": len(found[_MAX_TOLD:])}

@@ -233,6 +233,15 @@ def test_the_list_of_other_entries_than_are_stated_is_not_believed() -> None:
     assert "The entries of H5 are others than here." in said_at(reports[1])
 
 
+def test_the_last_list_is_the_one_that_is_told() -> None:
+    table, reports = trained()
+    for k, name in enumerate(("first", "second")):
+        digest = bytes([k]) * 32
+        publish(table, ModelEntries(digest, 1, (ModelEntry(name, (1,), "float32"),)))
+        publish(table, Statement(b"r" * 32, 15, 8.0, digest))
+        assert f"'{name}' (1 float32) is there alone" in said_at(reports[1])
+
+
 def test_lists_have_a_budget_of_bytes_and_of_times() -> None:
     table, _ = trained()
     entry = ModelEntry("x" * 100, (1,), "float32")
