@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine
@@ -31,6 +32,7 @@ class Steps:
         self._due: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._cancel: Callable[[], object] = lambda: None
         self._is_busy = self._is_over = False
+        self._process = os.getpid()
 
     async def do(self, work: Callable[[], None]) -> None:
         """Have ``work`` done in the thread of ``run``; raises what it raises.
@@ -125,6 +127,9 @@ class Steps:
                 signal.signal(number, self._hear)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:  # a worker that was forked in a step ends as any other
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
         if not self._is_over:
             self.caught = self.caught or number
             with contextlib.suppress(RuntimeError):

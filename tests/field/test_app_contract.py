@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -186,6 +188,30 @@ def test_a_handler_that_an_app_puts_in_place_is_its_own_for_that_step_alone() ->
     steps.run(course)
     assert found == [False, False]
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_worker_that_is_forked_in_a_step_ends_at_a_signal_without_a_word(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    ends: list[int] = []
+
+    def step() -> None:
+        worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(30,))
+        worker.start()
+        time.sleep(0.1)
+        worker.terminate()
+        worker.join(10)
+        ends.append(worker.exitcode or 0)
+
+    steps = SessionSteps()
+
+    async def course() -> None:
+        await steps.do(step)
+
+    steps.run(course)
+    assert ends == [-signal.SIGTERM]
+    assert steps.caught == 0
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_what_a_step_raises_is_raised_where_it_was_asked_for() -> None:
