@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aggregator.status_file import OLD_SECONDS
-from protocol.awaited import DUE
+from protocol.awaited import due
 from protocol.counted import counted, number_of
 from protocol.foreign import shown
 
@@ -193,7 +193,7 @@ def _waiting(found: dict[str, Any], rounds: list[dict[str, Any]]) -> list[str]:
     if any(r["session"] == session and r["held_back"] for r in rounds):
         return []  # it waits for others, and that is said there
     since = f" since {found['since']}" if found["since"] else ""
-    said = f"waiting for {names}{since}, {DUE.get(step, shown(step)).format(session)}."
+    said = f"waiting for {names}{since}, {due(step, session)}."
     if 0 < found["needed"] < len(found["for"]):
         said += f" {found['needed']} of them {number_of(found['needed'], 'is', 'are')} enough."
     if found["until"]:

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Literal, NamedTuple
 
+from protocol.foreign import shown
 from protocol.round import RoundView
 from protocol.terms import AGGREGATOR, Terms
 
 Step = Literal["statements", "agreement", "opening", "contributions", "sum", "locks", "parts"]
 
-# What is waited for, as people read it; {} is the session.
-DUE: dict[str, str] = {
+_DUE: dict[str, str] = {
     "statements": "to say at which model they stand, before {}",
     "agreement": "who state another model than the others, before {}",
     "opening": "to open {}",
@@ -24,6 +24,13 @@ DUE: dict[str, str] = {
     "locks": "to say whether they agree to the sum of {}",
     "parts": "to help to decrypt {}",
 }
+
+
+def due(step: str, session: str) -> str:
+    """What is waited for, as people read it; ``step`` and ``session`` may be anybody's words."""
+    if step not in _DUE:
+        return f"{shown(step)} of {shown(session)}"
+    return _DUE[step].format(shown(session))
 
 
 class Awaited(NamedTuple):

@@ -10,7 +10,7 @@ from participant.cli.model_words import disagreement
 from participant.cli.sentence import COMMAND, Context
 from participant.duration import duration
 from participant.waiting import Waiting
-from protocol.awaited import DUE
+from protocol.awaited import due
 from protocol.counted import number_of
 from protocol.foreign import pasted, shown
 from protocol.terms import AGGREGATOR
@@ -147,8 +147,7 @@ def round_waiting(found: Mapping[str, Any], own: str, c: Context) -> str:
     names = [shown(name) for name in _listed(found.get("for"))]
     session, step = str(found.get("session")), str(found.get("step"))
     since = f" since {shown(found['since'])}" if found.get("since") else ""
-    due = DUE.get(step, shown(step)).format(shown(session))
-    said = [f"waiting for {', '.join(names) or 'nobody'}{since}, {due}."]
+    said = [f"waiting for {', '.join(names) or 'nobody'}{since}, {due(step, session)}."]
     needed = found.get("needed")
     if isinstance(needed, int) and 0 < needed < len(names):
         said.append(f"{needed} of them {number_of(needed, 'is', 'are')} enough.")

@@ -519,6 +519,7 @@ def test_a_time_limit_ends_with_the_same_words(hall: Hall) -> None:
 
 def test_a_report_may_hold_anything_in_place_of_a_wait(capsys: pytest.CaptureFixture[str]) -> None:
     odd: list[Any] = [{}, {"for": 7, "needed": "x", "session": ["\x1b"], "step": None}, "x", None]
+    odd.append({"for": ["H2"], "session": "{", "step": "{0.__class__} {missing} {"})
     odd.append({"for": ["\x1b[2J"], "session": "statistic/$(reboot)", "step": "locks"})
     show_standing(None, {"waiting": odd}, "H1", Context())
     out = capsys.readouterr().out
