@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -223,7 +224,7 @@ async def _serve(
 
 def _data_folder(data: Path) -> Path:
     """Raises WrongKind on what is known to be something else."""
-    folder = data.expanduser()
+    folder = _at_home(data)
     if (found := kind_of(folder)) not in (None, Kind.FOLDER, Kind.SERVICE):
         raise WrongKind(str(folder), str(found), "data")
     return folder
@@ -252,6 +253,15 @@ def _read_signed(path: Path) -> tuple[Terms, dict[str, bytes]]:
     except (BadTerms, UnsignedTerms) as error:
         raise UnfitTerms(path, error) from None
     return terms, signatures
+
+
+def _at_home(path: Path) -> Path:
+    """A path with its ``~`` in full; raises StoreFull where nobody knows where that is."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        who = path.parts[0][1:] or "this user (HOME is not set)"
+        raise StoreFull(path, f"there is no home folder of {who}", errno.ENOENT) from None
 
 
 def _store_folder(data: Path, terms: Terms) -> Path:

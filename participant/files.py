@@ -7,10 +7,12 @@ can tell what a dead process left behind from what a living one is writing.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +84,7 @@ def replace(path: Path, data: bytes) -> None:
 
 def replace_for_now(path: Path, data: bytes) -> None:
     """As ``replace``, but a power cut may take it away or tear it until ``settle`` has returned."""
+    _check_ordinary(path)
     with _aside(path) as file, _disk_errors(path):
         file.write(data)
         os.rename(file.temporary, path)
@@ -101,12 +104,20 @@ def settle(paths: Iterable[Path]) -> None:
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[FileAside]:
     """As ``replace``, in parts: the file has its name when the block ends without an exception."""
+    _check_ordinary(path)
     with _aside(path) as file:
         yield file
         with _disk_errors(path):
             os.fsync(file.descriptor)
             os.rename(file.temporary, path)
             _sync_folder(path.parent)
+
+
+def _check_ordinary(path: Path) -> None:
+    """Raises DiskError for a device, a pipe or a folder: a file would take the place of it."""
+    with _disk_errors(path), contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise DiskError(path, "it is no ordinary file", errno.ENXIO)
 
 
 def read(path: Path, limit: int, what: str) -> bytes:

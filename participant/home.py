@@ -6,18 +6,27 @@ federation in a folder below it, named by the first 16 hexadecimal digits of its
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from participant.errors import DiskError
 
 HOME_VARIABLE = "QUORATE_HOME"
 
 
 def home_folder(option: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
-    """The data folder: the option if given, else QUORATE_HOME, else ~/.quorate."""
-    if option is not None:
-        return option.expanduser()
-    return Path(environment.get(HOME_VARIABLE) or "~/.quorate").expanduser()
+    """The data folder: the option if given, else QUORATE_HOME, else ~/.quorate.
+
+    Raises DiskError for a ``~`` of which nobody knows where it is.
+    """
+    path = option if option is not None else Path(environment.get(HOME_VARIABLE) or "~/.quorate")
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        who = path.parts[0][1:] or "this user (HOME is not set)"
+        raise DiskError(path, f"there is no home folder of {who}", errno.ENOENT) from None
 
 
 def federation_folder(home: Path, federation: bytes) -> Path:

@@ -1,0 +1,402 @@
+"""No surroundings end a command in an internal error or a traceback: paths, variables, streams.
+
+Odd paths lie in a folder of the test: some commands would write to them.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from participant import files
+from participant.errors import DiskError
+from tests.field.walk import Ended, is_ours, typed
+from tests.participant.toy_home import member_at, signed_text, write_record
+from tests.toy import toy_epoch
+
+ROOT = Path(__file__).parents[2]
+HOSPITAL, AGGREGATOR = "quorate-participant", "quorate-aggregator"
+SOON = ("--timeout", "0.1")
+APP = """
+def initial_parameters(config): return []
+def fit(parameters, config): return [], 1, {}
+def evaluate(parameters, config): return 0.0, 1, {}
+"""
+
+
+@dataclass
+class Place:
+    """What commands are about; each can be replaced by something odd."""
+
+    folder: Path
+    file: Any
+    home: Any
+    app: Any
+    numbers: Any
+    record: Any
+    words: Any
+    data: Any
+    out: Any = None
+
+    def somewhere(self) -> Any:
+        """Where output goes: a new path, unless an odd one is tried."""
+        number = len(list(self.folder.glob("out-*")))
+        return self.folder / f"out-{number}" if self.out is None else self.out
+
+    def of_hospital(self) -> Iterator[tuple[object, ...]]:
+        """Every command of a hospital."""
+        home = ("--home", self.home, "--passphrase-file", self.words)
+        file, out = self.file, self.somewhere
+        yield "init", "--name", "X", *home
+        yield "card", "--home", self.home
+        cards = ("--member", self.record, "--aggregator", self.numbers, "--quorum", "2")
+        yield "terms", "new", out(), "--name", "T", *cards
+        yield "terms", "show", file
+        yield "terms", "sign", file, "--yes", *home
+        yield "status", file, *home
+        yield "status", file, *home, "--json"
+        yield "public-key", file, *home, "--phe", "--out", out()
+        yield "key", "check", file, *home
+        yield "key", "backup", file, *home, "--out", out(), "--backup-passphrase-file", self.words
+        yield "key", "restore", self.record, file, *home, *SOON
+        yield "key", "passphrase", file, *home, "--new-passphrase-file", self.words
+        yield "verify", self.record
+        yield "report", self.record, "--out", out(), "--journal", self.numbers
+        yield "contribute", self.numbers, "--federation", file, "--round", "a", *home, *SOON
+        yield "decrypt", file, "--round", "1", *home, *SOON
+        yield "ceremony", file, *home, *SOON
+        yield "train", file, "--app", self.app, *home, *SOON
+        yield "export", file, *home, *SOON, "--out", out()
+        yield "verdict", file, *home, *SOON
+
+    def of_aggregator(self) -> Iterator[tuple[object, ...]]:
+        """Every command of an aggregator but one that would serve."""
+        data = ("--data", self.data)
+        yield "init", "--host", "localhost", *data
+        yield "status", self.file, *data
+        yield "export", self.file, *data, "--out", self.somewhere()
+        yield "serve", self.file, *data, "--port", "0", "--tls-cert", self.file, "--tls-key", "x"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A hospital with its key, its record and an app; nothing outside the folder is home."""
+    toy = toy_epoch(3, 2)
+    member_at(tmp_path / "home", 1, toy)
+    (tmp_path / "federation.toml").write_text(signed_text(toy.federation))
+    write_record(tmp_path / "record", toy, toy.table.entries[:2])
+    (tmp_path / "n.csv").write_text("men,3\n")
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "words").write_text("correct horse\n")
+    (tmp_path / "here" / "cwd").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here" / "cwd")
+    monkeypatch.setenv("HOME", str(tmp_path / "at-home"))
+    return Place(
+        tmp_path,
+        *(tmp_path / name for name in ("federation.toml", "home", "app.py", "n.csv", "record")),
+        tmp_path / "words",
+        tmp_path / "aggregator",
+    )
+
+
+def walk(place: Place, aggregators: bool = True, **typing: Any) -> list[Ended]:
+    """Type every command, and see how it ends."""
+    ends = []
+    both = ((HOSPITAL, place.of_hospital()), (AGGREGATOR, place.of_aggregator()))
+    for program, commands in both[: 1 + aggregators]:
+        for words in commands:
+            ended = typed(program, *words, **typing)
+            assert not is_ours(ended), f"{program} {words}: {ended.said}"
+            assert ended.code in range(6), f"{program} {words}: {ended.code}"
+            assert not ended.code or ended.said, f"{program} {words} says nothing"
+            ends.append(ended)
+    return ends
+
+
+# ── paths ──
+
+
+def odd_paths(folder: Path) -> dict[str, object]:
+    """Paths that are there and are not what they should be, or cannot be."""
+    (folder / "file").write_text("x")
+    (folder / "empty").write_text("")
+    (folder / "binary").write_bytes(bytes(range(256)))
+    (folder / "folder").mkdir()
+    (folder / "dangling").symlink_to("nowhere")
+    (folder / "loop").symlink_to("loop")
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind(str(folder / "socket"))
+    names = ("file", "empty", "binary", "folder", "dangling", "loop", "socket")
+    return {name: folder / name for name in names} | {
+        "below a file": folder / "file" / "below",
+        "below nothing": folder / "folder" / "a" / "b",
+        "too long": folder / ("x" * 300),
+        "nobody's home": "~nobody-is-called-so/x",
+        "nothing": "",
+        "here": ".",
+        "above": "..",
+        "no text": "\udcff\udcfe",
+        "two lines": "a\nb",
+    }
+
+
+ODD = (
+    "file", "empty", "binary", "folder", "dangling", "loop", "socket", "below a file",
+    "below nothing", "too long", "nobody's home", "nothing", "here", "above", "no text",
+    "two lines",
+)  # fmt: skip
+ARGUMENTS = ("file", "home", "app", "numbers", "record", "words", "data", "out")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("argument", ARGUMENTS)
+@pytest.mark.parametrize("odd", ODD)
+def test_no_path_is_our_fault(place: Place, odd: str, argument: str, short: Path) -> None:
+    setattr(place, argument, odd_paths(short)[odd])
+    walk(place)
+
+
+@pytest.fixture
+def short(place: Place) -> Iterator[Path]:
+    """A folder with a name that is short enough for a socket's."""
+    folder = Path(os.path.relpath(place.folder / "o"))
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("odd", ["below a file", "nobody's home", "too long", "loop"])
+def test_a_path_that_cannot_be_is_named_with_a_remedy(place: Place, odd: str, short: Path) -> None:
+    path = odd_paths(short)[odd]
+    for program, words in (
+        (HOSPITAL, ("card", "--home", path)),
+        (HOSPITAL, ("init", "--name", "X", "--home", path, "--passphrase-file", place.words)),
+        (HOSPITAL, ("terms", "show", path)),
+        (AGGREGATOR, ("init", "--host", "localhost", "--data", path)),
+        (AGGREGATOR, ("status", place.file, "--data", path)),
+    ):
+        ended = typed(program, *words)
+        assert not is_ours(ended), ended.said
+        assert ended.code == 1, ended.said
+        above, _, name = str(path).rpartition("/")
+        assert name[:20] in ended.err or f"{above} is a file" in ended.err
+        assert len(ended.err.rstrip("\n").splitlines()) == 2
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link to a pipe"])
+def test_no_file_takes_the_place_of_what_is_none(tmp_path: Path, kind: str) -> None:
+    """Such as a device, to which output is sent so that it goes nowhere."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link to a pipe").symlink_to("pipe")
+    for write in (files.replace, files.replace_for_now):
+        with pytest.raises(DiskError, match="no ordinary file"):
+            write(tmp_path / kind, b"data")
+    assert stat.S_ISFIFO(os.stat(pipe).st_mode)
+    assert sorted(os.listdir(tmp_path)) == ["folder", "link to a pipe", "pipe"]
+
+
+def test_a_folder_that_was_removed_under_the_shell_is_not_our_fault(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = place.folder / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    place.file, place.app = "federation.toml", "app.py"
+    for words in (("terms", "show", place.file), ("report", place.record, "--out", "page.html")):
+        ended = typed(HOSPITAL, *words)
+        assert (ended.code in (1, 5), is_ours(ended)) == (True, False), ended.said
+
+
+# ── variables ──
+
+VARIABLES: list[dict[str, str | None]] = [
+    {"HOME": None},
+    {"HOME": ""},
+    {"TERM": None},
+    {"TERM": "nonsense", "COLUMNS": "abc"},
+    {"COLUMNS": "0"},
+    {"COLUMNS": "-5", "LINES": "0"},
+    {"COLUMNS": "1"},
+    {"NO_COLOR": "1"},
+    {"FORCE_COLOR": "1"},
+    {"TMPDIR": "nowhere"},
+    {"TZ": "Nonsense/Place"},
+    {"SSL_CERT_FILE": "nowhere", "SSL_CERT_DIR": "nowhere"},
+    {"QUORATE_PASSPHRASE": ""},
+    {"QUORATE_PASSPHRASE": "\udcff\udcfe long enough"},
+    {"QUORATE_HOME": "~nobody-is-called-so"},
+    {"QUORATE_HOME": "nowhere/x"},
+    {"QUORATE_AGGREGATOR_DATA": "~nobody-is-called-so"},
+    {"QUORATE_AGGREGATOR_DATA": ""},
+    {"LANG": "xx", "LC_ALL": "tr_TR.UTF-8"},
+    {"_QUORATE_PARTICIPANT_COMPLETE": "complete_bash"},
+    {"PATH": ""},
+]
+
+
+@pytest.mark.parametrize("variables", VARIABLES, ids=",".join)
+def test_no_variable_is_our_fault(place: Place, variables: dict[str, str | None]) -> None:
+    for program, words in (
+        (HOSPITAL, ("card",)),
+        (HOSPITAL, ("status", place.file)),
+        (AGGREGATOR, ("status", place.file)),
+    ):
+        ended = typed(program, *words, env=variables)
+        assert not is_ours(ended), f"{program} {words}: {ended.said}"
+        assert ended.code in range(6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variables", VARIABLES, ids=",".join)
+def test_no_variable_is_our_fault_in_any_command(
+    place: Place, variables: dict[str, str | None]
+) -> None:
+    walk(place, env=variables)
+    for program, word in itertools.product((HOSPITAL, AGGREGATOR), ("--help", "nonsense")):
+        ended = typed(program, word, env=variables)
+        assert not is_ours(ended), f"{program} {word}: {ended.said}"
+
+
+AT_THE_START = [
+    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    {"PYTHONIOENCODING": "ascii:strict"},
+    {"PYTHONWARNINGS": "error"},
+    {"OMP_NUM_THREADS": "nonsense", "MKL_NUM_THREADS": "-1", "OPENBLAS_NUM_THREADS": "x"},
+    {"PYTHONUNBUFFERED": "1", "TERM": "dumb"},
+    {"PYTHONOPTIMIZE": "2"},
+    {"PYTHONSAFEPATH": "1", "PYTHONDEVMODE": "1"},
+]
+
+
+def process(place: Place, package: str, *words: object, **how: Any) -> tuple[int, str]:
+    """A command as a process: its exit code, and what it said on both streams."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | how.pop("env", {})
+    ended = subprocess.run(
+        [*how.pop("before", ()), sys.executable, "-m", package, *map(str, words)],
+        env=environment, cwd=place.folder, check=False, timeout=60,
+        **({"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE} | how),
+        stderr=subprocess.STDOUT if "stderr" not in how else None,
+    )  # fmt: skip
+    return ended.returncode, (ended.stdout or b"").decode(errors="replace")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variables", AT_THE_START, ids=",".join)
+def test_no_variable_of_pythons_start_is_our_fault(place: Place, variables: dict[str, str]) -> None:
+    member = ("--home", place.home, "--passphrase-file", place.words)
+    for package, words in (
+        ("participant", ("verify", place.record)),
+        ("participant", ("status", place.file, *member)),
+        ("participant", ("train", place.file, "--app", place.app, *member, "--timeout", "1")),
+        ("aggregator", ("init", "--host", "localhost", "--data", place.data)),
+    ):
+        code, said = process(place, package, *words, env=variables)
+        assert not is_ours(Ended(code, said, "")), said
+        assert code in range(6), said
+
+
+# ── streams and signals ──
+
+
+@pytest.mark.parametrize("stdin", [None, "", "y\n", "no\n"], ids=repr)
+def test_no_answer_to_a_question_is_our_fault(place: Place, stdin: str | None) -> None:
+    words = ("--home", place.home, "--passphrase-file", place.words)
+    ended = typed(HOSPITAL, "terms", "sign", place.file, *words, stdin=stdin)
+    assert not is_ours(ended), ended.said
+    assert ended.code in (0, 1)
+
+
+def refusing(error: OSError) -> io.TextIOWrapper:
+    """A stream to which nothing can be written."""
+
+    class Raw(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: object) -> int:
+            raise error
+
+        def fileno(self) -> int:
+            raise OSError
+
+    return io.TextIOWrapper(io.BufferedWriter(Raw()), encoding="utf-8")
+
+
+@pytest.mark.parametrize("program", [HOSPITAL, AGGREGATOR])
+def test_an_output_that_is_full_is_said(place: Place, program: str) -> None:
+    words = ("card", "--home", place.home) if program == HOSPITAL else ("status", place.file)
+    data = () if program == HOSPITAL else ("--data", place.data)
+    if program == AGGREGATOR:
+        (place.data / "x").mkdir(parents=True)
+        typed(AGGREGATOR, "init", "--host", "localhost", *data)
+    stream = refusing(OSError(28, "No space left on device"))
+    ended = typed(program, *words, *data, stdout=stream)
+    assert ended.code == 1
+    assert "No space left on device" in ended.err
+    assert not is_ours(ended)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", ["participant", "aggregator"])
+def test_streams_that_are_closed_full_or_broken_are_not_our_fault(
+    place: Place, package: str
+) -> None:
+    streams = ("| head -c 1", ">&-", "2>&-", "<&-", "> /dev/full", ">&- 2>&- <&-")
+    commands = itertools.product(("--help", "status nothing"), streams)
+    for words, redirection in commands:
+        line = f"{sys.executable} -m {package} {words} {redirection}"
+        ended = subprocess.run(
+            ["bash", "-c", line], cwd=place.folder, capture_output=True, text=True, check=False,
+            env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=60,
+        )  # fmt: skip
+        assert not is_ours(Ended(ended.returncode, ended.stdout, ended.stderr)), ended.stderr
+        assert "Exception ignored" not in ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGTSTP])
+def test_no_signal_is_our_fault(place: Place, number: signal.Signals) -> None:
+    words = ("--home", place.home, "--passphrase-file", place.words)
+    train = ("train", place.file, "--app", place.app, *words)
+    with subprocess.Popen(
+        [sys.executable, "-m", "participant", *map(str, train)], cwd=place.folder, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        line = running.stdout.readline()  # that the aggregator is not there
+        running.send_signal(number)
+        if number == signal.SIGTSTP:
+            running.send_signal(signal.SIGCONT)
+            running.send_signal(signal.SIGTERM)
+        said = line + running.communicate(timeout=30)[0]
+    assert not is_ours(Ended(running.returncode, said, "")), said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mask", [0o000, 0o077, 0o777], ids=oct)
+def test_no_umask_is_our_fault_and_none_opens_what_is_secret(place: Place, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        place.home = place.folder / "another"
+        walk(place)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((place.home / "identity.sealed").stat().st_mode) & 0o077 == 0
+    assert stat.S_IMODE((place.data / "identity.pem").stat().st_mode) & 0o077 == 0
