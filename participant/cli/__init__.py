@@ -38,6 +38,10 @@ def main() -> None:
         app()
     except SystemExit as leaving:
         code = leaving.code
+    except OSError as error:  # of what is printed before a command is known, such as the help
+        code = FAILED
+        if not isinstance(error, BrokenPipeError):
+            say(f"quorate-participant: the output: {error.strerror}", err=True)
     number = code if isinstance(code, int) else 0
     if (reason := flush()) and not number:
         say(f"quorate-participant: the output cannot be written: {reason}", err=True)

@@ -339,6 +339,14 @@ def refusing(error: OSError) -> io.TextIOWrapper:
 
 
 @pytest.mark.parametrize("program", [HOSPITAL, AGGREGATOR])
+def test_a_help_that_cannot_be_written_says_why(program: str) -> None:
+    ended = typed(program, "--help", stdout=refusing(OSError(28, "No space left on device")))
+    assert ended.code == 1
+    assert "No space left on device" in ended.err
+    assert not is_ours(ended)
+
+
+@pytest.mark.parametrize("program", [HOSPITAL, AGGREGATOR])
 def test_an_output_that_is_full_is_said(place: Place, program: str) -> None:
     words = ("card", "--home", place.home) if program == HOSPITAL else ("status", place.file)
     data = () if program == HOSPITAL else ("--data", place.data)
