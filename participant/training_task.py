@@ -309,8 +309,8 @@ class TrainingTask(Task):
     def _hear(self, number: int, posted: Posted) -> None:
         if isinstance(body := posted.post.body, Statement | ModelEntries):
             self._agreement.hear(number, posted.post.sender, body)
-            if number == self.finished:
-                self._compare()
+            if number == self.finished and isinstance(body, Statement):
+                self._compare()  # a list comes before the statement that it belongs to
 
     def _compare(self) -> None:
         """Report the members who stand at another model, and how many state this hospital's."""

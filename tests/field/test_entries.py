@@ -171,6 +171,16 @@ def test_each_hospital_lists_its_entries_once_and_before_it_states_a_model() -> 
         assert said == [ModelEntries, Statement]
 
 
+def test_a_list_alone_is_no_news() -> None:
+    table, reports = trained(with_column(), agreeing=3)
+    del table.tasks[4]
+    before = len(reports[1])
+    publish(table, list_of(layout(renamed("m."))), sender=4)
+    assert len(reports[1]) == before
+    publish(table, Statement(b"r" * 32, 15, 8.0, layout(renamed("m.")).digest), sender=4)
+    assert "'m.weights' (3x4 float32) is there alone" in said_at(reports[1])
+
+
 def test_a_corrected_app_is_listed_anew_and_the_disagreement_is_over() -> None:
     table, _ = trained(with_column())
     del table.tasks[5]
@@ -219,8 +229,10 @@ def test_names_of_any_kind_are_listed_as_people_may_see_them() -> None:
     assert names == ["Age\\n(years)", "x" * 199 + "…", "\\u202ea"]
 
 
-def publish(table: RoundTable, body: ModelEntries | Statement, session: str = "round/0") -> Posted:
-    return table.publish(5, Draft(session, body))
+def publish(
+    table: RoundTable, body: ModelEntries | Statement, session: str = "round/0", sender: int = 5
+) -> Posted:
+    return table.publish(sender, Draft(session, body))
 
 
 def test_the_list_of_other_entries_than_are_stated_is_not_believed() -> None:
