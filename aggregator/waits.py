@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -18,9 +19,12 @@ _KEPT = 100  # times of standing still
 _ROOM = 4_096  # bytes of the file, written over each time: a full disk does not refuse it
 
 
+_Ms = Annotated[int, msgspec.Meta(ge=0, le=1 << 46)]  # until the year 4199
+
+
 class _Alive(msgspec.Struct):
-    last_ms: int
-    stops: list[tuple[int, int]]
+    last_ms: _Ms
+    stops: list[tuple[_Ms, _Ms]]
 
 
 class Waits:

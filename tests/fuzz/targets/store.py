@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
@@ -23,6 +24,7 @@ from aggregator.identity import (
 from aggregator.status_file import STATUS_NAME, read_status
 from aggregator.store import BoardStore, stored_entries
 from aggregator.vector_sum import ChunkSum, Vector, VectorSum
+from aggregator.waits import Waits
 from protocol.board import Head
 from protocol.encoding import encode
 from protocol.messages import Contributor
@@ -173,6 +175,20 @@ def aggregator_certificate() -> Case:
 
     pems = [load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in certificates()]
     return Case(run, pems, None)
+
+
+@target("alive", "aggregator.waits._read", limit=8_192)
+def alive() -> Case:
+    folder = scratch()
+
+    def run(data: bytes) -> None:
+        (folder / "alive").write_bytes(data)
+        waits = Waits(folder, 1_000)
+        waits.begin(waits.last_ms + 1)
+        datetime.fromtimestamp(waits.last_ms / 1000, UTC)
+        assert isinstance(waits.since(0, waits.last_ms + 2), int)
+
+    return Case(run, [b'{"last_ms": 5000, "stops": [[10, 20], [30, 40]]}    '], JSON)
 
 
 @target("status-file", "aggregator.status_file.read_status", limit=8_192)
