@@ -57,15 +57,16 @@ class HybridRound:
     ) -> None:
         opening = view.terms_of_opening
         assert opening is not None
-        lattice = suite_of(opening.suite, terms).lattice
-        assert lattice is not None
+        suite = suite_of(opening.suite, terms)
+        assert suite.lattice is not None
         self.unfit: dict[int, Reason] = {}  # who can be in no sum, for good
         self._beside: dict[int, Reason] = {}  # why who is fit is left out
         self._view, self._terms, self._blobs, self._history = view, terms, blobs, history
         self._opening: Opening = opening
-        self._lattice: Lattice = lattice
+        self._lattice: Lattice = suite.lattice
+        self._slot_count = suite.slot_count(opening.length)
         self._key = EncryptionKey.of(epoch)
-        self._sum = VectorSum(folder, view.session, lattice, opening.length + 1)
+        self._sum = VectorSum(folder, view.session, suite.lattice, self._slot_count)
         self._judged: set[bytes] = set()
         self._fit: dict[int, _Fit] = {}
         self._chunk_owner: dict[bytes, int] = {}
@@ -181,7 +182,7 @@ class HybridRound:
         if len(set(body.vector)) < len(body.vector):
             raise Unfit(Reason("repeated", "a chunk occurs twice in it", member))
         for chunk, name in enumerate(body.vector):
-            size = self._lattice.contribution_chunk_bytes(chunk, self._opening.length + 1)
+            size = self._lattice.contribution_chunk_bytes(chunk, self._slot_count)
             if (found := self._blobs.size(name)) != size:
                 detail = f"chunk {chunk} has {found} bytes instead of {size}"
                 raise Unfit(Reason("vector", detail))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from protocol.awaited import Awaited, awaited_after, awaited_in
@@ -18,7 +18,7 @@ from protocol.messages import (
     Opening,
     Statement,
 )
-from protocol.round import RoundView, round_session
+from protocol.round import RoundView, bounds_of, round_session
 from protocol.statistic import opening_for, sound_requests
 from protocol.suite import suite_for, suite_of
 from protocol.terms import Terms
@@ -73,21 +73,22 @@ class Rounds:
         if number > self.terms.rounds.count or before is None:
             return None
         least = self.terms.least_agreeing
-        agreed = before.agreed(least)
-        if agreed is None:
-            return None  # too few have spoken, or too few of them stand at one model and clip
+        alike = before.agreed(least)
+        if not alike:
+            return None  # too few have spoken, or too few of them stand at one model
         waited_ms = waited(before.agreed_ms(least))
         # Those who state something else are not waited for: they may change it at any time.
         is_early = waited_ms < 1000 * self.terms.rounds.seconds
         if len(before.statements) < self.terms.n_members and is_early:
             return None
-        opening = self._opening_after(agreed, epoch)
+        opening = self._opening_after(list(alike.values()), epoch)
         return (session, opening) if self._fits(opening, epoch) else None
 
-    def _opening_after(self, stated: Statement, epoch: Epoch) -> Opening:
-        """The training round that goes on from what members have stated."""
-        suite = suite_for(self.terms, stated.length).name
-        return Opening("training", epoch.digest, stated.result, stated.length, suite, stated.clip)
+    def _opening_after(self, alike: Sequence[Statement], epoch: Epoch) -> Opening:
+        """The training round that goes on from what members have stated alike."""
+        model, length, _ = alike[0].about
+        suite, bounds = suite_for(self.terms, length).name, bounds_of(alike, self.terms)
+        return Opening("training", epoch.digest, model, length, suite, *bounds)
 
     def _fits(self, opening: Opening, epoch: Epoch) -> bool:
         """Whether a contribution to the round can be sent; else nobody could make one."""
@@ -108,7 +109,7 @@ class Rounds:
         before = self.views.get(round_session(str(self.next_number - 1)))
         is_last = self.next_number > self.terms.rounds.count
         for stated in before.statements.values() if before and not is_last else ():
-            opening = self._opening_after(stated, epoch)
+            opening = self._opening_after([stated], epoch)
             asked.setdefault(round_session(str(self.next_number)), opening)
         return {s: o.length for s, o in asked.items() if not self._fits(o, epoch)}
 
@@ -120,10 +121,10 @@ class Rounds:
             number += 1
         return number
 
-    def disagreement(self) -> dict[int, tuple[bytes, float]]:
-        """Who stands at which model and clip, where the members do not agree on both."""
+    def disagreement(self) -> dict[int, bytes]:
+        """Who stands at which model, where they do not agree."""
         view = self.views.get(round_session(str(self.next_number - 1)))
-        stated = {m: (s.result, s.clip) for m, s in view.statements.items()} if view else {}
+        stated = {m: s.result for m, s in view.statements.items()} if view else {}
         return stated if len(set(stated.values())) > 1 else {}
 
     def awaited(self) -> list[tuple[str, Awaited]]:

@@ -71,7 +71,7 @@ def report(
         "waiting": [_waiting(s, found, terms) for s, found in rounds.awaited()][:MAX_ROUNDS],
         "rounds_not_shown": max(0, len(rounds.views) - MAX_ROUNDS),
         "too_long": rounds.too_long(epoch) if epoch else {},
-        **_disagreement(rounds, terms),
+        "disagreement": {terms.name_of(m): d.hex() for m, d in rounds.disagreement().items()},
     }
 
 
@@ -120,18 +120,6 @@ def _held_back(waited_for: Collection[int] | None, view: RoundView, terms: Terms
         "held_back": waited_for is not None,
         "held_back_for": [terms.name_of(m) for m in sorted(waited_for or ())],
         "needed_for_another_model": 0 if is_last else terms.least_agreeing,
-    }
-
-
-def _disagreement(rounds: Rounds, terms: Terms) -> Report:
-    """Models by member where they differ, else clips where these do: one of them mends both."""
-    stated = rounds.disagreement()
-    is_about_models = len({model for model, _ in stated.values()}) > 1
-    models = {terms.name_of(m): model.hex() for m, (model, _) in stated.items()}
-    clips = {terms.name_of(m): clip for m, (_, clip) in stated.items()}
-    return {
-        "disagreement": models if is_about_models else {},
-        "clips": clips if not is_about_models else {},
     }
 
 

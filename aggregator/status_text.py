@@ -36,9 +36,6 @@ def render(report: dict[str, Any], running_since: str | None) -> list[str]:
     if report["disagreement"]:
         models = [f"{name} {model[:12]}" for name, model in report["disagreement"].items()]
         lines.append(f"the members stand at different models: {', '.join(models)}")
-    if report["clips"]:
-        clips = [f"{name} {clip:g}" for name, clip in report["clips"].items()]
-        lines.append(f"the members state different clips: {', '.join(clips)}")
     return lines
 
 

@@ -19,7 +19,7 @@ from keyshare.encryption import add
 from keyshare.key_packing import key_ciphertext_count
 from keyshare.lattice import S1, Lattice
 from keyshare.packing import Packing, pack
-from keyshare.quantisation import Quantisation, quantise
+from keyshare.quantisation import Quantisation, Quantiser, largest_change
 from keyshare.randomness import Stream
 
 RUNS = 5
@@ -83,7 +83,7 @@ def _paillier(federation: Federation, runs: int) -> dict[str, Any]:
     key, encryptor = federation.dealt.key, federation.encryptor
     packing = Packing.choose(key.n.bit_length(), _PAILLIER_BITS, key.n_members)
     count = packing.slots * _PAILLIER_CIPHERTEXTS
-    update = federation.entries(count - 1)
+    update = federation.entries(count)
     quantisation = Quantisation(CLIP, _PAILLIER_BITS, EXAMPLES)
     stream = _stream()
     others = [encryptor.encrypt(0, stream) for _ in range(_PAILLIER_CIPHERTEXTS)]
@@ -91,7 +91,8 @@ def _paillier(federation: Federation, runs: int) -> dict[str, Any]:
     def once() -> dict[str, float]:
         watch, stream = Stopwatch(), _stream()
         with watch("encrypt_seconds"):
-            plaintexts = pack(quantise(update, EXAMPLES, quantisation).values, packing)
+            quantiser = Quantiser(EXAMPLES, largest_change(update), quantisation)
+            plaintexts = pack(quantiser.slots(update), packing)
             sent = [encryptor.encrypt(m, stream) for m in plaintexts]
         with watch("add_seconds"):
             for pair in zip(sent, others, strict=True):

@@ -26,7 +26,7 @@ from keyshare.key_packing import pack_key, unpack_key
 from keyshare.lattice import Lattice
 from keyshare.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
 from keyshare.partial_decryption import combine, partial_decryption
-from keyshare.quantisation import Averager, Quantisation, Quantiser
+from keyshare.quantisation import Averager, Quantisation, Quantiser, largest_change
 from keyshare.randomness import Stream, derive_key
 
 EXAMPLES = 1_000
@@ -62,11 +62,14 @@ class Contribution:
         self._federation, self._length = federation, length
         self._entries = federation.entries(min(length, federation.lattice.chunk_weights))
         self._names: list[bytes] = []
-        self.vector_bytes = 0
+        self._largest, self.vector_bytes = 0.0, 0
 
     def prepare(self) -> None:
         """Derive the one-time key from all slots, and encrypt it."""
-        hashed = hashlib.sha256()
+        hashed, size = hashlib.sha256(), len(self._entries)
+        for start in range(0, self._length, size):
+            largest = largest_change(self._entries[: min(size, self._length - start)])
+            self._largest = max(self._largest, largest)
         for values in self.slots():
             hashed.update(values.astype("<u4").tobytes())
         seed = derive_key(secrets.token_bytes(32), "contribution", hashed.digest())
@@ -99,7 +102,7 @@ class Contribution:
     def slots(self) -> Iterator[NDArray[np.int64]]:
         """All slots, a chunk at a time."""
         size = self._federation.lattice.chunk_weights
-        quantiser = Quantiser(EXAMPLES, self._federation.quantisation)
+        quantiser = Quantiser(EXAMPLES, self._largest, self._federation.quantisation)
         for start in range(0, self._length, size):
             count = min(size, self._length - start)
             if start:

@@ -1,21 +1,26 @@
 """An update as non-negative integers whose sum is the sum of weighted updates.
 
-With w = num_examples/max_examples, S = 2^(bits-1) - 1 and x clipped to [-clip, clip]:
+With w = num_examples/max_examples, S = 2^(bits-1) - 1 and the update x scaled into [-clip, clip]:
 
-    slot 0 = W = round(w·S)                        the weight
+    W = round(w·S)                                 the weight
     slot j = round(x_j/clip · W) + S               in [0, 2S], an offset binary number
 
-so the average over contributors is clip · (Σ slot j - n·S) / Σ slot 0. Σ slot 0 is opened with it:
-the contributors' examples, all together. Two sums whose contributors differ by one hospital show
-that hospital's number of examples, whatever else they are sums of. The weight is applied in
-floating point before rounding: each hospital rounds once, by at most half a step of clip/W, or by
-less than a step where rounding is stochastic.
+so the average over contributors is clip · (Σ slot j - n·S) / Σ W. Σ W is opened with it: the
+contributors' examples, all together. Two sums whose contributors differ by one hospital show that
+hospital's number of examples, whatever else they are sums of. The weight is applied in floating
+point before rounding: each hospital rounds once, by at most half a step of clip/W, or by less than
+a step where rounding is stochastic.
+
+An update with a change beyond the clip is scaled as a whole, x·2^-m with the least m that fits, as
+McMahan and others (ICLR 2018, section 2) do by the norm: its direction stays. Cutting value by
+value would leave W and a sign where it cuts, and the sum of such slots shows every hospital's
+signs. m is whole, so that hospitals whose changes grow alike are scaled alike.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from math import ceil, isfinite
+from dataclasses import dataclass
+from math import ceil, frexp, isfinite, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -67,39 +72,57 @@ class Quantisation:
         return least if _weight(least, self) else least + 1
 
 
-@dataclass(frozen=True, eq=False)
-class Quantised:
-    """values: int64, the weight then the update, each in [0, 2S]; clipped: how many were cut."""
+def largest_change(update: npt.NDArray[np.float64]) -> float:
+    """max |x| of an update, 0 if it has no entries.
 
-    values: npt.NDArray[np.int64] = field(repr=False)
-    clipped: int
+    update: float64, shape (count,). Raises BadUpdate (NaN, infinity, other shape or type).
+    """
+    _check_form(update)
+    found = max(float(update.max(initial=0.0)), -float(update.min(initial=0.0)))
+    if not isfinite(found):
+        index = int(np.argmin(np.isfinite(update)))
+        raise BadUpdate(index, "NaN" if np.isnan(update[index]) else "infinity")
+    return found
+
+
+def halvings(largest: float, clip: float) -> int:
+    """m, the least number >= 0 with largest <= clip·2^m. largest: finite, >= 0; clip: > 0."""
+    fraction, exponent = frexp(largest)  # exact, unlike a logarithm
+    of_clip, least = frexp(clip)
+    return max(0, exponent - least + (fraction > of_clip)) if largest else 0
 
 
 class Quantiser:
-    """Turns one hospital's update into slots, slice by slice, and counts what it cuts.
+    """Turns one hospital's update into slots, slice by slice.
 
-    ``dither``: the stream of a stochastic rounding, ⌊y + u⌋ with u uniform in [0, 1), which is
-    right in the mean. Without it, values are rounded to the nearest. Raises BadExamples.
+    An update whose ``largest`` change lies beyond the clip is halved as a whole, ``halvings``
+    times, until it does not; more examples than ``q.max_examples`` weigh as so many. ``dither``:
+    the stream of a stochastic rounding, ⌊y + u⌋ with u uniform in [0, 1), which is right in the
+    mean. Without it, values are rounded to the nearest. Raises BadExamples for fewer than
+    ``q.min_examples``.
     """
 
-    def __init__(self, num_examples: int, q: Quantisation, dither: Keystream | None = None) -> None:
-        if not q.min_examples <= num_examples <= q.max_examples:
+    def __init__(
+        self, num_examples: int, largest: float, q: Quantisation, dither: Keystream | None = None
+    ) -> None:
+        if num_examples < q.min_examples:
             raise BadExamples(num_examples, q.min_examples, q.max_examples)
-        self.weight = _weight(num_examples, q)
-        self.clipped = 0
+        self.weight = _weight(min(num_examples, q.max_examples), q)
+        self.halvings = halvings(largest, q.clip)
         self._q, self._dither = q, dither
 
     def slots(self, update: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        """The slots of the next entries; those beyond ±clip are cut and counted.
+        """The slots of the next entries.
 
         update: float64, shape (count,). Returns int64, shape (count,), each in [0, 2S].
-        Raises BadUpdate (NaN, infinity, other shape or type).
+        Raises BadUpdate (other shape or type, an entry beyond ``largest``, NaN).
         """
-        _check_update(update)
-        q = self._q
-        # Dividing by clip first keeps the ratio within [-1, 1], whatever the size of clip.
-        ratio = np.clip(update, -q.clip, q.clip) / q.clip
-        self.clipped += int(np.count_nonzero(np.abs(update) > q.clip))
+        _check_form(update)
+        # Dividing first keeps the ratio within [-1, 1], whatever the size of the clip.
+        halved = np.ldexp(update, -self.halvings) if self.halvings else update
+        ratio = halved / self._q.clip
+        if not (ratio.max(initial=0.0) <= 1 and ratio.min(initial=0.0) >= -1):
+            raise BadUpdate(int(np.argmin(np.abs(ratio) <= 1)), "a value that was another before")
         ratio *= self.weight
         if self._dither is None:
             np.rint(ratio, out=ratio)
@@ -109,42 +132,17 @@ class Quantiser:
             ratio -= whole  # exact, or 1 for a negative y near 0
             whole += self._dither.uint32(len(ratio)) / float(1 << 32) >= 1 - ratio
             ratio = whole
-        return ratio.astype(np.int64) + q.scale
-
-
-def quantise(update: npt.NDArray[np.float64], num_examples: int, q: Quantisation) -> Quantised:
-    """Slots of one hospital's update, all at once; length + 1 values.
-
-    update: float64, shape (length,), length >= 1. Raises BadUpdate, BadExamples.
-    """
-    _check_update(update)
-    if len(update) == 0:
-        raise BadUpdate(None, "no entries")
-    quantiser = Quantiser(num_examples, q)
-    values = np.empty(len(update) + 1, dtype=np.int64)
-    values[0] = quantiser.weight
-    values[1:] = quantiser.slots(update)
-    return Quantised(values, quantiser.clipped)
-
-
-def average(
-    sums: npt.NDArray[np.int64], contributors: int, q: Quantisation
-) -> npt.NDArray[np.float64]:
-    """The weighted average of the contributors' updates, the same bits on every platform.
-
-    clip · (Σ_j - n·S) / Σ_0; each |Σ_j - n·S| <= Σ_0, since that holds for each contribution.
-
-    sums: int64, shape (length + 1,), sums of ``quantise``'s values; contributors: n, from 1 to
-    ``q.max_members``. Returns float64 in [-clip, clip], shape (length,).
-    Raises BadQuantisation (contributors), CorruptSum for a sum that no n contributions give.
-    """
-    if sums.ndim != 1 or sums.dtype != np.int64 or len(sums) == 0:
-        raise CorruptSum("not a vector of int64")
-    return Averager(int(sums[0]), contributors, q).entries(sums[1:])
+        return ratio.astype(np.int64) + self._q.scale
 
 
 class Averager:
-    """``average``, slice by slice, once the sum of the weights is known; raises as it does."""
+    """The weighted average of the contributors' updates, slice by slice, the same bits everywhere.
+
+    clip · (Σ_j - n·S) / Σ_0; each |Σ_j - n·S| <= Σ_0, since that holds for each contribution.
+
+    weight: Σ_0. contributors: n, from 1 to ``q.max_members``. Raises BadQuantisation
+    (contributors), CorruptSum for a sum that no n contributions give.
+    """
 
     def __init__(self, weight: int, contributors: int, q: Quantisation) -> None:
         if not 1 <= contributors <= q.max_members:
@@ -152,7 +150,8 @@ class Averager:
         if not 1 <= weight <= contributors * q.scale:
             raise CorruptSum("sum of the weights out of range", 0)
         self._weight, self._offset, self._clip = weight, contributors * q.scale, q.clip
-        self._position = 1  # of the next entry among the slots
+        self._contributors = contributors
+        self._position = 0  # of the next entry
 
     def entries(self, sums: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """The next entries of the average, float64 in [-clip, clip], from int64 sums of slots."""
@@ -165,17 +164,21 @@ class Averager:
         ratio: npt.NDArray[np.float64] = (sums - offset).astype(np.float64) / float(weight)
         return ratio * self._clip
 
+    def rounding_error(self, stochastic: bool) -> float:
+        """The root mean square of what rounding changes in an entry of the average.
+
+        An estimate: each contributor's rounding has variance 1/12 of a step clip/Σ_0 squared, 1/6
+        where it is stochastic, if its values are spread over many steps.
+        """
+        return self._clip / self._weight * sqrt(self._contributors / (6 if stochastic else 12))
+
 
 def _weight(num_examples: int, q: Quantisation) -> int:
     return round(num_examples / q.max_examples * q.scale)
 
 
-def _check_update(update: npt.NDArray[np.float64]) -> None:
+def _check_form(update: npt.NDArray[np.float64]) -> None:
     if not isinstance(update, np.ndarray) or update.dtype != np.float64:
         raise BadUpdate(None, "not an array of float64")
     if update.ndim != 1:
         raise BadUpdate(None, f"{update.ndim} dimensions instead of 1")
-    bad = ~np.isfinite(update)
-    if bad.any():
-        index = int(np.argmax(bad))
-        raise BadUpdate(index, "NaN" if np.isnan(update[index]) else "infinity")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
+
 from participant.entry_list import Difference, differences
 from protocol.messages import ModelEntries, Statement
+from protocol.round import bounds_of
 from protocol.terms import Terms
 
 _MAX_TOLD = 100  # differing entries of one hospital
@@ -19,15 +23,16 @@ class Agreement:
     def __init__(self, terms: Terms, index: int, own: ModelEntries) -> None:
         """``own``: the list of this hospital's entries."""
         self._terms, self._index, self.own = terms, index, own
-        self._stated: dict[int, dict[int, Statement]] = {}  # by round, then by member
+        # By round, then by entry: who states what, in the order of the board.
+        self._said: defaultdict[int, dict[int, tuple[int, Statement]]] = defaultdict(dict)
         self._lists: dict[int, ModelEntries] = {}  # each member's last
         self._found: dict[int, list[Difference]] = {}  # by member, from these lists
         self._own_lists: set[tuple[int, bytes]] = set()  # rounds, and what was listed there
 
-    def hear(self, number: int, member: int, said: Statement | ModelEntries) -> None:
-        """Take note of what a member states after a round, or lists there."""
+    def hear(self, number: int, entry: int, member: int, said: Statement | ModelEntries) -> None:
+        """Take note of what a member states after a round, or lists there, in this entry."""
         if isinstance(said, Statement):
-            self._stated.setdefault(number, {})[member] = said
+            self._said[number][entry] = member, said
             return
         self._lists[member] = said
         self._found.pop(member, None)
@@ -41,12 +46,25 @@ class Agreement:
 
     def has_stated(self, number: int, own: Statement) -> bool:
         """Whether this is this hospital's last word after the round."""
-        return self._stated.get(number, {}).get(self._index) == own
+        return self._stated(number).get(self._index) == own
+
+    def opened_with(self, number: int, entry: int, own: Statement) -> Statement:
+        """``own`` with the bounds that hold if the next round is opened in that entry."""
+        stated = self._stated(number, entry).values()
+        alike = [said for said in stated if said.about == own.about]
+        clip, examples = bounds_of(alike, self._terms)
+        return msgspec.structs.replace(own, clip=clip, max_examples=examples)
+
+    def wider(self, number: int, entry: int, own: Statement) -> list[int]:
+        """Who has asked by then for wider bounds than this hospital."""
+        alike = [(m, s) for m, s in self._stated(number, entry).items() if s.about == own.about]
+        clip, most = own.clip, own.max_examples
+        return sorted(m for m, said in alike if said.clip > clip or said.max_examples > most)
 
     def differing(self, number: int, own: Statement) -> list[int]:
         """The members who state something else after the round than this hospital."""
-        stated = self._stated.get(number, {})
-        return sorted(m for m, said in stated.items() if said != own and m != self._index)
+        stated = self._stated(number).items()
+        return sorted(m for m, s in stated if s.about != own.about and m != self._index)
 
     def facts(self, number: int, own: Statement) -> dict[str, Any]:
         """``members`` who state something else, and how many are ``agreeing`` of those ``needed``.
@@ -54,9 +72,9 @@ class Agreement:
         ``entries``: of those whose models have other entries, the first differences as far as they
         have listed them, and how many ``more`` there are.
         """
-        stated = self._stated.get(number, {})
+        stated = self._stated(number)
         differing = self.differing(number, own)
-        alike = sum(said == own for said in {**stated, self._index: own}.values())
+        alike = sum(s.about == own.about for s in {**stated, self._index: own}.values())
         return {
             "members": [self._terms.name_of(m) for m in differing],
             "agreeing": alike,
@@ -67,6 +85,11 @@ class Agreement:
                 if stated[m].entries != own.entries
             ],
         }
+
+    def _stated(self, number: int, before: int | None = None) -> dict[int, Statement]:
+        """What each member has stated last; ``before`` an entry, where one is given."""
+        said = sorted(self._said[number].items())
+        return {m: s for entry, (m, s) in said if before is None or entry < before}
 
     def _told(self, member: int, digest: bytes) -> dict[str, Any]:
         said = self._lists.get(member)

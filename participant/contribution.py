@@ -1,17 +1,14 @@
 """What a hospital sends in a round: its update, quantised, or its numbers; encrypted and proved.
 
-Under a hybrid suite an update is read slice by slice, twice: once to hash what is to be encrypted,
-once to encrypt it. The seed of the one-time key is
+An update is read slice by slice, for its largest change; then under a hybrid suite twice: once to
+hash what is to be encrypted, once to encrypt it. The seed of the one-time key is
 
-    H(device secret, 32 fresh bytes, context, SHA-256 of the quantised update)
+    H(device secret, 32 fresh bytes, context, SHA-256 of the slots: weight, tally, update)
 
 and that of everything else which is drawn follows in the same way from what it is drawn for,
 so that neither a restored snapshot of the machine, which repeats the fresh bytes, nor a broken
 source of randomness gives two updates one key. Each chunk is durable as soon as it is made;
 nothing leaves before the signed post is durable too.
-
-An update of which more than ``most_cut`` values lie beyond the round's bound is not contributed:
-a value that is cut shows its sign and the hospital's weight alone, in sums that are opened.
 """
 
 from __future__ import annotations
@@ -33,9 +30,9 @@ from keyshare.lattice import Lattice
 from keyshare.one_time_key import OneTimeKey
 from keyshare.packing import pack
 from keyshare.plaintext_proof import encrypt_opened, prove
-from keyshare.quantisation import Quantisation, Quantiser
+from keyshare.quantisation import largest_change
 from keyshare.randomness import Stream, derive_key
-from participant.errors import TooMuchCut
+from keyshare.slots import Slots, SlotWriter
 from participant.outbox import Storage, store_blob
 from protocol.board import Posted
 from protocol.ciphertexts import (
@@ -51,17 +48,14 @@ from protocol.messages import Contribution, Opening, attach
 from protocol.suite import Suite, suite_of
 from protocol.terms import Terms
 
+_SLICE = 1 << 18  # weights that are looked at together
+
 
 class Update(Protocol):
     """The change of every weight, in order."""
 
     def __len__(self) -> int: ...
     def slice(self, start: int, stop: int) -> NDArray[np.float64]: ...
-
-
-def most_cut(length: int) -> int:
-    """How many values of an update of ``length`` weights may be cut: one, and one in 100."""
-    return 1 + length // 100
 
 
 @dataclass(frozen=True)
@@ -74,21 +68,21 @@ class ContributionMaker:
     storage: Storage
     fresh: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
-    def make(self, update: Update, num_examples: int, opening: Posted) -> tuple[Draft, int]:
-        """The contribution to a round, and how many of its values were clipped.
+    def make(self, update: Update, num_examples: int, opening: Posted) -> tuple[Draft, SlotWriter]:
+        """The contribution to a round, and how its slots were written.
 
-        Raises BadExamples, BadUpdate; TooMuchCut before anything is encrypted or stored.
+        Raises BadExamples, BadUpdate.
         """
         said = opening.post.body
         assert isinstance(said, Opening)
         suite = suite_of(said.suite, self.terms)
         dither = self._dither(opening.digest)
-        source = _Source(update, num_examples, suite.quantisation(said.clip), dither)
+        source = _Source(update, num_examples, suite.slots(said), dither)
         key = EncryptionKey.of(self.epoch)
         make = self._packed if suite.lattice is None else self._hybrid
         body, payload, stored = make(source, suite, opening, key)
         _, blobs = public_payload(payload)
-        return Draft(opening.post.session, body, tuple(blobs), stored), source.clipped
+        return Draft(opening.post.session, body, tuple(blobs), stored), source.writer()
 
     def make_statistic(self, plaintexts: Sequence[mpz], opening: Posted) -> Draft:
         """The contribution of numbers in [0, N) to a statistic round."""
@@ -101,10 +95,9 @@ class ContributionMaker:
     def _packed(
         self, source: _Source, suite: Suite, opening: Posted, key: EncryptionKey
     ) -> tuple[Contribution, bytes, tuple[bytes, ...]]:
-        values = np.concatenate(list(source.slots(len(source))))
-        source.check(opening)
+        (values,) = source.slots(len(source))
         seed = self._seed(opening.digest, hashlib.sha256(values.tobytes()).digest())
-        plaintexts = pack(values, suite.packing)
+        plaintexts = pack(values, suite.packing(len(source.update)))
         return *self._proved(plaintexts, Stream(seed), opening, key), ()
 
     def _hybrid(
@@ -113,7 +106,6 @@ class ContributionMaker:
         assert suite.lattice is not None
         context = lattice_context(self.epoch.digest, opening.digest)
         hashed = source.digest(suite.lattice.chunk_weights)
-        source.check(opening)
         seed = self._seed(context, hashed)
         one_time, names = self._vector(source, suite.lattice, seed, context)
         plaintexts = pack_key(one_time.secret, suite.lattice, key.encryptor.n)
@@ -160,36 +152,33 @@ class ContributionMaker:
         return derive_key(self.secret.sealing_seed, "device secret")
 
 
-@dataclass
 class _Source:
-    """The slots of an update, the weight first; the same at every reading."""
+    """The slots of an update, the head first; the same at every reading."""
 
-    update: Update = field(repr=False)
-    num_examples: int = field(repr=False)
-    quantisation: Quantisation
-    dither: bytes | None = field(repr=False)
-    clipped: int = 0
+    def __init__(
+        self, update: Update, num_examples: int, slots: Slots, dither: bytes | None
+    ) -> None:
+        self.update, self._num_examples, self._dither = update, num_examples, dither
+        self._slots, self._largest = slots, 0.0
+        for start in range(0, len(update), _SLICE):
+            part = update.slice(start, min(start + _SLICE, len(update)))
+            self._largest = max(self._largest, largest_change(part))
 
     def __len__(self) -> int:
-        return len(self.update) + 1
+        return self._slots.count
+
+    def writer(self) -> SlotWriter:
+        """What writes the slots from the first one on."""
+        dither = Keystream(self._dither, "rounding") if self._dither else None
+        return self._slots.writer(self._num_examples, self._largest, dither)
 
     def slots(self, size: int) -> Iterator[NDArray[np.int64]]:
-        """All slots, ``size`` at a time."""
-        dither = Keystream(self.dither, "rounding") if self.dither else None
-        quantiser = Quantiser(self.num_examples, self.quantisation, dither)
+        """All slots, ``size`` at a time, which is more than the head has."""
+        writer, head = self.writer(), self._slots.head
         for start in range(0, len(self), size):
-            entries = self.update.slice(max(0, start - 1), min(start + size, len(self)) - 1)
-            values = quantiser.slots(entries)
-            yield np.concatenate([[quantiser.weight], values]) if start == 0 else values
-        self.clipped = quantiser.clipped
-
-    def check(self, opening: Posted) -> None:
-        """After a reading; raises TooMuchCut if more was cut than a hospital lets be cut."""
-        length = len(self.update)
-        if self.clipped > most_cut(length):
-            name = opening.post.session.partition("/")[2]
-            cut = (self.clipped, length, most_cut(length))
-            raise TooMuchCut(name, cut, self.quantisation.clip)
+            entries = self.update.slice(max(0, start - head), min(start + size, len(self)) - head)
+            values = writer.entries(entries)
+            yield np.concatenate([writer.head, values]) if start == 0 else values
 
     def digest(self, size: int) -> bytes:
         """SHA-256 of all slots, 4 bytes each."""

@@ -214,18 +214,6 @@ class ModelMismatch(ParticipantError):
         self.round_name, self.reason = round_name, reason
 
 
-class TooMuchCut(ParticipantError):
-    """More of an update lies beyond the round's bound than a hospital lets be cut.
-
-    cut: how many values lie beyond it, of how many, and how many may; ``clip`` is the bound.
-    """
-
-    def __init__(self, round_name: str, cut: tuple[int, int, int], clip: float) -> None:
-        self.round_name, self.clip = round_name, clip
-        self.values, self.length, self.most = cut
-        super().__init__(f"round {round_name}: {self.values} of {self.length} beyond {clip:g}")
-
-
 class BadApp(ParticipantError):
     """The user's training code returned or raised what cannot be used."""
 

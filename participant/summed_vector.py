@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from keyshare.errors import CorruptSum, FalseSum
 from keyshare.key_packing import unpack_key
 from keyshare.one_time_key import SummedKey
-from keyshare.quantisation import Averager
+from keyshare.slots import SlotReader
 from participant.sum_check import SumCheck
 from participant.vector_reader import AHEAD
 from protocol.ciphertexts import lattice_context
@@ -49,13 +49,12 @@ class SummedVector:
         suite = suite_of(opening.suite, terms)
         assert suite.lattice is not None
         self._lattice, self._names = suite.lattice, closing.vector
-        self._contributors = len(closing.contributors)
-        self._quantisation = suite.quantisation(opening.clip)
-        self._length = opening.length + 1
+        contributors = len(closing.contributors)
+        self._slot_count = suite.slot_count(opening.length)
+        self.reader: SlotReader = suite.slots(opening).reader(contributors)
         self._context = lattice_context(epoch.digest, view.opening.digest)
         digits = unpack_key(plaintexts, suite.lattice, to_number(epoch.n))
-        self._key = SummedKey(suite.lattice, digits, self._contributors)
-        self._averager: Averager | None = None
+        self._key = SummedKey(suite.lattice, digits, contributors)
         self._check = SumCheck(view, terms)
         self._corrupt: CorruptSum | None = None  # what is wrong with the sum, whoever made it so
         self._next = 0
@@ -75,7 +74,9 @@ class SummedVector:
         """How far it is."""
         if reading := self._check.reading:
             return Reading(reading[0], *reading[1])
-        sizes = [self._lattice.sum_chunk_bytes(k, self._length) for k in range(len(self._names))]
+        sizes = [
+            self._lattice.sum_chunk_bytes(k, self._slot_count) for k in range(len(self._names))
+        ]
         return Reading(AGGREGATOR, sum(sizes[: self._next]), sum(sizes))
 
     def wanted(self) -> list[tuple[bytes, int]]:
@@ -83,7 +84,8 @@ class SummedVector:
         if self._next == len(self._names):
             return self._check.wanted()
         chunks = range(self._next, min(self._next + AHEAD, len(self._names)))
-        return [(self._names[k], self._lattice.sum_chunk_bytes(k, self._length)) for k in chunks]
+        size = self._lattice.sum_chunk_bytes
+        return [(self._names[k], size(k, self._slot_count)) for k in chunks]
 
     def take(self, data: bytes) -> NDArray[np.float64]:
         """The next slice of the average update, from the next blob; empty if there is none in it.
@@ -110,13 +112,10 @@ class SummedVector:
         if self._corrupt:
             return np.empty(0)
         lattice = self._lattice
-        left = self._length - self._next * lattice.chunk_weights
+        left = self._slot_count - self._next * lattice.chunk_weights
         try:
             sums = self._key.open(self._next, data, min(lattice.chunk_weights, left), self._context)
-            if self._averager is None:
-                self._averager = Averager(int(sums[0]), self._contributors, self._quantisation)
-                sums = sums[1:]
-            return self._averager.entries(sums)
+            return self.reader.take(sums)
         except CorruptSum as error:
             self._corrupt = error
             return np.empty(0)

@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyshare.errors import BadUpdate, CorruptSum, FalseSum
+from keyshare.slots import SlotReader
+from participant import precision
 from participant.agent import Task
 from participant.agreement import Agreement
 from participant.app_calls import App, Config, app_seed, evaluate, fit, initial_config
+from participant.bounds import Bounds
 from participant.contribution import ContributionMaker
 from participant.entry_list import entry_facts, list_of
 from participant.errors import BadApp, ModelMismatch
@@ -39,9 +42,9 @@ from protocol.draft import Draft
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Refused
 from protocol.history import OpenedSets
-from protocol.messages import ModelEntries, Opening, Refusal, Statement
-from protocol.round import RoundView, decode_training, round_session
-from protocol.suite import suite_for
+from protocol.messages import ModelEntries, Refusal, Statement
+from protocol.round import RoundView, round_session, unpack_training
+from protocol.suite import suite_for, suite_of
 from protocol.terms import Terms
 
 Report = Callable[[int, str, dict[str, Any]], None]  # round, event, facts
@@ -90,6 +93,7 @@ class TrainingTask(Task):
         self._abstains_in = 0  # a round to which this hospital has no examples
         self._sum: SummedVector | None = None  # whose vector is being read
         self._outcome: Outcome | None = None
+        self._reader: SlotReader | None = None  # of the sum that the outcome is made of
         self._hold = HeldBack(terms, self._history)
         initial = app.initial_parameters(initial_config(terms, new_model_after or 0))
         self._layout = Layout.of(initial, getattr(app, "local_entries", ()))
@@ -107,7 +111,7 @@ class TrainingTask(Task):
                 return found
         weights = checked(initial, self._layout, "initial_parameters")
         self._begins_anew = begin > 0
-        return Standing(begin, Model.of(weights), self._terms.clip)
+        return Standing(begin, Model.of(weights), Bounds())
 
     @property
     def finished(self) -> int:
@@ -292,9 +296,9 @@ class TrainingTask(Task):
 
     @property
     def _statement(self) -> Statement:
-        standing = self._standing
-        digest, entries = standing.model.digest, self._layout.digest
-        return Statement(digest, self._layout.weights, standing.clip, entries)
+        model, bounds, terms = self._standing.model, self._standing.bounds, self._terms
+        following = bounds.clip(terms), bounds.max_examples(terms)
+        return Statement(model.digest, self._layout.weights, *following, self._layout.digest)
 
     @property
     def _is_owing(self) -> bool:
@@ -308,7 +312,7 @@ class TrainingTask(Task):
 
     def _hear(self, number: int, posted: Posted) -> None:
         if isinstance(body := posted.post.body, Statement | ModelEntries):
-            self._agreement.hear(number, posted.post.sender, body)
+            self._agreement.hear(number, posted.position, posted.post.sender, body)
             if number == self.finished and isinstance(body, Statement):
                 self._compare()  # a list comes before the statement that it belongs to
 
@@ -319,6 +323,15 @@ class TrainingTask(Task):
         if found["members"] and about != self._disagreement:
             self._report(self.finished, "disagreement", found)
         self._disagreement = about
+
+    def _warn_of_wider(self, number: int, entry: int) -> None:
+        """Report who has asked for wider bounds than follow from the counts."""
+        own = self._statement
+        if wider := self._agreement.wider(self.finished, entry, own):
+            opened = self._agreement.opened_with(self.finished, entry, own)
+            names = [self._terms.name_of(m) for m in wider]
+            facts = {"members": names, "clip": opened.clip, "most": opened.max_examples}
+            self._report(number, "widened", facts)
 
     def _warn(self, number: int, member: RoundMember) -> None:
         """Report a sum that shows, with others, what too few members added; the terms allow it."""
@@ -344,7 +357,8 @@ class TrainingTask(Task):
         """None where the app had no examples: this hospital adds nothing, and helps to decrypt."""
         opening = view.terms_of_opening
         assert opening is not None and view.opening is not None
-        self._check_opening(view.name, opening)
+        self._check_opening(view)
+        self._warn_of_wider(number, view.opening.position)
         started = time.monotonic()
         change, examples = self._fit(number)
         if not examples:
@@ -354,28 +368,36 @@ class TrainingTask(Task):
         trained = time.monotonic()
         maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
         try:
-            draft, clipped = maker.make(change, examples, view.opening)
+            draft, writer = maker.make(change, examples, view.opening)
         except BadUpdate as error:
             raise BadApp("fit", str(error)) from None
-        if clipped:
-            self._report(number, "clipped", {"values": clipped, "clip": opening.clip})
+        precision.keep_marks(self._storage, number, writer.marks)
+        for told in precision.of_update(writer, examples, opening, self._terms):
+            self._report(number, *told)
         seconds = {"train": trained - started, "encrypt": time.monotonic() - trained}
         self._report(number, "contributed", {"suite": opening.suite, **seconds})
         return draft
 
-    def _check_opening(self, name: str, opening: Opening) -> None:
-        """Raises ModelMismatch unless the round is opened as this hospital's standing says."""
-        own = self._statement
+    def _check_opening(self, view: RoundView) -> None:
+        """Raises ModelMismatch unless the round is opened as this hospital's standing says.
+
+        And with the bounds that members have asked for.
+        """
+        opening, name = view.terms_of_opening, view.name
+        assert opening is not None and view.opening is not None
+        own = self._agreement.opened_with(self.finished, view.opening.position, self._statement)
         if (opening.kind, opening.model) != ("training", own.result):
             raise ModelMismatch(name, "it was opened for another model than this hospital's")
         if opening.length != own.length:
             raise ModelMismatch(name, f"it is opened for {opening.length} weights")
         if opening.epoch != self._epoch.digest:
             raise ModelMismatch(name, "it was opened under another key")
-        if opening.clip != own.clip:
-            raise ModelMismatch(name, f"it is opened with bound {opening.clip:g}, not {own.clip:g}")
-        if opening.suite != (due := suite_for(self._terms, own.length).name):
-            raise ModelMismatch(name, f"it is opened for suite {opening.suite}, due is {due}")
+        if (opening.clip, opening.max_examples) != (own.clip, own.max_examples):
+            found = f"bound {opening.clip:g} and {opening.max_examples} examples"
+            due = f"{own.clip:g} and {own.max_examples}"
+            raise ModelMismatch(name, f"it is opened with {found}, not {due}")
+        if opening.suite != (suite := suite_for(self._terms, own.length).name):
+            raise ModelMismatch(name, f"it is opened for suite {opening.suite}, due is {suite}")
 
     def _fit(self, number: int) -> tuple[Change, int]:
         parameters, examples, metrics = fit(self._app, self.parameters, self._config(number))
@@ -393,14 +415,16 @@ class TrainingTask(Task):
         if member.plaintexts is None or opening is None or self._outcome is not None:
             return
         assert closing is not None and member.view.opening is not None
-        self._check_opening(member.view.name, opening)
+        self._check_opening(member.view)
         self._outcome = Outcome(self._storage, self._standing, number)
         try:
             if closing.vector:
                 self._sum = SummedVector(member.plaintexts, member.view, self._epoch, self._terms)
+                self._reader = self._sum.reader
                 return  # the chunks of the vector come one by one
-            contributors = len(closing.contributors)
-            update = decode_training(member.plaintexts, opening, contributors, self._terms)
+            slots = suite_of(opening.suite, self._terms).slots(opening)
+            self._reader = slots.reader(len(closing.contributors))
+            update = self._reader.take(unpack_training(member.plaintexts, opening, self._terms))
         except CorruptSum as error:
             self._void(number, error)
             return
@@ -419,8 +443,14 @@ class TrainingTask(Task):
         self._stand_at(number)
 
     def _advance(self, number: int) -> None:
-        assert self._outcome is not None
-        self._outcome.finish(self._terms)
+        outcome, reader = self._outcome, self._reader
+        assert outcome is not None and reader is not None
+        own = None
+        if self._index in self._rounds[number].view.contributions:
+            own = precision.marks_of(self._storage, number)
+        outcome.finish(reader.counts, own)
+        for told in precision.of_sum(reader, own, outcome, self._terms):
+            self._report(number, *told)
         self._stand_at(number)
 
     def _name_liars(self, number: int) -> None:
@@ -432,7 +462,7 @@ class TrainingTask(Task):
     def _stand_at(self, number: int) -> None:
         """Go on from the model that has been stored; the old one is let go of before it is read."""
         self._name_liars(number)
-        self._sum = self._outcome = self._own = self._patience = None
+        self._sum = self._outcome = self._reader = self._own = self._patience = None
         del self._standing
         standing = load(self._storage, number, self._layout)
         assert standing is not None

@@ -17,11 +17,11 @@ AHEAD = 4  # blobs of a vector asked for at a time
 def vector_bytes(view: RoundView, terms: Terms) -> int:
     """The size of one contribution's vector; 0 if the round has none."""
     opening = view.terms_of_opening
-    lattice = suite_of(opening.suite, terms).lattice if opening else None
-    if opening is None or lattice is None:
+    suite = suite_of(opening.suite, terms) if opening else None
+    if opening is None or suite is None or suite.lattice is None:
         return 0
-    chunks = range(lattice.chunk_count(opening.length + 1))
-    return sum(lattice.contribution_chunk_bytes(k, opening.length + 1) for k in chunks)
+    count, size = suite.slot_count(opening.length), suite.lattice.contribution_chunk_bytes
+    return sum(size(k, count) for k in range(suite.chunk_count(opening.length)))
 
 
 class VectorReader:
@@ -31,10 +31,10 @@ class VectorReader:
         """Of a member that has contributed to a hybrid round."""
         body, opening = view.contributions[member].post.body, view.terms_of_opening
         assert isinstance(body, Contribution) and opening is not None
-        lattice = suite_of(opening.suite, terms).lattice
-        assert lattice is not None
-        self._names, self._lattice = body.vector, lattice
-        self._length = opening.length + 1
+        suite = suite_of(opening.suite, terms)
+        assert suite.lattice is not None
+        self._names, self._lattice = body.vector, suite.lattice
+        self._slot_count = suite.slot_count(opening.length)
         self._fingerprint = Fingerprint(key)
         self._next = 0
 
@@ -52,14 +52,14 @@ class VectorReader:
     def progress(self) -> tuple[int, int]:
         """Bytes of the blobs that are read, and of all."""
         size = self._lattice.contribution_chunk_bytes
-        sizes = [size(k, self._length) for k in range(len(self._names))]
+        sizes = [size(k, self._slot_count) for k in range(len(self._names))]
         return sum(sizes[: self._next]), sum(sizes)
 
     def wanted(self) -> list[tuple[bytes, int]]:
         """Names and sizes of the next blobs."""
         chunks = range(self._next, min(self._next + AHEAD, len(self._names)))
         size = self._lattice.contribution_chunk_bytes
-        return [(self._names[k], size(k, self._length)) for k in chunks]
+        return [(self._names[k], size(k, self._slot_count)) for k in chunks]
 
     def take(self, data: bytes) -> None:
         """Read the next blob."""

@@ -75,15 +75,14 @@ def awaited_after(view: RoundView, terms: Terms) -> Awaited:
     """Of the training round that is to follow a round which is over, or the initial model."""
     least, missing = terms.least_agreeing, _missing(view.statements, terms)
     began_ms = min(view.stated_ms.values(), default=0)
-    agreed = view.agreed(least)
-    if agreed is None:
-        counts = Counter(view.statements.values()).most_common()
+    if not view.agreed(least):
+        counts = Counter(said.about for said in view.statements.values()).most_common()
         if missing:
             short = least - (counts[0][1] if counts else 0)
             return Awaited("statements", missing, short, began_ms)
         most = counts[0][1]
-        alone = {said for said, count in counts if count < most} or set(view.statements.values())
-        differing = tuple(sorted(m for m, said in view.statements.items() if said in alone))
+        alone = {about for about, count in counts if count < most} or {about for about, _ in counts}
+        differing = tuple(sorted(m for m, said in view.statements.items() if said.about in alone))
         return Awaited("agreement", differing, least - most, began_ms)
     since_ms = view.agreed_ms(least)
     if missing:

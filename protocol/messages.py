@@ -153,9 +153,11 @@ class Request(Message, frozen=True, tag="request"):
 class Opening(Message, frozen=True, tag="opening"):
     """The aggregator opens a round: model to start from (zeros for a statistic) and length.
 
-    ``suite`` follows from the terms and the length; ``clip`` is the bound that the members'
-    statements agree on, 0 for a statistic; ``decimals`` and ``labels``, the digest of a statistic's
-    labels, are those of the request, 0 and nothing in training. Every member checks all of them.
+    ``suite`` follows from the terms and the length; ``clip``, the bound of a weight's change, and
+    ``max_examples``, the number of examples that has weight 1, are the largest that members have
+    stated with this model, 0 for a statistic; ``decimals`` and ``labels``, the digest of a
+    statistic's labels, are those of the request, 0 and nothing in training. Every member checks
+    all of them.
     """
 
     kind: Literal["training", "statistic"]
@@ -164,6 +166,7 @@ class Opening(Message, frozen=True, tag="opening"):
     length: Annotated[int, Meta(ge=1, le=MAX_LENGTH)]
     suite: SuiteName = "paillier"
     clip: Clip = 0.0
+    max_examples: Count = 0
     decimals: Decimals = 0
     labels: Annotated[bytes, Meta(max_length=32)] = b""
 
@@ -279,14 +282,21 @@ class Refusal(Message, frozen=True, tag="refusal"):
 class Statement(Message, frozen=True, tag="statement"):
     """The digest and length of what a member holds after this round; all must agree.
 
-    ``clip``: the bound that follows for the next round's updates, 0 for a statistic.
+    ``clip``, ``max_examples``: the bound that the next round's updates must have, as far as this
+    member knows, and the number of examples that has weight 1 in it; 0 for a statistic.
     ``entries``: digest of the model's names, shapes and dtypes, none for a statistic.
     """
 
     result: Digest
     length: Count
     clip: Clip = 0.0
+    max_examples: Count = 0
     entries: Annotated[bytes, Meta(max_length=32)] = b""
+
+    @property
+    def about(self) -> tuple[bytes, int, bytes]:
+        """What members must agree on: the model. Of the bounds the widest holds."""
+        return self.result, self.length, self.entries
 
 
 class ModelEntry(Message, frozen=True):

@@ -58,10 +58,10 @@ def chunk_count(opening: Opening, terms: Terms) -> int:
 
 def chunk_bytes(opening: Opening, terms: Terms) -> int:
     """The largest chunk of such a vector."""
-    lattice = _suite(opening, terms).lattice
-    if lattice is None or opening.kind == "statistic":
+    suite = _suite(opening, terms)
+    if suite.lattice is None or opening.kind == "statistic":
         return 0
-    return lattice.contribution_chunk_bytes(0, opening.length + 1)
+    return suite.lattice.contribution_chunk_bytes(0, suite.slot_count(opening.length))
 
 
 def part_bytes(opening: Opening, terms: Terms) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,6 @@ from gmpy2 import mpz
 from numpy.typing import NDArray
 
 from keyshare.packing import unpack
-from keyshare.quantisation import average
 from protocol.board import Posted
 from protocol.encoding import digest, encode
 from protocol.messages import (
@@ -124,16 +123,15 @@ class RoundView:
         posts = self.lock_posts.items()
         return {m: p.post.body.chosen for m, p in posts if isinstance(p.post.body, SetLock)}
 
-    def agreed(self, least: int) -> Statement | None:
-        """What at least ``least`` members, more than half of all, have stated alike."""
-        stated = Counter(self.statements.values()).most_common(1)
-        return next((said for said, count in stated if count >= least), None)
+    def agreed(self, least: int) -> dict[int, Statement]:
+        """Those who have stated one model alike, at least ``least``, more than half of all."""
+        stated = Counter(said.about for said in self.statements.values()).most_common(1)
+        model = next((about for about, count in stated if count >= least), None)
+        return {m: said for m, said in self.statements.items() if said.about == model}
 
     def agreed_ms(self, least: int) -> int:
         """When enough members had spoken of those who have ``agreed``; there must be so many."""
-        agreed = self.agreed(least)
-        alike = [self.stated_ms[m] for m, said in self.statements.items() if said == agreed]
-        return sorted(alike)[least - 1]
+        return sorted(self.stated_ms[m] for m in self.agreed(least))[least - 1]
 
     @property
     def terms_of_opening(self) -> Opening | None:
@@ -154,13 +152,19 @@ class RoundView:
         return digest("quorate/chosen set", federation, self.session.encode(), encode(self.closed))
 
 
-def decode_training(
-    plaintexts: Sequence[mpz], opening: Opening, contributors: int, terms: Terms
-) -> NDArray[np.float64]:
-    """The weighted average update of a round under packed Paillier, shape (length,).
+def bounds_of(alike: Iterable[Statement], terms: Terms) -> tuple[float, int]:
+    """Clip and most examples of the round that goes on from what members have stated alike.
 
-    Raises CorruptSum on an impossible sum.
+    The widest that anyone has asked for, within the terms': who is wronged by the others' counts
+    asks for the terms' own (``participant.bounds``).
     """
+    asked = list(alike)
+    clip = max((said.clip for said in asked), default=terms.clip)
+    examples = max((said.max_examples for said in asked), default=terms.max_examples)
+    return min(clip, terms.clip), min(examples, terms.max_examples)
+
+
+def unpack_training(plaintexts: Sequence[mpz], opening: Opening, terms: Terms) -> NDArray[np.int64]:
+    """The sums of a round's slots under packed Paillier. Raises CorruptSum on an impossible one."""
     suite = suite_of("paillier", terms)
-    sums = unpack(plaintexts, suite.packing, opening.length + 1)
-    return average(sums, contributors, suite.quantisation(opening.clip))
+    return unpack(plaintexts, suite.packing(opening.length), suite.slot_count(opening.length))

@@ -12,7 +12,9 @@ from keyshare.key_packing import key_ciphertext_count
 from keyshare.lattice import RINGS, Lattice
 from keyshare.packing import Packing, ciphertext_count
 from keyshare.quantisation import Quantisation
-from protocol.messages import SuiteName
+from keyshare.slots import Slots
+from keyshare.tally import Tally
+from protocol.messages import Opening, SuiteName
 from protocol.terms import Terms
 
 # One core, AMD EPYC; only ratios matter. A ciphertext: encrypted once, decrypted in part once.
@@ -21,12 +23,16 @@ _WEIGHT_SECONDS = 55e-9  # of the lattice: encrypted once, opened once
 _FIXED_SECONDS = 0.005  # of the lattice whatever the length: the proof, the first block
 
 
+# Fewest bits to which packed values are shortened where that spares a ciphertext: the hybrid suite,
+# whose models are the long ones, has 17 to 20.
+_LEAST_SPARING_BITS = 20
+
+
 @dataclass(frozen=True)
 class Suite:
     """A suite under the terms of a federation; ``lattice`` is None for packed Paillier."""
 
     name: SuiteName
-    packing: Packing
     lattice: Lattice | None
     terms: Terms
 
@@ -34,18 +40,39 @@ class Suite:
         """Paillier ciphertexts of a contribution for ``length`` weights."""
         if self.lattice is not None:
             return key_ciphertext_count(self.lattice, self.terms.key_bits)
-        return ciphertext_count(length + 1, self.packing)
+        packing = self.packing(length)
+        return ciphertext_count(self._slot_count(length, packing.value_bits), packing)
 
     def chunk_count(self, length: int) -> int:
-        """Blobs of a vector of ``length`` weights and the contribution's own weight."""
-        return 0 if self.lattice is None else self.lattice.chunk_count(length + 1)
+        """Blobs of a vector of ``length`` weights, with what goes before them."""
+        return 0 if self.lattice is None else self.lattice.chunk_count(self.slot_count(length))
 
-    def quantisation(self, clip: float) -> Quantisation:
-        """How weights become integers: with as many bits as the terms say and the suite carries."""
-        bits = self.terms.precision_bits
-        if self.lattice is not None:
-            bits = min(bits, self.lattice.levels.bit_length() - 1)
-        return Quantisation(clip, bits, self.terms.max_examples)
+    def slot_count(self, length: int) -> int:
+        """Slots of a contribution for ``length`` weights."""
+        return self._slot_count(length, self._bits(length))
+
+    def packing(self, length: int) -> Packing:
+        """How the slots for ``length`` weights lie in plaintexts under packed Paillier.
+
+        The tally costs no ciphertext where values of fewer bits make room for it.
+        """
+        terms = self.terms
+        full = Packing.choose(terms.key_bits, terms.precision_bits, terms.n_members)
+        without_tally = ciphertext_count(length + 1, full)
+        for bits in range(terms.precision_bits, _LEAST_SPARING_BITS - 1, -1):
+            packing = Packing.choose(terms.key_bits, bits, terms.n_members)
+            if ciphertext_count(self._slot_count(length, bits), packing) <= without_tally:
+                return packing
+        return full
+
+    def slots(self, opening: Opening) -> Slots:
+        """What the slots of a training round are: how weights become integers, what is counted.
+
+        Raises BadQuantisation if the opening's bounds are none.
+        """
+        bits = self._bits(opening.length)
+        quantisation = Quantisation(opening.clip, bits, opening.max_examples)
+        return Slots(quantisation, self._tally(bits), opening.length)
 
     def seconds(self, length: int) -> float:
         """What a member computes for a round, by the cost table."""
@@ -54,16 +81,23 @@ class Suite:
         lattice = _FIXED_SECONDS + length * _WEIGHT_SECONDS if self.lattice is not None else 0.0
         return self.ciphertext_count(length) * each + lattice
 
+    def _bits(self, length: int) -> int:
+        """Bits of a slot's value: as many as the terms say and the suite carries."""
+        if self.lattice is not None:
+            return min(self.terms.precision_bits, self.lattice.levels.bit_length() - 1)
+        return self.packing(length).value_bits
+
+    def _tally(self, bits: int) -> Tally:
+        return Tally(self.terms.clip, self.terms.max_examples, self.terms.n_members, bits)
+
+    def _slot_count(self, length: int, bits: int) -> int:
+        return 1 + self._tally(bits).slots + length
+
 
 def suite_of(name: SuiteName, terms: Terms) -> Suite:
     """A suite of that name."""
     ring = RINGS.get(name)
-    return Suite(name, packing_of(terms), Lattice(ring, terms.n_members) if ring else None, terms)
-
-
-def packing_of(terms: Terms) -> Packing:
-    """How packed weights of this federation lie in a plaintext."""
-    return Packing.choose(terms.key_bits, terms.precision_bits, terms.n_members)
+    return Suite(name, Lattice(ring, terms.n_members) if ring else None, terms)
 
 
 def suite_for(terms: Terms, length: int) -> Suite:

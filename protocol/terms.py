@@ -26,6 +26,7 @@ AGGREGATOR = 0  # the aggregator's number as a sender; members are 1..n in roste
 LEAST_KEY_BITS = 2048  # of a key that is to protect anything: some 112 bits of security
 MAX_SECONDS = 365 * 24 * 3600  # of a round or a step that waits
 MAX_ROUNDS = 1_000_000
+MIN_CLIP, MAX_CLIP = 1e-9, 1e9
 SUITES = ("auto", "paillier", "hybrid", "hybrid-s2")
 
 
@@ -89,7 +90,6 @@ class Terms(Message, frozen=True):
     precision_bits: int
     max_examples: int
     suite: Literal["auto", "paillier", "hybrid", "hybrid-s2"] = "auto"
-    adaptive_clip: bool = False
     stochastic_rounding: bool = False
     step_seconds: int = 3600  # how long a step of a ceremony may last
 
@@ -198,6 +198,9 @@ def check(terms: Terms) -> None:
 
 
 def _check_quantisation(terms: Terms) -> None:
+    if not MIN_CLIP <= terms.clip <= MAX_CLIP:
+        allowed = f"it must be {MIN_CLIP:g} to {MAX_CLIP:g}"
+        raise BadTerms("quantisation.clip", f"{terms.clip:g}; {allowed}")
     try:
         most = terms.quantisation.max_members
     except BadQuantisation as error:
@@ -341,7 +344,6 @@ def _read_terms(document: Table) -> Terms:
         precision_bits=quantisation.number("bits"),
         max_examples=quantisation.number("max_examples"),
         suite=federation.text("suite"),  # type: ignore[arg-type]  # checked with all the rest
-        adaptive_clip=quantisation.flag("adaptive_clip"),
         stochastic_rounding=quantisation.flag("stochastic_rounding"),
         step_seconds=federation.number("step_seconds"),
     )
@@ -380,7 +382,6 @@ def render(terms: Terms) -> str:
                 "clip": terms.clip,
                 "bits": terms.precision_bits,
                 "max_examples": terms.max_examples,
-                "adaptive_clip": terms.adaptive_clip,
                 "stochastic_rounding": terms.stochastic_rounding,
             },
             "members": [{"name": m.name, "key": encode_binary(m.key)} for m in terms.members],

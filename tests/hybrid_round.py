@@ -14,8 +14,8 @@ from keyshare.key_packing import pack_key
 from keyshare.lattice import Lattice
 from keyshare.one_time_key import OneTimeKey, add_chunk, read_words, write_sum
 from keyshare.plaintext_proof import encrypt_opened, prove
-from keyshare.quantisation import quantise
 from keyshare.randomness import Stream
+from keyshare.slots import quantise
 from protocol.board import Posted
 from protocol.ciphertexts import (
     Encrypted,
@@ -89,7 +89,7 @@ class HybridRound(toy_round.Round):
         opening = self.opened.post.body
         assert isinstance(opening, Opening)
         update, examples = toy_round.update_of(index), toy_round.examples_of(index)
-        values = quantise(update, examples, self.suite.quantisation(opening.clip)).values
+        values = quantise(update, examples, self.suite.slots(opening))
         lattice = self.suite.lattice
         assert lattice is not None
         seed = seed_of("hybrid round", index)

@@ -14,8 +14,8 @@ from gmpy2 import mpz
 from keyshare.encryption import Encryptor
 from keyshare.packing import pack
 from keyshare.plaintext_proof import Opened, encrypt_opened, prove
-from keyshare.quantisation import quantise
 from keyshare.randomness import Stream
+from keyshare.slots import quantise
 from protocol.board import Posted
 from protocol.ciphertexts import (
     Encrypted,
@@ -40,7 +40,7 @@ from protocol.messages import (
 )
 from protocol.round import RoundView
 from protocol.statistic import opening_for
-from protocol.suite import packing_of
+from protocol.suite import suite_of
 from tests.toy import Table, ToyEpoch, seed_of, toy_epoch
 
 TOY = toy_epoch(5, 3)
@@ -76,11 +76,18 @@ def examples_of(index: int) -> int:
     return 100 * index + 7
 
 
+def opening_of_training(length: int = LENGTH) -> Opening:
+    """The first round's, as bounded by the terms."""
+    bounds = TERMS.clip, TERMS.max_examples
+    return Opening("training", EPOCH.digest, bytes(32), length, "paillier", *bounds)
+
+
 @lru_cache(maxsize=16)
 def training(index: int, label: str = "round") -> Encrypted:
     """A hospital's update, quantised, packed and encrypted; proved when it is contributed."""
-    values = quantise(update_of(index), examples_of(index), TERMS.quantisation).values
-    return known(pack(values, packing_of(TERMS)), label, index)
+    suite = suite_of("paillier", TERMS)
+    values = quantise(update_of(index), examples_of(index), suite.slots(opening_of_training()))
+    return known(pack(values, suite.packing(LENGTH)), label, index)
 
 
 def known(plaintexts: Sequence[mpz], *label: object) -> Encrypted:
@@ -131,14 +138,15 @@ class Round(Table):
         return posted
 
     def open(self, **changes: Any) -> Posted:
-        clip = TERMS.clip if self.kind == "training" else 0.0
         if self.kind == "statistic":
             asked = {k: changes.pop(k) for k in ("decimals", "labels") if k in changes}
             request = Request(changes.get("length", self.length), **asked)
             self.publish(1, request)
             said = opening_for(request, EPOCH.digest)
             changes = {"decimals": said.decimals, "labels": said.labels} | changes
-        fields = {"kind": self.kind, "epoch": EPOCH.digest, "model": bytes(32), "clip": clip}
+        bounds = {"clip": TERMS.clip, "max_examples": TERMS.max_examples}
+        fields = {"kind": self.kind, "epoch": EPOCH.digest, "model": bytes(32)}
+        fields |= bounds if self.kind == "training" else {}
         return self.publish(0, Opening(**(fields | {"length": self.length} | changes)))
 
     def contribute(self, sender: int, encrypted: Encrypted, opening: bytes | None = None) -> Posted:

@@ -80,16 +80,23 @@ def contribution_bytes(opening: Opening, terms: Terms) -> int:
     suite = suite_of(opening.suite, terms)
     total = suite.ciphertext_count(opening.length) * 2 * terms.key_bits // 8
     if suite.lattice is not None:
-        count = opening.length + 1
+        count = suite.slot_count(opening.length)
         chunks = range(suite.lattice.chunk_count(count))
         total += sum(suite.lattice.contribution_chunk_bytes(k, count) for k in chunks)
     return total
 
 
-def clipped_in(consortium: Consortium, number: int) -> int:
-    """How many values all hospitals cut to the round's bound."""
+def scaled_in(consortium: Consortium, number: int) -> int:
+    """How many hospitals scaled their update down to the round's bound."""
     events = (e for h in consortium.hospitals for e in h.events(consortium.terms.federation))
-    return sum(e["values"] for e in events if (e["round"], e["event"]) == (number, "clipped"))
+    return sum((e["round"], e["event"]) == (number, "scaled") for e in events)
+
+
+def rounding_in(consortium: Consortium, number: int) -> float:
+    """What rounding changed in the average, as hospitals were told."""
+    events = (e for h in consortium.hospitals for e in h.events(consortium.terms.federation))
+    told = [e["rounding"] for e in events if (e["round"], e["event"]) == (number, "rounding")]
+    return float(max(told, default=0.0))
 
 
 def _said(board: Board, number: int, kind: type[Any]) -> Any:

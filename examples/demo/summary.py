@@ -69,7 +69,8 @@ def _round(consortium: Consortium, board: Board, number: int, weights: int) -> R
         "round": number,
         "suite": opening.suite,
         "clip": opening.clip,
-        "clipped": rounds.clipped_in(consortium, number),
+        "scaled": rounds.scaled_in(consortium, number),
+        "rounding": rounds.rounding_in(consortium, number),
         "contributors": [consortium.terms.name_of(m) for m in contributors],
         "seconds": rounds.seconds_of(consortium, board, number),
         "bytes_per_weight": round(encrypted / weights, 2),
@@ -82,15 +83,17 @@ def _difference(
 ) -> Row:
     """A round's model beside the average in the clear of the same hospitals, from the same model.
 
-    Updates are cut at the round's bound there, too: what differs is the encryption's precision.
+    Updates are scaled to the round's bound there, too: what differs is the encryption's precision.
     """
     opening = rounds.opening_of(board, number)
     layout, _ = clear.initial(study, initial_config(consortium.terms, study.rounds[0] - 1))
     config = {"seed": app_seed(consortium.terms), "round": number}
     contributors = rounds.contributors_of(board, number)
     updates, examples = clear.fit_all(study, layout, before, contributors, config)
-    cut = np.clip(updates, -opening.clip, opening.clip)
-    plain = before + examples @ cut / examples.sum()
+    largest = np.abs(updates).max(axis=1, keepdims=True)
+    scaled = updates / 2 ** np.ceil(np.log2(np.maximum(1, largest / opening.clip)))
+    weights = np.minimum(examples, opening.max_examples)
+    plain = before + weights @ scaled / weights.sum()
     return {
         "max_abs_error": float(np.abs(after - plain).max()),
         "error_bound": error_bound(opening, consortium.terms, examples, after),

@@ -55,10 +55,19 @@ def precision_table(study: Row) -> Table:
     """How each round was encrypted, and what that did to the average."""
     table = _table("")
     table.caption = (
-        "bytes a weight: in an update; cut: values beyond the clip\n"
+        "bytes a weight: in an update; scaled: hospitals whose update went beyond the clip\n"
         "difference: to averaging in the clear; explained: by precision"
     )
-    columns = ("round", "suite", "bytes a weight", "clip", "cut", "difference", "explained")
+    columns = (
+        "round",
+        "suite",
+        "bytes a weight",
+        "clip",
+        "scaled",
+        "rounding",
+        "difference",
+        "explained",
+    )
     for column in columns:
         table.add_column(column, justify="left" if column == "suite" else "right")
     for row in study["rounds"]:
@@ -67,7 +76,8 @@ def precision_table(study: Row) -> Table:
             row["suite"],
             f"{row['bytes_per_weight']:.2f}",
             f"{row['clip']:g}",
-            str(row["clipped"]),
+            str(row["scaled"]),
+            f"{row['rounding']:.1e}",
             f"{row['max_abs_error']:.1e}",
             f"{row['error_bound']:.1e}",
         )

@@ -123,7 +123,7 @@ def new(
     ] = 3600,
     clip: Annotated[
         float, typer.Option("--clip", help="Largest change of a weight in any round.")
-    ] = 1.0,
+    ] = 8.0,
     bits: Annotated[int, typer.Option("--bits", help="Bits of a weight, 8 to 40.")] = 32,
     max_examples: Annotated[
         int, typer.Option("--max-examples", help="Most examples of one member.")
@@ -140,10 +140,6 @@ def new(
     suite: Annotated[
         str, typer.Option("--suite", help="How updates are encrypted: auto takes the cheaper one.")
     ] = "auto",
-    adaptive_clip: Annotated[
-        bool,
-        typer.Option("--adaptive-clip", help="Let the clip follow the updates; see terms show."),
-    ] = False,
     stochastic_rounding: Annotated[
         bool, typer.Option("--stochastic-rounding", help="Round updates up or down at random.")
     ] = False,
@@ -178,7 +174,6 @@ def new(
         bits,
         max_examples,
         suite,  # type: ignore[arg-type]  # checked when the terms are
-        adaptive_clip,
         stochastic_rounding,
         step_seconds,
     )
@@ -262,15 +257,10 @@ def _show_terms(file: TermsFile) -> None:
         f"rounding {'at random' if terms.stochastic_rounding else 'to the nearest'}"
     )
     say(
-        f"  quantisation  {terms.precision_bits} bits at most, clipped at {terms.clip:g}"
-        f"{' or less, as updates shrink' if terms.adaptive_clip else ''}, "
-        f"at most {terms.max_examples} examples"
+        f"  quantisation  {terms.precision_bits} bits at most, a weight changes by at most "
+        f"{terms.clip:g}, at most {terms.max_examples} examples; both are the first round's, and "
+        "later ones follow what hospitals need"
     )
-    if terms.adaptive_clip:
-        say(
-            "  WARNING       One hospital alone can narrow the clip until sums show the signs of "
-            "the others' updates."
-        )
     say(
         "  opened        in each round: the average, and the sum of the numbers of examples; who is"
     )

@@ -296,13 +296,6 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         ABORTED,
     ),
     participant_errors.RejectedByAggregator: _rejected,
-    participant_errors.TooMuchCut: _plain(
-        "round {e.round_name}: this hospital does not contribute, since {e.values} of {e.length} "
-        "values of its update lie beyond the bound of {e.clip:g}, and {e.most} may at most",
-        "nothing was sent, since a sum of values that are cut shows their signs. If the app's fit "
-        "is right, agree on new terms with a larger --clip, and make their key",
-        REFUSED,
-    ),
     participant_errors.BadApp: _plain(
         "the app failed in {e.function}: {e.reason}", "correct it and type the same command again"
     ),

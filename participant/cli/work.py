@@ -26,6 +26,7 @@ from participant.cli.options import (
     Timeout,
     membership,
 )
+from participant.cli.precision_sentences import precision_line, rounding_cell
 from participant.cli.room import as_room_allows
 from participant.cli.telling import Teller, telling
 from participant.cli.verdict import judged_if_aborted
@@ -240,7 +241,10 @@ def _transfer(agent: Agent, task: TrainingTask, terms: Terms) -> Transfer | None
 class RoundTable:
     """A row for each round, when it has been evaluated."""
 
-    _COLUMNS = ("round", "in sum", "train s", "encrypt s", "decrypt s", "kB up", "kB down", "loss")
+    _COLUMNS = (
+        "round", "in sum", "train s", "encrypt s", "decrypt s", "kB up", "kB down", "rounding",
+        "loss",
+    )  # fmt: skip
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
@@ -255,8 +259,8 @@ class RoundTable:
         if name == "entries":
             for text in entries(event):
                 say(text)
-        if name == "clipped":
-            say(f"round {number}: {event['values']} values clipped to the terms' limit")
+        if line := precision_line(event):
+            say(f"round {number}: {line}")
         if name == "abstained":
             say(f"round {number}: fit had no examples; this hospital adds nothing to the sum")
         if name in ("wrong-partial", "false-complaint"):
@@ -306,6 +310,7 @@ class RoundTable:
             *(_seconds(facts.get(phase)) for phase in ("train", "encrypt", "decrypt")),
             f"{up / 1000:.0f}",
             f"{down / 1000:.0f}",
+            rounding_cell(facts.get("rounding")),
             f"{facts['loss']:.4f}",
         ]
         absent = [m for m in range(1, self._terms.n_members + 1) if m not in contributors]

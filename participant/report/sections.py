@@ -63,7 +63,6 @@ def federation_section(contents: Contents) -> Markup:
 def rules(terms: Terms) -> list[str]:
     """The terms in sentences."""
     rounds = terms.rounds
-    clip = f"Each weight may change by at most {terms.clip:g} in a round"
     rounding = "up or down at random" if terms.stochastic_rounding else "to the nearest"
     suites = {
         "auto": "Each round is encrypted by the suite that is cheaper for its length.",
@@ -82,13 +81,15 @@ def rules(terms: Terms) -> list[str]:
         f"have contributed, or {count(rounds.seconds, 'second')} after its opening as soon as "
         f"{terms.least_contributors} have; one of a statistic, after "
         f"{count(rounds.statistic_seconds, 'second')}.",
-        f"{clip}{', or by less as updates shrink' if terms.adaptive_clip else ''}; it is rounded "
-        f"{rounding}, with at most {terms.precision_bits} bits. A hospital does not contribute an "
-        "update of which more than 1 weight and 1 % of them would be cut.",
+        f"Each weight may change by at most {terms.clip:g} in the first round, and later by twice "
+        "the largest change of the last three rounds, rounded up to a power of two. An update that "
+        f"changes more is scaled down as a whole. Changes are rounded {rounding}, with at most "
+        f"{terms.precision_bits} bits.",
         f"No hospital's update counts for more than {terms.max_examples:,} examples.",
-        "Each round of training opens the average of the updates and the sum of the contributors' "
-        "numbers of examples, to all hospitals: where one hospital comes or goes between two "
-        "rounds, the difference is its number.",
+        "Each round of training opens, to all hospitals, the average of the updates, the sum of "
+        "the contributors' numbers of examples, and how many contributors there are of each size "
+        "of largest change and of number of examples, by powers of two. Where one hospital comes "
+        "or goes between two rounds, the difference is its own.",
         suites.get(terms.suite, f"Training is encrypted under the suite {terms.suite}."),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from protocol.audit.board_checks import BOARD
@@ -10,7 +11,7 @@ from protocol.audit.results import Account, Check
 from protocol.audit.round_evidence import JudgedContribution, RoundEvidence
 from protocol.board import Posted
 from protocol.messages import Opening, Statement
-from protocol.round import round_session
+from protocol.round import bounds_of, round_session
 from protocol.statistic import request_of
 from protocol.suite import suite_for
 from protocol.terms import AGGREGATOR
@@ -43,7 +44,7 @@ def _faults_of_opening(evidence: Evidence, found: RoundEvidence, posted: Posted)
     if opening.kind == "training":  # as the session's name says, or the board would not have it
         yield from _faults_of_training(evidence, found, opening, posted.position)
     elif request_of(found.view) is None:
-        yield "no member had asked for it so: numbers, decimals, labels, and neither model nor clip"
+        yield "no member had asked for it so: numbers, decimals, labels, no model and no bounds"
 
 
 def _faults_of_training(
@@ -61,13 +62,17 @@ def _faults_of_training(
     for posted in evidence.sessions.get(round_session(str(number - 1)), ()):
         if posted.position < position and isinstance(body := posted.post.body, Statement):
             stated[posted.post.sender] = body
-    from_it = (opening.model, opening.length, opening.clip)
-    alike = sum((s.result, s.length, s.clip) == from_it for s in stated.values())
-    if alike < terms.least_agreeing:
+    from_it = opening.model, opening.length
+    of_it = [said for said in stated.values() if (said.result, said.length) == from_it]
+    common = Counter(said.about for said in of_it).most_common(1)
+    alike = [said for said in of_it if said.about == common[0][0]]
+    if len(alike) < terms.least_agreeing:
         yield (
-            f"{alike} members had stated its model, length and clip, "
+            f"{len(alike)} members had stated its model and length, "
             f"{terms.least_agreeing} are needed"
         )
+    elif (opening.clip, opening.max_examples) != bounds_of(alike, terms):
+        yield "its bounds are not the widest that members had stated with its model"
 
 
 def check_ciphertexts(evidence: Evidence, account: Account) -> None:
@@ -117,7 +122,7 @@ CHECKS = (
         "4.1",
         "rounds were opened as was due",
         "each opening is under the newest certified key; suite as the terms and the length give "
-        "it; model, length and clip as enough members had stated alike; a statistic as asked",
+        "it; model, length and bounds as enough members had stated alike; a statistic as asked",
         check_openings,
         BOARD,
     ),

@@ -164,10 +164,11 @@ class Desk:
         model: bytes = MODEL,
         length: int = 5,
         clip: float = 0.0,
+        max_examples: int = 0,
     ) -> None:
         """Members say which model they hold."""
         for member in members:
-            self.say(member, session, Statement(model, length, clip))
+            self.say(member, session, Statement(model, length, clip, max_examples))
 
     def open_training(self, length: int = 5) -> None:
         """A key, an initial model, and the opening of round 1."""

@@ -79,13 +79,19 @@ class Hospitals:
         return opening.digest
 
     @property
+    def slot_count(self) -> int:
+        """Of the open round."""
+        length = self.desk.opening(SESSION).length
+        return suite_of("hybrid", self.desk.federation.terms).slot_count(length)
+
+    @property
     def context(self) -> bytes:
         return lattice_context(self.desk.epoch.digest, self.opening)
 
     def make(self, member: int, prover: int | None = None, label: str = "") -> Made:
         """A member's contribution; ``prover`` is whom the proof names, itself unless told."""
         lattice, seed = self.lattice, seed_of("hybrid", member, label)
-        length = self.desk.opening(SESSION).length + 1
+        length = self.slot_count
         draw = np.random.default_rng(member)
         values = draw.integers(0, lattice.levels, length, dtype=np.int64)
         secret, each = OneTimeKey(lattice, seed), lattice.chunk_weights
@@ -128,7 +134,7 @@ class Hospitals:
         ]
         digits = unpack_key(plaintexts, self.lattice, n)
         summed = SummedKey(self.lattice, digits, len(closing.contributors))
-        left, each, found = opening.length + 1, self.lattice.chunk_weights, []
+        left, each, found = self.slot_count, self.lattice.chunk_weights, []
         for chunk, name in enumerate(closing.vector):
             data = self.desk.service._blobs.read(name)
             found.append(summed.open(chunk, data, min(left, each), self.context))

@@ -14,7 +14,8 @@ from aggregator.omission import TOO_NEAR
 from aggregator.status_text import render
 from keyshare import lattice
 from protocol.history import OpenedSets
-from protocol.messages import Contribution, Opening, Statement, attach, blob_name
+from protocol.messages import Contribution, Opening, attach, blob_name
+from protocol.suite import suite_of
 from protocol.wire import Accepted, Declined, Rejected, Submit
 from tests.aggregator.desk import MODEL, SECONDS, Desk, federation
 from tests.aggregator.hybrid import (
@@ -73,26 +74,35 @@ def test_auto_takes_the_hybrid_suite_for_a_long_model(tmp_path: Path) -> None:
     assert desk.opening(SESSION).suite == "hybrid"
 
 
-def test_no_round_opens_while_too_few_state_one_clip(tmp_path: Path) -> None:
+def test_the_widest_bounds_that_members_state_with_the_model_hold(tmp_path: Path) -> None:
     desk = hybrid_desk(tmp_path)
     desk.certify()
-    desk.state("round/0", [1, 2], clip=CLIP)
-    desk.state("round/0", [3], clip=3.0)
-    assert not work(desk, 10 * SECONDS)
-    report, clips = desk.service.status({}), {"H1": CLIP, "H2": CLIP, "H3": 3.0}
-    assert (report["disagreement"], report["clips"]) == ({}, clips)
-    assert "different clips: H1 2.5, H2 2.5, H3 3" in "\n".join(render(report, None))
-    desk.say(3, "round/0", Statement(MODEL, 5, CLIP))
-    assert work(desk)
+    desk.state("round/0", [1], clip=CLIP, max_examples=64)
+    desk.state("round/0", [2], clip=3.0, max_examples=16)
+    desk.state("round/0", [3], clip=1.0, max_examples=16)
+    desk.state("round/0", [4], model=b"o" * 32, clip=8.0, max_examples=1_000)
+    work(desk)
+    expected = Opening("training", desk.epoch.digest, MODEL, 5, "hybrid", 3.0, 64)
+    assert desk.opening(SESSION) == expected
 
 
-@pytest.mark.parametrize(("length", "opens"), [((1 << 30) - 1, True), (1 << 30, False)])
+def test_no_bounds_are_wider_than_the_terms(tmp_path: Path) -> None:
+    desk = hybrid_desk(tmp_path)
+    desk.certify()
+    desk.state("round/0", desk.federation.members, clip=1e300, max_examples=1 << 40)
+    work(desk)
+    opening, terms = desk.opening(SESSION), desk.federation.terms
+    assert (opening.clip, opening.max_examples) == (terms.clip, terms.max_examples)
+
+
+@pytest.mark.parametrize(("beyond", "opens"), [(0, True), (1, False)])
 def test_as_many_weights_as_there_may_be_chunks(
-    tmp_path: Path, length: int, opens: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, beyond: int, opens: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
     desk = hybrid_desk(tmp_path)
     desk.certify()
+    length = (1 << 30) - suite_of("hybrid", desk.federation.terms).slot_count(0) + beyond
     desk.state("round/0", desk.federation.members, length=length)
     assert desk.service.tick() == opens
     assert bool(desk.service.status({})["too_long"]) != opens

@@ -237,7 +237,8 @@ def opening_of(table: RoundTable) -> Opening:
               if isinstance(p.post.body, Statement)]  # fmt: skip
     said = stated[0] if stated else Statement(bytes(32), 3)
     epoch = table.toy.epoch.digest
-    return Opening("training", epoch, said.result, said.length, clip=said.clip)
+    bounds = {"clip": said.clip, "max_examples": said.max_examples}
+    return Opening("training", epoch, said.result, said.length, **bounds)
 
 
 @pytest.mark.parametrize("salt", range(60))

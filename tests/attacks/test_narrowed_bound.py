@@ -1,40 +1,46 @@
-"""One hospital narrows the clip until the sums of a round show the others' signs.
+"""Hospitals that lie about sizes, so that a round's bound or scale fits no honest update.
 
-It breaks no rule. It claims as many examples as the terms allow, so that the average, and with it
-the model, hardly moves; with ``adaptive_clip`` the next bound follows the average. Once all of the
-others' values are cut, the sum that every hospital opens is Σ ±W_i, with W_i their examples.
-A clip that the terms themselves set too small does the same in the first round.
+They break no rule that anyone can check: what a hospital counts itself as is its own word. Where a
+bound is too small, cutting value by value would show signs: once all values are cut, the sum that
+every hospital opens is Σ ±W_i, with W_i their examples. Scaling an update as a whole shows none.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 
-import participant.contribution
 from keyshare.packing import unpack
-from keyshare.quantisation import Quantisation
-from participant.errors import TooMuchCut
+from keyshare.quantisation import Quantiser
+from keyshare.slots import SlotWriter
+from keyshare.tally import Marks, Tally
+from participant import contribution
+from participant.bounds import Bounds
+from participant.errors import ModelMismatch
 from participant.training_task import TrainingTask
-from protocol.suite import packing_of
+from protocol.messages import Opening
+from protocol.round import RoundView
+from protocol.suite import suite_of
 from tests.participant.round_table import RoundTable
 from tests.toy import CeremonyTable, finished, toy_federation
 
 LENGTH, EXAMPLES, MOST_EXAMPLES = 40, (11, 29, 64), 10_000
 EVIL = len(EXAMPLES) + 1
 SIGNS = np.array(list(itertools.product((1, -1), repeat=len(EXAMPLES))))
+Lie = Callable[[Tally, Marks], np.ndarray]
 
 
 class Honest:
-    """Goes most of the way to an optimum of its own."""
+    """Goes most of the way to an optimum of its own; all their changes are of class 2."""
 
     def __init__(self, index: int) -> None:
         self.examples = EXAMPLES[index - 1]
-        self.target = np.random.default_rng(index).normal(0, 0.1, LENGTH)
+        self.target = np.random.default_rng(index).uniform(-0.2, 0.2, LENGTH)
         self.update = np.zeros(LENGTH)
 
     def initial_parameters(self, config: Mapping[str, Any]) -> list[np.ndarray]:
@@ -48,7 +54,7 @@ class Honest:
         return 0.0, 1, {}
 
 
-class Narrowing(Honest):
+class Still(Honest):
     """Changes nothing, and says that it has as many examples as the terms allow."""
 
     def __init__(self) -> None:
@@ -58,79 +64,201 @@ class Narrowing(Honest):
         return parameters, MOST_EXAMPLES, {}
 
 
-class Attack(RoundTable):
-    """Three honest hospitals and one that narrows the bound."""
+class Liar(TrainingTask):
+    """Writes its own numbers where the tally lies."""
 
-    def __init__(self, **terms: Any) -> None:
+    lie: Lie
+
+    def _contribution(self, number: int, view: RoundView) -> Any:
+        honest = SlotWriter.head.fget  # type: ignore[attr-defined]
+
+        def head(writer: SlotWriter) -> np.ndarray:
+            return np.add(honest(writer), [0, *self.lie(writer._tally, writer.marks)])
+
+        # Negative numbers borrow from the slot above, and give it back when they are added.
+        def pack(values: np.ndarray, packing: Any) -> list[int]:
+            assert len(values) <= packing.slots
+            return [sum(int(v) << (k * packing.slot_bits) for k, v in enumerate(values))]
+
+        with (
+            mock.patch.object(SlotWriter, "head", property(head)),
+            mock.patch.object(contribution, "pack", pack),
+        ):
+            return super()._contribution(number, view)
+
+
+class Attack(RoundTable):
+    """Three honest hospitals and one that lies."""
+
+    def __init__(self, lie: Lie = lambda tally, marks: np.zeros(tally.slots, int)) -> None:
         changes = {"precision_bits": 24, "max_examples": MOST_EXAMPLES, "suite": "paillier"}
-        federation = toy_federation(EVIL, 3, **(changes | terms))
+        federation = toy_federation(EVIL, 3, 1536, clip=1.0, **changes)
         super().__init__(finished(CeremonyTable(federation).run()))
         self.honest = {i: Honest(i) for i in range(1, EVIL)}
+        self.told: list[tuple[int, int, str, dict[str, Any]]] = []
         for i, app in self.honest.items():
-            self.train(i, app)
-        self.evil = self.train(EVIL, Narrowing())
-        self.stopped: dict[int, TooMuchCut] = {}
+            self.hear(i, app)
+        self.evil = Liar(self.terms, self.secret(EVIL), Still(), self.disks[EVIL])
+        self.evil.lie = lie
+        self.seat(EVIL, self.evil)
 
-    def due(self, index: int) -> Any:
-        """A hospital whose command has ended with the error says nothing more."""
-        if index in self.stopped:
-            return None
-        try:
-            return super().due(index)
-        except TooMuchCut as error:
-            self.stopped[index] = error
-            return None
+    def hear(self, index: int, app: Any) -> None:
+        """A hospital at the table, whose reports are kept."""
+        self.train(index, app)._report = lambda *said: self.told.append((index, *said))
+
+    def events(self, number: int, event: str) -> list[int]:
+        """Who was told of something in a round."""
+        return [i for i, at, what, _ in self.told if (at, what) == (number, event)]
+
+    def bounds(self, number: int) -> tuple[float, int]:
+        """With which a round was opened."""
+        opening = self.opening(number)
+        return opening.clip, opening.max_examples
+
+    def opening(self, number: int) -> Opening:
+        opening = self.view(f"round/{number}").terms_of_opening
+        assert opening is not None
+        return opening
 
     def signs_read(self, number: int) -> float:
         """Of how many of all honest hospitals' signs the sum of a round is sure, and right."""
-        task = self.evil
-        assert isinstance(task, TrainingTask)
-        plaintexts = task._rounds[number].plaintexts
+        plaintexts = self.evil._rounds[number].plaintexts
         assert plaintexts is not None
-        q = Quantisation(1.0, self.terms.precision_bits, MOST_EXAMPLES)
-        sums = unpack(plaintexts, packing_of(self.terms), LENGTH + 1)[1:] - EVIL * q.scale
-        weights = [round(e / MOST_EXAMPLES * q.scale) for e in EXAMPLES]
+        suite, opening = suite_of("paillier", self.terms), self.opening(number)
+        slots = suite.slots(opening)
+        sums = unpack(plaintexts, suite.packing(LENGTH), slots.count)[slots.head :]
+        q = slots.quantisation
+        sums -= EVIL * q.scale
+        weights = [round(e / q.max_examples * q.scale) for e in EXAMPLES]
         apart = np.abs(SIGNS @ weights - sums[:, None])
         read = np.where(apart.min(1)[:, None] == 0, SIGNS[apart.argmin(1)], 0)
         true = np.sign([app.update for app in self.honest.values()]).T
         return float(np.mean(read == true))
 
 
-def test_hospitals_stop_before_a_narrowed_bound_shows_their_signs() -> None:
-    attack = Attack(clip=1.0, adaptive_clip=True)
-    attack.play("round/1")
-    assert attack.signs_read(1) == 0
-    attack.open("round/2")
-    attack.settle()
-    assert set(attack.stopped) == set(attack.honest)
-    assert set(attack.view("round/2").contributions) == {EVIL}
-
-
-def test_a_bound_that_the_terms_leave_is_not_narrowed() -> None:
-    attack = Attack(clip=1.0)
+def test_who_changes_nothing_narrows_no_bound() -> None:
+    """As one could when the bound followed the average."""
+    attack = Attack()
     for number in (1, 2, 3):
         attack.play(f"round/{number}")
+        assert not attack.events(number, "scaled")
         assert attack.signs_read(number) == 0
-    assert not attack.stopped
+    assert attack.bounds(3)[0] == 0.5  # twice 0.25 >= 0.8 · 0.2
 
 
-def test_under_terms_with_a_tiny_clip_nobody_contributes() -> None:
-    attack = Attack(clip=1e-6)
+def narrowed(of: tuple[int, ...] = (1, 2, 3)) -> Attack:
+    """An attack whose liar takes away the marks of some, and puts as many into a low class."""
+    attack = Attack()
+
+    def lie(tally: Tally, own: Marks) -> np.ndarray:
+        marks = [tally.marks(np.abs(attack.honest[i].update).max(), 1) for i in of]
+        honest = sum(tally.values(Marks(m.change, own.examples)) for m in marks)
+        return len(of) * tally.values(Marks(30, own.examples)) - honest
+
+    attack.evil.lie = lie
+    return attack
+
+
+def test_whose_mark_is_taken_away_is_told_and_no_bound_becomes_too_small() -> None:
+    attack = narrowed()
+    for number in (1, 2, 3):
+        attack.play(f"round/{number}")
+        assert attack.events(number, "uncounted") == [1, 2, 3]
+        assert not attack.events(number, "scaled")
+        assert attack.signs_read(number) == 0
+        assert attack.bounds(number) == (1.0, MOST_EXAMPLES)
+
+
+def test_one_hospital_that_is_wronged_is_enough() -> None:
+    attack = narrowed(of=(2,))
+    attack.honest[2].target *= 4  # in a class of its own
+    attack.play("round/1")
+    assert attack.events(1, "uncounted") == [2]
+    attack.play("round/2")
+    assert attack.bounds(2) == (1.0, MOST_EXAMPLES)
+    assert attack.events(2, "widened") == [1, 3]
+
+
+def as_if_nobody_objected(monkeypatch: pytest.MonkeyPatch) -> Attack:
+    after = Bounds.after
+    monkeypatch.setattr(Bounds, "after", lambda bounds, counts, own: after(bounds, counts, None))
+    attack = narrowed()
+    attack.play("round/1")
+    return attack
+
+
+def test_did_nobody_object_hospitals_would_be_scaled_as_the_liar_likes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    attack = as_if_nobody_objected(monkeypatch)
+    attack.play("round/2")
+    assert attack.bounds(2)[0] == 2.0**-29
+    assert attack.events(2, "scaled") == [1, 2, 3]
+    assert attack.signs_read(2) == 0
+
+
+def test_did_they_cut_value_by_value_the_signs_would_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    attack = as_if_nobody_objected(monkeypatch)
+
+    def cut(quantiser: Quantiser, update: np.ndarray) -> np.ndarray:
+        q = quantiser._q
+        ratio = np.clip(update, -q.clip, q.clip) / q.clip
+        return np.rint(ratio * quantiser.weight).astype(np.int64) + q.scale
+
+    with mock.patch.object(Quantiser, "slots", cut):
+        attack.play("round/2")
+    assert attack.signs_read(2) > 0.9
+
+
+def test_who_is_wronged_objects_also_after_a_restart() -> None:
+    attack = narrowed()
     attack.settle()
     attack.open("round/1")
     attack.settle()
-    assert set(attack.stopped) == set(attack.honest)
+    attack.told.clear()
+    attack.hear(1, Honest(1))
+    attack.close("round/1")
+    attack.settle()
+    assert 1 in attack.events(1, "uncounted")
+    attack.hear(2, Honest(2))
+    stated = attack.view("round/1").statements
+    assert {(s.clip, s.max_examples) for m, s in stated.items() if m != EVIL} == {
+        (1.0, MOST_EXAMPLES)
+    }
 
 
 @pytest.mark.parametrize(
-    ("terms", "rounds"), [({"clip": 1.0, "adaptive_clip": True}, 3), ({"clip": 1e-6}, 1)]
+    "lie",
+    [
+        lambda tally, marks: tally.values(Marks(0, 0)),
+        lambda tally, marks: -tally.values(marks),
+        lambda tally, marks: np.full(tally.slots, 1 << 23),
+        lambda tally, marks: np.full(tally.slots, -(1 << 23)),
+    ],
 )
-def test_did_hospitals_contribute_whatever_is_cut_the_signs_would_show(
-    terms: dict[str, Any], rounds: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(participant.contribution, "most_cut", lambda length: length)
-    attack = Attack(**terms)
-    for number in range(1, rounds + 1):
-        attack.play(f"round/{number}")
-    assert not attack.stopped
-    assert attack.signs_read(rounds) > 0.9
+def test_counts_that_do_not_add_up_give_the_bounds_of_the_terms_and_void_nothing(lie: Lie) -> None:
+    attack = Attack(lie)
+    attack.play("round/1")
+    assert attack.events(1, "counts-refused") == [1, 2, 3]
+    assert not attack.events(1, "void")
+    attack.open("round/2")
+    assert attack.bounds(2) == (1.0, MOST_EXAMPLES)
+
+
+def test_a_lie_raises_the_bound_to_the_terms_at_most() -> None:
+    """At the price of precision: the text says that bounds are not robust against liars."""
+    attack = Attack(lambda tally, own: tally.values(Marks(0, own.examples)) - tally.values(own))
+    attack.play("round/1")
+    attack.play("round/2")
+    assert attack.bounds(2) == (1.0, MOST_EXAMPLES)
+    assert not attack.events(2, "scaled")
+
+
+def test_an_opening_with_smaller_bounds_than_a_member_asked_for_is_answered_by_nobody() -> None:
+    attack = narrowed(of=(2,))
+    attack.honest[2].target *= 4
+    attack.play("round/1")
+    attack.open("round/2", clip=2.0**-29)
+    for index in attack.honest:
+        with pytest.raises(ModelMismatch, match="bound"):
+            attack.due(index)

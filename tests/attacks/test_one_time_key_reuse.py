@@ -101,7 +101,7 @@ TOY = toy_epoch(5, 3)
 
 
 def opening(label: str = "model") -> Posted:
-    body = Opening("training", TOY.epoch.digest, seed_of(label), LENGTH, "hybrid", 1.0)
+    body = Opening("training", TOY.epoch.digest, seed_of(label), LENGTH, "hybrid", 1.0, 1_000)
     return Table(TOY.federation).say(0, Draft("round/1", body))
 
 
@@ -119,8 +119,8 @@ def made(request) -> Any:
     ) -> tuple[Contribution, bytes]:
         storage = Memory()
         own = ContributionMaker(terms, toy.epoch, toy.secrets[member], storage, fresh)
-        draft, clipped = own.make(Weights(update), 500, posted or opening())
-        assert clipped == 0
+        draft, writer = own.make(Weights(update), 500, posted or opening())
+        assert writer.scaled == 1
         blobs = {blob_name(data): data for data in storage.files.values()}
         return draft.body, b"".join(blobs[name] for name in draft.body.vector)
 

@@ -20,12 +20,15 @@ from participant.waiting import waiting_for
 from protocol.draft import Draft
 from protocol.fingerprints import SumVerdict, fingerprint_key
 from protocol.messages import Partial, SetLock
+from protocol.suite import suite_of
+from tests.hybrid_round import hybrid_toy
 from tests.participant.hybrid_table import SESSION, SHORT_CHUNK, HybridTable
 
 EVERYBODY = range(1, 6)
 AVERAGE = 0.03  # of 0.01 … 0.05
 PLACE = (1, 7)  # a word in the second of three chunks
-WEIGHT = 2 * SHORT_CHUNK + 7 - 1  # which the word carries, after the contribution's own weight
+HEAD = suite_of("hybrid", hybrid_toy().federation.terms).slot_count(0)
+WEIGHT = 2 * SHORT_CHUNK + 7 - HEAD  # which the word carries, after weight and tally
 
 
 @pytest.fixture(autouse=True)

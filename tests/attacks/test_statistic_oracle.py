@@ -20,8 +20,8 @@ from keyshare.key_packing import unpack_key
 from keyshare.one_time_key import SummedKey, add_chunk, write_sum
 from keyshare.packing import unpack
 from keyshare.plaintext_proof import PlaintextProof
-from keyshare.quantisation import quantise
 from keyshare.randomness import Stream
+from keyshare.slots import quantise
 from protocol import set_rules
 from protocol.board import Posted
 from protocol.ciphertexts import (
@@ -32,13 +32,20 @@ from protocol.ciphertexts import (
     write_ciphertexts,
 )
 from protocol.messages import Closing, Contribution, Contributor, attach
-from protocol.suite import packing_of
+from protocol.suite import suite_of
 from tests import toy_round
-from tests.hybrid_round import LENGTH as HYBRID_LENGTH
 from tests.hybrid_round import HybridRound
 from tests.proved import proved
 from tests.toy import ToyEpoch, seed_of
-from tests.toy_round import LENGTH, TERMS, TOY, examples_of, training, update_of
+from tests.toy_round import (
+    LENGTH,
+    TERMS,
+    TOY,
+    examples_of,
+    opening_of_training,
+    training,
+    update_of,
+)
 
 SESSION = "statistic/age"
 VICTIM, THIEF, OTHERS = 2, 5, (1, 3, 4)
@@ -157,8 +164,10 @@ def test_without_the_proof_the_thief_reads_the_update(monkeypatch: pytest.Monkey
     assert not found.refusals
     opened = found.members[THIEF].plaintexts
     assert opened is not None
-    read = unpack(opened, packing_of(TERMS), LENGTH + 1)
-    true = quantise(update_of(VICTIM), examples_of(VICTIM), TERMS.quantisation).values
+    suite = suite_of("paillier", TERMS)
+    slots = suite.slots(opening_of_training())
+    read = unpack(opened, suite.packing(LENGTH), slots.count)
+    true = quantise(update_of(VICTIM), examples_of(VICTIM), slots)
     lowest = len(seen.values)  # slots in which the counts are
     assert np.count_nonzero(read != true) <= lowest
     assert np.abs(read - true).max() <= sum(40 + i + 20 for i in OTHERS)
@@ -181,7 +190,7 @@ def test_without_the_proof_the_thief_reads_a_whole_hybrid_update(
     chunk = trained.blobs[made.body.vector[0]]  # every member may fetch it
     summed = write_sum(add_chunk(None, chunk, lattice), lattice)
     context = lattice_context(toy.epoch.digest, trained.opened.digest)
-    assert (key.open(0, summed, HYBRID_LENGTH + 1, context) == made.values).all()
+    assert (key.open(0, summed, len(made.values), context) == made.values).all()
 
 
 def test_numbers_of_a_statistic_are_no_update_either() -> None:

@@ -11,7 +11,7 @@ import torch
 from examples import digits
 from examples.demo.images import pool, write_images
 from examples.demo.precision import error_bound
-from keyshare.quantisation import average, quantise
+from keyshare.slots import average, quantise
 from protocol.messages import Opening
 from protocol.suite import suite_of
 from tests.toy import toy_federation
@@ -42,13 +42,13 @@ def test_every_image_is_at_one_hospital_or_held_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suite", ["paillier", "hybrid"])
 def test_an_honest_average_is_within_the_bound(suite: str) -> None:
     terms = toy_federation(bits=1024).terms
-    opening = Opening("training", bytes(32), bytes(32), 1_000, suite, 0.5)  # type: ignore[arg-type]
-    q = suite_of(opening.suite, terms).quantisation(opening.clip)
+    opening = Opening("training", bytes(32), bytes(32), 1_000, suite, 0.5, 400)  # type: ignore[arg-type]
+    layout = suite_of(opening.suite, terms).slots(opening)
     random = np.random.default_rng(1)
     examples = np.array([337.0, 334.0, 298.0, 267.0, 197.0])
     updates = random.uniform(-0.5, 0.5, (5, 1_000))
-    slots = [quantise(u, int(n), q).values for u, n in zip(updates, examples, strict=True)]
+    slots = [quantise(u, int(n), layout) for u, n in zip(updates, examples, strict=True)]
     plain = examples @ updates / examples.sum()
-    difference = np.abs(average(np.sum(slots, axis=0), 5, q) - plain).max()
+    difference = np.abs(average(np.sum(slots, axis=0), 5, layout) - plain).max()
     bound = error_bound(opening, terms, examples, np.zeros(1_000))
     assert difference <= bound < 20 * difference

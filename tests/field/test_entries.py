@@ -239,7 +239,7 @@ def test_the_list_of_other_entries_than_are_stated_is_not_believed() -> None:
     table, reports = trained()
     own = list_of(layout(model()))
     publish(table, ModelEntries(b"x" * 32, 1, (ModelEntry("a lie", (1,), "float32"),)))
-    publish(table, Statement(b"r" * 32, 15, 8.0, b"y" * 32))
+    publish(table, Statement(b"r" * 32, 15, 8.0, 1_000, b"y" * 32))
     assert own.digest != b"y" * 32
     assert "a lie" not in said_at(reports[1])
     assert "The entries of H5 are others than here." in said_at(reports[1])
@@ -250,7 +250,7 @@ def test_the_last_list_is_the_one_that_is_told() -> None:
     for k, name in enumerate(("first", "second")):
         digest = bytes([k]) * 32
         publish(table, ModelEntries(digest, 1, (ModelEntry(name, (1,), "float32"),)))
-        publish(table, Statement(b"r" * 32, 15, 8.0, digest))
+        publish(table, Statement(b"r" * 32, 15, 8.0, 1_000, digest))
         assert f"'{name}' (1 float32) is there alone" in said_at(reports[1])
 
 

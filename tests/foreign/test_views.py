@@ -20,7 +20,16 @@ from aggregator.event_log import OneLine
 from aggregator.status_text import render
 from aggregator.terminal import say as aggregator_says
 from aggregator.terminal import say_json as aggregator_says_json
-from participant.cli import founding, key, opening, speaking, standing, verdict, work
+from participant.cli import (
+    founding,
+    key,
+    opening,
+    precision_sentences,
+    speaking,
+    standing,
+    verdict,
+    work,
+)
 from participant.cli.sentence import Context
 from participant.decryption_task import Request
 from participant.identity import Card
@@ -139,7 +148,13 @@ DIFFERENCE = {"name": "bias", "here": "3 float32", "there": "4 float32"}
 EVENTS: list[dict[str, Any]] = [
     {"event": "entries", "averaged": [{"name": "bias", "shape": [3], "dtype": "float32"}]}
     | {"weights": 3, "at_home": [{"name": "adj", "what": "of type X", "why": "it is none"}]},
-    {"event": "clipped", "values": 3},
+    {"event": "scaled", "to": 0.25, "clip": 0.5, "is_terms": False},
+    {"event": "scaled", "to": 0.25, "clip": 8.0, "is_terms": True},
+    {"event": "capped", "examples": 900, "most": 512},
+    {"event": "rounding", "rounding": 0.42},
+    {"event": "counts-refused"},
+    {"event": "widened", "members": ["H1"], "clip": 8.0, "most": 100},
+    {"event": "uncounted"},
     {"event": "abstained"},
     {"event": "wrong-partial", "members": ["H1"], "by": "H2", "entry": 3, "verdict": "proven"},
     {"event": "false-complaint", "members": ["H1"], "by": "H2", "entry": 3, "verdict": "false"},
@@ -162,7 +177,8 @@ EVENTS: list[dict[str, Any]] = [
 
 def test_every_event_that_a_row_is_made_of_is_fed() -> None:
     words = set(re.findall(r'"([a-z-]+)"', inspect.getsource(work.RoundTable.show)))
-    facts = {"round", "event", "values", "members", "by", "entry", "verdict", "rounds", "needed"}
+    facts = {"round", "event", "members", "by", "entry", "verdict", "rounds", "needed"}
+    words |= precision_sentences.SENTENCES.keys()
     assert words - facts == {event["event"] for event in EVENTS}
 
 

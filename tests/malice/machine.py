@@ -116,7 +116,7 @@ class MaliciousAggregator(RuleBasedStateMachine):
             suite = "hybrid"
         elif how == "other length":
             length += 1
-        opening = Opening("training", epoch, model, length, suite, stands.clip)  # type: ignore[arg-type]
+        opening = Opening("training", epoch, model, length, suite, stands.clip, stands.max_examples)  # type: ignore[arg-type]
         self.a.open(self.branch, round_session(str(number)), opening)
 
     # ── lies ──

@@ -14,7 +14,7 @@ from protocol.ciphertexts import add_encrypted, read_ciphertexts, write_cipherte
 from protocol.draft import Draft
 from protocol.epoch import to_number
 from protocol.messages import Closing, Contribution, Contributor, Opening, Statement, attach
-from protocol.round import RoundView
+from protocol.round import RoundView, bounds_of
 from tests.simulator.disk import Disk
 from tests.toy import Table, ToyEpoch, toy_epoch
 
@@ -129,12 +129,16 @@ class RoundTable(Table):
         ) else []  # fmt: skip
         stated = {p.post.sender: p.post.body for p in before if isinstance(p.post.body, Statement)}
         said = next(iter(stated.values()), Statement(bytes(32), 1))
+        clip, examples = bounds_of(
+            [s for s in stated.values() if s.about == said.about], self.terms
+        )
         kind = "training" if session.startswith("round/") else "statistic"
         fields = {
             "kind": kind, "epoch": self.toy.epoch.digest, "model": said.result,
-            "length": said.length, "clip": said.clip,
+            "length": said.length,
         }  # fmt: skip
-        return self.publish(0, Draft(session, Opening(**(fields | changes))))
+        bounds = {"clip": clip, "max_examples": examples} if kind == "training" else {}
+        return self.publish(0, Draft(session, Opening(**(fields | bounds | changes))))
 
     def close(self, session: str, members: list[int] | None = None) -> Posted:
         """The aggregator closes a round, over all contributions or those of some members."""

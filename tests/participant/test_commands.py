@@ -85,6 +85,7 @@ def test_training_ends_with_one_model_at_every_hospital(consortium: Consortium) 
         "fitted",
         "contributed",
         "closed",
+        "rounding",
         "decrypted",
         "evaluated",
     ]

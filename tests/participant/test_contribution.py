@@ -1,4 +1,4 @@
-"""Of which updates a hospital makes a contribution: those of which few values are cut."""
+"""What a hospital makes of an update that the bounds of a round are too small for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from participant.contribution import ContributionMaker, most_cut
-from participant.errors import TooMuchCut
+from keyshare.errors import BadExamples, BadUpdate
+from participant.contribution import ContributionMaker
 from participant.layout import Layout
 from participant.weights import Weights
 from protocol.board import Posted
@@ -17,7 +17,7 @@ from protocol.messages import Contribution, Opening
 from tests.simulator.disk import Disk
 from tests.toy import Table, replace_terms, toy_epoch
 
-LENGTH, CLIP, MOST = 250, 0.5, 3
+LENGTH, CLIP, MOST = 250, 0.5, 256
 
 
 class Made:
@@ -27,16 +27,15 @@ class Made:
         self.toy, self.disk = toy_epoch(5, 3), Disk()
         terms = replace_terms(self.toy.federation.terms, suite=suite)
         self.maker = ContributionMaker(terms, self.toy.epoch, self.toy.secrets[1], self.disk)
-        body = Opening("training", self.toy.epoch.digest, bytes(32), LENGTH, suite, CLIP)
+        body = Opening("training", self.toy.epoch.digest, bytes(32), LENGTH, suite, CLIP, MOST)
         self.opening: Posted = Table(self.toy.federation).say(0, Draft("round/7", body))
 
-    def contribute(self, beyond: int) -> tuple[Draft, int]:
-        """An update at the bound but for some values that are just beyond it."""
-        update = np.full(LENGTH, CLIP)
-        update[::2] *= -1
-        update[LENGTH - beyond :] *= 1.001
+    def contribute(self, largest: float, examples: int = 200) -> Any:
+        """An update of this largest change."""
+        update = np.zeros(LENGTH)
+        update[3], update[7] = -largest, 0.01
         weights = Weights(Layout.of([update]), (update,))
-        return self.maker.make(weights, 500, self.opening)
+        return self.maker.make(weights, examples, self.opening)
 
 
 @pytest.fixture(params=["paillier", "hybrid"])
@@ -44,20 +43,34 @@ def made(request: pytest.FixtureRequest) -> Made:
     return Made(request.param)
 
 
-def test_of_an_update_one_value_in_100_and_one_more_may_be_cut() -> None:
-    assert [most_cut(n) for n in (1, 99, 100, LENGTH, 1_000_000)] == [1, 1, 2, MOST, 10_001]
-
-
-def test_what_is_cut_up_to_that_is_counted_and_contributed(made: Made) -> None:
-    draft, cut = made.contribute(MOST)
+@pytest.mark.parametrize(
+    ("largest", "scaled"), [(0.02, 1), (CLIP, 1), (2, 0.25), (1.1, 0.25), (1e300, 2.0**-998)]
+)
+def test_an_update_is_scaled_to_the_bound_and_contributed(
+    made: Made, largest: float, scaled: float
+) -> None:
+    draft, writer = made.contribute(largest)
     assert isinstance(draft.body, Contribution)
-    assert cut == MOST
+    assert writer.scaled == pytest.approx(scaled)
+    assert not writer.capped
 
 
-def test_beyond_that_nothing_is_stored_and_the_error_has_all_numbers(made: Made) -> None:
-    with pytest.raises(TooMuchCut) as caught:
-        made.contribute(MOST + 1)
-    error = caught.value
-    assert (error.round_name, error.clip) == ("7", CLIP)
-    assert (error.values, error.length, error.most) == (MOST + 1, LENGTH, MOST)
-    assert not made.disk.files
+def test_more_examples_than_the_round_weighs_are_capped(made: Made) -> None:
+    _, writer = made.contribute(0.1, 257)
+    assert writer.capped
+
+
+@pytest.mark.parametrize("examples", [0, 1_001])
+def test_examples_that_the_terms_do_not_allow_are_refused(made: Made, examples: int) -> None:
+    with pytest.raises(BadExamples):
+        made.contribute(0.1, examples)
+    assert not made.disk.names("outbox/")
+
+
+@pytest.mark.parametrize("largest", [np.nan, np.inf])
+def test_an_update_that_is_not_finite_is_refused_before_anything_is_stored(
+    made: Made, largest: float
+) -> None:
+    with pytest.raises(BadUpdate):
+        made.contribute(largest)
+    assert not made.disk.names("outbox/")

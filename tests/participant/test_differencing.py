@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import typer
 
-from keyshare.packing import ciphertext_count
 from keyshare.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
 from participant.cli import opening
@@ -27,7 +26,7 @@ from protocol.draft import Draft
 from protocol.errors import Refused
 from protocol.messages import Contribution, attach
 from protocol.round import RoundView
-from protocol.suite import packing_of
+from protocol.suite import suite_of
 from protocol.terms import RoundPolicy
 from tests.participant.round_table import RoundTable, Steps
 from tests.toy import ToyEpoch, replace_terms, toy_epoch
@@ -57,7 +56,7 @@ class Spoiler(TrainingTask):
             return super()._contribution(number, view)
         assert view.opening is not None
         key, stream = EncryptionKey.of(self._epoch), Stream(bytes(32))
-        count = ciphertext_count(self._layout.weights + 1, packing_of(self._terms))
+        count = suite_of("paillier", self._terms).ciphertext_count(self._layout.weights)
         opened = encrypt_opened([key.encryptor.n - 1] * count, key.encryptor, stream)
         body = Contribution(view.opening.digest, attach(b""))
         context = proof_context(key.epoch, view.session, self._index, body)

@@ -221,14 +221,10 @@ def test_a_key_that_can_be_broken_needs_an_explicit_allowance(hospitals: Run) ->
     assert "WARNING" not in hospitals("terms", "new", *NAMED, *cards(3), "--key-bits", "2048")
 
 
-def test_a_clip_that_follows_the_updates_is_asked_for_and_warned_of(hospitals: Run) -> None:
-    new = ["terms", "new", *NAMED, *cards(3), "--key-bits", "2048"]
-    assert "as updates shrink" not in hospitals(*new)
-    Path("federation.toml").unlink()
-    said = " ".join(hospitals(*new, "--adaptive-clip").split())
-    assert "or less, as updates shrink" in said
-    assert "WARNING One hospital alone can narrow the clip until sums show the signs" in said
-    assert "WARNING" in hospitals("terms", "show", expect=1)
+def test_terms_say_what_bounds_the_first_round_and_what_the_later_ones(hospitals: Run) -> None:
+    said = " ".join(hospitals("terms", "new", *NAMED, *cards(3), "--key-bits", "2048").split())
+    assert "a weight changes by at most 8, at most 100000 examples" in said
+    assert "both are the first round's, and later ones follow what hospitals need" in said
 
 
 def test_terms_are_never_written_over(hospitals: Run) -> None:

@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
+from keyshare.tally import CHANGE_CLASSES, Counts, Marks
+from participant.bounds import Bounds
 from participant.errors import BadApp
 from participant.layout import Layout
 from participant.model import Model
-from participant.outcome import Outcome, Standing, load, model_name, next_clip
+from participant.outcome import Outcome, Standing, load, model_name
 from participant.weights import checked
 from tests.simulator.disk import Disk
 from tests.toy import toy_federation
 
-TERMS = toy_federation(clip=8.0, adaptive_clip=True).terms
+TERMS = toy_federation(clip=8.0, max_examples=100_000).terms
 INITIAL = [np.arange(6, dtype=np.float32).reshape(2, 3), np.ones(2)]
 LAYOUT = Layout.of(INITIAL)
-BEFORE = Standing(0, Model.of(checked(INITIAL, LAYOUT, "fit")), 8.0)
+BEFORE = Standing(0, Model.of(checked(INITIAL, LAYOUT, "fit")), Bounds((2,), (5,)))
 
 
-@pytest.mark.parametrize(
-    ("largest", "clip"),
-    [(0.1, 0.5), (0.125, 0.5), (math.nextafter(0.125, 1), 1.0), (1.9, 8.0), (5.0, 8.0)],
-)
-def test_the_next_bound_is_four_times_the_largest_change_up_to_a_power_of_two(largest, clip):
-    assert next_clip(TERMS, largest) == clip
-
-
-def test_the_next_bound_never_vanishes():
-    assert next_clip(TERMS, 0.0) == 8.0 * 2.0**-20
-
-
-def test_a_bound_that_updates_reach_grows_again():
-    clip = 0.25
-    for _ in range(3):
-        clip = next_clip(TERMS, clip)
-    assert clip == 8.0
-
-
-def test_unless_terms_say_otherwise_the_bound_is_theirs_in_every_round():
-    terms = toy_federation(clip=8.0).terms
-    assert next_clip(terms, 0.001) == 8.0
+def counts(change: int, examples: int) -> Counts:
+    """Of a round with two contributors, one of them as small as can be."""
+    found = [0] * CHANGE_CLASSES, [0] * 18
+    for classes, own, least in zip(found, (change, examples), (CHANGE_CLASSES - 1, 0), strict=True):
+        classes[own] += 1
+        classes[least] += 1
+    return Counts(tuple(found[0]), tuple(found[1]))
 
 
 def test_a_finished_outcome_is_the_next_standing():
@@ -51,28 +36,77 @@ def test_a_finished_outcome_is_the_next_standing():
     outcome.add(np.full(5, 0.5))
     assert disk.read(model_name(1)) is None  # not before it is whole
     outcome.add(np.full(3, -0.25))
-    outcome.finish(TERMS)
+    outcome.finish(counts(4, 9), Marks(4, 9))
     found = load(disk, 1, LAYOUT)
     assert found is not None
-    assert found.clip == 2.0
+    assert found.bounds == Bounds((2, 4), (5, 9))
+    assert outcome.root_mean_square == pytest.approx(np.sqrt((5 * 0.25 + 3 / 16) / 8))
     expected = np.array([0.5, 1.5, 2.5, 3.5, 4.5, 4.75, 0.75, 0.75])
     assert np.array_equal(found.model.weights.slice(0, 8), expected)
 
 
-def test_an_abandoned_outcome_leaves_model_and_bound_as_they_were():
+def test_an_abandoned_outcome_leaves_model_and_bounds_as_they_were():
     disk = Disk()
     outcome = Outcome(disk, BEFORE, 1)
     outcome.add(np.full(5, 0.5))
     outcome.abandon(ValueError("corrupt"))
     found = load(disk, 1, LAYOUT)
     assert found is not None
-    assert found.clip == BEFORE.clip
+    assert found.bounds == BEFORE.bounds
     assert found.model.digest == BEFORE.model.digest
 
 
-def test_a_model_without_its_bound_is_named():
+def test_a_model_without_its_bounds_is_named():
     disk = Disk()
     Outcome(disk, BEFORE, 1).abandon(ValueError("corrupt"))
-    disk.delete("models/clip-1")
-    with pytest.raises(BadApp, match="clip-1"):
+    disk.delete("models/bounds-1")
+    with pytest.raises(BadApp, match="bounds-1"):
         load(disk, 1, LAYOUT)
+
+
+# ── what bounds follow ──
+
+
+def test_the_first_round_has_the_bounds_of_the_terms():
+    assert Bounds().clip(TERMS) == 8.0
+    assert Bounds().max_examples(TERMS) == 100_000
+
+
+@pytest.mark.parametrize(("change", "clip"), [(0, 8.0), (1, 8.0), (2, 4.0), (7, 0.125)])
+def test_the_next_bound_is_twice_the_largest_change(change, clip):
+    assert Bounds().after(counts(change, 3), None).clip(TERMS) == clip
+
+
+@pytest.mark.parametrize(("examples", "most"), [(0, 1), (5, 32), (16, 65_536), (17, 100_000)])
+def test_the_next_scale_is_that_of_the_largest_hospital(examples, most):
+    assert Bounds().after(counts(3, examples), None).max_examples(TERMS) == most
+
+
+def test_bounds_follow_at_once_what_grows_and_after_three_rounds_what_shrinks():
+    bounds, clips, most = Bounds(), [], []
+    for change, examples in [(9, 5), (4, 12), (9, 5), (9, 5), (9, 5)]:
+        bounds = bounds.after(counts(change, examples), Marks(change, examples))
+        clips.append(bounds.clip(TERMS))
+        most.append(bounds.max_examples(TERMS))
+    small = 8 * 2.0**-8
+    assert clips == [small, 1.0, 1.0, 1.0, small]
+    assert most == [32, 4_096, 4_096, 4_096, 32]
+
+
+def test_rounds_in_which_nobody_changed_anything_tell_nothing_of_the_next():
+    bounds = Bounds().after(counts(4, 5), None)
+    for _ in range(5):
+        bounds = bounds.after(counts(CHANGE_CLASSES - 1, 5), None)
+    assert bounds.clip(TERMS) == 1.0
+    assert Bounds().after(counts(CHANGE_CLASSES - 1, 5), None).clip(TERMS) == 8.0
+
+
+@pytest.mark.parametrize(
+    ("found", "own"), [(None, None), (counts(9, 5), Marks(4, 5)), (counts(9, 5), Marks(9, 6))]
+)
+def test_who_is_wronged_by_the_counts_asks_for_the_bounds_of_the_terms(found, own):
+    before = Bounds().after(counts(9, 5), Marks(9, 5))
+    wronged = before.after(found, own)
+    assert (wronged.clip(TERMS), wronged.max_examples(TERMS)) == (8.0, 100_000)
+    again = wronged.after(counts(9, 5), Marks(9, 5))
+    assert again == before.after(counts(9, 5), Marks(9, 5))

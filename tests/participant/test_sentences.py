@@ -21,7 +21,6 @@ from participant.errors import (
     OutOfTime,
     ParticipantError,
     RejectedByAggregator,
-    TooMuchCut,
     UnfitNumbers,
 )
 from participant.waiting import Waiting
@@ -101,7 +100,6 @@ def test_no_sentence_is_for_an_error_that_is_gone() -> None:
         (OutOfTime(5, Waiting("the opening", (0,))), FAILED, ["the aggregator"]),
         (Interrupted(2), 130, ["SIGINT"]),
         (Interrupted(15), 143, ["SIGTERM"]),
-        (TooMuchCut("3", (65, 900, 10), 0.5), REFUSED, ["round 3", "65 of 900", "0.5", "10 may"]),
         (BadApp("fit", "ValueError"), FAILED, ["fit"]),
         (UnfitNumber("number 2 is too large"), FAILED, ["number 2"]),
         (UnfitNumbers("n.csv", "2 numbers", "ask"), FAILED, ["n.csv", "2 numbers"]),

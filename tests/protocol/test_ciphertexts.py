@@ -17,11 +17,13 @@ from protocol.ciphertexts import (
 )
 from protocol.errors import Malformed
 from protocol.messages import Opening
-from protocol.suite import packing_of
+from protocol.suite import suite_of
 from tests.toy import toy_epoch, toy_federation
 
 TERMS, N = toy_epoch().federation.terms, toy_epoch().key.n
-PACKED = packing_of(TERMS).slots
+SUITE = suite_of("paillier", TERMS)
+PACKED = SUITE.packing(1).slots  # of a ciphertext
+HEAD = SUITE.slot_count(1) - 1
 
 
 def opening(kind: str, length: int) -> Opening:
@@ -34,18 +36,17 @@ def opening(kind: str, length: int) -> Opening:
         ("statistic", 1, 1),
         ("statistic", 100, 100),
         ("training", 1, 1),
-        ("training", PACKED - 1, 1),
-        ("training", PACKED, 2),
-        ("training", 2 * PACKED - 1, 2),
+        ("training", PACKED - HEAD, 1),
+        ("training", 2 * PACKED - HEAD, 2),
         ("training", 2 * PACKED, 3),
     ],
 )
-def test_a_round_has_a_slot_for_the_weight_and_one_for_each_number(kind, length, count):
+def test_a_round_has_slots_for_weight_and_tally_and_one_for_each_number(kind, length, count):
     assert expected_count(opening(kind, length), TERMS) == count
 
 
 def test_a_slot_holds_the_sum_of_all_members():
-    packing = packing_of(toy_federation(5, 3, 2048).terms)
+    packing = suite_of("paillier", toy_federation(5, 3, 2048).terms).packing(10)
     assert packing.value_bits == TERMS.precision_bits
     assert 5 * (2**packing.value_bits - 1) < 2**packing.slot_bits
     assert packing.slots * packing.slot_bits < 2047

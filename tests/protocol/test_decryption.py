@@ -7,14 +7,15 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from keyshare.quantisation import average, quantise
+from keyshare.slots import average, quantise
 from keyshare.statistic import encode
 from protocol.messages import (
     Contribution,
     SetLock,
 )
-from protocol.round import decode_training
+from protocol.round import unpack_training
 from protocol.statistic import decode_sums
+from protocol.suite import suite_of
 from tests.toy_round import (
     EPOCH,
     KEY,
@@ -24,6 +25,7 @@ from tests.toy_round import (
     contributed,
     examples_of,
     known,
+    opening_of_training,
     training,
     update_of,
 )
@@ -36,18 +38,23 @@ def test_the_decrypted_average_is_that_of_the_plain_integers(contributors):
     found = contributed(contributors)
     found.close()
     found.settle()
-    q = TERMS.quantisation
-    plain = sum(quantise(update_of(i), examples_of(i), q).values for i in contributors)
-    expected = average(plain, len(contributors), q)
+    slots = suite_of("paillier", TERMS).slots(opening_of_training())
+    q = slots.quantisation
+    plain = sum(quantise(update_of(i), examples_of(i), slots) for i in contributors)
+    expected = average(plain, len(contributors), slots)
     for member in found.members.values():
         assert member.plaintexts is not None
         opening = member.view.terms_of_opening
         assert opening is not None
-        result = decode_training(member.plaintexts, opening, len(contributors), TERMS)
-        assert result.tobytes() == expected.tobytes()
+        sums = unpack_training(member.plaintexts, opening, TERMS)
+        assert sums.tolist() == plain.tolist()
+        assert average(sums, len(contributors), slots).tobytes() == expected.tobytes()
     weights = np.array([examples_of(i) for i in contributors], dtype=float)
-    clipped = np.array([np.clip(update_of(i), -q.clip, q.clip) for i in contributors])
-    exact = (weights[:, None] * clipped).sum(0) / weights.sum()
+    updates = np.array([update_of(i) for i in contributors])
+    scaled = updates / 2 ** np.ceil(
+        np.log2(np.maximum(1, np.abs(updates).max(1, keepdims=True) / q.clip))
+    )
+    exact = (weights[:, None] * scaled).sum(0) / weights.sum()
     assert np.abs(expected - exact).max() < 8 * q.clip / q.scale
     assert not found.refusals
 

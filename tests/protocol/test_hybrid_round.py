@@ -46,8 +46,11 @@ def test_the_opened_sum_is_that_of_the_plain_integers():
         assert len(found.blobs[name]) == size
         update = summed.take(found.blobs[name])
         assert summed.done
-        q = suite.quantisation(member.terms.clip)
-        expected = (plain[1:] - len(MEMBERS) * q.scale) / plain[0] * q.clip
+        opening = member.view.terms_of_opening
+        assert opening is not None
+        slots = suite.slots(opening)
+        q, entries = slots.quantisation, plain[slots.head :]
+        expected = (entries - len(MEMBERS) * q.scale) / plain[0] * q.clip
         assert np.array_equal(update, expected)
 
 

@@ -59,6 +59,7 @@ BODIES: dict[type, st.SearchStrategy[Any]] = {
         digests,
         digests,
         st.integers(1, 10_000_000),
+        max_examples=counts,
         decimals=decimals,
         labels=st.binary(max_size=32),
     ),
@@ -71,7 +72,9 @@ BODIES: dict[type, st.SearchStrategy[Any]] = {
     m.Partial: st.builds(m.Partial, digests, digests, lists),
     m.Complaint: st.builds(m.Complaint, digests, indices, st.binary(max_size=32)),
     m.Refusal: st.builds(m.Refusal, words, indices, texts),
-    m.Statement: st.builds(m.Statement, digests, counts, entries=st.binary(max_size=32)),
+    m.Statement: st.builds(
+        m.Statement, digests, counts, max_examples=counts, entries=st.binary(max_size=32)
+    ),
     m.ModelEntries: st.builds(
         m.ModelEntries, digests, counts, st.lists(model_entries, max_size=3).map(tuple)
     ),
@@ -221,7 +224,7 @@ def test_a_field_too_many_or_too_few_is_refused(wrap):
         ["lock", b"x" * 33, b""],
         ["lock", b"x" * 32, b"f" * 17],
         ["lock", b"x" * 32],
-        ["statement", b"x" * 32, 1 << 48],
+        ["statement", b"x" * 32, 1 << 48, 0.5, 0, b""],
         ["abort", 17, "step", "reason", []],
         ["abort", -1, "step", "reason", []],
         ["abort", 0, "s" * 33, "reason", []],
@@ -229,11 +232,11 @@ def test_a_field_too_many_or_too_few_is_refused(wrap):
         ["abort", 0, "step", "reason", [1] * 17],
         ["abort", 0, "step", "reason", [17]],
         ["overdue", "s" * 33, 0, 0],
-        ["opening", "lottery", b"x" * 32, b"x" * 32, 1, "hybrid", 0.5, 0, b""],
-        ["opening", "training", b"x" * 32, b"x" * 32, 1, "rot13", 0.5, 0, b""],
-        ["opening", "training", b"x" * 32, b"x" * 32, (1 << 30) + 1, "hybrid", 0.5, 0, b""],
-        ["opening", "statistic", b"x" * 32, b"x" * 32, 1, "paillier", 0.0, 101, b""],
-        ["opening", "statistic", b"x" * 32, b"x" * 32, 1, "paillier", 0.0, 0, b"x" * 33],
+        ["opening", "lottery", b"x" * 32, b"x" * 32, 1, "hybrid", 0.5, 0, 0, b""],
+        ["opening", "training", b"x" * 32, b"x" * 32, 1, "rot13", 0.5, 0, 0, b""],
+        ["opening", "training", b"x" * 32, b"x" * 32, (1 << 30) + 1, "hybrid", 0.5, 0, 0, b""],
+        ["opening", "statistic", b"x" * 32, b"x" * 32, 1, "paillier", 0.0, 0, 101, b""],
+        ["opening", "statistic", b"x" * 32, b"x" * 32, 1, "paillier", 0.0, 0, 0, b"x" * 33],
         ["check", b"x" * 32, b"x" * 31],
         ["check", b"x" * 32, b"x" * 33],
         ["join", b"x" * 2_049],
@@ -261,7 +264,7 @@ def test_the_cases_above_fail_for_their_fault_alone():
         ["abort", 16, "s" * 32, "r" * 500, [16] * 16],
         ["step", "units", 0, 0, [[0, 1, b"x" * 32, b"x"]] * 16],
         ["closing", [[1, b"x" * 32]] * 16, [0, 1, b"x" * 32, b"x"], [b"x" * 32] * 4_096],
-        ["opening", "training", b"x" * 32, b"x" * 32, 1 << 30, "hybrid", 0.5, 100, b"x" * 32],
+        ["opening", "training", b"x" * 32, b"x" * 32, 1 << 30, "hybrid", 0.5, 0, 100, b"x" * 32],
     ):
         assert not refused(encode(content), m.Body)
 

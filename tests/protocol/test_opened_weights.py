@@ -10,7 +10,6 @@ opened besides; these are other ones for each hospital and round.)
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,10 +20,11 @@ from hypothesis import strategies as st
 from keyshare.key_packing import unpack_key
 from keyshare.one_time_key import SummedKey, add_chunk, write_sum
 from keyshare.packing import unpack
-from keyshare.quantisation import quantise
+from keyshare.slots import Slots
+from keyshare.tally import CHANGE_CLASSES
 from protocol.ciphertexts import lattice_context
 from protocol.history import isolated
-from protocol.suite import packing_of
+from protocol.suite import suite_of
 from protocol.terms import floor
 from tests import toy_round
 from tests.hybrid_round import LENGTH, HybridRound
@@ -36,10 +36,13 @@ Rounds = Sequence[tuple[Members, str]]  # contributors and model of each
 Unknown = tuple[int, str, int]  # member; model, nothing for a weight; slot
 
 
-def rows_of(rounds: Rounds, slots: int) -> list[dict[Unknown, int]]:
-    """What each opened number is the sum of, round by round and slot by slot."""
+def rows_of(rounds: Rounds, slots: int, same: range = range(1)) -> list[dict[Unknown, int]]:
+    """What each opened number is the sum of, round by round and slot by slot.
+
+    ``same``: the slots in which a member adds the same in every round; slot 0 is one of them.
+    """
     return [
-        {(member, model if slot else "", slot): 1 for member in chosen}
+        {(member, "" if slot in same or not slot else model, slot): 1 for member in chosen}
         for chosen, model in rounds
         for slot in range(slots)
     ]
@@ -92,8 +95,10 @@ def opened_packed(number: int, chosen: Members, model: str) -> list[int]:
     found.settle()
     plaintexts = found.members[1].plaintexts
     assert plaintexts is not None
-    sums = unpack(plaintexts, packing_of(TERMS), LENGTH + 1)
-    return without_offsets(sums, len(chosen), TERMS.quantisation.scale)
+    suite, opening = suite_of("paillier", TERMS), found.members[1].view.terms_of_opening
+    assert opening is not None
+    slots = suite.slots(opening)
+    return without_offsets(unpack(plaintexts, suite.packing(LENGTH), slots.count), chosen, slots)
 
 
 def opened_hybrid(number: int, chosen: Members, model: str) -> list[int]:
@@ -111,16 +116,21 @@ def opened_hybrid(number: int, chosen: Members, model: str) -> list[int]:
     assert total is not None
     key = SummedKey(found.lattice, unpack_key(plaintexts, found.lattice, KEY.n), len(chosen))
     context = lattice_context(found.toy.epoch.digest, found.opened.digest)
-    sums = key.open(0, write_sum(total, found.lattice), LENGTH + 1, context)
-    return without_offsets(sums, len(chosen), found.suite.quantisation(TERMS.clip).scale)
+    slots = found.suite.slots(found.opened.post.body)
+    sums = key.open(0, write_sum(total, found.lattice), slots.count, context)
+    return without_offsets(sums, chosen, slots)
 
 
-def without_offsets(sums: np.ndarray, contributors: int, scale: int) -> list[int]:
-    return [int(sums[0]), *(int(x) - contributors * scale for x in sums[1:])]
+def without_offsets(sums: np.ndarray, chosen: Members, slots: Slots) -> list[int]:
+    """The weight, the counts by class of change, those by class of examples, the entries."""
+    counts = slots.tally.read(sums[1 : slots.head], len(chosen))
+    assert counts is not None
+    entries = sums[slots.head :] - len(chosen) * slots.quantisation.scale
+    return [int(sums[0]), *counts.change, *counts.examples, *entries.tolist()]
 
 
 @pytest.mark.parametrize("opened", [opened_packed, opened_hybrid])
-def test_who_comes_or_leaves_shows_its_number_of_patients_and_nothing_else(
+def test_who_comes_or_leaves_shows_its_number_of_patients_and_no_weight_of_a_model(
     opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three rounds, a model each, so that no rule about sums from one model is concerned."""
@@ -133,17 +143,18 @@ def test_who_comes_or_leaves_shows_its_number_of_patients_and_nothing_else(
     for number, (chosen, model) in enumerate(rounds, start=1):
         monkeypatch.setattr(toy_round, "update_of", lambda i, m=model: update_from(m, i))
         sums += opened(number, chosen, model)
-    found = determined(rows_of(rounds, LENGTH + 1), sums)
-    assert found.keys() == {(4, "", 0), (5, "", 0)}
-    bits = (
-        TERMS.precision_bits
-        if opened is opened_packed
-        else HybridRound().suite.quantisation(1).bits
-    )
-    q = dataclasses.replace(TERMS.quantisation, bits=bits)
-    for (member, *_), weight in found.items():
-        assert weight == quantise(update_from("any", member), examples_of(member), q).values[0]
-        assert round(weight * q.max_examples / q.scale) == examples_of(member)
+    classes = TERMS.max_examples.bit_length() + 1  # of 2^0 to 2^10 examples
+    of_examples = range(1 + CHANGE_CLASSES, 1 + CHANGE_CLASSES + classes)
+    found = determined(rows_of(rounds, of_examples.stop + LENGTH, of_examples), sums)
+    shown = {(member, "", slot) for member in (4, 5) for slot in (0, *of_examples)}
+    assert found.keys() == shown
+    suite = suite_of("paillier", TERMS) if opened is opened_packed else HybridRound().suite
+    q = suite.slots(toy_round.opening_of_training()).quantisation
+    for member in (4, 5):
+        examples = examples_of(member)
+        assert round(found[member, "", 0] * q.max_examples / q.scale) == examples
+        marked = [found[member, "", slot] for slot in of_examples]
+        assert marked == [2 ** (j - 1) < examples <= 2**j for j in range(classes)]
 
 
 def test_where_all_take_part_in_every_round_no_number_of_patients_is_shown() -> None:

@@ -63,8 +63,8 @@ def entry_flipped(made: Good) -> Broken:
 @tampering
 def entry_removed(made: Good) -> Broken:
     written = write(made.story)
-    del written.files[written.path(200)]
-    return Broken(written.files, "2.1", 200, RECORD)
+    del written.files[written.path(150)]
+    return Broken(written.files, "2.1", 150, RECORD)
 
 
 @tampering

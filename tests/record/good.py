@@ -22,8 +22,8 @@ from keyshare.key_packing import pack_key
 from keyshare.one_time_key import OneTimeKey, add_chunk, read_words, write_sum
 from keyshare.packing import pack
 from keyshare.plaintext_proof import encrypt_opened, prove
-from keyshare.quantisation import quantise
 from keyshare.randomness import Stream
+from keyshare.slots import quantise
 from protocol.board import Posted
 from protocol.ceremony import Ceremony
 from protocol.ciphertexts import (
@@ -62,6 +62,7 @@ from tests.toy import Federation, seed_of, toy_federation
 
 MEMBERS, QUORUM = (1, 2, 3, 4), 3
 LIAR = 2  # of the first ceremony
+BOUNDS = 8.0, 1_000  # of every round
 PACKED, HYBRID = 40, 2_000  # lengths of vectors that go under the one and the other suite
 
 
@@ -91,7 +92,7 @@ def good() -> Good:
     epoch, secrets = made[1][0], {i: secret for i, (_, secret) in made.items()}
     rounds = Rounds(stage, epoch, secrets)
     rounds.check_keys("check/1")
-    rounds.state("round/0", bytes([1]) * 32, PACKED, 8.0)
+    rounds.state("round/0", bytes([1]) * 32, PACKED)
     rounds.training("round/1", PACKED, next_length=HYBRID, wrong=4)
     rounds.training("round/2", HYBRID, next_length=PACKED)
     rounds.statistic("statistic/ages", MEMBERS[:3])
@@ -113,7 +114,7 @@ def once_more(made: Good, remembering: bool) -> Story:
     rounds = Rounds(stage, made.epoch, made.secrets, remembering)
     opening = made.story.at(made.story.find("round/3", Opening)).body
     assert isinstance(opening, Opening)
-    rounds.state("round/3", opening.model, opening.length, opening.clip)
+    rounds.state("round/3", opening.model, opening.length)
     rounds.training("round/4", PACKED, PACKED, contributing=MEMBERS[:3])
     return Story(stage.federation, stage.said, stage.blobs, MEMBERS)
 
@@ -173,11 +174,11 @@ class Rounds:
     epoch: Epoch
     secrets: Mapping[int, EpochSecret]
     remembering: bool = True  # whether members look at other rounds' sets
-    model: Statement = field(default_factory=lambda: Statement(bytes(32), PACKED, 8.0))
+    model: Statement = field(default_factory=lambda: Statement(bytes(32), PACKED, *BOUNDS))
 
-    def state(self, session: str, result: bytes, length: int, clip: float) -> None:
+    def state(self, session: str, result: bytes, length: int) -> None:
         """All state one result."""
-        self.model = Statement(result, length, clip)
+        self.model = Statement(result, length, *BOUNDS)
         for i in MEMBERS:
             self.stage.say(i, Draft(session, self.model))
 
@@ -193,7 +194,7 @@ class Rounds:
         terms, opened = self.stage.federation.terms, self.model
         assert opened.length == length
         suite = "hybrid" if length == HYBRID else "paillier"
-        body = Opening("training", self.epoch.digest, opened.result, length, suite, opened.clip)
+        body = Opening("training", self.epoch.digest, opened.result, length, suite, *BOUNDS)
         members = self._members(session)
         opening = self.stage.say(0, Draft(session, body))
         made = {i: make_training(i, self.epoch, opening, terms) for i in contributing}
@@ -204,7 +205,7 @@ class Rounds:
         if (plaintexts := members[1].plaintexts) is None:
             return
         result = digest("toy result", encode([str(m) for m in plaintexts]))
-        self.state(session, result, next_length, opened.clip)
+        self.state(session, result, next_length)
 
     def statistic(self, session: str, contributing: tuple[int, ...]) -> None:
         """A statistic of two numbers."""
@@ -337,10 +338,10 @@ def make_training(
     assert isinstance(asked, Opening)
     suite, key = suite_of(asked.suite, terms), EncryptionKey.of(epoch)
     update = np.sin(np.arange(asked.length) * index) * index
-    values = quantise(update, 100 * index, suite.quantisation(asked.clip)).values
+    values = quantise(update, 100 * index, suite.slots(asked))
     seed, chunk = seed_of(opening.post.session, index), b""
     if suite.lattice is None:
-        plaintexts = pack(values, suite.packing)
+        plaintexts = pack(values, suite.packing(asked.length))
     else:
         one_time = OneTimeKey(suite.lattice, seed)
         chunk = one_time.encrypt(0, values, lattice_context(epoch.digest, opening.digest))

@@ -47,7 +47,7 @@ IN_ROUNDS: tuple[Body, ...] = (
     Complaint(JUNK, 1, JUNK),
     Complaint(JUNK, 2, b""),
     Refusal("recomputed-sum", 1, "it is another"),
-    Statement(JUNK, 7, 1.0, b"junk"),
+    Statement(JUNK, 7, 1.0, 9, b"junk"),
     ModelEntries(JUNK, 1 << 40, (ModelEntry("junk", (1 << 47, 0), "float64"),)),
 )
 IN_CEREMONIES: tuple[Body, ...] = (

@@ -56,7 +56,7 @@ def told(early: Sequence[int], late: Sequence[int], of: bytes | None = None) -> 
     def say(sender: int, body: Body) -> None:
         table.say(sender, Draft(ROUND, body))
 
-    say(0, Opening("training", bytes(32), bytes(32), 1, clip=terms.clip))
+    say(0, Opening("training", bytes(32), bytes(32), 1, clip=terms.clip, max_examples=5))
     say(0, Closing((), attach(b"sum")))
     chosen = RoundEvidence(terms, None, table.board.session(ROUND), data_of).chosen
     assert chosen is not None

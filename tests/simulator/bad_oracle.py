@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from keyshare.quantisation import average, quantise
+from keyshare.slots import average, quantise
 from participant.app_calls import initial_config
 from participant.layout import Layout
 from participant.model_file import read_model
@@ -219,14 +219,13 @@ class Facts:
     ) -> np.ndarray:
         opening = self._body(number, Opening)
         assert isinstance(opening, Opening)
-        quantisation = suite_of(opening.suite, self._terms).quantisation(opening.clip)
-        slots = []
+        layout, slots = suite_of(opening.suite, self._terms).slots(opening), []
         for member in contributors:
             is_far = acts[member] == "weights"
             app = Fresh(member, Script({(number, "give"): "weights"}) if is_far else HONEST)
             update = app.fitted(model, number) - model
-            slots.append(quantise(update, app.index + 1, quantisation).values)
-        return average(np.sum(slots, axis=0), len(slots), quantisation)
+            slots.append(quantise(update, app.index + 1, layout))
+        return average(np.sum(slots, axis=0), len(slots), layout)
 
     def _initial(self, begin: int) -> np.ndarray:
         return Fresh(0).initial_parameters(initial_config(self._terms, begin))[0]

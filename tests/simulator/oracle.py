@@ -8,7 +8,7 @@ import gmpy2
 import numpy as np
 
 from keyshare.partial_decryption import combine, partial_decryption, trial_ciphertext
-from keyshare.quantisation import average, quantise
+from keyshare.slots import average, quantise
 from participant.errors import RejectedByAggregator
 from participant.layout import Layout
 from participant.model_file import read_model
@@ -150,10 +150,9 @@ def _expected_update(federation: Federation, number: int, model: np.ndarray) -> 
     said = [posted.post.body for posted in federation.board.session(f"round/{number}")]
     (closing,) = [body for body in said if isinstance(body, Closing)]
     opening = next(body for body in said if isinstance(body, Opening))
-    quantisation = suite_of(opening.suite, federation.terms).quantisation(opening.clip)
-    slots = []
+    layout, slots = suite_of(opening.suite, federation.terms).slots(opening), []
     for contributor in closing.contributors:
         app = PowersOfTen(contributor.member)
         update = (model + app.step()) - model
-        slots.append(quantise(update, app.index + 1, quantisation).values)
-    return average(np.sum(slots, axis=0), len(slots), quantisation)
+        slots.append(quantise(update, app.index + 1, layout))
+    return average(np.sum(slots, axis=0), len(slots), layout)

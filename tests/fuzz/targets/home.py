@@ -9,8 +9,10 @@ from unittest import mock
 
 import numpy as np
 
+from keyshare.tally import Marks
 from participant import identity as identities
 from participant import lock, sealed_file, terminal
+from participant.bounds import Bounds
 from participant.cli import standing as screen
 from participant.cli.sentence import Context
 from participant.errors import BadApp, DamagedOutbox, ForeignModel, ParticipantError
@@ -25,6 +27,7 @@ from participant.outbox import Outbox
 from participant.outcome import load as load_standing
 from participant.outcome import model_name
 from participant.passphrase import Passphrase
+from participant.precision import keep_marks, marks_of
 from participant.sealed_file import Argon2Cost, SealedFor, seal, unseal
 from participant.status import read_report
 from participant.weights import Weights
@@ -124,20 +127,36 @@ def model() -> Case:
     return Case(run, [model_bytes()], SAFETENSORS)
 
 
-@target("standing", "participant.outcome.load: the clip beside a model")
+@target("standing", "participant.outcome.load: the bounds beside a model")
 def standing() -> Case:
     expected = layout()
     disk = Disk()
     disk.write(model_name(1), model_bytes())
 
     def run(data: bytes) -> None:
-        disk.write("models/clip-1", data)
+        disk.write("models/bounds-1", data)
         with suppress(BadApp, ForeignModel):
             found = load_standing(disk, 1, expected)
             assert found is not None
-            assert 0 < found.clip < float("inf"), found.clip
+            assert 0 < found.bounds.clip(TERMS) <= TERMS.clip
+            assert 1 <= found.bounds.max_examples(TERMS) <= TERMS.max_examples
 
-    return Case(run, [(0.5).hex().encode(), b"0x1.8p+2", b"inf", b"nan"], None)
+    return Case(run, [encode(Bounds()), encode(Bounds((1, 2, 3), (9,)))], None)
+
+
+@target("marks", "participant.precision.marks_of")
+def marks() -> Case:
+    disk = Disk()
+    keep_marks(disk, 7, Marks(3, 12))
+    kept = disk.read("marks")
+    assert kept is not None
+
+    def run(data: bytes) -> None:
+        disk.write("marks", data)
+        found = marks_of(disk, 7)
+        assert found is None or all(0 <= one < 64 for one in found)
+
+    return Case(run, [kept], None)
 
 
 @target("local-entries", "participant.local_entries.LocalEntries")

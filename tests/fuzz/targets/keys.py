@@ -25,6 +25,7 @@ from keyshare.packing import pack
 from keyshare.partial_decryption import partial_decryption as make_partial
 from keyshare.plaintext_proof import Opened, encrypt_opened
 from keyshare.randomness import Stream
+from keyshare.slots import average, quantise
 from keyshare.statistic import MAX_DECIMALS
 from keyshare.steps import finish
 from protocol.ciphertexts import (
@@ -42,7 +43,7 @@ from protocol.key_check import _Trial
 from protocol.messages import Contribution, Opening, attach
 from protocol.partial_payload import LockedSum
 from protocol.proof_encoding import Proof, read_proof, write_proof
-from protocol.round import decode_training
+from protocol.round import unpack_training
 from protocol.sealing import SealContext, SealingKey, check_public, seal
 from protocol.statistic import decode_sums
 from protocol.suite import suite_of
@@ -90,8 +91,8 @@ def key_share() -> Case:
 
 
 def _opening(kind: str, suite: str, length: int) -> Opening:
-    clip = 0.0 if kind == "statistic" else 8.0
-    return Opening(kind, toy().epoch.digest, bytes(32), length, suite, clip)  # type: ignore[arg-type]
+    bounds = (0.0, 0) if kind == "statistic" else (8.0, 1_000)
+    return Opening(kind, toy().epoch.digest, bytes(32), length, suite, *bounds)  # type: ignore[arg-type]
 
 
 def _encryptions(count: int, stream: Stream) -> list[Opened]:
@@ -234,19 +235,21 @@ def sealing_key() -> Case:
     return Case(run, [*keys, *small], None)
 
 
-@target("decrypted-average", "keyshare.packing.unpack and quantisation.average")
+@target("decrypted-average", "keyshare.packing.unpack and slots.average")
 def decrypted_average() -> Case:
     import numpy as np
 
     terms = toy().federation.terms
     opening = _opening("training", "paillier", 20)
-    values = np.arange(21, dtype=np.int64) * 1_000 + 5
-    plaintexts = pack(values, suite_of("paillier", terms).packing)
+    suite = suite_of("paillier", terms)
+    slots = suite.slots(opening)
+    values = quantise(np.linspace(-9, 9, 20), 700, slots)
+    plaintexts = pack(values, suite.packing(20))
 
     def run(data: bytes) -> None:
         numbers = _numbers(data, toy().key.n)
         with suppress(KeyshareError):
-            found = decode_training(numbers, opening, 2, terms)
+            found = average(unpack_training(numbers, opening, terms), 2, slots)
             assert found.shape == (20,)
             assert np.isfinite(found).all()
 

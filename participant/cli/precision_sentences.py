@@ -1,0 +1,80 @@
+"""What ``train`` says of a round's bounds and rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from participant.journal import Event
+
+_NOTABLE = 0.01  # of the average's changes: from here on rounding is warned of
+
+
+def precision_line(event: Event) -> str | None:
+    """The sentence for an event, if it is one of these and worth one."""
+    sentence = SENTENCES.get(event["event"])
+    return sentence(event) if sentence else None
+
+
+def rounding_cell(value: float | None) -> str:
+    """What rounding changed, for a table."""
+    return "-" if value is None else f"{100 * value:.2g} %"
+
+
+def _scaled(event: Event) -> str:
+    first = (
+        f"this hospital's update was scaled to {100 * event['to']:.3g} % of itself, since its "
+        f"largest change is beyond the round's bound of {event['clip']:g}"
+    )
+    if event["is_terms"]:
+        return f"{first}, which the terms set. Only new terms with a larger --clip take it whole"
+    return f"{first}. The next round's bound follows it"
+
+
+def _capped(event: Event) -> str:
+    return (
+        f"this hospital's {event['examples']} examples weigh as {event['most']}, the most that "
+        "hospitals had in the rounds before. The next round's scale follows them"
+    )
+
+
+def _rounding(event: Event) -> str | None:
+    if event["rounding"] <= _NOTABLE:
+        return None
+    return (
+        f"WARNING: rounding changed the average by about {100 * event['rounding']:.0f} % (root "
+        "mean square). The bounds of later rounds follow what hospitals need. The first round has "
+        "the terms' own: a smaller --clip and --max-examples make it more exact"
+    )
+
+
+def _widened(event: Event) -> str:
+    return (
+        f"{', '.join(event['members'])} asked for wider bounds than the counts of the rounds "
+        f"before give: a weight may change by {event['clip']:g}, {event['most']} examples weigh "
+        "most. What this hospital contributes is rounded more coarsely for it"
+    )
+
+
+def _counts_refused(event: Event) -> str:
+    return (
+        "the counts by size do not add up to the contributors, so that the next round has the "
+        "terms' own bounds. Some contributor's agent is another release, or lies; which, no "
+        "agent can tell"
+    )
+
+
+def _uncounted(event: Event) -> str:
+    return (
+        "this hospital is missing from the counts by size: some contributor lies, and no agent can "
+        "tell which. This hospital asks for the terms' own bounds in the next round"
+    )
+
+
+SENTENCES: dict[str, Callable[[Event], str | None]] = {
+    "scaled": _scaled,
+    "capped": _capped,
+    "widened": _widened,
+    "rounding": _rounding,
+    "counts-refused": _counts_refused,
+    "uncounted": _uncounted,
+}

@@ -1,0 +1,137 @@
+"""Bounds and scales that follow what hospitals need: through warm-ups, jumps and quiet rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import csv_hospital
+from keyshare.slots import average, quantise
+from participant.bounds import Bounds
+from protocol.messages import Opening
+from protocol.suite import suite_of
+from protocol.terms import RoundPolicy, floor
+from tests.field.test_heart import At, apps
+from tests.participant.round_table import RoundTable
+from tests.toy import CeremonyTable, finished, toy_federation
+
+__all__ = ["apps"]  # a fixture
+HOSPITALS = 4
+# Of learning rates: jumps by ten, a quiet round, a halt, and what such schedules end with.
+WARM_UP = (0.0005, 0.005, 0.05, 0.5, 0.5, 0.0, 0.0005, 0.5, 0.5, 0.5, 0.5, 0.5)
+
+
+class Warming(At):
+    """The CSV app at one hospital, with another learning rate in every round."""
+
+    def fit(self, parameters: Any, config: Mapping[str, Any]) -> Any:
+        self._patch.setattr(csv_hospital, "LEARNING_RATE", WARM_UP[config["round"] - 1])
+        return super().fit(parameters, dict(config))
+
+
+def table(**changes: Any) -> RoundTable:
+    """Four hospitals under the terms that ``terms new`` writes, with a small key."""
+    policy = RoundPolicy(len(WARM_UP), floor(HOSPITALS), 10, 10, floor(HOSPITALS))
+    terms = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000, "rounds": policy}
+    return RoundTable(finished(CeremonyTable(toy_federation(4, 3, 512, **(terms | changes))).run()))
+
+
+def hear(found: RoundTable, apps: Sequence[Any]) -> list[tuple[int, str, dict[str, Any]]]:
+    """Seat the hospitals; what is reported to them from now on."""
+    told: list[tuple[int, str, dict[str, Any]]] = []
+    for k, app in enumerate(apps, start=1):
+        found.train(k, app)._report = lambda *said: told.append(said)
+    return told
+
+
+def test_a_warm_up_ends_as_well_at_every_hospital_as_averaging_in_the_clear(
+    apps: list[At],
+) -> None:
+    for app in apps:
+        app.__class__ = Warming
+    found = table()
+    told = hear(found, apps)
+    task = found.tasks[1]
+    model = task.parameters  # type: ignore[attr-defined]
+    for number in range(1, len(WARM_UP) + 1):
+        fitted = [app.fit(model, {"round": number})[:2] for app in apps]
+        total = sum(examples for _, examples in fitted)
+        model = {name: sum(f[name] * n for f, n in fitted) / total for name in model}
+        found.play(f"round/{number}")
+    for app in apps:
+        ours = app.evaluate(task.parameters, {})[2]["accuracy"]  # type: ignore[attr-defined]
+        assert abs(ours - app.evaluate(model, {})[2]["accuracy"]) <= 0.005
+    # Scaled where the rate has just jumped by ten, and never after that, nor after quiet rounds.
+    assert {number for number, event, _ in told if event == "scaled"} == {2, 3}
+
+
+class Pulling:
+    """A hospital that changes 200 weights by about 0.01, from so many patients."""
+
+    def __init__(self, index: int, patients: int) -> None:
+        self.patients, self.draw = patients, np.random.default_rng(index)
+
+    def initial_parameters(self, config: Any) -> list[np.ndarray]:
+        return [np.zeros(200)]
+
+    def fit(self, parameters: list[np.ndarray], config: Any) -> Any:
+        return [parameters[0] + self.draw.normal(0, 0.01, 200)], self.patients, {}
+
+    def evaluate(self, parameters: list[np.ndarray], config: Any) -> Any:
+        return 0.0, 1, {}
+
+
+@pytest.mark.parametrize("patients", [(30, 30, 30, 30), (30, 100_000, 45, 700)])
+def test_small_and_large_hospitals_are_averaged_to_a_thousandth_from_the_second_round_on(
+    patients: tuple[int, ...],
+) -> None:
+    found = table(suite="paillier", precision_bits=20)  # as few bits as the hybrid suite has
+    apps = [Pulling(k, n) for k, n in enumerate(patients)]
+    twins = [Pulling(k, n) for k, n in enumerate(patients)]
+    told = hear(found, apps)
+    model, errors = np.zeros(200), []
+    for number in (1, 2, 3):
+        changes = np.array([twin.fit([model], {})[0][0] - model for twin in twins])
+        clear = np.array(patients) @ changes / sum(patients)
+        found.play(f"round/{number}")
+        ours = found.tasks[1].parameters[0] - model  # type: ignore[attr-defined]
+        errors.append(root_mean_square(ours - clear) / root_mean_square(clear))
+        model = model + ours
+    assert all(error < 0.001 for error in errors[1:])
+    said = [facts["rounding"] for _, event, facts in told if event == "rounding"][:: len(apps)]
+    assert np.allclose(said[1:], errors[1:], rtol=0.25)
+    assert (max(patients) < 100) == (said[0] > 0.01)
+
+
+def root_mean_square(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+@pytest.mark.parametrize("suite", ["hybrid", "hybrid-s2"])
+@pytest.mark.parametrize("members", [3, 10, 16])
+def test_the_precision_is_there_with_the_bits_of_the_lattice(suite: Any, members: int) -> None:
+    """One round in the clear, with the slots of a second round under each suite."""
+    wide = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
+    terms = toy_federation(members, members // 2 + 1, **wide).terms
+    draw = np.random.default_rng(members)
+    changes, patients = draw.normal(0, 0.01, (members, 5_000)), draw.integers(30, 300, members)
+    patients[0] = 100_000
+    tally = suite_of(suite, terms).slots(opening(suite, 8.0, 10**5)).tally
+    marks = [tally.marks(np.abs(c).max(), int(n)) for c, n in zip(changes, patients, strict=True)]
+    counts = tally.read(np.sum([tally.values(m) for m in marks], axis=0), members)
+    bounds = Bounds().after(counts, marks[0])
+    second = opening(suite, bounds.clip(terms), bounds.max_examples(terms))
+    slots = suite_of(suite, terms).slots(second)
+    sums = np.sum(
+        [quantise(c, int(n), slots) for c, n in zip(changes, patients, strict=True)], axis=0
+    )
+    clear = patients @ changes / patients.sum()
+    error = root_mean_square(average(sums, members, slots) - clear) / root_mean_square(clear)
+    assert error < 0.001
+
+
+def opening(suite: Any, clip: float, most: int) -> Opening:
+    return Opening("training", bytes(32), bytes(32), 5_000, suite, clip, most)
