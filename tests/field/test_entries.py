@@ -177,7 +177,7 @@ def test_a_list_alone_is_no_news() -> None:
     before = len(reports[1])
     publish(table, list_of(layout(renamed("m."))), sender=4)
     assert len(reports[1]) == before
-    publish(table, Statement(b"r" * 32, 15, 8.0, layout(renamed("m.")).digest), sender=4)
+    publish(table, Statement(b"r" * 32, 15, 8.0, 1_000, layout(renamed("m.")).digest), sender=4)
     assert "'m.weights' (3x4 float32) is there alone" in said_at(reports[1])
 
 

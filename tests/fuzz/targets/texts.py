@@ -7,6 +7,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+import aggregator.look
+import participant.look
 from keyshare.errors import UnfitNumber
 from participant.errors import BadCard, BadPassphrase, ParticipantError
 from participant.identity import Card, read_card, write_card
@@ -16,6 +18,7 @@ from participant.terms_files import read_aggregator_card, read_terms
 from protocol.board import Head, decode_entry
 from protocol.encoding import decode, encode
 from protocol.errors import BadSignature, BadTerms, Malformed
+from protocol.file_kind import SEALED_MAGIC, Kind, kind_of_data
 from protocol.messages import MAX_POST_BYTES, Request
 from protocol.record import (
     Countersignature,
@@ -71,6 +74,23 @@ def terms() -> Case:
                 assert found.terms == TERMS, "signatures under terms that nobody signed"
 
     return Case(run, [signed_terms(), render(TERMS).encode()], TOML)
+
+
+@target(
+    "file-kind", "protocol.file_kind.kind_of_data, through participant.look and aggregator.look"
+)
+def file_kind() -> Case:
+    path = scratch() / "any"
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        found = kind_of_data(data)
+        assert found is None or found in Kind
+        assert (
+            participant.look.kind_of(path) == aggregator.look.kind_of(path) == (found or Kind.FILE)
+        )
+
+    return Case(run, [signed_terms(), b'{"kty": "DAJ", "n": "AQ"}', SEALED_MAGIC], TOML)
 
 
 @target("card", "participant.identity.read_card")
