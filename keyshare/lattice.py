@@ -73,6 +73,11 @@ class Ring:
         return self.modulus_bits - self.dropped_bits
 
     @property
+    def max_members(self) -> int:
+        """Members up to which sums of words as they are sent fit in 64 bits."""
+        return 1 << (_WORD_BITS - self.wire_bits)
+
+    @property
     def chunk_blocks(self) -> int:
         """Blocks (polynomials) of a whole chunk."""
         return CHUNK_COEFFICIENTS // self.degree
@@ -96,9 +101,8 @@ class Lattice:
     weights_per_coefficient: int = 2
 
     def __post_init__(self) -> None:
-        most = 1 << (_WORD_BITS - self.ring.wire_bits)
-        if not 2 <= self.members <= most:
-            raise BadParameters("members", self.members, f"2 to {most}")
+        if not 2 <= self.members <= self.ring.max_members:
+            raise BadParameters("members", self.members, f"2 to {self.ring.max_members}")
         if not 1 <= self.weights_per_coefficient <= 4:
             raise BadParameters("weights_per_coefficient", self.weights_per_coefficient, "1 to 4")
         if self.levels < 2:

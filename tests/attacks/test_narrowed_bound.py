@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 from unittest import mock
 
@@ -27,7 +28,7 @@ from protocol.messages import Opening
 from protocol.round import RoundView
 from protocol.suite import suite_of
 from tests.participant.round_table import RoundTable
-from tests.toy import CeremonyTable, finished, toy_federation
+from tests.toy import CeremonyTable, ToyEpoch, finished, toy_federation
 
 LENGTH, EXAMPLES, MOST_EXAMPLES = 40, (11, 29, 64), 10_000
 EVIL = len(EXAMPLES) + 1
@@ -87,13 +88,19 @@ class Liar(TrainingTask):
             return super()._contribution(number, view)
 
 
+@cache
+def key_of_four() -> ToyEpoch:
+    """With room for an update in one ciphertext."""
+    changes = {"precision_bits": 24, "max_examples": MOST_EXAMPLES, "suite": "paillier"}
+    federation = toy_federation(EVIL, 3, 1536, clip=1.0, **changes)
+    return finished(CeremonyTable(federation).run())
+
+
 class Attack(RoundTable):
     """Three honest hospitals and one that lies."""
 
     def __init__(self, lie: Lie = lambda tally, marks: np.zeros(tally.slots, int)) -> None:
-        changes = {"precision_bits": 24, "max_examples": MOST_EXAMPLES, "suite": "paillier"}
-        federation = toy_federation(EVIL, 3, 1536, clip=1.0, **changes)
-        super().__init__(finished(CeremonyTable(federation).run()))
+        super().__init__(key_of_four())
         self.honest = {i: Honest(i) for i in range(1, EVIL)}
         self.told: list[tuple[int, int, str, dict[str, Any]]] = []
         for i, app in self.honest.items():
