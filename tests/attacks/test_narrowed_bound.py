@@ -30,7 +30,7 @@ from protocol.suite import suite_of
 from tests.participant.round_table import RoundTable
 from tests.toy import CeremonyTable, ToyEpoch, finished, toy_federation
 
-LENGTH, EXAMPLES, MOST_EXAMPLES = 40, (11, 29, 64), 10_000
+LENGTH, EXAMPLES, MOST_EXAMPLES = 24, (11, 29, 64), 10_000
 EVIL = len(EXAMPLES) + 1
 SIGNS = np.array(list(itertools.product((1, -1), repeat=len(EXAMPLES))))
 Lie = Callable[[Tally, Marks], np.ndarray]
@@ -92,7 +92,7 @@ class Liar(TrainingTask):
 def key_of_four() -> ToyEpoch:
     """With room for an update in one ciphertext."""
     changes = {"precision_bits": 24, "max_examples": MOST_EXAMPLES, "suite": "paillier"}
-    federation = toy_federation(EVIL, 3, 1536, clip=1.0, **changes)
+    federation = toy_federation(EVIL, 3, 832, clip=1.0, **changes)
     return finished(CeremonyTable(federation).run())
 
 
