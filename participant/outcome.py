@@ -47,7 +47,7 @@ class Outcome:
 
     def add(self, update: Vector) -> None:
         """The next weights' average change."""
-        self._squares += float(np.dot(update, update))
+        self._squares += float(np.square(update).sum())
         self._weights += len(update)
         self._next.add(update)
 
