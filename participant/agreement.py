@@ -25,14 +25,20 @@ class Agreement:
         self._terms, self._index, self.own = terms, index, own
         # By round, then by entry: who states what, in the order of the board.
         self._said: defaultdict[int, dict[int, tuple[int, Statement]]] = defaultdict(dict)
+        self._last: defaultdict[int, dict[int, Statement]] = defaultdict(dict)  # then by member
         self._lists: dict[int, ModelEntries] = {}  # each member's last
         self._found: dict[int, list[Difference]] = {}  # by member, from these lists
         self._own_lists: set[tuple[int, bytes]] = set()  # rounds, and what was listed there
 
     def hear(self, number: int, entry: int, member: int, said: Statement | ModelEntries) -> None:
-        """Take note of what a member states after a round, or lists there, in this entry."""
+        """Take note of what a member states after a round, or lists there, in this entry.
+
+        Entries come in the order of the board; one that comes again says nothing new.
+        """
         if isinstance(said, Statement):
-            self._said[number][entry] = member, said
+            if entry not in self._said[number]:
+                self._said[number][entry] = member, said
+                self._last[number][member] = said
             return
         self._lists[member] = said
         self._found.pop(member, None)
@@ -46,7 +52,7 @@ class Agreement:
 
     def has_stated(self, number: int, own: Statement) -> bool:
         """Whether this is this hospital's last word after the round."""
-        return self._stated(number).get(self._index) == own
+        return self._last[number].get(self._index) == own
 
     def opened_with(self, number: int, entry: int, own: Statement) -> Statement:
         """``own`` with the bounds that hold if the next round is opened in that entry."""
@@ -63,7 +69,7 @@ class Agreement:
 
     def differing(self, number: int, own: Statement) -> list[int]:
         """The members who state something else after the round than this hospital."""
-        stated = self._stated(number).items()
+        stated = self._last[number].items()
         return sorted(m for m, s in stated if s.about != own.about and m != self._index)
 
     def facts(self, number: int, own: Statement) -> dict[str, Any]:
@@ -72,7 +78,7 @@ class Agreement:
         ``entries``: of those whose models have other entries, the first differences as far as they
         have listed them, and how many ``more`` there are.
         """
-        stated = self._stated(number)
+        stated = self._last[number]
         differing = self.differing(number, own)
         alike = sum(s.about == own.about for s in {**stated, self._index: own}.values())
         return {
@@ -86,10 +92,9 @@ class Agreement:
             ],
         }
 
-    def _stated(self, number: int, before: int | None = None) -> dict[int, Statement]:
-        """What each member has stated last; ``before`` an entry, where one is given."""
-        said = sorted(self._said[number].items())
-        return {m: s for entry, (m, s) in said if before is None or entry < before}
+    def _stated(self, number: int, before: int) -> dict[int, Statement]:
+        """What each member had stated last, before an entry of the board."""
+        return {m: s for entry, (m, s) in self._said[number].items() if entry < before}
 
     def _told(self, member: int, digest: bytes) -> dict[str, Any]:
         said = self._lists.get(member)

@@ -9,7 +9,7 @@ read, opened and applied chunk by chunk, and is the next model if the fingerprin
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,11 @@ from keyshare.errors import BadUpdate, CorruptSum, FalseSum
 from keyshare.slots import SlotReader
 from participant import precision
 from participant.agent import Task
-from participant.agreement import Agreement
 from participant.app_calls import App, Config, app_seed, evaluate, fit, initial_config
 from participant.bounds import Bounds
 from participant.contribution import ContributionMaker
-from participant.entry_list import entry_facts, list_of
-from participant.errors import BadApp, ModelMismatch
+from participant.entry_list import entry_facts
+from participant.errors import BadApp
 from participant.held_back import HeldBack
 from participant.layout import Layout
 from participant.local_entries import LocalEntries
@@ -32,6 +31,7 @@ from participant.outbox import Storage
 from participant.outcome import Outcome, Standing, load
 from participant.patience import Patience
 from participant.set_ledger import SetLedger
+from participant.stance import Report, Stance
 from participant.summed_vector import Reading, SummedVector
 from participant.vector_reader import OwnFingerprint
 from participant.weights import SLICE, Vector, Weights, checked
@@ -42,12 +42,10 @@ from protocol.draft import Draft
 from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Refused
 from protocol.history import OpenedSets
-from protocol.messages import ModelEntries, Refusal, Statement
+from protocol.messages import Refusal
 from protocol.round import RoundView, round_session, unpack_training
-from protocol.suite import suite_for, suite_of
+from protocol.suite import suite_of
 from protocol.terms import Terms
-
-Report = Callable[[int, str, dict[str, Any]], None]  # round, event, facts
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,6 @@ class TrainingTask(Task):
         self._history = OpenedSets(terms)
         self._rounds: dict[int, RoundMember] = {}
         self._closed_at: dict[int, float] = {}
-        self._disagreement: dict[str, Any] = {}  # as it was last reported
         self._omissions = Omissions()
         self._told: set[int] = set()  # the entries of complaints that are reported
         self._own: OwnFingerprint | None = None  # of the next round, as the two below
@@ -97,10 +94,11 @@ class TrainingTask(Task):
         self._hold = HeldBack(terms, self._history)
         initial = app.initial_parameters(initial_config(terms, new_model_after or 0))
         self._layout = Layout.of(initial, getattr(app, "local_entries", ()))
-        self._agreement = Agreement(terms, self._index, list_of(self._layout))
         self._local = LocalEntries(self._layout, initial, storage)
         self._begins_anew = False  # with another model than what was trained before
-        self._standing = self._load(initial, new_model_after)
+        self._standing = standing = self._load(initial, new_model_after)
+        key = self._epoch.digest
+        self._stance = Stance(terms, self._index, key, self._layout, standing, report)
         self._report(self.finished, "entries", entry_facts(self._layout))
 
     def _load(self, initial: object, new_model_after: int | None) -> Standing:
@@ -122,7 +120,7 @@ class TrainingTask(Task):
     def done(self) -> bool:
         """Whether the last round's model is stored here and stated on the board."""
         is_last = self.finished >= self._terms.rounds.count
-        return is_last and self._has_stated and not self._is_owing
+        return is_last and self._stance.is_stated and not self._is_owing
 
     @property
     def parameters(self) -> Any:
@@ -136,7 +134,7 @@ class TrainingTask(Task):
         for posted in board.entries:
             kind, _, name = posted.post.session.partition("/")
             if kind == "round":
-                self._hear(int(name), posted)
+                self._stance.hear(int(name), posted)
         self._warn_of_used_model()
 
     def _warn_of_used_model(self) -> None:
@@ -162,7 +160,7 @@ class TrainingTask(Task):
         """
         number = int(posted.post.session.partition("/")[2])
         body = posted.post.body
-        self._hear(number, posted)
+        self._stance.hear(number, posted)
         if number < max(1, self.finished):
             return
         member = self._round(number)
@@ -213,9 +211,8 @@ class TrainingTask(Task):
 
         What the model is made of comes before the first statement of such a model.
         """
-        if not self._has_stated:
-            own = self._agreement.own if self._agreement.owes_list(self.finished) else None
-            return Draft(round_session(str(self.finished)), own or self._statement)
+        if stated := self._stance.due():
+            return stated
         if self._is_owing:
             return self._rounds[self.finished].due(self._ledger)
         number = self.finished + 1
@@ -245,12 +242,12 @@ class TrainingTask(Task):
     @property
     def differing(self) -> tuple[int, ...]:
         """The members that state another model than this hospital's."""
-        return tuple(self._agreement.differing(self.finished, self._statement))
+        return self._stance.differing
 
     @property
     def disagreement(self) -> dict[str, Any]:
         """How this hospital's model and others' differ, as in the event of that name."""
-        return self._agreement.facts(self.finished, self._statement)
+        return self._stance.disagreement
 
     @property
     def abstaining(self) -> tuple[int, ...]:
@@ -295,43 +292,10 @@ class TrainingTask(Task):
         return summed.reading if summed else None
 
     @property
-    def _statement(self) -> Statement:
-        model, bounds, terms = self._standing.model, self._standing.bounds, self._terms
-        following = bounds.clip(terms), bounds.max_examples(terms)
-        return Statement(model.digest, self._layout.weights, *following, self._layout.digest)
-
-    @property
     def _is_owing(self) -> bool:
         """Whether this hospital has its part, or a complaint, to say in the round it finished."""
         member = self._rounds.get(self.finished)
         return member is not None and (member.owes_partial or member.owes_complaint)
-
-    @property
-    def _has_stated(self) -> bool:
-        return self._agreement.has_stated(self.finished, self._statement)
-
-    def _hear(self, number: int, posted: Posted) -> None:
-        if isinstance(body := posted.post.body, Statement | ModelEntries):
-            self._agreement.hear(number, posted.position, posted.post.sender, body)
-            if number == self.finished and isinstance(body, Statement):
-                self._compare()  # a list comes before the statement that it belongs to
-
-    def _compare(self) -> None:
-        """Report the members who stand at another model, and how many state this hospital's."""
-        found = self._agreement.facts(self.finished, self._statement)
-        about = {key: found[key] for key in ("members", "entries")}
-        if found["members"] and about != self._disagreement:
-            self._report(self.finished, "disagreement", found)
-        self._disagreement = about
-
-    def _warn_of_wider(self, number: int, entry: int) -> None:
-        """Report who has asked for wider bounds than follow from the counts."""
-        own = self._statement
-        if wider := self._agreement.wider(self.finished, entry, own):
-            opened = self._agreement.opened_with(self.finished, entry, own)
-            names = [self._terms.name_of(m) for m in wider]
-            facts = {"members": names, "clip": opened.clip, "most": opened.max_examples}
-            self._report(number, "widened", facts)
 
     def _warn(self, number: int, member: RoundMember) -> None:
         """Report a sum that shows, with others, what too few members added; the terms allow it."""
@@ -357,8 +321,8 @@ class TrainingTask(Task):
         """None where the app had no examples: this hospital adds nothing, and helps to decrypt."""
         opening = view.terms_of_opening
         assert opening is not None and view.opening is not None
-        self._check_opening(view)
-        self._warn_of_wider(number, view.opening.position)
+        self._stance.check(view)
+        self._stance.warn_of_wider(number, view.opening.position)
         started = time.monotonic()
         change, examples = self._fit(number)
         if not examples:
@@ -378,27 +342,6 @@ class TrainingTask(Task):
         self._report(number, "contributed", {"suite": opening.suite, **seconds})
         return draft
 
-    def _check_opening(self, view: RoundView) -> None:
-        """Raises ModelMismatch unless the round is opened as this hospital's standing says.
-
-        And with the bounds that members have asked for.
-        """
-        opening, name = view.terms_of_opening, view.name
-        assert opening is not None and view.opening is not None
-        own = self._agreement.opened_with(self.finished, view.opening.position, self._statement)
-        if (opening.kind, opening.model) != ("training", own.result):
-            raise ModelMismatch(name, "it was opened for another model than this hospital's")
-        if opening.length != own.length:
-            raise ModelMismatch(name, f"it is opened for {opening.length} weights")
-        if opening.epoch != self._epoch.digest:
-            raise ModelMismatch(name, "it was opened under another key")
-        if (opening.clip, opening.max_examples) != (own.clip, own.max_examples):
-            found = f"bound {opening.clip:g} and {opening.max_examples} examples"
-            due = f"{own.clip:g} and {own.max_examples}"
-            raise ModelMismatch(name, f"it is opened with {found}, not {due}")
-        if opening.suite != (suite := suite_for(self._terms, own.length).name):
-            raise ModelMismatch(name, f"it is opened for suite {opening.suite}, due is {suite}")
-
     def _fit(self, number: int) -> tuple[Change, int]:
         parameters, examples, metrics = fit(self._app, self.parameters, self._config(number))
         fitted = checked(parameters, self._layout, "fit")
@@ -415,7 +358,7 @@ class TrainingTask(Task):
         if member.plaintexts is None or opening is None or self._outcome is not None:
             return
         assert closing is not None and member.view.opening is not None
-        self._check_opening(member.view)
+        self._stance.check(member.view)
         self._outcome = Outcome(self._storage, self._standing, number)
         try:
             if closing.vector:
@@ -472,8 +415,7 @@ class TrainingTask(Task):
         self._rounds.pop(number - 1, None)
         waited = time.monotonic() - self._closed_at.pop(number, time.monotonic())
         self._report(number, "decrypted", {"decrypt": waited, "contributors": contributors})
-        self._disagreement = {}
-        self._compare()
+        self._stance.move(standing)
         facts = evaluate(self._app, self.parameters, self._config(number))
         self._report(number, "evaluated", facts)
         if following := self._rounds.get(number + 1):

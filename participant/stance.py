@@ -1,0 +1,121 @@
+"""Where this hospital stands after a round: what it states of that, and what that makes of others.
+
+A round goes on from what members state. Whether it was opened by what they stated is checked here,
+before anything is contributed to it or taken from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from participant.agreement import Agreement
+from participant.entry_list import list_of
+from participant.errors import ModelMismatch
+from participant.layout import Layout
+from participant.outcome import Standing
+from protocol.board import Posted
+from protocol.draft import Draft
+from protocol.messages import ModelEntries, Statement
+from protocol.round import RoundView, round_session
+from protocol.suite import suite_for
+from protocol.terms import Terms
+
+Report = Callable[[int, str, dict[str, Any]], None]  # round, event, facts
+
+
+class Stance:
+    """This hospital's statement after the last round it finished, among those of the others."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        index: int,
+        key: bytes,
+        layout: Layout,
+        standing: Standing,
+        report: Report,
+    ) -> None:
+        """``key``: the digest of the epoch under which rounds are to be opened."""
+        self._terms, self._key, self._layout, self._report = terms, key, layout, report
+        self._agreement = Agreement(terms, index, list_of(layout))
+        self.move(standing)
+
+    def move(self, standing: Standing) -> None:
+        """Stand at the model after another round, and report who stands at another one."""
+        bounds, terms = standing.bounds, self._terms
+        following = bounds.clip(terms), bounds.max_examples(terms)
+        layout = self._layout
+        self._number = standing.number
+        self._own = Statement(standing.model.digest, layout.weights, *following, layout.digest)
+        self._reported: dict[str, Any] = {}
+        self._compare()
+
+    def hear(self, number: int, posted: Posted) -> None:
+        """Take note of what a member states after a round, or says that its model is made of."""
+        if isinstance(body := posted.post.body, Statement | ModelEntries):
+            self._agreement.hear(number, posted.position, posted.post.sender, body)
+            if number == self._number and isinstance(body, Statement):
+                self._compare()  # a list comes before the statement that it belongs to
+
+    @property
+    def is_stated(self) -> bool:
+        """Whether the board has this hospital's statement."""
+        return self._agreement.has_stated(self._number, self._own)
+
+    def due(self) -> Draft | None:
+        """The statement, and what the model is made of before the first one; None once stated."""
+        if self.is_stated:
+            return None
+        entries = self._agreement.own if self._agreement.owes_list(self._number) else None
+        return Draft(round_session(str(self._number)), entries or self._own)
+
+    @property
+    def differing(self) -> tuple[int, ...]:
+        """The members that state another model than this hospital's."""
+        return tuple(self._agreement.differing(self._number, self._own))
+
+    @property
+    def disagreement(self) -> dict[str, Any]:
+        """How this hospital's model and others' differ, as in the event of that name."""
+        return self._agreement.facts(self._number, self._own)
+
+    def check(self, view: RoundView) -> None:
+        """Raises ModelMismatch unless the next round is opened as this hospital's standing says.
+
+        And with the bounds that members have asked for.
+        """
+        opening, name = view.terms_of_opening, view.name
+        assert opening is not None and view.opening is not None
+        due = self._agreement.opened_with(self._number, view.opening.position, self._own)
+        if (opening.kind, opening.model) != ("training", due.result):
+            raise ModelMismatch(name, "it was opened for another model than this hospital's")
+        if opening.length != due.length:
+            raise ModelMismatch(name, f"it is opened for {opening.length} weights")
+        if opening.epoch != self._key:
+            raise ModelMismatch(name, "it was opened under another key")
+        if (opening.clip, opening.max_examples) != (due.clip, due.max_examples):
+            found = f"bound {opening.clip:g} and {opening.max_examples} examples"
+            bounds = f"{due.clip:g} and {due.max_examples}"
+            raise ModelMismatch(name, f"it is opened with {found}, not {bounds}")
+        if opening.suite != (suite := suite_for(self._terms, due.length).name):
+            raise ModelMismatch(name, f"it is opened for suite {opening.suite}, due is {suite}")
+
+    def warn_of_wider(self, number: int, entry: int) -> None:
+        """Report who had asked for wider bounds than follow from the counts, when it was opened.
+
+        number, entry: the next round, and where the board has its opening.
+        """
+        if wider := self._agreement.wider(self._number, entry, self._own):
+            opened = self._agreement.opened_with(self._number, entry, self._own)
+            names = [self._terms.name_of(m) for m in wider]
+            facts = {"members": names, "clip": opened.clip, "most": opened.max_examples}
+            self._report(number, "widened", facts)
+
+    def _compare(self) -> None:
+        """Report the members who stand at another model, and how many state this hospital's."""
+        found = self.disagreement
+        about = {key: found[key] for key in ("members", "entries")}
+        if found["members"] and about != self._reported:
+            self._report(self._number, "disagreement", found)
+        self._reported = about
