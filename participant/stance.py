@@ -16,7 +16,7 @@ from participant.layout import Layout
 from participant.outcome import Standing
 from protocol.board import Posted
 from protocol.draft import Draft
-from protocol.messages import ModelEntries, Statement
+from protocol.messages import ModelEntries, Opening, Statement
 from protocol.round import RoundView, round_session
 from protocol.suite import suite_for
 from protocol.terms import Terms
@@ -100,6 +100,14 @@ class Stance:
             raise ModelMismatch(name, f"it is opened with {found}, not {bounds}")
         if opening.suite != (suite := suite_for(self._terms, due.length).name):
             raise ModelMismatch(name, f"it is opened for suite {opening.suite}, due is {suite}")
+
+    def is_narrower(self, opening: Opening) -> bool:
+        """Whether the next round's bounds are smaller than what this hospital asks for.
+
+        It was opened without this hospital's word, which came too late, or was held up.
+        """
+        own = self._own
+        return opening.clip < own.clip or opening.max_examples < own.max_examples
 
     def warn_of_wider(self, number: int, entry: int) -> None:
         """Report who had asked for wider bounds than follow from the counts, when it was opened.

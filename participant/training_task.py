@@ -87,7 +87,7 @@ class TrainingTask(Task):
         self._told: set[int] = set()  # the entries of complaints that are reported
         self._own: OwnFingerprint | None = None  # of the next round, as the two below
         self._patience: Patience | None = None
-        self._abstains_in = 0  # a round to which this hospital has no examples
+        self._abstains_in = 0  # a round to which this hospital adds nothing
         self._sum: SummedVector | None = None  # whose vector is being read
         self._outcome: Outcome | None = None
         self._reader: SlotReader | None = None  # of the sum that the outcome is made of
@@ -251,7 +251,7 @@ class TrainingTask(Task):
 
     @property
     def abstaining(self) -> tuple[int, ...]:
-        """This hospital, where it has no examples for the round that is open."""
+        """This hospital, where it adds nothing to the round that is open."""
         return (self._index,) if self._abstains_in == self.finished + 1 else ()
 
     @property
@@ -318,11 +318,19 @@ class TrainingTask(Task):
         return {"round": number, "seed": app_seed(self._terms)}
 
     def _contribution(self, number: int, view: RoundView) -> Draft | None:
-        """None where the app had no examples: this hospital adds nothing, and helps to decrypt."""
+        """None where this hospital adds nothing, and helps to decrypt.
+
+        The app had no examples, or the round's bounds are smaller than this hospital asked for
+        after it was wronged by the counts (participant/bounds.py).
+        """
         opening = view.terms_of_opening
         assert opening is not None and view.opening is not None
         self._stance.check(view)
         self._stance.warn_of_wider(number, view.opening.position)
+        if self._stance.is_narrower(opening):
+            self._abstains_in = number
+            self._report(number, "narrowed", {"clip": opening.clip, "most": opening.max_examples})
+            return None
         started = time.monotonic()
         change, examples = self._fit(number)
         if not examples:

@@ -55,6 +55,15 @@ def _widened(event: Event) -> str:
     )
 
 
+def _narrowed(event: Event) -> str:
+    return (
+        "this hospital adds nothing to the sum. It was missing from the counts of the round before "
+        "and asked for wider bounds, but the aggregator opened the round without its word: with "
+        f"{event['clip']:g} as the largest change and {event['most']} as the most examples, the "
+        "liar would choose what this hospital's update counts for"
+    )
+
+
 def _counts_refused(event: Event) -> str:
     return (
         "the counts by size do not add up to the contributors, so that the next round has the "
@@ -74,6 +83,7 @@ SENTENCES: dict[str, Callable[[Event], str | None]] = {
     "scaled": _scaled,
     "capped": _capped,
     "widened": _widened,
+    "narrowed": _narrowed,
     "rounding": _rounding,
     "counts-refused": _counts_refused,
     "uncounted": _uncounted,

@@ -86,7 +86,7 @@ def why_and_remedy(waiting: Waiting, own: int, c: Context) -> tuple[str, str]:
     if own in waiting.members and kind in ("locks", "parts"):
         said = ["This hospital does not help with it, since its data folder was put back."]
     if facts.get("abstains"):
-        said.append("This hospital has no examples for the round, and helps to decrypt its sum.")
+        said.append("This hospital adds nothing to the round, and helps to decrypt its sum.")
     if refused := facts.get("refused"):
         said.append(f"{c.names(refused)} refused, and will not help.")
     remedy = facts.get("remedy") or _REMEDIES.get(kind) or _typed(waiting, own, c)

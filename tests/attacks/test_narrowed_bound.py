@@ -24,7 +24,7 @@ from participant import contribution
 from participant.bounds import Bounds
 from participant.errors import ModelMismatch
 from participant.training_task import TrainingTask
-from protocol.messages import Opening
+from protocol.messages import Opening, Statement
 from protocol.round import RoundView
 from protocol.suite import suite_of
 from tests.participant.round_table import RoundTable
@@ -111,7 +111,7 @@ class Attack(RoundTable):
 
     def hear(self, index: int, app: Any) -> None:
         """A hospital at the table, whose reports are kept."""
-        self.train(index, app)._report = lambda *said: self.told.append((index, *said))
+        self.train(index, app, lambda *said: self.told.append((index, *said)))
 
     def events(self, number: int, event: str) -> list[int]:
         """Who was told of something in a round."""
@@ -269,3 +269,24 @@ def test_an_opening_with_smaller_bounds_than_a_member_asked_for_is_answered_by_n
     for index in attack.honest:
         with pytest.raises(ModelMismatch, match="bound"):
             attack.due(index)
+
+
+def test_who_is_wronged_adds_nothing_to_a_round_that_is_opened_without_its_word() -> None:
+    """The aggregator, too, lies: it holds up the word until enough others have stated."""
+    attack = narrowed(of=(2,))
+    attack.honest[2].target *= 4
+    attack.settle()
+    attack.open("round/1")
+    attack.settle()
+    attack.close("round/1")
+    for _ in range(20):
+        for index in (1, 3, EVIL):
+            if draft := attack.due(index):
+                attack.publish(index, draft)
+        if (draft := attack.due(2)) and not isinstance(draft.body, Statement):
+            attack.publish(2, draft)
+    attack.open("round/2")
+    assert attack.bounds(2)[0] < 1.0
+    attack.settle()
+    assert attack.events(2, "narrowed") == [2]
+    assert set(attack.view("round/2").contributions) == {1, 3, EVIL}

@@ -43,7 +43,7 @@ def hear(found: RoundTable, apps: Sequence[Any]) -> list[tuple[int, str, dict[st
     """Seat the hospitals; what is reported to them from now on."""
     told: list[tuple[int, str, dict[str, Any]]] = []
     for k, app in enumerate(apps, start=1):
-        found.train(k, app)._report = lambda *said: told.append(said)
+        found.train(k, app, lambda *said: told.append(said))
     return told
 
 

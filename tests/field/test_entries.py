@@ -54,9 +54,8 @@ def trained(
     """Hospitals with the same model, and after them those that have another; all have spoken."""
     table, reports = table or RoundTable(), dict[int, Reports]()
     for i, entries in enumerate([model() for _ in range(agreeing)] + list(others), start=1):
-        task = table.train(i, Having(entries))
         reports[i] = []
-        task._report = lambda *report, i=i: reports[i].append(report)  # type: ignore[misc]
+        table.train(i, Having(entries), lambda *report, i=i: reports[i].append(report))
     table.settle()
     return table, reports
 

@@ -153,7 +153,7 @@ class Trained(RoundTable):
         self.reports: dict[int, Reports] = {}
         for i in range(1, n + 1):
             self.reports[i] = []
-            self.train(i, Steps())._report = self._into(i)  # type: ignore[method-assign]
+            self.train(i, Steps(), self._into(i))
         self.settle()
         self.open(ROUND)
         self.settle()

@@ -338,7 +338,7 @@ def test_a_hospital_without_examples_is_not_told_that_it_is_waited_for(hall: Hal
     assert hall.read[1][0].startswith("Waiting for H2, H3 for 2:10 min: contributions to round 1.")
     assert "They may be at work, or have no examples." in hall.read[1][0]
     assert hall.read[2][0].startswith("Waiting for H3 for 2:10 min: contributions to round 1.")
-    assert "This hospital has no examples for the round, and helps to decrypt" in hall.read[2][0]
+    assert "This hospital adds nothing to the round, and helps to decrypt" in hall.read[2][0]
 
 
 # ── whole commands ──

@@ -153,6 +153,7 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "capped", "examples": 900, "most": 512},
     {"event": "rounding", "rounding": 0.42},
     {"event": "counts-refused"},
+    {"event": "narrowed", "clip": 0.5, "most": 64},
     {"event": "widened", "members": ["H1"], "clip": 8.0, "most": 100},
     {"event": "uncounted"},
     {"event": "abstained"},

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from participant.agent import Task
+from participant.stance import Report
 from participant.training_task import TrainingTask
 from protocol.board import Posted
 from protocol.ciphertexts import add_encrypted, read_ciphertexts, write_ciphertexts
@@ -56,9 +57,11 @@ class RoundTable(Table):
         """What a member's vault holds."""
         return self.toy.epoch, self.toy.secrets[index]
 
-    def train(self, index: int, app: Any) -> TrainingTask:
+    def train(
+        self, index: int, app: Any, report: Report = lambda number, event, facts: None
+    ) -> TrainingTask:
         """Give a member a training task."""
-        task = TrainingTask(self.terms, self.secret(index), app, self.disks[index])
+        task = TrainingTask(self.terms, self.secret(index), app, self.disks[index], report)
         self.seat(index, task)
         return task
 

@@ -80,7 +80,7 @@ def closed_again(differencing: str, without: int = 5) -> tuple[RoundTable, Repor
     """All five in a void round; the next one, from the same model, closed without one of them."""
     table, reports = RoundTable(toy(differencing)), Reports()
     for i in (1, 2, 3, 4):
-        table.train(i, Steps())._report = lambda *report: reports.append(report)
+        table.train(i, Steps(), lambda *report: reports.append(report))
     table.seat(5, Spoiler(table.terms, table.secret(5), Steps(), table.disks[5]))
     table.play("round/1")
     assert (1, "void") in [report[:2] for report in reports]
@@ -138,7 +138,7 @@ def silent_after_a_void_round(app: Steps, junk: bool = False) -> tuple[RoundTabl
     """The fifth voids round 1 and says nothing, or junk, in round 2, whose wait is over."""
     table, reports = RoundTable(toy("refuse")), Reports()
     for i in (1, 2, 3, 4):
-        table.train(i, app)._report = lambda *report: reports.append(report)
+        table.train(i, app, lambda *report: reports.append(report))
     table.seat(5, Spoiler(table.terms, table.secret(5), app, table.disks[5]))
     table.play("round/1")
     del table.tasks[5]

@@ -63,7 +63,7 @@ def test_a_task_is_not_done_while_it_owes_a_complaint() -> None:
             assert isinstance(task, TrainingTask)
             last = msgspec.structs.replace(table.terms.rounds, count=1)
             task._terms = replace_terms(table.terms, rounds=last)
-            assert (task.finished, task._has_stated) == (1, True)
+            assert (task.finished, task._stance.is_stated) == (1, True)
             owing.append((task, task.done))
         return publish(sender, draft)
 

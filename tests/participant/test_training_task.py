@@ -167,7 +167,7 @@ def test_an_unusable_update_is_refused_before_anything_is_said(answer: Any, reas
 def reported(table: RoundTable, index: int, app: Any) -> list[tuple[int, str, dict[str, Any]]]:
     """What a member's task reports from now on."""
     reports: list[tuple[int, str, dict[str, Any]]] = []
-    table.train(index, app)._report = lambda *report: reports.append(report)
+    table.train(index, app, lambda *report: reports.append(report))
     return reports
 
 
@@ -260,11 +260,11 @@ def test_a_hospital_at_another_model_is_reported_and_can_mend_it() -> None:
     reports: list[tuple[int, str, dict[str, Any]]] = []
     table = RoundTable()
     for i in (1, 2, 3):
-        table.train(i, Steps())._report = lambda *report: reports.append(report)
+        table.train(i, Steps(), lambda *report: reports.append(report))
     table.train(4, Other())
     table.settle()
     facts = {"members": ["H4"], "agreeing": 3, "needed": 4, "entries": []}
-    assert reports == [(0, "disagreement", facts)] * 3
+    assert [r for r in reports if r[1] != "entries"] == [(0, "disagreement", facts)] * 3
     assert len({s.result for s in table.view("round/0").statements.values()}) == 2
     del table.tasks[4]
     table.train(4, Steps())
