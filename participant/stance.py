@@ -36,7 +36,10 @@ class Stance:
         standing: Standing,
         report: Report,
     ) -> None:
-        """``key``: the digest of the epoch under which rounds are to be opened."""
+        """``key``: the digest of the epoch under which rounds are to be opened.
+
+        statement: what this hospital states after the last round that it finished.
+        """
         self._terms, self._key, self._layout, self._report = terms, key, layout, report
         self._agreement = Agreement(terms, index, list_of(layout))
         self.move(standing)
@@ -47,7 +50,7 @@ class Stance:
         following = bounds.clip(terms), bounds.max_examples(terms)
         layout = self._layout
         self._number = standing.number
-        self._own = Statement(standing.model.digest, layout.weights, *following, layout.digest)
+        self.statement = Statement(standing.model.digest, layout.weights, *following, layout.digest)
         self._reported: dict[str, Any] = {}
         self._compare()
 
@@ -61,24 +64,24 @@ class Stance:
     @property
     def is_stated(self) -> bool:
         """Whether the board has this hospital's statement."""
-        return self._agreement.has_stated(self._number, self._own)
+        return self._agreement.has_stated(self._number, self.statement)
 
     def due(self) -> Draft | None:
         """The statement, and what the model is made of before the first one; None once stated."""
         if self.is_stated:
             return None
         entries = self._agreement.own if self._agreement.owes_list(self._number) else None
-        return Draft(round_session(str(self._number)), entries or self._own)
+        return Draft(round_session(str(self._number)), entries or self.statement)
 
     @property
     def differing(self) -> tuple[int, ...]:
         """The members that state another model than this hospital's."""
-        return tuple(self._agreement.differing(self._number, self._own))
+        return tuple(self._agreement.differing(self._number, self.statement))
 
     @property
     def disagreement(self) -> dict[str, Any]:
         """How this hospital's model and others' differ, as in the event of that name."""
-        return self._agreement.facts(self._number, self._own)
+        return self._agreement.facts(self._number, self.statement)
 
     def check(self, view: RoundView) -> None:
         """Raises ModelMismatch unless the next round is opened as this hospital's standing says.
@@ -87,7 +90,7 @@ class Stance:
         """
         opening, name = view.terms_of_opening, view.name
         assert opening is not None and view.opening is not None
-        due = self._agreement.opened_with(self._number, view.opening.position, self._own)
+        due = self._agreement.opened_with(self._number, view.opening.position, self.statement)
         if (opening.kind, opening.model) != ("training", due.result):
             raise ModelMismatch(name, "it was opened for another model than this hospital's")
         if opening.length != due.length:
@@ -106,7 +109,7 @@ class Stance:
 
         It was opened without this hospital's word, which came too late, or was held up.
         """
-        own = self._own
+        own = self.statement
         return opening.clip < own.clip or opening.max_examples < own.max_examples
 
     def warn_of_wider(self, number: int, entry: int) -> None:
@@ -114,8 +117,8 @@ class Stance:
 
         number, entry: the next round, and where the board has its opening.
         """
-        if wider := self._agreement.wider(self._number, entry, self._own):
-            opened = self._agreement.opened_with(self._number, entry, self._own)
+        if wider := self._agreement.wider(self._number, entry, self.statement):
+            opened = self._agreement.opened_with(self._number, entry, self.statement)
             names = [self._terms.name_of(m) for m in wider]
             facts = {"members": names, "clip": opened.clip, "most": opened.max_examples}
             self._report(number, "widened", facts)

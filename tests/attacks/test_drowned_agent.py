@@ -87,7 +87,7 @@ def open_round(desk: Desk) -> tuple[bytes, TrainingTask]:
     """Round 1 is open, from the model that a task stands at; the opening's digest, and the task."""
     desk.certify()
     task = training(desk)
-    said = task._statement
+    said = task._stance.statement
     bounds = said.clip, said.max_examples
     desk.state("round/0", desk.federation.members, said.result, said.length, *bounds)
     assert desk.service.tick()

@@ -76,7 +76,7 @@ class Hospital:
             for said in self.agent.outgoing():
                 self.mail = said.post if isinstance(said, Submit) else self.mail
         if isinstance(self.task, TrainingTask):
-            self.standing = self.task._statement
+            self.standing = self.task._stance.statement
 
     def ask_again(self) -> None:
         """Whatever it has said and not seen on the board comes again."""
