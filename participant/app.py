@@ -7,6 +7,7 @@ have ``local_entries``: patterns such as "*.running_mean" of the parameters that
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from typing import Any
 from participant.app_module import load_module
 from participant.errors import BadApp
 from participant.files import make_folder, write_new
+from participant.forked import end_fork
+from participant.steps import Stopped
 from protocol.foreign import lines, shown
 
 FUNCTIONS = {
@@ -77,13 +80,32 @@ def _local_entries(source: object, path: Path) -> tuple[str, ...]:
 
 
 def _run_user_code(code: Callable[[], Any], name: str, path: Path, errors_folder: Path) -> Any:
+    """What user code returns. Raises BadApp in place of whatever it raises but an interruption.
+
+    A process that it forks and does not end, ends here: it must not go on as this hospital.
+    """
+    process = os.getpid()
     try:
-        return code()
-    except (Exception, SystemExit) as error:
+        answer = code()
+    except (KeyboardInterrupt, Stopped):
+        raise
+    except BaseException as error:  # of Rust libraries and asyncio, some are no Exception
+        if os.getpid() != process:
+            end_fork(error)
         details = keep_traceback(error, errors_folder)
-        what = f"{type(error).__name__}: {shown(str(error), _MESSAGE)}"
+        what = f"{type(error).__name__}: {shown(_words(error), _MESSAGE)}"
         reason = f"{what} ({_place(error, path)}); details in {details}"
         raise BadApp(name, reason) from None
+    if os.getpid() != process:
+        end_fork(None)
+    return answer
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(it does not say what)"
 
 
 def keep_traceback(error: BaseException, folder: Path) -> Path:
@@ -99,6 +121,6 @@ def _place(error: BaseException, path: Path) -> str:
     """``file:line`` of the innermost frame in the user's file, or where it does not parse."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{Path(error.filename).name}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if Path(f.filename).resolve() == path.resolve()] or list(frames)
-    return f"{Path(own[-1].filename).name}:{own[-1].lineno}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
+    own = [f for f in frames if Path(f.filename).resolve() == path.resolve()] or frames
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else path.name

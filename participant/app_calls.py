@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from protocol.encoding import digest
 from protocol.terms import Terms
 
 Config = dict[str, Any]
+_MOST_BITS = 1_024  # of an integer among metrics; Python writes none that is much larger
 
 
 class App(Protocol):
@@ -52,23 +53,30 @@ def fit(app: App, parameters: Any, config: Config) -> tuple[Any, int, Any]:
     Raises BadApp on any other answer; the parameters are not looked at. No metrics end training.
     """
     answer = app.fit(parameters, config)
-    if not isinstance(answer, tuple) or len(answer) != 3:
-        raise BadApp("fit", "it must return (parameters, num_examples, metrics)")
-    fitted, examples, metrics = answer
+    fitted, examples, metrics = _three(answer, "fit", "(parameters, num_examples, metrics)")
     return fitted, _whole(examples, "fit"), _plain(metrics)
 
 
 def evaluate(app: App, parameters: Any, config: Config) -> dict[str, Any]:
     """``loss``, ``examples`` and ``metrics`` of the parameters; raises BadApp on other answers."""
     answer = app.evaluate(parameters, config)
-    if not isinstance(answer, tuple) or len(answer) != 3:
-        raise BadApp("evaluate", "it must return (loss, num_examples, metrics)")
-    loss, examples, metrics = answer
+    loss, examples, metrics = _three(answer, "evaluate", "(loss, num_examples, metrics)")
     try:
-        loss = float(loss)
-    except (TypeError, ValueError):
+        number = float(_number(loss))  # type: ignore[arg-type]
+    except Exception:  # too large a number, or a class of somebody's own
         raise BadApp("evaluate", f"loss is {type(loss).__name__}, not a number") from None
-    return {"loss": loss, "examples": _whole(examples, "evaluate"), "metrics": _plain(metrics)}
+    return {"loss": number, "examples": _whole(examples, "evaluate"), "metrics": _plain(metrics)}
+
+
+def _three(answer: object, function: str, what: str) -> tuple[Any, Any, Any]:
+    if isinstance(answer, tuple) and len(answer) == 3:
+        return answer
+    kind = type(answer).__name__
+    found = f"a tuple of {len(answer)}" if isinstance(answer, tuple) else f"of type {kind}"
+    if isinstance(answer, Coroutine):
+        answer.close()  # else Python warns that nobody awaited it
+        found = "a coroutine: write def, not async def, and asyncio.run inside"
+    raise BadApp(function, f"it must return {what}; what it returned is {found}")
 
 
 def _whole(examples: object, function: str) -> int:
@@ -77,8 +85,9 @@ def _whole(examples: object, function: str) -> int:
         if isinstance(examples, bool | np.bool_):
             raise TypeError
         return operator.index(examples)  # type: ignore[arg-type]
-    except TypeError:
-        what = f"num_examples is of type {type(examples).__name__}, not an int"
+    except Exception:
+        kind = type(examples).__name__
+        what = f"num_examples is of type {kind}, not an int: return int(num_examples)"
         raise BadApp(function, what) from None
 
 
@@ -88,22 +97,34 @@ def _plain(metrics: object) -> dict[str, object]:
         return {}
     if not isinstance(metrics, Mapping):
         return {"metrics": _left_out(metrics)}
-    return {str(_number(key)): _metric(value) for key, value in metrics.items()}
+    try:
+        return {_name(key): _metric(value) for key, value in metrics.items()}
+    except Exception:  # a mapping that does not give its items
+        return {"metrics": _left_out(metrics)}
+
+
+def _name(key: object) -> str:
+    try:
+        return str(_number(key))
+    except Exception:  # a class of somebody's own, or too long a number
+        return _left_out(key)
 
 
 def _metric(value: object) -> object:
     found = _number(value)
+    if isinstance(found, int) and found.bit_length() > _MOST_BITS:
+        return _left_out(value)
     return found if isinstance(found, str | int | float | None) else _left_out(value)
 
 
 def _number(value: object) -> object:
     """The number in a numpy scalar, or in an array or tensor that has but one; else the value."""
     item = getattr(value, "item", None)
-    if not callable(item):
+    if not callable(item) or isinstance(value, np.ma.MaskedArray):  # whose item is 0 if masked
         return value
     try:
         return item()
-    except (TypeError, ValueError, RuntimeError):  # it has several, or none
+    except Exception:  # it has several or none, or is of a class of somebody's own
         return value
 
 

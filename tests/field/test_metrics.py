@@ -10,6 +10,7 @@ import torch
 
 from participant.app_calls import evaluate, fit
 from participant.errors import BadApp
+from protocol.foreign import json_text
 
 
 class Reports:
@@ -71,3 +72,56 @@ def test_what_is_no_whole_number_is_refused_with_its_type(examples: object) -> N
         fit(app, [np.zeros(2)], {})
     with pytest.raises(BadApp, match="evaluate"):
         evaluate(app, [np.zeros(2)], {})
+
+
+def unruly(**methods: Any) -> Any:
+    """An object of a class of somebody's own, whose methods fail."""
+
+    def fail(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    return type("Unruly", (), dict.fromkeys(methods, fail) | {"__hash__": lambda _: 1})()
+
+
+@pytest.mark.parametrize(
+    ("metrics", "found"),
+    [
+        ({"a": unruly(item=1)}, {"a": "(Unruly, left out)"}),
+        ({unruly(__str__=1): 2}, {"(Unruly, left out)": 2}),
+        ({"a": 10**5000, 10**5000: 1}, {"a": "(int, left out)", "(int, left out)": 1}),
+        ({"a": np.ma.masked}, {"a": "(MaskedConstant, left out)"}),
+    ],
+)
+def test_metrics_of_unruly_classes_and_numbers_without_end_are_left_out(
+    metrics: object, found: dict[str, object]
+) -> None:
+    reported = fit(Reports(30, metrics), [np.zeros(2)], {})[2]
+    assert reported == found
+    assert json_text(reported)
+
+
+@pytest.mark.parametrize("loss", [10**400, unruly(__float__=1), np.zeros(2), None], ids=type)
+def test_a_loss_that_is_no_number_is_refused_with_its_type(loss: object) -> None:
+    app = Reports(30, {})
+    app.evaluate = lambda parameters, config: (loss, 5, {})  # type: ignore[method-assign]
+    with pytest.raises(BadApp, match=f"loss is {type(loss).__name__}, not a number"):
+        evaluate(app, [np.zeros(2)], {})
+
+
+async def coroutine() -> None: ...
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda: ([], 3), "a tuple of 2"),
+        (lambda: [[], 3, {}], "of type list"),
+        (coroutine, "a coroutine: write def, not async def"),
+    ],
+)
+def test_what_an_app_returns_in_place_of_three_things_is_told(make: Any, found: str) -> None:
+    app = Reports(30, {})
+    app.fit = lambda parameters, config: make()  # type: ignore[method-assign]
+    with pytest.raises(BadApp, match=found):
+        fit(app, [np.zeros(2)], {})
