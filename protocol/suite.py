@@ -23,9 +23,9 @@ _WEIGHT_SECONDS = 55e-9  # of the lattice: encrypted once, opened once
 _FIXED_SECONDS = 0.005  # of the lattice whatever the length: the proof, the first block
 
 
-# Fewest bits to which packed values are shortened where that spares a ciphertext: the hybrid suite,
-# whose models are the long ones, has 17 to 20.
-_LEAST_SPARING_BITS = 20
+# Bits that packed values give up at most where that spares a ciphertext, and are left at least: the
+# hybrid suite, whose models are the long ones, has 17 to 20.
+_MOST_SPARED_BITS, _LEAST_SPARING_BITS = 5, 20
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class Suite:
         terms = self.terms
         full = Packing.choose(terms.key_bits, terms.precision_bits, terms.n_members)
         without_tally = ciphertext_count(length + 1, full)
-        for bits in range(terms.precision_bits, _LEAST_SPARING_BITS - 1, -1):
+        least = max(_LEAST_SPARING_BITS, terms.precision_bits - _MOST_SPARED_BITS)
+        for bits in range(terms.precision_bits, least - 1, -1):
             packing = Packing.choose(terms.key_bits, bits, terms.n_members)
             if ciphertext_count(self._slot_count(length, bits), packing) <= without_tally:
                 return packing

@@ -17,7 +17,9 @@ def precision_line(event: Event) -> str | None:
 
 def rounding_cell(value: float | None) -> str:
     """What rounding changed, for a table."""
-    return "-" if value is None else f"{100 * value:.2g} %"
+    if value is None:
+        return "-"
+    return f"{100 * value:.2g} %" if value >= 1e-5 else "< 0.001 %"
 
 
 def _scaled(event: Event) -> str:
