@@ -39,13 +39,14 @@ def _opened(found: RoundEvidence, opened_at: Callable[[bytes], int | None]) -> d
 
 
 def check_results(evidence: Evidence, account: Account) -> None:
-    """Members state the same result of a round."""
+    """Members state the same result of a round; the bounds that they ask for may differ."""
     for found in evidence.rounds:
         last = {p.post.sender: p for p in found.said(Statement)}
         if not last:
             continue
         account.count += 1
-        stated = {member: posted.post.body for member, posted in last.items()}
+        bodies = {member: posted.post.body for member, posted in last.items()}
+        stated = {m: body.about for m, body in bodies.items() if isinstance(body, Statement)}
         (most, agreeing), *_ = Counter(stated.values()).most_common(1)
         if 2 * agreeing <= len(stated) and len(stated) > 1:
             position = max(posted.position for posted in last.values())
@@ -55,7 +56,7 @@ def check_results(evidence: Evidence, account: Account) -> None:
             (account.find if lies else account.fail)(position, NOBODY, reason)
             continue
         for member, posted in last.items():
-            if posted.post.body != most:
+            if stated[member] != most:
                 reason = f"{found.session}: it states another result than {agreeing} others"
                 account.find(posted.position, evidence.name(member), reason)
 

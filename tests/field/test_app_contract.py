@@ -82,7 +82,7 @@ def test_workers_import_the_apps_file(tmp_path: Path, how: str) -> None:
         ("my-app.py", "my-app"),
         pytest.param("space in it.py", "space in it", marks=pytest.mark.slow),
         pytest.param(
-            "study/inner/app_of_study.py", "study.inner.app_of_study", marks=pytest.mark.slow
+            "trial_study/inner/app_of_study.py", "trial_study.inner.app_of_study", marks=pytest.mark.slow
         ),
         pytest.param("another_study/__init__.py", "another_study", marks=pytest.mark.slow),
     ],
@@ -293,7 +293,7 @@ def test_an_app_bound_to_one_thread_with_workers_and_a_loop_trains(consortium: C
     for process in running:
         output, errors = process.communicate(timeout=90)
         assert process.returncode == 0, output + errors
-        assert "All 1 rounds are done." in output
+        assert "Training is done, 1 round in all." in output
         assert "0.2500" in output
 
 

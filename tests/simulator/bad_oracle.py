@@ -294,11 +294,12 @@ class Facts:
 
     def _statements_are_named(self, number: int) -> None:
         last = {p.post.sender: p for p in self._said(number, Statement)}
-        right = {p.post.body for m, p in last.items() if m not in self._bad}
+        about = {m: p.post.body.about for m, p in last.items()}  # not what bounds they ask for
+        right = {said for m, said in about.items() if m not in self._bad}
         if len(right) > 1:
             raise Violation(f"honest hospitals state {right} after round {number}")
         for member, posted in last.items():
-            if posted.post.body not in right and posted.position < self._in_time(number):
+            if about[member] not in right and posted.position < self._in_time(number):
                 self._all_report("disagreement", number, "members", member)
 
     def the_record_stands(self) -> None:
