@@ -397,7 +397,7 @@ class TrainingTask(Task):
         outcome, reader = self._outcome, self._reader
         assert outcome is not None and reader is not None
         own = None
-        if self._index in self._rounds[number].view.contributions:
+        if self._index in self._contributors(self._rounds[number]):
             own = precision.marks_of(self._storage, number)
         outcome.finish(reader.counts, own)
         for told in precision.of_sum(reader, own, outcome, self._terms):

@@ -394,6 +394,21 @@ def test_a_hospital_larger_than_all_before_is_capped_for_one_round() -> None:
     assert "capped" not in [event for _, event, _ in reports]
 
 
+def test_who_was_left_out_of_a_sum_is_not_missing_from_its_counts() -> None:
+    table = RoundTable()
+    for i in (1, 2, 3, 4):
+        table.train(i, Steps(0.01))
+    reports = reported(table, 5, Steps(1.0))
+    table.settle()
+    table.open("round/1")
+    table.settle()
+    table.close("round/1", [1, 2, 3, 4])
+    table.settle()
+    assert "decrypted" in [event for _, event, _ in reports]
+    assert "uncounted" not in [event for _, event, _ in reports]
+    assert stated(table, "round/1") == {(0.03125, 16)}
+
+
 def test_what_rounding_changes_is_reported() -> None:
     table = RoundTable()
     reports = reported(table, 1, Steps())
