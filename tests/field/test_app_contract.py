@@ -82,7 +82,9 @@ def test_workers_import_the_apps_file(tmp_path: Path, how: str) -> None:
         ("my-app.py", "my-app"),
         pytest.param("space in it.py", "space in it", marks=pytest.mark.slow),
         pytest.param(
-            "trial_study/inner/app_of_study.py", "trial_study.inner.app_of_study", marks=pytest.mark.slow
+            "trial_study/inner/app_of_study.py",
+            "trial_study.inner.app_of_study",
+            marks=pytest.mark.slow,
         ),
         pytest.param("another_study/__init__.py", "another_study", marks=pytest.mark.slow),
     ],

@@ -17,6 +17,7 @@ from protocol.board import Posted
 from protocol.messages import (
     Closing,
     Complaint,
+    Contribution,
     Opening,
     Partial,
     Refusal,
@@ -176,12 +177,22 @@ class Facts:
                 raise Violation(f"round {number} is closed, though it was given up")
 
     def nothing_else_is_held_back(self) -> None:
-        """Nobody reports a round that was not found to be."""
+        """Nobody reports a round that was not found to be.
+
+        But for one that waited until a bad holder, back by itself, contributed as the last.
+        """
         numbers = {hold.number for hold in self._run.holds}
         for hospital in self._run.honest:
             for number, facts in self._events(hospital, "held-back"):
-                if number not in numbers:
+                if number not in numbers and not self._came_last(number, facts["members"]):
                     raise Violation(f"{hospital} reports of round {number}: held-back {facts}")
+
+    def _came_last(self, number: int, names: object) -> bool:
+        """Whether these, bad ones all, contributed to the round after all honest hospitals."""
+        at = {p.post.sender: p.position for p in self._said(number, Contribution)}
+        members = [m for m in at if self._terms.name_of(m) in names]  # type: ignore[operator]
+        others = [position for member, position in at.items() if member not in self._bad]
+        return bool(members) and all(m in self._bad and at[m] > max(others) for m in members)
 
     def the_models_are_the_averages(self) -> None:
         """All honest hospitals hold one model after each round, and the right one."""
