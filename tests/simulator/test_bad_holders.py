@@ -68,7 +68,7 @@ def test_beside_bad_holders_the_others_finish_or_know_for_whom_they_wait(first: 
 @pytest.mark.slow
 def test_what_is_drawn_is_not_idle() -> None:
     """Bad holders do what they are told, rounds are void and held back, both ways out are taken."""
-    runs = [play(seed) for seed in (2, 8, 22, 23, 26, 322)]
+    runs = [play(seed) for seed in (2, 8, 22, 23, 43, 322)]
     assert {"comes back", "another model"} <= {h.way_out for run in runs for h in run.holds}
     assert all(any(h.did for h in run.hospitals.values()) for run in runs)  # type: ignore[attr-defined]
     assert any(e[1] == "void" for run in runs for h in run.honest for e in h.events)
