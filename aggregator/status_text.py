@@ -7,6 +7,7 @@ from typing import Any
 from aggregator.status_file import OLD_SECONDS
 from protocol.awaited import due
 from protocol.counted import counted, number_of
+from protocol.duration import duration
 from protocol.foreign import shown
 
 _NOBODY = "nobody"
@@ -48,7 +49,7 @@ def _age(seconds: float) -> list[str]:
     if seconds < OLD_SECONDS:
         return []
     return [
-        f"THIS REPORT IS {_duration(seconds)} OLD: the service has written none since. Its disk "
+        f"THIS REPORT IS {duration(seconds)} OLD: the service has written none since. Its disk "
         "may be full or read-only, or the machine's clock was set: see its log"
     ]
 
@@ -60,8 +61,8 @@ def _clock(found: dict[str, Any] | None) -> list[str]:
     by, ahead = float(last["seconds"]), float(found["ahead_seconds"])
     way, side = ("forward" if by > 0 else "back"), ("ahead of" if ahead > 0 else "behind")
     return [
-        f"THIS MACHINE'S CLOCK WAS SET {way} by {_duration(abs(by))} at {last['at']}: it is "
-        f"{_duration(abs(ahead))} {side} the board's times, which go on as before. Nothing is "
+        f"THIS MACHINE'S CLOCK WAS SET {way} by {duration(abs(by))} at {last['at']}: it is "
+        f"{duration(abs(ahead))} {side} the board's times, which go on as before. Nothing is "
         "closed or kept open for that"
     ]
 
@@ -115,7 +116,7 @@ def _course(ceremony: dict[str, Any]) -> str:
     """How far it is; having waited long makes the wait no shorter, so no end is promised."""
     tried = f"{counted(ceremony['candidates'], 'candidate')} tried"
     course = [
-        f"{_duration(ceremony['elapsed_seconds'])} since all have joined",
+        f"{duration(ceremony['elapsed_seconds'])} since all have joined",
         f"{tried} (about {ceremony['expected_candidates']} expected)",
     ]
     if ceremony["is_found"]:
@@ -123,18 +124,8 @@ def _course(ceremony: dict[str, Any]) -> str:
     elif ceremony["candidates"]:
         course.append(f"{ceremony['share_done_by_now']:.0%} of all ceremonies are done by now")
     if (remaining := ceremony["remaining_seconds"]) is not None:
-        course.append(f"about {_duration(remaining)} to go in the mean")
+        course.append(f"about {duration(remaining)} to go in the mean")
     return "; ".join(course)
-
-
-def _duration(seconds: float) -> str:
-    """9 s, 1:09 min, 1:01 h."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02} h"
 
 
 def _round(found: dict[str, Any]) -> str:

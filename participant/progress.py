@@ -16,13 +16,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from participant.duration import duration
 from participant.errors import Unreachable
 from participant.expectation import CeremonyFacts, Expectation
 from participant.session import Notices
 from participant.set_back import SetBack
 from participant.terminal import new_console, say, say_json
 from protocol.counted import counted
+from protocol.duration import duration
 from protocol.foreign import line, shown
 from protocol.terms import Terms
 

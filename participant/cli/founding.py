@@ -17,7 +17,6 @@ from participant.cli.options import (
     at_home,
     terms_in,
 )
-from participant.duration import duration
 from participant.errors import BadName, Declined, FileExists
 from participant.files import check_new
 from participant.identity import CARD_NAME, IDENTITY_NAME, Card, read_card
@@ -32,6 +31,7 @@ from participant.terms_files import (
     sign_file,
     write_terms,
 )
+from protocol.duration import duration
 from protocol.encoding import encode_binary
 from protocol.names import fault_of_name, normal
 from protocol.terms import LEAST_KEY_BITS, RoundPolicy, Terms, floor
@@ -122,7 +122,8 @@ def new(
         int, typer.Option("--statistic-seconds", help="The same for a statistic.")
     ] = 3600,
     clip: Annotated[
-        float, typer.Option("--clip", help="Largest change of a weight in any round.")
+        float,
+        typer.Option("--clip", help="Largest change of a weight in any round."),
     ] = 8.0,
     bits: Annotated[int, typer.Option("--bits", help="Bits of a weight, 8 to 40.")] = 32,
     max_examples: Annotated[

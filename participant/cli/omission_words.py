@@ -72,7 +72,7 @@ def _remedy(reason: str, kind: str) -> str:
     if reason in _IN_TIME:
         return (
             "There is nothing to do: it takes part in the next round. If that happens again, this "
-            "hospital needs longer than the terms wait: agree on a larger --round-seconds"
+            "hospital needs longer than the terms wait: agree on new terms with larger --seconds"
         )
     if reason == "differencing":
         return (

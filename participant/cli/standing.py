@@ -9,9 +9,9 @@ from participant.cli.held_back_words import ways_out
 from participant.cli.omission_words import left_out_line
 from participant.cli.sentence import Context
 from participant.cli.waiting_words import ceremony_remedy, round_waiting
-from participant.duration import duration
 from participant.terminal import say
 from protocol.counted import counted
+from protocol.duration import duration
 from protocol.foreign import shown
 from protocol.messages import kind_of
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from participant.cli.sentence import Context
 from participant.cli.waiting_words import waiting_event, waiting_line
 from participant.cli.working import say_aside
-from participant.duration import duration
 from participant.progress import link_notices
 from participant.session import Notices, Session
 from participant.terminal import say_json
 from participant.transfer_view import TransferBar, TransferLines
 from participant.vigil import Vigil
 from participant.waiting import Waiting
+from protocol.duration import duration
 
 _PASSING = ("link", "stalled", "board", "upload")
 _LONG_SECONDS = 2.0  # a step of the agent's own that people are told of

@@ -8,10 +8,10 @@ from typing import Any
 from participant.cli.held_back_words import held_back
 from participant.cli.model_words import disagreement
 from participant.cli.sentence import COMMAND, Context
-from participant.duration import duration
 from participant.waiting import Waiting
 from protocol.awaited import due
 from protocol.counted import number_of
+from protocol.duration import duration
 from protocol.foreign import pasted, shown
 from protocol.terms import AGGREGATOR
 

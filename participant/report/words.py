@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from participant.duration import duration
+from protocol.duration import duration
 from protocol.foreign import shown
 from protocol.terms import Terms
 

@@ -82,7 +82,7 @@ def table_of_four() -> RoundTable:
     n, quorum = len(HOSPITALS), 3
     policy = RoundPolicy(ROUNDS, floor(n), 10, 10, floor(n))
     federation = toy_federation(
-        n, quorum, 512, rounds=policy, clip=8.0, precision_bits=32, max_examples=100_000
+        n, quorum, 512, rounds=policy, precision_bits=32, max_examples=100_000
     )
     return RoundTable(finished(CeremonyTable(federation).run()))
 

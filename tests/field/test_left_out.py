@@ -137,7 +137,7 @@ def test_who_comes_after_the_closing_is_told_so_by_the_board(
         "This hospital's contribution is not in the sum: it came after the round was closed. "
         in (shown)
     )
-    assert "--round-seconds" in shown
+    assert "with larger --seconds" in shown
     show_standing(None, status(desk), "H3")
     assert "H2's contribution is not in the sum" in capsys.readouterr().out
 
@@ -185,8 +185,8 @@ def test_every_hospital_learns_who_is_left_out_and_the_one_it_is_what_to_do() ->
     assert table.lines(5) == [
         "This hospital's contribution is not in the sum: the aggregator says that it came while "
         "the sum was being made. There is nothing to do: it takes part in the next round. If that "
-        "happens again, this hospital needs longer than the terms wait: agree on a larger "
-        "--round-seconds"
+        "happens again, this hospital needs longer than the terms wait: agree on new terms with "
+        "larger --seconds"
     ]
     for i in (1, 2, 3, 4):
         (line,) = table.lines(i)
