@@ -1,0 +1,53 @@
+"""Every option that a sentence or a document tells people to type is one that a program has."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from aggregator.cli import app as of_aggregator
+from participant.cli import app as of_hospital
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("keyshare", "protocol", "participant", "aggregator")
+DOCUMENTS = ("README.md", "docs/tutorial.md")
+NAMED = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
+STYLES = ROOT / "participant/report/style.py"  # whose variables begin alike
+OF_OTHERS = {"--help", "--mbit", "--delay-ms", "--peer"}  # the last three of the benchmarks
+
+
+def options(command: Any) -> Iterator[str]:
+    for parameter in command.params:
+        yield from parameter.opts
+    for below in getattr(command, "commands", {}).values():
+        yield from options(below)
+
+
+THERE = {*options(get_command(of_hospital)), *options(get_command(of_aggregator))} | OF_OTHERS
+
+
+def texts(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_option_in_a_text_of_the_programs_is_one_of_theirs(package: str) -> None:
+    for path in sorted((ROOT / package).rglob("*.py")):
+        for text in texts(path) if path != STYLES else ():
+            assert {*NAMED.findall(text)} <= THERE, path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_option_in_a_document_for_hospitals_is_one_of_the_programs(document: str) -> None:
+    lines = (ROOT / document).read_text().splitlines()
+    found = {name for line in lines if "python -m" not in line for name in NAMED.findall(line)}
+    assert found, "the check must see what it is about"
+    assert found <= THERE, document
