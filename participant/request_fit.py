@@ -46,10 +46,11 @@ def _of_labels(numbers: Numbers, asked: Request, name: str) -> Misfit:
         what = counted(asked.length, "number")
         reason = f"its numbers have labels ({_listed(own)}), round {name} has {what} without labels"
         return Misfit(reason, "ask the other members for their order, then leave the labels out")
-    if extra := [k for k, label in enumerate(own) if label not in set(theirs)]:
+    here, there = set(own), set(theirs)
+    if extra := [k for k, label in enumerate(own) if label not in there]:
         where = ", ".join(f"{shown(own[k])!r} ({numbers.where(k)})" for k in extra[:_MOST_SHOWN])
         reason = f"round {name} has no {where}{_and_more(len(extra))}"
-    elif missing := [label for label in theirs if label not in set(own)]:
+    elif missing := [label for label in theirs if label not in here]:
         reason = f"it lacks {_listed(missing)}, which round {name} has"
     else:
         place = next(k for k in range(len(own)) if own[k] != theirs[k])
