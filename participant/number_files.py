@@ -26,11 +26,11 @@ from participant.files import read
 from participant.numbers import MAX_DIGITS, Numbers, parse_number
 from participant.phe_files import PheReader, is_of_phe
 from protocol.counted import counted
+from protocol.file_kind import Kind, kind_of_data
 from protocol.foreign import decoded
 from protocol.names import normal
 
 FILE_LIMIT = 64 << 20  # bytes
-_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods and .xls begin
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _AS_CSV = "save it as CSV UTF-8"
 
@@ -56,7 +56,7 @@ class _Reader:
 
     def numbers(self, data: bytes) -> Numbers:
         """All numbers of the file, in order."""
-        if data.startswith(_SPREADSHEETS):
+        if kind_of_data(data) is Kind.SPREADSHEET:
             self._refuse(f"it is a spreadsheet, not text: {_AS_CSV}")
         try:
             text = normal(decoded(data))  # labels are compared between hospitals

@@ -123,7 +123,7 @@ def new(
     ] = 3600,
     clip: Annotated[
         float,
-        typer.Option("--clip", help="Largest change of a weight in any round."),
+        typer.Option("--clip", help="Largest change of a weight; an update beyond it is halved."),
     ] = 8.0,
     bits: Annotated[int, typer.Option("--bits", help="Bits of a weight, 8 to 40.")] = 32,
     max_examples: Annotated[
