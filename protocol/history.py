@@ -12,7 +12,8 @@ symmetric difference. Pairs are not enough: {1,2,3} + {1,4,5} - {2,3,4,5} is twi
 Since a set alone has ``min_contributors`` >= ``min_difference`` members, it follows by induction:
 *no combination of opened sums from one model, but zero, holds fewer than ``min_difference``
 members*. It is max(f, 1) + 2 at least: f colluders, or one hospital for itself, who take out
-their own are left with two others.
+their own are left with two others. All this takes a member to add the same to every sum from one
+model. Where the bounds of two rounds differ it does not: docs/design.md, section 8, "Open".
 
 *What may be open*: a set that anybody has locked on this board, in any other round, before or
 after, of any key: a sum under an older key can be subtracted as well. More than (n+f)/2 locks open
