@@ -96,19 +96,24 @@ class Quantiser:
     """Turns one hospital's update into slots, slice by slice.
 
     An update whose ``largest`` change lies beyond the clip is halved as a whole, ``halvings``
-    times, until it does not; more examples than ``q.max_examples`` weigh as so many. ``dither``:
-    the stream of a stochastic rounding, ⌊y + u⌋ with u uniform in [0, 1), which is right in the
-    mean. Without it, values are rounded to the nearest. Raises BadExamples for fewer than
-    ``q.min_examples``.
+    times, until it does not, and ``least`` times in any case; more examples than
+    ``q.max_examples`` weigh as so many. ``dither``: the stream of a stochastic rounding, ⌊y + u⌋
+    with u uniform in [0, 1), which is right in the mean. Without it, values are rounded to the
+    nearest. Raises BadExamples for fewer than ``q.min_examples``.
     """
 
     def __init__(
-        self, num_examples: int, largest: float, q: Quantisation, dither: Keystream | None = None
+        self,
+        num_examples: int,
+        largest: float,
+        q: Quantisation,
+        dither: Keystream | None = None,
+        least: int = 0,
     ) -> None:
         if num_examples < q.min_examples:
             raise BadExamples(num_examples, q.min_examples, q.max_examples)
         self.weight = _weight(min(num_examples, q.max_examples), q)
-        self.halvings = halvings(largest, q.clip)
+        self.halvings = max(least, halvings(largest, q.clip))
         self._q, self._dither = q, dither
 
     def slots(self, update: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ldexp
 
 import numpy as np
 import numpy.typing as npt
@@ -33,10 +32,13 @@ class Slots:
         return self.head + self.length
 
     def writer(
-        self, num_examples: int, largest: float, dither: Keystream | None = None
+        self, num_examples: int, largest: float, dither: Keystream | None = None, least: int = 0
     ) -> SlotWriter:
-        """The slots of one hospital. largest: max |x| of its update. Raises BadExamples."""
-        return SlotWriter(self, num_examples, largest, dither)
+        """The slots of one hospital. largest: max |x| of its update. Raises BadExamples.
+
+        least: how often the update is halved in any case.
+        """
+        return SlotWriter(self, num_examples, largest, dither, least)
 
     def reader(self, contributors: int) -> SlotReader:
         """The sums of so many hospitals' slots."""
@@ -46,18 +48,23 @@ class Slots:
 class SlotWriter:
     """One hospital's slots, slice by slice.
 
-    marks: its classes in the tally. scaled: the factor that its update is scaled by, 1, 1/2, 1/4
-    and so on. capped: whether it has more examples than the round weighs.
+    marks: its classes in the tally. halvings: how often its update is halved. capped: whether it
+    has more examples than the round weighs.
     """
 
     def __init__(
-        self, slots: Slots, num_examples: int, largest: float, dither: Keystream | None
+        self,
+        slots: Slots,
+        num_examples: int,
+        largest: float,
+        dither: Keystream | None,
+        least: int,
     ) -> None:
         q = slots.quantisation
         self.marks: Marks = slots.tally.marks(largest, num_examples)
         self.capped = num_examples > q.max_examples
-        self._quantiser = Quantiser(num_examples, largest, q, dither)
-        self.scaled = ldexp(1.0, -self._quantiser.halvings)
+        self._quantiser = Quantiser(num_examples, largest, q, dither, least)
+        self.halvings = self._quantiser.halvings
         self._tally = slots.tally
 
     @property

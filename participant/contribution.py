@@ -1,5 +1,9 @@
 """What a hospital sends in a round: its update, quantised, or its numbers; encrypted and proved.
 
+Updates from one model are all halved as often as the first of them (keyshare/quantisation.py), or
+the difference of two sums over the same members would show a part of a single update. One that
+would have to be halved more often is not contributed.
+
 An update is read slice by slice, for its largest change; then under a hybrid suite twice: once to
 hash what is to be encrypted, once to encrypt it. The seed of the one-time key is
 
@@ -51,6 +55,10 @@ from protocol.terms import Terms
 _SLICE = 1 << 18  # weights that are looked at together
 
 
+class HalvedMore(Exception):
+    """The update would have to be halved more often than the last one from the same model."""
+
+
 class Update(Protocol):
     """The change of every weight, in order."""
 
@@ -68,21 +76,32 @@ class ContributionMaker:
     storage: Storage
     fresh: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
-    def make(self, update: Update, num_examples: int, opening: Posted) -> tuple[Draft, SlotWriter]:
+    def make(
+        self,
+        update: Update,
+        num_examples: int,
+        opening: Posted,
+        halved_before: int | None = None,
+    ) -> tuple[Draft, SlotWriter]:
         """The contribution to a round, and how its slots were written.
 
-        Raises BadExamples, BadUpdate.
+        halved_before: how often the last update from this model was halved, if there was one.
+        Raises BadExamples, BadUpdate; HalvedMore before anything is encrypted or stored.
         """
         said = opening.post.body
         assert isinstance(said, Opening)
         suite = suite_of(said.suite, self.terms)
         dither = self._dither(opening.digest)
-        source = _Source(update, num_examples, suite.slots(said), dither)
+        least = halved_before or 0
+        source = _Source(update, num_examples, suite.slots(said), dither, least)
+        writer = source.writer()
+        if halved_before is not None and writer.halvings > halved_before:
+            raise HalvedMore
         key = EncryptionKey.of(self.epoch)
         make = self._packed if suite.lattice is None else self._hybrid
         body, payload, stored = make(source, suite, opening, key)
         _, blobs = public_payload(payload)
-        return Draft(opening.post.session, body, tuple(blobs), stored), source.writer()
+        return Draft(opening.post.session, body, tuple(blobs), stored), writer
 
     def make_statistic(self, plaintexts: Sequence[mpz], opening: Posted) -> Draft:
         """The contribution of numbers in [0, N) to a statistic round."""
@@ -156,9 +175,11 @@ class _Source:
     """The slots of an update, the head first; the same at every reading."""
 
     def __init__(
-        self, update: Update, num_examples: int, slots: Slots, dither: bytes | None
+        self, update: Update, num_examples: int, slots: Slots, dither: bytes | None, least: int
     ) -> None:
+        """least: how often the update is halved in any case."""
         self.update, self._num_examples, self._dither = update, num_examples, dither
+        self._least = least
         self._slots, self._largest = slots, 0.0
         for start in range(0, len(update), _SLICE):
             part = update.slice(start, min(start + _SLICE, len(update)))
@@ -170,7 +191,7 @@ class _Source:
     def writer(self) -> SlotWriter:
         """What writes the slots from the first one on."""
         dither = Keystream(self._dither, "rounding") if self._dither else None
-        return self._slots.writer(self._num_examples, self._largest, dither)
+        return self._slots.writer(self._num_examples, self._largest, dither, self._least)
 
     def slots(self, size: int) -> Iterator[NDArray[np.int64]]:
         """All slots, ``size`` at a time, which is more than the head has."""

@@ -16,6 +16,7 @@ from participant.layout import Layout
 from participant.outcome import Standing
 from protocol.board import Posted
 from protocol.draft import Draft
+from protocol.history import OpenedSets
 from protocol.messages import ModelEntries, Opening, Statement
 from protocol.round import RoundView, round_session
 from protocol.suite import suite_for
@@ -34,6 +35,7 @@ class Stance:
         key: bytes,
         layout: Layout,
         standing: Standing,
+        history: OpenedSets,
         report: Report,
     ) -> None:
         """``key``: the digest of the epoch under which rounds are to be opened.
@@ -41,6 +43,7 @@ class Stance:
         statement: what this hospital states after the last round that it finished.
         """
         self._terms, self._key, self._layout, self._report = terms, key, layout, report
+        self._history = history
         self._agreement = Agreement(terms, index, list_of(layout))
         self.move(standing)
 
@@ -90,7 +93,7 @@ class Stance:
         """
         opening, name = view.terms_of_opening, view.name
         assert opening is not None and view.opening is not None
-        due = self._agreement.opened_with(self._number, view.opening.position, self.statement)
+        due = self._opened_with(view.opening.position)
         if (opening.kind, opening.model) != ("training", due.result):
             raise ModelMismatch(name, "it was opened for another model than this hospital's")
         if opening.length != due.length:
@@ -117,11 +120,18 @@ class Stance:
 
         number, entry: the next round, and where the board has its opening.
         """
-        if wider := self._agreement.wider(self._number, entry, self.statement):
-            opened = self._agreement.opened_with(self._number, entry, self.statement)
-            names = [self._terms.name_of(m) for m in wider]
+        own, opened = self.statement, self._opened_with(entry)
+        is_wider = opened.clip > own.clip or opened.max_examples > own.max_examples
+        if is_wider and (members := self._agreement.wider(self._number, entry, own)):
+            names = [self._terms.name_of(m) for m in members]
             facts = {"members": names, "clip": opened.clip, "most": opened.max_examples}
             self._report(number, "widened", facts)
+
+    def _opened_with(self, entry: int) -> Statement:
+        """The statement with the bounds that hold if the next round is opened in that entry."""
+        own = self.statement
+        first = self._history.first_from(own.result, entry)
+        return self._agreement.opened_with(self._number, entry, own, first)
 
     def _compare(self) -> None:
         """Report the members who stand at another model, and how many state this hospital's."""

@@ -19,7 +19,7 @@ from participant import precision
 from participant.agent import Task
 from participant.app_calls import App, Config, app_seed, evaluate, fit, initial_config
 from participant.bounds import Bounds
-from participant.contribution import ContributionMaker
+from participant.contribution import ContributionMaker, HalvedMore
 from participant.entry_list import entry_facts
 from participant.errors import BadApp
 from participant.held_back import HeldBack
@@ -98,7 +98,9 @@ class TrainingTask(Task):
         self._begins_anew = False  # with another model than what was trained before
         self._standing = standing = self._load(initial, new_model_after)
         key = self._epoch.digest
-        self._stance = Stance(terms, self._index, key, self._layout, standing, report)
+        self._stance = Stance(
+            terms, self._index, key, self._layout, standing, self._history, report
+        )
         self._report(self.finished, "entries", entry_facts(self._layout))
 
     def _load(self, initial: object, new_model_after: int | None) -> Standing:
@@ -320,35 +322,44 @@ class TrainingTask(Task):
     def _contribution(self, number: int, view: RoundView) -> Draft | None:
         """None where this hospital adds nothing, and helps to decrypt.
 
-        The app had no examples, or the round's bounds are smaller than this hospital asked for
-        after it was wronged by the counts (participant/bounds.py).
+        The app had no examples, or this hospital's update would enter the sum otherwise than it
+        should: under smaller bounds than it asked for after it was wronged by the counts
+        (participant/bounds.py), or halved more often than the last one from this model.
         """
         opening = view.terms_of_opening
         assert opening is not None and view.opening is not None
         self._stance.check(view)
         self._stance.warn_of_wider(number, view.opening.position)
         if self._stance.is_narrower(opening):
-            self._abstains_in = number
-            self._report(number, "narrowed", {"clip": opening.clip, "most": opening.max_examples})
+            facts = {"clip": opening.clip, "most": opening.max_examples}
+            self._abstain(number, "narrowed", facts)
             return None
         started = time.monotonic()
         change, examples = self._fit(number)
         if not examples:
-            self._abstains_in = number
-            self._report(number, "abstained", {})
+            self._abstain(number, "abstained", {})
             return None
         trained = time.monotonic()
         maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
+        before = precision.halved_before(self._storage, opening.model)
         try:
-            draft, writer = maker.make(change, examples, view.opening)
+            draft, writer = maker.make(change, examples, view.opening, before)
         except BadUpdate as error:
             raise BadApp("fit", str(error)) from None
-        precision.keep_marks(self._storage, number, writer.marks)
+        except HalvedMore:
+            self._abstain(number, "halved-more", {})
+            return None
+        precision.keep(self._storage, number, opening, writer)
         for told in precision.of_update(writer, examples, opening, self._terms):
             self._report(number, *told)
         seconds = {"train": trained - started, "encrypt": time.monotonic() - trained}
         self._report(number, "contributed", {"suite": opening.suite, **seconds})
         return draft
+
+    def _abstain(self, number: int, why: str, facts: dict[str, Any]) -> None:
+        """Add nothing to a round, and report why."""
+        self._abstains_in = number
+        self._report(number, why, facts)
 
     def _fit(self, number: int) -> tuple[Change, int]:
         parameters, examples, metrics = fit(self._app, self.parameters, self._config(number))
@@ -396,10 +407,10 @@ class TrainingTask(Task):
     def _advance(self, number: int) -> None:
         outcome, reader = self._outcome, self._reader
         assert outcome is not None and reader is not None
-        own = None
-        if self._index in self._contributors(self._rounds[number]):
-            own = precision.marks_of(self._storage, number)
-        outcome.finish(reader.counts, own)
+        is_counted = self._index in self._contributors(self._rounds[number])
+        own = precision.marks_of(self._storage, number) if is_counted else None
+        # Put back from a backup, it cannot tell whether it was counted right: believe no counts.
+        outcome.finish(reader.counts if own or not is_counted else None, own)
         for told in precision.of_sum(reader, own, outcome, self._terms):
             self._report(number, *told)
         self._stand_at(number)

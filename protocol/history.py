@@ -13,7 +13,7 @@ Since a set alone has ``min_contributors`` >= ``min_difference`` members, it fol
 *no combination of opened sums from one model, but zero, holds fewer than ``min_difference``
 members*. It is max(f, 1) + 2 at least: f colluders, or one hospital for itself, who take out
 their own are left with two others. All this takes a member to add the same to every sum from one
-model. Where the bounds of two rounds differ it does not: docs/design.md, section 8, "Open".
+model, hence one pair of bounds for a model (``bounds_of`` in protocol/round.py).
 
 *What may be open*: a set that anybody has locked on this board, in any other round, before or
 after, of any key: a sum under an older key can be subtracted as well. More than (n+f)/2 locks open
@@ -37,11 +37,12 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from keyshare.errors import BadParameters
 from protocol.board import Posted
+from protocol.messages import Opening
 from protocol.round import RoundView
 from protocol.terms import Terms
 
@@ -150,6 +151,12 @@ class OpenedSets:
         """The rounds from a model whose sums may be open, by name."""
         return tuple(self._opened(model, ""))
 
+    def first_from(self, model: bytes, before: int | None = None) -> Opening | None:
+        """The first opening of a training round from a model, in an entry ``before`` this one."""
+        self._catch_up()
+        posts = [view.opening for view in self._views.values() if view.opening]
+        return first_opening(posts, model, before)
+
     def _opened_from_model_of(self, view: RoundView) -> dict[str, Members]:
         opening = view.terms_of_opening
         assert opening is not None
@@ -163,7 +170,7 @@ class OpenedSets:
             opening, closing = view.terms_of_opening, view.closed
             if session == but or opening is None or closing is None:
                 continue
-            if (opening.kind, opening.model) == ("training", model) and self._may_be_open(view):
+            if _begins(opening, model) and self._may_be_open(view):
                 found[view.name] = frozenset(c.member for c in closing.contributors)
         return found
 
@@ -176,6 +183,24 @@ class OpenedSets:
             session = posted.post.session
             if not session.startswith("ceremony/"):
                 self._views.setdefault(session, RoundView(session)).receive(posted)
+
+
+def first_opening(
+    posts: Iterable[Posted], model: bytes, before: int | None = None
+) -> Opening | None:
+    """Of openings' entries the first from a model, ``before`` an entry where one is given."""
+    earlier = sorted((p for p in posts if before is None or p.position < before), key=_position)
+    bodies = [posted.post.body for posted in earlier]
+    return next((b for b in bodies if isinstance(b, Opening) and _begins(b, model)), None)
+
+
+def _begins(opening: Opening, model: bytes) -> bool:
+    """Whether it opens a round of training from this model."""
+    return (opening.kind, opening.model) == ("training", model)
+
+
+def _position(posted: Posted) -> int:
+    return posted.position
 
 
 def isolated(chosen: Members, opened: Mapping[str, Members], least: int) -> Difference | None:

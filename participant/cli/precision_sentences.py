@@ -66,18 +66,26 @@ def _narrowed(event: Event) -> str:
     )
 
 
+def _halved_more(event: Event) -> str:
+    return (
+        "this hospital adds nothing to the sum. Its update from this same model was smaller when "
+        "the model was last trained, and now has to be halved more often: the two sums would "
+        "show a part of it. Another model ends that (--new-model-after)"
+    )
+
+
 def _counts_refused(event: Event) -> str:
     return (
-        "the counts by size do not add up to the contributors, so that the next round has the "
-        "terms' own bounds. Some contributor's agent is another release, or lies; which, no "
-        "agent can tell"
+        "the counts by size do not add up to the contributors, so that the next three rounds "
+        "have the terms' own bounds. Some contributor's agent is another release, or lies; no agent "
+        "can tell which"
     )
 
 
 def _uncounted(event: Event) -> str:
     return (
         "this hospital is missing from the counts by size: some contributor lies, and no agent can "
-        "tell which. This hospital asks for the terms' own bounds in the next round"
+        "tell which. This hospital asks for the terms' own bounds in the next three rounds"
     )
 
 
@@ -86,6 +94,7 @@ SENTENCES: dict[str, Callable[[Event], str | None]] = {
     "capped": _capped,
     "widened": _widened,
     "narrowed": _narrowed,
+    "halved-more": _halved_more,
     "rounding": _rounding,
     "counts-refused": _counts_refused,
     "uncounted": _uncounted,

@@ -10,6 +10,7 @@ from protocol.audit.evidence import Evidence
 from protocol.audit.results import Account, Check
 from protocol.audit.round_evidence import JudgedContribution, RoundEvidence
 from protocol.board import Posted
+from protocol.history import first_opening
 from protocol.messages import Opening, Statement
 from protocol.round import bounds_of, round_session
 from protocol.statistic import request_of
@@ -71,8 +72,11 @@ def _faults_of_training(
             f"{len(alike)} members had stated its model and length, "
             f"{terms.least_agreeing} are needed"
         )
-    elif (opening.clip, opening.max_examples) != bounds_of(alike, terms):
-        yield "its bounds are not the widest that members had stated with its model"
+        return
+    posts = [other.view.opening for other in evidence.rounds if other.view.opening]
+    first = first_opening(posts, opening.model, position)
+    if (opening.clip, opening.max_examples) != bounds_of(alike, first, terms):
+        yield "its bounds are neither the first of its model nor the widest stated with it"
 
 
 def check_ciphertexts(evidence: Evidence, account: Account) -> None:

@@ -66,15 +66,16 @@ class Still(Honest):
 
 
 class Liar(TrainingTask):
-    """Writes its own numbers where the tally lies."""
+    """Writes its own numbers where weight and tally lie."""
 
     lie: Lie
+    weight = 0  # added to its own
 
     def _contribution(self, number: int, view: RoundView) -> Any:
         honest = SlotWriter.head.fget  # type: ignore[attr-defined]
 
         def head(writer: SlotWriter) -> np.ndarray:
-            return np.add(honest(writer), [0, *self.lie(writer._tally, writer.marks)])
+            return np.add(honest(writer), [self.weight, *self.lie(writer._tally, writer.marks)])
 
         # Negative numbers borrow from the slot above, and give it back when they are added.
         def pack(values: np.ndarray, packing: Any) -> list[int]:

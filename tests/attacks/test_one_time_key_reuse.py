@@ -120,7 +120,7 @@ def made(request) -> Any:
         storage = Memory()
         own = ContributionMaker(terms, toy.epoch, toy.secrets[member], storage, fresh)
         draft, writer = own.make(Weights(update), 500, posted or opening())
-        assert writer.scaled == 1
+        assert writer.halvings == 0
         blobs = {blob_name(data): data for data in storage.files.values()}
         return draft.body, b"".join(blobs[name] for name in draft.body.vector)
 

@@ -154,6 +154,7 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "rounding", "rounding": 0.42},
     {"event": "counts-refused"},
     {"event": "narrowed", "clip": 0.5, "most": 64},
+    {"event": "halved-more"},
     {"event": "widened", "members": ["H1"], "clip": 8.0, "most": 100},
     {"event": "uncounted"},
     {"event": "abstained"},

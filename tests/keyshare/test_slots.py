@@ -32,11 +32,12 @@ def test_the_head_is_weight_and_tally():
 def test_what_was_scaled_and_capped_is_counted_as_it_was_before():
     writer = SLOTS.writer(500, 2.0)
     assert writer.marks == SLOTS.tally.marks(2.0, 500)
-    assert (writer.scaled, writer.capped) == (0.25, True)
+    assert (writer.halvings, writer.capped) == (2, True)
     assert writer.head[0] == SLOTS.quantisation.scale
     writer = SLOTS.writer(64, 0.5)
-    assert (writer.scaled, writer.capped) == (1.0, False)
-    assert SLOTS.writer(1, 0.0).scaled == 1.0
+    assert (writer.halvings, writer.capped) == (0, False)
+    assert SLOTS.writer(1, 0.0).halvings == 0
+    assert SLOTS.writer(1, 0.0, least=3).halvings == 3
 
 
 def test_the_average_is_that_of_the_scaled_updates_and_capped_weights():

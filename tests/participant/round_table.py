@@ -14,6 +14,7 @@ from protocol.board import Posted
 from protocol.ciphertexts import add_encrypted, read_ciphertexts, write_ciphertexts
 from protocol.draft import Draft
 from protocol.epoch import to_number
+from protocol.history import OpenedSets
 from protocol.messages import Closing, Contribution, Contributor, Opening, Statement, attach
 from protocol.round import RoundView, bounds_of
 from tests.simulator.disk import Disk
@@ -132,9 +133,9 @@ class RoundTable(Table):
         ) else []  # fmt: skip
         stated = {p.post.sender: p.post.body for p in before if isinstance(p.post.body, Statement)}
         said = next(iter(stated.values()), Statement(bytes(32), 1))
-        clip, examples = bounds_of(
-            [s for s in stated.values() if s.about == said.about], self.terms
-        )
+        first = OpenedSets(self.terms, self.board.entries).first_from(said.result)
+        alike = [other for other in stated.values() if other.about == said.about]
+        clip, examples = bounds_of(alike, first, self.terms)
         kind = "training" if session.startswith("round/") else "statistic"
         fields = {
             "kind": kind, "epoch": self.toy.epoch.digest, "model": said.result,

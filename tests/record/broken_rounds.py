@@ -19,7 +19,7 @@ from protocol.messages import (
     Request,
     Statement,
 )
-from tests.record.good import HYBRID, Good
+from tests.record.good import HYBRID, Good, once_more
 from tests.record.story import Said, Story, write
 from tests.record.tampering import AGGREGATOR, LAST, Broken, flipped, tampering
 
@@ -61,6 +61,13 @@ def opened_under_an_unknown_key(made: Good) -> Broken:
 @tampering
 def opened_for_another_suite(made: Good) -> Broken:
     return _opened_otherwise(made, suite="hybrid")
+
+
+@tampering
+def a_model_opened_again_with_other_bounds(made: Good) -> Broken:
+    """Though all had asked for them: the sum less that of the round before shows what changed."""
+    story = once_more(made, remembering=False, bounds=(4.0, 500))
+    return Broken(write(story).files, "4.1", story.find("round/4", Opening), AGGREGATOR)
 
 
 @tampering

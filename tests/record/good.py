@@ -102,10 +102,11 @@ def good() -> Good:
     return Good(story, epoch, secrets, seeds)
 
 
-def once_more(made: Good, remembering: bool) -> Story:
+def once_more(made: Good, remembering: bool, bounds: tuple[float, int] | None = None) -> Story:
     """The story, and a fourth round from the model of the third, to which H4 does not contribute.
 
     Members that are ``remembering`` refuse to open it: less the third sum, it is H4's update.
+    bounds: those that all ask for, and that it is opened with, unless they are those of the model.
     """
     stage = Stage(made.story.federation)
     stage.blobs |= made.story.blobs
@@ -114,7 +115,7 @@ def once_more(made: Good, remembering: bool) -> Story:
     rounds = Rounds(stage, made.epoch, made.secrets, remembering)
     opening = made.story.at(made.story.find("round/3", Opening)).body
     assert isinstance(opening, Opening)
-    rounds.state("round/3", opening.model, opening.length)
+    rounds.state("round/3", opening.model, opening.length, bounds or BOUNDS)
     rounds.training("round/4", PACKED, PACKED, contributing=MEMBERS[:3])
     return Story(stage.federation, stage.said, stage.blobs, MEMBERS)
 
@@ -176,9 +177,11 @@ class Rounds:
     remembering: bool = True  # whether members look at other rounds' sets
     model: Statement = field(default_factory=lambda: Statement(bytes(32), PACKED, *BOUNDS))
 
-    def state(self, session: str, result: bytes, length: int) -> None:
+    def state(
+        self, session: str, result: bytes, length: int, bounds: tuple[float, int] = BOUNDS
+    ) -> None:
         """All state one result."""
-        self.model = Statement(result, length, *BOUNDS)
+        self.model = Statement(result, length, *bounds)
         for i in MEMBERS:
             self.stage.say(i, Draft(session, self.model))
 
@@ -193,8 +196,11 @@ class Rounds:
         """A round of training; ``wrong`` sends a wrong part."""
         terms, opened = self.stage.federation.terms, self.model
         assert opened.length == length
-        suite = "hybrid" if length == HYBRID else "paillier"
-        body = Opening("training", self.epoch.digest, opened.result, length, suite, *BOUNDS)
+        suite, bounds = (
+            "hybrid" if length == HYBRID else "paillier",
+            (opened.clip, opened.max_examples),
+        )
+        body = Opening("training", self.epoch.digest, opened.result, length, suite, *bounds)
         members = self._members(session)
         opening = self.stage.say(0, Draft(session, body))
         made = {i: make_training(i, self.epoch, opening, terms) for i in contributing}

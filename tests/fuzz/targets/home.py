@@ -9,7 +9,6 @@ from unittest import mock
 
 import numpy as np
 
-from keyshare.tally import Marks
 from participant import identity as identities
 from participant import lock, sealed_file, terminal
 from participant.bounds import Bounds
@@ -27,13 +26,14 @@ from participant.outbox import Outbox
 from participant.outcome import load as load_standing
 from participant.outcome import model_name
 from participant.passphrase import Passphrase
-from participant.precision import keep_marks, marks_of
+from participant.precision import halved_before, keep, marks_of
 from participant.sealed_file import Argon2Cost, SealedFor, seal, unseal
 from participant.status import read_report
 from participant.weights import Weights
 from protocol.encoding import encode
 from protocol.foreign import is_plain
-from protocol.messages import blob_name
+from protocol.messages import Opening, blob_name
+from protocol.suite import suite_of
 from tests.fuzz.codecs import SAFETENSORS, SEALED
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import FEDERATION, TERMS, entries
@@ -144,17 +144,20 @@ def standing() -> Case:
     return Case(run, [encode(Bounds()), encode(Bounds((1, 2, 3), (9,)))], None)
 
 
-@target("marks", "participant.precision.marks_of")
-def marks() -> Case:
+@target("last-contribution", "participant.precision.marks_of and halved_before")
+def last_contribution() -> Case:
     disk = Disk()
-    keep_marks(disk, 7, Marks(3, 12))
-    kept = disk.read("marks")
+    opening = Opening("training", bytes(32), bytes(32), 5, "paillier", 0.5, 64)
+    slots = suite_of("paillier", TERMS).slots(opening)
+    keep(disk, 7, opening, slots.writer(12, 0.9))
+    kept = disk.read("last-contribution")
     assert kept is not None
 
     def run(data: bytes) -> None:
-        disk.write("marks", data)
-        found = marks_of(disk, 7)
+        disk.write("last-contribution", data)
+        found, halvings = marks_of(disk, 7), halved_before(disk, bytes(32))
         assert found is None or all(0 <= one < 64 for one in found)
+        assert halvings is None or halvings >= 0
 
     return Case(run, [kept], None)
 
