@@ -76,9 +76,9 @@ def _halved_more(event: Event) -> str:
 
 def _counts_refused(event: Event) -> str:
     return (
-        "the counts by size do not add up to the contributors, so that the next three rounds "
-        "have the terms' own bounds. Some contributor's agent is another release, or lies; no agent "
-        "can tell which"
+        "the counts by size do not add up to the contributors, so that the next three rounds have "
+        "the terms' own bounds. Some contributor's agent is another release, or lies; no agent can "
+        "tell which"
     )
 
 
