@@ -37,7 +37,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keyshare.errors import BadParameters
@@ -87,6 +87,7 @@ class OpenedSets:
     def __init__(self, terms: Terms, entries: Sequence[Posted] = ()) -> None:
         self._terms = terms
         self._views: dict[str, RoundView] = {}
+        self._first: dict[bytes, Posted] = {}  # opening of a training round, by its model
         self._closable: tuple[tuple[object, ...], Members] | None = None  # the last answer
         self._awaited: tuple[tuple[object, ...], Members] | None = None
         self.follow(entries)
@@ -95,6 +96,7 @@ class OpenedSets:
         """Read this board: all entries that are there, and those that will be when it is asked."""
         self._entries, self._read = entries, 0
         self._views.clear()
+        self._first.clear()
 
     def difference(self, view: RoundView) -> Difference | None:
         """What the sum that the round's closing chose would show of too few; None if nothing.
@@ -152,10 +154,13 @@ class OpenedSets:
         return tuple(self._opened(model, ""))
 
     def first_from(self, model: bytes, before: int | None = None) -> Opening | None:
-        """The first opening of a training round from a model, in an entry ``before`` this one."""
+        """The first opening of training from a model, ``before`` an entry where one is given."""
         self._catch_up()
-        posts = [view.opening for view in self._views.values() if view.opening]
-        return first_opening(posts, model, before)
+        posted = self._first.get(model)
+        if posted is None or (before is not None and posted.position >= before):
+            return None
+        assert isinstance(posted.post.body, Opening)
+        return posted.post.body
 
     def _opened_from_model_of(self, view: RoundView) -> dict[str, Members]:
         opening = view.terms_of_opening
@@ -170,7 +175,7 @@ class OpenedSets:
             opening, closing = view.terms_of_opening, view.closed
             if session == but or opening is None or closing is None:
                 continue
-            if _begins(opening, model) and self._may_be_open(view):
+            if (opening.kind, opening.model) == ("training", model) and self._may_be_open(view):
                 found[view.name] = frozenset(c.member for c in closing.contributors)
         return found
 
@@ -182,25 +187,11 @@ class OpenedSets:
             self._read += 1
             session = posted.post.session
             if not session.startswith("ceremony/"):
-                self._views.setdefault(session, RoundView(session)).receive(posted)
-
-
-def first_opening(
-    posts: Iterable[Posted], model: bytes, before: int | None = None
-) -> Opening | None:
-    """Of openings' entries the first from a model, ``before`` an entry where one is given."""
-    earlier = sorted((p for p in posts if before is None or p.position < before), key=_position)
-    bodies = [posted.post.body for posted in earlier]
-    return next((b for b in bodies if isinstance(b, Opening) and _begins(b, model)), None)
-
-
-def _begins(opening: Opening, model: bytes) -> bool:
-    """Whether it opens a round of training from this model."""
-    return (opening.kind, opening.model) == ("training", model)
-
-
-def _position(posted: Posted) -> int:
-    return posted.position
+                view = self._views.setdefault(session, RoundView(session))
+                view.receive(posted)
+                opening = view.terms_of_opening
+                if view.opening is posted and opening is not None and opening.kind == "training":
+                    self._first.setdefault(opening.model, posted)
 
 
 def isolated(chosen: Members, opened: Mapping[str, Members], least: int) -> Difference | None:

@@ -10,7 +10,7 @@ from protocol.audit.evidence import Evidence
 from protocol.audit.results import Account, Check
 from protocol.audit.round_evidence import JudgedContribution, RoundEvidence
 from protocol.board import Posted
-from protocol.history import first_opening
+from protocol.history import OpenedSets
 from protocol.messages import Opening, Statement
 from protocol.round import bounds_of, round_session
 from protocol.statistic import request_of
@@ -25,7 +25,7 @@ def remark(account: Account, found: RoundEvidence) -> Callable[[int, str, str], 
 
 def check_openings(evidence: Evidence, account: Account) -> None:
     """Each round was opened under the key of the time, as terms and statements would have it."""
-    aggregator = evidence.name(AGGREGATOR)
+    aggregator, history = evidence.name(AGGREGATOR), OpenedSets(evidence.terms, evidence.entries)
     for found in evidence.rounds:
         for posted in found.said(Opening):
             account.count += 1
@@ -33,25 +33,30 @@ def check_openings(evidence: Evidence, account: Account) -> None:
                 reason = f"it opened {found.session} again, which counts for nothing"
                 account.find(posted.position, aggregator, reason)
                 continue
-            for reason in _faults_of_opening(evidence, found, posted):
+            for reason in _faults_of_opening(evidence, found, posted, history):
                 remark(account, found)(posted.position, aggregator, f"{found.session}: {reason}")
 
 
-def _faults_of_opening(evidence: Evidence, found: RoundEvidence, posted: Posted) -> Iterator[str]:
+def _faults_of_opening(
+    evidence: Evidence, found: RoundEvidence, posted: Posted, history: OpenedSets
+) -> Iterator[str]:
     opening = posted.post.body
     assert isinstance(opening, Opening)
     if found.epoch is None:
         yield "it is opened under a key that was not the newest that all had certified"
     if opening.kind == "training":  # as the session's name says, or the board would not have it
-        yield from _faults_of_training(evidence, found, opening, posted.position)
+        first = history.first_from(opening.model, posted.position)
+        yield from _faults_of_training(evidence, found, posted, first)
     elif request_of(found.view) is None:
         yield "no member had asked for it so: numbers, decimals, labels, no model and no bounds"
 
 
 def _faults_of_training(
-    evidence: Evidence, found: RoundEvidence, opening: Opening, position: int
+    evidence: Evidence, found: RoundEvidence, posted: Posted, first: Opening | None
 ) -> Iterator[str]:
-    terms = evidence.terms
+    """first: the opening that this model was first trained from, if it was before."""
+    terms, opening = evidence.terms, posted.post.body
+    assert isinstance(opening, Opening)
     if opening.decimals or opening.labels:
         yield "it has decimals or labels, which training has not"
     if opening.suite != (due := suite_for(terms, opening.length).name):
@@ -60,22 +65,19 @@ def _faults_of_training(
     if not 1 <= number <= terms.rounds.count:
         yield f"the terms have rounds 1 to {terms.rounds.count}"
     stated = dict[int, Statement]()
-    for posted in evidence.sessions.get(round_session(str(number - 1)), ()):
-        if posted.position < position and isinstance(body := posted.post.body, Statement):
-            stated[posted.post.sender] = body
+    for said in evidence.sessions.get(round_session(str(number - 1)), ()):
+        if said.position < posted.position and isinstance(body := said.post.body, Statement):
+            stated[said.post.sender] = body
     from_it = opening.model, opening.length
-    of_it = [said for said in stated.values() if (said.result, said.length) == from_it]
-    common = Counter(said.about for said in of_it).most_common(1)
-    alike = [said for said in of_it if said.about == common[0][0]]
+    of_it = [body for body in stated.values() if (body.result, body.length) == from_it]
+    common = Counter(body.about for body in of_it).most_common(1)
+    alike = [body for body in of_it if body.about == common[0][0]]
     if len(alike) < terms.least_agreeing:
         yield (
             f"{len(alike)} members had stated its model and length, "
             f"{terms.least_agreeing} are needed"
         )
-        return
-    posts = [other.view.opening for other in evidence.rounds if other.view.opening]
-    first = first_opening(posts, opening.model, position)
-    if (opening.clip, opening.max_examples) != bounds_of(alike, first, terms):
+    elif (opening.clip, opening.max_examples) != bounds_of(alike, first, terms):
         yield "its bounds are neither the first of its model nor the widest stated with it"
 
 
