@@ -15,7 +15,7 @@ from typing import Any
 
 from keyshare.errors import BadUpdate, CorruptSum, FalseSum
 from keyshare.slots import SlotReader
-from participant import precision
+from participant import last_contribution, precision
 from participant.agent import Task
 from participant.app_calls import App, Config, app_seed, evaluate, fit, initial_config
 from participant.bounds import Bounds
@@ -341,7 +341,7 @@ class TrainingTask(Task):
             return None
         trained = time.monotonic()
         maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
-        before = precision.halved_before(self._storage, opening.model)
+        before = last_contribution.halved_before(self._storage, opening.model)
         try:
             draft, writer = maker.make(change, examples, view.opening, before)
         except BadUpdate as error:
@@ -349,7 +349,7 @@ class TrainingTask(Task):
         except HalvedMore:
             self._abstain(number, "halved-more", {})
             return None
-        precision.keep(self._storage, number, opening, writer)
+        last_contribution.keep(self._storage, number, opening, writer)
         for told in precision.of_update(writer, examples, opening, self._terms):
             self._report(number, *told)
         seconds = {"train": trained - started, "encrypt": time.monotonic() - trained}
@@ -408,7 +408,7 @@ class TrainingTask(Task):
         outcome, reader = self._outcome, self._reader
         assert outcome is not None and reader is not None
         is_counted = self._index in self._contributors(self._rounds[number])
-        own = precision.marks_of(self._storage, number) if is_counted else None
+        own = last_contribution.marks_of(self._storage, number) if is_counted else None
         # Put back from a backup, it cannot tell whether it was counted right: believe no counts.
         outcome.finish(reader.counts if own or not is_counted else None, own)
         for told in precision.of_sum(reader, own, outcome, self._terms):

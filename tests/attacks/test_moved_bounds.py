@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from keyshare.packing import unpack
-from participant import training_task
+from participant import last_contribution
 from participant.errors import ModelMismatch
 from protocol.history import OpenedSets
 from protocol.suite import suite_of
@@ -80,7 +80,7 @@ def test_a_voided_round_is_tried_again_under_the_same_bounds() -> None:
 def test_were_they_others_the_liar_would_read_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack itself: if this fails, the test above may pass for another reason."""
     monkeypatch.setattr(OpenedSets, "first_from", lambda *about: None)
-    monkeypatch.setattr(training_task.precision, "halved_before", lambda *about: None)
+    monkeypatch.setattr(last_contribution, "halved_before", lambda *about: None)
     attack = Voiding()
     attack.ask(1.0, 10_000)
     attack.play("round/3")

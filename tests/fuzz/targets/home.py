@@ -17,6 +17,7 @@ from participant.cli.sentence import Context
 from participant.errors import BadApp, DamagedOutbox, ForeignModel, ParticipantError
 from participant.files import FolderStorage
 from participant.identity import Card, load
+from participant.last_contribution import halved_before, keep, marks_of
 from participant.layout import Layout
 from participant.link import _spki_digest, _whose
 from participant.local_entries import LocalEntries
@@ -26,7 +27,6 @@ from participant.outbox import Outbox
 from participant.outcome import load as load_standing
 from participant.outcome import model_name
 from participant.passphrase import Passphrase
-from participant.precision import halved_before, keep, marks_of
 from participant.sealed_file import Argon2Cost, SealedFor, seal, unseal
 from participant.status import read_report
 from participant.weights import Weights
@@ -144,7 +144,7 @@ def standing() -> Case:
     return Case(run, [encode(Bounds()), encode(Bounds((1, 2, 3), (9,)))], None)
 
 
-@target("last-contribution", "participant.precision.marks_of and halved_before")
+@target("last-contribution", "participant.last_contribution.marks_of, halved_before")
 def last_contribution() -> Case:
     disk = Disk()
     opening = Opening("training", bytes(32), bytes(32), 5, "paillier", 0.5, 64)
