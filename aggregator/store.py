@@ -147,7 +147,7 @@ def stored_entries(folder: Path) -> list[bytes]:
             database = opened.enter_context(_to_read(path))
             is_made = _is_made(database)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in _UNWRITABLE:
+            if _code(error) not in _UNWRITABLE:
                 raise
             database = opened.enter_context(_copied(path))
             is_made = _is_made(database)
@@ -195,12 +195,17 @@ def stored_head(folder: Path) -> Head | None:
         return last_noted(folder / _HEADS)
 
 
+def _code(error: sqlite3.Error) -> int:
+    """What SQLite said; an error of Python about what it read, as of no UTF-8, has no code."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+
+
 @contextlib.contextmanager
 def _database_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        code = _code(error)
         if code in _REFUSALS:
             raise StoreFull(path, str(error), _NUMBERS.get(code, 0)) from None
         raise StoreDamaged(path.name, str(error)) from None
