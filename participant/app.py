@@ -87,11 +87,11 @@ def _run_user_code(code: Callable[[], Any], name: str, path: Path, errors_folder
     process = os.getpid()
     try:
         answer = code()
-    except (KeyboardInterrupt, Stopped):
-        raise
     except BaseException as error:  # of Rust libraries and asyncio, some are no Exception
         if os.getpid() != process:
             end_fork(error)
+        if isinstance(error, KeyboardInterrupt | Stopped):
+            raise
         details = keep_traceback(error, errors_folder)
         what = f"{type(error).__name__}: {shown(_words(error), _MESSAGE)}"
         reason = f"{what} ({_place(error, path)}); details in {details}"

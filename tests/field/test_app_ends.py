@@ -75,7 +75,7 @@ def test_a_function_that_cannot_be_called_is_told_by_the_apps_file(
 @pytest.mark.parametrize(
     ("end", "code"),
     [("sys.exit(0)", 0), ("sys.exit(7)", 7), ("sys.exit('why')", 1), ("return 1", 0),
-     ("raise ValueError", 1), ("os._exit(4)", 4)],
+     ("raise ValueError", 1), ("raise KeyboardInterrupt", 1), ("os._exit(4)", 4)],
 )  # fmt: skip
 def test_a_process_that_an_app_forks_never_goes_on_as_the_hospital(
     tmp_path: Path, end: str, code: int
