@@ -56,13 +56,16 @@ class Session:
     notices: Notices = field(default_factory=Notices)
     time_limit: float | None = None  # seconds
     traffic: Traffic = field(default_factory=Traffic)
+    clock: Callable[[], float] = time.monotonic
     _steps: Steps = field(default_factory=Steps, init=False, repr=False)
     _stalled: bool = field(default=False, init=False)  # as it was told
     _no_link: str = field(default="no answer yet", init=False)  # the reason; empty if there is one
     _link_remedy: str = field(default="", init=False)
     _had_link: bool = field(default=False, init=False)
     _step_began: float | None = field(default=None, init=False)
-    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._clocks = ClockCheck(self.agent)
 
     @property
     def waiting(self) -> Waiting:
@@ -75,15 +78,13 @@ class Session:
         began = self._step_began
         return 0.0 if began is None else self.clock() - began
 
-    def __post_init__(self) -> None:
-        self._clocks = ClockCheck(self.agent)
-
     def run(self) -> None:
         """Work until the agent is done.
 
         Raises OutOfTime, Interrupted, and whatever the agent or ``open_link`` raise, except that
         an aggregator out of reach is tried again for ever.
         """
+        self._steps = Steps()  # of this run: those of an earlier one have ended
         self._steps.run(self._run)
 
     async def _run(self) -> None:

@@ -220,6 +220,39 @@ def test_in_the_main_thread_too_it_does_not_and_its_signals_are_the_callers_agai
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
+class Counter(Task):
+    """A task that is never done, and counts how often it was asked."""
+
+    done = False
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def begin(self, board: Board) -> None:
+        """Nothing to look up."""
+
+    def wants(self, session: str) -> bool:
+        return False
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        """Nothing is wanted."""
+
+    def due(self) -> Draft | None:
+        self.asked += 1
+        return None
+
+
+def test_a_session_that_ran_out_of_time_works_when_it_is_run_again(consortium: Consortium) -> None:
+    task = Counter()
+    session = consortium.session(1, task, time_limit=0.4)
+    with consortium.relay.running():
+        for _ in range(2):
+            before = task.asked
+            with pytest.raises(OutOfTime):
+                session.run()
+            assert task.asked > before
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_long_computation(consortium: Consortium, number: signal.Signals) -> None:
     sleeper = Sleeper()
