@@ -15,7 +15,7 @@ from protocol.refusals import FULL
 
 T = TypeVar("T")
 
-_EVERY_SECONDS = 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 320.0  # seconds
 _PROBE_NAME, _PROBE_BYTES = "room.tmp", 4 << 20  # more than a chunk of a vector
 
 
@@ -28,27 +28,42 @@ def as_room_allows(
     """The result of ``work``, which is done anew whenever a full disk has ended it.
 
     ``work`` gets the seconds that are left and goes on from what is stored, as a new process would.
-    Whoever watches is told once since when nothing can be stored. Raises what ``work`` raises, and
-    DiskError where the time is over first.
+    Whoever watches is told each time since when nothing can be stored. Raises what ``work`` raises,
+    and DiskError where the time is over first.
     """
     end = None if seconds is None else time.monotonic() + seconds
+    pause = _FIRST_PAUSE
     while True:
-        left = None if end is None else max(0.1, end - time.monotonic())
+        began = time.monotonic()
+        left = None if end is None else max(0.1, end - began)
         try:
             return work(left)
         except DiskError as error:
             if error.number not in FULL:
                 raise
+            if time.monotonic() > began + 2 * pause:
+                pause = _FIRST_PAUSE  # it got on for a while: another trouble than the last
             tell(
                 f"This hospital cannot store anything: {error.path}: {error.reason}. Nothing is "
                 "lost. It goes on by itself once there is room, waiting since "
                 f"{time.strftime('%H:%M:%S')}"
             )
-            while not _has_room(folder):
-                if end is not None and time.monotonic() >= end:
-                    raise
-                time.sleep(_EVERY_SECONDS)
+            if not _waited_for_room(folder, pause, end):
+                raise
             tell("There is room again: going on.")
+            # It may need more room than was found. Each try calls the aggregator, so they get rare.
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _waited_for_room(folder: Path, pause: float, end: float | None) -> bool:
+    """Wait, so many seconds before each look; whether there is room before the time is over."""
+    while True:
+        left = pause if end is None else min(pause, end - time.monotonic())
+        if left <= 0:
+            return False
+        time.sleep(left)
+        if _has_room(folder):
+            return True
 
 
 def _has_room(folder: Path) -> bool:

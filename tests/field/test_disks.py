@@ -143,11 +143,20 @@ def test_a_hospital_goes_on_by_itself_when_there_is_room(
     work = Attempts(tmp_path, 2)
     assert room.as_room_allows(tmp_path, None, work, said.append) == "done"
     assert work.left == [None] * 3
-    assert len(waits) == 2
+    assert len(waits) == 4  # before each look for room
     assert [line.partition(":")[0] for line in said] == [
         "This hospital cannot store anything", "There is room again",
     ] * 2  # fmt: skip
     assert "outbox: No space left on device" in said[0]
+
+
+def test_who_needs_more_room_than_is_found_tries_at_ever_longer_intervals(
+    tmp_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "_has_room", lambda folder: True)
+    assert room.as_room_allows(tmp_path, None, Attempts(tmp_path, 9), lambda text: None) == "done"
+    assert waits[:3] == [5.0, 10.0, 20.0]
+    assert waits[-2:] == [320.0, 320.0]
 
 
 def test_room_is_looked_for_by_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,8 +176,10 @@ def test_who_waits_for_room_waits_no_longer_than_was_said(
     tmp_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "_has_room", lambda folder: False)
+    monkeypatch.setattr(room.time, "monotonic", lambda: 100.0 + sum(waits))
     with pytest.raises(DiskError):
-        room.as_room_allows(tmp_path, 0.0, Attempts(tmp_path, 1), lambda text: None)
+        room.as_room_allows(tmp_path, 12.0, Attempts(tmp_path, 1), lambda text: None)
+    assert waits == [5.0, 5.0, 2.0]
 
 
 @pytest.mark.parametrize(
