@@ -29,6 +29,7 @@ class Pace:
         self._least, self._share = FIRST_BYTES, FIRST_SHARE
         self._brought = 0  # by this connection
         self._recent = deque[tuple[float, int]]()  # when, and how many bytes
+        self._recent_bytes = 0
 
     @property
     def room(self) -> int:
@@ -39,19 +40,21 @@ class Pace:
         """
         since = self._clock() - _RECENT_SECONDS
         while self._recent and self._recent[0][0] < since:
-            self._recent.popleft()
-        grown = min(self._brought // self._share, sum(size for _, size in self._recent))
+            self._recent_bytes -= self._recent.popleft()[1]
+        grown = min(self._brought // self._share, self._recent_bytes)
         return min(MOST_BYTES, self._least + grown)
 
     def brought(self, size: int) -> None:
         """So many bytes have arrived."""
         self._brought += size
         self._recent.append((self._clock(), size))
+        self._recent_bytes += size
 
     def broke(self) -> None:
         """A connection was lost in the middle of an upload: it goes on with the least at a time."""
         self._least, self._share, self._brought = LEAST_BYTES, LATER_SHARE, 0
         self._recent.clear()
+        self._recent_bytes = 0
 
     def ended(self) -> None:
         """An upload is complete: the next may begin as the first did."""

@@ -57,6 +57,7 @@ class Uploads:
         self._waiting: deque[bytes] = deque()
         self._on_way: dict[bytes, _OnItsWay] = {}
         self._unasked = self._paused = False
+        self._progress = 0, 0  # one pair, since the one who asks may be in another thread
         self._last: tuple[bytes, bytes] | None = None  # name and bytes of a blob of many chunks
 
     @property
@@ -73,12 +74,7 @@ class Uploads:
     @property
     def sent(self) -> tuple[int, int]:
         """Bytes that the aggregator is known to hold, and all bytes of the blobs."""
-        # Copies, since the one who asks may be in another thread.
-        on_way, waiting, sizes = dict(self._on_way), list(self._waiting), dict(self._sizes)
-        held = sum(way.held for way in on_way.values())
-        left = sum(sizes.get(name, 0) for name in [*waiting, *on_way]) - held
-        total = sum(sizes.values())
-        return max(0, total - left), total
+        return self._progress
 
     def start(self, sizes: Mapping[bytes, int]) -> list[BlobChunk | BlobOffer]:
         """Send blobs unasked, by name and size: what is new, the aggregator cannot have."""
@@ -116,7 +112,7 @@ class Uploads:
         name, way = have.digest, self._on_way.get(have.digest)
         if way is None:
             return []
-        offset = min(have.offset, self._sizes[name])
+        before, offset = way.held, min(have.offset, self._sizes[name])
         if have.to_offer:
             way.held = way.sent = offset
             way.is_asked = False
@@ -125,6 +121,8 @@ class Uploads:
             way.held, way.sent = offset, max(way.sent, offset)
         elif not way.is_asked:  # a chunk was lost, or what was there is there no more
             return [self._offer(name)]
+        held, total = self._progress
+        self._progress = held + way.held - before, total
         if way.held == self._sizes[name]:
             del self._on_way[name]
             if self.complete:
@@ -133,6 +131,7 @@ class Uploads:
 
     def _begin(self, sizes: Mapping[bytes, int], unasked: bool) -> list[BlobChunk | BlobOffer]:
         self._sizes, self._unasked, self._last = dict(sizes), unasked, None
+        self._progress = 0, sum(self._sizes.values())
         self._waiting, self._on_way, self._paused = deque(self._sizes), {}, False
         return self._fill()
 

@@ -116,6 +116,7 @@ class Line:
         self.member.disconnected()
 
     def _leave(self) -> None:
+        assert 0 <= self.member.transfer.bytes_sent_of_blobs <= self.member.transfer.bytes_to_send
         for frame in self.member.outgoing():
             self.sent += len(frame.data) if isinstance(frame, BlobChunk) else 0
             self._on_way.append(frame)

@@ -169,6 +169,7 @@ def test_lost_and_repeated_frames_do_not_keep_blobs_from_arriving(events: list[s
             aggregator.sent([*uploads.offers()])
         aggregator.answer()
     assert aggregator.whole == MANY
+    assert uploads.sent == (sum(SIZES.values()),) * 2
 
 
 def test_a_resumed_upload_offers_only_the_window_and_goes_on_behind_it() -> None:
