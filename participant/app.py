@@ -93,7 +93,7 @@ def _run_user_code(code: Callable[[], Any], name: str, path: Path, errors_folder
         if isinstance(error, KeyboardInterrupt | Stopped):
             raise
         details = keep_traceback(error, errors_folder)
-        what = f"{type(error).__name__}: {shown(_words(error), _MESSAGE)}"
+        what = ": ".join(filter(None, [type(error).__name__, shown(_words(error), _MESSAGE)]))
         reason = f"{what} ({_place(error, path)}); details in {details}"
         raise BadApp(name, reason) from None
     if os.getpid() != process:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from participant.errors import BadApp
+from participant.layout import closed_coroutine
 from protocol.encoding import digest
 from protocol.terms import Terms
 
@@ -74,8 +75,7 @@ def _three(answer: object, function: str, what: str) -> tuple[Any, Any, Any]:
     kind = type(answer).__name__
     found = f"a tuple of {len(answer)}" if isinstance(answer, tuple) else f"of type {kind}"
     if isinstance(answer, Coroutine):
-        answer.close()  # else Python warns that nobody awaited it
-        found = "a coroutine: write def, not async def, and asyncio.run inside"
+        found = closed_coroutine(answer)
     raise BadApp(function, f"it must return {what}; what it returned is {found}")
 
 

@@ -8,7 +8,7 @@ numpy arrays, a dict of names to numpy arrays, or a dict of names to torch tenso
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -30,6 +30,7 @@ from participant.entry import (
 )
 from participant.errors import BadApp
 from protocol.encoding import digest, encode
+from protocol.foreign import shown
 from protocol.messages import MAX_LENGTH
 
 FORMS = {
@@ -69,17 +70,21 @@ class Layout:
     def of(cls, parameters: object, local_entries: Sequence[str] = ()) -> Layout:
         """The layout of an initial model; raises BadApp unless all of its entries can be used.
 
-        local_entries: patterns of names, as of ``fnmatch``; each must match an entry.
+        local_entries: names, or patterns of them as of ``fnmatch``; each must match an entry.
         """
         function = "initial_parameters"
         kind, entries = named(parameters, function)
         for pattern in local_entries:
-            if not any(fnmatchcase(name, pattern) for name in entries):
-                raise BadApp(function, f"no entry is called {pattern!r} as local_entries says")
+            if not any(_matches(name, pattern) for name in entries):
+                raise BadApp(
+                    function,
+                    f"no entry is called {pattern!r} as local_entries says; entry 0 is called "
+                    f"{shown(next(iter(entries)))!r}",
+                )
         averaged: dict[str, Averaged] = {}
         at_home = []
         for k, (name, entry) in enumerate(entries.items()):
-            is_named = any(fnmatchcase(name, pattern) for pattern in local_entries)
+            is_named = any(_matches(name, pattern) for pattern in local_entries)
             fate = named_fate(entry) if is_named else fate_of(name, entry, kind)
             if isinstance(fate, Unfit):
                 raise BadApp(function, f"entry {k}, {name!r}, is {fate.what}: {fate.remedy}")
@@ -168,7 +173,7 @@ def named(parameters: object, function: str) -> tuple[Form, dict[str, Any]]:
                 _name(name, k, function): e for k, (name, e) in enumerate(parameters.items())
             }
         else:
-            raise BadApp(function, f"it must return {', or '.join(FORMS.values())}")
+            raise _no_form(parameters, function)
     except RecursionError:
         raise BadApp(function, "what it returned does not read") from None
     if not entries:
@@ -178,10 +183,30 @@ def named(parameters: object, function: str) -> tuple[Form, dict[str, Any]]:
     return "tensors" if any(map(is_tensor, entries.values())) else "arrays", entries
 
 
+def _matches(name: str, pattern: str) -> bool:
+    return name == pattern or fnmatchcase(name, pattern)  # "age [years]" is a name
+
+
+def _no_form(parameters: object, function: str) -> BadApp:
+    found = f"of type {type(parameters).__name__}"
+    if isinstance(parameters, Coroutine):
+        found = closed_coroutine(parameters)
+    elif hasattr(parameters, "state_dict"):
+        found += ": return its state_dict()"
+    forms = ", or ".join(FORMS.values())
+    return BadApp(function, f"it must return {forms}; what it returned is {found}")
+
+
+def closed_coroutine(coroutine: Coroutine[Any, Any, Any]) -> str:
+    """Close a coroutine that an app returned in place of its result; what to call it."""
+    coroutine.close()  # else Python warns that nobody awaited it
+    return "a coroutine: write def, not async def, and asyncio.run inside"
+
+
 def _name(name: object, k: int, function: str) -> str:
     """A name as a plain text; raises BadApp if it is none, or one that no file can hold."""
     if not isinstance(name, str) or name == "__metadata__":
-        raise BadApp(function, f"entry {k} cannot be called {name!r}")
+        raise BadApp(function, f"entry {k} cannot be called {name!r}: give it a text as its name")
     plain = str.__str__(name)
     try:
         plain.encode()

@@ -16,6 +16,7 @@ from protocol.foreign import shown
 
 Vector = NDArray[np.float64]
 SLICE = 1 << 18  # weights that are converted at once: 2 MiB of float64
+_STAY = "Names, shapes and dtypes must stay those of initial_parameters"
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,11 @@ def checked(parameters: object, layout: Layout, function: str) -> Weights:
         raise BadApp(function, f"it returned {FORMS[kind]} instead of {FORMS[layout.kind]}")
     for k, name in enumerate(layout.names):
         if name not in entries:
-            raise BadApp(function, f"entry {k}, {name!r}, is missing")
+            remedy = "return all of them. What is not trained, leave out there too"
+            raise BadApp(function, f"entry {k}, {name!r}, is missing. {_STAY}; {remedy}")
     for name in entries:
         if name not in layout.names_of_all:
-            raise BadApp(function, f"entry {name!r} is not in the model")
+            raise BadApp(function, f"entry {name!r} is not in the model. {_STAY}")
     averaged = [_averaged(entries[n], layout, k, function) for k, n in enumerate(layout.names)]
     for local in layout.at_home:
         if local.name in entries and not local.is_free:
@@ -95,8 +97,7 @@ def _averaged(entry: object, layout: Layout, k: int, function: str) -> Any:
     elif fate.dtype != dtype:
         difference = f"has dtype {fate.dtype} instead of {dtype}"
     if difference:
-        reason = f"entry {k}, {name!r}, {difference}. Names, shapes and dtypes must stay those of "
-        raise BadApp(function, f"{reason}initial_parameters")
+        raise BadApp(function, f"entry {k}, {name!r}, {difference}. {_STAY}")
     assert isinstance(fate, Averaged)
     return fate.values
 
@@ -119,7 +120,8 @@ def _check_finite(weights: Weights, function: str) -> None:
         finite = np.isfinite(values)
         if not finite.all():
             k = layout.entry_at(start + int(np.argmin(finite)))
-            raise BadApp(function, f"entry {k}, {layout.names[k]!r}, holds NaN or infinity")
+            reason = f"entry {k}, {layout.names[k]!r}, holds NaN or infinity"
+            raise BadApp(function, f"{reason}. What is so by intent, name in local_entries")
 
 
 def _float64(entry: Any, first: int, end: int) -> Vector:

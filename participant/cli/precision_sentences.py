@@ -19,7 +19,9 @@ def rounding_cell(value: float | None) -> str:
     """What rounding changed, for a table."""
     if value is None:
         return "-"
-    return f"{100 * value:.2g} %" if value >= 1e-5 else "< 0.001 %"
+    if value < 1e-5:
+        return "< 0.001 %"
+    return f"{100 * value:.0f} %" if value >= _NOTABLE else f"{100 * value:.2g} %"
 
 
 def _scaled(event: Event) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,6 +54,8 @@ from protocol.counted import counted
 from protocol.epoch import Epoch
 from protocol.foreign import shown
 from protocol.terms import AGGREGATOR, Terms
+
+_MOST_METRICS = 20  # of a round that a line shows; the journal has all
 
 
 def add_to(app: typer.Typer) -> None:
@@ -338,10 +341,12 @@ def _seconds(value: float | None) -> str:
 def _metrics(metrics: object) -> str:
     if not isinstance(metrics, dict):
         return ""
-    return ", ".join(
+    found = [
         f"{shown(k)} {v:.4g}" if isinstance(v, float) else f"{shown(k)} {shown(v)}"
-        for k, v in metrics.items()
-    )
+        for k, v in islice(metrics.items(), _MOST_METRICS)
+    ]
+    more = len(metrics) - len(found)
+    return ", ".join([*found, f"{more} more"] if more else found)
 
 
 def _print_event(event: Event) -> None:

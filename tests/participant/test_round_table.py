@@ -29,3 +29,13 @@ def test_who_posted_a_false_fingerprint_is_named(capsys: pytest.CaptureFixture[s
     found = said(capsys, "false-fingerprint", members=["H3", "H5"])
     assert found.startswith("round 3: the fingerprint that H3, H5 posted is not that of")
     assert "the sum was checked without it" in found
+
+
+def test_a_line_of_the_table_shows_so_many_metrics_and_whole_percents(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said(capsys, "rounding", rounding=1.0)
+    metrics = {f"m{k}": 0.5 for k in range(100_000)}
+    row = said(capsys, "evaluated", bytes_up=0, bytes_down=0, loss=0.5, metrics=metrics)
+    assert "      100 %     0.5000  m0 0.5, m1 0.5," in row
+    assert "m19 0.5, 99980 more" in row
