@@ -206,28 +206,12 @@ class RejectedByAggregator(ParticipantError):
         self.code, self.reason = code, reason
 
 
-class ModelMismatch(ParticipantError):
-    """The round starts from a model that this hospital does not hold."""
-
-    def __init__(self, round_name: str, reason: str) -> None:
-        super().__init__(f"round {round_name}: {reason}")
-        self.round_name, self.reason = round_name, reason
-
-
 class BadApp(ParticipantError):
     """The user's training code returned or raised what cannot be used."""
 
     def __init__(self, function: str, reason: str) -> None:
         super().__init__(f"{function}: {reason}")
         self.function, self.reason = function, reason
-
-
-class ForeignModel(ParticipantError):
-    """The model that this hospital has after a round is one of another app."""
-
-    def __init__(self, number: int, reason: str) -> None:
-        super().__init__(f"round {number}: {reason}")
-        self.number, self.reason = number, reason
 
 
 class BadStatisticFile(ParticipantError):

@@ -1,8 +1,9 @@
 """Entries that stay at a hospital: what its app last returned for them, and no one else sees.
 
-Arrays, tensors and plain values are kept across restarts. Of anything else (a sparse tensor, an
-object of the app's own) the last value is there as long as the process is: after a restart it is
-what ``initial_parameters`` gives.
+Arrays, tensors and plain values are kept across restarts, with the round that they are from. Of
+anything else (a sparse tensor, an object of the app's own) the last value is there as long as the
+process is: after a restart it is what ``initial_parameters`` gives. So is what was kept of another
+app's entries, or of a model before this one.
 """
 
 from __future__ import annotations
@@ -16,38 +17,55 @@ from safetensors import SafetensorError
 from safetensors import numpy as array_files
 
 from participant.entry import is_freed, is_tensor
-from participant.errors import BadApp
 from participant.layout import Layout, named
 from participant.model import copy_of
+from participant.model_errors import DamagedModel
 from participant.outbox import Storage
+from protocol.encoding import digest, encode
 
 _NAME, _PLAIN_NAME = "models/local.safetensors", "models/local.msgpack"
 _PLAIN = (bool, int, float, str, bytes, type(None))
 _DEEPEST = 20  # lists inside lists
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """From which round, and of which entries, what is stored is; with the plain values."""
+
+    round: int
+    entries: bytes
+    values: dict[str, Any]
+
+
 class LocalEntries:
     """The last values of a layout's local entries, kept across restarts."""
 
-    def __init__(self, layout: Layout, parameters: object, storage: Storage) -> None:
-        """The stored values, or where there are none those of the app's initial parameters."""
+    def __init__(
+        self, layout: Layout, parameters: object, storage: Storage, begin: int = 0
+    ) -> None:
+        """The stored values, or those of the app's initial parameters; raises DamagedModel.
+
+        begin: the round after which the model began. What was stored before is of another one.
+        """
         self._layout, self._storage = layout, storage
         self.entries: dict[str, Any] = {}
         self._take(named(parameters, "initial_parameters")[1])
-        if data := storage.read(_NAME):
-            self._take(self._read(data))
-        if data := storage.read(_PLAIN_NAME):
-            self._take(_read_plain(data))
+        about = [layout.digest, *((e.name, e.what) for e in layout.at_home)]
+        self._about = digest("quorate/local entries", encode(about))
+        kept = _read_kept(storage.read(_PLAIN_NAME))
+        if kept and kept.round > begin and kept.entries == self._about:
+            if data := storage.read(_NAME):
+                self._take(self._read(data))
+            self._take(kept.values)
 
-    def keep(self, parameters: object, function: str) -> None:
-        """Take over the local ones of what an app returned; durable when this returns."""
+    def keep(self, parameters: object, number: int) -> None:
+        """Take over the local ones of what ``fit`` returned in a round; durable on return."""
         if not self._layout.local:
             return
-        self._take(named(parameters, function)[1])
+        self._take(named(parameters, "fit")[1])
         plain = {name: entry for name, entry in self.entries.items() if _is_plain(entry)}
-        if plain or self._storage.read(_PLAIN_NAME):
-            self._storage.write(_PLAIN_NAME, msgspec.msgpack.encode(plain))
         self._storage.write(_NAME, self._written())
+        kept = _Kept(number, self._about, plain)  # the last: it says whose the others are
+        self._storage.write(_PLAIN_NAME, msgspec.msgpack.encode(kept))
 
     def _take(self, entries: Mapping[str, Any]) -> None:
         for name in self._layout.local:
@@ -84,7 +102,7 @@ class LocalEntries:
                 return dict(tensor_files.load(data))
             return dict(array_files.load(data))
         except (SafetensorError, ValueError, KeyError) as error:
-            raise BadApp("stored local entries", str(error)) from None
+            raise DamagedModel(_NAME, str(error)) from None
 
 
 def _is_whole(entry: object) -> bool:
@@ -115,8 +133,10 @@ def _is_plain(entry: object, depth: int = _DEEPEST) -> bool:
     return True
 
 
-def _read_plain(data: bytes) -> dict[str, Any]:
+def _read_kept(data: bytes | None) -> _Kept | None:
+    if data is None:
+        return None
     try:
-        return msgspec.msgpack.decode(data, type=dict[str, Any])
+        return msgspec.msgpack.decode(data, type=_Kept)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise BadApp("stored local entries", str(error)) from None
+        raise DamagedModel(_PLAIN_NAME, str(error)) from None

@@ -13,14 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from participant.errors import BadApp, ForeignModel
 from participant.layout import Layout
 from participant.model import Model
+from participant.model_errors import DamagedModel, ForeignModel
 from participant.outbox import Output
 from participant.weights import SLICE, Vector
 
 _DTYPES = {"<f8": "F64", "<f4": "F32"}
 _LENGTH = 8  # bytes of the header's length
+
+
+def model_name(number: int) -> str:
+    """What a round's model is called in a hospital's storage."""
+    return f"models/round-{number}.safetensors"
 
 
 class NextModel:
@@ -59,10 +64,10 @@ def read_model(data: bytes, layout: Layout, number: int = 0) -> Model:
     """The model in a file; its entries are views of ``data``.
 
     number: of the round after which it was stored.
-    Raises ForeignModel naming the first difference if it is a model of another layout, BadApp if it
-    is no model.
+    Raises ForeignModel naming the first difference if it is a model of another layout, DamagedModel
+    if it is no model.
     """
-    header, start = _read_header(data)
+    header, start = _read_header(data, number)
     found = {name: entry for name, entry in header.items() if name != "__metadata__"}
     expected = _described(layout)
     for name in [*expected, *found]:
@@ -70,7 +75,8 @@ def read_model(data: bytes, layout: Layout, number: int = 0) -> Model:
             differs = f"entry {name!r} is {found.get(name)} instead of {expected.get(name)}"
             raise ForeignModel(number, differs)
     if len(data) - start != _bytes(layout):
-        raise BadApp("stored model", f"{len(data) - start} bytes instead of {_bytes(layout)}")
+        reason = f"its entries have {len(data) - start} bytes instead of {_bytes(layout)}"
+        raise DamagedModel(model_name(number), reason)
     entries = []
     for size, master in zip(layout.sizes, layout.masters, strict=True):
         entries.append(np.frombuffer(data, master, size, start))
@@ -102,7 +108,7 @@ def _header(layout: Layout, metadata: Mapping[str, str]) -> bytes:
     return len(text).to_bytes(_LENGTH, "little") + text
 
 
-def _read_header(data: bytes) -> tuple[dict[str, Any], int]:
+def _read_header(data: bytes, number: int) -> tuple[dict[str, Any], int]:
     """The header, and where the entries begin."""
     end = _LENGTH + int.from_bytes(data[:_LENGTH], "little")
     try:
@@ -110,5 +116,6 @@ def _read_header(data: bytes) -> tuple[dict[str, Any], int]:
     except (ValueError, RecursionError, OverflowError):
         header = None
     if end > len(data) or not isinstance(header, dict):
-        raise BadApp("stored model", "it is not a safetensors file, or not a whole one")
+        reason = "it is not a safetensors file, or not a whole one"
+        raise DamagedModel(model_name(number), reason)
     return header, end

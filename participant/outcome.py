@@ -14,10 +14,10 @@ import numpy as np
 
 from keyshare.tally import Counts, Marks
 from participant.bounds import Bounds
-from participant.errors import BadApp
 from participant.layout import Layout
 from participant.model import Model
-from participant.model_file import NextModel, read_model, write_model
+from participant.model_errors import DamagedModel
+from participant.model_file import NextModel, model_name, read_model, write_model
 from participant.outbox import Storage
 from participant.weights import Vector
 from protocol.encoding import decode, encode
@@ -73,15 +73,10 @@ class Outcome:
         self._storage.write(_bounds_name(self._number), encode(bounds))
 
 
-def model_name(number: int) -> str:
-    """What a round's model is called in a hospital's storage."""
-    return f"models/round-{number}.safetensors"
-
-
 def load(storage: Storage, number: int, layout: Layout) -> Standing | None:
     """The standing after a round, None if it is not here.
 
-    Raises ForeignModel if it is another app's, BadApp if it is damaged.
+    Raises ForeignModel if it is another app's, DamagedModel if it does not read.
     """
     data = storage.read(model_name(number))
     if data is None:
@@ -90,7 +85,8 @@ def load(storage: Storage, number: int, layout: Layout) -> Standing | None:
     try:
         bounds = decode(storage.read(name) or b"", Bounds, "bounds", _MAX_BOUNDS_BYTES)
     except Malformed:
-        raise BadApp("stored model", f"{name} is missing or damaged") from None
+        reason = f"{name}, which belongs to it, is missing or does not read"
+        raise DamagedModel(model_name(number), reason) from None
     return Standing(number, model, bounds)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from participant.agreement import Agreement
 from participant.entry_list import list_of
-from participant.errors import ModelMismatch
 from participant.layout import Layout
+from participant.model_errors import ModelMismatch
 from participant.outcome import Standing
 from protocol.board import Posted
 from protocol.draft import Draft

@@ -94,7 +94,7 @@ class TrainingTask(Task):
         self._hold = HeldBack(terms, self._history)
         initial = app.initial_parameters(initial_config(terms, new_model_after or 0))
         self._layout = Layout.of(initial, getattr(app, "local_entries", ()))
-        self._local = LocalEntries(self._layout, initial, storage)
+        self._local = LocalEntries(self._layout, initial, storage, new_model_after or 0)
         self._begins_anew = False  # with another model than what was trained before
         self._standing = standing = self._load(initial, new_model_after)
         key = self._epoch.digest
@@ -364,7 +364,7 @@ class TrainingTask(Task):
     def _fit(self, number: int) -> tuple[Change, int]:
         parameters, examples, metrics = fit(self._app, self.parameters, self._config(number))
         fitted = checked(parameters, self._layout, "fit")
-        self._local.keep(parameters, "fit")
+        self._local.keep(parameters, number)
         self._report(number, "fitted", {"metrics": metrics, "examples": examples})
         return Change(fitted, self._standing.model.given), examples
 

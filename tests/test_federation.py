@@ -31,7 +31,7 @@ from examples.demo.processes import (
     wait_for,
 )
 from participant.cli import app
-from participant.outcome import model_name
+from participant.model_file import model_name
 from protocol.board import Board, decode_entry
 from protocol.messages import Certificate, Partial, Step
 from protocol.terms import Terms, parse

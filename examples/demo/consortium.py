@@ -18,7 +18,7 @@ from examples.demo.processes import (
     wait_for,
 )
 from examples.demo.study import Study, handwriting, tumours
-from participant.outcome import model_name
+from participant.model_file import model_name
 from protocol.board import Board, decode_entry
 from protocol.terms import Terms, parse
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from examples.demo.consortium import Consortium
 from participant.layout import Layout
-from participant.model_file import read_model
-from participant.outcome import model_name
+from participant.model_file import model_name, read_model
 from participant.weights import Vector
 from protocol.board import Board
 from protocol.messages import Closing, Opening

@@ -36,7 +36,7 @@ from participant.expectation import PAUSE_SECONDS, Watch
 from participant.journal import Event, Journal, plain_value
 from participant.link import Traffic
 from participant.lock import hold
-from participant.outcome import model_name
+from participant.model_file import model_name
 from participant.progress import (
     TAKEN_LINE,
     View,

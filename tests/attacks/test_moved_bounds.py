@@ -16,7 +16,7 @@ import pytest
 
 from keyshare.packing import unpack
 from participant import last_contribution
-from participant.errors import ModelMismatch
+from participant.model_errors import ModelMismatch
 from protocol.history import OpenedSets
 from protocol.suite import suite_of
 from tests.attacks.test_narrowed_bound import EVIL, EXAMPLES, LENGTH, Attack, Honest, narrowed

@@ -22,7 +22,7 @@ from keyshare.slots import SlotWriter
 from keyshare.tally import Marks, Tally
 from participant import contribution
 from participant.bounds import Bounds
-from participant.errors import ModelMismatch
+from participant.model_errors import ModelMismatch
 from participant.training_task import TrainingTask
 from protocol.messages import Opening, Statement
 from protocol.round import RoundView

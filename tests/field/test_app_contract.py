@@ -22,7 +22,8 @@ from participant import app_module
 from participant.app import LoadedApp, load_app
 from participant.cli.sentence import Context
 from participant.cli.sentences import describe
-from participant.errors import BadApp, ForeignModel, ModelMismatch, ParticipantError
+from participant.errors import BadApp, ParticipantError
+from participant.model_errors import ForeignModel, ModelMismatch
 from participant.steps import Steps as SessionSteps
 from participant.training_task import TrainingTask
 from protocol.messages import Opening

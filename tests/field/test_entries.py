@@ -10,8 +10,8 @@ import pytest
 
 from participant.cli.model_words import disagreement
 from participant.entry_list import Difference, differences, list_of
-from participant.errors import ModelMismatch
 from participant.layout import Layout
+from participant.model_errors import ModelMismatch
 from participant.training_task import TrainingTask
 from protocol.board import Posted
 from protocol.draft import Draft

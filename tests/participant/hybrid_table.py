@@ -10,7 +10,7 @@ import numpy as np
 from keyshare.fingerprint import Fingerprint, write_fingerprint
 from keyshare.lattice import Lattice
 from keyshare.one_time_key import add_chunk, read_words, write_sum
-from participant.outcome import model_name
+from participant.model_file import model_name
 from participant.training_task import TrainingTask
 from protocol.board import Posted
 from protocol.ciphertexts import add_encrypted, read_ciphertexts, write_ciphertexts

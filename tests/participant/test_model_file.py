@@ -14,9 +14,9 @@ import safetensors.torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participant.errors import BadApp, ForeignModel
 from participant.layout import MASTER, Layout
 from participant.model import Model
+from participant.model_errors import DamagedModel, ForeignModel
 from participant.model_file import NextModel, read_model, write_model
 from tests.participant.test_model import model_of
 from tests.participant.test_weights import PARAMETERS
@@ -148,7 +148,7 @@ def test_what_is_no_whole_model_is_refused() -> None:
     model = model_of([np.zeros(3)])
     data = written(model)
     for broken in (b"", data[:7], data[:20], b"\xff" * 200, b"\x02" + bytes(7) + b"[]", data[:-1]):
-        with pytest.raises(BadApp, match="stored model"):
+        with pytest.raises(DamagedModel, match="models/round-0"):
             read_model(broken, model.layout)
-    with pytest.raises(BadApp, match="25 bytes instead of 24"):
+    with pytest.raises(DamagedModel, match="25 bytes instead of 24"):
         read_model(data + b"x", model.layout)

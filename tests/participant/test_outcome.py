@@ -7,10 +7,11 @@ import pytest
 
 from keyshare.tally import CHANGE_CLASSES, Counts, Marks
 from participant.bounds import Bounds
-from participant.errors import BadApp
 from participant.layout import Layout
 from participant.model import Model
-from participant.outcome import Outcome, Standing, load, model_name
+from participant.model_errors import DamagedModel
+from participant.model_file import model_name
+from participant.outcome import Outcome, Standing, load
 from participant.weights import checked
 from tests.simulator.disk import Disk
 from tests.toy import toy_federation
@@ -60,7 +61,7 @@ def test_a_model_without_its_bounds_is_named():
     disk = Disk()
     Outcome(disk, BEFORE, 1).abandon(ValueError("corrupt"))
     disk.delete("models/bounds-1")
-    with pytest.raises(BadApp, match="bounds-1"):
+    with pytest.raises(DamagedModel, match="bounds-1"):
         load(disk, 1, LAYOUT)
 
 

@@ -11,8 +11,9 @@ from safetensors.torch import load
 
 from keyshare.randomness import Stream
 from participant.contribution import ContributionMaker
-from participant.errors import BadApp, ModelMismatch
-from participant.outcome import model_name
+from participant.errors import BadApp
+from participant.model_errors import ModelMismatch
+from participant.model_file import model_name
 from participant.training_task import TrainingTask
 from protocol.ciphertexts import EncryptionKey
 from protocol.draft import Draft, public_payload

@@ -10,8 +10,7 @@ import numpy as np
 from keyshare.slots import average, quantise
 from participant.app_calls import initial_config
 from participant.layout import Layout
-from participant.model_file import read_model
-from participant.outcome import model_name
+from participant.model_file import model_name, read_model
 from protocol.audit.audit import audit
 from protocol.board import Posted
 from protocol.messages import (

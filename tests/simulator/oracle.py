@@ -11,8 +11,7 @@ from keyshare.partial_decryption import combine, partial_decryption, trial_ciphe
 from keyshare.slots import average, quantise
 from participant.errors import RejectedByAggregator
 from participant.layout import Layout
-from participant.model_file import read_model
-from participant.outcome import model_name
+from participant.model_file import model_name, read_model
 from protocol.epoch import Epoch, EpochSecret, read_secret
 from protocol.errors import Fork
 from protocol.judgement import judge as judge_ceremony

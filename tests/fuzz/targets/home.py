@@ -14,7 +14,7 @@ from participant import lock, sealed_file, terminal
 from participant.bounds import Bounds
 from participant.cli import standing as screen
 from participant.cli.sentence import Context
-from participant.errors import BadApp, DamagedOutbox, ForeignModel, ParticipantError
+from participant.errors import DamagedOutbox, ParticipantError
 from participant.files import FolderStorage
 from participant.identity import Card, load
 from participant.last_contribution import halved_before, keep, marks_of
@@ -22,10 +22,10 @@ from participant.layout import Layout
 from participant.link import _spki_digest, _whose
 from participant.local_entries import LocalEntries
 from participant.model import Model
-from participant.model_file import read_model, write_model
+from participant.model_errors import DamagedModel, ForeignModel
+from participant.model_file import model_name, read_model, write_model
 from participant.outbox import Outbox
 from participant.outcome import load as load_standing
-from participant.outcome import model_name
 from participant.passphrase import Passphrase
 from participant.sealed_file import Argon2Cost, SealedFor, seal, unseal
 from participant.status import read_report
@@ -119,7 +119,7 @@ def model() -> Case:
     expected = layout()
 
     def run(data: bytes) -> None:
-        with suppress(BadApp, ForeignModel):
+        with suppress(DamagedModel, ForeignModel):
             found = read_model(data, expected)
             assert [len(entry) for entry in found.entries] == [6, 3]
             assert len(found.digest) == 32
@@ -135,7 +135,7 @@ def standing() -> Case:
 
     def run(data: bytes) -> None:
         disk.write("models/bounds-1", data)
-        with suppress(BadApp, ForeignModel):
+        with suppress(DamagedModel, ForeignModel):
             found = load_standing(disk, 1, expected)
             assert found is not None
             assert 0 < found.bounds.clip(TERMS) <= TERMS.clip
@@ -166,13 +166,13 @@ def last_contribution() -> Case:
 def local_entries() -> Case:
     parameters = {"w": np.zeros(3), "seen": np.zeros(2, dtype=np.int64)}
     described, disk = Layout.of(parameters), Disk()
-    LocalEntries(described, parameters, disk).keep(parameters, "fit")
-    (name,) = disk.names("models/")
+    LocalEntries(described, parameters, disk).keep(parameters, 1)
+    name = "models/local.safetensors"
     seed = disk.read(name) or b""
 
     def run(data: bytes) -> None:
         disk.write(name, data)
-        with suppress(BadApp):
+        with suppress(DamagedModel):
             found = LocalEntries(described, parameters, disk).entries
             assert set(found) == {"seen"}
             assert isinstance(found["seen"], np.ndarray)

@@ -1,0 +1,103 @@
+"""What an app or a model before left at a hospital misleads nobody, and neither do damages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from participant.cli.sentence import Context
+from participant.cli.sentences import describe
+from participant.model_errors import DamagedModel
+from participant.training_task import TrainingTask
+from tests.participant.round_table import RoundTable, Steps
+
+MEMBERS = (1, 2, 3, 4, 5)
+
+
+class Counting(Steps):
+    """An app that counts its fits in an entry of so many numbers, which stays at the hospital."""
+
+    def __init__(self, size: int = 1, kept: str = "seen") -> None:
+        super().__init__()
+        self.size, self.kept = size, kept
+        self.given: list[np.ndarray] = []
+
+    def initial_parameters(self, config: Mapping[str, Any]) -> Any:
+        return {"w": np.zeros(3), self.kept: np.zeros(self.size, int)}
+
+    def fit(self, parameters: Any, config: Mapping[str, Any]) -> Any:
+        self.given.append(parameters[self.kept])
+        return {"w": parameters["w"] + 0.1, self.kept: parameters[self.kept] + 1}, 10, {}
+
+    def evaluate(self, parameters: Any, config: Mapping[str, Any]) -> Any:
+        return 0.5, 10, {}
+
+
+def seated(table: RoundTable, size: int = 1, begin: int | None = None) -> dict[int, Counting]:
+    apps = {i: Counting(size) for i in MEMBERS}
+    for i, app in apps.items():
+        secret = table.secret(i)
+        table.seat(i, TrainingTask(table.terms, secret, app, table.disks[i], new_model_after=begin))
+    return apps
+
+
+def test_what_stays_at_home_is_there_after_a_restart() -> None:
+    table = RoundTable()
+    seated(table)
+    table.play("round/1")
+    apps = seated(table)
+    table.play("round/2")
+    assert [app.given for app in apps.values()] == [[1]] * 5
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_a_model_that_begins_anew_begins_with_its_own_local_entries(size: int) -> None:
+    table = RoundTable()
+    seated(table)
+    table.play("round/1")
+    apps = seated(table, size, begin=1)
+    table.play("round/2")
+    assert all(np.array_equal(app.given[0], np.zeros(size)) for app in apps.values())
+    apps = seated(table, size, begin=1)  # the same command again
+    table.play("round/3")
+    assert all(np.array_equal(app.given[0], np.ones(size)) for app in apps.values())
+
+
+def test_local_entries_of_another_shape_are_those_of_another_app() -> None:
+    table = RoundTable()
+    seated(table)
+    table.play("round/1")
+    apps = seated(table, 4)
+    table.play("round/2")
+    assert all(np.array_equal(app.given[0], np.zeros(4)) for app in apps.values())
+
+
+@pytest.mark.parametrize(
+    ("damaged", "named"),
+    [
+        ("models/round-2.safetensors", "models/round-2.safetensors"),
+        ("models/bounds-2", "models/round-2.safetensors"),
+        ("models/local.safetensors", "models/local.safetensors"),
+        ("models/local.msgpack", "models/local.msgpack"),
+    ],
+)
+def test_a_damaged_file_is_named_and_can_be_removed(damaged: str, named: str) -> None:
+    table = RoundTable()
+    seated(table)
+    table.play("round/1")
+    table.play("round/2")
+    table.disks[3].write(damaged, b"damaged")
+    with pytest.raises(DamagedModel) as caught:
+        table.train(3, Counting())
+    said = describe(caught.value, Context(terms=table.terms))
+    assert f"{named} in the data folder is damaged: " in said.what
+    assert "or remove it and type the same command again" in said.remedy
+    table.disks[3].delete(named)
+    task = table.train(3, Counting())
+    table.play("round/3")
+    assert task.finished == 3
+    for i in MEMBERS:
+        assert np.array_equal(task.parameters["w"], table.tasks[i].parameters["w"])
