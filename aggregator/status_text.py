@@ -9,6 +9,8 @@ from protocol.awaited import due
 from protocol.counted import counted, number_of
 from protocol.duration import duration
 from protocol.foreign import shown
+from protocol.omission import in_words
+from protocol.ways_out import ways_out
 
 _NOBODY = "nobody"
 _INITIAL = "round/0"  # never opened: members state what they start from
@@ -158,17 +160,9 @@ def _round(found: dict[str, Any]) -> str:
     )
 
 
-_REASONS = {
-    "late": "it came when the sum was being completed",
-    "closed": "it came after the closing",
-    "unsaid": "no reason is known",
-}
-
-
 def _why(found: dict[str, Any]) -> str:
-    """Why a contribution is left out: the detail, or what is left of it after a restart."""
-    other = f" of {found['other']}'s" if found["other"] else ""
-    return shown(found["detail"] or _REASONS.get(found["reason"], found["reason"] + other))
+    """Why a contribution is left out: the detail, or what the board tells of it after a restart."""
+    return shown(found["detail"]) or in_words(found["reason"], found["other"])
 
 
 _TRAIN = "quorate-participant train"
@@ -200,17 +194,8 @@ def _held_back(found: dict[str, Any]) -> str:
     """Why a round with enough contributions does not close, and what ends that."""
     if not found["held_back"]:
         return ""
-    number, ways = found["session"].partition("/")[2], []
-    if names := found["held_back_for"]:
-        contribute = number_of(len(names), "contributes", "contribute")
-        ways.append(f"It closes when {', '.join(names)} {contribute}.")
-    if least := found["needed_for_another_model"]:
-        ways.append(
-            f"At least {least} hospitals can give it up: they stop train and begin another model, "
-            f"all with --new-model-after {number}."
-        )
-    else:
-        ways.append("It is the last round: more of them need new terms.")
+    number = found["session"].partition("/")[2]
+    ways = ways_out(found["held_back_for"], found["needed_for_another_model"], number)
     return (
         "; held back: with a sum of the same model that is open, every sum of the contributions "
         f"that can be added would show too few hospitals. {' '.join(ways)}"

@@ -49,11 +49,11 @@ def disagreement(number: int, event: Mapping[str, Any]) -> str:
     ]
     alike, needed = event["agreeing"], event["needed"]
     if alike >= needed:
-        said.append(f"{alike} hospitals agree, and go on without those who do not")
+        said.append(f"{alike} hospitals agree, and go on without those who do not.")
         return " ".join(said)
     who = f"{alike} hospitals state" if alike > 1 else "Only this hospital states"
     said.append(f"{who} this model, and a round opens once {needed} state the same.")
-    said.append(f"Whoever is wrong {_remedy(number, event)}")
+    said.append(f"Whoever is wrong {_remedy(number, event)}.")
     return " ".join(said)
 
 

@@ -6,19 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from protocol.foreign import shown
+from protocol.omission import in_words
 
-_WHY = {
-    "late": "it came while the sum was being made",
-    "closed": "it came after the round was closed",
-    "another-opening": "it answers another opening of the round",
-    "differencing": (
-        "with it, the sum and one that is open already would show what too few hospitals added"
-    ),
-    "unreadable": "its ciphertexts are not those that the round asks for",
-    "unproven": "it has no proof that fits its ciphertexts",
-    "vector": "its encrypted vector has another number or another size of chunks",
-    "unsaid": "the aggregator does not say why",
-}
 _IN_TIME = {"late", "closed"}
 
 
@@ -28,7 +17,7 @@ def left_out_line(found: Mapping[str, Any], kind: str) -> str:
     found: as ``Omissions`` reports it; from an aggregator's report, of any content.
     kind: "training" or "statistic".
     """
-    why = _why(found)
+    why = in_words(found.get("reason"), found.get("other"))
     if found.get("reason") not in ("closed", "unsaid"):
         why = f"the aggregator says that {why}"
     whose = (
@@ -47,13 +36,6 @@ def left_out_line(found: Mapping[str, Any], kind: str) -> str:
     else:
         said.append(f"Ask {_names(found)} whether it runs the same release as the others")
     return " ".join(said)
-
-
-def _why(found: Mapping[str, Any]) -> str:
-    reason = found.get("reason")
-    if reason == "repeated":
-        return f"it repeats a ciphertext of {shown(found.get('other'))}"
-    return _WHY.get(str(reason), f"({shown(reason)})")
 
 
 def _names(found: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from participant.cli.held_back_words import ways_out
+from participant.cli.held_back_words import ends
 from participant.cli.omission_words import left_out_line
 from participant.cli.sentence import Context
 from participant.cli.waiting_words import ceremony_remedy, round_waiting
@@ -192,7 +192,7 @@ def _show_ways_out(found: Mapping[str, Any]) -> None:
     needed = shown(found.get("needed_for_another_model") or 0)
     say("    held back: with a sum of the same model that is open, every sum of the contributions")
     say("    that can be added would show too few hospitals")
-    for sentence in ways_out(names, "" if needed == "0" else needed, number):
+    for sentence in ends(names, "" if needed == "0" else needed, number):
         say(f"    {sentence}")
 
 

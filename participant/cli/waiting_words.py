@@ -81,7 +81,7 @@ def why_and_remedy(waiting: Waiting, own: int, c: Context) -> tuple[str, str]:
         words = disagreement if kind == "agreement" else held_back
         differing = facts["members"] if kind == "agreement" else ()
         silent = [m for m in waiting.members if m != AGGREGATOR and c.name(m) not in differing]
-        return words(facts["round"], facts) + ".", _typed(waiting, own, c) if silent else ""
+        return words(facts["round"], facts), _typed(waiting, own, c) if silent else ""
     said = [_WHY.get(kind, "")]
     if own in waiting.members and kind in ("locks", "parts"):
         said = ["This hospital does not help with it, since its data folder was put back."]

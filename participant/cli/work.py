@@ -288,7 +288,7 @@ class RoundTable:
         if name == "disagreement":
             say(disagreement(number, event))
         if name == "held-back":
-            say(f"round {number}: {held_back(number, event)}")
+            say(f"round {number}: held back. {held_back(number, event)}")
         if name == "used-model":
             rounds = ", ".join(event["rounds"])
             say(

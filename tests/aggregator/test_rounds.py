@@ -475,7 +475,7 @@ def test_after_a_void_round_whoever_was_in_it_is_waited_for(desk: Desk) -> None:
     assert desk.service.left_out["round/2"] == dict.fromkeys((1, 2, 4), TOO_NEAR)
     (line,) = [x for x in render(desk.service.status({}), None) if x.startswith("round/2")]
     assert "held back" in line
-    assert "closes when H3 contributes" in line
+    assert "closes as soon as H3 contributes" in line
     desk.contribute(3, "round/2")
     assert desk.wait(0)
     assert desk.contributors("round/2") == [1, 2, 3, 4]
@@ -492,7 +492,7 @@ def test_nobody_is_waited_for_whose_only_contribution_cannot_be_added(desk: Desk
     assert desk.closing("round/2") is None
     (line,) = [x for x in render(desk.service.status({}), None) if x.startswith("round/2")]
     assert "held back" in line
-    assert "closes when" not in line
+    assert "closes as soon" not in line
     assert "At least 3 hospitals" in line
     assert "--new-model-after 2" in line
 
@@ -504,7 +504,7 @@ def test_in_the_last_round_another_model_is_no_way_out(make_desk: MakeDesk) -> N
         desk.contribute(member, "round/2")
     assert not desk.wait(10 * SECONDS)
     (line,) = [x for x in render(desk.service.status({}), None) if x.startswith("round/2")]
-    assert "closes when H3 contributes" in line
+    assert "closes as soon as H3 contributes" in line
     assert "new-model-after" not in line
     assert "new terms" in line
 

@@ -25,7 +25,7 @@ from participant.cli.sentence import Context
 from participant.cli.sentences import describe
 from participant.cli.standing import show_standing
 from participant.cli.telling import Teller
-from participant.cli.waiting_words import why_and_remedy
+from participant.cli.waiting_words import waiting_line, why_and_remedy
 from participant.decryption_task import DecryptionTask
 from participant.errors import OutOfTime
 from participant.key_check_task import KeyCheckTask
@@ -35,6 +35,7 @@ from participant.statistic_task import StatisticTask
 from participant.status import read_report
 from participant.training_task import TrainingTask
 from participant.vigil import Vigil
+from participant.waiting import Waiting
 from protocol.board import Post, sign_post
 from protocol.encoding import decode, encode
 from protocol.messages import (
@@ -373,6 +374,27 @@ def test_a_command_says_at_intervals_whom_it_waits_for(
 class Wider(Steps):
     def initial_parameters(self, config: Any) -> list[np.ndarray]:
         return [np.zeros((1, 3)), np.zeros(1, dtype=np.float32)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "facts"),
+    [
+        ("held-back", "round 2, which is held back", {"rounds": ["1"]}),
+        ("agreement", "the same model", {"entries": [], "agreeing": 1}),
+        ("agreement", "the same model", {"entries": [], "agreeing": 3}),
+    ],
+)
+@pytest.mark.parametrize(("members", "needed"), [((2,), 3), ((2, 3), 0)])
+def test_what_keeps_a_round_is_told_in_whole_sentences(
+    kind: Any, step: str, facts: dict[str, Any], members: tuple[int, ...], needed: int
+) -> None:
+    names = [TERMS.name_of(m) for m in members]
+    known = {"round": 2, "members": names, "needed": needed, **facts}
+    line = waiting_line(Waiting(step, members, kind, known), 60.0, 1, Context(terms=TERMS))
+    first, *sentences = line.partition(" If the agent ")[0].removesuffix(".").split(". ")
+    assert first == f"Waiting for {', '.join(names)} for 1:00 min: {step}"
+    assert sentences
+    assert not any(said[:1].islower() or said.endswith(".") for said in sentences)
 
 
 def test_a_model_that_differs_is_named_with_what_differs_for_as_long_as_it_keeps_all_waiting(
