@@ -1,4 +1,4 @@
-"""The end of a process that user code has forked, as Python ends one."""
+"""The end of the processes that user code has forked or begun."""
 
 from __future__ import annotations
 
@@ -20,3 +20,16 @@ def end_fork(error: BaseException | None) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code & 0xFF if isinstance(code, int) else 1)
+
+
+def end_workers() -> None:
+    """Ask the workers that user code began with multiprocessing to end, and wait for none.
+
+    Pools, executors and data loaders end theirs when the interpreter ends. Where it is not let to,
+    some would wait for work without end.
+    """
+    if "multiprocessing" in sys.modules:
+        import multiprocessing
+
+        for worker in multiprocessing.active_children():
+            worker.terminate()

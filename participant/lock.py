@@ -14,6 +14,7 @@ from protocol.refusals import FULL, READ_ONLY
 
 LOCK_NAME = "lock"
 _LIMIT = 4096  # bytes of a lock file that are looked at
+_held: set[int] = set()  # descriptors; none in a forked child
 
 
 @contextlib.contextmanager
@@ -22,12 +23,13 @@ def hold(folder: Path, command: str) -> Iterator[None]:
 
     ``command`` is shown to whoever is turned away, so it must contain nothing secret. The kernel
     lets go when the process ends, however it ends; the file itself stays, since removing it would
-    let two processes lock two files of one name. A forked child that outlives its parent keeps
-    the lock; an executed one does not.
+    let two processes lock two files of one name. A child that is forked meanwhile does not hold
+    the lock, so that no worker that outlives its parent keeps the folder.
     """
     make_folder(folder)
     path = folder / LOCK_NAME
     descriptor = _open(path)
+    _held.add(descriptor)
     try:
         _lock(descriptor, path)
         _write(descriptor, path, f"{os.getpid()}\n{command}\n".encode())
@@ -35,9 +37,12 @@ def hold(folder: Path, command: str) -> Iterator[None]:
             yield
         finally:
             with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, 0)
+                if descriptor in _held:
+                    os.ftruncate(descriptor, 0)
     finally:
-        os.close(descriptor)
+        if descriptor in _held:
+            _held.remove(descriptor)
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -55,6 +60,16 @@ def look(folder: Path, command: str) -> Iterator[bool]:
             yield False
             return
         yield True
+
+
+def _let_go() -> None:
+    """Close a forked child's descriptors: the lock stays with the process that took it."""
+    while _held:
+        with contextlib.suppress(OSError):
+            os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def _open(path: Path) -> int:

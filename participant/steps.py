@@ -79,7 +79,7 @@ class Steps:
         if threading.current_thread() is not threading.main_thread():
             threading.Thread(target=self._take_all, name="steps", daemon=True).start()
             try:
-                asyncio.run(course())
+                _run(course)
             finally:
                 self._due.put(None)
             return
@@ -103,7 +103,7 @@ class Steps:
         self, course: Callable[[], Coroutine[Any, Any, None]], ends: list[BaseException]
     ) -> None:
         try:
-            asyncio.run(course())
+            _run(course)
         except BaseException as end:
             ends.append(end)
         self._is_over = True
@@ -136,3 +136,9 @@ class Steps:
                 self._cancel()
         if self._is_busy:
             raise Stopped
+
+
+def _run(course: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """As ``asyncio.run``, whatever policy of event loops an app has put in place."""
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(course())

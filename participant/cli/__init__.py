@@ -11,6 +11,7 @@ import typer
 from participant.cli import founding, key, opening, recording, verdict, verifying, work
 from participant.cli.sentence import FAILED
 from participant.cli.speaking import SpeakingGroup
+from participant.forked import end_workers
 from participant.terminal import escape_what_streams_lack, flush, say
 
 app = typer.Typer(
@@ -48,5 +49,6 @@ def main() -> None:
         number = FAILED
     if threading.active_count() > 1:
         # A thread in the user's training code cannot be stopped, and what matters is durable.
+        end_workers()
         os._exit(number)
     sys.exit(number)

@@ -174,6 +174,26 @@ def test_steps_are_done_in_the_main_thread_beside_no_event_loop() -> None:
     assert seen == [True, "an app's own loop"] * 2
 
 
+def test_a_policy_of_event_loops_that_an_app_puts_in_place_is_not_the_sessions() -> None:
+    class Own(asyncio.DefaultEventLoopPolicy):
+        def new_event_loop(self) -> asyncio.AbstractEventLoop:
+            raise NotImplementedError("one loop at a time")
+
+    done: list[bool] = []
+
+    async def course() -> None:
+        await steps.do(lambda: done.append(True))
+
+    steps = SessionSteps()
+    before = asyncio.get_event_loop_policy()
+    asyncio.set_event_loop_policy(Own())
+    try:
+        steps.run(course)
+    finally:
+        asyncio.set_event_loop_policy(before)
+    assert done == [True]
+
+
 def test_a_handler_that_an_app_puts_in_place_is_its_own_for_that_step_alone() -> None:
     found: list[bool] = []
 

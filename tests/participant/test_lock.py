@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,34 @@ def test_the_folder_is_made_private(tmp_path: Path) -> None:
     with hold(tmp_path / "home", "init"):
         assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
         assert (tmp_path / "home" / "lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_forked_child_that_outlives_the_holder_holds_nothing(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    with hold(tmp_path, "train"):
+        child = os.fork()
+        if child == 0:
+            os.write(writer, b"here")
+            signal.pause()
+            os._exit(0)
+        assert os.read(reader, 4) == b"here"
+    try:
+        with hold(tmp_path, "status"):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_what_a_forked_child_leaves_and_enters_is_not_its_parents(tmp_path: Path) -> None:
+    with hold(tmp_path, "train"):
+        child = os.fork()
+        if child == 0:
+            held = True
+            with suppress(BaseException), hold(tmp_path, "decrypt"):
+                held = False
+            os._exit(0 if held else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        with pytest.raises(AlreadyRunning), hold(tmp_path, "status"):
+            pass
+        assert (tmp_path / "lock").read_text() == f"{os.getpid()}\ntrain\n"
