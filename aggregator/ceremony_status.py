@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
+from aggregator.clock import iso
 from keyshare.modulus import expected_candidates
 from protocol.board import Board, Posted
 from protocol.epoch import Epoch
@@ -24,11 +24,6 @@ _DEALERS_STEPS = ("winner-commit", "winner")
 def when(posted: Posted) -> str:
     """An entry's time in ISO 8601, UTC."""
     return iso(posted.time_ms)
-
-
-def iso(time_ms: int) -> str:
-    """A time in ISO 8601, UTC."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def ceremony_report(board: Board, terms: Terms, epoch: Epoch | None, now_ms: int) -> Report | None:

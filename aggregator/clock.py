@@ -25,6 +25,11 @@ class Step:
     by_ms: int
 
 
+def iso(time_ms: int) -> str:
+    """A time in ISO 8601, UTC."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
 class BoardClock:
     """Milliseconds since 1970 that go on from the latest time known, at a steady pace."""
 
@@ -60,7 +65,7 @@ class BoardClock:
         """For people and programs: how far ahead the machine's clock is; None if it was not set."""
         if not self.steps or self._last is None:
             return None
-        steps = [{"at": _iso(step.at_ms), "seconds": step.by_ms / 1000} for step in self.steps]
+        steps = [{"at": iso(step.at_ms), "seconds": step.by_ms / 1000} for step in self.steps]
         return {"ahead_seconds": (self._last[0] - self._latest_ms) / 1000, "steps": steps}
 
     def _note(self, by_ms: int) -> None:
@@ -68,9 +73,5 @@ class BoardClock:
         log.warning(
             "this machine's clock was set %s by %d s; the board's times go on from %s, and nothing "
             "is closed or kept open for that",
-            "forward" if by_ms > 0 else "back", abs(by_ms) // 1000, _iso(self._latest_ms),
+            "forward" if by_ms > 0 else "back", abs(by_ms) // 1000, iso(self._latest_ms),
         )  # fmt: skip
-
-
-def _iso(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms // 1000, UTC).isoformat(timespec="seconds")

@@ -21,7 +21,7 @@ from aggregator.hybrid_round import HybridRound
 from aggregator.omission import Reason
 from aggregator.packed_round import PackedRound
 from aggregator.rounds import Rounds, is_hybrid
-from aggregator.status import report
+from aggregator.status import AtWork, report
 from aggregator.storage_health import StorageHealth
 from aggregator.store import BoardStore
 from aggregator.vector_sum import remove_sums
@@ -168,19 +168,16 @@ class Aggregator:
 
     def status(self, connected: Mapping[int, str]) -> dict[str, object]:
         """How things stand; ``connected`` says since when each present member is."""
-        return report(
-            self.board,
-            self.terms,
-            self.rounds,
-            self.epoch,
+        now_ms = self._clock.now_ms()
+        work = AtWork(
             self.left_out,
             {s: who for s, who in self.held_back.items() if self._is_open(s)},
             {s: (found.chunks_summed, found.chunks) for s, found in self._hybrid.items()},
             connected,
             self.storage.trouble,
-            self._clock.now_ms(),
             self._clock.report,
         )
+        return report(self.board, self.terms, self.rounds, self.epoch, now_ms, work)
 
     def tick(self) -> bool:
         """Open and close what is due, and add a little of what has come; whether it did anything.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from aggregator.ceremony_status import Report, ceremony_report, iso, when
+from aggregator.ceremony_status import Report, ceremony_report, when
+from aggregator.clock import iso
 from aggregator.omission import Reason
 from aggregator.rounds import Rounds
 from aggregator.storage_health import Trouble
@@ -22,26 +24,37 @@ MAX_ROUNDS = 50  # shown: a report must fit in a frame
 _TRAINING_ROUNDS = 25  # of them, the newest ones, whatever else members ask for
 
 
+@dataclass(frozen=True)
+class AtWork:
+    """What only a service at work knows, beside the board.
+
+    reasons: why contributions are left out, by session and member, with details for the operator.
+    held_back: whom rounds wait for that have enough contributions, but no sum that may be opened.
+    summed: of open rounds under a hybrid suite, the chunks that are summed, and of how many.
+    connected: since when each member is that is, in ISO 8601.
+    trouble: why nothing can be stored, None if it can be.
+    clock: how the machine's clock was set (``BoardClock.report``), None if it was not.
+    """
+
+    reasons: Mapping[str, Mapping[int, Reason]] = field(default_factory=dict)
+    held_back: Mapping[str, Collection[int]] = field(default_factory=dict)
+    summed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    connected: Mapping[int, str] = field(default_factory=dict)
+    trouble: Trouble | None = None
+    clock: Mapping[str, object] | None = None
+
+
 def report(
     board: Board,
     terms: Terms,
     rounds: Rounds,
     epoch: Epoch | None,
-    reasons: Mapping[str, Mapping[int, Reason]],
-    held_back: Mapping[str, Collection[int]],
-    summed: Mapping[str, tuple[int, int]],
-    connected: Mapping[int, str],
-    trouble: Trouble | None,
     now_ms: int,
-    clock: Mapping[str, object] | None,
+    work: AtWork = AtWork(),  # frozen, and nothing of it is changed
 ) -> Report:
     """Members, the ceremony that counts and the newest rounds; times in ISO 8601, UTC.
 
-    reasons: why contributions are left out, by session and member, with details for the operator.
-    held_back: whom rounds wait for that have enough contributions, but no sum that may be opened.
-    summed: of open rounds under a hybrid suite, the chunks that are summed, and of how many.
-    trouble: why nothing can be stored, None if it can be.
-    clock: how the machine's clock was set (``BoardClock.report``), None if it was not.
+    now_ms: the board's time. work: nothing where no service is at work.
     """
     everyone = range(1, terms.n_members + 1)
     last = {index: found for index in everyone if (found := board.last_of(index))}
@@ -49,7 +62,7 @@ def report(
         {
             "member": index,
             "name": member.name,
-            "connected_since": connected.get(index),
+            "connected_since": work.connected.get(index),
             "last_post": when(last[index]) if index in last else None,
         }
         for index, member in enumerate(terms.members, start=1)
@@ -59,14 +72,13 @@ def report(
         "fingerprint": terms.federation.hex(),
         "entries": board.head.position,
         "head": board.head.hash.hex(),
-        "storage": trouble.report if trouble else None,
-        "clock": clock,
+        "storage": work.trouble.report if work.trouble else None,
+        "clock": work.clock,
         "members": members,
         "ceremony": ceremony_report(board, terms, epoch, now_ms),
         "rounds": [
-            _round(view, terms, reasons.get(view.session, {}), summed.get(view.session))
-            | _held_back(held_back.get(view.session), view, terms)
-            for view in _shown(rounds, held_back)
+            _round(view, terms, work) | _held_back(work.held_back.get(view.session), view, terms)
+            for view in _shown(rounds, work.held_back)
         ],
         "waiting": [_waiting(s, found, terms) for s, found in rounds.awaited()][:MAX_ROUNDS],
         "rounds_not_shown": max(0, len(rounds.views) - MAX_ROUNDS),
@@ -123,12 +135,10 @@ def _held_back(waited_for: Collection[int] | None, view: RoundView, terms: Terms
     }
 
 
-def _round(
-    view: RoundView, terms: Terms, unfit: Mapping[int, Reason], summed: tuple[int, int] | None
-) -> Report:
+def _round(view: RoundView, terms: Terms, work: AtWork) -> Report:
     closed, opening = view.closed, view.terms_of_opening
     in_all = len(closed.vector) if closed else 0
-    done, chunks = summed or (in_all, in_all)
+    done, chunks = work.summed.get(view.session, (in_all, in_all))
     everyone = range(1, terms.n_members + 1)
     chosen = [c.member for c in closed.contributors] if closed else sorted(view.contributions)
 
@@ -144,7 +154,7 @@ def _round(
         "chunks_summed": done,
         "contributors": [terms.name_of(m) for m in chosen],
         "not_contributed": missing(view.contributions) if view.opening else [],
-        "left_out": _left_out(view, terms, unfit),
+        "left_out": _left_out(view, terms, work.reasons.get(view.session, {})),
         "locks": len(view.locks),
         "locks_needed": terms.lock_threshold,
         "partial_decryptions": [terms.name_of(m) for m in sorted(view.partials)],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from aggregator.clock import iso
 from aggregator.errors import StoreFull
 
 
@@ -23,12 +23,12 @@ class Trouble:
     @property
     def since(self) -> str:
         """In ISO 8601, UTC."""
-        return _iso(self.since_ms)
+        return iso(self.since_ms)
 
     @property
     def report(self) -> dict[str, str]:
         """For people and programs."""
-        return {"since": self.since, "last_tried": _iso(self.last_ms), "reason": self.reason}
+        return {"since": self.since, "last_tried": iso(self.last_ms), "reason": self.reason}
 
 
 class StorageHealth:
@@ -48,7 +48,3 @@ class StorageHealth:
     def stored(self) -> None:
         """Something could be stored, so there is room again."""
         self.trouble = None
-
-
-def _iso(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms // 1000, UTC).isoformat(timespec="seconds")

@@ -22,8 +22,7 @@ from protocol.terms import Terms
 def stored_report(folder: Path, terms: Terms, now_ms: Callable[[], int]) -> Report:
     """How things stand; raises StoreDamaged or StoreFull.
 
-    What only a service at work knows is not in it: whose contributions it left out, and for whom a
-    round is held back.
+    What only a service at work knows is not in it, such as for whom a round is held back.
     """
     try:
         board, _ = read_board(folder, terms)
@@ -42,4 +41,4 @@ def stored_report(folder: Path, terms: Terms, now_ms: Callable[[], int]) -> Repo
     except Malformed:
         epoch = None
     clock = BoardClock(now_ms, board.entries[-1].time_ms if board.entries else 0)
-    return report(board, terms, rounds, epoch, {}, {}, {}, {}, None, clock.now_ms(), None)
+    return report(board, terms, rounds, epoch, clock.now_ms())
