@@ -6,7 +6,6 @@ object on the same folder goes on where the last one stopped.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -17,13 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aggregator.blobs import BlobStore
 from aggregator.clock import BoardClock
 from aggregator.errors import BadUpload, StoreDamaged
-from aggregator.hybrid_round import HybridRound
-from aggregator.omission import Reason
-from aggregator.packed_round import PackedRound
-from aggregator.rounds import Rounds, is_hybrid
+from aggregator.rounds import Rounds
 from aggregator.status import AtWork, report
 from aggregator.storage_health import StorageHealth
 from aggregator.store import BoardStore
+from aggregator.summing import Summing
 from aggregator.vector_sum import remove_sums
 from aggregator.waits import Waits
 from protocol.board import Board, Head, Post, SignedPost, decode_entry, sign_post
@@ -38,9 +35,7 @@ from protocol.messages import (
     Certificate,
     attachments_of,
     chunks_of,
-    kind_of,
 )
-from protocol.round import RoundView
 from protocol.terms import AGGREGATOR, Terms
 from protocol.wire import (
     CHUNK_BYTES,
@@ -62,9 +57,6 @@ from protocol.wire import (
     Subscribe,
 )
 
-# Of the vectors' sums at one tick: members' frames wait meanwhile.
-_TICK_STEPS = 8
-_TICK_SECONDS = 0.2
 _CLEAN_UP_EVERY_MS = 60_000
 
 
@@ -92,10 +84,7 @@ class Aggregator:
         self.rounds = Rounds(terms)
         self.epoch: Epoch | None = None
         self._epochs: dict[bytes, Epoch] = {}
-        self.left_out: dict[str, dict[int, Reason]] = {}
-        self.held_back: dict[str, frozenset[int]] = {}  # who is waited for, by session
-        self._packed: dict[str, PackedRound] = {}  # those that are due
-        self._hybrid: dict[str, HybridRound] = {}
+        self.summing = Summing(terms, self.rounds, self._epochs, self._blobs, folder, self._say)
         self._cleaned_ms = 0
         try:
             self._read_store()
@@ -170,9 +159,9 @@ class Aggregator:
         """How things stand; ``connected`` says since when each present member is."""
         now_ms = self._clock.now_ms()
         work = AtWork(
-            self.left_out,
-            {s: who for s, who in self.held_back.items() if self._is_open(s)},
-            {s: (found.chunks_summed, found.chunks) for s, found in self._hybrid.items()},
+            self.summing.left_out,
+            self.summing.waited_for,
+            self.summing.chunks,
             connected,
             self.storage.trouble,
             self._clock.report,
@@ -193,9 +182,7 @@ class Aggregator:
         if self.epoch is not None:
             for session, opening in self.rounds.to_open(self.epoch, waited):
                 self._say(session, opening)
-        due = self.rounds.to_close(waited)
-        is_at_work = self._advance_packed([view for view in due if not is_hybrid(view)])
-        is_at_work |= self._advance_sums({view.session for view in due})
+        is_at_work = self.summing.step(self.rounds.to_close(waited))
         return is_at_work or self.board.head.position > before
 
     # ── the board ──
@@ -289,116 +276,3 @@ class Aggregator:
             BlobChunk(frame.digest, size, frame.offset + k, data[k : k + CHUNK_BYTES])
             for k in range(0, max(1, len(data)), CHUNK_BYTES)
         ]
-
-    # ── sums ──
-
-    def _advance_packed(self, due: list[RoundView]) -> bool:
-        """Judge and add for a while; whether there is more to do.
-
-        A statistic and a training round get on side by side, so that a long statistic keeps no
-        training waiting. One of each at a time is in memory: the shortest that waits is the next.
-        """
-        sessions = {view.session for view in due}
-        self._packed = {s: found for s, found in self._packed.items() if s in sessions}
-        statistics = [view for view in due if kind_of(view.session) == "statistic"]
-        training = [view for view in due if kind_of(view.session) == "training"]
-        waits = [self._advance_shortest(views) for views in (training, statistics)]
-        return any(waits)
-
-    def _advance_shortest(self, due: list[RoundView]) -> bool:
-        until = time.monotonic() + _TICK_SECONDS
-        for view in sorted(due, key=self._turn):
-            found = self._packed_round(view)
-            if not found.is_waiting:
-                continue
-            while found.step():
-                if found.is_decided:
-                    self.held_back.pop(view.session, None)
-                if time.monotonic() >= until:
-                    return True
-            self._tell_left_out(view, found.unfit)
-            if found.closing is None:
-                self.left_out[view.session] = found.left_out
-                self._hold_back(view, found.fit)
-                continue
-            self.held_back.pop(view.session, None)
-            self._say(view.session, found.closing)
-            self._tell_left_out(view, found.left_out)
-            del self._packed[view.session]
-        return False
-
-    def _tell_left_out(self, view: RoundView, reasons: Mapping[int, Reason]) -> None:
-        """Say on the board, once each, whose contribution is left out for good, and why.
-
-        What is unfit is said as soon as it is known, all else when the round is closed: the reasons
-        for it can change until then.
-        """
-        self.left_out[view.session] = dict(reasons)
-        for member, reason in sorted(reasons.items()):
-            if member not in view.omissions:
-                self._say(view.session, reason.about(view.contributions[member]))
-
-    def _turn(self, view: RoundView) -> tuple[bool, int]:
-        """What is begun comes first, then what is shorter."""
-        opening, found = view.terms_of_opening, self._packed.get(view.session)
-        assert opening is not None
-        return found is None or not found.is_at_work, opening.length
-
-    def _packed_round(self, view: RoundView) -> PackedRound:
-        opening = view.terms_of_opening
-        assert opening is not None
-        if view.session not in self._packed:
-            epoch, history = self._epochs[opening.epoch], self.rounds.history
-            found = PackedRound(view, self.terms, epoch, self._blobs, history)
-            self._packed[view.session] = found
-        return self._packed[view.session]
-
-    def _hold_back(self, view: RoundView, fit: frozenset[int]) -> None:
-        """Note for whom a round waits that has enough contributions, and no sum of them to open."""
-        if len(fit) >= self.rounds.min_contributors:
-            self.held_back[view.session] = self.rounds.history.awaited(view, fit)
-
-    def _is_open(self, session: str) -> bool:
-        """Whether hospitals may still contribute to a round to some purpose."""
-        view = self.rounds.views[session]
-        return view.closing is None and not self.rounds.is_given_up(view)
-
-    def _advance_sums(self, due: set[str]) -> bool:
-        """Some steps of the hybrid rounds, closing those that are done; whether any was taken."""
-        steps, until = 0, time.monotonic() + _TICK_SECONDS
-        self._let_go_of_given_up()
-        for view in self.rounds.open_hybrid():
-            found, is_at_work = self._hybrid_round(view), True
-            while not steps or (steps < _TICK_STEPS and time.monotonic() < until):
-                if not (is_at_work := found.step(view.session in due)):
-                    break
-                steps += 1
-            if found.is_decided:
-                self.held_back.pop(view.session, None)
-            elif view.session in due and not is_at_work:  # all that came is judged
-                self._hold_back(view, found.fit)
-            self._tell_left_out(view, found.unfit)
-            if closing := found.closing():
-                self._say(view.session, closing)
-                self._tell_left_out(view, found.left_out)
-                self.held_back.pop(view.session, None)
-                del self._hybrid[view.session]
-                found.remove()
-        return steps > 0
-
-    def _let_go_of_given_up(self) -> None:
-        """Keep no sum of rounds that nobody will close, and wait for nobody there."""
-        views = self.rounds.views
-        for session in [s for s in self._hybrid if self.rounds.is_given_up(views[s])]:
-            self._hybrid.pop(session).remove()
-        self.held_back = {s: who for s, who in self.held_back.items() if self._is_open(s)}
-
-    def _hybrid_round(self, view: RoundView) -> HybridRound:
-        opening = view.terms_of_opening
-        assert opening is not None
-        if view.session not in self._hybrid:
-            epoch = self._epochs[opening.epoch]
-            history = self.rounds.history
-            found = HybridRound(view, self.terms, epoch, self._blobs, self._folder, history)
-            self._hybrid[view.session] = found
-        return self._hybrid[view.session]

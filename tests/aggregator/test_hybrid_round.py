@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from aggregator import service
+from aggregator import summing
 from aggregator.errors import StoreDamaged
 from aggregator.omission import TOO_NEAR
 from aggregator.status_text import render
@@ -48,7 +48,7 @@ def hospitals(desk: Desk) -> Hospitals:
 
 
 def reason(desk: Desk, member: int) -> str:
-    return desk.service.left_out[SESSION][member].detail
+    return desk.service.summing.left_out[SESSION][member].detail
 
 
 # ── openings ──
@@ -167,7 +167,7 @@ def test_what_has_come_is_added_before_the_round_is_due(desk: Desk, hospitals: H
 def test_a_tick_does_a_bounded_part(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aggregator.service._TICK_STEPS", 1)
+    monkeypatch.setattr("aggregator.summing._TICK_STEPS", 1)
     for member in desk.federation.members:
         hospitals.contribute(member)
     assert work(desk) == 4 + 3 + 3  # judged, added, kept
@@ -177,7 +177,7 @@ def test_a_tick_does_a_bounded_part(
 def test_who_comes_when_the_sum_is_being_completed_is_not_in_it(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aggregator.service._TICK_STEPS", 1)
+    monkeypatch.setattr("aggregator.summing._TICK_STEPS", 1)
     made = [hospitals.contribute(member) for member in (1, 2, 4)]
     desk.wait()
     for _ in range(4):  # the others judged, the set chosen, a chunk of three added
@@ -370,13 +370,13 @@ def test_a_round_that_is_given_up_leaves_no_sum_behind(desk: Desk, hospitals: Ho
         hospitals.contribute(member)
     work(desk)
     assert list(desk.folder.rglob("sums/round-1"))
-    desk.service.held_back[SESSION] = frozenset({3})
+    desk.service.summing.held_back[SESSION] = frozenset({3})
     desk.state(SESSION, [1, 2, 4], model=b"o" * 32, length=LENGTH)  # another model begins
     work(desk, SECONDS)
     assert "round/2" in desk.service.rounds.views
     assert not list(desk.folder.rglob("sums/round-1"))
-    assert SESSION not in desk.service._hybrid
-    assert SESSION not in desk.service.held_back
+    assert SESSION not in desk.service.summing._hybrid
+    assert SESSION not in desk.service.summing.held_back
 
 
 def test_a_round_with_contributions_to_judge_is_not_called_held_back(
@@ -385,7 +385,7 @@ def test_a_round_with_contributions_to_judge_is_not_called_held_back(
     for member in (1, 2, 3, 4):
         hospitals.contribute(member)
     desk.time_ms += 1_000 * SECONDS
-    monkeypatch.setattr(service, "_TICK_STEPS", 1)
+    monkeypatch.setattr(summing, "_TICK_STEPS", 1)
     while desk.service.rounds.views[SESSION].closing is None:
         assert desk.service.tick()
-        assert not desk.service.held_back
+        assert not desk.service.summing.held_back

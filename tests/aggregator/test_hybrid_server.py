@@ -19,7 +19,7 @@ async def test_members_are_answered_between_two_parts_of_a_sum_that_does_not_res
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lattice, "CHUNK_COEFFICIENTS", SHORT_CHUNK)
-    monkeypatch.setattr("aggregator.service._TICK_STEPS", 1)
+    monkeypatch.setattr("aggregator.summing._TICK_STEPS", 1)
     desk = hybrid_desk(tmp_path)
     desk.open_training(length=4 * LENGTH)
     for member in desk.federation.members:

@@ -28,7 +28,7 @@ LONG = 2 * NUMBERS_A_STEP + 1
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A service that takes one step at each tick."""
-    monkeypatch.setattr("aggregator.service._TICK_SECONDS", 0.0)
+    monkeypatch.setattr("aggregator.summing._TICK_SECONDS", 0.0)
     desk = Desk(tmp_path, federation(n=4))
     yield desk
     desk.service.close()
@@ -168,7 +168,7 @@ def test_of_statistics_that_wait_the_shortest_is_next_and_one_alone_is_begun(des
     later = [filled(desk, f"of-{length}", length)[0] for length in (LONG, 2, 1)]
     closed = list[str]()
     for _ in range(1_000):
-        at_work = [s for s, one in desk.service._packed.items() if one.is_at_work]
+        at_work = [s for s, one in desk.service.summing._packed.items() if one.is_at_work]
         assert len(at_work) <= 1
         desk.service.tick()
         closed += [s for s in (begun, *later) if s not in closed and desk.closing(s)]
@@ -181,26 +181,26 @@ def test_whoever_contributes_while_the_sum_is_made_is_not_in_it(desk: Desk) -> N
     payloads = [desk.contribute(member, session) for member in (1, 2, 4)]
     late = desk.payload(session, 3)
     desk.wait()
-    found = desk.service._packed[session]
+    found = desk.service.summing._packed[session]
     while len(found.fit) < 3:
         desk.service.tick()
     desk.contribute(3, session, late)
     ticks(desk, session)
     assert desk.contributors(session) == [1, 2, 4]
     assert is_sum(desk, session, payloads)
-    assert desk.service.left_out[session] == {3: TOO_LATE}
+    assert desk.service.summing.left_out[session] == {3: TOO_LATE}
 
 
 def test_nobody_is_waited_for_while_the_sum_is_made(desk: Desk) -> None:
     desk.certify()
     session, _ = filled(desk, "age", LONG)
     desk.service.tick()
-    desk.service.held_back[session] = frozenset({4})  # as before the last one came
-    found = desk.service._packed[session]
+    desk.service.summing.held_back[session] = frozenset({4})  # as before the last one came
+    found = desk.service.summing._packed[session]
     while not found.is_decided:
         assert desk.service.tick()
     assert desk.closing(session) is None
-    assert session not in desk.service.held_back
+    assert session not in desk.service.summing.held_back
 
 
 def test_what_is_left_out_keeps_nobody_elses_copy_out(desk: Desk) -> None:

@@ -363,7 +363,7 @@ def test_a_contribution_that_hospitals_would_refuse_is_left_out_and_named(
         desk.contribute(member, "round/1")
     assert desk.wait(0)
     assert desk.contributors("round/1") == [1, 3, 4]
-    assert reason in desk.service.left_out["round/1"][2].detail
+    assert reason in desk.service.summing.left_out["round/1"][2].detail
 
 
 def test_a_proof_that_another_member_made_is_left_out(desk: Desk) -> None:
@@ -373,7 +373,7 @@ def test_a_proof_that_another_member_made_is_left_out(desk: Desk) -> None:
         desk.contribute(member, "round/1")
     assert desk.wait(0)
     assert desk.contributors("round/1") == [1, 3, 4]
-    assert "proof" in desk.service.left_out["round/1"][2].detail
+    assert "proof" in desk.service.summing.left_out["round/1"][2].detail
 
 
 def test_somebody_elses_ciphertexts_are_left_out_and_not_the_originals(desk: Desk) -> None:
@@ -384,7 +384,7 @@ def test_somebody_elses_ciphertexts_are_left_out_and_not_the_originals(desk: Des
         desk.contribute(member, "round/1")
     assert desk.wait(0)
     assert desk.contributors("round/1") == [2, 3, 4]
-    assert "H2" in desk.service.left_out["round/1"][1].detail
+    assert "H2" in desk.service.summing.left_out["round/1"][1].detail
 
 
 def test_garbage_and_contributions_to_another_opening_are_left_out(desk: Desk) -> None:
@@ -395,8 +395,8 @@ def test_garbage_and_contributions_to_another_opening_are_left_out(desk: Desk) -
         desk.contribute(member, "round/1")
     desk.wait(10 * SECONDS)
     assert desk.closing("round/1") is None  # two of four are too few to be added
-    assert set(desk.service.left_out["round/1"]) == {1, 2}
-    assert "opening" in desk.service.left_out["round/1"][2].detail
+    assert set(desk.service.summing.left_out["round/1"]) == {1, 2}
+    assert "opening" in desk.service.summing.left_out["round/1"][2].detail
 
 
 def test_a_round_with_too_few_good_contributions_is_not_added_again_and_again(
@@ -424,7 +424,7 @@ def test_one_number_without_proof_does_not_stop_the_others(desk: Desk) -> None:
     payloads = [desk.contribute(member, session) for member in (2, 3, 4)]
     assert desk.wait(0)
     assert desk.contributors(session) == [2, 3, 4]
-    assert "no fitting proof" in desk.service.left_out[session][1].detail
+    assert "no fitting proof" in desk.service.summing.left_out[session][1].detail
     assert total(desk, session) == product(desk, payloads, session)
 
 
@@ -472,15 +472,15 @@ def test_after_a_void_round_whoever_was_in_it_is_waited_for(desk: Desk) -> None:
     for member in (1, 2, 4):
         desk.contribute(member, "round/2")
     assert not desk.wait(10 * SECONDS)
-    assert desk.service.left_out["round/2"] == dict.fromkeys((1, 2, 4), TOO_NEAR)
+    assert desk.service.summing.left_out["round/2"] == dict.fromkeys((1, 2, 4), TOO_NEAR)
     (line,) = [x for x in render(desk.service.status({}), None) if x.startswith("round/2")]
     assert "held back" in line
     assert "closes as soon as H3 contributes" in line
     desk.contribute(3, "round/2")
     assert desk.wait(0)
     assert desk.contributors("round/2") == [1, 2, 3, 4]
-    assert desk.service.left_out["round/2"] == {}
-    assert desk.service.held_back == {}
+    assert desk.service.summing.left_out["round/2"] == {}
+    assert desk.service.summing.held_back == {}
 
 
 def test_nobody_is_waited_for_whose_only_contribution_cannot_be_added(desk: Desk) -> None:
@@ -534,7 +534,7 @@ def test_a_round_is_not_held_back_where_some_of_its_hospitals_may_be_added(tmp_p
         desk.contribute(member, "round/2")
     assert desk.wait()
     assert desk.contributors("round/2") == [1, 2, 3]
-    assert desk.service.left_out["round/2"] == dict.fromkeys((4, 5), TOO_NEAR)
+    assert desk.service.summing.left_out["round/2"] == dict.fromkeys((4, 5), TOO_NEAR)
 
 
 def test_after_a_void_round_whoever_was_not_in_it_is_left_out(desk: Desk) -> None:
@@ -543,4 +543,4 @@ def test_after_a_void_round_whoever_was_not_in_it_is_left_out(desk: Desk) -> Non
         desk.contribute(member, "round/2")
     assert desk.wait(0)
     assert desk.contributors("round/2") == [1, 2, 4]
-    assert desk.service.left_out["round/2"] == {3: TOO_NEAR}
+    assert desk.service.summing.left_out["round/2"] == {3: TOO_NEAR}

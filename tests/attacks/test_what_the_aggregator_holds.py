@@ -339,11 +339,11 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 )
 def test_a_sum_that_the_service_kept_would_be_found(played: Played, kept: Any) -> None:
     assert not played.knows_the_sum(played.places())
-    played.service.left_out["round/0"] = kept(played.sums())
+    played.service.summing.left_out["round/0"] = kept(played.sums())
     try:
         assert played.knows_the_sum(played.places())
     finally:
-        del played.service.left_out["round/0"]
+        del played.service.summing.left_out["round/0"]
 
 
 def test_a_model_or_a_key_on_its_disk_would_be_found(played: Played) -> None:

@@ -265,10 +265,10 @@ class BadFederation(Federation):
         self._left = self._held
         ((session, status),) = self._left.items()
         number, contributors = int(session.partition("/")[2]), self._contributors(session)
-        left_out = self.aggregator.left_out[session]
+        left_out = self.aggregator.summing.left_out[session]
         hold = Hold(
             number,
-            self.aggregator.held_back[session],
+            self.aggregator.summing.held_back[session],
             frozenset(m for m in contributors if left_out.get(m, TOO_NEAR) == TOO_NEAR),
             {h.index: h.held_back for h in self.honest},
             status,

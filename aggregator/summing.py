@@ -1,0 +1,178 @@
+"""Open rounds on their way to a sum: judged, added and closed, a little at each tick.
+
+Members' frames are answered in between.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from aggregator.blobs import BlobStore
+from aggregator.hybrid_round import HybridRound
+from aggregator.omission import Reason
+from aggregator.packed_round import PackedRound
+from aggregator.rounds import Rounds, is_hybrid
+from protocol.epoch import Epoch
+from protocol.messages import Body, kind_of
+from protocol.round import RoundView
+from protocol.terms import Terms
+
+# Of the vectors' sums at one tick.
+_TICK_STEPS = 8
+_TICK_SECONDS = 0.2
+
+
+class Summing:
+    """The sums that are being made.
+
+    left_out: why contributions are in no sum, by session and member, as far as it was found here.
+    held_back: whom rounds wait for that have enough contributions, and no sum of them to open.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        rounds: Rounds,
+        epochs: Mapping[bytes, Epoch],
+        blobs: BlobStore,
+        folder: Path,
+        say: Callable[[str, Body], None],
+    ) -> None:
+        """epochs: by digest; say: put the aggregator's word on the board, in a session."""
+        self._terms, self._rounds, self._epochs = terms, rounds, epochs
+        self._blobs, self._folder, self._say = blobs, folder, say
+        self.left_out: dict[str, dict[int, Reason]] = {}
+        self.held_back: dict[str, frozenset[int]] = {}
+        self._packed: dict[str, PackedRound] = {}  # those that are due
+        self._hybrid: dict[str, HybridRound] = {}
+
+    @property
+    def chunks(self) -> dict[str, tuple[int, int]]:
+        """Of each hybrid round that is being summed: the chunks that are done, and of how many."""
+        return {s: (found.chunks_summed, found.chunks) for s, found in self._hybrid.items()}
+
+    @property
+    def waited_for(self) -> dict[str, frozenset[int]]:
+        """Whom rounds that are held back wait for: not those that were closed or given up since."""
+        return {s: who for s, who in self.held_back.items() if self._is_open(s)}
+
+    def step(self, due: Sequence[RoundView]) -> bool:
+        """Get on with all rounds for a while, closing those of ``due`` that can be closed.
+
+        Whether anything was done.
+        """
+        self._let_go_of_given_up()
+        is_at_work = self._advance_packed([view for view in due if not is_hybrid(view)])
+        return self._advance_hybrid({view.session for view in due}) or is_at_work
+
+    def _advance_packed(self, due: Sequence[RoundView]) -> bool:
+        """Judge and add for a while; whether there is more to do.
+
+        A statistic and a training round get on side by side, so that a long statistic keeps no
+        training waiting. One of each at a time is in memory: the shortest that waits is the next.
+        """
+        sessions = {view.session for view in due}
+        self._packed = {s: found for s, found in self._packed.items() if s in sessions}
+        statistics = [view for view in due if kind_of(view.session) == "statistic"]
+        training = [view for view in due if kind_of(view.session) == "training"]
+        waits = [self._advance_shortest(views) for views in (training, statistics)]
+        return any(waits)
+
+    def _advance_shortest(self, due: Sequence[RoundView]) -> bool:
+        until = time.monotonic() + _TICK_SECONDS
+        for view in sorted(due, key=self._turn):
+            found = self._packed_round(view)
+            if not found.is_waiting:
+                continue
+            while found.step():
+                if found.is_decided:
+                    self.held_back.pop(view.session, None)
+                if time.monotonic() >= until:
+                    return True
+            self._tell_left_out(view, found.unfit)
+            if found.closing is None:
+                self.left_out[view.session] = found.left_out
+                self._hold_back(view, found.fit)
+                continue
+            self.held_back.pop(view.session, None)
+            self._say(view.session, found.closing)
+            self._tell_left_out(view, found.left_out)
+            del self._packed[view.session]
+        return False
+
+    def _tell_left_out(self, view: RoundView, reasons: Mapping[int, Reason]) -> None:
+        """Say on the board, once each, whose contribution is left out for good, and why.
+
+        What is unfit is said as soon as it is known, all else when the round is closed: the reasons
+        for it can change until then.
+        """
+        self.left_out[view.session] = dict(reasons)
+        for member, reason in sorted(reasons.items()):
+            if member not in view.omissions:
+                self._say(view.session, reason.about(view.contributions[member]))
+
+    def _turn(self, view: RoundView) -> tuple[bool, int]:
+        """What is begun comes first, then what is shorter."""
+        opening, found = view.terms_of_opening, self._packed.get(view.session)
+        assert opening is not None
+        return found is None or not found.is_at_work, opening.length
+
+    def _packed_round(self, view: RoundView) -> PackedRound:
+        opening = view.terms_of_opening
+        assert opening is not None
+        if view.session not in self._packed:
+            epoch, history = self._epochs[opening.epoch], self._rounds.history
+            found = PackedRound(view, self._terms, epoch, self._blobs, history)
+            self._packed[view.session] = found
+        return self._packed[view.session]
+
+    def _hold_back(self, view: RoundView, fit: frozenset[int]) -> None:
+        """Note for whom a round waits that has enough contributions, and no sum of them to open."""
+        if len(fit) >= self._rounds.min_contributors:
+            self.held_back[view.session] = self._rounds.history.awaited(view, fit)
+
+    def _is_open(self, session: str) -> bool:
+        """Whether hospitals may still contribute to a round to some purpose."""
+        view = self._rounds.views[session]
+        return view.closing is None and not self._rounds.is_given_up(view)
+
+    def _advance_hybrid(self, due: set[str]) -> bool:
+        """Some steps of the hybrid rounds, closing those that are done; whether any was taken."""
+        steps, until = 0, time.monotonic() + _TICK_SECONDS
+        for view in self._rounds.open_hybrid():
+            found, is_at_work = self._hybrid_round(view), True
+            while not steps or (steps < _TICK_STEPS and time.monotonic() < until):
+                if not (is_at_work := found.step(view.session in due)):
+                    break
+                steps += 1
+            if found.is_decided:
+                self.held_back.pop(view.session, None)
+            elif view.session in due and not is_at_work:  # all that came is judged
+                self._hold_back(view, found.fit)
+            self._tell_left_out(view, found.unfit)
+            if closing := found.closing():
+                self._say(view.session, closing)
+                self._tell_left_out(view, found.left_out)
+                self.held_back.pop(view.session, None)
+                del self._hybrid[view.session]
+                found.remove()
+        return steps > 0
+
+    def _let_go_of_given_up(self) -> None:
+        """Keep no sum of rounds that nobody will close, and wait for nobody there."""
+        views = self._rounds.views
+        for session in [s for s in self._hybrid if self._rounds.is_given_up(views[s])]:
+            self._hybrid.pop(session).remove()
+        self.held_back = self.waited_for
+
+    def _hybrid_round(self, view: RoundView) -> HybridRound:
+        opening = view.terms_of_opening
+        assert opening is not None
+        if view.session not in self._hybrid:
+            epoch = self._epochs[opening.epoch]
+            history = self._rounds.history
+            found = HybridRound(view, self._terms, epoch, self._blobs, self._folder, history)
+            self._hybrid[view.session] = found
+        return self._hybrid[view.session]
