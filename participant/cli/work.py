@@ -46,7 +46,7 @@ from participant.progress import (
     view_of,
 )
 from participant.session import Notices
-from participant.terminal import say, say_json
+from participant.terminal import only_json, say, say_json
 from participant.training_task import TrainingTask
 from participant.transfer_view import Transfer, transfer_view
 from participant.words import fingerprint
@@ -177,7 +177,7 @@ def train(
     """Take part in all rounds of training, decryption included; the model comes out."""
     member = membership(ctx, file, home, passphrase_file, needs_key=True)
     _check_round_left(new_model_after, member.terms)
-    with hold(member.folder, "train"):
+    with hold(member.folder, "train"), only_json(as_json):
         secret = member.key_share()
         loaded = load_app(app, member.folder / "errors")
         traffic = Traffic()
