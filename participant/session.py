@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import operator
 import secrets
 import time
 from collections.abc import Callable
@@ -25,13 +26,18 @@ from participant.link_trouble import silence
 from participant.proxy_errors import ProxyRefuses
 from participant.steps import Steps
 from participant.waiting import Waiting, waiting_of
+from protocol.allowance import Allowance
 from protocol.wire import decode_from_aggregator
 
 NUDGE_SECONDS = 10.0
+_AT_ONCE = 64  # frames, before the agent works: while it does not, whatever comes is kept
 SILENT_NUDGES = 3  # unanswered: the connection is dead, whatever TCP believes
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 15.0  # seconds between two tries to connect
 # Of a proxy that let this very process through before: more could lock the hospital's account.
 _REFUSALS = 3
+# That the link or the aggregator has failed is told so often at once, and so often a second. Who
+# makes both come and go without end shall fill nobody's log.
+_BAD_NEWS = 20.0, 1 / 60
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,8 @@ class Notices:
     """What a session tells while it works; called in the event loop's thread."""
 
     moved: Callable[[], None] = lambda: None  # something was received, said or computed
-    # Once for each reason, until the link is there again.
+    # Once for each reason, until the link is there again. Neither that nor a stall is told without
+    # end, and what is not told, has no end that is told.
     lost: Callable[[Unreachable], None] = lambda reason: None
     found: Callable[[], None] = lambda: None  # the link is there (again)
     stalled: Callable[[str], None] = lambda reason: None  # the aggregator takes nothing, and why
@@ -59,6 +66,8 @@ class Session:
     clock: Callable[[], float] = time.monotonic
     _steps: Steps = field(default_factory=Steps, init=False, repr=False)
     _stalled: bool = field(default=False, init=False)  # as it was told
+    _is_lost: bool = field(default=False, init=False)  # as well
+    _bad_news: Allowance = field(default_factory=lambda: Allowance(*_BAD_NEWS), init=False)
     _no_link: str = field(default="no answer yet", init=False)  # the reason; empty if there is one
     _link_remedy: str = field(default="", init=False)
     _had_link: bool = field(default=False, init=False)
@@ -108,12 +117,12 @@ class Session:
         wait = _FIRST_WAIT
         connected, told, refusals = False, set[str](), 0
         while not self.agent.done:
+            before = self._progress
             try:
                 async with open_link(self.agent.terms, caller, self.traffic) as link:
-                    wait, connected, refusals = _FIRST_WAIT, True, 0
+                    connected, refusals = True, 0
                     told.clear()
-                    self._no_link, self._had_link = "", True
-                    self.notices.found()
+                    self._find()
                     await self._work_on(link)
             except ProxyRefuses as refusal:
                 refusals += 1
@@ -128,16 +137,33 @@ class Session:
                     self.agent.disconnected()
                     connected = False
             if not self.agent.done:
+                if any(map(operator.gt, self._progress, before)):
+                    wait = _FIRST_WAIT  # not for a link that breaks before it is of any use
                 self.notices.moved()  # time has passed, if nothing else
                 await asyncio.sleep(_jittered(wait))
                 wait = min(2 * wait, _LONGEST_WAIT)
 
+    @property
+    def _progress(self) -> tuple[int, int, int]:
+        """Entries read, and bytes of blobs sent and received."""
+        way = self.agent.transfer
+        return self.agent.board.head.position, way.bytes_sent_of_blobs, way.bytes_received
+
+    def _find(self) -> None:
+        """Tell that there is a link, if it is the first one or its loss was told."""
+        is_news = self._is_lost or not self._had_link
+        self._no_link, self._had_link, self._is_lost = "", True, False
+        if is_news:
+            self.notices.found()
+
     def _lose(self, reason: Unreachable, told: set[str]) -> None:
         """Tell why there is no link, unless that was told since there was one."""
         self._no_link, self._link_remedy = reason.reason, reason.remedy
-        if reason.reason not in told and not self.agent.done:
-            told.add(reason.reason)
-            self.notices.lost(reason)
+        if reason.reason in told or self.agent.done or not self._bad_news.take(self.clock()):
+            return
+        told.add(reason.reason)
+        self._is_lost = True
+        self.notices.lost(reason)
 
     async def _work_on(self, link: Link) -> None:
         inbox = Inbox()
@@ -147,7 +173,7 @@ class Session:
             silent = 0
             while not self.agent.done:
                 await self._flush(link)
-                silent = 0 if await self._take(inbox) else silent + 1
+                silent = 0 if await self._take(inbox, link) else silent + 1
                 if silent > SILENT_NUDGES:
                     raise Unreachable(link.url, *silence())
                 if silent:
@@ -158,25 +184,33 @@ class Session:
             with contextlib.suppress(asyncio.CancelledError):
                 await reader
 
-    async def _take(self, inbox: Inbox) -> bool:
-        """Give the agent all frames that are here, waiting for one; False if none came."""
+    async def _take(self, inbox: Inbox, link: Link) -> bool:
+        """Give the agent frames that are here, waiting for one; False if none came.
+
+        What it answers to one leaves before it is given the next: a small frame can ask for
+        megabytes of an upload, and hundreds of frames can wait here.
+        """
         try:
             async with asyncio.timeout(NUDGE_SECONDS):
                 found = await inbox.get()
         except TimeoutError:
             return False
-        while True:
+        for left in reversed(range(_AT_ONCE)):
             if isinstance(found, Exception):
                 raise found
             self.agent.receive(decode_from_aggregator(found))
+            await self._flush(link)
             self._tell_stall()
-            if inbox.empty():
-                return True
+            if inbox.empty() or not left:
+                break
             found = await inbox.get()  # at once: the agent takes what is here, and then works
+        return True
 
     def _tell_stall(self) -> None:
         """Tell once that the aggregator takes nothing, and once that it does again."""
         if (is_stalled := bool(self.agent.stalled)) == self._stalled:
+            return
+        if is_stalled and not self._bad_news.take(self.clock()):
             return
         self._stalled = is_stalled
         if is_stalled:

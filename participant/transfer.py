@@ -113,13 +113,13 @@ class Uploads:
         if way is None:
             return []
         before, offset = way.held, min(have.offset, self._sizes[name])
-        if have.to_offer:
+        if have.to_offer and way.is_asked:  # of two answers to one offer, the first counts
             way.held = way.sent = offset
             way.is_asked = False
         elif offset > way.held:
             self._pace.brought(min(offset, way.sent) - way.held)
             way.held, way.sent = offset, max(way.sent, offset)
-        elif not way.is_asked:  # a chunk was lost, or what was there is there no more
+        elif not way.is_asked and not have.to_offer:  # a chunk was lost, or all that was there
             return [self._offer(name)]
         held, total = self._progress
         self._progress = held + way.held - before, total

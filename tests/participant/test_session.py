@@ -149,12 +149,16 @@ def test_an_aggregator_that_floods_is_hung_up_on(
     assert relay.hellos == []
 
 
+class NoLink:
+    """Nothing is sent on it."""
+
+
 def test_what_waits_is_decoded_when_it_is_taken(consortium: Consortium) -> None:
     inbox = Inbox()
 
     async def take() -> None:
         await inbox.put(b"no frame")
-        await consortium.session(1)._take(inbox)
+        await consortium.session(1)._take(inbox, NoLink())  # type: ignore[arg-type]
 
     with pytest.raises(Malformed):
         asyncio.run(take())
