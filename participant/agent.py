@@ -8,24 +8,24 @@ Whatever is lost on the way is asked for again; whatever comes twice is ignored.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from participant.checkpoint import load_checkpoint, save_checkpoint
 from participant.decline import bears_out
 from participant.errors import IdentityInUse, RejectedByAggregator
 from participant.outbox import Outbox, Storage
 from participant.set_back import SetBack, check_forgettable, found_set_back, is_passed
 from participant.set_ledger import SetLedger
+from participant.task import Task
 from participant.transfer import Downloads, Transfer, Uploads
-from protocol.board import Board, Entry, Head, Post, Posted, decode_entry, sign_post
+from protocol.board import Board, Head, Post, Posted, decode_entry, sign_post
 from protocol.draft import Draft
-from protocol.encoding import Message, decode, encode
 from protocol.errors import Fork
 from protocol.foreign import shown
-from protocol.messages import Attachment, Digest, Surplus, purpose_of
+from protocol.messages import Attachment, Surplus, purpose_of
 from protocol.terms import Terms
 from protocol.wire import (
     Accepted,
@@ -41,67 +41,7 @@ from protocol.wire import (
     Welcome,
 )
 
-CHECKPOINT_NAME = "head"
 _PREFETCH = 64  # entries whose blobs are asked for at a time
-
-
-class Task(Protocol):
-    """What an agent is there for: a ceremony, rounds of training, one decryption.
-
-    A task derives from this class; one that reads no vectors leaves the stream of blobs out.
-    """
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left to do or to wait for."""
-
-    def verified(self, entry: Entry) -> None:
-        """See an entry as it is on the board, whatever its session; also those before ``begin``."""
-        return None
-
-    def restored(self, position: int) -> None:
-        """Called before ``begin`` if the storage once went back in time, found at that entry."""
-        return None
-
-    def begin(self, board: Board) -> None:
-        """Called once, when the board has been read up to its head and before ``receive``."""
-
-    def wants(self, session: str) -> bool:
-        """Whether the entries of a session are to be received, with their payloads."""
-
-    def needs(self, posted: Posted) -> bool:
-        """Whether the payloads of a wanted entry can still matter; if not, none is fetched.
-
-        Asked when the entry is next to be received, and before that for a look ahead.
-        """
-        return True
-
-    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
-        """Take an entry; payloads: 0 for all, a member's number for what is sealed to it.
-
-        Empty if the entry is not needed.
-        """
-
-    def due(self) -> Draft | None:
-        """What is to be said next; asked only while nothing is on its way."""
-
-    def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
-        """Name and size of the blobs to be received next, in order; as few as fit into memory.
-
-        Asked again after each that was received; what is not listed any more is forgotten.
-        """
-        return ()
-
-    def receive_blob(self, name: bytes, data: bytes) -> None:
-        """Take the first of the wanted blobs, checked by its name."""
-        raise AssertionError(f"blob {name.hex()} is not wanted")
-
-
-class Checkpoint(Message, frozen=True):
-    """The head that this hospital had seen when it last spoke, then the post it made."""
-
-    position: int
-    hash: Digest
 
 
 class Agent:
@@ -139,8 +79,7 @@ class Agent:
         self.made = b""  # the digest of the last post that this object has made
         self.seen: Posted | None = None  # the last own one that was settled
         self.stalled = ""  # why the aggregator does not take what is sent to it; empty if it does
-        saved = storage.read(CHECKPOINT_NAME)
-        self._checkpoint = decode(saved, Checkpoint, "head", 1_024) if saved else None
+        self._checkpoint = load_checkpoint(storage)
 
     @property
     def done(self) -> bool:
@@ -395,8 +334,8 @@ class Agent:
             self._save_checkpoint(head)
 
     def _save_checkpoint(self, head: Head) -> None:
-        self._checkpoint = Checkpoint(head.position, head.hash)
-        self._storage.write(CHECKPOINT_NAME, encode(self._checkpoint))
+        self._checkpoint = head
+        save_checkpoint(self._storage, head)
 
     def _send_after(self, frames: Iterable[FromMember]) -> None:
         """Send frames about the blobs; the post at once if all of them are there."""

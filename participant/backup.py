@@ -15,7 +15,7 @@ from typing import Annotated
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 
-from participant.agent import CHECKPOINT_NAME, Checkpoint
+from participant.checkpoint import CHECKPOINT_NAME, read_checkpoint
 from participant.errors import DamagedFile, NoKeyShare
 from participant.identity import Identity
 from participant.key_errors import UnfitBackup
@@ -145,7 +145,7 @@ def open_backup(path: Path, purpose: SealedFor, passphrase: Passphrase) -> Backu
     try:
         found = decode(payload, _Backup, _WHAT, PAYLOAD_LIMIT)
         key = Ed25519PrivateKey.from_private_bytes(found.signing_key)
-        head = decode(found.head, Checkpoint, "head", 1_024) if found.head else None
+        head = read_checkpoint(found.head) if found.head else None
         terms, signatures = parse(found.terms)
         require_signed(terms, signatures)
     except (Malformed, ValueError, BadTerms, UnsignedTerms):
@@ -160,8 +160,7 @@ def open_backup(path: Path, purpose: SealedFor, passphrase: Passphrase) -> Backu
     epochs = [share.epoch.number for share in shares]
     if not epochs or epochs != sorted(set(epochs)) or epochs[-1] != purpose.epoch:
         raise UnfitBackup(path, "its key shares are not those that it was sealed for")
-    seen = Head(head.position, head.hash) if head else None
-    return Backup(path, identity, index, found.terms, terms, seen, shares)
+    return Backup(path, identity, index, found.terms, terms, head, shares)
 
 
 def _checked(path: Path, share: _Share, terms: Terms, index: int) -> RestorableShare:

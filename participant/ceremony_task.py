@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from participant.agent import Task
 from participant.errors import SeedLost, SetBackInCeremony
+from participant.task import Task
 from protocol.board import Board, Posted, is_aborted
 from protocol.ceremony import Ceremony, CeremonyProgress
 from protocol.ceremony_run import StepId

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from participant.agent import Task
 from participant.outbox import Storage
 from participant.set_ledger import SetLedger
+from participant.task import Task
 from participant.vector_reader import OwnFingerprint
 from protocol.board import Board, Posted
 from protocol.decryption import RoundMember

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 
 from keyshare.randomness import Stream
-from participant.agent import Task
+from participant.task import Task
 from protocol.board import Board, Posted
 from protocol.draft import Draft
 from protocol.epoch import Epoch, EpochSecret

@@ -13,8 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from participant import identity as identities
-from participant.agent import CHECKPOINT_NAME, Agent, Checkpoint, Task
+from participant.agent import Agent
 from participant.backup import Backup, RestorableShare
+from participant.checkpoint import load_checkpoint, save_checkpoint
 from participant.errors import DamagedFile, ForeignSeal, OutOfTime, TooLarge, WrongPassphrase
 from participant.files import FolderStorage, exists, make_folder
 from participant.home import federation_folder
@@ -25,10 +26,10 @@ from participant.record_folder import RecordFolder
 from participant.sealed_file import DEFAULT_COST, Argon2Cost
 from participant.session import Session
 from participant.set_ledger import SetLedger
-from participant.vault import Vault
+from participant.task import Task
+from participant.vault import VAULT_NAME, Vault
 from protocol.board import Board, Head, Posted
 from protocol.draft import Draft
-from protocol.encoding import decode, encode
 from protocol.epoch import epoch_of
 from protocol.errors import Fork, Malformed
 from protocol.record import MANIFEST_PATH, MAX_MANIFEST_BYTES, read_entries, read_manifest
@@ -80,7 +81,7 @@ class Restoring:
         return True
 
     def _vault(self) -> Vault | None:
-        folder = self._folder / "vault"
+        folder = self._folder / VAULT_NAME
         federation, index = self.backup.terms.federation, self.backup.index
         return Vault(folder, federation, index, self.cost) if exists(folder) else None
 
@@ -104,9 +105,8 @@ class Restoring:
 
     def _heads(self) -> list[Head]:
         heads = [self.backup.head] if self.backup.head else []
-        if (data := self._storage.read(CHECKPOINT_NAME)) is not None:
-            saved = decode(data, Checkpoint, CHECKPOINT_NAME, 1_024)
-            heads.append(Head(saved.position, saved.hash))
+        if head := load_checkpoint(self._storage):
+            heads.append(head)
         return heads
 
     def check(self, board: Board) -> None:
@@ -138,9 +138,9 @@ class Restoring:
         identities.load(self.home, self.passphrase)  # writes the card if there is none
         SetLedger(self._storage).mark_restored(seen)
         if head := seen or self.known_head():
-            self._storage.write(CHECKPOINT_NAME, encode(Checkpoint(head.position, head.hash)))
+            save_checkpoint(self._storage, head)
         terms, index = self.backup.terms, self.backup.index
-        vault = Vault(self._folder / "vault", terms.federation, index, self.cost)
+        vault = Vault(self._folder / VAULT_NAME, terms.federation, index, self.cost)
         for share in lacking:
             if not self._has_share(vault, share):
                 vault.store_key_share(share.epoch.number, share.payload, self.passphrase)
@@ -178,7 +178,7 @@ def read_board(restoring: Restoring, seconds: float) -> Board:
     with TemporaryDirectory() as folder:
         storage = FolderStorage(Path(folder))
         if head := restoring.known_head():
-            storage.write(CHECKPOINT_NAME, encode(Checkpoint(head.position, head.hash)))
+            save_checkpoint(storage, head)
         agent = Agent(backup.terms, backup.index, key, storage, _Reading())
         try:
             Session(agent, key, time_limit=seconds).run()

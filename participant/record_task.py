@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from participant.agent import Task
+from participant.task import Task
 from protocol.board import Board, Entry, Head, Posted
 from protocol.draft import Draft
 from protocol.encoding import encode

@@ -9,12 +9,12 @@ from gmpy2 import mpz
 
 from keyshare.errors import UnfitNumber
 from keyshare.statistic import MAX_DECIMALS
-from participant.agent import Task
 from participant.contribution import ContributionMaker
 from participant.errors import UnfitNumbers
 from participant.numbers import Numbers
 from participant.outbox import Storage
 from participant.request_fit import OTHER_ROUND, Misfit, misfit
+from participant.task import Task
 from protocol.board import Board, Posted
 from protocol.counted import counted
 from protocol.draft import Draft

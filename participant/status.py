@@ -10,11 +10,10 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from participant.agent import CHECKPOINT_NAME, Checkpoint
+from participant.checkpoint import load_checkpoint
 from participant.errors import Unreachable
 from participant.link import OPEN_SECONDS, Caller, Traffic, open_link
 from participant.membership import Membership
-from protocol.encoding import decode
 from protocol.errors import Malformed
 from protocol.wire import StatusReport, StatusRequest
 
@@ -50,8 +49,8 @@ def free_bytes(folder: Path) -> int | None:
 
 def entries_seen(member: Membership) -> int:
     """How many entries of the board this hospital has seen; raises Malformed."""
-    saved = member.storage.read(CHECKPOINT_NAME)
-    return decode(saved, Checkpoint, "head", 1_024).position if saved else 0
+    seen = load_checkpoint(member.storage)
+    return seen.position if seen else 0
 
 
 def ask_aggregator(member: Membership) -> dict[str, Any]:

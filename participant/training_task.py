@@ -16,7 +16,6 @@ from typing import Any
 from keyshare.errors import BadUpdate, CorruptSum, FalseSum
 from keyshare.slots import SlotReader
 from participant import last_contribution, precision
-from participant.agent import Task
 from participant.app_calls import App, Config, app_seed, evaluate, fit, initial_config
 from participant.bounds import Bounds
 from participant.contribution import ContributionMaker, HalvedMore
@@ -33,6 +32,7 @@ from participant.patience import Patience
 from participant.set_ledger import SetLedger
 from participant.stance import Report, Stance
 from participant.summed_vector import Reading, SummedVector
+from participant.task import Task
 from participant.vector_reader import OwnFingerprint
 from participant.weights import SLICE, Vector, Weights, checked
 from protocol.board import Board, Posted

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from participant.agent import Task
 from participant.errors import NotAborted
+from participant.task import Task
 from protocol.board import Board, Posted, is_aborted
 from protocol.draft import Draft
 from protocol.judgement import Verdict, judge, silent

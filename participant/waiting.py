@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from participant.agent import Agent, Task
+from participant.agent import Agent
 from participant.ceremony_task import CeremonyTask
 from participant.decryption_task import DecryptionTask
 from participant.key_check_task import KeyCheckTask
 from participant.record_task import RecordTask
 from participant.statistic_task import StatisticTask
+from participant.task import Task
 from participant.training_task import TrainingTask
 from participant.verdict_task import VerdictTask
 from protocol.awaited import Awaited, Step, awaited_after, awaited_in

@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from participant.agent import Agent, Task
+from participant.agent import Agent
 from participant.key_check_task import KeyCheckTask
+from participant.task import Task
 from participant.training_task import TrainingTask
 from protocol.encoding import encode
 from protocol.epoch import EpochSecret

@@ -11,8 +11,9 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from participant.agent import Agent, Task
+from participant.agent import Agent
 from participant.errors import IdentityInUse
+from participant.task import Task
 from protocol import board as board_module
 from protocol.board import Post, sign_post
 from protocol.ceremony import KINDS

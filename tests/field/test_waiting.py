@@ -18,8 +18,9 @@ import pytest
 
 from aggregator.service import Aggregator
 from aggregator.status_text import render
-from participant.agent import CHECKPOINT_NAME, Agent, Checkpoint, Task
+from participant.agent import Agent
 from participant.ceremony_task import CeremonyTask
+from participant.checkpoint import CHECKPOINT_NAME, Checkpoint
 from participant.cli.opening import _approval
 from participant.cli.sentence import Context
 from participant.cli.sentences import describe
@@ -33,6 +34,7 @@ from participant.numbers import Numbers
 from participant.session import Session
 from participant.statistic_task import StatisticTask
 from participant.status import read_report
+from participant.task import Task
 from participant.training_task import TrainingTask
 from participant.vigil import Vigil
 from participant.waiting import Waiting

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from participant.agent import Agent, Task
+from participant.agent import Agent
 from participant.decryption_task import DecryptionTask
 from participant.errors import ParticipantError
 from participant.numbers import Numbers
 from participant.statistic_task import StatisticTask
+from participant.task import Task
 from participant.training_task import TrainingTask
 from protocol.board import Head, SignedPost
 from protocol.errors import ProtocolError

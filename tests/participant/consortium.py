@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from typer.testing import CliRunner
 
-from participant.agent import Agent, Task
+from participant.agent import Agent
 from participant.ceremony_task import CeremonyTask
 from participant.cli import app
 from participant.identity import Identity, create
@@ -25,6 +25,7 @@ from participant.membership import Membership, enter
 from participant.passphrase import Passphrase
 from participant.sealed_file import Argon2Cost
 from participant.session import Notices, Session
+from participant.task import Task
 from participant.terms_files import read_signed_terms, read_terms, sign_file, write_terms
 from participant.vault import Vault
 from protocol.signing import public_bytes

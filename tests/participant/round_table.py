@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from participant.agent import Task
 from participant.stance import Report
+from participant.task import Task
 from participant.training_task import TrainingTask
 from protocol.board import Posted
 from protocol.ciphertexts import add_encrypted, read_ciphertexts, write_ciphertexts

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from aggregator.service import Aggregator
-from participant.agent import Agent, Task
+from participant.agent import Agent
 from participant.errors import DamagedOutbox, IdentityInUse, RejectedByAggregator
 from participant.outbox import Outbox
 from participant.set_ledger import SetLedger
+from participant.task import Task
 from protocol.board import Board, Posted
 from protocol.draft import Draft
 from protocol.errors import Fork

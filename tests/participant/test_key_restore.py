@@ -10,8 +10,8 @@ import pytest
 
 from participant import identity as identities
 from participant import key_restore
-from participant.agent import Checkpoint
 from participant.backup import Backup, open_backup, purpose_of_backup, write_backup
+from participant.checkpoint import Checkpoint
 from participant.errors import DiskError, MissingFile, WrongPassphrase
 from participant.files import FolderStorage
 from participant.home import federation_folder

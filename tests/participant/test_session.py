@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from participant import session as sessions
-from participant.agent import Task
 from participant.ceremony_task import CeremonyTask
 from participant.errors import (
     ForeignAggregator,
@@ -28,6 +27,7 @@ from participant.errors import (
 from participant.inbox import Inbox
 from participant.link import Caller, open_link
 from participant.secret_store import SecretStore
+from participant.task import Task
 from participant.vault import Vault
 from protocol.board import Board, Posted
 from protocol.draft import Draft

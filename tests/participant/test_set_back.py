@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from aggregator.service import Aggregator
-from participant.agent import CHECKPOINT_NAME, Agent, Checkpoint
+from participant.agent import Agent
+from participant.checkpoint import CHECKPOINT_NAME, Checkpoint
 from participant.cli.working import new_session
 from participant.errors import IdentityInUse, RejectedByAggregator
 from participant.progress import set_back_line

@@ -18,7 +18,8 @@ import numpy as np
 
 from aggregator.omission import TOO_NEAR
 from aggregator.service import Aggregator
-from participant.agent import CHECKPOINT_NAME, Agent, Checkpoint
+from participant.agent import Agent
+from participant.checkpoint import CHECKPOINT_NAME, Checkpoint
 from participant.errors import RejectedByAggregator
 from participant.outbox import Outbox
 from participant.training_task import TrainingTask

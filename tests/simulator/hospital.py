@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from participant.agent import Agent, Task
+from participant.agent import Agent
 from participant.ceremony_task import CeremonyTask
+from participant.task import Task
 from participant.training_task import TrainingTask
 from protocol.board import Posted
 from protocol.draft import Draft

@@ -6,8 +6,9 @@ from contextlib import suppress
 from unittest import mock
 
 from participant import backup as backups
-from participant.agent import CHECKPOINT_NAME, Agent, Checkpoint
+from participant.agent import Agent
 from participant.backup import open_backup, purpose_of_backup, write_backup
+from participant.checkpoint import CHECKPOINT_NAME, Checkpoint
 from participant.errors import ParticipantError
 from participant.key_restore import Restoring, read_record
 from participant.sealed_file import unseal

@@ -22,8 +22,9 @@ import msgspec
 from aggregator.blobs import MAX_INCOMPLETE
 from aggregator.service import Aggregator
 from aggregator.status_text import render
-from participant.agent import Agent, Task
+from participant.agent import Agent
 from participant.errors import DamagedBlob, IdentityInUse, RejectedByAggregator
+from participant.task import Task
 from protocol import board as board_module
 from protocol.board import Board, Entry, Post, Posted
 from protocol.draft import Draft

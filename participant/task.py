@@ -1,0 +1,61 @@
+"""What an agent is there for, and what it asks of that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from protocol.board import Board, Entry, Posted
+from protocol.draft import Draft
+
+
+class Task(Protocol):
+    """A ceremony, rounds of training, one decryption.
+
+    A task derives from this class; one that reads no vectors leaves the stream of blobs out.
+    """
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do or to wait for."""
+
+    def verified(self, entry: Entry) -> None:
+        """See an entry as it is on the board, whatever its session; also those before ``begin``."""
+        return None
+
+    def restored(self, position: int) -> None:
+        """Called before ``begin`` if the storage once went back in time, found at that entry."""
+        return None
+
+    def begin(self, board: Board) -> None:
+        """Called once, when the board has been read up to its head and before ``receive``."""
+
+    def wants(self, session: str) -> bool:
+        """Whether the entries of a session are to be received, with their payloads."""
+
+    def needs(self, posted: Posted) -> bool:
+        """Whether the payloads of a wanted entry can still matter; if not, none is fetched.
+
+        Asked when the entry is next to be received, and before that for a look ahead.
+        """
+        return True
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        """Take an entry; payloads: 0 for all, a member's number for what is sealed to it.
+
+        Empty if the entry is not needed.
+        """
+
+    def due(self) -> Draft | None:
+        """What is to be said next; asked only while nothing is on its way."""
+
+    def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
+        """Name and size of the blobs to be received next, in order; as few as fit into memory.
+
+        Asked again after each that was received; what is not listed any more is forgotten.
+        """
+        return ()
+
+    def receive_blob(self, name: bytes, data: bytes) -> None:
+        """Take the first of the wanted blobs, checked by its name."""
+        raise AssertionError(f"blob {name.hex()} is not wanted")
