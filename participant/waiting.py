@@ -149,7 +149,9 @@ def _round(view: RoundView, terms: Terms, abstaining: tuple[int, ...] = ()) -> W
     if found is None:  # enough parts, of which some are wrong
         members = tuple(m for m in range(1, terms.n_members + 1) if m not in view.partials)
         found = Awaited("parts", members, 1, view.opening.time_ms)
-    members = tuple(m for m in found.members if m not in abstaining) or (AGGREGATOR,)
+    others = tuple(m for m in found.members if m not in abstaining) or (AGGREGATOR,)
+    is_short = found.step == "contributions" and found.needed > len(set(others) - {AGGREGATOR})
+    members = found.members if is_short else others
     waiting = _waiting(_of_round(found.step, view.name), found._replace(members=members), session)
     return waiting._replace(facts={**waiting.facts, "abstains": bool(abstaining)})
 

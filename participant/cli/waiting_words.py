@@ -35,6 +35,9 @@ _WHY = {
     "check": "Their part of the check is not there.",
 }
 _BY_ITSELF = "There is nothing to do: it goes on by itself."
+_ONCE_THERE_ARE = (
+    "If it had no examples: once it has some, stop this command and type the same again."
+)
 _OPERATOR = "It goes on by itself. If it lasts, ask the aggregator's operator."
 _REMEDIES = {
     "link": "Ask the aggregator's operator whether it runs: quorate-aggregator serve",
@@ -82,15 +85,26 @@ def why_and_remedy(waiting: Waiting, own: int, c: Context) -> tuple[str, str]:
         differing = facts["members"] if kind == "agreement" else ()
         silent = [m for m in waiting.members if m != AGGREGATOR and c.name(m) not in differing]
         return words(facts["round"], facts), _typed(waiting, own, c) if silent else ""
-    said = [_WHY.get(kind, "")]
-    if own in waiting.members and kind in ("locks", "parts"):
-        said = ["This hospital does not help with it, since its data folder was put back."]
+    said = [_why(waiting, own)]
     if facts.get("abstains"):
         said.append("This hospital adds nothing to the round, and helps to decrypt its sum.")
     if refused := facts.get("refused"):
         said.append(f"{c.names(refused)} refused, and will not help.")
     remedy = facts.get("remedy") or _REMEDIES.get(kind) or _typed(waiting, own, c)
-    return " ".join(filter(None, said)), f"{remedy} {_otherwise(facts, kind)}".strip()
+    return " ".join(filter(None, said)), f"{remedy} {_otherwise(waiting)}".strip()
+
+
+def _why(waiting: Waiting, own: int) -> str:
+    """Which message is missing, of whom."""
+    kind, members = waiting.kind, waiting.members
+    if own in members and kind in ("locks", "parts"):
+        return "This hospital does not help with it, since its data folder was put back."
+    if waiting.facts.get("abstains") and kind == "contributions":
+        if own in members:
+            return "Without this hospital too few contribute."
+        if AGGREGATOR in members:
+            return "All others have contributed."
+    return _WHY.get(kind, "")
 
 
 def _whom(waiting: Waiting, own: int, c: Context) -> str:
@@ -103,6 +117,8 @@ def _whom(waiting: Waiting, own: int, c: Context) -> str:
 
 def _typed(waiting: Waiting, own: int, c: Context) -> str:
     """What those who are waited for type, or this hospital itself."""
+    if waiting.facts.get("abstains") and own in waiting.members:
+        return _ONCE_THERE_ARE
     session = str(waiting.facts.get("session", ""))
     command = _command_for(waiting.kind, session, c)
     if waiting.kind == "request" or waiting.members == (own,):
@@ -131,13 +147,16 @@ def _command_for(kind: str, session: str, c: Context) -> str:
     return f"{COMMAND} decrypt {here}"
 
 
-def _otherwise(facts: Mapping[str, Any], kind: str) -> str:
+def _otherwise(waiting: Waiting) -> str:
     """How it ends without them."""
-    if kind == "ceremony" and "step_seconds" in facts:
+    facts = waiting.facts
+    if waiting.kind == "ceremony" and "step_seconds" in facts:
         return (
             f"(the ceremony is given up once a step has lasted {duration(facts['step_seconds'])})"
         )
-    if until := facts.get("until_seconds"):
+    if (until := facts.get("until_seconds")) and AGGREGATOR in waiting.members:
+        return f"(it waits for this hospital until the wait has lasted {duration(until)})"
+    if until:
         return f"(else it goes on without them once the wait has lasted {duration(until)})"
     return ""
 

@@ -332,7 +332,7 @@ class Without(Steps):
         return parameters, 0, {}
 
 
-def test_a_hospital_without_examples_is_not_told_that_it_is_waited_for(hall: Hall) -> None:
+def test_a_hospital_without_examples_is_told_whether_the_round_needs_it(hall: Hall) -> None:
     train(hall, 1)
     for i in (2, 3):
         hall.come(i, TrainingTask(TERMS, SECRETS[i], Without(), hall.disks[i]))
@@ -340,8 +340,22 @@ def test_a_hospital_without_examples_is_not_told_that_it_is_waited_for(hall: Hal
     hall.wait(130.0)
     assert hall.read[1][0].startswith("Waiting for H2, H3 for 2:10 min: contributions to round 1.")
     assert "They may be at work, or have no examples." in hall.read[1][0]
-    assert hall.read[2][0].startswith("Waiting for H3 for 2:10 min: contributions to round 1.")
-    assert "This hospital adds nothing to the round, and helps to decrypt" in hall.read[2][0]
+    told = hall.read[2][0]
+    assert told.startswith("Waiting for this hospital, H3 for 2:10 min: contributions to round 1.")
+    assert "Without this hospital too few contribute. This hospital adds nothing to the" in told
+    assert "once it has some, stop this command and type the same again." in told
+
+
+def test_a_hospital_without_examples_learns_that_the_round_goes_on_without_it() -> None:
+    facts = {"session": "round/1", "needed": 0, "abstains": True, "until_seconds": 60}
+    waiting = Waiting("contributions to round 1", (0,), "contributions", facts)
+    told = waiting_line(waiting, 20.0, 2, Context(terms=TERMS))
+    assert told == (
+        "Waiting for the aggregator for 20 s: contributions to round 1. All others have "
+        "contributed. This hospital adds nothing to the round, and helps to decrypt its sum. It "
+        "goes on by itself. If it lasts, ask the aggregator's operator. (it waits for this "
+        "hospital until the wait has lasted 1:00 min)"
+    )
 
 
 # ── whole commands ──
