@@ -22,7 +22,15 @@ from typing import TextIO
 
 MISSING = frozenset({"", "?", ".", "-", "na", "n/a", "#n/a", "nan", "null", "#null!", "none"})
 _AS_UTF8 = 'save it as "CSV UTF-8"'
-_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods and .xls begin
+_NO_TEXT = {  # how files of other kinds begin
+    b"PK\x03\x04": f"a spreadsheet or an archive: {_AS_UTF8}",  # .xlsx, .ods, .zip
+    b"\xd0\xcf\x11\xe0": f"a spreadsheet: {_AS_UTF8}",  # .xls
+    b"\x1f\x8b": "compressed (gzip): unpack it",
+    b"BZh": "compressed (bzip2): unpack it",
+    b"\xfd7zXZ": "compressed (xz): unpack it",
+    b"SQLite format 3": "a database: export the table as CSV",
+    b"PAR1": "a Parquet file: export it as CSV",
+}
 _MARKS = (  # the longer first: a mark of UTF-32 begins like one of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -117,8 +125,9 @@ def read_text(path: Path, what: str) -> str:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise BadFile(path, f"{what} cannot be read ({reason})") from None
-    if data.startswith(_SPREADSHEETS):
-        raise BadFile(path, f"it is a spreadsheet, not text: {_AS_UTF8}")
+    for mark, kind in _NO_TEXT.items():
+        if data.startswith(mark):
+            raise BadFile(path, f"it is no text, but {kind}")
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
@@ -152,7 +161,8 @@ def read_table(path: Path) -> Table:
     for row in rows:
         _check_row(path, row, len(names))
     if not rows:
-        raise BadFile(path, "there is no patient below the names of columns", header.line)
+        reason = "there is no patient below the names of columns. Is it the right file?"
+        raise BadFile(path, reason, header.line)
     cut = tuple(Row(row.line, row.cells[: len(names)]) for row in rows)
     return Table(path, header.line, names, cut, separator)
 
@@ -242,6 +252,6 @@ def _check_row(path: Path, row: Row, columns: int) -> None:
 
 
 def _check_comment(path: Path, line: int, cell: str, otherwise: str) -> None:
-    if cell.startswith("#"):
+    if cell.startswith("#") and cell.casefold() not in MISSING:
         reason = "it begins with #, as comments do. Remove the line if it is none of the patients"
         raise BadFile(path, f"{reason}, or else {otherwise}", line)

@@ -91,23 +91,37 @@ def intercept_name(study: Study, outcome: str, scale: Scale | None) -> str:
 
 
 def features_of(patients: Patients, scale: Scale | None) -> NDArray[np.float64]:
-    """Scaled values, shape (patients, columns); raises BadFile where one needs another scale."""
+    """Scaled values, shape (patients, columns); raises BadFile where one needs a scale, or another.
+
+    scale: None where all values are complete, and are used as they are.
+    """
     columns = []
     for name, values in patients.values.items():
-        if scale:
-            columns.append([scale.scaled(name, value) for value in values])
-            if (far := float(np.abs(columns[-1]).mean())) > LARGEST:
-                reason = f"its values lie {far:.0f} deviations from the mean of all hospitals. Is "
-                reason += "its unit another here, or are some hospital's sums wrong?"
-                raise BadFile(patients.table.path, reason, column=name)
+        if not scale:
+            columns.append(_as_they_are(patients, name))
             continue
-        for line, value in zip(patients.lines, values, strict=True):
-            if value is not None and abs(value) > LARGEST:
-                reason = f"{quoted(str(value))} is large for a column that is not scaled. "
-                reason += "Make a scaling.json as docs/tutorial.md shows, or scale the column"
-                raise BadFile(patients.table.path, reason, line, name)
-        columns.append([float(value or 0) for value in values])
+        columns.append([scale.scaled(name, value) for value in values])
+        if (far := float(np.abs(columns[-1]).mean())) > LARGEST:
+            reason = f"its values lie {far:.0f} deviations from the mean of all hospitals. Is "
+            reason += "its unit another here, or are some hospital's sums wrong?"
+            raise BadFile(patients.table.path, reason, column=name)
     return np.array(columns).T
+
+
+def _as_they_are(patients: Patients, name: str) -> list[float]:
+    """The values of a column that nothing scales; raises BadFile."""
+    found = []
+    for line, value in zip(patients.lines, patients.values[name], strict=True):
+        if value is not None and abs(value) <= LARGEST:
+            found.append(float(value))
+            continue
+        reason = "the value is missing, and without a scale no mean is known that it could count as"
+        if value is not None:
+            reason = f"{quoted(str(value))} is large for a column that is not scaled"
+        remedy = "fill it in" if value is None else "scale the column"
+        reason += f". Make a scaling.json as docs/tutorial.md shows, or {remedy}"
+        raise BadFile(patients.table.path, reason, line, name)
+    return found
 
 
 def initial_parameters(config: Config) -> Parameters:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import io
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -109,6 +112,9 @@ NO_NUMBER = "is not a number"
         ("", "", "it is empty"),
         ("\n\n", "", "it is empty"),
         (b"PK\x03\x04...", "", "a spreadsheet"),
+        (gzip.compress(GOOD.encode()), "", "compressed (gzip): unpack it"),
+        (bz2.compress(GOOD.encode()), "", "compressed (bzip2): unpack it"),
+        (b"SQLite format 3\0", "", "a database: export the table as CSV"),
         (GOOD.encode("utf-16-le"), "line 1", "UTF-16 without a mark"),
         (GOOD.encode() + b"0.5,1.5,1\0\n", "line 5", "character of number 0"),
         ("âge,bp,y\n".encode("latin-1") + ROWS.encode(), "line 1", "CSV UTF-8"),
@@ -234,11 +240,30 @@ def test_a_file_that_cannot_be_read_is_named(
         csv_hospital.load()
 
 
-def test_missing_values_count_as_the_mean_where_the_study_says_so(folder: Path) -> None:
-    put(folder, HEAD + "?,1.5,1\n-0.2,,0\n", AGREED)
-    assert csv_hospital.load().features.tolist() == [[0, 1.5], [-0.2, 0]]
-    put(folder, HEAD + "-9.0,1.5,1\n-0.2,nA,0\n", 'missing = [-9, "NA"]')
-    assert csv_hospital.load().features.tolist() == [[0, 1.5], [-0.2, 0]]
+SUMS = {"age: values": 4, "age: sum": 4, "age: sum of squares": 8,
+        "bp: values": 4, "bp: sum": 0, "bp: sum of squares": 4}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("?,1.5,1\n-1,,0\n", ["", "?"]),
+        ("-9.0,1.5,1\n-1,nA,0\n", [-9, "NA"]),
+        ("#NULL!,1.5,1\n-1,#N/A,0\n", ["#NULL!", "#N/A"]),
+    ],
+)
+def test_missing_values_count_as_the_mean_where_the_study_says_so(
+    folder: Path, rows: str, words: list[object]
+) -> None:
+    put(folder, HEAD + rows, f"missing = {json.dumps(words)}")
+    with pytest.raises(BadFile, match='line 2, column "age": the value is missing, and without'):
+        csv_hospital.load()
+    sums = {"labels": list(SUMS), "sums": [str(number) for number in SUMS.values()]}
+    (folder / "scaling.json").write_text(json.dumps({"event": "decrypted", **sums}))
+    assert csv_hospital.load().features.tolist() == [[0, 1.5], [-2, 0]]
+
+
+def test_other_values_are_no_missing_ones(folder: Path) -> None:
     put(folder, HEAD + "NA,1.5,1\n-0.2,,0\n", AGREED)
     with pytest.raises(BadFile, match=MISSING):
         csv_hospital.load()

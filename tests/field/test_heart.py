@@ -108,7 +108,9 @@ def test_a_hospital_with_another_column_is_named_before_the_first_round(
     other = tmp_path / "other"
     other.mkdir()
     (other / "study.toml").write_text(STUDY.replace("'fbs', ", ""))
-    (other / "zurich.csv").write_bytes((HEART / "zurich.csv").read_bytes())
+    rows = (HEART / "zurich.csv").read_text(encoding="utf-8").splitlines()
+    complete = [",".join(cell or "0" for cell in row.split(",")) for row in rows]
+    (other / "zurich.csv").write_text("\n".join(complete).replace("?", "0"), encoding="utf-8")
     monkeypatch.setattr(csv_hospital, "HERE", other)
     monkeypatch.setattr(csv_hospital, "LARGEST", 1_000)
     apps[2] = At(other / "zurich.csv", monkeypatch)
