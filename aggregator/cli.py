@@ -48,11 +48,12 @@ from aggregator.service import Aggregator
 from aggregator.status_file import read_status, remove_status
 from aggregator.status_text import render
 from aggregator.stored_report import stored_report
-from aggregator.terminal import escape_what_streams_lack, flush, say, say_json
+from aggregator.terminal import say, say_json
 from protocol.errors import BadTerms, ProtocolError, UnsignedTerms, WrongKind
 from protocol.file_kind import Kind, kind_of_data
 from protocol.foreign import decoded, lines, pasted
 from protocol.signing import public_bytes
+from protocol.streams import LOST_REMEDY, lost, make_lasting
 from protocol.terms import Terms, parse, require_signed
 
 FAILED = 1
@@ -294,19 +295,19 @@ def _keep_traceback() -> str:
 
 def main() -> None:
     """Run the command; every error is a sentence and an exit code."""
-    escape_what_streams_lack()
+    make_lasting()
     try:
         app()
     except (AggregatorError, ProtocolError) as error:
         _fail(*sentences(error))
     except OSError as error:  # of a path that nothing else has named
-        name = error.filename if isinstance(error.filename, str | Path) else "the output"
+        name = error.filename if isinstance(error.filename, str | Path) else "this machine"
         _fail(*sentences(StoreFull.of(Path(name), error)))
     except MemoryError:
         _fail("There is not enough memory.", "Close other programs, then start again.")
     except Exception as error:
         _fail(f"Internal error: {type(error).__name__}: {error}.", _keep_traceback())
     except SystemExit as leaving:
-        if (reason := flush()) and not leaving.code:
-            _fail(f"The output cannot be written: {reason}.", "Nothing else has gone wrong.")
+        if (reason := lost()) and not leaving.code:
+            _fail(f"A part of the output could not be written: {reason}.", LOST_REMEDY)
         raise

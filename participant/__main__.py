@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from protocol.system import end_where_unsupported
+import sys
 
 
 def main() -> None:
-    """Run the command line, where the system has what it needs."""
-    end_where_unsupported("quorate-participant")
-    from participant import cli
+    """Run the command line, where the system and the installation have what it needs."""
+    try:
+        from protocol.system import end_where_unsupported
 
+        end_where_unsupported("quorate-participant")
+        from participant import cli
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:  # of a module that is another than ours needs, or is not there
+        sys.exit(
+            f"quorate-participant: it cannot start, since a module cannot be imported: {error}\n"
+            "  install quorate-fl into a virtual environment of its own; PYTHONPATH must name no "
+            "folder with another module of that name"
+        )
     cli.main()
 
 

@@ -78,11 +78,11 @@ class NoPassphrase(ParticipantError):
 
 
 class BadPassphrase(ParticipantError):
-    """A passphrase that cannot be used; ``source`` is where it came from."""
+    """A passphrase that cannot be used; ``source`` is where it came from, ``remedy`` what helps."""
 
-    def __init__(self, source: str, reason: str) -> None:
+    def __init__(self, source: str, reason: str, remedy: str) -> None:
         super().__init__(f"passphrase from {source}: {reason}")
-        self.source, self.reason = source, reason
+        self.source, self.reason, self.remedy = source, reason, remedy
 
 
 class WrongPassphrase(ParticipantError):

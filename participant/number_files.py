@@ -31,7 +31,6 @@ from protocol.foreign import decoded
 from protocol.names import normal
 
 FILE_LIMIT = 64 << 20  # bytes
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _AS_CSV = "save it as CSV UTF-8"
 
 
@@ -61,8 +60,7 @@ class _Reader:
         try:
             text = normal(decoded(data))  # labels are compared between hospitals
         except ValueError:
-            what = "text in UTF-16" if data.startswith(_UTF_16) else "not text in UTF-8"
-            self._refuse(f"it is {what}: {_AS_CSV}")
+            self._refuse(f"it is not text in UTF-8: {_AS_CSV}")
         if text.lstrip()[:1] in ("[", "{"):
             return self._of_json(text)
         return self._of_csv(text)

@@ -18,6 +18,7 @@ from protocol.foreign import decoded
 PASSPHRASE_VARIABLE = "QUORATE_PASSPHRASE"
 MINIMUM_CHARACTERS = 8  # of a new passphrase
 _LIMIT = 4096  # bytes of a passphrase file
+_NOT_TEXT = "not text in this system's encoding", "use a locale in UTF-8, such as LC_ALL=C.UTF-8"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def obtain(
     text = ask(f"New {which.name}: " if new else f"{which.name.capitalize()}: ")
     passphrase = _checked(text, "the terminal", new)
     if new and ask("The same again: ") != text:
-        raise BadPassphrase("the terminal", "the two entries differ")
+        raise BadPassphrase("the terminal", "the two entries differ", "type the command again")
     return passphrase
 
 
@@ -86,7 +87,7 @@ def _from_file(path: Path) -> str:
     try:
         return decoded(data)
     except UnicodeDecodeError:
-        raise BadPassphrase(str(path), "not UTF-8 text") from None
+        raise BadPassphrase(str(path), "not text in UTF-8", "save it as UTF-8") from None
 
 
 def _ask_at_terminal(prompt: str, which: Which) -> str:
@@ -97,6 +98,8 @@ def _ask_at_terminal(prompt: str, which: Which) -> str:
         return getpass.getpass(prompt)
     except EOFError:
         raise NoPassphrase("the terminal was closed at the prompt", which.sources) from None
+    except UnicodeDecodeError:
+        raise BadPassphrase("the terminal", *_NOT_TEXT) from None
 
 
 def _has_terminal() -> bool:
@@ -110,9 +113,10 @@ def _has_terminal() -> bool:
 def _checked(text: str, source: str, new: bool) -> Passphrase:
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
-        raise BadPassphrase(source, "empty")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise BadPassphrase(source, "not UTF-8 text")  # undecodable bytes of the environment
+        raise BadPassphrase(source, "empty", "put it there")
+    if any("\ud800" <= character <= "\udfff" for character in text):  # of bytes that are no text
+        raise BadPassphrase(source, *_NOT_TEXT)
     if new and len(text) < MINIMUM_CHARACTERS:
-        raise BadPassphrase(source, f"at least {MINIMUM_CHARACTERS} characters are needed")
+        reason = f"at least {MINIMUM_CHARACTERS} characters are needed"
+        raise BadPassphrase(source, reason, "choose a longer one")
     return Passphrase(text)

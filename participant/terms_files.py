@@ -63,7 +63,7 @@ def read_terms(path: Path) -> TermsFile:
     try:
         text = decoded(read(path, _LIMIT, "terms"))
     except UnicodeDecodeError:
-        raise BadTerms("file", "it is not UTF-8 text") from None
+        raise BadTerms("file", "it is not text in UTF-8: save it as UTF-8") from None
     return TermsFile(path, text, *parse(text))
 
 

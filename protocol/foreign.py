@@ -12,6 +12,7 @@ the fingerprint of a card tells.
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -24,6 +25,13 @@ from protocol.joiners import JOINERS, joins
 FIELD = 200  # characters of one field: a name, a reason, a value
 LINE = 4_096  # characters of a line, which may list many fields
 _ELLIPSIS = "…"
+_MARKS = (  # the longer first: a mark of UTF-32 begins like one of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
 _BLANKS = re.compile(" {2,}")
 _MAX_MARKS = 4  # combining marks on one letter; more climb into the lines above and below
 # Printable to Python, invisible to people: fillers, selectors of a variant, blank Braille.
@@ -102,11 +110,16 @@ def _strict(value: object) -> object:
 
 
 def decoded(data: bytes) -> str:
-    """UTF-8 text, without the byte-order mark that some editors put first.
+    """Text in UTF-8, or in what its byte-order mark says, without the mark that editors put first.
 
-    Raises UnicodeDecodeError.
+    Raises UnicodeDecodeError; a NUL is no text, and where UTF-16 was added to UTF-8 there are some.
     """
-    return data.decode("utf-8-sig")
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    text = data.decode(encoding)
+    if "\0" in text:
+        at = data.index(b"\0")
+        raise UnicodeDecodeError(encoding, data, at, at + 1, "a character of number 0")
+    return text
 
 
 def is_plain(text: str) -> bool:

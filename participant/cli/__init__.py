@@ -12,7 +12,8 @@ from participant.cli import founding, key, opening, recording, verdict, verifyin
 from participant.cli.sentence import FAILED
 from participant.cli.speaking import SpeakingGroup
 from participant.forked import end_workers
-from participant.terminal import escape_what_streams_lack, flush, say
+from participant.terminal import say
+from protocol.streams import LOST_REMEDY, lost, make_lasting
 
 app = typer.Typer(
     name="quorate-participant",
@@ -34,18 +35,15 @@ key.add_to(app)
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     code: object = 0
-    escape_what_streams_lack()
+    make_lasting()
     try:
         app()
     except SystemExit as leaving:
         code = leaving.code
-    except OSError as error:  # of what is printed before a command is known, such as the help
-        code = FAILED
-        if not isinstance(error, BrokenPipeError):
-            say(f"quorate-participant: the output: {error.strerror}", err=True)
     number = code if isinstance(code, int) else 0
-    if (reason := flush()) and not number:
-        say(f"quorate-participant: the output cannot be written: {reason}", err=True)
+    if (reason := lost()) and not number:
+        say(f"quorate-participant: a part of the output could not be written: {reason}", err=True)
+        say(f"  {LOST_REMEDY}", err=True)
         number = FAILED
     if threading.active_count() > 1:
         # A thread in the user's training code cannot be stopped, and what matters is durable.

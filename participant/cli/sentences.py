@@ -251,7 +251,7 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     participant_errors.AlreadyRunning: _running,
     participant_errors.NoPassphrase: _plain("no passphrase: {e.reason}", "give {e.option}"),
     participant_errors.BadPassphrase: _plain(
-        "the passphrase from {e.source} cannot be used: {e.reason}", "choose another one"
+        "the passphrase from {e.source} cannot be used: {e.reason}", "{e.remedy}"
     ),
     participant_errors.WrongPassphrase: _plain(
         "{e.path} does not open: the passphrase is wrong or the file is damaged",

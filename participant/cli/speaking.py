@@ -33,8 +33,6 @@ class SpeakingGroup(TyperGroup):
             raise _end(Interrupted(2), context) from None
         except typer.Abort:
             raise _end(NoAnswer(), context) from None
-        except BrokenPipeError:
-            raise  # whoever read the output has seen enough: no error, and nobody to tell
         except OSError as error:  # of a path that nothing else has named
             raise _end(_refused(error), context) from None
         except MemoryError:
@@ -48,8 +46,8 @@ class SpeakingGroup(TyperGroup):
 
 
 def _refused(error: OSError) -> DiskError:
-    """What the system says of a path, or of a stream that has none."""
-    name = error.filename if isinstance(error.filename, str | Path) else "the output"
+    """What the system says of a path, or of what has none."""
+    name = error.filename if isinstance(error.filename, str | Path) else "this machine"
     return DiskError.of(Path(name), error)
 
 

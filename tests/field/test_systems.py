@@ -47,6 +47,26 @@ def test_the_programs_ask_before_they_import_anything_else(
         program.main()
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("name", ["protocol.system", "{package}.cli", "numpy"])
+def test_a_program_that_lacks_a_module_says_which(
+    program: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be another of that name, on PYTHONPATH, or not be installed."""
+    package = PROGRAMS[program]
+    ours = (*PROGRAMS.values(), "protocol", "keyshare")
+    main = __import__(f"{package}.__main__", fromlist=["main"]).main
+    for module in [m for m in sys.modules if m.split(".")[0] in ours]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, lacking := name.format(package=package), None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = str(ended.value.code)
+    assert said.startswith(f"{program}: it cannot start")
+    assert lacking.rpartition(".")[2] in said
+    assert "environment of its own" in said
+
+
 def test_readme_and_package_name_the_systems() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     systems = [c for c in project["classifiers"] if c.startswith("Operating System")]

@@ -11,13 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gmpy2 import mpz
 
+from participant.errors import BadPassphrase
 from participant.identity import Card, read_card, write_card
 from participant.journal import plain_value
+from participant.number_files import read_numbers
 from participant.passphrase import CHANGED, PRESENT, Passphrase, obtain
-from participant.terminal import escape_what_streams_lack, say
+from participant.terminal import say
 from participant.terms_files import read_terms
+from protocol.errors import BadTerms
 from protocol.foreign import json_text
+from protocol.streams import make_lasting
 from protocol.terms import render
 from tests.toy import toy_federation
 
@@ -47,6 +52,37 @@ def test_a_card_is_read_however_it_was_saved(
     assert read_card(path) == card
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_every_file_of_text_may_be_in_the_encoding_that_its_mark_says(
+    tmp_path: Path, encoding: str
+) -> None:
+    terms = toy_federation(3, 2).terms
+    path = tmp_path / "file"
+    path.write_bytes(render(terms).encode(encoding))
+    assert read_terms(path).terms == terms
+    path.write_bytes(f"{WORDS}\r\n".encode(encoding))
+    assert obtain(path, False, {}) == Passphrase(WORDS)
+    path.write_bytes("Größe,3\r\n".encode(encoding))
+    assert read_numbers(path, mpz(35)).labels == ("Größe",)
+    card = Card("Hôpital Łódź", terms.members[0].key)
+    write_card(tmp_path / "card.toml", card)
+    path.write_bytes((tmp_path / "card.toml").read_text().encode(encoding))
+    assert read_card(path) == card
+
+
+def test_text_of_two_encodings_is_none(tmp_path: Path) -> None:
+    """As where a shell of Windows adds a signature to the terms."""
+    path = tmp_path / "federation.toml"
+    path.write_bytes(
+        render(toy_federation(3, 2).terms).encode() + "\n[[signatures]]\n".encode("utf-16-le")
+    )
+    with pytest.raises(BadTerms, match="save it as UTF-8"):
+        read_terms(path)
+    path.write_bytes(f"{WORDS}\n".encode("utf-16-le"))
+    with pytest.raises(BadPassphrase, match="UTF-8"):
+        obtain(path, False, {})
+
+
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r"], ids=repr)
 def test_one_newline_at_the_end_of_a_secret_is_none_of_it(tmp_path: Path, end: str) -> None:
     path = tmp_path / "secret"
@@ -70,7 +106,8 @@ def test_no_character_ends_a_program_whose_terminal_lacks_it(
 ) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
-    escape_what_streams_lack()
+    monkeypatch.setattr(sys, "stderr", None)
+    make_lasting()
     say("Hôpital Łódź … 東京")
     sys.stdout.flush()
     said = raw.getvalue().decode(encoding)

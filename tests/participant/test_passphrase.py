@@ -81,14 +81,14 @@ def test_a_file_that_cannot_be_a_passphrase_is_refused(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(b"x" * 5000)
     with pytest.raises(TooLarge):
         obtain(tmp_path / "large", False, {}, never_asked)
-    (tmp_path / "binary").write_bytes(b"\xff\xfe\xfd secret")
+    (tmp_path / "binary").write_bytes(b"\xff secret")
     with pytest.raises(BadPassphrase, match="UTF-8") as caught:
         obtain(tmp_path / "binary", False, {}, never_asked)
     assert caught.value.__suppress_context__  # whose text would quote the bytes
 
 
 def test_undecodable_bytes_of_the_environment_are_refused() -> None:
-    with pytest.raises(BadPassphrase, match="UTF-8"):
+    with pytest.raises(BadPassphrase, match="encoding"):
         obtain(None, False, {"QUORATE_PASSPHRASE": "secret \udcff"}, never_asked)
 
 
