@@ -48,12 +48,12 @@ from aggregator.service import Aggregator
 from aggregator.status_file import read_status, remove_status
 from aggregator.status_text import render
 from aggregator.stored_report import stored_report
+from aggregator.streams import LOST_REMEDY, lost, make_lasting
 from aggregator.terminal import say, say_json
 from protocol.errors import BadTerms, ProtocolError, UnsignedTerms, WrongKind
 from protocol.file_kind import Kind, kind_of_data
 from protocol.foreign import decoded, lines, pasted
 from protocol.signing import public_bytes
-from protocol.streams import LOST_REMEDY, lost, make_lasting
 from protocol.terms import Terms, parse, require_signed
 
 FAILED = 1

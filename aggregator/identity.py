@@ -34,6 +34,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from aggregator.errors import AggregatorError, StoreFull
 from protocol.encoding import encode_binary
+from protocol.foreign import shown
 from protocol.names import is_host
 from protocol.signing import public_bytes
 from protocol.terms import AggregatorAddress
@@ -142,7 +143,7 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey, name: str, host: str) -> x509.Certificate:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64] or host[:64])])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, shown(name, 64) or host[:64])])
     now = datetime.datetime.now(datetime.UTC)
     usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
     names = dict.fromkeys([_general_name(h) for h in (host, "localhost", "127.0.0.1", "::1")])

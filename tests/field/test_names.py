@@ -20,6 +20,7 @@ from protocol.errors import BadTerms
 from protocol.foreign import is_plain, line, shown
 from protocol.names import fault_of_name, look_of
 from protocol.terms import Member, check, parse, render, render_signature, sign_terms
+from tests.field.walk import typed
 from tests.toy import replace_terms, toy_federation
 
 ZWNJ, ZWJ, VS16 = "\u200c", "\u200d", "\ufe0f"
@@ -160,3 +161,9 @@ def test_labels_of_numbers_are_the_same_in_either_normal_form(tmp_path: Path, te
     path = tmp_path / "numbers"
     path.write_text(unicodedata.normalize("NFD", text))
     assert read_numbers(path, mpz(35)).labels == ("Größe",)
+
+
+@pytest.mark.parametrize("name", ["Łódź", "a\nb", "\udcff", "n" * 300, ""], ids=ascii)
+def test_no_name_of_an_aggregator_is_our_fault(tmp_path: Path, name: str) -> None:
+    ended = typed("quorate-aggregator", "init", "--host", "h", "--name", name, "--data", tmp_path)
+    assert (ended.code, ended.err) == (0, "")
