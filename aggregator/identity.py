@@ -69,6 +69,9 @@ class BadHost(AggregatorError):
         self.host = host
 
 
+_MAX_COMMON_NAME = 64  # bytes
+
+
 @dataclass(frozen=True)
 class TlsFiles:
     """A certificate (chain) and its private key, in PEM."""
@@ -143,7 +146,8 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey, name: str, host: str) -> x509.Certificate:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, shown(name, 64) or host[:64])])
+    common = shown(name or host).encode()[:_MAX_COMMON_NAME].decode(errors="ignore")
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
     now = datetime.datetime.now(datetime.UTC)
     usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
     names = dict.fromkeys([_general_name(h) for h in (host, "localhost", "127.0.0.1", "::1")])

@@ -113,7 +113,7 @@ def _has_terminal() -> bool:
 def _checked(text: str, source: str, new: bool) -> Passphrase:
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
-        raise BadPassphrase(source, "empty", "put it there")
+        raise BadPassphrase(source, "empty", "give one that is not empty")
     if any("\ud800" <= character <= "\udfff" for character in text):  # of bytes that are no text
         raise BadPassphrase(source, *_NOT_TEXT)
     if new and len(text) < MINIMUM_CHARACTERS:

@@ -14,7 +14,10 @@ from protocol.foreign import decoded
 
 SEALED_MAGIC = b"quorate sealed file\n"
 LOOKED_AT = 1 << 16  # bytes; the files of ours that are TOML or JSON are shorter, as a rule
-_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods and .xls begin
+_SPREADSHEETS = (
+    b"PK\x03\x04",
+    b"\xd0\xcf\x11\xe0",
+)  # how .xlsx, .ods and .xls begin, and other archives
 
 
 class Kind(StrEnum):
@@ -26,7 +29,7 @@ class Kind(StrEnum):
     JOINT_KEY = "a joint public key"
     SEALED = "a file sealed with a passphrase"
     PEM = "a key or certificate"
-    SPREADSHEET = "a spreadsheet"
+    SPREADSHEET = "a spreadsheet, another office document or an archive"
     MODEL = "a model"
     RECORD = "the folder of a record"
     HOME = "a hospital's data folder"

@@ -61,6 +61,14 @@ def wrong_kind(e: WrongKind, c: Context) -> Sentence:
     return Sentence(f"{e.path} is {e.found}, not {wanted.name}", remedy)
 
 
+def too_large(e: errors.TooLarge, c: Context) -> Sentence:
+    """What the file was to be, and what that has at most."""
+    wanted = _WANTED.get(e.what, Wanted(f"a file called {e.what}", "check the path"))
+    return Sentence(
+        f"{e.path} is not {wanted.name}, which has at most {e.limit} bytes", wanted.remedy
+    )
+
+
 def missing_file(e: errors.MissingFile, c: Context) -> Sentence:
     """What is not there, and how it comes about."""
     if e.what == "folder":
@@ -85,5 +93,6 @@ def missing_file(e: errors.MissingFile, c: Context) -> Sentence:
 
 KINDS: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     WrongKind: wrong_kind,
+    errors.TooLarge: too_large,
     errors.MissingFile: missing_file,
 }

@@ -241,9 +241,6 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "{e.path} is there already and is never overwritten",
         "use it, or move it away first if it is no longer needed",
     ),
-    participant_errors.TooLarge: _plain(
-        "{e.path} is too large for a {e.what} (at most {e.limit} bytes)", "check the path"
-    ),
     participant_errors.DiskError: _disk_error,
     participant_errors.BadStorageName: _plain(
         "{e.name!r} cannot be stored", "use lower-case letters, digits, '.', '_' and '-'"

@@ -337,3 +337,19 @@ def test_a_look_tells_kinds_apart_and_stumbles_over_nothing() -> None:
     assert kind_of_folder(lambda name: name == "identity.sealed") is Kind.HOME
     assert kind_of_folder(lambda name: name.startswith("identity")) is Kind.FOLDER  # both programs'
     assert kind_of_folder(lambda name: False) is Kind.FOLDER
+
+
+@pytest.mark.parametrize(
+    ("words", "is_not"),
+    [
+        ("terms show large", "is not the terms of a federation, which has at most"),
+        (f"{NEW} --member large --aggregator aggregator.toml", "is not a hospital's card, which"),
+        (f"{NEW} --aggregator large", "is not the aggregator's card, which has at most 4096 bytes"),
+        ("key check --home home --passphrase-file large", "is not a file with a passphrase, which"),
+    ],
+)
+def test_a_file_that_is_too_large_is_told_what_it_was_to_be(
+    folder: Path, words: str, is_not: str
+) -> None:
+    (folder / "large").write_bytes(b"#" * (1 << 21))
+    assert f"large {is_not}" in said(words)
