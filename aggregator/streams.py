@@ -14,14 +14,15 @@ import sys
 from typing import Any, TextIO
 
 LOST_REMEDY = "Nothing else has gone wrong. To read that part, type the command again"
+_lost: list[str] = []  # why a part of standard output was
 
 
 class Lasting(io.RawIOBase):
     """The bytes of a stream, as far as they can be written; what cannot be is dropped."""
 
-    def __init__(self, below: io.RawIOBase) -> None:
+    def __init__(self, below: io.RawIOBase, reasons: list[str]) -> None:
         self._below, self.name = below, getattr(below, "name", "")
-        self.reason = ""  # of the system, why something was dropped; no reader is no reason
+        self._reasons = reasons  # of the system, why something was dropped; no reader is none
 
     def write(self, data: Any) -> int:
         """How many bytes are written, or dropped."""
@@ -32,7 +33,7 @@ class Lasting(io.RawIOBase):
         except BrokenPipeError:
             pass
         except OSError as error:
-            self.reason = self.reason or error.strerror or type(error).__name__
+            self._reasons[:] = self._reasons or [error.strerror or type(error).__name__]
         return len(data)
 
     def writable(self) -> bool:
@@ -56,10 +57,16 @@ def make_lasting() -> None:
     """
     for number in (0, 1, 2):
         _occupy(number)
-    sys.stdout = _lasting(sys.stdout)
-    sys.stderr = _lasting(sys.stderr)
+    _lost.clear()
+    sys.stdout = of_standard_output(sys.stdout)
+    sys.stderr = _lasting(sys.stderr, [])
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  # for as long as it runs
+
+
+def of_standard_output(stream: TextIO) -> TextIO:
+    """A stream that goes where standard output went, and lasts as that does."""
+    return _lasting(stream, _lost)
 
 
 def lost() -> str:
@@ -69,11 +76,10 @@ def lost() -> str:
     """
     with contextlib.suppress(ValueError, AttributeError):  # closed
         sys.stdout.flush()
-    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-    return raw.reason if isinstance(raw, Lasting) else ""
+    return "".join(_lost)
 
 
-def _lasting(stream: TextIO) -> TextIO:
+def _lasting(stream: TextIO, reasons: list[str]) -> TextIO:
     if not isinstance(stream, io.TextIOWrapper):
         return stream  # closed, or somebody's own
     below = getattr(stream.buffer, "raw", stream.buffer)
@@ -81,7 +87,7 @@ def _lasting(stream: TextIO) -> TextIO:
         stream.reconfigure(errors="backslashreplace")  # a text in memory
         return stream
     return io.TextIOWrapper(
-        io.BufferedWriter(Lasting(below)),
+        io.BufferedWriter(Lasting(below, reasons)),
         encoding=stream.encoding,
         errors="backslashreplace",
         newline="\n",

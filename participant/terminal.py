@@ -15,6 +15,7 @@ from typing import TextIO
 import typer
 from rich.console import Console
 
+from participant.streams import of_standard_output
 from protocol.foreign import json_text, line
 
 _json: list[TextIO] = []  # the last: where lines of JSON go, if not to standard output
@@ -51,7 +52,7 @@ def _moved_aside(stream: TextIO) -> Iterator[TextIO]:
     with open(os.dup(number), "w", encoding="utf-8") as own:
         os.dup2(aside, number)
         try:
-            yield own
+            yield of_standard_output(own)
         finally:
             with contextlib.suppress(OSError, ValueError):  # the app may have closed it
                 stream.flush()

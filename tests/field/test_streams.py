@@ -67,7 +67,7 @@ def test_a_command_whose_output_ends_does_its_work(
 
 def test_a_stream_that_is_full_takes_what_comes_once_there_is_room() -> None:
     raw = Refusing(FULL)
-    stream = io.TextIOWrapper(io.BufferedWriter(Lasting(raw)), write_through=True)
+    stream = io.TextIOWrapper(io.BufferedWriter(Lasting(raw, [])), write_through=True)
     print("lost", file=stream, flush=True)
     raw.taken = 1
     print("there", file=stream, flush=True)
@@ -78,13 +78,14 @@ def test_a_stream_that_does_not_block_is_waited_for() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     size = 1 << 20
-    raw = Lasting(io.FileIO(writing, "w"))
+    reasons: list[str] = []
+    raw = Lasting(io.FileIO(writing, "w"), reasons)
     writer = threading.Thread(target=lambda: io.BufferedWriter(raw).write(b"x" * size))
     writer.start()
     with open(reading, "rb") as file:
         assert len(file.read(size)) == size
     writer.join()
-    assert raw.reason == ""
+    assert reasons == []
 
 
 def test_what_an_app_prints_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,6 +139,23 @@ def test_both_programs_treat_their_streams_alike() -> None:
         (ROOT / package / "streams.py").read_text() for package in ("participant", "aggregator")
     ]
     assert texts[0] == texts[1]
+
+
+@pytest.mark.slow
+def test_events_that_cannot_be_written_end_nothing() -> None:
+    program = (
+        "from participant.streams import lost, make_lasting; make_lasting()\n"
+        "from participant.terminal import only_json, say_json\n"
+        "with only_json(True):\n"
+        "    say_json(1); say_json(2); print('said by an app')\n"
+        "raise SystemExit(lost())"
+    )
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, stdout=full, stderr=subprocess.PIPE,
+            check=False, timeout=30,
+        )  # fmt: skip
+    assert ended.stderr.decode() == "said by an app\nNo space left on device\n"
 
 
 @pytest.mark.slow
