@@ -291,7 +291,7 @@ def status_report() -> Case:
 
     def run(data: bytes) -> None:
         said: list[str] = []
-        echo: Any = lambda text, err=False: said.append(text)  # noqa: E731
+        echo: Any = lambda text, file=None: said.append(text)  # noqa: E731
         with mock.patch.object(terminal.typer, "echo", echo), suppress(Malformed):
             screen.show_standing(None, read_report(data), "H1", Context())
         assert all(line.isprintable() for line in said), said

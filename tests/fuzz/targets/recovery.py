@@ -49,7 +49,7 @@ def backup() -> Case:
     return Case(run, [honest])
 
 
-@target("checkpoint", "participant.agent.Checkpoint, participant.key_restore.Restoring.known_head")
+@target("checkpoint", "participant.checkpoint, participant.key_restore.Restoring.known_head")
 def checkpoint() -> Case:
     terms, key = toy().federation.terms, toy().federation.keys[MEMBER]
     folder = scratch()
