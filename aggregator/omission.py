@@ -1,4 +1,4 @@
-"""Why a contribution is left out: what the board is told, and the detail for the operator."""
+"""Why a contribution is left out: what the board is told, and the detail for the status."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from protocol.messages import Omission, OmissionReason
 
 @dataclass(frozen=True)
 class Reason:
-    """``code`` and ``other`` are posted; ``detail`` stays in the aggregator's status."""
+    """``code`` and ``other`` are posted; ``detail`` is told by the aggregator's status alone."""
 
     code: OmissionReason
     detail: str

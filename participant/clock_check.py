@@ -24,10 +24,12 @@ class ClockCheck:
 
     def differs(self) -> float | None:
         """By how many seconds the aggregator's clock is ahead; None if it is not or was told."""
+        if self._is_told:
+            return None
         agent, seen, now = self._agent, self._agent.seen, self._clock()
         self._made_at.setdefault(agent.made, now)
         made_at = self._made_at.get(seen.digest) if seen else None
-        if self._is_told or seen is None or made_at is None:
+        if seen is None or made_at is None:
             return None
         self._made_at = {agent.made: self._made_at[agent.made], seen.digest: made_at}
         there = seen.time_ms / 1000

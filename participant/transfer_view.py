@@ -46,10 +46,7 @@ class _BarAndWords(Progress):
 
 
 class TransferBar:
-    """A bar with bytes, speed and time left, gone when the transfer is over.
-
-    words: what is shown under it, asked for at each refresh.
-    """
+    """A bar with bytes, speed and time left, gone when the transfer is over."""
 
     def __init__(self, console: Console) -> None:
         self._progress = _BarAndWords(
@@ -60,6 +57,7 @@ class TransferBar:
 
     @property
     def words(self) -> Callable[[], str]:
+        """Gives the text under the bar, empty for none; called at each refresh."""
         return self._progress.words
 
     @words.setter

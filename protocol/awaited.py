@@ -56,14 +56,11 @@ def awaited_in(view: RoundView, terms: Terms) -> Awaited | None:
         return None
     if view.closing is None:
         return _contributions(view, terms)
-    closed_ms, lock_times = (
-        view.closing.time_ms,
-        sorted(posted.time_ms for posted in view.lock_posts.values()),
-    )
+    lock_times = sorted(posted.time_ms for posted in view.lock_posts.values())
     refused = tuple(sorted(view.refusals))
     if (short := terms.lock_threshold - len(lock_times)) > 0:
         members = _missing([*view.locks, *refused], terms)
-        return Awaited("locks", members, short, closed_ms, refused=refused)
+        return Awaited("locks", members, short, view.closing.time_ms, refused=refused)
     if (short := terms.quorum - len(view.partials)) > 0:
         members = _missing([*view.partials, *refused], terms)
         since_ms = lock_times[terms.lock_threshold - 1]
@@ -81,6 +78,7 @@ def awaited_after(view: RoundView, terms: Terms) -> Awaited:
             short = least - (counts[0][1] if counts else 0)
             return Awaited("statements", missing, short, began_ms)
         most = counts[0][1]
+        # Who states what most do is not to change; where all are alike in number, anybody may.
         alone = {about for about, count in counts if count < most} or {about for about, _ in counts}
         differing = tuple(sorted(m for m, said in view.statements.items() if said.about in alone))
         return Awaited("agreement", differing, least - most, began_ms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +24,7 @@ from participant.cli.options import (
     Yes,
     membership,
 )
+from participant.cli.sentence import Context
 from participant.cli.standing import show_loss, show_standing
 from participant.cli.telling import telling
 from participant.cli.working import new_session, say_aside
@@ -46,7 +47,7 @@ from protocol.omission import left_out
 from protocol.round import RoundView
 from protocol.terms import AGGREGATOR
 
-_STATUS = "quorate-participant status"
+_STATUS, _DECRYPT = "quorate-participant status", "quorate-participant decrypt"
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 
@@ -246,25 +247,28 @@ def contribute(
         session = new_session(member, task, timeout)
         session.notices = telling(session, ctx.obj, as_json)
         session.run()
-    count, scale = len(found.values), task.request.decimals
     omitted = [one for one in _omitted(task.view, member) if one["is_own"]]
+    count, scale = len(found.values), task.request.decimals
     if as_json:
         event = "contributed" if task.sent else "contributed before"
         facts = {"event": event, "round": name, "numbers": count, "decimals": scale}
-        facts["left_out"] = omitted
-        say_json(facts)
+        say_json({**facts, "left_out": omitted})
         return
     if task.sent:
         say(f"Contributed {_amount(count, scale)} to round {name}.")
     else:
         say(f"Round {name} holds what this hospital contributed before; that stays, and")
         say(f"{numbers} was not sent now.")
+    _say_what_follows(name, omitted, ctx.obj)
+
+
+def _say_what_follows(name: str, omitted: Sequence[Mapping[str, Any]], context: Context) -> None:
+    """What becomes of the contribution: ``omitted``, this hospital's own where it is in no sum."""
     for one in omitted:
         say(left_out_line(one, "statistic"))
-    if omitted:
-        return
-    say(f"Whether it is in the sum is known once the round is closed: {_STATUS} {ctx.obj.here}")
-    say(f"Next, a quorum of members: quorate-participant decrypt {ctx.obj.pasted} --round {name}")
+    if not omitted:
+        say(f"Whether it is in the sum is known once the round is closed: {_STATUS} {context.here}")
+        say(f"Next, a quorum of members: {_DECRYPT} {context.pasted} --round {name}")
 
 
 def _amount(count: int, decimals: int) -> str:
