@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from participant.app_module import load_module
@@ -62,18 +63,34 @@ def load_app(path: Path, errors_folder: Path) -> LoadedApp:
 
     Its functions belong into the thread that this is called in.
     """
+    path = path.absolute()  # it may change the current folder
     module = load_module(path, lambda code: _run_user_code(code, str(path), path, errors_folder))
-    source = getattr(module, "app", module)
-    functions = {name: getattr(source, name, None) for name in FUNCTIONS}
-    for name, function in functions.items():
-        if not callable(function):
-            raise BadApp(str(path), f"it has no function {name}({FUNCTIONS[name]})")
-    found = {name: function for name, function in functions.items() if function}
-    return LoadedApp(path, found, errors_folder, _local_entries(source, path))
+    source = _source(module, path)
+    functions = {name: getattr(source, name) for name in FUNCTIONS}
+    patterns = getattr(source, "local_entries", getattr(module, "local_entries", ()))
+    return LoadedApp(path, functions, errors_folder, _local_entries(patterns, path))
 
 
-def _local_entries(source: object, path: Path) -> tuple[str, ...]:
-    patterns = getattr(source, "local_entries", ())
+def _source(module: ModuleType, path: Path) -> object:
+    """What has the functions: the file's object ``app``, or the file; raises BadApp."""
+    own = getattr(module, "app", module)
+    missing = [_lacking(own), _lacking(module)]
+    if isinstance(own, type) and not missing[0]:
+        raise BadApp(str(path), f"its app is a class: write app = {own.__name__}()")
+    if all(missing):
+        reason = f"it has no function {missing[1]}({FUNCTIONS[missing[1]]})"
+        if own is not module:
+            reason += f", and neither has its app, of type {type(own).__name__}"
+        raise BadApp(str(path), reason)
+    return module if missing[0] else own
+
+
+def _lacking(source: object) -> str:
+    """The first function that something does not have, or nothing."""
+    return next((name for name in FUNCTIONS if not callable(getattr(source, name, None))), "")
+
+
+def _local_entries(patterns: object, path: Path) -> tuple[str, ...]:
     if not isinstance(patterns, list | tuple) or not all(isinstance(p, str) for p in patterns):
         raise BadApp(str(path), "local_entries is not a list of patterns of names")
     return tuple(patterns)

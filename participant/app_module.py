@@ -7,6 +7,8 @@ its package; that folder is in the path of the workers too.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import importlib
 import importlib.util
 import sys
@@ -40,6 +42,8 @@ def load_module(path: Path, run: Callable[[Callable[[], Any]], Any]) -> ModuleTy
     place = place.resolve()
     if importlib.util.spec_from_file_location("app", place) is None:
         raise BadApp(str(path), "it is not a Python file (.py)")
+    if _begins(place, codecs.BOM_UTF16_LE) or _begins(place, codecs.BOM_UTF16_BE):
+        raise BadApp(str(path), "it is UTF-16, which Python does not read: save it as UTF-8")
     if "." in place.stem:
         raise BadApp(str(path), "Python imports no file with such dots: give it another name")
     importlib.invalidate_caches()  # it may have been written since this process began
@@ -60,6 +64,12 @@ def load_module(path: Path, run: Callable[[Callable[[], Any]], Any]) -> ModuleTy
     assert spec.loader is not None
     run(partial(spec.loader.exec_module, module))
     return module
+
+
+def _begins(place: Path, mark: bytes) -> bool:
+    with contextlib.suppress(OSError), place.open("rb") as file:
+        return file.read(len(mark)) == mark
+    return False
 
 
 def _in_package(place: Path) -> tuple[Path, str]:

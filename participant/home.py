@@ -19,11 +19,14 @@ HOME_VARIABLE = "QUORATE_HOME"
 def home_folder(option: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
     """The data folder: the option if given, else QUORATE_HOME, else ~/.quorate.
 
-    Raises DiskError for a ``~`` of which nobody knows where it is.
+    Its path is absolute, since an app may change the current folder.
+    Raises DiskError for a ``~`` of which nobody knows where it is, and in a folder that is gone.
     """
     path = option if option is not None else Path(environment.get(HOME_VARIABLE) or "~/.quorate")
     try:
-        return path.expanduser()
+        return path.expanduser().absolute()
+    except OSError as error:
+        raise DiskError.of(path, error) from error
     except RuntimeError:
         who = path.parts[0][1:] or "this user (HOME is not set)"
         raise DiskError(path, f"there is no home folder of {who}", errno.ENOENT) from None

@@ -145,7 +145,7 @@ def test_signing_twice_is_refused(hospitals: Run) -> None:
 def test_who_is_no_member_does_not_sign(hospitals: Run) -> None:
     hospitals("terms", "new", *NEW, *cards(3))
     output = hospitals("terms", "sign", "--home", "h4", "--yes", expect=1)
-    assert "H4, the identity in h4, is not a member" in output
+    assert f"H4, the identity in {Path.cwd()}/h4, is not a member" in output
 
 
 def test_terms_altered_after_signing_name_whose_signature_does_not_fit(hospitals: Run) -> None:

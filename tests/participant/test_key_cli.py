@@ -115,7 +115,7 @@ def test_a_share_that_makes_wrong_parts_is_not_whole(
 
 def test_a_missing_share_is_told_with_what_to_do(run: Run) -> None:
     share_path().unlink()
-    assert "there is no key share in h1" in run("key", "check", expect=1)
+    assert f"there is no key share in {Path.cwd()}/h1" in run("key", "check", expect=1)
 
 
 def test_a_bit_that_flipped_in_the_share_is_told(run: Run) -> None:
@@ -341,7 +341,7 @@ def test_the_passphrase_is_changed_for_identity_and_key_share(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = run(*PASSPHRASES, "federation.toml")
-    assert "The passphrase of h1 is changed: 2 sealed files." in output
+    assert f"The passphrase of {Path.cwd()}/h1 is changed: 2 sealed files." in output
     assert "the passphrase is wrong" in run("key", "check", expect=1)
     monkeypatch.setenv("QUORATE_PASSPHRASE", NEW)
     assert "the key share is whole" in run("key", "check")
@@ -367,7 +367,7 @@ def test_a_home_of_no_member_is_told_before_anything_is_changed(run: Run) -> Non
     run("init", "--name", "Stranger", "--home", "h9")
     before = files(Path("h9"))
     output = run(*PASSPHRASES, "federation.toml", "--home", "h9", expect=1)
-    assert "Stranger, the identity in h9, is not a member" in output
+    assert f"Stranger, the identity in {Path.cwd()}/h9, is not a member" in output
     assert files(Path("h9")) == before
 
 
