@@ -21,12 +21,12 @@ def of(n: int, **changes: object) -> Terms:
     return toy_federation(n, n // 2 + 1, 3072, **({"precision_bits": 16} | changes)).terms
 
 
-@pytest.mark.parametrize("n", [3, 5, 16])
-def test_the_break_even_is_near_1100_weights(n):
-    terms = of(n)
-    lengths = range(1, 3_000)
-    first = next(k for k in lengths if suite_for(terms, k).name == "hybrid")
-    assert 1_000 < first < 1_200
+@pytest.mark.parametrize(
+    ("n", "bits", "first"),
+    [(3, 32, 540), (5, 32, 609), (16, 32, 595), (3, 16, 1_013), (5, 16, 1_117), (16, 16, 1_054)],
+)
+def test_the_break_even_is_where_the_design_says(n, bits, first):
+    terms = of(n, precision_bits=bits, max_examples=100_000)
     assert all(suite_for(terms, k).name == "hybrid" for k in (first, 10_000, 10**6, 10**8))
     assert all(suite_for(terms, k).name == "paillier" for k in (1, first - 1))
 

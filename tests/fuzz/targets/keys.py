@@ -102,7 +102,7 @@ def _encryptions(count: int, stream: Stream) -> list[Opened]:
 
 @target(
     "contribution-to-training",
-    "protocol.ciphertexts.read_ciphertexts and check_proof, aggregator.sums.select",
+    "protocol.ciphertexts.read_ciphertexts and check_proof, aggregator.sums.Judging",
 )
 def contribution_to_training() -> Case:
     return _contribution("round/1", _opening("training", "paillier", 20))
@@ -110,7 +110,7 @@ def contribution_to_training() -> Case:
 
 @target(
     "contribution-to-statistic",
-    "protocol.ciphertexts.read_ciphertexts and check_proof, aggregator.sums.select",
+    "protocol.ciphertexts.read_ciphertexts and check_proof, aggregator.sums.Judging",
 )
 def contribution_to_statistic() -> Case:
     return _contribution("statistic/age", _opening("statistic", "paillier", 3))
