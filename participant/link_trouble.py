@@ -25,6 +25,7 @@ from participant.errors import Unreachable
 from participant.proxy import Proxy
 from participant.proxy_errors import ProxyRefuses
 from protocol.foreign import shown
+from protocol.refusals import remedy_for
 
 _ADMINISTRATORS = "Ask the administrators of this hospital's network"
 _TO_SERVE = "Ask the aggregator's operator whether it runs: quorate-aggregator serve"
@@ -36,6 +37,8 @@ _OLD_TLS = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "TLSV13_ALER
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 _OTHER_LOGINS = ("Negotiate", "NTLM", "Digest", "Bearer")  # what a proxy may want but a password
 _LOGIN_WORDS = ("No acceptable authentication", "authentication failure")  # of python-socks
+_LACKING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
+_NO_NETWORK = {errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
 
 
 class NotAWebsocket(OSError):
@@ -67,6 +70,8 @@ class Way:
 
 def trouble(error: Exception, way: Way) -> Unreachable | ProxyRefuses:
     """What a failed attempt to connect means; nothing of ``error`` hangs on it."""
+    if here := _here(error):
+        return Unreachable(way.url, *here)
     if way.has_line:
         reason, remedy = _behind(error)
         return Unreachable(way.url, f"{reason}{way.through}", remedy)
@@ -93,10 +98,27 @@ def silence() -> tuple[str, str]:
     )
 
 
+def _here(error: Exception) -> tuple[str, str] | None:
+    """What this machine lacks or forbids, and what helps; None if it is nothing of that kind."""
+    for code in _codes(error):
+        words = os.strerror(code).lower()
+        if code in _LACKING:
+            remedy = remedy_for(code)
+            return f"on this machine: {words}", f"{remedy[:1].upper()}{remedy[1:]}"
+        if code in (errno.EPERM, errno.EACCES):
+            return (
+                f"this machine lets no connection out: {words}",
+                f"Check its firewall, and what this user may do. {_ADMINISTRATORS}",
+            )
+    return None
+
+
 def _direct(error: Exception, unused: str) -> tuple[str, str]:
     set_proxy = unused or "If this network reaches others through a proxy, set HTTPS_PROXY"
     if isinstance(error, socket.gaierror):
         return _dns(error), f"Check this machine's network. {set_proxy}"
+    if _NO_NETWORK.intersection(_codes(error)):
+        return _system_words(error), f"Check this machine's network. {set_proxy}"
     if isinstance(error, TimeoutError):
         return "no answer", f"{_TO_SERVE}. {set_proxy}"
     return _system_words(error), f"{_TO_SERVE}. {set_proxy}" if unused else f"{_TO_SERVE}"
@@ -241,10 +263,18 @@ def _system_words(error: Exception) -> str:
     """What the system says; a library's own message may quote what the other side sent."""
     if isinstance(error, ssl.SSLError):
         return f"TLS: {shown(error.reason or str(error))}"
-    codes = [error.errno] if isinstance(error, OSError) and error.errno else []
-    codes = codes or [int(code) for code in _ERRNO.findall(str(error))]  # of several addresses
-    known = [code for code in codes if code in errno.errorcode]
-    if known:
+    if known := _codes(error):
         refused = errno.ECONNREFUSED in known
         return os.strerror(errno.ECONNREFUSED if refused else known[0]).lower()
     return shown(str(error) or type(error).__name__)
+
+
+def _codes(error: Exception) -> list[int]:
+    """The system's error numbers in an error, one for each address that was tried.
+
+    TLS and the look-up of names have numbers of their own.
+    """
+    if not isinstance(error, OSError) or isinstance(error, ssl.SSLError | socket.gaierror):
+        return []
+    codes = [error.errno] if error.errno else map(int, _ERRNO.findall(str(error)))
+    return [code for code in codes if code in errno.errorcode]

@@ -63,7 +63,7 @@ def _out_of_time(e: participant_errors.OutOfTime, c: Context) -> Sentence:
     why, remedy = why_and_remedy(e.waiting, 0, c)
     names = f", waiting for {c.names(e.members)}" if e.members else ""
     return Sentence(
-        f"not done after {e.seconds:g} s: {e.step}{names}. {why} {remedy}".rstrip(),
+        f"not done after {round(e.seconds, 1):g} s: {e.step}{names}. {why} {remedy}".rstrip(),
         _goes_on(f"see how things stand: {_COMMAND} status {c.here}", e.is_sending),
     )
 

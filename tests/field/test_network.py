@@ -23,6 +23,7 @@ from participant.cli.sentences import describe
 from participant.errors import Unreachable, WrongCertificate
 from participant.link import Caller, Traffic, open_link
 from participant.link_trouble import Way, closed, trouble
+from participant.proxy import Proxy
 from protocol.names import fault_of_url
 from tests.field.fake_proxy import (
     Handler,
@@ -126,6 +127,33 @@ def test_what_the_system_says_is_said_in_words(error: Exception, words: str) -> 
     assert isinstance(found, Unreachable)
     assert words in found.reason
     assert found.remedy
+
+
+@pytest.mark.parametrize("proxy", [None, Proxy("HTTPS_PROXY", "http", "proxy", 8080)])
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (OSError(24, "x"), "Raise the limit of open files (ulimit -n)"),
+        (OSError(23, "x"), "Close other programs"),
+        (OSError("Multiple exceptions: [Errno 24] x, [Errno 24] x"), "(ulimit -n)"),
+        (OSError(12, "x"), "Close other programs"),
+        (PermissionError(1, "x"), "Check its firewall"),
+        (PermissionError(13, "x"), "Check its firewall"),
+    ],
+)
+def test_what_this_machine_lacks_is_not_laid_to_others(
+    error: Exception, remedy: str, proxy: Proxy | None
+) -> None:
+    found = trouble(error, Way("wss://a.example", proxy))
+    assert "this machine" in found.reason
+    assert remedy in found.remedy
+    assert "operator" not in found.remedy
+
+
+@pytest.mark.parametrize("number", [101, 100, 113, 99])
+def test_without_a_network_the_network_is_to_be_checked(number: int) -> None:
+    found = trouble(OSError(number, "x"), Way("wss://a.example", None))
+    assert found.remedy.startswith("Check this machine's network")
 
 
 @pytest.mark.parametrize(
