@@ -86,9 +86,8 @@ class Rounds:
 
     def _opening_after(self, alike: Sequence[Statement], epoch: Epoch) -> Opening:
         """The training round that goes on from what members have stated alike."""
-        model, length, _ = alike[0].about
-        suite, first = suite_for(self.terms, length).name, self.history.first_from(model)
-        bounds = bounds_of(alike, first, self.terms)
+        model, length = alike[0].result, alike[0].length
+        suite, bounds = suite_for(self.terms, length).name, bounds_of(alike, self.terms)
         return Opening("training", epoch.digest, model, length, suite, *bounds)
 
     def _fits(self, opening: Opening, epoch: Epoch) -> bool:

@@ -54,7 +54,7 @@ class BadUpdate(KeyshareError):
 
 
 class BadExamples(KeyshareError):
-    """A number of examples outside the range in which it has a weight between 0 and 1."""
+    """A number of examples that the terms do not allow."""
 
     def __init__(self, num_examples: int, least: int, most: int) -> None:
         super().__init__(f"{num_examples} examples, allowed: {least} to {most}")

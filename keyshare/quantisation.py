@@ -2,7 +2,7 @@
 
 With w = num_examples/max_examples, S = 2^(bits-1) - 1 and the update x scaled into [-clip, clip]:
 
-    W = round(w·S)                                 the weight
+    W = max(1, round(w·S))                         the weight
     slot j = round(x_j/clip · W) + S               in [0, 2S], an offset binary number
 
 so the average over contributors is clip · (Σ slot j - n·S) / Σ W. Σ W is opened with it: the
@@ -25,7 +25,7 @@ from math import ceil, frexp, isfinite, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from keyshare.errors import BadExamples, BadQuantisation, BadUpdate, CorruptSum
+from keyshare.errors import BadQuantisation, BadUpdate, CorruptSum
 from keyshare.keystream import Keystream
 
 MIN_BITS, MAX_BITS = 8, 40
@@ -64,12 +64,18 @@ class Quantisation:
         """Members up to which n·2^bits <= 2^53, so that every sum is exact in float64."""
         return 1 << (_EXACT_BITS - self.bits)
 
-    @property
-    def min_examples(self) -> int:
-        """The fewest examples whose weight does not round to nothing."""
-        # Half a step itself rounds to even, that is to 0: it has to be exceeded.
-        least = max(1, ceil(self.max_examples / (2 * self.scale)))
-        return least if _weight(least, self) else least + 1
+    def weight(self, num_examples: int) -> int:
+        """W of so many examples, from 1 to ``scale``. num_examples: at least 1."""
+        return max(1, self._steps(num_examples))
+
+    def weighed_as(self, num_examples: int) -> int:
+        """What so many examples weigh as: so many, but for too many or few for the scale."""
+        if not self._steps(num_examples):
+            return ceil(self.max_examples / self.scale)
+        return min(num_examples, self.max_examples)
+
+    def _steps(self, num_examples: int) -> int:
+        return round(min(num_examples, self.max_examples) / self.max_examples * self.scale)
 
 
 def largest_change(update: npt.NDArray[np.float64]) -> float:
@@ -93,13 +99,12 @@ def halvings(largest: float, clip: float) -> int:
 
 
 class Quantiser:
-    """Turns one hospital's update into slots, slice by slice.
+    """Turns one hospital's update into slots, slice by slice; it has one example at least.
 
     An update whose ``largest`` change lies beyond the clip is halved as a whole, ``halvings``
-    times, until it does not, and ``least`` times in any case; more examples than
-    ``q.max_examples`` weigh as so many. ``dither``: the stream of a stochastic rounding, ⌊y + u⌋
-    with u uniform in [0, 1), which is right in the mean. Without it, values are rounded to the
-    nearest. Raises BadExamples for fewer than ``q.min_examples``.
+    times, until it does not, and ``least`` times in any case. ``dither``: the stream of a
+    stochastic rounding, ⌊y + u⌋ with u uniform in [0, 1), which is right in the mean. Without it,
+    values are rounded to the nearest.
     """
 
     def __init__(
@@ -110,9 +115,7 @@ class Quantiser:
         dither: Keystream | None = None,
         least: int = 0,
     ) -> None:
-        if num_examples < q.min_examples:
-            raise BadExamples(num_examples, q.min_examples, q.max_examples)
-        self.weight = _weight(min(num_examples, q.max_examples), q)
+        self.weight = q.weight(num_examples)
         self.halvings = max(least, halvings(largest, q.clip))
         self._q, self._dither = q, dither
 
@@ -176,10 +179,6 @@ class Averager:
         where it is stochastic, if its values are spread over many steps.
         """
         return self._clip / self._weight * sqrt(self._contributors / (6 if stochastic else 12))
-
-
-def _weight(num_examples: int, q: Quantisation) -> int:
-    return round(num_examples / q.max_examples * q.scale)
 
 
 def _check_form(update: npt.NDArray[np.float64]) -> None:

@@ -48,8 +48,8 @@ class Slots:
 class SlotWriter:
     """One hospital's slots, slice by slice.
 
-    marks: its classes in the tally. halvings: how often its update is halved. capped: whether it
-    has more examples than the round weighs.
+    marks: its classes in the tally. halvings: how often its update is halved. weighed_as: the
+    number of examples that its own weigh as.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class SlotWriter:
     ) -> None:
         q = slots.quantisation
         self.marks: Marks = slots.tally.marks(largest, num_examples)
-        self.capped = num_examples > q.max_examples
+        self.weighed_as = q.weighed_as(num_examples)
         self._quantiser = Quantiser(num_examples, largest, q, dither, least)
         self.halvings = self._quantiser.halvings
         self._tally = slots.tally

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from participant.entry_list import Difference, differences
-from protocol.messages import ModelEntries, Opening, Statement
+from protocol.messages import ModelEntries, Statement
 from protocol.round import bounds_of
 from protocol.terms import Terms
 
@@ -54,16 +54,11 @@ class Agreement:
         """Whether this is this hospital's last word after the round."""
         return self._last[number].get(self._index) == own
 
-    def opened_with(
-        self, number: int, entry: int, own: Statement, first: Opening | None
-    ) -> Statement:
-        """``own`` with the bounds that hold if the next round is opened in that entry.
-
-        first: the first round from this model before it, if there is one.
-        """
+    def opened_with(self, number: int, entry: int, own: Statement) -> Statement:
+        """``own`` with the bounds that hold if the next round is opened in that entry."""
         stated = self._stated(number, entry).values()
         alike = [said for said in stated if said.about == own.about]
-        clip, examples = bounds_of(alike, first, self._terms)
+        clip, examples = bounds_of(alike, self._terms)
         return msgspec.structs.replace(own, clip=clip, max_examples=examples)
 
     def wider(self, number: int, entry: int, own: Statement) -> list[int]:

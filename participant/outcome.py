@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 
 from keyshare.tally import Counts, Marks
 from participant.bounds import Bounds
@@ -22,6 +23,7 @@ from participant.outbox import Storage
 from participant.weights import Vector
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
+from protocol.messages import Opening
 
 _MAX_BOUNDS_BYTES = 100
 
@@ -38,8 +40,10 @@ class Standing:
 class Outcome:
     """The standing after a round in the making."""
 
-    def __init__(self, storage: Storage, before: Standing, number: int) -> None:
+    def __init__(self, storage: Storage, before: Standing, number: int, opening: Opening) -> None:
+        """``opening``: of the round, which is ``number``."""
         self._storage, self._number, self._before = storage, number, before
+        self._opened_with = opening.clip, opening.max_examples
         self._squares, self._weights = 0.0, 0
         self._open = ExitStack()
         output = self._open.enter_context(storage.writing(model_name(number)))
@@ -59,13 +63,18 @@ class Outcome:
     def finish(self, counts: Counts | None, own: Marks | None) -> None:
         """Keep the model, and the bounds that follow (``Bounds.after``); durable on return."""
         self._next.finish()
-        self._keep(self._before.bounds.after(counts, own))
+        bounds = self._before.bounds.after(counts, own)
+        if self._next.is_other:
+            bounds = replace(bounds, fixed=None)
+        elif self.root_mean_square:
+            bounds = replace(bounds, fixed=self._opened_with)
+        self._keep(bounds)
         self._open.close()
 
     def abandon(self, reason: Exception) -> None:
         """Keep nothing of it, but the model as it was: the sum was none of honest contributions."""
         self._open.__exit__(type(reason), reason, None)
-        self._keep(self._before.bounds)
+        self._keep(replace(self._before.bounds, fixed=self._opened_with))
         with self._storage.writing(model_name(self._number)) as output:
             write_model(self._before.model, output, {"round": str(self._number)})
 

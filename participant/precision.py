@@ -19,8 +19,8 @@ def of_update(writer: SlotWriter, examples: int, opening: Opening, terms: Terms)
     if writer.halvings:
         is_terms = opening.clip == terms.clip
         yield "scaled", {"to": 2.0**-writer.halvings, "clip": opening.clip, "is_terms": is_terms}
-    if writer.capped:
-        yield "capped", {"examples": examples, "most": opening.max_examples}
+    if writer.weighed_as != examples:
+        yield "weighed-as", {"examples": examples, "weight": writer.weighed_as}
 
 
 def of_sum(reader: SlotReader, own: Marks | None, outcome: Outcome, terms: Terms) -> Iterator[Told]:

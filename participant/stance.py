@@ -16,7 +16,6 @@ from participant.model_errors import ModelMismatch
 from participant.outcome import Standing
 from protocol.board import Posted
 from protocol.draft import Draft
-from protocol.history import OpenedSets
 from protocol.messages import ModelEntries, Opening, Statement
 from protocol.round import RoundView, round_session
 from protocol.suite import suite_for
@@ -35,7 +34,6 @@ class Stance:
         key: bytes,
         layout: Layout,
         standing: Standing,
-        history: OpenedSets,
         report: Report,
     ) -> None:
         """``key``: the digest of the epoch under which rounds are to be opened.
@@ -43,7 +41,6 @@ class Stance:
         statement: what this hospital states after the last round that it finished.
         """
         self._terms, self._key, self._layout, self._report = terms, key, layout, report
-        self._history = history
         self._agreement = Agreement(terms, index, list_of(layout))
         self.move(standing)
 
@@ -51,9 +48,11 @@ class Stance:
         """Stand at the model after another round, and report who stands at another one."""
         bounds, terms = standing.bounds, self._terms
         following = bounds.clip(terms), bounds.max_examples(terms)
-        layout = self._layout
+        layout, is_fixed = self._layout, bounds.fixed is not None
         self._number = standing.number
-        self.statement = Statement(standing.model.digest, layout.weights, *following, layout.digest)
+        self.statement = Statement(
+            standing.model.digest, layout.weights, *following, layout.digest, is_fixed
+        )
         self._reported: dict[str, Any] = {}
         self._compare()
 
@@ -129,9 +128,7 @@ class Stance:
 
     def _opened_with(self, entry: int) -> Statement:
         """The statement with the bounds that hold if the next round is opened in that entry."""
-        own = self.statement
-        first = self._history.first_from(own.result, entry)
-        return self._agreement.opened_with(self._number, entry, own, first)
+        return self._agreement.opened_with(self._number, entry, self.statement)
 
     def _compare(self) -> None:
         """Report the members who stand at another model, and how many state this hospital's."""

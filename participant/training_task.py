@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keyshare.errors import BadUpdate, CorruptSum, FalseSum
@@ -98,9 +98,7 @@ class TrainingTask(Task):
         self._begins_anew = False  # with another model than what was trained before
         self._standing = standing = self._load(initial, new_model_after)
         key = self._epoch.digest
-        self._stance = Stance(
-            terms, self._index, key, self._layout, standing, self._history, report
-        )
+        self._stance = Stance(terms, self._index, key, self._layout, standing, report)
         self._report(self.finished, "entries", entry_facts(self._layout))
 
     def _load(self, initial: object, new_model_after: int | None) -> Standing:
@@ -133,17 +131,21 @@ class TrainingTask(Task):
         """Take note of who has stated what, which sums are open, and what was before a restore."""
         self._history.follow(board.entries)
         self._ledger.begin(board)
+        if self._begins_anew:
+            self._begin_with_model(self._standing.model.digest)
         for posted in board.entries:
             kind, _, name = posted.post.session.partition("/")
             if kind == "round":
                 self._stance.hear(int(name), posted)
-        self._warn_of_used_model()
 
-    def _warn_of_used_model(self) -> None:
-        """Report that a model that begins anew is one from which sums are open."""
-        used = self._history.opened_from(self._standing.model.digest)
-        if self._begins_anew and used:
+    def _begin_with_model(self, model: bytes) -> None:
+        """Keep the bounds of earlier rounds from it, and report those whose sums are open."""
+        if used := self._history.opened_from(model):
             self._report(self.finished, "used-model", {"rounds": list(used)})
+        if before := self._history.last_from(model, self.finished):
+            bounds = Bounds(fixed=(before.clip, before.max_examples))
+            self._standing = replace(self._standing, bounds=bounds)
+            self._stance.move(self._standing)
 
     def wants(self, session: str) -> bool:
         """What is said of the model that this hospital stands at, and all later rounds."""
@@ -341,7 +343,8 @@ class TrainingTask(Task):
             return None
         trained = time.monotonic()
         maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
-        before = last_contribution.halved_before(self._storage, opening.model)
+        fixed = self._standing.bounds.fixed
+        before = last_contribution.halved_before(self._storage, opening.model) if fixed else None
         try:
             draft, writer = maker.make(change, examples, view.opening, before)
         except BadUpdate as error:
@@ -378,7 +381,7 @@ class TrainingTask(Task):
             return
         assert closing is not None and member.view.opening is not None
         self._stance.check(member.view)
-        self._outcome = Outcome(self._storage, self._standing, number)
+        self._outcome = Outcome(self._storage, self._standing, number, opening)
         try:
             if closing.vector:
                 self._sum = SummedVector(member.plaintexts, member.view, self._epoch, self._terms)

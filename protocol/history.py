@@ -13,7 +13,7 @@ Since a set alone has ``min_contributors`` >= ``min_difference`` members, it fol
 *no combination of opened sums from one model, but zero, holds fewer than ``min_difference``
 members*. It is max(f, 1) + 2 at least: f colluders, or one hospital for itself, who take out
 their own are left with two others. All this takes a member to add the same to every sum from one
-model, hence one pair of bounds for a model (``bounds_of`` in protocol/round.py).
+model, hence one pair of bounds for a model (participant/bounds.py).
 
 *What may be open*: a set that anybody has locked on this board, in any other round, before or
 after, of any key: a sum under an older key can be subtracted as well. More than (n+f)/2 locks open
@@ -87,7 +87,6 @@ class OpenedSets:
     def __init__(self, terms: Terms, entries: Sequence[Posted] = ()) -> None:
         self._terms = terms
         self._views: dict[str, RoundView] = {}
-        self._first: dict[bytes, Posted] = {}  # opening of a training round, by its model
         self._closable: tuple[tuple[object, ...], Members] | None = None  # the last answer
         self._awaited: tuple[tuple[object, ...], Members] | None = None
         self.follow(entries)
@@ -96,7 +95,6 @@ class OpenedSets:
         """Read this board: all entries that are there, and those that will be when it is asked."""
         self._entries, self._read = entries, 0
         self._views.clear()
-        self._first.clear()
 
     def difference(self, view: RoundView) -> Difference | None:
         """What the sum that the round's closing chose would show of too few; None if nothing.
@@ -153,14 +151,16 @@ class OpenedSets:
         """The rounds from a model whose sums may be open, by name."""
         return tuple(self._opened(model, ""))
 
-    def first_from(self, model: bytes, before: int | None = None) -> Opening | None:
-        """The first opening of training from a model, ``before`` an entry where one is given."""
+    def last_from(self, model: bytes, number: int) -> Opening | None:
+        """The opening of the last round from a model among training rounds 1 to ``number``."""
         self._catch_up()
-        posted = self._first.get(model)
-        if posted is None or (before is not None and posted.position >= before):
-            return None
-        assert isinstance(posted.post.body, Opening)
-        return posted.post.body
+        found = {
+            int(view.name): opening
+            for view in self._views.values()
+            if (opening := view.terms_of_opening) and opening.kind == "training"
+        }
+        of_it = [k for k, opening in found.items() if k <= number and opening.model == model]
+        return found[max(of_it)] if of_it else None
 
     def _opened_from_model_of(self, view: RoundView) -> dict[str, Members]:
         opening = view.terms_of_opening
@@ -187,11 +187,7 @@ class OpenedSets:
             self._read += 1
             session = posted.post.session
             if not session.startswith("ceremony/"):
-                view = self._views.setdefault(session, RoundView(session))
-                view.receive(posted)
-                opening = view.terms_of_opening
-                if view.opening is posted and opening is not None and opening.kind == "training":
-                    self._first.setdefault(opening.model, posted)
+                self._views.setdefault(session, RoundView(session)).receive(posted)
 
 
 def isolated(chosen: Members, opened: Mapping[str, Members], least: int) -> Difference | None:

@@ -284,7 +284,9 @@ class Statement(Message, frozen=True, tag="statement"):
 
     ``clip``, ``max_examples``: the bound that the next round's updates must have, as far as this
     member knows, and the number of examples that has weight 1 in it; 0 for a statistic.
-    ``entries``: digest of the model's names, shapes and dtypes, none for a statistic.
+    ``entries``: digest of the model's names, shapes and dtypes, none for a statistic. ``is_fixed``:
+    the next round must have these bounds, since a sum that says something of the updates from this
+    model was opened under them.
     """
 
     result: Digest
@@ -292,11 +294,13 @@ class Statement(Message, frozen=True, tag="statement"):
     clip: Clip = 0.0
     max_examples: Count = 0
     entries: Annotated[bytes, Meta(max_length=32)] = b""
+    is_fixed: bool = False
 
     @property
-    def about(self) -> tuple[bytes, int, bytes]:
-        """What members must agree on: the model. Of the bounds the widest holds."""
-        return self.result, self.length, self.entries
+    def about(self) -> tuple[bytes, int, bytes, tuple[float, int] | None]:
+        """What members must agree on: the model, and fixed bounds. Of others the widest hold."""
+        fixed = (self.clip, self.max_examples) if self.is_fixed else None
+        return self.result, self.length, self.entries, fixed
 
 
 class ModelEntry(Message, frozen=True):

@@ -152,16 +152,12 @@ class RoundView:
         return digest("quorate/chosen set", federation, self.session.encode(), encode(self.closed))
 
 
-def bounds_of(alike: Iterable[Statement], first: Opening | None, terms: Terms) -> tuple[float, int]:
+def bounds_of(alike: Iterable[Statement], terms: Terms) -> tuple[float, int]:
     """Clip and most examples of the round that goes on from what members have stated alike.
 
     The widest that anyone has asked for, within the terms': who is wronged by the others' counts
-    asks for the terms' own (``participant.bounds``). But one model has one pair of bounds, those of
-    the ``first`` round that was opened from it: under others each member would add something else,
-    and the difference of two sums over the same members would show single updates.
+    asks for the terms' own (``participant.bounds``). Bounds that are fixed are stated alike.
     """
-    if first is not None:
-        return first.clip, first.max_examples
     asked = list(alike)
     clip = max((said.clip for said in asked), default=terms.clip)
     examples = max((said.max_examples for said in asked), default=terms.max_examples)

@@ -34,11 +34,11 @@ def _scaled(event: Event) -> str:
     return f"{first}. The next round's bound follows it"
 
 
-def _capped(event: Event) -> str:
-    return (
-        f"this hospital's {event['examples']} examples weigh as {event['most']}, the most that "
-        "hospitals had in the rounds before. The next round's scale follows them"
-    )
+def _weighed_as(event: Event) -> str:
+    first = f"this hospital's {event['examples']} examples weigh as {event['weight']}, the"
+    if event["examples"] > event["weight"]:
+        return f"{first} most that hospitals had in the rounds before. The next round follows them"
+    return f"{first} fewest that have a weight in this round, so much do larger hospitals weigh"
 
 
 def _rounding(event: Event) -> str | None:
@@ -93,7 +93,7 @@ def _uncounted(event: Event) -> str:
 
 SENTENCES: dict[str, Callable[[Event], str | None]] = {
     "scaled": _scaled,
-    "capped": _capped,
+    "weighed-as": _weighed_as,
     "widened": _widened,
     "narrowed": _narrowed,
     "halved-more": _halved_more,

@@ -45,16 +45,12 @@ def _faults_of_opening(
     if found.epoch is None:
         yield "it is opened under a key that was not the newest that all had certified"
     if opening.kind == "training":  # as the session's name says, or the board would not have it
-        first = history.first_from(opening.model, posted.position)
-        yield from _faults_of_training(evidence, found, posted, first)
+        yield from _faults_of_training(evidence, found, posted)
     elif request_of(found.view) is None:
         yield "no member had asked for it so: numbers, decimals, labels, no model and no bounds"
 
 
-def _faults_of_training(
-    evidence: Evidence, found: RoundEvidence, posted: Posted, first: Opening | None
-) -> Iterator[str]:
-    """first: the opening that this model was first trained from, if it was before."""
+def _faults_of_training(evidence: Evidence, found: RoundEvidence, posted: Posted) -> Iterator[str]:
     terms, opening = evidence.terms, posted.post.body
     assert isinstance(opening, Opening)
     if opening.decimals or opening.labels:
@@ -77,8 +73,8 @@ def _faults_of_training(
             f"{len(alike)} members had stated its model and length, "
             f"{terms.least_agreeing} are needed"
         )
-    elif (opening.clip, opening.max_examples) != bounds_of(alike, first, terms):
-        yield "its bounds are neither the first of its model nor the widest stated with it"
+    elif (opening.clip, opening.max_examples) != bounds_of(alike, terms):
+        yield "its bounds are not the widest that were stated with its model"
 
 
 def check_ciphertexts(evidence: Evidence, account: Account) -> None:

@@ -163,12 +163,11 @@ class Desk:
         members: Sequence[int],
         model: bytes = MODEL,
         length: int = 5,
-        clip: float = 0.0,
-        max_examples: int = 0,
+        **bounds: Any,
     ) -> None:
-        """Members say which model they hold."""
+        """Members say which model they hold, and which bounds they ask for."""
         for member in members:
-            self.say(member, session, Statement(model, length, clip, max_examples))
+            self.say(member, session, Statement(model, length, **bounds))
 
     def open_training(self, length: int = 5) -> None:
         """A key, an initial model, and the opening of round 1."""

@@ -93,19 +93,19 @@ def test_one_member_that_states_something_else_keeps_nobody_from_training(
     assert desk.opening("round/1") == Opening("training", desk.epoch.digest, MODEL, 5)
 
 
-def test_a_model_that_is_trained_again_keeps_its_bounds_whatever_is_asked_for(desk: Desk) -> None:
+@pytest.mark.parametrize("is_fixed", [False, True])
+def test_bounds_that_members_say_are_fixed_hold_whatever_another_asks_for(
+    desk: Desk, is_fixed: bool
+) -> None:
     """A round that was void leaves the model; under other bounds its sum would be another."""
+    *agreeing, liar = desk.federation.members
     desk.certify()
-    desk.state("round/0", desk.federation.members, clip=0.5, max_examples=64)
+    desk.state("round/0", agreeing, clip=0.5, max_examples=64, is_fixed=is_fixed)
+    desk.state("round/0", [liar], clip=1.0, max_examples=32)
     assert desk.wait(0)
-    desk.state("round/1", desk.federation.members, clip=1.0, max_examples=128)
-    assert desk.wait(0)
-    opening = desk.opening("round/2")
-    assert (opening.model, opening.clip, opening.max_examples) == (MODEL, 0.5, 64)
-    desk.state("round/2", desk.federation.members, OTHER, clip=1.0, max_examples=128)
-    assert desk.wait(0)
-    opening = desk.opening("round/3")
-    assert (opening.model, opening.clip, opening.max_examples) == (OTHER, 1.0, 128)
+    opening = desk.opening("round/1")
+    bounds = (0.5, 64) if is_fixed else (1.0, 64)
+    assert (opening.model, opening.clip, opening.max_examples) == (MODEL, *bounds)
 
 
 def test_who_stands_at_another_model_is_named(desk: Desk) -> None:

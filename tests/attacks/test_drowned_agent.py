@@ -89,8 +89,8 @@ def open_round(desk: Desk) -> tuple[bytes, TrainingTask]:
     desk.certify()
     task = training(desk)
     said = task._stance.statement
-    bounds = said.clip, said.max_examples
-    desk.state("round/0", desk.federation.members, said.result, said.length, *bounds)
+    bounds = {"clip": said.clip, "max_examples": said.max_examples}
+    desk.state("round/0", desk.federation.members, said.result, said.length, **bounds)
     assert desk.service.tick()
     opening = desk.service.rounds.views["round/1"].opening
     assert opening is not None

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from keyshare.packing import unpack
-from participant import last_contribution
+from participant import outcome
 from participant.model_errors import ModelMismatch
-from protocol.history import OpenedSets
+from participant.training_task import TrainingTask
 from protocol.suite import suite_of
 from tests.attacks.test_narrowed_bound import EVIL, EXAMPLES, LENGTH, Attack, Honest, narrowed
 
@@ -43,11 +43,12 @@ class Voiding(Attack):
         self.play(session)
         self.evil.weight = 0
 
-    def ask(self, clip: float, most: int) -> None:
+    def ask(self, clip: float, most: int, is_fixed: bool = False) -> None:
         """The liar asks for these bounds, and contributes whether it gets them or not."""
-        stance = self.evil._stance
-        stance.statement = msgspec.structs.replace(stance.statement, clip=clip, max_examples=most)
+        stance, changes = self.evil._stance, {"clip": clip, "max_examples": most}
+        stance.statement = msgspec.structs.replace(stance.statement, is_fixed=is_fixed, **changes)
         stance.is_narrower = lambda opening: False  # type: ignore[method-assign]
+        stance.check = lambda view: None  # type: ignore[method-assign]
 
     def sum_of(self, number: int) -> np.ndarray:
         """Σ examples·x over the contributors, as the liar opens it."""
@@ -67,9 +68,10 @@ class Voiding(Attack):
         return float(np.abs(read - true).max() / np.abs(true).max())
 
 
-def test_a_voided_round_is_tried_again_under_the_same_bounds() -> None:
+@pytest.mark.parametrize("is_fixed", [False, True])
+def test_a_voided_round_is_tried_again_under_the_same_bounds(is_fixed: bool) -> None:
     attack = Voiding()
-    attack.ask(1.0, 10_000)
+    attack.ask(1.0, 10_000, is_fixed)
     attack.play("round/3")
     assert attack.opening(2).model == attack.opening(3).model
     assert attack.bounds(3) == attack.bounds(2) == (0.5, 10_000)
@@ -79,8 +81,7 @@ def test_a_voided_round_is_tried_again_under_the_same_bounds() -> None:
 
 def test_were_they_others_the_liar_would_read_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack itself: if this fails, the test above may pass for another reason."""
-    monkeypatch.setattr(OpenedSets, "first_from", lambda *about: None)
-    monkeypatch.setattr(last_contribution, "halved_before", lambda *about: None)
+    monkeypatch.setattr(outcome, "replace", lambda bounds, fixed: bounds)
     attack = Voiding()
     attack.ask(1.0, 10_000)
     attack.play("round/3")
@@ -96,6 +97,30 @@ def test_an_opening_of_the_same_model_with_other_bounds_is_answered_by_nobody() 
     for index in attack.honest:
         with pytest.raises(ModelMismatch, match="bound"):
             attack.due(index)
+
+
+class Beginning(Honest):
+    """Begins with a model that there has been before."""
+
+    def __init__(self, index: int, model: list[np.ndarray]) -> None:
+        super().__init__(index)
+        self._model = model
+
+    def initial_parameters(self, config: Any) -> list[np.ndarray]:
+        return self._model
+
+
+def test_a_model_that_is_begun_with_anew_has_the_bounds_of_its_last_round() -> None:
+    attack = Voiding()
+    model = attack.tasks[1].parameters  # type: ignore[attr-defined]
+    for i in (*attack.honest, EVIL):
+        app = Beginning(min(i, 3), model)
+        task = TrainingTask(attack.terms, attack.secret(i), app, attack.disks[i], new_model_after=2)
+        attack.seat(i, task)
+    attack.settle()
+    attack.open("round/3")
+    assert attack.opening(2).model == attack.opening(3).model
+    assert attack.bounds(3) == (0.5, 10_000)
 
 
 # ── updates from one model that are not alike ──

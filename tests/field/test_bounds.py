@@ -71,14 +71,17 @@ def test_a_warm_up_ends_as_well_at_every_hospital_as_averaging_in_the_clear(
 class Pulling:
     """A hospital that changes 200 weights by about 0.01, from so many patients."""
 
-    def __init__(self, index: int, patients: int) -> None:
+    def __init__(self, index: int, patients: int, *sizes: float) -> None:
+        """``sizes``: of the changes in each round; the last one's in all that follow."""
         self.patients, self.draw = patients, np.random.default_rng(index)
+        self.sizes = list(sizes or (0.01,))
 
     def initial_parameters(self, config: Any) -> list[np.ndarray]:
         return [np.zeros(200)]
 
     def fit(self, parameters: list[np.ndarray], config: Any) -> Any:
-        return [parameters[0] + self.draw.normal(0, 0.01, 200)], self.patients, {}
+        size = self.sizes.pop(0) if len(self.sizes) > 1 else self.sizes[0]
+        return [parameters[0] + self.draw.normal(0, size, 200)], self.patients, {}
 
     def evaluate(self, parameters: list[np.ndarray], config: Any) -> Any:
         return 0.0, 1, {}
@@ -104,6 +107,39 @@ def test_small_and_large_hospitals_are_averaged_to_a_thousandth_from_the_second_
     said = [facts["rounding"] for _, event, facts in told if event == "rounding"][:: len(apps)]
     assert np.allclose(said[1:], errors[1:], rtol=0.25)
     assert (max(patients) < 100) == (said[0] > 0.01)
+
+
+def test_too_few_patients_for_a_weight_end_no_round_and_count_rightly_in_the_next() -> None:
+    patients = (1, 3, 30, 40)
+    found = table(suite="paillier", precision_bits=14, max_examples=10**6)
+    apps = [Pulling(k, n) for k, n in enumerate(patients)]
+    told = hear(found, apps)
+    found.play("round/1")
+    weighed = [facts for _, event, facts in told if event == "weighed-as"]
+    assert weighed == [{"examples": n, "weight": 123} for n in patients]
+    assert all(f["rounding"] > 0.01 for _, event, f in told if event == "rounding")
+    told.clear()
+    found.play("round/2")
+    assert not {event for _, event, _ in told} & {"weighed-as", "scaled"}
+    assert all(f["rounding"] < 0.01 for _, event, f in told if event == "rounding")
+
+
+@pytest.mark.parametrize("sizes", [(0.002,), (0.001, 0.01), (0.001, 0.002, 0.1)])
+def test_a_round_whose_changes_rounding_swallows_is_no_hold_up_for_the_next(
+    sizes: tuple[float, ...],
+) -> None:
+    """The model stays, and is trained again under other bounds: nothing of it was seen."""
+    found = table(suite="paillier", precision_bits=20)
+    told = hear(found, [Pulling(k, 30, *sizes) for k in range(HOSPITALS)])
+    models = []
+    for number in (1, 2, 3):
+        found.play(f"round/{number}")
+        models.append(found.tasks[1].parameters[0])  # type: ignore[attr-defined]
+    assert not models[0].any()
+    assert models[1].any()
+    assert next(f["rounding"] for _, event, f in told if event == "rounding") == 1.0
+    assert {event for _, event, _ in told}.isdisjoint({"halved-more", "narrowed"})
+    assert root_mean_square(models[2]) > 0.001
 
 
 def root_mean_square(values: np.ndarray) -> float:

@@ -29,13 +29,13 @@ def test_the_head_is_weight_and_tally():
     assert values[1 : SLOTS.head].tolist() == SLOTS.tally.values(marks).tolist()
 
 
-def test_what_was_scaled_and_capped_is_counted_as_it_was_before():
+def test_what_was_scaled_and_weighed_as_less_is_counted_as_it_was_before():
     writer = SLOTS.writer(500, 2.0)
     assert writer.marks == SLOTS.tally.marks(2.0, 500)
-    assert (writer.halvings, writer.capped) == (2, True)
+    assert (writer.halvings, writer.weighed_as) == (2, 64)
     assert writer.head[0] == SLOTS.quantisation.scale
     writer = SLOTS.writer(64, 0.5)
-    assert (writer.halvings, writer.capped) == (0, False)
+    assert (writer.halvings, writer.weighed_as) == (0, 64)
     assert SLOTS.writer(1, 0.0).halvings == 0
     assert SLOTS.writer(1, 0.0, least=3).halvings == 3
 

@@ -14,7 +14,6 @@ from protocol.board import Posted
 from protocol.ciphertexts import add_encrypted, read_ciphertexts, write_ciphertexts
 from protocol.draft import Draft
 from protocol.epoch import to_number
-from protocol.history import OpenedSets
 from protocol.messages import Closing, Contribution, Contributor, Opening, Statement, attach
 from protocol.round import RoundView, bounds_of
 from tests.simulator.disk import Disk
@@ -128,15 +127,12 @@ class RoundTable(Table):
 
     def open(self, session: str, **changes: Any) -> Posted:
         """The aggregator opens a round from what members stated, or as the test says."""
-        before = self.board.session(f"round/{int(session.partition('/')[2]) - 1}") if (
-            session.startswith("round/")
-        ) else []  # fmt: skip
-        stated = {p.post.sender: p.post.body for p in before if isinstance(p.post.body, Statement)}
-        said = next(iter(stated.values()), Statement(bytes(32), 1))
-        first = OpenedSets(self.terms, self.board.entries).first_from(said.result)
-        alike = [other for other in stated.values() if other.about == said.about]
-        clip, examples = bounds_of(alike, first, self.terms)
-        kind = "training" if session.startswith("round/") else "statistic"
+        kind, _, name = session.partition("/")
+        before = f"round/{int(name) - 1}" if kind == "round" else session
+        alike = list(self.view(before).agreed(least=1).values())
+        clip, examples = bounds_of(alike, self.terms)
+        said = alike[0] if alike else Statement(bytes(32), 1)
+        kind = "training" if kind == "round" else kind
         fields = {
             "kind": kind, "epoch": self.toy.epoch.digest, "model": said.result,
             "length": said.length,

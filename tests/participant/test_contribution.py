@@ -52,12 +52,12 @@ def test_an_update_is_scaled_to_the_bound_and_contributed(
     draft, writer = made.contribute(largest)
     assert isinstance(draft.body, Contribution)
     assert 2.0**-writer.halvings == scaled
-    assert not writer.capped
+    assert writer.weighed_as == 200
 
 
 def test_more_examples_than_the_round_weighs_are_capped(made: Made) -> None:
     _, writer = made.contribute(0.1, 257)
-    assert writer.capped
+    assert writer.weighed_as == 256
 
 
 @pytest.mark.parametrize("examples", [0, 1_001])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,12 +15,14 @@ from participant.model_errors import DamagedModel
 from participant.model_file import model_name
 from participant.outcome import Outcome, Standing, load
 from participant.weights import checked
+from protocol.messages import Opening
 from tests.simulator.disk import Disk
 from tests.toy import toy_federation
 
 TERMS = toy_federation(clip=8.0, max_examples=100_000).terms
 INITIAL = [np.arange(6, dtype=np.float32).reshape(2, 3), np.ones(2)]
 LAYOUT = Layout.of(INITIAL)
+OPENING = Opening("training", bytes(32), bytes(32), 8, "paillier", 4.0, 64)
 BEFORE = Standing(0, Model.of(checked(INITIAL, LAYOUT, "fit")), Bounds((2,), (5,)))
 
 
@@ -33,7 +37,7 @@ def counts(change: int, examples: int) -> Counts:
 
 def test_a_finished_outcome_is_the_next_standing():
     disk = Disk()
-    outcome = Outcome(disk, BEFORE, 1)
+    outcome = Outcome(disk, BEFORE, 1, OPENING)
     outcome.add(np.full(5, 0.5))
     assert disk.read(model_name(1)) is None  # not before it is whole
     outcome.add(np.full(3, -0.25))
@@ -46,20 +50,43 @@ def test_a_finished_outcome_is_the_next_standing():
     assert np.array_equal(found.model.weights.slice(0, 8), expected)
 
 
-def test_an_abandoned_outcome_leaves_model_and_bounds_as_they_were():
+def test_an_abandoned_outcome_leaves_the_model_and_fixes_the_bounds_it_was_opened_with():
     disk = Disk()
-    outcome = Outcome(disk, BEFORE, 1)
+    outcome = Outcome(disk, BEFORE, 1, OPENING)
     outcome.add(np.full(5, 0.5))
     outcome.abandon(ValueError("corrupt"))
     found = load(disk, 1, LAYOUT)
     assert found is not None
-    assert found.bounds == BEFORE.bounds
+    assert found.bounds == Bounds((2,), (5,), (4.0, 64))
     assert found.model.digest == BEFORE.model.digest
+
+
+@pytest.mark.parametrize(
+    ("change", "before", "after"),
+    [
+        (0.0, None, None),  # rounding has swallowed all updates
+        (0.0, (2.0, 8), (2.0, 8)),  # again, but another sum from this model is open
+        (1e-30, None, (4.0, 64)),  # the model is too coarse for what is known now
+        (1e-30, (4.0, 64), (4.0, 64)),
+        (0.25, None, None),
+        (0.25, (4.0, 64), None),
+    ],
+)
+def test_bounds_are_fixed_where_a_sum_is_open_from_a_model_that_stays(change, before, after):
+    disk = Disk()
+    outcome = Outcome(disk, replace(BEFORE, bounds=Bounds((2,), (5,), before)), 1, OPENING)
+    outcome.add(np.array([0.0, change, *[0.0] * 6]))
+    outcome.finish(counts(4, 9), Marks(4, 9))
+    found = load(disk, 1, LAYOUT)
+    assert found is not None
+    assert found.bounds == Bounds((2, 4), (5, 9), after)
+    if after:
+        assert (found.bounds.clip(TERMS), found.bounds.max_examples(TERMS)) == after
 
 
 def test_a_model_without_its_bounds_is_named():
     disk = Disk()
-    Outcome(disk, BEFORE, 1).abandon(ValueError("corrupt"))
+    Outcome(disk, BEFORE, 1, OPENING).abandon(ValueError("corrupt"))
     disk.delete("models/bounds-1")
     with pytest.raises(DamagedModel, match="bounds-1"):
         load(disk, 1, LAYOUT)

@@ -113,7 +113,7 @@ def test_terms_are_never_written_over(path: Path, federation: Federation) -> Non
 
 
 def test_text_that_is_not_utf8_is_refused(path: Path) -> None:
-    path.write_bytes(b"\xff\xfe")
+    path.write_bytes(b"n\xe4me = 1")
     with pytest.raises(BadTerms, match="UTF-8"):
         read_terms(path)
 

@@ -388,11 +388,11 @@ def test_a_hospital_larger_than_all_before_is_capped_for_one_round() -> None:
     table.play("round/1")
     reports = reported(table, 2, Sized(900))
     table.play("round/2")
-    assert (2, "capped", {"examples": 900, "most": 16}) in reports
+    assert (2, "weighed-as", {"examples": 900, "weight": 16}) in reports
     assert stated(table, "round/2") == {(0.25, 1_000)}
     reports.clear()
     table.play("round/3")
-    assert "capped" not in [event for _, event, _ in reports]
+    assert "weighed-as" not in [event for _, event, _ in reports]
 
 
 def test_who_was_left_out_of_a_sum_is_not_missing_from_its_counts() -> None:

@@ -102,11 +102,10 @@ def good() -> Good:
     return Good(story, epoch, secrets, seeds)
 
 
-def once_more(made: Good, remembering: bool, bounds: tuple[float, int] | None = None) -> Story:
+def once_more(made: Good, remembering: bool) -> Story:
     """The story, and a fourth round from the model of the third, to which H4 does not contribute.
 
     Members that are ``remembering`` refuse to open it: less the third sum, it is H4's update.
-    bounds: those that all ask for, and that it is opened with, unless they are those of the model.
     """
     stage = Stage(made.story.federation)
     stage.blobs |= made.story.blobs
@@ -115,7 +114,7 @@ def once_more(made: Good, remembering: bool, bounds: tuple[float, int] | None = 
     rounds = Rounds(stage, made.epoch, made.secrets, remembering)
     opening = made.story.at(made.story.find("round/3", Opening)).body
     assert isinstance(opening, Opening)
-    rounds.state("round/3", opening.model, opening.length, bounds or BOUNDS)
+    rounds.state("round/3", opening.model, opening.length)
     rounds.training("round/4", PACKED, PACKED, contributing=MEMBERS[:3])
     return Story(stage.federation, stage.said, stage.blobs, MEMBERS)
 
@@ -177,11 +176,9 @@ class Rounds:
     remembering: bool = True  # whether members look at other rounds' sets
     model: Statement = field(default_factory=lambda: Statement(bytes(32), PACKED, *BOUNDS))
 
-    def state(
-        self, session: str, result: bytes, length: int, bounds: tuple[float, int] = BOUNDS
-    ) -> None:
+    def state(self, session: str, result: bytes, length: int) -> None:
         """All state one result."""
-        self.model = Statement(result, length, *bounds)
+        self.model = Statement(result, length, *BOUNDS)
         for i in MEMBERS:
             self.stage.say(i, Draft(session, self.model))
 
