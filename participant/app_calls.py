@@ -112,9 +112,13 @@ def _name(key: object) -> str:
 
 def _metric(value: object) -> object:
     found = _number(value)
-    if isinstance(found, int) and found.bit_length() > _MOST_BITS:
-        return _left_out(value)
-    return found if isinstance(found, str | int | float | None) else _left_out(value)
+    if found is None or isinstance(found, bool):
+        return found
+    if isinstance(found, int) and int.bit_length(found) <= _MOST_BITS:
+        return int.__int__(found)  # of a sub-class the number alone, without methods of its own
+    if isinstance(found, float):
+        return float.__float__(found)
+    return str.__str__(found) if isinstance(found, str) else _left_out(value)
 
 
 def _number(value: object) -> object:

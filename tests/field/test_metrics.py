@@ -100,6 +100,18 @@ def test_metrics_of_unruly_classes_and_numbers_without_end_are_left_out(
     assert json_text(reported)
 
 
+@pytest.mark.parametrize("value", [1.5, 3, "text"], ids=repr)
+def test_of_a_number_or_text_with_methods_of_its_own_the_value_is_kept(value: Any) -> None:
+    def fail(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    names = ("__str__", "__repr__", "__format__", "__int__", "__float__", "__index__")
+    unruly_value = type("Unruly", (type(value),), dict.fromkeys(names, fail))(value)
+    reported = fit(Reports(30, {"a": unruly_value}), [np.zeros(2)], {})[2]
+    assert (reported, type(reported["a"])) == ({"a": value}, type(value))
+    assert json_text(reported) == json_text({"a": value})
+
+
 @pytest.mark.parametrize("loss", [10**400, unruly(__float__=1), np.zeros(2), None], ids=type)
 def test_a_loss_that_is_no_number_is_refused_with_its_type(loss: object) -> None:
     app = Reports(30, {})
