@@ -69,19 +69,21 @@ def lines(text: str) -> str:
 def pasted(path: object) -> str:
     """A path as an argument of a command that people paste into a shell; ``line`` leaves it be.
 
-    What ``line`` would escape is written in octal (``$'…'``), byte by byte.
+    What ``line`` would escape is written in octal, byte by byte, in a form that every shell of
+    POSIX reads (``"$(printf '…')"``). It drops newlines at the end, which are written in bash's.
     """
     text = str(path)
     if text.startswith("-"):
         text = f"./{text}"  # else an option
     if is_plain(text):
         return shlex.quote(text)
-    return f"$'{''.join(map(_in_octal, text))}'"
+    octal = "".join(map(_in_octal, text))
+    return f"$'{octal}'" if text.endswith("\n") else f"\"$(printf '{octal.replace('%', '%%')}')\""
 
 
 def _in_octal(c: str) -> str:
-    if " " <= c <= "~":
-        return f"\\{c}" if c in "\\'" else c
+    if " " <= c <= "~" and c not in "\\'!":  # the last of which calls up an earlier command
+        return c
     is_byte = "\udc80" <= c <= "\udcff"  # of a name that is no text, as Python holds it
     data = c.encode("utf-8", "surrogateescape" if is_byte else "surrogatepass")
     return "".join(f"\\{byte:03o}" for byte in data)

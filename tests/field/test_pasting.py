@@ -41,7 +41,7 @@ NAMES = [
     "*?[a]{b,c}#%=^",
     "Zürich/東京/بیمارستان.toml",
     "a\nb\tc\r\x1b[2J",
-    "it's\n$HOME",
+    "it's\n$HOME\\100%s!!",
     "\u202egpj.exe",
     "\ufeffmarked",
     "a\u200bb\u00ad7",
@@ -51,13 +51,13 @@ NAMES = [
 ]
 
 
-def taken(commands: list[str]) -> list[list[str]]:
-    """The words of each command, as bash takes them."""
+def taken(commands: list[str], shell: str = "bash") -> list[list[str]]:
+    """The words of each command, as a shell takes them."""
     script = "".join(
         f"set -- {command}\nprintf '%s\\0' \"$@\"; printf '\\0'\n" for command in commands
     )
     ended = subprocess.run(
-        ["bash", "--norc"],
+        [shell],
         input=os.fsencode(script),
         capture_output=True,
         check=True,
@@ -72,10 +72,11 @@ def as_a_path(name: str) -> str:
     return f"./{name}" if name.startswith("-") else name
 
 
-def test_a_shell_takes_every_path_for_one_word() -> None:
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_a_shell_takes_every_path_for_one_word(shell: str) -> None:
     commands = [f"quorate-participant status {pasted(name)} -- end" for name in NAMES]
     assert commands == [line(command) for command in commands]  # nothing is escaped once more
-    for name, words in zip(NAMES, taken(commands), strict=True):
+    for name, words in zip(NAMES, taken(commands, shell), strict=True):
         assert words == ["quorate-participant", "status", as_a_path(name), "--", "end"]
 
 
