@@ -42,6 +42,7 @@ class BlobStore:
         now_ms: Callable[[], int] = lambda: int(1000 * time.time()),
     ) -> None:
         """``post_bytes``: what the blobs of one post of a member hold at most, as of now."""
+        self.appended = 0  # bytes that were written to uploads
         self._incoming, self._blobs, self._store = folder / "incoming", folder / "blobs", store
         self._post_bytes = post_bytes
         self._unnamed = UnnamedBlobs(now_ms)
@@ -266,6 +267,7 @@ class BlobStore:
                 view = memoryview(data)
                 while view:
                     view = view[file.write(view) :]
+                self.appended += len(data)
                 if have == 0:
                     self._fresh.add(path)
             except OSError:

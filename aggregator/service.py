@@ -260,8 +260,9 @@ class Aggregator:
             if isinstance(frame, BlobOffer):
                 offset = self._blobs.have(member, frame.digest, frame.size)
             else:
+                before = self._blobs.appended
                 offset = self._blobs.add(member, frame.digest, frame.size, frame.offset, frame.data)
-                if offset > frame.offset:
+                if self._blobs.appended > before:
                     self.storage.stored()
         except BadUpload as error:
             return Rejected(error.code, shown(str(error), MAX_REASON))

@@ -276,6 +276,8 @@ def test_what_hospitals_would_refuse_is_left_out(
 ) -> None:
     first = hospitals.contribute(1)
     hospitals.post(2, unfit(hospitals))
+    work(desk)
+    assert list(desk.service.rounds.views[SESSION].omissions) == [2]  # before the round is closed
     others = [hospitals.contribute(member) for member in (3, 4)]
     assert work(desk)
     assert desk.contributors(SESSION) == [1, 3, 4]
@@ -377,6 +379,21 @@ def test_a_round_that_is_given_up_leaves_no_sum_behind(desk: Desk, hospitals: Ho
     assert not list(desk.folder.rglob("sums/round-1"))
     assert SESSION not in desk.service.summing._hybrid
     assert SESSION not in desk.service.summing.held_back
+
+
+def test_nobody_is_waited_for_while_the_sum_is_made(
+    desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for member in (1, 2, 3, 4):
+        hospitals.contribute(member)
+    monkeypatch.setattr(summing, "_TICK_STEPS", 1)
+    desk.service.tick()
+    desk.service.summing.held_back[SESSION] = frozenset({4})  # as before the last one came
+    found = desk.service.summing._hybrid[SESSION]
+    while not found.is_decided:
+        assert desk.service.tick()
+    assert desk.closing(SESSION) is None
+    assert desk.service.summing.held_back == {}
 
 
 def test_a_round_with_contributions_to_judge_is_not_called_held_back(

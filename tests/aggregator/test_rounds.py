@@ -519,7 +519,9 @@ def test_another_model_goes_on_where_a_round_is_held_back(desk: Desk) -> None:
     assert desk.opening("round/3").model == OTHER
     desk.contribute(3, "round/2")  # in vain: it is given up
     assert not desk.wait(10 * SECONDS)
-    assert not any("held back" in line for line in render(desk.service.status({}), None))
+    report: dict[str, Any] = desk.service.status({})
+    assert not any("held back" in line for line in render(report, None))
+    assert [found["session"] for found in report["waiting"]] == ["round/3"]
     for member in (1, 2, 4):
         desk.contribute(member, "round/3")
     assert desk.wait()

@@ -125,7 +125,7 @@ def test_status_shows_that_the_clock_was_set(
     desk.wait(1)
     report = desk.service.status({})
     (row,) = [row for row in render(report, "now") if "CLOCK WAS SET forward by 24:00 h" in row]
-    assert "ahead of the board's times" in row
+    assert "it is 24:00 h ahead of the board's times" in row
     show_standing(None, report, "H1")
     assert "the aggregator's machine was set forward by 24" in capsys.readouterr().out
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from aggregator import status_file
+from aggregator import server, status_file
 from aggregator.errors import StoreFull
 from aggregator.service import Aggregator
 from aggregator.status_file import read_status, remove_status, touch_status, write_status
@@ -25,8 +25,16 @@ from participant.errors import OutOfTime
 from participant.progress import link_notices
 from participant.session import Session
 from protocol.draft import Draft
-from protocol.messages import Statement, Step, attach
-from protocol.wire import Accepted, Rejected, StatusReport, StatusRequest, Submit, Welcome
+from protocol.messages import Statement, Step, attach, blob_name
+from protocol.wire import (
+    Accepted,
+    BlobChunk,
+    Rejected,
+    StatusReport,
+    StatusRequest,
+    Submit,
+    Welcome,
+)
 from tests.aggregator.caller import serving, until
 from tests.aggregator.desk import Desk
 from tests.participant.test_agent import FEDERATION, agent, aggregator, connect, talk
@@ -54,26 +62,51 @@ async def test_hospitals_and_status_are_told_since_when_and_why(
 ) -> None:
     post = desk.sign(1, "round/0", STATEMENT)
     async with serving(desk) as service, service.member(1) as line:
-        folder = service.server._folder
+        folder = desk.folder
         with monkeypatch.context() as patch:
             patch.setattr(BoardStore, "append", full)
             for _ in range(2):
+                desk.time_ms += 60_000
                 answer = await line.ask(Submit(post))
                 assert isinstance(answer, Rejected)
                 assert answer.code == "busy"
                 assert answer.reason.startswith(
-                    "it cannot store anything since 1970-01-01T00:16:40"
+                    "it cannot store anything since 1970-01-01T00:17:40"
                 )
                 assert answer.reason.endswith(FULL)
             report = await line.ask(StatusRequest())
             assert isinstance(report, StatusReport)
             found = msgspec.json.decode(report.report)
             assert found["storage"]["reason"] == FULL
-            assert found["storage"]["since"] <= found["storage"]["last_tried"]
-            if folder is not None:
-                await until(lambda: (read_status(folder) or {}).get("storage") is not None)
+            assert found["storage"]["since"] == "1970-01-01T00:17:40.000+00:00"
+            assert found["storage"]["last_tried"] == "1970-01-01T00:18:40.000+00:00"
+            await until(lambda: (read_status(folder) or {}).get("storage") is not None)
         assert await line.ask(Submit(post)) == Accepted(post.digest, 1)
         assert desk.service.storage.trouble is None
+
+
+async def test_a_report_that_cannot_be_written_is_told_until_it_can_be(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = desk.service.storage
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "write_status", full)
+        async with serving(desk):
+            await until(lambda: storage.trouble is not None)
+            patch.undo()
+            await until(lambda: storage.trouble is None)
+            written = desk.folder / "status.json"
+            await until(lambda: (read_status(desk.folder) or {"storage": 1})["storage"] is None)
+            os.utime(written, (0, 0))  # long ago, and it is still true
+            await until(lambda: written.stat().st_mtime > 0)
+
+
+def test_what_is_stored_of_a_blob_shows_that_there_is_room(desk: Desk) -> None:
+    storage, data = desk.service.storage, bytes(5000)
+    for trouble_is_over in (True, False):  # the second time nothing has to be stored
+        storage.refused(StoreFull(desk.folder, FULL))
+        desk.ask(1, BlobChunk(blob_name(data), len(data), 0, data))
+        assert (storage.trouble is None) is trouble_is_over
 
 
 def test_status_shows_it_to_operators_and_hospitals(

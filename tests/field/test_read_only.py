@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from aggregator import store
-from aggregator.errors import NoBoard
+from aggregator.errors import NoBoard, StoreDamaged, StoreFull
 from aggregator.export import read_board
 from aggregator.stored_report import stored_report
 from participant import files
@@ -137,14 +137,16 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     desk.service.close()
 
 
-def refuse_to_read(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def refuse_to_read(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, code: int = sqlite3.SQLITE_CANTOPEN
+) -> None:
     """SQLite in a folder where it cannot make what it needs beside a database."""
     really = sqlite3.connect
 
     class Refused(sqlite3.Connection):
         def execute(self, *_: Any) -> Any:  # type: ignore[override]
             error = sqlite3.OperationalError("unable to open database file")
-            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            error.sqlite_errorcode = code
             raise error
 
     def connect(path: Any, **names: Any) -> Any:
@@ -171,6 +173,14 @@ def test_a_board_is_read_where_sqlite_cannot_write(
         read_board(tmp_path / "nothing", desk.federation.terms)
 
 
+def test_a_board_that_sqlite_refuses_for_another_reason_is_not_copied(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_to_read(monkeypatch, desk.folder, sqlite3.SQLITE_BUSY)
+    with pytest.raises(StoreFull):
+        read_board(desk.folder, desk.federation.terms)
+
+
 def test_the_report_of_what_is_stored_is_that_of_a_service_that_has_just_begun(desk: Desk) -> None:
     now = lambda: desk.time_ms  # noqa: E731
     found = stored_report(desk.folder, desk.federation.terms, now)
@@ -180,10 +190,10 @@ def test_the_report_of_what_is_stored_is_that_of_a_service_that_has_just_begun(d
 def test_a_payload_that_is_gone_is_noticed_without_a_service(desk: Desk) -> None:
     (blob,) = (desk.folder / "blobs").glob("*/*")
     blob.write_bytes(b"short")
-    with pytest.raises(Exception, match="another length"):
+    with pytest.raises(StoreDamaged, match="another length"):
         stored_report(desk.folder, desk.federation.terms, lambda: 0)
     blob.unlink()
-    with pytest.raises(Exception, match="No such file"):
+    with pytest.raises(StoreDamaged, match="No such file"):
         stored_report(desk.folder, desk.federation.terms, lambda: 0)
 
 
