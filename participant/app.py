@@ -10,11 +10,14 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from participant.app_module import load_module
 from participant.errors import BadApp
@@ -31,6 +34,21 @@ FUNCTIONS = {
 _MESSAGE = 1_000  # characters of an app's own error; the file has all
 
 
+class NumpyErrors:
+    """What an app has numpy do at an overflow and the like: it holds in its own code alone."""
+
+    def __init__(self) -> None:
+        self._chosen: dict[str, Any] = {}
+
+    def around(self, code: Callable[[], Any]) -> Any:
+        """What ``code`` returns."""
+        with np.errstate(**self._chosen):
+            try:
+                return code()
+            finally:
+                self._chosen = dict(np.geterr())
+
+
 @dataclass(frozen=True)
 class LoadedApp:
     """The functions of a user's file; what they raise becomes BadApp, the traceback a file."""
@@ -39,6 +57,7 @@ class LoadedApp:
     functions: Mapping[str, Callable[..., Any]]
     errors_folder: Path
     local_entries: tuple[str, ...] = ()
+    numpy_errors: NumpyErrors = field(default_factory=NumpyErrors)
 
     def initial_parameters(self, config: dict[str, Any]) -> Any:
         """The model before round 1."""
@@ -53,9 +72,8 @@ class LoadedApp:
         return self._call("evaluate", parameters, config)
 
     def _call(self, name: str, *arguments: Any) -> Any:
-        return _run_user_code(
-            lambda: self.functions[name](*arguments), name, self.path, self.errors_folder
-        )
+        code = partial(self.numpy_errors.around, partial(self.functions[name], *arguments))
+        return _run_user_code(code, name, self.path, self.errors_folder)
 
 
 def load_app(path: Path, errors_folder: Path) -> LoadedApp:
@@ -64,11 +82,15 @@ def load_app(path: Path, errors_folder: Path) -> LoadedApp:
     Its functions belong into the thread that this is called in.
     """
     path = path.absolute()  # it may change the current folder
-    module = load_module(path, lambda code: _run_user_code(code, str(path), path, errors_folder))
+    own = NumpyErrors()
+    module = load_module(
+        path,
+        lambda code: _run_user_code(partial(own.around, code), str(path), path, errors_folder),
+    )
     source = _source(module, path)
     functions = {name: getattr(source, name) for name in FUNCTIONS}
     patterns = getattr(source, "local_entries", getattr(module, "local_entries", ()))
-    return LoadedApp(path, functions, errors_folder, _local_entries(patterns, path))
+    return LoadedApp(path, functions, errors_folder, _local_entries(patterns, path), own)
 
 
 def _source(module: ModuleType, path: Path) -> object:
