@@ -15,6 +15,7 @@ import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -151,50 +152,10 @@ def _hush(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 async def _dial(terms: Terms, way: Way) -> ClientConnection:
     url, pin = terms.aggregator.url, terms.aggregator.certificate_pin
-    allowance = Allowance()
-
-    class PinnedConnection(ClientConnection):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            way.has_tls = True
-            super().connection_made(transport)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            if way.has_tls:  # the library has nothing to end before, and would trip over that
-                super().connection_lost(exc)
-
-        async def handshake(self, *args: Any, **kwargs: Any) -> None:
-            _check_pin(self.transport.get_extra_info("ssl_object"), way, pin)
-            try:
-                await super().handshake(*args, **kwargs)
-            except InvalidStatus as error:
-                answer = error
-            else:
-                return
-            # Not that error itself: the library would follow a redirection, to wherever it leads.
-            raise NotAWebsocket(answer.response.status_code)
-
-        has_flooded = False
-
-        def process_event(self, event: Request | Response | Frame) -> None:
-            if isinstance(event, Frame) and not self._is_modest(event):
-                self.has_flooded = True
-                self.transport.abort()
-            if not self.has_flooded:
-                super().process_event(event)
-
-        def _is_modest(self, frame: Frame) -> bool:
-            if frame.opcode in CTRL_OPCODES:
-                return allowance.take(self.loop.time())
-            return frame.fin  # the aggregator never divides a message
-
-    def connection(*args: Any, **kwargs: Any) -> ClientConnection:
-        way.has_line = True
-        return PinnedConnection(*args, **kwargs)
-
     return await connect(
         url,
         ssl=_tls(),
-        create_connection=connection,  # type: ignore[arg-type]  # whatever makes one
+        create_connection=partial(PinnedConnection, way, pin),  # type: ignore[arg-type]
         compression=None,
         max_size=MAX_FRAME_BYTES,
         max_queue=_MAX_QUEUE,
@@ -204,6 +165,54 @@ async def _dial(terms: Terms, way: Way) -> ClientConnection:
         happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
         proxy=way.proxy.address() if way.proxy else None,
     )
+
+
+class PinnedConnection(ClientConnection):
+    """A websocket to what holds the pinned key; it hangs up on who floods it.
+
+    way: how far the attempt went is noted there, also where it fails.
+    """
+
+    def __init__(self, way: Way, pin: bytes, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        way.has_line = True
+        self._way, self._pin = way, pin
+        self._allowance, self._has_flooded = Allowance(), False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TLS is there."""
+        self._way.has_tls = True
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The library has nothing to end before TLS, and would trip over that."""
+        if self._way.has_tls:
+            super().connection_lost(exc)
+
+    async def handshake(self, *args: Any, **kwargs: Any) -> None:
+        """Raises WrongCertificate before a byte is sent, and NotAWebsocket."""
+        _check_pin(self.transport.get_extra_info("ssl_object"), self._way, self._pin)
+        try:
+            await super().handshake(*args, **kwargs)
+        except InvalidStatus as error:
+            answer = error
+        else:
+            return
+        # Not that error itself: the library would follow a redirection, to wherever it leads.
+        raise NotAWebsocket(answer.response.status_code)
+
+    def process_event(self, event: Request | Response | Frame) -> None:
+        """Take what came, as long as it is modest."""
+        if isinstance(event, Frame) and not self._is_modest(event):
+            self._has_flooded = True
+            self.transport.abort()
+        if not self._has_flooded:
+            super().process_event(event)
+
+    def _is_modest(self, frame: Frame) -> bool:
+        if frame.opcode in CTRL_OPCODES:
+            return self._allowance.take(self.loop.time())
+        return frame.fin  # the aggregator never divides a message
 
 
 def _tls() -> ssl.SSLContext:
