@@ -208,6 +208,19 @@ def test_a_hospital_says_so_where_its_own_check_finds_no_fault(reason: str) -> N
     assert "own check" not in table.lines(1)[0]
 
 
+@pytest.mark.parametrize(("reason", "is_closed"), [("differencing", False), ("unproven", True)])
+def test_a_hospital_claims_no_check_that_it_cannot_make(reason: str, is_closed: bool) -> None:
+    """Of what only the choice of the set tells; or once the round is closed."""
+    table = Trained()
+    if is_closed:
+        table.close(ROUND, [1, 2, 3, 4])
+    table.omit(5, reason)
+    table.settle()
+    (facts,) = table.told(5)
+    assert (facts["reason"], facts["fits"]) == (reason, None)
+    assert "own check" not in table.lines(5)[0]
+
+
 def test_what_is_said_of_no_contribution_and_of_one_in_the_sum_is_told_to_nobody() -> None:
     table = Trained()
     table.omit(5, "late", digest=bytes(32))

@@ -12,6 +12,7 @@ import torch
 
 from participant.errors import BadApp
 from participant.layout import Layout
+from protocol.messages import MAX_LENGTH
 
 
 def network() -> torch.nn.Module:
@@ -84,6 +85,13 @@ def test_what_is_no_model_is_refused_by_entry(parameters: Any, reason: str) -> N
     with pytest.raises(BadApp, match=reason) as caught:
         Layout.of(parameters)
     assert caught.value.function == "initial_parameters"
+
+
+def test_a_model_of_more_weights_than_a_round_can_have_is_refused_with_a_remedy() -> None:
+    most = np.broadcast_to(np.float32(0), (1 << 15, 1 << 15))  # which takes no memory
+    assert Layout.of([most]).weights == MAX_LENGTH
+    with pytest.raises(BadApp, match=r"are the most; keep some at this hospital"):
+        Layout.of([most, np.zeros(1)])
 
 
 def test_parts_of_entries_are_found_across_their_borders() -> None:

@@ -27,6 +27,7 @@ from participant.errors import (
 from participant.inbox import Inbox
 from participant.link import Caller, open_link
 from participant.secret_store import SecretStore
+from participant.session import Notices
 from participant.task import Task
 from participant.vault import Vault
 from protocol.board import Board, Posted
@@ -74,6 +75,14 @@ def test_a_session_waits_for_an_aggregator_that_is_down_and_says_so_once(
     with consortium.relay.running():
         thread.join(60)
     assert ends == [None, None, None]
+
+
+def test_who_watches_can_look_on_while_there_is_no_link(consortium: Consortium) -> None:
+    looks: list[str] = []
+    session = consortium.session(1, time_limit=0.5)
+    session.notices = Notices(moved=lambda: looks.append(session.waiting.kind))
+    run_all([session])
+    assert set(looks) == {"link"}
 
 
 def test_another_certificate_ends_the_session_before_anything_is_sent(
