@@ -39,13 +39,16 @@ class BlobStore:
         folder: Path,
         store: BoardStore,
         post_bytes: Callable[[], int] = lambda: MAX_POST_BLOBS_BYTES,
-        now_ms: Callable[[], int] = lambda: int(1000 * time.time()),
+        pace_ms: Callable[[], int] = lambda: int(1000 * time.monotonic()),
     ) -> None:
-        """``post_bytes``: what the blobs of one post of a member hold at most, as of now."""
+        """``post_bytes``: what the blobs of one post of a member hold at most, as of now.
+
+        ``pace_ms``: a clock that nobody sets, for what is given up.
+        """
         self.appended = 0  # bytes that were written to uploads
         self._incoming, self._blobs, self._store = folder / "incoming", folder / "blobs", store
         self._post_bytes = post_bytes
-        self._unnamed = UnnamedBlobs(now_ms)
+        self._unnamed = UnnamedBlobs(pace_ms)
         self._named: set[bytes] = set()
         self._verified: dict[bytes, tuple[int, ...]] = {}  # files whose bytes had their name
         self._fresh: set[Path] = set()  # uploads that this object has seen from their first byte
@@ -125,7 +128,7 @@ class BlobStore:
             return self._finish(path, digest, size)
         if offset != have or not data:
             return have
-        self._spend(member, digest, len(data) if have else charge(len(data)))
+        self._spend(member, digest, charge(len(data)))
         self._make_room(member, path, len(data))
         self._append(path, have, data)
         have += len(data)

@@ -78,7 +78,8 @@ class Aggregator:
         self._store = BoardStore(folder)
         self.storage = StorageHealth(now_ms)
         self.board = Board(terms)
-        self._blobs = BlobStore(folder, self._store, lambda: self.board.upload_bytes, now_ms)
+        pace_ms = steady_ms or now_ms
+        self._blobs = BlobStore(folder, self._store, lambda: self.board.upload_bytes, pace_ms)
         self._encoded: list[bytes] = []
         self._accepted: dict[tuple[str, int, int], tuple[bytes, int]] = {}
         self.rounds = Rounds(terms)

@@ -28,7 +28,7 @@ Held = tuple[int, bytes]  # an account, and a blob on it
 
 
 def charge(size: int) -> int:
-    """What a blob, or the first chunk of one, counts for on an account."""
+    """What a blob, or a chunk of one, counts for on an account."""
     return max(size, BLOCK)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from aggregator import unnamed_blobs
 from aggregator.blobs import BlobStore
 from aggregator.errors import BadUpload, StoreFull
 from aggregator.store import BoardStore
@@ -129,6 +130,18 @@ def test_what_is_offered_is_kept_also_where_much_is_half_uploaded(place: Place) 
     assert place.blobs.size(digest) == SIZE
     held = place.blobs._unnamed.bytes_of(2) + place.blobs.incomplete_bytes(2)
     assert held <= 2 * SIZE
+
+
+def test_a_chunk_counts_as_a_block_however_small(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each costs the service a look at all that the member has half uploaded."""
+    monkeypatch.setattr(unnamed_blobs, "UPLOADS_AN_HOUR", 1)
+    most, data = SIZE // BLOCK, os.urandom(SIZE)
+    for k in range(most):
+        assert place.blobs.add(1, blob_name(data), SIZE, k, data[k : k + 1]) == k + 1
+    with pytest.raises(BadUpload, match="too much"):
+        place.blobs.add(1, blob_name(data), SIZE, most, b"x")
 
 
 def test_only_whoever_uploaded_it_has_back_what_an_upload_cost(place: Place) -> None:

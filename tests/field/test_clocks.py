@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ import pytest
 from aggregator.clock import BoardClock
 from aggregator.service import Aggregator
 from aggregator.status_text import render
+from aggregator.unnamed_blobs import CLEAN_UP_SECONDS
 from aggregator.waits import Waits
 from participant.agent import Agent
 from participant.cli.standing import show_standing
 from participant.clock_check import ClockCheck
 from participant.progress import clocks_line
-from protocol.wire import Welcome
+from protocol.messages import blob_name
+from protocol.wire import CHUNK_BYTES, BlobChunk, Welcome
 from tests.aggregator.desk import SECONDS, Desk, federation
 from tests.participant.test_agent import FEDERATION, agent, statement
 
@@ -113,6 +116,24 @@ def test_a_round_is_not_closed_by_a_clock_that_is_a_day_ahead(tmp_path: Path) ->
     desk.wait(SECONDS)
     assert not is_open(desk)
     desk.service.close()
+
+
+@pytest.mark.parametrize("years", [10, -10, 0], ids=["forward", "back", "right"])
+def test_an_upload_is_kept_for_an_hour_after_its_last_bytes_whatever_the_clock_shows(
+    desk: TwoClocks, years: int
+) -> None:
+    blob, half = os.urandom(2 * CHUNK_BYTES), lambda: list(desk.folder.glob("incoming/*"))
+    named, chunk = os.urandom(100), blob[:CHUNK_BYTES]
+    desk.ask(1, BlobChunk(blob_name(blob), len(blob), 0, chunk))
+    desk.upload(1, named)
+    desk.wait(60)
+    desk.set_by_ms = years * 365 * DAY_MS
+    desk.wait(60)
+    assert len(half()) == 1, "it is under way"
+    assert desk.service._blobs.size(blob_name(named)) == 100
+    desk.wait(CLEAN_UP_SECONDS + 60)
+    assert not half(), "it is given up"
+    assert desk.service._blobs.size(blob_name(named)) is None
 
 
 def test_status_shows_that_the_clock_was_set(
