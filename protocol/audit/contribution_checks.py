@@ -10,7 +10,6 @@ from protocol.audit.evidence import Evidence
 from protocol.audit.results import Account, Check
 from protocol.audit.round_evidence import JudgedContribution, RoundEvidence
 from protocol.board import Posted
-from protocol.history import OpenedSets
 from protocol.messages import Opening, Statement
 from protocol.round import bounds_of, round_session
 from protocol.statistic import request_of
@@ -25,7 +24,7 @@ def remark(account: Account, found: RoundEvidence) -> Callable[[int, str, str], 
 
 def check_openings(evidence: Evidence, account: Account) -> None:
     """Each round was opened under the key of the time, as terms and statements would have it."""
-    aggregator, history = evidence.name(AGGREGATOR), OpenedSets(evidence.terms, evidence.entries)
+    aggregator = evidence.name(AGGREGATOR)
     for found in evidence.rounds:
         for posted in found.said(Opening):
             account.count += 1
@@ -33,13 +32,11 @@ def check_openings(evidence: Evidence, account: Account) -> None:
                 reason = f"it opened {found.session} again, which counts for nothing"
                 account.find(posted.position, aggregator, reason)
                 continue
-            for reason in _faults_of_opening(evidence, found, posted, history):
+            for reason in _faults_of_opening(evidence, found, posted):
                 remark(account, found)(posted.position, aggregator, f"{found.session}: {reason}")
 
 
-def _faults_of_opening(
-    evidence: Evidence, found: RoundEvidence, posted: Posted, history: OpenedSets
-) -> Iterator[str]:
+def _faults_of_opening(evidence: Evidence, found: RoundEvidence, posted: Posted) -> Iterator[str]:
     opening = posted.post.body
     assert isinstance(opening, Opening)
     if found.epoch is None:
@@ -124,7 +121,8 @@ CHECKS = (
         "4.1",
         "rounds were opened as was due",
         "each opening is under the newest certified key; suite as the terms and the length give "
-        "it; model, length and bounds as enough members had stated alike; a statistic as asked",
+        "it; model and length as enough members had stated alike, with the widest bounds that they "
+        "stated; a statistic as asked",
         check_openings,
         BOARD,
     ),
