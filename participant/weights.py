@@ -68,13 +68,14 @@ def checked(parameters: object, layout: Layout, function: str) -> Weights:
     kind, entries = named(parameters, function)
     if kind != layout.kind:
         raise BadApp(function, f"it returned {FORMS[kind]} instead of {FORMS[layout.kind]}")
+    others = [name for name in entries if name not in layout.names_of_all]
     for k, name in enumerate(layout.names):
         if name not in entries:
+            there = f", and {others[0]!r} is there" if others else ""
             remedy = "return all of them. What is not trained, leave out there too"
-            raise BadApp(function, f"entry {k}, {name!r}, is missing. {_STAY}; {remedy}")
-    for name in entries:
-        if name not in layout.names_of_all:
-            raise BadApp(function, f"entry {name!r} is not in the model. {_STAY}")
+            raise BadApp(function, f"entry {k}, {name!r}, is missing{there}. {_STAY}; {remedy}")
+    if others:
+        raise BadApp(function, f"entry {others[0]!r} is not in the model. {_STAY}")
     averaged = [_averaged(entries[n], layout, k, function) for k, n in enumerate(layout.names)]
     for local in layout.at_home:
         if local.name in entries and not local.is_free:

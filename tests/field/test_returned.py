@@ -42,6 +42,8 @@ def test_what_is_no_model_is_told_what_it_is(make: Any, told: str) -> None:
         ({"head": np.ones(2)}, "entry 0, 'body', is missing. .* What is not trained, leave out"),
         ({"body": np.ones(3), "head": np.ones(2), "momentum": np.ones(2)},
          "entry 'momentum' is not in the model. Names, shapes and dtypes must stay those of init"),
+        ({"module.body": np.zeros(3), "module.head": np.zeros(2)},
+         "entry 0, 'body', is missing, and 'module.body' is there. Names, shapes and"),
         ({"body": np.array([0.0, -np.inf, 0.0]), "head": np.ones(2)},
          "entry 0, 'body', holds NaN or infinity. What is so by intent, name in local_entries"),
     ],
