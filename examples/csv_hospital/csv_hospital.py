@@ -164,6 +164,11 @@ def evaluate(parameters: Parameters, config: Config) -> tuple[float, int, Config
 
 def arrays(parameters: Parameters, data: Data) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights, shape (columns,), and the intercept, shape (1,), of a model of these data."""
+    if {f"weight of {name}" for name in data.columns} | {data.intercept} != set(parameters):
+        raise ValueError(
+            "the columns, the outcome or the scale are no longer those that training began with. "
+            "Put back the file of patients, study.toml and scaling.json"
+        )
     weights = np.concatenate([parameters[f"weight of {name}"] for name in data.columns])
     return weights, parameters[data.intercept].copy()
 

@@ -319,6 +319,18 @@ def test_the_order_of_columns_in_a_file_means_nothing(folder: Path) -> None:
     assert all(np.array_equal(fitted[name], again[name]) for name in here)
 
 
+def test_a_file_that_becomes_another_while_training_goes_on_is_told(folder: Path) -> None:
+    put(folder, GOOD)
+    model = csv_hospital.initial_parameters({"seed": 1})
+    for other in (GOOD.replace("bp", "pulse"), GOOD.replace("y", "died")):
+        put(folder, other)
+        for function in (csv_hospital.fit, csv_hospital.evaluate):
+            with pytest.raises(ValueError, match="no longer those that training began with"):
+                function(model, {})
+    put(folder, GOOD + "0.3,0.1,0\n")  # patients may come
+    assert csv_hospital.fit(model, {})[1] == 4
+
+
 @pytest.mark.parametrize(
     ("text", "study"),
     [
