@@ -5,6 +5,7 @@ Hospitals' agents speak to a real aggregator; some of them fall silent before on
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from rich.console import Console
 
 from aggregator.service import Aggregator
 from aggregator.status_text import render
@@ -36,6 +38,7 @@ from participant.statistic_task import StatisticTask
 from participant.status import read_report
 from participant.task import Task
 from participant.training_task import TrainingTask
+from participant.transfer_view import TransferBar
 from participant.vigil import Vigil
 from participant.waiting import Waiting
 from protocol.board import Post, sign_post
@@ -390,6 +393,24 @@ def test_a_command_says_at_intervals_whom_it_waits_for(
 class Wider(Steps):
     def initial_parameters(self, config: Any) -> list[np.ndarray]:
         return [np.zeros((1, 3)), np.zeros(1, dtype=np.float32)]
+
+
+def test_a_view_that_is_redrawn_has_the_words_at_any_moment_and_no_line_beside_it(
+    hall: Hall,
+) -> None:
+    train(hall, 1)
+    hall.talk()
+    written: list[str] = []
+    bar = TransferBar(Console(file=io.StringIO()))
+    vigil = Vigil(lambda: hall.seconds)
+    context = Context(file=Path("federation.toml"), terms=TERMS)
+    teller = Teller(hall.sessions[1], context, view=bar, vigil=vigil, write=written.append)
+    assert bar.words() == ""
+    for _ in range(2):
+        teller.look()
+        hall.seconds += 130
+    assert bar.words().startswith("Waiting for")
+    assert written == []
 
 
 @pytest.mark.parametrize(
