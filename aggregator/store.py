@@ -31,6 +31,10 @@ _REFUSALS = {
 }  # fmt: skip
 
 _UNWRITABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
+# A full disk has no room for the index of the log of writes, which readers share with a writer.
+_NO_INDEX = {
+    sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP,
+}  # fmt: skip
 _NUMBERS = {
     sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS,
     sqlite3.SQLITE_PERM: errno.EACCES, sqlite3.SQLITE_IOERR: errno.EIO,
@@ -147,7 +151,8 @@ def stored_entries(folder: Path) -> list[bytes]:
             database = opened.enter_context(_to_read(path))
             is_made = _is_made(database)
         except sqlite3.OperationalError as error:
-            if _code(error) not in _UNWRITABLE:
+            has_index = getattr(error, "sqlite_errorcode", 0) not in _NO_INDEX
+            if has_index and _code(error) not in _UNWRITABLE:
                 raise
             database = opened.enter_context(_copied(path))
             is_made = _is_made(database)

@@ -31,6 +31,7 @@ from protocol.foreign import decoded
 from protocol.names import normal
 
 FILE_LIMIT = 64 << 20  # bytes
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}  # of other programs and languages
 _AS_CSV = "save it as CSV UTF-8"
 
 
@@ -122,11 +123,12 @@ class _Reader:
         has_header = rows[0][1] in (["number"], ["label", "number"])
         columns = len(rows[0][1])
         for line, row in rows:
-            if any(";" in cell for cell in row):
-                self._refuse(
-                    f"line {line}: semicolons between columns; put a comma between them and a "
-                    "point for decimals"
-                )
+            for sign, name in _SEPARATORS.items():
+                if any(sign in cell for cell in row):
+                    self._refuse(
+                        f"line {line}: {name} between columns; put a comma between them and a "
+                        "point for decimals"
+                    )
             if not any(row):
                 self._refuse(f"line {line} is empty; leave it out")
             if len(row) != columns or columns > 2:

@@ -158,14 +158,24 @@ def refuse_to_read(
     monkeypatch.setattr(store.sqlite3, "connect", connect)
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR_SHMSIZE,  # on a full disk
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+    ],
+)
 @pytest.mark.parametrize("is_closed", [False, True], ids=["log of writes", "closed"])
 def test_a_board_is_read_where_sqlite_cannot_write(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_closed: bool
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_closed: bool, code: int
 ) -> None:
     if is_closed:
         desk.service.close()
     before = sorted(desk.folder.rglob("*"))
-    refuse_to_read(monkeypatch, desk.folder)
+    refuse_to_read(monkeypatch, desk.folder, code)
     board, _ = read_board(desk.folder, desk.federation.terms)
     assert board.head.position == 2
     assert sorted(desk.folder.rglob("*")) == before
@@ -173,10 +183,11 @@ def test_a_board_is_read_where_sqlite_cannot_write(
         read_board(tmp_path / "nothing", desk.federation.terms)
 
 
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR_READ])
 def test_a_board_that_sqlite_refuses_for_another_reason_is_not_copied(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    refuse_to_read(monkeypatch, desk.folder, sqlite3.SQLITE_BUSY)
+    refuse_to_read(monkeypatch, desk.folder, code)
     with pytest.raises(StoreFull):
         read_board(desk.folder, desk.federation.terms)
 

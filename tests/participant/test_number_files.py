@@ -74,6 +74,7 @@ def test_numbers_are_read_exactly(tmp_path: Path, text: str, values: str, labels
         ("\u22121,5\n\u22122,5\n", "two numbers in a line, and no header"),
         ("visits;3\nstays;0,5\n", "line 1: semicolons"),
         ("visits,3\nstays;0,5\n", "line 2: semicolons"),
+        ("visits\t3\nstays\t0.5\n", "line 1: tabs"),
         ("visits,unknown\nstays,0.5\n", "line 1: 'unknown' is not a number.* header is"),
         ("k.A.\n5\n", "line 1: 'k.A.' is not a number"),
         ("O5\n7\n", "line 1: 'O5' is not a number"),
