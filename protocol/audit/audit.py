@@ -12,6 +12,7 @@ from protocol.audit import (
     contribution_checks,
     decryption_checks,
     key_checks,
+    omission_checks,
     release_checks,
     terms_checks,
 )
@@ -27,6 +28,7 @@ CHECKS: tuple[Check[Evidence], ...] = (
     *ceremony_checks.CHECKS,
     *key_checks.CHECKS,
     *contribution_checks.CHECKS,
+    *omission_checks.CHECKS,
     *decryption_checks.CHECKS,
     *release_checks.CHECKS,
 )

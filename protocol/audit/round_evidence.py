@@ -175,6 +175,19 @@ class RoundEvidence:
         count = len(found.values)
         return JudgedContribution(posted, True, True, count, repetition=repetition, proof=proof)
 
+    def names_in(self, member: int) -> tuple[mpz | bytes, ...] | None:
+        """The ciphertexts and chunks of a member's contribution; None where they do not read."""
+        posted = self.view.contributions.get(member)
+        body, opening = posted.post.body if posted else None, self.opening
+        if not isinstance(body, Contribution) or opening is None or self.epoch is None:
+            return None
+        n = EncryptionKey.of(self.epoch).encryptor.n
+        try:
+            found = read_ciphertexts(self._read(body.ciphertexts), opening, self.terms, n)
+        except Malformed:
+            return None
+        return *found.values, *body.vector
+
     def _fault_of_proof(
         self, found: Encrypted, body: Contribution, sender: int, key: EncryptionKey
     ) -> str:

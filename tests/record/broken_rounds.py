@@ -15,6 +15,7 @@ from protocol.messages import (
     Ciphertexts,
     Closing,
     Contribution,
+    Omission,
     Opening,
     Request,
     Statement,
@@ -280,3 +281,14 @@ def vector_exchanged_after_the_proof(made: Good) -> Broken:
     vector = (flipped(body.vector[0]),)
     story.change(place, body=msgspec.structs.replace(body, vector=vector))
     return Broken(write(story).files, "4.3", place, "H2")
+
+
+@tampering
+def left_out_for_a_reason_that_is_none(made: Good) -> Broken:
+    story = made.story.copy()
+    closing = story.find(LAST, Closing)
+    del story.said[closing - 1 :]
+    about = story.at(story.find(LAST, Contribution, 3))
+    omission = Omission(3, about.names[0], "unproven")
+    story.insert(closing, Said(LAST, 0, omission, story.said[-1].time_ms))
+    return Broken(write(story).files, "4.4", closing, AGGREGATOR, is_failure=False)
