@@ -319,6 +319,8 @@ class Facts:
             raise Violation(f"the record fails: {failed}")
         honest = {self._terms.name_of(h.index) for h in self._run.honest}
         remarks = [remark for r in found.results for remark in r.findings]
+        if untrue := [r.findings for r in found.results if r.number == "4.4" and r.findings]:
+            raise Violation(f"the record calls an honest aggregator's reasons untrue: {untrue}")
         blaming = [r for r in remarks if not any(said in r.reason for said in NO_BLAME)]
         if wrongly := [remark for remark in blaming if remark.party in honest]:
             raise Violation(f"the record blames honest hospitals: {wrongly}")
