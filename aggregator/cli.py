@@ -1,4 +1,4 @@
-"""The command ``quorate-aggregator``; the only place where an error becomes a sentence."""
+"""The command ``quorate-aggregator``; what its errors say is in ``aggregator.sentences``."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class HintingGroup(TyperGroup):
             raise
 
 
-_EXTRA = "After the command comes federation.toml alone; a data folder is given as --data FOLDER"
+_EXTRA = "After the command comes federation.toml alone. A data folder is given as --data FOLDER"
 
 app = typer.Typer(
     cls=HintingGroup,
@@ -289,7 +289,7 @@ def _keep_traceback() -> str:
     name = f"quorate-aggregator-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.txt"
     with contextlib.suppress(OSError):
         Path(name).write_text(lines(traceback.format_exc()))
-        return f"The details are in {Path(name).resolve()}; please report it with them."
+        return f"The details are in {Path(name).resolve()}. Please report it with them."
     return "Please report it."
 
 

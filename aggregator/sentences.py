@@ -63,7 +63,7 @@ def sentences(error: AggregatorError | ProtocolError) -> tuple[str, str]:
     for kind, sentence in SENTENCES.items():
         if isinstance(error, kind):
             return sentence(error)
-    return str(error), "This should not have happened; please report it."
+    return str(error), "This should not have happened. Please report it."
 
 
 def _unfit_terms(error: UnfitTerms) -> tuple[str, str]:
@@ -100,8 +100,8 @@ def _wrong_kind(error: WrongKind) -> tuple[str, str]:
 def _another(error: AnotherAggregator) -> tuple[str, str]:
     return (
         f"The terms name another aggregator: {error.path} does not fit aggregator.{error.field}.",
-        "Give the --data folder (and --tls-cert) whose card went into the terms; or make new terms "
-        "with this card and have all members sign them.",
+        "Give the --data folder (and --tls-cert) whose card went into the terms. Or make new terms "
+        "with this card, and have all members sign them.",
     )
 
 
@@ -162,7 +162,7 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
     StoreDamaged: lambda e: (
         f"What is stored is damaged: {e.what}: {e.reason}. The service does not go on with it.",
         "Restore the data folder from a backup that is not older than the last post, then start "
-        "again; no key share and no model is lost, members wait.",
+        "again. Members wait meanwhile. No key share and no model is lost.",
     ),
     NoBoard: lambda e: (
         f"Nothing is stored of this federation: there is no board in {e.folder}.",
@@ -170,7 +170,7 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
     ),
     NotThisRecord: lambda e: (
         f"The folder does not hold a record of these terms: {e.path}: {e.reason}.",
-        "Nothing was changed there; give another folder as --out, or move that one away.",
+        "Nothing was changed there. Give another folder as --out, or move that one away.",
     ),
     UnfitHead: lambda e: (
         f"{e.path} is no countersignature of member {e.member}: {e.reason}.",

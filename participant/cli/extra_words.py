@@ -13,7 +13,7 @@ _MEANT = {
     "verify": "The words of a fingerprint are given between quotation marks",
     "init": "A name of several words is given between quotation marks, a data folder as --home",
 }
-_ELSE = "After the command come the terms alone; a data folder is given as --home FOLDER"
+_ELSE = "After the command come the terms alone. A data folder is given as --home FOLDER"
 
 
 def hint(error: Exception) -> None:
