@@ -14,11 +14,12 @@ from participant.cli.omission_words import left_out_line
 from participant.cli.opening import _omitted
 from participant.cli.standing import show_standing
 from participant.status import read_report
+from protocol.awaited import awaited_in
 from protocol.board import Posted
 from protocol.ciphertexts import Encrypted
 from protocol.draft import Draft
 from protocol.errors import BadEntry
-from protocol.messages import Contribution, Omission, attach
+from protocol.messages import Contribution, Omission, Refusal, attach
 from protocol.omission import left_out
 from protocol.wire import StatusReport, StatusRequest
 from tests.aggregator.desk import Desk, federation
@@ -236,6 +237,17 @@ def test_an_aggregator_that_does_not_say_why_is_said_to_be_silent() -> None:
     (line,) = table.lines(5)
     assert "the aggregator does not say why. It takes part in the next round. Ask" in line
     assert table.told(5)[0]["told_by"] == "nobody"
+
+
+def test_who_refused_a_sum_is_not_waited_for() -> None:
+    table = Trained()
+    table.close(ROUND, [1, 2, 3, 4, 5])
+    assert (found := awaited_in(table.view(ROUND), table.terms)) is not None
+    assert (found.step, found.members, found.refused) == ("locks", (1, 2, 3, 4, 5), ())
+    del table.tasks[5]
+    table.publish(5, Draft(ROUND, Refusal("minimum", 0, "too few")))
+    assert (found := awaited_in(table.view(ROUND), table.terms)) is not None
+    assert (found.step, found.members, found.refused) == ("locks", (1, 2, 3, 4), (5,))
 
 
 def test_each_is_told_once() -> None:
