@@ -58,6 +58,8 @@ def read_board(folder: Path, terms: Terms) -> tuple[Board, list[Entry]]:
     board, entries = Board(terms), []
     stored = stored_entries(folder)
     if not stored:
+        if noted is not None:
+            check_end(noted, board.head, None)  # its file was emptied or is gone
         raise NoBoard(folder)
     for position, data in enumerate(stored, start=1):
         try:

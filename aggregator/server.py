@@ -90,6 +90,8 @@ class Server:
         except OSError as error:
             in_use = error.errno == errno.EADDRINUSE
             raise CannotListen(host, port, _reason(error), in_use) from None
+        except UnicodeError:  # of the encoding of names in DNS
+            raise CannotListen(host, port, "no host can have that name", False) from None
         tasks = [asyncio.create_task(self._tick_for_ever())]
         if self._folder is not None:
             tasks.append(asyncio.create_task(self._report_for_ever(self._folder)))

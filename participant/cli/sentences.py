@@ -142,6 +142,13 @@ def _bad_terms(e: protocol_errors.BadTerms, c: Context) -> Sentence:
     return Sentence(f"{c.file}: {e.field}: {e.reason}", remedy)
 
 
+def _bad_card(e: participant_errors.BadCard, c: Context) -> Sentence:
+    remedy = "ask for the card again"
+    if e.path.parent == c.home:
+        remedy = "move it away. The next command that opens the identity beside it writes it again"
+    return Sentence(f"{e.path} is not a card: {e.field}: {e.reason}", remedy)
+
+
 def _too_few_partials(e: keyshare_errors.TooFewPartials, c: Context) -> Sentence:
     here = f"{counted(e.have, 'partial decryption')} {number_of(e.have, 'is', 'are')} here"
     return Sentence(
@@ -264,9 +271,7 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "close other programs and try again",
     ),
     participant_errors.BadName: _plain("{e.name!r} cannot be a name: {e.reason}", "choose another"),
-    participant_errors.BadCard: _plain(
-        "{e.path} is not a card: {e.field}: {e.reason}", "ask for the card again"
-    ),
+    participant_errors.BadCard: _bad_card,
     participant_errors.CardMismatch: _plain(
         "{e.path} is not the card of the identity beside it",
         "move it away; it is written again from the identity",

@@ -291,9 +291,12 @@ async def test_a_port_that_is_taken_is_said_to_be(desk: Desk) -> None:
     assert caught.value.port == port
 
 
-async def test_an_address_of_another_machine_is_told_from_a_taken_port(desk: Desk) -> None:
+@pytest.mark.parametrize("host", ["192.0.2.1", "a..b", "n" * 300, "\udcff"], ids=ascii)
+async def test_an_address_of_another_machine_is_told_from_a_taken_port(
+    desk: Desk, host: str
+) -> None:
     with pytest.raises(CannotListen) as caught:
-        async with serving_on(desk, "192.0.2.1", 0):
+        async with serving_on(desk, host, 0):
             pass
     assert not caught.value.in_use
 

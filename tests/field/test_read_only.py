@@ -192,6 +192,17 @@ def test_a_board_that_sqlite_refuses_for_another_reason_is_not_copied(
         read_board(desk.folder, desk.federation.terms)
 
 
+@pytest.mark.parametrize("is_gone", [False, True], ids=["emptied", "gone"])
+def test_a_board_whose_file_is_empty_is_not_taken_for_none(desk: Desk, is_gone: bool) -> None:
+    desk.service.close()
+    path = desk.folder / "board.sqlite"
+    path.unlink()
+    if not is_gone:
+        path.write_bytes(b"")
+    with pytest.raises(StoreDamaged, match="the board once went on to entry 2"):
+        stored_report(desk.folder, desk.federation.terms, lambda: 0)
+
+
 def test_the_report_of_what_is_stored_is_that_of_a_service_that_has_just_begun(desk: Desk) -> None:
     now = lambda: desk.time_ms  # noqa: E731
     found = stored_report(desk.folder, desk.federation.terms, now)

@@ -353,3 +353,15 @@ def test_a_file_that_is_too_large_is_told_what_it_was_to_be(
 ) -> None:
     (folder / "large").write_bytes(b"#" * (1 << 21))
     assert f"large {is_not}" in said(words)
+
+
+def test_a_hospital_whose_own_card_is_damaged_is_not_to_ask_for_one(folder: Path) -> None:
+    (folder / "home" / "card.toml").write_text("hello")
+    for words in ("card --home home", "key check --home home"):
+        assert "move it away. The next command that opens the identity" in said(words)
+    (folder / "home" / "card.toml").rename(folder / "away.toml")
+    assert "the key share is whole" in said("key check --home home", expect=0)
+    assert "home/card.toml name H1" in said("card --home home", expect=0)
+    assert "ask for the card again" in said(
+        f"{NEW} --member away.toml --aggregator aggregator.toml"
+    )
