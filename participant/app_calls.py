@@ -14,6 +14,7 @@ from protocol.encoding import digest
 from protocol.terms import Terms
 
 Config = dict[str, Any]
+_MOST_BITS_OF_A_COUNT = 64
 _MOST_BITS = 1_024  # of an integer among metrics; Python writes none that is much larger
 
 
@@ -84,11 +85,15 @@ def _whole(examples: object, function: str) -> int:
     try:
         if isinstance(examples, bool | np.bool_):
             raise TypeError
-        return operator.index(examples)  # type: ignore[arg-type]
+        found = operator.index(examples)  # type: ignore[arg-type]
     except Exception:
         kind = type(examples).__name__
         what = f"num_examples is of type {kind}, not an int: return int(num_examples)"
         raise BadApp(function, what) from None
+    if int.bit_length(found) > _MOST_BITS_OF_A_COUNT:
+        what = f"num_examples has more than {_MOST_BITS_OF_A_COUNT} bits: return how many there are"
+        raise BadApp(function, what)
+    return found
 
 
 def _plain(metrics: object) -> dict[str, object]:

@@ -74,6 +74,15 @@ def test_what_is_no_whole_number_is_refused_with_its_type(examples: object) -> N
         evaluate(app, [np.zeros(2)], {})
 
 
+@pytest.mark.parametrize("examples", [10**5000, -(10**5000), 1 << 64], ids=["large", "low", "65"])
+def test_a_number_without_end_is_refused_and_never_written_out(examples: int) -> None:
+    app = Reports(examples, {})
+    with pytest.raises(BadApp, match="fit: num_examples has more than 64 bits"):
+        fit(app, [np.zeros(2)], {})
+    with pytest.raises(BadApp, match="evaluate: num_examples has more than 64 bits"):
+        evaluate(app, [np.zeros(2)], {})
+
+
 def unruly(**methods: Any) -> Any:
     """An object of a class of somebody's own, whose methods fail."""
 
