@@ -5,7 +5,7 @@ it was scaled, and at the class of its number of examples. The sums are two hist
 contributors; they bound and scale the next round's updates, and nobody learns whose a 1 was.
 
     change class k:    the largest change is at most clip·2^-k and above clip·2^-(k+1);
-                       class 0 has no upper end, class 31 no lower one
+                       class 0 has no upper end, class 30 no lower one; class 31 is no change
     examples class j:  2^(j-1) < examples <= 2^j, up to j = ⌈log2 max_examples⌉
 
 A count is at most n and has w = ⌈log2(n+1)⌉ bits; a slot of ``bits`` bits holds ⌊bits/w⌋ of them.
@@ -25,6 +25,7 @@ import numpy.typing as npt
 from keyshare.errors import BadExamples, BadParameters
 
 CHANGE_CLASSES = 32
+NO_CHANGE = CHANGE_CLASSES - 1
 
 
 class Marks(NamedTuple):
@@ -49,8 +50,8 @@ class Counts:
 
     @property
     def is_still(self) -> bool:
-        """Whether no change reached above the lowest class."""
-        return self.largest.change == CHANGE_CLASSES - 1
+        """Whether nobody changed anything."""
+        return self.largest.change == NO_CHANGE
 
     def has(self, marks: Marks) -> bool:
         """Whether a hospital of these classes can be among those counted."""
@@ -101,8 +102,9 @@ class Tally:
         """
         if not 1 <= num_examples <= self.max_examples:
             raise BadExamples(num_examples, 1, self.max_examples)
-        classes = range(CHANGE_CLASSES - 1, 0, -1)
+        classes = range(NO_CHANGE - 1, 0, -1)
         change = next((k for k in classes if largest <= math.ldexp(self.clip, -k)), 0)
+        change = change if largest else NO_CHANGE
         return Marks(change, (num_examples - 1).bit_length())
 
     def values(self, marks: Marks) -> npt.NDArray[np.int64]:

@@ -3,8 +3,8 @@
 The bound is twice the largest change, by its class in the tally, in the last three rounds; the
 scale is the most examples in them, by their class. Neither exceeds the terms', which hold where
 nothing is known yet. Three rounds, so that one without a change, or without a large hospital,
-leaves room for the next; twice, so that changes may grow. A round in which no change reaches above
-the lowest class tells nothing of the next one's, and is passed over.
+leaves room for the next; twice, so that changes may grow. A round in which nobody changes anything
+tells nothing of the next one's changes, and is passed over.
 
 A hospital that is missing from the counts, or sees that they add up to no so many contributors, has
 been lied to. It takes that round for one in which all was needed that the terms allow, and so asks

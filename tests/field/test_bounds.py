@@ -124,6 +124,22 @@ def test_too_few_patients_for_a_weight_end_no_round_and_count_rightly_in_the_nex
     assert all(f["rounding"] < 0.01 for _, event, f in told if event == "rounding")
 
 
+@pytest.mark.parametrize(("clip", "errors"), [(1e6, 0.001), (1e9, 0.01), (1e15, 1.0)])
+def test_a_bound_far_above_all_changes_is_narrowed_or_its_price_is_told(
+    clip: float, errors: float
+) -> None:
+    """Changes of 0.01 lie within the classes of the first, and below all of the others."""
+    found = table(suite="paillier", precision_bits=20, clip=clip)
+    told = hear(found, [Pulling(k, 30) for k in range(HOSPITALS)])
+    for number in (1, 2, 3):
+        found.play(f"round/{number}")
+    said = [facts["rounding"] for _, event, facts in told if event == "rounding"][::HOSPITALS]
+    assert len(said) == 3
+    assert said[0] == 1.0
+    assert all(one <= errors for one in said[1:])
+    assert (said[-1] == 1.0) == (errors == 1.0)
+
+
 @pytest.mark.parametrize("sizes", [(0.002,), (0.001, 0.01), (0.001, 0.002, 0.1)])
 def test_a_round_whose_changes_rounding_swallows_is_no_hold_up_for_the_next(
     sizes: tuple[float, ...],
