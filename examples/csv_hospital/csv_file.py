@@ -11,14 +11,15 @@ import codecs
 import csv
 import io
 import json
+import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 MISSING = frozenset({"", "?", ".", "-", "na", "n/a", "#n/a", "nan", "null", "#null!", "none"})
 _AS_UTF8 = 'save it as "CSV UTF-8"'
@@ -109,8 +110,28 @@ def counted(number: int, noun: str) -> str:
 def say(text: str, stream: TextIO | None = None) -> None:
     """Print a line, whatever a file or a column is called and the terminal can show."""
     stream = stream or sys.stdout
+    if stream is None:
+        return  # closed before Python began
     encoding = stream.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+
+
+def run(main: Callable[[list[str]], int]) -> NoReturn:
+    """End with a command line's exit code; 1 where its output could not be written.
+
+    A reader that has gone has seen enough.
+    """
+    try:
+        code: int | str = main(sys.argv[1:])
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        code = f"error: the output cannot be written ({error.strerror})"
+        if isinstance(error, BrokenPipeError):
+            code = 0
+        # Else Python fails once more at its end, on what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def tidy(name: str) -> str:

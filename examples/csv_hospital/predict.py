@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from csv_file import BadFile, say
+from csv_file import BadFile, run, say
 from csv_hospital import HERE, features_of, probabilities, scale_of
 from patients import read_patients
 from study import read_study
@@ -68,4 +68,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(main)

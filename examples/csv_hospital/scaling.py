@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
 from pathlib import Path
 
-from csv_file import LIMIT, BadFile, counted, quoted, read_text, say
+from csv_file import LIMIT, BadFile, counted, quoted, read_text, run, say
 from patients import read_patients
 from study import read_study
 
@@ -153,4 +153,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(main)

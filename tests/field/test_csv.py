@@ -7,6 +7,8 @@ import csv
 import gzip
 import io
 import json
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -441,3 +443,25 @@ def test_a_refusal_reaches_the_terminal_as_one_sentence_and_nothing_else(
         app.initial_parameters({"seed": 1, "round": 0})
     assert f'{path}, line 3, column "bp": ' in caught.value.reason
     assert "\x1b" not in caught.value.reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("redirection", "code", "err"),
+    [
+        ("> /dev/full", 1, "error: the output cannot be written (No space left on device)\n"),
+        ("| true; exit ${PIPESTATUS[0]}", 0, ""),
+        (">&-", 0, ""),
+    ],
+)
+def test_a_command_line_whose_output_ends_says_so(
+    tmp_path: Path, redirection: str, code: int, err: str
+) -> None:
+    (tmp_path / "p.csv").write_text("age,outcome\n1,0\n2,1\n3,1\n4,0\n5,1\n")
+    script = Path(csv_hospital.__file__).with_name("scaling.py")
+    line = f"{sys.executable} {script} p.csv n.csv {redirection}"
+    ended = subprocess.run(
+        ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (ended.returncode, ended.stderr) == (code, err)
+    assert (tmp_path / "n.csv").exists()
