@@ -118,7 +118,9 @@ class Line:
     def _leave(self) -> None:
         assert 0 <= self.member.transfer.bytes_sent_of_blobs <= self.member.transfer.bytes_to_send
         for frame in self.member.outgoing():
-            self.sent += len(frame.data) if isinstance(frame, BlobChunk) else 0
+            if isinstance(frame, BlobChunk):  # none is so short that its frame costs more
+                assert len(frame.data) >= min(LEAST_BYTES, frame.size - frame.offset)
+                self.sent += len(frame.data)
             self._on_way.append(frame)
 
 
