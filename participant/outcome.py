@@ -23,6 +23,7 @@ from participant.outbox import Storage
 from participant.weights import Vector
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
+from protocol.history import OpenedSets
 from protocol.messages import Opening
 
 _MAX_BOUNDS_BYTES = 100
@@ -97,6 +98,20 @@ def load(storage: Storage, number: int, layout: Layout) -> Standing | None:
         reason = f"{name}, which belongs to it, is missing or does not read"
         raise DamagedModel(model_name(number), reason) from None
     return Standing(number, model, bounds)
+
+
+def bound_as_before(standing: Standing, history: OpenedSets, is_begun: bool = False) -> Standing:
+    """The standing, with the bounds of the last round from its model where that one comes back.
+
+    Who knows the others' sum from a model can lead to another one of its choice. Where the model
+    stayed as it was, its stored bounds hold. is_begun: there are none, it is begun with anew.
+    """
+    number, bounds = standing.number, standing.bounds
+    last = history.last_from(standing.model.digest, number)
+    if last is None or bounds.fixed or (last[0] == number and not is_begun):
+        return standing
+    fixed = last[1].clip, last[1].max_examples
+    return Standing(number, standing.model, replace(bounds, fixed=fixed))
 
 
 def _bounds_name(number: int) -> str:

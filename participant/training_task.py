@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from keyshare.errors import BadUpdate, CorruptSum, FalseSum
@@ -27,7 +27,7 @@ from participant.local_entries import LocalEntries
 from participant.model import Model
 from participant.omissions import Omissions
 from participant.outbox import Storage
-from participant.outcome import Outcome, Standing, load
+from participant.outcome import Outcome, Standing, bound_as_before, load
 from participant.patience import Patience
 from participant.set_ledger import SetLedger
 from participant.stance import Report, Stance
@@ -131,21 +131,14 @@ class TrainingTask(Task):
         """Take note of who has stated what, which sums are open, and what was before a restore."""
         self._history.follow(board.entries)
         self._ledger.begin(board)
-        if self._begins_anew:
-            self._begin_with_model(self._standing.model.digest)
+        if self._begins_anew and (used := self._history.opened_from(self._standing.model.digest)):
+            self._report(self.finished, "used-model", {"rounds": list(used)})
+        self._standing = bound_as_before(self._standing, self._history, self._begins_anew)
+        self._stance.move(self._standing)
         for posted in board.entries:
             kind, _, name = posted.post.session.partition("/")
             if kind == "round":
                 self._stance.hear(int(name), posted)
-
-    def _begin_with_model(self, model: bytes) -> None:
-        """Keep the bounds of earlier rounds from it, and report those whose sums are open."""
-        if used := self._history.opened_from(model):
-            self._report(self.finished, "used-model", {"rounds": list(used)})
-        if before := self._history.last_from(model, self.finished):
-            bounds = Bounds(fixed=(before.clip, before.max_examples))
-            self._standing = replace(self._standing, bounds=bounds)
-            self._stance.move(self._standing)
 
     def wants(self, session: str) -> bool:
         """What is said of the model that this hospital stands at, and all later rounds."""
@@ -431,7 +424,7 @@ class TrainingTask(Task):
         del self._standing
         standing = load(self._storage, number, self._layout)
         assert standing is not None
-        self._standing = standing
+        self._standing = standing = bound_as_before(standing, self._history)
         contributors = self._contributors(self._rounds[number])
         self._tell_left_out(number, self._rounds[number], is_over=True)
         self._rounds.pop(number - 1, None)

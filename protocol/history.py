@@ -151,8 +151,8 @@ class OpenedSets:
         """The rounds from a model whose sums may be open, by name."""
         return tuple(self._opened(model, ""))
 
-    def last_from(self, model: bytes, number: int) -> Opening | None:
-        """The opening of the last round from a model among training rounds 1 to ``number``."""
+    def last_from(self, model: bytes, number: int) -> tuple[int, Opening] | None:
+        """The last round from a model among training rounds 1 to ``number``, and its opening."""
         self._catch_up()
         found = {
             int(view.name): opening
@@ -160,7 +160,7 @@ class OpenedSets:
             if (opening := view.terms_of_opening) and opening.kind == "training"
         }
         of_it = [k for k, opening in found.items() if k <= number and opening.model == model]
-        return found[max(of_it)] if of_it else None
+        return (max(of_it), found[max(of_it)]) if of_it else None
 
     def _opened_from_model_of(self, view: RoundView) -> dict[str, Members]:
         opening = view.terms_of_opening
