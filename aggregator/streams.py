@@ -55,8 +55,7 @@ def make_lasting() -> None:
     What they have no sign for is shown as its escape. Of a stream that was closed from the
     beginning no file of the program takes the number, and nobody answers at such a terminal.
     """
-    for number in (0, 1, 2):
-        _occupy(number)
+    occupy()
     _lost.clear()
     sys.stdout = of_standard_output(sys.stdout)
     sys.stderr = _lasting(sys.stderr, [])
@@ -96,9 +95,13 @@ def _lasting(stream: TextIO, reasons: list[str]) -> TextIO:
     )
 
 
-def _occupy(number: int) -> None:
-    """Else what writes to that number, such as a library in C, would write into a file of ours."""
-    try:
-        os.fstat(number)
-    except OSError:
-        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free
+def occupy() -> None:
+    """Let no file of the program take the number of a standard stream that is closed.
+
+    Else what writes to that number, such as a library in C, would write into it.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free

@@ -24,6 +24,7 @@ from participant.errors import BadApp
 from participant.files import make_folder, write_new
 from participant.forked import end_fork
 from participant.steps import Stopped
+from participant.streams import occupy
 from protocol.foreign import lines, shown
 
 FUNCTIONS = {
@@ -135,6 +136,8 @@ def _run_user_code(code: Callable[[], Any], name: str, path: Path, errors_folder
         what = ": ".join(filter(None, [type(error).__name__, shown(_words(error), _MESSAGE)]))
         reason = f"{what} ({_place(error, path)}); details in {details}"
         raise BadApp(name, reason) from None
+    finally:
+        occupy()  # it may have closed standard streams
     if os.getpid() != process:
         end_fork(None)
     return answer

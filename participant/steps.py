@@ -54,6 +54,8 @@ class Steps:
             error: BaseException | None = None
             try:
                 work()
+            except StopIteration:  # which no future can hold
+                error = RuntimeError("a step raised StopIteration")
             except BaseException as raised:
                 error = raised
             with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile

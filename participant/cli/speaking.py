@@ -14,7 +14,7 @@ from participant.app import keep_traceback
 from participant.cli.extra_words import hint
 from participant.cli.sentence import Context
 from participant.cli.sentences import describe
-from participant.errors import DiskError, Interrupted, NoAnswer, ParticipantError
+from participant.errors import BadApp, DiskError, Interrupted, NoAnswer, ParticipantError
 from participant.home import home_folder
 from participant.terminal import say
 from protocol.errors import ProtocolError
@@ -43,6 +43,9 @@ class SpeakingGroup(TyperGroup):
                 hint(error)
                 raise
             raise _internal(error, context) from None
+        except BaseException as error:  # nothing of ours raises one: the app's, as it is read
+            reason = f"{type(error).__name__} was raised while it was read"
+            raise _end(BadApp("what it returned", reason), context) from None
 
 
 def _refused(error: OSError) -> DiskError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -11,9 +12,18 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from participant.app import LoadedApp, load_app
+from participant.cli.speaking import SpeakingGroup
 from participant.errors import BadApp
+from participant.steps import Steps
+
+
+class Panic(BaseException):
+    """As libraries in Rust raise one."""
+
 
 APP = """
     import asyncio, os, sys
@@ -139,3 +149,58 @@ def is_running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    "raised", [SystemExit(0), asyncio.CancelledError(), GeneratorExit(), Panic("lazy")], ids=repr
+)
+def test_an_answer_that_ends_the_program_as_it_is_read_is_the_apps_error(
+    raised: BaseException,
+) -> None:
+    """Or else training would end without a word, and with the code of success."""
+    commands = typer.Typer(cls=SpeakingGroup, pretty_exceptions_enable=False)
+    commands.callback()(lambda: None)
+
+    @commands.command()
+    def train() -> None:
+        raise raised
+
+    result = CliRunner().invoke(commands, ["train"])
+    assert result.exit_code == 1
+    assert type(raised).__name__ in result.stderr
+    assert "the app failed" in result.stderr
+    assert "internal error" not in result.stderr
+
+
+def test_a_step_that_ends_by_stop_iteration_ends() -> None:
+    steps = Steps()
+
+    def step() -> None:
+        raise StopIteration
+
+    async def course() -> None:
+        async with asyncio.timeout(5):
+            await steps.do(step)
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        steps.run(course)
+
+
+def test_no_file_takes_the_number_of_a_stream_that_an_app_has_closed(tmp_path: Path) -> None:
+    """What is printed would be written into it: a file of the hospital's, or its connection."""
+    code = f"""
+        import os
+        from pathlib import Path
+        from participant.app import load_app
+        app = load_app(Path({str(tmp_path / "closing.py")!r}), Path({str(tmp_path)!r}))
+        app.fit([], {{}})
+        for _ in range(3):
+            os.open({str(tmp_path / "kept")!r}, os.O_RDWR | os.O_CREAT)
+        print("a line for people", flush=True)
+    """
+    fit = "import os\ndef fit(p, c):\n    os.closerange(0, 3)\n"
+    rest = "def evaluate(p, c): pass\ndef initial_parameters(c): pass\n"
+    (tmp_path / "closing.py").write_text(fit + rest)
+    run = subprocess.run([sys.executable, "-c", dedent(code)], check=False, timeout=60)
+    assert run.returncode == 0
+    assert (tmp_path / "kept").read_bytes() == b""
