@@ -61,6 +61,8 @@ def make_lasting() -> None:
     sys.stderr = _lasting(sys.stderr, [])
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  # for as long as it runs
+    elif isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # an answer that is no text is none
 
 
 def of_standard_output(stream: TextIO) -> TextIO:

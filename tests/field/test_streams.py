@@ -120,6 +120,16 @@ def test_a_question_to_a_closed_terminal_has_no_answer(monkeypatch: pytest.Monke
         terminal.agrees("Agree?")
 
 
+def test_an_answer_that_is_no_text_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    import participant.terminal as terminal
+
+    raw = io.BytesIO("jä\ny\n".encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(raw, encoding="ascii"))
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    make_lasting()
+    assert terminal.agrees("Agree?")
+
+
 @pytest.mark.parametrize("typed_bytes", [b"\xff\xfe\n", "Zürich\n".encode("latin-1")])
 def test_a_passphrase_that_is_no_text_is_refused_at_the_terminal(
     typed_bytes: bytes, monkeypatch: pytest.MonkeyPatch
