@@ -17,10 +17,11 @@ than each of them.
 *Fixed bounds.* From one model each hospital adds the same to every sum, or the difference of two
 over the same members would show a part of single updates. So what a round was opened with holds for
 all later rounds from its model (``Bounds.fixed``): where a void round, or one that changed too
-little to be kept, left the model as it was, and where it is begun with anew. One sum is excepted,
-that which is nothing in every weight, if no other from this model was opened before: it says that
-rounding has swallowed all updates, and who wants to bring it about by what it adds itself has to
-know the others' rounded sum. Were such a round's bounds fixed, they would swallow all later ones.
+little to be kept, left the model as it was, where it comes back after another one, and where it is
+begun with anew (``bound_as_before`` in participant/outcome.py). One sum is excepted, that which is
+nothing in every weight, if no other from this model was opened before: it says that rounding has
+swallowed all updates, and who wants to bring it about by what it adds itself has to know the
+others' rounded sum. Were such a round's bounds fixed, they would swallow all later ones.
 """
 
 from __future__ import annotations

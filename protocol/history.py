@@ -43,7 +43,7 @@ from dataclasses import dataclass
 from keyshare.errors import BadParameters
 from protocol.board import Posted
 from protocol.messages import Opening
-from protocol.round import RoundView
+from protocol.round import RoundView, bounds_of, round_session
 from protocol.terms import Terms
 
 Members = frozenset[int]
@@ -87,6 +87,7 @@ class OpenedSets:
     def __init__(self, terms: Terms, entries: Sequence[Posted] = ()) -> None:
         self._terms = terms
         self._views: dict[str, RoundView] = {}
+        self._due: dict[int, Opening] = {}  # training rounds, as what was stated would have them
         self._closable: tuple[tuple[object, ...], Members] | None = None  # the last answer
         self._awaited: tuple[tuple[object, ...], Members] | None = None
         self.follow(entries)
@@ -95,6 +96,7 @@ class OpenedSets:
         """Read this board: all entries that are there, and those that will be when it is asked."""
         self._entries, self._read = entries, 0
         self._views.clear()
+        self._due.clear()
 
     def difference(self, view: RoundView) -> Difference | None:
         """What the sum that the round's closing chose would show of too few; None if nothing.
@@ -152,15 +154,13 @@ class OpenedSets:
         return tuple(self._opened(model, ""))
 
     def last_from(self, model: bytes, number: int) -> tuple[int, Opening] | None:
-        """The last round from a model among training rounds 1 to ``number``, and its opening."""
+        """The last round from a model among training rounds 1 to ``number``, and its opening.
+
+        One that was opened otherwise than enough members had stated is none: nobody answers it.
+        """
         self._catch_up()
-        found = {
-            int(view.name): opening
-            for view in self._views.values()
-            if (opening := view.terms_of_opening) and opening.kind == "training"
-        }
-        of_it = [k for k, opening in found.items() if k <= number and opening.model == model]
-        return (max(of_it), found[max(of_it)]) if of_it else None
+        of_it = [k for k, opening in self._due.items() if k <= number and opening.model == model]
+        return (max(of_it), self._due[max(of_it)]) if of_it else None
 
     def _opened_from_model_of(self, view: RoundView) -> dict[str, Members]:
         opening = view.terms_of_opening
@@ -187,7 +187,20 @@ class OpenedSets:
             self._read += 1
             session = posted.post.session
             if not session.startswith("ceremony/"):
-                self._views.setdefault(session, RoundView(session)).receive(posted)
+                view = self._views.setdefault(session, RoundView(session))
+                if isinstance(body := posted.post.body, Opening) and view.opening is None:
+                    self._judge(view, body)
+                view.receive(posted)
+
+    def _judge(self, view: RoundView, opening: Opening) -> None:
+        """Take note of a training round that is opened as enough members have stated by now."""
+        before = round_session(str(int(view.name) - 1)) if opening.kind == "training" else ""
+        if before in self._views:
+            alike = list(self._views[before].agreed(self._terms.least_agreeing).values())
+            bounds = bounds_of(alike, self._terms)
+            is_of_it = bool(alike) and alike[0].result == opening.model
+            if is_of_it and (opening.clip, opening.max_examples) == bounds:
+                self._due[int(view.name)] = opening
 
 
 def isolated(chosen: Members, opened: Mapping[str, Members], least: int) -> Difference | None:

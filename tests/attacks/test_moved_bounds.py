@@ -50,6 +50,15 @@ class Voiding(Attack):
         stance.is_narrower = lambda opening: False  # type: ignore[method-assign]
         stance.check = lambda view: None  # type: ignore[method-assign]
 
+    def begin_anew(self, number: int) -> None:
+        """All begin after a round with the model that they hold."""
+        model = self.tasks[1].parameters  # type: ignore[attr-defined]
+        for i in (*self.honest, EVIL):
+            app = Beginning(min(i, 3), model)
+            secret, disk = self.secret(i), self.disks[i]
+            self.seat(i, TrainingTask(self.terms, secret, app, disk, new_model_after=number))
+        self.settle()
+
     def sum_of(self, number: int) -> np.ndarray:
         """Σ examples·x over the contributors, as the liar opens it."""
         plaintexts = self.before if number == 2 else self.evil._rounds[number].plaintexts
@@ -112,15 +121,25 @@ class Beginning(Honest):
 
 def test_a_model_that_is_begun_with_anew_has_the_bounds_of_its_last_round() -> None:
     attack = Voiding()
-    model = attack.tasks[1].parameters  # type: ignore[attr-defined]
-    for i in (*attack.honest, EVIL):
-        app = Beginning(min(i, 3), model)
-        task = TrainingTask(attack.terms, attack.secret(i), app, attack.disks[i], new_model_after=2)
-        attack.seat(i, task)
-    attack.settle()
+    attack.begin_anew(2)
     attack.open("round/3")
     assert attack.opening(2).model == attack.opening(3).model
     assert attack.bounds(3) == (0.5, 10_000)
+
+
+@pytest.mark.parametrize("bounds", [{"clip": 2.0**-30}, {"clip": 0.0}, {"max_examples": 0}])
+def test_a_round_that_nobody_answers_leaves_no_bounds_to_a_model_that_is_begun_anew(
+    bounds: dict[str, Any],
+) -> None:
+    """The aggregator opens it: else it would choose by how much each update is halved."""
+    attack = Voiding()
+    attack.settle()
+    attack.open("round/3", **bounds)
+    assert attack.opening(2).model == attack.opening(3).model
+    attack.begin_anew(3)
+    attack.open("round/4")
+    assert attack.opening(2).model == attack.opening(4).model
+    assert attack.bounds(4) == attack.bounds(2) == (0.5, 10_000)
 
 
 # ── updates from one model that are not alike ──
