@@ -124,7 +124,14 @@ def test_too_few_patients_for_a_weight_end_no_round_and_count_rightly_in_the_nex
     assert all(f["rounding"] < 0.01 for _, event, f in told if event == "rounding")
 
 
-@pytest.mark.parametrize(("clip", "errors"), [(1e6, 0.001), (1e9, 0.01), (1e15, 1.0)])
+@pytest.mark.parametrize(
+    ("clip", "errors"),
+    [
+        pytest.param(1e6, 0.001, marks=pytest.mark.slow),
+        (1e9, 0.01),
+        pytest.param(1e15, 1.0, marks=pytest.mark.slow),
+    ],
+)
 def test_a_bound_far_above_all_changes_is_narrowed_or_its_price_is_told(
     clip: float, errors: float
 ) -> None:
