@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from protocol.errors import Malformed
 from protocol.foreign import decoded, shown
 from protocol.names import fault_of_name, normal
 from protocol.signing import public_bytes
+from protocol.toml_text import NotToml, read_toml
 
 IDENTITY_NAME = "identity.sealed"
 CARD_NAME = "card.toml"
@@ -154,8 +154,8 @@ def read_card(path: Path) -> Card:
 
 def _read_toml(path: Path) -> dict[str, str]:
     try:
-        return tomllib.loads(decoded(read(path, _LIMIT, "card")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+        return read_toml(decoded(read(path, _LIMIT, "card")))
+    except (NotToml, UnicodeDecodeError):
         raise BadCard(path, "file", "not TOML") from None
 
 

@@ -6,7 +6,6 @@ import base64
 import binascii
 import os
 import stat
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from protocol.terms import (
     require_signed,
     sign_terms,
 )
+from protocol.toml_text import NotToml, read_toml
 
 _LIMIT = 1 << 20  # bytes of federation.toml
 _CARD_LIMIT = 4096
@@ -121,8 +121,8 @@ def sign_file(file: TermsFile, identity: Identity, home: Path) -> str:
 def read_aggregator_card(path: Path) -> AggregatorAddress:
     """The card that ``quorate-aggregator init`` made; raises BadCard, MissingFile or TooLarge."""
     try:
-        document = tomllib.loads(decoded(read(path, _CARD_LIMIT, "aggregator's card")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+        document = read_toml(decoded(read(path, _CARD_LIMIT, "aggregator's card")))
+    except (NotToml, UnicodeDecodeError):
         raise BadCard(path, "file", "not TOML") from None
     for field in ("url", "key", "certificate_pin"):
         if not isinstance(document.get(field), str):

@@ -6,11 +6,11 @@ Nothing is believed for it: whoever expects a file of some kind reads it as stri
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable
 from enum import StrEnum
 
 from protocol.foreign import decoded
+from protocol.toml_text import read_toml
 
 SEALED_MAGIC = b"quorate sealed file\n"
 LOOKED_AT = 1 << 16  # bytes; the files of ours that are TOML or JSON are shorter, as a rule
@@ -79,5 +79,5 @@ def _kind_of_json(text: str) -> Kind | None:
 
 
 def _kind_of_toml(text: str) -> Kind | None:
-    fields = tomllib.loads(text).keys()
+    fields = read_toml(text).keys()
     return next((kind for kind, needed in _FIELDS.items() if needed <= fields), None)

@@ -5,7 +5,6 @@ Their hash is the federation's identity and is bound into every signature and se
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from typing import Literal
 
@@ -21,6 +20,7 @@ from protocol.foreign import shown
 from protocol.names import fault_of_name, fault_of_url, look_of, normal
 from protocol.signing import sign, verify
 from protocol.toml_table import Table
+from protocol.toml_text import NotToml, read_toml
 
 AGGREGATOR = 0  # the aggregator's number as a sender; members are 1..n in roster order
 LEAST_KEY_BITS = 2048  # of a key that is to protect anything: some 112 bits of security
@@ -297,8 +297,8 @@ def parse(text: str) -> tuple[Terms, dict[str, bytes]]:
     Raises BadTerms naming the field on anything missing, unknown, of another type or out of range.
     """
     try:
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # of a number, or brackets, beyond all bounds
+        document = read_toml(text)
+    except NotToml as error:
         raise BadTerms("file", f"not TOML: {shown(str(error))}") from None
     reader = Table("", document)
     terms = _read_terms(reader)

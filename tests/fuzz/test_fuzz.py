@@ -26,7 +26,7 @@ FOUND = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
 ROOT = Path(__file__).parents[2]
 # What reads bytes, files or texts of others.
 _DECODES = re.compile(
-    r"(?<!def )(?<!\.)\bdecode\(|json\.(loads|decode)\(|tomllib\.loads\(|fromhex\("
+    r"(?<!def )(?<!\.)\bdecode\(|json\.(loads|decode)\(|(tomllib\.loads|read_toml)\(|fromhex\("
     r"|sqlite3\.connect\(|load_(pem|der)_\w+\(|file\.read\(|read_bytes\(|os\.pread\(|unpack_numbers\("
 )
 # These decode nothing of their own: what they read is read by a target of another module, or is the
@@ -36,7 +36,9 @@ _ELSEWHERE = {
     "protocol.ceremony_run": "ceremony-step",
     "protocol.key_steps": "ceremony-step",
     "protocol.winner_steps": "ceremony-step",
+    "participant.app_module": "compares a file's first bytes with a mark",
     "participant.files": "reads for all others",
+    "protocol.toml_text": "terms, and all other files in TOML",
     "aggregator.blobs": "compared with its name before it is used",
     "aggregator.cli": "terms: the aggregator parses the same text",
     "aggregator.record_output": "reads back the files of a record, for protocol.record",
