@@ -105,7 +105,7 @@ def test_what_nothing_else_has_named_is_no_internal_error(
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
     speaking._end(speaking._refused(error), Context())
     said = capsys.readouterr().err
-    assert f"{path or 'the output'}: No space left on device" in said
+    assert f"{path or 'this machine'}: No space left on device" in said
     assert "make room" in said
 
 
