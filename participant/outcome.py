@@ -100,15 +100,15 @@ def load(storage: Storage, number: int, layout: Layout) -> Standing | None:
     return Standing(number, model, bounds)
 
 
-def bound_as_before(standing: Standing, history: OpenedSets, is_begun: bool = False) -> Standing:
+def bound_as_before(standing: Standing, history: OpenedSets) -> Standing:
     """The standing, with the bounds of the last round from its model where that one comes back.
 
     Who knows the others' sum from a model can lead to another one of its choice. Where the model
-    stayed as it was, its stored bounds hold. is_begun: there are none, it is begun with anew.
+    stayed as it was, its stored bounds hold; there are none where it is begun with anew.
     """
     number, bounds = standing.number, standing.bounds
     last = history.last_from(standing.model.digest, number)
-    if last is None or bounds.fixed or (last[0] == number and not is_begun):
+    if last is None or bounds.fixed or (last[0] == number and bounds.examples):
         return standing
     fixed = last[1].clip, last[1].max_examples
     return Standing(number, standing.model, replace(bounds, fixed=fixed))

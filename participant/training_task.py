@@ -8,6 +8,7 @@ read, opened and applied chunk by chunk, and is the next model if the fingerprin
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from participant.held_back import HeldBack
 from participant.layout import Layout
 from participant.local_entries import LocalEntries
 from participant.model import Model
+from participant.model_errors import DamagedModel, ForeignModel
 from participant.omissions import Omissions
 from participant.outbox import Storage
 from participant.outcome import Outcome, Standing, bound_as_before, load
@@ -107,9 +109,13 @@ class TrainingTask(Task):
         for number in range(self._terms.rounds.count, begin, -1):
             if found := load(self._storage, number, self._layout):
                 return found
-        weights = checked(initial, self._layout, "initial_parameters")
+        model = Model.of(checked(initial, self._layout, "initial_parameters"))
         self._begins_anew = begin > 0
-        return Standing(begin, Model.of(weights), Bounds())
+        with contextlib.suppress(ForeignModel, DamagedModel):
+            found = load(self._storage, begin, self._layout) if begin else None
+            if found and found.model.digest == model.digest:
+                return found  # where the others stand who go on from it
+        return Standing(begin, model, Bounds())
 
     @property
     def finished(self) -> int:
@@ -133,7 +139,7 @@ class TrainingTask(Task):
         self._ledger.begin(board)
         if self._begins_anew and (used := self._history.opened_from(self._standing.model.digest)):
             self._report(self.finished, "used-model", {"rounds": list(used)})
-        self._standing = bound_as_before(self._standing, self._history, self._begins_anew)
+        self._standing = bound_as_before(self._standing, self._history)
         self._stance.move(self._standing)
         for posted in board.entries:
             kind, _, name = posted.post.session.partition("/")

@@ -11,6 +11,7 @@ import pytest
 import csv_hospital
 from keyshare.slots import average, quantise
 from participant.bounds import Bounds
+from participant.training_task import TrainingTask
 from protocol.messages import Opening
 from protocol.suite import suite_of
 from protocol.terms import RoundPolicy, floor
@@ -163,6 +164,21 @@ def test_a_round_whose_changes_rounding_swallows_is_no_hold_up_for_the_next(
     assert next(f["rounding"] for _, event, f in told if event == "rounding") == 1.0
     assert {event for _, event, _ in told}.isdisjoint({"halved-more", "narrowed"})
     assert root_mean_square(models[2]) > 0.001
+
+
+def test_who_begins_anew_with_the_model_that_it_has_stays_with_those_who_go_on() -> None:
+    """After a round that changed nothing; also where it was void, as in tests/attacks."""
+    found = table(suite="paillier", precision_bits=20)
+    hear(found, [Pulling(k, 30, 0.002) for k in range(HOSPITALS)])
+    found.play("round/1")
+    again, disk = Pulling(0, 30, 0.002), found.disks[1]
+    task = TrainingTask(found.terms, found.secret(1), again, disk, new_model_after=1)
+    found.seat(1, task)
+    found.settle()
+    said = found.view("round/1").statements
+    assert len({one.about for one in said.values()}) == 1
+    found.play("round/2")
+    assert task.finished == 2
 
 
 def root_mean_square(values: np.ndarray) -> float:

@@ -33,7 +33,8 @@ BAD = f"[red]R[/] {BRIEF}"
 ALLOWED = "".join(c for c in BAD if not ("\x00" <= c < " " or "\x7f" <= c < "\xa0"))
 REASON = ALLOWED.replace("\u2028", "").replace("\u2029", "")[:500]  # what a message may hold
 # What rich and typer themselves send: colours, cursor shown and hidden, lines erased and gone up.
-_OWN = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[lh]|2K|[0-9]*A)|\r")
+_OWN = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[lh]|[0-9]*A)|\r")
+_ERASED = "\x1b[2K"  # the line; another one begins
 
 
 def at_terminal(folder: Path, home: str, *words: object, seconds: float = 30) -> str:
@@ -74,7 +75,7 @@ def at_terminal(folder: Path, home: str, *words: object, seconds: float = 30) ->
 def seen(written: str) -> str:
     """What was written, without what the program itself may send; nothing else steers."""
     assert written
-    rest = _OWN.sub("", written)
+    rest = _OWN.sub("", written.replace(_ERASED, "\n"))
     assert offences(rest) == []
     assert "Traceback" not in rest
     return rest
