@@ -7,7 +7,6 @@ its package; that folder is in the path of the workers too.
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import importlib
 import importlib.util
@@ -42,7 +41,7 @@ def load_module(path: Path, run: Callable[[Callable[[], Any]], Any]) -> ModuleTy
     place = place.resolve()
     if importlib.util.spec_from_file_location("app", place) is None:
         raise BadApp(str(path), "it is not a Python file (.py)")
-    if _begins(place, codecs.BOM_UTF16_LE) or _begins(place, codecs.BOM_UTF16_BE):
+    if _begins_with_mark_of_utf16(place):
         raise BadApp(str(path), "it is UTF-16, which Python does not read: save it as UTF-8")
     if "." in place.stem:
         raise BadApp(str(path), "Python imports no file with such dots: give it another name")
@@ -66,9 +65,9 @@ def load_module(path: Path, run: Callable[[Callable[[], Any]], Any]) -> ModuleTy
     return module
 
 
-def _begins(place: Path, mark: bytes) -> bool:
+def _begins_with_mark_of_utf16(place: Path) -> bool:
     with contextlib.suppress(OSError), place.open("rb") as file:
-        return file.read(len(mark)) == mark
+        return file.read(2) in (b"\xff\xfe", b"\xfe\xff")
     return False
 
 
