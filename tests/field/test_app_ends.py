@@ -158,7 +158,7 @@ def test_an_answer_that_ends_the_program_as_it_is_read_is_the_apps_error(
     raised: BaseException,
 ) -> None:
     """Or else training would end without a word, and with the code of success."""
-    commands = typer.Typer(cls=SpeakingGroup, pretty_exceptions_enable=False)
+    commands = typer.Typer(cls=SpeakingGroup, add_completion=False, pretty_exceptions_enable=False)
     commands.callback()(lambda: None)
 
     @commands.command()
