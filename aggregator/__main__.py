@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command line, where the system and the installation have what it needs."""
     try:
-        from protocol.system import end_where_unsupported
+        from protocol.programs.systems import end_where_unsupported
 
         end_where_unsupported("quorate-aggregator")
         from aggregator import cli

@@ -33,7 +33,6 @@ from aggregator.identity import (
     tls_context,
 )
 from aggregator.lock import hold, holder
-from aggregator.look import kind_of
 from aggregator.record_output import RecordOutput
 from aggregator.sentences import (
     AnotherAggregator,
@@ -48,11 +47,12 @@ from aggregator.service import Aggregator
 from aggregator.status_file import read_status, remove_status
 from aggregator.status_text import render
 from aggregator.stored_report import stored_report
-from aggregator.streams import LOST_REMEDY, lost, make_lasting
 from aggregator.terminal import say, say_json
 from protocol.errors import BadTerms, ProtocolError, UnsignedTerms, WrongKind
 from protocol.file_kind import Kind, kind_of_data
 from protocol.foreign import decoded, lines, pasted
+from protocol.programs.look import kind_of
+from protocol.programs.streams import LOST_REMEDY, lost, make_lasting
 from protocol.signing import public_bytes
 from protocol.terms import Terms, parse, require_signed
 

@@ -24,8 +24,8 @@ from participant.errors import BadApp
 from participant.files import make_folder, write_new
 from participant.forked import end_fork
 from participant.steps import Stopped
-from participant.streams import occupy
 from protocol.foreign import lines, shown
+from protocol.programs.streams import occupy
 
 FUNCTIONS = {
     "initial_parameters": "config",

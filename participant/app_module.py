@@ -19,9 +19,9 @@ from types import ModuleType
 from typing import Any
 
 from participant.errors import BadApp, MissingFile
-from participant.look import kind_of
 from protocol.errors import WrongKind
 from protocol.file_kind import Kind
+from protocol.programs.look import kind_of
 
 _INIT = "__init__.py"
 _loaded: set[ModuleType] = set()  # by this function, so that none of them stands in another's way

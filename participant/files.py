@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from participant.errors import BadStorageName, DiskError, FileExists, MissingFile, TooLarge
-from participant.look import kind_of
 from protocol.errors import WrongKind
 from protocol.file_kind import Kind, kind_of_data
+from protocol.programs.look import kind_of
 from protocol.refusals import FULL, READ_ONLY
 
 _TEMPORARY = re.compile(r"\.quorate-[0-9a-f]{32}\.tmp")

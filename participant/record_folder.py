@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from participant.errors import DiskError, MissingFile
-from participant.look import kind_of
 from protocol.errors import Malformed, WrongKind
 from protocol.file_kind import Kind
+from protocol.programs.look import kind_of
 from protocol.record import MANIFEST_PATH
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW

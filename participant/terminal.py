@@ -15,8 +15,8 @@ from typing import TextIO
 import typer
 from rich.console import Console
 
-from participant.streams import of_standard_output
 from protocol.foreign import json_text, line
+from protocol.programs.streams import of_standard_output
 
 _json: list[TextIO] = []  # the last: where lines of JSON go, if not to standard output
 

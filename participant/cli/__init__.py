@@ -12,8 +12,8 @@ from participant.cli import founding, key, opening, recording, verdict, verifyin
 from participant.cli.sentence import FAILED
 from participant.cli.speaking import SpeakingGroup
 from participant.forked import end_workers
-from participant.streams import LOST_REMEDY, lost, make_lasting
 from participant.terminal import say
+from protocol.programs.streams import LOST_REMEDY, lost, make_lasting
 
 app = typer.Typer(
     name="quorate-participant",

@@ -10,13 +10,13 @@ import typer
 
 from participant.cli.sentence import Context
 from participant.home import home_folder
-from participant.look import kind_of
 from participant.membership import Membership, check_before_asking, enter
 from participant.passphrase import obtain
 from participant.passphrase_change import finish
 from participant.terms_files import TermsFile, read_signed_terms, read_terms
 from protocol.errors import WrongKind
 from protocol.file_kind import Kind
+from protocol.programs.look import kind_of
 
 FEDERATION = Path("federation.toml")
 

@@ -14,7 +14,7 @@ import pytest
 
 from participant.errors import BadPassphrase
 from participant.passphrase import obtain
-from participant.streams import Lasting, make_lasting
+from protocol.programs.streams import Lasting, make_lasting
 from tests.field.walk import is_ours, typed
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +99,7 @@ def test_what_an_app_prints_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_no_file_takes_the_number_of_a_closed_stream() -> None:
     program = (
-        "import os; from participant.streams import make_lasting; make_lasting(); "
+        "import os; from protocol.programs.streams import make_lasting; make_lasting(); "
         "os.write(3, str(os.open('/', os.O_RDONLY)).encode())"
     )
     reading, writing = os.pipe()
@@ -144,17 +144,10 @@ def test_a_passphrase_that_is_no_text_is_refused_at_the_terminal(
     assert caught.value.__suppress_context__  # whose text would quote the bytes
 
 
-def test_both_programs_treat_their_streams_alike() -> None:
-    texts = [
-        (ROOT / package / "streams.py").read_text() for package in ("participant", "aggregator")
-    ]
-    assert texts[0] == texts[1]
-
-
 @pytest.mark.slow
 def test_events_that_cannot_be_written_end_nothing() -> None:
     program = (
-        "from participant.streams import lost, make_lasting; make_lasting()\n"
+        "from protocol.programs.streams import lost, make_lasting; make_lasting()\n"
         "from participant.terminal import only_json, say_json\n"
         "with only_json(True):\n"
         "    say_json(1); say_json(2); print('said by an app')\n"
@@ -172,7 +165,7 @@ def test_events_that_cannot_be_written_end_nothing() -> None:
 def test_a_view_whose_terminal_goes_away_ends_nothing() -> None:
     """As when a connection ends from which a command was started that is to go on."""
     program = (
-        "import sys, time; from participant.streams import make_lasting; make_lasting()\n"
+        "import sys, time; from protocol.programs.streams import make_lasting; make_lasting()\n"
         "from rich.live import Live; from participant.terminal import new_console\n"
         "with Live('x', console=new_console(stderr=True), refresh_per_second=20) as live:\n"
         "    sys.stdin.read()\n"

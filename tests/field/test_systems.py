@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol.system import SUPPORTED, end_where_unsupported
+from protocol.programs.systems import SUPPORTED, end_where_unsupported
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = {"quorate-participant": "participant", "quorate-aggregator": "aggregator"}
@@ -48,7 +48,7 @@ def test_the_programs_ask_before_they_import_anything_else(
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("name", ["protocol.system", "{package}.cli", "numpy"])
+@pytest.mark.parametrize("name", ["protocol.programs.systems", "{package}.cli", "numpy"])
 def test_a_program_that_lacks_a_module_says_which(
     program: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

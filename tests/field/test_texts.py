@@ -18,11 +18,11 @@ from participant.identity import Card, read_card, write_card
 from participant.journal import plain_value
 from participant.number_files import read_numbers
 from participant.passphrase import CHANGED, PRESENT, Passphrase, obtain
-from participant.streams import make_lasting
 from participant.terminal import say
 from participant.terms_files import read_terms
 from protocol.errors import BadTerms
 from protocol.foreign import json_text
+from protocol.programs.streams import make_lasting
 from protocol.terms import render
 from tests.toy import toy_federation
 

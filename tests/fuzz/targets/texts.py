@@ -7,8 +7,6 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-import aggregator.look
-import participant.look
 from keyshare.errors import UnfitNumber
 from participant.errors import BadCard, BadPassphrase, ParticipantError
 from participant.identity import Card, read_card, write_card
@@ -20,6 +18,7 @@ from protocol.encoding import decode, encode
 from protocol.errors import BadSignature, BadTerms, Malformed
 from protocol.file_kind import SEALED_MAGIC, Kind, kind_of_data
 from protocol.messages import MAX_POST_BYTES, Request
+from protocol.programs.look import kind_of
 from protocol.record import (
     Countersignature,
     Manifest,
@@ -76,9 +75,7 @@ def terms() -> Case:
     return Case(run, [signed_terms(), render(TERMS).encode()], TOML)
 
 
-@target(
-    "file-kind", "protocol.file_kind.kind_of_data, through participant.look and aggregator.look"
-)
+@target("file-kind", "protocol.file_kind.kind_of_data, through protocol.programs.look")
 def file_kind() -> Case:
     path = scratch() / "any"
 
@@ -86,9 +83,7 @@ def file_kind() -> Case:
         path.write_bytes(data)
         found = kind_of_data(data)
         assert found is None or found in Kind
-        assert (
-            participant.look.kind_of(path) == aggregator.look.kind_of(path) == (found or Kind.FILE)
-        )
+        assert kind_of(path) == (found or Kind.FILE)
 
     return Case(run, [signed_terms(), b'{"kty": "DAJ", "n": "AQ"}', SEALED_MAGIC], TOML)
 

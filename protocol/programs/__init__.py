@@ -1,0 +1,1 @@
+"""What both command lines share of the machine that they run on; the protocol needs none of it."""
