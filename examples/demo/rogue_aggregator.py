@@ -6,7 +6,8 @@ as soon as anybody has contributed, and its "sum" is that of the first one alone
 
 from __future__ import annotations
 
-from aggregator import service
+from unittest.mock import patch
+
 from aggregator.cli import main
 from aggregator.hybrid_round import HybridRound
 from protocol.board import Posted
@@ -25,5 +26,5 @@ class FirstAlone(HybridRound):
 
 
 if __name__ == "__main__":
-    service.HybridRound = FirstAlone  # type: ignore[attr-defined]
-    main()
+    with patch("aggregator.summing.HybridRound", FirstAlone):
+        main()
