@@ -36,10 +36,7 @@ class Stance:
         standing: Standing,
         report: Report,
     ) -> None:
-        """``key``: the digest of the epoch under which rounds are to be opened.
-
-        statement: what this hospital states after the last round that it finished.
-        """
+        """``key``: the digest of the epoch under which rounds are to be opened."""
         self._terms, self._key, self._layout, self._report = terms, key, layout, report
         self._agreement = Agreement(terms, index, list_of(layout))
         self.move(standing)

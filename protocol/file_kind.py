@@ -14,10 +14,8 @@ from protocol.toml_text import read_toml
 
 SEALED_MAGIC = b"quorate sealed file\n"
 LOOKED_AT = 1 << 16  # bytes; the files of ours that are TOML or JSON are shorter, as a rule
-_SPREADSHEETS = (
-    b"PK\x03\x04",
-    b"\xd0\xcf\x11\xe0",
-)  # how .xlsx, .ods and .xls begin, and other archives
+# How .xlsx, .ods and .xls begin, and other archives.
+_SPREADSHEETS = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
 class Kind(StrEnum):

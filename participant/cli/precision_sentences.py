@@ -38,7 +38,7 @@ def _weighed_as(event: Event) -> str:
     first = f"this hospital's {event['examples']} examples weigh as {event['weight']}, the"
     if event["examples"] > event["weight"]:
         return f"{first} most that hospitals had in the rounds before. The next round follows them"
-    return f"{first} fewest that have a weight in this round, so much do larger hospitals weigh"
+    return f"{first} fewest that this round can weigh: its scale is for much larger hospitals"
 
 
 def _rounding(event: Event) -> str | None:
