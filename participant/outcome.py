@@ -108,7 +108,7 @@ def bound_as_before(standing: Standing, history: OpenedSets) -> Standing:
     """
     number, bounds = standing.number, standing.bounds
     last = history.last_from(standing.model.digest, number)
-    if last is None or bounds.fixed or (last[0] == number and bounds.examples):
+    if last is None or (last[0] == number and bounds.examples):
         return standing
     fixed = last[1].clip, last[1].max_examples
     return Standing(number, standing.model, replace(bounds, fixed=fixed))

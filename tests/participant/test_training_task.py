@@ -381,6 +381,21 @@ def test_bounds_follow_what_hospitals_need() -> None:
     assert stated(table, "round/2") == {(2.0, 16)}  # of what it was before it was scaled
 
 
+def test_who_starts_again_while_a_round_is_open_takes_part_in_it() -> None:
+    """Its own opening is no earlier round from the model, whose bounds would be fixed."""
+    table = RoundTable()
+    for i in table.toy.federation.members:
+        table.train(i, Steps())
+    table.play("round/1")
+    table.settle()
+    table.open("round/2")
+    before = dict(table.view("round/1").statements)
+    table.train(1, Steps())
+    table.settle()
+    assert table.view("round/1").statements == before
+    assert 1 in table.view("round/2").contributions
+
+
 def test_a_hospital_larger_than_all_before_is_capped_for_one_round() -> None:
     table = RoundTable()
     for i in table.toy.federation.members:
