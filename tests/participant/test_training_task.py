@@ -457,10 +457,11 @@ def test_a_round_under_another_suite_than_the_terms_give_is_not_contributed_to()
         table.settle()
 
 
-def test_a_new_model_begins_where_the_hospital_is_told() -> None:
-    class Larger(Steps):
+@pytest.mark.parametrize("shape", [(3, 2), (1, 2)], ids=["larger", "of the same entries"])
+def test_a_new_model_begins_where_the_hospital_is_told(shape: tuple[int, ...]) -> None:
+    class Another(Steps):
         def initial_parameters(self, config: Any) -> list[np.ndarray]:
-            return [np.full((3, 2), 7.0)]
+            return [np.full(shape, 7.0), np.zeros(1, dtype=np.float32)]
 
     table = RoundTable()
     for i in table.toy.federation.members:
@@ -469,7 +470,7 @@ def test_a_new_model_begins_where_the_hospital_is_told() -> None:
 
     def start(i: int) -> TrainingTask:
         task = TrainingTask(
-            table.terms, table.secret(i), Larger(), table.disks[i], new_model_after=1
+            table.terms, table.secret(i), Another(), table.disks[i], new_model_after=1
         )
         table.seat(i, task)
         return task
