@@ -1,7 +1,7 @@
 """What a round's encryption costs under our suites, on one core.
 
-Encryption is all from float64 weights to bytes ready to be sent: quantised twice (first to derive
-the seed), with the names of the chunks and the proof. The key's table of powers is made once for a
+Encryption is all from float64 weights to bytes ready to be sent: read twice (first to derive the
+seed), with the names of the chunks and the proof. The key's table of powers is made once for a
 key. A vector goes chunk by chunk, so that memory does not grow with it.
 """
 
@@ -81,8 +81,8 @@ def _row(federation: Federation, weights: int, runs: int) -> dict[str, Any]:
 def _paillier(federation: Federation, runs: int) -> dict[str, Any]:
     """The suite for small models, without a lattice: full plaintexts, for each weight in them."""
     key, encryptor = federation.dealt.key, federation.encryptor
-    packing = Packing.choose(key.n.bit_length(), _PAILLIER_BITS, key.n_members)
-    count = packing.slots * _PAILLIER_CIPHERTEXTS
+    packing = Packing.choose(key.n.bit_length(), _PAILLIER_BITS, key.n_members, head=1)
+    count = packing.slots * _PAILLIER_CIPHERTEXTS - packing.reserve
     update = federation.entries(count)
     quantisation = Quantisation(CLIP, _PAILLIER_BITS, EXAMPLES)
     stream = _stream()
@@ -91,7 +91,8 @@ def _paillier(federation: Federation, runs: int) -> dict[str, Any]:
     def once() -> dict[str, float]:
         watch, stream = Stopwatch(), _stream()
         with watch("encrypt_seconds"):
-            quantiser = Quantiser(EXAMPLES, largest_change(update), quantisation)
+            largest_change(update)
+            quantiser = Quantiser(EXAMPLES, quantisation, secrets.token_bytes(32))
             plaintexts = pack(quantiser.slots(update), packing)
             sent = [encryptor.encrypt(m, stream) for m in plaintexts]
         with watch("add_seconds"):

@@ -49,11 +49,11 @@ class Federation:
 
     def entries(self, size: int) -> NDArray[np.float64]:
         """Weights of an update."""
-        return np.random.default_rng(0).normal(0, CLIP / 4, size)
+        return np.random.default_rng(0).normal(0, CLIP / 4, size).clip(-CLIP, CLIP)
 
 
 class Contribution:
-    """Encrypts a vector of ``length`` slots, the first of which is the contribution's weight.
+    """Encrypts a vector of ``length`` slots, the first of which is the number of examples.
 
     The entries repeat from chunk to chunk, so that no more than a chunk is kept.
     """
@@ -62,17 +62,17 @@ class Contribution:
         self._federation, self._length = federation, length
         self._entries = federation.entries(min(length, federation.lattice.chunk_weights))
         self._names: list[bytes] = []
-        self._largest, self.vector_bytes = 0.0, 0
+        self.vector_bytes = 0
 
     def prepare(self) -> None:
-        """Derive the one-time key from all slots, and encrypt it."""
+        """Derive the one-time key and the rounding from all weights; encrypt the key."""
         hashed, size = hashlib.sha256(), len(self._entries)
         for start in range(0, self._length, size):
-            largest = largest_change(self._entries[: min(size, self._length - start)])
-            self._largest = max(self._largest, largest)
-        for values in self.slots():
-            hashed.update(values.astype("<u4").tobytes())
+            part = self._entries[: min(size, self._length - start)]
+            largest_change(part)
+            hashed.update(part.tobytes())
         seed = derive_key(secrets.token_bytes(32), "contribution", hashed.digest())
+        self._rounding = derive_key(seed, "rounding")
         federation, self._stream = self._federation, Stream.derive(seed, "randomisers")
         self._key = OneTimeKey(federation.lattice, derive_key(seed, "one-time key"))
         plaintexts = pack_key(self._key.secret, federation.lattice, federation.encryptor.n)
@@ -102,14 +102,14 @@ class Contribution:
     def slots(self) -> Iterator[NDArray[np.int64]]:
         """All slots, a chunk at a time."""
         size = self._federation.lattice.chunk_weights
-        quantiser = Quantiser(EXAMPLES, self._largest, self._federation.quantisation)
+        quantiser = Quantiser(EXAMPLES, self._federation.quantisation, self._rounding)
         for start in range(0, self._length, size):
             count = min(size, self._length - start)
             if start:
                 yield quantiser.slots(self._entries[:count])
             else:
                 first = quantiser.slots(self._entries[: count - 1])
-                yield np.concatenate([[quantiser.weight], first])
+                yield np.concatenate([[EXAMPLES], first])
 
     @property
     def ciphertexts(self) -> list[mpz]:
@@ -139,18 +139,18 @@ def vector_cost(federation: Federation, length: int) -> Cost:
         chunks = one.chunks()
     other.prepare()
     key = SummedKey(lattice, one.secret + other.secret, 2)
-    averager = Averager(2 * quantisation.scale, 2, quantisation)
+    averager = Averager(2 * EXAMPLES, 2, quantisation)
     for chunk, (theirs, values) in enumerate(other.chunks()):
         total = add_chunk(None, theirs, lattice)
         with watch("encrypt_seconds"):
-            data, _ = next(chunks)
+            data, own = next(chunks)
         with watch("add_seconds"):
             total = add_chunk(total, data, lattice)
         written = write_sum(total, lattice)
         with watch("open_seconds"):
             sums = key.open(chunk, written, len(values), _CONTEXT)
             averager.entries(sums if chunk else sums[1:])
-        if (sums != 2 * values).any():
+        if (sums != own + values).any():
             raise ArithmeticError("the sum is wrong")
     with watch("encrypt_seconds"):
         proof = one.prove()

@@ -9,9 +9,12 @@ With S = Σ s_i, C_j = Σ c_ij and M_j = Σ m_ij of n contributors,
 where ⌊n/2⌋ is there if d > 0: rounding halves up, each contribution is 1/2 too large in the mean.
 
 The seed of a key is drawn for one vector and never again: the same s with another message shows the
-difference of the two. Weights are in chunks of ``lattice.chunk_weights``; within a block of N
-coefficients, coefficient l carries Σ_j weight_(j·N+l) · R^j. Source: docs/design.md, section 8;
-additive one-time keys as in SASH (2022), LERNA (2023) and Willow (eprint 2024/936).
+difference of the two. Weights are in chunks of ``lattice.chunk_weights``; coefficient l of a chunk
+carries Σ_j weight_(k·l+j) · R^j. Source: docs/design.md, section 8; additive one-time keys as in
+SASH (2022), LERNA (2023) and Willow (eprint 2024/936).
+
+A *blinded* vector has the first weights alone, the head, and uniform words in place of all other
+coefficients. Its sum with any others shows the sum of the heads, and nothing else.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from keyshare.lattice import Lattice, Ring
 from keyshare.negacyclic import Multiplier
 
 Values = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
 
 _BATCH_BLOCKS = 16  # whose arrays stay in a core's cache
 _SPREAD = 10  # standard deviations that a block's Σ E² may be away from its mean
@@ -59,7 +63,7 @@ class OneTimeKey:
         blocks = -(-len(values) // lattice.block_weights)
         padded = np.zeros(blocks * lattice.block_weights, dtype=np.int64)
         padded[: len(values)] = values
-        parts = padded.reshape(blocks, lattice.weights_per_coefficient, ring.degree)
+        parts = padded.reshape(blocks, ring.degree, lattice.weights_per_coefficient)
         public = _PublicPolynomials(ring, context, chunk)
         errors = Keystream(self._seed, "error", ring.name, chunk)
         sent = []
@@ -72,6 +76,18 @@ class OneTimeKey:
                 total += 1 << (ring.dropped_bits - 1)
             sent.append(_narrow(_reduced(total, ring), lattice.contribution_bytes))
         return b"".join(sent)
+
+    def blind(self, chunk: int, head: Values, count: int, context: bytes) -> bytes:
+        """One chunk of a contribution of ``count`` weights that has the head alone.
+
+        head: as the values of ``encrypt``, for the first chunk; a multiple of k, so that no
+        coefficient carries more than the head, and of one block at most.
+        """
+        lattice = self._lattice
+        words = len(head) // lattice.weights_per_coefficient if chunk == 0 else 0
+        clear = self.encrypt(0, head, context)[: words * lattice.contribution_bytes]
+        rest = lattice.contribution_chunk_bytes(chunk, count) - len(clear)
+        return clear + Keystream(self._seed, "blinding", lattice.ring.name, chunk).bytes(rest)
 
 
 class SummedKey:
@@ -103,15 +119,37 @@ class SummedKey:
             raise CorruptSum(f"chunk {chunk} has {len(data)} bytes")
         coefficients = read_words(data, lattice.sum_bytes).reshape(blocks, ring.degree)
         public = _PublicPolynomials(ring, context, chunk)
-        opened = np.empty((blocks, lattice.weights_per_coefficient, ring.degree), dtype=np.int64)
+        opened = np.empty((blocks, ring.degree, lattice.weights_per_coefficient), dtype=np.int64)
         for start in range(0, blocks, _BATCH_BLOCKS):
-            batch = coefficients[start : start + _BATCH_BLOCKS]
-            noisy = (batch << np.uint64(ring.dropped_bits)).view(np.int64)
-            noisy = noisy - public.times(self._multiplier, len(batch)) + self._centre
-            message, error = np.divmod(_reduced(noisy, ring, 0), np.uint64(lattice.delta))
-            self._check_errors(error.view(np.int64) - lattice.max_error, chunk)
-            _split(message.view(np.int64), lattice, opened[start : start + _BATCH_BLOCKS], chunk)
+            message, error = self._opened(coefficients[start : start + _BATCH_BLOCKS], public)
+            self._check_errors(error, chunk)
+            _split(message, lattice, opened[start : start + _BATCH_BLOCKS], chunk)
         return opened.reshape(-1)[:count]
+
+    def open_head(self, data: bytes, size: int, context: bytes) -> Values:
+        """The sums of the first ``size`` weights, a multiple of k; int64, shape (size,).
+
+        data: the first chunk, whose other coefficients may be blinded. Raises CorruptSum if it is
+        too short for a block, or for a message of no weights.
+        """
+        lattice, ring = self._lattice, self._lattice.ring
+        k = lattice.weights_per_coefficient
+        block = data[: ring.degree * lattice.sum_bytes]
+        if len(block) < ring.degree * lattice.sum_bytes:
+            raise CorruptSum(f"chunk 0 has {len(data)} bytes")
+        words = read_words(block, lattice.sum_bytes).reshape(1, ring.degree)
+        message, _ = self._opened(words, _PublicPolynomials(ring, context, 0))
+        opened = np.empty((1, size // k, k), dtype=np.int64)
+        _split(message[:, : size // k], lattice, opened, 0)
+        return opened.reshape(-1)
+
+    def _opened(self, batch: Words, public: _PublicPolynomials) -> tuple[Values, Values]:
+        """Messages and errors of the next blocks, shape (blocks, N) both."""
+        lattice, ring = self._lattice, self._lattice.ring
+        noisy = (batch << np.uint64(ring.dropped_bits)).view(np.int64)
+        noisy = noisy - public.times(self._multiplier, len(batch)) + self._centre
+        message, error = np.divmod(_reduced(noisy, ring, 0), np.uint64(lattice.delta))
+        return message.view(np.int64), error.view(np.int64) - lattice.max_error
 
     def _check_errors(self, errors: Values, chunk: int) -> None:
         """Σ E² of each block near N·n·σ_tot², and |E| <= E_max.
@@ -194,10 +232,10 @@ def public_polynomials(ring: Ring, context: bytes, chunk: int, blocks: int) -> l
 
 
 def _message(batch: Values, lattice: Lattice) -> Values:
-    """Σ_j weight_j · R^j, shape (blocks, N)."""
-    message = batch[:, -1]
+    """Σ_j weight_j · R^j, shape (blocks, N). batch: shape (blocks, N, k)."""
+    message = batch[:, :, -1]
     for k in range(lattice.weights_per_coefficient - 2, -1, -1):
-        message = message * lattice.radix + batch[:, k]
+        message = message * lattice.radix + batch[:, :, k]
     return message
 
 
@@ -205,7 +243,7 @@ def _split(message: Values, lattice: Lattice, out: Values, chunk: int) -> None:
     """The inverse of ``_message``; raises CorruptSum for a message of no weights."""
     rest = message
     for k in range(lattice.weights_per_coefficient):
-        rest, out[:, k] = np.divmod(rest, lattice.radix)
+        rest, out[:, :, k] = np.divmod(rest, lattice.radix)
     if rest.any():
         raise CorruptSum("a message out of range in chunk", chunk)
 

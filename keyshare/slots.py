@@ -1,44 +1,67 @@
-"""The slots of a training round: the weight, the tally, then one for each weight of the model."""
+"""The slots of a training round: the number of examples, the tally, then one for each weight.
+
+The number of examples is a number of ⌈log2 (M+1)⌉ bits, ``bits`` of them in a slot. It and the
+tally are the *head*. A hospital whose update does not fit the round's bounds contributes the head
+alone, and blinds the rest (keyshare/packing.py, keyshare/one_time_key.py): the sum shows the tally,
+which says that somebody did not fit, and nothing of any update. Whether an update fits is a matter
+of its classes in the tally, so that whoever reads the counts knows it as well.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ldexp
 
 import numpy as np
 import numpy.typing as npt
 
 from keyshare.errors import BadUpdate, CorruptSum
-from keyshare.keystream import Keystream
 from keyshare.quantisation import Averager, Quantisation, Quantiser, largest_change
-from keyshare.tally import Counts, Marks, Tally
+from keyshare.tally import NO_CHANGE, Counts, Marks, Tally
+
+_FINER = 8  # times the least room for the updates of a round, where a bound has twice as much
 
 
 @dataclass(frozen=True)
 class Slots:
-    """How a model of ``length`` >= 1 weights lies in the slots of a round."""
+    """How a model of ``length`` >= 1 weights lies in the slots of a round.
+
+    quantisation: with the round's bounds; the tally has the terms'. together: how many slots are
+    blinded together or not at all; the head is a multiple of it.
+    """
 
     quantisation: Quantisation
     tally: Tally
     length: int
+    together: int = 1
 
     @property
     def head(self) -> int:
         """Slots before those of the model."""
-        return 1 + self.tally.slots
+        return -(-(self.counted + self.tally.slots) // self.together) * self.together
+
+    @property
+    def counted(self) -> int:
+        """Slots of the number of examples."""
+        return -(-self.tally.max_examples.bit_length() // self.quantisation.bits)
 
     @property
     def count(self) -> int:
         """All slots."""
         return self.head + self.length
 
-    def writer(
-        self, num_examples: int, largest: float, dither: Keystream | None = None, least: int = 0
-    ) -> SlotWriter:
-        """The slots of one hospital. largest: max |x| of its update. Raises BadExamples.
+    def fits(self, marks: Marks) -> bool:
+        """Whether all updates of these classes are within the round's bounds."""
+        q, tally = self.quantisation, self.tally
+        is_small = marks.change == NO_CHANGE or ldexp(tally.clip, -marks.change) <= q.clip
+        return is_small and min(1 << marks.examples, tally.max_examples) <= q.max_examples
 
-        least: how often the update is halved in any case.
+    def writer(self, num_examples: int, largest: float, seed: bytes) -> SlotWriter:
+        """The slots of one hospital. largest: max |x| of its update, at most the terms' clip.
+
+        seed: 32 bytes, for this contribution alone. Raises BadExamples.
         """
-        return SlotWriter(self, num_examples, largest, dither, least)
+        return SlotWriter(self, num_examples, largest, seed)
 
     def reader(self, contributors: int) -> SlotReader:
         """The sums of so many hospitals' slots."""
@@ -48,29 +71,25 @@ class Slots:
 class SlotWriter:
     """One hospital's slots, slice by slice.
 
-    marks: its classes in the tally. halvings: how often its update is halved. weighed_as: the
-    number of examples that its own weigh as.
+    marks: its classes in the tally. fits: whether its update is within the round's bounds; only
+    then it has ``entries``.
     """
 
-    def __init__(
-        self,
-        slots: Slots,
-        num_examples: int,
-        largest: float,
-        dither: Keystream | None,
-        least: int,
-    ) -> None:
-        q = slots.quantisation
+    def __init__(self, slots: Slots, num_examples: int, largest: float, seed: bytes) -> None:
         self.marks: Marks = slots.tally.marks(largest, num_examples)
-        self.weighed_as = q.weighed_as(num_examples)
-        self._quantiser = Quantiser(num_examples, largest, q, dither, least)
-        self.halvings = self._quantiser.halvings
-        self._tally = slots.tally
+        self.fits = slots.fits(self.marks)
+        self._quantiser = Quantiser(num_examples, slots.quantisation, seed)
+        self._slots, self._num_examples = slots, num_examples
 
     @property
     def head(self) -> npt.NDArray[np.int64]:
         """The first slots, those before the update's."""
-        return np.concatenate([[self._quantiser.weight], self._tally.values(self.marks)])
+        slots, bits = self._slots, self._slots.quantisation.bits
+        head = np.zeros(slots.head, dtype=np.int64)
+        for k in range(slots.counted):
+            head[k] = (self._num_examples >> (bits * k)) & ((1 << bits) - 1)
+        head[slots.counted : slots.counted + slots.tally.slots] = slots.tally.values(self.marks)
+        return head
 
     def entries(self, update: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
         """The slots of the next weights' changes; raises BadUpdate as ``Quantiser.slots``."""
@@ -78,35 +97,67 @@ class SlotWriter:
 
 
 class SlotReader:
-    """The sum of a round's slots, slice by slice: the first slice has at least the head."""
+    """The sum of a round's slots: first the head, then, if all updates fit, slice by slice."""
 
     def __init__(self, slots: Slots, contributors: int) -> None:
         self._slots, self._contributors = slots, contributors
         self._averager: Averager | None = None
         self.counts: Counts | None = None
 
+    @property
+    def is_outgrown(self) -> bool:
+        """Whether somebody's update did not fit, as far as the counts tell."""
+        return self.counts is not None and not self._slots.fits(self.counts.largest)
+
+    def take_head(self, sums: npt.NDArray[np.int64]) -> None:
+        """Read the head; int64, shape (head,).
+
+        Raises CorruptSum for a number of examples that no honest hospitals have together, if all
+        updates fit. The tally is no reason: ``counts`` is None then.
+        """
+        q, counted = self._slots.quantisation, self._slots.counted
+        self.counts = self._slots.tally.read(sums[counted:], self._contributors)
+        if not self.is_outgrown:
+            examples = sum(int(part) << (q.bits * k) for k, part in enumerate(sums[:counted]))
+            self._averager = Averager(examples, self._contributors, q)
+
     def take(self, sums: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """The next entries of the average update, float64 in [-clip, clip].
 
-        sums: int64, shape (count,). Raises CorruptSum for one that no honest hospitals give; the
-        tally is no reason: ``counts`` is None then.
+        sums: int64, shape (count,). Raises CorruptSum for one that no honest hospitals give.
         """
-        if self._averager is None:
-            head = self._slots.head
-            weight = int(sums[0])
-            self._averager = Averager(weight, self._contributors, self._slots.quantisation)
-            self.counts = self._slots.tally.read(sums[1:head], self._contributors)
-            sums = sums[head:]
+        assert self._averager is not None
         return self._averager.entries(sums)
 
-    def rounding_error(self, stochastic: bool) -> float:
-        """As ``Averager.rounding_error``, after the first slice."""
+    @property
+    def is_coarse(self) -> bool:
+        """Whether the average is mostly rounding, once all slices are taken and all updates fit.
+
+        That is, if nobody changes anything; if rounding changes it by an eighth of the upper end of
+        the largest class; or if it is noise, and bounds that follow from the counts would be finer.
+        """
+        if self.counts is None or self._averager is None:
+            return False
+        if self.counts.is_still:
+            return True
+        q, tally, (change, examples) = (
+            self._slots.quantisation,
+            self._slots.tally,
+            self.counts.largest,
+        )
+        largest, most = ldexp(tally.clip, -change), min(1 << examples, tally.max_examples)
+        is_wide = q.clip / largest * (q.max_examples / most) >= _FINER
+        return self.rounding_error >= largest / 8 or (is_wide and self._averager.is_noise)
+
+    @property
+    def rounding_error(self) -> float:
+        """As ``Averager.rounding_error``, of a sum in which all updates fit."""
         assert self._averager is not None
-        return self._averager.rounding_error(stochastic)
+        return self._averager.rounding_error
 
 
 def quantise(
-    update: npt.NDArray[np.float64], num_examples: int, slots: Slots
+    update: npt.NDArray[np.float64], num_examples: int, slots: Slots, seed: bytes
 ) -> npt.NDArray[np.int64]:
     """All slots of one hospital's update at once, int64, shape (slots.count,).
 
@@ -115,7 +166,9 @@ def quantise(
     largest = largest_change(update)
     if len(update) != slots.length or not slots.length:
         raise BadUpdate(None, f"{len(update)} entries instead of {slots.length}")
-    writer = slots.writer(num_examples, largest)
+    writer = slots.writer(num_examples, largest, seed)
+    if not writer.fits:
+        raise BadUpdate(None, "beyond the bounds of the round")
     return np.concatenate([writer.head, writer.entries(update)])
 
 
@@ -128,4 +181,8 @@ def average(
     """
     if sums.ndim != 1 or sums.dtype != np.int64 or len(sums) != slots.count:
         raise CorruptSum("not as many sums of int64 as the round has slots")
-    return slots.reader(contributors).take(sums)
+    reader = slots.reader(contributors)
+    reader.take_head(sums[: slots.head])
+    if reader.is_outgrown:
+        raise CorruptSum("an update that does not fit the round's bounds")
+    return reader.take(sums[slots.head :])

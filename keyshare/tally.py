@@ -1,11 +1,12 @@
 """How many hospitals changed a weight by how much at most, and have how many examples, in a sum.
 
-Beside its update, each hospital adds a 1 in two places: at the class of its largest change before
-it was scaled, and at the class of its number of examples. The sums are two histograms of the
-contributors; they bound and scale the next round's updates, and nobody learns whose a 1 was.
+Beside its update, each hospital adds a 1 in two places: at the class of its largest change, and at
+the class of its number of examples. The sums are two histograms of the contributors; they say
+whether all updates fit this round's bounds, they bound and scale the next round's, and nobody
+learns whose a 1 was.
 
     change class k:    the largest change is at most clip·2^-k and above clip·2^-(k+1);
-                       class 0 has no upper end, class 30 no lower one; class 31 is no change
+                       class 30 has no lower end; class 31 is no change
     examples class j:  2^(j-1) < examples <= 2^j, up to j = ⌈log2 max_examples⌉
 
 A count is at most n and has w = ⌈log2(n+1)⌉ bits; a slot of ``bits`` bits holds ⌊bits/w⌋ of them.
@@ -22,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from keyshare.errors import BadExamples, BadParameters
+from keyshare.errors import BadExamples, BadParameters, BadUpdate
 
 CHANGE_CLASSES = 32
 NO_CHANGE = CHANGE_CLASSES - 1
@@ -96,14 +97,17 @@ class Tally:
         return self.bits // self.width
 
     def marks(self, largest: float, num_examples: int) -> Marks:
-        """The classes of a hospital: its largest change, finite and >= 0, and its examples.
+        """The classes of a hospital: its largest change, from 0 to clip, and its examples.
 
-        Raises BadExamples for less than one or more than ``max_examples``.
+        Raises BadExamples for less than one or more than ``max_examples``, BadUpdate for a change
+        beyond the clip.
         """
+        if not 0 <= largest <= self.clip:
+            raise BadUpdate(None, f"a change of {largest:g}, beyond {self.clip:g}")
         if not 1 <= num_examples <= self.max_examples:
             raise BadExamples(num_examples, 1, self.max_examples)
-        classes = range(NO_CHANGE - 1, 0, -1)
-        change = next((k for k in classes if largest <= math.ldexp(self.clip, -k)), 0)
+        classes = range(NO_CHANGE - 1, -1, -1)
+        change = next(k for k in classes if largest <= math.ldexp(self.clip, -k))
         change = change if largest else NO_CHANGE
         return Marks(change, (num_examples - 1).bit_length())
 
@@ -118,7 +122,7 @@ class Tally:
     def read(self, sums: npt.NDArray[np.int64], contributors: int) -> Counts | None:
         """The counts in a sum of ``values``; None if no so many honest hospitals give it.
 
-        sums: int64, shape (slots,).
+        sums: int64, shape (slots,), or longer, with zeros above.
         """
         mask, size, counts = (1 << self.width) - 1, self._per_slot, []
         for total in sums.tolist():

@@ -3,77 +3,87 @@
 The bound is twice the largest change, by its class in the tally, in the last three rounds; the
 scale is the most examples in them, by their class. Neither exceeds the terms', which hold where
 nothing is known yet. Three rounds, so that one without a change, or without a large hospital,
-leaves room for the next; twice, so that changes may grow. A round in which nobody changes anything
-tells nothing of the next one's changes, and is passed over.
+leaves room for the next; twice, so that changes may grow, and more where they have just grown more
+than was known: by as much again. What stood out, and needed more than the
+three rounds before it had room for, counts for eight rounds: a hospital that needs more than the
+others, and does not contribute to each, finds room when it comes again. A round in which nobody
+changes anything tells nothing of the next one's changes, and is passed over.
+
+Whose update does not fit all the same, does not scale it down: the round is *outgrown*, its sum
+shows no update, and the next one, from the same model, has bounds that follow from its counts
+(participant/contribution.py). So all that a hospital contributes from a model is the same multiple
+of its update, whatever bounds a round has.
 
 A hospital that is missing from the counts, or sees that they add up to no so many contributors, has
 been lied to. It takes that round for one in which all was needed that the terms allow, and so asks
 for the terms' own bounds as long as the round is among the last three; they hold for all if one
 asks (``bounds_of`` in protocol/round.py). So no bound becomes smaller than what each honest
-contributor has counted for in these rounds. Or else a liar chose by how much each other's update is
-scaled, and two rounds from nearly the same model, scaled otherwise, show more of single updates
-than each of them.
-
-*Fixed bounds.* From one model each hospital adds the same to every sum, or the difference of two
-over the same members would show a part of single updates. So what a round was opened with holds for
-all later rounds from its model (``Bounds.fixed``): where a void round, or one that changed too
-little to be kept, left the model as it was, where it comes back after another one, and where it is
-begun with anew (``bound_as_before`` in participant/outcome.py). One sum is excepted, that which is
-nothing in every weight, if no other from this model was opened before: it says that rounding has
-swallowed all updates, and who wants to bring it about by what it adds itself has to know the
-others' rounded sum. Were such a round's bounds fixed, they would swallow all later ones.
+contributor has counted for in these rounds. Or else a liar could have a hospital's updates outgrow
+round after round, with nobody told.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+from math import inf, ldexp
 from typing import Annotated
 
 from msgspec import Meta
 
 from keyshare.tally import Counts, Marks
 from protocol.encoding import Message
-from protocol.messages import Clip, Count
 from protocol.terms import Terms
 
-_ROUNDS = 3
-_Class = Annotated[int, Meta(ge=0, le=63)]
-_ALL = Marks(0, 63)  # as much as any terms allow
-_Recent = Annotated[tuple[_Class, ...], Meta(max_length=_ROUNDS)]
+_RECENT, _LONG = 3, 8  # rounds
+_ALL = 63  # as much as any terms allow
+_Class = Annotated[int, Meta(ge=0, le=_ALL)]
+_Past = Annotated[tuple[_Class, ...], Meta(max_length=_RECENT + _LONG)]
 
 
 class Bounds(Message, frozen=True):
-    """The largest classes of the last rounds, the newest last.
+    """How many powers of two below the clip, and of examples, the last rounds needed.
 
-    ``fixed``: clip and most examples that the next round must have.
+    The newest last; ``_ALL`` where all was needed that the terms allow.
     """
 
-    change: _Recent = ()
-    examples: _Recent = ()
-    fixed: tuple[Clip, Count] | None = None
+    change: _Past = ()
+    examples: _Past = ()
 
     def after(self, counts: Counts | None, own: Marks | None) -> Bounds:
         """Those after a round of these counts, where this hospital counted itself as ``own``.
 
-        counts: None where they cannot be believed. own: None where it did not contribute.
-        What is fixed remains so.
+        counts: None where they cannot be believed. own: None where it did not contribute, or does
+        not know how it counted itself.
         """
         if counts is None or (own and not counts.has(own)):
-            largest, is_still = _ALL, False
+            largest, is_still = Marks(_ALL, _ALL), False
         else:
             largest, is_still = counts.largest, counts.is_still
         change = self.change if is_still else (*self.change, largest.change)
         examples = *self.examples, largest.examples
-        return Bounds(change[-_ROUNDS:], examples[-_ROUNDS:], self.fixed)
+        return Bounds(change[-_RECENT - _LONG :], examples[-_RECENT - _LONG :])
 
     def clip(self, terms: Terms) -> float:
         """The bound to ask for in the next round, a power of two times the terms'."""
-        if self.fixed:
-            return self.fixed[0]
-        return math.ldexp(terms.clip, -max(0, min(self.change, default=0) - 1))
+        past = [inf if one == _ALL else -one for one in self.change]
+        grown = past[-1] - max(past[:-1]) if len(past) > 1 else 0
+        room = 1 + max(0, grown) if grown < inf else 1
+        return ldexp(terms.clip, int(min(0, _needed(past, room=1) + room)))
 
     def max_examples(self, terms: Terms) -> int:
-        """The examples to ask weight 1 for in the next round."""
-        if self.fixed:
-            return self.fixed[1]
-        return min(1 << max(self.examples, default=_ALL.examples), terms.max_examples)
+        """The most examples to ask for in the next round."""
+        needed = _needed([inf if one == _ALL else one for one in self.examples], room=0)
+        return min(1 << int(min(needed, _ALL)), terms.max_examples)
+
+
+def _needed(past: Sequence[float], room: int) -> float:
+    """The largest power of two of the last rounds, and of those in the last eight that stood out.
+
+    Infinity where all is needed. ``room``: by how much a round has more than those before needed.
+    """
+    stood_out = [
+        one
+        for k, one in enumerate(past)
+        if k >= max(1, len(past) - _LONG) and max(past[max(0, k - _RECENT) : k]) + room < one < inf
+    ]
+    return max([*past[-_RECENT:], *stood_out], default=inf)

@@ -1,13 +1,17 @@
 """What a hospital sends in a round: its update, quantised, or its numbers; encrypted and proved.
 
-Updates from one model are all halved as often as the first of them (keyshare/quantisation.py), or
-the difference of two sums over the same members would show a part of a single update. One that
-would have to be halved more often is not contributed.
+A hospital with n examples adds n times its update to every sum, and no other multiple: or else the
+difference of two sums from one model, or from nearly the same, would show a part of single updates.
+So an update that does not fit the bounds of a round is not scaled down to them: its hospital
+*blinds* its contribution, in which the number of examples and the tally alone are true, and random
+numbers stand in place of the rest. The round's sum shows by the tally that somebody did not fit,
+and nothing of any update; the next round from the same model has bounds that all fit. An update
+beyond the terms' clip, which no bounds fit, is not contributed.
 
-An update is read slice by slice, for its largest change; then under a hybrid suite twice: once to
-hash what is to be encrypted, once to encrypt it. The seed of the one-time key is
+An update is read twice, slice by slice: once for its largest change and its hash, once to encrypt
+it. The seed of all that is drawn for it, the one-time key and the rounding among it, is
 
-    H(device secret, 32 fresh bytes, context, SHA-256 of the slots: weight, tally, update)
+    H(device secret, 32 fresh bytes, context, SHA-256 of number of examples and update)
 
 and that of everything else which is drawn follows in the same way from what it is drawn for,
 so that neither a restored snapshot of the machine, which repeats the fresh bytes, nor a broken
@@ -28,11 +32,11 @@ from gmpy2 import mpz
 from numpy.typing import NDArray
 
 from keyshare.digest import digest, number_bytes
+from keyshare.errors import BadExamples
 from keyshare.key_packing import pack_key
-from keyshare.keystream import Keystream
 from keyshare.lattice import Lattice
 from keyshare.one_time_key import OneTimeKey
-from keyshare.packing import pack
+from keyshare.packing import blind, pack
 from keyshare.plaintext_proof import encrypt_opened, prove
 from keyshare.quantisation import largest_change
 from keyshare.randomness import Stream, derive_key
@@ -55,8 +59,12 @@ from protocol.terms import Terms
 _SLICE = 1 << 18  # weights that are looked at together
 
 
-class HalvedMore(Exception):
-    """The update would have to be halved more often than the last one from the same model."""
+class BeyondTerms(Exception):
+    """An update whose largest change, ``largest``, is beyond what the terms allow."""
+
+    def __init__(self, largest: float) -> None:
+        super().__init__(f"a change of {largest:g}")
+        self.largest = largest
 
 
 class Update(Protocol):
@@ -76,32 +84,31 @@ class ContributionMaker:
     storage: Storage
     fresh: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
-    def make(
-        self,
-        update: Update,
-        num_examples: int,
-        opening: Posted,
-        halved_before: int | None = None,
-    ) -> tuple[Draft, SlotWriter]:
+    def make(self, update: Update, num_examples: int, opening: Posted) -> tuple[Draft, SlotWriter]:
         """The contribution to a round, and how its slots were written.
 
-        halved_before: how often the last update from this model was halved, if there was one.
-        Raises BadExamples, BadUpdate; HalvedMore before anything is encrypted or stored.
+        Raises BadExamples, BadUpdate; BeyondTerms before anything is encrypted or stored.
         """
         said = opening.post.body
         assert isinstance(said, Opening)
-        suite = suite_of(said.suite, self.terms)
-        dither = self._dither(opening.digest)
-        least = halved_before or 0
-        source = _Source(update, num_examples, suite.slots(said), dither, least)
-        writer = source.writer()
-        if halved_before is not None and writer.halvings > halved_before:
-            raise HalvedMore
-        key = EncryptionKey.of(self.epoch)
-        make = self._packed if suite.lattice is None else self._hybrid
-        body, payload, stored = make(source, suite, opening, key)
+        suite, key = suite_of(said.suite, self.terms), EncryptionKey.of(self.epoch)
+        if not 1 <= num_examples <= self.terms.max_examples:
+            raise BadExamples(num_examples, 1, self.terms.max_examples)
+        largest, hashed = _read(update, num_examples)
+        if largest > self.terms.clip:
+            raise BeyondTerms(largest)
+        context = opening.digest
+        if suite.lattice is not None:
+            context = lattice_context(self.epoch.digest, opening.digest)
+        seed, slots = self._seed(context, hashed), suite.slots(said)
+        writer = slots.writer(num_examples, largest, derive_key(seed, "rounding"))
+        source = _Source(update, slots, writer)
+        if suite.lattice is None:
+            body, payload = self._packed(source, suite, seed, opening, key)
+        else:
+            body, payload = self._hybrid(source, suite.lattice, seed, context, opening, key)
         _, blobs = public_payload(payload)
-        return Draft(opening.post.session, body, tuple(blobs), stored), writer
+        return Draft(opening.post.session, body, tuple(blobs), body.vector), writer
 
     def make_statistic(self, plaintexts: Sequence[mpz], opening: Posted) -> Draft:
         """The contribution of numbers in [0, N) to a statistic round."""
@@ -112,24 +119,36 @@ class ContributionMaker:
         return Draft(opening.post.session, body, tuple(blobs))
 
     def _packed(
-        self, source: _Source, suite: Suite, opening: Posted, key: EncryptionKey
-    ) -> tuple[Contribution, bytes, tuple[bytes, ...]]:
-        (values,) = source.slots(len(source))
-        seed = self._seed(opening.digest, hashlib.sha256(values.tobytes()).digest())
-        plaintexts = pack(values, suite.packing(len(source.update)))
-        return *self._proved(plaintexts, Stream(seed), opening, key), ()
+        self, source: _Source, suite: Suite, seed: bytes, opening: Posted, key: EncryptionKey
+    ) -> tuple[Contribution, bytes]:
+        packing, writer = suite.packing(len(source.update)), source.writer
+        if writer.fits:
+            (values,) = source.values(len(source))
+            plaintexts = pack(values, packing)
+        else:
+            stream = Stream.derive(seed, "blinding")
+            plaintexts = blind(writer.head, len(source), packing, key.encryptor.n, stream)
+        return self._proved(plaintexts, Stream(seed), opening, key)
 
     def _hybrid(
-        self, source: _Source, suite: Suite, opening: Posted, key: EncryptionKey
-    ) -> tuple[Contribution, bytes, tuple[bytes, ...]]:
-        assert suite.lattice is not None
-        context = lattice_context(self.epoch.digest, opening.digest)
-        hashed = source.digest(suite.lattice.chunk_weights)
-        seed = self._seed(context, hashed)
-        one_time, names = self._vector(source, suite.lattice, seed, context)
-        plaintexts = pack_key(one_time.secret, suite.lattice, key.encryptor.n)
-        stream = Stream.derive(seed, "randomisers")
-        return *self._proved(plaintexts, stream, opening, key, names), names
+        self,
+        source: _Source,
+        lattice: Lattice,
+        seed: bytes,
+        context: bytes,
+        opening: Posted,
+        key: EncryptionKey,
+    ) -> tuple[Contribution, bytes]:
+        one_time, writer = OneTimeKey(lattice, derive_key(seed, "one-time key")), source.writer
+        if writer.fits:
+            values = enumerate(source.values(lattice.chunk_weights))
+            chunks = (one_time.encrypt(k, part, context) for k, part in values)
+        else:
+            numbers, count = range(lattice.chunk_count(len(source))), len(source)
+            chunks = (one_time.blind(k, writer.head, count, context) for k in numbers)
+        names = tuple(store_blob(self.storage, chunk) for chunk in chunks)
+        plaintexts = pack_key(one_time.secret, lattice, key.encryptor.n)
+        return self._proved(plaintexts, Stream.derive(seed, "randomisers"), opening, key, names)
 
     def _proved(
         self,
@@ -148,62 +167,39 @@ class ContributionMaker:
         payload = write_ciphertexts(encrypted, key.encryptor.n)
         return Contribution(opening.digest, attach(payload), vector), payload
 
-    def _vector(
-        self, source: _Source, lattice: Lattice, seed: bytes, context: bytes
-    ) -> tuple[OneTimeKey, tuple[bytes, ...]]:
-        one_time = OneTimeKey(lattice, derive_key(seed, "one-time key"))
-        names = [
-            store_blob(self.storage, one_time.encrypt(chunk, values, context))
-            for chunk, values in enumerate(source.slots(lattice.chunk_weights))
-        ]
-        return one_time, tuple(names)
-
     def _seed(self, context: bytes, hashed: bytes) -> bytes:
         return derive_key(self._device_secret, "contribution", self.fresh, context, hashed)
-
-    def _dither(self, context: bytes) -> bytes | None:
-        if not self.terms.stochastic_rounding:
-            return None
-        return derive_key(self._device_secret, "rounding", self.fresh, context)
 
     @property
     def _device_secret(self) -> bytes:
         return derive_key(self.secret.sealing_seed, "device secret")
 
 
+@dataclass(frozen=True)
 class _Source:
-    """The slots of an update, the head first; the same at every reading."""
+    """The slots of an update, the head first, written as they are read."""
 
-    def __init__(
-        self, update: Update, num_examples: int, slots: Slots, dither: bytes | None, least: int
-    ) -> None:
-        """least: how often the update is halved in any case."""
-        self.update, self._num_examples, self._dither = update, num_examples, dither
-        self._least = least
-        self._slots, self._largest = slots, 0.0
-        for start in range(0, len(update), _SLICE):
-            part = update.slice(start, min(start + _SLICE, len(update)))
-            self._largest = max(self._largest, largest_change(part))
+    update: Update
+    slots: Slots
+    writer: SlotWriter
 
     def __len__(self) -> int:
-        return self._slots.count
+        return self.slots.count
 
-    def writer(self) -> SlotWriter:
-        """What writes the slots from the first one on."""
-        dither = Keystream(self._dither, "rounding") if self._dither else None
-        return self._slots.writer(self._num_examples, self._largest, dither, self._least)
-
-    def slots(self, size: int) -> Iterator[NDArray[np.int64]]:
+    def values(self, size: int) -> Iterator[NDArray[np.int64]]:
         """All slots, ``size`` at a time, which is more than the head has."""
-        writer, head = self.writer(), self._slots.head
+        writer, head = self.writer, self.slots.head
         for start in range(0, len(self), size):
             entries = self.update.slice(max(0, start - head), min(start + size, len(self)) - head)
             values = writer.entries(entries)
             yield np.concatenate([writer.head, values]) if start == 0 else values
 
-    def digest(self, size: int) -> bytes:
-        """SHA-256 of all slots, 4 bytes each."""
-        hashed = hashlib.sha256()
-        for values in self.slots(size):
-            hashed.update(values.astype("<u4").tobytes())
-        return hashed.digest()
+
+def _read(update: Update, num_examples: int) -> tuple[float, bytes]:
+    """The largest change of an update, and SHA-256 of the number of examples and all changes."""
+    largest, hashed = 0.0, hashlib.sha256(number_bytes(num_examples))
+    for start in range(0, len(update), _SLICE):
+        part = update.slice(start, min(start + _SLICE, len(update)))
+        largest = max(largest, largest_change(part))
+        hashed.update(part.astype("<f8", copy=False).tobytes())
+    return largest, hashed.digest()

@@ -34,7 +34,6 @@ class NextModel:
     def __init__(self, model: Model, output: Output, metadata: Mapping[str, str]) -> None:
         self._model, self._output = model, output
         self._added = 0
-        self.is_other = False  # than the model before, as far as it is written
         output.write(_header(model.layout, metadata))
 
     def add(self, update: Vector) -> None:
@@ -43,7 +42,6 @@ class NextModel:
         for k, first, end in layout.pieces(self._added, self._added + len(update)):
             old = self._model.entries[k][first:end].astype(np.float64)
             new = (old + update[at : at + end - first]).astype(layout.masters[k]).tobytes()
-            self.is_other = self.is_other or new != self._model.entries[k][first:end].tobytes()
             self._output.write(new)
             at += end - first
         self._added += len(update)

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
-from msgspec.structs import replace
 
 from keyshare.tally import Counts, Marks
 from participant.bounds import Bounds
@@ -23,8 +22,6 @@ from participant.outbox import Storage
 from participant.weights import Vector
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
-from protocol.history import OpenedSets
-from protocol.messages import Opening
 
 _MAX_BOUNDS_BYTES = 100
 
@@ -38,13 +35,16 @@ class Standing:
     bounds: Bounds
 
 
+class Forgone(Exception):
+    """A round's sum shows no update."""
+
+
 class Outcome:
     """The standing after a round in the making."""
 
-    def __init__(self, storage: Storage, before: Standing, number: int, opening: Opening) -> None:
-        """``opening``: of the round, which is ``number``."""
+    def __init__(self, storage: Storage, before: Standing, number: int) -> None:
+        """number: of the round."""
         self._storage, self._number, self._before = storage, number, before
-        self._opened_with = opening.clip, opening.max_examples
         self._squares, self._weights = 0.0, 0
         self._open = ExitStack()
         output = self._open.enter_context(storage.writing(model_name(number)))
@@ -64,18 +64,21 @@ class Outcome:
     def finish(self, counts: Counts | None, own: Marks | None) -> None:
         """Keep the model, and the bounds that follow (``Bounds.after``); durable on return."""
         self._next.finish()
-        bounds = self._before.bounds.after(counts, own)
-        if self._next.is_other:
-            bounds = replace(bounds, fixed=None)
-        elif self.root_mean_square:
-            bounds = replace(bounds, fixed=self._opened_with)
-        self._keep(bounds)
+        self._keep(self._before.bounds.after(counts, own))
         self._open.close()
 
     def abandon(self, reason: Exception) -> None:
-        """Keep nothing of it, but the model as it was: the sum was none of honest contributions."""
+        """Keep nothing of it: the sum was none of honest contributions."""
+        self._stay(self._before.bounds, reason)
+
+    def forgo(self, counts: Counts | None, own: Marks | None) -> None:
+        """Keep the counts alone: the sum shows no update, by blinding or by rounding."""
+        self._stay(self._before.bounds.after(counts, own), Forgone())
+
+    def _stay(self, bounds: Bounds, reason: Exception) -> None:
+        """The model as it was is the next one; durable on return."""
         self._open.__exit__(type(reason), reason, None)
-        self._keep(replace(self._before.bounds, fixed=self._opened_with))
+        self._keep(bounds)
         with self._storage.writing(model_name(self._number)) as output:
             write_model(self._before.model, output, {"round": str(self._number)})
 
@@ -98,20 +101,6 @@ def load(storage: Storage, number: int, layout: Layout) -> Standing | None:
         reason = f"{name}, which belongs to it, is missing or does not read"
         raise DamagedModel(model_name(number), reason) from None
     return Standing(number, model, bounds)
-
-
-def bound_as_before(standing: Standing, history: OpenedSets) -> Standing:
-    """The standing, with the bounds of the last round from its model where that one comes back.
-
-    Who knows the others' sum from a model can lead to another one of its choice. Where the model
-    stayed as it was, its stored bounds hold; there are none where it is begun with anew.
-    """
-    number, bounds = standing.number, standing.bounds
-    last = history.last_from(standing.model.digest, number)
-    if last is None or (last[0] == number and bounds.examples):
-        return standing
-    fixed = last[1].clip, last[1].max_examples
-    return Standing(number, standing.model, replace(bounds, fixed=fixed))
 
 
 def _bounds_name(number: int) -> str:

@@ -16,7 +16,7 @@ from participant.model_errors import ModelMismatch
 from participant.outcome import Standing
 from protocol.board import Posted
 from protocol.draft import Draft
-from protocol.messages import ModelEntries, Opening, Statement
+from protocol.messages import ModelEntries, Statement
 from protocol.round import RoundView, round_session
 from protocol.suite import suite_for
 from protocol.terms import Terms
@@ -45,11 +45,9 @@ class Stance:
         """Stand at the model after another round, and report who stands at another one."""
         bounds, terms = standing.bounds, self._terms
         following = bounds.clip(terms), bounds.max_examples(terms)
-        layout, is_fixed = self._layout, bounds.fixed is not None
-        self._number = standing.number
-        self.statement = Statement(
-            standing.model.digest, layout.weights, *following, layout.digest, is_fixed
-        )
+        self._number, layout = standing.number, self._layout
+        model = standing.model.digest
+        self.statement = Statement(model, layout.weights, *following, layout.digest)
         self._reported: dict[str, Any] = {}
         self._compare()
 
@@ -102,14 +100,6 @@ class Stance:
             raise ModelMismatch(name, f"it is opened with {found}, not {bounds}")
         if opening.suite != (suite := suite_for(self._terms, due.length).name):
             raise ModelMismatch(name, f"it is opened for suite {opening.suite}, due is {suite}")
-
-    def is_narrower(self, opening: Opening) -> bool:
-        """Whether the next round's bounds are smaller than what this hospital asks for.
-
-        It was opened without this hospital's word, which came too late, or was held up.
-        """
-        own = self.statement
-        return opening.clip < own.clip or opening.max_examples < own.max_examples
 
     def warn_of_wider(self, number: int, entry: int) -> None:
         """Report who had asked for wider bounds than follow from the counts, when it was opened.

@@ -37,7 +37,8 @@ class SummedVector:
     """What a decrypted one-time key opens: the average update, in slices, in order.
 
     The last slice has come when ``done``; whether the sum is that of the contributions is known
-    then, and not before.
+    then, and not before. Of a sum that is outgrown (keyshare/slots.py) nothing is opened but the
+    head.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class SummedVector:
         self._lattice, self._names = suite.lattice, closing.vector
         contributors = len(closing.contributors)
         self._slot_count = suite.slot_count(opening.length)
-        self.reader: SlotReader = suite.slots(opening).reader(contributors)
+        slots = suite.slots(opening)
+        self.reader: SlotReader = slots.reader(contributors)
+        self._head = slots.head
         self._context = lattice_context(epoch.digest, view.opening.digest)
         digits = unpack_key(plaintexts, suite.lattice, to_number(epoch.n))
         self._key = SummedKey(suite.lattice, digits, contributors)
@@ -109,13 +112,16 @@ class SummedVector:
 
     def _open(self, data: bytes) -> NDArray[np.float64]:
         """A slice from a chunk; a corrupt sum is only read on, to know whose doing it is."""
-        if self._corrupt:
-            return np.empty(0)
-        lattice = self._lattice
+        lattice, head = self._lattice, 0
         left = self._slot_count - self._next * lattice.chunk_weights
         try:
+            if self._next == 0:
+                head = self._head
+                self.reader.take_head(self._key.open_head(data, head, self._context))
+            if self._corrupt or self.reader.is_outgrown:
+                return np.empty(0)
             sums = self._key.open(self._next, data, min(lattice.chunk_weights, left), self._context)
-            return self.reader.take(sums)
+            return self.reader.take(sums[head:])
         except CorruptSum as error:
             self._corrupt = error
             return np.empty(0)

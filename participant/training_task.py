@@ -19,7 +19,7 @@ from keyshare.slots import SlotReader
 from participant import last_contribution, precision
 from participant.app_calls import App, Config, app_seed, evaluate, fit, initial_config
 from participant.bounds import Bounds
-from participant.contribution import ContributionMaker, HalvedMore
+from participant.contribution import BeyondTerms, ContributionMaker
 from participant.entry_list import entry_facts
 from participant.errors import BadApp
 from participant.held_back import HeldBack
@@ -29,7 +29,7 @@ from participant.model import Model
 from participant.model_errors import DamagedModel, ForeignModel
 from participant.omissions import Omissions
 from participant.outbox import Storage
-from participant.outcome import Outcome, Standing, bound_as_before, load
+from participant.outcome import Outcome, Standing, load
 from participant.patience import Patience
 from participant.set_ledger import SetLedger
 from participant.stance import Report, Stance
@@ -45,7 +45,7 @@ from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Refused
 from protocol.history import OpenedSets
 from protocol.messages import Refusal
-from protocol.round import RoundView, round_session, unpack_training
+from protocol.round import RoundView, read_training, round_session
 from protocol.suite import suite_of
 from protocol.terms import Terms
 
@@ -139,8 +139,6 @@ class TrainingTask(Task):
         self._ledger.begin(board)
         if self._begins_anew and (used := self._history.opened_from(self._standing.model.digest)):
             self._report(self.finished, "used-model", {"rounds": list(used)})
-        self._standing = bound_as_before(self._standing, self._history)
-        self._stance.move(self._standing)
         for posted in board.entries:
             kind, _, name = posted.post.session.partition("/")
             if kind == "round":
@@ -323,18 +321,12 @@ class TrainingTask(Task):
     def _contribution(self, number: int, view: RoundView) -> Draft | None:
         """None where this hospital adds nothing, and helps to decrypt.
 
-        The app had no examples, or this hospital's update would enter the sum otherwise than it
-        should: under smaller bounds than it asked for after it was wronged by the counts
-        (participant/bounds.py), or halved more often than the last one from this model.
+        The app has no examples, or its update is beyond what the terms allow.
         """
         opening = view.terms_of_opening
         assert opening is not None and view.opening is not None
         self._stance.check(view)
         self._stance.warn_of_wider(number, view.opening.position)
-        if self._stance.is_narrower(opening):
-            facts = {"clip": opening.clip, "most": opening.max_examples}
-            self._abstain(number, "narrowed", facts)
-            return None
         started = time.monotonic()
         change, examples = self._fit(number)
         if not examples:
@@ -342,18 +334,18 @@ class TrainingTask(Task):
             return None
         trained = time.monotonic()
         maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
-        fixed = self._standing.bounds.fixed
-        before = last_contribution.halved_before(self._storage, opening.model) if fixed else None
         try:
-            draft, writer = maker.make(change, examples, view.opening, before)
+            draft, writer = maker.make(change, examples, view.opening)
         except BadUpdate as error:
             raise BadApp("fit", str(error)) from None
-        except HalvedMore:
-            self._abstain(number, "halved-more", {})
+        except BeyondTerms as error:
+            facts = {"largest": error.largest, "clip": self._terms.clip}
+            self._abstain(number, "beyond-terms", facts)
             return None
-        last_contribution.keep(self._storage, number, opening, writer)
-        for told in precision.of_update(writer, examples, opening, self._terms):
-            self._report(number, *told)
+        last_contribution.keep(self._storage, number, writer.marks)
+        if not writer.fits:
+            facts = {"clip": opening.clip, "most": opening.max_examples}
+            self._report(number, "blinded", facts)
         seconds = {"train": trained - started, "encrypt": time.monotonic() - trained}
         self._report(number, "contributed", {"suite": opening.suite, **seconds})
         return draft
@@ -380,7 +372,7 @@ class TrainingTask(Task):
             return
         assert closing is not None and member.view.opening is not None
         self._stance.check(member.view)
-        self._outcome = Outcome(self._storage, self._standing, number, opening)
+        self._outcome = Outcome(self._storage, self._standing, number)
         try:
             if closing.vector:
                 self._sum = SummedVector(member.plaintexts, member.view, self._epoch, self._terms)
@@ -388,7 +380,7 @@ class TrainingTask(Task):
                 return  # the chunks of the vector come one by one
             slots = suite_of(opening.suite, self._terms).slots(opening)
             self._reader = slots.reader(len(closing.contributors))
-            update = self._reader.take(unpack_training(member.plaintexts, opening, self._terms))
+            update = read_training(member.plaintexts, opening, self._terms, self._reader)
         except CorruptSum as error:
             self._void(number, error)
             return
@@ -411,10 +403,12 @@ class TrainingTask(Task):
         assert outcome is not None and reader is not None
         is_counted = self._index in self._contributors(self._rounds[number])
         own = last_contribution.marks_of(self._storage, number) if is_counted else None
-        # Put back from a backup, it cannot tell whether it was counted right: believe no counts.
-        outcome.finish(reader.counts if own or not is_counted else None, own)
-        for told in precision.of_sum(reader, own, outcome, self._terms):
+        for told in precision.of_sum(reader, own, outcome):
             self._report(number, *told)
+        if reader.is_outgrown or reader.is_coarse:
+            outcome.forgo(reader.counts, own)
+        else:
+            outcome.finish(reader.counts, own)
         self._stand_at(number)
 
     def _name_liars(self, number: int) -> None:
@@ -430,7 +424,7 @@ class TrainingTask(Task):
         del self._standing
         standing = load(self._storage, number, self._layout)
         assert standing is not None
-        self._standing = standing = bound_as_before(standing, self._history)
+        self._standing = standing
         contributors = self._contributors(self._rounds[number])
         self._tell_left_out(number, self._rounds[number], is_over=True)
         self._rounds.pop(number - 1, None)

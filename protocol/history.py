@@ -13,7 +13,8 @@ Since a set alone has ``min_contributors`` >= ``min_difference`` members, it fol
 *no combination of opened sums from one model, but zero, holds fewer than ``min_difference``
 members*. It is max(f, 1) + 2 at least: f colluders, or one hospital for itself, who take out
 their own are left with two others. All this takes a member to add the same to every sum from one
-model, hence one pair of bounds for a model (participant/bounds.py).
+model: hence nobody scales an update by a round's bounds (participant/contribution.py). A sum in
+which somebody blinded its part shows none, and counts all the same: a liar can have it look so.
 
 *What may be open*: a set that anybody has locked on this board, in any other round, before or
 after, of any key: a sum under an older key can be subtracted as well. More than (n+f)/2 locks open
@@ -42,8 +43,7 @@ from dataclasses import dataclass
 
 from keyshare.errors import BadParameters
 from protocol.board import Posted
-from protocol.messages import Opening
-from protocol.round import RoundView, bounds_of, round_session
+from protocol.round import RoundView
 from protocol.terms import Terms
 
 Members = frozenset[int]
@@ -87,7 +87,6 @@ class OpenedSets:
     def __init__(self, terms: Terms, entries: Sequence[Posted] = ()) -> None:
         self._terms = terms
         self._views: dict[str, RoundView] = {}
-        self._due: dict[int, Opening] = {}  # training rounds, as what was stated would have them
         self._closable: tuple[tuple[object, ...], Members] | None = None  # the last answer
         self._awaited: tuple[tuple[object, ...], Members] | None = None
         self.follow(entries)
@@ -96,7 +95,6 @@ class OpenedSets:
         """Read this board: all entries that are there, and those that will be when it is asked."""
         self._entries, self._read = entries, 0
         self._views.clear()
-        self._due.clear()
 
     def difference(self, view: RoundView) -> Difference | None:
         """What the sum that the round's closing chose would show of too few; None if nothing.
@@ -153,15 +151,6 @@ class OpenedSets:
         """The rounds from a model whose sums may be open, by name."""
         return tuple(self._opened(model, ""))
 
-    def last_from(self, model: bytes, number: int) -> tuple[int, Opening] | None:
-        """The last round from a model among training rounds 1 to ``number``, and its opening.
-
-        One that was opened otherwise than enough members had stated is none: nobody answers it.
-        """
-        self._catch_up()
-        of_it = [k for k, opening in self._due.items() if k <= number and opening.model == model]
-        return (max(of_it), self._due[max(of_it)]) if of_it else None
-
     def _opened_from_model_of(self, view: RoundView) -> dict[str, Members]:
         opening = view.terms_of_opening
         assert opening is not None
@@ -188,19 +177,7 @@ class OpenedSets:
             session = posted.post.session
             if not session.startswith("ceremony/"):
                 view = self._views.setdefault(session, RoundView(session))
-                if isinstance(body := posted.post.body, Opening) and view.opening is None:
-                    self._judge(view, body)
                 view.receive(posted)
-
-    def _judge(self, view: RoundView, opening: Opening) -> None:
-        """Take note of a training round that is opened as enough members have stated by now."""
-        before = round_session(str(int(view.name) - 1)) if opening.kind == "training" else ""
-        if before in self._views:
-            alike = list(self._views[before].agreed(self._terms.least_agreeing).values())
-            bounds = bounds_of(alike, self._terms)
-            is_of_it = bool(alike) and alike[0].result == opening.model
-            if is_of_it and (opening.clip, opening.max_examples) == bounds:
-                self._due[int(view.name)] = opening
 
 
 def isolated(chosen: Members, opened: Mapping[str, Members], least: int) -> Difference | None:

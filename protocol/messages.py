@@ -154,8 +154,8 @@ class Opening(Message, frozen=True, tag="opening"):
     """The aggregator opens a round: model to start from (zeros for a statistic) and length.
 
     ``suite`` follows from the terms and the length; ``clip``, the bound of a weight's change, and
-    ``max_examples``, the number of examples that has weight 1, are the largest that members have
-    stated with this model, 0 for a statistic; ``decimals`` and ``labels``, the digest of a
+    ``max_examples``, the most examples of a hospital, are the largest that members have stated
+    with this model, 0 for a statistic; ``decimals`` and ``labels``, the digest of a
     statistic's labels, are those of the request, 0 and nothing in training. Every member checks
     all of them.
     """
@@ -283,10 +283,8 @@ class Statement(Message, frozen=True, tag="statement"):
     """The digest and length of what a member holds after this round; all must agree.
 
     ``clip``, ``max_examples``: the bound that the next round's updates must have, as far as this
-    member knows, and the number of examples that has weight 1 in it; 0 for a statistic.
-    ``entries``: digest of the model's names, shapes and dtypes, none for a statistic. ``is_fixed``:
-    the next round must have these bounds, since a sum that says something of the updates from this
-    model was opened under them.
+    member knows, and the most examples that a hospital may have in it; 0 for a statistic.
+    ``entries``: digest of the model's names, shapes and dtypes, none for a statistic.
     """
 
     result: Digest
@@ -294,13 +292,11 @@ class Statement(Message, frozen=True, tag="statement"):
     clip: Clip = 0.0
     max_examples: Count = 0
     entries: Annotated[bytes, Meta(max_length=32)] = b""
-    is_fixed: bool = False
 
     @property
-    def about(self) -> tuple[bytes, int, bytes, tuple[float, int] | None]:
-        """What members must agree on: the model, and fixed bounds. Of others the widest hold."""
-        fixed = (self.clip, self.max_examples) if self.is_fixed else None
-        return self.result, self.length, self.entries, fixed
+    def about(self) -> tuple[bytes, int, bytes]:
+        """What members must agree on: the model. Of bounds the widest hold."""
+        return self.result, self.length, self.entries
 
 
 class ModelEntry(Message, frozen=True):

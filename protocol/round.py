@@ -11,7 +11,8 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
-from keyshare.packing import unpack
+from keyshare.packing import read_head, unpack
+from keyshare.slots import SlotReader
 from protocol.board import Posted
 from protocol.encoding import digest, encode
 from protocol.messages import (
@@ -156,7 +157,7 @@ def bounds_of(alike: Iterable[Statement], terms: Terms) -> tuple[float, int]:
     """Clip and most examples of the round that goes on from what members have stated alike.
 
     The widest that anyone has asked for, within the terms': who is wronged by the others' counts
-    asks for the terms' own (``participant.bounds``). Bounds that are fixed are stated alike.
+    asks for the terms' own (``participant.bounds``).
     """
     asked = list(alike)
     clip = max((said.clip for said in asked), default=terms.clip)
@@ -164,7 +165,16 @@ def bounds_of(alike: Iterable[Statement], terms: Terms) -> tuple[float, int]:
     return min(clip, terms.clip), min(examples, terms.max_examples)
 
 
-def unpack_training(plaintexts: Sequence[mpz], opening: Opening, terms: Terms) -> NDArray[np.int64]:
-    """The sums of a round's slots under packed Paillier. Raises CorruptSum on an impossible one."""
+def read_training(
+    plaintexts: Sequence[mpz], opening: Opening, terms: Terms, reader: SlotReader
+) -> NDArray[np.float64]:
+    """The average update from a round's sum under packed Paillier; empty if it is outgrown.
+
+    Raises CorruptSum for a sum that no honest contributions give.
+    """
     suite = suite_of("paillier", terms)
-    return unpack(plaintexts, suite.packing(opening.length), suite.slot_count(opening.length))
+    packing, head = suite.packing(opening.length), suite.slots(opening).head
+    reader.take_head(read_head(plaintexts, packing))
+    if reader.is_outgrown:
+        return np.empty(0)
+    return reader.take(unpack(plaintexts, packing, suite.slot_count(opening.length))[head:])

@@ -25,7 +25,7 @@ _FIXED_SECONDS = 0.005  # of the lattice whatever the length: the proof, the fir
 
 # Bits that packed values give up at most where that spares a ciphertext, and are left at least: the
 # hybrid suite, whose models are the long ones, has 17 to 20.
-_MOST_SPARED_BITS, _LEAST_SPARING_BITS = 5, 20
+_MOST_SPARED_BITS, _LEAST_SPARING_BITS = 7, 20
 
 
 @dataclass(frozen=True)
@@ -54,26 +54,30 @@ class Suite:
     def packing(self, length: int) -> Packing:
         """How the slots for ``length`` weights lie in plaintexts under packed Paillier.
 
-        The tally costs no ciphertext where values of fewer bits make room for it.
+        The tally, and the reserve for what blinds, cost no ciphertext where values of fewer bits
+        make room for them.
         """
         terms = self.terms
-        full = Packing.choose(terms.key_bits, terms.precision_bits, terms.n_members)
-        without_tally = ciphertext_count(length + 1, full)
+        full = self._packing(terms.precision_bits)
+        without_tally = -(-(length + 1) // full.slots)
         least = max(_LEAST_SPARING_BITS, terms.precision_bits - _MOST_SPARED_BITS)
         for bits in range(terms.precision_bits, least - 1, -1):
-            packing = Packing.choose(terms.key_bits, bits, terms.n_members)
+            packing = self._packing(bits)
             if ciphertext_count(self._slot_count(length, bits), packing) <= without_tally:
                 return packing
         return full
+
+    def _packing(self, bits: int) -> Packing:
+        terms, head = self.terms, self._slot_count(0, bits)
+        return Packing.choose(terms.key_bits, bits, terms.n_members, head)
 
     def slots(self, opening: Opening) -> Slots:
         """What the slots of a training round are: how weights become integers, what is counted.
 
         Raises BadQuantisation if the opening's bounds are none.
         """
-        bits = self._bits(opening.length)
-        quantisation = Quantisation(opening.clip, bits, opening.max_examples)
-        return Slots(quantisation, self._tally(bits), opening.length)
+        bounds = opening.clip, opening.max_examples
+        return self._layout(self._bits(opening.length), bounds, opening.length)
 
     def seconds(self, length: int) -> float:
         """What a member computes for a round, by the cost table."""
@@ -91,8 +95,13 @@ class Suite:
     def _tally(self, bits: int) -> Tally:
         return Tally(self.terms.clip, self.terms.max_examples, self.terms.n_members, bits)
 
+    def _layout(self, bits: int, bounds: tuple[float, int], length: int) -> Slots:
+        clip, most = bounds
+        together = self.lattice.weights_per_coefficient if self.lattice is not None else 1
+        return Slots(Quantisation(clip, bits, most), self._tally(bits), length, together)
+
     def _slot_count(self, length: int, bits: int) -> int:
-        return 1 + self._tally(bits).slots + length
+        return self._layout(bits, (self.terms.clip, self.terms.max_examples), length).count
 
 
 def suite_of(name: SuiteName, terms: Terms) -> Suite:

@@ -90,7 +90,6 @@ class Terms(Message, frozen=True):
     precision_bits: int
     max_examples: int
     suite: Literal["auto", "paillier", "hybrid", "hybrid-s2"] = "auto"
-    stochastic_rounding: bool = False
     step_seconds: int = 3600  # how long a step of a ceremony may last
 
     @property
@@ -344,7 +343,6 @@ def _read_terms(document: Table) -> Terms:
         precision_bits=quantisation.number("bits"),
         max_examples=quantisation.number("max_examples"),
         suite=federation.text("suite"),  # type: ignore[arg-type]  # checked with all the rest
-        stochastic_rounding=quantisation.flag("stochastic_rounding"),
         step_seconds=federation.number("step_seconds"),
     )
     for table in (federation, aggregator, rounds, quantisation, *members):
@@ -382,7 +380,6 @@ def render(terms: Terms) -> str:
                 "clip": terms.clip,
                 "bits": terms.precision_bits,
                 "max_examples": terms.max_examples,
-                "stochastic_rounding": terms.stochastic_rounding,
             },
             "members": [{"name": m.name, "key": encode_binary(m.key)} for m in terms.members],
         }

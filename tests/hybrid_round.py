@@ -15,7 +15,6 @@ from keyshare.lattice import Lattice
 from keyshare.one_time_key import OneTimeKey, add_chunk, read_words, write_sum
 from keyshare.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
-from keyshare.slots import quantise
 from protocol.board import Posted
 from protocol.ciphertexts import (
     Encrypted,
@@ -88,8 +87,7 @@ class HybridRound(toy_round.Round):
         """An honest contribution of a member, proved for ``poster`` (itself unless told)."""
         opening = self.opened.post.body
         assert isinstance(opening, Opening)
-        update, examples = toy_round.update_of(index), toy_round.examples_of(index)
-        values = quantise(update, examples, self.suite.slots(opening))
+        values = toy_round.slots_of(index, self.suite.slots(opening))
         lattice = self.suite.lattice
         assert lattice is not None
         seed = seed_of("hybrid round", index)

@@ -15,7 +15,7 @@ from keyshare.encryption import Encryptor
 from keyshare.packing import pack
 from keyshare.plaintext_proof import Opened, encrypt_opened, prove
 from keyshare.randomness import Stream
-from keyshare.slots import quantise
+from keyshare.slots import Slots, quantise
 from protocol.board import Posted
 from protocol.ciphertexts import (
     Encrypted,
@@ -68,8 +68,8 @@ def encryptor() -> Encryptor:
 
 
 def update_of(index: int) -> np.ndarray:
-    """A hospital's update; some entries beyond the clip."""
-    return np.sin(np.arange(LENGTH) * index) * index * 2
+    """A hospital's update, within the clip of 8."""
+    return np.sin(np.arange(LENGTH) * index) * index * 1.5
 
 
 def examples_of(index: int) -> int:
@@ -82,11 +82,16 @@ def opening_of_training(length: int = LENGTH) -> Opening:
     return Opening("training", EPOCH.digest, bytes(32), length, "paillier", *bounds)
 
 
+def slots_of(index: int, slots: Slots) -> np.ndarray:
+    """A hospital's update as it contributes it, always rounded alike."""
+    return quantise(update_of(index), examples_of(index), slots, seed_of("rounding", index))
+
+
 @lru_cache(maxsize=16)
 def training(index: int, label: str = "round") -> Encrypted:
     """A hospital's update, quantised, packed and encrypted; proved when it is contributed."""
     suite = suite_of("paillier", TERMS)
-    values = quantise(update_of(index), examples_of(index), suite.slots(opening_of_training()))
+    values = slots_of(index, suite.slots(opening_of_training()))
     return known(pack(values, suite.packing(LENGTH)), label, index)
 
 

@@ -85,10 +85,10 @@ def contribution_bytes(opening: Opening, terms: Terms) -> int:
     return total
 
 
-def scaled_in(consortium: Consortium, number: int) -> int:
-    """How many hospitals scaled their update down to the round's bound."""
+def blinded_in(consortium: Consortium, number: int) -> int:
+    """How many hospitals' updates did not fit the round's bounds."""
     events = (e for h in consortium.hospitals for e in h.events(consortium.terms.federation))
-    return sum((e["round"], e["event"]) == (number, "scaled") for e in events)
+    return sum((e["round"], e["event"]) == (number, "blinded") for e in events)
 
 
 def rounding_in(consortium: Consortium, number: int) -> float:

@@ -69,7 +69,7 @@ def _round(consortium: Consortium, board: Board, number: int, weights: int) -> R
         "round": number,
         "suite": opening.suite,
         "clip": opening.clip,
-        "scaled": rounds.scaled_in(consortium, number),
+        "unfit": rounds.blinded_in(consortium, number),
         "rounding": rounds.rounding_in(consortium, number),
         "contributors": [consortium.terms.name_of(m) for m in contributors],
         "seconds": rounds.seconds_of(consortium, board, number),
@@ -83,17 +83,15 @@ def _difference(
 ) -> Row:
     """A round's model beside the average in the clear of the same hospitals, from the same model.
 
-    Updates are scaled to the round's bound there, too: what differs is the encryption's precision.
+    Where an update did not fit the round, the model stays as it was.
     """
     opening = rounds.opening_of(board, number)
     layout, _ = clear.initial(study, initial_config(consortium.terms, study.rounds[0] - 1))
     config = {"seed": app_seed(consortium.terms), "round": number}
     contributors = rounds.contributors_of(board, number)
     updates, examples = clear.fit_all(study, layout, before, contributors, config)
-    largest = np.abs(updates).max(axis=1, keepdims=True)
-    scaled = updates / 2 ** np.ceil(np.log2(np.maximum(1, largest / opening.clip)))
-    weights = np.minimum(examples, opening.max_examples)
-    plain = before + weights @ scaled / weights.sum()
+    is_unfit = rounds.blinded_in(consortium, number) > 0
+    plain = before if is_unfit else before + examples @ updates / examples.sum()
     return {
         "max_abs_error": float(np.abs(after - plain).max()),
         "error_bound": error_bound(opening, consortium.terms, examples, after),

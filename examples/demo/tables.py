@@ -55,7 +55,7 @@ def precision_table(study: Row) -> Table:
     """How each round was encrypted, and what that did to the average."""
     table = _table("")
     table.caption = (
-        "bytes a weight: in an update; scaled: hospitals whose update went beyond the clip\n"
+        "bytes a weight: in an update; unfit: updates that did not fit\n"
         "difference: to averaging in the clear; explained: by precision"
     )
     columns = (
@@ -63,7 +63,7 @@ def precision_table(study: Row) -> Table:
         "suite",
         "bytes a weight",
         "clip",
-        "scaled",
+        "unfit",
         "rounding",
         "difference",
         "explained",
@@ -76,7 +76,7 @@ def precision_table(study: Row) -> Table:
             row["suite"],
             f"{row['bytes_per_weight']:.2f}",
             f"{row['clip']:g}",
-            str(row["scaled"]),
+            str(row["unfit"]),
             f"{row['rounding']:.1e}",
             f"{row['max_abs_error']:.1e}",
             f"{row['error_bound']:.1e}",

@@ -123,7 +123,7 @@ def new(
     ] = 3600,
     clip: Annotated[
         float,
-        typer.Option("--clip", help="Largest change of a weight; an update beyond it is halved."),
+        typer.Option("--clip", help="Largest change of a weight; a larger update stays at home."),
     ] = 8.0,
     bits: Annotated[int, typer.Option("--bits", help="Bits of a weight, 8 to 40.")] = 32,
     max_examples: Annotated[
@@ -141,9 +141,6 @@ def new(
     suite: Annotated[
         str, typer.Option("--suite", help="How updates are encrypted: auto takes the cheaper one.")
     ] = "auto",
-    stochastic_rounding: Annotated[
-        bool, typer.Option("--stochastic-rounding", help="Round updates up or down at random.")
-    ] = False,
     step_seconds: Annotated[
         int, typer.Option("--step-seconds", help="How long a ceremony's step waits for the last.")
     ] = 3600,
@@ -175,7 +172,6 @@ def new(
         bits,
         max_examples,
         suite,  # type: ignore[arg-type]  # checked when the terms are
-        stochastic_rounding,
         step_seconds,
     )
     ctx.obj.options = _OPTIONS
@@ -253,10 +249,7 @@ def _show_terms(file: TermsFile) -> None:
         f"  differencing  {does} where sums from one model differ by fewer than "
         f"{terms.least_difference} members"
     )
-    say(
-        f"  encryption    suite {terms.suite}, "
-        f"rounding {'at random' if terms.stochastic_rounding else 'to the nearest'}"
-    )
+    say(f"  encryption    suite {terms.suite}")
     say(
         f"  quantisation  {terms.precision_bits} bits at most, a weight changes by at most "
         f"{terms.clip:g}, at most {terms.max_examples} examples; both are the first round's, and "

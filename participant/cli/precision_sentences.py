@@ -24,21 +24,32 @@ def rounding_cell(value: float | None) -> str:
     return f"{100 * value:.0f} %" if value >= _NOTABLE else f"{100 * value:.2g} %"
 
 
-def _scaled(event: Event) -> str:
-    first = (
-        f"this hospital's update was scaled to {100 * event['to']:.3g} % of itself, since its "
-        f"largest change is beyond the round's bound of {event['clip']:g}"
+def _beyond_terms(event: Event) -> str:
+    largest = f"{event['largest']:.4g}"
+    if float(largest) <= event["clip"]:
+        largest = repr(event["largest"])
+    return (
+        f"this hospital adds nothing to the sum. Its update changes a weight by {largest}, and the "
+        f"terms allow {event['clip']:g}. Data that are scaled as at the other hospitals, a smaller "
+        "learning rate or fewer local steps make it smaller. Else all need new terms with a larger "
+        "--clip"
     )
-    if event["is_terms"]:
-        return f"{first}, which the terms set. Only new terms with a larger --clip take it whole"
-    return f"{first}. The next round's bound follows it"
 
 
-def _weighed_as(event: Event) -> str:
-    first = f"this hospital's {event['examples']} examples weigh as {event['weight']}, the"
-    if event["examples"] > event["weight"]:
-        return f"{first} most that hospitals had in the rounds before. The next round follows them"
-    return f"{first} fewest that this round can weigh: its scale is for much larger hospitals"
+def _blinded(event: Event) -> str:
+    return (
+        "this hospital's update does not fit the round, where a weight may change by "
+        f"{event['clip']:g} and {event['most']} examples weigh most. It sends random numbers in "
+        "the update's place: the sum will show nobody's update. The next round's bounds follow it"
+    )
+
+
+def _outgrown(event: Event) -> str:
+    return (
+        "by the counts, some hospital's update did not fit the round, and nobody learns whose. The "
+        "sum shows no update, and the model stays as it was. The next round goes on from it, with "
+        "room for all"
+    )
 
 
 def _rounding(event: Event) -> str | None:
@@ -51,28 +62,23 @@ def _rounding(event: Event) -> str | None:
     )
 
 
+def _coarse(event: Event) -> str:
+    return (
+        "WARNING: rounding hides the changes of this round, and the model stays as it was. The "
+        "next round's bounds follow what hospitals need. A smaller --clip and --max-examples make "
+        "the first round more exact"
+    )
+
+
+def _unchanged(event: Event) -> str:
+    return "no hospital has changed anything, and the model stays as it was"
+
+
 def _widened(event: Event) -> str:
     return (
         f"{', '.join(event['members'])} asked for wider bounds than the counts of the rounds "
         f"before give: a weight may change by {event['clip']:g}, {event['most']} examples weigh "
         "most. What this hospital contributes is rounded more coarsely for it"
-    )
-
-
-def _narrowed(event: Event) -> str:
-    return (
-        "this hospital adds nothing to the sum. It was missing from the counts of the round before "
-        "and asked for wider bounds, but the aggregator opened the round without its word: with "
-        f"{event['clip']:g} as the largest change and {event['most']} as the most examples, the "
-        "liar would choose what this hospital's update counts for"
-    )
-
-
-def _halved_more(event: Event) -> str:
-    return (
-        "this hospital adds nothing to the sum. Its update from this same model was smaller when "
-        "the model was last trained, and now has to be halved more often: the two sums would "
-        "show a part of it. Another model ends that (--new-model-after)"
     )
 
 
@@ -92,11 +98,12 @@ def _uncounted(event: Event) -> str:
 
 
 SENTENCES: dict[str, Callable[[Event], str | None]] = {
-    "scaled": _scaled,
-    "weighed-as": _weighed_as,
+    "beyond-terms": _beyond_terms,
+    "blinded": _blinded,
+    "outgrown": _outgrown,
     "widened": _widened,
-    "narrowed": _narrowed,
-    "halved-more": _halved_more,
+    "coarse": _coarse,
+    "unchanged": _unchanged,
     "rounding": _rounding,
     "counts-refused": _counts_refused,
     "uncounted": _uncounted,

@@ -63,7 +63,6 @@ def federation_section(contents: Contents) -> Markup:
 def rules(terms: Terms) -> list[str]:
     """The terms in sentences."""
     rounds = terms.rounds
-    rounding = "up or down at random" if terms.stochastic_rounding else "to the nearest"
     suites = {
         "auto": "Each round is encrypted by the suite that is cheaper for its length.",
         "paillier": "Every round is encrypted as packed Paillier ciphertexts.",
@@ -82,8 +81,9 @@ def rules(terms: Terms) -> list[str]:
         f"{terms.least_contributors} have; one of a statistic, after "
         f"{count(rounds.statistic_seconds, 'second')}.",
         f"Each weight may change by at most {terms.clip:g} in the first round, and later by twice "
-        "the largest change of the last three rounds, rounded up to a power of two. An update that "
-        f"changes more is scaled down as a whole. Changes are rounded {rounding}, with at most "
+        "the largest change of the last three rounds, rounded up to a power of two. Where an "
+        "update changes more, the round's sum shows nobody's update, and the next round has room "
+        "for it. Changes are rounded at random, with at most "
         f"{terms.precision_bits} bits.",
         f"No hospital's update counts for more than {terms.max_examples:,} examples.",
         "Each round of training opens, to all hospitals, the average of the updates, the sum of "

@@ -1,13 +1,17 @@
-"""One hospital that makes others add the same update twice, the second time otherwise scaled.
+"""One hospital that makes others add the same update twice, under bounds of its choice.
 
-A void round leaves the model as it was, and its sum is open all the same. Were the next round from
-this model opened under other bounds, a hospital that was halved in one of the two and not in the
-other would add different multiples of one update to two sums over the same members: their
-difference is a multiple of that update alone, and the rule of differences looks at members only.
+It voids a round, which leaves the model as it was, and asks for other bounds. Or it learns from the
+void round what the others add, takes that away in the next one, but for a step, and has another
+model that is nearly the same. Or it leads back to an earlier one. Were updates scaled down to the
+bounds of a round, a hospital that was scaled in one of two sums and not in the other would have
+added different multiples of one update: their difference is a multiple of that update alone, and
+the rule of differences looks at members only. So nobody scales: what does not fit is blinded.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -15,153 +19,186 @@ import numpy as np
 import pytest
 
 from keyshare.packing import unpack
-from participant import outcome
+from keyshare.plaintext_proof import encrypt_opened
+from keyshare.quantisation import SPREAD
+from keyshare.slots import SlotReader, SlotWriter
+from participant import contribution
 from participant.model_errors import ModelMismatch
-from participant.training_task import TrainingTask
+from protocol.round import RoundView
 from protocol.suite import suite_of
-from tests.attacks.test_narrowed_bound import EVIL, EXAMPLES, LENGTH, Attack, Honest, narrowed
+from tests.attacks.test_narrowed_bound import (
+    EVIL,
+    EXAMPLES,
+    LENGTH,
+    MOST_EXAMPLES,
+    Attack,
+    Honest,
+    Liar,
+    Still,
+    narrowed,
+)
 
 VICTIM = 2
 
 
-class Voiding(Attack):
-    """After a first round the victim needs more than its bound, and the liar voids the second."""
+class Steering(Liar):
+    """Writes its own numbers where its update lies, too."""
+
+    steps: np.ndarray | None = None
+
+    def _contribution(self, number: int, view: RoundView) -> Any:
+        if self.steps is None:
+            return super()._contribution(number, view)
+
+        def encrypt(plaintexts: Any, key: Any, stream: Any) -> Any:
+            return encrypt_opened([value % key.n for value in plaintexts], key, stream)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(SlotWriter, "entries", lambda writer, update: self.steps)
+            patch.setattr(contribution, "encrypt_opened", encrypt)
+            return super()._contribution(number, view)
+
+
+class Moving(Attack):
+    """After the first round the victim needs more than the bounds that follow from it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.play("round/1")
-        self.settle()
+        self.evil = Steering(self.terms, self.secret(EVIL), Still(), self.disks[EVIL])
+        self.evil.lie = lambda tally, marks: np.zeros(tally.slots, int)
+        self.seat(EVIL, self.evil)
+        self.sums: dict[int, np.ndarray] = {}
+        self.play_and_read(1)
         self.honest[VICTIM].target *= 4
-        self.void("round/2")
-        self.before = self.evil._rounds[2].plaintexts
-        assert self.events(2, "scaled") == [VICTIM]
-        assert self.events(2, "void") == [1, 2, 3]
 
-    def void(self, session: str) -> None:
-        """The liar's weight alone is beyond what four may have."""
-        self.evil.weight = 1 << 25
-        self.play(session)
-        self.evil.weight = 0
-
-    def ask(self, clip: float, most: int, is_fixed: bool = False) -> None:
-        """The liar asks for these bounds, and contributes whether it gets them or not."""
-        stance, changes = self.evil._stance, {"clip": clip, "max_examples": most}
-        stance.statement = msgspec.structs.replace(stance.statement, is_fixed=is_fixed, **changes)
-        stance.is_narrower = lambda opening: False  # type: ignore[method-assign]
-        stance.check = lambda view: None  # type: ignore[method-assign]
-
-    def begin_anew(self, number: int) -> None:
-        """All begin after a round with the model that they hold."""
-        model = self.tasks[1].parameters  # type: ignore[attr-defined]
-        for i in (*self.honest, EVIL):
-            app = Beginning(min(i, 3), model)
-            secret, disk = self.secret(i), self.disks[i]
-            self.seat(i, TrainingTask(self.terms, secret, app, disk, new_model_after=number))
-        self.settle()
-
-    def sum_of(self, number: int) -> np.ndarray:
-        """Σ examples·x over the contributors, as the liar opens it."""
-        plaintexts = self.before if number == 2 else self.evil._rounds[number].plaintexts
+    def play_and_read(self, number: int) -> None:
+        """A round, and by how many steps its sum's slots move the model, as the liar opens them."""
+        self.play(f"round/{number}")
+        plaintexts = self.evil._rounds[number].plaintexts
         assert plaintexts is not None
-        suite, opening = suite_of("paillier", self.terms), self.opening(number)
-        slots = suite.slots(opening)
-        sums = unpack(plaintexts, suite.packing(LENGTH), slots.count)[slots.head :]
-        q = slots.quantisation
-        return (sums - EVIL * q.scale) * q.clip * q.max_examples / q.scale
+        suite = suite_of("paillier", self.terms)
+        slots, packing = suite.slots(self.opening(number)), suite.packing(LENGTH)
+        short = [p % 2 ** (packing.slot_bits * slots.count) for p in plaintexts]  # if blinded
+        self.sums[number] = unpack(short, packing, slots.count)[slots.head :] - EVIL * self.offset
 
     @property
-    def reading(self) -> float:
-        """The worst error of what two sums tell of the victim's update, in its largest change."""
+    def offset(self) -> int:
+        return (1 << (self.terms.precision_bits - 1)) - 1
+
+    def void(self, number: int) -> None:
+        """The liar's number of examples alone is more than four may have, and no counts tell."""
+        honest = self.evil.lie
+        self.evil.lie, self.evil.weight = (lambda tally, marks: -tally.values(marks)), 1 << 25
+        self.play_and_read(number)
+        self.evil.lie, self.evil.weight = honest, 0
+        assert self.events(number, "void") == [1, 2, 3]
+
+    def steer(self, number: int, steps: np.ndarray) -> None:
+        """The liar, which knows what the others add, has the model moved by so many steps."""
+        self.evil.steps = self.offset + steps - self.sums[number - 1]
+        self.play_and_read(number)
+        self.evil.steps = None
+
+    def ask(self, clip: float, most: int) -> None:
+        """The liar asks for these bounds, and contributes whether it gets them or not."""
+        stance = self.evil._stance
+        changes = {"clip": clip, "max_examples": most}
+        stance.statement = msgspec.structs.replace(stance.statement, **changes)
+        stance.check = lambda view: None  # type: ignore[method-assign]
+
+    def examples_times_update(self, number: int) -> np.ndarray:
+        """Σ n·x over the contributors."""
+        clip, most = self.bounds(number)
+        return self.sums[number] * clip * most / (self.offset - SPREAD)
+
+    def reading(self, first: int, second: int, part: float) -> float:
+        """The worst error of what two sums tell of the victim's update, in its largest change.
+
+        part: of the update that one sum has more than the other.
+        """
+        difference = self.examples_times_update(second) - self.examples_times_update(first)
+        read = difference / (EXAMPLES[VICTIM - 1] * part)
         true = self.honest[VICTIM].update
-        read = (self.sum_of(3) - self.sum_of(2)) / (EXAMPLES[VICTIM - 1] / 2)
         return float(np.abs(read - true).max() / np.abs(true).max())
 
 
-@pytest.mark.parametrize("is_fixed", [False, True])
-def test_a_voided_round_is_tried_again_under_the_same_bounds(is_fixed: bool) -> None:
-    attack = Voiding()
-    attack.ask(1.0, 10_000, is_fixed)
-    attack.play("round/3")
-    assert attack.opening(2).model == attack.opening(3).model
-    assert attack.bounds(3) == attack.bounds(2) == (0.5, 10_000)
-    assert attack.events(3, "scaled") == [VICTIM]
-    assert attack.reading > 0.5
+def asks_for_more(attack: Moving) -> int:
+    attack.void(2)
+    attack.ask(1.0, MOST_EXAMPLES)
+    attack.play_and_read(3)
+    assert attack.opening(3).model == attack.opening(2).model
+    return 3
 
 
-def test_were_they_others_the_liar_would_read_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The attack itself: if this fails, the test above may pass for another reason."""
-    monkeypatch.setattr(outcome, "replace", lambda bounds, fixed: bounds)
-    attack = Voiding()
-    attack.ask(1.0, 10_000)
-    attack.play("round/3")
-    assert not attack.events(3, "scaled")
-    assert attack.reading < 1e-3
+def nudges_the_model(attack: Moving) -> int:
+    attack.void(2)
+    attack.steer(3, np.eye(1, LENGTH, dtype=int)[0])
+    attack.play_and_read(4)
+    return 4
 
 
-def test_an_opening_of_the_same_model_with_other_bounds_is_answered_by_nobody() -> None:
-    attack = Voiding()
-    attack.ask(1.0, 10_000)
+def leads_back(attack: Moving) -> int:
+    attack.play_and_read(2)
+    moved = attack.sums[2] * attack.bounds(2)[0] if not attack.events(2, "outgrown") else 0
+    attack.void(3)
+    attack.steer(4, np.rint(-moved / attack.bounds(3)[0]).astype(int))
+    attack.play_and_read(5)
+    return 5
+
+
+WAYS = [asks_for_more, nudges_the_model, leads_back]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_two_sums_under_other_bounds_show_nobodys_update(way: Callable[[Moving], int]) -> None:
+    attack = Moving()
+    last = way(attack)
+    assert attack.events(2, "blinded") == [VICTIM]
+    assert not attack.events(last, "blinded")
+    for part in (0.5, 1.0):
+        assert attack.reading(2, last, part) > 0.5
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_were_updates_scaled_to_the_bounds_the_liar_would_read_one(
+    way: Callable[[Moving], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attacks themselves: if this fails, the test above may pass for another reason."""
+    init, entries = SlotWriter.__init__, SlotWriter.entries
+
+    def begin(writer: Any, slots: Any, examples: int, largest: float, seed: bytes) -> None:
+        init(writer, slots, examples, largest, seed)
+        writer.fits, clip = True, slots.quantisation.clip
+        writer.halvings = max(0, math.ceil(math.log2(largest / clip))) if largest else 0
+
+    def halved(writer: Any, update: np.ndarray) -> np.ndarray:
+        return entries(writer, np.ldexp(update, -writer.halvings))
+
+    monkeypatch.setattr(SlotWriter, "__init__", begin)
+    monkeypatch.setattr(SlotWriter, "entries", halved)
+    monkeypatch.setattr(SlotReader, "is_outgrown", False)
+    attack = Moving()
+    assert attack.reading(2, way(attack), 0.5) < 0.01
+
+
+def test_an_opening_with_other_bounds_than_were_stated_is_answered_by_nobody() -> None:
+    attack = Moving()
+    attack.void(2)
     attack.settle()
-    attack.open("round/3", clip=1.0)
-    for index in attack.honest:
+    attack.open("round/3", clip=0.25)
+    for index in (1, VICTIM, 3):
         with pytest.raises(ModelMismatch, match="bound"):
             attack.due(index)
 
 
-class Beginning(Honest):
-    """Begins with a model that there has been before."""
-
-    def __init__(self, index: int, model: list[np.ndarray]) -> None:
-        super().__init__(index)
-        self._model = model
-
-    def initial_parameters(self, config: Any) -> list[np.ndarray]:
-        return self._model
-
-
-def test_a_model_that_is_begun_with_anew_has_the_bounds_of_its_last_round() -> None:
-    attack = Voiding()
-    attack.begin_anew(2)
-    attack.open("round/3")
-    assert attack.opening(2).model == attack.opening(3).model
-    assert attack.bounds(3) == (0.5, 10_000)
-
-
-@pytest.mark.parametrize("bounds", [{"clip": 2.0**-30}, {"clip": 0.0}, {"max_examples": 0}])
-def test_a_round_that_nobody_answers_leaves_no_bounds_to_a_model_that_is_begun_anew(
-    bounds: dict[str, Any],
-) -> None:
-    """The aggregator opens it: else it would choose by how much each update is halved."""
-    attack = Voiding()
+def test_a_void_round_does_not_show_whose_update_did_not_fit() -> None:
+    """Who voids a round must not see it in what hospitals ask for after that."""
+    attack = Moving()
+    attack.void(2)
     attack.settle()
-    attack.open("round/3", **bounds)
-    assert attack.opening(2).model == attack.opening(3).model
-    attack.begin_anew(3)
-    attack.open("round/4")
-    assert attack.opening(2).model == attack.opening(4).model
-    assert attack.bounds(4) == attack.bounds(2) == (0.5, 10_000)
-
-
-# ── updates from one model that are not alike ──
-
-
-def test_an_update_from_the_same_model_is_halved_as_often_as_the_last_one() -> None:
-    """Though it would fit: an app that draws at random may be just below the bound, then above."""
-    attack = Voiding()
-    attack.honest[VICTIM].target /= 4
-    attack.play("round/3")
-    assert attack.events(3, "scaled") == [VICTIM]
-
-
-def test_one_that_would_be_halved_more_often_is_not_contributed_and_another_model_is() -> None:
-    attack = Voiding()
-    attack.honest[VICTIM].target *= 4
-    attack.settle()
-    attack.open("round/3")
-    attack.settle()
-    assert attack.events(3, "halved-more") == [VICTIM]
-    assert VICTIM not in attack.view("round/3").contributions
-    assert not attack.disks[VICTIM].names("outbox/blob-")
+    assert attack.events(2, "blinded") == [VICTIM]
+    stated = attack.view("round/2").statements
+    assert len({said for member, said in stated.items() if member != EVIL}) == 1
 
 
 # ── what is remembered of being wronged ──
@@ -198,19 +235,5 @@ def through_a_quiet_round(lies: bool) -> Attack:
 def test_a_quiet_round_narrows_nothing_for_the_next_whoever_lied_before(lies: bool) -> None:
     attack = through_a_quiet_round(lies)
     assert attack.events(1, "uncounted") == ([VICTIM] if lies else [])
-    assert not attack.events(3, "scaled")
+    assert not attack.events(3, "blinded")
     assert attack.bounds(3)[0] == 1.0
-
-
-def test_who_was_put_back_from_a_backup_cannot_tell_and_believes_no_counts() -> None:
-    attack = Attack()
-    attack.settle()
-    attack.open("round/1")
-    attack.settle()
-    attack.disks[VICTIM].delete("last-contribution")
-    attack.close("round/1")
-    attack.settle()
-    stated = {m: s.clip for m, s in attack.view("round/1").statements.items()}
-    assert stated[VICTIM] == 1.0
-    assert {stated[m] for m in (1, 3)} == {0.5}
-    assert not attack.events(1, "uncounted")

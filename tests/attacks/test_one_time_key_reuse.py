@@ -38,7 +38,7 @@ def read_difference(one: bytes, other: bytes, lattice: Lattice, count: int) -> l
         low = (message + half) % lattice.radix - half  # differences are signed
         rows[0].append(low)
         rows[1].append((message - low) // lattice.radix)
-    return (rows[0] + rows[1])[:count]
+    return [value for pair in zip(*rows, strict=True) for value in pair][:count]
 
 
 def test_the_same_key_for_two_vectors_shows_their_difference():
@@ -105,10 +105,10 @@ def opening(label: str = "model") -> Posted:
     return Table(TOY.federation).say(0, Draft("round/1", body))
 
 
-@pytest.fixture(params=[False, True], ids=["to the nearest", "stochastic"])
-def made(request) -> Any:
+@pytest.fixture
+def made() -> Any:
     """How member 1 answers an opening with an update: its contribution and the vector's bytes."""
-    terms = replace_terms(TOY.federation.terms, suite="hybrid", stochastic_rounding=request.param)
+    terms = replace_terms(TOY.federation.terms, suite="hybrid")
 
     def contribute(
         update: np.ndarray = UPDATE,
@@ -120,7 +120,7 @@ def made(request) -> Any:
         storage = Memory()
         own = ContributionMaker(terms, toy.epoch, toy.secrets[member], storage, fresh)
         draft, writer = own.make(Weights(update), 500, posted or opening())
-        assert writer.halvings == 0
+        assert writer.fits
         blobs = {blob_name(data): data for data in storage.files.values()}
         return draft.body, b"".join(blobs[name] for name in draft.body.vector)
 

@@ -21,7 +21,6 @@ from keyshare.one_time_key import SummedKey, add_chunk, write_sum
 from keyshare.packing import unpack
 from keyshare.plaintext_proof import PlaintextProof
 from keyshare.randomness import Stream
-from keyshare.slots import quantise
 from protocol import set_rules
 from protocol.board import Posted
 from protocol.ciphertexts import (
@@ -41,10 +40,9 @@ from tests.toy_round import (
     LENGTH,
     TERMS,
     TOY,
-    examples_of,
     opening_of_training,
+    slots_of,
     training,
-    update_of,
 )
 
 SESSION = "statistic/age"
@@ -167,7 +165,7 @@ def test_without_the_proof_the_thief_reads_the_update(monkeypatch: pytest.Monkey
     suite = suite_of("paillier", TERMS)
     slots = suite.slots(opening_of_training())
     read = unpack(opened, suite.packing(LENGTH), slots.count)
-    true = quantise(update_of(VICTIM), examples_of(VICTIM), slots)
+    true = slots_of(VICTIM, slots)
     lowest = len(seen.values)  # slots in which the counts are
     assert np.count_nonzero(read != true) <= lowest
     assert np.abs(read - true).max() <= sum(40 + i + 20 for i in OTHERS)

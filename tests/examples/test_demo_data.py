@@ -42,12 +42,15 @@ def test_every_image_is_at_one_hospital_or_held_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suite", ["paillier", "hybrid"])
 def test_an_honest_average_is_within_the_bound(suite: str) -> None:
     terms = toy_federation(bits=1024).terms
-    opening = Opening("training", bytes(32), bytes(32), 1_000, suite, 0.5, 400)  # type: ignore[arg-type]
+    opening = Opening("training", bytes(32), bytes(32), 1_000, suite, 0.5, 512)  # type: ignore[arg-type]
     layout = suite_of(opening.suite, terms).slots(opening)
     random = np.random.default_rng(1)
     examples = np.array([337.0, 334.0, 298.0, 267.0, 197.0])
     updates = random.uniform(-0.5, 0.5, (5, 1_000))
-    slots = [quantise(u, int(n), layout) for u, n in zip(updates, examples, strict=True)]
+    slots = [
+        quantise(update, int(n), layout, bytes([k] * 32))
+        for k, (update, n) in enumerate(zip(updates, examples, strict=True))
+    ]
     plain = examples @ updates / examples.sum()
     difference = np.abs(average(np.sum(slots, axis=0), 5, layout) - plain).max()
     bound = error_bound(opening, terms, examples, np.zeros(1_000))

@@ -30,6 +30,7 @@ from participant.cli import (
     verdict,
     work,
 )
+from participant.cli.precision_sentences import precision_line
 from participant.cli.sentence import Context
 from participant.decryption_task import Request
 from participant.identity import Card
@@ -148,14 +149,13 @@ DIFFERENCE = {"name": "bias", "here": "3 float32", "there": "4 float32"}
 EVENTS: list[dict[str, Any]] = [
     {"event": "entries", "averaged": [{"name": "bias", "shape": [3], "dtype": "float32"}]}
     | {"weights": 3, "at_home": [{"name": "adj", "what": "of type X", "why": "it is none"}]},
-    {"event": "scaled", "to": 0.25, "clip": 0.5, "is_terms": False},
-    {"event": "scaled", "to": 0.25, "clip": 8.0, "is_terms": True},
-    {"event": "weighed-as", "examples": 900, "weight": 512},
-    {"event": "weighed-as", "examples": 8, "weight": 16},
+    {"event": "beyond-terms", "largest": 12.5, "clip": 8.0},
+    {"event": "blinded", "clip": 0.5, "most": 64},
+    {"event": "outgrown"},
+    {"event": "coarse"},
+    {"event": "unchanged"},
     {"event": "rounding", "rounding": 0.42},
     {"event": "counts-refused"},
-    {"event": "narrowed", "clip": 0.5, "most": 64},
-    {"event": "halved-more"},
     {"event": "widened", "members": ["H1"], "clip": 8.0, "most": 100},
     {"event": "uncounted"},
     {"event": "abstained"},
@@ -334,3 +334,10 @@ def test_a_joining_hospital_is_shown_as_it_is(tmp_path: Path) -> None:
     desk.say(1, "ceremony/1", Join(b"k" * 32, bytes(32)))
     assert any("waiting for H2, H3" in row for row in render(desk.service.status({}), None))
     desk.service.close()
+
+
+def test_an_update_beyond_the_terms_is_told_with_as_many_digits_as_it_takes() -> None:
+    """Not: it changes a weight by 1, and the terms allow 1."""
+    told = precision_line({"event": "beyond-terms", "largest": 1.00001, "clip": 1.0})
+    assert told is not None
+    assert "by 1.00001, and the terms allow 1." in told

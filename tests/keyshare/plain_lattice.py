@@ -186,7 +186,7 @@ def packed(digits: list[int], p: Plain, n: int) -> list[int]:
 
 
 def encrypted(p: Plain, seed: bytes, chunk: int, values: list[int], context: bytes) -> bytes:
-    """A chunk: ⌊(a·s + e + Δ·m + 2^(d-1)) / 2^d⌋ mod q/2^d, little-endian."""
+    """A chunk: ⌊(a·s + e + Δ·m + 2^(d-1)) / 2^d⌋ mod q/2^d, little-endian; k weights in each m."""
     s, delta, radix = secret(p, seed), p.delta, p.radix
     width = (p.modulus_bits - p.dropped_bits) // 8
     blocks = -(-len(values) // (p.degree * p.k))
@@ -199,7 +199,7 @@ def encrypted(p: Plain, seed: bytes, chunk: int, values: list[int], context: byt
     for j, a in enumerate(expanded(p, context, chunk, blocks)):
         own = values[j * p.degree * p.k : (j + 1) * p.degree * p.k]
         for i, x in enumerate(product(a, s)):
-            message = sum(own[b * p.degree + i] * radix**b for b in range(p.k))
+            message = sum(own[p.k * i + b] * radix**b for b in range(p.k))
             c = x + errors[j * p.degree + i] + delta * message
             c = (c + (2**p.dropped_bits >> 1)) % p.q >> p.dropped_bits
             sent.append(c.to_bytes(width, "little"))
@@ -217,14 +217,12 @@ def opened(
     weights, errors, max_error, delta, radix = [], [], p.max_error, p.delta, p.radix
     mean = contributors // 2 if p.dropped_bits else 0
     for j, a in enumerate(expanded(p, context, chunk, len(c) // p.degree)):
-        rows: list[list[int]] = [[] for _ in range(p.k)]
         for x, y in zip(c[j * p.degree : (j + 1) * p.degree], product(a, summed), strict=True):
             message, error = divmod((2**p.dropped_bits * x - y - mean + max_error) % p.q, delta)
             errors.append(error - max_error)
-            for row in rows:
+            for _ in range(p.k):
                 message, weight = divmod(message, radix)
-                row.append(weight)
-        weights += [w for row in rows for w in row]
+                weights.append(weight)
     return weights, errors
 
 

@@ -1,19 +1,22 @@
 """Quantised updates: bounds, what is refused, and how near the average comes."""
 
 import math
+from contextlib import contextmanager
 from fractions import Fraction
+from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from keyshare import quantisation as module
 from keyshare.errors import BadQuantisation, BadUpdate, CorruptSum
-from keyshare.keystream import Keystream
-from keyshare.quantisation import Averager, Quantisation, Quantiser, halvings, largest_change
+from keyshare.quantisation import Averager, Quantisation, Quantiser, largest_change
 
 Q = Quantisation(clip=1.0, bits=16, max_examples=100)
+SPREAD = 16  # steps that rounding stays below
 
 quantisations = st.builds(
     Quantisation,
@@ -21,21 +24,35 @@ quantisations = st.builds(
     bits=st.integers(8, 40),
     max_examples=st.integers(1, 1_000_000),
 )
-finite = st.floats(-1e9, 1e9, allow_nan=False)
+ends = st.sampled_from([-1, 0, 1])
 
 
-def quantise(update, examples, q):
-    """The weight, and the slots of a whole update."""
-    quantiser = Quantiser(examples, largest_change(update), q)
-    return np.array([quantiser.weight, *quantiser.slots(update)])
+@contextmanager
+def rounding_at(end):
+    """The least that can be drawn (-1) or the most (1), or what the seed gives (0)."""
+    if not end:
+        yield
+        return
+
+    def sample(_, count):
+        return np.full(count, 90 * end, dtype=np.int8)
+
+    def uint16(_, count):
+        return np.full(count, 0xFFFF if end > 0 else 0, dtype=np.uint16)
+
+    with patch.object(module, "sample", sample), patch.object(module.Keystream, "uint16", uint16):
+        yield
 
 
-def average(sums, contributors, q):
-    """From the sum of the weights, then those of the slots."""
-    return Averager(int(sums[0]), contributors, q).entries(np.array(sums[1:]))
+def quantise(update, examples, q, end=0, seed=bytes(32)):
+    """The slots of a whole update."""
+    with rounding_at(end):
+        return Quantiser(examples, q, seed).slots(update)
 
 
-updates = hnp.arrays(np.float64, st.integers(1, 20), elements=finite)
+def average(sums, examples, contributors, q):
+    """From the sum of the examples, and those of the slots."""
+    return Averager(examples, contributors, q).entries(np.array(sums))
 
 
 @st.composite
@@ -49,89 +66,66 @@ def contributions(draw):
     return q, [(draw(update), draw(examples)) for _ in range(n)]
 
 
-@given(contributions())
-def test_the_average_is_within_a_rounding_step_of_the_weighted_mean(case):
+@given(contributions(), ends)
+def test_the_average_is_within_sixteen_steps_of_each_of_the_mean_by_examples(case, end):
     q, hospitals = case
-    sums = np.sum([quantise(u, e, q) for u, e in hospitals], axis=0)
-    least = q.max_examples / q.scale  # whoever has fewer weighs as so many
-    weights = [max(e, least) for _, e in hospitals]
-    plain = np.average([u for u, _ in hospitals], axis=0, weights=weights)
-    # Half a step for each contributor in the numerator and in the denominator.
-    steps = len(hospitals) / int(sums[0]) + 1e-12
-    assert np.allclose(average(sums, len(hospitals), q), plain, rtol=0, atol=q.clip * steps)
+    sums = np.sum([quantise(u, e, q, end) for u, e in hospitals], axis=0)
+    examples = sum(e for _, e in hospitals)
+    plain = np.average([u for u, _ in hospitals], axis=0, weights=[e for _, e in hospitals])
+    steps = SPREAD * len(hospitals) * q.max_examples / (examples * q.scale)
+    found = average(sums, examples, len(hospitals), q)
+    assert np.allclose(found, plain, rtol=0, atol=q.clip * steps)
+    assert np.abs(found).max() <= q.clip
 
 
-@given(quantisations, updates, st.data())
-def test_every_value_lies_within_its_bits(q, update, data):
-    examples = data.draw(st.integers(1, 2 * q.max_examples))
-    values = quantise(update, examples, q)
-    assert values.dtype == np.int64
-    assert len(values) == len(update) + 1
-    assert 1 <= values[0] <= q.scale
-    assert values.min() >= 0
-    assert values.max() <= 2 * q.scale < 2**q.bits
-    assert np.abs(values[1:] - q.scale).max() <= values[0]
+@given(contributions(), ends)
+def test_every_value_lies_within_its_bits(case, end):
+    q, hospitals = case
+    for update, examples in hospitals:
+        values = quantise(update, examples, q, end)
+        assert values.dtype == np.int64
+        assert values.shape == update.shape
+        assert values.min() >= 0
+        assert values.max() <= 2 * q.offset < 2**q.bits
+        assert np.abs(values - q.offset).max() < q.steps(examples) + SPREAD
 
 
-@pytest.mark.parametrize(
-    ("examples", "weight", "weighed_as"),
-    [(1, 1, 8), (3, 1, 8), (4, 1, 4), (16, 2, 16), (1_000, 127, 1_000), (5_000, 127, 1_000)],
-)
-def test_few_examples_weigh_one_step_and_many_weigh_as_all(examples, weight, weighed_as):
-    q = Quantisation(1.0, 8, max_examples=1_000)  # 7.87 examples a step
-    assert quantise(np.zeros(1), examples, q)[0] == q.weight(examples) == weight
-    assert q.weighed_as(examples) == weighed_as
+@given(quantisations, st.data())
+def test_examples_weigh_as_they_are(q, data):
+    """The fewest too: no number is rounded up to a step, or capped."""
+    examples = data.draw(st.integers(1, q.max_examples))
+    assert q.steps(examples) == pytest.approx(float(Fraction(examples * q.scale, q.max_examples)))
+    assert 0 < q.steps(examples) <= q.scale == q.steps(q.max_examples)
 
 
-def test_the_extremes_reach_the_ends_of_the_range():
-    values = quantise(np.array([-1.0, 0.0, 1.0]), 100, Q)
-    assert values.tolist() == [Q.scale, 0, Q.scale, 2 * Q.scale]
-
-
-def test_an_update_beyond_the_clip_is_scaled_as_a_whole():
-    values = quantise(np.array([-1.5, 1.0, 6.0, 0.25, -1.0]), 50, Q)
-    found = average(values, 1, Q)
-    assert np.allclose(found, np.array([-1.5, 1.0, 6.0, 0.25, -1.0]) / 8, atol=1e-4)
-
-
-@given(st.floats(0, 1e308), st.floats(5e-324, 1e308))
-def test_an_update_is_halved_as_often_as_it_takes_and_no_more(largest, clip):
-    m = halvings(largest, clip)
-    assert m >= 0
-    assert Fraction(largest) <= Fraction(clip) * 2**m
-    assert m == 0 or Fraction(largest) > Fraction(clip) * 2 ** (m - 1)
-
-
-@given(quantisations, updates)
-def test_no_two_entries_that_differ_are_made_alike_by_the_clip(q, update):
-    """As cutting would: what is beyond the clip has to keep its place among the others."""
-    slots = quantise(update, q.max_examples, q)[1:]
-    most, step = q.clip * 2.0 ** halvings(largest_change(update), q.clip), 1.0 / q.scale
-    far = np.abs(update[:, None] - update[None, :]) / most > 2 * step
-    assert not (far & (slots[:, None] == slots[None, :])).any()
-
-
-def test_more_examples_than_the_most_weigh_as_the_most():
-    assert quantise(np.ones(1), 101, Q).tolist() == quantise(np.ones(1), 100, Q).tolist()
+@pytest.mark.parametrize("bits", range(8, 41))
+def test_the_clip_is_sixteen_steps_from_the_ends_of_the_range(bits):
+    q = Quantisation(1.0, bits, 1)
+    assert 2 * q.offset + 2 == 2**bits
+    assert q.offset - q.scale == SPREAD
 
 
 def test_the_number_of_examples_weighs():
     sums = quantise(np.array([1.0]), 75, Q) + quantise(np.array([-1.0]), 25, Q)
-    assert average(sums, 2, Q)[0] == pytest.approx(0.5, abs=1e-4)
+    assert average(sums, 100, 2, Q)[0] == pytest.approx(0.5, abs=1e-4)
 
 
 @pytest.mark.parametrize("clip", [5e-324, 1e308])
 def test_no_clip_is_too_small_or_too_large_to_compute_with(clip):
     q = Quantisation(clip, 40, 3)
     values = quantise(np.array([clip, -clip, 0.0]), 3, q)
-    assert average(values, 1, q).tolist() == [clip, -clip, 0.0]
+    found = average(values, 3, 1, q) / clip
+    assert found.tolist() == pytest.approx([1, -1, 0], abs=max(SPREAD / q.scale, clip == 5e-324))
+    assert np.isfinite(found).all()
 
 
 def test_the_average_has_these_bits_everywhere():
-    # Expected bits follow from IEEE 754: (5 - 2·127)/100 · 0.3, each operation rounded once.
+    # Expected bits follow from IEEE 754: (159 - 2·127)/(13/10 · 111) · 0.3, each rounded once.
     q = Quantisation(0.3, 8, 10)
-    got = average(np.array([100, 159, 354]), 2, q)
-    assert [value.hex() for value in got.tolist()] == [(-95 / 100 * 0.3).hex(), (0.3).hex()]
+    got = average(np.array([159, 254 + 13, 254 + 174, 254 - 174]), 13, 2, q).tolist()
+    step = 13 / 10 * 111
+    expected = [-95 / step * 0.3, 13 / step * 0.3, 0.3, -0.3]  # rounding may pass the clip
+    assert [value.hex() for value in got] == [value.hex() for value in expected]
 
 
 @pytest.mark.parametrize(
@@ -169,153 +163,122 @@ def test_an_update_that_is_not_finite_float64_is_refused(update, index, kind):
     assert (caught.value.index, caught.value.kind) == (index, kind)
 
 
-@pytest.mark.parametrize(("entry", "index"), [(2.5, 1), (-2.5, 1), (math.nan, 1), (math.inf, 1)])
-def test_an_update_that_changes_while_it_is_read_is_refused(entry, index):
+@pytest.mark.parametrize("entry", [math.nextafter(1, 2), -1.1, 1e300, math.nan, math.inf])
+def test_a_value_beyond_the_clip_is_refused(entry):
+    """Whoever reads the update has seen its largest: it was another then."""
     with pytest.raises(BadUpdate) as caught:
-        Quantiser(10, 1.25, Q).slots(np.array([0.0, entry]))
-    assert caught.value.index == index
+        quantise(np.array([0.0, entry, 1.0]), 10, Q)
+    assert caught.value.index == 1
 
 
 @pytest.mark.parametrize("update", [np.zeros((2, 2)), np.zeros(2, dtype=np.float32), [0.0]])
 def test_slots_are_those_of_float64_in_a_row(update):
     with pytest.raises(BadUpdate):
-        Quantiser(10, 1.0, Q).slots(update)
+        quantise(update, 10, Q)
+
+
+@pytest.mark.parametrize("examples", [0, 1, -1, 201, 2**63])
+def test_a_number_of_examples_that_no_hospitals_have_is_refused(examples):
+    """Two have 2 to 200."""
+    for right in (2, 200):
+        average(np.array([2 * Q.offset]), right, 2, Q)
+    with pytest.raises(CorruptSum) as caught:
+        average(np.array([2 * Q.offset]), examples, 2, Q)
+    assert caught.value.position == 0
 
 
 @pytest.mark.parametrize(
-    ("sums", "position"),
-    [
-        ([0, Q.scale], 0),
-        ([-1, Q.scale], 0),
-        ([Q.scale + 1, Q.scale], 0),
-        ([5, Q.scale, Q.scale + 6], 1),
-        ([5, Q.scale - 6], 0),
-        ([5, -(2**63)], 0),
-        ([5, 2**63 - 1], 0),
-    ],
+    "wrong", [Q.offset + 1_655, Q.offset - 1_655, -(2**63), 2**63 - 1, -1, 2 * Q.offset + 1]
 )
-def test_a_sum_that_no_contribution_gives_is_refused(sums, position):
+def test_a_sum_that_no_contribution_gives_is_refused(wrong):
+    """Five of 100 examples are 1,637.55 steps, and rounding adds less than sixteen."""
+    for right in (Q.offset + 1_654, Q.offset - 1_654):
+        average(np.array([right]), 5, 1, Q)
     with pytest.raises(CorruptSum) as caught:
-        average(np.array(sums, dtype=np.int64), 1, Q)
-    assert caught.value.position == position
+        average(np.array([Q.offset, wrong]), 5, 1, Q)
+    assert caught.value.position == 1
+
+
+TINY, HUGE = [5e-324, 1e-310, 2.3e-308], [1e300, 1e308, math.nextafter(math.inf, 0)]
+
+
+@st.composite
+def federations(draw):
+    """A quantisation, and 2 to 16 hospitals' (entry as a part of the clip, examples, end)."""
+    clips = st.sampled_from(TINY + HUGE) | st.floats(5e-324, HUGE[-1])
+    most = draw(st.integers(1, 10**9))
+    q = Quantisation(draw(clips), draw(st.integers(8, 40)), most)
+    ratios = st.sampled_from([-1.0, 1.0]) | st.floats(-1, 1)
+    hospital = st.tuples(ratios, st.integers(1, most) | st.just(most), ends)
+    alike = st.tuples(hospital, st.integers(2, 16)).map(lambda found: [found[0]] * found[1])
+    same_end = st.tuples(st.lists(st.integers(1, most), min_size=2, max_size=16), ends).map(
+        lambda found: [(float(found[1] or 1), examples, found[1]) for examples in found[0]]
+    )
+    return q, draw(alike | same_end | st.lists(hospital, min_size=2, max_size=16))
+
+
+@settings(max_examples=300)
+@given(federations())
+def test_what_honest_hospitals_add_is_never_refused(federation):
+    """Whatever the bounds, the numbers of examples and what is drawn for each."""
+    q, hospitals = federation
+    parts = [
+        quantise(np.array([ratio * q.clip, 0.0, -q.clip]), examples, q, end)
+        for ratio, examples, end in hospitals
+    ]
+    found = average(np.sum(parts, axis=0), sum(e for _, e, _ in hospitals), len(hospitals), q)
+    assert np.abs(found).max() <= q.clip
 
 
 @pytest.mark.parametrize("contributors", [0, -1, 2**13 + 1])
 def test_a_number_of_contributors_that_is_not_exact_is_refused(contributors):
     q = Quantisation(1.0, 40, 1)
     with pytest.raises(BadQuantisation) as caught:
-        average(np.array([1, contributors * q.scale]), contributors, q)
+        average(np.array([contributors * q.offset]), contributors, contributors, q)
     assert caught.value.field == "contributors"
 
 
-# --- Slice by slice, and rounded by a stream ------------------------------------------------------
-
-
-class Dither(Keystream):
-    """A stream of one word over and over."""
-
-    def __init__(self, word: int) -> None:
-        self._word = word
-
-    def uint32(self, count):
-        return np.full(count, self._word, dtype=np.uint32)
+# --- Slice by slice -------------------------------------------------------------------------------
 
 
 def sliced(update, sizes):
     """The update in slices of those sizes, and what is left."""
-    ends = np.cumsum(sizes)
+    ends = np.cumsum(sizes, dtype=int)
     return np.split(update, ends[ends < len(update)])
 
 
-@given(quantisations, updates, st.lists(st.integers(0, 7), max_size=5), st.booleans(), st.data())
-def test_slices_give_the_same_slots_as_all_at_once(q, update, sizes, stochastic, data):
-    examples = data.draw(st.integers(1, 2 * q.max_examples))
-    dithers = [Keystream(bytes(32), "rounding") if stochastic else None for _ in range(2)]
-    largest = largest_change(update)
-    whole, parts = (Quantiser(examples, largest, q, dither) for dither in dithers)
-    expected = whole.slots(update)
-    assert np.concatenate([parts.slots(p) for p in sliced(update, sizes)]).tolist() == (
-        expected.tolist()
-    )
-    if not stochastic:
-        assert quantise(update, examples, q).tolist() == [whole.weight, *expected.tolist()]
+@given(contributions(), st.lists(st.integers(0, 7), max_size=5))
+def test_the_same_slices_give_the_same_slots(case, sizes):
+    q, [(update, examples), *_] = case
+    one, again = (Quantiser(examples, q, b"s" * 32) for _ in range(2))
+    for part in sliced(update, sizes):
+        assert one.slots(part).tolist() == again.slots(part).tolist()
+
+
+def test_equal_slices_are_rounded_each_for_itself():
+    quantiser, update = Quantiser(50, Q, bytes(32)), np.full(100, 0.3)
+    assert quantiser.slots(update).tolist() != quantiser.slots(update).tolist()
+
+
+def test_another_seed_rounds_otherwise():
+    update = np.linspace(-1, 1, 1000)
+    one, other = (quantise(update, 50, Q, seed=seed) for seed in (bytes(32), b"1" * 32))
+    assert np.mean(one != other) > 0.5
 
 
 @given(contributions(), st.lists(st.integers(0, 7), max_size=5))
 def test_slices_give_the_same_average_as_all_at_once(case, sizes):
     q, hospitals = case
     sums = np.sum([quantise(u, e, q) for u, e in hospitals], axis=0)
-    averager = Averager(int(sums[0]), len(hospitals), q)
-    found = np.concatenate([averager.entries(part) for part in sliced(sums[1:], sizes)])
-    assert found.tobytes() == average(sums, len(hospitals), q).tobytes()
+    of = sum(e for _, e in hospitals), len(hospitals), q
+    averager = Averager(*of)
+    found = np.concatenate([averager.entries(part) for part in sliced(sums, sizes)])
+    assert found.tobytes() == average(sums, *of).tobytes()
 
 
 def test_a_sum_out_of_range_is_named_by_its_place_in_the_whole_vector():
     averager = Averager(1, 1, Q)
-    averager.entries(np.full(5, Q.scale))
+    averager.entries(np.full(5, Q.offset))
     with pytest.raises(CorruptSum) as error:
-        averager.entries(np.array([Q.scale, Q.scale + 2]))
+        averager.entries(np.array([Q.offset, 3 * Q.offset]))
     assert error.value.position == 5 + 1
-
-
-@pytest.mark.parametrize("value", [0.0, 0.3, -0.3, 1 / 3, 0.999, -1e-6])
-def test_stochastic_rounding_is_right_in_the_mean(value):
-    count, q = 200_000, Quantisation(clip=1.0, bits=8, max_examples=1)
-    slots = Quantiser(1, 1.0, q, Keystream(bytes(32), "mean")).slots(np.full(count, value))
-    exact = value * q.scale
-    assert set(slots - q.scale) <= {math.floor(exact), math.floor(exact) + 1}
-    fraction = exact - math.floor(exact)
-    allowed = 5 * math.sqrt(fraction * (1 - fraction) / count) + 2**-32
-    assert abs(float((slots - q.scale).mean()) - exact) <= allowed
-
-
-def test_rounding_to_the_nearest_is_not():
-    q = Quantisation(clip=1.0, bits=8, max_examples=1)
-    slots = Quantiser(1, 1.0, q).slots(np.full(10, 0.3))
-    assert abs(float((slots - q.scale).mean()) - 0.3 * q.scale) == pytest.approx(0.1)
-
-
-@pytest.mark.parametrize("bits", [8, 16, 24, 32, 40])
-@pytest.mark.parametrize("word", [0, 1 << 31, (1 << 32) - 1])
-def test_stochastic_rounding_stays_in_range_at_the_clip(bits, word):
-    """At 24 bits W + (1 - 2^-32) is no float64, and is W + 1 to the nearest."""
-    q = Quantisation(clip=3.0, bits=bits, max_examples=1)
-    for most in (3.0, 12.0):
-        slots = Quantiser(1, most, q, Dither(word)).slots(np.array([most, -most, 0.0]))
-        assert slots.tolist() == [2 * q.scale, 0, q.scale]
-
-
-@given(quantisations, updates, st.sampled_from([0, 1, 1 << 31, (1 << 32) - 1]))
-def test_stochastic_rounding_moves_by_less_than_a_step(q, update, word):
-    largest = largest_change(update)
-    quantiser = Quantiser(q.max_examples, largest, q, Dither(word))
-    slots = quantiser.slots(update)
-    exact = update / 2.0**quantiser.halvings / q.clip * quantiser.weight
-    assert np.all(np.abs(slots - q.scale - exact) <= 1)
-    assert np.abs(slots - q.scale).max() <= quantiser.weight
-
-
-def test_the_same_stream_rounds_the_same_and_another_otherwise():
-    update = np.linspace(-1, 1, 1000)
-    seeds = (bytes(32), bytes(32), b"1" * 32)
-    one, again, other = (Quantiser(50, 1.0, Q, Keystream(s, "r")).slots(update) for s in seeds)
-    assert one.tolist() == again.tolist() != other.tolist()
-
-
-@pytest.mark.parametrize("stochastic", [False, True])
-@pytest.mark.parametrize("clip", [1.0, 0.05])
-def test_the_rounding_error_is_what_rounding_changes(stochastic, clip):
-    """Root mean square over many entries, beside the weighted mean in the clear."""
-    draw, q = np.random.default_rng(5), Quantisation(clip, 16, 1_000)
-    examples = [300, 40, 900]
-    updates = draw.uniform(-clip, clip, (3, 20_000))
-    sums, weight = np.zeros(20_000, dtype=np.int64), 0
-    for k, (update, count) in enumerate(zip(updates, examples, strict=True)):
-        dither = Keystream(bytes([k]) * 32, "rounding") if stochastic else None
-        quantiser = Quantiser(count, clip, q, dither)
-        sums, weight = sums + quantiser.slots(update), weight + quantiser.weight
-    averager = Averager(weight, 3, q)
-    weights = np.array([round(e / 1_000 * q.scale) for e in examples])
-    error = averager.entries(sums) - weights @ updates / weights.sum()
-    expected = averager.rounding_error(stochastic)
-    assert np.sqrt(np.mean(error**2)) == pytest.approx(expected, rel=0.05)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshare.errors import BadExamples, BadParameters
+from keyshare.errors import BadExamples, BadParameters, BadUpdate
 from keyshare.tally import CHANGE_CLASSES, NO_CHANGE, Counts, Marks, Tally
 
 T = Tally(clip=8.0, max_examples=100_000, members=5, bits=16)
@@ -25,7 +25,7 @@ tallies = st.builds(
 def hospitals(draw):
     """A tally, and what some of its members changed and have."""
     tally = draw(tallies)
-    changes, examples = st.floats(0, 1e12), st.integers(1, tally.max_examples)
+    changes, examples = st.floats(0, tally.clip), st.integers(1, tally.max_examples)
     count = draw(st.integers(1, min(tally.members, 6)))
     return tally, [(draw(changes), draw(examples)) for _ in range(count)]
 
@@ -44,11 +44,12 @@ def test_sums_of_marks_are_histograms(case):
     assert counts.largest == (min(m.change for m in marks), max(m.examples for m in marks))
 
 
-@given(tallies, st.floats(0, 1e12), st.data())
-def test_a_hospital_is_in_the_class_of_its_size(tally, largest, data):
+@given(tallies, st.data())
+def test_a_hospital_is_in_the_class_of_its_size(tally, data):
+    largest = data.draw(st.floats(0, tally.clip))
     examples = data.draw(st.integers(1, tally.max_examples))
     change, size = tally.marks(largest, examples)
-    assert change == 0 or largest <= tally.clip * 2.0**-change
+    assert largest <= tally.clip * 2.0**-change
     assert change >= NO_CHANGE - 1 or largest > tally.clip * 2.0 ** -(change + 1)
     assert (change == NO_CHANGE) == (largest == 0)
     assert 2 ** (size - 1) < examples <= 2**size
@@ -58,12 +59,18 @@ def test_a_hospital_is_in_the_class_of_its_size(tally, largest, data):
 @pytest.mark.parametrize(
     ("largest", "change"),
     [
-        (1e300, 0), (8.0, 0), (4.000001, 0), (4.0, 1), (math.nextafter(2, 3), 1), (2.0, 2),
+        (8.0, 0), (4.000001, 0), (4.0, 1), (math.nextafter(2, 3), 1), (2.0, 2),
         (8 * 2.0**-30, 30), (8 * 2.0**-31, 30), (1e-300, 30), (0.0, 31),
     ],
 )  # fmt: skip
 def test_classes_of_changes_end_at_powers_of_two_below_the_clip(largest, change):
     assert T.marks(largest, 1).change == change
+
+
+@pytest.mark.parametrize("largest", [math.nextafter(8, 9), 1e300, -0.1, math.nan, math.inf])
+def test_a_change_beyond_the_clip_has_no_class(largest):
+    with pytest.raises(BadUpdate):
+        T.marks(largest, 1)
 
 
 @given(tallies)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keyshare.errors import BadExamples, BadUpdate
-from participant.contribution import ContributionMaker
+from participant.contribution import BeyondTerms, ContributionMaker
 from participant.layout import Layout
 from participant.weights import Weights
 from protocol.board import Posted
@@ -44,20 +44,40 @@ def made(request: pytest.FixtureRequest) -> Made:
 
 
 @pytest.mark.parametrize(
-    ("largest", "scaled"), [(0.02, 1), (CLIP, 1), (2, 0.25), (1.1, 0.25), (1e300, 2.0**-998)]
+    ("largest", "examples", "fits"),
+    [(0.02, 200, True), (CLIP, 256, True), (0.51, 200, False), (8, 200, False), (0.1, 257, False)],
 )
-def test_an_update_is_scaled_to_the_bound_and_contributed(
-    made: Made, largest: float, scaled: float
+def test_what_does_not_fit_the_round_is_blinded_and_looks_like_all_others(
+    made: Made, largest: float, examples: int, fits: bool
 ) -> None:
-    draft, writer = made.contribute(largest)
+    draft, writer = made.contribute(largest, examples)
+    other, _ = made.contribute(0.01)
+    assert writer.fits == fits
     assert isinstance(draft.body, Contribution)
-    assert 2.0**-writer.halvings == scaled
-    assert writer.weighed_as == 200
+    assert isinstance(other.body, Contribution)
+    assert len(draft.body.vector) == len(other.body.vector)
+    sizes = [[len(blob) for blob in one.blobs] for one in (draft, other)]
+    assert np.allclose(*sizes, atol=4)  # the proof's numbers may begin with zeros
+    stored = [
+        len(made.disk.read(f"outbox/blob-{n.hex()}") or b"") for n in (*draft.stored, *other.stored)
+    ]
+    assert len(set(stored)) <= 1
 
 
-def test_more_examples_than_the_round_weighs_are_capped(made: Made) -> None:
-    _, writer = made.contribute(0.1, 257)
-    assert writer.weighed_as == 256
+def test_the_same_contribution_is_blinded_alike_and_another_otherwise(made: Made) -> None:
+    """A restored snapshot may have it made again: it must not be two under one key."""
+    first, again = (made.contribute(1.0)[0] for _ in range(2))
+    other, _ = made.contribute(3.0)
+    assert first == again
+    assert first.body != other.body
+
+
+@pytest.mark.parametrize("largest", [8.001, 1e300])
+def test_an_update_beyond_the_terms_is_not_contributed(made: Made, largest: float) -> None:
+    with pytest.raises(BeyondTerms) as caught:
+        made.contribute(largest)
+    assert caught.value.largest == largest
+    assert not made.disk.names("outbox/")
 
 
 @pytest.mark.parametrize("examples", [0, 1_001])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -15,14 +13,12 @@ from participant.model_errors import DamagedModel
 from participant.model_file import model_name
 from participant.outcome import Outcome, Standing, load
 from participant.weights import checked
-from protocol.messages import Opening
 from tests.simulator.disk import Disk
 from tests.toy import toy_federation
 
 TERMS = toy_federation(clip=8.0, max_examples=100_000).terms
 INITIAL = [np.arange(6, dtype=np.float32).reshape(2, 3), np.ones(2)]
 LAYOUT = Layout.of(INITIAL)
-OPENING = Opening("training", bytes(32), bytes(32), 8, "paillier", 4.0, 64)
 BEFORE = Standing(0, Model.of(checked(INITIAL, LAYOUT, "fit")), Bounds((2,), (5,)))
 
 
@@ -37,7 +33,7 @@ def counts(change: int, examples: int) -> Counts:
 
 def test_a_finished_outcome_is_the_next_standing():
     disk = Disk()
-    outcome = Outcome(disk, BEFORE, 1, OPENING)
+    outcome = Outcome(disk, BEFORE, 1)
     outcome.add(np.full(5, 0.5))
     assert disk.read(model_name(1)) is None  # not before it is whole
     outcome.add(np.full(3, -0.25))
@@ -50,43 +46,31 @@ def test_a_finished_outcome_is_the_next_standing():
     assert np.array_equal(found.model.weights.slice(0, 8), expected)
 
 
-def test_an_abandoned_outcome_leaves_the_model_and_fixes_the_bounds_it_was_opened_with():
+def stayed(disk: Disk) -> Bounds:
+    """The bounds after a round that has left the model as it was."""
+    found = load(disk, 1, LAYOUT)
+    assert found is not None
+    assert found.model.digest == BEFORE.model.digest
+    return found.bounds
+
+
+def test_an_abandoned_outcome_leaves_the_model_and_the_bounds():
     disk = Disk()
-    outcome = Outcome(disk, BEFORE, 1, OPENING)
+    outcome = Outcome(disk, BEFORE, 1)
     outcome.add(np.full(5, 0.5))
     outcome.abandon(ValueError("corrupt"))
-    found = load(disk, 1, LAYOUT)
-    assert found is not None
-    assert found.bounds == Bounds((2,), (5,), (4.0, 64))
-    assert found.model.digest == BEFORE.model.digest
+    assert stayed(disk) == BEFORE.bounds
 
 
-@pytest.mark.parametrize(
-    ("change", "before", "after"),
-    [
-        (0.0, None, None),  # rounding has swallowed all updates
-        (0.0, (2.0, 8), (2.0, 8)),  # again, but another sum from this model is open
-        (1e-30, None, (4.0, 64)),  # the model is too coarse for what is known now
-        (1e-30, (4.0, 64), (4.0, 64)),
-        (0.25, None, None),
-        (0.25, (4.0, 64), None),
-    ],
-)
-def test_bounds_are_fixed_where_a_sum_is_open_from_a_model_that_stays(change, before, after):
+def test_a_forgone_outcome_leaves_the_model_and_bounds_that_have_room():
     disk = Disk()
-    outcome = Outcome(disk, replace(BEFORE, bounds=Bounds((2,), (5,), before)), 1, OPENING)
-    outcome.add(np.array([0.0, change, *[0.0] * 6]))
-    outcome.finish(counts(4, 9), Marks(4, 9))
-    found = load(disk, 1, LAYOUT)
-    assert found is not None
-    assert found.bounds == Bounds((2, 4), (5, 9), after)
-    if after:
-        assert (found.bounds.clip(TERMS), found.bounds.max_examples(TERMS)) == after
+    Outcome(disk, BEFORE, 1).forgo(counts(1, 9), Marks(1, 9))
+    assert stayed(disk) == Bounds((2, 1), (5, 9))
 
 
 def test_a_model_without_its_bounds_is_named():
     disk = Disk()
-    Outcome(disk, BEFORE, 1, OPENING).abandon(ValueError("corrupt"))
+    Outcome(disk, BEFORE, 1).abandon(ValueError("corrupt"))
     disk.delete("models/bounds-1")
     with pytest.raises(DamagedModel, match="bounds-1"):
         load(disk, 1, LAYOUT)
@@ -110,15 +94,15 @@ def test_the_next_scale_is_that_of_the_largest_hospital(examples, most):
     assert Bounds().after(counts(3, examples), None).max_examples(TERMS) == most
 
 
-def test_bounds_follow_at_once_what_grows_and_after_three_rounds_what_shrinks():
+def test_bounds_follow_what_shrinks_after_three_rounds():
     bounds, clips, most = Bounds(), [], []
-    for change, examples in [(9, 5), (4, 12), (9, 5), (9, 5), (9, 5)]:
+    for change, examples in [(4, 12), (9, 5), (9, 5), (9, 5), (9, 5)]:
         bounds = bounds.after(counts(change, examples), Marks(change, examples))
         clips.append(bounds.clip(TERMS))
         most.append(bounds.max_examples(TERMS))
     small = 8 * 2.0**-8
-    assert clips == [small, 1.0, 1.0, 1.0, small]
-    assert most == [32, 4_096, 4_096, 4_096, 32]
+    assert clips == [1.0, 1.0, 1.0, small, small]
+    assert most == [4_096, 4_096, 4_096, 32, 32]
 
 
 def test_rounds_in_which_nobody_changed_anything_tell_nothing_of_the_next():
@@ -139,3 +123,27 @@ def test_who_is_wronged_by_the_counts_asks_for_the_bounds_of_the_terms(found, ow
         assert (bounds.clip(TERMS), bounds.max_examples(TERMS)) == (8.0, 100_000)
         bounds = bounds.after(counts(9, 5), Marks(9, 5))
     assert (bounds.clip(TERMS), bounds.max_examples(TERMS)) == (8 * 2.0**-8, 32)
+
+
+@pytest.mark.parametrize("every", [2, 4, 7])
+def test_who_needs_more_than_the_others_and_comes_now_and_then_finds_room(every):
+    """Else its update would not fit whenever it comes, and be forgotten before it comes again."""
+    bounds, fitted = Bounds(), []
+    for number in range(1, 1 + 8 * every):
+        is_there = number % every == 0
+        largest = Marks(2, 12) if is_there else Marks(9, 5)
+        has_room = bounds.clip(TERMS) >= 8 / 2**largest.change
+        if is_there:
+            fitted.append(has_room and bounds.max_examples(TERMS) >= 1 << largest.examples)
+        bounds = bounds.after(counts(*largest), None)
+    assert fitted[1:] == [True] * 7
+    assert bounds.clip(TERMS) == 4.0
+
+
+def test_what_stood_out_once_is_forgotten_after_eight_rounds():
+    bounds, clips = Bounds(), []
+    for change in [9, 2, *[9] * 9]:
+        bounds = bounds.after(counts(change, 5), None)
+        clips.append(bounds.clip(TERMS))
+    small = 8 * 2.0**-8
+    assert clips == [small, 8.0, *[4.0] * 7, small, small]  # it may grow by as much again

@@ -86,6 +86,17 @@ def ceremony_where(condition: Callable[[CeremonyRun], bool]) -> CeremonyTable:
 
 
 @cache
+def with_one_batch() -> CeremonyTable:
+    """A ceremony whose first batch has the winner, and a survivor that was screened in vain."""
+
+    def is_it(run: CeremonyRun) -> bool:
+        passed = accepted(run.batch, run.layout)
+        return run.batch.number == 0 and any(k not in passed for k in run.batch.survivors)
+
+    return ceremony_where(is_it)
+
+
+@cache
 def with_two_batches() -> CeremonyTable:
     """A ceremony that rejected its whole first batch."""
     return ceremony_where(lambda run: run.batch.number == 1)

@@ -31,6 +31,7 @@ from tests.protocol.small_ceremony import (
     accepted,
     federation,
     name_of,
+    with_one_batch,
     with_two_batches,
     with_two_passing,
 )
@@ -182,7 +183,7 @@ def wrong_value(candidate: int, change):
     "change", [lambda v, n: v * 2 % n, lambda v, n: mpz(0), lambda v, n: v + 1]
 )
 def test_a_wrong_test_value_of_a_rejected_candidate_is_noticed_by_its_checkers(change):
-    honest = toy_epoch(N, QUORUM).table
+    honest = with_one_batch()
     k, liar = rejected_survivor(honest)
     table = again(honest)
     lying(table.machines[liar], "screen", wrong_value(k, change))
@@ -203,11 +204,11 @@ def test_a_wrong_test_value_of_a_rejected_candidate_is_noticed_by_its_checkers(c
 
 def test_a_sign_in_a_test_value_is_no_lie_that_matters():
     """Accepting and checking are both up to sign; no candidate is lost or won by it."""
-    honest = toy_epoch(N, QUORUM).table
+    honest = with_one_batch()
     k, liar = rejected_survivor(honest)
     table = again(honest)
     lying(table.machines[liar], "screen", wrong_value(k, lambda v, n: n - v))
-    assert finished(table.run()).key.n == toy_epoch(N, QUORUM).key.n
+    assert finished(table.run()).key.n == finished(honest).key.n
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch, name: str) -> dict[tuple[int, int], set[int]]:

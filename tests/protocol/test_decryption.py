@@ -7,13 +7,13 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from keyshare.slots import average, quantise
+from keyshare.slots import average
 from keyshare.statistic import encode
 from protocol.messages import (
     Contribution,
     SetLock,
 )
-from protocol.round import unpack_training
+from protocol.round import read_training
 from protocol.statistic import decode_sums
 from protocol.suite import suite_of
 from tests.toy_round import (
@@ -26,6 +26,7 @@ from tests.toy_round import (
     examples_of,
     known,
     opening_of_training,
+    slots_of,
     training,
     update_of,
 )
@@ -40,22 +41,20 @@ def test_the_decrypted_average_is_that_of_the_plain_integers(contributors):
     found.settle()
     slots = suite_of("paillier", TERMS).slots(opening_of_training())
     q = slots.quantisation
-    plain = sum(quantise(update_of(i), examples_of(i), slots) for i in contributors)
+    plain = sum(slots_of(i, slots) for i in contributors)
     expected = average(plain, len(contributors), slots)
     for member in found.members.values():
         assert member.plaintexts is not None
         opening = member.view.terms_of_opening
         assert opening is not None
-        sums = unpack_training(member.plaintexts, opening, TERMS)
-        assert sums.tolist() == plain.tolist()
-        assert average(sums, len(contributors), slots).tobytes() == expected.tobytes()
+        reader = slots.reader(len(contributors))
+        update = read_training(member.plaintexts, opening, TERMS, reader)
+        assert update.tobytes() == expected.tobytes()
     weights = np.array([examples_of(i) for i in contributors], dtype=float)
     updates = np.array([update_of(i) for i in contributors])
-    scaled = updates / 2 ** np.ceil(
-        np.log2(np.maximum(1, np.abs(updates).max(1, keepdims=True) / q.clip))
-    )
-    exact = (weights[:, None] * scaled).sum(0) / weights.sum()
-    assert np.abs(expected - exact).max() < 8 * q.clip / q.scale
+    exact = (weights[:, None] * updates).sum(0) / weights.sum()
+    most = 12 * len(contributors) / q.steps(int(weights.sum()))
+    assert np.abs(expected - exact).max() < most * q.clip
     assert not found.refusals
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from fractions import Fraction
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from protocol.draft import Draft
 from protocol.history import Difference, OpenedSets, fewest_missing, isolated, largest
-from protocol.messages import Closing, Opening, SetLock, Statement
+from protocol.messages import Closing, Opening, SetLock
 from protocol.round import RoundView
 from protocol.terms import RoundPolicy
-from tests.toy import Table, replace_terms, toy_epoch
+from tests.toy import replace_terms, toy_epoch
 from tests.toy_round import TERMS, TOY, Round, contributed, training
 
 N = 5
@@ -107,71 +105,6 @@ def closed(session: str, contributors: tuple[int, ...], **changes: object) -> Ro
 def history(*rounds: Round) -> OpenedSets:
     """What a board says that has all entries of these."""
     return OpenedSets(TERMS, [p for one in rounds for p in one.board.entries])
-
-
-class Stated:
-    """Rounds that are opened from what members state, and nothing else of them."""
-
-    def __init__(self) -> None:
-        self.table = Table(TOY.federation)
-
-    def state(self, number: int, model: bytes, clip: float, members: Iterable[int] = (1, 2, 3, 4)):
-        for i in members:
-            self.table.say(i, Draft(f"round/{number}", Statement(model, 3, clip, 64)))
-
-    def open(self, number: int, model: bytes, clip: float):
-        body = Opening("training", TOY.epoch.digest, model, 3, "paillier", clip, 64)
-        self.table.say(0, Draft(f"round/{number}", body))
-
-    def last_from(self, model: bytes, number: int = 9) -> tuple[int, float] | None:
-        found = OpenedSets(TERMS, self.table.board.entries).last_from(model, number)
-        return (found[0], found[1].clip) if found else None
-
-
-def test_the_last_round_from_a_model_is_found_among_those_that_were_opened_as_stated():
-    made = Stated()
-    for number, model, clip in ((0, MODEL, 0.5), (1, OTHER, 0.25), (2, MODEL, 0.125)):
-        made.state(number, model, clip)
-        made.open(number + 1, model, clip)
-    assert made.last_from(MODEL) == made.last_from(MODEL, 3) == (3, 0.125)
-    assert made.last_from(MODEL, 2) == made.last_from(MODEL, 1) == (1, 0.5)
-    assert made.last_from(OTHER, 2) == (2, 0.25)
-    assert made.last_from(OTHER, 1) is None
-
-
-def test_no_round_counts_that_was_opened_for_another_model_than_was_stated():
-    made = Stated()
-    made.state(0, OTHER, 0.25)
-    made.open(1, MODEL, 0.25)
-    assert made.last_from(MODEL) is None
-    assert made.last_from(OTHER) is None
-
-
-def test_no_round_counts_that_was_opened_when_too_few_had_stated_its_model():
-    made = Stated()
-    made.state(0, MODEL, 0.25, (1, 2))
-    made.open(1, MODEL, 0.25)
-    made.state(0, MODEL, 0.25, (3, 4))
-    assert made.last_from(MODEL) is None
-
-
-def test_of_two_openings_of_a_round_the_first_counts():
-    made = Stated()
-    made.state(0, MODEL, 0.25)
-    made.open(1, MODEL, 0.25)
-    made.state(0, MODEL, 0.5, (5,))
-    made.open(1, MODEL, 0.5)
-    assert made.last_from(MODEL) == (1, 0.25)
-
-
-def test_another_board_is_read_from_its_beginning():
-    made = Stated()
-    made.state(0, MODEL, 0.25)
-    made.open(1, MODEL, 0.25)
-    found = OpenedSets(TERMS, made.table.board.entries)
-    assert found.last_from(MODEL, 9)
-    found.follow(())
-    assert found.last_from(MODEL, 9) is None
 
 
 def test_a_set_counts_that_anybody_has_locked_and_no_other_lock_does():

@@ -50,7 +50,7 @@ def test_the_opened_sum_is_that_of_the_plain_integers():
         assert opening is not None
         slots = suite.slots(opening)
         q, entries = slots.quantisation, plain[slots.head :]
-        expected = (entries - len(MEMBERS) * q.scale) / plain[0] * q.clip
+        expected = (entries - len(MEMBERS) * q.offset) / q.steps(plain[0]) * q.clip
         assert np.array_equal(update, expected)
 
 

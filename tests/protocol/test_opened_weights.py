@@ -122,10 +122,11 @@ def opened_hybrid(number: int, chosen: Members, model: str) -> list[int]:
 
 
 def without_offsets(sums: np.ndarray, chosen: Members, slots: Slots) -> list[int]:
-    """The weight, the counts by class of change, those by class of examples, the entries."""
-    counts = slots.tally.read(sums[1 : slots.head], len(chosen))
+    """The examples, the counts by class of change, those by class of examples, the entries."""
+    counts = slots.tally.read(sums[slots.counted : slots.head], len(chosen))
     assert counts is not None
-    entries = sums[slots.head :] - len(chosen) * slots.quantisation.scale
+    entries = sums[slots.head :] - len(chosen) * slots.quantisation.offset
+    assert slots.counted == 1
     return [int(sums[0]), *counts.change, *counts.examples, *entries.tolist()]
 
 
@@ -148,11 +149,9 @@ def test_who_comes_or_leaves_shows_its_number_of_patients_and_no_weight_of_a_mod
     found = determined(rows_of(rounds, of_examples.stop + LENGTH, of_examples), sums)
     shown = {(member, "", slot) for member in (4, 5) for slot in (0, *of_examples)}
     assert found.keys() == shown
-    suite = suite_of("paillier", TERMS) if opened is opened_packed else HybridRound().suite
-    q = suite.slots(toy_round.opening_of_training()).quantisation
     for member in (4, 5):
         examples = examples_of(member)
-        assert round(found[member, "", 0] * q.max_examples / q.scale) == examples
+        assert found[member, "", 0] == examples
         marked = [found[member, "", slot] for slot in of_examples]
         assert marked == [2 ** (j - 1) < examples <= 2**j for j in range(classes)]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from keyshare.lattice import S1, S2
-from keyshare.packing import Packing, ciphertext_count
-from keyshare.quantisation import Quantisation
+from keyshare.packing import Packing
+from keyshare.quantisation import MAX_BITS, MIN_BITS, Quantisation
 from keyshare.tally import Tally
 from protocol.errors import BadTerms
 from protocol.messages import Opening
@@ -23,7 +23,7 @@ def of(n: int, **changes: object) -> Terms:
 
 @pytest.mark.parametrize(
     ("n", "bits", "first"),
-    [(3, 32, 540), (5, 32, 609), (16, 32, 595), (3, 16, 1_013), (5, 16, 1_117), (16, 16, 1_054)],
+    [(3, 32, 540), (5, 32, 609), (16, 32, 595), (3, 16, 1_004), (5, 16, 1_109), (16, 16, 1_046)],
 )
 def test_the_break_even_is_where_the_design_says(n, bits, first):
     terms = of(n, precision_bits=bits, max_examples=100_000)
@@ -42,32 +42,65 @@ def test_a_key_takes_as_many_ciphertexts_whatever_the_length():
     assert {hybrid.ciphertext_count(k) for k in (1, 10**4, 10**9)} == {7}
     assert suite_of("hybrid-s2", of(16)).ciphertext_count(1) == 14
     paillier = suite_of("paillier", of(16))
-    # 153 slots of 20 bits: one of them the weight's, 15 the tally's.
-    assert (paillier.packing(1).slots, paillier.slot_count(1)) == (153, 17)
-    assert [paillier.ciphertext_count(k) for k in (137, 138, 290, 291)] == [1, 2, 2, 3]
+    # 153 slots of 20 bits: 7 of the first in reserve, one for the examples, 15 the tally's.
+    assert (paillier.packing(1).slots, paillier.packing(1).first) == (153, 146)
+    assert paillier.slot_count(1) == 17
+    assert [paillier.ciphertext_count(k) for k in (130, 131, 283, 284)] == [1, 2, 2, 3]
 
 
 @pytest.mark.parametrize("n", [3, 5, 16])
 @pytest.mark.parametrize("key_bits", [2048, 3072])
-def test_from_32_bits_on_the_tally_takes_no_ciphertext(n, key_bits):
-    """Values of up to five bits less make room for it."""
+def test_from_32_bits_on_the_tally_and_the_reserve_take_no_ciphertext(n, key_bits):
+    """Values of up to seven bits less make room, but where all was nearly one plaintext."""
     suite = suite_of("paillier", toy_federation(n, n // 2 + 1, key_bits, precision_bits=32).terms)
-    full = Packing.choose(key_bits, 32, n)
+    full = Packing.choose(key_bits, 32, n, suite.slot_count(0))
     for length in range(1, 3_000):
         packing = suite.packing(length)
-        without = ciphertext_count(1 + length, full)
+        without = -(-(1 + length) // full.slots)
         assert suite.ciphertext_count(length) <= without + (length < full.slots)
-        assert 27 <= packing.value_bits <= 32
+        assert 25 <= packing.value_bits <= 32
         assert suite.slots(opening("paillier", length)).count == suite.slot_count(length)
-    assert suite.packing(10).value_bits == 32  # where there is room
-    assert suite.packing(full.slots - 1).value_bits < 32  # where the weight took the last slot
+    room = full.first - suite.slot_count(0)
+    assert suite.packing(room).value_bits == 32
+    assert suite.packing(room + 1).value_bits < 32
+    assert [suite.ciphertext_count(k) for k in (room, room + 1)] == [1, 1]
+
+
+@pytest.mark.parametrize("max_examples", [1, 10**9])
+@pytest.mark.parametrize("key_bits", [2048, 3072])
+def test_under_keys_that_protect_anything_the_head_has_no_plaintext_to_itself(
+    key_bits, max_examples
+):
+    for n in range(3, 17):
+        for bits in range(MIN_BITS, MAX_BITS + 1):
+            terms = toy_federation(
+                n, n // 2 + 1, key_bits, precision_bits=bits, max_examples=max_examples
+            ).terms
+            packing = suite_of("paillier", terms).packing(1)
+            assert packing.head + packing.reserve < packing.slots
+
+
+@pytest.mark.parametrize("name", ["paillier", "hybrid", "hybrid-s2"])
+@pytest.mark.parametrize("n", range(3, 17))
+def test_no_slot_of_the_model_is_in_a_coefficient_with_the_heads(name, n):
+    """What is blinded is whole coefficients."""
+    suite = suite_of(name, of(n))
+    slots = suite.slots(opening(name, 10))
+    together = suite.lattice.weights_per_coefficient if suite.lattice is not None else 1
+    assert slots.head % together == 0
+    assert 0 <= slots.head - (1 + slots.tally.slots) < together
+    assert slots.count == suite.slot_count(10) == slots.head + 10
+    if suite.lattice is None:
+        assert suite.packing(10).head == slots.head
+    else:
+        assert slots.head <= suite.lattice.block_weights
 
 
 def opening(suite: str, length: int = 100) -> Opening:
     return Opening("training", bytes(32), bytes(32), length, suite, 0.5, 64)  # type: ignore[arg-type]
 
 
-def test_a_vector_holds_weight_and_tally_too():
+def test_a_vector_holds_the_number_of_examples_and_the_tally_too():
     for ring in (S1, S2):
         suite = suite_of(ring.name, TERMS)  # type: ignore[arg-type]
         assert suite.lattice is not None

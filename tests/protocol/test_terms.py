@@ -112,7 +112,6 @@ def test_every_field_changes_the_identity():
         {"precision_bits": 25},
         {"max_examples": 999},
         {"suite": "hybrid"},
-        {"stochastic_rounding": True},
         {"step_seconds": 60},
         {"members": TERMS.members[::-1]},
         {"members": TERMS.members[:4]},

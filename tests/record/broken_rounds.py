@@ -65,17 +65,6 @@ def opened_for_another_suite(made: Good) -> Broken:
 
 
 @tampering
-def opened_with_wider_bounds_than_are_fixed(made: Good) -> Broken:
-    """Those that a single member asks for, who does not say that the model was opened before."""
-    story = made.story.copy()
-    for member in (1, 2, 3):
-        place = story.find("round/2", Statement, member)
-        fixed = {"clip": 4.0, "max_examples": 500, "is_fixed": True}
-        story.change(place, body=msgspec.structs.replace(story.at(place).body, **fixed))
-    return Broken(write(story).files, "4.1", story.find(LAST, Opening), AGGREGATOR)
-
-
-@tampering
 def opened_with_another_clip(made: Good) -> Broken:
     return _opened_otherwise(made, clip=0.5)
 

@@ -341,8 +341,8 @@ def make_training(
     assert isinstance(asked, Opening)
     suite, key = suite_of(asked.suite, terms), EncryptionKey.of(epoch)
     update = np.sin(np.arange(asked.length) * index) * index
-    values = quantise(update, 100 * index, suite.slots(asked))
     seed, chunk = seed_of(opening.post.session, index), b""
+    values = quantise(update, 100 * index, suite.slots(asked), seed)
     if suite.lattice is None:
         plaintexts = pack(values, suite.packing(asked.length))
     else:

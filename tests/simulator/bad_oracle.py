@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from keyshare.slots import average, quantise
 from participant.app_calls import initial_config
 from participant.layout import Layout
 from participant.model_file import model_name, read_model
@@ -26,6 +25,7 @@ from protocol.messages import (
 from protocol.suite import suite_of
 from tests.record.memory import MemoryFiles
 from tests.record.test_simulated import record_of
+from tests.simulator.averages import Given, is_next
 from tests.simulator.bad_federation import BadFederation, Fresh, Hold, Holder
 from tests.simulator.bad_holder import HONEST, UNFIT, Script
 from tests.simulator.hospital import PARAMETERS
@@ -219,23 +219,25 @@ class Facts:
         is_spoilt = "void" in acts.values()
         if bool(voids) != is_spoilt:
             raise Violation(f"round {number} is void: {bool(voids)}, spoilt: {is_spoilt}")
-        expected = model if voids else model + self._average(number, model, contributors, acts)
-        if not np.array_equal(found, expected):
-            raise Violation(f"the model after round {number} is {found} instead of {expected}")
-        return expected
-
-    def _average(
-        self, number: int, model: np.ndarray, contributors: Members, acts: dict[int, str]
-    ) -> np.ndarray:
+        given = self._given(number, model, contributors, acts)
         opening = self._body(number, Opening)
         assert isinstance(opening, Opening)
-        layout, slots = suite_of(opening.suite, self._terms).slots(opening), []
+        slots = suite_of(opening.suite, self._terms).slots(opening)
+        is_right = np.array_equal(found, model) if voids else is_next(found, model, given, slots)
+        if not is_right:
+            raise Violation(f"the model after round {number} is {found}: {model} and {given}")
+        return found
+
+    def _given(
+        self, number: int, model: np.ndarray, contributors: Members, acts: dict[int, str]
+    ) -> list[Given]:
+        """The examples and updates of contributors."""
+        given = []
         for member in contributors:
             is_far = acts[member] == "weights"
             app = Fresh(member, Script({(number, "give"): "weights"}) if is_far else HONEST)
-            update = app.fitted(model, number) - model
-            slots.append(quantise(update, app.index + 1, layout))
-        return average(np.sum(slots, axis=0), len(slots), layout)
+            given.append((app.index + 1, app.fitted(model, number) - model))
+        return given
 
     def _initial(self, begin: int) -> np.ndarray:
         return Fresh(0).initial_parameters(initial_config(self._terms, begin))[0]

@@ -8,7 +8,7 @@ import gmpy2
 import numpy as np
 
 from keyshare.partial_decryption import combine, partial_decryption, trial_ciphertext
-from keyshare.slots import average, quantise
+from keyshare.slots import Slots
 from participant.errors import RejectedByAggregator
 from participant.layout import Layout
 from participant.model_file import model_name, read_model
@@ -17,6 +17,7 @@ from protocol.errors import Fork
 from protocol.judgement import judge as judge_ceremony
 from protocol.messages import Closing, Opening
 from protocol.suite import suite_of
+from tests.simulator.averages import Given, is_next
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
 from tests.simulator.liar import FIRST
@@ -128,30 +129,35 @@ def the_rogue_is_named(federation: Federation) -> None:
 
 
 def exact_sums(federation: Federation) -> None:
-    """Every hospital's model after each round is exactly that of the round's contributors."""
+    """Every hospital's model after each round is that of the round's contributors, and the same."""
     assert federation.board is not None
     model = np.zeros(PARAMETERS)
     layout = Layout.of([model])
     for number in range(1, federation.plan.rounds + 1):
-        if not (federation.plan.rogue and number == 1):
-            model = model + _expected_update(federation, number, model)
+        found = []
         for hospital in federation.hospitals.values():
             stored = hospital.disk.read(model_name(number))
             if stored is None:
                 raise Violation(f"hospital {hospital.index} has no model of round {number}")
-            found = read_model(stored, layout).weights.slice(0, PARAMETERS)
-            if not np.array_equal(found, model):
-                raise Violation(f"hospital {hospital.index}, round {number}: {found} not {model}")
+            found.append(read_model(stored, layout).weights.slice(0, PARAMETERS))
+        is_void = federation.plan.rogue and number == 1
+        given, slots = _contributed(federation, number, model)
+        is_right = (
+            np.array_equal(found[0], model) if is_void else is_next(found[0], model, given, slots)
+        )
+        if not is_right or not all(np.array_equal(one, found[0]) for one in found):
+            raise Violation(f"round {number}: {found} after {model}, of {given}")
+        model = found[0]
 
 
-def _expected_update(federation: Federation, number: int, model: np.ndarray) -> np.ndarray:
+def _contributed(
+    federation: Federation, number: int, model: np.ndarray
+) -> tuple[list[Given], Slots]:
+    """What the round's contributors give, and how its slots lie."""
     assert federation.board is not None
     said = [posted.post.body for posted in federation.board.session(f"round/{number}")]
     (closing,) = [body for body in said if isinstance(body, Closing)]
     opening = next(body for body in said if isinstance(body, Opening))
-    layout, slots = suite_of(opening.suite, federation.terms).slots(opening), []
-    for contributor in closing.contributors:
-        app = PowersOfTen(contributor.member)
-        update = (model + app.step()) - model
-        slots.append(quantise(update, app.index + 1, layout))
-    return average(np.sum(slots, axis=0), len(slots), layout)
+    apps = [PowersOfTen(contributor.member) for contributor in closing.contributors]
+    given = [(app.index + 1, (model + app.step()) - model) for app in apps]
+    return given, suite_of(opening.suite, federation.terms).slots(opening)

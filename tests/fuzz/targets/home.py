@@ -9,6 +9,7 @@ from unittest import mock
 
 import numpy as np
 
+from keyshare.tally import Marks
 from participant import identity as identities
 from participant import lock, sealed_file, terminal
 from participant.bounds import Bounds
@@ -17,7 +18,7 @@ from participant.cli.sentence import Context
 from participant.errors import DamagedOutbox, ParticipantError
 from participant.files import FolderStorage
 from participant.identity import Card, load
-from participant.last_contribution import halved_before, keep, marks_of
+from participant.last_contribution import keep, marks_of
 from participant.layout import Layout
 from participant.link import _spki_digest, _whose
 from participant.local_entries import LocalEntries
@@ -32,8 +33,7 @@ from participant.status import read_report
 from participant.weights import Weights
 from protocol.encoding import encode
 from protocol.foreign import is_plain
-from protocol.messages import Opening, blob_name
-from protocol.suite import suite_of
+from protocol.messages import blob_name
 from tests.fuzz.codecs import SAFETENSORS, SEALED
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import FEDERATION, TERMS, entries
@@ -144,20 +144,17 @@ def standing() -> Case:
     return Case(run, [encode(Bounds()), encode(Bounds((1, 2, 3), (9,)))], None)
 
 
-@target("last-contribution", "participant.last_contribution.marks_of, halved_before")
+@target("last-contribution", "participant.last_contribution.marks_of")
 def last_contribution() -> Case:
     disk = Disk()
-    opening = Opening("training", bytes(32), bytes(32), 5, "paillier", 0.5, 64)
-    slots = suite_of("paillier", TERMS).slots(opening)
-    keep(disk, 7, opening, slots.writer(12, 0.9))
+    keep(disk, 7, Marks(2, 4))
     kept = disk.read("last-contribution")
     assert kept is not None
 
     def run(data: bytes) -> None:
         disk.write("last-contribution", data)
-        found, halvings = marks_of(disk, 7), halved_before(disk, bytes(32))
+        found = marks_of(disk, 7)
         assert found is None or all(0 <= one < 64 for one in found)
-        assert halvings is None or halvings >= 0
 
     return Case(run, [kept], None)
 

@@ -25,7 +25,7 @@ from keyshare.packing import pack
 from keyshare.partial_decryption import partial_decryption as make_partial
 from keyshare.plaintext_proof import Opened, encrypt_opened
 from keyshare.randomness import Stream
-from keyshare.slots import average, quantise
+from keyshare.slots import quantise
 from keyshare.statistic import MAX_DECIMALS
 from keyshare.steps import finish
 from protocol.ciphertexts import (
@@ -43,7 +43,7 @@ from protocol.key_check import _Trial
 from protocol.messages import Contribution, Opening, attach
 from protocol.partial_payload import LockedSum
 from protocol.proof_encoding import Proof, read_proof, write_proof
-from protocol.round import unpack_training
+from protocol.round import read_training
 from protocol.sealing import SealContext, SealingKey, check_public, seal
 from protocol.statistic import decode_sums
 from protocol.suite import suite_of
@@ -243,14 +243,15 @@ def decrypted_average() -> Case:
     opening = _opening("training", "paillier", 20)
     suite = suite_of("paillier", terms)
     slots = suite.slots(opening)
-    values = quantise(np.linspace(-9, 9, 20), 700, slots)
+    values = quantise(np.linspace(-8, 8, 20), 700, slots, bytes(32))
     plaintexts = pack(values, suite.packing(20))
 
     def run(data: bytes) -> None:
         numbers = _numbers(data, toy().key.n)
         with suppress(KeyshareError):
-            found = average(unpack_training(numbers, opening, terms), 2, slots)
-            assert found.shape == (20,)
+            reader = slots.reader(2)
+            found = read_training(numbers, opening, terms, reader)
+            assert found.shape == (0 if reader.is_outgrown else 20,)
             assert np.isfinite(found).all()
 
     return Case(run, [_written(plaintexts, toy().key.n)], None)
@@ -326,7 +327,11 @@ def summed_key() -> Case:
     return Case(run, [_written(honest, n)], None)
 
 
-@target("summed-chunk", "keyshare.one_time_key.SummedKey.open, add_chunk, write_sum", limit=20_480)
+@target(
+    "summed-chunk",
+    "keyshare.one_time_key.SummedKey.open, open_head, add_chunk, write_sum",
+    limit=20_480,
+)
 def summed_chunk() -> Case:
     import numpy as np
 
@@ -345,6 +350,10 @@ def summed_chunk() -> Case:
     opener = SummedKey(lattice, keys[0].secret + keys[1].secret, 2)
 
     def run(data: bytes) -> None:
+        with suppress(KeyshareError):
+            found = opener.open_head(data, 6, context)
+            assert found.shape == (6,)
+            assert (found >= 0).all()
         with suppress(KeyshareError):
             found = opener.open(0, data, 21, context)
             assert found.shape == (21,)
