@@ -102,7 +102,7 @@ class HybridTable(RoundTable):
             assert total is not None
             for (chunk, place), added in (shift or {}).items():
                 if chunk == k:
-                    total[place] += np.uint64(added)
+                    total[place : place + 1] += np.uint64(added)
             chunks.append(write_sum(total, self.lattice))
         found = []
         for member in members:

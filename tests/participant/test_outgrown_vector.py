@@ -1,0 +1,110 @@
+"""A hybrid round in which an update does not fit: its vector is blinded, and its sum shows none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from keyshare import lattice
+from keyshare.tally import Tally
+from participant.sum_check import SumCheck
+from protocol.fingerprints import SumVerdict
+from protocol.suite import suite_of
+from tests.participant.hybrid_table import SHORT_CHUNK, HybridTable
+
+EVERYBODY, LARGE = range(1, 6), 3
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> HybridTable:
+    """After a round in which all fitted, and whose bounds the next one has."""
+    monkeypatch.setattr(lattice, "CHUNK_COEFFICIENTS", SHORT_CHUNK)
+    found = HybridTable()
+    found.contributed()
+    found.closing()
+    found.settle()
+    return found
+
+
+def events(table: HybridTable, member: int, number: int) -> set[str]:
+    return {event for at, event, _ in table.events[member] if at == number}
+
+
+def test_an_outgrown_vector_leaves_the_model_and_the_next_one_has_room(table: HybridTable) -> None:
+    app = table.task(LARGE)._app
+    app.step = 1.0  # type: ignore[attr-defined]
+    before = table.weights(1)
+    table.contributed("round/2")
+    table.closing("round/2")
+    table.settle()
+    for i in EVERYBODY:
+        assert ("blinded" in events(table, i, 2)) == (i == LARGE)
+        assert "outgrown" in events(table, i, 2)
+        assert not events(table, i, 2) & {"void", "rounding", "false-fingerprint"}
+        assert np.array_equal(table.weights(i, 2), before)
+    table.contributed("round/3")
+    table.closing("round/3")
+    table.settle()
+    for i in EVERYBODY:
+        assert not events(table, i, 3) & {"void", "outgrown", "blinded"}
+        np.testing.assert_allclose(table.weights(i, 3) - before, (0.12 + 1.0) / 5, atol=0.01)
+
+
+def test_who_restarts_while_an_outgrown_vector_is_read_comes_to_the_same(
+    table: HybridTable,
+) -> None:
+    app = table.task(LARGE)._app
+    app.step = 1.0  # type: ignore[attr-defined]
+    table.contributed("round/2")
+    table.closing("round/2")
+    table.join(1)
+    table.settle()
+    stated = set(table.view("round/2").statements.values())
+    assert len(stated) == 1
+    assert "outgrown" in events(table, 1, 2)
+
+
+def made_to_look_outgrown(table: HybridTable) -> None:
+    """The aggregator moves a 1 of the tally to the class of the largest changes; errors stay."""
+    table.contributed("round/2")
+    opening = table.view("round/2").terms_of_opening
+    assert opening is not None
+    slots = suite_of("hybrid", table.terms).slots(opening)
+    table.closing("round/2", shift=moved(slots.tally, slots.counted, table))
+    table.settle()
+
+
+def test_an_aggregator_that_makes_a_round_look_outgrown_is_named(table: HybridTable) -> None:
+    made_to_look_outgrown(table)
+    for i in EVERYBODY:
+        assert "outgrown" not in events(table, i, 2)
+        (void,) = [f for at, event, f in table.events[i] if (at, event) == (2, "void")]
+        assert void["by"] == "aggregator"
+
+
+def test_without_the_check_it_would_look_outgrown(
+    table: HybridTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attack itself: if this fails, the test above may pass for another reason."""
+
+    def believe(check: SumCheck) -> None:
+        check.verdict = SumVerdict(is_sum=True, liars=())
+
+    monkeypatch.setattr(SumCheck, "compare", believe)
+    made_to_look_outgrown(table)
+    assert all("outgrown" in events(table, i, 2) for i in EVERYBODY)
+
+
+def moved(tally: Tally, counted: int, table: HybridTable) -> dict[tuple[int, int], int]:
+    """By words: what makes one hospital's mark one of class 0. A word is sent without d bits."""
+    lattice_, added = table.lattice, np.zeros(2 * tally.slots, dtype=np.int64)
+    steps = [i / 100 for i in EVERYBODY]
+    change = tally.values(tally.marks(8.0, 10)) - tally.values(tally.marks(steps[-1], 10))
+    added[counted : counted + len(change)] = change
+    k, delta = lattice_.weights_per_coefficient, lattice_.delta
+    words = {}
+    for place in range(len(added) // k):
+        message = sum(int(added[k * place + j]) * lattice_.radix**j for j in range(k))
+        if message:
+            words[0, place] = round(message * delta / 2**lattice_.ring.dropped_bits) % 2**64
+    return words
