@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from keyshare.errors import BadUpdate, CorruptSum
 from keyshare.quantisation import Averager, Quantisation, Quantiser, largest_change
-from keyshare.tally import NO_CHANGE, Counts, Marks, Tally
+from keyshare.tally import NO_CHANGE, SMALLEST, Counts, Marks, Tally
 
 _FINER = 8  # times the least room for the updates of a round, where a bound has twice as much
 
@@ -134,20 +134,19 @@ class SlotReader:
         """Whether the average is mostly rounding, once all slices are taken and all updates fit.
 
         That is, if nobody changes anything; if rounding changes it by an eighth of the upper end of
-        the largest class; or if it is noise, and bounds that follow from the counts would be finer.
+        the largest class; or if it is noise, and bounds that follow from the counts would be finer,
+        or the changes are smaller than any class tells.
         """
         if self.counts is None or self._averager is None:
             return False
         if self.counts.is_still:
             return True
-        q, tally, (change, examples) = (
-            self._slots.quantisation,
-            self._slots.tally,
-            self.counts.largest,
-        )
+        q, tally = self._slots.quantisation, self._slots.tally
+        change, examples = self.counts.largest
         largest, most = ldexp(tally.clip, -change), min(1 << examples, tally.max_examples)
         is_wide = q.clip / largest * (q.max_examples / most) >= _FINER
-        return self.rounding_error >= largest / 8 or (is_wide and self._averager.is_noise)
+        may_be_noise = is_wide or change == SMALLEST
+        return self.rounding_error >= largest / 8 or (may_be_noise and self._averager.is_noise)
 
     @property
     def rounding_error(self) -> float:

@@ -27,6 +27,7 @@ from keyshare.errors import BadExamples, BadParameters, BadUpdate
 
 CHANGE_CLASSES = 32
 NO_CHANGE = CHANGE_CLASSES - 1
+SMALLEST = NO_CHANGE - 1
 
 
 class Marks(NamedTuple):
@@ -106,7 +107,7 @@ class Tally:
             raise BadUpdate(None, f"a change of {largest:g}, beyond {self.clip:g}")
         if not 1 <= num_examples <= self.max_examples:
             raise BadExamples(num_examples, 1, self.max_examples)
-        classes = range(NO_CHANGE - 1, -1, -1)
+        classes = range(SMALLEST, -1, -1)
         change = next(k for k in classes if largest <= math.ldexp(self.clip, -k))
         change = change if largest else NO_CHANGE
         return Marks(change, (num_examples - 1).bit_length())
