@@ -83,9 +83,10 @@ class OneTimeKey:
         head: as the values of ``encrypt``, for the first chunk; a multiple of k, so that no
         coefficient carries more than the head, and of one block at most.
         """
-        lattice = self._lattice
-        words = len(head) // lattice.weights_per_coefficient if chunk == 0 else 0
-        clear = self.encrypt(0, head, context)[: words * lattice.contribution_bytes]
+        lattice, clear = self._lattice, b""
+        if chunk == 0:
+            words = len(head) // lattice.weights_per_coefficient
+            clear = self.encrypt(0, head, context)[: words * lattice.contribution_bytes]
         rest = lattice.contribution_chunk_bytes(chunk, count) - len(clear)
         return clear + Keystream(self._seed, "blinding", lattice.ring.name, chunk).bytes(rest)
 

@@ -19,7 +19,7 @@ from keyshare.errors import BadUpdate, CorruptSum
 from keyshare.quantisation import Averager, Quantisation, Quantiser, largest_change
 from keyshare.tally import NO_CHANGE, SMALLEST, Counts, Marks, Tally
 
-_FINER = 8  # times the least room for the updates of a round, where a bound has twice as much
+_WIDE = 8  # times the room that the counts ask for; bounds that follow from them have twice as much
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class SlotReader:
         q, tally = self._slots.quantisation, self._slots.tally
         change, examples = self.counts.largest
         largest, most = ldexp(tally.clip, -change), min(1 << examples, tally.max_examples)
-        is_wide = q.clip / largest * (q.max_examples / most) >= _FINER
+        is_wide = q.clip / largest * (q.max_examples / most) >= _WIDE
         may_be_noise = is_wide or change == SMALLEST
         return self.rounding_error >= largest / 8 or (may_be_noise and self._averager.is_noise)
 

@@ -175,7 +175,7 @@ class ContributionMaker:
         return derive_key(self.secret.sealing_seed, "device secret")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Source:
     """The slots of an update, the head first, written as they are read."""
 

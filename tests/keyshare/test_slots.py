@@ -306,6 +306,17 @@ def test_a_sum_is_coarse_if_it_is_noise_and_finer_bounds_are_to_be_had(
     assert reader.is_coarse == is_coarse
 
 
+def test_changes_below_all_classes_are_noise_however_narrow_the_bounds_are():
+    """The narrowest ones are those of the class that has no lower end."""
+    least = TERMS.clip * 2.0**-30
+    slots = Slots(Quantisation(2 * least, 16, 1), TERMS, 1_000)
+    writer, reader = slots.writer(1, least / 2**20, bytes(32)), slots.reader(1)
+    reader.take_head(writer.head)
+    assert not reader.is_coarse
+    reader.take(writer.entries(np.full(1_000, least / 2**20)))
+    assert reader.is_coarse
+
+
 def test_before_its_head_or_without_counts_or_outgrown_a_sum_is_not_coarse():
     reader = SLOTS.reader(1)
     assert not reader.is_coarse
