@@ -19,7 +19,7 @@ from keyshare.errors import BadUpdate, CorruptSum
 from keyshare.quantisation import Averager, Quantisation, Quantiser, largest_change
 from keyshare.tally import NO_CHANGE, SMALLEST, Counts, Marks, Tally
 
-_WIDE = 8  # times the room that the counts ask for; bounds that follow from them have twice as much
+_WIDE = 8  # times the room that the counts ask for; the bounds they give have twice as much
 
 
 @dataclass(frozen=True)
