@@ -1,8 +1,9 @@
 """When a round is held back, and for whom: enough have contributed, and no sum may be opened.
 
-After a void round the model stays, and after one that an update did not fit. A sum over almost the same hospitals would then show, by
-difference, what few of them added, so that no hospital helps with it (``protocol.history``). The
-round waits for those who are missing, for as long as it takes. The other way out is another model.
+After a void round the model stays, and after one that an update did not fit. A sum over almost the
+same hospitals would then show, by difference, what few of them added, so that no hospital helps
+with it (``protocol.history``). The round waits for those who are missing, for as long as it takes.
+The other way out is another model.
 """
 
 from __future__ import annotations
