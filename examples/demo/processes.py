@@ -105,7 +105,7 @@ def aggregator(
     terms: Path, data: Path, log: Path, module: Sequence[str] = ("-m", "aggregator")
 ) -> Iterator[subprocess.Popen[str]]:
     """A running aggregator; ends when the block does."""
-    command = [sys.executable, *module, "serve", str(terms), "--data", str(data)]
+    command = [str(BIN / "python"), *module, "serve", str(terms), "--data", str(data)]
     with log.open("a") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, text=True)
     try:
