@@ -17,7 +17,7 @@ from benchmarks.timing import Stopwatch, medians, pin
 from keyshare.digest import number_bytes
 from keyshare.equality_proof import EqualityProof
 from keyshare.partial_decryption import partial_decryption
-from keyshare.proved_parts import parts_hold, prove_parts
+from keyshare.proved_parts import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream
 
 RUNS = 5
@@ -53,11 +53,11 @@ def prove_part(
     total: Sequence[mpz], part: Sequence[mpz], dealt: DealtKey, watch: Stopwatch
 ) -> EqualityProof:
     """A member's part, proved and checked."""
-    stream = Stream(secrets.token_bytes(32))
+    said = MemberParts(tuple(part), tuple(total), 1, dealt.key, _CONTEXT)
     with watch("equality_proof_seconds"):
-        proof = prove_parts(part, total, dealt.shares[1], dealt.key, _CONTEXT, stream)
+        proof = prove_parts(said, dealt.shares[1], Stream(secrets.token_bytes(32)))
     with watch("equality_check_seconds"):
-        accepted = parts_hold(proof, part, total, 1, dealt.key, _CONTEXT)
+        accepted = parts_hold(proof, said)
     if not accepted:
         raise ArithmeticError("the proof of a part is wrong")
     return proof

@@ -1,4 +1,4 @@
-"""The one way to hash a list of byte strings."""
+"""The one way to hash a list of byte strings, and to draw public numbers from a hash."""
 
 from __future__ import annotations
 
@@ -31,6 +31,13 @@ def digest(domain: str, *parts: bytes) -> bytes:
     for part in parts:
         state.add(part)
     return state.value
+
+
+def expand(key: bytes, count: int, bits: int) -> list[mpz]:
+    """So many numbers of so many bits, a multiple of 8, from SHAKE-256 of a digest."""
+    size = bits // 8
+    data = hashlib.shake_256(key).digest(size * count)
+    return [mpz(int.from_bytes(data[k : k + size], "big")) for k in range(0, len(data), size)]
 
 
 def number_bytes(value: int | mpz) -> bytes:

@@ -51,7 +51,6 @@ Rabin, EUROCRYPT 1998, §3. That τ merges both equations, and the checkpoints, 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,9 +58,10 @@ import gmpy2
 from gmpy2 import mpz
 
 from keyshare.checkpoints import LIMBS, WEIGHT_BITS, checked_exponents, checkpoints
-from keyshare.digest import digest, number_bytes
+from keyshare.digest import digest, expand, number_bytes
 from keyshare.power_product import power_product
 from keyshare.randomness import Stream
+from keyshare.units import are_units
 
 CHALLENGE_BITS = 128
 STATISTICAL_BITS = 128
@@ -79,8 +79,25 @@ class EqualityProof:
 
 
 @dataclass(frozen=True)
-class _Statement:
-    """What is proven, squared and batched: first = base², second = G, with their powers."""
+class EqualPowers:
+    """What is shown: value = base^e and values[k] = bases[k]^e for one e, up to signs.
+
+    modulus: N or N². bound: of |e|, 1 or more. All other numbers: units in [1, modulus), one pair
+    (bases[k], values[k]) at least. context: what the proof is bound to.
+    """
+
+    base: mpz
+    value: mpz
+    bases: Sequence[mpz]
+    values: Sequence[mpz]
+    modulus: mpz
+    bound: mpz
+    context: bytes
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A statement squared and batched: first = base², second = G, with their powers."""
 
     digest: bytes
     first: mpz
@@ -101,10 +118,10 @@ class _Hashed:
         return mpz(int.from_bytes(self.digest[: CHALLENGE_BITS // 8], "big"))
 
 
-def _challenge(statement: _Statement, first: mpz, second: mpz) -> _Hashed:
+def _challenge(batch: _Batch, first: mpz, second: mpz) -> _Hashed:
     """c = H(statement, a, b)."""
     commitments = number_bytes(first), number_bytes(second)
-    return _Hashed(digest("quorate/equality-proof/challenge", statement.digest, *commitments))
+    return _Hashed(digest("quorate/equality-proof/challenge", batch.digest, *commitments))
 
 
 def _merging(challenge: _Hashed, response: mpz) -> _Hashed:
@@ -117,7 +134,7 @@ def _weights(merging: _Hashed, points: Sequence[mpz]) -> list[mpz]:
     """ρ_j = H(statement, a, b, z, U_1, …)."""
     name = "quorate/equality-proof/weights"
     key = digest(name, merging.digest, *map(number_bytes, points))
-    return _numbers(key, len(points), WEIGHT_BITS)
+    return expand(key, len(points), WEIGHT_BITS)
 
 
 def longest_response(bound: mpz) -> mpz:
@@ -125,74 +142,55 @@ def longest_response(bound: mpz) -> mpz:
     return (bound << (CHALLENGE_BITS + STATISTICAL_BITS)) + 2 * _reach(bound) - 1
 
 
-def prove(
-    exponent: mpz,
-    base: mpz,
-    value: mpz,
-    bases: Sequence[mpz],
-    values: Sequence[mpz],
-    modulus: mpz,
-    bound: mpz,
-    context: bytes,
-    stream: Stream,
-) -> EqualityProof:
-    """The proof for value = base^exponent and values[k] = bases[k]^exponent, which is not checked.
+def prove(exponent: mpz, statement: EqualPowers, stream: Stream) -> EqualityProof:
+    """The proof for a statement with this exponent, which is not checked to fit.
 
-    exponent: |exponent| < bound; modulus: N or N²; all other numbers: units in [1, modulus), one
-    pair (bases[k], values[k]) at least; context: what the proof is bound to. 32 bytes are drawn
-    from the stream. Raises ValueError for an exponent out of range or a malformed statement.
+    |exponent| < bound. 32 bytes are drawn from the stream. Raises ValueError for an exponent out of
+    range or a malformed statement.
     """
+    bound, modulus = statement.bound, statement.modulus
     if not -bound < exponent < bound:
         raise ValueError("the exponent is not below its bound")
-    statement = _statement(base, value, bases, values, modulus, bound, context)
-    if statement is None:
+    batch = _batch(statement)
+    if batch is None:
         raise ValueError("values that no exponent fits, or not as many as bases")
     # Hashed with the statement: a stream that is drawn from again for another one gives another r.
-    nonce = Stream.derive(stream.bytes(32), "equality proof", statement.digest)
+    nonce = Stream.derive(stream.bytes(32), "equality proof", batch.digest)
     r = _reach(bound) + nonce.below(bound << (CHALLENGE_BITS + STATISTICAL_BITS))
-    a = gmpy2.powmod(statement.first, r, modulus)
-    b = gmpy2.powmod(statement.second, r, modulus)
-    challenge = _challenge(statement, a, b)
+    a = gmpy2.powmod(batch.first, r, modulus)
+    b = gmpy2.powmod(batch.second, r, modulus)
+    challenge = _challenge(batch, a, b)
     z = r - challenge.number * exponent
-    merged = _merged(statement.first, statement.second, _merging(challenge, z), modulus)
+    merged = _merged(batch, _merging(challenge, z), modulus)
     return EqualityProof(a, b, z, checkpoints(merged, _response_bits(bound), modulus))
 
 
-def verify(
-    proof: EqualityProof,
-    base: mpz,
-    value: mpz,
-    bases: Sequence[mpz],
-    values: Sequence[mpz],
-    modulus: mpz,
-    bound: mpz,
-    context: bytes,
-) -> bool:
+def verify(proof: EqualityProof, statement: EqualPowers) -> bool:
     """Whether the proof shows that all values have one exponent, up to signs; see the module.
 
-    modulus and bound: the verifier's own, bound >= 1. False, too, for an empty batch (its proof
+    The statement's modulus and bound: the verifier's own. False, too, for an empty batch (its proof
     would say that somebody knows e, and nothing of any other value), for lists of different
     lengths, and for a number that is no unit in [1, modulus).
     """
     a, b, z, points = proof.first, proof.second, proof.response, proof.checkpoints
-    if not 0 <= z <= longest_response(bound) or len(points) != CHECKPOINTS:
+    if not 0 <= z <= longest_response(statement.bound) or len(points) != CHECKPOINTS:
         return False
-    if not _are_units((a, b, *points), modulus):
+    if not are_units((a, b, *points), statement.modulus):
         return False
-    statement = _statement(base, value, bases, values, modulus, bound, context)
-    return statement is not None and _fits(proof, statement, modulus, bound)
+    batch = _batch(statement)
+    return batch is not None and _fits(proof, batch, statement.modulus, statement.bound)
 
 
-def _fits(proof: EqualityProof, statement: _Statement, modulus: mpz, bound: mpz) -> bool:
+def _fits(proof: EqualityProof, batch: _Batch, modulus: mpz, bound: mpz) -> bool:
     """(a·b^τ)² = (∏ U_j^(e_j) · (value²·V^τ)^c)²."""
     a, b, z, points = proof.first, proof.second, proof.response, proof.checkpoints
-    challenge = _challenge(statement, a, b)
+    challenge = _challenge(batch, a, b)
     merging = _merging(challenge, z)
-    start = _merged(statement.first, statement.second, merging, modulus)
+    start = _merged(batch, merging, modulus)
     exponents = checked_exponents(z, _response_bits(bound), _weights(merging, points))
     c, tau = challenge.number, merging.number
     right = power_product(
-        [start, *points, statement.first_power, statement.second_power],
+        [start, *points, batch.first_power, batch.second_power],
         [*exponents, c, c * tau],
         modulus,
     )
@@ -200,9 +198,9 @@ def _fits(proof: EqualityProof, statement: _Statement, modulus: mpz, bound: mpz)
     return bool((left * left - right * right) % modulus == 0)
 
 
-def _merged(first: mpz, second: mpz, merging: _Hashed, modulus: mpz) -> mpz:
+def _merged(batch: _Batch, merging: _Hashed, modulus: mpz) -> mpz:
     """U_0 = base²·G^τ."""
-    return first * gmpy2.powmod(second, merging.number, modulus) % modulus
+    return batch.first * gmpy2.powmod(batch.second, merging.number, modulus) % modulus
 
 
 def _reach(bound: mpz) -> mpz:
@@ -214,29 +212,23 @@ def _response_bits(bound: mpz) -> int:
     return int(longest_response(bound).bit_length())
 
 
-def _statement(
-    base: mpz,
-    value: mpz,
-    bases: Sequence[mpz],
-    values: Sequence[mpz],
-    modulus: mpz,
-    bound: mpz,
-    context: bytes,
-) -> _Statement | None:
+def _batch(statement: EqualPowers) -> _Batch | None:
     """The statement, hashed and batched; None if it has no pair, or a number that is no unit."""
+    base, value, modulus = statement.base, statement.value, statement.modulus
+    bases, values = statement.bases, statement.values
     if not bases or len(bases) != len(values):
         return None
-    if not _are_units((base, value, *bases, *values), modulus):
+    if not are_units((base, value, *bases, *values), modulus):
         return None
     hashed = digest(
         "quorate/equality-proof/statement",
-        context,
-        *map(number_bytes, (modulus, bound, base, value)),
+        statement.context,
+        *map(number_bytes, (modulus, statement.bound, base, value)),
         digest("quorate/equality-proof/bases", *map(number_bytes, bases)),
         digest("quorate/equality-proof/values", *map(number_bytes, values)),
     )
     coefficients = _coefficients(hashed, len(bases))
-    return _Statement(
+    return _Batch(
         hashed,
         base * base % modulus,
         value * value % modulus,
@@ -245,27 +237,6 @@ def _statement(
     )
 
 
-def _are_units(numbers: Sequence[mpz], modulus: mpz) -> bool:
-    """Whether all lie in [1, modulus) and are coprime to it.
-
-    A multiple of p has powers that say nothing modulo p, and N has the square 0 modulo N², which
-    would fit every exponent, or as a number of the proof, any value.
-    """
-    product = mpz(1)
-    for number in numbers:
-        if not 0 < number < modulus:
-            return False
-        product = product * number % modulus
-    return bool(gmpy2.gcd(product, modulus) == 1)
-
-
 def _coefficients(statement: bytes, count: int) -> list[mpz]:
     """t_k, hashed from the whole statement."""
-    return _numbers(digest("quorate/equality-proof/coefficients", statement), count, CHALLENGE_BITS)
-
-
-def _numbers(key: bytes, count: int, bits: int) -> list[mpz]:
-    """So many numbers of so many bits from SHAKE-256."""
-    size = bits // 8
-    data = hashlib.shake_256(key).digest(size * count)
-    return [mpz(int.from_bytes(data[k : k + size], "big")) for k in range(0, len(data), size)]
+    return expand(digest("quorate/equality-proof/coefficients", statement), count, CHALLENGE_BITS)

@@ -19,18 +19,17 @@ Damgård, Jurik, Nielsen, 2010, §5; Bernhard, Pereira, Warinschi, Asiacrypt 201
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import gmpy2
 from gmpy2 import mpz
 
-from keyshare.digest import Digest, digest, number_bytes
+from keyshare.digest import Digest, digest, expand, number_bytes
 from keyshare.encryption import Encryptor
 from keyshare.power_product import power_product_in_steps
 from keyshare.randomness import Stream
 from keyshare.steps import Steps, finish, parts
+from keyshare.units import are_units_in_steps
 
 _CHALLENGE_BITS = _STATISTICAL_BITS = 128
 
@@ -103,25 +102,13 @@ def verify_in_steps(
         return False
     if not 0 <= proof.exponent < longest_exponent(len(ciphertexts), encryptor.exponent_bits):
         return False
-    if not (yield from _are_units([proof.commitment, *ciphertexts], n)):
+    if not (yield from are_units_in_steps([proof.commitment, *ciphertexts], square)):
         return False
     statement = yield from _statement_in_steps(ciphertexts, n, context)
     weights = _challenges(statement, proof.commitment, len(ciphertexts))
     product = yield from power_product_in_steps(ciphertexts, weights, square)
     right = proof.commitment * product % square
     return bool(encryptor.encrypt_with(proof.plaintext, proof.exponent) == right)
-
-
-def _are_units(numbers: Sequence[mpz], n: mpz) -> Steps[bool]:
-    """Whether all lie in [1, N²) and are coprime to N."""
-    square, product = n * n, mpz(1)
-    for part in parts(len(numbers)):
-        for number in numbers[part]:
-            if not 0 < number < square:
-                return False
-            product = product * number % n
-        yield
-    return bool(gmpy2.gcd(product, n) == 1)
 
 
 def _reach(count: int, exponent_bits: int) -> mpz:
@@ -145,7 +132,5 @@ def _statement_in_steps(ciphertexts: Sequence[mpz], n: mpz, context: bytes) -> S
 
 def _challenges(statement: bytes, commitment: mpz, count: int) -> list[mpz]:
     """ρ_l, from the whole statement and the commitment."""
-    size = _CHALLENGE_BITS // 8
     key = digest("quorate/plaintext-proof/challenges", statement, number_bytes(commitment))
-    data = hashlib.shake_256(key).digest(size * count)
-    return [mpz(int.from_bytes(data[k : k + size], "big")) for k in range(0, len(data), size)]
+    return expand(key, count, _CHALLENGE_BITS)

@@ -8,59 +8,54 @@ Sakurai, WISA 2010, §4.4 for the verification keys.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.equality_proof import EqualityProof, prove, verify
+from keyshare.equality_proof import EqualityProof, EqualPowers, prove, verify
 from keyshare.randomness import Stream
 from keyshare.threshold_key import JointKey, KeyShare, key_shape
 
 
-def part_statement(
-    ciphertexts: Sequence[mpz], member: int, key: JointKey
-) -> tuple[mpz, mpz, list[mpz]]:
-    """What an equality proof shows of a member's parts: base, value and bases, mod N².
+@dataclass(frozen=True)
+class MemberParts:
+    """parts[k], said to be a member's partial decryption of ciphertexts[k], for every k.
 
-    (v^Δ)^(f_i) = VK_i, and (c_k^(2Δ))^(f_i) = c_(i,k) for each ciphertext; member: 1..n.
+    parts: one at least, units as the ciphertexts. member: 1..n. context: what the proof is bound
+    to.
     """
-    square = key.n * key.n
-    base = gmpy2.powmod(key.verification_base, key.delta, square)
-    raised = [gmpy2.powmod(c, 2 * key.delta, square) for c in ciphertexts]
-    return base, key.verification_keys[member - 1], raised
+
+    parts: tuple[mpz, ...]
+    ciphertexts: tuple[mpz, ...]
+    member: int
+    key: JointKey
+    context: bytes
+
+    @property
+    def statement(self) -> EqualPowers:
+        """What an equality proof shows of them, mod N²."""
+        key = self.key
+        square = key.n * key.n
+        return EqualPowers(
+            base=gmpy2.powmod(key.verification_base, key.delta, square),
+            value=key.verification_keys[self.member - 1],
+            bases=[gmpy2.powmod(c, 2 * key.delta, square) for c in self.ciphertexts],
+            values=self.parts,
+            modulus=square,
+            bound=key_shape(key.n, key.n_members, key.quorum).share_bound,
+            context=self.context,
+        )
 
 
-def prove_parts(
-    parts: Sequence[mpz],
-    ciphertexts: Sequence[mpz],
-    share: KeyShare,
-    key: JointKey,
-    context: bytes,
-    stream: Stream,
-) -> EqualityProof:
-    """The proof for parts[k] = c_k^(2Δ·f_i), one at least; 32 bytes are drawn from the stream.
+def prove_parts(said: MemberParts, share: KeyShare, stream: Stream) -> EqualityProof:
+    """The proof of parts made with this share; 32 bytes are drawn from the stream.
 
-    context: what the proof is bound to. Raises ValueError for numbers that are no units.
+    Raises ValueError for numbers that are no units.
     """
-    base, value, bases = part_statement(ciphertexts, share.index, key)
-    square = key.n * key.n
-    bound = _bound(key)
-    return prove(share.value, base, value, bases, parts, square, bound, context, stream)
+    return prove(share.value, said.statement, stream)
 
 
-def parts_hold(
-    proof: EqualityProof,
-    parts: Sequence[mpz],
-    ciphertexts: Sequence[mpz],
-    member: int,
-    key: JointKey,
-    context: bytes,
-) -> bool:
-    """Whether the proof shows that a member's parts, one at least, are those of its key share."""
-    base, value, bases = part_statement(ciphertexts, member, key)
-    return verify(proof, base, value, bases, parts, key.n * key.n, _bound(key), context)
-
-
-def _bound(key: JointKey) -> mpz:
-    return key_shape(key.n, key.n_members, key.quorum).share_bound
+def parts_hold(proof: EqualityProof, said: MemberParts) -> bool:
+    """Whether the proof shows that the parts are those of the member's key share."""
+    return verify(proof, said.statement)

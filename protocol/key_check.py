@@ -23,7 +23,7 @@ from keyshare.partial_decryption import (
     partial_decryption,
     trial_ciphertext,
 )
-from keyshare.proved_parts import parts_hold, prove_parts
+from keyshare.proved_parts import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream
 from keyshare.threshold_key import sliding_quorums
 from protocol.board import Posted
@@ -136,8 +136,7 @@ class _Trial:
         """A member's proven part of this value; there is no way to give another ciphertext."""
         share, key = secret.key_share(), self._key
         part = partial_decryption(self._ciphertext, share, key)
-        context = proof_context(self._context, "part", share.index)
-        proof = prove_parts([part], [self._ciphertext], share, key, context, stream)
+        proof = prove_parts(self._said(share.index, part), share, stream)
         return encode(ProvenPart(pack_numbers([part], width_of(key.n**2)), write_proof(proof)))
 
     def checked(self, member: int, payload: bytes) -> mpz:
@@ -145,13 +144,14 @@ class _Trial:
         square = self._key.n**2
         said = decode(payload, ProvenPart, "part", _MAX_PART_BYTES)
         (part,) = unpack_numbers(said.part, width_of(square), 1, square, "part")
-        context = proof_context(self._context, "part", member)
         proof = read_proof(said.proof)
-        if proof is None or not parts_hold(
-            proof, [part], [self._ciphertext], member, self._key, context
-        ):
+        if proof is None or not parts_hold(proof, self._said(member, part)):
             raise Malformed("part", "it was not made with the key share that the ceremony gave")
         return part
+
+    def _said(self, member: int, part: mpz) -> MemberParts:
+        context = proof_context(self._context, "part", member)
+        return MemberParts((part,), (self._ciphertext,), member, self._key, context)
 
     def opens(self, parts: Mapping[int, mpz]) -> bool:
         """Whether every quorum of neighbours gives the plaintext; False without a quorum."""

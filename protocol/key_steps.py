@@ -12,7 +12,7 @@ from gmpy2 import mpz
 
 from keyshare import threshold_key as tk
 from keyshare.biprimality import accepts, round_base
-from keyshare.equality_proof import prove, verify
+from keyshare.equality_proof import EqualPowers, prove, verify
 from keyshare.errors import KeyshareError
 from keyshare.lanes import lanes
 from keyshare.partial_decryption import (
@@ -20,7 +20,7 @@ from keyshare.partial_decryption import (
     partial_decryption,
     trial_ciphertext,
 )
-from keyshare.proved_parts import parts_hold, prove_parts
+from keyshare.proved_parts import MemberParts, parts_hold, prove_parts
 from keyshare.shamir import lagrange
 from protocol.candidate_openings import check_leaves, opened_leaves
 from protocol.ceremony_run import CeremonyRun, Payloads, StepId, StepKind, read, read_one
@@ -101,9 +101,8 @@ def try_share(run: CeremonyRun, step: StepId) -> bytes:
     assert run.share is not None
     _, ciphertext = trial_ciphertext(key.n, run.context)
     partial = partial_decryption(ciphertext, run.share, key)
-    context = _context(run, step, run.index, "partial")
     stream = run.stream("trial proof", step.label)
-    proof = prove_parts([partial], [ciphertext], run.share, key, context, stream)
+    proof = prove_parts(_said(run, step, run.index, partial, ciphertext), run.share, stream)
     fresh, fresh_proof = _tell_fresh(run, step)
     return encode(
         Trial(
@@ -122,10 +121,8 @@ def _tell_fresh(run: CeremonyRun, step: StepId) -> tuple[bytes, Proof | None]:
         return b"", None
     n, w, x = winner.n, _fresh_base(run), run.test_exponent(winner.number)
     value = gmpy2.powmod(w, x, n)
-    context = _context(run, step, run.index, "fresh")
     stream = run.stream("fresh proof", step.label)
-    known = winner.exponents[run.index]
-    proof = prove(x, winner.u, known, [w], [value], n, n, context, stream)
+    proof = prove(x, _fresh_power(run, step, run.index, value), stream)
     return pack_numbers([value], width_of(n)), write_proof(proof)
 
 
@@ -158,7 +155,7 @@ def _read_trial(step: StepId, sender: int, payload: bytes) -> Trial:
 
 def _check_fresh(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -> None:
     """w^(φ/4) = ±1 for a w that nobody knew when the exponents were fixed."""
-    winner, w, values = run.the_winner, _fresh_base(run), dict[int, mpz]()
+    winner, values = run.the_winner, dict[int, mpz]()
     for i, trial in said.items():
         if i not in winner.exponents:
             if trial.fresh or trial.fresh_proof is not None:
@@ -166,11 +163,7 @@ def _check_fresh(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -> N
             continue
         (values[i],) = read_one(i, trial.fresh, winner.n, 1, step)
         proof = read_proof(trial.fresh_proof) if trial.fresh_proof else None
-        context = _context(run, step, i, "fresh")
-        known = winner.exponents[i]
-        if proof is None or not verify(
-            proof, winner.u, known, [w], [values[i]], winner.n, winner.n, context
-        ):
+        if proof is None or not verify(proof, _fresh_power(run, step, i, values[i])):
             raise CeremonyFailed(i, step.name, "its proof of the exponent does not hold")
     if not accepts(values, winners_dealers(run, step)[0], winner.n):
         raise CeremonyFailed(0, step.name, "N does not pass a test with a fresh base")
@@ -182,8 +175,8 @@ def _check_partials(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -
     partials = {}
     for i, trial in said.items():
         (partials[i],) = read_one(i, trial.partial, key.n**2, 1, step)
-        proof, context = read_proof(trial.partial_proof), _context(run, step, i, "partial")
-        if proof is None or not parts_hold(proof, [partials[i]], [ciphertext], i, key, context):
+        proof = read_proof(trial.partial_proof)
+        if proof is None or not parts_hold(proof, _said(run, step, i, partials[i], ciphertext)):
             reason = "its partial decryption of the test ciphertext is not that of its share"
             raise CeremonyFailed(i, step.name, reason)
     for quorum in tk.sliding_quorums(run.everyone, key.quorum):
@@ -201,8 +194,26 @@ def _fresh_base(run: CeremonyRun) -> mpz:
     return round_base(context, run.the_winner.n, 0)
 
 
-def _context(run: CeremonyRun, step: StepId, member: int, what: str) -> bytes:
-    return proof_context(run.context, f"{step.label}/{what}", member)
+def _fresh_power(run: CeremonyRun, step: StepId, dealer: int, value: mpz) -> EqualPowers:
+    """value = w^(x_i) for the x_i behind what the dealer has said of N before."""
+    winner = run.the_winner
+    return EqualPowers(
+        base=winner.u,
+        value=winner.exponents[dealer],
+        bases=[_fresh_base(run)],
+        values=[value],
+        modulus=winner.n,
+        bound=winner.n,
+        context=proof_context(run.context, f"{step.label}/fresh", dealer),
+    )
+
+
+def _said(
+    run: CeremonyRun, step: StepId, member: int, partial: mpz, ciphertext: mpz
+) -> MemberParts:
+    """A member's partial decryption of the trial ciphertext."""
+    context = proof_context(run.context, f"{step.label}/partial", member)
+    return MemberParts((partial,), (ciphertext,), member, _joint_key(run), context)
 
 
 def _joint_key(run: CeremonyRun) -> tk.JointKey:

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gmpy2 import mpz
 
 from keyshare.partial_decryption import partial_decryption
-from keyshare.proved_parts import parts_hold, prove_parts
+from keyshare.proved_parts import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream, derive_key
 from keyshare.threshold_key import JointKey
 from protocol.ciphertexts import Encrypted
@@ -102,8 +102,7 @@ class LockedSum:
     def proved(self, parts: list[mpz], secret: EpochSecret, fresh: bytes) -> Parts:
         """The parts with the proof that they are those of the member's share."""
         share, stream = secret.key_share(), Stream.derive(fresh, "partial proof")
-        context = self._proof_context(share.index)
-        proof = prove_parts(parts, self.ciphertexts, share, self.key, context, stream)
+        proof = prove_parts(self._said(share.index, parts), share, stream)
         return Parts(pack_numbers(parts, width_of(self.key.n**2)), write_proof(proof))
 
     def encrypt(self, parts: Parts, member: int, content_key: bytes) -> bytes:
@@ -152,19 +151,17 @@ class LockedSum:
         count = len(self.ciphertexts)
         parts = unpack_numbers(found.numbers, width_of(square), count, square, "partial")
         proof = read_proof(found.proof)
-        context = self._proof_context(member)
-        if proof is None or not parts_hold(
-            proof, parts, self.ciphertexts, member, self.key, context
-        ):
+        if proof is None or not parts_hold(proof, self._said(member, parts)):
             raise Malformed("partial", "its proof does not hold")
         return parts
 
     def _name(self, content_key: bytes, payload: bytes, member: int) -> bytes:
         return self._bound("quorate/checked partial", member, content_key) + blob_name(payload)
 
-    def _proof_context(self, member: int) -> bytes:
-        parts = (self.epoch.digest, self.session.encode(), self.chosen, member.to_bytes(8, "big"))
-        return digest("quorate/partial proof", *parts)
+    def _said(self, member: int, parts: list[mpz]) -> MemberParts:
+        place = (self.epoch.digest, self.session.encode(), self.chosen, member.to_bytes(8, "big"))
+        context = digest("quorate/partial proof", *place)
+        return MemberParts(tuple(parts), self.ciphertexts, member, self.key, context)
 
     def _cipher(self, member: int, content_key: bytes) -> AESGCM:
         return AESGCM(self._bound("quorate/partial cipher", member, content_key))

@@ -16,7 +16,7 @@ from gmpy2 import mpz
 
 from keyshare import feldman
 from keyshare.biprimality import ROUNDS, accepts, round_base, witness
-from keyshare.equality_proof import prove, verify
+from keyshare.equality_proof import EqualPowers, prove, verify
 from keyshare.shamir import evaluate, integer_polynomial
 from keyshare.threshold_key import KeyShape, key_shape, verification_base
 from protocol.candidate_steps import next_candidate
@@ -82,13 +82,11 @@ def winners_dealers(run: CeremonyRun, step: StepId) -> tuple[int, ...]:
 def tell_exponent(run: CeremonyRun, step: StepId) -> bytes:
     candidate = _candidate(run, step)
     n, u, x = candidate.n, candidate.u, run.test_exponent(step.part)
-    bases = _bases(run, n)
     exponents, mask, blind = (feldman.commit(f, u, n) for f in _polynomials(run, step))
-    witnesses = [witness(g, x, n) for g in bases]
+    witnesses = [witness(g, x, n) for g in _bases(run, n)]
     values = DealerValues(gmpy2.powmod(u, x, n), witnesses, exponents[1:], mask, blind)
-    context = proof_context(run.context, step.label, run.index)
-    stream = run.stream("proof", step.label)
-    proof = prove(x, u, values.exponent, bases, witnesses, n, n, context, stream)
+    statement = _equal_exponents(run, step, run.index, values)
+    proof = prove(x, statement, run.stream("proof", step.label))
     return encode(Winning(pack_numbers(values.numbers, width_of(n)), write_proof(proof)))
 
 
@@ -137,6 +135,22 @@ def _candidate(run: CeremonyRun, step: StepId) -> Winner:
     return Winner(step.part, n, u, key_shape(n, run.terms.n_members, run.terms.quorum))
 
 
+def _equal_exponents(
+    run: CeremonyRun, step: StepId, dealer: int, values: DealerValues
+) -> EqualPowers:
+    """One test exponent is behind all of a dealer's values for the candidate."""
+    candidate = _candidate(run, step)
+    return EqualPowers(
+        base=candidate.u,
+        value=values.exponent,
+        bases=_bases(run, candidate.n),
+        values=values.witnesses,
+        modulus=candidate.n,
+        bound=candidate.n,
+        context=proof_context(run.context, step.label, dealer),
+    )
+
+
 def _bases(run: CeremonyRun, n: mpz) -> list[mpz]:
     return [round_base(run.context, n, number) for number in range(ROUNDS)]
 
@@ -182,10 +196,7 @@ def _read_values(
     if any(gmpy2.gcd(number, n) != 1 for number in values.numbers):
         raise CeremonyFailed(sender, step.name, "a number is not a unit modulo N")
     proof = read_proof(said.proof)
-    context = proof_context(run.context, step.label, sender)
-    if proof is None or not verify(
-        proof, candidate.u, values.exponent, _bases(run, n), values.witnesses, n, n, context
-    ):
+    if proof is None or not verify(proof, _equal_exponents(run, step, sender, values)):
         raise CeremonyFailed(sender, step.name, "its proof of equal exponents does not hold")
     return values
 

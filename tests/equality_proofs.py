@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -16,7 +15,7 @@ from gmpy2 import mpz
 
 from keyshare import equality_proof
 from keyshare.checkpoints import checkpoints
-from keyshare.equality_proof import EqualityProof, prove, verify
+from keyshare.equality_proof import EqualityProof, EqualPowers, prove, verify
 from keyshare.randomness import Stream
 from tests.toy import seed_of
 
@@ -25,31 +24,20 @@ N = P * Q
 BOUND = mpz(1) << 200
 EXPONENT = mpz(3) ** 120
 
-# base, value, bases, values, modulus, bound, context
-Fields = tuple[Any, Any, Sequence[Any], Sequence[Any], Any, Any, bytes]
-
 
 @dataclass(frozen=True)
-class Claim:
-    """The arguments of a verification but the proof."""
+class Claim(EqualPowers):
+    """A statement modulo N, unless told, with what is tried on it."""
 
-    base: mpz
-    value: mpz
-    bases: tuple[mpz, ...]
-    values: tuple[mpz, ...]
     modulus: mpz = N
     bound: mpz = BOUND
     context: bytes = b"context"
 
-    @property
-    def fields(self) -> tuple:
-        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
-
     def accepts(self, proof: EqualityProof) -> bool:
-        return verify(proof, *self.fields)
+        return verify(proof, self)
 
     def proof(self, exponent: mpz = EXPONENT, label: str = "proof") -> EqualityProof:
-        return prove(exponent, *self.fields, Stream(seed_of(label)))
+        return prove(exponent, self, Stream(seed_of(label)))
 
     def with_value(self, k: int, value: mpz) -> Claim:
         return replace(self, values=(*self.values[:k], value, *self.values[k + 1 :]))
@@ -65,18 +53,21 @@ def claim(count: int = 4, modulus: mpz = N, exponent: mpz = EXPONENT, **changes)
 
 def forged(false: Claim, b: mpz, exponent: mpz = EXPONENT, r: mpz = BOUND << 200) -> EqualityProof:
     """What a prover can do who answers for ``exponent`` but commits to a b of its own."""
-    statement = equality_proof._statement(*false.fields)
-    assert statement is not None
-    a = gmpy2.powmod(statement.first, r, false.modulus)
-    challenge = equality_proof._challenge(statement, a, b).number
-    return answered(statement, a, b, r - challenge * exponent, false.modulus, false.bound)
+    a = gmpy2.powmod(batch_of(false).first, r, false.modulus)
+    challenge = equality_proof._challenge(batch_of(false), a, b).number
+    return answered(false, a, b, r - challenge * exponent)
+
+
+def batch_of(claim: EqualPowers) -> equality_proof._Batch:
+    """The claim, hashed and batched; it has to be well formed."""
+    batch = equality_proof._batch(claim)
+    assert batch is not None
+    return batch
 
 
 def challenge_of(claim: Claim, proof: EqualityProof) -> mpz:
     """c."""
-    statement = equality_proof._statement(*claim.fields)
-    assert statement is not None
-    return equality_proof._challenge(statement, proof.first, proof.second).number
+    return equality_proof._challenge(batch_of(claim), proof.first, proof.second).number
 
 
 def with_point(proof: EqualityProof, j: int, point: mpz) -> EqualityProof:
@@ -85,21 +76,23 @@ def with_point(proof: EqualityProof, j: int, point: mpz) -> EqualityProof:
 
 
 def answered(
-    statement: equality_proof._Statement, a: mpz, b: mpz, z: mpz, modulus: mpz, bound: mpz
+    claim: EqualPowers, a: mpz, b: mpz, z: mpz, batch: equality_proof._Batch | None = None
 ) -> EqualityProof:
     """The proof with these numbers, its checkpoints right."""
-    merging = equality_proof._merging(equality_proof._challenge(statement, a, b), z)
-    start = equality_proof._merged(statement.first, statement.second, merging, modulus)
-    points = checkpoints(start, equality_proof._response_bits(bound), modulus)
+    batch = batch or batch_of(claim)
+    merging = equality_proof._merging(equality_proof._challenge(batch, a, b), z)
+    start = equality_proof._merged(batch, merging, claim.modulus)
+    points = checkpoints(start, equality_proof._response_bits(claim.bound), claim.modulus)
     return EqualityProof(a, b, z, points)
 
 
-def equations_hold(proof: EqualityProof, fields: Fields) -> bool:
+def equations_hold(proof: EqualityProof, claim: EqualPowers) -> bool:
     """Both equations of Chaum and Pedersen, and each checkpoint from the one before, squared."""
-    base, value, bases, values, modulus, bound, _ = fields
-    n, limit = int(modulus), int(bound) * 2**256 + 2 * (2**128 - 1) * (int(bound) - 1)
+    base, value, bases, values = claim.base, claim.value, claim.bases, claim.values
+    n, bound = int(claim.modulus), int(claim.bound)
+    limit = bound * 2**256 + 2 * (2**128 - 1) * (bound - 1)
     a, b, z, *points = map(int, (proof.first, proof.second, proof.response, *proof.checkpoints))
-    hashed = statement_hash(fields)
+    hashed = statement_hash(claim)
     t = numbers("coefficients", len(bases), hashed)
     c, tau = hashed_numbers(hashed, a, b, z)
     g = product(pow(int(x), 2 * k, n) for x, k in zip(bases, t, strict=True)) % n
@@ -134,12 +127,11 @@ def spelled(number: Any) -> bytes:
     return int(number).to_bytes((int(number).bit_length() + 7) // 8, "big")
 
 
-def statement_hash(fields: Fields) -> bytes:
+def statement_hash(claim: EqualPowers) -> bytes:
     """Of everything that is claimed."""
-    base, value, bases, values, modulus, bound, context = fields
-    head = map(spelled, (modulus, bound, base, value))
-    tail = sha("bases", *map(spelled, bases)), sha("values", *map(spelled, values))
-    return sha("statement", context, *head, *tail)
+    head = map(spelled, (claim.modulus, claim.bound, claim.base, claim.value))
+    tail = sha("bases", *map(spelled, claim.bases)), sha("values", *map(spelled, claim.values))
+    return sha("statement", claim.context, *head, *tail)
 
 
 def numbers(name: str, count: int, *parts: bytes) -> list[int]:

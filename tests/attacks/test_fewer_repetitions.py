@@ -11,7 +11,7 @@ import gmpy2
 from gmpy2 import mpz
 
 from keyshare import biprimality, equality_proof
-from keyshare.equality_proof import EqualityProof, longest_response, verify
+from keyshare.equality_proof import EqualityProof, EqualPowers, longest_response, prove, verify
 from keyshare.randomness import Stream
 from protocol import winner_steps
 from protocol.ceremony_run import CeremonyRun, StepId
@@ -20,7 +20,7 @@ from protocol.messages import MAX_BLOB_BYTES
 from protocol.winner_steps import Winning
 from tests.attacks.adversary import EITHER_WAY, winners_dealers
 from tests.attacks.liar import Lies, assert_caught, lying
-from tests.equality_proofs import answered
+from tests.equality_proofs import answered, batch_of
 from tests.toy import seed_of, toy_epoch
 
 LIAR = winners_dealers()[1]
@@ -64,25 +64,25 @@ def test_one_round_lets_a_composite_pass_that_all_of_them_do_not():
 
 def guessed(tries: int) -> EqualityProof | None:
     """A proof of a false statement: a and b are made to fit a guessed challenge."""
-    base, value, bases, values, modulus, bound = false_statement()
-    statement = equality_proof._statement(base, value, bases, values, modulus, bound, b"context")
-    assert statement is not None
+    false = false_statement()
+    batch, modulus = batch_of(false), false.modulus
     stream = Stream.derive(seed_of("c-guess"), "guess")
     for _ in range(tries):
-        guess, z = stream.bits(equality_proof.CHALLENGE_BITS), stream.below(longest_response(bound))
-        a = gmpy2.powmod(statement.first, z, modulus) * gmpy2.powmod(
-            statement.first_power, guess, modulus
+        guess = stream.bits(equality_proof.CHALLENGE_BITS)
+        z = stream.below(longest_response(false.bound))
+        a, b = (
+            gmpy2.powmod(base, z, modulus) * gmpy2.powmod(power, guess, modulus) % modulus
+            for base, power in (
+                (batch.first, batch.first_power),
+                (batch.second, batch.second_power),
+            )
         )
-        b = gmpy2.powmod(statement.second, z, modulus) * gmpy2.powmod(
-            statement.second_power, guess, modulus
-        )
-        a, b = a % modulus, b % modulus
-        if equality_proof._challenge(statement, a, b).number == guess:
-            return answered(statement, a, b, z, modulus, bound)
+        if equality_proof._challenge(batch, a, b).number == guess:
+            return answered(false, a, b, z)
     return None
 
 
-def false_statement() -> tuple[mpz, mpz, list[mpz], list[mpz], mpz, mpz]:
+def false_statement() -> EqualPowers:
     """A member's verification key, and a partial decryption times (1+N)^42."""
     toy = toy_epoch(5, 3)
     n, square = toy.key.n, toy.key.n**2
@@ -90,7 +90,8 @@ def false_statement() -> tuple[mpz, mpz, list[mpz], list[mpz], mpz, mpz]:
     base = gmpy2.powmod(toy.key.verification_base, toy.key.delta, square)
     other, f = gmpy2.powmod(5, 2 * toy.key.delta, square), toy.shares[LIAR].value
     wrong = gmpy2.powmod(other, f, square) * (1 + 42 * n) % square
-    return base, gmpy2.powmod(base, f, square), [other], [wrong], square, bound
+    value = gmpy2.powmod(base, f, square)
+    return EqualPowers(base, value, [other], [wrong], square, bound, b"context")
 
 
 def test_a_challenge_of_128_bits_is_not_guessed():
@@ -101,8 +102,7 @@ def test_a_challenge_of_8_bits_is_guessed_and_the_false_proof_holds(monkeypatch)
     monkeypatch.setattr(equality_proof, "CHALLENGE_BITS", 8)
     proof = guessed(TRIES)
     assert proof is not None
-    base, value, bases, values, modulus, bound = false_statement()
-    assert verify(proof, base, value, bases, values, modulus, bound, b"context")
+    assert verify(proof, false_statement())
 
 
 # ── c-split: one long challenge is enough only where nobody knows the group's order ──
@@ -123,9 +123,8 @@ def tries_until_a_wrong_value_passes(limit: int) -> int | None:
     value, wrong = gmpy2.powmod(u, x, n), gmpy2.powmod(g, x, n) * omega % n
     assert gmpy2.powmod(wrong, 2, n) != gmpy2.powmod(g, 2 * x, n)
     for k in range(limit):
-        stream, context = Stream.derive(seed_of("c-split"), k), bytes([k])
-        proof = equality_proof.prove(x, u, value, [g], [wrong], n, n, context, stream)
-        if verify(proof, u, value, [g], [wrong], n, n, context):
+        false = EqualPowers(u, value, [g], [wrong], n, n, context=bytes([k]))
+        if verify(prove(x, false, Stream.derive(seed_of("c-split"), k)), false):
             return k
     return None
 
@@ -140,6 +139,5 @@ def test_without_an_element_of_small_order_no_try_succeeds():
     n, x, u, g = toy_epoch(5, 3).key.n, mpz(123_456_789), mpz(4), mpz(9)
     value, wrong = gmpy2.powmod(u, x, n), gmpy2.powmod(g, x, n) * 2 % n
     for k in range(60):
-        stream, context = Stream.derive(seed_of("c-split"), k), bytes([k])
-        proof = equality_proof.prove(x, u, value, [g], [wrong], n, n, context, stream)
-        assert not verify(proof, u, value, [g], [wrong], n, n, context)
+        false = EqualPowers(u, value, [g], [wrong], n, n, context=bytes([k]))
+        assert not verify(prove(x, false, Stream.derive(seed_of("c-split"), k)), false)

@@ -16,7 +16,6 @@ from gmpy2 import mpz
 from keyshare import equality_proof
 from keyshare.biprimality import accepts
 from keyshare.equality_proof import prove
-from keyshare.proved_parts import part_statement
 from protocol import key_steps, winner_steps
 from protocol.ceremony_run import CeremonyRun, StepId
 from protocol.encoding import decode, encode, unpack_numbers, width_of
@@ -28,7 +27,7 @@ from protocol.winner_steps import Winning
 from tests.attacks.adversary import EITHER_WAY, honest_table, modulus_of, winners_dealers
 from tests.attacks.liar import Lies, LyingTable, assert_caught, lying
 from tests.attacks.test_wrong_partial import shifted
-from tests.equality_proofs import answered
+from tests.equality_proofs import answered, batch_of
 
 LIAR = winners_dealers()[1]
 
@@ -51,11 +50,9 @@ def two_wrong_rounds(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
     one, two = equality_proof._coefficients(b"", 2)
     numbers[1] = numbers[1] * gmpy2.powmod(u, two, n) % n
     numbers[2] = numbers[2] * gmpy2.invert(gmpy2.powmod(u, one, n), n) % n
-    rounds = numbers[1 : 1 + winner_steps.ROUNDS]
-    proof = prove(
-        run.test_exponent(step.part), u, numbers[0], winner_steps._bases(run, n), rounds, n, n,
-        proof_context(run.context, step.label, run.index), run.stream("attack", step.label),
-    )  # fmt: skip
+    values = winner_steps._split(numbers, candidate.shape)
+    statement = winner_steps._equal_exponents(run, step, run.index, values)
+    proof = prove(run.test_exponent(step.part), statement, run.stream("attack", step.label))
     return encode(Winning(winner_steps.pack_numbers(numbers, width_of(n)), write_proof(proof)))
 
 
@@ -87,27 +84,25 @@ def test_with_coefficients_known_before_a_dealer_throws_away_the_moduli_it_disli
 def without_second_message(patch: pytest.MonkeyPatch) -> None:
     """c = H(statement, a): b is sent and checked, but may be picked when c is known."""
     bound = equality_proof._challenge
-    patch.setattr(equality_proof, "_challenge", lambda statement, a, b: bound(statement, a, mpz(0)))
+    patch.setattr(equality_proof, "_challenge", lambda batch, a, b: bound(batch, a, mpz(0)))
 
 
 def proved_anyway(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
     """A wrong partial decryption, with b = G^z·V^c after c = H(statement, a, 0)."""
     trial = decode(shifted(run, step, said), Trial, "", MAX_BLOB_BYTES)
-    key, bound = key_steps._joint_key(run), run.the_winner.shape.share_bound
+    n, bound = run.the_winner.n, run.the_winner.shape.share_bound
     assert run.share
-    square = key.n**2
-    _, ciphertext = key_steps.trial_ciphertext(key.n, run.context)
-    base, value, bases = part_statement([ciphertext], run.index, key)
-    partials = unpack_numbers(trial.partial, width_of(square), 1, square, "")
-    context = key_steps._context(run, step, run.index, "partial")
-    statement = equality_proof._statement(base, value, bases, partials, square, bound, context)
-    assert statement
+    square = n**2
+    _, ciphertext = key_steps.trial_ciphertext(n, run.context)
+    (partial,) = unpack_numbers(trial.partial, width_of(square), 1, square, "")
+    false = key_steps._said(run, step, run.index, partial, ciphertext).statement
+    batch = batch_of(false)
     r = equality_proof._reach(bound) + run.stream("attack").below(bound << 256)
-    a = gmpy2.powmod(statement.first, r, square)
-    c = equality_proof._challenge(statement, a, mpz(0)).number
+    a = gmpy2.powmod(batch.first, r, square)
+    c = equality_proof._challenge(batch, a, mpz(0)).number
     z = r - c * run.share.value
-    b = gmpy2.powmod(statement.second, z, square) * gmpy2.powmod(statement.second_power, c, square)
-    proof = write_proof(answered(statement, a, b % square, z, square, bound))
+    b = gmpy2.powmod(batch.second, z, square) * gmpy2.powmod(batch.second_power, c, square)
+    proof = write_proof(answered(false, a, b % square, z))
     return encode(msgspec.structs.replace(trial, partial_proof=proof))
 
 

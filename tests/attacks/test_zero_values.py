@@ -18,7 +18,6 @@ from gmpy2 import mpz
 
 from keyshare import biprimality, equality_proof
 from keyshare.biprimality import ROUNDS
-from keyshare.proved_parts import part_statement
 from protocol import key_steps
 from protocol.ceremony import Statement
 from protocol.ceremony_run import StepId
@@ -85,20 +84,18 @@ class ZeroPartial(Malicious):
         run, n = self.run, modulus_of()
         said, square = decode(honest.public, Trial, "trial", MAX_BLOB_BYTES), n * n
         _, ciphertext = key_steps.trial_ciphertext(n, run.context)
-        key = key_steps._joint_key(run)
-        base, value, bases = part_statement([ciphertext], self.index, key)
-        context = key_steps._context(run, honest.step, self.index, "partial")
+        false = key_steps._said(run, honest.step, self.index, n, ciphertext).statement
         assert run.share is not None
         bound = run.the_winner.shape.share_bound
-        statement = equality_proof._statement(base, value, bases, [n], square, bound, context)
+        batch = equality_proof._batch(false)
         proof = said.partial_proof  # where there is no such statement
-        if statement is not None:
+        if batch is not None:
             # The second commitment is 0 whatever the exponent, so the first alone must be right.
             r = equality_proof._reach(bound) + run.stream("zero").below(bound << 256)
-            a = gmpy2.powmod(statement.first, r, square)
-            challenge = equality_proof._challenge(statement, a, mpz(0)).number
+            a = gmpy2.powmod(batch.first, r, square)
+            challenge = equality_proof._challenge(batch, a, mpz(0)).number
             response = r - challenge * run.share.value
-            proof = write_proof(answered(statement, a, mpz(0), response, square, bound))
+            proof = write_proof(answered(false, a, mpz(0), response))
         partial = pack_numbers([n], width_of(square))
         false = msgspec.structs.replace(said, partial=partial, partial_proof=proof)
         return Statement(honest.step, encode(false), {})
@@ -167,7 +164,7 @@ def test_a_partial_decryption_whose_square_is_zero_names_its_member(play):
 
 
 def test_where_no_units_are_asked_for_the_proof_of_it_holds_and_names_nobody(monkeypatch):
-    monkeypatch.setattr(equality_proof, "_are_units", lambda numbers, modulus: True)
+    monkeypatch.setattr(equality_proof, "are_units", lambda numbers, modulus: True)
     aftermath = at_table({3: ZeroPartial})
     assert {f.culprit for f in aftermath.failures.values()} == {0}
     assert "do not decrypt" in str(aftermath.failures[1])

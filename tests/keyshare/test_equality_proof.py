@@ -27,6 +27,7 @@ from tests.equality_proofs import (
     P,
     Q,
     answered,
+    batch_of,
     challenge_of,
     claim,
     equations_hold,
@@ -52,7 +53,7 @@ def test_every_true_claim_is_proven(data):
     true = claim(data.draw(st.integers(1, 6)), modulus, exponent, bound=bound)
     proof = true.proof(exponent)
     assert true.accepts(proof)
-    assert equations_hold(proof, true.fields)
+    assert equations_hold(proof, true)
 
 
 @pytest.mark.parametrize("vector", VECTORS["proofs"])
@@ -68,7 +69,7 @@ def test_proofs_are_those_of_the_vectors(vector):
     points = tuple(mpz(int(x, 16)) for x in vector["checkpoints"])
     expected = EqualityProof(number("first"), number("second"), number("response"), points)
     stream = Stream(bytes.fromhex(vector["stream_key"]))
-    assert prove(number("exponent"), *true.fields, stream) == expected
+    assert prove(number("exponent"), true, stream) == expected
     assert true.accepts(expected)
 
 
@@ -131,12 +132,12 @@ def test_in_a_tiny_group_every_error_passes_exactly_if_the_challenge_was_guessed
         for guess in range(15):
             true = claim(1, TINY, exponent, context=guess.to_bytes(2, "big"))
             false = true.with_value(0, true.values[0] * w % TINY)
-            statement = equality_proof._statement(*false.fields)
-            (t,) = equality_proof._coefficients(statement.digest, 1)
+            batch = batch_of(false)
+            (t,) = equality_proof._coefficients(batch.digest, 1)
             r = BOUND << 200
-            b = gmpy2.powmod(statement.second, r, TINY) * gmpy2.powmod(w, 2 * t * guess, TINY)
+            b = gmpy2.powmod(batch.second, r, TINY) * gmpy2.powmod(w, 2 * t * guess, TINY)
             proof = forged(false, b % TINY, exponent, r)
-            challenge = equality_proof._challenge(statement, proof.first, proof.second)
+            challenge = equality_proof._challenge(batch, proof.first, proof.second)
             tau = equality_proof._merging(challenge, proof.response).number
             fits = gmpy2.powmod(w, 2 * t * tau * (challenge.number - guess), TINY) == 1
             assert false.accepts(proof) == fits, (w, guess)
@@ -169,15 +170,15 @@ def test_what_is_accepted_are_the_proofs_whose_equations_hold_one_by_one(data):
         true = replace(true, value=true.value * factor % modulus)
     if where == "values":
         true = true.with_value(1, true.values[1] * factor % modulus)
-    statement, r = equality_proof._statement(*true.fields), BOUND << 200
-    a, b = (gmpy2.powmod(x, r, modulus) for x in (statement.first, statement.second))
+    batch, r = batch_of(true), BOUND << 200
+    a, b = (gmpy2.powmod(x, r, modulus) for x in (batch.first, batch.second))
     a = a * factor % modulus if where == "first" else a
     b = b * factor % modulus if where == "second" else b
-    c = equality_proof._challenge(statement, a, b).number
-    proof = answered(statement, a, b, r - c * EXPONENT, modulus, BOUND)
+    c = equality_proof._challenge(batch, a, b).number
+    proof = answered(true, a, b, r - c * EXPONENT)
     if isinstance(where, int):
         proof = with_point(proof, where, proof.checkpoints[where] * factor % modulus)
-    assert true.accepts(proof) == equations_hold(proof, true.fields) == (factor in (1, modulus - 1))
+    assert true.accepts(proof) == equations_hold(proof, true) == (factor in (1, modulus - 1))
 
 
 def test_in_a_tiny_group_every_wrong_checkpoint_passes_exactly_if_the_weights_hide_it():
@@ -188,8 +189,8 @@ def test_in_a_tiny_group_every_wrong_checkpoint_passes_exactly_if_the_weights_hi
             true = claim(1, TINY, mpz(7), context=bytes([w, j]))
             proof = true.proof(mpz(7))
             proof = with_point(proof, j, proof.checkpoints[j] * w % TINY)
-            statement = equality_proof._statement(*true.fields)
-            challenge = equality_proof._challenge(statement, proof.first, proof.second)
+            batch = batch_of(true)
+            challenge = equality_proof._challenge(batch, proof.first, proof.second)
             merging = equality_proof._merging(challenge, proof.response)
             rho = [0, *numbers("weights", 7, merging.digest, *map(spelled, proof.checkpoints)), 0]
             limb = int(proof.response) >> (j + 1) * width & (1 << width) - 1
@@ -236,14 +237,14 @@ def test_factors_of_order_two_are_not_noticed(modulus):
 def test_signs_of_the_numbers_of_a_proof_are_not_noticed(modulus):
     """A checkpoint with another sign leaves the proof as it is; a commitment has to be hashed."""
     true, r = claim(modulus=modulus), BOUND << 200
-    proof, statement = true.proof(), equality_proof._statement(*true.fields)
+    proof, batch = true.proof(), batch_of(true)
     for j in range(CHECKPOINTS):
         assert true.accepts(with_point(proof, j, modulus - proof.checkpoints[j]))
     for one, two in ((-1, 1), (1, -1), (-1, -1)):
-        a = one * gmpy2.powmod(statement.first, r, modulus) % modulus
-        b = two * gmpy2.powmod(statement.second, r, modulus) % modulus
-        z = r - equality_proof._challenge(statement, a, b).number * EXPONENT
-        assert true.accepts(answered(statement, a, b, z, modulus, BOUND))
+        a = one * gmpy2.powmod(batch.first, r, modulus) % modulus
+        b = two * gmpy2.powmod(batch.second, r, modulus) % modulus
+        z = r - equality_proof._challenge(batch, a, b).number * EXPONENT
+        assert true.accepts(answered(true, a, b, z))
 
 
 def test_whoever_knows_an_element_of_order_three_passes_one_time_in_some():
@@ -263,9 +264,9 @@ def test_an_exponent_above_its_bound_passes_within_the_slack():
     true = claim(exponent=EXPONENT, bound=EXPONENT)  # |e| < bound is false
     with pytest.raises(ValueError, match="below its bound"):
         true.proof()
-    statement = equality_proof._statement(*true.fields)
+    batch = batch_of(true)
     r = EXPONENT << 200
-    proof = forged(true, gmpy2.powmod(statement.second, r, N), EXPONENT, r)
+    proof = forged(true, gmpy2.powmod(batch.second, r, N), EXPONENT, r)
     assert true.accepts(proof)
 
 
@@ -314,11 +315,11 @@ def test_lists_that_run_into_each_other_hash_apart():
         Claim(one, two, (one, two, one), (two, one, one)),
         Claim(one, two, (one, two), (one, two), context=b"context\x01"),
     ]
-    assert len({equality_proof._statement(*c.fields).digest for c in claims}) == len(claims)
+    assert len({batch_of(c).digest for c in claims}) == len(claims)
 
 
 def test_each_hash_takes_in_all_that_comes_before_it():
-    true, other = (equality_proof._statement(*claim(context=x).fields) for x in (b"1", b"2"))
+    true, other = (batch_of(claim(context=x)) for x in (b"1", b"2"))
     one, two = mpz(1), mpz(2)
     firsts = (true, one, one), (true, two, one), (true, one, two), (other, one, one)
     challenges = [equality_proof._challenge(*first) for first in firsts]

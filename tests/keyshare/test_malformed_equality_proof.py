@@ -18,6 +18,7 @@ from tests.equality_proofs import (
     P,
     Q,
     answered,
+    batch_of,
     claim,
     forged,
     sha,
@@ -29,7 +30,7 @@ from tests.equality_proofs import (
 @pytest.fixture
 def no_unit_check(monkeypatch):
     """A verifier who does not look whether numbers are units, until ``undo`` is called."""
-    monkeypatch.setattr(equality_proof, "_are_units", lambda numbers, modulus: True)
+    monkeypatch.setattr(equality_proof, "are_units", lambda numbers, modulus: True)
     return monkeypatch
 
 
@@ -41,11 +42,11 @@ def test_an_empty_batch_is_refused():
     e, base = EXPONENT, empty.base * empty.base % N
     parts = [empty.context, *map(spelled, (N, BOUND, empty.base, empty.value))]
     hashed = sha("statement", *parts, sha("bases"), sha("values"))
-    statement = equality_proof._Statement(hashed, base, empty.value**2 % N, mpz(1), mpz(1))
+    batch = equality_proof._Batch(hashed, base, empty.value**2 % N, mpz(1), mpz(1))
     r = BOUND << 200
     a = gmpy2.powmod(base, r, N)
-    c = equality_proof._challenge(statement, a, mpz(1)).number
-    assert not empty.accepts(answered(statement, a, mpz(1), r - c * e, N, BOUND))
+    c = equality_proof._challenge(batch, a, mpz(1)).number
+    assert not empty.accepts(answered(empty, a, mpz(1), r - c * e, batch))
 
 
 def test_as_many_values_as_bases_are_needed():
@@ -70,8 +71,8 @@ def test_a_value_that_is_no_unit_is_refused_though_it_would_pass(no_unit_check, 
     square = N * N
     true = claim(modulus=square)
     false = true.with_value(1, true.values[1] * kills % square)
-    statement, r = equality_proof._statement(*false.fields), BOUND << 200
-    proof = forged(false, gmpy2.powmod(statement.second, r, square) * remains % square, r=r)
+    batch, r = batch_of(false), BOUND << 200
+    proof = forged(false, gmpy2.powmod(batch.second, r, square) * remains % square, r=r)
     assert false.accepts(proof)
     no_unit_check.undo()
     assert not false.accepts(proof)
@@ -125,11 +126,10 @@ def test_both_ends_of_the_response_are_exact():
 def test_a_response_with_a_multiple_of_the_order_is_refused_though_it_fits():
     true = claim()
     proof, order = true.proof(), gmpy2.lcm(P - 1, Q - 1)
-    statement = equality_proof._statement(*true.fields)
 
     def moved(turns: int) -> EqualityProof:
         response = proof.response + turns * order
-        return answered(statement, proof.first, proof.second, response, N, BOUND)
+        return answered(true, proof.first, proof.second, response)
 
     assert true.accepts(moved(1))  # still in range
     for turns in (-(proof.response // order + 1), longest_response(BOUND) // order + 1):
@@ -156,7 +156,7 @@ def test_numbers_out_of_range_cost_the_verifier_nothing(monkeypatch, change):
     def computed(*_):
         raise AssertionError("computed with a number out of range")
 
-    monkeypatch.setattr(equality_proof, "_statement", computed)
+    monkeypatch.setattr(equality_proof, "_batch", computed)
     with pytest.raises(AssertionError, match="out of range"):
         claim().accepts(proof)
     assert not claim().accepts(replace(proof, **change))
@@ -169,5 +169,5 @@ def test_every_number_of_a_proof_is_a_unit_in_its_range(monkeypatch, number):
     proof = true.proof()
     wrong = [replace(proof, first=number), replace(proof, second=number)]
     wrong += [with_point(proof, j, number) for j in range(CHECKPOINTS)]
-    monkeypatch.setattr(equality_proof, "_statement", None)
+    monkeypatch.setattr(equality_proof, "_batch", None)
     assert not any(true.accepts(each) for each in wrong)

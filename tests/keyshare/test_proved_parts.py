@@ -7,33 +7,37 @@ from gmpy2 import mpz
 
 from keyshare.equality_proof import EqualityProof
 from keyshare.partial_decryption import partial_decryption
-from keyshare.proved_parts import part_statement, parts_hold, prove_parts
+from keyshare.proved_parts import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream
 from tests.toy import toy_epoch
 
 TOY = toy_epoch(5, 3)
 KEY = TOY.epoch.joint_key()
 SQUARE = KEY.n**2
-CIPHERTEXTS = [Stream.derive(b"", "ciphertext", str(k)).unit(SQUARE) for k in range(3)]
+CIPHERTEXTS = tuple(Stream.derive(b"", "ciphertext", str(k)).unit(SQUARE) for k in range(3))
 
 
 def parts_of(member: int) -> list[mpz]:
     return [partial_decryption(c, TOY.shares[member], KEY) for c in CIPHERTEXTS]
 
 
+def said(parts: list[mpz], member: int, context: bytes = b"here") -> MemberParts:
+    return MemberParts(tuple(parts), CIPHERTEXTS, member, KEY, context)
+
+
 def proof_of(member: int, parts: list[mpz]) -> EqualityProof:
-    return prove_parts(parts, CIPHERTEXTS, TOY.shares[member], KEY, b"here", Stream(bytes(32)))
+    return prove_parts(said(parts, member), TOY.shares[member], Stream(bytes(32)))
 
 
 def holds(proof: EqualityProof, parts: list[mpz], member: int, context: bytes = b"here") -> bool:
-    return parts_hold(proof, parts, CIPHERTEXTS, member, KEY, context)
+    return parts_hold(proof, said(parts, member, context))
 
 
 def test_the_statement_is_that_of_the_share() -> None:
     for member, share in TOY.shares.items():
-        base, value, bases = part_statement(CIPHERTEXTS, member, KEY)
-        assert value == pow(base, share.value, SQUARE)
-        assert parts_of(member) == [pow(b, share.value, SQUARE) for b in bases]
+        shown = said(parts_of(member), member).statement
+        assert shown.value == pow(shown.base, share.value, SQUARE)
+        assert [*shown.values] == [pow(b, share.value, SQUARE) for b in shown.bases]
 
 
 @pytest.mark.parametrize("member", TOY.shares)

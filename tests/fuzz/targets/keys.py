@@ -11,7 +11,7 @@ import msgspec
 from gmpy2 import mpz
 
 from aggregator.sums import Candidate, sum_in_steps
-from keyshare.equality_proof import prove, verify
+from keyshare.equality_proof import EqualPowers, prove, verify
 from keyshare.errors import CorruptSum, KeyshareError
 from keyshare.fingerprint import (
     Fingerprint,
@@ -177,15 +177,15 @@ def equality_proof() -> Case:
     raised = gmpy2.powmod(mpz(7), 2 * key.delta, square)
     partial = gmpy2.powmod(raised, share.value, square)
     stream = Stream(seed_of("fuzz proof"))
-    statement = (base, value, [raised], [partial], square, bound, b"context")
-    honest = encode(write_proof(prove(share.value, *statement, stream)))
+    statement = EqualPowers(base, value, [raised], [partial], square, bound, b"context")
+    honest = encode(write_proof(prove(share.value, statement, stream)))
 
     def run(data: bytes) -> None:
         with suppress(Malformed):
             said = decode(data, Proof, "proof", 8_192)
             assert encode(said) == data
             proof = read_proof(said)
-            if proof is not None and verify(proof, *statement):
+            if proof is not None and verify(proof, statement):
                 assert data == honest, "a proof that nobody made"
 
     return Case(run, [honest])
