@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from participant.checkpoint import load_checkpoint, save_checkpoint
 from participant.decline import bears_out
 from participant.errors import IdentityInUse, RejectedByAggregator
-from participant.outbox import Outbox, Storage
+from participant.outbox import Outbox
 from participant.set_back import SetBack, check_forgettable, found_set_back, is_passed
 from participant.set_ledger import SetLedger
+from participant.storage import Storage
 from participant.task import Task
 from participant.transfer import Downloads, Transfer, Uploads
 from protocol.board import Board, Head, Post, Posted, decode_entry, sign_post

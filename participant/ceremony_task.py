@@ -8,6 +8,7 @@ from typing import Protocol
 
 from participant.errors import SeedLost, SetBackInCeremony
 from participant.task import Task
+from participant.waiting import Kind, Waiting
 from protocol.board import Board, Posted, is_aborted
 from protocol.ceremony import Ceremony, CeremonyProgress
 from protocol.ceremony_run import StepId
@@ -16,7 +17,7 @@ from protocol.encoding import encode
 from protocol.epoch import Epoch
 from protocol.judgement import silent
 from protocol.messages import Body, Certificate, Join, Overdue
-from protocol.terms import Terms
+from protocol.terms import AGGREGATOR, Terms
 
 # A session with a link asks what is due more often than that, whatever comes.
 _LONGEST_PAUSE_SECONDS = 60.0
@@ -80,6 +81,16 @@ class CeremonyTask(Task):
     def progress(self) -> CeremonyProgress | None:
         """Where the ceremony stands, None before it is known which one is due."""
         return self._ceremony.progress if self._ceremony else None
+
+    def waiting(self, board: Board) -> Waiting:
+        """Who has not done the ceremony's step."""
+        progress = self.progress
+        if progress is None:
+            return Waiting("connecting", (AGGREGATOR,), "link")
+        kind: Kind = "join" if progress.step == "join" else "ceremony"
+        facts = {"step_seconds": self._terms.step_seconds}
+        step = f"{self.session}, step {progress.step}"
+        return Waiting(step, progress.waiting_for, kind, facts)
 
     def restored(self, position: int) -> None:
         """What was joined by then may be certified as well, and is not gone on with."""

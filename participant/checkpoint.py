@@ -5,7 +5,7 @@ A board without it is another one, or one that was cut short.
 
 from __future__ import annotations
 
-from participant.outbox import Storage
+from participant.storage import Storage
 from protocol.board import Head
 from protocol.encoding import Message, decode, encode
 from protocol.messages import Digest

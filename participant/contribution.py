@@ -41,7 +41,8 @@ from keyshare.plaintext_proof import encrypt_opened, prove
 from keyshare.quantisation import largest_change
 from keyshare.randomness import Stream, derive_key
 from keyshare.slots import Slots, SlotWriter
-from participant.outbox import Storage, store_blob
+from participant.outbox import store_blob
+from participant.storage import Storage
 from protocol.board import Posted
 from protocol.ciphertexts import (
     Encrypted,

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from participant.outbox import Storage
+from participant.round_waiting import OWN_VECTOR, round_waiting, view_of
 from participant.set_ledger import SetLedger
+from participant.storage import Storage
 from participant.task import Task
 from participant.vector_reader import OwnFingerprint
+from participant.waiting import Waiting
 from protocol.board import Board, Posted
 from protocol.decryption import RoundMember
 from protocol.draft import Draft
@@ -19,7 +21,7 @@ from protocol.history import OpenedSets
 from protocol.messages import Refusal, Statement
 from protocol.round import RoundView, round_session
 from protocol.statistic import decode_sums, request_of
-from protocol.terms import Terms
+from protocol.terms import AGGREGATOR, Terms
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,12 @@ class DecryptionTask(Task):
         """What a member who asked for the statistic calls its numbers; nothing if it did not."""
         request = request_of(self.member.view)
         return request.labels if request else ()
+
+    def waiting(self, board: Board) -> Waiting:
+        """Its own vector, else what the round is waiting for."""
+        if self.wanted_blobs():
+            return Waiting(OWN_VECTOR, (AGGREGATOR,), "vector")
+        return round_waiting(view_of(board, self.session), self._terms)
 
     def begin(self, board: Board) -> None:
         """Take note of which sums are open, and of which rounds were open before a restore."""

@@ -380,3 +380,10 @@ class NoAnswer(ParticipantError):
 
     def __init__(self) -> None:
         super().__init__("no answer")
+
+
+class SamePassphrase(ParticipantError):
+    """The new passphrase is the present one."""
+
+    def __init__(self) -> None:
+        super().__init__("the new passphrase is the present one")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from keyshare.randomness import Stream
 from participant.task import Task
+from participant.waiting import Waiting
 from protocol.board import Board, Posted
 from protocol.draft import Draft
 from protocol.epoch import Epoch, EpochSecret
@@ -44,6 +45,14 @@ class KeyCheckTask(Task):
         """The members whose part is not there."""
         heard = self.check.heard if self.check else []
         return tuple(m for m in range(1, self._terms.n_members + 1) if m not in heard)
+
+    def waiting(self, board: Board) -> Waiting:
+        """The members whose part is missing, and how many of them are enough."""
+        check, quorum = self.check, self._terms.quorum
+        session = check.session if check else "a check of key shares"
+        needed = max(0, quorum - len(check.good)) if check else quorum
+        facts = {"needed": needed or len(self.missing)}
+        return Waiting(f"{session}, parts of a quorum", self.missing, "check", facts)
 
     def begin(self, board: Board) -> None:
         """Join the first check that is under way, or ask for one under the next free number.

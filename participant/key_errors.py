@@ -74,13 +74,6 @@ class InTheWay(ParticipantError):
         self.path, self.reason = path, reason
 
 
-class SamePassphrase(ParticipantError):
-    """The new passphrase is the present one."""
-
-    def __init__(self) -> None:
-        super().__init__("the new passphrase is the present one")
-
-
 class SharedPassphrase(ParticipantError):
     """A backup is to have the passphrase of the data folder ``home`` that it is a copy of."""
 

@@ -11,7 +11,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from keyshare.tally import Marks
-from participant.outbox import Storage
+from participant.storage import Storage
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
 

@@ -20,7 +20,7 @@ from participant.entry import is_freed, is_tensor
 from participant.layout import Layout, named
 from participant.model import copy_of
 from participant.model_errors import DamagedModel
-from participant.outbox import Storage
+from participant.storage import Storage
 from protocol.encoding import digest, encode
 
 _NAME, _PLAIN_NAME = "models/local.safetensors", "models/local.msgpack"

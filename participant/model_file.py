@@ -16,7 +16,7 @@ import numpy as np
 from participant.layout import Layout
 from participant.model import Model
 from participant.model_errors import DamagedModel, ForeignModel
-from participant.outbox import Output
+from participant.storage import Output
 from participant.weights import SLICE, Vector
 
 _DTYPES = {"<f8": "F64", "<f4": "F32"}

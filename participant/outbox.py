@@ -10,10 +10,9 @@ lock. The next post of its round lets go of it, or the next contribution.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
-from typing import Protocol
 
 from participant.errors import DamagedOutbox
+from participant.storage import Storage
 from protocol.board import Post, SignedPost
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
@@ -30,25 +29,6 @@ from protocol.messages import (
 _PREFIX = "outbox/blob-"
 _NAME_BYTES = 34  # of an encoded name
 _MAX_PENDING_BYTES = MAX_POST_BYTES + 1_024 + _NAME_BYTES * (MAX_CHUNKS + MAX_ATTACHMENTS)
-
-
-class Output(Protocol):
-    """Takes the bytes of one name, in order."""
-
-    def write(self, data: bytes) -> None: ...
-
-
-class Storage(Protocol):
-    """Durable bytes under names: what is written is there after a crash, whole or not at all.
-
-    ``writing`` takes them in parts: the name appears when its block ends, unless by an exception.
-    """
-
-    def write(self, name: str, data: bytes) -> None: ...
-    def writing(self, name: str) -> AbstractContextManager[Output]: ...
-    def read(self, name: str) -> bytes | None: ...
-    def delete(self, name: str) -> None: ...
-    def names(self, prefix: str = "") -> list[str]: ...
 
 
 class Pending(Message, frozen=True):

@@ -18,7 +18,7 @@ from participant.layout import Layout
 from participant.model import Model
 from participant.model_errors import DamagedModel
 from participant.model_file import NextModel, model_name, read_model, write_model
-from participant.outbox import Storage
+from participant.storage import Storage
 from participant.weights import Vector
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed

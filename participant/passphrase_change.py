@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from participant.errors import WrongPassphrase
+from participant.errors import SamePassphrase, WrongPassphrase
 from participant.files import entries, exists, make_folder, move, remove_folder
 from participant.identity import IDENTITY_NAME, load
-from participant.key_errors import SamePassphrase
 from participant.lock import hold
 from participant.passphrase import Passphrase
 from participant.sealed_file import reseal

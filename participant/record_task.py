@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.task import Task
+from participant.waiting import Waiting
 from protocol.board import Board, Entry, Head, Posted
 from protocol.draft import Draft
 from protocol.encoding import encode
@@ -22,7 +23,7 @@ from protocol.record_writing import (
     missing_blobs,
     write_entries,
 )
-from protocol.terms import Terms
+from protocol.terms import AGGREGATOR, Terms
 
 _WINDOW, _WINDOW_BYTES = 16, 16 << 20  # blobs on their way at a time; one may be larger
 
@@ -68,6 +69,10 @@ class RecordTask(Task):
     def n_read(self) -> int:
         """How many entries have been read and verified."""
         return len(self._entries) if self.head is None else self.head.position
+
+    def waiting(self, board: Board) -> Waiting:
+        """The aggregator alone."""
+        return Waiting("the board and its payloads", (AGGREGATOR,), "board")
 
     def verified(self, entry: Entry) -> None:
         """Keep it, with its signature, until it is known that the board is as it should be."""

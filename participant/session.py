@@ -25,8 +25,9 @@ from participant.link import Caller, Link, Traffic, open_link
 from participant.link_trouble import silence
 from participant.proxy_errors import ProxyRefuses
 from participant.steps import Steps
-from participant.waiting import Waiting, waiting_of
+from participant.waiting import Waiting
 from protocol.allowance import Allowance
+from protocol.terms import AGGREGATOR
 from protocol.wire import decode_from_aggregator
 
 NUDGE_SECONDS = 10.0
@@ -79,7 +80,20 @@ class Session:
     @property
     def waiting(self) -> Waiting:
         """What is waited for now; not to be asked while the agent is at work."""
-        return waiting_of(self.agent, self._no_link, self._link_remedy)
+        agent, aggregator = self.agent, (AGGREGATOR,)
+        if self._no_link:
+            step = f"no link to {agent.terms.aggregator.url} ({self._no_link})"
+            return Waiting(step, aggregator, "link", {"remedy": self._link_remedy})
+        if agent.stalled:
+            step = f"the aggregator does not take what is sent to it ({agent.stalled})"
+            return Waiting(step, aggregator, "stalled")
+        if (sent := agent.transfer.bytes_sent_of_blobs) < agent.transfer.bytes_to_send:
+            done, total = sent / 1e6, agent.transfer.bytes_to_send / 1e6
+            step = f"sending what this hospital has to say, {done:.1f} of {total:.1f} MB"
+            return Waiting(step, (agent.index,), "upload")
+        if not agent.begun:
+            return Waiting("reading the board", aggregator, "board")
+        return agent.task.waiting(agent.board)
 
     @property
     def at_work_seconds(self) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 
-from participant.outbox import Storage
+from participant.storage import Storage
 from protocol.board import Board, Head
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Refused

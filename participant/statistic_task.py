@@ -12,9 +12,11 @@ from keyshare.statistic import MAX_DECIMALS
 from participant.contribution import ContributionMaker
 from participant.errors import UnfitNumbers
 from participant.numbers import Numbers
-from participant.outbox import Storage
 from participant.request_fit import OTHER_ROUND, Misfit, misfit
+from participant.round_waiting import round_waiting, view_of
+from participant.storage import Storage
 from participant.task import Task
+from participant.waiting import Waiting
 from protocol.board import Board, Posted
 from protocol.counted import counted
 from protocol.draft import Draft
@@ -67,6 +69,10 @@ class StatisticTask(Task):
     def request(self) -> Request:
         """What was asked for by whoever opened the round, or is asked for by this hospital."""
         return request_of(self.view) or self._request
+
+    def waiting(self, board: Board) -> Waiting:
+        """What the round is waiting for."""
+        return round_waiting(view_of(board, self.session), self._terms)
 
     def begin(self, board: Board) -> None:
         """Nothing to look up."""

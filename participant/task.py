@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from participant.waiting import Waiting
 from protocol.board import Board, Entry, Posted
 from protocol.draft import Draft
 
@@ -18,6 +19,10 @@ class Task(Protocol):
     @property
     def done(self) -> bool:
         """Whether nothing is left to do or to wait for."""
+
+    def waiting(self, board: Board) -> Waiting:
+        """The step that is due, and who is missing for it."""
+        return Waiting("its task", ())
 
     def verified(self, entry: Entry) -> None:
         """See an entry as it is on the board, whatever its session; also those before ``begin``."""

@@ -28,15 +28,18 @@ from participant.local_entries import LocalEntries
 from participant.model import Model
 from participant.model_errors import DamagedModel, ForeignModel
 from participant.omissions import Omissions
-from participant.outbox import Storage
 from participant.outcome import Outcome, Standing, load
 from participant.patience import Patience
+from participant.round_waiting import OWN_VECTOR, round_waiting, step_waiting, view_of
 from participant.set_ledger import SetLedger
 from participant.stance import Report, Stance
+from participant.storage import Storage
 from participant.summed_vector import Reading, SummedVector
 from participant.task import Task
 from participant.vector_reader import OwnFingerprint
+from participant.waiting import Waiting
 from participant.weights import SLICE, Vector, Weights, checked
+from protocol.awaited import awaited_after
 from protocol.board import Board, Posted
 from protocol.complaints import Judged
 from protocol.decryption import RoundMember
@@ -47,7 +50,7 @@ from protocol.history import OpenedSets
 from protocol.messages import Refusal
 from protocol.round import RoundView, read_training, round_session
 from protocol.suite import suite_of
-from protocol.terms import Terms
+from protocol.terms import AGGREGATOR, Terms
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,42 @@ class TrainingTask(Task):
     def parameters(self) -> Any:
         """The model that this hospital stands at, as its app is given it."""
         return self._standing.model.to_app(self._local.entries)
+
+    def waiting(self, board: Board) -> Waiting:
+        """A vector, else the round that is open, else the opening of the next."""
+        if self.wanted_blobs():
+            return Waiting(self._vector(), (AGGREGATOR,), "vector")
+        finished, terms = self.finished, self._terms
+        following = round_session(str(finished + 1))
+        view = view_of(board, following)
+        opening = view.terms_of_opening
+        if opening is not None and view.closing is None and self._hold.is_held:
+            step = f"round {finished + 1}, which is held back"
+            members = self._hold.waiting_for or (AGGREGATOR,)
+            facts = {"round": finished + 1, **self._hold.facts(finished + 1, opening)}
+            return Waiting(step, members, "held-back", facts)
+        if patience := self.patience:
+            step = f"the fingerprints of round {finished + 1}"
+            facts = {"needed": 0, "until_seconds": round(patience.seconds)}
+            return Waiting(step, patience.missing, "fingerprints", facts)
+        if view.opening is not None:
+            return round_waiting(view, terms, self.abstaining)
+        found = awaited_after(view_of(board, round_session(str(finished))), terms)
+        facts = {"round": finished, **self._stance.disagreement}
+        if facts["agreeing"] < facts["needed"] and (differing := self.differing):
+            step = f"the same model at enough hospitals after round {finished}"
+            members = found.members if found.step == "statements" and found.needed else differing
+            return Waiting(step, members, "agreement", facts)
+        return step_waiting(f"the opening of round {finished + 1}", found, following)
+
+    def _vector(self) -> str:
+        """What is being read from the aggregator."""
+        reading = self.reading
+        if reading is None:
+            return OWN_VECTOR
+        if reading.whose == AGGREGATOR:
+            return "the sum's vector"
+        return f"the vector of {self._terms.name_of(reading.whose)}, to check the sum"
 
     def begin(self, board: Board) -> None:
         """Take note of who has stated what, which sums are open, and what was before a restore."""
@@ -244,11 +283,6 @@ class TrainingTask(Task):
     def differing(self) -> tuple[int, ...]:
         """The members that state another model than this hospital's."""
         return self._stance.differing
-
-    @property
-    def disagreement(self) -> dict[str, Any]:
-        """How this hospital's model and others' differ, as in the event of that name."""
-        return self._stance.disagreement
 
     @property
     def abstaining(self) -> tuple[int, ...]:

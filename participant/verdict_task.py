@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from participant.errors import NotAborted
 from participant.task import Task
+from participant.waiting import Waiting
 from protocol.board import Board, Posted, is_aborted
 from protocol.draft import Draft
 from protocol.judgement import Verdict, judge, silent
 from protocol.messages import Abort, Certificate, Disclosure
-from protocol.terms import Terms
+from protocol.terms import AGGREGATOR, Terms
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,13 @@ class VerdictTask(Task):
             for p in self._entries
             if isinstance(body := p.post.body, Abort)
         )
+
+    def waiting(self, board: Board) -> Waiting:
+        """The evidence, then the seeds that are owed."""
+        if not self.has_read:
+            return Waiting(f"reading {self.session or 'the board'}", (AGGREGATOR,), "board")
+        step = f"seeds disclosed after the abort of {self.session}"
+        return Waiting(step, self.silent, "seeds")
 
     def begin(self, board: Board) -> None:
         """Choose the session; raises NotAborted if there is no such ceremony."""

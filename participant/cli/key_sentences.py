@@ -63,7 +63,4 @@ KEY_CARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "backup, too",
         "nothing was written; choose another, and keep it elsewhere than the file",
     ),
-    errors.SamePassphrase: plain(
-        "the new passphrase is the present one", "nothing was changed; choose another"
-    ),
 }

@@ -175,6 +175,9 @@ _DAMAGED = "put back a copy of it from a backup"
 _ITS_NUMBER = "check the program that made these numbers; nothing was sent"
 
 _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
+    participant_errors.SamePassphrase: _plain(
+        "the new passphrase is the present one", "nothing was changed; choose another"
+    ),
     keyshare_errors.BadParameters: _plain(
         "{e.field} = {e.value} is out of range", "allowed: {e.allowed}"
     ),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from participant.agent import Agent
 from participant.link import Traffic
 from participant.membership import Membership
-from participant.outbox import Storage
 from participant.progress import set_back_line
 from participant.session import Session
+from participant.storage import Storage
 from participant.task import Task
 from participant.terminal import say
 

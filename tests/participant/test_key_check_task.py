@@ -12,7 +12,6 @@ from aggregator.status_text import render
 from keyshare.threshold_key import KeyShare
 from participant.agent import Agent
 from participant.key_check_task import JOIN_SECONDS, KeyCheckTask
-from participant.waiting import waiting_for
 from protocol.board import Post, sign_post
 from protocol.epoch import epoch_secret
 from protocol.messages import CheckPart, CheckRequest
@@ -106,7 +105,7 @@ def test_two_good_shares_and_a_wrong_one_wait_for_a_third(hall: Hall) -> None:
     task = hall.task(1)
     assert not task.done
     assert not task.check.decrypts  # type: ignore[union-attr]
-    said = waiting_for(hall.agents[1].board, task, TERMS)
+    said = task.waiting(hall.agents[1].board)
     assert said.members == (4, 5)
     assert "check/1" in said.step
     hall.come(5)

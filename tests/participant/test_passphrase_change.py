@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from participant import passphrase_change
-from participant.errors import AlreadyRunning, DiskError, MissingFile, WrongPassphrase
+from participant.errors import (
+    AlreadyRunning,
+    DiskError,
+    MissingFile,
+    SamePassphrase,
+    WrongPassphrase,
+)
 from participant.identity import create, load
-from participant.key_errors import SamePassphrase
 from participant.lock import hold
 from participant.passphrase import Passphrase
 from participant.passphrase_change import change, finish

@@ -16,7 +16,6 @@ from participant.agent import Agent
 from participant.ceremony_task import CeremonyTask
 from participant.errors import NotAborted
 from participant.verdict_task import VerdictTask
-from participant.waiting import waiting_for
 from protocol.board import Board
 from protocol.ceremony_run import StepId
 from protocol.draft import Draft
@@ -121,7 +120,7 @@ def test_who_keeps_its_seed_is_waited_for_and_then_silent(tmp_path: Path) -> Non
     task = reading(played(and_keeping_its_seed), tmp_path)
     assert task.has_read
     assert not task.done
-    waiting = waiting_for(Board(toy_federation(3, 2).terms), task, toy_federation(3, 2).terms)
+    waiting = task.waiting(Board(toy_federation(3, 2).terms))
     assert waiting.members == (LIAR,)
     verdict = task.verdict()
     assert (set(verdict.culprits), verdict.silent) == ({LIAR}, (LIAR,))

@@ -1,0 +1,62 @@
+"""Whom a round is waiting for, as the board tells it."""
+
+from __future__ import annotations
+
+from participant.waiting import Waiting
+from protocol.awaited import Awaited, Step, awaited_in
+from protocol.board import Board
+from protocol.messages import kind_of
+from protocol.round import RoundView
+from protocol.terms import AGGREGATOR, Terms
+
+OWN_VECTOR = "this hospital's own vector, for its fingerprint"
+
+
+def round_waiting(view: RoundView, terms: Terms, abstaining: tuple[int, ...] = ()) -> Waiting:
+    """The step that is due in a round; ``abstaining``: who adds nothing to it."""
+    session = view.session
+    if view.opening is None and not (view.requests or kind_of(session) == "training"):
+        facts = {"session": session}
+        return Waiting(f"a first contribution to round {view.name}", (), "request", facts)
+    if view.opening is None:
+        facts = {"session": session}
+        return Waiting(f"the opening of round {view.name}", (AGGREGATOR,), "opening", facts)
+    found = awaited_in(view, terms)
+    if found is None:  # enough parts, of which some are wrong
+        members = tuple(m for m in range(1, terms.n_members + 1) if m not in view.partials)
+        found = Awaited("parts", members, 1, view.opening.time_ms)
+    others = tuple(m for m in found.members if m not in abstaining) or (AGGREGATOR,)
+    is_short = found.step == "contributions" and found.needed > len(set(others) - {AGGREGATOR})
+    members = found.members if is_short else others
+    waiting = step_waiting(
+        _of_round(found.step, view.name), found._replace(members=members), session
+    )
+    return waiting._replace(facts={**waiting.facts, "abstains": bool(abstaining)})
+
+
+def _of_round(step: Step, name: str) -> str:
+    return {
+        "contributions": f"contributions to round {name}",
+        "sum": f"contributions to round {name}",
+        "locks": f"agreement on the sum of round {name}",
+        "parts": f"partial decryptions of round {name}",
+    }.get(step, f"the opening of round {name}")
+
+
+def step_waiting(step: str, found: Awaited, session: str) -> Waiting:
+    """A step in words, with the facts that the board has of it."""
+    facts = {
+        "session": session,
+        "needed": found.needed,
+        "refused": found.refused,
+        "until_seconds": max(0, found.until_ms - found.since_ms) // 1000,
+    }
+    return Waiting(step, found.members, found.step, facts)
+
+
+def view_of(board: Board, session: str) -> RoundView:
+    """What the board says of a round, read anew."""
+    view = RoundView(session)
+    for posted in board.session(session):
+        view.receive(posted)
+    return view
