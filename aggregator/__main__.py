@@ -11,7 +11,7 @@ def main() -> None:
         from protocol.programs.systems import end_where_unsupported
 
         end_where_unsupported("quorate-aggregator")
-        from aggregator import cli
+        from aggregator.cli import commands as cli
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # of a module that is another than ours needs, or is not there

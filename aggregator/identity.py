@@ -34,10 +34,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from aggregator.errors import AggregatorError, StoreFull
 from protocol.encoding import encode_binary
-from protocol.foreign import shown
-from protocol.names import is_host
 from protocol.signing import public_bytes
-from protocol.terms import AggregatorAddress
+from protocol.terms.names import is_host
+from protocol.terms.terms import AggregatorAddress
+from protocol.words.foreign import shown
 
 KEY_NAME, TLS_KEY_NAME = "identity.pem", "tls-key.pem"
 CERTIFICATE_NAME, CARD_NAME = "tls-certificate.pem", "aggregator.toml"

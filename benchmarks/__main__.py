@@ -7,18 +7,12 @@ import json
 import os
 import platform
 
-from benchmarks import (
-    ceremony,
-    core_svp,
-    hostile,
-    large_round,
-    multiplication,
-    partials,
-    peer,
-    suites,
-    suites_peers,
-)
+from benchmarks import ceremony, core_svp, large_round, multiplication, partials
+from benchmarks.hostile import comparison as hostile
+from benchmarks.peers import peer
 from benchmarks.shaping import Shape
+from benchmarks.suites import comparison as suites
+from benchmarks.suites import peers as suites_peers
 
 
 def main() -> None:

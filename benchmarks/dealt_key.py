@@ -12,10 +12,9 @@ from functools import lru_cache
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.encryption import Encryptor, randomiser_base
-from keyshare.randomness import Stream
-from keyshare.shamir import evaluate, integer_polynomial
-from keyshare.threshold_key import (
+from keyshare.ceremony.shamir import evaluate, integer_polynomial
+from keyshare.key.encryption import Encryptor, randomiser_base
+from keyshare.key.threshold_key import (
     JointKey,
     KeyShape,
     KeyShare,
@@ -24,6 +23,7 @@ from keyshare.threshold_key import (
     verification_base,
     verification_key,
 )
+from keyshare.randomness import Stream
 
 _CONTEXT = b"benchmark"
 
@@ -43,7 +43,7 @@ class DealtKey:
 
 @lru_cache(maxsize=4)
 def dealt_key(bits: int, members: int, quorum: int) -> DealtKey:
-    """θ' = Δ²·φ·β + N·Δ·R and f_i = θ' - N·(ΔR)(i), as ``keyshare.threshold_key`` has them."""
+    """θ' = Δ²·φ·β + N·Δ·R and f_i = θ' - N·(ΔR)(i), as ``keyshare.key.threshold_key`` has them."""
     stream = Stream(secrets.token_bytes(32))
     p, q = _blum_prime(bits // 2, stream), _blum_prime(bits // 2, stream)
     n, phi = p * q, (p - 1) * (q - 1)

@@ -21,7 +21,7 @@ from gmpy2 import mpz
 from phe import paillier
 
 from benchmarks.ring import RingShape, product_bytes, product_seconds
-from keyshare.modulus import (
+from keyshare.ceremony.modulus import (
     CandidateShape,
     candidate_shape,
     deal_factors,

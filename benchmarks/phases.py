@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from protocol.board import Posted
-from protocol.messages import Certificate, Join, Step
+from protocol.board.board import Posted
+from protocol.board.messages import Certificate, Join, Step
 
 _COMMIT = re.compile(r"-commit\Z")
 

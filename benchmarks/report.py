@@ -13,8 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.suites_peers import PEERS, decrypting
-from benchmarks.suites_plot import plot
+from benchmarks.suites.peers import PEERS, decrypting
+from benchmarks.suites.plot import plot
 from examples.demo.processes import ROOT, DemoFailed
 
 Figures = Mapping[str, Any]

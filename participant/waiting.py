@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from protocol.awaited import Step
+from protocol.rounds.awaited import Step
 
 Kind = (
     Step

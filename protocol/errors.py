@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.counted import number_of
+from protocol.words.counted import number_of
 
 
 class ProtocolError(Exception):

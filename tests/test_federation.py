@@ -19,7 +19,7 @@ import pytest
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
-from aggregator.store import stored_entries
+from aggregator.store.board import stored_entries
 from examples.demo.processes import (
     ROOT,
     Hospital,
@@ -31,10 +31,10 @@ from examples.demo.processes import (
     wait_for,
 )
 from participant.cli import app
-from participant.model_file import model_name
-from protocol.board import Board, decode_entry
-from protocol.messages import Certificate, Partial, Step
-from protocol.terms import Terms, parse
+from participant.model.file import model_name
+from protocol.board.board import Board, decode_entry
+from protocol.board.messages import Certificate, Partial, Step
+from protocol.terms.terms import Terms, parse
 
 NUMBERS = ([3, 0.5, -2], [5, 1.25, 7], [0, -0.125, 0])
 

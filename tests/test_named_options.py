@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from aggregator.cli import app as of_aggregator
+from aggregator.cli.commands import app as of_aggregator
 from participant.cli import app as of_hospital
 
 ROOT = Path(__file__).parent.parent

@@ -9,8 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-WRITERS = {"aggregator/event_log.py", "aggregator/terminal.py", "participant/terminal.py"}
-DRAWERS = {"participant/progress.py", "participant/transfer_view.py"}  # redraw in place, with rich
+WRITERS = {
+    "aggregator/cli/event_log.py",
+    "aggregator/cli/terminal.py",
+    "participant/cli/views/terminal.py",
+}
+DRAWERS = {
+    "participant/cli/views/ceremony.py",
+    "participant/cli/views/transfer.py",
+}  # redraw in place, with rich
 METHODS = {"echo", "secho", "echo_via_pager", "confirm", "prompt", "StreamHandler", "FileHandler"}
 CALLS = {"print", "input", "sys.stdout.write", "sys.stderr.write", "logging.basicConfig"}
 

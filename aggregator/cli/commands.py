@@ -1,4 +1,4 @@
-"""The command ``quorate-aggregator``; what its errors say is in ``aggregator.sentences``."""
+"""The command ``quorate-aggregator``; what its errors say is in ``aggregator.cli.sentences``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,17 @@ from urllib.parse import urlsplit
 import typer
 from typer.core import TyperGroup
 
+from aggregator.cli.event_log import start_log
+from aggregator.cli.sentences import (
+    AnotherAggregator,
+    AnotherFederation,
+    BadTermsFile,
+    NotYetReady,
+    UnfitTerms,
+    sentences,
+)
+from aggregator.cli.terminal import say, say_json
 from aggregator.errors import AggregatorError, StoreFull
-from aggregator.event_log import start_log
-from aggregator.export import export as export_record
 from aggregator.identity import (
     CARD_NAME,
     TlsFiles,
@@ -32,29 +40,21 @@ from aggregator.identity import (
     own_tls,
     tls_context,
 )
-from aggregator.lock import hold, holder
-from aggregator.record_output import RecordOutput
-from aggregator.sentences import (
-    AnotherAggregator,
-    AnotherFederation,
-    BadTermsFile,
-    NotYetReady,
-    UnfitTerms,
-    sentences,
-)
-from aggregator.server import Server
-from aggregator.service import Aggregator
-from aggregator.status_file import read_status, remove_status
-from aggregator.status_text import render
-from aggregator.stored_report import stored_report
-from aggregator.terminal import say, say_json
+from aggregator.record.export import export as export_record
+from aggregator.record.output import RecordOutput
+from aggregator.server.server import Server
+from aggregator.server.service import Aggregator
+from aggregator.status.file import read_status, remove_status
+from aggregator.status.stored import stored_report
+from aggregator.status.text import render
+from aggregator.store.lock import hold, holder
 from protocol.errors import BadTerms, ProtocolError, UnsignedTerms, WrongKind
-from protocol.file_kind import Kind, kind_of_data
-from protocol.foreign import decoded, lines, pasted
+from protocol.programs.file_kind import Kind, kind_of_data
 from protocol.programs.look import kind_of
 from protocol.programs.streams import LOST_REMEDY, lost, make_lasting
 from protocol.signing import public_bytes
-from protocol.terms import Terms, parse, require_signed
+from protocol.terms.terms import Terms, parse, require_signed
+from protocol.words.foreign import decoded, lines, pasted
 
 FAILED = 1
 _MAX_TERMS_BYTES = 1 << 20

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from aggregator.errors import AggregatorError, NoBoard, StoreDamaged, StoreFull
 from aggregator.identity import BadHost, IdentityExists, NoIdentity
-from aggregator.lock import AlreadyRunning
-from aggregator.server import CannotListen
+from aggregator.server.server import CannotListen
+from aggregator.store.lock import AlreadyRunning
 from protocol.errors import (
     BadTerms,
     Fork,
@@ -18,8 +18,8 @@ from protocol.errors import (
     UnsignedTerms,
     WrongKind,
 )
-from protocol.foreign import pasted
-from protocol.refusals import remedy_for
+from protocol.programs.refusals import remedy_for
+from protocol.words.foreign import pasted
 
 
 class BadTermsFile(AggregatorError):

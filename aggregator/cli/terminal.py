@@ -1,6 +1,6 @@
 """What the service writes to people and programs: its only place that writes to a terminal.
 
-Every line goes through ``protocol.foreign``, whoever's words are in it; so does the log
+Every line goes through ``protocol.words.foreign``, whoever's words are in it; so does the log
 (``event_log``).
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from protocol.foreign import json_text, line
+from protocol.words.foreign import json_text, line
 
 
 def say(text: str, err: bool = False) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from aggregator.blobs import stored_blob
 from aggregator.errors import NoBoard, StoreDamaged
-from aggregator.store import check_end, stored_entries, stored_head
-from protocol.board import Board, Entry, Head, decode_entry
+from aggregator.store.blobs import stored_blob
+from aggregator.store.board import check_end, stored_entries, stored_head
+from protocol.board.board import Board, Entry, Head, decode_entry
 from protocol.errors import BadEntry, Fork, Malformed
-from protocol.record import blob_path
-from protocol.record_writing import (
+from protocol.record.files import blob_path
+from protocol.record.writing import (
     WritableFiles,
     check_history,
     finish,
@@ -19,7 +19,7 @@ from protocol.record_writing import (
     prepare,
     write_entries,
 )
-from protocol.terms import Terms
+from protocol.terms.terms import Terms
 
 Progress = Callable[[str, int, int], None]  # what is being written, how much of how much
 

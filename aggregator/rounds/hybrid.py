@@ -11,14 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from aggregator.blobs import BlobStore
-from aggregator.omission import ANOTHER_OPENING, TOO_LATE, TOO_NEAR, Reason, Unfit
-from aggregator.seen_ciphertexts import SeenCiphertexts
-from aggregator.vector_sum import Vector, VectorSum
-from keyshare.lattice import Lattice
+from aggregator.rounds.omission import ANOTHER_OPENING, TOO_LATE, TOO_NEAR, Reason, Unfit
+from aggregator.rounds.seen_ciphertexts import SeenCiphertexts
+from aggregator.rounds.vector_sum import Vector, VectorSum
+from aggregator.store.blobs import BlobStore
+from keyshare.hybrid.lattice import Lattice
 from keyshare.steps import finish
-from protocol.board import Posted
-from protocol.ciphertexts import (
+from protocol.board.board import Posted
+from protocol.board.messages import Closing, Contribution, Contributor, Opening, attach
+from protocol.board.suite import suite_of
+from protocol.errors import Malformed
+from protocol.key.epoch import Epoch
+from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
     add_encrypted,
@@ -26,13 +30,9 @@ from protocol.ciphertexts import (
     read_ciphertexts,
     write_ciphertexts,
 )
-from protocol.epoch import Epoch
-from protocol.errors import Malformed
-from protocol.history import OpenedSets
-from protocol.messages import Closing, Contribution, Contributor, Opening, attach
-from protocol.round import RoundView
-from protocol.suite import suite_of
-from protocol.terms import Terms
+from protocol.rounds.history import OpenedSets
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import Terms
 
 
 @dataclass(frozen=True)

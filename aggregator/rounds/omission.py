@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocol.board import Posted
-from protocol.messages import Omission, OmissionReason
+from protocol.board.board import Posted
+from protocol.board.messages import Omission, OmissionReason
 
 
 @dataclass(frozen=True)

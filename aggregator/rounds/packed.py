@@ -7,17 +7,17 @@ everything is judged again, with the same result.
 
 from __future__ import annotations
 
-from aggregator.blobs import BlobStore
-from aggregator.omission import TOO_LATE, TOO_NEAR, Reason
-from aggregator.sums import Candidate, Judging, sum_in_steps
+from aggregator.rounds.omission import TOO_LATE, TOO_NEAR, Reason
+from aggregator.rounds.sums import Candidate, Judging, sum_in_steps
+from aggregator.store.blobs import BlobStore
 from keyshare.steps import Steps
-from protocol.board import Posted
-from protocol.ciphertexts import EncryptionKey
-from protocol.epoch import Epoch
-from protocol.history import OpenedSets
-from protocol.messages import Closing, Contribution, Contributor, attach
-from protocol.round import RoundView
-from protocol.terms import Terms
+from protocol.board.board import Posted
+from protocol.board.messages import Closing, Contribution, Contributor, attach
+from protocol.key.epoch import Epoch
+from protocol.rounds.ciphertexts import EncryptionKey
+from protocol.rounds.history import OpenedSets
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import Terms
 
 Members = frozenset[int]
 

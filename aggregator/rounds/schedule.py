@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from protocol.awaited import Awaited, awaited_after, awaited_in
-from protocol.board import Posted
-from protocol.ciphertexts import expected_count
-from protocol.encoding import width_of
-from protocol.epoch import Epoch, to_number
-from protocol.history import OpenedSets
-from protocol.messages import (
+from protocol.board.board import Posted
+from protocol.board.messages import (
     MAX_BLOB_BYTES,
     MAX_CHUNKS,
     MAX_LENGTH,
     Opening,
     Statement,
 )
-from protocol.round import RoundView, bounds_of, round_session
-from protocol.statistic import opening_for, sound_requests
-from protocol.suite import suite_for, suite_of
-from protocol.terms import Terms
+from protocol.board.suite import suite_for, suite_of
+from protocol.encoding import width_of
+from protocol.key.epoch import Epoch, to_number
+from protocol.rounds.awaited import Awaited, awaited_after, awaited_in
+from protocol.rounds.ciphertexts import expected_count
+from protocol.rounds.history import OpenedSets
+from protocol.rounds.statistic import opening_for, sound_requests
+from protocol.rounds.view import RoundView, bounds_of, round_session
+from protocol.terms.terms import Terms
 
 _HEADER_BYTES = 1_024
 _PROOF_NUMBERS = 3  # of a contribution's proof, each of a ciphertext's size at most
@@ -130,7 +130,7 @@ class Rounds:
     def awaited(self) -> list[tuple[str, Awaited]]:
         """The sessions that are under way, and who is waited for: training first, if any is left.
 
-        What is held back, is waited for otherwise (``protocol.history``).
+        What is held back, is waited for otherwise (``protocol.rounds.history``).
         """
         found = [(v.session, awaited_in(v, self.terms)) for v in self.views.values()]
         open_ones = [(s, a) for s, a in found if a and not self.is_given_up(self.views[s])]

@@ -9,15 +9,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from aggregator.blobs import BlobStore
-from aggregator.hybrid_round import HybridRound
-from aggregator.omission import Reason
-from aggregator.packed_round import PackedRound
-from aggregator.rounds import Rounds, is_hybrid
-from protocol.epoch import Epoch
-from protocol.messages import Body, kind_of
-from protocol.round import RoundView
-from protocol.terms import Terms
+from aggregator.rounds.hybrid import HybridRound
+from aggregator.rounds.omission import Reason
+from aggregator.rounds.packed import PackedRound
+from aggregator.rounds.schedule import Rounds, is_hybrid
+from aggregator.store.blobs import BlobStore
+from protocol.board.messages import Body, kind_of
+from protocol.key.epoch import Epoch
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import Terms
 
 # Of the vectors' sums at one tick.
 _TICK_STEPS = 8

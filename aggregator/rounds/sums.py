@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from gmpy2 import mpz
 
-from aggregator.omission import ANOTHER_OPENING, Reason, Unfit
-from aggregator.seen_ciphertexts import SeenCiphertexts
+from aggregator.rounds.omission import ANOTHER_OPENING, Reason, Unfit
+from aggregator.rounds.seen_ciphertexts import SeenCiphertexts
 from keyshare.steps import Steps
-from protocol.ciphertexts import (
+from protocol.board.messages import Contribution, Opening
+from protocol.errors import Malformed
+from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
     check_proof_in_steps,
@@ -23,9 +25,7 @@ from protocol.ciphertexts import (
     read_in_steps,
     write_ciphertexts,
 )
-from protocol.errors import Malformed
-from protocol.messages import Contribution, Opening
-from protocol.terms import Terms
+from protocol.terms.terms import Terms
 
 
 @dataclass(frozen=True)

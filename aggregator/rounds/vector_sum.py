@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.durable import disk_errors, sync
-from keyshare.lattice import Lattice
-from keyshare.one_time_key import add_chunk, write_sum
+from aggregator.store.durable import disk_errors, sync
+from keyshare.hybrid.lattice import Lattice
+from keyshare.hybrid.one_time_key import add_chunk, write_sum
+from protocol.board.messages import Contributor
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
-from protocol.messages import Contributor
 
 _DIGEST_BYTES = 32
 _FEW_BYTES = 16  # how long the coefficients are

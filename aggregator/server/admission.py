@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from aggregator.errors import AggregatorError
-from protocol.errors import BadSignature, Malformed
-from protocol.foreign import shown
-from protocol.messages import MAX_REASON
-from protocol.terms import Terms
-from protocol.wire import (
+from protocol.board.messages import MAX_REASON
+from protocol.board.wire import (
     Challenge,
     FromMember,
     Hello,
@@ -15,6 +12,9 @@ from protocol.wire import (
     check_hello,
     decode_from_member,
 )
+from protocol.errors import BadSignature, Malformed
+from protocol.terms.terms import Terms
+from protocol.words.foreign import shown
 
 
 class Refused(AggregatorError):

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from aggregator.errors import StoreDamaged, StoreFull
-from aggregator.service import Aggregator
+from aggregator.server.service import Aggregator
 
 T = TypeVar("T")
 

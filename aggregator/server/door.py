@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import count
 
-from aggregator.limits import Limits
+from aggregator.server.limits import Limits
 
 
 @dataclass(eq=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 
-from aggregator.connection import Connection
 from aggregator.errors import AggregatorError
+from aggregator.server.connection import Connection
 
 
 class IdentityInUse(AggregatorError):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from protocol.foreign import shown
+from protocol.words.foreign import shown
 
 log = logging.getLogger("quorate.aggregator")
 

@@ -20,25 +20,21 @@ from pathlib import Path
 
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
-from aggregator.admission import Refused, identify, read_frame
-from aggregator.connection import Connection, SlowReader
-from aggregator.core_thread import CoreThread
-from aggregator.descriptors import raise_limit
-from aggregator.door import Door
-from aggregator.entrance import Caller, Entrance
 from aggregator.errors import AggregatorError, StoreFull
-from aggregator.leases import IdentityInUse, Leases
-from aggregator.limits import DEFAULT_LIMITS, Limits
-from aggregator.service import Aggregator
-from aggregator.status import fitting
-from aggregator.status_file import touch_status, write_status
-from aggregator.tally import Tally
-from protocol.encoding import encode
-from protocol.errors import Malformed
-from protocol.foreign import shown
-from protocol.messages import MAX_REASON, Body, Complaint, Step
-from protocol.terms import Terms
-from protocol.wire import (
+from aggregator.server.admission import Refused, identify, read_frame
+from aggregator.server.connection import Connection, SlowReader
+from aggregator.server.core_thread import CoreThread
+from aggregator.server.descriptors import raise_limit
+from aggregator.server.door import Door
+from aggregator.server.entrance import Caller, Entrance
+from aggregator.server.leases import IdentityInUse, Leases
+from aggregator.server.limits import DEFAULT_LIMITS, Limits
+from aggregator.server.repeats import Tally
+from aggregator.server.service import Aggregator
+from aggregator.status.file import touch_status, write_status
+from aggregator.status.report import fitting
+from protocol.board.messages import MAX_REASON, Body, Complaint, Step
+from protocol.board.wire import (
     MAX_FRAME_BYTES,
     Accepted,
     Challenge,
@@ -50,6 +46,10 @@ from protocol.wire import (
     Subscribe,
     Welcome,
 )
+from protocol.encoding import encode
+from protocol.errors import Malformed
+from protocol.terms.terms import Terms
+from protocol.words.foreign import shown
 
 log = logging.getLogger("quorate.aggregator")
 

@@ -13,22 +13,18 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aggregator.blobs import BlobStore
 from aggregator.clock import BoardClock
 from aggregator.errors import BadUpload, StoreDamaged
-from aggregator.rounds import Rounds
-from aggregator.status import AtWork, report
-from aggregator.storage_health import StorageHealth
-from aggregator.store import BoardStore
-from aggregator.summing import Summing
-from aggregator.vector_sum import remove_sums
-from aggregator.waits import Waits
-from protocol.board import Board, Head, Post, SignedPost, decode_entry, sign_post
-from protocol.encoding import decode, encode
-from protocol.epoch import Epoch, epoch_of
-from protocol.errors import BadEntry, Fork, Malformed
-from protocol.foreign import shown
-from protocol.messages import (
+from aggregator.rounds.schedule import Rounds
+from aggregator.rounds.summing import Summing
+from aggregator.rounds.vector_sum import remove_sums
+from aggregator.server.waits import Waits
+from aggregator.status.report import AtWork, report
+from aggregator.store.blobs import BlobStore
+from aggregator.store.board import BoardStore
+from aggregator.store.health import StorageHealth
+from protocol.board.board import Board, Head, Post, SignedPost, decode_entry, sign_post
+from protocol.board.messages import (
     MAX_POST_BYTES,
     MAX_REASON,
     Body,
@@ -36,8 +32,7 @@ from protocol.messages import (
     attachments_of,
     chunks_of,
 )
-from protocol.terms import AGGREGATOR, Terms
-from protocol.wire import (
+from protocol.board.wire import (
     CHUNK_BYTES,
     MAX_ENTRIES_BYTES,
     REQUESTED_BYTES,
@@ -56,6 +51,11 @@ from protocol.wire import (
     Submit,
     Subscribe,
 )
+from protocol.encoding import decode, encode
+from protocol.errors import BadEntry, Fork, Malformed
+from protocol.key.epoch import Epoch, epoch_of
+from protocol.terms.terms import AGGREGATOR, Terms
+from protocol.words.foreign import shown
 
 _CLEAN_UP_EVERY_MS = 60_000
 

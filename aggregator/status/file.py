@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from aggregator.errors import StoreFull
-from aggregator.status import fitting
+from aggregator.status.report import fitting
 
 STATUS_NAME = "status.json"
 OLD_SECONDS = 60.0  # a report that is older comes from a service that cannot write any more

@@ -8,17 +8,17 @@ from typing import Any
 
 import msgspec
 
-from aggregator.ceremony_status import Report, ceremony_report, when
 from aggregator.clock import iso
-from aggregator.omission import Reason
-from aggregator.rounds import Rounds
-from aggregator.storage_health import Trouble
-from protocol.awaited import Awaited
-from protocol.board import Board
-from protocol.epoch import Epoch
-from protocol.omission import left_out
-from protocol.round import RoundView, round_session
-from protocol.terms import Terms
+from aggregator.rounds.omission import Reason
+from aggregator.rounds.schedule import Rounds
+from aggregator.status.ceremony import Report, ceremony_report, when
+from aggregator.store.health import Trouble
+from protocol.board.board import Board
+from protocol.key.epoch import Epoch
+from protocol.rounds.awaited import Awaited
+from protocol.rounds.omission import left_out
+from protocol.rounds.view import RoundView, round_session
+from protocol.terms.terms import Terms
 
 MAX_ROUNDS = 50  # shown: a report must fit in a frame
 _TRAINING_ROUNDS = 25  # of them, the newest ones, whatever else members ask for

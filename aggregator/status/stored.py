@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from aggregator.blobs import require_stored
-from aggregator.ceremony_status import Report
 from aggregator.clock import BoardClock
 from aggregator.errors import NoBoard
-from aggregator.export import read_board
-from aggregator.rounds import Rounds
-from aggregator.status import report
-from protocol.board import Board
-from protocol.epoch import epoch_of
+from aggregator.record.export import read_board
+from aggregator.rounds.schedule import Rounds
+from aggregator.status.ceremony import Report
+from aggregator.status.report import report
+from aggregator.store.blobs import require_stored
+from protocol.board.board import Board
+from protocol.board.messages import chunks_of
 from protocol.errors import Malformed
-from protocol.messages import chunks_of
-from protocol.terms import Terms
+from protocol.key.epoch import epoch_of
+from protocol.terms.terms import Terms
 
 
 def stored_report(folder: Path, terms: Terms, now_ms: Callable[[], int]) -> Report:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from aggregator.status_file import OLD_SECONDS
-from protocol.awaited import due
-from protocol.counted import counted, number_of
-from protocol.duration import duration
-from protocol.foreign import shown
-from protocol.omission import in_words
-from protocol.ways_out import ways_out
+from aggregator.status.file import OLD_SECONDS
+from protocol.rounds.awaited import due
+from protocol.rounds.omission import in_words
+from protocol.words.counted import counted, number_of
+from protocol.words.duration import duration
+from protocol.words.foreign import shown
+from protocol.words.ways_out import ways_out
 
 _NOBODY = "nobody"
 _INITIAL = "round/0"  # never opened: members state what they start from

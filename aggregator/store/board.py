@@ -14,10 +14,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from aggregator.durable import disk_errors
 from aggregator.errors import StoreDamaged, StoreFull
-from aggregator.heads import HeadLog, last_noted
-from protocol.board import Head
+from aggregator.store.durable import disk_errors
+from aggregator.store.heads import HeadLog, last_noted
+from protocol.board.board import Head
 
 _NAME, _HEADS = "board.sqlite", "heads"
 _SCHEMA = """

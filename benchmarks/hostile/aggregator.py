@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
-from aggregator import cli, service, unnamed_blobs
+from aggregator.cli import commands as cli
+from aggregator.server import service
+from aggregator.store import unnamed_blobs
 
 if __name__ == "__main__":
     unnamed_blobs.CLEAN_UP_SECONDS = int(os.environ["CLEAN_UP_SECONDS"])

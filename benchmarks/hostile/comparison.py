@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.hostile_member import BLOB_BYTES, POSTS
-from benchmarks.hostile_scene import HONEST, Attack, Federation, found, play
+from benchmarks.hostile.member import BLOB_BYTES, POSTS
+from benchmarks.hostile.scene import HONEST, Attack, Federation, found, play
 
 SILENT, HALF_OPEN, FLOOD_SECONDS, CLEAN_UP_SECONDS = 500, 1_400, 20, 10
 _OTHER, _SAME = "127.0.0.2", "127.0.0.1"
@@ -24,10 +24,10 @@ _OTHER, _SAME = "127.0.0.2", "127.0.0.1"
 
 def _strangers(kind: str, count: int, source: str, descriptors: int = 0) -> Attack:
     arguments = (kind, "--count", str(count), "--source", source)
-    return Attack("benchmarks.hostile_stranger", arguments, descriptors=descriptors)
+    return Attack("benchmarks.hostile.stranger", arguments, descriptors=descriptors)
 
 
-_MEMBER = "benchmarks.hostile_member"
+_MEMBER = "benchmarks.hostile.member"
 QUIET, QUIET_WITH_FOURTH = "quiet", "quiet, a fourth member idle"
 SCENES: Mapping[str, Attack | None] = {
     QUIET: None,

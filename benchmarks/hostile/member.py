@@ -17,11 +17,11 @@ from itertools import count
 from pathlib import Path
 
 from participant.errors import ParticipantError
-from participant.identity import Identity, load
-from participant.link import Caller, Link, Traffic, open_link
-from participant.passphrase import PASSPHRASE_VARIABLE, Passphrase
-from protocol.board import Post, sign_post
-from protocol.messages import (
+from participant.home.identity import Identity, load
+from participant.home.passphrase import PASSPHRASE_VARIABLE, Passphrase
+from participant.network.link import Caller, Link, Traffic, open_link
+from protocol.board.board import Post, sign_post
+from protocol.board.messages import (
     Attachment,
     Body,
     CheckRequest,
@@ -32,8 +32,7 @@ from protocol.messages import (
     attach,
     blob_name,
 )
-from protocol.terms import Terms, parse
-from protocol.wire import (
+from protocol.board.wire import (
     CHUNK_BYTES,
     Accepted,
     BlobChunk,
@@ -43,6 +42,7 @@ from protocol.wire import (
     Rejected,
     Submit,
 )
+from protocol.terms.terms import Terms, parse
 
 BLOB_BYTES, POSTS = 4 << 20, 20
 _AGAIN_SECONDS, _ANSWER_SECONDS = 0.2, 10.0

@@ -22,15 +22,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aggregator.store import stored_entries
+from aggregator.store.board import stored_entries
 from examples.demo.processes import ROOT, DemoFailed, Hospital, finish, sign_terms, stop
-from participant.identity import load
-from participant.link import Caller, Traffic, open_link
-from participant.passphrase import Passphrase
-from protocol.board import Post, decode_entry
+from participant.home.identity import load
+from participant.home.passphrase import Passphrase
+from participant.network.link import Caller, Traffic, open_link
+from protocol.board.board import Post, decode_entry
+from protocol.board.messages import MAX_POST_BYTES, Opening
 from protocol.encoding import decode
-from protocol.messages import MAX_POST_BYTES, Opening
-from protocol.terms import Terms, parse
+from protocol.terms.terms import Terms, parse
 
 HONEST = 3  # the hospitals that train; one more is the attacker in some scenes
 _PROBE_SECONDS = 0.5  # between two connections that each honest hospital makes anew
@@ -146,7 +146,7 @@ def service(made: Federation, attack: Attack | None) -> Iterator[subprocess.Pope
     command = [sys.executable, "-m", "aggregator"]
     environment = dict(os.environ)
     if attack and attack.clean_up_seconds:
-        command[-1] = "benchmarks.hostile_aggregator"
+        command[-1] = "benchmarks.hostile.aggregator"
         environment["CLEAN_UP_SECONDS"] = str(attack.clean_up_seconds)
     command += ["serve", str(made.file), "--data", str(made.data)]
     if attack and attack.descriptors:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peer_environment import environment
+from benchmarks.peers.environment import environment
 from benchmarks.spread import spread
 from examples.demo.processes import DemoFailed, finish, free_port, stop
 

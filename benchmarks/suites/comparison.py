@@ -13,14 +13,14 @@ from typing import Any
 
 from benchmarks.dealt_key import dealt_key
 from benchmarks.partials import checking_to_making
-from benchmarks.suites_round import CLIP, EXAMPLES, Federation, key_costs, vector_cost
+from benchmarks.suites.round import CLIP, EXAMPLES, Federation, key_costs, vector_cost
 from benchmarks.timing import Stopwatch, median_seconds, medians, pin
-from keyshare.encryption import add
-from keyshare.key_packing import key_ciphertext_count
-from keyshare.lattice import S1, Lattice
-from keyshare.packing import Packing, pack
-from keyshare.quantisation import Quantisation, Quantiser, largest_change
+from keyshare.hybrid.key_packing import key_ciphertext_count
+from keyshare.hybrid.lattice import S1, Lattice
+from keyshare.key.encryption import add
 from keyshare.randomness import Stream
+from keyshare.rounds.packing import Packing, pack
+from keyshare.rounds.quantisation import Quantisation, Quantiser, largest_change
 
 RUNS = 5
 _GROWTH = (10**4, 10**5, 10**6, 10**7, 10**8)

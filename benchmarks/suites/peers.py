@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peer_environment import environment
+from benchmarks.peers.environment import environment
 from examples.demo.processes import ROOT, DemoFailed
 
 _LIMIT_SECONDS = 3_600
@@ -39,18 +39,18 @@ class Peer:
 PEERS: Mapping[str, Peer] = {
     "tenseal": Peer(
         ("tenseal==0.3.18",),
-        "benchmarks.peer_tenseal",
+        "benchmarks.peers.tenseal",
         "CKKS, degree 8192, 140-bit modulus; one secret key that every site has, not threshold",
     ),
     "phe": Peer(
         ("phe==1.5.0", "gmpy2>=2.2"),
-        "benchmarks.peer_phe",
+        "benchmarks.peers.phe",
         "Paillier, a ciphertext a weight; one secret key, not threshold",
         per_weight=True,
     ),
     "openfhe": Peer(
         ("openfhe==1.6.1.0.22.4",),
-        "benchmarks.peer_openfhe",
+        "benchmarks.peers.openfhe",
         "threshold CKKS, all members must decrypt; no proofs",
         interpreter="python3.10",
     ),

@@ -1,8 +1,8 @@
 """One contribution under the hybrid suite, and what others do with it, step by step and timed.
 
-The steps of ``participant.contribution``, ``participant.summed_vector`` and
-``protocol.decryption``, with ``keyshare``'s functions and without a board or a disk; every sum is
-checked.
+The steps of ``participant.rounds.contribution``, ``participant.rounds.summed_vector`` and
+``protocol.rounds.decryption``, with ``keyshare``'s functions and without a board or a disk; every
+sum is checked.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from benchmarks.dealt_key import DealtKey
 from benchmarks.partials import prove_part
 from benchmarks.timing import Stopwatch
-from keyshare import plaintext_proof
 from keyshare.digest import number_bytes
-from keyshare.encryption import Encryptor, add
-from keyshare.key_packing import pack_key, unpack_key
-from keyshare.lattice import Lattice
-from keyshare.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
-from keyshare.partial_decryption import combine, partial_decryption
-from keyshare.quantisation import Averager, Quantisation, Quantiser, largest_change
+from keyshare.hybrid.key_packing import pack_key, unpack_key
+from keyshare.hybrid.lattice import Lattice
+from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
+from keyshare.key.encryption import Encryptor, add
+from keyshare.key.partial_decryption import combine, partial_decryption
+from keyshare.proofs import plaintext_proof
 from keyshare.randomness import Stream, derive_key
+from keyshare.rounds.quantisation import Averager, Quantisation, Quantiser, largest_change
 
 EXAMPLES = 1_000
 CLIP = 8.0

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from aggregator.store import stored_entries
+from aggregator.store.board import stored_entries
 from examples.demo.processes import (
     Hospital,
     aggregator,
@@ -18,9 +18,9 @@ from examples.demo.processes import (
     wait_for,
 )
 from examples.demo.study import Study, handwriting, tumours
-from participant.model_file import model_name
-from protocol.board import Board, decode_entry
-from protocol.terms import Terms, parse
+from participant.model.file import model_name
+from protocol.board.board import Board, decode_entry
+from protocol.terms.terms import Terms, parse
 
 NAMES = ("St. Mary", "Riverside", "Northgate", "Hillcrest", "Lakeview")
 QUORUM, WAIT_SECONDS, STATISTIC_SECONDS = 3, 12, 2

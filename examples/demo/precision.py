@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from keyshare.quantisation import Averager
-from participant.weights import Vector
-from protocol.messages import Opening
-from protocol.suite import suite_of
-from protocol.terms import Terms
+from keyshare.rounds.quantisation import Averager
+from participant.model.weights import Vector
+from protocol.board.messages import Opening
+from protocol.board.suite import suite_of
+from protocol.terms.terms import Terms
 
 _FLOAT32_HALF_STEP = 2.0**-24  # relative; a model is kept in float32
 

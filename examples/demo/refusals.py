@@ -9,12 +9,12 @@ from typing import Any
 from examples.demo.consortium import ROGUE_ROUND, Consortium, start_training
 from examples.demo.intruder import knock
 from examples.demo.processes import DemoFailed, Hospital, aggregator, checked, finish, stop
-from keyshare.partial_decryption import partial_decryption, trial_ciphertext
-from keyshare.threshold_key import combine_exponents
-from participant.passphrase import Passphrase
-from participant.vault import Vault
-from protocol.epoch import read_secret
-from protocol.messages import Refusal
+from keyshare.key.partial_decryption import partial_decryption, trial_ciphertext
+from keyshare.key.threshold_key import combine_exponents
+from participant.home.passphrase import Passphrase
+from participant.home.vault import Vault
+from protocol.board.messages import Refusal
+from protocol.key.epoch import read_secret
 
 VISITS = (3, 5, 0)
 SINGLE = "min-contributors: the sum holds 1 ("

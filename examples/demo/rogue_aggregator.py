@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
-from aggregator.cli import main
-from aggregator.hybrid_round import HybridRound
-from protocol.board import Posted
+from aggregator.cli.commands import main
+from aggregator.rounds.hybrid import HybridRound
+from protocol.board.board import Posted
 
 
 class FirstAlone(HybridRound):
@@ -26,5 +26,5 @@ class FirstAlone(HybridRound):
 
 
 if __name__ == "__main__":
-    with patch("aggregator.summing.HybridRound", FirstAlone):
+    with patch("aggregator.rounds.summing.HybridRound", FirstAlone):
         main()

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from examples.demo.consortium import Consortium
-from participant.layout import Layout
-from participant.model_file import model_name, read_model
-from participant.weights import Vector
-from protocol.board import Board
-from protocol.messages import Closing, Opening
-from protocol.suite import suite_of
-from protocol.terms import Terms
+from participant.model.file import model_name, read_model
+from participant.model.layout import Layout
+from participant.model.weights import Vector
+from protocol.board.board import Board
+from protocol.board.messages import Closing, Opening
+from protocol.board.suite import suite_of
+from protocol.terms.terms import Terms
 
 PHASES = ("train", "encrypt", "open", "decrypt")
 

@@ -23,8 +23,8 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
+from keyshare.ceremony.lanes import Lanes, evaluate_row
 from keyshare.errors import BadParameters
-from keyshare.lanes import Lanes, evaluate_row
 
 # Of a factor's 1024 bits or more, its own intervals give so many to t dealers at most; with those
 # of the other factor, which N turns into some for this one, twice as many.

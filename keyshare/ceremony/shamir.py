@@ -1,7 +1,7 @@
 """Shamir's secret sharing over a field and over the integers.
 
 Members have the points 1..n. Over the integers, Lagrange coefficients are cleared of denominators
-by Δ = n!. Sharings of whole batches over a field are in ``keyshare.modulus``.
+by Δ = n!. Sharings of whole batches over a field are in ``keyshare.ceremony.modulus``.
 
 Sources: Shamir, "How to share a secret" (1979); Shoup, "Practical threshold signatures"
 (EUROCRYPT 2000), §2.2 for Δ·λ.

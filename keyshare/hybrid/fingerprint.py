@@ -28,8 +28,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from keyshare.keystream import Keystream
-from keyshare.lattice import CHUNK_COEFFICIENTS
+from keyshare.hybrid.keystream import Keystream
+from keyshare.hybrid.lattice import CHUNK_COEFFICIENTS
 
 FINGERPRINT_BYTES = 16
 MODULUS = (1 << 127) - 1  # P

@@ -17,8 +17,8 @@ import gmpy2
 import numpy as np
 import numpy.typing as npt
 
-from keyshare.keystream import Keystream
-from keyshare.lattice import SIGMA_SQUARED
+from keyshare.hybrid.keystream import Keystream
+from keyshare.hybrid.lattice import SIGMA_SQUARED
 
 TAIL = 90
 _BITS, _WORD_BITS = 128, 16

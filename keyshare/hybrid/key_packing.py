@@ -15,7 +15,7 @@ import numpy.typing as npt
 from gmpy2 import mpz
 
 from keyshare.errors import CorruptSum
-from keyshare.lattice import Lattice
+from keyshare.hybrid.lattice import Lattice
 
 
 def slots(lattice: Lattice, key_bits: int) -> int:

@@ -26,10 +26,10 @@ import numpy as np
 import numpy.typing as npt
 
 from keyshare.errors import CorruptSum, ValueTooLarge
-from keyshare.gaussian import sample
-from keyshare.keystream import Keystream
-from keyshare.lattice import Lattice, Ring
-from keyshare.negacyclic import Multiplier
+from keyshare.hybrid.gaussian import sample
+from keyshare.hybrid.keystream import Keystream
+from keyshare.hybrid.lattice import Lattice, Ring
+from keyshare.hybrid.negacyclic import Multiplier
 
 Values = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 
 from gmpy2 import mpz
 
-from keyshare.shamir import lagrange
-from keyshare.threshold_key import KeyShape, sliding_quorums
+from keyshare.ceremony.shamir import lagrange
+from keyshare.key.threshold_key import KeyShape, sliding_quorums
 
 
 def part(

@@ -13,7 +13,7 @@ import gmpy2
 from gmpy2 import mpz
 
 from keyshare.errors import BadCombination, TooFewPartials
-from keyshare.threshold_key import JointKey, KeyShare, combine_exponents
+from keyshare.key.threshold_key import JointKey, KeyShare, combine_exponents
 
 
 def partial_decryption(ciphertext: mpz, share: KeyShare, key: JointKey) -> mpz:

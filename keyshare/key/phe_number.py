@@ -14,8 +14,8 @@ import gmpy2
 import phe
 from gmpy2 import mpz
 
-from keyshare.encryption import check_ciphertext
 from keyshare.errors import BadCiphertext, UnfitNumber
+from keyshare.key.encryption import check_ciphertext
 
 MAX_EXPONENT = 512
 _BASE = phe.EncodedNumber.BASE

@@ -32,10 +32,10 @@ from math import factorial
 import gmpy2
 from gmpy2 import mpz
 
+from keyshare.ceremony.feldman import commitment_at
+from keyshare.ceremony.modulus import mersenne_exponent
+from keyshare.ceremony.shamir import integer_lagrange
 from keyshare.errors import BadCombination, BadParameters
-from keyshare.feldman import commitment_at
-from keyshare.modulus import mersenne_exponent
-from keyshare.shamir import integer_lagrange
 
 STATISTICAL_BITS = 128  # κ
 

@@ -5,7 +5,7 @@ Shown, for value and values[k] modulo N or N², N = p·q with p ≡ q ≡ 3 (mod
     value² = base^(2e)  and  values[k]² = bases[k]^(2e)   for one integer e, for every k.
 
 Chaum and Pedersen's proof over the integers, as the order of the group is not known, and then one
-public power in place of its two equations, with checkpoints (``keyshare.checkpoints``):
+public power in place of its two equations, with checkpoints (``keyshare.proofs.checkpoints``):
 
     t_k = H(statement, k)         128 bits      G = ∏ bases[k]^(2·t_k),  V = ∏ values[k]^(2·t_k)
     r uniform in [L, L + B·2^256)               B the bound of |e|, L = (2^128 - 1)·(B - 1)
@@ -57,9 +57,9 @@ from dataclasses import dataclass
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.checkpoints import LIMBS, WEIGHT_BITS, checked_exponents, checkpoints
+from keyshare.proofs.checkpoints import LIMBS, WEIGHT_BITS, checked_exponents, checkpoints
 from keyshare.digest import digest, expand, number_bytes
-from keyshare.power_product import power_product
+from keyshare.proofs.power_product import power_product
 from keyshare.randomness import Stream
 from keyshare.units import are_units
 

@@ -2,7 +2,7 @@
 
     (v^Δ)^(f_i) = VK_i   and   (c_k^(2Δ))^(f_i) = c_(i,k) mod N²  up to signs, for every k
 
-by ``keyshare.equality_proof``; ``combine`` squares the signs away. Sources: its own, and Nishide,
+by ``keyshare.proofs.equality_proof``; ``combine`` squares the signs away. Sources: its own, and Nishide,
 Sakurai, WISA 2010, §4.4 for the verification keys.
 """
 
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.equality_proof import EqualityProof, EqualPowers, prove, verify
+from keyshare.proofs.equality_proof import EqualityProof, EqualPowers, prove, verify
 from keyshare.randomness import Stream
-from keyshare.threshold_key import JointKey, KeyShare, key_shape
+from keyshare.key.threshold_key import JointKey, KeyShare, key_shape
 
 
 @dataclass(frozen=True)

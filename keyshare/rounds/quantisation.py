@@ -31,9 +31,9 @@ import numpy as np
 import numpy.typing as npt
 
 from keyshare.errors import BadQuantisation, BadUpdate, CorruptSum
-from keyshare.gaussian import sample
-from keyshare.keystream import Keystream
-from keyshare.lattice import SIGMA_SQUARED
+from keyshare.hybrid.gaussian import sample
+from keyshare.hybrid.keystream import Keystream
+from keyshare.hybrid.lattice import SIGMA_SQUARED
 
 MIN_BITS, MAX_BITS = 8, 40
 MAX_EXAMPLES = 10**9

@@ -2,9 +2,9 @@
 
 The number of examples is a number of ⌈log2 (M+1)⌉ bits, ``bits`` of them in a slot. It and the
 tally are the *head*. A hospital whose update does not fit the round's bounds contributes the head
-alone, and blinds the rest (keyshare/packing.py, keyshare/one_time_key.py): the sum shows the tally,
-which says that somebody did not fit, and nothing of any update. Whether an update fits is a matter
-of its classes in the tally, so that whoever reads the counts knows it as well.
+alone, and blinds the rest (keyshare/rounds/packing.py, keyshare/hybrid/one_time_key.py): the sum
+shows the tally, which says that somebody did not fit, and nothing of any update. Whether an update
+fits is a matter of its classes in the tally, so that whoever reads the counts knows it as well.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keyshare.errors import BadUpdate, CorruptSum
-from keyshare.quantisation import Averager, Quantisation, Quantiser, largest_change
-from keyshare.tally import NO_CHANGE, SMALLEST, Counts, Marks, Tally
+from keyshare.rounds.quantisation import Averager, Quantisation, Quantiser, largest_change
+from keyshare.rounds.tally import NO_CHANGE, SMALLEST, Counts, Marks, Tally
 
 _WIDE = 8  # times the room that the counts ask for; the bounds they give have twice as much
 

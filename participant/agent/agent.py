@@ -13,22 +13,19 @@ from itertools import islice
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from participant.checkpoint import load_checkpoint, save_checkpoint
-from participant.decline import bears_out
+from participant.agent.checkpoint import load_checkpoint, save_checkpoint
+from participant.agent.decline import bears_out
+from participant.agent.outbox import Outbox
+from participant.agent.set_back import SetBack, check_forgettable, found_set_back, is_passed
+from participant.agent.set_ledger import SetLedger
+from participant.agent.task import Task
+from participant.agent.transfer import Downloads, Transfer, Uploads
+from participant.disk.storage import Storage
 from participant.errors import IdentityInUse, RejectedByAggregator
-from participant.outbox import Outbox
-from participant.set_back import SetBack, check_forgettable, found_set_back, is_passed
-from participant.set_ledger import SetLedger
-from participant.storage import Storage
-from participant.task import Task
-from participant.transfer import Downloads, Transfer, Uploads
-from protocol.board import Board, Head, Post, Posted, decode_entry, sign_post
-from protocol.draft import Draft
-from protocol.errors import Fork
-from protocol.foreign import shown
-from protocol.messages import Attachment, Surplus, purpose_of
-from protocol.terms import Terms
-from protocol.wire import (
+from protocol.board.board import Board, Head, Post, Posted, decode_entry, sign_post
+from protocol.board.draft import Draft
+from protocol.board.messages import Attachment, Surplus, purpose_of
+from protocol.board.wire import (
     Accepted,
     BlobChunk,
     BlobHave,
@@ -41,6 +38,9 @@ from protocol.wire import (
     Subscribe,
     Welcome,
 )
+from protocol.errors import Fork
+from protocol.terms.terms import Terms
+from protocol.words.foreign import shown
 
 _PREFETCH = 64  # entries whose blobs are asked for at a time
 

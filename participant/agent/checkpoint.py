@@ -5,10 +5,10 @@ A board without it is another one, or one that was cut short.
 
 from __future__ import annotations
 
-from participant.storage import Storage
-from protocol.board import Head
+from participant.disk.storage import Storage
+from protocol.board.board import Head
+from protocol.board.messages import Digest
 from protocol.encoding import Message, decode, encode
-from protocol.messages import Digest
 
 CHECKPOINT_NAME = "head"
 _MAX_BYTES = 1_024

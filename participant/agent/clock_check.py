@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from participant.agent import Agent
+from participant.agent.agent import Agent
 
 MAY_DIFFER_SECONDS = 300.0
 

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from participant.disk.storage import Storage
 from participant.errors import DamagedOutbox
-from participant.storage import Storage
-from protocol.board import Post, SignedPost
-from protocol.encoding import Message, decode, encode
-from protocol.errors import Malformed
-from protocol.messages import (
+from protocol.board.board import Post, SignedPost
+from protocol.board.messages import (
     MAX_ATTACHMENTS,
     MAX_CHUNKS,
     MAX_POST_BYTES,
@@ -25,6 +23,8 @@ from protocol.messages import (
     Session,
     blob_name,
 )
+from protocol.encoding import Message, decode, encode
+from protocol.errors import Malformed
 
 _PREFIX = "outbox/blob-"
 _NAME_BYTES = 34  # of an encoded name

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from participant.agent.outbox import Pending
 from participant.errors import CertificateDisplaced
-from participant.outbox import Pending
-from protocol.board import Board
-from protocol.messages import Certificate
+from protocol.board.board import Board
+from protocol.board.messages import Certificate
 
 
 @dataclass(frozen=True)

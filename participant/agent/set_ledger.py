@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hmac
 
-from participant.storage import Storage
-from protocol.board import Board, Head
+from participant.disk.storage import Storage
+from protocol.board.board import Board, Head
+from protocol.board.messages import Count, Opening
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Refused
-from protocol.messages import Count, Opening
-from protocol.round import round_name
+from protocol.rounds.view import round_name
 
 _MARK = "restored"
 _MARK_BYTES = 64

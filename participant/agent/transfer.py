@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from participant.agent.pace import LEAST_BYTES, Pace
 from participant.errors import DamagedBlob
-from participant.pace import LEAST_BYTES, Pace
-from protocol.messages import blob_name
-from protocol.wire import (
+from protocol.board.messages import blob_name
+from protocol.board.wire import (
     CHUNK_BYTES,
     REQUESTED_BYTES,
     BlobChunk,

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from participant.app_module import load_module
+from participant.agent.steps import Stopped
+from participant.app.forked import end_fork
+from participant.app.module import load_module
+from participant.disk.files import make_folder, write_new
 from participant.errors import BadApp
-from participant.files import make_folder, write_new
-from participant.forked import end_fork
-from participant.steps import Stopped
-from protocol.foreign import lines, shown
 from protocol.programs.streams import occupy
+from protocol.words.foreign import lines, shown
 
 FUNCTIONS = {
     "initial_parameters": "config",

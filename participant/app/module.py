@@ -20,7 +20,7 @@ from typing import Any
 
 from participant.errors import BadApp, MissingFile
 from protocol.errors import WrongKind
-from protocol.file_kind import Kind
+from protocol.programs.file_kind import Kind
 from protocol.programs.look import kind_of
 
 _INIT = "__init__.py"

@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from participant.calibration import Calibration, CeremonyCost
-from protocol.ceremony import CeremonyProgress
-from protocol.expectation import (
+from participant.ceremony.calibration import Calibration, CeremonyCost
+from protocol.ceremony.expectation import (
     batches_until,
     is_searching,
     layout_of,
     mean_candidates,
     share_done,
 )
-from protocol.terms import Terms
+from protocol.ceremony.machine import CeremonyProgress
+from protocol.terms.terms import Terms
 
 FIRST_SLICE_SECONDS, SLICE_SECONDS, PAUSE_SECONDS = 0.05, 0.01, 0.1
 _MOST = 0.95

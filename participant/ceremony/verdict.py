@@ -6,14 +6,14 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from participant.agent.task import Task
 from participant.errors import NotAborted
-from participant.task import Task
 from participant.waiting import Waiting
-from protocol.board import Board, Posted, is_aborted
-from protocol.draft import Draft
-from protocol.judgement import Verdict, judge, silent
-from protocol.messages import Abort, Certificate, Disclosure
-from protocol.terms import AGGREGATOR, Terms
+from protocol.board.board import Board, Posted, is_aborted
+from protocol.board.draft import Draft
+from protocol.board.messages import Abort, Certificate, Disclosure
+from protocol.ceremony.judgement import Verdict, judge, silent
+from protocol.terms.terms import AGGREGATOR, Terms
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from participant.errors import BadStorageName, DiskError, FileExists, MissingFile, TooLarge
 from protocol.errors import WrongKind
-from protocol.file_kind import Kind, kind_of_data
+from protocol.programs.file_kind import Kind, kind_of_data
 from protocol.programs.look import kind_of
-from protocol.refusals import FULL, READ_ONLY
+from protocol.programs.refusals import FULL, READ_ONLY
 
 _TEMPORARY = re.compile(r"\.quorate-[0-9a-f]{32}\.tmp")
 _CHUNK = 1 << 20

@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from participant.disk.files import make_folder
 from participant.errors import AlreadyRunning, DiskError
-from participant.files import make_folder
-from protocol.refusals import FULL, READ_ONLY
+from protocol.programs.refusals import FULL, READ_ONLY
 
 LOCK_NAME = "lock"
 _LIMIT = 4096  # bytes of a lock file that are looked at

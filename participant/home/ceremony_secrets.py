@@ -5,8 +5,8 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 
-from participant.passphrase import Passphrase
-from participant.vault import Vault
+from participant.home.passphrase import Passphrase
+from participant.home.vault import Vault
 
 
 @dataclass(frozen=True)

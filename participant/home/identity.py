@@ -13,17 +13,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
+from participant.disk.files import exists, make_folder, only_read_if_refused, read, write_new
 from participant.errors import BadCard, BadName, CardMismatch, DamagedFile, FileExists
-from participant.files import exists, make_folder, only_read_if_refused, read, write_new
-from participant.passphrase import Passphrase
-from participant.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
-from participant.words import fingerprint
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
+from participant.words.fingerprint import fingerprint
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
-from protocol.foreign import decoded, shown
-from protocol.names import fault_of_name, normal
 from protocol.signing import public_bytes
-from protocol.toml_text import NotToml, read_toml
+from protocol.terms.names import fault_of_name, normal
+from protocol.terms.toml_text import NotToml, read_toml
+from protocol.words.foreign import decoded, shown
 
 IDENTITY_NAME = "identity.sealed"
 CARD_NAME = "card.toml"

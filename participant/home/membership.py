@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from participant import identity as identities
+from participant.disk.files import FolderStorage, exists
 from participant.errors import DamagedFile, MissingFile, NoKeyShare, NotAMember
-from participant.files import FolderStorage, exists
-from participant.home import federation_folder
-from participant.identity import CARD_NAME, IDENTITY_NAME, Identity, read_card
-from participant.passphrase import Passphrase
-from participant.secret_store import SecretStore
-from participant.terms_files import TermsFile
-from participant.vault import VAULT_NAME, Vault, epochs_in
-from protocol.epoch import Epoch, EpochSecret, read_secret
+from participant.home import identity as identities
+from participant.home.ceremony_secrets import SecretStore
+from participant.home.folders import federation_folder
+from participant.home.identity import CARD_NAME, IDENTITY_NAME, Identity, read_card
+from participant.home.passphrase import Passphrase
+from participant.home.terms_file import TermsFile
+from participant.home.vault import VAULT_NAME, Vault, epochs_in
 from protocol.errors import Malformed
-from protocol.terms import Member, Terms
+from protocol.key.epoch import Epoch, EpochSecret, read_secret
+from protocol.terms.terms import Member, Terms
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from participant.disk.files import read
 from participant.errors import BadPassphrase, NoPassphrase
-from participant.files import read
-from protocol.foreign import decoded
+from protocol.words.foreign import decoded
 
 PASSPHRASE_VARIABLE = "QUORATE_PASSPHRASE"
 MINIMUM_CHARACTERS = 8  # of a new passphrase

@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from participant.disk.files import entries, exists, make_folder, move, remove_folder
+from participant.disk.lock import hold
 from participant.errors import SamePassphrase, WrongPassphrase
-from participant.files import entries, exists, make_folder, move, remove_folder
-from participant.identity import IDENTITY_NAME, load
-from participant.lock import hold
-from participant.passphrase import Passphrase
-from participant.sealed_file import reseal
+from participant.home.identity import IDENTITY_NAME, load
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import reseal
 
 _ASIDE, _DECIDED = "passphrase-change.tmp", "passphrase-change"
 _COMMAND = "key passphrase"

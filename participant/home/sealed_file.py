@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from msgspec import Meta
 
+from participant.disk.files import read, write_new
 from participant.errors import (
     DamagedFile,
     ForeignSeal,
@@ -27,11 +28,10 @@ from participant.errors import (
     TooLittleMemory,
     WrongPassphrase,
 )
-from participant.files import read, write_new
-from participant.passphrase import Passphrase
+from participant.home.passphrase import Passphrase
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
-from protocol.file_kind import SEALED_MAGIC
+from protocol.programs.file_kind import SEALED_MAGIC
 
 VERSION = 1
 PAYLOAD_LIMIT = 1 << 24  # bytes

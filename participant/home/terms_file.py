@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from participant.disk.files import read, replace, write_new
 from participant.errors import AlreadySigned, BadCard, NotAMember
-from participant.files import read, replace, write_new
-from participant.identity import Card, Identity
-from participant.words import fingerprint
+from participant.home.identity import Card, Identity
+from participant.words.fingerprint import fingerprint
 from protocol.encoding import encode_binary
 from protocol.errors import BadTerms, UnsignedTerms
-from protocol.foreign import decoded, shown
-from protocol.names import fault_of_url
-from protocol.terms import (
+from protocol.terms.names import fault_of_url
+from protocol.terms.terms import (
     AggregatorAddress,
     Member,
     Terms,
@@ -29,7 +28,8 @@ from protocol.terms import (
     require_signed,
     sign_terms,
 )
-from protocol.toml_text import NotToml, read_toml
+from protocol.terms.toml_text import NotToml, read_toml
+from protocol.words.foreign import decoded, shown
 
 _LIMIT = 1 << 20  # bytes of federation.toml
 _CARD_LIMIT = 4096

@@ -7,8 +7,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from participant.errors import BadSession, DamagedFile, SeedForgotten
-from participant.files import (
+from participant.disk.files import (
     delete,
     entries,
     exists,
@@ -17,8 +16,9 @@ from participant.files import (
     replace,
     sweep,
 )
-from participant.passphrase import Passphrase
-from participant.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
+from participant.errors import BadSession, DamagedFile, SeedForgotten
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
 
 SEED_BYTES = 32
 VAULT_NAME = "vault"  # in a federation's folder

@@ -15,13 +15,12 @@ from typing import Annotated
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 
-from participant.checkpoint import CHECKPOINT_NAME, read_checkpoint
+from participant.agent.checkpoint import CHECKPOINT_NAME, read_checkpoint
 from participant.errors import DamagedFile, NoKeyShare
-from participant.identity import Identity
-from participant.key_errors import UnfitBackup
-from participant.membership import Membership
-from participant.passphrase import Passphrase
-from participant.sealed_file import (
+from participant.home.identity import Identity
+from participant.home.membership import Membership
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import (
     DEFAULT_COST,
     PAYLOAD_LIMIT,
     Argon2Cost,
@@ -30,11 +29,12 @@ from participant.sealed_file import (
     seal,
     unseal,
 )
-from protocol.board import Head
+from participant.key.errors import UnfitBackup
+from protocol.board.board import Head
 from protocol.encoding import Message, decode, encode
-from protocol.epoch import Epoch, EpochSecret, read_secret
 from protocol.errors import BadTerms, Malformed, UnsignedTerms
-from protocol.terms import Member, Terms, parse, require_signed
+from protocol.key.epoch import Epoch, EpochSecret, read_secret
+from protocol.terms.terms import Member, Terms, parse, require_signed
 
 _KIND = "backup"
 _WHAT = "backup"

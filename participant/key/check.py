@@ -6,14 +6,14 @@ import secrets
 from collections.abc import Mapping
 
 from keyshare.randomness import Stream
-from participant.task import Task
+from participant.agent.task import Task
 from participant.waiting import Waiting
-from protocol.board import Board, Posted
-from protocol.draft import Draft
-from protocol.epoch import Epoch, EpochSecret
-from protocol.key_check import NONCE_BYTES, KeyCheck
-from protocol.messages import Body, CheckPart, CheckRequest
-from protocol.terms import Terms
+from protocol.board.board import Board, Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Body, CheckPart, CheckRequest
+from protocol.key.check import NONCE_BYTES, KeyCheck
+from protocol.key.epoch import Epoch, EpochSecret
+from protocol.terms.terms import Terms
 
 JOIN_SECONDS = 600  # so long after a check was asked for, who comes takes part in it
 

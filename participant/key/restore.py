@@ -12,28 +12,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from participant import identity as identities
-from participant.agent import Agent
-from participant.backup import Backup, RestorableShare
-from participant.checkpoint import load_checkpoint, save_checkpoint
+from participant.agent.agent import Agent
+from participant.agent.checkpoint import load_checkpoint, save_checkpoint
+from participant.agent.set_ledger import SetLedger
+from participant.agent.task import Task
+from participant.disk.files import FolderStorage, exists, make_folder
 from participant.errors import DamagedFile, ForeignSeal, OutOfTime, TooLarge, WrongPassphrase
-from participant.files import FolderStorage, exists, make_folder
-from participant.home import federation_folder
-from participant.identity import CARD_NAME, IDENTITY_NAME
-from participant.key_errors import InTheWay, NoBoard, OldBackup, OldRecord, UnfitBackup
-from participant.passphrase import Passphrase
-from participant.record_folder import RecordFolder
-from participant.sealed_file import DEFAULT_COST, Argon2Cost
-from participant.session import Session
-from participant.set_ledger import SetLedger
-from participant.task import Task
-from participant.vault import VAULT_NAME, Vault
-from protocol.board import Board, Head, Posted
-from protocol.draft import Draft
-from protocol.epoch import epoch_of
+from participant.home import identity as identities
+from participant.home.folders import federation_folder
+from participant.home.identity import CARD_NAME, IDENTITY_NAME
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import DEFAULT_COST, Argon2Cost
+from participant.home.vault import VAULT_NAME, Vault
+from participant.key.backup import Backup, RestorableShare
+from participant.key.errors import InTheWay, NoBoard, OldBackup, OldRecord, UnfitBackup
+from participant.network.session import Session
+from participant.record.folder import RecordFolder
+from protocol.board.board import Board, Head, Posted
+from protocol.board.draft import Draft
 from protocol.errors import Fork, Malformed
-from protocol.record import MANIFEST_PATH, MAX_MANIFEST_BYTES, read_entries, read_manifest
-from protocol.terms import Terms
+from protocol.key.epoch import epoch_of
+from protocol.record.files import MANIFEST_PATH, MAX_MANIFEST_BYTES, read_entries, read_manifest
+from protocol.terms.terms import Terms
 
 
 @dataclass

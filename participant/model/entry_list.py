@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from participant.entry import described
-from participant.layout import Layout
+from participant.model.entry import described
+from participant.model.layout import Layout
+from protocol.board.messages import MAX_ENTRIES_BYTES, ModelEntries, ModelEntry
 from protocol.encoding import encode
-from protocol.foreign import shown
-from protocol.messages import MAX_ENTRIES_BYTES, ModelEntries, ModelEntry
+from protocol.words.foreign import shown
 
 _MAX_SHAPE, _MOST = 64, (1 << 48) - 1  # dimensions, and the size of an (empty) one, that are told
 

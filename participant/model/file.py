@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from participant.layout import Layout
-from participant.model import Model
-from participant.model_errors import DamagedModel, ForeignModel
-from participant.storage import Output
-from participant.weights import SLICE, Vector
+from participant.disk.storage import Output
+from participant.model.errors import DamagedModel, ForeignModel
+from participant.model.layout import Layout
+from participant.model.master import Model
+from participant.model.weights import SLICE, Vector
 
 _DTYPES = {"<f8": "F64", "<f4": "F32"}
 _LENGTH = 8  # bytes of the header's length

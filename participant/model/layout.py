@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from participant.entry import (
+from participant.errors import BadApp
+from participant.model.entry import (
     MASTER,
     Averaged,
     Form,
@@ -28,10 +29,9 @@ from participant.entry import (
     is_tensor,
     named_fate,
 )
-from participant.errors import BadApp
+from protocol.board.messages import MAX_LENGTH
 from protocol.encoding import digest, encode
-from protocol.foreign import shown
-from protocol.messages import MAX_LENGTH
+from protocol.words.foreign import shown
 
 FORMS = {
     "list": "a list of numpy arrays",

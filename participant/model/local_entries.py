@@ -16,11 +16,11 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors import numpy as array_files
 
-from participant.entry import is_freed, is_tensor
-from participant.layout import Layout, named
-from participant.model import copy_of
-from participant.model_errors import DamagedModel
-from participant.storage import Storage
+from participant.disk.storage import Storage
+from participant.model.entry import is_freed, is_tensor
+from participant.model.errors import DamagedModel
+from participant.model.layout import Layout, named
+from participant.model.master import copy_of
 from protocol.encoding import digest, encode
 
 _NAME, _PLAIN_NAME = "models/local.safetensors", "models/local.msgpack"

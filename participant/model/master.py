@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from participant.entry import is_freed, is_tensor
-from participant.layout import Layout
-from participant.weights import SLICE, Weights
+from participant.model.entry import is_freed, is_tensor
+from participant.model.layout import Layout
+from participant.model.weights import SLICE, Weights
 from protocol.encoding import encode
 
 

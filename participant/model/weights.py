@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from participant.entry import AtHome, Averaged, Form, Unfit, described, fate_of, is_tensor
 from participant.errors import BadApp
-from participant.layout import FORMS, Layout, LocalEntry, named
-from protocol.foreign import shown
+from participant.model.entry import AtHome, Averaged, Form, Unfit, described, fate_of, is_tensor
+from participant.model.layout import FORMS, Layout, LocalEntry, named
+from protocol.words.foreign import shown
 
 Vector = NDArray[np.float64]
 SLICE = 1 << 18  # weights that are converted at once: 2 MiB of float64

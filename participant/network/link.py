@@ -34,14 +34,10 @@ from participant.errors import (
     Unreachable,
     WrongCertificate,
 )
-from participant.link_trouble import NotAWebsocket, Way, closed, trouble
-from participant.proxy import find_proxy, why_unused
-from protocol.allowance import Allowance
-from protocol.encoding import encode
-from protocol.errors import BadTerms, Malformed
-from protocol.foreign import shown
-from protocol.terms import Terms
-from protocol.wire import (
+from participant.network.link_trouble import NotAWebsocket, Way, closed, trouble
+from participant.network.proxy import find_proxy, why_unused
+from protocol.board.allowance import Allowance
+from protocol.board.wire import (
     MAX_FRAME_BYTES,
     Challenge,
     FromAggregator,
@@ -51,6 +47,10 @@ from protocol.wire import (
     decode_from_aggregator,
     hello,
 )
+from protocol.encoding import encode
+from protocol.errors import BadTerms, Malformed
+from protocol.terms.terms import Terms
+from protocol.words.foreign import shown
 
 OPEN_SECONDS = 10.0
 _NEXT_ADDRESS_SECONDS = 0.25  # before another of a host's addresses is tried too, RFC 8305 §8

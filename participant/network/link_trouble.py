@@ -22,10 +22,10 @@ from websockets.exceptions import (
 )
 
 from participant.errors import Unreachable
-from participant.proxy import Proxy
-from participant.proxy_errors import ProxyRefuses
-from protocol.foreign import shown
-from protocol.refusals import remedy_for
+from participant.network.proxy import Proxy
+from participant.network.proxy_errors import ProxyRefuses
+from protocol.programs.refusals import remedy_for
+from protocol.words.foreign import shown
 
 _ADMINISTRATORS = "Ask the administrators of this hospital's network"
 _TO_SERVE = "Ask the aggregator's operator whether it runs: quorate-aggregator serve"

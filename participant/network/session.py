@@ -2,7 +2,7 @@
 
 Frames are read while the agent works, but the agent itself does one thing at a time: it takes
 frames, or it makes a step. A step can take as long as a round of training, so frames are read in a
-thread of their own (``participant.steps``).
+thread of their own (``participant.agent.steps``).
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from participant.agent import Agent
-from participant.clock_check import ClockCheck
+from participant.agent.agent import Agent
+from participant.agent.clock_check import ClockCheck
+from participant.agent.inbox import Inbox
+from participant.agent.steps import Steps
 from participant.errors import Interrupted, OutOfTime, Unreachable
-from participant.inbox import Inbox
-from participant.link import Caller, Link, Traffic, open_link
-from participant.link_trouble import silence
-from participant.proxy_errors import ProxyRefuses
-from participant.steps import Steps
+from participant.network.link import Caller, Link, Traffic, open_link
+from participant.network.link_trouble import silence
+from participant.network.proxy_errors import ProxyRefuses
 from participant.waiting import Waiting
-from protocol.allowance import Allowance
-from protocol.terms import AGGREGATOR
-from protocol.wire import decode_from_aggregator
+from protocol.board.allowance import Allowance
+from protocol.board.wire import decode_from_aggregator
+from protocol.terms.terms import AGGREGATOR
 
 NUDGE_SECONDS = 10.0
 _AT_ONCE = 64  # frames, before the agent works: while it does not, whatever comes is kept

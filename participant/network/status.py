@@ -10,12 +10,12 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from participant.checkpoint import load_checkpoint
+from participant.agent.checkpoint import load_checkpoint
 from participant.errors import Unreachable
-from participant.link import OPEN_SECONDS, Caller, Traffic, open_link
-from participant.membership import Membership
+from participant.home.membership import Membership
+from participant.network.link import OPEN_SECONDS, Caller, Traffic, open_link
+from protocol.board.wire import StatusReport, StatusRequest
 from protocol.errors import Malformed
-from protocol.wire import StatusReport, StatusRequest
 
 _MODEL = re.compile(r"models/round-(\d+)\.safetensors")
 

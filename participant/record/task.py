@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from participant.task import Task
+from participant.agent.task import Task
 from participant.waiting import Waiting
-from protocol.board import Board, Entry, Head, Posted
-from protocol.draft import Draft
+from protocol.board.board import Board, Entry, Head, Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Attachment
 from protocol.encoding import encode
-from protocol.messages import Attachment
-from protocol.record import Countersignature, blob_path, countersign, head_path
-from protocol.record_writing import (
+from protocol.record.files import Countersignature, blob_path, countersign, head_path
+from protocol.record.writing import (
     WritableFiles,
     check_history,
     countersignatures,
@@ -23,7 +23,7 @@ from protocol.record_writing import (
     missing_blobs,
     write_entries,
 )
-from protocol.terms import AGGREGATOR, Terms
+from protocol.terms.terms import AGGREGATOR, Terms
 
 _WINDOW, _WINDOW_BYTES = 16, 16 << 20  # blobs on their way at a time; one may be larger
 

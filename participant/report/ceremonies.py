@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from keyshare.errors import KeyshareError
-from participant.naming import in_names
 from participant.report.facts import AbortFacts, CeremonyFacts, Culprit, Deed, VerdictFacts
-from participant.words import fingerprint
-from protocol.board import Posted
-from protocol.epoch import epoch_of
+from participant.words.fingerprint import fingerprint
+from participant.words.names import in_names
+from protocol.board.board import Posted
+from protocol.board.messages import Abort, Body, Certificate, Disclosure, Join, Step
+from protocol.ceremony.expectation import layout_of
+from protocol.ceremony.judgement import judge
 from protocol.errors import ProtocolError
-from protocol.expectation import layout_of
-from protocol.judgement import judge
-from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Step
-from protocol.terms import Terms
+from protocol.key.epoch import epoch_of
+from protocol.terms.terms import Terms
 
 Payloads = Callable[[Posted], Mapping[int, bytes]]
 

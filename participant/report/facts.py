@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from protocol.audit.results import Result, Status
-from protocol.board import Head, Posted
-from protocol.terms import Terms
+from protocol.board.board import Head, Posted
+from protocol.record.audit.results import Result, Status
+from protocol.terms.terms import Terms
 
 # A round's phases in their order, in the words of the status.
 PHASES = ("contributions", "closing", "locks", "partial decryptions", "statements")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from participant.identity import Card
+from participant.home.identity import Card
 from participant.report.ceremonies import ceremony_facts
 from participant.report.facts import (
     Contents,
@@ -16,20 +16,20 @@ from participant.report.facts import (
     Report,
 )
 from participant.report.rounds import round_facts
-from participant.words import fingerprint
-from protocol.audit.audit import run
-from protocol.audit.evidence import Evidence
-from protocol.board import Board, Posted
+from participant.words.fingerprint import fingerprint
+from protocol.board.board import Board, Posted
 from protocol.errors import ProtocolError
-from protocol.foreign import shown
-from protocol.record import (
+from protocol.record.audit.checks import run
+from protocol.record.audit.evidence import Evidence
+from protocol.record.files import (
     MAX_MANIFEST_BYTES,
     RecordFiles,
     check_countersignature,
     head_path,
     read_countersignature,
 )
-from protocol.terms import Terms
+from protocol.terms.terms import Terms
+from protocol.words.foreign import shown
 
 _NONCE_BYTES = 32
 

@@ -9,10 +9,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from participant.disk.files import read
 from participant.errors import BadJournal
-from participant.files import read
 from participant.report.facts import Journal, Metric
-from protocol.foreign import shown
+from protocol.words.foreign import shown
 
 _LIMIT = 256 << 20  # bytes of a journal
 _MAX_METRICS = 8

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from participant.naming import in_names
 from participant.report.facts import (
     PHASES,
     ComplaintFacts,
@@ -13,13 +12,14 @@ from participant.report.facts import (
     RefusalFacts,
     RoundFacts,
 )
-from protocol.board import Posted
-from protocol.foreign import shown
-from protocol.messages import Body, Complaint, Partial, Refusal, SetLock, Statement
-from protocol.omission import left_out
-from protocol.round import RoundView
-from protocol.statistic import request_of
-from protocol.terms import Terms
+from participant.words.names import in_names
+from protocol.board.board import Posted
+from protocol.board.messages import Body, Complaint, Partial, Refusal, SetLock, Statement
+from protocol.rounds.omission import left_out
+from protocol.rounds.statistic import request_of
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import Terms
+from protocol.words.foreign import shown
 
 Deeds = dict[int, Deed]
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from participant.report.facts import AbortFacts, CeremonyFacts, Contents, MemberFacts, VerdictFacts
 from participant.report.markup import Markup, element
 from participant.report.words import between, count, entries, names, when
-from protocol.terms import LEAST_KEY_BITS, Terms
+from protocol.terms.terms import LEAST_KEY_BITS, Terms
 
 
 def federation_section(contents: Contents) -> Markup:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from protocol.duration import duration
-from protocol.foreign import shown
-from protocol.terms import Terms
+from protocol.terms.terms import Terms
+from protocol.words.duration import duration
+from protocol.words.foreign import shown
 
 _MINUTE = 60
 

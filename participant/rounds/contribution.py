@@ -33,29 +33,29 @@ from numpy.typing import NDArray
 
 from keyshare.digest import digest, number_bytes
 from keyshare.errors import BadExamples
-from keyshare.key_packing import pack_key
-from keyshare.lattice import Lattice
-from keyshare.one_time_key import OneTimeKey
-from keyshare.packing import blind, pack
-from keyshare.plaintext_proof import encrypt_opened, prove
-from keyshare.quantisation import largest_change
+from keyshare.hybrid.key_packing import pack_key
+from keyshare.hybrid.lattice import Lattice
+from keyshare.hybrid.one_time_key import OneTimeKey
+from keyshare.proofs.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream, derive_key
-from keyshare.slots import Slots, SlotWriter
-from participant.outbox import store_blob
-from participant.storage import Storage
-from protocol.board import Posted
-from protocol.ciphertexts import (
+from keyshare.rounds.packing import blind, pack
+from keyshare.rounds.quantisation import largest_change
+from keyshare.rounds.slots import Slots, SlotWriter
+from participant.agent.outbox import store_blob
+from participant.disk.storage import Storage
+from protocol.board.board import Posted
+from protocol.board.draft import Draft, public_payload
+from protocol.board.messages import Contribution, Opening, attach
+from protocol.board.suite import Suite, suite_of
+from protocol.key.epoch import Epoch, EpochSecret
+from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
     lattice_context,
     proof_context,
     write_ciphertexts,
 )
-from protocol.draft import Draft, public_payload
-from protocol.epoch import Epoch, EpochSecret
-from protocol.messages import Contribution, Opening, attach
-from protocol.suite import Suite, suite_of
-from protocol.terms import Terms
+from protocol.terms.terms import Terms
 
 _SLICE = 1 << 18  # weights that are looked at together
 

@@ -2,8 +2,8 @@
 
 After a void round the model stays, and after one that an update did not fit. A sum over almost the
 same hospitals would then show, by difference, what few of them added, so that no hospital helps
-with it (``protocol.history``). The round waits for those who are missing, for as long as it takes.
-The other way out is another model.
+with it (``protocol.rounds.history``). The round waits for those who are missing, for as long as it
+takes. The other way out is another model.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from protocol.decryption import RoundMember
-from protocol.history import OpenedSets
-from protocol.messages import Opening
-from protocol.terms import Terms
+from protocol.board.messages import Opening
+from protocol.rounds.decryption import RoundMember
+from protocol.rounds.history import OpenedSets
+from protocol.terms.terms import Terms
 
 
 class HeldBack:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from protocol.decryption import RoundMember
-from protocol.omission import LeftOut, left_out
-from protocol.terms import Terms
+from protocol.rounds.decryption import RoundMember
+from protocol.rounds.omission import LeftOut, left_out
+from protocol.terms.terms import Terms
 
 # What everybody who has the contributions can see for himself.
 _CHECKABLE = ("another-opening", "unreadable", "repeated", "unproven", "vector")
@@ -20,8 +20,8 @@ class Omissions:
     """Looks at rounds again and again, for whoever is newly found to be left out.
 
     The facts of the event "left-out": ``members`` (one name), ``is_own``, ``reason``
-    (``protocol.omission.Why``), ``other`` (a name, or None), ``told_by`` ("aggregator", "board" or
-    "nobody"), and ``fits``: whether this hospital's own check finds nothing against its
+    (``protocol.rounds.omission.Why``), ``other`` (a name, or None), ``told_by`` ("aggregator",
+    "board" or "nobody"), and ``fits``: whether this hospital's own check finds nothing against its
     contribution, None where it was not or cannot be checked.
     """
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from participant.vector_reader import vector_bytes
-from protocol.decryption import RoundMember
-from protocol.fingerprints import claims_of
+from participant.rounds.vector_reader import vector_bytes
+from protocol.rounds.decryption import RoundMember
+from protocol.rounds.vector_checks import claims_of
 
 _BYTES_A_SECOND = 10e6
 _LEAST_SECONDS = 1.0  # what is read sooner is not waited for

@@ -7,13 +7,13 @@ the vectors alone, so that all hospitals find the same.
 
 from __future__ import annotations
 
-from keyshare.fingerprint import Fingerprint
-from keyshare.lattice import Lattice
-from keyshare.one_time_key import read_words
-from participant.vector_reader import VectorReader
-from protocol.fingerprints import SumVerdict, claims_of, fingerprint_key, judge_sum
-from protocol.round import RoundView
-from protocol.terms import Terms
+from keyshare.hybrid.fingerprint import Fingerprint
+from keyshare.hybrid.lattice import Lattice
+from keyshare.hybrid.one_time_key import read_words
+from participant.rounds.vector_reader import VectorReader
+from protocol.rounds.vector_checks import SumVerdict, claims_of, fingerprint_key, judge_sum
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import Terms
 
 
 class SumCheck:

@@ -10,16 +10,16 @@ from gmpy2 import mpz
 from numpy.typing import NDArray
 
 from keyshare.errors import CorruptSum, FalseSum
-from keyshare.key_packing import unpack_key
-from keyshare.one_time_key import SummedKey
-from keyshare.slots import SlotReader
-from participant.sum_check import SumCheck
-from participant.vector_reader import AHEAD
-from protocol.ciphertexts import lattice_context
-from protocol.epoch import Epoch, to_number
-from protocol.round import RoundView
-from protocol.suite import suite_of
-from protocol.terms import AGGREGATOR, Terms
+from keyshare.hybrid.key_packing import unpack_key
+from keyshare.hybrid.one_time_key import SummedKey
+from keyshare.rounds.slots import SlotReader
+from participant.rounds.sum_check import SumCheck
+from participant.rounds.vector_reader import AHEAD
+from protocol.board.suite import suite_of
+from protocol.key.epoch import Epoch, to_number
+from protocol.rounds.ciphertexts import lattice_context
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import AGGREGATOR, Terms
 
 
 class Reading(NamedTuple):
@@ -37,8 +37,8 @@ class SummedVector:
     """What a decrypted one-time key opens: the average update, in slices, in order.
 
     The last slice has come when ``done``; whether the sum is that of the contributions is known
-    then, and not before. Of a sum that is outgrown (keyshare/slots.py) nothing is opened but the
-    head.
+    then, and not before. Of a sum that is outgrown (keyshare/rounds/slots.py) nothing is opened but
+    the head.
     """
 
     def __init__(

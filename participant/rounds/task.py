@@ -6,22 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from participant.round_waiting import OWN_VECTOR, round_waiting, view_of
-from participant.set_ledger import SetLedger
-from participant.storage import Storage
-from participant.task import Task
-from participant.vector_reader import OwnFingerprint
+from participant.agent.set_ledger import SetLedger
+from participant.agent.task import Task
+from participant.disk.storage import Storage
+from participant.rounds.vector_reader import OwnFingerprint
+from participant.rounds.waiting import OWN_VECTOR, round_waiting, view_of
 from participant.waiting import Waiting
-from protocol.board import Board, Posted
-from protocol.decryption import RoundMember
-from protocol.draft import Draft
-from protocol.epoch import Epoch, EpochSecret
+from protocol.board.board import Board, Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Refusal, Statement
 from protocol.errors import Refused
-from protocol.history import OpenedSets
-from protocol.messages import Refusal, Statement
-from protocol.round import RoundView, round_session
-from protocol.statistic import decode_sums, request_of
-from protocol.terms import AGGREGATOR, Terms
+from protocol.key.epoch import Epoch, EpochSecret
+from protocol.rounds.decryption import RoundMember
+from protocol.rounds.history import OpenedSets
+from protocol.rounds.statistic import decode_sums, request_of
+from protocol.rounds.view import RoundView, round_session
+from protocol.terms.terms import AGGREGATOR, Terms
 
 
 @dataclass(frozen=True)

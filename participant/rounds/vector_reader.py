@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from keyshare.fingerprint import Fingerprint, FingerprintKey, write_fingerprint
-from keyshare.one_time_key import read_words
-from protocol.decryption import RoundMember
-from protocol.fingerprints import fingerprint_key
-from protocol.messages import Contribution
-from protocol.round import RoundView
-from protocol.suite import suite_of
-from protocol.terms import Terms
+from keyshare.hybrid.fingerprint import Fingerprint, FingerprintKey, write_fingerprint
+from keyshare.hybrid.one_time_key import read_words
+from protocol.board.messages import Contribution
+from protocol.board.suite import suite_of
+from protocol.rounds.decryption import RoundMember
+from protocol.rounds.vector_checks import fingerprint_key
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import Terms
 
 AHEAD = 4  # blobs of a vector asked for at a time
 

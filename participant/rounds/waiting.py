@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from participant.waiting import Waiting
-from protocol.awaited import Awaited, Step, awaited_in
-from protocol.board import Board
-from protocol.messages import kind_of
-from protocol.round import RoundView
-from protocol.terms import AGGREGATOR, Terms
+from protocol.board.board import Board
+from protocol.board.messages import kind_of
+from protocol.rounds.awaited import Awaited, Step, awaited_in
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import AGGREGATOR, Terms
 
 OWN_VECTOR = "this hospital's own vector, for its fingerprint"
 

@@ -21,14 +21,14 @@ from typing import Any, NoReturn
 
 from gmpy2 import mpz
 
+from participant.disk.files import read
 from participant.errors import BadStatisticFile
-from participant.files import read
-from participant.numbers import MAX_DIGITS, Numbers, parse_number
-from participant.phe_files import PheReader, is_of_phe
-from protocol.counted import counted
-from protocol.file_kind import Kind, kind_of_data
-from protocol.foreign import decoded
-from protocol.names import normal
+from participant.statistic.numbers import MAX_DIGITS, Numbers, parse_number
+from participant.statistic.phe_files import PheReader, is_of_phe
+from protocol.programs.file_kind import Kind, kind_of_data
+from protocol.terms.names import normal
+from protocol.words.counted import counted
+from protocol.words.foreign import decoded
 
 FILE_LIMIT = 64 << 20  # bytes
 _SEPARATORS = {";": "semicolons", "\t": "tabs"}  # of other programs and languages

@@ -9,11 +9,11 @@ from decimal import Decimal
 from gmpy2 import mpz
 
 from keyshare.errors import UnfitNumber
-from keyshare.statistic import decimals_of, encode
+from keyshare.rounds.statistic import decimals_of, encode
 from participant.errors import BadStatisticFile
-from protocol.counted import counted
-from protocol.foreign import is_plain, shown
-from protocol.messages import MAX_LABELS_BYTES, MAX_NUMBERS, labels_bytes
+from protocol.board.messages import MAX_LABELS_BYTES, MAX_NUMBERS, labels_bytes
+from protocol.words.counted import counted
+from protocol.words.foreign import is_plain, shown
 
 MAX_DIGITS = 4_000  # of a number in a file; N² of a 4096-bit key has 2467
 _MAX_LABEL = 100  # characters

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from participant.numbers import Numbers
-from protocol.counted import counted
-from protocol.foreign import shown
-from protocol.messages import Request
+from participant.statistic.numbers import Numbers
+from protocol.board.messages import Request
+from protocol.words.counted import counted
+from protocol.words.foreign import shown
 
 OTHER_ROUND = "ask the other members what this round sums; for anything else, another --round name"
 _MOST_SHOWN = 5  # labels

@@ -8,23 +8,23 @@ from typing import NoReturn
 from gmpy2 import mpz
 
 from keyshare.errors import UnfitNumber
-from keyshare.statistic import MAX_DECIMALS
-from participant.contribution import ContributionMaker
+from keyshare.rounds.statistic import MAX_DECIMALS
+from participant.agent.task import Task
+from participant.disk.storage import Storage
 from participant.errors import UnfitNumbers
-from participant.numbers import Numbers
-from participant.request_fit import OTHER_ROUND, Misfit, misfit
-from participant.round_waiting import round_waiting, view_of
-from participant.storage import Storage
-from participant.task import Task
+from participant.rounds.contribution import ContributionMaker
+from participant.rounds.waiting import round_waiting, view_of
+from participant.statistic.numbers import Numbers
+from participant.statistic.request_fit import OTHER_ROUND, Misfit, misfit
 from participant.waiting import Waiting
-from protocol.board import Board, Posted
-from protocol.counted import counted
-from protocol.draft import Draft
-from protocol.epoch import Epoch, EpochSecret
-from protocol.messages import Request
-from protocol.round import RoundView, round_session
-from protocol.statistic import opening_for, request_of, sound_requests
-from protocol.terms import Terms
+from protocol.board.board import Board, Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Request
+from protocol.key.epoch import Epoch, EpochSecret
+from protocol.rounds.statistic import opening_for, request_of, sound_requests
+from protocol.rounds.view import RoundView, round_session
+from protocol.terms.terms import Terms
+from protocol.words.counted import counted
 
 
 class StatisticTask(Task):

@@ -11,13 +11,13 @@ changes anything tells nothing of the next one's changes, and is passed over.
 
 Whose update does not fit all the same, does not scale it down: the round is *outgrown*, its sum
 shows no update, and the next one, from the same model, has bounds that follow from its counts
-(participant/contribution.py). So all that a hospital contributes from a model is the same multiple
-of its update, whatever bounds a round has.
+(participant/rounds/contribution.py). So all that a hospital contributes from a model is the same
+multiple of its update, whatever bounds a round has.
 
 A hospital that is missing from the counts, or sees that they add up to no so many contributors, has
 been lied to. It takes that round for one in which all was needed that the terms allow, and so asks
 for the terms' own bounds as long as the round is among the last three; they hold for all if one
-asks (``bounds_of`` in protocol/round.py). So no bound becomes smaller than what each honest
+asks (``bounds_of`` in protocol/rounds/view.py). So no bound becomes smaller than what each honest
 contributor has counted for in these rounds. Or else a liar could have a hospital's updates outgrow
 round after round, with nobody told.
 """
@@ -30,9 +30,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from keyshare.tally import Counts, Marks
+from keyshare.rounds.tally import Counts, Marks
 from protocol.encoding import Message
-from protocol.terms import Terms
+from protocol.terms.terms import Terms
 
 _RECENT, _LONG = 3, 8  # rounds
 _ALL = 63  # as much as any terms allow

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from participant.disk.files import make_folder
 from participant.errors import DiskError
-from participant.files import make_folder
-from participant.link import Traffic
-from protocol.foreign import json_text
+from participant.network.link import Traffic
+from protocol.words.foreign import json_text
 
 Event = dict[str, Any]
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keyshare.tally import Counts, Marks
-from participant.bounds import Bounds
-from participant.layout import Layout
-from participant.model import Model
-from participant.model_errors import DamagedModel
-from participant.model_file import NextModel, model_name, read_model, write_model
-from participant.storage import Storage
-from participant.weights import Vector
+from keyshare.rounds.tally import Counts, Marks
+from participant.disk.storage import Storage
+from participant.model.errors import DamagedModel
+from participant.model.file import NextModel, model_name, read_model, write_model
+from participant.model.layout import Layout
+from participant.model.master import Model
+from participant.model.weights import Vector
+from participant.training.bounds import Bounds
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
 

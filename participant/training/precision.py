@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from keyshare.slots import SlotReader
-from keyshare.tally import Marks
-from participant.outcome import Outcome
+from keyshare.rounds.slots import SlotReader
+from keyshare.rounds.tally import Marks
+from participant.training.outcome import Outcome
 
 Told = tuple[str, dict[str, Any]]  # an event, and its facts
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from participant.agreement import Agreement
-from participant.entry_list import list_of
-from participant.layout import Layout
-from participant.model_errors import ModelMismatch
-from participant.outcome import Standing
-from protocol.board import Posted
-from protocol.draft import Draft
-from protocol.messages import ModelEntries, Statement
-from protocol.round import RoundView, round_session
-from protocol.suite import suite_for
-from protocol.terms import Terms
+from participant.model.entry_list import list_of
+from participant.model.errors import ModelMismatch
+from participant.model.layout import Layout
+from participant.training.agreement import Agreement
+from participant.training.outcome import Standing
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import ModelEntries, Statement
+from protocol.board.suite import suite_for
+from protocol.rounds.view import RoundView, round_session
+from protocol.terms.terms import Terms
 
 Report = Callable[[int, str, dict[str, Any]], None]  # round, event, facts
 

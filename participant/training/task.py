@@ -15,42 +15,42 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyshare.errors import BadUpdate, CorruptSum, FalseSum
-from keyshare.slots import SlotReader
-from participant import last_contribution, precision
-from participant.app_calls import App, Config, app_seed, evaluate, fit, initial_config
-from participant.bounds import Bounds
-from participant.contribution import BeyondTerms, ContributionMaker
-from participant.entry_list import entry_facts
+from keyshare.rounds.slots import SlotReader
+from participant.agent.set_ledger import SetLedger
+from participant.agent.task import Task
+from participant.app.calls import App, Config, app_seed, evaluate, fit, initial_config
+from participant.disk.storage import Storage
 from participant.errors import BadApp
-from participant.held_back import HeldBack
-from participant.layout import Layout
-from participant.local_entries import LocalEntries
-from participant.model import Model
-from participant.model_errors import DamagedModel, ForeignModel
-from participant.omissions import Omissions
-from participant.outcome import Outcome, Standing, load
-from participant.patience import Patience
-from participant.round_waiting import OWN_VECTOR, round_waiting, step_waiting, view_of
-from participant.set_ledger import SetLedger
-from participant.stance import Report, Stance
-from participant.storage import Storage
-from participant.summed_vector import Reading, SummedVector
-from participant.task import Task
-from participant.vector_reader import OwnFingerprint
+from participant.model.entry_list import entry_facts
+from participant.model.errors import DamagedModel, ForeignModel
+from participant.model.layout import Layout
+from participant.model.local_entries import LocalEntries
+from participant.model.master import Model
+from participant.model.weights import SLICE, Vector, Weights, checked
+from participant.rounds.contribution import BeyondTerms, ContributionMaker
+from participant.rounds.held_back import HeldBack
+from participant.rounds.omissions import Omissions
+from participant.rounds.patience import Patience
+from participant.rounds.summed_vector import Reading, SummedVector
+from participant.rounds.vector_reader import OwnFingerprint
+from participant.rounds.waiting import OWN_VECTOR, round_waiting, step_waiting, view_of
+from participant.training import last_contribution, precision
+from participant.training.bounds import Bounds
+from participant.training.outcome import Outcome, Standing, load
+from participant.training.stance import Report, Stance
 from participant.waiting import Waiting
-from participant.weights import SLICE, Vector, Weights, checked
-from protocol.awaited import awaited_after
-from protocol.board import Board, Posted
-from protocol.complaints import Judged
-from protocol.decryption import RoundMember
-from protocol.draft import Draft
-from protocol.epoch import Epoch, EpochSecret
+from protocol.board.board import Board, Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Refusal
+from protocol.board.suite import suite_of
 from protocol.errors import Refused
-from protocol.history import OpenedSets
-from protocol.messages import Refusal
-from protocol.round import RoundView, read_training, round_session
-from protocol.suite import suite_of
-from protocol.terms import AGGREGATOR, Terms
+from protocol.key.epoch import Epoch, EpochSecret
+from protocol.rounds.awaited import awaited_after
+from protocol.rounds.complaints import Judged
+from protocol.rounds.decryption import RoundMember
+from protocol.rounds.history import OpenedSets
+from protocol.rounds.view import RoundView, read_training, round_session
+from protocol.terms.terms import AGGREGATOR, Terms
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import cache
 
 from mnemonic import Mnemonic
 
-from protocol.foreign import shown
+from protocol.words.foreign import shown
 
 FINGERPRINT_BYTES = 16
 _WORDS = 12

@@ -14,11 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 from msgspec.structs import replace
 
-from protocol.budget import Budget
-from protocol.certification import certification
-from protocol.encoding import Message, decode, digest, encode
-from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
-from protocol.messages import (
+from protocol.board.budget import Budget
+from protocol.board.certification import certification
+from protocol.board.messages import (
     MAX_POST_BYTES,
     Attachment,
     Body,
@@ -39,8 +37,10 @@ from protocol.messages import (
     blob_name,
     chunks_of,
 )
+from protocol.encoding import Message, decode, digest, encode
+from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
 from protocol.signing import sign, verify
-from protocol.terms import Terms
+from protocol.terms.terms import Terms
 
 MAX_ENTRY_BYTES = MAX_POST_BYTES + 1_024
 MIN_ENTRY_BYTES = 160  # three hashes and a signature, without what stands around them

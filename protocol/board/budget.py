@@ -15,9 +15,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from protocol.ceremony_budget import TWICE, CeremonyBudget
-from protocol.encoding import encode
-from protocol.messages import (
+from protocol.board.ceremony_budget import TWICE, CeremonyBudget
+from protocol.board.messages import (
     MAX_ENTRIES_BYTES,
     MAX_INLINE_BYTES,
     MAX_LABELS_BYTES,
@@ -36,7 +35,7 @@ from protocol.messages import (
     labels_bytes,
     purpose_of,
 )
-from protocol.payload_sizes import (
+from protocol.board.payload_sizes import (
     MAX_CHECK_BYTES,
     chunk_bytes,
     chunk_count,
@@ -45,7 +44,8 @@ from protocol.payload_sizes import (
     round_bytes,
     statistic_bytes,
 )
-from protocol.terms import AGGREGATOR, Terms
+from protocol.encoding import encode
+from protocol.terms.terms import AGGREGATOR, Terms
 
 # What no honest member says a second time, not even with a data folder that was put back: it reads
 # the board before it speaks, and sends what was on its way as the same post.

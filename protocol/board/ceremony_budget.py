@@ -4,7 +4,7 @@ Before all have joined nobody takes a step. Who has all shares of a batch has sp
 before it; so an honest member is never more than a step ahead of the others, and what it says of
 one batch, or of one candidate, is bounded by the terms. A ceremony may begin when somebody has
 aborted the one before, and none follows the one that ended with a key
-(``protocol.certification``).
+(``protocol.board.certification``).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from protocol.certification import Certification
-from protocol.layout import Layout
-from protocol.messages import (
+from protocol.board.certification import Certification
+from protocol.board.classes import Layout
+from protocol.board.messages import (
     Abort,
     Body,
     Certificate,
@@ -26,8 +26,8 @@ from protocol.messages import (
     attachments_of,
     purpose_of,
 )
-from protocol.payload_sizes import batch_bytes, candidate_bytes, certificate_bytes
-from protocol.terms import Terms
+from protocol.board.payload_sizes import batch_bytes, candidate_bytes, certificate_bytes
+from protocol.terms.terms import Terms
 
 TWICE = 2  # an honest member says everything once; whoever repeats itself is seen to do so
 _STEPS_OF_A_BATCH = 64  # and what is said of them when they last too long

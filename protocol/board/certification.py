@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from protocol.messages import Abort, Body, Certificate
+from protocol.board.messages import Abort, Body, Certificate
 
 
 class Certification:

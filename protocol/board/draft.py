@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from protocol.messages import MAX_INLINE_BYTES, Attachment, Body, attach
+from protocol.board.messages import MAX_INLINE_BYTES, Attachment, Body, attach
 from protocol.sealing import SealContext, seal
 
 

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from keyshare.modulus import MAX_MEMBERS
-from keyshare.statistic import MAX_DECIMALS
+from keyshare.ceremony.modulus import MAX_MEMBERS
+from keyshare.rounds.statistic import MAX_DECIMALS
 from protocol.encoding import Message, digest, encode
-from protocol.foreign import FIELD
+from protocol.words.foreign import FIELD
 
 MAX_INLINE_BYTES = 4_096  # a payload up to this size travels in the post, a larger one as a blob
 MAX_BLOB_BYTES = 64 << 20
@@ -334,9 +334,9 @@ class CheckPart(Message, frozen=True, tag="check part"):
 
 
 class Surplus(Message, frozen=True):
-    """In the place of a body beyond its sender's budget (``protocol.budget``): it was not said.
+    """In the place of a body beyond its sender's budget: it was not said.
 
-    It is on nobody's wire, and no body of a post.
+    The budget is ``protocol.board.budget``. It is on nobody's wire, and no body of a post.
     """
 
     reason: Text

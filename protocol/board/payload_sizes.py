@@ -5,11 +5,11 @@ Every bound is above what an honest member sends, by a margin that covers how it
 
 from __future__ import annotations
 
-from keyshare.lanes import lanes
-from protocol.layout import Layout
-from protocol.messages import MAX_BLOB_BYTES, MAX_SEALING_KEY_BYTES, Opening
-from protocol.suite import Suite, suite_of
-from protocol.terms import Terms
+from keyshare.ceremony.lanes import lanes
+from protocol.board.classes import Layout
+from protocol.board.messages import MAX_BLOB_BYTES, MAX_SEALING_KEY_BYTES, Opening
+from protocol.board.suite import Suite, suite_of
+from protocol.terms.terms import Terms
 
 _HEADER_BYTES = 16 << 10  # lengths, the long numbers of proofs, what seals add
 _PROOF_NUMBERS = 8

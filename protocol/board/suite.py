@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keyshare.key_packing import key_ciphertext_count
-from keyshare.lattice import RINGS, Lattice
-from keyshare.packing import Packing, ciphertext_count
-from keyshare.quantisation import Quantisation
-from keyshare.slots import Slots
-from keyshare.tally import Tally
-from protocol.messages import Opening, SuiteName
-from protocol.terms import Terms
+from keyshare.hybrid.key_packing import key_ciphertext_count
+from keyshare.hybrid.lattice import RINGS, Lattice
+from keyshare.rounds.packing import Packing, ciphertext_count
+from keyshare.rounds.quantisation import Quantisation
+from keyshare.rounds.slots import Slots
+from keyshare.rounds.tally import Tally
+from protocol.board.messages import Opening, SuiteName
+from protocol.terms.terms import Terms
 
 # One core, AMD EPYC; only ratios matter. A ciphertext: encrypted once, decrypted in part once.
 _CIPHERTEXT_SECONDS = {2048: 0.027, 3072: 0.062}

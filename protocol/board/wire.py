@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 
-from protocol.board import MAX_ENTRY_BYTES, MIN_ENTRY_BYTES, SignedPost
+from protocol.board.board import MAX_ENTRY_BYTES, MIN_ENTRY_BYTES, SignedPost
+from protocol.board.messages import MAX_BLOB_BYTES, Count, Digest, Index, Signature, Text
 from protocol.encoding import Message, decode, encode
-from protocol.messages import MAX_BLOB_BYTES, Count, Digest, Index, Signature, Text
 from protocol.signing import sign, verify
 
 CHUNK_BYTES = 128 << 10  # of a blob: what a connection that breaks leaves half sent, at most

@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.biprimality import exponent, screen_witnesses_fit
-from keyshare.modulus import Dealing, deal_factors
-from keyshare.threshold_key import verification_base
-from protocol.ceremony_run import CeremonyRun, Payloads, StepId
+from keyshare.ceremony.biprimality import exponent, screen_witnesses_fit
+from keyshare.ceremony.modulus import Dealing, deal_factors
+from keyshare.key.threshold_key import verification_base
+from protocol.ceremony.run import CeremonyRun, Payloads, StepId
 from protocol.encoding import digest
 from protocol.errors import CeremonyFailed
 

@@ -1,7 +1,8 @@
 """The steps that draw candidates for N and find one that passes the screen.
 
-Sources are those of ``keyshare.modulus`` and ``keyshare.biprimality``. N = p·q is multiplied as in
-Ben-Or, Goldwasser, Wigderson, STOC 1988: every member opens λ_j·P(j)·Q(j) under a share of zero.
+Sources are those of ``keyshare.ceremony.modulus`` and ``keyshare.ceremony.biprimality``. N = p·q is
+multiplied as in Ben-Or, Goldwasser, Wigderson, STOC 1988: every member opens λ_j·P(j)·Q(j) under a
+share of zero.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from math import factorial
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare import biprimality
-from keyshare.modulus import expected_candidates, survivors
-from keyshare.shamir import integer_lagrange
-from protocol.candidate_openings import check_leaves, leaves_commitment, opened_leaves
-from protocol.ceremony_run import CeremonyRun, Payloads, StepId, StepKind, read
-from protocol.commitment import commit_first, committed
+from keyshare.ceremony import biprimality
+from keyshare.ceremony.modulus import expected_candidates, survivors
+from keyshare.ceremony.shamir import integer_lagrange
+from protocol.ceremony.candidate_openings import check_leaves, leaves_commitment, opened_leaves
+from protocol.ceremony.commitment import commit_first, committed
+from protocol.ceremony.run import CeremonyRun, Payloads, StepId, StepKind, read
 from protocol.encoding import pack_numbers, width_of
 from protocol.errors import CeremonyFailed
 

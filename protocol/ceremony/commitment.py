@@ -2,7 +2,7 @@
 
 All members first post a hash of what they will say, and say it when all hashes are there. Without
 this, the last one to open its share of N makes the sum what it likes
-(``tests/attacks/test_last_opener.py``).
+(``tests/attacks/key/test_last_opener.py``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from keyshare.randomness import derive_key
-from protocol.ceremony_run import CeremonyRun, Payloads, StepId, StepKind
+from protocol.ceremony.run import CeremonyRun, Payloads, StepId, StepKind
 from protocol.encoding import digest
 from protocol.errors import CeremonyFailed
 

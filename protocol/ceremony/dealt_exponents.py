@@ -1,8 +1,8 @@
 """The check that ties the exponents under N to what was dealt before N was known.
 
-See ``keyshare.deviation``. Every member posts its D(j) beside its commitment to its share of θ': in
-the clear, since t+1 honest points leave the last speaker no choice, and never under a sharing of
-zero, which would give it one. All check before anybody opens θ'.
+See ``keyshare.key.deviation``. Every member posts its D(j) beside its commitment to its share of
+θ': in the clear, since t+1 honest points leave the last speaker no choice, and never under a
+sharing of zero, which would give it one. All check before anybody opens θ'.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from gmpy2 import mpz
 
-from keyshare.deviation import part, vanishes
-from keyshare.modulus import CandidateShape
-from protocol.ceremony_run import CeremonyRun, Payloads, StepId, read
+from keyshare.ceremony.modulus import CandidateShape
+from keyshare.key.deviation import part, vanishes
+from protocol.ceremony.run import CeremonyRun, Payloads, StepId, read
 from protocol.encoding import pack_numbers, width_of
 from protocol.errors import CeremonyFailed
 

@@ -15,16 +15,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from keyshare.modulus import candidate_shape
-from protocol.board import Posted
-from protocol.ceremony import CERTIFICATE, Ceremony, Statement
-from protocol.ceremony_run import OBSERVER
-from protocol.dealt_exponents import DEALT, misdealers
+from keyshare.ceremony.modulus import candidate_shape
+from protocol.board.board import Posted
+from protocol.board.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
+from protocol.ceremony.dealt_exponents import DEALT, misdealers
+from protocol.ceremony.lapse import StepTime
+from protocol.ceremony.machine import CERTIFICATE, Ceremony, Statement
+from protocol.ceremony.run import OBSERVER
 from protocol.encoding import encode
 from protocol.errors import BadSeal
-from protocol.lapse import StepTime
-from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
-from protocol.terms import Terms
+from protocol.terms.terms import Terms
 
 _ANOTHER_SEED = "join: it disclosed another seed than it joined with"
 

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from protocol.board import Posted
-from protocol.messages import MAX_REASON, Abort
-from protocol.terms import Terms
+from protocol.board.board import Posted
+from protocol.board.messages import MAX_REASON, Abort
+from protocol.terms.terms import Terms
 
 
 class StepTime:

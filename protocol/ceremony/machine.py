@@ -23,15 +23,16 @@ post names the head that its sender saw, no honest member's post for a step stan
 post of the step before.
 
 Once all have joined, a step may last as long as the terms say. When it is overdue
-(``protocol.lapse``), whoever has spoken in it gives the ceremony up, and names who has not. If the
-last word of the step is seen before anybody aborts, the ceremony goes on. An abort that crosses
-with it ends the ceremony: the verdict calls its sender late then, not silent.
+(``protocol.ceremony.lapse``), whoever has spoken in it gives the ceremony up, and names who has
+not. If the last word of the step is seen before anybody aborts, the ceremony goes on. An abort that
+crosses with it ends the ceremony: the verdict calls its sender late then, not silent.
 
 In the last step each member's first certificate counts, and an abort before all are there; whatever
-else is said then, or in the session after it, has no effect (``protocol.certification``).
+else is said then, or in the session after it, has no effect (``protocol.board.certification``).
 
 Whoever finds a rule broken aborts. Then every member that has not certified discloses its seed: the
-ceremony is dead, nothing in it is secret any more, and ``protocol.judgement`` replays everyone.
+ceremony is dead, nothing in it is secret any more, and ``protocol.ceremony.judgement`` replays
+everyone.
 """
 
 from __future__ import annotations
@@ -41,18 +42,11 @@ from dataclasses import dataclass, field
 
 from gmpy2 import mpz
 
+from keyshare.ceremony.modulus import expected_candidates, expected_tests
 from keyshare.errors import KeyshareError
-from keyshare.modulus import expected_candidates, expected_tests
-from protocol import candidate_steps, dealt_exponents, key_steps, winner_steps
-from protocol.board import Posted
-from protocol.ceremony_run import CeremonyRun, StepId, StepKind
-from protocol.draft import Draft, Envelope, public_payload
-from protocol.encoding import encode
-from protocol.epoch import Epoch, EpochSecret, epoch_secret
-from protocol.errors import BadSeal, CeremonyFailed, Malformed
-from protocol.foreign import shown
-from protocol.lapse import StepTime
-from protocol.messages import (
+from protocol.board.board import Posted
+from protocol.board.draft import Draft, Envelope, public_payload
+from protocol.board.messages import (
     MAX_REASON,
     Abort,
     Attachment,
@@ -62,8 +56,15 @@ from protocol.messages import (
     Overdue,
     Step,
 )
+from protocol.ceremony import candidate_steps, dealt_exponents, key_steps, winner_steps
+from protocol.ceremony.lapse import StepTime
+from protocol.ceremony.run import CeremonyRun, StepId, StepKind
+from protocol.encoding import encode
+from protocol.errors import BadSeal, CeremonyFailed, Malformed
+from protocol.key.epoch import Epoch, EpochSecret, epoch_secret
 from protocol.sealing import SealContext, check_public
-from protocol.terms import Terms
+from protocol.terms.terms import Terms
+from protocol.words.foreign import shown
 
 JOIN, CERTIFICATE = StepId("join"), StepId("certificate")
 KINDS: dict[str, StepKind] = {

@@ -9,17 +9,17 @@ from typing import NamedTuple
 
 from gmpy2 import mpz
 
-from keyshare.biprimality import exponent
-from keyshare.lanes import Lanes, lanes
-from keyshare.modulus import Dealing, deal_factors
+from keyshare.ceremony.biprimality import exponent
+from keyshare.ceremony.lanes import Lanes, lanes
+from keyshare.ceremony.modulus import Dealing, deal_factors
+from keyshare.key.threshold_key import KeyShape, KeyShare
 from keyshare.randomness import Stream, derive_key
-from keyshare.threshold_key import KeyShape, KeyShare
+from protocol.board.classes import Layout
 from protocol.encoding import digest, unpack_numbers, width_of
-from protocol.epoch import Epoch
 from protocol.errors import CeremonyFailed, Malformed
-from protocol.layout import Layout
+from protocol.key.epoch import Epoch
 from protocol.sealing import SealingKey
-from protocol.terms import Terms
+from protocol.terms.terms import Terms
 
 OBSERVER = 0  # the number of who has no part in a ceremony and follows what is said to all
 

@@ -6,7 +6,7 @@ that ciphertext alone. So a check can open no contribution and no sum: to have o
 ciphertext would have to come out of the hash. The plaintext is public, and the parts are in the
 clear, with a proof each that they were made with the share of the member's verification key.
 
-Sources are those of ``keyshare.partial_decryption`` and ``keyshare.proved_parts``.
+Sources are those of ``keyshare.key.partial_decryption`` and ``keyshare.proofs.proved_parts``.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from gmpy2 import mpz
 from msgspec import Meta
 
 from keyshare.errors import KeyshareError
-from keyshare.partial_decryption import (
+from keyshare.key.partial_decryption import (
     combine,
     partial_decryption,
     trial_ciphertext,
 )
-from keyshare.proved_parts import MemberParts, parts_hold, prove_parts
+from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream
-from keyshare.threshold_key import sliding_quorums
-from protocol.board import Posted
-from protocol.draft import Draft, public_payload
+from keyshare.key.threshold_key import sliding_quorums
+from protocol.board.board import Posted
+from protocol.board.draft import Draft, public_payload
 from protocol.encoding import (
     Message,
     decode,
@@ -37,10 +37,10 @@ from protocol.encoding import (
     unpack_numbers,
     width_of,
 )
-from protocol.epoch import Epoch, EpochSecret
+from protocol.key.epoch import Epoch, EpochSecret
 from protocol.errors import Malformed
-from protocol.messages import CheckPart, CheckRequest
-from protocol.proof_encoding import Proof, proof_context, read_proof, write_proof
+from protocol.board.messages import CheckPart, CheckRequest
+from protocol.key.proof_encoding import Proof, proof_context, read_proof, write_proof
 
 NONCE_BYTES = 32
 _MAX_PART_BYTES = 64 << 10

@@ -11,14 +11,14 @@ from gmpy2 import mpz
 from msgspec import Meta
 
 from keyshare.errors import KeyshareError
-from keyshare.threshold_key import JointKey, KeyShare, key_shape, verification_key
-from protocol.board import Posted
-from protocol.certification import Certification
+from keyshare.key.threshold_key import JointKey, KeyShare, key_shape, verification_key
+from protocol.board.board import Posted
+from protocol.board.certification import Certification
+from protocol.board.messages import Abort, Certificate
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
-from protocol.messages import Abort, Certificate
 from protocol.sealing import check_public
-from protocol.terms import Terms
+from protocol.terms.terms import Terms
 
 MAX_EPOCH_BYTES = 128 << 10
 

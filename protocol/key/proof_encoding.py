@@ -6,10 +6,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from keyshare.equality_proof import CHECKPOINTS, EqualityProof
+from keyshare.proofs.equality_proof import CHECKPOINTS, EqualityProof
+from protocol.board.messages import MAX_INLINE_BYTES
 from protocol.encoding import Message, digest
-from protocol.epoch import Number, to_bytes, to_number
-from protocol.messages import MAX_INLINE_BYTES
+from protocol.key.epoch import Number, to_bytes, to_number
 
 
 class Proof(Message, frozen=True):

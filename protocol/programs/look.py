@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from protocol.file_kind import LOOKED_AT, Kind, kind_of_data, kind_of_folder
+from protocol.programs.file_kind import LOOKED_AT, Kind, kind_of_data, kind_of_folder
 
 
 def kind_of(path: Path) -> Kind | None:

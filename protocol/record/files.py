@@ -19,10 +19,18 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocol.board import MAX_ENTRY_BYTES, Entry, Head, Post, Posted, decode_entry, is_aborted
+from protocol.board.board import (
+    MAX_ENTRY_BYTES,
+    Entry,
+    Head,
+    Post,
+    Posted,
+    decode_entry,
+    is_aborted,
+)
+from protocol.board.messages import Abort, Attachment, Count, Digest, Index, Signature
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
-from protocol.messages import Abort, Attachment, Count, Digest, Index, Signature
 from protocol.signing import sign, verify
 
 FORMAT = "quorate record 1"

@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from protocol.board import Board, Entry, Head
+from protocol.board.board import Board, Entry, Head
+from protocol.board.messages import Attachment, blob_name
 from protocol.encoding import encode
 from protocol.errors import BadSignature, BadTerms, Fork, Malformed, NotThisRecord, UnfitHead
-from protocol.foreign import shown
-from protocol.messages import Attachment, blob_name
-from protocol.record import (
+from protocol.record.files import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,
     TERMS_PATH,
@@ -32,7 +31,8 @@ from protocol.record import (
     recorded,
     write_manifest,
 )
-from protocol.terms import Terms, parse, render, render_signature
+from protocol.terms.terms import Terms, parse, render, render_signature
+from protocol.words.foreign import shown
 
 MAX_TERMS_BYTES = 1 << 20
 _HASH = "[0-9a-f]{64}"

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Literal, NamedTuple
 
-from protocol.foreign import shown
-from protocol.round import RoundView
-from protocol.terms import AGGREGATOR, Terms
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import AGGREGATOR, Terms
+from protocol.words.foreign import shown
 
 Step = Literal["statements", "agreement", "opening", "contributions", "sum", "locks", "parts"]
 

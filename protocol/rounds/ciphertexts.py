@@ -9,10 +9,18 @@ from functools import lru_cache
 from gmpy2 import mpz
 
 from keyshare.digest import number_bytes
-from keyshare.encryption import Encryptor, add, check_ciphertext, randomiser_base
 from keyshare.errors import KeyshareError
-from keyshare.plaintext_proof import PlaintextProof, verify_in_steps
+from keyshare.key.encryption import Encryptor, add, check_ciphertext, randomiser_base
+from keyshare.proofs.plaintext_proof import PlaintextProof, verify_in_steps
 from keyshare.steps import NUMBERS_A_STEP, Steps, finish, parts
+from protocol.board.messages import (
+    MAX_BLOB_BYTES,
+    MAX_INLINE_BYTES,
+    Ciphertexts,
+    Contribution,
+    Opening,
+)
+from protocol.board.suite import suite_of
 from protocol.encoding import (
     check_length,
     decode,
@@ -22,17 +30,9 @@ from protocol.encoding import (
     unpack_numbers,
     width_of,
 )
-from protocol.epoch import MAX_EPOCH_BYTES, Epoch, to_number
 from protocol.errors import Malformed
-from protocol.messages import (
-    MAX_BLOB_BYTES,
-    MAX_INLINE_BYTES,
-    Ciphertexts,
-    Contribution,
-    Opening,
-)
-from protocol.suite import suite_of
-from protocol.terms import Terms
+from protocol.key.epoch import MAX_EPOCH_BYTES, Epoch, to_number
+from protocol.terms.terms import Terms
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from protocol.board import Posted
-from protocol.messages import Complaint, Partial
-from protocol.partial_payload import LockedSum
-from protocol.round import RoundView
+from protocol.board.board import Posted
+from protocol.board.messages import Complaint, Partial
+from protocol.rounds.partial_payload import LockedSum
+from protocol.rounds.view import RoundView
 
 # Against the accused; against the complainer; against nobody.
 Verdict = Literal["proven", "false", "unproven"]

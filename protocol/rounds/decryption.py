@@ -1,10 +1,10 @@
 """One hospital's part in a round's end: what it locks, releases, combines, and complains of.
 
-A hospital helps only with a set that keeps the rules (``protocol.set_rules``), that more than
-(n+f)/2 members have locked, and with no other set of the round; nor with a sum that differs by too
-few members from others of the same model (``protocol.history``). It believes no other's partial
-decryption: each is opened and its proof verified before it counts, and whoever sent one that does
-not hold is named on the board, once, with what everyone needs to see it.
+A hospital helps only with a set that keeps the rules (``protocol.rounds.set_rules``), that more
+than (n+f)/2 members have locked, and with no other set of the round; nor with a sum that differs by
+too few members from others of the same model (``protocol.rounds.history``). It believes no other's
+partial decryption: each is opened and its proof verified before it counts, and whoever sent one
+that does not hold is named on the board, once, with what everyone needs to see it.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from typing import Protocol
 from gmpy2 import mpz
 
 from keyshare.errors import BadCombination
-from keyshare.partial_decryption import combine
-from protocol.board import Posted
-from protocol.ciphertexts import Encrypted
-from protocol.complaints import Judged, judge_complaint
-from protocol.draft import Draft
-from protocol.epoch import Epoch, EpochSecret
+from keyshare.key.partial_decryption import combine
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import MAX_REASON, Complaint, Contribution, Partial, Refusal, SetLock
 from protocol.errors import Malformed, Refused, Uncombinable
-from protocol.fingerprints import counts
-from protocol.foreign import shown
-from protocol.history import Difference, OpenedSets
-from protocol.messages import MAX_REASON, Complaint, Contribution, Partial, Refusal, SetLock
-from protocol.partial_payload import LockedSum
-from protocol.round import RoundView
+from protocol.key.epoch import Epoch, EpochSecret
+from protocol.rounds.ciphertexts import Encrypted
+from protocol.rounds.complaints import Judged, judge_complaint
+from protocol.rounds.history import Difference, OpenedSets
+from protocol.rounds.partial_payload import LockedSum
+from protocol.rounds.set_rules import Fitting, check_set
+from protocol.rounds.vector_checks import counts
+from protocol.rounds.view import RoundView
 from protocol.sealing import SealingKey
-from protocol.set_rules import Fitting, check_set
-from protocol.terms import Terms
+from protocol.terms.terms import Terms
+from protocol.words.foreign import shown
 
 
 class SetLedger(Protocol):

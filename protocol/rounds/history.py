@@ -11,9 +11,9 @@ S_j must be nonzero at ``min_difference`` members or more, whatever the a_j. For
 symmetric difference. Pairs are not enough: {1,2,3} + {1,4,5} - {2,3,4,5} is twice the update of 1.
 Since a set alone has ``min_contributors`` >= ``min_difference`` members, it follows by induction:
 *no combination of opened sums from one model, but zero, holds fewer than ``min_difference``
-members*. It is max(f, 1) + 2 at least: f colluders, or one hospital for itself, who take out
-their own are left with two others. All this takes a member to add the same to every sum from one
-model: hence nobody scales an update by a round's bounds (participant/contribution.py). A sum in
+members*. It is max(f, 1) + 2 at least: f colluders, or one hospital for itself, who take out their
+own are left with two others. All this takes a member to add the same to every sum from one model:
+hence nobody scales an update by a round's bounds (participant/rounds/contribution.py). A sum in
 which somebody blinded its part shows none, and counts all the same: a liar can have it look so.
 
 *What may be open*: a set that anybody has locked on this board, in any other round, before or
@@ -22,8 +22,8 @@ a set, so that any two that are open, on whatever boards an aggregator shows, ha
 in common. A hospital has one board, with all its locks in their order: whoever sees one of the two
 locks in time sees the other. To count only what enough have locked here, and one's own locks, is
 too little: of three sets, one hospital may know two, another one other two
-(tests/attacks/test_three_boards.py). That more than three sets cannot be spread over boards so that
-nobody sees all of them is not proved. The price: the lock of one liar counts, too.
+(tests/attacks/rounds/test_three_boards.py). That more than three sets cannot be spread over boards
+so that nobody sees all of them is not proved. The price: the lock of one liar counts, too.
 
 *What it does not promise.* A hospital's weight, its number of examples, is the same from every
 model, and the sum of the weights is opened with every sum: who comes or goes between two rounds of
@@ -42,9 +42,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keyshare.errors import BadParameters
-from protocol.board import Posted
-from protocol.round import RoundView
-from protocol.terms import Terms
+from protocol.board.board import Posted
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import Terms
 
 Members = frozenset[int]
 _NOBODY = Members()

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from protocol.foreign import shown
-from protocol.messages import OmissionReason
-from protocol.round import RoundView
+from protocol.board.messages import OmissionReason
+from protocol.rounds.view import RoundView
+from protocol.words.foreign import shown
 
 Why = OmissionReason | Literal["closed", "unsaid"]
 

@@ -4,7 +4,7 @@
     commitment  H(place, k), in the post;  place = federation, session, sender i, chosen set
     k           32 bytes, made for this post alone, sealed to each member
 
-The proof is that of ``keyshare.proved_parts``.
+The proof is that of ``keyshare.proofs.proved_parts``.
 
 Since the commitment fixes k, the payload opens in one way for all: whoever finds the parts wrong
 shows k, and everyone sees the same. Nobody who lacks k, the aggregator for one, sees the parts.
@@ -21,12 +21,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gmpy2 import mpz
 
-from keyshare.partial_decryption import partial_decryption
-from keyshare.proved_parts import MemberParts, parts_hold, prove_parts
+from keyshare.key.partial_decryption import partial_decryption
+from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream, derive_key
-from keyshare.threshold_key import JointKey
-from protocol.ciphertexts import Encrypted
-from protocol.draft import Envelope, public_payload
+from keyshare.key.threshold_key import JointKey
+from protocol.rounds.ciphertexts import Encrypted
+from protocol.board.draft import Envelope, public_payload
 from protocol.encoding import (
     Message,
     decode,
@@ -36,10 +36,10 @@ from protocol.encoding import (
     unpack_numbers,
     width_of,
 )
-from protocol.epoch import Epoch, EpochSecret
+from protocol.key.epoch import Epoch, EpochSecret
 from protocol.errors import BadSeal, Malformed
-from protocol.messages import MAX_BLOB_BYTES, Partial, blob_name
-from protocol.proof_encoding import Proof, read_proof, write_proof
+from protocol.board.messages import MAX_BLOB_BYTES, Partial, blob_name
+from protocol.key.proof_encoding import Proof, read_proof, write_proof
 from protocol.sealing import SealContext, SealingKey
 
 KEY_BYTES = 32

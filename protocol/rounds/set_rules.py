@@ -16,8 +16,12 @@ from typing import NoReturn
 
 from gmpy2 import mpz
 
-from protocol.board import Posted
-from protocol.ciphertexts import (
+from protocol.board.board import Posted
+from protocol.board.messages import Closing, Contribution, Opening, blob_name, kind_of
+from protocol.board.suite import Suite, suite_for, suite_of
+from protocol.errors import Malformed, Refused
+from protocol.key.epoch import Epoch, to_number
+from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
     add_encrypted,
@@ -25,13 +29,9 @@ from protocol.ciphertexts import (
     read_ciphertexts,
     write_ciphertexts,
 )
-from protocol.epoch import Epoch, to_number
-from protocol.errors import Malformed, Refused
-from protocol.messages import Closing, Contribution, Opening, blob_name, kind_of
-from protocol.round import RoundView
-from protocol.statistic import request_of
-from protocol.suite import Suite, suite_for, suite_of
-from protocol.terms import Terms
+from protocol.rounds.statistic import request_of
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import Terms
 
 
 def check_set(

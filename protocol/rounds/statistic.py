@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from gmpy2 import mpz
 
-from keyshare.statistic import decode
+from keyshare.rounds.statistic import decode
+from protocol.board.messages import Label, Opening, Request
 from protocol.encoding import digest, encode
-from protocol.messages import Label, Opening, Request
-from protocol.round import RoundView
+from protocol.rounds.view import RoundView
 
 NO_MODEL = bytes(32)
 

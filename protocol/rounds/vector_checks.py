@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keyshare.fingerprint import FingerprintKey, read_fingerprint, sum_fingerprints
+from keyshare.hybrid.fingerprint import FingerprintKey, read_fingerprint, sum_fingerprints
+from protocol.board.messages import SetLock
 from protocol.encoding import digest
-from protocol.messages import SetLock
-from protocol.round import RoundView
+from protocol.rounds.view import RoundView
 
 
 def fingerprint_key(chosen: bytes) -> FingerprintKey:

@@ -11,11 +11,10 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
-from keyshare.packing import read_head, unpack
-from keyshare.slots import SlotReader
-from protocol.board import Posted
-from protocol.encoding import digest, encode
-from protocol.messages import (
+from keyshare.rounds.packing import read_head, unpack
+from keyshare.rounds.slots import SlotReader
+from protocol.board.board import Posted
+from protocol.board.messages import (
     Closing,
     Complaint,
     Contribution,
@@ -27,8 +26,9 @@ from protocol.messages import (
     SetLock,
     Statement,
 )
-from protocol.suite import suite_of
-from protocol.terms import Terms
+from protocol.board.suite import suite_of
+from protocol.encoding import digest, encode
+from protocol.terms.terms import Terms
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 
@@ -157,7 +157,7 @@ def bounds_of(alike: Iterable[Statement], terms: Terms) -> tuple[float, int]:
     """Clip and most examples of the round that goes on from what members have stated alike.
 
     The widest that anyone has asked for, within the terms': who is wronged by the others' counts
-    asks for the terms' own (``participant.bounds``).
+    asks for the terms' own (``participant.training.bounds``).
     """
     asked = list(alike)
     clip = max((said.clip for said in asked), default=terms.clip)

@@ -11,16 +11,16 @@ from typing import Literal
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from keyshare.ceremony.modulus import MAX_MEMBERS, candidate_shape
 from keyshare.errors import BadParameters, BadQuantisation
-from keyshare.modulus import MAX_MEMBERS, candidate_shape
-from keyshare.quantisation import Quantisation
+from keyshare.rounds.quantisation import Quantisation
 from protocol.encoding import Message, digest, encode, encode_binary
 from protocol.errors import BadSignature, BadTerms, UnsignedTerms
-from protocol.foreign import shown
-from protocol.names import fault_of_name, fault_of_url, look_of, normal
 from protocol.signing import sign, verify
-from protocol.toml_table import Table
-from protocol.toml_text import NotToml, read_toml
+from protocol.terms.names import fault_of_name, fault_of_url, look_of, normal
+from protocol.terms.toml_table import Table
+from protocol.terms.toml_text import NotToml, read_toml
+from protocol.words.foreign import shown
 
 AGGREGATOR = 0  # the aggregator's number as a sender; members are 1..n in roster order
 LEAST_KEY_BITS = 2048  # of a key that is to protect anything: some 112 bits of security
@@ -64,7 +64,7 @@ class RoundPolicy(Message, frozen=True):
 
     ``min_contributors``: the fewest members of a sum; ``min_difference``: the fewest that a
     combination of sums from one model may hold, if it holds any. Both are ``Terms.floor`` at least.
-    ``differencing``: what a hospital does about fewer (protocol/history.py).
+    ``differencing``: what a hospital does about fewer (protocol/rounds/history.py).
     """
 
     count: int

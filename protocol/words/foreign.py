@@ -3,7 +3,7 @@
 Names, addresses, reasons, metrics, file names, library errors that quote bytes off the wire: none
 of it may move a cursor, begin a line, turn the direction of writing, hide, or fill a screen.
 A character that could is shown as its escape (``\\x1b``, ``\\u202e``), and what is too long ends in
-an ellipsis. Joiners stay where a script needs them (protocol.joiners).
+an ellipsis. Joiners stay where a script needs them (protocol.words.joiners).
 
 Not covered: characters that look alike, such as a Cyrillic and a Latin a, and words of a script
 written from the right, next to which a terminal may put a figure on the other side. Who is who,
@@ -20,7 +20,7 @@ import shlex
 import unicodedata
 from collections.abc import Callable, Mapping
 
-from protocol.joiners import JOINERS, joins
+from protocol.words.joiners import JOINERS, joins
 
 FIELD = 200  # characters of one field: a name, a reason, a value
 LINE = 4_096  # characters of a line, which may list many fields

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from protocol.counted import number_of
+from protocol.words.counted import number_of
 
 
 def ways_out(names: Sequence[str], needed: object, number: object) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.aggregator.desk import Desk
+from tests.stage.desk import Desk
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks import hostile, hostile_scene
-from benchmarks.hostile_stranger import _hold
-from tests.aggregator.caller import serving
-from tests.aggregator.desk import Desk
+from benchmarks.hostile import comparison as hostile
+from benchmarks.hostile import scene as hostile_scene
+from benchmarks.hostile.stranger import _hold
+from tests.stage.caller import serving
+from tests.stage.desk import Desk
 
 FIGURES: dict[str, Any] = {
     "round_seconds": 2.0, "connects": 40, "connects_failed": 0, "failures": {},
@@ -51,7 +52,7 @@ async def test_strangers_hold_their_connections_and_tell_how_many(tmp_path: Path
 
 
 def test_strangers_come_from_loopback_only() -> None:
-    command = [sys.executable, "-m", "benchmarks.hostile_stranger", "silent", "--port", "1"]
+    command = [sys.executable, "-m", "benchmarks.hostile.stranger", "silent", "--port", "1"]
     command += ["--count", "1", "--source", "192.0.2.1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2

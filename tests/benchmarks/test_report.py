@@ -6,7 +6,7 @@ from copy import deepcopy
 from xml.etree import ElementTree
 
 from benchmarks.report import markdown, write
-from benchmarks.suites_peers import ratios
+from benchmarks.suites.peers import ratios
 
 WHERE = {"processor": "Abacus 3000", "cores": "2"}
 STEPS = {

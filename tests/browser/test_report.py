@@ -13,9 +13,9 @@ from participant.report.facts import Contents, Journal, Metric, Report
 from participant.report.gathering import gather
 from participant.report.page import render
 from tests.browser.chromium import Page, chromium
-from tests.record.good import good
-from tests.record.memory import MemoryFiles
-from tests.record.story import write
+from tests.stage.record.good import good
+from tests.stage.record.memory import MemoryFiles
+from tests.stage.record.story import write
 
 pytestmark = pytest.mark.browser
 

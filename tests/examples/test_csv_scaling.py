@@ -16,7 +16,7 @@ import csv_hospital
 import predict
 import scaling
 from csv_file import BadFile
-from participant.number_files import read_numbers
+from participant.statistic.number_files import read_numbers
 
 HEART = Path(__file__).parents[2] / "examples" / "heart"
 STUDY = """\

@@ -11,10 +11,10 @@ import torch
 from examples import digits
 from examples.demo.images import pool, write_images
 from examples.demo.precision import error_bound
-from keyshare.slots import average, quantise
-from protocol.messages import Opening
-from protocol.suite import suite_of
-from tests.toy import toy_federation
+from keyshare.rounds.slots import average, quantise
+from protocol.board.messages import Opening
+from protocol.board.suite import suite_of
+from tests.stage.toy import toy_federation
 
 
 def test_the_network_is_large_enough_for_the_hybrid_suite() -> None:

@@ -14,18 +14,19 @@ import tomli_w
 from gmpy2 import mpz
 from typer.testing import CliRunner, Result
 
-from participant.cli import app, speaking
-from participant.cli.sentence import Context
+from participant.cli import app
+from participant.cli.sentences.sentence import Context
+from participant.cli.views import speaking
 from participant.errors import BadStatisticFile
-from participant.number_files import read_numbers
 from participant.report.metrics import read_journal
-from protocol.messages import Abort, Refusal
-from protocol.terms import render, render_signature, sign_terms
+from participant.statistic.number_files import read_numbers
+from protocol.board.messages import Abort, Refusal
+from protocol.terms.terms import render, render_signature, sign_terms
 from tests.foreign.poison import BRIEF, NOT_TEXT, POISON, POISONS, leaves, offences, with_leaf
-from tests.record.good import good
-from tests.record.memory import write_folder
-from tests.record.story import Story, write
-from tests.toy import toy_federation
+from tests.stage.record.good import good
+from tests.stage.record.memory import write_folder
+from tests.stage.record.story import Story, write
+from tests.stage.toy import toy_federation
 
 TOY = toy_federation(3, 3)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.foreign import line, shown
+from protocol.words.foreign import line, shown
 from tests.foreign.poison import NOT_TEXT, POISONS, offences, poisoned
 
 

@@ -16,16 +16,16 @@ from pathlib import Path
 
 import pytest
 
-from protocol.board import Post, sign_post
-from protocol.messages import Abort, Body
-from protocol.terms import render
-from protocol.wire import Rejected, StatusReport, Submit
+from protocol.board.board import Post, sign_post
+from protocol.board.messages import Abort, Body
+from protocol.board.wire import Rejected, StatusReport, Submit
+from protocol.terms.terms import render
 from tests.foreign.poison import BRIEF, NOT_TEXT, offences
-from tests.participant.consortium import PASSPHRASE, Consortium, found, run_all
-from tests.participant.test_commands import APP
-from tests.record.good import good
-from tests.record.memory import write_folder
-from tests.record.story import write
+from tests.participant.cli.test_commands import APP
+from tests.stage.consortium import PASSPHRASE, Consortium, found, run_all
+from tests.stage.record.good import good
+from tests.stage.record.memory import write_folder
+from tests.stage.record.story import write
 
 pytestmark = pytest.mark.slow
 

@@ -14,40 +14,36 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from aggregator import cli as aggregator_cli
+from aggregator.cli import commands as aggregator_cli
+from aggregator.cli.event_log import OneLine
+from aggregator.cli.terminal import say as aggregator_says
+from aggregator.cli.terminal import say_json as aggregator_says_json
 from aggregator.errors import AggregatorError
-from aggregator.event_log import OneLine
-from aggregator.status_text import render
-from aggregator.terminal import say as aggregator_says
-from aggregator.terminal import say_json as aggregator_says_json
-from participant.cli import (
-    founding,
-    key,
-    opening,
-    precision_sentences,
-    speaking,
-    standing,
-    verdict,
-    work,
-)
-from participant.cli.precision_sentences import precision_line
-from participant.cli.sentence import Context
-from participant.decryption_task import Request
-from participant.identity import Card
-from participant.progress import JsonView, LineView, LiveView, link_lost, link_notices
-from participant.terminal import say, say_json
-from participant.terms_files import TermsFile
-from participant.transfer_view import Transfer, TransferBar, TransferLines
-from participant.verdict_task import Accusation
+from aggregator.status.text import render
+from participant.ceremony.verdict import Accusation
+from participant.cli.commands import key, verdict
+from participant.cli.commands import rounds as opening
+from participant.cli.commands import terms as founding
+from participant.cli.commands import training as work
+from participant.cli.sentences import precision as precision_sentences
+from participant.cli.sentences.precision import precision_line
+from participant.cli.sentences.sentence import Context
+from participant.cli.views import speaking, standing
+from participant.cli.views.ceremony import JsonView, LineView, LiveView, link_lost, link_notices
+from participant.cli.views.terminal import say, say_json
+from participant.cli.views.transfer import Transfer, TransferBar, TransferLines
+from participant.home.identity import Card
+from participant.home.terms_file import TermsFile
+from participant.rounds.task import Request
+from protocol.board.messages import Abort, Complaint, Join, Refusal, Statement
+from protocol.board.wire import Rejected
+from protocol.ceremony.judgement import Verdict
 from protocol.errors import ProtocolError, UnsignedTerms
-from protocol.judgement import Verdict
-from protocol.messages import Abort, Complaint, Join, Refusal, Statement
-from protocol.wire import Rejected
-from tests.aggregator.desk import Desk
 from tests.foreign.poison import BRIEF, NOT_TEXT, POISON, POISONS, offences, poisoned
-from tests.participant.test_progress import COURSE, EXPECTATION
-from tests.participant.test_sentences import SAMPLES, ours, subclasses
-from tests.toy import toy_federation
+from tests.participant.cli.test_ceremony_view import COURSE, EXPECTATION
+from tests.participant.cli.test_sentences import SAMPLES, ours, subclasses
+from tests.stage.desk import Desk
+from tests.stage.toy import toy_federation
 
 TERMS = poisoned(toy_federation(3, 2).terms)
 PATH = Path(f"folder{NOT_TEXT}")

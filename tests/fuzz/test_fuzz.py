@@ -12,11 +12,11 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 import tests.fuzz.targets.texts as texts
-from protocol import wire
-from protocol.board import Post
+from protocol.board import wire
+from protocol.board.board import Post
+from protocol.board.messages import MAX_POST_BYTES, Body
 from protocol.encoding import decode
 from protocol.errors import Malformed
-from protocol.messages import MAX_POST_BYTES, Body
 from tests.fuzz.mutate import spoilt
 from tests.fuzz.target import Case, Target
 from tests.fuzz.targets import TARGETS
@@ -33,16 +33,16 @@ _DECODES = re.compile(
 # code or the key that they were given, and is compared with its name before it is used.
 _ELSEWHERE = {
     "protocol.encoding": "decode itself, under all targets",
-    "protocol.ceremony_run": "ceremony-step",
-    "protocol.key_steps": "ceremony-step",
-    "protocol.winner_steps": "ceremony-step",
-    "participant.app_module": "compares a file's first bytes with a mark",
-    "participant.files": "reads for all others",
-    "protocol.toml_text": "terms, and all other files in TOML",
-    "aggregator.blobs": "compared with its name before it is used",
-    "aggregator.cli": "terms: the aggregator parses the same text",
-    "aggregator.record_output": "reads back the files of a record, for protocol.record",
-    "participant.cli.verifying": "a command's own option, which must have one form",
+    "protocol.ceremony.run": "ceremony-step",
+    "protocol.ceremony.key_steps": "ceremony-step",
+    "protocol.ceremony.winner_steps": "ceremony-step",
+    "participant.app.module": "compares a file's first bytes with a mark",
+    "participant.disk.files": "reads for all others",
+    "protocol.terms.toml_text": "terms, and all other files in TOML",
+    "aggregator.store.blobs": "compared with its name before it is used",
+    "aggregator.cli.commands": "terms: the aggregator parses the same text",
+    "aggregator.record.output": "reads back the files of a record, for protocol.record",
+    "participant.cli.commands.verify": "a command's own option, which must have one form",
 }
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyshare.randomness import Stream, derive_key
-from tests.toy import seed_of
+from tests.stage.toy import seed_of
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "randomness.json").read_text())
 seeds = st.binary(min_size=32, max_size=32)

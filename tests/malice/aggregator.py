@@ -14,12 +14,9 @@ from dataclasses import dataclass, field
 import msgspec
 from gmpy2 import mpz
 
-from keyshare.plaintext_proof import PlaintextProof
-from protocol.board import Board, Entry, Head, Post, SignedPost, sign_post
-from protocol.ciphertexts import Encrypted, expected_count, read_ciphertexts, write_ciphertexts
-from protocol.encoding import decode, encode
-from protocol.errors import ProtocolError
-from protocol.messages import (
+from keyshare.proofs.plaintext_proof import PlaintextProof
+from protocol.board.board import Board, Entry, Head, Post, SignedPost, sign_post
+from protocol.board.messages import (
     MAX_POST_BYTES,
     Body,
     Closing,
@@ -30,13 +27,21 @@ from protocol.messages import (
     SetLock,
     attach,
 )
-from protocol.round import RoundView
-from protocol.terms import Terms
+from protocol.encoding import decode, encode
+from protocol.errors import ProtocolError
+from protocol.rounds.ciphertexts import (
+    Encrypted,
+    expected_count,
+    read_ciphertexts,
+    write_ciphertexts,
+)
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import Terms
 from tests.malice.consortium import contribution
 from tests.malice.hospital import Hospital
 from tests.malice.oracle import Closed, Knowledge, Rows, Sum, Unknown
 from tests.malice.theft import Loot, Theft
-from tests.toy import ToyEpoch
+from tests.stage.toy import ToyEpoch
 
 LIES = (
     "none", "omits one", "counts one twice", "one alone", "too few", "names one twice",

@@ -10,13 +10,13 @@ from unittest.mock import patch
 
 from gmpy2 import mpz
 
-from keyshare.plaintext_proof import encrypt_opened, prove
+from keyshare.proofs.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
 from keyshare.steps import Steps, finish
-from protocol.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
-from protocol.messages import Contribution, attach
-from protocol.terms import RoundPolicy, floor
-from tests.toy import CeremonyTable, ToyEpoch, finished, toy_federation
+from protocol.board.messages import Contribution, attach
+from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
+from protocol.terms.terms import RoundPolicy, floor
+from tests.stage.toy import CeremonyTable, ToyEpoch, finished, toy_federation
 
 KEY_BITS = 512
 ROUNDS = 4
@@ -49,10 +49,10 @@ def contribution(
 
 
 _MEMOISED = (
-    "protocol.board.verify",
-    "protocol.ciphertexts.verify_in_steps",
-    "protocol.partial_payload.parts_hold",
-    "protocol.decryption.SealingKey",
+    "protocol.board.board.verify",
+    "protocol.rounds.ciphertexts.verify_in_steps",
+    "protocol.rounds.partial_payload.parts_hold",
+    "protocol.rounds.decryption.SealingKey",
 )
 
 

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from participant.agent import Agent
-from participant.decryption_task import DecryptionTask
+from participant.agent.agent import Agent
+from participant.agent.task import Task
 from participant.errors import ParticipantError
-from participant.numbers import Numbers
-from participant.statistic_task import StatisticTask
-from participant.task import Task
-from participant.training_task import TrainingTask
-from protocol.board import Head, SignedPost
+from participant.rounds.task import DecryptionTask
+from participant.statistic.numbers import Numbers
+from participant.statistic.task import StatisticTask
+from participant.training.task import TrainingTask
+from protocol.board.board import Head, SignedPost
+from protocol.board.messages import Statement
+from protocol.board.wire import Entries, Submit, Welcome
 from protocol.errors import ProtocolError
-from protocol.messages import Statement
-from protocol.wire import Entries, Submit, Welcome
-from tests.participant.round_table import Steps
 from tests.simulator.disk import Disk
-from tests.toy import ToyEpoch
+from tests.stage.rounds.round_table import Steps
+from tests.stage.toy import ToyEpoch
 
 _PREFETCH = 32  # entries a frame
 

@@ -11,14 +11,14 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from protocol.messages import Complaint, Opening, Refusal
-from protocol.round import round_session
+from protocol.board.messages import Complaint, Opening, Refusal
+from protocol.rounds.view import round_session
 from tests.malice.aggregator import LIES, Aggregator, Branch
 from tests.malice.choices import Course, bits, course, enough, small, some, subset
 from tests.malice.consortium import COMMON, ROUNDS, consortium
 from tests.malice.oracle import Violation
 from tests.malice.reading import check_reading
-from tests.toy import ToyEpoch
+from tests.stage.toy import ToyEpoch
 
 _MAX_BRANCHES = 3
 

@@ -19,8 +19,8 @@ might be sealed to honest hospitals alone.
    and if they knew all that was encrypted from other models and for other statistics; nor, the
    colluders' counted as well, of fewer than ``min_difference`` members that start from one model.
 
-Of training, the number of examples is taken for another number from each model. It is the same
-from all, and follows where a hospital comes or goes: tests/protocol/test_opened_weights.py shows
+Of training, the number of examples is taken for another number from each model. It is the same from
+all, and follows where a hospital comes or goes: tests/protocol/rounds/test_opened_weights.py shows
 that nothing else does.
 
 The fourth holds while hospitals keep the head of the board that they have seen. The first three
@@ -36,14 +36,14 @@ from fractions import Fraction
 
 from gmpy2 import mpz
 
-from keyshare.partial_decryption import combine, partial_decryption
-from protocol.board import Post
-from protocol.ciphertexts import Encrypted
+from keyshare.key.partial_decryption import combine, partial_decryption
+from protocol.board.board import Post
+from protocol.board.messages import Partial
 from protocol.errors import Malformed
-from protocol.messages import Partial
-from protocol.partial_payload import LockedSum
+from protocol.rounds.ciphertexts import Encrypted
+from protocol.rounds.partial_payload import LockedSum
 from protocol.sealing import SealingKey
-from tests.toy import ToyEpoch
+from tests.stage.toy import ToyEpoch
 
 Unknown = tuple[int, bytes, int]  # member; model, or statistic's session; place
 Row = Mapping[Unknown, int]

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import PropertyMock, patch
 
-from participant.set_ledger import SetLedger
-from protocol import decryption, set_rules
-from protocol.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
-from protocol.decryption import RoundMember
-from protocol.epoch import Epoch
-from protocol.messages import Contribution
-from protocol.round import RoundView
-from protocol.terms import Terms
+from participant.agent.set_ledger import SetLedger
+from protocol.board.messages import Contribution
+from protocol.key.epoch import Epoch
+from protocol.rounds import decryption, set_rules
+from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
+from protocol.rounds.decryption import RoundMember
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import Terms
 
 _check_set = set_rules.check_set
 

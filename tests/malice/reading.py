@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gmpy2 import mpz
 
-from keyshare.partial_decryption import combine, partial_decryption
+from keyshare.key.partial_decryption import combine, partial_decryption
 from tests.malice.aggregator import Aggregator
 
 

@@ -8,9 +8,9 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from protocol.messages import Request
-from protocol.round import round_session
-from protocol.statistic import opening_for, sound_requests
+from protocol.board.messages import Request
+from protocol.rounds.statistic import opening_for, sound_requests
+from protocol.rounds.view import round_session
 from tests.malice.aggregator import LIES
 from tests.malice.choices import Course, course, enough, small, some, subset
 from tests.malice.machine import MaliciousAggregator

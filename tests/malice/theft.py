@@ -13,12 +13,12 @@ from typing import NamedTuple
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.plaintext_proof import PlaintextProof
+from keyshare.proofs.plaintext_proof import PlaintextProof
 from keyshare.randomness import Stream
-from protocol.ciphertexts import Encrypted, EncryptionKey
+from protocol.rounds.ciphertexts import Encrypted, EncryptionKey
 from tests.malice.consortium import contribution
 from tests.malice.oracle import Row, Rows
-from tests.toy import ToyEpoch, seed_of
+from tests.stage.toy import ToyEpoch, seed_of
 
 RECIPES = ("copy", "re-randomised", "multiple", "product", "difference")
 PROOFS = ("none", "of the original", "of others of its own")

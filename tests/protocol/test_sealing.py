@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from protocol.errors import BadSeal, Malformed
 from protocol.sealing import PUBLIC_BYTES, SealContext, SealingKey, check_public, seal
-from tests.toy import seed_of
+from tests.stage.toy import seed_of
 
 CONTEXT = SealContext(b"f" * 32, "ceremony/1", "units/0/0", 2, 3)
 KEY, OTHER = SealingKey(seed_of("sealing", 3)), SealingKey(seed_of("sealing", 4))

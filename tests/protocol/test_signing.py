@@ -6,7 +6,7 @@ import pytest
 
 from protocol.errors import BadSignature
 from protocol.signing import public_bytes, sign, verify
-from tests.toy import toy_federation
+from tests.stage.toy import toy_federation
 
 KEYS = toy_federation().keys
 PUBLIC = public_bytes(KEYS[1])

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keyshare.quantisation import SPREAD
-from keyshare.slots import Slots
+from keyshare.rounds.quantisation import SPREAD
+from keyshare.rounds.slots import Slots
 
 Given = tuple[int, np.ndarray]  # a contributor's examples, and its update
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aggregator.service import Aggregator
-from protocol.board import Board, Posted, decode_entry
+from aggregator.server.service import Aggregator
+from protocol.board.board import Board, Posted, decode_entry
+from protocol.board.wire import Declined, Entries, FromAggregator, FromMember, Subscribe, Welcome
 from protocol.signing import public_bytes
-from protocol.terms import AggregatorAddress, Member, RoundPolicy, Terms, check, floor
-from protocol.wire import Declined, Entries, FromAggregator, FromMember, Subscribe, Welcome
+from protocol.terms.terms import AggregatorAddress, Member, RoundPolicy, Terms, check, floor
 from tests.simulator.clock import Clock
 from tests.simulator.disk import Crash
 from tests.simulator.hospital import Hospital

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from participant.agent import Agent
-from participant.ceremony_task import CeremonyTask
-from participant.task import Task
-from participant.training_task import TrainingTask
-from protocol.board import Posted
-from protocol.draft import Draft
-from protocol.epoch import read_secret
+from participant.agent.agent import Agent
+from participant.agent.task import Task
+from participant.ceremony.task import CeremonyTask
+from participant.training.task import TrainingTask
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.wire import FromAggregator, FromMember, Welcome
 from protocol.errors import CeremonyFailed
-from protocol.terms import Terms
-from protocol.wire import FromAggregator, FromMember, Welcome
+from protocol.key.epoch import read_secret
+from protocol.terms.terms import Terms
 from tests.simulator.disk import Disk
 from tests.simulator.liar import LyingTask
 

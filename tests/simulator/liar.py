@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from participant.ceremony_task import CeremonyTask
-from protocol.draft import Draft
-from protocol.messages import Abort, Attachment, Join, Step, attach, blob_name
+from participant.ceremony.task import CeremonyTask
+from protocol.board.draft import Draft
+from protocol.board.messages import Abort, Attachment, Join, Step, attach, blob_name
 
 FIRST = "ceremony/1"
 

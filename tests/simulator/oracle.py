@@ -7,16 +7,16 @@ import itertools
 import gmpy2
 import numpy as np
 
-from keyshare.partial_decryption import combine, partial_decryption, trial_ciphertext
-from keyshare.slots import Slots
+from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
+from keyshare.rounds.slots import Slots
 from participant.errors import RejectedByAggregator
-from participant.layout import Layout
-from participant.model_file import model_name, read_model
-from protocol.epoch import Epoch, EpochSecret, read_secret
+from participant.model.file import model_name, read_model
+from participant.model.layout import Layout
+from protocol.board.messages import Closing, Opening
+from protocol.board.suite import suite_of
+from protocol.ceremony.judgement import judge as judge_ceremony
 from protocol.errors import Fork
-from protocol.judgement import judge as judge_ceremony
-from protocol.messages import Closing, Opening
-from protocol.suite import suite_of
+from protocol.key.epoch import Epoch, EpochSecret, read_secret
 from tests.simulator.averages import Given, is_next
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen

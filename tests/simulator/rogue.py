@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from aggregator.vector_sum import Vector, VectorSum
-from keyshare.one_time_key import read_words, write_sum
+from aggregator.rounds.vector_sum import Vector, VectorSum
+from keyshare.hybrid.one_time_key import read_words, write_sum
 
 SHIFTED = "round/1"
 _PLACE = 1  # a word of two weights; the first has the contributions' own as well

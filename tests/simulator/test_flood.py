@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.service import Aggregator
-from aggregator.unnamed_blobs import CLEAN_UP_SECONDS
-from protocol.board import Post, sign_post
-from protocol.budget import OPEN_REQUESTS, TRIES_AN_HOUR
-from protocol.messages import (
+from aggregator.server.service import Aggregator
+from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
+from protocol.board.board import Post, sign_post
+from protocol.board.budget import OPEN_REQUESTS, TRIES_AN_HOUR
+from protocol.board.messages import (
     Attachment,
     Body,
     Contribution,
@@ -22,7 +22,7 @@ from protocol.messages import (
     blob_name,
     chunks_of,
 )
-from protocol.wire import Accepted, BlobChunk, Submit
+from protocol.board.wire import Accepted, BlobChunk, Submit
 from tests.simulator.federation import Federation, memory_folder, signing_key
 from tests.simulator.plan import Plan
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from participant.agent import Agent
-from participant.outbox import Outbox
-from protocol.board import Post
-from protocol.draft import Draft
-from protocol.messages import Contribution, Opening, Request, SetLock, Statement
-from tests.participant.test_agent import Saying, connect
+from participant.agent.agent import Agent
+from participant.agent.outbox import Outbox
+from protocol.board.board import Post
+from protocol.board.draft import Draft
+from protocol.board.messages import Contribution, Opening, Request, SetLock, Statement
+from tests.participant.agent.test_agent import Saying, connect
 from tests.simulator.disk import Disk
 from tests.simulator.federation import Federation
 from tests.simulator.oracle import Violation

@@ -11,21 +11,21 @@ from dataclasses import replace
 
 import pytest
 
-from participant.ceremony_task import CeremonyTask
-from protocol.audit.audit import audit
-from protocol.draft import Draft
-from protocol.judgement import Verdict, judge
-from protocol.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
-from tests.attacks.adversary import winners_dealers
-from tests.protocol.small_ceremony import STEPS
-from tests.record.memory import MemoryFiles
-from tests.record.test_simulated import record_of
+from participant.ceremony.task import CeremonyTask
+from protocol.board.draft import Draft
+from protocol.board.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
+from protocol.ceremony.judgement import Verdict, judge
+from protocol.record.audit.checks import audit
+from tests.protocol.record.audit.test_simulated import record_of
 from tests.simulator import federation, oracle
 from tests.simulator.disk import Crash
 from tests.simulator.federation import Federation, memory_folder
 from tests.simulator.liar import FIRST
 from tests.simulator.oracle import stored_keys
 from tests.simulator.plan import Plan
+from tests.stage.ceremony.adversary import winners_dealers
+from tests.stage.ceremony.small_ceremony import STEPS
+from tests.stage.record.memory import MemoryFiles
 
 SECONDS = 60
 PLAN = replace(

@@ -11,13 +11,13 @@ from dataclasses import replace
 import pytest
 
 from aggregator.errors import StoreDamaged
-from aggregator.service import Aggregator
-from participant.agent import Agent
-from participant.sum_check import SumCheck
-from protocol.board import decode_entry
-from protocol.fingerprints import SumVerdict
-from protocol.judgement import Verdict
-from protocol.wire import Entries
+from aggregator.server.service import Aggregator
+from participant.agent.agent import Agent
+from participant.rounds.sum_check import SumCheck
+from protocol.board.board import decode_entry
+from protocol.board.wire import Entries
+from protocol.ceremony.judgement import Verdict
+from protocol.rounds.vector_checks import SumVerdict
 from tests.simulator import oracle
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import SeededSecrets

@@ -18,11 +18,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from aggregator.identity import create, own_tls, tls_context
-from aggregator.limits import Limits
-from aggregator.server import Server
-from protocol.encoding import encode
-from protocol.terms import Terms
-from protocol.wire import (
+from aggregator.server.limits import Limits
+from aggregator.server.server import Server
+from protocol.board.wire import (
     Challenge,
     Entries,
     FromAggregator,
@@ -32,7 +30,9 @@ from protocol.wire import (
     decode_from_aggregator,
     hello,
 )
-from tests.aggregator.desk import Desk
+from protocol.encoding import encode
+from protocol.terms.terms import Terms
+from tests.stage.desk import Desk
 
 HOST = "127.0.0.1"
 QUICK = Limits(hello_seconds=5.0, ping_seconds=0.3, tick_seconds=0.02, status_seconds=0.02)

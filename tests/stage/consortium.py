@@ -17,21 +17,21 @@ from unittest.mock import patch
 
 from typer.testing import CliRunner
 
-from participant.agent import Agent
-from participant.ceremony_task import CeremonyTask
+from participant.agent.agent import Agent
+from participant.agent.task import Task
+from participant.ceremony.task import CeremonyTask
 from participant.cli import app
-from participant.identity import Identity, create
-from participant.membership import Membership, enter
-from participant.passphrase import Passphrase
-from participant.sealed_file import Argon2Cost
-from participant.session import Notices, Session
-from participant.task import Task
-from participant.terms_files import read_signed_terms, read_terms, sign_file, write_terms
-from participant.vault import Vault
+from participant.home.identity import Identity, create
+from participant.home.membership import Membership, enter
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import Argon2Cost
+from participant.home.terms_file import read_signed_terms, read_terms, sign_file, write_terms
+from participant.home.vault import Vault
+from participant.network.session import Notices, Session
 from protocol.signing import public_bytes
-from protocol.terms import AggregatorAddress, Member, RoundPolicy, Terms
-from tests.participant.relay import Relay, TlsKey, make_tls_key
-from tests.toy import replace_terms, toy_federation
+from protocol.terms.terms import AggregatorAddress, Member, RoundPolicy, Terms
+from tests.stage.relay import Relay, TlsKey, make_tls_key
+from tests.stage.toy import replace_terms, toy_federation
 
 PASSPHRASE = Passphrase("correct horse")
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
@@ -83,8 +83,8 @@ class Consortium:
 
         What it keeps is sealed at little cost.
         """
-        cheap = patch("participant.membership.Vault", partial(Vault, cost=CHEAP))
-        no_terminal = patch("participant.passphrase._has_terminal", lambda: False)
+        cheap = patch("participant.home.membership.Vault", partial(Vault, cost=CHEAP))
+        no_terminal = patch("participant.home.passphrase._has_terminal", lambda: False)
         with contextlib.chdir(self.folder), cheap, no_terminal:
             result = CliRunner().invoke(app, list(words), env=self.environment(index))
         assert result.exit_code == expect, result.output

@@ -11,20 +11,11 @@ from typing import Any
 import msgspec
 from gmpy2 import mpz
 
-from aggregator.service import Aggregator
-from keyshare.plaintext_proof import encrypt_opened, prove
+from aggregator.server.service import Aggregator
+from keyshare.proofs.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
-from protocol.board import Post, SignedPost, decode_entry, sign_post
-from protocol.ciphertexts import (
-    Encrypted,
-    EncryptionKey,
-    expected_count,
-    proof_context,
-    write_ciphertexts,
-)
-from protocol.encoding import encode
-from protocol.epoch import Epoch
-from protocol.messages import (
+from protocol.board.board import Post, SignedPost, decode_entry, sign_post
+from protocol.board.messages import (
     Body,
     Certificate,
     Closing,
@@ -37,8 +28,7 @@ from protocol.messages import (
     attach,
     blob_name,
 )
-from protocol.terms import RoundPolicy
-from protocol.wire import (
+from protocol.board.wire import (
     CHUNK_BYTES,
     Accepted,
     BlobChunk,
@@ -48,7 +38,17 @@ from protocol.wire import (
     FromMember,
     Submit,
 )
-from tests.toy import Federation, replace_terms, toy_epoch
+from protocol.encoding import encode
+from protocol.key.epoch import Epoch
+from protocol.rounds.ciphertexts import (
+    Encrypted,
+    EncryptionKey,
+    expected_count,
+    proof_context,
+    write_ciphertexts,
+)
+from protocol.terms.terms import RoundPolicy
+from tests.stage.toy import Federation, replace_terms, toy_epoch
 
 SECONDS = 20
 MODEL = b"m" * 32

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.heads import HeadLog
-from aggregator.store import BoardStore
+from aggregator.store.board import BoardStore
+from aggregator.store.heads import HeadLog
 from tests.simulator.disk import Crash
 
 

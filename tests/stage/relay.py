@@ -32,11 +32,9 @@ from cryptography.hazmat.primitives.serialization import (
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from aggregator.service import Aggregator
-from protocol.encoding import encode
-from protocol.messages import Body
-from protocol.terms import Terms
-from protocol.wire import (
+from aggregator.server.service import Aggregator
+from protocol.board.messages import Body
+from protocol.board.wire import (
     MAX_FRAME_BYTES,
     Challenge,
     Hello,
@@ -46,6 +44,8 @@ from protocol.wire import (
     check_hello,
     decode_from_member,
 )
+from protocol.encoding import encode
+from protocol.terms.terms import Terms
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,16 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keyshare.threshold_key import JointKey, KeyShare
-from protocol.board import Board, Entry, Post, Posted, SignedPost, sign_post
-from protocol.ceremony import Ceremony
-from protocol.draft import Draft
+from keyshare.key.threshold_key import JointKey, KeyShare
+from protocol.board.board import Board, Entry, Post, Posted, SignedPost, sign_post
+from protocol.board.draft import Draft
+from protocol.board.messages import Body, Surplus, blob_name
+from protocol.ceremony.judgement import Verdict, judge
+from protocol.ceremony.machine import Ceremony
 from protocol.encoding import encode
-from protocol.epoch import Epoch, EpochSecret
-from protocol.judgement import Verdict, judge
-from protocol.messages import Body, Surplus, blob_name
+from protocol.key.epoch import Epoch, EpochSecret
 from protocol.signing import public_bytes
-from protocol.terms import (
+from protocol.terms.terms import (
     LEAST_KEY_BITS,
     AggregatorAddress,
     Member,

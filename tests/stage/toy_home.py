@@ -8,24 +8,24 @@ from typing import Any
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from participant import identity as identities
-from participant.home import federation_folder
-from participant.identity import Identity
-from participant.membership import Membership
-from participant.passphrase import Passphrase
-from participant.sealed_file import Argon2Cost
-from participant.vault import Vault
-from protocol.board import Entry, Head
+from participant.home import identity as identities
+from participant.home.folders import federation_folder
+from participant.home.identity import Identity
+from participant.home.membership import Membership
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import Argon2Cost
+from participant.home.vault import Vault
+from protocol.board.board import Entry, Head
 from protocol.encoding import encode
-from protocol.record import (
+from protocol.record.files import (
     MANIFEST_PATH,
     TERMS_PATH,
     Manifest,
     entry_path,
     write_manifest,
 )
-from protocol.terms import render, render_signature, sign_terms
-from tests.toy import Federation, ToyEpoch, toy_epoch
+from protocol.terms.terms import render, render_signature, sign_terms
+from tests.stage.toy import Federation, ToyEpoch, toy_epoch
 
 PASSPHRASE = Passphrase("correct horse")
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)

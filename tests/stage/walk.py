@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import aggregator.cli
 import participant.cli
-from participant.sealed_file import Argon2Cost
-from tests.participant.toy_home import cheap_argon2id
+from aggregator.cli import commands as aggregator_cli
+from participant.home.sealed_file import Argon2Cost
+from tests.stage.toy_home import cheap_argon2id
 
-PROGRAMS = {"quorate-participant": participant.cli.main, "quorate-aggregator": aggregator.cli.main}
+PROGRAMS = {"quorate-participant": participant.cli.main, "quorate-aggregator": aggregator_cli.main}
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 
 
@@ -62,8 +62,8 @@ def typed(
             patch.object(sys, "stdout", out if stdout is None else stdout),
             patch.object(sys, "stderr", err),
             patch.object(os, "_exit", leave),
-            patch("participant.passphrase._has_terminal", lambda: False),
-            patch("participant.sealed_file.Argon2id", cheap_argon2id),
+            patch("participant.home.passphrase._has_terminal", lambda: False),
+            patch("participant.home.sealed_file.Argon2id", cheap_argon2id),
         ):
             patched.enter_context(patcher)
         try:

@@ -11,8 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from keyshare.randomness import Stream
-from participant.backup import Backup, open_backup, purpose_of_backup, write_backup
-from participant.cli.options import (
+from participant.cli.commands.options import (
     FEDERATION,
     LEAST_SECONDS,
     FederationFile,
@@ -25,28 +24,29 @@ from participant.cli.options import (
     seconds,
     terms_in,
 )
-from participant.cli.sentence import Context
-from participant.cli.telling import telling
-from participant.cli.working import new_session, say_aside
+from participant.cli.commands.telling import telling
+from participant.cli.commands.working import new_session, say_aside
+from participant.cli.sentences.sentence import Context
+from participant.cli.views.terminal import say, say_json
+from participant.disk.files import check_new, write_new
+from participant.disk.lock import hold
 from participant.errors import NotAMember, OutOfTime
-from participant.files import check_new, write_new
-from participant.home import federation_folder
-from participant.identity import CARD_NAME, IDENTITY_NAME, read_card
-from participant.key_check_task import KeyCheckTask
-from participant.key_errors import NoQuorum, QuorumFails, SharedPassphrase, ShareNotWhole
-from participant.key_restore import Restoring, read_board, read_record
-from participant.lock import hold
-from participant.membership import Membership, require_identity
-from participant.passphrase import CHANGED, OF_BACKUP, obtain
-from participant.passphrase_change import change
-from participant.terminal import say, say_json
-from participant.words import fingerprint
-from protocol.board import Head
-from protocol.counted import counted
-from protocol.epoch import Epoch, EpochSecret
-from protocol.foreign import pasted
-from protocol.key_check import NONCE_BYTES, is_whole
-from protocol.terms import Terms
+from participant.home.folders import federation_folder
+from participant.home.identity import CARD_NAME, IDENTITY_NAME, read_card
+from participant.home.membership import Membership, require_identity
+from participant.home.passphrase import CHANGED, OF_BACKUP, obtain
+from participant.home.passphrase_change import change
+from participant.key.backup import Backup, open_backup, purpose_of_backup, write_backup
+from participant.key.check import KeyCheckTask
+from participant.key.errors import NoQuorum, QuorumFails, SharedPassphrase, ShareNotWhole
+from participant.key.restore import Restoring, read_board, read_record
+from participant.words.fingerprint import fingerprint
+from protocol.board.board import Head
+from protocol.key.check import NONCE_BYTES, is_whole
+from protocol.key.epoch import Epoch, EpochSecret
+from protocol.terms.terms import Terms
+from protocol.words.counted import counted
+from protocol.words.foreign import pasted
 
 PATIENCE_SECONDS = 30.0
 LATECOMERS_SECONDS = 10.0

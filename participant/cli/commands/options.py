@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from participant.cli.sentence import Context
-from participant.home import home_folder
-from participant.membership import Membership, check_before_asking, enter
-from participant.passphrase import obtain
-from participant.passphrase_change import finish
-from participant.terms_files import TermsFile, read_signed_terms, read_terms
+from participant.cli.sentences.sentence import Context
+from participant.home.folders import home_folder
+from participant.home.membership import Membership, check_before_asking, enter
+from participant.home.passphrase import obtain
+from participant.home.passphrase_change import finish
+from participant.home.terms_file import TermsFile, read_signed_terms, read_terms
 from protocol.errors import WrongKind
-from protocol.file_kind import Kind
+from protocol.programs.file_kind import Kind
 from protocol.programs.look import kind_of
 
 FEDERATION = Path("federation.toml")

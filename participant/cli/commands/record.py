@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.agent import Agent
-from participant.cli.options import (
+from participant.agent.agent import Agent
+from participant.agent.snapshot import Snapshot
+from participant.cli.commands.options import (
     FEDERATION,
     FederationFile,
     Home,
@@ -19,25 +20,24 @@ from participant.cli.options import (
     Timeout,
     membership,
 )
-from participant.cli.sentence import CHECK_FAILED
-from participant.cli.telling import telling
-from participant.cli.working import new_session, say_aside
-from participant.files import check_replaceable, replace
-from participant.lock import look
-from participant.membership import Membership
-from participant.record_folder import RecordFolder
-from participant.record_output import RecordOutput
-from participant.record_task import RecordTask
+from participant.cli.commands.telling import telling
+from participant.cli.commands.working import new_session, say_aside
+from participant.cli.sentences.sentence import CHECK_FAILED
+from participant.cli.views.terminal import say, say_json
+from participant.cli.views.transfer import Transfer, transfer_view
+from participant.disk.files import check_replaceable, replace
+from participant.disk.lock import look
+from participant.home.membership import Membership
+from participant.home.terms_file import read_signed_terms
+from participant.record.folder import RecordFolder
+from participant.record.output import RecordOutput
+from participant.record.task import RecordTask
 from participant.report.gathering import gather
 from participant.report.metrics import read_journal
 from participant.report.page import render
-from participant.snapshot import Snapshot
-from participant.terminal import say, say_json
-from participant.terms_files import read_signed_terms
-from participant.transfer_view import Transfer, transfer_view
-from protocol.counted import counted, number_of
-from protocol.foreign import pasted
-from protocol.record_writing import prepare
+from protocol.record.writing import prepare
+from protocol.words.counted import counted, number_of
+from protocol.words.foreign import pasted
 
 _LINE_SECONDS = 5.0
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from participant.cli.working import say_aside
+from participant.cli.commands.working import say_aside
+from participant.disk.files import delete, write_new
 from participant.errors import DiskError
-from participant.files import delete, write_new
-from protocol.refusals import FULL
+from protocol.programs.refusals import FULL
 
 T = TypeVar("T")
 

@@ -10,10 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from keyshare.statistic import MAX_DECIMALS
-from participant.cli.complaint_text import complaint_line
-from participant.cli.omission_words import left_out_line
-from participant.cli.options import (
+from keyshare.rounds.statistic import MAX_DECIMALS
+from participant.cli.commands.options import (
     FEDERATION,
     FederationFile,
     FederationOption,
@@ -24,28 +22,30 @@ from participant.cli.options import (
     Yes,
     membership,
 )
-from participant.cli.sentence import Context
-from participant.cli.standing import show_loss, show_standing
-from participant.cli.telling import telling
-from participant.cli.working import new_session, say_aside
-from participant.decryption_task import DecryptionTask, Request
+from participant.cli.commands.telling import telling
+from participant.cli.commands.working import new_session, say_aside
+from participant.cli.sentences.complaints import complaint_line
+from participant.cli.sentences.omissions import left_out_line
+from participant.cli.sentences.sentence import Context
+from participant.cli.views.standing import show_loss, show_standing
+from participant.cli.views.terminal import agrees, say, say_json
+from participant.disk.files import check_new, write_new
+from participant.disk.lock import hold
 from participant.errors import Declined
-from participant.files import check_new, write_new
-from participant.lock import hold
-from participant.membership import Membership
-from participant.number_files import read_numbers
-from participant.omissions import omission_facts
-from participant.phe_files import joint_key_jwk
-from participant.session import Session
-from participant.statistic_task import StatisticTask
-from participant.status import ask_aggregator, entries_seen, local_facts
-from participant.terminal import agrees, say, say_json
-from participant.words import fingerprint
-from protocol.counted import counted
-from protocol.foreign import shown
-from protocol.omission import left_out
-from protocol.round import RoundView
-from protocol.terms import AGGREGATOR
+from participant.home.membership import Membership
+from participant.network.session import Session
+from participant.network.status import ask_aggregator, entries_seen, local_facts
+from participant.rounds.omissions import omission_facts
+from participant.rounds.task import DecryptionTask, Request
+from participant.statistic.number_files import read_numbers
+from participant.statistic.phe_files import joint_key_jwk
+from participant.statistic.task import StatisticTask
+from participant.words.fingerprint import fingerprint
+from protocol.rounds.omission import left_out
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import AGGREGATOR
+from protocol.words.counted import counted
+from protocol.words.foreign import shown
 
 _STATUS, _DECRYPT = "quorate-participant status", "quorate-participant decrypt"
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from participant.cli.sentence import Context
-from participant.cli.waiting_words import waiting_event, waiting_line
-from participant.cli.working import say_aside
-from participant.progress import link_notices
-from participant.session import Notices, Session
-from participant.terminal import say_json
-from participant.transfer_view import TransferBar, TransferLines
-from participant.vigil import Vigil
+from participant.cli.commands.working import say_aside
+from participant.cli.sentences.sentence import Context
+from participant.cli.sentences.waiting import waiting_event, waiting_line
+from participant.cli.views.ceremony import link_notices
+from participant.cli.views.terminal import say_json
+from participant.cli.views.transfer import TransferBar, TransferLines
+from participant.cli.views.vigil import Vigil
+from participant.network.session import Notices, Session
 from participant.waiting import Waiting
-from protocol.duration import duration
+from protocol.words.duration import duration
 
 _PASSING = ("link", "stalled", "board", "upload")
 _LONG_SECONDS = 2.0  # a step of the agent's own that people are told of

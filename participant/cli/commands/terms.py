@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from participant import identity as identities
-from participant.cli.options import (
+from participant.cli.commands.options import (
     FEDERATION,
     FederationFile,
     Home,
@@ -17,13 +16,14 @@ from participant.cli.options import (
     at_home,
     terms_in,
 )
+from participant.cli.views.terminal import agrees, say
+from participant.disk.files import check_new
 from participant.errors import BadName, Declined, FileExists
-from participant.files import check_new
-from participant.identity import CARD_NAME, IDENTITY_NAME, Card, read_card
-from participant.membership import require_identity
-from participant.passphrase import obtain
-from participant.terminal import agrees, say
-from participant.terms_files import (
+from participant.home import identity as identities
+from participant.home.identity import CARD_NAME, IDENTITY_NAME, Card, read_card
+from participant.home.membership import require_identity
+from participant.home.passphrase import obtain
+from participant.home.terms_file import (
     TermsFile,
     check_may_sign,
     members_of,
@@ -31,10 +31,10 @@ from participant.terms_files import (
     sign_file,
     write_terms,
 )
-from protocol.duration import duration
 from protocol.encoding import encode_binary
-from protocol.names import fault_of_name, normal
-from protocol.terms import LEAST_KEY_BITS, RoundPolicy, Terms, floor
+from protocol.terms.names import fault_of_name, normal
+from protocol.terms.terms import LEAST_KEY_BITS, RoundPolicy, Terms, floor
+from protocol.words.duration import duration
 
 terms_app = typer.Typer(help="What every member signs before any cryptography.")
 _OPTIONS = {  # of terms new, by the field that holds what was given

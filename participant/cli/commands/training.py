@@ -10,15 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.agent import Agent
-from participant.app import load_app
-from participant.calibration import Calibration
-from participant.ceremony_task import CeremonyTask
-from participant.cli.complaint_text import complaint_line
-from participant.cli.held_back_words import held_back
-from participant.cli.model_words import disagreement, entries
-from participant.cli.omission_words import left_out_line
-from participant.cli.options import (
+from participant.agent.agent import Agent
+from participant.app.app import load_app
+from participant.ceremony.calibration import Calibration
+from participant.ceremony.expectation import PAUSE_SECONDS, Watch
+from participant.ceremony.task import CeremonyTask
+from participant.cli.commands.options import (
     FEDERATION,
     FederationFile,
     Home,
@@ -27,17 +24,16 @@ from participant.cli.options import (
     Timeout,
     membership,
 )
-from participant.cli.precision_sentences import precision_line, rounding_cell
-from participant.cli.room import as_room_allows
-from participant.cli.telling import Teller, telling
-from participant.cli.verdict import judged_if_aborted
-from participant.cli.working import new_session, say_aside
-from participant.expectation import PAUSE_SECONDS, Watch
-from participant.journal import Event, Journal, plain_value
-from participant.link import Traffic
-from participant.lock import hold
-from participant.model_file import model_name
-from participant.progress import (
+from participant.cli.commands.room import as_room_allows
+from participant.cli.commands.telling import Teller, telling
+from participant.cli.commands.verdict import judged_if_aborted
+from participant.cli.commands.working import new_session, say_aside
+from participant.cli.sentences.complaints import complaint_line
+from participant.cli.sentences.held_back import held_back
+from participant.cli.sentences.model_words import disagreement, entries
+from participant.cli.sentences.omissions import left_out_line
+from participant.cli.sentences.precision import precision_line, rounding_cell
+from participant.cli.views.ceremony import (
     TAKEN_LINE,
     View,
     clocks_line,
@@ -45,15 +41,19 @@ from participant.progress import (
     stalled_line,
     view_of,
 )
-from participant.session import Notices
-from participant.terminal import only_json, say, say_json
-from participant.training_task import TrainingTask
-from participant.transfer_view import Transfer, transfer_view
-from participant.words import fingerprint
-from protocol.counted import counted
-from protocol.epoch import Epoch
-from protocol.foreign import shown
-from protocol.terms import AGGREGATOR, Terms
+from participant.cli.views.terminal import only_json, say, say_json
+from participant.cli.views.transfer import Transfer, transfer_view
+from participant.disk.lock import hold
+from participant.model.file import model_name
+from participant.network.link import Traffic
+from participant.network.session import Notices
+from participant.training.journal import Event, Journal, plain_value
+from participant.training.task import TrainingTask
+from participant.words.fingerprint import fingerprint
+from protocol.key.epoch import Epoch
+from protocol.terms.terms import AGGREGATOR, Terms
+from protocol.words.counted import counted
+from protocol.words.foreign import shown
 
 _MOST_METRICS = 20  # of a round that a line shows; the journal has all
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.ceremony_task import CeremonyTask
-from participant.cli.options import (
+from participant.ceremony.task import CeremonyTask
+from participant.ceremony.verdict import Accusation, VerdictTask
+from participant.cli.commands.options import (
     FEDERATION,
     LEAST_SECONDS,
     FederationFile,
@@ -20,19 +21,18 @@ from participant.cli.options import (
     membership,
     seconds,
 )
-from participant.cli.sentence import Context
-from participant.cli.sentences import describe
-from participant.cli.telling import telling
-from participant.cli.working import new_session, say_aside
+from participant.cli.commands.telling import telling
+from participant.cli.commands.working import new_session, say_aside
+from participant.cli.sentences.errors import describe
+from participant.cli.sentences.sentence import Context
+from participant.cli.views.terminal import say, say_json
+from participant.disk.lock import hold
 from participant.errors import CeremonyAborted, OutOfTime
-from participant.lock import hold
-from participant.membership import Membership
-from participant.naming import in_names
-from participant.terminal import say, say_json
-from participant.verdict_task import Accusation, VerdictTask
+from participant.home.membership import Membership
+from participant.words.names import in_names
+from protocol.ceremony.judgement import Verdict
 from protocol.errors import CeremonyFailed
-from protocol.judgement import Verdict
-from protocol.terms import Terms
+from protocol.terms.terms import Terms
 
 PATIENCE_SECONDS = 30.0
 _SESSION = re.compile(r"ceremony/[1-9][0-9]{0,8}")

@@ -10,14 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.cli.options import Json
-from participant.cli.sentence import CHECK_FAILED
-from participant.record_folder import RecordFolder
-from participant.terminal import say, say_json
-from participant.words import fingerprint, read_fingerprint
-from protocol.audit.audit import CHECKS, Audit, audit
-from protocol.audit.results import Remark, Result, Status
-from protocol.board import Head
+from participant.cli.commands.options import Json
+from participant.cli.sentences.sentence import CHECK_FAILED
+from participant.cli.views.terminal import say, say_json
+from participant.record.folder import RecordFolder
+from participant.words.fingerprint import fingerprint, read_fingerprint
+from protocol.board.board import Head
+from protocol.record.audit.checks import CHECKS, Audit, audit
+from protocol.record.audit.results import Remark, Result, Status
 
 _SINCE = re.compile(r"([0-9]{1,15}):([0-9a-f]{64})")
 _NONCE_BYTES = 32

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from participant.agent import Agent
-from participant.link import Traffic
-from participant.membership import Membership
-from participant.progress import set_back_line
-from participant.session import Session
-from participant.storage import Storage
-from participant.task import Task
-from participant.terminal import say
+from participant.agent.agent import Agent
+from participant.agent.task import Task
+from participant.cli.views.ceremony import set_back_line
+from participant.cli.views.terminal import say
+from participant.disk.storage import Storage
+from participant.home.membership import Membership
+from participant.network.link import Traffic
+from participant.network.session import Session
 
 
 def say_aside(text: str) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from participant import errors as participant_errors
-from participant.cli.sentence import ABORTED, COMMAND, Context, Sentence
-from participant.naming import in_names
+from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Sentence
+from participant.words.names import in_names
 from protocol import errors as protocol_errors
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def complaint_line(about: str, by: str, entry: int, verdict: str) -> str:
-    """A line for people; verdict: as ``protocol.complaints.judge_complaint`` has it."""
+    """A line for people; verdict: as ``protocol.rounds.complaints.judge_complaint`` has it."""
     if verdict == "proven":
         return f"{about} sent a wrong partial decryption, left out; entry {entry} is the evidence"
     if verdict == "false":

@@ -8,19 +8,26 @@ from typing import Any
 
 from keyshare import errors as keyshare_errors
 from participant import errors as participant_errors
-from participant.cli.ceremony_sentences import CEREMONIES
-from participant.cli.key_sentences import KEY_CARE
-from participant.cli.kind_sentences import KINDS
-from participant.cli.model_sentences import MODELS
-from participant.cli.network_sentences import NETWORK
-from participant.cli.record_sentences import RECORDS
-from participant.cli.sentence import ABORTED, BY_SIGNAL, FAILED, REFUSED, Context, Sentence
-from participant.cli.sentence import COMMAND as _COMMAND
-from participant.cli.sentence import plain as _plain
-from participant.cli.waiting_words import why_and_remedy
+from participant.cli.sentences.ceremony import CEREMONIES
+from participant.cli.sentences.key import KEY_CARE
+from participant.cli.sentences.kinds import KINDS
+from participant.cli.sentences.model import MODELS
+from participant.cli.sentences.network import NETWORK
+from participant.cli.sentences.record import RECORDS
+from participant.cli.sentences.sentence import (
+    ABORTED,
+    BY_SIGNAL,
+    FAILED,
+    REFUSED,
+    Context,
+    Sentence,
+)
+from participant.cli.sentences.sentence import COMMAND as _COMMAND
+from participant.cli.sentences.sentence import plain as _plain
+from participant.cli.sentences.waiting import why_and_remedy
 from protocol import errors as protocol_errors
-from protocol.counted import counted, number_of
-from protocol.refusals import remedy_for
+from protocol.programs.refusals import remedy_for
+from protocol.words.counted import counted, number_of
 
 
 def describe(error: Exception, context: Context) -> Sentence:

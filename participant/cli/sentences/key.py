@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from participant import key_errors as errors
-from participant.cli.sentence import ABORTED, COMMAND, Context, Sentence, plain
-from protocol.counted import counted, number_of
+from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Sentence, plain
+from participant.key import errors
+from protocol.words.counted import counted, number_of
 
 
 def _no_quorum(e: errors.NoQuorum, c: Context) -> Sentence:

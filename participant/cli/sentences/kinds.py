@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from participant import errors
-from participant.cli.sentence import COMMAND, Context, Sentence
+from participant.cli.sentences.sentence import COMMAND, Context, Sentence
 from protocol.errors import WrongKind
-from protocol.file_kind import Kind
-from protocol.foreign import pasted
+from protocol.programs.file_kind import Kind
+from protocol.words.foreign import pasted
 
 
 class Wanted(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from participant.cli.sentence import Context, Sentence
-from participant.model_errors import DamagedModel, ForeignModel, ModelMismatch
+from participant.cli.sentences.sentence import Context, Sentence
+from participant.model.errors import DamagedModel, ForeignModel, ModelMismatch
 
 
 def _begin_anew(number: int, c: Context) -> str:

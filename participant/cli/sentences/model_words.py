@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
-from participant.entry import described
-from protocol.counted import counted
-from protocol.foreign import shown
+from participant.model.entry import described
+from protocol.words.counted import counted
+from protocol.words.foreign import shown
 
 _MOST = 3  # entries that a sentence names
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from participant import errors, proxy_errors
-from participant.cli.sentence import COMMAND, Context, Sentence, plain
-from participant.proxy import SYSTEM
-from participant.words import fingerprint
+from participant import errors
+from participant.cli.sentences.sentence import COMMAND, Context, Sentence, plain
+from participant.network import proxy_errors
+from participant.network.proxy import SYSTEM
+from participant.words.fingerprint import fingerprint
 
 _ASK_OPERATOR = "ask its operator whether it runs: quorate-aggregator serve"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from protocol.foreign import shown
-from protocol.omission import in_words
+from protocol.rounds.omission import in_words
+from protocol.words.foreign import shown
 
 _IN_TIME = {"late", "closed"}
 

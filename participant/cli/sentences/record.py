@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from participant.cli.sentence import Context, Sentence, plain
+from participant.cli.sentences.sentence import Context, Sentence, plain
 from participant.errors import BadJournal
 from protocol.errors import NotThisRecord, UnfitHead
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from protocol.foreign import pasted
-from protocol.terms import Terms
+from protocol.terms.terms import Terms
+from protocol.words.foreign import pasted
 
 FAILED, USAGE, REFUSED, ABORTED, CHECK_FAILED, BY_SIGNAL = 1, 2, 3, 4, 5, 128
 COMMAND = "quorate-participant"

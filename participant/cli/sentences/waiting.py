@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from participant.cli.held_back_words import held_back
-from participant.cli.model_words import disagreement
-from participant.cli.sentence import COMMAND, Context
+from participant.cli.sentences.held_back import held_back
+from participant.cli.sentences.model_words import disagreement
+from participant.cli.sentences.sentence import COMMAND, Context
 from participant.waiting import Waiting
-from protocol.awaited import due
-from protocol.counted import number_of
-from protocol.duration import duration
-from protocol.foreign import pasted, shown
-from protocol.terms import AGGREGATOR
+from protocol.rounds.awaited import due
+from protocol.terms.terms import AGGREGATOR
+from protocol.words.counted import number_of
+from protocol.words.duration import duration
+from protocol.words.foreign import pasted, shown
 
 _WHY = {
     "link": "The connection is tried again and again.",

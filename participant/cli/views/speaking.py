@@ -10,13 +10,13 @@ import typer
 from typer.core import TyperGroup
 
 from keyshare.errors import KeyshareError
-from participant.app import keep_traceback
-from participant.cli.extra_words import hint
-from participant.cli.sentence import Context
-from participant.cli.sentences import describe
+from participant.app.app import keep_traceback
+from participant.cli.sentences.errors import describe
+from participant.cli.sentences.extra_words import hint
+from participant.cli.sentences.sentence import Context
+from participant.cli.views.terminal import say
 from participant.errors import BadApp, DiskError, Interrupted, NoAnswer, ParticipantError
-from participant.home import home_folder
-from participant.terminal import say
+from participant.home.folders import home_folder
 from protocol.errors import ProtocolError
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from participant.cli.held_back_words import ends
-from participant.cli.omission_words import left_out_line
-from participant.cli.sentence import Context
-from participant.cli.waiting_words import ceremony_remedy, round_waiting
-from participant.terminal import say
-from protocol.counted import counted
-from protocol.duration import duration
-from protocol.foreign import shown
-from protocol.messages import kind_of
+from participant.cli.sentences.held_back import ends
+from participant.cli.sentences.omissions import left_out_line
+from participant.cli.sentences.sentence import Context
+from participant.cli.sentences.waiting import ceremony_remedy, round_waiting
+from participant.cli.views.terminal import say
+from protocol.board.messages import kind_of
+from protocol.words.counted import counted
+from protocol.words.duration import duration
+from protocol.words.foreign import shown
 
 _MANY = 1e9  # seconds
 _LITTLE_BYTES = 64 << 20  # free on a disk; a large model takes more

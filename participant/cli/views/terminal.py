@@ -1,7 +1,7 @@
 """What a hospital's agent writes to people and programs: the only place that writes to a terminal.
 
-Every line goes through ``protocol.foreign``, so that no name, reason or library's message steers
-the terminal, whoever forgot to think of it.
+Every line goes through ``protocol.words.foreign``, so that no name, reason or library's message
+steers the terminal, whoever forgot to think of it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TextIO
 import typer
 from rich.console import Console
 
-from protocol.foreign import json_text, line
 from protocol.programs.streams import of_standard_output
+from protocol.words.foreign import json_text, line
 
 _json: list[TextIO] = []  # the last: where lines of JSON go, if not to standard output
 

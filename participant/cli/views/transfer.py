@@ -18,8 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from participant.terminal import new_console
-from protocol.foreign import line
+from participant.cli.views.terminal import new_console
+from protocol.words.foreign import line
 
 _LEAST_BYTES = 4 << 20  # what is smaller is over before anybody looks
 _LINE_SECONDS = 10.0

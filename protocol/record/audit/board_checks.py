@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from protocol.audit.evidence import Evidence
-from protocol.audit.results import RECORD, Account, Check, Ground
-from protocol.audit.terms_checks import MANIFEST, TERMS
-from protocol.board import genesis
+from protocol.board.board import genesis
+from protocol.board.messages import Surplus
 from protocol.errors import BadEntry, BadSignature, Fork, Malformed
-from protocol.foreign import shown
-from protocol.messages import Surplus
-from protocol.record import (
+from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.results import RECORD, Account, Check, Ground
+from protocol.record.audit.terms_checks import MANIFEST, TERMS
+from protocol.record.files import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,
     TERMS_PATH,
@@ -21,7 +20,8 @@ from protocol.record import (
     is_recorded,
     read_countersignature,
 )
-from protocol.terms import AGGREGATOR
+from protocol.terms.terms import AGGREGATOR
+from protocol.words.foreign import shown
 
 
 def _is_whole(evidence: Evidence) -> bool:

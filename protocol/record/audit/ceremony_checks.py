@@ -10,15 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from keyshare.errors import KeyshareError
-from protocol.audit.board_checks import BOARD
-from protocol.audit.evidence import Evidence
-from protocol.audit.observation import Observation, differing_fields
-from protocol.audit.results import NOBODY, Account, Check
-from protocol.dealt_exponents import DEALT
-from protocol.epoch import read_epoch
+from protocol.board.messages import Abort, Certificate, Step
+from protocol.ceremony.dealt_exponents import DEALT
+from protocol.ceremony.judgement import judge
 from protocol.errors import CeremonyFailed, Malformed
-from protocol.judgement import judge
-from protocol.messages import Abort, Certificate, Step
+from protocol.key.epoch import read_epoch
+from protocol.record.audit.board_checks import BOARD
+from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.observation import Observation, differing_fields
+from protocol.record.audit.results import NOBODY, Account, Check
 
 SEARCH = (
     "join", "deal", "moduli-commit", "moduli", "screen-commit", "screen", "winner-commit",

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from keyshare.errors import KeyshareError
-from protocol.audit import (
+from protocol.board.board import Head
+from protocol.errors import ProtocolError
+from protocol.record.audit import (
     board_checks,
     ceremony_checks,
     contribution_checks,
@@ -16,11 +18,9 @@ from protocol.audit import (
     release_checks,
     terms_checks,
 )
-from protocol.audit.evidence import Evidence
-from protocol.audit.results import RECORD, Account, Check, Result, Status
-from protocol.board import Head
-from protocol.errors import ProtocolError
-from protocol.record import RecordFiles
+from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.results import RECORD, Account, Check, Result, Status
+from protocol.record.files import RecordFiles
 
 CHECKS: tuple[Check[Evidence], ...] = (
     *terms_checks.CHECKS,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from protocol.audit.board_checks import BOARD
-from protocol.audit.evidence import Evidence
-from protocol.audit.results import Account, Check
-from protocol.audit.round_evidence import JudgedContribution, RoundEvidence
-from protocol.board import Posted
-from protocol.messages import Opening, Statement
-from protocol.round import bounds_of, round_session
-from protocol.statistic import request_of
-from protocol.suite import suite_for
-from protocol.terms import AGGREGATOR
+from protocol.board.board import Posted
+from protocol.board.messages import Opening, Statement
+from protocol.board.suite import suite_for
+from protocol.record.audit.board_checks import BOARD
+from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.results import Account, Check
+from protocol.record.audit.round_evidence import JudgedContribution, RoundEvidence
+from protocol.rounds.statistic import request_of
+from protocol.rounds.view import bounds_of, round_session
+from protocol.terms.terms import AGGREGATOR
 
 
 def remark(account: Account, found: RoundEvidence) -> Callable[[int, str, str], None]:

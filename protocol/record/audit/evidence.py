@@ -6,19 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from protocol.audit.observation import (
-    CertifiedEpoch,
-    Observation,
-    certified_epochs,
-    observe,
-)
-from protocol.audit.round_evidence import RoundEvidence
-from protocol.board import MAX_ENTRY_BYTES, Board, Entry, Head, Post, Posted, decode_entry
-from protocol.counted import counted
-from protocol.encoding import decode
-from protocol.epoch import Epoch
-from protocol.errors import BadEntry, BadTerms, Fork, Malformed
-from protocol.messages import (
+from protocol.board.board import MAX_ENTRY_BYTES, Board, Entry, Head, Post, Posted, decode_entry
+from protocol.board.messages import (
     MAX_POST_BYTES,
     Abort,
     Attachment,
@@ -27,7 +16,17 @@ from protocol.messages import (
     attachments_of,
     blob_name,
 )
-from protocol.record import (
+from protocol.encoding import decode
+from protocol.errors import BadEntry, BadTerms, Fork, Malformed
+from protocol.key.epoch import Epoch
+from protocol.record.audit.observation import (
+    CertifiedEpoch,
+    Observation,
+    certified_epochs,
+    observe,
+)
+from protocol.record.audit.round_evidence import RoundEvidence
+from protocol.record.files import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,
     TERMS_PATH,
@@ -40,7 +39,8 @@ from protocol.record import (
     read_entries,
     read_manifest,
 )
-from protocol.terms import Terms, parse
+from protocol.terms.terms import Terms, parse
+from protocol.words.counted import counted
 
 MAX_TERMS_BYTES = 1 << 20
 _ANOTHER_COPY = "take it from another copy of the record"

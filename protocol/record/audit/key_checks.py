@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from keyshare.randomness import Stream
-from protocol.audit.board_checks import BOARD
-from protocol.audit.evidence import Evidence
-from protocol.audit.results import NOBODY, Account, Check
-from protocol.board import Posted
-from protocol.ceremony_run import OBSERVER
-from protocol.epoch import Epoch, EpochSecret
+from protocol.board.board import Posted
+from protocol.board.messages import CheckRequest
+from protocol.ceremony.run import OBSERVER
 from protocol.errors import Malformed
-from protocol.key_check import KeyCheck
-from protocol.messages import CheckRequest
+from protocol.key.check import KeyCheck
+from protocol.key.epoch import Epoch, EpochSecret
+from protocol.record.audit.board_checks import BOARD
+from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.results import NOBODY, Account, Check
 
 
 def check_parts(evidence: Evidence, account: Account) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from protocol.board import Posted
-from protocol.ceremony import CERTIFICATE, Ceremony
-from protocol.ceremony_run import OBSERVER
+from protocol.board.board import Posted
+from protocol.board.messages import Abort, Certificate, Overdue, Step
+from protocol.ceremony.machine import CERTIFICATE, Ceremony
+from protocol.ceremony.run import OBSERVER
 from protocol.encoding import encode
-from protocol.epoch import Epoch, certified_by_all, read_epoch
 from protocol.errors import CeremonyFailed, Malformed
-from protocol.messages import Abort, Certificate, Overdue, Step
-from protocol.terms import Terms
+from protocol.key.epoch import Epoch, certified_by_all, read_epoch
+from protocol.terms.terms import Terms
 
 Payloads = Callable[[Posted], Mapping[int, bytes]]
 

@@ -8,11 +8,8 @@ from functools import cached_property
 
 from gmpy2 import mpz
 
-from protocol.board import Posted
-from protocol.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
-from protocol.epoch import Epoch
-from protocol.errors import Malformed, Refused
-from protocol.messages import (
+from protocol.board.board import Posted
+from protocol.board.messages import (
     Attachment,
     Body,
     Closing,
@@ -22,11 +19,14 @@ from protocol.messages import (
     Partial,
     SetLock,
 )
-from protocol.partial_payload import LockedSum
-from protocol.payload_sizes import chunk_count
-from protocol.round import RoundView
-from protocol.set_rules import check_set
-from protocol.terms import Terms
+from protocol.board.payload_sizes import chunk_count
+from protocol.errors import Malformed, Refused
+from protocol.key.epoch import Epoch
+from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
+from protocol.rounds.partial_payload import LockedSum
+from protocol.rounds.set_rules import check_set
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import Terms
 
 ReadPayload = Callable[[Attachment], bytes]
 

@@ -21,27 +21,27 @@ import msgspec
 import pytest
 from websockets.asyncio.client import connect
 
-import aggregator.cli as cli
-import aggregator.sentences as sentences
-from aggregator.admission import Refused
-from aggregator.connection import SlowReader
+import aggregator.cli.commands as cli
+import aggregator.cli.sentences as sentences
 from aggregator.errors import AggregatorError, BadUpload, StoreFull
-from aggregator.leases import IdentityInUse
-from aggregator.lock import hold
-from aggregator.service import Aggregator
-from aggregator.status_file import read_status, write_status
-from protocol.board import Post, sign_post
-from protocol.messages import Statement
-from protocol.terms import (
+from aggregator.server.admission import Refused
+from aggregator.server.connection import SlowReader
+from aggregator.server.leases import IdentityInUse
+from aggregator.server.service import Aggregator
+from aggregator.status.file import read_status, write_status
+from aggregator.store.lock import hold
+from protocol.board.board import Post, sign_post
+from protocol.board.messages import Statement
+from protocol.board.wire import Accepted, Submit
+from protocol.terms.terms import (
     AggregatorAddress,
     Terms,
     render,
     render_signature,
     sign_terms,
 )
-from protocol.wire import Accepted, Submit
-from tests.aggregator.caller import HOST, Line, client_tls
-from tests.toy import Federation, toy_federation
+from tests.stage.caller import HOST, Line, client_tls
+from tests.stage.toy import Federation, toy_federation
 
 Run = Callable[..., tuple[int, str, str]]
 INTERNAL = {AggregatorError, Refused, SlowReader, IdentityInUse, BadUpload}

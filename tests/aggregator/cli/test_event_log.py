@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from aggregator.event_log import OneLine
+from aggregator.cli.event_log import OneLine
 
 
 def record(level: int, message: str, *, failed: bool = False) -> logging.LogRecord:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-import aggregator.cli as cli
-from aggregator.service import Aggregator
-from protocol.messages import Abort, Statement, Step, attach
-from protocol.record import read_manifest
-from tests.aggregator.desk import Desk
-from tests.aggregator.test_cli import Place, Run, place, run, service, signed, submit
-from tests.toy import toy_federation
+import aggregator.cli.commands as cli
+from aggregator.server.service import Aggregator
+from protocol.board.messages import Abort, Statement, Step, attach
+from protocol.record.files import read_manifest
+from tests.aggregator.cli.test_commands import Place, Run, place, run, service, signed, submit
+from tests.stage.desk import Desk
+from tests.stage.toy import toy_federation
 
 __all__ = ["place", "run"]  # fixtures
 

@@ -8,17 +8,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from aggregator import summing
 from aggregator.errors import StoreDamaged
-from aggregator.omission import TOO_NEAR
-from aggregator.status_text import render
-from keyshare import lattice
-from protocol.history import OpenedSets
-from protocol.messages import Contribution, Opening, attach, blob_name
-from protocol.suite import suite_of
-from protocol.wire import Accepted, Declined, Rejected, Submit
-from tests.aggregator.desk import MODEL, SECONDS, Desk, federation
-from tests.aggregator.hybrid import (
+from aggregator.rounds import summing
+from aggregator.rounds.omission import TOO_NEAR
+from aggregator.status.text import render
+from keyshare.hybrid import lattice
+from protocol.board.messages import Contribution, Opening, attach, blob_name
+from protocol.board.suite import suite_of
+from protocol.board.wire import Accepted, Declined, Rejected, Submit
+from protocol.rounds.history import OpenedSets
+from tests.stage.desk import MODEL, SECONDS, Desk, federation
+from tests.stage.rounds.served_hybrid import (
     CLIP,
     LENGTH,
     SESSION,
@@ -167,7 +167,7 @@ def test_what_has_come_is_added_before_the_round_is_due(desk: Desk, hospitals: H
 def test_a_tick_does_a_bounded_part(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aggregator.summing._TICK_STEPS", 1)
+    monkeypatch.setattr("aggregator.rounds.summing._TICK_STEPS", 1)
     for member in desk.federation.members:
         hospitals.contribute(member)
     assert work(desk) == 4 + 3 + 3  # judged, added, kept
@@ -177,7 +177,7 @@ def test_a_tick_does_a_bounded_part(
 def test_who_comes_when_the_sum_is_being_completed_is_not_in_it(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aggregator.summing._TICK_STEPS", 1)
+    monkeypatch.setattr("aggregator.rounds.summing._TICK_STEPS", 1)
     made = [hospitals.contribute(member) for member in (1, 2, 4)]
     desk.wait()
     for _ in range(4):  # the others judged, the set chosen, a chunk of three added
@@ -290,7 +290,7 @@ def test_each_contribution_is_judged_once(
 ) -> None:
     judged: list[int] = []
     monkeypatch.setattr(
-        "aggregator.hybrid_round.check_proof", lambda e, b, s, member, k: judged.append(member)
+        "aggregator.rounds.hybrid.check_proof", lambda e, b, s, member, k: judged.append(member)
     )
     for member in (2, 1):
         hospitals.contribute(member)

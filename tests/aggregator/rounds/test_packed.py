@@ -11,16 +11,21 @@ from pathlib import Path
 import pytest
 from gmpy2 import mpz
 
-from aggregator.omission import TOO_LATE, Reason
-from aggregator.seen_ciphertexts import SeenCiphertexts
-from aggregator.sums import sum_in_steps
-from keyshare.plaintext_proof import verify_in_steps
+from aggregator.rounds.omission import TOO_LATE, Reason
+from aggregator.rounds.seen_ciphertexts import SeenCiphertexts
+from aggregator.rounds.sums import sum_in_steps
+from keyshare.proofs.plaintext_proof import verify_in_steps
 from keyshare.steps import NUMBERS_A_STEP, Steps, finish
-from protocol.ciphertexts import EncryptionKey, multiply_in_steps, read_ciphertexts, read_in_steps
-from protocol.messages import Request
-from protocol.wire import StatusReport, StatusRequest, Subscribe
-from tests.aggregator.caller import PATIENCE, serving, until
-from tests.aggregator.desk import Desk, federation
+from protocol.board.messages import Request
+from protocol.board.wire import StatusReport, StatusRequest, Subscribe
+from protocol.rounds.ciphertexts import (
+    EncryptionKey,
+    multiply_in_steps,
+    read_ciphertexts,
+    read_in_steps,
+)
+from tests.stage.caller import PATIENCE, serving, until
+from tests.stage.desk import Desk, federation
 
 LONG = 2 * NUMBERS_A_STEP + 1
 
@@ -28,7 +33,7 @@ LONG = 2 * NUMBERS_A_STEP + 1
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A service that takes one step at each tick."""
-    monkeypatch.setattr("aggregator.summing._TICK_SECONDS", 0.0)
+    monkeypatch.setattr("aggregator.rounds.summing._TICK_SECONDS", 0.0)
     desk = Desk(tmp_path, federation(n=4))
     yield desk
     desk.service.close()
@@ -93,7 +98,7 @@ async def test_members_are_answered_while_one_contribution_is_judged(
                 in_vain.append(True)
                 return
 
-    monkeypatch.setattr("aggregator.sums.check_proof_in_steps", endless)
+    monkeypatch.setattr("aggregator.rounds.sums.check_proof_in_steps", endless)
     async with serving(desk) as service, service.member(1, purpose="status") as line:
         await until(begun.is_set)
         await line.say(StatusRequest())

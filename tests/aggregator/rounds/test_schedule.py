@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from gmpy2 import mpz
 
-from aggregator.omission import TOO_NEAR
-from aggregator.status_text import render
-from protocol.ciphertexts import Encrypted, read_ciphertexts
-from protocol.messages import (
+from aggregator.rounds.omission import TOO_NEAR
+from aggregator.status.text import render
+from protocol.board.messages import (
     Closing,
     Contribution,
     Opening,
@@ -22,10 +21,11 @@ from protocol.messages import (
     Statement,
     attach,
 )
-from protocol.statistic import NO_MODEL, opening_for
-from protocol.terms import RoundPolicy
-from protocol.wire import Declined, Submit
-from tests.aggregator.desk import MODEL, SECONDS, Desk, federation, policy
+from protocol.board.wire import Declined, Submit
+from protocol.rounds.ciphertexts import Encrypted, read_ciphertexts
+from protocol.rounds.statistic import NO_MODEL, opening_for
+from protocol.terms.terms import RoundPolicy
+from tests.stage.desk import MODEL, SECONDS, Desk, federation, policy
 
 MakeDesk = Callable[..., Desk]
 

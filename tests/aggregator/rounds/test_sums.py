@@ -5,20 +5,20 @@ from __future__ import annotations
 import pytest
 from gmpy2 import mpz
 
-from aggregator.sums import Candidate, Selection, sum_in_steps
-from keyshare.plaintext_proof import encrypt_opened, prove
+from aggregator.rounds.sums import Candidate, Selection, sum_in_steps
+from keyshare.proofs.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
 from keyshare.steps import finish
-from protocol.ciphertexts import (
+from protocol.board.messages import Contribution, Opening, attach
+from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
     proof_context,
     read_ciphertexts,
     write_ciphertexts,
 )
-from protocol.messages import Contribution, Opening, attach
-from tests.selected import select
-from tests.toy import seed_of, toy_epoch
+from tests.stage.rounds.selected import select
+from tests.stage.toy import seed_of, toy_epoch
 
 EPOCH = toy_epoch(3, 2)
 TERMS, N = EPOCH.federation.terms, EPOCH.key.n

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aggregator.vector_sum import Vector, VectorSum, remove_sums
-from keyshare import lattice
-from keyshare.lattice import S1, S2, Lattice, Ring
+from aggregator.rounds.vector_sum import Vector, VectorSum, remove_sums
+from keyshare.hybrid import lattice
+from keyshare.hybrid.lattice import S1, S2, Lattice, Ring
+from protocol.board.messages import blob_name
 from protocol.encoding import encode
-from protocol.messages import blob_name
-from tests.aggregator.desk import SECONDS, Desk
-from tests.aggregator.hybrid import SESSION, SHORT_CHUNK, Hospitals, hybrid_desk, work
-from tests.aggregator.mortal import Mortal
 from tests.simulator.disk import Crash
+from tests.stage.desk import SECONDS, Desk
+from tests.stage.mortal import Mortal
+from tests.stage.rounds.served_hybrid import SESSION, SHORT_CHUNK, Hospitals, hybrid_desk, work
 
 LENGTH = 20_000  # three short chunks
 SHAPE = Lattice(S1, 3)

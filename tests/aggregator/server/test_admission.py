@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocol.messages import Statement
-from protocol.wire import (
+from protocol.board.messages import Statement
+from protocol.board.wire import (
     MAX_FRAME_BYTES,
     Challenge,
     Entries,
@@ -20,8 +20,8 @@ from protocol.wire import (
     Submit,
     Subscribe,
 )
-from tests.aggregator.caller import HOST, QUICK, serving, until
-from tests.aggregator.desk import Desk
+from tests.stage.caller import HOST, QUICK, serving, until
+from tests.stage.desk import Desk
 
 SESSION = "round/0"
 STATEMENT = Statement(b"m" * 32, 5)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from aggregator.door import Door, Visitor, places_of
-from aggregator.limits import DEFAULT_LIMITS, Limits
-from keyshare.modulus import MAX_MEMBERS
+from aggregator.server.door import Door, Visitor, places_of
+from aggregator.server.limits import DEFAULT_LIMITS, Limits
+from keyshare.ceremony.modulus import MAX_MEMBERS
 
 LIMITS = Limits(strangers_of_address=4, strangers_of_network=6, strangers_set_aside=1)
 

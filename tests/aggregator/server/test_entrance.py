@@ -15,12 +15,12 @@ from unittest.mock import Mock, patch
 import pytest
 from websockets.frames import Opcode
 
-from aggregator import descriptors
-from aggregator.limits import OWN_DESCRIPTORS
-from protocol.messages import blob_name
-from protocol.wire import BlobChunk, BlobHave, Entries, Subscribe, Welcome
-from tests.aggregator.caller import HOST, PATIENCE, QUICK, Service, client_tls, serving, until
-from tests.aggregator.desk import Desk
+from aggregator.server import descriptors
+from aggregator.server.limits import OWN_DESCRIPTORS
+from protocol.board.messages import blob_name
+from protocol.board.wire import BlobChunk, BlobHave, Entries, Subscribe, Welcome
+from tests.stage.caller import HOST, PATIENCE, QUICK, Service, client_tls, serving, until
+from tests.stage.desk import Desk
 
 FEW = replace(QUICK, strangers=6, strangers_of_network=5, strangers_of_address=4)
 
@@ -242,7 +242,7 @@ async def test_strangers_leave_descriptors_for_the_store(
 ) -> None:
     n_members = len(desk.federation.members)
     room = QUICK.known(n_members) + OWN_DESCRIPTORS
-    monkeypatch.setattr("aggregator.server.raise_limit", lambda wanted: room + 5)
+    monkeypatch.setattr("aggregator.server.server.raise_limit", lambda wanted: room + 5)
     async with serving(desk) as service:
         assert "at most 5 connections" in caplog.text
         with silent(service.port, 20):
@@ -263,7 +263,7 @@ def test_the_soft_limit_is_raised_to_the_hard_one() -> None:
 async def test_a_system_without_descriptors_is_told_once_and_keeps_the_loop_free(
     desk: Desk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aggregator.entrance._PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr("aggregator.server.entrance._PAUSE_SECONDS", 0.02)
     async with serving(desk) as service:
         entrance = service.server._entrance
         tries = 0

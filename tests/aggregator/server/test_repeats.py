@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aggregator.tally import Tally
+from aggregator.server.repeats import Tally
 
 
 @pytest.fixture

@@ -15,12 +15,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from aggregator.errors import StoreDamaged, StoreFull
-from aggregator.server import CannotListen, Server
-from aggregator.status_file import read_status
-from protocol.board import decode_entry
-from protocol.encoding import encode
-from protocol.messages import Attachment, Statement, Step, attach, blob_name
-from protocol.wire import (
+from aggregator.server.server import CannotListen, Server
+from aggregator.status.file import read_status
+from protocol.board.board import decode_entry
+from protocol.board.messages import Attachment, Statement, Step, attach, blob_name
+from protocol.board.wire import (
     CHUNK_BYTES,
     MAX_FRAME_BYTES,
     REQUESTED_BYTES,
@@ -39,8 +38,9 @@ from protocol.wire import (
     Welcome,
     hello,
 )
-from tests.aggregator.caller import HOST, QUICK, Line, server_tls, serving, until
-from tests.aggregator.desk import Desk
+from protocol.encoding import encode
+from tests.stage.caller import HOST, QUICK, Line, server_tls, serving, until
+from tests.stage.desk import Desk
 
 SESSION = "round/0"
 STATEMENT = Statement(b"m" * 32, 5)

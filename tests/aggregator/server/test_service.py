@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from aggregator.errors import StoreDamaged, StoreFull
-from protocol.board import Board, decode_entry
-from protocol.encoding import encode
-from protocol.messages import (
+from protocol.board.board import Board, decode_entry
+from protocol.board.messages import (
     Attachment,
     Certificate,
     Contribution,
@@ -22,7 +21,7 @@ from protocol.messages import (
     attach,
     blob_name,
 )
-from protocol.wire import (
+from protocol.board.wire import (
     CHUNK_BYTES,
     MAX_ENTRIES_BYTES,
     REQUESTED_BYTES,
@@ -38,9 +37,10 @@ from protocol.wire import (
     Submit,
     Subscribe,
 )
-from tests.aggregator.desk import MODEL, Desk, federation
-from tests.aggregator.mortal import Mortal
+from protocol.encoding import encode
 from tests.simulator.disk import Crash
+from tests.stage.desk import MODEL, Desk, federation
+from tests.stage.mortal import Mortal
 
 
 def code(answer: object) -> str:

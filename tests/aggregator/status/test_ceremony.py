@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from aggregator.ceremony_status import session_report
-from protocol.expectation import layout_of, mean_candidates
-from protocol.messages import Abort, Disclosure, Join, Overdue, Step
-from tests.aggregator.desk import Desk, federation
-from tests.toy import toy_epoch
+from aggregator.status.ceremony import session_report
+from protocol.board.messages import Abort, Disclosure, Join, Overdue, Step
+from protocol.ceremony.expectation import layout_of, mean_candidates
+from tests.stage.desk import Desk, federation
+from tests.stage.toy import toy_epoch
 
 CEREMONY = "ceremony/1"
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from aggregator.server import kind_of
-from protocol.messages import Complaint, Join, Refusal, Request, Step
-from protocol.wire import StatusReport, StatusRequest
-from tests.aggregator.desk import MODEL, Desk, federation
+from aggregator.server.server import kind_of
+from protocol.board.messages import Complaint, Join, Refusal, Request, Step
+from protocol.board.wire import StatusReport, StatusRequest
+from tests.stage.desk import MODEL, Desk, federation
 
 
 def report(desk: Desk, connected: dict[int, str] | None = None) -> Any:

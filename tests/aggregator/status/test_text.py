@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from aggregator.status_text import render
-from keyshare.modulus import expected_candidates
-from protocol.expectation import layout_of
-from protocol.foreign import line
-from protocol.messages import Abort, Complaint, Join, Refusal, Request, Statement, Step
-from tests.aggregator.desk import Desk
+from aggregator.status.text import render
+from keyshare.ceremony.modulus import expected_candidates
+from protocol.board.messages import Abort, Complaint, Join, Refusal, Request, Statement, Step
+from protocol.ceremony.expectation import layout_of
+from protocol.words.foreign import line
+from tests.stage.desk import Desk
 
 
 def text(desk: Desk, connected: dict[int, str] | None = None, since: str | None = None) -> str:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.blobs import MAX_INCOMPLETE, BlobStore
 from aggregator.errors import BadUpload, StoreDamaged, StoreFull
-from aggregator.store import BoardStore
-from protocol.messages import MAX_BLOB_BYTES, blob_name
+from aggregator.store.blobs import MAX_INCOMPLETE, BlobStore
+from aggregator.store.board import BoardStore
+from protocol.board.messages import MAX_BLOB_BYTES, blob_name
 
 BLOB = bytes(range(256)) * 40
 NAME = blob_name(BLOB)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from aggregator.errors import AggregatorError, StoreDamaged
-from aggregator.heads import HeadLog
-from aggregator.store import BoardStore, stored_entries
-from protocol.board import Head
-from protocol.messages import Statement
-from tests.aggregator.desk import MODEL, Desk
+from aggregator.store.board import BoardStore, stored_entries
+from aggregator.store.heads import HeadLog
+from protocol.board.board import Head
+from protocol.board.messages import Statement
+from tests.stage.desk import MODEL, Desk
 
 
 def fill(desk: Desk, count: int = 6) -> None:

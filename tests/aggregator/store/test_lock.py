@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from aggregator.errors import StoreFull
-from aggregator.lock import LOCK_NAME, AlreadyRunning, hold, holder
+from aggregator.store.lock import LOCK_NAME, AlreadyRunning, hold, holder
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from aggregator.lock import hold
+from aggregator.store.lock import hold
 with hold(Path(sys.argv[1]), "serve"):
     print("held", flush=True)
     time.sleep(60)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from aggregator import unnamed_blobs
-from aggregator.blobs import BlobStore
 from aggregator.errors import BadUpload, StoreFull
-from aggregator.store import BoardStore
-from aggregator.unnamed_blobs import (
+from aggregator.store import unnamed_blobs
+from aggregator.store.blobs import BlobStore
+from aggregator.store.board import BoardStore
+from aggregator.store.unnamed_blobs import (
     BLOCK,
     CLEAN_UP_SECONDS,
     MOST_BLOBS,
@@ -20,7 +20,7 @@ from aggregator.unnamed_blobs import (
     UPLOADS_AN_HOUR,
     UnnamedBlobs,
 )
-from protocol.messages import blob_name
+from protocol.board.messages import blob_name
 
 LARGE, SIZE = 1 << 40, 1 << 20
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from participant.errors import BadStatisticFile
-from participant.numbers import Numbers
-from protocol.budget import LABELS_BYTES_A_DAY, Budget
-from protocol.messages import MAX_NUMBERS, Closing, Request, attach, labels_bytes
-from protocol.payload_sizes import contribution_bytes, statistic_bytes
-from protocol.statistic import opening_for
-from protocol.terms import AGGREGATOR
-from protocol.wire import Declined, Submit
-from tests.aggregator.desk import Desk
-from tests.attacks.test_flooding_member import FLOODER, HONEST, flood
-from tests.toy import replace_terms, toy_federation
+from participant.statistic.numbers import Numbers
+from protocol.board.budget import LABELS_BYTES_A_DAY, Budget
+from protocol.board.messages import MAX_NUMBERS, Closing, Request, attach, labels_bytes
+from protocol.board.payload_sizes import contribution_bytes, statistic_bytes
+from protocol.board.wire import Declined, Submit
+from protocol.rounds.statistic import opening_for
+from protocol.terms.terms import AGGREGATOR
+from tests.attacks.board.test_flooding_member import FLOODER, HONEST, flood
+from tests.stage.desk import Desk
+from tests.stage.toy import replace_terms, toy_federation
 
 DAY_MS = 24 * 3_600_000
 
@@ -72,7 +72,7 @@ def test_what_a_member_asks_for_in_a_day_is_bounded_by_what_it_takes(
     largest, terms = Request(MAX_NUMBERS), desk.federation.terms
     each = statistic_bytes(MAX_NUMBERS, terms)
     most = 3
-    monkeypatch.setattr("protocol.budget.STATISTICS_BYTES_A_DAY", most * each + each // 2)
+    monkeypatch.setattr("protocol.board.budget.STATISTICS_BYTES_A_DAY", most * each + each // 2)
     assert sum(flood(desk, f"statistic/a{k}", [largest]) for k in range(20)) == most
     answer = desk.ask(FLOODER, Submit(desk.sign(FLOODER, "statistic/b", largest)))
     assert isinstance(answer, Declined)
@@ -93,7 +93,7 @@ def test_a_closed_statistic_counts_for_a_day_all_the_same(
         desk.contribute(member, session)
     assert desk.wait()
     taken = statistic_bytes(2, desk.federation.terms)
-    monkeypatch.setattr("protocol.budget.STATISTICS_BYTES_A_DAY", 2 * taken - 1)
+    monkeypatch.setattr("protocol.board.budget.STATISTICS_BYTES_A_DAY", 2 * taken - 1)
     assert not flood(desk, "statistic/next", [Request(2)], HONEST)
     assert flood(desk, "statistic/next", [Request(2)]) == 1
 

@@ -20,9 +20,11 @@ from pathlib import Path
 import pytest
 
 from participant.errors import Unreachable
-from participant.link import Caller, Traffic, open_link
-from participant.proxy_errors import ProxyRefuses
-from tests.field.fake_proxy import (
+from participant.network.link import Caller, Traffic, open_link
+from participant.network.proxy_errors import ProxyRefuses
+from tests.field.network.test_proxies import elsewhere
+from tests.stage.consortium import PASSPHRASE, Consortium
+from tests.stage.fake_proxy import (
     Connector,
     Handler,
     Socks,
@@ -31,8 +33,6 @@ from tests.field.fake_proxy import (
     serving,
     trusted_key,
 )
-from tests.field.test_proxies import elsewhere
-from tests.participant.consortium import PASSPHRASE, Consortium
 
 SECRET = "geheim"
 LOGIN = f"user:{SECRET}"

@@ -13,13 +13,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from participant.agent import Agent
-from participant.key_check_task import KeyCheckTask
-from participant.task import Task
-from participant.training_task import TrainingTask
-from protocol.encoding import encode
-from protocol.epoch import EpochSecret
-from protocol.messages import (
+from participant.agent.agent import Agent
+from participant.agent.task import Task
+from participant.key.check import KeyCheckTask
+from participant.training.task import TrainingTask
+from protocol.board.messages import (
     Attachment,
     Body,
     CheckPart,
@@ -29,11 +27,13 @@ from protocol.messages import (
     attach,
     blob_name,
 )
-from protocol.wire import BlobChunk, Entries, Welcome
-from tests.aggregator.desk import Desk
-from tests.participant.round_table import Steps
+from protocol.board.wire import BlobChunk, Entries, Welcome
+from protocol.encoding import encode
+from protocol.key.epoch import EpochSecret
 from tests.simulator.disk import Disk
-from tests.toy import toy_epoch
+from tests.stage.desk import Desk
+from tests.stage.rounds.round_table import Steps
+from tests.stage.toy import toy_epoch
 
 SIZE = 10_000  # a blob, and no more than a contribution to these rounds may have
 POSTS = 20

@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from participant.agent import Agent
-from participant.inbox import Inbox
-from participant.pace import FIRST_BYTES, MOST_BYTES
-from participant.session import Session
-from participant.transfer import Uploads
-from protocol.board import Board
+from participant.agent.agent import Agent
+from participant.agent.inbox import Inbox
+from participant.agent.pace import FIRST_BYTES, MOST_BYTES
+from participant.agent.transfer import Uploads
+from participant.network.session import Session
+from protocol.board.board import Board
+from protocol.board.messages import blob_name
+from protocol.board.wire import BlobChunk, BlobHave, FromMember, Welcome
 from protocol.encoding import encode
-from protocol.messages import blob_name
-from protocol.wire import BlobChunk, BlobHave, FromMember, Welcome
-from tests.field.test_resumed import BLOBS, Vector
-from tests.participant.test_agent import FEDERATION
+from tests.field.network.test_resumed import BLOBS, Vector
+from tests.participant.agent.test_agent import FEDERATION
 from tests.simulator.disk import Disk
 
 NAME, SIZE = blob_name(BLOBS[0]), len(BLOBS[0])

@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.unnamed_blobs import CLEAN_UP_SECONDS, UPLOADS_AN_HOUR
-from protocol.board import Board, decode_entry
-from protocol.budget import (
+from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS, UPLOADS_AN_HOUR
+from protocol.board.board import Board, decode_entry
+from protocol.board.budget import (
     ABORTS_A_DAY,
     CHECKS_A_DAY,
     OPEN_REQUESTS,
     TRIES_AN_HOUR,
     Budget,
 )
-from protocol.encoding import encode
-from protocol.messages import (
+from protocol.board.messages import (
     Abort,
     Attachment,
     Body,
@@ -38,7 +37,7 @@ from protocol.messages import (
     attach,
     blob_name,
 )
-from protocol.wire import (
+from protocol.board.wire import (
     CHUNK_BYTES,
     Accepted,
     BlobChunk,
@@ -48,7 +47,8 @@ from protocol.wire import (
     Rejected,
     Submit,
 )
-from tests.aggregator.desk import MODEL, Desk
+from protocol.encoding import encode
+from tests.stage.desk import MODEL, Desk
 
 FLOODER, HONEST = 3, 1
 MANY = 300
@@ -346,7 +346,7 @@ def test_a_part_of_a_blob_is_served_without_reading_all_of_it(
         return blob_name(data)
 
     desk.restart()
-    monkeypatch.setattr("aggregator.blobs.blob_name", counted)
+    monkeypatch.setattr("aggregator.store.blobs.blob_name", counted)
     for _ in range(5):
         for blob in blobs:
             last = BlobRequest(blob_name(blob), len(blob) - 1)

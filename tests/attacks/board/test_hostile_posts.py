@@ -11,16 +11,13 @@ import pytest
 from gmpy2 import mpz
 
 from keyshare.errors import KeyshareError
-from keyshare.plaintext_proof import PlaintextProof
-from participant.decryption_task import DecryptionTask
+from keyshare.proofs.plaintext_proof import PlaintextProof
 from participant.errors import ParticipantError
-from participant.numbers import Numbers
-from participant.statistic_task import StatisticTask
-from protocol.ciphertexts import Encrypted, write_ciphertexts
-from protocol.draft import Draft, Envelope
-from protocol.encoding import encode
-from protocol.errors import ProtocolError
-from protocol.messages import (
+from participant.rounds.task import DecryptionTask
+from participant.statistic.numbers import Numbers
+from participant.statistic.task import StatisticTask
+from protocol.board.draft import Draft, Envelope
+from protocol.board.messages import (
     MAX_INLINE_BYTES,
     Abort,
     Attachment,
@@ -43,10 +40,13 @@ from protocol.messages import (
     attach,
     belongs,
 )
-from protocol.statistic import opening_for
-from tests.participant.round_table import RoundTable, Steps
-from tests.protocol.small_ceremony import label_of, plaintexts_of
-from tests.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
+from protocol.encoding import encode
+from protocol.errors import ProtocolError
+from protocol.rounds.ciphertexts import Encrypted, write_ciphertexts
+from protocol.rounds.statistic import opening_for
+from tests.stage.ceremony.small_ceremony import label_of, plaintexts_of
+from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
 
 OURS = (KeyshareError, ProtocolError, ParticipantError)
 ATTACKER = 2

@@ -9,17 +9,17 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from protocol import commitment
-from protocol.board import Board, Posted
-from protocol.ceremony_run import StepId
-from protocol.draft import Draft
+from protocol.board.board import Board, Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import MAX_INLINE_BYTES, Attachment, Join, Step, attach
+from protocol.ceremony import commitment
+from protocol.ceremony.run import StepId
 from protocol.encoding import digest
 from protocol.errors import BadEntry, BadSeal
-from protocol.messages import MAX_INLINE_BYTES, Attachment, Join, Step, attach
 from protocol.sealing import SealContext, SealingKey, seal
-from tests.attacks.adversary import PLAN, AttackTable
-from tests.attacks.liar import verdict_of
-from tests.toy import CEREMONY, CeremonyTable, Tamper, replace_terms, toy_federation
+from tests.stage.ceremony.adversary import PLAN, AttackTable
+from tests.stage.ceremony.liar import verdict_of
+from tests.stage.toy import CEREMONY, CeremonyTable, Tamper, replace_terms, toy_federation
 
 LIAR, VICTIM = 5, 3  # the liar is the last one to speak in every step
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import pytest
 
 from protocol.errors import BadTerms
-from protocol.file_kind import LOOKED_AT, kind_of_data
-from protocol.terms import parse
-from protocol.toml_text import NotToml, read_toml
+from protocol.programs.file_kind import LOOKED_AT, kind_of_data
+from protocol.terms.terms import parse
+from protocol.terms.toml_text import NotToml, read_toml
 
 DOTS = "a." * (1 << 19)  # a mebibyte, as terms may have
 KEYS = [f"{DOTS}a = 1\n", f"[{DOTS}a]\n", f"a = {{ {DOTS}b = 1 }}\n", f'a = 1\n"b".{DOTS}c = 1\n']
@@ -22,7 +22,7 @@ def test_a_key_of_many_parts_is_refused_unread(text: str, monkeypatch: pytest.Mo
     def parsed(text: str) -> object:
         raise AssertionError("it would take hours")
 
-    monkeypatch.setattr("protocol.toml_text.tomllib.loads", parsed)
+    monkeypatch.setattr("protocol.terms.toml_text.tomllib.loads", parsed)
     with pytest.raises(BadTerms, match="more than 200 dots"):
         parse(text)
     assert kind_of_data(text.encode()[:LOOKED_AT]) is None

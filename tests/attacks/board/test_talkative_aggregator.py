@@ -13,15 +13,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from participant import session as sessions
+from participant.cli.views.ceremony import link_notices
 from participant.errors import Unreachable
-from participant.link import Link
-from participant.progress import link_notices
-from participant.session import Notices, Session
-from protocol.board import Head
+from participant.network import session as sessions
+from participant.network.link import Link
+from participant.network.session import Notices, Session
+from protocol.board.board import Head
+from protocol.board.wire import Accepted, Rejected
 from protocol.encoding import encode
-from protocol.wire import Accepted, Rejected
-from tests.participant.test_agent import FEDERATION, agent, statement
+from tests.participant.agent.test_agent import FEDERATION, agent, statement
 
 MANY = 1_000
 FEW = 2 * int(sessions._BAD_NEWS[0])

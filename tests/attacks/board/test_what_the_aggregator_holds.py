@@ -19,23 +19,23 @@ import numpy as np
 import pytest
 from gmpy2 import mpz
 
-from aggregator.service import Aggregator
-from keyshare.partial_decryption import combine, partial_decryption
-from participant.agent import Agent
-from participant.training_task import TrainingTask
-from protocol.board import Post, sign_post
-from protocol.ciphertexts import read_ciphertexts
-from protocol.draft import Draft
+from aggregator.server.service import Aggregator
+from keyshare.key.partial_decryption import combine, partial_decryption
+from participant.agent.agent import Agent
+from participant.training.task import TrainingTask
+from protocol.board.board import Post, sign_post
+from protocol.board.draft import Draft
+from protocol.board.messages import Certificate, Partial
+from protocol.board.wire import Accepted, Entries, Submit, Welcome
 from protocol.encoding import encode
-from protocol.epoch import Epoch
-from protocol.messages import Certificate, Partial
-from protocol.partial_payload import LockedSum
-from protocol.round import RoundView
+from protocol.key.epoch import Epoch
+from protocol.rounds.ciphertexts import read_ciphertexts
+from protocol.rounds.partial_payload import LockedSum
+from protocol.rounds.view import RoundView
 from protocol.sealing import SealContext, SealingKey
-from protocol.wire import Accepted, Entries, Submit, Welcome
 from tests.simulator.disk import Disk
-from tests.toy import Federation, replace_terms, seed_of, toy_epoch
-from tests.wrong_part import parts_of, posted_as
+from tests.stage.rounds.wrong_part import parts_of, posted_as
+from tests.stage.toy import Federation, replace_terms, seed_of, toy_epoch
 
 TOY = toy_epoch(5, 3)
 KEY, QUORUM, SESSION = TOY.key, TOY.key.quorum, "round/1"

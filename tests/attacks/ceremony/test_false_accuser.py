@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import pytest
 
-from protocol import judgement
-from protocol.draft import Draft
-from protocol.messages import Abort, Disclosure, Step
-from tests.attacks.adversary import PLAN, AttackTable, Malicious, assert_caught, in_simulator
-from tests.attacks.liar import verdict_of
-from tests.toy import CEREMONY, Tamper, seed_of
+from protocol.board.draft import Draft
+from protocol.board.messages import Abort, Disclosure, Step
+from protocol.ceremony import judgement
+from tests.stage.ceremony.adversary import PLAN, AttackTable, Malicious, assert_caught, in_simulator
+from tests.stage.ceremony.liar import verdict_of
+from tests.stage.toy import CEREMONY, Tamper, seed_of
 
 ACCUSER, ACCUSED = 2, 3
 CLAIMS = [

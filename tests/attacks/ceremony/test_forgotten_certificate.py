@@ -18,19 +18,19 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.service import Aggregator
-from participant import agent as agent_module
-from participant.agent import Agent
-from participant.ceremony_task import CeremonyTask
+from aggregator.server.service import Aggregator
+from participant.agent import agent as agent_module
+from participant.agent.agent import Agent
+from participant.agent.outbox import Outbox
+from participant.ceremony.task import CeremonyTask
 from participant.errors import CertificateDisplaced, RejectedByAggregator, SetBackInCeremony
-from participant.outbox import Outbox
-from protocol.board import Post, SignedPost, sign_post
-from protocol.judgement import silent
-from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
-from protocol.wire import Accepted, Declined, FromAggregator, FromMember, Submit, Welcome
+from protocol.board.board import Post, SignedPost, sign_post
+from protocol.board.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
+from protocol.board.wire import Accepted, Declined, FromAggregator, FromMember, Submit, Welcome
+from protocol.ceremony.judgement import silent
 from tests.simulator.disk import Disk
 from tests.simulator.hospital import SeededSecrets
-from tests.toy import toy_federation
+from tests.stage.toy import toy_federation
 
 CEREMONY, NEXT = "ceremony/1", "ceremony/2"
 OTHER, COLLUDER, VICTIM = 1, 2, 3

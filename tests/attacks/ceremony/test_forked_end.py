@@ -12,10 +12,10 @@ from math import factorial
 import pytest
 from gmpy2 import is_square, mpz
 
-from keyshare.shamir import integer_lagrange
+from keyshare.ceremony.shamir import integer_lagrange
+from protocol.board.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
 from protocol.errors import Fork
-from protocol.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
-from tests.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
+from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
 
 N, QUORUM = 3, 2
 COLLUDER, VICTIM, OTHER = 2, 3, 1

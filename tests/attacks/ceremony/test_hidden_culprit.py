@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.draft import Draft
-from protocol.epoch import epoch_of
-from protocol.judgement import Verdict, judge
-from protocol.messages import Abort, Body, Certificate, Disclosure, Step
-from tests.toy import CEREMONY, CeremonyTable, Tamper, toy_federation
+from protocol.board.draft import Draft
+from protocol.board.messages import Abort, Body, Certificate, Disclosure, Step
+from protocol.ceremony.judgement import Verdict, judge
+from protocol.key.epoch import epoch_of
+from tests.stage.toy import CEREMONY, CeremonyTable, Tamper, toy_federation
 
 CULPRIT = 2
 CERTIFICATE = Certificate(bytes(32), b"a key")

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.board import Board, Entry, Post
-from protocol.ceremony import Ceremony
-from protocol.draft import Draft
+from protocol.board.board import Board, Entry, Post
+from protocol.board.draft import Draft
+from protocol.board.messages import MAX_INLINE_BYTES, Join, Step, attach
+from protocol.ceremony.machine import Ceremony
 from protocol.errors import BadEntry, Fork
-from protocol.messages import MAX_INLINE_BYTES, Join, Step, attach
 from protocol.sealing import SealingKey
-from protocol.terms import Terms
-from tests.toy import CEREMONY, CeremonyTable, toy_federation
+from protocol.terms.terms import Terms
+from tests.stage.toy import CEREMONY, CeremonyTable, toy_federation
 
 LIAR = 2
 LEFT, RIGHT = (1, 2, 3), (4, 5)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import pytest
 
-from protocol import judgement
-from protocol.ceremony_run import CeremonyRun, StepId
-from protocol.draft import Draft
-from protocol.messages import Abort, Disclosure, Step
-from tests.attacks.adversary import EITHER_WAY, assert_caught
-from tests.attacks.liar import Lies, LyingTable, lying, verdict_of
-from tests.toy import CEREMONY
+from protocol.board.draft import Draft
+from protocol.board.messages import Abort, Disclosure, Step
+from protocol.ceremony import judgement
+from protocol.ceremony.run import CeremonyRun, StepId
+from tests.stage.ceremony.adversary import EITHER_WAY, assert_caught
+from tests.stage.ceremony.liar import Lies, LyingTable, lying, verdict_of
+from tests.stage.toy import CEREMONY
 
 LIAR = 2
 HONEST = (1, 3, 4, 5)

@@ -11,12 +11,12 @@ from __future__ import annotations
 from gmpy2 import mpz
 
 from keyshare.randomness import Stream
-from protocol import commitment, winner_steps
-from protocol.ceremony import Statement
+from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.ceremony import commitment, winner_steps
+from protocol.ceremony.machine import Statement
+from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, unpack_numbers, width_of
-from protocol.messages import MAX_BLOB_BYTES
-from protocol.winner_steps import Winning
-from tests.attacks.adversary import (
+from tests.stage.ceremony.adversary import (
     EITHER_WAY,
     Malicious,
     assert_caught,

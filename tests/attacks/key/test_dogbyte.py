@@ -13,16 +13,16 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from keyshare.modulus import deal_factors
-from protocol import key_steps
-from protocol.candidate_openings import opened_leaves
-from protocol.ceremony_run import CeremonyRun
-from protocol.dealt_exponents import deviation_size
+from keyshare.ceremony.modulus import deal_factors
+from protocol.board.messages import MAX_BLOB_BYTES, Step
+from protocol.ceremony import key_steps
+from protocol.ceremony.candidate_openings import opened_leaves
+from protocol.ceremony.dealt_exponents import deviation_size
+from protocol.ceremony.key_steps import Trial
+from protocol.ceremony.run import CeremonyRun
+from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode
-from protocol.key_steps import Trial
-from protocol.messages import MAX_BLOB_BYTES, Step
-from protocol.winner_steps import Winning
-from tests.attacks.adversary import PLAN, AttackTable, honest_table
+from tests.stage.ceremony.adversary import PLAN, AttackTable, honest_table
 
 LEAF = 32
 

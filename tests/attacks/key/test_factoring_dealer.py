@@ -20,16 +20,18 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from keyshare.modulus import candidate_shape, survivors
-from keyshare.shamir import integer_lagrange
-from keyshare.threshold_key import key_shape
-from protocol import dealt_exponents, judgement
-from protocol.ceremony import Statement
-from protocol.ceremony_run import CeremonyRun
-from protocol.dealt_exponents import DEALT, deviation_size
+from keyshare.ceremony.modulus import candidate_shape, survivors
+from keyshare.ceremony.shamir import integer_lagrange
+from keyshare.key.threshold_key import key_shape
+from protocol.ceremony import dealt_exponents, judgement
+from protocol.ceremony.dealt_exponents import DEALT, deviation_size
+from protocol.ceremony.machine import Statement
+from protocol.ceremony.run import CeremonyRun
 from protocol.encoding import decode, pack_numbers
-from protocol.epoch import Epoch
-from tests.attacks.adversary import (
+from protocol.key.epoch import Epoch
+from tests.simulator.federation import terms_of
+from tests.simulator.plan import Plan
+from tests.stage.ceremony.adversary import (
     EITHER_WAY,
     PLAN,
     SESSION,
@@ -40,8 +42,6 @@ from tests.attacks.adversary import (
     at_table,
     seed_of,
 )
-from tests.simulator.federation import terms_of
-from tests.simulator.plan import Plan
 
 RHO_STEPS = 1 << 12  # enough for factors of some 24 bits
 HASH = 32

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import pytest
 
-from keyshare.shamir import evaluate
-from protocol import winner_steps
-from protocol.ceremony_run import CeremonyRun, StepId
-from tests.toy import CeremonyTable, toy_epoch
+from keyshare.ceremony.shamir import evaluate
+from protocol.ceremony import winner_steps
+from protocol.ceremony.run import CeremonyRun, StepId
+from tests.stage.toy import CeremonyTable, toy_epoch
 
 N = 3
 

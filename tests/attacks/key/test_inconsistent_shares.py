@@ -16,14 +16,14 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from keyshare import feldman
-from keyshare.lanes import lanes
-from keyshare.shamir import lagrange
-from protocol import commitment, winner_steps
-from protocol.ceremony import Statement
+from keyshare.ceremony import feldman
+from keyshare.ceremony.lanes import lanes
+from keyshare.ceremony.shamir import lagrange
+from protocol.ceremony import commitment, winner_steps
+from protocol.ceremony.machine import Statement
 from protocol.encoding import decode, pack_numbers, unpack_numbers, width_of
-from protocol.epoch import Epoch
-from tests.attacks.adversary import (
+from protocol.key.epoch import Epoch
+from tests.stage.ceremony.adversary import (
     EITHER_WAY,
     Aftermath,
     Malicious,

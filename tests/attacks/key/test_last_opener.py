@@ -17,12 +17,12 @@ import pytest
 from gmpy2 import mpz
 
 from keyshare.randomness import Stream
-from protocol import commitment, dealt_exponents
-from protocol.ceremony import Statement
-from protocol.dealt_exponents import DEALT
+from protocol.ceremony import commitment, dealt_exponents
+from protocol.ceremony.dealt_exponents import DEALT
+from protocol.ceremony.machine import Statement
 from protocol.encoding import decode, pack_numbers, unpack_numbers, width_of
-from protocol.epoch import Epoch
-from tests.attacks.adversary import (
+from protocol.key.epoch import Epoch
+from tests.stage.ceremony.adversary import (
     EITHER_WAY,
     PLAN,
     Malicious,
@@ -30,7 +30,7 @@ from tests.attacks.adversary import (
     assert_certified,
     at_table,
 )
-from tests.toy import seed_of
+from tests.stage.toy import seed_of
 
 ATTACKER = 1  # the lead of class 0; candidate 0 is the first to be tested
 NONCE = 32

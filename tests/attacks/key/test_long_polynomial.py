@@ -11,22 +11,22 @@ from itertools import combinations
 import pytest
 from gmpy2 import mpz
 
-from keyshare import feldman
-from keyshare import threshold_key as tk
+from keyshare.ceremony import feldman
 from keyshare.errors import BadCombination
-from keyshare.partial_decryption import combine, partial_decryption, trial_ciphertext
-from keyshare.threshold_key import JointKey, KeyShape, KeyShare
-from protocol import winner_steps
-from protocol.ceremony_run import CeremonyRun, StepId
-from tests.attacks import adversary
-from tests.attacks.adversary import EITHER_WAY, winners_dealers
-from tests.attacks.liar import (
+from keyshare.key import threshold_key as tk
+from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
+from keyshare.key.threshold_key import JointKey, KeyShape, KeyShare
+from protocol.ceremony import winner_steps
+from protocol.ceremony.run import CeremonyRun, StepId
+from tests.stage.ceremony import adversary
+from tests.stage.ceremony.adversary import EITHER_WAY, winners_dealers
+from tests.stage.ceremony.liar import (
     Lies,
     LyingTable,
     assert_caught,
     lying,
 )
-from tests.toy import finished
+from tests.stage.toy import finished
 
 LIAR = winners_dealers()[1]
 QUORUM = 3

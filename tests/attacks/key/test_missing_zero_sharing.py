@@ -29,12 +29,12 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from keyshare.lanes import lanes
+from keyshare.ceremony.lanes import lanes
+from keyshare.ceremony.shamir import lagrange
 from keyshare.randomness import Stream, derive_key
-from keyshare.shamir import lagrange
-from protocol.ceremony_run import CeremonyRun
-from protocol.messages import Step
-from tests.toy import CeremonyTable, finished, seed_of, toy_federation
+from protocol.board.messages import Step
+from protocol.ceremony.run import CeremonyRun
+from tests.stage.toy import CeremonyTable, finished, seed_of, toy_federation
 
 HONEST = (3, 4, 5)
 COALITION = (1, 2)

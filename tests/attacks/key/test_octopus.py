@@ -11,21 +11,21 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from participant.agent import Agent
+from participant.agent.agent import Agent
+from participant.agent.task import Task
 from participant.errors import IdentityInUse
-from participant.task import Task
-from protocol import board as board_module
-from protocol.board import Post, sign_post
-from protocol.ceremony import KINDS
-from protocol.ceremony_run import CeremonyRun, StepId
-from protocol.commitment import commitment_to
-from protocol.draft import Draft, public_payload
+from protocol.board import board as board_module
+from protocol.board.board import Post, sign_post
+from protocol.board.draft import Draft, public_payload
+from protocol.board.messages import Body, Step, blob_name
+from protocol.board.wire import Entries, Welcome
+from protocol.ceremony.commitment import commitment_to
+from protocol.ceremony.machine import KINDS
+from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork
-from protocol.messages import Body, Step, blob_name
-from protocol.wire import Entries, Welcome
 from tests.simulator.disk import Disk
-from tests.toy import CEREMONY, CeremonyTable, toy_federation
+from tests.stage.toy import CEREMONY, CeremonyTable, toy_federation
 
 ACCOMPLICE, VICTIM = 2, 3
 REWRITTEN = ("moduli-commit", "moduli")

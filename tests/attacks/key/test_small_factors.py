@@ -17,13 +17,13 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from keyshare import biprimality
-from keyshare import threshold_key as tk
-from protocol import candidate_steps, key_steps, winner_steps
-from protocol.ceremony import Statement
+from keyshare.ceremony import biprimality
+from keyshare.key import threshold_key as tk
+from protocol.ceremony import candidate_steps, key_steps, winner_steps
+from protocol.ceremony.machine import Statement
 from protocol.encoding import decode
-from protocol.epoch import Epoch
-from tests.attacks.adversary import (
+from protocol.key.epoch import Epoch
+from tests.stage.ceremony.adversary import (
     EITHER_WAY,
     PLAN,
     Aftermath,

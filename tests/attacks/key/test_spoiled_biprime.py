@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from gmpy2 import mpz
 
-from protocol import candidate_openings
-from protocol.ceremony_run import StepId
+from protocol.ceremony import candidate_openings
+from protocol.ceremony.run import StepId
 from protocol.encoding import decode, pack_numbers, unpack_numbers, width_of
-from protocol.epoch import Epoch
-from tests.attacks.adversary import (
+from protocol.key.epoch import Epoch
+from tests.stage.ceremony.adversary import (
     EITHER_WAY,
     PLAN,
     Malicious,

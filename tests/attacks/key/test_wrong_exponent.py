@@ -12,16 +12,16 @@ import msgspec
 import pytest
 from gmpy2 import mpz
 
-from keyshare.biprimality import ROUNDS
-from protocol import candidate_openings, winner_steps
-from protocol.ceremony import Statement
-from protocol.ceremony_run import StepId
+from keyshare.ceremony.biprimality import ROUNDS
+from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.ceremony import candidate_openings, winner_steps
+from protocol.ceremony.key_steps import Trial
+from protocol.ceremony.machine import Statement
+from protocol.ceremony.run import StepId
+from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
-from protocol.epoch import Epoch
-from protocol.key_steps import Trial
-from protocol.messages import MAX_BLOB_BYTES
-from protocol.winner_steps import Winning
-from tests.attacks.adversary import (
+from protocol.key.epoch import Epoch
+from tests.stage.ceremony.adversary import (
     EITHER_WAY,
     Aftermath,
     Malicious,

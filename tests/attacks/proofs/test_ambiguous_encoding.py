@@ -21,18 +21,18 @@ from gmpy2 import mpz
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyshare.ceremony.shamir import integer_lagrange
 from keyshare.digest import digest
 from keyshare.randomness import derive_key
-from keyshare.shamir import integer_lagrange
-from protocol import ceremony_run
-from protocol.candidate_steps import open_moduli
-from protocol.ceremony_run import CeremonyRun, StepId
+from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.ceremony import run as ceremony_run
+from protocol.ceremony.candidate_steps import open_moduli
+from protocol.ceremony.run import CeremonyRun, StepId
+from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode
-from protocol.messages import MAX_BLOB_BYTES
-from protocol.winner_steps import Winning
-from tests.attacks.adversary import EITHER_WAY, winners_dealers
-from tests.attacks.liar import Lies, assert_caught, lying
-from tests.toy import CEREMONY, seed_of, toy_federation
+from tests.stage.ceremony.adversary import EITHER_WAY, winners_dealers
+from tests.stage.ceremony.liar import Lies, assert_caught, lying
+from tests.stage.toy import CEREMONY, seed_of, toy_federation
 
 LIAR = winners_dealers()[1]
 N_MEMBERS = 12

@@ -10,18 +10,19 @@ from __future__ import annotations
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare import biprimality, equality_proof
-from keyshare.equality_proof import EqualityProof, EqualPowers, longest_response, prove, verify
+from keyshare.ceremony import biprimality
+from keyshare.proofs import equality_proof
+from keyshare.proofs.equality_proof import EqualityProof, EqualPowers, longest_response, prove, verify
 from keyshare.randomness import Stream
-from protocol import winner_steps
-from protocol.ceremony_run import CeremonyRun, StepId
+from protocol.ceremony import winner_steps
+from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import decode, encode, width_of
-from protocol.messages import MAX_BLOB_BYTES
-from protocol.winner_steps import Winning
-from tests.attacks.adversary import EITHER_WAY, winners_dealers
-from tests.attacks.liar import Lies, assert_caught, lying
-from tests.equality_proofs import answered, batch_of
-from tests.toy import seed_of, toy_epoch
+from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.ceremony.winner_steps import Winning
+from tests.stage.ceremony.adversary import EITHER_WAY, winners_dealers
+from tests.stage.ceremony.liar import Lies, assert_caught, lying
+from tests.stage.ceremony.equality_proofs import answered, batch_of
+from tests.stage.toy import seed_of, toy_epoch
 
 LIAR = winners_dealers()[1]
 TRIES = 4_000

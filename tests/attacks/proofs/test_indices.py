@@ -9,20 +9,27 @@ from __future__ import annotations
 import pytest
 from gmpy2 import mpz
 
-from keyshare import shamir
+from keyshare.ceremony import shamir
 from keyshare.errors import BadIndices
-from keyshare.partial_decryption import combine, partial_decryption, trial_ciphertext
-from protocol import board as board_module
-from protocol.candidate_steps import deal_shares
-from protocol.ceremony_run import CeremonyRun, StepId
-from protocol.draft import Draft
+from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
+from protocol.board import board as board_module
+from protocol.board.draft import Draft
+from protocol.board.messages import Join, Step, attach
+from protocol.ceremony.candidate_steps import deal_shares
+from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.errors import BadEntry, BadTerms
-from protocol.messages import Join, Step, attach
 from protocol.sealing import SealingKey
-from protocol.terms import Member, check
-from tests.attacks.adversary import PLAN, AttackTable
-from tests.attacks.liar import verdict_of
-from tests.toy import CEREMONY, CeremonyTable, replace_terms, seed_of, toy_epoch, toy_federation
+from protocol.terms.terms import Member, check
+from tests.stage.ceremony.adversary import PLAN, AttackTable
+from tests.stage.ceremony.liar import verdict_of
+from tests.stage.toy import (
+    CEREMONY,
+    CeremonyTable,
+    replace_terms,
+    seed_of,
+    toy_epoch,
+    toy_federation,
+)
 
 LIAR, VICTIM = 2, 3
 

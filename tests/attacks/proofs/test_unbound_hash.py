@@ -13,21 +13,22 @@ import msgspec
 import pytest
 from gmpy2 import mpz
 
-from keyshare import equality_proof
-from keyshare.biprimality import accepts
-from keyshare.equality_proof import prove
-from protocol import key_steps, winner_steps
-from protocol.ceremony_run import CeremonyRun, StepId
+from keyshare.proofs import equality_proof
+from keyshare.ceremony.biprimality import accepts
+from keyshare.proofs.equality_proof import prove
+from protocol.ceremony import key_steps
+from protocol.ceremony import winner_steps
+from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import decode, encode, unpack_numbers, width_of
 from protocol.errors import CeremonyFailed
-from protocol.key_steps import Trial
-from protocol.messages import MAX_BLOB_BYTES
-from protocol.proof_encoding import proof_context, write_proof
-from protocol.winner_steps import Winning
-from tests.attacks.adversary import EITHER_WAY, honest_table, modulus_of, winners_dealers
-from tests.attacks.liar import Lies, LyingTable, assert_caught, lying
-from tests.attacks.test_wrong_partial import shifted
-from tests.equality_proofs import answered, batch_of
+from protocol.ceremony.key_steps import Trial
+from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.key.proof_encoding import proof_context, write_proof
+from protocol.ceremony.winner_steps import Winning
+from tests.stage.ceremony.adversary import EITHER_WAY, honest_table, modulus_of, winners_dealers
+from tests.stage.ceremony.liar import Lies, LyingTable, assert_caught, lying
+from tests.attacks.rounds.test_wrong_partial import shifted
+from tests.stage.ceremony.equality_proofs import answered, batch_of
 
 LIAR = winners_dealers()[1]
 

@@ -14,12 +14,12 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from keyshare import equality_proof
-from keyshare.checkpoints import LIMBS, checked_exponents, limb_bits
-from keyshare.equality_proof import EqualityProof, EqualPowers, verify
-from tests.attacks.test_fewer_repetitions import LIAR, false_statement
-from tests.equality_proofs import answered, batch_of, equations_hold
-from tests.toy import toy_epoch
+from keyshare.proofs import equality_proof
+from keyshare.proofs.checkpoints import LIMBS, checked_exponents, limb_bits
+from keyshare.proofs.equality_proof import EqualityProof, EqualPowers, verify
+from tests.attacks.proofs.test_fewer_repetitions import LIAR, false_statement
+from tests.stage.ceremony.equality_proofs import answered, batch_of, equations_hold
+from tests.stage.toy import toy_epoch
 
 SHIFT = 42
 NO_WEIGHTS = [mpz(0)] * (LIMBS - 1)

@@ -16,17 +16,18 @@ import msgspec
 import pytest
 from gmpy2 import mpz
 
-from keyshare import biprimality, equality_proof
-from keyshare.biprimality import ROUNDS
-from protocol import key_steps
-from protocol.ceremony import Statement
-from protocol.ceremony_run import StepId
+from keyshare.ceremony import biprimality
+from keyshare.proofs import equality_proof
+from keyshare.ceremony.biprimality import ROUNDS
+from protocol.ceremony import key_steps
+from protocol.ceremony.machine import Statement
+from protocol.ceremony.run import StepId
 from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
-from protocol.key_steps import Trial
-from protocol.messages import MAX_BLOB_BYTES, Step
-from protocol.proof_encoding import write_proof
-from protocol.winner_steps import Winning
-from tests.attacks.adversary import (
+from protocol.ceremony.key_steps import Trial
+from protocol.board.messages import MAX_BLOB_BYTES, Step
+from protocol.key.proof_encoding import write_proof
+from protocol.ceremony.winner_steps import Winning
+from tests.stage.ceremony.adversary import (
     EITHER_WAY,
     PLAN,
     Aftermath,
@@ -37,7 +38,7 @@ from tests.attacks.adversary import (
     modulus_of,
     winners_dealers,
 )
-from tests.equality_proofs import answered
+from tests.stage.ceremony.equality_proofs import answered
 from tests.simulator.plan import Plan
 
 TOP = mpz(1) << PLAN.key_bits

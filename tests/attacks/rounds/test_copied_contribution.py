@@ -16,18 +16,18 @@ import phe
 import pytest
 from gmpy2 import mpz
 
-from keyshare.encryption import Encryptor, add, randomiser_base
 from keyshare.errors import CorruptSum
-from keyshare.key_packing import pack_key, unpack_key
-from keyshare.lattice import S1, Lattice
-from keyshare.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
-from keyshare.plaintext_proof import Opened, PlaintextProof, encrypt_opened, prove
+from keyshare.hybrid.key_packing import pack_key, unpack_key
+from keyshare.hybrid.lattice import S1, Lattice
+from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
+from keyshare.key.encryption import Encryptor, add, randomiser_base
+from keyshare.proofs.plaintext_proof import Opened, PlaintextProof, encrypt_opened, prove
 from keyshare.randomness import Stream
-from protocol import ciphertexts
-from protocol.ciphertexts import Encrypted, EncryptionKey, check_proof, proof_context
+from protocol.board.messages import Contribution, attach
 from protocol.errors import Malformed
-from protocol.messages import Contribution, attach
-from tests.toy import seed_of
+from protocol.rounds import ciphertexts
+from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, proof_context
+from tests.stage.toy import seed_of
 
 LATTICE = Lattice(S1, 16)
 CONTEXT, EPOCH, OPENING = seed_of("context"), seed_of("epoch"), seed_of("opening")

@@ -18,15 +18,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from keyshare.packing import unpack
-from keyshare.plaintext_proof import encrypt_opened
-from keyshare.quantisation import SPREAD
-from keyshare.slots import SlotReader, SlotWriter
-from participant import contribution
-from participant.model_errors import ModelMismatch
-from protocol.round import RoundView
-from protocol.suite import suite_of
-from tests.attacks.test_narrowed_bound import (
+from keyshare.proofs.plaintext_proof import encrypt_opened
+from keyshare.rounds.packing import unpack
+from keyshare.rounds.quantisation import SPREAD
+from keyshare.rounds.slots import SlotReader, SlotWriter
+from participant.model.errors import ModelMismatch
+from participant.rounds import contribution
+from protocol.board.suite import suite_of
+from protocol.rounds.view import RoundView
+from tests.attacks.rounds.test_narrowed_bound import (
     EVIL,
     EXAMPLES,
     LENGTH,

@@ -14,16 +14,16 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from keyshare.slots import SlotWriter
-from keyshare.tally import Marks, Tally
-from participant import contribution
-from participant.bounds import Bounds
-from participant.model_errors import ModelMismatch
-from participant.training_task import TrainingTask
-from protocol.messages import Opening, Statement
-from protocol.round import RoundView
-from tests.participant.round_table import RoundTable
-from tests.toy import CeremonyTable, ToyEpoch, finished, toy_federation
+from keyshare.rounds.slots import SlotWriter
+from keyshare.rounds.tally import Marks, Tally
+from participant.model.errors import ModelMismatch
+from participant.rounds import contribution
+from participant.training.bounds import Bounds
+from participant.training.task import TrainingTask
+from protocol.board.messages import Opening, Statement
+from protocol.rounds.view import RoundView
+from tests.stage.rounds.round_table import RoundTable
+from tests.stage.toy import CeremonyTable, ToyEpoch, finished, toy_federation
 
 LENGTH, EXAMPLES, MOST_EXAMPLES = 24, (11, 29, 64), 10_000
 EVIL = len(EXAMPLES) + 1

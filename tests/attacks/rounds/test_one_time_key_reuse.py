@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keyshare.lattice import S1, Lattice
-from keyshare.one_time_key import OneTimeKey
-from participant import contribution
-from participant.contribution import ContributionMaker
-from protocol.board import Posted
-from protocol.draft import Draft
-from protocol.messages import Contribution, Opening, blob_name
-from tests.toy import Table, ToyEpoch, replace_terms, seed_of, toy_epoch
+from keyshare.hybrid.lattice import S1, Lattice
+from keyshare.hybrid.one_time_key import OneTimeKey
+from participant.rounds import contribution
+from participant.rounds.contribution import ContributionMaker
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Contribution, Opening, blob_name
+from tests.stage.toy import Table, ToyEpoch, replace_terms, seed_of, toy_epoch
 
 LATTICE = Lattice(S1, 16)
 LENGTH = 3000

@@ -9,20 +9,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keyshare import lattice
-from keyshare.fingerprint import MODULUS, Fingerprint, sum_fingerprints
-from keyshare.key_packing import pack_key
-from keyshare.one_time_key import read_words
-from participant import contribution, sum_check
-from participant.decryption_task import DecryptionTask
-from participant.sum_check import SumCheck
-from participant.waiting import waiting_for
-from protocol.draft import Draft
-from protocol.fingerprints import SumVerdict, fingerprint_key
-from protocol.messages import Partial, SetLock
-from protocol.suite import suite_of
-from tests.hybrid_round import hybrid_toy
-from tests.participant.hybrid_table import SESSION, SHORT_CHUNK, HybridTable
+from keyshare.hybrid import lattice
+from keyshare.hybrid.fingerprint import MODULUS, Fingerprint, sum_fingerprints
+from keyshare.hybrid.key_packing import pack_key
+from keyshare.hybrid.one_time_key import read_words
+from participant.rounds import contribution, sum_check
+from participant.rounds.sum_check import SumCheck
+from participant.rounds.task import DecryptionTask
+from protocol.board.draft import Draft
+from protocol.board.messages import Partial, SetLock
+from protocol.board.suite import suite_of
+from protocol.rounds.vector_checks import SumVerdict, fingerprint_key
+from tests.stage.rounds.hybrid_round import hybrid_toy
+from tests.stage.rounds.hybrid_table import SESSION, SHORT_CHUNK, HybridTable
 
 EVERYBODY = range(1, 6)
 AVERAGE = 0.03  # of 0.01 … 0.05
@@ -187,7 +186,7 @@ def test_who_withholds_a_vector_is_waited_for_and_nothing_is_taken(table: Hybrid
     table.withheld = {table.names(4)[1]}
     table.settle()
     assert {table.task(i).finished for i in (1, 2, 3, 5)} == {0}
-    waiting = waiting_for(table.board, table.tasks[1], table.terms)
+    waiting = table.tasks[1].waiting(table.board)
     assert waiting.members == (0,)
     assert waiting.step == "the vector of H4, to check the sum"
     table.withheld.clear()
@@ -217,7 +216,7 @@ def test_a_hospital_that_only_helps_to_decrypt_says_the_fingerprint_of_what_it_c
     table.withheld = {table.names(2)[0]}
     table.stream(2)
     assert helper.due() is None
-    waiting = waiting_for(table.board, helper, table.terms)
+    waiting = helper.waiting(table.board)
     assert waiting[:2] == ("this hospital's own vector, for its fingerprint", (0,))
     table.withheld.clear()
     table.settle()

@@ -16,27 +16,26 @@ import numpy as np
 import pytest
 from gmpy2 import mpz
 
-from keyshare.key_packing import unpack_key
-from keyshare.one_time_key import SummedKey, add_chunk, write_sum
-from keyshare.packing import unpack
-from keyshare.plaintext_proof import PlaintextProof
+from keyshare.hybrid.key_packing import unpack_key
+from keyshare.hybrid.one_time_key import SummedKey, add_chunk, write_sum
+from keyshare.proofs.plaintext_proof import PlaintextProof
 from keyshare.randomness import Stream
-from protocol import set_rules
-from protocol.board import Posted
-from protocol.ciphertexts import (
+from keyshare.rounds.packing import unpack
+from protocol.board.board import Posted
+from protocol.board.messages import Closing, Contribution, Contributor, attach
+from protocol.board.suite import suite_of
+from protocol.rounds import set_rules
+from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
     add_encrypted,
     lattice_context,
     write_ciphertexts,
 )
-from protocol.messages import Closing, Contribution, Contributor, attach
-from protocol.suite import suite_of
-from tests import toy_round
-from tests.hybrid_round import HybridRound
-from tests.proved import proved
-from tests.toy import ToyEpoch, seed_of
-from tests.toy_round import (
+from tests.stage.rounds import toy_round
+from tests.stage.rounds.hybrid_round import HybridRound
+from tests.stage.rounds.proved import proved
+from tests.stage.rounds.toy_round import (
     LENGTH,
     TERMS,
     TOY,
@@ -44,6 +43,7 @@ from tests.toy_round import (
     slots_of,
     training,
 )
+from tests.stage.toy import ToyEpoch, seed_of
 
 SESSION = "statistic/age"
 VICTIM, THIEF, OTHERS = 2, 5, (1, 3, 4)

@@ -13,14 +13,14 @@ from collections.abc import Iterable
 
 import pytest
 
-from participant.decryption_task import DecryptionTask
-from participant.training_task import TrainingTask
+from participant.rounds.task import DecryptionTask
+from participant.training.task import TrainingTask
 from protocol.errors import Refused
-from protocol.history import OpenedSets, isolated
-from protocol.round import RoundView
-from tests.participant.round_table import RoundTable, Steps
+from protocol.rounds.history import OpenedSets, isolated
+from protocol.rounds.view import RoundView
 from tests.simulator.disk import Disk
-from tests.toy import toy_epoch
+from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.toy import toy_epoch
 
 TOY = toy_epoch(7, 4)
 TERMS = TOY.federation.terms

@@ -14,15 +14,15 @@ import msgspec
 import pytest
 from gmpy2 import mpz
 
-import protocol.partial_payload
-from keyshare.shamir import integer_lagrange
-from protocol.board import Posted
-from protocol.complaints import judge_complaint
-from protocol.draft import Draft
-from protocol.messages import Complaint, Partial
-from protocol.partial_payload import LockedSum, Parts
-from tests.toy_round import KEY, SQUARE, TERMS, TOY, Round, contributed
-from tests.wrong_part import (
+import protocol.rounds.partial_payload
+from keyshare.ceremony.shamir import integer_lagrange
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Complaint, Partial
+from protocol.rounds.complaints import judge_complaint
+from protocol.rounds.partial_payload import LockedSum, Parts
+from tests.stage.rounds.toy_round import KEY, SQUARE, TERMS, TOY, Round, contributed
+from tests.stage.rounds.wrong_part import (
     Liar,
     all_of,
     complain,

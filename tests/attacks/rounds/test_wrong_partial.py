@@ -11,17 +11,17 @@ import msgspec
 import pytest
 from gmpy2 import mpz
 
-from keyshare.partial_decryption import combine, partial_decryption, trial_ciphertext
-from keyshare.shamir import integer_lagrange
-from keyshare.threshold_key import KeyShare
-from protocol import key_steps
-from protocol.ceremony_run import CeremonyRun, StepId
+from keyshare.ceremony.shamir import integer_lagrange
+from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
+from keyshare.key.threshold_key import KeyShare
+from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.ceremony import key_steps
+from protocol.ceremony.key_steps import Trial
+from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import decode, encode, pack_numbers, width_of
-from protocol.key_steps import Trial
-from protocol.messages import MAX_BLOB_BYTES
-from tests.attacks.adversary import EITHER_WAY
-from tests.attacks.liar import Lies, LyingTable, assert_caught, lying
-from tests.toy import toy_epoch
+from tests.stage.ceremony.adversary import EITHER_WAY
+from tests.stage.ceremony.liar import Lies, LyingTable, assert_caught, lying
+from tests.stage.toy import toy_epoch
 
 LIAR = 2
 

@@ -18,17 +18,17 @@ import numpy as np
 import pytest
 
 from keyshare.errors import BadExamples
-from participant import app_module
-from participant.app import LoadedApp, load_app
-from participant.cli.sentence import Context
-from participant.cli.sentences import describe
+from participant.agent.steps import Steps as SessionSteps
+from participant.app import module as app_module
+from participant.app.app import LoadedApp, load_app
+from participant.cli.sentences.errors import describe
+from participant.cli.sentences.sentence import Context
 from participant.errors import BadApp, ParticipantError
-from participant.model_errors import ForeignModel, ModelMismatch
-from participant.steps import Steps as SessionSteps
-from participant.training_task import TrainingTask
-from protocol.messages import Opening
-from tests.participant.consortium import Consortium, found, run_all
-from tests.participant.round_table import RoundTable, Steps
+from participant.model.errors import ForeignModel, ModelMismatch
+from participant.training.task import TrainingTask
+from protocol.board.messages import Opening
+from tests.stage.consortium import Consortium, found, run_all
+from tests.stage.rounds.round_table import RoundTable, Steps
 
 APP = """
     import multiprocessing

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from participant.cli.sentence import Context
-from participant.cli.sentences import describe
-from participant.model_errors import DamagedModel
-from participant.training_task import TrainingTask
-from tests.participant.round_table import RoundTable, Steps
+from participant.cli.sentences.errors import describe
+from participant.cli.sentences.sentence import Context
+from participant.model.errors import DamagedModel
+from participant.training.task import TrainingTask
+from tests.stage.rounds.round_table import RoundTable, Steps
 
 MEMBERS = (1, 2, 3, 4, 5)
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import csv_hospital
 from csv_file import BadFile
-from participant.app import load_app
+from participant.app.app import load_app
 from participant.errors import BadApp
 from patients import read_patients
 from study import Study

@@ -15,10 +15,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from participant.app import LoadedApp, load_app
-from participant.cli.speaking import SpeakingGroup
+from participant.agent.steps import Steps
+from participant.app.app import LoadedApp, load_app
+from participant.cli.views.speaking import SpeakingGroup
 from participant.errors import BadApp
-from participant.steps import Steps
 
 
 class Panic(BaseException):
@@ -191,7 +191,7 @@ def test_no_file_takes_the_number_of_a_stream_that_an_app_has_closed(tmp_path: P
     code = f"""
         import os
         from pathlib import Path
-        from participant.app import load_app
+        from participant.app.app import load_app
         app = load_app(Path({str(tmp_path / "closing.py")!r}), Path({str(tmp_path)!r}))
         app.fit([], {{}})
         for _ in range(3):

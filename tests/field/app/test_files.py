@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from participant.app import LoadedApp, load_app
+from participant.app.app import LoadedApp, load_app
 from participant.errors import BadApp
 
 FUNCTIONS = """

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from participant.app_calls import evaluate, fit
+from participant.app.calls import evaluate, fit
 from participant.errors import BadApp
-from protocol.foreign import json_text
+from protocol.words.foreign import json_text
 
 
 class Reports:

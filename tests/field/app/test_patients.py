@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.participant.round_table import RoundTable, Steps
+from tests.stage.rounds.round_table import RoundTable, Steps
 
 
 class Nobody(Steps):

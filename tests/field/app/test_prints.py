@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
-from participant.terminal import only_json, say, say_json
+from participant.cli.views.terminal import only_json, say, say_json
 
 PRINTS = """
 import os, subprocess, sys
-from participant.terminal import only_json, say, say_json
+from participant.cli.views.terminal import only_json, say, say_json
 
 with only_json(sys.argv[1] == "json"):
     print("epoch 1", end="")

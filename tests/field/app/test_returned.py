@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from participant.errors import BadApp
-from participant.layout import Layout
-from participant.weights import checked
+from participant.model.layout import Layout
+from participant.model.weights import checked
 
 LAYERS = torch.nn.Linear(3, 1)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from participant.app import load_app
+from participant.app.app import load_app
 from participant.errors import BadApp
 
 APP = """

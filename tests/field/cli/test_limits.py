@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 from gmpy2 import mpz
 
-from aggregator import vector_sum
-from aggregator.vector_sum import Vector, VectorSum
-from keyshare import lattice
+from aggregator.rounds import vector_sum
+from aggregator.rounds.vector_sum import Vector, VectorSum
+from keyshare.ceremony.lanes import evaluate_row, lanes
+from keyshare.ceremony.modulus import MAX_MEMBERS, candidate_shape
 from keyshare.errors import BadParameters
-from keyshare.fingerprint import FingerprintKey, sum_fingerprints
-from keyshare.lanes import evaluate_row, lanes
-from keyshare.lattice import S1, S2, Lattice
-from keyshare.modulus import MAX_MEMBERS, candidate_shape
-from keyshare.one_time_key import add_chunk, read_words
+from keyshare.hybrid import lattice
+from keyshare.hybrid.fingerprint import FingerprintKey, sum_fingerprints
+from keyshare.hybrid.lattice import S1, S2, Lattice
+from keyshare.hybrid.one_time_key import add_chunk, read_words
+from protocol.board.messages import MAX_ATTACHMENTS, blob_name
 from protocol.encoding import Message
 from protocol.errors import BadTerms
-from protocol.history import isolated
-from protocol.messages import MAX_ATTACHMENTS, blob_name
-from protocol.terms import Member, check
-from tests.aggregator.hybrid import SESSION, SHORT_CHUNK
-from tests.toy import replace_terms, toy_federation
+from protocol.rounds.history import isolated
+from protocol.terms.terms import Member, check
+from tests.stage.rounds.served_hybrid import SESSION, SHORT_CHUNK
+from tests.stage.toy import replace_terms, toy_federation
 
 
 class Wide(Message, frozen=True):

@@ -12,16 +12,16 @@ from gmpy2 import mpz
 from typer.testing import CliRunner
 
 from participant.cli import app
-from participant.identity import create, load, read_card
-from participant.number_files import read_numbers
-from participant.passphrase import Passphrase
-from participant.sealed_file import Argon2Cost
+from participant.home.identity import create, load, read_card
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import Argon2Cost
+from participant.statistic.number_files import read_numbers
 from protocol.errors import BadTerms
-from protocol.foreign import is_plain, line, shown
-from protocol.names import fault_of_name, look_of
-from protocol.terms import Member, check, parse, render, render_signature, sign_terms
-from tests.field.walk import typed
-from tests.toy import replace_terms, toy_federation
+from protocol.terms.names import fault_of_name, look_of
+from protocol.terms.terms import Member, check, parse, render, render_signature, sign_terms
+from protocol.words.foreign import is_plain, line, shown
+from tests.stage.toy import replace_terms, toy_federation
+from tests.stage.walk import typed
 
 ZWNJ, ZWJ, VS16 = "\u200c", "\u200d", "\ufe0f"
 NEEDED = {

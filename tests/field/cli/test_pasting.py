@@ -13,21 +13,21 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-import aggregator.sentences as aggregator_sentences
+import aggregator.cli.sentences as aggregator_sentences
 from participant.cli import app
-from participant.cli.sentence import Context
-from participant.cli.sentences import describe
+from participant.cli.sentences.errors import describe
+from participant.cli.sentences.sentence import Context
 from participant.errors import NoKeyShare, OutOfTime
-from participant.identity import create
-from participant.passphrase import Passphrase
-from participant.sealed_file import Argon2Cost
+from participant.home.identity import create
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import Argon2Cost
 from participant.waiting import Waiting
 from protocol.encoding import encode_binary
 from protocol.errors import UnsignedTerms
-from protocol.foreign import line, pasted
-from tests.toy import toy_federation
+from protocol.words.foreign import line, pasted
+from tests.stage.toy import toy_federation
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAMES = [
     "federation.toml",
     "My Study's files/federation (final).toml",

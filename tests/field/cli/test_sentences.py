@@ -14,27 +14,27 @@ from gmpy2 import mpz
 from typer.testing import CliRunner
 
 from participant.cli import app
-from participant.cli.sentence import Context
-from participant.cli.sentences import describe
-from participant.cli.standing import show_loss, show_standing
-from participant.cli.work import _check_round_left, _tell_if_late
+from participant.cli.commands.training import _check_round_left, _tell_if_late
+from participant.cli.sentences.errors import describe
+from participant.cli.sentences.sentence import Context
+from participant.cli.views.standing import show_loss, show_standing
 from participant.errors import BadStatisticFile, Interrupted, OutOfTime
-from participant.identity import create
-from participant.number_files import read_numbers
-from participant.numbers import Numbers
-from participant.passphrase import Passphrase
-from participant.request_fit import misfit
+from participant.home.identity import create
+from participant.home.passphrase import Passphrase
+from participant.statistic.number_files import read_numbers
+from participant.statistic.numbers import Numbers
+from participant.statistic.request_fit import misfit
 from participant.waiting import Waiting
-from participant.words import fingerprint, read_fingerprint
-from protocol.audit.evidence import Evidence
-from protocol.counted import counted
+from participant.words.fingerprint import fingerprint, read_fingerprint
+from protocol.board.messages import Attachment, Request
 from protocol.encoding import encode_binary
 from protocol.errors import Malformed, UnsignedTerms
-from protocol.messages import Attachment, Request
-from protocol.record import blob_path
-from tests.participant.toy_home import CHEAP
-from tests.record.memory import MemoryFiles
-from tests.toy import toy_federation
+from protocol.record.audit.evidence import Evidence
+from protocol.record.files import blob_path
+from protocol.words.counted import counted
+from tests.stage.record.memory import MemoryFiles
+from tests.stage.toy import toy_federation
+from tests.stage.toy_home import CHEAP
 
 PASSPHRASE = "correct horse"
 Run = Callable[..., str]

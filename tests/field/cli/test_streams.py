@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from participant.errors import BadPassphrase
-from participant.passphrase import obtain
+from participant.home.passphrase import obtain
 from protocol.programs.streams import Lasting, make_lasting
-from tests.field.walk import is_ours, typed
+from tests.stage.walk import is_ours, typed
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HOSPITAL = "quorate-participant"
 
 
@@ -112,7 +112,7 @@ def test_no_file_takes_the_number_of_a_closed_stream() -> None:
 
 
 def test_a_question_to_a_closed_terminal_has_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    import participant.terminal as terminal
+    import participant.cli.views.terminal as terminal
 
     monkeypatch.setattr(sys, "stdin", None)
     make_lasting()
@@ -121,7 +121,7 @@ def test_a_question_to_a_closed_terminal_has_no_answer(monkeypatch: pytest.Monke
 
 
 def test_an_answer_that_is_no_text_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    import participant.terminal as terminal
+    import participant.cli.views.terminal as terminal
 
     raw = io.BytesIO("jä\ny\n".encode())
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(raw, encoding="ascii"))
@@ -137,8 +137,8 @@ def test_a_passphrase_that_is_no_text_is_refused_at_the_terminal(
     def read(prompt: str) -> str:
         return typed_bytes.decode()
 
-    monkeypatch.setattr("participant.passphrase.getpass.getpass", read)
-    monkeypatch.setattr("participant.passphrase._has_terminal", lambda: True)
+    monkeypatch.setattr("participant.home.passphrase.getpass.getpass", read)
+    monkeypatch.setattr("participant.home.passphrase._has_terminal", lambda: True)
     with pytest.raises(BadPassphrase, match="encoding") as caught:
         obtain(None, False, {})
     assert caught.value.__suppress_context__  # whose text would quote the bytes
@@ -148,7 +148,7 @@ def test_a_passphrase_that_is_no_text_is_refused_at_the_terminal(
 def test_events_that_cannot_be_written_end_nothing() -> None:
     program = (
         "from protocol.programs.streams import lost, make_lasting; make_lasting()\n"
-        "from participant.terminal import only_json, say_json\n"
+        "from participant.cli.views.terminal import only_json, say_json\n"
         "with only_json(True):\n"
         "    say_json(1); say_json(2); print('said by an app')\n"
         "raise SystemExit(lost())"
@@ -166,7 +166,7 @@ def test_a_view_whose_terminal_goes_away_ends_nothing() -> None:
     """As when a connection ends from which a command was started that is to go on."""
     program = (
         "import sys, time; from protocol.programs.streams import make_lasting; make_lasting()\n"
-        "from rich.live import Live; from participant.terminal import new_console\n"
+        "from rich.live import Live; from participant.cli.views.terminal import new_console\n"
         "with Live('x', console=new_console(stderr=True), refresh_per_second=20) as live:\n"
         "    sys.stdin.read()\n"
         "    live.console.print('after'); time.sleep(0.3)\n"

@@ -21,13 +21,13 @@ from typing import Any
 
 import pytest
 
-from participant import files
+from participant.disk import files
 from participant.errors import DiskError
-from tests.field.walk import Ended, is_ours, typed
-from tests.participant.toy_home import member_at, signed_text, write_record
-from tests.toy import toy_epoch
+from tests.stage.toy import toy_epoch
+from tests.stage.toy_home import member_at, signed_text, write_record
+from tests.stage.walk import Ended, is_ours, typed
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HOSPITAL, AGGREGATOR = "quorate-participant", "quorate-aggregator"
 SOON = ("--timeout", "0.1")
 APP = """

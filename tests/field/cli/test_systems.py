@@ -10,7 +10,7 @@ import pytest
 
 from protocol.programs.systems import SUPPORTED, end_where_unsupported
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROGRAMS = {"quorate-participant": "participant", "quorate-aggregator": "aggregator"}
 
 

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 from gmpy2 import mpz
 
+from participant.cli.views.terminal import say
 from participant.errors import BadPassphrase
-from participant.identity import Card, read_card, write_card
-from participant.journal import plain_value
-from participant.number_files import read_numbers
-from participant.passphrase import CHANGED, PRESENT, Passphrase, obtain
-from participant.terminal import say
-from participant.terms_files import read_terms
+from participant.home.identity import Card, read_card, write_card
+from participant.home.passphrase import CHANGED, PRESENT, Passphrase, obtain
+from participant.home.terms_file import read_terms
+from participant.statistic.number_files import read_numbers
+from participant.training.journal import plain_value
 from protocol.errors import BadTerms
-from protocol.foreign import json_text
 from protocol.programs.streams import make_lasting
-from protocol.terms import render
-from tests.toy import toy_federation
+from protocol.terms.terms import render
+from protocol.words.foreign import json_text
+from tests.stage.toy import toy_federation
 
 MARK = b"\xef\xbb\xbf"  # which Notepad and PowerShell put first
 WORDS = "correct horse battery"

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import aggregator.cli as service
+import aggregator.cli.commands as service
 from participant.cli import app
-from participant.identity import create
-from participant.passphrase import Passphrase
+from participant.home.identity import create
+from participant.home.passphrase import Passphrase
 from protocol.encoding import encode_binary
-from protocol.file_kind import Kind, kind_of_data, kind_of_folder
-from protocol.terms import render
-from tests.participant.toy_home import (
+from protocol.programs.file_kind import Kind, kind_of_data, kind_of_folder
+from protocol.terms.terms import render
+from tests.stage.toy import toy_epoch
+from tests.stage.toy_home import (
     CHEAP,
     PASSPHRASE,
     cheap_argon2id,
@@ -24,7 +25,6 @@ from tests.participant.toy_home import (
     signed_text,
     write_record,
 )
-from tests.toy import toy_epoch
 
 TOY = toy_epoch(3, 2)
 Run = Callable[..., str]
@@ -36,8 +36,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with one of everything; the passphrase is in the environment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("QUORATE_PASSPHRASE", PASSPHRASE.text)
-    monkeypatch.setattr("participant.passphrase._has_terminal", lambda: False)
-    monkeypatch.setattr("participant.sealed_file.Argon2id", cheap_argon2id)
+    monkeypatch.setattr("participant.home.passphrase._has_terminal", lambda: False)
+    monkeypatch.setattr("participant.home.sealed_file.Argon2id", cheap_argon2id)
     member_at(tmp_path / "home")
     create(tmp_path / "new", "H9", Passphrase(PASSPHRASE.text), CHEAP)
     write_record(tmp_path / "record", TOY)

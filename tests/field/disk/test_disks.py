@@ -11,18 +11,19 @@ from typing import Any
 
 import pytest
 
-from aggregator.blobs import BlobStore
+from aggregator.cli.sentences import sentences
 from aggregator.errors import StoreFull
-from aggregator.sentences import sentences
-from aggregator.store import BoardStore
-from participant import files
-from participant.cli import room, speaking
-from participant.cli.sentence import Context
-from participant.cli.sentences import describe
-from participant.cli.standing import show_standing
+from aggregator.store.blobs import BlobStore
+from aggregator.store.board import BoardStore
+from participant.cli.commands import room
+from participant.cli.sentences.errors import describe
+from participant.cli.sentences.sentence import Context
+from participant.cli.views import speaking
+from participant.cli.views.standing import show_standing
+from participant.disk import files
 from participant.errors import DiskError
-from protocol.messages import blob_name
-from protocol.refusals import remedy_for
+from protocol.board.messages import blob_name
+from protocol.programs.refusals import remedy_for
 
 NUMBERS = {
     errno.ENOSPC: "make room",

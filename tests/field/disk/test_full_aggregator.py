@@ -13,20 +13,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from aggregator import server, status_file
 from aggregator.errors import StoreFull
-from aggregator.service import Aggregator
-from aggregator.status_file import read_status, remove_status, touch_status, write_status
-from aggregator.status_text import render
-from aggregator.store import BoardStore
-from participant.agent import Agent
-from participant.cli.standing import show_standing
+from aggregator.server import server
+from aggregator.server.service import Aggregator
+from aggregator.status import file as status_file
+from aggregator.status.file import read_status, remove_status, touch_status, write_status
+from aggregator.status.text import render
+from aggregator.store.board import BoardStore
+from participant.agent.agent import Agent
+from participant.cli.views.ceremony import link_notices
+from participant.cli.views.standing import show_standing
 from participant.errors import OutOfTime
-from participant.progress import link_notices
-from participant.session import Session
-from protocol.draft import Draft
-from protocol.messages import Statement, Step, attach, blob_name
-from protocol.wire import (
+from participant.network.session import Session
+from protocol.board.draft import Draft
+from protocol.board.messages import Statement, Step, attach, blob_name
+from protocol.board.wire import (
     Accepted,
     BlobChunk,
     Rejected,
@@ -35,9 +36,9 @@ from protocol.wire import (
     Submit,
     Welcome,
 )
-from tests.aggregator.caller import serving, until
-from tests.aggregator.desk import Desk
-from tests.participant.test_agent import FEDERATION, agent, aggregator, connect, talk
+from tests.participant.agent.test_agent import FEDERATION, agent, aggregator, connect, talk
+from tests.stage.caller import serving, until
+from tests.stage.desk import Desk
 
 FULL = "No space left on device"
 STATEMENT = Statement(b"m" * 32, 5)

@@ -14,24 +14,24 @@ from typing import Any
 
 import pytest
 
-from aggregator import store
 from aggregator.errors import NoBoard, StoreDamaged, StoreFull
-from aggregator.export import read_board
-from aggregator.stored_report import stored_report
-from participant import files
+from aggregator.record.export import read_board
+from aggregator.status.stored import stored_report
+from aggregator.store import board as store
+from participant.agent.snapshot import Snapshot
+from participant.disk import files
+from participant.disk.lock import hold, look
 from participant.errors import AlreadyRunning, DiskError
-from participant.lock import hold, look
-from participant.membership import enter
-from participant.snapshot import Snapshot
-from participant.status import local_facts
-from participant.terms_files import read_signed_terms
-from protocol.board import Post, sign_post
-from protocol.messages import Statement, Step, attach
-from tests.aggregator.desk import Desk
-from tests.aggregator.test_cli import Place, Run, place, run, statement
-from tests.participant.consortium import Consortium, found
-from tests.participant.toy_home import PASSPHRASE, member_at, signed_text
-from tests.toy import toy_epoch
+from participant.home.membership import enter
+from participant.home.terms_file import read_signed_terms
+from participant.network.status import local_facts
+from protocol.board.board import Post, sign_post
+from protocol.board.messages import Statement, Step, attach
+from tests.aggregator.cli.test_commands import Place, Run, place, run, statement
+from tests.stage.consortium import Consortium, found
+from tests.stage.desk import Desk
+from tests.stage.toy import toy_epoch
+from tests.stage.toy_home import PASSPHRASE, member_at, signed_text
 
 __all__ = ["place", "run"]  # fixtures
 REFUSALS = [errno.EROFS, errno.EACCES, errno.ENOSPC]

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from participant.cli.model_words import disagreement
-from participant.entry_list import Difference, differences, list_of
-from participant.layout import Layout
-from participant.model_errors import ModelMismatch
-from participant.training_task import TrainingTask
-from protocol.board import Posted
-from protocol.draft import Draft
-from protocol.encoding import encode
-from protocol.messages import (
+from participant.cli.sentences.model_words import disagreement
+from participant.model.entry_list import Difference, differences, list_of
+from participant.model.errors import ModelMismatch
+from participant.model.layout import Layout
+from participant.training.task import TrainingTask
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import (
     MAX_ENTRIES_BYTES,
     ModelEntries,
     ModelEntry,
@@ -24,7 +23,8 @@ from protocol.messages import (
     Statement,
     Surplus,
 )
-from tests.participant.round_table import RoundTable, Steps
+from protocol.encoding import encode
+from tests.stage.rounds.round_table import RoundTable, Steps
 
 Model = dict[str, np.ndarray]
 Reports = list[tuple[int, str, dict[str, Any]]]

@@ -14,15 +14,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from participant.cli.model_words import entries as entries_text
-from participant.entry_list import entry_facts
+from participant.cli.sentences.model_words import entries as entries_text
 from participant.errors import BadApp
-from participant.layout import Layout
-from participant.training_task import TrainingTask
-from participant.weights import checked
-from protocol.messages import Contribution
-from tests.participant.round_table import RoundTable, Steps
+from participant.model.entry_list import entry_facts
+from participant.model.layout import Layout
+from participant.model.weights import checked
+from participant.training.task import TrainingTask
+from protocol.board.messages import Contribution
 from tests.simulator.disk import Disk
+from tests.stage.rounds.round_table import RoundTable, Steps
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of prototypes, and of what is deprecated
 TABLE = RoundTable()

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 
 from aggregator.clock import BoardClock
-from aggregator.service import Aggregator
-from aggregator.status_text import render
-from aggregator.unnamed_blobs import CLEAN_UP_SECONDS
-from aggregator.waits import Waits
-from participant.agent import Agent
-from participant.cli.standing import show_standing
-from participant.clock_check import ClockCheck
-from participant.progress import clocks_line
-from protocol.messages import blob_name
-from protocol.wire import CHUNK_BYTES, BlobChunk, Welcome
-from tests.aggregator.desk import SECONDS, Desk, federation
-from tests.participant.test_agent import FEDERATION, agent, statement
+from aggregator.server.service import Aggregator
+from aggregator.server.waits import Waits
+from aggregator.status.text import render
+from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
+from participant.agent.agent import Agent
+from participant.agent.clock_check import ClockCheck
+from participant.cli.views.ceremony import clocks_line
+from participant.cli.views.standing import show_standing
+from protocol.board.messages import blob_name
+from protocol.board.wire import CHUNK_BYTES, BlobChunk, Welcome
+from tests.participant.agent.test_agent import FEDERATION, agent, statement
+from tests.stage.desk import SECONDS, Desk, federation
 
 DAY_MS = 86_400_000
 

@@ -16,16 +16,17 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Close
 
-from participant import link
-from participant import session as sessions
-from participant.cli.sentence import Context
-from participant.cli.sentences import describe
+from participant.cli.sentences.errors import describe
+from participant.cli.sentences.sentence import Context
 from participant.errors import Unreachable, WrongCertificate
-from participant.link import Caller, Traffic, open_link
-from participant.link_trouble import Way, closed, trouble
-from participant.proxy import Proxy
-from protocol.names import fault_of_url
-from tests.field.fake_proxy import (
+from participant.network import link
+from participant.network import session as sessions
+from participant.network.link import Caller, Traffic, open_link
+from participant.network.link_trouble import Way, closed, trouble
+from participant.network.proxy import Proxy
+from protocol.terms.names import fault_of_url
+from tests.stage.consortium import Consortium, found, lost_into, run_all
+from tests.stage.fake_proxy import (
     Handler,
     answer,
     certificate_of,
@@ -36,8 +37,7 @@ from tests.field.fake_proxy import (
     saying,
     serving,
 )
-from tests.participant.consortium import Consortium, found, lost_into, run_all
-from tests.participant.relay import make_tls_key
+from tests.stage.relay import make_tls_key
 
 
 @pytest.fixture(scope="module")

@@ -17,16 +17,17 @@ from typing import Any
 import pytest
 from websockets.proxy import parse_proxy as parse_address
 
-from participant import link
-from participant import session as sessions
-from participant.cli.sentence import Context
-from participant.cli.sentences import describe
+from participant.cli.sentences.errors import describe
+from participant.cli.sentences.sentence import Context
 from participant.errors import OutOfTime, Unreachable, WrongCertificate
-from participant.link import Caller, Traffic, open_link
-from participant.proxy import Proxy, find_proxy, is_exempt, parse_proxy
-from participant.proxy_errors import BadProxy, ProxyRefuses
-from protocol.terms import AggregatorAddress
-from tests.field.fake_proxy import (
+from participant.network import link
+from participant.network import session as sessions
+from participant.network.link import Caller, Traffic, open_link
+from participant.network.proxy import Proxy, find_proxy, is_exempt, parse_proxy
+from participant.network.proxy_errors import BadProxy, ProxyRefuses
+from protocol.terms.terms import AggregatorAddress
+from tests.stage.consortium import Consortium, found, free_port, lost_into, run_all
+from tests.stage.fake_proxy import (
     HOST,
     Connector,
     Handler,
@@ -39,8 +40,7 @@ from tests.field.fake_proxy import (
     serving,
     trusted_key,
 )
-from tests.participant.consortium import Consortium, found, free_port, lost_into, run_all
-from tests.participant.relay import make_tls_key
+from tests.stage.relay import make_tls_key
 
 SECRET = "geheim"
 TLS_HANDSHAKE = b"\x16"  # the first byte of its record

@@ -16,18 +16,25 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.blobs import BlobStore
-from aggregator.service import Aggregator
-from aggregator.store import BoardStore
-from participant import session as sessions
-from participant.agent import Agent
-from participant.outbox import store_blob
-from participant.pace import FIRST_BYTES, FIRST_SHARE, LATER_SHARE, LEAST_BYTES, MOST_BYTES, Pace
-from participant.transfer import Downloads, Uploads
-from protocol.board import Board
-from protocol.draft import Draft
-from protocol.messages import Contribution, attach, blob_name
-from protocol.wire import (
+from aggregator.server.service import Aggregator
+from aggregator.store.blobs import BlobStore
+from aggregator.store.board import BoardStore
+from participant.agent.agent import Agent
+from participant.agent.outbox import store_blob
+from participant.agent.pace import (
+    FIRST_BYTES,
+    FIRST_SHARE,
+    LATER_SHARE,
+    LEAST_BYTES,
+    MOST_BYTES,
+    Pace,
+)
+from participant.agent.transfer import Downloads, Uploads
+from participant.network import session as sessions
+from protocol.board.board import Board
+from protocol.board.draft import Draft
+from protocol.board.messages import Contribution, attach, blob_name
+from protocol.board.wire import (
     CHUNK_BYTES,
     REQUESTED_BYTES,
     BlobChunk,
@@ -38,10 +45,10 @@ from protocol.wire import (
     Rejected,
     Welcome,
 )
-from tests.field.fake_proxy import serving
-from tests.participant.consortium import found, free_port, run_all
-from tests.participant.test_agent import FEDERATION, Saying
+from tests.participant.agent.test_agent import FEDERATION, Saying
 from tests.simulator.disk import Disk
+from tests.stage.consortium import found, free_port, run_all
+from tests.stage.fake_proxy import serving
 
 BREAKS = 20
 VECTOR_CHUNK = 768 << 10
@@ -295,9 +302,9 @@ def test_bytes_without_their_name_are_dropped_when_they_are_complete(tmp_path: P
 KILLED = """
 import sys
 from pathlib import Path
-from aggregator.blobs import BlobStore
-from aggregator.store import BoardStore
-from protocol.messages import blob_name
+from aggregator.store.blobs import BlobStore
+from aggregator.store.board import BoardStore
+from protocol.board.messages import blob_name
 folder = Path(sys.argv[1])
 blobs, blob = BlobStore(folder, BoardStore(folder)), bytes(768 << 10)
 for k in range(0, 5 << 17, 1 << 17):
@@ -309,7 +316,7 @@ sys.stdin.read()
 def test_what_was_acknowledged_of_a_blob_survives_kill_9(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path)],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

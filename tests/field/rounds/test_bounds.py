@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 import csv_hospital
-from keyshare.slots import average, quantise
-from participant.bounds import Bounds
-from participant.training_task import TrainingTask
-from protocol.messages import Opening
-from protocol.suite import suite_of
-from protocol.terms import RoundPolicy, floor
-from tests.field.test_heart import At, apps
-from tests.participant.round_table import RoundTable
-from tests.toy import CeremonyTable, finished, toy_federation
+from keyshare.rounds.slots import average, quantise
+from participant.training.bounds import Bounds
+from participant.training.task import TrainingTask
+from protocol.board.messages import Opening
+from protocol.board.suite import suite_of
+from protocol.terms.terms import RoundPolicy, floor
+from tests.field.rounds.test_heart import At, apps
+from tests.stage.rounds.round_table import RoundTable
+from tests.stage.toy import CeremonyTable, finished, toy_federation
 
 __all__ = ["apps"]  # a fixture
 HOSPITALS = 4

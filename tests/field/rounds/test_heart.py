@@ -11,13 +11,13 @@ import pytest
 
 import csv_hospital
 from examples.demo.processes import ROOT
-from participant.training_task import TrainingTask
+from participant.training.task import TrainingTask
 from patients import read_patients
-from protocol.terms import RoundPolicy, floor
+from protocol.terms.terms import RoundPolicy, floor
 from scaling import sums_of
 from study import read_study
-from tests.participant.round_table import RoundTable
-from tests.toy import CeremonyTable, finished, toy_federation
+from tests.stage.rounds.round_table import RoundTable
+from tests.stage.toy import CeremonyTable, finished, toy_federation
 
 HEART = ROOT / "examples" / "heart"
 HOSPITALS = ("cleveland", "budapest", "zurich", "long-beach")

@@ -9,21 +9,21 @@ from typing import Any
 
 import pytest
 
-from aggregator.status_text import render
-from participant.cli.omission_words import left_out_line
-from participant.cli.opening import _omitted
-from participant.cli.standing import show_standing
-from participant.status import read_report
-from protocol.awaited import awaited_in
-from protocol.board import Posted
-from protocol.ciphertexts import Encrypted
-from protocol.draft import Draft
+from aggregator.status.text import render
+from participant.cli.commands.rounds import _omitted
+from participant.cli.sentences.omissions import left_out_line
+from participant.cli.views.standing import show_standing
+from participant.network.status import read_report
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Contribution, Omission, Refusal, attach
+from protocol.board.wire import StatusReport, StatusRequest
 from protocol.errors import BadEntry
-from protocol.messages import Contribution, Omission, Refusal, attach
-from protocol.omission import left_out
-from protocol.wire import StatusReport, StatusRequest
-from tests.aggregator.desk import Desk, federation
-from tests.participant.round_table import RoundTable, Steps
+from protocol.rounds.awaited import awaited_in
+from protocol.rounds.ciphertexts import Encrypted
+from protocol.rounds.omission import left_out
+from tests.stage.desk import Desk, federation
+from tests.stage.rounds.round_table import RoundTable, Steps
 
 ROUND = "round/1"
 Reports = list[tuple[int, str, dict[str, Any]]]

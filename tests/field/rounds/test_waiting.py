@@ -18,32 +18,31 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from aggregator.service import Aggregator
-from aggregator.status_text import render
-from participant.agent import Agent
-from participant.ceremony_task import CeremonyTask
-from participant.checkpoint import CHECKPOINT_NAME, Checkpoint
-from participant.cli.opening import _approval
-from participant.cli.sentence import Context
-from participant.cli.sentences import describe
-from participant.cli.standing import show_standing
-from participant.cli.telling import Teller
-from participant.cli.waiting_words import waiting_line, why_and_remedy
-from participant.decryption_task import DecryptionTask
+from aggregator.server.service import Aggregator
+from aggregator.status.text import render
+from participant.agent.agent import Agent
+from participant.agent.checkpoint import CHECKPOINT_NAME, Checkpoint
+from participant.agent.task import Task
+from participant.ceremony.task import CeremonyTask
+from participant.cli.commands.rounds import _approval
+from participant.cli.commands.telling import Teller
+from participant.cli.sentences.errors import describe
+from participant.cli.sentences.sentence import Context
+from participant.cli.sentences.waiting import waiting_line, why_and_remedy
+from participant.cli.views.standing import show_standing
+from participant.cli.views.transfer import TransferBar
+from participant.cli.views.vigil import Vigil
 from participant.errors import OutOfTime
-from participant.key_check_task import KeyCheckTask
-from participant.numbers import Numbers
-from participant.session import Session
-from participant.statistic_task import StatisticTask
-from participant.status import read_report
-from participant.task import Task
-from participant.training_task import TrainingTask
-from participant.transfer_view import TransferBar
-from participant.vigil import Vigil
+from participant.key.check import KeyCheckTask
+from participant.network.session import Session
+from participant.network.status import read_report
+from participant.rounds.task import DecryptionTask
+from participant.statistic.numbers import Numbers
+from participant.statistic.task import StatisticTask
+from participant.training.task import TrainingTask
 from participant.waiting import Waiting
-from protocol.board import Post, sign_post
-from protocol.encoding import decode, encode
-from protocol.messages import (
+from protocol.board.board import Post, sign_post
+from protocol.board.messages import (
     MAX_POST_BYTES,
     Certificate,
     CheckPart,
@@ -54,12 +53,13 @@ from protocol.messages import (
     Statement,
     Step,
 )
-from protocol.wire import FromMember, StatusReport, StatusRequest, Submit, Welcome
-from tests.aggregator.desk import MODEL, Desk, federation
-from tests.participant.consortium import found
-from tests.participant.round_table import Steps
+from protocol.board.wire import FromMember, StatusReport, StatusRequest, Submit, Welcome
+from protocol.encoding import decode, encode
 from tests.simulator.disk import Disk
-from tests.toy import Federation, toy_epoch
+from tests.stage.consortium import found
+from tests.stage.desk import MODEL, Desk, federation
+from tests.stage.rounds.round_table import Steps
+from tests.stage.toy import Federation, toy_epoch
 
 TOY = toy_epoch(3, 2)
 TERMS = TOY.federation.terms
@@ -368,7 +368,7 @@ def test_a_hospital_without_examples_learns_that_the_round_goes_on_without_it() 
 def test_a_command_says_at_intervals_whom_it_waits_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("participant.vigil._FIRST_SECONDS", 0.0)
+    monkeypatch.setattr("participant.cli.views.vigil._FIRST_SECONDS", 0.0)
     consortium = found(tmp_path)
     with consortium.relay.running():
         out, err = consortium.typed(1, "ceremony", "--timeout", "1.5", expect=1)

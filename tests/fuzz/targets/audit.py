@@ -9,13 +9,9 @@ from typing import Any
 import msgspec
 from gmpy2 import mpz
 
-from participant.words import fingerprint, read_fingerprint
-from protocol.audit.audit import CHECKS, audit
-from protocol.board import Board, Entry
-from protocol.ciphertexts import add_encrypted
-from protocol.encoding import digest, encode
-from protocol.errors import BadEntry, Fork
-from protocol.messages import (
+from participant.words.fingerprint import fingerprint, read_fingerprint
+from protocol.board.board import Board, Entry
+from protocol.board.messages import (
     Certificate,
     Closing,
     Complaint,
@@ -28,7 +24,10 @@ from protocol.messages import (
     Statement,
     attach,
 )
-from protocol.record import (
+from protocol.encoding import digest, encode
+from protocol.errors import BadEntry, Fork
+from protocol.record.audit.checks import CHECKS, audit
+from protocol.record.files import (
     MANIFEST_PATH,
     TERMS_PATH,
     Manifest,
@@ -38,12 +37,13 @@ from protocol.record import (
     head_path,
     write_manifest,
 )
+from protocol.rounds.ciphertexts import add_encrypted
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import DIGEST, FEDERATION, TERMS, bodies, post_of
 from tests.fuzz.targets.keys import toy
 from tests.fuzz.targets.services import QUICK, UNSAYABLE, signed, template
 from tests.fuzz.targets.texts import signed_terms
-from tests.proved import payload_of, proved
+from tests.stage.rounds.proved import payload_of, proved
 
 _MAX_POSTS = 12
 
@@ -127,7 +127,7 @@ def round_posts() -> list[Any]:
     return posts
 
 
-@target("audit", "protocol.audit: protocol.audit.evidence, all checks of a record", limit=12_288)
+@target("audit", "protocol.record.audit: all checks of a record", limit=12_288)
 def whole_audit() -> Case:
     """An input is a list of posts, and files put in the place of those that they give."""
 
@@ -152,7 +152,7 @@ def whole_audit() -> Case:
     return Case(run, list(map(encode, seeds)))
 
 
-@target("fingerprint-words", "participant.words.read_fingerprint")
+@target("fingerprint-words", "participant.words.fingerprint.read_fingerprint")
 def fingerprint_words() -> Case:
     def run(data: bytes) -> None:
         with suppress(ValueError):

@@ -15,13 +15,13 @@ from typing import NamedTuple
 import msgspec
 
 from keyshare.errors import KeyshareError
-from protocol import ceremony
-from protocol.ceremony_run import Batch, CeremonyRun, Payloads, StepId, StepKind
-from protocol.commitment import commitment_to
+from protocol.ceremony import machine as ceremony
+from protocol.ceremony.commitment import commitment_to
+from protocol.ceremony.run import Batch, CeremonyRun, Payloads, StepId, StepKind
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed, Malformed
 from tests.fuzz.target import Case, target
-from tests.toy import toy_epoch
+from tests.stage.toy import toy_epoch
 
 READER, SENDER = 1, 2
 _PER_STEP = 2  # of the steps of one name: a first deal and a later one differ
@@ -87,7 +87,7 @@ def moments() -> list[_Moment]:
     return found
 
 
-@target("ceremony-step", "the payloads of all steps of protocol.ceremony", limit=32_768)
+@target("ceremony-step", "the payloads of all steps of protocol.ceremony.machine", limit=32_768)
 def ceremony_step() -> Case:
     known = moments()
 

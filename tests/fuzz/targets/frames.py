@@ -6,10 +6,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from protocol.board import Board, Entry, Post, decode_entry, sign_post
-from protocol.encoding import decode, encode
-from protocol.errors import Malformed
-from protocol.messages import (
+from protocol.board.board import Board, Entry, Post, decode_entry, sign_post
+from protocol.board.messages import (
     MAX_ATTACHMENTS,
     MAX_CHUNKS,
     MAX_POST_BYTES,
@@ -40,7 +38,7 @@ from protocol.messages import (
     belongs,
     chunks_of,
 )
-from protocol.wire import (
+from protocol.board.wire import (
     Accepted,
     BlobChunk,
     BlobHave,
@@ -59,8 +57,10 @@ from protocol.wire import (
     decode_from_member,
     hello,
 )
+from protocol.encoding import decode, encode
+from protocol.errors import Malformed
 from tests.fuzz.target import Case, target
-from tests.toy import toy_federation
+from tests.stage.toy import toy_federation
 
 FEDERATION = toy_federation(3, 2)
 TERMS = FEDERATION.terms
@@ -119,7 +119,7 @@ def check_body(body: Body) -> None:
         assert 0 <= body.clip < float("inf"), body.clip
 
 
-@target("frame-from-member", "protocol.wire.decode_from_member", limit=8_192)
+@target("frame-from-member", "protocol.board.wire.decode_from_member", limit=8_192)
 def frame_from_member() -> Case:
     signed = [entry.post for entry in entries()]
     frames: list[Any] = [
@@ -139,7 +139,7 @@ def frame_from_member() -> Case:
     return Case(run, list(map(encode, frames)))
 
 
-@target("frame-from-aggregator", "protocol.wire.decode_from_aggregator", limit=8_192)
+@target("frame-from-aggregator", "protocol.board.wire.decode_from_aggregator", limit=8_192)
 def frame_from_aggregator() -> Case:
     encoded = [encode(entry) for entry in entries()]
     frames: list[Any] = [
@@ -161,7 +161,7 @@ def frame_from_aggregator() -> Case:
     return Case(run, list(map(encode, frames)))
 
 
-@target("entry", "protocol.board.decode_entry", limit=8_192)
+@target("entry", "protocol.board.board.decode_entry", limit=8_192)
 def entry() -> Case:
     def run(data: bytes) -> None:
         with suppress(Malformed):
@@ -173,7 +173,7 @@ def entry() -> Case:
     return Case(run, list(map(encode, entries())))
 
 
-@target("post", "protocol.board.Post with every body of protocol.messages", limit=8_192)
+@target("post", "protocol.board.board.Post with every body of protocol.board.messages", limit=8_192)
 def post() -> Case:
     def run(data: bytes) -> None:
         with suppress(Malformed):

@@ -9,31 +9,33 @@ from unittest import mock
 
 import numpy as np
 
-from keyshare.tally import Marks
-from participant import identity as identities
-from participant import lock, sealed_file, terminal
-from participant.bounds import Bounds
-from participant.cli import standing as screen
-from participant.cli.sentence import Context
+from keyshare.rounds.tally import Marks
+from participant.agent.outbox import Outbox
+from participant.cli.sentences.sentence import Context
+from participant.cli.views import standing as screen
+from participant.cli.views import terminal
+from participant.disk import lock
+from participant.disk.files import FolderStorage
 from participant.errors import DamagedOutbox, ParticipantError
-from participant.files import FolderStorage
-from participant.identity import Card, load
-from participant.last_contribution import keep, marks_of
-from participant.layout import Layout
-from participant.link import _spki_digest, _whose
-from participant.local_entries import LocalEntries
-from participant.model import Model
-from participant.model_errors import DamagedModel, ForeignModel
-from participant.model_file import model_name, read_model, write_model
-from participant.outbox import Outbox
-from participant.outcome import load as load_standing
-from participant.passphrase import Passphrase
-from participant.sealed_file import Argon2Cost, SealedFor, seal, unseal
-from participant.status import read_report
-from participant.weights import Weights
+from participant.home import identity as identities
+from participant.home import sealed_file
+from participant.home.identity import Card, load
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import Argon2Cost, SealedFor, seal, unseal
+from participant.model.errors import DamagedModel, ForeignModel
+from participant.model.file import model_name, read_model, write_model
+from participant.model.layout import Layout
+from participant.model.local_entries import LocalEntries
+from participant.model.master import Model
+from participant.model.weights import Weights
+from participant.network.link import _spki_digest, _whose
+from participant.network.status import read_report
+from participant.training.bounds import Bounds
+from participant.training.last_contribution import keep, marks_of
+from participant.training.outcome import load as load_standing
+from protocol.board.messages import blob_name
 from protocol.encoding import encode
-from protocol.foreign import is_plain
-from protocol.messages import blob_name
+from protocol.words.foreign import is_plain
 from tests.fuzz.codecs import SAFETENSORS, SEALED
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import FEDERATION, TERMS, entries
@@ -64,7 +66,7 @@ def quick_keys():
     return mock.patch.object(sealed_file, "Argon2id", _QuickArgon2)
 
 
-@target("sealed-file", "participant.sealed_file.unseal")
+@target("sealed-file", "participant.home.sealed_file.unseal")
 def sealed() -> Case:
     path, purpose = scratch() / "secret.sealed", SealedFor("seed", "ab" * 32, 0, 2, "ceremony/1")
     seeds = []
@@ -83,7 +85,7 @@ def sealed() -> Case:
     return Case(run, seeds, SEALED)
 
 
-@target("identity", "participant.identity.load, what is inside the seal")
+@target("identity", "participant.home.identity.load, what is inside the seal")
 def identity() -> Case:
     folder = scratch()
     key = FEDERATION.keys[1].private_bytes_raw()
@@ -114,7 +116,7 @@ def model_bytes() -> bytes:
     return disk.read("m") or b""
 
 
-@target("model", "participant.model_file.read_model")
+@target("model", "participant.model.file.read_model")
 def model() -> Case:
     expected = layout()
 
@@ -127,7 +129,7 @@ def model() -> Case:
     return Case(run, [model_bytes()], SAFETENSORS)
 
 
-@target("standing", "participant.outcome.load: the bounds beside a model")
+@target("standing", "participant.training.outcome.load: the bounds beside a model")
 def standing() -> Case:
     expected = layout()
     disk = Disk()
@@ -144,7 +146,7 @@ def standing() -> Case:
     return Case(run, [encode(Bounds()), encode(Bounds((1, 2, 3), (9,)))], None)
 
 
-@target("last-contribution", "participant.last_contribution.marks_of")
+@target("last-contribution", "participant.training.last_contribution.marks_of")
 def last_contribution() -> Case:
     disk = Disk()
     keep(disk, 7, Marks(2, 4))
@@ -159,7 +161,7 @@ def last_contribution() -> Case:
     return Case(run, [kept], None)
 
 
-@target("local-entries", "participant.local_entries.LocalEntries")
+@target("local-entries", "participant.model.local_entries.LocalEntries")
 def local_entries() -> Case:
     parameters = {"w": np.zeros(3), "seen": np.zeros(2, dtype=np.int64)}
     described, disk = Layout.of(parameters), Disk()
@@ -177,7 +179,7 @@ def local_entries() -> Case:
     return Case(run, [seed], SAFETENSORS)
 
 
-@target("outbox", "participant.outbox.Outbox", limit=8_192)
+@target("outbox", "participant.agent.outbox.Outbox", limit=8_192)
 def outbox() -> Case:
     blob = bytes(5_000)
     storage = FolderStorage(scratch())
@@ -201,7 +203,7 @@ def outbox() -> Case:
     return Case(run, seeds)
 
 
-@target("kept-vector", "participant.outbox.KeptVector")
+@target("kept-vector", "participant.agent.outbox.KeptVector")
 def kept_vector() -> Case:
     blob = bytes(5_000)
     name = blob_name(blob)
@@ -217,11 +219,13 @@ def kept_vector() -> Case:
     return Case(run, [encode(["round/1", [name]]), encode(["round/1", [bytes(32), name]])])
 
 
-@target("participant-lock", "participant.lock and aggregator.lock, of who holds a folder")
+@target(
+    "participant-lock", "participant.disk.lock and aggregator.store.lock, of who holds a folder"
+)
 def participant_lock() -> Case:
     import os
 
-    from aggregator.lock import _holder as aggregators_holder
+    from aggregator.store.lock import _holder as aggregators_holder
 
     path = scratch() / "lock"
 
@@ -271,7 +275,9 @@ def certificates() -> list[bytes]:
     ]
 
 
-@target("certificate", "participant.link: the key that the pin is compared with, and its owner")
+@target(
+    "certificate", "participant.network.link: the key that the pin is compared with, and its owner"
+)
 def certificate() -> Case:
     def run(data: bytes) -> None:
         assert len(_spki_digest(data)) in (0, 32)
@@ -280,7 +286,7 @@ def certificate() -> Case:
     return Case(run, certificates(), None)
 
 
-@target("status-report", "participant.status.read_report and cli.standing.show_standing")
+@target("status-report", "participant.network.status.read_report and cli.standing.show_standing")
 def status_report() -> Case:
     from protocol.errors import Malformed
     from tests.fuzz.codecs import JSON

@@ -10,25 +10,25 @@ import gmpy2
 import msgspec
 from gmpy2 import mpz
 
-from aggregator.sums import Candidate, sum_in_steps
-from keyshare.equality_proof import EqualPowers, prove, verify
+from aggregator.rounds.sums import Candidate, sum_in_steps
+from keyshare.proofs.equality_proof import EqualPowers, prove, verify
 from keyshare.errors import CorruptSum, KeyshareError
-from keyshare.fingerprint import (
+from keyshare.hybrid.fingerprint import (
     Fingerprint,
     FingerprintKey,
     read_fingerprint,
     write_fingerprint,
 )
-from keyshare.key_packing import unpack_key
-from keyshare.one_time_key import SummedKey, add_chunk, read_words, write_sum
-from keyshare.packing import pack
-from keyshare.partial_decryption import partial_decryption as make_partial
-from keyshare.plaintext_proof import Opened, encrypt_opened
+from keyshare.hybrid.key_packing import unpack_key
+from keyshare.hybrid.one_time_key import SummedKey, add_chunk, read_words, write_sum
+from keyshare.rounds.packing import pack
+from keyshare.key.partial_decryption import partial_decryption as make_partial
+from keyshare.proofs.plaintext_proof import Opened, encrypt_opened
 from keyshare.randomness import Stream
-from keyshare.slots import quantise
-from keyshare.statistic import MAX_DECIMALS
+from keyshare.rounds.slots import quantise
+from keyshare.rounds.statistic import MAX_DECIMALS
 from keyshare.steps import finish
-from protocol.ciphertexts import (
+from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
     check_proof,
@@ -37,20 +37,20 @@ from protocol.ciphertexts import (
     read_ciphertexts,
 )
 from protocol.encoding import decode, encode, pack_numbers, width_of
-from protocol.epoch import read_epoch, read_secret
+from protocol.key.epoch import read_epoch, read_secret
 from protocol.errors import BadSeal, Malformed
-from protocol.key_check import _Trial
-from protocol.messages import Contribution, Opening, attach
-from protocol.partial_payload import LockedSum
-from protocol.proof_encoding import Proof, read_proof, write_proof
-from protocol.round import read_training
+from protocol.key.check import _Trial
+from protocol.board.messages import Contribution, Opening, attach
+from protocol.rounds.partial_payload import LockedSum
+from protocol.key.proof_encoding import Proof, read_proof, write_proof
+from protocol.rounds.view import read_training
 from protocol.sealing import SealContext, SealingKey, check_public, seal
-from protocol.statistic import decode_sums
-from protocol.suite import suite_of
+from protocol.rounds.statistic import decode_sums
+from protocol.board.suite import suite_of
 from tests.fuzz.target import Case, target
-from tests.proved import payload_of, proved
-from tests.selected import select
-from tests.toy import seed_of, toy_epoch
+from tests.stage.rounds.proved import payload_of, proved
+from tests.stage.rounds.selected import select
+from tests.stage.toy import seed_of, toy_epoch
 
 MEMBER = 2
 EXACT = Context(prec=1_000)
@@ -61,7 +61,7 @@ def toy():
     return toy_epoch(3, 2)
 
 
-@target("epoch", "protocol.epoch.read_epoch", limit=8_192)
+@target("epoch", "protocol.key.epoch.read_epoch", limit=8_192)
 def epoch() -> Case:
     terms = toy().federation.terms
 
@@ -76,7 +76,7 @@ def epoch() -> Case:
     return Case(run, [encode(toy().epoch)])
 
 
-@target("key-share", "protocol.epoch.read_secret", limit=16_384)
+@target("key-share", "protocol.key.epoch.read_secret", limit=16_384)
 def key_share() -> Case:
     terms = toy().federation.terms
     own = toy().secrets[MEMBER]
@@ -102,7 +102,7 @@ def _encryptions(count: int, stream: Stream) -> list[Opened]:
 
 @target(
     "contribution-to-training",
-    "protocol.ciphertexts.read_ciphertexts and check_proof, aggregator.sums.Judging",
+    "protocol.rounds.ciphertexts.read_ciphertexts and check_proof, aggregator.rounds.sums.Judging",
 )
 def contribution_to_training() -> Case:
     return _contribution("round/1", _opening("training", "paillier", 20))
@@ -110,7 +110,7 @@ def contribution_to_training() -> Case:
 
 @target(
     "contribution-to-statistic",
-    "protocol.ciphertexts.read_ciphertexts and check_proof, aggregator.sums.Judging",
+    "protocol.rounds.ciphertexts.read_ciphertexts and check_proof, aggregator.rounds.sums.Judging",
 )
 def contribution_to_statistic() -> Case:
     return _contribution("statistic/age", _opening("statistic", "paillier", 3))
@@ -144,7 +144,7 @@ def _contribution(session: str, opening: Opening) -> Case:
     return Case(run, [honest, other])
 
 
-@target("partial-decryption", "protocol.partial_payload.LockedSum.open_with, inside its seal")
+@target("partial-decryption", "protocol.rounds.partial_payload.LockedSum.open_with, inside its seal")
 def partial_decryption() -> Case:
     secret, content_key = toy().secrets[MEMBER], seed_of("fuzz content key")
     stream = Stream.derive(seed_of("fuzz partial"), "sum")
@@ -167,7 +167,7 @@ def partial_decryption() -> Case:
     return Case(run, [honest])
 
 
-@target("equality-proof", "protocol.proof_encoding.Proof, read_proof, equality_proof.verify")
+@target("equality-proof", "protocol.key.proof_encoding.Proof, read_proof, equality_proof.verify")
 def equality_proof() -> Case:
     key = toy().key
     square, share = key.n**2, toy().shares[MEMBER]
@@ -191,7 +191,7 @@ def equality_proof() -> Case:
     return Case(run, [honest])
 
 
-@target("key-check-part", "protocol.key_check: a member's part of the test value")
+@target("key-check-part", "protocol.key.check: a member's part of the test value")
 def key_check_part() -> Case:
     secret = toy().secrets[MEMBER]
     trial = _Trial(toy().epoch, "check/1", seed_of("fuzz check"))
@@ -235,7 +235,7 @@ def sealing_key() -> Case:
     return Case(run, [*keys, *small], None)
 
 
-@target("decrypted-average", "keyshare.packing.unpack and slots.average")
+@target("decrypted-average", "keyshare.rounds.packing.unpack and slots.average")
 def decrypted_average() -> Case:
     import numpy as np
 
@@ -257,7 +257,7 @@ def decrypted_average() -> Case:
     return Case(run, [_written(plaintexts, toy().key.n)], None)
 
 
-@target("decrypted-statistic", "protocol.statistic.decode_sums")
+@target("decrypted-statistic", "protocol.rounds.statistic.decode_sums")
 def decrypted_statistic() -> Case:
     n = toy().key.n
 
@@ -289,7 +289,7 @@ def _lenient(run):
     return wrapped
 
 
-@target("fingerprint", "keyshare.fingerprint.read_fingerprint and Fingerprint over read_words")
+@target("fingerprint", "keyshare.hybrid.fingerprint.read_fingerprint and Fingerprint over read_words")
 def fingerprint() -> Case:
     key = FingerprintKey(seed_of("fuzz fingerprint"))
     said = [write_fingerprint(value) for value in (0, 1, 1 << 100)]
@@ -305,11 +305,11 @@ def fingerprint() -> Case:
     return Case(run, [*said, bytes(range(168))], None)
 
 
-@target("summed-key", "keyshare.key_packing.unpack_key and one_time_key.SummedKey", limit=8_192)
+@target("summed-key", "keyshare.hybrid.key_packing.unpack_key and one_time_key.SummedKey", limit=8_192)
 def summed_key() -> Case:
     import numpy as np
 
-    from keyshare.key_packing import pack_key
+    from keyshare.hybrid.key_packing import pack_key
 
     # Only the length of N counts here.
     n, lattice = (mpz(1) << 2_047) + 1, suite_of("hybrid", toy().federation.terms).lattice
@@ -329,13 +329,13 @@ def summed_key() -> Case:
 
 @target(
     "summed-chunk",
-    "keyshare.one_time_key.SummedKey.open, open_head, add_chunk, write_sum",
+    "keyshare.hybrid.one_time_key.SummedKey.open, open_head, add_chunk, write_sum",
     limit=20_480,
 )
 def summed_chunk() -> Case:
     import numpy as np
 
-    from keyshare.one_time_key import OneTimeKey
+    from keyshare.hybrid.one_time_key import OneTimeKey
 
     lattice = suite_of("hybrid", toy().federation.terms).lattice
     assert lattice is not None

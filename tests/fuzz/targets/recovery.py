@@ -5,31 +5,31 @@ from __future__ import annotations
 from contextlib import suppress
 from unittest import mock
 
-from participant import backup as backups
-from participant.agent import Agent
-from participant.backup import open_backup, purpose_of_backup, write_backup
-from participant.checkpoint import CHECKPOINT_NAME, Checkpoint
+from participant.agent.agent import Agent
+from participant.agent.checkpoint import CHECKPOINT_NAME, Checkpoint
+from participant.agent.set_ledger import SetLedger
 from participant.errors import ParticipantError
-from participant.key_restore import Restoring, read_record
-from participant.sealed_file import unseal
-from participant.set_ledger import SetLedger
-from protocol.board import Board, Head
+from participant.home.sealed_file import unseal
+from participant.key import backup as backups
+from participant.key.backup import open_backup, purpose_of_backup, write_backup
+from participant.key.restore import Restoring, read_record
+from protocol.board.board import Board, Head
 from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork, Malformed, Refused
-from protocol.record import MANIFEST_PATH, entry_path, read_manifest
+from protocol.record.files import MANIFEST_PATH, entry_path, read_manifest
 from tests.fuzz.codecs import JSON
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import DIGEST, entries
 from tests.fuzz.targets.keys import toy
 from tests.fuzz.targets.services import Listener
 from tests.fuzz.targets.texts import scratch
-from tests.participant.toy_home import CHEAP, PASSPHRASE, member_at, signed_text, write_record
 from tests.simulator.disk import Disk
+from tests.stage.toy_home import CHEAP, PASSPHRASE, member_at, signed_text, write_record
 
 MEMBER = 1
 
 
-@target("backup", "participant.backup.open_backup, what is inside the seal", limit=24_576)
+@target("backup", "participant.key.backup.open_backup, what is inside the seal", limit=24_576)
 def backup() -> Case:
     path, member = scratch() / "backup.sealed", member_at(scratch() / "home", MEMBER, toy())
     write_backup(member, signed_text(toy().federation), path, PASSPHRASE, CHEAP)
@@ -49,7 +49,7 @@ def backup() -> Case:
     return Case(run, [honest])
 
 
-@target("checkpoint", "participant.checkpoint, participant.key_restore.Restoring.known_head")
+@target("checkpoint", "participant.agent.checkpoint, participant.key.restore.Restoring.known_head")
 def checkpoint() -> Case:
     terms, key = toy().federation.terms, toy().federation.keys[MEMBER]
     folder = scratch()
@@ -71,7 +71,7 @@ def checkpoint() -> Case:
     return Case(run, [encode(Checkpoint(7, DIGEST))])
 
 
-@target("restored-mark", "participant.set_ledger.SetLedger, what it reads after a restore")
+@target("restored-mark", "participant.agent.set_ledger.SetLedger, what it reads after a restore")
 def restored_mark() -> Case:
     board = Board(toy().federation.terms)
 
@@ -89,7 +89,7 @@ def restored_mark() -> Case:
     return Case(run, [disk.read("restored") or b""])
 
 
-@target("record-folder", "participant.key_restore.read_record, participant.record_folder")
+@target("record-folder", "participant.key.restore.read_record, participant.record.folder")
 def record_folder() -> Case:
     """The input is the manifest or, where it is no text, the last entry under its hash's name."""
     first, folder = entries()[0], scratch()

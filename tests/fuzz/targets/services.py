@@ -19,20 +19,17 @@ from unittest import mock
 
 import msgspec
 
-from aggregator.blobs import MAX_INCOMPLETE
-from aggregator.service import Aggregator
-from aggregator.status_text import render
-from participant.agent import Agent
+from aggregator.server.service import Aggregator
+from aggregator.status.text import render
+from aggregator.store.blobs import MAX_INCOMPLETE
+from participant.agent.agent import Agent
+from participant.agent.task import Task
 from participant.errors import DamagedBlob, IdentityInUse, RejectedByAggregator
-from participant.task import Task
-from protocol import board as board_module
-from protocol.board import Board, Entry, Post, Posted
-from protocol.draft import Draft
-from protocol.encoding import digest, encode
-from protocol.errors import BadEntry, BadSignature, Fork, Malformed
-from protocol.messages import Contribution, Request, Statement, Step, attach, blob_name
-from protocol.signing import public_bytes
-from protocol.wire import (
+from protocol.board import board as board_module
+from protocol.board.board import Board, Entry, Post, Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Contribution, Request, Statement, Step, attach, blob_name
+from protocol.board.wire import (
     MAX_FRAME_BYTES,
     Accepted,
     BlobChunk,
@@ -48,10 +45,13 @@ from protocol.wire import (
     decode_from_aggregator,
     decode_from_member,
 )
-from tests.aggregator.desk import Desk
+from protocol.encoding import digest, encode
+from protocol.errors import BadEntry, BadSignature, Fork, Malformed
+from protocol.signing import public_bytes
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import FEDERATION, TERMS, bodies, check_body, post_of
 from tests.simulator.disk import Disk
+from tests.stage.desk import Desk
 
 MEMBER = 2
 _FIELDS = len(Post.__struct_fields__)
@@ -136,7 +136,7 @@ def frames_of(data: bytes) -> list[Any]:
 # ── the board alone ──
 
 
-@target("board", "protocol.board.Board.append, a course of entries", limit=8_192)
+@target("board", "protocol.board.board.Board.append, a course of entries", limit=8_192)
 def board() -> Case:
     @QUICK.instead()
     def run(data: bytes) -> None:
@@ -235,7 +235,9 @@ class _Service:
         return msgspec.msgpack.encode(frame)
 
 
-@target("aggregator", "aggregator.service.Aggregator.receive, a member's frames", limit=8_192)
+@target(
+    "aggregator", "aggregator.server.service.Aggregator.receive, a member's frames", limit=8_192
+)
 def aggregator() -> Case:
     from tests.fuzz.targets.texts import scratch
 
@@ -325,7 +327,7 @@ class Listener(Task):
 OURS = (Fork, BadEntry, Malformed, DamagedBlob, IdentityInUse, RejectedByAggregator)
 
 
-@target("agent", "participant.agent.Agent, a hostile aggregator's frames", limit=8_192)
+@target("agent", "participant.agent.agent.Agent, a hostile aggregator's frames", limit=8_192)
 def agent() -> Case:
     genesis = Board(TERMS).head
 

@@ -10,9 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from aggregator.admission import Refused, identify
 from aggregator.errors import AggregatorError
-from aggregator.heads import HeadLog
 from aggregator.identity import (
     KEY_NAME,
     NoIdentity,
@@ -21,15 +19,17 @@ from aggregator.identity import (
     load_key,
     tls_context,
 )
-from aggregator.status_file import STATUS_NAME, read_status
-from aggregator.store import BoardStore, stored_entries
-from aggregator.vector_sum import ChunkSum, Vector, VectorSum
-from aggregator.waits import Waits
-from protocol.board import Head
+from aggregator.rounds.vector_sum import ChunkSum, Vector, VectorSum
+from aggregator.server.admission import Refused, identify
+from aggregator.server.waits import Waits
+from aggregator.status.file import STATUS_NAME, read_status
+from aggregator.store.board import BoardStore, stored_entries
+from aggregator.store.heads import HeadLog
+from protocol.board.board import Head
+from protocol.board.messages import Contributor
+from protocol.board.suite import suite_of
+from protocol.board.wire import hello
 from protocol.encoding import encode
-from protocol.messages import Contributor
-from protocol.suite import suite_of
-from protocol.wire import hello
 from tests.fuzz.codecs import JSON
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import CHALLENGE, DIGEST, FEDERATION, TERMS, entries
@@ -37,7 +37,7 @@ from tests.fuzz.targets.services import report_of_a_round
 from tests.fuzz.targets.texts import scratch
 
 
-@target("hello", "aggregator.admission.identify")
+@target("hello", "aggregator.server.admission.identify")
 def first_word() -> Case:
     honest = [
         encode(hello(CHALLENGE, i, b"i" * 16, purpose, FEDERATION.keys[i]))
@@ -53,7 +53,7 @@ def first_word() -> Case:
     return Case(run, honest)
 
 
-@target("head-log", "aggregator.heads.HeadLog")
+@target("head-log", "aggregator.store.heads.HeadLog")
 def head_log() -> Case:
     path = scratch() / "heads"
     log = HeadLog(path)
@@ -91,7 +91,7 @@ def _database() -> bytes:
     return copy.read_bytes()
 
 
-@target("board-database", "aggregator.store.BoardStore and stored_entries", limit=16_384)
+@target("board-database", "aggregator.store.board.BoardStore and stored_entries", limit=16_384)
 def board_database() -> Case:
     folder = scratch()
     path = folder / "board.sqlite"
@@ -112,7 +112,7 @@ def board_database() -> Case:
     return Case(run, [seed], None)
 
 
-@target("chunk-sum", "aggregator.vector_sum.VectorSum.read", limit=20_480)
+@target("chunk-sum", "aggregator.rounds.vector_sum.VectorSum.read", limit=20_480)
 def chunk_sum() -> Case:
     """The checksum is put right, so that what lies behind it is read."""
     folder = scratch()
@@ -177,7 +177,7 @@ def aggregator_certificate() -> Case:
     return Case(run, pems, None)
 
 
-@target("alive", "aggregator.waits._read", limit=8_192)
+@target("alive", "aggregator.server.waits._read", limit=8_192)
 def alive() -> Case:
     folder = scratch()
 
@@ -191,7 +191,7 @@ def alive() -> Case:
     return Case(run, [b'{"last_ms": 5000, "stops": [[10, 20], [30, 40]]}    '], JSON)
 
 
-@target("status-file", "aggregator.status_file.read_status", limit=8_192)
+@target("status-file", "aggregator.status.file.read_status", limit=8_192)
 def status_file() -> Case:
     folder = scratch()
 

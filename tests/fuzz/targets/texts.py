@@ -9,17 +9,17 @@ from pathlib import Path
 
 from keyshare.errors import UnfitNumber
 from participant.errors import BadCard, BadPassphrase, ParticipantError
-from participant.identity import Card, read_card, write_card
-from participant.number_files import read_numbers
-from participant.passphrase import obtain
-from participant.terms_files import read_aggregator_card, read_terms
-from protocol.board import Head, decode_entry
+from participant.home.identity import Card, read_card, write_card
+from participant.home.passphrase import obtain
+from participant.home.terms_file import read_aggregator_card, read_terms
+from participant.statistic.number_files import read_numbers
+from protocol.board.board import Head, decode_entry
+from protocol.board.messages import MAX_POST_BYTES, Request
 from protocol.encoding import decode, encode
 from protocol.errors import BadSignature, BadTerms, Malformed
-from protocol.file_kind import SEALED_MAGIC, Kind, kind_of_data
-from protocol.messages import MAX_POST_BYTES, Request
+from protocol.programs.file_kind import SEALED_MAGIC, Kind, kind_of_data
 from protocol.programs.look import kind_of
-from protocol.record import (
+from protocol.record.files import (
     Countersignature,
     Manifest,
     check_countersignature,
@@ -30,9 +30,9 @@ from protocol.record import (
     read_manifest,
     write_manifest,
 )
+from protocol.rounds.statistic import decode_sums
 from protocol.signing import public_bytes
-from protocol.statistic import decode_sums
-from protocol.terms import check, parse, render, render_signature, sign_terms
+from protocol.terms.terms import check, parse, render, render_signature, sign_terms
 from tests.fuzz.codecs import JSON, TOML
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import DIGEST, FEDERATION, TERMS, entries
@@ -58,7 +58,7 @@ def signed_terms() -> bytes:
     return text.encode()
 
 
-@target("terms", "protocol.terms.parse, participant.terms_files.read_terms", limit=8_192)
+@target("terms", "protocol.terms.terms.parse, participant.home.terms_file.read_terms", limit=8_192)
 def terms() -> Case:
     path = scratch() / "federation.toml"
 
@@ -75,7 +75,7 @@ def terms() -> Case:
     return Case(run, [signed_terms(), render(TERMS).encode()], TOML)
 
 
-@target("file-kind", "protocol.file_kind.kind_of_data, through protocol.programs.look")
+@target("file-kind", "protocol.programs.file_kind.kind_of_data, through protocol.programs.look")
 def file_kind() -> Case:
     path = scratch() / "any"
 
@@ -88,7 +88,7 @@ def file_kind() -> Case:
     return Case(run, [signed_terms(), b'{"kty": "DAJ", "n": "AQ"}', SEALED_MAGIC], TOML)
 
 
-@target("card", "participant.identity.read_card")
+@target("card", "participant.home.identity.read_card")
 def card() -> Case:
     folder = scratch()
     path, own = folder / "card.toml", Card("H1", public_bytes(FEDERATION.keys[1]))
@@ -106,7 +106,7 @@ def card() -> Case:
     return Case(run, [seed], TOML)
 
 
-@target("aggregator-card", "participant.terms_files.read_aggregator_card")
+@target("aggregator-card", "participant.home.terms_file.read_aggregator_card")
 def aggregator_card() -> Case:
     from aggregator.identity import _card
 
@@ -121,7 +121,7 @@ def aggregator_card() -> Case:
     return Case(run, [seed], TOML)
 
 
-@target("passphrase-file", "participant.passphrase.obtain", limit=5_000)
+@target("passphrase-file", "participant.home.passphrase.obtain", limit=5_000)
 def passphrase_file() -> Case:
     path = scratch() / "passphrase"
 
@@ -135,7 +135,11 @@ def passphrase_file() -> Case:
     return Case(run, [b"correct horse\n", "pässwörter\r\n".encode(), b"\xff"], None)
 
 
-@target("numbers", "participant.number_files.read_numbers, participant.phe_files", limit=8_192)
+@target(
+    "numbers",
+    "participant.statistic.number_files.read_numbers, participant.statistic.phe_files",
+    limit=8_192,
+)
 def numbers() -> Case:
     path, n = scratch() / "numbers", toy().key.n
 
@@ -168,7 +172,7 @@ def numbers() -> Case:
     return Case(run, seeds, JSON)
 
 
-@target("record-manifest", "protocol.record.read_manifest")
+@target("record-manifest", "protocol.record.files.read_manifest")
 def record_manifest() -> Case:
     def run(data: bytes) -> None:
         with suppress(Malformed):
@@ -180,7 +184,7 @@ def record_manifest() -> Case:
     return Case(run, [write_manifest(Manifest(DIGEST, Head(7, DIGEST)))], JSON)
 
 
-@target("countersignature", "protocol.record.read_countersignature, check_countersignature")
+@target("countersignature", "protocol.record.files.read_countersignature, check_countersignature")
 def countersignature() -> Case:
     said = countersign(TERMS.federation, 1, Head(7, DIGEST), FEDERATION.keys[1])
     key = TERMS.members[0].key
@@ -205,7 +209,7 @@ class _Files(dict[str, bytes]):
         return sorted(self)
 
 
-@target("record-entries", "protocol.record.read_entries", limit=8_192)
+@target("record-entries", "protocol.record.files.read_entries", limit=8_192)
 def record_entries() -> Case:
     """The input is taken for the last entry, under the name that its own hash gives it."""
     first = entries()[0]

@@ -14,11 +14,11 @@ from gmpy2 import mpz
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from keyshare import biprimality
+from keyshare.ceremony import biprimality
 from keyshare.randomness import Stream
-from tests.toy import seed_of
+from tests.stage.toy import seed_of
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "biprimality.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "biprimality.json").read_text())
 FACTORS = [mpz(x) for x in range(3, 200, 4)]  # all that are 3 mod 4
 LARGEST = 9_000
 DEALERS = 4

@@ -16,8 +16,8 @@ from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare import modulus
-from keyshare.modulus import (
+from keyshare.ceremony import modulus
+from keyshare.ceremony.modulus import (
     TRIAL_BOUND,
     Dealing,
     candidate_shape,
@@ -27,9 +27,9 @@ from keyshare.modulus import (
     interval,
     survivors,
 )
-from keyshare.shamir import lagrange
+from keyshare.ceremony.shamir import lagrange
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "dealing.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "dealing.json").read_text())
 SIZES = [(256, 3), (256, 4), (256, 5), (258, 7), (512, 5), (512, 16), (2048, 5)]
 sizes = pytest.mark.parametrize(("bits", "n"), SIZES)
 

@@ -10,10 +10,10 @@ from gmpy2 import mpz
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from keyshare.feldman import add, commit, commitment_at, fits
+from keyshare.ceremony.feldman import add, commit, commitment_at, fits
+from keyshare.ceremony.shamir import evaluate, integer_lagrange, integer_polynomial
 from keyshare.randomness import Stream
-from keyshare.shamir import evaluate, integer_lagrange, integer_polynomial
-from tests.toy import seed_of
+from tests.stage.toy import seed_of
 
 # Safe primes: the squares modulo P·Q are a cyclic group of order p'·q', both prime.
 P, Q = mpz(1_019), mpz(1_187)

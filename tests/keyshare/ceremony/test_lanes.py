@@ -9,7 +9,7 @@ from gmpy2 import mpz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshare.lanes import Lanes, evaluate_row, lanes
+from keyshare.ceremony.lanes import Lanes, evaluate_row, lanes
 
 EXPONENTS = [521, 607, 1279]
 SPARE = 40

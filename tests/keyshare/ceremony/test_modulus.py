@@ -11,9 +11,8 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from keyshare import modulus
-from keyshare.errors import BadParameters
-from keyshare.modulus import (
+from keyshare.ceremony import modulus
+from keyshare.ceremony.modulus import (
     KNOWN_BITS,
     MAX_MEMBERS,
     MIN_MEMBERS,
@@ -26,6 +25,7 @@ from keyshare.modulus import (
     mersenne_exponent,
     survivors,
 )
+from keyshare.errors import BadParameters
 
 BITS = [256, 258, *range(320, 4097, 128), 4094, 4096]
 MEMBERS = range(MIN_MEMBERS, MAX_MEMBERS + 1)

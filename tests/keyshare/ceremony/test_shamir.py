@@ -11,10 +11,16 @@ from gmpy2 import mpz
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyshare.ceremony.shamir import (
+    checked,
+    evaluate,
+    integer_lagrange,
+    integer_polynomial,
+    lagrange,
+)
 from keyshare.errors import BadIndices
 from keyshare.randomness import Stream
-from keyshare.shamir import checked, evaluate, integer_lagrange, integer_polynomial, lagrange
-from tests.toy import seed_of
+from tests.stage.toy import seed_of
 
 PRIME = mpz(2) ** 521 - 1
 MODULI = [PRIME, mpz(11 * 13 * 17), mpz(2) ** 607 - 1]  # every prime of them is above all points

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keyshare.lattice import S1, S2, Lattice
-from keyshare.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
-from tests.toy import seed_of
+from keyshare.hybrid.lattice import S1, S2, Lattice
+from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
+from tests.stage.toy import seed_of
 
 CONTEXT = seed_of("context")
 BOTH = pytest.mark.parametrize("ring", [S1, S2], ids=lambda ring: ring.name)

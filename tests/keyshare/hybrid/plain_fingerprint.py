@@ -1,7 +1,8 @@
 """The fingerprint a second time: Python's integers, whole words, single blocks of AES.
 
-Written from the equations in the docstring of ``keyshare.fingerprint``, of which nothing is
-imported. ``python -m tests.keyshare.plain_fingerprint`` prints tests/vectors/fingerprint.json.
+Written from the equations in the docstring of ``keyshare.hybrid.fingerprint``, of which nothing is
+imported. ``python -m tests.keyshare.hybrid.plain_fingerprint`` prints
+tests/vectors/fingerprint.json.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.keyshare.plain_lattice import Bytes
+from tests.keyshare.hybrid.plain_lattice import Bytes
 
 P = 2**127 - 1
 SEED = bytes(range(32))
@@ -54,8 +55,8 @@ CASES: dict[str, dict[int, list[int]]] = {
 
 def vectors() -> dict[str, Any]:
     return {
-        "source": "Computed by tests/keyshare/plain_fingerprint.py, which imports nothing of "
-        "keyshare: single blocks of AES, Python's integers. Key = 0..31; chunks as CASES there.",
+        "source": "Computed by tests/keyshare/hybrid/plain_fingerprint.py, which imports nothing "
+        "of keyshare: single blocks of AES, Python's integers. Key = 0..31; chunks as CASES there.",
         "columns": columns(SEED, 2),
         "multipliers": [hex(k) for k in multipliers(SEED, 3)],
         "fingerprints": {

@@ -1,7 +1,7 @@
 """The hybrid suite a second time: integers, lists, hashlib, decimals and single blocks of AES.
 
 Written from the equations in the docstrings of ``keyshare``, of which nothing is imported.
-Slow, and to be read beside them. ``python -m tests.keyshare.plain_lattice`` prints
+Slow, and to be read beside them. ``python -m tests.keyshare.hybrid.plain_lattice`` prints
 tests/vectors/lattice.json.
 """
 
@@ -25,7 +25,7 @@ SIGMA = Decimal("6.4")
 
 @dataclass(frozen=True)
 class Plain:
-    """The parameters, as the equations of ``keyshare.lattice`` give them with 60 digits."""
+    """The parameters, as the equations of ``keyshare.hybrid.lattice`` give them with 60 digits."""
 
     name: str
     degree: int
@@ -276,10 +276,10 @@ def vectors() -> dict[str, Any]:
     entries = {str(x): hex(table[x + TAIL]) for x in (-90, -89, -50, -7, -1, 0, 1, 30, 89)}
     joined = b"".join(value.to_bytes(16, "big") for value in table)
     return {
-        "source": "Computed by tests/keyshare/plain_lattice.py, which imports nothing of keyshare: "
-        "single blocks of AES, decimals of 80 digits, products of Python's integers. seed = 0..31, "
-        "context = 32..63; chunk 3, the long chunk 0; hashes of signed little-endian words of 8 "
-        "bytes (products 16), public polynomials less q/2",
+        "source": "Computed by tests/keyshare/hybrid/plain_lattice.py, which imports nothing of "
+        "keyshare: single blocks of AES, decimals of 80 digits, products of Python's integers. "
+        "seed = 0..31, context = 32..63; chunk 3, the long chunk 0; hashes of signed little-endian "
+        "words of 8 bytes (products 16), public polynomials less q/2",
         "cumulative": entries,
         "cumulative_sha256": hashlib.sha256(joined).hexdigest(),
         "rings": found,

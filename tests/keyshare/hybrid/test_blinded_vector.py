@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from keyshare.errors import CorruptSum, ValueTooLarge
-from keyshare.lattice import S1, S2, Lattice
-from keyshare.one_time_key import OneTimeKey, SummedKey, add_chunk, read_words, write_sum
-from tests.keyshare import plain_lattice
-from tests.keyshare.chunk_sums import BOTH, CONTEXT, weights
-from tests.toy import seed_of
+from keyshare.hybrid.lattice import S1, S2, Lattice
+from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, read_words, write_sum
+from tests.keyshare.hybrid import plain_lattice
+from tests.keyshare.hybrid.chunk_sums import BOTH, CONTEXT, weights
+from tests.stage.toy import seed_of
 
 HEAD = 6
 

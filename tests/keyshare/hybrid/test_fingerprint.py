@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare.fingerprint import (
+from keyshare.hybrid.fingerprint import (
     MODULUS,
     Fingerprint,
     FingerprintKey,
@@ -19,12 +19,12 @@ from keyshare.fingerprint import (
     sum_fingerprints,
     write_fingerprint,
 )
-from keyshare.lattice import CHUNK_COEFFICIENTS, S1, S2, Lattice
-from keyshare.one_time_key import add_chunk, read_words, write_sum
-from tests.keyshare import plain_fingerprint
-from tests.toy import seed_of
+from keyshare.hybrid.lattice import CHUNK_COEFFICIENTS, S1, S2, Lattice
+from keyshare.hybrid.one_time_key import add_chunk, read_words, write_sum
+from tests.keyshare.hybrid import plain_fingerprint
+from tests.stage.toy import seed_of
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "fingerprint.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "fingerprint.json").read_text())
 KEY = FingerprintKey(plain_fingerprint.SEED)
 
 Chunks = dict[int, list[int]]

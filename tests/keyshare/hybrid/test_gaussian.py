@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keyshare import gaussian
-from keyshare.gaussian import TAIL, cumulative, sample
-from keyshare.keystream import Keystream
-from keyshare.lattice import SIGMA_SQUARED
-from tests.keyshare import plain_lattice
-from tests.toy import seed_of
+from keyshare.hybrid import gaussian
+from keyshare.hybrid.gaussian import TAIL, cumulative, sample
+from keyshare.hybrid.keystream import Keystream
+from keyshare.hybrid.lattice import SIGMA_SQUARED
+from tests.keyshare.hybrid import plain_lattice
+from tests.stage.toy import seed_of
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "lattice.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "lattice.json").read_text())
 SIGMA = 6.4
 SUPPORT = range(-TAIL, TAIL + 1)
 

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyshare.errors import CorruptSum
-from keyshare.gaussian import sample
-from keyshare.key_packing import key_ciphertext_count, pack_key, slots, unpack_key
-from keyshare.keystream import Keystream
-from keyshare.lattice import RINGS, S1, S2, Lattice
-from tests.keyshare import plain_lattice
-from tests.toy import seed_of
+from keyshare.hybrid.gaussian import sample
+from keyshare.hybrid.key_packing import key_ciphertext_count, pack_key, slots, unpack_key
+from keyshare.hybrid.keystream import Keystream
+from keyshare.hybrid.lattice import RINGS, S1, S2, Lattice
+from tests.keyshare.hybrid import plain_lattice
+from tests.stage.toy import seed_of
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "lattice.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "lattice.json").read_text())
 MODULI = {bits: (mpz(1) << (bits - 1)) + 297 for bits in (128, 255, 256, 512, 3072)}  # the least
 
 

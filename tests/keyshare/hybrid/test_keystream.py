@@ -8,10 +8,10 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshare import keystream
-from keyshare.keystream import Keystream
-from tests.keyshare.plain_lattice import Bytes
-from tests.toy import seed_of
+from keyshare.hybrid import keystream
+from keyshare.hybrid.keystream import Keystream
+from tests.keyshare.hybrid.plain_lattice import Bytes
+from tests.stage.toy import seed_of
 
 SEED = seed_of("keystream")
 

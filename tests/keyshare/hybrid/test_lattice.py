@@ -9,9 +9,9 @@ from math import log2
 import pytest
 
 from keyshare.errors import BadParameters, UnsafeLattice
-from keyshare.key_packing import key_ciphertext_count, slots
-from keyshare.lattice import RINGS, S1, S2, SIGMA_SQUARED, Lattice, Ring
-from tests.keyshare.plain_lattice import hybrid, hybrid_s2
+from keyshare.hybrid.key_packing import key_ciphertext_count, slots
+from keyshare.hybrid.lattice import RINGS, S1, S2, SIGMA_SQUARED, Lattice, Ring
+from tests.keyshare.hybrid.plain_lattice import hybrid, hybrid_s2
 
 # ring, members: bits of a weight, w, Paillier ciphertexts under 3072 and 2048 bits
 TABLE = {

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare import negacyclic
 from keyshare.errors import InexactProduct
-from keyshare.lattice import S1, S2, Lattice, Ring
-from keyshare.negacyclic import Multiplier
-from tests.keyshare import plain_lattice
-from tests.keyshare.plain_lattice import product
-from tests.toy import seed_of
+from keyshare.hybrid import negacyclic
+from keyshare.hybrid.lattice import S1, S2, Lattice, Ring
+from keyshare.hybrid.negacyclic import Multiplier
+from tests.keyshare.hybrid import plain_lattice
+from tests.keyshare.hybrid.plain_lattice import product
+from tests.stage.toy import seed_of
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "lattice.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "lattice.json").read_text())
 RINGS = pytest.mark.parametrize("ring", [S1, S2], ids=lambda ring: ring.name)
 
 

@@ -11,15 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare import one_time_key
 from keyshare.errors import CorruptSum, ValueTooLarge
-from keyshare.lattice import RINGS, S1, S2, Lattice
-from keyshare.one_time_key import OneTimeKey, SummedKey, add_chunk, public_polynomials, write_sum
-from tests.keyshare import plain_lattice
-from tests.keyshare.chunk_sums import BOTH, CONTEXT, Sum, small_sum, weights
-from tests.toy import seed_of
+from keyshare.hybrid import one_time_key
+from keyshare.hybrid.lattice import RINGS, S1, S2, Lattice
+from keyshare.hybrid.one_time_key import (
+    OneTimeKey,
+    SummedKey,
+    add_chunk,
+    public_polynomials,
+    write_sum,
+)
+from tests.keyshare.hybrid import plain_lattice
+from tests.keyshare.hybrid.chunk_sums import BOTH, CONTEXT, Sum, small_sum, weights
+from tests.stage.toy import seed_of
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "lattice.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "lattice.json").read_text())
 # --- Sums are exact ------------------------------------------------------------------------------
 
 

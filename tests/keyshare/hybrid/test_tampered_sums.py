@@ -9,14 +9,14 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from keyshare import one_time_key
 from keyshare.errors import CorruptSum
-from keyshare.keystream import Keystream
-from keyshare.lattice import S1, S2, Lattice
-from keyshare.one_time_key import OneTimeKey, add_chunk, write_sum
-from tests.keyshare import plain_lattice
-from tests.keyshare.chunk_sums import BOTH, CONTEXT, Sum, small_sum, weights
-from tests.toy import seed_of
+from keyshare.hybrid import one_time_key
+from keyshare.hybrid.keystream import Keystream
+from keyshare.hybrid.lattice import S1, S2, Lattice
+from keyshare.hybrid.one_time_key import OneTimeKey, add_chunk, write_sum
+from tests.keyshare.hybrid import plain_lattice
+from tests.keyshare.hybrid.chunk_sums import BOTH, CONTEXT, Sum, small_sum, weights
+from tests.stage.toy import seed_of
 
 
 def bit_flipped(data: bytes, bit: int) -> bytes:

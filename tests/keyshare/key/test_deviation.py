@@ -12,13 +12,13 @@ from gmpy2 import mpz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshare.biprimality import exponent
-from keyshare.deviation import part, vanishes
-from keyshare.modulus import CandidateShape, candidate_shape, deal_factors
+from keyshare.ceremony.biprimality import exponent
+from keyshare.ceremony.modulus import CandidateShape, candidate_shape, deal_factors
+from keyshare.ceremony.shamir import evaluate, integer_lagrange, integer_polynomial
+from keyshare.key.deviation import part, vanishes
+from keyshare.key.threshold_key import KeyShape, key_shape
 from keyshare.randomness import Stream
-from keyshare.shamir import evaluate, integer_lagrange, integer_polynomial
-from keyshare.threshold_key import KeyShape, key_shape
-from tests.toy import seed_of
+from tests.stage.toy import seed_of
 
 every_n = pytest.mark.parametrize("n", range(3, 10))
 

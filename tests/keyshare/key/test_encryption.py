@@ -7,8 +7,8 @@ from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare.encryption import Encryptor, add, check_ciphertext, randomiser_base
 from keyshare.errors import BadCiphertext, BadPlaintext, EmptySum
+from keyshare.key.encryption import Encryptor, add, check_ciphertext, randomiser_base
 from keyshare.randomness import Stream
 
 

@@ -14,13 +14,12 @@ import phe
 import pytest
 from gmpy2 import mpz
 
-from keyshare import feldman
-from keyshare.biprimality import exponent
+from keyshare.ceremony import feldman
+from keyshare.ceremony.biprimality import exponent
+from keyshare.ceremony.shamir import evaluate, integer_polynomial, lagrange
 from keyshare.errors import BadCombination
-from keyshare.partial_decryption import combine, partial_decryption
-from keyshare.randomness import Stream
-from keyshare.shamir import evaluate, integer_polynomial, lagrange
-from keyshare.threshold_key import (
+from keyshare.key.partial_decryption import combine, partial_decryption
+from keyshare.key.threshold_key import (
     JointKey,
     KeyShape,
     KeyShare,
@@ -32,7 +31,8 @@ from keyshare.threshold_key import (
     verification_key,
     verification_keys,
 )
-from tests.toy import seed_of
+from keyshare.randomness import Stream
+from tests.stage.toy import seed_of
 
 SIZES = [(3, 2), (3, 3), (4, 2), (4, 4), (5, 2), (5, 3), (5, 5), (6, 4), (7, 2), (7, 4), (7, 7)]
 sizes = pytest.mark.parametrize(("n", "quorum"), SIZES)

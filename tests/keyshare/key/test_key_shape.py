@@ -8,11 +8,11 @@ from math import factorial
 import pytest
 from gmpy2 import mpz
 
-from keyshare.biprimality import exponent
+from keyshare.ceremony.biprimality import exponent
+from keyshare.ceremony.modulus import candidate_shape, deal_factors
+from keyshare.ceremony.shamir import evaluate
 from keyshare.errors import BadParameters
-from keyshare.modulus import candidate_shape, deal_factors
-from keyshare.shamir import evaluate
-from keyshare.threshold_key import STATISTICAL_BITS, KeyShape, key_shape
+from keyshare.key.threshold_key import STATISTICAL_BITS, KeyShape, key_shape
 
 K = mpz(2) ** 128
 SIZES = [(3, 2), (3, 3), (4, 3), (5, 2), (5, 3), (5, 5), (7, 4), (8, 8), (16, 2), (16, 16)]
@@ -73,7 +73,7 @@ def test_one_honest_dealers_mask_hides_phi_by_a_factor_of_k(shape):
 @shapes
 def test_coefficients_hide_the_secret_from_as_many_members_as_the_degree_by_a_factor_of_k(shape):
     """Their other secrets' polynomials differ by less than Δ·range·2^degree in a coefficient:
-    tests/keyshare/test_shamir.py has the argument."""
+    tests/keyshare/ceremony/test_shamir.py has the argument."""
     for secret_bound, degree in sharings(shape):
         difference = shape.delta * secret_bound * 2**degree
         assert shape.coefficient_bound(secret_bound, degree) >= K * difference

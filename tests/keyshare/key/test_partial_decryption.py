@@ -10,11 +10,11 @@ from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare.encryption import Encryptor, add, randomiser_base
 from keyshare.errors import BadCombination, TooFewPartials
-from keyshare.partial_decryption import combine, partial_decryption, trial_ciphertext
+from keyshare.key.encryption import Encryptor, add, randomiser_base
+from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
 from keyshare.randomness import Stream
-from tests.toy import ToyEpoch, seed_of, toy_epoch
+from tests.stage.toy import ToyEpoch, seed_of, toy_epoch
 
 
 def parts(toy: ToyEpoch, ciphertext: mpz) -> dict[int, mpz]:

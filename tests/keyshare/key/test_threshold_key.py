@@ -13,10 +13,10 @@ import pytest
 from gmpy2 import mpz
 
 from keyshare.errors import BadCombination, TooFewPartials
-from keyshare.partial_decryption import combine, partial_decryption
+from keyshare.key.partial_decryption import combine, partial_decryption
+from keyshare.key.threshold_key import JointKey, sliding_quorums
 from keyshare.randomness import Stream
-from keyshare.threshold_key import JointKey, sliding_quorums
-from tests.toy import ToyEpoch, seed_of, toy_epoch
+from tests.stage.toy import ToyEpoch, seed_of, toy_epoch
 
 SHAPES = [
     (3, 2, 256),

@@ -8,8 +8,14 @@ from gmpy2 import mpz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshare.checkpoints import LIMBS, WEIGHT_BITS, checked_exponents, checkpoints, limb_bits
-from keyshare.power_product import power_product
+from keyshare.proofs.checkpoints import (
+    LIMBS,
+    WEIGHT_BITS,
+    checked_exponents,
+    checkpoints,
+    limb_bits,
+)
+from keyshare.proofs.power_product import power_product
 
 MODULUS = mpz(2) ** 127 - 1
 WEIGHT = st.integers(0, 2**WEIGHT_BITS - 1)

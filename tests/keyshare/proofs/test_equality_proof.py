@@ -12,14 +12,14 @@ from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare import equality_proof
-from keyshare.equality_proof import (
+from keyshare.proofs import equality_proof
+from keyshare.proofs.equality_proof import (
     CHECKPOINTS,
     EqualityProof,
     prove,
 )
 from keyshare.randomness import Stream
-from tests.equality_proofs import (
+from tests.stage.ceremony.equality_proofs import (
     BOUND,
     EXPONENT,
     Claim,
@@ -37,7 +37,7 @@ from tests.equality_proofs import (
     with_point,
 )
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "equality_proof.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "equality_proof.json").read_text())
 TINY = mpz(7 * 11)  # its squares: a group of order 15
 
 

@@ -8,9 +8,9 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from keyshare import equality_proof
-from keyshare.equality_proof import CHECKPOINTS, EqualityProof, longest_response
-from tests.equality_proofs import (
+from keyshare.proofs import equality_proof
+from keyshare.proofs.equality_proof import CHECKPOINTS, EqualityProof, longest_response
+from tests.stage.ceremony.equality_proofs import (
     BOUND,
     EXPONENT,
     Claim,

@@ -12,10 +12,10 @@ from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare import plaintext_proof
-from keyshare.encryption import Encryptor, randomiser_base
 from keyshare.errors import BadPlaintext
-from keyshare.plaintext_proof import (
+from keyshare.key.encryption import Encryptor, randomiser_base
+from keyshare.proofs import plaintext_proof
+from keyshare.proofs.plaintext_proof import (
     Opened,
     PlaintextProof,
     encrypt_opened,
@@ -24,7 +24,7 @@ from keyshare.plaintext_proof import (
     verify,
 )
 from keyshare.randomness import Stream
-from tests.toy import seed_of
+from tests.stage.toy import seed_of
 
 CONTEXT = b"context"
 

@@ -8,7 +8,7 @@ from gmpy2 import mpz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshare.power_product import _window_bits, power_product
+from keyshare.proofs.power_product import _window_bits, power_product
 
 LARGE = mpz(2) ** 521 - 1
 

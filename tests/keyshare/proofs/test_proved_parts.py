@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from gmpy2 import mpz
 
-from keyshare.equality_proof import EqualityProof
-from keyshare.partial_decryption import partial_decryption
-from keyshare.proved_parts import MemberParts, parts_hold, prove_parts
+from keyshare.proofs.equality_proof import EqualityProof
+from keyshare.key.partial_decryption import partial_decryption
+from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream
-from tests.toy import toy_epoch
+from tests.stage.toy import toy_epoch
 
 TOY = toy_epoch(5, 3)
 KEY = TOY.epoch.joint_key()

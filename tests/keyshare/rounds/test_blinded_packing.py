@@ -11,11 +11,11 @@ from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare import packing as module
 from keyshare.errors import CorruptSum, ValueTooLarge
-from keyshare.packing import Packing, blind, ciphertext_count, pack, read_head, unpack
 from keyshare.randomness import Stream
-from tests.toy import seed_of
+from keyshare.rounds import packing as module
+from keyshare.rounds.packing import Packing, blind, ciphertext_count, pack, read_head, unpack
+from tests.stage.toy import seed_of
 
 SOME = settings(max_examples=40)
 NS = {bits: (mpz(1) << (bits - 1)) + 1_729 for bits in (256, 512, 2048)}  # as small as they can be

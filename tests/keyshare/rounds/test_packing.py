@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyshare.errors import BadParameters, CorruptSum, ValueTooLarge
-from keyshare.packing import Packing, ciphertext_count, pack, unpack
+from keyshare.rounds.packing import Packing, ciphertext_count, pack, unpack
 
 P = Packing.choose(key_bits=512, value_bits=16, n_members=5, head=3)
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from keyshare import quantisation as module
 from keyshare.errors import BadQuantisation, BadUpdate, CorruptSum
-from keyshare.quantisation import Averager, Quantisation, Quantiser, largest_change
+from keyshare.rounds import quantisation as module
+from keyshare.rounds.quantisation import Averager, Quantisation, Quantiser, largest_change
 
 Q = Quantisation(clip=1.0, bits=16, max_examples=100)
 SPREAD = 16  # steps that rounding stays below

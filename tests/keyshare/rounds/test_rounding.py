@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from keyshare.gaussian import TAIL, cumulative, sample
-from keyshare.keystream import Keystream
-from keyshare.quantisation import Averager, Quantisation, Quantiser
-from tests.toy import seed_of
+from keyshare.hybrid.gaussian import TAIL, cumulative, sample
+from keyshare.hybrid.keystream import Keystream
+from keyshare.rounds.quantisation import Averager, Quantisation, Quantiser
+from tests.stage.toy import seed_of
 
 REACH = 17
 SUPPORT = np.arange(-REACH, REACH + 1)  # of k, for y from 0 to 1

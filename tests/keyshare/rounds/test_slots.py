@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshare import slots as module
 from keyshare.errors import BadExamples, BadUpdate, CorruptSum
-from keyshare.quantisation import Quantisation
-from keyshare.slots import SlotReader, Slots, SlotWriter, average
-from keyshare.tally import CHANGE_CLASSES, NO_CHANGE, Marks, Tally
+from keyshare.rounds import slots as module
+from keyshare.rounds.quantisation import Quantisation
+from keyshare.rounds.slots import SlotReader, Slots, SlotWriter, average
+from keyshare.rounds.tally import CHANGE_CLASSES, NO_CHANGE, Marks, Tally
 
 TERMS = Tally(8.0, 1_000, 5, 16)
 

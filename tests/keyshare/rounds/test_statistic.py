@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyshare.errors import CorruptSum, UnfitNumber
-from keyshare.statistic import MAX_DECIMALS, decimals_of, decode, encode
+from keyshare.rounds.statistic import MAX_DECIMALS, decimals_of, decode, encode
 
 N = mpz(2) ** 512 - 569  # any odd number of the size does
 MEMBERS = 5

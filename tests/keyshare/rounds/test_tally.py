@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyshare.errors import BadExamples, BadParameters, BadUpdate
-from keyshare.tally import CHANGE_CLASSES, NO_CHANGE, Counts, Marks, Tally
+from keyshare.rounds.tally import CHANGE_CLASSES, NO_CHANGE, Counts, Marks, Tally
 
 T = Tally(clip=8.0, max_examples=100_000, members=5, bits=16)
 

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.service import Aggregator
-from participant.agent import Agent
+from aggregator.server.service import Aggregator
+from participant.agent.agent import Agent
+from participant.agent.outbox import Outbox
+from participant.agent.set_ledger import SetLedger
+from participant.agent.task import Task
 from participant.errors import DamagedOutbox, IdentityInUse, RejectedByAggregator
-from participant.outbox import Outbox
-from participant.set_ledger import SetLedger
-from participant.task import Task
-from protocol.board import Board, Posted
-from protocol.draft import Draft
+from protocol.board.board import Board, Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import MAX_INLINE_BYTES, Join, Statement, Step, attach
+from protocol.board.wire import Rejected, Welcome
 from protocol.errors import Fork
-from protocol.messages import MAX_INLINE_BYTES, Join, Statement, Step, attach
-from protocol.wire import Rejected, Welcome
 from tests.simulator.disk import Disk
-from tests.toy import toy_federation
+from tests.stage.toy import toy_federation
 
 FEDERATION = toy_federation(3, 2)
 BIG = bytes(range(256)) * 40

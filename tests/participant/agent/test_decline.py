@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from participant.agent import Agent
-from participant.decline import bears_out
+from participant.agent.agent import Agent
+from participant.agent.decline import bears_out
+from participant.agent.outbox import Outbox
 from participant.errors import RejectedByAggregator
-from participant.outbox import Outbox
-from protocol.board import Board, Post
-from protocol.budget import Budget
-from protocol.draft import Draft
-from protocol.messages import (
+from protocol.board.board import Board, Post
+from protocol.board.budget import Budget
+from protocol.board.draft import Draft
+from protocol.board.messages import (
     Abort,
     Body,
     Certificate,
@@ -23,10 +23,17 @@ from protocol.messages import (
     attach,
     blob_name,
 )
-from protocol.wire import Declined, Submit, Welcome
-from tests.aggregator.hybrid import hybrid_desk
-from tests.participant.test_agent import FEDERATION, Saying, agent, aggregator, connect, statement
+from protocol.board.wire import Declined, Submit, Welcome
+from tests.participant.agent.test_agent import (
+    FEDERATION,
+    Saying,
+    agent,
+    aggregator,
+    connect,
+    statement,
+)
 from tests.simulator.disk import Disk
+from tests.stage.rounds.served_hybrid import hybrid_desk
 
 JOIN = Join(b"k", bytes(32))
 TOO_EARLY = Draft("ceremony/2", JOIN)  # nobody has aborted ceremony/1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from participant.inbox import Inbox
+from participant.agent.inbox import Inbox
 
 
 async def fill(inbox: Inbox, frame: bytes) -> int:

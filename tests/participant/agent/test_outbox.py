@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from participant.agent.outbox import Outbox, store_blob
 from participant.errors import DamagedOutbox
-from participant.outbox import Outbox, store_blob
-from protocol.board import Post, SignedPost, sign_post
-from protocol.messages import (
+from protocol.board.board import Post, SignedPost, sign_post
+from protocol.board.messages import (
     MAX_CHUNKS,
     Body,
     Contribution,
@@ -18,7 +18,7 @@ from protocol.messages import (
     blob_name,
 )
 from tests.simulator.disk import Crash, Disk
-from tests.toy import toy_federation
+from tests.stage.toy import toy_federation
 
 FEDERATION = toy_federation(3, 2)
 BLOBS = tuple(bytes([k]) * (k + 1) for k in range(5))

@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.service import Aggregator
-from participant.agent import Agent
-from participant.checkpoint import CHECKPOINT_NAME, Checkpoint
-from participant.cli.working import new_session
+from aggregator.server.service import Aggregator
+from participant.agent.agent import Agent
+from participant.agent.checkpoint import CHECKPOINT_NAME, Checkpoint
+from participant.agent.set_back import SetBack
+from participant.agent.set_ledger import SetLedger
+from participant.cli.commands.working import new_session
+from participant.cli.views.ceremony import set_back_line
 from participant.errors import IdentityInUse, RejectedByAggregator
-from participant.progress import set_back_line
-from participant.set_back import SetBack
-from participant.set_ledger import SetLedger
-from protocol.board import Post, sign_post
-from protocol.draft import Draft
+from protocol.board.board import Post, sign_post
+from protocol.board.draft import Draft
+from protocol.board.messages import Join, Opening, SetLock, Statement, Step, Surplus, attach
+from protocol.board.wire import Welcome
 from protocol.encoding import encode
 from protocol.errors import Refused
-from protocol.messages import Join, Opening, SetLock, Statement, Step, Surplus, attach
-from protocol.wire import Welcome
-from tests.participant.test_agent import (
+from tests.participant.agent.test_agent import (
     BIG,
     FEDERATION,
     Saying,
@@ -31,8 +31,8 @@ from tests.participant.test_agent import (
     statement,
     talk,
 )
-from tests.participant.toy_home import member_at
 from tests.simulator.disk import Disk
+from tests.stage.toy_home import member_at
 
 JOIN = Draft("ceremony/1", Join(b"k", bytes(32)))
 WITH_BLOB = Draft("ceremony/1", Step("units", 0, 0, (attach(BIG),)), (BIG,))

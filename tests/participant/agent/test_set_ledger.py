@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from participant.decryption_task import DecryptionTask
-from participant.set_ledger import SetLedger
-from protocol.board import Head
-from protocol.draft import Draft
+from participant.agent.set_ledger import SetLedger
+from participant.rounds.task import DecryptionTask
+from protocol.board.board import Head
+from protocol.board.draft import Draft
+from protocol.board.messages import Opening, Refusal, SetLock, Statement
 from protocol.errors import Refused
-from protocol.messages import Opening, Refusal, SetLock, Statement
-from tests.participant.round_table import RoundTable, Steps
 from tests.simulator.disk import Disk
-from tests.toy import Table, toy_federation
+from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.toy import Table, toy_federation
 
 FEDERATION = toy_federation(3, 2)
 ONE, OTHER = b"a" * 32, b"b" * 32

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.service import Aggregator
-from participant.agent import Agent
+from aggregator.server.service import Aggregator
+from participant.agent.agent import Agent
+from participant.agent.outbox import store_blob
+from participant.agent.transfer import WINDOW, Transfer
 from participant.errors import DamagedBlob
-from participant.outbox import store_blob
-from participant.transfer import WINDOW, Transfer
-from protocol.board import Board
-from protocol.draft import Draft
-from protocol.messages import Contribution, SetLock, attach, blob_name
-from protocol.wire import (
+from protocol.board.board import Board
+from protocol.board.draft import Draft
+from protocol.board.messages import Contribution, SetLock, attach, blob_name
+from protocol.board.wire import (
     BlobChunk,
     BlobOffer,
     BlobRequest,
@@ -27,7 +27,7 @@ from protocol.wire import (
     Subscribe,
     Welcome,
 )
-from tests.participant.test_agent import FEDERATION, Saying
+from tests.participant.agent.test_agent import FEDERATION, Saying
 from tests.simulator.disk import Disk
 
 BLOBS = tuple(os.urandom(5_000 + k) for k in range(40))

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from participant.agent.transfer import WINDOW, Downloads, Uploads
 from participant.errors import DamagedBlob
-from participant.transfer import WINDOW, Downloads, Uploads
-from protocol.messages import blob_name
-from protocol.wire import (
+from protocol.board.messages import blob_name
+from protocol.board.wire import (
     CHUNK_BYTES,
     REQUESTED_BYTES,
     BlobChunk,

@@ -8,7 +8,7 @@ from textwrap import dedent
 import numpy as np
 import pytest
 
-from participant.app import load_app
+from participant.app.app import load_app
 from participant.errors import BadApp, MissingFile
 
 FUNCTIONS = """

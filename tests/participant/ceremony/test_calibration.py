@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from keyshare.modulus import expected_candidates, expected_tests
-from participant.calibration import LIMIT_SECONDS, Calibration
-from protocol.terms import Terms
-from tests.toy import toy_federation
+from keyshare.ceremony.modulus import expected_candidates, expected_tests
+from participant.ceremony.calibration import LIMIT_SECONDS, Calibration
+from protocol.terms.terms import Terms
+from tests.stage.toy import toy_federation
 
 
 def terms(n: int = 3, bits: int = 256) -> Terms:

@@ -6,11 +6,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from participant.calibration import CeremonyCost
-from participant.expectation import FIRST_SLICE_SECONDS, SLICE_SECONDS, CeremonyFacts, Watch
-from protocol.ceremony import CeremonyProgress
-from protocol.expectation import layout_of, mean_candidates
-from tests.toy import CeremonyTable, toy_federation
+from participant.ceremony.calibration import CeremonyCost
+from participant.ceremony.expectation import (
+    FIRST_SLICE_SECONDS,
+    SLICE_SECONDS,
+    CeremonyFacts,
+    Watch,
+)
+from protocol.ceremony.expectation import layout_of, mean_candidates
+from protocol.ceremony.machine import CeremonyProgress
+from tests.stage.toy import CeremonyTable, toy_federation
 
 TERMS = toy_federation(3, 2).terms
 BATCH = layout_of(TERMS).batch_size

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from participant.ceremony_task import CeremonyTask
+from participant.ceremony.task import CeremonyTask
 from participant.errors import SeedLost
-from protocol.board import Posted
-from protocol.draft import Draft
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed
-from protocol.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
-from tests.protocol.small_ceremony import name_of
-from tests.toy import CEREMONY, CeremonyTable, seed_of, toy_federation
+from tests.stage.ceremony.small_ceremony import name_of
+from tests.stage.toy import CEREMONY, CeremonyTable, seed_of, toy_federation
 
 ABORT = Draft(CEREMONY, Abort(0, "deal", "no more"))
 MEMBER = 1

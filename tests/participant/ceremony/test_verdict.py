@@ -11,24 +11,24 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.service import Aggregator
-from participant.agent import Agent
-from participant.ceremony_task import CeremonyTask
+from aggregator.server.service import Aggregator
+from participant.agent.agent import Agent
+from participant.ceremony.task import CeremonyTask
+from participant.ceremony.verdict import VerdictTask
 from participant.errors import NotAborted
-from participant.verdict_task import VerdictTask
-from protocol.board import Board
-from protocol.ceremony_run import StepId
-from protocol.draft import Draft
+from protocol.board.board import Board
+from protocol.board.draft import Draft
+from protocol.board.messages import Abort, Disclosure, Step, attach
+from protocol.board.wire import BlobChunk, BlobOffer, Submit, Welcome
+from protocol.ceremony.run import StepId
 from protocol.errors import CeremonyFailed
-from protocol.messages import Abort, Disclosure, Step, attach
-from protocol.wire import BlobChunk, BlobOffer, Submit, Welcome
-from tests.attacks.adversary import PLAN, AttackedFederation, Malicious
-from tests.participant.consortium import Consortium, found, run_all
 from tests.simulator.disk import Disk
 from tests.simulator.federation import memory_folder
 from tests.simulator.hospital import Hospital
 from tests.simulator.plan import Plan
-from tests.toy import CEREMONY, CeremonyTable, Federation, Tamper, toy_epoch, toy_federation
+from tests.stage.ceremony.adversary import PLAN, AttackedFederation, Malicious
+from tests.stage.consortium import Consortium, found, run_all
+from tests.stage.toy import CEREMONY, CeremonyTable, Federation, Tamper, toy_epoch, toy_federation
 
 LIAR = 2
 

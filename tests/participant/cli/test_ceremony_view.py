@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.console import Console
 
+from participant.ceremony.expectation import CeremonyFacts, Expectation
+from participant.cli.views.ceremony import JsonView, LineView, LiveView, link_lost, link_notices
 from participant.errors import Unreachable
-from participant.expectation import CeremonyFacts, Expectation
-from participant.progress import JsonView, LineView, LiveView, link_lost, link_notices
-from protocol.foreign import json_text
-from tests.toy import toy_federation
+from protocol.words.foreign import json_text
+from tests.stage.toy import toy_federation
 
 TERMS = toy_federation(3, 2).terms
 EXPECTATION = Expectation(mean_seconds=75.4, half_seconds=58.2, most_seconds=169.0)

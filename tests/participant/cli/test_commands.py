@@ -16,10 +16,10 @@ from typing import Any
 import phe
 import pytest
 
-from participant.phe_files import joint_key_jwk
-from protocol.messages import Closing, Contributor
-from protocol.round import RoundView
-from tests.participant.consortium import Consortium, found, run_all
+from participant.statistic.phe_files import joint_key_jwk
+from protocol.board.messages import Closing, Contributor
+from protocol.rounds.view import RoundView
+from tests.stage.consortium import Consortium, found, run_all
 
 APP = """
 import numpy as np

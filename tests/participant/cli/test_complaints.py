@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from participant.cli.complaint_text import complaint_line
+from participant.cli.sentences.complaints import complaint_line
 
 
 @pytest.mark.parametrize(

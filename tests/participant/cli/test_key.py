@@ -12,19 +12,20 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from participant import identity as identities
 from participant.cli import app
-from participant.home import federation_folder
-from participant.membership import Membership
-from participant.passphrase import Passphrase
-from participant.sealed_file import SealedFor, seal
-from participant.vault import Vault
-from participant.words import fingerprint
-from protocol.board import Entry
-from protocol.draft import Draft
+from participant.home import identity as identities
+from participant.home.folders import federation_folder
+from participant.home.membership import Membership
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import SealedFor, seal
+from participant.home.vault import Vault
+from participant.words.fingerprint import fingerprint
+from protocol.board.board import Entry
+from protocol.board.draft import Draft
+from protocol.board.messages import Abort, Certificate
 from protocol.encoding import encode
-from protocol.messages import Abort, Certificate
-from tests.participant.toy_home import (
+from tests.stage.toy import Table, toy_epoch
+from tests.stage.toy_home import (
     CHEAP,
     PASSPHRASE,
     cheap_argon2id,
@@ -32,7 +33,6 @@ from tests.participant.toy_home import (
     signed_text,
     write_record,
 )
-from tests.toy import Table, toy_epoch
 
 TOY = toy_epoch(3, 2)
 TERMS = TOY.federation.terms
@@ -47,8 +47,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("QUORATE_PASSPHRASE", PASSPHRASE.text)
     monkeypatch.setenv("QUORATE_HOME", "h1")
-    monkeypatch.setattr("participant.passphrase._has_terminal", lambda: False)
-    monkeypatch.setattr("participant.sealed_file.Argon2id", cheap_argon2id)
+    monkeypatch.setattr("participant.home.passphrase._has_terminal", lambda: False)
+    monkeypatch.setattr("participant.home.sealed_file.Argon2id", cheap_argon2id)
     (tmp_path / "federation.toml").write_text(signed_text(TOY.federation))
     (tmp_path / "own").write_text(ITS_OWN + "\n")
     (tmp_path / "new").write_text(NEW + "\n")
@@ -106,7 +106,7 @@ def test_a_whole_share_is_told_with_epoch_and_fingerprint(run: Run) -> None:
 def test_a_share_that_makes_wrong_parts_is_not_whole(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("participant.cli.key.is_whole", lambda *arguments: False)
+    monkeypatch.setattr("participant.cli.commands.key.is_whole", lambda *arguments: False)
     output = run("key", "check", expect=1)
     assert "the key share of epoch 1" in output
     assert "is not whole" in output
@@ -375,7 +375,7 @@ def test_a_change_that_was_broken_off_is_finished_by_the_next_command(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("participant.passphrase_change._put_in_place", lambda home: None)
+        patch.setattr("participant.home.passphrase_change._put_in_place", lambda home: None)
         run(*PASSPHRASES)
     assert Path("h1/passphrase-change").is_dir()
     monkeypatch.setenv("QUORATE_PASSPHRASE", NEW)

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from keyshare.threshold_key import KeyShare
-from participant.home import federation_folder
-from participant.key_check_task import KeyCheckTask
-from participant.set_ledger import SetLedger
-from protocol.epoch import epoch_secret
-from protocol.messages import CheckPart, Opening, SetLock
-from tests.participant.consortium import Consortium, found, run_all
-from tests.participant.test_commands import ended, events
+from keyshare.key.threshold_key import KeyShare
+from participant.agent.set_ledger import SetLedger
+from participant.home.folders import federation_folder
+from participant.key.check import KeyCheckTask
+from protocol.board.messages import CheckPart, Opening, SetLock
+from protocol.key.epoch import epoch_secret
+from tests.participant.cli.test_commands import ended, events
+from tests.stage.consortium import Consortium, found, run_all
 
 TOGETHER = ["key", "check", "--together", "--timeout", "40"]
 

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from participant.cli import app
-from tests.record.good import good
-from tests.record.memory import write_folder
-from tests.record.story import write
+from tests.stage.record.good import good
+from tests.stage.record.memory import write_folder
+from tests.stage.record.story import write
 
 CHECK_FAILED = 5
 

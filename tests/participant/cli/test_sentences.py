@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from keyshare.errors import KeyshareError, UnfitNumber
-from participant.cli.sentence import ABORTED, FAILED, REFUSED, Context
-from participant.cli.sentences import SENTENCES, describe
+from participant.cli.sentences.errors import SENTENCES, describe
+from participant.cli.sentences.sentence import ABORTED, FAILED, REFUSED, Context
 from participant.errors import (
     BadApp,
     IdentityInUse,
@@ -25,7 +25,7 @@ from participant.errors import (
 )
 from participant.waiting import Waiting
 from protocol.errors import BadEntry, CeremonyFailed, Fork, ProtocolError, Refused, UnsignedTerms
-from tests.toy import toy_federation
+from tests.stage.toy import toy_federation
 
 SAMPLES: dict[str, Any] = {
     "int": 2,

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from participant.cli.ceremony_sentences import CEREMONIES
-from participant.cli.sentence import ABORTED, Context
+from participant.cli.sentences.ceremony import CEREMONIES
+from participant.cli.sentences.sentence import ABORTED, Context
 from participant.errors import CeremonyAborted
 from protocol.errors import CeremonyFailed
-from tests.participant.consortium import Consortium, found
-from tests.participant.test_verdict_task import ended
-from tests.toy import toy_federation
+from tests.participant.ceremony.test_verdict import ended
+from tests.stage.consortium import Consortium, found
+from tests.stage.toy import toy_federation
 
 CONTEXT = Context(file=Path("f.toml"), terms=toy_federation(3, 2).terms)
 REASON = "silent: member 3, waited for since 2026-11-28 12:00:00 UTC, longer than 3600 s"

@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from participant.cli import app
-from participant.identity import create
-from participant.passphrase import Passphrase
-from participant.sealed_file import Argon2Cost
+from participant.home.identity import create
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import Argon2Cost
 from protocol.encoding import encode_binary
-from protocol.terms import parse
+from protocol.terms.terms import parse
 
 PASSPHRASE = "correct horse"
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
@@ -327,7 +327,7 @@ def test_an_unforeseen_error_is_one_line_and_a_file(
     def broken(path: Path) -> None:
         raise ZeroDivisionError("unforeseen")
 
-    monkeypatch.setattr("participant.cli.founding.read_card", broken)
+    monkeypatch.setattr("participant.cli.commands.terms.read_card", broken)
     output = run("card", "--home", "home", expect=1)
     assert "internal error (ZeroDivisionError)" in output
     (details,) = Path("home/errors").iterdir()

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from participant.transfer_view import Transfer, TransferBar, TransferLines
+from participant.cli.views.transfer import Transfer, TransferBar, TransferLines
 
 MB = 1_000_000
 

@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from participant.cli import app
-from participant.words import fingerprint
-from tests.record.broken import TAMPERINGS
-from tests.record.good import good
-from tests.record.memory import write_folder
-from tests.record.story import write
+from participant.words.fingerprint import fingerprint
+from tests.stage.record.broken import TAMPERINGS
+from tests.stage.record.good import good
+from tests.stage.record.memory import write_folder
+from tests.stage.record.story import write
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participant import files
+from participant.disk import files
+from participant.disk.files import FolderStorage
 from participant.errors import BadStorageName, DiskError, FileExists, MissingFile, TooLarge
-from participant.files import FolderStorage
 from protocol.errors import WrongKind
 
 

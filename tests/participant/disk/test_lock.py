@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from participant.disk.lock import hold
 from participant.errors import AlreadyRunning, DiskError
-from participant.lock import hold
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from participant.lock import hold
+from participant.disk.lock import hold
 with hold(Path(sys.argv[1]), "train"):
     print("held", flush=True)
     time.sleep(60)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from participant.errors import FileExists, SeedForgotten
-from participant.passphrase import Passphrase
-from participant.sealed_file import Argon2Cost
-from participant.secret_store import SecretStore
-from participant.vault import Vault
+from participant.home.ceremony_secrets import SecretStore
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import Argon2Cost
+from participant.home.vault import Vault
 
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 

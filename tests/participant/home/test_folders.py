@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from participant.errors import DiskError
-from participant.home import federation_folder, home_folder
+from participant.home.folders import federation_folder, home_folder
 
 
 def test_the_option_comes_first_then_the_environment_then_the_default() -> None:

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participant import identity as identities
 from participant.errors import (
     BadCard,
     BadName,
@@ -26,9 +25,10 @@ from participant.errors import (
     MissingFile,
     WrongPassphrase,
 )
-from participant.identity import Card, Identity, create, load, read_card, write_card
-from participant.passphrase import Passphrase
-from participant.sealed_file import Argon2Cost, SealedFor, seal
+from participant.home import identity as identities
+from participant.home.identity import Card, Identity, create, load, read_card, write_card
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import Argon2Cost, SealedFor, seal
 
 PASSPHRASE = Passphrase("correct horse")
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from participant.errors import BadPassphrase, MissingFile, NoPassphrase, TooLarge
-from participant.passphrase import Passphrase, obtain
+from participant.home.passphrase import Passphrase, obtain
 
 GOOD = "correct horse"
 
@@ -99,7 +99,7 @@ def test_composed_and_decomposed_letters_are_the_same_passphrase() -> None:
 def test_without_a_terminal_there_is_a_clear_error() -> None:
     program = (
         "from participant.errors import NoPassphrase\n"
-        "from participant.passphrase import obtain\n"
+        "from participant.home.passphrase import obtain\n"
         "try: obtain(None, False, {})\n"
         "except NoPassphrase as error: print(error.reason)\n"
     )
@@ -119,7 +119,7 @@ def test_a_terminal_closed_at_the_prompt_is_a_clear_error(monkeypatch: pytest.Mo
     def closed(_prompt: str) -> str:
         raise EOFError
 
-    monkeypatch.setattr("participant.passphrase._has_terminal", lambda: True)
+    monkeypatch.setattr("participant.home.passphrase._has_terminal", lambda: True)
     monkeypatch.setattr("getpass.getpass", closed)
     with pytest.raises(NoPassphrase):
         obtain(None, False, {})

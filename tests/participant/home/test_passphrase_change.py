@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from participant import passphrase_change
+from participant.disk.lock import hold
 from participant.errors import (
     AlreadyRunning,
     DiskError,
@@ -16,12 +16,12 @@ from participant.errors import (
     SamePassphrase,
     WrongPassphrase,
 )
-from participant.identity import create, load
-from participant.lock import hold
-from participant.passphrase import Passphrase
-from participant.passphrase_change import change, finish
-from participant.sealed_file import Argon2Cost, SealedFor, _parse, seal
-from participant.vault import Vault
+from participant.home import passphrase_change
+from participant.home.identity import create, load
+from participant.home.passphrase import Passphrase
+from participant.home.passphrase_change import change, finish
+from participant.home.sealed_file import Argon2Cost, SealedFor, _parse, seal
+from participant.home.vault import Vault
 from tests.simulator.disk import Crash
 
 OLD, NEW = Passphrase("correct horse"), Passphrase("battery staple")
@@ -150,7 +150,7 @@ def test_a_full_disk_leaves_the_old_state(home: Path, monkeypatch: pytest.Monkey
             raise DiskError(path, "No space left on device")
         real(path, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("participant.sealed_file.seal", full)
+    monkeypatch.setattr("participant.home.sealed_file.seal", full)
     with pytest.raises(DiskError):
         change(home, OLD, NEW)
     assert files(home) == before

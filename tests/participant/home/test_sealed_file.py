@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from participant import sealed_file
 from participant.errors import (
     DamagedFile,
     FileExists,
@@ -21,8 +20,9 @@ from participant.errors import (
     TooLittleMemory,
     WrongPassphrase,
 )
-from participant.passphrase import Passphrase
-from participant.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
+from participant.home import sealed_file
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
 
 PASSPHRASE = Passphrase("correct horse")
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)

@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.errors import AlreadySigned, BadCard, FileExists, MissingFile, NotAMember
-from participant.identity import Identity
-from participant.terms_files import (
+from participant.home.identity import Identity
+from participant.home.terms_file import (
     read_aggregator_card,
     read_signed_terms,
     read_terms,
@@ -18,7 +18,7 @@ from participant.terms_files import (
 )
 from protocol.encoding import encode_binary
 from protocol.errors import BadTerms, UnsignedTerms
-from tests.toy import Federation, toy_federation
+from tests.stage.toy import Federation, toy_federation
 
 HOME = Path("home")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from participant import vault as vaults
 from participant.errors import (
     BadSession,
     DamagedFile,
@@ -18,9 +17,10 @@ from participant.errors import (
     SeedForgotten,
     WrongPassphrase,
 )
-from participant.passphrase import Passphrase
-from participant.sealed_file import Argon2Cost, seal
-from participant.vault import KeyShareRecord, Vault
+from participant.home import vault as vaults
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import Argon2Cost, seal
+from participant.home.vault import KeyShareRecord, Vault
 
 PASSPHRASE = Passphrase("correct horse")
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)

@@ -8,9 +8,8 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keyshare.threshold_key import KeyShare
-from participant import backup as backups
-from participant.backup import Backup, open_backup, purpose_of_backup, write_backup
+from keyshare.key.threshold_key import KeyShare
+from participant.agent.set_ledger import SetLedger
 from participant.errors import (
     DamagedFile,
     FileExists,
@@ -21,15 +20,16 @@ from participant.errors import (
     TooLittleMemory,
     WrongPassphrase,
 )
-from participant.key_errors import UnfitBackup
-from participant.membership import Membership
-from participant.passphrase import Passphrase
-from participant.sealed_file import SealedFor, seal, unseal
-from participant.set_ledger import SetLedger
+from participant.home.membership import Membership
+from participant.home.passphrase import Passphrase
+from participant.home.sealed_file import SealedFor, seal, unseal
+from participant.key import backup as backups
+from participant.key.backup import Backup, open_backup, purpose_of_backup, write_backup
+from participant.key.errors import UnfitBackup
 from protocol.encoding import encode
-from protocol.epoch import epoch_secret
-from tests.participant.toy_home import CHEAP, PASSPHRASE, member_at, signed_text
-from tests.toy import toy_epoch, toy_federation
+from protocol.key.epoch import epoch_secret
+from tests.stage.toy import toy_epoch, toy_federation
+from tests.stage.toy_home import CHEAP, PASSPHRASE, member_at, signed_text
 
 TOY = toy_epoch(3, 2)
 TEXT = signed_text(TOY.federation)

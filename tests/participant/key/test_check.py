@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.service import Aggregator
-from aggregator.status_text import render
-from keyshare.threshold_key import KeyShare
-from participant.agent import Agent
-from participant.key_check_task import JOIN_SECONDS, KeyCheckTask
-from protocol.board import Post, sign_post
-from protocol.epoch import epoch_secret
-from protocol.messages import CheckPart, CheckRequest
-from protocol.wire import Submit, Welcome
+from aggregator.server.service import Aggregator
+from aggregator.status.text import render
+from keyshare.key.threshold_key import KeyShare
+from participant.agent.agent import Agent
+from participant.key.check import JOIN_SECONDS, KeyCheckTask
+from protocol.board.board import Post, sign_post
+from protocol.board.messages import CheckPart, CheckRequest
+from protocol.board.wire import Submit, Welcome
+from protocol.key.epoch import epoch_secret
 from tests.simulator.disk import Disk
-from tests.toy import toy_epoch
+from tests.stage.toy import toy_epoch
 
 TOY = toy_epoch(5, 3)
 TERMS = TOY.federation.terms

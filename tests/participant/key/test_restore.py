@@ -8,36 +8,36 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from participant import identity as identities
-from participant import key_restore
-from participant.backup import Backup, open_backup, purpose_of_backup, write_backup
-from participant.checkpoint import Checkpoint
+from participant.agent.checkpoint import Checkpoint
+from participant.agent.set_ledger import SetLedger
+from participant.disk.files import FolderStorage
 from participant.errors import DiskError, MissingFile, WrongPassphrase
-from participant.files import FolderStorage
-from participant.home import federation_folder
-from participant.identity import Identity
-from participant.key_errors import InTheWay, OldBackup, OldRecord, UnfitBackup
-from participant.key_restore import Restoring, read_record
-from participant.passphrase import Passphrase
-from participant.set_ledger import SetLedger
-from participant.vault import Vault
-from protocol.board import Board, Entry, Head
-from protocol.draft import Draft
+from participant.home import identity as identities
+from participant.home.folders import federation_folder
+from participant.home.identity import Identity
+from participant.home.passphrase import Passphrase
+from participant.home.vault import Vault
+from participant.key import restore as key_restore
+from participant.key.backup import Backup, open_backup, purpose_of_backup, write_backup
+from participant.key.errors import InTheWay, OldBackup, OldRecord, UnfitBackup
+from participant.key.restore import Restoring, read_record
+from protocol.board.board import Board, Entry, Head
+from protocol.board.draft import Draft
+from protocol.board.messages import Opening, Statement
 from protocol.encoding import encode
-from protocol.epoch import epoch_secret
 from protocol.errors import BadEntry, Fork, Malformed
-from protocol.messages import Opening, Statement
-from protocol.record import entry_path
-from tests.participant.test_passphrase_change import Mortal
-from tests.participant.toy_home import (
+from protocol.key.epoch import epoch_secret
+from protocol.record.files import entry_path
+from tests.participant.home.test_passphrase_change import Mortal
+from tests.simulator.disk import Crash
+from tests.stage.toy import Table, ToyEpoch, toy_epoch
+from tests.stage.toy_home import (
     CHEAP,
     PASSPHRASE,
     member_at,
     signed_text,
     write_record,
 )
-from tests.simulator.disk import Crash
-from tests.toy import Table, ToyEpoch, toy_epoch
 
 TOY = toy_epoch(3, 2)
 TERMS = TOY.federation.terms
@@ -357,7 +357,7 @@ def test_a_full_disk_leaves_no_share_and_no_half_of_one(
     def full(*arguments: object) -> None:
         raise DiskError(tmp_path, "No space left on device")
 
-    monkeypatch.setattr("participant.vault.seal", full)
+    monkeypatch.setattr("participant.home.vault.seal", full)
     with pytest.raises(DiskError):
         restoring(backup, tmp_path / "new").write(HEAD)
     assert vault_at(tmp_path / "new").epochs() == []

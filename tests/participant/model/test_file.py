@@ -14,12 +14,12 @@ import safetensors.torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participant.layout import MASTER, Layout
-from participant.model import Model
-from participant.model_errors import DamagedModel, ForeignModel
-from participant.model_file import NextModel, read_model, write_model
-from tests.participant.test_model import model_of
-from tests.participant.test_weights import PARAMETERS
+from participant.model.errors import DamagedModel, ForeignModel
+from participant.model.file import NextModel, read_model, write_model
+from participant.model.layout import MASTER, Layout
+from participant.model.master import Model
+from tests.participant.model.test_master import model_of
+from tests.participant.model.test_weights import PARAMETERS
 
 METADATA = {"clip": (0.1).hex(), "round": "3"}
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from participant.errors import BadApp
-from participant.layout import Layout
-from protocol.messages import MAX_LENGTH
+from participant.model.layout import Layout
+from protocol.board.messages import MAX_LENGTH
 
 
 def network() -> torch.nn.Module:
@@ -113,11 +113,11 @@ def test_torch_is_imported_only_by_an_app_that_does() -> None:
 import sys
 import numpy as np
 import participant.cli
-from participant.layout import Layout
-from participant.model import Model
-from participant.weights import checked
+from participant.model.layout import Layout
+from participant.model.master import Model
+from participant.model.weights import checked
 from tests.simulator.disk import Disk
-from participant.local_entries import LocalEntries
+from participant.model.local_entries import LocalEntries
 
 parameters = {"a": np.zeros(3), "n": np.array(1)}
 layout = Layout.of(parameters)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from participant.layout import Layout
-from participant.local_entries import LocalEntries
-from participant.model_errors import DamagedModel
+from participant.model.errors import DamagedModel
+from participant.model.layout import Layout
+from participant.model.local_entries import LocalEntries
 from tests.simulator.disk import Disk
 
 FILE, PLAIN_FILE = "models/local.safetensors", "models/local.msgpack"

@@ -9,11 +9,11 @@ import pytest
 import torch
 from hypothesis import given
 
-from participant.layout import Layout
-from participant.model import Model
-from participant.weights import SLICE, checked
+from participant.model.layout import Layout
+from participant.model.master import Model
+from participant.model.weights import SLICE, checked
 from protocol.encoding import digest, encode
-from tests.participant.test_weights import PARAMETERS
+from tests.participant.model.test_weights import PARAMETERS
 
 
 def model_of(parameters: Any) -> Model:

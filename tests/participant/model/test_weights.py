@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from participant.errors import BadApp
-from participant.layout import Layout
-from participant.weights import SLICE, Weights, checked
+from participant.model.layout import Layout
+from participant.model.weights import SLICE, Weights, checked
 
 FLOATS = st.sampled_from([np.float16, np.float32, np.float64])
 ARRAY = FLOATS.flatmap(

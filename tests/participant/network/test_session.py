@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from participant import session as sessions
-from participant.ceremony_task import CeremonyTask
+from participant.agent.inbox import Inbox
+from participant.agent.task import Task
+from participant.ceremony.task import CeremonyTask
 from participant.errors import (
     ForeignAggregator,
     Interrupted,
@@ -24,18 +25,17 @@ from participant.errors import (
     Unreachable,
     WrongCertificate,
 )
-from participant.inbox import Inbox
-from participant.link import Caller, open_link
-from participant.secret_store import SecretStore
-from participant.session import Notices
-from participant.task import Task
-from participant.vault import Vault
-from protocol.board import Board, Posted
-from protocol.draft import Draft
+from participant.home.ceremony_secrets import SecretStore
+from participant.home.vault import Vault
+from participant.network import session as sessions
+from participant.network.link import Caller, open_link
+from participant.network.session import Notices
+from protocol.board.board import Board, Posted
+from protocol.board.draft import Draft
+from protocol.board.wire import MAX_FRAME_BYTES, Accepted, Challenge, Rejected
 from protocol.errors import Malformed
-from protocol.wire import MAX_FRAME_BYTES, Accepted, Challenge, Rejected
-from tests.participant.consortium import CHEAP, Consortium, found, lost_into, run_all
-from tests.participant.relay import make_tls_key
+from tests.stage.consortium import CHEAP, Consortium, found, lost_into, run_all
+from tests.stage.relay import make_tls_key
 
 
 @pytest.fixture

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.export import export as export_stored
-from aggregator.record_output import RecordOutput as AggregatorsOutput
+from aggregator.record.export import export as export_stored
+from aggregator.record.output import RecordOutput as AggregatorsOutput
 from participant.errors import DiskError
-from participant.record_output import RecordOutput
-from participant.terms_files import read_signed_terms
-from protocol.board import Board, Head, Post, decode_entry, sign_post
+from participant.home.terms_file import read_signed_terms
+from participant.record.output import RecordOutput
+from protocol.board.board import Board, Head, Post, decode_entry, sign_post
+from protocol.board.messages import Statement
 from protocol.encoding import encode
-from protocol.messages import Statement
-from protocol.record import (
+from protocol.record.files import (
     Countersignature,
     check_countersignature,
     countersign,
@@ -29,9 +29,9 @@ from protocol.record import (
     read_entries,
     read_manifest,
 )
-from protocol.terms import render
-from tests.participant.consortium import Consortium, found, run_all
-from tests.toy import toy_federation
+from protocol.terms.terms import render
+from tests.stage.consortium import Consortium, found, run_all
+from tests.stage.toy import toy_federation
 
 pytestmark = pytest.mark.slow  # most of them start whole processes
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from participant.errors import MissingFile
-from participant.record_folder import RecordFolder
+from participant.record.folder import RecordFolder
 from protocol.errors import Malformed
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from participant.cli import recording
-from participant.record_task import RecordTask
-from protocol.board import Head
+from participant.cli.commands import record as recording
+from participant.record.task import RecordTask
+from protocol.board.board import Head
+from protocol.board.messages import blob_name
 from protocol.encoding import encode
 from protocol.errors import Fork
-from protocol.messages import blob_name
-from protocol.record import blob_path, countersign, head_path
-from protocol.record_writing import prepare
-from tests.protocol.test_record_writing import SIGNATURES, TOY, Files, table
-from tests.toy import Table
+from protocol.record.files import blob_path, countersign, head_path
+from protocol.record.writing import prepare
+from tests.protocol.record.test_writing import SIGNATURES, TOY, Files, table
+from tests.stage.toy import Table
 
 
 def begun(files: Files, at: Table) -> RecordTask:

@@ -11,11 +11,9 @@ from participant.report.facts import PHASES, Report, RoundFacts
 from participant.report.gathering import gather
 from participant.report.rounds import round_facts
 from participant.report.sections import _ceremony
-from participant.words import fingerprint
-from protocol.audit.evidence import Evidence
-from protocol.draft import Draft
-from protocol.encoding import encode
-from protocol.messages import (
+from participant.words.fingerprint import fingerprint
+from protocol.board.draft import Draft
+from protocol.board.messages import (
     Abort,
     Certificate,
     Closing,
@@ -28,12 +26,14 @@ from protocol.messages import (
     Statement,
     attach,
 )
-from protocol.round import RoundView
-from tests.protocol.test_lapse import given_up, overdue, waiting
-from tests.record.good import good
-from tests.record.memory import MemoryFiles
-from tests.record.story import write
-from tests.toy import Table, toy_epoch, toy_federation
+from protocol.encoding import encode
+from protocol.record.audit.evidence import Evidence
+from protocol.rounds.view import RoundView
+from tests.protocol.ceremony.test_lapse import given_up, overdue, waiting
+from tests.stage.record.good import good
+from tests.stage.record.memory import MemoryFiles
+from tests.stage.record.story import write
+from tests.stage.toy import Table, toy_epoch, toy_federation
 
 FOUR = (1, 2, 3, 4)
 TOY = toy_federation(5, 3)

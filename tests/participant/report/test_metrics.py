@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from participant.errors import BadJournal, MissingFile
-from participant.journal import Journal
-from participant.link import Traffic
+from participant.network.link import Traffic
 from participant.report.metrics import read_journal
+from participant.training.journal import Journal
 
 
 def event(number: int, **facts: Any) -> bytes:

@@ -25,10 +25,10 @@ from participant.report.markup import Markup, css_string, element
 from participant.report.page import render
 from participant.report.plots import metric_plot, phases_plot
 from participant.report.style import style
-from protocol.terms import Terms
-from tests.record.good import good
-from tests.record.memory import MemoryFiles
-from tests.record.story import write
+from protocol.terms.terms import Terms
+from tests.stage.record.good import good
+from tests.stage.record.memory import MemoryFiles
+from tests.stage.record.story import write
 
 JOURNAL = Journal("rounds.jsonl", (Metric("accuracy", {1: 0.5, 2: 0.75, 3: 0.875}),))
 NASTY = (

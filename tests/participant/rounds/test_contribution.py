@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from keyshare.errors import BadExamples, BadUpdate
-from participant.contribution import BeyondTerms, ContributionMaker
-from participant.layout import Layout
-from participant.weights import Weights
-from protocol.board import Posted
-from protocol.draft import Draft
-from protocol.messages import Contribution, Opening
+from participant.model.layout import Layout
+from participant.model.weights import Weights
+from participant.rounds.contribution import BeyondTerms, ContributionMaker
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Contribution, Opening
 from tests.simulator.disk import Disk
-from tests.toy import Table, replace_terms, toy_epoch
+from tests.stage.toy import Table, replace_terms, toy_epoch
 
 LENGTH, CLIP, MOST = 250, 0.5, 256
 

@@ -12,23 +12,23 @@ import numpy as np
 import pytest
 import typer
 
-from keyshare.plaintext_proof import encrypt_opened, prove
+from keyshare.proofs.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
-from participant.cli import opening
-from participant.cli.opening import _approval
-from participant.cli.work import RoundTable as Shown
-from participant.cli.work import _check_round_left
-from participant.decryption_task import DecryptionTask, Request
-from participant.training_task import TrainingTask
-from protocol.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
-from protocol.draft import Draft
+from participant.cli.commands import rounds as opening
+from participant.cli.commands.rounds import _approval
+from participant.cli.commands.training import RoundTable as Shown
+from participant.cli.commands.training import _check_round_left
+from participant.rounds.task import DecryptionTask, Request
+from participant.training.task import TrainingTask
+from protocol.board.draft import Draft
+from protocol.board.messages import Contribution, attach
+from protocol.board.suite import suite_of
 from protocol.errors import Refused
-from protocol.messages import Contribution, attach
-from protocol.round import RoundView
-from protocol.suite import suite_of
-from protocol.terms import RoundPolicy
-from tests.participant.round_table import RoundTable, Steps
-from tests.toy import ToyEpoch, replace_terms, toy_epoch
+from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import RoundPolicy
+from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.toy import ToyEpoch, replace_terms, toy_epoch
 
 Reports = list[tuple[int, str, dict[str, Any]]]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keyshare import lattice
-from keyshare.tally import Tally
-from participant.sum_check import SumCheck
-from protocol.fingerprints import SumVerdict
-from protocol.suite import suite_of
-from tests.participant.hybrid_table import SHORT_CHUNK, HybridTable
+from keyshare.hybrid import lattice
+from keyshare.rounds.tally import Tally
+from participant.rounds.sum_check import SumCheck
+from protocol.board.suite import suite_of
+from protocol.rounds.vector_checks import SumVerdict
+from tests.stage.rounds.hybrid_table import SHORT_CHUNK, HybridTable
 
 EVERYBODY, LARGE = range(1, 6), 3
 

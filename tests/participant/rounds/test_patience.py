@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from participant import patience
-from participant.patience import Patience
-from protocol.messages import Refusal, SetLock
-from tests.hybrid_round import HybridRound
-from tests.participant.hybrid_table import SESSION, HybridTable
-from tests.toy_round import Round, contributed
-from tests.wrong_part import unreadable
+from participant.rounds import patience
+from participant.rounds.patience import Patience
+from protocol.board.messages import Refusal, SetLock
+from tests.stage.rounds.hybrid_round import HybridRound
+from tests.stage.rounds.hybrid_table import SESSION, HybridTable
+from tests.stage.rounds.toy_round import Round, contributed
+from tests.stage.rounds.wrong_part import unreadable
 
 SECONDS = 10.0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from participant.cli.work import RoundTable
-from tests.toy import toy_federation
+from participant.cli.commands.training import RoundTable
+from tests.stage.toy import toy_federation
 
 TABLE = RoundTable(toy_federation().terms)
 

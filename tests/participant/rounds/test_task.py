@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from participant.decryption_task import DecryptionTask
-from protocol.messages import Complaint
+from participant.rounds.task import DecryptionTask
+from protocol.board.messages import Complaint
 from tests.simulator.disk import Disk
-from tests.toy_round import EPOCH, SQUARE, TERMS, TOY, contributed
-from tests.wrong_part import Liar
+from tests.stage.rounds.toy_round import EPOCH, SQUARE, TERMS, TOY, contributed
+from tests.stage.rounds.wrong_part import Liar
 
 
 @pytest.mark.parametrize("reader", [2, 3])

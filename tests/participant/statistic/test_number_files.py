@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from keyshare.errors import UnfitNumber
 from participant.errors import BadStatisticFile, MissingFile
-from participant.number_files import read_numbers
-from participant.numbers import Numbers
+from participant.statistic.number_files import read_numbers
+from participant.statistic.numbers import Numbers
 
 N = mpz(2) ** 512 - 569
 

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from participant.errors import BadStatisticFile
-from participant.number_files import read_numbers
-from participant.phe_files import joint_key_jwk
-from tests.toy import toy_epoch
+from participant.statistic.number_files import read_numbers
+from participant.statistic.phe_files import joint_key_jwk
+from tests.stage.toy import toy_epoch
 
 PUBLIC, _ = phe.generate_paillier_keypair(n_length=256)
 OTHER, _ = phe.generate_paillier_keypair(n_length=256)
@@ -162,7 +162,7 @@ def test_a_number_that_phe_would_round_or_overflow_is_refused(tmp_path: Path) ->
 def test_the_program_in_the_readme_writes_what_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
     (program,) = [
         block for block in re.findall(r"```python\n(.*?)```", readme, re.S) if "phe" in block
     ]

@@ -10,19 +10,19 @@ import pytest
 from gmpy2 import mpz
 
 from keyshare.errors import CorruptSum
-from participant.contribution import ContributionMaker
-from participant.decryption_task import DecryptionTask
 from participant.errors import UnfitNumbers
-from participant.numbers import Numbers
-from participant.statistic_task import StatisticTask
-from protocol.board import Posted
-from protocol.draft import Draft, public_payload
-from protocol.messages import Contribution, Request
-from protocol.round import RoundView
-from protocol.statistic import opening_for
-from tests.participant.round_table import RoundTable
-from tests.proved import payload_of, proved
-from tests.toy import seed_of
+from participant.rounds.contribution import ContributionMaker
+from participant.rounds.task import DecryptionTask
+from participant.statistic.numbers import Numbers
+from participant.statistic.task import StatisticTask
+from protocol.board.board import Posted
+from protocol.board.draft import Draft, public_payload
+from protocol.board.messages import Contribution, Request
+from protocol.rounds.statistic import opening_for
+from protocol.rounds.view import RoundView
+from tests.stage.rounds.proved import payload_of, proved
+from tests.stage.rounds.round_table import RoundTable
+from tests.stage.toy import seed_of
 
 SESSION = "statistic/age"
 

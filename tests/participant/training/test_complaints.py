@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec
 
-from keyshare.partial_decryption import partial_decryption
-from participant.training_task import TrainingTask
-from protocol.board import Posted
-from protocol.draft import Draft
-from protocol.messages import Complaint, Partial
-from tests.participant.round_table import RoundTable, Steps
-from tests.toy import replace_terms, seed_of
-from tests.wrong_part import parts_of, posted_as
+from keyshare.key.partial_decryption import partial_decryption
+from participant.training.task import TrainingTask
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Complaint, Partial
+from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.rounds.wrong_part import parts_of, posted_as
+from tests.stage.toy import replace_terms, seed_of
 
 
 class Doubling(TrainingTask):

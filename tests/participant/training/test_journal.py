@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from participant.errors import DiskError
-from participant.journal import Journal
-from participant.link import Traffic
+from participant.network.link import Traffic
+from participant.training.journal import Journal
 
 
 def test_events_are_appended_one_json_line_each_and_shown(tmp_path: Path) -> None:

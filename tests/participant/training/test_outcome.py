@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keyshare.tally import CHANGE_CLASSES, Counts, Marks
-from participant.bounds import Bounds
-from participant.layout import Layout
-from participant.model import Model
-from participant.model_errors import DamagedModel
-from participant.model_file import model_name
-from participant.outcome import Outcome, Standing, load
-from participant.weights import checked
+from keyshare.rounds.tally import CHANGE_CLASSES, Counts, Marks
+from participant.model.errors import DamagedModel
+from participant.model.file import model_name
+from participant.model.layout import Layout
+from participant.model.master import Model
+from participant.model.weights import checked
+from participant.training.bounds import Bounds
+from participant.training.outcome import Outcome, Standing, load
 from tests.simulator.disk import Disk
-from tests.toy import toy_federation
+from tests.stage.toy import toy_federation
 
 TERMS = toy_federation(clip=8.0, max_examples=100_000).terms
 INITIAL = [np.arange(6, dtype=np.float32).reshape(2, 3), np.ones(2)]

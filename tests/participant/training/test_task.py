@@ -11,19 +11,19 @@ from safetensors.torch import load
 
 from keyshare.errors import BadExamples
 from keyshare.randomness import Stream
-from participant.contribution import ContributionMaker
 from participant.errors import BadApp
-from participant.model_errors import ModelMismatch
-from participant.model_file import model_name
-from participant.training_task import TrainingTask
-from protocol.ciphertexts import EncryptionKey
-from protocol.draft import Draft, public_payload
+from participant.model.errors import ModelMismatch
+from participant.model.file import model_name
+from participant.rounds.contribution import ContributionMaker
+from participant.training.task import TrainingTask
+from protocol.board.draft import Draft, public_payload
+from protocol.board.messages import Partial, Refusal, SetLock, Statement
+from protocol.board.suite import suite_of
 from protocol.errors import BadEntry, Refused
-from protocol.messages import Partial, Refusal, SetLock, Statement
-from protocol.round import RoundView
-from protocol.suite import suite_of
-from tests.participant.round_table import RoundTable, Steps
+from protocol.rounds.ciphertexts import EncryptionKey
+from protocol.rounds.view import RoundView
 from tests.simulator.disk import Crash
+from tests.stage.rounds.round_table import RoundTable, Steps
 
 
 def test_a_round_gives_everyone_the_weighted_average() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participant.words import fingerprint, read_fingerprint
+from participant.words.fingerprint import fingerprint, read_fingerprint
 
 
 @pytest.mark.parametrize(

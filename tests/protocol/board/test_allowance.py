@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.allowance import Allowance
+from protocol.board.allowance import Allowance
 
 
 def test_an_allowance_gives_so_many_at_once_and_so_many_a_second() -> None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from protocol.board import MAX_ENTRY_BYTES, Board, Entry, Post, SignedPost, decode_entry, sign_post
-from protocol.encoding import encode
-from protocol.errors import BadEntry, Fork, Malformed, ProtocolError
-from protocol.messages import (
+from protocol.board.board import (
+    MAX_ENTRY_BYTES,
+    Board,
+    Entry,
+    Post,
+    SignedPost,
+    decode_entry,
+    sign_post,
+)
+from protocol.board.messages import (
     Attachment,
     Closing,
     Complaint,
@@ -21,7 +27,9 @@ from protocol.messages import (
     Statement,
     attach,
 )
-from tests.toy import Table, replace_terms, toy_federation
+from protocol.encoding import encode
+from protocol.errors import BadEntry, Fork, Malformed, ProtocolError
+from tests.stage.toy import Table, replace_terms, toy_federation
 
 TOY = toy_federation()
 REQUEST = Request(3)

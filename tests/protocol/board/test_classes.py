@@ -8,9 +8,9 @@ from collections import Counter
 
 import pytest
 
-from keyshare.modulus import expected_candidates
-from protocol.layout import Layout
-from tests.toy import toy_federation
+from keyshare.ceremony.modulus import expected_candidates
+from protocol.board.classes import Layout
+from tests.stage.toy import toy_federation
 
 SIZES = range(3, 17)
 

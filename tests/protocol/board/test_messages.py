@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol import messages as m
-from protocol import wire
-from protocol.board import Entry, Post, SignedPost
+from protocol.board import messages as m
+from protocol.board import wire
+from protocol.board.board import Entry, Post, SignedPost
+from protocol.board.messages import attach, attachments_of, belongs, blob_name
 from protocol.encoding import decode, digest, encode
-from protocol.epoch import Epoch, EpochSecret
 from protocol.errors import Malformed
-from protocol.messages import attach, attachments_of, belongs, blob_name
+from protocol.key.epoch import Epoch, EpochSecret
 from protocol.sealing import SealContext
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "encoding.json").read_text())
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "encoding.json").read_text())
 LIMIT = 1 << 20
 
 counts = st.integers(0, (1 << 48) - 1)

@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from keyshare.lanes import lanes
-from protocol.layout import Layout
-from protocol.messages import Step
-from protocol.payload_sizes import batch_bytes, candidate_bytes
-from tests.toy import replace_terms, toy_epoch
+from keyshare.ceremony.lanes import lanes
+from protocol.board.classes import Layout
+from protocol.board.messages import Step
+from protocol.board.payload_sizes import batch_bytes, candidate_bytes
+from tests.stage.toy import replace_terms, toy_epoch
 
 
 @pytest.mark.parametrize(("members", "quorum"), [(3, 2), (5, 3)])

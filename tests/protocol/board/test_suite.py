@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from keyshare.lattice import S1, S2
-from keyshare.packing import Packing
-from keyshare.quantisation import MAX_BITS, MIN_BITS, Quantisation
-from keyshare.tally import Tally
+from keyshare.hybrid.lattice import S1, S2
+from keyshare.rounds.packing import Packing
+from keyshare.rounds.quantisation import MAX_BITS, MIN_BITS, Quantisation
+from keyshare.rounds.tally import Tally
+from protocol.board.messages import Opening
+from protocol.board.suite import suite_for, suite_of
 from protocol.errors import BadTerms
-from protocol.messages import Opening
-from protocol.suite import suite_for, suite_of
-from protocol.terms import Terms, check, parse, render
-from tests.toy import replace_terms, toy_federation
+from protocol.terms.terms import Terms, check, parse, render
+from tests.stage.toy import replace_terms, toy_federation
 
 TERMS = toy_federation(5, 3, 3072, precision_bits=16).terms
 

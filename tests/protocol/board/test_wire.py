@@ -5,11 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from protocol.board import MIN_ENTRY_BYTES
-from protocol.encoding import encode
-from protocol.errors import BadSignature, Malformed
-from protocol.signing import public_bytes
-from protocol.wire import (
+from protocol.board.board import MIN_ENTRY_BYTES
+from protocol.board.wire import (
     CHUNK_BYTES,
     MAX_FRAME_BYTES,
     BlobChunk,
@@ -21,7 +18,10 @@ from protocol.wire import (
     decode_from_member,
     hello,
 )
-from tests.toy import toy_federation
+from protocol.encoding import encode
+from protocol.errors import BadSignature, Malformed
+from protocol.signing import public_bytes
+from tests.stage.toy import toy_federation
 
 KEYS = toy_federation().keys
 CHALLENGE = Challenge(b"f" * 32, b"n" * 32)

@@ -8,14 +8,14 @@ from collections import defaultdict
 import pytest
 from gmpy2 import mpz
 
-from keyshare.lanes import lanes
-from protocol import candidate_openings, winner_steps
-from protocol.ceremony_run import CeremonyRun, StepId
-from protocol.dealt_exponents import deviation_size
-from protocol.draft import Draft
+from keyshare.ceremony.lanes import lanes
+from protocol.board.draft import Draft
+from protocol.board.messages import Abort, Step
+from protocol.ceremony import candidate_openings, winner_steps
+from protocol.ceremony.dealt_exponents import deviation_size
+from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import digest, encode, pack_numbers, unpack_numbers, width_of
-from protocol.messages import Abort, Step
-from tests.protocol.altered import (
+from tests.stage.ceremony.altered import (
     Change,
     assert_everybody_names,
     assert_named,
@@ -24,8 +24,8 @@ from tests.protocol.altered import (
     resealed,
     with_payload,
 )
-from tests.protocol.opened_key import runs_of
-from tests.protocol.small_ceremony import (
+from tests.stage.ceremony.opened_key import runs_of
+from tests.stage.ceremony.small_ceremony import (
     QUORUM,
     N,
     accepted,
@@ -35,7 +35,7 @@ from tests.protocol.small_ceremony import (
     with_two_batches,
     with_two_passing,
 )
-from tests.toy import CeremonyTable, finished, toy_epoch
+from tests.stage.toy import CeremonyTable, finished, toy_epoch
 
 T_PLUS_1 = (N - 1) // 2 + 1
 

@@ -14,12 +14,12 @@ from math import factorial
 
 import pytest
 
-from protocol.ceremony_run import CeremonyRun, StepId
-from protocol.winner_steps import _polynomials
-from tests.protocol.drawn import Record, drawn_in_a_ceremony
-from tests.protocol.opened_key import runs_of
-from tests.protocol.unmasked import with_fault
-from tests.toy import CeremonyTable, toy_federation
+from protocol.ceremony.run import CeremonyRun, StepId
+from protocol.ceremony.winner_steps import _polynomials
+from tests.stage.ceremony.drawn import Record, drawn_in_a_ceremony
+from tests.stage.ceremony.opened_key import runs_of
+from tests.stage.ceremony.unmasked import with_fault
+from tests.stage.toy import CeremonyTable, toy_federation
 
 N, QUORUM = 5, 3
 T = (N - 1) // 2

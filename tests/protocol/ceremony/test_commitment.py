@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.ceremony import KINDS
-from protocol.ceremony_run import StepId
-from protocol.commitment import commitment_to
-from protocol.messages import Step
-from tests.protocol.altered import (
+from protocol.board.messages import Step
+from protocol.ceremony.commitment import commitment_to
+from protocol.ceremony.machine import KINDS
+from protocol.ceremony.run import StepId
+from tests.stage.ceremony.altered import (
     altered,
     assert_everybody_names,
     assert_named,
     flipped,
     with_payload,
 )
-from tests.protocol.small_ceremony import LIAR, QUORUM, N, name_of
-from tests.toy import CeremonyTable, toy_epoch, toy_federation
+from tests.stage.ceremony.small_ceremony import LIAR, QUORUM, N, name_of
+from tests.stage.toy import CeremonyTable, toy_epoch, toy_federation
 
 COMMITTED = [name for name in KINDS if f"{name}-commit" in KINDS]
 STEP = StepId("moduli", 1, 0)

@@ -7,22 +7,22 @@ from itertools import combinations
 import pytest
 from gmpy2 import mpz
 
-from keyshare.deviation import vanishes
-from protocol import dealt_exponents
-from protocol.ceremony import Ceremony
-from protocol.ceremony_run import OBSERVER, CeremonyRun, StepId
-from protocol.dealt_exponents import DEALT, deviation_size, misdealers, own_parts
+from keyshare.key.deviation import vanishes
+from protocol.board.messages import Step
+from protocol.ceremony import dealt_exponents
+from protocol.ceremony.dealt_exponents import DEALT, deviation_size, misdealers, own_parts
+from protocol.ceremony.machine import Ceremony
+from protocol.ceremony.run import OBSERVER, CeremonyRun, StepId
 from protocol.encoding import pack_numbers
-from protocol.messages import Step
-from tests.protocol.altered import (
+from tests.stage.ceremony.altered import (
     altered,
     assert_everybody_names,
     assert_named,
     lying,
     with_payload,
 )
-from tests.protocol.opened_key import runs_of
-from tests.protocol.small_ceremony import (
+from tests.stage.ceremony.opened_key import runs_of
+from tests.stage.ceremony.small_ceremony import (
     QUORUM,
     N,
     federation,
@@ -30,7 +30,7 @@ from tests.protocol.small_ceremony import (
     with_two_batches,
     with_two_passing,
 )
-from tests.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
+from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
 
 HASH = 32
 

@@ -14,15 +14,15 @@ from functools import cache
 import pytest
 from msgspec.structs import replace
 
-from protocol.audit.observation import Observation, observe
-from protocol.board import Post, Posted, is_aborted
-from protocol.ceremony import Ceremony
-from protocol.draft import Draft, public_payload
+from protocol.board.board import Post, Posted, is_aborted
+from protocol.board.draft import Draft, public_payload
+from protocol.board.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
+from protocol.ceremony.judgement import Verdict, judge
+from protocol.ceremony.machine import Ceremony
 from protocol.encoding import digest, encode
-from protocol.epoch import certified_by_all
-from protocol.judgement import Verdict, judge
-from protocol.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
-from tests.toy import CEREMONY, CeremonyTable, seed_of, toy_federation
+from protocol.key.epoch import certified_by_all
+from protocol.record.audit.observation import Observation, observe
+from tests.stage.toy import CEREMONY, CeremonyTable, seed_of, toy_federation
 
 LIAR, HONEST = 2, (1, 3)
 SECONDS = 60

@@ -7,16 +7,17 @@ import random
 
 import pytest
 
-from keyshare.modulus import expected_candidates
-from protocol import candidate_steps, ceremony
-from protocol.expectation import (
+from keyshare.ceremony.modulus import expected_candidates
+from protocol.ceremony import candidate_steps
+from protocol.ceremony import machine as ceremony
+from protocol.ceremony.expectation import (
     batches_until,
     is_searching,
     layout_of,
     mean_candidates,
     share_done,
 )
-from tests.toy import toy_federation
+from tests.stage.toy import toy_federation
 
 TERMS = toy_federation(3, 2).terms
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from protocol.draft import Draft
-from protocol.messages import (
+from protocol.board.draft import Draft
+from protocol.board.messages import (
     Abort,
     Certificate,
     Disclosure,
@@ -17,7 +17,7 @@ from protocol.messages import (
     attach,
 )
 from protocol.sealing import SealingKey
-from tests.protocol.altered import (
+from tests.stage.ceremony.altered import (
     Change,
     altered,
     assert_everybody_names,
@@ -27,7 +27,7 @@ from tests.protocol.altered import (
     with_payload,
     without,
 )
-from tests.protocol.small_ceremony import (
+from tests.stage.ceremony.small_ceremony import (
     LIAR,
     PRIVATE,
     PUBLIC,
@@ -37,7 +37,7 @@ from tests.protocol.small_ceremony import (
     name_of,
     said_once,
 )
-from tests.toy import CEREMONY, CeremonyTable, toy_epoch
+from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch
 
 
 def bad_at(step: str, change: Change) -> str:

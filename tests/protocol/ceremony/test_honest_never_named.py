@@ -8,12 +8,12 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from keyshare.partial_decryption import combine, partial_decryption, trial_ciphertext
-from protocol.draft import Draft
-from protocol.messages import Abort, Certificate, Disclosure, Join, Step
-from tests.protocol.altered import resealed, with_payload
-from tests.protocol.small_ceremony import QUORUM, N, federation
-from tests.toy import CEREMONY, CeremonyTable, finished, seed_of, toy_epoch
+from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
+from protocol.board.draft import Draft
+from protocol.board.messages import Abort, Certificate, Disclosure, Join, Step
+from tests.stage.ceremony.altered import resealed, with_payload
+from tests.stage.ceremony.small_ceremony import QUORUM, N, federation
+from tests.stage.toy import CEREMONY, CeremonyTable, finished, seed_of, toy_epoch
 
 MEMBERS = range(1, N + 1)
 POSTS = len(toy_epoch(N, QUORUM).table.board.entries) // N  # how often a member speaks, about

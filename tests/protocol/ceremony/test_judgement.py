@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.draft import Draft
-from protocol.messages import Abort, Certificate, Disclosure, Join, Step
+from protocol.board.draft import Draft
+from protocol.board.messages import Abort, Certificate, Disclosure, Join, Step
 from protocol.sealing import SealingKey
-from tests.protocol.altered import (
+from tests.stage.ceremony.altered import (
     altered,
     assert_named,
     flipped,
@@ -15,7 +15,7 @@ from tests.protocol.altered import (
     spoilt,
     with_payload,
 )
-from tests.protocol.small_ceremony import (
+from tests.stage.ceremony.small_ceremony import (
     LIAR,
     PRIVATE,
     PUBLIC,
@@ -26,7 +26,7 @@ from tests.protocol.small_ceremony import (
     name_of,
     said_once,
 )
-from tests.toy import CEREMONY, CeremonyTable, seed_of, toy_epoch
+from tests.stage.toy import CEREMONY, CeremonyTable, seed_of, toy_epoch
 
 MEMBERS = list(range(1, N + 1))
 STEPS_OF_ALL = [name for name in PUBLIC if not name.startswith("winner")]

@@ -6,24 +6,24 @@ import msgspec
 import pytest
 from gmpy2 import mpz
 
-from keyshare.lanes import lanes
-from protocol import key_steps
-from protocol.ceremony_run import CeremonyRun, StepId
-from protocol.draft import Draft
+from keyshare.ceremony.lanes import lanes
+from protocol.board.draft import Draft
+from protocol.board.messages import MAX_BLOB_BYTES, Certificate
+from protocol.ceremony import key_steps
+from protocol.ceremony.key_steps import Trial
+from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
-from protocol.key_steps import Trial
-from protocol.messages import MAX_BLOB_BYTES, Certificate
 from protocol.sealing import SealingKey
-from tests.protocol.altered import (
+from tests.stage.ceremony.altered import (
     altered,
     assert_everybody_names,
     assert_named,
     lying,
     table_with_liar,
 )
-from tests.protocol.opened_key import runs_of
-from tests.protocol.small_ceremony import LIAR, QUORUM, N, federation
-from tests.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
+from tests.stage.ceremony.opened_key import runs_of
+from tests.stage.ceremony.small_ceremony import LIAR, QUORUM, N, federation
+from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
 
 DEALERS = sorted(runs_of(toy_epoch(N, QUORUM).table)[1].the_winner.exponents)
 OUTSIDERS = [i for i in range(1, N + 1) if i not in DEALERS]

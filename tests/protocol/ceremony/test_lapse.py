@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from protocol.ceremony import CERTIFICATE
-from protocol.draft import Draft
-from protocol.messages import Abort, Certificate, Disclosure, Overdue, Step
-from tests.protocol.small_ceremony import name_of
-from tests.toy import CEREMONY, CeremonyTable, toy_federation
+from protocol.board.draft import Draft
+from protocol.board.messages import Abort, Certificate, Disclosure, Overdue, Step
+from protocol.ceremony.machine import CERTIFICATE
+from tests.stage.ceremony.small_ceremony import name_of
+from tests.stage.toy import CEREMONY, CeremonyTable, toy_federation
 
 SECONDS = 60
 LATE = 1000 * SECONDS

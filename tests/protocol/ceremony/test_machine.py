@@ -6,13 +6,13 @@ import random
 
 import pytest
 
-from protocol.ceremony_run import CeremonyRun
-from protocol.draft import Draft
+from protocol.board.draft import Draft
+from protocol.board.messages import Abort, Disclosure, Step
+from protocol.ceremony.run import CeremonyRun
 from protocol.encoding import encode
-from protocol.epoch import read_secret
 from protocol.errors import CeremonyFailed
-from protocol.messages import Abort, Disclosure, Step
-from tests.protocol.small_ceremony import (
+from protocol.key.epoch import read_secret
+from tests.stage.ceremony.small_ceremony import (
     QUORUM,
     STEPS,
     N,
@@ -21,7 +21,7 @@ from tests.protocol.small_ceremony import (
     plaintexts_of,
     said_once,
 )
-from tests.toy import CEREMONY, CeremonyTable, finished, seed_of, toy_epoch, toy_federation
+from tests.stage.toy import CEREMONY, CeremonyTable, finished, seed_of, toy_epoch, toy_federation
 
 # ── the course of a ceremony ──
 

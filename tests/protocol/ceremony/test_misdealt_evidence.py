@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from protocol import judgement
-from protocol.board import Posted
-from protocol.messages import Step
-from tests.protocol.small_ceremony import LIAR, QUORUM, N
-from tests.toy import CEREMONY, toy_epoch
+from protocol.board.board import Posted
+from protocol.board.messages import Step
+from protocol.ceremony import judgement
+from tests.stage.ceremony.small_ceremony import LIAR, QUORUM, N
+from tests.stage.toy import CEREMONY, toy_epoch
 
 
 def test_the_evidence_is_the_first_word_about_the_winner(monkeypatch: pytest.MonkeyPatch) -> None:

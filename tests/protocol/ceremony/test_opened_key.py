@@ -10,8 +10,8 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from tests.protocol.opened_key import dealers_factors, factors_of_the_key
-from tests.toy import ToyEpoch, toy_epoch
+from tests.stage.ceremony.opened_key import dealers_factors, factors_of_the_key
+from tests.stage.toy import ToyEpoch, toy_epoch
 
 SIZES = [(3, 2), (3, 3), (4, 2), (4, 3), (5, 2), (5, 3), (5, 5), (7, 4)]
 pytestmark = pytest.mark.parametrize(("n", "quorum"), SIZES)

@@ -9,21 +9,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from protocol.ceremony import Ceremony
-from protocol.ceremony_run import CeremonyRun
+from protocol.board.messages import Step
+from protocol.ceremony.machine import Ceremony
+from protocol.ceremony.run import CeremonyRun
 from protocol.encoding import encode
 from protocol.errors import BadSeal
-from protocol.messages import Step
 from protocol.sealing import SealContext, SealingKey
-from tests.protocol.opened_key import dealers_factors, factors_of_the_key, runs_of
-from tests.protocol.small_ceremony import (
+from tests.stage.ceremony.opened_key import dealers_factors, factors_of_the_key, runs_of
+from tests.stage.ceremony.small_ceremony import (
     QUORUM,
     N,
     federation,
     label_of,
     opened,
 )
-from tests.toy import CEREMONY, CeremonyTable, toy_epoch
+from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch
 
 
 @lru_cache(maxsize=1)

@@ -14,11 +14,11 @@ from math import factorial
 import pytest
 from gmpy2 import mpz
 
-from tests.protocol.drawn import Draw, Path, Record, drawn_in_a_ceremony
-from tests.protocol.opened_key import runs_of
-from tests.protocol.small_ceremony import QUORUM, N, federation, with_two_batches
-from tests.protocol.unmasked import FAULTS, with_fault
-from tests.toy import CeremonyTable
+from tests.stage.ceremony.drawn import Draw, Path, Record, drawn_in_a_ceremony
+from tests.stage.ceremony.opened_key import runs_of
+from tests.stage.ceremony.small_ceremony import QUORUM, N, federation, with_two_batches
+from tests.stage.ceremony.unmasked import FAULTS, with_fault
+from tests.stage.toy import CeremonyTable
 
 Check = Callable[[CeremonyTable, Record], None]
 T = (N - 1) // 2

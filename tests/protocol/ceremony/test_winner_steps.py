@@ -7,23 +7,23 @@ import msgspec
 import pytest
 from gmpy2 import mpz
 
-from keyshare import feldman
-from keyshare.biprimality import ROUNDS
-from protocol import winner_steps
-from protocol.ceremony_run import CeremonyRun, StepId
+from keyshare.ceremony import feldman
+from keyshare.ceremony.biprimality import ROUNDS
+from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.ceremony import winner_steps
+from protocol.ceremony.run import CeremonyRun, StepId
+from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
-from protocol.messages import MAX_BLOB_BYTES
-from protocol.winner_steps import Winning
-from tests.protocol.altered import (
+from tests.stage.ceremony.altered import (
     altered,
     assert_everybody_names,
     assert_named,
     resealed,
     table_with_liar,
 )
-from tests.protocol.opened_key import dealers_factors, factors_of_the_key, runs_of
-from tests.protocol.small_ceremony import LIAR, QUORUM, VICTIM, N, federation
-from tests.toy import CeremonyTable, toy_epoch
+from tests.stage.ceremony.opened_key import dealers_factors, factors_of_the_key, runs_of
+from tests.stage.ceremony.small_ceremony import LIAR, QUORUM, VICTIM, N, federation
+from tests.stage.toy import CeremonyTable, toy_epoch
 
 DEGREE = (N - 1) // 2
 COUNTS = [1, ROUNDS, DEGREE, DEGREE + 1, QUORUM]  # u^x, rounds, coefficients of x, β, ΔR

@@ -10,19 +10,19 @@ import msgspec
 import pytest
 from gmpy2 import mpz
 
-from keyshare.partial_decryption import partial_decryption
+from keyshare.key.partial_decryption import partial_decryption
+from keyshare.key.threshold_key import KeyShare
 from keyshare.randomness import Stream
-from keyshare.threshold_key import KeyShare
-from protocol import key_check
-from protocol.board import Posted
-from protocol.draft import Draft
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import CheckPart, CheckRequest, Surplus, attach
 from protocol.encoding import decode, encode, pack_numbers, width_of
-from protocol.epoch import EpochSecret, epoch_secret
 from protocol.errors import BadEntry
-from protocol.key_check import KeyCheck, ProvenPart, is_whole
-from protocol.messages import CheckPart, CheckRequest, Surplus, attach
-from tests.toy import Table, ToyEpoch, seed_of, toy_epoch
-from tests.toy_round import contributed
+from protocol.key import check as key_check
+from protocol.key.check import KeyCheck, ProvenPart, is_whole
+from protocol.key.epoch import EpochSecret, epoch_secret
+from tests.stage.rounds.toy_round import contributed
+from tests.stage.toy import Table, ToyEpoch, seed_of, toy_epoch
 
 TOY = toy_epoch(5, 3)
 SESSION = "check/1"

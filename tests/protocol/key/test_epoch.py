@@ -9,8 +9,10 @@ import msgspec
 import pytest
 from gmpy2 import mpz
 
+from protocol.board.messages import Abort, Certificate
 from protocol.encoding import encode
-from protocol.epoch import (
+from protocol.errors import Malformed
+from protocol.key.epoch import (
     Epoch,
     epoch_of,
     epoch_secret,
@@ -19,10 +21,8 @@ from protocol.epoch import (
     to_bytes,
     to_number,
 )
-from protocol.errors import Malformed
-from protocol.messages import Abort, Certificate
-from tests.protocol.opened_key import factors_of_the_key
-from tests.toy import Table, toy_epoch, toy_federation
+from tests.stage.ceremony.opened_key import factors_of_the_key
+from tests.stage.toy import Table, toy_epoch, toy_federation
 
 TOY = toy_epoch()
 TERMS, EPOCH = TOY.federation.terms, TOY.epoch

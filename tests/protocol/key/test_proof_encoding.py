@@ -8,10 +8,10 @@ from gmpy2 import mpz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshare.equality_proof import CHECKPOINTS, EqualityProof
+from keyshare.proofs.equality_proof import CHECKPOINTS, EqualityProof
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
-from protocol.proof_encoding import Proof, read_proof, write_proof
+from protocol.key.proof_encoding import Proof, read_proof, write_proof
 
 NUMBER = st.integers(0, 2**2_000).map(mpz)
 POINTS = st.lists(NUMBER, min_size=CHECKPOINTS, max_size=CHECKPOINTS).map(tuple)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from protocol.board import Head
-from protocol.draft import Draft, public_payload
+from protocol.board.board import Head
+from protocol.board.draft import Draft, public_payload
+from protocol.board.messages import Abort, Certificate, Step, attach
 from protocol.encoding import encode
 from protocol.errors import Fork, Malformed, NotThisRecord, UnfitHead
-from protocol.messages import Abort, Certificate, Step, attach
-from protocol.record import (
+from protocol.record.files import (
     blob_path,
     countersign,
     entry_path,
@@ -19,7 +19,7 @@ from protocol.record import (
     read_entries,
     read_manifest,
 )
-from protocol.record_writing import (
+from protocol.record.writing import (
     check_history,
     countersignatures,
     finish,
@@ -28,8 +28,8 @@ from protocol.record_writing import (
     signed_text,
     write_entries,
 )
-from protocol.terms import parse, require_signed, sign_terms
-from tests.toy import CEREMONY, Table, toy_federation
+from protocol.terms.terms import parse, require_signed, sign_terms
+from tests.stage.toy import CEREMONY, Table, toy_federation
 
 TOY = toy_federation(3, 2)
 SIGNATURES = {

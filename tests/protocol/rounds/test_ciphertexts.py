@@ -7,18 +7,18 @@ from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare.plaintext_proof import PlaintextProof
-from protocol.ciphertexts import (
+from keyshare.proofs.plaintext_proof import PlaintextProof
+from protocol.board.messages import Opening
+from protocol.board.suite import suite_of
+from protocol.errors import Malformed
+from protocol.rounds.ciphertexts import (
     Encrypted,
     add_encrypted,
     expected_count,
     read_ciphertexts,
     write_ciphertexts,
 )
-from protocol.errors import Malformed
-from protocol.messages import Opening
-from protocol.suite import suite_of
-from tests.toy import toy_epoch, toy_federation
+from tests.stage.toy import toy_epoch, toy_federation
 
 TERMS, N = toy_epoch().federation.terms, toy_epoch().key.n
 SUITE = suite_of("paillier", TERMS)

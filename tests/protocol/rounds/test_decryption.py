@@ -7,16 +7,16 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from keyshare.slots import average
-from keyshare.statistic import encode
-from protocol.messages import (
+from keyshare.rounds.slots import average
+from keyshare.rounds.statistic import encode
+from protocol.board.messages import (
     Contribution,
     SetLock,
 )
-from protocol.round import read_training
-from protocol.statistic import decode_sums
-from protocol.suite import suite_of
-from tests.toy_round import (
+from protocol.board.suite import suite_of
+from protocol.rounds.statistic import decode_sums
+from protocol.rounds.view import read_training
+from tests.stage.rounds.toy_round import (
     EPOCH,
     KEY,
     TERMS,

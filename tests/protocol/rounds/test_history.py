@@ -9,12 +9,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from protocol.history import Difference, OpenedSets, fewest_missing, isolated, largest
-from protocol.messages import Closing, Opening, SetLock
-from protocol.round import RoundView
-from protocol.terms import RoundPolicy
-from tests.toy import replace_terms, toy_epoch
-from tests.toy_round import TERMS, TOY, Round, contributed, training
+from protocol.board.messages import Closing, Opening, SetLock
+from protocol.rounds.history import Difference, OpenedSets, fewest_missing, isolated, largest
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import RoundPolicy
+from tests.stage.rounds.toy_round import TERMS, TOY, Round, contributed, training
+from tests.stage.toy import replace_terms, toy_epoch
 
 N = 5
 MODEL, OTHER = bytes(32), b"o" * 32

@@ -7,11 +7,11 @@ import dataclasses
 import msgspec
 import numpy as np
 
-from keyshare.plaintext_proof import PlaintextProof
-from participant.summed_vector import SummedVector
-from protocol.ciphertexts import write_ciphertexts
-from protocol.messages import attach, blob_name
-from tests.hybrid_round import HybridRound, Made
+from keyshare.proofs.plaintext_proof import PlaintextProof
+from participant.rounds.summed_vector import SummedVector
+from protocol.board.messages import attach, blob_name
+from protocol.rounds.ciphertexts import write_ciphertexts
+from tests.stage.rounds.hybrid_round import HybridRound, Made
 
 MEMBERS = (1, 2, 4, 5)
 

@@ -17,18 +17,18 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from keyshare.key_packing import unpack_key
-from keyshare.one_time_key import SummedKey, add_chunk, write_sum
-from keyshare.packing import unpack
-from keyshare.slots import Slots
-from keyshare.tally import CHANGE_CLASSES
-from protocol.ciphertexts import lattice_context
-from protocol.history import isolated
-from protocol.suite import suite_of
-from protocol.terms import floor
-from tests import toy_round
-from tests.hybrid_round import LENGTH, HybridRound
-from tests.toy_round import KEY, TERMS, Round, examples_of, training
+from keyshare.hybrid.key_packing import unpack_key
+from keyshare.hybrid.one_time_key import SummedKey, add_chunk, write_sum
+from keyshare.rounds.packing import unpack
+from keyshare.rounds.slots import Slots
+from keyshare.rounds.tally import CHANGE_CLASSES
+from protocol.board.suite import suite_of
+from protocol.rounds.ciphertexts import lattice_context
+from protocol.rounds.history import isolated
+from protocol.terms.terms import floor
+from tests.stage.rounds import toy_round
+from tests.stage.rounds.hybrid_round import LENGTH, HybridRound
+from tests.stage.rounds.toy_round import KEY, TERMS, Round, examples_of, training
 
 P = (1 << 31) - 1  # above every determinant that occurs, and above every W
 Members = frozenset[int]

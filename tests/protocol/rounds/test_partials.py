@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from gmpy2 import mpz
 
-import protocol.decryption
+import protocol.rounds.decryption
 from keyshare.errors import BadCombination
+from protocol.board.messages import Complaint, Partial, attach
 from protocol.encoding import encode, pack_numbers, width_of
 from protocol.errors import Uncombinable
-from protocol.messages import Complaint, Partial, attach
-from protocol.round import RoundView
-from tests.toy_round import (
+from protocol.rounds.view import RoundView
+from tests.stage.rounds.toy_round import (
     KEY,
     SQUARE,
     TERMS,
@@ -23,7 +23,7 @@ from tests.toy_round import (
     Round,
     contributed,
 )
-from tests.wrong_part import Liar, Numbers, all_of, complaints, numbers_of
+from tests.stage.rounds.wrong_part import Liar, Numbers, all_of, complaints, numbers_of
 
 
 @lru_cache(maxsize=1)

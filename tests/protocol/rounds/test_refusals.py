@@ -8,9 +8,7 @@ import msgspec
 import pytest
 from gmpy2 import mpz
 
-from protocol.ciphertexts import Encrypted, add_encrypted, write_ciphertexts
-from protocol.errors import BadEntry, Refused
-from protocol.messages import (
+from protocol.board.messages import (
     Closing,
     Contribution,
     Contributor,
@@ -19,8 +17,10 @@ from protocol.messages import (
     Request,
     attach,
 )
-from protocol.statistic import labels_digest
-from tests.toy_round import (
+from protocol.errors import BadEntry, Refused
+from protocol.rounds.ciphertexts import Encrypted, add_encrypted, write_ciphertexts
+from protocol.rounds.statistic import labels_digest
+from tests.stage.rounds.toy_round import (
     EPOCH,
     KEY,
     LENGTH,

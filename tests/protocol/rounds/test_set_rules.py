@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.ciphertexts import Encrypted, write_ciphertexts
+from protocol.board.messages import Closing, Contribution, Contributor, attach
 from protocol.errors import Refused
-from protocol.messages import Closing, Contribution, Contributor, attach
-from protocol.round import RoundView
-from protocol.set_rules import check_set
-from protocol.terms import RoundPolicy
-from tests.protocol.test_refusals import refused
-from tests.toy import replace_terms
-from tests.toy_round import EPOCH, KEY, SQUARE, TERMS, Round, contributed, numbers, training
+from protocol.rounds.ciphertexts import Encrypted, write_ciphertexts
+from protocol.rounds.set_rules import check_set
+from protocol.rounds.view import RoundView
+from protocol.terms.terms import RoundPolicy
+from tests.protocol.rounds.test_refusals import refused
+from tests.stage.rounds.toy_round import (
+    EPOCH,
+    KEY,
+    SQUARE,
+    TERMS,
+    Round,
+    contributed,
+    numbers,
+    training,
+)
+from tests.stage.toy import replace_terms
 
 # ── whether a member knows what it encrypted ──
 

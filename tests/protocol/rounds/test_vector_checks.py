@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from keyshare.digest import digest
-from keyshare.fingerprint import MODULUS, write_fingerprint
-from protocol.fingerprints import (
+from keyshare.hybrid.fingerprint import MODULUS, write_fingerprint
+from protocol.board.messages import SetLock
+from protocol.rounds.vector_checks import (
     Claims,
     SumVerdict,
     claims_of,
@@ -15,12 +16,11 @@ from protocol.fingerprints import (
     fingerprint_key,
     judge_sum,
 )
-from protocol.messages import SetLock
-from protocol.round import RoundView
-from tests.hybrid_round import HybridRound, hybrid_toy
-from tests.keyshare.plain_fingerprint import fingerprint
-from tests.toy_round import contributed
-from tests.wrong_part import unreadable
+from protocol.rounds.view import RoundView
+from tests.keyshare.hybrid.plain_fingerprint import fingerprint
+from tests.stage.rounds.hybrid_round import HybridRound, hybrid_toy
+from tests.stage.rounds.toy_round import contributed
+from tests.stage.rounds.wrong_part import unreadable
 
 MEMBERS = (1, 2, 4)
 FEDERATION, QUORUM = hybrid_toy().federation.terms.federation, 3

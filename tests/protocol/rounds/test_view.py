@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.messages import (
+from protocol.board.messages import (
     Closing,
     Contribution,
     Contributor,
@@ -14,8 +14,8 @@ from protocol.messages import (
     Statement,
     attach,
 )
-from protocol.round import RoundView, round_name, round_session
-from tests.toy import Table, toy_federation
+from protocol.rounds.view import RoundView, round_name, round_session
+from tests.stage.toy import Table, toy_federation
 
 SESSION = "statistic/age"
 

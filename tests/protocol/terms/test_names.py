@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from protocol.names import fault_of_name, fault_of_url, is_host, look_of
+from protocol.terms.names import fault_of_name, fault_of_url, is_host, look_of
 
 GOOD_NAMES = [
     "x",

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from protocol.encoding import encode, encode_binary
 from protocol.errors import BadTerms, UnsignedTerms
-from protocol.names import fault_of_name
 from protocol.signing import public_bytes
-from protocol.terms import (
+from protocol.terms.names import fault_of_name
+from protocol.terms.terms import (
     AggregatorAddress,
     Member,
     RoundPolicy,
@@ -27,7 +27,7 @@ from protocol.terms import (
     require_signed,
     sign_terms,
 )
-from tests.toy import Federation, replace_terms, toy_federation
+from tests.stage.toy import Federation, replace_terms, toy_federation
 
 TOY = toy_federation()
 TERMS = TOY.terms

@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from protocol.foreign import FIELD, LINE, is_plain, json_text, line, lines, shown
+from protocol.words.foreign import FIELD, LINE, is_plain, json_text, line, lines, shown
 
 STEERING = {
     "\x1b[2J": "\\x1b[2J",

@@ -16,19 +16,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from aggregator.omission import TOO_NEAR
-from aggregator.service import Aggregator
-from participant.agent import Agent
-from participant.checkpoint import CHECKPOINT_NAME, Checkpoint
+from aggregator.rounds.omission import TOO_NEAR
+from aggregator.server.service import Aggregator
+from participant.agent.agent import Agent
+from participant.agent.checkpoint import CHECKPOINT_NAME, Checkpoint
+from participant.agent.outbox import Outbox
 from participant.errors import RejectedByAggregator
-from participant.outbox import Outbox
-from participant.training_task import TrainingTask
-from protocol.board import Head
+from participant.training.task import TrainingTask
+from protocol.board.board import Head
 from protocol.encoding import encode
-from protocol.epoch import read_secret
-from protocol.terms import Terms
-from tests import toy
-from tests.simulator.bad_holder import HONEST, BadHolder, Script
+from protocol.key.epoch import read_secret
+from protocol.terms.terms import Terms
+from tests.simulator.bad.holder import HONEST, BadHolder, Script
 from tests.simulator.disk import Crash
 from tests.simulator.federation import (
     CALM_AFTER,
@@ -40,6 +39,7 @@ from tests.simulator.federation import (
 )
 from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
 from tests.simulator.plan import Plan
+from tests.stage import toy
 
 ROUNDS = 4
 AFTERMATH = 12.0  # virtual seconds after the last round, in which what is on its way is read

@@ -14,12 +14,11 @@ from dataclasses import dataclass, replace
 import msgspec
 from gmpy2 import mpz
 
-from participant.contribution import ContributionMaker
-from participant.training_task import TrainingTask
-from protocol.board import Posted
-from protocol.draft import Draft
-from protocol.epoch import to_number
-from protocol.messages import (
+from participant.rounds.contribution import ContributionMaker
+from participant.training.task import TrainingTask
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import (
     CheckRequest,
     Complaint,
     Contribution,
@@ -32,7 +31,8 @@ from protocol.messages import (
     attach,
     blob_name,
 )
-from protocol.round import RoundView, round_session
+from protocol.key.epoch import to_number
+from protocol.rounds.view import RoundView, round_session
 
 FAR = 99_999
 # What is done instead of, or besides, the honest thing of a step. "gone": silent for ever after.

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from participant.app_calls import initial_config
-from participant.layout import Layout
-from participant.model_file import model_name, read_model
-from protocol.audit.audit import audit
-from protocol.board import Posted
-from protocol.messages import (
+from participant.app.calls import initial_config
+from participant.model.file import model_name, read_model
+from participant.model.layout import Layout
+from protocol.board.board import Posted
+from protocol.board.messages import (
     Closing,
     Complaint,
     Contribution,
@@ -22,14 +21,15 @@ from protocol.messages import (
     SetLock,
     Statement,
 )
-from protocol.suite import suite_of
-from tests.record.memory import MemoryFiles
-from tests.record.test_simulated import record_of
+from protocol.board.suite import suite_of
+from protocol.record.audit.checks import audit
+from tests.protocol.record.audit.test_simulated import record_of
 from tests.simulator.averages import Given, is_next
-from tests.simulator.bad_federation import BadFederation, Fresh, Hold, Holder
-from tests.simulator.bad_holder import HONEST, UNFIT, Script
+from tests.simulator.bad.federation import BadFederation, Fresh, Hold, Holder
+from tests.simulator.bad.holder import HONEST, UNFIT, Script
 from tests.simulator.hospital import PARAMETERS
 from tests.simulator.oracle import Violation
+from tests.stage.record.memory import MemoryFiles
 
 Members = frozenset[int]
 ONE_OF_TWO = "one of the two is wrong"  # of who says so without a proof: it blames nobody

@@ -12,17 +12,17 @@ from dataclasses import replace
 
 import pytest
 
-from aggregator.rounds import Rounds
-from participant.held_back import HeldBack
-from protocol import decryption
-from protocol.decryption import RoundMember
-from protocol.history import OpenedSets, isolated
-from protocol.messages import Statement
-from protocol.round import RoundView
-from protocol.set_rules import Fitting
-from tests.simulator.bad_federation import BadFederation, BadPlan, WayOut
-from tests.simulator.bad_holder import UNFIT, Script
-from tests.simulator.bad_oracle import judge, shows_few
+from aggregator.rounds.schedule import Rounds
+from participant.rounds.held_back import HeldBack
+from protocol.board.messages import Statement
+from protocol.rounds import decryption
+from protocol.rounds.decryption import RoundMember
+from protocol.rounds.history import OpenedSets, isolated
+from protocol.rounds.set_rules import Fitting
+from protocol.rounds.view import RoundView
+from tests.simulator.bad.federation import BadFederation, BadPlan, WayOut
+from tests.simulator.bad.holder import UNFIT, Script
+from tests.simulator.bad.oracle import judge, shows_few
 from tests.simulator.federation import memory_folder
 from tests.simulator.oracle import Violation
 

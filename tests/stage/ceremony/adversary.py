@@ -17,19 +17,19 @@ from pathlib import Path
 import pytest
 from gmpy2 import mpz
 
-from participant.ceremony_task import CeremonyTask
-from protocol.board import Board, Posted
-from protocol.ceremony import Ceremony, Statement
-from protocol.ceremony_run import CeremonyRun, StepId
-from protocol.draft import Draft
+from participant.ceremony.task import CeremonyTask
+from protocol.board.board import Board, Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Certificate, attachments_of
+from protocol.ceremony.judgement import Verdict, judge
+from protocol.ceremony.machine import Ceremony, Statement
+from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.errors import CeremonyFailed
-from protocol.judgement import Verdict, judge
-from protocol.messages import Certificate, attachments_of
-from protocol.terms import Terms
-from tests import toy
+from protocol.terms.terms import Terms
 from tests.simulator import federation as simulated
 from tests.simulator.hospital import Hospital
 from tests.simulator.plan import Plan
+from tests.stage import toy
 
 SESSION = toy.CEREMONY
 PLAN = Plan(

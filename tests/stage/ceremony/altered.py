@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from protocol.ceremony import KINDS, Ceremony, Statement
-from protocol.ceremony_run import CeremonyRun, StepId
-from protocol.draft import Draft, Envelope
-from protocol.messages import MAX_INLINE_BYTES, Abort, Attachment, Step, attach
-from tests.protocol.small_ceremony import (
+from protocol.board.draft import Draft, Envelope
+from protocol.board.messages import MAX_INLINE_BYTES, Abort, Attachment, Step, attach
+from protocol.ceremony.machine import KINDS, Ceremony, Statement
+from protocol.ceremony.run import CeremonyRun, StepId
+from tests.stage.ceremony.small_ceremony import (
     LIAR,
     VICTIM,
     federation,
@@ -18,7 +18,7 @@ from tests.protocol.small_ceremony import (
     name_of,
     plaintexts_of,
 )
-from tests.toy import CEREMONY, CeremonyTable, Federation
+from tests.stage.toy import CEREMONY, CeremonyTable, Federation
 
 Change = Callable[[bytes], bytes]
 

@@ -15,13 +15,16 @@ from unittest.mock import patch
 
 from gmpy2 import mpz
 
-from keyshare import equality_proof, randomness
-from keyshare.lanes import Lanes
-from keyshare.modulus import Dealing
+from keyshare import randomness
+from keyshare.ceremony.lanes import Lanes
+from keyshare.ceremony.modulus import Dealing
+from keyshare.proofs import equality_proof
 from keyshare.randomness import Stream
-from protocol import candidate_openings, ceremony_run, commitment, sealing
-from protocol.ceremony_run import CeremonyRun
-from tests.toy import CeremonyTable, Federation, seed_of
+from protocol import sealing
+from protocol.ceremony import candidate_openings, commitment
+from protocol.ceremony import run as ceremony_run
+from protocol.ceremony.run import CeremonyRun
+from tests.stage.toy import CeremonyTable, Federation, seed_of
 
 Path = tuple[object, ...]
 Draw = tuple[str, object]

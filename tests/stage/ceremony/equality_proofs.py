@@ -13,11 +13,11 @@ from typing import Any
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare import equality_proof
-from keyshare.checkpoints import checkpoints
-from keyshare.equality_proof import EqualityProof, EqualPowers, prove, verify
+from keyshare.proofs import equality_proof
+from keyshare.proofs.checkpoints import checkpoints
+from keyshare.proofs.equality_proof import EqualityProof, EqualPowers, prove, verify
 from keyshare.randomness import Stream
-from tests.toy import seed_of
+from tests.stage.toy import seed_of
 
 P, Q = mpz(2) ** 127 - 1, mpz(2) ** 89 - 1  # primes, 3 mod 4
 N = P * Q

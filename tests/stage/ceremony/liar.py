@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from protocol.ceremony import KINDS, Ceremony, Statement
-from protocol.ceremony_run import CeremonyRun, StepId
-from protocol.judgement import Verdict
-from protocol.terms import Terms
-from tests.attacks import adversary
-from tests.attacks.adversary import PLAN, Aftermath, AttackTable, Malicious, Parties
+from protocol.ceremony.judgement import Verdict
+from protocol.ceremony.machine import KINDS, Ceremony, Statement
+from protocol.ceremony.run import CeremonyRun, StepId
+from protocol.terms.terms import Terms
+from tests.stage.ceremony import adversary
+from tests.stage.ceremony.adversary import PLAN, Aftermath, AttackTable, Malicious, Parties
 
 PublicLie = Callable[[CeremonyRun, StepId, bytes], bytes]
 PrivateLie = Callable[[CeremonyRun, StepId, dict[int, bytes]], dict[int, bytes]]

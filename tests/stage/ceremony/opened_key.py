@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gmpy2 import mpz
 
-from keyshare.modulus import deal_factors
-from protocol.ceremony_run import CeremonyRun, leaves
-from tests.toy import CEREMONY, CeremonyTable
+from keyshare.ceremony.modulus import deal_factors
+from protocol.ceremony.run import CeremonyRun, leaves
+from tests.stage.toy import CEREMONY, CeremonyTable
 
 
 def runs_of(table: CeremonyTable) -> dict[int, CeremonyRun]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from keyshare.biprimality import accepts
-from protocol.ceremony import KINDS
-from protocol.ceremony_run import Batch, CeremonyRun
-from protocol.draft import Draft
+from keyshare.ceremony.biprimality import accepts
+from protocol.board.classes import Layout
+from protocol.board.draft import Draft
+from protocol.board.messages import Step
+from protocol.ceremony.machine import KINDS
+from protocol.ceremony.run import Batch, CeremonyRun
 from protocol.encoding import encode
-from protocol.layout import Layout
-from protocol.messages import Step
 from protocol.sealing import SealContext
-from tests.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
+from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
 
 STEPS = ["join", *KINDS, "certificate"]
 N, QUORUM = 4, 2

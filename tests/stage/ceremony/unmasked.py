@@ -9,10 +9,11 @@ from unittest.mock import patch
 
 from gmpy2 import mpz
 
+from keyshare.ceremony.shamir import integer_polynomial
 from keyshare.randomness import Stream
-from keyshare.shamir import integer_polynomial
-from protocol import candidate_openings, ceremony_run, winner_steps
-from protocol.ceremony_run import CeremonyRun, StepId
+from protocol.ceremony import candidate_openings, winner_steps
+from protocol.ceremony import run as ceremony_run
+from protocol.ceremony.run import CeremonyRun, StepId
 
 _zero_row, _stream, _init = CeremonyRun.zero_row, CeremonyRun.stream, CeremonyRun.__init__
 

@@ -1,6 +1,6 @@
 """Records with one thing wrong in each, and what ``verify`` must say of it.
 
-    python -m tests.record.broken DIR      writes DIR/good, DIR/<name>, and DIR/expected.json
+    python -m tests.stage.record.broken DIR      writes DIR/good, DIR/<name>, and DIR/expected.json
 
 Where a tampering needs the signatures of a coalition, it has them: what follows is signed and
 chained again.
@@ -13,11 +13,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.record import broken_board, broken_ceremony, broken_decryption, broken_rounds
-from tests.record.good import good
-from tests.record.memory import write_folder
-from tests.record.story import write
-from tests.record.tampering import TAMPERINGS, Broken
+from tests.stage.record import broken_board, broken_ceremony, broken_decryption, broken_rounds
+from tests.stage.record.good import good
+from tests.stage.record.memory import write_folder
+from tests.stage.record.story import write
+from tests.stage.record.tampering import TAMPERINGS, Broken
 
 # TAMPERINGS is filled by the modules beside it.
 __all__ = ["TAMPERINGS", "broken_board", "broken_ceremony", "broken_decryption", "broken_rounds"]

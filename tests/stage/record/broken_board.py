@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from protocol.audit.results import RECORD
-from protocol.board import Head, SignedPost
+from protocol.board.board import Head, SignedPost
+from protocol.board.messages import Closing, Contribution, Partial, Request, SetLock, Statement
 from protocol.encoding import encode
-from protocol.messages import Closing, Contribution, Partial, Request, SetLock, Statement
-from protocol.record import blob_path, countersign, head_path
+from protocol.record.audit.results import RECORD
+from protocol.record.files import blob_path, countersign, head_path
 from protocol.signing import sign
-from tests.record.good import Good
-from tests.record.story import Story, signed_terms, write
-from tests.record.tampering import AGGREGATOR, LAST, Broken, flipped, rechained, tampering
+from tests.stage.record.good import Good
+from tests.stage.record.story import Story, signed_terms, write
+from tests.stage.record.tampering import AGGREGATOR, LAST, Broken, flipped, rechained, tampering
 
 # ── files ──
 

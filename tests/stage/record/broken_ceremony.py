@@ -7,16 +7,9 @@ from collections.abc import Callable
 import msgspec
 from gmpy2 import mpz
 
-from protocol.audit.results import NOBODY
-from protocol.ceremony_run import CeremonyRun, StepId
-from protocol.commitment import commitment_to
-from protocol.dealt_exponents import deviation_size
-from protocol.draft import public_payload
-from protocol.encoding import decode, encode
-from protocol.epoch import Epoch
-from protocol.key_steps import Trial
-from protocol.layout import Layout
-from protocol.messages import (
+from protocol.board.classes import Layout
+from protocol.board.draft import public_payload
+from protocol.board.messages import (
     MAX_BLOB_BYTES,
     MAX_POST_BYTES,
     Abort,
@@ -26,11 +19,18 @@ from protocol.messages import (
     Disclosure,
     Step,
 )
-from protocol.record import blob_path
-from protocol.winner_steps import Winning
-from tests.record.good import LIAR, Good
-from tests.record.story import Said, Story, write
-from tests.record.tampering import KEY, Broken, flipped, tampering
+from protocol.ceremony.commitment import commitment_to
+from protocol.ceremony.dealt_exponents import deviation_size
+from protocol.ceremony.key_steps import Trial
+from protocol.ceremony.run import CeremonyRun, StepId
+from protocol.ceremony.winner_steps import Winning
+from protocol.encoding import decode, encode
+from protocol.key.epoch import Epoch
+from protocol.record.audit.results import NOBODY
+from protocol.record.files import blob_path
+from tests.stage.record.good import LIAR, Good
+from tests.stage.record.story import Said, Story, write
+from tests.stage.record.tampering import KEY, Broken, flipped, tampering
 
 _NONCE_BYTES = _HASH_BYTES = 32
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from protocol.audit.results import NOBODY
-from protocol.messages import (
+from protocol.board.messages import (
     Closing,
     Complaint,
     Contributor,
@@ -17,10 +16,11 @@ from protocol.messages import (
     SetLock,
     Statement,
 )
-from tests.record.broken_rounds import ciphertexts_at, put_ciphertexts
-from tests.record.good import Good, once_more
-from tests.record.story import Said, write
-from tests.record.tampering import AGGREGATOR, LAST, Broken, tampering
+from protocol.record.audit.results import NOBODY
+from tests.stage.record.broken_rounds import ciphertexts_at, put_ciphertexts
+from tests.stage.record.good import Good, once_more
+from tests.stage.record.story import Said, write
+from tests.stage.record.tampering import AGGREGATOR, LAST, Broken, tampering
 
 FEW = "statistic/few"  # what was closed with too few, and refused
 

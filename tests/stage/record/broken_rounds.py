@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from protocol.draft import public_payload
-from protocol.encoding import decode, encode
-from protocol.messages import (
+from protocol.board.draft import public_payload
+from protocol.board.messages import (
     MAX_BLOB_BYTES,
     Ciphertexts,
     Closing,
@@ -20,9 +19,10 @@ from protocol.messages import (
     Request,
     Statement,
 )
-from tests.record.good import HYBRID, Good
-from tests.record.story import Said, Story, write
-from tests.record.tampering import AGGREGATOR, LAST, Broken, flipped, tampering
+from protocol.encoding import decode, encode
+from tests.stage.record.good import HYBRID, Good
+from tests.stage.record.story import Said, Story, write
+from tests.stage.record.tampering import AGGREGATOR, LAST, Broken, flipped, tampering
 
 
 def ciphertexts_at(story: Story, position: int) -> Ciphertexts:

@@ -17,31 +17,16 @@ import msgspec
 import numpy as np
 from gmpy2 import mpz
 
-from keyshare.fingerprint import Fingerprint, write_fingerprint
-from keyshare.key_packing import pack_key
-from keyshare.one_time_key import OneTimeKey, add_chunk, read_words, write_sum
-from keyshare.packing import pack
-from keyshare.plaintext_proof import encrypt_opened, prove
+from keyshare.hybrid.fingerprint import Fingerprint, write_fingerprint
+from keyshare.hybrid.key_packing import pack_key
+from keyshare.hybrid.one_time_key import OneTimeKey, add_chunk, read_words, write_sum
+from keyshare.proofs.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
-from keyshare.slots import quantise
-from protocol.board import Posted
-from protocol.ceremony import Ceremony
-from protocol.ciphertexts import (
-    Encrypted,
-    EncryptionKey,
-    add_encrypted,
-    lattice_context,
-    proof_context,
-    write_ciphertexts,
-)
-from protocol.decryption import RoundMember
-from protocol.draft import Draft, public_payload
-from protocol.encoding import digest, encode, pack_numbers, unpack_numbers, width_of
-from protocol.epoch import Epoch, EpochSecret
-from protocol.fingerprints import fingerprint_key
-from protocol.history import OpenedSets
-from protocol.key_check import KeyCheck
-from protocol.messages import (
+from keyshare.rounds.packing import pack
+from keyshare.rounds.slots import quantise
+from protocol.board.board import Posted
+from protocol.board.draft import Draft, public_payload
+from protocol.board.messages import (
     Closing,
     Contribution,
     Contributor,
@@ -52,13 +37,28 @@ from protocol.messages import (
     Step,
     attach,
 )
-from protocol.partial_payload import LockedSum, Parts
-from protocol.round import RoundView
-from protocol.statistic import opening_for
-from protocol.suite import suite_of
-from tests.proved import payload_of, proved
-from tests.record.story import Stage, Story
-from tests.toy import Federation, seed_of, toy_federation
+from protocol.board.suite import suite_of
+from protocol.ceremony.machine import Ceremony
+from protocol.encoding import digest, encode, pack_numbers, unpack_numbers, width_of
+from protocol.key.check import KeyCheck
+from protocol.key.epoch import Epoch, EpochSecret
+from protocol.rounds.ciphertexts import (
+    Encrypted,
+    EncryptionKey,
+    add_encrypted,
+    lattice_context,
+    proof_context,
+    write_ciphertexts,
+)
+from protocol.rounds.decryption import RoundMember
+from protocol.rounds.history import OpenedSets
+from protocol.rounds.partial_payload import LockedSum, Parts
+from protocol.rounds.statistic import opening_for
+from protocol.rounds.vector_checks import fingerprint_key
+from protocol.rounds.view import RoundView
+from tests.stage.record.story import Stage, Story
+from tests.stage.rounds.proved import payload_of, proved
+from tests.stage.toy import Federation, seed_of, toy_federation
 
 MEMBERS, QUORUM = (1, 2, 3, 4), 3
 LIAR = 2  # of the first ceremony

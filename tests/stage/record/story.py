@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from protocol.board import Entry, Head, Post, Posted, SignedPost, genesis, sign_post
+from protocol.board.board import Entry, Head, Post, Posted, SignedPost, genesis, sign_post
+from protocol.board.messages import MAX_POST_BYTES, Body, Closing, attachments_of, blob_name
 from protocol.encoding import decode, digest, encode
-from protocol.messages import MAX_POST_BYTES, Body, Closing, attachments_of, blob_name
-from protocol.record import (
+from protocol.record.files import (
     MANIFEST_PATH,
     TERMS_PATH,
     Manifest,
@@ -26,8 +26,8 @@ from protocol.record import (
     is_recorded,
     write_manifest,
 )
-from protocol.terms import render, render_signature, sign_terms
-from tests.toy import Federation, Table
+from protocol.terms.terms import render, render_signature, sign_terms
+from tests.stage.toy import Federation, Table
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from protocol.board import Entry, Head, SignedPost
-from tests.record.good import Good
-from tests.record.story import Written, files_of
+from protocol.board.board import Entry, Head, SignedPost
+from tests.stage.record.good import Good
+from tests.stage.record.story import Written, files_of
 
 AGGREGATOR = "the aggregator"
 KEY, LAST = "ceremony/2", "round/3"  # the ceremony that made the key, and the last round

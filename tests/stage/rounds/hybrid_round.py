@@ -9,14 +9,17 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from keyshare.fingerprint import Fingerprint, write_fingerprint
-from keyshare.key_packing import pack_key
-from keyshare.lattice import Lattice
-from keyshare.one_time_key import OneTimeKey, add_chunk, read_words, write_sum
-from keyshare.plaintext_proof import encrypt_opened, prove
+from keyshare.hybrid.fingerprint import Fingerprint, write_fingerprint
+from keyshare.hybrid.key_packing import pack_key
+from keyshare.hybrid.lattice import Lattice
+from keyshare.hybrid.one_time_key import OneTimeKey, add_chunk, read_words, write_sum
+from keyshare.proofs.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
-from protocol.board import Posted
-from protocol.ciphertexts import (
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Closing, Contribution, Contributor, Opening, attach, blob_name
+from protocol.board.suite import suite_of
+from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
     add_encrypted,
@@ -24,12 +27,9 @@ from protocol.ciphertexts import (
     proof_context,
     write_ciphertexts,
 )
-from protocol.draft import Draft
-from protocol.fingerprints import fingerprint_key
-from protocol.messages import Closing, Contribution, Contributor, Opening, attach, blob_name
-from protocol.suite import suite_of
-from tests import toy_round
-from tests.toy import ToyEpoch, replace_terms, seed_of, toy_epoch
+from protocol.rounds.vector_checks import fingerprint_key
+from tests.stage.rounds import toy_round
+from tests.stage.toy import ToyEpoch, replace_terms, seed_of, toy_epoch
 
 LENGTH = 40
 

@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from keyshare.fingerprint import Fingerprint, write_fingerprint
-from keyshare.lattice import Lattice
-from keyshare.one_time_key import add_chunk, read_words, write_sum
-from participant.model_file import model_name
-from participant.training_task import TrainingTask
-from protocol.board import Posted
-from protocol.ciphertexts import add_encrypted, read_ciphertexts, write_ciphertexts
-from protocol.draft import Draft
-from protocol.epoch import to_number
-from protocol.fingerprints import fingerprint_key
-from protocol.messages import Closing, Contribution, Contributor, SetLock, attach, blob_name
-from protocol.suite import suite_of
-from tests.hybrid_round import hybrid_toy
-from tests.participant.round_table import RoundTable, Steps
+from keyshare.hybrid.fingerprint import Fingerprint, write_fingerprint
+from keyshare.hybrid.lattice import Lattice
+from keyshare.hybrid.one_time_key import add_chunk, read_words, write_sum
+from participant.model.file import model_name
+from participant.training.task import TrainingTask
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Closing, Contribution, Contributor, SetLock, attach, blob_name
+from protocol.board.suite import suite_of
+from protocol.key.epoch import to_number
+from protocol.rounds.ciphertexts import add_encrypted, read_ciphertexts, write_ciphertexts
+from protocol.rounds.vector_checks import fingerprint_key
+from tests.stage.rounds.hybrid_round import hybrid_toy
+from tests.stage.rounds.round_table import RoundTable, Steps
 
 SESSION = "round/1"
 WEIGHTS, SHORT_CHUNK = 20_000, 4_096  # coefficients; two weights each, so three chunks

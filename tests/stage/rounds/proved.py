@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from gmpy2 import mpz
 
-from keyshare.plaintext_proof import encrypt_opened, prove
+from keyshare.proofs.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
-from protocol.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
-from protocol.epoch import Epoch
-from protocol.messages import Contribution, attach
-from tests.toy import seed_of
+from protocol.board.messages import Contribution, attach
+from protocol.key.epoch import Epoch
+from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
+from tests.stage.toy import seed_of
 
 
 def proved(

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from participant.stance import Report
-from participant.task import Task
-from participant.training_task import TrainingTask
-from protocol.board import Posted
-from protocol.ciphertexts import add_encrypted, read_ciphertexts, write_ciphertexts
-from protocol.draft import Draft
-from protocol.epoch import to_number
-from protocol.messages import Closing, Contribution, Contributor, Opening, Statement, attach
-from protocol.round import RoundView, bounds_of
+from participant.agent.task import Task
+from participant.training.stance import Report
+from participant.training.task import TrainingTask
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Closing, Contribution, Contributor, Opening, Statement, attach
+from protocol.key.epoch import to_number
+from protocol.rounds.ciphertexts import add_encrypted, read_ciphertexts, write_ciphertexts
+from protocol.rounds.view import RoundView, bounds_of
 from tests.simulator.disk import Disk
-from tests.toy import Table, ToyEpoch, toy_epoch
+from tests.stage.toy import Table, ToyEpoch, toy_epoch
 
 
 class Steps:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aggregator.sums import Candidate, Judging, Selection
+from aggregator.rounds.sums import Candidate, Judging, Selection
 from keyshare.steps import finish
-from protocol.ciphertexts import EncryptionKey
-from protocol.messages import Opening
-from protocol.terms import Terms
+from protocol.board.messages import Opening
+from protocol.rounds.ciphertexts import EncryptionKey
+from protocol.terms.terms import Terms
 
 
 def select(

@@ -10,13 +10,15 @@ import msgspec
 import numpy as np
 from gmpy2 import mpz
 
-from keyshare.key_packing import pack_key, unpack_key
-from keyshare.lattice import Lattice
-from keyshare.one_time_key import OneTimeKey, SummedKey, Values
-from keyshare.partial_decryption import combine, partial_decryption
-from keyshare.plaintext_proof import encrypt_opened, prove
+from keyshare.hybrid.key_packing import pack_key, unpack_key
+from keyshare.hybrid.lattice import Lattice
+from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, Values
+from keyshare.key.partial_decryption import combine, partial_decryption
+from keyshare.proofs.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
-from protocol.ciphertexts import (
+from protocol.board.messages import Contribution, attach, blob_name
+from protocol.board.suite import suite_of
+from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
     lattice_context,
@@ -24,10 +26,8 @@ from protocol.ciphertexts import (
     read_ciphertexts,
     write_ciphertexts,
 )
-from protocol.messages import Contribution, attach, blob_name
-from protocol.suite import suite_of
-from tests.aggregator.desk import Desk, federation
-from tests.toy import seed_of, toy_epoch
+from tests.stage.desk import Desk, federation
+from tests.stage.toy import seed_of, toy_epoch
 
 SESSION = "round/1"
 LENGTH = 20_000  # with chunks as short as ``short_chunks`` makes them, three of these

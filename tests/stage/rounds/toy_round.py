@@ -11,24 +11,14 @@ import msgspec
 import numpy as np
 from gmpy2 import mpz
 
-from keyshare.encryption import Encryptor
-from keyshare.packing import pack
-from keyshare.plaintext_proof import Opened, encrypt_opened, prove
+from keyshare.key.encryption import Encryptor
+from keyshare.proofs.plaintext_proof import Opened, encrypt_opened, prove
 from keyshare.randomness import Stream
-from keyshare.slots import Slots, quantise
-from protocol.board import Posted
-from protocol.ciphertexts import (
-    Encrypted,
-    EncryptionKey,
-    add_encrypted,
-    proof_context,
-    write_ciphertexts,
-)
-from protocol.decryption import RoundMember
-from protocol.draft import Draft
-from protocol.encoding import width_of
-from protocol.history import OpenedSets
-from protocol.messages import (
+from keyshare.rounds.packing import pack
+from keyshare.rounds.slots import Slots, quantise
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import (
     Attachment,
     Ciphertexts,
     Closing,
@@ -38,10 +28,20 @@ from protocol.messages import (
     Request,
     attach,
 )
-from protocol.round import RoundView
-from protocol.statistic import opening_for
-from protocol.suite import suite_of
-from tests.toy import Table, ToyEpoch, seed_of, toy_epoch
+from protocol.board.suite import suite_of
+from protocol.encoding import width_of
+from protocol.rounds.ciphertexts import (
+    Encrypted,
+    EncryptionKey,
+    add_encrypted,
+    proof_context,
+    write_ciphertexts,
+)
+from protocol.rounds.decryption import RoundMember
+from protocol.rounds.history import OpenedSets
+from protocol.rounds.statistic import opening_for
+from protocol.rounds.view import RoundView
+from tests.stage.toy import Table, ToyEpoch, seed_of, toy_epoch
 
 TOY = toy_epoch(5, 3)
 KEY, TERMS, EPOCH = TOY.key, TOY.federation.terms, TOY.epoch

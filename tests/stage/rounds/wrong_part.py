@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from gmpy2 import mpz
 
-from keyshare.partial_decryption import partial_decryption
-from protocol.complaints import Judged
-from protocol.draft import Draft, Envelope, public_payload
+from keyshare.key.partial_decryption import partial_decryption
+from protocol.board.draft import Draft, Envelope, public_payload
+from protocol.board.messages import Complaint, Partial, attach
 from protocol.encoding import pack_numbers, width_of
-from protocol.messages import Complaint, Partial, attach
-from protocol.partial_payload import LockedSum, Parts
-from tests.toy import seed_of
-from tests.toy_round import KEY, SQUARE, TERMS, TOY, Round
+from protocol.rounds.complaints import Judged
+from protocol.rounds.partial_payload import LockedSum, Parts
+from tests.stage.rounds.toy_round import KEY, SQUARE, TERMS, TOY, Round
+from tests.stage.toy import seed_of
 
 Numbers = Callable[[list[mpz]], list[mpz]]
 

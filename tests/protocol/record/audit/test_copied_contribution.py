@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from protocol.audit.round_evidence import JudgedContribution, RoundEvidence
-from protocol.ciphertexts import Encrypted, add_encrypted, write_ciphertexts
-from protocol.messages import Closing, Contribution, Contributor, attach
-from tests.toy_round import EPOCH, KEY, TERMS, Round, training
+from protocol.board.messages import Closing, Contribution, Contributor, attach
+from protocol.record.audit.round_evidence import JudgedContribution, RoundEvidence
+from protocol.rounds.ciphertexts import Encrypted, add_encrypted, write_ciphertexts
+from tests.stage.rounds.toy_round import EPOCH, KEY, TERMS, Round, training
 
 COPIER, COPIED, HONEST = 5, 1, (1, 3, 4)
 

@@ -7,12 +7,12 @@ from functools import cache
 
 import pytest
 
-from protocol.audit.audit import Audit, audit
-from protocol.board import SignedPost
-from tests.record.good import good
-from tests.record.memory import MemoryFiles
-from tests.record.story import Written, write
-from tests.record.tampering import flipped, rechained
+from protocol.board.board import SignedPost
+from protocol.record.audit.checks import Audit, audit
+from tests.stage.record.good import good
+from tests.stage.record.memory import MemoryFiles
+from tests.stage.record.story import Written, write
+from tests.stage.record.tampering import flipped, rechained
 
 
 @cache

@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.audit.audit import audit
-from protocol.audit.results import Status
-from protocol.messages import (
+from protocol.board.messages import (
     Abort,
     Body,
     Certificate,
@@ -30,9 +28,11 @@ from protocol.messages import (
     attach,
     belongs,
 )
-from tests.record.good import good
-from tests.record.memory import MemoryFiles
-from tests.record.story import Said, Story, write
+from protocol.record.audit.checks import audit
+from protocol.record.audit.results import Status
+from tests.stage.record.good import good
+from tests.stage.record.memory import MemoryFiles
+from tests.stage.record.story import Said, Story, write
 
 BAD = 4
 NONCE = b"n" * 32

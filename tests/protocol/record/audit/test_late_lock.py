@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from protocol.audit.audit import audit
-from protocol.audit.results import Status
-from protocol.messages import Partial, SetLock
-from tests.record.good import good, once_more
-from tests.record.memory import MemoryFiles
-from tests.record.story import Story, write
+from protocol.board.messages import Partial, SetLock
+from protocol.record.audit.checks import audit
+from protocol.record.audit.results import Status
+from tests.stage.record.good import good, once_more
+from tests.stage.record.memory import MemoryFiles
+from tests.stage.record.story import Story, write
 
 LIAR = 4
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from protocol.audit.decryption_checks import check_releases
-from protocol.audit.release_checks import check_one_set
-from protocol.audit.results import Account
-from protocol.audit.round_evidence import RoundEvidence
-from protocol.draft import Draft
-from protocol.messages import Attachment, Body, Closing, Opening, Partial, SetLock, attach
-from protocol.terms import Terms
-from tests.toy import Table, toy_federation
+from protocol.board.draft import Draft
+from protocol.board.messages import Attachment, Body, Closing, Opening, Partial, SetLock, attach
+from protocol.record.audit.decryption_checks import check_releases
+from protocol.record.audit.release_checks import check_one_set
+from protocol.record.audit.results import Account
+from protocol.record.audit.round_evidence import RoundEvidence
+from protocol.terms.terms import Terms
+from tests.stage.toy import Table, toy_federation
 
 N, QUORUM = 7, 2
 ROUND = "round/1"

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from protocol.ceremony import Ceremony
-from protocol.ceremony_run import OBSERVER
-from protocol.messages import Certificate
-from tests.protocol.small_ceremony import with_two_batches, with_two_passing
-from tests.toy import CEREMONY, CeremonyTable, toy_epoch
+from protocol.board.messages import Certificate
+from protocol.ceremony.machine import Ceremony
+from protocol.ceremony.run import OBSERVER
+from tests.stage.ceremony.small_ceremony import with_two_batches, with_two_passing
+from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch
 
 TABLES = {
     "one after the other": lambda: toy_epoch(5, 3).table,

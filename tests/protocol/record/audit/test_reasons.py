@@ -11,14 +11,14 @@ from typing import get_args
 import msgspec
 import pytest
 
-from protocol.audit.audit import audit
-from protocol.audit.results import Remark
-from protocol.history import OpenedSets
-from protocol.messages import Closing, Contribution, Omission, OmissionReason, attach
-from tests.record.broken_rounds import ciphertexts_at, put_ciphertexts
-from tests.record.good import good
-from tests.record.memory import MemoryFiles
-from tests.record.story import Said, Story, write
+from protocol.board.messages import Closing, Contribution, Omission, OmissionReason, attach
+from protocol.record.audit.checks import audit
+from protocol.record.audit.results import Remark
+from protocol.rounds.history import OpenedSets
+from tests.stage.record.broken_rounds import ciphertexts_at, put_ciphertexts
+from tests.stage.record.good import good
+from tests.stage.record.memory import MemoryFiles
+from tests.stage.record.story import Said, Story, write
 
 ROUND, HYBRID_ROUND = "round/3", "round/2"
 LEFT_OUT, OTHER = 3, 1

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from protocol.audit.audit import audit
-from protocol.audit.results import Status
-from protocol.board import Entry, Head, decode_entry
+from protocol.board.board import Entry, Head, decode_entry
 from protocol.encoding import encode
-from protocol.record import (
+from protocol.record.audit.checks import audit
+from protocol.record.audit.results import Status
+from protocol.record.files import (
     MANIFEST_PATH,
     TERMS_PATH,
     Manifest,
@@ -19,10 +19,10 @@ from protocol.record import (
     recorded,
     write_manifest,
 )
-from protocol.terms import render, render_signature, sign_terms
-from tests.record.memory import MemoryFiles
+from protocol.terms.terms import render, render_signature, sign_terms
 from tests.simulator.federation import Federation, memory_folder, signing_key
 from tests.simulator.plan import Plan
+from tests.stage.record.memory import MemoryFiles
 
 SEEDS, CHUNK = 100, 20
 

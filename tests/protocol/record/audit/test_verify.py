@@ -6,13 +6,13 @@ from functools import cache
 
 import pytest
 
-from protocol.audit.audit import CHECKS, Audit, audit
-from protocol.audit.results import Remark, Status
-from tests.record.broken import TAMPERINGS
-from tests.record.good import good
-from tests.record.memory import MemoryFiles
-from tests.record.story import write
-from tests.record.tampering import Broken
+from protocol.record.audit.checks import CHECKS, Audit, audit
+from protocol.record.audit.results import Remark, Status
+from tests.stage.record.broken import TAMPERINGS
+from tests.stage.record.good import good
+from tests.stage.record.memory import MemoryFiles
+from tests.stage.record.story import write
+from tests.stage.record.tampering import Broken
 
 NONCE = b"n" * 32
 
