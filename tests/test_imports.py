@@ -1,8 +1,10 @@
-"""Dependencies point down only, and keyshare touches nothing outside itself."""
+"""Dependencies point down only, by package and by folder; keyshare imports nothing but itself."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,9 @@ MAY_IMPORT = {
     "participant": {"keyshare", "protocol", "participant"},
     "aggregator": {"keyshare", "protocol", "aggregator"},
 }
+FULL = 20  # files in a folder
+DOORS = dict.fromkeys(MAY_IMPORT, ("__init__.py", "__main__.py"))
+FOLDERS = [*MAY_IMPORT, "benchmarks", "examples", "tests"]
 IMPURE = {"asyncio", "io", "os", "pathlib", "socket", "sqlite3", "time", "websockets"}
 
 
@@ -36,6 +41,30 @@ def test_imports_point_down(package: str) -> None:
     for path, module in found:
         top = module.partition(".")[0]
         assert top not in MAY_IMPORT.keys() - MAY_IMPORT[package], f"{path} imports {module}"
+
+
+def folder(name: str) -> str:
+    """The folder of a module, or of what stands in one, with dots."""
+    while not (ROOT / name.replace(".", "/")).is_dir():
+        name = name.rpartition(".")[0]
+    return name
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_folders_import_each_other_one_way(package: str) -> None:
+    """A folder is a chapter. What stands beside the chapters is below them, but for the doors."""
+    needs: defaultdict[str, set[str]] = defaultdict(set)
+    for path, name in imports(package):
+        file = path.relative_to(ROOT)
+        if name.partition(".")[0] == package and file.name not in DOORS.get(str(file.parent), ()):
+            here = ".".join(file.parent.parts)
+            needs[here] |= {folder(name)} - {here}
+    assert set(graphlib.TopologicalSorter(needs).static_order())  # CycleError names the folders
+
+
+def test_no_folder_is_too_full_to_be_read() -> None:
+    found = Counter(path.parent for top in FOLDERS for path in (ROOT / top).rglob("*.py"))
+    assert {str(f.relative_to(ROOT)): n for f, n in found.items() if n > FULL} == {}
 
 
 @pytest.mark.parametrize("package", ["keyshare", "protocol"])

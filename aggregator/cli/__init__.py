@@ -1,0 +1,1 @@
+"""The command ``quorate-aggregator``: what is typed, what is said, what is logged."""

@@ -1,0 +1,1 @@
+"""The record of a federation, from what the aggregator has stored."""

@@ -1,0 +1,1 @@
+"""A service under attack, beside one that is left alone."""

@@ -1,0 +1,1 @@
+"""One-time lattice keys: they encrypt long vectors, and the joint key encrypts only them."""

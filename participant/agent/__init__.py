@@ -1,0 +1,1 @@
+"""The agent: it reads the board and does a task, over restarts and lost links."""

@@ -1,0 +1,1 @@
+"""The hospital's training code: how it is found, called, and kept from harming the agent."""

@@ -1,0 +1,1 @@
+"""The model: its entries, their layout, the master copy of it, and its files."""

@@ -1,0 +1,1 @@
+"""The record of a federation, as a hospital writes and reads it."""

@@ -1,0 +1,1 @@
+"""Statistics: a hospital's numbers, and whether they fit what was asked for."""

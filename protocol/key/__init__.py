@@ -1,0 +1,1 @@
+"""The joint key as the members hold it: the epoch, their shares, and a test of them."""

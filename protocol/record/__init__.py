@@ -1,0 +1,1 @@
+"""The record of a federation: its files, and how they are written."""

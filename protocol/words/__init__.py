@@ -1,0 +1,1 @@
+"""What people read of the protocol: others' text made harmless, counts, durations."""

@@ -1,0 +1,1 @@
+"""What tests play on: toy federations, tables of hospitals, aggregators, ceremonies."""

@@ -1,0 +1,1 @@
+"""The commands, one file a chapter: what is typed, and which task it begins."""

@@ -1,0 +1,1 @@
+"""What people watch: a ceremony, an upload, how a federation stands."""
