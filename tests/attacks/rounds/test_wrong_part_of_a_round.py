@@ -81,7 +81,7 @@ def test_a_part_shifted_by_a_power_of_1_plus_N_is_caught():
 
 
 def test_without_the_proof_the_shift_would_be_what_all_decrypt(monkeypatch):
-    monkeypatch.setattr(protocol.partial_payload, "parts_hold", lambda *statement: True)
+    monkeypatch.setattr(protocol.rounds.partial_payload, "parts_hold", lambda *statement: True)
     liar = shifted_by(1_000_000)
     liar.found.settle(tamper=liar)
     expected = [(m + 1_000_000) % KEY.n for m in right_sum()]
@@ -162,7 +162,7 @@ def test_a_proof_that_another_members_number_is_in_does_not_hold(monkeypatch):
     parts = parts_of(alike, LIAR, numbers_of(found, LIAR))
     key = bytes(32)
     assert alike.open_with(key, alike.encrypt(parts, LIAR, key), LIAR)
-    with pytest.raises(protocol.partial_payload.Malformed, match="proof"):
+    with pytest.raises(protocol.rounds.partial_payload.Malformed, match="proof"):
         alike.open_with(key, alike.encrypt(parts, 2, key), 2)
 
 
@@ -188,7 +188,7 @@ def test_a_key_and_a_payload_fit_one_place_only(changed):
     assert not here.fits(said, 2, key)
     payload = here.encrypt(Parts(b"", parts_of(here, 1, numbers_of(found, 1)).proof), LIAR, key)
     for locked, member in ((there, LIAR), (here, 2)):
-        with pytest.raises(protocol.partial_payload.Malformed, match="open"):
+        with pytest.raises(protocol.rounds.partial_payload.Malformed, match="open"):
             locked.open_with(key, payload, member)
 
 
@@ -232,7 +232,7 @@ def test_who_complains_of_an_honest_part_makes_nobody_check_it_again(monkeypatch
     found, key = with_honest_parts()
     checked = []
     monkeypatch.setattr(
-        protocol.partial_payload, "parts_hold", lambda *parts: checked.append(parts)
+        protocol.rounds.partial_payload, "parts_hold", lambda *parts: checked.append(parts)
     )
     for by in (3, 4, 5):
         complain(found, by, LIAR, key)
@@ -245,7 +245,7 @@ def test_a_mistake_of_ours_while_a_part_is_checked_is_no_evidence_against_its_se
     locked = replace(locked_sum(found, 2))  # which has checked nothing yet
     (payload,) = (a.data for a in found.members[2].view.partials[LIAR].attachments if a.to == 0)
     with monkeypatch.context() as patch:
-        patch.setattr(protocol.partial_payload, "parts_hold", lambda *parts: 1 // 0)
+        patch.setattr(protocol.rounds.partial_payload, "parts_hold", lambda *parts: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             locked.holds(key, payload, LIAR)
     assert locked.holds(key, payload, LIAR)

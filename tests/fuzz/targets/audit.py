@@ -127,7 +127,7 @@ def round_posts() -> list[Any]:
     return posts
 
 
-@target("audit", "protocol.record.audit: all checks of a record", limit=12_288)
+@target("audit", "protocol.record.audit.evidence: all checks of a record", limit=12_288)
 def whole_audit() -> Case:
     """An input is a list of posts, and files put in the place of those that they give."""
 

@@ -123,7 +123,7 @@ def test_a_killed_writer_leaves_the_old_file_and_a_sweep_clears_up(tmp_path: Pat
         """
         import os, signal, sys
         from pathlib import Path
-        from participant import files
+        from participant.disk import files
         files.os.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         files.replace(Path(sys.argv[1]), b"new")
         """

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from gmpy2 import mpz
 
-import protocol.rounds.decryption
 from keyshare.errors import BadCombination
 from protocol.board.messages import Complaint, Partial, attach
 from protocol.encoding import encode, pack_numbers, width_of
 from protocol.errors import Uncombinable
+from protocol.rounds import decryption
 from protocol.rounds.view import RoundView
 from tests.stage.rounds.toy_round import (
     KEY,
@@ -115,9 +115,9 @@ def test_two_wrong_partials_of_five_leave_a_quorum_and_both_are_named(bad):
 
 def test_one_combination_is_enough(monkeypatch):
     tried = []
-    real = protocol.decryption.combine
+    real = decryption.combine
     monkeypatch.setattr(
-        protocol.decryption, "combine", lambda parts, key: tried.append(1) or real(parts, key)
+        decryption, "combine", lambda parts, key: tried.append(1) or real(parts, key)
     )
     found = closed()
     found.settle(tamper=Liar(found, 1, WRONG_NUMBERS[0]))
@@ -129,7 +129,7 @@ def test_verified_parts_that_give_no_sum_are_an_error_that_names_the_round(monke
     def impossible(parts, key):
         raise BadCombination(sorted(parts))
 
-    monkeypatch.setattr(protocol.decryption, "combine", impossible)
+    monkeypatch.setattr(decryption, "combine", impossible)
     with pytest.raises(Uncombinable) as raised:
         closed().settle()
     assert (raised.value.round_name, raised.value.members) == ("1", [1, 2, 3])
