@@ -15,8 +15,8 @@ from gmpy2 import mpz
 from benchmarks.dealt_key import DealtKey, dealt_key
 from benchmarks.timing import Stopwatch, medians, pin
 from keyshare.digest import number_bytes
-from keyshare.proofs.equality_proof import EqualityProof
 from keyshare.key.partial_decryption import partial_decryption
+from keyshare.proofs.equality_proof import EqualityProof
 from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream
 

@@ -57,11 +57,11 @@ from dataclasses import dataclass
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.proofs.checkpoints import LIMBS, WEIGHT_BITS, checked_exponents, checkpoints
 from keyshare.digest import digest, expand, number_bytes
+from keyshare.proofs.checkpoints import LIMBS, WEIGHT_BITS, checked_exponents, checkpoints
 from keyshare.proofs.power_product import power_product
+from keyshare.proofs.units import are_units
 from keyshare.randomness import Stream
-from keyshare.units import are_units
 
 CHALLENGE_BITS = 128
 STATISTICAL_BITS = 128

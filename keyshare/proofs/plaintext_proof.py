@@ -13,8 +13,9 @@ within 2^-128 of independent of the a_l. *Not shown:* that m_l is in any range.
 
 Everything is in the hash (strong Fiat-Shamir): statement, who says it, in which round, with what
 else. Without it a colluding hospital submits λ·c and K^λ of another and reads its update out of the
-sum (tests/attacks/rounds/test_copied_contribution.py). Sources: the Σ-protocol for Paillier plaintexts of
-Damgård, Jurik, Nielsen, 2010, §5; Bernhard, Pereira, Warinschi, Asiacrypt 2012 on what to hash.
+sum (tests/attacks/rounds/test_copied_contribution.py). Sources: the Σ-protocol for Paillier
+plaintexts of Damgård, Jurik, Nielsen, 2010, §5; Bernhard, Pereira, Warinschi, Asiacrypt 2012 on
+what to hash.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from gmpy2 import mpz
 from keyshare.digest import Digest, digest, expand, number_bytes
 from keyshare.key.encryption import Encryptor
 from keyshare.proofs.power_product import power_product_in_steps
+from keyshare.proofs.units import are_units_in_steps
 from keyshare.randomness import Stream
 from keyshare.steps import Steps, finish, parts
-from keyshare.units import are_units_in_steps
 
 _CHALLENGE_BITS = _STATISTICAL_BITS = 128
 

@@ -2,8 +2,8 @@
 
     (v^Δ)^(f_i) = VK_i   and   (c_k^(2Δ))^(f_i) = c_(i,k) mod N²  up to signs, for every k
 
-by ``keyshare.proofs.equality_proof``; ``combine`` squares the signs away. Sources: its own, and Nishide,
-Sakurai, WISA 2010, §4.4 for the verification keys.
+by ``keyshare.proofs.equality_proof``; ``combine`` squares the signs away. Sources: its own, and
+Nishide, Sakurai, WISA 2010, §4.4 for the verification keys.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import gmpy2
 from gmpy2 import mpz
 
+from keyshare.key.threshold_key import JointKey, KeyShare, key_shape
 from keyshare.proofs.equality_proof import EqualityProof, EqualPowers, prove, verify
 from keyshare.randomness import Stream
-from keyshare.key.threshold_key import JointKey, KeyShare, key_shape
 
 
 @dataclass(frozen=True)

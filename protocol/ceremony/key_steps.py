@@ -10,29 +10,29 @@ from collections.abc import Mapping
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.key import threshold_key as tk
 from keyshare.ceremony.biprimality import accepts, round_base
-from keyshare.proofs.equality_proof import EqualPowers, prove, verify
-from keyshare.errors import KeyshareError
 from keyshare.ceremony.lanes import lanes
+from keyshare.ceremony.shamir import lagrange
+from keyshare.errors import KeyshareError
+from keyshare.key import threshold_key as tk
 from keyshare.key.partial_decryption import (
     combine,
     partial_decryption,
     trial_ciphertext,
 )
+from keyshare.proofs.equality_proof import EqualPowers, prove, verify
 from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
-from keyshare.ceremony.shamir import lagrange
+from protocol.board.messages import MAX_BLOB_BYTES
 from protocol.ceremony.candidate_openings import check_leaves, opened_leaves
-from protocol.ceremony.run import CeremonyRun, Payloads, StepId, StepKind, read, read_one
 from protocol.ceremony.commitment import Aside, committed
 from protocol.ceremony.dealt_exponents import check_deviation, deviation_size, tell_deviation
+from protocol.ceremony.run import CeremonyRun, Payloads, StepId, StepKind, read, read_one
+from protocol.ceremony.winner_steps import winners_dealers
 from protocol.encoding import Message, decode, digest, encode, pack_numbers, width_of
-from protocol.key.epoch import Epoch, to_bytes
 from protocol.errors import CeremonyFailed, Malformed
-from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.key.epoch import Epoch, to_bytes
 from protocol.key.proof_encoding import Proof, proof_context, read_proof, write_proof
 from protocol.sealing import SealingKey, check_public
-from protocol.ceremony.winner_steps import winners_dealers
 
 # ── theta: θ' opened under a sharing of zero; before that, D(j) and the last rejected candidates ──
 

@@ -1,8 +1,9 @@
 """The step in which a candidate that passed the screen becomes N, if it passes all tests.
 
 Its dealers show that one and the same test exponent is behind all their values, and share it, with
-masks for θ', over the integers and verifiably. Sources are those of ``keyshare.ceremony.biprimality``,
-``keyshare.proofs.equality_proof`` and ``keyshare.key.threshold_key``.
+masks for θ', over the integers and verifiably. Sources are those of
+``keyshare.ceremony.biprimality``, ``keyshare.proofs.equality_proof`` and
+``keyshare.key.threshold_key``.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from gmpy2 import mpz
 
 from keyshare.ceremony import feldman
 from keyshare.ceremony.biprimality import ROUNDS, accepts, round_base, witness
-from keyshare.proofs.equality_proof import EqualPowers, prove, verify
 from keyshare.ceremony.shamir import evaluate, integer_polynomial
 from keyshare.key.threshold_key import KeyShape, key_shape, verification_base
+from keyshare.proofs.equality_proof import EqualPowers, prove, verify
+from protocol.board.messages import MAX_BLOB_BYTES
 from protocol.ceremony.candidate_steps import next_candidate
+from protocol.ceremony.commitment import commit_first, committed
 from protocol.ceremony.run import (
     CeremonyRun,
     Payloads,
@@ -28,10 +31,8 @@ from protocol.ceremony.run import (
     Winner,
     read_one,
 )
-from protocol.ceremony.commitment import commit_first, committed
 from protocol.encoding import Message, decode, encode, pack_numbers, width_of
 from protocol.errors import CeremonyFailed, Malformed
-from protocol.board.messages import MAX_BLOB_BYTES
 from protocol.key.proof_encoding import Proof, proof_context, read_proof, write_proof
 
 

@@ -23,11 +23,12 @@ from keyshare.key.partial_decryption import (
     partial_decryption,
     trial_ciphertext,
 )
+from keyshare.key.threshold_key import sliding_quorums
 from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream
-from keyshare.key.threshold_key import sliding_quorums
 from protocol.board.board import Posted
 from protocol.board.draft import Draft, public_payload
+from protocol.board.messages import CheckPart, CheckRequest
 from protocol.encoding import (
     Message,
     decode,
@@ -37,9 +38,8 @@ from protocol.encoding import (
     unpack_numbers,
     width_of,
 )
-from protocol.key.epoch import Epoch, EpochSecret
 from protocol.errors import Malformed
-from protocol.board.messages import CheckPart, CheckRequest
+from protocol.key.epoch import Epoch, EpochSecret
 from protocol.key.proof_encoding import Proof, proof_context, read_proof, write_proof
 
 NONCE_BYTES = 32

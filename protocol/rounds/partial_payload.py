@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gmpy2 import mpz
 
 from keyshare.key.partial_decryption import partial_decryption
+from keyshare.key.threshold_key import JointKey
 from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream, derive_key
-from keyshare.key.threshold_key import JointKey
-from protocol.rounds.ciphertexts import Encrypted
 from protocol.board.draft import Envelope, public_payload
+from protocol.board.messages import MAX_BLOB_BYTES, Partial, blob_name
 from protocol.encoding import (
     Message,
     decode,
@@ -36,10 +36,10 @@ from protocol.encoding import (
     unpack_numbers,
     width_of,
 )
-from protocol.key.epoch import Epoch, EpochSecret
 from protocol.errors import BadSeal, Malformed
-from protocol.board.messages import MAX_BLOB_BYTES, Partial, blob_name
+from protocol.key.epoch import Epoch, EpochSecret
 from protocol.key.proof_encoding import Proof, read_proof, write_proof
+from protocol.rounds.ciphertexts import Encrypted
 from protocol.sealing import SealContext, SealingKey
 
 KEY_BYTES = 32

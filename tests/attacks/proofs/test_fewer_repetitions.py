@@ -12,16 +12,22 @@ from gmpy2 import mpz
 
 from keyshare.ceremony import biprimality
 from keyshare.proofs import equality_proof
-from keyshare.proofs.equality_proof import EqualityProof, EqualPowers, longest_response, prove, verify
+from keyshare.proofs.equality_proof import (
+    EqualityProof,
+    EqualPowers,
+    longest_response,
+    prove,
+    verify,
+)
 from keyshare.randomness import Stream
+from protocol.board.messages import MAX_BLOB_BYTES
 from protocol.ceremony import winner_steps
 from protocol.ceremony.run import CeremonyRun, StepId
-from protocol.encoding import decode, encode, width_of
-from protocol.board.messages import MAX_BLOB_BYTES
 from protocol.ceremony.winner_steps import Winning
+from protocol.encoding import decode, encode, width_of
 from tests.stage.ceremony.adversary import EITHER_WAY, winners_dealers
-from tests.stage.ceremony.liar import Lies, assert_caught, lying
 from tests.stage.ceremony.equality_proofs import answered, batch_of
+from tests.stage.ceremony.liar import Lies, assert_caught, lying
 from tests.stage.toy import seed_of, toy_epoch
 
 LIAR = winners_dealers()[1]

@@ -13,22 +13,21 @@ import msgspec
 import pytest
 from gmpy2 import mpz
 
-from keyshare.proofs import equality_proof
 from keyshare.ceremony.biprimality import accepts
+from keyshare.proofs import equality_proof
 from keyshare.proofs.equality_proof import prove
-from protocol.ceremony import key_steps
-from protocol.ceremony import winner_steps
+from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.ceremony import key_steps, winner_steps
+from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.run import CeremonyRun, StepId
+from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, unpack_numbers, width_of
 from protocol.errors import CeremonyFailed
-from protocol.ceremony.key_steps import Trial
-from protocol.board.messages import MAX_BLOB_BYTES
 from protocol.key.proof_encoding import proof_context, write_proof
-from protocol.ceremony.winner_steps import Winning
-from tests.stage.ceremony.adversary import EITHER_WAY, honest_table, modulus_of, winners_dealers
-from tests.stage.ceremony.liar import Lies, LyingTable, assert_caught, lying
 from tests.attacks.rounds.test_wrong_partial import shifted
+from tests.stage.ceremony.adversary import EITHER_WAY, honest_table, modulus_of, winners_dealers
 from tests.stage.ceremony.equality_proofs import answered, batch_of
+from tests.stage.ceremony.liar import Lies, LyingTable, assert_caught, lying
 
 LIAR = winners_dealers()[1]
 

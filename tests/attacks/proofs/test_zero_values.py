@@ -17,16 +17,17 @@ import pytest
 from gmpy2 import mpz
 
 from keyshare.ceremony import biprimality
-from keyshare.proofs import equality_proof
 from keyshare.ceremony.biprimality import ROUNDS
+from keyshare.proofs import equality_proof
+from protocol.board.messages import MAX_BLOB_BYTES, Step
 from protocol.ceremony import key_steps
+from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.machine import Statement
 from protocol.ceremony.run import StepId
-from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
-from protocol.ceremony.key_steps import Trial
-from protocol.board.messages import MAX_BLOB_BYTES, Step
-from protocol.key.proof_encoding import write_proof
 from protocol.ceremony.winner_steps import Winning
+from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
+from protocol.key.proof_encoding import write_proof
+from tests.simulator.plan import Plan
 from tests.stage.ceremony.adversary import (
     EITHER_WAY,
     PLAN,
@@ -39,7 +40,6 @@ from tests.stage.ceremony.adversary import (
     winners_dealers,
 )
 from tests.stage.ceremony.equality_proofs import answered
-from tests.simulator.plan import Plan
 
 TOP = mpz(1) << PLAN.key_bits
 LOSERS = (1, 2)  # the lead of a class in which there is no biprime, and a dealer beside it

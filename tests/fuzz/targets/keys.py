@@ -11,7 +11,6 @@ import msgspec
 from gmpy2 import mpz
 
 from aggregator.rounds.sums import Candidate, sum_in_steps
-from keyshare.proofs.equality_proof import EqualPowers, prove, verify
 from keyshare.errors import CorruptSum, KeyshareError
 from keyshare.hybrid.fingerprint import (
     Fingerprint,
@@ -21,13 +20,21 @@ from keyshare.hybrid.fingerprint import (
 )
 from keyshare.hybrid.key_packing import unpack_key
 from keyshare.hybrid.one_time_key import SummedKey, add_chunk, read_words, write_sum
-from keyshare.rounds.packing import pack
 from keyshare.key.partial_decryption import partial_decryption as make_partial
+from keyshare.proofs.equality_proof import EqualPowers, prove, verify
 from keyshare.proofs.plaintext_proof import Opened, encrypt_opened
 from keyshare.randomness import Stream
+from keyshare.rounds.packing import pack
 from keyshare.rounds.slots import quantise
 from keyshare.rounds.statistic import MAX_DECIMALS
 from keyshare.steps import finish
+from protocol.board.messages import Contribution, Opening, attach
+from protocol.board.suite import suite_of
+from protocol.encoding import decode, encode, pack_numbers, width_of
+from protocol.errors import BadSeal, Malformed
+from protocol.key.check import _Trial
+from protocol.key.epoch import read_epoch, read_secret
+from protocol.key.proof_encoding import Proof, read_proof, write_proof
 from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
@@ -36,17 +43,10 @@ from protocol.rounds.ciphertexts import (
     lattice_context,
     read_ciphertexts,
 )
-from protocol.encoding import decode, encode, pack_numbers, width_of
-from protocol.key.epoch import read_epoch, read_secret
-from protocol.errors import BadSeal, Malformed
-from protocol.key.check import _Trial
-from protocol.board.messages import Contribution, Opening, attach
 from protocol.rounds.partial_payload import LockedSum
-from protocol.key.proof_encoding import Proof, read_proof, write_proof
+from protocol.rounds.statistic import decode_sums
 from protocol.rounds.view import read_training
 from protocol.sealing import SealContext, SealingKey, check_public, seal
-from protocol.rounds.statistic import decode_sums
-from protocol.board.suite import suite_of
 from tests.fuzz.target import Case, target
 from tests.stage.rounds.proved import payload_of, proved
 from tests.stage.rounds.selected import select
@@ -144,7 +144,9 @@ def _contribution(session: str, opening: Opening) -> Case:
     return Case(run, [honest, other])
 
 
-@target("partial-decryption", "protocol.rounds.partial_payload.LockedSum.open_with, inside its seal")
+@target(
+    "partial-decryption", "protocol.rounds.partial_payload.LockedSum.open_with, inside its seal"
+)
 def partial_decryption() -> Case:
     secret, content_key = toy().secrets[MEMBER], seed_of("fuzz content key")
     stream = Stream.derive(seed_of("fuzz partial"), "sum")
@@ -289,7 +291,9 @@ def _lenient(run):
     return wrapped
 
 
-@target("fingerprint", "keyshare.hybrid.fingerprint.read_fingerprint and Fingerprint over read_words")
+@target(
+    "fingerprint", "keyshare.hybrid.fingerprint.read_fingerprint and Fingerprint over read_words"
+)
 def fingerprint() -> Case:
     key = FingerprintKey(seed_of("fuzz fingerprint"))
     said = [write_fingerprint(value) for value in (0, 1, 1 << 100)]
@@ -305,7 +309,9 @@ def fingerprint() -> Case:
     return Case(run, [*said, bytes(range(168))], None)
 
 
-@target("summed-key", "keyshare.hybrid.key_packing.unpack_key and one_time_key.SummedKey", limit=8_192)
+@target(
+    "summed-key", "keyshare.hybrid.key_packing.unpack_key and one_time_key.SummedKey", limit=8_192
+)
 def summed_key() -> Case:
     import numpy as np
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from gmpy2 import mpz
 
-from keyshare.proofs.equality_proof import EqualityProof
 from keyshare.key.partial_decryption import partial_decryption
+from keyshare.proofs.equality_proof import EqualityProof
 from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream
 from tests.stage.toy import toy_epoch
