@@ -12,16 +12,15 @@ import typer
 
 from keyshare.randomness import Stream
 from participant.cli.commands.options import (
-    FEDERATION,
-    LEAST_SECONDS,
-    FederationFile,
+    PATIENCE_SECONDS,
+    Given,
     Home,
     Json,
     PassphraseFile,
     Timeout,
     at_home,
-    membership,
     seconds,
+    spread,
     terms_in,
 )
 from participant.cli.commands.telling import telling
@@ -48,15 +47,12 @@ from protocol.terms.terms import Terms
 from protocol.words.counted import counted
 from protocol.words.foreign import pasted
 
-PATIENCE_SECONDS = 30.0
 LATECOMERS_SECONDS = 10.0
 key_app = typer.Typer(help="The care of this hospital's key share.")
 
 BackupPassphraseFile = Annotated[
     Path | None,
-    typer.Option(
-        "--backup-passphrase-file", help="File with the backup's own passphrase; else asked."
-    ),
+    typer.Option(help="File with the backup's own passphrase; else asked."),
 ]
 
 
@@ -66,20 +62,18 @@ def add_to(app: typer.Typer) -> None:
 
 
 @key_app.command("check")
+@spread
 def check(
-    ctx: typer.Context,
-    file: FederationFile = FEDERATION,
+    given: Given,
     together: Annotated[
         bool,
         typer.Option("--together", help="Decrypt a test value with the members who do so now."),
     ] = False,
-    home: Home = None,
-    passphrase_file: PassphraseFile = None,
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
     """Check that the key share is whole; --together, that a quorum's key shares decrypt."""
-    member = membership(ctx, file, home, passphrase_file, needs_key=True)
+    member = given.member(needs_key=True)
     epoch, secret = member.key_share()
     nonce, stream = secrets.token_bytes(NONCE_BYTES), Stream(secrets.token_bytes(32))
     if not is_whole(epoch, secret, nonce, stream):
@@ -96,8 +90,8 @@ def check(
     if together:
         with hold(member.folder, "key check"):
             say_aside("Waiting for the others, who type:")
-            say_aside(f"quorate-participant key check --together {ctx.obj.pasted}")
-            _check_together(member, (epoch, secret), timeout, ctx.obj, as_json)
+            say_aside(f"quorate-participant key check --together {given.context.pasted}")
+            _check_together(member, (epoch, secret), timeout, given.context, as_json)
 
 
 def _check_together(
@@ -173,19 +167,17 @@ def _show_check(terms: Terms, task: KeyCheckTask, as_json: bool) -> None:
 
 
 @key_app.command("backup")
+@spread
 def backup(
-    ctx: typer.Context,
-    out: Annotated[Path, typer.Option("--out", help="The new file, in a safe place.")],
-    file: FederationFile = FEDERATION,
-    home: Home = None,
-    passphrase_file: PassphraseFile = None,
+    given: Given,
+    out: Annotated[Path, typer.Option(help="The new file, in a safe place.")],
     backup_passphrase_file: BackupPassphraseFile = None,
     as_json: Json = False,
 ) -> None:
     """Back up identity and key share into one file, sealed with a passphrase of its own."""
     check_new(out)
-    member = membership(ctx, file, home, passphrase_file, needs_key=True)
-    text = terms_in(ctx, file, signed=True).text
+    member = given.member(needs_key=True)
+    text = given.terms(signed=True).text
     passphrase = obtain(backup_passphrase_file, new=True, which=OF_BACKUP)
     if hmac.compare_digest(passphrase.encoded(), member.passphrase.encoded()):
         raise SharedPassphrase(member.folder.parent)
@@ -196,45 +188,34 @@ def backup(
     say(f"Backup of {member.identity.name} in {member.terms.name}: {out}")
     say(f"  key share of epoch  {', '.join(map(str, epochs))}")
     say("Keep it off this machine, and its passphrase elsewhere than the file. Put back by:")
-    say(f"quorate-participant key restore {pasted(out)} {pasted(file)}")
+    say(f"quorate-participant key restore {pasted(out)} {given.context.pasted}")
 
 
 @key_app.command("restore")
+@spread
 def restore(
-    ctx: typer.Context,
+    given: Given,
     source: Annotated[Path, typer.Argument(metavar="FILE", help="What key backup made.")],
-    file: FederationFile = FEDERATION,
     record: Annotated[
         Path | None,
-        typer.Option("--record", help="Check against this record instead of the aggregator."),
+        typer.Option(help="Check against this record instead of the aggregator."),
     ] = None,
-    home: Home = None,
-    passphrase_file: PassphraseFile = None,
     backup_passphrase_file: BackupPassphraseFile = None,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            "--timeout",
-            min=LEAST_SECONDS,
-            metavar="SECONDS",
-            callback=seconds,
-            help="How long to try to connect.",
-        ),
-    ] = PATIENCE_SECONDS,
+    timeout: Annotated[float, seconds("How long to try to connect.")] = PATIENCE_SECONDS,
     as_json: Json = False,
 ) -> None:
     """Put identity and key share back, checked against what all members certified.
 
     The terms are written from the backup if there is no such file.
     """
-    ctx.obj.file = file
-    terms = terms_in(ctx, file, signed=True).terms if file.exists() else None
-    folder = at_home(ctx, home)
+    file = given.context.file = given.file
+    terms = given.terms(signed=True).terms if file.exists() else None
+    folder = given.folder()
     purpose = purpose_of_backup(source, terms)
     opened = open_backup(source, purpose, obtain(backup_passphrase_file, False, which=OF_BACKUP))
-    ctx.obj.terms = opened.terms
+    given.context.terms = opened.terms
     is_new = not (folder / IDENTITY_NAME).exists()
-    restoring = Restoring(opened, folder, obtain(passphrase_file, new=is_new))
+    restoring = Restoring(opened, folder, given.passphrase(new=is_new))
     with hold(federation_folder(folder, opened.terms.federation), "key restore"):
         is_needed = bool(restoring.missing())
         if is_needed:
@@ -243,7 +224,7 @@ def restore(
     if terms is None:
         write_new(file, opened.terms_text.encode())
         file.chmod(0o644)  # the terms are no secret
-    _say_restored(opened, is_needed, ctx.obj.here, as_json)
+    _say_restored(opened, is_needed, given.context.here, as_json)
 
 
 def _say_restored(opened: Backup, is_needed: bool, here: str, as_json: bool) -> None:
@@ -284,7 +265,7 @@ def passphrase(
     passphrase_file: PassphraseFile = None,
     new_passphrase_file: Annotated[
         Path | None,
-        typer.Option("--new-passphrase-file", help="File with the new one; else asked twice."),
+        typer.Option(help="File with the new one; else asked twice."),
     ] = None,
     as_json: Json = False,
 ) -> None:

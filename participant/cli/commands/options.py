@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from participant.cli.sentences.sentence import Context
 from participant.home.folders import home_folder
 from participant.home.membership import Membership, check_before_asking, enter
-from participant.home.passphrase import obtain
+from participant.home.passphrase import Passphrase, obtain
 from participant.home.passphrase_change import finish
 from participant.home.terms_file import TermsFile, read_signed_terms, read_terms
 from protocol.errors import WrongKind
@@ -19,6 +23,7 @@ from protocol.programs.file_kind import Kind
 from protocol.programs.look import kind_of
 
 FEDERATION = Path("federation.toml")
+LEAST_SECONDS, PATIENCE_SECONDS = 0.1, 30.0
 
 FederationFile = Annotated[
     Path, typer.Argument(help="The terms of the federation.", metavar="FEDERATION")
@@ -27,44 +32,102 @@ FederationOption = Annotated[
     Path, typer.Option("--federation", help="The terms of the federation.", metavar="FILE")
 ]
 Home = Annotated[
-    Path | None,
-    typer.Option("--home", help="Data folder; else $QUORATE_HOME, else ~/.quorate."),
+    Path | None, typer.Option(help="Data folder; else $QUORATE_HOME, else ~/.quorate.")
 ]
 PassphraseFile = Annotated[
     Path | None,
-    typer.Option(
-        "--passphrase-file", help="File with the passphrase; else $QUORATE_PASSPHRASE, else asked."
-    ),
+    typer.Option(help="File with the passphrase; else $QUORATE_PASSPHRASE, else asked."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Agree without being asked, for services.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
 
 
-def seconds(value: float | None) -> float | None:
+def seconds(help: str) -> Any:
+    """``--timeout``, with its line of help."""
+    return typer.Option(
+        "--timeout", min=LEAST_SECONDS, metavar="SECONDS", callback=_number, help=help
+    )
+
+
+def _number(value: float | None) -> float | None:
     """What is no number of seconds passes every comparison with a range."""
     if value is not None and math.isnan(value):
         raise typer.BadParameter(f"it must be {LEAST_SECONDS} or more seconds")
     return value
 
 
-LEAST_SECONDS = 0.1
-Timeout = Annotated[
-    float | None,
-    typer.Option(
-        "--timeout",
-        min=LEAST_SECONDS,
-        metavar="SECONDS",
-        callback=seconds,
-        help="Give up after so long; else wait for ever.",
-    ),
-]
+Timeout = Annotated[float | None, seconds("Give up after so long; else wait for ever.")]
+
+
+@dataclass(frozen=True)
+class Given:
+    """Which federation a command is about, and as whom."""
+
+    ctx: typer.Context
+    file: FederationFile = FEDERATION
+    home: Home = None
+    passphrase_file: PassphraseFile = None
+
+    @property
+    def context(self) -> Context:
+        """What is said of an error."""
+        return context_of(self.ctx)
+
+    def folder(self) -> Path:
+        """The data folder."""
+        return at_home(self.ctx, self.home)
+
+    def terms(self, signed: bool) -> TermsFile:
+        """The terms; ``signed``: by all, or it raises."""
+        return terms_in(self.ctx, self.file, signed)
+
+    def passphrase(self, new: bool = False) -> Passphrase:
+        """The data folder's passphrase, asked for if nothing gives it."""
+        return obtain(self.passphrase_file, new=new)
+
+    def member(self, needs_key: bool = False) -> Membership:
+        """The member that this identity is, once all have signed the terms.
+
+        needs_key: the command is of no use before the ceremony, which is told before the
+        passphrase.
+        """
+        terms, folder = self.terms(signed=True), self.folder()
+        check_before_asking(terms.terms, folder, needs_key)
+        return enter(terms, folder, self.passphrase())
+
+
+@dataclass(frozen=True)
+class GivenByOption(Given):
+    """The same where the command's argument is another file."""
+
+    file: FederationOption = FEDERATION
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose dataclass parameters stand for their fields, each an argument of its own."""
+    own = signature(command, eval_str=True).parameters.values()
+    groups: dict[str, type[Any]] = {
+        p.name: p.annotation for p in own if hasattr(p.annotation, "__dataclass_fields__")
+    }
+
+    def run(**given: Any) -> None:
+        for name, group in groups.items():
+            fields = dataclasses.fields(group)
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields})
+        command(**given)
+
+    found = [p for g in groups.values() for p in signature(g, eval_str=True).parameters.values()]
+    found += (p for p in own if p.name not in groups)
+    found.sort(key=lambda p: p.default is not Parameter.empty)
+    run.__signature__ = Signature(found)  # type: ignore[attr-defined]
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    return run
 
 
 def at_home(ctx: typer.Context, home: Path | None) -> Path:
     """The data folder, kept for the case of an error."""
-    folder = home_folder(home)
-    _context(ctx).home = folder
-    _context(ctx).is_home_given = home is not None
+    context, folder = context_of(ctx), home_folder(home)
+    context.home, context.is_home_given = folder, home is not None
     found = kind_of(folder)
     if found not in (None, Kind.HOME, Kind.FOLDER):
         raise WrongKind(str(folder), str(found), "home")
@@ -74,31 +137,15 @@ def at_home(ctx: typer.Context, home: Path | None) -> Path:
 
 def terms_in(ctx: typer.Context, file: Path, signed: bool) -> TermsFile:
     """The terms in a file, kept for the case of an error; ``signed``: by all, or it raises."""
-    context = _context(ctx)
+    context = context_of(ctx)
     context.file = file
     found = read_terms(file)
     context.terms = found.terms
     return read_signed_terms(file) if signed else found
 
 
-def membership(
-    ctx: typer.Context,
-    file: Path,
-    home: Path | None,
-    passphrase_file: Path | None,
-    needs_key: bool = False,
-) -> Membership:
-    """The member that this identity is, once all have signed the terms.
-
-    needs_key: the command is of no use before the ceremony, which is told before the passphrase.
-    """
-    terms = terms_in(ctx, file, signed=True)
-    folder = at_home(ctx, home)
-    check_before_asking(terms.terms, folder, needs_key)
-    return enter(terms, folder, obtain(passphrase_file, new=False))
-
-
-def _context(ctx: typer.Context) -> Context:
+def context_of(ctx: typer.Context) -> Context:
+    """What is said of an error in this command."""
     context = ctx.obj
     assert isinstance(context, Context)
     return context

@@ -11,15 +11,7 @@ import typer
 
 from participant.agent.agent import Agent
 from participant.agent.snapshot import Snapshot
-from participant.cli.commands.options import (
-    FEDERATION,
-    FederationFile,
-    Home,
-    Json,
-    PassphraseFile,
-    Timeout,
-    membership,
-)
+from participant.cli.commands.options import Given, Json, Timeout, spread
 from participant.cli.commands.telling import telling
 from participant.cli.commands.working import new_session, say_aside
 from participant.cli.sentences.sentence import CHECK_FAILED
@@ -28,7 +20,6 @@ from participant.cli.views.transfer import Transfer, transfer_view
 from participant.disk.files import check_replaceable, replace
 from participant.disk.lock import look
 from participant.home.membership import Membership
-from participant.home.terms_file import read_signed_terms
 from participant.record.folder import RecordFolder
 from participant.record.output import RecordOutput
 from participant.record.task import RecordTask
@@ -41,32 +32,24 @@ from protocol.words.foreign import pasted
 
 _LINE_SECONDS = 5.0
 
-Record = Annotated[Path, typer.Option("--out", help="Folder of the record, made or extended.")]
+Record = Annotated[Path, typer.Option(help="Folder of the record, made or extended.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Put the command under the program's name."""
-    app.command()(export)
+    app.command()(spread(export))
     app.command()(report)
 
 
-def export(
-    ctx: typer.Context,
-    out: Record,
-    file: FederationFile = FEDERATION,
-    home: Home = None,
-    passphrase_file: PassphraseFile = None,
-    timeout: Timeout = None,
-    as_json: Json = False,
-) -> None:
+def export(given: Given, out: Record, timeout: Timeout = None, as_json: Json = False) -> None:
     """Write all that an auditor needs into a folder, and countersign it; no secret is in it."""
-    member = membership(ctx, file, home, passphrase_file)
+    member = given.member()
     with look(member.folder, "export") as is_writable:
         if not is_writable:
             say_aside(f"{member.folder} is only read, so the head of the board is not noted there")
         storage = member.storage if is_writable else Snapshot(member.storage)
         files = RecordOutput(out)
-        prepare(files, member.terms, read_signed_terms(file).signatures)
+        prepare(files, member.terms, given.terms(signed=True).signatures)
         task = RecordTask(member.terms, member.index, member.identity.signing_key, files)
         session = new_session(member, task, timeout, storage=storage)
         with transfer_view(say_aside) as view:
@@ -76,7 +59,7 @@ def export(
                 told(session.agent)
                 view.show(_fetching(task))
 
-            session.notices = telling(session, ctx.obj, as_json, moved)
+            session.notices = telling(session, given.context, as_json, moved)
             session.run()
         session.agent.remember_head()
     if as_json:
@@ -86,12 +69,11 @@ def export(
 
 
 def report(
-    ctx: typer.Context,
     record: Annotated[Path, typer.Argument(help="The folder of the record.", metavar="RECORD")],
-    out: Annotated[Path, typer.Option("--out", help="The page, an HTML file; replaced.")],
+    out: Annotated[Path, typer.Option(help="The page, an HTML file; replaced.")],
     journal: Annotated[
         Path | None,
-        typer.Option("--journal", help="A hospital's models/rounds.jsonl, for its own figures."),
+        typer.Option(help="A hospital's models/rounds.jsonl, for its own figures."),
     ] = None,
 ) -> None:
     """Verify a record, and show on one page what it tells; exit code 5 if a check failed."""

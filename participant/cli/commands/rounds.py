@@ -11,17 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from keyshare.rounds.statistic import MAX_DECIMALS
-from participant.cli.commands.options import (
-    FEDERATION,
-    FederationFile,
-    FederationOption,
-    Home,
-    Json,
-    PassphraseFile,
-    Timeout,
-    Yes,
-    membership,
-)
+from participant.cli.commands.options import Given, GivenByOption, Json, Timeout, Yes, spread
 from participant.cli.commands.telling import telling
 from participant.cli.commands.working import new_session, say_aside
 from participant.cli.sentences.complaints import complaint_line
@@ -54,18 +44,15 @@ _NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands under the program's name."""
-    app.command()(decrypt)
-    app.command("public-key")(public_key)
-    app.command()(contribute)
-    app.command()(status)
+    app.command()(spread(decrypt))
+    app.command("public-key")(spread(public_key))
+    app.command()(spread(contribute))
+    app.command()(spread(status))
 
 
 def decrypt(
-    ctx: typer.Context,
+    given: Given,
     name: Annotated[str, typer.Option("--round", help="Number of a round, or a statistic's name.")],
-    file: FederationFile = FEDERATION,
-    home: Home = None,
-    passphrase_file: PassphraseFile = None,
     yes: Yes = False,
     timeout: Timeout = None,
     as_json: Json = False,
@@ -73,18 +60,18 @@ def decrypt(
     """Help to decrypt the sum of one round, after a look at it; exit code 3 on a refusal."""
     if not (_NUMBER.fullmatch(name) or _NAME.fullmatch(name)):
         raise _bad_name(name, "is neither a round's number nor a statistic's name")
-    member = membership(ctx, file, home, passphrase_file, needs_key=True)
+    member = given.member(needs_key=True)
     with hold(member.folder, "decrypt"):
         secret = member.key_share()
         approve = _approval(yes, as_json)
         task = DecryptionTask(member.terms, secret, name, member.storage, approve)
         session = new_session(member, task, timeout)
-        notice = _unopened(session, task, name, ctx.obj.here)
-        session.notices = telling(session, ctx.obj, as_json, notice)
+        notice = _unopened(session, task, name, given.context.here)
+        session.notices = telling(session, given.context, as_json, notice)
         if not as_json:
             say(f"Waiting until round {name} is closed and the others agree to its sum …")
         session.run()
-    _show_sums(member, task, ctx.obj.here, as_json)
+    _show_sums(member, task, given.context.here, as_json)
 
 
 def _bad_name(name: str, fault: str) -> typer.BadParameter:
@@ -185,17 +172,14 @@ def _omitted(view: RoundView, member: Membership) -> list[dict[str, Any]]:
 
 
 def public_key(
-    ctx: typer.Context,
-    file: FederationFile = FEDERATION,
-    home: Home = None,
-    passphrase_file: PassphraseFile = None,
+    given: Given,
     phe: Annotated[bool, typer.Option("--phe", help="As JSON that pheutil and phe read.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Write it to a new file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write it to a new file.")] = None,
 ) -> None:
     """Show the joint public key, checked against this hospital's own key share."""
     if out is not None:
         check_new(out)
-    member = membership(ctx, file, home, passphrase_file, needs_key=True)
+    member = given.member(needs_key=True)
     epoch, _ = member.key_share()
     if phe:
         text = joint_key_jwk(epoch, member.terms.name)
@@ -212,7 +196,7 @@ def public_key(
 
 
 def contribute(
-    ctx: typer.Context,
+    given: GivenByOption,
     numbers: Annotated[
         Path, typer.Argument(help="Numbers as CSV or JSON, or encrypted with phe and a known r.")
     ],
@@ -220,16 +204,12 @@ def contribute(
     decimals: Annotated[
         int | None,
         typer.Option(
-            "--decimals",
             help="Decimals of all numbers of the round. Left out, as the round has been asked for, "
             "or else as these numbers need.",
             min=0,
             max=MAX_DECIMALS,
         ),
     ] = None,
-    file: FederationOption = FEDERATION,
-    home: Home = None,
-    passphrase_file: PassphraseFile = None,
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
@@ -239,13 +219,13 @@ def contribute(
     """
     if not _NAME.fullmatch(name):
         raise _bad_name(name, "cannot name a statistic")
-    member = membership(ctx, file, home, passphrase_file, needs_key=True)
+    member = given.member(needs_key=True)
     with hold(member.folder, "contribute"):
         secret = member.key_share()
         found = read_numbers(numbers, secret[0].joint_key().n)
         task = StatisticTask(member.terms, secret, name, found, member.storage, decimals)
         session = new_session(member, task, timeout)
-        session.notices = telling(session, ctx.obj, as_json)
+        session.notices = telling(session, given.context, as_json)
         session.run()
     omitted = [one for one in _omitted(task.view, member) if one["is_own"]]
     count, scale = len(found.values), task.request.decimals
@@ -259,7 +239,7 @@ def contribute(
     else:
         say(f"Round {name} holds what this hospital contributed before; that stays, and")
         say(f"{numbers} was not sent now.")
-    _say_what_follows(name, omitted, ctx.obj)
+    _say_what_follows(name, omitted, given.context)
 
 
 def _say_what_follows(name: str, omitted: Sequence[Mapping[str, Any]], context: Context) -> None:
@@ -277,21 +257,15 @@ def _amount(count: int, decimals: int) -> str:
     return f"{counted(count, 'number')} with {counted(decimals, 'decimal')}"
 
 
-def status(
-    ctx: typer.Context,
-    file: FederationFile = FEDERATION,
-    home: Home = None,
-    passphrase_file: PassphraseFile = None,
-    as_json: Json = False,
-) -> None:
+def status(given: Given, as_json: Json = False) -> None:
     """Show who is missing, since when, and which round it is; asks the running aggregator."""
-    member = membership(ctx, file, home, passphrase_file)
+    member = given.member()
     here = local_facts(member)
     if not as_json:
-        show_standing(here, None, member.identity.name, ctx.obj)
+        show_standing(here, None, member.identity.name, given.context)
     there = ask_aggregator(member)
     if as_json:
         say_json({"here": here, "aggregator": there})
     else:
-        show_standing(None, there, member.identity.name, ctx.obj)
+        show_standing(None, there, member.identity.name, given.context)
         show_loss(there, entries_seen(member))

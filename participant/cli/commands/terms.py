@@ -7,13 +7,17 @@ from typing import Annotated
 
 import typer
 
+from participant.cli.commands.new_terms import NewTerms, option_of
 from participant.cli.commands.options import (
     FEDERATION,
     FederationFile,
+    Given,
     Home,
     PassphraseFile,
     Yes,
     at_home,
+    context_of,
+    spread,
     terms_in,
 )
 from participant.cli.views.terminal import agrees, say
@@ -26,34 +30,15 @@ from participant.home.passphrase import obtain
 from participant.home.terms_file import (
     TermsFile,
     check_may_sign,
-    members_of,
-    read_aggregator_card,
     sign_file,
     write_terms,
 )
 from protocol.encoding import encode_binary
 from protocol.terms.names import fault_of_name, normal
-from protocol.terms.terms import LEAST_KEY_BITS, RoundPolicy, Terms, floor
+from protocol.terms.terms import LEAST_KEY_BITS
 from protocol.words.duration import duration
 
 terms_app = typer.Typer(help="What every member signs before any cryptography.")
-_OPTIONS = {  # of terms new, by the field that holds what was given
-    "federation.name": "--name",
-    "federation.quorum": "--quorum",
-    "federation.key_bits": "--key-bits",
-    "federation.suite": "--suite",
-    "federation.step_seconds": "--step-seconds",
-    "members": "--member",
-    "rounds.count": "--rounds",
-    "rounds.min_contributors": "--min-contributors",
-    "rounds.seconds": "--seconds",
-    "rounds.statistic_seconds": "--statistic-seconds",
-    "rounds.min_difference": "--min-difference",
-    "rounds.differencing": "--differencing",
-    "quantisation.clip": "--clip",
-    "quantisation.bits": "--bits",
-    "quantisation.max_examples": "--max-examples",
-}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -65,7 +50,7 @@ def add_to(app: typer.Typer) -> None:
 
 def init(
     ctx: typer.Context,
-    name: Annotated[str, typer.Option("--name", help="The hospital's name, as in the terms.")],
+    name: Annotated[str, typer.Option(help="The hospital's name, as in the terms.")],
     home: Home = None,
     passphrase_file: PassphraseFile = None,
 ) -> None:
@@ -88,119 +73,34 @@ def card(ctx: typer.Context, home: Home = None) -> None:
 
 
 @terms_app.command("new")
-def new(
-    ctx: typer.Context,
-    name: Annotated[str, typer.Option("--name", help="The federation's name.")],
-    member: Annotated[
-        list[Path], typer.Option("--member", help="A member's card; once for each member.")
-    ],
-    aggregator: Annotated[
-        Path, typer.Option("--aggregator", help="The card that quorate-aggregator init made.")
-    ],
-    quorum: Annotated[int, typer.Option("--quorum", help="Members it takes to decrypt.")],
-    file: FederationFile = FEDERATION,
-    key_bits: Annotated[int, typer.Option("--key-bits", help="Length of N.")] = 3072,
-    rounds: Annotated[int, typer.Option("--rounds", help="Rounds of training.")] = 10,
-    min_contributors: Annotated[
-        int | None,
-        typer.Option("--min-contributors", help="Fewest in a sum; else quorum, or max(f, 1) + 2."),
-    ] = None,
-    min_difference: Annotated[
-        int | None,
-        typer.Option(
-            "--min-difference",
-            help="Fewest members by which sums from one model may differ; else max(f, 1) + 2.",
-        ),
-    ] = None,
-    differencing: Annotated[
-        str, typer.Option("--differencing", help="Where they differ by fewer: refuse, or warn.")
-    ] = "refuse",
-    seconds: Annotated[
-        int, typer.Option("--seconds", help="How long a round waits for the last ones.")
-    ] = 600,
-    statistic_seconds: Annotated[
-        int, typer.Option("--statistic-seconds", help="The same for a statistic.")
-    ] = 3600,
-    clip: Annotated[
-        float,
-        typer.Option("--clip", help="Largest change of a weight; a larger update stays at home."),
-    ] = 8.0,
-    bits: Annotated[int, typer.Option("--bits", help="Bits of a weight, 8 to 40.")] = 32,
-    max_examples: Annotated[
-        int, typer.Option("--max-examples", help="Most examples of one member.")
-    ] = 100_000,
-    allow_minority_quorum: Annotated[
-        bool, typer.Option("--allow-minority-quorum", help="Allow a quorum of half or fewer.")
-    ] = False,
-    allow_small_key: Annotated[
-        bool,
-        typer.Option(
-            "--allow-small-key", help="Allow fewer than 2048 bits: for tests, never for data."
-        ),
-    ] = False,
-    suite: Annotated[
-        str, typer.Option("--suite", help="How updates are encrypted: auto takes the cheaper one.")
-    ] = "auto",
-    step_seconds: Annotated[
-        int, typer.Option("--step-seconds", help="How long a ceremony's step waits for the last.")
-    ] = 3600,
-) -> None:
+@spread
+def new(ctx: typer.Context, given: NewTerms, file: FederationFile = FEDERATION) -> None:
     """Write the terms of a new federation, for all members to sign."""
-    ctx.obj.file = file
+    context = context_of(ctx)
+    context.file = file
     check_new(file)
-    members = members_of([read_card(path) for path in member])
-    least = floor(len(members))
-    policy = RoundPolicy(
-        rounds,
-        max(quorum, least) if min_contributors is None else min_contributors,
-        seconds,
-        statistic_seconds,
-        least if min_difference is None else min_difference,
-        differencing,  # type: ignore[arg-type]  # checked when the terms are
-    )
-    address = read_aggregator_card(aggregator)
-    terms = Terms(
-        normal(name),
-        members,
-        quorum,
-        key_bits,
-        allow_minority_quorum,
-        allow_small_key,
-        address,
-        policy,
-        clip,
-        bits,
-        max_examples,
-        suite,  # type: ignore[arg-type]  # checked when the terms are
-        step_seconds,
-    )
-    ctx.obj.options = _OPTIONS
+    terms = given.terms()
+    context.option_of = option_of
     write_terms(file, terms)
     _show_terms(terms_in(ctx, file, signed=False))
     say()
-    say(f"Each member, after a look at it: quorate-participant terms sign {ctx.obj.pasted}")
+    say(f"Each member, after a look at it: quorate-participant terms sign {context.pasted}")
 
 
 @terms_app.command("sign")
-def sign(
-    ctx: typer.Context,
-    file: FederationFile = FEDERATION,
-    home: Home = None,
-    passphrase_file: PassphraseFile = None,
-    yes: Yes = False,
-) -> None:
+@spread
+def sign(given: Given, yes: Yes = False) -> None:
     """Sign the terms, after a look at them; adds a block at the end of the file."""
-    found = terms_in(ctx, file, signed=False)
-    folder = at_home(ctx, home)
+    found, folder = given.terms(signed=False), given.folder()
     require_identity(folder)
-    identity = identities.load(folder, obtain(passphrase_file, new=False))
+    identity = identities.load(folder, given.passphrase())
     check_may_sign(found, identity, folder)
     _show_terms(found)
     say()
     if not (yes or agrees(f"Sign these terms as {identity.name}?")):
-        raise Declined(f"the terms in {file}")
+        raise Declined(f"the terms in {given.file}")
     block = sign_file(found, identity, folder)
-    say(f"Signed by {identity.name}. Added to {file}, or to be added there by whoever")
+    say(f"Signed by {identity.name}. Added to {given.file}, or to be added there by whoever")
     say("collects the signatures:")
     for row in block.splitlines():
         say(row)

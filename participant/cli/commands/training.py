@@ -15,15 +15,7 @@ from participant.app.app import load_app
 from participant.ceremony.calibration import Calibration
 from participant.ceremony.expectation import PAUSE_SECONDS, Watch
 from participant.ceremony.task import CeremonyTask
-from participant.cli.commands.options import (
-    FEDERATION,
-    FederationFile,
-    Home,
-    Json,
-    PassphraseFile,
-    Timeout,
-    membership,
-)
+from participant.cli.commands.options import Given, Json, Timeout, spread
 from participant.cli.commands.room import as_room_allows
 from participant.cli.commands.telling import Teller, telling
 from participant.cli.commands.verdict import judged_if_aborted
@@ -60,20 +52,13 @@ _MOST_METRICS = 20  # of a round that a line shows; the journal has all
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands under the program's name."""
-    app.command()(ceremony)
-    app.command()(train)
+    app.command()(spread(ceremony))
+    app.command()(spread(train))
 
 
-def ceremony(
-    ctx: typer.Context,
-    file: FederationFile = FEDERATION,
-    home: Home = None,
-    passphrase_file: PassphraseFile = None,
-    timeout: Timeout = None,
-    as_json: Json = False,
-) -> None:
+def ceremony(given: Given, timeout: Timeout = None, as_json: Json = False) -> None:
     """Make the joint key with all other members, and store this hospital's key share."""
-    member = membership(ctx, file, home, passphrase_file)
+    member = given.member()
     with hold(member.folder, "ceremony"):
         if member.vault.epochs():
             epoch, _ = member.key_share()
@@ -87,11 +72,11 @@ def ceremony(
             session = new_session(member, task, seconds, traffic)
             watch = Watch(member.terms, Calibration(member.terms))
             with (
-                judged_if_aborted(member, task, ctx.obj, as_json),
+                judged_if_aborted(member, task, given.context, as_json),
                 view_of(member.terms, as_json) as view,
             ):
                 view.expect(watch.expectation)
-                teller = Teller(session, ctx.obj, as_json, write=view.note)
+                teller = Teller(session, given.context, as_json, write=view.note)
                 session.notices = _ceremony_notices(teller, task, watch, view)
                 session.run()
             assert task.epoch is not None
@@ -106,7 +91,7 @@ def ceremony(
         }
         _say_key(member.terms, epoch, facts, as_json)
     if not as_json:
-        here = ctx.obj.here
+        here = given.context.here
         say(f"Next: quorate-participant key backup --out backup.sealed {here}")
         say(f"then: quorate-participant train {here} --app APP.py")
 
@@ -160,22 +145,17 @@ def _say_key(terms: Terms, epoch: Epoch, facts: dict[str, Any], as_json: bool) -
 
 
 def train(
-    ctx: typer.Context,
-    app: Annotated[Path, typer.Option("--app", help="Python file with fit and evaluate.")],
-    file: FederationFile = FEDERATION,
-    home: Home = None,
-    passphrase_file: PassphraseFile = None,
+    given: Given,
+    app: Annotated[Path, typer.Option(help="Python file with fit and evaluate.")],
     timeout: Timeout = None,
     new_model_after: Annotated[
         int | None,
-        typer.Option(
-            "--new-model-after", help="Begin with the app's initial model after this round.", min=1
-        ),
+        typer.Option(help="Begin with the app's initial model after this round.", min=1),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Take part in all rounds of training, decryption included; the model comes out."""
-    member = membership(ctx, file, home, passphrase_file, needs_key=True)
+    member = given.member(needs_key=True)
     _check_round_left(new_model_after, member.terms)
     with hold(member.folder, "train"), only_json(as_json):
         secret = member.key_share()
@@ -195,7 +175,7 @@ def train(
             with transfer_view(say_aside) as view:
                 session.notices = telling(
                     session,
-                    ctx.obj,
+                    given.context,
                     as_json,
                     lambda: view.show(_transfer(session.agent, task, member.terms)),
                     view,

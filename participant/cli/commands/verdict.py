@@ -11,16 +11,7 @@ import typer
 
 from participant.ceremony.task import CeremonyTask
 from participant.ceremony.verdict import Accusation, VerdictTask
-from participant.cli.commands.options import (
-    FEDERATION,
-    LEAST_SECONDS,
-    FederationFile,
-    Home,
-    Json,
-    PassphraseFile,
-    membership,
-    seconds,
-)
+from participant.cli.commands.options import PATIENCE_SECONDS, Given, Json, seconds, spread
 from participant.cli.commands.telling import telling
 from participant.cli.commands.working import new_session, say_aside
 from participant.cli.sentences.errors import describe
@@ -34,49 +25,36 @@ from protocol.ceremony.judgement import Verdict
 from protocol.errors import CeremonyFailed
 from protocol.terms.terms import Terms
 
-PATIENCE_SECONDS = 30.0
 _SESSION = re.compile(r"ceremony/[1-9][0-9]{0,8}")
 
 
 def add_to(app: typer.Typer) -> None:
     """Put the command under the program's name."""
-    app.command()(verdict)
+    app.command()(spread(verdict))
 
 
 def verdict(
-    ctx: typer.Context,
-    file: FederationFile = FEDERATION,
+    given: Given,
     name: Annotated[
         str,
         typer.Option("--session", metavar="ceremony/N", help="Which ceremony; else the last one."),
     ] = "",
-    home: Home = None,
-    passphrase_file: PassphraseFile = None,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            "--timeout",
-            min=LEAST_SECONDS,
-            metavar="SECONDS",
-            callback=seconds,
-            help="How long to wait for seeds.",
-        ),
-    ] = PATIENCE_SECONDS,
+    timeout: Annotated[float, seconds("How long to wait for seeds.")] = PATIENCE_SECONDS,
     as_json: Json = False,
 ) -> None:
     """Show who broke the rules in a ceremony that was aborted, and the evidence for it."""
     if name and not _SESSION.fullmatch(name):
         raise typer.BadParameter(f"{name!r} is not ceremony/N", param_hint="--session")
-    member = membership(ctx, file, home, passphrase_file)
+    member = given.member()
     with hold(member.folder, "verdict"):
         task = VerdictTask(member.terms, name)
-        _gather(member, task, timeout, ctx.obj)
-        found = _judge(member.terms, task, ctx.obj.here)
+        _gather(member, task, timeout, given.context)
+        found = _judge(member.terms, task, given.context.here)
     if as_json:
         say_json(_facts(member.terms, task, found))
         return
     _show(member.terms, task, found)
-    say(f"Next: {describe(_aborted(found), ctx.obj).remedy}")
+    say(f"Next: {describe(_aborted(found), given.context).remedy}")
 
 
 @contextmanager

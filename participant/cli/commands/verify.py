@@ -42,7 +42,6 @@ def verify(
     since: Annotated[
         str,
         typer.Option(
-            "--since",
             metavar="POSITION:HASH",
             help="The head that an earlier verify printed: shows that nothing was taken away.",
         ),

@@ -143,7 +143,7 @@ def _bad_seal(e: protocol_errors.BadSeal, c: Context) -> Sentence:
 
 
 def _bad_terms(e: protocol_errors.BadTerms, c: Context) -> Sentence:
-    if option := c.options.get(e.field.partition("[")[0]):
+    if option := c.option_of(e.field):
         return Sentence(f"{option} ({e.field}): {e.reason}", "give another; nothing was written")
     remedy = f"correct it there; what is changed in {c.file} all members sign again"
     return Sentence(f"{c.file}: {e.field}: {e.reason}", remedy)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class Context:
     file: Path = Path("federation.toml")
     terms: Terms | None = None
     is_home_given: bool = False  # as an option; else the environment or the system says it
-    options: Mapping[str, str] = field(default_factory=dict)  # by field of terms being written
+    option_of: Callable[[str], str] = lambda field: ""  # that gave a field of terms being written
 
     @property
     def pasted(self) -> str:
