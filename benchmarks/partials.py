@@ -12,10 +12,11 @@ from typing import Any
 
 from gmpy2 import mpz
 
-from benchmarks.dealt_key import DealtKey, dealt_key
 from benchmarks.timing import Stopwatch, medians, pin
 from keyshare.digest import number_bytes
+from keyshare.key.dealer import deal_shares
 from keyshare.key.partial_decryption import partial_decryption
+from keyshare.key.threshold_key import JointKey, SecretShare
 from keyshare.proofs.equality_proof import EqualityProof
 from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream
@@ -28,14 +29,14 @@ _CONTEXT = bytes(32)
 def measure(bits: int, ciphertexts: int, runs: int = RUNS) -> dict[str, Any]:
     """Seconds of each step; how much of making it takes to check; bytes of the proof's numbers."""
     pin()
-    dealt, stream = dealt_key(bits, _MEMBERS, _QUORUM), Stream(secrets.token_bytes(32))
-    asked = [stream.unit(dealt.key.n**2) for _ in range(ciphertexts)]
+    (key, shares), stream = deal_shares(bits, _MEMBERS, _QUORUM), Stream(secrets.token_bytes(32))
+    asked = [stream.unit(key.n**2) for _ in range(ciphertexts)]
     costs, proofs = [], []
     for _ in range(runs):
         watch = Stopwatch()
         with watch("partial_seconds"):
-            part = [partial_decryption(c, dealt.shares[1], dealt.key) for c in asked]
-        proofs.append(prove_part(asked, part, dealt, watch))
+            part = [partial_decryption(c, shares[1], key) for c in asked]
+        proofs.append(prove_part(asked, part, shares[1], key, watch))
         costs.append(watch.seconds)
     seconds = medians(costs)
     return {
@@ -50,12 +51,16 @@ def measure(bits: int, ciphertexts: int, runs: int = RUNS) -> dict[str, Any]:
 
 
 def prove_part(
-    total: Sequence[mpz], part: Sequence[mpz], dealt: DealtKey, watch: Stopwatch
+    total: Sequence[mpz],
+    part: Sequence[mpz],
+    share: SecretShare,
+    key: JointKey,
+    watch: Stopwatch,
 ) -> EqualityProof:
     """A member's part, proved and checked."""
-    said = MemberParts(tuple(part), tuple(total), 1, dealt.key, _CONTEXT)
+    said = MemberParts(tuple(part), tuple(total), share.index, key, _CONTEXT)
     with watch("equality_proof_seconds"):
-        proof = prove_parts(said, dealt.shares[1], Stream(secrets.token_bytes(32)))
+        proof = prove_parts(said, share, Stream(secrets.token_bytes(32)))
     with watch("equality_check_seconds"):
         accepted = parts_hold(proof, said)
     if not accepted:

@@ -85,10 +85,35 @@ class ValueTooLarge(KeyshareError):
 
 
 class BadPlaintext(KeyshareError):
-    """A plaintext outside [0, N) (the plaintext itself is secret)."""
+    """A number outside the range that a key encrypts (the number itself is secret)."""
 
-    def __init__(self) -> None:
-        super().__init__("the plaintext is not within 0 to N - 1")
+    def __init__(self, reason: str = "the plaintext is not within 0 to N - 1") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class WrongKey(KeyshareError):
+    """A key that is none, or another one than is needed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class BadKeyShare(KeyshareError):
+    """A key share that does not fit its member's verification key."""
+
+    def __init__(self, member: int) -> None:
+        super().__init__(f"the key share is not that of member {member}")
+        self.member = member
+
+
+class BadPart(KeyshareError):
+    """A partial decryption that its member's key share did not make of this ciphertext."""
+
+    def __init__(self, member: int) -> None:
+        super().__init__(f"member {member}'s part is not its key share's for this ciphertext")
+        self.member = member
 
 
 class BadCiphertext(KeyshareError):

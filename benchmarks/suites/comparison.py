@@ -11,13 +11,13 @@ import resource
 import secrets
 from typing import Any
 
-from benchmarks.dealt_key import dealt_key
 from benchmarks.partials import checking_to_making
 from benchmarks.suites.round import CLIP, EXAMPLES, Federation, key_costs, vector_cost
 from benchmarks.timing import Stopwatch, median_seconds, medians, pin
 from keyshare.hybrid.key_packing import key_ciphertext_count
 from keyshare.hybrid.lattice import S1, Lattice
-from keyshare.key.encryption import add
+from keyshare.key.dealer import deal_shares
+from keyshare.key.encryption import Encryptor, add, randomiser_base
 from keyshare.randomness import Stream
 from keyshare.rounds.packing import Packing, pack
 from keyshare.rounds.quantisation import Quantisation, Quantiser, largest_change
@@ -33,15 +33,19 @@ _PAILLIER_CIPHERTEXTS = 10
 def measure(weights: int, members: int, key_bits: int = 3072, runs: int = RUNS) -> dict[str, Any]:
     """The hybrid suite at ``weights`` weights and at powers of ten, and packed Paillier."""
     pin()
-    dealt = dealt_key(key_bits, members, members // 2 + 1)
-    table = median_seconds(dealt.encryptor, 3)
-    federation = Federation(dealt, dealt.encryptor(), Lattice(S1, members))
+    joint, shares = deal_shares(key_bits, members, members // 2 + 1)
+
+    def encryptor() -> Encryptor:
+        return Encryptor(joint.n, randomiser_base(joint.n, b"benchmark"))
+
+    table = median_seconds(encryptor, 3)
+    federation = Federation(joint, shares, encryptor(), Lattice(S1, members))
     key = medians(key_costs(federation, runs))
     growth = [_row(federation, size, runs) for size in sizes(weights)]
     own = next(row for row in growth if row["weights"] == weights)
     return {
         "members": members,
-        "quorum": dealt.key.quorum,
+        "quorum": joint.quorum,
         "key_bits": key_bits,
         "suite": S1.name,
         "weight_bits": federation.quantisation.bits,
@@ -80,7 +84,7 @@ def _row(federation: Federation, weights: int, runs: int) -> dict[str, Any]:
 
 def _paillier(federation: Federation, runs: int) -> dict[str, Any]:
     """The suite for small models, without a lattice: full plaintexts, for each weight in them."""
-    key, encryptor = federation.dealt.key, federation.encryptor
+    key, encryptor = federation.key, federation.encryptor
     packing = Packing.choose(key.n.bit_length(), _PAILLIER_BITS, key.n_members, head=1)
     count = packing.slots * _PAILLIER_CIPHERTEXTS - packing.reserve
     update = federation.entries(count)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
-from benchmarks.dealt_key import DealtKey
 from benchmarks.partials import prove_part
 from benchmarks.timing import Stopwatch
 from keyshare.digest import number_bytes
@@ -25,6 +24,7 @@ from keyshare.hybrid.lattice import Lattice
 from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
 from keyshare.key.encryption import Encryptor, add
 from keyshare.key.partial_decryption import combine, partial_decryption
+from keyshare.key.threshold_key import JointKey, SecretShare
 from keyshare.proofs import plaintext_proof
 from keyshare.randomness import Stream, derive_key
 from keyshare.rounds.quantisation import Averager, Quantisation, Quantiser, largest_change
@@ -38,7 +38,8 @@ _CONTEXT = bytes(32)
 class Federation:
     """What all members know."""
 
-    dealt: DealtKey
+    key: JointKey
+    shares: Mapping[int, SecretShare] = field(repr=False)
     encryptor: Encryptor = field(repr=False)
     lattice: Lattice
 
@@ -168,31 +169,32 @@ def key_costs(federation: Federation, runs: int) -> list[dict[str, float]]:
 
     The others' parts are computed once, and not measured.
     """
-    dealt = federation.dealt
+    key, share = federation.key, federation.shares[1]
     both = [Contribution(federation, 2) for _ in range(2)]
     for one in both:
         one.prepare()
     total = _sum_of_keys(both, federation)
-    others = {i: _part(total, i, dealt) for i in range(2, dealt.key.quorum + 1)}
+    others = {i: _part(total, i, federation) for i in range(2, key.quorum + 1)}
     found = []
     for _ in range(runs):
         watch = Stopwatch()
         with watch("partial_seconds"):
-            own = _part(total, 1, dealt)
-        prove_part(total, own, dealt, watch)
+            own = _part(total, 1, federation)
+        prove_part(total, own, share, key, watch)
         with watch("combine_seconds"):
             columns = zip(*({1: own} | others).values(), strict=True)
             parts = [dict(enumerate(column, start=1)) for column in columns]
-            plaintexts = [combine(each, dealt.key) for each in parts]
-            digits = unpack_key(plaintexts, federation.lattice, dealt.key.n)
+            plaintexts = [combine(each, key) for each in parts]
+            digits = unpack_key(plaintexts, federation.lattice, key.n)
         if (digits != both[0].secret + both[1].secret).any():
             raise ArithmeticError("the summed key is wrong")
         found.append(watch.seconds)
     return found
 
 
-def _part(total: Sequence[mpz], member: int, dealt: DealtKey) -> list[mpz]:
-    return [partial_decryption(c, dealt.shares[member], dealt.key) for c in total]
+def _part(total: Sequence[mpz], member: int, federation: Federation) -> list[mpz]:
+    share, key = federation.shares[member], federation.key
+    return [partial_decryption(c, share, key) for c in total]
 
 
 def _sum_of_keys(contributions: Sequence[Contribution], federation: Federation) -> list[mpz]:

@@ -14,6 +14,7 @@ Eurocrypt '92.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import index
 
 import gmpy2
 from gmpy2 import mpz
@@ -63,15 +64,15 @@ class Encryptor:
         self._table = _power_table(base, self._modulus, self.exponent_bits)
 
     def encrypt(self, plaintext: mpz, stream: Stream) -> mpz:
-        """c = (1 + m·N)·h_N^a mod N², 0 <= m < N, a drawn from the stream. Raises BadPlaintext."""
+        """c = (1 + m·N)·h_N^a mod N², a drawn from the stream; see ``encrypt_with``."""
         return self.encrypt_with(plaintext, stream.bits(self.exponent_bits))
 
     def encrypt_with(self, plaintext: mpz, exponent: mpz) -> mpz:
-        """(1 + m·N)·h_N^exponent mod N², exponent >= 0. Raises BadPlaintext.
+        """(1 + m·N)·h_N^exponent mod N², 0 <= m < N, exponent >= 0. Raises BadPlaintext, TypeError.
 
         For proofs, which need the exponent; its length is the caller's concern.
         """
-        if not 0 <= plaintext < self.n:
+        if not 0 <= index(plaintext) < self.n:
             raise BadPlaintext
         return (1 + plaintext * self.n) * self._power(mpz(exponent)) % self._modulus
 

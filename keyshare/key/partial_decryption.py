@@ -13,10 +13,10 @@ import gmpy2
 from gmpy2 import mpz
 
 from keyshare.errors import BadCombination, TooFewPartials
-from keyshare.key.threshold_key import JointKey, KeyShare, combine_exponents
+from keyshare.key.threshold_key import JointKey, SecretShare, combine_exponents
 
 
-def partial_decryption(ciphertext: mpz, share: KeyShare, key: JointKey) -> mpz:
+def partial_decryption(ciphertext: mpz, share: SecretShare, key: JointKey) -> mpz:
     """c_i = c^(2Δ·f_i) mod N², for c in Z*_{N²}."""
     return gmpy2.powmod(ciphertext, 2 * key.delta * share.value, key.n * key.n)
 

@@ -110,7 +110,7 @@ class JointKey:
 
 
 @dataclass(frozen=True)
-class KeyShare:
+class SecretShare:
     """One member's f_i. May be negative; can't be reduced, since nobody knows φ."""
 
     index: int
@@ -131,9 +131,9 @@ def theta_fits(theta_prime: mpz, blind_commitment: mpz, u: mpz, n: mpz) -> bool:
     return bool(gmpy2.powmod(u, theta_prime, n) == gmpy2.powmod(blind_commitment, n, n))
 
 
-def key_share(index: int, theta_prime: mpz, blind: mpz, n: mpz) -> KeyShare:
+def key_share(index: int, theta_prime: mpz, blind: mpz, n: mpz) -> SecretShare:
     """f_i = θ' - N·(ΔR)(i)."""
-    return KeyShare(index, theta_prime - n * blind)
+    return SecretShare(index, theta_prime - n * blind)
 
 
 def verification_base(n: mpz, context: bytes) -> mpz:
@@ -144,7 +144,7 @@ def verification_base(n: mpz, context: bytes) -> mpz:
     return gmpy2.powmod(mpz(int.from_bytes(data, "big")), 2, n * n)
 
 
-def verification_key(base: mpz, share: KeyShare, delta: mpz, n: mpz) -> mpz:
+def verification_key(base: mpz, share: SecretShare, delta: mpz, n: mpz) -> mpz:
     """VK_i = v^(Δ·f_i) mod N²."""
     return gmpy2.powmod(base, delta * share.value, n * n)
 

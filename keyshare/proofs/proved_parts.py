@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.key.threshold_key import JointKey, KeyShare, key_shape
+from keyshare.key.threshold_key import JointKey, SecretShare, key_shape
 from keyshare.proofs.equality_proof import EqualityProof, EqualPowers, prove, verify
 from keyshare.randomness import Stream
 
@@ -48,7 +48,7 @@ class MemberParts:
         )
 
 
-def prove_parts(said: MemberParts, share: KeyShare, stream: Stream) -> EqualityProof:
+def prove_parts(said: MemberParts, share: SecretShare, stream: Stream) -> EqualityProof:
     """The proof of parts made with this share; 32 bytes are drawn from the stream.
 
     Raises ValueError for numbers that are no units.

@@ -12,7 +12,7 @@ from gmpy2 import mpz
 from keyshare.ceremony.biprimality import exponent
 from keyshare.ceremony.lanes import Lanes, lanes
 from keyshare.ceremony.modulus import Dealing, deal_factors
-from keyshare.key.threshold_key import KeyShape, KeyShare
+from keyshare.key.threshold_key import KeyShape, SecretShare
 from keyshare.randomness import Stream, derive_key
 from protocol.board.classes import Layout
 from protocol.encoding import digest, unpack_numbers, width_of
@@ -100,7 +100,7 @@ class CeremonyRun:
         self.batch, self.next_batch = Batch(-1), Batch(-1)
         self.candidates_tried = self.tests_done = 0
         self.winner: Winner | None = None
-        self.share: KeyShare | None = None
+        self.share: SecretShare | None = None
         self.epoch: Epoch | None = None
         self._said: tuple[StepId, bytes] | None = None
 

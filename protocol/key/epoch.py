@@ -11,7 +11,7 @@ from gmpy2 import mpz
 from msgspec import Meta
 
 from keyshare.errors import KeyshareError
-from keyshare.key.threshold_key import JointKey, KeyShare, key_shape, verification_key
+from keyshare.key.threshold_key import JointKey, SecretShare, key_shape, verification_key
 from protocol.board.board import Posted
 from protocol.board.certification import Certification
 from protocol.board.messages import Abort, Certificate
@@ -69,13 +69,13 @@ class EpochSecret(Message, frozen=True):
     def __repr__(self) -> str:
         return f"EpochSecret(index={self.index}, <secret>)"
 
-    def key_share(self) -> KeyShare:
+    def key_share(self) -> SecretShare:
         """The member's f_i."""
         value = to_number(self.share)
-        return KeyShare(self.index, -value if self.negative else value)
+        return SecretShare(self.index, -value if self.negative else value)
 
 
-def epoch_secret(epoch: Epoch, share: KeyShare, sealing_seed: bytes) -> EpochSecret:
+def epoch_secret(epoch: Epoch, share: SecretShare, sealing_seed: bytes) -> EpochSecret:
     """The vault's content for a finished ceremony."""
     magnitude = to_bytes(abs(share.value))
     return EpochSecret(encode(epoch), share.index, share.value < 0, magnitude, sealing_seed)

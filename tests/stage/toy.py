@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keyshare.key.threshold_key import JointKey, KeyShare
+from keyshare.key.threshold_key import JointKey, SecretShare
 from protocol.board.board import Board, Entry, Post, Posted, SignedPost, sign_post
 from protocol.board.draft import Draft
 from protocol.board.messages import Body, Surplus, blob_name
@@ -199,7 +199,7 @@ class ToyEpoch:
         return self.epoch.joint_key()
 
     @property
-    def shares(self) -> dict[int, KeyShare]:
+    def shares(self) -> dict[int, SecretShare]:
         return {i: secret.key_share() for i, secret in self.secrets.items()}
 
 

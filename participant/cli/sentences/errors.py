@@ -227,6 +227,9 @@ _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
     keyshare_errors.BadPlaintext: _plain("a number is not below the key's modulus", _ITS_NUMBER),
     keyshare_errors.BadCiphertext: _plain("a ciphertext cannot be used: {e}", _ITS_NUMBER),
+    keyshare_errors.WrongKey: _plain("a key cannot be used: {e}", _ITS_NUMBER),
+    keyshare_errors.BadKeyShare: _plain("{e}", _DAMAGED),
+    keyshare_errors.BadPart: _plain("{e}", "ask that member; nothing was decrypted"),
     keyshare_errors.EmptySum: _plain("there is nothing to add", "wait for contributions"),
     keyshare_errors.UnfitNumber: _plain(
         "a number does not fit: {e.reason}", "round it, or choose another scale with --decimals"

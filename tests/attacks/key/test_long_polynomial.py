@@ -15,7 +15,7 @@ from keyshare.ceremony import feldman
 from keyshare.errors import BadCombination
 from keyshare.key import threshold_key as tk
 from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
-from keyshare.key.threshold_key import JointKey, KeyShape, KeyShare
+from keyshare.key.threshold_key import JointKey, KeyShape, SecretShare
 from protocol.ceremony import winner_steps
 from protocol.ceremony.run import CeremonyRun, StepId
 from tests.stage.ceremony import adversary
@@ -106,7 +106,7 @@ def test_without_that_check_and_the_trial_no_quorum_can_decrypt(monkeypatch):
 
 
 def decrypted(
-    ciphertext: mpz, key: JointKey, shares: dict[int, KeyShare], members: tuple[int, ...]
+    ciphertext: mpz, key: JointKey, shares: dict[int, SecretShare], members: tuple[int, ...]
 ) -> mpz | None:
     try:
         return combine({i: partial_decryption(ciphertext, shares[i], key) for i in members}, key)

@@ -13,7 +13,7 @@ from gmpy2 import mpz
 
 from keyshare.ceremony.shamir import integer_lagrange
 from keyshare.key.partial_decryption import combine, partial_decryption, trial_ciphertext
-from keyshare.key.threshold_key import KeyShare
+from keyshare.key.threshold_key import SecretShare
 from protocol.board.messages import MAX_BLOB_BYTES
 from protocol.ceremony import key_steps
 from protocol.ceremony.key_steps import Trial
@@ -35,7 +35,7 @@ def with_partial(said: bytes, partial: mpz, square: mpz) -> bytes:
 def partial_of(run: CeremonyRun, share: mpz) -> mpz:
     key = key_steps._joint_key(run)
     _, ciphertext = trial_ciphertext(key.n, run.context)
-    return partial_decryption(ciphertext, KeyShare(run.index, share), key)
+    return partial_decryption(ciphertext, SecretShare(run.index, share), key)
 
 
 def shifted(run: CeremonyRun, step: StepId, said: bytes) -> bytes:

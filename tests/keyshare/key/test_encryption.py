@@ -3,7 +3,7 @@
 import gmpy2
 import phe
 import pytest
-from gmpy2 import mpz
+from gmpy2 import mpq, mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,6 +96,13 @@ def test_a_plaintext_out_of_range_is_refused_without_being_shown(plaintext):
     with pytest.raises(BadPlaintext) as caught:
         ENCRYPTOR.encrypt(mpz(plaintext), STREAM)
     assert str(plaintext) not in str(caught.value)
+
+
+@pytest.mark.parametrize("plaintext", [3.5, 3.0, "3", None, mpq(7, 2)])
+def test_a_plaintext_that_is_no_integer_is_refused(plaintext):
+    """3.5 would be encrypted as some other number."""
+    with pytest.raises(TypeError):
+        ENCRYPTOR.encrypt(plaintext, STREAM)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from keyshare.key.partial_decryption import combine, partial_decryption
 from keyshare.key.threshold_key import (
     JointKey,
     KeyShape,
-    KeyShare,
+    SecretShare,
     key_shape,
     key_share,
     theta_fits,
@@ -77,7 +77,7 @@ class Dealt:
         return feldman.add([feldman.commit(f, U, N) for _, _, f in self.polynomials], N)
 
     @property
-    def shares(self) -> dict[int, KeyShare]:
+    def shares(self) -> dict[int, SecretShare]:
         return {i: key_share(i, self.theta_prime, r, N) for i, (_, _, r) in self.points.items()}
 
 

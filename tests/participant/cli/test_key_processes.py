@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keyshare.key.threshold_key import KeyShare
+from keyshare.key.threshold_key import SecretShare
 from participant.agent.set_ledger import SetLedger
 from participant.home.folders import federation_folder
 from participant.key.check import KeyCheckTask
@@ -65,7 +65,7 @@ def test_a_wrong_part_is_named_and_the_quorum_decrypts_without_it(
 ) -> None:
     member = consortium.member(3)
     epoch, secret = member.key_share()
-    share = KeyShare(3, secret.key_share().value + 1)
+    share = SecretShare(3, secret.key_share().value + 1)
     forged = epoch_secret(epoch, share, secret.sealing_seed)
     liar = KeyCheckTask(member.terms, (epoch, forged), int(time.time() * 1000))
     session = consortium.session(3, liar, time_limit=3)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keyshare.key.threshold_key import KeyShare
+from keyshare.key.threshold_key import SecretShare
 from participant.agent.set_ledger import SetLedger
 from participant.errors import (
     DamagedFile,
@@ -193,7 +193,7 @@ def share(epoch: int, payload: bytes) -> backups._Share:
 
 def off_by_one() -> bytes:
     secret = TOY.secrets[1]
-    changed = KeyShare(1, secret.key_share().value + 1)
+    changed = SecretShare(1, secret.key_share().value + 1)
     return encode(epoch_secret(TOY.epoch, changed, secret.sealing_seed))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from aggregator.server.service import Aggregator
 from aggregator.status.text import render
-from keyshare.key.threshold_key import KeyShare
+from keyshare.key.threshold_key import SecretShare
 from participant.agent.agent import Agent
 from participant.key.check import JOIN_SECONDS, KeyCheckTask
 from protocol.board.board import Post, sign_post
@@ -37,7 +37,7 @@ class Hall:
         for i in members:
             secret = TOY.secrets[i]
             if i == liar:
-                share = KeyShare(i, secret.key_share().value + 1)
+                share = SecretShare(i, secret.key_share().value + 1)
                 secret = epoch_secret(TOY.epoch, share, secret.sealing_seed)
             task = KeyCheckTask(TERMS, (TOY.epoch, secret), self.now_ms)
             key = TOY.federation.keys[i]

@@ -11,7 +11,7 @@ import pytest
 from gmpy2 import mpz
 
 from keyshare.key.partial_decryption import partial_decryption
-from keyshare.key.threshold_key import KeyShare
+from keyshare.key.threshold_key import SecretShare
 from keyshare.randomness import Stream
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
@@ -150,7 +150,7 @@ def test_parts_that_fit_together_but_give_another_value_are_no_decryption() -> N
 def of_another_share(draft: Draft) -> Draft:
     """Honest work, with a share that is off by one."""
     secret = TOY.secrets[2]
-    share = KeyShare(2, secret.key_share().value + 1)
+    share = SecretShare(2, secret.key_share().value + 1)
     forger = CheckTable().check(2, epoch_secret(TOY.epoch, share, secret.sealing_seed))
     table = Table(TOY.federation)
     asked = table.say(1, Draft(SESSION, CheckRequest(TOY.epoch.digest, seed_of("nonce", 1))))
@@ -315,12 +315,12 @@ def test_a_share_is_whole_by_itself_and_a_changed_one_is_not() -> None:
         stream = Stream(seed_of("alone", member))
         assert is_whole(TOY.epoch, secret, seed_of("nonce"), stream)
         for off in (1, -1, TOY.key.n):
-            share = KeyShare(member, secret.key_share().value + off)
+            share = SecretShare(member, secret.key_share().value + off)
             changed = epoch_secret(TOY.epoch, share, secret.sealing_seed)
             assert not is_whole(TOY.epoch, changed, seed_of("nonce"), stream)
 
 
 def test_a_share_beyond_every_bound_is_not_whole() -> None:
-    share = KeyShare(1, mpz(1) << 4_000)
+    share = SecretShare(1, mpz(1) << 4_000)
     secret = epoch_secret(TOY.epoch, share, TOY.secrets[1].sealing_seed)
     assert not is_whole(TOY.epoch, secret, seed_of("nonce"), Stream(bytes(32)))

@@ -1,0 +1,1 @@
+"""The door for programs: keys, ciphertexts, shares and parts as plain objects, checked."""

@@ -1,0 +1,141 @@
+"""A public key whose ciphertexts a quorum of members decrypts, each proving its part.
+
+The mathematics are those of ``keyshare.key.threshold_key``. A part's proof is that of
+``keyshare.proofs.proved_parts``; its context is a hash of all numbers of the key, of the ciphertext
+and of the member's number.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Self
+
+from gmpy2 import mpz
+
+from keyshare.ceremony.shamir import checked
+from keyshare.digest import digest, number_bytes
+from keyshare.errors import BadPart, BadPlaintext, TooFewPartials, WrongKey
+from keyshare.key import partial_decryption
+from keyshare.key.encryption import Encryptor, randomiser_base
+from keyshare.key.threshold_key import JointKey, key_shape
+from keyshare.library.public_key import Ciphertext, PublicKey
+from keyshare.proofs.equality_proof import EqualityProof
+from keyshare.proofs.proved_parts import MemberParts, parts_hold
+from keyshare.proofs.units import are_units
+from keyshare.randomness import Stream
+
+
+@dataclass(frozen=True, repr=False)
+class ThresholdKey(PublicKey):
+    """The public side of a key with shares: whole numbers, which may be written anywhere.
+
+    theta: a unit modulo N. quorum: how many members decrypt, 2 or more. verification_keys: one for
+    each member 1, 2, …, units modulo N² as ``verification_base`` is; parts are checked against
+    them. Who makes up a key can make up all of this: have it from somebody you trust.
+    Raises BadParameters, WrongKey.
+    """
+
+    theta: int
+    quorum: int
+    verification_base: int
+    verification_keys: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        key_shape(mpz(self.modulus), self.members, self.quorum)
+        numbers = [self.verification_base, *self.verification_keys]
+        square = mpz(self.modulus**2)
+        if not (are_units([mpz(self.theta)], mpz(self.modulus)) and are_units(numbers, square)):
+            raise WrongKey("theta or a verification key is no unit")
+
+    def __repr__(self) -> str:
+        return f"ThresholdKey({self.bits} bits, {self.quorum} of {self.members})"
+
+    @property
+    def members(self) -> int:
+        """How many members have a share; their numbers begin at 1."""
+        return len(self.verification_keys)
+
+    @classmethod
+    def from_joint(cls, key: JointKey) -> Self:
+        """The key that a ceremony gave."""
+        keys = tuple(map(int, key.verification_keys))
+        return cls(int(key.n), int(key.theta), key.quorum, int(key.verification_base), keys)
+
+    @cached_property
+    def joint(self) -> JointKey:
+        """The same key, as the mathematics takes it."""
+        n, theta, base = mpz(self.modulus), mpz(self.theta), mpz(self.verification_base)
+        keys = tuple(map(mpz, self.verification_keys))
+        return JointKey(n, theta, self.members, self.quorum, base, keys)
+
+    def combine(self, ciphertext: Ciphertext, parts: Iterable[PartialDecryption]) -> int:
+        """The number in a ciphertext, from the parts of a quorum or more; all are checked.
+
+        Raises WrongKey for a ciphertext of another key; TooFewPartials; BadIndices for two parts of
+        one member; BadPart, with the member, for a part that its share did not make of this
+        ciphertext; BadPlaintext for a sum that has outgrown the key.
+        """
+        found = list(parts)
+        if len(found) < self.quorum:
+            raise TooFewPartials(len(found), self.quorum)
+        checked([part.member for part in found])
+        for part in found:
+            if part.member > self.members or not _holds(part, ciphertext, self):
+                raise BadPart(part.member)
+        values = {part.member: mpz(part.value) for part in found}
+        residue = int(partial_decryption.combine(values, self.joint))
+        number = residue if residue <= self.modulus // 2 else residue - self.modulus
+        if abs(number) > self.largest:
+            raise BadPlaintext("the sum has outgrown the key: it is beyond ±(N/3 - 1)")
+        return number
+
+    def _noise(self) -> mpz:
+        """h_N^a: the factors of N are 3 mod 4, as ``keyshare.key.encryption`` has them."""
+        return _encryptor(self.modulus).encrypt(mpz(0), Stream(secrets.token_bytes(32)))
+
+
+@lru_cache(maxsize=4)
+def _encryptor(modulus: int) -> Encryptor:
+    return Encryptor(mpz(modulus), randomiser_base(mpz(modulus), b"library"))
+
+
+@dataclass(frozen=True, repr=False)
+class PartialDecryption:
+    """A member's part in the decryption of one ciphertext, and its proof: whole numbers again.
+
+    Who has a quorum of them reads the number. ``proof`` is a, b, z, U_1, … of
+    ``keyshare.proofs.equality_proof``.
+    """
+
+    member: int
+    value: int
+    proof: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        return f"PartialDecryption(member {self.member})"
+
+
+def as_proved(value: mpz, ciphertext: Ciphertext, member: int, key: ThresholdKey) -> MemberParts:
+    """A member's part of a ciphertext, as it is proved. Raises WrongKey."""
+    if ciphertext.modulus != key.modulus:
+        raise WrongKey("the ciphertext is of another key")
+    joint, asked = key.joint, mpz(ciphertext.value)
+    numbers = joint.n, joint.theta, joint.quorum, joint.verification_base
+    bound_to = (*numbers, *joint.verification_keys, asked, member)
+    context = digest("quorate/library part", *map(number_bytes, bound_to))
+    return MemberParts((value,), (asked,), member, joint, context)
+
+
+def _holds(part: PartialDecryption, ciphertext: Ciphertext, key: ThresholdKey) -> bool:
+    if len(part.proof) < 3:
+        return False
+    first, second, response, *points = map(mpz, part.proof)
+    proof = EqualityProof(first, second, response, tuple(points))
+    return parts_hold(proof, as_proved(mpz(part.value), ciphertext, part.member, key))
+
+
+combine = ThresholdKey.combine  # the same as a function, of the key first

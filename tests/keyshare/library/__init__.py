@@ -1,0 +1,30 @@
+"""One dealt key for the tests of the door, with the factors that its dealer drew."""
+
+from functools import lru_cache
+from unittest.mock import patch
+
+from gmpy2 import mpz
+
+from keyshare import KeyShare, ThresholdKey, deal
+from keyshare.key import dealer
+
+BITS = 256
+
+
+@lru_cache
+def dealt(members: int = 5, quorum: int = 3) -> tuple[ThresholdKey, tuple[KeyShare, ...], mpz, mpz]:
+    """A key of 256 bits, its shares, and p and q."""
+    factors = []
+    draw = dealer._blum_prime
+
+    def noted(*arguments):
+        factors.append(draw(*arguments))
+        return factors[-1]
+
+    with patch("keyshare.key.dealer._blum_prime", noted):
+        key, shares = deal(BITS, members, quorum, allow_small_key=True)
+    p, q = factors
+    return key, shares, p, q
+
+
+KEY, SHARES, _, _ = dealt()

@@ -1,0 +1,45 @@
+"""docs/library.md says what its example prints, and names all that the door exports."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import keyshare
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "library.md").read_text()
+EXAMPLE = PAGE.partition("```python\n")[2].partition("```")[0]
+SMALL = EXAMPLE.replace("bits=3072", "bits=256, allow_small_key=True")
+PRINTED = re.compile(r"^ *print\(.*\) +# (.*)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "source", [pytest.param(EXAMPLE, marks=pytest.mark.slow, id="as it stands"), SMALL]
+)
+def test_the_example_prints_what_it_says(source, capsys):
+    exec(source, {})
+    assert len(PRINTED.findall(source)) == source.count("print(") > 0
+    assert capsys.readouterr().out.splitlines() == PRINTED.findall(source)
+
+
+def test_the_small_example_is_smaller():
+    assert SMALL != EXAMPLE
+
+
+def test_the_page_names_everything_that_is_exported_but_errors_without_fields():
+    for name in keyshare.__all__:
+        found = getattr(keyshare, name)
+        is_error = isinstance(found, type) and issubclass(found, Exception)
+        assert is_error or f"`{name}`" in PAGE, name
+
+
+def test_what_is_exported_is_documented_typed_and_nothing_else():
+    assert (Path(keyshare.__file__).parent / "py.typed").exists()
+    for name in keyshare.__all__:
+        found = getattr(keyshare, name)
+        assert found.__doc__, name
+        public = [n for n in vars(found) if not n.startswith("_") and callable(getattr(found, n))]
+        assert all(getattr(found, n).__doc__ for n in public), name
