@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from protocol.errors import BadTerms, UnsignedTerms
+
 
 class AggregatorError(Exception):
     """Base of all errors of this package."""
@@ -53,3 +55,39 @@ class BadUpload(AggregatorError):
     ) -> None:
         super().__init__(f"blob {blob.hex()}: {reason}")
         self.blob, self.code, self.reason = blob, code, reason
+
+
+class BadTermsFile(AggregatorError):
+    """A file of terms that cannot be read."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
+
+
+class UnfitTerms(AggregatorError):
+    """Terms in a file that cannot be served, and why."""
+
+    def __init__(self, path: Path, error: BadTerms | UnsignedTerms) -> None:
+        super().__init__(f"{path}: {error}")
+        self.path, self.error = path, error
+
+
+class AnotherAggregator(AggregatorError):
+    """The terms name another aggregator; ``field`` is the one that differs."""
+
+    def __init__(self, field: str, path: Path) -> None:
+        super().__init__(f"{field}: {path}")
+        self.field, self.path = field, path
+
+
+class AnotherFederation(AggregatorError):
+    """The running service on this folder serves other terms."""
+
+    def __init__(self, served: str) -> None:
+        super().__init__(served)
+        self.served = served
+
+
+class NotYetReady(AggregatorError):
+    """A service that has just started and has not reported yet."""

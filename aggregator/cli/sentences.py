@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-from aggregator.errors import AggregatorError, NoBoard, StoreDamaged, StoreFull
+from aggregator.errors import (
+    AggregatorError,
+    AnotherAggregator,
+    AnotherFederation,
+    BadTermsFile,
+    NoBoard,
+    NotYetReady,
+    StoreDamaged,
+    StoreFull,
+    UnfitTerms,
+)
 from aggregator.identity import BadHost, IdentityExists, NoIdentity
 from aggregator.server.server import CannotListen
 from aggregator.store.lock import AlreadyRunning
@@ -15,47 +24,10 @@ from protocol.errors import (
     NotThisRecord,
     ProtocolError,
     UnfitHead,
-    UnsignedTerms,
     WrongKind,
 )
 from protocol.programs.refusals import remedy_for
 from protocol.words.foreign import pasted
-
-
-class BadTermsFile(AggregatorError):
-    """A file of terms that cannot be read."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path, self.reason = path, reason
-
-
-class UnfitTerms(AggregatorError):
-    """Terms in a file that cannot be served, and why."""
-
-    def __init__(self, path: Path, error: BadTerms | UnsignedTerms) -> None:
-        super().__init__(f"{path}: {error}")
-        self.path, self.error = path, error
-
-
-class AnotherAggregator(AggregatorError):
-    """The terms name another aggregator; ``field`` is the one that differs."""
-
-    def __init__(self, field: str, path: Path) -> None:
-        super().__init__(f"{field}: {path}")
-        self.field, self.path = field, path
-
-
-class AnotherFederation(AggregatorError):
-    """The running service on this folder serves other terms."""
-
-    def __init__(self, served: str) -> None:
-        super().__init__(served)
-        self.served = served
-
-
-class NotYetReady(AggregatorError):
-    """A service that has just started and has not reported yet."""
 
 
 def sentences(error: AggregatorError | ProtocolError) -> tuple[str, str]:

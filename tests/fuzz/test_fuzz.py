@@ -40,7 +40,7 @@ _ELSEWHERE = {
     "participant.disk.files": "reads for all others",
     "protocol.terms.toml_text": "terms, and all other files in TOML",
     "aggregator.store.blobs": "compared with its name before it is used",
-    "aggregator.cli.commands": "terms: the aggregator parses the same text",
+    "aggregator.server.aggregation": "terms: the aggregator parses the same text",
     "aggregator.record.output": "reads back the files of a record, for protocol.record",
     "participant.cli.commands.verify": "a command's own option, which must have one form",
 }

@@ -281,7 +281,7 @@ def test_an_internal_error_is_one_line_with_its_details_in_a_file(
         raise ZeroDivisionError("oops")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "load_key", broken)
+    monkeypatch.setattr("aggregator.server.aggregation.load_key", broken)
     code, _, err = run("status", place.file, "--data", place.data)
     assert code == 1
     assert "Internal error: ZeroDivisionError: oops" in err

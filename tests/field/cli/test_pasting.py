@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import aggregator.cli.sentences as aggregator_sentences
+from aggregator.errors import UnfitTerms
 from participant.cli import app
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
@@ -86,7 +87,7 @@ def remedies(name: str) -> Iterator[str]:
     yield describe(UnsignedTerms(["H1"], []), c).remedy
     yield describe(OutOfTime(2.0, Waiting("join", (1, 2), "join")), c).remedy.partition(";")[0]
     yield describe(NoKeyShare(Path(name)), c).remedy.partition(" --home ")[0]
-    unsigned = aggregator_sentences.UnfitTerms(Path(name), UnsignedTerms(["H1"], []))
+    unsigned = UnfitTerms(Path(name), UnsignedTerms(["H1"], []))
     yield aggregator_sentences.sentences(unsigned)[1]
 
 

@@ -1,0 +1,194 @@
+"""The service of one federation on its data folder, for any program that has an event loop.
+
+It puts no signal handler in place and writes to no stream: what it logs goes to the logger
+``quorate.aggregator``. While it serves, what asyncio would log is counted and goes there too, and
+this process may have as many open files as the system allows it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aggregator.errors import (
+    AnotherAggregator,
+    AnotherFederation,
+    BadTermsFile,
+    NotYetReady,
+    StoreFull,
+    UnfitTerms,
+)
+from aggregator.identity import TlsFiles, certificate_pin, create, load_key, own_tls, tls_context
+from aggregator.record.export import Progress, export
+from aggregator.record.output import RecordOutput
+from aggregator.server.server import Server
+from aggregator.server.service import Aggregator
+from aggregator.status.ceremony import Report
+from aggregator.status.file import read_status, remove_status
+from aggregator.status.stored import stored_report
+from aggregator.store.lock import hold, holder
+from protocol.board.board import Head
+from protocol.errors import BadTerms, UnsignedTerms, WrongKind
+from protocol.programs.file_kind import Kind, kind_of_data
+from protocol.programs.look import kind_of
+from protocol.signing import public_bytes
+from protocol.terms.terms import AggregatorAddress, Terms, parse, require_signed
+from protocol.words.foreign import decoded
+
+_MAX_TERMS_BYTES = 1 << 20
+_SERVING = "serve"
+
+logging.getLogger("quorate").addHandler(logging.NullHandler())  # else Python prints warnings
+log = logging.getLogger("quorate.aggregator")
+
+
+class Aggregation:
+    """A federation's service, on the folder that ``init`` made.
+
+    ::
+
+        service = Aggregation("federation.toml", "data")
+        async with service.serving() as port:
+            await service.stopped()  # until somebody calls service.stop()
+    """
+
+    def __init__(self, federation: str | Path, folder: str | Path) -> None:
+        """federation: the terms, signed by all members.
+
+        Raises BadTermsFile, UnfitTerms, WrongKind, and StoreFull for a ``~`` that is nowhere.
+        """
+        self.folder = _data_folder(folder)
+        self.terms, self._signatures = _read_signed(Path(federation))
+        self._stored = self.folder / self.terms.federation.hex()[:16]  # each has its own board
+        self._running: tuple[Server, asyncio.Event, asyncio.AbstractEventLoop] | None = None
+
+    @staticmethod
+    def init(
+        folder: str | Path, host: str, port: int = 8443, name: str = "", cert: Path | None = None
+    ) -> AggregatorAddress:
+        """Make the key, the certificate and the card of a service; where members reach it.
+
+        name: in the certificate, the host if empty. cert: a certificate in PEM whose key is pinned
+        instead of a new one. Raises BadHost, IdentityExists, NoIdentity, WrongKind and StoreFull.
+        """
+        return create(_data_folder(folder), name, host, port, cert)
+
+    @contextlib.asynccontextmanager
+    async def serving(
+        self, host: str | None = None, port: int | None = None, tls: TlsFiles | None = None
+    ) -> AsyncIterator[int]:
+        """Serve while the block runs; the port. One at a time serves from a folder.
+
+        host, port: where to listen, if not where the terms say; 0 is any free port. tls: other
+        files than ``init`` made. The stored board is read first, and the loop waits for that.
+        Raises AnotherAggregator, NoIdentity, AlreadyRunning, StoreDamaged, StoreFull, CannotListen.
+        """
+        key, files = load_key(self.folder), tls or own_tls(self.folder)
+        if public_bytes(key) != self.terms.aggregator.key:
+            raise AnotherAggregator("key", self.folder)
+        if certificate_pin(files.certificate) != self.terms.aggregator.certificate_pin:
+            raise AnotherAggregator("certificate_pin", files.certificate)
+        context, url = tls_context(files), urlsplit(self.terms.aggregator.url)
+        address = host or url.hostname or "localhost", url.port or 443 if port is None else port
+        with hold(self.folder, _SERVING):
+            remove_status(self.folder)
+            core = Aggregator(self.terms, key, self._stored, _now_ms, _steady_ms)
+            with contextlib.closing(core):
+                server = Server(core, self.folder)
+                async with server.listening(*address, context) as found:
+                    self._running = server, asyncio.Event(), asyncio.get_running_loop()
+                    self._where = f"{address[0]} port {found}"
+                    try:
+                        yield found
+                    finally:
+                        self._running = None
+                log.info("%s: stopped", self.terms.name)
+
+    async def stopped(self) -> None:
+        """Wait for ``stop``, while it serves; raises StoreDamaged if that comes first."""
+        if self._running is not None:
+            server, stop, _ = self._running
+            log.info("%s: serving on %s", self.terms.name, self._where)
+            await server.until(stop)
+
+    def stop(self) -> None:
+        """Let ``stopped`` return; from any thread."""
+        if self._running is not None:
+            _, stop, loop = self._running
+            loop.call_soon_threadsafe(stop.set)
+
+    def status(self) -> Report:
+        """How things stand, by the service at work on this folder, else by what is stored.
+
+        ``running_since`` is there while it serves. Raises NotYetReady, AnotherFederation,
+        NoIdentity, StoreDamaged and StoreFull.
+        """
+        if not self._stored.exists():
+            load_key(self.folder)  # is this a data folder at all?
+        if (held := holder(self.folder)) is None:
+            return stored_report(self._stored, self.terms, _now_ms)
+        found = read_status(self.folder)
+        if held[1] != _SERVING or found is None or found.get("pid") != held[0]:
+            raise NotYetReady
+        if found["fingerprint"] != self.terms.federation.hex():
+            raise AnotherFederation(str(found["federation"]))
+        return found
+
+    def export(self, out: str | Path, progress: Progress = lambda what, done, total: None) -> Head:
+        """Write all that an auditor needs into a folder, also while it serves; the board's head.
+
+        Raises NoBoard, StoreDamaged, StoreFull, WrongKind, NotThisRecord, UnfitHead and Fork.
+        """
+        files = RecordOutput(Path(out))
+        return export(self._stored, self.terms, self._signatures, files, progress)
+
+
+def _data_folder(path: str | Path) -> Path:
+    """A path with its ``~`` in full; raises StoreFull where nobody knows where that is.
+
+    Raises WrongKind on what is known to be something else.
+    """
+    path = Path(path)
+    try:
+        folder = path.expanduser()
+    except RuntimeError:
+        who = path.parts[0][1:] or "this user (HOME is not set)"
+        raise StoreFull(path, f"there is no home folder of {who}", errno.ENOENT) from None
+    if (found := kind_of(folder)) not in (None, Kind.FOLDER, Kind.SERVICE):
+        raise WrongKind(str(folder), str(found), "data")
+    return folder
+
+
+def _read_signed(path: Path) -> tuple[Terms, dict[str, bytes]]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_TERMS_BYTES + 1)
+        if (found := kind_of_data(data)) not in (None, Kind.TERMS):
+            raise WrongKind(str(path), str(found), "terms")
+        if len(data) > _MAX_TERMS_BYTES:
+            raise BadTermsFile(path, f"it has more than {_MAX_TERMS_BYTES} bytes")
+        terms, signatures = parse(decoded(data))
+        require_signed(terms, signatures)
+    except UnicodeDecodeError:
+        raise BadTermsFile(path, "it is not text in UTF-8") from None
+    except IsADirectoryError:
+        raise WrongKind(str(path), kind_of(path) or Kind.FOLDER, "terms") from None
+    except OSError as error:
+        raise BadTermsFile(path, (error.strerror or str(error)).lower()) from None
+    except (BadTerms, UnsignedTerms) as error:
+        raise UnfitTerms(path, error) from None
+    return terms, signatures
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _steady_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
