@@ -222,16 +222,6 @@ class _PublicPolynomials:
         return total
 
 
-def public_polynomials(ring: Ring, context: bytes, chunk: int, blocks: int) -> list[list[int]]:
-    """a_j of a chunk's first blocks as integers in [0, q): for vectors and tests."""
-    limbs = _PublicPolynomials(ring, context, chunk).limbs(blocks).astype(object)
-    total, shift = limbs[:, 0], ring.limb_bits[0]
-    for k in range(1, len(ring.limb_bits)):
-        total = total + limbs[:, k] * (1 << shift)
-        shift += ring.limb_bits[k]
-    return [[int(value) for value in row] for row in total % (1 << ring.modulus_bits)]
-
-
 def _message(batch: Values, lattice: Lattice) -> Values:
     """Σ_j weight_j · R^j, shape (blocks, N). batch: shape (blocks, N, k)."""
     message = batch[:, :, -1]

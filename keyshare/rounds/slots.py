@@ -15,8 +15,7 @@ from math import ldexp
 import numpy as np
 import numpy.typing as npt
 
-from keyshare.errors import BadUpdate, CorruptSum
-from keyshare.rounds.quantisation import Averager, Quantisation, Quantiser, largest_change
+from keyshare.rounds.quantisation import Averager, Quantisation, Quantiser
 from keyshare.rounds.tally import NO_CHANGE, SMALLEST, Counts, Marks, Tally
 
 _WIDE = 8  # times the room that the counts ask for; the bounds they give have twice as much
@@ -153,35 +152,3 @@ class SlotReader:
         """As ``Averager.rounding_error``, of a sum in which all updates fit."""
         assert self._averager is not None
         return self._averager.rounding_error
-
-
-def quantise(
-    update: npt.NDArray[np.float64], num_examples: int, slots: Slots, seed: bytes
-) -> npt.NDArray[np.int64]:
-    """All slots of one hospital's update at once, int64, shape (slots.count,).
-
-    update: float64, shape (slots.length,). Raises BadUpdate, BadExamples.
-    """
-    largest = largest_change(update)
-    if len(update) != slots.length or not slots.length:
-        raise BadUpdate(None, f"{len(update)} entries instead of {slots.length}")
-    writer = slots.writer(num_examples, largest, seed)
-    if not writer.fits:
-        raise BadUpdate(None, "beyond the bounds of the round")
-    return np.concatenate([writer.head, writer.entries(update)])
-
-
-def average(
-    sums: npt.NDArray[np.int64], contributors: int, slots: Slots
-) -> npt.NDArray[np.float64]:
-    """The average update from all sums at once, float64, shape (slots.length,).
-
-    sums: int64, shape (slots.count,). Raises CorruptSum for sums that no n contributions give.
-    """
-    if sums.ndim != 1 or sums.dtype != np.int64 or len(sums) != slots.count:
-        raise CorruptSum("not as many sums of int64 as the round has slots")
-    reader = slots.reader(contributors)
-    reader.take_head(sums[: slots.head])
-    if reader.is_outgrown:
-        raise CorruptSum("an update that does not fit the round's bounds")
-    return reader.take(sums[slots.head :])

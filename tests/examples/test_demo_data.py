@@ -11,9 +11,9 @@ import torch
 from examples import digits
 from examples.demo.images import pool, write_images
 from examples.demo.precision import error_bound
-from keyshare.rounds.slots import average, quantise
 from protocol.board.messages import Opening
 from protocol.board.suite import suite_of
+from tests.stage.rounds.whole_update import average, quantise
 from tests.stage.toy import toy_federation
 
 

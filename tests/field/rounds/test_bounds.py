@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import csv_hospital
-from keyshare.rounds.slots import average, quantise
 from participant.training.bounds import Bounds
 from participant.training.task import TrainingTask
 from protocol.board.messages import Opening
@@ -18,6 +17,7 @@ from protocol.board.suite import suite_of
 from protocol.terms.terms import RoundPolicy, floor
 from tests.field.rounds.test_heart import At, apps
 from tests.stage.rounds.round_table import RoundTable
+from tests.stage.rounds.whole_update import average, quantise
 from tests.stage.toy import CeremonyTable, finished, toy_federation
 
 __all__ = ["apps"]  # a fixture

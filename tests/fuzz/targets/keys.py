@@ -25,7 +25,6 @@ from keyshare.proofs.equality_proof import EqualPowers, prove, verify
 from keyshare.proofs.plaintext_proof import Opened, encrypt_opened
 from keyshare.randomness import Stream
 from keyshare.rounds.packing import pack
-from keyshare.rounds.slots import quantise
 from keyshare.rounds.statistic import MAX_DECIMALS
 from keyshare.steps import finish
 from protocol.board.messages import Contribution, Opening, attach
@@ -50,6 +49,7 @@ from protocol.sealing import SealContext, SealingKey, check_public, seal
 from tests.fuzz.target import Case, target
 from tests.stage.rounds.proved import payload_of, proved
 from tests.stage.rounds.selected import select
+from tests.stage.rounds.whole_update import quantise
 from tests.stage.toy import seed_of, toy_epoch
 
 MEMBER = 2
@@ -237,7 +237,7 @@ def sealing_key() -> Case:
     return Case(run, [*keys, *small], None)
 
 
-@target("decrypted-average", "keyshare.rounds.packing.unpack and slots.average")
+@target("decrypted-average", "keyshare.rounds.packing.unpack and slots.SlotReader")
 def decrypted_average() -> Case:
     import numpy as np
 

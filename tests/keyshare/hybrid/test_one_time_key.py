@@ -13,19 +13,24 @@ from hypothesis import strategies as st
 
 from keyshare.errors import CorruptSum, ValueTooLarge
 from keyshare.hybrid import one_time_key
-from keyshare.hybrid.lattice import RINGS, S1, S2, Lattice
-from keyshare.hybrid.one_time_key import (
-    OneTimeKey,
-    SummedKey,
-    add_chunk,
-    public_polynomials,
-    write_sum,
-)
+from keyshare.hybrid.lattice import RINGS, S1, S2, Lattice, Ring
+from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
 from tests.keyshare.hybrid import plain_lattice
 from tests.keyshare.hybrid.chunk_sums import BOTH, CONTEXT, Sum, small_sum, weights
 from tests.stage.toy import seed_of
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "lattice.json").read_text())
+
+
+def public_polynomials(ring: Ring, context: bytes, chunk: int, blocks: int) -> list[list[int]]:
+    """a_j of a chunk's first blocks as integers in [0, q): 1 is multiplied with them."""
+    one = np.zeros(ring.degree, dtype=np.int64)
+    one[0] = 1
+    public = one_time_key._PublicPolynomials(ring, context, chunk)
+    found = public.times(one_time_key.Multiplier(one), blocks).tolist()
+    return [[value % (1 << ring.modulus_bits) for value in row] for row in found]
+
+
 # --- Sums are exact ------------------------------------------------------------------------------
 
 

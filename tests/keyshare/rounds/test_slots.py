@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyshare.errors import BadExamples, BadUpdate, CorruptSum
-from keyshare.rounds import slots as module
 from keyshare.rounds.quantisation import Quantisation
-from keyshare.rounds.slots import SlotReader, Slots, SlotWriter, average
+from keyshare.rounds.slots import SlotReader, Slots, SlotWriter
 from keyshare.rounds.tally import CHANGE_CLASSES, NO_CHANGE, Marks, Tally
+from tests.stage.rounds.whole_update import average, quantise
 
 TERMS = Tally(8.0, 1_000, 5, 16)
 
@@ -19,10 +19,6 @@ TERMS = Tally(8.0, 1_000, 5, 16)
 def slots_of(length: int, clip: float = 0.5, examples: int = 64, together: int = 1) -> Slots:
     """Of a later round, unless told: its bounds are below the terms'."""
     return Slots(Quantisation(clip, 16, examples), TERMS, length, together)
-
-
-def quantise(update: np.ndarray, num_examples: int, slots: Slots) -> np.ndarray:
-    return module.quantise(update, num_examples, slots, bytes(32))
 
 
 def writer_of(slots: Slots, num_examples: int, largest: float) -> SlotWriter:
@@ -160,11 +156,10 @@ def test_what_does_not_fit_is_counted_all_the_same():
     assert writer.head[0] == 500
 
 
-@pytest.mark.parametrize(("update", "examples"), [(UPDATES[1] * 1.01, 64), (UPDATES[1], 65)])
-def test_an_update_that_does_not_fit_is_no_slots(update, examples):
-    quantise(UPDATES[1], 64, SLOTS)
-    with pytest.raises(BadUpdate, match="beyond the bounds of the round"):
-        quantise(update, examples, SLOTS)
+@pytest.mark.parametrize(("largest", "examples"), [(0.5 * 1.01, 64), (0.5, 65)])
+def test_an_update_of_more_than_the_round_allows_does_not_fit(largest, examples):
+    assert writer_of(SLOTS, 64, 0.5).fits
+    assert not writer_of(SLOTS, examples, largest).fits
 
 
 # --- The sum --------------------------------------------------------------------------------------
@@ -223,8 +218,11 @@ def test_of_an_outgrown_sum_there_is_no_average(marks):
     average(sums, 3, SLOTS)
     fitting = TERMS.marks(0.5, 64)
     sums[1 : SLOTS.head] += TERMS.values(marks) - TERMS.values(fitting)
-    with pytest.raises(CorruptSum, match="does not fit the round's bounds"):
-        average(sums, 3, SLOTS)
+    reader = SLOTS.reader(3)
+    reader.take_head(sums[: SLOTS.head])
+    assert reader.is_outgrown
+    with pytest.raises(AssertionError):
+        reader.take(sums[SLOTS.head :])
 
 
 def test_of_an_outgrown_sum_the_number_of_examples_is_not_judged():
@@ -331,24 +329,10 @@ def test_before_its_head_or_without_counts_or_outgrown_a_sum_is_not_coarse():
 # --- What is refused ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("update", [np.zeros(6), np.zeros(8), np.zeros(0), np.full(7, np.nan)])
-def test_an_update_of_another_length_or_without_numbers_is_refused(update):
-    with pytest.raises(BadUpdate):
-        quantise(update, 10, SLOTS)
-
-
 @pytest.mark.parametrize("examples", [0, 1_001])
 def test_examples_that_the_terms_do_not_allow_are_refused(examples):
     with pytest.raises(BadExamples):
-        quantise(np.zeros(7), examples, SLOTS)
-
-
-@pytest.mark.parametrize(
-    "sums", [np.zeros(9), np.zeros((2, 2), np.int64), np.zeros(0, np.int64), np.ones(9, np.int64)]
-)
-def test_sums_of_another_type_or_shape_are_refused(sums):
-    with pytest.raises(CorruptSum):
-        average(sums, 1, SLOTS)
+        writer_of(SLOTS, examples, 0.0)
 
 
 def test_the_values_do_not_show():

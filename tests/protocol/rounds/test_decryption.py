@@ -7,7 +7,6 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from keyshare.rounds.slots import average
 from keyshare.rounds.statistic import encode
 from protocol.board.messages import (
     Contribution,
@@ -30,6 +29,7 @@ from tests.stage.rounds.toy_round import (
     training,
     update_of,
 )
+from tests.stage.rounds.whole_update import average
 
 # ── what is decrypted ──
 

@@ -23,7 +23,6 @@ from keyshare.hybrid.one_time_key import OneTimeKey, add_chunk, read_words, writ
 from keyshare.proofs.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
 from keyshare.rounds.packing import pack
-from keyshare.rounds.slots import quantise
 from protocol.board.board import Posted
 from protocol.board.draft import Draft, public_payload
 from protocol.board.messages import (
@@ -58,6 +57,7 @@ from protocol.rounds.vector_checks import fingerprint_key
 from protocol.rounds.view import RoundView
 from tests.stage.record.story import Stage, Story
 from tests.stage.rounds.proved import payload_of, proved
+from tests.stage.rounds.whole_update import quantise
 from tests.stage.toy import Federation, seed_of, toy_federation
 
 MEMBERS, QUORUM = (1, 2, 3, 4), 3

@@ -15,7 +15,7 @@ from keyshare.key.encryption import Encryptor
 from keyshare.proofs.plaintext_proof import Opened, encrypt_opened, prove
 from keyshare.randomness import Stream
 from keyshare.rounds.packing import pack
-from keyshare.rounds.slots import Slots, quantise
+from keyshare.rounds.slots import Slots
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import (
@@ -41,6 +41,7 @@ from protocol.rounds.decryption import RoundMember
 from protocol.rounds.history import OpenedSets
 from protocol.rounds.statistic import opening_for
 from protocol.rounds.view import RoundView
+from tests.stage.rounds.whole_update import quantise
 from tests.stage.toy import Table, ToyEpoch, seed_of, toy_epoch
 
 TOY = toy_epoch(5, 3)
