@@ -66,9 +66,10 @@ def shaped(shape: Shape, port: int, target: int) -> Iterator[int]:
             found.append(server.sockets[0].getsockname()[1])
             ready.set()
             await stop.wait()
-        for line in lines:
-            line.cancel()
-        await asyncio.gather(*lines, return_exceptions=True)
+            server.close()
+            for line in lines:  # since Python 3.12, leaving this block waits for all of them
+                line.cancel()
+            await asyncio.gather(*lines, return_exceptions=True)
 
     def run() -> None:
         with contextlib.closing(loop):
