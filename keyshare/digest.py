@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from operator import index
 
 from gmpy2 import mpz
 
@@ -42,4 +43,5 @@ def expand(key: bytes, count: int, bits: int) -> list[mpz]:
 
 def number_bytes(value: int | mpz) -> bytes:
     """A number >= 0 in as few big-endian bytes as hold it; none for 0."""
-    return int(value).to_bytes((int(value).bit_length() + 7) // 8, "big")
+    number = index(value)
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")

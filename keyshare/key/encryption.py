@@ -74,7 +74,7 @@ class Encryptor:
         """
         if not 0 <= index(plaintext) < self.n:
             raise BadPlaintext
-        return (1 + plaintext * self.n) * self._power(mpz(exponent)) % self._modulus
+        return (1 + plaintext * self.n) * self._power(mpz(index(exponent))) % self._modulus
 
     def _power(self, exponent: mpz) -> mpz:
         """h_N^exponent: one multiplication for each window, no squarings."""

@@ -15,7 +15,7 @@ from keyshare.key.dealer import deal_shares
 from keyshare.key.partial_decryption import partial_decryption
 from keyshare.key.threshold_key import SecretShare, key_shape, verification_key
 from keyshare.library.public_key import Ciphertext
-from keyshare.library.threshold_key import PartialDecryption, ThresholdKey, as_proved
+from keyshare.library.threshold_key import PartialDecryption, ThresholdKey, as_proved, value_of
 from keyshare.proofs.proved_parts import prove_parts
 from keyshare.randomness import Stream
 
@@ -59,11 +59,11 @@ class KeyShare:
         """This member's part in the decryption of a ciphertext, with its proof.
 
         It is made of whatever ciphertext is given. A member must know what it helps to open.
-        Raises WrongKey for a ciphertext of another key.
+        Raises TypeError, WrongKey for a ciphertext of another key.
         """
-        joint, share = self.key.joint, self._share
-        value = partial_decryption(mpz(ciphertext.value), share, joint)
-        said = as_proved(value, ciphertext, self.member, self.key)
+        asked, share = value_of(ciphertext, self.key), self._share
+        value = partial_decryption(asked, share, self.key.joint)
+        said = as_proved(value, asked, self.member, self.key.joint)
         # The secret is hashed in: a broken source of randomness alone does not give it away.
         drawn = Stream.derive(secrets.token_bytes(32), "part", number_bytes(abs(share.value)))
         proof = prove_parts(said, share, drawn)

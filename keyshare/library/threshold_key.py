@@ -75,16 +75,18 @@ class ThresholdKey(PublicKey):
     def combine(self, ciphertext: Ciphertext, parts: Iterable[PartialDecryption]) -> int:
         """The number in a ciphertext, from the parts of a quorum or more; all are checked.
 
-        Raises WrongKey for a ciphertext of another key; TooFewPartials; BadIndices for two parts of
-        one member; BadPart, with the member, for a part that its share did not make of this
-        ciphertext; BadPlaintext for a sum that has outgrown the key.
+        Raises TypeError; WrongKey for a ciphertext of another key; TooFewPartials; BadIndices for
+        two parts of one member; BadPart, with the member, for a part that its share did not make of
+        this ciphertext; BadPlaintext for a sum that has outgrown the key.
         """
-        found = list(parts)
+        asked, found = value_of(ciphertext, self), list(parts)
+        if not all(isinstance(part, PartialDecryption) for part in found):
+            raise TypeError("a part is a PartialDecryption")
         if len(found) < self.quorum:
             raise TooFewPartials(len(found), self.quorum)
         checked([part.member for part in found])
         for part in found:
-            if part.member > self.members or not _holds(part, ciphertext, self):
+            if part.member > self.members or not _holds(part, asked, self):
                 raise BadPart(part.member)
         values = {part.member: mpz(part.value) for part in found}
         residue = int(partial_decryption.combine(values, self.joint))
@@ -119,23 +121,28 @@ class PartialDecryption:
         return f"PartialDecryption(member {self.member})"
 
 
-def as_proved(value: mpz, ciphertext: Ciphertext, member: int, key: ThresholdKey) -> MemberParts:
-    """A member's part of a ciphertext, as it is proved. Raises WrongKey."""
+def value_of(ciphertext: Ciphertext, key: ThresholdKey) -> mpz:
+    """The number that is decrypted. Raises TypeError, WrongKey for a ciphertext of another key."""
+    if not isinstance(ciphertext, Ciphertext):
+        raise TypeError(f"a Ciphertext is needed, not {type(ciphertext).__name__}")
     if ciphertext.modulus != key.modulus:
         raise WrongKey("the ciphertext is of another key")
-    joint, asked = key.joint, mpz(ciphertext.value)
-    numbers = joint.n, joint.theta, joint.quorum, joint.verification_base
-    bound_to = (*numbers, *joint.verification_keys, asked, member)
-    context = digest("quorate/library part", *map(number_bytes, bound_to))
-    return MemberParts((value,), (asked,), member, joint, context)
+    return mpz(ciphertext.value)
 
 
-def _holds(part: PartialDecryption, ciphertext: Ciphertext, key: ThresholdKey) -> bool:
+def as_proved(part: mpz, asked: mpz, member: int, key: JointKey) -> MemberParts:
+    """A member's part of a ciphertext's value, as it is proved."""
+    numbers = key.n, key.theta, key.quorum, key.verification_base, *key.verification_keys
+    context = digest("quorate/library part", *map(number_bytes, (*numbers, asked, member)))
+    return MemberParts((part,), (asked,), member, key, context)
+
+
+def _holds(part: PartialDecryption, asked: mpz, key: ThresholdKey) -> bool:
     if len(part.proof) < 3:
         return False
     first, second, response, *points = map(mpz, part.proof)
     proof = EqualityProof(first, second, response, tuple(points))
-    return parts_hold(proof, as_proved(mpz(part.value), ciphertext, part.member, key))
+    return parts_hold(proof, as_proved(mpz(part.value), asked, part.member, key.joint))
 
 
 combine = ThresholdKey.combine  # the same as a function, of the key first

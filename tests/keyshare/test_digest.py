@@ -30,6 +30,12 @@ def test_a_number_has_the_fewest_bytes_that_hold_it(value):
     assert not data.startswith(b"\0")
 
 
+def test_what_is_no_integer_has_no_bytes():
+    """1.5 would be hashed as 1."""
+    with pytest.raises(TypeError):
+        number_bytes(1.5)
+
+
 def test_a_negative_number_has_no_bytes():
     with pytest.raises(OverflowError):
         number_bytes(-1)

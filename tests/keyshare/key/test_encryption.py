@@ -103,6 +103,8 @@ def test_a_plaintext_that_is_no_integer_is_refused(plaintext):
     """3.5 would be encrypted as some other number."""
     with pytest.raises(TypeError):
         ENCRYPTOR.encrypt(plaintext, STREAM)
+    with pytest.raises(TypeError):
+        ENCRYPTOR.encrypt_with(mpz(1), plaintext)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import keyshare
+from tests.stage.toy import toy_epoch
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "library.md").read_text()
-EXAMPLE = PAGE.partition("```python\n")[2].partition("```")[0]
+EXAMPLE, OF_A_CEREMONY = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 SMALL = EXAMPLE.replace("bits=3072", "bits=256, allow_small_key=True")
 PRINTED = re.compile(r"^ *print\(.*\) +# (.*)$", re.MULTILINE)
 
@@ -27,6 +28,18 @@ def test_the_example_prints_what_it_says(source, capsys):
 
 def test_the_small_example_is_smaller():
     assert SMALL != EXAMPLE
+
+
+def test_the_shares_of_a_ceremony_are_made_as_the_page_says():
+    """From what a ceremony leaves of two members, they decrypt together."""
+    toy, shares = toy_epoch(5, 2), []
+    for member in (2, 4):
+        found = {"epoch": toy.epoch, "secret": toy.secrets[member]}
+        exec(OF_A_CEREMONY, found)
+        key = found["key"]
+        shares.append(found["share"])
+    total = key.encrypt(20) + keyshare.PublicKey.from_phe(key.to_phe()).encrypt(-62)
+    assert key.combine(total, [share.decrypt_part(total) for share in shares]) == -42
 
 
 def test_the_page_names_everything_that_is_exported_but_errors_without_fields():

@@ -29,7 +29,6 @@ from keyshare import (
 )
 from keyshare.library.threshold_key import as_proved
 from tests.keyshare.library import KEY, SHARES, dealt
-from tests.stage.toy import toy_epoch
 
 CIPHERTEXT = KEY.encrypt(3) + KEY.encrypt(5)
 PARTS = [share.decrypt_part(CIPHERTEXT) for share in SHARES]
@@ -118,8 +117,9 @@ def test_a_proof_is_bound_to_every_number_of_the_key_the_ciphertext_and_the_memb
             for k in range(5)
         ),
     ]
-    asked = [(CIPHERTEXT, 1, key) for key in (KEY, *others)]
-    asked += [(CIPHERTEXT, member, KEY) for member in range(2, 6)] + [(KEY.encrypt(8), 1, KEY)]
+    value, one = mpz(CIPHERTEXT.value), KEY.joint
+    asked = [(value, 1, key.joint) for key in (KEY, *others)]
+    asked += [(value, member, one) for member in range(2, 6)] + [(value + 1, 1, one)]
     assert len({as_proved(mpz(1), *each).context for each in asked}) == len(asked)
 
 
@@ -147,6 +147,17 @@ def test_a_ciphertext_of_another_key_is_neither_opened_nor_decrypted_in_part():
         KEY.combine(other.encrypt(1), PARTS)
     with pytest.raises(WrongKey):
         SHARES[0].decrypt_part(other.encrypt(1))
+
+
+@pytest.mark.parametrize("wrong", [8, 8.0, "8", None, KEY, CIPHERTEXT.value])
+def test_what_is_no_ciphertext_and_no_part_is_a_type_error(wrong):
+    for refused in (
+        lambda: KEY.combine(wrong, PARTS),
+        lambda: KEY.combine(CIPHERTEXT, [*PARTS, wrong]),
+        lambda: SHARES[0].decrypt_part(wrong),
+    ):
+        with pytest.raises(TypeError):
+            refused()
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -182,12 +193,3 @@ def test_a_key_with_a_number_that_is_no_unit_is_none(where, number):
     wrong = (*KEY.verification_keys[1:], number) if where == "verification_keys" else number
     with pytest.raises(WrongKey):
         replace(KEY, **{where: wrong})
-
-
-def test_the_key_and_the_shares_of_a_ceremony_are_those_of_the_door():
-    toy = toy_epoch(5, 3)
-    key = ThresholdKey.from_joint(toy.epoch.joint_key())
-    secrets = [toy.secrets[i].key_share() for i in (1, 3, 5)]
-    shares = [KeyShare(key, share.index, int(share.value)) for share in secrets]
-    total = key.encrypt(20) + PublicKey.from_phe(key.to_phe()).encrypt(-62)
-    assert key.combine(total, [share.decrypt_part(total) for share in shares]) == -42
