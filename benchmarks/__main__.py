@@ -27,6 +27,8 @@ def main() -> None:
     _add_suites(commands.add_parser("suites", help="encryption of an update, and of a sum"))
     _add_partials(commands.add_parser("partials", help="a part in a decryption, and its check"))
     _add_hostile(commands.add_parser("hostile", help="three hospitals train under attack"))
+    trips = commands.add_parser("trips", help="moves between files in one round")
+    trips.set_defaults(measure=_measure_trips)
     reporting = commands.add_parser("report", help="run all, write docs/benchmarks.md and .svg")
     reporting.set_defaults(measure=_report)
     security = commands.add_parser("security", help="the lattice attack on the hybrid suites")
@@ -124,6 +126,12 @@ def _measure_hostile(options: argparse.Namespace) -> dict[str, object]:
     if not options.json:
         print(hostile.table(result))
     return result
+
+
+def _measure_trips(_: argparse.Namespace) -> dict[str, object]:
+    from benchmarks import trips  # plays at the tests' table
+
+    return dict(trips.measure())
 
 
 def _report(options: argparse.Namespace) -> dict[str, object]:

@@ -23,7 +23,7 @@ from aggregator.status.report import AtWork, report
 from aggregator.store.blobs import BlobStore
 from aggregator.store.board import BoardStore
 from aggregator.store.health import StorageHealth
-from protocol.board.board import Board, Head, Post, SignedPost, decode_entry, sign_post
+from protocol.board.board import Board, Entry, Head, Post, SignedPost, decode_entry, sign_post
 from protocol.board.messages import (
     MAX_POST_BYTES,
     MAX_REASON,
@@ -101,7 +101,7 @@ class Aggregator:
     def _read_store(self) -> None:
         for data in self._store.entries():
             try:
-                self._take(data)
+                self._take(decode_entry(data), data)
             except (Fork, BadEntry, Malformed) as error:
                 position = self.board.head.position + 1
                 reason = error.reason if not self._is_foreign(data) else "of another federation"
@@ -222,10 +222,11 @@ class Aggregator:
         data = encode(entry)
         self._store.append(Head(entry.position, entry.hash), data)
         self.storage.stored()
-        self._take(data)
+        self._take(entry, data)
 
-    def _take(self, data: bytes) -> None:
-        posted = self.board.append(decode_entry(data))
+    def _take(self, entry: Entry, data: bytes) -> None:
+        """Take note of an entry that is stored, as it is written: ``data``."""
+        posted = self.board.append(entry)
         self._encoded.append(data)
         post = posted.post
         key = (post.session, post.sender, post.sequence)

@@ -45,7 +45,7 @@ from participant.agent.outbox import store_blob
 from participant.disk.storage import Storage
 from protocol.board.board import Posted
 from protocol.board.draft import Draft, public_payload
-from protocol.board.messages import Contribution, Opening, attach
+from protocol.board.messages import Contribution, Opening
 from protocol.board.suite import Suite, suite_of
 from protocol.key.epoch import Epoch, EpochSecret
 from protocol.rounds.ciphertexts import (
@@ -105,23 +105,18 @@ class ContributionMaker:
         writer = slots.writer(num_examples, largest, derive_key(seed, "rounding"))
         source = _Source(update, slots, writer)
         if suite.lattice is None:
-            body, payload = self._packed(source, suite, seed, opening, key)
-        else:
-            body, payload = self._hybrid(source, suite.lattice, seed, context, opening, key)
-        _, blobs = public_payload(payload)
-        return Draft(opening.post.session, body, tuple(blobs), body.vector), writer
+            return self._packed(source, suite, seed, opening, key), writer
+        return self._hybrid(source, suite.lattice, seed, context, opening, key), writer
 
     def make_statistic(self, plaintexts: Sequence[mpz], opening: Posted) -> Draft:
         """The contribution of numbers in [0, N) to a statistic round."""
         hashed = digest("quorate/statistic numbers", *map(number_bytes, plaintexts))
         stream = Stream(self._seed(opening.digest, hashed))
-        body, payload = self._proved(plaintexts, stream, opening, EncryptionKey.of(self.epoch))
-        _, blobs = public_payload(payload)
-        return Draft(opening.post.session, body, tuple(blobs))
+        return self._proved(plaintexts, stream, opening, EncryptionKey.of(self.epoch))
 
     def _packed(
         self, source: _Source, suite: Suite, seed: bytes, opening: Posted, key: EncryptionKey
-    ) -> tuple[Contribution, bytes]:
+    ) -> Draft:
         packing, writer = suite.packing(len(source.update)), source.writer
         if writer.fits:
             (values,) = source.values(len(source))
@@ -139,7 +134,7 @@ class ContributionMaker:
         context: bytes,
         opening: Posted,
         key: EncryptionKey,
-    ) -> tuple[Contribution, bytes]:
+    ) -> Draft:
         one_time, writer = OneTimeKey(lattice, derive_key(seed, "one-time key")), source.writer
         if writer.fits:
             values = enumerate(source.values(lattice.chunk_weights))
@@ -158,15 +153,15 @@ class ContributionMaker:
         opening: Posted,
         key: EncryptionKey,
         vector: tuple[bytes, ...] = (),
-    ) -> tuple[Contribution, bytes]:
+    ) -> Draft:
         """The plaintexts encrypted, with the proof that this member knows them."""
-        opened = encrypt_opened(plaintexts, key.encryptor, stream)
-        unproved = Contribution(opening.digest, attach(b""), vector)
-        context = proof_context(key.epoch, opening.post.session, self.secret.index, unproved)
+        opened, session = encrypt_opened(plaintexts, key.encryptor, stream), opening.post.session
+        context = proof_context(key.epoch, session, self.secret.index, opening.digest, vector)
         proof = prove(opened, key.encryptor, context, stream)
         encrypted = Encrypted(tuple(one.ciphertext for one in opened), proof)
         payload = write_ciphertexts(encrypted, key.encryptor.n)
-        return Contribution(opening.digest, attach(payload), vector), payload
+        (attached,), blobs = public_payload(payload)
+        return Draft(session, Contribution(opening.digest, attached, vector), tuple(blobs), vector)
 
     def _seed(self, context: bytes, hashed: bytes) -> bytes:
         return derive_key(self._device_secret, "contribution", self.fresh, context, hashed)

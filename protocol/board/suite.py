@@ -7,6 +7,7 @@ computes it for itself. ``auto`` takes the cheaper one by the measured costs bel
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from keyshare.hybrid.key_packing import key_ciphertext_count
 from keyshare.hybrid.lattice import RINGS, Lattice
@@ -40,8 +41,7 @@ class Suite:
         """Paillier ciphertexts of a contribution for ``length`` weights."""
         if self.lattice is not None:
             return key_ciphertext_count(self.lattice, self.terms.key_bits)
-        packing = self.packing(length)
-        return ciphertext_count(self._slot_count(length, packing.value_bits), packing)
+        return ciphertext_count(self.slot_count(length), self.packing(length))
 
     def chunk_count(self, length: int) -> int:
         """Blobs of a vector of ``length`` weights, with what goes before them."""
@@ -49,35 +49,22 @@ class Suite:
 
     def slot_count(self, length: int) -> int:
         """Slots of a contribution for ``length`` weights."""
-        return self._slot_count(length, self._bits(length))
+        if self.lattice is None:
+            return self.packing(length).head + length
+        terms = self.terms
+        return self._slots(self._bits(length), terms.clip, terms.max_examples, length).count
 
     def packing(self, length: int) -> Packing:
-        """How the slots for ``length`` weights lie in plaintexts under packed Paillier.
-
-        The tally, and the reserve for what blinds, cost no ciphertext where values of fewer bits
-        make room for them.
-        """
-        terms = self.terms
-        full = self._packing(terms.precision_bits)
-        without_tally = -(-(length + 1) // full.slots)
-        least = max(_LEAST_SPARING_BITS, terms.precision_bits - _MOST_SPARED_BITS)
-        for bits in range(terms.precision_bits, least - 1, -1):
-            packing = self._packing(bits)
-            if ciphertext_count(self._slot_count(length, bits), packing) <= without_tally:
-                return packing
-        return full
-
-    def _packing(self, bits: int) -> Packing:
-        terms, head = self.terms, self._slot_count(0, bits)
-        return Packing.choose(terms.key_bits, bits, terms.n_members, head)
+        """How the slots for ``length`` weights lie in plaintexts under packed Paillier."""
+        return _packing(self.terms, length)
 
     def slots(self, opening: Opening) -> Slots:
         """What the slots of a training round are: how weights become integers, what is counted.
 
         Raises BadQuantisation if the opening's bounds are none.
         """
-        bounds = opening.clip, opening.max_examples
-        return self._layout(self._bits(opening.length), bounds, opening.length)
+        length = opening.length
+        return self._slots(self._bits(length), opening.clip, opening.max_examples, length)
 
     def seconds(self, length: int) -> float:
         """What a member computes for a round, by the cost table."""
@@ -92,24 +79,43 @@ class Suite:
             return min(self.terms.precision_bits, self.lattice.levels.bit_length() - 1)
         return self.packing(length).value_bits
 
-    def _tally(self, bits: int) -> Tally:
-        return Tally(self.terms.clip, self.terms.max_examples, self.terms.n_members, bits)
-
-    def _layout(self, bits: int, bounds: tuple[float, int], length: int) -> Slots:
-        clip, most = bounds
+    def _slots(self, bits: int, clip: float, max_examples: int, length: int) -> Slots:
+        terms = self.terms
+        tally = Tally(terms.clip, terms.max_examples, terms.n_members, bits)
         together = self.lattice.weights_per_coefficient if self.lattice is not None else 1
-        return Slots(Quantisation(clip, bits, most), self._tally(bits), length, together)
-
-    def _slot_count(self, length: int, bits: int) -> int:
-        return self._layout(bits, (self.terms.clip, self.terms.max_examples), length).count
+        return Slots(Quantisation(clip, bits, max_examples), tally, length, together)
 
 
+@lru_cache(maxsize=64)
+def _packing(terms: Terms, length: int) -> Packing:
+    """Of values with as many bits as the terms say, or fewer.
+
+    The tally, and the reserve for what blinds, cost no ciphertext where values of fewer bits make
+    room for them.
+    """
+    suite = suite_of("paillier", terms)
+
+    def of(bits: int) -> Packing:
+        head = suite._slots(bits, terms.clip, terms.max_examples, 0).head
+        return Packing.choose(terms.key_bits, bits, terms.n_members, head)
+
+    full = of(terms.precision_bits)
+    without_tally = -(-(length + 1) // full.slots)
+    least = max(_LEAST_SPARING_BITS, terms.precision_bits - _MOST_SPARED_BITS)
+    for bits in range(terms.precision_bits, least - 1, -1):
+        if ciphertext_count((packing := of(bits)).head + length, packing) <= without_tally:
+            return packing
+    return full
+
+
+@lru_cache(maxsize=64)
 def suite_of(name: SuiteName, terms: Terms) -> Suite:
     """A suite of that name."""
     ring = RINGS.get(name)
     return Suite(name, Lattice(ring, terms.n_members) if ring else None, terms)
 
 
+@lru_cache(maxsize=64)
 def suite_for(terms: Terms, length: int) -> Suite:
     """The suite of a training round for a model of ``length`` weights."""
     if terms.suite != "auto":

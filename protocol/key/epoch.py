@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Annotated
 
 import gmpy2
@@ -25,7 +26,7 @@ MAX_EPOCH_BYTES = 128 << 10
 Number = Annotated[bytes, Meta(max_length=1_024)]
 
 
-class Epoch(Message, frozen=True):
+class Epoch(Message, frozen=True, dict=True):
     """The public result of ceremony ``number``; its digest is bound into every round.
 
     Numbers are big-endian bytes without leading zeros; lists are in roster order.
@@ -40,7 +41,7 @@ class Epoch(Message, frozen=True):
     verification_keys: tuple[Number, ...]
     sealing_keys: tuple[bytes, ...]
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
         """The epoch's identity: 32 bytes."""
         return digest("quorate/epoch", encode(self))

@@ -31,7 +31,7 @@ from protocol.encoding import (
     width_of,
 )
 from protocol.errors import Malformed
-from protocol.key.epoch import MAX_EPOCH_BYTES, Epoch, to_number
+from protocol.key.epoch import Epoch, to_number
 from protocol.terms.terms import Terms
 
 
@@ -116,19 +116,20 @@ def check_proof_in_steps(
     encrypted: Encrypted, body: Contribution, session: str, member: int, key: EncryptionKey
 ) -> Steps[None]:
     """The same in steps."""
-    context = proof_context(key.epoch, session, member, body)
-    proof = encrypted.proof
-    values = encrypted.values
+    context = proof_context(key.epoch, session, member, body.opening, body.vector)
+    proof, values = encrypted.proof, encrypted.values
     if proof is None or not (yield from verify_in_steps(proof, values, key.encryptor, context)):
         raise Malformed("ciphertexts", "no fitting proof that their plaintexts are known")
 
 
-def proof_context(epoch: bytes, session: str, member: int, body: Contribution) -> bytes:
+def proof_context(
+    epoch: bytes, session: str, member: int, opening: bytes, vector: Sequence[bytes] = ()
+) -> bytes:
     """What the proof is bound to beside the ciphertexts: epoch, round, who, and the vector.
 
     The digests of the epoch and of the opening's post hold the federation.
     """
-    parts = (epoch, session.encode(), member.to_bytes(8, "big"), body.opening, *body.vector)
+    parts = (epoch, session.encode(), member.to_bytes(8, "big"), opening, *vector)
     return digest("quorate/contribution proof", *parts)
 
 
@@ -140,16 +141,11 @@ class EncryptionKey:
     encryptor: Encryptor
 
     @classmethod
+    @lru_cache(maxsize=4)
     def of(cls, epoch: Epoch) -> EncryptionKey:
         """The key of an epoch; its table takes 0.4 s at 3072 bits."""
-        return _encryption_key(encode(epoch))
-
-
-@lru_cache(maxsize=4)
-def _encryption_key(data: bytes) -> EncryptionKey:
-    epoch = decode(data, Epoch, "epoch", MAX_EPOCH_BYTES)
-    n = to_number(epoch.n)
-    return EncryptionKey(epoch.digest, Encryptor(n, randomiser_base(n, epoch.digest)))
+        n = to_number(epoch.n)
+        return cls(epoch.digest, Encryptor(n, randomiser_base(n, epoch.digest)))
 
 
 def lattice_context(epoch: bytes, opening: bytes) -> bytes:

@@ -10,6 +10,7 @@ that does not hold is named on the board, once, with what everyone needs to see 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Protocol
 
 from gmpy2 import mpz
@@ -100,20 +101,20 @@ class RoundMember:
         if view.closing is None or not self.consent or me in view.refusals:
             return None
         try:
-            if me not in view.locks:
+            if me not in view.lock_posts:
                 self.check_set()
                 self._check_difference()
                 if self.owes_fingerprint:
                     return None
                 self._choose(ledger)
-                return Draft(view.session, SetLock(self._chosen(), self.fingerprint))
+                return Draft(view.session, SetLock(self._chosen, self.fingerprint))
             if self.owes_partial:
                 return self._partial(ledger)
         except Refused as refusal:
             said = Refusal(refusal.rule, refusal.member, shown(refusal.reason, MAX_REASON))
             return Draft(view.session, said)
         for member in self._unnamed():
-            complaint = Complaint(self._chosen(), member, self._wrong[member])
+            complaint = Complaint(self._chosen, member, self._wrong[member])
             return Draft(view.session, complaint)
         return None
 
@@ -124,7 +125,7 @@ class RoundMember:
         The set has passed the rules then.
         """
         view, me = self.view, self.index
-        is_due = self.consent and self.total is not None and me not in view.locks
+        is_due = self.consent and self.total is not None and me not in view.lock_posts
         return is_due and not self.fingerprint and counts(view, me, self.epoch.quorum)
 
     @property
@@ -137,13 +138,13 @@ class RoundMember:
         view, me = self.view, self.index
         has_said = me in view.partials or me in view.refusals
         may_say = self.consent and view.closing is not None and not has_said
-        return may_say and me in view.locks and self._is_locked()
+        return may_say and me in view.lock_posts and self._is_locked()
 
     @property
     def owes_complaint(self) -> bool:
         """Whether this member has found a part wrong and nobody has shown it yet."""
         view, me = self.view, self.index
-        may_speak = self.consent and me in view.locks and me not in view.refusals
+        may_speak = self.consent and me in view.lock_posts and me not in view.refusals
         return may_speak and bool(self._unnamed())
 
     @property
@@ -180,21 +181,23 @@ class RoundMember:
             self._refused = refusal if self.view.closing is not None else None
             raise
         self._contributions.clear()  # the board has them; the sum is all that is needed now
-        self._locked = LockedSum.of(self.epoch, self.view.session, self._chosen(), self.total)
+        self._locked = LockedSum.of(self.epoch, self.view.session, self._chosen, self.total)
         return self.total
 
+    @cached_property
     def _chosen(self) -> bytes:
+        """The name of the closed set."""
         chosen = self.view.chosen(self.terms.federation)
         assert chosen is not None
         return chosen
 
     def _is_locked(self) -> bool:
-        votes = sum(chosen == self._chosen() for chosen in self.view.locks.values())
+        votes = sum(chosen == self._chosen for chosen in self.view.locks.values())
         return votes >= self.terms.lock_threshold
 
     def _choose(self, ledger: SetLedger) -> None:
         """Before the lock is said and again before the partial decryption is made."""
-        if not ledger.choose(self.view.session, self._chosen()):
+        if not ledger.choose(self.view.session, self._chosen):
             reason = "this hospital has chosen another set of this round"
             raise Refused(self.view.name, "one-set", 0, reason)
 

@@ -6,6 +6,7 @@ Their hash is the federation's identity and is bound into every signature and se
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Literal
 
 import tomli_w
@@ -75,7 +76,7 @@ class RoundPolicy(Message, frozen=True):
     differencing: Literal["warn", "refuse"] = "refuse"
 
 
-class Terms(Message, frozen=True):
+class Terms(Message, frozen=True, dict=True):
     """A federation as signed by its members."""
 
     name: str
@@ -101,7 +102,7 @@ class Terms(Message, frozen=True):
         """Whether the key can be broken: it has fewer than LEAST_KEY_BITS bits."""
         return self.key_bits < LEAST_KEY_BITS
 
-    @property
+    @cached_property
     def federation(self) -> bytes:
         """The federation's identity: 32 bytes."""
         return digest("quorate/terms", encode(self))

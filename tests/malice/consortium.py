@@ -42,7 +42,7 @@ def contribution(
     """A member's contribution of plaintexts that it knows, with the proof that it does."""
     key, stream = EncryptionKey.of(toy.epoch), Stream.derive(opening, "malice", member)
     opened = encrypt_opened(plaintexts, key.encryptor, stream)
-    context = proof_context(key.epoch, session, member, Contribution(opening, attach(b"")))
+    context = proof_context(key.epoch, session, member, opening)
     proof = prove(opened, key.encryptor, context, stream)
     encrypted = Encrypted(tuple(one.ciphertext for one in opened), proof)
     return Contribution(opening, attach(write_ciphertexts(encrypted, toy.key.n))), encrypted

@@ -195,9 +195,7 @@ class Desk:
         opened = encrypt_opened([mpz(0)] * count, key.encryptor, stream)
         values = tuple(one.ciphertext for one in opened)
         assert posted is not None
-        context = proof_context(
-            key.epoch, session, member, Contribution(posted.digest, attach(b""))
-        )
+        context = proof_context(key.epoch, session, member, posted.digest)
         encrypted = Encrypted(values, prove(opened, key.encryptor, context, stream))
         return write_ciphertexts(change(encrypted), key.encryptor.n)
 

@@ -36,7 +36,7 @@ def contributed(
     """A member's numbers, proved for a session and an opening."""
     stream = Stream(seed_of("sums", member))
     numbers = encrypt_opened([mpz(member + k) for k in range(length)], ENCRYPTOR, stream)
-    context = proof_context(EPOCH.epoch.digest, session, member, Contribution(opened, attach(b"")))
+    context = proof_context(EPOCH.epoch.digest, session, member, opened)
     proof = prove(numbers, ENCRYPTOR, context, stream)
     return Encrypted(tuple(one.ciphertext for one in numbers), proof)
 

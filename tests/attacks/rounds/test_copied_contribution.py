@@ -88,7 +88,7 @@ def body_of(chunk: bytes, opening: bytes = OPENING) -> Contribution:
 
 
 def proof_by(member: int, opened: list[Opened], body: Contribution) -> PlaintextProof:
-    bound_to = proof_context(EPOCH, SESSION, member, body)
+    bound_to = proof_context(EPOCH, SESSION, member, body.opening, body.vector)
     return prove(opened, ENCRYPTOR, bound_to, Stream(seed_of("proof", member)))
 
 
@@ -233,7 +233,7 @@ def test_a_contribution_of_another_epoch_is_refused():
 
 def test_if_the_proof_were_not_bound_to_who_says_it_a_replay_would_pass(monkeypatch):
     bound = ciphertexts.proof_context
-    monkeypatch.setattr(ciphertexts, "proof_context", lambda e, s, m, b: bound(e, SESSION, V, b))
+    monkeypatch.setattr(ciphertexts, "proof_context", lambda e, s, m, *b: bound(e, SESSION, V, *b))
     assert honest(V).accepted_from(COLLUDER)
     assert honest(V).accepted_from(V, "round/2")
     monkeypatch.undo()

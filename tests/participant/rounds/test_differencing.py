@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 import typer
 
-from keyshare.proofs.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
 from participant.cli.commands import rounds as opening
 from participant.cli.commands.rounds import _approval
 from participant.cli.commands.training import RoundTable as Shown
 from participant.cli.commands.training import _check_round_left
+from participant.rounds.contribution import ContributionMaker
 from participant.rounds.task import DecryptionTask, Request
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
 from protocol.board.messages import Contribution, attach
 from protocol.board.suite import suite_of
 from protocol.errors import Refused
-from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
+from protocol.rounds.ciphertexts import EncryptionKey
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import RoundPolicy
 from tests.stage.rounds.round_table import RoundTable, Steps
@@ -54,15 +54,11 @@ class Spoiler(TrainingTask):
         if number > 1:
             return super()._contribution(number, view)
         assert view.opening is not None
-        key, stream = EncryptionKey.of(self._epoch), Stream(bytes(32))
+        key = EncryptionKey.of(self._epoch)
         count = suite_of("paillier", self._terms).ciphertext_count(self._layout.weights)
-        opened = encrypt_opened([key.encryptor.n - 1] * count, key.encryptor, stream)
-        body = Contribution(view.opening.digest, attach(b""))
-        context = proof_context(key.epoch, view.session, self._index, body)
-        proof = prove(opened, key.encryptor, context, stream)
-        values = tuple(one.ciphertext for one in opened)
-        payload = write_ciphertexts(Encrypted(values, proof), key.encryptor.n)
-        return Draft(view.session, Contribution(body.opening, attach(payload)))
+        maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
+        plaintexts = [key.encryptor.n - 1] * count
+        return maker._proved(plaintexts, Stream(bytes(32)), view.opening, key)
 
 
 def toy(differencing: str) -> ToyEpoch:

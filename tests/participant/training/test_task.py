@@ -16,7 +16,7 @@ from participant.model.errors import ModelMismatch
 from participant.model.file import model_name
 from participant.rounds.contribution import ContributionMaker
 from participant.training.task import TrainingTask
-from protocol.board.draft import Draft, public_payload
+from protocol.board.draft import Draft
 from protocol.board.messages import Partial, Refusal, SetLock, Statement
 from protocol.board.suite import suite_of
 from protocol.errors import BadEntry, Refused
@@ -286,9 +286,7 @@ def test_a_garbage_contribution_voids_the_round_and_not_the_training() -> None:
             plaintexts = [key.encryptor.n - 1] * count  # it knows them, and they are no weights
             maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
             assert view.opening is not None
-            body, payload = maker._proved(plaintexts, Stream(bytes(32)), view.opening, key)
-            _, blobs = public_payload(payload)
-            return Draft(view.session, body, tuple(blobs))
+            return maker._proved(plaintexts, Stream(bytes(32)), view.opening, key)
 
     table = RoundTable()
     tasks = [table.train(i, Steps()) for i in (1, 2, 3, 4)]

@@ -120,7 +120,7 @@ def founded(base: Plan) -> tuple[toy.ToyEpoch, Mapping[str, bytes]]:
         for entry in table.entries:
             data = encode(entry)
             aggregator._store.append(Head(entry.position, entry.hash), data)
-            aggregator._take(data)
+            aggregator._take(entry, data)
         aggregator.close()
         files = {
             str(path.relative_to(folder)): path.read_bytes()

@@ -352,8 +352,8 @@ def make_training(
     stream = Stream(seed)
     opened = encrypt_opened(plaintexts, key.encryptor, stream)
     vector = (attach(chunk).digest,) if chunk else ()
-    bare = Contribution(opening.digest, attach(b""), vector)
-    bound_to = proof_context(key.epoch, opening.post.session, poster or index, bare)
+    session, prover = opening.post.session, poster or index
+    bound_to = proof_context(key.epoch, session, prover, opening.digest, vector)
     proof = prove(opened, key.encryptor, bound_to, stream)
     encrypted = Encrypted(tuple(one.ciphertext for one in opened), proof)
     payload = write_ciphertexts(encrypted, key.encryptor.n)

@@ -98,12 +98,13 @@ class HybridRound(toy_round.Round):
         stream = Stream(seed)
         plaintexts = pack_key(one_time.secret, lattice, key.encryptor.n)
         opened = encrypt_opened(plaintexts, key.encryptor, stream)
-        bare = Contribution(self.opened.digest, attach(b""), (blob_name(chunk),))
-        bound_to = proof_context(key.epoch, self.session, poster or index, bare)
+        bound_to = proof_context(
+            key.epoch, self.session, poster or index, self.opened.digest, (blob_name(chunk),)
+        )
         proof = prove(opened, key.encryptor, bound_to, stream)
         encrypted = Encrypted(tuple(o.ciphertext for o in opened), proof)
         payload = write_ciphertexts(encrypted, key.encryptor.n)
-        body = Contribution(self.opened.digest, attach(payload), bare.vector)
+        body = Contribution(self.opened.digest, attach(payload), (blob_name(chunk),))
         return Made(body, payload, chunk, values, encrypted)
 
     def due(self, index: int) -> Draft | None:

@@ -8,7 +8,6 @@ from gmpy2 import mpz
 
 from keyshare.proofs.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
-from protocol.board.messages import Contribution, attach
 from protocol.key.epoch import Epoch
 from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
 from tests.stage.toy import seed_of
@@ -21,7 +20,7 @@ def proved(
     key = EncryptionKey.of(epoch)
     stream = Stream(seed_of("proved", member, session, opening.hex()))
     opened = encrypt_opened(plaintexts, key.encryptor, stream)
-    context = proof_context(key.epoch, session, member, Contribution(opening, attach(b"")))
+    context = proof_context(key.epoch, session, member, opening)
     proof = prove(opened, key.encryptor, context, stream)
     return Encrypted(tuple(one.ciphertext for one in opened), proof)
 

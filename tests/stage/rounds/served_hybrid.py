@@ -103,12 +103,12 @@ class Hospitals:
         stream = Stream.derive(seed, "paillier")
         plaintexts = pack_key(secret.secret, lattice, key.encryptor.n)
         opened = encrypt_opened(plaintexts, key.encryptor, stream)
-        body = Contribution(self.opening, attach(b""), tuple(map(blob_name, chunks)))
-        context = proof_context(self.desk.epoch.digest, SESSION, prover or member, body)
+        names = tuple(map(blob_name, chunks))
+        context = proof_context(key.epoch, SESSION, prover or member, self.opening, names)
         proof = prove(opened, key.encryptor, context, stream)
         ciphertexts = tuple(one.ciphertext for one in opened)
         payload = write_ciphertexts(Encrypted(ciphertexts, proof=proof), key.encryptor.n)
-        body = msgspec.structs.replace(body, ciphertexts=attach(payload))
+        body = Contribution(self.opening, attach(payload), names)
         return Made(body, payload, chunks, values)
 
     def post(self, member: int, made: Made) -> Made:

@@ -166,8 +166,7 @@ class Round(Table):
         knows = bool(values) and all(value in OPENED for value in values)
         if encrypted.proof or opening is None or not knows:
             return encrypted
-        body = Contribution(opening.digest, attach(b""))
-        context = proof_context(EPOCH.digest, self.session, prover or sender, body)
+        context = proof_context(EPOCH.digest, self.session, prover or sender, opening.digest)
         stream = Stream(seed_of("proof", sender))
         proof = prove([OPENED[value] for value in values], encryptor(), context, stream)
         return Encrypted(values, proof)

@@ -1,0 +1,143 @@
+"""How far a round's path through the code is: moves between files, from ``fit`` to the next model.
+
+A move is a call from a function in one file of the four packages into one in another file, or the
+return from it. One round of three hospitals is played under packed Paillier, at a table in memory
+with the real aggregator; four stretches of it are counted:
+
+    contribution   at one hospital, from what the app has fitted to the draft
+    sum            at the aggregator, from the last contribution on its board to the closing
+    lock           at one hospital, from the closing to the draft of its lock
+    model          from the part that completes a quorum, said and read by all, to their models
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from aggregator.server.service import Aggregator
+from protocol.board.board import decode_entry
+from protocol.board.draft import Draft
+from protocol.board.messages import Certificate
+from protocol.board.wire import Accepted, Submit
+from protocol.encoding import encode
+from protocol.rounds.view import round_session
+from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.toy import ToyEpoch, toy_epoch
+
+_ROOT = Path(__file__).resolve().parents[1]
+_OURS = tuple(f"{_ROOT / name}/" for name in ("keyshare", "protocol", "aggregator", "participant"))
+_SESSION = round_session("1")
+
+
+class Trip:
+    """Counts while it is entered."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was counted."""
+        self.moves = 0
+        self.files: set[str] = set()
+
+    def __enter__(self) -> None:
+        sys.setprofile(self._see)
+
+    def __exit__(self, *error: object) -> None:
+        sys.setprofile(None)
+
+    def _see(self, frame: FrameType, event: str, _: object) -> None:
+        here = _file_of(frame)
+        if event not in ("call", "return") or here is None:
+            return
+        self.files.add(here)
+        caller = frame.f_back
+        while caller is not None and _file_of(caller) is None:
+            caller = caller.f_back
+        if caller is not None:
+            self.moves += _file_of(caller) != here
+
+
+def _file_of(frame: FrameType) -> str | None:
+    name = frame.f_code.co_filename
+    return name if name.startswith(_OURS) else None
+
+
+class _Fitting(Steps):
+    """An app whose ``fit`` is where a trip begins."""
+
+    def __init__(self, trip: Trip) -> None:
+        super().__init__()
+        self._trip = trip
+
+    def fit(self, *given: Any) -> Any:
+        found = super().fit(*given)
+        self._trip.begin()
+        return found
+
+
+class _ServedTable(RoundTable):
+    """A table with one app's trip, and the real aggregator's board."""
+
+    def __init__(self, toy: ToyEpoch, folder: Path, trip: Trip) -> None:
+        super().__init__(toy)
+        self.service = Aggregator(self.terms, toy.federation.keys[0], folder, lambda: 0)
+        certificate = Certificate(bytes(32), encode(toy.epoch))
+        for member in toy.federation.members:
+            self.publish(member, Draft("ceremony/1", certificate))
+        for member in toy.federation.members:
+            self.train(member, _Fitting(trip) if member == 1 else Steps())
+        self.settle()
+
+    def publish(self, sender: int, draft: Draft) -> None:
+        """Have the aggregator put a member's draft on its board, and all read it."""
+        self.tell(sender, draft)
+        self.follow()
+
+    def tell(self, sender: int, draft: Draft) -> None:
+        assert not draft.blobs
+        signed = self.sign(draft.session, sender, draft.body)
+        (answer,) = self.service.receive(sender, Submit(signed))
+        assert isinstance(answer, Accepted), answer
+
+    def follow(self) -> None:
+        """Let all read what is new on the board."""
+        for data in self.service.entries_after(self.board.head.position).entries:
+            posted = self.board.append(decode_entry(data))
+            for index in self.tasks:
+                self.show(index, posted)
+
+    def speak(self, trip: Trip) -> dict[int, Draft]:
+        """What all say next; ``trip`` is that of the first."""
+        with trip:
+            drafts = {1: self.due(1)}
+        drafts |= {member: self.due(member) for member in (2, 3)}
+        return {member: draft for member, draft in drafts.items() if draft}
+
+
+def measure(bits: int = 512) -> dict[str, dict[str, int]]:
+    """Moves and files of each stretch, under a key of so many bits."""
+    trips = {name: Trip() for name in ("contribution", "sum", "lock", "model")}
+    with tempfile.TemporaryDirectory() as folder:
+        table = _ServedTable(toy_epoch(3, 2, bits), Path(folder), trips["contribution"])
+        table.service.tick()
+        table.follow()  # the round is open
+        for member, draft in table.speak(trips["contribution"]).items():
+            table.publish(member, draft)
+        with trips["sum"]:
+            while table.service.rounds.views[_SESSION].closing is None:
+                table.service.tick()
+        table.follow()
+        for member, draft in table.speak(trips["lock"]).items():
+            table.publish(member, draft)
+        parts = table.speak(Trip())
+        table.publish(1, parts[1])
+        table.tell(2, parts[2])
+        with trips["model"]:
+            table.follow()
+        assert all(task.finished == 1 for task in table.tasks.values())
+    return {name: {"moves": trip.moves, "files": len(trip.files)} for name, trip in trips.items()}
