@@ -129,7 +129,7 @@ def _shares_of_two(consortium: Consortium) -> str:
         vault = Vault(folder / "vault", terms.federation, hospital.number)
         record = vault.key_share(vault.epochs()[-1], Passphrase(hospital.passphrase))
         epoch, secret = read_secret(record.payload, terms, hospital.number)
-        shares.append(secret.key_share())
+        shares.append(secret.secret_share())
     key = epoch.joint_key()
     _, ciphertext = trial_ciphertext(key.n, b"demo")
     partials = {s.index: partial_decryption(ciphertext, s, key) for s in shares}

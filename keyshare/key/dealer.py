@@ -24,7 +24,7 @@ from keyshare.key.threshold_key import (
     JointKey,
     SecretShare,
     key_shape,
-    key_share,
+    secret_share,
     verification_base,
     verification_key,
 )
@@ -41,7 +41,7 @@ def deal_shares(bits: int, members: int, quorum: int) -> tuple[JointKey, dict[in
     bound = shape.coefficient_bound(shape.blind_bound, quorum - 1)
     polynomial = integer_polynomial(mpz(0), quorum - 1, bound, stream)
     everyone = range(1, members + 1)
-    shares = {i: key_share(i, constant, evaluate(polynomial, i), n) for i in everyone}
+    shares = {i: secret_share(i, constant, evaluate(polynomial, i), n) for i in everyone}
     base = verification_base(n, b"dealer")
     keys = tuple(verification_key(base, share, shape.delta, n) for share in shares.values())
     return JointKey(n, constant % n, members, quorum, base, keys), shares

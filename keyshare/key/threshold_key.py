@@ -131,7 +131,7 @@ def theta_fits(theta_prime: mpz, blind_commitment: mpz, u: mpz, n: mpz) -> bool:
     return bool(gmpy2.powmod(u, theta_prime, n) == gmpy2.powmod(blind_commitment, n, n))
 
 
-def key_share(index: int, theta_prime: mpz, blind: mpz, n: mpz) -> SecretShare:
+def secret_share(index: int, theta_prime: mpz, blind: mpz, n: mpz) -> SecretShare:
     """f_i = θ' - N·(ΔR)(i)."""
     return SecretShare(index, theta_prime - n * blind)
 

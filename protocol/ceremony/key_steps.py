@@ -79,7 +79,7 @@ def finish_theta(run: CeremonyRun, step: StepId, public: Payloads, private: Payl
     winner.theta_prime = theta_prime
     winner.verification_keys = tk.verification_keys(base, theta_prime, winner.blinds, winner.shape)
     if not run.is_observer:
-        run.share = tk.key_share(run.index, theta_prime, winner.points[2], winner.n)
+        run.share = tk.secret_share(run.index, theta_prime, winner.points[2], winner.n)
     return StepId("trial", step.batch, step.part)
 
 

@@ -134,7 +134,7 @@ class _Trial:
 
     def part(self, secret: EpochSecret, stream: Stream) -> bytes:
         """A member's proven part of this value; there is no way to give another ciphertext."""
-        share, key = secret.key_share(), self._key
+        share, key = secret.secret_share(), self._key
         part = partial_decryption(self._ciphertext, share, key)
         proof = prove_parts(self._said(share.index, part), share, stream)
         return encode(ProvenPart(pack_numbers([part], width_of(key.n**2)), write_proof(proof)))

@@ -70,7 +70,7 @@ class EpochSecret(Message, frozen=True):
     def __repr__(self) -> str:
         return f"EpochSecret(index={self.index}, <secret>)"
 
-    def key_share(self) -> SecretShare:
+    def secret_share(self) -> SecretShare:
         """The member's f_i."""
         value = to_number(self.share)
         return SecretShare(self.index, -value if self.negative else value)
@@ -110,7 +110,7 @@ def read_secret(data: bytes, terms: Terms, index: int) -> tuple[Epoch, EpochSecr
     """A vault's content, checked: the share fits its own verification key. Raises Malformed."""
     secret = decode(data, EpochSecret, "key share", 2 * MAX_EPOCH_BYTES)
     epoch = read_epoch(secret.epoch, terms)
-    key, share = epoch.joint_key(), secret.key_share()
+    key, share = epoch.joint_key(), secret.secret_share()
     # A longer one would take an exponentiation as long as it is.
     if abs(share.value) >= key_shape(key.n, key.n_members, key.quorum).share_bound:
         raise Malformed("key share", "it is out of range")

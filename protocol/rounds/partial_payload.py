@@ -87,7 +87,7 @@ class LockedSum:
         Each call takes a new content key. Fresh bytes are hashed with the member's secret, so that
         a broken source of randomness alone gives nobody the key.
         """
-        member, share = secret.index, secret.key_share()
+        member, share = secret.index, secret.secret_share()
         fresh = derive_key(secret.sealing_seed, "partial", secrets.token_bytes(32))
         parts = [partial_decryption(c, share, self.key) for c in self.ciphertexts]
         content_key = derive_key(fresh, "content key", self.session, self.chosen)
@@ -101,7 +101,7 @@ class LockedSum:
 
     def proved(self, parts: list[mpz], secret: EpochSecret, fresh: bytes) -> Parts:
         """The parts with the proof that they are those of the member's share."""
-        share, stream = secret.key_share(), Stream.derive(fresh, "partial proof")
+        share, stream = secret.secret_share(), Stream.derive(fresh, "partial proof")
         proof = prove_parts(self._said(share.index, parts), share, stream)
         return Parts(pack_numbers(parts, width_of(self.key.n**2)), write_proof(proof))
 

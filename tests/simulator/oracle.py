@@ -84,7 +84,7 @@ def one_key(federation: Federation) -> None:
         raise Violation("the modulus is wrong")
     plaintext, ciphertext = trial_ciphertext(key.n, b"oracle")
     partials = {
-        i: partial_decryption(ciphertext, secret.key_share(), key)
+        i: partial_decryption(ciphertext, secret.secret_share(), key)
         for i, (_, secret) in keys.items()
     }
     for members in itertools.combinations(partials, key.quorum):

@@ -200,7 +200,7 @@ class ToyEpoch:
 
     @property
     def shares(self) -> dict[int, SecretShare]:
-        return {i: secret.key_share() for i, secret in self.secrets.items()}
+        return {i: secret.secret_share() for i, secret in self.secrets.items()}
 
 
 def finished(table: CeremonyTable) -> ToyEpoch:

@@ -152,7 +152,7 @@ def partial_decryption() -> Case:
     stream = Stream.derive(seed_of("fuzz partial"), "sum")
     total = Encrypted(tuple(o.ciphertext for o in _encryptions(2, stream)))
     locked = LockedSum.of(toy().epoch, "round/1", bytes(32), total)
-    square, share = locked.key.n**2, secret.key_share()
+    square, share = locked.key.n**2, secret.secret_share()
     parts = [make_partial(c, share, locked.key) for c in total.values]
     honest = encode(locked.proved(parts, secret, seed_of("fuzz proof")))
     cipher = locked._cipher(MEMBER, content_key)

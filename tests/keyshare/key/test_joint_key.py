@@ -24,7 +24,7 @@ from keyshare.key.threshold_key import (
     KeyShape,
     SecretShare,
     key_shape,
-    key_share,
+    secret_share,
     theta_fits,
     theta_share,
     verification_base,
@@ -78,7 +78,7 @@ class Dealt:
 
     @property
     def shares(self) -> dict[int, SecretShare]:
-        return {i: key_share(i, self.theta_prime, r, N) for i, (_, _, r) in self.points.items()}
+        return {i: secret_share(i, self.theta_prime, r, N) for i, (_, _, r) in self.points.items()}
 
 
 def split(value: mpz, dealers: int, stream: Stream) -> list[mpz]:
@@ -227,7 +227,7 @@ def test_a_share_for_another_theta_decrypts_nothing():
     made = dealt(5, 3)
     key, ciphertext = joint_key(made), mpz(phe.PaillierPublicKey(int(N)).raw_encrypt(7))
     shares = dict(made.shares)
-    shares[2] = key_share(2, made.theta_prime + 1, made.points[2][2], N)
+    shares[2] = secret_share(2, made.theta_prime + 1, made.points[2][2], N)
     partials = {i: partial_decryption(ciphertext, shares[i], key) for i in (1, 2, 3)}
     with pytest.raises(BadCombination):
         combine(partials, key)

@@ -65,7 +65,7 @@ def test_a_wrong_part_is_named_and_the_quorum_decrypts_without_it(
 ) -> None:
     member = consortium.member(3)
     epoch, secret = member.key_share()
-    share = SecretShare(3, secret.key_share().value + 1)
+    share = SecretShare(3, secret.secret_share().value + 1)
     forged = epoch_secret(epoch, share, secret.sealing_seed)
     liar = KeyCheckTask(member.terms, (epoch, forged), int(time.time() * 1000))
     session = consortium.session(3, liar, time_limit=3)

@@ -193,7 +193,7 @@ def share(epoch: int, payload: bytes) -> backups._Share:
 
 def off_by_one() -> bytes:
     secret = TOY.secrets[1]
-    changed = SecretShare(1, secret.key_share().value + 1)
+    changed = SecretShare(1, secret.secret_share().value + 1)
     return encode(epoch_secret(TOY.epoch, changed, secret.sealing_seed))
 
 
@@ -264,7 +264,7 @@ def test_contents_that_do_not_read_are_damage(path: Path, changes: dict[str, obj
 
 def test_every_epoch_of_the_vault_is_in_the_backup(member: Membership, tmp_path: Path) -> None:
     second = msgspec.structs.replace(TOY.epoch, number=2)
-    secret = epoch_secret(second, TOY.secrets[1].key_share(), TOY.secrets[1].sealing_seed)
+    secret = epoch_secret(second, TOY.secrets[1].secret_share(), TOY.secrets[1].sealing_seed)
     member.vault.store_key_share(2, encode(secret), PASSPHRASE)
     path = tmp_path / "backup.sealed"
     assert write_backup(member, TEXT, path, ITS_OWN, CHEAP) == [1, 2]

@@ -37,7 +37,7 @@ class Hall:
         for i in members:
             secret = TOY.secrets[i]
             if i == liar:
-                share = SecretShare(i, secret.key_share().value + 1)
+                share = SecretShare(i, secret.secret_share().value + 1)
                 secret = epoch_secret(TOY.epoch, share, secret.sealing_seed)
             task = KeyCheckTask(TERMS, (TOY.epoch, secret), self.now_ms)
             key = TOY.federation.keys[i]

@@ -211,7 +211,7 @@ def test_a_key_that_the_members_did_not_certify_is_refused(tmp_path: Path) -> No
     changed = msgspec.structs.replace(other.epoch, sealing_keys=sealing)
     member = member_at(tmp_path / "home")
     (member.vault.folder / "key-share-1.sealed").unlink()
-    secret = epoch_secret(changed, TOY.secrets[1].key_share(), TOY.secrets[1].sealing_seed)
+    secret = epoch_secret(changed, TOY.secrets[1].secret_share(), TOY.secrets[1].sealing_seed)
     member.vault.store_key_share(1, encode(secret), PASSPHRASE)
     path = tmp_path / "backup.sealed"
     write_backup(member, signed_text(TOY.federation), path, ITS_OWN, CHEAP)

@@ -27,7 +27,7 @@ class Doubling(TrainingTask):
             return draft
         locked = self._rounds[1]._locked
         assert locked is not None
-        share, joint = self._secret.key_share(), self._epoch.joint_key()
+        share, joint = self._secret.secret_share(), self._epoch.joint_key()
         wrong = [2 * partial_decryption(c, share, joint) % joint.n**2 for c in locked.ciphertexts]
         payload = locked.encrypt(parts_of(locked, self._index, wrong), self._index, self.key)
         return posted_as(locked, self._index, payload, self.key, {})

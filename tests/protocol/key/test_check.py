@@ -150,7 +150,7 @@ def test_parts_that_fit_together_but_give_another_value_are_no_decryption() -> N
 def of_another_share(draft: Draft) -> Draft:
     """Honest work, with a share that is off by one."""
     secret = TOY.secrets[2]
-    share = SecretShare(2, secret.key_share().value + 1)
+    share = SecretShare(2, secret.secret_share().value + 1)
     forger = CheckTable().check(2, epoch_secret(TOY.epoch, share, secret.sealing_seed))
     table = Table(TOY.federation)
     asked = table.say(1, Draft(SESSION, CheckRequest(TOY.epoch.digest, seed_of("nonce", 1))))
@@ -315,7 +315,7 @@ def test_a_share_is_whole_by_itself_and_a_changed_one_is_not() -> None:
         stream = Stream(seed_of("alone", member))
         assert is_whole(TOY.epoch, secret, seed_of("nonce"), stream)
         for off in (1, -1, TOY.key.n):
-            share = SecretShare(member, secret.key_share().value + off)
+            share = SecretShare(member, secret.secret_share().value + off)
             changed = epoch_secret(TOY.epoch, share, secret.sealing_seed)
             assert not is_whole(TOY.epoch, changed, seed_of("nonce"), stream)
 

@@ -109,7 +109,7 @@ def test_a_secret_comes_back_for_its_member_alone(index):
     data = encode(TOY.secrets[index])
     epoch, secret = read_secret(data, TERMS, index)
     assert epoch == EPOCH
-    assert secret.key_share() == TOY.shares[index]
+    assert secret.secret_share() == TOY.shares[index]
     for other in set(TOY.federation.members) - {index}:
         with pytest.raises(Malformed):
             read_secret(data, TERMS, other)
@@ -138,7 +138,7 @@ def test_a_share_of_any_length_is_refused_before_it_is_an_exponent():
 @pytest.mark.parametrize("value", [-5, -1, 0, 1, 255, 256, -(2**300)])
 def test_shares_of_either_sign_are_kept(value):
     share = type(TOY.shares[1])(1, mpz(value))
-    assert epoch_secret(EPOCH, share, bytes(32)).key_share() == share
+    assert epoch_secret(EPOCH, share, bytes(32)).secret_share() == share
 
 
 def test_a_secret_shows_nothing_of_itself():
