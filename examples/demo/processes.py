@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from keyshare.ceremony.modulus import LEAST_KEY_BITS
 from participant.home.folders import federation_folder
-from protocol.terms.terms import LEAST_KEY_BITS
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[2]

@@ -34,6 +34,7 @@ _FIRST_TRIAL_BOUND = 1 << 12  # a cheap first pass, which most candidates do not
 _MERTENS = 1.7810724179901980
 _TREE_LEAVES = 256  # moduli that share the division of a primorial
 MIN_BITS, MAX_BITS = 256, 4096
+LEAST_KEY_BITS = 2048  # of a key that is to protect anything: some 112 bits of security
 MIN_MEMBERS, MAX_MEMBERS = 3, 16
 # Exponents of Mersenne primes: the smallest 2^e - 1 above a range is the field to compute in.
 _MERSENNE = (521, 607, 1279, 2203, 2281, 3217, 4253, 4423, 9689, 9941, 11213, 19937)

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from gmpy2 import mpz
 
-from keyshare.ceremony.modulus import MAX_BITS, MAX_MEMBERS, MIN_BITS
+from keyshare.ceremony.modulus import LEAST_KEY_BITS, MAX_BITS, MAX_MEMBERS, MIN_BITS
 from keyshare.digest import number_bytes
 from keyshare.errors import BadKeyShare, BadParameters
 from keyshare.key.dealer import deal_shares
@@ -18,8 +18,6 @@ from keyshare.library.public_key import Ciphertext
 from keyshare.library.threshold_key import PartialDecryption, ThresholdKey, as_proved, value_of
 from keyshare.proofs.proved_parts import prove_parts
 from keyshare.randomness import Stream
-
-LEAST_BITS = 2048
 
 
 class KeyShare:
@@ -83,7 +81,7 @@ def deal(
     members: 2 to 16; quorum: 2 to members. At 3072 bits it takes some seconds.
     Raises BadParameters.
     """
-    least = MIN_BITS if allow_small_key else LEAST_BITS
+    least = MIN_BITS if allow_small_key else LEAST_KEY_BITS
     if bits % 2 or not least <= bits <= MAX_BITS:
         raise BadParameters("bits", bits, f"even, {least} to {MAX_BITS}")
     if not 2 <= members <= MAX_MEMBERS:

@@ -12,7 +12,7 @@ from typing import Literal
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keyshare.ceremony.modulus import MAX_MEMBERS, candidate_shape
+from keyshare.ceremony.modulus import LEAST_KEY_BITS, MAX_MEMBERS, candidate_shape
 from keyshare.errors import BadParameters, BadQuantisation
 from keyshare.rounds.quantisation import Quantisation
 from protocol.encoding import Message, digest, encode, encode_binary
@@ -24,7 +24,6 @@ from protocol.terms.toml_text import NotToml, read_toml
 from protocol.words.foreign import shown
 
 AGGREGATOR = 0  # the aggregator's number as a sender; members are 1..n in roster order
-LEAST_KEY_BITS = 2048  # of a key that is to protect anything: some 112 bits of security
 MAX_SECONDS = 365 * 24 * 3600  # of a round or a step that waits
 MAX_ROUNDS = 1_000_000
 MIN_CLIP, MAX_CLIP = 1e-9, 1e9

@@ -13,6 +13,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from keyshare.ceremony.modulus import LEAST_KEY_BITS
 from keyshare.key.threshold_key import JointKey, SecretShare
 from protocol.board.board import Board, Entry, Post, Posted, SignedPost, sign_post
 from protocol.board.draft import Draft
@@ -23,7 +24,6 @@ from protocol.encoding import encode
 from protocol.key.epoch import Epoch, EpochSecret
 from protocol.signing import public_bytes
 from protocol.terms.terms import (
-    LEAST_KEY_BITS,
     AggregatorAddress,
     Member,
     RoundPolicy,

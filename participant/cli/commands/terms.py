@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from keyshare.ceremony.modulus import LEAST_KEY_BITS
 from participant.cli.commands.new_terms import NewTerms, option_of
 from participant.cli.commands.options import (
     FEDERATION,
@@ -35,7 +36,6 @@ from participant.home.terms_file import (
 )
 from protocol.encoding import encode_binary
 from protocol.terms.names import fault_of_name, normal
-from protocol.terms.terms import LEAST_KEY_BITS
 from protocol.words.duration import duration
 
 terms_app = typer.Typer(help="What every member signs before any cryptography.")
