@@ -11,7 +11,7 @@ from protocol.rounds.awaited import Step
 Kind = (
     Step
     | Literal["link", "stalled", "board", "upload", "vector", "join", "ceremony", "seeds"]
-    | Literal["request", "held-back", "fingerprints", "check", "task"]
+    | Literal["request", "held-back", "checksums", "check", "task"]
 )
 
 

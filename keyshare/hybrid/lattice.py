@@ -93,7 +93,7 @@ class Lattice:
     """A ring with what follows from it for sums of up to ``members`` contributors.
 
     Raises BadParameters if no weight fits, or if sums of so many words as are sent do not fit in 64
-    bits: fingerprints are linear only where no word of a sum is reduced.
+    bits: checksums are linear only where no word of a sum is reduced.
     """
 
     ring: Ring

@@ -3,7 +3,7 @@
 Blobs lie in the storage alone: a post can need some hundred megabytes of them. Its maker may store
 them one by one, ahead of the post; until the post itself is stored, they have not been said.
 
-The vector of the last contribution stays after that: its fingerprint is needed for the round's
+The vector of the last contribution stays after that: its checksum is needed for the round's
 lock. The next post of its round lets go of it, or the next contribution.
 """
 

@@ -1,6 +1,6 @@
 """How long a partial decryption is held back for the locks of contributors that are still missing.
 
-Once a quorum has spoken, a lock's fingerprint counts no more, and every hospital has to read the
+Once a quorum has spoken, a lock's checksum counts no more, and every hospital has to read the
 vector instead. So there is time for as long as that reading would take, by the hospital's own
 clock. Nothing but time is at stake: whoever does not wait makes others read more.
 """

@@ -1,17 +1,17 @@
-"""Whether a round's summed vector is the sum of its contributions, by fingerprints.
+"""Whether a round's summed vector is the sum of its contributions, by checksums.
 
-Contributors say the fingerprints of their own vectors in their locks. Where one is missing, the
+Contributors say the checksums of their own vectors in their locks. Where one is missing, the
 vector itself is read; where they do not add up, all are. The verdict depends on the board and on
 the vectors alone, so that all hospitals find the same.
 """
 
 from __future__ import annotations
 
-from keyshare.hybrid.fingerprint import Fingerprint
+from keyshare.hybrid.checksum import Checksum
 from keyshare.hybrid.lattice import Lattice
 from keyshare.hybrid.one_time_key import read_words
 from participant.rounds.vector_reader import VectorReader
-from protocol.rounds.vector_checks import SumVerdict, claims_of, fingerprint_key, judge_sum
+from protocol.rounds.vector_checks import SumVerdict, checksum_key, claims_of, judge_sum
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 
@@ -23,10 +23,10 @@ class SumCheck:
         chosen = view.chosen(terms.federation)
         assert chosen is not None
         self.verdict: SumVerdict | None = None
-        self._view, self._terms, self._key = view, terms, fingerprint_key(chosen)
+        self._view, self._terms, self._key = view, terms, checksum_key(chosen)
         self._claims = claims_of(view, terms.federation, terms.quorum)
-        self._summed = Fingerprint(self._key)
-        self._read: dict[int, int] = {}  # fingerprints of vectors that were read here
+        self._summed = Checksum(self._key)
+        self._read: dict[int, int] = {}  # checksums of vectors that were read here
         self._reader: tuple[int, VectorReader] | None = None
 
     def add(self, chunk: int, data: bytes, lattice: Lattice) -> None:

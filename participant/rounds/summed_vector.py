@@ -25,7 +25,7 @@ from protocol.terms.terms import AGGREGATOR, Terms
 class Reading(NamedTuple):
     """Bytes that are read of a vector, and all of them.
 
-    whose: 0 for the sum; a member's vector is read if fingerprints are missing or do not add up.
+    whose: 0 for the sum; a member's vector is read if checksums are missing or do not add up.
     """
 
     whose: int
@@ -69,7 +69,7 @@ class SummedVector:
 
     @property
     def liars(self) -> tuple[int, ...]:
-        """Members whose fingerprints turned out to be false."""
+        """Members whose checksums turned out to be false."""
         return self._check.verdict.liars if self._check.verdict else ()
 
     @property

@@ -9,7 +9,7 @@ from decimal import Decimal
 from participant.agent.set_ledger import SetLedger
 from participant.agent.task import Task
 from participant.disk.storage import Storage
-from participant.rounds.vector_reader import OwnFingerprint
+from participant.rounds.vector_reader import OwnChecksum
 from participant.rounds.waiting import OWN_VECTOR, round_waiting, view_of
 from participant.waiting import Waiting
 from protocol.board.board import Board, Posted
@@ -59,7 +59,7 @@ class DecryptionTask(Task):
         self._history = OpenedSets(terms)
         view = RoundView(round_session(name))
         self.member = RoundMember(view, terms, self._epoch, self._secret, self._history)
-        self._own = OwnFingerprint(self.member)
+        self._own = OwnChecksum(self.member)
 
     @property
     def done(self) -> bool:
@@ -135,7 +135,7 @@ class DecryptionTask(Task):
         return Draft(member.view.session, Statement(result, len(member.plaintexts)))
 
     def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
-        """This hospital's own vector, where its lock waits for the fingerprint."""
+        """This hospital's own vector, where its lock waits for the checksum."""
         return self._own.wanted()
 
     def receive_blob(self, name: bytes, data: bytes) -> None:

@@ -1,13 +1,13 @@
-"""Contributed vectors, read back for their fingerprints."""
+"""Contributed vectors, read back for their checksums."""
 
 from __future__ import annotations
 
-from keyshare.hybrid.fingerprint import Fingerprint, FingerprintKey, write_fingerprint
+from keyshare.hybrid.checksum import Checksum, ChecksumKey, write_checksum
 from keyshare.hybrid.one_time_key import read_words
 from protocol.board.messages import Contribution
 from protocol.board.suite import suite_of
 from protocol.rounds.decryption import RoundMember
-from protocol.rounds.vector_checks import fingerprint_key
+from protocol.rounds.vector_checks import checksum_key
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 
@@ -25,9 +25,9 @@ def vector_bytes(view: RoundView, terms: Terms) -> int:
 
 
 class VectorReader:
-    """The fingerprint of one member's contributed vector, from its blobs as they come."""
+    """The checksum of one member's contributed vector, from its blobs as they come."""
 
-    def __init__(self, view: RoundView, member: int, terms: Terms, key: FingerprintKey) -> None:
+    def __init__(self, view: RoundView, member: int, terms: Terms, key: ChecksumKey) -> None:
         """Of a member that has contributed to a hybrid round."""
         body, opening = view.contributions[member].post.body, view.terms_of_opening
         assert isinstance(body, Contribution) and opening is not None
@@ -35,7 +35,7 @@ class VectorReader:
         assert suite.lattice is not None
         self._names, self._lattice = body.vector, suite.lattice
         self._slot_count = suite.slot_count(opening.length)
-        self._fingerprint = Fingerprint(key)
+        self._checksum = Checksum(key)
         self._next = 0
 
     @property
@@ -45,8 +45,8 @@ class VectorReader:
 
     @property
     def value(self) -> int:
-        """The fingerprint, when the vector is read."""
-        return self._fingerprint.value
+        """The checksum, when the vector is read."""
+        return self._checksum.value
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -63,11 +63,11 @@ class VectorReader:
 
     def take(self, data: bytes) -> None:
         """Read the next blob."""
-        self._fingerprint.add(self._next, read_words(data, self._lattice.contribution_bytes))
+        self._checksum.add(self._next, read_words(data, self._lattice.contribution_bytes))
         self._next += 1
 
 
-class OwnFingerprint:
+class OwnChecksum:
     """What a member's lock waits for: its own vector, read from its outbox or the aggregator."""
 
     def __init__(self, member: RoundMember) -> None:
@@ -77,18 +77,18 @@ class OwnFingerprint:
     def wanted(self) -> list[tuple[bytes, int]]:
         """Names and sizes of the next blobs; none while no lock waits for them."""
         member, view = self._member, self._member.view
-        if not member.owes_fingerprint:
+        if not member.owes_checksum:
             return []
         if self._reader is None:
             chosen = view.chosen(member.terms.federation)
             assert chosen is not None
-            key = fingerprint_key(chosen)
+            key = checksum_key(chosen)
             self._reader = VectorReader(view, member.index, member.terms, key)
         return self._reader.wanted()
 
     def take(self, data: bytes) -> None:
-        """Read the next blob; the member has its fingerprint after the last."""
+        """Read the next blob; the member has its checksum after the last."""
         assert self._reader is not None
         self._reader.take(data)
         if self._reader.done:
-            self._member.fingerprint = write_fingerprint(self._reader.value)
+            self._member.checksum = write_checksum(self._reader.value)

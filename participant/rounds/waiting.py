@@ -9,7 +9,7 @@ from protocol.rounds.awaited import Awaited, Step, awaited_in
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import AGGREGATOR, Terms
 
-OWN_VECTOR = "this hospital's own vector, for its fingerprint"
+OWN_VECTOR = "this hospital's own vector, for its checksum"
 
 
 def round_waiting(view: RoundView, terms: Terms, abstaining: tuple[int, ...] = ()) -> Waiting:

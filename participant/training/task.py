@@ -2,8 +2,8 @@
 
 Per round: state the model one stands at; when the round opens, fit and contribute the encrypted
 difference; lock the closing's set, release partial decryptions under the policy, combine, apply.
-Under a hybrid suite a contributor's lock has the fingerprint of its vector; the sum's vector is
-read, opened and applied chunk by chunk, and is the next model if the fingerprints add up to its.
+Under a hybrid suite a contributor's lock has the checksum of its vector; the sum's vector is
+read, opened and applied chunk by chunk, and is the next model if the checksums add up to its.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from participant.rounds.held_back import HeldBack
 from participant.rounds.omissions import Omissions
 from participant.rounds.patience import Patience
 from participant.rounds.summed_vector import Reading, SummedVector
-from participant.rounds.vector_reader import OwnFingerprint
+from participant.rounds.vector_reader import OwnChecksum
 from participant.rounds.waiting import OWN_VECTOR, round_waiting, step_waiting, view_of
 from participant.training import last_contribution, precision
 from participant.training.bounds import Bounds
@@ -90,7 +90,7 @@ class TrainingTask(Task):
         self._closed_at: dict[int, float] = {}
         self._omissions = Omissions()
         self._told: set[int] = set()  # the entries of complaints that are reported
-        self._own: OwnFingerprint | None = None  # of the next round, as the two below
+        self._own: OwnChecksum | None = None  # of the next round, as the two below
         self._patience: Patience | None = None
         self._abstains_in = 0  # a round to which this hospital adds nothing
         self._sum: SummedVector | None = None  # whose vector is being read
@@ -150,9 +150,9 @@ class TrainingTask(Task):
             facts = {"round": finished + 1, **self._hold.facts(finished + 1, opening)}
             return Waiting(step, members, "held-back", facts)
         if patience := self.patience:
-            step = f"the fingerprints of round {finished + 1}"
+            step = f"the checksums of round {finished + 1}"
             facts = {"needed": 0, "until_seconds": round(patience.seconds)}
-            return Waiting(step, patience.missing, "fingerprints", facts)
+            return Waiting(step, patience.missing, "checksums", facts)
         if view.opening is not None:
             return round_waiting(view, terms, self.abstaining)
         found = awaited_after(view_of(board, round_session(str(finished))), terms)
@@ -269,8 +269,8 @@ class TrainingTask(Task):
             if self._patience.waits:
                 return None
         draft = member.due(self._ledger)
-        if member.owes_fingerprint and self._own is None:
-            self._own = OwnFingerprint(member)
+        if member.owes_checksum and self._own is None:
+            self._own = OwnChecksum(member)
         return draft
 
     def _look_for_hold(self, number: int, member: RoundMember) -> None:
@@ -446,10 +446,10 @@ class TrainingTask(Task):
         self._stand_at(number)
 
     def _name_liars(self, number: int) -> None:
-        """Report whose fingerprints were false: the round's sum does not depend on them."""
+        """Report whose checksums were false: the round's sum does not depend on them."""
         if self._sum and self._sum.liars:
             names = [self._terms.name_of(m) for m in self._sum.liars]
-            self._report(number, "false-fingerprint", {"members": names})
+            self._report(number, "false-checksum", {"members": names})
 
     def _stand_at(self, number: int) -> None:
         """Go on from the model that has been stored; the old one is let go of before it is read."""

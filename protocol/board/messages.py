@@ -239,12 +239,12 @@ class Omission(Message, frozen=True, tag="omission"):
 class SetLock(Message, frozen=True, tag="lock"):
     """A member would help to decrypt this set, and no other one, in this round.
 
-    ``fingerprint``: of the member's own vector, where it contributed one to the set, else nothing.
-    A lock counts whatever this holds: what is no fingerprint is a missing one.
+    ``checksum``: of the member's own vector, where it contributed one to the set, else nothing.
+    A lock counts whatever this holds: what is no checksum is a missing one.
     """
 
     chosen: Digest
-    fingerprint: Annotated[bytes, Meta(max_length=16)] = b""
+    checksum: Annotated[bytes, Meta(max_length=16)] = b""
 
 
 class Partial(Message, frozen=True, tag="partial"):

@@ -61,7 +61,7 @@ class RoundMember:
         self.consent = False
         self.plaintexts: list[mpz] | None = None
         self.total: Encrypted | None = None
-        self.fingerprint = b""  # of this member's own vector, for its lock
+        self.checksum = b""  # of this member's own vector, for its lock
         self._secret = secret
         self._refused: Refused | None = None  # once closed, nothing makes a set another
         self._sealing = SealingKey(secret.sealing_seed)
@@ -104,10 +104,10 @@ class RoundMember:
             if me not in view.lock_posts:
                 self.check_set()
                 self._check_difference()
-                if self.owes_fingerprint:
+                if self.owes_checksum:
                     return None
                 self._choose(ledger)
-                return Draft(view.session, SetLock(self._chosen, self.fingerprint))
+                return Draft(view.session, SetLock(self._chosen, self.checksum))
             if self.owes_partial:
                 return self._partial(ledger)
         except Refused as refusal:
@@ -119,14 +119,14 @@ class RoundMember:
         return None
 
     @property
-    def owes_fingerprint(self) -> bool:
-        """Whether this member's lock waits for ``fingerprint``; not if it came too late to count.
+    def owes_checksum(self) -> bool:
+        """Whether this member's lock waits for ``checksum``; not if it came too late to count.
 
         The set has passed the rules then.
         """
         view, me = self.view, self.index
         is_due = self.consent and self.total is not None and me not in view.lock_posts
-        return is_due and not self.fingerprint and counts(view, me, self.epoch.quorum)
+        return is_due and not self.checksum and counts(view, me, self.epoch.quorum)
 
     @property
     def owes_partial(self) -> bool:

@@ -1,7 +1,7 @@
-"""The fingerprints of a hybrid round's vectors: who owes one, and what the locks say.
+"""The checksums of a hybrid round's vectors: who owes one, and what the locks say.
 
 The key is hashed from the chosen set. That names the sum's blobs and the contributors' posts, which
-name theirs: all vectors are fixed before anybody can know it. A fingerprint tells nothing that the
+name theirs: all vectors are fixed before anybody can know it. A checksum tells nothing that the
 vector does not tell, and everybody may read that.
 
 What a contributor says counts if its lock stands on the board before as many partial decryptions as
@@ -14,19 +14,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keyshare.hybrid.fingerprint import FingerprintKey, read_fingerprint, sum_fingerprints
+from keyshare.hybrid.checksum import ChecksumKey, read_checksum, sum_checksums
 from protocol.board.messages import SetLock
 from protocol.encoding import digest
 from protocol.rounds.view import RoundView
 
 
-def fingerprint_key(chosen: bytes) -> FingerprintKey:
+def checksum_key(chosen: bytes) -> ChecksumKey:
     """The key of a chosen set (``RoundView.chosen``)."""
-    return FingerprintKey(digest("quorate/fingerprint key", chosen))
+    return ChecksumKey(digest("quorate/fingerprint key", chosen))
 
 
 def counts(view: RoundView, member: int, quorum: int) -> bool:
-    """Whether a fingerprint in the lock that this member would post now would count.
+    """Whether a checksum in the lock that this member would post now would count.
 
     Only contributors to the sum of a hybrid round have one.
     """
@@ -41,7 +41,7 @@ def counts(view: RoundView, member: int, quorum: int) -> bool:
 class Claims:
     """What the contributors to a closed hybrid round say of their vectors.
 
-    said: member -> fingerprint in [0, P); missing: the others, in order.
+    said: member -> checksum in [0, P); missing: the others, in order.
     """
 
     said: Mapping[int, int]
@@ -49,12 +49,12 @@ class Claims:
 
     @property
     def total(self) -> int:
-        """The sum of what is said: the sum's own fingerprint, if nothing is missing or false."""
-        return sum_fingerprints(self.said.values())
+        """The sum of what is said: the sum's own checksum, if nothing is missing or false."""
+        return sum_checksums(self.said.values())
 
 
 def claims_of(view: RoundView, federation: bytes, quorum: int) -> Claims:
-    """The fingerprints in the contributors' locks, of those that count."""
+    """The checksums in the contributors' locks, of those that count."""
     closing, chosen = view.closed, view.chosen(federation)
     contributors = [c.member for c in closing.contributors] if closing else []
     positions = sorted(posted.position for posted in view.partials.values())
@@ -66,15 +66,15 @@ def claims_of(view: RoundView, federation: bytes, quorum: int) -> Claims:
             continue
         lock = posted.post.body
         assert isinstance(lock, SetLock)
-        fingerprint = read_fingerprint(lock.fingerprint)
-        if lock.chosen == chosen and fingerprint is not None:
-            said[member] = fingerprint
+        checksum = read_checksum(lock.checksum)
+        if lock.chosen == chosen and checksum is not None:
+            said[member] = checksum
     return Claims(said, tuple(m for m in contributors if m not in said))
 
 
 @dataclass(frozen=True)
 class SumVerdict:
-    """``is_sum``: whether the sum is right; ``liars``: whose fingerprints are known to be false."""
+    """``is_sum``: whether the sum is right; ``liars``: whose checksums are known to be false."""
 
     is_sum: bool
     liars: tuple[int, ...]
@@ -83,15 +83,15 @@ class SumVerdict:
 def judge_sum(claims: Claims, read: Mapping[int, int], summed: int) -> SumVerdict | int:
     """Whether a summed vector is that of its contributions, or whose vector to read to know it.
 
-    read: member -> fingerprint of its vector as it is; summed: that of the sum. What was read goes
+    read: member -> checksum of its vector as it is; summed: that of the sum. What was read goes
     before what was said. Without a contradiction only missing vectors are read; else all are, and
-    then either fingerprints were false, which changes nothing, or the sum is.
+    then either checksums were false, which changes nothing, or the sum is.
     """
     known = {**claims.said, **read}
     contributors = sorted({*claims.said, *claims.missing})
     unread = [m for m in contributors if m not in read]
     unknown = [m for m in unread if m not in known]
-    is_sum = not unknown and sum_fingerprints(known.values()) == summed
+    is_sum = not unknown and sum_checksums(known.values()) == summed
     if is_sum or not unread:
         liars = tuple(m for m, f in sorted(read.items()) if claims.said.get(m, f) != f)
         return SumVerdict(is_sum, liars)

@@ -159,7 +159,7 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "false-complaint", "members": ["H1"], "by": "H2", "entry": 3, "verdict": "false"},
     {"event": "void", "by": "aggregator", "reason": "no sum"},
     {"event": "void", "by": "hospitals", "reason": "no sum"},
-    {"event": "false-fingerprint", "members": ["H1"]},
+    {"event": "false-checksum", "members": ["H1"]},
     {"event": "differencing", "rounds": ["1"], "members": ["H1"]},
     {"event": "disagreement", "members": ["H1"], "agreeing": 2, "needed": 2, "entries": []},
     {"event": "disagreement", "members": ["H1"], "agreeing": 1, "needed": 2}

@@ -254,10 +254,10 @@ class RoundTable:
             say(f"round {number}: {left_out_line(event, 'training')}")
         if name == "void":
             say(f"round {number}: {_void(event)}")
-        if name == "false-fingerprint":
+        if name == "false-checksum":
             names = ", ".join(event["members"])
             say(
-                f"round {number}: the fingerprint that {names} posted is not that of the vector "
+                f"round {number}: the checksum that {names} posted is not that of the vector "
                 "contributed; the sum was checked without it. Was the agent another release?"
             )
         if name == "differencing":

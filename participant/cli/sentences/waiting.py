@@ -29,7 +29,7 @@ _WHY = {
     "contributions": "They have not contributed. They may be at work, or have no examples.",
     "sum": "All have contributed, and the sum is being made.",
     "locks": "They have not said whether they agree to the sum.",
-    "fingerprints": "With the fingerprints in their messages nobody has to read all vectors.",
+    "checksums": "With the checksums in their messages nobody has to read all vectors.",
     "parts": "Their part of the decryption is not there.",
     "request": "No hospital has asked for this statistic.",
     "check": "Their part of the check is not there.",
@@ -47,7 +47,7 @@ _REMEDIES = {
     "vector": _BY_ITSELF,
     "opening": _OPERATOR,
     "sum": _OPERATOR,
-    "fingerprints": _BY_ITSELF,
+    "checksums": _BY_ITSELF,
 }
 
 

@@ -74,22 +74,22 @@ def check_locks(evidence: Evidence, account: Account) -> None:
             elif body.chosen != found.chosen:
                 reason = f"{found.session}: it locked a set that is not the closing's"
                 account.find(posted.position, name, reason)
-        _look_at_fingerprints(evidence, account, found)
+        _look_at_checksums(evidence, account, found)
 
 
-def _look_at_fingerprints(evidence: Evidence, account: Account, found: RoundEvidence) -> None:
-    """Who has said the fingerprint of its vector; the vectors are not here to compare them with."""
+def _look_at_checksums(evidence: Evidence, account: Account, found: RoundEvidence) -> None:
+    """Who has said the checksum of its vector; the vectors are not here to compare them with."""
     closing, terms = found.view.closed, evidence.terms
     if closing is None or not closing.vector:
         return
     claims = claims_of(found.view, terms.federation, terms.quorum)
     for member in claims.missing:
         if (lock := found.first_locks.get(member)) is not None:
-            reason = f"{found.session}: the fingerprint of its vector is missing or came too late"
+            reason = f"{found.session}: the checksum of its vector is missing or came too late"
             account.find(lock.position, evidence.name(member), reason)
     account.notes.append(
         f"{found.session}: {len(claims.said)} of {len(closing.contributors)} contributors said the "
-        "fingerprints of their vectors; that the sum has theirs is the members' to compare"
+        "checksums of their vectors; that the sum has theirs is the members' to compare"
     )
 
 
@@ -219,7 +219,7 @@ CHECKS = (
         "5.3",
         "each member locked one set",
         "no member locked two sets of a round; the first of its locks counts, so that no two "
-        "sets can be locked by enough; under a hybrid suite the locks hold the fingerprints of "
+        "sets can be locked by enough; under a hybrid suite the locks hold the checksums of "
         "vectors",
         check_locks,
         BOARD,

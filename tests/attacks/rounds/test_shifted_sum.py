@@ -1,7 +1,7 @@
 """An aggregator that adds Δ·x to the sum of the encrypted vectors.
 
 The errors stay as they were, and every hospital would open the same shifted weights and agree on
-them. Contributors' fingerprints add up to that of the true sum alone.
+them. Contributors' checksums add up to that of the true sum alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keyshare.hybrid import lattice
-from keyshare.hybrid.fingerprint import MODULUS, Fingerprint, sum_fingerprints
+from keyshare.hybrid.checksum import MODULUS, Checksum, sum_checksums
 from keyshare.hybrid.key_packing import pack_key
 from keyshare.hybrid.one_time_key import read_words
 from participant.rounds import contribution, sum_check
@@ -19,7 +19,7 @@ from participant.rounds.task import DecryptionTask
 from protocol.board.draft import Draft
 from protocol.board.messages import Partial, SetLock
 from protocol.board.suite import suite_of
-from protocol.rounds.vector_checks import SumVerdict, fingerprint_key
+from protocol.rounds.vector_checks import SumVerdict, checksum_key
 from tests.stage.rounds.hybrid_round import hybrid_toy
 from tests.stage.rounds.hybrid_table import SESSION, SHORT_CHUNK, HybridTable
 
@@ -79,7 +79,7 @@ def test_a_shift_is_caught_by_everybody_and_the_aggregator_named(table: HybridTa
     table.closing(shift=shifted(table))
     table.settle()
     assert_caught(table)
-    assert not any(table.said(i, "false-fingerprint") for i in EVERYBODY)
+    assert not any(table.said(i, "false-checksum") for i in EVERYBODY)
 
 
 def test_without_the_check_everybody_takes_the_shifted_model(
@@ -133,7 +133,7 @@ def test_garbage_of_a_contributor_is_not_laid_to_the_aggregators_charge(
 # ── contributors who are away ──
 
 
-def test_a_vector_without_a_fingerprint_is_read_by_everybody_else(table: HybridTable) -> None:
+def test_a_vector_without_a_checksum_is_read_by_everybody_else(table: HybridTable) -> None:
     del table.tasks[4]
     table.closing()
     table.settle()
@@ -161,14 +161,14 @@ def test_a_shift_is_caught_though_a_contributor_is_away(table: HybridTable) -> N
 def test_an_aggregator_that_leaves_out_the_vector_of_who_is_away_is_named(
     table: HybridTable,
 ) -> None:
-    """All fingerprints that were posted add up: what is missing has to be looked at first."""
+    """All checksums that were posted add up: what is missing has to be looked at first."""
     del table.tasks[4]
     table.closing(without=(4,))
     table.settle()
     assert_caught(table, [1, 2, 3, 5])
 
 
-def test_a_lock_whose_fingerprint_is_empty_or_none_is_a_lock(table: HybridTable) -> None:
+def test_a_lock_whose_checksum_is_empty_or_none_is_a_lock(table: HybridTable) -> None:
     del table.tasks[4], table.tasks[5]  # the other three are one lock short
     table.closing()
     table.settle()
@@ -177,7 +177,7 @@ def test_a_lock_whose_fingerprint_is_empty_or_none_is_a_lock(table: HybridTable)
     table.publish(5, Draft(SESSION, SetLock(table.chosen, b"short")))
     table.settle()
     assert_right(table, [1, 2, 3])
-    assert not any(table.said(i, "false-fingerprint") for i in (1, 2, 3))
+    assert not any(table.said(i, "false-checksum") for i in (1, 2, 3))
 
 
 def test_who_withholds_a_vector_is_waited_for_and_nothing_is_taken(table: HybridTable) -> None:
@@ -202,12 +202,12 @@ def test_a_hospital_that_restarts_before_its_lock_reads_its_vector_back(
     table.settle()
     assert_right(table)
     lock = table.view(SESSION).lock_posts[2].post.body
-    assert lock == SetLock(table.chosen, table.fingerprint(2).to_bytes(16, "big"))
+    assert lock == SetLock(table.chosen, table.checksum(2).to_bytes(16, "big"))
     again = table.join(2)
     assert again.finished == 1
 
 
-def test_a_hospital_that_only_helps_to_decrypt_says_the_fingerprint_of_what_it_contributed(
+def test_a_hospital_that_only_helps_to_decrypt_says_the_checksum_of_what_it_contributed(
     table: HybridTable,
 ) -> None:
     helper = DecryptionTask(table.terms, table.secret(2), "1", table.disks[2], lambda request: True)
@@ -217,19 +217,19 @@ def test_a_hospital_that_only_helps_to_decrypt_says_the_fingerprint_of_what_it_c
     table.stream(2)
     assert helper.due() is None
     waiting = helper.waiting(table.board)
-    assert waiting[:2] == ("this hospital's own vector, for its fingerprint", (0,))
+    assert waiting[:2] == ("this hospital's own vector, for its checksum", (0,))
     table.withheld.clear()
     table.settle()
     assert helper.done
     lock = table.view(SESSION).lock_posts[2].post.body
-    assert lock == SetLock(table.chosen, table.fingerprint(2).to_bytes(16, "big"))
+    assert lock == SetLock(table.chosen, table.checksum(2).to_bytes(16, "big"))
     assert_right(table, [1, 3, 4, 5])
 
 
 # ── contributors who lie ──
 
 
-def test_who_posts_a_false_fingerprint_is_named_and_the_round_goes_on(table: HybridTable) -> None:
+def test_who_posts_a_false_checksum_is_named_and_the_round_goes_on(table: HybridTable) -> None:
     del table.tasks[3]
     table.closing()
     table.lock(3, 12345)
@@ -237,7 +237,7 @@ def test_who_posts_a_false_fingerprint_is_named_and_the_round_goes_on(table: Hyb
     present = [1, 2, 4, 5]
     assert_right(table, present)
     for i in present:
-        assert table.said(i, "false-fingerprint") == [{"members": ["H3"]}]
+        assert table.said(i, "false-checksum") == [{"members": ["H3"]}]
 
 
 def test_a_liar_does_not_hide_the_aggregator(table: HybridTable) -> None:
@@ -247,17 +247,17 @@ def test_a_liar_does_not_hide_the_aggregator(table: HybridTable) -> None:
     table.settle()
     assert_caught(table, [1, 2, 4, 5])
     for i in (1, 2, 4, 5):
-        assert table.said(i, "false-fingerprint") == [{"members": ["H3"]}]
+        assert table.said(i, "false-checksum") == [{"members": ["H3"]}]
 
 
 def covering(found: HybridTable, member: int) -> int:
     """What a member has to say for a shifted sum to look right."""
     closing = found.view(SESSION).closed
     assert closing is not None
-    summed = Fingerprint(fingerprint_key(found.chosen))
+    summed = Checksum(checksum_key(found.chosen))
     for k, name in enumerate(closing.vector):
         summed.add(k, read_words(found.blobs[name], found.lattice.sum_bytes))
-    others = sum_fingerprints(found.fingerprint(i) for i in EVERYBODY if i != member)
+    others = sum_checksums(found.checksum(i) for i in EVERYBODY if i != member)
     return (summed.value - others) % MODULUS
 
 
@@ -276,7 +276,7 @@ def test_a_contributor_that_covers_the_shift_shifts_the_sum_as_it_could_by_its_o
     assert abs(shifts.pop()) > ROUNDED
 
 
-def test_a_fingerprint_after_a_quorum_has_decrypted_does_not_count_for_anybody(
+def test_a_checksum_after_a_quorum_has_decrypted_does_not_count_for_anybody(
     table: HybridTable,
 ) -> None:
     """Or else it would decide for those who compare late, and not for those who have."""
@@ -310,7 +310,7 @@ def test_a_lock_that_is_too_late_is_made_without_reading(table: HybridTable) -> 
 
 
 def test_partial_decryptions_of_the_round_come_after_the_locks(table: HybridTable) -> None:
-    """So that fingerprints are there before anybody knows the sum of the keys."""
+    """So that checksums are there before anybody knows the sum of the keys."""
     table.closing()
     table.settle()
     view = table.view(SESSION)

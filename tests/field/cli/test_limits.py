@@ -14,7 +14,7 @@ from keyshare.ceremony.lanes import evaluate_row, lanes
 from keyshare.ceremony.modulus import MAX_MEMBERS, candidate_shape
 from keyshare.errors import BadParameters
 from keyshare.hybrid import lattice
-from keyshare.hybrid.fingerprint import FingerprintKey, sum_fingerprints
+from keyshare.hybrid.checksum import ChecksumKey, sum_checksums
 from keyshare.hybrid.lattice import S1, S2, Lattice
 from keyshare.hybrid.one_time_key import add_chunk, read_words
 from protocol.board.messages import MAX_ATTACHMENTS, blob_name
@@ -61,7 +61,7 @@ def test_a_share_that_may_leave_its_lane_is_refused(members: int) -> None:
     assert f"degree {degree(members)}" in caught.value.allowed
 
 
-# ── sums of vectors, and their fingerprints ──
+# ── sums of vectors, and their checksums ──
 
 
 @pytest.mark.parametrize(("ring", "most"), [(S1, 1 << 16), (S2, 256)])
@@ -73,17 +73,17 @@ def test_no_lattice_is_for_more_sums_than_its_words_hold(ring: lattice.Ring, mos
 
 
 @pytest.mark.parametrize("ring", [S1, S2])
-def test_fingerprints_of_as_many_as_there_may_be_add_up(ring: lattice.Ring) -> None:
+def test_checksums_of_as_many_as_there_may_be_add_up(ring: lattice.Ring) -> None:
     """With the largest words that can be sent."""
     members = min(256, 1 << (64 - ring.wire_bits))
-    shape, key = Lattice(ring, members), FingerprintKey(bytes(32))
+    shape, key = Lattice(ring, members), ChecksumKey(bytes(32))
     data = b"\xff" * (8 * shape.contribution_bytes)
     each = key.of_chunk(0, read_words(data, shape.contribution_bytes))
     total = None
     for _ in range(members):
         total = add_chunk(total, data, shape)
     assert total is not None
-    assert key.of_chunk(0, total) == sum_fingerprints([each] * members)
+    assert key.of_chunk(0, total) == sum_checksums([each] * members)
 
 
 def test_a_running_sum_of_more_than_a_hundred_is_read_back(

@@ -12,11 +12,11 @@ from gmpy2 import mpz
 
 from aggregator.rounds.sums import Candidate, sum_in_steps
 from keyshare.errors import CorruptSum, KeyshareError
-from keyshare.hybrid.fingerprint import (
-    Fingerprint,
-    FingerprintKey,
-    read_fingerprint,
-    write_fingerprint,
+from keyshare.hybrid.checksum import (
+    Checksum,
+    ChecksumKey,
+    read_checksum,
+    write_checksum,
 )
 from keyshare.hybrid.key_packing import unpack_key
 from keyshare.hybrid.one_time_key import SummedKey, add_chunk, read_words, write_sum
@@ -291,20 +291,18 @@ def _lenient(run):
     return wrapped
 
 
-@target(
-    "fingerprint", "keyshare.hybrid.fingerprint.read_fingerprint and Fingerprint over read_words"
-)
-def fingerprint() -> Case:
-    key = FingerprintKey(seed_of("fuzz fingerprint"))
-    said = [write_fingerprint(value) for value in (0, 1, 1 << 100)]
+@target("checksum", "keyshare.hybrid.checksum.read_checksum and Checksum over read_words")
+def checksum() -> Case:
+    key = ChecksumKey(seed_of("fuzz checksum"))
+    said = [write_checksum(value) for value in (0, 1, 1 << 100)]
 
     def run(data: bytes) -> None:
-        found = read_fingerprint(data)
-        assert found is None or write_fingerprint(found) == data
+        found = read_checksum(data)
+        assert found is None or write_checksum(found) == data
         for width in (6, 7, 8):
-            vector = Fingerprint(key)
+            vector = Checksum(key)
             vector.add(0, read_words(data[: len(data) // width * width], width))
-            assert read_fingerprint(write_fingerprint(vector.value)) == vector.value
+            assert read_checksum(write_checksum(vector.value)) == vector.value
 
     return Case(run, [*said, bytes(range(168))], None)
 

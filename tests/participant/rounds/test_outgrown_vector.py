@@ -40,7 +40,7 @@ def test_an_outgrown_vector_leaves_the_model_and_the_next_one_has_room(table: Hy
     for i in EVERYBODY:
         assert ("blinded" in events(table, i, 2)) == (i == LARGE)
         assert "outgrown" in events(table, i, 2)
-        assert not events(table, i, 2) & {"void", "rounding", "false-fingerprint"}
+        assert not events(table, i, 2) & {"void", "rounding", "false-checksum"}
         assert np.array_equal(table.weights(i, 2), before)
     table.contributed("round/3")
     table.closing("round/3")

@@ -64,7 +64,7 @@ def test_it_ends_with_the_last_contributors_lock(closed: HybridRound) -> None:
     assert not waits
 
 
-def test_who_refuses_or_locks_without_a_fingerprint_is_not_waited_for(closed: HybridRound) -> None:
+def test_who_refuses_or_locks_without_a_checksum_is_not_waited_for(closed: HybridRound) -> None:
     lock(closed, 1)
     waits = Waits(closed)
     assert waits

@@ -25,9 +25,9 @@ def test_a_void_round_says_whose_doing_it_is(capsys: pytest.CaptureFixture[str])
     assert "the model stays as it was" in found
 
 
-def test_who_posted_a_false_fingerprint_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    found = said(capsys, "false-fingerprint", members=["H3", "H5"])
-    assert found.startswith("round 3: the fingerprint that H3, H5 posted is not that of")
+def test_who_posted_a_false_checksum_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    found = said(capsys, "false-checksum", members=["H3", "H5"])
+    assert found.startswith("round 3: the checksum that H3, H5 posted is not that of")
     assert "the sum was checked without it" in found
 
 

@@ -1,4 +1,4 @@
-"""Which fingerprints count: those of contributors, for the chosen set, in time."""
+"""Which checksums count: those of contributors, for the chosen set, in time."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from keyshare.digest import digest
-from keyshare.hybrid.fingerprint import MODULUS, write_fingerprint
+from keyshare.hybrid.checksum import MODULUS, write_checksum
 from protocol.board.messages import SetLock
 from protocol.rounds.vector_checks import (
     Claims,
     SumVerdict,
+    checksum_key,
     claims_of,
     counts,
-    fingerprint_key,
     judge_sum,
 )
 from protocol.rounds.view import RoundView
-from tests.keyshare.hybrid.plain_fingerprint import fingerprint
+from tests.keyshare.hybrid.plain_checksum import checksum
 from tests.stage.rounds.hybrid_round import HybridRound, hybrid_toy
 from tests.stage.rounds.toy_round import contributed
 from tests.stage.rounds.wrong_part import unreadable
@@ -43,7 +43,7 @@ def chosen(found: HybridRound) -> bytes:
 
 
 def lock(found: HybridRound, sender: int, value: int) -> None:
-    found.publish(sender, SetLock(chosen(found), write_fingerprint(value)))
+    found.publish(sender, SetLock(chosen(found), write_checksum(value)))
 
 
 def claims(found: HybridRound) -> tuple[dict[int, int], tuple[int, ...]]:
@@ -53,7 +53,7 @@ def claims(found: HybridRound) -> tuple[dict[int, int], tuple[int, ...]]:
 
 def test_an_honest_round_says_all_of_them(closed: HybridRound) -> None:
     closed.settle()
-    expected = {i: closed.fingerprint(i) for i in MEMBERS}
+    expected = {i: closed.checksum(i) for i in MEMBERS}
     assert claims(closed) == (expected, ())
     result = claims_of(closed.members[1].view, FEDERATION, QUORUM)
     assert result.total == sum(expected.values()) % MODULUS
@@ -63,7 +63,7 @@ def test_an_honest_round_says_all_of_them(closed: HybridRound) -> None:
 def test_only_contributors_have_one(closed: HybridRound) -> None:
     closed.settle()
     locks = {i: p.post.body for i, p in closed.members[1].view.lock_posts.items()}
-    assert {i: lock.fingerprint != b"" for i, lock in locks.items()} == {  # type: ignore[union-attr]
+    assert {i: lock.checksum != b"" for i, lock in locks.items()} == {  # type: ignore[union-attr]
         1: True, 2: True, 3: False, 4: True, 5: False,
     }  # fmt: skip
 
@@ -85,15 +85,15 @@ def test_the_first_lock_counts_whatever_is_in_it(closed: HybridRound) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"short", MODULUS.to_bytes(16, "big"), b"\xff" * 16])
-def test_a_lock_without_a_fingerprint_is_a_lock(closed: HybridRound, data: bytes) -> None:
+def test_a_lock_without_a_checksum_is_a_lock(closed: HybridRound, data: bytes) -> None:
     closed.publish(1, SetLock(chosen(closed), data))
     lock(closed, 2, 7)
     assert claims(closed) == ({2: 7}, (1, 4))
     assert set(closed.members[3].view.locks.values()) == {chosen(closed)}
 
 
-def test_a_fingerprint_for_another_set_does_not_count(closed: HybridRound) -> None:
-    closed.publish(1, SetLock(bytes(32), write_fingerprint(7)))
+def test_a_checksum_for_another_set_does_not_count(closed: HybridRound) -> None:
+    closed.publish(1, SetLock(bytes(32), write_checksum(7)))
     assert claims(closed) == ({}, MEMBERS)
 
 
@@ -110,20 +110,20 @@ def test_after_a_quorum_of_partial_decryptions_it_is_too_late(closed: HybridRoun
     assert not counts(view, 4, QUORUM)
 
 
-def test_a_lock_waits_for_its_fingerprint_and_for_nothing_else(closed: HybridRound) -> None:
+def test_a_lock_waits_for_its_checksum_and_for_nothing_else(closed: HybridRound) -> None:
     member, ledger = closed.members[1], closed.ledgers[1]
-    assert not member.owes_fingerprint, "the set is not checked yet"
+    assert not member.owes_checksum, "the set is not checked yet"
     assert member.due(ledger) is None
-    assert member.owes_fingerprint
+    assert member.owes_checksum
     assert not ledger.chosen
-    member.fingerprint = write_fingerprint(9)
+    member.checksum = write_checksum(9)
     draft = member.due(ledger)
     assert draft is not None
-    assert draft.body == SetLock(chosen(closed), write_fingerprint(9))
+    assert draft.body == SetLock(chosen(closed), write_checksum(9))
     assert closed.members[3].due(closed.ledgers[3]) is not None, "it did not contribute"
 
 
-def test_a_lock_waits_for_no_fingerprint_that_came_too_late(closed: HybridRound) -> None:
+def test_a_lock_waits_for_no_checksum_that_came_too_late(closed: HybridRound) -> None:
     member = closed.members[1]
     assert member.due(closed.ledgers[1]) is None
     for sender in (2, 3, 5):
@@ -147,7 +147,7 @@ def test_a_packed_round_has_none() -> None:
     found = contributed()
     found.close()
     found.settle()
-    assert all(lock.fingerprint == b"" for lock in lock_bodies(found.members[1].view))
+    assert all(lock.checksum == b"" for lock in lock_bodies(found.members[1].view))
     assert not counts(found.members[1].view, 1, QUORUM)
 
 
@@ -161,8 +161,8 @@ def test_the_key_follows_from_the_chosen_set() -> None:
     words = np.array([1], dtype=np.uint64)
     for k in range(3):
         name = bytes([k]) * 32
-        expected = fingerprint(digest("quorate/fingerprint key", name), {0: [1]})
-        assert fingerprint_key(name).of_chunk(0, words) == expected
+        expected = checksum(digest("quorate/fingerprint key", name), {0: [1]})
+        assert checksum_key(name).of_chunk(0, words) == expected
 
 
 # ── the verdict ──
@@ -193,7 +193,7 @@ def test_a_missing_one_is_read_though_the_others_add_up_to_the_sum() -> None:
     assert judged(said, 5) == (SumVerdict(is_sum=False, liars=()), [2, 1, 4])
 
 
-def test_false_fingerprints_are_found_and_do_not_spoil_a_true_sum() -> None:
+def test_false_checksums_are_found_and_do_not_spoil_a_true_sum() -> None:
     assert judged({**TRUE, 1: 11}, SUM) == (SumVerdict(is_sum=True, liars=(1,)), [1])
     assert judged({**TRUE, 4: 0}, SUM) == (SumVerdict(is_sum=True, liars=(4,)), [1, 2, 4])
     found, _ = judged({1: 0, 2: 0}, SUM)

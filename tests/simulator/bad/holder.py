@@ -42,7 +42,7 @@ ACTS = {
         "void", "void", "weights", "unproved", "unread", "another opening", "copied", "short",
         "twice", "late", "silent", "gone",
     ),
-    "lock": ("another set", "two sets", "refuses", "blames", "fingerprint", "silent", "gone"),
+    "lock": ("another set", "two sets", "refuses", "blames", "checksum", "silent", "gone"),
     "help": (
         "numbers", "payload", "sealed", "commitment", "twice", "refuses", "accuses",
         "accuses blind", "silent", "gone",
@@ -234,7 +234,7 @@ class BadHolder(TrainingTask):
     def _lock(self, draft: Draft, said: SetLock) -> Draft | None:
         number = self.finished + 1
         act = self._act(number, "lock")
-        other = replace(draft, body=SetLock(self.draw.randbytes(32), said.fingerprint))
+        other = replace(draft, body=SetLock(self.draw.randbytes(32), said.checksum))
         if act in ("silent", "gone"):
             return None
         if act == "another set":
@@ -243,8 +243,8 @@ class BadHolder(TrainingTask):
             return self._then(*self.draw.sample([draft, other], 2))
         if act in ("refuses", "blames"):
             return self._refuse(draft, act)
-        if act == "fingerprint" and said.fingerprint:
-            *most, last = said.fingerprint
+        if act == "checksum" and said.checksum:
+            *most, last = said.checksum
             return replace(draft, body=SetLock(said.chosen, bytes([*most, last ^ 1])))
         return draft
 

@@ -33,7 +33,7 @@ from tests.stage.record.memory import MemoryFiles
 
 Members = frozenset[int]
 ONE_OF_TWO = "one of the two is wrong"  # of who says so without a proof: it blames nobody
-NO_BLAME = (ONE_OF_TWO, "is missing or came too late")  # a crash is enough for a late fingerprint
+NO_BLAME = (ONE_OF_TWO, "is missing or came too late")  # a crash is enough for a late checksum
 
 
 def judge(federation: BadFederation, in_time: bool) -> None:
@@ -135,7 +135,7 @@ class Facts:
             if isinstance(posted.post.body, Refusal) and posted.post.sender not in self._bad:
                 raise Violation(f"an honest hospital refuses: {posted.post}")
         accusing = {
-            "wrong-partial": "members", "false-complaint": "by", "false-fingerprint": "members",
+            "wrong-partial": "members", "false-complaint": "by", "false-checksum": "members",
             "disagreement": "members", "held-back": "members",
         }  # fmt: skip
         for hospital in self._run.honest:
@@ -263,7 +263,7 @@ class Facts:
         for number in range(1, self._terms.rounds.count + 1):
             self._parts_are_named(number)
             self._accusations_are_named(number)
-            self._fingerprints_are_named(number)
+            self._checksums_are_named(number)
         for number in range(self._last + 1):
             self._statements_are_named(number)
 
@@ -293,16 +293,16 @@ class Facts:
             if is_false and posted.position < self._in_time(number):
                 self._all_report("false-complaint", number, "by", sender)
 
-    def _fingerprints_are_named(self, number: int) -> None:
+    def _checksums_are_named(self, number: int) -> None:
         if any(number == k for h in self._run.honest for k, _ in self._events(h, "void")):
             return  # the vectors are not read when the sum's first chunk is none
         first = min((p.position for p in self._said(number, Partial)), default=0)
         for posted in self._said(number, SetLock):
             sender, contributors = posted.post.sender, self._contributors(number)
-            if self._act(sender, number, "lock") != "fingerprint" or posted.position > first:
+            if self._act(sender, number, "lock") != "checksum" or posted.position > first:
                 continue
             if contributors and sender in contributors and self._run.plan.suite == "hybrid":
-                self._all_report("false-fingerprint", number, "members", sender)
+                self._all_report("false-checksum", number, "members", sender)
 
     def _statements_are_named(self, number: int) -> None:
         last = {p.post.sender: p for p in self._said(number, Statement)}

@@ -109,11 +109,11 @@ def another_set_locked(made: Good) -> Broken:
 
 
 @tampering
-def fingerprint_left_out(made: Good) -> Broken:
+def checksum_left_out(made: Good) -> Broken:
     story = made.story.copy()
     story.end_after("round/2")
     place = story.find("round/2", SetLock, 3)
-    body = msgspec.structs.replace(story.at(place).body, fingerprint=b"")
+    body = msgspec.structs.replace(story.at(place).body, checksum=b"")
     story.change(place, body=body)
     return Broken(write(story).files, "5.3", place, "H3", is_failure=False)
 

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from gmpy2 import mpz
 
-from keyshare.hybrid.fingerprint import Fingerprint, write_fingerprint
+from keyshare.hybrid.checksum import Checksum, write_checksum
 from keyshare.hybrid.key_packing import pack_key
 from keyshare.hybrid.one_time_key import OneTimeKey, add_chunk, read_words, write_sum
 from keyshare.proofs.plaintext_proof import encrypt_opened, prove
@@ -53,7 +53,7 @@ from protocol.rounds.decryption import RoundMember
 from protocol.rounds.history import OpenedSets
 from protocol.rounds.partial_payload import LockedSum, Parts
 from protocol.rounds.statistic import opening_for
-from protocol.rounds.vector_checks import fingerprint_key
+from protocol.rounds.vector_checks import checksum_key
 from protocol.rounds.view import RoundView
 from tests.stage.record.story import Stage, Story
 from tests.stage.rounds.proved import payload_of, proved
@@ -267,7 +267,7 @@ class Rounds:
 
     def _settle(self, members: Mapping[int, RoundMember], wrong: int) -> None:
         ledgers = {i: Ledger() for i in members}
-        self._fingerprint(members)
+        self._checksum(members)
         while drafts := [(i, d) for i, m in members.items() if (d := m.due(ledgers[i]))]:
             for i, draft in drafts:
                 if members[i].due(ledgers[i]) is None:
@@ -277,22 +277,22 @@ class Rounds:
                 else:
                     self.stage.say(i, draft)
 
-    def _fingerprint(self, members: Mapping[int, RoundMember]) -> None:
+    def _checksum(self, members: Mapping[int, RoundMember]) -> None:
         """Let contributors of vectors read their own, as their locks ask for it."""
         lattice = suite_of("hybrid", self.stage.federation.terms).lattice
         assert lattice is not None
         for member in members.values():
-            assert member.due(Ledger()) is None or not member.owes_fingerprint
-            if not member.owes_fingerprint:
+            assert member.due(Ledger()) is None or not member.owes_checksum
+            if not member.owes_checksum:
                 continue
             chosen = member.view.chosen(self.stage.federation.terms.federation)
             body = member.view.contributions[member.index].post.body
             assert isinstance(body, Contribution)
             assert chosen is not None
-            found = Fingerprint(fingerprint_key(chosen))
+            found = Checksum(checksum_key(chosen))
             for k, name in enumerate(body.vector):
                 found.add(k, read_words(self.stage.blobs[name], lattice.contribution_bytes))
-            member.fingerprint = write_fingerprint(found.value)
+            member.checksum = write_checksum(found.value)
 
     def check_keys(self, session: str) -> None:
         """All make sure of their shares together."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from keyshare.hybrid.fingerprint import Fingerprint, write_fingerprint
+from keyshare.hybrid.checksum import Checksum, write_checksum
 from keyshare.hybrid.key_packing import pack_key
 from keyshare.hybrid.lattice import Lattice
 from keyshare.hybrid.one_time_key import OneTimeKey, add_chunk, read_words, write_sum
@@ -27,7 +27,7 @@ from protocol.rounds.ciphertexts import (
     proof_context,
     write_ciphertexts,
 )
-from protocol.rounds.vector_checks import fingerprint_key
+from protocol.rounds.vector_checks import checksum_key
 from tests.stage.rounds import toy_round
 from tests.stage.toy import ToyEpoch, replace_terms, seed_of, toy_epoch
 
@@ -108,18 +108,18 @@ class HybridRound(toy_round.Round):
         return Made(body, payload, chunk, values, encrypted)
 
     def due(self, index: int) -> Draft | None:
-        """As a task that reads its own vector when the lock waits for the fingerprint."""
+        """As a task that reads its own vector when the lock waits for the checksum."""
         member, draft = self.members[index], super().due(index)
-        if draft is None and member.owes_fingerprint:
-            member.fingerprint = write_fingerprint(self.fingerprint(index))
+        if draft is None and member.owes_checksum:
+            member.checksum = write_checksum(self.checksum(index))
             return super().due(index)
         return draft
 
-    def fingerprint(self, index: int) -> int:
+    def checksum(self, index: int) -> int:
         """That of a member's vector, under the key of the chosen set."""
         chosen = self.members[1].view.chosen(self.toy.federation.terms.federation)
         assert chosen is not None
-        found = Fingerprint(fingerprint_key(chosen))
+        found = Checksum(checksum_key(chosen))
         found.add(0, read_words(self.made[index].chunk, self.lattice.contribution_bytes))
         return found.value
 

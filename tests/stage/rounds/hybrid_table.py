@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keyshare.hybrid.fingerprint import Fingerprint, write_fingerprint
+from keyshare.hybrid.checksum import Checksum, write_checksum
 from keyshare.hybrid.lattice import Lattice
 from keyshare.hybrid.one_time_key import add_chunk, read_words, write_sum
 from participant.model.file import model_name
@@ -18,7 +18,7 @@ from protocol.board.messages import Closing, Contribution, Contributor, SetLock,
 from protocol.board.suite import suite_of
 from protocol.key.epoch import to_number
 from protocol.rounds.ciphertexts import add_encrypted, read_ciphertexts, write_ciphertexts
-from protocol.rounds.vector_checks import fingerprint_key
+from protocol.rounds.vector_checks import checksum_key
 from tests.stage.rounds.hybrid_round import hybrid_toy
 from tests.stage.rounds.round_table import RoundTable, Steps
 
@@ -119,16 +119,16 @@ class HybridTable(RoundTable):
         assert chosen is not None
         return chosen
 
-    def fingerprint(self, member: int) -> int:
+    def checksum(self, member: int) -> int:
         """That of what a member contributed, as anybody can compute it."""
-        found = Fingerprint(fingerprint_key(self.chosen))
+        found = Checksum(checksum_key(self.chosen))
         for k, data in enumerate(self.vector(member)):
             found.add(k, read_words(data, self.lattice.contribution_bytes))
         return found.value
 
-    def lock(self, member: int, fingerprint: int) -> Posted:
-        """A member locks the set with whatever fingerprint it likes."""
-        body = SetLock(self.chosen, write_fingerprint(fingerprint))
+    def lock(self, member: int, checksum: int) -> Posted:
+        """A member locks the set with whatever checksum it likes."""
+        body = SetLock(self.chosen, write_checksum(checksum))
         return self.publish(member, Draft(SESSION, body))
 
     def weights(self, member: int, number: int = 1) -> np.ndarray:

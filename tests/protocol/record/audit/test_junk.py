@@ -42,7 +42,7 @@ ROUNDS = ("round/1", "round/2", "round/3", "round/0", "round/9", "statistic/age"
 IN_ROUNDS: tuple[Body, ...] = (
     Contribution(JUNK, attach(b"junk")),
     SetLock(JUNK),
-    SetLock(JUNK, b"not a fingerprint"[:16]),
+    SetLock(JUNK, b"not a checksum"[:16]),
     Partial(JUNK, JUNK, (attach(b"junk"), *(attach(b"sealed", to) for to in (1, 2, 3, 4)))),
     Complaint(JUNK, 1, JUNK),
     Complaint(JUNK, 2, b""),

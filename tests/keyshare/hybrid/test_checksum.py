@@ -1,4 +1,4 @@
-"""Fingerprints add up as vectors do, and tell two vectors apart."""
+"""Checksums add up as vectors do, and tell two vectors apart."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare.hybrid.fingerprint import (
+from keyshare.hybrid.checksum import (
     MODULUS,
-    Fingerprint,
-    FingerprintKey,
-    read_fingerprint,
-    sum_fingerprints,
-    write_fingerprint,
+    Checksum,
+    ChecksumKey,
+    read_checksum,
+    sum_checksums,
+    write_checksum,
 )
 from keyshare.hybrid.lattice import CHUNK_COEFFICIENTS, S1, S2, Lattice
 from keyshare.hybrid.one_time_key import add_chunk, read_words, write_sum
-from tests.keyshare.hybrid import plain_fingerprint
+from tests.keyshare.hybrid import plain_checksum
 from tests.stage.toy import seed_of
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "fingerprint.json").read_text())
-KEY = FingerprintKey(plain_fingerprint.SEED)
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "checksum.json").read_text())
+KEY = ChecksumKey(plain_checksum.SEED)
 
 Chunks = dict[int, list[int]]
 
@@ -34,21 +34,21 @@ def words(values: list[int]) -> np.ndarray:
     return np.array(values, dtype=np.uint64)
 
 
-def fingerprint(chunks: Chunks, key: FingerprintKey = KEY) -> int:
-    found = Fingerprint(key)
+def checksum(chunks: Chunks, key: ChecksumKey = KEY) -> int:
+    found = Checksum(key)
     for chunk, values in chunks.items():
         found.add(chunk, words(values))
     return found.value
 
 
 def test_the_vectors_are_those_of_the_plain_computation() -> None:
-    assert json.loads(json.dumps(plain_fingerprint.vectors())) == VECTORS
+    assert json.loads(json.dumps(plain_checksum.vectors())) == VECTORS
 
 
-@pytest.mark.parametrize("name", plain_fingerprint.CASES)
+@pytest.mark.parametrize("name", plain_checksum.CASES)
 def test_known_answers(name: str) -> None:
-    found = fingerprint(plain_fingerprint.CASES[name])
-    assert write_fingerprint(found).hex() == VECTORS["fingerprints"][name]
+    found = checksum(plain_checksum.CASES[name])
+    assert write_checksum(found).hex() == VECTORS["checksums"][name]
 
 
 word = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 2**48 - 1, 2**56, 2**64 - 1]))
@@ -60,14 +60,14 @@ chunks_of_words = st.dictionaries(
 @given(st.binary(min_size=32, max_size=32), chunks_of_words)
 @settings(max_examples=50)
 def test_it_is_what_pythons_integers_give(seed: bytes, chunks: Chunks) -> None:
-    found = fingerprint(chunks, FingerprintKey(seed))
-    assert found == plain_fingerprint.fingerprint(seed, chunks)
+    found = checksum(chunks, ChecksumKey(seed))
+    assert found == plain_checksum.checksum(seed, chunks)
 
 
 def test_it_is_exact_where_every_product_is_as_large_as_can_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    key = FingerprintKey(seed_of("extreme"))
+    key = ChecksumKey(seed_of("extreme"))
     key._first(CHUNK_COEFFICIENTS)
     key._columns[:] = 2**20 - 1
     monkeypatch.setattr(key, "_multipliers", lambda chunk: [1] * 7)
@@ -90,18 +90,18 @@ def test_those_of_contributions_add_up_to_that_of_the_unreduced_sum(
     ]
     own = []
     for vector in vectors:
-        found = Fingerprint(KEY)
+        found = Checksum(KEY)
         for chunk, data in enumerate(vector):
             found.add(chunk, read_words(data, width))
         own.append(found.value)
-    summed = Fingerprint(KEY)
+    summed = Checksum(KEY)
     for chunk in (1, 0):  # in any order
         total = None
         for vector in vectors:
             total = add_chunk(total, vector[chunk], lattice)
         assert total is not None
         summed.add(chunk, read_words(write_sum(total, lattice), lattice.sum_bytes))
-    assert summed.value == sum_fingerprints(own)
+    assert summed.value == sum_checksums(own)
 
 
 @given(chunks_of_words, st.data())
@@ -111,24 +111,24 @@ def test_a_word_changed_anywhere_shows(chunks: Chunks, data: st.DataObject) -> N
     other = data.draw(word.filter(lambda w: w != chunks[chunk][place]))
     changed = {k: list(values) for k, values in chunks.items()}
     changed[chunk][place] = other
-    assert fingerprint(changed) != fingerprint(chunks)
+    assert checksum(changed) != checksum(chunks)
 
 
 def test_what_is_equal_modulo_the_ring_or_in_total_is_not_the_same() -> None:
-    assert fingerprint({0: [2**48]}) != fingerprint({0: [0]})
-    assert fingerprint({0: [5, 6]}) != fingerprint({0: [6, 5]})
-    assert fingerprint({0: [5], 1: [6]}) != fingerprint({0: [6], 1: [5]})
-    assert fingerprint({0: [1]}) != fingerprint({0: [1]}, FingerprintKey(seed_of("another")))
+    assert checksum({0: [2**48]}) != checksum({0: [0]})
+    assert checksum({0: [5, 6]}) != checksum({0: [6, 5]})
+    assert checksum({0: [5], 1: [6]}) != checksum({0: [6], 1: [5]})
+    assert checksum({0: [1]}) != checksum({0: [1]}, ChecksumKey(seed_of("another")))
 
 
 def test_a_difference_that_one_column_misses_shows_in_the_others() -> None:
     first, second = VECTORS["columns"]
     one, other = [second[0], 0], [0, first[0]]  # both give K_00 · K_10 in the first column
-    assert fingerprint({0: one}) != fingerprint({0: other})
+    assert checksum({0: one}) != checksum({0: other})
 
 
 def test_the_key_of_a_longer_chunk_goes_on_from_that_of_a_shorter() -> None:
-    key = FingerprintKey(seed_of("longer"))
+    key = ChecksumKey(seed_of("longer"))
     short = key.of_chunk(0, words([3, 4]))
     key.of_chunk(0, words([1] * 100))
     assert key.of_chunk(0, words([3, 4])) == short == key.of_chunk(0, words([3, 4] + [0] * 100))
@@ -142,20 +142,20 @@ def test_a_chunk_too_long_is_refused() -> None:
 @pytest.mark.parametrize(
     "data", [b"", bytes(15), bytes(17), MODULUS.to_bytes(16, "big"), b"\xff" * 16]
 )
-def test_other_bytes_are_no_fingerprint(data: bytes) -> None:
-    assert read_fingerprint(data) is None
+def test_other_bytes_are_no_checksum(data: bytes) -> None:
+    assert read_checksum(data) is None
 
 
 @given(st.integers(0, MODULUS - 1))
 def test_what_is_written_reads(value: int) -> None:
-    assert read_fingerprint(write_fingerprint(value)) == value
+    assert read_checksum(write_checksum(value)) == value
 
 
 @pytest.mark.slow
 def test_a_hundred_million_weights_take_less_than_a_second() -> None:
     draw = np.random.default_rng(1)
     chunk = draw.integers(0, 2**52, CHUNK_COEFFICIENTS, dtype=np.uint64)
-    found, started = Fingerprint(FingerprintKey(seed_of("speed"))), time.process_time()
+    found, started = Checksum(ChecksumKey(seed_of("speed"))), time.process_time()
     for number in range(50_000_000 // CHUNK_COEFFICIENTS):
         found.add(number, chunk)
     assert time.process_time() - started < 1.0

@@ -1,4 +1,4 @@
-"""Linear fingerprints of encrypted vectors: those of the contributions add up to that of the sum.
+"""Linear checksums of encrypted vectors: those of the contributions add up to that of the sum.
 
 A vector is a list of chunks of words below 2^64. Under a key that is drawn when the vectors are
 fixed, with P = 2^127 - 1,
@@ -31,7 +31,7 @@ import numpy.typing as npt
 from keyshare.hybrid.keystream import Keystream
 from keyshare.hybrid.lattice import CHUNK_COEFFICIENTS
 
-FINGERPRINT_BYTES = 16
+CHECKSUM_BYTES = 16
 MODULUS = (1 << 127) - 1  # P
 
 Words = npt.NDArray[np.uint64]
@@ -41,15 +41,18 @@ _LIMBS, _LIMB_BITS = 4, 16
 _BATCH = 4_096  # positions whose limbs stay in a core's cache
 
 
-class FingerprintKey:
-    """K and κ, expanded from 32 bytes. They are public, but only once the vectors are fixed."""
+class ChecksumKey:
+    """K and κ, expanded from 32 bytes. They are public, but only once the vectors are fixed.
+
+    The labels of its streams say "fingerprint": they are part of the format.
+    """
 
     def __init__(self, seed: bytes) -> None:
         self._seed = seed
         self._columns = np.empty((_COLUMNS, 0))
 
     def of_chunk(self, chunk: int, words: Words) -> int:
-        """One chunk's part of a fingerprint, Σ_m κ_m · f_m mod P.
+        """One chunk's part of a checksum, Σ_m κ_m · f_m mod P.
 
         words: uint64, shape (count,), count <= 2^17; raises ValueError if there are more.
         """
@@ -77,16 +80,16 @@ class FingerprintKey:
     def _multipliers(self, chunk: int) -> list[int]:
         """κ of a chunk, uniform in [0, 2^127)."""
         data = Keystream(self._seed, "fingerprint multipliers", chunk).bytes(
-            _COLUMNS * FINGERPRINT_BYTES
+            _COLUMNS * CHECKSUM_BYTES
         )
-        parts = range(0, len(data), FINGERPRINT_BYTES)
-        return [int.from_bytes(data[k : k + FINGERPRINT_BYTES], "little") & MODULUS for k in parts]
+        parts = range(0, len(data), CHECKSUM_BYTES)
+        return [int.from_bytes(data[k : k + CHECKSUM_BYTES], "little") & MODULUS for k in parts]
 
 
-class Fingerprint:
-    """The fingerprint of one vector, as its chunks come."""
+class Checksum:
+    """The checksum of one vector, as its chunks come."""
 
-    def __init__(self, key: FingerprintKey) -> None:
+    def __init__(self, key: ChecksumKey) -> None:
         self._key = key
         self.value = 0  # of the chunks so far, in [0, P)
 
@@ -95,17 +98,17 @@ class Fingerprint:
         self.value = (self.value + self._key.of_chunk(chunk, words)) % MODULUS
 
 
-def sum_fingerprints(fingerprints: Iterable[int]) -> int:
-    """The fingerprint of the sum of vectors."""
-    return sum(fingerprints) % MODULUS
+def sum_checksums(checksums: Iterable[int]) -> int:
+    """The checksum of the sum of vectors."""
+    return sum(checksums) % MODULUS
 
 
-def write_fingerprint(value: int) -> bytes:
-    """A fingerprint as it is sent."""
-    return value.to_bytes(FINGERPRINT_BYTES, "big")
+def write_checksum(value: int) -> bytes:
+    """A checksum as it is sent."""
+    return value.to_bytes(CHECKSUM_BYTES, "big")
 
 
-def read_fingerprint(data: bytes) -> int | None:
-    """A fingerprint that was sent; None for other bytes than 16 that are a number below P."""
+def read_checksum(data: bytes) -> int | None:
+    """A checksum that was sent; None for other bytes than 16 that are a number below P."""
     value = int.from_bytes(data, "big")
-    return value if len(data) == FINGERPRINT_BYTES and value < MODULUS else None
+    return value if len(data) == CHECKSUM_BYTES and value < MODULUS else None

@@ -1,8 +1,8 @@
-"""The fingerprint a second time: Python's integers, whole words, single blocks of AES.
+"""The checksum a second time: Python's integers, whole words, single blocks of AES.
 
-Written from the equations in the docstring of ``keyshare.hybrid.fingerprint``, of which nothing is
-imported. ``python -m tests.keyshare.hybrid.plain_fingerprint`` prints
-tests/vectors/fingerprint.json.
+Written from the equations in the docstring of ``keyshare.hybrid.checksum``, of which nothing is
+imported. ``python -m tests.keyshare.hybrid.plain_checksum`` prints
+tests/vectors/checksum.json.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def multipliers(seed: bytes, chunk: int) -> list[int]:
     return [int.from_bytes(data[k : k + 16], "little") % 2**127 for k in range(0, 7 * 16, 16)]
 
 
-def fingerprint(seed: bytes, chunks: dict[int, list[int]]) -> int:
+def checksum(seed: bytes, chunks: dict[int, list[int]]) -> int:
     """F of a vector whose chunks have these numbers."""
     drawn, total = columns(seed, max(map(len, chunks.values()), default=0)), 0
     for chunk, words in chunks.items():
@@ -55,13 +55,12 @@ CASES: dict[str, dict[int, list[int]]] = {
 
 def vectors() -> dict[str, Any]:
     return {
-        "source": "Computed by tests/keyshare/hybrid/plain_fingerprint.py, which imports nothing "
+        "source": "Computed by tests/keyshare/hybrid/plain_checksum.py, which imports nothing "
         "of keyshare: single blocks of AES, Python's integers. Key = 0..31; chunks as CASES there.",
         "columns": columns(SEED, 2),
         "multipliers": [hex(k) for k in multipliers(SEED, 3)],
-        "fingerprints": {
-            name: fingerprint(SEED, chunks).to_bytes(16, "big").hex()
-            for name, chunks in CASES.items()
+        "checksums": {
+            name: checksum(SEED, chunks).to_bytes(16, "big").hex() for name, chunks in CASES.items()
         },
     }
 
