@@ -26,7 +26,7 @@ def board_rounds(posts: Iterable[Posted]) -> list[BoardRound]:
     for posted in posts:
         body = posted.post.body
         if isinstance(body, Step):
-            step = body.step, body.batch, body.part
+            step = body.id
         elif isinstance(body, Join | Certificate):
             step = type(body).__name__.lower(), 0, 0
         else:

@@ -101,14 +101,14 @@ def _senders(posted: Posted, terms: Terms) -> list[int]:
     """Who speaks in the step that a post belongs to."""
     body, layout = posted.post.body, layout_of(terms)
     if isinstance(body, Step) and body.step in _DEALERS_STEPS:
-        return sorted(layout.dealers(layout.class_of(body.part)))
+        return sorted(layout.dealers(layout.class_of(body.candidate)))
     return list(range(1, terms.n_members + 1))
 
 
 def _key(posted: Posted) -> tuple[object, ...]:
     body = posted.post.body
     if isinstance(body, Step):
-        return body.step, body.batch, body.part
+        return body.id
     return (type(body),)
 
 

@@ -134,8 +134,8 @@ class CeremonyBudget:
             return f"batch {batch} cannot begin before all have dealt the one before"
         if _is_about_a_candidate(body):
             if not self._may_begin(found, sender, body):
-                return f"candidate {body.part} cannot be tested before the one before"
-            spent, most = found.size[sender, batch, body.part], self._candidate_bytes
+                return f"candidate {body.candidate} cannot be tested before the one before"
+            spent, most = found.size[sender, batch, body.candidate], self._candidate_bytes
         else:
             if found.posts[sender, batch] >= _STEPS_OF_A_BATCH:
                 return f"its sender has said all that there is to say in batch {batch}"
@@ -147,23 +147,23 @@ class CeremonyBudget:
     def _may_begin(self, found: _Ceremony, sender: int, body: Step) -> bool:
         """Whether the dealers have told all that its sender tested before in the batch."""
         layout = self._layout
-        if body.part >= layout.batch_size:
+        if body.candidate >= layout.batch_size:
             return False
-        for part in found.candidates.get((sender, body.batch), frozenset[int]()) - {body.part}:
-            told = found.told.get((body.batch, part), frozenset[int]())
-            if not told >= set(layout.dealers(layout.class_of(part))):
+        for begun in found.candidates.get((sender, body.batch), set[int]()) - {body.candidate}:
+            told = found.told.get((body.batch, begun), set[int]())
+            if not told >= set(layout.dealers(layout.class_of(begun))):
                 return False
         return True
 
     def _take_step(self, found: _Ceremony, sender: int, body: Step) -> None:
-        batch, part, size = body.batch, body.part, _size(body)
+        batch, candidate, size = body.batch, body.candidate, _size(body)
         if body.step == "deal":
             found.dealt[batch].add(sender)
         if _is_about_a_candidate(body):
-            found.candidates[sender, batch].add(part)
-            found.size[sender, batch, part] += size
+            found.candidates[sender, batch].add(candidate)
+            found.size[sender, batch, candidate] += size
             if body.step == "winner":
-                found.told[batch, part].add(sender)
+                found.told[batch, candidate].add(sender)
         else:
             found.posts[sender, batch] += 1
             found.size[sender, batch] += size

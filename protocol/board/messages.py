@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from keyshare.ceremony.modulus import MAX_MEMBERS
 from keyshare.rounds.statistic import MAX_DECIMALS
+from protocol.board.step_id import StepId
 from protocol.encoding import Message, digest, encode
 from protocol.words.foreign import FIELD
 
@@ -90,15 +91,17 @@ class Join(Message, frozen=True, tag="join"):
 
 
 class Step(Message, frozen=True, tag="step"):
-    """Ceremony: one step's values, for all (``to`` 0) or sealed to one member each.
-
-    ``part`` is the candidate that a step is about.
-    """
+    """Ceremony: one step's values, for all (``to`` 0) or sealed to one member each."""
 
     step: Word
     batch: Count
-    part: Count
+    candidate: Count
     attachments: Attachments
+
+    @property
+    def id(self) -> StepId:
+        """The step that this is said in."""
+        return StepId(self.step, self.batch, self.candidate)
 
 
 class Certificate(Message, frozen=True, tag="certificate"):
@@ -116,7 +119,12 @@ class Overdue(Message, frozen=True, tag="overdue"):
 
     step: Word
     batch: Count
-    part: Count
+    candidate: Count
+
+    @property
+    def id(self) -> StepId:
+        """The step that this is about."""
+        return StepId(self.step, self.batch, self.candidate)
 
 
 class Abort(Message, frozen=True, tag="abort"):
@@ -420,5 +428,5 @@ def chunks_of(body: Body) -> tuple[bytes, ...]:
 def purpose_of(body: Body) -> Hashable:
     """What a body is for; an honest sender says it once in a session, but for a Statement."""
     if isinstance(body, Step | Overdue):
-        return type(body), body.step, body.batch, body.part
+        return type(body), body.id
     return (type(body), body.member) if isinstance(body, Complaint | Omission) else type(body)

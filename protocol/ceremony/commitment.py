@@ -37,7 +37,7 @@ def committed(kind: StepKind, aside: Aside | None = None) -> tuple[StepKind, Ste
         return _nonce(run, step) + run.prepared(step, make)
 
     def commitment(run: CeremonyRun, step: StepId) -> bytes:
-        target = StepId(kind.name, step.batch, step.part)
+        target = StepId(kind.name, step.batch, step.candidate)
         promise = commitment_to(run.context, target, run.index, opening(run, target))
         return promise + (aside.say(run, step) if aside else b"")
 
@@ -48,7 +48,7 @@ def committed(kind: StepKind, aside: Aside | None = None) -> tuple[StepKind, Ste
         run.commitments = {i: payload[:_HASH_BYTES] for i, payload in public.items()}
         if aside:
             aside.check(run, step, {i: payload[_HASH_BYTES:] for i, payload in public.items()})
-        return StepId(kind.name, step.batch, step.part)
+        return StepId(kind.name, step.batch, step.candidate)
 
     def finish(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
         for sender, payload in public.items():

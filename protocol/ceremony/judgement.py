@@ -196,8 +196,7 @@ class _Court:
         said = {
             p.post.sender: p.position
             for p in reversed(self.entries)
-            if isinstance(body := p.post.body, Step)
-            and (body.step, body.batch, body.part) in winners
+            if isinstance(body := p.post.body, Step) and body.id in winners
         }
         shape = candidate_shape(self.terms.key_bits, self.terms.n_members)
         reason = f"{DEALT}: its exponent is not the one that it dealt"
@@ -252,7 +251,7 @@ class _Court:
         return "" if body == said else f"{_name(body)}: its seed gives something else"
 
     def _wrong_step(self, member: int, posted: Posted, body: Step, due: Statement) -> str:
-        if (body.step, body.batch, body.part) != tuple(due.step):
+        if body.id != due.step:
             return f"{_name(body)}: it was to say {due.step.name}"
         found = self.payloads(posted)
         others = {i for i in due.private if i != member}
@@ -372,7 +371,7 @@ def _abort_for_silence(terms: Terms, known: Sequence[Posted], own: Posted) -> Ab
     time = StepTime(terms, began.time_ms)
     for posted in known[known.index(began) + 1 :]:
         body = posted.post.body
-        if isinstance(body, Overdue) and (body.step, body.batch, body.part) == CERTIFICATE:
+        if isinstance(body, Overdue) and body.id == CERTIFICATE:
             time.note(posted)
     certified = _senders(known, Certificate)
     missing = tuple(m for m in range(1, terms.n_members + 1) if m not in certified)

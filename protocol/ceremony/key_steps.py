@@ -57,7 +57,7 @@ def open_theta(run: CeremonyRun, step: StepId) -> bytes:
     winner = run.the_winner
     row = lanes(winner.shape.theta_exponent, 1)
     weight = lagrange(run.everyone, row.prime)[run.index]
-    zero = run.zero_row(row, "theta", step.batch, step.part)
+    zero = run.zero_row(row, "theta", step.batch, step.candidate)
     opened = (tk.theta_share(weight, winner.points, winner.n) + zero) % row.prime
     return pack_numbers([opened], width_of(row.prime))
 
@@ -80,7 +80,7 @@ def finish_theta(run: CeremonyRun, step: StepId, public: Payloads, private: Payl
     winner.verification_keys = tk.verification_keys(base, theta_prime, winner.blinds, winner.shape)
     if not run.is_observer:
         run.share = tk.secret_share(run.index, theta_prime, winner.points[2], winner.n)
-    return StepId("trial", step.batch, step.part)
+    return StepId("trial", step.batch, step.candidate)
 
 
 # ── trial: a first decryption, and a last look at N ──

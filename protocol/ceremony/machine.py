@@ -190,7 +190,7 @@ class Ceremony:
         if self.failure or self.outcome:
             return
         if isinstance(body, Overdue):
-            if StepId(body.step, body.batch, body.part) == self._step:
+            if body.id == self._step:
                 self._time.note(posted)
             return
         if self._step == CERTIFICATE and not self._is_first_certificate(body, sender):
@@ -268,8 +268,7 @@ class Ceremony:
             others = {i: payload for i, payload in said.private.items() if i != self.index}
             sealed, sealed_blobs = envelope.seal_all(others, said.step.label)
             attachments, blobs = attachments + sealed, blobs + sealed_blobs
-        name, batch, part = said.step
-        return Draft(self.session, Step(name, batch, part, tuple(attachments)), tuple(blobs))
+        return Draft(self.session, Step(*said.step, tuple(attachments)), tuple(blobs))
 
     def _senders(self) -> Sequence[int]:
         if self._step in (JOIN, CERTIFICATE):
@@ -349,5 +348,5 @@ class Ceremony:
 
 def _step_of(body: object) -> StepId:
     if isinstance(body, Step):
-        return StepId(body.step, body.batch, body.part)
+        return body.id
     return JOIN if isinstance(body, Join) else CERTIFICATE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from gmpy2 import mpz
 
@@ -15,6 +14,7 @@ from keyshare.ceremony.modulus import Dealing, deal_factors
 from keyshare.key.threshold_key import KeyShape, SecretShare
 from keyshare.randomness import Stream, derive_key
 from protocol.board.classes import Layout
+from protocol.board.step_id import StepId as StepId
 from protocol.encoding import digest, unpack_numbers, width_of
 from protocol.errors import CeremonyFailed, Malformed
 from protocol.key.epoch import Epoch
@@ -22,19 +22,6 @@ from protocol.sealing import SealingKey
 from protocol.terms.terms import Terms
 
 OBSERVER = 0  # the number of who has no part in a ceremony and follows what is said to all
-
-
-class StepId(NamedTuple):
-    """A step of a ceremony; ``part`` is the candidate that it is about."""
-
-    name: str
-    batch: int = 0
-    part: int = 0
-
-    @property
-    def label(self) -> str:
-        """The step in one string, as hashes and seals have it."""
-        return f"{self.name}/{self.batch}/{self.part}"
 
 
 @dataclass

@@ -77,12 +77,12 @@ def _count(shape: KeyShape) -> int:
 
 def winners_dealers(run: CeremonyRun, step: StepId) -> tuple[int, ...]:
     """Who dealt the candidate; the lead first."""
-    return run.layout.dealers(run.layout.class_of(step.part))
+    return run.layout.dealers(run.layout.class_of(step.candidate))
 
 
 def tell_exponent(run: CeremonyRun, step: StepId) -> bytes:
     candidate = _candidate(run, step)
-    n, u, x = candidate.n, candidate.u, run.test_exponent(step.part)
+    n, u, x = candidate.n, candidate.u, run.test_exponent(step.candidate)
     exponents, mask, blind = (feldman.commit(f, u, n) for f in _polynomials(run, step))
     witnesses = [witness(g, x, n) for g in _bases(run, n)]
     values = DealerValues(gmpy2.powmod(u, x, n), witnesses, exponents[1:], mask, blind)
@@ -109,7 +109,7 @@ def finish_winner(run: CeremonyRun, step: StepId, public: Payloads, private: Pay
     exponents = {i: v.exponent for i, v in values.items()}
     rounds = [{i: v.witnesses[k] for i, v in values.items()} for k in range(ROUNDS)]
     if not all(accepts(found, dealers[0], candidate.n) for found in [exponents, *rounds]):
-        run.batch.failed[step.part] = exponents
+        run.batch.failed[step.candidate] = exponents
         return next_candidate(run)
     candidate.exponents = exponents
     candidate.blinds = feldman.add([v.blind for v in values.values()], candidate.n)
@@ -118,7 +118,7 @@ def finish_winner(run: CeremonyRun, step: StepId, public: Payloads, private: Pay
         candidate.exponent_points = {i: row[0] for i, row in points.items()}
         candidate.points = _add_points(points, dealers[0])
     run.winner = candidate
-    return commit_first("theta", step.batch, step.part)
+    return commit_first("theta", step.batch, step.candidate)
 
 
 def _add_points(points: Mapping[int, Sequence[mpz]], lead: int) -> tuple[mpz, ...]:
@@ -131,9 +131,9 @@ def _add_points(points: Mapping[int, Sequence[mpz]], lead: int) -> tuple[mpz, ..
 
 
 def _candidate(run: CeremonyRun, step: StepId) -> Winner:
-    n = run.batch.moduli[step.part]
+    n = run.batch.moduli[step.candidate]
     u = verification_base(n, run.context) % n
-    return Winner(step.part, n, u, key_shape(n, run.terms.n_members, run.terms.quorum))
+    return Winner(step.candidate, n, u, key_shape(n, run.terms.n_members, run.terms.quorum))
 
 
 def _equal_exponents(
@@ -160,7 +160,7 @@ def _polynomials(run: CeremonyRun, step: StepId) -> list[list[mpz]]:
     """Of Δ·x_i, Δ·β_i and Δ·R_i."""
     shape, stream = _candidate(run, step).shape, run.stream("key", step.label)
     secrets = (
-        run.test_exponent(step.part),
+        run.test_exponent(step.candidate),
         stream.below(shape.mask_bound),
         stream.below(shape.blind_bound),
     )

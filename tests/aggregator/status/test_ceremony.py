@@ -28,10 +28,10 @@ def join(desk: Desk, *members: int) -> None:
         desk.say(member, CEREMONY, Join(b"k", bytes(32)))
 
 
-def say(desk: Desk, step: str, batch: int = 0, part: int = 0, member: int = 1) -> None:
+def say(desk: Desk, step: str, batch: int = 0, candidate: int = 0, member: int = 1) -> None:
     """Say something in a batch that all have dealt the ones before."""
     desk.deal(batch)
-    desk.say(member, CEREMONY, Step(step, batch, part, ()))
+    desk.say(member, CEREMONY, Step(step, batch, candidate, ()))
 
 
 # ── who is waited for ──
@@ -60,9 +60,9 @@ def test_a_step_waits_for_those_that_have_not_spoken_in_it(desk: Desk) -> None:
 def test_a_winner_waits_for_its_dealers_only(desk: Desk, step: str) -> None:
     size = layout_of(desk.federation.terms).class_size
     join(desk, 1, 2, 3)
-    say(desk, step, part=size, member=2)  # the second class: dealt by H2 and H3
+    say(desk, step, candidate=size, member=2)  # the second class: dealt by H2 and H3
     assert report(desk)["waiting_for"] == ["H3"]
-    say(desk, step, part=size, member=3)
+    say(desk, step, candidate=size, member=3)
     assert report(desk)["waiting_for"] == []
 
 

@@ -83,7 +83,7 @@ def spoilt(chance: random.Random, table: CeremonyTable, draft: Draft) -> Draft:
         else:
             attachments.append(attach(data))
             blobs += [data] if len(data) > MAX_INLINE_BYTES else []
-    return Draft(CEREMONY, Step(body.step, body.batch, body.part, tuple(attachments)), tuple(blobs))
+    return Draft(CEREMONY, Step(*body.id, tuple(attachments)), tuple(blobs))
 
 
 def ceremony_bodies(chance: random.Random) -> list[Body]:

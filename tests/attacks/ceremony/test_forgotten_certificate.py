@@ -185,7 +185,7 @@ def displaced(stage: Stage, folder: Path) -> Aggregator:
     own = [p for p in board.board.session(CEREMONY) if p.post.sender == VICTIM]
     # What it said while it waited for the trial's end: it was declined, and kept.
     assert isinstance(own[-1].post.body, Step)
-    overdue, number = Overdue("trial", 0, own[-1].post.body.part), own[-1].post.sequence + 1
+    overdue, number = Overdue("trial", 0, own[-1].post.body.candidate), own[-1].post.sequence + 1
     say(board, VICTIM, overdue, number, own[-1].position)
     abort(board)
     for _ in range(3):

@@ -54,7 +54,7 @@ class TwoBoards:
         assert isinstance(body, Step)
         payload = bytes(32)
         assert len(payload) < MAX_INLINE_BYTES
-        return Draft(CEREMONY, Step(body.step, body.batch, body.part, (attach(payload),)))
+        return Draft(CEREMONY, Step(*body.id, (attach(payload),)))
 
     def cross(self) -> None:
         """A member that sees the right board speaks; its post is passed to the left one."""

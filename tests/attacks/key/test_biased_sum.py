@@ -46,7 +46,7 @@ class Biaser(Malicious):
         if honest.step.name != "winner" or not self.heard or honest.public is None:
             return honest
         run, step, quorum = self.run, honest.step, self.terms.quorum
-        n = run.batch.moduli[step.part]
+        n = run.batch.moduli[step.candidate]
         others = mpz(1)
         for said in self.heard.values():
             others = others * blind_of(said[NONCE:], n, quorum) % n

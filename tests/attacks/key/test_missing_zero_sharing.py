@@ -98,7 +98,7 @@ def views(zero_sharing: bool) -> Views:
             start = NONCE + seen.number * rows.size
             row = rows.decode(table.payloads(posted, 0)[0][start : start + rows.size])
             seen.opened["moduli"][sender] = rows.split(row)[seen.position] % rows.prime
-        if body.step == "theta" and body.part == run.the_winner.number:
+        if body.step == "theta" and body.candidate == run.the_winner.number:
             data = table.payloads(posted, 0)[0][NONCE:]
             seen.opened["theta"][sender] = mpz(int.from_bytes(data, "big"))
     return seen

@@ -44,7 +44,7 @@ class WrongRounds(Malicious):
     """Commits to its true exponent, and tests N with another one: so a good N fails."""
 
     def prepare(self, step: StepId, honest: bytes) -> bytes:
-        if step.name != "winner" or (n := self.run.batch.moduli[step.part]) != modulus_of():
+        if step.name != "winner" or (n := self.run.batch.moduli[step.candidate]) != modulus_of():
             return honest
         said = decode(honest, Winning, "winner", MAX_BLOB_BYTES)
         width = width_of(n)
@@ -58,7 +58,7 @@ class WrongThroughout(Malicious):
     """Commits to another exponent from the first, and proves it: so a good N fails."""
 
     def prepare(self, step: StepId, honest: bytes) -> bytes:
-        if step.name != "winner" or self.run.batch.moduli[step.part] != modulus_of():
+        if step.name != "winner" or self.run.batch.moduli[step.candidate] != modulus_of():
             return honest
         run, true = self.run, self.run.test_exponent
         run.test_exponent = lambda k: true(k) + 1  # type: ignore[method-assign]

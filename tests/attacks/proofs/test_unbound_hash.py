@@ -52,7 +52,7 @@ def two_wrong_rounds(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
     numbers[2] = numbers[2] * gmpy2.invert(gmpy2.powmod(u, one, n), n) % n
     values = winner_steps._split(numbers, candidate.shape)
     statement = winner_steps._equal_exponents(run, step, run.index, values)
-    proof = prove(run.test_exponent(step.part), statement, run.stream("attack", step.label))
+    proof = prove(run.test_exponent(step.candidate), statement, run.stream("attack", step.label))
     return encode(Winning(winner_steps.pack_numbers(numbers, width_of(n)), write_proof(proof)))
 
 
@@ -67,9 +67,8 @@ def test_with_coefficients_known_before_a_dealer_throws_away_the_moduli_it_disli
     disliked = modulus_of()
 
     def lie(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
-        return (
-            two_wrong_rounds(run, step, said) if run.batch.moduli[step.part] == disliked else said
-        )
+        is_it = run.batch.moduli[step.candidate] == disliked
+        return two_wrong_rounds(run, step, said) if is_it else said
 
     table = LyingTable({LIAR: Lies({"winner": lie})}).played()
     keys = {m.outcome[0].joint_key().n for m in table.machines.values() if m.outcome}

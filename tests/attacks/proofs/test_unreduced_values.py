@@ -50,7 +50,7 @@ def share_plus_p(run: CeremonyRun, step: StepId, honest: bytes) -> bytes:
 
 
 def other_exponent(run: CeremonyRun, step: StepId, honest: bytes) -> bytes:
-    n, said = run.batch.moduli[step.part], decode(honest, Winning, "winner", MAX_BLOB_BYTES)
+    n, said = run.batch.moduli[step.candidate], decode(honest, Winning, "winner", MAX_BLOB_BYTES)
     width = width_of(n)
     first = mpz(int.from_bytes(said.numbers[:width], "big"))
     numbers = pack_numbers([first * 4 % n], width) + said.numbers[width:]

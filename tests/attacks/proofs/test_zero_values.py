@@ -105,7 +105,8 @@ class ZeroPartial(Malicious):
 def tried_as_winners(aftermath: Aftermath) -> set[tuple[int, int]]:
     """Batch and number of the candidates that passed the screen."""
     bodies = [p.post.body for p in aftermath.entries]
-    return {(b.batch, b.part) for b in bodies if isinstance(b, Step) and b.step == "winner-commit"}
+    tried = [b for b in bodies if isinstance(b, Step) and b.step == "winner-commit"]
+    return {(b.batch, b.candidate) for b in tried}
 
 
 @EITHER_WAY

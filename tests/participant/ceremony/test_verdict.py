@@ -40,7 +40,7 @@ def sealing_nonsense(sender: int, draft: Draft) -> Draft:
         return draft
     nonsense = bytes(50)
     attachments = tuple(attach(nonsense, 3) if a.to == 3 else a for a in body.attachments)
-    return Draft(draft.session, Step("deal", body.batch, body.part, attachments), draft.blobs)
+    return Draft(draft.session, Step(*body.id, attachments), draft.blobs)
 
 
 def and_keeping_its_seed(sender: int, draft: Draft) -> Draft:

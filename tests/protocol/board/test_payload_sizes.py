@@ -23,7 +23,7 @@ def test_a_whole_ceremony_stays_far_below_its_budget(members: int, quorum: int) 
         if isinstance(body, Step):
             spent = sum(attachment.size for attachment in body.attachments)
             if body.step.startswith("winner"):
-                about[sender, body.batch, body.part] += spent
+                about[sender, body.batch, body.candidate] += spent
             else:
                 size[sender, body.batch] += spent
     assert max(size.values()) < batch_bytes(toy.federation.terms)

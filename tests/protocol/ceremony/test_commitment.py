@@ -29,7 +29,7 @@ STEP = StepId("moduli", 1, 0)
 def public_payloads(table: CeremonyTable, name: str) -> dict[tuple[int, int, int], bytes]:
     """What was said to all in a step, by sender, batch and part."""
     return {
-        (posted.post.sender, body.batch, body.part): table.payloads(posted, 0)[0]
+        (posted.post.sender, body.batch, body.candidate): table.payloads(posted, 0)[0]
         for posted in table.board.entries
         if isinstance(body := posted.post.body, Step) and body.step == name
     }
@@ -112,7 +112,7 @@ def test_a_copied_commitment_cannot_be_opened(name):
             or body.step not in (name, f"{name}-commit")
         ):
             return draft
-        theirs = public_payloads(table, body.step)[source, body.batch, body.part]
+        theirs = public_payloads(table, body.step)[source, body.batch, body.candidate]
         return with_payload(draft, 0, lambda _: theirs)
 
     table.run(copied, order=lambda drafts: sorted(drafts, key=lambda d: d[0] == LIAR))

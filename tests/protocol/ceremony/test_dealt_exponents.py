@@ -83,7 +83,7 @@ def test_they_are_posted_for_the_winner_alone_once_and_before_theta_is_opened(ce
     assert names.index("theta") > max(k for k, name in enumerate(names) if name == "theta-commit")
     winner = table.machines[1]._run.the_winner.number
     about = {
-        p.post.body.part
+        p.post.body.candidate
         for p in table.board.entries
         if isinstance(p.post.body, Step) and p.post.body.step == "theta-commit"
     }

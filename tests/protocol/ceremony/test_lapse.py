@@ -32,8 +32,8 @@ def waiting(step: str, silent: int = SILENT) -> CeremonyTable:
 def overdue(table: CeremonyTable, by: int, now_ms: int = LATE, **changes: object) -> None:
     """A member says that the step is overdue, at a time of the aggregator's."""
     table.now_ms = now_ms
-    name, batch, part = table.machines[by].awaits or CERTIFICATE
-    said = {"step": name, "batch": batch, "part": part} | changes
+    name, batch, candidate = table.machines[by].awaits or CERTIFICATE
+    said = {"step": name, "batch": batch, "candidate": candidate} | changes
     table.publish(by, Draft(CEREMONY, Overdue(**said)))
 
 
@@ -82,7 +82,7 @@ def test_an_overdue_of_another_step_says_nothing_about_this_one():
     table = waiting("moduli")
     overdue(table, BY, step="deal")
     overdue(table, BY, batch=1)
-    overdue(table, BY, part=1)
+    overdue(table, BY, candidate=1)
     assert set(drafts(table)) == {SILENT}
 
 
@@ -98,7 +98,7 @@ def test_t_plus_1_members_need_no_clock_of_the_aggregators():
 def test_nothing_is_overdue_before_all_have_joined():
     table = waiting("join")
     for member in OTHERS:
-        overdue(table, member, step="join", batch=0, part=0)
+        overdue(table, member, step="join", batch=0, candidate=0)
     assert set(drafts(table)) == {SILENT}
 
 

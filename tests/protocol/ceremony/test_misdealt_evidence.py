@@ -21,7 +21,7 @@ def test_the_evidence_is_the_first_word_about_the_winner(monkeypatch: pytest.Mon
         if isinstance(body := posted.post.body, Step)
         and (posted.post.sender, body.step) == (LIAR, "winner")
     )
-    of_another = msgspec.structs.replace(body, part=body.part + 1)
+    of_another = msgspec.structs.replace(body, candidate=body.candidate + 1)
     in_another = msgspec.structs.replace(body, batch=body.batch + 1)
     end = entries[-1].position
     told = [

@@ -52,7 +52,7 @@ class Told:
     def __init__(self, table: CeremonyTable) -> None:
         steps = [p.post.body for p in table.board.entries if hasattr(p.post.body, "batch")]
         self.batches = 1 + max(s.batch for s in steps)
-        self.tried = sorted({(s.batch, s.part) for s in steps if s.step == "winner"})
+        self.tried = sorted({(s.batch, s.candidate) for s in steps if s.step == "winner"})
         run = runs_of(table)[1]
         self.layout, self.last = run.layout, self.tried[-1]
         self.n = run.the_winner.n

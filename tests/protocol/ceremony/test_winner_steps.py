@@ -34,7 +34,7 @@ def with_numbers(change):
     """A lie: some of a dealer's numbers changed, the proof as it was."""
 
     def tell(run: CeremonyRun, step: StepId, payload: bytes) -> bytes:
-        n = run.batch.moduli[step.part]
+        n = run.batch.moduli[step.candidate]
         said = decode(payload, Winning, "values", MAX_BLOB_BYTES)
         numbers = unpack_numbers(said.numbers, width_of(n), sum(COUNTS), n, "values")
         changed = change(numbers, n)
@@ -54,13 +54,13 @@ def at(place: int, change):
 def numbers_of(table: CeremonyTable, dealer: int) -> list[mpz]:
     """What a dealer said of the winner."""
     run = runs_of(table)[1]
-    n, part = run.the_winner.n, run.the_winner.number
+    n, winner = run.the_winner.n, run.the_winner.number
     (payload,) = [
         table.payloads(posted, 0)[0][32:]
         for posted in table.board.entries
         if posted.post.sender == dealer
         and getattr(posted.post.body, "step", "") == "winner"
-        and posted.post.body.part == part
+        and posted.post.body.candidate == winner
     ]
     said = decode(payload, Winning, "values", MAX_BLOB_BYTES)
     return list(unpack_numbers(said.numbers, width_of(n), sum(COUNTS), n, "values"))

@@ -40,7 +40,7 @@ def opened(table: CeremonyTable, recipient: int, sender: int, label: str, sealed
 
 
 def label_of(body: Step) -> str:
-    return f"{body.step}/{body.batch}/{body.part}"
+    return f"{body.step}/{body.batch}/{body.candidate}"
 
 
 def plaintexts_of(draft: Draft, table: CeremonyTable, sender: int) -> dict[int, bytes]:

@@ -42,7 +42,7 @@ def _stream_without_step(run: CeremonyRun, *labels: str | int) -> Stream:
 def _of_64_bits(run: CeremonyRun, step: StepId) -> list[list[mpz]]:
     shape, stream = winner_steps._candidate(run, step).shape, run.stream("key", step.label)
     bound = mpz(1) << 64
-    secrets = (run.test_exponent(step.part), stream.below(bound), stream.below(bound))
+    secrets = (run.test_exponent(step.candidate), stream.below(bound), stream.below(bound))
     degrees = [degree for _, degree in winner_steps._ranges(shape)]
     return [
         integer_polynomial(shape.delta * secret, degree, bound, stream)

@@ -22,7 +22,7 @@ from protocol.board.messages import (
 from protocol.ceremony.commitment import commitment_to
 from protocol.ceremony.dealt_exponents import deviation_size
 from protocol.ceremony.key_steps import Trial
-from protocol.ceremony.run import CeremonyRun, StepId
+from protocol.ceremony.run import CeremonyRun
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode
 from protocol.key.epoch import Epoch
@@ -74,12 +74,11 @@ def say_instead(
     if commits:
         body = story.at(place).body
         assert isinstance(body, Step)
-        target = StepId(body.step, body.batch, body.part)
         terms = story.federation.terms
         context = CeremonyRun(terms, sender, KEY, bytes(32)).context
         promise = place_of(story, step + "-commit", sender)
         rest = payload_at(story, promise)[_HASH_BYTES:]
-        put_payload(story, promise, commitment_to(context, target, sender, changed) + rest)
+        put_payload(story, promise, commitment_to(context, body.id, sender, changed) + rest)
     return place
 
 
@@ -154,8 +153,8 @@ def screened_with_a_wrong_value(made: Good) -> Broken:
     """A lie about a candidate that fails all the same, by one that has not dealt the winner."""
     story = ended(made)
     layout = Layout(story.federation.terms)
-    part = next(one.body.part for one in story.said if is_step(one, "trial"))
-    idle = {1, 2, 3, 4} - set(layout.dealers(layout.class_of(part)))
+    candidate = next(one.body.candidate for one in story.said if is_step(one, "trial"))
+    idle = {1, 2, 3, 4} - set(layout.dealers(layout.class_of(candidate)))
     member = next(
         m for m in idle if len(payload_at(story, place_of(story, "screen", m))) > _NONCE_BYTES
     )
