@@ -21,7 +21,7 @@ from participant.errors import BadStatisticFile
 from participant.report.metrics import read_journal
 from participant.statistic.number_files import read_numbers
 from protocol.board.messages import Abort, Refusal
-from protocol.terms.terms import render, render_signature, sign_terms
+from protocol.terms.terms import render
 from tests.foreign.poison import BRIEF, NOT_TEXT, POISON, POISONS, leaves, offences, with_leaf
 from tests.stage.record.good import good
 from tests.stage.record.memory import write_folder
@@ -58,10 +58,7 @@ def documents(text: str) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_no_terms_say_anything_raw_before_they_are_signed(tmp_path: Path) -> None:
-    text = render(TOY.terms) + "".join(
-        render_signature(member.name, sign_terms(TOY.terms, TOY.keys[k]))
-        for k, member in enumerate(TOY.terms.members, start=1)
-    )
+    text = TOY.signed_text()
     path = tmp_path / "federation.toml"
     refused = 0
     for document in documents(text):

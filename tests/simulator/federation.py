@@ -14,8 +14,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.server.service import Aggregator
-from protocol.board.board import Board, Posted, decode_entry
+from protocol.board.board import Board, Entry, Posted, decode_entry
 from protocol.board.wire import Declined, Entries, FromAggregator, FromMember, Subscribe, Welcome
+from protocol.record.files import recorded
 from protocol.signing import public_bytes
 from protocol.terms.terms import AggregatorAddress, Member, RoundPolicy, Terms, check, floor
 from tests.simulator.clock import Clock
@@ -24,6 +25,8 @@ from tests.simulator.hospital import Hospital
 from tests.simulator.liar import LIES
 from tests.simulator.plan import Plan
 from tests.simulator.rogue import shifting_sums
+from tests.stage import toy
+from tests.stage.record.memory import MemoryFiles, files_of
 
 CALM_AFTER = 90.0  # seconds after which nothing goes wrong any more
 TIME_LIMIT = 900.0
@@ -31,19 +34,14 @@ WAIT_SECONDS = 20  # how long a round waits for the last contributors
 RESTART_SECONDS = (0.5, 3.0)
 
 
-def signing_key(plan: Plan, index: int) -> Ed25519PrivateKey:
-    """A party's key, the same in every run of a seed; the aggregator is 0."""
-    return Ed25519PrivateKey.from_private_bytes(bytes([index + 1]) * 28 + plan.seed.to_bytes(4))
-
-
-def terms_of(plan: Plan) -> Terms:
-    """The terms of a plan's federation."""
-    n = plan.n_members
-    members = tuple(
-        Member(f"hospital {i}", public_bytes(signing_key(plan, i))) for i in range(1, n + 1)
+def toy_of(plan: Plan) -> toy.Federation:
+    """Everybody in a plan's federation, with keys that are the same in every run of a seed."""
+    n, seed = plan.n_members, plan.seed.to_bytes(4)
+    keys = tuple(
+        Ed25519PrivateKey.from_private_bytes(bytes([i + 1]) * 28 + seed) for i in range(n + 1)
     )
-    address = AggregatorAddress("wss://sim", public_bytes(signing_key(plan, 0)), bytes(32))
-    least = floor(n)
+    members = tuple(Member(f"hospital {i}", public_bytes(keys[i])) for i in range(1, n + 1))
+    address, least = AggregatorAddress("wss://sim", public_bytes(keys[0]), bytes(32)), floor(n)
     rounds = RoundPolicy(plan.rounds, least, WAIT_SECONDS, WAIT_SECONDS, least)
     terms = Terms(
         f"seed {plan.seed}", members, plan.quorum, plan.key_bits, True, True, address, rounds,
@@ -51,7 +49,7 @@ def terms_of(plan: Plan) -> Terms:
         step_seconds=plan.step_seconds,
     )  # fmt: skip
     check(terms)
-    return terms
+    return toy.Federation(terms, keys)
 
 
 @dataclass
@@ -76,14 +74,15 @@ class Federation:
     """One run of a plan; ``services`` has a second member once the aggregator forks the board."""
 
     def __init__(self, plan: Plan, folder: Path) -> None:
-        self.plan, self.terms = plan, terms_of(plan)
+        self.plan, self.toy = plan, toy_of(plan)
+        self.terms = self.toy.terms
         self.clock = Clock()
         self.declined: list[tuple[int, Declined]] = []  # posts beyond a hospital's budget
         self.chaos = random.Random(plan.seed + 1)
         self.services = [Service(folder / "aggregator")]
         self.served_by = dict.fromkeys(range(1, plan.n_members + 1), 0)
         self.hospitals = {
-            i: Hospital(self.terms, i, signing_key(plan, i), plan.seed, self.chaos)
+            i: Hospital(self.terms, i, self.toy.keys[i], plan.seed, self.chaos)
             for i in self.served_by
         }
         self.set_back: set[int] = set()  # whose disks went back in time
@@ -197,7 +196,7 @@ class Federation:
         self.clock.after(delay, lambda: self._start_service(service))
 
     def _start_service(self, service: Service) -> None:
-        key = signing_key(self.plan, 0)
+        key = self.toy.keys[0]
         try:
             service.aggregator = Aggregator(
                 self.terms, key, service.folder, lambda: int(self.clock.now * 1000)
@@ -357,6 +356,17 @@ class Federation:
         """The aggregator's board."""
         aggregator = self.services[0].aggregator
         return aggregator.board if aggregator else None
+
+    def record(self) -> MemoryFiles:
+        """What the aggregator has, as a record; it is started again if it is down."""
+        while (aggregator := self.services[0].aggregator) is None:
+            self._start_service(self.services[0])
+        entries = list[Entry]()
+        while len(entries) < aggregator.board.head.position:
+            entries += map(decode_entry, aggregator.entries_after(len(entries)).entries)
+        attachments = recorded(aggregator.board.entries, self.terms.n_members)
+        blobs = {a.digest: aggregator._blobs.payload(a) for a in attachments}
+        return files_of(self.toy, entries, blobs)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from protocol.board.messages import (
     chunks_of,
 )
 from protocol.board.wire import Accepted, BlobChunk, Submit
-from tests.simulator.federation import Federation, memory_folder, signing_key
+from tests.simulator.federation import Federation, memory_folder
 from tests.simulator.plan import Plan
 
 pytestmark = pytest.mark.slow
@@ -78,7 +78,7 @@ class Flooded(Federation):
         head, count = service.board.head, service.board.count(session, FLOODER)
         federation = self.terms.federation
         post = Post(federation, session, FLOODER, count, head.position, head.hash, body)
-        signed = sign_post(post, signing_key(self.plan, FLOODER))
+        signed = sign_post(post, self.toy.keys[FLOODER])
         (answer,) = service.receive(FLOODER, Submit(signed))
         self.sent += 1
         self.posted += isinstance(answer, Accepted)

@@ -12,12 +12,12 @@ from participant.agent.outbox import Outbox
 from protocol.board.board import Post
 from protocol.board.draft import Draft
 from protocol.board.messages import Contribution, Opening, Request, SetLock, Statement
-from tests.participant.agent.test_agent import Saying, connect
 from tests.simulator.disk import Disk
 from tests.simulator.federation import Federation
 from tests.simulator.oracle import Violation
 from tests.simulator.plan import Plan
 from tests.simulator.run import simulate
+from tests.stage.saying import Saying, connect
 
 WHO = 2
 CALM = replace(

@@ -16,7 +16,6 @@ from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
 from protocol.ceremony.judgement import Verdict, judge
 from protocol.record.audit.checks import audit
-from tests.protocol.record.audit.test_simulated import record_of
 from tests.simulator import federation, oracle
 from tests.simulator.disk import Crash
 from tests.simulator.federation import Federation, memory_folder
@@ -25,7 +24,6 @@ from tests.simulator.oracle import stored_keys
 from tests.simulator.plan import Plan
 from tests.stage.ceremony.adversary import winners_dealers
 from tests.stage.ceremony.small_ceremony import STEPS
-from tests.stage.record.memory import MemoryFiles
 
 SECONDS = 60
 PLAN = replace(
@@ -109,7 +107,7 @@ def test_the_record_holds_and_tells_whose_silence_ended_the_ceremony(step):
     with memory_folder() as folder:
         night = Night(folder, step)
         assert night.run()
-        found = audit(MemoryFiles(record_of(night)), bytes(32), None)
+        found = audit(night.record(), bytes(32), None)
         assert not any(r.failures for r in found.results)
         (remarks,) = [r.findings for r in found.results if r.number == "3.7"]
         assert {f.party for f in remarks} == {f"hospital {night.silent}"}

@@ -29,6 +29,9 @@ from protocol.terms.terms import (
     RoundPolicy,
     Terms,
     floor,
+    render,
+    render_signature,
+    sign_terms,
 )
 
 CEREMONY = "ceremony/1"
@@ -50,6 +53,17 @@ class Federation:
     @property
     def members(self) -> range:
         return range(1, self.terms.n_members + 1)
+
+    @property
+    def signatures(self) -> dict[str, bytes]:
+        """Under the terms, by name."""
+        return {self.terms.name_of(i): sign_terms(self.terms, self.keys[i]) for i in self.members}
+
+    def signed_text(self, *without: int) -> str:
+        """``federation.toml`` with the signatures of all members but some."""
+        left_out = {self.terms.name_of(i) for i in without}
+        blocks = [render_signature(*s) for s in self.signatures.items() if s[0] not in left_out]
+        return render(self.terms) + "".join(blocks)
 
 
 def toy_federation(n: int = 5, quorum: int = 3, bits: int = 256, **changes: Any) -> Federation:

@@ -15,17 +15,10 @@ from participant.home.membership import Membership
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import Argon2Cost
 from participant.home.vault import Vault
-from protocol.board.board import Entry, Head
+from protocol.board.board import Entry
 from protocol.encoding import encode
-from protocol.record.files import (
-    MANIFEST_PATH,
-    TERMS_PATH,
-    Manifest,
-    entry_path,
-    write_manifest,
-)
-from protocol.terms.terms import render, render_signature, sign_terms
-from tests.stage.toy import Federation, ToyEpoch, toy_epoch
+from tests.stage.record.memory import files_of, write_folder
+from tests.stage.toy import ToyEpoch, toy_epoch
 
 PASSPHRASE = Passphrase("correct horse")
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
@@ -38,16 +31,6 @@ def cheap_argon2id(**asked: Any) -> Argon2id:
     """
     cheap = {"memory_cost": CHEAP.memory_kib, "iterations": CHEAP.iterations, "lanes": CHEAP.lanes}
     return Argon2id(**asked | cheap)
-
-
-def signed_text(federation: Federation) -> str:
-    """``federation.toml`` with everybody's signature."""
-    terms = federation.terms
-    blocks = [
-        render_signature(member.name, sign_terms(terms, federation.keys[i]))
-        for i, member in enumerate(terms.members, start=1)
-    ]
-    return render(terms) + "".join(blocks)
 
 
 def member_at(home: Path, index: int = 1, toy: ToyEpoch | None = None) -> Membership:
@@ -65,14 +48,6 @@ def member_at(home: Path, index: int = 1, toy: ToyEpoch | None = None) -> Member
 
 
 def write_record(folder: Path, toy: ToyEpoch, entries: Sequence[Entry] | None = None) -> Path:
-    """A record of these entries, or of the whole ceremony."""
+    """A record of these entries, or of the whole ceremony, without its blobs."""
     entries = toy.table.entries if entries is None else entries
-    terms = toy.federation.terms
-    head = Head(entries[-1].position, entries[-1].hash)
-    files = {entry_path(entry.hash): encode(entry) for entry in entries}
-    files[MANIFEST_PATH] = write_manifest(Manifest(terms.federation, head))
-    files[TERMS_PATH] = signed_text(toy.federation).encode()
-    for path, data in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(data)
-    return folder
+    return write_folder(files_of(toy.federation, entries, {}), folder)

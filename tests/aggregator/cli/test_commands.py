@@ -7,21 +7,13 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-import tomllib
-from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from websockets.asyncio.client import connect
 
-import aggregator.cli.commands as cli
 import aggregator.cli.sentences as sentences
 from aggregator.errors import AggregatorError, BadUpload, StoreFull
 from aggregator.server.admission import Refused
@@ -30,115 +22,13 @@ from aggregator.server.leases import IdentityInUse
 from aggregator.server.service import Aggregator
 from aggregator.status.file import read_status, write_status
 from aggregator.store.lock import hold
-from protocol.board.board import Post, sign_post
-from protocol.board.messages import Statement
-from protocol.board.wire import Accepted, Submit
-from protocol.terms.terms import (
-    AggregatorAddress,
-    Terms,
-    render,
-    render_signature,
-    sign_terms,
-)
-from tests.stage.caller import HOST, Line, client_tls
-from tests.stage.toy import Federation, toy_federation
+from protocol.board.wire import Accepted
+from tests.stage.caller import HOST
+from tests.stage.place import Place, Run, place, run, service, statement, submit
+from tests.stage.toy import toy_federation
 
-Run = Callable[..., tuple[int, str, str]]
+__all__ = ["place", "run"]  # fixtures
 INTERNAL = {AggregatorError, Refused, SlowReader, IdentityInUse, BadUpload}
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command here; its exit code, output and errors."""
-
-    def run_command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["quorate-aggregator", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        code = ended.value.code
-        assert "Traceback" not in captured.err
-        return (code if isinstance(code, int) else 0), captured.out, captured.err
-
-    return run_command
-
-
-@dataclass
-class Place:
-    """A data folder after ``init``, and signed terms that name it."""
-
-    data: Path
-    file: Path
-    federation: Federation
-    port: int
-
-    @property
-    def terms(self) -> Terms:
-        return self.federation.terms
-
-    @property
-    def store(self) -> Path:
-        return self.data / self.terms.federation.hex()[:16]
-
-
-def signed(federation: Federation, without: int = 0) -> str:
-    """The terms' file, lacking one member's signature if so wished."""
-    terms, text = federation.terms, render(federation.terms)
-    for number, member in enumerate(terms.members, start=1):
-        if number != without:
-            text += render_signature(member.name, sign_terms(terms, federation.keys[number]))
-    return text
-
-
-def address_in(card: Path) -> AggregatorAddress:
-    """A card, as whoever writes the terms reads it."""
-    found = tomllib.loads(card.read_text())
-    key, pin = (urlsafe_b64decode(found[name] + "=") for name in ("key", "certificate_pin"))
-    return AggregatorAddress(found["url"], key, pin)
-
-
-@pytest.fixture
-def place(tmp_path: Path, run: Run) -> Place:
-    with socket.create_server((HOST, 0)) as free:
-        port = free.getsockname()[1]
-    data = tmp_path / "data"
-    assert run("init", "--host", HOST, "--port", port, "--data", data)[0] == 0
-    federation = toy_federation(3, 2, aggregator=address_in(data / "aggregator.toml"))
-    file = tmp_path / "federation.toml"
-    file.write_text(signed(federation))
-    return Place(data, file, federation, port)
-
-
-@contextmanager
-def service(place: Place, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """``serve`` as a process of its own, ready."""
-    command = [sys.executable, "-m", "aggregator", "serve", place.file, "--data", place.data]
-    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            line = process.stderr.readline()
-            assert "serving on" in line, line
-            yield process
-        finally:
-            process.kill()
-
-
-def statement(place: Place, member: int) -> Submit:
-    board = Aggregator(place.terms, place.federation.keys[0], place.data / "new", lambda: 0).board
-    post = Post(
-        place.terms.federation, "round/0", member, 0, 0, board.head.hash, Statement(b"m" * 32, 5)
-    )
-    return Submit(sign_post(post, place.federation.keys[member]))
-
-
-async def submit(place: Place, member: int) -> object:
-    """Say something to the running service."""
-    async with connect(
-        f"wss://{HOST}:{place.port}", ssl=client_tls(), compression=None, proxy=None
-    ) as link:
-        line = Line(link)
-        await line.introduce(member, place.federation.keys[member])
-        return await line.ask(statement(place, member))
 
 
 # ── init ──
@@ -169,7 +59,7 @@ def test_init_with_an_impossible_host_is_refused(tmp_path: Path, run: Run) -> No
 
 
 def test_unsigned_terms_are_refused_naming_who_is_missing(place: Place, run: Run) -> None:
-    place.file.write_text(signed(place.federation, without=2))
+    place.file.write_text(place.federation.signed_text(2))
     code, _, err = run("serve", place.file, "--data", place.data)
     assert code == 1
     assert "the signature of H2 is missing" in err
@@ -352,7 +242,7 @@ def test_a_status_under_other_terms_than_the_running_ones_is_refused(
     other = toy_federation(3, 3, aggregator=place.terms.aggregator)
     with hold(place.data, "serve"):
         write_status(place.data, {"pid": os.getpid(), "federation": "Other", "fingerprint": "00"})
-        place.file.write_text(signed(other))
+        place.file.write_text(other.signed_text())
         code, _, err = run("status", place.file, "--data", place.data)
     assert (code, "serves Other under other terms" in err) == (1, True)
 

@@ -13,8 +13,8 @@ import aggregator.cli.commands as cli
 from aggregator.server.service import Aggregator
 from protocol.board.messages import Abort, Statement, Step, attach
 from protocol.record.files import read_manifest
-from tests.aggregator.cli.test_commands import Place, Run, place, run, service, signed, submit
 from tests.stage.desk import Desk
+from tests.stage.place import Place, Run, place, run, service, submit
 from tests.stage.toy import toy_federation
 
 __all__ = ["place", "run"]  # fixtures
@@ -115,7 +115,7 @@ def test_what_is_in_the_way_is_refused_by_name(
     assert contents(out) == {"thesis.doc": b"mine"}
     (out / "thesis.doc").unlink()
     other = toy_federation(3, 2, name="Other", aggregator=place.terms.aggregator)
-    (out / "federation.toml").write_text(signed(other))
+    (out / "federation.toml").write_text(other.signed_text())
     code, _, err = run("export", place.file, "--data", place.data, "--out", out)
     assert (code, "terms of another federation, Other" in err) == (1, True), err
 
@@ -195,7 +195,7 @@ def test_what_a_dead_process_was_writing_goes_and_what_a_living_one_writes_stays
 
 
 def test_unsigned_terms_are_refused(place: Place, desk: Desk, run: Run, tmp_path: Path) -> None:
-    place.file.write_text(signed(place.federation, without=2))
+    place.file.write_text(place.federation.signed_text(2))
     code, _, err = run("export", place.file, "--data", place.data, "--out", tmp_path / "record")
     assert (code, "the signature of H2 is missing" in err) == (1, True)
 

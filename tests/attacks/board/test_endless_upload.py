@@ -23,8 +23,8 @@ from protocol.board.messages import blob_name
 from protocol.board.wire import BlobChunk, BlobHave, FromMember, Welcome
 from protocol.encoding import encode
 from tests.field.network.test_resumed import BLOBS, Vector
-from tests.participant.agent.test_agent import FEDERATION
 from tests.simulator.disk import Disk
+from tests.stage.saying import FEDERATION
 
 NAME, SIZE = blob_name(BLOBS[0]), len(BLOBS[0])
 FRAMES = 200

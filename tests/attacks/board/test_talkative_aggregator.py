@@ -21,7 +21,7 @@ from participant.network.session import Notices, Session
 from protocol.board.board import Head
 from protocol.board.wire import Accepted, Rejected
 from protocol.encoding import encode
-from tests.participant.agent.test_agent import FEDERATION, agent, statement
+from tests.stage.saying import FEDERATION, agent, statement
 
 MANY = 1_000
 FEW = 2 * int(sessions._BAD_NEWS[0])

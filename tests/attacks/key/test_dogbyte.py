@@ -31,7 +31,7 @@ def said(table: AttackTable) -> Iterator[tuple[int, Step, bytes]]:
     """Everything that was said to all: sender, step and payload."""
     for posted in table.board.entries:
         body = posted.post.body
-        if isinstance(body, Step) and (payload := table.everything(posted).get(0)) is not None:
+        if isinstance(body, Step) and (payload := table.all_payloads(posted).get(0)) is not None:
             yield posted.post.sender, body, payload
 
 

@@ -29,7 +29,7 @@ from protocol.ceremony.machine import Statement
 from protocol.ceremony.run import CeremonyRun
 from protocol.encoding import decode, pack_numbers
 from protocol.key.epoch import Epoch
-from tests.simulator.federation import terms_of
+from tests.simulator.federation import toy_of
 from tests.simulator.plan import Plan
 from tests.stage.ceremony.adversary import (
     EITHER_WAY,
@@ -92,7 +92,7 @@ def primes_of(n: mpz) -> tuple[mpz, ...]:
 def split(plan: Plan) -> Prize | None:
     """What stands before the first biprime of a plan's first batch, and splits."""
     runs = {
-        i: CeremonyRun(terms_of(plan), i, SESSION, seed_of(plan, i))
+        i: CeremonyRun(toy_of(plan).terms, i, SESSION, seed_of(plan, i))
         for i in range(1, plan.n_members + 1)
     }
     layout, dealt = runs[1].layout, {i: run.begin_batch(0).dealings for i, run in runs.items()}

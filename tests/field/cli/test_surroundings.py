@@ -24,7 +24,7 @@ import pytest
 from participant.disk import files
 from participant.errors import DiskError
 from tests.stage.toy import toy_epoch
-from tests.stage.toy_home import member_at, signed_text, write_record
+from tests.stage.toy_home import member_at, write_record
 from tests.stage.walk import Ended, is_ours, typed
 
 ROOT = Path(__file__).parents[3]
@@ -96,7 +96,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A hospital with its key, its record and an app; nothing outside the folder is home."""
     toy = toy_epoch(3, 2)
     member_at(tmp_path / "home", 1, toy)
-    (tmp_path / "federation.toml").write_text(signed_text(toy.federation))
+    (tmp_path / "federation.toml").write_text(toy.federation.signed_text())
     write_record(tmp_path / "record", toy, toy.table.entries[:2])
     (tmp_path / "n.csv").write_text("men,3\n")
     (tmp_path / "app.py").write_text(APP)

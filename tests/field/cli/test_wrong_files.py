@@ -22,7 +22,6 @@ from tests.stage.toy_home import (
     PASSPHRASE,
     cheap_argon2id,
     member_at,
-    signed_text,
     write_record,
 )
 
@@ -43,7 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_record(tmp_path / "record", TOY)
     (tmp_path / "service").mkdir()
     (tmp_path / "service" / "identity.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
-    (tmp_path / "federation.toml").write_text(signed_text(TOY.federation))
+    (tmp_path / "federation.toml").write_text(TOY.federation.signed_text())
     (tmp_path / "joint-key.json").write_text(JWK)
     (tmp_path / "aggregator.toml").write_text(
         f'url = "wss://localhost:1"\nkey = "{encode_binary(b"k" * 32)}"\n'
@@ -317,7 +316,7 @@ def test_seconds_that_are_no_number_are_refused_with_the_range(folder: Path) -> 
 
 
 def test_a_look_tells_kinds_apart_and_stumbles_over_nothing() -> None:
-    assert kind_of_data(signed_text(TOY.federation).encode()) is Kind.TERMS
+    assert kind_of_data(TOY.federation.signed_text().encode()) is Kind.TERMS
     assert kind_of_data(b"\xef\xbb\xbf" + render(TOY.federation.terms).encode()) is Kind.TERMS
     assert kind_of_data(b"PK\x03\x04rest") is Kind.SPREADSHEET
     assert kind_of_data(b"\x10\0\0\0\0\0\0\0" + b'{"a":{"data_offsets":[0,1]}}') is Kind.MODEL

@@ -36,9 +36,9 @@ from protocol.board.wire import (
     Submit,
     Welcome,
 )
-from tests.participant.agent.test_agent import FEDERATION, agent, aggregator, connect, talk
 from tests.stage.caller import serving, until
 from tests.stage.desk import Desk
+from tests.stage.saying import FEDERATION, agent, aggregator, connect, talk
 
 FULL = "No space left on device"
 STATEMENT = Statement(b"m" * 32, 5)

@@ -27,11 +27,11 @@ from participant.home.terms_file import read_signed_terms
 from participant.network.status import local_facts
 from protocol.board.board import Post, sign_post
 from protocol.board.messages import Statement, Step, attach
-from tests.aggregator.cli.test_commands import Place, Run, place, run, statement
 from tests.stage.consortium import Consortium, found
 from tests.stage.desk import Desk
+from tests.stage.place import Place, Run, place, run, statement
 from tests.stage.toy import toy_epoch
-from tests.stage.toy_home import PASSPHRASE, member_at, signed_text
+from tests.stage.toy_home import PASSPHRASE, member_at
 
 __all__ = ["place", "run"]  # fixtures
 REFUSALS = [errno.EROFS, errno.EACCES, errno.ENOSPC]
@@ -61,7 +61,7 @@ def home(tmp_path: Path) -> Path:
     """A hospital's home with a key share, and signed terms beside it."""
     toy = toy_epoch(3, 2)
     member_at(tmp_path / "home", 1, toy)
-    (tmp_path / "federation.toml").write_text(signed_text(toy.federation))
+    (tmp_path / "federation.toml").write_text(toy.federation.signed_text())
     return tmp_path / "home"
 
 

@@ -21,8 +21,8 @@ from participant.cli.views.ceremony import clocks_line
 from participant.cli.views.standing import show_standing
 from protocol.board.messages import blob_name
 from protocol.board.wire import CHUNK_BYTES, BlobChunk, Welcome
-from tests.participant.agent.test_agent import FEDERATION, agent, statement
 from tests.stage.desk import SECONDS, Desk, federation
+from tests.stage.saying import FEDERATION, agent, statement
 
 DAY_MS = 86_400_000
 

@@ -45,10 +45,10 @@ from protocol.board.wire import (
     Rejected,
     Welcome,
 )
-from tests.participant.agent.test_agent import FEDERATION, Saying
 from tests.simulator.disk import Disk
 from tests.stage.consortium import found, free_port, run_all
 from tests.stage.fake_proxy import serving
+from tests.stage.saying import FEDERATION, Saying
 
 BREAKS = 20
 VECTOR_CHUNK = 768 << 10

@@ -27,39 +27,19 @@ from protocol.board.messages import (
 from protocol.encoding import digest, encode
 from protocol.errors import BadEntry, Fork
 from protocol.record.audit.checks import CHECKS, audit
-from protocol.record.files import (
-    MANIFEST_PATH,
-    TERMS_PATH,
-    Manifest,
-    blob_path,
-    countersign,
-    entry_path,
-    head_path,
-    write_manifest,
-)
+from protocol.record.files import MANIFEST_PATH, TERMS_PATH, blob_path, head_path
 from protocol.rounds.ciphertexts import add_encrypted
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import DIGEST, FEDERATION, TERMS, bodies, post_of
 from tests.fuzz.targets.keys import toy
 from tests.fuzz.targets.services import QUICK, UNSAYABLE, signed, template
-from tests.fuzz.targets.texts import signed_terms
+from tests.stage.record.memory import MemoryFiles, files_of
 from tests.stage.rounds.proved import payload_of, proved
 
 _MAX_POSTS = 12
 
 
-class Files(dict[str, bytes]):
-    """A record's files in memory."""
-
-    def read(self, path: str, limit: int) -> bytes | None:
-        data = self.get(path)
-        return data if data is None or len(data) <= limit else None
-
-    def paths(self) -> list[str]:
-        return sorted(self)
-
-
-def record_of(posts: list[Any]) -> Files:
+def record_of(posts: list[Any]) -> MemoryFiles:
     """The record of a board on which these posts follow the certificates, as far as they may."""
     board, entries = Board(TERMS), list[Entry]()
     certificate = Certificate(b"t" * 32, encode(toy().epoch))
@@ -73,12 +53,7 @@ def record_of(posts: list[Any]) -> Files:
             entry = msgspec.convert([head.position + 1, head.hash, 1_000, pair], Entry)
             board.append(entry)
             entries.append(entry)
-    files = Files({TERMS_PATH: signed_terms()})
-    files[MANIFEST_PATH] = write_manifest(Manifest(TERMS.federation, board.head))
-    files |= {entry_path(entry.hash): encode(entry) for entry in entries}
-    head = board.head
-    files[head_path(1)] = encode(countersign(TERMS.federation, 1, head, FEDERATION.keys[1]))
-    return files
+    return files_of(FEDERATION, entries, {}, [1])
 
 
 def _refer(post: Any, board: Board) -> None:
@@ -137,7 +112,7 @@ def whole_audit() -> Case:
             posts, others = msgspec.msgpack.decode(data, type=tuple[list[Any], dict[str, bytes]])
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             return
-        files = Files(record_of(posts[:_MAX_POSTS]) | others)
+        files = MemoryFiles(record_of(posts[:_MAX_POSTS]) | others)
         found = audit(files, DIGEST)
         assert [result.number for result in found.results] == [check.number for check in CHECKS]
         assert all(str(result.status) for result in found.results)

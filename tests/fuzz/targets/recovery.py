@@ -24,7 +24,7 @@ from tests.fuzz.targets.keys import toy
 from tests.fuzz.targets.services import Listener
 from tests.fuzz.targets.texts import scratch
 from tests.simulator.disk import Disk
-from tests.stage.toy_home import CHEAP, PASSPHRASE, member_at, signed_text, write_record
+from tests.stage.toy_home import CHEAP, PASSPHRASE, member_at, write_record
 
 MEMBER = 1
 
@@ -32,7 +32,7 @@ MEMBER = 1
 @target("backup", "participant.key.backup.open_backup, what is inside the seal", limit=24_576)
 def backup() -> Case:
     path, member = scratch() / "backup.sealed", member_at(scratch() / "home", MEMBER, toy())
-    write_backup(member, signed_text(toy().federation), path, PASSPHRASE, CHEAP)
+    write_backup(member, toy().federation.signed_text(), path, PASSPHRASE, CHEAP)
     purpose = purpose_of_backup(path, toy().federation.terms)
     honest = unseal(path, purpose, PASSPHRASE, "backup")
 
@@ -54,7 +54,7 @@ def checkpoint() -> Case:
     terms, key = toy().federation.terms, toy().federation.keys[MEMBER]
     folder = scratch()
     path, member = folder / "backup.sealed", member_at(folder / "home", MEMBER, toy())
-    write_backup(member, signed_text(toy().federation), path, PASSPHRASE, CHEAP)
+    write_backup(member, toy().federation.signed_text(), path, PASSPHRASE, CHEAP)
     opened = open_backup(path, purpose_of_backup(path, terms), PASSPHRASE)
     restoring = Restoring(opened, folder / "home", PASSPHRASE, CHEAP)
 

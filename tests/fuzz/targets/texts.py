@@ -32,11 +32,14 @@ from protocol.record.files import (
 )
 from protocol.rounds.statistic import decode_sums
 from protocol.signing import public_bytes
-from protocol.terms.terms import check, parse, render, render_signature, sign_terms
+from protocol.terms.terms import check, parse, render
 from tests.fuzz.codecs import JSON, TOML
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import DIGEST, FEDERATION, TERMS, entries
 from tests.fuzz.targets.keys import toy
+from tests.stage.record.memory import MemoryFiles
+
+SIGNED = FEDERATION.signed_text().encode()
 
 
 def scratch() -> Path:
@@ -47,15 +50,6 @@ def scratch() -> Path:
 
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
-
-
-def signed_terms() -> bytes:
-    """``federation.toml`` with all signatures."""
-    text = render(TERMS)
-    for i in FEDERATION.members:
-        name = TERMS.name_of(i)
-        text += render_signature(name, sign_terms(TERMS, FEDERATION.keys[i]))
-    return text.encode()
 
 
 @target("terms", "protocol.terms.terms.parse, participant.home.terms_file.read_terms", limit=8_192)
@@ -72,7 +66,7 @@ def terms() -> Case:
             if found.unsigned() is None:
                 assert found.terms == TERMS, "signatures under terms that nobody signed"
 
-    return Case(run, [signed_terms(), render(TERMS).encode()], TOML)
+    return Case(run, [SIGNED, render(TERMS).encode()], TOML)
 
 
 @target("file-kind", "protocol.programs.file_kind.kind_of_data, through protocol.programs.look")
@@ -85,7 +79,9 @@ def file_kind() -> Case:
         assert found is None or found in Kind
         assert kind_of(path) == (found or Kind.FILE)
 
-    return Case(run, [signed_terms(), b'{"kty": "DAJ", "n": "AQ"}', SEALED_MAGIC], TOML)
+    return Case(
+        run, [FEDERATION.signed_text().encode(), b'{"kty": "DAJ", "n": "AQ"}', SEALED_MAGIC], TOML
+    )
 
 
 @target("card", "participant.home.identity.read_card")
@@ -199,21 +195,11 @@ def countersignature() -> Case:
     return Case(run, [encode(said)])
 
 
-class _Files(dict[str, bytes]):
-    """A record's files in memory."""
-
-    def read(self, path: str, limit: int) -> bytes | None:
-        return self.get(path)
-
-    def paths(self) -> list[str]:
-        return sorted(self)
-
-
 @target("record-entries", "protocol.record.files.read_entries", limit=8_192)
 def record_entries() -> Case:
     """The input is taken for the last entry, under the name that its own hash gives it."""
     first = entries()[0]
-    files = _Files({entry_path(first.hash): encode(first)})
+    files = MemoryFiles({entry_path(first.hash): encode(first)})
     seeds = []
     for entry in entries()[1:]:
         seeds.append(encode(type(entry)(2, first.hash, entry.time_ms, entry.post)))
@@ -223,7 +209,7 @@ def record_entries() -> Case:
             head = Head(2, decode_entry(data).hash)
         except Malformed:
             head = Head(1, DIGEST)
-        found = _Files(files | {entry_path(head.hash): data})
+        found = MemoryFiles(files | {entry_path(head.hash): data})
         with suppress(Malformed):
             read = list(read_entries(found, head))
             assert [e.position for e in read] == [2, 1]

@@ -24,7 +24,9 @@ from protocol.board.messages import (
     blob_name,
 )
 from protocol.board.wire import Declined, Submit, Welcome
-from tests.participant.agent.test_agent import (
+from tests.simulator.disk import Disk
+from tests.stage.rounds.served_hybrid import hybrid_desk
+from tests.stage.saying import (
     FEDERATION,
     Saying,
     agent,
@@ -32,8 +34,6 @@ from tests.participant.agent.test_agent import (
     connect,
     statement,
 )
-from tests.simulator.disk import Disk
-from tests.stage.rounds.served_hybrid import hybrid_desk
 
 JOIN = Join(b"k", bytes(32))
 TOO_EARLY = Draft("ceremony/2", JOIN)  # nobody has aborted ceremony/1

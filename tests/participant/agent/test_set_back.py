@@ -21,7 +21,8 @@ from protocol.board.messages import Join, Opening, SetLock, Statement, Step, Sur
 from protocol.board.wire import Welcome
 from protocol.encoding import encode
 from protocol.errors import Refused
-from tests.participant.agent.test_agent import (
+from tests.simulator.disk import Disk
+from tests.stage.saying import (
     BIG,
     FEDERATION,
     Saying,
@@ -31,7 +32,6 @@ from tests.participant.agent.test_agent import (
     statement,
     talk,
 )
-from tests.simulator.disk import Disk
 from tests.stage.toy_home import member_at
 
 JOIN = Draft("ceremony/1", Join(b"k", bytes(32)))

@@ -27,8 +27,8 @@ from protocol.board.wire import (
     Subscribe,
     Welcome,
 )
-from tests.participant.agent.test_agent import FEDERATION, Saying
 from tests.simulator.disk import Disk
+from tests.stage.saying import FEDERATION, Saying
 
 BLOBS = tuple(os.urandom(5_000 + k) for k in range(40))
 NAMES = tuple(map(blob_name, BLOBS))

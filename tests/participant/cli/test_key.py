@@ -30,7 +30,6 @@ from tests.stage.toy_home import (
     PASSPHRASE,
     cheap_argon2id,
     member_at,
-    signed_text,
     write_record,
 )
 
@@ -49,7 +48,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.setenv("QUORATE_HOME", "h1")
     monkeypatch.setattr("participant.home.passphrase._has_terminal", lambda: False)
     monkeypatch.setattr("participant.home.sealed_file.Argon2id", cheap_argon2id)
-    (tmp_path / "federation.toml").write_text(signed_text(TOY.federation))
+    (tmp_path / "federation.toml").write_text(TOY.federation.signed_text())
     (tmp_path / "own").write_text(ITS_OWN + "\n")
     (tmp_path / "new").write_text(NEW + "\n")
     member_at(tmp_path / "h1")
@@ -214,7 +213,7 @@ def test_a_new_machine_is_made_from_backup_and_record(
     output = restore(backed_up)
     assert "Restored: H1 in Toy, epoch 1" in output
     assert WORDS in output
-    assert Path("federation.toml").read_text() == signed_text(TOY.federation)
+    assert Path("federation.toml").read_text() == TOY.federation.signed_text()
     assert "the key share is whole" in backed_up("key", "check")
     folder = federation_folder(Path("h1"), TERMS.federation)
     assert (folder / "restored").exists()
@@ -295,7 +294,7 @@ def test_a_damaged_backup_is_told(backed_up: Run) -> None:
 
 
 def test_another_federations_backup_is_told(backed_up: Run) -> None:
-    other = signed_text(toy_epoch(5, 3).federation)
+    other = toy_epoch(5, 3).federation.signed_text()
     Path("other.toml").write_text(other)
     output = backed_up(*RESTORE, "other.toml", "--record", "record", expect=1)
     assert "it is the backup of another federation" in output

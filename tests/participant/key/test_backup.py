@@ -29,10 +29,10 @@ from participant.key.errors import UnfitBackup
 from protocol.encoding import encode
 from protocol.key.epoch import epoch_secret
 from tests.stage.toy import toy_epoch, toy_federation
-from tests.stage.toy_home import CHEAP, PASSPHRASE, member_at, signed_text
+from tests.stage.toy_home import CHEAP, PASSPHRASE, member_at
 
 TOY = toy_epoch(3, 2)
-TEXT = signed_text(TOY.federation)
+TEXT = TOY.federation.signed_text()
 ITS_OWN = Passphrase("another one altogether")
 
 

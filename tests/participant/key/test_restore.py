@@ -35,7 +35,6 @@ from tests.stage.toy_home import (
     CHEAP,
     PASSPHRASE,
     member_at,
-    signed_text,
     write_record,
 )
 
@@ -51,7 +50,7 @@ def backup(tmp_path: Path) -> Backup:
     member = member_at(tmp_path / "old")
     member.storage.write("head", encode(Checkpoint(HEAD.position, HEAD.hash)))
     path = tmp_path / "backup.sealed"
-    write_backup(member, signed_text(TOY.federation), path, ITS_OWN, CHEAP)
+    write_backup(member, TOY.federation.signed_text(), path, ITS_OWN, CHEAP)
     return open_backup(path, purpose_of_backup(path, TERMS), ITS_OWN)
 
 
@@ -214,7 +213,7 @@ def test_a_key_that_the_members_did_not_certify_is_refused(tmp_path: Path) -> No
     secret = epoch_secret(changed, TOY.secrets[1].secret_share(), TOY.secrets[1].sealing_seed)
     member.vault.store_key_share(1, encode(secret), PASSPHRASE)
     path = tmp_path / "backup.sealed"
-    write_backup(member, signed_text(TOY.federation), path, ITS_OWN, CHEAP)
+    write_backup(member, TOY.federation.signed_text(), path, ITS_OWN, CHEAP)
     opened = open_backup(path, purpose_of_backup(path, TERMS), ITS_OWN)
     with pytest.raises(UnfitBackup) as caught:
         restoring(opened, tmp_path / "new").check(TOY.table.board)

@@ -28,13 +28,11 @@ from protocol.record.writing import (
     signed_text,
     write_entries,
 )
-from protocol.terms.terms import parse, require_signed, sign_terms
+from protocol.terms.terms import parse, require_signed
 from tests.stage.toy import CEREMONY, Table, toy_federation
 
 TOY = toy_federation(3, 2)
-SIGNATURES = {
-    m.name: sign_terms(TOY.terms, TOY.keys[i]) for i, m in enumerate(TOY.terms.members, start=1)
-}
+SIGNATURES = TOY.signatures
 
 
 class Files(dict[str, bytes]):

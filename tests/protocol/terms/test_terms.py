@@ -25,9 +25,8 @@ from protocol.terms.terms import (
     render,
     render_signature,
     require_signed,
-    sign_terms,
 )
-from tests.stage.toy import Federation, replace_terms, toy_federation
+from tests.stage.toy import replace_terms, toy_federation
 
 TOY = toy_federation()
 TERMS = TOY.terms
@@ -58,17 +57,6 @@ def problem_with(path: str, value: Any) -> str:
     return problem(tomli_w.dumps(changed))
 
 
-def signatures(toy: Federation = TOY) -> dict[str, bytes]:
-    return {
-        member.name: sign_terms(toy.terms, toy.keys[i])
-        for i, member in enumerate(toy.terms.members, start=1)
-    }
-
-
-def signed_text(toy: Federation = TOY) -> str:
-    return render(toy.terms) + "".join(render_signature(*pair) for pair in signatures(toy).items())
-
-
 names = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=12).filter(
     lambda name: fault_of_name(name) is None
 )
@@ -94,9 +82,9 @@ def test_terms_come_back_from_their_text(name, n, quorum, clip, bits, count, dif
 
 
 def test_signed_terms_come_back_with_their_signatures():
-    terms, found = parse(signed_text())
+    terms, found = parse(TOY.signed_text())
     assert terms == TERMS
-    assert found == signatures()
+    assert found == TOY.signatures
     require_signed(terms, found)
 
 
@@ -245,7 +233,7 @@ def test_the_allowances_are_the_only_fields_with_a_default():
 
 def test_what_is_no_toml_is_refused():
     assert problem("[federation") == "file"
-    assert problem(signed_text() + "\n[federation]\n") == "file"
+    assert problem(TOY.signed_text() + "\n[federation]\n") == "file"
 
 
 @pytest.mark.parametrize("n", [2, 17])
@@ -352,7 +340,7 @@ def test_the_refusal_says_why_and_what_to_set():
 
 
 def test_missing_signatures_are_named():
-    some = signatures()
+    some = TOY.signatures
     del some["H2"], some["H5"]
     with pytest.raises(UnsignedTerms) as raised:
         require_signed(TERMS, some)
@@ -362,7 +350,7 @@ def test_missing_signatures_are_named():
 
 
 def test_wrong_signatures_are_named():
-    swapped = signatures()
+    swapped = TOY.signatures
     swapped["H1"], swapped["H2"] = swapped["H2"], swapped["H1"]
     swapped["H4"] = bytes(64)
     with pytest.raises(UnsignedTerms) as raised:
@@ -371,7 +359,7 @@ def test_wrong_signatures_are_named():
 
 
 def test_terms_altered_after_signing_are_signed_by_nobody():
-    altered = signed_text().replace("quorum = 3", "quorum = 4", 1)
+    altered = TOY.signed_text().replace("quorum = 3", "quorum = 4", 1)
     terms, found = parse(altered)
     with pytest.raises(UnsignedTerms) as raised:
         require_signed(terms, found)
@@ -379,9 +367,9 @@ def test_terms_altered_after_signing_are_signed_by_nobody():
 
 
 def test_a_member_who_signs_twice_or_is_unknown_is_refused():
-    block = render_signature("H3", signatures()["H3"])
-    assert problem(signed_text() + block) == "signatures[6]"
-    assert problem(signed_text() + render_signature("H9", bytes(64))) == "signatures[6]"
+    block = render_signature("H3", TOY.signatures["H3"])
+    assert problem(TOY.signed_text() + block) == "signatures[6]"
+    assert problem(TOY.signed_text() + render_signature("H9", bytes(64))) == "signatures[6]"
 
 
 @pytest.mark.parametrize("signature", ["", "AAAA", "!" * 86, encode_binary(bytes(63))])
@@ -391,7 +379,7 @@ def test_a_signature_of_another_form_is_refused(signature):
 
 
 def test_layout_and_comments_do_not_change_the_identity():
-    text = "# our federation\n\n" + signed_text().replace(" = ", "   =   ")
+    text = "# our federation\n\n" + TOY.signed_text().replace(" = ", "   =   ")
     terms, found = parse(text)
     assert terms.federation == TERMS.federation
     require_signed(terms, found)

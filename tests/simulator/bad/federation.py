@@ -34,8 +34,7 @@ from tests.simulator.federation import (
     WAIT_SECONDS,
     Federation,
     memory_folder,
-    signing_key,
-    terms_of,
+    toy_of,
 )
 from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
 from tests.simulator.plan import Plan
@@ -111,10 +110,9 @@ class Fresh(PowersOfTen):
 @lru_cache(maxsize=16)
 def founded(base: Plan) -> tuple[toy.ToyEpoch, Mapping[str, bytes]]:
     """The key of a plan's federation, and what its aggregator's folder holds then."""
-    keys = tuple(signing_key(base, i) for i in range(base.n_members + 1))
-    table = toy.CeremonyTable(toy.Federation(terms_of(base), keys)).run()
+    table = toy.CeremonyTable(toy_of(base)).run()
     with memory_folder() as folder:
-        aggregator = Aggregator(table.federation.terms, keys[0], folder, lambda: 0)
+        aggregator = Aggregator(table.federation.terms, table.federation.keys[0], folder, lambda: 0)
         for blob in table.blobs.values():
             aggregator._blobs.put(blob)
         for entry in table.entries:
@@ -195,7 +193,7 @@ class BadFederation(Federation):
         self._end: float | None = None
         self._left: dict[str, list[str]] = {}  # what was held back when a way out was taken
         for index in self.hospitals:
-            holder = Holder(self.terms, index, signing_key(self.plan, index), 0, self.chaos)
+            holder = Holder(self.terms, index, self.toy.keys[index], 0, self.chaos)
             holder.script, holder.seed = bad.scripts.get(index), bad.seed
             holder.own(self.epoch)
             holder.clock = lambda: self.clock.now

@@ -23,13 +23,11 @@ from protocol.board.messages import (
 )
 from protocol.board.suite import suite_of
 from protocol.record.audit.checks import audit
-from tests.protocol.record.audit.test_simulated import record_of
 from tests.simulator.averages import Given, is_next
 from tests.simulator.bad.federation import BadFederation, Fresh, Hold, Holder
 from tests.simulator.bad.holder import HONEST, UNFIT, Script
 from tests.simulator.hospital import PARAMETERS
 from tests.simulator.oracle import Violation
-from tests.stage.record.memory import MemoryFiles
 
 Members = frozenset[int]
 ONE_OF_TWO = "one of the two is wrong"  # of who says so without a proof: it blames nobody
@@ -316,7 +314,7 @@ class Facts:
 
     def the_record_stands(self) -> None:
         """No check fails, and what it finds is about the bad ones, or nobody."""
-        found = audit(MemoryFiles(record_of(self._run)), bytes(32), None)
+        found = audit(self._run.record(), bytes(32), None)
         if failed := {r.number: r.failures for r in found.results if r.failures}:
             raise Violation(f"the record fails: {failed}")
         honest = {self._terms.name_of(h.index) for h in self._run.honest}

@@ -179,18 +179,13 @@ class AttackTable(toy.CeremonyTable):
 
     def __init__(self, plan: Plan, parties: Parties) -> None:
         self.parties, self.coalition, self.plan = parties, Coalition(), plan
-        keys = tuple(simulated.signing_key(plan, i) for i in range(plan.n_members + 1))
-        super().__init__(toy.Federation(simulated.terms_of(plan), keys))
+        super().__init__(simulated.toy_of(plan))
         self.seeds = {i: seed_of(plan, i) for i in self.federation.members}
         self.machines = {i: self.machine(i) for i in self.federation.members}
 
     def machine(self, index: int) -> Ceremony:
         terms, seed = self.federation.terms, self.seeds[index]
         return _party(self.parties, self.coalition, terms, index, SESSION, seed)
-
-    def everything(self, posted: Posted) -> dict[int, bytes]:
-        """All payloads of an entry, by recipient."""
-        return {a.to: self.blobs[a.digest] if a.is_blob else a.data for a in posted.attachments}
 
     def aftermath(self) -> Aftermath:
         """How the ceremony stands."""
@@ -199,7 +194,7 @@ class AttackTable(toy.CeremonyTable):
         return Aftermath(
             self.federation.terms,
             entries,
-            self.everything,
+            self.all_payloads,
             {i: _certified(entries, i) for i, m in honest.items() if m.outcome},
             {i: m.failure for i, m in honest.items() if m.failure},
             self.coalition,
@@ -271,8 +266,7 @@ class AttackedFederation(simulated.Federation):
         self.coalition = Coalition()
         self._aborted_at: float | None = None
         for i in parties:
-            key = simulated.signing_key(plan, i)
-            hospital = MaliciousHospital(self.terms, i, key, plan.seed, self.chaos)
+            hospital = MaliciousHospital(self.terms, i, self.toy.keys[i], plan.seed, self.chaos)
             hospital.parties, hospital.coalition = parties, self.coalition
             self.hospitals[i] = hospital
 

@@ -11,7 +11,7 @@ from protocol.record.audit.results import RECORD
 from protocol.record.files import blob_path, countersign, head_path
 from protocol.signing import sign
 from tests.stage.record.good import Good
-from tests.stage.record.story import Story, signed_terms, write
+from tests.stage.record.story import Story, write
 from tests.stage.record.tampering import AGGREGATOR, LAST, Broken, flipped, rechained, tampering
 
 # ── files ──
@@ -49,7 +49,7 @@ def terms_altered_after_signing(made: Good) -> Broken:
 @tampering
 def terms_not_signed_by_all(made: Good) -> Broken:
     files = write(made.story).files
-    files["federation.toml"] = signed_terms(made.story.federation, without=(3,))
+    files["federation.toml"] = made.story.federation.signed_text(3).encode()
     return Broken(files, "1.3", 0, "H3")
 
 

@@ -14,19 +14,9 @@ from typing import Any
 from protocol.board.board import Entry, Head, Post, Posted, SignedPost, genesis, sign_post
 from protocol.board.messages import MAX_POST_BYTES, Body, Closing, attachments_of, blob_name
 from protocol.encoding import decode, digest, encode
-from protocol.record.files import (
-    MANIFEST_PATH,
-    TERMS_PATH,
-    Manifest,
-    aborted_ceremonies,
-    blob_path,
-    countersign,
-    entry_path,
-    head_path,
-    is_recorded,
-    write_manifest,
-)
-from protocol.terms.terms import render, render_signature, sign_terms
+from protocol.record.files import aborted_ceremonies, entry_path, is_recorded
+from tests.stage.record import memory
+from tests.stage.record.memory import MemoryFiles
 from tests.stage.toy import Federation, Table
 
 
@@ -121,7 +111,7 @@ class Written:
 
     story: Story
     entries: list[Entry]
-    files: dict[str, bytes]
+    files: MemoryFiles
 
     @property
     def head(self) -> Head:
@@ -179,34 +169,17 @@ def _rename(body: Body, renamed: Mapping[bytes, bytes]) -> Body:
     return decode(data, Body, "body", MAX_POST_BYTES)  # type: ignore[arg-type]
 
 
-def files_of(story: Story, entries: list[Entry]) -> dict[str, bytes]:
+def files_of(story: Story, entries: list[Entry]) -> MemoryFiles:
     """The record with these entries, which hold what the story says or some of it."""
-    federation = story.federation
-    head = Head(len(entries), entries[-1].hash)
-    identity = federation.terms.federation
+    identity, n = story.federation.terms.federation, story.federation.terms.n_members
     posts = [
         Post(identity, one.session, one.sender, 0, 0, bytes(32), one.body) for one in story.said
     ]
-    aborted = aborted_ceremonies(posts, federation.terms.n_members)
-    files = {
-        MANIFEST_PATH: write_manifest(Manifest(identity, head)),
-        TERMS_PATH: signed_terms(federation),
+    aborted = aborted_ceremonies(posts, n)
+    blobs = {
+        attachment.digest: story.blobs[attachment.digest]
+        for one in story.said
+        for attachment in attachments_of(one.body)
+        if is_recorded(attachment, one.session in aborted)
     }
-    files |= {entry_path(entry.hash): encode(entry) for entry in entries}
-    for one in story.said:
-        for attachment in attachments_of(one.body):
-            if is_recorded(attachment, one.session in aborted):
-                files[blob_path(attachment.digest)] = story.blobs[attachment.digest]
-    for member in story.countersigning:
-        said = countersign(identity, member, head, federation.keys[member])
-        files[head_path(member)] = encode(said)
-    return files
-
-
-def signed_terms(federation: Federation, without: tuple[int, ...] = ()) -> bytes:
-    """``federation.toml`` with the signatures of all members but some."""
-    terms, blocks = federation.terms, []
-    for number, member in enumerate(terms.members, start=1):
-        if number not in without:
-            blocks.append(render_signature(member.name, sign_terms(terms, federation.keys[number])))
-    return (render(terms) + "".join(blocks)).encode()
+    return memory.files_of(story.federation, entries, blobs, story.countersigning)

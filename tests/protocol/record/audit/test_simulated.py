@@ -6,63 +6,27 @@ from dataclasses import replace
 
 import pytest
 
-from protocol.board.board import Entry, Head, decode_entry
-from protocol.encoding import encode
 from protocol.record.audit.checks import audit
 from protocol.record.audit.results import Status
-from protocol.record.files import (
-    MANIFEST_PATH,
-    TERMS_PATH,
-    Manifest,
-    blob_path,
-    entry_path,
-    recorded,
-    write_manifest,
-)
-from protocol.terms.terms import render, render_signature, sign_terms
-from tests.simulator.federation import Federation, memory_folder, signing_key
+from tests.simulator.federation import Federation, memory_folder
 from tests.simulator.plan import Plan
 from tests.stage.record.memory import MemoryFiles
 
 SEEDS, CHUNK = 100, 20
 
 
-def record_of(federation: Federation) -> dict[str, bytes]:
-    """What the aggregator has, as a record."""
-    aggregator, terms = federation.services[0].aggregator, federation.terms
-    assert aggregator is not None
-    entries = list[Entry]()
-    while len(entries) < aggregator.board.head.position:
-        entries += map(decode_entry, aggregator.entries_after(len(entries)).entries)
-    head = Head(len(entries), entries[-1].hash)
-    blocks = [
-        render_signature(m.name, sign_terms(terms, signing_key(federation.plan, i)))
-        for i, m in enumerate(terms.members, start=1)
-    ]
-    files = {
-        MANIFEST_PATH: write_manifest(Manifest(terms.federation, head)),
-        TERMS_PATH: (render(terms) + "".join(blocks)).encode(),
-    }
-    files |= {entry_path(entry.hash): encode(entry) for entry in entries}
-    for attachment in recorded(aggregator.board.entries, terms.n_members):
-        files[blob_path(attachment.digest)] = aggregator._blobs.payload(attachment)
-    return files
-
-
-def simulated(plan: Plan) -> dict[str, bytes]:
-    """The record after a run; the aggregator is started again if it was down in the end."""
+def simulated(plan: Plan) -> MemoryFiles:
+    """The record after a run."""
     with memory_folder() as folder:
         federation = Federation(plan, folder)
         federation.run()
-        while federation.services[0].aggregator is None:
-            federation._start_service(federation.services[0])
-        return record_of(federation)
+        return federation.record()
 
 
 def check(seed: int, **changes: object) -> set[str]:
     """The numbers of the checks with findings; no check fails."""
     plan = replace(Plan.of(seed), **changes)
-    found = audit(MemoryFiles(simulated(plan)), bytes(32), None)
+    found = audit(simulated(plan), bytes(32), None)
     failed = {r.number: r.failures for r in found.results if r.failures}
     assert not failed, f"seed {seed}"
     (reasons,) = [r for r in found.results if r.number == "4.4"]

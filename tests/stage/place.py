@@ -1,0 +1,112 @@
+"""An aggregator's command typed here, its folder after ``init``, and ``serve`` as a process."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import tomllib
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+
+import aggregator.cli.commands as cli
+from aggregator.server.service import Aggregator
+from protocol.board.board import Post, sign_post
+from protocol.board.messages import Statement
+from protocol.board.wire import Submit
+from protocol.terms.terms import AggregatorAddress, Terms
+from tests.stage.caller import HOST, Line, client_tls
+from tests.stage.toy import Federation, toy_federation
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command here; its exit code, output and errors."""
+
+    def run_command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["quorate-aggregator", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        code = ended.value.code
+        assert "Traceback" not in captured.err
+        return (code if isinstance(code, int) else 0), captured.out, captured.err
+
+    return run_command
+
+
+@dataclass
+class Place:
+    """A data folder after ``init``, and signed terms that name it."""
+
+    data: Path
+    file: Path
+    federation: Federation
+    port: int
+
+    @property
+    def terms(self) -> Terms:
+        return self.federation.terms
+
+    @property
+    def store(self) -> Path:
+        return self.data / self.terms.federation.hex()[:16]
+
+
+def address_in(card: Path) -> AggregatorAddress:
+    """A card, as whoever writes the terms reads it."""
+    found = tomllib.loads(card.read_text())
+    key, pin = (urlsafe_b64decode(found[name] + "=") for name in ("key", "certificate_pin"))
+    return AggregatorAddress(found["url"], key, pin)
+
+
+@pytest.fixture
+def place(tmp_path: Path, run: Run) -> Place:
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    data = tmp_path / "data"
+    assert run("init", "--host", HOST, "--port", port, "--data", data)[0] == 0
+    federation = toy_federation(3, 2, aggregator=address_in(data / "aggregator.toml"))
+    file = tmp_path / "federation.toml"
+    file.write_text(federation.signed_text())
+    return Place(data, file, federation, port)
+
+
+@contextmanager
+def service(place: Place, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """``serve`` as a process of its own, ready."""
+    command = [sys.executable, "-m", "aggregator", "serve", place.file, "--data", place.data]
+    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            assert "serving on" in line, line
+            yield process
+        finally:
+            process.kill()
+
+
+def statement(place: Place, member: int) -> Submit:
+    board = Aggregator(place.terms, place.federation.keys[0], place.data / "new", lambda: 0).board
+    post = Post(
+        place.terms.federation, "round/0", member, 0, 0, board.head.hash, Statement(b"m" * 32, 5)
+    )
+    return Submit(sign_post(post, place.federation.keys[member]))
+
+
+async def submit(place: Place, member: int) -> object:
+    """Say something to the running service."""
+    async with connect(
+        f"wss://{HOST}:{place.port}", ssl=client_tls(), compression=None, proxy=None
+    ) as link:
+        line = Line(link)
+        await line.introduce(member, place.federation.keys[member])
+        return await line.ask(statement(place, member))

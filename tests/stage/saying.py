@@ -1,0 +1,77 @@
+"""An agent whose task says what it is told, and an aggregator that it talks with by frames."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+
+from aggregator.server.service import Aggregator
+from participant.agent.agent import Agent
+from participant.agent.task import Task
+from protocol.board.board import Board, Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import Statement
+from protocol.board.wire import Welcome
+from tests.simulator.disk import Disk
+from tests.stage.toy import toy_federation
+
+FEDERATION = toy_federation(3, 2)
+BIG = bytes(range(256)) * 40  # a blob
+
+
+class Saying(Task):
+    """A task that says some drafts and listens to everything."""
+
+    def __init__(self, *drafts: Draft) -> None:
+        self.drafts = list(drafts)
+        self.heard: list[tuple[Posted, Mapping[int, bytes]]] = []
+
+    @property
+    def done(self) -> bool:
+        return not self.drafts
+
+    def begin(self, board: Board) -> None:
+        pass
+
+    def wants(self, session: str) -> bool:
+        return True
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        self.heard.append((posted, payloads))
+
+    def due(self) -> Draft | None:
+        return self.drafts.pop(0) if self.drafts else None
+
+
+def statement(number: int = 0) -> Draft:
+    return Draft("round/0", Statement(bytes([number]) * 32, 1))
+
+
+def agent(index: int = 1, disk: Disk | None = None, *drafts: Draft) -> Agent:
+    key = FEDERATION.keys[index]
+    return Agent(FEDERATION.terms, index, key, disk or Disk(), Saying(*drafts))
+
+
+def aggregator(folder: Path) -> Aggregator:
+    clock = itertools.count(1)
+    return Aggregator(FEDERATION.terms, FEDERATION.keys[0], folder, lambda: next(clock))
+
+
+def connect(member: Agent, service: Aggregator) -> None:
+    """Let an agent and the aggregator talk until they have nothing to say."""
+    member.connected(Welcome(*service.board.head))
+    talk(member, service)
+
+
+def talk(member: Agent, service: Aggregator) -> None:
+    for _ in range(50):
+        member.step()
+        frames = member.outgoing()
+        if not frames:
+            return
+        for frame in frames:
+            for reply in service.receive(member.index, frame):
+                member.receive(reply)
+        member.receive(service.entries_after(member.board.head.position))
+    raise AssertionError("no end")
