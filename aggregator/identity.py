@@ -45,28 +45,24 @@ _VALID = datetime.timedelta(days=3650)
 _LIMIT = 1 << 20  # bytes of a key or certificate file
 
 
-class IdentityExists(AggregatorError):
+class IdentityExists(AggregatorError, says="{path} exists"):
     """A file of an identity is there already, and is never overwritten."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} exists")
-        self.path = path
+    path: Path
 
 
 class NoIdentity(AggregatorError):
     """A key or certificate that is missing or does not read; ``what`` it should be."""
 
-    def __init__(self, path: Path, what: str, reason: str) -> None:
-        super().__init__(f"{path}: {what}: {reason}")
-        self.path, self.what, self.reason = path, what, reason
+    path: Path
+    what: str
+    reason: str
 
 
-class BadHost(AggregatorError):
+class BadHost(AggregatorError, says="{host!r}"):
     """A host name that no certificate or URL can have."""
 
-    def __init__(self, host: str) -> None:
-        super().__init__(repr(host))
-        self.host = host
+    host: str
 
 
 _MAX_COMMON_NAME = 64  # bytes

@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
+from keyshare.errors import FactualError
 from protocol.words.counted import number_of
 
 
-class ProtocolError(Exception):
+class ProtocolError(FactualError):
     """Base of all errors of this package."""
 
 
 class Malformed(ProtocolError):
     """Bytes that do not decode to the expected message."""
 
-    def __init__(self, what: str, reason: str) -> None:
-        super().__init__(f"{what}: {reason}")
-        self.what, self.reason = what, reason
+    what: str
+    reason: str
 
 
 class BadTerms(ProtocolError):
     """Terms that no federation can have; ``field`` as written in the file."""
 
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field}: {reason}")
-        self.field, self.reason = field, reason
+    field: str
+    reason: str
 
 
-class WrongKind(ProtocolError):
+class WrongKind(ProtocolError, says="{path} is {found}, not {wanted}"):
     """A file, or a folder, of another kind than was to be given at ``path``.
 
     found: what it looks like (``file_kind.Kind``); wanted: what it should be.
     """
 
-    def __init__(self, path: str, found: str, wanted: str) -> None:
-        super().__init__(f"{path} is {found}, not {wanted}")
-        self.path, self.found, self.wanted = path, found, wanted
+    path: str
+    found: str
+    wanted: str
 
 
-class UnsignedTerms(ProtocolError):
+class UnsignedTerms(ProtocolError, says="missing: {missing}, wrong: {wrong}"):
     """Members whose signature under the terms is missing or does not fit them."""
 
-    def __init__(self, missing: list[str], wrong: list[str]) -> None:
-        super().__init__(f"missing: {missing}, wrong: {wrong}")
-        self.missing, self.wrong = missing, wrong
+    missing: list[str]
+    wrong: list[str]
 
     @property
     def lacks(self) -> list[str]:
@@ -63,77 +61,71 @@ def _signatures(names: list[str], one: str, many: str) -> str:
     return f"the {what} of {', '.join(names)} {number_of(count, one, many)}"
 
 
-class BadSignature(ProtocolError):
+class BadSignature(ProtocolError, says="signature of sender {sender} under {what} does not fit"):
     """A signature that does not fit; ``sender`` is who should have made it."""
 
-    def __init__(self, sender: int, what: str) -> None:
-        super().__init__(f"signature of sender {sender} under {what} does not fit")
-        self.sender, self.what = sender, what
+    sender: int
+    what: str
 
 
-class BadSeal(ProtocolError):
+class BadSeal(ProtocolError, says="{what} sealed by sender {sender} does not open"):
     """A sealed payload that this member cannot open."""
 
-    def __init__(self, sender: int, what: str) -> None:
-        super().__init__(f"{what} sealed by sender {sender} does not open")
-        self.sender, self.what = sender, what
+    sender: int
+    what: str
 
 
-class Fork(ProtocolError):
+class Fork(ProtocolError, says="entry {position}: {reason}"):
     """Two boards: what the aggregator shows now contradicts what was seen before."""
 
-    def __init__(self, position: int, reason: str) -> None:
-        super().__init__(f"entry {position}: {reason}")
-        self.position, self.reason = position, reason
+    position: int
+    reason: str
 
 
-class BadEntry(ProtocolError):
+class BadEntry(ProtocolError, says="entry {position} by sender {sender}: {reason}"):
     """An entry that breaks a rule of the board; ``sender`` wrote the post inside."""
 
-    def __init__(self, position: int, sender: int, reason: str) -> None:
-        super().__init__(f"entry {position} by sender {sender}: {reason}")
-        self.position, self.sender, self.reason = position, sender, reason
+    position: int
+    sender: int
+    reason: str
 
 
-class CeremonyFailed(ProtocolError):
+class CeremonyFailed(ProtocolError, says="step {step}, member {culprit}: {reason}"):
     """A ceremony that must not go on; ``culprit`` is a member, 0 if nobody in particular.
 
     ``silent``: the members for whose silence it was given up.
     """
 
-    def __init__(self, culprit: int, step: str, reason: str, silent: tuple[int, ...] = ()) -> None:
-        super().__init__(f"step {step}, member {culprit}: {reason}")
-        self.culprit, self.step, self.reason = culprit, step, reason
-        self.silent = silent
+    culprit: int
+    step: str
+    reason: str
+    silent: tuple[int, ...] = ()
 
 
-class Refused(ProtocolError):
+class Refused(ProtocolError, says="round {round_name}, rule {rule}, member {member}: {reason}"):
     """A decryption that this hospital does not help with."""
 
-    def __init__(self, round_name: str, rule: str, member: int, reason: str) -> None:
-        super().__init__(f"round {round_name}, rule {rule}, member {member}: {reason}")
-        self.round_name, self.rule, self.member, self.reason = round_name, rule, member, reason
+    round_name: str
+    rule: str
+    member: int
+    reason: str
 
 
-class NotThisRecord(ProtocolError):
-    """A file in the way of a record that is to be written; ``path`` is its path in the folder."""
+class UnfitRecord(ProtocolError, says="{path}: {reason}"):
+    """A file in the way of a record that is to be written; ``path`` is its path in the folder.
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path, self.reason = path, reason
+    member: whose countersignature it should be, 0 if it is to be none.
+    """
 
-
-class UnfitHead(ProtocolError):
-    """A file in a record that should be ``member``'s countersignature and is not."""
-
-    def __init__(self, path: str, member: int, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path, self.member, self.reason = path, member, reason
+    path: str
+    reason: str
+    member: int = 0
 
 
-class Uncombinable(ProtocolError):
+class Uncombinable(
+    ProtocolError, says="round {round_name}: verified parts of members {members} do not fit"
+):
     """Verified partial decryptions that give no sum: the joint key's modulus may be factored."""
 
-    def __init__(self, round_name: str, members: list[int]) -> None:
-        super().__init__(f"round {round_name}: verified parts of members {members} do not fit")
-        self.round_name, self.members = round_name, members
+    round_name: str
+    members: list[int]

@@ -8,7 +8,6 @@ from aggregator.errors import (
     AggregatorError,
     AnotherAggregator,
     AnotherFederation,
-    BadTermsFile,
     NoBoard,
     NotYetReady,
     StoreDamaged,
@@ -21,9 +20,8 @@ from aggregator.store.lock import AlreadyRunning
 from protocol.errors import (
     BadTerms,
     Fork,
-    NotThisRecord,
     ProtocolError,
-    UnfitHead,
+    UnfitRecord,
     WrongKind,
 )
 from protocol.programs.refusals import remedy_for
@@ -39,6 +37,11 @@ def sentences(error: AggregatorError | ProtocolError) -> tuple[str, str]:
 
 
 def _unfit_terms(error: UnfitTerms) -> tuple[str, str]:
+    if isinstance(error.error, str):
+        return (
+            f"The terms {error.path} cannot be read: {error.error}.",
+            "Give the federation.toml that all members have signed.",
+        )
     if isinstance(error.error, BadTerms):
         return (
             f"The terms {error.path} are not valid: {error.error.field}: {error.error.reason}.",
@@ -89,6 +92,18 @@ def _cannot_listen(error: CannotListen) -> tuple[str, str]:
     )
 
 
+def _unfit_record(error: UnfitRecord) -> tuple[str, str]:
+    if error.member:
+        return (
+            f"{error.path} is no countersignature of member {error.member}: {error.reason}.",
+            "Ask that member for it again, or take the file away.",
+        )
+    return (
+        f"The folder does not hold a record of these terms: {error.path}: {error.reason}.",
+        "Nothing was changed there. Give another folder as --out, or move that one away.",
+    )
+
+
 def _store_full(error: StoreFull) -> tuple[str, str]:
     remedy = remedy_for(error.number)
     return (
@@ -102,10 +117,6 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
     WrongKind: _wrong_kind,
     AnotherAggregator: _another,
     CannotListen: _cannot_listen,
-    BadTermsFile: lambda e: (
-        f"The terms {e.path} cannot be read: {e.reason}.",
-        "Give the federation.toml that all members have signed.",
-    ),
     AnotherFederation: lambda e: (
         f"The service running on this folder serves {e.served} under other terms.",
         "Give the federation.toml that it was started with.",
@@ -140,14 +151,7 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
         f"Nothing is stored of this federation: there is no board in {e.folder}.",
         "Give the --data folder that the service was started with, and the same federation.toml.",
     ),
-    NotThisRecord: lambda e: (
-        f"The folder does not hold a record of these terms: {e.path}: {e.reason}.",
-        "Nothing was changed there. Give another folder as --out, or move that one away.",
-    ),
-    UnfitHead: lambda e: (
-        f"{e.path} is no countersignature of member {e.member}: {e.reason}.",
-        "Ask that member for it again, or take the file away.",
-    ),
+    UnfitRecord: _unfit_record,
     Fork: lambda e: (
         f"The record has forked from this board at entry {e.position}: {e.reason}.",
         "Nothing was changed there. Compare the heads with the members': either the data folder is "

@@ -33,7 +33,7 @@ def export(
 ) -> Head:
     """Write what is stored in ``folder`` up to the last entry; the head that the record ends with.
 
-    Raises NoBoard, StoreDamaged, StoreFull; NotThisRecord, UnfitHead and Fork for what the record's
+    Raises NoBoard, StoreDamaged, StoreFull; UnfitRecord and Fork for what the record's
     folder already holds.
     """
     board, entries = read_board(folder, terms)

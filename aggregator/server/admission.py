@@ -17,12 +17,10 @@ from protocol.terms.terms import Terms
 from protocol.words.foreign import shown
 
 
-class Refused(AggregatorError):
+class Refused(AggregatorError, says="{answer.code}: {answer.reason}"):
     """Somebody who is turned away; ``answer`` is what they are told."""
 
-    def __init__(self, answer: Rejected) -> None:
-        super().__init__(f"{answer.code}: {answer.reason}")
-        self.answer = answer
+    answer: Rejected
 
 
 def read_frame(data: str | bytes) -> FromMember:

@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 from aggregator.errors import (
     AnotherAggregator,
     AnotherFederation,
-    BadTermsFile,
     NotYetReady,
     StoreFull,
     UnfitTerms,
@@ -61,7 +60,7 @@ class Aggregation:
     def __init__(self, federation: str | Path, folder: str | Path) -> None:
         """federation: the terms, signed by all members.
 
-        Raises BadTermsFile, UnfitTerms, WrongKind, and StoreFull for a ``~`` that is nowhere.
+        Raises UnfitTerms, WrongKind, and StoreFull for a ``~`` that is nowhere.
         """
         self.folder = _data_folder(folder)
         self.terms, self._signatures = _read_signed(Path(federation))
@@ -143,7 +142,7 @@ class Aggregation:
     def export(self, out: str | Path, progress: Progress = lambda what, done, total: None) -> Head:
         """Write all that an auditor needs into a folder, also while it serves; the board's head.
 
-        Raises NoBoard, StoreDamaged, StoreFull, WrongKind, NotThisRecord, UnfitHead and Fork.
+        Raises NoBoard, StoreDamaged, StoreFull, WrongKind, UnfitRecord and Fork.
         """
         files = RecordOutput(Path(out))
         return export(self._stored, self.terms, self._signatures, files, progress)
@@ -172,15 +171,15 @@ def _read_signed(path: Path) -> tuple[Terms, dict[str, bytes]]:
         if (found := kind_of_data(data)) not in (None, Kind.TERMS):
             raise WrongKind(str(path), str(found), "terms")
         if len(data) > _MAX_TERMS_BYTES:
-            raise BadTermsFile(path, f"it has more than {_MAX_TERMS_BYTES} bytes")
+            raise UnfitTerms(path, f"it has more than {_MAX_TERMS_BYTES} bytes")
         terms, signatures = parse(decoded(data))
         require_signed(terms, signatures)
     except UnicodeDecodeError:
-        raise BadTermsFile(path, "it is not text in UTF-8") from None
+        raise UnfitTerms(path, "it is not text in UTF-8") from None
     except IsADirectoryError:
         raise WrongKind(str(path), kind_of(path) or Kind.FOLDER, "terms") from None
     except OSError as error:
-        raise BadTermsFile(path, (error.strerror or str(error)).lower()) from None
+        raise UnfitTerms(path, (error.strerror or str(error)).lower()) from None
     except (BadTerms, UnsignedTerms) as error:
         raise UnfitTerms(path, error) from None
     return terms, signatures

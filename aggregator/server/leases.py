@@ -9,12 +9,11 @@ from aggregator.errors import AggregatorError
 from aggregator.server.connection import Connection
 
 
-class IdentityInUse(AggregatorError):
+class IdentityInUse(AggregatorError, says="member {member} since {since}"):
     """Another process speaks for this member, and is alive."""
 
-    def __init__(self, member: int, since: str) -> None:
-        super().__init__(f"member {member} since {since}")
-        self.member, self.since = member, since
+    member: int
+    since: str
 
 
 class Leases:

@@ -56,12 +56,13 @@ log = logging.getLogger("quorate.aggregator")
 _COMINGS = 20  # lines about one member that comes and goes, before they are counted
 
 
-class CannotListen(AggregatorError):
+class CannotListen(AggregatorError, says="{host}:{port}: {reason}"):
     """The address cannot be had; ``in_use`` if another process has it."""
 
-    def __init__(self, host: str, port: int, reason: str, in_use: bool) -> None:
-        super().__init__(f"{host}:{port}: {reason}")
-        self.host, self.port, self.reason, self.in_use = host, port, reason, in_use
+    host: str
+    port: int
+    reason: str
+    in_use: bool
 
 
 class Server:

@@ -16,12 +16,12 @@ _SHOWN_BYTES = 512
 _MOMENT_SECONDS, _PATIENCE_SECONDS = 0.2, 3.0
 
 
-class AlreadyRunning(AggregatorError):
+class AlreadyRunning(AggregatorError, says="{path} is held by process {pid} ({command})"):
     """Another process holds the data folder; ``pid`` is 0 where it has not yet said."""
 
-    def __init__(self, path: Path, pid: int, command: str) -> None:
-        super().__init__(f"{path} is held by process {pid} ({command})")
-        self.path, self.pid, self.command = path, pid, command
+    path: Path
+    pid: int
+    command: str
 
 
 @contextlib.contextmanager

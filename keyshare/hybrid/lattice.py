@@ -24,7 +24,7 @@ from math import isqrt
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.errors import BadParameters, UnsafeLattice
+from keyshare.errors import BadParameters
 
 SIGMA_SQUARED = Fraction(1024, 25)  # σ = 6.4 = 2 · 3.2, the tables' σ after sums are opened
 CHUNK_COEFFICIENTS = 1 << 17  # of a chunk of a vector; some hundred kilobytes
@@ -37,7 +37,7 @@ class Ring:
     """A parameter set.
 
     degree: N. modulus_bits: log2 q, at most 64. dropped_bits: d. limb_bits: how a public
-    polynomial is cut for exact products, low limb first. Raises UnsafeLattice.
+    polynomial is cut for exact products, low limb first. Raises BadParameters.
     """
 
     name: str
@@ -51,17 +51,18 @@ class Ring:
     def __post_init__(self) -> None:
         limit = _MAX_MODULUS_BITS.get(self.degree)
         if limit is None:
-            raise UnsafeLattice("degree", f"{self.degree}; it must be 2048 or 4096")
+            raise BadParameters("degree", self.degree, "2048 or 4096")
         if self.modulus_bits > limit:
-            raise UnsafeLattice(
-                "modulus_bits", f"{self.modulus_bits}; 128 bits of security allow {limit}"
+            raise BadParameters(
+                "modulus_bits", self.modulus_bits, f"up to {limit}, for 128 bits of security"
             )
         if self.secret != "gaussian":
-            raise UnsafeLattice(
-                "secret", f"{self.secret}; sums of two show some of its coefficients outright"
-            )
+            allowed = "gaussian: sums of two of another show some of its coefficients outright"
+            raise BadParameters("secret", self.secret, allowed)
         if self.sigma_squared < SIGMA_SQUARED:
-            raise UnsafeLattice("sigma", "below 6.4; opened sums leave half of it")
+            raise BadParameters(
+                "sigma_squared", str(self.sigma_squared), f"{SIGMA_SQUARED} or more"
+            )
         if self.modulus_bits > _WORD_BITS or sum(self.limb_bits) != self.modulus_bits:
             raise BadParameters("modulus_bits", self.modulus_bits, "up to 64, the sum of its limbs")
         if self.wire_bits % 8 or self.dropped_bits < 0:

@@ -25,7 +25,7 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
-from keyshare.errors import CorruptSum, ValueTooLarge
+from keyshare.errors import BadPlaintext, CorruptSum
 from keyshare.hybrid.gaussian import sample
 from keyshare.hybrid.keystream import Keystream
 from keyshare.hybrid.lattice import Lattice, Ring
@@ -54,12 +54,12 @@ class OneTimeKey:
         """One chunk of a contribution.
 
         values: int64, shape (count,), 1 <= count <= lattice.chunk_weights, each in [0, levels).
-        context: the 32 bytes that all members compute from the round. Raises ValueTooLarge.
+        context: the 32 bytes that all members compute from the round. Raises BadPlaintext.
         """
         lattice, ring = self._lattice, self._lattice.ring
         outside = (values < 0) | (values >= lattice.levels)
         if outside.any():
-            raise ValueTooLarge(int(np.argmax(outside)), lattice.levels.bit_length())
+            raise BadPlaintext("a value is not below its levels", int(np.argmax(outside)))
         blocks = -(-len(values) // lattice.block_weights)
         padded = np.zeros(blocks * lattice.block_weights, dtype=np.int64)
         padded[: len(values)] = values

@@ -19,7 +19,7 @@ from operator import index
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.errors import BadCiphertext, BadPlaintext, EmptySum
+from keyshare.errors import BadCiphertext, BadPlaintext
 from keyshare.randomness import Stream
 
 # At 3072 bits the table takes 0.4 s and 12 MB, and is kept for an epoch;
@@ -73,7 +73,7 @@ class Encryptor:
         For proofs, which need the exponent; its length is the caller's concern.
         """
         if not 0 <= index(plaintext) < self.n:
-            raise BadPlaintext
+            raise BadPlaintext("the plaintext is not within 0 to N - 1")
         return (1 + plaintext * self.n) * self._power(mpz(index(exponent))) % self._modulus
 
     def _power(self, exponent: mpz) -> mpz:
@@ -91,7 +91,7 @@ class Encryptor:
 def add(ciphertexts: Iterable[mpz], n: mpz) -> mpz:
     """The ciphertext of the sum of the plaintexts, ∏ c mod N².
 
-    Raises EmptySum; BadCiphertext if any factor is out of range or shares a factor with N.
+    Raises BadCiphertext if there is none, or one is out of range or shares a factor with N.
     """
     modulus = n * n
     product, position = mpz(1), -1
@@ -100,7 +100,7 @@ def add(ciphertexts: Iterable[mpz], n: mpz) -> mpz:
             raise BadCiphertext("out of range", position)
         product = product * ciphertext % modulus
     if position < 0:
-        raise EmptySum
+        raise BadCiphertext("a sum needs at least one ciphertext")
     # A product is a unit exactly if all its factors are: one gcd serves for all.
     if gmpy2.gcd(product, n) != 1:
         raise BadCiphertext("shares a factor with N")

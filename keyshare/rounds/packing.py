@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from gmpy2 import mpz
 
-from keyshare.errors import BadParameters, CorruptSum, ValueTooLarge
+from keyshare.errors import BadParameters, BadPlaintext, CorruptSum
 from keyshare.randomness import Stream
 
 _MAX_SLOT_BITS = 62  # a sum is an int64
@@ -89,11 +89,12 @@ def ciphertext_count(count: int, packing: Packing) -> int:
 def pack(values: npt.NDArray[np.int64], packing: Packing) -> list[mpz]:
     """Plaintexts of the values, in order; the last one's unused slots are 0.
 
-    values: int64, shape (count,), each in [0, 2^value_bits). Raises ValueTooLarge.
+    values: int64, shape (count,), each in [0, 2^value_bits). Raises BadPlaintext.
     """
     outside = values >> packing.value_bits != 0  # -1 or less for a negative value
     if outside.any():
-        raise ValueTooLarge(int(np.argmax(outside)), packing.value_bits)
+        reason = f"a value is not within 0 to 2^{packing.value_bits} - 1"
+        raise BadPlaintext(reason, int(np.argmax(outside)))
     slots = values.tolist()
     return [gmpy2.pack(slots[a:b], packing.slot_bits) for a, b in _spans(len(slots), packing)]
 
@@ -103,7 +104,7 @@ def blind(
 ) -> list[mpz]:
     """Plaintexts in [0, N) of ``count`` values' form, with the head alone: the first values.
 
-    head: int64, shape (packing.head,), each in [0, 2^value_bits). Raises ValueTooLarge.
+    head: int64, shape (packing.head,), each in [0, 2^value_bits). Raises BadPlaintext.
     """
     plaintexts = pack(head, packing)
     beside = min(count, packing.first) - packing.head  # values that share a plaintext with it

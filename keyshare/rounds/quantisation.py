@@ -30,7 +30,7 @@ from math import ceil, isfinite, pi, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from keyshare.errors import BadQuantisation, BadUpdate, CorruptSum
+from keyshare.errors import BadParameters, BadUpdate, CorruptSum
 from keyshare.hybrid.gaussian import sample
 from keyshare.hybrid.keystream import Keystream
 from keyshare.hybrid.lattice import SIGMA_SQUARED
@@ -49,7 +49,7 @@ class Quantisation:
 
     clip: the largest change of a weight, finite and > 0. bits: 8 to 40, of a slot's value.
     max_examples: 1 to 10^9, the most examples of a hospital.
-    Raises BadQuantisation.
+    Raises BadParameters.
     """
 
     clip: float
@@ -58,11 +58,11 @@ class Quantisation:
 
     def __post_init__(self) -> None:
         if not (isfinite(self.clip) and self.clip > 0):
-            raise BadQuantisation("clip", self.clip, "a finite number above 0")
+            raise BadParameters("clip", self.clip, "a finite number above 0")
         if not MIN_BITS <= self.bits <= MAX_BITS:
-            raise BadQuantisation("bits", self.bits, f"{MIN_BITS} to {MAX_BITS}")
+            raise BadParameters("bits", self.bits, f"{MIN_BITS} to {MAX_BITS}")
         if not 1 <= self.max_examples <= MAX_EXAMPLES:
-            raise BadQuantisation("max_examples", self.max_examples, f"1 to {MAX_EXAMPLES}")
+            raise BadParameters("max_examples", self.max_examples, f"1 to {MAX_EXAMPLES}")
 
     @property
     def offset(self) -> int:
@@ -93,7 +93,7 @@ def largest_change(update: npt.NDArray[np.float64]) -> float:
     found = max(float(update.max(initial=0.0)), -float(update.min(initial=0.0)))
     if not isfinite(found):
         index = int(np.argmin(np.isfinite(update)))
-        raise BadUpdate(index, "NaN" if np.isnan(update[index]) else "infinity")
+        raise BadUpdate("NaN" if np.isnan(update[index]) else "infinity", index)
     return found
 
 
@@ -117,7 +117,7 @@ class Quantiser:
         # Dividing first keeps the ratio within [-1, 1], whatever the size of the clip.
         values = update / self._q.clip
         if not (values.max(initial=0.0) <= 1 and values.min(initial=0.0) >= -1):
-            raise BadUpdate(int(np.argmin(np.abs(values) <= 1)), "a value that was another before")
+            raise BadUpdate("a value that was another before", int(np.argmin(np.abs(values) <= 1)))
         values *= self._steps
         values += self._drawn(len(values))
         np.floor(values, out=values)
@@ -139,13 +139,13 @@ class Quantiser:
 class Averager:
     """The weighted average of the contributors' updates, slice by slice, the same bits everywhere.
 
-    examples: Σ n_i. contributors: k, from 1 to ``q.max_members``. Raises BadQuantisation
+    examples: Σ n_i. contributors: k, from 1 to ``q.max_members``. Raises BadParameters
     (contributors), CorruptSum for a sum that no k contributions give.
     """
 
     def __init__(self, examples: int, contributors: int, q: Quantisation) -> None:
         if not 1 <= contributors <= q.max_members:
-            raise BadQuantisation("contributors", contributors, f"1 to {q.max_members}")
+            raise BadParameters("contributors", contributors, f"1 to {q.max_members}")
         if not contributors <= examples <= contributors * q.max_examples:
             raise CorruptSum("sum of the numbers of examples out of range", 0)
         self._steps, self._offset, self._clip = q.steps(examples), contributors * q.offset, q.clip
@@ -194,6 +194,6 @@ class Averager:
 
 def _check_form(update: npt.NDArray[np.float64]) -> None:
     if not isinstance(update, np.ndarray) or update.dtype != np.float64:
-        raise BadUpdate(None, "not an array of float64")
+        raise BadUpdate("not an array of float64")
     if update.ndim != 1:
-        raise BadUpdate(None, f"{update.ndim} dimensions instead of 1")
+        raise BadUpdate(f"{update.ndim} dimensions instead of 1")

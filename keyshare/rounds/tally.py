@@ -104,7 +104,7 @@ class Tally:
         beyond the clip.
         """
         if not 0 <= largest <= self.clip:
-            raise BadUpdate(None, f"a change beyond {self.clip:g}")
+            raise BadUpdate(f"a change beyond {self.clip:g}")
         if not 1 <= num_examples <= self.max_examples:
             raise BadExamples(num_examples, 1, self.max_examples)
         classes = range(SMALLEST, -1, -1)

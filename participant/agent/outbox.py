@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from participant.disk.storage import Storage
-from participant.errors import DamagedOutbox
+from participant.errors import DamagedFile
 from protocol.board.board import Post, SignedPost
 from protocol.board.messages import (
     MAX_ATTACHMENTS,
@@ -79,7 +79,7 @@ class Outbox:
                 self.pending = decode(data, Pending, "outbox", _MAX_PENDING_BYTES)
                 _ = self.pending.post
         except Malformed as error:
-            raise DamagedOutbox("post", error.reason) from None
+            raise DamagedFile("outbox/post", error.reason, "outbox") from None
         self._keep(self._load_kept())
         needed = self.pending.blobs if self.pending else ()
         for file in set(self._storage.names(_PREFIX)) - {
@@ -105,7 +105,7 @@ class Outbox:
     ) -> None:
         """Keep a post until it is on the board; durable when this returns.
 
-        ``stored``: names of blobs stored before. Raises DamagedOutbox if one of them is not there.
+        ``stored``: names of blobs stored before. Raises DamagedFile if one of them is not there.
         """
         names = dict.fromkeys([*(store_blob(self._storage, blob) for blob in blobs), *stored])
         sizes = self._measured(names)
@@ -116,7 +116,7 @@ class Outbox:
     def blob(self, name: bytes) -> bytes | None:
         """A blob of the pending post or of the kept vector, from the storage.
 
-        Raises DamagedOutbox if one of the pending post is not there.
+        Raises DamagedFile if one of the pending post is not there.
         """
         if name in self.sizes:
             return self._read(name)
@@ -166,7 +166,7 @@ class Outbox:
     def _read(self, name: bytes) -> bytes:
         blob = self._storage.read(_file(name))
         if blob is None or blob_name(blob) != name:
-            raise DamagedOutbox(f"blob-{name.hex()}", "it is missing or damaged")
+            raise DamagedFile(f"outbox/blob-{name.hex()}", "it is missing or damaged", "outbox")
         return blob
 
 

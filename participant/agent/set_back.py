@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from participant.agent.outbox import Pending
-from participant.errors import CertificateDisplaced
+from participant.errors import IdentityInUse
 from protocol.board.board import Board
 from protocol.board.messages import Certificate
 
@@ -50,7 +50,7 @@ def is_passed(board: Board, index: int, pending: Pending) -> bool:
 
 
 def check_forgettable(board: Board, index: int, pending: Pending) -> None:
-    """Raises CertificateDisplaced if a post that was passed by is a certificate that stays.
+    """Raises IdentityInUse if a post that was passed by is a certificate that stays.
 
     The aggregator may have it, so it is not forgotten for what the board shows, unless that is the
     same certificate.
@@ -58,4 +58,4 @@ def check_forgettable(board: Board, index: int, pending: Pending) -> None:
     post, last = pending.post, board.last_of(index)
     own = (p.post for p in board.session(post.session) if p.post.sender == index)
     if isinstance(post.body, Certificate) and all(said.body != post.body for said in own):
-        raise CertificateDisplaced(post.session, last.position if last else 0)
+        raise IdentityInUse(last.position if last else 0, "", post.session)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from participant.agent.task import Task
-from participant.errors import SeedLost, SetBackInCeremony
+from participant.errors import NoSeed
 from participant.waiting import Kind, Waiting
 from protocol.board.board import Board, Posted, is_aborted
 from protocol.board.draft import Draft
@@ -126,7 +126,7 @@ class CeremonyTask(Task):
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Raises CeremonyFailed, once an abort and what this member owes to it are on the board.
 
-        Raises SeedLost if this member joined with another seed: to go on with this one would look
+        Raises NoSeed if this member joined with another seed: to go on with this one would look
         as if the others had sent what does not open.
         """
         ceremony = self._ceremony
@@ -134,7 +134,7 @@ class CeremonyTask(Task):
         if self._is_own_join(posted):
             self._join_is_ahead = False
             if posted.post.body != self._join:
-                raise SeedLost(self.session)
+                raise NoSeed(self.session, "lost")
         ceremony.receive(posted, payloads)
         if self._is_own_overdue(posted):  # if the board's times did not bear it out, once more
             self._awaited = ceremony.awaits, self._clock()
@@ -150,7 +150,7 @@ class CeremonyTask(Task):
     def due(self) -> Draft | None:
         """The ceremony's next post; if it is a certificate, the seed is withheld from now on.
 
-        Raises SetBackInCeremony if the machine was put back after it joined.
+        Raises NoSeed if the machine was put back after it joined.
         """
         ceremony = self._ceremony
         if ceremony is None:
@@ -159,7 +159,7 @@ class CeremonyTask(Task):
         if draft is None:
             return None
         if not self._may_speak:
-            raise SetBackInCeremony(self.session)
+            raise NoSeed(self.session, "set back")
         if isinstance(draft.body, Certificate):
             self._secrets.withhold(self.session)
             ceremony.withholds_seed = True

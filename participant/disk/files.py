@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from participant.errors import BadStorageName, DiskError, FileExists, MissingFile, TooLarge
+from participant.errors import BadName, DiskError, FileExists, MissingFile, TooLarge
 from protocol.errors import WrongKind
 from protocol.programs.file_kind import Kind, kind_of_data
 from protocol.programs.look import kind_of
@@ -353,7 +353,7 @@ class FolderStorage:
 
     def _file(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
-            raise BadStorageName(name)
+            raise BadName(name, "it names nothing that is stored")
         return self.path / name
 
     def _folders(self) -> list[Path]:

@@ -17,7 +17,7 @@ class SecretStore:
     passphrase: Passphrase
 
     def seed(self, session: str) -> bytes:
-        """The session's seed, made at the first call; raises SeedForgotten if it had one."""
+        """The session's seed, made at the first call; raises NoSeed if it had one."""
         if self.vault.has_seed(session):
             return self.vault.seed(session, self.passphrase)
         return self.vault.new_seed(session, self.passphrase)

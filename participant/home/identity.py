@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 
 from participant.disk.files import exists, make_folder, only_read_if_refused, read, write_new
-from participant.errors import BadCard, BadName, CardMismatch, DamagedFile, FileExists
+from participant.errors import BadCard, BadName, DamagedFile, FileExists
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
 from participant.words.fingerprint import fingerprint
@@ -101,7 +101,7 @@ def keep(
 def load(folder: Path, passphrase: Passphrase) -> Identity:
     """The identity stored in ``folder``; writes its card again if that is missing.
 
-    Raises what ``sealed_file.unseal`` raises, BadCard, and CardMismatch if the card beside it is
+    Raises what ``sealed_file.unseal`` raises, BadCard, and BadCard if the card beside it is
     another's.
     """
     path = folder / IDENTITY_NAME
@@ -116,7 +116,7 @@ def load(folder: Path, passphrase: Passphrase) -> Identity:
         with only_read_if_refused():
             write_card(folder / CARD_NAME, identity.card)
     elif read_card(folder / CARD_NAME) != identity.card:
-        raise CardMismatch(folder / CARD_NAME)
+        raise BadCard(folder / CARD_NAME, "", "of another identity than the one beside it")
     return identity
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from participant.disk.files import FolderStorage, exists
-from participant.errors import DamagedFile, MissingFile, NoKeyShare, NotAMember
+from participant.errors import DamagedFile, MissingFile, NotAMember
 from participant.home import identity as identities
 from participant.home.ceremony_secrets import SecretStore
 from participant.home.folders import federation_folder
@@ -43,11 +43,11 @@ class Membership:
     def key_share(self) -> tuple[Epoch, EpochSecret]:
         """The newest epoch and this member's secret part of it.
 
-        Raises NoKeyShare, DamagedFile, and what ``vault.key_share`` raises.
+        Raises MissingFile, DamagedFile, and what ``vault.key_share`` raises.
         """
         epochs = self.vault.epochs()
         if not epochs:
-            raise NoKeyShare(self.folder)
+            raise MissingFile(self.folder, "key share")
         payload = self.vault.key_share(epochs[-1], self.passphrase).payload
         try:
             return read_secret(payload, self.terms, self.index)
@@ -64,15 +64,15 @@ def require_identity(home: Path) -> None:
 def check_before_asking(terms: Terms, home: Path, needs_key: bool) -> None:
     """What can be known before anybody types a passphrase for nothing.
 
-    Raises MissingFile without an identity, and NoKeyShare if ``needs_key`` and no ceremony of these
-    terms has ended here, unless the card beside the identity is none of a member.
+    Raises MissingFile without an identity, or if ``needs_key`` and no ceremony of these terms has
+    ended here, unless the card beside the identity is none of a member.
     """
     require_identity(home)
     folder = federation_folder(home, terms.federation)
     if needs_key and not epochs_in(folder / VAULT_NAME):
         card = home / CARD_NAME
         if not exists(card) or terms.index_of(read_card(card).key) is not None:
-            raise NoKeyShare(folder)
+            raise MissingFile(folder, "key share")
 
 
 def enter(file: TermsFile, home: Path, passphrase: Passphrase) -> Membership:

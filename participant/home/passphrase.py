@@ -18,7 +18,6 @@ from protocol.words.foreign import decoded
 PASSPHRASE_VARIABLE = "QUORATE_PASSPHRASE"
 MINIMUM_CHARACTERS = 8  # of a new passphrase
 _LIMIT = 4096  # bytes of a passphrase file
-_NOT_TEXT = "not text in this system's encoding", "use a locale in UTF-8, such as LC_ALL=C.UTF-8"
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,6 @@ class Which:
     name: str
     option: str
     variable: str | None = None
-
-    @property
-    def sources(self) -> str:
-        """What would be a source of it, in words."""
-        return f"{self.option}, or set {self.variable}" if self.variable else self.option
 
 
 PRESENT = Which("passphrase", "--passphrase-file", PASSPHRASE_VARIABLE)
@@ -78,7 +72,7 @@ def obtain(
     text = ask(f"New {which.name}: " if new else f"{which.name.capitalize()}: ")
     passphrase = _checked(text, "the terminal", new)
     if new and ask("The same again: ") != text:
-        raise BadPassphrase("the terminal", "the two entries differ", "type the command again")
+        raise BadPassphrase("entries differ", "the terminal")
     return passphrase
 
 
@@ -87,19 +81,18 @@ def _from_file(path: Path) -> str:
     try:
         return decoded(data)
     except UnicodeDecodeError:
-        raise BadPassphrase(str(path), "not text in UTF-8", "save it as UTF-8") from None
+        raise BadPassphrase("not UTF-8", str(path)) from None
 
 
 def _ask_at_terminal(prompt: str, which: Which) -> str:
     if not _has_terminal():
-        unset = f", and {which.variable} is not set" if which.variable else ""
-        raise NoPassphrase(f"no terminal, no {which.option}{unset}", which.sources)
+        raise NoPassphrase("no terminal", which.option, which.variable)
     try:
         return getpass.getpass(prompt)
     except EOFError:
-        raise NoPassphrase("the terminal was closed at the prompt", which.sources) from None
+        raise NoPassphrase("the terminal was closed", which.option, which.variable) from None
     except UnicodeDecodeError:
-        raise BadPassphrase("the terminal", *_NOT_TEXT) from None
+        raise BadPassphrase("not in the system's encoding", "the terminal") from None
 
 
 def _has_terminal() -> bool:
@@ -113,10 +106,9 @@ def _has_terminal() -> bool:
 def _checked(text: str, source: str, new: bool) -> Passphrase:
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
-        raise BadPassphrase(source, "empty", "give one that is not empty")
+        raise BadPassphrase("empty", source)
     if any("\ud800" <= character <= "\udfff" for character in text):  # of bytes that are no text
-        raise BadPassphrase(source, *_NOT_TEXT)
+        raise BadPassphrase("not in the system's encoding", source)
     if new and len(text) < MINIMUM_CHARACTERS:
-        reason = f"at least {MINIMUM_CHARACTERS} characters are needed"
-        raise BadPassphrase(source, reason, "choose a longer one")
+        raise BadPassphrase("too short", source)
     return Passphrase(text)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from participant.disk.files import entries, exists, make_folder, move, remove_folder
 from participant.disk.lock import hold
-from participant.errors import SamePassphrase, WrongPassphrase
+from participant.errors import BadPassphrase, WrongPassphrase
 from participant.home.identity import IDENTITY_NAME, load
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import reseal
@@ -29,11 +29,11 @@ def change(home: Path, old: Passphrase, new: Passphrase) -> int:
     """Seal everything in ``home`` under ``new``; how many files, 0 if that was done before.
 
     A change that was broken off after its decision is finished, whatever its passphrase. Raises
-    SamePassphrase, AlreadyRunning if a federation of the home is at work, and what ``reseal``
-    raises; then everything is as it was.
+    BadPassphrase for the present one, AlreadyRunning if a federation of the home is at work, and
+    what ``reseal`` raises; then everything is as it was.
     """
     if old.encoded() == new.encoded():
-        raise SamePassphrase
+        raise BadPassphrase("the present one", str(home))
     finish(home)
     if _opens_with(home, old, new):
         return 0

@@ -16,7 +16,7 @@ from participant.disk.files import (
     replace,
     sweep,
 )
-from participant.errors import BadSession, DamagedFile, SeedForgotten
+from participant.errors import BadName, DamagedFile, NoSeed
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
 
@@ -91,8 +91,8 @@ class Vault:
     def new_seed(self, session: str, passphrase: Passphrase) -> bytes:
         """32 fresh random bytes for a session, durable before they are returned.
 
-        Raises FileExists if the session has a seed (it is to go on with that one), SeedForgotten
-        if it had one, BadSession on a name the vault has no place for.
+        Raises FileExists if the session has a seed (it is to go on with that one), NoSeed
+        if it had one, BadName on a name the vault has no place for.
         """
         self._check_not_forgotten(session)
         seed = secrets.token_bytes(SEED_BYTES)
@@ -106,7 +106,7 @@ class Vault:
     def seed(self, session: str, passphrase: Passphrase) -> bytes:
         """The seed of a session, the same each time; never makes one.
 
-        Raises SeedForgotten, and what ``sealed_file.unseal`` raises.
+        Raises NoSeed, and what ``sealed_file.unseal`` raises.
         """
         self._check_not_forgotten(session)
         path = self._seed_path(session)
@@ -133,7 +133,7 @@ class Vault:
 
     def _check_not_forgotten(self, session: str) -> None:
         if exists(self._tombstone(session)):
-            raise SeedForgotten(session)
+            raise NoSeed(session, "forgotten")
 
     def _purpose(self, kind: str, epoch: int = 0, session: str = "") -> SealedFor:
         return SealedFor(kind, self.federation.hex(), epoch, self.member, session)
@@ -158,5 +158,5 @@ def _file_stem(session: str) -> str:
     """A session's name as a file's; a kind has no ``-``, so different sessions never meet."""
     match = _SESSION.fullmatch(session)
     if match is None:
-        raise BadSession(session)
+        raise BadName(session, "it is no session")
     return f"{match['kind']}-{match['name']}"

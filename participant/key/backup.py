@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 
 from participant.agent.checkpoint import CHECKPOINT_NAME, read_checkpoint
-from participant.errors import DamagedFile, NoKeyShare
+from participant.errors import DamagedFile, MissingFile
 from participant.home.identity import Identity
 from participant.home.membership import Membership
 from participant.home.passphrase import Passphrase
@@ -100,11 +100,11 @@ def write_backup(
 ) -> list[int]:
     """Create the backup of a member; the epochs whose key shares it holds.
 
-    Every share is checked before. Raises FileExists (nothing is overwritten), NoKeyShare,
+    Every share is checked before. Raises FileExists (nothing is overwritten), MissingFile,
     DamagedFile, DiskError and what ``vault.key_share`` raises.
     """
     if not (epochs := member.vault.epochs()):
-        raise NoKeyShare(member.folder)
+        raise MissingFile(member.folder, "key share")
     shares = []
     for epoch in epochs:
         payload = member.vault.key_share(epoch, member.passphrase).payload

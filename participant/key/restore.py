@@ -17,7 +17,14 @@ from participant.agent.checkpoint import load_checkpoint, save_checkpoint
 from participant.agent.set_ledger import SetLedger
 from participant.agent.task import Task
 from participant.disk.files import FolderStorage, exists, make_folder
-from participant.errors import DamagedFile, ForeignSeal, OutOfTime, TooLarge, WrongPassphrase
+from participant.errors import (
+    DamagedFile,
+    FileExists,
+    ForeignSeal,
+    OutOfTime,
+    TooLarge,
+    WrongPassphrase,
+)
 from participant.home import identity as identities
 from participant.home.folders import federation_folder
 from participant.home.identity import CARD_NAME, IDENTITY_NAME
@@ -25,7 +32,7 @@ from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import DEFAULT_COST, Argon2Cost
 from participant.home.vault import VAULT_NAME, Vault
 from participant.key.backup import Backup, RestorableShare
-from participant.key.errors import InTheWay, NoBoard, OldBackup, OldRecord, UnfitBackup
+from participant.key.errors import NoBoard, Outdated, UnfitBackup
 from participant.network.session import Session
 from participant.record.folder import RecordFolder
 from protocol.board.board import Board, Head, Posted
@@ -55,7 +62,7 @@ class Restoring:
     def missing(self) -> list[RestorableShare]:
         """The key shares that are not in the vault; empty if there is nothing to restore.
 
-        Raises InTheWay if another identity or key share lies there, OldBackup if the vault has a
+        Raises FileExists if another identity or key share lies there, Outdated if the vault has a
         newer one, WrongPassphrase if the identity there does not open.
         """
         is_there = self._has_identity()
@@ -63,7 +70,7 @@ class Restoring:
         epochs = vault.epochs() if vault else []
         newest = self.backup.newest.number
         if epochs and epochs[-1] > newest:
-            raise OldBackup(self.backup.path, newest, epochs[-1], "this data folder")
+            raise Outdated(self.backup.path, "backup", newest, epochs[-1], "this data folder")
         lacking = [s for s in self.backup.shares if not (vault and self._has_share(vault, s))]
         return lacking if is_there or lacking else list(self.backup.shares)
 
@@ -73,11 +80,11 @@ class Restoring:
             if exists(card := self.home / CARD_NAME) and (
                 identities.read_card(card) != self.backup.identity.card
             ):
-                raise InTheWay(card, "it is the card of another identity")
+                raise FileExists(card, "it is the card of another identity")
             return False
         found = identities.load(self.home, self.passphrase)
         if found.card != self.backup.identity.card:
-            raise InTheWay(path, f"it is the identity of {found.name}, with another key")
+            raise FileExists(path, f"it is the identity of {found.name}, with another key")
         return True
 
     def _vault(self) -> Vault | None:
@@ -94,9 +101,9 @@ class Restoring:
             stored = vault.key_share(epoch, self.passphrase).payload
         except (WrongPassphrase, DamagedFile, ForeignSeal, TooLarge):
             reason = "it is damaged, or sealed with another passphrase than the identity"
-            raise InTheWay(path, reason) from None
+            raise FileExists(path, reason) from None
         if not hmac.compare_digest(stored, share.payload):
-            raise InTheWay(path, f"it holds another key share of epoch {epoch}")
+            raise FileExists(path, f"it holds another key share of epoch {epoch}")
         return True
 
     def known_head(self) -> Head | None:
@@ -110,7 +117,7 @@ class Restoring:
         return heads
 
     def check(self, board: Board) -> None:
-        """Raises Fork, OldBackup or UnfitBackup unless the board has these very key shares' epoch.
+        """Raises Fork, Outdated or UnfitBackup unless the board has these very key shares' epoch.
 
         board: read up to its head, which is not before what is known.
         """
@@ -122,7 +129,7 @@ class Restoring:
         if due is None:
             raise UnfitBackup(path, "the board has no key that all members certified")
         if due.number > newest.number:
-            raise OldBackup(path, newest.number, due.number, terms.name)
+            raise Outdated(path, "backup", newest.number, due.number, terms.name)
         if due.digest != newest.digest:
             raise UnfitBackup(path, "its key share is of another key than all members certified")
 
@@ -153,14 +160,14 @@ class Restoring:
 def read_record(folder: Path, terms: Terms, known: Head | None) -> Board:
     """The board from a record, every entry verified; ``known``: what it must reach.
 
-    Raises MissingFile, Malformed, BadEntry, Fork, OldRecord, UnfitBackup or DiskError.
+    Raises MissingFile, Malformed, BadEntry, Fork, Outdated, UnfitBackup or DiskError.
     """
     files = RecordFolder(folder)
     manifest = read_manifest(files.read(MANIFEST_PATH, MAX_MANIFEST_BYTES) or b"")
     if manifest.federation != terms.federation:
         raise UnfitBackup(folder, "it is the record of another federation")
     if known and manifest.head.position < known.position:
-        raise OldRecord(folder, manifest.head.position, known.position)
+        raise Outdated(folder, "record", manifest.head.position, known.position)
     board = Board(terms)
     for entry in reversed(list(read_entries(files, manifest.head))):
         board.append(entry)
@@ -183,7 +190,7 @@ def read_board(restoring: Restoring, seconds: float) -> Board:
         try:
             Session(agent, key, time_limit=seconds).run()
         except OutOfTime as late:
-            raise NoBoard(backup.terms.aggregator.url, late.step) from None
+            raise NoBoard(backup.terms.aggregator.url, late.waiting.step) from None
     return agent.board
 
 

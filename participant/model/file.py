@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from participant.disk.storage import Output
-from participant.model.errors import DamagedModel, ForeignModel
+from participant.errors import DamagedFile, ForeignModel
 from participant.model.layout import Layout
 from participant.model.master import Model
 from participant.model.weights import SLICE, Vector
@@ -64,7 +64,7 @@ def read_model(data: bytes, layout: Layout, number: int = 0) -> Model:
     """The model in a file; its entries are views of ``data``.
 
     number: of the round after which it was stored.
-    Raises ForeignModel naming the first difference if it is a model of another layout, DamagedModel
+    Raises ForeignModel naming the first difference if it is a model of another layout, DamagedFile
     if it is no model.
     """
     header, start = _read_header(data, number)
@@ -76,7 +76,7 @@ def read_model(data: bytes, layout: Layout, number: int = 0) -> Model:
             raise ForeignModel(number, differs)
     if len(data) - start != _bytes(layout):
         reason = f"its entries have {len(data) - start} bytes instead of {_bytes(layout)}"
-        raise DamagedModel(model_name(number), reason)
+        raise DamagedFile(model_name(number), reason, "model")
     entries = []
     for size, master in zip(layout.sizes, layout.masters, strict=True):
         entries.append(np.frombuffer(data, master, size, start))
@@ -117,5 +117,5 @@ def _read_header(data: bytes, number: int) -> tuple[dict[str, Any], int]:
         header = None
     if end > len(data) or not isinstance(header, dict):
         reason = "it is not a safetensors file, or not a whole one"
-        raise DamagedModel(model_name(number), reason)
+        raise DamagedFile(model_name(number), reason, "model")
     return header, end

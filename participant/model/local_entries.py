@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from safetensors import numpy as array_files
 
 from participant.disk.storage import Storage
+from participant.errors import DamagedFile
 from participant.model.entry import is_freed, is_tensor
-from participant.model.errors import DamagedModel
 from participant.model.layout import Layout, named
 from participant.model.master import copy_of
 from protocol.encoding import digest, encode
@@ -42,7 +42,7 @@ class LocalEntries:
     def __init__(
         self, layout: Layout, parameters: object, storage: Storage, begin: int = 0
     ) -> None:
-        """The stored values, or those of the app's initial parameters; raises DamagedModel.
+        """The stored values, or those of the app's initial parameters; raises DamagedFile.
 
         begin: the round after which the model began. What was stored before is of another one.
         """
@@ -102,7 +102,7 @@ class LocalEntries:
                 return dict(tensor_files.load(data))
             return dict(array_files.load(data))
         except (SafetensorError, ValueError, KeyError) as error:
-            raise DamagedModel(_NAME, str(error)) from None
+            raise DamagedFile(_NAME, str(error), "local entries") from None
 
 
 def _is_whole(entry: object) -> bool:
@@ -139,4 +139,4 @@ def _read_kept(data: bytes | None) -> _Kept | None:
     try:
         return msgspec.msgpack.decode(data, type=_Kept)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise DamagedModel(_PLAIN_NAME, str(error)) from None
+        raise DamagedFile(_PLAIN_NAME, str(error), "local entries") from None

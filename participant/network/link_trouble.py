@@ -21,9 +21,8 @@ from websockets.exceptions import (
     ProxyError,
 )
 
-from participant.errors import Unreachable
+from participant.errors import ProxyRefuses, Unreachable
 from participant.network.proxy import Proxy
-from participant.network.proxy_errors import ProxyRefuses
 from protocol.programs.refusals import remedy_for
 from protocol.words.foreign import shown
 

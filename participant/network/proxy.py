@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
-from participant.network.proxy_errors import BadProxy
+from participant.errors import BadProxy
 from protocol.terms.names import is_host
 
 VARIABLES = ("wss_proxy", "https_proxy", "socks_proxy", "all_proxy")  # the first one that is set

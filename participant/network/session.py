@@ -21,10 +21,9 @@ from participant.agent.agent import Agent
 from participant.agent.clock_check import ClockCheck
 from participant.agent.inbox import Inbox
 from participant.agent.steps import Steps
-from participant.errors import Interrupted, OutOfTime, Unreachable
+from participant.errors import Interrupted, OutOfTime, ProxyRefuses, Unreachable
 from participant.network.link import Caller, Link, Traffic, open_link
 from participant.network.link_trouble import silence
-from participant.network.proxy_errors import ProxyRefuses
 from participant.waiting import Waiting
 from protocol.board.allowance import Allowance
 from protocol.board.wire import decode_from_aggregator

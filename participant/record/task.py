@@ -40,7 +40,7 @@ class RecordTask(Task):
     """Writes the board, as it was when it had been read, with its payloads; says nothing itself.
 
     The folder has been prepared (``record_writing.prepare``). What the board cannot be is noticed
-    before anything is written: Fork, UnfitHead and NotThisRecord come from ``begin``.
+    before anything is written: Fork, UnfitRecord and UnfitRecord come from ``begin``.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from participant.disk.files import read
-from participant.errors import BadJournal
+from participant.errors import DamagedFile
 from participant.report.facts import Journal, Metric
 from protocol.words.foreign import shown
 
@@ -21,7 +21,7 @@ _MAX_METRICS = 8
 def read_journal(path: Path) -> Journal:
     """The figures of the journal's events "evaluated"; of a round evaluated twice, the last.
 
-    Raises BadJournal naming the line, MissingFile, TooLarge or DiskError. A last line without an
+    Raises DamagedFile naming the line, MissingFile, TooLarge or DiskError. A last line without an
     end is being written, and does not count.
     """
     lines = read(path, _LIMIT, "journal").split(b"\n")[:-1]
@@ -44,11 +44,11 @@ def _event(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):
-        raise BadJournal(path, number, "it is not JSON") from None
+        raise DamagedFile(path, f"line {number}: it is not JSON", "journal") from None
     if not isinstance(event, dict) or not isinstance(event.get("event"), str):
-        raise BadJournal(path, number, "it is no event")
+        raise DamagedFile(path, f"line {number}: it is no event", "journal")
     if type(event.get("round")) is not int or not 0 <= event["round"] < 1 << 31:
-        raise BadJournal(path, number, "it names no round")
+        raise DamagedFile(path, f"line {number}: it names no round", "journal")
     return event
 
 

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 from gmpy2 import mpz
 
 from participant.disk.files import read
-from participant.errors import BadStatisticFile
+from participant.errors import UnfitNumbers
 from participant.statistic.numbers import MAX_DIGITS, Numbers, parse_number
 from participant.statistic.phe_files import PheReader, is_of_phe
 from protocol.programs.file_kind import Kind, kind_of_data
@@ -38,7 +38,7 @@ _AS_CSV = "save it as CSV UTF-8"
 def read_numbers(path: Path, n: mpz) -> Numbers:
     """The numbers in a file, under the joint key's N if phe encrypted them.
 
-    Raises BadStatisticFile on anything that is not wholly understood; MissingFile, TooLarge or
+    Raises UnfitNumbers on anything that is not wholly understood; MissingFile, TooLarge or
     DiskError.
     """
     data = read(path, FILE_LIMIT, "file of numbers")
@@ -52,7 +52,7 @@ class _Reader:
         self._path, self._n = path, n
 
     def _refuse(self, reason: str) -> NoReturn:
-        raise BadStatisticFile(self._path, reason)
+        raise UnfitNumbers(self._path, reason)
 
     def numbers(self, data: bytes) -> Numbers:
         """All numbers of the file, in order."""

@@ -10,7 +10,7 @@ from gmpy2 import mpz
 
 from keyshare.errors import UnfitNumber
 from keyshare.rounds.statistic import decimals_of, encode
-from participant.errors import BadStatisticFile
+from participant.errors import UnfitNumbers
 from protocol.board.messages import MAX_LABELS_BYTES, MAX_NUMBERS, labels_bytes
 from protocol.words.counted import counted
 from protocol.words.foreign import is_plain, shown
@@ -33,7 +33,7 @@ class Numbers:
     lines: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Raises BadStatisticFile on a count or labels that no statistic has."""
+        """Raises UnfitNumbers on a count or labels that no statistic has."""
         if not 1 <= len(self.values) <= MAX_NUMBERS:
             have = counted(len(self.values), "number")
             self._refuse(f"it has {have}; 1 to {MAX_NUMBERS} can be contributed")
@@ -80,7 +80,7 @@ class Numbers:
             self._refuse(f"the label of {where} has control or invisible characters")
 
     def _refuse(self, reason: str) -> None:
-        raise BadStatisticFile(self.path, reason)
+        raise UnfitNumbers(self.path, reason)
 
 
 def parse_number(text: str) -> Decimal | None:

@@ -17,7 +17,7 @@ from gmpy2 import mpz
 
 from keyshare.errors import BadCiphertext, UnfitNumber
 from keyshare.key.phe_number import MAX_EXPONENT, decode, open_ciphertext
-from participant.errors import BadStatisticFile
+from participant.errors import UnfitNumbers
 from participant.statistic.numbers import MAX_DIGITS
 from participant.words.fingerprint import fingerprint
 from protocol.encoding import encode_binary
@@ -60,10 +60,10 @@ class PheReader:
         self._path, self._n = path, n
 
     def _refuse(self, reason: str) -> NoReturn:
-        raise BadStatisticFile(self._path, reason)
+        raise UnfitNumbers(self._path, reason)
 
     def numbers(self, document: Any) -> list[Decimal]:
-        """All numbers, opened. Raises BadStatisticFile naming the first that does not open."""
+        """All numbers, opened. Raises UnfitNumbers naming the first that does not open."""
         return [
             self._number(triple, position)
             for position, triple in enumerate(self._triples(document), start=1)

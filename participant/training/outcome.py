@@ -14,7 +14,7 @@ import numpy as np
 
 from keyshare.rounds.tally import Counts, Marks
 from participant.disk.storage import Storage
-from participant.model.errors import DamagedModel
+from participant.errors import DamagedFile
 from participant.model.file import NextModel, model_name, read_model, write_model
 from participant.model.layout import Layout
 from participant.model.master import Model
@@ -89,7 +89,7 @@ class Outcome:
 def load(storage: Storage, number: int, layout: Layout) -> Standing | None:
     """The standing after a round, None if it is not here.
 
-    Raises ForeignModel if it is another app's, DamagedModel if it does not read.
+    Raises ForeignModel if it is another app's, DamagedFile if it does not read.
     """
     data = storage.read(model_name(number))
     if data is None:
@@ -99,7 +99,7 @@ def load(storage: Storage, number: int, layout: Layout) -> Standing | None:
         bounds = decode(storage.read(name) or b"", Bounds, "bounds", _MAX_BOUNDS_BYTES)
     except Malformed:
         reason = f"{name}, which belongs to it, is missing or does not read"
-        raise DamagedModel(model_name(number), reason) from None
+        raise DamagedFile(model_name(number), reason, "model") from None
     return Standing(number, model, bounds)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from participant.errors import ModelMismatch
 from participant.model.entry_list import list_of
-from participant.model.errors import ModelMismatch
 from participant.model.layout import Layout
 from participant.training.agreement import Agreement
 from participant.training.outcome import Standing

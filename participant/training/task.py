@@ -20,9 +20,8 @@ from participant.agent.set_ledger import SetLedger
 from participant.agent.task import Task
 from participant.app.calls import App, Config, app_seed, evaluate, fit, initial_config
 from participant.disk.storage import Storage
-from participant.errors import BadApp
+from participant.errors import BadApp, DamagedFile, ForeignModel
 from participant.model.entry_list import entry_facts
-from participant.model.errors import DamagedModel, ForeignModel
 from participant.model.layout import Layout
 from participant.model.local_entries import LocalEntries
 from participant.model.master import Model
@@ -114,7 +113,7 @@ class TrainingTask(Task):
                 return found
         model = Model.of(checked(initial, self._layout, "initial_parameters"))
         self._begins_anew = begin > 0
-        with contextlib.suppress(ForeignModel, DamagedModel):
+        with contextlib.suppress(ForeignModel, DamagedFile):
             found = load(self._storage, begin, self._layout) if begin else None
             if found and found.model.digest == model.digest:
                 return found  # where the others stand who go on from it

@@ -61,7 +61,7 @@ class Suite:
     def slots(self, opening: Opening) -> Slots:
         """What the slots of a training round are: how weights become integers, what is counted.
 
-        Raises BadQuantisation if the opening's bounds are none.
+        Raises BadParameters if the opening's bounds are none.
         """
         length = opening.length
         return self._slots(self._bits(length), opening.clip, opening.max_examples, length)

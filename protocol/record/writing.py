@@ -13,7 +13,7 @@ from typing import Protocol
 from protocol.board.board import Board, Entry, Head
 from protocol.board.messages import Attachment, blob_name
 from protocol.encoding import encode
-from protocol.errors import BadSignature, BadTerms, Fork, Malformed, NotThisRecord, UnfitHead
+from protocol.errors import BadSignature, BadTerms, Fork, Malformed, UnfitRecord
 from protocol.record.files import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,
@@ -55,16 +55,16 @@ class WritableFiles(RecordFiles, Protocol):
 def prepare(files: WritableFiles, terms: Terms, signatures: Mapping[str, bytes]) -> None:
     """Make sure that nothing but this federation's record is here, and begin it with its terms.
 
-    Raises NotThisRecord, naming the file in the way. The terms are written in one form, whatever
+    Raises UnfitRecord, naming the file in the way. The terms are written in one form, whatever
     order and layout they were signed in.
     """
     for path in files.paths():
         if not _OURS.fullmatch(path):
-            raise NotThisRecord(shown(path), "it belongs to no record")
+            raise UnfitRecord(shown(path), "it belongs to no record")
     if (data := _read(files, TERMS_PATH, MAX_TERMS_BYTES)) is not None:
         _check_terms(data, terms)
     elif files.paths():
-        raise NotThisRecord(shown(files.paths()[0]), f"there is no {TERMS_PATH} beside it")
+        raise UnfitRecord(shown(files.paths()[0]), f"there is no {TERMS_PATH} beside it")
     _manifest(files, terms)
     write_once(files, TERMS_PATH, signed_text(terms, signatures).encode())
     files.settle()
@@ -80,9 +80,9 @@ def _check_terms(data: bytes, terms: Terms) -> None:
     try:
         found, _ = parse(data.decode())
     except (UnicodeDecodeError, BadTerms) as error:
-        raise NotThisRecord(TERMS_PATH, f"it does not read: {error}") from None
+        raise UnfitRecord(TERMS_PATH, f"it does not read: {error}") from None
     if found.federation != terms.federation:
-        raise NotThisRecord(TERMS_PATH, f"it has the terms of another federation, {found.name}")
+        raise UnfitRecord(TERMS_PATH, f"it has the terms of another federation, {found.name}")
 
 
 def _manifest(files: RecordFiles, terms: Terms) -> Manifest | None:
@@ -93,17 +93,17 @@ def _manifest(files: RecordFiles, terms: Terms) -> Manifest | None:
     try:
         manifest = read_manifest(data)
     except Malformed as error:
-        raise NotThisRecord(MANIFEST_PATH, error.reason) from None
+        raise UnfitRecord(MANIFEST_PATH, error.reason) from None
     if manifest.federation != terms.federation:
-        raise NotThisRecord(MANIFEST_PATH, "it is of another federation")
+        raise UnfitRecord(MANIFEST_PATH, "it is of another federation")
     return manifest
 
 
 def check_history(files: RecordFiles, terms: Terms, board: Board) -> None:
     """Make sure that the board goes on from the record that is here, and from its heads.
 
-    Raises Fork at the first entry that differs or is missing on the board, NotThisRecord, and
-    UnfitHead for a countersignature that proves nothing.
+    Raises Fork at the first entry that differs or is missing on the board, UnfitRecord, and
+    UnfitRecord for a countersignature that proves nothing.
     """
     if (manifest := _manifest(files, terms)) is not None:
         _check_end(files, manifest.head, board)
@@ -132,7 +132,7 @@ def _check_end(files: RecordFiles, head: Head, board: Board) -> None:
 
 
 def countersignatures(files: RecordFiles, terms: Terms) -> list[Countersignature]:
-    """What members have countersigned, by member; raises UnfitHead naming what is none."""
+    """What members have countersigned, by member; raises UnfitRecord naming what is none."""
     found = []
     for member in range(1, terms.n_members + 1):
         path = head_path(member)
@@ -141,11 +141,11 @@ def countersignatures(files: RecordFiles, terms: Terms) -> list[Countersignature
         try:
             said = read_countersignature(data)
             if said.member != member or said.federation != terms.federation:
-                raise UnfitHead(path, member, "it is another member's, or another federation's")
+                raise UnfitRecord(path, "it is another member's, or another federation's", member)
             check_countersignature(said, terms.key_of(member))
         except (Malformed, BadSignature) as error:
             reason = "its signature does not fit" if isinstance(error, BadSignature) else str(error)
-            raise UnfitHead(path, member, reason) from None
+            raise UnfitRecord(path, reason, member) from None
         found.append(said)
     return found
 
@@ -194,4 +194,4 @@ def _read(files: RecordFiles, path: str, limit: int) -> bytes | None:
     try:
         return files.read(path, limit)
     except Malformed as error:
-        raise NotThisRecord(path, error.reason) from None
+        raise UnfitRecord(path, error.reason) from None

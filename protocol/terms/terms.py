@@ -13,7 +13,7 @@ import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keyshare.ceremony.modulus import LEAST_KEY_BITS, MAX_MEMBERS, candidate_shape
-from keyshare.errors import BadParameters, BadQuantisation
+from keyshare.errors import BadParameters
 from keyshare.rounds.quantisation import Quantisation
 from protocol.encoding import Message, digest, encode, encode_binary
 from protocol.errors import BadSignature, BadTerms, UnsignedTerms
@@ -202,8 +202,9 @@ def _check_quantisation(terms: Terms) -> None:
         raise BadTerms("quantisation.clip", f"{terms.clip:g}; {allowed}")
     try:
         most = terms.quantisation.max_members
-    except BadQuantisation as error:
-        raise BadTerms(f"quantisation.{error.field}", str(error)) from None
+    except BadParameters as error:
+        said = f"{error.value}; it must be {error.allowed}"
+        raise BadTerms(f"quantisation.{error.field}", said) from None
     if terms.n_members > most:
         raise BadTerms("quantisation.bits", f"sums of {terms.n_members} members would not be exact")
 

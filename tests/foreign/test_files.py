@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from participant.cli import app
 from participant.cli.sentences.sentence import Context
 from participant.cli.views import speaking
-from participant.errors import BadStatisticFile
+from participant.errors import UnfitNumbers
 from participant.report.metrics import read_journal
 from participant.statistic.number_files import read_numbers
 from protocol.board.messages import Abort, Refusal
@@ -129,7 +129,7 @@ def test_no_file_of_numbers_says_anything_raw(
         path.write_text(text)
         try:
             read_numbers(path, mpz(2) ** 512 - 569)
-        except BadStatisticFile as error:
+        except UnfitNumbers as error:
             speaking._end(error, Context())
             said = capsys.readouterr().err
             assert offences(said) == []

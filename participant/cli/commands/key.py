@@ -29,7 +29,7 @@ from participant.cli.sentences.sentence import Context
 from participant.cli.views.terminal import say, say_json
 from participant.disk.files import check_new, write_new
 from participant.disk.lock import hold
-from participant.errors import NotAMember, OutOfTime
+from participant.errors import BadPassphrase, NotAMember, OutOfTime
 from participant.home.folders import federation_folder
 from participant.home.identity import CARD_NAME, IDENTITY_NAME, read_card
 from participant.home.membership import Membership, require_identity
@@ -37,7 +37,7 @@ from participant.home.passphrase import CHANGED, OF_BACKUP, obtain
 from participant.home.passphrase_change import change
 from participant.key.backup import Backup, open_backup, purpose_of_backup, write_backup
 from participant.key.check import KeyCheckTask
-from participant.key.errors import NoQuorum, QuorumFails, SharedPassphrase, ShareNotWhole
+from participant.key.errors import NoQuorum, QuorumFails, ShareNotWhole
 from participant.key.restore import Restoring, read_board, read_record
 from participant.words.fingerprint import fingerprint
 from protocol.board.board import Head
@@ -180,7 +180,7 @@ def backup(
     text = given.terms(signed=True).text
     passphrase = obtain(backup_passphrase_file, new=True, which=OF_BACKUP)
     if hmac.compare_digest(passphrase.encoded(), member.passphrase.encoded()):
-        raise SharedPassphrase(member.folder.parent)
+        raise BadPassphrase("that of the data folder", str(member.folder.parent))
     epochs = write_backup(member, text, out, passphrase)
     if as_json:
         say_json({"event": "backed up", "file": str(out), "epochs": epochs})

@@ -14,6 +14,7 @@ from participant.cli.sentences.kinds import KINDS
 from participant.cli.sentences.model import MODELS
 from participant.cli.sentences.network import NETWORK
 from participant.cli.sentences.record import RECORDS
+from participant.cli.sentences.sealed import SEALED
 from participant.cli.sentences.sentence import (
     ABORTED,
     BY_SIGNAL,
@@ -51,14 +52,6 @@ def _disk_error(e: participant_errors.DiskError, c: Context) -> Sentence:
     )
 
 
-def _foreign_seal(e: participant_errors.ForeignSeal, c: Context) -> Sentence:
-    parts = [f"{k} is {found!r}, not {want!r}" for k, (want, found) in e.differing.items()]
-    return Sentence(
-        f"{e.path} was sealed for something else: {'; '.join(parts)}",
-        "put back the file that belongs there, or use the data folder of that federation (--home)",
-    )
-
-
 def _running(e: participant_errors.AlreadyRunning, c: Context) -> Sentence:
     by = f"process {e.pid} ({e.command})" if e.pid is not None else "another process"
     return Sentence(
@@ -68,9 +61,10 @@ def _running(e: participant_errors.AlreadyRunning, c: Context) -> Sentence:
 
 def _out_of_time(e: participant_errors.OutOfTime, c: Context) -> Sentence:
     why, remedy = why_and_remedy(e.waiting, 0, c)
-    names = f", waiting for {c.names(e.members)}" if e.members else ""
+    said = f"not done after {round(e.seconds, 1):g} s: {e.waiting.step}"
+    names = f", waiting for {c.names(e.waiting.members)}" if e.waiting.members else ""
     return Sentence(
-        f"not done after {round(e.seconds, 1):g} s: {e.step}{names}. {why} {remedy}".rstrip(),
+        f"{said}{names}. {why} {remedy}".rstrip(),
         _goes_on(f"see how things stand: {_COMMAND} status {c.here}", e.is_sending),
     )
 
@@ -150,6 +144,11 @@ def _bad_terms(e: protocol_errors.BadTerms, c: Context) -> Sentence:
 
 
 def _bad_card(e: participant_errors.BadCard, c: Context) -> Sentence:
+    if not e.field:
+        return Sentence(
+            f"{e.path} is not the card of the identity beside it",
+            "move it away; it is written again from the identity",
+        )
     remedy = "ask for the card again"
     if e.path.parent == c.home:
         remedy = "move it away. The next command that opens the identity beside it writes it again"
@@ -178,13 +177,80 @@ def _uncombinable(e: protocol_errors.Uncombinable, c: Context) -> Sentence:
     )
 
 
+def _file_exists(e: participant_errors.FileExists, c: Context) -> Sentence:
+    if e.reason:
+        return Sentence(
+            f"{e.path} is in the way: {e.reason}",
+            "nothing was replaced; move it away if it is not needed, then type the same command "
+            "again",
+        )
+    return Sentence(
+        f"{e.path} is there already and is never overwritten",
+        "use it, or move it away first if it is no longer needed",
+    )
+
+
+def _damaged_file(e: participant_errors.DamagedFile, c: Context) -> Sentence:
+    if e.what == "journal":
+        return Sentence(
+            f"{e.path} is no journal of training: {e.reason}",
+            "give models/rounds.jsonl of this hospital's data folder, or leave --journal out",
+        )
+    if e.what in _REMADE:
+        return Sentence(
+            f"{e.path} in the data folder is damaged: {e.reason}",
+            "put it back from a copy, or remove it and type the same command again. "
+            + _REMADE[e.what],
+        )
+    remedy = _DAMAGED
+    if e.what == "outbox":
+        remedy = "put back the data folder from a backup; what was about to be sent is lost with it"
+    return Sentence(f"{e.path} is damaged: {e.reason}", remedy)
+
+
+def _identity_in_use(e: participant_errors.IdentityInUse, c: Context) -> Sentence:
+    if e.certificate_of:
+        return Sentence(
+            f"this hospital's certificate of {e.certificate_of} is still to be sent, but the board "
+            f"has gone on without it: entry {e.position} is signed as this member, and not from "
+            "this folder",
+            "if this hospital was restored elsewhere, use that data folder only. If not, do not go "
+            "on: compare the heads of the board (status) with the other members",
+            ABORTED,
+        )
+    return Sentence(
+        f"entry {e.position} in {e.session} was signed as this member, but not from this folder",
+        "another copy of this identity is at work: stop it, and use one data folder only. If there "
+        "is none, this machine was set back to a snapshot while it worked: type the same command "
+        "again",
+        ABORTED,
+    )
+
+
+def _unfit_numbers(e: participant_errors.UnfitNumbers, c: Context) -> Sentence:
+    remedy = "correct it; a file of numbers is CSV or JSON, as README.md shows. Nothing was sent"
+    if e.remedy:
+        remedy = f"{e.remedy}. No number was sent"
+    return Sentence(f"{e.path} cannot be contributed: {e.reason}", remedy)
+
+
+def _declined(e: participant_errors.Declined, c: Context) -> Sentence:
+    if e.what:
+        return Sentence(f"not agreed: {e.what}", "nothing was sent")
+    return Sentence(
+        "stopped at a question without an answer",
+        "nothing was sent; type the same command again, with --yes where nobody can be asked",
+    )
+
+
+_REMADE = {
+    "model": "It is then made again from the board",
+    "local entries": "What stays at this hospital then begins as in initial_parameters",
+}
 _DAMAGED = "put back a copy of it from a backup"
 _ITS_NUMBER = "check the program that made these numbers; nothing was sent"
 
 _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
-    participant_errors.SamePassphrase: _plain(
-        "the new passphrase is the present one", "nothing was changed; choose another"
-    ),
     keyshare_errors.BadParameters: _plain(
         "{e.field} = {e.value} is out of range", "allowed: {e.allowed}"
     ),
@@ -193,9 +259,6 @@ _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
     keyshare_errors.TooFewPartials: _too_few_partials,
     keyshare_errors.BadCombination: _combination,
-    keyshare_errors.BadQuantisation: _plain(
-        "quantisation.{e.field} is {e.value}; it must be {e.allowed}", "correct it in the terms"
-    ),
     keyshare_errors.BadUpdate: _plain(
         "the update of the model cannot be encrypted: {e}",
         "correct the app's fit; nothing was sent",
@@ -214,23 +277,15 @@ _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "ask the aggregator's operator who has had access to it; no model was changed",
         ABORTED,
     ),
-    keyshare_errors.ValueTooLarge: _plain(
-        "the value at index {e.index} does not fit in {e.value_bits} bits", _ITS_NUMBER
-    ),
-    keyshare_errors.UnsafeLattice: _plain(
-        "the lattice's {e.field} gives less than 128 bits of security: {e.reason}",
-        "take the release's own parameter sets",
-    ),
     keyshare_errors.InexactProduct: _plain(
         "this machine's floating-point arithmetic is not what the standard says: {e}",
         "nothing was sent; run the tests on this machine, or use another",
     ),
-    keyshare_errors.BadPlaintext: _plain("a number is not below the key's modulus", _ITS_NUMBER),
+    keyshare_errors.BadPlaintext: _plain("a number cannot be encrypted: {e}", _ITS_NUMBER),
     keyshare_errors.BadCiphertext: _plain("a ciphertext cannot be used: {e}", _ITS_NUMBER),
     keyshare_errors.WrongKey: _plain("a key cannot be used: {e}", _ITS_NUMBER),
     keyshare_errors.BadKeyShare: _plain("{e}", _DAMAGED),
     keyshare_errors.BadPart: _plain("{e}", "ask that member; nothing was decrypted"),
-    keyshare_errors.EmptySum: _plain("there is nothing to add", "wait for contributions"),
     keyshare_errors.UnfitNumber: _plain(
         "a number does not fit: {e.reason}", "round it, or choose another scale with --decimals"
     ),
@@ -257,69 +312,22 @@ _PROTOCOL: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
 }
 
 _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
-    participant_errors.FileExists: _plain(
-        "{e.path} is there already and is never overwritten",
-        "use it, or move it away first if it is no longer needed",
-    ),
+    participant_errors.FileExists: _file_exists,
     participant_errors.DiskError: _disk_error,
-    participant_errors.BadStorageName: _plain(
-        "{e.name!r} cannot be stored", "use lower-case letters, digits, '.', '_' and '-'"
-    ),
+    participant_errors.DamagedFile: _damaged_file,
+    participant_errors.IdentityInUse: _identity_in_use,
+    participant_errors.UnfitNumbers: _unfit_numbers,
+    participant_errors.Declined: _declined,
     participant_errors.AlreadyRunning: _running,
-    participant_errors.NoPassphrase: _plain("no passphrase: {e.reason}", "give {e.option}"),
-    participant_errors.BadPassphrase: _plain(
-        "the passphrase from {e.source} cannot be used: {e.reason}", "{e.remedy}"
-    ),
-    participant_errors.WrongPassphrase: _plain(
-        "{e.path} does not open: the passphrase is wrong or the file is damaged",
-        "try again; if the passphrase is right, put back a copy of the file from a backup",
-    ),
-    participant_errors.ForeignSeal: _foreign_seal,
-    participant_errors.DamagedFile: _plain("{e.path} is damaged: {e.reason}", _DAMAGED),
-    participant_errors.NewerFormat: _plain(
-        "{e.path} has format {e.found}, this release knows {e.known}", "install a newer release"
-    ),
-    participant_errors.TooLittleMemory: _plain(
-        "unlocking {e.path} takes {e.memory_kib} KiB of memory, which are not free",
-        "close other programs and try again",
-    ),
     participant_errors.BadName: _plain("{e.name!r} cannot be a name: {e.reason}", "choose another"),
     participant_errors.BadCard: _bad_card,
-    participant_errors.CardMismatch: _plain(
-        "{e.path} is not the card of the identity beside it",
-        "move it away; it is written again from the identity",
-    ),
-    participant_errors.BadSession: _plain("{e.session!r} is no session", "check the round's name"),
-    participant_errors.SeedForgotten: _plain(
-        "{e.session} has ended here, but its key share is gone from the data folder",
-        f"put back the key share: {_COMMAND} key restore FILE {{c.here}}; without it this hospital "
-        "cannot help to decrypt",
-    ),
-    participant_errors.DamagedOutbox: _plain(
-        "outbox/{e.name} is damaged: {e.reason}",
-        "put back the data folder from a backup; what was about to be sent is lost with it",
-    ),
-    participant_errors.DamagedBlob: _plain(
-        "the aggregator sent bytes that are not blob {e.name}",
+    participant_errors.DamagedBlob: lambda e, c: Sentence(
+        f"the aggregator sent bytes that are not blob {e.name.hex()[:16]}…",
         "its storage is damaged: ask its operator, then type the same command again",
-    ),
-    participant_errors.IdentityInUse: _plain(
-        "entry {e.position} in {e.session} was signed as this member, but not from this folder",
-        "another copy of this identity is at work: stop it, and use one data folder only. If there "
-        "is none, this machine was set back to a snapshot while it worked: type the same command "
-        "again",
-        ABORTED,
     ),
     participant_errors.RejectedByAggregator: _rejected,
     participant_errors.BadApp: _plain(
         "the app failed in {e.function}: {e.reason}", "correct it and type the same command again"
-    ),
-    participant_errors.BadStatisticFile: _plain(
-        "{e.path} cannot be contributed: {e.reason}",
-        "correct it; a file of numbers is CSV or JSON, as README.md shows. Nothing was sent",
-    ),
-    participant_errors.UnfitNumbers: _plain(
-        "{e.path} cannot be contributed: {e.reason}", "{e.remedy}. No number was sent"
     ),
     participant_errors.OutOfTime: _out_of_time,
     participant_errors.Interrupted: _interrupted,
@@ -330,34 +338,6 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     participant_errors.AlreadySigned: _plain(
         "{e.name} has signed {c.file} already",
         f"see who is missing: {_COMMAND} terms show {{c.pasted}}",
-    ),
-    participant_errors.NoKeyShare: _plain(
-        "there is no key share in {e.folder}",
-        f"take part in the key ceremony first: {_COMMAND} ceremony {{c.here}}; a lost key share is "
-        f"put back by: {_COMMAND} key restore FILE {{c.here}}",
-    ),
-    participant_errors.SeedLost: _plain(
-        "this hospital began {e.session}, but the seed it began with is not in the data folder",
-        "put back the vault from a backup, or use the data folder (--home) that it began with",
-    ),
-    participant_errors.SetBackInCeremony: _plain(
-        "this hospital takes no further part in {e.session}: its data folder was put back to an "
-        "earlier state after it had joined",
-        "tell the other members. When they have given the ceremony up, all begin a new one: "
-        f"{_COMMAND} ceremony {{c.pasted}}",
-        ABORTED,
-    ),
-    participant_errors.CertificateDisplaced: _plain(
-        "this hospital's certificate of {e.session} is still to be sent, but the board has gone on "
-        "without it: entry {e.position} is signed as this member, and not from this folder",
-        "if this hospital was restored elsewhere, use that data folder only. If not, do not go on: "
-        "compare the heads of the board (status) with the other members",
-        ABORTED,
-    ),
-    participant_errors.Declined: _plain("not agreed: {e.what}", "nothing was sent"),
-    participant_errors.NoAnswer: _plain(
-        "stopped at a question without an answer",
-        "nothing was sent; type the same command again, with --yes where nobody can be asked",
     ),
 }
 
@@ -371,4 +351,5 @@ SENTENCES = {
     **RECORDS,
     **MODELS,
     **KEY_CARE,
+    **SEALED,
 }

@@ -26,6 +26,19 @@ def _no_quorum(e: errors.NoQuorum, c: Context) -> Sentence:
     return Sentence(f"{e.session}: {'; '.join(said)}", "; ".join(remedies))
 
 
+def _outdated(e: errors.Outdated, c: Context) -> Sentence:
+    if e.what == "record":
+        return Sentence(
+            f"the record {e.path} ends with entry {e.have}, but entry {e.known} is known here",
+            "nothing was replaced; ask another member for a newer record",
+        )
+    return Sentence(
+        f"the backup {e.path} is of epoch {e.have}, {e.place} is at epoch {e.known}: "
+        "its key share does not fit the present key",
+        "nothing was replaced; use the backup that was made after the last ceremony",
+    )
+
+
 KEY_CARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     errors.ShareNotWhole: plain(
         "the key share of epoch {e.epoch} in {e.folder} is not whole",
@@ -41,26 +54,9 @@ KEY_CARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     errors.UnfitBackup: plain(
         "{e.path} cannot be restored: {e.reason}", "nothing was replaced; use the right backup"
     ),
-    errors.OldBackup: plain(
-        "the backup {e.path} is of epoch {e.epoch}, {e.place} is at epoch {e.newest}: "
-        "its key share does not fit the present key",
-        "nothing was replaced; use the backup that was made after the last ceremony",
-    ),
-    errors.OldRecord: plain(
-        "the record {e.path} ends with entry {e.position}, but entry {e.known} is known here",
-        "nothing was replaced; ask another member for a newer record",
-    ),
+    errors.Outdated: _outdated,
     errors.NoBoard: plain(
         "the aggregator at {e.url} did not show the board: {e.reason}",
         "nothing was replaced; try again when it runs, or give --record DIR with a record",
-    ),
-    errors.InTheWay: plain(
-        "{e.path} is in the way: {e.reason}",
-        "nothing was replaced; move it away if it is not needed, then type the same command again",
-    ),
-    errors.SharedPassphrase: plain(
-        "the passphrase for the backup is that of {e.home}: whoever learns it there could open the "
-        "backup, too",
-        "nothing was written; choose another, and keep it elsewhere than the file",
     ),
 }

@@ -76,6 +76,12 @@ def missing_file(e: errors.MissingFile, c: Context) -> Sentence:
             f"there is no folder {e.path}, so nothing can be written there",
             f"make it first: mkdir -p {pasted(e.path)}; or give another path",
         )
+    if e.what == "key share":
+        return Sentence(
+            f"there is no key share in {e.path}",
+            f"take part in the key ceremony first: {COMMAND} ceremony {c.here}; a lost key share "
+            f"is put back by: {COMMAND} key restore FILE {c.here}",
+        )
     made = {
         "identity": f"an identity is made by: {COMMAND} init --name NAME",
         "card": f"a card is made by: {COMMAND} init --name NAME",

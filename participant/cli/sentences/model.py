@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from participant.cli.sentences.sentence import Context, Sentence
-from participant.model.errors import DamagedModel, ForeignModel, ModelMismatch
+from participant.errors import ForeignModel, ModelMismatch
 
 
 def _begin_anew(number: int, c: Context) -> str:
@@ -35,20 +35,7 @@ def _foreign_model(e: ForeignModel, c: Context) -> Sentence:
     )
 
 
-def _damaged(e: DamagedModel, c: Context) -> Sentence:
-    remade = (
-        "What stays at this hospital then begins as in initial_parameters"
-        if "local" in e.name
-        else "It is then made again from the board"
-    )
-    return Sentence(
-        f"{e.name} in the data folder is damaged: {e.reason}",
-        f"put it back from a copy, or remove it and type the same command again. {remade}",
-    )
-
-
 MODELS: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ModelMismatch: _mismatch,
     ForeignModel: _foreign_model,
-    DamagedModel: _damaged,
 }

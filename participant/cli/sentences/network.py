@@ -7,7 +7,6 @@ from typing import Any
 
 from participant import errors
 from participant.cli.sentences.sentence import COMMAND, Context, Sentence, plain
-from participant.network import proxy_errors
 from participant.network.proxy import SYSTEM
 from participant.words.fingerprint import fingerprint
 
@@ -36,7 +35,7 @@ def _wrong_certificate(e: errors.WrongCertificate, c: Context) -> Sentence:
     )
 
 
-def _bad_proxy(e: proxy_errors.BadProxy, c: Context) -> Sentence:
+def _bad_proxy(e: errors.BadProxy, c: Context) -> Sentence:
     variable = "HTTPS_PROXY" if e.source == SYSTEM else e.source
     verb = "set another" if e.source == SYSTEM else "correct it"
     names = "name" if e.source == SYSTEM else "names"
@@ -51,8 +50,8 @@ NETWORK: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     errors.Unreachable: _unreachable,
     errors.ForeignAggregator: _foreign_aggregator,
     errors.WrongCertificate: _wrong_certificate,
-    proxy_errors.BadProxy: _bad_proxy,
-    proxy_errors.ProxyRefuses: plain(
+    errors.BadProxy: _bad_proxy,
+    errors.ProxyRefuses: plain(
         "the aggregator at {e.url} is not reachable: {e.reason}", "{e.remedy}"
     ),
 }

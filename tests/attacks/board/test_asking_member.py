@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from participant.errors import BadStatisticFile
+from participant.errors import UnfitNumbers
 from participant.statistic.numbers import Numbers
 from protocol.board.budget import LABELS_BYTES_A_DAY, Budget
 from protocol.board.messages import MAX_NUMBERS, Closing, Request, attach, labels_bytes
@@ -35,7 +35,7 @@ LARGEST = tuple(f"{k:030d}" for k in range(2_000))  # of 62 kB
 def test_labels_have_room_for_what_the_reader_of_numbers_takes(desk: Desk) -> None:
     desk.certify()
     assert flood(desk, "statistic/a", [Request(2_000, 0, LARGEST)]) == 1
-    with pytest.raises(BadStatisticFile, match="64 kB"):
+    with pytest.raises(UnfitNumbers, match="64 kB"):
         Numbers("f", (Decimal(1),) * 2_200, tuple(f"{k:030d}" for k in range(2_200)))
 
 

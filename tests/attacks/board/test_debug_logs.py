@@ -19,9 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from participant.errors import Unreachable
+from participant.errors import ProxyRefuses, Unreachable
 from participant.network.link import Caller, Traffic, open_link
-from participant.network.proxy_errors import ProxyRefuses
 from tests.field.network.test_proxies import elsewhere
 from tests.stage.consortium import PASSPHRASE, Consortium
 from tests.stage.fake_proxy import (

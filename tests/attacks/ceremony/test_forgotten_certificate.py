@@ -23,7 +23,7 @@ from participant.agent import agent as agent_module
 from participant.agent.agent import Agent
 from participant.agent.outbox import Outbox
 from participant.ceremony.task import CeremonyTask
-from participant.errors import CertificateDisplaced, RejectedByAggregator, SetBackInCeremony
+from participant.errors import IdentityInUse, NoSeed, RejectedByAggregator
 from protocol.board.board import Post, SignedPost, sign_post
 from protocol.board.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
 from protocol.board.wire import Accepted, Declined, FromAggregator, FromMember, Submit, Welcome
@@ -260,7 +260,7 @@ def test_another_post_in_the_certificates_place_stops_the_hospital(
     board, disk = stage.board(tmp_path / "board"), stage.disk()
     say(board, VICTIM, Abort(0, "certificate", "no"))
     for _ in range(2):
-        assert isinstance(command(disk, board), CertificateDisplaced)
+        assert isinstance(command(disk, board), IdentityInUse)
     assert certificate(disk) is not None
 
 
@@ -295,7 +295,7 @@ def test_a_machine_that_was_put_back_ends_its_part_and_joins_the_next_ceremony(
     board, disk = stage.board(tmp_path / "board"), stage.early_disk()
     before = board.board.count(CEREMONY, VICTIM)
     for _ in range(2):
-        assert isinstance(command(disk, board), SetBackInCeremony)
+        assert isinstance(command(disk, board), NoSeed)
     abort(board)
     assert command(disk, board) is None
     assert board.board.count(CEREMONY, VICTIM) == before

@@ -22,7 +22,7 @@ from keyshare.proofs.plaintext_proof import encrypt_opened
 from keyshare.rounds.packing import unpack
 from keyshare.rounds.quantisation import SPREAD
 from keyshare.rounds.slots import SlotReader, SlotWriter
-from participant.model.errors import ModelMismatch
+from participant.errors import ModelMismatch
 from participant.rounds import contribution
 from protocol.board.suite import suite_of
 from protocol.rounds.view import RoundView

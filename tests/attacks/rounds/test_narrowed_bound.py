@@ -16,7 +16,7 @@ import pytest
 
 from keyshare.rounds.slots import SlotWriter
 from keyshare.rounds.tally import Marks, Tally
-from participant.model.errors import ModelMismatch
+from participant.errors import ModelMismatch
 from participant.rounds import contribution
 from participant.training.bounds import Bounds
 from participant.training.task import TrainingTask

@@ -23,8 +23,7 @@ from participant.app import module as app_module
 from participant.app.app import LoadedApp, load_app
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
-from participant.errors import BadApp, ParticipantError
-from participant.model.errors import ForeignModel, ModelMismatch
+from participant.errors import BadApp, ForeignModel, ModelMismatch, ParticipantError
 from participant.training.task import TrainingTask
 from protocol.board.messages import Opening
 from tests.stage.consortium import Consortium, found, run_all

@@ -10,7 +10,7 @@ import pytest
 
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
-from participant.model.errors import DamagedModel
+from participant.errors import DamagedFile
 from participant.training.task import TrainingTask
 from tests.stage.rounds.round_table import RoundTable, Steps
 
@@ -90,7 +90,7 @@ def test_a_damaged_file_is_named_and_can_be_removed(damaged: str, named: str) ->
     table.play("round/1")
     table.play("round/2")
     table.disks[3].write(damaged, b"damaged")
-    with pytest.raises(DamagedModel) as caught:
+    with pytest.raises(DamagedFile) as caught:
         table.train(3, Counting())
     said = describe(caught.value, Context(terms=table.terms))
     assert f"{named} in the data folder is damaged: " in said.what

@@ -18,7 +18,7 @@ from aggregator.errors import UnfitTerms
 from participant.cli import app
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
-from participant.errors import NoKeyShare, OutOfTime
+from participant.errors import MissingFile, OutOfTime
 from participant.home.identity import create
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import Argon2Cost
@@ -86,7 +86,7 @@ def remedies(name: str) -> Iterator[str]:
     c = Context(Path(name), Path(name), toy_federation().terms, is_home_given=True)
     yield describe(UnsignedTerms(["H1"], []), c).remedy
     yield describe(OutOfTime(2.0, Waiting("join", (1, 2), "join")), c).remedy.partition(";")[0]
-    yield describe(NoKeyShare(Path(name)), c).remedy.partition(" --home ")[0]
+    yield describe(MissingFile(Path(name), "key share"), c).remedy.partition(" --home ")[0]
     unsigned = UnfitTerms(Path(name), UnsignedTerms(["H1"], []))
     yield aggregator_sentences.sentences(unsigned)[1]
 
@@ -149,7 +149,8 @@ def test_the_next_command_of_the_founding_can_be_pasted(name: str, cards: list[s
 
 PROGRAM = re.compile(r"quorate-(participant|aggregator) ")
 SAFE_CALLS = ("pasted(", "c.name")
-QUOTED = {"c.pasted", "c.here", "ctx.obj.pasted", "ctx.obj.here", "here", "names"}
+HOLDERS = ("c", "context", "ctx.obj", "given.context")
+QUOTED = {"here", "names"} | {f"{c}.{given}" for c in HOLDERS for given in ("pasted", "here")}
 BARE = re.compile(r"(COMMAND\}|quorate-)[^\"\n]*\{+(c\.file|e\.path|file|out)\b")
 OF_OURS = {"_COMMAND", "COMMAND", "name", "task.session", "e.session", "e.command", "what", "self"}
 

@@ -18,7 +18,7 @@ from participant.cli.commands.training import _check_round_left, _tell_if_late
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.cli.views.standing import show_loss, show_standing
-from participant.errors import BadStatisticFile, Interrupted, OutOfTime
+from participant.errors import Interrupted, OutOfTime, UnfitNumbers
 from participant.home.identity import create
 from participant.home.passphrase import Passphrase
 from participant.statistic.number_files import read_numbers
@@ -117,7 +117,7 @@ def test_a_file_of_numbers_is_refused_by_line_and_label(
 ) -> None:
     path = tmp_path / "numbers.csv"
     path.write_text(text)
-    with pytest.raises(BadStatisticFile, match=re.escape(said)):
+    with pytest.raises(UnfitNumbers, match=re.escape(said)):
         read_numbers(path, mpz(15))
 
 

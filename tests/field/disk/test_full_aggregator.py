@@ -235,8 +235,9 @@ def test_who_gives_up_waiting_is_told_why() -> None:
     session._connect_until_done = _for_ever  # type: ignore[method-assign]
     with pytest.raises(OutOfTime) as caught:
         session.run()
-    assert "does not take what is sent to it (it cannot store anything)" in caught.value.step
-    assert caught.value.members == (0,)
+    waiting = caught.value.waiting
+    assert "does not take what is sent to it (it cannot store anything)" in waiting.step
+    assert waiting.members == (0,)
 
 
 async def _for_ever() -> None:

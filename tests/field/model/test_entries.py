@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from participant.cli.sentences.model_words import disagreement
+from participant.errors import ModelMismatch
 from participant.model.entry_list import Difference, differences, list_of
-from participant.model.errors import ModelMismatch
 from participant.model.layout import Layout
 from participant.training.task import TrainingTask
 from protocol.board.board import Posted

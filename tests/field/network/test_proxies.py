@@ -19,12 +19,11 @@ from websockets.proxy import parse_proxy as parse_address
 
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
-from participant.errors import OutOfTime, Unreachable, WrongCertificate
+from participant.errors import BadProxy, OutOfTime, ProxyRefuses, Unreachable, WrongCertificate
 from participant.network import link
 from participant.network import session as sessions
 from participant.network.link import Caller, Traffic, open_link
 from participant.network.proxy import Proxy, find_proxy, is_exempt, parse_proxy
-from participant.network.proxy_errors import BadProxy, ProxyRefuses
 from protocol.terms.terms import AggregatorAddress
 from tests.stage.consortium import Consortium, found, free_port, lost_into, run_all
 from tests.stage.fake_proxy import (
@@ -491,7 +490,7 @@ def test_a_dead_proxy_is_waited_for_and_told_once(
             thread.join(10)
     (end,) = ends
     assert isinstance(end, OutOfTime)
-    assert end.members == (2, 3), "it came through in the end"
+    assert end.waiting.members == (2, 3), "it came through in the end"
     assert [r for r in reasons if "connection refused" in r] == reasons[:1]
 
 

@@ -16,13 +16,12 @@ from participant.cli.views import standing as screen
 from participant.cli.views import terminal
 from participant.disk import lock
 from participant.disk.files import FolderStorage
-from participant.errors import DamagedOutbox, ParticipantError
+from participant.errors import DamagedFile, ForeignModel, ParticipantError
 from participant.home import identity as identities
 from participant.home import sealed_file
 from participant.home.identity import Card, load
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import Argon2Cost, SealedFor, seal, unseal
-from participant.model.errors import DamagedModel, ForeignModel
 from participant.model.file import model_name, read_model, write_model
 from participant.model.layout import Layout
 from participant.model.local_entries import LocalEntries
@@ -121,7 +120,7 @@ def model() -> Case:
     expected = layout()
 
     def run(data: bytes) -> None:
-        with suppress(DamagedModel, ForeignModel):
+        with suppress(DamagedFile, ForeignModel):
             found = read_model(data, expected)
             assert [len(entry) for entry in found.entries] == [6, 3]
             assert len(found.digest) == 32
@@ -137,7 +136,7 @@ def standing() -> Case:
 
     def run(data: bytes) -> None:
         disk.write("models/bounds-1", data)
-        with suppress(DamagedModel, ForeignModel):
+        with suppress(DamagedFile, ForeignModel):
             found = load_standing(disk, 1, expected)
             assert found is not None
             assert 0 < found.bounds.clip(TERMS) <= TERMS.clip
@@ -171,7 +170,7 @@ def local_entries() -> Case:
 
     def run(data: bytes) -> None:
         disk.write(name, data)
-        with suppress(DamagedModel):
+        with suppress(DamagedFile):
             found = LocalEntries(described, parameters, disk).entries
             assert set(found) == {"seen"}
             assert isinstance(found["seen"], np.ndarray)
@@ -189,7 +188,7 @@ def outbox() -> Case:
 
     def run(data: bytes) -> None:
         path.write_bytes(data)
-        with suppress(DamagedOutbox):
+        with suppress(DamagedFile):
             found = Outbox(storage)
             assert found.pending is not None
             assert encode(found.pending) == data

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keyshare.errors import CorruptSum, ValueTooLarge
+from keyshare.errors import BadPlaintext, CorruptSum
 from keyshare.hybrid.lattice import S1, S2, Lattice
 from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, read_words, write_sum
 from tests.keyshare.hybrid import plain_lattice
@@ -209,9 +209,9 @@ def test_blinded_chunks_are_as_long_as_honest_ones(ring, more):
 @pytest.mark.parametrize("wrong", [-1, 1 << 40])
 def test_a_head_out_of_range_is_refused(wrong):
     head = np.array([0, wrong])
-    with pytest.raises(ValueTooLarge) as caught:
+    with pytest.raises(BadPlaintext) as caught:
         OneTimeKey(Lattice(S1, 3), seed_of(0)).blind(0, head, 100, CONTEXT)
-    assert caught.value.index == 1
+    assert caught.value.position == 1
     assert str(wrong) not in str(caught.value)
 
 

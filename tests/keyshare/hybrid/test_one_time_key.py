@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare.errors import CorruptSum, ValueTooLarge
+from keyshare.errors import BadPlaintext, CorruptSum
 from keyshare.hybrid import one_time_key
 from keyshare.hybrid.lattice import RINGS, S1, S2, Lattice, Ring
 from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
@@ -236,9 +236,9 @@ def test_a_weight_out_of_range_is_refused_and_its_place_named_but_not_its_value(
     for wrong in (lattice.levels, -1, -(2**62), 2**62):
         values = np.zeros(5, dtype=np.int64)
         values[index] = wrong
-        with pytest.raises(ValueTooLarge) as error:
+        with pytest.raises(BadPlaintext) as error:
             OneTimeKey(lattice, seed_of(0)).encrypt(0, values, CONTEXT)
-        assert error.value.index == index
+        assert error.value.position == index
         assert str(wrong) not in str(error.value)
 
 

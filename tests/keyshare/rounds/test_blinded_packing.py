@@ -11,7 +11,7 @@ from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyshare.errors import CorruptSum, ValueTooLarge
+from keyshare.errors import BadPlaintext, CorruptSum
 from keyshare.randomness import Stream
 from keyshare.rounds import packing as module
 from keyshare.rounds.packing import Packing, blind, ciphertext_count, pack, read_head, unpack
@@ -228,7 +228,7 @@ def test_a_head_without_its_plaintexts_is_refused():
 @pytest.mark.parametrize("bad", [-1, 2**16, 2**62])
 def test_a_head_outside_its_bits_is_refused_without_being_shown(bad):
     packing = Packing.choose(512, 16, 5, 3)
-    with pytest.raises(ValueTooLarge) as caught:
+    with pytest.raises(BadPlaintext) as caught:
         blind(np.array([0, 2**16 - 1, bad]), 40, packing, NS[512], most())
-    assert caught.value.index == 2
+    assert caught.value.position == 2
     assert str(bad) not in str(caught.value)

@@ -8,7 +8,7 @@ from gmpy2 import mpz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyshare.errors import BadParameters, CorruptSum, ValueTooLarge
+from keyshare.errors import BadParameters, BadPlaintext, CorruptSum
 from keyshare.rounds.packing import Packing, ciphertext_count, pack, unpack
 
 P = Packing.choose(key_bits=512, value_bits=16, n_members=5, head=3)
@@ -107,9 +107,9 @@ def test_zeros_come_back_in_full_length():
 
 @pytest.mark.parametrize("bad", [-1, 2**16, 2**62, -(2**63)])
 def test_a_value_outside_its_bits_is_refused_without_being_shown(bad):
-    with pytest.raises(ValueTooLarge) as caught:
+    with pytest.raises(BadPlaintext) as caught:
         pack(np.array([0, 2**16 - 1, bad]), P)
-    assert caught.value.index == 2
+    assert caught.value.position == 2
     assert str(bad) not in str(caught.value)
 
 

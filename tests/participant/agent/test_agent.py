@@ -8,7 +8,7 @@ import pytest
 
 from participant.agent.outbox import Outbox
 from participant.agent.set_ledger import SetLedger
-from participant.errors import DamagedOutbox, IdentityInUse, RejectedByAggregator
+from participant.errors import DamagedFile, IdentityInUse, RejectedByAggregator
 from protocol.board.draft import Draft
 from protocol.board.messages import MAX_INLINE_BYTES, Join, Statement, Step, attach
 from protocol.board.wire import Rejected, Welcome
@@ -101,7 +101,7 @@ def test_a_rejection_stops_the_agent_with_its_code(tmp_path: Path) -> None:
 def test_a_damaged_outbox_is_named_instead_of_forgotten() -> None:
     disk = Disk()
     disk.write("outbox/post", b"\x93garbage")
-    with pytest.raises(DamagedOutbox):
+    with pytest.raises(DamagedFile):
         Outbox(disk)
 
 
@@ -112,7 +112,7 @@ def test_a_missing_blob_in_the_outbox_is_named(tmp_path: Path) -> None:
     first.step()
     (name,) = disk.names("outbox/blob-")
     disk.files[name] = disk.files[name][:-1]
-    with pytest.raises(DamagedOutbox):
+    with pytest.raises(DamagedFile):
         Outbox(disk)
 
 

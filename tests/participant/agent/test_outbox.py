@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from participant.agent.outbox import Outbox, store_blob
-from participant.errors import DamagedOutbox
+from participant.errors import DamagedFile
 from protocol.board.board import Post, SignedPost, sign_post
 from protocol.board.messages import (
     MAX_CHUNKS,
@@ -107,9 +107,9 @@ def test_a_post_whose_blob_is_not_there_is_not_made(damage: bytes | None) -> Non
     disk.delete(file)
     if damage is not None:
         disk.write(file, damage)
-    with pytest.raises(DamagedOutbox) as caught:
+    with pytest.raises(DamagedFile) as caught:
         outbox.put(signed(), (), names)
-    assert caught.value.name == f"blob-{names[3].hex()}"
+    assert caught.value.path == f"outbox/blob-{names[3].hex()}"
     assert Outbox(disk).pending is None
 
 
@@ -129,7 +129,7 @@ def test_blobs_are_kept_in_the_storage_and_not_in_memory() -> None:
     names = stored(disk)
     outbox.put(signed(), (), names)
     disk.files[f"outbox/blob-{names[0].hex()}"] = b"changed behind its back"
-    with pytest.raises(DamagedOutbox):
+    with pytest.raises(DamagedFile):
         outbox.blob(names[0])
 
 

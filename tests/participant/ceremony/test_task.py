@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from participant.ceremony.task import CeremonyTask
-from participant.errors import SeedLost
+from participant.errors import NoSeed
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
@@ -179,7 +179,7 @@ def test_an_own_join_from_another_seed_is_a_lost_seed_and_nobody_elses_fault() -
     other = CeremonyTable(toy_federation(3, 2), "another vault")
     posted = table.say(MEMBER, dict(other.due())[MEMBER])
     task = begun(CeremonyTable(toy_federation(3, 2)), Seeds("toy", MEMBER))
-    with pytest.raises(SeedLost):
+    with pytest.raises(NoSeed):
         hear(task, table, posted)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
+import itertools
 import string
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from keyshare.errors import KeyshareError, UnfitNumber
+from keyshare.errors import KeyshareError, PlacedError, UnfitNumber
 from participant.cli.sentences.errors import SENTENCES, describe
 from participant.cli.sentences.sentence import ABORTED, FAILED, REFUSED, Context
 from participant.errors import (
@@ -31,15 +32,19 @@ SAMPLES: dict[str, Any] = {
     "int": 2,
     "int | None": 2,
     "float": 2.5,
+    "float | str": 2.5,
+    "bool": True,
     "str": "something",
+    "str | None": "something",
     "bytes": bytes(32),
     "Path": Path("a/file"),
+    "Path | str": Path("a/file"),
     "dict[int, str]": {2: "deal: its seed gives something else"},
     "dict[int, int]": {2: 17},
     "list[int]": [1, 2],
     "list[str]": ["H1", "H2"],
     "tuple[int, ...]": (1, 2),
-    "tuple[int, int, int]": (650, 1000, 11),
+    "tuple[tuple[int, ...], str]": ((2,), "in step deal, no more"),
     "Waiting": Waiting("a step", (1,), "statements"),
     "dict[str, tuple[str | int, str | int]]": {"epoch": (1, 2)},
 }
@@ -55,14 +60,26 @@ def ours() -> list[type[Exception]]:
     bases = (KeyshareError, ProtocolError, ParticipantError)
     packages = ("keyshare", "protocol", "participant")
     found = {e for base in bases for e in subclasses(base)}
-    return sorted((e for e in found if e.__module__.startswith(packages)), key=lambda e: e.__name__)
+    raised = (e for e in found - {PlacedError} if e.__module__.startswith(packages))
+    return sorted(raised, key=lambda e: e.__name__)
 
 
-def sample(error: type[Exception]) -> Exception:
-    """An instance made from the annotations of its constructor."""
-    parameters = list(inspect.signature(error.__init__).parameters.values())[1:]
-    given = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
-    return error(*(SAMPLES[inspect.formatannotation(p.annotation).strip("'")] for p in given))
+def samples(error: type[Exception]) -> Iterator[Exception]:
+    """Instances made from the annotations of its fields: one for each value of a Literal.
+
+    What may be left out is given and left out.
+    """
+    found = dataclasses.fields(error)  # type: ignore[arg-type]
+    hints = get_type_hints(error)
+    values = [
+        get_args(hints[f.name]) if get_origin(hints[f.name]) is Literal else [SAMPLES[f.type]]
+        for f in found
+    ]
+    given = itertools.product(*values)
+    needed = sum(f.default is dataclasses.MISSING for f in found)
+    for of_all in given:
+        yield error(*of_all)
+        yield error(*of_all[:needed])
 
 
 def context() -> Context:
@@ -71,12 +88,13 @@ def context() -> Context:
 
 @pytest.mark.parametrize("error", ours())
 def test_every_error_has_a_sentence(error: type[Exception]) -> None:
-    said = describe(sample(error), context())
-    for line in (said.what, said.remedy):
-        assert line
-        assert "\n" not in line
-        assert not [f for _, f, _, _ in string.Formatter().parse(line) if f]
-    assert said.exit_code
+    for one in samples(error):
+        said = describe(one, context())
+        for line in (said.what, said.remedy):
+            assert line
+            assert "\n" not in line
+            assert not [f for _, f, _, _ in string.Formatter().parse(line) if f]
+        assert said.exit_code
 
 
 def test_no_sentence_is_for_an_error_that_is_gone() -> None:

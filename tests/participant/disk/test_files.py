@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from participant.disk import files
 from participant.disk.files import FolderStorage
-from participant.errors import BadStorageName, DiskError, FileExists, MissingFile, TooLarge
+from participant.errors import BadName, DiskError, FileExists, MissingFile, TooLarge
 from protocol.errors import WrongKind
 
 
@@ -355,7 +355,7 @@ def test_storage_refuses_names_that_could_leave_or_hide(name: str, tmp_path: Pat
     for use in (
         storage.read, storage.delete, storage.writing, lambda name: storage.write(name, b""),
     ):  # fmt: skip
-        with pytest.raises(BadStorageName):
+        with pytest.raises(BadName):
             use(name)
     assert os.listdir(tmp_path) == ["s"]
 
@@ -367,7 +367,7 @@ def test_storage_stores_under_a_name_or_refuses_it(
     storage = FolderStorage(tmp_path_factory.getbasetemp() / "any")
     try:
         storage.write(name, data)
-    except BadStorageName:
+    except BadName:
         return
     assert storage.read(name) == data
     assert name in storage.names(name)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from participant.errors import FileExists, SeedForgotten
+from participant.errors import FileExists, NoSeed
 from participant.home.ceremony_secrets import SecretStore
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import Argon2Cost
@@ -31,7 +31,7 @@ def test_keeping_a_share_destroys_the_seed(store: SecretStore) -> None:
     store.seed("ceremony/1")
     store.keep("ceremony/1", 1, b"share")
     assert store.vault.key_share(1, store.passphrase).payload == b"share"
-    with pytest.raises(SeedForgotten):
+    with pytest.raises(NoSeed):
         store.seed("ceremony/1")
 
 

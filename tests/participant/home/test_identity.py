@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from participant.errors import (
     BadCard,
     BadName,
-    CardMismatch,
     DamagedFile,
     DiskError,
     FileExists,
@@ -137,7 +136,7 @@ def test_the_card_of_another_beside_the_identity_is_told(
 ) -> None:
     create(tmp_path / "other", "Other", PASSPHRASE, CHEAP)
     (tmp_path / "other" / "card.toml").rename(tmp_path / "card.toml")
-    with pytest.raises(CardMismatch):
+    with pytest.raises(BadCard):
         load(tmp_path, PASSPHRASE)
 
 

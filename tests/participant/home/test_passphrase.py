@@ -98,10 +98,12 @@ def test_composed_and_decomposed_letters_are_the_same_passphrase() -> None:
 
 def test_without_a_terminal_there_is_a_clear_error() -> None:
     program = (
+        "from participant.cli.sentences.errors import describe\n"
+        "from participant.cli.sentences.sentence import Context\n"
         "from participant.errors import NoPassphrase\n"
         "from participant.home.passphrase import obtain\n"
         "try: obtain(None, False, {})\n"
-        "except NoPassphrase as error: print(error.reason)\n"
+        "except NoPassphrase as error: print(describe(error, Context()).what)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

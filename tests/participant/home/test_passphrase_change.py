@@ -11,9 +11,9 @@ import pytest
 from participant.disk.lock import hold
 from participant.errors import (
     AlreadyRunning,
+    BadPassphrase,
     DiskError,
     MissingFile,
-    SamePassphrase,
     WrongPassphrase,
 )
 from participant.home import passphrase_change
@@ -113,7 +113,7 @@ def test_a_file_that_does_not_open_is_named_and_nothing_is_changed(home: Path) -
 
 
 def test_the_same_passphrase_is_told(home: Path) -> None:
-    with pytest.raises(SamePassphrase):
+    with pytest.raises(BadPassphrase):
         change(home, OLD, Passphrase("correct horse"))
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from participant.errors import (
-    BadSession,
+    BadName,
     DamagedFile,
     DiskError,
     FileExists,
     ForeignSeal,
     MissingFile,
-    SeedForgotten,
+    NoSeed,
     WrongPassphrase,
 )
 from participant.home import vault as vaults
@@ -138,9 +138,9 @@ def test_a_forgotten_seed_is_gone_for_good(vault: Vault) -> None:
     vault.forget_seed("round/7")
     assert not vault.has_seed("round/7")
     assert os.listdir(vault.folder) == ["round-7.seed.forgotten"]
-    with pytest.raises(SeedForgotten):
+    with pytest.raises(NoSeed):
         vault.seed("round/7", PASSPHRASE)
-    with pytest.raises(SeedForgotten):
+    with pytest.raises(NoSeed):
         vault.new_seed("round/7", PASSPHRASE)
 
 
@@ -156,7 +156,7 @@ def test_forgetting_cut_off_halfway_is_still_forgetting(
         with pytest.raises(DiskError):
             vault.forget_seed("round/7")
     assert not vault.has_seed("round/7")
-    with pytest.raises(SeedForgotten):
+    with pytest.raises(NoSeed):
         vault.new_seed("round/7", PASSPHRASE)
     vault.forget_seed("round/7")
     assert os.listdir(vault.folder) == ["round-7.seed.forgotten"]
@@ -190,10 +190,10 @@ def test_a_seed_of_another_length_is_told(vault: Vault) -> None:
 )
 def test_a_name_that_is_no_session_is_refused(session: str, vault: Vault) -> None:
     for use in (vault.has_seed, vault.forget_seed):
-        with pytest.raises(BadSession):
+        with pytest.raises(BadName):
             use(session)
     for use_with_passphrase in (vault.new_seed, vault.seed):
-        with pytest.raises(BadSession):
+        with pytest.raises(BadName):
             use_with_passphrase(session, PASSPHRASE)
     assert os.listdir(vault.folder) == []
 

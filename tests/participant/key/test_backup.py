@@ -15,7 +15,6 @@ from participant.errors import (
     FileExists,
     MissingFile,
     NewerFormat,
-    NoKeyShare,
     ParticipantError,
     TooLittleMemory,
     WrongPassphrase,
@@ -112,7 +111,7 @@ def test_without_a_key_share_there_is_nothing_to_back_up(
     member: Membership, tmp_path: Path
 ) -> None:
     (member.vault.folder / "key-share-1.sealed").unlink()
-    with pytest.raises(NoKeyShare):
+    with pytest.raises(MissingFile):
         write_backup(member, TEXT, tmp_path / "backup", ITS_OWN, CHEAP)
     assert not (tmp_path / "backup").exists()
 

@@ -11,7 +11,7 @@ import pytest
 from participant.agent.checkpoint import Checkpoint
 from participant.agent.set_ledger import SetLedger
 from participant.disk.files import FolderStorage
-from participant.errors import DiskError, MissingFile, WrongPassphrase
+from participant.errors import DiskError, FileExists, MissingFile, WrongPassphrase
 from participant.home import identity as identities
 from participant.home.folders import federation_folder
 from participant.home.identity import Identity
@@ -19,7 +19,7 @@ from participant.home.passphrase import Passphrase
 from participant.home.vault import Vault
 from participant.key import restore as key_restore
 from participant.key.backup import Backup, open_backup, purpose_of_backup, write_backup
-from participant.key.errors import InTheWay, OldBackup, OldRecord, UnfitBackup
+from participant.key.errors import Outdated, UnfitBackup
 from participant.key.restore import Restoring, read_record
 from protocol.board.board import Board, Entry, Head
 from protocol.board.draft import Draft
@@ -141,7 +141,7 @@ def put_share(home: Path, payload: bytes, passphrase: Passphrase = PASSPHRASE) -
 def test_another_share_there_is_named_and_left_alone(backup: Backup, tmp_path: Path) -> None:
     path = put_share(tmp_path / "old", b"another share")
     before = files(tmp_path / "old")
-    with pytest.raises(InTheWay) as caught:
+    with pytest.raises(FileExists) as caught:
         restoring(backup, tmp_path / "old", PASSPHRASE).write(HEAD)
     assert caught.value.path == path
     assert "another key share of epoch 1" in caught.value.reason
@@ -152,7 +152,7 @@ def test_a_damaged_share_there_is_named_and_left_alone(backup: Backup, tmp_path:
     path = vault_at(tmp_path / "old").folder / "key-share-1.sealed"
     path.write_bytes(path.read_bytes()[:-1])
     before = files(tmp_path / "old")
-    with pytest.raises(InTheWay) as caught:
+    with pytest.raises(FileExists) as caught:
         restoring(backup, tmp_path / "old", PASSPHRASE).missing()
     assert caught.value.path == path
     assert "damaged" in caught.value.reason
@@ -163,9 +163,9 @@ def test_a_share_of_a_later_epoch_there_makes_the_backup_old(
     backup: Backup, tmp_path: Path
 ) -> None:
     vault_at(tmp_path / "old").store_key_share(2, b"the next one", PASSPHRASE)
-    with pytest.raises(OldBackup) as caught:
+    with pytest.raises(Outdated) as caught:
         restoring(backup, tmp_path / "old", PASSPHRASE).missing()
-    assert (caught.value.epoch, caught.value.newest) == (1, 2)
+    assert (caught.value.have, caught.value.known) == (1, 2)
     assert caught.value.place == "this data folder"
 
 
@@ -178,7 +178,7 @@ def test_another_identity_there_is_named_and_left_alone(
     identities.keep(home, Identity(name, TOY.federation.keys[2]), NEW, CHEAP)
     identities.load(home, NEW)
     before = files(home)
-    with pytest.raises(InTheWay) as caught:
+    with pytest.raises(FileExists) as caught:
         restoring(backup, home).write(HEAD)
     assert caught.value.path == home / "identity.sealed"
     assert name in caught.value.reason
@@ -190,7 +190,7 @@ def test_a_card_of_somebody_else_is_in_the_way_too(backup: Backup, tmp_path: Pat
     home.mkdir()
     other = Identity("H2", TOY.federation.keys[2])
     identities.write_card(home / "card.toml", other.card)
-    with pytest.raises(InTheWay) as caught:
+    with pytest.raises(FileExists) as caught:
         restoring(backup, home).write(HEAD)
     assert caught.value.path == home / "card.toml"
     assert not (home / "identity.sealed").exists()
@@ -276,9 +276,9 @@ def test_a_record_is_enough(backup: Backup, tmp_path: Path) -> None:
 
 def test_a_record_that_ends_before_the_backup_is_told(backup: Backup, tmp_path: Path) -> None:
     folder = write_record(tmp_path / "record", TOY, TOY.table.entries[:5])
-    with pytest.raises(OldRecord) as caught:
+    with pytest.raises(Outdated) as caught:
         read_record(folder, TERMS, restoring(backup, tmp_path / "new").known_head())
-    assert (caught.value.position, caught.value.known) == (5, HEAD.position)
+    assert (caught.value.have, caught.value.known) == (5, HEAD.position)
 
 
 def test_another_federations_record_is_told(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import safetensors.torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from participant.model.errors import DamagedModel, ForeignModel
+from participant.errors import DamagedFile, ForeignModel
 from participant.model.file import NextModel, read_model, write_model
 from participant.model.layout import MASTER, Layout
 from participant.model.master import Model
@@ -148,7 +148,7 @@ def test_what_is_no_whole_model_is_refused() -> None:
     model = model_of([np.zeros(3)])
     data = written(model)
     for broken in (b"", data[:7], data[:20], b"\xff" * 200, b"\x02" + bytes(7) + b"[]", data[:-1]):
-        with pytest.raises(DamagedModel, match="models/round-0"):
+        with pytest.raises(DamagedFile, match="models/round-0"):
             read_model(broken, model.layout)
-    with pytest.raises(DamagedModel, match="25 bytes instead of 24"):
+    with pytest.raises(DamagedFile, match="25 bytes instead of 24"):
         read_model(data + b"x", model.layout)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from participant.model.errors import DamagedModel
+from participant.errors import DamagedFile
 from participant.model.layout import Layout
 from participant.model.local_entries import LocalEntries
 from tests.simulator.disk import Disk
@@ -101,5 +101,5 @@ def test_what_cannot_be_read_is_refused(name: str) -> None:
     disk, parameters = Disk(), {"w": np.zeros(2), "count": np.array(3)}
     local_of(parameters, disk).keep(parameters, 1)
     disk.write(name, b"damaged")
-    with pytest.raises(DamagedModel, match=name):
+    with pytest.raises(DamagedFile, match=name):
         local_of(parameters, disk)

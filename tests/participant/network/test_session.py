@@ -19,9 +19,9 @@ from participant.ceremony.task import CeremonyTask
 from participant.errors import (
     ForeignAggregator,
     Interrupted,
+    NoSeed,
     OutOfTime,
     RejectedByAggregator,
-    SeedLost,
     Unreachable,
     WrongCertificate,
 )
@@ -178,8 +178,8 @@ def test_the_time_limit_names_who_has_not_joined(consortium: Consortium) -> None
         ends = run_all([consortium.session(i, time_limit=1.5) for i in (1, 3)], seconds=20)
     for end in ends:
         assert isinstance(end, OutOfTime)
-        assert end.members == (2,)
-        assert "join" in end.step
+        assert end.waiting.members == (2,)
+        assert "join" in end.waiting.step
 
 
 def test_the_time_limit_blames_no_member_while_the_aggregator_is_out_of_reach(
@@ -187,9 +187,9 @@ def test_the_time_limit_blames_no_member_while_the_aggregator_is_out_of_reach(
 ) -> None:
     (end,) = run_all([consortium.session(1, time_limit=1.5)], seconds=20)
     assert isinstance(end, OutOfTime)
-    assert end.members == (0,)
-    assert "no link to wss://" in end.step
-    assert "connection refused" in end.step
+    assert end.waiting.members == (0,)
+    assert "no link to wss://" in end.waiting.step
+    assert "connection refused" in end.waiting.step
 
 
 class Sleeper(Task):
@@ -285,5 +285,5 @@ def test_a_ceremony_begun_with_a_seed_that_is_lost_stops_and_blames_nobody(
         empty = Vault(tmp_path / "new vault", member.vault.federation, 1, CHEAP)
         task = CeremonyTask(member.terms, 1, SecretStore(empty, member.passphrase))
         (end,) = run_all([consortium.session(1, task, time_limit=5.0)], seconds=20)
-    assert isinstance(end, SeedLost)
+    assert isinstance(end, NoSeed)
     assert end.session == "ceremony/1"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from participant.errors import BadJournal, MissingFile
+from participant.errors import DamagedFile, MissingFile
 from participant.network.link import Traffic
 from participant.report.metrics import read_journal
 from participant.training.journal import Journal
@@ -55,14 +55,14 @@ def test_a_last_line_that_is_being_written_does_not_count(tmp_path: Path) -> Non
     "line", [b"{", b"\xff", b"[]", b"1", b"{}", b'{"event": "evaluated"}', b"[" * 100_000]
 )
 def test_a_line_that_does_not_read_is_named(tmp_path: Path, line: bytes) -> None:
-    with pytest.raises(BadJournal) as bad:
+    with pytest.raises(DamagedFile) as bad:
         read(tmp_path, event(1, loss=1), line)
-    assert bad.value.line == 2
+    assert bad.value.reason.startswith("line 2: ")
 
 
 @pytest.mark.parametrize("number", [True, -1, 1.5, "1", 1 << 40])
 def test_a_round_that_is_none_is_named(tmp_path: Path, number: Any) -> None:
-    with pytest.raises(BadJournal, match="names no round"):
+    with pytest.raises(DamagedFile, match="names no round"):
         read(tmp_path, event(number, loss=1))
 
 

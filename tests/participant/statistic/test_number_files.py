@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyshare.errors import UnfitNumber
-from participant.errors import BadStatisticFile, MissingFile
+from participant.errors import MissingFile, UnfitNumbers
 from participant.statistic.number_files import read_numbers
 from participant.statistic.numbers import Numbers
 
@@ -114,13 +114,13 @@ def test_numbers_are_read_exactly(tmp_path: Path, text: str, values: str, labels
 def test_what_is_not_wholly_understood_is_refused(
     tmp_path: Path, text: str | bytes, reason: str
 ) -> None:
-    with pytest.raises(BadStatisticFile, match=reason) as caught:
+    with pytest.raises(UnfitNumbers, match=reason) as caught:
         read(tmp_path, text)
     assert len(caught.value.reason) < 200
 
 
 def test_labels_that_no_post_has_room_for_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadStatisticFile, match="more than 64 kB"):
+    with pytest.raises(UnfitNumbers, match="more than 64 kB"):
         read(tmp_path, "".join(f"{'x' * 90}{k},1\n" for k in range(3_000)))
 
 

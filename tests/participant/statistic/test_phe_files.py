@@ -15,7 +15,7 @@ from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from participant.errors import BadStatisticFile
+from participant.errors import UnfitNumbers
 from participant.statistic.number_files import read_numbers
 from participant.statistic.phe_files import joint_key_jwk
 from tests.stage.toy import toy_epoch
@@ -95,7 +95,7 @@ def test_without_r_a_number_is_refused_and_the_line_to_write_shown(tmp_path: Pat
         {"values": [[str(x.ciphertext()), x.exponent]]},
         {"v": str(x.ciphertext()), "e": x.exponent},  # as pheutil writes it
     ):
-        with pytest.raises(BadStatisticFile, match="number 1: it has no r") as caught:
+        with pytest.raises(UnfitNumbers, match="number 1: it has no r") as caught:
             read(tmp_path, document)
         line = "r = secrets.randbelow(public.n - 1) + 1, x = public.encrypt(number, r_value=r)"
         assert line in caught.value.reason
@@ -145,7 +145,7 @@ def obfuscated() -> dict[str, Any]:
     ],
 )
 def test_anything_else_is_refused(tmp_path: Path, document: Any, reason: str) -> None:
-    with pytest.raises(BadStatisticFile, match=reason) as caught:
+    with pytest.raises(UnfitNumbers, match=reason) as caught:
         read(tmp_path, document)
     assert caught.value.path.endswith("numbers.json")
     assert len(caught.value.reason) < 400
@@ -155,7 +155,7 @@ def test_a_number_that_phe_would_round_or_overflow_is_refused(tmp_path: Path) ->
     r = 7
     for mantissa, reason in ((2**60 + 1, "more digits than a float"), (int(N) // 2, "decode")):
         c = PUBLIC.raw_encrypt(mantissa, r_value=r)
-        with pytest.raises(BadStatisticFile, match=reason):
+        with pytest.raises(UnfitNumbers, match=reason):
             read(tmp_path, {"v": str(c), "e": -3, "r": str(r)})
 
 

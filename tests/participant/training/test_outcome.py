@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keyshare.rounds.tally import CHANGE_CLASSES, Counts, Marks
-from participant.model.errors import DamagedModel
+from participant.errors import DamagedFile
 from participant.model.file import model_name
 from participant.model.layout import Layout
 from participant.model.master import Model
@@ -72,7 +72,7 @@ def test_a_model_without_its_bounds_is_named():
     disk = Disk()
     Outcome(disk, BEFORE, 1).abandon(ValueError("corrupt"))
     disk.delete("models/bounds-1")
-    with pytest.raises(DamagedModel, match="bounds-1"):
+    with pytest.raises(DamagedFile, match="bounds-1"):
         load(disk, 1, LAYOUT)
 
 

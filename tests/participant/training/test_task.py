@@ -11,8 +11,7 @@ from safetensors.torch import load
 
 from keyshare.errors import BadExamples
 from keyshare.randomness import Stream
-from participant.errors import BadApp
-from participant.model.errors import ModelMismatch
+from participant.errors import BadApp, ModelMismatch
 from participant.model.file import model_name
 from participant.rounds.contribution import ContributionMaker
 from participant.training.task import TrainingTask

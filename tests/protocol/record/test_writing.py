@@ -10,7 +10,7 @@ from protocol.board.board import Head
 from protocol.board.draft import Draft, public_payload
 from protocol.board.messages import Abort, Certificate, Step, attach
 from protocol.encoding import encode
-from protocol.errors import Fork, Malformed, NotThisRecord, UnfitHead
+from protocol.errors import Fork, Malformed, UnfitRecord
 from protocol.record.files import (
     blob_path,
     countersign,
@@ -149,11 +149,11 @@ def test_a_record_of_another_federation_is_refused_and_stays() -> None:
     write(files, table())
     before, other = dict(files), toy_federation(3, 2, name="Other")
     signatures = {m.name: bytes(64) for m in other.terms.members}
-    with pytest.raises(NotThisRecord, match="another federation, Toy") as refused:
+    with pytest.raises(UnfitRecord, match="another federation, Toy") as refused:
         prepare(files, other.terms, signatures)
     assert refused.value.path == "federation.toml"
     del files["federation.toml"]
-    with pytest.raises(NotThisRecord, match=r"no federation\.toml"):
+    with pytest.raises(UnfitRecord, match=r"no federation\.toml"):
         prepare(files, other.terms, signatures)
     assert files == {p: d for p, d in before.items() if p != "federation.toml"}
 
@@ -164,7 +164,7 @@ def test_a_record_of_another_federation_is_refused_and_stays() -> None:
 def test_a_folder_with_something_else_in_it_is_refused_by_name(path: str) -> None:
     files = Files()
     files[path] = b""
-    with pytest.raises(NotThisRecord, match="belongs to no record") as refused:
+    with pytest.raises(UnfitRecord, match="belongs to no record") as refused:
         prepare(files, TOY.terms, SIGNATURES)
     assert refused.value.path == path
     assert list(files) == [path]
@@ -178,7 +178,7 @@ def test_a_damaged_record_is_refused_by_name(path: str, content: bytes) -> None:
     files = Files()
     write(files, table())
     files[path] = content
-    with pytest.raises(NotThisRecord) as refused:
+    with pytest.raises(UnfitRecord) as refused:
         prepare(files, TOY.terms, SIGNATURES)
     assert refused.value.path == path
 
@@ -188,7 +188,7 @@ def test_a_manifest_of_another_federation_is_refused() -> None:
     write(files, table())
     manifest = files["record.json"].decode()
     files["record.json"] = manifest.replace(TOY.terms.federation.hex(), "00" * 32).encode()
-    with pytest.raises(NotThisRecord, match="another federation"):
+    with pytest.raises(UnfitRecord, match="another federation"):
         prepare(files, TOY.terms, SIGNATURES)
 
 
@@ -251,7 +251,7 @@ def test_a_head_that_proves_nothing_is_refused_by_name() -> None:
     for content in (b"x", *map(encode, (said, forged, foreign, claimed))):
         path, member = (head_path(2), 2) if content == encode(forged) else (head_path(1), 1)
         files[path] = content
-        with pytest.raises(UnfitHead) as refused:
+        with pytest.raises(UnfitRecord) as refused:
             check_history(files, TOY.terms, at.board)
         assert (refused.value.path, refused.value.member) == (path, member)
         del files[path]
