@@ -1,8 +1,11 @@
 # Each target makes .venv and installs what it needs by itself; after the first time, offline.
+# Beside it, another Python: make PYTHON=python3.13 VENV=.venv-3.13 test
 PYTHON ?= python3
-BIN := .venv/bin
-STAMP := .venv/installed
-FUZZ_STAMP := .venv/installed-fuzz
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+STAMP := $(VENV)/installed
+FUZZ_STAMP := $(VENV)/installed-fuzz
 DEMO_FLAGS ?=
 WORKERS ?= --numprocesses 2
 FUZZ_RUNS ?= 1000000
@@ -11,20 +14,20 @@ FUZZ_FLAGS ?=
 # Tests start many processes, which read modules that are compiled already.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-slow test-browser fuzz bench lint format clean
+.PHONY: help demo test coverage test-slow test-browser fuzz bench lint format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-# The stamp is written last, and a .venv whose pip does not run is made anew: an installation
+# The stamp is written last, and an environment whose pip does not run is made anew: an installation
 # that was cut off anywhere is done again.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "quorate needs Python 3.11 or later: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
-	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt setuptools wheel
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(PIP) setuptools wheel
+	$(PIP) --no-build-isolation -e '.[dev]'
 	touch $@
 
 demo: $(STAMP)  ## Five hospitals and an aggregator, from ceremony to model (DEMO_FLAGS=--short)
@@ -34,12 +37,18 @@ demo: $(STAMP)  ## Five hospitals and an aggregator, from ceremony to model (DEM
 test: $(STAMP)  ## The fast tests
 	$(BIN)/python -m pytest $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+coverage: $(STAMP)  ## The fast tests, and that they run as many lines as before (pyproject.toml has the floor)
+	rm -f .coverage*
+	$(BIN)/python -m coverage run -m pytest $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --skip-covered --show-missing
+
 test-slow: $(STAMP)  ## The slow tests
 	$(BIN)/python -m pytest -m slow $(WORKERS) --dist worksteal
 
 # Nothing else needs atheris, which newer Pythons may have to wait for.
 $(FUZZ_STAMP): $(STAMP)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --only-binary atheris --no-build-isolation -e '.[fuzz]' || \
+	@$(PIP) --only-binary atheris --no-build-isolation -e '.[fuzz]' || \
 		{ echo "make fuzz needs atheris, and it cannot be installed for $$($(BIN)/python --version): make clean, then make PYTHON=python3.11 fuzz" >&2; exit 1; }
 	touch $@
 
@@ -61,5 +70,10 @@ format: $(STAMP)  ## Put everything in form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Without hashes: PyTorch has another file for each kind of machine, and ours is no file at all.
+lock: $(STAMP)  ## Write constraints.txt: pins that still fit stay; delete a line to take the newest
+	$(PIP) --dry-run --ignore-installed --no-build-isolation --report - '.[dev,fuzz]' setuptools wheel | \
+		$(BIN)/python .ci/lock.py constraints.txt
+
 clean:  ## Remove what make made (not runs/)
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv* .coverage* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -9,9 +13,17 @@ from hypothesis import settings
 settings.register_profile("quorate", deadline=None)
 settings.load_profile("quorate")
 
+IMPORTS_TORCH = re.compile(r"^(import|from) (safetensors\.)?torch\b", re.MULTILINE)
+
 LONGEST = ("test_federation.py", "test_simulator.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest come first, or one worker would end alone with them."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out what needs PyTorch where there is none, as for a new Python (.ci/run)."""
+    is_module = collection_path.suffix == ".py" and not find_spec("torch")
+    return (is_module and bool(IMPORTS_TORCH.search(collection_path.read_text()))) or None
