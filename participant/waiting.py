@@ -11,21 +11,20 @@ from protocol.rounds.awaited import Step
 Kind = (
     Step
     | Literal["link", "stalled", "board", "upload", "vector", "join", "ceremony", "seeds"]
-    | Literal["request", "held-back", "checksums", "check", "task"]
+    | Literal["request", "held-back", "checksums", "check", "record", "task"]
 )
 
 
 class Waiting(NamedTuple):
-    """A step, and the numbers of those who have not done it; 0 is the aggregator.
+    """What kind of step, and the numbers of those who have not done it; 0 is the aggregator.
 
-    kind: what the step is, for whoever says why, and what is to be done.
-    facts: as far as they are known: ``needed`` (so many members are enough; 0: it goes on without
-    any in time), ``refused`` (numbers), ``until_seconds`` (of the whole wait, after which it goes
-    on by itself), ``session``, ``remedy`` (of a lost link), and for "agreement" those of the event
-    "disagreement".
+    facts: as far as they are known, and as the words for its kind need them: ``session`` or
+    ``round``, ``needed`` (so many members are enough; 0: it goes on without any in time),
+    ``refused`` (numbers), ``until_seconds`` (of the whole wait, after which it goes on by itself),
+    ``reason`` and ``remedy`` (of the aggregator or the link), ``whose`` vector (a number), ``step``
+    of a ceremony, and for "agreement" those of the event "disagreement".
     """
 
-    step: str
-    members: tuple[int, ...]
-    kind: Kind = "task"
+    kind: Kind
+    members: tuple[int, ...] = ()
     facts: Mapping[str, Any] = MappingProxyType({})

@@ -22,7 +22,7 @@ class Task(Protocol):
 
     def waiting(self, board: Board) -> Waiting:
         """The step that is due, and who is missing for it."""
-        return Waiting("its task", ())
+        return Waiting("task")
 
     def verified(self, entry: Entry) -> None:
         """See an entry as it is on the board, whatever its session; also those before ``begin``."""

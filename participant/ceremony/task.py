@@ -86,11 +86,11 @@ class CeremonyTask(Task):
         """Who has not done the ceremony's step."""
         progress = self.progress
         if progress is None:
-            return Waiting("connecting", (AGGREGATOR,), "link")
+            return Waiting("link", (AGGREGATOR,))
         kind: Kind = "join" if progress.step == "join" else "ceremony"
-        facts = {"step_seconds": self._terms.step_seconds}
-        step = f"{self.session}, step {progress.step}"
-        return Waiting(step, progress.waiting_for, kind, facts)
+        seconds = self._terms.step_seconds
+        facts = {"session": self.session, "step": progress.step, "step_seconds": seconds}
+        return Waiting(kind, progress.waiting_for, facts)
 
     def restored(self, position: int) -> None:
         """What was joined by then may be certified as well, and is not gone on with."""

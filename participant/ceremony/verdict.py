@@ -83,9 +83,8 @@ class VerdictTask(Task):
     def waiting(self, board: Board) -> Waiting:
         """The evidence, then the seeds that are owed."""
         if not self.has_read:
-            return Waiting(f"reading {self.session or 'the board'}", (AGGREGATOR,), "board")
-        step = f"seeds disclosed after the abort of {self.session}"
-        return Waiting(step, self.silent, "seeds")
+            return Waiting("board", (AGGREGATOR,), {"session": self.session})
+        return Waiting("seeds", self.silent, {"session": self.session})
 
     def begin(self, board: Board) -> None:
         """Choose the session; raises NotAborted if there is no such ceremony."""

@@ -49,10 +49,9 @@ class KeyCheckTask(Task):
     def waiting(self, board: Board) -> Waiting:
         """The members whose part is missing, and how many of them are enough."""
         check, quorum = self.check, self._terms.quorum
-        session = check.session if check else "a check of key shares"
         needed = max(0, quorum - len(check.good)) if check else quorum
-        facts = {"needed": needed or len(self.missing)}
-        return Waiting(f"{session}, parts of a quorum", self.missing, "check", facts)
+        facts = {"session": check and check.session, "needed": needed or len(self.missing)}
+        return Waiting("check", self.missing, facts)
 
     def begin(self, board: Board) -> None:
         """Join the first check that is under way, or ask for one under the next free number.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from participant.errors import ParticipantError
+from participant.waiting import Waiting
 
 
 class ShareNotWhole(ParticipantError, says="{folder}: the key share of epoch {epoch} is not whole"):
@@ -45,7 +46,7 @@ class NoBoard(ParticipantError):
     """The board could not be read in time, so nothing says whether a key share is the one due."""
 
     url: str
-    reason: str
+    waiting: Waiting
 
 
 class Outdated(ParticipantError):

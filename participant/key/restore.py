@@ -190,7 +190,7 @@ def read_board(restoring: Restoring, seconds: float) -> Board:
         try:
             Session(agent, key, time_limit=seconds).run()
         except OutOfTime as late:
-            raise NoBoard(backup.terms.aggregator.url, late.waiting.step) from None
+            raise NoBoard(backup.terms.aggregator.url, late.waiting) from None
     return agent.board
 
 

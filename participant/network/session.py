@@ -81,17 +81,15 @@ class Session:
         """What is waited for now; not to be asked while the agent is at work."""
         agent, aggregator = self.agent, (AGGREGATOR,)
         if self._no_link:
-            step = f"no link to {agent.terms.aggregator.url} ({self._no_link})"
-            return Waiting(step, aggregator, "link", {"remedy": self._link_remedy})
+            facts = {"reason": self._no_link, "remedy": self._link_remedy}
+            return Waiting("link", aggregator, facts)
         if agent.stalled:
-            step = f"the aggregator does not take what is sent to it ({agent.stalled})"
-            return Waiting(step, aggregator, "stalled")
-        if (sent := agent.transfer.bytes_sent_of_blobs) < agent.transfer.bytes_to_send:
-            done, total = sent / 1e6, agent.transfer.bytes_to_send / 1e6
-            step = f"sending what this hospital has to say, {done:.1f} of {total:.1f} MB"
-            return Waiting(step, (agent.index,), "upload")
+            return Waiting("stalled", aggregator, {"reason": agent.stalled})
+        sent, total = agent.transfer.bytes_sent_of_blobs, agent.transfer.bytes_to_send
+        if sent < total:
+            return Waiting("upload", (agent.index,), {"done": sent, "total": total})
         if not agent.begun:
-            return Waiting("reading the board", aggregator, "board")
+            return Waiting("board", aggregator)
         return agent.task.waiting(agent.board)
 
     @property

@@ -72,7 +72,7 @@ class RecordTask(Task):
 
     def waiting(self, board: Board) -> Waiting:
         """The aggregator alone."""
-        return Waiting("the board and its payloads", (AGGREGATOR,), "board")
+        return Waiting("record", (AGGREGATOR,))
 
     def verified(self, entry: Entry) -> None:
         """Keep it, with its signature, until it is known that the board is as it should be."""

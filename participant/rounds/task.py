@@ -10,7 +10,7 @@ from participant.agent.set_ledger import SetLedger
 from participant.agent.task import Task
 from participant.disk.storage import Storage
 from participant.rounds.vector_reader import OwnChecksum
-from participant.rounds.waiting import OWN_VECTOR, round_waiting, view_of
+from participant.rounds.waiting import round_waiting, view_of
 from participant.waiting import Waiting
 from protocol.board.board import Board, Posted
 from protocol.board.draft import Draft
@@ -92,7 +92,7 @@ class DecryptionTask(Task):
     def waiting(self, board: Board) -> Waiting:
         """Its own vector, else what the round is waiting for."""
         if self.wanted_blobs():
-            return Waiting(OWN_VECTOR, (AGGREGATOR,), "vector")
+            return Waiting("vector", (AGGREGATOR,))
         return round_waiting(view_of(board, self.session), self._terms)
 
     def begin(self, board: Board) -> None:

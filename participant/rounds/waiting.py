@@ -5,22 +5,18 @@ from __future__ import annotations
 from participant.waiting import Waiting
 from protocol.board.board import Board
 from protocol.board.messages import kind_of
-from protocol.rounds.awaited import Awaited, Step, awaited_in
+from protocol.rounds.awaited import Awaited, awaited_in
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import AGGREGATOR, Terms
-
-OWN_VECTOR = "this hospital's own vector, for its checksum"
 
 
 def round_waiting(view: RoundView, terms: Terms, abstaining: tuple[int, ...] = ()) -> Waiting:
     """The step that is due in a round; ``abstaining``: who adds nothing to it."""
     session = view.session
     if view.opening is None and not (view.requests or kind_of(session) == "training"):
-        facts = {"session": session}
-        return Waiting(f"a first contribution to round {view.name}", (), "request", facts)
+        return Waiting("request", (), {"session": session})
     if view.opening is None:
-        facts = {"session": session}
-        return Waiting(f"the opening of round {view.name}", (AGGREGATOR,), "opening", facts)
+        return Waiting("opening", (AGGREGATOR,), {"session": session})
     found = awaited_in(view, terms)
     if found is None:  # enough parts, of which some are wrong
         members = tuple(m for m in range(1, terms.n_members + 1) if m not in view.partials)
@@ -28,30 +24,19 @@ def round_waiting(view: RoundView, terms: Terms, abstaining: tuple[int, ...] = (
     others = tuple(m for m in found.members if m not in abstaining) or (AGGREGATOR,)
     is_short = found.step == "contributions" and found.needed > len(set(others) - {AGGREGATOR})
     members = found.members if is_short else others
-    waiting = step_waiting(
-        _of_round(found.step, view.name), found._replace(members=members), session
-    )
+    waiting = step_waiting(found._replace(members=members), session)
     return waiting._replace(facts={**waiting.facts, "abstains": bool(abstaining)})
 
 
-def _of_round(step: Step, name: str) -> str:
-    return {
-        "contributions": f"contributions to round {name}",
-        "sum": f"contributions to round {name}",
-        "locks": f"agreement on the sum of round {name}",
-        "parts": f"partial decryptions of round {name}",
-    }.get(step, f"the opening of round {name}")
-
-
-def step_waiting(step: str, found: Awaited, session: str) -> Waiting:
-    """A step in words, with the facts that the board has of it."""
+def step_waiting(found: Awaited, session: str) -> Waiting:
+    """A step of a session, with the facts that the board has of it."""
     facts = {
         "session": session,
         "needed": found.needed,
         "refused": found.refused,
         "until_seconds": max(0, found.until_ms - found.since_ms) // 1000,
     }
-    return Waiting(step, found.members, found.step, facts)
+    return Waiting(found.step, found.members, facts)
 
 
 def view_of(board: Board, session: str) -> RoundView:

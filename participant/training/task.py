@@ -32,7 +32,7 @@ from participant.rounds.omissions import Omissions
 from participant.rounds.patience import Patience
 from participant.rounds.summed_vector import Reading, SummedVector
 from participant.rounds.vector_reader import OwnChecksum
-from participant.rounds.waiting import OWN_VECTOR, round_waiting, step_waiting, view_of
+from participant.rounds.waiting import round_waiting, step_waiting, view_of
 from participant.training import last_contribution, precision
 from participant.training.bounds import Bounds
 from participant.training.outcome import Outcome, Standing, load
@@ -138,38 +138,27 @@ class TrainingTask(Task):
     def waiting(self, board: Board) -> Waiting:
         """A vector, else the round that is open, else the opening of the next."""
         if self.wanted_blobs():
-            return Waiting(self._vector(), (AGGREGATOR,), "vector")
+            whose = {"whose": self.reading.whose} if self.reading else {}
+            return Waiting("vector", (AGGREGATOR,), whose)
         finished, terms = self.finished, self._terms
         following = round_session(str(finished + 1))
         view = view_of(board, following)
         opening = view.terms_of_opening
         if opening is not None and view.closing is None and self._hold.is_held:
-            step = f"round {finished + 1}, which is held back"
             members = self._hold.waiting_for or (AGGREGATOR,)
             facts = {"round": finished + 1, **self._hold.facts(finished + 1, opening)}
-            return Waiting(step, members, "held-back", facts)
+            return Waiting("held-back", members, facts)
         if patience := self.patience:
-            step = f"the checksums of round {finished + 1}"
-            facts = {"needed": 0, "until_seconds": round(patience.seconds)}
-            return Waiting(step, patience.missing, "checksums", facts)
+            facts = {"session": following, "needed": 0, "until_seconds": round(patience.seconds)}
+            return Waiting("checksums", patience.missing, facts)
         if view.opening is not None:
             return round_waiting(view, terms, self.abstaining)
         found = awaited_after(view_of(board, round_session(str(finished))), terms)
         facts = {"round": finished, **self._stance.disagreement}
         if facts["agreeing"] < facts["needed"] and (differing := self.differing):
-            step = f"the same model at enough hospitals after round {finished}"
             members = found.members if found.step == "statements" and found.needed else differing
-            return Waiting(step, members, "agreement", facts)
-        return step_waiting(f"the opening of round {finished + 1}", found, following)
-
-    def _vector(self) -> str:
-        """What is being read from the aggregator."""
-        reading = self.reading
-        if reading is None:
-            return OWN_VECTOR
-        if reading.whose == AGGREGATOR:
-            return "the sum's vector"
-        return f"the vector of {self._terms.name_of(reading.whose)}, to check the sum"
+            return Waiting("agreement", members, facts)
+        return step_waiting(found, following)
 
     def begin(self, board: Board) -> None:
         """Take note of who has stated what, which sums are open, and what was before a restore."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from participant.cli.commands.working import say_aside
 from participant.cli.sentences.sentence import Context
-from participant.cli.sentences.waiting import waiting_event, waiting_line
+from participant.cli.sentences.waiting import step_words, waiting_event, waiting_line
 from participant.cli.views.ceremony import link_notices
 from participant.cli.views.terminal import say_json
 from participant.cli.views.transfer import TransferBar, TransferLines
@@ -53,7 +53,8 @@ class Teller:
             return
         waiting = self._session.waiting
         passing = waiting.kind in _PASSING
-        what = (waiting.kind,) if passing else (waiting.kind, waiting.step)
+        step = step_words(waiting, self._context)
+        what = (waiting.kind,) if passing else (waiting.kind, step)
         seconds, is_due = self._vigil.look(what, waiting.members, passing)
         self._now = waiting, self._session.clock() - seconds
         if not is_due or self._is_redrawn:

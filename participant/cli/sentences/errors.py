@@ -25,7 +25,7 @@ from participant.cli.sentences.sentence import (
 )
 from participant.cli.sentences.sentence import COMMAND as _COMMAND
 from participant.cli.sentences.sentence import plain as _plain
-from participant.cli.sentences.waiting import why_and_remedy
+from participant.cli.sentences.waiting import step_words, why_and_remedy
 from protocol import errors as protocol_errors
 from protocol.programs.refusals import remedy_for
 from protocol.words.counted import counted, number_of
@@ -61,7 +61,7 @@ def _running(e: participant_errors.AlreadyRunning, c: Context) -> Sentence:
 
 def _out_of_time(e: participant_errors.OutOfTime, c: Context) -> Sentence:
     why, remedy = why_and_remedy(e.waiting, 0, c)
-    said = f"not done after {round(e.seconds, 1):g} s: {e.waiting.step}"
+    said = f"not done after {round(e.seconds, 1):g} s: {step_words(e.waiting, c)}"
     names = f", waiting for {c.names(e.waiting.members)}" if e.waiting.members else ""
     return Sentence(
         f"{said}{names}. {why} {remedy}".rstrip(),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Sentence, plain
+from participant.cli.sentences.waiting import step_words
 from participant.key import errors
 from protocol.words.counted import counted, number_of
 
@@ -55,8 +56,8 @@ KEY_CARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         "{e.path} cannot be restored: {e.reason}", "nothing was replaced; use the right backup"
     ),
     errors.Outdated: _outdated,
-    errors.NoBoard: plain(
-        "the aggregator at {e.url} did not show the board: {e.reason}",
+    errors.NoBoard: lambda e, c: Sentence(
+        f"the aggregator at {e.url} did not show the board: {step_words(e.waiting, c)}",
         "nothing was replaced; try again when it runs, or give --record DIR with a record",
     ),
 }

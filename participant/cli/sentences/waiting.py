@@ -34,6 +34,24 @@ _WHY = {
     "request": "No hospital has asked for this statistic.",
     "check": "Their part of the check is not there.",
 }
+_STEPS = {  # in words, with the facts and the round's ``name``
+    "stalled": "the aggregator does not take what is sent to it ({reason})",
+    "join": "{session}, step {step}",
+    "ceremony": "{session}, step {step}",
+    "seeds": "seeds disclosed after the abort of {session}",
+    "statements": "the opening of round {name}",
+    "agreement": "the same model at enough hospitals after round {round}",
+    "opening": "the opening of round {name}",
+    "request": "a first contribution to round {name}",
+    "contributions": "contributions to round {name}",
+    "held-back": "round {round}, which is held back",
+    "sum": "contributions to round {name}",
+    "locks": "agreement on the sum of round {name}",
+    "checksums": "the checksums of round {name}",
+    "parts": "partial decryptions of round {name}",
+    "record": "the board and its payloads",
+    "task": "its task",
+}
 _BY_ITSELF = "There is nothing to do: it goes on by itself."
 _ONCE_THERE_ARE = (
     "If it had no examples: once it has some, stop this command and type the same again."
@@ -57,9 +75,9 @@ _MANY = 100  # names of a report
 def waiting_line(waiting: Waiting, seconds: float, own: int, c: Context) -> str:
     """All of it on one line; ``own``: this hospital's number."""
     why, remedy = why_and_remedy(waiting, own, c)
-    names = _whom(waiting, own, c)
+    names, step = _whom(waiting, own, c), step_words(waiting, c)
     whom = f"Waiting for {names}" if names else "Waiting"
-    return " ".join(filter(None, [f"{whom} for {duration(seconds)}: {waiting.step}.", why, remedy]))
+    return " ".join(filter(None, [f"{whom} for {duration(seconds)}: {step}.", why, remedy]))
 
 
 def waiting_event(waiting: Waiting, seconds: float, own: int, c: Context) -> dict[str, Any]:
@@ -68,13 +86,36 @@ def waiting_event(waiting: Waiting, seconds: float, own: int, c: Context) -> dic
     return {
         "event": "waiting",
         "kind": waiting.kind,
-        "step": waiting.step,
+        "step": step_words(waiting, c),
         "for": [c.name(m) for m in waiting.members],
         "is_for_this_hospital": own in waiting.members,
         "seconds": round(seconds, 1),
         "why": why,
         "remedy": remedy,
     }
+
+
+def step_words(waiting: Waiting, c: Context) -> str:
+    """What is waited for: a step, in words."""
+    facts, kind = waiting.facts, waiting.kind
+    session = facts.get("session")
+    if kind == "link":
+        url = c.terms.aggregator.url if c.terms else "the aggregator"
+        return f"no link to {url} ({facts['reason']})" if "reason" in facts else "connecting"
+    if kind == "upload":
+        done, total = facts["done"] / 1e6, facts["total"] / 1e6
+        return f"sending what this hospital has to say, {done:.1f} of {total:.1f} MB"
+    if kind == "board":
+        return f"reading {session or 'the board'}"
+    if kind == "check":
+        return f"{session or 'a check of key shares'}, parts of a quorum"
+    if kind == "vector":
+        if "whose" not in facts:
+            return "this hospital's own vector, for its checksum"
+        if facts["whose"] == AGGREGATOR:
+            return "the sum's vector"
+        return f"the vector of {c.name(facts['whose'])}, to check the sum"
+    return _STEPS[kind].format(**facts, name=(session or "").partition("/")[2])
 
 
 def why_and_remedy(waiting: Waiting, own: int, c: Context) -> tuple[str, str]:

@@ -188,7 +188,7 @@ def test_who_withholds_a_vector_is_waited_for_and_nothing_is_taken(table: Hybrid
     assert {table.task(i).finished for i in (1, 2, 3, 5)} == {0}
     waiting = table.tasks[1].waiting(table.board)
     assert waiting.members == (0,)
-    assert waiting.step == "the vector of H4, to check the sum"
+    assert (waiting.kind, waiting.facts["whose"]) == ("vector", 4)
     table.withheld.clear()
     table.settle()
     assert_right(table, [1, 2, 3, 5])
@@ -217,7 +217,7 @@ def test_a_hospital_that_only_helps_to_decrypt_says_the_checksum_of_what_it_cont
     table.stream(2)
     assert helper.due() is None
     waiting = helper.waiting(table.board)
-    assert waiting[:2] == ("this hospital's own vector, for its checksum", (0,))
+    assert waiting == ("vector", (0,), {})
     table.withheld.clear()
     table.settle()
     assert helper.done

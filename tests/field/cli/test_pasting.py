@@ -85,7 +85,8 @@ def remedies(name: str) -> Iterator[str]:
     """What sentences tell people to type, of terms and a data folder called so."""
     c = Context(Path(name), Path(name), toy_federation().terms, is_home_given=True)
     yield describe(UnsignedTerms(["H1"], []), c).remedy
-    yield describe(OutOfTime(2.0, Waiting("join", (1, 2), "join")), c).remedy.partition(";")[0]
+    joining = Waiting("join", (1, 2), {"session": "ceremony/1", "step": "join"})
+    yield describe(OutOfTime(2.0, joining), c).remedy.partition(";")[0]
     yield describe(MissingFile(Path(name), "key share"), c).remedy.partition(" --home ")[0]
     unsigned = UnfitTerms(Path(name), UnsignedTerms(["H1"], []))
     yield aggregator_sentences.sentences(unsigned)[1]

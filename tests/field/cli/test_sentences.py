@@ -193,7 +193,7 @@ def test_one_of_a_thing_is_not_many() -> None:
         assert said in describe(UnsignedTerms(missing, wrong), Context()).what
 
 
-STOPPED = [lambda s: OutOfTime(4, Waiting("x", ()), s), lambda s: Interrupted(2, s)]
+STOPPED = [lambda s: OutOfTime(4, Waiting("task"), s), lambda s: Interrupted(2, s)]
 
 
 @pytest.mark.parametrize("kind", STOPPED)

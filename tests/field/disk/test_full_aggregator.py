@@ -236,7 +236,7 @@ def test_who_gives_up_waiting_is_told_why() -> None:
     with pytest.raises(OutOfTime) as caught:
         session.run()
     waiting = caught.value.waiting
-    assert "does not take what is sent to it (it cannot store anything)" in waiting.step
+    assert (waiting.kind, waiting.facts["reason"]) == ("stalled", "it cannot store anything")
     assert waiting.members == (0,)
 
 

@@ -351,7 +351,7 @@ def test_a_hospital_without_examples_is_told_whether_the_round_needs_it(hall: Ha
 
 def test_a_hospital_without_examples_learns_that_the_round_goes_on_without_it() -> None:
     facts = {"session": "round/1", "needed": 0, "abstains": True, "until_seconds": 60}
-    waiting = Waiting("contributions to round 1", (0,), "contributions", facts)
+    waiting = Waiting("contributions", (0,), facts)
     told = waiting_line(waiting, 20.0, 2, Context(terms=TERMS))
     assert told == (
         "Waiting for the aggregator for 20 s: contributions to round 1. All others have "
@@ -413,12 +413,15 @@ def test_a_view_that_is_redrawn_has_the_words_at_any_moment_and_no_line_beside_i
     assert written == []
 
 
+AGREEMENT = "the same model at enough hospitals after round 2"
+
+
 @pytest.mark.parametrize(
     ("kind", "step", "facts"),
     [
         ("held-back", "round 2, which is held back", {"rounds": ["1"]}),
-        ("agreement", "the same model", {"entries": [], "agreeing": 1}),
-        ("agreement", "the same model", {"entries": [], "agreeing": 3}),
+        ("agreement", AGREEMENT, {"entries": [], "agreeing": 1}),
+        ("agreement", AGREEMENT, {"entries": [], "agreeing": 3}),
     ],
 )
 @pytest.mark.parametrize(("members", "needed"), [((2,), 3), ((2, 3), 0)])
@@ -427,7 +430,7 @@ def test_what_keeps_a_round_is_told_in_whole_sentences(
 ) -> None:
     names = [TERMS.name_of(m) for m in members]
     known = {"round": 2, "members": names, "needed": needed, **facts}
-    line = waiting_line(Waiting(step, members, kind, known), 60.0, 1, Context(terms=TERMS))
+    line = waiting_line(Waiting(kind, members, known), 60.0, 1, Context(terms=TERMS))
     first, *sentences = line.partition(" If the agent ")[0].removesuffix(".").split(". ")
     assert first == f"Waiting for {', '.join(names)} for 1:00 min: {step}"
     assert sentences

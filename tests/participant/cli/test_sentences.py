@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -45,7 +45,7 @@ SAMPLES: dict[str, Any] = {
     "list[str]": ["H1", "H2"],
     "tuple[int, ...]": (1, 2),
     "tuple[tuple[int, ...], str]": ((2,), "in step deal, no more"),
-    "Waiting": Waiting("a step", (1,), "statements"),
+    "Waiting": Waiting("statements", (1,), {"session": "round/2"}),
     "dict[str, tuple[str | int, str | int]]": {"epoch": (1, 2)},
 }
 
@@ -64,7 +64,7 @@ def ours() -> list[type[Exception]]:
     return sorted(raised, key=lambda e: e.__name__)
 
 
-def samples(error: type[Exception]) -> Iterator[Exception]:
+def samples(error: type[Exception], known: Mapping[str, Any] = SAMPLES) -> Iterator[Any]:
     """Instances made from the annotations of its fields: one for each value of a Literal.
 
     What may be left out is given and left out.
@@ -72,7 +72,7 @@ def samples(error: type[Exception]) -> Iterator[Exception]:
     found = dataclasses.fields(error)  # type: ignore[arg-type]
     hints = get_type_hints(error)
     values = [
-        get_args(hints[f.name]) if get_origin(hints[f.name]) is Literal else [SAMPLES[f.type]]
+        get_args(hints[f.name]) if get_origin(hints[f.name]) is Literal else [known[f.type]]
         for f in found
     ]
     given = itertools.product(*values)
@@ -114,8 +114,16 @@ def test_no_sentence_is_for_an_error_that_is_gone() -> None:
         (IdentityInUse(3, "round/1"), ABORTED, ["entry 3"]),
         (RejectedByAggregator("fork", "x"), ABORTED, ["fork"]),
         (RejectedByAggregator("identity-in-use", "since noon"), FAILED, ["since noon"]),
-        (OutOfTime(5, Waiting("contributions", (1, 5))), FAILED, ["H1, H5", "5 s"]),
-        (OutOfTime(5, Waiting("the opening", (0,))), FAILED, ["the aggregator"]),
+        (
+            OutOfTime(5, Waiting("contributions", (1, 5), {"session": "round/2"})),
+            FAILED,
+            ["H1, H5", "5 s"],
+        ),
+        (
+            OutOfTime(5, Waiting("opening", (0,), {"session": "round/2"})),
+            FAILED,
+            ["the aggregator"],
+        ),
         (Interrupted(2), 130, ["SIGINT"]),
         (Interrupted(15), 143, ["SIGTERM"]),
         (BadApp("fit", "ValueError"), FAILED, ["fit"]),

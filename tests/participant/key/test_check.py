@@ -107,7 +107,7 @@ def test_two_good_shares_and_a_wrong_one_wait_for_a_third(hall: Hall) -> None:
     assert not task.check.decrypts  # type: ignore[union-attr]
     said = task.waiting(hall.agents[1].board)
     assert said.members == (4, 5)
-    assert "check/1" in said.step
+    assert (said.kind, said.facts["session"]) == ("check", "check/1")
     hall.come(5)
     hall.talk()
     assert task.done

@@ -169,7 +169,7 @@ def test_every_hospital_is_told_once_that_a_round_is_held_back_and_for_whom(
     held = [report for report in reports if report[1] == "held-back"]
     assert held == [(2, "held-back", {"members": ["H5"], "rounds": ["1"], "needed": 4})] * 4
     waiting = table.tasks[1].waiting(table.board)
-    assert waiting[:2] == ("round 2, which is held back", (5,))
+    assert waiting[:2] == ("held-back", (5,))
     Shown(table.terms).show({"round": 2, "event": "held-back", **held[0][2]})
     said = capsys.readouterr().out
     assert "as soon as H5 contributes" in said
@@ -214,10 +214,10 @@ def test_a_held_back_round_goes_on_when_the_silent_one_is_back() -> None:
     table, _ = silent_after_a_void_round(Steps())
     table.train(5, Steps())
     table.settle()
-    assert table.tasks[1].waiting(table.board).step == "contributions to round 2"
-    table.close("round/2")
     waiting = table.tasks[1].waiting(table.board)
-    assert "held back" not in waiting.step
+    assert (waiting.kind, waiting.facts["session"]) == ("sum", "round/2")
+    table.close("round/2")
+    assert table.tasks[1].waiting(table.board).kind != "held-back"
     table.settle()
     assert all(task.finished == 2 for task in table.tasks.values())  # type: ignore[attr-defined]
 
@@ -313,7 +313,7 @@ def test_whoever_stands_at_another_model_waits_for_the_others_and_is_told_what_t
     table.seat(5, alone)
     table.settle()
     waiting = alone.waiting(table.board)
-    assert waiting[:2] == ("the same model at enough hospitals after round 0", (1, 2, 3, 4))
+    assert waiting[:2] == ("agreement", (1, 2, 3, 4))
     number, event, facts = reports[-1]
     Shown(table.terms).show({"round": number, "event": event, **facts})
     said = capsys.readouterr().out
