@@ -17,7 +17,7 @@ _CHECKABLE = ("another-opening", "unreadable", "repeated", "unproven", "vector")
 
 
 class Omissions:
-    """Looks at rounds again and again, for whoever is newly found to be left out.
+    """Looks at a round again and again, for whoever is newly found to be left out.
 
     The facts of the event "left-out": ``members`` (one name), ``is_own``, ``reason``
     (``protocol.rounds.omission.Why``), ``other`` (a name, or None), ``told_by`` ("aggregator",
@@ -25,22 +25,23 @@ class Omissions:
     contribution, None where it was not or cannot be checked.
     """
 
-    def __init__(self) -> None:
-        self._told: set[tuple[str, int]] = set()
+    def __init__(self, member: RoundMember) -> None:
+        """member: this hospital's part in the round."""
+        self._member = member
+        self._told: set[int] = set()
 
-    def news(self, member: RoundMember, is_over: bool = False) -> Iterator[dict[str, Any]]:
+    def news(self, is_over: bool = False) -> Iterator[dict[str, Any]]:
         """The facts of each that was not told before.
 
         is_over: whether an aggregator that has not said why will say no more.
         """
-        for found in left_out(member.view):
-            about = member.view.session, found.member
-            if about not in self._told and (found.why != "unsaid" or is_over):
-                self._told.add(about)
-                yield self._facts(found, member)
+        for found in left_out(self._member.view):
+            if found.member not in self._told and (found.why != "unsaid" or is_over):
+                self._told.add(found.member)
+                yield self._facts(found)
 
-    def _facts(self, found: LeftOut, member: RoundMember) -> dict[str, Any]:
-        fits = None
+    def _facts(self, found: LeftOut) -> dict[str, Any]:
+        member, fits = self._member, None
         if found.member == member.index and found.why in _CHECKABLE and not member.view.closing:
             fits = found.member in member.fitting
         return omission_facts(found, member.terms, member.index) | {"fits": fits}

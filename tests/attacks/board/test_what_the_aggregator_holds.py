@@ -66,7 +66,7 @@ class Doubling(TrainingTask):
         draft = super().due()
         if draft is None or not isinstance(draft.body, Partial):
             return draft
-        locked = self._rounds[1]._locked
+        locked = self._rounds[1].member._locked
         assert locked is not None
         key = seed_of("content key of the liar")
         wrong = [2 * part % KEY.n**2 for part in parts(locked.ciphertexts, self._index)]
@@ -81,7 +81,7 @@ class Clear(TrainingTask):
         draft = super().due()
         if draft is None or not isinstance(draft.body, Partial):
             return draft
-        locked = self._rounds[1]._locked
+        locked = self._rounds[1].member._locked
         assert locked is not None
         own = parts_of(locked, self._index, parts(locked.ciphertexts, self._index))
         return posted_as(locked, self._index, encode(own), seed_of("clear", self._index), {})

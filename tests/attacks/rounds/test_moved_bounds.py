@@ -74,7 +74,7 @@ class Moving(Attack):
     def play_and_read(self, number: int) -> None:
         """A round, and by how many steps its sum's slots move the model, as the liar opens them."""
         self.play(f"round/{number}")
-        plaintexts = self.evil._rounds[number].plaintexts
+        plaintexts = self.evil._rounds[number].member.plaintexts
         assert plaintexts is not None
         suite = suite_of("paillier", self.terms)
         slots, packing = suite.slots(self.opening(number)), suite.packing(LENGTH)

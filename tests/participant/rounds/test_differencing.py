@@ -143,7 +143,7 @@ def silent_after_a_void_round(app: Steps, junk: bool = False) -> tuple[RoundTabl
     table.settle()
     assert not [report for report in reports if report[1] == "held-back"]
     for task in table.tasks.values():
-        task._hold._clock = lambda: time.monotonic() + 15  # type: ignore[attr-defined]
+        task.current.hold._clock = lambda: time.monotonic() + 15  # type: ignore[attr-defined]
     table.settle()
     return table, reports
 
@@ -194,12 +194,12 @@ def test_junk_instead_of_silence_is_held_back_too_and_nobody_is_waited_for(
 def test_no_round_is_called_held_back_once_the_silent_one_is_back_however_late() -> None:
     table, reports = silent_after_a_void_round(Steps())
     for task in table.tasks.values():
-        task._hold._clock = lambda: time.monotonic() + 2_000  # type: ignore[attr-defined]
+        task.current.hold._clock = lambda: time.monotonic() + 2_000  # type: ignore[attr-defined]
     before = list(reports)
     table.train(5, Steps())
     table.settle()
     assert not [report for report in reports[len(before) :] if report[1] == "held-back"]
-    assert not any(task.held_back.is_held for task in table.tasks.values())  # type: ignore[attr-defined]
+    assert not any(task.current.hold.is_held for task in table.tasks.values())  # type: ignore[attr-defined]
     assert len(table.view("round/2").contributions) == 5
 
 

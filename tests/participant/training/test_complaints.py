@@ -25,7 +25,7 @@ class Doubling(TrainingTask):
         draft = super().due()
         if draft is None or not isinstance(draft.body, Partial):
             return draft
-        locked = self._rounds[1]._locked
+        locked = self._rounds[1].member._locked
         assert locked is not None
         share, joint = self._secret.secret_share(), self._epoch.joint_key()
         wrong = [2 * partial_decryption(c, share, joint) % joint.n**2 for c in locked.ciphertexts]

@@ -152,7 +152,7 @@ class Holder(Hospital):
             Fresh(self.index, self.script), self.disk,
             lambda *event: self.events.append(event), self.new_model_after,
         )  # fmt: skip
-        task._hold._clock = self.clock
+        task._clock = self.clock
         if isinstance(task, BadHolder):
             assert self.script is not None
             draw = random.Random(f"{self.seed}/{self.index}")
@@ -163,8 +163,8 @@ class Holder(Hospital):
     def held_back(self) -> tuple[int, ...] | None:
         """Whom it waits for in a round that is held back, by what it knows; None in no such."""
         task = self.agent.task if self.agent else None
-        hold = task.held_back if isinstance(task, TrainingTask) else None
-        return hold.waiting_for if hold and hold.is_held else None
+        its = task.current if isinstance(task, TrainingTask) else None
+        return its.hold.waiting_for if its and its.hold.is_held else None
 
 
 @dataclass

@@ -151,7 +151,7 @@ class BadHolder(TrainingTask):
 
     def _is_closed(self, session: str) -> bool:
         found = self._rounds.get(int(session.partition("/")[2]))
-        return found is None or found.view.closing is not None
+        return found is None or found.member.view.closing is not None
 
     def _act(self, number: int, step: str) -> str:
         """What the script says, once."""
@@ -221,7 +221,7 @@ class BadHolder(TrainingTask):
             wrong = msgspec.structs.replace(body, vector=(blob_name(chunk), *body.vector[1:]))
             return replace(draft, body=wrong, blobs=(*draft.blobs, chunk))
         payload = payload_of(draft)
-        others = self._rounds[number]._contributions
+        others = self._rounds[number].member._contributions
         if act == "copied" and others:
             payload = others[min(others)]
         elif act == "unread":
@@ -274,7 +274,7 @@ class BadHolder(TrainingTask):
         return draft
 
     def _wrong_part(self, act: str, number: int, draft: Draft, said: Partial) -> Draft:
-        locked = self._rounds[number]._locked
+        locked = self._rounds[number].member._locked
         assert locked is not None
         if act == "numbers":
             square = to_number(self._epoch.n) ** 2

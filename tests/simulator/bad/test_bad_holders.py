@@ -136,7 +136,7 @@ def as_if_only_the_same_set_could_be_added(patch: pytest.MonkeyPatch) -> BadPlan
 
 
 def as_if_nobody_looked_for_held_back_rounds(patch: pytest.MonkeyPatch) -> BadPlan:
-    patch.setattr(HeldBack, "look", lambda hold, member: False)
+    patch.setattr(HeldBack, "look", lambda hold: False)
     return void_then(SILENT)
 
 

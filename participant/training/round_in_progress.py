@@ -1,0 +1,222 @@
+"""One round of training as a hospital goes through it, from its first entry to the next model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from keyshare.errors import CorruptSum, FalseSum
+from keyshare.rounds.slots import SlotReader
+from participant.disk.storage import Storage
+from participant.model.weights import SLICE
+from participant.rounds.held_back import HeldBack
+from participant.rounds.omissions import Omissions
+from participant.rounds.patience import Patience
+from participant.rounds.summed_vector import Reading, SummedVector
+from participant.rounds.vector_reader import OwnChecksum
+from participant.rounds.waiting import round_waiting
+from participant.training import last_contribution, precision
+from participant.training.outcome import Outcome, Standing
+from participant.training.stance import Report
+from participant.waiting import Waiting
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.suite import suite_of
+from protocol.rounds.complaints import Judged
+from protocol.rounds.decryption import RoundMember, SetLedger
+from protocol.rounds.history import OpenedSets
+from protocol.rounds.view import RoundView, read_training
+from protocol.terms.terms import AGGREGATOR
+
+
+class RoundInProgress:
+    """Made with the round's first entry, and let go of when the next one is over.
+
+    member: this hospital's part in its end. hold: whether it is held back, and for whom.
+    abstains: whether this hospital adds nothing to it.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        member: RoundMember,
+        storage: Storage,
+        history: OpenedSets,
+        report: Report,
+        clock: Callable[[], float],
+    ) -> None:
+        self.number, self.member, self.abstains = number, member, False
+        self.hold = HeldBack(member, history, clock)
+        self._storage, self._report = storage, report
+        self._patience = Patience(member)
+        self._omissions = Omissions(member)
+        self._told: set[int] = set()  # the entries of complaints that are reported
+        self._closed_at = time.monotonic()
+        self._own: OwnChecksum | None = None
+        self._sum: SummedVector | None = None  # whose vector is being read
+        self._outcome: Outcome | None = None  # in the making
+
+    def tell(self, event: str, facts: Mapping[str, Any]) -> None:
+        """Report what happens in this round."""
+        self._report(self.number, event, dict(facts))
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        """Take an entry, and report what it shows of others."""
+        self.member.receive(posted, payloads)
+        self._tell_left_out()
+        for found in self.member.complaints():
+            if found.entry not in self._told:
+                self._told.add(found.entry)
+                self._tell_of_part(found)
+
+    def closed(self) -> None:
+        """Report the closing, and a sum that shows, with others, what too few members added."""
+        self._closed_at = time.monotonic()
+        self.tell("closed", {"contributors": self._contributors})
+        terms, found = self.member.terms, self.member.difference
+        if found and terms.rounds.differencing == "warn":
+            names = [terms.name_of(m) for m in found.members]
+            self.tell("differencing", {"rounds": list(found.rounds), "members": names})
+
+    def _tell_left_out(self, is_over: bool = False) -> None:
+        for facts in self._omissions.news(is_over):
+            self.tell("left-out", facts)
+
+    def _tell_of_part(self, found: Judged) -> None:
+        """Report who sent a wrong part, or complains of one without cause.
+
+        What another member alone says is reported by nobody: it proves nothing.
+        """
+        if found.verdict == "unproven" and found.by != self.member.index:
+            return
+        event = "false-complaint" if found.verdict == "false" else "wrong-partial"
+        name = self.member.terms.name_of
+        facts = {"members": [name(found.about)], "by": name(found.by), "entry": found.entry}
+        self.tell(event, {**facts, "verdict": found.verdict})
+
+    @property
+    def is_owing(self) -> bool:
+        """Whether this hospital has its part, or a complaint, to say."""
+        return self.member.owes_partial or self.member.owes_complaint
+
+    @property
+    def patience(self) -> Patience | None:
+        """What holds back this hospital's partial decryption, if it does."""
+        return self._patience if self.member.owes_partial and self._patience.waits else None
+
+    def due(self, ledger: SetLedger) -> Draft | None:
+        """What this hospital has to say once it has contributed, or abstains."""
+        member = self.member
+        if member.view.opening and not member.view.closing and self.hold.look():
+            self.tell("held-back", self.hold.facts)
+        if self.patience:
+            return None
+        draft = member.due(ledger)
+        if member.owes_checksum and self._own is None:
+            self._own = OwnChecksum(member)
+        return draft
+
+    def waiting(self, view: RoundView) -> Waiting:
+        """What it waits for: a vector, else others; view: the round as the board has it by now."""
+        if self.wanted_blobs():
+            whose = {"whose": self.reading.whose} if self.reading else {}
+            return Waiting("vector", (AGGREGATOR,), whose)
+        if self.hold.is_held and view.closing is None:
+            members = self.hold.waiting_for or (AGGREGATOR,)
+            return Waiting("held-back", members, {"round": self.number, **self.hold.facts})
+        if patience := self.patience:
+            seconds = round(patience.seconds)
+            facts = {"session": view.session, "needed": 0, "until_seconds": seconds}
+            return Waiting("checksums", patience.missing, facts)
+        return round_waiting(view, self.member.terms, (self.member.index,) if self.abstains else ())
+
+    # ── the sum ──
+
+    def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
+        """The next chunks of the vector that is being read: the own one, the sum, another's."""
+        if self._sum:
+            return self._sum.wanted()
+        return self._own.wanted() if self._own else ()
+
+    @property
+    def reading(self) -> Reading | None:
+        """How much of a vector is read, while the sum is being opened or checked."""
+        summed = self._sum  # asked for beside a step that may let go of it
+        return summed.reading if summed else None
+
+    @property
+    def has_sum(self) -> bool:
+        """Whether the sum is decrypted, and nothing done with it yet."""
+        return self.member.plaintexts is not None and self._outcome is None
+
+    def open_sum(self, before: Standing) -> bool:
+        """Make the next model of the sum; whether it is stored, and all of the sum read."""
+        member, view = self.member, self.member.view
+        opening, closing = view.terms_of_opening, view.closed
+        assert member.plaintexts is not None and opening is not None and closing is not None
+        self._outcome = outcome = Outcome(self._storage, before, self.number)
+        try:
+            if closing.vector:
+                self._sum = SummedVector(member.plaintexts, view, member.epoch, member.terms)
+                return False  # the chunks of the vector come one by one
+            slots = suite_of(opening.suite, member.terms).slots(opening)
+            reader = slots.reader(len(closing.contributors))
+            update = read_training(member.plaintexts, opening, member.terms, reader)
+        except CorruptSum as error:
+            return self._void(error)
+        for start in range(0, len(update), SLICE):
+            outcome.add(update[start : start + SLICE])
+        return self._finish(reader)
+
+    def receive_blob(self, data: bytes) -> bool:
+        """Take the next chunk: one of the sum is opened and applied; as ``open_sum``."""
+        if self._sum is None or self._outcome is None:
+            assert self._own is not None
+            self._own.take(data)
+            return False
+        try:
+            self._outcome.add(self._sum.take(data))
+        except CorruptSum as error:
+            return self._void(error)
+        return self._sum.done and self._finish(self._sum.reader)
+
+    @property
+    def _contributors(self) -> list[int]:
+        closing = self.member.view.closed
+        return [c.member for c in closing.contributors] if closing else []
+
+    def _void(self, error: CorruptSum) -> Literal[True]:
+        """Everyone has the same sum, and with it the same verdict: the model stays as it is."""
+        assert self._outcome is not None
+        by = "aggregator" if isinstance(error, FalseSum) else "contributor"
+        facts = {"reason": str(error), "by": by, "contributors": self._contributors}
+        self.tell("void", facts)
+        self._outcome.abandon(error)
+        return self._let_go()
+
+    def _finish(self, reader: SlotReader) -> Literal[True]:
+        outcome, is_counted = self._outcome, self.member.index in self._contributors
+        assert outcome is not None
+        own = last_contribution.marks_of(self._storage, self.number) if is_counted else None
+        for event, facts in precision.of_sum(reader, own, outcome):
+            self.tell(event, facts)
+        if reader.is_outgrown or reader.is_coarse:
+            outcome.forgo(reader.counts, own)
+        else:
+            outcome.finish(reader.counts, own)
+        return self._let_go()
+
+    def _let_go(self) -> Literal[True]:
+        """Keep nothing of the sum, and report whose checksums it has shown to be false."""
+        if self._sum and self._sum.liars:
+            names = [self.member.terms.name_of(m) for m in self._sum.liars]
+            self.tell("false-checksum", {"members": names})
+        self._sum = self._outcome = self._own = None
+        return True
+
+    def tell_end(self) -> None:
+        """Report the end, once the hospital stands at the next model."""
+        self._tell_left_out(is_over=True)
+        waited = time.monotonic() - self._closed_at
+        self.tell("decrypted", {"decrypt": waited, "contributors": self._contributors})
