@@ -149,16 +149,15 @@ class HybridRound:
 
     # ── judging ──
 
-    def _unjudged(self) -> list[Posted]:
+    def _unjudged(self) -> list[Posted[Contribution]]:
         posts = self._view.contributions.values()
         return [posted for posted in posts if posted.digest not in self._judged]
 
-    def _next_to_judge(self) -> Posted | None:
+    def _next_to_judge(self) -> Posted[Contribution] | None:
         return min(self._unjudged(), key=lambda posted: posted.position, default=None)
 
-    def _judge(self, posted: Posted) -> None:
+    def _judge(self, posted: Posted[Contribution]) -> None:
         body, member = posted.post.body, posted.post.sender
-        assert isinstance(body, Contribution)
         try:
             self._check_vector(body, member)
             encrypted = self._ciphertexts(body, member)

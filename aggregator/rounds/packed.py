@@ -98,14 +98,14 @@ class PackedRound:
         self.is_decided = True
         yield from self._add(members)
 
-    def _next_to_judge(self) -> Posted | None:
+    def _next_to_judge(self) -> Posted[Contribution] | None:
         posts = self._view.contributions.items()
         unjudged = (posted for member, posted in posts if not self._judging.has(member))
         return min(unjudged, key=lambda posted: posted.position, default=None)
 
-    def _judge(self, posted: Posted) -> Steps[None]:
+    def _judge(self, posted: Posted[Contribution]) -> Steps[None]:
         body, opening = posted.post.body, self._view.opening
-        assert isinstance(body, Contribution) and opening is not None
+        assert opening is not None
         if body.opening != opening.digest:
             self._judging.leave_out(posted.post.sender)
             return
@@ -116,12 +116,7 @@ class PackedRound:
     def _add(self, members: Members) -> Steps[None]:
         """Make the sum, and the closing that tells of it."""
         posts = {member: self._view.contributions[member] for member in sorted(members)}
-        bodies = (posted.post.body for posted in posts.values())
-        payloads = (
-            self._blobs.payload(body.ciphertexts)
-            for body in bodies
-            if isinstance(body, Contribution)
-        )
+        payloads = (self._blobs.payload(p.post.body.ciphertexts) for p in posts.values())
         n = self._key.encryptor.n
         payload = yield from sum_in_steps(payloads, self._opening, self._terms, n)
         yield

@@ -11,6 +11,7 @@ from unittest.mock import patch
 from aggregator.cli.commands import main
 from aggregator.rounds.hybrid import HybridRound
 from protocol.board.board import Posted
+from protocol.board.messages import Contribution
 
 
 class FirstAlone(HybridRound):
@@ -21,7 +22,7 @@ class FirstAlone(HybridRound):
         self.is_decided = self.is_decided or bool(self._fit)
         return super().step(is_due)
 
-    def _next_to_judge(self) -> Posted | None:
+    def _next_to_judge(self) -> Posted[Contribution] | None:
         return None if self._fit else super()._next_to_judge()
 
 

@@ -85,13 +85,14 @@ class ContributionMaker:
     storage: Storage
     fresh: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
-    def make(self, update: Update, num_examples: int, opening: Posted) -> tuple[Draft, SlotWriter]:
+    def make(
+        self, update: Update, num_examples: int, opening: Posted[Opening]
+    ) -> tuple[Draft, SlotWriter]:
         """The contribution to a round, and how its slots were written.
 
         Raises BadExamples, BadUpdate; BeyondTerms before anything is encrypted or stored.
         """
         said = opening.post.body
-        assert isinstance(said, Opening)
         suite, key = suite_of(said.suite, self.terms), EncryptionKey.of(self.epoch)
         if not 1 <= num_examples <= self.terms.max_examples:
             raise BadExamples(num_examples, 1, self.terms.max_examples)

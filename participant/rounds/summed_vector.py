@@ -45,8 +45,8 @@ class SummedVector:
         self, plaintexts: Sequence[mpz], view: RoundView, epoch: Epoch, terms: Terms
     ) -> None:
         """plaintexts: the decrypted sum of the keys. Raises CorruptSum if it is no such sum."""
-        opening, closing = view.terms_of_opening, view.closed
-        assert opening is not None and closing is not None and view.opening is not None
+        assert view.opening is not None and view.closing is not None
+        opening, closing = view.opening.post.body, view.closing.post.body
         suite = suite_of(opening.suite, terms)
         assert suite.lattice is not None
         self._lattice, self._names = suite.lattice, closing.vector

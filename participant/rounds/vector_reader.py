@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from keyshare.hybrid.checksum import Checksum, ChecksumKey, write_checksum
 from keyshare.hybrid.one_time_key import read_words
-from protocol.board.messages import Contribution
 from protocol.board.suite import suite_of
 from protocol.rounds.decryption import RoundMember
 from protocol.rounds.vector_checks import checksum_key
@@ -30,7 +29,7 @@ class VectorReader:
     def __init__(self, view: RoundView, member: int, terms: Terms, key: ChecksumKey) -> None:
         """Of a member that has contributed to a hybrid round."""
         body, opening = view.contributions[member].post.body, view.terms_of_opening
-        assert isinstance(body, Contribution) and opening is not None
+        assert opening is not None
         suite = suite_of(opening.suite, terms)
         assert suite.lattice is not None
         self._names, self._lattice = body.vector, suite.lattice

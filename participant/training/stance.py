@@ -85,9 +85,9 @@ class Stance:
 
         And with the bounds that members have asked for.
         """
-        opening, name = view.terms_of_opening, view.name
-        assert opening is not None and view.opening is not None
-        due = self._opened_with(view.opening.position)
+        opened, name = view.opening, view.name
+        assert opened is not None
+        opening, due = opened.post.body, self._opened_with(opened.position)
         if (opening.kind, opening.model) != ("training", due.result):
             raise ModelMismatch(name, "it was opened for another model than this hospital's")
         if opening.length != due.length:

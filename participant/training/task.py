@@ -241,8 +241,8 @@ class TrainingTask(Task):
 
         The app has no examples, or its update is beyond what the terms allow.
         """
-        opening = view.terms_of_opening
-        assert opening is not None and view.opening is not None
+        assert view.opening is not None
+        opening = view.opening.post.body
         self._stance.check(view)
         self._stance.warn_of_wider(number, view.opening.position)
         started = time.monotonic()

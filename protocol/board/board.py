@@ -8,11 +8,12 @@ different heads from there on, and part for good at the first post that crosses.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, NamedTuple
+from typing import Annotated, Generic, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 from msgspec.structs import replace
+from typing_extensions import TypeVar
 
 from protocol.board.budget import Budget
 from protocol.board.certification import certification
@@ -49,6 +50,9 @@ MIN_ENTRY_BYTES = 160  # three hashes and a signature, without what stands aroun
 Milliseconds = Annotated[int, Meta(ge=0, lt=1 << 47)]  # since 1970; to the year 6429
 
 
+B = TypeVar("B", bound=Body, default=Body, covariant=True)
+
+
 class Head(NamedTuple):
     """Position of the last entry (0: none yet) and its hash."""
 
@@ -56,7 +60,7 @@ class Head(NamedTuple):
     hash: bytes
 
 
-class Post(Message, frozen=True):
+class Post(Message, Generic[B], frozen=True):
     """One statement by one sender, number ``sequence`` of its posts in the session."""
 
     federation: Digest
@@ -65,7 +69,7 @@ class Post(Message, frozen=True):
     sequence: Count
     seen_position: Count
     seen: Digest
-    body: Body
+    body: B
 
 
 class SignedPost(Message, frozen=True):
@@ -94,13 +98,13 @@ class Entry(Message, frozen=True):
         return digest("quorate/entry", encode(self))
 
 
-class Posted(NamedTuple):
-    """A verified entry, opened."""
+class Posted(NamedTuple, Generic[B]):
+    """A verified entry, opened; ``Posted[Closing]`` is one whose body is a closing."""
 
     position: int
     hash: bytes
     time_ms: int
-    post: Post
+    post: Post[B]
     digest: bytes
 
     @property

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from protocol.board.board import Posted
-from protocol.board.messages import Complaint, Partial
+from protocol.board.messages import Complaint
 from protocol.rounds.partial_payload import LockedSum
 from protocol.rounds.view import RoundView
 
@@ -31,7 +31,7 @@ class Judged:
 
 
 def judge_complaint(
-    complaint: Posted, view: RoundView, payload: bytes, locked: LockedSum
+    complaint: Posted[Complaint], view: RoundView, payload: bytes, locked: LockedSum
 ) -> Verdict:
     """What a complaint shows.
 
@@ -39,12 +39,10 @@ def judge_complaint(
     complaint is false.
     """
     body = complaint.post.body
-    assert isinstance(body, Complaint)
     accused = view.partials.get(body.member)
     if accused is None or accused.position > complaint.position or body.chosen != locked.chosen:
         return "false"
     said = accused.post.body
-    assert isinstance(said, Partial)
     if said.chosen != locked.chosen:
         return "proven"  # the board itself shows it
     if not body.key:

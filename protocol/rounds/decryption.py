@@ -235,7 +235,7 @@ class RoundMember:
     def _verify(self, sender: int, sealed: bytes) -> None:
         """Open a part and take it, or leave it out and remember what shows that it is wrong."""
         locked, said = self._locked, self.view.partials[sender].post.body
-        assert locked is not None and isinstance(said, Partial)
+        assert locked is not None
         if said.chosen != locked.chosen:
             self._wrong[sender] = b""  # the post itself shows it
             return
@@ -269,9 +269,9 @@ class RoundMember:
         said = {found.about for found in complaints if found.by == self.index}
         return [m for m in self.wrong_partials if m not in {*shown, *said, self.index}]
 
-    def _judge(self, posted: Posted) -> Judged:
+    def _judge(self, posted: Posted[Complaint]) -> Judged:
         body = posted.post.body
-        assert self._locked is not None and isinstance(body, Complaint)
+        assert self._locked is not None
         payload = self._payloads.get(body.member, b"")
         verdict = judge_complaint(posted, self.view, payload, self._locked)
         return Judged(posted.position, posted.post.sender, body.member, verdict)

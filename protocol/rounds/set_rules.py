@@ -109,19 +109,17 @@ class _Set:
         self._contribution(member, opening, self._suite(opening), seen)
 
     def _known_round(self) -> tuple[Opening, Closing]:
-        opening, closing = self.view.terms_of_opening, self.view.closed
-        if opening is None or closing is None or opening.epoch != self.epoch.digest:
+        opened, closed = self.view.opening, self.view.closing
+        if opened is None or closed is None or opened.post.body.epoch != self.epoch.digest:
             self._refuse("known-round", 0, "it was not opened, or under another key")
-        assert self.view.opening is not None and self.view.closing is not None
-        if self.view.opening.position > self.view.closing.position:
+        if opened.position > closed.position:
             self._refuse("known-round", 0, "it was closed before it was opened")
-        return opening, closing
+        return opened.post.body, closed.post.body
 
     def _check_kind(self, opening: Opening) -> None:
         """The opening is of the session's kind, and a statistic as a member asked for it."""
         if opening.kind != kind_of(self.view.session):
             self._refuse("known-round", 0, f"it was opened for {opening.kind}")
-        assert self.view.opening is not None
         if opening.kind == "statistic" and request_of(self.view) is None:
             self._refuse("request", 0, "no member had asked for what was opened")
         if opening.kind == "training" and (opening.decimals or opening.labels):
@@ -173,10 +171,10 @@ class _Set:
             self._refuse("proof-of-plaintext", member, error.reason)
         return found
 
-    def _answer(self, posted: Posted, member: int) -> Contribution:
+    def _answer(self, posted: Posted[Contribution], member: int) -> Contribution:
         """The contribution, which answers the round's opening and nothing that came later."""
         body, opening = posted.post.body, self.view.opening
-        assert isinstance(body, Contribution) and opening is not None
+        assert opening is not None
         if body.opening != opening.digest or posted.position < opening.position:
             self._refuse("contributors", member, "its contribution is for another opening")
         return body

@@ -38,7 +38,7 @@ def sound_requests(view: RoundView, before: int | None = None) -> list[Request]:
     Labels, where there are any, are one for each number, and all different.
     """
     bodies = [p.post.body for p in view.requests.values() if before is None or p.position < before]
-    return [body for body in bodies if isinstance(body, Request) and _is_sound(body)]
+    return [body for body in bodies if _is_sound(body)]
 
 
 def _is_sound(request: Request) -> bool:
@@ -48,10 +48,10 @@ def _is_sound(request: Request) -> bool:
 
 def request_of(view: RoundView) -> Request | None:
     """The request that the statistic's opening answers; None if no member had made one before."""
-    posted, opening = view.opening, view.terms_of_opening
-    if posted is None or opening is None:
+    if view.opening is None:
         return None
-    for request in sound_requests(view, posted.position):
+    opening = view.opening.post.body
+    for request in sound_requests(view, view.opening.position):
         if opening_for(request, opening.epoch) == opening:
             return request
     return None

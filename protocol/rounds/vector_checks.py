@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keyshare.hybrid.checksum import ChecksumKey, read_checksum, sum_checksums
-from protocol.board.messages import SetLock
 from protocol.encoding import digest
 from protocol.rounds.view import RoundView
 
@@ -65,7 +64,6 @@ def claims_of(view: RoundView, federation: bytes, quorum: int) -> Claims:
         if posted is None or (end is not None and posted.position > end):
             continue
         lock = posted.post.body
-        assert isinstance(lock, SetLock)
         checksum = read_checksum(lock.checksum)
         if lock.chosen == chosen and checksum is not None:
             said[member] = checksum

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeGuard
 
 import numpy as np
 from gmpy2 import mpz
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from keyshare.rounds.packing import read_head, unpack
 from keyshare.rounds.slots import SlotReader
-from protocol.board.board import Posted
+from protocol.board.board import B, Posted
 from protocol.board.messages import (
     Closing,
     Complaint,
@@ -38,6 +39,11 @@ def round_session(name: str) -> str:
     return f"round/{name}" if _NUMBER.fullmatch(name) else f"statistic/{name}"
 
 
+def says(posted: Posted[Any], kind: type[B]) -> TypeGuard[Posted[B]]:
+    """Whether an entry is one of those with bodies of a kind."""
+    return isinstance(posted.post.body, kind)
+
+
 def round_name(session: str) -> str:
     """The name of a session's round."""
     return session.partition("/")[2]
@@ -53,15 +59,15 @@ class RoundView:
     """
 
     session: str
-    requests: dict[int, Posted] = field(default_factory=dict)
-    opening: Posted | None = None
-    contributions: dict[int, Posted] = field(default_factory=dict)
-    late: dict[int, Posted] = field(default_factory=dict)
+    requests: dict[int, Posted[Request]] = field(default_factory=dict)
+    opening: Posted[Opening] | None = None
+    contributions: dict[int, Posted[Contribution]] = field(default_factory=dict)
+    late: dict[int, Posted[Contribution]] = field(default_factory=dict)
     omissions: dict[int, Omission] = field(default_factory=dict)
-    closing: Posted | None = None
-    lock_posts: dict[int, Posted] = field(default_factory=dict)
-    partials: dict[int, Posted] = field(default_factory=dict)
-    complaints: dict[tuple[int, int], Posted] = field(default_factory=dict)
+    closing: Posted[Closing] | None = None
+    lock_posts: dict[int, Posted[SetLock]] = field(default_factory=dict)
+    partials: dict[int, Posted[Partial]] = field(default_factory=dict)
+    complaints: dict[tuple[int, int], Posted[Complaint]] = field(default_factory=dict)
     refusals: dict[int, Refusal] = field(default_factory=dict)
     statements: dict[int, Statement] = field(default_factory=dict)
     stated_ms: dict[int, int] = field(default_factory=dict)  # of each member's first statement
@@ -72,30 +78,30 @@ class RoundView:
 
     def receive(self, posted: Posted) -> None:
         """Take note of an entry of this session."""
-        body, sender = posted.post.body, posted.post.sender
-        if isinstance(body, Opening):
+        sender = posted.post.sender
+        if says(posted, Opening):
             self.opening = self.opening or posted
-        elif isinstance(body, Closing):
+        elif says(posted, Closing):
             self.closing = self.closing or posted
-        elif isinstance(body, Request):
+        elif says(posted, Request):
             self.requests.setdefault(sender, posted)
-        elif isinstance(body, Contribution):
+        elif says(posted, Contribution):
             if self.closing is None:
                 self.contributions.setdefault(sender, posted)
             elif sender not in self.contributions:
                 self.late.setdefault(sender, posted)
-        elif isinstance(body, Omission):
-            self._omit(body)
-        elif isinstance(body, SetLock):
+        elif says(posted, Omission):
+            self._omit(posted.post.body)
+        elif says(posted, SetLock):
             self.lock_posts.setdefault(sender, posted)
-        elif isinstance(body, Partial):
+        elif says(posted, Partial):
             self.partials.setdefault(sender, posted)
-        elif isinstance(body, Complaint):
-            self.complaints.setdefault((sender, body.member), posted)
-        elif isinstance(body, Refusal):
-            self.refusals.setdefault(sender, body)
-        elif isinstance(body, Statement):
-            self.statements[sender] = body
+        elif says(posted, Complaint):
+            self.complaints.setdefault((sender, posted.post.body.member), posted)
+        elif says(posted, Refusal):
+            self.refusals.setdefault(sender, posted.post.body)
+        elif says(posted, Statement):
+            self.statements[sender] = posted.post.body
             self.stated_ms.setdefault(sender, posted.time_ms)
 
     def _omit(self, said: Omission) -> None:
@@ -121,8 +127,7 @@ class RoundView:
     @property
     def locks(self) -> dict[int, bytes]:
         """The set that each member has locked."""
-        posts = self.lock_posts.items()
-        return {m: p.post.body.chosen for m, p in posts if isinstance(p.post.body, SetLock)}
+        return {m: posted.post.body.chosen for m, posted in self.lock_posts.items()}
 
     def agreed(self, least: int) -> dict[int, Statement]:
         """Those who have stated one model alike, at least ``least``, more than half of all."""
@@ -137,14 +142,12 @@ class RoundView:
     @property
     def terms_of_opening(self) -> Opening | None:
         """The opening's body."""
-        body = self.opening.post.body if self.opening else None
-        return body if isinstance(body, Opening) else None
+        return self.opening.post.body if self.opening else None
 
     @property
     def closed(self) -> Closing | None:
         """The closing's body."""
-        body = self.closing.post.body if self.closing else None
-        return body if isinstance(body, Closing) else None
+        return self.closing.post.body if self.closing else None
 
     def chosen(self, federation: bytes) -> bytes | None:
         """The name of the set that the closing chose: round, contributors and sum."""

@@ -36,9 +36,10 @@ def check_openings(evidence: Evidence, account: Account) -> None:
                 remark(account, found)(posted.position, aggregator, f"{found.session}: {reason}")
 
 
-def _faults_of_opening(evidence: Evidence, found: RoundEvidence, posted: Posted) -> Iterator[str]:
+def _faults_of_opening(
+    evidence: Evidence, found: RoundEvidence, posted: Posted[Opening]
+) -> Iterator[str]:
     opening = posted.post.body
-    assert isinstance(opening, Opening)
     if found.epoch is None:
         yield "it is opened under a key that was not the newest that all had certified"
     if opening.kind == "training":  # as the session's name says, or the board would not have it
@@ -47,9 +48,10 @@ def _faults_of_opening(evidence: Evidence, found: RoundEvidence, posted: Posted)
         yield "no member had asked for it so: numbers, decimals, labels, no model and no bounds"
 
 
-def _faults_of_training(evidence: Evidence, found: RoundEvidence, posted: Posted) -> Iterator[str]:
+def _faults_of_training(
+    evidence: Evidence, found: RoundEvidence, posted: Posted[Opening]
+) -> Iterator[str]:
     terms, opening = evidence.terms, posted.post.body
-    assert isinstance(opening, Opening)
     if opening.decimals or opening.labels:
         yield "it has decimals or labels, which training has not"
     if opening.suite != (due := suite_for(terms, opening.length).name):

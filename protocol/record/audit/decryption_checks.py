@@ -66,8 +66,7 @@ def check_locks(evidence: Evidence, account: Account) -> None:
         for posted in found.said(SetLock):
             account.count += 1
             body, name = posted.post.body, evidence.name(posted.post.sender)
-            assert isinstance(body, SetLock)
-            first = found.first_locks[posted.post.sender].post.body
+            first = found.view.lock_posts[posted.post.sender].post.body
             if body != first:
                 reason = f"{found.session}: it locked another set too, which counts for nothing"
                 account.find(posted.position, name, reason)
@@ -84,7 +83,7 @@ def _look_at_checksums(evidence: Evidence, account: Account, found: RoundEvidenc
         return
     claims = claims_of(found.view, terms.federation, terms.quorum)
     for member in claims.missing:
-        if (lock := found.first_locks.get(member)) is not None:
+        if (lock := found.view.lock_posts.get(member)) is not None:
             reason = f"{found.session}: the checksum of its vector is missing or came too late"
             account.find(lock.position, evidence.name(member), reason)
     account.notes.append(
@@ -107,9 +106,8 @@ def check_releases(evidence: Evidence, account: Account) -> None:
     )
 
 
-def _fault_of_release(evidence: Evidence, found: RoundEvidence, posted: Posted) -> str:
+def _fault_of_release(evidence: Evidence, found: RoundEvidence, posted: Posted[Partial]) -> str:
     body, sender = posted.post.body, posted.post.sender
-    assert isinstance(body, Partial)
     if found.view.partials[sender] is not posted:
         return "it released a part twice"
     lockers = found.lockers(body.chosen, posted.post.seen_position)
@@ -122,14 +120,13 @@ def _fault_of_release(evidence: Evidence, found: RoundEvidence, posted: Posted) 
 
 
 def _remark_on_release(
-    evidence: Evidence, account: Account, found: RoundEvidence, posted: Posted, reason: str
+    evidence: Evidence, account: Account, found: RoundEvidence, posted: Posted[Partial], reason: str
 ) -> None:
     """Alone a part opens nothing: what a quorum gives away against the rule is a failure.
 
     That is told, and no more, where they are so few that all of them may be lying.
     """
     body = posted.post.body
-    assert isinstance(body, Partial)
     surely = _is_too_early(found, body.chosen, found.surely_opened_at(body.chosen))
     if surely or _is_too_early(found, body.chosen, found.opened_at(body.chosen)):
         reason += "; a quorum released parts of it before enough had locked it"
@@ -149,7 +146,6 @@ def _judge_complaints(evidence: Evidence, account: Account, found: RoundEvidence
     locked = found.locked_sum if complaints else None
     for posted in complaints:
         body = posted.post.body
-        assert isinstance(body, Complaint)
         accused, sender = evidence.name(body.member), evidence.name(posted.post.sender)
         if locked is None:
             reason = f"{found.session}: its complaint is about a set that breaks a rule"
@@ -175,17 +171,15 @@ def check_refusals(evidence: Evidence, account: Account) -> None:
         for posted in found.said(Refusal):
             account.count += 1
             body = posted.post.body
-            assert isinstance(body, Refusal)
             about = f" (about {evidence.name(body.member)})" if body.member else ""
             truth = _truth(evidence, found, posted)
             reason = f"{found.session}: it refused, rule {body.rule}{about}; {truth}"
             account.find(posted.position, evidence.name(posted.post.sender), reason)
 
 
-def _truth(evidence: Evidence, found: RoundEvidence, posted: Posted) -> str:
+def _truth(evidence: Evidence, found: RoundEvidence, posted: Posted[Refusal]) -> str:
     """What the record shows about a refusal's reason."""
     said, outcome = posted.post.body, found.outcome
-    assert isinstance(said, Refusal)
     if said.rule in _RECOMPUTED and outcome is not None:
         broken = isinstance(outcome, Refused) and (outcome.rule, outcome.member)
         is_so = broken == (said.rule, said.member)

@@ -34,7 +34,7 @@ def check_one_set(evidence: Evidence, account: Account) -> None:
 
 def _opened(found: RoundEvidence, opened_at: Callable[[bytes], int | None]) -> dict[bytes, int]:
     """The sets of a round of which enough parts were released, and the entry that made them so."""
-    names = {p.post.body.chosen for p in found.said(Partial) if isinstance(p.post.body, Partial)}
+    names = {posted.post.body.chosen for posted in found.said(Partial)}
     return {chosen: at for chosen in names if (at := opened_at(chosen)) is not None}
 
 
@@ -75,7 +75,7 @@ def check_differences(evidence: Evidence, account: Account) -> None:
         if difference is None or closing is None:
             continue
         # What was locked elsewhere meanwhile, nobody who locked this could know.
-        locks = [found.first_locks[m] for m in found.lockers(found.chosen, locked_at)]
+        locks = [found.view.lock_posts[m] for m in found.lockers(found.chosen, locked_at)]
         knew = sum(_difference(evidence, found, p.post.seen_position) is not None for p in locks)
         is_refused = terms.rounds.differencing == "refuse" and knew > terms.faults
         said = account.fail if is_refused else account.find

@@ -8,16 +8,14 @@ from functools import cached_property
 
 from gmpy2 import mpz
 
-from protocol.board.board import Posted
+from protocol.board.board import B, Posted
 from protocol.board.messages import (
     Attachment,
-    Body,
     Closing,
     Complaint,
     Contribution,
     Opening,
     Partial,
-    SetLock,
 )
 from protocol.board.payload_sizes import chunk_count
 from protocol.errors import Malformed, Refused
@@ -25,7 +23,7 @@ from protocol.key.epoch import Epoch
 from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
 from protocol.rounds.partial_payload import LockedSum
 from protocol.rounds.set_rules import check_set
-from protocol.rounds.view import RoundView
+from protocol.rounds.view import RoundView, says
 from protocol.terms.terms import Terms
 
 ReadPayload = Callable[[Attachment], bytes]
@@ -70,9 +68,9 @@ class RoundEvidence:
         """The opening that counts, the first."""
         return self.view.terms_of_opening
 
-    def said(self, kind: type[Body]) -> Iterator[Posted]:
+    def said(self, kind: type[B]) -> Iterator[Posted[B]]:
         """The entries with bodies of a kind, in order."""
-        return (posted for posted in self.entries if isinstance(posted.post.body, kind))
+        return (posted for posted in self.entries if says(posted, kind))
 
     @cached_property
     def chosen(self) -> bytes | None:
@@ -80,9 +78,9 @@ class RoundEvidence:
         return self.view.chosen(self.terms.federation)
 
     @cached_property
-    def closings(self) -> dict[bytes, Posted]:
+    def closings(self) -> dict[bytes, Posted[Closing]]:
         """Every closing by the name of its set."""
-        found = dict[bytes, Posted]()
+        found = dict[bytes, Posted[Closing]]()
         for posted in self.said(Closing):
             view = RoundView(self.session, opening=self.view.opening, closing=posted)
             chosen = view.chosen(self.terms.federation)
@@ -90,26 +88,20 @@ class RoundEvidence:
             found.setdefault(chosen, posted)
         return found
 
-    @cached_property
-    def first_locks(self) -> dict[int, Posted]:
-        """The first lock of each member."""
-        found = dict[int, Posted]()
-        for posted in self.said(SetLock):
-            found.setdefault(posted.post.sender, posted)
-        return found
-
     def lockers(self, chosen: bytes, position: int) -> set[int]:
         """Who had locked a set by a position."""
         return {
             member
-            for member, posted in self.first_locks.items()
-            if posted.position <= position and _chosen(posted) == chosen
+            for member, posted in self.view.lock_posts.items()
+            if posted.position <= position and posted.post.body.chosen == chosen
         }
 
     @cached_property
     def locked_at(self) -> int | None:
         """The position of the lock with which enough members had locked the closing's set."""
-        locks = [p.position for p in self.first_locks.values() if _chosen(p) == self.chosen]
+        locks = [
+            p.position for p in self.view.lock_posts.values() if p.post.body.chosen == self.chosen
+        ]
         least = self.terms.lock_threshold
         return sorted(locks)[least - 1] if len(locks) >= least else None
 
@@ -118,11 +110,11 @@ class RoundEvidence:
         """Whether enough members locked the closing's set, or released parts of it."""
         return self.locked_at is not None or bool(self.chosen and self.opened_at(self.chosen))
 
-    def releases(self, chosen: bytes) -> list[Posted]:
+    def releases(self, chosen: bytes) -> list[Posted[Partial]]:
         """The first part of a set that each member released."""
-        found = dict[int, Posted]()
+        found = dict[int, Posted[Partial]]()
         for posted in self.said(Partial):
-            if _chosen(posted) == chosen:
+            if posted.post.body.chosen == chosen:
                 found.setdefault(posted.post.sender, posted)
         return list(found.values())
 
@@ -151,9 +143,10 @@ class RoundEvidence:
         seen = dict[mpz | bytes, int]()
         return [self._judge(posted, seen) for posted in self.view.contributions.values()]
 
-    def _judge(self, posted: Posted, seen: dict[mpz | bytes, int]) -> JudgedContribution:
+    def _judge(
+        self, posted: Posted[Contribution], seen: dict[mpz | bytes, int]
+    ) -> JudgedContribution:
         body, opening, sender = posted.post.body, self.opening, posted.post.sender
-        assert isinstance(body, Contribution)
         is_answer = self.view.opening is not None and body.opening == self.view.opening.digest
         if not is_answer or opening is None or self.epoch is None:
             return JudgedContribution(posted, is_answer)
@@ -177,10 +170,10 @@ class RoundEvidence:
 
     def names_in(self, member: int) -> tuple[mpz | bytes, ...] | None:
         """The ciphertexts and chunks of a member's contribution; None where they do not read."""
-        posted = self.view.contributions.get(member)
-        body, opening = posted.post.body if posted else None, self.opening
-        if not isinstance(body, Contribution) or opening is None or self.epoch is None:
+        posted, opening = self.view.contributions.get(member), self.opening
+        if posted is None or opening is None or self.epoch is None:
             return None
+        body = posted.post.body
         n = EncryptionKey.of(self.epoch).encryptor.n
         try:
             found = read_ciphertexts(self._read(body.ciphertexts), opening, self.terms, n)
@@ -205,7 +198,7 @@ class RoundEvidence:
         """
         if self.epoch is None:
             return Refused(self.view.name, "known-round", 0, "it was opened under no known key")
-        payloads = _Payloads(self.view.contributions, self._read)
+        payloads = _Payloads(self.view, self._read)
         try:
             return check_set(self.view, payloads, self.terms, self.epoch)
         except Refused as refusal:
@@ -234,14 +227,12 @@ class _NotHereError(Exception):
 class _Payloads(Mapping[int, bytes]):
     """Contributions' payloads by member, each read when it is asked for."""
 
-    def __init__(self, contributions: Mapping[int, Posted], read: ReadPayload) -> None:
-        self._contributions, self._read = contributions, read
+    def __init__(self, view: RoundView, read: ReadPayload) -> None:
+        self._contributions, self._read = view.contributions, read
 
     def __getitem__(self, member: int) -> bytes:
-        body = self._contributions[member].post.body
-        assert isinstance(body, Contribution)
         try:
-            return self._read(body.ciphertexts)
+            return self._read(self._contributions[member].post.body.ciphertexts)
         except Malformed:
             raise _NotHereError from None
 
@@ -256,9 +247,3 @@ def _repetition(names: Sequence[mpz | bytes], seen: Mapping[mpz | bytes, int], t
     if first := next((seen[name] for name in names if name in seen), 0):
         return f"a ciphertext is one that {terms.name_of(first)} has contributed"
     return "a ciphertext occurs twice in it" if len(set(names)) < len(names) else ""
-
-
-def _chosen(posted: Posted) -> bytes:
-    body = posted.post.body
-    assert isinstance(body, SetLock | Partial)
-    return body.chosen
