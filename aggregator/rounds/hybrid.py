@@ -12,22 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aggregator.rounds.omission import ANOTHER_OPENING, TOO_LATE, TOO_NEAR, Reason, Unfit
-from aggregator.rounds.seen_ciphertexts import SeenCiphertexts
+from aggregator.rounds.sums import Judging
 from aggregator.rounds.vector_sum import Vector, VectorSum
 from aggregator.store.blobs import BlobStore
 from keyshare.hybrid.lattice import Lattice
 from keyshare.steps import finish
 from protocol.board.board import Posted
-from protocol.board.messages import Closing, Contribution, Contributor, Opening, attach
+from protocol.board.messages import Closing, Contribution, Contributor, attach
 from protocol.board.suite import suite_of
-from protocol.errors import Malformed
 from protocol.key.epoch import Epoch
 from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
     add_encrypted,
-    check_proof,
-    read_ciphertexts,
     write_ciphertexts,
 )
 from protocol.rounds.history import OpenedSets
@@ -59,20 +56,22 @@ class HybridRound:
         assert opening is not None
         suite = suite_of(opening.suite, terms)
         assert suite.lattice is not None
-        self.unfit: dict[int, Reason] = {}  # who can be in no sum, for good
         self._beside: dict[int, Reason] = {}  # why who is fit is left out
         self._view, self._terms, self._blobs, self._history = view, terms, blobs, history
-        self._opening: Opening = opening
         self._lattice: Lattice = suite.lattice
         self._slot_count = suite.slot_count(opening.length)
         self._key = EncryptionKey.of(epoch)
         self._sum = VectorSum(folder, view.session, suite.lattice, self._slot_count)
-        self._judged: set[bytes] = set()
+        self._judging = Judging(view.session, opening, terms, self._key)
         self._fit: dict[int, _Fit] = {}
         self._chunk_owner: dict[bytes, int] = {}
-        self._seen = SeenCiphertexts(terms)
         self.is_decided = False  # once it is settled who is in the sum
         self._names: list[bytes] = []  # of the sum's chunks that are blobs
+
+    @property
+    def unfit(self) -> dict[int, Reason]:
+        """Who can be in no sum, and why: of those judged by now, and for good."""
+        return self._judging.unfit
 
     @property
     def left_out(self) -> dict[int, Reason]:
@@ -124,7 +123,7 @@ class HybridRound:
         total = attach(payload)
         if total.is_blob:
             self._blobs.put(payload)
-        for posted in self._unjudged():
+        for posted in self._judging.unjudged(self._view):
             self._beside[posted.post.sender] = TOO_LATE
         contributors = tuple(Contributor(m, self._fit[m].vector.post) for m in chosen)
         return Closing(contributors, total, tuple(self._names))
@@ -149,26 +148,21 @@ class HybridRound:
 
     # ── judging ──
 
-    def _unjudged(self) -> list[Posted[Contribution]]:
-        posts = self._view.contributions.values()
-        return [posted for posted in posts if posted.digest not in self._judged]
-
     def _next_to_judge(self) -> Posted[Contribution] | None:
-        return min(self._unjudged(), key=lambda posted: posted.position, default=None)
+        return next(iter(self._judging.unjudged(self._view)), None)
 
     def _judge(self, posted: Posted[Contribution]) -> None:
         body, member = posted.post.body, posted.post.sender
         try:
             self._check_vector(body, member)
-            encrypted = self._ciphertexts(body, member)
         except Unfit as error:
-            self._seen.drop(member)
-            self.unfit[member] = error.reason
-        else:
+            self._judging.unfit[member] = error.reason
+            return
+        payload = self._blobs.payload(body.ciphertexts)
+        if encrypted := finish(self._judging.judge(member, body, payload)):
             # Only what is fit has owners: nobody keeps another out with what is itself left out.
             self._chunk_owner.update(dict.fromkeys(body.vector, member))
             self._fit[member] = _Fit(Vector(posted.digest, body.vector), encrypted)
-        self._judged.add(posted.digest)
 
     def _check_vector(self, body: Contribution, member: int) -> None:
         """Raises Unfit if its chunks are not what this round's sum can take."""
@@ -188,18 +182,3 @@ class HybridRound:
             if (owner := self._chunk_owner.get(name)) is not None:
                 detail = f"chunk {chunk} repeats one of {self._terms.name_of(owner)}'s"
                 raise Unfit(Reason("repeated", detail, owner))
-
-    def _ciphertexts(self, body: Contribution, member: int) -> Encrypted:
-        """The key's ciphertexts; raises Unfit if they are not the member's own."""
-        key, payload = self._key, self._blobs.payload(body.ciphertexts)
-        try:
-            encrypted = read_ciphertexts(payload, self._opening, self._terms, key.encryptor.n)
-        except Malformed as error:
-            raise Unfit(Reason("unreadable", error.reason)) from None
-        if reason := finish(self._seen.take(member, encrypted.values)):
-            raise Unfit(reason)
-        try:
-            check_proof(encrypted, body, self._view.session, member, key)
-        except Malformed as error:
-            raise Unfit(Reason("unproven", error.reason)) from None
-        return encrypted

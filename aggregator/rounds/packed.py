@@ -7,8 +7,8 @@ everything is judged again, with the same result.
 
 from __future__ import annotations
 
-from aggregator.rounds.omission import TOO_LATE, TOO_NEAR, Reason
-from aggregator.rounds.sums import Candidate, Judging, sum_in_steps
+from aggregator.rounds.omission import ANOTHER_OPENING, TOO_LATE, TOO_NEAR, Reason
+from aggregator.rounds.sums import Judging, sum_in_steps
 from aggregator.store.blobs import BlobStore
 from keyshare.steps import Steps
 from protocol.board.board import Posted
@@ -56,17 +56,17 @@ class PackedRound:
     @property
     def fit(self) -> Members:
         """Whose contributions can be added, of those judged by now."""
-        return self._judging.selection.chosen
+        return Members(self._judging.fit)
 
     @property
     def unfit(self) -> dict[int, Reason]:
         """Who can be in no sum, and why: of those judged by now, and for good."""
-        return self._judging.selection.left_out
+        return self._judging.unfit
 
     @property
     def left_out(self) -> dict[int, Reason]:
         """Who is not in the sum, or could be in none, and why."""
-        return self._judging.selection.left_out | self._beside
+        return self._judging.unfit | self._beside
 
     def step(self) -> bool:
         """Do a small part; whether there is more to do.
@@ -88,8 +88,8 @@ class PackedRound:
         return True
 
     def _advance(self) -> Steps[None]:
-        while posted := self._next_to_judge():
-            yield from self._judge(posted)
+        while unjudged := self._judging.unjudged(self._view):
+            yield from self._judge(unjudged[0])
         members = self._history.closable(self._view, self.fit)
         self._beside = dict.fromkeys(self.fit - members, TOO_NEAR)
         if len(members) < self._terms.least_contributors:
@@ -98,20 +98,15 @@ class PackedRound:
         self.is_decided = True
         yield from self._add(members)
 
-    def _next_to_judge(self) -> Posted[Contribution] | None:
-        posts = self._view.contributions.items()
-        unjudged = (posted for member, posted in posts if not self._judging.has(member))
-        return min(unjudged, key=lambda posted: posted.position, default=None)
-
     def _judge(self, posted: Posted[Contribution]) -> Steps[None]:
-        body, opening = posted.post.body, self._view.opening
+        body, member, opening = posted.post.body, posted.post.sender, self._view.opening
         assert opening is not None
         if body.opening != opening.digest:
-            self._judging.leave_out(posted.post.sender)
+            self._judging.unfit[member] = ANOTHER_OPENING
             return
-        candidate = Candidate(body, self._blobs.payload(body.ciphertexts))
+        payload = self._blobs.payload(body.ciphertexts)
         yield
-        yield from self._judging.judge(posted.post.sender, candidate)
+        yield from self._judging.judge(member, body, payload)
 
     def _add(self, members: Members) -> Steps[None]:
         """Make the sum, and the closing that tells of it."""
@@ -124,7 +119,7 @@ class PackedRound:
         if total.is_blob:
             yield
             self._blobs.put(payload)
-        unjudged = [m for m in self._view.contributions if not self._judging.has(m)]
-        self._beside |= dict.fromkeys(unjudged, TOO_LATE)
+        late = [posted.post.sender for posted in self._judging.unjudged(self._view)]
+        self._beside |= dict.fromkeys(late, TOO_LATE)
         contributors = tuple(Contributor(m, posted.digest) for m, posted in posts.items())
         self.closing = Closing(contributors, total)

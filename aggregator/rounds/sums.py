@@ -8,13 +8,13 @@ knows what is inside. All of it goes in steps, since a statistic may have 100,00
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from gmpy2 import mpz
 
-from aggregator.rounds.omission import ANOTHER_OPENING, Reason, Unfit
+from aggregator.rounds.omission import Reason, Unfit
 from aggregator.rounds.seen_ciphertexts import SeenCiphertexts
 from keyshare.steps import Steps
+from protocol.board.board import Posted
 from protocol.board.messages import Contribution, Opening
 from protocol.errors import Malformed
 from protocol.rounds.ciphertexts import (
@@ -25,73 +25,57 @@ from protocol.rounds.ciphertexts import (
     read_in_steps,
     write_ciphertexts,
 )
+from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Whose contributions can be added, and why the others are left out, by member."""
-
-    chosen: frozenset[int]
-    left_out: dict[int, Reason]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A contribution as it was posted: its body, and the payload that it names."""
-
-    body: Contribution
-    payload: bytes
-
-
 class Judging:
-    """The contributions to a round under packed Paillier, judged one by one.
+    """The contributions to a round, judged one by one.
 
     In the order of the board: of two that repeat each other the later one is left out. Of those
     that are judged, verdicts and marks are held, and no ciphertexts.
+    fit: whose can be added. unfit: who can be in no sum, for good, and why.
     """
 
     def __init__(self, session: str, opening: Opening, terms: Terms, key: EncryptionKey) -> None:
+        self.fit: set[int] = set()
+        self.unfit: dict[int, Reason] = {}
         self._session, self._opening, self._terms, self._key = session, opening, terms, key
-        self._fit: set[int] = set()
-        self._left_out: dict[int, Reason] = {}
         self._seen = SeenCiphertexts(terms)
 
-    def has(self, member: int) -> bool:
-        """Whether the member's contribution is judged."""
-        return member in self._fit or member in self._left_out
+    def unjudged(self, view: RoundView) -> list[Posted[Contribution]]:
+        """What has come to the round since, in the order of the board."""
+        posts = view.contributions.items()
+        left = (p for m, p in posts if m not in self.fit and m not in self.unfit)
+        return sorted(left, key=lambda posted: posted.position)
 
-    def leave_out(self, member: int) -> None:
-        """It answers another opening: not to be added, whatever is in it."""
-        self._left_out[member] = ANOTHER_OPENING
+    def judge(self, member: int, body: Contribution, payload: bytes) -> Steps[Encrypted | None]:
+        """A member's ciphertexts, None if they cannot be added.
 
-    def judge(self, member: int, candidate: Candidate) -> Steps[None]:
-        """Some 1.2 ms for each ciphertext at 3072 bits, most of it for the proof."""
+        Some 1.2 ms for each at 3072 bits, most of it for the proof.
+        """
         try:
-            yield from self._check(member, candidate)
+            found = yield from self._check(member, body, payload)
         except Unfit as error:
             self._seen.drop(member)
-            self._left_out[member] = error.reason
-        else:
-            self._fit.add(member)
+            self.unfit[member] = error.reason
+            return None
+        self.fit.add(member)
+        return found
 
-    def _check(self, member: int, candidate: Candidate) -> Steps[None]:
+    def _check(self, member: int, body: Contribution, payload: bytes) -> Steps[Encrypted]:
         key, n = self._key, self._key.encryptor.n
         try:
-            encrypted = yield from read_in_steps(candidate.payload, self._opening, self._terms, n)
+            encrypted = yield from read_in_steps(payload, self._opening, self._terms, n)
         except Malformed as error:
             raise Unfit(Reason("unreadable", error.reason)) from None
         if reason := (yield from self._seen.take(member, encrypted.values)):
             raise Unfit(reason)
         try:
-            yield from check_proof_in_steps(encrypted, candidate.body, self._session, member, key)
+            yield from check_proof_in_steps(encrypted, body, self._session, member, key)
         except Malformed as error:
             raise Unfit(Reason("unproven", error.reason)) from None
-
-    @property
-    def selection(self) -> Selection:
-        """What can be added of all that is judged by now."""
-        return Selection(frozenset(self._fit), dict(self._left_out))
+        return encrypted
 
 
 def sum_in_steps(payloads: Iterable[bytes], opening: Opening, terms: Terms, n: mpz) -> Steps[bytes]:

@@ -13,6 +13,7 @@ from aggregator.rounds import summing
 from aggregator.rounds.omission import TOO_NEAR
 from aggregator.status.text import render
 from keyshare.hybrid import lattice
+from keyshare.steps import Steps
 from protocol.board.messages import Contribution, Opening, attach, blob_name
 from protocol.board.suite import suite_of
 from protocol.board.wire import Accepted, Declined, Rejected, Submit
@@ -289,9 +290,14 @@ def test_each_contribution_is_judged_once(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged: list[int] = []
-    monkeypatch.setattr(
-        "aggregator.rounds.hybrid.check_proof", lambda e, b, s, member, k: judged.append(member)
-    )
+
+    def check(
+        encrypted: object, body: object, session: str, member: int, key: object
+    ) -> Steps[None]:
+        judged.append(member)
+        yield
+
+    monkeypatch.setattr("aggregator.rounds.sums.check_proof_in_steps", check)
     for member in (2, 1):
         hospitals.contribute(member)
         work(desk)

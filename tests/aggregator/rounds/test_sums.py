@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from gmpy2 import mpz
 
-from aggregator.rounds.sums import Candidate, Selection, sum_in_steps
+from aggregator.rounds.sums import Judging, sum_in_steps
 from keyshare.proofs.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
 from keyshare.steps import finish
@@ -41,19 +41,16 @@ def contributed(
     return Encrypted(tuple(one.ciphertext for one in numbers), proof)
 
 
-def chosen_of(payloads: dict[int, bytes], length: int = 2) -> Selection:
-    candidates = {
-        m: Candidate(Contribution(bytes(32), attach(payload)), payload)
-        for m, payload in payloads.items()
-    }
-    key = EncryptionKey.of(EPOCH.epoch)
-    return select(candidates, SESSION, opening(length), TERMS, key)
+def judged(payloads: dict[int, bytes], length: int = 2) -> Judging:
+    said = {m: (Contribution(bytes(32), attach(data)), data) for m, data in payloads.items()}
+    return select(said, SESSION, opening(length), TERMS, EncryptionKey.of(EPOCH.epoch))
 
 
 def test_proved_numbers_are_added() -> None:
     made = {m: contributed(m) for m in (3, 1, 2)}
     payloads = {m: write_ciphertexts(one, N) for m, one in made.items()}
-    assert chosen_of(payloads) == Selection(frozenset(made), {})
+    found = judged(payloads)
+    assert (found.fit, found.unfit) == (set(made), {})
     payload = finish(sum_in_steps(payloads.values(), opening(2), TERMS, N))
     total = read_ciphertexts(payload, opening(2), TERMS, N)
     products = [
@@ -77,17 +74,17 @@ UNPROVED = {
 @pytest.mark.parametrize("kind", UNPROVED)
 def test_numbers_without_a_fitting_proof_are_left_out_of_a_statistic(kind: str) -> None:
     payloads = {1: write_ciphertexts(UNPROVED[kind], N), 3: write_ciphertexts(contributed(3), N)}
-    selection = chosen_of(payloads)
-    assert selection.chosen == {3}
-    assert "no fitting proof" in selection.left_out[1].detail
+    found = judged(payloads)
+    assert found.fit == {3}
+    assert "no fitting proof" in found.unfit[1].detail
 
 
 def test_no_payload_gives_no_choice() -> None:
-    selection = chosen_of({}, 1)
-    assert selection == Selection(frozenset(), {})
+    found = judged({}, 1)
+    assert (found.fit, found.unfit) == (set(), {})
 
 
 def test_all_bad_payloads_are_all_named() -> None:
-    selection = chosen_of({1: b"", 2: b"\xc0", 3: b"x" * 9}, 1)
-    assert not selection.chosen
-    assert set(selection.left_out) == {1, 2, 3}
+    found = judged({1: b"", 2: b"\xc0", 3: b"x" * 9}, 1)
+    assert not found.fit
+    assert set(found.unfit) == {1, 2, 3}

@@ -10,7 +10,7 @@ import gmpy2
 import msgspec
 from gmpy2 import mpz
 
-from aggregator.rounds.sums import Candidate, sum_in_steps
+from aggregator.rounds.sums import sum_in_steps
 from keyshare.errors import CorruptSum, KeyshareError
 from keyshare.hybrid.checksum import (
     Checksum,
@@ -135,11 +135,11 @@ def _contribution(session: str, opening: Opening) -> Case:
             assert all(0 < v < n * n and gmpy2.gcd(v, n) == 1 for v in found.values)
             check_proof(found, body, session, MEMBER, key)
             assert data == honest, "a proof that nobody made"
-        candidates = {1: Candidate(body, other), MEMBER: Candidate(body, data)}
-        selection = select(candidates, session, opening, terms, key)
-        assert selection.chosen == ({1, MEMBER} if data == honest else {1})
-        payloads = (candidates[member].payload for member in selection.chosen)
-        finish(sum_in_steps(payloads, opening, terms, n))
+        payloads = {1: other, MEMBER: data}
+        said = {member: (body, payload) for member, payload in payloads.items()}
+        fit = select(said, session, opening, terms, key).fit
+        assert fit == ({1, MEMBER} if data == honest else {1})
+        finish(sum_in_steps((payloads[member] for member in fit), opening, terms, n))
 
     return Case(run, [honest, other])
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aggregator.rounds.sums import Candidate, Judging, Selection
+from aggregator.rounds.sums import Judging
 from keyshare.steps import finish
-from protocol.board.messages import Opening
+from protocol.board.messages import Contribution, Opening
 from protocol.rounds.ciphertexts import EncryptionKey
 from protocol.terms.terms import Terms
 
 
 def select(
-    candidates: Mapping[int, Candidate],
+    contributions: Mapping[int, tuple[Contribution, bytes]],
     session: str,
     opening: Opening,
     terms: Terms,
     key: EncryptionKey,
-) -> Selection:
-    """What can be added of the contributions to a round, which are in the order of the board."""
+) -> Judging:
+    """What can be added of these bodies and payloads, which are in the order of the board."""
     judging = Judging(session, opening, terms, key)
-    for member, candidate in candidates.items():
-        finish(judging.judge(member, candidate))
-    return judging.selection
+    for member, said in contributions.items():
+        finish(judging.judge(member, *said))
+    return judging
