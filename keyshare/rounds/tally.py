@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +45,7 @@ class Counts:
     change: tuple[int, ...]
     examples: tuple[int, ...]
 
-    @property
+    @cached_property
     def largest(self) -> Marks:
         """The class of the largest change, and that of the most examples."""
         held = [j for j, count in enumerate(self.examples) if count]

@@ -56,8 +56,8 @@ class Agreement:
 
     def opened_with(self, number: int, entry: int, own: Statement) -> Statement:
         """``own`` with the bounds that hold if the next round is opened in that entry."""
-        stated = self._stated(number, entry).values()
-        alike = [said for said in stated if said.about == own.about]
+        stated, about = self._stated(number, entry).values(), own.about
+        alike = [said for said in stated if said.about == about]
         clip, examples = bounds_of(alike, self._terms)
         return msgspec.structs.replace(own, clip=clip, max_examples=examples)
 

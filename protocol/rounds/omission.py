@@ -45,12 +45,13 @@ def left_out(view: RoundView) -> list[LeftOut]:
 
     Whoever is in the sum is not left out, whatever was said of it.
     """
-    chosen = {c.member for c in view.closed.contributors} if view.closed else set[int]()
+    closing = view.closed
+    chosen = {c.member for c in closing.contributors} if closing else set[int]()
     found = {m: LeftOut(m, "closed") for m in view.late}
     for member in view.contributions.keys() - chosen:
         if said := view.omissions.get(member):
             found[member] = LeftOut(member, said.reason, said.other)
-        elif view.closing is not None:
+        elif closing:
             found[member] = LeftOut(member, "unsaid")
     return [found[member] for member in sorted(found)]
 
