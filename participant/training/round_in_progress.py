@@ -57,9 +57,9 @@ class RoundInProgress:
         self._sum: SummedVector | None = None  # whose vector is being read
         self._outcome: Outcome | None = None  # in the making
 
-    def tell(self, event: str, facts: Mapping[str, Any]) -> None:
+    def _tell(self, event: str, facts: dict[str, Any]) -> None:
         """Report what happens in this round."""
-        self._report(self.number, event, dict(facts))
+        self._report(self.number, event, facts)
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Take an entry, and report what it shows of others."""
@@ -73,15 +73,15 @@ class RoundInProgress:
     def closed(self) -> None:
         """Report the closing, and a sum that shows, with others, what too few members added."""
         self._closed_at = time.monotonic()
-        self.tell("closed", {"contributors": self._contributors})
+        self._tell("closed", {"contributors": self._contributors})
         terms, found = self.member.terms, self.member.difference
         if found and terms.rounds.differencing == "warn":
             names = [terms.name_of(m) for m in found.members]
-            self.tell("differencing", {"rounds": list(found.rounds), "members": names})
+            self._tell("differencing", {"rounds": list(found.rounds), "members": names})
 
     def _tell_left_out(self, is_over: bool = False) -> None:
         for facts in self._omissions.news(is_over):
-            self.tell("left-out", facts)
+            self._tell("left-out", facts)
 
     def _tell_of_part(self, found: Judged) -> None:
         """Report who sent a wrong part, or complains of one without cause.
@@ -93,7 +93,7 @@ class RoundInProgress:
         event = "false-complaint" if found.verdict == "false" else "wrong-partial"
         name = self.member.terms.name_of
         facts = {"members": [name(found.about)], "by": name(found.by), "entry": found.entry}
-        self.tell(event, {**facts, "verdict": found.verdict})
+        self._tell(event, {**facts, "verdict": found.verdict})
 
     @property
     def is_owing(self) -> bool:
@@ -109,7 +109,7 @@ class RoundInProgress:
         """What this hospital has to say once it has contributed, or abstains."""
         member = self.member
         if member.view.opening and not member.view.closing and self.hold.look():
-            self.tell("held-back", self.hold.facts)
+            self._tell("held-back", self.hold.facts)
         if self.patience:
             return None
         draft = member.due(ledger)
@@ -191,7 +191,7 @@ class RoundInProgress:
         assert self._outcome is not None
         by = "aggregator" if isinstance(error, FalseSum) else "contributor"
         facts = {"reason": str(error), "by": by, "contributors": self._contributors}
-        self.tell("void", facts)
+        self._tell("void", facts)
         self._outcome.abandon(error)
         return self._let_go()
 
@@ -200,7 +200,7 @@ class RoundInProgress:
         assert outcome is not None
         own = last_contribution.marks_of(self._storage, self.number) if is_counted else None
         for event, facts in precision.of_sum(reader, own, outcome):
-            self.tell(event, facts)
+            self._tell(event, facts)
         if reader.is_outgrown or reader.is_coarse:
             outcome.forgo(reader.counts, own)
         else:
@@ -211,7 +211,7 @@ class RoundInProgress:
         """Keep nothing of the sum, and report whose checksums it has shown to be false."""
         if self._sum and self._sum.liars:
             names = [self.member.terms.name_of(m) for m in self._sum.liars]
-            self.tell("false-checksum", {"members": names})
+            self._tell("false-checksum", {"members": names})
         self._sum = self._outcome = self._own = None
         return True
 
@@ -219,4 +219,4 @@ class RoundInProgress:
         """Report the end, once the hospital stands at the next model."""
         self._tell_left_out(is_over=True)
         waited = time.monotonic() - self._closed_at
-        self.tell("decrypted", {"decrypt": waited, "contributors": self._contributors})
+        self._tell("decrypted", {"decrypt": waited, "contributors": self._contributors})

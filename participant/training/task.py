@@ -166,18 +166,18 @@ class TrainingTask(Task):
         self._stance.hear(number, posted)
         if number < max(1, self.finished):
             return
-        its = self._round(number)
+        found = self._round(number)
         if number == self.finished:
             # The others may still need this hospital's part, and it may still see a wrong one.
-            its.receive(posted, payloads)
+            found.receive(posted, payloads)
             return
         if isinstance(body, Refusal) and sender == self._index:
-            raise Refused(its.member.view.name, body.rule, body.member, body.reason)
-        its.receive(posted, payloads)
-        if its.member.view.closing is posted:
-            its.closed()
-        if its is self.current:
-            self._apply(its)
+            raise Refused(found.member.view.name, body.rule, body.member, body.reason)
+        found.receive(posted, payloads)
+        if found.member.view.closing is posted:
+            found.closed()
+        if found is self.current:
+            self._apply(found)
 
     def due(self) -> Draft | None:
         """A statement, a contribution, a lock, a partial decryption, a complaint or a refusal.
