@@ -329,7 +329,7 @@ class Interrupted(ParticipantError, says="signal {signal}"):
     is_sending: bool = False
 
 
-class Declined(ParticipantError):
+class NotAgreed(ParticipantError):
     """Who was asked does not agree, or, where ``what`` is empty, does not answer."""
 
     what: str = ""

@@ -91,3 +91,11 @@ def test_no_weak_randomness_is_used(package: str) -> None:
         assert not module.startswith("numpy.random"), f"{path} imports {module}"
     for path, name in attributes(package):
         assert not name.startswith(("np.random", "numpy.random")), f"{path} uses {name}"
+
+
+def test_a_class_of_protocol_or_participant_has_its_name_alone() -> None:
+    paths = [p for name in ("protocol", "participant") for p in (ROOT / name).rglob("*.py")]
+    bodies = [ast.parse(path.read_text()).body for path in paths]
+    names = [node.name for body in bodies for node in body if isinstance(node, ast.ClassDef)]
+    shared = {name for name, count in Counter(names).items() if count > 1}
+    assert {name for name in shared if not name.startswith("_")} == set()

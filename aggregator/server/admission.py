@@ -17,7 +17,7 @@ from protocol.terms.terms import Terms
 from protocol.words.foreign import shown
 
 
-class Refused(AggregatorError, says="{answer.code}: {answer.reason}"):
+class NotAdmitted(AggregatorError, says="{answer.code}: {answer.reason}"):
     """Somebody who is turned away; ``answer`` is what they are told."""
 
     answer: Rejected
@@ -31,21 +31,21 @@ def read_frame(data: str | bytes) -> FromMember:
 
 
 def identify(data: str | bytes, challenge: Challenge, terms: Terms) -> Hello:
-    """The first frame as the Hello of a member that answers this challenge; raises Refused."""
+    """The first frame as the Hello of a member that answers this challenge; raises NotAdmitted."""
     try:
         hello = read_frame(data)
     except Malformed as error:
         reason = shown(f"no hello, but {error.what}: {error.reason}", MAX_REASON)
-        raise Refused(Rejected("malformed", reason)) from None
+        raise NotAdmitted(Rejected("malformed", reason)) from None
     if not isinstance(hello, Hello):
-        raise Refused(Rejected("not-allowed", "the first frame must be a hello"))
+        raise NotAdmitted(Rejected("not-allowed", "the first frame must be a hello"))
     if not 1 <= hello.member <= terms.n_members:
         reason = f"there is no member number {hello.member} in this federation"
-        raise Refused(Rejected("unknown-identity", reason))
+        raise NotAdmitted(Rejected("unknown-identity", reason))
     try:
         check_hello(hello, challenge, terms.key_of(hello.member))
     except BadSignature:
         # By its number: whoever is not let in yet learns no name.
         reason = f"not signed with the key that the terms have for member {hello.member}"
-        raise Refused(Rejected("bad-signature", reason)) from None
+        raise NotAdmitted(Rejected("bad-signature", reason)) from None
     return hello

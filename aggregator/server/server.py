@@ -21,7 +21,7 @@ from pathlib import Path
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from aggregator.errors import AggregatorError, StoreFull
-from aggregator.server.admission import Refused, identify, read_frame
+from aggregator.server.admission import NotAdmitted, identify, read_frame
 from aggregator.server.connection import Connection, SlowReader
 from aggregator.server.core_thread import CoreThread
 from aggregator.server.descriptors import raise_limit
@@ -203,7 +203,7 @@ class Server:
         peer = str(socket.arrival)
         try:
             connection = await self._admit(socket)
-        except Refused as refused:
+        except NotAdmitted as refused:
             reason = f"{peer}: refused, {refused.answer.reason}"
             self._tally.say(f"refused as {refused.answer.code}", reason)
             with contextlib.suppress(ConnectionClosed):
@@ -228,7 +228,7 @@ class Server:
         self._tally.say(f"{name} comes and goes", f"{name}: {what}", logging.INFO, _COMINGS)
 
     async def _admit(self, socket: Caller) -> Connection:
-        """Challenge, Hello, Welcome; raises Refused. The entrance ends it if it takes too long."""
+        """Challenge, Hello, Welcome; raises NotAdmitted. The entrance ends it if it is slow."""
         challenge = Challenge(self._terms.federation, secrets.token_bytes(32))
         await socket.send(encode(challenge))
         data = await socket.recv()
@@ -255,11 +255,11 @@ class Server:
                 await self._leases.take(connection)
             except IdentityInUse as error:
                 reason = f"another process speaks for {name}, since {error.since}"
-                raise Refused(Rejected("identity-in-use", reason)) from None
+                raise NotAdmitted(Rejected("identity-in-use", reason)) from None
             return
         asking = [c for c in self._connections if c.purpose == "status"]
         if sum(c.member == connection.member for c in asking) >= self.limits.questions:
-            raise Refused(Rejected("busy", f"too many connections of {name}"))
+            raise NotAdmitted(Rejected("busy", f"too many connections of {name}"))
 
     # ── what is said ──
 

@@ -19,7 +19,7 @@ from participant.agent.outbox import Outbox
 from participant.agent.set_back import SetBack, check_forgettable, found_set_back, is_passed
 from participant.agent.set_ledger import SetLedger
 from participant.agent.task import Task
-from participant.agent.transfer import Downloads, Transfer, Uploads
+from participant.agent.transfer import Downloads, TransferBytes, Uploads
 from participant.disk.storage import Storage
 from participant.errors import IdentityInUse, RejectedByAggregator
 from protocol.board.board import Board, Head, Post, Posted, decode_entry, sign_post
@@ -98,9 +98,9 @@ class Agent:
         return self._begun
 
     @property
-    def transfer(self) -> Transfer:
+    def transfer(self) -> TransferBytes:
         """How far the blobs have got; may be asked for while a step is at work."""
-        return Transfer(*self._uploads.sent, *self._downloads.received_bytes)
+        return TransferBytes(*self._uploads.sent, *self._downloads.received_bytes)
 
     def connected(self, welcome: Welcome) -> None:
         """The link is up. Raises Fork if the board is not the one seen before."""

@@ -23,7 +23,7 @@ WINDOW = 16  # blobs on their way up at a time
 
 
 @dataclass(frozen=True)
-class Transfer:
+class TransferBytes:
     """How far blobs have got: the pending post's to the aggregator, the wanted ones to here."""
 
     bytes_sent_of_blobs: int  # that the aggregator holds

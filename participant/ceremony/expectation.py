@@ -35,7 +35,7 @@ class Expectation:
 
 
 @dataclass(frozen=True)
-class CeremonyFacts:
+class CeremonyOutlook:
     """What there is to show of a ceremony.
 
     candidates: tried, in whole batches. elapsed_seconds: since all have joined, or until then since
@@ -104,14 +104,14 @@ class Watch:
             self._calibration.advance(SLICE_SECONDS)
         return not (self.has_all or self._calibration.done)
 
-    def facts(self, progress: CeremonyProgress) -> CeremonyFacts:
+    def facts(self, progress: CeremonyProgress) -> CeremonyOutlook:
         """What to show now."""
         tried = _tried(progress, self._terms)
         self._set_clock(progress, tried)
         waiting = progress.waiting_for if progress.step != "done" else ()
         absent = waiting if progress.step == "join" else ()
         everyone = range(1, self._terms.n_members + 1)
-        return CeremonyFacts(
+        return CeremonyOutlook(
             progress.step,
             tuple(self._terms.name_of(m) for m in everyone if m not in absent),
             tuple(self._terms.name_of(m) for m in waiting),

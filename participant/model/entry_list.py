@@ -17,7 +17,7 @@ _MAX_SHAPE, _MOST = 64, (1 << 48) - 1  # dimensions, and the size of an (empty) 
 
 
 @dataclass(frozen=True)
-class Difference:
+class EntryDifference:
     """An entry that two models do not have alike: what it is in each, None where it is not."""
 
     name: str
@@ -49,14 +49,14 @@ def entry_facts(layout: Layout) -> dict[str, Any]:
     }
 
 
-def differences(here: ModelEntries, there: ModelEntries) -> list[Difference]:
+def differences(here: ModelEntries, there: ModelEntries) -> list[EntryDifference]:
     """In what two lists differ: an entry's shape or dtype, entries that one alone has, the order.
 
     Where a list does not go on to its end, nothing is said of what it may have beyond.
     """
     own, other = _specs(here), _specs(there)
     found = [
-        Difference(name, own.get(name), other.get(name))
+        EntryDifference(name, own.get(name), other.get(name))
         for name in {**own, **other}
         if own.get(name) != other.get(name)
         and not (name not in own and len(here.entries) < here.count)
@@ -66,7 +66,7 @@ def differences(here: ModelEntries, there: ModelEntries) -> list[Difference]:
         return found
     places = {entry.name: k for k, entry in enumerate(there.entries)}
     return [
-        Difference(entry.name, f"entry {k}", f"entry {places[entry.name]}")
+        EntryDifference(entry.name, f"entry {k}", f"entry {places[entry.name]}")
         for k, entry in enumerate(here.entries)
         if places.get(entry.name, k) != k
     ]

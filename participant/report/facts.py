@@ -187,7 +187,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Journal:
+class Diary:
     """A hospital's own account of its training."""
 
     source: str
@@ -215,7 +215,7 @@ class Report:
 
     results: tuple[Result, ...]
     contents: Contents | None
-    journal: Journal | None
+    journal: Diary | None
 
     @property
     def failed(self) -> tuple[str, ...]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from participant.report.facts import Contents, Journal
+from participant.report.facts import Contents, Diary
 from participant.report.markup import Markup, element
 from participant.report.plots import metric_plot
 from participant.report.words import count
 
 
-def accuracy_section(contents: Contents, journal: Journal | None) -> Markup:
+def accuracy_section(contents: Contents, journal: Diary | None) -> Markup:
     """A plot of each figure, or plainly why there is none."""
     heading = element("h2", "The models")
     if journal is None:
@@ -59,7 +59,7 @@ def new_models(contents: Contents) -> dict[int, str]:
     }
 
 
-def _unknown(contents: Contents, journal: Journal) -> Markup | None:
+def _unknown(contents: Contents, journal: Diary) -> Markup | None:
     """A journal may be of another federation, or go on after the record."""
     known = {int(r.name) for r in contents.rounds if r.is_training} | {0}
     told = {number for metric in journal.metrics for number in metric.values}

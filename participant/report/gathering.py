@@ -10,7 +10,7 @@ from participant.report.ceremonies import ceremony_facts
 from participant.report.facts import (
     Contents,
     Deed,
-    Journal,
+    Diary,
     MemberFacts,
     OtherSession,
     Report,
@@ -34,7 +34,7 @@ from protocol.words.foreign import shown
 _NONCE_BYTES = 32
 
 
-def gather(files: RecordFiles, journal: Journal | None) -> Report:
+def gather(files: RecordFiles, journal: Diary | None) -> Report:
     """Run all checks on a record and read what it tells. Raises only what ``files`` raise."""
     evidence = Evidence(files, None, None, secrets.token_bytes(_NONCE_BYTES))
     results = tuple(run(evidence))

@@ -11,14 +11,14 @@ from typing import Any
 
 from participant.disk.files import read
 from participant.errors import DamagedFile
-from participant.report.facts import Journal, Metric
+from participant.report.facts import Diary, Metric
 from protocol.words.foreign import shown
 
 _LIMIT = 256 << 20  # bytes of a journal
 _MAX_METRICS = 8
 
 
-def read_journal(path: Path) -> Journal:
+def read_journal(path: Path) -> Diary:
     """The figures of the journal's events "evaluated"; of a round evaluated twice, the last.
 
     Raises DamagedFile naming the line, MissingFile, TooLarge or DiskError. A last line without an
@@ -37,7 +37,7 @@ def read_journal(path: Path) -> Journal:
                 with contextlib.suppress(OverflowError):
                     found[shown(str(name))][event["round"]] = float(value)
     chosen = sorted(found, key=_importance)[:_MAX_METRICS]
-    return Journal(path.name, tuple(Metric(name, _finite(found[name])) for name in chosen))
+    return Diary(path.name, tuple(Metric(name, _finite(found[name])) for name in chosen))
 
 
 def _event(path: Path, number: int, line: bytes) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from protocol.terms.terms import AGGREGATOR, Terms
 
 
 @dataclass(frozen=True)
-class Request:
+class Question:
     """What a person is asked to agree to.
 
     ``warning``: what the sum would show with others, where the terms warn of it; else empty.
@@ -51,7 +51,7 @@ class DecryptionTask(Task):
         secret: tuple[Epoch, EpochSecret],
         name: str,
         storage: Storage,
-        approve: Callable[[Request], bool],
+        approve: Callable[[Question], bool],
     ) -> None:
         self._terms, (self._epoch, self._secret) = terms, secret
         self._ledger, self._approve = SetLedger(storage), approve
@@ -168,5 +168,5 @@ class DecryptionTask(Task):
         count = len(total.values)
         view = self.member.view
         agreed = tuple(self._terms.name_of(m) for m in sorted(view.locks))
-        request = Request(view.name, opening.kind, names, count, warning, self.labels, agreed)
+        request = Question(view.name, opening.kind, names, count, warning, self.labels, agreed)
         return self._approve(request)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from participant.model.entry_list import Difference, differences
+from participant.model.entry_list import EntryDifference, differences
 from protocol.board.messages import ModelEntries, Statement
 from protocol.rounds.view import bounds_of
 from protocol.terms.terms import Terms
@@ -27,7 +27,7 @@ class Agreement:
         self._said: defaultdict[int, dict[int, tuple[int, Statement]]] = defaultdict(dict)
         self._last: defaultdict[int, dict[int, Statement]] = defaultdict(dict)  # then by member
         self._lists: dict[int, ModelEntries] = {}  # each member's last
-        self._found: dict[int, list[Difference]] = {}  # by member, from these lists
+        self._found: dict[int, list[EntryDifference]] = {}  # by member, from these lists
         self._own_lists: set[tuple[int, bytes]] = set()  # rounds, and what was listed there
 
     def hear(self, number: int, entry: int, member: int, said: Statement | ModelEntries) -> None:

@@ -24,7 +24,7 @@ from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.suite import suite_of
 from protocol.rounds.complaints import Judged
-from protocol.rounds.decryption import RoundMember, SetLedger
+from protocol.rounds.decryption import Ledger, RoundMember
 from protocol.rounds.history import OpenedSets
 from protocol.rounds.view import RoundView, read_training
 from protocol.terms.terms import AGGREGATOR
@@ -105,7 +105,7 @@ class RoundInProgress:
         """What holds back this hospital's partial decryption, if it does."""
         return self._patience if self.member.owes_partial and self._patience.waits else None
 
-    def due(self, ledger: SetLedger) -> Draft | None:
+    def due(self, ledger: Ledger) -> Draft | None:
         """What this hospital has to say once it has contributed, or abstains."""
         member = self.member
         if member.view.opening and not member.view.closing and self.hold.look():

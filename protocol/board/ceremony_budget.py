@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from protocol.board.certification import Certification
-from protocol.board.classes import Layout
+from protocol.board.classes import CandidateLayout
 from protocol.board.messages import (
     Abort,
     Body,
@@ -65,8 +65,8 @@ class CeremonyBudget:
         self._due = 1  # the first that nobody has aborted
 
     @cached_property
-    def _layout(self) -> Layout:
-        return Layout(self._terms)
+    def _layout(self) -> CandidateLayout:
+        return CandidateLayout(self._terms)
 
     @cached_property
     def _batch_bytes(self) -> int:

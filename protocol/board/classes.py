@@ -17,7 +17,7 @@ from protocol.terms.terms import Terms
 BATCH_PART = 0.5
 
 
-class Layout:
+class CandidateLayout:
     """The order of candidates and members in every batch of a ceremony."""
 
     def __init__(self, terms: Terms) -> None:

@@ -6,7 +6,7 @@ Every bound is above what an honest member sends, by a margin that covers how it
 from __future__ import annotations
 
 from keyshare.ceremony.lanes import lanes
-from protocol.board.classes import Layout
+from protocol.board.classes import CandidateLayout
 from protocol.board.messages import MAX_BLOB_BYTES, MAX_SEALING_KEY_BYTES, Opening
 from protocol.board.suite import Suite, suite_of
 from protocol.terms.terms import Terms
@@ -81,7 +81,7 @@ def batch_bytes(terms: Terms) -> int:
     Shares for the others, shares of N, the screen's values, the leaves of the batch before; and
     once, what follows the winner.
     """
-    layout = Layout(terms)
+    layout = CandidateLayout(terms)
     dealers, n = layout.shape.dealers, terms.n_members
     row = lanes(layout.shape.field_exponent, layout.class_size).size
     dealt = dealers * layout.class_size

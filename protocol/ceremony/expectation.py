@@ -10,7 +10,7 @@ import math
 from functools import lru_cache
 
 from keyshare.ceremony.modulus import expected_candidates
-from protocol.board.classes import Layout
+from protocol.board.classes import CandidateLayout
 from protocol.ceremony import candidate_steps
 from protocol.terms.terms import Terms
 
@@ -24,9 +24,9 @@ def is_searching(step: str) -> bool:
 
 
 @lru_cache(maxsize=16)
-def layout_of(terms: Terms) -> Layout:
+def layout_of(terms: Terms) -> CandidateLayout:
     """The terms' layout; made once, since it counts primes."""
-    return Layout(terms)
+    return CandidateLayout(terms)
 
 
 def share_done(candidates: int, terms: Terms) -> float:

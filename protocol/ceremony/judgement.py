@@ -20,7 +20,7 @@ from protocol.board.board import Posted
 from protocol.board.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
 from protocol.ceremony.dealt_exponents import DEALT, misdealers
 from protocol.ceremony.lapse import StepTime
-from protocol.ceremony.machine import CERTIFICATE, Ceremony, Statement
+from protocol.ceremony.machine import CERTIFICATE, Ceremony, UnsealedStep
 from protocol.ceremony.run import OBSERVER
 from protocol.encoding import encode
 from protocol.errors import BadSeal
@@ -246,11 +246,11 @@ class _Court:
         if not machine.is_due:
             return f"{_name(body)}: it was not to speak"
         said = machine.unsealed()
-        if isinstance(body, Step) and isinstance(said, Statement):
+        if isinstance(body, Step) and isinstance(said, UnsealedStep):
             return self._wrong_step(machine.index, posted, body, said)
         return "" if body == said else f"{_name(body)}: its seed gives something else"
 
-    def _wrong_step(self, member: int, posted: Posted, body: Step, due: Statement) -> str:
+    def _wrong_step(self, member: int, posted: Posted, body: Step, due: UnsealedStep) -> str:
         if body.id != due.step:
             return f"{_name(body)}: it was to say {due.step.name}"
         found = self.payloads(posted)

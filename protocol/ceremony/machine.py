@@ -85,7 +85,7 @@ class CeremonyProgress:
 
 
 @dataclass(frozen=True)
-class Statement:
+class UnsealedStep:
     """What a member says in a step, before it is sealed; ``private`` by recipient."""
 
     step: StepId
@@ -229,14 +229,14 @@ class Ceremony:
         if self.outcome or not self.is_due:
             return None
         body = self.unsealed()
-        return self._seal(body) if isinstance(body, Statement) else Draft(self.session, body)
+        return self._seal(body) if isinstance(body, UnsealedStep) else Draft(self.session, body)
 
     @property
     def is_due(self) -> bool:
         """Whether this member has still to speak in the step that is under way."""
         return self.index in self._senders() and self.index not in self._spoken
 
-    def unsealed(self) -> Join | Statement | Certificate:
+    def unsealed(self) -> Join | UnsealedStep | Certificate:
         """What this member says in the step that is under way."""
         if self._step == JOIN:
             return Join(self._run.sealing.public, self._run.seed_digest)
@@ -244,7 +244,7 @@ class Ceremony:
             assert self._run.epoch is not None
             return Certificate(self._run.transcript, encode(self._run.epoch))
         kind = KINDS[self._step.name]
-        return Statement(
+        return UnsealedStep(
             self._step,
             kind.public(self._run, self._step) if kind.public else None,
             kind.private(self._run, self._step) if kind.private else {},
@@ -255,7 +255,7 @@ class Ceremony:
         context = SealContext(self.terms.federation, self.session, step.label, sender, self.index)
         return self._run.sealing.unseal(sealed, context)
 
-    def _seal(self, said: Statement) -> Draft:
+    def _seal(self, said: UnsealedStep) -> Draft:
         attachments: list[Attachment] = []
         blobs: list[bytes] = []
         if said.public is not None:

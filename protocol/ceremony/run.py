@@ -13,7 +13,7 @@ from keyshare.ceremony.lanes import Lanes, lanes
 from keyshare.ceremony.modulus import Dealing, deal_factors
 from keyshare.key.threshold_key import KeyShape, SecretShare
 from keyshare.randomness import Stream, derive_key
-from protocol.board.classes import Layout
+from protocol.board.classes import CandidateLayout
 from protocol.board.step_id import StepId as StepId
 from protocol.encoding import digest, unpack_numbers, width_of
 from protocol.errors import CeremonyFailed, Malformed
@@ -69,7 +69,7 @@ class CeremonyRun:
 
     def __init__(self, terms: Terms, index: int, session: str, seed: bytes) -> None:
         self.terms, self.index, self.session = terms, index, session
-        self.layout = Layout(terms)
+        self.layout = CandidateLayout(terms)
         self.shape = self.layout.shape
         self.rows: Lanes = lanes(self.shape.field_exponent, self.layout.class_size)
         self.context = digest("quorate/ceremony", terms.federation, session.encode())

@@ -34,7 +34,7 @@ from protocol.terms.terms import Terms
 from protocol.words.foreign import shown
 
 
-class SetLedger(Protocol):
+class Ledger(Protocol):
     """Durable memory of the one set that this hospital chooses in each round."""
 
     def choose(self, session: str, chosen: bytes) -> bool:
@@ -95,7 +95,7 @@ class RoundMember:
             self._held[sender] = payloads.get(self.index, b"")
         self._try_to_combine()
 
-    def due(self, ledger: SetLedger) -> Draft | None:
+    def due(self, ledger: Ledger) -> Draft | None:
         """The next thing to say about decryption, None if there is nothing."""
         view, me = self.view, self.index
         if view.closing is None or not self.consent or me in view.refusals:
@@ -195,7 +195,7 @@ class RoundMember:
         votes = sum(chosen == self._chosen for chosen in self.view.locks.values())
         return votes >= self.terms.lock_threshold
 
-    def _choose(self, ledger: SetLedger) -> None:
+    def _choose(self, ledger: Ledger) -> None:
         """Before the lock is said and again before the partial decryption is made."""
         if not ledger.choose(self.view.session, self._chosen):
             reason = "this hospital has chosen another set of this round"
@@ -208,7 +208,7 @@ class RoundMember:
             reason = found.reason(self.terms)
             raise Refused(self.view.name, "differencing", found.members[0], reason)
 
-    def _partial(self, ledger: SetLedger) -> Draft:
+    def _partial(self, ledger: Ledger) -> Draft:
         self.check_set()
         self._check_difference()
         assert self._locked is not None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from participant.report.facts import Contents, Journal, Metric, Report
+from participant.report.facts import Contents, Diary, Metric, Report
 from participant.report.gathering import gather
 from participant.report.page import render
 from tests.browser.chromium import Page, chromium
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 
 WIDTHS = [1280, 380]
 SECTIONS = ["verification", "federation", "ceremonies", "rounds", "accuracy", "glossary"]
-JOURNAL = Journal(
+JOURNAL = Diary(
     "rounds.jsonl",
     (Metric("accuracy", {1: 0.5, 2: 0.75, 3: 0.875}), Metric("loss", {1: 1234.5, 2: 0.1, 3: 0.01})),
 )

@@ -6,13 +6,13 @@ import dataclasses
 
 import pytest
 
-from participant.report.facts import Journal, Metric, Report
+from participant.report.facts import Diary, Metric, Report
 from participant.report.page import render
 from tests.foreign.poison import POISONS, offences, poisoned
 from tests.participant.report.test_page import Read
 from tests.participant.report.test_page import report as good_report
 
-JOURNAL = Journal("rounds.jsonl", (Metric("accuracy", {1: 0.5, 2: 0.75}), Metric("x", {1: 0.5})))
+JOURNAL = Diary("rounds.jsonl", (Metric("accuracy", {1: 0.5, 2: 0.75}), Metric("x", {1: 0.5})))
 
 
 @pytest.fixture(scope="module")

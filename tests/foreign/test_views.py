@@ -35,7 +35,7 @@ from participant.cli.views.transfer import Transfer, TransferBar, TransferLines
 from participant.errors import Unreachable
 from participant.home.identity import Card
 from participant.home.terms_file import TermsFile
-from participant.rounds.task import Request
+from participant.rounds.task import Question
 from participant.waiting import Waiting
 from protocol.board.messages import Abort, Complaint, Join, Refusal, Statement
 from protocol.board.wire import Rejected
@@ -201,7 +201,7 @@ def test_no_terms_and_no_card_show_anything_raw(capsys: pytest.CaptureFixture[st
 def test_no_sum_shows_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
     labels = tuple(poisoned(["men", "women"]))
     for kind in ("training", "statistic"):
-        request = Request("7", kind, ("H1", "H2"), 3, "it shows H1", labels, ("H2",))
+        request = Question("7", kind, ("H1", "H2"), 3, "it shows H1", labels, ("H2",))
         opening._approval(yes=True, as_json=False)(poisoned(request))
         opening._approval(yes=True, as_json=True)(poisoned(request))
     complaint = SimpleNamespace(about=1, by=2, entry=3, verdict="proven")

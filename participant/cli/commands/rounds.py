@@ -21,12 +21,12 @@ from participant.cli.views.standing import show_loss, show_standing
 from participant.cli.views.terminal import agrees, say, say_json
 from participant.disk.files import check_new, write_new
 from participant.disk.lock import hold
-from participant.errors import Declined
+from participant.errors import NotAgreed
 from participant.home.membership import Membership
 from participant.network.session import Session
 from participant.network.status import ask_aggregator, entries_seen, local_facts
 from participant.rounds.omissions import omission_facts
-from participant.rounds.task import DecryptionTask, Request
+from participant.rounds.task import DecryptionTask, Question
 from participant.statistic.number_files import read_numbers
 from participant.statistic.phe_files import joint_key_jwk
 from participant.statistic.task import StatisticTask
@@ -97,7 +97,7 @@ def _unopened(session: Session, task: DecryptionTask, name: str, here: str) -> C
     return moved
 
 
-def _description(request: Request) -> Iterator[str]:
+def _description(request: Question) -> Iterator[str]:
     """All that is known of the sum: whoever agrees has seen every label."""
     yield f"About to be decrypted: the sum of round {request.round_name}"
     yield f"  kind          {request.kind}"
@@ -112,17 +112,17 @@ def _description(request: Request) -> Iterator[str]:
         yield "                were decrypted, and who was in them"
 
 
-def _approval(yes: bool, as_json: bool) -> Callable[[Request], bool]:
-    """Shows what is about to be decrypted and asks; raises Declined if the answer is no."""
+def _approval(yes: bool, as_json: bool) -> Callable[[Question], bool]:
+    """Shows what is about to be decrypted and asks; raises NotAgreed if the answer is no."""
 
-    def approve(request: Request) -> bool:
+    def approve(request: Question) -> bool:
         if not (yes and as_json):
             for line in _description(request):
                 say(line, err=as_json)
         if request.warning:
             say(f"Warning: {request.warning}", err=as_json)
         if not (yes or agrees("Help to decrypt this sum?", err=as_json)):
-            raise Declined(f"to decrypt round {request.round_name}")
+            raise NotAgreed(f"to decrypt round {request.round_name}")
         return True
 
     return approve

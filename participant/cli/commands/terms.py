@@ -23,7 +23,7 @@ from participant.cli.commands.options import (
 )
 from participant.cli.views.terminal import agrees, say
 from participant.disk.files import check_new
-from participant.errors import BadName, Declined, FileExists
+from participant.errors import BadName, FileExists, NotAgreed
 from participant.home import identity as identities
 from participant.home.identity import CARD_NAME, IDENTITY_NAME, Card, read_card
 from participant.home.membership import require_identity
@@ -98,7 +98,7 @@ def sign(given: Given, yes: Yes = False) -> None:
     _show_terms(found)
     say()
     if not (yes or agrees(f"Sign these terms as {identity.name}?")):
-        raise Declined(f"the terms in {given.file}")
+        raise NotAgreed(f"the terms in {given.file}")
     block = sign_file(found, identity, folder)
     say(f"Signed by {identity.name}. Added to {given.file}, or to be added there by whoever")
     say("collects the signatures:")

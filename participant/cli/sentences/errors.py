@@ -234,7 +234,7 @@ def _unfit_numbers(e: participant_errors.UnfitNumbers, c: Context) -> Sentence:
     return Sentence(f"{e.path} cannot be contributed: {e.reason}", remedy)
 
 
-def _declined(e: participant_errors.Declined, c: Context) -> Sentence:
+def _declined(e: participant_errors.NotAgreed, c: Context) -> Sentence:
     if e.what:
         return Sentence(f"not agreed: {e.what}", "nothing was sent")
     return Sentence(
@@ -317,7 +317,7 @@ _PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     participant_errors.DamagedFile: _damaged_file,
     participant_errors.IdentityInUse: _identity_in_use,
     participant_errors.UnfitNumbers: _unfit_numbers,
-    participant_errors.Declined: _declined,
+    participant_errors.NotAgreed: _declined,
     participant_errors.AlreadyRunning: _running,
     participant_errors.BadName: _plain("{e.name!r} cannot be a name: {e.reason}", "choose another"),
     participant_errors.BadCard: _bad_card,

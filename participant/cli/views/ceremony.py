@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from participant.agent.set_back import SetBack
-from participant.ceremony.expectation import CeremonyFacts, Expectation
+from participant.ceremony.expectation import CeremonyOutlook, Expectation
 from participant.cli.views.terminal import new_console, say, say_json
 from participant.errors import Unreachable
 from participant.network.session import Notices
@@ -33,7 +33,7 @@ class View(Protocol):
     def __enter__(self) -> View: ...
     def __exit__(self, *error: object) -> None: ...
     def expect(self, expectation: Expectation) -> None: ...
-    def show(self, facts: CeremonyFacts) -> None: ...
+    def show(self, facts: CeremonyOutlook) -> None: ...
     def note(self, text: str) -> None: ...
 
 
@@ -44,7 +44,7 @@ class LiveView:
         self, terms: Terms, console: Console, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._terms, self._clock = terms, clock
-        self._facts: CeremonyFacts | None = None
+        self._facts: CeremonyOutlook | None = None
         self._shown_at = clock()
         self._live = Live(
             console=console, get_renderable=self._render, refresh_per_second=2, transient=True
@@ -60,7 +60,7 @@ class LiveView:
     def expect(self, expectation: Expectation) -> None:
         self.note(_expected(expectation))
 
-    def show(self, facts: CeremonyFacts) -> None:
+    def show(self, facts: CeremonyOutlook) -> None:
         self._facts, self._shown_at = facts, self._clock()
 
     def note(self, text: str) -> None:
@@ -86,7 +86,7 @@ class LiveView:
         rows.add_row("time", self._time(facts))
         return Group(Text(line(f"Key ceremony of {self._terms.name}")), members, rows)
 
-    def _time(self, facts: CeremonyFacts) -> str:
+    def _time(self, facts: CeremonyOutlook) -> str:
         since = self._clock() - self._shown_at
         # What is to be done once a candidate is found is known; the wait for one is not shorter
         # for having waited.
@@ -110,7 +110,7 @@ class LineView:
     def expect(self, expectation: Expectation) -> None:
         self._write(_expected(expectation))
 
-    def show(self, facts: CeremonyFacts) -> None:
+    def show(self, facts: CeremonyOutlook) -> None:
         is_long = _is_long(facts)
         waiting = facts.waiting_for if facts.step == "join" or is_long else ()
         if self._last == (now := (_step(facts.step), facts.candidates, waiting)):
@@ -149,7 +149,7 @@ class JsonView:
     def expect(self, expectation: Expectation) -> None:
         self._say("expected", **asdict(expectation))
 
-    def show(self, facts: CeremonyFacts) -> None:
+    def show(self, facts: CeremonyOutlook) -> None:
         now = (facts.step, facts.candidates, facts.waiting_for, _is_long(facts))
         if self._last != now:
             self._last = now
@@ -255,7 +255,7 @@ def _step(name: str) -> str:
     return name.removesuffix("-commit")
 
 
-def _luck(facts: CeremonyFacts) -> str:
+def _luck(facts: CeremonyOutlook) -> str:
     if facts.is_found:
         return "a good candidate is found"
     if not facts.candidates:
@@ -263,7 +263,7 @@ def _luck(facts: CeremonyFacts) -> str:
     return f"{facts.share_done_by_now:.0%} of all ceremonies are done by now"
 
 
-def _to_go(facts: CeremonyFacts, seconds: float) -> str:
+def _to_go(facts: CeremonyOutlook, seconds: float) -> str:
     if facts.step == "done":
         return "nothing to go"
     if facts.step == "join":
@@ -276,19 +276,19 @@ def _to_go(facts: CeremonyFacts, seconds: float) -> str:
 _LONG_SECONDS = 60.0  # a step takes no longer, as a rule, where all are there
 
 
-def _is_long(facts: CeremonyFacts) -> bool:
+def _is_long(facts: CeremonyOutlook) -> bool:
     """Whether people should be told for whom all wait, and how that ends."""
     return bool(facts.waiting_for) and facts.waited_seconds >= _LONG_SECONDS
 
 
-def _long_wait(facts: CeremonyFacts) -> str:
+def _long_wait(facts: CeremonyOutlook) -> str:
     return (
         f"waiting for {_list(facts.waiting_for)} for {duration(facts.waited_seconds)}; the "
         f"ceremony is given up when a step has lasted {duration(facts.step_seconds)}"
     )
 
 
-def _state(name: str, facts: CeremonyFacts) -> str:
+def _state(name: str, facts: CeremonyOutlook) -> str:
     if name not in facts.joined:
         return "has not joined yet"
     return "is waited for" if name in facts.waiting_for else "here"

@@ -15,7 +15,7 @@ from participant.cli.sentences.errors import describe
 from participant.cli.sentences.extra_words import hint
 from participant.cli.sentences.sentence import Context
 from participant.cli.views.terminal import say
-from participant.errors import BadApp, Declined, DiskError, Interrupted, ParticipantError
+from participant.errors import BadApp, DiskError, Interrupted, NotAgreed, ParticipantError
 from participant.home.folders import home_folder
 from protocol.errors import ProtocolError
 
@@ -32,7 +32,7 @@ class SpeakingGroup(TyperGroup):
         except KeyboardInterrupt:
             raise _end(Interrupted(2), context) from None
         except typer.Abort:
-            raise _end(Declined(), context) from None
+            raise _end(NotAgreed(), context) from None
         except OSError as error:  # of a path that nothing else has named
             raise _end(_refused(error), context) from None
         except MemoryError:

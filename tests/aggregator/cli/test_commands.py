@@ -16,7 +16,7 @@ import pytest
 
 import aggregator.cli.sentences as sentences
 from aggregator.errors import AggregatorError, BadUpload, StoreFull
-from aggregator.server.admission import Refused
+from aggregator.server.admission import NotAdmitted
 from aggregator.server.connection import SlowReader
 from aggregator.server.leases import IdentityInUse
 from aggregator.server.service import Aggregator
@@ -28,7 +28,7 @@ from tests.stage.place import Place, Run, place, run, service, statement, submit
 from tests.stage.toy import toy_federation
 
 __all__ = ["place", "run"]  # fixtures
-INTERNAL = {AggregatorError, Refused, SlowReader, IdentityInUse, BadUpload}
+INTERNAL = {AggregatorError, NotAdmitted, SlowReader, IdentityInUse, BadUpload}
 
 
 # ── init ──

@@ -13,7 +13,7 @@ from gmpy2 import mpz
 from keyshare.randomness import Stream
 from protocol.board.messages import MAX_BLOB_BYTES
 from protocol.ceremony import commitment, winner_steps
-from protocol.ceremony.machine import Statement
+from protocol.ceremony.machine import UnsealedStep
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, unpack_numbers, width_of
 from tests.stage.ceremony.adversary import (
@@ -42,7 +42,7 @@ class Biaser(Malicious):
 
     speaks_last = frozenset({"winner"})
 
-    def say(self, honest: Statement) -> Statement:
+    def say(self, honest: UnsealedStep) -> UnsealedStep:
         if honest.step.name != "winner" or not self.heard or honest.public is None:
             return honest
         run, step, quorum = self.run, honest.step, self.terms.quorum
@@ -57,7 +57,7 @@ class Biaser(Malicious):
             said = winner_steps.tell_exponent(run, step)
             if others * blind_of(said, n, quorum) % n % (1 << BITS) == WANTED:
                 private = winner_steps.deal_key(run, step)
-                return Statement(step, honest.public[:NONCE] + said, private)
+                return UnsealedStep(step, honest.public[:NONCE] + said, private)
         raise AssertionError("no luck in a thousand tries")
 
 

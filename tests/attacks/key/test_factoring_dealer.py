@@ -25,7 +25,7 @@ from keyshare.ceremony.shamir import integer_lagrange
 from keyshare.key.threshold_key import key_shape
 from protocol.ceremony import dealt_exponents, judgement
 from protocol.ceremony.dealt_exponents import DEALT, deviation_size
-from protocol.ceremony.machine import Statement
+from protocol.ceremony.machine import UnsealedStep
 from protocol.ceremony.run import CeremonyRun
 from protocol.encoding import decode, pack_numbers
 from protocol.key.epoch import Epoch
@@ -178,7 +178,7 @@ class LastSpeaker(Malicious):
     speaks_last = frozenset({"theta-commit"})
     fit = staticmethod(on_the_line)
 
-    def say(self, honest: Statement) -> Statement:
+    def say(self, honest: UnsealedStep) -> UnsealedStep:
         if honest.step.name != "theta-commit" or honest.public is None:
             return honest
         size = deviation_size(self.run)
@@ -189,7 +189,7 @@ class LastSpeaker(Malicious):
         }
         told = pack_numbers([self.fit(said, self.index, self.run)], size)
         payload = honest.public[:HASH] + told + honest.public[HASH + size :]
-        return Statement(honest.step, payload, honest.private)
+        return UnsealedStep(honest.step, payload, honest.private)
 
 
 class LastDealer(LastSpeaker, Factoring):

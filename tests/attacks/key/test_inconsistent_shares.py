@@ -20,7 +20,7 @@ from keyshare.ceremony import feldman
 from keyshare.ceremony.lanes import lanes
 from keyshare.ceremony.shamir import lagrange
 from protocol.ceremony import commitment, winner_steps
-from protocol.ceremony.machine import Statement
+from protocol.ceremony.machine import UnsealedStep
 from protocol.encoding import decode, pack_numbers, unpack_numbers, width_of
 from protocol.key.epoch import Epoch
 from tests.stage.ceremony.adversary import (
@@ -44,7 +44,7 @@ ERROR_BITS = {False: 500, True: 820}  # within the bounds of a share, and beyond
 class ShareShifter(Malicious):
     """Adds 2^500, or where nothing is checked 2^820, to the victim's share of its mask."""
 
-    def say(self, honest: Statement) -> Statement:
+    def say(self, honest: UnsealedStep) -> UnsealedStep:
         if honest.step.name != "winner" or not honest.private:
             return honest
         bounds = winner_steps._point_bounds(winner_steps._candidate(self.run, honest.step).shape)
@@ -56,7 +56,7 @@ class ShareShifter(Malicious):
             parts.append(pack_numbers([point + (shift if k == 1 else 0)], width))
             start += width
         private = honest.private | {VICTIM: b"".join(parts)}
-        return Statement(honest.step, honest.public, private)
+        return UnsealedStep(honest.step, honest.public, private)
 
 
 class Repairer(Malicious):
@@ -65,7 +65,7 @@ class Repairer(Malicious):
     speaks_last = frozenset({"theta"})
     repairs = True
 
-    def say(self, honest: Statement) -> Statement:
+    def say(self, honest: UnsealedStep) -> UnsealedStep:
         if honest.step.name != "theta" or honest.public is None:
             return honest
         winner = self.run.the_winner
@@ -83,7 +83,7 @@ class Repairer(Malicious):
         self.coalition.notes["phi"] = phi_from(points | {VICTIM: phi_point}, prime)
         if self.repairs:
             own = (own - phi_point * factor) % prime
-        return Statement(honest.step, honest.public[:NONCE] + pack_numbers([own], width), {})
+        return UnsealedStep(honest.step, honest.public[:NONCE] + pack_numbers([own], width), {})
 
 
 class Reader(Repairer):

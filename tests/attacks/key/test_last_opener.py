@@ -19,7 +19,7 @@ from gmpy2 import mpz
 from keyshare.randomness import Stream
 from protocol.ceremony import commitment, dealt_exponents
 from protocol.ceremony.dealt_exponents import DEALT
-from protocol.ceremony.machine import Statement
+from protocol.ceremony.machine import UnsealedStep
 from protocol.encoding import decode, pack_numbers, unpack_numbers, width_of
 from protocol.key.epoch import Epoch
 from tests.stage.ceremony.adversary import (
@@ -86,15 +86,15 @@ class LastOpener(Malicious):
         """What the members will take for φ."""
         return prod(p - 1 for p in self.factors)
 
-    def say(self, honest: Statement) -> Statement:
+    def say(self, honest: UnsealedStep) -> UnsealedStep:
         if honest.public is None or honest.step.batch:
             return honest
         if honest.step.name == "moduli":
             nonce, payload = honest.public[:NONCE], honest.public[NONCE:]
-            return Statement(honest.step, nonce + self._steered(payload), {})
+            return UnsealedStep(honest.step, nonce + self._steered(payload), {})
         if honest.step.name == "screen":
             nonce, payload = honest.public[:NONCE], honest.public[NONCE:]
-            return Statement(honest.step, nonce + self._passing(payload), {})
+            return UnsealedStep(honest.step, nonce + self._passing(payload), {})
         return honest
 
     def _steered(self, payload: bytes) -> bytes:

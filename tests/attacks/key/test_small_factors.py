@@ -20,7 +20,7 @@ from gmpy2 import mpz
 from keyshare.ceremony import biprimality
 from keyshare.key import threshold_key as tk
 from protocol.ceremony import candidate_steps, key_steps, winner_steps
-from protocol.ceremony.machine import Statement
+from protocol.ceremony.machine import UnsealedStep
 from protocol.encoding import decode
 from protocol.key.epoch import Epoch
 from tests.stage.ceremony.adversary import (
@@ -41,7 +41,7 @@ PLANS = [replace(PLAN, seed=seed) for seed in range(40)]
 class SmallFactor(Malicious):
     """Shifts its p_i for candidate 0, and every share of it, so that 7 divides p."""
 
-    def say(self, honest: Statement) -> Statement:
+    def say(self, honest: UnsealedStep) -> UnsealedStep:
         if honest.step.name != "deal" or honest.step.batch:
             return honest
         run = self.run
@@ -57,7 +57,7 @@ class SmallFactor(Malicious):
             row = rows.decode(payload[start : start + rows.size])
             shifted = rows.encode(rows.reduce(row + shift))  # candidate 0 has the lowest lane
             private[j] = payload[:start] + shifted + payload[start + rows.size :]
-        return Statement(honest.step, honest.public, private)
+        return UnsealedStep(honest.step, honest.public, private)
 
 
 @EITHER_WAY

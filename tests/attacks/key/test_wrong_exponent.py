@@ -16,7 +16,7 @@ from keyshare.ceremony.biprimality import ROUNDS
 from protocol.board.messages import MAX_BLOB_BYTES
 from protocol.ceremony import candidate_openings, winner_steps
 from protocol.ceremony.key_steps import Trial
-from protocol.ceremony.machine import Statement
+from protocol.ceremony.machine import UnsealedStep
 from protocol.ceremony.run import StepId
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
@@ -71,13 +71,13 @@ class WrongThroughout(Malicious):
 class WrongFresh(Malicious):
     """Answers the test with the fresh base with another exponent."""
 
-    def say(self, honest: Statement) -> Statement:
+    def say(self, honest: UnsealedStep) -> UnsealedStep:
         if honest.step.name != "trial" or honest.public is None:
             return honest
         said, n = decode(honest.public, Trial, "trial", MAX_BLOB_BYTES), modulus_of()
         (value,) = unpack_numbers(said.fresh, width_of(n), 1, n, "fresh")
         wrong = pack_numbers([gmpy2.powmod(value, 2, n)], width_of(n))
-        return Statement(honest.step, encode(msgspec.structs.replace(said, fresh=wrong)), {})
+        return UnsealedStep(honest.step, encode(msgspec.structs.replace(said, fresh=wrong)), {})
 
 
 @EITHER_WAY

@@ -22,7 +22,7 @@ from keyshare.proofs import equality_proof
 from protocol.board.messages import MAX_BLOB_BYTES, Step
 from protocol.ceremony import key_steps
 from protocol.ceremony.key_steps import Trial
-from protocol.ceremony.machine import Statement
+from protocol.ceremony.machine import UnsealedStep
 from protocol.ceremony.run import StepId
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
@@ -79,7 +79,7 @@ class ZeroRounds(Malicious):
 class ZeroPartial(Malicious):
     """Gives N for its partial decryption, with the best proof there is."""
 
-    def say(self, honest: Statement) -> Statement:
+    def say(self, honest: UnsealedStep) -> UnsealedStep:
         if honest.step.name != "trial" or honest.public is None:
             return honest
         run, n = self.run, modulus_of()
@@ -99,7 +99,7 @@ class ZeroPartial(Malicious):
             proof = write_proof(answered(false, a, mpz(0), response))
         partial = pack_numbers([n], width_of(square))
         false = msgspec.structs.replace(said, partial=partial, partial_proof=proof)
-        return Statement(honest.step, encode(false), {})
+        return UnsealedStep(honest.step, encode(false), {})
 
 
 def tried_as_winners(aftermath: Aftermath) -> set[tuple[int, int]]:

@@ -10,7 +10,7 @@ import pytest
 
 from participant.cli.sentences.model_words import disagreement
 from participant.errors import ModelMismatch
-from participant.model.entry_list import Difference, differences, list_of
+from participant.model.entry_list import EntryDifference, differences, list_of
 from participant.model.layout import Layout
 from participant.training.task import TrainingTask
 from protocol.board.board import Posted
@@ -219,7 +219,7 @@ def test_a_long_list_is_cut_at_its_bound_and_says_nothing_of_what_lies_beyond() 
     changed = differences(
         list_of(layout(many | {"layers.7.attention.weight": np.zeros(2)})), listed
     )
-    assert changed == [Difference("layers.7.attention.weight", "2 float64", "1 float64")]
+    assert changed == [EntryDifference("layers.7.attention.weight", "2 float64", "1 float64")]
 
 
 def test_names_of_any_kind_are_listed_as_people_may_see_them() -> None:

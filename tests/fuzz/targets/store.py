@@ -20,7 +20,7 @@ from aggregator.identity import (
     tls_context,
 )
 from aggregator.rounds.vector_sum import ChunkSum, Vector, VectorSum
-from aggregator.server.admission import Refused, identify
+from aggregator.server.admission import NotAdmitted, identify
 from aggregator.server.waits import Waits
 from aggregator.status.file import STATUS_NAME, read_status
 from aggregator.store.board import BoardStore, stored_entries
@@ -46,7 +46,7 @@ def first_word() -> Case:
     ]
 
     def run(data: bytes) -> None:
-        with suppress(Refused):
+        with suppress(NotAdmitted):
             found = identify(data, CHALLENGE, TERMS)
             assert data in honest, f"member {found.member} did not say that"
 

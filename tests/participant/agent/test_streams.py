@@ -13,7 +13,7 @@ import pytest
 from aggregator.server.service import Aggregator
 from participant.agent.agent import Agent
 from participant.agent.outbox import store_blob
-from participant.agent.transfer import WINDOW, Transfer
+from participant.agent.transfer import WINDOW, TransferBytes
 from participant.errors import DamagedBlob
 from protocol.board.board import Board
 from protocol.board.draft import Draft
@@ -127,7 +127,7 @@ def test_only_the_wanted_blobs_are_asked_for_and_kept(service: Aggregator) -> No
     assert asked == list(NAMES[:4]), "once each"
     member.receive(BlobChunk(NAMES[7], len(BLOBS[7]), 0, BLOBS[7]))  # not asked for
     member.receive(BlobChunk(NAMES[1], len(BLOBS[1]), 0, BLOBS[1]))
-    assert member.transfer == Transfer(0, 0, len(BLOBS[1]), sum(map(len, BLOBS[:4])))
+    assert member.transfer == TransferBytes(0, 0, len(BLOBS[1]), sum(map(len, BLOBS[:4])))
     member.step()
     assert task.read == []
     member.receive(BlobChunk(NAMES[0], len(BLOBS[0]), 0, BLOBS[0]))
@@ -156,7 +156,7 @@ def test_a_blob_that_is_not_wanted_any_more_is_forgotten(service: Aggregator) ->
     member.receive(BlobChunk(NAMES[1], len(BLOBS[1]), 0, BLOBS[1]))
     task.left.clear()
     member.step()
-    assert member.transfer == Transfer(0, 0, 0, 0)
+    assert member.transfer == TransferBytes(0, 0, 0, 0)
 
 
 def test_a_false_blob_stops_the_agent(service: Aggregator) -> None:
@@ -198,7 +198,7 @@ def test_a_restart_in_the_middle_of_an_upload_goes_on_with_the_same_bytes(
             for answer in service.receive(1, frame):
                 first.receive(answer)
     sent = sum(map(len, BLOBS[: 2 * WINDOW]))
-    assert first.transfer == Transfer(sent, sum(map(len, BLOBS)), 0, 0)
+    assert first.transfer == TransferBytes(sent, sum(map(len, BLOBS)), 0, 0)
     again = agent(Reading(), disk)  # the process has died
     again.connected(Welcome(*service.board.head))
     assert not [f for f in again.outgoing() if isinstance(f, BlobOffer)]  # the board comes first

@@ -10,7 +10,7 @@ from participant.ceremony.calibration import CeremonyCost
 from participant.ceremony.expectation import (
     FIRST_SLICE_SECONDS,
     SLICE_SECONDS,
-    CeremonyFacts,
+    CeremonyOutlook,
     Watch,
 )
 from protocol.ceremony.expectation import layout_of, mean_candidates
@@ -46,13 +46,13 @@ class Seen:
 
     def at(
         self, step: str, batches: int = 0, waiting: tuple[int, ...] = (), after: float = 0.0
-    ) -> CeremonyFacts:
+    ) -> CeremonyOutlook:
         self.now += after
         candidates = batches * BATCH
         progress = CeremonyProgress(step, waiting, candidates, 113.6, candidates // 6, 17.8)
         return self.watch.facts(progress)
 
-    def past_batches(self, count: int, seconds: float) -> CeremonyFacts:
+    def past_batches(self, count: int, seconds: float) -> CeremonyOutlook:
         """So many batches, each of which takes so long."""
         self.at("deal")
         for k in range(1, count + 1):
@@ -203,7 +203,7 @@ def test_when_it_is_done_nobody_is_waited_for() -> None:
 def test_a_whole_ceremony_is_seen_from_the_joining_to_the_end() -> None:
     """Whatever the steps are called: it is found once, at whole batches, and ends with nothing."""
     table = CeremonyTable(toy_federation(3, 2))
-    watch, seen = Watch(TERMS, Measured(), lambda: 0.0), list[CeremonyFacts]()  # type: ignore[arg-type]
+    watch, seen = Watch(TERMS, Measured(), lambda: 0.0), list[CeremonyOutlook]()  # type: ignore[arg-type]
     while drafts := table.due():
         for sender, draft in drafts:
             table.publish(sender, draft)

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from participant.ceremony.expectation import CeremonyFacts, Expectation
+from participant.ceremony.expectation import CeremonyOutlook, Expectation
 from participant.cli.views.ceremony import JsonView, LineView, LiveView, link_lost, link_notices
 from participant.errors import Unreachable
 from protocol.words.foreign import json_text
@@ -19,9 +19,9 @@ TERMS = toy_federation(3, 2).terms
 EXPECTATION = Expectation(mean_seconds=75.4, half_seconds=58.2, most_seconds=169.0)
 
 
-def reached(step: str, waiting: tuple[str, ...] = (), candidates: int = 0) -> CeremonyFacts:
+def reached(step: str, waiting: tuple[str, ...] = (), candidates: int = 0) -> CeremonyOutlook:
     """Facts a while after the last joining."""
-    return CeremonyFacts(
+    return CeremonyOutlook(
         step=step,
         joined=tuple(n for n in ("H1", "H2", "H3") if step != "join" or n not in waiting),
         waiting_for=waiting,
@@ -52,7 +52,7 @@ COURSE = [
 ]
 
 
-def lines(view: type[LineView] | type[JsonView], course: list[CeremonyFacts]) -> list[Any]:
+def lines(view: type[LineView] | type[JsonView], course: list[CeremonyOutlook]) -> list[Any]:
     written: list[Any] = []
     with view(written.append) as shown:
         shown.expect(EXPECTATION)
@@ -84,7 +84,7 @@ def test_json_lines_hold_what_is_expected_and_the_facts() -> None:
     expected, *facts = json.loads(json_text(lines(JsonView, COURSE)))
     assert expected == {"event": "expected", **asdict(EXPECTATION)}
     assert [f.pop("event") for f in facts] == ["progress"] * (len(COURSE) - 1)
-    assert {frozenset(f) for f in facts} == {frozenset(CeremonyFacts.__dataclass_fields__)}
+    assert {frozenset(f) for f in facts} == {frozenset(CeremonyOutlook.__dataclass_fields__)}
     assert facts[1]["waiting_for"] == ["H2"]
     assert facts[0]["remaining_seconds"] == 69.123
 

@@ -14,7 +14,7 @@ import pytest
 
 from participant.report.facts import (
     Contents,
-    Journal,
+    Diary,
     Metric,
     RefusalFacts,
     Report,
@@ -30,7 +30,7 @@ from tests.stage.record.good import good
 from tests.stage.record.memory import MemoryFiles
 from tests.stage.record.story import write
 
-JOURNAL = Journal("rounds.jsonl", (Metric("accuracy", {1: 0.5, 2: 0.75, 3: 0.875}),))
+JOURNAL = Diary("rounds.jsonl", (Metric("accuracy", {1: 0.5, 2: 0.75, 3: 0.875}),))
 NASTY = (
     "<script>alert(1)</script>",
     '" onload="alert(2)',
@@ -160,12 +160,12 @@ def test_headings_and_tables_are_what_a_screen_reader_needs() -> None:
 def test_without_a_journal_the_page_says_so() -> None:
     bare = dataclasses.replace(report(), journal=None)
     assert "No journal was given" in Read(render(bare)).said
-    empty = dataclasses.replace(report(), journal=Journal("j", ()))
+    empty = dataclasses.replace(report(), journal=Diary("j", ()))
     assert "holds no figures" in Read(render(empty)).said
 
 
 def test_a_journal_of_rounds_that_the_record_does_not_know_is_noticed() -> None:
-    other = Journal("j", (Metric("loss", {1: 1.0, 77: 0.5}),))
+    other = Diary("j", (Metric("loss", {1: 1.0, 77: 0.5}),))
     said = Read(render(dataclasses.replace(report(), journal=other))).said
     assert "knows nothing of these rounds of the journal: 77" in said
 
@@ -202,7 +202,7 @@ def test_nobodys_name_or_reason_breaks_out_of_the_page() -> None:
         )
         for r in report().results
     )
-    journal = Journal(NASTY[0], (Metric(NASTY[1], {1: 1.0, 2: 2.0}), Metric(NASTY[0], {1: 1.0})))
+    journal = Diary(NASTY[0], (Metric(NASTY[1], {1: 1.0, 2: 2.0}), Metric(NASTY[0], {1: 1.0})))
     made = render(Report(results, nasty, journal))
     read = Read(made)
     assert {tag for tag, _ in read.elements} <= TAGS

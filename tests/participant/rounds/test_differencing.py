@@ -18,7 +18,7 @@ from participant.cli.commands.rounds import _approval
 from participant.cli.commands.training import RoundTable as Shown
 from participant.cli.commands.training import _check_round_left
 from participant.rounds.contribution import ContributionMaker
-from participant.rounds.task import DecryptionTask, Request
+from participant.rounds.task import DecryptionTask, Question
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
 from protocol.board.messages import Contribution, attach
@@ -241,11 +241,11 @@ def test_who_begins_the_same_model_anew_is_told_that_it_is_no_way_out(
     assert "config['seed']" in capsys.readouterr().out
 
 
-def decrypting(table: RoundTable, index: int, name: str = "2") -> tuple[list[Request], Draft]:
+def decrypting(table: RoundTable, index: int, name: str = "2") -> tuple[list[Question], Draft]:
     """What a person is asked in ``decrypt``, and what is said after a yes."""
-    asked: list[Request] = []
+    asked: list[Question] = []
 
-    def approve(request: Request) -> bool:
+    def approve(request: Question) -> bool:
         asked.append(request)
         return True
 
@@ -281,9 +281,9 @@ def test_nobody_is_asked_where_the_terms_refuse() -> None:
 def test_a_person_is_told_that_statistics_are_not_compared(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    _approval(yes=True, as_json=False)(Request("ages", "statistic", ("H1", "H2"), 3))
+    _approval(yes=True, as_json=False)(Question("ages", "statistic", ("H1", "H2"), 3))
     assert "not checked" in capsys.readouterr().out
-    _approval(yes=True, as_json=False)(Request("2", "training", ("H1", "H2"), 3))
+    _approval(yes=True, as_json=False)(Question("2", "training", ("H1", "H2"), 3))
     said = capsys.readouterr().out
     assert "not checked" not in said
     assert "Warning" not in said
@@ -295,7 +295,7 @@ def test_whoever_is_asked_has_seen_every_label(
 ) -> None:
     monkeypatch.setattr(opening, "agrees", lambda question, err: True)
     labels = (*(f"visits {k}" for k in range(59)), "the patient in bed 60")
-    asked = Request("ages", "statistic", ("H1", "H2", "H3"), 60, labels=labels)
+    asked = Question("ages", "statistic", ("H1", "H2", "H3"), 60, labels=labels)
     _approval(yes=False, as_json=as_json)(asked)
     said = capsys.readouterr()
     assert all(label in (said.err if as_json else said.out) for label in labels)

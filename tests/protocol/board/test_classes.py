@@ -9,14 +9,14 @@ from collections import Counter
 import pytest
 
 from keyshare.ceremony.modulus import expected_candidates
-from protocol.board.classes import Layout
+from protocol.board.classes import CandidateLayout
 from tests.stage.toy import toy_federation
 
 SIZES = range(3, 17)
 
 
-def layout(n: int, bits: int = 256) -> Layout:
-    return Layout(toy_federation(n, n // 2 + 1, bits).terms)
+def layout(n: int, bits: int = 256) -> CandidateLayout:
+    return CandidateLayout(toy_federation(n, n // 2 + 1, bits).terms)
 
 
 def t(n: int) -> int:

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from keyshare.ceremony.lanes import lanes
-from protocol.board.classes import Layout
+from protocol.board.classes import CandidateLayout
 from protocol.board.messages import Step
 from protocol.board.payload_sizes import batch_bytes, candidate_bytes
 from tests.stage.toy import replace_terms, toy_epoch
@@ -35,7 +35,7 @@ def test_a_whole_ceremony_stays_far_below_its_budget(members: int, quorum: int) 
 def test_shares_of_a_batch_of_a_real_key_fit_with_room_to_spare(bits: int, members: int) -> None:
     terms = toy_epoch(3, 2).federation.terms
     terms = replace_terms(terms, key_bits=bits, members=(terms.members * 6)[:members])
-    layout = Layout(terms)
+    layout = CandidateLayout(terms)
     row = lanes(layout.shape.field_exponent, layout.class_size).size
     dealers = layout.shape.dealers
     dealt = 2 * (members - 1) * dealers * row  # of p and of q, for each of the others

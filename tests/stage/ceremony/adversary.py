@@ -22,7 +22,7 @@ from protocol.board.board import Board, Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Certificate, attachments_of
 from protocol.ceremony.judgement import Verdict, judge
-from protocol.ceremony.machine import Ceremony, Statement
+from protocol.ceremony.machine import Ceremony, UnsealedStep
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.errors import CeremonyFailed
 from protocol.terms.terms import Terms
@@ -77,7 +77,7 @@ class Malicious(Ceremony):
         """What it commits to and then opens in place of an honest member's payload for all."""
         return honest
 
-    def say(self, honest: Statement) -> Statement:
+    def say(self, honest: UnsealedStep) -> UnsealedStep:
         """What it says in place of what an honest member would say, whatever it committed to."""
         return honest
 
@@ -105,7 +105,7 @@ class Malicious(Ceremony):
 
     def unsealed(self):  # type: ignore[no-untyped-def]
         honest = super().unsealed()
-        return self.say(honest) if isinstance(honest, Statement) else honest
+        return self.say(honest) if isinstance(honest, UnsealedStep) else honest
 
     def due(self) -> Draft | None:
         if self.aborted and not self.discloses:

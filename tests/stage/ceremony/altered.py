@@ -8,7 +8,7 @@ import msgspec
 
 from protocol.board.draft import Draft, Envelope
 from protocol.board.messages import MAX_INLINE_BYTES, Abort, Attachment, Step, attach
-from protocol.ceremony.machine import KINDS, Ceremony, Statement
+from protocol.ceremony.machine import KINDS, Ceremony, UnsealedStep
 from protocol.ceremony.run import CeremonyRun, StepId
 from tests.stage.ceremony.small_ceremony import (
     LIAR,
@@ -100,10 +100,10 @@ def lying(machine: Ceremony, step: str, change: Callable[[CeremonyRun, StepId, b
 
     def said():
         body = unsealed()
-        if is_committed or not isinstance(body, Statement) or body.step.name != step:
+        if is_committed or not isinstance(body, UnsealedStep) or body.step.name != step:
             return body
         assert body.public is not None
-        return Statement(body.step, change(machine._run, body.step, body.public), body.private)
+        return UnsealedStep(body.step, change(machine._run, body.step, body.public), body.private)
 
     machine._run.prepared = lambda at, make: prepared(at, lie(make))  # type: ignore[method-assign]
     machine.unsealed = said  # type: ignore[method-assign]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from protocol.ceremony.judgement import Verdict
-from protocol.ceremony.machine import KINDS, Ceremony, Statement
+from protocol.ceremony.machine import KINDS, Ceremony, UnsealedStep
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.terms.terms import Terms
 from tests.stage.ceremony import adversary
@@ -40,13 +40,13 @@ class Liar(Malicious):
         lie = self.lies.public.get(step.name)
         return lie(self.run, step, honest) if lie else honest
 
-    def say(self, honest: Statement) -> Statement:
+    def say(self, honest: UnsealedStep) -> UnsealedStep:
         step, public, private = honest.step, honest.public, honest.private
         if public is not None and step.name + "-commit" not in KINDS:
             public = self._public(step, public)
         if lie := self.lies.private.get(step.name):
             private = lie(self.run, step, private)
-        return Statement(step, public, private)
+        return UnsealedStep(step, public, private)
 
 
 def lying(liars: Mapping[int, Lies]) -> Parties:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 
 from keyshare.ceremony.biprimality import accepts
-from protocol.board.classes import Layout
+from protocol.board.classes import CandidateLayout
 from protocol.board.draft import Draft
 from protocol.board.messages import Step
 from protocol.ceremony.machine import KINDS
@@ -67,7 +67,7 @@ def said_once(position: int) -> CeremonyTable:
     return table
 
 
-def accepted(batch: Batch, layout: Layout) -> list[int]:
+def accepted(batch: Batch, layout: CandidateLayout) -> list[int]:
     """The candidates of a batch that passed the screen."""
     return [
         k

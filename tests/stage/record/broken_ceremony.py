@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 from gmpy2 import mpz
 
-from protocol.board.classes import Layout
+from protocol.board.classes import CandidateLayout
 from protocol.board.draft import public_payload
 from protocol.board.messages import (
     MAX_BLOB_BYTES,
@@ -152,7 +152,7 @@ def opened_what_was_not_committed_to(made: Good) -> Broken:
 def screened_with_a_wrong_value(made: Good) -> Broken:
     """A lie about a candidate that fails all the same, by one that has not dealt the winner."""
     story = ended(made)
-    layout = Layout(story.federation.terms)
+    layout = CandidateLayout(story.federation.terms)
     candidate = next(one.body.candidate for one in story.said if is_step(one, "trial"))
     idle = {1, 2, 3, 4} - set(layout.dealers(layout.class_of(candidate)))
     member = next(
