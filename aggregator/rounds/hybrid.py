@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from aggregator.rounds.omission import ANOTHER_OPENING, TOO_LATE, TOO_NEAR, Reason, Unfit
-from aggregator.rounds.sums import Judging
+from aggregator.rounds.omission import TOO_LATE, TOO_NEAR, Reason, Unfit
+from aggregator.rounds.sums import OpenRound
 from aggregator.rounds.vector_sum import Vector, VectorSum
 from aggregator.store.blobs import BlobStore
 from keyshare.hybrid.lattice import Lattice
@@ -23,7 +23,6 @@ from protocol.board.suite import suite_of
 from protocol.key.epoch import Epoch
 from protocol.rounds.ciphertexts import (
     Encrypted,
-    EncryptionKey,
     add_encrypted,
     write_ciphertexts,
 )
@@ -33,55 +32,35 @@ from protocol.terms.terms import Terms
 
 
 @dataclass(frozen=True)
-class _Fit:
+class _Summand:
     """A contribution that can be added."""
 
     vector: Vector
     ciphertexts: Encrypted
 
 
-class HybridRound:
+class HybridRound(OpenRound):
     """One open round; a new object on the same folder goes on where the last one stopped."""
 
     def __init__(
         self,
+        folder: Path,
         view: RoundView,
         terms: Terms,
         epoch: Epoch,
         blobs: BlobStore,
-        folder: Path,
         history: OpenedSets,
     ) -> None:
-        opening = view.terms_of_opening
-        assert opening is not None
+        super().__init__(view, terms, epoch, blobs, history)
+        opening = self._opened.post.body
         suite = suite_of(opening.suite, terms)
         assert suite.lattice is not None
-        self._beside: dict[int, Reason] = {}  # why who is fit is left out
-        self._view, self._terms, self._blobs, self._history = view, terms, blobs, history
         self._lattice: Lattice = suite.lattice
         self._slot_count = suite.slot_count(opening.length)
-        self._key = EncryptionKey.of(epoch)
         self._sum = VectorSum(folder, view.session, suite.lattice, self._slot_count)
-        self._judging = Judging(view.session, opening, terms, self._key)
-        self._fit: dict[int, _Fit] = {}
+        self._summands: dict[int, _Summand] = {}
         self._chunk_owner: dict[bytes, int] = {}
-        self.is_decided = False  # once it is settled who is in the sum
         self._names: list[bytes] = []  # of the sum's chunks that are blobs
-
-    @property
-    def unfit(self) -> dict[int, Reason]:
-        """Who can be in no sum, and why: of those judged by now, and for good."""
-        return self._judging.unfit
-
-    @property
-    def left_out(self) -> dict[int, Reason]:
-        """Who is not in the sum, or could be in none, and why."""
-        return self.unfit | self._beside
-
-    @property
-    def fit(self) -> frozenset[int]:
-        """Whose contributions can be added."""
-        return frozenset(self._fit)
 
     @property
     def chunks(self) -> int:
@@ -91,19 +70,19 @@ class HybridRound:
     @property
     def chunks_summed(self) -> int:
         """Chunks that include all contributions that are fit so far."""
-        return self._sum.summed(self._vectors) if self._fit else 0
+        return self._sum.summed(self._vectors) if self._summands else 0
 
     def step(self, is_due: bool) -> bool:
         """Judge one contribution, add one chunk or keep one; whether there was anything to do."""
         if not self.is_decided:
-            if posted := self._next_to_judge():
-                self._judge(posted)
+            if unjudged := self._unjudged():
+                self._take(unjudged[0])
                 return True
             self.is_decided = is_due and self._choose()
             if not self.is_decided and self._history.binds(self._view):
                 return False  # who is chosen may not be all who are fit: nothing is added yet
         vectors = self._vectors
-        if self._fit and self._sum.summed(vectors) < self.chunks:
+        if self._summands and self._sum.summed(vectors) < self.chunks:
             self._sum.advance(vectors, self._blobs.read)
             return True
         if not self.is_decided or len(self._names) == self.chunks:
@@ -117,15 +96,15 @@ class HybridRound:
         """The round's closing when the whole sum is kept, its blobs durable."""
         if not self.is_decided or len(self._names) < self.chunks:
             return None
-        chosen, n = sorted(self._fit), self._key.encryptor.n
-        ciphertexts = [self._fit[member].ciphertexts for member in chosen]
+        chosen, n = sorted(self._summands), self._key.encryptor.n
+        ciphertexts = [self._summands[member].ciphertexts for member in chosen]
         payload = write_ciphertexts(add_encrypted(ciphertexts, n), n)
         total = attach(payload)
         if total.is_blob:
             self._blobs.put(payload)
-        for posted in self._judging.unjudged(self._view):
+        for posted in self._unjudged():
             self._beside[posted.post.sender] = TOO_LATE
-        contributors = tuple(Contributor(m, self._fit[m].vector.post) for m in chosen)
+        contributors = tuple(Contributor(m, self._summands[m].vector.post) for m in chosen)
         return Closing(contributors, total, tuple(self._names))
 
     def remove(self) -> None:
@@ -137,38 +116,23 @@ class HybridRound:
         members = self._history.closable(self._view, self.fit)
         if len(members) < self._terms.least_contributors:
             return False
-        for member in self._fit.keys() - members:
+        for member in self.fit - members:
             self._beside[member] = TOO_NEAR
-            del self._fit[member]
+            del self._summands[member]
         return True
 
     @property
     def _vectors(self) -> dict[int, Vector]:
-        return {member: fit.vector for member, fit in self._fit.items()}
+        return {member: one.vector for member, one in self._summands.items()}
 
-    # ── judging ──
-
-    def _next_to_judge(self) -> Posted[Contribution] | None:
-        return next(iter(self._judging.unjudged(self._view)), None)
-
-    def _judge(self, posted: Posted[Contribution]) -> None:
-        body, member = posted.post.body, posted.post.sender
-        try:
-            self._check_vector(body, member)
-        except Unfit as error:
-            self._judging.unfit[member] = error.reason
-            return
-        payload = self._blobs.payload(body.ciphertexts)
-        if encrypted := finish(self._judging.judge(member, body, payload)):
+    def _take(self, posted: Posted[Contribution]) -> None:
+        member, names = posted.post.sender, posted.post.body.vector
+        if ciphertexts := finish(self._judge(posted)):
             # Only what is fit has owners: nobody keeps another out with what is itself left out.
-            self._chunk_owner.update(dict.fromkeys(body.vector, member))
-            self._fit[member] = _Fit(Vector(posted.digest, body.vector), encrypted)
+            self._chunk_owner.update(dict.fromkeys(names, member))
+            self._summands[member] = _Summand(Vector(posted.digest, names), ciphertexts)
 
     def _check_vector(self, body: Contribution, member: int) -> None:
-        """Raises Unfit if its chunks are not what this round's sum can take."""
-        assert self._view.opening is not None
-        if body.opening != self._view.opening.digest:
-            raise Unfit(ANOTHER_OPENING)
         if len(body.vector) != self.chunks:
             detail = f"it has {len(body.vector)} chunks instead of {self.chunks}"
             raise Unfit(Reason("vector", detail))

@@ -7,41 +7,24 @@ everything is judged again, with the same result.
 
 from __future__ import annotations
 
-from aggregator.rounds.omission import ANOTHER_OPENING, TOO_LATE, TOO_NEAR, Reason
-from aggregator.rounds.sums import Judging, sum_in_steps
-from aggregator.store.blobs import BlobStore
+from aggregator.rounds.omission import TOO_LATE, TOO_NEAR
+from aggregator.rounds.sums import OpenRound, sum_in_steps
 from keyshare.steps import Steps
-from protocol.board.board import Posted
-from protocol.board.messages import Closing, Contribution, Contributor, attach
-from protocol.key.epoch import Epoch
-from protocol.rounds.ciphertexts import EncryptionKey
-from protocol.rounds.history import OpenedSets
-from protocol.rounds.view import RoundView
-from protocol.terms.terms import Terms
+from protocol.board.messages import Closing, Contributor, attach
 
 Members = frozenset[int]
 
 
-class PackedRound:
+class PackedRound(OpenRound):
     """One round that is due; a new object begins anew.
 
     closing: once the sum is made and durable; it is to be said at once. Who contributes after the
     set was chosen is not in it.
     """
 
-    def __init__(
-        self, view: RoundView, terms: Terms, epoch: Epoch, blobs: BlobStore, history: OpenedSets
-    ) -> None:
-        opening = view.terms_of_opening
-        assert opening is not None
-        self.closing: Closing | None = None
-        self._view, self._terms, self._blobs, self._history = view, terms, blobs, history
-        self._opening, self._key = opening, EncryptionKey.of(epoch)
-        self._judging = Judging(view.session, opening, terms, self._key)
-        self._work: Steps[None] | None = None
-        self._tried: Members | None = None  # contributors of whom too few could be added
-        self.is_decided = False  # once it is settled who is in the sum
-        self._beside: dict[int, Reason] = {}  # why who is fit is left out
+    closing: Closing | None = None
+    _work: Steps[None] | None = None
+    _tried: Members | None = None  # contributors of whom too few could be added
 
     @property
     def is_waiting(self) -> bool:
@@ -52,21 +35,6 @@ class PackedRound:
     def is_at_work(self) -> bool:
         """Whether a step was taken that others are to follow."""
         return self._work is not None
-
-    @property
-    def fit(self) -> Members:
-        """Whose contributions can be added, of those judged by now."""
-        return Members(self._judging.fit)
-
-    @property
-    def unfit(self) -> dict[int, Reason]:
-        """Who can be in no sum, and why: of those judged by now, and for good."""
-        return self._judging.unfit
-
-    @property
-    def left_out(self) -> dict[int, Reason]:
-        """Who is not in the sum, or could be in none, and why."""
-        return self._judging.unfit | self._beside
 
     def step(self) -> bool:
         """Do a small part; whether there is more to do.
@@ -88,7 +56,7 @@ class PackedRound:
         return True
 
     def _advance(self) -> Steps[None]:
-        while unjudged := self._judging.unjudged(self._view):
+        while unjudged := self._unjudged():
             yield from self._judge(unjudged[0])
         members = self._history.closable(self._view, self.fit)
         self._beside = dict.fromkeys(self.fit - members, TOO_NEAR)
@@ -98,28 +66,18 @@ class PackedRound:
         self.is_decided = True
         yield from self._add(members)
 
-    def _judge(self, posted: Posted[Contribution]) -> Steps[None]:
-        body, member, opening = posted.post.body, posted.post.sender, self._view.opening
-        assert opening is not None
-        if body.opening != opening.digest:
-            self._judging.unfit[member] = ANOTHER_OPENING
-            return
-        payload = self._blobs.payload(body.ciphertexts)
-        yield
-        yield from self._judging.judge(member, body, payload)
-
     def _add(self, members: Members) -> Steps[None]:
         """Make the sum, and the closing that tells of it."""
         posts = {member: self._view.contributions[member] for member in sorted(members)}
         payloads = (self._blobs.payload(p.post.body.ciphertexts) for p in posts.values())
         n = self._key.encryptor.n
-        payload = yield from sum_in_steps(payloads, self._opening, self._terms, n)
+        payload = yield from sum_in_steps(payloads, self._opened.post.body, self._terms, n)
         yield
         total = attach(payload)
         if total.is_blob:
             yield
             self._blobs.put(payload)
-        late = [posted.post.sender for posted in self._judging.unjudged(self._view)]
+        late = [posted.post.sender for posted in self._unjudged()]
         self._beside |= dict.fromkeys(late, TOO_LATE)
         contributors = tuple(Contributor(m, posted.digest) for m, posted in posts.items())
         self.closing = Closing(contributors, total)

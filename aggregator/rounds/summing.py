@@ -16,6 +16,7 @@ from aggregator.rounds.schedule import Rounds, is_hybrid
 from aggregator.store.blobs import BlobStore
 from protocol.board.messages import Body, kind_of
 from protocol.key.epoch import Epoch
+from protocol.rounds.history import OpenedSets
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 
@@ -120,13 +121,15 @@ class Summing:
         return found is None or not found.is_at_work, opening.length
 
     def _packed_round(self, view: RoundView) -> PackedRound:
-        opening = view.terms_of_opening
-        assert opening is not None
         if view.session not in self._packed:
-            epoch, history = self._epochs[opening.epoch], self._rounds.history
-            found = PackedRound(view, self._terms, epoch, self._blobs, history)
-            self._packed[view.session] = found
+            self._packed[view.session] = PackedRound(view, *self._about(view))
         return self._packed[view.session]
+
+    def _about(self, view: RoundView) -> tuple[Terms, Epoch, BlobStore, OpenedSets]:
+        """What an open round needs beside its view."""
+        assert view.opening is not None
+        epoch = self._epochs[view.opening.post.body.epoch]
+        return self._terms, epoch, self._blobs, self._rounds.history
 
     def _hold_back(self, view: RoundView, fit: frozenset[int]) -> None:
         """Note for whom a round waits that has enough contributions, and no sum of them to open."""
@@ -168,11 +171,6 @@ class Summing:
         self.held_back = self.waited_for
 
     def _hybrid_round(self, view: RoundView) -> HybridRound:
-        opening = view.terms_of_opening
-        assert opening is not None
         if view.session not in self._hybrid:
-            epoch = self._epochs[opening.epoch]
-            history = self._rounds.history
-            found = HybridRound(view, self._terms, epoch, self._blobs, self._folder, history)
-            self._hybrid[view.session] = found
+            self._hybrid[view.session] = HybridRound(self._folder, view, *self._about(view))
         return self._hybrid[view.session]

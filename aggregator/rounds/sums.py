@@ -11,12 +11,14 @@ from collections.abc import Iterable
 
 from gmpy2 import mpz
 
-from aggregator.rounds.omission import Reason, Unfit
+from aggregator.rounds.omission import ANOTHER_OPENING, Reason, Unfit
 from aggregator.rounds.seen_ciphertexts import SeenCiphertexts
+from aggregator.store.blobs import BlobStore
 from keyshare.steps import Steps
 from protocol.board.board import Posted
 from protocol.board.messages import Contribution, Opening
 from protocol.errors import Malformed
+from protocol.key.epoch import Epoch
 from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
@@ -25,57 +27,83 @@ from protocol.rounds.ciphertexts import (
     read_in_steps,
     write_ciphertexts,
 )
+from protocol.rounds.history import OpenedSets
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 
 
-class Judging:
-    """The contributions to a round, judged one by one.
+class OpenRound:
+    """A round whose contributions are judged one by one, and who of them is in the sum.
 
     In the order of the board: of two that repeat each other the later one is left out. Of those
-    that are judged, verdicts and marks are held, and no ciphertexts.
-    fit: whose can be added. unfit: who can be in no sum, for good, and why.
+    that are judged, verdicts and marks are held here, and no ciphertexts.
+    unfit: who can be in no sum, for good, and why. is_decided: once it is settled who is in it.
     """
 
-    def __init__(self, session: str, opening: Opening, terms: Terms, key: EncryptionKey) -> None:
-        self.fit: set[int] = set()
+    def __init__(
+        self, view: RoundView, terms: Terms, epoch: Epoch, blobs: BlobStore, history: OpenedSets
+    ) -> None:
+        assert view.opening is not None
         self.unfit: dict[int, Reason] = {}
-        self._session, self._opening, self._terms, self._key = session, opening, terms, key
+        self.is_decided = False
+        self._view, self._terms, self._blobs, self._history = view, terms, blobs, history
+        self._opened, self._key = view.opening, EncryptionKey.of(epoch)
+        self._fit: set[int] = set()
+        self._beside: dict[int, Reason] = {}  # why who is fit is left out
         self._seen = SeenCiphertexts(terms)
 
-    def unjudged(self, view: RoundView) -> list[Posted[Contribution]]:
-        """What has come to the round since, in the order of the board."""
-        posts = view.contributions.items()
-        left = (p for m, p in posts if m not in self.fit and m not in self.unfit)
+    @property
+    def fit(self) -> frozenset[int]:
+        """Whose contributions can be added, of those judged by now."""
+        return frozenset(self._fit)
+
+    @property
+    def left_out(self) -> dict[int, Reason]:
+        """Who is not in the sum, or could be in none, and why."""
+        return self.unfit | self._beside
+
+    def _unjudged(self) -> list[Posted[Contribution]]:
+        """What has come and is not judged, in the order of the board."""
+        posts = self._view.contributions.items()
+        left = (p for m, p in posts if m not in self._fit and m not in self.unfit)
         return sorted(left, key=lambda posted: posted.position)
 
-    def judge(self, member: int, body: Contribution, payload: bytes) -> Steps[Encrypted | None]:
+    def _judge(self, posted: Posted[Contribution]) -> Steps[Encrypted | None]:
         """A member's ciphertexts, None if they cannot be added.
 
         Some 1.2 ms for each at 3072 bits, most of it for the proof.
         """
+        member = posted.post.sender
         try:
-            found = yield from self._check(member, body, payload)
+            found = yield from self._check(posted.post.body, member)
         except Unfit as error:
             self._seen.drop(member)
             self.unfit[member] = error.reason
             return None
-        self.fit.add(member)
+        self._fit.add(member)
         return found
 
-    def _check(self, member: int, body: Contribution, payload: bytes) -> Steps[Encrypted]:
-        key, n = self._key, self._key.encryptor.n
+    def _check(self, body: Contribution, member: int) -> Steps[Encrypted]:
+        if body.opening != self._opened.digest:
+            raise Unfit(ANOTHER_OPENING)
+        self._check_vector(body, member)
+        key, payload = self._key, self._blobs.payload(body.ciphertexts)
+        yield
+        opening, n = self._opened.post.body, key.encryptor.n
         try:
-            encrypted = yield from read_in_steps(payload, self._opening, self._terms, n)
+            encrypted = yield from read_in_steps(payload, opening, self._terms, n)
         except Malformed as error:
             raise Unfit(Reason("unreadable", error.reason)) from None
         if reason := (yield from self._seen.take(member, encrypted.values)):
             raise Unfit(reason)
         try:
-            yield from check_proof_in_steps(encrypted, body, self._session, member, key)
+            yield from check_proof_in_steps(encrypted, body, self._view.session, member, key)
         except Malformed as error:
             raise Unfit(Reason("unproven", error.reason)) from None
         return encrypted
+
+    def _check_vector(self, body: Contribution, member: int) -> None:
+        """Raises Unfit if its vector is not what this round's sum can take."""
 
 
 def sum_in_steps(payloads: Iterable[bytes], opening: Opening, terms: Terms, n: mpz) -> Steps[bytes]:

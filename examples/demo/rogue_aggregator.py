@@ -10,8 +10,6 @@ from unittest.mock import patch
 
 from aggregator.cli.commands import main
 from aggregator.rounds.hybrid import HybridRound
-from protocol.board.board import Posted
-from protocol.board.messages import Contribution
 
 
 class FirstAlone(HybridRound):
@@ -21,9 +19,6 @@ class FirstAlone(HybridRound):
         """Decide as soon as there is anything to add."""
         self.is_decided = self.is_decided or bool(self._fit)
         return super().step(is_due)
-
-    def _next_to_judge(self) -> Posted[Contribution] | None:
-        return None if self._fit else super()._next_to_judge()
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from gmpy2 import mpz
 
-from aggregator.rounds.sums import Judging, sum_in_steps
+from aggregator.rounds.sums import OpenRound, sum_in_steps
 from keyshare.proofs.plaintext_proof import encrypt_opened, prove
 from keyshare.randomness import Stream
 from keyshare.steps import finish
-from protocol.board.messages import Contribution, Opening, attach
+from protocol.board.messages import Opening
 from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
@@ -41,9 +41,8 @@ def contributed(
     return Encrypted(tuple(one.ciphertext for one in numbers), proof)
 
 
-def judged(payloads: dict[int, bytes], length: int = 2) -> Judging:
-    said = {m: (Contribution(bytes(32), attach(data)), data) for m, data in payloads.items()}
-    return select(said, SESSION, opening(length), TERMS, EncryptionKey.of(EPOCH.epoch))
+def judged(payloads: dict[int, bytes], length: int = 2) -> OpenRound:
+    return select(payloads, SESSION, opening(length), TERMS, EPOCH.epoch)
 
 
 def test_proved_numbers_are_added() -> None:

@@ -102,7 +102,8 @@ def _encryptions(count: int, stream: Stream) -> list[Opened]:
 
 @target(
     "contribution-to-training",
-    "protocol.rounds.ciphertexts.read_ciphertexts and check_proof, aggregator.rounds.sums.Judging",
+    "protocol.rounds.ciphertexts.read_ciphertexts and check_proof, "
+    "aggregator.rounds.sums.OpenRound",
 )
 def contribution_to_training() -> Case:
     return _contribution("round/1", _opening("training", "paillier", 20))
@@ -110,7 +111,8 @@ def contribution_to_training() -> Case:
 
 @target(
     "contribution-to-statistic",
-    "protocol.rounds.ciphertexts.read_ciphertexts and check_proof, aggregator.rounds.sums.Judging",
+    "protocol.rounds.ciphertexts.read_ciphertexts and check_proof, "
+    "aggregator.rounds.sums.OpenRound",
 )
 def contribution_to_statistic() -> Case:
     return _contribution("statistic/age", _opening("statistic", "paillier", 3))
@@ -136,8 +138,7 @@ def _contribution(session: str, opening: Opening) -> Case:
             check_proof(found, body, session, MEMBER, key)
             assert data == honest, "a proof that nobody made"
         payloads = {1: other, MEMBER: data}
-        said = {member: (body, payload) for member, payload in payloads.items()}
-        fit = select(said, session, opening, terms, key).fit
+        fit = select(payloads, session, opening, terms, toy().epoch).fit
         assert fit == ({1, MEMBER} if data == honest else {1})
         finish(sum_in_steps((payloads[member] for member in fit), opening, terms, n))
 

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 
-from aggregator.rounds.sums import Judging
+from aggregator.rounds.sums import OpenRound
 from keyshare.steps import finish
-from protocol.board.messages import Contribution, Opening
-from protocol.rounds.ciphertexts import EncryptionKey
+from protocol.board.board import Post, Posted
+from protocol.board.messages import Body, Contribution, Opening, attach, blob_name
+from protocol.key.epoch import Epoch
+from protocol.rounds.history import OpenedSets
+from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
+
+OPENED = bytes(32)  # the name of the opening's post
 
 
 def select(
-    contributions: Mapping[int, tuple[Contribution, bytes]],
-    session: str,
-    opening: Opening,
-    terms: Terms,
-    key: EncryptionKey,
-) -> Judging:
-    """What can be added of these bodies and payloads, which are in the order of the board."""
-    judging = Judging(session, opening, terms, key)
-    for member, said in contributions.items():
-        finish(judging.judge(member, *said))
-    return judging
+    payloads: Mapping[int, bytes], session: str, opening: Opening, terms: Terms, epoch: Epoch
+) -> OpenRound:
+    """The round with these contributions, in the order of the board, and judged."""
+
+    def posted(position: int, sender: int, body: Body) -> Posted:
+        post = Post(terms.federation, session, sender, 0, 0, bytes(32), body)
+        return Posted(position, bytes(32), 0, post, OPENED)
+
+    view = RoundView(session)
+    view.receive(posted(1, 0, opening))
+    for member, payload in payloads.items():
+        body = Contribution(OPENED, attach(payload))
+        view.receive(posted(2 + len(view.contributions), member, body))
+    named = {blob_name(payload): payload for payload in payloads.values()}
+    blobs = SimpleNamespace(payload=lambda attachment: named[attachment.digest])
+    found = OpenRound(view, terms, epoch, blobs, OpenedSets(terms))  # type: ignore[arg-type]
+    while unjudged := found._unjudged():
+        finish(found._judge(unjudged[0]))
+    return found
