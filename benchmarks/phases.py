@@ -25,6 +25,7 @@ def board_rounds(posts: Iterable[Posted]) -> list[BoardRound]:
     latest: dict[tuple[str, int, int], int] = {}
     for posted in posts:
         body = posted.post.body
+        step: tuple[str, int, int]
         if isinstance(body, Step):
             step = body.id
         elif isinstance(body, Join | Certificate):

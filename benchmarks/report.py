@@ -220,7 +220,7 @@ def _run(arguments: Sequence[str]) -> dict[str, Any]:
     done = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise DemoFailed(f"the benchmark {arguments[0]} ended with {done.returncode}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def _processor() -> str:

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from aggregator.server.service import Aggregator
-from protocol.board.board import decode_entry
+from protocol.board.board import Posted, decode_entry
 from protocol.board.draft import Draft
 from protocol.board.messages import Certificate
 from protocol.board.wire import Accepted, Submit
@@ -93,10 +93,11 @@ class _ServedTable(RoundTable):
             self.train(member, _Fitting(trip) if member == 1 else Steps())
         self.settle()
 
-    def publish(self, sender: int, draft: Draft) -> None:
+    def publish(self, sender: int, draft: Draft) -> Posted:
         """Have the aggregator put a member's draft on its board, and all read it."""
         self.tell(sender, draft)
         self.follow()
+        return self.board.entries[-1]
 
     def tell(self, sender: int, draft: Draft) -> None:
         assert not draft.blobs
@@ -139,5 +140,5 @@ def measure(bits: int = 512) -> dict[str, dict[str, int]]:
         table.tell(2, parts[2])
         with trips["model"]:
             table.follow()
-        assert all(task.finished == 1 for task in table.tasks.values())
+        assert {getattr(task, "finished", None) for task in table.tasks.values()} == {1}
     return {name: {"moves": trip.moves, "files": len(trip.files)} for name, trip in trips.items()}

@@ -65,7 +65,7 @@ class Federation:
         self.file = folder / "federation.toml"
         self.terms: Terms = parse(self.file.read_text())[0]
 
-    def serve(self):  # type: ignore[no-untyped-def]
+    def serve(self):
         return aggregator(self.file, self.folder / "aggregator", self.folder / "aggregator.log")
 
     def board(self) -> Board:

@@ -249,7 +249,7 @@ async def _watch(
             if not waiting:
                 return probes
             if failed := [p for p in processes if p.poll() not in (None, 0)]:
-                raise DemoFailed(f"a hospital ended: {failed[0].args}\n{_ends_of_logs(made)}")
+                raise DemoFailed(f"a hospital ended: {failed[0].args!r}\n{_ends_of_logs(made)}")
             if time.monotonic() > until:
                 raise DemoFailed(f"the rounds did not end within {_LIMIT_SECONDS:.0f} s")
             await asyncio.sleep(0.05)

@@ -80,7 +80,7 @@ def _measured(name: str, ours: Mapping[str, Any], key_bits: int, runs: int) -> d
         found = _run(python, peer.module, [ours["members"], runs, *sizes])
     row = found["growth"][-1]
     row["bytes_per_weight"] = round(row["bytes"] / row["weights"], 3)
-    return about | row | found | {"ratios": ratios(row, ours)}
+    return {**about, **row, **found, "ratios": ratios(row, ours)}
 
 
 def ratios(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, float]:
@@ -97,7 +97,7 @@ def ratios(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, floa
 def decrypting(row: Mapping[str, Any]) -> float:
     """Seconds of one site from a sum to weights; its part with a proof, where there are any."""
     named = ("decrypt", "partial", "equality_proof", "combine", "open")
-    return sum(row.get(f"{name}_seconds", 0.0) for name in named)
+    return float(sum(row.get(f"{name}_seconds", 0.0) for name in named))
 
 
 def working_interpreter(name: str | None) -> str | None:
@@ -128,4 +128,4 @@ def _run(python: Path, module: str, arguments: Sequence[int]) -> dict[str, Any]:
     )  # fmt: skip
     if done.returncode:
         raise DemoFailed(f"{module} ended with {done.returncode}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return dict(json.loads(done.stdout.splitlines()[-1]))

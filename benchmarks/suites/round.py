@@ -208,4 +208,4 @@ def _payload_bytes(
     """Ciphertexts of full width and the proof's numbers; frames and signatures come on top."""
     width = (2 * federation.encryptor.n.bit_length() + 7) // 8
     numbers = proof.commitment, proof.plaintext, proof.exponent
-    return len(one.ciphertexts) * width + sum(len(number_bytes(number)) for number in numbers)
+    return int(len(one.ciphertexts) * width + sum(len(number_bytes(x)) for x in numbers))

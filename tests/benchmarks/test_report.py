@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Any
 from xml.etree import ElementTree
 
 from benchmarks.report import markdown, write
@@ -36,7 +37,7 @@ PEERS = {
     "openfhe": {"package": "openfhe==0", "what": "threshold", "skipped": "no Python 3.10 found"},
 }  # fmt: skip
 COST = {"colluders": 2, "seconds": 1.5, "megabytes": 7.25}
-RESULTS = {
+RESULTS: dict[str, Any] = {
     "suites": SUITES | {"peers": PEERS},
     "large-round": {
         "weights": 10**6, "parties": 3, "seconds": 12.5, "encrypt_seconds": 0.5,

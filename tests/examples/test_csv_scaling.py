@@ -50,7 +50,7 @@ def heart_scale(folder: Path) -> None:
     for name in HOSPITALS:
         target = folder / f"{name}-numbers.csv"
         assert scaling.main([str(HEART / f"{name}.csv"), str(target)]) == 0
-        found.append(read_numbers(target, 0))  # type: ignore[arg-type]
+        found.append(read_numbers(target, 0))
     assert len({numbers.labels for numbers in found}) == 1
     sums = [sum(column) for column in zip(*(n.values for n in found), strict=True)]
     write_scale(folder, found[0].labels, sums)

@@ -46,7 +46,7 @@ def documents(text: str) -> Iterator[dict[str, Any]]:
     for at in leaves(document):
         value = document
         for key in at:
-            value = value[key]  # type: ignore[index]
+            value = value[key]
         yield with_leaf(document, at, f"{value}{BRIEF}")
         yield (
             with_leaf(document, (*at[:-1], f"{at[-1]}{BRIEF}"), 1)

@@ -115,7 +115,7 @@ COMMANDS = {
 @pytest.mark.parametrize("code", ["malformed", "busy"])
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_no_rejection_steers(key: Consortium, command: str, code: str) -> None:
-    key.relay.answer_hello = Rejected(code, REASON)
+    key.relay.answer_hello = Rejected(code, REASON)  # type: ignore[arg-type]
     seconds = 30.0 if code == "malformed" else 4.0  # the other is tried again and again
     try:
         said = seen(at_terminal(key.folder, "h1", *COMMANDS[command], seconds=seconds))

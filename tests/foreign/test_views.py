@@ -303,7 +303,8 @@ def test_no_report_of_the_aggregator_shows_anything_raw(
 def test_a_report_of_another_shape_is_told_as_far_as_it_says_something(
     report: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for value in (None, [], {}, [[]], {"a": 1}, 10**400, POISON, float("nan")):
+    odd: tuple[Any, ...] = (None, [], {}, [[]], {"a": 1}, 10**400, POISON, float("nan"))
+    for value in odd:
         for field in report:
             standing.show_standing(None, report | {field: value}, "H1", Context())
         written(capsys)

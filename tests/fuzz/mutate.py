@@ -21,7 +21,20 @@ _FLOATS = [0.0, -0.0, 1.0, -1.0, 5e-324, 1e308, float("inf"), float("-inf"), flo
 _TEXTS = ["", "\0", "é" * 9, "x" * 600, "\x1b[2J", "\u202e", "0", "-1", "1e999", "nan", "round/1",
           "ceremony/1", "statistic/a", "training", "hybrid", "paillier",
           "true", "1979-05-27", "'x'", "0x" + "f" * 300, "9" * 4_500, "[" * 1_500]  # fmt: skip
-_JUNK = [None, True, False, [], [[]], {}, {"a": 1}, b"", bytes(32), *_TEXTS, *_INTEGERS, *_FLOATS]
+_JUNK: list[Any] = [
+    None,
+    True,
+    False,
+    [],
+    [[]],
+    {},
+    {"a": 1},
+    b"",
+    bytes(32),
+    *_TEXTS,
+    *_INTEGERS,
+    *_FLOATS,
+]
 _MAX_ITEMS = 200
 
 Spoil = Callable[[bytes, int], bytes]

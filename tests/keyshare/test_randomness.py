@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import gmpy2
 import pytest
@@ -22,7 +23,8 @@ labels = st.lists(st.one_of(st.text(max_size=8), st.integers(), st.binary(max_si
 def label_of(spelled: dict[str, str]) -> str | int | bytes:
     """A label as a vector spells it: {"text": …}, {"number": …} or {"bytes": hex}."""
     ((kind, value),) = spelled.items()
-    return {"text": str, "number": int, "bytes": bytes.fromhex}[kind](value)
+    read: dict[str, Any] = {"text": str, "number": int, "bytes": bytes.fromhex}
+    return read[kind](value)
 
 
 @pytest.mark.parametrize("vector", VECTORS["derived_keys"])

@@ -312,7 +312,7 @@ class Aggregator:
             return
         members = frozenset(c.member for c in closing.contributors)
         view = RoundView(session)
-        view.closing = branch.board.entries[-1]
+        view.closing = branch.board.entries[-1]  # type: ignore[assignment]
         chosen = view.chosen(self.terms.federation)
         assert chosen is not None
         named = tuple(c.contribution for c in closing.contributors)

@@ -70,7 +70,7 @@ class Hospital:
         """Read the next entries and say what is due."""
         for start in range(0, len(entries), _PREFETCH):
             frame = Entries(tuple(entries[start : start + _PREFETCH]), 0)
-            self._try(lambda agent, frame=frame: agent.receive(frame))  # type: ignore[misc]
+            self._try(lambda agent, frame=frame: agent.receive(frame))
         self.read += len(entries)
         self._try(lambda agent: agent.step())
         if self.agent is not None:

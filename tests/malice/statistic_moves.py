@@ -80,13 +80,14 @@ class MaliciousStatistics(MaliciousAggregator):
         if not (requests := sound_requests(view)):
             return
         opening = opening_for(requests[0], self.a.toy.epoch.digest)
-        changes: dict[str, Any] = {
+        kinds: dict[str, dict[str, Any]] = {
             "decimals": {"decimals": opening.decimals + 1},
             "length": {"length": opening.length + 1},
             "labels": {"labels": bytes(32)},
             "model": {"model": self.a.models[0] if self.a.models else b"m" * 32},
-        }.get(how, {})
-        self.a.open(self.branch, session, msgspec.structs.replace(opening, **changes))
+        }
+        opened = msgspec.structs.replace(opening, **kinds.get(how, {}))
+        self.a.open(self.branch, session, opened)
 
     @rule(before=course, theft=thefts)
     def steal(self, before: Course, theft: Theft) -> None:

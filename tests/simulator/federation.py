@@ -113,7 +113,7 @@ class Federation:
         self._start_service(self.services[0])
         for hospital in self.hospitals.values():
             self._start_hospital(hospital)
-            self._every(5.0, lambda h=hospital: self._nudge(h))
+            self._every(5.0, lambda h=hospital: self._nudge(h))  # type: ignore[misc]
         self._every(0.5, self._tick)
         self._crash_now_and_then(self.plan.crash_every, self._crash_a_hospital)
         self._crash_now_and_then(self.plan.aggregator_crash_every, self._crash_the_service)
@@ -136,7 +136,7 @@ class Federation:
             real(descriptor)
             fault()
 
-        os.fsync = fsync
+        os.fsync = fsync  # type: ignore[assignment]
         try:
             yield
         finally:

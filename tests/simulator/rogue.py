@@ -27,8 +27,8 @@ def shifting_sums() -> Iterator[None]:
         words[_PLACE] += np.uint64(found._lattice.delta)
         return write_sum(words, found._lattice)
 
-    VectorSum.read = read  # type: ignore[method-assign]
+    VectorSum.read = read  # type: ignore[assignment]
     try:
         yield
     finally:
-        VectorSum.read = real  # type: ignore[method-assign]
+        VectorSum.read = real

@@ -140,7 +140,7 @@ def test_planted_fresh_randomness_after_a_restart_is_caught() -> None:
 
     def prepare(federation: Federation) -> None:
         for hospital in federation.hospitals.values():
-            hospital.secrets = lambda h=hospital: Forgetful(h.disk, h.run_seed, h.index)
+            hospital.secrets = lambda h=hospital: Forgetful(h.disk, h.run_seed, h.index)  # type: ignore[misc]
 
     assert caught(prepare)
 
@@ -160,7 +160,7 @@ def test_planted_acknowledgement_before_durability_is_caught(
             if len(late) > 1:
                 durable(*late.pop(0))  # type: ignore[arg-type]
 
-        store.append = append  # type: ignore[method-assign]
+        store.append = append  # type: ignore[assignment]
 
     monkeypatch.setattr(Aggregator, "__init__", start)
     assert caught(lambda federation: None)

@@ -100,7 +100,7 @@ class Desk:
     def sign(self, member: int, session: str, body: Body, **changes: Any) -> SignedPost:
         """A member's next post; ``changes`` falsifies fields of it before signing."""
         board = self.service.board
-        fields = {
+        fields: dict[str, Any] = {
             "federation": self.federation.terms.federation,
             "session": session,
             "sender": member,

@@ -20,7 +20,7 @@ class Mortal:
         self.count, self.dies_at = 0, dies_at
         for owner, name in ((os, "fsync"), (os, "rename"), (Path, "rename")):
             monkeypatch.setattr(owner, name, self._wrap(getattr(owner, name)))
-        for owner, name in ((BoardStore, "_write"), (HeadLog, "note")):
+        for owner, name in ((BoardStore, "_write"), (HeadLog, "note")):  # type: ignore[assignment]
             monkeypatch.setattr(owner, name, self._wrap(getattr(owner, name)))
 
     def _wrap(self, real: Callable[..., object]) -> Callable[..., object]:

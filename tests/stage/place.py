@@ -83,8 +83,10 @@ def place(tmp_path: Path, run: Run) -> Place:
 @contextmanager
 def service(place: Place, *options: str) -> Iterator[subprocess.Popen[str]]:
     """``serve`` as a process of its own, ready."""
-    command = [sys.executable, "-m", "aggregator", "serve", place.file, "--data", place.data]
-    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as process:
+    command = ["-m", "aggregator", "serve", str(place.file), "--data", str(place.data)]
+    with subprocess.Popen(
+        [sys.executable, *command, *options], stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stderr is not None
             line = process.stderr.readline()

@@ -144,7 +144,7 @@ class Relay:
             received += 1
             if self.drop_after and received > self.drop_after:
                 return
-            frame = decode_from_member(bytes(data))
+            frame = decode_from_member(bytes(data))  # type: ignore[arg-type]
             assert hello.purpose == "member" or isinstance(frame, StatusRequest)
             for answer in self.core.receive(hello.member, frame):
                 await connection.send(encode(answer))

@@ -105,7 +105,7 @@ class Table:
     def sign(self, session: str, sender: int, body: Body, **changes: Any) -> SignedPost:
         """A sender's next post, signed; ``changes`` falsifies fields of it before signing."""
         head = self.board.head
-        fields = {
+        fields: dict[str, Any] = {
             "federation": self.federation.terms.federation,
             "session": session,
             "sender": sender,

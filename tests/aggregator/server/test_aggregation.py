@@ -48,7 +48,7 @@ def test_it_serves_in_its_callers_loop_however_that_ends_and_again(
             await service.stopped()
 
     async def program() -> object:
-        nonlocal working
+        nonlocal working  # type: ignore[misc]
         working = asyncio.create_task(serve())
         (end,) = await asyncio.gather(working, return_exceptions=True)
         return end and type(end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ async def test_members_are_answered_between_two_parts_of_a_sum_that_does_not_res
     desk.open_training(length=4 * LENGTH)
     for member in desk.federation.members:
         Hospitals(desk).contribute(member)
-    steps, answered_after = [], list[int]()
+    steps, answered_after = list[Any](), list[int]()
     real = HybridRound.step
 
     def step(found: HybridRound, is_due: bool) -> bool:

@@ -62,7 +62,7 @@ def test_another_post_of_the_same_number_is_equivocation(desk: Desk) -> None:
     other = desk.sign(1, "ceremony/1", Join(b"other", bytes(32)), sequence=0)
     answer = desk.ask(1, Submit(other))
     assert code(answer) == "bad-post"
-    assert "another post" in answer.reason  # type: ignore[union-attr]
+    assert "another post" in answer.reason
     assert desk.service.board.head.position == 1
 
 

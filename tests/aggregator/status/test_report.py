@@ -88,7 +88,7 @@ def test_no_number_of_statistics_hides_a_training_round_nor_one_that_is_held_bac
     held_back = desk.open_statistic("first")
     desk.state("round/0", desk.federation.members)
     assert desk.service.tick()
-    desk.service.summing.held_back[held_back] = ()
+    desk.service.summing.held_back[held_back] = frozenset()
     for k in range(60):
         desk.say(2, f"statistic/x{k}", Request(1))
     found = report(desk)

@@ -187,7 +187,7 @@ def hear(table: RoundTable, act: Callable[[], Any], index: int) -> Any:
 def publish(table: RoundTable, sender: int, draft: Draft) -> None:
     posted = table.say(sender, draft)
     for index in list(table.tasks):
-        hear(table, lambda index=index: table.show(index, posted), index)
+        hear(table, lambda index=index: table.show(index, posted), index)  # type: ignore[misc]
 
 
 def interfere(table: RoundTable, chance: random.Random, sessions: list[str]) -> None:
@@ -210,7 +210,7 @@ def blobs_of(body: Body) -> list[Attachment]:
 
 def speak(table: RoundTable) -> None:
     for index in list(table.tasks):
-        draft = hear(table, lambda index=index: table.tasks[index].due(), index)
+        draft = hear(table, lambda index=index: table.tasks[index].due(), index)  # type: ignore[misc]
         if draft and index in table.tasks:
             publish(table, index, draft)
 
@@ -237,7 +237,7 @@ def opening_of(table: RoundTable) -> Opening:
               if isinstance(p.post.body, Statement)]  # fmt: skip
     said = stated[0] if stated else Statement(bytes(32), 3)
     epoch = table.toy.epoch.digest
-    bounds = {"clip": said.clip, "max_examples": said.max_examples}
+    bounds: dict[str, Any] = {"clip": said.clip, "max_examples": said.max_examples}
     return Opening("training", epoch, said.result, said.length, **bounds)
 
 
@@ -251,7 +251,7 @@ def test_a_statistic_amid_nonsense_ends_with_nothing_but_errors_of_ours(salt: in
         task = StatisticTask(table.terms, table.secret(i), "age", numbers, table.disks[i])
         table.seat(i, task)
     for i in (4, 5):
-        task = DecryptionTask(
+        task = DecryptionTask(  # type: ignore[assignment]
             table.terms, table.secret(i), "age", table.disks[i], lambda request: True
         )
         table.seat(i, task)

@@ -300,7 +300,7 @@ def test_with_the_shown_key_it_reads_that_part(tmp_path: Path) -> None:
     assert chosen
     locked = LockedSum(played.epoch, SESSION, chosen, played.ciphertexts(), KEY)
     said = played.view.partials[LIAR]
-    key = complaint.post.body.key  # type: ignore[union-attr]
+    key = complaint.post.body.key
     data = locked._cipher(LIAR, key).decrypt(
         bytes(12), played.service._blobs.payload(said.attachments[0]), None
     )

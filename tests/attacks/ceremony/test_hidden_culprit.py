@@ -41,7 +41,7 @@ def honest_but_the_culprit(table: CeremonyTable, tamper: Tamper) -> CeremonyTabl
 )
 def test_who_spoils_a_ceremony_without_joining_it_is_named(said: Body) -> None:
     table = CeremonyTable(toy_federation(3, 2))
-    table.publish(1, table.machines[1].due())
+    table.publish(1, table.machines[1].due())  # type: ignore[arg-type]
     table.publish(CULPRIT, Draft(CEREMONY, said))
     honest_but_the_culprit(table, lambda sender, draft: draft)
     verdict = verdict_of(table)
@@ -52,10 +52,10 @@ def test_who_spoils_a_ceremony_without_joining_it_is_named(said: Body) -> None:
 def test_who_sees_a_rule_broken_before_it_joined_may_say_so() -> None:
     table = CeremonyTable(toy_federation(3, 2))
     for machine in (1, 3):
-        table.publish(machine, table.machines[machine].due())
+        table.publish(machine, table.machines[machine].due())  # type: ignore[arg-type]
     table.publish(3, Draft(CEREMONY, Step("deal", 0, 0, ())))
     assert isinstance(table.machines[2].due().body, Abort)
-    table.publish(2, table.machines[2].due())
+    table.publish(2, table.machines[2].due())  # type: ignore[arg-type]
     table.run()
     assert set(verdict_of(table).culprits) == {3}
 
@@ -125,7 +125,7 @@ def test_who_certifies_first_and_then_aborts_is_named_though_it_keeps_its_seed(i
     # Certificates that come after the abort make no epoch either.
     for i, machine in table.machines.items():
         if i != CULPRIT:
-            table.say(i, Draft(CEREMONY, machine.unsealed()))
+            table.say(i, Draft(CEREMONY, machine.unsealed()))  # type: ignore[arg-type]
     assert epoch_of(table.board.entries, table.federation.terms) is None
 
 

@@ -51,9 +51,7 @@ class Biaser(Malicious):
         for said in self.heard.values():
             others = others * blind_of(said[NONCE:], n, quorum) % n
         for attempt in range(1000):
-            run.stream = lambda *labels, attempt=attempt: Stream.derive(  # type: ignore[method-assign]
-                run.seed, *labels, attempt
-            )
+            run.stream = lambda *labels, attempt=attempt: Stream.derive(run.seed, *labels, attempt)
             said = winner_steps.tell_exponent(run, step)
             if others * blind_of(said, n, quorum) % n % (1 << BITS) == WANTED:
                 private = winner_steps.deal_key(run, step)

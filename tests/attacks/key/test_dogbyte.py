@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import gmpy2
 import pytest
@@ -52,7 +53,7 @@ def factor_shares(table: AttackTable, batch: int, candidate: int) -> list[tuple[
     """(p_i, q_i) of a candidate's dealers, as what they opened gives them."""
     layout, leaves = table.machines[1]._run.layout, opened(table)
     number, position = divmod(candidate, layout.class_size)
-    dealers, shares = layout.dealers(number), []
+    dealers, shares = layout.dealers(number), list[Any]()
     for i in dealers:
         place = layout.dealt_by(i).index(number) * layout.class_size + position
         leaf = leaves[batch, i][place]

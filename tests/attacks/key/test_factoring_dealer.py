@@ -106,7 +106,7 @@ def split(plan: Plan) -> Prize | None:
         if all(found):
             primes = sum(found, ())
             dealers = layout.dealers(layout.class_of(k))
-            return Prize(plan, dealers, k, *factors[k], primes) if len(primes) > 2 else None
+            return Prize(plan, dealers, k, *factors[k], primes) if len(primes) > 2 else None  # type: ignore[call-arg]
     return None
 
 
@@ -139,7 +139,7 @@ class Factoring(Malicious):
             # The joint exponent becomes the order, up to sign. Were it 0, θ would be no unit.
             return (due - quarter if self.index == LEAD else due + quarter) + found.order
 
-        run.test_exponent = exponent  # type: ignore[method-assign]
+        run.test_exponent = exponent
 
 
 class Secretive(Factoring):

@@ -6,6 +6,8 @@ its part of the trial. It must end in an abort that shows who dealt the blind.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from keyshare.ceremony.shamir import evaluate
@@ -16,7 +18,7 @@ from tests.stage.toy import CeremonyTable, toy_epoch
 N = 3
 
 
-def huge_blind(run: CeremonyRun, step: StepId) -> list:
+def huge_blind(run: CeremonyRun, step: StepId) -> list[Any]:
     """0 at one honest member, the largest point at the other; or 0 at both and high in between."""
     top = winner_steps._point_bounds(winner_steps._candidate(run, step).shape)[2] - 1
     low, high = (j for j in run.everyone if j != run.index)
@@ -39,7 +41,7 @@ def test_a_share_out_of_its_bound_ends_in_an_abort_that_shows_whose_blind_it_was
         winner_steps.pack_numbers,
     )
 
-    def lying(run: CeremonyRun, step: StepId) -> list:
+    def lying(run: CeremonyRun, step: StepId) -> list[Any]:
         found = polynomials(run, step)
         return [*found[:2], huge_blind(run, step)] if run.index == liar else found
 

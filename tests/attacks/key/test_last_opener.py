@@ -118,7 +118,7 @@ class LastOpener(Malicious):
             value = mpz(int.from_bytes(self.heard[i][NONCE : NONCE + width], "big"))
             exponent += discrete_logarithm(value, mpz(4), self.factors)
         true = run.test_exponent
-        run.test_exponent = lambda k: exponent if k == 0 else true(k)  # type: ignore[method-assign]
+        run.test_exponent = lambda k: exponent if k == 0 else true(k)  # type: ignore[assignment]
         numbers = unpack_numbers(
             payload, width, len(payload) // width, mpz(1) << PLAN.key_bits, "screen"
         )

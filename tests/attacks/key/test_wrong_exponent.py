@@ -61,11 +61,11 @@ class WrongThroughout(Malicious):
         if step.name != "winner" or self.run.batch.moduli[step.candidate] != modulus_of():
             return honest
         run, true = self.run, self.run.test_exponent
-        run.test_exponent = lambda k: true(k) + 1  # type: ignore[method-assign]
+        run.test_exponent = lambda k: true(k) + 1  # type: ignore[assignment]
         try:
             return winner_steps.tell_exponent(run, step)
         finally:
-            run.test_exponent = true  # type: ignore[method-assign]
+            run.test_exponent = true
 
 
 class WrongFresh(Malicious):

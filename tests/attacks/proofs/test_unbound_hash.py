@@ -7,6 +7,7 @@ and prover); what follows for our proof of equal exponents is worked out here fo
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import gmpy2
 import msgspec
@@ -164,6 +165,6 @@ def test_were_the_prover_not_hashed_a_copying_lead_would_pass_any_composite():
 
 @pytest.mark.parametrize("part", ["session", "step", "member"])
 def test_a_context_differs_if_one_of_its_parts_does(part):
-    parts = {"session": b"a" * 32, "step": "winner/0/1", "member": 1}
+    parts: dict[str, Any] = {"session": b"a" * 32, "step": "winner/0/1", "member": 1}
     other = {"session": b"b" * 32, "step": "winner/0/2", "member": 2}
     assert proof_context(**parts) != proof_context(**parts | {part: other[part]})

@@ -111,7 +111,7 @@ def test_were_the_answer_not_hashed_both_equations_could_be_wrong_together(monke
 
 def test_were_both_equations_merged_with_weight_one_they_could_be_wrong_together(monkeypatch):
     class One(equality_proof._Hashed):
-        number = mpz(1)  # type: ignore[assignment]
+        number = mpz(1)
 
     monkeypatch.setattr(equality_proof, "_merging", lambda challenge, response: One(b""))
     proof, false = merged_before_the_answer()

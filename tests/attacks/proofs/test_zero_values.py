@@ -98,7 +98,7 @@ class ZeroPartial(Malicious):
             response = r - challenge * run.share.value
             proof = write_proof(answered(false, a, mpz(0), response))
         partial = pack_numbers([n], width_of(square))
-        false = msgspec.structs.replace(said, partial=partial, partial_proof=proof)
+        false = msgspec.structs.replace(said, partial=partial, partial_proof=proof)  # type: ignore[assignment]
         return UnsealedStep(honest.step, encode(false), {})
 
 

@@ -104,7 +104,7 @@ class Moving(Attack):
         stance = self.evil._stance
         changes = {"clip": clip, "max_examples": most}
         stance.statement = msgspec.structs.replace(stance.statement, **changes)
-        stance.check = lambda view: None  # type: ignore[method-assign]
+        stance.check = lambda view: None
 
     def examples_times_update(self, number: int) -> np.ndarray:
         """Σ n·x over the contributors."""

@@ -66,7 +66,7 @@ class Liar(TrainingTask):
     weight = 0  # added to its own
 
     def _contribution(self, number: int, view: RoundView) -> Any:
-        honest = SlotWriter.head.fget  # type: ignore[attr-defined]
+        honest = SlotWriter.head.fget
 
         def head(writer: SlotWriter) -> np.ndarray:
             lie = self.lie(writer._slots.tally, writer.marks)

@@ -31,7 +31,8 @@ def coefficients(chunk: bytes, lattice: Lattice = LATTICE) -> list[int]:
 
 def read_difference(one: bytes, other: bytes, lattice: Lattice, count: int) -> list[int]:
     """m - m' from two ciphertexts under one key, by someone who has nothing else."""
-    q, half, rows = 1 << S1.modulus_bits, lattice.radix // 2, [[], []]
+    q, half = 1 << S1.modulus_bits, lattice.radix // 2
+    rows: list[list[int]] = [[], []]
     for x, y in zip(coefficients(one), coefficients(other), strict=True):
         away = ((x - y) * 16 + q // 2) % q - q // 2
         message = round(away / lattice.delta)
@@ -46,7 +47,7 @@ def test_the_same_key_for_two_vectors_shows_their_difference():
     one, other = (draw.integers(0, LATTICE.levels, LENGTH) for _ in range(2))
     key = OneTimeKey(LATTICE, seed_of("used twice"))
     sent = [key.encrypt(0, values, seed_of("context")) for values in (one, other)]
-    assert read_difference(*sent, LATTICE, LENGTH) == (one - other).tolist()
+    assert read_difference(sent[0], sent[1], LATTICE, LENGTH) == (one - other).tolist()
 
 
 def test_another_key_for_the_second_vector_shows_nothing_of_it():
@@ -56,7 +57,7 @@ def test_another_key_for_the_second_vector_shows_nothing_of_it():
         OneTimeKey(LATTICE, seed_of(label)).encrypt(0, values, seed_of("context"))
         for label, values in (("first", one), ("second", other))
     ]
-    found = np.array(read_difference(*sent, LATTICE, LENGTH))
+    found = np.array(read_difference(sent[0], sent[1], LATTICE, LENGTH))
     assert np.count_nonzero(found == one - other) < 5
 
 
@@ -118,11 +119,11 @@ def made() -> Any:
         member: int = 1,
     ) -> tuple[Contribution, bytes]:
         storage = Memory()
-        own = ContributionMaker(terms, toy.epoch, toy.secrets[member], storage, fresh)
-        draft, writer = own.make(Weights(update), 500, posted or opening())
+        own = ContributionMaker(terms, toy.epoch, toy.secrets[member], storage, fresh)  # type: ignore[arg-type]
+        draft, writer = own.make(Weights(update), 500, posted or opening())  # type: ignore[arg-type]
         assert writer.fits
         blobs = {blob_name(data): data for data in storage.files.values()}
-        return draft.body, b"".join(blobs[name] for name in draft.body.vector)
+        return draft.body, b"".join(blobs[name] for name in draft.body.vector)  # type: ignore[return-value]
 
     return contribute
 
@@ -158,12 +159,12 @@ def test_another_round_another_try_and_another_member_have_another_key(made, mon
 
     monkeypatch.setattr(contribution, "OneTimeKey", seen)
     _, sent = made()
-    changes: dict[str, Any] = {
+    kinds: dict[str, dict[str, Any]] = {
         "fresh": {"fresh": seed_of("really fresh")},
         "opening": {"posted": opening("another model")},
         "member": {"member": 2},
-    }[change]
-    _, other = made(**changes)
+    }
+    _, other = made(**kinds[change])
     assert seeds[0] != seeds[1]
     assert spread(sent, other) == pytest.approx(1, abs=0.1)
 

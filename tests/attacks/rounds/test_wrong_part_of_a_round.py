@@ -335,8 +335,8 @@ def test_whoever_has_the_board_judges_alike_without_any_secret():
     locked = LockedSum.of(TOY.epoch, view.session, chosen, total)
     payload = found.payloads(view.partials[LIAR], 0)[0]
     assert judge_complaint(posted, view, payload, locked) == "proven"
-    assert judge_complaint(with_key(posted, bytes(32)), view, payload, locked) == "false"
-    assert judge_complaint(with_key(posted, b""), view, payload, locked) == "unproven"
+    assert judge_complaint(with_key(posted, bytes(32)), view, payload, locked) == "false"  # type: ignore[arg-type]
+    assert judge_complaint(with_key(posted, b""), view, payload, locked) == "unproven"  # type: ignore[arg-type]
 
 
 def with_key(posted: Posted, key: bytes) -> Posted:

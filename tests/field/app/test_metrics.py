@@ -124,7 +124,7 @@ def test_of_a_number_or_text_with_methods_of_its_own_the_value_is_kept(value: An
 @pytest.mark.parametrize("loss", [10**400, unruly(__float__=1), np.zeros(2), None], ids=type)
 def test_a_loss_that_is_no_number_is_refused_with_its_type(loss: object) -> None:
     app = Reports(30, {})
-    app.evaluate = lambda parameters, config: (loss, 5, {})  # type: ignore[method-assign]
+    app.evaluate = lambda parameters, config: (loss, 5, {})
     with pytest.raises(BadApp, match=f"loss is {type(loss).__name__}, not a number"):
         evaluate(app, [np.zeros(2)], {})
 
@@ -143,6 +143,6 @@ async def coroutine() -> None: ...
 )
 def test_what_an_app_returns_in_place_of_three_things_is_told(make: Any, found: str) -> None:
     app = Reports(30, {})
-    app.fit = lambda parameters, config: make()  # type: ignore[method-assign]
+    app.fit = lambda parameters, config: make()
     with pytest.raises(BadApp, match=found):
         fit(app, [np.zeros(2)], {})

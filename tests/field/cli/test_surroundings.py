@@ -104,7 +104,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     (tmp_path / "here" / "cwd").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here" / "cwd")
     monkeypatch.setenv("HOME", str(tmp_path / "at-home"))
-    return Place(
+    return Place(  # type: ignore[call-arg]
         tmp_path,
         *(tmp_path / name for name in ("federation.toml", "home", "app.py", "n.csv", "record")),
         tmp_path / "words",

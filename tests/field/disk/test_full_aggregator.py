@@ -232,7 +232,7 @@ def test_who_gives_up_waiting_is_told_why() -> None:
     member.receive(Rejected("busy", "it cannot store anything"))
     session = Session(member, FEDERATION.keys[1], time_limit=0.01)
     session._no_link = ""
-    session._connect_until_done = _for_ever  # type: ignore[method-assign]
+    session._connect_until_done = _for_ever
     with pytest.raises(OutOfTime) as caught:
         session.run()
     waiting = caught.value.waiting

@@ -144,7 +144,7 @@ def refuse_to_read(
     really = sqlite3.connect
 
     class Refused(sqlite3.Connection):
-        def execute(self, *_: Any) -> Any:  # type: ignore[override]
+        def execute(self, *_: Any) -> Any:
             error = sqlite3.OperationalError("unable to open database file")
             error.sqlite_errorcode = code
             raise error
@@ -230,7 +230,7 @@ def mounted_read_only(folder: Path) -> Iterator[None]:
     )
     try:
         for command in commands:
-            if subprocess.run(command, check=False, capture_output=True).returncode:
+            if subprocess.run([*map(str, command)], check=False, capture_output=True).returncode:
                 pytest.skip("mounting needs rights that are not given here")
         yield
     finally:

@@ -118,10 +118,10 @@ class Wrapper(torch.Tensor):
         return torch.Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype)
 
     def __init__(self, inner: torch.Tensor) -> None:
-        self.inner = inner
+        self.inner = inner  # type: ignore[assignment]
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         raise NotImplementedError("no numbers here")
 
 
@@ -129,7 +129,7 @@ class Answering(Wrapper):
     """A wrapper that answers whatever it is asked, from elsewhere."""
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         inner = [a.inner if isinstance(a, Answering) else a for a in args]
         found = func(*inner, **(kwargs or {}))
         return cls(found) if isinstance(found, torch.Tensor) else found

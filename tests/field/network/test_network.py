@@ -92,7 +92,7 @@ def test_an_address_that_hangs_holds_up_the_next_one_for_a_moment_only(
 ) -> None:
     resolving_to(monkeypatch, "127.0.0.3", "127.0.0.1")
     monkeypatch.setattr(link, "OPEN_SECONDS", 5.0)
-    connect = asyncio.selector_events.BaseSelectorEventLoop.sock_connect  # type: ignore[attr-defined]
+    connect = asyncio.selector_events.BaseSelectorEventLoop.sock_connect
 
     async def hanging(self: Any, sock: socket.socket, address: tuple[str, int]) -> None:
         if address[0] == "127.0.0.3":
@@ -100,7 +100,7 @@ def test_an_address_that_hangs_holds_up_the_next_one_for_a_moment_only(
         await connect(self, sock, address)
 
     monkeypatch.setattr(
-        asyncio.selector_events.BaseSelectorEventLoop,  # type: ignore[attr-defined]
+        asyncio.selector_events.BaseSelectorEventLoop,
         "sock_connect",
         hanging,
     )

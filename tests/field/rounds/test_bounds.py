@@ -57,14 +57,14 @@ def test_a_warm_up_ends_as_well_at_every_hospital_as_averaging_in_the_clear(
     found = table()
     told = hear(found, apps)
     task = found.tasks[1]
-    model = task.parameters  # type: ignore[attr-defined]
+    model = task.parameters
     for number in range(1, len(WARM_UP) + 1):
         fitted = [app.fit(model, {"round": number})[:2] for app in apps]
         total = sum(examples for _, examples in fitted)
         model = {name: sum(f[name] * n for f, n in fitted) / total for name in model}
         found.play(f"round/{number}")
     for app in apps:
-        ours = app.evaluate(task.parameters, {})[2]["accuracy"]  # type: ignore[attr-defined]
+        ours = app.evaluate(task.parameters, {})[2]["accuracy"]
         assert abs(ours - app.evaluate(model, {})[2]["accuracy"]) <= 0.005
     # Outgrown where the rate jumps by ten at first, not where it does so again, nor after that.
     assert {number for number, event, _ in told if event == "outgrown"} == {2}
@@ -102,7 +102,7 @@ def test_small_and_large_hospitals_are_averaged_to_a_thousandth_from_the_second_
         changes = np.array([twin.fit([model], {})[0][0] - model for twin in twins])
         clear = np.array(patients) @ changes / sum(patients)
         found.play(f"round/{number}")
-        ours = found.tasks[1].parameters[0] - model  # type: ignore[attr-defined]
+        ours = found.tasks[1].parameters[0] - model
         errors.append(root_mean_square(ours - clear) / root_mean_square(clear))
         model = model + ours
     assert all(error < 0.001 for error in errors[1:])
@@ -158,7 +158,7 @@ def test_a_round_whose_changes_rounding_hides_is_no_hold_up_for_the_next(
     models = []
     for number in (1, 2, 3):
         found.play(f"round/{number}")
-        models.append(found.tasks[1].parameters[0])  # type: ignore[attr-defined]
+        models.append(found.tasks[1].parameters[0])
     assert not models[0].any()
     assert {number for number, event, _ in told if event == "coarse"} >= {1}
     outgrown = {number for number, event, _ in told if event == "outgrown"}
@@ -191,7 +191,7 @@ def root_mean_square(values: np.ndarray) -> float:
 @pytest.mark.parametrize("members", [3, 10, 16])
 def test_the_precision_is_there_with_the_bits_of_the_lattice(suite: Any, members: int) -> None:
     """One round in the clear, with the slots of a second round under each suite."""
-    wide = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
+    wide: dict[str, Any] = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
     terms = toy_federation(members, members // 2 + 1, **wide).terms
     draw = np.random.default_rng(members)
     changes, patients = draw.normal(0, 0.01, (members, 5_000)), draw.integers(30, 300, members)
@@ -220,7 +220,7 @@ def test_a_first_round_under_usual_terms_does_no_more_harm_than_none(
     hospitals: int, examples: int
 ) -> None:
     """Where rounding would change the average by more than the updates do, it is left out."""
-    wide = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
+    wide: dict[str, Any] = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
     terms = toy_federation(hospitals, hospitals // 2 + 1, **wide).terms
     slots = suite_of("hybrid", terms).slots(opening("hybrid", 8.0, 100_000))
     draw = np.random.default_rng(1)
@@ -236,7 +236,7 @@ def test_a_first_round_under_usual_terms_does_no_more_harm_than_none(
 @pytest.mark.parametrize("hospitals", [3, 5, 16])
 def test_one_large_change_does_not_let_rounding_spoil_all_others(hospitals: int) -> None:
     """As the running variance of a normalisation has, or a bias: the others change by 0.001."""
-    wide = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
+    wide: dict[str, Any] = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
     terms = toy_federation(hospitals, hospitals // 2 + 1, **wide).terms
     slots = suite_of("hybrid", terms).slots(opening("hybrid", 8.0, 100_000))
     draw = np.random.default_rng(1)
@@ -251,7 +251,7 @@ def test_one_large_change_does_not_let_rounding_spoil_all_others(hospitals: int)
 
 def outgrown_in(sizes: list[float]) -> int:
     """How many rounds such changes outgrow, by the bounds of the rounds before."""
-    wide = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
+    wide: dict[str, Any] = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
     terms = toy_federation(4, 3, **wide).terms
     tally = suite_of("hybrid", terms).slots(opening("hybrid", 8.0, 100_000)).tally
     bounds, found = Bounds(), 0

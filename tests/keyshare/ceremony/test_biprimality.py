@@ -198,7 +198,7 @@ def fit(values: dict[int, mpz], exponents: dict[int, mpz], w: dict[int, int], p:
 )
 def test_true_values_fit_whatever_their_signs(w, pair, lead, negative):
     """A sign changes nothing in a round: the other side may have it too."""
-    values, exponents = screened(*pair, lead=lead)
+    values, exponents = screened(*pair, lead=lead)  # type: ignore[misc]
     n = pair[0] * pair[1]
     signed = {i: n - v if i in negative else v for i, v in values.items()}
     for p in pair:

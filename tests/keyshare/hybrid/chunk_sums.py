@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -46,8 +48,8 @@ class Sum:
         return write_sum(self.total, self.lattice)
 
     def opened(self, data: bytes | None = None, **changes) -> np.ndarray:
-        said = {"chunk": self.chunk, "context": self.context, "count": len(self.expected)}
-        said |= changes
+        said: dict[str, Any] = {"chunk": self.chunk, "context": self.context}
+        said |= {"count": len(self.expected)} | changes  # type: ignore[arg-type]
         key = SummedKey(self.lattice, self.key, said.pop("contributors", self.contributors))
         return key.open(said["chunk"], data or self.data, said["count"], said["context"])
 

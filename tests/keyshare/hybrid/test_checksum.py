@@ -85,8 +85,7 @@ def test_those_of_contributions_add_up_to_that_of_the_unreduced_sum(
     lattice = Lattice(ring, members)  # type: ignore[arg-type]
     width, draw = lattice.contribution_bytes, np.random.default_rng(seed)
     vectors = [
-        [draw.bytes(6 * ring.degree * width), b"\xff" * ring.degree * width]  # type: ignore[attr-defined]
-        for _ in range(members)
+        [draw.bytes(6 * ring.degree * width), b"\xff" * ring.degree * width] for _ in range(members)
     ]
     own = []
     for vector in vectors:

@@ -177,7 +177,7 @@ def test_a_message_beyond_its_weights_is_detected(k):
     assert lattice.delta * (lattice.radix**k + 1) < 1 << 52
     total = small_sum(lattice)
     assert total.total is not None
-    message = sum(int(w) * lattice.radix**j for j, w in enumerate(total.expected[:k]))
+    message = sum(int(w) * lattice.radix**j for j, w in enumerate(total.expected[:k]))  # type: ignore[index]
     total.total[0] += np.uint64(((lattice.radix**k - message) * lattice.delta) >> 4)
     with pytest.raises(CorruptSum, match="a message out of range"):
         total.opened()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from keyshare import BadCiphertext, BadPlaintext, Ciphertext, PublicKey, UnfitNumber, WrongKey
 from tests.keyshare.library import KEY, dealt
 
-_, _, P, Q = dealt()
+*_, P, Q = dealt()
 PHE = phe.PaillierPrivateKey(KEY.to_phe(), int(P), int(Q))
 PLAIN = PublicKey(KEY.modulus)  # which encrypts with r^N
 NUMBERS = st.integers(-KEY.largest, KEY.largest) | st.sampled_from([-KEY.largest, 0, KEY.largest])
@@ -41,11 +41,11 @@ def test_what_is_done_to_ciphertexts_is_done_to_the_numbers(a, b, factor):
     assert opened(one - other) == opened(one - b) == opened(a - other) == a - b
     assert opened(one * factor) == opened(factor * one) == a * factor
     assert opened(-one) == -a
-    assert opened(sum([one, other, one])) == 2 * a + b
+    assert opened(sum([one, other, one])) == 2 * a + b  # type: ignore[arg-type]
 
 
 def test_integers_of_other_libraries_are_integers():
-    assert opened(KEY.encrypt(np.int64(-3)) * np.int8(2) + np.uint16(9)) == 3
+    assert opened(KEY.encrypt(np.int64(-3)) * np.int8(2) + np.uint16(9)) == 3  # type: ignore[arg-type, operator]
 
 
 @pytest.mark.parametrize("number", [3.0, 3.5, "3", None, b"3", np.float64(3), [3]])
@@ -65,7 +65,7 @@ def test_what_is_no_integer_is_a_type_error(number):
 
 def test_a_product_of_ciphertexts_is_none():
     with pytest.raises(TypeError):
-        KEY.encrypt(1) * KEY.encrypt(1)
+        KEY.encrypt(1) * KEY.encrypt(1)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("number", [KEY.largest + 1, -KEY.largest - 1, KEY.modulus])

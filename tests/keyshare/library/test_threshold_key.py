@@ -6,6 +6,7 @@ import itertools
 import json
 import pickle
 from dataclasses import asdict, replace
+from typing import Any
 
 import phe
 import pytest
@@ -190,6 +191,6 @@ def test_a_quorum_that_the_members_cannot_make_is_refused(quorum):
 @pytest.mark.parametrize("number", [0, KEY.modulus, KEY.modulus**2])
 @pytest.mark.parametrize("where", ["theta", "verification_base", "verification_keys"])
 def test_a_key_with_a_number_that_is_no_unit_is_none(where, number):
-    wrong = (*KEY.verification_keys[1:], number) if where == "verification_keys" else number
+    wrong: Any = (*KEY.verification_keys[1:], number) if where == "verification_keys" else number
     with pytest.raises(WrongKey):
         replace(KEY, **{where: wrong})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import gmpy2
 import pytest
@@ -83,7 +84,7 @@ def test_a_value_that_is_no_unit_is_refused_though_it_would_pass(no_unit_check, 
 def test_every_number_is_a_unit_in_its_range(field, number):
     true = claim()
     proof = true.proof()
-    wrong = number if field in ("base", "value") else (*getattr(true, field)[:3], number)
+    wrong: Any = number if field in ("base", "value") else (*getattr(true, field)[:3], number)
     false = replace(true, **{field: wrong})
     assert not false.accepts(proof)
     with pytest.raises(ValueError, match="no exponent fits"):

@@ -131,7 +131,13 @@ def test_the_sum_of_three_tells_less():
     assert max(farthest(law, each) for each in sharing_a_sum(3, 6)) < 3e-5
 
 
-EXTREME = [(0,) * 16, (8, 88) * 8, (48,) * 16, (4, 92) * 8, (24, 72) * 8]  # of sixths and of steps
+EXTREME: list[tuple[int, ...]] = [
+    (0,) * 16,
+    (8, 88) * 8,
+    (48,) * 16,
+    (4, 92) * 8,
+    (24, 72) * 8,
+]  # of sixths and of steps
 
 
 def test_the_sum_of_sixteen_tells_least():

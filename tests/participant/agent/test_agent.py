@@ -26,7 +26,7 @@ def test_what_is_due_ends_on_the_board_with_its_blob(tmp_path: Path) -> None:
     assert first.done
     second = agent(2)
     connect(second, service)
-    ((posted, payloads),) = second.task.heard  # type: ignore[attr-defined]
+    ((posted, payloads),) = second.task.heard
     assert posted.post.body == body
     assert payloads == {0: BIG}
 
@@ -42,7 +42,7 @@ def test_after_a_crash_the_same_bytes_are_sent_again(tmp_path: Path) -> None:
     connect(again, service)
     bodies = [p.post.body for p in service.board.entries]
     assert [b.result[0] for b in bodies if isinstance(b, Statement)] == [1, 2]
-    assert said.post.digest == service.board.entries[0].digest  # type: ignore[union-attr]
+    assert said.post.digest == service.board.entries[0].digest
 
 
 def test_a_board_shorter_than_before_is_a_fork(tmp_path: Path) -> None:

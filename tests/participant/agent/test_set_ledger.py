@@ -105,7 +105,7 @@ def closed_round() -> RoundTable:
     table.open("round/1")
     table.settle()
     for i in table.disks:
-        table.tasks[i].due = lambda: None  # type: ignore[method-assign]
+        table.tasks[i].due = lambda: None
     table.close("round/1")
     table.tasks.clear()
     return table
@@ -142,7 +142,7 @@ def test_a_restored_hospital_helps_to_decrypt_a_round_that_was_opened_later() ->
     table.open("round/1")
     table.settle()
     for i in table.tasks:
-        table.tasks[i].due = lambda: None  # type: ignore[method-assign]
+        table.tasks[i].due = lambda: None
     table.close("round/1")
     task = DecryptionTask(table.terms, table.secret(2), "1", disk, lambda request: True)
     table.seat(2, task)

@@ -104,7 +104,7 @@ def test_a_culprit_is_named_with_the_entry_that_shows_it(tmp_path: Path) -> None
     verdict = task.verdict()
     assert verdict.culprits == {LIAR: "deal: what it sealed for member 3 does not open"}
     post = table.board.entries[verdict.evidence[LIAR] - 1].post
-    assert (post.sender, post.body.step) == (LIAR, "deal")  # type: ignore[union-attr]
+    assert (post.sender, post.body.step) == (LIAR, "deal")
     assert task.disclosed == (1, 2, 3)
     assert (task.accusations[0].by, task.accusations[0].culprit) == (3, LIAR)
 
@@ -204,7 +204,7 @@ def test_all_honest_hospitals_come_to_the_same_verdict_over_a_bad_network(seed: 
     with memory_folder() as folder:
         federation = JudgingFederation(plan, folder)
         assert federation.run()
-        verdicts = [h.agent.task.verdict() for h in federation.honest.values()]  # type: ignore[union-attr]
+        verdicts = [h.agent.task.verdict() for h in federation.honest.values()]
     assert all(set(v.culprits) == {LIAR} and not v.silent for v in verdicts), verdicts
     assert len({v.evidence[LIAR] for v in verdicts}) == 1
 

@@ -64,7 +64,7 @@ def ours() -> list[type[Exception]]:
     return sorted(raised, key=lambda e: e.__name__)
 
 
-def samples(error: type[Exception], known: Mapping[str, Any] = SAMPLES) -> Iterator[Any]:
+def samples(error: type[Exception], known: Mapping[Any, Any] = SAMPLES) -> Iterator[Any]:
     """Instances made from the annotations of its fields: one for each value of a Literal.
 
     What may be left out is given and left out.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -170,7 +171,7 @@ def test_another_federations_backup_is_told_before_its_passphrase_is_tried(path:
 # ── backups that somebody made up, with a passphrase that is right ──
 
 
-def forged(path: Path, purpose: SealedFor | None = None, **changes: object) -> Path:
+def forged(path: Path, purpose: SealedFor | None = None, **changes: Any) -> Path:
     """The backup, sealed again with other contents or another purpose."""
     old = purpose_of_backup(path, None)
     payload = unseal(path, old, ITS_OWN, "backup")
@@ -182,7 +183,7 @@ def forged(path: Path, purpose: SealedFor | None = None, **changes: object) -> P
     return target
 
 
-def other_purpose(path: Path, **changes: object) -> SealedFor:
+def other_purpose(path: Path, **changes: Any) -> SealedFor:
     return msgspec.structs.replace(purpose_of_backup(path, None), **changes)
 
 
@@ -256,7 +257,7 @@ def test_a_backup_that_does_not_fit_together_is_refused_by_name(path: Path, forg
         {"head": b"\x93garbage"},
     ],
 )
-def test_contents_that_do_not_read_are_damage(path: Path, changes: dict[str, object]) -> None:
+def test_contents_that_do_not_read_are_damage(path: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(DamagedFile):
         opened(forged(path, **changes))
 

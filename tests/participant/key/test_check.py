@@ -104,14 +104,14 @@ def test_two_good_shares_and_a_wrong_one_wait_for_a_third(hall: Hall) -> None:
     hall.talk()
     task = hall.task(1)
     assert not task.done
-    assert not task.check.decrypts  # type: ignore[union-attr]
+    assert not task.check.decrypts
     said = task.waiting(hall.agents[1].board)
     assert said.members == (4, 5)
     assert (said.kind, said.facts["session"]) == ("check", "check/1")
     hall.come(5)
     hall.talk()
     assert task.done
-    assert task.check.decrypts  # type: ignore[union-attr]
+    assert task.check.decrypts
 
 
 def test_with_everybodys_part_there_is_nothing_to_wait_for(hall: Hall) -> None:

@@ -36,7 +36,7 @@ def test_a_network_of_all_precisions_gets_back_its_state() -> None:
     network = torch.nn.Sequential(
         torch.nn.Linear(3, 4).double(), torch.nn.BatchNorm1d(4),
         torch.nn.Linear(4, 2).half(), torch.nn.Linear(4, 2).bfloat16(),
-        torch.nn.Conv2d(2, 3, 2).to(memory_format=torch.channels_last),
+        torch.nn.Conv2d(2, 3, 2).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
     )  # fmt: skip
     state = network.state_dict()
     given_back = model_of(state).to_app({"1.num_batches_tracked": torch.tensor(7)})
@@ -89,13 +89,13 @@ def test_what_an_app_is_given_is_the_master_rounded_to_its_dtypes() -> None:
     assert (model.given.slice(0, 4_000) != model.weights.slice(0, 4_000)).any()
 
 
-PARAMETERS = {"w": np.array([[1.5, -2.0], [0.0, 3.25]], np.float16), "b": np.array([1e-3])}
+GIVEN = {"w": np.array([[1.5, -2.0], [0.0, 3.25]], np.float16), "b": np.array([1e-3])}
 
 
 def test_a_digest_is_that_of_layout_and_exact_values() -> None:
-    model = model_of(PARAMETERS)
+    model = model_of(GIVEN)
     described = encode([["w", "b"], [[2, 2], [1]], ["float16", "float64"]])
-    values = PARAMETERS["w"].astype("<f4").tobytes() + PARAMETERS["b"].astype("<f8").tobytes()
+    values = GIVEN["w"].astype("<f4").tobytes() + GIVEN["b"].astype("<f8").tobytes()
     assert model.digest == digest("quorate/model", described, values)
     known = "5bc8d7e9f057baacb698e71883c55f70710d8b86dee9abd6bc977fe26d3b1452"
     assert model.digest.hex() == known
@@ -112,15 +112,15 @@ def test_a_digest_does_not_depend_on_slices_or_on_who_holds_the_numbers() -> Non
 @pytest.mark.parametrize(
     "other",
     [
-        {"w": PARAMETERS["w"], "c": PARAMETERS["b"]},
-        {"b": PARAMETERS["b"], "w": PARAMETERS["w"]},
-        {"w": PARAMETERS["w"].reshape(4), "b": PARAMETERS["b"]},
-        {"w": PARAMETERS["w"].astype(np.float32), "b": PARAMETERS["b"]},
-        {"w": -PARAMETERS["w"] * -1 - 0.0, "b": -PARAMETERS["b"]},
+        {"w": GIVEN["w"], "c": GIVEN["b"]},
+        {"b": GIVEN["b"], "w": GIVEN["w"]},
+        {"w": GIVEN["w"].reshape(4), "b": GIVEN["b"]},
+        {"w": GIVEN["w"].astype(np.float32), "b": GIVEN["b"]},
+        {"w": -GIVEN["w"] * -1 - 0.0, "b": -GIVEN["b"]},
     ],
 )
 def test_another_name_order_shape_dtype_or_value_is_another_digest(other: Any) -> None:
-    assert model_of(other).digest != model_of(PARAMETERS).digest
+    assert model_of(other).digest != model_of(GIVEN).digest
 
 
 def test_no_number_of_a_model_shows_in_a_repr() -> None:

@@ -88,8 +88,9 @@ def page() -> str:
 
 
 def contents() -> Contents:
-    assert report().contents
-    return report().contents
+    found = report().contents
+    assert found
+    return found
 
 
 def test_the_same_record_gives_the_same_page() -> None:

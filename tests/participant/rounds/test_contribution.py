@@ -35,7 +35,7 @@ class Made:
         update = np.zeros(LENGTH)
         update[3], update[7] = -largest, 0.01
         weights = Weights(Layout.of([update]), (update,))
-        return self.maker.make(weights, examples, self.opening)
+        return self.maker.make(weights, examples, self.opening)  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=["paillier", "hybrid"])
@@ -57,7 +57,7 @@ def test_what_does_not_fit_the_round_is_blinded_and_looks_like_all_others(
     assert isinstance(other.body, Contribution)
     assert len(draft.body.vector) == len(other.body.vector)
     sizes = [[len(blob) for blob in one.blobs] for one in (draft, other)]
-    assert np.allclose(*sizes, atol=4)  # the proof's numbers may begin with zeros
+    assert np.allclose(sizes[0], sizes[1], atol=4)  # the proof's numbers may begin with zeros
     stored = [
         len(made.disk.read(f"outbox/blob-{n.hex()}") or b"") for n in (*draft.stored, *other.stored)
     ]

@@ -52,7 +52,7 @@ class Spoiler(TrainingTask):
 
     def _contribution(self, number: int, view: RoundView) -> Draft:
         if number > 1:
-            return super()._contribution(number, view)
+            return super()._contribution(number, view)  # type: ignore[return-value]
         assert view.opening is not None
         key = EncryptionKey.of(self._epoch)
         count = suite_of("paillier", self._terms).ciphertext_count(self._layout.weights)
@@ -123,7 +123,7 @@ def test_the_same_hospitals_again_are_no_difference() -> None:
     table, reports = closed_again("refuse", without=0)
     assert not [report for report in reports if report[1] == "differencing"]
     table.settle()
-    assert all(task.finished == 2 for task in table.tasks.values())  # type: ignore[attr-defined]
+    assert all(task.finished == 2 for task in table.tasks.values())
 
 
 # ── held back: a round that no sum may end ──
@@ -143,7 +143,7 @@ def silent_after_a_void_round(app: Steps, junk: bool = False) -> tuple[RoundTabl
     table.settle()
     assert not [report for report in reports if report[1] == "held-back"]
     for task in table.tasks.values():
-        task.current.hold._clock = lambda: time.monotonic() + 15  # type: ignore[attr-defined]
+        task.current.hold._clock = lambda: time.monotonic() + 15
     table.settle()
     return table, reports
 
@@ -194,12 +194,12 @@ def test_junk_instead_of_silence_is_held_back_too_and_nobody_is_waited_for(
 def test_no_round_is_called_held_back_once_the_silent_one_is_back_however_late() -> None:
     table, reports = silent_after_a_void_round(Steps())
     for task in table.tasks.values():
-        task.current.hold._clock = lambda: time.monotonic() + 2_000  # type: ignore[attr-defined]
+        task.current.hold._clock = lambda: time.monotonic() + 2_000
     before = list(reports)
     table.train(5, Steps())
     table.settle()
     assert not [report for report in reports[len(before) :] if report[1] == "held-back"]
-    assert not any(task.current.hold.is_held for task in table.tasks.values())  # type: ignore[attr-defined]
+    assert not any(task.current.hold.is_held for task in table.tasks.values())
     assert len(table.view("round/2").contributions) == 5
 
 
@@ -219,7 +219,7 @@ def test_a_held_back_round_goes_on_when_the_silent_one_is_back() -> None:
     table.close("round/2")
     assert table.tasks[1].waiting(table.board).kind != "held-back"
     table.settle()
-    assert all(task.finished == 2 for task in table.tasks.values())  # type: ignore[attr-defined]
+    assert all(task.finished == 2 for task in table.tasks.values())
 
 
 def test_another_model_goes_on_without_the_silent_one() -> None:
@@ -227,7 +227,7 @@ def test_another_model_goes_on_without_the_silent_one() -> None:
     reports = restarted(table, Fresh(), after=2)
     assert not reports
     table.play("round/3")
-    assert all(task.finished == 3 for task in table.tasks.values())  # type: ignore[attr-defined]
+    assert all(task.finished == 3 for task in table.tasks.values())
     assert not table.view("round/3").refusals
 
 

@@ -32,7 +32,7 @@ def events(table: HybridTable, member: int, number: int) -> set[str]:
 
 def test_an_outgrown_vector_leaves_the_model_and_the_next_one_has_room(table: HybridTable) -> None:
     app = table.task(LARGE)._app
-    app.step = 1.0  # type: ignore[attr-defined]
+    app.step = 1.0
     before = table.weights(1)
     table.contributed("round/2")
     table.closing("round/2")
@@ -54,7 +54,7 @@ def test_who_restarts_while_an_outgrown_vector_is_read_comes_to_the_same(
     table: HybridTable,
 ) -> None:
     app = table.task(LARGE)._app
-    app.step = 1.0  # type: ignore[attr-defined]
+    app.step = 1.0
     table.contributed("round/2")
     table.closing("round/2")
     table.join(1)

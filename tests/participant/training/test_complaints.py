@@ -55,7 +55,7 @@ def test_a_task_is_not_done_while_it_owes_a_complaint() -> None:
     for i in (2, 3, 4, 5):
         table.train(i, Steps())
     table.seat(1, Doubling(table.terms, table.secret(1), Steps(), table.disks[1]))
-    publish, owing = table.publish, []
+    publish, owing = table.publish, list[Any]()
 
     def watched(sender: int, draft: Draft) -> Posted:
         if isinstance(draft.body, Complaint) and not owing:
@@ -67,7 +67,7 @@ def test_a_task_is_not_done_while_it_owes_a_complaint() -> None:
             owing.append((task, task.done))
         return publish(sender, draft)
 
-    table.publish = watched  # type: ignore[method-assign]
+    table.publish = watched
     table.play("round/1")
     ((task, was_done),) = owing
     assert not was_done

@@ -352,7 +352,7 @@ def test_a_state_dict_is_averaged_and_what_is_local_stays_the_hospitals_own() ->
         torch.testing.assert_close(state["1.running_var"], torch.ones(2), atol=1e-3, rtol=0)
         assert torch.equal(state["1.running_mean"], torch.ones(2))
         assert state["1.num_batches_tracked"] == 1
-    names = load(table.disks[1].read(model_name(1))).keys()
+    names = load(table.disks[1].read(model_name(1))).keys()  # type: ignore[arg-type]
     assert not {"1.running_mean", "1.num_batches_tracked"} & names
     assert "1.running_var" in names
 
@@ -506,7 +506,7 @@ def test_a_round_in_which_nobody_changes_anything_leaves_the_model_as_it_was() -
     for i in (2, 3, 4, 5):
         table.train(i, Steps(0.0))
     table.play("round/1")
-    assert not any(p.any() for p in table.tasks[1].parameters)  # type: ignore[attr-defined]
+    assert not any(p.any() for p in table.tasks[1].parameters)
     assert (1, "unchanged", {}) in reports
 
 

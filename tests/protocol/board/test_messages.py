@@ -183,7 +183,7 @@ def test_every_truncation_and_every_trailing_byte_is_refused(kind, strategy, dat
 def test_garbage_is_refused_or_is_a_message_in_its_one_spelling(data):
     for kind in (m.Body, Post, Entry, wire.FromMember, wire.FromAggregator):
         if not refused(data, kind):
-            assert encode(decode(data, kind, "message", LIMIT)) == data
+            assert encode(decode(data, kind, "message", LIMIT)) == data  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrap", [lambda c: [*c, 0], lambda c: c[:-1], lambda c: [*c, None]])
@@ -349,7 +349,7 @@ def test_a_session_of_the_right_form_is_accepted(session):
 
 @pytest.mark.parametrize("vector", VECTORS["messages"])
 def test_bytes_are_those_of_the_vectors(vector):
-    message = decode(bytes.fromhex(vector["bytes"]), m.Body, "vector", LIMIT)
+    message = decode(bytes.fromhex(vector["bytes"]), m.Body, "vector", LIMIT)  # type: ignore[arg-type, var-annotated]
     assert type(message).__name__ == vector["type"]
     assert message.__struct_config__.tag == vector["content"][0]
     spelled = [

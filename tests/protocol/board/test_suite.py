@@ -102,7 +102,7 @@ def opening(suite: str, length: int = 100) -> Opening:
 
 def test_a_vector_holds_the_number_of_examples_and_the_tally_too():
     for ring in (S1, S2):
-        suite = suite_of(ring.name, TERMS)  # type: ignore[arg-type]
+        suite = suite_of(ring.name, TERMS)
         assert suite.lattice is not None
         whole = suite.lattice.chunk_weights - suite.slot_count(0)
         assert [suite.chunk_count(k) for k in (1, whole, whole + 1)] == [1, 1, 2]

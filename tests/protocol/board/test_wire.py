@@ -31,7 +31,9 @@ PUBLIC = public_bytes(KEYS[2])
 
 def test_the_answer_to_a_challenge_fits_it():
     check_hello(HELLO, CHALLENGE, PUBLIC)
-    check_hello(decode_from_member(encode(HELLO)), CHALLENGE, PUBLIC)
+    read = decode_from_member(encode(HELLO))
+    assert isinstance(read, type(HELLO))
+    check_hello(read, CHALLENGE, PUBLIC)
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,7 @@ def test_who_spoils_a_good_candidate_with_another_exponent_is_named_when_it_is_o
         in_winner = table.machines[liar].progress.step.startswith("winner")
         return real(k) + (1 if in_winner and k == first else 0)
 
-    run.test_exponent = exponent
+    run.test_exponent = exponent  # type: ignore[assignment]
     table.run()
     step = next(f[1] for f in table.failures.values() if f)
     assert step in ("theta-commit", "deal")

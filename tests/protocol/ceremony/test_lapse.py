@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -29,11 +30,11 @@ def waiting(step: str, silent: int = SILENT) -> CeremonyTable:
             table.publish(sender, draft)
 
 
-def overdue(table: CeremonyTable, by: int, now_ms: int = LATE, **changes: object) -> None:
+def overdue(table: CeremonyTable, by: int, now_ms: int = LATE, **changes: Any) -> None:
     """A member says that the step is overdue, at a time of the aggregator's."""
     table.now_ms = now_ms
     name, batch, candidate = table.machines[by].awaits or CERTIFICATE
-    said = {"step": name, "batch": batch, "candidate": candidate} | changes
+    said: dict[str, Any] = {"step": name, "batch": batch, "candidate": candidate} | changes
     table.publish(by, Draft(CEREMONY, Overdue(**said)))
 
 

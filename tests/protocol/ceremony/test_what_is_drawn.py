@@ -132,8 +132,8 @@ def check_draws(table: CeremonyTable, record: Record) -> None:
         assert all(one == drawn[0] for one in drawn), f"{path} gives this and that"
     found = {p: drawn[0] for p, drawn in record.draws.items() if not is_recheck(p)}
     assert set(found) == set(streams)
-    for path, drawn in found.items():
-        assert drawn == streams[path], path
+    for path, one in found.items():
+        assert one == streams[path], path
     assert {p for p in record.keys if not is_recheck(p)} == keys
 
 
@@ -197,7 +197,7 @@ def check_rechecks(table: CeremonyTable, record: Record) -> None:
     assert drawn
     for path, one in drawn.items():
         part, member = path[-1], path[0]
-        number = part // Told(table).layout.class_size
+        number = part // Told(table).layout.class_size  # type: ignore[operator]
         assert member in [(number + T + 1 + d) % N + 1 for d in range(T + 1)], "no checker"
         assert one == [("bits", 64)] * (T + 1) + [("bits", 1)]
     assert len(record.rechecked) == len(drawn)

@@ -42,7 +42,7 @@ def test_the_decrypted_average_is_that_of_the_plain_integers(contributors):
     slots = suite_of("paillier", TERMS).slots(opening_of_training())
     q = slots.quantisation
     plain = sum(slots_of(i, slots) for i in contributors)
-    expected = average(plain, len(contributors), slots)
+    expected = average(plain, len(contributors), slots)  # type: ignore[arg-type]
     for member in found.members.values():
         assert member.plaintexts is not None
         opening = member.view.terms_of_opening

@@ -166,7 +166,7 @@ def after(first: Round, contributors: tuple[int, ...], differencing: str = "refu
     """The next round from the same model on the same board, closed; its hospitals know both."""
     found = Round(session="round/2")
     found.board, found.blobs, found.ledgers = first.board, first.blobs, first.ledgers
-    policy = type(TERMS.rounds)(5, 3, 10, 10, 3, differencing)
+    policy = type(TERMS.rounds)(5, 3, 10, 10, 3, differencing)  # type: ignore[arg-type]
     for i in TOY.federation.members:
         found.members[i] = found.member(i)
         found.members[i].terms = replace_terms(TERMS, rounds=policy)

@@ -226,7 +226,7 @@ def test_an_empty_or_false_complaint_keeps_nobody_from_a_proven_one(key):
 def test_a_complaint_is_owed_until_it_is_on_the_board():
     found = closed()
     liar = Liar(found, 1, WRONG_NUMBERS[0])
-    owed = set()
+    owed = set[int]()
 
     def watch(sender, draft):
         owed.update(i for i, m in found.members.items() if m.owes_complaint)
@@ -260,7 +260,7 @@ def test_parts_that_come_before_the_closing_wait_for_the_sum():
     found.publish(1, early, tuple(twin.blobs.values()))
     assert found.members[2].total is None
     found.close()
-    assert found.members[1].view.chosen(TERMS.federation) == early.chosen  # type: ignore[union-attr]
+    assert found.members[1].view.chosen(TERMS.federation) == early.chosen
     found.settle((2, 3, 4, 5))
     assert_all_know_the_sum(found)
     assert not found.members[2].wrong_partials

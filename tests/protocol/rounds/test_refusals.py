@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -260,7 +261,7 @@ def test_a_contribution_that_answers_no_opening_is_not_kept_in_memory():
     assert set(found.members[3]._contributions) == {1, 2}
 
 
-def statistic(**changes: object) -> Round:
+def statistic(**changes: Any) -> Round:
     found = Round(session="statistic/age", kind="statistic", length=2)
     found.open(**changes)
     return found
@@ -300,12 +301,12 @@ def test_a_statistic_opens_only_as_a_member_had_asked_for_it():
         asked = {"decimals": 2, "labels": labels_digest(("men", "women"))}
         found.publish(0, Opening(**(opened_statistic() | asked | changes)))
         for i in (1, 2, 4):
-            found.contribute(i, numbers(i, *range(changes.get("length", 2))))
+            found.contribute(i, numbers(i, *range(changes.get("length", 2))))  # type: ignore[arg-type]
         found.close()
         refuses(found, "request", 0)
 
 
-def opened_statistic() -> dict[str, object]:
+def opened_statistic() -> dict[str, Any]:
     return {"kind": "statistic", "epoch": EPOCH.digest, "model": bytes(32), "length": 2}
 
 

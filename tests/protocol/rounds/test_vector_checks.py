@@ -63,7 +63,7 @@ def test_an_honest_round_says_all_of_them(closed: HybridRound) -> None:
 def test_only_contributors_have_one(closed: HybridRound) -> None:
     closed.settle()
     locks = {i: p.post.body for i, p in closed.members[1].view.lock_posts.items()}
-    assert {i: lock.checksum != b"" for i, lock in locks.items()} == {  # type: ignore[union-attr]
+    assert {i: lock.checksum != b"" for i, lock in locks.items()} == {
         1: True, 2: True, 3: False, 4: True, 5: False,
     }  # fmt: skip
 

@@ -53,7 +53,7 @@ def test_the_first_of_everything_counts_and_the_last_statement():
         (3, Statement(first, 3)),
         (3, Statement(second, 3)),
     ]:
-        view.receive(table.put(table.sign(SESSION, sender, body)))
+        view.receive(table.put(table.sign(SESSION, sender, body)))  # type: ignore[arg-type]
     assert [p.post.body for p in view.requests.values()] == [Request(3)]
     assert view.terms_of_opening == Opening("statistic", first, first, 3)
     assert [p.post.body for p in view.contributions.values()] == [Contribution(first, attach(b"a"))]

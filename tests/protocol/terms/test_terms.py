@@ -115,7 +115,7 @@ def test_every_field_changes_the_identity():
     rounds = (5, 3, 10, 10, 3)
     for k in range(5):
         changed = [value + (i == k) for i, value in enumerate(rounds)]
-        changes.append({"rounds": RoundPolicy(*changed)})
+        changes.append({"rounds": RoundPolicy(*changed)})  # type: ignore[arg-type]
     changes.append({"rounds": RoundPolicy(*rounds, differencing="warn")})
     for change in changes:
         found.add(replace_terms(TERMS, **change).federation)

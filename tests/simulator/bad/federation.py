@@ -287,7 +287,7 @@ class BadFederation(Federation):
                 self._begin_again(index, hospital.script)
         if not self.bad.joins:
             for index in self.bad.scripts:
-                self.clock.after(3.0 * WAIT_SECONDS, lambda i=index: self._begin_again(i, HONEST))
+                self.clock.after(3.0 * WAIT_SECONDS, lambda i=index: self._begin_again(i, HONEST))  # type: ignore[misc]
 
     def _contributors(self, session: str) -> frozenset[int]:
         return frozenset(self.aggregator.rounds.views[session].contributions)

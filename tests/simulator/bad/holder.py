@@ -92,7 +92,7 @@ HONEST = Script({})
 class Spoiling(ContributionMaker):
     """Encrypts and proves all ones, in packed slots or as a one-time key."""
 
-    def _proved(self, plaintexts, stream, opening, key, vector=()):  # type: ignore[no-untyped-def]
+    def _proved(self, plaintexts, stream, opening, key, vector=()):
         ones = mpz((1 << (key.encryptor.n.bit_length() - 1)) - 1)
         return super()._proved([ones] * len(plaintexts), stream, opening, key, vector)
 
@@ -131,7 +131,7 @@ class BadHolder(TrainingTask):
         if self._late and self._is_closed(self._late.session):
             draft, self._late = self._late, None
             return draft
-        draft = super().due()
+        draft = super().due()  # type: ignore[assignment]
         body = draft.body if draft else None
         if draft is None or isinstance(body, Contribution):
             return draft
@@ -207,8 +207,8 @@ class BadHolder(TrainingTask):
             self._late = draft
             return None  # type: ignore[return-value]
         if act in UNFIT:
-            return self._unfit(act, number, draft)
-        return self._then(draft, self._unfit("unread", number, draft)) if act == "twice" else draft
+            return self._unfit(act, number, draft)  # type: ignore[arg-type]
+        return self._then(draft, self._unfit("unread", number, draft)) if act == "twice" else draft  # type: ignore[arg-type, return-value]
 
     def _unfit(self, act: str, number: int, draft: Draft) -> Draft:
         body = draft.body

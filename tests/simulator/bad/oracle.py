@@ -40,7 +40,7 @@ def judge(federation: BadFederation, in_time: bool) -> None:
     if failures:
         raise Violation(f"honest hospitals failed: {failures!r}")
     if not in_time:
-        where = {h.index: h.agent.task.finished for h in federation.honest}  # type: ignore[union-attr]
+        where = {h.index: h.agent.task.finished for h in federation.honest}
         raise Violation(f"no end in sight after {federation.clock.now:.0f} s: {where}")
     facts = Facts(federation)
     facts.nobody_honest_refuses_or_is_named()
@@ -333,7 +333,7 @@ class Facts:
         """Posts that the record itself shows to be wrong: locks of a set that nobody closed."""
         for number in range(1, self._terms.rounds.count + 1):
             right = {
-                p.post.body.chosen  # type: ignore[union-attr]
+                p.post.body.chosen
                 for p in self._said(number, SetLock)
                 if p.post.sender not in self._bad
             }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def play(plan: int | BadPlan) -> BadFederation:
 
 
 def void_then(
-    then: dict[tuple[int, str], str], n: int = 4, way_out: WayOut = "comes back", **changes: object
+    then: dict[tuple[int, str], str], n: int = 4, way_out: WayOut = "comes back", **changes: Any
 ) -> BadPlan:
     """The last hospital voids round 1, and does something else after that."""
     script = Script({(1, "give"): "void", **then})
@@ -70,7 +71,7 @@ def test_what_is_drawn_is_not_idle() -> None:
     """Bad holders do what they are told, rounds are void and held back, both ways out are taken."""
     runs = [play(seed) for seed in (2, 8, 22, 23, 43, 322)]
     assert {"comes back", "another model"} <= {h.way_out for run in runs for h in run.holds}
-    assert all(any(h.did for h in run.hospitals.values()) for run in runs)  # type: ignore[attr-defined]
+    assert all(any(h.did for h in run.hospitals.values()) for run in runs)
     assert any(e[1] == "void" for run in runs for h in run.honest for e in h.events)
 
 
@@ -115,7 +116,7 @@ GOES_ON_ELSEWHERE = Script({(0, "state"): "digest", (1, "state"): "digest"})
 def as_if_all_had_to_agree(patch: pytest.MonkeyPatch) -> BadPlan:
     real = RoundView.agreed
 
-    def agreed(view: RoundView, least: int) -> Statement | None:
+    def agreed(view: RoundView, least: int) -> dict[int, Statement] | None:
         return real(view, least) if len(set(view.statements.values())) == 1 else None
 
     patch.setattr(RoundView, "agreed", agreed)
@@ -163,7 +164,7 @@ def as_if_every_accusation_were_true(patch: pytest.MonkeyPatch) -> BadPlan:
     return BadPlan(0, 4, "auto", {4: Script({(1, "help"): "accuses"})}, "comes back", joins=False)
 
 
-PLANTED = {
+PLANTED: dict[Callable[[pytest.MonkeyPatch], BadPlan], str] = {
     as_if_all_had_to_agree: "no end in sight",
     as_if_nobody_looked_for_held_back_rounds: "no end in sight",
     as_if_hospitals_took_any_contribution_for_one_that_can_be_added: "no end in sight",

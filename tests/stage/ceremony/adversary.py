@@ -69,7 +69,7 @@ class Malicious(Ceremony):
         super().__init__(terms, index, session, seed)
         self.coalition = Coalition()
         prepared = self._run.prepared
-        self._run.prepared = lambda step, make: prepared(  # type: ignore[method-assign]
+        self._run.prepared = lambda step, make: prepared(
             step, lambda run, step: self.prepare(step, make(run, step))
         )
 
@@ -103,7 +103,7 @@ class Malicious(Ceremony):
     def failed(self) -> None:
         return None
 
-    def unsealed(self):  # type: ignore[no-untyped-def]
+    def unsealed(self):
         honest = super().unsealed()
         return self.say(honest) if isinstance(honest, UnsealedStep) else honest
 
@@ -304,7 +304,7 @@ def in_simulator(parties: Parties, plan: Plan = PLAN) -> Aftermath:
         entries,
         lambda posted: payloads[posted.position],
         {i: _certified(entries, i) for i, h in honest if h.disk.read("vault/key-share")},
-        {i: h.failure for i, h in honest if h.failure},
+        {i: h.failure for i, h in honest if h.failure},  # type: ignore[misc]
         federation.coalition,
     )
 

@@ -105,8 +105,8 @@ def lying(machine: Ceremony, step: str, change: Callable[[CeremonyRun, StepId, b
         assert body.public is not None
         return UnsealedStep(body.step, change(machine._run, body.step, body.public), body.private)
 
-    machine._run.prepared = lambda at, make: prepared(at, lie(make))  # type: ignore[method-assign]
-    machine.unsealed = said  # type: ignore[method-assign]
+    machine._run.prepared = lambda at, make: prepared(at, lie(make))  # type: ignore[assignment]
+    machine.unsealed = said
 
 
 def table_with_liar(

@@ -47,7 +47,7 @@ def place_of(story: Story, step: str, sender: int, session: str = KEY) -> int:
 
 def payload_at(story: Story, position: int) -> bytes:
     """What was said to all there."""
-    (found,) = [a for a in story.at(position).body.attachments if a.to == 0]  # type: ignore
+    (found,) = [a for a in story.at(position).body.attachments if a.to == 0]
     return story.blobs[found.digest] if found.is_blob else found.data
 
 
@@ -300,7 +300,7 @@ def another_seed_disclosed(made: Good) -> Broken:
 def evidence_of_an_abort_missing(made: Good) -> Broken:
     story = aborted(made)
     written = write(story)
-    sealed = [a for one in story.said if is_sealed(one) for a in one.body.attachments if a.is_blob]  # type: ignore
+    sealed = [a for one in story.said if is_sealed(one) for a in one.body.attachments if a.is_blob]
     del written.files[blob_path(sealed[0].digest)]
     return Broken(written.files, "3.7", story.find("ceremony/1", Abort), NOBODY)
 

@@ -197,7 +197,7 @@ class Rounds:
             "hybrid" if length == HYBRID else "paillier",
             (opened.clip, opened.max_examples),
         )
-        body = Opening("training", self.epoch.digest, opened.result, length, suite, *bounds)
+        body = Opening("training", self.epoch.digest, opened.result, length, suite, *bounds)  # type: ignore[arg-type]
         members = self._members(session)
         opening = self.stage.say(0, Draft(session, body))
         made = {i: make_training(i, self.epoch, opening, terms) for i in contributing}
@@ -225,7 +225,7 @@ class Rounds:
             self.stage.say(i, Draft(session, contribution, tuple(blobs)))
         self._close(session, made, {})
         self._settle(members, wrong=0)
-        if (plaintexts := members[1].plaintexts) is not None:
+        if (plaintexts := members[1].plaintexts) is not None:  # type: ignore[assignment]
             result = members[1].view.chosen(self.stage.federation.terms.federation)
             assert result is not None
             for i in MEMBERS:
@@ -252,7 +252,9 @@ class Rounds:
         entries = self.stage.board.entries if self.remembering else ()
         return OpenedSets(self.stage.federation.terms, entries)
 
-    def _close(self, session: str, made: Mapping[int, Encrypted], vectors: Mapping) -> None:
+    def _close(
+        self, session: str, made: Mapping[int, Encrypted], vectors: Mapping[int, Any]
+    ) -> None:
         n = self.epoch.joint_key().n
         payload = write_ciphertexts(add_encrypted(list(made.values()), n), n)
         contributions = {
@@ -363,7 +365,8 @@ def make_training(
 
 def _summed(chunks: list[bytes], federation: Federation) -> tuple[bytes, ...]:
     lattice = suite_of("hybrid", federation.terms).lattice
-    total = None
+    assert lattice is not None
+    total: Any = None
     for chunk in filter(None, chunks):
         total = add_chunk(total, chunk, lattice)
     return () if total is None else (write_sum(total, lattice),)

@@ -131,7 +131,7 @@ def write(story: Story) -> Written:
     counts, renamed = dict[tuple[str, int], int](), dict[bytes, bytes]()
     for position, as_first_said in enumerate(story.said, start=1):
         one = dataclasses.replace(as_first_said, body=_rename(as_first_said.body, renamed))
-        fields = {
+        fields: dict[str, Any] = {
             "federation": federation.terms.federation,
             "session": one.session,
             "sender": one.sender,

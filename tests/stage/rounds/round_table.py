@@ -133,7 +133,7 @@ class RoundTable(Table):
         clip, examples = bounds_of(alike, self.terms)
         said = alike[0] if alike else Statement(bytes(32), 1)
         kind = "training" if kind == "round" else kind
-        fields = {
+        fields: dict[str, Any] = {
             "kind": kind, "epoch": self.toy.epoch.digest, "model": said.result,
             "length": said.length,
         }  # fmt: skip

@@ -151,7 +151,7 @@ class Round(Table):
             said = opening_for(request, EPOCH.digest)
             changes = {"decimals": said.decimals, "labels": said.labels} | changes
         bounds = {"clip": TERMS.clip, "max_examples": TERMS.max_examples}
-        fields = {"kind": self.kind, "epoch": EPOCH.digest, "model": bytes(32)}
+        fields: dict[str, Any] = {"kind": self.kind, "epoch": EPOCH.digest, "model": bytes(32)}
         fields |= bounds if self.kind == "training" else {}
         return self.publish(0, Opening(**(fields | {"length": self.length} | changes)))
 

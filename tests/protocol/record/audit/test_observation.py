@@ -12,7 +12,7 @@ from protocol.ceremony.run import OBSERVER
 from tests.stage.ceremony.small_ceremony import with_two_batches, with_two_passing
 from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch
 
-TABLES = {
+TABLES: dict[str, Callable[[], CeremonyTable]] = {
     "one after the other": lambda: toy_epoch(5, 3).table,
     "two batches": with_two_batches,
     "two candidates that pass the screen": with_two_passing,
@@ -21,8 +21,7 @@ TABLES = {
 
 @pytest.mark.parametrize("name", TABLES)
 def test_an_observer_follows_a_ceremony_to_its_certificate(name: str) -> None:
-    make: Callable[[], CeremonyTable] = TABLES[name]
-    table = make()
+    table = TABLES[name]()
     machine = Ceremony(table.federation.terms, OBSERVER, CEREMONY, b"s" * 32)
     for posted in table.board.entries:
         if not isinstance(posted.post.body, Certificate):

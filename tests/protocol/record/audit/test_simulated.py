@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def simulated(plan: Plan) -> MemoryFiles:
         return federation.record()
 
 
-def check(seed: int, **changes: object) -> set[str]:
+def check(seed: int, **changes: Any) -> set[str]:
     """The numbers of the checks with findings; no check fails."""
     plan = replace(Plan.of(seed), **changes)
     found = audit(simulated(plan), bytes(32), None)
