@@ -1,6 +1,7 @@
 """How much of the service one side may take: connections, bytes and time of those who knock.
 
-All numbers of the first table of docs/budgets.md; what each is derived from stands beside it.
+All numbers of the first table of docs/how-it-works/budgets.md. What each is derived from stands
+beside it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ the residues each p_i is uniform, so that p has the entropy of every honest deal
 the others do. What t dealers know of p in this way is counted in bits and bounded: see KNOWN_BITS.
 
 Sources: Boneh, Franklin, J. ACM 48(4), 2001, §2 (additive shares, p ≡ q ≡ 3 mod 4). The intervals
-are our own: docs/design.md, section 4, has the argument and what it costs.
+are our own: docs/security/ceremony.md has the argument, decision 4 the costs.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ so that n·(levels-1) <= R-1 (no weight carries into the next), Δ·R^k <= q (no
 every error of a sum is below Δ/2 but for a chance of 2^-71 a coefficient. All is computed in
 integers: σ² = 1024/25 exactly.
 
-Security: docs/design.md, section 8, derives why σ = 6.4 is needed where sums of secrets are opened.
+Security: docs/security/lattice.md derives why σ = 6.4 is needed where sums of secrets are opened.
 Limits of log2 q for 128 bits: Bossuat and others, eprint 2024/463, table 5.2, Gaussian secrets.
 """
 

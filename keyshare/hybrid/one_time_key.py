@@ -10,7 +10,7 @@ where ⌊n/2⌋ is there if d > 0: rounding halves up, each contribution is 1/2 
 
 The seed of a key is drawn for one vector and never again: the same s with another message shows the
 difference of the two. Weights are in chunks of ``lattice.chunk_weights``; coefficient l of a chunk
-carries Σ_j weight_(k·l+j) · R^j. Source: docs/design.md, section 8; additive one-time keys as in
+carries Σ_j weight_(k·l+j) · R^j. Source: docs/how-it-works/hybrid.md; additive one-time keys as in
 SASH (2022), LERNA (2023) and Willow (eprint 2024/936).
 
 A *blinded* vector has the first weights alone, the head, and uniform words in place of all other

@@ -8,7 +8,7 @@ choose an x_i with which it passes every test. So each member j posts its point 
 
 with P(j), Q(j) as dealt over F_P and (Δφ/4)(j) the integer from which θ' will be made. Every honest
 dealer's part of D has degree t and is 0 at 0, so that D as a whole must. The points of t+1 honest
-members fix it, whatever the others post. docs/design.md, section 4, has what follows from that.
+members fix it, whatever the others post. docs/security/ceremony.md has what follows.
 """
 
 from __future__ import annotations

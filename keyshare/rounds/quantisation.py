@@ -16,7 +16,7 @@ several scales a would tell the single y_i: Σ ⌊a·y_i + 1/2⌋ is a·Σ y_i a
 of frequencies y_i. Rounded up or down by one uniform number each, the variance Σ f_i(1 - f_i) of a
 sum would, for fractions f_i. With the Gaussian, the law of Σ ⌊y_i + g_i + 1/2⌋ follows from Σ y_i
 but for some e^(-π²·1.07²) = 10^-5 with two hospitals, and less with more (Poisson summation;
-docs/design.md, section 8). One uniform number would not do: it rounds to sixths with the variance
+docs/how-it-works/bounds.md). One uniform number would not do: it rounds to sixths with the variance
 f(1 - f)/36, f a fraction of a sixth, and changes the law by a thousandth with 16, too.
 
 The mean is y_i to within 10^-5 steps, and what float64 rounds: less than 2^-50 of y_i.

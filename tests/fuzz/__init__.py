@@ -1,1 +1,1 @@
-"""Fuzzing of every decoder of network and file input; see docs/fuzzing.md."""
+"""Fuzzing of every decoder of network and file input; see docs/security/fuzzing.md."""

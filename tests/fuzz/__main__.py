@@ -72,7 +72,7 @@ def _fuzz(job: Job, runs: int) -> None:
 
 
 def finish(job: Job, status: int, peak_mib: int) -> tuple[str, bool]:
-    """A line of the table in docs/fuzzing.md, and whether the target found nothing."""
+    """A line of the table in docs/security/fuzzing.md, and whether the target found nothing."""
     seconds = time.monotonic() - job.started
     from tests.fuzz.targets import TARGETS
 

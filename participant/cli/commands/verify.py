@@ -122,7 +122,7 @@ def _remarks(result: Result) -> Iterator[str]:
 
 
 def facts(found: Audit, compared: bool) -> dict[str, Any]:
-    """The JSON object; docs/record.md describes it."""
+    """The JSON object; docs/how-it-works/record.md describes it."""
     return {
         "event": "verified",
         "holds": found.holds,

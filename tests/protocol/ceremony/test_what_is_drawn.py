@@ -1,7 +1,7 @@
 """Every secret draw of a whole ceremony: its label, its range, and that it is used once.
 
-The table is that of docs/design.md, section 4, in its own words and numbers: nothing in it is taken
-from the code that draws.
+The table is that of docs/how-it-works/ceremony.md, in its own words and numbers: nothing in it is
+taken from the code that draws.
 """
 
 from __future__ import annotations

@@ -1,0 +1,84 @@
+"""Every link from page to page leads to a page, and to a heading that is on it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import OF_TODAY, PAGES, ROOT, ids, prose
+
+CHAPTERS = ROOT / "docs/how-it-works/README.md"
+DECISIONS = ROOT / "docs/decisions"
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that a page's headings have in links, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def links(page: Path) -> list[str]:
+    found = re.findall(r"\]\(([^)\s]+)\)", prose(page))
+    return [link for link in found if "://" not in link and not link.startswith("mailto:")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids(PAGES))
+def test_every_link_leads_to_what_is_there(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_a_heading_is_found_by_the_name_that_a_link_has_for_it() -> None:
+    assert "5-parts-and-the-sum" in anchors(ROOT / "docs/how-it-works/rounds.md")
+
+
+def test_every_page_is_reached_from_the_front_page() -> None:
+    seen, ahead = set[Path](), [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        seen.add(page)
+        for link in links(page):
+            target = (page.parent / link.partition("#")[0]).resolve()
+            if target.suffix == ".md" and target not in seen:
+                ahead.append(target)
+    assert {page for page in OF_TODAY if page.is_relative_to(ROOT / "docs")} <= seen
+
+
+def test_the_code_and_its_makefile_name_pages_that_are_there() -> None:
+    files = [path for kind in ("*.py", "*.toml", "Makefile") for path in ROOT.glob(kind)]
+    for folder in ("keyshare", "protocol", "participant", "aggregator", "benchmarks", "tests"):
+        files += (ROOT / folder).rglob("*.py")
+    found = [
+        (path, name)
+        for path in files
+        for name in re.findall(r"\bdocs/[\w/-]+\.md", path.read_text())
+    ]
+    assert len(found) > 10, "the check must see what it is about"
+    for path, name in found:
+        assert (ROOT / name).exists() or path.name == "test_paths.py", f"{path}: {name}"
+
+
+def test_every_chapter_of_the_protocol_has_its_page() -> None:
+    """The table of chapters has each folder's name, in a row with the page about it."""
+    rows = [line for line in CHAPTERS.read_text().splitlines() if line.startswith("| ")]
+    for folder in sorted((ROOT / "protocol").glob("*/__init__.py")):
+        chapter = f"`protocol.{folder.parent.name}`"
+        assert any(chapter in row and ".md)" in row for row in rows), chapter
+
+
+def test_decisions_are_numbered_without_a_gap_and_each_says_what_it_costs() -> None:
+    pages = sorted(DECISIONS.glob("0*.md"))
+    index = (DECISIONS / "README.md").read_text()
+    assert pages
+    for number, page in enumerate(pages, 1):
+        text = page.read_text()
+        assert page.name.startswith(f"{number:04}-"), page
+        title = text.splitlines()[0].removeprefix(f"# {number}. ")
+        assert f"| [{number}]({page.name}) | {title} |" in index, page
+        assert "**Decided.**" in text, page
+        assert "**Costs.**" in text, page
