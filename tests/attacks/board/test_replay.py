@@ -40,7 +40,7 @@ def copying(table: AttackTable, *steps: str) -> Tamper:
         body = draft.body
         if sender != LIAR or not isinstance(body, Step) or body.step not in steps:
             return draft
-        payload = table.everything(post_of(table, VICTIM, body.step))[0]
+        payload = table.all_payloads(post_of(table, VICTIM, body.step))[0]
         if body.step.endswith("-commit"):  # leaves that are told beside it are its own
             own = draft.blobs[0] if draft.blobs else body.attachments[0].data
             payload = payload[:32] + own[32:]
@@ -92,7 +92,7 @@ def resealed(table: AttackTable) -> Tamper:
         body = draft.body
         if sender != LIAR or not isinstance(body, Step) or body.step != "deal" or body.batch:
             return draft
-        payload = table.everything(post_of(table, VICTIM, "deal"))[1]
+        payload = table.all_payloads(post_of(table, VICTIM, "deal"))[1]
         old = next(a for a in body.attachments if a.to == 1)
         others: list[Attachment] = [a for a in body.attachments if a is not old]
         blobs = [b for b in draft.blobs if attach(b).digest != old.digest]
