@@ -56,6 +56,10 @@ class CandidateLayout:
         """The classes that a member deals, in order."""
         return [c for c in self.classes if member in self.dealers(c)]
 
+    def leaves_of(self, member: int) -> int:
+        """How many candidates of a batch a member deals."""
+        return len(self.dealt_by(member)) * self.class_size
+
     def chosen(self, candidates: Sequence[int], member: int) -> list[int]:
         """Those of the given candidates that a member deals."""
         dealt = set(self.dealt_by(member))

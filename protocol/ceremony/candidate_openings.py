@@ -18,11 +18,11 @@ from gmpy2 import mpz
 from keyshare.ceremony.biprimality import exponent, screen_witnesses_fit
 from keyshare.ceremony.modulus import Dealing, deal_factors
 from keyshare.key.threshold_key import verification_base
-from protocol.ceremony.run import CeremonyRun, Payloads, StepId
+from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import digest
 from protocol.errors import CeremonyFailed
 
-_LEAF_BYTES = 32
+LEAF_BYTES = 32
 _WEIGHT_BITS = 64
 
 
@@ -31,23 +31,25 @@ def leaves_commitment(leaves: Sequence[bytes]) -> bytes:
     return _root([_leaf_hash(leaf) for leaf in leaves])
 
 
-def opened_leaves(run: CeremonyRun, keep: int | None) -> bytes:
+def opened_leaves(run: CeremonyRun, keep: int | None) -> list[bytes]:
     """Own leaves of the batch, but for a candidate that is kept its leaf's hash."""
     kept = _place(run, run.index, keep)
-    own = run.batch.leaves
-    return b"".join(_leaf_hash(leaf) if k == kept else leaf for k, leaf in enumerate(own))
+    return [_leaf_hash(leaf) if k == kept else leaf for k, leaf in enumerate(run.batch.leaves)]
 
 
-def check_leaves(run: CeremonyRun, step: StepId, opened: Payloads, keep: int | None) -> None:
+def check_leaves(
+    run: CeremonyRun, step: StepId, opened: Mapping[int, Sequence[bytes]], keep: int | None
+) -> None:
     """Check everything that was said about the batch's candidates, but for one that is kept.
 
     Raises CeremonyFailed with the dealer whose leaves are not those of the commitment or do not
     give what it dealt or posted; with culprit 0 for a modulus that is not p·q. An observer, who was
     dealt nothing, checks all that was posted.
     """
-    leaves = {i: _leaves_of(run, step, i, opened[i], keep) for i in run.everyone}
+    for i in run.everyone:
+        _check_root(run, step, i, opened[i], keep)
     for number in run.layout.classes:
-        dealings = {i: _dealing(run, number, i, leaves[i]) for i in run.layout.dealers(number)}
+        dealings = {i: _dealing(run, number, i, opened[i]) for i in run.layout.dealers(number)}
         for i, dealing in dealings.items() if not run.is_observer else ():
             _check_points(run, step, number, i, dealing, keep)
         candidates = [k for k in run.layout.candidates(number) if k != keep]
@@ -63,18 +65,13 @@ def check_leaves(run: CeremonyRun, step: StepId, opened: Payloads, keep: int | N
             _check_commitments(run, step, k, dealings)
 
 
-def _leaves_of(
-    run: CeremonyRun, step: StepId, dealer: int, opened: bytes, keep: int | None
-) -> list[bytes]:
-    count = len(run.layout.dealt_by(dealer)) * run.layout.class_size
-    if len(opened) != _LEAF_BYTES * count:
-        raise CeremonyFailed(dealer, step.name, "it opens another number of leaves")
-    leaves = [opened[k : k + _LEAF_BYTES] for k in range(0, len(opened), _LEAF_BYTES)]
+def _check_root(
+    run: CeremonyRun, step: StepId, dealer: int, leaves: Sequence[bytes], keep: int | None
+) -> None:
     kept = _place(run, dealer, keep)
     hashes = [leaf if k == kept else _leaf_hash(leaf) for k, leaf in enumerate(leaves)]
     if _root(hashes) != run.batch.roots[dealer]:
         raise CeremonyFailed(dealer, step.name, "it opens leaves that it did not commit to")
-    return leaves
 
 
 def _dealing(run: CeremonyRun, number: int, dealer: int, leaves: Sequence[bytes]) -> Dealing:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from keyshare.randomness import derive_key
-from protocol.ceremony.run import CeremonyRun, Payloads, StepId, StepKind
+from protocol.ceremony.run import CeremonyRun, StepId
+from protocol.ceremony.step import NOTHING, Payloads, Says, StepKind
 from protocol.encoding import digest
 from protocol.errors import CeremonyFailed
 
@@ -21,52 +22,56 @@ _SUFFIX = "-commit"
 
 
 @dataclass(frozen=True)
-class Aside:
-    """What is said in the clear beside a commitment, and what checks it."""
+class _Opening(StepKind):
+    """A step whose word to all was committed to; a nonce stands before it."""
 
-    say: Callable[[CeremonyRun, StepId], bytes]
-    check: Callable[[CeremonyRun, StepId, Payloads], None]
+    def said(self, run: CeremonyRun, step: StepId) -> bytes:
+        return _nonce(run, step) + run.prepared(step, super().said)
 
-
-def committed(kind: StepKind, aside: Aside | None = None) -> tuple[StepKind, StepKind]:
-    """The two steps that a step with a commitment consists of."""
-    make = kind.public
-    assert make is not None
-
-    def opening(run: CeremonyRun, step: StepId) -> bytes:
-        return _nonce(run, step) + run.prepared(step, make)
-
-    def commitment(run: CeremonyRun, step: StepId) -> bytes:
-        target = StepId(kind.name, step.batch, step.candidate)
-        promise = commitment_to(run.context, target, run.index, opening(run, target))
-        return promise + (aside.say(run, step) if aside else b"")
-
-    def take(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
-        for sender, payload in public.items():
-            if len(payload) < _HASH_BYTES or (aside is None and len(payload) > _HASH_BYTES):
-                raise CeremonyFailed(sender, step.name, "a commitment has 32 bytes")
-        run.commitments = {i: payload[:_HASH_BYTES] for i, payload in public.items()}
-        if aside:
-            aside.check(run, step, {i: payload[_HASH_BYTES:] for i, payload in public.items()})
-        return StepId(kind.name, step.batch, step.candidate)
-
-    def finish(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
+    def take(self, run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
         for sender, payload in public.items():
             expected = commitment_to(run.context, step, sender, payload)
             if not hmac.compare_digest(run.commitments[sender], expected):
                 raise CeremonyFailed(sender, step.name, "it opens what it did not commit to")
         bare = {sender: payload[_NONCE_BYTES:] for sender, payload in public.items()}
-        return kind.finish(run, step, bare, private)
-
-    return (
-        StepKind(kind.name + _SUFFIX, take, public=commitment, senders=kind.senders),
-        StepKind(kind.name, finish, public=opening, private=kind.private, senders=kind.senders),
-    )
+        return super().take(run, step, bare, private)
 
 
-def commit_first(name: str, batch: int = 0, part: int = 0) -> StepId:
+@dataclass(frozen=True, kw_only=True)
+class _Committing(StepKind):
+    """The step before it: a hash of what follows, and what is said in the clear beside it."""
+
+    opening: StepKind
+
+    def said(self, run: CeremonyRun, step: StepId) -> bytes:
+        opening = self.opening.said(run, target := self._target(step))
+        return commitment_to(run.context, target, run.index, opening) + super().said(run, step)
+
+    def take(self, run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
+        for sender, payload in public.items():
+            if len(payload) < _HASH_BYTES:
+                raise CeremonyFailed(sender, step.name, "a commitment has 32 bytes")
+        run.commitments = {i: payload[:_HASH_BYTES] for i, payload in public.items()}
+        beside = {i: payload[_HASH_BYTES:] for i, payload in public.items()}
+        super().take(run, step, beside, private)
+        return self._target(step)
+
+    def _target(self, step: StepId) -> StepId:
+        return step._replace(name=self.opening.name)
+
+
+def committed(
+    kind: StepKind, beside: Says = NOTHING, check: Callable[..., None] = lambda *said: None
+) -> tuple[StepKind, StepKind]:
+    """The two steps of one with a commitment, with what is said in the clear ``beside`` that."""
+    opening = _Opening(**vars(kind))
+    name = kind.name + _SUFFIX
+    return _Committing(name, check, beside, senders=kind.senders, opening=opening), opening
+
+
+def commit_first(name: str, batch: int = 0, candidate: int = 0) -> StepId:
     """The first of a committed step's two steps."""
-    return StepId(name + _SUFFIX, batch, part)
+    return StepId(name + _SUFFIX, batch, candidate)
 
 
 def commitment_to(context: bytes, step: StepId, sender: int, opening: bytes) -> bytes:

@@ -13,8 +13,8 @@ from gmpy2 import mpz
 
 from keyshare.ceremony.modulus import CandidateShape
 from keyshare.key.deviation import part, vanishes
-from protocol.ceremony.run import CeremonyRun, Payloads, StepId, read
-from protocol.encoding import pack_numbers, width_of
+from protocol.ceremony.run import CeremonyRun
+from protocol.encoding import width_of
 from protocol.errors import CeremonyFailed
 
 DEALT = "dealt"  # what an abort names as the step where the check fails
@@ -40,10 +40,9 @@ def own_parts(run: CeremonyRun) -> dict[int, mpz]:
     }
 
 
-def tell_deviation(run: CeremonyRun) -> bytes:
+def own_deviation(run: CeremonyRun) -> mpz:
     """This member's D(j)."""
-    total = sum(own_parts(run).values(), mpz(0)) % run.rows.prime
-    return pack_numbers([total], deviation_size(run))
+    return sum(own_parts(run).values(), mpz(0)) % run.rows.prime
 
 
 def deviation_size(run: CeremonyRun) -> int:
@@ -51,9 +50,8 @@ def deviation_size(run: CeremonyRun) -> int:
     return width_of(run.rows.prime)
 
 
-def check_deviation(run: CeremonyRun, step: StepId, told: Payloads) -> None:
+def check_deviation(run: CeremonyRun, points: Mapping[int, mpz]) -> None:
     """Raises CeremonyFailed, with nobody as culprit, unless D has degree t and is 0 at 0."""
-    points = {i: value for i, (value,) in read(told, run.rows.prime, 1, step).items()}
     if not vanishes(points, run.shape.degree, run.rows.prime):
         raise CeremonyFailed(0, DEALT, "the exponents under N are not those that were dealt")
 

@@ -5,13 +5,15 @@ Sources are those of ``keyshare.key.threshold_key`` and ``keyshare.proofs.equali
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import gmpy2
 from gmpy2 import mpz
 
 from keyshare.ceremony.biprimality import accepts, round_base
-from keyshare.ceremony.lanes import lanes
+from keyshare.ceremony.lanes import Lanes, lanes
 from keyshare.ceremony.shamir import lagrange
 from keyshare.errors import KeyshareError
 from keyshare.key import threshold_key as tk
@@ -23,12 +25,21 @@ from keyshare.key.partial_decryption import (
 from keyshare.proofs.equality_proof import EqualPowers, prove, verify
 from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
 from protocol.board.messages import MAX_BLOB_BYTES
-from protocol.ceremony.candidate_openings import check_leaves, opened_leaves
-from protocol.ceremony.commitment import Aside, committed
-from protocol.ceremony.dealt_exponents import check_deviation, deviation_size, tell_deviation
-from protocol.ceremony.run import CeremonyRun, Payloads, StepId, StepKind, read, read_one
+from protocol.ceremony.candidate_openings import LEAF_BYTES, check_leaves, opened_leaves
+from protocol.ceremony.commitment import committed
+from protocol.ceremony.dealt_exponents import check_deviation, own_deviation
+from protocol.ceremony.run import CeremonyRun, StepId
+from protocol.ceremony.step import Payload, Says, Spellings, StepKind, each, number, raw
 from protocol.ceremony.winner_steps import winners_dealers
-from protocol.encoding import Message, decode, digest, encode, pack_numbers, width_of
+from protocol.encoding import (
+    Message,
+    decode,
+    digest,
+    encode,
+    pack_numbers,
+    unpack_numbers,
+    width_of,
+)
 from protocol.errors import CeremonyFailed, Malformed
 from protocol.key.epoch import Epoch, to_bytes
 from protocol.key.proof_encoding import Proof, proof_context, read_proof, write_proof
@@ -37,36 +48,58 @@ from protocol.sealing import SealingKey, check_public
 # ── theta: θ' opened under a sharing of zero; before that, D(j) and the last rejected candidates ──
 
 
-def tell_before_theta(run: CeremonyRun, step: StepId) -> bytes:
-    return tell_deviation(run) + opened_leaves(run, keep=run.the_winner.number)
+@dataclass(frozen=True)
+class BeforeTheta(Payload):
+    """To all, beside the commitment: D(j); the leaves of the winner's batch, without its own."""
+
+    deviation: mpz
+    leaves: Sequence[bytes]
+
+    @staticmethod
+    def spelling(run: CeremonyRun, step: StepId, sender: int) -> Spellings:
+        return number(run.rows.prime), each(raw(LEAF_BYTES), run.layout.leaves_of(sender))
 
 
-def check_before_theta(run: CeremonyRun, step: StepId, told: Payloads) -> None:
+def tell_before_theta(run: CeremonyRun, step: StepId) -> BeforeTheta:
+    return BeforeTheta(own_deviation(run), opened_leaves(run, keep=run.the_winner.number))
+
+
+def check_before_theta(run: CeremonyRun, step: StepId, told: Mapping[int, BeforeTheta]) -> None:
     """The last of what one member alone may find wrong; from here on all see the same.
 
     So no honest member certifies where another one aborts, and nobody who did wrong in secret can
     keep its seed by certifying first.
     """
-    size = deviation_size(run)
-    check_deviation(run, step, {i: payload[:size] for i, payload in told.items()})
-    leaves = {i: payload[size:] for i, payload in told.items()}
+    check_deviation(run, {i: said.deviation for i, said in told.items()})
+    leaves = {i: said.leaves for i, said in told.items()}
     check_leaves(run, step, leaves, keep=run.the_winner.number)
 
 
-def open_theta(run: CeremonyRun, step: StepId) -> bytes:
-    winner = run.the_winner
-    row = lanes(winner.shape.theta_exponent, 1)
+@dataclass(frozen=True)
+class ThetaShare(Payload):
+    """To all: a share of θ', under a share of zero."""
+
+    value: mpz
+
+    @staticmethod
+    def spelling(run: CeremonyRun, step: StepId, sender: int) -> Spellings:
+        return (number(_theta_row(run).prime),)
+
+
+def open_theta(run: CeremonyRun, step: StepId) -> ThetaShare:
+    winner, row = run.the_winner, _theta_row(run)
     weight = lagrange(run.everyone, row.prime)[run.index]
     zero = run.zero_row(row, "theta", step.batch, step.candidate)
-    opened = (tk.theta_share(weight, winner.points, winner.n) + zero) % row.prime
-    return pack_numbers([opened], width_of(row.prime))
+    return ThetaShare((tk.theta_share(weight, winner.points, winner.n) + zero) % row.prime)
 
 
-def finish_theta(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
-    winner = run.the_winner
-    prime = lanes(winner.shape.theta_exponent, 1).prime
-    shares = read(public, prime, 1, step)
-    theta_prime = sum((row[0] for row in shares.values()), mpz(0)) % prime
+def _theta_row(run: CeremonyRun) -> Lanes:
+    return lanes(run.the_winner.shape.theta_exponent, 1)
+
+
+def finish_theta(run: CeremonyRun, step: StepId, said: Mapping[int, ThetaShare]) -> StepId:
+    winner, prime = run.the_winner, _theta_row(run).prime
+    theta_prime = sum((share.value for share in said.values()), mpz(0)) % prime
     # A larger one, from points that are all in range, would put somebody's f_i out of its bound.
     if theta_prime >= winner.shape.theta_bound:
         raise CeremonyFailed(0, step.name, "θ' is out of range")
@@ -76,8 +109,9 @@ def finish_theta(run: CeremonyRun, step: StepId, public: Payloads, private: Payl
     _, ciphertext = trial_ciphertext(winner.n, run.context)
     if gmpy2.gcd(theta_prime * ciphertext * base, winner.n) != 1:
         raise CeremonyFailed(0, step.name, "N has a factor in common with p+q-1 or a hash")
-    winner.theta_prime = theta_prime
-    winner.verification_keys = tk.verification_keys(base, theta_prime, winner.blinds, winner.shape)
+    keys = tk.verification_keys(base, theta_prime, winner.blinds, winner.shape)
+    members, quorum, theta = run.terms.n_members, run.terms.quorum, theta_prime % winner.n
+    run.key = tk.JointKey(winner.n, theta, members, quorum, base, keys)
     if not run.is_observer:
         run.share = tk.secret_share(run.index, theta_prime, winner.points[2], winner.n)
     return StepId("trial", step.batch, step.candidate)
@@ -87,7 +121,7 @@ def finish_theta(run: CeremonyRun, step: StepId, public: Payloads, private: Payl
 
 
 class Trial(Message, frozen=True):
-    """``fresh``: w^(x_i) of a dealer, empty for the others."""
+    """A ``TriedShare`` on the board; ``fresh`` is empty where there is none."""
 
     fresh: bytes
     fresh_proof: Proof | None
@@ -96,41 +130,54 @@ class Trial(Message, frozen=True):
     sealing_key: bytes
 
 
-def try_share(run: CeremonyRun, step: StepId) -> bytes:
-    key = _joint_key(run)
-    assert run.share is not None
-    _, ciphertext = trial_ciphertext(key.n, run.context)
-    partial = partial_decryption(ciphertext, run.share, key)
+@dataclass(frozen=True)
+class TriedShare(Payload):
+    """To all: a dealer's w^(x_i); a partial decryption; their proofs; a sealing key for rounds."""
+
+    fresh: tuple[mpz, Proof] | None
+    partial: mpz
+    partial_proof: Proof
+    sealing_key: bytes
+
+    def write(self, run: CeremonyRun, step: StepId) -> bytes:
+        n, (fresh, proof) = run.key.n, self.fresh or (None, None)
+        power = b"" if fresh is None else pack_numbers([fresh], width_of(n))
+        partial = pack_numbers([self.partial], width_of(n**2))
+        return encode(Trial(power, proof, partial, self.partial_proof, self.sealing_key))
+
+    @classmethod
+    def read(cls, data: bytes, run: CeremonyRun, step: StepId, sender: int) -> Self:
+        n, said = run.key.n, decode(data, Trial, "trial", MAX_BLOB_BYTES)
+        check_public(said.sealing_key)
+        (partial,) = unpack_numbers(said.partial, width_of(n**2), 1, n**2, step.name)
+        if (sender in run.the_winner.exponents) != (said.fresh_proof is not None):
+            raise Malformed(step.name, "a proof of its part in N is missing or too many")
+        fresh = unpack_numbers(said.fresh, width_of(n), bool(said.fresh_proof), n, step.name)
+        found = (*fresh, said.fresh_proof) if said.fresh_proof else None
+        return cls(found, partial, said.partial_proof, said.sealing_key)
+
+
+def try_share(run: CeremonyRun, step: StepId) -> TriedShare:
+    _, ciphertext = trial_ciphertext(run.key.n, run.context)
+    partial = partial_decryption(ciphertext, run.share, run.key)
     stream = run.stream("trial proof", step.label)
     proof = prove_parts(_said(run, step, run.index, partial, ciphertext), run.share, stream)
-    fresh, fresh_proof = _tell_fresh(run, step)
-    return encode(
-        Trial(
-            fresh,
-            fresh_proof,
-            pack_numbers([partial], width_of(key.n**2)),
-            write_proof(proof),
-            SealingKey(run.epoch_sealing_seed).public,
-        )
-    )
+    fresh = _tell_fresh(run, step) if run.index in run.the_winner.exponents else None
+    sealing_key = SealingKey(run.epoch_sealing_seed).public
+    return TriedShare(fresh, partial, write_proof(proof), sealing_key)
 
 
-def _tell_fresh(run: CeremonyRun, step: StepId) -> tuple[bytes, Proof | None]:
-    winner = run.the_winner
-    if run.index not in winner.exponents:
-        return b"", None
-    n, w, x = winner.n, _fresh_base(run), run.test_exponent(winner.number)
-    value = gmpy2.powmod(w, x, n)
+def _tell_fresh(run: CeremonyRun, step: StepId) -> tuple[mpz, Proof]:
+    x = run.test_exponent(run.the_winner.number)
+    value = gmpy2.powmod(_fresh_base(run), x, run.key.n)
     stream = run.stream("fresh proof", step.label)
-    proof = prove(x, _fresh_power(run, step, run.index, value), stream)
-    return pack_numbers([value], width_of(n)), write_proof(proof)
+    return value, write_proof(prove(x, _fresh_power(run, step, run.index, value), stream))
 
 
-def finish_trial(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
-    said = {i: _read_trial(step, i, payload) for i, payload in public.items()}
+def finish_trial(run: CeremonyRun, step: StepId, said: Mapping[int, TriedShare]) -> StepId:
     _check_fresh(run, step, said)
     _check_partials(run, step, said)
-    winner, key = run.the_winner, _joint_key(run)
+    key = run.key
     run.epoch = Epoch(
         run.terms.federation,
         int(run.session.partition("/")[2]),
@@ -138,45 +185,31 @@ def finish_trial(run: CeremonyRun, step: StepId, public: Payloads, private: Payl
         to_bytes(key.n),
         to_bytes(key.theta),
         to_bytes(key.verification_base),
-        tuple(to_bytes(value) for value in winner.verification_keys),
+        tuple(map(to_bytes, key.verification_keys)),
         tuple(said[i].sealing_key for i in run.everyone),
     )
     return StepId("certificate")
 
 
-def _read_trial(step: StepId, sender: int, payload: bytes) -> Trial:
-    try:
-        said = decode(payload, Trial, "trial", MAX_BLOB_BYTES)
-        check_public(said.sealing_key)
-    except Malformed as error:
-        raise CeremonyFailed(sender, step.name, error.reason) from None
-    return said
-
-
-def _check_fresh(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -> None:
+def _check_fresh(run: CeremonyRun, step: StepId, said: Mapping[int, TriedShare]) -> None:
     """w^(φ/4) = ±1 for a w that nobody knew when the exponents were fixed."""
     winner, values = run.the_winner, dict[int, mpz]()
     for i, trial in said.items():
-        if i not in winner.exponents:
-            if trial.fresh or trial.fresh_proof is not None:
-                raise CeremonyFailed(i, step.name, "it has no part in N")
-            continue
-        (values[i],) = read_one(i, trial.fresh, winner.n, 1, step)
-        proof = read_proof(trial.fresh_proof) if trial.fresh_proof else None
+        if trial.fresh is None:
+            continue  # it has no part in N
+        values[i], proof = trial.fresh[0], read_proof(trial.fresh[1])
         if proof is None or not verify(proof, _fresh_power(run, step, i, values[i])):
             raise CeremonyFailed(i, step.name, "its proof of the exponent does not hold")
     if not accepts(values, winners_dealers(run, step)[0], winner.n):
         raise CeremonyFailed(0, step.name, "N does not pass a test with a fresh base")
 
 
-def _check_partials(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -> None:
-    key = _joint_key(run)
+def _check_partials(run: CeremonyRun, step: StepId, said: Mapping[int, TriedShare]) -> None:
+    key, partials = run.key, {i: trial.partial for i, trial in said.items()}
     plaintext, ciphertext = trial_ciphertext(key.n, run.context)
-    partials = {}
     for i, trial in said.items():
-        (partials[i],) = read_one(i, trial.partial, key.n**2, 1, step)
         proof = read_proof(trial.partial_proof)
-        if proof is None or not parts_hold(proof, _said(run, step, i, partials[i], ciphertext)):
+        if proof is None or not parts_hold(proof, _said(run, step, i, trial.partial, ciphertext)):
             reason = "its partial decryption of the test ciphertext is not that of its share"
             raise CeremonyFailed(i, step.name, reason)
     for quorum in tk.sliding_quorums(run.everyone, key.quorum):
@@ -213,21 +246,14 @@ def _said(
 ) -> MemberParts:
     """A member's partial decryption of the trial ciphertext."""
     context = proof_context(run.context, f"{step.label}/partial", member)
-    return MemberParts((partial,), (ciphertext,), member, _joint_key(run), context)
-
-
-def _joint_key(run: CeremonyRun) -> tk.JointKey:
-    winner = run.the_winner
-    base = tk.verification_base(winner.n, run.context)
-    theta = winner.theta_prime % winner.n
-    members, quorum = run.terms.n_members, run.terms.quorum
-    return tk.JointKey(winner.n, theta, members, quorum, base, winner.verification_keys)
+    return MemberParts((partial,), (ciphertext,), member, run.key, context)
 
 
 STEPS = (
     *committed(
-        StepKind("theta", finish_theta, public=open_theta),
-        Aside(tell_before_theta, check_before_theta),
+        StepKind("theta", finish_theta, Says(ThetaShare, open_theta)),
+        Says(BeforeTheta, tell_before_theta),
+        check_before_theta,
     ),
-    StepKind("trial", finish_trial, public=try_share),
+    StepKind("trial", finish_trial, Says(TriedShare, try_share)),
 )

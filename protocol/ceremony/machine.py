@@ -17,10 +17,11 @@ A step with a star has two: first commitments, then what was committed to. The l
 that is all rejected are opened with the next batch's deal, those of the last one beside the
 commitments to the shares of θ', with the points that show whether N's exponents were dealt.
 
-The steps themselves are in ``candidate_steps``, ``winner_steps`` and ``key_steps``. A step is
-complete when all its senders have spoken; the order in which they did does not matter. Since a
-post names the head that its sender saw, no honest member's post for a step stands before the last
-post of the step before.
+The steps themselves are in ``candidate_steps``, ``winner_steps`` and ``key_steps``: for each the
+struct that is said in it, what makes that, and what follows once all have said theirs
+(``protocol.ceremony.step``). A step is complete when all its senders have spoken; the order in
+which they did does not matter. Since a post names the head that its sender saw, no honest member's
+post for a step stands before the last post of the step before.
 
 Once all have joined, a step may last as long as the terms say. When it is overdue
 (``protocol.ceremony.lapse``), whoever has spoken in it gives the ceremony up, and names who has
@@ -58,7 +59,8 @@ from protocol.board.messages import (
 )
 from protocol.ceremony import candidate_steps, dealt_exponents, key_steps, winner_steps
 from protocol.ceremony.lapse import StepTime
-from protocol.ceremony.run import CeremonyRun, StepId, StepKind
+from protocol.ceremony.run import CeremonyRun, StepId
+from protocol.ceremony.step import StepKind
 from protocol.encoding import encode
 from protocol.errors import BadSeal, CeremonyFailed, Malformed
 from protocol.key.epoch import Epoch, EpochSecret, epoch_secret
@@ -241,14 +243,10 @@ class Ceremony:
         if self._step == JOIN:
             return Join(self._run.sealing.public, self._run.seed_digest)
         if self._step == CERTIFICATE:
-            assert self._run.epoch is not None
             return Certificate(self._run.transcript, encode(self._run.epoch))
         kind = KINDS[self._step.name]
-        return UnsealedStep(
-            self._step,
-            kind.public(self._run, self._step) if kind.public else None,
-            kind.private(self._run, self._step) if kind.private else {},
-        )
+        public = kind.said(self._run, self._step) if kind.public else None
+        return UnsealedStep(self._step, public, kind.dealt(self._run, self._step))
 
     def unseal(self, step: StepId, sender: int, sealed: bytes) -> bytes:
         """A payload that was sealed to this member; raises BadSeal."""
@@ -312,8 +310,8 @@ class Ceremony:
             if kind.private and sender != self.index and not self._run.is_observer:
                 private[sender] = self._unseal(step, sender, payloads[self.index])
         if kind.private and self.index in posts:
-            private[self.index] = kind.private(self._run, step)[self.index] if own is None else own
-        following = kind.finish(self._run, step, public, private)
+            private[self.index] = kind.dealt(self._run, step)[self.index] if own is None else own
+        following = kind.take(self._run, step, public, private)
         self._run.transcript = max(posts.values(), key=lambda p: p.position).hash
         return following
 
@@ -335,8 +333,6 @@ class Ceremony:
 
     def _finish_certificate(self, posts: Mapping[int, Posted]) -> StepId:
         run = self._run
-        assert run.epoch is not None
-        assert run.share is not None
         for sender, posted in posts.items():
             body = posted.post.body
             assert isinstance(body, Certificate)

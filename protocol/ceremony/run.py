@@ -11,61 +11,72 @@ from gmpy2 import mpz
 from keyshare.ceremony.biprimality import exponent
 from keyshare.ceremony.lanes import Lanes, lanes
 from keyshare.ceremony.modulus import Dealing, deal_factors
-from keyshare.key.threshold_key import KeyShape, SecretShare
+from keyshare.key.threshold_key import JointKey, KeyShape, SecretShare
 from keyshare.randomness import Stream, derive_key
 from protocol.board.classes import CandidateLayout
 from protocol.board.step_id import StepId as StepId
-from protocol.encoding import digest, unpack_numbers, width_of
-from protocol.errors import CeremonyFailed, Malformed
+from protocol.encoding import digest
 from protocol.key.epoch import Epoch
 from protocol.sealing import SealingKey
 from protocol.terms.terms import Terms
 
+Rows = tuple[mpz, mpz]  # of a class: the shares of p and those of q
+
 OBSERVER = 0  # the number of who has no part in a ceremony and follows what is said to all
 
 
-@dataclass
+@dataclass(frozen=True)
 class Batch:
     """Candidates in work; classes and candidates are numbered as in the layout."""
 
     number: int
-    leaves: list[bytes] = field(default_factory=list, repr=False)  # own ones, class after class
-    dealings: dict[int, Dealing] = field(default_factory=dict, repr=False)  # own ones, by class
-    roots: dict[int, bytes] = field(default_factory=dict)  # the commitment to leaves, by dealer
+    leaves: Sequence[bytes] = field(default=(), repr=False)  # own ones, class after class
+    dealings: Mapping[int, Dealing] = field(default_factory=dict, repr=False)  # own, by class
+    roots: Mapping[int, bytes] = field(default_factory=dict)  # the commitment to leaves, by dealer
     # The rows of p and q received, by class and dealer.
-    points: dict[int, dict[int, tuple[mpz, mpz]]] = field(default_factory=dict, repr=False)
+    points: Mapping[int, Mapping[int, Rows]] = field(default_factory=dict, repr=False)
     moduli: tuple[mpz, ...] = ()
     survivors: tuple[int, ...] = ()
-    witnesses: dict[int, dict[int, mpz]] = field(default_factory=dict)
-    passing: list[int] = field(default_factory=list)
+    witnesses: Mapping[int, Mapping[int, mpz]] = field(default_factory=dict)
+    passing: Sequence[int] = ()
     # Commitments to test exponents of candidates that passed the screen, but no more.
-    failed: dict[int, dict[int, mpz]] = field(default_factory=dict)
+    failed: Mapping[int, Mapping[int, mpz]] = field(default_factory=dict)
 
 
-@dataclass
-class Winner:
-    """The candidate that becomes the key; what is known of it."""
+@dataclass(frozen=True)
+class Candidate:
+    """A candidate that passed the screen, as what becomes N."""
 
     number: int
     n: mpz
     u: mpz  # base of all commitments: v mod N
     shape: KeyShape
-    exponents: dict[int, mpz] = field(default_factory=dict)  # u^(x_i), by dealer
-    blinds: list[mpz] = field(default_factory=list)  # u^a for the coefficients of (ΔR)(x)
+
+
+@dataclass(frozen=True)
+class Winner(Candidate):
+    """The candidate that becomes the key; what is known of it."""
+
+    exponents: Mapping[int, mpz]  # u^(x_i), by dealer
+    blinds: Sequence[mpz]  # u^a for the coefficients of (ΔR)(x)
     # This member's point of each dealer's Δx_i.
-    exponent_points: dict[int, mpz] = field(default_factory=dict, repr=False)
+    exponent_points: Mapping[int, mpz] = field(default_factory=dict, repr=False)
     # This member's points of Δφ/4, Δβ and ΔR.
     points: tuple[mpz, ...] = field(default=(), repr=False)
-    theta_prime: mpz = field(default_factory=mpz)
-    verification_keys: tuple[mpz, ...] = ()
 
 
 class CeremonyRun:
     """One member's knowledge; everything secret in it follows from the seed and the board.
 
+    Each step replaces what it adds to by a new value, and changes none in place.
+
     An observer gets no shares and has none: it checks the half of each step that is public, and
     what it chooses at random for that follows from its seed.
     """
+
+    key: JointKey  # from the end of the step "theta" on, as the next
+    share: SecretShare  # but never an observer's
+    epoch: Epoch  # from the end of the trial on
 
     def __init__(self, terms: Terms, index: int, session: str, seed: bytes) -> None:
         self.terms, self.index, self.session = terms, index, session
@@ -87,8 +98,6 @@ class CeremonyRun:
         self.batch, self.next_batch = Batch(-1), Batch(-1)
         self.candidates_tried = self.tests_done = 0
         self.winner: Winner | None = None
-        self.share: SecretShare | None = None
-        self.epoch: Epoch | None = None
         self._said: tuple[StepId, bytes] | None = None
 
     def __repr__(self) -> str:
@@ -144,7 +153,7 @@ class CeremonyRun:
         """The batch that follows, with this member's own dealings; computed once."""
         if self.next_batch.number != number:
             size, dealt = self.layout.class_size, self.layout.dealt_by(self.index)
-            own = leaves(self.seed, number, len(dealt) * size)
+            own = leaves(self.seed, number, self.layout.leaves_of(self.index))
             dealings = {
                 c: deal_factors(
                     self.shape,
@@ -172,39 +181,3 @@ def leaves(seed: bytes, batch: int, count: int) -> list[bytes]:
     """A sub-seed for each candidate that a member deals in a batch."""
     data = hashlib.shake_256(derive_key(seed, "leaves", batch)).digest(32 * count)
     return [data[k : k + 32] for k in range(0, len(data), 32)]
-
-
-Payloads = Mapping[int, bytes]
-
-
-@dataclass(frozen=True)
-class StepKind:
-    """A step: who speaks, what is said to all and to each, and what follows from it.
-
-    ``private`` gives every member's payload, this one's included. ``finish`` gets the payloads by
-    sender and returns the next step; it names the sender of what does not fit.
-    """
-
-    name: str
-    finish: Callable[[CeremonyRun, StepId, Payloads, Payloads], StepId]
-    public: Callable[[CeremonyRun, StepId], bytes] | None = None
-    private: Callable[[CeremonyRun, StepId], dict[int, bytes]] | None = None
-    senders: Callable[[CeremonyRun, StepId], Sequence[int]] = lambda run, step: run.everyone
-
-
-def read(
-    payloads: Mapping[int, bytes], bound: mpz, count: int, step: StepId
-) -> dict[int, list[mpz]]:
-    """Each sender's ``count`` numbers below ``bound``; raises CeremonyFailed naming the sender."""
-    return {
-        sender: read_one(sender, payload, bound, count, step)
-        for sender, payload in sorted(payloads.items())
-    }
-
-
-def read_one(sender: int, payload: bytes, bound: mpz, count: int, step: StepId) -> list[mpz]:
-    """A sender's ``count`` numbers below ``bound``; raises CeremonyFailed naming it."""
-    try:
-        return unpack_numbers(payload, width_of(bound), count, bound, step.name)
-    except Malformed as error:
-        raise CeremonyFailed(sender, step.name, error.reason) from None

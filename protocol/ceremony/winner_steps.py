@@ -8,9 +8,9 @@ masks for θ', over the integers and verifiably. Sources are those of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import gmpy2
 from gmpy2 import mpz
@@ -23,28 +23,26 @@ from keyshare.proofs.equality_proof import EqualPowers, prove, verify
 from protocol.board.messages import MAX_BLOB_BYTES
 from protocol.ceremony.candidate_steps import next_candidate
 from protocol.ceremony.commitment import commit_first, committed
-from protocol.ceremony.run import (
-    CeremonyRun,
-    Payloads,
-    StepId,
-    StepKind,
-    Winner,
-    read_one,
+from protocol.ceremony.run import Candidate, CeremonyRun, StepId, Winner
+from protocol.ceremony.step import Payload, Says, Spellings, StepKind, each, number, unit
+from protocol.encoding import (
+    Message,
+    decode,
+    encode,
 )
-from protocol.encoding import Message, decode, encode, pack_numbers, width_of
-from protocol.errors import CeremonyFailed, Malformed
+from protocol.errors import CeremonyFailed
 from protocol.key.proof_encoding import Proof, proof_context, read_proof, write_proof
 
 
 class Winning(Message, frozen=True):
-    """A dealer's word: numbers below N as ``DealerValues`` has them, and the proof of exponents."""
+    """``ProvedValues`` on the board."""
 
     numbers: bytes
     proof: Proof
 
 
 @dataclass(frozen=True)
-class DealerValues:
+class DealerValues(Payload):
     """u^(x_i); g_k^(x_i) for each round; u^a for the coefficients a of the three polynomials.
 
     The constant of the first polynomial is Δ·x_i, so that its commitment follows from u^(x_i).
@@ -56,23 +54,41 @@ class DealerValues:
     mask: list[mpz]
     blind: list[mpz]
 
-    @property
-    def numbers(self) -> list[mpz]:
-        """All of them, in the order of the fields."""
-        head = [self.exponent, *self.witnesses]
-        return [*head, *self.exponent_coefficients, *self.mask, *self.blind]
+    @staticmethod
+    def spelling(run: CeremonyRun, step: StepId, sender: int) -> Spellings:
+        candidate = _candidate(run, step)
+        one, degree = unit(candidate.n), candidate.shape.degree
+        counts = (ROUNDS, degree, degree + 1, candidate.shape.quorum)
+        return one, *(each(one, count) for count in counts)
 
 
-def _split(numbers: Sequence[mpz], shape: KeyShape) -> DealerValues:
-    ends = [1, 1 + ROUNDS]
-    for count in (shape.degree, shape.degree + 1, shape.quorum):
-        ends.append(ends[-1] + count)
-    rounds, exponents, mask, blind = (list(numbers[a:b]) for a, b in pairwise(ends))
-    return DealerValues(numbers[0], rounds, exponents, mask, blind)
+@dataclass(frozen=True)
+class ProvedValues(Payload):
+    """To all: a dealer's values, and the proof that one exponent is behind them."""
+
+    values: DealerValues
+    proof: Proof
+
+    def write(self, run: CeremonyRun, step: StepId) -> bytes:
+        return encode(Winning(self.values.write(run, step), self.proof))
+
+    @classmethod
+    def read(cls, data: bytes, run: CeremonyRun, step: StepId, sender: int) -> Self:
+        said = decode(data, Winning, "values of the winner", MAX_BLOB_BYTES)
+        return cls(DealerValues.read(said.numbers, run, step, sender), said.proof)
 
 
-def _count(shape: KeyShape) -> int:
-    return 1 + ROUNDS + shape.degree + (shape.degree + 1) + shape.quorum
+@dataclass(frozen=True)
+class Points(Payload):
+    """To each: its points of a dealer's polynomials, whose constants are Δ·x_i, Δ·β_i and Δ·R_i."""
+
+    exponent: mpz = field(repr=False)
+    mask: mpz = field(repr=False)
+    blind: mpz = field(repr=False)
+
+    @staticmethod
+    def spelling(run: CeremonyRun, step: StepId, sender: int) -> Spellings:
+        return tuple(map(number, _point_bounds(_candidate(run, step).shape)))
 
 
 def winners_dealers(run: CeremonyRun, step: StepId) -> tuple[int, ...]:
@@ -80,60 +96,59 @@ def winners_dealers(run: CeremonyRun, step: StepId) -> tuple[int, ...]:
     return run.layout.dealers(run.layout.class_of(step.candidate))
 
 
-def tell_exponent(run: CeremonyRun, step: StepId) -> bytes:
+def tell_exponent(run: CeremonyRun, step: StepId) -> ProvedValues:
     candidate = _candidate(run, step)
     n, u, x = candidate.n, candidate.u, run.test_exponent(step.candidate)
     exponents, mask, blind = (feldman.commit(f, u, n) for f in _polynomials(run, step))
     witnesses = [witness(g, x, n) for g in _bases(run, n)]
     values = DealerValues(gmpy2.powmod(u, x, n), witnesses, exponents[1:], mask, blind)
     statement = _equal_exponents(run, step, run.index, values)
-    proof = prove(x, statement, run.stream("proof", step.label))
-    return encode(Winning(pack_numbers(values.numbers, width_of(n)), write_proof(proof)))
+    return ProvedValues(values, write_proof(prove(x, statement, run.stream("proof", step.label))))
 
 
-def deal_key(run: CeremonyRun, step: StepId) -> dict[int, bytes]:
-    """Each member's points of the three polynomials."""
-    polynomials, bounds = _polynomials(run, step), _point_bounds(_candidate(run, step).shape)
-    return {
-        j: b"".join(
-            pack_numbers([evaluate(f, j)], width_of(bound))
-            for f, bound in zip(polynomials, bounds, strict=True)
-        )
-        for j in run.everyone
-    }
+def deal_key(run: CeremonyRun, step: StepId) -> dict[int, Points]:
+    polynomials = _polynomials(run, step)
+    return {j: Points(*(evaluate(f, j) for f in polynomials)) for j in run.everyone}
 
 
-def finish_winner(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
+def finish_winner(
+    run: CeremonyRun, step: StepId, told: Mapping[int, ProvedValues], dealt: Mapping[int, Points]
+) -> StepId:
     candidate, dealers = _candidate(run, step), winners_dealers(run, step)
-    values = {i: _read_values(run, step, candidate, i, public[i]) for i in dealers}
+    for i, said in told.items():
+        _check_proof(run, step, i, said)
+    values = {i: told[i].values for i in dealers}
     exponents = {i: v.exponent for i, v in values.items()}
     rounds = [{i: v.witnesses[k] for i, v in values.items()} for k in range(ROUNDS)]
     if not all(accepts(found, dealers[0], candidate.n) for found in [exponents, *rounds]):
-        run.batch.failed[step.candidate] = exponents
+        run.batch = replace(run.batch, failed={**run.batch.failed, step.candidate: exponents})
         return next_candidate(run)
-    candidate.exponents = exponents
-    candidate.blinds = feldman.add([v.blind for v in values.values()], candidate.n)
-    if not run.is_observer:
-        points = {i: _read_points(run, step, candidate, values[i], i, private[i]) for i in dealers}
-        candidate.exponent_points = {i: row[0] for i, row in points.items()}
-        candidate.points = _add_points(points, dealers[0])
-    run.winner = candidate
+    for i, points in dealt.items():
+        _check_points(run, step, i, points, values[i])
+    run.winner = Winner(
+        **vars(candidate),
+        exponents=exponents,
+        blinds=feldman.add([v.blind for v in values.values()], candidate.n),
+        exponent_points={i: points.exponent for i, points in dealt.items()},
+        points=_add_points(dealt, dealers[0]),
+    )
     return commit_first("theta", step.batch, step.candidate)
 
 
-def _add_points(points: Mapping[int, Sequence[mpz]], lead: int) -> tuple[mpz, ...]:
+def _add_points(points: Mapping[int, Points], lead: int) -> tuple[mpz, ...]:
     """This member's points of Δφ/4, Δβ and ΔR from those of the dealers."""
     return (
-        sum(((1 if i == lead else -1) * point[0] for i, point in points.items()), mpz(0)),
-        sum((point[1] for point in points.values()), mpz(0)),
-        sum((point[2] for point in points.values()), mpz(0)),
+        sum(((1 if i == lead else -1) * own.exponent for i, own in points.items()), mpz(0)),
+        sum((own.mask for own in points.values()), mpz(0)),
+        sum((own.blind for own in points.values()), mpz(0)),
     )
 
 
-def _candidate(run: CeremonyRun, step: StepId) -> Winner:
+def _candidate(run: CeremonyRun, step: StepId) -> Candidate:
     n = run.batch.moduli[step.candidate]
     u = verification_base(n, run.context) % n
-    return Winner(step.candidate, n, u, key_shape(n, run.terms.n_members, run.terms.quorum))
+    shape = key_shape(n, run.terms.n_members, run.terms.quorum)
+    return Candidate(step.candidate, n, u, shape)
 
 
 def _equal_exponents(
@@ -185,53 +200,31 @@ def _point_bounds(shape: KeyShape) -> list[mpz]:
     return [shape.point_bound(bound, degree) for bound, degree in _ranges(shape)]
 
 
-def _read_values(
-    run: CeremonyRun, step: StepId, candidate: Winner, sender: int, payload: bytes
-) -> DealerValues:
-    n, shape = candidate.n, candidate.shape
-    try:
-        said = decode(payload, Winning, "values of the winner", MAX_BLOB_BYTES)
-    except Malformed as error:
-        raise CeremonyFailed(sender, step.name, error.reason) from None
-    values = _split(read_one(sender, said.numbers, n, _count(shape), step), shape)
-    if any(gmpy2.gcd(number, n) != 1 for number in values.numbers):
-        raise CeremonyFailed(sender, step.name, "a number is not a unit modulo N")
+def _check_proof(run: CeremonyRun, step: StepId, dealer: int, said: ProvedValues) -> None:
     proof = read_proof(said.proof)
-    if proof is None or not verify(proof, _equal_exponents(run, step, sender, values)):
-        raise CeremonyFailed(sender, step.name, "its proof of equal exponents does not hold")
-    return values
+    if proof is None or not verify(proof, _equal_exponents(run, step, dealer, said.values)):
+        raise CeremonyFailed(dealer, step.name, "its proof of equal exponents does not hold")
 
 
-def _read_points(
-    run: CeremonyRun,
-    step: StepId,
-    candidate: Winner,
-    values: DealerValues,
-    dealer: int,
-    payload: bytes,
-) -> list[mpz]:
-    """This member's points of a dealer's polynomials, checked against the commitments."""
-    n, shape = candidate.n, candidate.shape
-    commitments: tuple[list[mpz], ...] = (
-        [gmpy2.powmod(values.exponent, shape.delta, n), *values.exponent_coefficients],
-        values.mask,
-        values.blind,
-    )
-    points, start = [], 0
-    for bound, row in zip(_point_bounds(shape), commitments, strict=True):
-        end = start + width_of(bound)
-        (point,) = read_one(dealer, payload[start:end], bound, 1, step)
-        if not feldman.fits(point, row, run.index, candidate.u, n):
+def _check_points(
+    run: CeremonyRun, step: StepId, dealer: int, points: Points, values: DealerValues
+) -> None:
+    """This member's points of a dealer's polynomials fit the commitments."""
+    candidate = _candidate(run, step)
+    n, u, delta = candidate.n, candidate.u, candidate.shape.delta
+    exponent = [gmpy2.powmod(values.exponent, delta, n), *values.exponent_coefficients]
+    rows = (exponent, values.mask, values.blind)
+    for point, row in zip(vars(points).values(), rows, strict=True):
+        if not feldman.fits(point, row, run.index, u, n):
             raise CeremonyFailed(dealer, step.name, "a share does not fit its commitments")
-        points.append(point)
-        start = end
-    if start != len(payload):
-        raise CeremonyFailed(dealer, step.name, "its shares have another length")
-    return points
 
 
 STEPS = committed(
     StepKind(
-        "winner", finish_winner, public=tell_exponent, private=deal_key, senders=winners_dealers
+        "winner",
+        finish_winner,
+        Says(ProvedValues, tell_exponent),
+        Says(Points, deal_key),
+        winners_dealers,
     )
 )

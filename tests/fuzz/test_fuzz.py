@@ -33,8 +33,8 @@ _DECODES = re.compile(
 # code or the key that they were given, and is compared with its name before it is used.
 _ELSEWHERE = {
     "protocol.encoding": "decode itself, under all targets",
-    "protocol.ceremony.run": "ceremony-step",
     "protocol.ceremony.key_steps": "ceremony-step",
+    "protocol.ceremony.step": "ceremony-step",
     "protocol.ceremony.winner_steps": "ceremony-step",
     "participant.app.module": "compares a file's first bytes with a mark",
     "participant.disk.files": "reads for all others",

@@ -52,9 +52,10 @@ class Biaser(Malicious):
             others = others * blind_of(said[NONCE:], n, quorum) % n
         for attempt in range(1000):
             run.stream = lambda *labels, attempt=attempt: Stream.derive(run.seed, *labels, attempt)
-            said = winner_steps.tell_exponent(run, step)
+            said = winner_steps.tell_exponent(run, step).write(run, step)
             if others * blind_of(said, n, quorum) % n % (1 << BITS) == WANTED:
-                private = winner_steps.deal_key(run, step)
+                dealt = winner_steps.deal_key(run, step)
+                private = {i: points.write(run, step) for i, points in dealt.items()}
                 return UnsealedStep(step, honest.public[:NONCE] + said, private)
         raise AssertionError("no luck in a thousand tries")
 

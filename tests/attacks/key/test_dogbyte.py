@@ -151,7 +151,7 @@ def test_the_winners_leaves_stay_closed():
 
 
 def test_were_they_opened_with_the_rest_the_observer_would_have_p_and_q(monkeypatch):
-    def all_leaves(run: CeremonyRun, keep: int | None) -> bytes:
+    def all_leaves(run: CeremonyRun, keep: int | None) -> list[bytes]:
         return opened_leaves(run, keep=None)
 
     monkeypatch.setattr(key_steps, "opened_leaves", all_leaves)

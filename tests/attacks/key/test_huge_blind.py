@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from keyshare.ceremony.shamir import evaluate
-from protocol.ceremony import winner_steps
+from protocol.ceremony import step, winner_steps
 from protocol.ceremony.run import CeremonyRun, StepId
 from tests.stage.toy import CeremonyTable, toy_epoch
 
@@ -35,20 +35,17 @@ def test_a_share_out_of_its_bound_ends_in_an_abort_that_shows_whose_blind_it_was
     toy = toy_epoch(N, quorum)
     dealers = toy.table.machines[1]._run.the_winner.exponents
     liar = next(i for i in dealers if quorum == N or i != 2)
-    polynomials, read, pack = (
-        winner_steps._polynomials,
-        winner_steps._read_points,
-        winner_steps.pack_numbers,
-    )
+    polynomials, points, pack = winner_steps._polynomials, winner_steps.Points, step.pack_numbers
+    read = points.read
 
     def lying(run: CeremonyRun, step: StepId) -> list[Any]:
         found = polynomials(run, step)
         return [*found[:2], huge_blind(run, step)] if run.index == liar else found
 
-    def unchecked(run, step, candidate, values, dealer, payload):  # its own points: no bound
+    def unchecked(data, run, step, dealer):  # its own points: no bound
         if run.index == dealer == liar:
-            return [evaluate(f, liar) for f in lying(run, step)]
-        return read(run, step, candidate, values, dealer, payload)
+            return points(*(evaluate(f, liar) for f in lying(run, step)))
+        return read(data, run, step, dealer)
 
     def fitting(values, width):
         return pack((max(v, 0) % (1 << 8 * width) for v in values), width)
@@ -56,8 +53,8 @@ def test_a_share_out_of_its_bound_ends_in_an_abort_that_shows_whose_blind_it_was
     table = CeremonyTable(toy.federation)
     with monkeypatch.context() as patch:
         patch.setattr(winner_steps, "_polynomials", lying)
-        patch.setattr(winner_steps, "_read_points", unchecked)
-        patch.setattr(winner_steps, "pack_numbers", fitting)
+        patch.setattr(points, "read", unchecked)
+        patch.setattr(step, "pack_numbers", fitting)
         table.run()
     assert table.failures == dict.fromkeys(table.machines, (0, "theta"))
     assert set(table.verdict.culprits) == {liar}

@@ -7,6 +7,7 @@ in mpcsec.org, "Received sequence has the wrong length".
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import pytest
 from gmpy2 import mpz
@@ -18,6 +19,7 @@ from keyshare.key.partial_decryption import combine, partial_decryption, trial_c
 from keyshare.key.threshold_key import JointKey, KeyShape, SecretShare
 from protocol.ceremony import winner_steps
 from protocol.ceremony.run import CeremonyRun, StepId
+from protocol.encoding import unpack_numbers, width_of
 from tests.stage.ceremony import adversary
 from tests.stage.ceremony.adversary import EITHER_WAY, winners_dealers
 from tests.stage.ceremony.liar import (
@@ -36,7 +38,7 @@ def one_coefficient_more(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
     """All over again with the polynomial for ΔR of degree ``quorum`` instead of quorum - 1."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(winner_steps, "_ranges", long_ranges)
-        return winner_steps.tell_exponent(run, step)
+        return winner_steps.tell_exponent(run, step).write(run, step)
 
 
 def long_points(run: CeremonyRun, step: StepId, said: dict[int, bytes]) -> dict[int, bytes]:
@@ -45,7 +47,8 @@ def long_points(run: CeremonyRun, step: StepId, said: dict[int, bytes]) -> dict[
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(winner_steps, "_ranges", long_ranges)
         patch.setattr(winner_steps, "_point_bounds", lambda shape: bounds)
-        return winner_steps.deal_key(run, step)
+        dealt = winner_steps.deal_key(run, step)
+        return {i: points.write(run, step) for i, points in dealt.items()}
 
 
 def long_ranges(shape: KeyShape) -> list[tuple[mpz, int]]:
@@ -64,24 +67,20 @@ def test_a_long_polynomial_is_caught_by_the_number_of_its_commitments(play):
 
 def take_any_length(patch: pytest.MonkeyPatch) -> None:
     """Without the check of the length: whatever is there belongs to the last polynomial."""
-    values = winner_steps.DealerValues
+    values, add = winner_steps.DealerValues, feldman.add
 
-    def split(numbers: list[mpz], shape: KeyShape) -> winner_steps.DealerValues:
-        a, b = 1 + winner_steps.ROUNDS, 1 + winner_steps.ROUNDS + shape.degree
-        c = b + shape.degree + 1
+    def read_any(data: bytes, run: CeremonyRun, step: StepId, sender: int) -> Any:
+        n, degree = (made := winner_steps._candidate(run, step)).n, made.shape.degree
+        numbers = unpack_numbers(data, width_of(n), len(data) // width_of(n), n, "values")
+        a, b = 1 + winner_steps.ROUNDS, 1 + winner_steps.ROUNDS + degree
+        c = b + degree + 1
         return values(numbers[0], numbers[1:a], numbers[a:b], numbers[b:c], numbers[c:])
-
-    def read_any(sender: int, data: bytes, bound: mpz, count: int, step: StepId) -> list[mpz]:
-        width = winner_steps.width_of(bound)
-        return read_one(sender, data, bound, max(count, len(data) // width), step)
 
     def add_any(rows: list[list[mpz]], n: mpz) -> list[mpz]:
         longest = max(map(len, rows))
         return add([[*row, *[mpz(1)] * (longest - len(row))] for row in rows], n)
 
-    read_one, add = winner_steps.read_one, feldman.add
-    patch.setattr(winner_steps, "_split", split)
-    patch.setattr(winner_steps, "read_one", read_any)
+    patch.setattr(values, "read", read_any)
     patch.setattr(feldman, "add", add_any)
 
 

@@ -50,7 +50,8 @@ class SmallFactor(Malicious):
         (p_share, q_share), *others = dealing.factors
         shift = next(mpz(s) for s in range(0, 4 * FACTOR, 4) if (p_share + s) % FACTOR == 0)
         factors = ((p_share + shift, q_share), *others)
-        batch.dealings[0] = replace(dealing, factors=factors)
+        dealings = {**batch.dealings, 0: replace(dealing, factors=factors)}
+        run.next_batch = replace(batch, dealings=dealings)
         start = 2 * run.layout.dealt_by(self.index).index(0) * rows.size
         private = {}
         for j, payload in honest.private.items():

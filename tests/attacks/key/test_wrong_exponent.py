@@ -63,7 +63,7 @@ class WrongThroughout(Malicious):
         run, true = self.run, self.run.test_exponent
         run.test_exponent = lambda k: true(k) + 1  # type: ignore[assignment]
         try:
-            return winner_steps.tell_exponent(run, step)
+            return winner_steps.tell_exponent(run, step).write(run, step)
         finally:
             run.test_exponent = true
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product as pairs
 from math import factorial, prod
 
@@ -117,14 +117,13 @@ def dealt_and_opened() -> Batches:
         begun = {i: run.begin_batch(batch) for i, run in runs.items()}
         found.opened[batch, number], found.points[batch, number] = {}, {}
         for i, run in runs.items():
-            run.batch = begun[i]
-            run.batch.points = {
+            points = {
                 c: {d: begun[d].dealings[c].points(i) for d in run.layout.dealers(c)}
                 for c in run.layout.classes
             }
-            rows, payload = run.rows, open_moduli(run, StepId("moduli", batch))
-            row = payload[number * rows.size : (number + 1) * rows.size]
-            found.opened[batch, number][i] = rows.split(rows.decode(row))
+            run.batch = replace(begun[i], points=points)
+            rows, opened = run.rows, open_moduli(run, StepId("moduli", batch)).rows
+            found.opened[batch, number][i] = rows.split(opened[number])
             p, q = (
                 rows.split(rows.reduce(sum(side)))
                 for side in zip(*run.batch.points[number].values(), strict=True)

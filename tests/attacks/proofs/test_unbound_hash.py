@@ -21,7 +21,6 @@ from protocol.board.messages import MAX_BLOB_BYTES
 from protocol.ceremony import key_steps, winner_steps
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.run import CeremonyRun, StepId
-from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, unpack_numbers, width_of
 from protocol.errors import CeremonyFailed
 from protocol.key.proof_encoding import proof_context, write_proof
@@ -44,17 +43,16 @@ def constant_coefficients(patch: pytest.MonkeyPatch) -> None:
 
 def two_wrong_rounds(run: CeremonyRun, step: StepId, said: bytes) -> bytes:
     """w_1·u^(t_2), w_2·u^(-t_1): wrong, but ∏ w_k^(t_k) is what it was."""
-    candidate, winning = winner_steps._candidate(run, step), decode(said, Winning, "", 1 << 20)
+    candidate = winner_steps._candidate(run, step)
     n, u = candidate.n, candidate.u
-    count = winner_steps._count(candidate.shape)
-    numbers = unpack_numbers(winning.numbers, width_of(n), count, n, "")
+    values = winner_steps.ProvedValues.read(said, run, step, run.index).values
     one, two = equality_proof._coefficients(b"", 2)
-    numbers[1] = numbers[1] * gmpy2.powmod(u, two, n) % n
-    numbers[2] = numbers[2] * gmpy2.invert(gmpy2.powmod(u, one, n), n) % n
-    values = winner_steps._split(numbers, candidate.shape)
+    values.witnesses[0] *= gmpy2.powmod(u, two, n)
+    values.witnesses[1] *= gmpy2.invert(gmpy2.powmod(u, one, n), n)
+    values.witnesses[:2] = [w % n for w in values.witnesses[:2]]
     statement = winner_steps._equal_exponents(run, step, run.index, values)
     proof = prove(run.test_exponent(step.candidate), statement, run.stream("attack", step.label))
-    return encode(Winning(winner_steps.pack_numbers(numbers, width_of(n)), write_proof(proof)))
+    return winner_steps.ProvedValues(values, write_proof(proof)).write(run, step)
 
 
 @EITHER_WAY
@@ -136,10 +134,9 @@ def copied_values(
         patch.setattr(CeremonyRun, "test_exponent", lambda run, candidate: mpz(0))
         said[third] = winner_steps.tell_exponent(runs[third], step)
         candidate = winner_steps._candidate(run, step)
-        found = {
-            i: winner_steps._read_values(run, step, candidate, i, said[i])
-            for i in (lead, honest, third)
-        }
+        for i in (lead, honest, third):
+            winner_steps._check_proof(run, step, i, said[i])
+    found = {i: said[i].values for i in (lead, honest, third)}
     for k in range(winner_steps.ROUNDS):
         assert accepts({i: v.witnesses[k] for i, v in found.items()}, lead, candidate.n)
     return found

@@ -33,9 +33,8 @@ def with_partial(said: bytes, partial: mpz, square: mpz) -> bytes:
 
 
 def partial_of(run: CeremonyRun, share: mpz) -> mpz:
-    key = key_steps._joint_key(run)
-    _, ciphertext = trial_ciphertext(key.n, run.context)
-    return partial_decryption(ciphertext, SecretShare(run.index, share), key)
+    _, ciphertext = trial_ciphertext(run.key.n, run.context)
+    return partial_decryption(ciphertext, SecretShare(run.index, share), run.key)
 
 
 def shifted(run: CeremonyRun, step: StepId, said: bytes) -> bytes:

@@ -7,17 +7,18 @@ member's machine computes what follows from it.
 from __future__ import annotations
 
 import copy
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import msgspec
 
 from keyshare.errors import KeyshareError
 from protocol.ceremony import machine as ceremony
 from protocol.ceremony.commitment import commitment_to
-from protocol.ceremony.run import Batch, CeremonyRun, Payloads, StepId, StepKind
+from protocol.ceremony.run import CeremonyRun, StepId
+from protocol.ceremony.step import Payloads, StepKind
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed, Malformed
 from tests.fuzz.target import Case, target
@@ -40,36 +41,21 @@ class _Moment(NamedTuple):
 def _kept(run: CeremonyRun) -> CeremonyRun:
     """A copy that a step may change as it likes."""
     found = copy.copy(run)
-    found.batch = _kept_batch(run.batch)
-    found.next_batch = _kept_batch(run.next_batch)
     found.keys_received = dict(run.keys_received)
-    if run.winner:
-        found.winner = dataclasses.replace(run.winner, exponents=dict(run.winner.exponents))
     return found
-
-
-def _kept_batch(batch: Batch) -> Batch:
-    return dataclasses.replace(
-        batch,
-        roots=dict(batch.roots),
-        points={number: dict(rows) for number, rows in batch.points.items()},
-        witnesses={k: dict(values) for k, values in batch.witnesses.items()},
-        passing=list(batch.passing),
-        failed=dict(batch.failed),
-    )
 
 
 @contextmanager
 def _recording(moments: list[_Moment]) -> Iterator[None]:
     kinds = dict(ceremony.KINDS)
 
-    def recorded(kind: StepKind) -> StepKind:
-        def finish(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
+    def recorded(kind: StepKind) -> Any:
+        def take(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
             if sum(m.step.name == step.name for m in moments) < _PER_STEP:
                 moments.append(_Moment(_kept(run), step, kind, public, private))
-            return kind.finish(run, step, public, private)
+            return kind.take(run, step, public, private)
 
-        return dataclasses.replace(kind, finish=finish)
+        return SimpleNamespace(**vars(kind), said=kind.said, dealt=kind.dealt, take=take)
 
     ceremony.KINDS.update({name: recorded(kind) for name, kind in kinds.items()})
     try:
@@ -108,7 +94,7 @@ def ceremony_step() -> Case:
                 promise = commitment_to(machine.context, step, SENDER, payload)
                 machine.commitments = machine.commitments | {SENDER: promise}
         with suppress(CeremonyFailed, Malformed, KeyshareError):
-            following = moment.kind.finish(machine, step, public, private)
+            following = moment.kind.take(machine, step, public, private)
             assert following.name in (*ceremony.KINDS, "certificate")
 
     seeds = []
