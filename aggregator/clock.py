@@ -71,7 +71,7 @@ class BoardClock:
     def _note(self, by_ms: int) -> None:
         self.steps = [*self.steps, Step(self._latest_ms, by_ms)][-_KEPT_STEPS:]
         log.warning(
-            "this machine's clock was set %s by %d s; the board's times go on from %s, and nothing "
+            "this machine's clock was set %s by %d s. The board's times go on from %s, and nothing "
             "is closed or kept open for that",
             "forward" if by_ms > 0 else "back", abs(by_ms) // 1000, iso(self._latest_ms),
         )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from keyshare.errors import FactualError
-from protocol.words.counted import number_of
 
 
 class ProtocolError(FactualError):
@@ -40,25 +39,6 @@ class UnsignedTerms(ProtocolError, says="missing: {missing}, wrong: {wrong}"):
 
     missing: list[str]
     wrong: list[str]
-
-    @property
-    def lacks(self) -> list[str]:
-        """What is wrong, a clause each, with the members' names."""
-        found = []
-        if self.missing:
-            found.append(f"{_signatures(self.missing, 'is', 'are')} missing")
-        if self.wrong:
-            found.append(
-                f"{_signatures(self.wrong, 'does', 'do')} not fit: the terms were altered after "
-                f"signing, or {number_of(len(self.wrong), 'it was', 'they were')} made for others"
-            )
-        return found
-
-
-def _signatures(names: list[str], one: str, many: str) -> str:
-    count = len(names)
-    what = number_of(count, "signature", "signatures")
-    return f"the {what} of {', '.join(names)} {number_of(count, one, many)}"
 
 
 class BadSignature(ProtocolError, says="signature of sender {sender} under {what} does not fit"):

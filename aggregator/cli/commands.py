@@ -75,7 +75,7 @@ DEFAULT_DATA = Path("~/.quorate-aggregator")
 def init(
     host: Annotated[str, typer.Option(help="Name or address at which members reach the service.")],
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the service.")] = 8443,
-    name: Annotated[str, typer.Option(help="Name in the certificate; the host if empty.")] = "",
+    name: Annotated[str, typer.Option(help="Name in the certificate, the host if empty.")] = "",
     tls_cert: Annotated[
         Path | None, typer.Option(help="Pin this certificate's key instead of making one.")
     ] = None,
@@ -92,10 +92,10 @@ def init(
 def serve(
     federation: Federation,
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on; default: the terms' host.")
+        str | None, typer.Option(help="Address to listen on, by default the terms' host.")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port; default: the terms'; 0: any.")
+        int | None, typer.Option(min=0, max=65535, help="Port, by default the terms'. 0 is any.")
     ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate (chain) in PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.")] = None,

@@ -26,6 +26,7 @@ from protocol.errors import (
 )
 from protocol.programs.refusals import remedy_for
 from protocol.words.foreign import pasted
+from protocol.words.signatures import lacking
 
 
 def sentences(error: AggregatorError | ProtocolError) -> tuple[str, str]:
@@ -47,7 +48,7 @@ def _unfit_terms(error: UnfitTerms) -> tuple[str, str]:
             f"The terms {error.path} are not valid: {error.error.field}: {error.error.reason}.",
             "Correct the file, and have all members sign it.",
         )
-    lacks = ", and ".join(error.error.lacks)
+    lacks = lacking(error.error.missing, error.error.wrong)
     return (
         f"The terms {error.path} are not signed by all: {lacks}.",
         f"Have them sign this very file with: quorate-participant terms sign {pasted(error.path)}",

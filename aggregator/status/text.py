@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from aggregator.status.file import OLD_SECONDS
-from protocol.rounds.awaited import due
-from protocol.rounds.omission import in_words
 from protocol.words.counted import counted, number_of
 from protocol.words.duration import duration
 from protocol.words.foreign import shown
-from protocol.words.ways_out import ways_out
+from protocol.words.rounds import due, ways_out, why_left_out
 
 _NOBODY = "nobody"
 _INITIAL = "round/0"  # never opened: members state what they start from
@@ -162,7 +160,7 @@ def _round(found: dict[str, Any]) -> str:
 
 def _why(found: dict[str, Any]) -> str:
     """Why a contribution is left out: the detail, or what the board tells of it after a restart."""
-    return shown(found["detail"]) or in_words(found["reason"], found["other"])
+    return shown(found["detail"]) or why_left_out(found["reason"], found["other"])
 
 
 _TRAIN = "quorate-participant train"

@@ -77,7 +77,7 @@ def _three(answer: object, function: str, what: str) -> tuple[Any, Any, Any]:
     found = f"a tuple of {len(answer)}" if isinstance(answer, tuple) else f"of type {kind}"
     if isinstance(answer, Coroutine):
         found = closed_coroutine(answer)
-    raise BadApp(function, f"it must return {what}; what it returned is {found}")
+    raise BadApp(function, f"it must return {what}. What it returned is {found}")
 
 
 def _whole(examples: object, function: str) -> int:

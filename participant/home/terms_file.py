@@ -110,7 +110,7 @@ def sign_file(file: TermsFile, identity: Identity, home: Path) -> str:
     check_may_sign(file, identity, home)
     block = render_signature(identity.name, sign_terms(file.terms, identity.signing_key))
     if read_terms(file.path).text != file.text:
-        raise BadTerms("file", "it was changed meanwhile; look at it and sign again")
+        raise BadTerms("file", "it was changed meanwhile. Look at it and sign again")
     mode = stat.S_IMODE(os.stat(file.path).st_mode)
     newline = "" if file.text.endswith("\n") else "\n"
     replace(file.path, (file.text + newline + block).encode())

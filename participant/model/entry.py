@@ -71,10 +71,10 @@ def fate_of(name: str, entry: object, form: Form) -> Fate:
     fate = _by_kind(entry)
     if form == "list":
         if is_tensor(entry):
-            remedy = "a list holds numpy arrays; return a dict of names, such as a state_dict()"
+            remedy = "a list holds numpy arrays. Return a dict of names, such as a state_dict()"
             return Unfit("a torch tensor", remedy)
         if isinstance(fate, AtHome):
-            remedy = f"in a list of arrays all are averaged; begin with floats, {_HOME}"
+            remedy = f"in a list of arrays all are averaged. Begin with floats, {_HOME}"
             return Unfit(fate.what, remedy)
     elif is_extra(name):
         return AtHome(fate.what, "the extra state of a module is not averaged")
@@ -219,4 +219,4 @@ def _odd_dtype(dtype: str) -> Unfit:
     what = f"of dtype {dtype}"
     if dtype.startswith("complex"):
         return Unfit(what, f"average real and imaginary parts as entries of their own, {_HOME}")
-    return Unfit(what, f"{_FLOATS}; make it one of these, {_HOME}")
+    return Unfit(what, f"{_FLOATS}. Make it one of these, {_HOME}")

@@ -78,7 +78,7 @@ class Layout:
             if not any(_matches(name, pattern) for name in entries):
                 raise BadApp(
                     function,
-                    f"no entry is called {pattern!r} as local_entries says; entry 0 is called "
+                    f"no entry is called {pattern!r} as local_entries says. Entry 0 is called "
                     f"{shown(next(iter(entries)))!r}",
                 )
         averaged: dict[str, Averaged] = {}
@@ -103,7 +103,7 @@ class Layout:
             raise BadApp(function, f"no entry holds floats to average: {_homes(self.at_home)}")
         if self.weights > MAX_LENGTH:
             reason = f"it has {self.weights} weights, and {MAX_LENGTH} are the most"
-            raise BadApp(function, f"{reason}; keep some at this hospital with local_entries")
+            raise BadApp(function, f"{reason}. Keep some at this hospital with local_entries")
 
     @property
     def local(self) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ def _no_form(parameters: object, function: str) -> BadApp:
     elif hasattr(parameters, "state_dict"):
         found += ": return its state_dict()"
     forms = ", or ".join(FORMS.values())
-    return BadApp(function, f"it must return {forms}; what it returned is {found}")
+    return BadApp(function, f"it must return {forms}. What it returned is {found}")
 
 
 def closed_coroutine(coroutine: Coroutine[Any, Any, Any]) -> str:

@@ -107,7 +107,7 @@ def _remarks(report: Report) -> Markup | None:
     header = [element("th", label, scope="col") for label in labels]
     return element(
         "table",
-        element("caption", "Failures and findings; entry: the place on the board that shows it"),
+        element("caption", "Failures and findings. Entry: the place on the board that shows it"),
         element("thead", element("tr", header)),
         element("tbody", rows),
         class_="cards",

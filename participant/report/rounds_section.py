@@ -63,7 +63,7 @@ def _overview(rounds: list[RoundFacts], terms: Terms) -> Markup:
     ]
     return element(
         "table",
-        element("caption", "All rounds; took: from the opening to the end of the last phase below"),
+        element("caption", "All rounds. Took: from the opening to the end of the last phase below"),
         element("thead", element("tr", header)),
         element("tbody", [_overview_row(r, terms, labels) for r in rounds]),
         class_="cards",

@@ -52,7 +52,7 @@ def federation_section(contents: Contents) -> Markup:
         table,
         element(
             "p",
-            "With every post a hospital signs for all entries that it had seen before; it "
+            "With every post a hospital signs for all entries that it had seen before. It "
             "countersigns the record to sign for the last ones, too. It has checked every entry up "
             "to the one it signs, and knows no other history. The aggregator cannot change what a "
             "hospital has signed for, nor show another history to another, without it being seen.",
@@ -69,7 +69,7 @@ def rules(terms: Terms) -> list[str]:
         "paillier": "Every round is encrypted as packed Paillier ciphertexts.",
     }
     return [
-        f"Any {terms.quorum} of the {terms.n_members} hospitals together decrypt a sum; fewer "
+        f"Any {terms.quorum} of the {terms.n_members} hospitals together decrypt a sum. Fewer "
         "decrypt nothing. Nobody holds the key.",
         f"A sum is decrypted only if at least {terms.least_contributors} hospitals contributed.",
         f"Before anything is decrypted, at least {terms.lock_threshold} hospitals have to sign "
@@ -79,7 +79,7 @@ def rules(terms: Terms) -> list[str]:
         f"{'decrypt nothing' if rounds.differencing == 'refuse' else 'are warned'}.",
         f"There are at most {count(rounds.count, 'round')} of training. A round closes when all "
         f"have contributed, or {count(rounds.seconds, 'second')} after its opening as soon as "
-        f"{terms.least_contributors} have; one of a statistic, after "
+        f"{terms.least_contributors} have. One of a statistic, after "
         f"{count(rounds.statistic_seconds, 'second')}.",
         f"Each weight may change by at most {terms.clip:g} in the first round, and later by twice "
         "the largest change of the last three rounds, rounded up to a power of two. Where an "
@@ -192,7 +192,7 @@ def _verdict(found: VerdictFacts, ceremony: CeremonyFacts, terms: Terms) -> Mark
         said.append(element("li", "Nobody of them broke the rules."))
     if found.given_up:
         entry, reason = found.given_up
-        borne_out = "as the board bears out; the times are the aggregator's and prove no fault"
+        borne_out = "as the board bears out. The times are the aggregator's and prove no fault"
         said.append(
             element("li", f"It was given up rightly at entry {entry}, {borne_out}: {reason}.")
         )
@@ -220,8 +220,8 @@ def glossary_section(contents: Contents) -> Markup:
     """Five lines."""
     terms = contents.terms
     words = {
-        "Board": "The list of everything that was said, in order and signed; each entry holds a "
-        "hash of the one before it. The aggregator keeps it; it decrypts nothing in it, and can "
+        "Board": "The list of everything that was said, in order and signed. Each entry holds a "
+        "hash of the one before it. The aggregator keeps it. It decrypts nothing in it, and can "
         "change nothing unseen.",
         "Key ceremony": "How the hospitals made their joint key, of which each holds a share, and "
         "which nobody has ever held as a whole.",

@@ -9,8 +9,6 @@ from protocol.terms.terms import Terms
 from protocol.words.duration import duration
 from protocol.words.foreign import shown
 
-_MINUTE = 60
-
 
 def when(time_ms: int) -> str:
     """2026-11-26 18:15:32, in UTC."""

@@ -97,7 +97,7 @@ class _Reader:
         if len(found) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            self._refuse(f"the label {twice[:100]!r} is there twice; each number has its own")
+            self._refuse(f"the label {twice[:100]!r} is there twice. Each number has its own")
         return found
 
     def _integer(self, digits: str) -> int:
@@ -126,14 +126,14 @@ class _Reader:
             for sign, name in _SEPARATORS.items():
                 if any(sign in cell for cell in row):
                     self._refuse(
-                        f"line {line}: {name} between columns; put a comma between them and a "
+                        f"line {line}: {name} between columns. Put a comma between them and a "
                         "point for decimals"
                     )
             if not any(row):
-                self._refuse(f"line {line} is empty; leave it out")
+                self._refuse(f"line {line} is empty. Leave it out")
             if len(row) != columns or columns > 2:
                 self._refuse(
-                    f"line {line} has {counted(len(row), 'column')}; a line is one number, or a "
+                    f"line {line} has {counted(len(row), 'column')}. A line is one number, or a "
                     "label and a number, with a comma between them and a point for decimals"
                 )
         body = rows[has_header:]
@@ -141,7 +141,7 @@ class _Reader:
         labels = [row[0] for _, row in body if columns == 2]
         if not has_header and any(parse_number(label) is not None for label in labels):
             self._refuse(
-                "it has two numbers in a line, and no header; if the first are labels, begin the "
+                "it has two numbers in a line, and no header. If the first are labels, begin the "
                 "file with the line: label,number"
             )
         return Numbers(self._path, tuple(values), tuple(labels), tuple(line for line, _ in body))

@@ -36,13 +36,13 @@ class Numbers:
         """Raises UnfitNumbers on a count or labels that no statistic has."""
         if not 1 <= len(self.values) <= MAX_NUMBERS:
             have = counted(len(self.values), "number")
-            self._refuse(f"it has {have}; 1 to {MAX_NUMBERS} can be contributed")
+            self._refuse(f"it has {have}. 1 to {MAX_NUMBERS} can be contributed")
         first: dict[str, int] = {}
         for place, label in enumerate(self.labels):
             self._check_label(label, self.where(place))
             if first.setdefault(label, place) != place:
                 here = f"{self.where(first[label])} and {self.where(place)}"
-                self._refuse(f"{here} have the same label, {shown(label)!r}; each has its own")
+                self._refuse(f"{here} have the same label, {shown(label)!r}. Each has its own")
         if labels_bytes(self.labels) > MAX_LABELS_BYTES:
             self._refuse(f"its labels take more than {MAX_LABELS_BYTES >> 10} kB")
 
@@ -71,7 +71,7 @@ class Numbers:
 
     def _check_label(self, label: str, where: str) -> None:
         if not label:
-            self._refuse(f"{where} has an empty label; give each number one, or none")
+            self._refuse(f"{where} has an empty label. Give each number one, or none")
         if len(label) > _MAX_LABEL:
             self._refuse(f"the label of {where} has more than {_MAX_LABEL} characters: shorten it")
         if label != label.strip():

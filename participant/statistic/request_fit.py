@@ -10,7 +10,9 @@ from protocol.board.messages import Request
 from protocol.words.counted import counted
 from protocol.words.foreign import shown
 
-OTHER_ROUND = "ask the other members what this round sums; for anything else, another --round name"
+OTHER_ROUND = (
+    "ask the other members what this round sums. For anything else, give another --round name"
+)
 _MOST_SHOWN = 5  # labels
 
 

@@ -33,11 +33,11 @@ def read_fingerprint(text: str) -> bytes:
     if len(words) == 1:
         return _of_hex(words[0])
     if len(words) != _WORDS:
-        raise ValueError(f"a fingerprint has {_WORDS} words; these are {len(words)}")
+        raise ValueError(f"a fingerprint has {_WORDS} words, and these are {len(words)}")
     for place, word in enumerate(words, start=1):
         if word not in _known():
             near = difflib.get_close_matches(word, _known(), 1)
-            meant = f"; is it {near[0]!r}?" if near else ""
+            meant = f". Is it {near[0]!r}?" if near else ""
             raise ValueError(f"word {place}, {shown(word)!r}, is none of a fingerprint{meant}")
     try:
         return bytes(_english().to_entropy(words))
@@ -53,7 +53,7 @@ def _of_hex(text: str) -> bytes:
     if not re.fullmatch("[0-9a-f]*", text):
         raise ValueError(f"a fingerprint is {_WORDS} words between quotation marks, or hex digits")
     if not least <= len(text) <= most or len(text) % 2:
-        raise ValueError(f"a fingerprint in hex has {least} to {most} digits; it has {len(text)}")
+        raise ValueError(f"a fingerprint in hex has {least} to {most} digits, this {len(text)}")
     return bytes.fromhex(text)
 
 

@@ -18,7 +18,8 @@ from keyshare.rounds.tally import Tally
 from protocol.board.messages import Opening, SuiteName
 from protocol.terms.terms import Terms
 
-# One core, AMD EPYC; only ratios matter. A ciphertext: encrypted once, decrypted in part once.
+# Measured on one core of an AMD EPYC: only ratios matter. What one ciphertext costs a member, which
+# encrypts it and makes a part of its decryption.
 _CIPHERTEXT_SECONDS = {2048: 0.027, 3072: 0.062}
 _WEIGHT_SECONDS = 55e-9  # of the lattice: encrypted once, opened once
 _FIXED_SECONDS = 0.005  # of the lattice whatever the length: the proof, the first block

@@ -15,7 +15,7 @@ def end_where_unsupported(program: str) -> None:
         sys.exit(
             f"{program}: this system ({sys.platform}) is not supported: its Python has no "
             f"{' and no '.join(missing)}\n"
-            f"  use {SUPPORTED}; on Windows, the Windows Subsystem for Linux (WSL) is Linux"
+            f"  use {SUPPORTED}. On Windows, the Windows Subsystem for Linux (WSL) is Linux"
         )
 
 

@@ -1,6 +1,6 @@
 """Who is waited for in a round, for what, and since when: a function of what the board says.
 
-Hospitals and the aggregator tell people the same by it.
+Hospitals and the aggregator tell people the same by it (``protocol.words.rounds``).
 """
 
 from __future__ import annotations
@@ -11,26 +11,8 @@ from typing import Literal, NamedTuple
 
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import AGGREGATOR, Terms
-from protocol.words.foreign import shown
 
 Step = Literal["statements", "agreement", "opening", "contributions", "sum", "locks", "parts"]
-
-_DUE: dict[str, str] = {
-    "statements": "to say at which model they stand, before {}",
-    "agreement": "who state another model than the others, before {}",
-    "opening": "to open {}",
-    "contributions": "to contribute to {}",
-    "sum": "to make the sum of {}",
-    "locks": "to say whether they agree to the sum of {}",
-    "parts": "to help to decrypt {}",
-}
-
-
-def due(step: str, session: str) -> str:
-    """What is waited for, as people read it; ``step`` and ``session`` may be anybody's words."""
-    if step not in _DUE:
-        return f"{shown(step)} of {shown(session)}"
-    return _DUE[step].format(shown(session))
 
 
 class Awaited(NamedTuple):

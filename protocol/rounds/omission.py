@@ -10,22 +10,8 @@ from typing import Literal, NamedTuple
 
 from protocol.board.messages import OmissionReason
 from protocol.rounds.view import RoundView
-from protocol.words.foreign import shown
 
 Why = OmissionReason | Literal["closed", "unsaid"]
-
-_WORDS: dict[str, str] = {
-    "late": "it came while the sum was being made",
-    "closed": "it came after the round was closed",
-    "another-opening": "it answers another opening of the round",
-    "differencing": (
-        "with it, the sum and one that is open already would show what too few hospitals added"
-    ),
-    "unreadable": "its ciphertexts are not those that the round asks for",
-    "unproven": "it has no proof that fits its ciphertexts",
-    "vector": "its encrypted vector has another number or another size of chunks",
-    "unsaid": "the aggregator does not say why",
-}
 
 
 class LeftOut(NamedTuple):
@@ -54,10 +40,3 @@ def left_out(view: RoundView) -> list[LeftOut]:
         elif closing:
             found[member] = LeftOut(member, "unsaid")
     return [found[member] for member in sorted(found)]
-
-
-def in_words(why: object, other: object) -> str:
-    """A reason as people read it; ``why`` and ``other``, a name, may be anybody's words."""
-    if why == "repeated":
-        return f"it repeats a ciphertext of {shown(other)}"
-    return _WORDS.get(str(why), f"({shown(why)})")

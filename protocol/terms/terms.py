@@ -169,7 +169,7 @@ def check(terms: Terms) -> None:
         candidate_shape(terms.key_bits, n)
     except BadParameters as error:
         field = "federation.key_bits" if error.field == "key bits" else "members"
-        raise BadTerms(field, f"{error.value}; allowed: {error.allowed}") from None
+        raise BadTerms(field, f"{error.value}, allowed: {error.allowed}") from None
     if terms.has_small_key and not terms.allow_small_key:
         raise BadTerms(
             "federation.key_bits",
@@ -177,21 +177,23 @@ def check(terms: Terms) -> None:
             "or a demonstration, set allow_small_key = true (--allow-small-key)",
         )
     if not 2 <= quorum <= n:
-        raise BadTerms("federation.quorum", f"{quorum}; it must be 2 to {n}, the members' number")
+        raise BadTerms(
+            "federation.quorum", f"{quorum}, and it must be 2 to {n}, the members' number"
+        )
     if 2 * quorum <= n and not terms.allow_minority_quorum:
         raise BadTerms(
             "federation.quorum",
-            f"{quorum} of {n} is not a majority, so two separate groups could each decrypt; "
-            "set allow_minority_quorum = true (--allow-minority-quorum) if all members accept that",
+            f"{quorum} of {n} is not a majority, so two separate groups could each decrypt. "
+            "Set allow_minority_quorum = true (--allow-minority-quorum) if all members accept that",
         )
     if not 1 <= terms.step_seconds <= MAX_SECONDS:
         allowed = f"it must be 1 to {MAX_SECONDS}"
-        raise BadTerms("federation.step_seconds", f"{terms.step_seconds}; {allowed}")
+        raise BadTerms("federation.step_seconds", f"{terms.step_seconds}, and {allowed}")
     _check_rounds(terms)
     _check_quantisation(terms)
     if terms.suite not in SUITES:
         allowed = ", ".join(SUITES)
-        raise BadTerms("federation.suite", f"{shown(terms.suite)}; it must be one of {allowed}")
+        raise BadTerms("federation.suite", f"{shown(terms.suite)}, and it must be one of {allowed}")
     if fault := fault_of_url(terms.aggregator.url):
         raise BadTerms("aggregator.url", fault)
 
@@ -199,11 +201,11 @@ def check(terms: Terms) -> None:
 def _check_quantisation(terms: Terms) -> None:
     if not MIN_CLIP <= terms.clip <= MAX_CLIP:
         allowed = f"it must be {MIN_CLIP:g} to {MAX_CLIP:g}"
-        raise BadTerms("quantisation.clip", f"{terms.clip:g}; {allowed}")
+        raise BadTerms("quantisation.clip", f"{terms.clip:g}, and {allowed}")
     try:
         most = terms.quantisation.max_members
     except BadParameters as error:
-        said = f"{error.value}; it must be {error.allowed}"
+        said = f"{error.value}, and it must be {error.allowed}"
         raise BadTerms(f"quantisation.{error.field}", said) from None
     if terms.n_members > most:
         raise BadTerms("quantisation.bits", f"sums of {terms.n_members} members would not be exact")
@@ -216,7 +218,7 @@ def _check_name(field: str, name: str) -> None:
 
 def _check_members(terms: Terms) -> None:
     if not 3 <= terms.n_members <= MAX_MEMBERS:
-        raise BadTerms("members", f"{terms.n_members}; a federation has 3 to {MAX_MEMBERS}")
+        raise BadTerms("members", f"{terms.n_members}, and a federation has 3 to {MAX_MEMBERS}")
     looks: dict[str, str] = {}
     keys: dict[bytes, str] = {terms.aggregator.key: "the aggregator"}
     for number, member in enumerate(terms.members, start=1):
@@ -237,24 +239,26 @@ def _check_rounds(terms: Terms) -> None:
     if not least <= rounds.min_contributors <= terms.n_members:
         raise BadTerms(
             "rounds.min_contributors",
-            f"{rounds.min_contributors}; it must be {_span(least, terms.n_members)}. {_why(terms)}",
+            f"{rounds.min_contributors}, and it must be {_span(least, terms.n_members)}. "
+            f"{_why(terms)}",
         )
     if not least <= rounds.min_difference <= rounds.min_contributors:
         raise BadTerms(
             "rounds.min_difference",
-            f"{rounds.min_difference}; it must be {_span(least, rounds.min_contributors)}, where "
-            f"{rounds.min_contributors} is min_contributors. {_why(terms)}",
+            f"{rounds.min_difference}, and it must be "
+            f"{_span(least, rounds.min_contributors)}, where {rounds.min_contributors} is "
+            f"min_contributors. {_why(terms)}",
         )
     if rounds.differencing not in ("warn", "refuse"):
         found = shown(rounds.differencing)
-        raise BadTerms("rounds.differencing", f"{found}; it must be warn or refuse")
+        raise BadTerms("rounds.differencing", f"{found}, and it must be warn or refuse")
     for field, value, most in (
         ("count", rounds.count, MAX_ROUNDS),
         ("seconds", rounds.seconds, MAX_SECONDS),
         ("statistic_seconds", rounds.statistic_seconds, MAX_SECONDS),
     ):
         if not 1 <= value <= most:
-            raise BadTerms(f"rounds.{field}", f"{value}; it must be 1 to {most}")
+            raise BadTerms(f"rounds.{field}", f"{value}, and it must be 1 to {most}")
 
 
 def _span(least: int, most: int) -> str:
@@ -306,7 +310,7 @@ def parse(text: str) -> tuple[Terms, dict[str, bytes]]:
     for number, table in enumerate(reader.tables("signatures", optional=True), start=1):
         name = normal(table.text("member"))
         if name in signatures:
-            raise BadTerms(f"signatures[{number}]", f"{shown(name)} signed twice; keep one")
+            raise BadTerms(f"signatures[{number}]", f"{shown(name)} signed twice. Keep one")
         if name not in {member.name for member in terms.members}:
             raise BadTerms(f"signatures[{number}]", f"{shown(name)} is not a member")
         signatures[name] = table.binary("signature", 64)

@@ -52,7 +52,7 @@ key_app = typer.Typer(help="The care of this hospital's key share.")
 
 BackupPassphraseFile = Annotated[
     Path | None,
-    typer.Option(help="File with the backup's own passphrase; else asked."),
+    typer.Option(help="File with the backup's own passphrase, else asked."),
 ]
 
 
@@ -265,7 +265,7 @@ def passphrase(
     passphrase_file: PassphraseFile = None,
     new_passphrase_file: Annotated[
         Path | None,
-        typer.Option(help="File with the new one; else asked twice."),
+        typer.Option(help="File with the new one, else asked twice."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -21,17 +21,17 @@ class NewTerms:
     """The options; nothing in them is checked before ``terms`` are written."""
 
     name: Annotated[str, Option(help="The federation's name.")]
-    member: Annotated[list[Path], Option(help="A member's card; once for each member.")]
+    member: Annotated[list[Path], Option(help="A member's card, once for each member.")]
     aggregator: Annotated[Path, Option(help="The card that quorate-aggregator init made.")]
     quorum: Annotated[int, Option(help="Members it takes to decrypt.")]
     key_bits: Annotated[int, Option(help="Length of N.")] = 3072
     rounds: Annotated[int, Option(help="Rounds of training.")] = 10
     min_contributors: Annotated[
-        int | None, Option(help="Fewest in a sum; else quorum, or max(f, 1) + 2.")
+        int | None, Option(help="Fewest in a sum, else quorum, or max(f, 1) + 2.")
     ] = None
     min_difference: Annotated[
         int | None,
-        Option(help="Fewest members by which sums from one model may differ; else max(f, 1) + 2."),
+        Option(help="Fewest members by which sums from one model may differ, else max(f, 1) + 2."),
     ] = None
     differencing: Annotated[str, Option(help="Where they differ by fewer: refuse, or warn.")] = (
         "refuse"
@@ -39,7 +39,7 @@ class NewTerms:
     seconds: Annotated[int, Option(help="How long a round waits for the last ones.")] = 600
     statistic_seconds: Annotated[int, Option(help="The same for a statistic.")] = 3600
     clip: Annotated[
-        float, Option(help="Largest change of a weight; a larger update stays at home.")
+        float, Option(help="Largest change of a weight. A larger update stays at home.")
     ] = 8.0
     bits: Annotated[int, Option(help="Bits of a weight, 8 to 40.")] = 32
     max_examples: Annotated[int, Option(help="Most examples of one member.")] = 100_000

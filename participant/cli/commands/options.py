@@ -32,11 +32,11 @@ FederationOption = Annotated[
     Path, typer.Option("--federation", help="The terms of the federation.", metavar="FILE")
 ]
 Home = Annotated[
-    Path | None, typer.Option(help="Data folder; else $QUORATE_HOME, else ~/.quorate.")
+    Path | None, typer.Option(help="Data folder, else $QUORATE_HOME, else ~/.quorate.")
 ]
 PassphraseFile = Annotated[
     Path | None,
-    typer.Option(help="File with the passphrase; else $QUORATE_PASSPHRASE, else asked."),
+    typer.Option(help="File with the passphrase, else $QUORATE_PASSPHRASE, else asked."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Agree without being asked, for services.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
@@ -56,7 +56,7 @@ def _number(value: float | None) -> float | None:
     return value
 
 
-Timeout = Annotated[float | None, seconds("Give up after so long; else wait for ever.")]
+Timeout = Annotated[float | None, seconds("Give up after so long, else wait for ever.")]
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def export(given: Given, out: Record, timeout: Timeout = None, as_json: Json = False) -> None:
-    """Write all that an auditor needs into a folder, and countersign it; no secret is in it."""
+    """Write all that an auditor needs into a folder, and countersign it. No secret is in it."""
     member = given.member()
     with look(member.folder, "export") as is_writable:
         if not is_writable:
@@ -70,13 +70,13 @@ def export(given: Given, out: Record, timeout: Timeout = None, as_json: Json = F
 
 def report(
     record: Annotated[Path, typer.Argument(help="The folder of the record.", metavar="RECORD")],
-    out: Annotated[Path, typer.Option(help="The page, an HTML file; replaced.")],
+    out: Annotated[Path, typer.Option(help="The page, an HTML file. Replaced.")],
     journal: Annotated[
         Path | None,
         typer.Option(help="A hospital's models/rounds.jsonl, for its own figures."),
     ] = None,
 ) -> None:
-    """Verify a record, and show on one page what it tells; exit code 5 if a check failed."""
+    """Verify a record, and show on one page what it tells. Exit code 5 if a check failed."""
     check_replaceable(out)
     files = RecordFolder(record)
     figures = read_journal(journal) if journal else None
@@ -85,7 +85,7 @@ def report(
     replace(out, render(found).encode())
     out.chmod(0o644)
     if found.failed or found.contents is None:
-        say(f"This record FAILED {', '.join(found.failed)}; the page says what: {out}")
+        say(f"This record FAILED {', '.join(found.failed)}. The page says what: {out}")
         raise typer.Exit(CHECK_FAILED)
     say(f"All checks that were run hold. Report of {found.contents.terms.name}: {out}")
 

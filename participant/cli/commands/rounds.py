@@ -57,7 +57,7 @@ def decrypt(
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
-    """Help to decrypt the sum of one round, after a look at it; exit code 3 on a refusal."""
+    """Help to decrypt the sum of one round, after a look at it. Exit code 3 on a refusal."""
     if not (_NUMBER.fullmatch(name) or _NAME.fullmatch(name)):
         raise _bad_name(name, "is neither a round's number nor a statistic's name")
     member = given.member(needs_key=True)
@@ -104,7 +104,7 @@ def _description(request: Question) -> Iterator[str]:
     yield f"  contributors  {', '.join(request.contributors)}"
     yield f"  ciphertexts   {request.ciphertexts}"
     if request.agreed:
-        yield f"  agreed        {', '.join(request.agreed)}; they may be waiting for this answer"
+        yield f"  agreed        {', '.join(request.agreed)}. They may be waiting for this answer"
     for label in request.labels:
         yield f"  sum of        {shown(label)}"
     if request.kind == "statistic" and not request.warning:
@@ -237,7 +237,7 @@ def contribute(
     if task.sent:
         say(f"Contributed {_amount(count, scale)} to round {name}.")
     else:
-        say(f"Round {name} holds what this hospital contributed before; that stays, and")
+        say(f"Round {name} holds what this hospital contributed before. That stays, and")
         say(f"{numbers} was not sent now.")
     _say_what_follows(name, omitted, given.context)
 
@@ -258,7 +258,7 @@ def _amount(count: int, decimals: int) -> str:
 
 
 def status(given: Given, as_json: Json = False) -> None:
-    """Show who is missing, since when, and which round it is; asks the running aggregator."""
+    """Show who is missing, since when, and which round it is. Asks the running aggregator."""
     member = given.member()
     here = local_facts(member)
     if not as_json:

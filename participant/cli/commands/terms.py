@@ -152,11 +152,11 @@ def _show_terms(file: TermsFile) -> None:
     say(f"  encryption    suite {terms.suite}")
     say(
         f"  quantisation  {terms.precision_bits} bits at most, a weight changes by at most "
-        f"{terms.clip:g}, at most {terms.max_examples} examples; both are the first round's, and "
+        f"{terms.clip:g}, at most {terms.max_examples} examples. Both are the first round's, and "
         "later ones follow what hospitals need"
     )
     say(
-        "  opened        in each round: the average, and the sum of the numbers of examples; who is"
+        "  opened        in each round: the average, and the sum of the numbers of examples. Who is"
     )
     say("                part of one round and not of another shows its number by the difference")
     say("  members")

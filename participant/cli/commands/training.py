@@ -136,7 +136,7 @@ def _say_key(terms: Terms, epoch: Epoch, facts: dict[str, Any], as_json: bool) -
     if "seconds" in facts:
         say(f"The key ceremony took {facts['seconds']:.0f} s.")
     else:
-        say("The key ceremony has been done already; the key share is here.")
+        say("The key ceremony has been done already. The key share is here.")
     say(
         f"Joint key of {terms.name}: {terms.key_bits} bits, {terms.quorum} of {terms.n_members} "
         f"decrypt, epoch {epoch.number}"
@@ -154,7 +154,7 @@ def train(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Take part in all rounds of training, decryption included; the model comes out."""
+    """Take part in all rounds of training, decryption included. The model comes out."""
     member = given.member(needs_key=True)
     _check_round_left(new_model_after, member.terms)
     with hold(member.folder, "train"), only_json(as_json):
@@ -245,7 +245,7 @@ class RoundTable:
         if line := precision_line(event):
             say(f"round {number}: {line}")
         if name == "abstained":
-            say(f"round {number}: fit had no examples; this hospital adds nothing to the sum")
+            say(f"round {number}: fit had no examples. This hospital adds nothing to the sum")
         if name in ("wrong-partial", "false-complaint"):
             (about,) = event["members"]
             line = complaint_line(about, event["by"], event["entry"], event["verdict"])
@@ -258,7 +258,7 @@ class RoundTable:
             names = ", ".join(event["members"])
             say(
                 f"round {number}: the checksum that {names} posted is not that of the vector "
-                "contributed; the sum was checked without it. Was the agent another release?"
+                "contributed. The sum was checked without it. Was the agent another release?"
             )
         if name == "differencing":
             say(
@@ -305,11 +305,11 @@ class RoundTable:
 def _void(event: Event) -> str:
     if event["by"] == "aggregator":
         return (
-            f"{event['reason']}; every hospital finds the same, and the model stays as it was. "
+            f"{event['reason']}. Every hospital finds the same, and the model stays as it was. "
             "Ask its operator who has had access to it"
         )
     return (
-        f"the sum is none of honest contributions ({event['reason']}); "
+        f"no honest contributions have such a sum ({event['reason']}), so "
         "the model stays as it was. Was every hospital's agent the same release?"
     )
 

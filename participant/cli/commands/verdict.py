@@ -37,7 +37,7 @@ def verdict(
     given: Given,
     name: Annotated[
         str,
-        typer.Option("--session", metavar="ceremony/N", help="Which ceremony; else the last one."),
+        typer.Option("--session", metavar="ceremony/N", help="Which ceremony, else the last one."),
     ] = "",
     timeout: Annotated[float, seconds("How long to wait for seeds.")] = PATIENCE_SECONDS,
     as_json: Json = False,
@@ -109,7 +109,7 @@ def _judge(terms: Terms, task: VerdictTask, here: str) -> Verdict:
     n_known = len(task.disclosed)
     say_aside(
         f"Replaying the machines of {n_known} of {terms.n_members} hospitals, which takes "
-        f"{n_known} times the computing that the ceremony took here. Ctrl-C ends it; later again:"
+        f"{n_known} times the computing that the ceremony took here. Ctrl-C ends it. Later again:"
     )
     say_aside(f"quorate-participant verdict {here} --session {task.session}")
     return task.verdict()

@@ -99,7 +99,7 @@ def _details(found: Audit, compared: bool) -> Iterator[str]:
         yield f"  {fingerprint(found.federation)}"
         yield "  Compare it with the members' (terms show), or give it: --fingerprint"
     if found.head is not None:
-        yield f"Head: {_spelled(found.head)} (keep it; a later verify takes it as --since)"
+        yield f"Head: {_spelled(found.head)} (keep it: a later verify takes it as --since)"
     failed = [r.number for r in found.results if r.status is Status.FAILED]
     if failed:
         yield f"FAILED: {', '.join(failed)}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from participant import errors as participant_errors
-from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Sentence
+from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Sentence, in_a_row
 from participant.words.names import in_names
 from protocol import errors as protocol_errors
 
@@ -34,8 +34,9 @@ def _given_up(e: protocol_errors.CeremonyFailed, c: Context) -> Sentence:
 
 def _after_silence(silent: Sequence[int], c: Context) -> str:
     return (
-        f"ask {c.names(silent)} whether the agent runs; all members, {c.names(silent)} too, begin "
-        f"a new one: {COMMAND} ceremony {c.pasted}; without {c.names(silent)} it takes new terms"
+        f"ask {c.names(silent)} whether the agent runs. Going on without {c.names(silent)} takes "
+        f"new terms. Else all members, {c.names(silent)} too, begin a new ceremony: {COMMAND} "
+        f"ceremony {c.pasted}"
     )
 
 
@@ -49,7 +50,7 @@ def _ceremony_aborted(e: participant_errors.CeremonyAborted, c: Context) -> Sent
     absent, given_up = e.given_up
     if given_up:
         said.insert(0, f"it was given up {given_up}")
-    what = f"{e.session} was aborted; {'; '.join(said) or 'nobody broke the rules'}"
+    what = in_a_row([f"{e.session} was aborted", *(said or ["nobody broke the rules"])])
     remedies = []
     if absent and not e.culprits:
         return Sentence(
@@ -61,12 +62,14 @@ def _ceremony_aborted(e: participant_errors.CeremonyAborted, c: Context) -> Sent
         )
     if e.silent:
         remedies.append(
-            f"{c.names(e.silent)}: start {COMMAND} ceremony {c.pasted}, which discloses the seed "
-            "unless it is withheld for good (a certificate was made, or the machine was set back); "
-            f"then again: {COMMAND} verdict {c.here} --session {e.session}"
+            f"{c.names(e.silent)} can disclose the seed, unless it is withheld for good (a "
+            "certificate was made, or the machine was set back). Type at "
+            f"{c.names(e.silent)}: {COMMAND} ceremony {c.pasted}; and then here: {COMMAND} verdict "
+            f"{c.here} --session {e.session}"
         )
     remedies.append(
-        f"all begin a new one, {COMMAND} ceremony {c.pasted}, or sign new terms without a culprit"
+        "all sign new terms without a culprit, or begin a new ceremony: "
+        f"{COMMAND} ceremony {c.pasted}"
         if e.culprits
         else f"all members begin a new one: {COMMAND} ceremony {c.pasted}"
     )

@@ -22,6 +22,7 @@ from participant.cli.sentences.sentence import (
     REFUSED,
     Context,
     Sentence,
+    in_a_row,
 )
 from participant.cli.sentences.sentence import COMMAND as _COMMAND
 from participant.cli.sentences.sentence import plain as _plain
@@ -29,6 +30,7 @@ from participant.cli.sentences.waiting import step_words, why_and_remedy
 from protocol import errors as protocol_errors
 from protocol.programs.refusals import remedy_for
 from protocol.words.counted import counted, number_of
+from protocol.words.signatures import lacking
 
 
 def describe(error: Exception, context: Context) -> Sentence:
@@ -43,7 +45,7 @@ def _unsigned(e: protocol_errors.UnsignedTerms, c: Context) -> Sentence:
         blocks = number_of(len(e.wrong), "block", "blocks")
         those = f"the [[signatures]] {blocks} of {', '.join(e.wrong)}"
         remedy = f"take {those} out of {c.file}, and compare the terms. Then {remedy}"
-    return Sentence(f"{c.file}: {', and '.join(e.lacks)}", remedy)
+    return Sentence(f"{c.file}: {lacking(e.missing, e.wrong)}", remedy)
 
 
 def _disk_error(e: participant_errors.DiskError, c: Context) -> Sentence:
@@ -71,10 +73,9 @@ def _out_of_time(e: participant_errors.OutOfTime, c: Context) -> Sentence:
 
 def _goes_on(remedy: str, is_sending: bool) -> str:
     """What becomes of what was begun."""
-    said = [remedy] if remedy else []
-    if is_sending:
-        said.append("what this hospital was sending is kept, and the next command sends it")
-    return "; ".join([*said, "the same command goes on where it stopped"])
+    kept = ["what this hospital was sending is kept, and the next command sends it"]
+    said = [*kept * is_sending, "the same command goes on where it stopped", remedy]
+    return in_a_row([one for one in said if one])
 
 
 def _interrupted(e: participant_errors.Interrupted, c: Context) -> Sentence:
@@ -97,11 +98,11 @@ def _rejected(e: participant_errors.RejectedByAggregator, c: Context) -> Sentenc
         "aggregator's operator, and compare the heads of the board (status) with the other members",
         "unknown-identity": f"ask its operator whether it serves these terms: {c.file}",
         "bad-signature": f"ask its operator whether it serves these terms: {c.file}",
-        "identity-in-use": "stop the other process with this identity; if there should be none, "
+        "identity-in-use": "stop the other process with this identity. If there should be none, "
         "somebody has a copy of your identity: tell the other members",
-        "fork": "do not go on; compare the heads of the board (status) with the other members",
+        "fork": "do not go on. Compare the heads of the board (status) with the other members",
     }
-    remedy = remedies.get(e.code, "ask the aggregator's operator; nothing here is lost")
+    remedy = remedies.get(e.code, "ask the aggregator's operator. Nothing here is lost")
     return Sentence(what, remedy, ABORTED if e.code == "fork" else FAILED)
 
 
@@ -109,7 +110,7 @@ def _refused(e: protocol_errors.Refused, c: Context) -> Sentence:
     who = f", {c.name(e.member)}" if e.member else ""
     return Sentence(
         f"refused to help decrypt round {e.round_name} (rule {e.rule}{who}): {e.reason}",
-        "nothing was decrypted by this hospital; the other members can see the refusal",
+        "nothing was decrypted by this hospital. The other members can see the refusal",
         REFUSED,
     )
 
@@ -117,7 +118,7 @@ def _refused(e: protocol_errors.Refused, c: Context) -> Sentence:
 def _bad_entry(e: protocol_errors.BadEntry, c: Context) -> Sentence:
     return Sentence(
         f"the board breaks its rules at entry {e.position}, by {c.name(e.sender)}: {e.reason}",
-        "do not go on; the aggregator shows what it must not accept: tell the other members",
+        "do not go on. The aggregator shows what it must not accept: tell the other members",
         ABORTED,
     )
 
@@ -125,7 +126,7 @@ def _bad_entry(e: protocol_errors.BadEntry, c: Context) -> Sentence:
 def _bad_signature(e: protocol_errors.BadSignature, c: Context) -> Sentence:
     return Sentence(
         f"a signature of {c.name(e.sender)} ({e.what}) does not fit",
-        "somebody altered it on the way; ask for it again",
+        "somebody altered it on the way. Ask for it again",
     )
 
 
@@ -138,8 +139,8 @@ def _bad_seal(e: protocol_errors.BadSeal, c: Context) -> Sentence:
 
 def _bad_terms(e: protocol_errors.BadTerms, c: Context) -> Sentence:
     if option := c.option_of(e.field):
-        return Sentence(f"{option} ({e.field}): {e.reason}", "give another; nothing was written")
-    remedy = f"correct it there; what is changed in {c.file} all members sign again"
+        return Sentence(f"{option} ({e.field}): {e.reason}", "give another. Nothing was written")
+    remedy = f"correct it there. What is changed in {c.file} all members sign again"
     return Sentence(f"{c.file}: {e.field}: {e.reason}", remedy)
 
 
@@ -147,7 +148,7 @@ def _bad_card(e: participant_errors.BadCard, c: Context) -> Sentence:
     if not e.field:
         return Sentence(
             f"{e.path} is not the card of the identity beside it",
-            "move it away; it is written again from the identity",
+            "move it away. It is written again from the identity",
         )
     remedy = "ask for the card again"
     if e.path.parent == c.home:
@@ -165,14 +166,16 @@ def _too_few_partials(e: keyshare_errors.TooFewPartials, c: Context) -> Sentence
 def _combination(e: keyshare_errors.BadCombination, c: Context) -> Sentence:
     return Sentence(
         f"the partial decryptions of {c.names(e.members)} do not fit together",
-        "one of them is wrong; decrypt again with other members",
+        "one of them is wrong. Decrypt again with other members",
     )
 
 
 def _uncombinable(e: protocol_errors.Uncombinable, c: Context) -> Sentence:
     return Sentence(
-        f"round {e.round_name}: the proofs of {c.names(e.members)} hold, but give no sum",
-        "nobody can do that without having factored the joint key: use it no more, begin a new one",
+        f"round {e.round_name}: the partial decryptions of {c.names(e.members)} have proofs that "
+        "hold, and yet they give no sum",
+        "nobody can make such parts without having factored the joint key. Use this key no more, "
+        "and make another in a new ceremony",
         ABORTED,
     )
 
@@ -181,7 +184,7 @@ def _file_exists(e: participant_errors.FileExists, c: Context) -> Sentence:
     if e.reason:
         return Sentence(
             f"{e.path} is in the way: {e.reason}",
-            "nothing was replaced; move it away if it is not needed, then type the same command "
+            "nothing was replaced. Move it away if it is not needed, then type the same command "
             "again",
         )
     return Sentence(
@@ -204,7 +207,7 @@ def _damaged_file(e: participant_errors.DamagedFile, c: Context) -> Sentence:
         )
     remedy = _DAMAGED
     if e.what == "outbox":
-        remedy = "put back the data folder from a backup; what was about to be sent is lost with it"
+        remedy = "put back the data folder from a backup. What was about to be sent is lost with it"
     return Sentence(f"{e.path} is damaged: {e.reason}", remedy)
 
 
@@ -228,7 +231,7 @@ def _identity_in_use(e: participant_errors.IdentityInUse, c: Context) -> Sentenc
 
 
 def _unfit_numbers(e: participant_errors.UnfitNumbers, c: Context) -> Sentence:
-    remedy = "correct it; a file of numbers is CSV or JSON, as README.md shows. Nothing was sent"
+    remedy = "correct it. A file of numbers is CSV or JSON, as README.md shows. Nothing was sent"
     if e.remedy:
         remedy = f"{e.remedy}. No number was sent"
     return Sentence(f"{e.path} cannot be contributed: {e.reason}", remedy)
@@ -239,7 +242,7 @@ def _declined(e: participant_errors.NotAgreed, c: Context) -> Sentence:
         return Sentence(f"not agreed: {e.what}", "nothing was sent")
     return Sentence(
         "stopped at a question without an answer",
-        "nothing was sent; type the same command again, with --yes where nobody can be asked",
+        "nothing was sent. Type the same command again, with --yes where nobody can be asked",
     )
 
 
@@ -248,7 +251,7 @@ _REMADE = {
     "local entries": "What stays at this hospital then begins as in initial_parameters",
 }
 _DAMAGED = "put back a copy of it from a backup"
-_ITS_NUMBER = "check the program that made these numbers; nothing was sent"
+_ITS_NUMBER = "check the program that made these numbers. Nothing was sent"
 
 _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     keyshare_errors.BadParameters: _plain(
@@ -261,7 +264,7 @@ _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     keyshare_errors.BadCombination: _combination,
     keyshare_errors.BadUpdate: _plain(
         "the update of the model cannot be encrypted: {e}",
-        "correct the app's fit; nothing was sent",
+        "correct the app's fit. Nothing was sent",
     ),
     keyshare_errors.BadExamples: _plain(
         "fit reports {e.num_examples} examples, allowed are {e.least} to {e.most}",
@@ -274,18 +277,18 @@ _KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
     keyshare_errors.FalseSum: _plain(
         "{e}",
-        "ask the aggregator's operator who has had access to it; no model was changed",
+        "ask the aggregator's operator who has had access to it. No model was changed",
         ABORTED,
     ),
     keyshare_errors.InexactProduct: _plain(
         "this machine's floating-point arithmetic is not what the standard says: {e}",
-        "nothing was sent; run the tests on this machine, or use another",
+        "nothing was sent. Run the tests on this machine, or use another",
     ),
     keyshare_errors.BadPlaintext: _plain("a number cannot be encrypted: {e}", _ITS_NUMBER),
     keyshare_errors.BadCiphertext: _plain("a ciphertext cannot be used: {e}", _ITS_NUMBER),
     keyshare_errors.WrongKey: _plain("a key cannot be used: {e}", _ITS_NUMBER),
     keyshare_errors.BadKeyShare: _plain("{e}", _DAMAGED),
-    keyshare_errors.BadPart: _plain("{e}", "ask that member; nothing was decrypted"),
+    keyshare_errors.BadPart: _plain("{e}", "ask that member. Nothing was decrypted"),
     keyshare_errors.UnfitNumber: _plain(
         "a number does not fit: {e.reason}", "round it, or choose another scale with --decimals"
     ),
@@ -302,7 +305,7 @@ _PROTOCOL: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     protocol_errors.BadSeal: _bad_seal,
     protocol_errors.Fork: _plain(
         "the board has forked at entry {e.position}: {e.reason}",
-        "do not go on; compare heads (status) with the other members: the aggregator shows "
+        "do not go on. Compare heads (status) with the other members: the aggregator shows "
         "different boards, or has lost data, which its operator puts back from a backup",
         ABORTED,
     ),

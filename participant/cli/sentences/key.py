@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Sentence, plain
+from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Sentence, in_a_row, plain
 from participant.cli.sentences.waiting import step_words
 from participant.key import errors
 from protocol.words.counted import counted, number_of
@@ -24,19 +24,19 @@ def _no_quorum(e: errors.NoQuorum, c: Context) -> Sentence:
         remedies.append(f"they type {COMMAND} key check --together {c.pasted}, at the same time")
     if e.wrong:
         remedies.append(f"{c.names(e.wrong)}: {COMMAND} key check {c.pasted}, then key restore")
-    return Sentence(f"{e.session}: {'; '.join(said)}", "; ".join(remedies))
+    return Sentence(f"{e.session}: {in_a_row(said)}", "; ".join(remedies))
 
 
 def _outdated(e: errors.Outdated, c: Context) -> Sentence:
     if e.what == "record":
         return Sentence(
             f"the record {e.path} ends with entry {e.have}, but entry {e.known} is known here",
-            "nothing was replaced; ask another member for a newer record",
+            "nothing was replaced. Ask another member for a newer record",
         )
     return Sentence(
         f"the backup {e.path} is of epoch {e.have}, {e.place} is at epoch {e.known}: "
         "its key share does not fit the present key",
-        "nothing was replaced; use the backup that was made after the last ceremony",
+        "nothing was replaced. Use the backup that was made after the last ceremony",
     )
 
 
@@ -47,17 +47,17 @@ KEY_CARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     ),
     errors.NoQuorum: _no_quorum,
     errors.QuorumFails: lambda e, c: Sentence(
-        f"{e.session}: the parts of {c.names(e.members)} do not give the test value, though "
-        "all have proofs that hold",
-        "do not go on under this key, and tell the other members: the record shows it",
+        f"{e.session}: the parts of {c.names(e.members)} have proofs that hold, and yet they do "
+        "not give the test value",
+        "do not go on under this key. Tell the other members: the record shows it",
         ABORTED,
     ),
     errors.UnfitBackup: plain(
-        "{e.path} cannot be restored: {e.reason}", "nothing was replaced; use the right backup"
+        "{e.path} cannot be restored: {e.reason}", "nothing was replaced. Use the right backup"
     ),
     errors.Outdated: _outdated,
     errors.NoBoard: lambda e, c: Sentence(
         f"the aggregator at {e.url} did not show the board: {step_words(e.waiting, c)}",
-        "nothing was replaced; try again when it runs, or give --record DIR with a record",
+        "nothing was replaced. Try again when it runs, or give --record DIR with a record",
     ),
 }

@@ -74,7 +74,7 @@ def missing_file(e: errors.MissingFile, c: Context) -> Sentence:
     if e.what == "folder":
         return Sentence(
             f"there is no folder {e.path}, so nothing can be written there",
-            f"make it first: mkdir -p {pasted(e.path)}; or give another path",
+            f"give another path, or make it first: mkdir -p {pasted(e.path)}",
         )
     if e.what == "key share":
         return Sentence(

@@ -28,7 +28,7 @@ def _foreign_aggregator(e: errors.ForeignAggregator, c: Context) -> Sentence:
 def _wrong_certificate(e: errors.WrongCertificate, c: Context) -> Sentence:
     return Sentence(
         f"the server at {e.url} is not the aggregator of the terms: its TLS key is "
-        f"{e.found.hex()[:16] or 'unreadable'}…{e.about}; the terms pin {e.expected.hex()[:16]}…",
+        f"{e.found.hex()[:16] or 'unreadable'}…{e.about}. The terms pin {e.expected.hex()[:16]}…",
         "nothing was sent. If the certificate names this hospital's network, or a firewall, a box "
         "on the way inspects TLS: ask its administrators to leave this address out. If not, ask "
         "the aggregator's operator, and go on only with the pinned key",

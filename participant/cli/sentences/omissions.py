@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from protocol.rounds.omission import in_words
 from protocol.words.foreign import shown
+from protocol.words.rounds import why_left_out
 
 _IN_TIME = {"late", "closed"}
 
@@ -17,7 +17,7 @@ def left_out_line(found: Mapping[str, Any], kind: str) -> str:
     found: as ``Omissions`` reports it; from an aggregator's report, of any content.
     kind: "training" or "statistic".
     """
-    why = in_words(found.get("reason"), found.get("other"))
+    why = why_left_out(found.get("reason"), found.get("other"))
     if found.get("reason") not in ("closed", "unsaid"):
         why = f"the aggregator says that {why}"
     whose = (

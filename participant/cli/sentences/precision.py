@@ -85,7 +85,7 @@ def _widened(event: Event) -> str:
 def _counts_refused(event: Event) -> str:
     return (
         "the counts by size do not add up to the contributors, so that the next three rounds have "
-        "the terms' own bounds. Some contributor's agent is another release, or lies; no agent can "
+        "the terms' own bounds. Some contributor's agent is another release, or lies. No agent can "
         "tell which"
     )
 

@@ -17,7 +17,7 @@ def _unfit_record(e: UnfitRecord, c: Context) -> Sentence:
         )
     return Sentence(
         f"the folder does not hold a record of these terms: {e.path}: {e.reason}",
-        "nothing was changed there; give another folder as --out, or move that one away",
+        "nothing was changed there. Give another folder as --out, or move that one away",
     )
 
 

@@ -32,13 +32,13 @@ def _no_passphrase(e: errors.NoPassphrase, c: Context) -> Sentence:
 def _bad_passphrase(e: errors.BadPassphrase, c: Context) -> Sentence:
     if e.why == "the present one":
         what = "the new passphrase is the present one"
-        remedy = "nothing was changed; choose another"
+        remedy = "nothing was changed. Choose another"
     elif e.why == "that of the data folder":
         what = (
             f"the passphrase for the backup is that of {e.source}: whoever learns it there could "
             "open the backup, too"
         )
-        remedy = "nothing was written; choose another, and keep it elsewhere than the file"
+        remedy = "nothing was written. Choose another, and keep it elsewhere than the file"
     else:
         reason, remedy = _UNUSABLE[e.why]
         what = f"the passphrase from {e.source} cannot be used: {reason}"
@@ -57,8 +57,8 @@ def _no_seed(e: errors.NoSeed, c: Context) -> Sentence:
     if e.why == "forgotten":
         return Sentence(
             f"{e.session} has ended here, but its key share is gone from the data folder",
-            f"put back the key share: {COMMAND} key restore FILE {c.here}; without it this "
-            "hospital cannot help to decrypt",
+            "without it this hospital cannot help to decrypt. Put back the key share: "
+            f"{COMMAND} key restore FILE {c.here}",
         )
     if e.why == "lost":
         return Sentence(
@@ -80,7 +80,7 @@ SEALED: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
     errors.BadPassphrase: _bad_passphrase,
     errors.WrongPassphrase: plain(
         "{e.path} does not open: the passphrase is wrong or the file is damaged",
-        "try again; if the passphrase is right, put back a copy of the file from a backup",
+        "try again. If the passphrase is right, put back a copy of the file from a backup",
     ),
     errors.ForeignSeal: _foreign_seal,
     errors.NewerFormat: plain(

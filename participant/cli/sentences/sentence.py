@@ -10,7 +10,7 @@ from typing import Any
 from protocol.terms.terms import Terms
 from protocol.words.foreign import pasted
 
-FAILED, USAGE, REFUSED, ABORTED, CHECK_FAILED, BY_SIGNAL = 1, 2, 3, 4, 5, 128
+FAILED, REFUSED, ABORTED, CHECK_FAILED, BY_SIGNAL = 1, 3, 4, 5, 128  # usage errors: 2
 COMMAND = "quorate-participant"
 
 
@@ -51,6 +51,11 @@ class Sentence:
     what: str
     remedy: str
     exit_code: int = FAILED
+
+
+def in_a_row(said: Sequence[str]) -> str:
+    """Clauses as sentences, each but the first with a capital."""
+    return ". ".join([*said[:1], *(one[:1].upper() + one[1:] for one in said[1:])])
 
 
 def plain(what: str, remedy: str, exit_code: int = FAILED) -> Callable[[Any, Context], Sentence]:

@@ -9,11 +9,11 @@ from participant.cli.sentences.held_back import held_back
 from participant.cli.sentences.model_words import disagreement
 from participant.cli.sentences.sentence import COMMAND, Context
 from participant.waiting import Waiting
-from protocol.rounds.awaited import due
 from protocol.terms.terms import AGGREGATOR
 from protocol.words.counted import number_of
 from protocol.words.duration import duration
 from protocol.words.foreign import pasted, shown
+from protocol.words.rounds import due
 
 _WHY = {
     "link": "The connection is tried again and again.",

@@ -209,7 +209,7 @@ def set_back_line(found: SetBack) -> str:
         f"This data folder has gone back in time: it does not know entry {found.entry} of the "
         "board, which this hospital signed. A snapshot or a backup was put back, or another copy "
         "of the folder is at work (then stop it). This hospital helps to decrypt no round that "
-        f"was opened up to entry {found.head}; with later ones it helps again."
+        f"was opened up to entry {found.head}. With later ones it helps again."
     )
 
 
@@ -283,7 +283,7 @@ def _is_long(facts: CeremonyOutlook) -> bool:
 
 def _long_wait(facts: CeremonyOutlook) -> str:
     return (
-        f"waiting for {_list(facts.waiting_for)} for {duration(facts.waited_seconds)}; the "
+        f"waiting for {_list(facts.waiting_for)} for {duration(facts.waited_seconds)}. The "
         f"ceremony is given up when a step has lasted {duration(facts.step_seconds)}"
     )
 

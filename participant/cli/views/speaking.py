@@ -69,7 +69,7 @@ def _internal(error: Exception, context: Context) -> typer.Exit:
         details = "no file, since none could be written"
     name = type(error).__name__
     _say("quorate-participant: ", f"internal error ({name}), details in {details}")
-    _say("  ", "nothing that was stored is lost; please report it with that file, once read")
+    _say("  ", "nothing that was stored is lost. Please report it with that file, once read")
     return typer.Exit(1)
 
 

@@ -56,7 +56,7 @@ def _show_here(here: Mapping[str, Any]) -> None:
     elif free < _LITTLE_BYTES:
         say(f"  THE DISK IS FULL, or nearly so: {free / 1e6:.1f} MB are free")
     if here["post_on_its_way"]:
-        say("  a post is on its way; the next command sends it")
+        say("  a post is on its way. The next command sends it")
 
 
 def _show_members(there: Mapping[str, Any]) -> None:
@@ -78,7 +78,7 @@ def _show_clock(clock: Mapping[str, Any]) -> None:
             way = "forward" if by > 0 else "back"
             say(
                 f"  the clock of the aggregator's machine was set {way} by {duration(abs(by))} at "
-                f"{shown(step.get('at'))}; nothing is closed or kept open for that"
+                f"{shown(step.get('at'))}. Nothing is closed or kept open for that"
             )
 
 

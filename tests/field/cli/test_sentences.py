@@ -108,8 +108,8 @@ def test_a_number_out_of_range_is_told_with_its_option_and_the_range(
         ("men,1\n ,2\n", "line 2 has an empty label"),
         (f"men,1\n{'x' * 101},2\n", "line 2 has more than 100 characters"),
         ("men,1\nwomen,two\n", "line 2: 'two' is not a number"),
-        ("men,1\nwomen\n", "line 2 has 1 column;"),
-        ("men,1\nwomen,2,3\n", "line 2 has 3 columns;"),
+        ("men,1\nwomen\n", "line 2 has 1 column."),
+        ("men,1\nwomen,2,3\n", "line 2 has 3 columns."),
     ],
 )
 def test_a_file_of_numbers_is_refused_by_line_and_label(
@@ -163,15 +163,15 @@ WORDS = fingerprint(bytes(range(16))).split()
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (" ".join(WORDS[:11]), "a fingerprint has 12 words; these are 11"),
-        (" ".join([*WORDS, "zoo"]), "a fingerprint has 12 words; these are 13"),
-        (" ".join([*WORDS[:11], "dessert"]), "word 12, 'dessert', is none of a fingerprint; is it "
+        (" ".join(WORDS[:11]), "a fingerprint has 12 words, and these are 11"),
+        (" ".join([*WORDS, "zoo"]), "a fingerprint has 12 words, and these are 13"),
+        (" ".join([*WORDS[:11], "dessert"]), "word 12, 'dessert', is none of a fingerprint. Is it "
          "'desert'?"),
         (" ".join(["12345", *WORDS[1:]]), "word 1, '12345', is none of a fingerprint"),
         (" ".join([WORDS[1], WORDS[0], *WORDS[2:]]), "two have changed places"),
         (WORDS[0], "12 words between quotation marks, or hex digits"),
-        ("ab" * 8, "32 to 64 digits; it has 16"),
-        ("a" * 33, "32 to 64 digits; it has 33"),
+        ("ab" * 8, "32 to 64 digits, this 16"),
+        ("a" * 33, "32 to 64 digits, this 33"),
     ],
 )  # fmt: skip
 def test_words_that_are_no_fingerprint_are_counted_and_named(text: str, said: str) -> None:

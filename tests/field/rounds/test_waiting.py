@@ -275,7 +275,7 @@ def test_who_is_asked_to_agree_is_told_who_waits_for_the_answer(hall: Hall, caps
     approve = _approval(yes=True, as_json=False)
     hall.come(2, DecryptionTask(TERMS, SECRETS[2], "age", hall.disks[2], approve))
     hall.talk()
-    assert "  agreed        H1; they may be waiting for this answer\n" in capsys.readouterr().out
+    assert "  agreed        H1. They may be waiting for this answer\n" in capsys.readouterr().out
 
 
 def test_who_waits_for_a_statistic_that_nobody_asked_for_is_told_how_to_ask(hall: Hall) -> None:

@@ -185,7 +185,7 @@ def test_a_long_wait_says_for_whom_and_when_the_ceremony_is_given_up() -> None:
     waiting = replace(reached("moduli", ("H3",)), waited_seconds=59.0, step_seconds=3600)
     long = replace(waiting, waited_seconds=61.0)
     *_, said = lines(LineView, [waiting, long, replace(long, waited_seconds=70.0)])
-    told = "waiting for H3 for 1:01 min; the ceremony is given up when a step has lasted 1:00 h"
+    told = "waiting for H3 for 1:01 min. The ceremony is given up when a step has lasted 1:00 h"
     assert f"step moduli: {told}" in said
     events = lines(JsonView, [waiting, long])
     assert [event["waited_seconds"] for event in events[1:]] == [59.0, 61.0]

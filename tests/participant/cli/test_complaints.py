@@ -10,11 +10,11 @@ from participant.cli.sentences.complaints import complaint_line
 @pytest.mark.parametrize(
     ("verdict", "expected"),
     [
-        ("proven", "Charité sent a wrong partial decryption, left out; entry 12 is the evidence"),
+        ("proven", "Charité sent a wrong partial decryption, left out. Entry 12 is the evidence"),
         ("false", "Turku complains of Charité without cause (entry 12)"),
         (
             "unproven",
-            "Turku could not open Charité's partial decryption and left it out; entry 12 says so, "
+            "Turku could not open Charité's partial decryption and left it out. Entry 12 says so, "
             "which nobody else can check",
         ),
     ],

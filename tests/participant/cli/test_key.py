@@ -314,7 +314,7 @@ def test_another_share_is_in_the_way(backed_up: Run) -> None:
     before = files(Path("h1"))
     output = restore(backed_up, expect=1)
     assert "key-share-1.sealed is in the way: it holds another key share of epoch 1" in output
-    assert "move it away" in output
+    assert "Move it away" in output
     assert files(Path("h1")) == before
 
 

@@ -224,7 +224,7 @@ def test_a_key_that_can_be_broken_needs_an_explicit_allowance(hospitals: Run) ->
 def test_terms_say_what_bounds_the_first_round_and_what_the_later_ones(hospitals: Run) -> None:
     said = " ".join(hospitals("terms", "new", *NAMED, *cards(3), "--key-bits", "2048").split())
     assert "a weight changes by at most 8, at most 100000 examples" in said
-    assert "both are the first round's, and later ones follow what hospitals need" in said
+    assert "Both are the first round's, and later ones follow what hospitals need" in said
 
 
 def test_terms_are_never_written_over(hospitals: Run) -> None:

@@ -83,7 +83,7 @@ def test_numbers_are_read_exactly(tmp_path: Path, text: str, values: str, labels
         (b"PK\x03\x04zzzz", "spreadsheet.*CSV UTF-8"),
         ("3\n".encode("utf-16-le"), "UTF-8: save it as CSV UTF-8"),
         ("a,b,3\n", "line 1 has 3 columns"),
-        ("men,3\n5\n", "line 2 has 1 column;"),
+        ("men,3\n5\n", "line 2 has 1 column."),
         ("men,3\nmen,5\n", "line 1 and line 2 have the same label, 'men'"),
         (",3\n", "line 1 has an empty label"),
         (f"{'x' * 101},3\n", "line 1 has more than 100 characters"),

@@ -328,14 +328,14 @@ def test_the_refusal_says_why_and_what_to_set():
     with pytest.raises(BadTerms) as raised:
         check(toy_federation(3, 2, rounds=RoundPolicy(1, 2, 1, 1, 2)).terms)
     assert raised.value.reason == (
-        "2; it must be 3. Of 3 members 1 may subtract what it added, and two must be left who "
+        "2, and it must be 3. Of 3 members 1 may subtract what it added, and two must be left who "
         "hide each other: set 3 or more"
     )
     with pytest.raises(BadTerms) as raised:
         check(toy_federation(7, 4, rounds=RoundPolicy(1, 5, 1, 1, 3)).terms)
     assert raised.value.reason == (
-        "3; it must be 4 to 5, where 5 is min_contributors. Of 7 members 2 may subtract what they "
-        "added, and two must be left who hide each other: set 4 or more"
+        "3, and it must be 4 to 5, where 5 is min_contributors. Of 7 members 2 may subtract what "
+        "they added, and two must be left who hide each other: set 4 or more"
     )
 
 

@@ -1,0 +1,62 @@
+"""What both programs tell people alike of a round: what it waits for, and what it leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from protocol.words.counted import number_of
+from protocol.words.foreign import shown
+
+_DUE: dict[str, str] = {
+    "statements": "to say at which model they stand, before {}",
+    "agreement": "who state another model than the others, before {}",
+    "opening": "to open {}",
+    "contributions": "to contribute to {}",
+    "sum": "to make the sum of {}",
+    "locks": "to say whether they agree to the sum of {}",
+    "parts": "to help to decrypt {}",
+}
+_LEFT_OUT: dict[str, str] = {
+    "late": "it came while the sum was being made",
+    "closed": "it came after the round was closed",
+    "another-opening": "it answers another opening of the round",
+    "differencing": (
+        "with it, the sum and one that is open already would show what too few hospitals added"
+    ),
+    "unreadable": "its ciphertexts are not those that the round asks for",
+    "unproven": "it has no proof that fits its ciphertexts",
+    "vector": "its encrypted vector has another number or another size of chunks",
+    "unsaid": "the aggregator does not say why",
+}
+
+
+def due(step: str, session: str) -> str:
+    """What is waited for, as people read it; ``step`` and ``session`` may be anybody's words."""
+    if step not in _DUE:
+        return f"{shown(step)} of {shown(session)}"
+    return _DUE[step].format(shown(session))
+
+
+def why_left_out(why: object, other: object) -> str:
+    """Why a contribution is in no sum; ``why`` and ``other``, a name, may be anybody's words."""
+    if why == "repeated":
+        return f"it repeats a ciphertext of {shown(other)}"
+    return _LEFT_OUT.get(str(why), f"({shown(why)})")
+
+
+def ways_out(names: Sequence[str], needed: object, number: object) -> Iterator[str]:
+    """A sentence for each way out of round ``number``.
+
+    names: of the hospitals whose contributions would let it close; none where nobody's would.
+    needed: how many hospitals another model takes; 0 or empty where no round is left for it.
+    """
+    if names:
+        contribute = number_of(len(names), "contributes", "contribute")
+        yield f"It closes as soon as {', '.join(names)} {contribute}."
+    if needed:
+        yield (
+            f"At least {needed} hospitals can give it up and begin another model: they stop train "
+            f"and start it again, all with --new-model-after {number}."
+        )
+    else:
+        yield "It is the last round: more of them need new terms."
