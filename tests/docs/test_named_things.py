@@ -115,6 +115,8 @@ def test_the_checks_of_a_record_are_those_of_its_page() -> None:
 def test_every_check_that_a_page_names_is_one_of_the_record(page: Path) -> None:
     found = re.findall(r"\b[Cc]hecks? (\d\.\d)\b", page.read_text())
     assert {*found} <= {check.number for check in CHECKS}
+    counts = re.findall(r"\b(\d+) numbered checks", page.read_text())
+    assert {*counts} <= {str(len(CHECKS))}
 
 
 def test_the_rules_of_a_round_are_those_of_its_page() -> None:
@@ -130,7 +132,20 @@ def test_the_rules_of_a_round_are_those_of_its_page() -> None:
 
 
 @pytest.mark.parametrize("page", OF_TODAY, ids=ids(OF_TODAY))
-def test_every_setting_event_and_message_that_a_page_names_is_in_the_code(page: Path) -> None:
+def test_every_event_that_a_page_names_is_one_of_the_programs(page: Path) -> None:
+    said = re.findall(r"\bevent(?: `| +\")([a-z ]+)[`\"]", page.read_text())
+    assert {*said} <= events(), page
+
+
+@cache
+def events() -> set[str]:
+    """Values of "event" in what the hospital's program writes as JSON."""
+    files = (ROOT / "participant").rglob("*.py")
+    return {e for path in files for e in re.findall(r'"event": "([a-z ]+)"', path.read_text())}
+
+
+@pytest.mark.parametrize("page", OF_TODAY, ids=ids(OF_TODAY))
+def test_every_setting_and_message_that_a_page_names_is_in_the_code(page: Path) -> None:
     """A word with an underscore, a hyphen or a capital inside is nobody's but the code's."""
     for span in spans(page):
         word = span.partition(" = ")[0]
