@@ -91,7 +91,21 @@ def load_app(path: Path, errors_folder: Path) -> LoadedApp:
     source = _source(module, path)
     functions = {name: getattr(source, name) for name in FUNCTIONS}
     patterns = getattr(source, "local_entries", getattr(module, "local_entries", ()))
-    return LoadedApp(path, functions, errors_folder, _local_entries(patterns, path), own)
+    return LoadedApp(path, functions, errors_folder, _local_entries(patterns, str(path)), own)
+
+
+def app_of(source: object, errors_folder: Path) -> LoadedApp:
+    """A file's functions, or an object's; raises BadApp where it lacks one."""
+    if isinstance(source, str | Path):
+        return load_app(Path(source), errors_folder)
+    name = type(source).__name__
+    if isinstance(source, type):
+        raise BadApp("the app", f"it is a class: give {source.__name__}()")
+    if missing := _lacking(source):
+        raise BadApp("the app", f"{name} has no function {missing}({FUNCTIONS[missing]})")
+    functions = {each: getattr(source, each) for each in FUNCTIONS}
+    patterns = _local_entries(getattr(source, "local_entries", ()), "the app")
+    return LoadedApp(Path(name), functions, errors_folder, patterns)
 
 
 def _source(module: ModuleType, path: Path) -> object:
@@ -113,9 +127,9 @@ def _lacking(source: object) -> str:
     return next((name for name in FUNCTIONS if not callable(getattr(source, name, None))), "")
 
 
-def _local_entries(patterns: object, path: Path) -> tuple[str, ...]:
+def _local_entries(patterns: object, whose: str) -> tuple[str, ...]:
     if not isinstance(patterns, list | tuple) or not all(isinstance(p, str) for p in patterns):
-        raise BadApp(str(path), "local_entries is not a list of patterns of names")
+        raise BadApp(whose, "local_entries is not a list of patterns of names")
     return tuple(patterns)
 
 
@@ -135,7 +149,7 @@ def _run_user_code(code: Callable[[], Any], name: str, path: Path, errors_folder
         details = keep_traceback(error, errors_folder)
         what = ": ".join(filter(None, [type(error).__name__, shown(_words(error), _MESSAGE)]))
         reason = f"{what} ({_place(error, path)}); details in {details}"
-        raise BadApp(name, reason) from None
+        raise BadApp(name, reason) from error
     finally:
         occupy()  # it may have closed standard streams
     if os.getpid() != process:

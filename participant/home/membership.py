@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from participant.disk.files import FolderStorage, exists
@@ -29,6 +30,7 @@ class Membership:
     folder: Path
     vault: Vault
     passphrase: Passphrase
+    signatures: Mapping[str, bytes] = field(default_factory=dict)  # of the terms, by name
 
     @property
     def storage(self) -> FolderStorage:
@@ -84,4 +86,4 @@ def enter(file: TermsFile, home: Path, passphrase: Passphrase) -> Membership:
         raise NotAMember(card.name, home)
     folder = federation_folder(home, terms.federation)
     vault = Vault(folder / VAULT_NAME, terms.federation, index)
-    return Membership(terms, index, identity, folder, vault, passphrase)
+    return Membership(terms, index, identity, folder, vault, passphrase, file.signatures)

@@ -64,13 +64,13 @@ def obtain(
     read.
     """
     if file is not None:
-        return _checked(_from_file(file), str(file), new)
+        return checked(_from_file(file), str(file), new)
     if which.variable is not None and which.variable in environment:
-        return _checked(environment[which.variable], which.variable, new)
+        return checked(environment[which.variable], which.variable, new)
     if ask is None:
         ask = partial(_ask_at_terminal, which=which)
     text = ask(f"New {which.name}: " if new else f"{which.name.capitalize()}: ")
-    passphrase = _checked(text, "the terminal", new)
+    passphrase = checked(text, "the terminal", new)
     if new and ask("The same again: ") != text:
         raise BadPassphrase("entries differ", "the terminal")
     return passphrase
@@ -103,7 +103,8 @@ def _has_terminal() -> bool:
     return True
 
 
-def _checked(text: str, source: str, new: bool) -> Passphrase:
+def checked(text: str, source: str, new: bool) -> Passphrase:
+    """A passphrase from a source, as ``obtain`` checks it; raises BadPassphrase."""
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
         raise BadPassphrase("empty", source)

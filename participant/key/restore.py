@@ -176,7 +176,7 @@ def read_record(folder: Path, terms: Terms, known: Head | None) -> Board:
     return board
 
 
-def read_board(restoring: Restoring, seconds: float) -> Board:
+async def read_board(restoring: Restoring, seconds: float) -> Board:
     """The board as the aggregator shows it; nothing is said and nothing is stored.
 
     Raises NoBoard after so many seconds, Fork, and what a session raises.
@@ -188,7 +188,7 @@ def read_board(restoring: Restoring, seconds: float) -> Board:
             save_checkpoint(storage, head)
         agent = Agent(backup.terms, backup.index, key, storage, _Reading())
         try:
-            Session(agent, key, time_limit=seconds).run()
+            await Session(agent, key, time_limit=seconds).work()
         except OutOfTime as late:
             raise NoBoard(backup.terms.aggregator.url, late.waiting) from None
     return agent.board

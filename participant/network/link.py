@@ -130,8 +130,9 @@ async def _connect(terms: Terms) -> ClientConnection:
     host, port = place.hostname or "", place.port or 443
     proxy = find_proxy(host, port, os.environ)
     way = Way(url, proxy, why_unused(host, os.environ))
-    if proxy:
-        asyncio.get_running_loop().set_exception_handler(_hush)
+    loop = asyncio.get_running_loop()
+    if proxy and loop.get_exception_handler() is None:
+        loop.set_exception_handler(_hush)
     try:
         return await _dial(terms, way)
     except (OSError, EOFError, ImportError, WebSocketException) as error:

@@ -2,7 +2,7 @@
 
 Frames are read while the agent works, but the agent itself does one thing at a time: it takes
 frames, or it makes a step. A step can take as long as a round of training, so frames are read in a
-thread of their own (``participant.agent.steps``).
+thread of their own, the caller's, and steps made in another (``participant.agent.steps``).
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from participant.agent.agent import Agent
 from participant.agent.clock_check import ClockCheck
 from participant.agent.inbox import Inbox
+from participant.agent.set_back import SetBack
 from participant.agent.steps import Steps
-from participant.errors import Interrupted, OutOfTime, ProxyRefuses, Unreachable
+from participant.errors import DiskError, OutOfTime, ProxyRefuses, Unreachable
 from participant.network.link import Caller, Link, Traffic, open_link
 from participant.network.link_trouble import silence
 from participant.waiting import Waiting
@@ -42,7 +43,7 @@ _BAD_NEWS = 20.0, 1 / 60
 
 @dataclass(frozen=True)
 class Notices:
-    """What a session tells while it works; called in the event loop's thread."""
+    """What is told of work while it is done; called in the event loop, ``set_back`` in a step."""
 
     moved: Callable[[], None] = lambda: None  # something was received, said or computed
     # Once for each reason, until the link is there again. Neither that nor a stall is told without
@@ -52,6 +53,9 @@ class Notices:
     stalled: Callable[[str], None] = lambda reason: None  # the aggregator takes nothing, and why
     taken: Callable[[], None] = lambda: None  # it does again
     clocks_differ: Callable[[float], None] = lambda ahead: None  # by seconds, the aggregator's
+    set_back: Callable[[SetBack], None] = lambda found: None  # the folder has gone back in time
+    full: Callable[[DiskError], None] = lambda error: None  # work goes on once there is room
+    room: Callable[[], None] = lambda: None  # there is again
 
 
 @dataclass
@@ -64,7 +68,7 @@ class Session:
     time_limit: float | None = None  # seconds
     traffic: Traffic = field(default_factory=Traffic)
     clock: Callable[[], float] = time.monotonic
-    _steps: Steps = field(default_factory=Steps, init=False, repr=False)
+    steps: Steps = field(default_factory=Steps, repr=False)
     _stalled: bool = field(default=False, init=False)  # as it was told
     _is_lost: bool = field(default=False, init=False)  # as well
     _bad_news: Allowance = field(default_factory=lambda: Allowance(*_BAD_NEWS), init=False)
@@ -98,25 +102,15 @@ class Session:
         began = self._step_began
         return 0.0 if began is None else self.clock() - began
 
-    def run(self) -> None:
-        """Work until the agent is done.
+    async def work(self) -> None:
+        """Work until the agent is done; may be cancelled at any moment, and called again.
 
-        Raises OutOfTime, Interrupted, and whatever the agent or ``open_link`` raise, except that
-        an aggregator out of reach is tried again for ever.
+        Raises OutOfTime, and whatever the agent or ``open_link`` raise, except that an aggregator
+        out of reach is tried again for ever.
         """
-        self._steps = Steps()  # of this run: those of an earlier one have ended
-        self._steps.run(self._run)
-
-    async def _run(self) -> None:
-        work = asyncio.create_task(self._connect_until_done())
-        self._steps.cancel_on_signal(work)
         try:
             async with asyncio.timeout(self.time_limit) as limit:
-                await work
-        except asyncio.CancelledError:
-            if caught := self._steps.caught:
-                raise Interrupted(caught, self.agent.is_sending) from None
-            raise
+                await self._connect_until_done()
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -234,7 +228,7 @@ class Session:
         while True:
             self._step_began = self.clock()
             try:
-                await self._steps.do(self.agent.step)
+                await self.steps.do(self.agent.step)
             finally:
                 self._step_began = None
             if ahead := self._clocks.differs():

@@ -53,12 +53,8 @@ def entries_seen(member: Membership) -> int:
     return seen.position if seen else 0
 
 
-def ask_aggregator(member: Membership) -> dict[str, Any]:
+async def ask_aggregator(member: Membership) -> dict[str, Any]:
     """The aggregator's report; raises Unreachable, Malformed, and what ``open_link`` raises."""
-    return asyncio.run(_ask(member))
-
-
-async def _ask(member: Membership) -> dict[str, Any]:
     key, instance = member.identity.signing_key, secrets.token_bytes(16)
     caller = Caller(member.index, key, instance, "status")
     async with open_link(member.terms, caller, Traffic()) as link:

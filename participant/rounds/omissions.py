@@ -10,6 +10,7 @@ from typing import Any
 
 from protocol.rounds.decryption import RoundMember
 from protocol.rounds.omission import LeftOut, left_out
+from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 
 # What everybody who has the contributions can see for himself.
@@ -45,6 +46,11 @@ class Omissions:
         if found.member == member.index and found.why in _CHECKABLE and not member.view.closing:
             fits = found.member in member.fitting
         return omission_facts(found, member.terms, member.index) | {"fits": fits}
+
+
+def omissions_in(view: RoundView, terms: Terms, index: int) -> tuple[dict[str, Any], ...]:
+    """Whose contributions are not in the sum, and why; ``index``: this hospital's number."""
+    return tuple(omission_facts(found, terms, index) for found in left_out(view))
 
 
 def omission_facts(found: LeftOut, terms: Terms, index: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ from keyshare.errors import UnfitNumber
 from keyshare.rounds.statistic import decimals_of, encode
 from participant.errors import UnfitNumbers
 from protocol.board.messages import MAX_LABELS_BYTES, MAX_NUMBERS, labels_bytes
+from protocol.terms.names import normal
 from protocol.words.counted import counted
 from protocol.words.foreign import is_plain, shown
 
@@ -81,6 +83,18 @@ class Numbers:
 
     def _refuse(self, reason: str) -> None:
         raise UnfitNumbers(self.path, reason)
+
+
+def numbers_of(given: Mapping[str, object] | Sequence[object]) -> Numbers:
+    """A program's numbers, each exactly as it prints; raises BadStatisticFile."""
+    what = "the numbers"
+    labels = tuple(map(normal, given)) if isinstance(given, Mapping) else ()
+    values = []
+    for one in given.values() if isinstance(given, Mapping) else given:
+        if (number := None if isinstance(one, bool) else parse_number(str(one))) is None:
+            raise UnfitNumbers(what, f"{shown(str(one))} is not a number")
+        values.append(number)
+    return Numbers(what, tuple(values), labels)
 
 
 def parse_number(text: str) -> Decimal | None:

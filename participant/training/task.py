@@ -121,6 +121,12 @@ class TrainingTask(Task):
         """The round that leads to the next model, once anything of it is here."""
         return self._rounds.get(self.finished + 1)
 
+    def parameters_after(self, number: int) -> Any:
+        """The model after a round that is done, read from the disk, as the app is given it."""
+        found = load(self._storage, number, self._layout)
+        assert found is not None
+        return found.model.to_app(self._local.entries)
+
     def waiting(self, board: Board) -> Waiting:
         """The round that is open, else the opening of the next."""
         finished, terms, current = self.finished, self._terms, self.current

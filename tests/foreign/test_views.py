@@ -35,12 +35,15 @@ from participant.cli.views.transfer import Transfer, TransferBar, TransferLines
 from participant.errors import Unreachable
 from participant.home.identity import Card
 from participant.home.terms_file import TermsFile
+from participant.hospital.results import Checked, Decrypted
+from participant.rounds.omissions import omission_facts
 from participant.rounds.task import Question
 from participant.waiting import Waiting
 from protocol.board.messages import Abort, Complaint, Join, Refusal, Statement
 from protocol.board.wire import Rejected
 from protocol.ceremony.judgement import Verdict
 from protocol.errors import ProtocolError, UnsignedTerms
+from protocol.rounds.omission import LeftOut
 from tests.foreign.poison import BRIEF, NOT_TEXT, POISON, POISONS, offences, poisoned
 from tests.participant.cli.test_ceremony_view import COURSE, EXPECTATION
 from tests.participant.cli.test_sentences import SAMPLES, ours, samples, subclasses
@@ -204,20 +207,12 @@ def test_no_sum_shows_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
         request = Question("7", kind, ("H1", "H2"), 3, "it shows H1", labels, ("H2",))
         opening._approval(yes=True, as_json=False)(poisoned(request))
         opening._approval(yes=True, as_json=True)(poisoned(request))
-    complaint = SimpleNamespace(about=1, by=2, entry=3, verdict="proven")
-    view = SimpleNamespace(
-        name=POISON,
-        terms_of_opening=SimpleNamespace(kind="statistic"),
-        closed=SimpleNamespace(contributors=[SimpleNamespace(member=1)]),
-        closing=None,
-        contributions={},
-        late={2: None},
-        omissions={},
-    )
-    member = SimpleNamespace(view=view, complaints=lambda: [complaint], wrong_partials=[1])
-    task: Any = SimpleNamespace(member=member, sums=[], labels=labels)
+    facts = {"about": POISON, "by": POISON, "entry": 3, "verdict": "proven"}
+    omission = omission_facts(LeftOut(2, "late"), TERMS, 1)
+    names = (POISON,)
+    found = Decrypted(POISON, "statistic", names, labels, (), names, (facts,), (omission,))
     for as_json in (False, True):
-        opening._show_sums(SimpleNamespace(terms=TERMS, index=1), task, "federation.toml", as_json)  # type: ignore[arg-type]
+        opening._show_sums(found, "federation.toml", as_json)
     written(capsys)
 
 
@@ -227,12 +222,10 @@ def test_no_verdict_and_no_check_show_anything_raw(capsys: pytest.CaptureFixture
     found = poisoned(Verdict("ceremony/1", {2: "deal: nonsense"}, (3,), {2: 4}))
     verdict._show(TERMS, task, found)
     say_json(verdict._facts(TERMS, task, found))
-    check = SimpleNamespace(
-        session=POISON, good=[1], wrong={2: POISON}, decrypts=True, heard=[1, 2],
-        epoch=SimpleNamespace(number=1, digest=bytes(32)),
-    )  # fmt: skip
+    check = Checked(POISON, (1,), {2: POISON}, (3,), True)
+    epoch = SimpleNamespace(number=1, digest=bytes(32))
     for as_json in (False, True):
-        key._show_check(TERMS, SimpleNamespace(check=check, missing=[3]), as_json)  # type: ignore[arg-type]
+        key._show_check(TERMS, epoch, check, as_json)  # type: ignore[arg-type]
     written(capsys)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class Consortium:
         home = self.folder / f"h{index}"
         found = enter(read_signed_terms(self.file), home, PASSPHRASE)
         vault = Vault(found.vault.folder, found.vault.federation, index, CHEAP)
-        return Membership(found.terms, index, found.identity, found.folder, vault, found.passphrase)
+        return replace(found, vault=vault)
 
     def session(self, index: int, task: Task | None = None, **changes: Any) -> Session:
         """A member's session, for a ceremony unless another task is given."""
@@ -138,7 +139,7 @@ def run_all(sessions: Sequence[Session], seconds: float = 60) -> list[BaseExcept
 
     def run(k: int) -> None:
         try:
-            sessions[k].run()
+            asyncio.run(sessions[k].work())
         except BaseException as error:
             ends[k] = error
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import secrets
-import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from keyshare.randomness import Stream
 from participant.cli.commands.options import (
     PATIENCE_SECONDS,
     Given,
@@ -24,25 +22,23 @@ from participant.cli.commands.options import (
     terms_in,
 )
 from participant.cli.commands.telling import telling
-from participant.cli.commands.working import new_session, say_aside
-from participant.cli.sentences.sentence import Context
+from participant.cli.commands.working import hospital_of, run, say_aside
 from participant.cli.views.terminal import say, say_json
 from participant.disk.files import check_new, write_new
 from participant.disk.lock import hold
-from participant.errors import BadPassphrase, NotAMember, OutOfTime
+from participant.errors import BadPassphrase, NotAMember
 from participant.home.folders import federation_folder
 from participant.home.identity import CARD_NAME, IDENTITY_NAME, read_card
-from participant.home.membership import Membership, require_identity
+from participant.home.membership import require_identity
 from participant.home.passphrase import CHANGED, OF_BACKUP, obtain
 from participant.home.passphrase_change import change
+from participant.hospital.results import Checked
 from participant.key.backup import Backup, open_backup, purpose_of_backup, write_backup
-from participant.key.check import KeyCheckTask
-from participant.key.errors import NoQuorum, QuorumFails, ShareNotWhole
+from participant.key.errors import NoQuorum, QuorumFails
 from participant.key.restore import Restoring, read_board, read_record
 from participant.words.fingerprint import fingerprint
 from protocol.board.board import Head
-from protocol.key.check import NONCE_BYTES, is_whole
-from protocol.key.epoch import Epoch, EpochSecret
+from protocol.key.epoch import Epoch
 from protocol.terms.terms import Terms
 from protocol.words.counted import counted
 from protocol.words.foreign import pasted
@@ -73,14 +69,11 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check that the key share is whole; --together, that a quorum's key shares decrypt."""
-    member = given.member(needs_key=True)
-    epoch, secret = member.key_share()
-    nonce, stream = secrets.token_bytes(NONCE_BYTES), Stream(secrets.token_bytes(32))
-    if not is_whole(epoch, secret, nonce, stream):
-        raise ShareNotWhole(member.vault.folder, epoch.number)
+    hospital = hospital_of(given.member(needs_key=True))
+    epoch = hospital.check_share()
     words = fingerprint(epoch.digest)
     if not as_json:
-        say(f"Key share of {member.identity.name} in {member.terms.name}")
+        say(f"Key share of {hospital.member.identity.name} in {hospital.terms.name}")
         say(f"  epoch        {epoch.number}")
         say(f"  fingerprint  {words}")
         say("  the key share is whole")
@@ -88,70 +81,30 @@ def check(
         facts = {"event": "checked", "epoch": epoch.number, "fingerprint": words, "whole": True}
         say_json(facts)
     if together:
-        with hold(member.folder, "key check"):
-            say_aside("Waiting for the others, who type:")
-            say_aside(f"quorate-participant key check --together {given.context.pasted}")
-            _check_together(member, (epoch, secret), timeout, given.context, as_json)
+        say_aside("Waiting for the others, who type:")
+        say_aside(f"quorate-participant key check --together {given.context.pasted}")
+        notices = telling(hospital, given.context, as_json)
+        found = run(partial(hospital.check_key, timeout=timeout, notices=notices), hospital)
+        _show_check(hospital.terms, epoch, found, as_json)
+        if len(found.good) < (quorum := hospital.terms.quorum):
+            wrong, missing = list(found.wrong), list(found.missing)
+            raise NoQuorum(found.session, quorum, list(found.good), wrong, missing)
+        if not found.decrypts:
+            raise QuorumFails(found.session, list(found.good))
 
 
-def _check_together(
-    member: Membership,
-    secret: tuple[Epoch, EpochSecret],
-    timeout: float | None,
-    context: Context,
-    as_json: bool,
-) -> None:
-    """Raises NoQuorum, QuorumFails and OutOfTime."""
-    task = KeyCheckTask(member.terms, secret, int(time.time() * 1000))
-    is_done = _run_until_done(member, task, timeout, context, as_json)
-    if is_done and task.missing:
-        task.waits_for_all = True
-        _run_until_done(member, task, LATECOMERS_SECONDS, context, as_json)
-    found = task.check
-    assert found is not None
-    _show_check(member.terms, task, as_json)
-    good, quorum = sorted(found.good), member.terms.quorum
-    if len(good) < quorum:
-        raise NoQuorum(found.session, quorum, good, sorted(found.wrong), list(task.missing))
-    if not found.decrypts:
-        raise QuorumFails(found.session, good)
-
-
-def _run_until_done(
-    member: Membership,
-    task: KeyCheckTask,
-    seconds: float | None,
-    context: Context,
-    as_json: bool,
-) -> bool:
-    """Run until the task is done, or the time is over; whether it is done.
-
-    Raises OutOfTime where not even the own part got through.
-    """
-    session = new_session(member, task, seconds)
-    session.notices = telling(session, context, as_json)
-    try:
-        session.run()
-    except OutOfTime:
-        if task.check is None or member.index not in task.check.heard:
-            raise
-    return task.done
-
-
-def _show_check(terms: Terms, task: KeyCheckTask, as_json: bool) -> None:
-    found = task.check
-    assert found is not None
-    good = [terms.name_of(m) for m in sorted(found.good)]
-    wrong = {terms.name_of(m): reason for m, reason in sorted(found.wrong.items())}
+def _show_check(terms: Terms, epoch: Epoch, found: Checked, as_json: bool) -> None:
+    good = [terms.name_of(m) for m in found.good]
+    wrong = {terms.name_of(m): reason for m, reason in found.wrong.items()}
     if as_json:
         facts: dict[str, Any] = {
             "event": "checked together",
             "session": found.session,
-            "epoch": found.epoch.number,
-            "fingerprint": fingerprint(found.epoch.digest),
+            "epoch": epoch.number,
+            "fingerprint": fingerprint(epoch.digest),
             "good": good,
             "wrong": wrong,
-            "missing": [terms.name_of(m) for m in task.missing],
+            "missing": [terms.name_of(m) for m in found.missing],
             "quorum": terms.quorum,
             "decrypts": found.decrypts,
         }
@@ -162,7 +115,7 @@ def _show_check(terms: Terms, task: KeyCheckTask, as_json: bool) -> None:
     for name, reason in wrong.items():
         say(f"  {name} sent a wrong part: {reason}")
     if found.decrypts:
-        present = f"{len(found.heard)} of {terms.n_members} present"
+        present = f"{len(good) + len(wrong)} of {terms.n_members} present"
         say(f"  {present}: the quorum decrypts the test value")
 
 
@@ -249,7 +202,7 @@ def _check_against_board(restoring: Restoring, record: Path | None, seconds: flo
         known = restoring.known_head()
         restoring.check(read_record(record, restoring.backup.terms, known))
         return None
-    board = read_board(restoring, seconds)
+    board = run(partial(read_board, restoring, seconds))
     restoring.check(board)
     return board.head
 

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from participant.agent.agent import Agent
-from participant.agent.snapshot import Snapshot
 from participant.cli.commands.options import Given, Json, Timeout, spread
 from participant.cli.commands.telling import telling
-from participant.cli.commands.working import new_session, say_aside
+from participant.cli.commands.working import hospital_of, run, say_aside
 from participant.cli.sentences.sentence import CHECK_FAILED
 from participant.cli.views.terminal import say, say_json
 from participant.cli.views.transfer import Transfer, transfer_view
 from participant.disk.files import check_replaceable, replace
-from participant.disk.lock import look
-from participant.home.membership import Membership
+from participant.hospital.hospital import Hospital
+from participant.hospital.results import Exported
 from participant.record.folder import RecordFolder
-from participant.record.output import RecordOutput
 from participant.record.task import RecordTask
 from participant.report.gathering import gather
 from participant.report.metrics import read_journal
 from participant.report.page import render
-from protocol.record.writing import prepare
+from protocol.terms.terms import Terms
 from protocol.words.counted import counted, number_of
 from protocol.words.foreign import pasted
 
@@ -43,29 +41,23 @@ def add_to(app: typer.Typer) -> None:
 
 def export(given: Given, out: Record, timeout: Timeout = None, as_json: Json = False) -> None:
     """Write all that an auditor needs into a folder, and countersign it. No secret is in it."""
-    member = given.member()
-    with look(member.folder, "export") as is_writable:
-        if not is_writable:
-            say_aside(f"{member.folder} is only read, so the head of the board is not noted there")
-        storage = member.storage if is_writable else Snapshot(member.storage)
-        files = RecordOutput(out)
-        prepare(files, member.terms, given.terms(signed=True).signatures)
-        task = RecordTask(member.terms, member.index, member.identity.signing_key, files)
-        session = new_session(member, task, timeout, storage=storage)
-        with transfer_view(say_aside) as view:
-            told = _reading(task)
+    hospital = hospital_of(given.member())
+    with transfer_view(say_aside) as view:
+        told = _reading(hospital)
 
-            def moved() -> None:
-                told(session.agent)
-                view.show(_fetching(task))
+        def moved() -> None:
+            told()
+            view.show(_fetching(hospital))
 
-            session.notices = telling(session, given.context, as_json, moved)
-            session.run()
-        session.agent.remember_head()
+        notices = telling(hospital, given.context, as_json, moved)
+        found = run(partial(hospital.export, out, timeout=timeout, notices=notices), hospital)
+    if not found.is_noted:
+        folder = hospital.folder
+        say_aside(f"{folder} is only read, so the head of the board is not noted there")
     if as_json:
-        say_json(_facts(member, task, out))
+        say_json(_facts(found, out))
     else:
-        _show(member, task, out)
+        _show(hospital.terms, found, out)
 
 
 def report(
@@ -90,13 +82,19 @@ def report(
     say(f"All checks that were run hold. Report of {found.contents.terms.name}: {out}")
 
 
-def _reading(task: RecordTask) -> Callable[[Agent], None]:
+def _task(hospital: Hospital) -> RecordTask | None:
+    task = hospital.session and hospital.session.agent.task
+    return task if isinstance(task, RecordTask) else None
+
+
+def _reading(hospital: Hospital) -> Callable[[], None]:
     """Says now and then how much of a long board has been read."""
     told = time.monotonic()
 
-    def tell(agent: Agent) -> None:
+    def tell() -> None:
         nonlocal told
-        if not agent.begun and time.monotonic() - told >= _LINE_SECONDS:
+        task = _task(hospital)
+        if task and task.head is None and time.monotonic() - told >= _LINE_SECONDS:
             told = time.monotonic()
             entries = counted(task.n_read, "entry", "entries")
             are = number_of(task.n_read, "is", "are")
@@ -105,32 +103,30 @@ def _reading(task: RecordTask) -> Callable[[Agent], None]:
     return tell
 
 
-def _fetching(task: RecordTask) -> Transfer | None:
+def _fetching(hospital: Hospital) -> Transfer | None:
+    if (task := _task(hospital)) is None:
+        return None
     now = task.fetching
     return Transfer("fetching payloads", now.done, now.total) if now.done < now.total else None
 
 
-def _facts(member: Membership, task: RecordTask, out: Path) -> dict[str, Any]:
-    assert task.head is not None
-    heads = {member.terms.name_of(said.member): said.position for said in task.heads}
+def _facts(found: Exported, out: Path) -> dict[str, Any]:
     return {
         "event": "exported",
         "record": str(out),
-        "entries": task.head.position,
-        "head": task.head.hash.hex(),
-        "bytes_fetched": task.fetching.total,
-        "countersigned": heads,
+        "entries": found.entries,
+        "head": found.head,
+        "bytes_fetched": found.bytes_fetched,
+        "countersigned": found.countersigned,
     }
 
 
-def _show(member: Membership, task: RecordTask, out: Path) -> None:
-    head = task.head
-    assert head is not None
-    say(f"Record of {member.terms.name}: {out}")
-    say(f"  entries        {head.position}, up to {head.hash.hex()[:16]}")
-    for said in task.heads:
-        upto = "" if said.position == head.position else f", up to entry {said.position}"
-        say(f"  countersigned  {member.terms.name_of(said.member)}{upto}")
-    if len(task.heads) < member.terms.n_members:
+def _show(terms: Terms, found: Exported, out: Path) -> None:
+    say(f"Record of {terms.name}: {out}")
+    say(f"  entries        {found.entries}, up to {found.head[:16]}")
+    for name, position in found.countersigned.items():
+        upto = "" if position == found.entries else f", up to entry {position}"
+        say(f"  countersigned  {name}{upto}")
+    if len(found.countersigned) < terms.n_members:
         say("Next: the others run the same command on this folder, or send their heads/.")
     say(f"To check it, anywhere: quorate-participant verify {pasted(out)}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,26 +15,21 @@ import typer
 from keyshare.rounds.statistic import MAX_DECIMALS
 from participant.cli.commands.options import Given, GivenByOption, Json, Timeout, Yes, spread
 from participant.cli.commands.telling import telling
-from participant.cli.commands.working import new_session, say_aside
+from participant.cli.commands.working import hospital_of, run, say_aside
 from participant.cli.sentences.complaints import complaint_line
 from participant.cli.sentences.omissions import left_out_line
 from participant.cli.sentences.sentence import Context
 from participant.cli.views.standing import show_loss, show_standing
 from participant.cli.views.terminal import agrees, say, say_json
 from participant.disk.files import check_new, write_new
-from participant.disk.lock import hold
 from participant.errors import NotAgreed
-from participant.home.membership import Membership
-from participant.network.session import Session
-from participant.network.status import ask_aggregator, entries_seen, local_facts
-from participant.rounds.omissions import omission_facts
-from participant.rounds.task import DecryptionTask, Question
-from participant.statistic.number_files import read_numbers
+from participant.hospital.hospital import Hospital
+from participant.hospital.results import Decrypted
+from participant.network.status import entries_seen
+from participant.rounds.task import Question
 from participant.statistic.phe_files import joint_key_jwk
-from participant.statistic.task import StatisticTask
 from participant.words.fingerprint import fingerprint
-from protocol.rounds.omission import left_out
-from protocol.rounds.view import RoundView
+from protocol.rounds.view import round_session
 from protocol.terms.terms import AGGREGATOR
 from protocol.words.counted import counted
 from protocol.words.foreign import shown
@@ -60,18 +57,13 @@ def decrypt(
     """Help to decrypt the sum of one round, after a look at it. Exit code 3 on a refusal."""
     if not (_NUMBER.fullmatch(name) or _NAME.fullmatch(name)):
         raise _bad_name(name, "is neither a round's number nor a statistic's name")
-    member = given.member(needs_key=True)
-    with hold(member.folder, "decrypt"):
-        secret = member.key_share()
-        approve = _approval(yes, as_json)
-        task = DecryptionTask(member.terms, secret, name, member.storage, approve)
-        session = new_session(member, task, timeout)
-        notice = _unopened(session, task, name, given.context.here)
-        session.notices = telling(session, given.context, as_json, notice)
-        if not as_json:
-            say(f"Waiting until round {name} is closed and the others agree to its sum …")
-        session.run()
-    _show_sums(member, task, given.context.here, as_json)
+    hospital = hospital_of(given.member(needs_key=True))
+    here, approve = given.context.here, _approval(yes, as_json)
+    notices = telling(hospital, given.context, as_json, _unopened(hospital, name, here))
+    if not as_json:
+        say(f"Waiting until round {name} is closed and the others agree to its sum …")
+    course = partial(hospital.decrypt, name, approve=approve, timeout=timeout, notices=notices)
+    _show_sums(run(course, hospital), here, as_json)
 
 
 def _bad_name(name: str, fault: str) -> typer.BadParameter:
@@ -79,16 +71,17 @@ def _bad_name(name: str, fault: str) -> typer.BadParameter:
     return typer.BadParameter(f"{name!r} {fault}: {allowed}", param_hint="--round")
 
 
-def _unopened(session: Session, task: DecryptionTask, name: str, here: str) -> Callable[[], None]:
+def _unopened(hospital: Hospital, name: str, here: str) -> Callable[[], None]:
     """Says once, when the board is known, that there is no such round on it."""
     is_looked_up = False
 
     def moved() -> None:
         nonlocal is_looked_up
-        if is_looked_up or not session.agent.begun:
+        session = hospital.session
+        if is_looked_up or session is None or not session.agent.begun:
             return
         is_looked_up = True
-        if not session.agent.board.count(task.session, AGGREGATOR):
+        if not session.agent.board.count(round_session(name), AGGREGATOR):
             say_aside(
                 f"Round {name} is not open yet. If that is not what you meant, see which are:"
             )
@@ -128,47 +121,20 @@ def _approval(yes: bool, as_json: bool) -> Callable[[Question], bool]:
     return approve
 
 
-def _show_sums(member: Membership, task: DecryptionTask, here: str, as_json: bool) -> None:
-    view = task.member.view
-    opening, closing = view.terms_of_opening, view.closed
-    assert opening is not None and closing is not None
-    names = [member.terms.name_of(c.member) for c in closing.contributors]
-    is_statistic = opening.kind == "statistic"
-    sums = task.sums if is_statistic else None
-    name = member.terms.name_of
-    complaints: list[dict[str, Any]] = [
-        {"about": name(c.about), "by": name(c.by), "entry": c.entry, "verdict": c.verdict}
-        for c in task.member.complaints()
-    ]
-    omitted = _omitted(view, member)
+def _show_sums(found: Decrypted, here: str, as_json: bool) -> None:
     if as_json:
-        facts: dict[str, Any] = {
-            "event": "decrypted",
-            "round": view.name,
-            "kind": opening.kind,
-            "contributors": names,
-            "labels": task.labels,
-            "sums": sums and [f"{value:f}" for value in sums],
-            "wrong_partials": [name(m) for m in task.member.wrong_partials],
-            "complaints": complaints,
-            "left_out": omitted,
-        }
-        say_json(facts)
+        sums = found.sums and [f"{value:f}" for value in found.sums]
+        say_json({"event": "decrypted", **asdict(found), "sums": sums})
         return
-    say(f"Round {view.name} is decrypted: the sum of {', '.join(names)}")
-    for found in complaints:
-        say(f"  {complaint_line(**found)}")
-    for one in omitted:
-        say(f"  {left_out_line(one, opening.kind)}")
-    for value, label in zip(sums or (), task.labels or repeat(""), strict=False):
+    say(f"Round {found.round} is decrypted: the sum of {', '.join(found.contributors)}")
+    for one in found.complaints:
+        say(f"  {complaint_line(**one)}")
+    for one in found.left_out:
+        say(f"  {left_out_line(one, found.kind)}")
+    for value, label in zip(found.sums or (), found.labels or repeat(""), strict=False):
         say(f"  {value:f}  {shown(label)}".rstrip())
-    if not is_statistic:
+    if found.sums is None:
         say(f"  the model is updated with it by: quorate-participant train {here} --app APP.py")
-
-
-def _omitted(view: RoundView, member: Membership) -> list[dict[str, Any]]:
-    """Whose contributions are not in the sum, and why."""
-    return [omission_facts(found, member.terms, member.index) for found in left_out(view)]
 
 
 def public_key(
@@ -219,27 +185,26 @@ def contribute(
     """
     if not _NAME.fullmatch(name):
         raise _bad_name(name, "cannot name a statistic")
-    member = given.member(needs_key=True)
-    with hold(member.folder, "contribute"):
-        secret = member.key_share()
-        found = read_numbers(numbers, secret[0].joint_key().n)
-        task = StatisticTask(member.terms, secret, name, found, member.storage, decimals)
-        session = new_session(member, task, timeout)
-        session.notices = telling(session, given.context, as_json)
-        session.run()
-    omitted = [one for one in _omitted(task.view, member) if one["is_own"]]
-    count, scale = len(found.values), task.request.decimals
+    hospital = hospital_of(given.member(needs_key=True))
+    notices = telling(hospital, given.context, as_json)
+    found = run(
+        partial(
+            hospital.contribute, name, numbers, decimals=decimals, timeout=timeout, notices=notices
+        ),
+        hospital,
+    )
+    count, scale = found.numbers, found.decimals
     if as_json:
-        event = "contributed" if task.sent else "contributed before"
+        event = "contributed" if found.is_new else "contributed before"
         facts = {"event": event, "round": name, "numbers": count, "decimals": scale}
-        say_json({**facts, "left_out": omitted})
+        say_json({**facts, "left_out": found.left_out})
         return
-    if task.sent:
+    if found.is_new:
         say(f"Contributed {_amount(count, scale)} to round {name}.")
     else:
         say(f"Round {name} holds what this hospital contributed before. That stays, and")
         say(f"{numbers} was not sent now.")
-    _say_what_follows(name, omitted, given.context)
+    _say_what_follows(name, found.left_out, given.context)
 
 
 def _say_what_follows(name: str, omitted: Sequence[Mapping[str, Any]], context: Context) -> None:
@@ -259,11 +224,11 @@ def _amount(count: int, decimals: int) -> str:
 
 def status(given: Given, as_json: Json = False) -> None:
     """Show who is missing, since when, and which round it is. Asks the running aggregator."""
-    member = given.member()
-    here = local_facts(member)
+    hospital = hospital_of(given.member())
+    member, here = hospital.member, hospital.holdings()
     if not as_json:
         show_standing(here, None, member.identity.name, given.context)
-    there = ask_aggregator(member)
+    there = run(hospital.status, hospital)
     if as_json:
         say_json({"here": here, "aggregator": there})
     else:

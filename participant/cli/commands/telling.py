@@ -11,6 +11,7 @@ from participant.cli.views.ceremony import link_notices
 from participant.cli.views.terminal import say_json
 from participant.cli.views.transfer import TransferBar, TransferLines
 from participant.cli.views.vigil import Vigil
+from participant.hospital.hospital import Hospital
 from participant.network.session import Notices, Session
 from participant.waiting import Waiting
 from protocol.words.duration import duration
@@ -22,12 +23,13 @@ _LONG_SECONDS = 2.0  # a step of the agent's own that people are told of
 class Teller:
     """Looks at a session again and again; writes to standard error, or events to standard output.
 
-    A view that is redrawn gets the newest words at any moment instead.
+    A view that is redrawn gets the newest words at any moment instead. session: gives the one that
+    is at work.
     """
 
     def __init__(
         self,
-        session: Session,
+        session: Callable[[], Session | None],
         context: Context,
         as_json: bool = False,
         view: TransferBar | TransferLines | None = None,
@@ -41,25 +43,21 @@ class Teller:
         if isinstance(view, TransferBar):
             view.words = self.words
 
-    @property
-    def url(self) -> str:
-        """Where the aggregator is."""
-        return self._session.agent.terms.aggregator.url
-
     def look(self) -> None:
         """Tell what is waited for, if it is time to."""
-        if self._session.agent.done:
+        session = self._session()
+        if session is None or session.agent.done:
             self._now = None
             return
-        waiting = self._session.waiting
+        waiting = session.waiting
         passing = waiting.kind in _PASSING
         step = step_words(waiting, self._context)
         what = (waiting.kind,) if passing else (waiting.kind, step)
         seconds, is_due = self._vigil.look(what, waiting.members, passing)
-        self._now = waiting, self._session.clock() - seconds
+        self._now = waiting, session.clock() - seconds
         if not is_due or self._is_redrawn:
             return
-        own = self._session.agent.index
+        own = session.agent.index
         if self._as_json:
             say_json(waiting_event(waiting, seconds, own, self._context))
         else:
@@ -67,27 +65,29 @@ class Teller:
 
     def words(self) -> str:
         """What is to be read on a terminal just now."""
-        if (at_work := self._session.at_work_seconds) > _LONG_SECONDS:
+        session = self._session()
+        if session is None:
+            return ""
+        if (at_work := session.at_work_seconds) > _LONG_SECONDS:
             return f"This hospital is at work, for {duration(at_work)}. The others may wait for it"
-        if self._now is None or self._session.agent.done:
+        if self._now is None or session.agent.done:
             return ""
         waiting, since = self._now
-        seconds = self._session.clock() - since
-        return waiting_line(waiting, seconds, self._session.agent.index, self._context)
+        return waiting_line(waiting, session.clock() - since, session.agent.index, self._context)
 
 
 def telling(
-    session: Session,
+    hospital: Hospital,
     context: Context,
     as_json: bool = False,
     moved: Callable[[], None] = lambda: None,
     view: TransferBar | TransferLines | None = None,
 ) -> Notices:
     """Notices about the link and about what is waited for; ``moved`` is called before each look."""
-    teller = Teller(session, context, as_json, view)
+    teller = Teller(lambda: hospital.session, context, as_json, view)
 
     def look() -> None:
         moved()
         teller.look()
 
-    return link_notices(session.agent.terms.aggregator.url, say_aside, look)
+    return link_notices(hospital.terms.aggregator.url, say_aside, look)

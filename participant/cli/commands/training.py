@@ -4,44 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from participant.agent.agent import Agent
-from participant.app.app import load_app
 from participant.ceremony.calibration import Calibration
 from participant.ceremony.expectation import PAUSE_SECONDS, Watch
 from participant.ceremony.task import CeremonyTask
 from participant.cli.commands.options import Given, Json, Timeout, spread
-from participant.cli.commands.room import as_room_allows
 from participant.cli.commands.telling import Teller, telling
-from participant.cli.commands.verdict import judged_if_aborted
-from participant.cli.commands.working import new_session, say_aside
+from participant.cli.commands.verdict import judged
+from participant.cli.commands.working import hospital_of, run, say_aside
 from participant.cli.sentences.complaints import complaint_line
 from participant.cli.sentences.held_back import held_back
 from participant.cli.sentences.model_words import disagreement, entries
 from participant.cli.sentences.omissions import left_out_line
 from participant.cli.sentences.precision import precision_line, rounding_cell
-from participant.cli.views.ceremony import (
-    TAKEN_LINE,
-    View,
-    clocks_line,
-    link_lost,
-    stalled_line,
-    view_of,
-)
+from participant.cli.sentences.sentence import Context
+from participant.cli.views.ceremony import View, link_notices, view_of
 from participant.cli.views.terminal import only_json, say, say_json
 from participant.cli.views.transfer import Transfer, transfer_view
-from participant.disk.lock import hold
+from participant.hospital.hospital import Hospital
 from participant.model.file import model_name
-from participant.network.link import Traffic
 from participant.network.session import Notices
-from participant.training.journal import Event, Journal, plain_value
+from participant.training.journal import Event, plain_value
 from participant.training.task import TrainingTask
 from participant.words.fingerprint import fingerprint
+from protocol.errors import CeremonyFailed
 from protocol.key.epoch import Epoch
 from protocol.terms.terms import AGGREGATOR, Terms
 from protocol.words.counted import counted
@@ -58,50 +51,48 @@ def add_to(app: typer.Typer) -> None:
 
 def ceremony(given: Given, timeout: Timeout = None, as_json: Json = False) -> None:
     """Make the joint key with all other members, and store this hospital's key share."""
-    member = given.member()
-    with hold(member.folder, "ceremony"):
-        if member.vault.epochs():
-            epoch, _ = member.key_share()
-            member.vault.forget_seed(f"ceremony/{epoch.number}")
-            _say_key(member.terms, epoch, {"event": "done already"}, as_json)
-            return
-        started, traffic = time.monotonic(), Traffic()
-
-        def make_key(seconds: float | None) -> Epoch:
-            task = CeremonyTask(member.terms, member.index, member.secrets)
-            session = new_session(member, task, seconds, traffic)
-            watch = Watch(member.terms, Calibration(member.terms))
-            with (
-                judged_if_aborted(member, task, given.context, as_json),
-                view_of(member.terms, as_json) as view,
-            ):
-                view.expect(watch.expectation)
-                teller = Teller(session, given.context, as_json, write=view.note)
-                session.notices = _ceremony_notices(teller, task, watch, view)
-                session.run()
-            assert task.epoch is not None
-            return task.epoch
-
-        epoch = as_room_allows(member.folder, timeout, make_key)
-        facts = {
-            "event": "done",
-            "seconds": time.monotonic() - started,
-            "bytes_up": traffic.up,
-            "bytes_down": traffic.down,
-        }
-        _say_key(member.terms, epoch, facts, as_json)
+    hospital, started = hospital_of(given.member()), time.monotonic()
+    if hospital.member.vault.epochs():
+        epoch = run(hospital.ceremony, hospital)
+        _say_key(hospital.terms, epoch, {"event": "done already"}, as_json)
+        return
+    epoch = _make_key(hospital, timeout, given.context, as_json)
+    facts = {
+        "event": "done",
+        "seconds": time.monotonic() - started,
+        "bytes_up": hospital.traffic.up,
+        "bytes_down": hospital.traffic.down,
+    }
+    _say_key(hospital.terms, epoch, facts, as_json)
     if not as_json:
         here = given.context.here
         say(f"Next: quorate-participant key backup --out backup.sealed {here}")
         say(f"then: quorate-participant train {here} --app APP.py")
 
 
-def _ceremony_notices(teller: Teller, task: CeremonyTask, watch: Watch, view: View) -> Notices:
+def _make_key(hospital: Hospital, timeout: float | None, context: Context, as_json: bool) -> Epoch:
+    """Raises CeremonyAborted, once it has shown who is to blame for it."""
+    watch = Watch(hospital.terms, Calibration(hospital.terms))
+    try:
+        with view_of(hospital.terms, as_json) as view:
+            view.expect(watch.expectation)
+            teller = Teller(lambda: hospital.session, context, as_json, write=view.note)
+            notices = _ceremony_notices(hospital, teller, watch, view)
+            course = partial(hospital.ceremony, timeout=timeout, notices=notices)
+            return run(course, hospital)
+    except CeremonyFailed as failure:
+        found = judged(hospital, failure, context, as_json)
+    raise found
+
+
+def _ceremony_notices(hospital: Hospital, teller: Teller, watch: Watch, view: View) -> Notices:
     """Show what happens; while others have still to join, measure what it will take."""
     is_calibrating = False
+    url = hospital.terms.aggregator.url
 
     def moved() -> None:
-        if task.progress:
+        task = hospital.session and hospital.session.agent.task
+        if isinstance(task, CeremonyTask) and task.progress:
             view.show(watch.facts(task.progress))
         teller.look()
 
@@ -112,19 +103,12 @@ def _ceremony_notices(teller: Teller, task: CeremonyTask, watch: Watch, view: Vi
 
     def found() -> None:
         nonlocal is_calibrating
-        view.note(f"connected to {teller.url}")
+        view.note(f"connected to {url}")
         if not is_calibrating:
             is_calibrating = True
             asyncio.get_running_loop().call_later(PAUSE_SECONDS, calibrate)
 
-    return Notices(
-        moved,
-        lambda reason: view.note(link_lost(reason)),
-        found,
-        lambda reason: view.note(stalled_line(reason)),
-        lambda: view.note(TAKEN_LINE),
-        lambda ahead: view.note(clocks_line(ahead)),
-    )
+    return replace(link_notices(url, view.note, moved), found=found)
 
 
 def _say_key(terms: Terms, epoch: Epoch, facts: dict[str, Any], as_json: bool) -> None:
@@ -155,38 +139,29 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Take part in all rounds of training, decryption included. The model comes out."""
-    member = given.member(needs_key=True)
-    _check_round_left(new_model_after, member.terms)
-    with hold(member.folder, "train"), only_json(as_json):
-        secret = member.key_share()
-        loaded = load_app(app, member.folder / "errors")
-        traffic = Traffic()
-        models = member.folder / "models"
-        table = RoundTable(member.terms)
-        show = _print_event if as_json else table.show
+    hospital = hospital_of(given.member(needs_key=True))
+    _check_round_left(new_model_after, hospital.terms)
+    show = _print_event if as_json else RoundTable(hospital.terms).show
 
-        def train_all(seconds: float | None) -> int:
-            journal = Journal(models / "rounds.jsonl", traffic, show)
-            task = TrainingTask(
-                member.terms, secret, loaded, member.storage, journal.record, new_model_after
-            )
-            _tell_if_late(new_model_after, task.finished)
-            session = new_session(member, task, seconds, traffic)
-            with transfer_view(say_aside) as view:
-                session.notices = telling(
-                    session,
-                    given.context,
-                    as_json,
-                    lambda: view.show(_transfer(session.agent, task, member.terms)),
-                    view,
-                )
-                session.run()
-            return task.finished
+    def tell(event: Event) -> None:
+        if event["event"] == "entries":
+            _tell_if_late(new_model_after, event["round"])
+        show(event)
 
-        finished = as_room_allows(member.folder, timeout, train_all)
+    async def train_all() -> None:
+        async for _ in hospital.train(
+            app, timeout=timeout, new_model_after=new_model_after, notices=notices, on_event=tell
+        ):
+            pass
+
+    with only_json(as_json), transfer_view(say_aside) as view:
+        moved = lambda: view.show(_transfer(hospital))  # noqa: E731
+        notices = telling(hospital, given.context, as_json, moved, view)
+        run(train_all, hospital)
     if not as_json:
+        finished = hospital.terms.rounds.count
         say(f"Training is done, {counted(finished, 'round')} in all.")
-        say(f"Model: {member.folder / model_name(finished)}")
+        say(f"Model: {hospital.folder / model_name(finished)}")
 
 
 def _check_round_left(new_model_after: int | None, terms: Terms) -> None:
@@ -207,12 +182,17 @@ def _tell_if_late(new_model_after: int | None, finished: int) -> None:
         )
 
 
-def _transfer(agent: Agent, task: TrainingTask, terms: Terms) -> Transfer | None:
+def _transfer(hospital: Hospital) -> Transfer | None:
     """What of a round's vectors is on its way."""
+    if hospital.session is None:
+        return None
+    agent, task = hospital.session.agent, hospital.session.agent.task
+    assert isinstance(task, TrainingTask)
     if reading := task.reading:
         what = f"reading the sum of round {task.finished + 1}"
         if reading.whose != AGGREGATOR:
-            what = f"reading what {terms.name_of(reading.whose)} contributed, to check the sum"
+            whose = hospital.terms.name_of(reading.whose)
+            what = f"reading what {whose} contributed, to check the sum"
         return Transfer(what, reading.done, reading.total)
     way = agent.transfer
     if way.bytes_sent_of_blobs < way.bytes_to_send:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -13,13 +13,12 @@ from participant.ceremony.task import CeremonyTask
 from participant.ceremony.verdict import Accusation, VerdictTask
 from participant.cli.commands.options import PATIENCE_SECONDS, Given, Json, seconds, spread
 from participant.cli.commands.telling import telling
-from participant.cli.commands.working import new_session, say_aside
+from participant.cli.commands.working import hospital_of, run, say_aside
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.cli.views.terminal import say, say_json
-from participant.disk.lock import hold
 from participant.errors import CeremonyAborted, OutOfTime
-from participant.home.membership import Membership
+from participant.hospital.hospital import Hospital
 from participant.words.names import in_names
 from protocol.ceremony.judgement import Verdict
 from protocol.errors import CeremonyFailed
@@ -45,64 +44,46 @@ def verdict(
     """Show who broke the rules in a ceremony that was aborted, and the evidence for it."""
     if name and not _SESSION.fullmatch(name):
         raise typer.BadParameter(f"{name!r} is not ceremony/N", param_hint="--session")
-    member = given.member()
-    with hold(member.folder, "verdict"):
-        task = VerdictTask(member.terms, name)
-        _gather(member, task, timeout, given.context)
-        found = _judge(member.terms, task, given.context.here)
+    hospital = hospital_of(given.member())
+    task = _gather(hospital, name, timeout, given.context)
+    found = _judge(hospital.terms, task, given.context.here)
     if as_json:
-        say_json(_facts(member.terms, task, found))
+        say_json(_facts(hospital.terms, task, found))
         return
-    _show(member.terms, task, found)
+    _show(hospital.terms, task, found)
     say(f"Next: {describe(_aborted(found), given.context).remedy}")
 
 
-@contextmanager
-def judged_if_aborted(
-    member: Membership, task: CeremonyTask, context: Context, as_json: bool
-) -> Iterator[None]:
-    """Turns CeremonyFailed into CeremonyAborted, once the verdict is there and has been shown.
+def judged(
+    hospital: Hospital, failure: CeremonyFailed, context: Context, as_json: bool
+) -> CeremonyAborted | CeremonyFailed:
+    """A failed ceremony as CeremonyAborted, once the verdict is there and has been shown.
 
-    The failure is raised as it was where the evidence cannot be had in time.
+    The failure as it was where the evidence cannot be had in time.
     """
+    assert hospital.session is not None and isinstance(hospital.session.agent.task, CeremonyTask)
+    terms, session = hospital.terms, hospital.session.agent.task.session
+    who = _cause(terms, failure.culprit, failure.silent)
+    said = f"{session} was aborted in step {failure.step}, {who}: {failure.reason}"
+    say_aside(in_names(said, terms))
+    say_aside("That is what was said. Reading the evidence, and waiting for all seeds …")
     try:
-        yield
-    except CeremonyFailed as failure:
-        terms, session = member.terms, task.session
-        who = _cause(terms, failure.culprit, failure.silent)
-        said = f"{session} was aborted in step {failure.step}, {who}: {failure.reason}"
-        say_aside(in_names(said, terms))
-        say_aside("That is what was said. Reading the evidence, and waiting for all seeds …")
-        evidence = VerdictTask(terms, session)
-        try:
-            _gather(member, evidence, PATIENCE_SECONDS, context)
-        except OutOfTime:
-            if as_json:
-                say_json(_unjudged(terms, session, failure))
-            raise failure from None
-        found = _judge(terms, evidence, context.here)
+        evidence = _gather(hospital, session, PATIENCE_SECONDS, context)
+    except OutOfTime:
         if as_json:
-            say_json(_facts(terms, evidence, found))
-        else:
-            _show(terms, evidence, found)
-        raise _aborted(found) from None
+            say_json(_unjudged(terms, session, failure))
+        return failure
+    found = _judge(terms, evidence, context.here)
+    if as_json:
+        say_json(_facts(terms, evidence, found))
+    else:
+        _show(terms, evidence, found)
+    return _aborted(found)
 
 
-def _gather(member: Membership, task: VerdictTask, seconds: float, context: Context) -> None:
-    """Read the evidence; seeds that are not there in time are the members' silence."""
-    session = new_session(member, task, seconds, reads_all=True)
-    session.notices = telling(session, context)
-    read = 0
-    while True:
-        try:
-            session.run()
-            return
-        except OutOfTime:
-            if task.has_read:
-                return
-            if task.n_read == read:  # nothing came in all that time
-                raise
-            read = task.n_read
+def _gather(hospital: Hospital, session: str, seconds: float, context: Context) -> VerdictTask:
+    notices = telling(hospital, context)
+    return run(partial(hospital.evidence, session, timeout=seconds, notices=notices), hospital)
 
 
 def _judge(terms: Terms, task: VerdictTask, here: str) -> Verdict:

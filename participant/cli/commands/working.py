@@ -1,15 +1,17 @@
-"""How a command starts its session, and tells what is no part of its result."""
+"""How a command does a hospital's work, and tells what is no part of its result."""
 
 from __future__ import annotations
 
-from participant.agent.agent import Agent
-from participant.agent.task import Task
-from participant.cli.views.ceremony import set_back_line
+import asyncio
+from typing import TypeVar
+
+from participant.cli.commands.foreground import Course, Foreground
 from participant.cli.views.terminal import say
-from participant.disk.storage import Storage
+from participant.errors import Interrupted
 from participant.home.membership import Membership
-from participant.network.link import Traffic
-from participant.network.session import Session
+from participant.hospital.hospital import Hospital
+
+T = TypeVar("T")
 
 
 def say_aside(text: str) -> None:
@@ -17,20 +19,19 @@ def say_aside(text: str) -> None:
     say(text, err=True)
 
 
-def new_session(
-    member: Membership,
-    task: Task,
-    timeout: float | None,
-    traffic: Traffic | None = None,
-    reads_all: bool = False,
-    storage: Storage | None = None,
-) -> Session:
-    """A session of this member on its data folder, whose lock is held.
+def hospital_of(member: Membership) -> Hospital:
+    """A hospital whose long steps are done in the main thread, while ``run`` runs."""
+    return Hospital(member, Foreground())
 
-    storage: instead of the folder's own.
-    """
-    key = member.identity.signing_key
-    told = lambda found: say_aside(set_back_line(found))  # noqa: E731
-    kept = storage or member.storage
-    agent = Agent(member.terms, member.index, key, kept, task, reads_all, told)
-    return Session(agent, key, time_limit=timeout, traffic=traffic or Traffic())
+
+def run(course: Course[T], hospital: Hospital | None = None) -> T:
+    """What a coroutine comes to, of a hospital's or another; raises Interrupted at a signal."""
+    steps = hospital.steps if hospital else None
+    foreground = steps if isinstance(steps, Foreground) else Foreground()
+    try:
+        return foreground.run(course)
+    except asyncio.CancelledError:
+        if not foreground.caught:
+            raise
+        is_sending = hospital is not None and hospital.is_sending
+        raise Interrupted(foreground.caught, is_sending) from None

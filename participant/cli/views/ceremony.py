@@ -19,7 +19,7 @@ from rich.text import Text
 from participant.agent.set_back import SetBack
 from participant.ceremony.expectation import CeremonyOutlook, Expectation
 from participant.cli.views.terminal import new_console, say, say_json
-from participant.errors import Unreachable
+from participant.errors import DiskError, Unreachable
 from participant.network.session import Notices
 from protocol.terms.terms import Terms
 from protocol.words.counted import counted
@@ -200,9 +200,6 @@ def clocks_line(ahead: float) -> str:
     )
 
 
-TAKEN_LINE = "The aggregator takes what this hospital sends again."
-
-
 def set_back_line(found: SetBack) -> str:
     """What people are told when the data folder is older than what the hospital has said."""
     return (
@@ -213,10 +210,18 @@ def set_back_line(found: SetBack) -> str:
     )
 
 
+def full_line(error: DiskError) -> str:
+    """What people are told when nothing can be stored."""
+    return (
+        f"This hospital cannot store anything: {error.path}: {error.reason}. Nothing is lost. It "
+        f"goes on by itself once there is room, waiting since {time.strftime('%H:%M:%S')}"
+    )
+
+
 def link_notices(
     url: str, write: Callable[[str], None], moved: Callable[[], None] = lambda: None
 ) -> Notices:
-    """Notices that tell when the link is lost, and when it is there again."""
+    """Notices that tell when something hinders the work, and when it does no more."""
     is_lost = False
 
     def lost(reason: Unreachable) -> None:
@@ -230,14 +235,16 @@ def link_notices(
             is_lost = False
             write(f"connected again to {url}")
 
-    def taken() -> None:
-        write(TAKEN_LINE)
-
-    def clocks_differ(ahead: float) -> None:
-        write(clocks_line(ahead))
-
     return Notices(
-        moved, lost, found, lambda reason: write(stalled_line(reason)), taken, clocks_differ
+        moved,
+        lost,
+        found,
+        stalled=lambda reason: write(stalled_line(reason)),
+        taken=lambda: write("The aggregator takes what this hospital sends again."),
+        clocks_differ=lambda ahead: write(clocks_line(ahead)),
+        set_back=lambda found: say(set_back_line(found), err=True),
+        full=lambda error: say(full_line(error), err=True),
+        room=lambda: say("There is room again: going on.", err=True),
     )
 
 

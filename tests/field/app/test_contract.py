@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from keyshare.errors import BadExamples
-from participant.agent.steps import Steps as SessionSteps
 from participant.app import module as app_module
 from participant.app.app import LoadedApp, load_app
+from participant.cli.commands.foreground import Foreground
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.errors import BadApp, ForeignModel, ModelMismatch, ParticipantError
@@ -163,7 +163,7 @@ def test_steps_are_done_in_the_main_thread_beside_no_event_loop() -> None:
         seen.append(threading.current_thread() is threading.main_thread())
         seen.append(asyncio.run(asyncio.sleep(0, "an app's own loop")))
 
-    steps = SessionSteps()
+    steps = Foreground()
 
     async def course() -> None:
         for _ in range(2):
@@ -183,7 +183,7 @@ def test_a_policy_of_event_loops_that_an_app_puts_in_place_is_not_the_sessions()
     async def course() -> None:
         await steps.do(lambda: done.append(True))
 
-    steps = SessionSteps()
+    steps = Foreground()
     before = asyncio.get_event_loop_policy()
     asyncio.set_event_loop_policy(Own())
     try:
@@ -200,7 +200,7 @@ def test_a_handler_that_an_app_puts_in_place_is_its_own_for_that_step_alone() ->
         found.append(signal.getsignal(signal.SIGTERM) is signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
-    steps = SessionSteps()
+    steps = Foreground()
 
     async def course() -> None:
         for _ in range(2):
@@ -225,7 +225,7 @@ def test_a_worker_that_is_forked_in_a_step_ends_at_a_signal_without_a_word(
         worker.join(10)
         ends.append(worker.exitcode or 0)
 
-    steps = SessionSteps()
+    steps = Foreground()
 
     async def course() -> None:
         await steps.do(step)
@@ -237,7 +237,7 @@ def test_a_worker_that_is_forked_in_a_step_ends_at_a_signal_without_a_word(
 
 
 def test_what_a_step_raises_is_raised_where_it_was_asked_for() -> None:
-    steps = SessionSteps()
+    steps = Foreground()
 
     def step() -> None:
         raise ValueError("no data today")
@@ -253,7 +253,7 @@ def test_in_another_thread_steps_have_one_thread_too() -> None:
     seen: set[int] = set()
 
     def work() -> None:
-        steps = SessionSteps()
+        steps = Foreground()
 
         async def course() -> None:
             for _ in range(3):

@@ -15,8 +15,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from participant.agent.steps import Steps
 from participant.app.app import LoadedApp, load_app
+from participant.cli.commands.foreground import Foreground
 from participant.cli.views.speaking import SpeakingGroup
 from participant.errors import BadApp
 
@@ -173,7 +173,7 @@ def test_an_answer_that_ends_the_program_as_it_is_read_is_the_apps_error(
 
 
 def test_a_step_that_ends_by_stop_iteration_ends() -> None:
-    steps = Steps()
+    steps = Foreground()
 
     def step() -> None:
         raise StopIteration

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import subprocess
@@ -15,13 +16,16 @@ from aggregator.cli.sentences import sentences
 from aggregator.errors import StoreFull
 from aggregator.store.blobs import BlobStore
 from aggregator.store.board import BoardStore
-from participant.cli.commands import room
+from participant.agent.steps import Steps
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.cli.views import speaking
+from participant.cli.views.ceremony import link_notices
 from participant.cli.views.standing import show_standing
 from participant.disk import files
 from participant.errors import DiskError
+from participant.hospital import room
+from participant.network.session import Notices
 from protocol.board.messages import blob_name
 from protocol.programs.refusals import remedy_for
 
@@ -120,7 +124,7 @@ class Attempts:
         self.folder, self.fail, self.number = folder, fail, number
         self.left: list[float | None] = []
 
-    def __call__(self, seconds: float | None) -> str:
+    async def __call__(self, seconds: float | None) -> str:
         self.left.append(seconds)
         if len(self.left) <= self.fail:
             raise DiskError(self.folder / "outbox", os.strerror(self.number), self.number)
@@ -131,18 +135,34 @@ class Attempts:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long was waited for room, without waiting."""
     slept: list[float] = []
-    monkeypatch.setattr(room.time, "sleep", slept.append)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(room.asyncio, "sleep", sleep)
     return slept
 
 
+SILENT = Notices()
+
+
+def allowed(
+    folder: Path, work: Attempts, seconds: float | None = None, notices: Notices = SILENT
+) -> str:
+    return asyncio.run(room.as_room_allows(folder, seconds, work, notices, Steps()))
+
+
 def test_a_hospital_goes_on_by_itself_when_there_is_room(
-    tmp_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    waits: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    said: list[str] = []
     chances = iter([False, False, True, True])
     monkeypatch.setattr(room, "_has_room", lambda folder: next(chances))
     work = Attempts(tmp_path, 2)
-    assert room.as_room_allows(tmp_path, None, work, said.append) == "done"
+    assert allowed(tmp_path, work, notices=link_notices("wss://h", print)) == "done"
+    said = capsys.readouterr().err.splitlines()
     assert work.left == [None] * 3
     assert len(waits) == 4  # before each look for room
     assert [line.partition(":")[0] for line in said] == [
@@ -155,7 +175,7 @@ def test_who_needs_more_room_than_is_found_tries_at_ever_longer_intervals(
     tmp_path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "_has_room", lambda folder: True)
-    assert room.as_room_allows(tmp_path, None, Attempts(tmp_path, 9), lambda text: None) == "done"
+    assert allowed(tmp_path, Attempts(tmp_path, 9)) == "done"
     assert waits[:3] == [5.0, 10.0, 20.0]
     assert waits[-2:] == [320.0, 320.0]
 
@@ -169,7 +189,7 @@ def test_room_is_looked_for_by_writing(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_no_other_refusal_is_waited_for(tmp_path: Path, waits: list[float]) -> None:
     with pytest.raises(DiskError):
-        room.as_room_allows(tmp_path, None, Attempts(tmp_path, 1, errno.EIO), lambda text: None)
+        allowed(tmp_path, Attempts(tmp_path, 1, errno.EIO))
     assert waits == []
 
 
@@ -179,7 +199,7 @@ def test_who_waits_for_room_waits_no_longer_than_was_said(
     monkeypatch.setattr(room, "_has_room", lambda folder: False)
     monkeypatch.setattr(room.time, "monotonic", lambda: 100.0 + sum(waits))
     with pytest.raises(DiskError):
-        room.as_room_allows(tmp_path, 12.0, Attempts(tmp_path, 1), lambda text: None)
+        allowed(tmp_path, Attempts(tmp_path, 1), 12.0)
     assert waits == [5.0, 5.0, 2.0]
 
 

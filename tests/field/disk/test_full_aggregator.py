@@ -234,7 +234,7 @@ def test_who_gives_up_waiting_is_told_why() -> None:
     session._no_link = ""
     session._connect_until_done = _for_ever
     with pytest.raises(OutOfTime) as caught:
-        session.run()
+        asyncio.run(session.work())
     waiting = caught.value.waiting
     assert (waiting.kind, waiting.facts["reason"]) == ("stalled", "it cannot store anything")
     assert waiting.members == (0,)

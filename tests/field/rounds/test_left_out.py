@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from aggregator.status.text import render
-from participant.cli.commands.rounds import _omitted
 from participant.cli.sentences.omissions import left_out_line
 from participant.cli.views.standing import show_standing
 from participant.network.status import read_report
+from participant.rounds.omissions import omissions_in
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Contribution, Omission, Refusal, attach
@@ -262,8 +261,7 @@ def test_of_a_statistic_the_remedy_is_another_name() -> None:
     table = Trained()
     table.close(ROUND, [1, 2, 3, 4])
     table.omit(5, "late")
-    member: Any = SimpleNamespace(terms=table.terms, index=5)
-    (facts,) = _omitted(table.view(ROUND), member)
+    (facts,) = omissions_in(table.view(ROUND), table.terms, 5)
     line = left_out_line(facts, "statistic")
     assert "Contribute before the others' time is over." in line
     assert "--round of another name" in line

@@ -128,7 +128,7 @@ class Hall:
         said = self.read[member] = []
         context = Context(file=Path("federation.toml"), terms=TERMS)
         vigil = Vigil(lambda: self.seconds)
-        self.tellers[member] = Teller(session, context, vigil=vigil, write=said.append)
+        self.tellers[member] = Teller(lambda: session, context, vigil=vigil, write=said.append)
 
     def silence(self, members: Sequence[int], kind: type) -> None:
         """These say nothing any more from the first message of that kind on."""
@@ -404,7 +404,7 @@ def test_a_view_that_is_redrawn_has_the_words_at_any_moment_and_no_line_beside_i
     bar = TransferBar(Console(file=io.StringIO()))
     vigil = Vigil(lambda: hall.seconds)
     context = Context(file=Path("federation.toml"), terms=TERMS)
-    teller = Teller(hall.sessions[1], context, view=bar, vigil=vigil, write=written.append)
+    teller = Teller(lambda: hall.sessions[1], context, view=bar, vigil=vigil, write=written.append)
     assert bar.words() == ""
     for _ in range(2):
         teller.look()

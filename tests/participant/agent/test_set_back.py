@@ -12,8 +12,7 @@ from participant.agent.agent import Agent
 from participant.agent.checkpoint import CHECKPOINT_NAME, Checkpoint
 from participant.agent.set_back import SetBack
 from participant.agent.set_ledger import SetLedger
-from participant.cli.commands.working import new_session
-from participant.cli.views.ceremony import set_back_line
+from participant.cli.views.ceremony import link_notices, set_back_line
 from participant.errors import IdentityInUse, RejectedByAggregator
 from protocol.board.board import Post, sign_post
 from protocol.board.draft import Draft
@@ -328,8 +327,9 @@ def test_the_person_is_told_on_standard_error(
     service = aggregator(tmp_path / "board")
     connect(Machine().start(statement(1)), service)
     member = member_at(tmp_path / "home")
-    session = new_session(member, Saying(), None)
-    connect(session.agent, service)
+    key, told = member.identity.signing_key, link_notices("wss://h", print).set_back
+    agent = Agent(member.terms, member.index, key, member.storage, Saying(), tell=told)
+    connect(agent, service)
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err == f"{set_back_line(SetBack(1, 1))}\n"

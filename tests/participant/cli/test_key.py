@@ -105,7 +105,7 @@ def test_a_whole_share_is_told_with_epoch_and_fingerprint(run: Run) -> None:
 def test_a_share_that_makes_wrong_parts_is_not_whole(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("participant.cli.commands.key.is_whole", lambda *arguments: False)
+    monkeypatch.setattr("participant.hospital.hospital.is_whole", lambda *arguments: False)
     output = run("key", "check", expect=1)
     assert "the key share of epoch 1" in output
     assert "is not whole" in output

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ import pytest
 from participant.agent.inbox import Inbox
 from participant.agent.task import Task
 from participant.ceremony.task import CeremonyTask
+from participant.cli.commands.foreground import Foreground
+from participant.cli.commands.working import run
 from participant.errors import (
     ForeignAggregator,
     Interrupted,
@@ -226,9 +229,10 @@ def test_in_the_main_thread_too_it_does_not_and_its_signals_are_the_callers_agai
 ) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with consortium.relay.running():
-        started = time.monotonic()
+        foreground, started = Foreground(), time.monotonic()
+        session = consortium.session(1, Sleeper(), time_limit=1.0, steps=foreground)
         with pytest.raises(OutOfTime):
-            consortium.session(1, Sleeper(), time_limit=1.0).run()
+            foreground.run(session.work)
     assert time.monotonic() - started < 5
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
@@ -262,7 +266,7 @@ def test_a_session_that_ran_out_of_time_works_when_it_is_run_again(consortium: C
         for _ in range(2):
             before = task.asked
             with pytest.raises(OutOfTime):
-                session.run()
+                asyncio.run(session.work())
             assert task.asked > before
 
 
@@ -270,8 +274,9 @@ def test_a_session_that_ran_out_of_time_works_when_it_is_run_again(consortium: C
 def test_a_signal_ends_a_long_computation(consortium: Consortium, number: signal.Signals) -> None:
     sleeper = Sleeper()
     sleeper.begun = lambda: os.kill(os.getpid(), number)
+    hospital: Any = SimpleNamespace(steps=Foreground(), is_sending=False)
     with consortium.relay.running(), pytest.raises(Interrupted) as caught:
-        consortium.session(1, sleeper).run()
+        run(consortium.session(1, sleeper, steps=hospital.steps).work, hospital)
     assert caught.value.signal == number
 
 

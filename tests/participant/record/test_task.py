@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from participant.cli.commands import record as recording
@@ -87,16 +89,14 @@ def test_large_payloads_are_asked_for_one_at_a_time() -> None:
 def test_a_long_board_is_told_while_it_is_read(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Reading:
-        begun = False
-
     at = table("one", "two")
     task = RecordTask(TOY.terms, 1, TOY.keys[1], Files())
-    tell = recording._reading(task)
-    tell(Reading())  # type: ignore[arg-type]
+    hospital = SimpleNamespace(session=SimpleNamespace(agent=SimpleNamespace(task=task)))
+    tell = recording._reading(hospital)  # type: ignore[arg-type]
+    tell()
     assert capsys.readouterr().err == ""  # it has only begun
     monkeypatch.setattr(recording, "_LINE_SECONDS", 0.0)
     for entry in at.entries:
         task.verified(entry)
-    tell(Reading())  # type: ignore[arg-type]
+    tell()
     assert capsys.readouterr().err == "reading the board: 3 entries are read and verified\n"

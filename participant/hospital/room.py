@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from participant.cli.commands.working import say_aside
+from participant.agent.steps import Steps
 from participant.disk.files import delete, write_new
 from participant.errors import DiskError
+from participant.network.session import Notices
 from protocol.programs.refusals import FULL
 
 T = TypeVar("T")
@@ -19,17 +21,17 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 320.0  # seconds
 _PROBE_NAME, _PROBE_BYTES = "room.tmp", 4 << 20  # more than a chunk of a vector
 
 
-def as_room_allows(
+async def as_room_allows(
     folder: Path,
     seconds: float | None,
-    work: Callable[[float | None], T],
-    tell: Callable[[str], None] = say_aside,
+    work: Callable[[float | None], Awaitable[T]],
+    notices: Notices,
+    steps: Steps,
 ) -> T:
     """The result of ``work``, which is done anew whenever a full disk has ended it.
 
     ``work`` gets the seconds that are left and goes on from what is stored, as a new process would.
-    Whoever watches is told each time since when nothing can be stored. Raises what ``work`` raises,
-    and DiskError where the time is over first.
+    Raises what ``work`` raises, and DiskError where the time is over first.
     """
     end = None if seconds is None else time.monotonic() + seconds
     pause = _FIRST_PAUSE
@@ -37,32 +39,28 @@ def as_room_allows(
         began = time.monotonic()
         left = None if end is None else max(0.1, end - began)
         try:
-            return work(left)
+            return await work(left)
         except DiskError as error:
             if error.number not in FULL:
                 raise
             if time.monotonic() > began + 2 * pause:
                 pause = _FIRST_PAUSE  # it got on for a while: another trouble than the last
-            tell(
-                f"This hospital cannot store anything: {error.path}: {error.reason}. Nothing is "
-                "lost. It goes on by itself once there is room, waiting since "
-                f"{time.strftime('%H:%M:%S')}"
-            )
-            if not _waited_for_room(folder, pause, end):
+            notices.full(error)
+            if not await _waited_for_room(folder, pause, end, steps):
                 raise
-            tell("There is room again: going on.")
+            notices.room()
             # It may need more room than was found. Each try calls the aggregator, so they get rare.
             pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _waited_for_room(folder: Path, pause: float, end: float | None) -> bool:
+async def _waited_for_room(folder: Path, pause: float, end: float | None, steps: Steps) -> bool:
     """Wait, so many seconds before each look; whether there is room before the time is over."""
     while True:
         left = pause if end is None else min(pause, end - time.monotonic())
         if left <= 0:
             return False
-        time.sleep(left)
-        if _has_room(folder):
+        await asyncio.sleep(left)
+        if await steps.do(lambda: _has_room(folder)):
             return True
 
 

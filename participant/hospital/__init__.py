@@ -1,0 +1,1 @@
+"""A hospital at work inside any program: each of its tasks as a coroutine."""

@@ -1,0 +1,474 @@
+"""A hospital inside any program: its work as coroutines, in the event loop that awaits them.
+
+Nothing here puts a signal handler in place, begins an event loop, writes to a stream or reads from
+one. What takes long is done in a thread that each hospital has, one step after the other, and so
+are the calls of an app, of ``approve`` and of ``on_event``. The other notices come in the loop.
+
+Each call holds the hospital's folder of its federation from beginning to end, against other
+processes and other calls. It may be cancelled at any moment, by hand or by a time limit: what
+matters is durable by then, and the same call goes on from there. A step that is under way when its
+call is cancelled, such as an app's ``fit``, goes on to its end in its thread. The folder is held
+until then, and the next call waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from keyshare.randomness import Stream
+from participant.agent.agent import Agent
+from participant.agent.snapshot import Snapshot
+from participant.agent.steps import Steps
+from participant.agent.task import Task
+from participant.app.app import app_of
+from participant.app.calls import App
+from participant.ceremony.task import CeremonyTask
+from participant.ceremony.verdict import VerdictTask
+from participant.disk.lock import LOCK_NAME, hold, look
+from participant.disk.storage import Storage
+from participant.errors import AlreadyRunning, OutOfTime
+from participant.home.folders import home_folder
+from participant.home.membership import Membership, enter
+from participant.home.passphrase import Passphrase, checked
+from participant.home.passphrase_change import finish
+from participant.home.terms_file import read_signed_terms
+from participant.hospital.results import (
+    Checked,
+    Contributed,
+    Decrypted,
+    Event,
+    Exported,
+    Round,
+)
+from participant.hospital.room import as_room_allows
+from participant.key.check import KeyCheckTask
+from participant.key.errors import ShareNotWhole
+from participant.network.link import Traffic
+from participant.network.session import Notices, Session
+from participant.network.status import ask_aggregator, local_facts
+from participant.record.output import RecordOutput
+from participant.record.task import RecordTask
+from participant.rounds.omissions import omissions_in
+from participant.rounds.task import DecryptionTask, Question
+from participant.statistic.number_files import read_numbers
+from participant.statistic.numbers import numbers_of
+from participant.statistic.task import StatisticTask
+from participant.training.journal import Journal
+from participant.training.task import TrainingTask
+from participant.waiting import Waiting
+from protocol.key.check import NONCE_BYTES, is_whole
+from protocol.key.epoch import Epoch
+from protocol.record.writing import prepare
+from protocol.terms.terms import Terms
+
+T = TypeVar("T", bound=Task)
+_SILENT = Notices()
+_MOMENT_SECONDS = 0.5  # in which a step that nobody waits for any more may end
+_LATECOMERS_SECONDS = 10.0  # that a check waits for the others once a quorum is there
+EVIDENCE_SECONDS = 30.0  # without another entry or seed
+
+
+class Hospital:
+    """One member of a federation, at work.
+
+    ::
+
+        hospital = Hospital.open("federation.toml", passphrase="...")
+        await hospital.ceremony()
+        async for done in hospital.train(app):
+            print(done.number, done.loss)
+
+    ``timeout`` is in seconds, None for ever; OutOfTime is raised once they are over. All raise
+    AlreadyRunning if the folder is at work elsewhere, and ParticipantError for what went wrong.
+    """
+
+    def __init__(self, member: Membership, steps: Steps | None = None) -> None:
+        """``open`` makes one of files. steps: who does them, if not a thread of its own."""
+        self.member = member
+        self.steps = steps or Steps()
+        self.session: Session | None = None  # the last
+        self.traffic = Traffic()  # of all calls
+        self._command = ""  # what the folder is held for
+
+    @classmethod
+    def open(
+        cls,
+        federation: str | Path,
+        *,
+        passphrase: str | Passphrase | Callable[[], str],
+        home: str | Path | None = None,
+    ) -> Hospital:
+        """The hospital whose identity is in ``home``, in the federation with these signed terms.
+
+        passphrase: of the home, or what is called for it once the terms have been read. home: else
+        $QUORATE_HOME, else ~/.quorate. Opening the identity takes about 0.1 s. Raises what is
+        wrong with the files, WrongPassphrase, and NotAMember.
+        """
+        terms = read_signed_terms(Path(federation))
+        folder = home_folder(None if home is None else Path(home))
+        finish(folder)  # a change of the passphrase that was broken off, if there is one
+        given = passphrase() if callable(passphrase) else passphrase
+        if isinstance(given, str):
+            given = checked(given, "the program", False)
+        return cls(enter(terms, folder, given))
+
+    def __repr__(self) -> str:
+        return f"Hospital({self.member.identity.name!r} in {self.terms.name!r})"
+
+    @property
+    def terms(self) -> Terms:
+        """What all members have signed."""
+        return self.member.terms
+
+    @property
+    def folder(self) -> Path:
+        """Where this hospital keeps what belongs to the federation."""
+        return self.member.folder
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """What the call that is at work waits for; to be asked in its loop."""
+        return self.session.waiting if self.session and self._command else None
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the last call has said what is not yet known to be on the board.
+
+        Whatever the next call is, it sends that first.
+        """
+        return self.session is not None and self.session.agent.is_sending
+
+    # ── its work ──
+
+    async def ceremony(self, *, timeout: float | None = None, notices: Notices = _SILENT) -> Epoch:
+        """Make the joint key with all other members; the key, which may be there already.
+
+        Raises CeremonyFailed if it was aborted: ``evidence`` says by whose fault.
+        """
+        member = self.member
+
+        def known() -> Epoch:
+            epoch, _ = member.key_share()
+            member.vault.forget_seed(f"ceremony/{epoch.number}")
+            return epoch
+
+        async def make_key(seconds: float | None) -> Epoch:
+            make = lambda: CeremonyTask(member.terms, member.index, member.secrets)  # noqa: E731
+            task = await self._work(make, seconds, notices)
+            assert task.epoch is not None
+            return task.epoch
+
+        async with self._holding("ceremony", timeout):
+            if await self.steps.do(member.vault.epochs):
+                return await self.steps.do(known)
+            return await as_room_allows(self.folder, timeout, make_key, notices, self.steps)
+
+    async def evidence(
+        self,
+        session: str = "",
+        *,
+        timeout: float = EVIDENCE_SECONDS,
+        notices: Notices = _SILENT,
+    ) -> VerdictTask:
+        """What the board shows of a ceremony that was aborted; the last one, if none is named.
+
+        Its ``verdict()`` computes as much as all members have computed in the ceremony. The seeds
+        of members that have not disclosed them after ``timeout`` are not in it. Raises NotAborted.
+        """
+        async with self._holding("verdict", timeout):
+            task, read = VerdictTask(self.terms, session), 0
+            while True:
+                try:
+                    return await self._work(lambda: task, timeout, notices, reads_all=True)
+                except OutOfTime:
+                    if task.has_read:
+                        return task
+                    if task.n_read == read:  # nothing came in all that time
+                        raise
+                    read = task.n_read
+
+    async def train(
+        self,
+        app: App | str | Path,
+        *,
+        timeout: float | None = None,
+        new_model_after: int | None = None,
+        notices: Notices = _SILENT,
+        on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+    ) -> AsyncGenerator[Round, None]:
+        """Take part in all rounds of training; gives each as it is done.
+
+        app: an object with the functions of a Flower client, or the Python file that has them. The
+        work goes on while the caller is busy with a round, and ends where the caller leaves the
+        loop. new_model_after: a round after which the app's initial parameters are the model.
+        on_event: called with all that the command prints with ``--json``. Raises BadApp for what
+        the app raises and for answers that cannot be used, and Refused where this hospital does
+        not help to decrypt.
+        """
+        loop, found = asyncio.get_running_loop(), asyncio.Queue[Round | None]()
+        work = asyncio.create_task(
+            self._train(
+                app,
+                timeout,
+                new_model_after,
+                notices,
+                on_event,
+                lambda done: loop.call_soon_threadsafe(found.put_nowait, done),
+            )
+        )
+        work.add_done_callback(lambda _: found.put_nowait(None))
+        try:
+            while (done := await found.get()) is not None:
+                yield done
+            await work
+        finally:
+            work.cancel()
+            await asyncio.wait([work])
+            _ = work.cancelled() or work.exception()  # which nobody asks for who left the loop
+
+    async def _train(
+        self,
+        app: App | str | Path,
+        timeout: float | None,
+        new_model_after: int | None,
+        notices: Notices,
+        on_event: Callable[[dict[str, Any]], None],
+        done: Callable[[Round], object],
+    ) -> None:
+        member, rounds = self.member, self.terms.rounds.count
+        if new_model_after is not None and not 0 < new_model_after < rounds:
+            raise ValueError(f"new_model_after must be from 1 to {rounds - 1}, or None")
+        events: dict[int, list[Event]] = {}
+
+        def show(event: dict[str, Any]) -> None:
+            events.setdefault(event["round"], []).append(event)
+            on_event(event)
+            if event["event"] == "evaluated":
+                done(self._round(event, events.pop(event["round"])))
+
+        async def train_all(seconds: float | None) -> None:
+            journal = Journal(member.folder / "models" / "rounds.jsonl", self.traffic, show)
+            await self._work(
+                lambda: TrainingTask(
+                    member.terms, secret, loaded, member.storage, journal.record, new_model_after
+                ),
+                seconds,
+                notices,
+            )
+
+        async with self._holding("train", timeout):
+            secret = await self.steps.do(member.key_share)
+            loaded = await self.steps.do(lambda: app_of(app, member.folder / "errors"))
+            await as_room_allows(self.folder, timeout, train_all, notices, self.steps)
+
+    def _round(self, event: Event, events: Sequence[Event]) -> Round:
+        number = event["round"]
+        (ended,) = (e for e in events if e["event"] == "decrypted")
+        assert self.session is not None
+        task = self.session.agent.task
+        assert isinstance(task, TrainingTask)
+        return Round(
+            number,
+            tuple(map(self.terms.name_of, ended["contributors"])),
+            event["loss"],
+            event["examples"],
+            event["metrics"],
+            tuple(events),
+            lambda: task.parameters_after(number),
+        )
+
+    async def contribute(
+        self,
+        name: str,
+        numbers: str | Path | Mapping[str, object] | Sequence[object],
+        *,
+        decimals: int | None = None,
+        timeout: float | None = None,
+        notices: Notices = _SILENT,
+    ) -> Contributed:
+        """Contribute numbers to a statistic round, of which the sums alone are decrypted.
+
+        numbers: a file of them, or int, float or Decimal, with labels as keys or without. The
+        numbers leave encrypted. Their labels, how many they are and their decimals do not.
+        decimals: of all numbers of the round; None for what the round has, or what these need.
+        Raises UnfitNumbers for what cannot be contributed.
+        """
+        member = self.member
+
+        def make() -> StatisticTask:
+            secret = member.key_share()
+            if isinstance(numbers, str | Path):
+                found = read_numbers(Path(numbers), secret[0].joint_key().n)
+            else:
+                found = numbers_of(numbers)
+            return StatisticTask(member.terms, secret, name, found, member.storage, decimals)
+
+        async with self._holding("contribute", timeout):
+            task = await self._work(make, timeout, notices)
+        found = omissions_in(task.view, self.terms, member.index)
+        own = tuple(one for one in found if one["is_own"])
+        return Contributed(name, task.sent, task.request.length, task.request.decimals, own)
+
+    async def decrypt(
+        self,
+        name: str,
+        *,
+        approve: Callable[[Question], bool],
+        timeout: float | None = None,
+        notices: Notices = _SILENT,
+    ) -> Decrypted:
+        """Help to decrypt the sum of one round: its number, or a statistic's name.
+
+        approve: is shown what is about to be decrypted, and agrees with True. Whatever it raises
+        ends the call. Raises Refused where this hospital does not help.
+        """
+        member = self.member
+        async with self._holding("decrypt", timeout):
+            task = await self._work(
+                lambda: DecryptionTask(
+                    member.terms, member.key_share(), name, member.storage, approve
+                ),
+                timeout,
+                notices,
+            )
+        name_of, view = member.terms.name_of, task.member.view
+        opening, closing = view.terms_of_opening, view.closed
+        assert opening is not None and closing is not None
+        return Decrypted(
+            view.name,
+            opening.kind,
+            tuple(name_of(c.member) for c in closing.contributors),
+            task.labels,
+            tuple(task.sums) if opening.kind == "statistic" else None,
+            tuple(map(name_of, task.member.wrong_partials)),
+            tuple(
+                {"about": name_of(c.about), "by": name_of(c.by), "entry": c.entry}
+                | {"verdict": c.verdict}
+                for c in task.member.complaints()
+            ),
+            omissions_in(view, member.terms, member.index),
+        )
+
+    def check_share(self) -> Epoch:
+        """Check that this hospital's key share is whole; the key. Raises ShareNotWhole."""
+        epoch, secret = self.member.key_share()
+        nonce, stream = secrets.token_bytes(NONCE_BYTES), Stream(secrets.token_bytes(32))
+        if not is_whole(epoch, secret, nonce, stream):
+            raise ShareNotWhole(self.member.vault.folder, epoch.number)
+        return epoch
+
+    async def check_key(
+        self, *, timeout: float | None = None, notices: Notices = _SILENT
+    ) -> Checked:
+        """Decrypt a test value with the members who do so now.
+
+        Ends once a quorum's parts are good and the others have had 10 s more, or all are there, or
+        the time is over. Raises OutOfTime where not even the own part got through.
+        """
+        async with self._holding("key check", timeout):
+            secret = await self.steps.do(self.member.key_share)
+            task = KeyCheckTask(self.terms, secret, int(time.time() * 1000))
+            if await self._until_done(task, timeout, notices) and task.missing:
+                task.waits_for_all = True
+                await self._until_done(task, _LATECOMERS_SECONDS, notices)
+        found = task.check
+        assert found is not None
+        good, wrong = tuple(sorted(found.good)), dict(sorted(found.wrong.items()))
+        return Checked(found.session, good, wrong, task.missing, found.decrypts)
+
+    async def _until_done(
+        self, task: KeyCheckTask, seconds: float | None, notices: Notices
+    ) -> bool:
+        """Whether it is done before the time is over; raises OutOfTime without the own part."""
+        try:
+            await self._work(lambda: task, seconds, notices)
+        except OutOfTime:
+            if task.check is None or self.member.index not in task.check.heard:
+                raise
+        return task.done
+
+    async def export(
+        self, folder: str | Path, *, timeout: float | None = None, notices: Notices = _SILENT
+    ) -> Exported:
+        """Write all that an auditor needs into a folder, and countersign it; no secret is in it.
+
+        Raises NotThisRecord, UnfitHead and Fork for what is in the folder already.
+        """
+        member = self.member
+
+        def make() -> RecordTask:
+            files = RecordOutput(Path(folder))
+            prepare(files, member.terms, member.signatures)
+            return RecordTask(member.terms, member.index, member.identity.signing_key, files)
+
+        async with self._holding("export", timeout, look) as is_writable:
+            storage = member.storage if is_writable else Snapshot(member.storage)
+            task = await self._work(make, timeout, notices, storage=storage)
+            assert self.session is not None and task.head is not None
+            await self.steps.do(self.session.agent.remember_head)
+        heads = {member.terms.name_of(said.member): said.position for said in task.heads}
+        head, fetched = task.head, task.fetching.total
+        return Exported(head.position, head.hash.hex(), fetched, heads, is_writable)
+
+    def holdings(self) -> dict[str, Any]:
+        """What lies in this hospital's folder, as ``status --json`` prints it; no secret."""
+        return local_facts(self.member)
+
+    async def status(self) -> dict[str, Any]:
+        """How the federation stands, as the running aggregator says; raises Unreachable."""
+        return await ask_aggregator(self.member)
+
+    # ── how it works ──
+
+    @contextlib.asynccontextmanager
+    async def _holding(
+        self,
+        command: str,
+        timeout: float | None,
+        lock: Callable[[Path, str], contextlib.AbstractContextManager[bool | None]] = hold,
+    ) -> AsyncIterator[bool]:
+        """Hold the folder while the block runs, and until the last step of it has ended."""
+        if self._command:
+            raise AlreadyRunning(self.folder / LOCK_NAME, os.getpid(), self._command)
+        self._command, held = command, contextlib.ExitStack()
+        try:
+            async with asyncio.timeout(timeout) as limit:
+                taken = self.steps.do(lambda: held.enter_context(lock(self.folder, command)))
+                is_writable = await taken is not False
+            yield is_writable
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            before = Waiting("task", (self.member.index,))  # of a call before this one
+            raise OutOfTime(timeout or 0.0, before) from None
+        finally:
+            self._command = ""
+            await asyncio.wait([self.steps.begin(held.close)], timeout=_MOMENT_SECONDS)
+
+    async def _work(
+        self,
+        make: Callable[[], T],
+        timeout: float | None,
+        notices: Notices,
+        reads_all: bool = False,
+        storage: Storage | None = None,
+    ) -> T:
+        """A task, once it is done. It is made where all steps are, behind those of before."""
+        member, key = self.member, self.member.identity.signing_key
+
+        def begin() -> tuple[T, Agent]:
+            kept, task = storage or member.storage, make()
+            told = notices.set_back
+            return task, Agent(member.terms, member.index, key, kept, task, reads_all, told)
+
+        task, agent = await self.steps.do(begin)
+        self.session = Session(agent, key, notices, timeout, self.traffic, steps=self.steps)
+        await self.session.work()
+        return task
