@@ -1,1 +1,47 @@
-"""A hospital's agent: identity, vault, session with the aggregator, policy, command line."""
+"""A hospital's agent: it makes the key with the others, trains, contributes and helps to decrypt.
+
+``Hospital`` is its door for programs, and the command goes through it as well. What is not in
+``__all__`` may change. docs/library.md shows it at work.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from participant.errors import ParticipantError
+    from participant.hospital.hospital import Hospital
+    from participant.hospital.results import Checked, Contributed, Decrypted, Exported, Round
+    from participant.network.session import Notices
+    from participant.rounds.task import Question
+
+_HOMES = {
+    "Checked": "participant.hospital.results",
+    "Contributed": "participant.hospital.results",
+    "Decrypted": "participant.hospital.results",
+    "Exported": "participant.hospital.results",
+    "Hospital": "participant.hospital.hospital",
+    "Notices": "participant.network.session",
+    "ParticipantError": "participant.errors",
+    "Question": "participant.rounds.task",
+    "Round": "participant.hospital.results",
+}
+__all__ = [
+    "Checked",
+    "Contributed",
+    "Decrypted",
+    "Exported",
+    "Hospital",
+    "Notices",
+    "ParticipantError",
+    "Question",
+    "Round",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """What is exported, imported when it is asked for: the command says what is missing for it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -14,31 +14,26 @@ until then, and the next call waits for it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from keyshare.randomness import Stream
-from participant.agent.agent import Agent
 from participant.agent.snapshot import Snapshot
-from participant.agent.steps import Steps
-from participant.agent.task import Task
 from participant.app.app import app_of
 from participant.app.calls import App
 from participant.ceremony.task import CeremonyTask
 from participant.ceremony.verdict import VerdictTask
-from participant.disk.lock import LOCK_NAME, hold, look
-from participant.disk.storage import Storage
-from participant.errors import AlreadyRunning, OutOfTime
+from participant.disk.lock import look
+from participant.errors import OutOfTime
 from participant.home.folders import home_folder
-from participant.home.membership import Membership, enter
+from participant.home.membership import enter
 from participant.home.passphrase import Passphrase, checked
 from participant.home.passphrase_change import finish
 from participant.home.terms_file import read_signed_terms
+from participant.hospital.at_work import AtWork
 from participant.hospital.results import (
     Checked,
     Contributed,
@@ -50,8 +45,7 @@ from participant.hospital.results import (
 from participant.hospital.room import as_room_allows
 from participant.key.check import KeyCheckTask
 from participant.key.errors import ShareNotWhole
-from participant.network.link import Traffic
-from participant.network.session import Notices, Session
+from participant.network.session import Notices
 from participant.network.status import ask_aggregator, local_facts
 from participant.record.output import RecordOutput
 from participant.record.task import RecordTask
@@ -62,20 +56,16 @@ from participant.statistic.numbers import numbers_of
 from participant.statistic.task import StatisticTask
 from participant.training.journal import Journal
 from participant.training.task import TrainingTask
-from participant.waiting import Waiting
 from protocol.key.check import NONCE_BYTES, is_whole
 from protocol.key.epoch import Epoch
 from protocol.record.writing import prepare
-from protocol.terms.terms import Terms
 
-T = TypeVar("T", bound=Task)
 _SILENT = Notices()
-_MOMENT_SECONDS = 0.5  # in which a step that nobody waits for any more may end
 _LATECOMERS_SECONDS = 10.0  # that a check waits for the others once a quorum is there
 EVIDENCE_SECONDS = 30.0  # without another entry or seed
 
 
-class Hospital:
+class Hospital(AtWork):
     """One member of a federation, at work.
 
     ::
@@ -88,14 +78,6 @@ class Hospital:
     ``timeout`` is in seconds, None for ever; OutOfTime is raised once they are over. All raise
     AlreadyRunning if the folder is at work elsewhere, and ParticipantError for what went wrong.
     """
-
-    def __init__(self, member: Membership, steps: Steps | None = None) -> None:
-        """``open`` makes one of files. steps: who does them, if not a thread of its own."""
-        self.member = member
-        self.steps = steps or Steps()
-        self.session: Session | None = None  # the last
-        self.traffic = Traffic()  # of all calls
-        self._command = ""  # what the folder is held for
 
     @classmethod
     def open(
@@ -122,31 +104,6 @@ class Hospital:
     def __repr__(self) -> str:
         return f"Hospital({self.member.identity.name!r} in {self.terms.name!r})"
 
-    @property
-    def terms(self) -> Terms:
-        """What all members have signed."""
-        return self.member.terms
-
-    @property
-    def folder(self) -> Path:
-        """Where this hospital keeps what belongs to the federation."""
-        return self.member.folder
-
-    @property
-    def waiting(self) -> Waiting | None:
-        """What the call that is at work waits for; to be asked in its loop."""
-        return self.session.waiting if self.session and self._command else None
-
-    @property
-    def is_sending(self) -> bool:
-        """Whether the last call has said what is not yet known to be on the board.
-
-        Whatever the next call is, it sends that first.
-        """
-        return self.session is not None and self.session.agent.is_sending
-
-    # ── its work ──
-
     async def ceremony(self, *, timeout: float | None = None, notices: Notices = _SILENT) -> Epoch:
         """Make the joint key with all other members; the key, which may be there already.
 
@@ -161,11 +118,11 @@ class Hospital:
 
         async def make_key(seconds: float | None) -> Epoch:
             make = lambda: CeremonyTask(member.terms, member.index, member.secrets)  # noqa: E731
-            task = await self._work(make, seconds, notices)
+            task = await self.work_on(make, seconds, notices)
             assert task.epoch is not None
             return task.epoch
 
-        async with self._holding("ceremony", timeout):
+        async with self.holding("ceremony", timeout):
             if await self.steps.do(member.vault.epochs):
                 return await self.steps.do(known)
             return await as_room_allows(self.folder, timeout, make_key, notices, self.steps)
@@ -182,11 +139,11 @@ class Hospital:
         Its ``verdict()`` computes as much as all members have computed in the ceremony. The seeds
         of members that have not disclosed them after ``timeout`` are not in it. Raises NotAborted.
         """
-        async with self._holding("verdict", timeout):
+        async with self.holding("verdict", timeout):
             task, read = VerdictTask(self.terms, session), 0
             while True:
                 try:
-                    return await self._work(lambda: task, timeout, notices, reads_all=True)
+                    return await self.work_on(lambda: task, timeout, notices, reads_all=True)
                 except OutOfTime:
                     if task.has_read:
                         return task
@@ -255,7 +212,7 @@ class Hospital:
 
         async def train_all(seconds: float | None) -> None:
             journal = Journal(member.folder / "models" / "rounds.jsonl", self.traffic, show)
-            await self._work(
+            await self.work_on(
                 lambda: TrainingTask(
                     member.terms, secret, loaded, member.storage, journal.record, new_model_after
                 ),
@@ -263,7 +220,7 @@ class Hospital:
                 notices,
             )
 
-        async with self._holding("train", timeout):
+        async with self.holding("train", timeout):
             secret = await self.steps.do(member.key_share)
             loaded = await self.steps.do(lambda: app_of(app, member.folder / "errors"))
             await as_room_allows(self.folder, timeout, train_all, notices, self.steps)
@@ -310,8 +267,8 @@ class Hospital:
                 found = numbers_of(numbers)
             return StatisticTask(member.terms, secret, name, found, member.storage, decimals)
 
-        async with self._holding("contribute", timeout):
-            task = await self._work(make, timeout, notices)
+        async with self.holding("contribute", timeout):
+            task = await self.work_on(make, timeout, notices)
         found = omissions_in(task.view, self.terms, member.index)
         own = tuple(one for one in found if one["is_own"])
         return Contributed(name, task.sent, task.request.length, task.request.decimals, own)
@@ -330,8 +287,8 @@ class Hospital:
         ends the call. Raises Refused where this hospital does not help.
         """
         member = self.member
-        async with self._holding("decrypt", timeout):
-            task = await self._work(
+        async with self.holding("decrypt", timeout):
+            task = await self.work_on(
                 lambda: DecryptionTask(
                     member.terms, member.key_share(), name, member.storage, approve
                 ),
@@ -372,7 +329,7 @@ class Hospital:
         Ends once a quorum's parts are good and the others have had 10 s more, or all are there, or
         the time is over. Raises OutOfTime where not even the own part got through.
         """
-        async with self._holding("key check", timeout):
+        async with self.holding("key check", timeout):
             secret = await self.steps.do(self.member.key_share)
             task = KeyCheckTask(self.terms, secret, int(time.time() * 1000))
             if await self._until_done(task, timeout, notices) and task.missing:
@@ -388,7 +345,7 @@ class Hospital:
     ) -> bool:
         """Whether it is done before the time is over; raises OutOfTime without the own part."""
         try:
-            await self._work(lambda: task, seconds, notices)
+            await self.work_on(lambda: task, seconds, notices)
         except OutOfTime:
             if task.check is None or self.member.index not in task.check.heard:
                 raise
@@ -408,9 +365,9 @@ class Hospital:
             prepare(files, member.terms, member.signatures)
             return RecordTask(member.terms, member.index, member.identity.signing_key, files)
 
-        async with self._holding("export", timeout, look) as is_writable:
+        async with self.holding("export", timeout, look) as is_writable:
             storage = member.storage if is_writable else Snapshot(member.storage)
-            task = await self._work(make, timeout, notices, storage=storage)
+            task = await self.work_on(make, timeout, notices, storage=storage)
             assert self.session is not None and task.head is not None
             await self.steps.do(self.session.agent.remember_head)
         heads = {member.terms.name_of(said.member): said.position for said in task.heads}
@@ -424,51 +381,3 @@ class Hospital:
     async def status(self) -> dict[str, Any]:
         """How the federation stands, as the running aggregator says; raises Unreachable."""
         return await ask_aggregator(self.member)
-
-    # ── how it works ──
-
-    @contextlib.asynccontextmanager
-    async def _holding(
-        self,
-        command: str,
-        timeout: float | None,
-        lock: Callable[[Path, str], contextlib.AbstractContextManager[bool | None]] = hold,
-    ) -> AsyncIterator[bool]:
-        """Hold the folder while the block runs, and until the last step of it has ended."""
-        if self._command:
-            raise AlreadyRunning(self.folder / LOCK_NAME, os.getpid(), self._command)
-        self._command, held = command, contextlib.ExitStack()
-        try:
-            async with asyncio.timeout(timeout) as limit:
-                taken = self.steps.do(lambda: held.enter_context(lock(self.folder, command)))
-                is_writable = await taken is not False
-            yield is_writable
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            before = Waiting("task", (self.member.index,))  # of a call before this one
-            raise OutOfTime(timeout or 0.0, before) from None
-        finally:
-            self._command = ""
-            await asyncio.wait([self.steps.begin(held.close)], timeout=_MOMENT_SECONDS)
-
-    async def _work(
-        self,
-        make: Callable[[], T],
-        timeout: float | None,
-        notices: Notices,
-        reads_all: bool = False,
-        storage: Storage | None = None,
-    ) -> T:
-        """A task, once it is done. It is made where all steps are, behind those of before."""
-        member, key = self.member, self.member.identity.signing_key
-
-        def begin() -> tuple[T, Agent]:
-            kept, task = storage or member.storage, make()
-            told = notices.set_back
-            return task, Agent(member.terms, member.index, key, kept, task, reads_all, told)
-
-        task, agent = await self.steps.do(begin)
-        self.session = Session(agent, key, notices, timeout, self.traffic, steps=self.steps)
-        await self.session.work()
-        return task

@@ -1,0 +1,106 @@
+"""One task of a hospital after the other, each from beginning to end on a folder that is held."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from participant.agent.agent import Agent
+from participant.agent.steps import Steps
+from participant.agent.task import Task
+from participant.disk.lock import LOCK_NAME, hold
+from participant.disk.storage import Storage
+from participant.errors import AlreadyRunning, OutOfTime
+from participant.home.membership import Membership
+from participant.network.link import Traffic
+from participant.network.session import Notices, Session
+from participant.waiting import Waiting
+from protocol.terms.terms import Terms
+
+T = TypeVar("T", bound=Task)
+_MOMENT_SECONDS = 0.5  # in which a step that nobody waits for any more may end
+
+
+class AtWork:
+    """What a hospital's tasks have in common."""
+
+    def __init__(self, member: Membership, steps: Steps | None = None) -> None:
+        """``open`` makes one of files. steps: who does them, if not a thread of its own."""
+        self.member = member
+        self.steps = steps or Steps()
+        self.session: Session | None = None  # the last
+        self.traffic = Traffic()  # of all calls
+        self._command = ""  # what the folder is held for
+
+    @property
+    def terms(self) -> Terms:
+        """What all members have signed."""
+        return self.member.terms
+
+    @property
+    def folder(self) -> Path:
+        """Where this hospital keeps what belongs to the federation."""
+        return self.member.folder
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """What the call that is at work waits for; to be asked in its loop."""
+        return self.session.waiting if self.session and self._command else None
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the last call has said what is not yet known to be on the board.
+
+        Whatever the next call is, it sends that first.
+        """
+        return self.session is not None and self.session.agent.is_sending
+
+    @contextlib.asynccontextmanager
+    async def holding(
+        self,
+        command: str,
+        timeout: float | None,
+        lock: Callable[[Path, str], contextlib.AbstractContextManager[bool | None]] = hold,
+    ) -> AsyncIterator[bool]:
+        """Hold the folder while the block runs, and until the last step of it has ended."""
+        if self._command:
+            raise AlreadyRunning(self.folder / LOCK_NAME, os.getpid(), self._command)
+        self._command, self.session, held = command, None, contextlib.ExitStack()
+        try:
+            async with asyncio.timeout(timeout) as limit:
+                taken = self.steps.do(lambda: held.enter_context(lock(self.folder, command)))
+                is_writable = await taken is not False
+            yield is_writable
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            before = Waiting("task", (self.member.index,))  # of a call before this one
+            raise OutOfTime(timeout or 0.0, before) from None
+        finally:
+            self._command = ""
+            await asyncio.wait([self.steps.begin(held.close)], timeout=_MOMENT_SECONDS)
+
+    async def work_on(
+        self,
+        make: Callable[[], T],
+        timeout: float | None,
+        notices: Notices,
+        reads_all: bool = False,
+        storage: Storage | None = None,
+    ) -> T:
+        """A task, once it is done. It is made where all steps are, behind those of before."""
+        member, key = self.member, self.member.identity.signing_key
+
+        def begin() -> tuple[T, Agent]:
+            kept, task = storage or member.storage, make()
+            told = notices.set_back
+            return task, Agent(member.terms, member.index, key, kept, task, reads_all, told)
+
+        task, agent = await self.steps.do(begin)
+        self.session = Session(agent, key, notices, timeout, self.traffic, steps=self.steps)
+        await self.session.work()
+        return task
