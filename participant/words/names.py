@@ -1,4 +1,4 @@
-"""Members' words as others read them."""
+"""Reasons on the board, which say members' numbers, as people read them."""
 
 from __future__ import annotations
 

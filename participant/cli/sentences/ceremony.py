@@ -7,27 +7,18 @@ from typing import Any
 
 from participant import errors as participant_errors
 from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Sentence, in_a_row
-from participant.words.names import in_names
 from protocol import errors as protocol_errors
 
 
 def _ceremony_failed(e: protocol_errors.CeremonyFailed, c: Context) -> Sentence:
     if e.silent:
-        return _given_up(e, c)
+        what = f"the key ceremony was given up in step {e.step}: {c.reason(e.reason)}"
+        return Sentence(what, _after_silence(e.silent, c), ABORTED)
     who = f"because of {c.name(e.culprit)}" if e.culprit else "and nobody is accused"
     return Sentence(
-        f"the key ceremony was aborted {who}, in step {e.step}: {e.reason}",
+        f"the key ceremony was aborted {who}, in step {e.step}: {c.reason(e.reason)}",
         f"see who broke the rules: {COMMAND} verdict {c.here}; when that is settled, all members "
         f"begin a new one: {COMMAND} ceremony {c.pasted}",
-        ABORTED,
-    )
-
-
-def _given_up(e: protocol_errors.CeremonyFailed, c: Context) -> Sentence:
-    what = f"the key ceremony was given up in step {e.step}: {e.reason}"
-    return Sentence(
-        in_names(what, c.terms) if c.terms else what,
-        _after_silence(e.silent, c),
         ABORTED,
     )
 
@@ -42,20 +33,18 @@ def _after_silence(silent: Sequence[int], c: Context) -> str:
 
 def _ceremony_aborted(e: participant_errors.CeremonyAborted, c: Context) -> Sentence:
     said = [
-        f"{c.name(culprit)} broke the rules (entry {e.evidence.get(culprit)}, {reason})"
+        f"{c.name(culprit)} broke the rules (entry {e.evidence.get(culprit)}, {c.reason(reason)})"
         for culprit, reason in e.culprits.items()
     ]
     if e.silent:
         said.append(f"{c.names(e.silent)} did not disclose the seed, so may have")
     absent, given_up = e.given_up
     if given_up:
-        said.insert(0, f"it was given up {given_up}")
+        said.insert(0, f"it was given up {c.reason(given_up)}")
     what = in_a_row([f"{e.session} was aborted", *(said or ["nobody broke the rules"])])
     remedies = []
     if absent and not e.culprits:
-        return Sentence(
-            in_names(what, c.terms) if c.terms else what, _after_silence(absent, c), ABORTED
-        )
+        return Sentence(what, _after_silence(absent, c), ABORTED)
     if e.culprits:
         remedies.append(
             f"ask {c.names(list(e.culprits))} about it (another release? a damaged data folder?)"
@@ -73,7 +62,7 @@ def _ceremony_aborted(e: participant_errors.CeremonyAborted, c: Context) -> Sent
         if e.culprits
         else f"all members begin a new one: {COMMAND} ceremony {c.pasted}"
     )
-    return Sentence(in_names(what, c.terms) if c.terms else what, "; ".join(remedies), ABORTED)
+    return Sentence(what, "; ".join(remedies), ABORTED)
 
 
 def _not_aborted(e: participant_errors.NotAborted, c: Context) -> Sentence:

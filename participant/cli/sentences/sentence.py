@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from participant.words.names import in_names
 from protocol.terms.terms import Terms
 from protocol.words.foreign import pasted
 
@@ -42,6 +43,10 @@ class Context:
     def names(self, members: Sequence[int]) -> str:
         """Several members' names."""
         return ", ".join(self.name(m) for m in members) or "nobody"
+
+    def reason(self, text: str) -> str:
+        """A reason from the board, with names for the members' numbers in it."""
+        return in_names(text, self.terms) if self.terms else text
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ CHECKS = (
         "2.1",
         "the chain of entries is complete",
         "each entry has the hash that the next one names, from the manifest's head back to the "
-        "empty board, in canonical form; no file is there that the record does not call for",
+        "empty board, in canonical form. No file is there that the record does not call for",
         check_chain,
         (MANIFEST, TERMS),
     ),
@@ -204,8 +204,8 @@ CHECKS = (
     Check(
         "2.5",
         "countersigned heads are on the chain",
-        "signatures under heads fit, and those heads are on this chain; how far each member's "
-        "signatures reach",
+        "signatures under heads fit, and those heads are on this chain. It is said how far each "
+        "member's signatures reach",
         check_coverage,
         BOARD,
     ),

@@ -197,9 +197,10 @@ CHECKS = (
     Check(
         "3.3",
         "the search for N followed the rules",
-        "commitments opened as committed; N of each candidate recomputed from the openings; its "
-        "length, form and small factors; the screen recomputed; every rejected candidate's leaves "
-        "are those committed to, N is p·q of them, and the values said about it are right",
+        "all is opened as it was committed to. N of each candidate is recomputed from the "
+        "openings, with its length, form and small factors, and so is the screen. Of every "
+        "rejected candidate the leaves are those committed to, N is p·q of them, and the values "
+        "said about it are right",
         check_search,
         BOARD,
     ),
@@ -214,8 +215,8 @@ CHECKS = (
     Check(
         "3.5",
         "the certified key is the one that was made",
-        "θ' recomputed from its shares, in range, fitting its commitments; verification keys "
-        "recomputed from commitments; all fields of the certified key equal what was recomputed",
+        "θ' is recomputed from its shares, is in range and fits its commitments. The verification "
+        "keys are recomputed from commitments. All fields of the certified key equal these",
         check_key,
         BOARD,
     ),
@@ -230,7 +231,7 @@ CHECKS = (
     Check(
         "3.7",
         "aborted ceremonies are explained",
-        "the verdict on each aborted ceremony, replayed from the disclosed seeds; whom it names "
+        "the verdict on each aborted ceremony is replayed from the disclosed seeds. Whom it names "
         "is a finding, and so is whose silence ended it, by the aggregator's times",
         check_aborts,
         BOARD,

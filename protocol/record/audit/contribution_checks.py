@@ -122,17 +122,17 @@ CHECKS = (
     Check(
         "4.1",
         "rounds were opened as was due",
-        "each opening is under the newest certified key; suite as the terms and the length give "
-        "it; model and length as enough members had stated alike, with the widest bounds that they "
-        "stated; a statistic as asked",
+        "each opening is under the newest certified key, with the suite that the terms and the "
+        "length give. Its model and length are those that enough members had stated alike, with "
+        "the widest bounds that they stated. A statistic is opened as it was asked for",
         check_openings,
         BOARD,
     ),
     Check(
         "4.2",
         "contributions are whole and not repeated",
-        "each ciphertext is a unit modulo N²; there are as many as are due; none occurs twice in "
-        "a round",
+        "each ciphertext is a unit modulo N². There are as many as are due, and none occurs twice "
+        "in a round",
         check_ciphertexts,
         BOARD,
     ),

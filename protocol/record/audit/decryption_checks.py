@@ -88,7 +88,7 @@ def _look_at_checksums(evidence: Evidence, account: Account, found: RoundEvidenc
             account.find(lock.position, evidence.name(member), reason)
     account.notes.append(
         f"{found.session}: {len(claims.said)} of {len(closing.contributors)} contributors said the "
-        "checksums of their vectors; that the sum has theirs is the members' to compare"
+        "checksums of their vectors. That the sum has theirs is the members' to compare"
     )
 
 
@@ -204,16 +204,16 @@ CHECKS = (
     Check(
         "5.2",
         "sums are those of the contributions",
-        "the product of the contributions' ciphertexts, recomputed; under a hybrid suite of the "
-        "one-time keys' only, the vectors not being in the record",
+        "the product of the contributions' ciphertexts is recomputed. Under a hybrid suite it is "
+        "that of the one-time keys, since the vectors are not in the record",
         check_sums,
         BOARD,
     ),
     Check(
         "5.3",
         "each member locked one set",
-        "no member locked two sets of a round; the first of its locks counts, so that no two "
-        "sets can be locked by enough; under a hybrid suite the locks hold the checksums of "
+        "no member locked two sets of a round. The first of its locks counts, so that no two "
+        "sets can be locked by enough. Under a hybrid suite the locks hold the checksums of "
         "vectors",
         check_locks,
         BOARD,
@@ -222,15 +222,15 @@ CHECKS = (
         "5.4",
         "parts were released of locked sets only",
         "each partial decryption is of a set that its sender and, before it spoke, enough members "
-        "had locked, and the only one of its sender; a finding, unless a quorum, and more than may "
-        "be lying, opened a set that was not locked; complaints are judged",
+        "had locked, and the only one of its sender. Another is a finding, unless a quorum, and "
+        "more than may be lying, opened a set that was not locked. Complaints are judged",
         check_releases,
         BOARD,
     ),
     Check(
         "5.5",
         "refusals",
-        "who refused to help and by which rule; whether it was broken, where that can be "
+        "who refused to help and by which rule, and whether it was broken, where that can be "
         "recomputed",
         check_refusals,
         BOARD,

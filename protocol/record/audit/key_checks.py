@@ -68,7 +68,7 @@ CHECKS = (
         "3.9",
         "test decryptions of key checks",
         "each part of a key check is proven, under a key that all had certified, and the parts of "
-        "every quorum of neighbours give the test value; a wrong part is a finding",
+        "every quorum of neighbours give the test value. A wrong part is a finding",
         check_parts,
         BOARD,
     ),

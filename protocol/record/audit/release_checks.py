@@ -26,8 +26,8 @@ def check_one_set(evidence: Evidence, account: Account) -> None:
         others = sorted(opened.keys() - set(second), key=opened.__getitem__)[1:]
         for chosen in others:
             reason = (
-                f"{found.session}: with this, a quorum has released parts of each of two sets; "
-                "those of one may all be lying, and may have opened it"
+                f"{found.session}: with this, a quorum has released parts of each of two sets. "
+                "Those of one may all be lying, and may have opened it"
             )
             account.find(opened[chosen], NOBODY, reason)
 
@@ -93,15 +93,15 @@ CHECKS = (
     Check(
         "6.1",
         "one set of each round was opened",
-        "a quorum released parts of one set of each round at most; a finding where those of one "
-        "set are no more than may be lying",
+        "a quorum released parts of one set of each round at most. It is a finding where those of "
+        "one set are no more than may be lying",
         check_one_set,
         BOARD,
     ),
     Check(
         "6.2",
         "results agree",
-        "the results that members state of each round are the same; who differs is a finding, "
+        "the results that members state of each round are the same. Who differs is a finding, "
         "unless more than may be lying do and there is no majority",
         check_results,
         BOARD,
@@ -110,8 +110,8 @@ CHECKS = (
         "6.3",
         "sums do not single members out",
         "no combination of sums from one model, of which any lock may have opened one, holds fewer "
-        "members than the terms ask for (rule differencing); a finding where the terms say warn, "
-        "or where at most as many as may be lying could know when they locked",
+        "members than the terms ask for (rule differencing). It is a finding where the terms say "
+        "warn, or where at most as many as may be lying could know when they locked",
         check_differences,
         BOARD,
     ),

@@ -249,7 +249,7 @@ def test_a_later_verdict_names_the_silent_member_and_what_it_can_do(silenced: Co
     assert "aborted by H3 in step deal, because of H2" in output
     assert "because of H3: H3 it was\\u202e" in output, "no control characters, and names"
     assert "H2 is silent" in output
-    assert "H2: start quorate-participant ceremony federation.toml" in output
+    assert "Type at H2: quorate-participant ceremony federation.toml" in output
     assert "Replaying the machines of 2 of 3 hospitals" in errors
     (line,) = as_json.splitlines()
     facts = json.loads(line)
@@ -287,5 +287,5 @@ def test_an_aborted_ceremony_ends_with_its_verdict(tmp_path: Path) -> None:
     assert f"H2 broke the rules at entry {culprit['entry']}: deal" in as_text
     assert "what it sealed for H3 does not open" in as_text
     said, remedy = errors.splitlines()[-2:]
-    assert said.startswith("quorate-participant: ceremony/1 was aborted; H2 broke the rules")
+    assert said.startswith("quorate-participant: ceremony/1 was aborted. H2 broke the rules")
     assert "ask H2 about it" in remedy

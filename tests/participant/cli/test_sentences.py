@@ -97,6 +97,13 @@ def test_every_error_has_a_sentence(error: type[Exception]) -> None:
         assert said.exit_code
 
 
+@pytest.mark.parametrize("error", ours())
+def test_no_error_shows_bytes_as_python_writes_them(error: type[Exception]) -> None:
+    for one in samples(error):
+        said = describe(one, context())
+        assert not [text for text in (str(one), said.what, said.remedy) if "b'" in text]
+
+
 def test_no_sentence_is_for_an_error_that_is_gone() -> None:
     assert set(SENTENCES) == set(ours())
 
