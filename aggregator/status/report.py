@@ -140,7 +140,7 @@ def _round(view: RoundView, terms: Terms, work: AtWork) -> Report:
     in_all = len(closed.vector) if closed else 0
     done, chunks = work.summed.get(view.session, (in_all, in_all))
     everyone = range(1, terms.n_members + 1)
-    chosen = [c.member for c in closed.contributors] if closed else sorted(view.contributions)
+    chosen = view.contributors if closed else sorted(view.contributions)
 
     def missing(spoken: Mapping[int, object]) -> list[str]:
         return [terms.name_of(m) for m in everyone if m not in spoken]

@@ -26,9 +26,7 @@ Deeds = dict[int, Deed]
 
 def round_facts(terms: Terms, posts: Sequence[Posted]) -> RoundFacts:
     """A round from its entries."""
-    view = RoundView(posts[0].post.session)
-    for posted in posts:
-        view.receive(posted)
+    view = RoundView.of(posts[0].post.session, posts)
     opening, chosen = view.terms_of_opening, view.chosen(terms.federation)
     locked = _for_set(posts, SetLock, chosen)
     decrypted = _for_set(posts, Partial, chosen)
@@ -43,7 +41,7 @@ def round_facts(terms: Terms, posts: Sequence[Posted]) -> RoundFacts:
         Deed.of(view.opening) if view.opening else None,
         Deed.of(view.closing) if view.closing else None,
         {m: Deed.of(p) for m, p in view.contributions.items()},
-        tuple(c.member for c in view.closed.contributors) if view.closed else (),
+        tuple(view.contributors),
         locked,
         decrypted,
         stated,

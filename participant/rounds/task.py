@@ -10,7 +10,7 @@ from participant.agent.set_ledger import SetLedger
 from participant.agent.task import Task
 from participant.disk.storage import Storage
 from participant.rounds.vector_reader import OwnChecksum
-from participant.rounds.waiting import round_waiting, view_of
+from participant.rounds.waiting import round_waiting
 from participant.waiting import Waiting
 from protocol.board.board import Board, Posted
 from protocol.board.draft import Draft
@@ -93,7 +93,7 @@ class DecryptionTask(Task):
         """Its own vector, else what the round is waiting for."""
         if self.wanted_blobs():
             return Waiting("vector", (AGGREGATOR,))
-        return round_waiting(view_of(board, self.session), self._terms)
+        return round_waiting(RoundView.of(self.session, board.session(self.session)), self._terms)
 
     def begin(self, board: Board) -> None:
         """Take note of which sums are open, and of which rounds were open before a restore."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from participant.waiting import Waiting
-from protocol.board.board import Board
 from protocol.board.messages import kind_of
 from protocol.rounds.awaited import Awaited, awaited_in
 from protocol.rounds.view import RoundView
@@ -37,11 +36,3 @@ def step_waiting(found: Awaited, session: str) -> Waiting:
         "until_seconds": max(0, found.until_ms - found.since_ms) // 1000,
     }
     return Waiting(found.step, found.members, facts)
-
-
-def view_of(board: Board, session: str) -> RoundView:
-    """What the board says of a round, read anew."""
-    view = RoundView(session)
-    for posted in board.session(session):
-        view.receive(posted)
-    return view

@@ -13,7 +13,7 @@ from participant.agent.task import Task
 from participant.disk.storage import Storage
 from participant.errors import UnfitNumbers
 from participant.rounds.contribution import ContributionMaker
-from participant.rounds.waiting import round_waiting, view_of
+from participant.rounds.waiting import round_waiting
 from participant.statistic.numbers import Numbers
 from participant.statistic.request_fit import OTHER_ROUND, Misfit, misfit
 from participant.waiting import Waiting
@@ -72,7 +72,7 @@ class StatisticTask(Task):
 
     def waiting(self, board: Board) -> Waiting:
         """What the round is waiting for."""
-        return round_waiting(view_of(board, self.session), self._terms)
+        return round_waiting(RoundView.of(self.session, board.session(self.session)), self._terms)
 
     def begin(self, board: Board) -> None:
         """Nothing to look up."""

@@ -73,7 +73,7 @@ class RoundInProgress:
     def closed(self) -> None:
         """Report the closing, and a sum that shows, with others, what too few members added."""
         self._closed_at = time.monotonic()
-        self._tell("closed", {"contributors": self._contributors})
+        self._tell("closed", {"contributors": self.member.view.contributors})
         terms, found = self.member.terms, self.member.difference
         if found and terms.rounds.differencing == "warn":
             names = [terms.name_of(m) for m in found.members]
@@ -181,22 +181,17 @@ class RoundInProgress:
             return self._void(error)
         return self._sum.done and self._finish(self._sum.reader)
 
-    @property
-    def _contributors(self) -> list[int]:
-        closing = self.member.view.closed
-        return [c.member for c in closing.contributors] if closing else []
-
     def _void(self, error: CorruptSum) -> Literal[True]:
         """Everyone has the same sum, and with it the same verdict: the model stays as it is."""
         assert self._outcome is not None
         by = "aggregator" if isinstance(error, FalseSum) else "contributor"
-        facts = {"reason": str(error), "by": by, "contributors": self._contributors}
+        facts = {"reason": str(error), "by": by, "contributors": self.member.view.contributors}
         self._tell("void", facts)
         self._outcome.abandon(error)
         return self._let_go()
 
     def _finish(self, reader: SlotReader) -> Literal[True]:
-        outcome, is_counted = self._outcome, self.member.index in self._contributors
+        outcome, is_counted = self._outcome, self.member.index in self.member.view.contributors
         assert outcome is not None
         own = last_contribution.marks_of(self._storage, self.number) if is_counted else None
         for event, facts in precision.of_sum(reader, own, outcome):
@@ -219,4 +214,4 @@ class RoundInProgress:
         """Report the end, once the hospital stands at the next model."""
         self._tell_left_out(is_over=True)
         waited = time.monotonic() - self._closed_at
-        self._tell("decrypted", {"decrypt": waited, "contributors": self._contributors})
+        self._tell("decrypted", {"decrypt": waited, "contributors": self.member.view.contributors})

@@ -27,7 +27,7 @@ from participant.model.master import Model
 from participant.model.weights import Vector, Weights, checked
 from participant.rounds.contribution import BeyondTerms, ContributionMaker
 from participant.rounds.summed_vector import Reading
-from participant.rounds.waiting import round_waiting, step_waiting, view_of
+from participant.rounds.waiting import round_waiting, step_waiting
 from participant.training import last_contribution
 from participant.training.bounds import Bounds
 from participant.training.outcome import Standing, load
@@ -131,10 +131,11 @@ class TrainingTask(Task):
         """The round that is open, else the opening of the next."""
         finished, terms, current = self.finished, self._terms, self.current
         following = round_session(str(finished + 1))
-        view = view_of(board, following)
+        view = RoundView.of(following, board.session(following))
         if view.opening is not None:
             return current.waiting(view) if current else round_waiting(view, terms)
-        found = awaited_after(view_of(board, round_session(str(finished))), terms)
+        session = round_session(str(finished))
+        found = awaited_after(RoundView.of(session, board.session(session)), terms)
         facts = {"round": finished, **self._stance.disagreement}
         if facts["agreeing"] < facts["needed"] and (differing := self.differing):
             members = found.members if found.step == "statements" and found.needed else differing

@@ -101,11 +101,10 @@ class OpenedSets:
 
         view: a round with opening and closing; its set is taken as it is said there.
         """
-        opening, closing = view.terms_of_opening, view.closed
-        if opening is None or closing is None or opening.kind != "training":
+        opening = view.terms_of_opening
+        if opening is None or view.closing is None or opening.kind != "training":
             return None
-        opened = self._opened(opening.model, view.session)
-        chosen = frozenset(c.member for c in closing.contributors)
+        opened, chosen = self._opened(opening.model, view.session), Members(view.contributors)
         return isolated(chosen, opened, self._terms.least_difference)
 
     def binds(self, view: RoundView) -> bool:
@@ -161,11 +160,11 @@ class OpenedSets:
         self._catch_up()
         found = {}
         for session, view in self._views.items():
-            opening, closing = view.terms_of_opening, view.closed
-            if session == but or opening is None or closing is None:
+            opening = view.terms_of_opening
+            if session == but or opening is None or view.closing is None:
                 continue
             if (opening.kind, opening.model) == ("training", model) and self._may_be_open(view):
-                found[view.name] = frozenset(c.member for c in closing.contributors)
+                found[view.name] = Members(view.contributors)
         return found
 
     def _may_be_open(self, view: RoundView) -> bool:

@@ -31,12 +31,10 @@ def left_out(view: RoundView) -> list[LeftOut]:
 
     Whoever is in the sum is not left out, whatever was said of it.
     """
-    closing = view.closed
-    chosen = {c.member for c in closing.contributors} if closing else set[int]()
     found = {m: LeftOut(m, "closed") for m in view.late}
-    for member in view.contributions.keys() - chosen:
+    for member in view.contributions.keys() - set(view.contributors):
         if said := view.omissions.get(member):
             found[member] = LeftOut(member, said.reason, said.other)
-        elif closing:
+        elif view.closing:
             found[member] = LeftOut(member, "unsaid")
     return [found[member] for member in sorted(found)]

@@ -135,7 +135,7 @@ class _Set:
 
     def _contributors(self, closing: Closing) -> list[int]:
         """Enough distinct members, in order, each with the contribution that the board has."""
-        members = [c.member for c in closing.contributors]
+        members = self.view.contributors
         if members != sorted(set(members)):
             self._refuse("contributors", 0, "the closing names a member twice or out of order")
         least = self.terms.least_contributors

@@ -32,8 +32,7 @@ def counts(view: RoundView, member: int, quorum: int) -> bool:
     closing = view.closed
     if closing is None or not closing.vector:
         return False
-    is_contributor = member in {c.member for c in closing.contributors}
-    return is_contributor and len(view.partials) < quorum
+    return member in view.contributors and len(view.partials) < quorum
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,7 @@ class Claims:
 
 def claims_of(view: RoundView, federation: bytes, quorum: int) -> Claims:
     """The checksums in the contributors' locks, of those that count."""
-    closing, chosen = view.closed, view.chosen(federation)
-    contributors = [c.member for c in closing.contributors] if closing else []
+    contributors, chosen = view.contributors, view.chosen(federation)
     positions = sorted(posted.position for posted in view.partials.values())
     end = positions[quorum - 1] if len(positions) >= quorum else None
     said = {}

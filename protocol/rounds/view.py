@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any, Self, TypeGuard
 
 import numpy as np
 from gmpy2 import mpz
@@ -71,6 +71,14 @@ class RoundView:
     refusals: dict[int, Refusal] = field(default_factory=dict)
     statements: dict[int, Statement] = field(default_factory=dict)
     stated_ms: dict[int, int] = field(default_factory=dict)  # of each member's first statement
+
+    @classmethod
+    def of(cls, session: str, entries: Iterable[Posted]) -> Self:
+        """A round as these entries of its session tell it."""
+        view = cls(session)
+        for posted in entries:
+            view.receive(posted)
+        return view
 
     @property
     def name(self) -> str:
@@ -148,6 +156,11 @@ class RoundView:
     def closed(self) -> Closing | None:
         """The closing's body."""
         return self.closing.post.body if self.closing else None
+
+    @property
+    def contributors(self) -> list[int]:
+        """The members in the sum, in the closing's order; nobody before the closing."""
+        return [c.member for c in self.closed.contributors] if self.closed else []
 
     def chosen(self, federation: bytes) -> bytes | None:
         """The name of the set that the closing chose: round, contributors and sum."""

@@ -7,7 +7,7 @@ chunks of a vector are, no record shows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 
 from protocol.board.board import Posted
 from protocol.board.messages import Omission
@@ -27,7 +27,7 @@ def check_reasons(evidence: Evidence, account: Account) -> None:
         judged = {j.posted.post.sender: j for j in found.contributions}
         for posted, said in _said(found):
             name = evidence.name(said.member)
-            if said.member in _chosen(found):
+            if said.member in found.view.contributors:
                 fault = "it is in the sum"
             else:
                 fault = _fault(found, judged[said.member], said, history)
@@ -40,12 +40,8 @@ def _said(found: RoundEvidence) -> Iterator[tuple[Posted, Omission]]:
     """The words that count: the first about each contribution that was there."""
     for posted in found.said(Omission):
         said = posted.post.body
-        if isinstance(said, Omission) and found.view.omissions.get(said.member) is said:
+        if found.view.omissions.get(said.member) is said:
             yield posted, said
-
-
-def _chosen(found: RoundEvidence) -> Set[int]:
-    return {c.member for c in found.view.closed.contributors} if found.view.closed else set()
 
 
 def _fault(

@@ -54,9 +54,7 @@ class RoundEvidence:
         self, terms: Terms, epoch: Epoch | None, entries: Sequence[Posted], read: ReadPayload
     ) -> None:
         self.terms, self.epoch, self.entries, self._read = terms, epoch, entries, read
-        self.view = RoundView(entries[0].post.session)
-        for posted in entries:
-            self.view.receive(posted)
+        self.view = RoundView.of(entries[0].post.session, entries)
 
     @property
     def session(self) -> str:

@@ -183,9 +183,9 @@ def test_a_decryption_without_agreement_does_not_happen(consortium: Consortium) 
     assert "Help to decrypt this sum?" in output
     assert "without an answer" in errors
     assert "--yes" in errors
-    view = RoundView("statistic/weights")
-    for posted in consortium.relay.core.board.session("statistic/weights"):
-        view.receive(posted)
+    view = RoundView.of(
+        "statistic/weights", consortium.relay.core.board.session("statistic/weights")
+    )
     assert not view.locks
 
 
@@ -193,9 +193,7 @@ def test_the_decryption_of_one_hospitals_numbers_is_refused(consortium: Consorti
     numbers = encrypted_by_phe(consortium, "alone", [42])
     consortium.typed(1, "contribute", numbers, "--round", "alone", "--timeout", "30")
     session = "statistic/alone"
-    view = RoundView(session)
-    for posted in consortium.relay.core.board.session(session):
-        view.receive(posted)
+    view = RoundView.of(session, consortium.relay.core.board.session(session))
     (alone,) = view.contributions.values()
     body: Any = alone.post.body
     chosen = (Contributor(1, alone.digest),)

@@ -186,10 +186,7 @@ def close(at: Table, *members: int) -> bytes:
 
 
 def facts_view(at: Table) -> RoundView:
-    view = RoundView("round/1")
-    for posted in at.board.entries:
-        view.receive(posted)
-    return view
+    return RoundView.of("round/1", at.board.entries)
 
 
 def test_who_contributed_and_is_not_in_the_sum_is_left_out() -> None:

@@ -131,9 +131,7 @@ def test_a_round_that_was_closed_before_it_was_opened_is_refused():
 def test_what_was_posted_before_the_opening_answers_none():
     """An aggregator could show a member its opening before it is on the board."""
     found = contributed((1, 2, 4))
-    view = RoundView("round/1")
-    for posted in found.board.entries:
-        view.receive(posted)
+    view = RoundView.of("round/1", found.board.entries)
     assert view.opening
     view.opening = view.opening._replace(position=view.contributions[2].position + 1)
     found.close()

@@ -120,10 +120,7 @@ class RoundTable(Table):
         self.settle()
 
     def view(self, session: str) -> RoundView:
-        view = RoundView(session)
-        for posted in self.board.session(session):
-            view.receive(posted)
-        return view
+        return RoundView.of(session, self.board.session(session))
 
     def open(self, session: str, **changes: Any) -> Posted:
         """The aggregator opens a round from what members stated, or as the test says."""
