@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from aggregator.clock import iso
 from keyshare.ceremony.modulus import expected_candidates
-from protocol.board.board import Board, Posted
+from protocol.board.board import Board, Posted, firsts, of_kind
 from protocol.board.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
 from protocol.ceremony.expectation import is_searching, layout_of, mean_candidates, share_done
 from protocol.key.epoch import Epoch
@@ -43,7 +43,7 @@ def session_report(
     """One ceremony, by all its entries so far, at least one."""
     session = posts[0].post.session
     is_complete = epoch is not None and session == f"ceremony/{epoch.number}"
-    aborts = [p for p in posts if isinstance(p.post.body, Abort) and not is_complete]
+    aborts = [] if is_complete else list(of_kind(posts, Abort))
     figures = _figures(posts, terms, now_ms, is_complete, aborts[0] if aborts else None)
     return {
         "session": session,
@@ -119,9 +119,8 @@ def _step(posted: Posted) -> str:
     return {Join: "join", Certificate: "certificate", Abort: "abort"}.get(type(body), "?")
 
 
-def _abort(posted: Posted, terms: Terms) -> Report:
+def _abort(posted: Posted[Abort], terms: Terms) -> Report:
     body = posted.post.body
-    assert isinstance(body, Abort)
     culprit = terms.name_of(body.culprit) if body.culprit != AGGREGATOR else None
     by = terms.name_of(posted.post.sender)
     silent = [terms.name_of(m) for m in body.silent]
@@ -173,8 +172,8 @@ def _search(posts: Sequence[Posted]) -> tuple[int, bool]:
 
 def _joined_ms(posts: Sequence[Posted], terms: Terms) -> int | None:
     """When the last member joined, None before it has."""
-    joins = {p.post.sender: p.time_ms for p in reversed(posts) if isinstance(p.post.body, Join)}
-    return max(joins.values()) if len(joins) == terms.n_members else None
+    joins = firsts(posts, Join).values()
+    return max(p.time_ms for p in joins) if len(joins) == terms.n_members else None
 
 
 def _expected_seconds(

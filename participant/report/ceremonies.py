@@ -8,8 +8,8 @@ from keyshare.errors import KeyshareError
 from participant.report.facts import AbortFacts, CeremonyFacts, Culprit, Deed, VerdictFacts
 from participant.words.fingerprint import fingerprint
 from participant.words.names import in_names
-from protocol.board.board import Posted
-from protocol.board.messages import Abort, Body, Certificate, Disclosure, Join, Step
+from protocol.board.board import Posted, firsts, of_kind
+from protocol.board.messages import Abort, Certificate, Disclosure, Join, Step
 from protocol.ceremony.expectation import layout_of
 from protocol.ceremony.judgement import judge
 from protocol.errors import ProtocolError
@@ -21,10 +21,10 @@ Payloads = Callable[[Posted], Mapping[int, bytes]]
 
 def ceremony_facts(terms: Terms, posts: Sequence[Posted], payloads: Payloads) -> CeremonyFacts:
     """A ceremony from its entries; ``payloads`` gives those of an entry, by recipient."""
-    joins, certificates = _first(posts, Join), _first(posts, Certificate)
+    joins, certificates = firsts(posts, Join), firsts(posts, Certificate)
     words = _fingerprint(terms, posts)
-    aborts = [] if words else [p for p in posts if isinstance(p.post.body, Abort)]
-    ended = aborts[0] if aborts else None
+    aborts = [] if words else list(of_kind(posts, Abort))
+    ended: Posted | None = aborts[0] if aborts else None
     if words:
         ended = max(certificates.values(), key=lambda p: p.position)
     all_joined = None
@@ -40,7 +40,7 @@ def ceremony_facts(terms: Terms, posts: Sequence[Posted], payloads: Payloads) ->
         _candidates(terms, posts, bool(words)),
         words,
         tuple(_abort(p, terms) for p in aborts),
-        tuple(sorted(_first(posts, Disclosure))),
+        tuple(sorted(firsts(posts, Disclosure))),
         _verdict(terms, posts, payloads) if aborts else None,
     )
 
@@ -54,20 +54,14 @@ def _fingerprint(terms: Terms, posts: Sequence[Posted]) -> str:
     return fingerprint(epoch.digest) if epoch else ""
 
 
-def _first(posts: Sequence[Posted], kind: type[Body]) -> dict[int, Posted]:
-    """Each member's first post of a kind."""
-    return {p.post.sender: p for p in reversed(posts) if isinstance(p.post.body, kind)}
-
-
 def _candidates(terms: Terms, posts: Sequence[Posted], is_found: bool) -> int:
     """How many were tried: batches are tried as a whole."""
-    batches = [p.post.body.batch for p in posts if isinstance(p.post.body, Step)]
+    batches = [p.post.body.batch for p in of_kind(posts, Step)]
     return (max(batches, default=0) + is_found) * layout_of(terms).batch_size if batches else 0
 
 
-def _abort(posted: Posted, terms: Terms) -> AbortFacts:
+def _abort(posted: Posted[Abort], terms: Terms) -> AbortFacts:
     body = posted.post.body
-    assert isinstance(body, Abort)
     reason, step = in_names(body.reason, terms), in_names(body.step, terms)
     return AbortFacts(posted.position, posted.post.sender, body.culprit, step, reason, body.silent)
 

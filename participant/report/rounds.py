@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from participant.report.facts import (
@@ -13,8 +13,8 @@ from participant.report.facts import (
     RoundFacts,
 )
 from participant.words.names import in_names
-from protocol.board.board import Posted
-from protocol.board.messages import Body, Complaint, Partial, Refusal, SetLock, Statement
+from protocol.board.board import Posted, of_kind
+from protocol.board.messages import Partial, Refusal, SetLock, Statement
 from protocol.rounds.omission import left_out
 from protocol.rounds.statistic import request_of
 from protocol.rounds.view import RoundView
@@ -28,9 +28,9 @@ def round_facts(terms: Terms, posts: Sequence[Posted]) -> RoundFacts:
     """A round from its entries."""
     view = RoundView.of(posts[0].post.session, posts)
     opening, chosen = view.terms_of_opening, view.chosen(terms.federation)
-    locked = _for_set(posts, SetLock, chosen)
-    decrypted = _for_set(posts, Partial, chosen)
-    stated = {p.post.sender: Deed.of(p) for p in posts if isinstance(p.post.body, Statement)}
+    locked = _for_set(of_kind(posts, SetLock), chosen)
+    decrypted = _for_set(of_kind(posts, Partial), chosen)
+    stated = {p.post.sender: Deed.of(p) for p in of_kind(posts, Statement)}
     facts = RoundFacts(
         view.session,
         shown(view.name),
@@ -48,7 +48,7 @@ def round_facts(terms: Terms, posts: Sequence[Posted]) -> RoundFacts:
         {m: s.result for m, s in view.statements.items()},
         _refusals(terms, posts),
         tuple(
-            ComplaintFacts(by, member, bool(_key(p)), p.position)
+            ComplaintFacts(by, member, bool(p.post.body.key), p.position)
             for (by, member), p in view.complaints.items()
         ),
     )
@@ -62,12 +62,11 @@ def round_facts(terms: Terms, posts: Sequence[Posted]) -> RoundFacts:
     )
 
 
-def _for_set(posts: Sequence[Posted], kind: type[Body], chosen: bytes | None) -> Deeds:
+def _for_set(posts: Iterable[Posted[SetLock] | Posted[Partial]], chosen: bytes | None) -> Deeds:
     """When each member first did something for the set that was closed."""
     found: Deeds = {}
     for posted in posts:
-        body = posted.post.body
-        if isinstance(body, kind) and isinstance(body, SetLock | Partial) and body.chosen == chosen:
+        if posted.post.body.chosen == chosen:
             found.setdefault(posted.post.sender, Deed.of(posted))
     return found
 
@@ -76,19 +75,13 @@ def _refusals(terms: Terms, posts: Sequence[Posted]) -> tuple[RefusalFacts, ...]
     return tuple(
         RefusalFacts(
             p.post.sender,
-            shown(body.rule),
-            body.member,
-            in_names(body.reason, terms),
+            shown(p.post.body.rule),
+            p.post.body.member,
+            in_names(p.post.body.reason, terms),
             p.position,
         )
-        for p in posts
-        if isinstance(body := p.post.body, Refusal)
+        for p in of_kind(posts, Refusal)
     )
-
-
-def _key(posted: Posted) -> bytes:
-    body = posted.post.body
-    return body.key if isinstance(body, Complaint) else b""
 
 
 def _phases(facts: RoundFacts, terms: Terms) -> dict[str, float]:

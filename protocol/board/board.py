@@ -7,8 +7,8 @@ different heads from there on, and part for good at the first post that crosses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Annotated, Generic, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Annotated, Generic, NamedTuple, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
@@ -111,6 +111,19 @@ class Posted(NamedTuple, Generic[B]):
     def attachments(self) -> tuple[Attachment, ...]:
         """All attachments of the post."""
         return attachments_of(self.post.body)
+
+
+def of_kind(entries: Iterable[Posted], kind: type[B]) -> Iterator[Posted[B]]:
+    """Those entries whose bodies are of a kind, in order."""
+    return (cast(Posted[B], posted) for posted in entries if isinstance(posted.post.body, kind))
+
+
+def firsts(entries: Iterable[Posted], kind: type[B]) -> dict[int, Posted[B]]:
+    """The first of these from each sender, in order."""
+    found = dict[int, Posted[B]]()
+    for posted in of_kind(entries, kind):
+        found.setdefault(posted.post.sender, posted)
+    return found
 
 
 def genesis(federation: bytes) -> bytes:

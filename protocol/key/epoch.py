@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from keyshare.errors import KeyshareError
 from keyshare.key.threshold_key import JointKey, SecretShare, key_shape, verification_key
-from protocol.board.board import Posted
+from protocol.board.board import Posted, of_kind
 from protocol.board.certification import Certification
 from protocol.board.messages import Abort, Certificate
 from protocol.encoding import Message, decode, digest, encode
@@ -130,12 +130,11 @@ def epoch_of(entries: Sequence[Posted], terms: Terms) -> Epoch | None:
     """
     newest: Epoch | None = None
     for posted in certified_by_all(entries, terms):
-        assert isinstance(posted.post.body, Certificate)
         newest = read_epoch(posted.post.body.epoch, terms)
     return newest
 
 
-def certified_by_all(entries: Sequence[Posted], terms: Terms) -> Iterator[Posted]:
+def certified_by_all(entries: Sequence[Posted], terms: Terms) -> Iterator[Posted[Certificate]]:
     """The certificates with which all members have certified alike, before any abort."""
     sessions = defaultdict[str, Certification](lambda: Certification(terms.n_members))
     for posted in entries:
@@ -144,7 +143,7 @@ def certified_by_all(entries: Sequence[Posted], terms: Terms) -> Iterator[Posted
             continue
         found = sessions[post.session]
         if found.take(post.sender, post.body) and found.is_complete:
-            yield posted
+            yield from of_kind([posted], Certificate)
 
 
 def to_bytes(value: mpz) -> bytes:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from keyshare.errors import KeyshareError
-from protocol.board.messages import Abort, Certificate, Step
+from protocol.board.messages import Certificate, Step
 from protocol.ceremony.dealt_exponents import DEALT
 from protocol.ceremony.judgement import judge
 from protocol.errors import CeremonyFailed, Malformed
@@ -89,7 +89,6 @@ def _each_certificate(
     for seen in _finished(evidence):
         for posted in seen.certificates:
             body = posted.post.body
-            assert isinstance(body, Certificate)
             if seen.due is None:
                 account.not_run = f"{seen.session} does not come to its end, see 3.3 to 3.8"
                 break
@@ -172,9 +171,8 @@ def check_aborts(evidence: Evidence, account: Account) -> None:
                 reason = f"{seen.session} was given up in step {given_up.step}: {given_up.reason}"
                 account.find(given_up.position, evidence.name(member), reason)
         elif not verdict.culprits and not verdict.silent:
-            body = seen.abort.post.body
-            assert isinstance(body, Abort)
-            reason = f"{seen.session} was aborted though nobody broke a rule: {body.reason}"
+            said = seen.abort.post.body.reason
+            reason = f"{seen.session} was aborted though nobody broke a rule: {said}"
             account.fail(seen.abort.position, evidence.name(seen.abort.post.sender), reason)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from protocol.board.board import Posted
+from protocol.board.board import Posted, of_kind
 from protocol.board.messages import Opening, Statement
 from protocol.board.suite import suite_for
 from protocol.record.audit.board_checks import BOARD
@@ -60,9 +60,9 @@ def _faults_of_training(
     if not 1 <= number <= terms.rounds.count:
         yield f"the terms have rounds 1 to {terms.rounds.count}"
     stated = dict[int, Statement]()
-    for said in evidence.sessions.get(round_session(str(number - 1)), ()):
-        if said.position < posted.position and isinstance(body := said.post.body, Statement):
-            stated[said.post.sender] = body
+    for said in of_kind(evidence.sessions.get(round_session(str(number - 1)), ()), Statement):
+        if said.position < posted.position:
+            stated[said.post.sender] = said.post.body
     from_it = opening.model, opening.length
     of_it = [body for body in stated.values() if (body.result, body.length) == from_it]
     common = Counter(body.about for body in of_it).most_common(1)

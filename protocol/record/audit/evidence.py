@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from protocol.board.board import MAX_ENTRY_BYTES, Board, Entry, Head, Post, Posted, decode_entry
+from protocol.board.board import (
+    MAX_ENTRY_BYTES,
+    Board,
+    Entry,
+    Head,
+    Post,
+    Posted,
+    decode_entry,
+    of_kind,
+)
 from protocol.board.messages import (
     MAX_POST_BYTES,
     Abort,
@@ -193,11 +202,11 @@ class Evidence:
 
     def _epoch_of(self, entries: Sequence[Posted]) -> Epoch | None:
         """The key that a round was opened under, if it was the newest one then."""
-        opening = next((p for p in entries if isinstance(p.post.body, Opening)), None)
-        if opening is None or not isinstance(body := opening.post.body, Opening):
+        opening = next(of_kind(entries, Opening), None)
+        if opening is None:
             return None
         known = [c.epoch for c in self.epochs if c.position < opening.position]
-        return known[-1] if known and known[-1].digest == body.epoch else None
+        return known[-1] if known and known[-1].digest == opening.post.body.epoch else None
 
     def payload(self, attachment: Attachment) -> bytes:
         """The bytes of an attachment; raises Malformed if its blob is not in the record as named.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from keyshare.randomness import Stream
-from protocol.board.board import Posted
+from protocol.board.board import Posted, of_kind
 from protocol.board.messages import CheckRequest
 from protocol.ceremony.run import OBSERVER
 from protocol.errors import Malformed
@@ -29,8 +29,8 @@ def _requests(
 ) -> Iterator[tuple[int, Epoch]]:
     """The first request under each key that was certified by then."""
     asked = set[bytes]()
-    for posted in entries:
-        if not isinstance(body := posted.post.body, CheckRequest) or body.epoch in asked:
+    for posted in of_kind(entries, CheckRequest):
+        if (body := posted.post.body).epoch in asked:
             continue
         asked.add(body.epoch)
         known = [c.epoch for c in evidence.epochs if c.position < posted.position]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from protocol.board.board import Posted
+from protocol.board.board import Posted, firsts, of_kind
 from protocol.board.messages import Abort, Certificate, Overdue, Step
 from protocol.ceremony.machine import CERTIFICATE, Ceremony
 from protocol.ceremony.run import OBSERVER
@@ -27,10 +27,11 @@ class Observation:
     """
 
     session: str
-    certificates: Sequence[Posted]  # the first of each member
+    certificates: Sequence[Posted[Certificate]]  # the first of each member
     ignored: Sequence[Posted]  # what members said at the end, and after it, without effect
-    abort: Posted | None
-    complete: Posted | None  # the certificate with which all had certified alike, before any abort
+    abort: Posted[Abort] | None
+    # The certificate with which all had certified alike, before any abort.
+    complete: Posted[Certificate] | None
     due: Certificate | None = None
     failure: CeremonyFailed | None = None
     failed_at: int = 0
@@ -54,9 +55,9 @@ def observe(
     complete = next(certified_by_all(entries, terms), None)
     seen = Observation(
         session,
-        _firsts(entries),
+        list(firsts(entries, Certificate).values()),
         [],
-        next((p for p in entries if isinstance(p.post.body, Abort)), None),
+        next(of_kind(entries, Abort), None),
         complete,
     )
     machine = Ceremony(terms, OBSERVER, session, nonce)
@@ -84,15 +85,6 @@ def observe(
     return seen
 
 
-def _firsts(entries: Sequence[Posted]) -> list[Posted]:
-    """Each member's first certificate, in their order."""
-    first = dict[int, Posted]()
-    for posted in entries:
-        if isinstance(posted.post.body, Certificate):
-            first.setdefault(posted.post.sender, posted)
-    return list(first.values())
-
-
 def _ignored(entries: Sequence[Posted], due: Certificate, seen: Observation) -> list[Posted]:
     """What had no effect behind the step before the certificates, up to an abort that counts.
 
@@ -115,10 +107,9 @@ def _position(entries: Sequence[Posted], failure: CeremonyFailed, last: Posted) 
     """Where the culprit said what failed; else where it showed."""
     said = [
         p.position
-        for p in entries
+        for p in of_kind(entries, Step)
         if p.position <= last.position
         and p.post.sender == failure.culprit
-        and isinstance(p.post.body, Step)
         and p.post.body.step == failure.step
     ]
     return said[-1] if said else last.position
@@ -136,7 +127,6 @@ def certified_epochs(entries: Sequence[Posted], terms: Terms) -> list[CertifiedE
     """All epochs that were certified by all before any abort, and read; in their order."""
     found = []
     for posted in certified_by_all(entries, terms):
-        assert isinstance(posted.post.body, Certificate)
         try:
             epoch = read_epoch(posted.post.body.epoch, terms)
         except Malformed:

@@ -45,8 +45,7 @@ def check_results(evidence: Evidence, account: Account) -> None:
         if not last:
             continue
         account.count += 1
-        bodies = {member: posted.post.body for member, posted in last.items()}
-        stated = {m: body.about for m, body in bodies.items() if isinstance(body, Statement)}
+        stated = {member: posted.post.body.about for member, posted in last.items()}
         (most, agreeing), *_ = Counter(stated.values()).most_common(1)
         if 2 * agreeing <= len(stated) and len(stated) > 1:
             position = max(posted.position for posted in last.values())

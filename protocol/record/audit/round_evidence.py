@@ -8,7 +8,7 @@ from functools import cached_property
 
 from gmpy2 import mpz
 
-from protocol.board.board import B, Posted
+from protocol.board.board import B, Posted, of_kind
 from protocol.board.messages import (
     Attachment,
     Closing,
@@ -23,7 +23,7 @@ from protocol.key.epoch import Epoch
 from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
 from protocol.rounds.partial_payload import LockedSum
 from protocol.rounds.set_rules import check_set
-from protocol.rounds.view import RoundView, says
+from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 
 ReadPayload = Callable[[Attachment], bytes]
@@ -68,7 +68,7 @@ class RoundEvidence:
 
     def said(self, kind: type[B]) -> Iterator[Posted[B]]:
         """The entries with bodies of a kind, in order."""
-        return (posted for posted in self.entries if says(posted, kind))
+        return of_kind(self.entries, kind)
 
     @cached_property
     def chosen(self) -> bytes | None:
