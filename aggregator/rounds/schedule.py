@@ -35,10 +35,9 @@ class Rounds:
 
     terms: Terms
     views: dict[str, RoundView] = field(default_factory=dict)
-    _entries: list[Posted] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.history = OpenedSets(self.terms, self._entries)
+        self.history = OpenedSets(self.terms, views=self.views)
 
     @property
     def min_contributors(self) -> int:
@@ -50,9 +49,7 @@ class Rounds:
         session = posted.post.session
         if session.partition("/")[0] not in ("round", "statistic"):
             return
-        view = self.views.setdefault(session, RoundView(session))
-        view.receive(posted)
-        self._entries.append(posted)
+        self.views.setdefault(session, RoundView(session)).receive(posted)
 
     def to_open(self, epoch: Epoch, waited: Waited) -> list[tuple[str, Opening]]:
         """The rounds that open now, with their openings."""

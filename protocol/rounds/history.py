@@ -84,12 +84,17 @@ class OpenedSets:
     A function of the entries, so that a restart changes nothing.
     """
 
-    def __init__(self, terms: Terms, entries: Sequence[Posted] = ()) -> None:
-        self._terms = terms
-        self._views: dict[str, RoundView] = {}
+    def __init__(
+        self,
+        terms: Terms,
+        entries: Sequence[Posted] = (),
+        views: dict[str, RoundView] | None = None,
+    ) -> None:
+        """views: by session, where somebody else keeps them; then no entries are read here."""
+        self._terms, self._entries, self._read = terms, entries, 0
+        self._views = {} if views is None else views
         self._closable: tuple[tuple[object, ...], Members] | None = None  # the last answer
         self._awaited: tuple[tuple[object, ...], Members] | None = None
-        self.follow(entries)
 
     def follow(self, entries: Sequence[Posted]) -> None:
         """Read this board: all entries that are there, and those that will be when it is asked."""

@@ -188,9 +188,9 @@ def read_training(
 
     Raises CorruptSum for a sum that no honest contributions give.
     """
-    suite = suite_of("paillier", terms)
-    packing, head = suite.packing(opening.length), suite.slots(opening).head
+    packing = suite_of("paillier", terms).packing(opening.length)
     reader.take_head(read_head(plaintexts, packing))
     if reader.is_outgrown:
         return np.empty(0)
-    return reader.take(unpack(plaintexts, packing, suite.slot_count(opening.length))[head:])
+    sums = unpack(plaintexts, packing, packing.head + opening.length)
+    return reader.take(sums[packing.head :])
