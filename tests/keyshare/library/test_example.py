@@ -12,7 +12,7 @@ from tests.stage.toy import toy_epoch
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "library.md").read_text()
-EXAMPLE, OF_A_CEREMONY = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+EXAMPLE, OF_A_CEREMONY, *_ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 SMALL = EXAMPLE.replace("bits=3072", "bits=256, allow_small_key=True")
 PRINTED = re.compile(r"^ *print\(.*\) +# (.*)$", re.MULTILINE)
 

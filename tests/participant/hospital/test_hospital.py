@@ -1,0 +1,246 @@
+"""A hospital inside a program that does what it should not."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from participant import Hospital, Notices
+from participant.agent.steps import Steps as Thread
+from participant.errors import AlreadyRunning, BadApp, OutOfTime, UnfitNumbers
+from participant.hospital.results import Round
+from tests.participant.hospital.conftest import Opens
+from tests.stage.consortium import PASSPHRASE, Consortium
+from tests.stage.rounds.round_table import Steps
+
+
+class Slow(Steps):
+    """An app whose first fit takes as long as somebody wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.may_end = threading.Event(), threading.Event()
+        self.threads: set[int] = set()
+
+    def fit(self, parameters: list[np.ndarray], config: Mapping[str, Any]) -> Any:
+        asyncio.run(asyncio.sleep(0))  # no loop is at work in this thread
+        self.threads.add(threading.get_ident())
+        self.begun.set()
+        assert self.may_end.wait(20)
+        return super().fit(parameters, config)
+
+    def evaluate(self, parameters: list[np.ndarray], config: Mapping[str, Any]) -> Any:
+        self.threads.add(threading.get_ident())
+        return super().evaluate(parameters, config)
+
+
+async def all_of(hospital: Hospital, app: Any, **options: Any) -> list[Round]:
+    return [done async for done in hospital.train(app, **options)]
+
+
+async def with_key(opened: Opens) -> list[Hospital]:
+    hospitals = [opened(number) for number in (1, 2, 3)]
+    epochs = await asyncio.gather(*(h.ceremony() for h in hospitals))
+    assert len({epoch.digest for epoch in epochs}) == 1
+    assert await hospitals[0].ceremony() == epochs[0]  # which is there already
+    return hospitals
+
+
+def test_training_that_is_cancelled_in_a_fit_goes_on_behind_it(opened: Opens) -> None:
+    async def program() -> None:
+        first, *others = await with_key(opened)
+        app, events = Slow(), list[str]()
+        training = asyncio.create_task(all_of(first, app))
+        rest = [asyncio.create_task(all_of(h, Steps())) for h in others]
+        await asyncio.to_thread(app.begun.wait, 20)
+        with pytest.raises(AlreadyRunning):  # at once, though the fit goes on
+            await all_of(first, Steps(), timeout=1.0)
+        training.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await training
+        with pytest.raises(AlreadyRunning):
+            await opened(1).check_key(timeout=5)
+        with pytest.raises(OutOfTime, match="task"):
+            await all_of(first, app, timeout=0.1)
+        again = asyncio.create_task(
+            all_of(first, app, on_event=lambda event: events.append(event["event"]))
+        )
+        await asyncio.sleep(0.05)
+        assert events == []  # it waits
+        app.may_end.set()
+        rounds = await again
+        assert [done.number for done in rounds] == [1, 2]
+        assert rounds[1].contributors == ("H1", "H2", "H3")
+        assert [e["event"] for e in rounds[1].events][-2:] == ["decrypted", "evaluated"]
+        assert app.fits <= 3, "the fit whose call was cancelled is made at most once more"
+        assert len(app.threads) == 1
+        assert threading.get_ident() not in app.threads
+        models = [done[-1].parameters() for done in (rounds, *await asyncio.gather(*rest))]
+        assert all((model[0] == models[0][0]).all() for model in models)
+        np.testing.assert_allclose(models[0][0], 0.2, atol=1e-3)
+
+    asyncio.run(program())
+
+
+def test_a_loop_that_is_left_ends_the_work_and_the_next_one_goes_on(opened: Opens) -> None:
+    async def program() -> None:
+        first, *others = await with_key(opened)
+        rest = [asyncio.create_task(all_of(h, Steps())) for h in others]
+        rounds = first.train(Steps())
+        async for done in rounds:
+            assert done.number == 1
+            break
+        await rounds.aclose()
+        assert first.waiting is None
+        async with opened(1).holding("another", 1.0):
+            assert "steps" not in str(asyncio.all_tasks())
+        assert [done.number for done in await all_of(first, Steps())] == [2]
+        assert await all_of(first, Steps()) == []
+        await asyncio.gather(*rest)
+
+    asyncio.run(program())
+
+
+class Failing(Steps):
+    def initial_parameters(self, config: Mapping[str, Any]) -> list[np.ndarray]:
+        raise ZeroDivisionError("no patients")
+
+
+def test_what_the_program_gives_wrong_is_its_error_and_changes_nothing(opened: Opens) -> None:
+    async def program() -> None:
+        first, *_ = await with_key(opened)
+        with pytest.raises(BadApp, match="no patients") as caught:
+            await all_of(first, Failing())
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
+        for wrong, words in ((Steps, "it is a class"), (object(), "no function initial_param")):
+            with pytest.raises(BadApp, match=words):
+                await all_of(first, wrong)
+        with pytest.raises(ValueError, match="new_model_after must be from 1 to 1"):
+            await all_of(first, Steps(), new_model_after=2)
+        with pytest.raises(ZeroDivisionError):
+            await all_of(first, Steps(), on_event=lambda event: 1 / 0)
+        for numbers in ([float("nan")], ["x"], [True], [], {"": 1}):
+            with pytest.raises(UnfitNumbers):
+                await first.contribute("visits", numbers)
+        with pytest.raises(OutOfTime):
+            await all_of(first, Steps(), timeout=0.2)
+
+    asyncio.run(program())
+
+
+def test_notices_of_the_program_that_fail_end_the_call(opened: Opens) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    async def program() -> None:
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                await opened(1).ceremony(notices=Notices(found=fail))
+
+    asyncio.run(program())
+
+
+def test_a_call_that_is_cancelled_as_it_begins_lets_go_of_the_folder(opened: Opens) -> None:
+    async def program() -> None:
+        hospital = opened(1)
+        for turns in range(6):
+            beginning = asyncio.create_task(hospital.ceremony())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            beginning.cancel()
+            await asyncio.wait([beginning])
+            assert beginning.cancelled()
+            async with opened(1).holding("another", 1.0):
+                pass
+
+    asyncio.run(program())
+
+
+def test_two_threads_do_not_work_on_one_hospital_at_once(opened: Opens) -> None:
+    hospital, ends = opened(1), list[type[BaseException]]()
+
+    def work() -> None:
+        try:
+            asyncio.run(hospital.ceremony(timeout=1.0))
+        except Exception as error:
+            ends.append(type(error))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(end.__name__ for end in ends) == ["AlreadyRunning", "OutOfTime"]
+
+
+def test_a_passphrase_is_asked_for_once_and_shown_nowhere(consortium: Consortium) -> None:
+    asked: list[str] = []
+
+    def ask() -> str:
+        asked.append("")
+        return PASSPHRASE.text
+
+    def refuse() -> str:
+        raise PermissionError("not now")
+
+    home = consortium.folder / "h1"
+    hospital = Hospital.open(consortium.file, passphrase=ask, home=home)
+    assert len(asked) == 1
+    for text in (repr(hospital), repr(hospital.member), str(vars(hospital))):
+        assert PASSPHRASE.text not in text
+    with pytest.raises(PermissionError):
+        Hospital.open(consortium.file, passphrase=refuse, home=home)
+
+
+def test_a_step_that_nobody_waits_for_is_left_out_unless_it_was_begun() -> None:
+    done: list[str] = []
+
+    async def program() -> None:
+        steps, may_end = Thread(), threading.Event()
+        begun = asyncio.create_task(steps.do(lambda: done.append(str(may_end.wait(10)))))
+        later = asyncio.create_task(steps.do(lambda: done.append("later")))
+        await asyncio.sleep(0)
+        begun.cancel()
+        later.cancel()
+        may_end.set()
+        await steps.do(lambda: None)
+
+    asyncio.run(program())
+    assert done == ["True"]
+
+
+@pytest.mark.parametrize("raised", [SystemExit(0), GeneratorExit(), asyncio.CancelledError()])
+def test_what_code_of_others_raises_unawares_ends_no_event_loop(raised: BaseException) -> None:
+    def step() -> None:
+        raise raised
+
+    async def program() -> str:
+        steps = Thread()
+        with pytest.raises(BadApp, match=type(raised).__name__):
+            await steps.do(step)
+        return await steps.do(lambda: "and goes on")
+
+    assert asyncio.run(program()) == "and goes on"
+
+
+@pytest.mark.slow
+def test_the_record_and_how_things_stand_are_there_for_programs(
+    consortium: Consortium, opened: Opens
+) -> None:
+    async def program() -> None:
+        first, second, third = await with_key(opened)
+        assert (await first.status())["entries"] > 0
+        assert first.holdings()["key_share_epochs"] == [first.check_share().number]
+        checks = await asyncio.gather(*(h.check_key(timeout=20) for h in (first, second, third)))
+        assert all(found.decrypts and len(found.good) >= 2 for found in checks)
+        for hospital in (first, second):
+            found = await hospital.export(consortium.folder / "record")
+        assert list(found.countersigned) == ["H1", "H2"]
+        assert found.is_noted
+
+    asyncio.run(program())
