@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from keyshare.hybrid import lattice
+
 # A busy machine is slow, not wrong: no deadline for a single example.
 settings.register_profile("quorate", deadline=None)
 settings.load_profile("quorate")
@@ -27,3 +29,17 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave out what needs PyTorch where there is none, as for a new Python (.ci/run)."""
     is_module = collection_path.suffix == ".py" and not find_spec("torch")
     return (is_module and bool(IMPORTS_TORCH.search(collection_path.read_text()))) or None
+
+
+@pytest.fixture
+def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vectors of 20,000 weights have three chunks."""
+    monkeypatch.setattr(lattice, "CHUNK_COEFFICIENTS", 4_096)
+
+
+@pytest.fixture
+def no_proxy_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy is set for this machine."""
+    for name in ("wss_proxy", "https_proxy", "socks_proxy", "all_proxy", "http_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)

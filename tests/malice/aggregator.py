@@ -37,10 +37,10 @@ from protocol.rounds.ciphertexts import (
 )
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
-from tests.malice.consortium import contribution
 from tests.malice.hospital import Hospital
 from tests.malice.oracle import Closed, Knowledge, Rows, Sum, Unknown
 from tests.malice.theft import Loot, Theft
+from tests.stage.rounds.contribution import contribution
 from tests.stage.toy import ToyEpoch
 
 LIES = (
@@ -222,8 +222,8 @@ class Aggregator:
         assert isinstance(opening.post.body, Opening)
         count = expected_count(opening.post.body, self.terms)
         number = self.toy.key.n - 1 if spoils else mpz(member)
-        body, encrypted = contribution(self.toy, session, member, opening.digest, [number] * count)
-        self._keep(self.say(branch, member, session, body), encrypted, [{}] * count)
+        made = contribution([number] * count, member, session, opening.digest, self.toy.epoch)
+        self._keep(self.say(branch, member, session, made.body), made.encrypted, [{}] * count)
 
     def copy(self, branch: Branch, member: int, session: str, victim: int, power: int) -> None:
         """What another has contributed, to a power, with its proof, as a colluder's own."""

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import Any
 from unittest.mock import patch
 
-from gmpy2 import mpz
-
-from keyshare.proofs.plaintext_proof import encrypt_opened, prove
-from keyshare.randomness import Stream
 from keyshare.steps import Steps, finish
-from protocol.board.messages import Contribution, attach
-from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, proof_context, write_ciphertexts
 from protocol.terms.terms import RoundPolicy, floor
 from tests.stage.toy import CeremonyTable, ToyEpoch, finished, toy_federation
 
@@ -34,18 +28,6 @@ def consortium(n: int, quorum: int) -> ToyEpoch:
     changes = {"rounds": policy, "suite": "paillier"}
     federation = toy_federation(n, quorum, KEY_BITS, **changes)
     return finished(CeremonyTable(federation, "malice").run())
-
-
-def contribution(
-    toy: ToyEpoch, session: str, member: int, opening: bytes, plaintexts: Sequence[mpz]
-) -> tuple[Contribution, Encrypted]:
-    """A member's contribution of plaintexts that it knows, with the proof that it does."""
-    key, stream = EncryptionKey.of(toy.epoch), Stream.derive(opening, "malice", member)
-    opened = encrypt_opened(plaintexts, key.encryptor, stream)
-    context = proof_context(key.epoch, session, member, opening)
-    proof = prove(opened, key.encryptor, context, stream)
-    encrypted = Encrypted(tuple(one.ciphertext for one in opened), proof)
-    return Contribution(opening, attach(write_ciphertexts(encrypted, toy.key.n))), encrypted
 
 
 _MEMOISED = (

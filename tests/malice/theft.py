@@ -16,8 +16,8 @@ from gmpy2 import mpz
 from keyshare.proofs.plaintext_proof import PlaintextProof
 from keyshare.randomness import Stream
 from protocol.rounds.ciphertexts import Encrypted, EncryptionKey
-from tests.malice.consortium import contribution
 from tests.malice.oracle import Row, Rows
+from tests.stage.rounds.contribution import proved
 from tests.stage.toy import ToyEpoch, seed_of
 
 RECIPES = ("copy", "re-randomised", "multiple", "product", "difference")
@@ -61,8 +61,7 @@ class Loot:
         if theft.proof == "none":
             proof = None
         elif theft.proof == "of others of its own":
-            numbers = [mpz(place) for place in range(count)]
-            proof = contribution(self.toy, session, member, opening, numbers)[1].proof
+            proof = proved(range(count), member, session, opening, self.toy.epoch).proof
         return Encrypted(tuple(values), proof), rows
 
     def _made(

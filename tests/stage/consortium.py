@@ -24,18 +24,16 @@ from participant.ceremony.task import CeremonyTask
 from participant.cli import app
 from participant.home.identity import Identity, create
 from participant.home.membership import Membership, enter
-from participant.home.passphrase import Passphrase
-from participant.home.sealed_file import Argon2Cost
 from participant.home.terms_file import read_signed_terms, read_terms, sign_file, write_terms
 from participant.home.vault import Vault
 from participant.network.session import Notices, Session
 from protocol.signing import public_bytes
 from protocol.terms.terms import AggregatorAddress, Member, RoundPolicy, Terms
+from tests.stage.fake_proxy import HOST
 from tests.stage.relay import Relay, TlsKey, make_tls_key
 from tests.stage.toy import replace_terms, toy_federation
+from tests.stage.toy_home import CHEAP, PASSPHRASE
 
-PASSPHRASE = Passphrase("correct horse")
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 QUORUM, MEMBERS = 2, 3
 
 
@@ -131,6 +129,16 @@ def _sign(path: Path, terms: Terms, identities: Sequence[Identity]) -> None:
     write_terms(path, terms)
     for identity in identities:
         sign_file(read_terms(path), identity, path.parent)
+
+
+def elsewhere(folder: Path) -> Consortium:
+    """The same, where the aggregator has a name that only a proxy can resolve."""
+    made = found(folder / "first")
+    old = made.terms.aggregator
+    address = AggregatorAddress(f"wss://{HOST}:{made.relay.port}", old.key, old.certificate_pin)
+    again = found(folder / "second", aggregator=address)
+    relay = replace(again.relay, key=made.relay.key, tls=made.tls, port=made.relay.port)
+    return replace(again, relay=relay, tls=made.tls)
 
 
 def run_all(sessions: Sequence[Session], seconds: float = 60) -> list[BaseException | None]:

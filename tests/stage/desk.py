@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from gmpy2 import mpz
 
 from aggregator.server.service import Aggregator
-from keyshare.proofs.plaintext_proof import encrypt_opened, prove
-from keyshare.randomness import Stream
 from protocol.board.board import Post, SignedPost, decode_entry, sign_post
 from protocol.board.messages import (
     Body,
@@ -40,15 +37,10 @@ from protocol.board.wire import (
 )
 from protocol.encoding import encode
 from protocol.key.epoch import Epoch
-from protocol.rounds.ciphertexts import (
-    Encrypted,
-    EncryptionKey,
-    expected_count,
-    proof_context,
-    write_ciphertexts,
-)
+from protocol.rounds.ciphertexts import Encrypted, expected_count
 from protocol.terms.terms import RoundPolicy
-from tests.stage.toy import Federation, replace_terms, toy_epoch
+from tests.stage.rounds.contribution import encrypt, payload_of, prove
+from tests.stage.toy import Federation, toy_epoch
 
 SECONDS = 20
 MODEL = b"m" * 32
@@ -61,10 +53,8 @@ def policy(count: int = 3, least: int = 3) -> RoundPolicy:
 
 def federation(rounds: RoundPolicy | None = None, n: int = 3, **changes: Any) -> Federation:
     """Hospitals of which two decrypt, and three contribute: three, or four to do without one."""
-    toy = toy_epoch(n, 2).federation
     chosen = {"rounds": rounds or policy(), "suite": "paillier"} | changes
-    terms = replace_terms(toy.terms, **chosen)
-    return Federation(terms, toy.keys)
+    return toy_epoch(n, 2).under(**chosen).federation
 
 
 @dataclass
@@ -134,8 +124,9 @@ class Desk:
     @property
     def epoch(self) -> Epoch:
         """The key that the members have made."""
-        epoch = toy_epoch(self.federation.terms.n_members, 2).epoch
-        return msgspec.structs.replace(epoch, federation=self.federation.terms.federation)
+        terms = self.federation.terms
+        epoch = toy_epoch(terms.n_members, terms.quorum).epoch
+        return msgspec.structs.replace(epoch, federation=terms.federation)
 
     def join(self) -> None:
         """All members join the first ceremony."""
@@ -189,15 +180,12 @@ class Desk:
         change: Callable[[Encrypted], Encrypted] = lambda e: e,
     ) -> bytes:
         """Encryptions of zero as the round's opening asks a member for them, perhaps changed."""
-        posted, opening = self.service.rounds.views[session].opening, self.opening(session)
-        key, stream = EncryptionKey.of(self.epoch), Stream(secrets.token_bytes(32))
-        count = expected_count(opening, self.federation.terms)
-        opened = encrypt_opened([mpz(0)] * count, key.encryptor, stream)
-        values = tuple(one.ciphertext for one in opened)
+        posted = self.service.rounds.views[session].opening
+        count = expected_count(self.opening(session), self.federation.terms)
         assert posted is not None
-        context = proof_context(key.epoch, session, member, posted.digest)
-        encrypted = Encrypted(values, prove(opened, key.encryptor, context, stream))
-        return write_ciphertexts(change(encrypted), key.encryptor.n)
+        opened = encrypt([0] * count, self.epoch, secrets.token_hex())
+        made = prove(opened, member, session, posted.digest, self.epoch)
+        return payload_of(change(made), self.epoch)
 
     def contribute(self, member: int, session: str, payload: bytes | None = None) -> bytes:
         """A member's contribution; returns its payload."""
@@ -205,7 +193,7 @@ class Desk:
         opening = self.service.rounds.views[session].opening
         assert opening is not None
         body = Contribution(opening.digest, attach(payload))
-        self.say(member, session, body, *([payload] if len(payload) > 4096 else []))
+        self.say(member, session, body, *([payload] if body.ciphertexts.is_blob else []))
         return payload
 
     # ── what came of it ──
@@ -214,6 +202,10 @@ class Desk:
         body = self.service.rounds.views[session].terms_of_opening
         assert body is not None
         return body
+
+    def is_open(self, session: str) -> bool:
+        view = self.service.rounds.views.get(session)
+        return view is not None and view.opening is not None
 
     def closing(self, session: str) -> Closing | None:
         view = self.service.rounds.views.get(session)
@@ -231,3 +223,6 @@ class Desk:
             found += frame
         assert [decode_entry(e).position for e in found] == list(range(1, len(found) + 1))
         return found
+
+
+MakeDesk = Callable[..., Desk]

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.stage.relay import TlsKey, make_tls_key
 
 HOST = "aggregator.test"  # a name that proxies alone can resolve
+SECRET = "geheim"  # a password, that nothing may show
 Handler = Callable[[socket.socket], None]
 
 
@@ -206,3 +207,12 @@ def over_tls(certificate: Path, key: Path, handle: Handler) -> Handler:
             handle(tls)
 
     return secured
+
+
+def holds_no(secret: str, error: BaseException | None) -> bool:
+    """Whether a text is nowhere in an error, what it was raised from, and all their fields."""
+    seen: list[BaseException] = []
+    while error is not None:
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return not any(secret in f"{e!s}{e!r}{e.args!r}{vars(e)!r}" for e in seen)

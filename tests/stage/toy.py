@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keyshare.ceremony.modulus import LEAST_KEY_BITS
@@ -100,7 +101,7 @@ class Table:
         self.board = Board(federation.terms)
         self.blobs: dict[bytes, bytes] = {}
         self.entries: list[Entry] = []
-        self.now_ms = 0  # the aggregator's clock
+        self.now_ms, self.tick_ms = 0, 0  # the aggregator's clock; how far it goes with each post
 
     def sign(self, session: str, sender: int, body: Body, **changes: Any) -> SignedPost:
         """A sender's next post, signed; ``changes`` falsifies fields of it before signing."""
@@ -124,7 +125,7 @@ class Table:
 
     def put(self, signed: SignedPost) -> Posted:
         """Put a signed post on the board."""
-        entry = self.board.extend(signed, self.now_ms)
+        entry = self.board.extend(signed, self.now_ms + self.tick_ms * (len(self.entries) + 1))
         posted = self.board.append(entry)
         self.entries.append(entry)
         return posted
@@ -211,6 +212,12 @@ class ToyEpoch:
     @property
     def key(self) -> JointKey:
         return self.epoch.joint_key()
+
+    def under(self, **changes: Any) -> ToyEpoch:
+        """The same key under other terms."""
+        terms = replace_terms(self.federation.terms, **changes)
+        epoch = msgspec.structs.replace(self.epoch, federation=terms.federation)
+        return replace(self, federation=replace(self.federation, terms=terms), epoch=epoch)
 
     @property
     def shares(self) -> dict[int, SecretShare]:

@@ -14,11 +14,9 @@ from unittest.mock import patch
 
 import participant.cli
 from aggregator.cli import commands as aggregator_cli
-from participant.home.sealed_file import Argon2Cost
 from tests.stage.toy_home import cheap_argon2id
 
 PROGRAMS = {"quorate-participant": participant.cli.main, "quorate-aggregator": aggregator_cli.main}
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 
 
 @dataclass(frozen=True)

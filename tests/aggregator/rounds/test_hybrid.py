@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,6 @@ from aggregator.errors import StoreDamaged
 from aggregator.rounds import summing
 from aggregator.rounds.omission import TOO_NEAR
 from aggregator.status.text import render
-from keyshare.hybrid import lattice
 from keyshare.steps import Steps
 from protocol.board.messages import Contribution, Opening, attach, blob_name
 from protocol.board.suite import suite_of
@@ -23,17 +23,13 @@ from tests.stage.rounds.served_hybrid import (
     CLIP,
     LENGTH,
     SESSION,
-    SHORT_CHUNK,
     Hospitals,
     Made,
     hybrid_desk,
     work,
 )
 
-
-@pytest.fixture(autouse=True)
-def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lattice, "CHUNK_COEFFICIENTS", SHORT_CHUNK)
+pytestmark = pytest.mark.usefixtures("short_chunks")
 
 
 @pytest.fixture
@@ -242,19 +238,19 @@ def anothers_proof(hospitals: Hospitals) -> Made:
 def copied_ciphertexts(hospitals: Hospitals) -> Made:
     own, other = hospitals.make(2), hospitals.make(1)
     body = msgspec.structs.replace(own.body, ciphertexts=attach(other.payload))
-    return Made(body, other.payload, own.chunks, own.values)
+    return replace(own, body=body, payload=other.payload)
 
 
 def garbage(hospitals: Hospitals) -> Made:
     own = hospitals.make(2)
     body = msgspec.structs.replace(own.body, ciphertexts=attach(b"garbage"))
-    return Made(body, b"garbage", own.chunks, own.values)
+    return replace(own, body=body, payload=b"garbage")
 
 
 def other_opening(hospitals: Hospitals) -> Made:
     own = hospitals.make(2)
     body = msgspec.structs.replace(own.body, opening=bytes(32))
-    return Made(body, own.payload, own.chunks, own.values)
+    return replace(own, body=body)
 
 
 @pytest.mark.parametrize(

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from gmpy2 import mpz
 
 from aggregator.rounds.sums import OpenRound, sum_in_steps
-from keyshare.proofs.plaintext_proof import encrypt_opened, prove
-from keyshare.randomness import Stream
 from keyshare.steps import finish
 from protocol.board.messages import Opening
 from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
-    proof_context,
     read_ciphertexts,
     write_ciphertexts,
 )
+from tests.stage.rounds.contribution import encrypt, prove
 from tests.stage.rounds.selected import select
-from tests.stage.toy import seed_of, toy_epoch
+from tests.stage.toy import toy_epoch
 
 EPOCH = toy_epoch(3, 2)
 TERMS, N = EPOCH.federation.terms, EPOCH.key.n
@@ -34,11 +31,8 @@ def contributed(
     member: int, *, session: str = SESSION, opened: bytes = bytes(32), length: int = 2
 ) -> Encrypted:
     """A member's numbers, proved for a session and an opening."""
-    stream = Stream(seed_of("sums", member))
-    numbers = encrypt_opened([mpz(member + k) for k in range(length)], ENCRYPTOR, stream)
-    context = proof_context(EPOCH.epoch.digest, session, member, opened)
-    proof = prove(numbers, ENCRYPTOR, context, stream)
-    return Encrypted(tuple(one.ciphertext for one in numbers), proof)
+    opened_numbers = encrypt(range(member, member + length), EPOCH.epoch, "sums", member)
+    return prove(opened_numbers, member, session, opened, EPOCH.epoch)
 
 
 def judged(payloads: dict[int, bytes], length: int = 2) -> OpenRound:

@@ -12,22 +12,16 @@ import numpy as np
 import pytest
 
 from aggregator.rounds.vector_sum import Vector, VectorSum, remove_sums
-from keyshare.hybrid import lattice
 from keyshare.hybrid.lattice import S1, S2, Lattice, Ring
 from protocol.board.messages import blob_name
 from protocol.encoding import encode
 from tests.simulator.disk import Crash
 from tests.stage.desk import SECONDS, Desk
 from tests.stage.mortal import Mortal
-from tests.stage.rounds.served_hybrid import SESSION, SHORT_CHUNK, Hospitals, hybrid_desk, work
+from tests.stage.rounds.served_hybrid import SESSION, Hospitals, hybrid_desk, work
 
 LENGTH = 20_000  # three short chunks
 SHAPE = Lattice(S1, 3)
-
-
-@pytest.fixture
-def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lattice, "CHUNK_COEFFICIENTS", SHORT_CHUNK)
 
 
 class Vectors:

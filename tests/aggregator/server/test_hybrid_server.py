@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 
 from aggregator.rounds.hybrid import HybridRound
-from keyshare.hybrid import lattice
 from protocol.board.wire import StatusReport, StatusRequest
 from tests.stage.caller import QUICK, serving, until
-from tests.stage.rounds.served_hybrid import LENGTH, SESSION, SHORT_CHUNK, Hospitals, hybrid_desk
+from tests.stage.rounds.served_hybrid import LENGTH, SESSION, Hospitals, hybrid_desk
 
 
+@pytest.mark.usefixtures("short_chunks")
 async def test_members_are_answered_between_two_parts_of_a_sum_that_does_not_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lattice, "CHUNK_COEFFICIENTS", SHORT_CHUNK)
     monkeypatch.setattr("aggregator.rounds.summing._TICK_STEPS", 1)
     desk = hybrid_desk(tmp_path)
     desk.open_training(length=4 * LENGTH)

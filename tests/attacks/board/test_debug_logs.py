@@ -21,8 +21,7 @@ import pytest
 
 from participant.errors import ProxyRefuses, Unreachable
 from participant.network.link import Caller, Traffic, open_link
-from tests.field.network.test_proxies import elsewhere
-from tests.stage.consortium import PASSPHRASE, Consortium
+from tests.stage.consortium import PASSPHRASE, Consortium, elsewhere
 from tests.stage.fake_proxy import (
     Connector,
     Handler,

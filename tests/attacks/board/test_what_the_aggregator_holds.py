@@ -21,21 +21,17 @@ from gmpy2 import mpz
 
 from aggregator.server.service import Aggregator
 from keyshare.key.partial_decryption import combine, partial_decryption
-from participant.agent.agent import Agent
 from participant.training.task import TrainingTask
-from protocol.board.board import Post, sign_post
 from protocol.board.draft import Draft
-from protocol.board.messages import Certificate, Partial
-from protocol.board.wire import Accepted, Entries, Submit, Welcome
+from protocol.board.messages import Partial
 from protocol.encoding import encode
-from protocol.key.epoch import Epoch
 from protocol.rounds.ciphertexts import read_ciphertexts
 from protocol.rounds.partial_payload import LockedSum
 from protocol.rounds.view import RoundView
 from protocol.sealing import SealContext, SealingKey
-from tests.simulator.disk import Disk
+from tests.stage.hall import Hall
 from tests.stage.rounds.wrong_part import parts_of, posted_as
-from tests.stage.toy import Federation, replace_terms, seed_of, toy_epoch
+from tests.stage.toy import seed_of, toy_epoch
 
 TOY = toy_epoch(5, 3)
 KEY, QUORUM, SESSION = TOY.key, TOY.key.quorum, "round/1"
@@ -92,66 +88,31 @@ def parts(ciphertexts: tuple[mpz, ...], member: int) -> list[mpz]:
 
 
 @dataclass
-class Played:
+class Played(Hall):
     """A round of training between real agents and a real service, with every frame kept."""
 
-    folder: Path
     suite: str = "paillier"
     kinds: dict[int, type[TrainingTask]] = field(default_factory=dict)
-    frames: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        base = TOY.federation
-        rounds = msgspec.structs.replace(base.terms.rounds, count=1)
-        terms = replace_terms(base.terms, suite=self.suite, rounds=rounds)
-        self.federation = Federation(terms, base.keys)
-        self.epoch: Epoch = msgspec.structs.replace(TOY.epoch, federation=terms.federation)
-        self.service = Aggregator(terms, base.keys[0], self.folder, lambda: 1_000_000)
-        for member in self.federation.members:
-            self._certify(member)
+        rounds = msgspec.structs.replace(TOY.federation.terms.rounds, count=1)
+        self.federation = TOY.under(suite=self.suite, rounds=rounds).federation
+        super().__post_init__()
         self.tasks = {i: self._task(i) for i in self.federation.members}
-        self.agents = {
-            i: Agent(terms, i, base.keys[i], task._storage, task) for i, task in self.tasks.items()
-        }
-        self._run()
+        for i, task in self.tasks.items():
+            self.come(i, task)
+        self.talk()
+        assert all(task.finished == 1 and task.done for task in self.tasks.values())
 
-    def _certify(self, member: int) -> None:
-        head, federation = self.service.board.head, self.federation.terms.federation
-        body = Certificate(b"t" * 32, encode(self.epoch))
-        post = Post(federation, "ceremony/1", member, 0, head.position, head.hash, body)
-        signed = sign_post(post, self.federation.keys[member])
-        (answer,) = self.service.receive(member, Submit(signed))
-        assert isinstance(answer, Accepted)
+    def restart(self) -> Aggregator:
+        """With a clock that does not lead from the service to the hospitals."""
+        terms, key = self.federation.terms, self.federation.keys[0]
+        self.service = Aggregator(terms, key, self.folder, lambda: 1_000_000)
+        return self.service
 
     def _task(self, index: int) -> TrainingTask:
         kind = self.kinds.get(index, TrainingTask)
-        secret = self.epoch, TOY.secrets[index]
-        return kind(self.federation.terms, secret, Waves(index), Disk())
-
-    def _run(self) -> None:
-        for agent in self.agents.values():
-            agent.connected(Welcome(*self.service.board.head))
-        for _ in range(2_000):
-            if not any([*map(self._let_speak, self.agents), self.service.tick()]):
-                break
-        assert all(task.finished == 1 and task.done for task in self.tasks.values())
-
-    def _let_speak(self, index: int) -> bool:
-        """Whether an agent had anything to say, or to hear."""
-        agent = self.agents[index]
-        agent.step()
-        sent = agent.outgoing()
-        for frame in sent:
-            replies = self.service.receive(index, frame)
-            self.frames += [encode(frame), *map(encode, replies)]
-            for reply in replies:
-                agent.receive(reply)
-        if self.service.board.head.position > agent.board.head.position:
-            more: Entries = self.service.entries_after(agent.board.head.position)
-            self.frames.append(encode(more))
-            agent.receive(more)
-            return True
-        return bool(sent)
+        return kind(self.federation.terms, self.secret(index), Waves(index), self.disks[index])
 
     @property
     def view(self) -> RoundView:
@@ -274,7 +235,7 @@ def reachable(root: object) -> Iterator[Any]:
 
 @SUITES
 def test_it_holds_no_part_no_key_and_no_sum(tmp_path: Path, suite: str) -> None:
-    played = Played(tmp_path, suite)
+    played = Played(tmp_path, suite=suite)
     assert len(played.view.partials) == 5
     places = played.places()
     assert played.parts_known(places) == set()
@@ -283,7 +244,7 @@ def test_it_holds_no_part_no_key_and_no_sum(tmp_path: Path, suite: str) -> None:
 
 @SUITES
 def test_after_a_proven_complaint_it_holds_that_part_alone(tmp_path: Path, suite: str) -> None:
-    played = Played(tmp_path, suite, {LIAR: Doubling})
+    played = Played(tmp_path, suite=suite, kinds={LIAR: Doubling})
     assert {about for _, about in played.view.complaints} == {LIAR}
     places = played.places()
     known = played.parts_known(places)
@@ -312,7 +273,7 @@ def test_with_the_shown_key_it_reads_that_part(tmp_path: Path) -> None:
 
 @SUITES
 def test_parts_that_are_posted_in_clear_are_found(tmp_path: Path, suite: str) -> None:
-    played = Played(tmp_path, suite, {4: Clear, 5: Clear})
+    played = Played(tmp_path, suite=suite, kinds={4: Clear, 5: Clear})
     places = played.places()
     assert played.parts_known(places) >= {4, 5}
     files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]

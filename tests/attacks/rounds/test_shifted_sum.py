@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keyshare.hybrid import lattice
 from keyshare.hybrid.checksum import MODULUS, Checksum, sum_checksums
 from keyshare.hybrid.key_packing import pack_key
 from keyshare.hybrid.one_time_key import read_words
@@ -20,20 +19,17 @@ from protocol.board.draft import Draft
 from protocol.board.messages import Partial, SetLock
 from protocol.board.suite import suite_of
 from protocol.rounds.vector_checks import SumVerdict, checksum_key
-from tests.stage.rounds.hybrid_round import hybrid_toy
-from tests.stage.rounds.hybrid_table import SESSION, SHORT_CHUNK, HybridTable
+from tests.stage.rounds.round_table import SESSION, HybridTable
+from tests.stage.rounds.toy_round import hybrid_toy
 
 EVERYBODY = range(1, 6)
 AVERAGE = 0.03  # of 0.01 … 0.05
 PLACE = (1, 7)  # a word in the second of three chunks
 HEAD = suite_of("hybrid", hybrid_toy().federation.terms).slot_count(0)
-WEIGHT = 2 * SHORT_CHUNK + 2 * 7 - HEAD  # which the word carries first
+WEIGHT = 2 * 4_096 + 2 * 7 - HEAD  # which the word carries first
 ROUNDED = 0.0075  # more than rounding changes
 
-
-@pytest.fixture(autouse=True)
-def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lattice, "CHUNK_COEFFICIENTS", SHORT_CHUNK)
+pytestmark = pytest.mark.usefixtures("short_chunks")
 
 
 @pytest.fixture
@@ -67,7 +63,7 @@ def assert_right(found: HybridTable, members: range | list[int] = EVERYBODY) -> 
 def test_an_honest_sum_is_the_next_model_and_no_vector_is_read_but_the_own(
     table: HybridTable,
 ) -> None:
-    table.closing()
+    table.close()
     table.settle()
     assert_right(table)
     own = {name: i for i in EVERYBODY for name in table.names(i)}
@@ -76,7 +72,7 @@ def test_an_honest_sum_is_the_next_model_and_no_vector_is_read_but_the_own(
 
 
 def test_a_shift_is_caught_by_everybody_and_the_aggregator_named(table: HybridTable) -> None:
-    table.closing(shift=shifted(table))
+    table.close(shift=shifted(table))
     table.settle()
     assert_caught(table)
     assert not any(table.said(i, "false-checksum") for i in EVERYBODY)
@@ -91,7 +87,7 @@ def test_without_the_check_everybody_takes_the_shifted_model(
         check.verdict = SumVerdict(is_sum=True, liars=())
 
     monkeypatch.setattr(sum_check.SumCheck, "compare", believe)
-    table.closing(shift=shifted(table))
+    table.close(shift=shifted(table))
     table.settle()
     for i in EVERYBODY:
         off = np.abs(table.weights(i) - AVERAGE) > ROUNDED
@@ -105,7 +101,7 @@ def test_whatever_is_added_and_however_large_the_aggregator_is_named(
     table: HybridTable, shift: int
 ) -> None:
     """Also where the errors alone would void the round, and tell nobody who did it."""
-    table.closing(shift={(2, 0): shift})
+    table.close(shift={(2, 0): shift})
     table.settle()
     assert_caught(table)
 
@@ -122,7 +118,7 @@ def test_garbage_of_a_contributor_is_not_laid_to_the_aggregators_charge(
             draft = found.due(i)
         assert draft is not None
         found.publish(i, draft)
-    found.closing()
+    found.close()
     found.settle()
     for i in EVERYBODY:
         (void,) = found.said(i, "void")
@@ -135,7 +131,7 @@ def test_garbage_of_a_contributor_is_not_laid_to_the_aggregators_charge(
 
 def test_a_vector_without_a_checksum_is_read_by_everybody_else(table: HybridTable) -> None:
     del table.tasks[4]
-    table.closing()
+    table.close()
     table.settle()
     present = [1, 2, 3, 5]
     assert_right(table, present)
@@ -150,7 +146,7 @@ def test_a_vector_without_a_checksum_is_read_by_everybody_else(table: HybridTabl
 
 def test_a_shift_is_caught_though_a_contributor_is_away(table: HybridTable) -> None:
     del table.tasks[4]
-    table.closing(shift=shifted(table))
+    table.close(shift=shifted(table))
     table.settle()
     assert_caught(table, [1, 2, 3, 5])
     table.join(4)
@@ -163,14 +159,14 @@ def test_an_aggregator_that_leaves_out_the_vector_of_who_is_away_is_named(
 ) -> None:
     """All checksums that were posted add up: what is missing has to be looked at first."""
     del table.tasks[4]
-    table.closing(without=(4,))
+    table.close(without=(4,))
     table.settle()
     assert_caught(table, [1, 2, 3, 5])
 
 
 def test_a_lock_whose_checksum_is_empty_or_none_is_a_lock(table: HybridTable) -> None:
     del table.tasks[4], table.tasks[5]  # the other three are one lock short
-    table.closing()
+    table.close()
     table.settle()
     assert not table.view(SESSION).partials
     table.publish(4, Draft(SESSION, SetLock(table.chosen, MODULUS.to_bytes(16, "big"))))
@@ -182,7 +178,7 @@ def test_a_lock_whose_checksum_is_empty_or_none_is_a_lock(table: HybridTable) ->
 
 def test_who_withholds_a_vector_is_waited_for_and_nothing_is_taken(table: HybridTable) -> None:
     del table.tasks[4]
-    table.closing()
+    table.close()
     table.withheld = {table.names(4)[1]}
     table.settle()
     assert {table.task(i).finished for i in (1, 2, 3, 5)} == {0}
@@ -198,7 +194,7 @@ def test_a_hospital_that_restarts_before_its_lock_reads_its_vector_back(
     table: HybridTable,
 ) -> None:
     table.join(2)
-    table.closing()
+    table.close()
     table.settle()
     assert_right(table)
     lock = table.view(SESSION).lock_posts[2].post.body
@@ -212,7 +208,7 @@ def test_a_hospital_that_only_helps_to_decrypt_says_the_checksum_of_what_it_cont
 ) -> None:
     helper = DecryptionTask(table.terms, table.secret(2), "1", table.disks[2], lambda request: True)
     table.seat(2, helper)
-    table.closing()
+    table.close()
     table.withheld = {table.names(2)[0]}
     table.stream(2)
     assert helper.due() is None
@@ -231,7 +227,7 @@ def test_a_hospital_that_only_helps_to_decrypt_says_the_checksum_of_what_it_cont
 
 def test_who_posts_a_false_checksum_is_named_and_the_round_goes_on(table: HybridTable) -> None:
     del table.tasks[3]
-    table.closing()
+    table.close()
     table.lock(3, 12345)
     table.settle()
     present = [1, 2, 4, 5]
@@ -242,7 +238,7 @@ def test_who_posts_a_false_checksum_is_named_and_the_round_goes_on(table: Hybrid
 
 def test_a_liar_does_not_hide_the_aggregator(table: HybridTable) -> None:
     del table.tasks[3]
-    table.closing(shift=shifted(table))
+    table.close(shift=shifted(table))
     table.lock(3, 12345)
     table.settle()
     assert_caught(table, [1, 2, 4, 5])
@@ -266,7 +262,7 @@ def test_a_contributor_that_covers_the_shift_shifts_the_sum_as_it_could_by_its_o
 ) -> None:
     """The limit of the check, and that it divides nobody: who comes late finds the same."""
     del table.tasks[3], table.tasks[5]
-    table.closing(shift=shifted(table))
+    table.close(shift=shifted(table))
     table.lock(3, covering(table, 3))
     table.settle()
     table.join(5)
@@ -281,7 +277,7 @@ def test_a_checksum_after_a_quorum_has_decrypted_does_not_count_for_anybody(
 ) -> None:
     """Or else it would decide for those who compare late, and not for those who have."""
     del table.tasks[3], table.tasks[5]
-    table.closing(shift=shifted(table))
+    table.close(shift=shifted(table))
     while len(table.view(SESSION).partials) < table.terms.quorum:
         for i in (1, 2, 4):
             if draft := table.due(i):
@@ -298,7 +294,7 @@ def test_a_checksum_after_a_quorum_has_decrypted_does_not_count_for_anybody(
 
 def test_a_lock_that_is_too_late_is_made_without_reading(table: HybridTable) -> None:
     del table.tasks[5]
-    table.closing()
+    table.close()
     table.settle()
     del table.blobs[table.names(5)[0]]  # nobody reads it again
     late = table.join(5)
@@ -311,7 +307,7 @@ def test_a_lock_that_is_too_late_is_made_without_reading(table: HybridTable) -> 
 
 def test_partial_decryptions_of_the_round_come_after_the_locks(table: HybridTable) -> None:
     """So that checksums are there before anybody knows the sum of the keys."""
-    table.closing()
+    table.close()
     table.settle()
     view = table.view(SESSION)
     first = min(p.position for p in view.partials.values() if isinstance(p.post.body, Partial))

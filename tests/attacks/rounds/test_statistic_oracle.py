@@ -33,12 +33,12 @@ from protocol.rounds.ciphertexts import (
     write_ciphertexts,
 )
 from tests.stage.rounds import toy_round
-from tests.stage.rounds.hybrid_round import HybridRound
-from tests.stage.rounds.proved import proved
+from tests.stage.rounds.contribution import proved
 from tests.stage.rounds.toy_round import (
     LENGTH,
     TERMS,
     TOY,
+    HybridRound,
     opening_of_training,
     slots_of,
     training,
@@ -64,7 +64,7 @@ def rerandomised(values: tuple[mpz, ...], toy: ToyEpoch) -> tuple[mpz, ...]:
 def statistic(seen: Encrypted, toy: ToyEpoch, proof: Proof) -> toy_round.Round:
     """A statistic to which the thief gives what it has seen, to its end; all others are honest."""
     length, n = len(seen.values), toy.key.n
-    found = toy_round.Round(session=SESSION, kind="statistic", length=length, toy=toy)
+    found = toy_round.Round(session=SESSION, length=length, toy=toy)
     opening = found.open(epoch=toy.epoch.digest)
     made = {
         i: proved([mpz(x) for x in counts_of(i, length)], i, SESSION, opening.digest, toy.epoch)
@@ -113,10 +113,10 @@ def packed() -> Encrypted:
 
 def hybrid() -> HybridRound:
     found = HybridRound()
-    found.begin()
+    found.open()
     for i in found.toy.federation.members:
         found.give(i)
-    found.finish()
+    found.close()
     found.settle()
     assert not found.refusals
     return found
@@ -194,7 +194,7 @@ def test_without_the_proof_the_thief_reads_a_whole_hybrid_update(
 def test_numbers_of_a_statistic_are_no_update_either() -> None:
     """A statistic's numbers, proof and all, given to training: the proof is for another session."""
     found = toy_round.contributed((1, 2, 3))
-    other = toy_round.Round(session=SESSION, kind="statistic", length=len(training(4).values))
+    other = toy_round.Round(session=SESSION, length=len(training(4).values))
     other.open()
     given = other.proved(THIEF, training(4))
     assert given.proof is not None

@@ -22,7 +22,7 @@ from protocol.encoding import Message
 from protocol.errors import BadTerms
 from protocol.rounds.history import isolated
 from protocol.terms.terms import Member, check
-from tests.stage.rounds.served_hybrid import SESSION, SHORT_CHUNK
+from tests.stage.rounds.served_hybrid import SESSION
 from tests.stage.toy import replace_terms, toy_federation
 
 
@@ -86,11 +86,11 @@ def test_checksums_of_as_many_as_there_may_be_add_up(ring: lattice.Ring) -> None
     assert key.of_chunk(0, total) == sum_checksums([each] * members)
 
 
+@pytest.mark.usefixtures("short_chunks")
 def test_a_running_sum_of_more_than_a_hundred_is_read_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if a federation might have so many, which no message holds."""
-    monkeypatch.setattr(lattice, "CHUNK_COEFFICIENTS", SHORT_CHUNK)
     monkeypatch.setattr(vector_sum, "Contributor", Wide)
     monkeypatch.setattr(vector_sum, "ChunkSum", WideSum)
     shape, length = Lattice(S1, 256), 5

@@ -4,61 +4,24 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from participant.cli.sentences.model_words import entries as entries_text
 from participant.errors import BadApp
 from participant.model.entry_list import entry_facts
 from participant.model.layout import Layout
 from participant.model.weights import checked
-from participant.training.task import TrainingTask
-from protocol.board.messages import Contribution
-from tests.simulator.disk import Disk
-from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.own_model import Answering, App, Own, Wrapper, begin, expected
+from tests.stage.rounds.round_table import Steps
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of prototypes, and of what is deprecated
-TABLE = RoundTable()
 AVERAGED, AT_HOME, REFUSED = "averaged", "at home", "refused"
-
-
-class App(Steps):
-    """An app whose model is what a function makes; fit gives the same with other numbers."""
-
-    def __init__(
-        self, made: Callable[[], Any], fitted: Any = None, local: tuple[str, ...] = ()
-    ) -> None:
-        super().__init__()
-        self.made, self.fitted, self.local_entries = made, fitted, local
-
-    def initial_parameters(self, config: Mapping[str, Any]) -> Any:
-        return self.made()
-
-    def fit(self, parameters: Any, config: Mapping[str, Any]) -> Any:
-        self.fits += 1
-        return self.fitted if self.fitted is not None else self.made(), 10, {}
-
-    def evaluate(self, parameters: Any, config: Mapping[str, Any]) -> Any:
-        return 0.5, 10, {}
-
-
-def begin(app: App) -> tuple[TrainingTask, dict[str, Any]]:
-    """A hospital's task, and what it says at its start of its entries."""
-    said: list[dict[str, Any]] = []
-
-    def report(number: int, event: str, facts: dict[str, Any]) -> None:
-        said.extend([facts] if event == "entries" else [])
-
-    task = TrainingTask(TABLE.terms, TABLE.secret(1), app, Disk(), report)
-    (facts,) = said
-    return task, facts
 
 
 def fate(entry: Any, name: str = "x", local: tuple[str, ...] = ()) -> str:
@@ -90,49 +53,6 @@ def fate(entry: Any, name: str = "x", local: tuple[str, ...] = ()) -> str:
     assert tuple(back.shape) == tuple(entry.shape)
     assert str(back.dtype).removeprefix("torch.") == facts["averaged"][1]["dtype"]
     return AVERAGED
-
-
-def expected(entry: Any) -> np.ndarray:
-    """An entry's numbers one after the other."""
-    if isinstance(entry, torch.Tensor):
-        plain = entry.detach().as_subclass(torch.Tensor).resolve_neg()
-        return np.array(plain.double().reshape(-1).tolist())
-    return np.asarray(entry).astype(np.float64).reshape(-1)
-
-
-class Own(torch.Tensor):
-    """A sub-class with its own behaviour and an own storage, as libraries of images have it."""
-
-    @classmethod
-    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") in ("view", "double", "isfinite"):
-            raise RuntimeError("not with me")
-        return super().__torch_function__(func, types, args, kwargs or {})
-
-
-class Wrapper(torch.Tensor):
-    """A tensor that keeps its numbers elsewhere, as distributed and quantised ones do."""
-
-    @staticmethod
-    def __new__(cls, inner: torch.Tensor) -> Any:
-        return torch.Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype)
-
-    def __init__(self, inner: torch.Tensor) -> None:
-        self.inner = inner  # type: ignore[assignment]
-
-    @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
-        raise NotImplementedError("no numbers here")
-
-
-class Answering(Wrapper):
-    """A wrapper that answers whatever it is asked, from elsewhere."""
-
-    @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
-        inner = [a.inner if isinstance(a, Answering) else a for a in args]
-        found = func(*inner, **(kwargs or {}))
-        return cls(found) if isinstance(found, torch.Tensor) else found
 
 
 class Unreadable:
@@ -361,79 +281,6 @@ def test_names_of_any_text_are_plain_texts_afterwards() -> None:
     assert [type(name) for name in task.parameters] == [str] * 3
 
 
-# ── what changes between the beginning and fit ──
-
-CHANGES: dict[str, tuple[Any, Any, str]] = {
-    "integers come back as floats": (
-        {"b": np.zeros(1), "w": np.array([0, 0, 0])},
-        {"b": np.zeros(1), "w": np.array([0.5, 0.5, 0.5])},
-        "entry 'w' is 3 float64. In initial_parameters it was 3 int64, and stays at this hospital, "
-        "since integers have no average. If it is to be averaged, begin with floats",
-    ),
-    "a flag comes back as a float": (
-        {"b": torch.zeros(1), "w": torch.tensor(True)},
-        {"b": torch.zeros(1), "w": torch.tensor(1.0)},
-        "entry 'w' is one float32. In initial_parameters it was one bool",
-    ),
-    "nothing comes back as a tensor": (
-        {"b": torch.zeros(1), "w": None},
-        {"b": torch.zeros(1), "w": torch.zeros(2)},
-        "entry 'w' is 2 float32. In initial_parameters it was of type NoneType",
-    ),
-    "floats come back as integers": (
-        {"w": np.zeros(3)},
-        {"w": np.array([1, 2, 3])},
-        "entry 0, 'w', is 3 int64 instead of 3 float64",
-    ),
-    "another dtype": (
-        {"w": torch.zeros(3)},
-        {"w": torch.zeros(3).double()},
-        "entry 0, 'w', has dtype float64 instead of float32. Names, shapes and dtypes must stay",
-    ),
-    "another shape": (
-        {"w": np.zeros((3, 1))},
-        {"w": np.zeros(3)},
-        r"entry 0, 'w', has shape \(3,\) instead of \(3, 1\)",
-    ),
-    "another name": ({"w": np.zeros(3)}, {"v": np.zeros(3)}, "entry 0, 'w', is missing"),
-    "a sparse tensor": (
-        {"w": torch.zeros(3, 3)},
-        {"w": torch.eye(3).to_sparse()},
-        r"entry 0, 'w', is a sparse coo tensor \(3x3 float32\) instead of 3x3 float32 "
-        r"\(make it dense \(to_dense\(\)\)",
-    ),
-    "an array among tensors": (
-        {"w": torch.zeros(3), "v": torch.zeros(3)},
-        {"w": torch.zeros(3), "v": np.zeros(3, np.float32)},
-        r"entry 1, 'v', is a numpy array \(3 float32\) among torch tensors",
-    ),
-    "arrays instead of tensors": (
-        {"w": torch.zeros(3)},
-        {"w": np.zeros(3, np.float32)},
-        "it returned a dict of names to numpy arrays instead of a dict of names to torch tensors",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", CHANGES)
-def test_an_entry_that_changes_after_the_beginning_is_refused_by_name(case: str) -> None:
-    first, fitted, reason = CHANGES[case]
-    table = RoundTable()
-    table.train(1, App(lambda: first, fitted))
-    table.settle()
-    table.open("round/1")
-    with pytest.raises(BadApp, match=reason) as caught:
-        table.due(1)
-    assert caught.value.function == "fit"
-
-
-def test_integers_named_in_local_entries_may_come_back_as_anything() -> None:
-    made = {"b": np.zeros(1), "w": np.array([0, 0])}
-    task, _ = begin(App(lambda: made, made | {"w": np.array([0.5, 1.5])}, ("w",)))
-    task._fit(1)
-    assert np.array_equal(task.parameters["w"], [0.5, 1.5])
-
-
 # ── what is said of it ──
 
 
@@ -457,136 +304,3 @@ def test_of_hundreds_the_first_are_printed_and_all_are_in_the_event() -> None:
     assert "layer2.weight 2 float64, 297 more" in text[0]
     assert "seen2 one int64, 197 more" in text[1]
     assert [len(facts["averaged"]), len(facts["at_home"])] == [300, 200]
-
-
-# ── generated state_dicts ──
-
-DTYPES = sorted(
-    {d for d in vars(torch).values() if isinstance(d, torch.dtype)}, key=str
-)  # fmt: skip
-SHAPES = st.lists(st.integers(0, 3), max_size=3)
-
-
-def of_dtype(dtype: torch.dtype, shape: list[int]) -> Any:
-    """A tensor of some numbers, or None where torch makes none of this dtype here."""
-    try:
-        return (torch.arange(float(np.prod(shape, dtype=int))).reshape(shape) / 7 - 0.5).to(dtype)
-    except (RuntimeError, NotImplementedError, TypeError):
-        try:
-            return torch.empty(shape, dtype=dtype)
-        except (RuntimeError, NotImplementedError, TypeError):
-            return None
-
-
-CHANGED: dict[str, Callable[[torch.Tensor], Any]] = {
-    "as it is": lambda t: t,
-    "turned": lambda t: t.permute(*reversed(range(t.dim()))),
-    "every other": lambda t: t[..., ::2] if t.dim() else t,
-    "expanded": lambda t: t.expand(2, *t.shape),
-    "a parameter": torch.nn.Parameter,
-    "sub-class": lambda t: t.as_subclass(Own),
-    "wrapped": Wrapper,
-    "sparse": lambda t: t.to_sparse(),
-    "meta": lambda t: t.to("meta"),
-    "nested": lambda t: torch.nested.nested_tensor([t, t]),
-    "quantised": lambda t: torch.quantize_per_tensor(t, 0.5, 0, torch.quint8),
-    "negated": lambda t: torch._neg_view(t) if t.is_floating_point() else t,
-    "numpy": lambda t: t.numpy(),
-    "in a list": lambda t: [t],
-}
-
-
-@st.composite
-def state_dicts(draw: st.DrawFn) -> dict[str, Any]:
-    """One plain entry, and a few of any dtype and kind; some tied."""
-    state: dict[str, Any] = {"plain": torch.zeros(2)}
-    for k in range(draw(st.integers(1, 4))):
-        tensor = of_dtype(draw(st.sampled_from(DTYPES)), draw(SHAPES))
-        if tensor is None:
-            continue
-        try:
-            state[f"e{k}"] = CHANGED[draw(st.sampled_from(sorted(CHANGED)))](tensor)
-        except (RuntimeError, NotImplementedError, TypeError, ValueError):
-            state[f"e{k}"] = tensor
-        if draw(st.booleans()):
-            state[f"tied{k}"] = state[f"e{k}"]
-    return state
-
-
-def contributed(state: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
-    """A round at one hospital, up to what it encrypts."""
-    task, facts = begin(App(lambda: state))
-    change, _ = task._fit(1)
-    return change.fitted.slice(0, len(change)), facts
-
-
-def one_of_three(state: dict[str, Any]) -> None:
-    try:
-        values, facts = contributed(state)
-    except BadApp as error:
-        reason = error.reason
-    else:
-        reason = ""
-    if reason:
-        assert any(f"{name!r}, " in reason for name in state)
-        return
-    averaged = [one["name"] for one in facts["averaged"]]
-    assert sorted(averaged + [one["name"] for one in facts["at_home"]]) == sorted(state)
-    assert np.array_equal(values, np.concatenate([expected(state[n]) for n in averaged]))
-    for one in facts["at_home"]:
-        assert "int" in one["what"] or "bool" in one["what"]
-    for name in averaged:
-        assert state[name].dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16)
-    assert "plain" in averaged
-
-
-@settings(max_examples=60, deadline=None)
-@given(state_dicts())
-def test_any_state_dict_is_averaged_exactly_kept_and_said_or_refused(state: dict[str, Any]) -> None:
-    one_of_three(state)
-
-
-@pytest.mark.slow
-@settings(max_examples=3_000, deadline=None)
-@given(state_dicts())
-def test_any_of_thousands_of_state_dicts_is_one_of_three(state: dict[str, Any]) -> None:
-    one_of_three(state)
-
-
-def test_a_round_of_odd_tensors_gives_everybody_the_exact_average() -> None:
-    table = RoundTable()
-    steps = {i: 2.0**-i for i in table.toy.federation.members}
-
-    class Odd(App):
-        def __init__(self, step: float) -> None:
-            super().__init__(odd)
-            self.step = step
-
-        def fit(self, parameters: Any, config: Mapping[str, Any]) -> Any:
-            changed = {
-                n: t + self.step if torch.is_tensor(t) and t.is_floating_point() else t
-                for n, t in parameters.items()
-            }
-            return changed | {"0._extra_state": b"%d" % int(1 / self.step)}, 10, {}
-
-    tasks = {i: table.train(i, Odd(steps[i])) for i in steps}
-    table.play("round/1")
-    mean = sum(steps.values()) / len(steps)
-    for i, task in tasks.items():
-        found = task.parameters
-        for name in ("turned", "one", "double"):
-            np.testing.assert_allclose(found[name].double() - odd()[name].double(), mean, atol=1e-3)
-        assert found["0._extra_state"] == b"%d" % 2**i
-        assert torch.equal(found["seen"], torch.tensor(3))
-    assert isinstance(table.view("round/1").contributions[1].post.body, Contribution)
-
-
-def odd() -> dict[str, Any]:
-    return {
-        "turned": torch.arange(6.0).reshape(2, 3).T,
-        "one": torch.tensor(0.5),
-        "double": torch.tensor([0.1]).double(),
-        "none": torch.zeros(0, 2),
-        "seen": torch.tensor(3),
-        "0._extra_state": b"",
-    }

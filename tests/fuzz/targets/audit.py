@@ -34,7 +34,7 @@ from tests.fuzz.targets.frames import DIGEST, FEDERATION, TERMS, bodies, post_of
 from tests.fuzz.targets.keys import toy
 from tests.fuzz.targets.services import QUICK, UNSAYABLE, signed, template
 from tests.stage.record.memory import MemoryFiles, files_of
-from tests.stage.rounds.proved import payload_of, proved
+from tests.stage.rounds.contribution import payload_of, proved
 
 _MAX_POSTS = 12
 

@@ -20,8 +20,7 @@ from participant.errors import DamagedFile, ForeignModel, ParticipantError
 from participant.home import identity as identities
 from participant.home import sealed_file
 from participant.home.identity import Card, load
-from participant.home.passphrase import Passphrase
-from participant.home.sealed_file import Argon2Cost, SealedFor, seal, unseal
+from participant.home.sealed_file import SealedFor, seal, unseal
 from participant.model.file import model_name, read_model, write_model
 from participant.model.layout import Layout
 from participant.model.local_entries import LocalEntries
@@ -40,9 +39,7 @@ from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import FEDERATION, TERMS, entries
 from tests.fuzz.targets.texts import scratch
 from tests.simulator.disk import Disk
-
-PASSPHRASE = Passphrase("correct horse")
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
+from tests.stage.toy_home import CHEAP, PASSPHRASE
 
 
 class _QuickArgon2:

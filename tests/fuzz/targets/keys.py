@@ -22,7 +22,6 @@ from keyshare.hybrid.key_packing import unpack_key
 from keyshare.hybrid.one_time_key import SummedKey, add_chunk, read_words, write_sum
 from keyshare.key.partial_decryption import partial_decryption as make_partial
 from keyshare.proofs.equality_proof import EqualPowers, prove, verify
-from keyshare.proofs.plaintext_proof import Opened, encrypt_opened
 from keyshare.randomness import Stream
 from keyshare.rounds.packing import pack
 from keyshare.rounds.statistic import MAX_DECIMALS
@@ -47,7 +46,7 @@ from protocol.rounds.statistic import decode_sums
 from protocol.rounds.view import read_training
 from protocol.sealing import SealContext, SealingKey, check_public, seal
 from tests.fuzz.target import Case, target
-from tests.stage.rounds.proved import payload_of, proved
+from tests.stage.rounds.contribution import encrypt, payload_of, proved
 from tests.stage.rounds.selected import select
 from tests.stage.rounds.whole_update import quantise
 from tests.stage.toy import seed_of, toy_epoch
@@ -93,11 +92,6 @@ def key_share() -> Case:
 def _opening(kind: str, suite: str, length: int) -> Opening:
     bounds = (0.0, 0) if kind == "statistic" else (8.0, 1_000)
     return Opening(kind, toy().epoch.digest, bytes(32), length, suite, *bounds)  # type: ignore[arg-type]
-
-
-def _encryptions(count: int, stream: Stream) -> list[Opened]:
-    numbers = [mpz(5 + k) for k in range(count)]
-    return encrypt_opened(numbers, EncryptionKey.of(toy().epoch).encryptor, stream)
 
 
 @target(
@@ -150,8 +144,7 @@ def _contribution(session: str, opening: Opening) -> Case:
 )
 def partial_decryption() -> Case:
     secret, content_key = toy().secrets[MEMBER], seed_of("fuzz content key")
-    stream = Stream.derive(seed_of("fuzz partial"), "sum")
-    total = Encrypted(tuple(o.ciphertext for o in _encryptions(2, stream)))
+    total = Encrypted(tuple(o.ciphertext for o in encrypt([5, 6], toy().epoch, "fuzz partial")))
     locked = LockedSum.of(toy().epoch, "round/1", bytes(32), total)
     square, share = locked.key.n**2, secret.secret_share()
     parts = [make_partial(c, share, locked.key) for c in total.values]

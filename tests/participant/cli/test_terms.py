@@ -12,12 +12,11 @@ from typer.testing import CliRunner
 from participant.cli import app
 from participant.home.identity import create
 from participant.home.passphrase import Passphrase
-from participant.home.sealed_file import Argon2Cost
 from protocol.encoding import encode_binary
 from protocol.terms.terms import parse
+from tests.stage.toy_home import CHEAP
 
 PASSPHRASE = "correct horse"
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 Run = Callable[..., Any]
 
 

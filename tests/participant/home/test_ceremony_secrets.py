@@ -9,10 +9,8 @@ import pytest
 from participant.errors import FileExists, NoSeed
 from participant.home.ceremony_secrets import SecretStore
 from participant.home.passphrase import Passphrase
-from participant.home.sealed_file import Argon2Cost
 from participant.home.vault import Vault
-
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
+from tests.stage.toy_home import CHEAP
 
 
 @pytest.fixture

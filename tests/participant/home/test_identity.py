@@ -27,10 +27,8 @@ from participant.errors import (
 from participant.home import identity as identities
 from participant.home.identity import Card, Identity, create, load, read_card, write_card
 from participant.home.passphrase import Passphrase
-from participant.home.sealed_file import Argon2Cost, SealedFor, seal
-
-PASSPHRASE = Passphrase("correct horse")
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
+from participant.home.sealed_file import SealedFor, seal
+from tests.stage.toy_home import CHEAP, PASSPHRASE
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ from participant.home.passphrase_change import change, finish
 from participant.home.sealed_file import Argon2Cost, SealedFor, _parse, seal
 from participant.home.vault import Vault
 from tests.simulator.disk import Crash
+from tests.stage.toy_home import CHEAP
 
 OLD, NEW = Passphrase("correct horse"), Passphrase("battery staple")
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 FEDERATIONS = (bytes(range(32)), bytes(range(1, 33)))
 
 

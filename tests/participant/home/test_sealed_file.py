@@ -23,9 +23,8 @@ from participant.errors import (
 from participant.home import sealed_file
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
+from tests.stage.toy_home import CHEAP, PASSPHRASE
 
-PASSPHRASE = Passphrase("correct horse")
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 PURPOSE = SealedFor("key share", "ab" * 32, epoch=3, member=2, session="ceremony/1")
 PAYLOAD = b"the payload, which is secret"
 

@@ -19,11 +19,10 @@ from participant.errors import (
 )
 from participant.home import vault as vaults
 from participant.home.passphrase import Passphrase
-from participant.home.sealed_file import Argon2Cost, seal
+from participant.home.sealed_file import seal
 from participant.home.vault import KeyShareRecord, Vault
+from tests.stage.toy_home import CHEAP, PASSPHRASE
 
-PASSPHRASE = Passphrase("correct horse")
-CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
 FEDERATION = bytes(range(32))
 
 

@@ -10,52 +10,27 @@ import pytest
 from aggregator.server.service import Aggregator
 from aggregator.status.text import render
 from keyshare.key.threshold_key import SecretShare
-from participant.agent.agent import Agent
 from participant.key.check import JOIN_SECONDS, KeyCheckTask
-from protocol.board.board import Post, sign_post
 from protocol.board.messages import CheckPart, CheckRequest
-from protocol.board.wire import Submit, Welcome
 from protocol.key.epoch import epoch_secret
-from tests.simulator.disk import Disk
+from tests.stage.hall import Hall
 from tests.stage.toy import toy_epoch
 
 TOY = toy_epoch(5, 3)
 TERMS = TOY.federation.terms
 
 
-class Hall:
-    """Hospitals with agents on one aggregator, whose clock the test sets."""
+class CheckHall(Hall):
+    """Hospitals that check their shares, at a clock that the test sets."""
 
-    def __init__(self, folder: Path) -> None:
-        self.now_ms = 1_000_000_000
-        self.service = Aggregator(TERMS, TOY.federation.keys[0], folder, lambda: self.now_ms)
-        self.agents: dict[int, Agent] = {}
-        self.disks = {i: Disk() for i in TOY.federation.members}
-
-    def come(self, *members: int, liar: int = 0) -> None:
+    def check(self, *members: int, liar: int = 0) -> None:
         """Members type ``key check --together``; the liar's share is off by one."""
         for i in members:
             secret = TOY.secrets[i]
             if i == liar:
                 share = SecretShare(i, secret.secret_share().value + 1)
                 secret = epoch_secret(TOY.epoch, share, secret.sealing_seed)
-            task = KeyCheckTask(TERMS, (TOY.epoch, secret), self.now_ms)
-            key = TOY.federation.keys[i]
-            self.agents[i] = Agent(TERMS, i, key, self.disks[i], task)
-            self.agents[i].connected(Welcome(*self.service.board.head))
-
-    def talk(self) -> None:
-        """Until nobody has anything to say."""
-        silent = 0
-        while silent < 2:
-            silent += 1
-            for i, agent in self.agents.items():
-                agent.receive(self.service.entries_after(agent.board.head.position))
-                agent.step()
-                for frame in agent.outgoing():
-                    for reply in self.service.receive(i, frame):
-                        agent.receive(reply)
-                        silent = 0
+            self.come(i, KeyCheckTask(TERMS, (TOY.epoch, secret), self.time_ms))
 
     def task(self, member: int) -> KeyCheckTask:
         task = self.agents[member].task
@@ -68,14 +43,14 @@ class Hall:
 
 
 @pytest.fixture
-def hall(tmp_path: Path) -> Iterator[Hall]:
-    made = Hall(tmp_path)
+def hall(tmp_path: Path) -> Iterator[CheckHall]:
+    made = CheckHall(tmp_path, TOY.federation, 1_000_000_000, with_key=False)
     yield made
     made.service.close()
 
 
-def test_three_of_five_decrypt_the_test_value(hall: Hall) -> None:
-    hall.come(1, 3, 5)
+def test_three_of_five_decrypt_the_test_value(hall: CheckHall) -> None:
+    hall.check(1, 3, 5)
     hall.talk()
     for member in (1, 3, 5):
         task = hall.task(member)
@@ -88,8 +63,8 @@ def test_three_of_five_decrypt_the_test_value(hall: Hall) -> None:
     assert {session for session, _ in hall.said(CheckPart)} == {"check/1"}
 
 
-def test_a_wrong_share_is_named_at_all_others(hall: Hall) -> None:
-    hall.come(1, 2, 3, 4, liar=2)
+def test_a_wrong_share_is_named_at_all_others(hall: CheckHall) -> None:
+    hall.check(1, 2, 3, 4, liar=2)
     hall.talk()
     for member in (1, 3, 4):
         check = hall.task(member).check
@@ -99,8 +74,8 @@ def test_a_wrong_share_is_named_at_all_others(hall: Hall) -> None:
         assert check.decrypts
 
 
-def test_two_good_shares_and_a_wrong_one_wait_for_a_third(hall: Hall) -> None:
-    hall.come(1, 2, 3, liar=2)
+def test_two_good_shares_and_a_wrong_one_wait_for_a_third(hall: CheckHall) -> None:
+    hall.check(1, 2, 3, liar=2)
     hall.talk()
     task = hall.task(1)
     assert not task.done
@@ -108,47 +83,47 @@ def test_two_good_shares_and_a_wrong_one_wait_for_a_third(hall: Hall) -> None:
     said = task.waiting(hall.agents[1].board)
     assert said.members == (4, 5)
     assert (said.kind, said.facts["session"]) == ("check", "check/1")
-    hall.come(5)
+    hall.check(5)
     hall.talk()
     assert task.done
     assert task.check.decrypts
 
 
-def test_with_everybodys_part_there_is_nothing_to_wait_for(hall: Hall) -> None:
-    hall.come(1, 2, 3)
+def test_with_everybodys_part_there_is_nothing_to_wait_for(hall: CheckHall) -> None:
+    hall.check(1, 2, 3)
     hall.talk()
     hall.task(1).waits_for_all = True
     assert not hall.task(1).done
-    hall.come(4, 5)
+    hall.check(4, 5)
     hall.talk()
     assert hall.task(1).done
     assert hall.task(1).missing == ()
 
 
-def test_alone_nothing_is_decrypted_and_nobody_is_done(hall: Hall) -> None:
-    hall.come(4)
+def test_alone_nothing_is_decrypted_and_nobody_is_done(hall: CheckHall) -> None:
+    hall.check(4)
     hall.talk()
     assert not hall.task(4).done
     assert hall.task(4).missing == (1, 2, 3, 5)
 
 
-def test_who_comes_within_minutes_joins_and_who_comes_later_asks_anew(hall: Hall) -> None:
-    hall.come(1)
+def test_who_comes_within_minutes_joins_and_who_comes_later_asks_anew(hall: CheckHall) -> None:
+    hall.check(1)
     hall.talk()
-    hall.now_ms += 1000 * JOIN_SECONDS
-    hall.come(2)
+    hall.time_ms += 1000 * JOIN_SECONDS
+    hall.check(2)
     hall.talk()
-    hall.now_ms += 1
-    hall.come(3)
+    hall.time_ms += 1
+    hall.check(3)
     hall.talk()
     assert hall.said(CheckRequest) == [("check/1", 1), ("check/2", 3)]
     assert hall.said(CheckPart) == [("check/1", 1), ("check/1", 2), ("check/2", 3)]
 
 
-def test_a_latecomer_says_its_part_though_a_quorum_is_there(hall: Hall) -> None:
-    hall.come(1, 2, 3)
+def test_a_latecomer_says_its_part_though_a_quorum_is_there(hall: CheckHall) -> None:
+    hall.check(1, 2, 3)
     hall.talk()
-    hall.come(4)
+    hall.check(4)
     agent = hall.agents[4]
     agent.receive(hall.service.entries_after(0))
     agent.step()  # it has read the others' parts, and its own is not on the board
@@ -158,34 +133,31 @@ def test_a_latecomer_says_its_part_though_a_quorum_is_there(hall: Hall) -> None:
     assert ("check/1", 4) in hall.said(CheckPart)
 
 
-def test_a_check_under_another_key_is_not_joined(hall: Hall) -> None:
+def test_a_check_under_another_key_is_not_joined(hall: CheckHall) -> None:
     body = CheckRequest(bytes(32), bytes(32))
-    head = hall.service.board.head
-    post = Post(TERMS.federation, "check/1", 5, 0, head.position, head.hash, body)
-    hall.service.receive(5, Submit(sign_post(post, TOY.federation.keys[5])))
-    hall.come(1)
+    hall.say(5, "check/1", body)
+    hall.check(1)
     hall.talk()
     assert hall.said(CheckRequest) == [("check/1", 5), ("check/2", 1)]
 
 
-def test_a_complete_check_is_not_joined(hall: Hall) -> None:
-    hall.come(1, 2, 3, 4, 5)
+def test_a_complete_check_is_not_joined(hall: CheckHall) -> None:
+    hall.check(1, 2, 3, 4, 5)
     hall.talk()
-    hall.come(2)
+    hall.check(2)
     hall.talk()
     assert hall.said(CheckRequest)[-1] == ("check/2", 2)
 
 
-def test_over_a_second_link_the_check_stays_the_same(hall: Hall) -> None:
-    hall.come(1, 2, 3)
+def test_over_a_second_link_the_check_stays_the_same(hall: CheckHall) -> None:
+    hall.check(1, 2, 3)
     hall.talk()
     task = hall.task(1)
     task.waits_for_all = True
-    hall.come(4, 5)
+    hall.check(4, 5)
     hall.agents.pop(1)
     hall.talk()  # complete before the first one is there again
-    hall.agents[1] = Agent(TERMS, 1, TOY.federation.keys[1], hall.disks[1], task)
-    hall.agents[1].connected(Welcome(*hall.service.board.head))
+    hall.come(1, task)
     hall.talk()
     assert task.done
     assert task.check
@@ -194,29 +166,29 @@ def test_over_a_second_link_the_check_stays_the_same(hall: Hall) -> None:
     assert len(hall.said(CheckRequest)) == 1
 
 
-def test_started_again_a_hospital_goes_on_with_the_same_check(hall: Hall) -> None:
-    hall.come(1)
+def test_started_again_a_hospital_goes_on_with_the_same_check(hall: CheckHall) -> None:
+    hall.check(1)
     hall.talk()
-    hall.come(1)
+    hall.check(1)
     hall.talk()
     assert len(hall.said(CheckRequest)) == len(hall.said(CheckPart)) == 1
 
 
-def test_a_crash_between_request_and_part_leaves_one_of_each(hall: Hall) -> None:
-    hall.come(1)
+def test_a_crash_between_request_and_part_leaves_one_of_each(hall: CheckHall) -> None:
+    hall.check(1)
     agent = hall.agents[1]
     agent.receive(hall.service.entries_after(0))
     agent.step()  # the request is in the outbox, and was never sent
-    hall.come(1)
+    hall.check(1)
     hall.talk()
-    hall.come(2, 3)
+    hall.check(2, 3)
     hall.talk()
     assert hall.said(CheckRequest) == [("check/1", 1)]
     assert hall.task(1).done
 
 
-def test_the_service_counts_a_check_as_no_round_and_starts_again_with_it(hall: Hall) -> None:
-    hall.come(1, 2, 3)
+def test_the_service_counts_a_check_as_no_round_and_starts_again_with_it(hall: CheckHall) -> None:
+    hall.check(1, 2, 3)
     hall.talk()
     hall.service.tick()
     report = hall.service.status({})
@@ -224,6 +196,6 @@ def test_the_service_counts_a_check_as_no_round_and_starts_again_with_it(hall: H
     assert "service not running" in render(report, None)[0]
     position = hall.service.board.head.position
     hall.service.close()
-    again = Aggregator(TERMS, TOY.federation.keys[0], hall.service._folder, lambda: hall.now_ms)
+    again = Aggregator(TERMS, TOY.federation.keys[0], hall.service._folder, lambda: hall.time_ms)
     hall.service = again
     assert again.board.head.position == position

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 import typer
@@ -28,7 +26,7 @@ from protocol.rounds.ciphertexts import EncryptionKey
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import RoundPolicy
 from tests.stage.rounds.round_table import RoundTable, Steps
-from tests.stage.toy import ToyEpoch, replace_terms, toy_epoch
+from tests.stage.toy import ToyEpoch, toy_epoch
 
 Reports = list[tuple[int, str, dict[str, Any]]]
 
@@ -63,12 +61,7 @@ class Spoiler(TrainingTask):
 
 def toy(differencing: str) -> ToyEpoch:
     """The toy epoch under terms that refuse, or warn."""
-    found = toy_epoch(5, 3)
-    policy = RoundPolicy(5, 3, 10, 10, 3, differencing)  # type: ignore[arg-type]
-    terms = replace_terms(found.federation.terms, rounds=policy)
-    federation = dataclasses.replace(found.federation, terms=terms)
-    epoch = msgspec.structs.replace(found.epoch, federation=terms.federation)
-    return dataclasses.replace(found, federation=federation, epoch=epoch)
+    return toy_epoch(5, 3).under(rounds=RoundPolicy(5, 3, 10, 10, 3, differencing))  # type: ignore[arg-type]
 
 
 def closed_again(differencing: str, without: int = 5) -> tuple[RoundTable, Reports]:

@@ -5,23 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keyshare.hybrid import lattice
 from keyshare.rounds.tally import Tally
 from participant.rounds.sum_check import SumCheck
 from protocol.board.suite import suite_of
 from protocol.rounds.vector_checks import SumVerdict
-from tests.stage.rounds.hybrid_table import SHORT_CHUNK, HybridTable
+from tests.stage.rounds.round_table import HybridTable
 
 EVERYBODY, LARGE = range(1, 6), 3
 
 
 @pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> HybridTable:
+def table(short_chunks: None) -> HybridTable:
     """After a round in which all fitted, and whose bounds the next one has."""
-    monkeypatch.setattr(lattice, "CHUNK_COEFFICIENTS", SHORT_CHUNK)
     found = HybridTable()
     found.contributed()
-    found.closing()
+    found.close()
     found.settle()
     return found
 
@@ -35,7 +33,7 @@ def test_an_outgrown_vector_leaves_the_model_and_the_next_one_has_room(table: Hy
     app.step = 1.0
     before = table.weights(1)
     table.contributed("round/2")
-    table.closing("round/2")
+    table.close("round/2")
     table.settle()
     for i in EVERYBODY:
         assert ("blinded" in events(table, i, 2)) == (i == LARGE)
@@ -43,7 +41,7 @@ def test_an_outgrown_vector_leaves_the_model_and_the_next_one_has_room(table: Hy
         assert not events(table, i, 2) & {"void", "rounding", "false-checksum"}
         assert np.array_equal(table.weights(i, 2), before)
     table.contributed("round/3")
-    table.closing("round/3")
+    table.close("round/3")
     table.settle()
     for i in EVERYBODY:
         assert not events(table, i, 3) & {"void", "outgrown", "blinded"}
@@ -56,7 +54,7 @@ def test_who_restarts_while_an_outgrown_vector_is_read_comes_to_the_same(
     app = table.task(LARGE)._app
     app.step = 1.0
     table.contributed("round/2")
-    table.closing("round/2")
+    table.close("round/2")
     table.join(1)
     table.settle()
     stated = set(table.view("round/2").statements.values())
@@ -70,7 +68,7 @@ def made_to_look_outgrown(table: HybridTable) -> None:
     opening = table.view("round/2").terms_of_opening
     assert opening is not None
     slots = suite_of("hybrid", table.terms).slots(opening)
-    table.closing("round/2", shift=moved(slots.tally, slots.counted, table))
+    table.close("round/2", shift=moved(slots.tally, slots.counted, table))
     table.settle()
 
 

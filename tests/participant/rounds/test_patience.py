@@ -7,9 +7,8 @@ import pytest
 from participant.rounds import patience
 from participant.rounds.patience import Patience
 from protocol.board.messages import Refusal, SetLock
-from tests.stage.rounds.hybrid_round import HybridRound
-from tests.stage.rounds.hybrid_table import SESSION, HybridTable
-from tests.stage.rounds.toy_round import Round, contributed
+from tests.stage.rounds.round_table import SESSION, HybridTable
+from tests.stage.rounds.toy_round import HybridRound, Round, contributed
 from tests.stage.rounds.wrong_part import unreadable
 
 SECONDS = 10.0
@@ -29,11 +28,11 @@ class Waits:
 @pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch) -> HybridRound:
     found = HybridRound()
-    found.begin()
+    found.open()
     for i in (1, 2, 4):
         found.give(i)
-    found.finish()
-    monkeypatch.setattr(patience, "_BYTES_A_SECOND", len(found.made[1].chunk) / SECONDS)
+    found.close()
+    monkeypatch.setattr(patience, "_BYTES_A_SECOND", len(found.made[1].chunks[0]) / SECONDS)
     return found
 
 
@@ -91,7 +90,7 @@ def test_in_training_partial_decryptions_are_held_back_so_long(
     table = HybridTable()
     table.contributed()
     del table.tasks[4]
-    table.closing()
+    table.close()
     monkeypatch.setattr(patience, "_BYTES_A_SECOND", 1.0)
     table.settle()
     assert len(table.view(SESSION).locks) == 4

@@ -20,7 +20,7 @@ from protocol.board.draft import Draft, public_payload
 from protocol.board.messages import Contribution, Request
 from protocol.rounds.statistic import opening_for
 from protocol.rounds.view import RoundView
-from tests.stage.rounds.proved import payload_of, proved
+from tests.stage.rounds.contribution import payload_of, proved
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.toy import seed_of
 

@@ -60,7 +60,7 @@ def test_the_decrypted_average_is_that_of_the_plain_integers(contributors):
 
 def test_a_statistic_is_the_exact_sum():
     numbers = {1: ["3", "0.5", "-7"], 3: ["5", "0.001", "7"], 4: ["0", "2.25", "1e6"]}
-    found = Round(session="statistic/age", kind="statistic", length=3)
+    found = Round(session="statistic/age", length=3)
     found.open(decimals=3)
     for i, row in numbers.items():
         found.contribute(i, known([encode(Decimal(x), 3, 5, KEY.n) for x in row], i))

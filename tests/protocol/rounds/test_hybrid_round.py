@@ -11,14 +11,14 @@ from keyshare.proofs.plaintext_proof import PlaintextProof
 from participant.rounds.summed_vector import SummedVector
 from protocol.board.messages import attach, blob_name
 from protocol.rounds.ciphertexts import write_ciphertexts
-from tests.stage.rounds.hybrid_round import HybridRound, Made
+from tests.stage.rounds.toy_round import HybridRound, Made
 
 MEMBERS = (1, 2, 4, 5)
 
 
 def given() -> HybridRound:
     found = HybridRound()
-    found.begin()
+    found.open()
     for i in MEMBERS:
         found.give(i)
     return found
@@ -34,7 +34,7 @@ def changed(found: HybridRound, made: Made, proof: PlaintextProof | None) -> Mad
 
 def test_the_opened_sum_is_that_of_the_plain_integers():
     found = given()
-    found.finish()
+    found.close()
     found.settle()
     assert not found.refusals
     plain = np.sum([made.values for made in found.made.values()], axis=0)
@@ -63,7 +63,7 @@ def refused(found: HybridRound) -> set[tuple[str, int]]:
 def test_a_contribution_without_a_proof_is_refused():
     found = given()
     found.give(3, changed(found, found.make(3), None))
-    found.finish()
+    found.close()
     assert refused(found) == {("proof-of-plaintext", 3)}
 
 
@@ -72,20 +72,20 @@ def test_a_copy_is_refused_though_its_proof_is_copied_too():
     made = found.make(2)
     values = tuple(value * value % found.toy.key.n**2 for value in made.encrypted.values)
     doubled = dataclasses.replace(made.encrypted, values=values)
-    chunk = made.chunk[:-1] + bytes([made.chunk[-1] ^ 1])
+    chunk = made.chunks[0][:-1] + bytes([made.chunks[0][-1] ^ 1])
     payload = write_ciphertexts(doubled, found.toy.key.n)
     body = msgspec.structs.replace(
         made.body, ciphertexts=attach(payload), vector=(blob_name(chunk),)
     )
-    found.give(3, Made(body, payload, chunk, made.values, doubled))
-    found.finish()
+    found.give(3, Made(body, payload, doubled, (chunk,), made.values))
+    found.close()
     assert refused(found) == {("proof-of-plaintext", 3)}
 
 
 def test_another_ones_proof_is_refused():
     found = given()
-    found.give(3, found.make(3, poster=1))
-    found.finish()
+    found.give(3, found.make(3, prover=1))
+    found.close()
     assert refused(found) == {("proof-of-plaintext", 3)}
 
 
@@ -94,12 +94,12 @@ def test_a_contribution_of_another_round_is_refused():
     earlier.session = "round/2"
     for i in earlier.members:
         earlier.members[i] = earlier.member(i)
-    earlier.begin()
+    earlier.open()
     replayed = earlier.make(3)
     found = given()
     body = msgspec.structs.replace(replayed.body, opening=found.opened.digest)
     found.give(3, dataclasses.replace(replayed, body=body))
-    found.finish()
+    found.close()
     assert refused(found) == {("proof-of-plaintext", 3)}
 
 
@@ -107,8 +107,8 @@ def test_a_chunk_that_occurs_twice_is_refused():
     found = given()
     made, victim = found.make(3), found.made[2]
     body = msgspec.structs.replace(made.body, vector=victim.body.vector)
-    found.give(3, dataclasses.replace(made, body=body, chunk=victim.chunk))
-    found.finish()
+    found.give(3, dataclasses.replace(made, body=body, chunks=victim.chunks))
+    found.close()
     assert refused(found) == {("repeated-ciphertext", 3)}
 
 
@@ -117,7 +117,7 @@ def test_a_vector_of_fewer_chunks_is_refused():
     made = found.make(3)
     body = msgspec.structs.replace(made.body, vector=())
     found.give(3, dataclasses.replace(made, body=body))
-    found.finish()
+    found.close()
     assert refused(found) == {("vector-shape", 3)}
 
 
@@ -131,7 +131,7 @@ def test_a_vector_of_more_chunks_is_unsaid():
 
 def test_a_sum_of_another_number_of_chunks_is_refused():
     found = given()
-    found.finish(vector=())
+    found.close(vector=())
     assert refused(found) == {("vector-shape", 0)}
 
 
@@ -140,16 +140,16 @@ def test_a_round_under_another_suite_than_the_terms_give_is_refused():
     found.open(epoch=found.toy.epoch.digest, suite="hybrid-s2", length=40)
     for i in MEMBERS:
         found.give(i)
-    found.finish()
+    found.close()
     assert refused(found) == {("suite", 0)}
 
 
 def test_a_set_below_the_minimum_is_refused():
     found = HybridRound()
-    found.begin()
+    found.open()
     for i in (1, 2):
         found.give(i)
-    found.finish()
+    found.close()
     assert refused(found) == {("min-contributors", 0)}
 
 

@@ -27,8 +27,15 @@ from protocol.rounds.ciphertexts import lattice_context
 from protocol.rounds.history import isolated
 from protocol.terms.terms import floor
 from tests.stage.rounds import toy_round
-from tests.stage.rounds.hybrid_round import LENGTH, HybridRound
-from tests.stage.rounds.toy_round import KEY, TERMS, Round, examples_of, training
+from tests.stage.rounds.toy_round import (
+    KEY,
+    LENGTH,
+    TERMS,
+    HybridRound,
+    Round,
+    examples_of,
+    training,
+)
 
 P = (1 << 31) - 1  # above every determinant that occurs, and above every W
 Members = frozenset[int]
@@ -104,19 +111,19 @@ def opened_packed(number: int, chosen: Members, model: str) -> list[int]:
 def opened_hybrid(number: int, chosen: Members, model: str) -> list[int]:
     """The same under the hybrid suite, by the opened one-time key."""
     found = HybridRound(session=f"round/{number}")
-    found.begin()
+    found.open()
     for member in sorted(chosen):
         found.give(member)
-    found.finish()
+    found.close()
     found.settle()
     plaintexts, total = found.members[1].plaintexts, None
     assert plaintexts is not None
     for made in found.made.values():
-        total = add_chunk(total, made.chunk, found.lattice)
+        total = add_chunk(total, made.chunks[0], found.lattice)
     assert total is not None
     key = SummedKey(found.lattice, unpack_key(plaintexts, found.lattice, KEY.n), len(chosen))
     context = lattice_context(found.toy.epoch.digest, found.opened.digest)
-    slots = found.suite.slots(found.opened.post.body)
+    slots = found.suite.slots(found.asked)
     sums = key.open(0, write_sum(total, found.lattice), slots.count, context)
     return without_offsets(sums, chosen, slots)
 

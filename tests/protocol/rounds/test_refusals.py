@@ -262,7 +262,7 @@ def test_a_contribution_that_answers_no_opening_is_not_kept_in_memory():
 
 
 def statistic(**changes: Any) -> Round:
-    found = Round(session="statistic/age", kind="statistic", length=2)
+    found = Round(session="statistic/age", length=2)
     found.open(**changes)
     return found
 
@@ -286,7 +286,7 @@ def test_a_statistic_takes_no_number_that_is_not_proved(proof):
     elif proof == "of another member":
         found.contribute(4, found.proved(4, given, prover=3))
     else:
-        other = Round(session="statistic/weight", kind="statistic", length=2)
+        other = Round(session="statistic/weight", length=2)
         other.open()
         found.contribute(4, other.proved(4, given))
     found.close()
@@ -296,7 +296,7 @@ def test_a_statistic_takes_no_number_that_is_not_proved(proof):
 def test_a_statistic_opens_only_as_a_member_had_asked_for_it():
     for changes in ({"length": 3}, {"decimals": 1}, {"labels": b"l" * 32}, {"model": b"m" * 32},
                     {"clip": 1.0}):  # fmt: skip
-        found = Round(session="statistic/age", kind="statistic", length=2)
+        found = Round(session="statistic/age", length=2)
         found.publish(1, Request(2, 2, ("men", "women")))
         asked = {"decimals": 2, "labels": labels_digest(("men", "women"))}
         found.publish(0, Opening(**(opened_statistic() | asked | changes)))
@@ -312,7 +312,7 @@ def opened_statistic() -> dict[str, Any]:
 
 @pytest.mark.parametrize("request_comes", ["never", "late"])
 def test_a_statistic_that_nobody_had_asked_for_is_refused(request_comes):
-    found = Round(session="statistic/age", kind="statistic", length=2)
+    found = Round(session="statistic/age", length=2)
     found.publish(0, Opening(**opened_statistic()))
     if request_comes == "late":
         found.publish(1, Request(2))
@@ -324,7 +324,7 @@ def test_a_statistic_that_nobody_had_asked_for_is_refused(request_comes):
 
 @pytest.mark.parametrize("labels", [("men",), ("men", "men"), ("men", "women", "all")])
 def test_labels_that_are_not_one_for_each_number_ask_for_nothing(labels):
-    found = Round(session="statistic/age", kind="statistic", length=2)
+    found = Round(session="statistic/age", length=2)
     found.publish(1, Request(2, 0, labels))
     found.publish(0, Opening(**opened_statistic(), labels=labels_digest(labels)))
     for i in (1, 2, 4):

@@ -104,7 +104,7 @@ def test_no_terms_let_two_hospitals_alone_into_a_sum(kind, contributors, is_refu
     """Each would read the other by subtracting itself; and nobody has checked these terms."""
     found = Round()
     if kind == "statistic":
-        found = Round(session="statistic/age", kind=kind, length=1)
+        found = Round(session="statistic/age", length=1)
     found.open()
     for i in contributors:
         found.contribute(i, training(i) if kind == "training" else numbers(i, i))

@@ -18,8 +18,7 @@ from protocol.rounds.vector_checks import (
 )
 from protocol.rounds.view import RoundView
 from tests.keyshare.hybrid.plain_checksum import checksum
-from tests.stage.rounds.hybrid_round import HybridRound, hybrid_toy
-from tests.stage.rounds.toy_round import contributed
+from tests.stage.rounds.toy_round import HybridRound, contributed, hybrid_toy
 from tests.stage.rounds.wrong_part import unreadable
 
 MEMBERS = (1, 2, 4)
@@ -29,10 +28,10 @@ FEDERATION, QUORUM = hybrid_toy().federation.terms.federation, 3
 @pytest.fixture
 def closed() -> HybridRound:
     found = HybridRound()
-    found.begin()
+    found.open()
     for i in MEMBERS:
         found.give(i)
-    found.finish()
+    found.close()
     return found
 
 
@@ -135,10 +134,10 @@ def test_a_lock_waits_for_no_checksum_that_came_too_late(closed: HybridRound) ->
 
 def test_a_set_that_is_refused_owes_none() -> None:
     found = HybridRound()
-    found.begin()
+    found.open()
     for i in MEMBERS:
         found.give(i)
-    found.finish(vector=())
+    found.close(vector=())
     found.settle()
     assert found.refusals == {("vector-shape", 0)}
 

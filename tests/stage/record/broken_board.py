@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from protocol.board.board import Head, SignedPost
@@ -12,7 +14,17 @@ from protocol.record.files import blob_path, countersign, head_path
 from protocol.signing import sign
 from tests.stage.record.good import Good
 from tests.stage.record.story import Story, write
-from tests.stage.record.tampering import AGGREGATOR, LAST, Broken, flipped, rechained, tampering
+from tests.stage.record.tampering import (
+    AGGREGATOR,
+    LAST,
+    TAMPERINGS,
+    Broken,
+    flipped,
+    rechained,
+    retold,
+    tampering,
+    told,
+)
 
 # ── files ──
 
@@ -110,40 +122,32 @@ def blob_too_many(made: Good) -> Broken:
     return Broken(files, "2.1", 0, RECORD)
 
 
-@tampering
-def blob_missing(made: Good) -> Broken:
-    written = write(made.story)
-    position, name = _a_blob(made.story)
-    del written.files[blob_path(name)]
-    return Broken(written.files, "2.4", position, _name(made, position))
+def _blob(name: str, change: Callable[[bytes], bytes | None]) -> None:
+    """Enter that the blob of a contribution is something else, or missing."""
+
+    def make(made: Good) -> Broken:
+        written, (position, blob) = write(made.story), _a_blob(made.story)
+        data = change(written.files.pop(blob_path(blob)))
+        written.files |= {} if data is None else {blob_path(blob): data}
+        return Broken(written.files, "2.4", position, _name(made, position))
+
+    TAMPERINGS[name] = make
 
 
-@tampering
-def blob_flipped(made: Good) -> Broken:
-    written = write(made.story)
-    position, name = _a_blob(made.story)
-    written.files[blob_path(name)] = flipped(written.files[blob_path(name)])
-    return Broken(written.files, "2.4", position, _name(made, position))
-
-
-@tampering
-def blob_too_short(made: Good) -> Broken:
-    written = write(made.story)
-    position, name = _a_blob(made.story)
-    written.files[blob_path(name)] = written.files[blob_path(name)][:-1]
-    return Broken(written.files, "2.4", position, _name(made, position))
+_blob("blob_missing", lambda data: None)
+_blob("blob_flipped", flipped)
+_blob("blob_too_short", lambda data: data[:-1])
 
 
 @tampering
 def blob_of_another_size_than_posted(made: Good) -> Broken:
-    story = made.story.copy()
-    story.end_after("round/2")
+    story = made.story.until("round/2")
     position, _ = _a_blob(story)
     body = story.at(position).body
     assert isinstance(body, Contribution)
     longer = msgspec.structs.replace(body.ciphertexts, size=body.ciphertexts.size + 1)
-    story.change(position, body=msgspec.structs.replace(body, ciphertexts=longer))
-    return Broken(write(story).files, "2.4", position, _name(made, position))
+    story.alter(position, ciphertexts=longer)
+    return told(story, "2.4", position)
 
 
 def _a_blob(story: Story) -> tuple[int, bytes]:
@@ -177,14 +181,6 @@ def signatures_swapped(made: Good) -> Broken:
 
 
 @tampering
-def post_forged(made: Good) -> Broken:
-    story = made.story.copy()
-    place = story.find(LAST, SetLock, 3)
-    story.change(place, signer=0)
-    return Broken(write(story).files, "2.2", place, "H3")
-
-
-@tampering
 def posts_of_one_sender_swapped(made: Good) -> Broken:
     story = made.story.copy()
     first, second = story.find(LAST, SetLock, 1), story.find(LAST, Partial, 1)
@@ -193,28 +189,12 @@ def posts_of_one_sender_swapped(made: Good) -> Broken:
     return Broken(write(story).files, "2.2", first, "H1")
 
 
-@tampering
-def post_by_a_stranger(made: Good) -> Broken:
-    story = made.story.copy()
-    place = story.find(LAST, SetLock, 4)
-    story.change(place, sender=5, signer=4)
-    return Broken(write(story).files, "2.2", place, "member 5")
-
-
-@tampering
-def closing_by_a_member(made: Good) -> Broken:
-    story = made.story.copy()
-    place = story.find(LAST, Closing)
-    story.change(place, sender=2)
-    return Broken(write(story).files, "2.2", place, "H2")
-
-
-@tampering
-def post_of_another_federation(made: Good) -> Broken:
-    story = made.story.copy()
-    place = story.find(LAST, Statement, 1)
-    story.change(place, falsified={"federation": bytes(32)})
-    return Broken(write(story).files, "2.2", place, "H1")
+retold("post_forged", "2.2", SetLock, 3, "H3", signer=0)
+retold("post_by_a_stranger", "2.2", SetLock, 4, "member 5", sender=5, signer=4)
+retold("closing_by_a_member", "2.2", Closing, 0, "H2", sender=2)
+retold("post_of_another_federation", "2.2", Statement, 1, "H1", falsified={"federation": bytes(32)})
+retold("another_board_seen", "2.3", Partial, 3, "H3", falsified={"seen": bytes(32)})
+retold("time_running_backwards", "2.6", SetLock, 1, AGGREGATOR, time_ms=1)
 
 
 @tampering
@@ -243,17 +223,8 @@ def post_dropped_and_chained_again(made: Good) -> Broken:
 
 
 @tampering
-def another_board_seen(made: Good) -> Broken:
-    story = made.story.copy()
-    place = story.find(LAST, Partial, 3)
-    story.change(place, falsified={"seen": bytes(32)})
-    return Broken(write(story).files, "2.3", place, "H3")
-
-
-@tampering
 def truncated_before_a_countersigned_head(made: Good) -> Broken:
-    whole, story = write(made.story), made.story.copy()
-    story.end_after("round/2")
+    whole, story = write(made.story), made.story.until("round/2")
     files = write(story).files
     files[head_path(2)] = whole.files[head_path(2)]
     return Broken(files, "2.5", whole.head.position, "H2")
@@ -307,17 +278,8 @@ def end_signed_by_nobody(made: Good) -> Broken:
 
 
 @tampering
-def time_running_backwards(made: Good) -> Broken:
-    story = made.story.copy()
-    place = story.find(LAST, SetLock, 1)
-    story.change(place, time_ms=1)
-    return Broken(write(story).files, "2.6", place, AGGREGATOR)
-
-
-@tampering
 def entries_removed_since(made: Good) -> Broken:
-    since, story = write(made.story).head, made.story.copy()
-    story.end_after("round/2")
+    since, story = write(made.story).head, made.story.until("round/2")
     return Broken(write(story).files, "2.7", since.position, RECORD, since=since)
 
 

@@ -30,7 +30,7 @@ from protocol.record.audit.results import NOBODY
 from protocol.record.files import blob_path
 from tests.stage.record.good import LIAR, Good
 from tests.stage.record.story import Said, Story, write
-from tests.stage.record.tampering import KEY, Broken, flipped, tampering
+from tests.stage.record.tampering import KEY, Broken, altered, flipped, tampering, told
 
 _NONCE_BYTES = _HASH_BYTES = 32
 
@@ -82,13 +82,6 @@ def say_instead(
     return place
 
 
-def ended(made: Good) -> Story:
-    """The story up to the end of the ceremony that made the key."""
-    story = made.story.copy()
-    story.end_after(KEY)
-    return story
-
-
 def certify(story: Story, member: int, change: Callable[[Epoch], Epoch]) -> int:
     """Let a member certify something else."""
     place = story.find(KEY, Certificate, member)
@@ -108,50 +101,50 @@ def with_another_key(epoch: Epoch) -> Epoch:
 
 @tampering
 def one_certifies_another_key(made: Good) -> Broken:
-    story = ended(made)
+    story = made.story.until(KEY)
     place = certify(story, 3, with_another_key)
-    return Broken(write(story).files, "3.1", place, "H3")
+    return told(story, "3.1", place)
 
 
 @tampering
 def all_certify_another_key(made: Good) -> Broken:
-    story = ended(made)
+    story = made.story.until(KEY)
     places = [certify(story, member, with_another_key) for member in (1, 2, 3, 4)]
-    return Broken(write(story).files, "3.5", places[1], "H2")
+    return told(story, "3.5", places[1])
 
 
 @tampering
 def all_certify_an_impossible_key(made: Good) -> Broken:
-    story = ended(made)
+    story = made.story.until(KEY)
     places = [
         certify(story, member, lambda epoch: msgspec.structs.replace(epoch, theta=epoch.n))
         for member in (1, 2, 3, 4)
     ]
-    return Broken(write(story).files, "3.1", places[3], NOBODY)
+    return told(story, "3.1", places[3], NOBODY)
 
 
 @tampering
 def all_certify_another_transcript(made: Good) -> Broken:
-    story = ended(made)
+    story = made.story.until(KEY)
     for member in (1, 2, 3, 4):
         place = story.find(KEY, Certificate, member)
         body = story.at(place).body
         assert isinstance(body, Certificate)
         story.change(place, body=Certificate(bytes(32), body.epoch))
-    return Broken(write(story).files, "3.2", place, "H4")
+    return told(story, "3.2", place)
 
 
 @tampering
 def opened_what_was_not_committed_to(made: Good) -> Broken:
-    story = ended(made)
+    story = made.story.until(KEY)
     place = say_instead(story, "moduli", 1, lambda said: flipped(said, 0), commits=False)
-    return Broken(write(story).files, "3.3", place, "H1")
+    return told(story, "3.3", place)
 
 
 @tampering
 def screened_with_a_wrong_value(made: Good) -> Broken:
     """A lie about a candidate that fails all the same, by one that has not dealt the winner."""
-    story = ended(made)
+    story = made.story.until(KEY)
     layout = CandidateLayout(story.federation.terms)
     candidate = next(one.body.candidate for one in story.said if is_step(one, "trial"))
     idle = {1, 2, 3, 4} - set(layout.dealers(layout.class_of(candidate)))
@@ -160,24 +153,24 @@ def screened_with_a_wrong_value(made: Good) -> Broken:
     )
     say_instead(story, "screen", member, flipped)
     place = place_of(story, "theta-commit", member)
-    return Broken(write(story).files, "3.3", place, f"H{member}")
+    return told(story, "3.3", place)
 
 
 @tampering
 def leaf_opened_that_was_not_committed_to(made: Good) -> Broken:
-    story = ended(made)
+    story = made.story.until(KEY)
     place = place_of(story, "theta-commit", 4)
     before = _HASH_BYTES + deviation_size(CeremonyRun(story.federation.terms, 4, KEY, bytes(32)))
     put_payload(story, place, flipped(payload_at(story, place), before))
-    return Broken(write(story).files, "3.3", place, "H4")
+    return told(story, "3.3", place)
 
 
 @tampering
 def exponents_are_not_those_that_were_dealt(made: Good) -> Broken:
-    story = ended(made)
+    story = made.story.until(KEY)
     place = place_of(story, "theta-commit", 2)
     put_payload(story, place, flipped(payload_at(story, place), _HASH_BYTES + 9))
-    return Broken(write(story).files, "3.8", place_of(story, "theta-commit", 4), NOBODY)
+    return told(story, "3.8", place_of(story, "theta-commit", 4), NOBODY)
 
 
 @tampering
@@ -187,17 +180,17 @@ def proof_of_exponents_altered(made: Good) -> Broken:
         proof = msgspec.structs.replace(said.proof, response=flipped(said.proof.response))
         return encode(msgspec.structs.replace(said, proof=proof))
 
-    story = ended(made)
+    story = made.story.until(KEY)
     dealer = max(one.sender for one in story.said if is_step(one, "winner"))
     place = say_instead(story, "winner", dealer, alter)
-    return Broken(write(story).files, "3.4", place, f"H{dealer}")
+    return told(story, "3.4", place)
 
 
 @tampering
 def share_of_theta_altered(made: Good) -> Broken:
-    story = ended(made)
+    story = made.story.until(KEY)
     say_instead(story, "theta", 3, flipped)
-    return Broken(write(story).files, "3.5", place_of(story, "theta", 4), NOBODY)
+    return told(story, "3.5", place_of(story, "theta", 4), NOBODY)
 
 
 @tampering
@@ -225,14 +218,14 @@ def _with_trial(
     made: Good, member: int, change: Callable[[Trial, Trial], dict[str, object]]
 ) -> Broken:
     """What a member says in the trial, changed; ``change`` sees the next member's too."""
-    story = ended(made)
+    story = made.story.until(KEY)
     place = place_of(story, "trial", member)
     said, other = (
         decode(payload_at(story, place_of(story, "trial", i)), Trial, "trial", MAX_BLOB_BYTES)
         for i in (member, member % 4 + 1)
     )
     put_payload(story, place, encode(msgspec.structs.replace(said, **change(said, other))))
-    return Broken(write(story).files, "3.6", place, f"H{member}")
+    return told(story, "3.6", place)
 
 
 def is_step(one: Said, step: str) -> bool:
@@ -240,33 +233,23 @@ def is_step(one: Said, step: str) -> bool:
     return one.session == KEY and isinstance(one.body, Step) and one.body.step == step
 
 
+altered(
+    "key_check_of_an_unknown_key", "3.9", "check/1", CheckRequest, is_failure=False, epoch=bytes(32)
+)
+altered(
+    "another_seed_disclosed", "3.7", "ceremony/1", Disclosure, 3, is_failure=False, seed=bytes(32)
+)
+
+
 @tampering
 def part_of_a_key_check_from_another_member(made: Good) -> Broken:
-    story = made.story.copy()
-    story.end_after("check/1")
+    story = made.story.until("check/1")
     place, other = (story.find("check/1", CheckPart, i) for i in (3, 2))
-    body = story.at(place).body
-    story.change(place, body=msgspec.structs.replace(body, payload=story.at(other).body.payload))
-    return Broken(write(story).files, "3.9", place, "H3", is_failure=False)
-
-
-@tampering
-def key_check_of_an_unknown_key(made: Good) -> Broken:
-    story = made.story.copy()
-    story.end_after("check/1")
-    place = story.find("check/1", CheckRequest)
-    story.change(place, body=msgspec.structs.replace(story.at(place).body, epoch=bytes(32)))
-    return Broken(write(story).files, "3.9", place, "H1", is_failure=False)
+    story.alter(place, payload=story.at(other).body.payload)
+    return told(story, "3.9", place, is_failure=False)
 
 
 # ── the ceremony that was aborted ──
-
-
-def aborted(made: Good) -> Story:
-    """The story up to the end of the first ceremony."""
-    story = made.story.copy()
-    story.end_after("ceremony/1")
-    return story
 
 
 @tampering
@@ -277,28 +260,20 @@ def aborted_without_reason(made: Good) -> Broken:
     story.said.append(Said(KEY, 1, Abort(2, "deal", "I do not like it"), 10**9))
     for member, seed in made.seeds.items():
         story.said.append(Said(KEY, member, Disclosure(seed), 10**9))
-    return Broken(write(story).files, "3.7", place + 1, "H1", is_failure=False)
+    return told(story, "3.7", place + 1, is_failure=False)
 
 
 @tampering
 def seed_not_disclosed(made: Good) -> Broken:
-    story = aborted(made)
+    story = made.story.until("ceremony/1")
     del story.said[story.find("ceremony/1", Disclosure, LIAR) - 1]
     place = story.find("ceremony/1", Abort)
-    return Broken(write(story).files, "3.7", place, f"H{LIAR}", is_failure=False)
-
-
-@tampering
-def another_seed_disclosed(made: Good) -> Broken:
-    story = aborted(made)
-    place = story.find("ceremony/1", Disclosure, 3)
-    story.change(place, body=Disclosure(bytes(32)))
-    return Broken(write(story).files, "3.7", place, "H3", is_failure=False)
+    return told(story, "3.7", place, f"H{LIAR}", is_failure=False)
 
 
 @tampering
 def evidence_of_an_abort_missing(made: Good) -> Broken:
-    story = aborted(made)
+    story = made.story.until("ceremony/1")
     written = write(story)
     sealed = [a for one in story.said if is_sealed(one) for a in one.body.attachments if a.is_blob]
     del written.files[blob_path(sealed[0].digest)]

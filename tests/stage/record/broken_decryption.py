@@ -20,7 +20,7 @@ from protocol.record.audit.results import NOBODY
 from tests.stage.record.broken_rounds import ciphertexts_at, put_ciphertexts
 from tests.stage.record.good import Good, once_more
 from tests.stage.record.story import Said, write
-from tests.stage.record.tampering import AGGREGATOR, LAST, Broken, tampering
+from tests.stage.record.tampering import AGGREGATOR, LAST, Broken, altered, tampering, told
 
 FEW = "statistic/few"  # what was closed with too few, and refused
 
@@ -30,13 +30,12 @@ FEW = "statistic/few"  # what was closed with too few, and refused
 def _closed_otherwise(
     made: Good, check: str, change: Callable[[Closing], dict[str, object]], session: str = LAST
 ) -> Broken:
-    story = made.story.copy()
-    story.end_after(session)
+    story = made.story.until(session)
     place = story.find(session, Closing)
     body = story.at(place).body
     assert isinstance(body, Closing)
-    story.change(place, body=msgspec.structs.replace(body, **change(body)))
-    return Broken(write(story).files, check, place, AGGREGATOR)
+    story.alter(place, **change(body))
+    return told(story, check, place)
 
 
 @tampering
@@ -73,7 +72,7 @@ def sum_that_is_not_the_product(made: Good) -> Broken:
     place = story.find(LAST, Closing)
     total, one = ciphertexts_at(story, place), ciphertexts_at(story, place - 1)
     put_ciphertexts(story, place, msgspec.structs.replace(total, numbers=one.numbers))
-    return Broken(write(story).files, "5.2", place, AGGREGATOR)
+    return told(story, "5.2", place)
 
 
 @tampering
@@ -85,10 +84,15 @@ def forged_closing(made: Good) -> Broken:
     assert isinstance(closing, Closing)
     body = msgspec.structs.replace(closing, contributors=closing.contributors[:3])
     story.insert(first + 1, Said(LAST, 0, body, story.at(first).time_ms))
-    return Broken(write(story).files, "5.1", first + 1, AGGREGATOR, is_failure=False)
+    return told(story, "5.1", first + 1, is_failure=False)
 
 
 # ── locks, releases, refusals ──
+
+
+altered("checksum_left_out", "5.3", "round/2", SetLock, 3, is_failure=False, checksum=b"")
+altered("complaint_that_proves_nothing", "5.4", "round/1", Complaint, is_failure=False, key=b"")
+altered("another_result_stated", "6.2", LAST, Statement, 2, is_failure=False, result=bytes(32))
 
 
 @tampering
@@ -96,26 +100,15 @@ def two_sets_locked_by_one_member(made: Good) -> Broken:
     story = made.story.copy()
     place = story.find(LAST, Partial, 2)
     story.insert(place, Said(LAST, 2, SetLock(bytes(32)), story.at(place).time_ms))
-    return Broken(write(story).files, "5.3", place, "H2", is_failure=False)
+    return told(story, "5.3", place, is_failure=False)
 
 
 @tampering
 def another_set_locked(made: Good) -> Broken:
-    story = made.story.copy()
-    story.end_after(FEW)
+    story = made.story.until(FEW)
     place = story.find(FEW, Refusal, 4)
     story.change(place, body=SetLock(bytes(32)))
-    return Broken(write(story).files, "5.3", place, "H4", is_failure=False)
-
-
-@tampering
-def checksum_left_out(made: Good) -> Broken:
-    story = made.story.copy()
-    story.end_after("round/2")
-    place = story.find("round/2", SetLock, 3)
-    body = msgspec.structs.replace(story.at(place).body, checksum=b"")
-    story.change(place, body=body)
-    return Broken(write(story).files, "5.3", place, "H3", is_failure=False)
+    return told(story, "5.3", place, is_failure=False)
 
 
 @tampering
@@ -125,7 +118,7 @@ def part_released_before_enough_had_locked(made: Good) -> Broken:
     said = story.at(part)
     story.said.remove(said)
     story.insert(lock, dataclasses.replace(said, time_ms=story.at(lock).time_ms))
-    return Broken(write(story).files, "5.4", lock, "H1", is_failure=False)
+    return told(story, "5.4", lock, is_failure=False)
 
 
 @tampering
@@ -137,7 +130,7 @@ def parts_of_a_quorum_released_before_enough_had_locked(made: Good) -> Broken:
     for said in parts:
         story.said.remove(said)
         story.insert(lock, dataclasses.replace(said, time_ms=story.at(lock).time_ms))
-    return Broken(write(story).files, "5.4", lock + 1, "H2")
+    return told(story, "5.4", lock + 1)
 
 
 @tampering
@@ -147,7 +140,7 @@ def part_released_by_one_that_had_not_seen_enough_locks(made: Good) -> Broken:
     part, lock = story.find(LAST, Partial, 1), story.find(LAST, SetLock, 3)
     before = write(story).entries[lock - 2]
     story.change(part, falsified={"seen_position": before.position, "seen": before.hash})
-    return Broken(write(story).files, "5.4", part, "H1", is_failure=False)
+    return told(story, "5.4", part, is_failure=False)
 
 
 @tampering
@@ -163,7 +156,7 @@ def part_released_twice(made: Good) -> Broken:
     place = story.find(LAST, Statement, 1)
     part = story.at(story.find(LAST, Partial, 3))
     story.insert(place, Said(LAST, 3, part.body, story.at(place).time_ms))
-    return Broken(write(story).files, "5.4", place, "H3", is_failure=False)
+    return told(story, "5.4", place, is_failure=False)
 
 
 @tampering
@@ -181,7 +174,7 @@ def two_sets_released(made: Good) -> Broken:
         assert isinstance(part, Partial)
         again = msgspec.structs.replace(part, chosen=bytes([2]) * 32)
         story.insert(place + member - 1, Said(LAST, member, again, story.at(place).time_ms))
-    return Broken(write(story).files, "6.1", place + 2, AGGREGATOR)
+    return told(story, "6.1", place + 2, AGGREGATOR)
 
 
 @tampering
@@ -192,18 +185,7 @@ def complaint_that_is_false(made: Good) -> Broken:
     assert isinstance(lock, SetLock)
     said = Complaint(lock.chosen, 3, bytes(32))
     story.insert(place, Said(LAST, 2, said, story.at(place).time_ms))
-    return Broken(write(story).files, "5.4", place, "H2", is_failure=False)
-
-
-@tampering
-def complaint_that_proves_nothing(made: Good) -> Broken:
-    story = made.story.copy()
-    story.end_after("round/1")
-    place = story.find("round/1", Complaint)
-    body = msgspec.structs.replace(story.at(place).body, key=b"")
-    story.change(place, body=body)
-    name = story.federation.terms.name_of(story.at(place).sender)
-    return Broken(write(story).files, "5.4", place, name, is_failure=False)
+    return told(story, "5.4", place, is_failure=False)
 
 
 @tampering
@@ -219,7 +201,7 @@ def refusal_without_reason(made: Good) -> Broken:
     place = story.find(LAST, Statement, 1)
     said = Refusal("recomputed-sum", 0, "the sum is another")
     story.insert(place, Said(LAST, 4, said, story.at(place).time_ms))
-    return Broken(write(story).files, "5.5", place, "H4", is_failure=False)
+    return told(story, "5.5", place, is_failure=False)
 
 
 @tampering
@@ -233,15 +215,6 @@ def refusal_with_reason(made: Good) -> Broken:
 
 
 @tampering
-def another_result_stated(made: Good) -> Broken:
-    story = made.story.copy()
-    place = story.find(LAST, Statement, 2)
-    body = msgspec.structs.replace(story.at(place).body, result=bytes(32))
-    story.change(place, body=body)
-    return Broken(write(story).files, "6.2", place, "H2", is_failure=False)
-
-
-@tampering
 def one_singled_out_by_two_sums(made: Good) -> Broken:
     story = once_more(made, remembering=False)
     return Broken(write(story).files, "6.3", story.find("round/4", Closing), AGGREGATOR)
@@ -252,11 +225,10 @@ def two_results_before_others_speak(made: Good) -> Broken:
     """One of the two lies, and may: nobody can say which yet."""
     story = made.story.copy()
     place = story.find(LAST, Statement, 2)
-    body = msgspec.structs.replace(story.at(place).body, result=bytes(32))
-    story.change(place, body=body)
+    story.alter(place, result=bytes(32))
     story.said = [one for k, one in enumerate(story.said, start=1) if k <= place or not (
         one.session == LAST and isinstance(one.body, Statement))]  # fmt: skip
-    return Broken(write(story).files, "6.2", place, NOBODY, is_failure=False)
+    return told(story, "6.2", place, NOBODY, is_failure=False)
 
 
 @tampering
@@ -264,6 +236,5 @@ def results_without_a_majority(made: Good) -> Broken:
     story = made.story.copy()
     for member in (3, 4):
         place = story.find(LAST, Statement, member)
-        body = msgspec.structs.replace(story.at(place).body, result=bytes(32))
-        story.change(place, body=body)
-    return Broken(write(story).files, "6.2", place, NOBODY)
+        story.alter(place, result=bytes(32))
+    return told(story, "6.2", place, NOBODY)

@@ -21,8 +21,8 @@ from protocol.board.messages import (
 )
 from protocol.encoding import decode, encode
 from tests.stage.record.good import HYBRID, Good
-from tests.stage.record.story import Said, Story, write
-from tests.stage.record.tampering import AGGREGATOR, LAST, Broken, flipped, tampering
+from tests.stage.record.story import Said, Story
+from tests.stage.record.tampering import LAST, Broken, altered, flipped, tampering, told
 
 
 def ciphertexts_at(story: Story, position: int) -> Ciphertexts:
@@ -41,52 +41,32 @@ def put_ciphertexts(story: Story, position: int, said: Ciphertexts) -> None:
         story.put(blob)
     body = story.at(position).body
     name = "ciphertexts" if isinstance(body, Contribution) else "total"
-    story.change(position, body=msgspec.structs.replace(body, **{name: attachment}))
+    story.alter(position, **{name: attachment})
 
 
 # ── openings ──
 
 
-def _opened_otherwise(made: Good, check: str = "4.1", **changes: object) -> Broken:
-    story = made.story.copy()
-    place = story.find(LAST, Opening)
-    story.change(place, body=msgspec.structs.replace(story.at(place).body, **changes))
-    return Broken(write(story).files, check, place, AGGREGATOR)
+for name, check, changes in (
+    ("opened_under_an_unknown_key", "4.1", {"epoch": bytes(32)}),
+    ("opened_for_another_suite", "4.1", {"suite": "hybrid"}),
+    ("opened_with_another_clip", "4.1", {"clip": 0.5}),
+    ("opened_from_another_model", "4.1", {"model": bytes(32)}),
+    ("opened_as_a_statistic", "2.2", {"kind": "statistic"}),
+    ("training_opened_with_decimals", "4.1", {"decimals": 1}),
+    ("training_opened_with_labels", "4.1", {"labels": bytes(32)}),
+):
+    altered(name, check, LAST, Opening, **changes)
 
+for name, check, changes in (
+    ("statistic_opened_as_training", "2.2", {"kind": "training"}),
+    ("statistic_opened_with_other_decimals", "4.1", {"decimals": 2}),
+    ("statistic_opened_with_other_labels", "4.1", {"labels": bytes(32)}),
+    ("statistic_opened_from_a_model", "4.1", {"model": bytes([1]) * 32}),
+):
+    altered(name, check, "statistic/ages", Opening, **changes)
 
-@tampering
-def opened_under_an_unknown_key(made: Good) -> Broken:
-    return _opened_otherwise(made, epoch=bytes(32))
-
-
-@tampering
-def opened_for_another_suite(made: Good) -> Broken:
-    return _opened_otherwise(made, suite="hybrid")
-
-
-@tampering
-def opened_with_another_clip(made: Good) -> Broken:
-    return _opened_otherwise(made, clip=0.5)
-
-
-@tampering
-def opened_from_another_model(made: Good) -> Broken:
-    return _opened_otherwise(made, model=bytes(32))
-
-
-@tampering
-def opened_as_a_statistic(made: Good) -> Broken:
-    return _opened_otherwise(made, check="2.2", kind="statistic")
-
-
-@tampering
-def training_opened_with_decimals(made: Good) -> Broken:
-    return _opened_otherwise(made, decimals=1)
-
-
-@tampering
-def training_opened_with_labels(made: Good) -> Broken:
-    return _opened_otherwise(made, labels=bytes(32))
+altered("contribution_to_another_opening", "4.2", LAST, Contribution, 4, opening=bytes(32))
 
 
 @tampering
@@ -94,7 +74,7 @@ def opened_though_few_had_stated_a_model(made: Good) -> Broken:
     story = made.story.copy()
     for member in (1, 2):
         del story.said[story.find("round/2", Statement, member) - 1]
-    return Broken(write(story).files, "4.1", story.find(LAST, Opening), AGGREGATOR)
+    return told(story, "4.1", story.find(LAST, Opening))
 
 
 @tampering
@@ -106,43 +86,14 @@ def opened_beyond_the_last_round(made: Good) -> Broken:
         else one
         for one in story.said
     ]
-    return Broken(write(story).files, "4.1", story.find("round/9", Opening), AGGREGATOR)
-
-
-def _statistic_opened_otherwise(made: Good, check: str = "4.1", **changes: object) -> Broken:
-    story = made.story.copy()
-    story.end_after("statistic/ages")
-    place = story.find("statistic/ages", Opening)
-    story.change(place, body=msgspec.structs.replace(story.at(place).body, **changes))
-    return Broken(write(story).files, check, place, AGGREGATOR)
-
-
-@tampering
-def statistic_opened_as_training(made: Good) -> Broken:
-    return _statistic_opened_otherwise(made, check="2.2", kind="training")
-
-
-@tampering
-def statistic_opened_with_other_decimals(made: Good) -> Broken:
-    return _statistic_opened_otherwise(made, decimals=2)
-
-
-@tampering
-def statistic_opened_with_other_labels(made: Good) -> Broken:
-    return _statistic_opened_otherwise(made, labels=bytes(32))
-
-
-@tampering
-def statistic_opened_from_a_model(made: Good) -> Broken:
-    return _statistic_opened_otherwise(made, model=bytes([1]) * 32)
+    return told(story, "4.1", story.find("round/9", Opening))
 
 
 @tampering
 def statistic_that_nobody_asked_for(made: Good) -> Broken:
-    story = made.story.copy()
-    story.end_after("statistic/ages")
+    story = made.story.until("statistic/ages")
     del story.said[story.find("statistic/ages", Request) - 1]
-    return Broken(write(story).files, "4.1", story.find("statistic/ages", Opening), AGGREGATOR)
+    return told(story, "4.1", story.find("statistic/ages", Opening))
 
 
 @tampering
@@ -151,7 +102,7 @@ def opened_twice(made: Good) -> Broken:
     first = story.find(LAST, Opening)
     body = msgspec.structs.replace(story.at(first).body, length=HYBRID)
     story.insert(first + 1, Said(LAST, 0, body, story.at(first).time_ms))
-    return Broken(write(story).files, "4.1", first + 1, AGGREGATOR, is_failure=False)
+    return told(story, "4.1", first + 1, is_failure=False)
 
 
 # ── contributions ──
@@ -166,7 +117,7 @@ def _contributed_otherwise(
     said = ciphertexts_at(story, place)
     changes = change(said, ciphertexts_at(story, other))
     put_ciphertexts(story, place, msgspec.structs.replace(said, **changes))
-    return Broken(write(story).files, check, place, "H3")
+    return told(story, check, place)
 
 
 @tampering
@@ -193,30 +144,19 @@ def ciphertext_of_another_member(made: Good) -> Broken:
 
 @tampering
 def ciphertexts_of_a_statistic_repeated(made: Good) -> Broken:
-    story = made.story.copy()
-    story.end_after("statistic/ages")
+    story = made.story.until("statistic/ages")
     place, other = (story.find("statistic/ages", Contribution, i) for i in (2, 1))
     put_ciphertexts(story, place, ciphertexts_at(story, other))
-    return Broken(write(story).files, "4.2", place, "H2")
+    return told(story, "4.2", place)
 
 
 @tampering
 def statistic_with_numbers_that_are_not_proved(made: Good) -> Broken:
-    story = made.story.copy()
-    story.end_after("statistic/ages")
+    story = made.story.until("statistic/ages")
     place = story.find("statistic/ages", Contribution, 2)
     said = ciphertexts_at(story, place)
     put_ciphertexts(story, place, msgspec.structs.replace(said, proof=()))
-    return Broken(write(story).files, "4.3", place, "H2")
-
-
-@tampering
-def contribution_to_another_opening(made: Good) -> Broken:
-    story = made.story.copy()
-    place = story.find(LAST, Contribution, 4)
-    body = msgspec.structs.replace(story.at(place).body, opening=bytes(32))
-    story.change(place, body=body)
-    return Broken(write(story).files, "4.2", place, "H4")
+    return told(story, "4.3", place)
 
 
 @tampering
@@ -256,20 +196,18 @@ def contribution_without_a_proof_left_out(made: Good) -> Broken:
     body = story.at(closing).body
     assert isinstance(body, Closing)
     left = tuple(c for c in body.contributors if c.member != 3)
-    story.change(closing, body=msgspec.structs.replace(body, contributors=left))
-    return Broken(write(story).files, "4.3", place, "H3", is_failure=False)
+    story.alter(closing, contributors=left)
+    return told(story, "4.3", place, is_failure=False)
 
 
 @tampering
 def vector_exchanged_after_the_proof(made: Good) -> Broken:
-    story = made.story.copy()
-    story.end_after("round/2")
+    story = made.story.until("round/2")
     place = story.find("round/2", Contribution, 2)
     body = story.at(place).body
     assert isinstance(body, Contribution)
-    vector = (flipped(body.vector[0]),)
-    story.change(place, body=msgspec.structs.replace(body, vector=vector))
-    return Broken(write(story).files, "4.3", place, "H2")
+    story.alter(place, vector=(flipped(body.vector[0]),))
+    return told(story, "4.3", place)
 
 
 @tampering
@@ -280,4 +218,4 @@ def left_out_for_a_reason_that_is_none(made: Good) -> Broken:
     about = story.at(story.find(LAST, Contribution, 3))
     omission = Omission(3, about.names[0], "unproven")
     story.insert(closing, Said(LAST, 0, omission, story.said[-1].time_ms))
-    return Broken(write(story).files, "4.4", closing, AGGREGATOR, is_failure=False)
+    return told(story, "4.4", closing, is_failure=False)

@@ -7,11 +7,13 @@ signed and chained again, and what names something by its hash then names the ch
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from protocol.board.board import Entry, Head, Post, Posted, SignedPost, genesis, sign_post
+import msgspec
+
+from protocol.board.board import Entry, Head, Post, genesis, sign_post
 from protocol.board.messages import MAX_POST_BYTES, Body, Closing, attachments_of, blob_name
 from protocol.encoding import decode, digest, encode
 from protocol.record.files import aborted_ceremonies, entry_path, is_recorded
@@ -38,25 +40,15 @@ class Said:
     signer: int | None = None
 
 
-class Stage(Table):
-    """A table where a story takes place; its clock goes on by a second with every post."""
-
-    def __init__(self, federation: Federation) -> None:
-        super().__init__(federation)
-        self.said: list[Said] = []
-        self.listeners: list[Callable[[Posted], None]] = []
-
-    def put(self, signed: SignedPost) -> Posted:
-        now = 1_000 * (len(self.entries) + 1)
-        entry = self.board.extend(signed, now)
-        posted = self.board.append(entry)
-        self.entries.append(entry)
-        one = Said(posted.post.session, posted.post.sender, posted.post.body, now)
-        names = names_of(one, entry, self.federation)
-        self.said.append(dataclasses.replace(one, names=names))
-        for listen in self.listeners:
-            listen(posted)
-        return posted
+def said_at(table: Table) -> list[Said]:
+    """All that was said at a table."""
+    return [
+        Said(
+            posted.post.session, posted.post.sender, posted.post.body, entry.time_ms,
+            names_of(posted.post, entry, table.federation),
+        )
+        for posted, entry in zip(table.board.entries, table.entries, strict=True)
+    ]  # fmt: skip
 
 
 @dataclass
@@ -71,6 +63,16 @@ class Story:
     def copy(self) -> Story:
         """A story to be changed."""
         return Story(self.federation, list(self.said), dict(self.blobs), self.countersigning)
+
+    def until(self, session: str) -> Story:
+        """A story to be changed, without what was said after the last post of a session."""
+        story = self.copy()
+        story.end_after(session)
+        return story
+
+    def alter(self, position: int, **fields: Any) -> None:
+        """Let the body there have other fields."""
+        self.change(position, body=msgspec.structs.replace(self.at(position).body, **fields))
 
     def find(self, session: str, kind: type, sender: int | None = None, nth: int = 0) -> int:
         """The position (from 1) of a post."""
@@ -152,7 +154,7 @@ def write(story: Story) -> Written:
     return Written(story, entries, files_of(story, entries))
 
 
-def names_of(one: Said, entry: Entry, federation: Federation) -> tuple[bytes, ...]:
+def names_of(one: Said | Post, entry: Entry, federation: Federation) -> tuple[bytes, ...]:
     """What others name this post by."""
     chosen = b""
     if isinstance(one.body, Closing):

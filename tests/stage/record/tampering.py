@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from protocol.board.board import Entry, Head, SignedPost
 from tests.stage.record.good import Good
-from tests.stage.record.story import Written, files_of
+from tests.stage.record.story import Story, Written, files_of, write
 
 AGGREGATOR = "the aggregator"
 KEY, LAST = "ceremony/2", "round/3"  # the ceremony that made the key, and the last round
@@ -34,6 +34,47 @@ def tampering(make: Tampering) -> Tampering:
     """Enter it into the list."""
     TAMPERINGS[make.__name__] = make
     return make
+
+
+def told(story: Story, check: str, place: int, party: str = "", is_failure: bool = True) -> Broken:
+    """A story as the record has it; who spoke at the place is named, unless another is."""
+    terms, sender = story.federation.terms, story.at(place).sender
+    party = party or (terms.name_of(sender) if sender else AGGREGATOR)
+    return Broken(write(story).files, check, place, party, is_failure)
+
+
+def altered(
+    name: str,
+    check: str,
+    session: str,
+    kind: type,
+    sender: int | None = None,
+    /,
+    *,
+    is_failure: bool = True,
+    **fields: object,
+) -> None:
+    """Enter that a session ended after a post was said with other fields."""
+
+    def make(made: Good) -> Broken:
+        story = made.story.until(session)
+        place = story.find(session, kind, sender)
+        story.alter(place, **fields)
+        return told(story, check, place, is_failure=is_failure)
+
+    TAMPERINGS[name] = make
+
+
+def retold(name: str, check: str, kind: type, by: int, party: str, /, **changes: object) -> None:
+    """Enter that a post of the last round was said, signed or placed otherwise."""
+
+    def make(made: Good) -> Broken:
+        story = made.story.copy()
+        place = story.find(LAST, kind, by)
+        story.change(place, **changes)
+        return told(story, check, place, party)
+
+    TAMPERINGS[name] = make
 
 
 def flipped(data: bytes, at: int = -1) -> bytes:

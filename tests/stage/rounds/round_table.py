@@ -7,17 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from keyshare.hybrid.checksum import Checksum, write_checksum
+from keyshare.hybrid.one_time_key import read_words
 from participant.agent.task import Task
+from participant.model.file import model_name
 from participant.training.stance import Report
 from participant.training.task import TrainingTask
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import Closing, Contribution, Contributor, Opening, Statement, attach
-from protocol.key.epoch import to_number
-from protocol.rounds.ciphertexts import add_encrypted, read_ciphertexts, write_ciphertexts
-from protocol.rounds.view import RoundView, bounds_of
+from protocol.board.messages import Contribution, SetLock
+from protocol.rounds.vector_checks import checksum_key
 from tests.simulator.disk import Disk
-from tests.stage.toy import Table, ToyEpoch, toy_epoch
+from tests.stage.rounds.aggregator import AggregatorTable
+from tests.stage.rounds.toy_round import hybrid_toy
+from tests.stage.toy import ToyEpoch, toy_epoch
+
+SESSION = "round/1"
+WEIGHTS = 20_000  # with chunks as short as ``short_chunks`` makes them, three of these
+
+Events = list[tuple[int, str, dict[str, Any]]]
 
 
 class Steps:
@@ -38,20 +46,19 @@ class Steps:
         return 0.5, 10, {}
 
 
-class RoundTable(Table):
+class RoundTable(AggregatorTable):
     """A toy epoch's members, each with a task and a disk."""
 
+    view = AggregatorTable.view_of
+    open = AggregatorTable.open_round
+    close = AggregatorTable.close_round
+
     def __init__(self, toy: ToyEpoch | None = None) -> None:
-        self.toy = toy or toy_epoch()
-        super().__init__(self.toy.federation)
+        super().__init__(toy or toy_epoch())
         self.tasks: dict[int, Task] = {}
         self.disks = {i: Disk() for i in self.toy.federation.members}
         self.read: list[tuple[int, bytes]] = []  # who has read which blob
         self.withheld: set[bytes] = set()
-
-    @property
-    def terms(self) -> Any:
-        return self.toy.federation.terms
 
     def secret(self, index: int) -> Any:
         """What a member's vault holds."""
@@ -82,6 +89,9 @@ class RoundTable(Table):
             blob = self.disks[sender].read(f"outbox/blob-{name.hex()}")
             assert blob is not None
             self.blobs[name] = blob
+        return self.spread(sender, draft)
+
+    def spread(self, sender: int, draft: Draft) -> Posted:
         posted = self.say(sender, draft)
         for index in self.tasks:
             self.show(index, posted)
@@ -119,37 +129,74 @@ class RoundTable(Table):
         self.close(session)
         self.settle()
 
-    def view(self, session: str) -> RoundView:
-        return RoundView.of(session, self.board.session(session))
 
-    def open(self, session: str, **changes: Any) -> Posted:
-        """The aggregator opens a round from what members stated, or as the test says."""
-        kind, _, name = session.partition("/")
-        before = f"round/{int(name) - 1}" if kind == "round" else session
-        alike = list(self.view(before).agreed(least=1).values())
-        clip, examples = bounds_of(alike, self.terms)
-        said = alike[0] if alike else Statement(bytes(32), 1)
-        kind = "training" if kind == "round" else kind
-        fields: dict[str, Any] = {
-            "kind": kind, "epoch": self.toy.epoch.digest, "model": said.result,
-            "length": said.length,
-        }  # fmt: skip
-        bounds = {"clip": clip, "max_examples": examples} if kind == "training" else {}
-        return self.publish(0, Draft(session, Opening(**(fields | bounds | changes))))
+class Long(Steps):
+    """Adds its hospital's own number to every weight of a longer model."""
 
-    def close(self, session: str, members: list[int] | None = None) -> Posted:
-        """The aggregator closes a round, over all contributions or those of some members."""
-        view, n = self.view(session), to_number(self.toy.epoch.n)
-        opening = view.terms_of_opening
-        assert opening is not None
-        chosen = sorted(view.contributions if members is None else members)
-        found = []
-        for member in chosen:
-            posted = view.contributions[member]
-            assert isinstance(posted.post.body, Contribution)
-            payload = self.payloads(posted, 0)[0]
-            found.append(read_ciphertexts(payload, opening, self.terms, n))
-        payload = write_ciphertexts(add_encrypted(found, n), n)
-        contributors = tuple(Contributor(m, view.contributions[m].digest) for m in chosen)
-        blobs = (payload,) if attach(payload).is_blob else ()
-        return self.publish(0, Draft(session, Closing(contributors, attach(payload)), blobs))
+    def initial_parameters(self, config: Mapping[str, Any]) -> list[np.ndarray]:
+        return [np.zeros(WEIGHTS)]
+
+
+class HybridTable(RoundTable):
+    """All members train, and contribute vectors of three short chunks."""
+
+    def __init__(self) -> None:
+        super().__init__(hybrid_toy())
+        self.events: dict[int, Events] = {}
+        for i in self.toy.federation.members:
+            self.join(i)
+        self.settle()
+
+    def join(self, index: int) -> TrainingTask:
+        """A member comes (back) with what is on its disk."""
+        events: Events = self.events.setdefault(index, [])
+        return self.train(index, Long(index / 100), lambda *event: events.append(event))
+
+    def task(self, index: int) -> TrainingTask:
+        task = self.tasks[index]
+        assert isinstance(task, TrainingTask)
+        return task
+
+    def contributed(self, session: str = SESSION) -> None:
+        """An open round with everybody's contribution, before its closing."""
+        self.settle()
+        self.open(session, suite="hybrid")
+        self.settle()
+
+    def vector(self, member: int, session: str = SESSION) -> list[bytes]:
+        """What a member contributed, chunk by chunk."""
+        return self.chunks_of(session, member)
+
+    def names(self, member: int, session: str = SESSION) -> tuple[bytes, ...]:
+        body = self.view(session).contributions[member].post.body
+        assert isinstance(body, Contribution)
+        return body.vector
+
+    @property
+    def chosen(self) -> bytes:
+        chosen = self.view(SESSION).chosen(self.terms.federation)
+        assert chosen is not None
+        return chosen
+
+    def checksum(self, member: int) -> int:
+        """That of what a member contributed, as anybody can compute it."""
+        found = Checksum(checksum_key(self.chosen))
+        for k, data in enumerate(self.vector(member)):
+            found.add(k, read_words(data, self.lattice.contribution_bytes))
+        return found.value
+
+    def lock(self, member: int, checksum: int) -> Posted:
+        """A member locks the set with whatever checksum it likes."""
+        body = SetLock(self.chosen, write_checksum(checksum))
+        return self.publish(member, Draft(SESSION, body))
+
+    def weights(self, member: int, number: int = 1) -> np.ndarray:
+        """A member's model."""
+        assert self.disks[member].read(model_name(number)) is not None
+        assert self.task(member).finished == number
+        (found,) = self.task(member).parameters
+        return found
+
+    def said(self, member: int, event: str) -> list[dict[str, Any]]:
+        """The facts of a member's events of that name."""
+        return [facts for _, name, facts in self.events[member] if name == event]

@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from gmpy2 import mpz
 
-from keyshare.hybrid.key_packing import pack_key, unpack_key
+from keyshare.hybrid.key_packing import unpack_key
 from keyshare.hybrid.lattice import Lattice
-from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, Values
+from keyshare.hybrid.one_time_key import SummedKey, Values
 from keyshare.key.partial_decryption import combine, partial_decryption
-from keyshare.proofs.plaintext_proof import encrypt_opened, prove
-from keyshare.randomness import Stream
-from protocol.board.messages import Contribution, attach, blob_name
+from protocol.board.board import Posted
 from protocol.board.suite import suite_of
 from protocol.rounds.ciphertexts import (
-    Encrypted,
-    EncryptionKey,
     lattice_context,
-    proof_context,
     read_ciphertexts,
-    write_ciphertexts,
 )
 from tests.stage.desk import Desk, federation
-from tests.stage.toy import seed_of, toy_epoch
+from tests.stage.rounds.contribution import Made, training
+from tests.stage.toy import toy_epoch
 
 SESSION = "round/1"
 LENGTH = 20_000  # with chunks as short as ``short_chunks`` makes them, three of these
-SHORT_CHUNK = 4_096
 CLIP = 2.5
 
 
 def hybrid_desk(folder: Path, **changes: Any) -> Desk:
     """A service whose federation of four encrypts under the hybrid suite."""
     return Desk(folder, federation(n=4, suite="hybrid", **changes))
-
-
-@dataclass(frozen=True)
-class Made:
-    """A contribution with its blobs; ``values`` is what is in it."""
-
-    body: Contribution
-    payload: bytes
-    chunks: tuple[bytes, ...]
-    values: Values = field(repr=False)
-
-    @property
-    def blobs(self) -> tuple[bytes, ...]:
-        return (*self.chunks, *((self.payload,) if self.body.ciphertexts.is_blob else ()))
-
-    def with_chunks(self, *chunks: bytes) -> Made:
-        """The same with other chunks, which its proof does not fit."""
-        names = tuple(map(blob_name, chunks))
-        body = msgspec.structs.replace(self.body, vector=names)
-        return Made(body, self.payload, chunks, self.values)
 
 
 @dataclass(frozen=True)
@@ -73,10 +46,10 @@ class Hospitals:
         return lattice
 
     @property
-    def opening(self) -> bytes:
+    def opening(self) -> Posted:
         opening = self.desk.service.rounds.views[SESSION].opening
         assert opening is not None
-        return opening.digest
+        return opening
 
     @property
     def slot_count(self) -> int:
@@ -86,30 +59,14 @@ class Hospitals:
 
     @property
     def context(self) -> bytes:
-        return lattice_context(self.desk.epoch.digest, self.opening)
+        return lattice_context(self.desk.epoch.digest, self.opening.digest)
 
     def make(self, member: int, prover: int | None = None, label: str = "") -> Made:
         """A member's contribution; ``prover`` is whom the proof names, itself unless told."""
-        lattice, seed = self.lattice, seed_of("hybrid", member, label)
-        length = self.slot_count
         draw = np.random.default_rng(member)
-        values = draw.integers(0, lattice.levels, length, dtype=np.int64)
-        secret, each = OneTimeKey(lattice, seed), lattice.chunk_weights
-        chunks = tuple(
-            secret.encrypt(chunk, values[chunk * each : (chunk + 1) * each], self.context)
-            for chunk in range(lattice.chunk_count(length))
-        )
-        key = EncryptionKey.of(self.desk.epoch)
-        stream = Stream.derive(seed, "paillier")
-        plaintexts = pack_key(secret.secret, lattice, key.encryptor.n)
-        opened = encrypt_opened(plaintexts, key.encryptor, stream)
-        names = tuple(map(blob_name, chunks))
-        context = proof_context(key.epoch, SESSION, prover or member, self.opening, names)
-        proof = prove(opened, key.encryptor, context, stream)
-        ciphertexts = tuple(one.ciphertext for one in opened)
-        payload = write_ciphertexts(Encrypted(ciphertexts, proof=proof), key.encryptor.n)
-        body = Contribution(self.opening, attach(payload), names)
-        return Made(body, payload, chunks, values)
+        values = draw.integers(0, self.lattice.levels, self.slot_count, dtype=np.int64)
+        terms, proves = self.desk.federation.terms, prover or member
+        return training(values, proves, self.opening, self.desk.epoch, terms, (member, label))
 
     def post(self, member: int, made: Made) -> Made:
         self.desk.say(member, SESSION, made.body, *made.blobs)

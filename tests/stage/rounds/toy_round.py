@@ -7,40 +7,26 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 import numpy as np
 from gmpy2 import mpz
 
-from keyshare.key.encryption import Encryptor
-from keyshare.proofs.plaintext_proof import Opened, encrypt_opened, prove
-from keyshare.randomness import Stream
+from keyshare.hybrid.checksum import Checksum, write_checksum
+from keyshare.hybrid.one_time_key import read_words
+from keyshare.proofs.plaintext_proof import Opened
 from keyshare.rounds.packing import pack
 from keyshare.rounds.slots import Slots
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import (
-    Attachment,
-    Ciphertexts,
-    Closing,
-    Contribution,
-    Contributor,
-    Opening,
-    Request,
-    attach,
-)
-from protocol.board.suite import suite_of
-from protocol.encoding import width_of
-from protocol.rounds.ciphertexts import (
-    Encrypted,
-    EncryptionKey,
-    add_encrypted,
-    proof_context,
-    write_ciphertexts,
-)
+from protocol.board.messages import Attachment, Contribution, Opening, Request, SuiteName, attach
+from protocol.board.suite import Suite, suite_of
+from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.decryption import RoundMember
 from protocol.rounds.history import OpenedSets
-from protocol.rounds.statistic import opening_for
+from protocol.rounds.vector_checks import checksum_key
 from protocol.rounds.view import RoundView
+from tests.stage.rounds import contribution
+from tests.stage.rounds.aggregator import AggregatorTable
+from tests.stage.rounds.contribution import Made, payload_of
 from tests.stage.rounds.whole_update import quantise
 from tests.stage.toy import Table, ToyEpoch, seed_of, toy_epoch
 
@@ -48,6 +34,13 @@ TOY = toy_epoch(5, 3)
 KEY, TERMS, EPOCH = TOY.key, TOY.federation.terms, TOY.epoch
 LENGTH = 40
 SQUARE = KEY.n**2
+OPENED: dict[mpz, Opened] = {}  # what ``known`` has encrypted, by ciphertext
+
+
+@lru_cache(maxsize=1)
+def hybrid_toy() -> ToyEpoch:
+    """The toy epoch under terms that ask for the hybrid suite."""
+    return TOY.under(suite="hybrid")
 
 
 class Ledger:
@@ -58,14 +51,6 @@ class Ledger:
 
     def choose(self, session: str, chosen: bytes) -> bool:
         return self.chosen.setdefault(session, chosen) == chosen
-
-
-OPENED: dict[mpz, Opened] = {}  # what ``training`` has encrypted, by ciphertext
-
-
-@lru_cache(maxsize=1)
-def encryptor() -> Encryptor:
-    return EncryptionKey.of(EPOCH).encryptor
 
 
 def update_of(index: int) -> np.ndarray:
@@ -85,7 +70,8 @@ def opening_of_training(length: int = LENGTH) -> Opening:
 
 def slots_of(index: int, slots: Slots) -> np.ndarray:
     """A hospital's update as it contributes it, always rounded alike."""
-    return quantise(update_of(index), examples_of(index), slots, seed_of("rounding", index))
+    update = np.resize(update_of(index), slots.length)
+    return quantise(update, examples_of(index), slots, seed_of("rounding", index))
 
 
 @lru_cache(maxsize=16)
@@ -98,30 +84,35 @@ def training(index: int, label: str = "round") -> Encrypted:
 
 def known(plaintexts: Sequence[mpz], *label: object) -> Encrypted:
     """Plaintexts encrypted; proved when they are contributed."""
-    stream = Stream.derive(seed_of(*label), "randomisers")
-    opened = encrypt_opened(plaintexts, encryptor(), stream)
+    opened = contribution.encrypt(plaintexts, EPOCH, *label)
     OPENED.update({one.ciphertext: one for one in opened})
     return Encrypted(tuple(one.ciphertext for one in opened))
 
 
 def numbers(index: int, *values: int) -> Encrypted:
     """A hospital's whole numbers for a statistic, encrypted; proved when they are contributed."""
-    return known([mpz(value) % KEY.n for value in values], "numbers", index, *values)
+    return known([mpz(value) for value in values], "numbers", index, *values)
 
 
 @dataclass
-class Round(Table):
-    """A round at a table where all members listen."""
+class Round(AggregatorTable):
+    """A round at a table where all members listen.
+
+    at: another table, if it is played there. remembers: whether members look at other rounds.
+    """
 
     session: str = "round/1"
-    kind: str = "training"
     length: int = LENGTH
     toy: ToyEpoch = TOY
+    suite_name: SuiteName = "paillier"
+    at: Table | None = None
+    remembers: bool = True
     members: dict[int, RoundMember] = field(default_factory=dict)
     ledgers: dict[int, Ledger] = field(default_factory=dict)
+    made: dict[int, Made] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        super().__init__(self.toy.federation)
+        super().__init__(self.toy, self.at)
         for i in self.toy.federation.members:
             self.ledgers[i] = Ledger()
             self.members[i] = self.member(i)
@@ -129,47 +120,78 @@ class Round(Table):
     def member(self, index: int) -> RoundMember:
         found = RoundMember(
             RoundView(self.session),
-            self.toy.federation.terms,
+            self.terms,
             self.toy.epoch,
             self.toy.secrets[index],
-            OpenedSets(self.toy.federation.terms, self.board.entries),
+            OpenedSets(self.terms, self.board.entries if self.remembers else ()),
         )
         found.consent = True
         return found
 
-    def publish(self, sender: int, body: Any, blobs: tuple[bytes, ...] = ()) -> Posted:
-        posted = self.say(sender, Draft(self.session, body, blobs))
+    @property
+    def view(self) -> RoundView:
+        return self.members[1].view
+
+    @property
+    def opened(self) -> Posted:
+        assert self.view.opening is not None
+        return self.view.opening
+
+    @property
+    def asked(self) -> Opening:
+        """What the opening says."""
+        assert self.view.terms_of_opening is not None
+        return self.view.terms_of_opening
+
+    @property
+    def suite(self) -> Suite:
+        return suite_of(self.suite_name, self.terms)
+
+    def spread(self, sender: int, draft: Draft) -> Posted:
+        posted = self.say(sender, draft)
         for i, member in self.members.items():
             member.receive(posted, self.payloads(posted, i))
         return posted
 
+    def publish(self, sender: int, body: Any, blobs: tuple[bytes, ...] = ()) -> Posted:
+        return self.spread(sender, Draft(self.session, body, blobs))
+
     def open(self, **changes: Any) -> Posted:
-        if self.kind == "statistic":
+        """What is due; a statistic is asked for first."""
+        if self.session.startswith("round/"):
+            changes = {"length": self.length, "suite": self.suite_name} | changes
+        else:
             asked = {k: changes.pop(k) for k in ("decimals", "labels") if k in changes}
-            request = Request(changes.get("length", self.length), **asked)
-            self.publish(1, request)
-            said = opening_for(request, EPOCH.digest)
-            changes = {"decimals": said.decimals, "labels": said.labels} | changes
-        bounds = {"clip": TERMS.clip, "max_examples": TERMS.max_examples}
-        fields: dict[str, Any] = {"kind": self.kind, "epoch": EPOCH.digest, "model": bytes(32)}
-        fields |= bounds if self.kind == "training" else {}
-        return self.publish(0, Opening(**(fields | {"length": self.length} | changes)))
+            self.publish(1, Request(changes.get("length", self.length), **asked))
+        return self.open_round(self.session, **changes)
+
+    # ── contributions ──
+
+    def make(self, index: int, prover: int | None = None) -> Made:
+        """A member's update as it contributes it; ``prover``: whose proof it has, if not its."""
+        values = slots_of(index, suite_of(self.asked.suite, self.terms).slots(self.asked))
+        proves = prover or index
+        return contribution.training(values, proves, self.opened, self.toy.epoch, self.terms, index)
+
+    def give(self, sender: int, made: Made | None = None) -> Posted:
+        """A member contributes what is given, or what it should."""
+        self.made[sender] = made = made or self.make(sender)
+        return self.publish(sender, made.body, made.blobs)
 
     def contribute(self, sender: int, encrypted: Encrypted, opening: bytes | None = None) -> Posted:
         """What is given, with a proof where this module knows what is inside."""
-        payload = write_ciphertexts(self.proved(sender, encrypted), KEY.n)
+        payload = payload_of(self.proved(sender, encrypted), self.toy.epoch)
         return self.contribute_payload(sender, attach(payload), opening, (payload,))
 
     def proved(self, sender: int, encrypted: Encrypted, prover: int | None = None) -> Encrypted:
         """A contribution with the proof of ``prover``, who is the sender unless told."""
-        opening, values = self.members[1].view.opening, encrypted.values
+        values = encrypted.values
         knows = bool(values) and all(value in OPENED for value in values)
-        if encrypted.proof or opening is None or not knows:
+        if encrypted.proof or self.view.opening is None or not knows:
             return encrypted
-        context = proof_context(EPOCH.digest, self.session, prover or sender, opening.digest)
-        stream = Stream(seed_of("proof", sender))
-        proof = prove([OPENED[value] for value in values], encryptor(), context, stream)
-        return Encrypted(values, proof)
+        opened = [OPENED[value] for value in values]
+        member, opening = prover or sender, self.opened.digest
+        return contribution.prove(opened, member, self.session, opening, self.toy.epoch)
 
     def contribute_payload(
         self,
@@ -178,40 +200,40 @@ class Round(Table):
         opening: bytes | None = None,
         blobs: tuple[bytes, ...] = (),
     ) -> Posted:
-        view = self.members[1].view
-        assert view.opening
-        return self.publish(sender, Contribution(opening or view.opening.digest, attachment), blobs)
+        return self.publish(sender, Contribution(opening or self.opened.digest, attachment), blobs)
 
     def close(
         self,
-        contributors: list[tuple[int, bytes]] | None = None,
+        contributors: Sequence[int | tuple[int, bytes]] | None = None,
         total: Encrypted | None = None,
+        **changes: Any,
     ) -> Posted:
         """The closing of an honest aggregator, with what is given put in its place."""
-        contributions = self.members[1].view.contributions
-        if contributors is None:
-            contributors = [(i, contributions[i].digest) for i in sorted(contributions)]
-        if total is None:
-            known = [i for i, _ in contributors if i in contributions]
-            total = add_encrypted([self.read(i) for i in known], KEY.n)
-        payload = write_ciphertexts(total, KEY.n)
-        chosen = tuple(Contributor(i, digest) for i, digest in contributors)
-        return self.publish(0, Closing(chosen, attach(payload)), (payload,))
+        return self.close_round(self.session, contributors, total, **changes)
 
-    def read(self, member: int) -> Encrypted:
-        """A member's contribution, taken at its word."""
-        payload = self.payloads(self.members[1].view.contributions[member], 0)[0]
-        found = msgspec.msgpack.decode(payload, type=Ciphertexts)
-        width = width_of(SQUARE)
-        numbers = [found.numbers[k : k + width] for k in range(0, len(found.numbers), width)]
-        return Encrypted(tuple(mpz(int.from_bytes(d, "big")) for d in numbers))
+    # ── what members say then ──
 
     def due(self, index: int) -> Draft | None:
-        return self.members[index].due(self.ledgers[index])
+        """As a task that reads its own vector when the lock waits for the checksum."""
+        member = self.members[index]
+        draft = member.due(self.ledgers[index])
+        if draft is None and member.owes_checksum:
+            member.checksum = write_checksum(self.checksum(index))
+            draft = member.due(self.ledgers[index])
+        return draft
+
+    def checksum(self, index: int) -> int:
+        """That of a member's vector, under the key of the chosen set."""
+        chosen = self.view.chosen(self.terms.federation)
+        assert chosen is not None
+        found = Checksum(checksum_key(chosen))
+        for k, chunk in enumerate(self.chunks_of(self.session, index)):
+            found.add(k, read_words(chunk, self.lattice.contribution_bytes))
+        return found.value
 
     def settle(
         self,
-        who: tuple[int, ...] = (1, 2, 3, 4, 5),
+        who: Sequence[int] = (),
         tamper: Callable[[int, Draft], Draft] = lambda sender, draft: draft,
     ) -> None:
         """Let members speak until none of them has anything to say."""
@@ -219,7 +241,7 @@ class Round(Table):
         while spoke:
             spoke, turns = False, turns + 1
             assert turns < 20, "somebody never comes to an end"
-            for i in who:
+            for i in who or self.members:
                 if draft := self.due(i):
                     draft = tamper(i, draft)
                     self.publish(i, draft.body, draft.blobs)
@@ -228,7 +250,7 @@ class Round(Table):
     @property
     def refusals(self) -> set[tuple[str, int]]:
         """Rule and member of what each member refused."""
-        found = self.members[1].view.refusals
+        found = self.view.refusals
         return {(refusal.rule, refusal.member) for refusal in found.values()}
 
 
@@ -239,3 +261,10 @@ def contributed(contributors: tuple[int, ...] = (1, 2, 4)) -> Round:
     for i in contributors:
         found.contribute(i, training(i))
     return found
+
+
+class HybridRound(Round):
+    """A round under the hybrid suite, with vectors of one chunk."""
+
+    def __init__(self, session: str = "round/1") -> None:
+        super().__init__(session, toy=hybrid_toy(), suite_name="hybrid")

@@ -13,8 +13,8 @@ from protocol.board.messages import Complaint, Partial, attach
 from protocol.encoding import pack_numbers, width_of
 from protocol.rounds.complaints import Judged
 from protocol.rounds.partial_payload import LockedSum, Parts
-from tests.stage.rounds.toy_round import KEY, SQUARE, TERMS, TOY, Round
-from tests.stage.toy import seed_of
+from tests.stage.rounds.toy_round import TERMS, TOY, Round
+from tests.stage.toy import ToyEpoch, seed_of
 
 Numbers = Callable[[list[mpz]], list[mpz]]
 
@@ -28,19 +28,19 @@ def locked_sum(found: Round, member: int) -> LockedSum:
 
 def numbers_of(found: Round, member: int) -> list[mpz]:
     """A member's right partial decryptions."""
-    values = locked_sum(found, member).ciphertexts
-    return [partial_decryption(c, TOY.shares[member], KEY) for c in values]
+    values, share = locked_sum(found, member).ciphertexts, found.toy.shares[member]
+    return [partial_decryption(c, share, found.toy.key) for c in values]
 
 
-def parts_of(locked: LockedSum, member: int, numbers: list[mpz]) -> Parts:
+def parts_of(locked: LockedSum, member: int, numbers: list[mpz], toy: ToyEpoch = TOY) -> Parts:
     """Numbers with the proof that the member's share gives for them, if they are any units."""
-    secret, fresh = TOY.secrets[member], seed_of("parts", member)
+    secret, fresh = toy.secrets[member], seed_of("parts", member)
     try:
         return locked.proved(numbers, secret, fresh)
     except ValueError:  # no statement can be made of these
-        right = [partial_decryption(c, TOY.shares[member], KEY) for c in locked.ciphertexts]
+        right = [partial_decryption(c, toy.shares[member], toy.key) for c in locked.ciphertexts]
         proof = locked.proved(right, secret, fresh).proof
-        return Parts(pack_numbers(numbers, width_of(SQUARE)), proof)
+        return Parts(pack_numbers(numbers, width_of(toy.key.n**2)), proof)
 
 
 def posted_as(
@@ -88,7 +88,7 @@ class Liar:
             return draft
         locked, key = locked_sum(self.found, sender), self.content_key
         numbers = self.numbers(numbers_of(self.found, sender))
-        parts = self.parts(locked, parts_of(locked, sender, numbers))
+        parts = self.parts(locked, parts_of(locked, sender, numbers, self.found.toy))
         payload = self.payload(locked.encrypt(parts, sender, key))
         said = posted_as(locked, sender, payload, key, self.sealed)
         assert isinstance(said.body, Partial)

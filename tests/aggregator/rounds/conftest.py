@@ -1,0 +1,19 @@
+"""What the tests of rounds share: a service with four hospitals, which can do without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.stage.desk import Desk, MakeDesk, federation
+
+
+@pytest.fixture
+def make_desk(tmp_path: Path) -> MakeDesk:
+    return lambda rounds=None, **changes: Desk(tmp_path, federation(rounds, n=4, **changes))
+
+
+@pytest.fixture
+def desk(make_desk: MakeDesk) -> Desk:
+    return make_desk()

@@ -1,0 +1,90 @@
+"""An app whose model is whatever it is told, and tensors of classes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from participant.training.task import TrainingTask
+from tests.simulator.disk import Disk
+from tests.stage.rounds.round_table import RoundTable, Steps
+
+TABLE = RoundTable()
+
+
+class App(Steps):
+    """An app whose model is what a function makes; fit gives the same with other numbers."""
+
+    def __init__(
+        self, made: Callable[[], Any], fitted: Any = None, local: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__()
+        self.made, self.fitted, self.local_entries = made, fitted, local
+
+    def initial_parameters(self, config: Mapping[str, Any]) -> Any:
+        return self.made()
+
+    def fit(self, parameters: Any, config: Mapping[str, Any]) -> Any:
+        self.fits += 1
+        return self.fitted if self.fitted is not None else self.made(), 10, {}
+
+    def evaluate(self, parameters: Any, config: Mapping[str, Any]) -> Any:
+        return 0.5, 10, {}
+
+
+def begin(app: App) -> tuple[TrainingTask, dict[str, Any]]:
+    """A hospital's task, and what it says at its start of its entries."""
+    said: list[dict[str, Any]] = []
+
+    def report(number: int, event: str, facts: dict[str, Any]) -> None:
+        said.extend([facts] if event == "entries" else [])
+
+    task = TrainingTask(TABLE.terms, TABLE.secret(1), app, Disk(), report)
+    (facts,) = said
+    return task, facts
+
+
+def expected(entry: Any) -> np.ndarray:
+    """An entry's numbers one after the other."""
+    if isinstance(entry, torch.Tensor):
+        plain = entry.detach().as_subclass(torch.Tensor).resolve_neg()
+        return np.array(plain.double().reshape(-1).tolist())
+    return np.asarray(entry).astype(np.float64).reshape(-1)
+
+
+class Own(torch.Tensor):
+    """A sub-class with its own behaviour and an own storage, as libraries of images have it."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in ("view", "double", "isfinite"):
+            raise RuntimeError("not with me")
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+class Wrapper(torch.Tensor):
+    """A tensor that keeps its numbers elsewhere, as distributed and quantised ones do."""
+
+    @staticmethod
+    def __new__(cls, inner: torch.Tensor) -> Any:
+        return torch.Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype)
+
+    def __init__(self, inner: torch.Tensor) -> None:
+        self.inner = inner  # type: ignore[assignment]
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+        raise NotImplementedError("no numbers here")
+
+
+class Answering(Wrapper):
+    """A wrapper that answers whatever it is asked, from elsewhere."""
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+        inner = [a.inner if isinstance(a, Answering) else a for a in args]
+        found = func(*inner, **(kwargs or {}))
+        return cls(found) if isinstance(found, torch.Tensor) else found

@@ -1,0 +1,147 @@
+"""A table at which the test plays the aggregator of rounds: an honest one, or as it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+import msgspec
+import numpy as np
+from gmpy2 import mpz
+
+from keyshare.hybrid.lattice import Lattice
+from keyshare.hybrid.one_time_key import add_chunk, write_sum
+from protocol.board.board import Posted
+from protocol.board.draft import Draft
+from protocol.board.messages import (
+    Ciphertexts,
+    Closing,
+    Contribution,
+    Contributor,
+    Opening,
+    Request,
+    Statement,
+    attach,
+    blob_name,
+)
+from protocol.board.suite import suite_of
+from protocol.encoding import width_of
+from protocol.rounds.ciphertexts import Encrypted, add_encrypted
+from protocol.rounds.statistic import opening_for
+from protocol.rounds.view import RoundView, bounds_of
+from protocol.terms.terms import Terms
+from tests.stage.rounds.contribution import payload_of
+from tests.stage.toy import Table, ToyEpoch
+
+Shift = Mapping[tuple[int, int], int]  # chunk and place: what is added to the sum's word there
+
+
+class AggregatorTable(Table):
+    """A toy epoch's members at a table where rounds are opened and closed.
+
+    ``at``: another table, whose board and blobs these are.
+    """
+
+    def __init__(self, toy: ToyEpoch, at: Table | None = None) -> None:
+        super().__init__(toy.federation)
+        self.toy = toy
+        if at is not None:
+            self.board, self.blobs, self.entries = at.board, at.blobs, at.entries
+            self.tick_ms = at.tick_ms
+
+    def spread(self, sender: int, draft: Draft) -> Posted:
+        """Put a draft on the board, and show it to all at the table."""
+        raise NotImplementedError
+
+    @property
+    def terms(self) -> Terms:
+        return self.federation.terms
+
+    @property
+    def lattice(self) -> Lattice:
+        found = suite_of("hybrid", self.terms).lattice
+        assert found is not None
+        return found
+
+    def view_of(self, session: str) -> RoundView:
+        """A session's posts, as anybody reads them."""
+        return RoundView.of(session, self.board.session(session))
+
+    def open_round(self, session: str = "round/1", **changes: Any) -> Posted:
+        """Open a round from what members have stated or asked for, but for the changes."""
+        kind, _, name = session.partition("/")
+        epoch = self.toy.epoch.digest
+        if kind == "round":
+            alike = list(self.view_of(f"round/{int(name) - 1}").agreed(least=1).values())
+            said = alike[0] if alike else Statement(bytes(32), 1)
+            bounds = bounds_of(alike, self.terms)
+            opening = Opening("training", epoch, said.result, said.length, "paillier", *bounds)
+        else:
+            asked = next(iter(self.view_of(session).requests.values())).post.body
+            assert isinstance(asked, Request)
+            opening = opening_for(asked, epoch)
+        return self.spread(0, Draft(session, msgspec.structs.replace(opening, **changes)))
+
+    def ciphertexts_of(self, session: str, member: int) -> Encrypted:
+        """A member's ciphertexts, taken at its word."""
+        posted, square = self.view_of(session).contributions[member], self.toy.key.n**2
+        said = msgspec.msgpack.decode(self.payloads(posted, 0)[0], type=Ciphertexts)
+        width = width_of(square)
+        starts = range(0, len(said.numbers), width)
+        numbers = (int.from_bytes(said.numbers[k : k + width], "big") for k in starts)
+        return Encrypted(tuple(map(mpz, numbers)))
+
+    def chunks_of(self, session: str, member: int) -> list[bytes]:
+        """A member's vector."""
+        body = self.view_of(session).contributions[member].post.body
+        assert isinstance(body, Contribution)
+        return [self.blobs[name] for name in body.vector]
+
+    def summed(
+        self, vectors: Sequence[Sequence[bytes]], shift: Shift | None = None
+    ) -> tuple[bytes, ...]:
+        """The sum of vectors, chunk by chunk, and what is added to it."""
+        chunks = []
+        for k, column in enumerate(zip_longest(*vectors)):
+            total = None
+            for chunk in filter(None, column):
+                total = add_chunk(total, chunk, self.lattice)
+            assert total is not None
+            for (_, place), added in ((at, x) for at, x in (shift or {}).items() if at[0] == k):
+                total[place : place + 1] += np.uint64(added)
+            chunks.append(write_sum(total, self.lattice))
+        return tuple(chunks)
+
+    def close_round(
+        self,
+        session: str = "round/1",
+        chosen: Sequence[int | tuple[int, bytes]] | None = None,
+        total: Encrypted | None = None,
+        shift: Shift | None = None,
+        without: Sequence[int] = (),
+        **changes: Any,
+    ) -> Posted:
+        """Close a round over all contributions or some, perhaps with a false sum.
+
+        chosen: members, perhaps with what is said to be the digest of their contributions.
+        total: instead of their product. without: whose vectors are not added. changes: to the
+        closing.
+        """
+        posts = self.view_of(session).contributions
+        pairs = [
+            one if isinstance(one, tuple) else (one, posts[one].digest)
+            for one in (sorted(posts) if chosen is None else chosen)
+        ]
+        known = [i for i, _ in pairs if i in posts]
+        if total is None:
+            found = [self.ciphertexts_of(session, i) for i in known]
+            total = add_encrypted(found, self.toy.key.n)
+        vectors = [self.chunks_of(session, i) for i in known if i not in without]
+        chunks = self.summed(vectors, shift)
+        payload = payload_of(total, self.toy.epoch)
+        contributors = tuple(Contributor(*pair) for pair in pairs)
+        body = Closing(contributors, attach(payload), tuple(map(blob_name, chunks)))
+        body = msgspec.structs.replace(body, **changes)
+        blobs = (payload,) if attach(payload).is_blob else ()
+        return self.spread(0, Draft(session, body, (*blobs, *chunks)))
