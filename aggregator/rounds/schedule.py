@@ -13,6 +13,7 @@ from protocol.board.messages import (
     Opening,
     Statement,
 )
+from protocol.board.session import read_session
 from protocol.board.suite import suite_for, suite_of
 from protocol.encoding import width_of
 from protocol.key.epoch import Epoch, to_number
@@ -47,7 +48,7 @@ class Rounds:
     def receive(self, posted: Posted) -> None:
         """Take note of an entry."""
         session = posted.post.session
-        if session.partition("/")[0] not in ("round", "statistic"):
+        if not read_session(session).is_round:
             return
         self.views.setdefault(session, RoundView(session)).receive(posted)
 
@@ -55,7 +56,7 @@ class Rounds:
         """The rounds that open now, with their openings."""
         opened = []
         for session, view in self.views.items():
-            if session.startswith("statistic/") and view.requests and view.opening is None:
+            if read_session(session).kind == "statistic" and view.requests and view.opening is None:
                 asked = (opening_for(request, epoch.digest) for request in sound_requests(view))
                 if fitting := [opening for opening in asked if self._fits(opening, epoch)]:
                     opened.append((session, fitting[0]))
@@ -146,8 +147,8 @@ class Rounds:
 
     def is_given_up(self, view: RoundView) -> bool:
         """Whether hospitals have gone on without this round, to a later one of another model."""
-        kind, _, name = view.session.partition("/")
-        return kind == "round" and int(name) < self.next_number - 1
+        named = read_session(view.session)
+        return named.kind == "round" and named.number < self.next_number - 1
 
     def to_close(self, waited: Waited) -> list[RoundView]:
         """The open rounds that have all contributions, or enough of them and no more time."""
@@ -159,7 +160,7 @@ class Rounds:
         if len(view.contributions) == self.terms.n_members:
             return True
         policy = self.terms.rounds
-        is_statistic = view.session.startswith("statistic/")
+        is_statistic = read_session(view.session).kind == "statistic"
         seconds = policy.statistic_seconds if is_statistic else policy.seconds
         is_late = waited(view.opening.time_ms) >= 1000 * seconds
         return is_late and len(view.contributions) >= self.min_contributors

@@ -14,7 +14,8 @@ from aggregator.rounds.omission import Reason
 from aggregator.rounds.packed import PackedRound
 from aggregator.rounds.schedule import Rounds, is_hybrid
 from aggregator.store.blobs import BlobStore
-from protocol.board.messages import Body, kind_of
+from protocol.board.messages import Body
+from protocol.board.session import read_session
 from protocol.key.epoch import Epoch
 from protocol.rounds.history import OpenedSets
 from protocol.rounds.view import RoundView
@@ -76,8 +77,8 @@ class Summing:
         """
         sessions = {view.session for view in due}
         self._packed = {s: found for s, found in self._packed.items() if s in sessions}
-        statistics = [view for view in due if kind_of(view.session) == "statistic"]
-        training = [view for view in due if kind_of(view.session) == "training"]
+        statistics = [view for view in due if read_session(view.session).opens == "statistic"]
+        training = [view for view in due if read_session(view.session).opens == "training"]
         waits = [self._advance_shortest(views) for views in (training, statistics)]
         return any(waits)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aggregator.status.file import OLD_SECONDS
+from protocol.board.session import read_session
 from protocol.words.counted import counted, number_of
 from protocol.words.duration import duration
 from protocol.words.foreign import shown
@@ -183,7 +184,7 @@ def _waiting(found: dict[str, Any], rounds: list[dict[str, Any]]) -> list[str]:
     if step in ("opening", "sum"):
         return [f"{said} That is this service's own work: if it lasts, see its log"]
     command = _OF_STATISTICS.get(step, "quorate-participant decrypt")
-    if session.startswith("round/"):
+    if read_session(session).kind == "round":
         command = _TRAIN
     return [f"{said} If their agents do not run, they type: {command}"]
 
@@ -192,7 +193,7 @@ def _held_back(found: dict[str, Any]) -> str:
     """Why a round with enough contributions does not close, and what ends that."""
     if not found["held_back"]:
         return ""
-    number = found["session"].partition("/")[2]
+    number = read_session(found["session"]).name
     ways = ways_out(found["held_back_for"], found["needed_for_another_model"], number)
     return (
         "; held back: with a sum of the same model that is open, every sum of the contributions "

@@ -20,9 +20,9 @@ from protocol.board.messages import (
     MAX_POST_BYTES,
     Contribution,
     Digest,
-    Session,
     blob_name,
 )
+from protocol.board.session import Session
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
 

@@ -12,9 +12,9 @@ import hmac
 from participant.disk.storage import Storage
 from protocol.board.board import Board, Head
 from protocol.board.messages import Count, Opening
+from protocol.board.session import read_session
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Refused
-from protocol.rounds.view import round_name
 
 _MARK = "restored"
 _MARK_BYTES = 64
@@ -73,7 +73,7 @@ class SetLedger:
                 "this hospital was restored from a backup or a snapshot after the round was opened "
                 f"(entry {self._restored_at}), and may have chosen another set of it before"
             )
-            raise Refused(round_name(session), "one-set", 0, reason)
+            raise Refused(read_session(session).name, "one-set", 0, reason)
         recorded = self._recorded(session)
         if recorded is None:
             self._storage.write(_name(session), chosen)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from protocol.board.board import Head, Posted
+from protocol.board.session import read_session
 from protocol.record.audit.results import Result, Status
 from protocol.terms.terms import Terms
 
@@ -160,7 +161,7 @@ class RoundFacts:
 
     @property
     def is_training(self) -> bool:
-        return self.session.startswith("round/")
+        return read_session(self.session).kind == "round"
 
     @property
     def left_out(self) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from participant.report.facts import (
 from participant.report.rounds import round_facts
 from participant.words.fingerprint import fingerprint
 from protocol.board.board import Board, Posted
+from protocol.board.session import read_session
 from protocol.errors import ProtocolError
 from protocol.record.audit.checks import run
 from protocol.record.audit.evidence import Evidence
@@ -54,12 +55,12 @@ def _contents(evidence: Evidence, terms: Terms) -> Contents:
     rounds = [
         round_facts(terms, posts)
         for session, posts in sessions.items()
-        if session.startswith(("round/", "statistic/"))
+        if read_session(session).is_round
     ]
     ceremonies = [
         ceremony_facts(terms, posts, evidence.payloads)
         for session, posts in sessions.items()
-        if session.startswith("ceremony/")
+        if read_session(session).kind == "ceremony"
     ]
     return Contents(
         terms,
@@ -79,7 +80,7 @@ def _members(terms: Terms) -> range:
 
 
 def _is_other(posts: Sequence[Posted]) -> bool:
-    return not posts[0].post.session.startswith(("round/", "statistic/", "ceremony/"))
+    return read_session(posts[0].post.session).kind not in ("round", "statistic", "ceremony")
 
 
 def _other(posts: Sequence[Posted]) -> OtherSession:

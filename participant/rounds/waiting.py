@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from participant.waiting import Waiting
-from protocol.board.messages import kind_of
+from protocol.board.session import read_session
 from protocol.rounds.awaited import Awaited, awaited_in
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import AGGREGATOR, Terms
@@ -12,7 +12,7 @@ from protocol.terms.terms import AGGREGATOR, Terms
 def round_waiting(view: RoundView, terms: Terms, abstaining: tuple[int, ...] = ()) -> Waiting:
     """The step that is due in a round; ``abstaining``: who adds nothing to it."""
     session = view.session
-    if view.opening is None and not (view.requests or kind_of(session) == "training"):
+    if view.opening is None and not (view.requests or read_session(session).opens == "training"):
         return Waiting("request", (), {"session": session})
     if view.opening is None:
         return Waiting("opening", (AGGREGATOR,), {"session": session})

@@ -37,6 +37,7 @@ from participant.waiting import Waiting
 from protocol.board.board import Board, Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Refusal
+from protocol.board.session import read_session
 from protocol.errors import Refused
 from protocol.key.epoch import Epoch, EpochSecret
 from protocol.rounds.awaited import awaited_after
@@ -149,18 +150,18 @@ class TrainingTask(Task):
         if self._begins_anew and (used := self._history.opened_from(self._standing.model.digest)):
             self._report(self.finished, "used-model", {"rounds": list(used)})
         for posted in board.entries:
-            kind, _, name = posted.post.session.partition("/")
-            if kind == "round":
-                self._stance.hear(int(name), posted)
+            named = read_session(posted.post.session)
+            if named.kind == "round":
+                self._stance.hear(named.number, posted)
 
     def wants(self, session: str) -> bool:
         """What is said of the model that this hospital stands at, and all later rounds."""
-        kind, _, name = session.partition("/")
-        return kind == "round" and self.finished <= int(name) <= self._terms.rounds.count
+        named = read_session(session)
+        return named.kind == "round" and self.finished <= named.number <= self._terms.rounds.count
 
     def needs(self, posted: Posted) -> bool:
         """Contributions to an open round, and parts of a closed one, that are not there yet."""
-        number = int(posted.post.session.partition("/")[2])
+        number = read_session(posted.post.session).number
         return number >= max(1, self.finished) and self._round(number).member.view.needs(posted)
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
@@ -168,7 +169,7 @@ class TrainingTask(Task):
 
         Raises Refused once this hospital's refusal to help with the round is on the board.
         """
-        number = int(posted.post.session.partition("/")[2])
+        number = read_session(posted.post.session).number
         body, sender = posted.post.body, posted.post.sender
         self._stance.hear(number, posted)
         if number < max(1, self.finished):

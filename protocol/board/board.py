@@ -30,7 +30,6 @@ from protocol.board.messages import (
     Index,
     Omission,
     Partial,
-    Session,
     Signature,
     Surplus,
     attachments_of,
@@ -38,6 +37,7 @@ from protocol.board.messages import (
     blob_name,
     chunks_of,
 )
+from protocol.board.session import Session, read_session
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
 from protocol.signing import sign, verify
@@ -261,8 +261,8 @@ class Board:
     @property
     def ceremonies(self) -> dict[int, list[Posted]]:
         """The entries of each ceremony that count, by its number."""
-        named = ((s.partition("/"), posts) for s, posts in self._sessions.items())
-        return {int(name): list(posts) for (kind, _, name), posts in named if kind == "ceremony"}
+        named = ((read_session(name), posts) for name, posts in self._sessions.items())
+        return {s.number: list(posts) for s, posts in named if s.kind == "ceremony"}
 
     def last_of(self, sender: int) -> Posted | None:
         """The last entry of a sender."""

@@ -44,6 +44,7 @@ from protocol.board.payload_sizes import (
     round_bytes,
     statistic_bytes,
 )
+from protocol.board.session import read_session
 from protocol.encoding import encode
 from protocol.terms.terms import AGGREGATOR, Terms
 
@@ -124,7 +125,7 @@ class Budget:
         """
         if sender == AGGREGATOR:
             return ""
-        kind, _, name = session.partition("/")
+        kind, name = read_session(session)
         if kind == "ceremony":
             found = self._ceremonies.excess(int(name), sender, body)
         elif self._has_said(session, sender, body):
@@ -146,7 +147,7 @@ class Budget:
 
     def take(self, session: str, sender: int, body: Body, time_ms: int) -> None:
         """Count a post that is within its sender's budget."""
-        kind, _, name = session.partition("/")
+        kind, name = read_session(session)
         tries = self._tries_of(session, sender, body)
         if tries is not None:
             tries.append(time_ms)
@@ -173,8 +174,9 @@ class Budget:
 
     def _round_excess(self, session: str, sender: int, body: Body, time_ms: int) -> str:
         found = self._rounds.get(session, _Round())
-        if session.startswith("round/"):
-            number = int(session.partition("/")[2])
+        kind, name = read_session(session)
+        if kind == "round":
+            number = int(name)
             if number > self._next_round and found.opening is None:
                 return f"round {number} is not due before round {self._next_round}"
         elif isinstance(body, Request):
@@ -284,7 +286,7 @@ class Budget:
     def _tries_of(self, session: str, sender: int, body: Body) -> deque[int] | None:
         """When a member did what may be done again; None of all else."""
         if isinstance(body, Abort):
-            number = int(session.partition("/")[2])
+            number = read_session(session).number
             if not self._ceremonies.begins_abort(number, body):
                 return None
         elif isinstance(body, Statement):

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from keyshare.ceremony.modulus import MAX_MEMBERS
 from keyshare.rounds.statistic import MAX_DECIMALS
+from protocol.board.session import read_session
 from protocol.board.step_id import StepId
 from protocol.encoding import Message, digest, encode
 from protocol.words.foreign import FIELD
@@ -31,9 +32,6 @@ Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
 Index = Annotated[int, Meta(ge=0, le=MAX_MEMBERS)]
 Count = Annotated[int, Meta(ge=0, lt=1 << 48)]
-_NUMBERED = r"(ceremony|round|check)/(0|[1-9][0-9]{0,8})"
-_NAMED = r"statistic/[a-z][a-z0-9._-]{0,63}"
-Session = Annotated[str, Meta(max_length=80, pattern=rf"^({_NUMBERED}|{_NAMED})\Z")]
 MAX_REASON = 500
 # For people: one line without control characters; ``foreign.shown`` deals with all the rest.
 _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z"
@@ -382,26 +380,21 @@ def belongs(session: str, sender: int, body: Body) -> bool:
 
     Numbers begin with 1; in round 0 nothing is summed, and members state the model that they have.
     """
-    kind, _, number = session.partition("/")
+    kind, number = named = read_session(session)
     is_of_model = isinstance(body, Statement | ModelEntries)
     if number == "0" and not (kind == "round" and is_of_model):
         return False
     if isinstance(body, _BY_AGGREGATOR) != (sender == 0):
         return False
     if isinstance(body, Opening):
-        return body.kind == kind_of(session)
+        return body.kind == named.opens
     if isinstance(body, _IN_CEREMONY):
         return kind == "ceremony"
     if isinstance(body, _IN_CHECK):
         return kind == "check"
     if isinstance(body, Request | ModelEntries):
         return kind == ("statistic" if isinstance(body, Request) else "round")
-    return kind in ("statistic", "round")
-
-
-def kind_of(session: str) -> str:
-    """What is opened in a session of this name: "training", "statistic", or nothing."""
-    return {"round": "training", "statistic": "statistic"}.get(session.partition("/")[0], "")
+    return named.is_round
 
 
 def labels_bytes(labels: Sequence[str]) -> int:

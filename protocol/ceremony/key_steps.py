@@ -25,6 +25,7 @@ from keyshare.key.partial_decryption import (
 from keyshare.proofs.equality_proof import EqualPowers, prove, verify
 from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
 from protocol.board.messages import MAX_BLOB_BYTES
+from protocol.board.session import read_session
 from protocol.ceremony.candidate_openings import LEAF_BYTES, check_leaves, opened_leaves
 from protocol.ceremony.commitment import committed
 from protocol.ceremony.dealt_exponents import check_deviation, own_deviation
@@ -180,7 +181,7 @@ def finish_trial(run: CeremonyRun, step: StepId, said: Mapping[int, TriedShare])
     key = run.key
     run.epoch = Epoch(
         run.terms.federation,
-        int(run.session.partition("/")[2]),
+        read_session(run.session).number,
         key.quorum,
         to_bytes(key.n),
         to_bytes(key.theta),

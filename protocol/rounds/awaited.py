@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Literal, NamedTuple
 
+from protocol.board.session import read_session
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import AGGREGATOR, Terms
 
@@ -73,7 +74,7 @@ def awaited_after(view: RoundView, terms: Terms) -> Awaited:
 
 def _contributions(view: RoundView, terms: Terms) -> Awaited:
     assert view.opening is not None
-    opened_ms, is_statistic = view.opening.time_ms, view.session.startswith("statistic/")
+    opened_ms, is_statistic = view.opening.time_ms, read_session(view.session).kind == "statistic"
     seconds = terms.rounds.statistic_seconds if is_statistic else terms.rounds.seconds
     fit = view.contributions.keys() - view.omissions.keys()
     short = max(0, terms.least_contributors - len(fit))

@@ -43,6 +43,7 @@ from dataclasses import dataclass
 
 from keyshare.errors import BadParameters
 from protocol.board.board import Posted
+from protocol.board.session import read_session
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 
@@ -179,7 +180,7 @@ class OpenedSets:
         for posted in itertools.islice(self._entries, self._read, None):
             self._read += 1
             session = posted.post.session
-            if not session.startswith("ceremony/"):
+            if read_session(session).kind != "ceremony":
                 view = self._views.setdefault(session, RoundView(session))
                 view.receive(posted)
 

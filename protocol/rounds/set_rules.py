@@ -17,7 +17,8 @@ from typing import NoReturn
 from gmpy2 import mpz
 
 from protocol.board.board import Posted
-from protocol.board.messages import Closing, Contribution, Opening, blob_name, kind_of
+from protocol.board.messages import Closing, Contribution, Opening, blob_name
+from protocol.board.session import read_session
 from protocol.board.suite import Suite, suite_for, suite_of
 from protocol.errors import Malformed, Refused
 from protocol.key.epoch import Epoch, to_number
@@ -118,7 +119,7 @@ class _Set:
 
     def _check_kind(self, opening: Opening) -> None:
         """The opening is of the session's kind, and a statistic as a member asked for it."""
-        if opening.kind != kind_of(self.view.session):
+        if opening.kind != read_session(self.view.session).opens:
             self._refuse("known-round", 0, f"it was opened for {opening.kind}")
         if opening.kind == "statistic" and request_of(self.view) is None:
             self._refuse("request", 0, "no member had asked for what was opened")

@@ -27,6 +27,7 @@ from protocol.board.messages import (
     SetLock,
     Statement,
 )
+from protocol.board.session import read_session
 from protocol.board.suite import suite_of
 from protocol.encoding import digest, encode
 from protocol.terms.terms import Terms
@@ -42,11 +43,6 @@ def round_session(name: str) -> str:
 def says(posted: Posted[Any], kind: type[B]) -> TypeGuard[Posted[B]]:
     """Whether an entry is one of those with bodies of a kind."""
     return isinstance(posted.post.body, kind)
-
-
-def round_name(session: str) -> str:
-    """The name of a session's round."""
-    return session.partition("/")[2]
 
 
 @dataclass
@@ -82,7 +78,7 @@ class RoundView:
 
     @property
     def name(self) -> str:
-        return round_name(self.session)
+        return read_session(self.session).name
 
     def receive(self, posted: Posted) -> None:
         """Take note of an entry of this session."""

@@ -9,6 +9,7 @@ from participant.cli.sentences.held_back import held_back
 from participant.cli.sentences.model_words import disagreement
 from participant.cli.sentences.sentence import COMMAND, Context
 from participant.waiting import Waiting
+from protocol.board.session import read_session
 from protocol.terms.terms import AGGREGATOR
 from protocol.words.counted import number_of
 from protocol.words.duration import duration
@@ -115,7 +116,7 @@ def step_words(waiting: Waiting, c: Context) -> str:
         if facts["whose"] == AGGREGATOR:
             return "the sum's vector"
         return f"the vector of {c.name(facts['whose'])}, to check the sum"
-    return _STEPS[kind].format(**facts, name=(session or "").partition("/")[2])
+    return _STEPS[kind].format(**facts, name=read_session(session or "").name)
 
 
 def why_and_remedy(waiting: Waiting, own: int, c: Context) -> tuple[str, str]:
@@ -180,9 +181,9 @@ def _command_for(kind: str, session: str, c: Context) -> str:
         return f"{COMMAND} ceremony {c.pasted}"
     if kind == "check":
         return f"{COMMAND} key check --together {c.pasted}"
-    if not session.startswith("statistic/"):
+    if read_session(session).kind != "statistic":
         return f"{COMMAND} train {c.pasted} --app APP.py"
-    here = f"{c.pasted} --round {pasted(shown(session.partition('/')[2]))}"
+    here = f"{c.pasted} --round {pasted(shown(read_session(session).name))}"
     if kind in ("contributions", "request"):
         return f"{COMMAND} contribute NUMBERS.csv --federation {here}"
     return f"{COMMAND} decrypt {here}"

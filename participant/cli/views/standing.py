@@ -10,7 +10,7 @@ from participant.cli.sentences.omissions import left_out_line
 from participant.cli.sentences.sentence import Context
 from participant.cli.sentences.waiting import ceremony_remedy, round_waiting
 from participant.cli.views.terminal import say
-from protocol.board.messages import kind_of
+from protocol.board.session import read_session
 from protocol.words.counted import counted
 from protocol.words.duration import duration
 from protocol.words.foreign import shown
@@ -166,7 +166,7 @@ def _show_round(found: Mapping[str, Any], own: str) -> None:
 
 
 def _show_left_out(found: Mapping[str, Any], own: str) -> None:
-    kind = kind_of(str(found.get("session")))
+    kind = read_session(str(found.get("session"))).opens
     for name, said in _pairs(found.get("left_out")):
         facts = {**_table(said), "members": [name], "is_own": name == own, "fits": None}
         detail = _table(said).get("detail")
@@ -188,7 +188,7 @@ def _show_ways_out(found: Mapping[str, Any]) -> None:
     """What a round with enough contributions waits for, and what else ends that."""
     waited = found.get("held_back_for")
     names = [shown(name) for name in waited[:_MAX_ROWS]] if isinstance(waited, list) else []
-    number = shown(found.get("session")).partition("/")[2]
+    number = read_session(shown(found.get("session"))).name
     needed = shown(found.get("needed_for_another_model") or 0)
     say("    held back: with a sum of the same model that is open, every sum of the contributions")
     say("    that can be added would show too few hospitals")

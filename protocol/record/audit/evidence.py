@@ -25,6 +25,7 @@ from protocol.board.messages import (
     attachments_of,
     blob_name,
 )
+from protocol.board.session import read_session
 from protocol.encoding import decode
 from protocol.errors import BadEntry, BadTerms, Fork, Malformed
 from protocol.key.epoch import Epoch
@@ -183,7 +184,7 @@ class Evidence:
         return [
             observe(self.terms, session, entries, self.public_payloads, self.nonce)
             for session, entries in self.sessions.items()
-            if session.startswith("ceremony/")
+            if read_session(session).kind == "ceremony"
         ]
 
     @cached_property
@@ -197,7 +198,7 @@ class Evidence:
         return [
             RoundEvidence(self.terms, self._epoch_of(entries), entries, self.payload)
             for session, entries in self.sessions.items()
-            if session.startswith(("round/", "statistic/"))
+            if read_session(session).is_round
         ]
 
     def _epoch_of(self, entries: Sequence[Posted]) -> Epoch | None:

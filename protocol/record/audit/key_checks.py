@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from keyshare.randomness import Stream
 from protocol.board.board import Posted, of_kind
 from protocol.board.messages import CheckRequest
+from protocol.board.session import read_session
 from protocol.ceremony.run import OBSERVER
 from protocol.errors import Malformed
 from protocol.key.check import KeyCheck
@@ -19,7 +20,7 @@ from protocol.record.audit.results import NOBODY, Account, Check
 def check_parts(evidence: Evidence, account: Account) -> None:
     """Every part is proven, and every quorum of neighbours gives the test value."""
     for session, entries in evidence.sessions.items():
-        if session.startswith("check/"):
+        if read_session(session).kind == "check":
             for position, epoch in _requests(evidence, account, entries):
                 _observe(evidence, account, session, epoch, position)
 

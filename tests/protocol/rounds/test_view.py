@@ -14,7 +14,8 @@ from protocol.board.messages import (
     Statement,
     attach,
 )
-from protocol.rounds.view import RoundView, round_name, round_session
+from protocol.board.session import read_session
+from protocol.rounds.view import RoundView, round_session
 from tests.stage.toy import Table, toy_federation
 
 SESSION = "statistic/age"
@@ -35,7 +36,7 @@ SESSION = "statistic/age"
 )
 def test_a_number_names_a_training_round_and_anything_else_a_statistic(name, session):
     assert round_session(name) == session
-    assert round_name(session) == name
+    assert read_session(session).name == name
 
 
 def test_the_first_of_everything_counts_and_the_last_statement():
