@@ -294,11 +294,16 @@ class UnfitNumbers(ParticipantError, says="{path}: {reason}"):
     remedy: str = ""
 
 
-class ModelMismatch(ParticipantError, says="round {round_name}: {reason}"):
-    """The round starts from a model that this hospital does not hold."""
+OpenedWith = Literal["model", "length", "key", "bounds", "suite"]
+
+
+class ModelMismatch(ParticipantError, says="round {round_name}: another {what}"):
+    """The round is opened otherwise than this hospital's model is due; bounds: clip, examples."""
 
     round_name: str
-    reason: str
+    what: OpenedWith
+    found: object
+    due: object
 
 
 class ForeignModel(ParticipantError, says="round {number}: {reason}"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from participant.errors import ModelMismatch
+from participant.errors import ModelMismatch, OpenedWith
 from participant.model.entry_list import list_of
 from participant.model.layout import Layout
 from participant.training.agreement import Agreement
@@ -88,18 +88,16 @@ class Stance:
         opened, name = view.opening, view.name
         assert opened is not None
         opening, due = opened.post.body, self._opened_with(opened.position)
-        if (opening.kind, opening.model) != ("training", due.result):
-            raise ModelMismatch(name, "it was opened for another model than this hospital's")
-        if opening.length != due.length:
-            raise ModelMismatch(name, f"it is opened for {opening.length} weights")
-        if opening.epoch != self._key:
-            raise ModelMismatch(name, "it was opened under another key")
-        if (opening.clip, opening.max_examples) != (due.clip, due.max_examples):
-            found = f"bound {opening.clip:g} and {opening.max_examples} examples"
-            bounds = f"{due.clip:g} and {due.max_examples}"
-            raise ModelMismatch(name, f"it is opened with {found}, not {bounds}")
-        if opening.suite != (suite := suite_for(self._terms, due.length).name):
-            raise ModelMismatch(name, f"it is opened for suite {opening.suite}, due is {suite}")
+        compared: tuple[tuple[OpenedWith, object, object], ...] = (
+            ("model", (opening.kind, opening.model), ("training", due.result)),
+            ("length", opening.length, due.length),
+            ("key", opening.epoch, self._key),
+            ("bounds", (opening.clip, opening.max_examples), (due.clip, due.max_examples)),
+            ("suite", opening.suite, suite_for(self._terms, due.length).name),
+        )
+        for what, found, expected in compared:
+            if found != expected:
+                raise ModelMismatch(name, what, found, expected)
 
     def warn_of_wider(self, number: int, entry: int) -> None:
         """Report who had asked for wider bounds than follow from the counts, when it was opened.

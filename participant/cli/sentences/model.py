@@ -8,6 +8,15 @@ from typing import Any
 from participant.cli.sentences.sentence import Context, Sentence
 from participant.errors import ForeignModel, ModelMismatch
 
+_OPENED = {  # what of the round is another
+    "model": "it was opened for another model than this hospital's",
+    "length": "it is opened for {e.found} weights, and this hospital's model has {e.due}",
+    "key": "it was opened under another key",
+    "bounds": "it is opened with bound {e.found[0]:g} and {e.found[1]} examples, not "
+    "{e.due[0]:g} and {e.due[1]}",
+    "suite": "it is opened for suite {e.found}, due is {e.due}",
+}
+
 
 def _begin_anew(number: int, c: Context) -> str:
     """How a corrected app's model gets its turn after a round."""
@@ -22,7 +31,7 @@ def _begin_anew(number: int, c: Context) -> str:
 def _mismatch(e: ModelMismatch, c: Context) -> Sentence:
     number = int(e.round_name) if e.round_name.isdecimal() else 0
     return Sentence(
-        f"round {e.round_name}: {e.reason}",
+        f"round {e.round_name}: {_OPENED[e.what].format(e=e)}",
         "if the others train with another app, start train with theirs. If models of this data "
         f"folder were lost, put them back. {_begin_anew(number, c)}",
     )

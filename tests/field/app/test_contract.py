@@ -402,8 +402,8 @@ def test_after_the_last_round_new_terms_are_the_way() -> None:
     table = RoundTable()
     last = table.terms.rounds.count
     assert "agree on new ones" in sentence(ForeignModel(last, "x"), table)
-    assert "agree on new ones" in sentence(ModelMismatch(str(last), "x"), table)
-    assert "--new-model-after" not in sentence(ModelMismatch(str(last), "x"), table)
+    assert "agree on new ones" in sentence(ModelMismatch(str(last), "length", 1, 2), table)
+    assert "--new-model-after" not in sentence(ModelMismatch(str(last), "length", 1, 2), table)
 
 
 def test_too_many_examples_name_the_flag() -> None:

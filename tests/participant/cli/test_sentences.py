@@ -42,6 +42,7 @@ SAMPLES: dict[str, Any] = {
     "dict[int, str]": {2: "deal: its seed gives something else"},
     "dict[int, int]": {2: 17},
     "list[int]": [1, 2],
+    "object": (2.5, 7),
     "list[str]": ["H1", "H2"],
     "tuple[int, ...]": (1, 2),
     "tuple[tuple[int, ...], str]": ((2,), "in step deal, no more"),
