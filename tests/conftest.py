@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +20,14 @@ settings.load_profile("quorate")
 IMPORTS_TORCH = re.compile(r"^(import|from) (safetensors\.)?torch\b", re.MULTILINE)
 
 LONGEST = ("test_federation.py", "test_simulator.py")
+
+
+@pytest.fixture(autouse=True)
+def _no_log_of_an_earlier_service() -> Iterator[None]:
+    """One that ran in this process logged to a stream of its test, which is closed by now."""
+    yield
+    root = logging.getLogger()
+    root.handlers[:] = [h for h in root.handlers if type(h) is not logging.StreamHandler]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -50,8 +50,6 @@ def all_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixt
     for name in ("all_proxy", "https_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
-    # A service that ran in this process before may have left one whose stream is closed.
-    monkeypatch.setattr(logging.getLogger(), "handlers", [caplog.handler])
     caplog.set_level(logging.DEBUG)
 
 
