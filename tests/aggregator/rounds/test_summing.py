@@ -185,6 +185,16 @@ def test_somebody_elses_ciphertexts_are_left_out_and_not_the_originals(desk: Des
     assert "H2" in desk.service.summing.left_out["round/1"][1].detail
 
 
+def test_a_copy_that_comes_first_and_is_left_out_keeps_the_original_in(desk: Desk) -> None:
+    desk.open_training()
+    payload = desk.payload("round/1", 2)
+    desk.contribute(1, "round/1", payload)
+    for member in (2, 3, 4):
+        desk.contribute(member, "round/1", payload if member == 2 else None)
+    assert desk.wait(0)
+    assert desk.contributors("round/1") == [2, 3, 4]
+
+
 def test_garbage_and_contributions_to_another_opening_are_left_out(desk: Desk) -> None:
     desk.open_training()
     desk.contribute(1, "round/1", b"garbage")
