@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 import json
 import logging
@@ -25,9 +24,8 @@ from participant.cli.commands import key, verdict
 from participant.cli.commands import rounds as opening
 from participant.cli.commands import terms as founding
 from participant.cli.commands import training as work
-from participant.cli.sentences import precision as precision_sentences
-from participant.cli.sentences.precision import precision_line
 from participant.cli.sentences.sentence import Context
+from participant.cli.sentences.training import TOLD, lines_of
 from participant.cli.views import speaking, standing
 from participant.cli.views.ceremony import JsonView, LineView, LiveView, link_lost, link_notices
 from participant.cli.views.terminal import say, say_json
@@ -175,10 +173,7 @@ EVENTS: list[dict[str, Any]] = [
 
 
 def test_every_event_that_a_row_is_made_of_is_fed() -> None:
-    words = set(re.findall(r'"([a-z-]+)"', inspect.getsource(work.RoundTable.show)))
-    facts = {"round", "event", "members", "by", "entry", "verdict", "rounds", "needed"}
-    words |= precision_sentences.SENTENCES.keys()
-    assert words - facts == {event["event"] for event in EVENTS}
+    assert {event["event"] for event in EVENTS} == TOLD
 
 
 def test_no_row_of_training_shows_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
@@ -325,6 +320,5 @@ def test_a_joining_hospital_is_shown_as_it_is(tmp_path: Path) -> None:
 
 def test_an_update_beyond_the_terms_is_told_with_as_many_digits_as_it_takes() -> None:
     """Not: it changes a weight by 1, and the terms allow 1."""
-    told = precision_line({"event": "beyond-terms", "largest": 1.00001, "clip": 1.0})
-    assert told is not None
+    (told,) = lines_of({"round": 1, "event": "beyond-terms", "largest": 1.00001, "clip": 1.0})
     assert "by 1.00001, and the terms allow 1." in told

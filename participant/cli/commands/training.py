@@ -19,12 +19,9 @@ from participant.cli.commands.options import Given, Json, Timeout, spread
 from participant.cli.commands.telling import Teller, telling
 from participant.cli.commands.verdict import judged
 from participant.cli.commands.working import hospital_of, run, say_aside
-from participant.cli.sentences.complaints import complaint_line
-from participant.cli.sentences.held_back import held_back
-from participant.cli.sentences.model_words import disagreement, entries
-from participant.cli.sentences.omissions import left_out_line
-from participant.cli.sentences.precision import precision_line, rounding_cell
+from participant.cli.sentences.precision import rounding_cell
 from participant.cli.sentences.sentence import Context
+from participant.cli.sentences.training import lines_of
 from participant.cli.views.ceremony import View, link_notices, view_of
 from participant.cli.views.terminal import only_json, say, say_json
 from participant.cli.views.transfer import Transfer, transfer_view
@@ -219,43 +216,8 @@ class RoundTable:
         """Gather what is known of a round, and print it at its end."""
         number, name = event["round"], event["event"]
         facts = self._facts.setdefault(number, {})
-        if name == "entries":
-            for text in entries(event):
-                say(text)
-        if line := precision_line(event):
-            say(f"round {number}: {line}")
-        if name == "abstained":
-            say(f"round {number}: fit had no examples. This hospital adds nothing to the sum")
-        if name in ("wrong-partial", "false-complaint"):
-            (about,) = event["members"]
-            line = complaint_line(about, event["by"], event["entry"], event["verdict"])
-            say(f"round {number}: {line}")
-        if name == "left-out":
-            say(f"round {number}: {left_out_line(event, 'training')}")
-        if name == "void":
-            say(f"round {number}: {_void(event)}")
-        if name == "false-checksum":
-            names = ", ".join(event["members"])
-            say(
-                f"round {number}: the checksum that {names} posted is not that of the vector "
-                "contributed. The sum was checked without it. Was the agent another release?"
-            )
-        if name == "differencing":
-            say(
-                f"round {number}: with the sum of round {', '.join(event['rounds'])}, from the "
-                f"same model, its sum shows what {', '.join(event['members'])} alone added"
-            )
-        if name == "disagreement":
-            say(disagreement(number, event))
-        if name == "held-back":
-            say(f"round {number}: held back. {held_back(number, event)}")
-        if name == "used-model":
-            rounds = ", ".join(event["rounds"])
-            say(
-                f"The sum of round {rounds} is open, and began from the very model that is to "
-                f"begin after round {number}. A round from it can be held back. Let the app's "
-                "initial_parameters use config['seed'], which is another for each new model"
-            )
+        for text in lines_of(event):
+            say(text)
         facts.update(event)
         if name == "evaluated":
             self._print(number, self._facts.pop(number))
@@ -280,18 +242,6 @@ class RoundTable:
         missing = ", ".join(self._terms.name_of(m) for m in absent)
         metrics = _metrics(facts.get("metrics")) + (f"  without {missing}" if missing else "")
         say("".join(f"{cell:>11}" for cell in cells) + f"  {metrics}")
-
-
-def _void(event: Event) -> str:
-    if event["by"] == "aggregator":
-        return (
-            f"{event['reason']}. Every hospital finds the same, and the model stays as it was. "
-            "Ask its operator who has had access to it"
-        )
-    return (
-        f"no honest contributions have such a sum ({event['reason']}), so "
-        "the model stays as it was. Was every hospital's agent the same release?"
-    )
 
 
 def _seconds(value: float | None) -> str:

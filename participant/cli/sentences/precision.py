@@ -9,12 +9,6 @@ from participant.training.journal import Event
 _NOTABLE = 0.01  # of the average's changes: from here on rounding is warned of
 
 
-def precision_line(event: Event) -> str | None:
-    """The sentence for an event, if it is one of these and worth one."""
-    sentence = SENTENCES.get(event["event"])
-    return sentence(event) if sentence else None
-
-
 def rounding_cell(value: float | None) -> str:
     """What rounding changed, for a table."""
     if value is None:

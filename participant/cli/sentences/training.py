@@ -1,0 +1,84 @@
+"""What ``train`` says of a round's events, each in a line or a few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from participant.cli.sentences.complaints import complaint_line
+from participant.cli.sentences.held_back import held_back
+from participant.cli.sentences.model_words import disagreement, entries
+from participant.cli.sentences.omissions import left_out_line
+from participant.cli.sentences.precision import SENTENCES as OF_PRECISION
+from participant.training.journal import Event
+
+
+def lines_of(event: Event) -> list[str]:
+    """What there is to say of an event; nothing of most."""
+    number, name = event["round"], event["event"]
+    if name == "entries":
+        return entries(event)
+    if name in _WHOLE:
+        return [_WHOLE[name](event)]
+    said = SENTENCES[name](event) if name in SENTENCES else None
+    return [f"round {number}: {said}"] if said else []
+
+
+def _abstained(event: Event) -> str:
+    return "fit had no examples. This hospital adds nothing to the sum"
+
+
+def _complaint(event: Event) -> str:
+    (about,) = event["members"]
+    return complaint_line(about, event["by"], event["entry"], event["verdict"])
+
+
+def _void(event: Event) -> str:
+    if event["by"] == "aggregator":
+        return (
+            f"{event['reason']}. Every hospital finds the same, and the model stays as it was. "
+            "Ask its operator who has had access to it"
+        )
+    return (
+        f"no honest contributions have such a sum ({event['reason']}), so "
+        "the model stays as it was. Was every hospital's agent the same release?"
+    )
+
+
+def _false_checksum(event: Event) -> str:
+    return (
+        f"the checksum that {', '.join(event['members'])} posted is not that of the vector "
+        "contributed. The sum was checked without it. Was the agent another release?"
+    )
+
+
+def _differencing(event: Event) -> str:
+    return (
+        f"with the sum of round {', '.join(event['rounds'])}, from the same model, its sum shows "
+        f"what {', '.join(event['members'])} alone added"
+    )
+
+
+def _used_model(event: Event) -> str:
+    return (
+        f"The sum of round {', '.join(event['rounds'])} is open, and began from the very model "
+        f"that is to begin after round {event['round']}. A round from it can be held back. Let the "
+        "app's initial_parameters use config['seed'], which is another for each new model"
+    )
+
+
+_WHOLE: dict[str, Callable[[Event], str]] = {  # what names its round itself
+    "disagreement": lambda event: disagreement(event["round"], event),
+    "used-model": _used_model,
+}
+SENTENCES: dict[str, Callable[[Event], str | None]] = {
+    **OF_PRECISION,
+    "abstained": _abstained,
+    "wrong-partial": _complaint,
+    "false-complaint": _complaint,
+    "left-out": lambda event: left_out_line(event, "training"),
+    "void": _void,
+    "false-checksum": _false_checksum,
+    "differencing": _differencing,
+    "held-back": lambda event: f"held back. {held_back(event['round'], event)}",
+}
+TOLD = {"entries", "evaluated"} | _WHOLE.keys() | SENTENCES.keys()
