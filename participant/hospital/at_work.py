@@ -22,7 +22,8 @@ from participant.waiting import Waiting
 from protocol.terms.terms import Terms
 
 T = TypeVar("T", bound=Task)
-_MOMENT_SECONDS = 0.5  # in which a step that nobody waits for any more may end
+_MOMENT_SECONDS = 0.5  # in which what nobody waits for any more may end
+_LOOKS = 10
 
 
 class AtWork:
@@ -67,6 +68,9 @@ class AtWork:
         lock: Callable[[Path, str], contextlib.AbstractContextManager[bool | None]] = hold,
     ) -> AsyncIterator[bool]:
         """Hold the folder while the block runs, and until the last step of it has ended."""
+        for _ in range(_LOOKS):  # a loop over ``train`` that was left ends a moment later
+            if self._command:
+                await asyncio.sleep(_MOMENT_SECONDS / _LOOKS)
         if self._command:
             raise AlreadyRunning(self.folder / LOCK_NAME, os.getpid(), self._command)
         self._command, self.session, held = command, None, contextlib.ExitStack()

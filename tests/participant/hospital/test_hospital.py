@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import participant
 from participant import Hospital, Notices
 from participant.agent.steps import Steps as Thread
 from participant.errors import AlreadyRunning, BadApp, OutOfTime, UnfitNumbers
@@ -91,12 +94,11 @@ def test_a_loop_that_is_left_ends_the_work_and_the_next_one_goes_on(opened: Open
     async def program() -> None:
         first, *others = await with_key(opened)
         rest = [asyncio.create_task(all_of(h, Steps())) for h in others]
-        rounds = first.train(Steps())
-        async for done in rounds:
+        async for done in first.train(Steps()):
             assert done.number == 1
             break
-        await rounds.aclose()
-        assert first.waiting is None
+        assert first.waiting is not None  # its end comes a moment later, and is waited for
+        assert (await first.contribute("visits", [3])).is_new
         async with opened(1).holding("another", 1.0):
             assert "steps" not in str(asyncio.all_tasks())
         assert [done.number for done in await all_of(first, Steps())] == [2]
@@ -159,6 +161,14 @@ def test_a_call_that_is_cancelled_as_it_begins_lets_go_of_the_folder(opened: Ope
                 pass
 
     asyncio.run(program())
+
+
+def test_what_is_exported_is_imported_when_it_is_asked_for() -> None:
+    """Where something is missing, the command can say so; its help needs none of it."""
+    code = "import participant, aggregator, sys; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    with pytest.raises(AttributeError, match="no attribute 'Session'"):
+        _ = participant.Session
 
 
 def test_two_threads_do_not_work_on_one_hospital_at_once(opened: Opens) -> None:
