@@ -15,6 +15,7 @@ from aggregator.cli.commands import app as of_aggregator
 from participant.cli import app as of_hospital
 from protocol.record.audit.checks import CHECKS
 from tests.docs.pages import OF_TODAY, PACKAGES, ROOT, fenced, ids, spans
+from tests.fuzz.targets import TARGETS
 
 PROGRAMS = {
     "quorate-participant": get_command(of_hospital),
@@ -74,6 +75,10 @@ def test_every_module_and_file_that_a_page_names_is_there(page: Path) -> None:
             assert (ROOT / span).exists(), span
         elif re.fullmatch(r"\w+\.py", span):
             assert span in file_names(), span
+    dotted = rf"(?<![\w./-])(?:{'|'.join(PACKAGES)})(?:\.\w+)+(?![\w/])"
+    for name in re.findall(dotted, page.read_text()):
+        of_a_file = re.search(r"\.(toml|txt|md|py|example\.org)$", name)
+        assert of_a_file or is_there(name), name
 
 
 def commands(text: str) -> list[tuple[Any, list[str], str]]:
@@ -109,6 +114,12 @@ def test_the_checks_of_a_record_are_those_of_its_page() -> None:
     page = (ROOT / "docs/how-it-works/record.md").read_text()
     listed = re.findall(r"^\| (\d\.\d) \|", page, re.MULTILINE)
     assert listed == [check.number for check in CHECKS]
+
+
+def test_the_targets_of_fuzzing_are_those_of_its_page() -> None:
+    page = (ROOT / "docs/security/fuzzing.md").read_text()
+    rows = re.findall(r"^\| `([\w-]+)` \| ([^|]+) \|", page, re.MULTILINE)
+    assert dict(rows) == {name: target.decoder for name, target in TARGETS.items()}
 
 
 @pytest.mark.parametrize("page", OF_TODAY, ids=ids(OF_TODAY))

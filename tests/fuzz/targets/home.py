@@ -282,7 +282,10 @@ def certificate() -> Case:
     return Case(run, certificates(), None)
 
 
-@target("status-report", "participant.network.status.read_report and cli.standing.show_standing")
+@target(
+    "status-report",
+    "participant.network.status.read_report and participant.cli.views.standing.show_standing",
+)
 def status_report() -> Case:
     from protocol.errors import Malformed
     from tests.fuzz.codecs import JSON
