@@ -219,7 +219,6 @@ class Aggregator:
         """A colluder's own numbers: small ones, or such as no honest hospital has."""
         opening = branch.view(session).opening
         assert opening is not None
-        assert isinstance(opening.post.body, Opening)
         count = expected_count(opening.post.body, self.terms)
         number = self.toy.key.n - 1 if spoils else mpz(member)
         made = contribution([number] * count, member, session, opening.digest, self.toy.epoch)
@@ -234,7 +233,6 @@ class Aggregator:
         values = tuple(pow(c, power, square) for c in seen.encrypted.values)
         copied = Encrypted(values, _proof_to_power(seen.encrypted.proof, power))
         body = posted.post.body
-        assert isinstance(body, Contribution)
         rows = [{unknown: times * power for unknown, times in row.items()} for row in seen.rows]
         self._give(branch, member, session, body.opening, copied, rows)
 
@@ -242,7 +240,6 @@ class Aggregator:
         """As a colluder's own, what it makes of any ciphertexts that it has ever seen."""
         opening = branch.view(session).opening
         assert opening is not None
-        assert isinstance(opening.post.body, Opening)
         count = expected_count(opening.post.body, self.terms)
         loot = Loot(self.toy)
         for seen in self.contributed.values():

@@ -138,7 +138,6 @@ class Played(Hall):
     def content_key(self, member: int) -> bytes:
         """As any hospital unseals it."""
         body = self.view.partials[member].post.body
-        assert isinstance(body, Partial)
         (sealed,) = (a for a in body.attachments if a.to == 1)
         federation = self.federation.terms.federation
         context = SealContext(federation, SESSION, "partial", member, 1)

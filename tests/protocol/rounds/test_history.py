@@ -139,10 +139,9 @@ def test_a_statistic_does_not_count_and_is_not_judged():
     other = closed("round/2", (1, 2, 4)).members[1].view
     view.opening, view.closing = other.opening, other.closing
     assert history(first).difference(view)
-    body = other.terms_of_opening
-    assert isinstance(body, Opening)
-    statistic = Opening("statistic", body.epoch, body.model, body.length)
     assert other.opening
+    body = other.opening.post.body
+    statistic = Opening("statistic", body.epoch, body.model, body.length)
     view.opening = other.opening._replace(post=_with_body(other.opening.post, statistic))
     assert history(first).difference(view) is None
 

@@ -10,7 +10,7 @@ import numpy as np
 from participant.app.calls import initial_config
 from participant.model.file import model_name, read_model
 from participant.model.layout import Layout
-from protocol.board.board import Posted
+from protocol.board.board import B, Posted, of_kind
 from protocol.board.messages import (
     Closing,
     Complaint,
@@ -84,20 +84,16 @@ class Facts:
 
     # ── reading ──
 
-    def _said(self, number: int, kind: type) -> list[Posted]:
+    def _said(self, number: int, kind: type[B]) -> list[Posted[B]]:
         session = f"round/{number}"
-        return [
-            p for p in self._entries if p.post.session == session and isinstance(p.post.body, kind)
-        ]
+        return [p for p in of_kind(self._entries, kind) if p.post.session == session]
 
-    def _body(self, number: int, kind: type[Opening] | type[Closing]) -> Opening | Closing | None:
-        return next((p.post.body for p in self._said(number, kind)), None)  # type: ignore[return-value]
+    def _body(self, number: int, kind: type[B]) -> B | None:
+        return next((p.post.body for p in self._said(number, kind)), None)
 
     def _contributors(self, number: int) -> Members | None:
         closing = self._body(number, Closing)
-        if not isinstance(closing, Closing):
-            return None
-        return frozenset(c.member for c in closing.contributors)
+        return frozenset(c.member for c in closing.contributors) if closing else None
 
     def _opened(self, before: int) -> dict[bytes, list[Members]]:
         """By model, the sets of the rounds in which an honest hospital has helped to decrypt."""
@@ -105,7 +101,7 @@ class Facts:
         for number in range(1, before):
             opening, contributors = self._body(number, Opening), self._contributors(number)
             helpers = {p.post.sender for p in self._said(number, Partial)} - self._bad
-            if isinstance(opening, Opening) and contributors and helpers:
+            if opening and contributors and helpers:
                 found.setdefault(opening.model, []).append(contributors)
         return found
 
@@ -146,7 +142,7 @@ class Facts:
     def it_had_to_be_held_back(self, hold: Hold) -> None:
         """A round before it was void, and no sum of what could be added hides enough."""
         terms, opening = self._terms, self._body(hold.number, Opening)
-        assert isinstance(opening, Opening)
+        assert opening is not None
         opened = self._opened(hold.number).get(opening.model, [])
         if not opened:  # only a void round leaves the model that its sum began from
             raise Violation(f"round {hold.number} is held back, and none was void before")
@@ -219,7 +215,7 @@ class Facts:
             raise Violation(f"round {number} is void: {bool(voids)}, spoilt: {is_spoilt}")
         given = self._given(number, model, contributors, acts)
         opening = self._body(number, Opening)
-        assert isinstance(opening, Opening)
+        assert opening is not None
         slots = suite_of(opening.suite, self._terms).slots(opening)
         is_right = np.array_equal(found, model) if voids else is_next(found, model, given, slots)
         if not is_right:
@@ -286,7 +282,6 @@ class Facts:
     def _accusations_are_named(self, number: int) -> None:
         for posted in self._said(number, Complaint):
             sender, body = posted.post.sender, posted.post.body
-            assert isinstance(body, Complaint)
             is_false = sender in self._bad and body.key and body.member not in self._bad
             if is_false and posted.position < self._in_time(number):
                 self._all_report("false-complaint", number, "by", sender)
@@ -338,6 +333,5 @@ class Facts:
                 if p.post.sender not in self._bad
             }
             for posted in self._said(number, SetLock):
-                assert isinstance(posted.post.body, SetLock)
                 if right and posted.post.body.chosen not in right:
                     yield posted

@@ -17,7 +17,6 @@ from protocol.board.draft import Draft
 from protocol.board.messages import (
     Ciphertexts,
     Closing,
-    Contribution,
     Contributor,
     Opening,
     Request,
@@ -94,9 +93,8 @@ class AggregatorTable(Table):
 
     def chunks_of(self, session: str, member: int) -> list[bytes]:
         """A member's vector."""
-        body = self.view_of(session).contributions[member].post.body
-        assert isinstance(body, Contribution)
-        return [self.blobs[name] for name in body.vector]
+        posted = self.view_of(session).contributions[member]
+        return [self.blobs[name] for name in posted.post.body.vector]
 
     def summed(
         self, vectors: Sequence[Sequence[bytes]], shift: Shift | None = None

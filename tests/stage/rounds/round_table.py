@@ -15,7 +15,7 @@ from participant.training.stance import Report
 from participant.training.task import TrainingTask
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import Contribution, SetLock
+from protocol.board.messages import SetLock
 from protocol.rounds.vector_checks import checksum_key
 from tests.simulator.disk import Disk
 from tests.stage.rounds.aggregator import AggregatorTable
@@ -168,9 +168,7 @@ class HybridTable(RoundTable):
         return self.chunks_of(session, member)
 
     def names(self, member: int, session: str = SESSION) -> tuple[bytes, ...]:
-        body = self.view(session).contributions[member].post.body
-        assert isinstance(body, Contribution)
-        return body.vector
+        return self.view(session).contributions[member].post.body.vector
 
     @property
     def chosen(self) -> bytes:
