@@ -9,7 +9,6 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from keyshare.errors import BadExamples
 from keyshare.randomness import Stream
 from participant.errors import BadApp, ModelMismatch
 from participant.model.file import model_name
@@ -21,7 +20,6 @@ from protocol.board.suite import suite_of
 from protocol.errors import BadEntry, Refused
 from protocol.rounds.ciphertexts import EncryptionKey
 from protocol.rounds.view import RoundView
-from tests.simulator.disk import Crash
 from tests.stage.rounds.round_table import RoundTable, Steps
 
 
@@ -114,17 +112,6 @@ class Wrong(Steps):
         return self.answer
 
 
-class Sized(Steps):
-    """A hospital with so many examples."""
-
-    def __init__(self, examples: int) -> None:
-        super().__init__()
-        self.examples = examples
-
-    def fit(self, parameters: list[np.ndarray], config: Any) -> Any:
-        return [p + p.dtype.type(self.step) for p in parameters], self.examples, {}
-
-
 GOOD = [np.zeros((1, 2)), np.zeros(1, dtype=np.float32)]
 
 
@@ -166,17 +153,10 @@ def test_an_unusable_update_is_refused_before_anything_is_said(answer: Any, reas
     assert caught.value.function == "fit"
 
 
-def reported(table: RoundTable, index: int, app: Any) -> list[tuple[int, str, dict[str, Any]]]:
-    """What a member's task reports from now on."""
-    reports: list[tuple[int, str, dict[str, Any]]] = []
-    table.train(index, app, lambda *report: reports.append(report))
-    return reports
-
-
 def test_a_hospital_whose_update_is_beyond_the_terms_adds_nothing_and_it_is_said() -> None:
     table = RoundTable()
     one_far = [np.array([[100.0, 0.0]]), GOOD[1]]
-    reports = reported(table, 1, Wrong((one_far, 10, {})))
+    reports = table.reported(1, Wrong((one_far, 10, {})))
     for i in (2, 3, 4, 5):
         table.train(i, Steps())
     table.play("round/1")
@@ -357,30 +337,6 @@ def test_a_state_dict_is_averaged_and_what_is_local_stays_the_hospitals_own() ->
     assert "1.running_var" in names
 
 
-def stated(table: RoundTable, session: str) -> set[tuple[float, int]]:
-    """The bounds that follow, as members state them."""
-    return {(s.clip, s.max_examples) for s in table.view(session).statements.values()}
-
-
-def test_bounds_follow_what_hospitals_need() -> None:
-    table = RoundTable()
-    for i in table.toy.federation.members:
-        table.train(i, Steps(0.01))
-    outlier = Steps(0.1)  # four times as much is half the average's bound: it must not be cut
-    table.train(2, outlier)
-    table.settle()
-    assert stated(table, "round/0") == {(8.0, 1_000)}
-    table.play("round/1")
-    assert stated(table, "round/1") == {(0.25, 16)}  # twice 0.125 >= 0.1, and 10 examples
-    restarted = table.train(3, Steps(0.01))
-    table.settle()
-    assert restarted.finished == 1
-    assert stated(table, "round/1") == {(0.25, 16)}
-    outlier.step = 1.0
-    table.play("round/2")
-    assert stated(table, "round/2") == {(8.0, 16)}  # what it needed, and may grow by again
-
-
 def test_who_starts_again_while_a_round_is_open_takes_part_in_it() -> None:
     table = RoundTable()
     for i in table.toy.federation.members:
@@ -393,66 +349,6 @@ def test_who_starts_again_while_a_round_is_open_takes_part_in_it() -> None:
     table.settle()
     assert table.view("round/1").statements == before
     assert 1 in table.view("round/2").contributions
-
-
-@pytest.mark.parametrize("app", [Sized(900), Steps(1.0)], ids=["examples", "change"])
-def test_a_round_that_an_update_does_not_fit_leaves_the_model_and_the_next_has_room(
-    app: Any,
-) -> None:
-    table = RoundTable()
-    reports = {i: reported(table, i, Steps()) for i in table.toy.federation.members}
-    table.play("round/1")
-    before = table.view("round/1").statements[1].result
-    reports[2] = reported(table, 2, app)
-    table.play("round/2")
-    assert (2, "blinded", {"clip": 0.25, "most": 16}) in reports[2]
-    stated = set(table.view("round/2").statements.values())
-    assert len(stated) == 1
-    assert stated.pop().result == before
-    for told in reports.values():
-        assert (2, "outgrown", {}) in told
-        assert not {(2, "rounding"), (2, "void")} & {(number, event) for number, event, _ in told}
-    table.play("round/3")
-    events = [(number, event) for told in reports.values() for number, event, _ in told]
-    assert not {(3, "outgrown"), (3, "blinded")} & set(events)
-    assert table.view("round/3").statements[1].result != before
-
-
-def test_who_was_left_out_of_a_sum_is_not_missing_from_its_counts() -> None:
-    table = RoundTable()
-    for i in (1, 2, 3, 4):
-        table.train(i, Steps(0.01))
-    reports = reported(table, 5, Steps(1.0))
-    table.settle()
-    table.open("round/1")
-    table.settle()
-    table.close("round/1", [1, 2, 3, 4])
-    table.settle()
-    assert "decrypted" in [event for _, event, _ in reports]
-    assert "uncounted" not in [event for _, event, _ in reports]
-    assert stated(table, "round/1") == {(0.03125, 16)}
-
-
-def test_what_rounding_changes_is_reported() -> None:
-    table = RoundTable()
-    reports = reported(table, 1, Steps())
-    for i in (2, 3, 4, 5):
-        table.train(i, Steps())
-    table.play("round/1")
-    table.play("round/2")
-    first, second = [facts["rounding"] for _, event, facts in reports if event == "rounding"]
-    steps = table.terms.quantisation.steps(50)
-    assert first == pytest.approx(8.0 / steps * np.sqrt(5 * 1.2257) / 0.1, rel=0.02)
-    assert second == pytest.approx(first / 32 * 16 / 1_000, rel=0.02)
-
-
-def test_a_round_with_another_bound_than_stated_is_not_contributed_to() -> None:
-    table = RoundTable()
-    table.train(1, Steps())
-    table.settle()
-    table.open("round/1", clip=table.terms.clip / 2)
-    with pytest.raises(ModelMismatch, match="bound"):
-        table.settle()
 
 
 def test_a_round_under_another_suite_than_the_terms_give_is_not_contributed_to() -> None:
@@ -487,47 +383,3 @@ def test_a_new_model_begins_where_the_hospital_is_told(shape: tuple[int, ...]) -
     assert all(task.finished == 2 for task in tasks)
     assert start(2).finished == 2  # the same command goes on
     np.testing.assert_allclose(tasks[0].parameters[0], 7.1, atol=1e-3)
-
-
-@pytest.mark.parametrize("examples", [-1, -(2**40), 1_001])
-def test_a_number_of_examples_that_the_terms_do_not_allow_is_refused(examples: int) -> None:
-    table = RoundTable()
-    task = table.train(1, Sized(examples))
-    table.settle()
-    table.open("round/1")
-    with pytest.raises(BadExamples):
-        task.due()
-
-
-def test_a_round_in_which_nobody_changes_anything_leaves_the_model_as_it_was() -> None:
-    """As where a learning rate begins with 0: all that its sum has is rounding."""
-    table = RoundTable()
-    reports = reported(table, 1, Steps(0.0))
-    for i in (2, 3, 4, 5):
-        table.train(i, Steps(0.0))
-    table.play("round/1")
-    assert not any(p.any() for p in table.tasks[1].parameters)
-    assert (1, "unchanged", {}) in reports
-
-
-def test_an_outgrown_round_is_told_also_to_who_stops_just_then() -> None:
-    table, told = RoundTable(), list[tuple[int, str, dict[str, Any]]]()
-    apps = {i: Steps() for i in table.toy.federation.members}
-    for i, app in apps.items():
-        table.train(i, app, lambda *said, i=i: told.append(said) if i == 1 else None)
-    table.play("round/1")
-    for app in apps.values():
-        app.step = 1.0
-    table.settle()
-    table.open("round/2")
-    table.settle()
-
-    def stop() -> None:
-        if model_name(2) in table.disks[1].files:
-            raise Crash
-
-    table.disks[1].hook = stop
-    table.close("round/2")
-    with pytest.raises(Crash):
-        table.settle()
-    assert (2, "outgrown", {}) in told

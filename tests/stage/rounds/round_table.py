@@ -72,6 +72,12 @@ class RoundTable(AggregatorTable):
         self.seat(index, task)
         return task
 
+    def reported(self, index: int, app: Any) -> Events:
+        """What a member's training task reports from now on."""
+        events = Events()
+        self.train(index, app, lambda *event: events.append(event))
+        return events
+
     def seat(self, index: int, task: Task) -> None:
         """A member comes (back) to the table and reads the board."""
         task.begin(self.board)
