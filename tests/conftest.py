@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from keyshare.hybrid import lattice
+from participant.app import module as app_module
 
 # A busy machine is slow, not wrong: no deadline for a single example.
 settings.register_profile("quorate", deadline=None)
@@ -53,3 +55,12 @@ def no_proxy_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("wss_proxy", "https_proxy", "socks_proxy", "all_proxy", "http_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def path_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What tests add to the path of modules is gone after each of them."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    for module in list(app_module._loaded):
+        app_module._let_go_of_others(module.__name__)

@@ -31,8 +31,10 @@ from protocol.board.wire import (
     BlobChunk,
     BlobHave,
     BlobOffer,
+    Declined,
     FromAggregator,
     FromMember,
+    Rejected,
     Submit,
 )
 from protocol.encoding import encode
@@ -108,6 +110,13 @@ class Desk:
         signed = self.sign(member, session, body)
         assert isinstance(answer := self.ask(member, Submit(signed)), Accepted), answer
         return signed
+
+    def flood(self, session: str, bodies: Sequence[Body], member: int = 3) -> int:
+        """How many of a member's posts get onto the board; the others are refused or declined."""
+        answers = [self.ask(member, Submit(self.sign(member, session, body))) for body in bodies]
+        refused = [a for a in answers if not isinstance(a, Accepted | Declined)]
+        assert all(isinstance(a, Rejected) and a.code == "bad-post" for a in refused)
+        return sum(isinstance(answer, Accepted) for answer in answers)
 
     def upload(self, member: int, blob: bytes, name: bytes | None = None) -> int:
         """Offer a blob and send what is missing; returns what is there in the end."""

@@ -15,9 +15,10 @@ from protocol.board.payload_sizes import contribution_bytes, statistic_bytes
 from protocol.board.wire import Declined, Submit
 from protocol.rounds.statistic import opening_for
 from protocol.terms.terms import AGGREGATOR
-from tests.attacks.board.test_flooding_member import FLOODER, HONEST, flood
 from tests.stage.desk import Desk
 from tests.stage.toy import replace_terms, toy_federation
+
+FLOODER, HONEST = 3, 1
 
 DAY_MS = 24 * 3_600_000
 
@@ -34,7 +35,7 @@ LARGEST = tuple(f"{k:030d}" for k in range(2_000))  # of 62 kB
 
 def test_labels_have_room_for_what_the_reader_of_numbers_takes(desk: Desk) -> None:
     desk.certify()
-    assert flood(desk, "statistic/a", [Request(2_000, 0, LARGEST)]) == 1
+    assert desk.flood("statistic/a", [Request(2_000, 0, LARGEST)]) == 1
     with pytest.raises(UnfitNumbers, match="64 kB"):
         Numbers("f", (Decimal(1),) * 2_200, tuple(f"{k:030d}" for k in range(2_200)))
 
@@ -42,23 +43,23 @@ def test_labels_have_room_for_what_the_reader_of_numbers_takes(desk: Desk) -> No
 def test_more_labels_than_a_request_may_have_are_refused(desk: Desk) -> None:
     desk.certify()
     many = tuple(f"{k:030d}" for k in range(2_200))
-    assert not flood(desk, "statistic/a", [Request(2_200, 0, many)])
+    assert not desk.flood("statistic/a", [Request(2_200, 0, many)])
 
 
 def test_a_statistic_is_asked_for_once_by_each(desk: Desk) -> None:
     desk.certify()
-    assert flood(desk, "statistic/a", [Request(5), Request(6)]) == 1
-    assert flood(desk, "statistic/a", [Request(5)], HONEST) == 1
+    assert desk.flood("statistic/a", [Request(5), Request(6)]) == 1
+    assert desk.flood("statistic/a", [Request(5)], HONEST) == 1
 
 
 def test_labels_are_bounded_by_the_day(desk: Desk) -> None:
     desk.certify()
     size = labels_bytes(LARGEST)
-    asked = sum(flood(desk, f"statistic/a{k}", [Request(2_000, 0, LARGEST)]) for k in range(20))
+    asked = sum(desk.flood(f"statistic/a{k}", [Request(2_000, 0, LARGEST)]) for k in range(20))
     assert asked == LABELS_BYTES_A_DAY // size
-    assert flood(desk, "statistic/mine", [Request(5)]) == 1, "without labels it goes on"
+    assert desk.flood("statistic/mine", [Request(5)]) == 1, "without labels it goes on"
     desk.time_ms += 24 * 3_600_000
-    assert flood(desk, "statistic/b", [Request(2_000, 0, LARGEST)]) == 1
+    assert desk.flood("statistic/b", [Request(2_000, 0, LARGEST)]) == 1
 
 
 # ── what statistics make everybody store ──
@@ -73,16 +74,16 @@ def test_what_a_member_asks_for_in_a_day_is_bounded_by_what_it_takes(
     each = statistic_bytes(MAX_NUMBERS, terms)
     most = 3
     monkeypatch.setattr("protocol.board.budget.STATISTICS_BYTES_A_DAY", most * each + each // 2)
-    assert sum(flood(desk, f"statistic/a{k}", [largest]) for k in range(20)) == most
+    assert sum(desk.flood(f"statistic/a{k}", [largest]) for k in range(20)) == most
     answer = desk.ask(FLOODER, Submit(desk.sign(FLOODER, "statistic/b", largest)))
     assert isinstance(answer, Declined)
     assert "let another member ask" in answer.reason
-    assert flood(desk, "statistic/mine", [largest], HONEST) == 1
-    assert flood(desk, "statistic/small", [Request(100)]) == 1, "smaller ones go on"
+    assert desk.flood("statistic/mine", [largest], HONEST) == 1
+    assert desk.flood("statistic/small", [Request(100)]) == 1, "smaller ones go on"
     desk.restart()
-    assert not flood(desk, "statistic/c", [largest])
+    assert not desk.flood("statistic/c", [largest])
     desk.time_ms += DAY_MS
-    assert sum(flood(desk, f"statistic/d{k}", [largest]) for k in range(20)) == most
+    assert sum(desk.flood(f"statistic/d{k}", [largest]) for k in range(20)) == most
 
 
 def test_a_closed_statistic_counts_for_a_day_all_the_same(
@@ -94,8 +95,8 @@ def test_a_closed_statistic_counts_for_a_day_all_the_same(
     assert desk.wait()
     taken = statistic_bytes(2, desk.federation.terms)
     monkeypatch.setattr("protocol.board.budget.STATISTICS_BYTES_A_DAY", 2 * taken - 1)
-    assert not flood(desk, "statistic/next", [Request(2)], HONEST)
-    assert flood(desk, "statistic/next", [Request(2)]) == 1
+    assert not desk.flood("statistic/next", [Request(2)], HONEST)
+    assert desk.flood("statistic/next", [Request(2)]) == 1
 
 
 @pytest.mark.parametrize("bits", [1024, 2048, 3072, 4096])

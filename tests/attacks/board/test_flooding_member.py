@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS, UPLOADS_AN_HOUR
+from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
 from protocol.board.board import Board, decode_entry
 from protocol.board.budget import (
     ABORTS_A_DAY,
@@ -38,14 +38,9 @@ from protocol.board.messages import (
     blob_name,
 )
 from protocol.board.wire import (
-    CHUNK_BYTES,
-    Accepted,
     BlobChunk,
     BlobHave,
     BlobRequest,
-    Declined,
-    Rejected,
-    Submit,
 )
 from protocol.encoding import encode
 from tests.stage.desk import MODEL, Desk
@@ -57,20 +52,6 @@ MANY = 300
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
-
-
-def flood(desk: Desk, session: str, bodies: list[Body], member: int = FLOODER) -> int:
-    """How many of these posts get onto the board."""
-    answers = [desk.ask(member, Submit(desk.sign(member, session, body))) for body in bodies]
-    refused = [a for a in answers if not isinstance(a, Accepted | Declined)]
-    assert all(isinstance(a, Rejected) and a.code == "bad-post" for a in refused)
-    return sum(isinstance(answer, Accepted) for answer in answers)
-
-
-def on_disk(folder: Path) -> int:
-    """Bytes of blobs on the aggregator's disk, whole and incomplete."""
-    files = (p for d in ("blobs", "incoming") for p in (folder / d).rglob("*") if p.is_file())
-    return sum(p.stat().st_size for p in files)
 
 
 # ── posts ──
@@ -89,65 +70,65 @@ def test_what_is_said_once_in_a_round_is_not_taken_again_and_again(
     desk: Desk, body: Body, most: int
 ) -> None:
     desk.open_training()
-    assert flood(desk, "round/1", [body] * 20) == most
+    assert desk.flood("round/1", [body] * 20) == most
 
 
 def test_a_member_contributes_to_a_statistic_once(desk: Desk) -> None:
     session = desk.open_statistic()
     desk.contribute(FLOODER, session)
-    assert not flood(desk, session, [Contribution(b"j" * 32, attach(b"x"))])
+    assert not desk.flood(session, [Contribution(b"j" * 32, attach(b"x"))])
     desk.contribute(HONEST, session)
 
 
 def test_a_model_can_be_stated_anew_but_not_for_ever(desk: Desk) -> None:
     desk.certify()
     stated: list[Body] = [Statement(MODEL, k) for k in range(MANY)]
-    assert flood(desk, "round/0", stated) <= TRIES_AN_HOUR + 1
+    assert desk.flood("round/0", stated) <= TRIES_AN_HOUR + 1
     desk.time_ms += 3_600_000
-    assert flood(desk, "round/0", stated[:1]) == 1
+    assert desk.flood("round/0", stated[:1]) == 1
 
 
 def test_sessions_that_are_far_from_due_are_refused(desk: Desk) -> None:
     desk.open_training()
-    assert not flood(desk, "round/3", [Statement(MODEL, 5)])
-    assert not flood(desk, "ceremony/3", [Join(b"k", bytes(32))])
-    assert not flood(desk, "check/2", [CheckRequest(desk.epoch.digest, b"n" * 32)])
-    assert not flood(desk, "statistic/unasked", [Refusal("rule", 0, "reason")])
+    assert not desk.flood("round/3", [Statement(MODEL, 5)])
+    assert not desk.flood("ceremony/3", [Join(b"k", bytes(32))])
+    assert not desk.flood("check/2", [CheckRequest(desk.epoch.digest, b"n" * 32)])
+    assert not desk.flood("statistic/unasked", [Refusal("rule", 0, "reason")])
 
 
 def test_one_member_has_only_so_many_statistics_open(desk: Desk) -> None:
     desk.certify()
-    asked = sum(flood(desk, f"statistic/a{k}", [Request(1)]) for k in range(MANY))
+    asked = sum(desk.flood(f"statistic/a{k}", [Request(1)]) for k in range(MANY))
     assert asked == OPEN_REQUESTS
-    assert flood(desk, "statistic/mine", [Request(1)], HONEST) == 1
+    assert desk.flood("statistic/mine", [Request(1)], HONEST) == 1
 
 
 def test_checks_are_bounded_by_the_day(desk: Desk) -> None:
     desk.certify()
     asked: list[Body] = [CheckRequest(desk.epoch.digest, b"n" * 32)]
-    assert sum(flood(desk, f"check/{k}", asked) for k in range(1, MANY)) == CHECKS_A_DAY
+    assert sum(desk.flood(f"check/{k}", asked) for k in range(1, MANY)) == CHECKS_A_DAY
     desk.time_ms += 24 * 3_600_000
-    assert flood(desk, f"check/{CHECKS_A_DAY + 1}", asked) == 1
+    assert desk.flood(f"check/{CHECKS_A_DAY + 1}", asked) == 1
 
 
 def test_aborts_are_bounded_by_the_day(desk: Desk) -> None:
     def aborted() -> int:
         due = range(1, MANY)
-        return sum(flood(desk, f"ceremony/{k}", [Abort(0, "deal", "no more")]) for k in due)
+        return sum(desk.flood(f"ceremony/{k}", [Abort(0, "deal", "no more")]) for k in due)
 
     assert aborted() == ABORTS_A_DAY
     desk.time_ms += 23 * 3_600_000
-    assert flood(desk, f"ceremony/{ABORTS_A_DAY + 1}", [Abort(0, "deal", "no more")]) == 0
+    assert desk.flood(f"ceremony/{ABORTS_A_DAY + 1}", [Abort(0, "deal", "no more")]) == 0
     desk.time_ms += 3_600_000
-    assert flood(desk, f"ceremony/{ABORTS_A_DAY + 1}", [Abort(0, "deal", "no more")]) == 1
+    assert desk.flood(f"ceremony/{ABORTS_A_DAY + 1}", [Abort(0, "deal", "no more")]) == 1
 
 
 def test_numbers_begin_with_one(desk: Desk) -> None:
     desk.certify()
-    assert not flood(desk, "ceremony/0", [Join(b"key", bytes(32)), Abort(0, "join", "no")])
-    assert not flood(desk, "check/0", [CheckRequest(desk.epoch.digest, b"n" * 32)])
-    assert not flood(desk, "round/0", [SetLock(b"c" * 32), Refusal("rule", 0, "reason")])
-    assert flood(desk, "round/0", [Statement(MODEL, 5)]) == 1
+    assert not desk.flood("ceremony/0", [Join(b"key", bytes(32)), Abort(0, "join", "no")])
+    assert not desk.flood("check/0", [CheckRequest(desk.epoch.digest, b"n" * 32)])
+    assert not desk.flood("round/0", [SetLock(b"c" * 32), Refusal("rule", 0, "reason")])
+    assert desk.flood("round/0", [Statement(MODEL, 5)]) == 1
 
 
 def test_before_all_have_joined_little_is_kept(desk: Desk) -> None:
@@ -155,10 +136,10 @@ def test_before_all_have_joined_little_is_kept(desk: Desk) -> None:
     for member in set(desk.federation.members) - {HONEST}:
         desk.say(member, "ceremony/1", Join(b"key", bytes(32)))
     large = Attachment(0, 40_000, blob_name(b"large"), b"")
-    assert not flood(desk, "ceremony/1", [Step("deal", 0, 0, (large,))])
-    assert flood(desk, "ceremony/1", early) == 2
+    assert not desk.flood("ceremony/1", [Step("deal", 0, 0, (large,))])
+    assert desk.flood("ceremony/1", early) == 2
     desk.say(HONEST, "ceremony/1", Join(b"key", bytes(32)))
-    assert flood(desk, "ceremony/1", early) > 2
+    assert desk.flood("ceremony/1", early) > 2
 
 
 def test_a_ceremony_in_which_a_key_is_made_is_the_last(desk: Desk) -> None:
@@ -166,22 +147,22 @@ def test_a_ceremony_in_which_a_key_is_made_is_the_last(desk: Desk) -> None:
     desk.certify()
     late: list[Body] = [Abort(0, "deal", "no more")]
     late += [Step("deal", 0, part, (attach(b"x" * 4096),)) for part in range(MANY)]
-    assert flood(desk, "ceremony/1", late) == 3
+    assert desk.flood("ceremony/1", late) == 3
     for number in range(2, 10):
-        assert not flood(desk, f"ceremony/{number}", [Join(b"key", bytes(32)), *late])
+        assert not desk.flood(f"ceremony/{number}", [Join(b"key", bytes(32)), *late])
 
 
 def test_certificates_that_differ_open_the_next_ceremony_only_by_an_abort(desk: Desk) -> None:
     for member in desk.federation.members:
         desk.say(member, "ceremony/1", Certificate(bytes(32), b"%d" % member))
-    assert not flood(desk, "ceremony/2", [Join(b"key", bytes(32))])
+    assert not desk.flood("ceremony/2", [Join(b"key", bytes(32))])
     desk.say(HONEST, "ceremony/1", Abort(0, "certificate", "they differ"))
-    assert flood(desk, "ceremony/2", [Join(b"key", bytes(32))]) == 1
+    assert desk.flood("ceremony/2", [Join(b"key", bytes(32))]) == 1
 
 
 def test_a_certificate_is_no_larger_than_a_key_can_be(desk: Desk) -> None:
-    assert not flood(desk, "ceremony/1", [Certificate(bytes(32), os.urandom(100 << 10))])
-    assert flood(desk, "ceremony/1", [Certificate(bytes(32), encode(desk.epoch))]) == 1
+    assert not desk.flood("ceremony/1", [Certificate(bytes(32), os.urandom(100 << 10))])
+    assert desk.flood("ceremony/1", [Certificate(bytes(32), encode(desk.epoch))]) == 1
 
 
 def test_nobody_is_further_than_a_batch_ahead_in_a_ceremony(desk: Desk) -> None:
@@ -193,7 +174,7 @@ def test_nobody_is_further_than_a_batch_ahead_in_a_ceremony(desk: Desk) -> None:
     said = [step("deal", k, 0) for k in range(MANY)]
     said += [step("nonsense", 0, k) for k in range(MANY)]
     said += [step("winner-commit", 0, k) for k in range(MANY)]
-    assert 0 < flood(desk, "ceremony/1", said) < 80
+    assert 0 < desk.flood("ceremony/1", said) < 80
 
 
 def test_to_ask_for_an_excess_changes_nothing(desk: Desk) -> None:
@@ -218,7 +199,7 @@ def test_whoever_is_waited_for_in_vain_may_say_so_as_long_as_it_lasts(desk: Desk
     for _ in range(200):
         desk.say(HONEST, "ceremony/1", Overdue("deal", 0, 0))
         desk.time_ms += 60_000
-    assert flood(desk, "ceremony/1", [Step("deal", 0, 0, ())], HONEST) == 1
+    assert desk.flood("ceremony/1", [Step("deal", 0, 0, ())], HONEST) == 1
 
 
 def test_a_ceremonys_bytes_are_bounded(desk: Desk) -> None:
@@ -226,14 +207,14 @@ def test_a_ceremonys_bytes_are_bounded(desk: Desk) -> None:
     payload = os.urandom(4096)
     attachments = tuple(attach(payload, to) for to in range(4))
     many: list[Body] = [Step("s", 0, k, attachments) for k in range(MANY)]
-    assert 0 < flood(desk, "ceremony/1", many) * 4 * 4096 < 1 << 20
+    assert 0 < desk.flood("ceremony/1", many) * 4 * 4096 < 1 << 20
 
 
 def test_all_of_it_together_leaves_a_small_board(desk: Desk) -> None:
     desk.open_training()
     for k in range(MANY):
         for session in ("round/1", f"round/{k}", f"statistic/a{k}", f"check/{k}", f"ceremony/{k}"):
-            flood(desk, session, [Refusal("r", 0, "x"), Statement(MODEL, k)])
+            desk.flood(session, [Refusal("r", 0, "x"), Statement(MODEL, k)])
     assert desk.service.board.head.position < 1_000
 
 
@@ -260,74 +241,6 @@ def test_what_a_colluding_aggregator_shows_beyond_the_budget_is_unsaid(
 
 
 # ── uploads ──
-
-
-def test_uploads_without_a_post_are_bounded_and_cleaned_up(desk: Desk, tmp_path: Path) -> None:
-    desk.open_training(length=700)
-    kept = desk.contribute(HONEST, "round/1")
-    named, limit = on_disk(tmp_path), desk.service.board.upload_bytes
-    assert named == len(kept)
-    refused = 0
-    for _ in range(2 * UPLOADS_AN_HOUR + 1):
-        blob = os.urandom(limit // 2)
-        for offset in range(0, len(blob), CHUNK_BYTES):
-            chunk = blob[offset : offset + CHUNK_BYTES]
-            answer = desk.ask(FLOODER, BlobChunk(blob_name(blob), len(blob), offset, chunk))
-            refused += isinstance(answer, Rejected)
-        assert on_disk(tmp_path) <= named + 2 * limit
-    assert refused
-    desk.service.tick()
-    assert on_disk(tmp_path) > named
-    desk.wait(CLEAN_UP_SECONDS)
-    assert on_disk(tmp_path) == named
-    assert desk.service._blobs.read(blob_name(kept)) == kept
-
-
-def test_what_lies_there_at_a_restart_is_cleaned_up_too(desk: Desk, tmp_path: Path) -> None:
-    desk.open_training(length=700)
-    kept = desk.contribute(HONEST, "round/1")
-    desk.upload(FLOODER, os.urandom(50_000))
-    desk.ask(FLOODER, BlobChunk(blob_name(b"?"), 50_000, 0, os.urandom(40_000)))
-    desk.restart()
-    desk.wait(1)
-    assert on_disk(tmp_path) == len(kept) + 90_000
-    desk.wait(CLEAN_UP_SECONDS + 60)
-    assert on_disk(tmp_path) == len(kept)
-    desk.restart()
-
-
-def test_a_slow_upload_is_not_cleaned_up_while_it_goes_on(desk: Desk) -> None:
-    first, second = os.urandom(5_000), os.urandom(5_000)
-    desk.upload(HONEST, first)
-    for _ in range(5):
-        desk.wait(CLEAN_UP_SECONDS / 2)
-        desk.upload(HONEST, second)
-    assert desk.service._blobs.size(blob_name(first)) == len(first)
-
-
-def test_nobody_can_have_anothers_upload_deleted(desk: Desk) -> None:
-    blob = os.urandom(5_000)
-    desk.upload(HONEST, blob)
-    desk.upload(FLOODER, blob)
-    limit = desk.service.board.upload_bytes
-    for _ in range(4):
-        desk.upload(FLOODER, os.urandom(limit))
-    assert desk.service._blobs.size(blob_name(blob)) == len(blob)
-
-
-def test_a_blob_that_no_post_can_need_is_refused_at_its_first_byte(desk: Desk) -> None:
-    size = 2 * desk.service.board.upload_bytes + 1
-    answer = desk.ask(FLOODER, BlobChunk(b"n" * 32, size, 0, b"x"))
-    assert isinstance(answer, Rejected)
-    assert answer.code == "too-large"
-
-
-def test_a_given_up_post_makes_room_for_the_next_one(desk: Desk) -> None:
-    """A member that died half-way makes other blobs: it is never refused for the old ones."""
-    limit = desk.service.board.upload_bytes
-    for _ in range(4):
-        blob = os.urandom(limit)
-        assert desk.upload(HONEST, blob) == limit
 
 
 # ── what a frame costs ──
@@ -371,20 +284,20 @@ def test_a_blob_named_by_twenty_posts_is_named_by_one(desk: Desk) -> None:
     opening = desk.service.rounds.views["round/1"].opening
     assert opening is not None
     named = Attachment(0, len(blob), blob_name(blob), b"")
-    assert flood(desk, "round/1", [Contribution(opening.digest, named)] * 20) == 1
+    assert desk.flood("round/1", [Contribution(opening.digest, named)] * 20) == 1
 
 
 def test_the_budget_is_the_same_after_a_restart(desk: Desk) -> None:
     desk.open_training()
-    flood(desk, "round/1", [SetLock(b"c" * 32)] * 5)
+    desk.flood("round/1", [SetLock(b"c" * 32)] * 5)
     desk.restart()
-    assert flood(desk, "round/1", [SetLock(b"c" * 32)] * 5) == 0
+    assert desk.flood("round/1", [SetLock(b"c" * 32)] * 5) == 0
     assert len(encode(desk.service.entries_after(0))) > 0
 
 
 def test_an_upload_goes_on_after_a_declined_post(desk: Desk) -> None:
     desk.open_training()
-    flood(desk, "round/1", [SetLock(b"c" * 32)] * 5)
+    desk.flood("round/1", [SetLock(b"c" * 32)] * 5)
     assert isinstance(desk.ask(FLOODER, BlobChunk(b"n" * 32, 9_000, 0, b"x")), BlobHave)
 
 
@@ -399,18 +312,18 @@ def test_larger_payloads_than_a_round_can_have_are_refused(desk: Desk) -> None:
     keys = tuple(Attachment(to, 5_000, b"n" * 32, b"") for to in range(1, 4))
     sealed = tuple(attach(b"key", to) for to in range(1, 4))
     fits = attach(b"part")
-    assert not flood(desk, session, [Contribution(opening.digest, large)])
-    assert not flood(desk, session, [Contribution(opening.digest, fits, (b"c" * 32,))])
-    assert not flood(desk, session, [Partial(b"c" * 32, b"d" * 32, (large, *sealed))])
-    assert not flood(desk, session, [Partial(b"c" * 32, b"d" * 32, (fits, *keys))])
+    assert not desk.flood(session, [Contribution(opening.digest, large)])
+    assert not desk.flood(session, [Contribution(opening.digest, fits, (b"c" * 32,))])
+    assert not desk.flood(session, [Partial(b"c" * 32, b"d" * 32, (large, *sealed))])
+    assert not desk.flood(session, [Partial(b"c" * 32, b"d" * 32, (fits, *keys))])
     asked = desk.say(HONEST, "check/1", CheckRequest(desk.epoch.digest, b"n" * 32))
-    assert not flood(desk, "check/1", [CheckPart(asked.digest, large)])
+    assert not desk.flood("check/1", [CheckPart(asked.digest, large)])
 
 
 def test_what_crossed_with_an_abort_is_little(desk: Desk) -> None:
     desk.join()
     desk.say(HONEST, "ceremony/1", Abort(0, "deal", "no more"))
     large = Attachment(0, 4 << 20, blob_name(b"large"), b"")
-    assert not flood(desk, "ceremony/1", [Step("deal", 0, 0, (large,))])
+    assert not desk.flood("ceremony/1", [Step("deal", 0, 0, (large,))])
     late: list[Body] = [Step("deal", 0, part, ()) for part in range(20)]
-    assert flood(desk, "ceremony/1", late) == 2
+    assert desk.flood("ceremony/1", late) == 2

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import bz2
-import csv
 import gzip
-import io
 import json
 import subprocess
 import sys
-from decimal import Decimal
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 import csv_hospital
 from csv_file import BadFile
@@ -29,14 +23,6 @@ HEAD = "age,bp,y\n"
 ROWS = "0.5,1.5,1\n-0.2,0.3,0\n0.1,0.2,1\n"
 GOOD = HEAD + ROWS
 AGREED = 'missing = ["", "?"]\n'
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The app's folder at a hospital, with no agreement in it yet."""
-    monkeypatch.setattr(csv_hospital, "HERE", tmp_path)
-    monkeypatch.setenv("QUORATE_CSV", str(tmp_path / "patients.csv"))
-    return tmp_path
 
 
 def put(folder: Path, text: str | bytes, study: str = "") -> Path:
@@ -358,79 +344,6 @@ def test_the_first_model_is_the_same_for_every_machine_and_another_for_every_see
     assert first["weight of bp"].tolist() != first["weight of age"].tolist()
     other = csv_hospital.initial_parameters({"seed": 2})
     assert other["weight of age"].tolist() != first["weight of age"].tolist()
-
-
-SCRAPS = [
-    "age",
-    "bp",
-    "y",
-    "1",
-    "0",
-    "0.5",
-    "63,5",
-    "1,250",
-    "?",
-    "nan",
-    "-",
-    "#",
-    "sep=",
-    "é",
-    "\ufeff",
-]
-FORMS = [",", ";", "\t", "\n", "\r\n", "\r", '"', " ", "\0", "|", "\N{NO-BREAK SPACE}"]
-PIECES = st.lists(st.sampled_from([*SCRAPS, *FORMS]), max_size=40).map("".join)
-ENCODINGS = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
-
-
-def data_or_refusal() -> csv_hospital.Data | str:
-    try:
-        return csv_hospital.load()
-    except BadFile as error:
-        return str(error)
-
-
-@given(st.binary(max_size=100) | st.builds(str.encode, PIECES, ENCODINGS))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_in_a_file_it_is_read_as_finite_numbers_or_refused(
-    folder: Path, data: bytes
-) -> None:
-    put(folder, data)
-    found = data_or_refusal()
-    if isinstance(found, str):
-        assert found.startswith(str(folder / "patients.csv"))
-        return
-    assert np.isfinite(found.features).all()
-    assert set(found.outcomes) == {0, 1}
-    assert found.features.shape == (len(found.outcomes), len(found.columns))
-
-
-@given(
-    st.lists(st.tuples(*[st.decimals(-20, 20, places=3)] * 2), min_size=2, max_size=8),
-    st.sampled_from([(",", "."), (";", "."), (";", ","), ("\t", ",")]),
-    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
-    st.sampled_from(["\n", "\r\n"]),
-)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_file_that_a_spreadsheet_writes_is_read_back_exactly_or_called_ambiguous(
-    folder: Path,
-    rows: list[tuple[Decimal, Decimal]],
-    form: tuple[str, str],
-    quoting: Literal[0, 1],
-    end: str,
-) -> None:
-    separator, mark = form
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=separator, quoting=quoting, lineterminator=end)
-    writer.writerow(["age", "bp", "y"])
-    for k, row in enumerate(rows):
-        writer.writerow([*(str(number).replace(".", mark) for number in row), k % 2])
-    put(folder, text.getvalue())
-    found = data_or_refusal()
-    if isinstance(found, str):
-        assert "may be thousands or decimals" in found
-        assert separator != ","
-        return
-    assert found.features.tolist() == [[float(number) for number in row] for row in rows]
 
 
 def test_a_refusal_reaches_the_terminal_as_one_sentence_and_nothing_else(
