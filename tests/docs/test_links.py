@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import OF_TODAY, PAGES, ROOT, ids, prose
+from tests.docs.pages import OF_TODAY, PACKAGES, PAGES, ROOT, ids, prose, spans
 
 CHAPTERS = ROOT / "docs/how-it-works/README.md"
 DECISIONS = ROOT / "docs/decisions"
@@ -69,6 +69,15 @@ def test_every_chapter_of_the_protocol_has_its_page() -> None:
     for folder in sorted((ROOT / "protocol").glob("*/__init__.py")):
         chapter = f"`protocol.{folder.parent.name}`"
         assert any(chapter in row and ".md)" in row for row in rows), chapter
+
+
+def test_every_folder_of_the_code_stands_among_the_chapters() -> None:
+    named = set(spans(CHAPTERS))
+    for package in PACKAGES:
+        for folder in (ROOT / package).glob("*/__init__.py"):
+            assert f"{package}.{folder.parent.name}" in named, folder
+    for folder in (ROOT / "tests").glob("*/__init__.py"):
+        assert f"tests/{folder.parent.name}" in named, folder
 
 
 def test_decisions_are_numbered_without_a_gap_and_each_says_what_it_costs() -> None:
