@@ -127,8 +127,8 @@ def _shares_of_two(consortium: Consortium) -> str:
     for hospital in consortium.hospitals[:2]:
         folder = hospital.folder(terms.federation)
         vault = Vault(folder / "vault", terms.federation, hospital.number)
-        record = vault.key_share(vault.epochs()[-1], Passphrase(hospital.passphrase))
-        epoch, secret = read_secret(record.payload, terms, hospital.number)
+        stored = vault.read_key_share(vault.epochs()[-1], Passphrase(hospital.passphrase))
+        epoch, secret = read_secret(stored, terms, hospital.number)
         shares.append(secret.secret_share())
     key = epoch.joint_key()
     _, ciphertext = trial_ciphertext(key.n, b"demo")

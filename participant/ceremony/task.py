@@ -186,6 +186,6 @@ class CeremonyTask(Task):
         entries = board.session(session)
         if not is_aborted((p.post for p in entries), self._terms.n_members):
             return False
-        if self._index not in silent(self._terms, entries):
+        if self._index not in silent(entries):
             return True
         return not self._secrets.holds(session) or self._secrets.withholds(session)

@@ -59,7 +59,7 @@ class VerdictTask(Task):
     @property
     def silent(self) -> tuple[int, ...]:
         """The members whose seeds are still to come."""
-        return silent(self._terms, self._entries)
+        return silent(self._entries)
 
     @property
     def disclosed(self) -> tuple[int, ...]:

@@ -46,5 +46,5 @@ class SecretStore:
     def _has(self, epoch: int, secret: bytes) -> bool:
         if epoch not in self.vault.epochs():
             return False
-        stored = self.vault.key_share(epoch, self.passphrase).payload
+        stored = self.vault.read_key_share(epoch, self.passphrase)
         return hmac.compare_digest(stored, secret)

@@ -16,7 +16,7 @@ from participant.home.passphrase import Passphrase
 from participant.home.terms_file import TermsFile
 from participant.home.vault import VAULT_NAME, Vault, epochs_in
 from protocol.errors import Malformed
-from protocol.key.epoch import Epoch, EpochSecret, read_secret
+from protocol.key.epoch import HeldKey, read_secret
 from protocol.terms.terms import Member, Terms
 
 
@@ -42,15 +42,15 @@ class Membership:
         """The vault, with the passphrase at hand."""
         return SecretStore(self.vault, self.passphrase)
 
-    def key_share(self) -> tuple[Epoch, EpochSecret]:
+    def held_key(self) -> HeldKey:
         """The newest epoch and this member's secret part of it.
 
-        Raises MissingFile, DamagedFile, and what ``vault.key_share`` raises.
+        Raises MissingFile, DamagedFile, and what ``vault.read_key_share`` raises.
         """
         epochs = self.vault.epochs()
         if not epochs:
             raise MissingFile(self.folder, "key share")
-        payload = self.vault.key_share(epochs[-1], self.passphrase).payload
+        payload = self.vault.read_key_share(epochs[-1], self.passphrase)
         try:
             return read_secret(payload, self.terms, self.index)
         except Malformed as error:

@@ -26,19 +26,6 @@ _SESSION = re.compile(r"(?P<kind>[a-z]+)/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63
 _KEY_SHARE = re.compile(r"key-share-(0|[1-9][0-9]{0,8})\.sealed")
 
 
-@dataclass(frozen=True)
-class KeyShareRecord:
-    """A member's key share of one epoch, as the bytes that the protocol made of it."""
-
-    federation: bytes
-    member: int
-    epoch: int
-    payload: bytes
-
-    def __repr__(self) -> str:
-        return f"KeyShareRecord(member={self.member}, epoch={self.epoch}, payload=<secret>)"
-
-
 def epochs_in(folder: Path) -> list[int]:
     """The epochs of which a vault's folder holds a key share, ascending; none if it is missing."""
     names = [path.name for path in entries(folder)] if exists(folder) else []
@@ -74,15 +61,14 @@ class Vault:
             self.cost,
         )
 
-    def key_share(self, epoch: int, passphrase: Passphrase) -> KeyShareRecord:
-        """The key share of an epoch; raises what ``sealed_file.unseal`` raises."""
-        payload = unseal(
+    def read_key_share(self, epoch: int, passphrase: Passphrase) -> bytes:
+        """The key share of an epoch as it was stored; raises what ``sealed_file.unseal`` raises."""
+        return unseal(
             self._key_share_path(epoch),
             self._purpose("key share", epoch=epoch),
             passphrase,
             f"key share of epoch {epoch}",
         )
-        return KeyShareRecord(self.federation, self.member, epoch, payload)
 
     def epochs(self) -> list[int]:
         """The epochs of which a key share is stored, ascending; needs no passphrase."""

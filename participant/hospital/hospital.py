@@ -112,7 +112,7 @@ class Hospital(AtWork):
         member = self.member
 
         def known() -> Epoch:
-            epoch, _ = member.key_share()
+            epoch, _ = member.held_key()
             member.vault.forget_seed(f"ceremony/{epoch.number}")
             return epoch
 
@@ -221,7 +221,7 @@ class Hospital(AtWork):
             )
 
         async with self.holding("train", timeout):
-            secret = await self.steps.do(member.key_share)
+            secret = await self.steps.do(member.held_key)
             loaded = await self.steps.do(lambda: app_of(app, member.folder / "errors"))
             await as_room_allows(self.folder, timeout, train_all, notices, self.steps)
 
@@ -260,7 +260,7 @@ class Hospital(AtWork):
         member = self.member
 
         def make() -> StatisticTask:
-            secret = member.key_share()
+            secret = member.held_key()
             if isinstance(numbers, str | Path):
                 found = read_numbers(Path(numbers), secret[0].joint_key().n)
             else:
@@ -290,7 +290,7 @@ class Hospital(AtWork):
         async with self.holding("decrypt", timeout):
             task = await self.work_on(
                 lambda: DecryptionTask(
-                    member.terms, member.key_share(), name, member.storage, approve
+                    member.terms, member.held_key(), name, member.storage, approve
                 ),
                 timeout,
                 notices,
@@ -315,7 +315,7 @@ class Hospital(AtWork):
 
     def check_share(self) -> Epoch:
         """Check that this hospital's key share is whole; the key. Raises ShareNotWhole."""
-        epoch, secret = self.member.key_share()
+        epoch, secret = self.member.held_key()
         nonce, stream = secrets.token_bytes(NONCE_BYTES), Stream(secrets.token_bytes(32))
         if not is_whole(epoch, secret, nonce, stream):
             raise ShareNotWhole(self.member.vault.folder, epoch.number)
@@ -330,7 +330,7 @@ class Hospital(AtWork):
         the time is over. Raises OutOfTime where not even the own part got through.
         """
         async with self.holding("key check", timeout):
-            secret = await self.steps.do(self.member.key_share)
+            secret = await self.steps.do(self.member.held_key)
             task = KeyCheckTask(self.terms, secret, int(time.time() * 1000))
             if await self._until_done(task, timeout, notices) and task.missing:
                 task.waits_for_all = True

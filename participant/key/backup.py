@@ -101,13 +101,13 @@ def write_backup(
     """Create the backup of a member; the epochs whose key shares it holds.
 
     Every share is checked before. Raises FileExists (nothing is overwritten), MissingFile,
-    DamagedFile, DiskError and what ``vault.key_share`` raises.
+    DamagedFile, DiskError and what ``vault.read_key_share`` raises.
     """
     if not (epochs := member.vault.epochs()):
         raise MissingFile(member.folder, "key share")
     shares = []
     for epoch in epochs:
-        payload = member.vault.key_share(epoch, member.passphrase).payload
+        payload = member.vault.read_key_share(epoch, member.passphrase)
         try:
             read_secret(payload, member.terms, member.index)
         except Malformed as error:

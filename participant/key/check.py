@@ -12,7 +12,7 @@ from protocol.board.board import Board, Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Body, CheckPart, CheckRequest
 from protocol.key.check import NONCE_BYTES, KeyCheck
-from protocol.key.epoch import Epoch, EpochSecret
+from protocol.key.epoch import HeldKey
 from protocol.terms.terms import Terms
 
 JOIN_SECONDS = 600  # so long after a check was asked for, who comes takes part in it
@@ -25,7 +25,7 @@ class KeyCheckTask(Task):
     ``waits_for_all``, only then. ``now_ms``: this machine's clock, in ms since 1970.
     """
 
-    def __init__(self, terms: Terms, secret: tuple[Epoch, EpochSecret], now_ms: int) -> None:
+    def __init__(self, terms: Terms, secret: HeldKey, now_ms: int) -> None:
         self._terms, (self._epoch, self._secret) = terms, secret
         self._now_ms = now_ms
         self.waits_for_all = False

@@ -98,7 +98,7 @@ class Restoring:
             return False
         path = vault.folder / f"key-share-{epoch}.sealed"
         try:
-            stored = vault.key_share(epoch, self.passphrase).payload
+            stored = vault.read_key_share(epoch, self.passphrase)
         except (WrongPassphrase, DamagedFile, ForeignSeal, TooLarge):
             reason = "it is damaged, or sealed with another passphrase than the identity"
             raise FileExists(path, reason) from None

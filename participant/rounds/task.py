@@ -16,7 +16,7 @@ from protocol.board.board import Board, Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Refusal, Statement
 from protocol.errors import Refused
-from protocol.key.epoch import Epoch, EpochSecret
+from protocol.key.epoch import HeldKey
 from protocol.rounds.decryption import RoundMember
 from protocol.rounds.history import OpenedSets
 from protocol.rounds.statistic import decode_sums, request_of
@@ -48,7 +48,7 @@ class DecryptionTask(Task):
     def __init__(
         self,
         terms: Terms,
-        secret: tuple[Epoch, EpochSecret],
+        secret: HeldKey,
         name: str,
         storage: Storage,
         approve: Callable[[Question], bool],

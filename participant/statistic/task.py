@@ -20,7 +20,7 @@ from participant.waiting import Waiting
 from protocol.board.board import Board, Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Request
-from protocol.key.epoch import Epoch, EpochSecret
+from protocol.key.epoch import HeldKey
 from protocol.rounds.statistic import opening_for, request_of, sound_requests
 from protocol.rounds.view import RoundView, round_session
 from protocol.terms.terms import Terms
@@ -37,7 +37,7 @@ class StatisticTask(Task):
     def __init__(
         self,
         terms: Terms,
-        secret: tuple[Epoch, EpochSecret],
+        secret: HeldKey,
         name: str,
         numbers: Numbers,
         storage: Storage,

@@ -39,7 +39,7 @@ from protocol.board.draft import Draft
 from protocol.board.messages import Refusal
 from protocol.board.session import read_session
 from protocol.errors import Refused
-from protocol.key.epoch import Epoch, EpochSecret
+from protocol.key.epoch import HeldKey
 from protocol.rounds.awaited import awaited_after
 from protocol.rounds.decryption import RoundMember
 from protocol.rounds.history import OpenedSets
@@ -68,7 +68,7 @@ class TrainingTask(Task):
     def __init__(
         self,
         terms: Terms,
-        secret: tuple[Epoch, EpochSecret],
+        secret: HeldKey,
         app: App,
         storage: Storage,
         report: Report = lambda number, event, facts: None,

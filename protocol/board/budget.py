@@ -131,7 +131,7 @@ class Budget:
         elif self._has_said(session, sender, body):
             found = "its sender has said this before"
         elif kind == "check":
-            found = self._check_excess(session, int(name), body)
+            found = self._check_excess(int(name), body)
         else:
             found = self._round_excess(session, sender, body, time_ms)
         return found or self._try_excess(session, sender, body, time_ms)
@@ -180,7 +180,7 @@ class Budget:
             if number > self._next_round and found.opening is None:
                 return f"round {number} is not due before round {self._next_round}"
         elif isinstance(body, Request):
-            return self._request_excess(session, sender, body, time_ms)
+            return self._request_excess(sender, body, time_ms)
         elif not found.asked_by and found.opening is None:
             return "nobody has asked for this statistic"
         if isinstance(body, ModelEntries):
@@ -189,7 +189,7 @@ class Budget:
             return self._contribution_excess(body, found.opening)
         return self._partial_excess(body, found) if isinstance(body, Partial) else ""
 
-    def _request_excess(self, session: str, sender: int, body: Request, time_ms: int) -> str:
+    def _request_excess(self, sender: int, body: Request, time_ms: int) -> str:
         asked = self._asked.get(sender, {})
         waiting = sum(time_ms < one.asked_ms + _DAY_MS for one in asked.values())
         if waiting >= OPEN_REQUESTS:
@@ -263,7 +263,7 @@ class Budget:
 
     # ── checks, and what a person may try again ──
 
-    def _check_excess(self, session: str, number: int, body: Body) -> str:
+    def _check_excess(self, number: int, body: Body) -> str:
         if number > self._next_check:
             return f"check {number} cannot begin before check {self._next_check}"
         if isinstance(body, CheckPart):

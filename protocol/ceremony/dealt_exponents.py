@@ -14,7 +14,6 @@ from gmpy2 import mpz
 from keyshare.ceremony.modulus import CandidateShape
 from keyshare.key.deviation import part, vanishes
 from protocol.ceremony.run import CeremonyRun
-from protocol.encoding import width_of
 from protocol.errors import CeremonyFailed
 
 DEALT = "dealt"  # what an abort names as the step where the check fails
@@ -43,11 +42,6 @@ def own_parts(run: CeremonyRun) -> dict[int, mpz]:
 def own_deviation(run: CeremonyRun) -> mpz:
     """This member's D(j)."""
     return sum(own_parts(run).values(), mpz(0)) % run.rows.prime
-
-
-def deviation_size(run: CeremonyRun) -> int:
-    """Bytes of a D(j)."""
-    return width_of(run.rows.prime)
 
 
 def check_deviation(run: CeremonyRun, points: Mapping[int, mpz]) -> None:

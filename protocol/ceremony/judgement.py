@@ -79,7 +79,7 @@ def judge(terms: Terms, session: str, entries: Sequence[Posted], payloads: Paylo
     ended = _causeless_aborts(terms, entries, silences) | _odd_certificates(terms, entries)
     misdealt = court.misdealt(innocent)
     offences = ended | court.wrong_certificates() | refused | misdealt | offences
-    missing = set(silent(terms, entries))
+    missing = set(silent(entries))
     if not all(court.certifies[i] for i in innocent):
         # A certificate that no honest member could give yet excuses nobody.
         missing |= _senders(entries, Certificate) - court.seeds.keys()
@@ -119,7 +119,7 @@ def _step_of(body: Body) -> str:
     return body.step if isinstance(body, Step) else ""
 
 
-def silent(terms: Terms, entries: Sequence[Posted]) -> tuple[int, ...]:
+def silent(entries: Sequence[Posted]) -> tuple[int, ...]:
     """Members that have joined the session, and neither certified nor disclosed their seed."""
     settled = _senders(entries, Disclosure) | _senders(entries, Certificate)
     return tuple(sorted(_senders(entries, Join) - settled))

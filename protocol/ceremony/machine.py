@@ -63,7 +63,7 @@ from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.ceremony.step import StepKind
 from protocol.encoding import encode
 from protocol.errors import BadSeal, CeremonyFailed, Malformed
-from protocol.key.epoch import Epoch, EpochSecret, epoch_secret
+from protocol.key.epoch import HeldKey, epoch_secret
 from protocol.sealing import SealContext, check_public
 from protocol.terms.terms import Terms
 from protocol.words.foreign import shown
@@ -108,7 +108,7 @@ class Ceremony:
         self.aborted = False  # somebody's Abort is on the board
         self.withholds_seed = False  # whatever the board shows: it may have certified elsewhere
         self.disclosed: dict[int, bytes] = {}  # the seeds that were opened after an abort
-        self.outcome: tuple[Epoch, EpochSecret] | None = None
+        self.outcome: HeldKey | None = None
         self._seed = seed
         self._has_joined = False  # perhaps after an abort that it had not seen yet
         self._has_certified = False  # likewise
@@ -338,7 +338,8 @@ class Ceremony:
             assert isinstance(body, Certificate)
             if (body.transcript, body.epoch) != (run.transcript, encode(run.epoch)):
                 raise CeremonyFailed(sender, "certificate", "it certifies another transcript")
-        self.outcome = (run.epoch, epoch_secret(run.epoch, run.share, run.epoch_sealing_seed))
+        secret = epoch_secret(run.epoch, run.share, run.epoch_sealing_seed)
+        self.outcome = HeldKey(run.epoch, secret)
         return CERTIFICATE
 
 

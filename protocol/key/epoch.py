@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import gmpy2
 from gmpy2 import mpz
@@ -106,7 +106,14 @@ def read_epoch(data: bytes, terms: Terms) -> Epoch:
     return epoch
 
 
-def read_secret(data: bytes, terms: Terms, index: int) -> tuple[Epoch, EpochSecret]:
+class HeldKey(NamedTuple):
+    """A key with one member's secret part of it."""
+
+    epoch: Epoch
+    secret: EpochSecret
+
+
+def read_secret(data: bytes, terms: Terms, index: int) -> HeldKey:
     """A vault's content, checked: the share fits its own verification key. Raises Malformed."""
     secret = decode(data, EpochSecret, "key share", 2 * MAX_EPOCH_BYTES)
     epoch = read_epoch(secret.epoch, terms)
@@ -120,7 +127,7 @@ def read_secret(data: bytes, terms: Terms, index: int) -> tuple[Epoch, EpochSecr
         raise Malformed("key share", "it is damaged") from None
     if secret.index != index or found != key.verification_keys[index - 1]:
         raise Malformed("key share", "it does not fit this member's verification key")
-    return epoch, secret
+    return HeldKey(epoch, secret)
 
 
 def epoch_of(entries: Sequence[Posted], terms: Terms) -> Epoch | None:

@@ -17,6 +17,7 @@ from protocol.board.board import Head, SignedPost
 from protocol.board.messages import Statement
 from protocol.board.wire import Entries, Submit, Welcome
 from protocol.errors import ProtocolError
+from protocol.key.epoch import HeldKey
 from tests.simulator.disk import Disk
 from tests.stage.rounds.round_table import Steps
 from tests.stage.toy import ToyEpoch
@@ -47,7 +48,8 @@ class Hospital:
 
         Its numbers for a statistic of one name are the same whenever it is asked for them.
         """
-        terms, secret = self.toy.federation.terms, (self.toy.epoch, self.toy.secrets[self.index])
+        terms = self.toy.federation.terms
+        secret = HeldKey(self.toy.epoch, self.toy.secrets[self.index])
         self.failure, self.mail, self.read = None, None, 0
         if name is None:
             self.task = TrainingTask(terms, secret, Steps(self.index / 8), self.disk)

@@ -16,7 +16,7 @@ from protocol.board.messages import Closing, Opening
 from protocol.board.suite import suite_of
 from protocol.ceremony.judgement import judge as judge_ceremony
 from protocol.errors import Fork
-from protocol.key.epoch import Epoch, EpochSecret, read_secret
+from protocol.key.epoch import HeldKey, read_secret
 from tests.simulator.averages import Given, is_next
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
@@ -63,7 +63,7 @@ def _where(hospital: Hospital) -> str:
     )
 
 
-def stored_keys(federation: Federation) -> dict[int, tuple[Epoch, EpochSecret]]:
+def stored_keys(federation: Federation) -> dict[int, HeldKey]:
     """The key shares on the hospitals' disks, each checked against its verification key."""
     found = {}
     for index, hospital in federation.hospitals.items():

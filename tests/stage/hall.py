@@ -19,7 +19,7 @@ from protocol.board.board import Post
 from protocol.board.messages import MAX_POST_BYTES
 from protocol.board.wire import FromMember, Submit, Welcome
 from protocol.encoding import decode, encode
-from protocol.key.epoch import Epoch, EpochSecret
+from protocol.key.epoch import HeldKey
 from tests.simulator.disk import Disk
 from tests.stage.desk import Desk
 from tests.stage.rounds.round_table import Steps
@@ -52,10 +52,10 @@ class Hall(Desk):
         agent.connected(Welcome(*self.service.board.head))
         return agent
 
-    def secret(self, member: int) -> tuple[Epoch, EpochSecret]:
+    def secret(self, member: int) -> HeldKey:
         """What a member's vault holds."""
         terms = self.federation.terms
-        return self.epoch, toy_epoch(terms.n_members, terms.quorum).secrets[member]
+        return HeldKey(self.epoch, toy_epoch(terms.n_members, terms.quorum).secrets[member])
 
     def train(self, member: int, app: Any = None) -> Agent:
         """A hospital types ``train``."""

@@ -146,7 +146,7 @@ def public_key(
     if out is not None:
         check_new(out)
     member = given.member(needs_key=True)
-    epoch, _ = member.key_share()
+    epoch, _ = member.held_key()
     if phe:
         text = joint_key_jwk(epoch, member.terms.name)
     else:

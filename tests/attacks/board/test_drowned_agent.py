@@ -29,7 +29,7 @@ from protocol.board.messages import (
 )
 from protocol.board.wire import BlobChunk, Entries, Welcome
 from protocol.encoding import encode
-from protocol.key.epoch import EpochSecret
+from protocol.key.epoch import EpochSecret, HeldKey
 from tests.simulator.disk import Disk
 from tests.stage.desk import Desk
 from tests.stage.rounds.round_table import Steps
@@ -81,7 +81,7 @@ def own_secret(desk: Desk) -> EpochSecret:
 
 def training(desk: Desk) -> TrainingTask:
     terms = desk.federation.terms
-    return TrainingTask(terms, (desk.epoch, own_secret(desk)), Steps(), Disk())
+    return TrainingTask(terms, HeldKey(desk.epoch, own_secret(desk)), Steps(), Disk())
 
 
 def open_round(desk: Desk) -> tuple[bytes, TrainingTask]:
@@ -160,7 +160,7 @@ def test_parts_of_rounds_that_are_not_closed_are_not_kept(desk: Desk) -> None:
 def test_only_the_first_part_of_a_check_is_fetched(desk: Desk) -> None:
     desk.certify()
     request = desk.say(FLOODER, "check/1", CheckRequest(desk.epoch.digest, b"n" * 32))
-    task = KeyCheckTask(desk.federation.terms, (desk.epoch, own_secret(desk)), desk.time_ms)
+    task = KeyCheckTask(desk.federation.terms, HeldKey(desk.epoch, own_secret(desk)), desk.time_ms)
     listener = Listener(desk, task)
     for _ in range(POSTS):
         try_to_say(desk, "check/1", CheckPart(request.digest, large(desk)))

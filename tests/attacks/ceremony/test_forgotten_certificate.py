@@ -273,7 +273,7 @@ def test_the_seed_is_withheld_before_the_certificate_is_in_the_outbox(
     abort(board)
     assert command(disk, board) is None
     assert not has_disclosed(board)
-    assert VICTIM in silent(TERMS, board.board.session(CEREMONY))
+    assert VICTIM in silent(board.board.session(CEREMONY))
 
 
 def test_an_honest_aggregator_takes_a_certificate_after_any_abort(

@@ -18,11 +18,10 @@ from keyshare.ceremony.modulus import deal_factors
 from protocol.board.messages import MAX_BLOB_BYTES, Step
 from protocol.ceremony import key_steps
 from protocol.ceremony.candidate_openings import opened_leaves
-from protocol.ceremony.dealt_exponents import deviation_size
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.run import CeremonyRun
 from protocol.ceremony.winner_steps import Winning
-from protocol.encoding import decode
+from protocol.encoding import decode, width_of
 from tests.stage.ceremony.adversary import PLAN, AttackTable, honest_table
 
 LEAF = 32
@@ -38,7 +37,7 @@ def said(table: AttackTable) -> Iterator[tuple[int, Step, bytes]]:
 
 def opened(table: AttackTable) -> dict[tuple[int, int], list[bytes]]:
     """The leaves that each member opened, by batch; a closed one as its hash."""
-    found, before = {}, LEAF + deviation_size(table.machines[1]._run)
+    found, before = {}, LEAF + width_of(table.machines[1]._run.rows.prime)
     for sender, body, payload in said(table):
         if body.step == "deal" and body.batch:
             found[body.batch - 1, sender] = payload[LEAF:]

@@ -24,10 +24,10 @@ from keyshare.ceremony.modulus import candidate_shape, survivors
 from keyshare.ceremony.shamir import integer_lagrange
 from keyshare.key.threshold_key import key_shape
 from protocol.ceremony import dealt_exponents, judgement
-from protocol.ceremony.dealt_exponents import DEALT, deviation_size
+from protocol.ceremony.dealt_exponents import DEALT
 from protocol.ceremony.machine import UnsealedStep
 from protocol.ceremony.run import CeremonyRun
-from protocol.encoding import decode, pack_numbers
+from protocol.encoding import decode, pack_numbers, width_of
 from protocol.key.epoch import Epoch
 from tests.simulator.federation import toy_of
 from tests.simulator.plan import Plan
@@ -181,7 +181,7 @@ class LastSpeaker(Malicious):
     def say(self, honest: UnsealedStep) -> UnsealedStep:
         if honest.step.name != "theta-commit" or honest.public is None:
             return honest
-        size = deviation_size(self.run)
+        size = width_of(self.run.rows.prime)
         said = {
             i: mpz(int.from_bytes(payload[HASH : HASH + size], "big"))
             for i, payload in self.heard.items()

@@ -37,6 +37,7 @@ from protocol.board.messages import (
     Step,
 )
 from protocol.board.wire import StatusReport, StatusRequest
+from protocol.key.epoch import HeldKey
 from tests.stage.desk import MODEL, Desk, federation
 from tests.stage.hall import ToldHall
 from tests.stage.rounds.round_table import Steps
@@ -45,7 +46,7 @@ from tests.stage.toy import toy_epoch
 TOY = toy_epoch(3, 2)
 TERMS = TOY.federation.terms
 DURATION = re.compile(r"for (\d+ s|\d+:\d\d (min|h))")
-SECRETS = {i: (TOY.epoch, TOY.secrets[i]) for i in TOY.federation.members}
+SECRETS = {i: HeldKey(TOY.epoch, TOY.secrets[i]) for i in TOY.federation.members}
 
 
 class Seeds:

@@ -59,7 +59,7 @@ def events(output: str) -> list[dict[str, Any]]:
 
 def encrypted_by_phe(consortium: Consortium, name: str, numbers: list[float]) -> str:
     """A file as a program that knows only phe and the exported key makes it."""
-    epoch, _ = consortium.member(1).key_share()
+    epoch, _ = consortium.member(1).held_key()
     jwk = json.loads(joint_key_jwk(epoch, consortium.terms.name))
     key = phe.PaillierPublicKey(phe.util.base64_to_int(jwk["n"]))
     values = []
@@ -216,7 +216,7 @@ def test_the_joint_key_is_exported_for_phe_and_never_written_over(
     command = ["public-key", "--phe", "--out", "key.json"]
     assert "fingerprint" in consortium.typed(3, *command)[0]
     jwk = json.loads((consortium.folder / "key.json").read_text())
-    epoch, _ = consortium.member(1).key_share()
+    epoch, _ = consortium.member(1).held_key()
     assert phe.util.base64_to_int(jwk["n"]) == epoch.joint_key().n
     assert "never overwritten" in consortium.typed(3, *command, expect=1)[1]
 

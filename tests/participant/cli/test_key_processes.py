@@ -14,7 +14,7 @@ from participant.agent.set_ledger import SetLedger
 from participant.home.folders import federation_folder
 from participant.key.check import KeyCheckTask
 from protocol.board.messages import CheckPart, Opening, SetLock
-from protocol.key.epoch import epoch_secret
+from protocol.key.epoch import HeldKey, epoch_secret
 from tests.participant.cli.test_commands import ended, events
 from tests.stage.consortium import Consortium, found, run_all
 
@@ -64,10 +64,10 @@ def test_a_wrong_part_is_named_and_the_quorum_decrypts_without_it(
     consortium: Consortium,
 ) -> None:
     member = consortium.member(3)
-    epoch, secret = member.key_share()
+    epoch, secret = member.held_key()
     share = SecretShare(3, secret.secret_share().value + 1)
     forged = epoch_secret(epoch, share, secret.sealing_seed)
-    liar = KeyCheckTask(member.terms, (epoch, forged), int(time.time() * 1000))
+    liar = KeyCheckTask(member.terms, HeldKey(epoch, forged), int(time.time() * 1000))
     session = consortium.session(3, liar, time_limit=3)
     assert run_all([session])[0] is not None  # nobody else is there yet
     running = [consortium.start(i, *TOGETHER) for i in (1, 2)]
@@ -109,7 +109,7 @@ def test_a_hospital_that_lost_its_disk_comes_back_from_its_backup(
 
 
 def opening(consortium: Consortium) -> Opening:
-    epoch, _ = consortium.member(1).key_share()
+    epoch, _ = consortium.member(1).held_key()
     return Opening("training", epoch.digest, bytes(32), 3)
 
 

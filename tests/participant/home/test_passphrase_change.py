@@ -53,7 +53,7 @@ def opens_with(home: Path, passphrase: Passphrase) -> bool:
         load(home, passphrase)
         for number, federation in enumerate(FEDERATIONS, start=1):
             vault = vault_of(home, federation)
-            assert vault.key_share(1, passphrase).payload == b"share %d" % number
+            assert vault.read_key_share(1, passphrase) == b"share %d" % number
             vault.seed("ceremony/2", passphrase)
     except WrongPassphrase:
         return False

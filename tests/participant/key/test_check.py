@@ -12,7 +12,7 @@ from aggregator.status.text import render
 from keyshare.key.threshold_key import SecretShare
 from participant.key.check import JOIN_SECONDS, KeyCheckTask
 from protocol.board.messages import CheckPart, CheckRequest
-from protocol.key.epoch import epoch_secret
+from protocol.key.epoch import HeldKey, epoch_secret
 from tests.stage.hall import Hall
 from tests.stage.toy import toy_epoch
 
@@ -30,7 +30,7 @@ class CheckHall(Hall):
             if i == liar:
                 share = SecretShare(i, secret.secret_share().value + 1)
                 secret = epoch_secret(TOY.epoch, share, secret.sealing_seed)
-            self.come(i, KeyCheckTask(TERMS, (TOY.epoch, secret), self.time_ms))
+            self.come(i, KeyCheckTask(TERMS, HeldKey(TOY.epoch, secret), self.time_ms))
 
     def task(self, member: int) -> KeyCheckTask:
         task = self.agents[member].task

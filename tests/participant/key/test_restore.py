@@ -90,7 +90,7 @@ def test_a_new_machine_has_identity_share_and_head_and_is_marked(
     work.write(HEAD)
     assert identities.load(home, NEW).card == backup.identity.card
     assert identities.read_card(home / "card.toml") == backup.identity.card
-    assert vault_at(home).key_share(1, NEW).payload == encode(TOY.secrets[1])
+    assert vault_at(home).read_key_share(1, NEW) == encode(TOY.secrets[1])
     storage = FolderStorage(federation_folder(home, TERMS.federation))
     assert storage.read("head") == encode(Checkpoint(HEAD.position, HEAD.hash))
     assert SetLedger(storage).bars("round/1")
@@ -120,7 +120,7 @@ def test_a_lost_share_comes_back_beside_an_identity_that_is_there(
     work = restoring(backup, home, PASSPHRASE)
     assert len(work.missing()) == 1
     work.write(HEAD)
-    assert vault_at(home).key_share(1, PASSPHRASE).payload == encode(TOY.secrets[1])
+    assert vault_at(home).read_key_share(1, PASSPHRASE) == encode(TOY.secrets[1])
     assert files(home)["identity.sealed"] == before["identity.sealed"]
 
 
@@ -344,7 +344,7 @@ def test_a_crash_at_any_moment_is_mended_by_the_same_command(
             storage = FolderStorage(federation_folder(home, TERMS.federation))
             assert SetLedger(storage).bars("round/1")
             assert storage.read("head") is not None
-            assert vault_at(home).key_share(1, NEW).payload == encode(TOY.secrets[1])
+            assert vault_at(home).read_key_share(1, NEW) == encode(TOY.secrets[1])
         restoring(backup, home).write(HEAD)
         assert restoring(backup, home).missing() == []
     assert dies_at > 30

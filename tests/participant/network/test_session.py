@@ -48,7 +48,7 @@ def consortium(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Consortium:
 
 
 def epochs(consortium: Consortium) -> set[bytes]:
-    return {consortium.member(i).key_share()[0].digest for i in (1, 2, 3)}
+    return {consortium.member(i).held_key()[0].digest for i in (1, 2, 3)}
 
 
 def test_three_hospitals_make_a_key_over_links_that_keep_breaking(

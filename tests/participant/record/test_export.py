@@ -128,7 +128,7 @@ def test_nothing_secret_and_nobodys_private_folder_rights(consortium: Consortium
     export(consortium, 1)
     folder = consortium.folder / "record"
     assert {os.stat(p).st_mode & 0o777 for p in folder.rglob("*") if p.is_file()} == {0o644}
-    secret = encode(consortium.member(1).key_share()[1])
+    secret = encode(consortium.member(1).held_key()[1])
     for data in contents(folder).values():
         assert secret[-64:] not in data
 

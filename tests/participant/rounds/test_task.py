@@ -6,6 +6,7 @@ import pytest
 
 from participant.rounds.task import DecryptionTask
 from protocol.board.messages import Complaint
+from protocol.key.epoch import HeldKey
 from tests.simulator.disk import Disk
 from tests.stage.rounds.toy_round import EPOCH, SQUARE, TERMS, TOY, contributed
 from tests.stage.rounds.wrong_part import Liar
@@ -16,7 +17,7 @@ def test_it_is_done_when_whoever_sent_a_wrong_part_is_named(reader: int) -> None
     found = contributed()
     found.close()
     found.settle(tamper=Liar(found, 1, lambda numbers: [2 * c % SQUARE for c in numbers]))
-    secret = EPOCH, TOY.secrets[reader]
+    secret = HeldKey(EPOCH, TOY.secrets[reader])
     task = DecryptionTask(TERMS, secret, "1", Disk(), lambda request: False)
     (said,) = (p for p in found.board.entries if isinstance(p.post.body, Complaint))
     for posted in found.board.entries:

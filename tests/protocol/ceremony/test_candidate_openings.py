@@ -12,7 +12,6 @@ from keyshare.ceremony.lanes import lanes
 from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Step
 from protocol.ceremony import candidate_openings, winner_steps
-from protocol.ceremony.dealt_exponents import deviation_size
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import digest, encode, pack_numbers, unpack_numbers, width_of
 from tests.stage.ceremony.altered import (
@@ -79,7 +78,9 @@ def turned(position: int) -> Change:
 @pytest.mark.parametrize("place", [0, 868])
 def test_a_leaf_that_was_not_committed_to_names_its_dealer(step, place):
     """In the deal that follows a rejected batch, and beside the commitments to θ'."""
-    before = 32 + (deviation_size(runs_of(with_two_batches())[1]) if step == "theta-commit" else 0)
+    before = 32 + (
+        width_of(runs_of(with_two_batches())[1].rows.prime) if step == "theta-commit" else 0
+    )
     position = before + place
 
     def tamper(sender: int, draft: Draft) -> Draft:

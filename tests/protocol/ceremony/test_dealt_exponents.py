@@ -10,10 +10,10 @@ from gmpy2 import mpz
 from keyshare.key.deviation import vanishes
 from protocol.board.messages import Step
 from protocol.ceremony import dealt_exponents
-from protocol.ceremony.dealt_exponents import DEALT, deviation_size, misdealers, own_parts
+from protocol.ceremony.dealt_exponents import DEALT, misdealers, own_parts
 from protocol.ceremony.machine import Ceremony
 from protocol.ceremony.run import OBSERVER, CeremonyRun, StepId
-from protocol.encoding import pack_numbers
+from protocol.encoding import pack_numbers, width_of
 from tests.stage.ceremony.altered import (
     altered,
     assert_everybody_names,
@@ -37,7 +37,7 @@ HASH = 32
 
 def posted_points(table: CeremonyTable) -> dict[int, mpz]:
     """D(j) of each member, from the board."""
-    size = deviation_size(table.machines[1]._run)
+    size = width_of(table.machines[1]._run.rows.prime)
     return {
         posted.post.sender: mpz(
             int.from_bytes(table.payloads(posted, 0)[0][HASH : HASH + size], "big")
@@ -52,7 +52,7 @@ def with_point(change, member: int, toy=None) -> CeremonyTable:
 
     def other(table, draft):
         run = table.machines[member]._run
-        end = HASH + deviation_size(run)
+        end = HASH + width_of(run.rows.prime)
         return with_payload(draft, 0, lambda d: d[:HASH] + change(d[HASH:end], run) + d[end:])
 
     return altered("theta-commit", other, member, toy)
@@ -126,7 +126,7 @@ def test_a_wrong_point_of_who_keeps_its_seed_gets_no_dealer_named():
 
 
 def spoiling(run: CeremonyRun, step: StepId, payload: bytes) -> bytes:
-    end = HASH + deviation_size(run)
+    end = HASH + width_of(run.rows.prime)
     return payload[:HASH] + plus_one(payload[HASH:end], run) + payload[end:]
 
 

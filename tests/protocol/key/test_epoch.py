@@ -14,6 +14,7 @@ from protocol.encoding import encode
 from protocol.errors import Malformed
 from protocol.key.epoch import (
     Epoch,
+    HeldKey,
     epoch_of,
     epoch_secret,
     read_epoch,
@@ -145,6 +146,7 @@ def test_a_secret_shows_nothing_of_itself():
     secret = TOY.secrets[1]
     for found in (repr(secret), str(secret), repr([secret])):
         assert found.strip("[]") == "EpochSecret(index=1, <secret>)"
+    assert repr(HeldKey(EPOCH, secret)).endswith("secret=EpochSecret(index=1, <secret>))")
 
 
 @pytest.mark.parametrize("value", [0, 1, 127, 128, 255, 256, 2**300])

@@ -20,11 +20,10 @@ from protocol.board.messages import (
     Step,
 )
 from protocol.ceremony.commitment import commitment_to
-from protocol.ceremony.dealt_exponents import deviation_size
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.run import CeremonyRun
 from protocol.ceremony.winner_steps import Winning
-from protocol.encoding import decode, encode
+from protocol.encoding import decode, encode, width_of
 from protocol.key.epoch import Epoch
 from protocol.record.audit.results import NOBODY
 from protocol.record.files import blob_path
@@ -160,7 +159,9 @@ def screened_with_a_wrong_value(made: Good) -> Broken:
 def leaf_opened_that_was_not_committed_to(made: Good) -> Broken:
     story = made.story.until(KEY)
     place = place_of(story, "theta-commit", 4)
-    before = _HASH_BYTES + deviation_size(CeremonyRun(story.federation.terms, 4, KEY, bytes(32)))
+    before = _HASH_BYTES + width_of(
+        CeremonyRun(story.federation.terms, 4, KEY, bytes(32)).rows.prime
+    )
     put_payload(story, place, flipped(payload_at(story, place), before))
     return told(story, "3.3", place)
 
