@@ -68,6 +68,8 @@ class AtWork:
         lock: Callable[[Path, str], contextlib.AbstractContextManager[bool | None]] = hold,
     ) -> AsyncIterator[bool]:
         """Hold the folder while the block runs, and until the last step of it has ended."""
+        if timeout is not None and not timeout > 0:  # NaN passes every other comparison
+            raise ValueError("timeout must be more than 0 seconds, or None")
         for _ in range(_LOOKS):  # a loop over ``train`` that was left ends a moment later
             if self._command:
                 await asyncio.sleep(_MOMENT_SECONDS / _LOOKS)

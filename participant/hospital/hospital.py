@@ -14,6 +14,7 @@ until then, and the next call waits for it.
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from keyshare.randomness import Stream
+from keyshare.rounds.statistic import MAX_DECIMALS
 from participant.agent.snapshot import Snapshot
 from participant.app.app import app_of
 from participant.app.calls import App
@@ -34,14 +36,7 @@ from participant.home.passphrase import Passphrase, checked
 from participant.home.passphrase_change import finish
 from participant.home.terms_file import read_signed_terms
 from participant.hospital.at_work import AtWork
-from participant.hospital.results import (
-    Checked,
-    Contributed,
-    Decrypted,
-    Event,
-    Exported,
-    Round,
-)
+from participant.hospital.results import Checked, Contributed, Decrypted, Event, Exported, Round
 from participant.hospital.room import as_room_allows
 from participant.key.check import KeyCheckTask
 from participant.key.errors import ShareNotWhole
@@ -63,6 +58,8 @@ from protocol.record.writing import prepare
 _SILENT = Notices()
 _LATECOMERS_SECONDS = 10.0  # that a check waits for the others once a quorum is there
 EVIDENCE_SECONDS = 30.0  # without another entry or seed
+NUMBER_OF_ROUND = re.compile(r"[1-9][0-9]{0,8}")
+NAME_OF_STATISTIC = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 
 
 class Hospital(AtWork):
@@ -170,16 +167,12 @@ class Hospital(AtWork):
         not help to decrypt.
         """
         loop, found = asyncio.get_running_loop(), asyncio.Queue[Round | None]()
-        work = asyncio.create_task(
-            self._train(
-                app,
-                timeout,
-                new_model_after,
-                notices,
-                on_event,
-                lambda done: loop.call_soon_threadsafe(found.put_nowait, done),
-            )
-        )
+
+        def tell(done: Round) -> None:
+            loop.call_soon_threadsafe(found.put_nowait, done)
+
+        course = self._train(app, timeout, new_model_after, notices, on_event, tell)
+        work = asyncio.create_task(course)
         work.add_done_callback(lambda _: found.put_nowait(None))
         try:
             while (done := await found.get()) is not None:
@@ -255,9 +248,13 @@ class Hospital(AtWork):
         numbers: a file of them, or int, float or Decimal, with labels as keys or without. The
         numbers leave encrypted. Their labels, how many they are and their decimals do not.
         decimals: of all numbers of the round; None for what the round has, or what these need.
-        Raises UnfitNumbers for what cannot be contributed.
+        Raises UnfitNumbers for what cannot be contributed, ValueError for another name or scale.
         """
         member = self.member
+        if not NAME_OF_STATISTIC.fullmatch(name):
+            raise ValueError(f"{name!r} cannot name a statistic")
+        if decimals is not None and not 0 <= decimals <= MAX_DECIMALS:
+            raise ValueError(f"decimals must be from 0 to {MAX_DECIMALS}, or None")
 
         def make() -> StatisticTask:
             secret = member.held_key()
@@ -287,6 +284,8 @@ class Hospital(AtWork):
         ends the call. Raises Refused where this hospital does not help.
         """
         member = self.member
+        if not (NUMBER_OF_ROUND.fullmatch(name) or NAME_OF_STATISTIC.fullmatch(name)):
+            raise ValueError(f"{name!r} is neither a round's number nor a statistic's name")
         async with self.holding("decrypt", timeout):
             task = await self.work_on(
                 lambda: DecryptionTask(

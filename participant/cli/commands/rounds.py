@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -23,7 +22,7 @@ from participant.cli.views.standing import show_loss, show_standing
 from participant.cli.views.terminal import agrees, say, say_json
 from participant.disk.files import check_new, write_new
 from participant.errors import NotAgreed
-from participant.hospital.hospital import Hospital
+from participant.hospital.hospital import NAME_OF_STATISTIC, NUMBER_OF_ROUND, Hospital
 from participant.hospital.results import Decrypted
 from participant.network.status import entries_seen
 from participant.rounds.task import Question
@@ -35,8 +34,6 @@ from protocol.words.counted import counted
 from protocol.words.foreign import shown
 
 _STATUS, _DECRYPT = "quorate-participant status", "quorate-participant decrypt"
-_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
-_NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -55,7 +52,7 @@ def decrypt(
     as_json: Json = False,
 ) -> None:
     """Help to decrypt the sum of one round, after a look at it. Exit code 3 on a refusal."""
-    if not (_NUMBER.fullmatch(name) or _NAME.fullmatch(name)):
+    if not (NUMBER_OF_ROUND.fullmatch(name) or NAME_OF_STATISTIC.fullmatch(name)):
         raise _bad_name(name, "is neither a round's number nor a statistic's name")
     hospital = hospital_of(given.member(needs_key=True))
     here, approve = given.context.here, _approval(yes, as_json)
@@ -183,7 +180,7 @@ def contribute(
 
     The numbers leave encrypted. Their labels, how many they are and their decimals do not.
     """
-    if not _NAME.fullmatch(name):
+    if not NAME_OF_STATISTIC.fullmatch(name):
         raise _bad_name(name, "cannot name a statistic")
     hospital = hospital_of(given.member(needs_key=True))
     notices = telling(hospital, given.context, as_json)

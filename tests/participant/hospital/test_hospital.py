@@ -129,6 +129,15 @@ def test_what_the_program_gives_wrong_is_its_error_and_changes_nothing(opened: O
         for numbers in ([float("nan")], ["x"], [True], [], {"": 1}):
             with pytest.raises(UnfitNumbers):
                 await first.contribute("visits", numbers)
+        for name in ("Visits", "", "1", "a/b"):
+            with pytest.raises(ValueError, match="cannot name a statistic"):
+                await first.contribute(name, [1])
+        with pytest.raises(ValueError, match="decimals must be from 0"):
+            await first.contribute("visits", [1], decimals=-1)
+        with pytest.raises(ValueError, match="neither a round's number nor"):
+            await first.decrypt("01", approve=lambda question: True)
+        with pytest.raises(ValueError, match="timeout must be more than 0"):
+            await first.check_key(timeout=float("nan"))
         with pytest.raises(OutOfTime):
             await all_of(first, Steps(), timeout=0.2)
 
