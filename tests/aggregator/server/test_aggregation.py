@@ -19,6 +19,12 @@ from tests.aggregator.cli.test_commands import Place, place, run, submit
 __all__ = ["place", "run"]  # fixtures
 
 
+@pytest.fixture(autouse=True)
+def no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a program that has given its log no place to go to."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+
+
 ENDS = {
     "stopped": None,
     "stopped from a thread": None,
@@ -87,9 +93,8 @@ def test_one_program_serves_a_folder_once_at_a_time(place: Place) -> None:
 
 
 def test_without_a_handler_nothing_of_its_log_is_printed(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     logging.getLogger("quorate.aggregator").warning("a stranger came")
     assert capfd.readouterr().err == ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import signal
@@ -33,8 +34,9 @@ def surroundings() -> list[object]:
 
 
 def test_the_example_works_and_changes_nothing_around_it(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     address = Aggregation.init(tmp_path / "data", "localhost", free_port())
     found(tmp_path, aggregator=address, rounds=RoundPolicy(2, 3, 30, 30, 3))
     names: dict[str, object] = {}
