@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from typer.main import get_command
 from aggregator.cli.commands import app as of_aggregator
 from participant.cli import app as of_hospital
 from protocol.record.audit.checks import CHECKS
+from protocol.terms.terms import render, render_signature
 from tests.docs.pages import OF_TODAY, PACKAGES, ROOT, fenced, ids, spans
 from tests.fuzz.targets import TARGETS
+from tests.stage.toy import toy_federation
 
 PROGRAMS = {
     "quorate-participant": get_command(of_hospital),
@@ -66,19 +69,31 @@ def is_there(dotted: str) -> bool:
     return not parts or (here.exists() and {*parts} <= defined(here))
 
 
+@cache
+def settings() -> set[str]:
+    """What stands in signed terms, as table and key with a dot between."""
+    text = render(toy_federation().terms) + render_signature("A", bytes(64))
+    tables = {name: t if isinstance(t, dict) else t[0] for name, t in tomllib.loads(text).items()}
+    return {f"{name}.{key}" for name, table in tables.items() for key in table}
+
+
+def test_the_settings_of_the_terms_are_those_of_their_page() -> None:
+    page = (ROOT / "docs/how-it-works/terms.md").read_text()
+    rows = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(.+?)`", row)} == settings()
+
+
 @pytest.mark.parametrize("page", OF_TODAY, ids=ids(OF_TODAY))
 def test_every_module_and_file_that_a_page_names_is_there(page: Path) -> None:
     for span in spans(page):
-        if re.fullmatch(rf"({'|'.join(FOLDERS)})(\.\w+)+", span) and not span.endswith(".py"):
-            assert is_there(span), span
-        elif re.fullmatch(rf"({'|'.join(FOLDERS)})(/[\w.-]+)*/?", span):
+        if re.fullmatch(rf"({'|'.join(FOLDERS)})(/[\w.-]+)*/?", span):
             assert (ROOT / span).exists(), span
         elif re.fullmatch(r"\w+\.py", span):
             assert span in file_names(), span
-    dotted = rf"(?<![\w./-])(?:{'|'.join(PACKAGES)})(?:\.\w+)+(?![\w/])"
+    dotted = rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})(?:\.\w+)+(?![\w/])"
     for name in re.findall(dotted, page.read_text()):
-        of_a_file = re.search(r"\.(toml|txt|md|py|example\.org)$", name)
-        assert of_a_file or is_there(name), name
+        of_a_file = re.search(r"\.(toml|txt|md|py|svg|example\.org)$", name)
+        assert of_a_file or name in settings() or is_there(name), name
 
 
 def commands(text: str) -> list[tuple[Any, list[str], str]]:
