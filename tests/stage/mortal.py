@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,21 +13,28 @@ from aggregator.store.board import BoardStore
 from aggregator.store.heads import HeadLog
 from tests.simulator.disk import Crash
 
+OF_A_HOSPITAL = (
+    (os, "fsync"), (os, "rename"), (os, "link"), (Path, "unlink"), (Path, "rmdir"), (Path, "mkdir"),
+)  # fmt: skip
+OF_THE_AGGREGATOR = (
+    (os, "fsync"), (os, "rename"), (Path, "rename"), (BoardStore, "_write"), (HeadLog, "note"),
+)  # fmt: skip
+
 
 class Mortal:
-    """Counts what makes things durable, and dies before or after one of them."""
+    """Counts calls that make things durable, and dies before or after one of them."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, dies_at: int) -> None:
+    def __init__(
+        self, patch: pytest.MonkeyPatch, dies_at: int, calls: Any = OF_THE_AGGREGATOR
+    ) -> None:
         self.count, self.dies_at = 0, dies_at
-        for owner, name in ((os, "fsync"), (os, "rename"), (Path, "rename")):
-            monkeypatch.setattr(owner, name, self._wrap(getattr(owner, name)))
-        for owner, name in ((BoardStore, "_write"), (HeadLog, "note")):  # type: ignore[assignment]
-            monkeypatch.setattr(owner, name, self._wrap(getattr(owner, name)))
+        for owner, name in calls:
+            patch.setattr(owner, name, self._wrap(getattr(owner, name)))
 
     def _wrap(self, real: Callable[..., object]) -> Callable[..., object]:
-        def mortal(*arguments: object) -> object:
+        def mortal(*arguments: object, **named: object) -> object:
             self._step()
-            result = real(*arguments)
+            result = real(*arguments, **named)
             self._step()
             return result
 
@@ -34,5 +42,5 @@ class Mortal:
 
     def _step(self) -> None:
         self.count += 1
-        if self.count == self.dies_at:
+        if self.count >= self.dies_at > 0:  # a dead machine cleans nothing up
             raise Crash

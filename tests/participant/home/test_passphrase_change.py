@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +21,7 @@ from participant.home.passphrase_change import change, finish
 from participant.home.sealed_file import Argon2Cost, SealedFor, _parse, seal
 from participant.home.vault import Vault
 from tests.simulator.disk import Crash
+from tests.stage.mortal import OF_A_HOSPITAL, Mortal
 from tests.stage.toy_home import CHEAP
 
 OLD, NEW = Passphrase("correct horse"), Passphrase("battery staple")
@@ -157,38 +156,10 @@ def test_a_full_disk_leaves_the_old_state(home: Path, monkeypatch: pytest.Monkey
     assert not (home / "passphrase-change.tmp").exists()
 
 
-class Mortal:
-    """Dies before or after one of the calls that change a disk."""
-
-    def __init__(self, patch: pytest.MonkeyPatch, dies_at: int) -> None:
-        self.count, self.dies_at = 0, dies_at
-        for owner, name in (
-            (os, "fsync"), (os, "rename"), (os, "link"), (Path, "unlink"), (Path, "rmdir"),
-            (Path, "mkdir"),
-        ):  # fmt: skip
-            patch.setattr(owner, name, self._wrap(getattr(owner, name)))
-
-    def _wrap(self, real: Callable[..., object]) -> Callable[..., object]:
-        def mortal(*arguments: object, **named: object) -> object:
-            self._step()
-            result = real(*arguments, **named)
-            self._step()
-            return result
-
-        return mortal
-
-    def _step(self) -> None:
-        self.count += 1
-        if self.count == self.dies_at:
-            raise Crash
-        if self.count > self.dies_at > 0:
-            raise Crash  # a dead machine cleans nothing up
-
-
 def died(home: Path, dies_at: int) -> bool:
     """Change the passphrase on a machine that dies; whether it did."""
     with pytest.MonkeyPatch.context() as patch:
-        Mortal(patch, dies_at)
+        Mortal(patch, dies_at, OF_A_HOSPITAL)
         try:
             change(home, OLD, NEW)
         except Crash:
@@ -247,7 +218,7 @@ def test_a_second_crash_while_finishing_is_finished_too(home: Path, tmp_path: Pa
     for dies_at in range(1, 1_000):
         crashed = decided(tmp_path / f"crash-{dies_at}")
         with pytest.MonkeyPatch.context() as patch:
-            Mortal(patch, dies_at)
+            Mortal(patch, dies_at, OF_A_HOSPITAL)
             try:
                 finish(crashed)
                 break

@@ -28,8 +28,8 @@ from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork, Malformed
 from protocol.key.epoch import epoch_secret
 from protocol.record.files import entry_path
-from tests.participant.home.test_passphrase_change import Mortal
 from tests.simulator.disk import Crash
+from tests.stage.mortal import OF_A_HOSPITAL, Mortal
 from tests.stage.toy import Table, ToyEpoch, toy_epoch
 from tests.stage.toy_home import (
     CHEAP,
@@ -333,7 +333,7 @@ def test_a_crash_at_any_moment_is_mended_by_the_same_command(
         dies_at += 1
         home = tmp_path / f"crash-{dies_at}"
         with pytest.MonkeyPatch.context() as patch:
-            Mortal(patch, dies_at)
+            Mortal(patch, dies_at, OF_A_HOSPITAL)
             try:
                 restoring(backup, home).write(HEAD)
                 break

@@ -18,8 +18,7 @@ from participant.errors import DamagedFile, ForeignModel
 from participant.model.file import NextModel, read_model, write_model
 from participant.model.layout import MASTER, Layout
 from participant.model.master import Model
-from tests.participant.model.test_master import model_of
-from tests.participant.model.test_weights import PARAMETERS
+from tests.stage.any_model import PARAMETERS, model_of
 
 METADATA = {"clip": (0.1).hex(), "round": "3"}
 

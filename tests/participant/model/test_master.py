@@ -13,11 +13,7 @@ from participant.model.layout import Layout
 from participant.model.master import Model
 from participant.model.weights import SLICE, checked
 from protocol.encoding import digest, encode
-from tests.participant.model.test_weights import PARAMETERS
-
-
-def model_of(parameters: Any) -> Model:
-    return Model.of(checked(parameters, Layout.of(parameters), "initial_parameters"))
+from tests.stage.any_model import PARAMETERS, model_of
 
 
 @given(PARAMETERS)

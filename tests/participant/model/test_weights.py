@@ -10,21 +10,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
 
 from participant.errors import BadApp
 from participant.model.layout import Layout
 from participant.model.weights import SLICE, Weights, checked
-
-FLOATS = st.sampled_from([np.float16, np.float32, np.float64])
-ARRAY = FLOATS.flatmap(
-    lambda dtype: arrays(
-        dtype,
-        array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
-        elements={"allow_nan": False, "allow_infinity": False},
-    )
-)
-PARAMETERS = st.lists(ARRAY, min_size=1, max_size=5).filter(lambda ps: any(p.size for p in ps))
+from tests.stage.any_model import PARAMETERS
 
 
 def weights_of(parameters: Any) -> Weights:

@@ -13,7 +13,7 @@ from protocol.record.audit.results import RECORD
 from protocol.record.files import blob_path, countersign, head_path
 from protocol.signing import sign
 from tests.stage.record.good import Good
-from tests.stage.record.story import Story, write
+from tests.stage.record.story import Story, Written, write
 from tests.stage.record.tampering import (
     AGGREGATOR,
     LAST,
@@ -29,11 +29,63 @@ from tests.stage.record.tampering import (
 # ── files ──
 
 
-@tampering
-def terms_unreadable(made: Good) -> Broken:
-    files = write(made.story).files
-    files["federation.toml"] = files["federation.toml"].replace(b"key_bits", b"key_bots")
-    return Broken(files, "1.1", 0, RECORD)
+Change = Callable[[bytes], bytes | None]
+
+
+def _with_file(
+    written: Written, check: str, entry: int, party: str, path: str, change: Change
+) -> Broken:
+    """A file is something else, or missing where that is None."""
+    data = change(written.files.pop(path, b""))
+    written.files |= {} if data is None else {path: data}
+    return Broken(written.files, check, entry, party)
+
+
+def filed(name: str, check: str, party: str, path: str, change: Change) -> None:
+    """Enter that a file is something else."""
+    TAMPERINGS[name] = lambda made: _with_file(write(made.story), check, 0, party, path, change)
+
+
+def entered(name: str, position: int, change: Change) -> None:
+    """Enter that the file of an entry is something else."""
+
+    def make(made: Good) -> Broken:
+        written = write(made.story)
+        return _with_file(written, "2.1", position, RECORD, written.path(position), change)
+
+    TAMPERINGS[name] = make
+
+
+def _replaced(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+    return lambda data: data.replace(old, new)
+
+
+_TERMS, _MANIFEST, _NONE = "federation.toml", "record.json", lambda data: None
+filed("terms_unreadable", "1.1", RECORD, _TERMS, _replaced(b"key_bits", b"key_bots"))
+filed("terms_altered_after_signing", "1.3", "H2", _TERMS, _replaced(b"quorum = 3", b"quorum = 4"))
+filed("manifest_in_another_form", "1.1", RECORD, _MANIFEST, _replaced(b"  ", b""))
+entered("entry_flipped", 100, flipped)
+entered("entry_removed", 150, _NONE)
+entered("first_entry_removed", 1, _NONE)
+filed("file_too_many", "2.1", RECORD, "entries/notes.txt", lambda data: b"trust me")
+filed("blob_too_many", "2.1", RECORD, blob_path(bytes(32)), lambda data: bytes(5_000))
+filed("countersignature_that_does_not_read", "2.5", "H3", head_path(3), lambda d: flipped(d, 0))
+
+
+def _blob(name: str, change: Change) -> None:
+    """Enter that the blob of a contribution is something else, or missing."""
+
+    def make(made: Good) -> Broken:
+        position, blob = _a_blob(made.story)
+        party, path = _name(made, position), blob_path(blob)
+        return _with_file(write(made.story), "2.4", position, party, path, change)
+
+    TAMPERINGS[name] = make
+
+
+_blob("blob_missing", _NONE)
+_blob("blob_flipped", flipped)
+_blob("blob_too_short", lambda data: data[:-1])
 
 
 @tampering
@@ -52,38 +104,10 @@ def wrong_fingerprint(made: Good) -> Broken:
 
 
 @tampering
-def terms_altered_after_signing(made: Good) -> Broken:
-    files = write(made.story).files
-    files["federation.toml"] = files["federation.toml"].replace(b"quorum = 3", b"quorum = 4")
-    return Broken(files, "1.3", 0, "H2")
-
-
-@tampering
 def terms_not_signed_by_all(made: Good) -> Broken:
     files = write(made.story).files
     files["federation.toml"] = made.story.federation.signed_text(3).encode()
     return Broken(files, "1.3", 0, "H3")
-
-
-@tampering
-def entry_flipped(made: Good) -> Broken:
-    written = write(made.story)
-    written.files[written.path(100)] = flipped(written.files[written.path(100)])
-    return Broken(written.files, "2.1", 100, RECORD)
-
-
-@tampering
-def entry_removed(made: Good) -> Broken:
-    written = write(made.story)
-    del written.files[written.path(150)]
-    return Broken(written.files, "2.1", 150, RECORD)
-
-
-@tampering
-def first_entry_removed(made: Good) -> Broken:
-    written = write(made.story)
-    del written.files[written.path(1)]
-    return Broken(written.files, "2.1", 1, RECORD)
 
 
 @tampering
@@ -96,47 +120,9 @@ def head_changed(made: Good) -> Broken:
 
 
 @tampering
-def manifest_in_another_form(made: Good) -> Broken:
-    files = write(made.story).files
-    files["record.json"] = files["record.json"].replace(b"  ", b"")
-    return Broken(files, "1.1", 0, RECORD)
-
-
-@tampering
 def board_that_begins_elsewhere(made: Good) -> Broken:
     files = rechained(write(made.story), begin=bytes(32))
     return Broken(files, "2.1", 1, RECORD)
-
-
-@tampering
-def file_too_many(made: Good) -> Broken:
-    files = write(made.story).files
-    files["entries/notes.txt"] = b"trust me"
-    return Broken(files, "2.1", 0, RECORD)
-
-
-@tampering
-def blob_too_many(made: Good) -> Broken:
-    files = write(made.story).files
-    files[blob_path(bytes(32))] = bytes(5_000)
-    return Broken(files, "2.1", 0, RECORD)
-
-
-def _blob(name: str, change: Callable[[bytes], bytes | None]) -> None:
-    """Enter that the blob of a contribution is something else, or missing."""
-
-    def make(made: Good) -> Broken:
-        written, (position, blob) = write(made.story), _a_blob(made.story)
-        data = change(written.files.pop(blob_path(blob)))
-        written.files |= {} if data is None else {blob_path(blob): data}
-        return Broken(written.files, "2.4", position, _name(made, position))
-
-    TAMPERINGS[name] = make
-
-
-_blob("blob_missing", lambda data: None)
-_blob("blob_flipped", flipped)
-_blob("blob_too_short", lambda data: data[:-1])
 
 
 @tampering
@@ -237,13 +223,6 @@ def another_head_countersigned(made: Good) -> Broken:
     said = countersign(federation.terms.federation, 4, Head(50, bytes(32)), federation.keys[4])
     written.files[head_path(4)] = encode(said)
     return Broken(written.files, "2.5", 50, "H4")
-
-
-@tampering
-def countersignature_that_does_not_read(made: Good) -> Broken:
-    files = write(made.story).files
-    files[head_path(3)] = flipped(files[head_path(3)], 0)
-    return Broken(files, "2.5", 0, "H3")
 
 
 @tampering
