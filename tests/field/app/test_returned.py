@@ -32,7 +32,7 @@ async def later() -> dict[str, Any]:
     ],
 )
 def test_what_is_no_model_is_told_what_it_is(make: Any, told: str) -> None:
-    with pytest.raises(BadApp, match=f"it must return a list of .* what it returned is {told}"):
+    with pytest.raises(BadApp, match=f"it must return a list of .* What it returned is {told}"):
         Layout.of(make())
 
 
