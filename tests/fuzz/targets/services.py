@@ -153,13 +153,11 @@ def board() -> Case:
                 continue
             with suppress(Fork, BadEntry):
                 posted = found.append(entry)
-                assert found.head.position == known + 1
-                assert posted.position == known + 1
+                assert found.head.position == posted.position == known + 1
                 check_body(posted.post.body)
                 assert posted.post.sender <= TERMS.n_members
                 continue
-            assert found.head == head
-            assert len(found.entries) == known
+            assert (found.head, len(found.entries)) == (head, known)
 
     posts = [template(post_of(*said)) for said in bodies()]
     return Case(run, [encode([post]) for post in posts] + [encode(posts[:4]), encode(posts[5:])])
