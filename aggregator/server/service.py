@@ -34,7 +34,7 @@ from protocol.board.messages import (
 )
 from protocol.board.wire import (
     CHUNK_BYTES,
-    MAX_ENTRIES_BYTES,
+    MAX_PAGE_BYTES,
     REQUESTED_BYTES,
     Accepted,
     BlobChunk,
@@ -151,7 +151,7 @@ class Aggregator:
         size = 0
         for data in self._encoded[position:]:
             size += len(data) + 8
-            if chosen and size > MAX_ENTRIES_BYTES:
+            if chosen and size > MAX_PAGE_BYTES:
                 break
             chosen.append(data)
         return Entries(tuple(chosen), self.board.head.position)

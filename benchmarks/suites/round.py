@@ -91,7 +91,7 @@ class Contribution:
 
     def prove(self) -> plaintext_proof.PlaintextProof:
         """That the key's plaintexts are known to whoever says these names."""
-        return plaintext_proof.prove(
+        return plaintext_proof.prove_plaintexts(
             self._opened, self._federation.encryptor, b"".join(self._names), self._stream
         )
 

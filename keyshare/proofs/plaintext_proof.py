@@ -68,7 +68,7 @@ def longest_exponent(count: int, exponent_bits: int) -> mpz:
     return _reach(count, exponent_bits) * ((mpz(1) << _STATISTICAL_BITS) + 1)
 
 
-def prove(
+def prove_plaintexts(
     opened: Sequence[Opened], encryptor: Encryptor, context: bytes, stream: Stream
 ) -> PlaintextProof:
     """The proof for at least one ciphertext; 64 bytes are drawn from the stream."""

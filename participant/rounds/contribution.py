@@ -36,7 +36,7 @@ from keyshare.errors import BadExamples
 from keyshare.hybrid.key_packing import pack_key
 from keyshare.hybrid.lattice import Lattice
 from keyshare.hybrid.one_time_key import OneTimeKey
-from keyshare.proofs.plaintext_proof import encrypt_opened, prove
+from keyshare.proofs.plaintext_proof import encrypt_opened, prove_plaintexts
 from keyshare.randomness import Stream, derive_key
 from keyshare.rounds.packing import blind, pack
 from keyshare.rounds.quantisation import largest_change
@@ -158,7 +158,7 @@ class ContributionMaker:
         """The plaintexts encrypted, with the proof that this member knows them."""
         opened, session = encrypt_opened(plaintexts, key.encryptor, stream), opening.post.session
         context = proof_context(key.epoch, session, self.secret.index, opening.digest, vector)
-        proof = prove(opened, key.encryptor, context, stream)
+        proof = prove_plaintexts(opened, key.encryptor, context, stream)
         encrypted = Encrypted(tuple(one.ciphertext for one in opened), proof)
         payload = write_ciphertexts(encrypted, key.encryptor.n)
         (attached,), blobs = public_payload(payload)

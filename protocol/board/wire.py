@@ -20,7 +20,7 @@ from protocol.signing import sign, verify
 CHUNK_BYTES = 128 << 10  # of a blob: what a connection that breaks leaves half sent, at most
 REQUESTED_BYTES = 8 * CHUNK_BYTES  # that one request for a blob brings, in chunks
 MAX_FRAME_BYTES = 1 << 20  # an entry, or a list of entries
-MAX_ENTRIES_BYTES = MAX_FRAME_BYTES - 4_096
+MAX_PAGE_BYTES = MAX_FRAME_BYTES - 4_096
 
 Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Size = Annotated[int, Meta(ge=0, le=MAX_BLOB_BYTES)]

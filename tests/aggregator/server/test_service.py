@@ -23,7 +23,7 @@ from protocol.board.messages import (
 )
 from protocol.board.wire import (
     CHUNK_BYTES,
-    MAX_ENTRIES_BYTES,
+    MAX_PAGE_BYTES,
     REQUESTED_BYTES,
     Accepted,
     BlobChunk,
@@ -176,7 +176,7 @@ def test_entries_come_in_frames_that_can_be_sent(desk: Desk) -> None:
     head = desk.service.board.head.position
     frame = desk.service.entries_after(0)
     assert 0 < len(frame.entries) < head == frame.head
-    assert len(encode(frame)) <= MAX_ENTRIES_BYTES + 4_096
+    assert len(encode(frame)) <= MAX_PAGE_BYTES + 4_096
     board = Board(desk.federation.terms)
     for data in desk.all_entries():
         board.append(decode_entry(data))

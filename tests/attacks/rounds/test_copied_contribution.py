@@ -21,7 +21,7 @@ from keyshare.hybrid.key_packing import pack_key, unpack_key
 from keyshare.hybrid.lattice import S1, Lattice
 from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
 from keyshare.key.encryption import Encryptor, add, randomiser_base
-from keyshare.proofs.plaintext_proof import Opened, PlaintextProof, encrypt_opened, prove
+from keyshare.proofs.plaintext_proof import Opened, PlaintextProof, encrypt_opened, prove_plaintexts
 from keyshare.randomness import Stream
 from protocol.board.messages import Contribution, attach
 from protocol.errors import Malformed
@@ -89,7 +89,7 @@ def body_of(chunk: bytes, opening: bytes = OPENING) -> Contribution:
 
 def proof_by(member: int, opened: list[Opened], body: Contribution) -> PlaintextProof:
     bound_to = proof_context(EPOCH, SESSION, member, body.opening, body.vector)
-    return prove(opened, ENCRYPTOR, bound_to, Stream(seed_of("proof", member)))
+    return prove_plaintexts(opened, ENCRYPTOR, bound_to, Stream(seed_of("proof", member)))
 
 
 @lru_cache(maxsize=4)

@@ -20,7 +20,7 @@ from keyshare.proofs.plaintext_proof import (
     PlaintextProof,
     encrypt_opened,
     longest_exponent,
-    prove,
+    prove_plaintexts,
     verify,
 )
 from keyshare.randomness import Stream
@@ -58,7 +58,7 @@ def numbers(found: list[Opened]) -> list[mpz]:
 
 
 def proof_of(found: list[Opened], context: bytes = CONTEXT, label: str = "proof") -> PlaintextProof:
-    return prove(found, ENCRYPTOR, context, Stream(seed_of(label)))
+    return prove_plaintexts(found, ENCRYPTOR, context, Stream(seed_of(label)))
 
 
 def accepts(proof: PlaintextProof, ciphertexts: list[mpz], context: bytes = CONTEXT) -> bool:
@@ -77,7 +77,7 @@ def test_every_opened_list_is_proven(data):
     plaintexts = data.draw(st.lists(one, min_size=1, max_size=8))
     stream = Stream(data.draw(st.binary(min_size=32, max_size=32)))
     found, context = encrypt_opened(plaintexts, encryptor, stream), data.draw(st.binary())
-    proof = prove(found, encryptor, context, stream)
+    proof = prove_plaintexts(found, encryptor, context, stream)
     assert verify(proof, numbers(found), encryptor, context)
     assert 0 <= proof.plaintext < n
     assert 0 <= proof.exponent < longest_exponent(len(found), encryptor.exponent_bits)

@@ -68,7 +68,9 @@ def prove(
     """Ciphertexts, with a member's proof for the opening with this digest."""
     context = proof_context(epoch.digest, session, member, opening, vector)
     stream = Stream(seed_of("proof", member, session, opening.hex()))
-    proof = plaintext_proof.prove(opened, EncryptionKey.of(epoch).encryptor, context, stream)
+    proof = plaintext_proof.prove_plaintexts(
+        opened, EncryptionKey.of(epoch).encryptor, context, stream
+    )
     return Encrypted(tuple(one.ciphertext for one in opened), proof)
 
 
