@@ -105,6 +105,7 @@ WRONG_FRESH = {
     "wrong": lambda said, run: {"fresh": said.fresh[:-1] + bytes([said.fresh[-1] ^ 1])},
     "missing": lambda said, run: {"fresh": b""},
     "unproved": lambda said, run: {"fresh_proof": None},
+    "left out with its proof": lambda said, run: {"fresh": b"", "fresh_proof": None},
     "proved of something else": lambda said, run: {"fresh_proof": said.partial_proof},
 }
 
@@ -122,6 +123,7 @@ def test_a_wrong_value_for_the_fresh_base_names_its_dealer(kind, liar):
     [
         lambda said, run: {"fresh": bytes(32)},
         lambda said, run: {"fresh_proof": said.partial_proof},
+        lambda said, run: {"fresh": bytes(32), "fresh_proof": said.partial_proof},
         lambda said, run: {"sealing_key": said.sealing_key[:-32] + bytes(32)},
         lambda said, run: {"sealing_key": b""},
     ],
