@@ -29,7 +29,7 @@ from participant.app.calls import App
 from participant.ceremony.task import CeremonyTask
 from participant.ceremony.verdict import VerdictTask
 from participant.disk.lock import look
-from participant.errors import OutOfTime
+from participant.errors import NotAgreed, OutOfTime
 from participant.home.folders import home_folder
 from participant.home.membership import enter
 from participant.home.passphrase import Passphrase, checked
@@ -280,16 +280,22 @@ class Hospital(AtWork):
     ) -> Decrypted:
         """Help to decrypt the sum of one round: its number, or a statistic's name.
 
-        approve: is shown what is about to be decrypted, and agrees with True. Whatever it raises
-        ends the call. Raises Refused where this hospital does not help.
+        approve: is shown what is about to be decrypted, and agrees with True. Raises what it
+        raises, NotAgreed for any other answer, and Refused where the rules forbid to help.
         """
         member = self.member
         if not (NUMBER_OF_ROUND.fullmatch(name) or NAME_OF_STATISTIC.fullmatch(name)):
             raise ValueError(f"{name!r} is neither a round's number nor a statistic's name")
+
+        def agrees(question: Question) -> bool:
+            if approve(question) is not True:  # a coroutine would pass for an agreement
+                raise NotAgreed(f"to decrypt round {question.round_name}")
+            return True
+
         async with self.holding("decrypt", timeout):
             task = await self.work_on(
                 lambda: DecryptionTask(
-                    member.terms, member.held_key(), name, member.storage, approve
+                    member.terms, member.held_key(), name, member.storage, agrees
                 ),
                 timeout,
                 notices,

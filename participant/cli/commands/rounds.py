@@ -21,7 +21,6 @@ from participant.cli.sentences.sentence import Context
 from participant.cli.views.standing import show_loss, show_standing
 from participant.cli.views.terminal import agrees, say, say_json
 from participant.disk.files import check_new, write_new
-from participant.errors import NotAgreed
 from participant.hospital.hospital import NAME_OF_STATISTIC, NUMBER_OF_ROUND, Hospital
 from participant.hospital.results import Decrypted
 from participant.network.status import entries_seen
@@ -103,7 +102,7 @@ def _description(request: Question) -> Iterator[str]:
 
 
 def _approval(yes: bool, as_json: bool) -> Callable[[Question], bool]:
-    """Shows what is about to be decrypted and asks; raises NotAgreed if the answer is no."""
+    """Shows what is about to be decrypted and asks."""
 
     def approve(request: Question) -> bool:
         if not (yes and as_json):
@@ -111,9 +110,7 @@ def _approval(yes: bool, as_json: bool) -> Callable[[Question], bool]:
                 say(line, err=as_json)
         if request.warning:
             say(f"Warning: {request.warning}", err=as_json)
-        if not (yes or agrees("Help to decrypt this sum?", err=as_json)):
-            raise NotAgreed(f"to decrypt round {request.round_name}")
-        return True
+        return yes or agrees("Help to decrypt this sum?", err=as_json)
 
     return approve
 

@@ -15,7 +15,7 @@ import pytest
 import participant
 from participant import Hospital, Notices
 from participant.agent.steps import Steps as Thread
-from participant.errors import AlreadyRunning, BadApp, OutOfTime, UnfitNumbers
+from participant.errors import AlreadyRunning, BadApp, NotAgreed, OutOfTime, UnfitNumbers
 from participant.hospital.results import Round
 from tests.participant.hospital.conftest import Opens
 from tests.stage.consortium import PASSPHRASE, Consortium
@@ -115,7 +115,7 @@ class Failing(Steps):
 
 def test_what_the_program_gives_wrong_is_its_error_and_changes_nothing(opened: Opens) -> None:
     async def program() -> None:
-        first, *_ = await with_key(opened)
+        first, *_ = hospitals = await with_key(opened)
         with pytest.raises(BadApp, match="no patients") as caught:
             await all_of(first, Failing())
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
@@ -136,6 +136,13 @@ def test_what_the_program_gives_wrong_is_its_error_and_changes_nothing(opened: O
             await first.contribute("visits", [1], decimals=-1)
         with pytest.raises(ValueError, match="neither a round's number nor"):
             await first.decrypt("01", approve=lambda question: True)
+        await asyncio.gather(*(h.contribute("visits", [1]) for h in hospitals))
+        for answer in (False, None, 1, "yes", asyncio.get_running_loop().create_future()):
+            approve: Any = lambda question, answer=answer: answer  # noqa: E731
+            with pytest.raises(NotAgreed):
+                await first.decrypt("visits", approve=approve, timeout=5.0)
+        with pytest.raises(ZeroDivisionError):
+            await first.decrypt("visits", approve=lambda question: 1 // 0 == 1, timeout=5.0)
         with pytest.raises(ValueError, match="timeout must be more than 0"):
             await first.check_key(timeout=float("nan"))
         with pytest.raises(OutOfTime):
