@@ -23,6 +23,31 @@ from protocol.rounds.view import RoundView
 from tests.stage.rounds.round_table import RoundTable, Steps
 
 
+def training(*members: int, step: float = 0.1) -> RoundTable:
+    """A table at which these hospitals train, or all."""
+    table = RoundTable()
+    for i in members or table.toy.federation.members:
+        table.train(i, Steps(step))
+    return table
+
+
+def closed(table: RoundTable, *chosen: int) -> None:
+    """The hospitals contribute to round 1, and it is closed over some of them, or all."""
+    table.settle()
+    table.open("round/1")
+    table.settle()
+    table.close("round/1", chosen or None)
+
+
+def opened(app: Any, **changes: Any) -> TrainingTask:
+    """Hospital 1's task, to which round 1 is opened."""
+    table = RoundTable()
+    task = table.train(1, app)
+    table.settle()
+    table.open("round/1", **changes)
+    return task
+
+
 def test_a_round_gives_everyone_the_weighted_average() -> None:
     table = RoundTable()
     tasks = [table.train(i, Steps(i / 10)) for i in table.toy.federation.members]
@@ -49,9 +74,7 @@ def test_a_hospital_that_was_away_catches_up_with_the_others() -> None:
 
 
 def test_a_restart_goes_on_from_the_stored_model() -> None:
-    table = RoundTable()
-    for i in table.toy.federation.members:
-        table.train(i, Steps())
+    table = training()
     table.play("round/1")
     app = Steps()
     again = table.train(2, app)
@@ -59,32 +82,23 @@ def test_a_restart_goes_on_from_the_stored_model() -> None:
     assert again.due() is None
 
 
-def test_a_round_from_another_model_is_refused() -> None:
-    table = RoundTable()
-    task = table.train(1, Steps())
-    table.settle()
-    table.open("round/1", model=b"x" * 32)
-    with pytest.raises(ModelMismatch) as caught:
+@pytest.mark.parametrize(
+    ("why", "changes"),
+    [
+        ("another model", {"model": b"x" * 32}),
+        ("another key", {"epoch": b"x" * 32}),
+        ("another length", {"length": 4}),
+        ("bound", {"clip": 4.0}),
+        ("suite", {"suite": "hybrid"}),
+    ],
+)
+def test_a_round_that_is_opened_for_something_else_is_not_contributed_to(
+    why: str, changes: dict[str, Any]
+) -> None:
+    task = opened(Steps(), **changes)
+    with pytest.raises(ModelMismatch, match=why) as caught:
         task.due()
     assert caught.value.round_name == "1"
-
-
-def test_a_round_under_another_key_is_refused() -> None:
-    table = RoundTable()
-    task = table.train(1, Steps())
-    table.settle()
-    table.open("round/1", epoch=b"x" * 32)
-    with pytest.raises(ModelMismatch):
-        task.due()
-
-
-def test_a_round_of_another_length_is_refused() -> None:
-    table = RoundTable()
-    task = table.train(1, Steps())
-    table.settle()
-    table.open("round/1", length=4)
-    with pytest.raises(ModelMismatch):
-        task.due()
 
 
 def test_the_board_takes_no_training_round_that_is_opened_as_a_statistic() -> None:
@@ -144,10 +158,7 @@ GOOD = [np.zeros((1, 2)), np.zeros(1, dtype=np.float32)]
     ],
 )
 def test_an_unusable_update_is_refused_before_anything_is_said(answer: Any, reason: str) -> None:
-    table = RoundTable()
-    task = table.train(1, Wrong(answer))
-    table.settle()
-    table.open("round/1")
+    task = opened(Wrong(answer))
     with pytest.raises(BadApp, match=reason) as caught:
         task.due()
     assert caught.value.function == "fit"
@@ -166,13 +177,8 @@ def test_a_hospital_whose_update_is_beyond_the_terms_adds_nothing_and_it_is_said
 
 
 def test_a_closing_over_one_update_is_refused_by_every_hospital() -> None:
-    table = RoundTable()
-    for i in table.toy.federation.members:
-        table.train(i, Steps())
-    table.settle()
-    table.open("round/1")
-    table.settle()
-    table.close("round/1", [3])
+    table = training()
+    closed(table, 3)
     for index, task in list(table.tasks.items()):
         draft = task.due()
         assert draft is not None
@@ -189,13 +195,8 @@ def test_a_closing_over_one_update_is_refused_by_every_hospital() -> None:
 
 
 def test_nothing_is_released_before_enough_hospitals_have_locked_the_set() -> None:
-    table = RoundTable()
-    for i in table.toy.federation.members:
-        table.train(i, Steps())
-    table.settle()
-    table.open("round/1")
-    table.settle()
-    table.close("round/1")
+    table = training()
+    closed(table)
     del table.tasks[4], table.tasks[5]  # three locks, four are needed
     table.settle()
     view = table.view("round/1")
@@ -212,13 +213,8 @@ def test_nothing_is_released_before_enough_hospitals_have_locked_the_set() -> No
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_whoever_locked_the_set_helps_though_it_knows_the_sum_already(restarted: bool) -> None:
-    table = RoundTable()
-    for i in table.toy.federation.members:
-        table.train(i, Steps())
-    table.settle()
-    table.open("round/1")
-    table.settle()
-    table.close("round/1")
+    table = training()
+    closed(table)
     while not table.view("round/1").partials.keys() >= {1, 2, 3}:
         for i in (1, 2, 3, 4):
             said = {Partial, Statement} if i == 4 else {Statement}
@@ -285,9 +281,7 @@ def test_a_sum_is_not_applied_to_another_model_than_the_rounds() -> None:
         def initial_parameters(self, config: Any) -> list[np.ndarray]:
             return [np.ones((1, 2)), np.zeros(1, dtype=np.float32)]
 
-    table = RoundTable()
-    for i in (1, 2, 3, 4):
-        table.train(i, Steps())
+    table = training(1, 2, 3, 4)
     table.play("round/1")
     with pytest.raises(ModelMismatch):
         table.train(5, Other())
@@ -338,9 +332,7 @@ def test_a_state_dict_is_averaged_and_what_is_local_stays_the_hospitals_own() ->
 
 
 def test_who_starts_again_while_a_round_is_open_takes_part_in_it() -> None:
-    table = RoundTable()
-    for i in table.toy.federation.members:
-        table.train(i, Steps())
+    table = training()
     table.play("round/1")
     table.settle()
     table.open("round/2")
@@ -351,24 +343,13 @@ def test_who_starts_again_while_a_round_is_open_takes_part_in_it() -> None:
     assert 1 in table.view("round/2").contributions
 
 
-def test_a_round_under_another_suite_than_the_terms_give_is_not_contributed_to() -> None:
-    table = RoundTable()
-    table.train(1, Steps())
-    table.settle()
-    table.open("round/1", suite="hybrid")
-    with pytest.raises(ModelMismatch, match="suite"):
-        table.settle()
-
-
 @pytest.mark.parametrize("shape", [(3, 2), (1, 2)], ids=["larger", "of the same entries"])
 def test_a_new_model_begins_where_the_hospital_is_told(shape: tuple[int, ...]) -> None:
     class Another(Steps):
         def initial_parameters(self, config: Any) -> list[np.ndarray]:
             return [np.full(shape, 7.0), np.zeros(1, dtype=np.float32)]
 
-    table = RoundTable()
-    for i in table.toy.federation.members:
-        table.train(i, Steps())
+    table = training()
     table.play("round/1")
 
     def start(i: int) -> TrainingTask:
