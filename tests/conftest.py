@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from keyshare.hybrid import lattice
 from participant.app import module as app_module
+from tests.stage.desk import Desk
 
 # A busy machine is slow, not wrong: no deadline for a single example.
 settings.register_profile("quorate", deadline=None)
@@ -64,3 +65,11 @@ def path_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for module in list(app_module._loaded):
         app_module._let_go_of_others(module.__name__)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """An aggregator of a toy federation, without a network."""
+    desk = Desk(tmp_path)
+    yield desk
+    desk.service.close()

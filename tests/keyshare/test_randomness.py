@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import gmpy2
@@ -14,8 +12,9 @@ from hypothesis import strategies as st
 
 from keyshare.randomness import Stream, derive_key
 from tests.stage.toy import seed_of
+from tests.vectors import vectors
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "randomness.json").read_text())
+VECTORS = vectors("randomness")
 seeds = st.binary(min_size=32, max_size=32)
 labels = st.lists(st.one_of(st.text(max_size=8), st.integers(), st.binary(max_size=8)), max_size=4)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import msgspec
 import pytest
 
 from protocol.board import messages as m
 from protocol.encoding import decode, digest, encode
+from tests.vectors import vectors
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "encoding.json").read_text())
+VECTORS = vectors("encoding")
 
 
 @pytest.mark.parametrize("vector", VECTORS["messages"])

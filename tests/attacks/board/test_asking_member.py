@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -21,11 +20,6 @@ from tests.stage.toy import replace_terms, toy_federation
 FLOODER, HONEST = 3, 1
 
 DAY_MS = 24 * 3_600_000
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
 
 
 # ── labels ──

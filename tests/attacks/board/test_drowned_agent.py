@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
-import pytest
 
 from participant.agent.agent import Agent
 from participant.agent.task import Task
@@ -95,11 +93,6 @@ def open_round(desk: Desk) -> tuple[bytes, TrainingTask]:
     opening = desk.service.rounds.views["round/1"].opening
     assert opening is not None
     return opening.digest, task
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
 
 
 def large(desk: Desk) -> Attachment:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-from pathlib import Path
 
 import pytest
 
@@ -47,11 +46,6 @@ from tests.stage.desk import MODEL, Desk
 
 FLOODER, HONEST = 3, 1
 MANY = 300
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
 
 
 # ── posts ──

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-
 from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS, UPLOADS_AN_HOUR
 from protocol.board.messages import (
     blob_name,
@@ -19,11 +17,6 @@ from protocol.board.wire import (
 from tests.stage.desk import Desk
 
 FLOODER, HONEST = 3, 1
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
 
 
 def on_disk(folder: Path) -> int:

@@ -6,7 +6,6 @@ import asyncio
 import errno
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +41,6 @@ from tests.stage.saying import FEDERATION, agent, aggregator, connect, talk
 
 FULL = "No space left on device"
 STATEMENT = Statement(b"m" * 32, 5)
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path)
-    yield desk
-    desk.service.close()
 
 
 def full(*_: object) -> None:

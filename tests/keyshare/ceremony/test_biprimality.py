@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Iterator
-from pathlib import Path
 
 import gmpy2
 import pytest
@@ -17,8 +15,9 @@ from hypothesis import strategies as st
 from keyshare.ceremony import biprimality
 from keyshare.randomness import Stream
 from tests.stage.toy import seed_of
+from tests.vectors import vectors
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "biprimality.json").read_text())
+VECTORS = vectors("biprimality")
 FACTORS = [mpz(x) for x in range(3, 200, 4)]  # all that are 3 mod 4
 LARGEST = 9_000
 DEALERS = 4

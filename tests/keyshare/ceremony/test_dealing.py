@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import math
 from collections import Counter
 from functools import lru_cache
-from pathlib import Path
 
 import gmpy2
 import pytest
@@ -28,8 +26,9 @@ from keyshare.ceremony.modulus import (
     survivors,
 )
 from keyshare.ceremony.shamir import lagrange
+from tests.vectors import vectors
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "dealing.json").read_text())
+VECTORS = vectors("dealing")
 SIZES = [(256, 3), (256, 4), (256, 5), (258, 7), (512, 5), (512, 16), (2048, 5)]
 sizes = pytest.mark.parametrize(("bits", "n"), SIZES)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,8 +22,9 @@ from keyshare.hybrid.lattice import CHUNK_COEFFICIENTS, S1, S2, Lattice
 from keyshare.hybrid.one_time_key import add_chunk, read_words, write_sum
 from tests.keyshare.hybrid import plain_checksum
 from tests.stage.toy import seed_of
+from tests.vectors import vectors
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "checksum.json").read_text())
+VECTORS = vectors("checksum")
 KEY = ChecksumKey(plain_checksum.SEED)
 
 Chunks = dict[int, list[int]]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from bisect import bisect_right
 from itertools import pairwise
 from math import exp, sqrt
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +16,9 @@ from keyshare.hybrid.keystream import Keystream
 from keyshare.hybrid.lattice import SIGMA_SQUARED
 from tests.keyshare.hybrid import plain_lattice
 from tests.stage.toy import seed_of
+from tests.vectors import vectors
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "lattice.json").read_text())
+VECTORS = vectors("lattice")
 SIGMA = 6.4
 SUPPORT = range(-TAIL, TAIL + 1)
 

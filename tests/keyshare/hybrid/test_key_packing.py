@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from gmpy2 import mpz
@@ -18,8 +15,9 @@ from keyshare.hybrid.keystream import Keystream
 from keyshare.hybrid.lattice import RINGS, S1, S2, Lattice
 from tests.keyshare.hybrid import plain_lattice
 from tests.stage.toy import seed_of
+from tests.vectors import vectors
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "lattice.json").read_text())
+VECTORS = vectors("lattice")
 MODULI = {bits: (mpz(1) << (bits - 1)) + 297 for bits in (128, 255, 256, 512, 3072)}  # the least
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,8 +14,9 @@ from keyshare.hybrid.negacyclic import Multiplier
 from tests.keyshare.hybrid import plain_lattice
 from tests.keyshare.hybrid.plain_lattice import product
 from tests.stage.toy import seed_of
+from tests.vectors import vectors
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "lattice.json").read_text())
+VECTORS = vectors("lattice")
 RINGS = pytest.mark.parametrize("ring", [S1, S2], ids=lambda ring: ring.name)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +16,9 @@ from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, write
 from tests.keyshare.hybrid import plain_lattice
 from tests.keyshare.hybrid.chunk_sums import BOTH, CONTEXT, Sum, small_sum, weights
 from tests.stage.toy import seed_of
+from tests.vectors import vectors
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "lattice.json").read_text())
+VECTORS = vectors("lattice")
 
 
 def public_polynomials(ring: Ring, context: bytes, chunk: int, blocks: int) -> list[list[int]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import gmpy2
 import pytest
@@ -36,8 +34,9 @@ from tests.stage.ceremony.equality_proofs import (
     spelled,
     with_point,
 )
+from tests.vectors import vectors
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "equality_proof.json").read_text())
+VECTORS = vectors("equality_proof")
 TINY = mpz(7 * 11)  # its squares: a group of order 15
 
 

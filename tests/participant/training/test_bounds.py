@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from keyshare.errors import BadExamples
-from participant.errors import ModelMismatch
 from participant.model.file import model_name
+from tests.participant.training.test_task import closed, opened, training
 from tests.simulator.disk import Crash
 from tests.stage.rounds.round_table import RoundTable, Steps
 
@@ -31,9 +31,7 @@ def stated(table: RoundTable, session: str) -> set[tuple[float, int]]:
 
 
 def test_bounds_follow_what_hospitals_need() -> None:
-    table = RoundTable()
-    for i in table.toy.federation.members:
-        table.train(i, Steps(0.01))
+    table = training(step=0.01)
     outlier = Steps(0.1)  # four times as much is half the average's bound: it must not be cut
     table.train(2, outlier)
     table.settle()
@@ -73,14 +71,9 @@ def test_a_round_that_an_update_does_not_fit_leaves_the_model_and_the_next_has_r
 
 
 def test_who_was_left_out_of_a_sum_is_not_missing_from_its_counts() -> None:
-    table = RoundTable()
-    for i in (1, 2, 3, 4):
-        table.train(i, Steps(0.01))
+    table = training(1, 2, 3, 4, step=0.01)
     reports = table.reported(5, Steps(1.0))
-    table.settle()
-    table.open("round/1")
-    table.settle()
-    table.close("round/1", [1, 2, 3, 4])
+    closed(table, 1, 2, 3, 4)
     table.settle()
     assert "decrypted" in [event for _, event, _ in reports]
     assert "uncounted" not in [event for _, event, _ in reports]
@@ -100,21 +93,9 @@ def test_what_rounding_changes_is_reported() -> None:
     assert second == pytest.approx(first / 32 * 16 / 1_000, rel=0.02)
 
 
-def test_a_round_with_another_bound_than_stated_is_not_contributed_to() -> None:
-    table = RoundTable()
-    table.train(1, Steps())
-    table.settle()
-    table.open("round/1", clip=table.terms.clip / 2)
-    with pytest.raises(ModelMismatch, match="bound"):
-        table.settle()
-
-
 @pytest.mark.parametrize("examples", [-1, -(2**40), 1_001])
 def test_a_number_of_examples_that_the_terms_do_not_allow_is_refused(examples: int) -> None:
-    table = RoundTable()
-    task = table.train(1, Sized(examples))
-    table.settle()
-    table.open("round/1")
+    task = opened(Sized(examples))
     with pytest.raises(BadExamples):
         task.due()
 

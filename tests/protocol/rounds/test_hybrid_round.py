@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 
-from keyshare.proofs.plaintext_proof import PlaintextProof
 from participant.rounds.summed_vector import SummedVector
 from protocol.board.messages import attach, blob_name
 from protocol.rounds.ciphertexts import write_ciphertexts
@@ -16,20 +18,26 @@ from tests.stage.rounds.toy_round import HybridRound, Made
 MEMBERS = (1, 2, 4, 5)
 
 
-def given() -> HybridRound:
+def given(*members: int, **opening: Any) -> HybridRound:
+    """A round with contributions of these members, or of four."""
     found = HybridRound()
-    found.open()
-    for i in MEMBERS:
+    found.open(**opening)
+    for i in members or MEMBERS:
         found.give(i)
     return found
 
 
-def changed(found: HybridRound, made: Made, proof: PlaintextProof | None) -> Made:
-    """The same contribution with another proof."""
-    encrypted = dataclasses.replace(made.encrypted, proof=proof)
+def unproved(found: HybridRound) -> Made:
+    """A contribution without its proof."""
+    made = found.make(3)
+    encrypted = dataclasses.replace(made.encrypted, proof=None)
     payload = write_ciphertexts(encrypted, found.toy.key.n)
-    body = msgspec.structs.replace(made.body, ciphertexts=attach(payload))
-    return dataclasses.replace(made, body=body, payload=payload, encrypted=encrypted)
+    return dataclasses.replace(saying(made, ciphertexts=attach(payload)), payload=payload)
+
+
+def saying(made: Made, **changes: Any) -> Made:
+    """What was made, with another body."""
+    return dataclasses.replace(made, body=msgspec.structs.replace(made.body, **changes))
 
 
 def test_the_opened_sum_is_that_of_the_plain_integers():
@@ -60,72 +68,52 @@ def refused(found: HybridRound) -> set[tuple[str, int]]:
     return found.refusals
 
 
-def test_a_contribution_without_a_proof_is_refused():
-    found = given()
-    found.give(3, changed(found, found.make(3), None))
-    found.close()
-    assert refused(found) == {("proof-of-plaintext", 3)}
-
-
-def test_a_copy_is_refused_though_its_proof_is_copied_too():
-    found = given()
+def copied(found: HybridRound) -> Made:
+    """Another's numbers squared, with its proof, and its chunk with one bit flipped."""
     made = found.make(2)
     values = tuple(value * value % found.toy.key.n**2 for value in made.encrypted.values)
     doubled = dataclasses.replace(made.encrypted, values=values)
     chunk = made.chunks[0][:-1] + bytes([made.chunks[0][-1] ^ 1])
     payload = write_ciphertexts(doubled, found.toy.key.n)
-    body = msgspec.structs.replace(
-        made.body, ciphertexts=attach(payload), vector=(blob_name(chunk),)
-    )
-    found.give(3, Made(body, payload, doubled, (chunk,), made.values))
-    found.close()
-    assert refused(found) == {("proof-of-plaintext", 3)}
+    body = saying(made, ciphertexts=attach(payload), vector=(blob_name(chunk),)).body
+    return Made(body, payload, doubled, (chunk,), made.values)
 
 
-def test_another_ones_proof_is_refused():
-    found = given()
-    found.give(3, found.make(3, prover=1))
-    found.close()
-    assert refused(found) == {("proof-of-plaintext", 3)}
-
-
-def test_a_contribution_of_another_round_is_refused():
-    earlier = HybridRound()
-    earlier.session = "round/2"
-    for i in earlier.members:
-        earlier.members[i] = earlier.member(i)
+def replayed(found: HybridRound) -> Made:
+    """What was contributed to another round."""
+    earlier = HybridRound("round/2")
     earlier.open()
-    replayed = earlier.make(3)
+    return saying(earlier.make(3), opening=found.opened.digest)
+
+
+def of_another_vector(found: HybridRound) -> Made:
+    victim = found.made[2]
+    made = saying(found.make(3), vector=victim.body.vector)
+    return dataclasses.replace(made, chunks=victim.chunks)
+
+
+WRONG: dict[str, tuple[Callable[[HybridRound], Made], str]] = {
+    "no proof": (unproved, "proof-of-plaintext"),
+    "a copy and its proof": (copied, "proof-of-plaintext"),
+    "another's proof": (lambda found: found.make(3, prover=1), "proof-of-plaintext"),
+    "another round's": (replayed, "proof-of-plaintext"),
+    "another's chunk": (of_another_vector, "repeated-ciphertext"),
+    "no chunk": (lambda found: saying(found.make(3), vector=()), "vector-shape"),
+}
+
+
+@pytest.mark.parametrize(("make", "rule"), WRONG.values(), ids=WRONG)
+def test_a_contribution_with_something_wrong_is_refused(make, rule):
     found = given()
-    body = msgspec.structs.replace(replayed.body, opening=found.opened.digest)
-    found.give(3, dataclasses.replace(replayed, body=body))
+    found.give(3, make(found))
     found.close()
-    assert refused(found) == {("proof-of-plaintext", 3)}
-
-
-def test_a_chunk_that_occurs_twice_is_refused():
-    found = given()
-    made, victim = found.make(3), found.made[2]
-    body = msgspec.structs.replace(made.body, vector=victim.body.vector)
-    found.give(3, dataclasses.replace(made, body=body, chunks=victim.chunks))
-    found.close()
-    assert refused(found) == {("repeated-ciphertext", 3)}
-
-
-def test_a_vector_of_fewer_chunks_is_refused():
-    found = given()
-    made = found.make(3)
-    body = msgspec.structs.replace(made.body, vector=())
-    found.give(3, dataclasses.replace(made, body=body))
-    found.close()
-    assert refused(found) == {("vector-shape", 3)}
+    assert refused(found) == {(rule, 3)}
 
 
 def test_a_vector_of_more_chunks_is_unsaid():
     found = given()
     made = found.make(3)
-    body = msgspec.structs.replace(made.body, vector=(*made.body.vector, bytes(32)))
-    found.give(3, dataclasses.replace(made, body=body))
+    found.give(3, saying(made, vector=(*made.body.vector, bytes(32))))
     assert 3 not in found.members[1].view.contributions
 
 
@@ -136,19 +124,13 @@ def test_a_sum_of_another_number_of_chunks_is_refused():
 
 
 def test_a_round_under_another_suite_than_the_terms_give_is_refused():
-    found = HybridRound()
-    found.open(epoch=found.toy.epoch.digest, suite="hybrid-s2", length=40)
-    for i in MEMBERS:
-        found.give(i)
+    found = given(suite="hybrid-s2", length=40)
     found.close()
     assert refused(found) == {("suite", 0)}
 
 
 def test_a_set_below_the_minimum_is_refused():
-    found = HybridRound()
-    found.open()
-    for i in (1, 2):
-        found.give(i)
+    found = given(1, 2)
     found.close()
     assert refused(found) == {("min-contributors", 0)}
 
@@ -156,6 +138,6 @@ def test_a_set_below_the_minimum_is_refused():
 def test_a_second_contribution_with_other_bytes_does_not_count():
     found = given()
     first = found.members[1].view.contributions[2]
-    found.give(2, changed(found, found.make(2), None))
+    found.give(2, unproved(found))
     assert found.members[1].view.contributions[2] is first
     assert {m.view.contributions[2].digest for m in found.members.values()} == {first.digest}
