@@ -279,7 +279,12 @@ OPENED: dict[str, tuple[Request | None, dict[str, Any]]] = {
 def test_a_statistic_opens_only_as_a_member_had_asked_for_it(what):
     """And labels that are not one for each number ask for nothing."""
     found, (asked, changes) = Round(session="statistic/age", length=2), OPENED[what]
-    said = {"kind": "statistic", "epoch": EPOCH.digest, "model": bytes(32), "length": 2} | changes
+    said: dict[str, Any] = {
+        "kind": "statistic",
+        "epoch": EPOCH.digest,
+        "model": bytes(32),
+        "length": 2,
+    } | changes
     posts = [(1, asked), (0, Opening(**said))] if asked else [(0, Opening(**said))]
     for sender, body in reversed(posts) if what == "asked for too late" else posts:
         found.publish(sender, body)
