@@ -15,13 +15,15 @@ class FactualError(Exception):
     """
 
     _says: ClassVar[str] = ""
+    __match_args__: ClassVar[tuple[str, ...]] = ()  # the fields
 
     def __init_subclass__(cls, says: str = "") -> None:
         dataclass(eq=False, repr=False)(cls)
         cls._says = says
 
     def __str__(self) -> str:
-        given = {k: v.hex() if isinstance(v, bytes) else v for k, v in vars(self).items()}
+        facts = {name: getattr(self, name) for name in self.__match_args__}
+        given = {k: v.hex() if isinstance(v, bytes) else v for k, v in facts.items()}
         return self._says.format_map(given) or ": ".join(str(v) for v in given.values() if v != "")
 
 

@@ -41,6 +41,12 @@ def test_an_error_says_its_fields(error: FactualError, text: str) -> None:
     assert str(error) == text
 
 
+def test_a_note_is_no_fact() -> None:
+    error = Told("a key", 2, b"")
+    error.add_note("seen by a test")
+    assert "seen" not in str(error)
+
+
 def test_an_error_needs_its_facts_and_has_them_by_name() -> None:
     assert (Counted([1], need=2).have, Counted([1]).need) == ([1], 3)
     with pytest.raises(TypeError):
