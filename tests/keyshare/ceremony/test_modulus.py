@@ -26,6 +26,7 @@ from keyshare.ceremony.modulus import (
     survivors,
 )
 from keyshare.errors import BadParameters
+from tests.keyshare.key.test_joint_key import prime_3_mod_4
 
 BITS = [256, 258, *range(320, 4097, 128), 4094, 4096]
 MEMBERS = range(MIN_MEMBERS, MAX_MEMBERS + 1)
@@ -223,13 +224,6 @@ def test_whatever_the_others_choose_the_honest_dealer_leaves_its_whole_interval(
 
 
 # ── trial division and what to expect ──
-
-
-def prime_3_mod_4(above: mpz) -> mpz:
-    p = gmpy2.next_prime(above)
-    while p % 4 != 3:
-        p = gmpy2.next_prime(p)
-    return p
 
 
 def multiple_of(small: int) -> mpz:

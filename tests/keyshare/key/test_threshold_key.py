@@ -16,6 +16,7 @@ from keyshare.errors import BadCombination, TooFewPartials
 from keyshare.key.partial_decryption import combine, partial_decryption
 from keyshare.key.threshold_key import JointKey, sliding_quorums
 from keyshare.randomness import Stream
+from tests.keyshare.key.test_joint_key import interpolate
 from tests.stage.toy import ToyEpoch, seed_of, toy_epoch
 
 SHAPES = [
@@ -36,18 +37,6 @@ SHAPES = [
 ]
 LARGE = pytest.param(5, 3, 2048, marks=pytest.mark.slow)
 shapes = pytest.mark.parametrize(("n", "quorum", "bits"), [*SHAPES, LARGE])
-
-
-def interpolate(points: dict[int, mpz]) -> Fraction:
-    """F(0) by Lagrange over the rationals."""
-    total = Fraction(0)
-    for i, value in points.items():
-        term = Fraction(int(value))
-        for j in points:
-            if j != i:
-                term *= Fraction(j, j - i)
-        total += term
-    return total
 
 
 def factors_from_multiple(n: mpz, multiple: mpz) -> tuple[mpz, mpz]:

@@ -9,6 +9,7 @@ import pytest
 
 from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Certificate, Disclosure, Overdue, Step
+from protocol.ceremony.judgement import Verdict
 from protocol.ceremony.machine import CERTIFICATE
 from tests.stage.ceremony.small_ceremony import name_of
 from tests.stage.toy import CEREMONY, CeremonyTable, toy_federation
@@ -152,16 +153,21 @@ def test_whoever_makes_a_culprit_of_the_silent_is_named(step):
     assert set(rewritten(table, Abort(SILENT, step, "", (SILENT,))).verdict.culprits) == {BY}
 
 
-def test_an_abort_that_crosses_with_the_last_word_is_its_authors_right():
-    table = waiting("moduli")
+def crossed(table: CeremonyTable, word: Draft) -> Verdict:
+    """The silent member says something, and another aborts without having seen it."""
     overdue(table, BY)
     late, seen = dict(table.due())[BY], table.board.head
-    table.publish(SILENT, dict(table.due())[SILENT])
+    table.publish(SILENT, word)
     changes = {"seen_position": seen.position, "seen": seen.hash}
     posted = table.put(table.sign(CEREMONY, BY, late.body, **changes))
     for machine in table.machines.values():
         table.feed(machine, posted)
-    verdict = table.run().verdict
+    return table.run().verdict
+
+
+def test_an_abort_that_crosses_with_the_last_word_is_its_authors_right():
+    table = waiting("moduli")
+    verdict = crossed(table, dict(table.due())[SILENT])
     assert not verdict.culprits
     assert not verdict.silent
     assert verdict.given_up is not None
@@ -170,15 +176,7 @@ def test_an_abort_that_crosses_with_the_last_word_is_its_authors_right():
 
 
 def test_only_the_word_that_was_waited_for_makes_the_silent_late():
-    table = waiting("moduli")
-    overdue(table, BY)
-    late, seen = dict(table.due())[BY], table.board.head
-    table.publish(SILENT, Draft(CEREMONY, Step("deal", 0, 1, ())))
-    changes = {"seen_position": seen.position, "seen": seen.hash}
-    posted = table.put(table.sign(CEREMONY, BY, late.body, **changes))
-    for machine in table.machines.values():
-        table.feed(machine, posted)
-    verdict = table.run().verdict
+    verdict = crossed(waiting("moduli"), Draft(CEREMONY, Step("deal", 0, 1, ())))
     assert verdict.given_up is not None
     assert verdict.given_up.silent == (SILENT,)
 
