@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aggregator.errors import AggregatorError
-    from aggregator.server.aggregation import Aggregation
+    from aggregator.server import Aggregation
 
 __all__ = ["Aggregation", "AggregatorError"]
 _HOMES = {"Aggregation": "aggregator.server.aggregation", "AggregatorError": "aggregator.errors"}

@@ -35,9 +35,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from aggregator.errors import AggregatorError, StoreFull
 from protocol.encoding import encode_binary
 from protocol.signing import public_bytes
-from protocol.terms.names import is_host
-from protocol.terms.terms import AggregatorAddress
-from protocol.words.foreign import shown
+from protocol.terms import AggregatorAddress, is_host
+from protocol.words import shown
 
 KEY_NAME, TLS_KEY_NAME = "identity.pem", "tls-key.pem"
 CERTIFICATE_NAME, CARD_NAME = "tls-certificate.pem", "aggregator.toml"

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from aggregator.store.board import stored_entries
+from aggregator.store import stored_entries
 from benchmarks.phases import board_rounds, phase_seconds
 from benchmarks.shaping import Shape, shaped
 from benchmarks.spread import spread
@@ -36,9 +36,9 @@ from examples.demo.processes import (
     stop,
     wait_for,
 )
-from protocol.board.board import Board, Posted, decode_entry
+from protocol.board import Board, Posted, decode_entry
 from protocol.encoding import encode
-from protocol.terms.terms import Terms, parse
+from protocol.terms import Terms, parse
 
 _LIMIT_SECONDS = 3 * 3_600
 _SERVICE_SECONDS = 30

@@ -20,8 +20,8 @@ from safetensors import safe_open
 
 from benchmarks.large_app import change
 from examples.demo.processes import ROOT, Hospital, aggregator, finish, sign_terms, stop, wait_for
-from participant.model.file import model_name
-from protocol.terms.terms import Terms, parse
+from participant.model import model_name
+from protocol.terms import Terms, parse
 
 PARTIES, CLIP = 3, 0.0625
 _LIMIT_SECONDS = 3_600

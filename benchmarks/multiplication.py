@@ -21,12 +21,7 @@ from gmpy2 import mpz
 from phe import paillier
 
 from benchmarks.ring import RingShape, product_bytes, product_seconds
-from keyshare.ceremony.modulus import (
-    CandidateShape,
-    candidate_shape,
-    deal_factors,
-    expected_candidates,
-)
+from keyshare.ceremony import CandidateShape, candidate_shape, deal_factors, expected_candidates
 
 _BATCH = 500  # candidates in a measured dealing
 _PRODUCTS = 10  # measured pairwise products

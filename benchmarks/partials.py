@@ -14,11 +14,9 @@ from gmpy2 import mpz
 
 from benchmarks.timing import Stopwatch, medians, pin
 from keyshare.digest import number_bytes
-from keyshare.key.dealer import deal_shares
+from keyshare.key import JointKey, SecretShare, deal_shares
 from keyshare.key.partial_decryption import partial_decryption
-from keyshare.key.threshold_key import JointKey, SecretShare
-from keyshare.proofs.equality_proof import EqualityProof
-from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
+from keyshare.proofs import EqualityProof, MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream
 
 RUNS = 5
@@ -51,11 +49,7 @@ def measure(bits: int, ciphertexts: int, runs: int = RUNS) -> dict[str, Any]:
 
 
 def prove_part(
-    total: Sequence[mpz],
-    part: Sequence[mpz],
-    share: SecretShare,
-    key: JointKey,
-    watch: Stopwatch,
+    total: Sequence[mpz], part: Sequence[mpz], share: SecretShare, key: JointKey, watch: Stopwatch
 ) -> EqualityProof:
     """A member's part, proved and checked."""
     said = MemberParts(tuple(part), tuple(total), share.index, key, _CONTEXT)

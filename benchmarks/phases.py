@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from protocol.board.board import Posted
-from protocol.board.messages import Certificate, Join, Step
+from protocol.board import Certificate, Join, Posted, Step
 
 _COMMIT = re.compile(r"-commit\Z")
 

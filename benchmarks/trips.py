@@ -18,13 +18,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from aggregator.server.service import Aggregator
-from protocol.board.board import Posted, decode_entry
-from protocol.board.draft import Draft
-from protocol.board.messages import Certificate
-from protocol.board.wire import Accepted, Submit
+from aggregator.server import Aggregator
+from protocol.board import Accepted, Certificate, Draft, Posted, Submit, decode_entry
 from protocol.encoding import encode
-from protocol.rounds.view import round_session
+from protocol.rounds import round_session
 from tests.stage.rounds.round_table import RoundTable, Steps
 from tests.stage.toy import ToyEpoch, toy_epoch
 

@@ -17,9 +17,15 @@ from keyshare.errors import (
     UnfitNumber,
     WrongKey,
 )
-from keyshare.library.key_share import KeyShare, deal
-from keyshare.library.public_key import Ciphertext, PublicKey
-from keyshare.library.threshold_key import PartialDecryption, ThresholdKey, combine
+from keyshare.library import (
+    Ciphertext,
+    KeyShare,
+    PartialDecryption,
+    PublicKey,
+    ThresholdKey,
+    combine,
+    deal,
+)
 
 __all__ = [
     "BadCiphertext",

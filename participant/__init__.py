@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from participant.errors import ParticipantError
-    from participant.hospital.hospital import Hospital
-    from participant.hospital.results import Checked, Contributed, Decrypted, Exported, Round
-    from participant.network.session import Notices
-    from participant.rounds.task import Question
+    from participant.hospital import Checked, Contributed, Decrypted, Exported, Hospital, Round
+    from participant.network import Notices
+    from participant.rounds import Question
 
 _HOMES = {
     "Checked": "participant.hospital.results",

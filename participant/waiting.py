@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from protocol.rounds.awaited import Step
+from protocol.rounds import Step
 
 Kind = (
     Step

@@ -16,7 +16,7 @@ from gmpy2 import mpz
 
 from keyshare.digest import digest as digest
 from protocol.errors import Malformed
-from protocol.words.foreign import shown
+from protocol.words import shown
 
 T = TypeVar("T")
 

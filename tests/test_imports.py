@@ -62,6 +62,26 @@ def test_folders_import_each_other_one_way(package: str) -> None:
     assert set(graphlib.TopologicalSorter(needs).static_order())  # CycleError names the folders
 
 
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_chapter_is_imported_by_its_own_name(package: str) -> None:
+    """Its ``__init__`` has what others may use, but for what is called as its module is."""
+    for path, module in imports(package):
+        chapter, _, last = module.rpartition(".")
+        if chapter.count(".") and (ROOT / module.replace(".", "/")).with_suffix(".py").is_file():
+            is_own = ".".join(path.relative_to(ROOT).parent.parts) == chapter
+            assert is_own or chapter == "protocol.programs" or shares_name(path, module, last), (
+                f"{path} imports {module}, not {chapter}"
+            )
+
+
+def shares_name(path: Path, module: str, last: str) -> bool:
+    """Whether a file imports a chapter's module as such, or what is called as the module is."""
+    lines = path.read_text().splitlines()
+    return f"from {module} import {last}" in lines or not any(
+        line.strip().startswith(f"from {module} import") for line in lines
+    )
+
+
 def test_no_folder_is_too_full_to_be_read() -> None:
     found = Counter(path.parent for top in FOLDERS for path in (ROOT / top).rglob("*.py"))
     assert {str(f.relative_to(ROOT)): n for f, n in found.items() if n > FULL} == {}

@@ -17,20 +17,15 @@ import typer
 from typer.core import TyperGroup
 
 from aggregator.cli.event_log import start_log
-from aggregator.cli.sentences import (
-    sentences,
-)
+from aggregator.cli.sentences import sentences
 from aggregator.cli.terminal import say, say_json
 from aggregator.errors import AggregatorError, StoreFull
-from aggregator.identity import (
-    CARD_NAME,
-    TlsFiles,
-)
-from aggregator.server.aggregation import Aggregation
-from aggregator.status.text import render
+from aggregator.identity import CARD_NAME, TlsFiles
+from aggregator.server import Aggregation
+from aggregator.status import render
 from protocol.errors import ProtocolError
 from protocol.programs.streams import LOST_REMEDY, lost, make_lasting
-from protocol.words.foreign import lines, pasted
+from protocol.words import lines, pasted
 
 FAILED = 1
 _LINE_SECONDS = 5.0  # between two lines about a long export

@@ -6,7 +6,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from protocol.words.foreign import line
+from protocol.words import line
 
 
 class OneLine(logging.Formatter):

@@ -15,18 +15,11 @@ from aggregator.errors import (
     UnfitTerms,
 )
 from aggregator.identity import BadHost, IdentityExists, NoIdentity
-from aggregator.server.server import CannotListen
-from aggregator.store.lock import AlreadyRunning
-from protocol.errors import (
-    BadTerms,
-    Fork,
-    ProtocolError,
-    UnfitRecord,
-    WrongKind,
-)
+from aggregator.server import CannotListen
+from aggregator.store import AlreadyRunning
+from protocol.errors import BadTerms, Fork, ProtocolError, UnfitRecord, WrongKind
 from protocol.programs.refusals import remedy_for
-from protocol.words.foreign import pasted
-from protocol.words.signatures import lacking
+from protocol.words import lacking, pasted
 
 
 def sentences(error: AggregatorError | ProtocolError) -> tuple[str, str]:

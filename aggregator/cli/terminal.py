@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from protocol.words.foreign import json_text, line
+from protocol.words import json_text, line
 
 
 def say(text: str, err: bool = False) -> None:

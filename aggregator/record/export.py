@@ -6,20 +6,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from aggregator.errors import NoBoard, StoreDamaged
-from aggregator.store.blobs import stored_blob
-from aggregator.store.board import check_end, stored_entries, stored_head
-from protocol.board.board import Board, Entry, Head, decode_entry
+from aggregator.store import check_end, stored_blob, stored_entries, stored_head
+from protocol.board import Board, Entry, Head, decode_entry
 from protocol.errors import BadEntry, Fork, Malformed
-from protocol.record.files import blob_path
-from protocol.record.writing import (
+from protocol.record import (
     WritableFiles,
+    blob_path,
     check_history,
     finish,
     missing_blobs,
     prepare,
     write_entries,
 )
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 Progress = Callable[[str, int, int], None]  # what is being written, how much of how much
 

@@ -9,11 +9,11 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from aggregator.store.durable import disk_errors, sync
+from aggregator.store import disk_errors, sync
 from protocol.errors import Malformed, WrongKind
 from protocol.programs.file_kind import Kind
 from protocol.programs.look import kind_of
-from protocol.record.files import FOLDERS
+from protocol.record import FOLDERS
 
 _TEMPORARY = re.compile(r"\.quorate-[0-9a-f]{32}\.tmp")
 

@@ -1,1 +1,11 @@
-"""A round at the aggregator: when it opens and closes, and the sum of what was contributed."""
+"""A round at the aggregator: when it opens and closes, and the sum of what was contributed.
+
+``schedule`` decides by the board and the clock alone. ``summing`` judges, adds and closes in small
+steps, so that no member waits for another's round.
+"""
+
+from aggregator.rounds.hybrid import HybridRound
+from aggregator.rounds.omission import Reason
+from aggregator.rounds.schedule import Rounds
+from aggregator.rounds.summing import Summing
+from aggregator.rounds.vector_sum import remove_sums

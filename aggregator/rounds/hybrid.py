@@ -14,21 +14,13 @@ from pathlib import Path
 from aggregator.rounds.omission import TOO_LATE, TOO_NEAR, Reason, Unfit
 from aggregator.rounds.sums import OpenRound
 from aggregator.rounds.vector_sum import Vector, VectorSum
-from aggregator.store.blobs import BlobStore
-from keyshare.hybrid.lattice import Lattice
+from aggregator.store import BlobStore
+from keyshare.hybrid import Lattice
 from keyshare.steps import finish
-from protocol.board.board import Posted
-from protocol.board.messages import Closing, Contribution, Contributor, attach
-from protocol.board.suite import suite_of
-from protocol.key.epoch import Epoch
-from protocol.rounds.ciphertexts import (
-    Encrypted,
-    add_encrypted,
-    write_ciphertexts,
-)
-from protocol.rounds.history import OpenedSets
-from protocol.rounds.view import RoundView
-from protocol.terms.terms import Terms
+from protocol.board import Closing, Contribution, Contributor, Posted, attach, suite_of
+from protocol.key import Epoch
+from protocol.rounds import Encrypted, OpenedSets, RoundView, add_encrypted, write_ciphertexts
+from protocol.terms import Terms
 
 
 @dataclass(frozen=True)

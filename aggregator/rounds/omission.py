@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocol.board.board import Posted
-from protocol.board.messages import Omission, OmissionReason
+from protocol.board import Omission, OmissionReason, Posted
 
 
 @dataclass(frozen=True)

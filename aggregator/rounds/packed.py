@@ -10,7 +10,7 @@ from __future__ import annotations
 from aggregator.rounds.omission import TOO_LATE, TOO_NEAR
 from aggregator.rounds.sums import OpenRound, sum_in_steps
 from keyshare.steps import Steps
-from protocol.board.messages import Closing, Contributor, attach
+from protocol.board import Closing, Contributor, attach
 
 Members = frozenset[int]
 

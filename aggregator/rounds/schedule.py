@@ -5,24 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from protocol.board.board import Posted
-from protocol.board.messages import (
+from protocol.board import (
     MAX_BLOB_BYTES,
     MAX_CHUNKS,
     MAX_LENGTH,
     Opening,
+    Posted,
     Statement,
+    read_session,
+    suite_for,
+    suite_of,
 )
-from protocol.board.session import read_session
-from protocol.board.suite import suite_for, suite_of
 from protocol.encoding import width_of
-from protocol.key.epoch import Epoch, to_number
-from protocol.rounds.awaited import Awaited, awaited_after, awaited_in
-from protocol.rounds.ciphertexts import expected_count
-from protocol.rounds.history import OpenedSets
-from protocol.rounds.statistic import opening_for, sound_requests
-from protocol.rounds.view import RoundView, bounds_of, round_session
-from protocol.terms.terms import Terms
+from protocol.key import Epoch, to_number
+from protocol.rounds import (
+    Awaited,
+    OpenedSets,
+    RoundView,
+    awaited_after,
+    awaited_in,
+    bounds_of,
+    expected_count,
+    opening_for,
+    round_session,
+    sound_requests,
+)
+from protocol.terms import Terms
 
 _HEADER_BYTES = 1_024
 _PROOF_NUMBERS = 3  # of a contribution's proof, each of a ciphertext's size at most

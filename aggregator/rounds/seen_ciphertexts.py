@@ -10,7 +10,7 @@ from gmpy2 import mpz
 from aggregator.rounds.omission import Reason
 from keyshare.digest import number_bytes
 from keyshare.steps import Steps, parts
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 # Of a hash. Who finds two ciphertexts of one mark, with 2^64 tries, leaves itself out; to copy the
 # mark of another's takes 2^128.

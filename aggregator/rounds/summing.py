@@ -13,13 +13,11 @@ from aggregator.rounds.hybrid import HybridRound
 from aggregator.rounds.omission import Reason
 from aggregator.rounds.packed import PackedRound
 from aggregator.rounds.schedule import Rounds, is_hybrid
-from aggregator.store.blobs import BlobStore
-from protocol.board.messages import Body
-from protocol.board.session import read_session
-from protocol.key.epoch import Epoch
-from protocol.rounds.history import OpenedSets
-from protocol.rounds.view import RoundView
-from protocol.terms.terms import Terms
+from aggregator.store import BlobStore
+from protocol.board import Body, read_session
+from protocol.key import Epoch
+from protocol.rounds import OpenedSets, RoundView
+from protocol.terms import Terms
 
 # Of the vectors' sums at one tick.
 _TICK_STEPS = 8

@@ -13,23 +13,22 @@ from gmpy2 import mpz
 
 from aggregator.rounds.omission import ANOTHER_OPENING, Reason, Unfit
 from aggregator.rounds.seen_ciphertexts import SeenCiphertexts
-from aggregator.store.blobs import BlobStore
+from aggregator.store import BlobStore
 from keyshare.steps import Steps
-from protocol.board.board import Posted
-from protocol.board.messages import Contribution, Opening
+from protocol.board import Contribution, Opening, Posted
 from protocol.errors import Malformed
-from protocol.key.epoch import Epoch
-from protocol.rounds.ciphertexts import (
+from protocol.key import Epoch
+from protocol.rounds import (
     Encrypted,
     EncryptionKey,
+    OpenedSets,
+    RoundView,
     check_proof_in_steps,
     multiply_in_steps,
     read_in_steps,
     write_ciphertexts,
 )
-from protocol.rounds.history import OpenedSets
-from protocol.rounds.view import RoundView
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 
 class OpenRound:

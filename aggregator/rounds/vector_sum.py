@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.store.durable import disk_errors, sync
-from keyshare.hybrid.lattice import Lattice
-from keyshare.hybrid.one_time_key import add_chunk, write_sum
-from protocol.board.messages import Contributor
+from aggregator.store import disk_errors, sync
+from keyshare.hybrid import Lattice, add_chunk, write_sum
+from protocol.board import Contributor
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
 

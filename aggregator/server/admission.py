@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from aggregator.errors import AggregatorError
-from protocol.board.messages import MAX_REASON
-from protocol.board.wire import (
+from protocol.board import (
+    MAX_REASON,
     Challenge,
     FromMember,
     Hello,
@@ -13,8 +13,8 @@ from protocol.board.wire import (
     decode_from_member,
 )
 from protocol.errors import BadSignature, Malformed
-from protocol.terms.terms import Terms
-from protocol.words.foreign import shown
+from protocol.terms import Terms
+from protocol.words import shown
 
 
 class NotAdmitted(AggregatorError, says="{answer.code}: {answer.reason}"):

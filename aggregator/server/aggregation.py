@@ -24,21 +24,19 @@ from aggregator.errors import (
     UnfitTerms,
 )
 from aggregator.identity import TlsFiles, certificate_pin, create, load_key, own_tls, tls_context
-from aggregator.record.export import Progress, export
-from aggregator.record.output import RecordOutput
+from aggregator.record import Progress, RecordOutput
+from aggregator.record.export import export
 from aggregator.server.server import Server
 from aggregator.server.service import Aggregator
-from aggregator.status.ceremony import Report
-from aggregator.status.file import read_status, remove_status
-from aggregator.status.stored import stored_report
-from aggregator.store.lock import hold, holder
-from protocol.board.board import Head
+from aggregator.status import Report, read_status, remove_status, stored_report
+from aggregator.store import hold, holder
+from protocol.board import Head
 from protocol.errors import BadTerms, UnsignedTerms, WrongKind
 from protocol.programs.file_kind import Kind, kind_of_data
 from protocol.programs.look import kind_of
 from protocol.signing import public_bytes
-from protocol.terms.terms import AggregatorAddress, Terms, parse, require_signed
-from protocol.words.foreign import decoded
+from protocol.terms import AggregatorAddress, Terms, parse, require_signed
+from protocol.words import decoded
 
 _MAX_TERMS_BYTES = 1 << 20
 _SERVING = "serve"

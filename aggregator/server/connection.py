@@ -10,7 +10,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from aggregator.errors import AggregatorError
-from protocol.board.wire import FromAggregator
+from protocol.board import FromAggregator
 from protocol.encoding import encode
 
 

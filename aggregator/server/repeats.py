@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from protocol.words.foreign import shown
+from protocol.words import shown
 
 log = logging.getLogger("quorate.aggregator")
 

@@ -15,47 +15,48 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.clock import BoardClock
 from aggregator.errors import BadUpload, StoreDamaged
-from aggregator.rounds.schedule import Rounds
-from aggregator.rounds.summing import Summing
-from aggregator.rounds.vector_sum import remove_sums
+from aggregator.rounds import Rounds, Summing, remove_sums
 from aggregator.server.waits import Waits
-from aggregator.status.report import AtWork, report
-from aggregator.store.blobs import BlobStore
-from aggregator.store.board import BoardStore
-from aggregator.store.health import StorageHealth
-from protocol.board.board import Board, Entry, Head, Post, SignedPost, decode_entry, sign_post
-from protocol.board.messages import (
-    MAX_POST_BYTES,
-    MAX_REASON,
-    Body,
-    Certificate,
-    attachments_of,
-    chunks_of,
-)
-from protocol.board.wire import (
+from aggregator.status import AtWork
+from aggregator.status.report import report
+from aggregator.store import BlobStore, BoardStore, StorageHealth
+from protocol.board import (
     CHUNK_BYTES,
     MAX_PAGE_BYTES,
+    MAX_POST_BYTES,
+    MAX_REASON,
     REQUESTED_BYTES,
     Accepted,
     BlobChunk,
     BlobHave,
     BlobOffer,
     BlobRequest,
+    Board,
+    Body,
+    Certificate,
     Declined,
     Entries,
+    Entry,
     FromAggregator,
     FromMember,
+    Head,
+    Post,
     Rejected,
+    SignedPost,
     StatusReport,
     StatusRequest,
     Submit,
     Subscribe,
+    attachments_of,
+    chunks_of,
+    decode_entry,
+    sign_post,
 )
 from protocol.encoding import decode, encode
 from protocol.errors import BadEntry, Fork, Malformed
-from protocol.key.epoch import Epoch, epoch_of
-from protocol.terms.terms import AGGREGATOR, Terms
-from protocol.words.foreign import shown
+from protocol.key import Epoch, epoch_of
+from protocol.terms import AGGREGATOR, Terms
+from protocol.words import shown
 
 _CLEAN_UP_EVERY_MS = 60_000
 

@@ -10,12 +10,22 @@ import math
 from collections.abc import Sequence
 
 from aggregator.clock import iso
-from keyshare.ceremony.modulus import expected_candidates
-from protocol.board.board import Board, Posted, firsts, of_kind
-from protocol.board.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
-from protocol.ceremony.expectation import is_searching, layout_of, mean_candidates, share_done
-from protocol.key.epoch import Epoch
-from protocol.terms.terms import AGGREGATOR, Terms
+from keyshare.ceremony import expected_candidates
+from protocol.board import (
+    Abort,
+    Board,
+    Certificate,
+    Disclosure,
+    Join,
+    Overdue,
+    Posted,
+    Step,
+    firsts,
+    of_kind,
+)
+from protocol.ceremony import is_searching, layout_of, mean_candidates, share_done
+from protocol.key import Epoch
+from protocol.terms import AGGREGATOR, Terms
 
 Report = dict[str, object]
 _DEALERS_STEPS = ("winner-commit", "winner")

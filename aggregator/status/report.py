@@ -9,16 +9,13 @@ from typing import Any
 import msgspec
 
 from aggregator.clock import iso
-from aggregator.rounds.omission import Reason
-from aggregator.rounds.schedule import Rounds
+from aggregator.rounds import Reason, Rounds
 from aggregator.status.ceremony import Report, ceremony_report, when
-from aggregator.store.health import Trouble
-from protocol.board.board import Board
-from protocol.key.epoch import Epoch
-from protocol.rounds.awaited import Awaited
-from protocol.rounds.omission import left_out
-from protocol.rounds.view import RoundView, round_session
-from protocol.terms.terms import Terms
+from aggregator.store import Trouble
+from protocol.board import Board
+from protocol.key import Epoch
+from protocol.rounds import Awaited, RoundView, left_out, round_session
+from protocol.terms import Terms
 
 MAX_ROUNDS = 50  # shown: a report must fit in a frame
 _TRAINING_ROUNDS = 25  # of them, the newest ones, whatever else members ask for

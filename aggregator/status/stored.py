@@ -7,16 +7,15 @@ from pathlib import Path
 
 from aggregator.clock import BoardClock
 from aggregator.errors import NoBoard
-from aggregator.record.export import read_board
-from aggregator.rounds.schedule import Rounds
+from aggregator.record import read_board
+from aggregator.rounds import Rounds
 from aggregator.status.ceremony import Report
 from aggregator.status.report import report
-from aggregator.store.blobs import require_stored
-from protocol.board.board import Board
-from protocol.board.messages import chunks_of
+from aggregator.store import require_stored
+from protocol.board import Board, chunks_of
 from protocol.errors import Malformed
-from protocol.key.epoch import epoch_of
-from protocol.terms.terms import Terms
+from protocol.key import epoch_of
+from protocol.terms import Terms
 
 
 def stored_report(folder: Path, terms: Terms, now_ms: Callable[[], int]) -> Report:

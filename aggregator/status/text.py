@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from aggregator.status.file import OLD_SECONDS
-from protocol.board.session import read_session
-from protocol.words.counted import counted, number_of
+from protocol.board import read_session
+from protocol.words import due, number_of, shown, ways_out, why_left_out
+from protocol.words.counted import counted
 from protocol.words.duration import duration
-from protocol.words.foreign import shown
-from protocol.words.rounds import due, ways_out, why_left_out
 
 _NOBODY = "nobody"
 _INITIAL = "round/0"  # never opened: members state what they start from

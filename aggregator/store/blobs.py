@@ -17,7 +17,7 @@ from aggregator.errors import BadUpload, StoreDamaged
 from aggregator.store.board import BoardStore
 from aggregator.store.durable import disk_errors, sync
 from aggregator.store.unnamed_blobs import NOBODY, SERVICE, Held, UnnamedBlobs, charge
-from protocol.board.messages import MAX_ATTACHMENTS, MAX_BLOB_BYTES, Attachment, blob_name
+from protocol.board import MAX_ATTACHMENTS, MAX_BLOB_BYTES, Attachment, blob_name
 
 # What the blobs of one post hold at most, if nobody knows better.
 MAX_POST_BLOBS_BYTES = MAX_ATTACHMENTS * MAX_BLOB_BYTES

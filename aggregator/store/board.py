@@ -17,7 +17,7 @@ from pathlib import Path
 from aggregator.errors import StoreDamaged, StoreFull
 from aggregator.store.durable import disk_errors
 from aggregator.store.heads import HeadLog, last_noted
-from protocol.board.board import Head
+from protocol.board import Head
 
 _NAME, _HEADS = "board.sqlite", "heads"
 _SCHEMA = """

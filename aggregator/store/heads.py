@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from protocol.board.board import Head
+from protocol.board import Head
 from protocol.encoding import digest
 
 _RECORD = 48  # bytes: position (8), hash (32), checksum (8)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from protocol.board.messages import MAX_ATTACHMENTS, MAX_CHUNKS
+from protocol.board import MAX_ATTACHMENTS, MAX_CHUNKS
 
 SERVICE = 0  # the aggregator's own, which a post of its own will name
 NOBODY = -1  # found when the service started

@@ -17,32 +17,30 @@ from itertools import count
 from pathlib import Path
 
 from participant.errors import ParticipantError
-from participant.home.identity import Identity, load
-from participant.home.passphrase import PASSPHRASE_VARIABLE, Passphrase
-from participant.network.link import Caller, Link, Traffic, open_link
-from protocol.board.board import Post, sign_post
-from protocol.board.messages import (
+from participant.home import PASSPHRASE_VARIABLE, Identity, Passphrase, load
+from participant.network import Caller, Link, Traffic, open_link
+from protocol.board import (
+    CHUNK_BYTES,
+    Accepted,
     Attachment,
+    BlobChunk,
+    BlobHave,
     Body,
     CheckRequest,
     Contribution,
-    Partial,
-    Request,
-    Step,
-    attach,
-    blob_name,
-)
-from protocol.board.wire import (
-    CHUNK_BYTES,
-    Accepted,
-    BlobChunk,
-    BlobHave,
     FromAggregator,
     FromMember,
+    Partial,
+    Post,
     Rejected,
+    Request,
+    Step,
     Submit,
+    attach,
+    blob_name,
+    sign_post,
 )
-from protocol.terms.terms import Terms, parse
+from protocol.terms import Terms, parse
 
 BLOB_BYTES, POSTS = 4 << 20, 20
 _AGAIN_SECONDS, _ANSWER_SECONDS = 0.2, 10.0

@@ -22,15 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aggregator.store.board import stored_entries
+from aggregator.store import stored_entries
 from examples.demo.processes import ROOT, DemoFailed, Hospital, finish, sign_terms, stop
-from participant.home.identity import load
-from participant.home.passphrase import Passphrase
-from participant.network.link import Caller, Traffic, open_link
-from protocol.board.board import Post, decode_entry
-from protocol.board.messages import MAX_POST_BYTES, Opening
+from participant.home import Passphrase, load
+from participant.network import Caller, Traffic, open_link
+from protocol.board import MAX_POST_BYTES, Opening, Post, decode_entry
 from protocol.encoding import decode
-from protocol.terms.terms import Terms, parse
+from protocol.terms import Terms, parse
 
 HONEST = 3  # the hospitals that train; one more is the attacker in some scenes
 _PROBE_SECONDS = 0.5  # between two connections that each honest hospital makes anew

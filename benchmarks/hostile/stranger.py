@@ -15,7 +15,7 @@ import signal
 import ssl
 from collections import Counter
 
-from aggregator.server.descriptors import raise_limit
+from aggregator.server import raise_limit
 
 _AGAIN_SECONDS = 1.0
 _MOST = 100_000  # connections in all

@@ -14,13 +14,10 @@ from typing import Any
 from benchmarks.partials import checking_to_making
 from benchmarks.suites.round import CLIP, EXAMPLES, Federation, key_costs, vector_cost
 from benchmarks.timing import Stopwatch, median_seconds, medians, pin
-from keyshare.hybrid.key_packing import key_ciphertext_count
-from keyshare.hybrid.lattice import S1, Lattice
-from keyshare.key.dealer import deal_shares
-from keyshare.key.encryption import Encryptor, add, randomiser_base
+from keyshare.hybrid import S1, Lattice, key_ciphertext_count
+from keyshare.key import Encryptor, add, deal_shares, randomiser_base
 from keyshare.randomness import Stream
-from keyshare.rounds.packing import Packing, pack
-from keyshare.rounds.quantisation import Quantisation, Quantiser, largest_change
+from keyshare.rounds import Packing, Quantisation, Quantiser, largest_change, pack
 
 RUNS = 5
 _GROWTH = (10**4, 10**5, 10**6, 10**7, 10**8)

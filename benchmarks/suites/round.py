@@ -19,15 +19,20 @@ from numpy.typing import NDArray
 from benchmarks.partials import prove_part
 from benchmarks.timing import Stopwatch
 from keyshare.digest import number_bytes
-from keyshare.hybrid.key_packing import pack_key, unpack_key
-from keyshare.hybrid.lattice import Lattice
-from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
-from keyshare.key.encryption import Encryptor, add
-from keyshare.key.partial_decryption import combine, partial_decryption
-from keyshare.key.threshold_key import JointKey, SecretShare
+from keyshare.hybrid import (
+    Lattice,
+    OneTimeKey,
+    SummedKey,
+    add_chunk,
+    pack_key,
+    unpack_key,
+    write_sum,
+)
+from keyshare.key import Encryptor, JointKey, SecretShare, add, combine
+from keyshare.key.partial_decryption import partial_decryption
 from keyshare.proofs import plaintext_proof
 from keyshare.randomness import Stream, derive_key
-from keyshare.rounds.quantisation import Averager, Quantisation, Quantiser, largest_change
+from keyshare.rounds import Averager, Quantisation, Quantiser, largest_change
 
 EXAMPLES = 1_000
 CLIP = 8.0

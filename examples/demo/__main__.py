@@ -15,13 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from examples.demo import record, refusals, summary, tables
-from examples.demo.consortium import (
-    NAMES,
-    found,
-    hold_ceremony,
-    train_digits,
-    train_tumours,
-)
+from examples.demo.consortium import NAMES, found, hold_ceremony, train_digits, train_tumours
 from examples.demo.processes import DemoFailed
 
 

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from examples.demo.study import Study
-from participant.model.layout import Layout
-from participant.model.master import Model
-from participant.model.weights import Vector, Weights, checked
+from participant.model import Layout, Model, Vector, Weights, checked
 
 Parameters = dict[str, Any]  # a state_dict
 

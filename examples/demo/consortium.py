@@ -8,19 +8,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from aggregator.store.board import stored_entries
-from examples.demo.processes import (
-    Hospital,
-    aggregator,
-    finish,
-    sign_terms,
-    stop,
-    wait_for,
-)
+from aggregator.store import stored_entries
+from examples.demo.processes import Hospital, aggregator, finish, sign_terms, stop, wait_for
 from examples.demo.study import Study, handwriting, tumours
-from participant.model.file import model_name
-from protocol.board.board import Board, decode_entry
-from protocol.terms.terms import Terms, parse
+from participant.model import model_name
+from protocol.board import Board, decode_entry
+from protocol.terms import Terms, parse
 
 NAMES = ("St. Mary", "Riverside", "Northgate", "Hillcrest", "Lakeview")
 QUORUM, WAIT_SECONDS, STATISTIC_SECONDS = 3, 12, 2

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from keyshare.rounds.quantisation import Averager
-from participant.model.weights import Vector
-from protocol.board.messages import Opening
-from protocol.board.suite import suite_of
-from protocol.terms.terms import Terms
+from keyshare.rounds import Averager
+from participant.model import Vector
+from protocol.board import Opening, suite_of
+from protocol.terms import Terms
 
 _FLOAT32_HALF_STEP = 2.0**-24  # relative; a model is kept in float32
 

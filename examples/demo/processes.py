@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from keyshare.ceremony.modulus import LEAST_KEY_BITS
-from participant.home.folders import federation_folder
+from keyshare.ceremony import LEAST_KEY_BITS
+from participant.home import federation_folder
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[2]

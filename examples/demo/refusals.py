@@ -9,12 +9,11 @@ from typing import Any
 from examples.demo.consortium import ROGUE_ROUND, Consortium, start_training
 from examples.demo.intruder import knock
 from examples.demo.processes import DemoFailed, Hospital, aggregator, checked, finish, stop
-from keyshare.key.partial_decryption import partial_decryption, trial_ciphertext
-from keyshare.key.threshold_key import combine_exponents
-from participant.home.passphrase import Passphrase
-from participant.home.vault import Vault
-from protocol.board.messages import Refusal
-from protocol.key.epoch import read_secret
+from keyshare.key import combine_exponents, trial_ciphertext
+from keyshare.key.partial_decryption import partial_decryption
+from participant.home import Passphrase, Vault
+from protocol.board import Refusal
+from protocol.key import read_secret
 
 VISITS = (3, 5, 0)
 SINGLE = "min-contributors: the sum holds 1 ("

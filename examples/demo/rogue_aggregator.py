@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
-from aggregator.cli.commands import main
-from aggregator.rounds.hybrid import HybridRound
+from aggregator.cli import main
+from aggregator.rounds import HybridRound
 
 
 class FirstAlone(HybridRound):

@@ -8,13 +8,9 @@ from typing import Any
 import numpy as np
 
 from examples.demo.consortium import Consortium
-from participant.model.file import model_name, read_model
-from participant.model.layout import Layout
-from participant.model.weights import Vector
-from protocol.board.board import Board
-from protocol.board.messages import Closing, Opening
-from protocol.board.suite import suite_of
-from protocol.terms.terms import Terms
+from participant.model import Layout, Vector, model_name, read_model
+from protocol.board import Board, Closing, Opening, suite_of
+from protocol.terms import Terms
 
 PHASES = ("train", "encrypt", "open", "decrypt")
 

@@ -11,9 +11,9 @@ from examples.demo import clear, rounds
 from examples.demo.consortium import QUORUM, Consortium
 from examples.demo.precision import error_bound
 from examples.demo.study import Study
-from participant.app.calls import app_seed, initial_config
-from participant.model.weights import Vector
-from protocol.board.board import Board
+from participant.app import app_seed, initial_config
+from participant.model import Vector
+from protocol.board import Board
 
 Row = dict[str, Any]
 

@@ -19,7 +19,7 @@ import secrets
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.ceremony.shamir import evaluate, integer_polynomial
+from keyshare.ceremony import evaluate, integer_polynomial
 from keyshare.key.threshold_key import (
     JointKey,
     SecretShare,

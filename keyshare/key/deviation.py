@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from gmpy2 import mpz
 
-from keyshare.ceremony.shamir import lagrange
+from keyshare.ceremony import lagrange
 from keyshare.key.threshold_key import KeyShape, sliding_quorums
 
 

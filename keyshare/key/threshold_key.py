@@ -32,9 +32,7 @@ from math import factorial
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.ceremony.feldman import commitment_at
-from keyshare.ceremony.modulus import mersenne_exponent
-from keyshare.ceremony.shamir import integer_lagrange
+from keyshare.ceremony import commitment_at, integer_lagrange, mersenne_exponent
 from keyshare.errors import BadCombination, BadParameters
 
 STATISTICAL_BITS = 128  # κ

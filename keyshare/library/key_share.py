@@ -8,15 +8,14 @@ from typing import NoReturn
 
 from gmpy2 import mpz
 
-from keyshare.ceremony.modulus import LEAST_KEY_BITS, MAX_BITS, MAX_MEMBERS, MIN_BITS
+from keyshare.ceremony import LEAST_KEY_BITS, MAX_BITS, MAX_MEMBERS, MIN_BITS
 from keyshare.digest import number_bytes
 from keyshare.errors import BadKeyShare, BadParameters
-from keyshare.key.dealer import deal_shares
+from keyshare.key import SecretShare, deal_shares, key_shape, verification_key
 from keyshare.key.partial_decryption import partial_decryption
-from keyshare.key.threshold_key import SecretShare, key_shape, verification_key
 from keyshare.library.public_key import Ciphertext
 from keyshare.library.threshold_key import PartialDecryption, ThresholdKey, as_proved, value_of
-from keyshare.proofs.proved_parts import prove_parts
+from keyshare.proofs import prove_parts
 from keyshare.randomness import Stream
 
 

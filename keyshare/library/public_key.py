@@ -18,7 +18,7 @@ import phe
 from gmpy2 import mpz
 
 from keyshare.errors import BadPlaintext, UnfitNumber, WrongKey
-from keyshare.key.encryption import check_ciphertext
+from keyshare.key import check_ciphertext
 from keyshare.randomness import Stream
 
 

@@ -15,16 +15,12 @@ from typing import Self
 
 from gmpy2 import mpz
 
-from keyshare.ceremony.shamir import checked
+from keyshare.ceremony import checked
 from keyshare.digest import digest, number_bytes
 from keyshare.errors import BadPart, BadPlaintext, TooFewPartials, WrongKey
-from keyshare.key import partial_decryption
-from keyshare.key.encryption import Encryptor, randomiser_base
-from keyshare.key.threshold_key import JointKey, key_shape
+from keyshare.key import Encryptor, JointKey, key_shape, partial_decryption, randomiser_base
 from keyshare.library.public_key import Ciphertext, PublicKey
-from keyshare.proofs.equality_proof import EqualityProof
-from keyshare.proofs.proved_parts import MemberParts, parts_hold
-from keyshare.proofs.units import are_units
+from keyshare.proofs import EqualityProof, MemberParts, are_units, parts_hold
 from keyshare.randomness import Stream
 
 

@@ -190,9 +190,7 @@ def _fits(proof: EqualityProof, batch: _Batch, modulus: mpz, bound: mpz) -> bool
     exponents = checked_exponents(z, _response_bits(bound), _weights(merging, points))
     c, tau = challenge.number, merging.number
     right = power_product(
-        [start, *points, batch.first_power, batch.second_power],
-        [*exponents, c, c * tau],
-        modulus,
+        [start, *points, batch.first_power, batch.second_power], [*exponents, c, c * tau], modulus
     )
     left = a * gmpy2.powmod(b, tau, modulus)
     return bool((left * left - right * right) % modulus == 0)

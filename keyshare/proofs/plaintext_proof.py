@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from gmpy2 import mpz
 
 from keyshare.digest import Digest, digest, expand, number_bytes
-from keyshare.key.encryption import Encryptor
+from keyshare.key import Encryptor
 from keyshare.proofs.power_product import power_product_in_steps
 from keyshare.proofs.units import are_units_in_steps
 from keyshare.randomness import Stream

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.key.threshold_key import JointKey, SecretShare, key_shape
+from keyshare.key import JointKey, SecretShare, key_shape
 from keyshare.proofs.equality_proof import EqualityProof, EqualPowers, prove, verify
 from keyshare.randomness import Stream
 

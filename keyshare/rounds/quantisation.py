@@ -31,9 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyshare.errors import BadParameters, BadUpdate, CorruptSum
-from keyshare.hybrid.gaussian import sample
-from keyshare.hybrid.keystream import Keystream
-from keyshare.hybrid.lattice import SIGMA_SQUARED
+from keyshare.hybrid import SIGMA_SQUARED, Keystream, sample
 
 MIN_BITS, MAX_BITS = 8, 40
 MAX_EXAMPLES = 10**9

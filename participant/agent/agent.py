@@ -20,27 +20,34 @@ from participant.agent.set_back import SetBack, check_forgettable, found_set_bac
 from participant.agent.set_ledger import SetLedger
 from participant.agent.task import Task
 from participant.agent.transfer import Downloads, TransferBytes, Uploads
-from participant.disk.storage import Storage
+from participant.disk import Storage
 from participant.errors import IdentityInUse, RejectedByAggregator
-from protocol.board.board import Board, Head, Post, Posted, decode_entry, sign_post
-from protocol.board.draft import Draft
-from protocol.board.messages import Attachment, Surplus, purpose_of
-from protocol.board.wire import (
+from protocol.board import (
     Accepted,
+    Attachment,
     BlobChunk,
     BlobHave,
+    Board,
     Declined,
+    Draft,
     Entries,
     FromAggregator,
     FromMember,
+    Head,
+    Post,
+    Posted,
     Rejected,
     Submit,
     Subscribe,
+    Surplus,
     Welcome,
+    decode_entry,
+    purpose_of,
+    sign_post,
 )
 from protocol.errors import Fork
-from protocol.terms.terms import Terms
-from protocol.words.foreign import shown
+from protocol.terms import Terms
+from protocol.words import shown
 
 _PREFETCH = 64  # entries whose blobs are asked for at a time
 

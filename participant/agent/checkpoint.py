@@ -5,9 +5,8 @@ A board without it is another one, or one that was cut short.
 
 from __future__ import annotations
 
-from participant.disk.storage import Storage
-from protocol.board.board import Head
-from protocol.board.messages import Digest
+from participant.disk import Storage
+from protocol.board import Digest, Head
 from protocol.encoding import Message, decode, encode
 
 CHECKPOINT_NAME = "head"

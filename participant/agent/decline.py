@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from protocol.board.board import Board, Post
-from protocol.board.messages import Certificate
+from protocol.board import Board, Certificate, Post
 
 
 def bears_out(board: Board, post: Post, sizes: Mapping[bytes, int]) -> bool:

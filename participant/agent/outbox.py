@@ -11,18 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from participant.disk.storage import Storage
+from participant.disk import Storage
 from participant.errors import DamagedFile
-from protocol.board.board import Post, SignedPost
-from protocol.board.messages import (
+from protocol.board import (
     MAX_ATTACHMENTS,
     MAX_CHUNKS,
     MAX_POST_BYTES,
     Contribution,
     Digest,
+    Post,
+    Session,
+    SignedPost,
     blob_name,
 )
-from protocol.board.session import Session
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
 

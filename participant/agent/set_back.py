@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from participant.agent.outbox import Pending
 from participant.errors import IdentityInUse
-from protocol.board.board import Board
-from protocol.board.messages import Certificate
+from protocol.board import Board, Certificate
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hmac
 
-from participant.disk.storage import Storage
-from protocol.board.board import Board, Head
-from protocol.board.messages import Count, Opening
-from protocol.board.session import read_session
+from participant.disk import Storage
+from protocol.board import Board, Count, Head, Opening, read_session
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Refused
 

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from participant.disk.storage import Output, Storage
+from participant.disk import Output, Storage
 
 _OUTBOX = "outbox/"
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from participant.waiting import Waiting
-from protocol.board.board import Board, Entry, Posted
-from protocol.board.draft import Draft
+from protocol.board import Board, Draft, Entry, Posted
 
 
 class Task(Protocol):

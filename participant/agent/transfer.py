@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 from participant.agent.pace import LEAST_BYTES, Pace
 from participant.errors import DamagedBlob
-from protocol.board.messages import blob_name
-from protocol.board.wire import (
+from protocol.board import (
     CHUNK_BYTES,
     REQUESTED_BYTES,
     BlobChunk,
     BlobHave,
     BlobOffer,
     BlobRequest,
+    blob_name,
 )
 
 WINDOW = 16  # blobs on their way up at a time

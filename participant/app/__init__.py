@@ -1,1 +1,5 @@
-"""The hospital's training code: how it is found, called, and kept from harming the agent."""
+"""The hospital's training code: how it is found and called, and what it cannot spoil."""
+
+from participant.app.app import app_of, keep_traceback
+from participant.app.calls import App, Config, app_seed, evaluate, fit, initial_config
+from participant.app.forked import end_workers

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from participant.agent.steps import Stopped
+from participant.agent import Stopped
 from participant.app.forked import end_fork
 from participant.app.module import load_module
-from participant.disk.files import make_folder, write_new
+from participant.disk import make_folder, write_new
 from participant.errors import BadApp
 from protocol.programs.streams import occupy
-from protocol.words.foreign import lines, shown
+from protocol.words import lines, shown
 
 FUNCTIONS = {
     "initial_parameters": "config",
@@ -85,8 +85,7 @@ def load_app(path: Path, errors_folder: Path) -> LoadedApp:
     path = path.absolute()  # it may change the current folder
     own = NumpyErrors()
     module = load_module(
-        path,
-        lambda code: _run_user_code(partial(own.around, code), str(path), path, errors_folder),
+        path, lambda code: _run_user_code(partial(own.around, code), str(path), path, errors_folder)
     )
     source = _source(module, path)
     functions = {name: getattr(source, name) for name in FUNCTIONS}

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from participant.errors import BadApp
-from participant.model.layout import closed_coroutine
+from participant.model import closed_coroutine
 from protocol.encoding import digest
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 Config = dict[str, Any]
 _MOST_BITS_OF_A_COUNT = 64

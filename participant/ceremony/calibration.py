@@ -13,10 +13,14 @@ from dataclasses import dataclass
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.ceremony.biprimality import screen_witness, screen_witnesses_fit
-from keyshare.ceremony.modulus import expected_candidates, expected_tests
-from protocol.ceremony.expectation import layout_of
-from protocol.terms.terms import Terms
+from keyshare.ceremony import (
+    expected_candidates,
+    expected_tests,
+    screen_witness,
+    screen_witnesses_fit,
+)
+from protocol.ceremony import layout_of
+from protocol.terms import Terms
 
 LIMIT_SECONDS = 1.0
 # What a candidate costs besides: dealing, multiplying, trial division, and the first of them once

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from participant.ceremony.calibration import Calibration, CeremonyCost
-from protocol.ceremony.expectation import (
+from protocol.ceremony import (
+    CeremonyProgress,
     batches_until,
     is_searching,
     layout_of,
     mean_candidates,
     share_done,
 )
-from protocol.ceremony.machine import CeremonyProgress
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 FIRST_SLICE_SECONDS, SLICE_SECONDS, PAUSE_SECONDS = 0.05, 0.01, 0.1
 _MOST = 0.95
@@ -70,10 +70,7 @@ class Watch:
     """
 
     def __init__(
-        self,
-        terms: Terms,
-        calibration: Calibration,
-        clock: Callable[[], float] = time.monotonic,
+        self, terms: Terms, calibration: Calibration, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._terms, self._calibration, self._clock = terms, calibration, clock
         calibration.advance(FIRST_SLICE_SECONDS)

@@ -6,18 +6,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from participant.agent.task import Task
+from participant.agent import Task
 from participant.errors import NoSeed
 from participant.waiting import Kind, Waiting
-from protocol.board.board import Board, Posted, is_aborted
-from protocol.board.draft import Draft
-from protocol.board.messages import Body, Certificate, Join, Overdue
-from protocol.ceremony.judgement import silent
-from protocol.ceremony.machine import Ceremony, CeremonyProgress
-from protocol.ceremony.run import StepId
+from protocol.board import Board, Body, Certificate, Draft, Join, Overdue, Posted, is_aborted
+from protocol.ceremony import Ceremony, CeremonyProgress, StepId, silent
 from protocol.encoding import encode
-from protocol.key.epoch import Epoch
-from protocol.terms.terms import AGGREGATOR, Terms
+from protocol.key import Epoch
+from protocol.terms import AGGREGATOR, Terms
 
 # A session with a link asks what is due more often than that, whatever comes.
 _LONGEST_PAUSE_SECONDS = 60.0

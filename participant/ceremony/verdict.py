@@ -6,14 +6,12 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from participant.agent.task import Task
+from participant.agent import Task
 from participant.errors import NotAborted
 from participant.waiting import Waiting
-from protocol.board.board import Board, Posted, is_aborted
-from protocol.board.draft import Draft
-from protocol.board.messages import Abort, Certificate, Disclosure
-from protocol.ceremony.judgement import Verdict, judge, silent
-from protocol.terms.terms import AGGREGATOR, Terms
+from protocol.board import Abort, Board, Certificate, Disclosure, Draft, Posted, is_aborted
+from protocol.ceremony import Verdict, judge, silent
+from protocol.terms import AGGREGATOR, Terms
 
 
 @dataclass(frozen=True)

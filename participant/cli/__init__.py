@@ -8,16 +8,15 @@ import threading
 
 import typer
 
-from participant.app.forked import end_workers
+from participant.app import end_workers
 from participant.cli.commands import key, verdict
 from participant.cli.commands import record as recording
 from participant.cli.commands import rounds as opening
 from participant.cli.commands import terms as founding
 from participant.cli.commands import training as work
 from participant.cli.commands import verify as verifying
-from participant.cli.sentences.sentence import FAILED
-from participant.cli.views.speaking import SpeakingGroup
-from participant.cli.views.terminal import say
+from participant.cli.sentences import FAILED
+from participant.cli.views import SpeakingGroup, say
 from protocol.programs.streams import LOST_REMEDY, lost, make_lasting
 
 app = typer.Typer(

@@ -1,1 +1,22 @@
 """Files that are whole or absent, and one process at a time on a folder."""
+
+from participant.disk.files import (
+    FolderStorage,
+    check_new,
+    check_replaceable,
+    delete,
+    entries,
+    exists,
+    make_folder,
+    move,
+    only_read_if_refused,
+    read,
+    remove_folder,
+    replace,
+    replace_for_now,
+    settle,
+    sweep,
+    write_new,
+)
+from participant.disk.lock import LOCK_NAME, hold, look
+from participant.disk.storage import Output, Storage

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tomli_w
-from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-    Ed25519PrivateKey,
-    Ed25519PublicKey,
-)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from participant.disk.files import exists, make_folder, only_read_if_refused, read, write_new
+from participant.disk import exists, make_folder, only_read_if_refused, read, write_new
 from participant.errors import BadCard, BadName, DamagedFile, FileExists
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
@@ -21,9 +18,8 @@ from participant.words.fingerprint import fingerprint
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
 from protocol.signing import public_bytes
-from protocol.terms.names import fault_of_name, normal
-from protocol.terms.toml_text import NotToml, read_toml
-from protocol.words.foreign import decoded, shown
+from protocol.terms import NotToml, fault_of_name, normal, read_toml
+from protocol.words import decoded, shown
 
 IDENTITY_NAME = "identity.sealed"
 CARD_NAME = "card.toml"
@@ -122,11 +118,7 @@ def load(folder: Path, passphrase: Passphrase) -> Identity:
 
 def write_card(path: Path, card: Card) -> None:
     """Durably create a card file; raises FileExists."""
-    document = {
-        "name": card.name,
-        "key": _encode_key(card.key),
-        "fingerprint": card.fingerprint,
-    }
+    document = {"name": card.name, "key": _encode_key(card.key), "fingerprint": card.fingerprint}
     write_new(path, tomli_w.dumps(document).encode())
 
 

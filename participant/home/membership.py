@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from participant.disk.files import FolderStorage, exists
+from participant.disk import FolderStorage, exists
 from participant.errors import DamagedFile, MissingFile, NotAMember
 from participant.home import identity as identities
 from participant.home.ceremony_secrets import SecretStore
@@ -16,8 +16,8 @@ from participant.home.passphrase import Passphrase
 from participant.home.terms_file import TermsFile
 from participant.home.vault import VAULT_NAME, Vault, epochs_in
 from protocol.errors import Malformed
-from protocol.key.epoch import HeldKey, read_secret
-from protocol.terms.terms import Member, Terms
+from protocol.key import HeldKey, read_secret
+from protocol.terms import Member, Terms
 
 
 @dataclass(frozen=True)

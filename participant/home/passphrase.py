@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from participant.disk.files import read
+from participant.disk import read
 from participant.errors import BadPassphrase, NoPassphrase
-from protocol.words.foreign import decoded
+from protocol.words import decoded
 
 PASSPHRASE_VARIABLE = "QUORATE_PASSPHRASE"
 MINIMUM_CHARACTERS = 8  # of a new passphrase

@@ -12,8 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from participant.disk.files import entries, exists, make_folder, move, remove_folder
-from participant.disk.lock import hold
+from participant.disk import entries, exists, hold, make_folder, move, remove_folder
 from participant.errors import BadPassphrase, WrongPassphrase
 from participant.home.identity import IDENTITY_NAME, load
 from participant.home.passphrase import Passphrase

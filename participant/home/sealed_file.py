@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from msgspec import Meta
 
-from participant.disk.files import read, write_new
+from participant.disk import read, write_new
 from participant.errors import (
     DamagedFile,
     ForeignSeal,

@@ -10,26 +10,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from participant.disk.files import read, replace, write_new
+from participant.disk import read, replace, write_new
 from participant.errors import AlreadySigned, BadCard, NotAMember
 from participant.home.identity import Card, Identity
 from participant.words.fingerprint import fingerprint
 from protocol.encoding import encode_binary
 from protocol.errors import BadTerms, UnsignedTerms
-from protocol.terms.names import fault_of_url
-from protocol.terms.terms import (
+from protocol.terms import (
     AggregatorAddress,
     Member,
+    NotToml,
     Terms,
     check,
+    fault_of_url,
     parse,
+    read_toml,
     render,
     render_signature,
     require_signed,
     sign_terms,
 )
-from protocol.terms.toml_text import NotToml, read_toml
-from protocol.words.foreign import decoded, shown
+from protocol.words import decoded, shown
 
 _LIMIT = 1 << 20  # bytes of federation.toml
 _CARD_LIMIT = 4096

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from participant.disk.files import (
+from participant.disk import (
     delete,
     entries,
     exists,

@@ -9,17 +9,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from participant.agent.agent import Agent
-from participant.agent.steps import Steps
-from participant.agent.task import Task
-from participant.disk.lock import LOCK_NAME, hold
-from participant.disk.storage import Storage
+from participant.agent import Agent, Steps, Task
+from participant.disk import LOCK_NAME, Storage, hold
 from participant.errors import AlreadyRunning, OutOfTime
-from participant.home.membership import Membership
-from participant.network.link import Traffic
-from participant.network.session import Notices, Session
+from participant.home import Membership
+from participant.network import Notices, Session, Traffic
 from participant.waiting import Waiting
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 T = TypeVar("T", bound=Task)
 _MOMENT_SECONDS = 0.5  # in which what nobody waits for any more may end

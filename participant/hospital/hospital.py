@@ -22,38 +22,24 @@ from pathlib import Path
 from typing import Any
 
 from keyshare.randomness import Stream
-from keyshare.rounds.statistic import MAX_DECIMALS
-from participant.agent.snapshot import Snapshot
-from participant.app.app import app_of
-from participant.app.calls import App
-from participant.ceremony.task import CeremonyTask
-from participant.ceremony.verdict import VerdictTask
-from participant.disk.lock import look
+from keyshare.rounds import MAX_DECIMALS
+from participant.agent import Snapshot
+from participant.app import App, app_of
+from participant.ceremony import CeremonyTask, VerdictTask
+from participant.disk import look
 from participant.errors import NotAgreed, OutOfTime
-from participant.home.folders import home_folder
-from participant.home.membership import enter
-from participant.home.passphrase import Passphrase, checked
-from participant.home.passphrase_change import finish
-from participant.home.terms_file import read_signed_terms
+from participant.home import Passphrase, checked, enter, finish, home_folder, read_signed_terms
 from participant.hospital.at_work import AtWork
 from participant.hospital.results import Checked, Contributed, Decrypted, Event, Exported, Round
 from participant.hospital.room import as_room_allows
-from participant.key.check import KeyCheckTask
-from participant.key.errors import ShareNotWhole
-from participant.network.session import Notices
-from participant.network.status import ask_aggregator, local_facts
-from participant.record.output import RecordOutput
-from participant.record.task import RecordTask
-from participant.rounds.omissions import omissions_in
-from participant.rounds.task import DecryptionTask, Question
-from participant.statistic.number_files import read_numbers
-from participant.statistic.numbers import numbers_of
-from participant.statistic.task import StatisticTask
-from participant.training.journal import Journal
-from participant.training.task import TrainingTask
-from protocol.key.check import NONCE_BYTES, is_whole
-from protocol.key.epoch import Epoch
-from protocol.record.writing import prepare
+from participant.key import KeyCheckTask, ShareNotWhole
+from participant.network import Notices, ask_aggregator, local_facts
+from participant.record import RecordOutput, RecordTask
+from participant.rounds import DecryptionTask, Question, omissions_in
+from participant.statistic import StatisticTask, numbers_of, read_numbers
+from participant.training import Journal, TrainingTask
+from protocol.key import NONCE_BYTES, Epoch, is_whole
+from protocol.record import prepare
 
 _SILENT = Notices()
 _LATECOMERS_SECONDS = 10.0  # that a check waits for the others once a quorum is there
@@ -125,11 +111,7 @@ class Hospital(AtWork):
             return await as_room_allows(self.folder, timeout, make_key, notices, self.steps)
 
     async def evidence(
-        self,
-        session: str = "",
-        *,
-        timeout: float = EVIDENCE_SECONDS,
-        notices: Notices = _SILENT,
+        self, session: str = "", *, timeout: float = EVIDENCE_SECONDS, notices: Notices = _SILENT
     ) -> VerdictTask:
         """What the board shows of a ceremony that was aborted; the last one, if none is named.
 

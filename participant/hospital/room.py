@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from participant.agent.steps import Steps
-from participant.disk.files import delete, write_new
+from participant.agent import Steps
+from participant.disk import delete, write_new
 from participant.errors import DiskError
-from participant.network.session import Notices
+from participant.network import Notices
 from protocol.programs.refusals import FULL
 
 T = TypeVar("T")

@@ -15,26 +15,26 @@ from typing import Annotated
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 
-from participant.agent.checkpoint import CHECKPOINT_NAME, read_checkpoint
+from participant.agent import CHECKPOINT_NAME, read_checkpoint
 from participant.errors import DamagedFile, MissingFile
-from participant.home.identity import Identity
-from participant.home.membership import Membership
-from participant.home.passphrase import Passphrase
-from participant.home.sealed_file import (
+from participant.home import (
     DEFAULT_COST,
     PAYLOAD_LIMIT,
     Argon2Cost,
+    Identity,
+    Membership,
+    Passphrase,
     SealedFor,
     purpose_of,
     seal,
     unseal,
 )
 from participant.key.errors import UnfitBackup
-from protocol.board.board import Head
+from protocol.board import Head
 from protocol.encoding import Message, decode, encode
 from protocol.errors import BadTerms, Malformed, UnsignedTerms
-from protocol.key.epoch import Epoch, EpochSecret, read_secret
-from protocol.terms.terms import Member, Terms, parse, require_signed
+from protocol.key import Epoch, EpochSecret, read_secret
+from protocol.terms import Member, Terms, parse, require_signed
 
 _KIND = "backup"
 _WHAT = "backup"

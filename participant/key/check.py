@@ -6,14 +6,11 @@ import secrets
 from collections.abc import Mapping
 
 from keyshare.randomness import Stream
-from participant.agent.task import Task
+from participant.agent import Task
 from participant.waiting import Waiting
-from protocol.board.board import Board, Posted
-from protocol.board.draft import Draft
-from protocol.board.messages import Body, CheckPart, CheckRequest
-from protocol.key.check import NONCE_BYTES, KeyCheck
-from protocol.key.epoch import HeldKey
-from protocol.terms.terms import Terms
+from protocol.board import Board, Body, CheckPart, CheckRequest, Draft, Posted
+from protocol.key import NONCE_BYTES, HeldKey, KeyCheck
+from protocol.terms import Terms
 
 JOIN_SECONDS = 600  # so long after a check was asked for, who comes takes part in it
 

@@ -12,11 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from participant.agent.agent import Agent
-from participant.agent.checkpoint import load_checkpoint, save_checkpoint
-from participant.agent.set_ledger import SetLedger
-from participant.agent.task import Task
-from participant.disk.files import FolderStorage, exists, make_folder
+from participant.agent import Agent, SetLedger, Task, load_checkpoint, save_checkpoint
+from participant.disk import FolderStorage, exists, make_folder
 from participant.errors import (
     DamagedFile,
     FileExists,
@@ -25,22 +22,26 @@ from participant.errors import (
     TooLarge,
     WrongPassphrase,
 )
+from participant.home import (
+    CARD_NAME,
+    DEFAULT_COST,
+    IDENTITY_NAME,
+    VAULT_NAME,
+    Argon2Cost,
+    Passphrase,
+    Vault,
+    federation_folder,
+)
 from participant.home import identity as identities
-from participant.home.folders import federation_folder
-from participant.home.identity import CARD_NAME, IDENTITY_NAME
-from participant.home.passphrase import Passphrase
-from participant.home.sealed_file import DEFAULT_COST, Argon2Cost
-from participant.home.vault import VAULT_NAME, Vault
 from participant.key.backup import Backup, RestorableShare
 from participant.key.errors import NoBoard, Outdated, UnfitBackup
-from participant.network.session import Session
-from participant.record.folder import RecordFolder
-from protocol.board.board import Board, Head, Posted
-from protocol.board.draft import Draft
+from participant.network import Session
+from participant.record import RecordFolder
+from protocol.board import Board, Draft, Head, Posted
 from protocol.errors import Fork, Malformed
-from protocol.key.epoch import epoch_of
-from protocol.record.files import MANIFEST_PATH, MAX_MANIFEST_BYTES, read_entries, read_manifest
-from protocol.terms.terms import Terms
+from protocol.key import epoch_of
+from protocol.record import MANIFEST_PATH, MAX_MANIFEST_BYTES, read_entries, read_manifest
+from protocol.terms import Terms
 
 
 @dataclass

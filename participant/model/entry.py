@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from protocol.words.foreign import shown
+from protocol.words import shown
 
 Form: TypeAlias = Literal["list", "arrays", "tensors"]
 # The precision in which a model is kept: updates of half-precision entries are often too small to

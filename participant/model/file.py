@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from participant.disk.storage import Output
+from participant.disk import Output
 from participant.errors import DamagedFile, ForeignModel
 from participant.model.layout import Layout
 from participant.model.master import Model

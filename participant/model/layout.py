@@ -29,9 +29,9 @@ from participant.model.entry import (
     is_tensor,
     named_fate,
 )
-from protocol.board.messages import MAX_LENGTH
+from protocol.board import MAX_LENGTH
 from protocol.encoding import digest, encode
-from protocol.words.foreign import shown
+from protocol.words import shown
 
 FORMS = {
     "list": "a list of numpy arrays",

@@ -16,7 +16,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors import numpy as array_files
 
-from participant.disk.storage import Storage
+from participant.disk import Storage
 from participant.errors import DamagedFile
 from participant.model.entry import is_freed, is_tensor
 from participant.model.layout import Layout, named

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from participant.errors import BadApp
 from participant.model.entry import AtHome, Averaged, Form, Unfit, described, fate_of, is_tensor
 from participant.model.layout import FORMS, Layout, LocalEntry, named
-from protocol.words.foreign import shown
+from protocol.words import shown
 
 Vector = NDArray[np.float64]
 SLICE = 1 << 18  # weights that are converted at once: 2 MiB of float64

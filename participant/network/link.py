@@ -36,9 +36,9 @@ from participant.errors import (
 )
 from participant.network.link_trouble import NotAWebsocket, Way, closed, trouble
 from participant.network.proxy import find_proxy, why_unused
-from protocol.board.allowance import Allowance
-from protocol.board.wire import (
+from protocol.board import (
     MAX_FRAME_BYTES,
+    Allowance,
     Challenge,
     FromAggregator,
     FromMember,
@@ -49,8 +49,8 @@ from protocol.board.wire import (
 )
 from protocol.encoding import encode
 from protocol.errors import BadTerms, Malformed
-from protocol.terms.terms import Terms
-from protocol.words.foreign import shown
+from protocol.terms import Terms
+from protocol.words import shown
 
 OPEN_SECONDS = 10.0
 _NEXT_ADDRESS_SECONDS = 0.25  # before another of a host's addresses is tried too, RFC 8305 §8

@@ -24,7 +24,7 @@ from websockets.exceptions import (
 from participant.errors import ProxyRefuses, Unreachable
 from participant.network.proxy import Proxy
 from protocol.programs.refusals import remedy_for
-from protocol.words.foreign import shown
+from protocol.words import shown
 
 _ADMINISTRATORS = "Ask the administrators of this hospital's network"
 _TO_SERVE = "Ask the aggregator's operator whether it runs: quorate-aggregator serve"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
 from participant.errors import BadProxy
-from protocol.terms.names import is_host
+from protocol.terms import is_host
 
 VARIABLES = ("wss_proxy", "https_proxy", "socks_proxy", "all_proxy")  # the first one that is set
 NOT_USED = "http_proxy"

@@ -17,18 +17,13 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from participant.agent.agent import Agent
-from participant.agent.clock_check import ClockCheck
-from participant.agent.inbox import Inbox
-from participant.agent.set_back import SetBack
-from participant.agent.steps import Steps
+from participant.agent import Agent, ClockCheck, Inbox, SetBack, Steps
 from participant.errors import DiskError, OutOfTime, ProxyRefuses, Unreachable
 from participant.network.link import Caller, Link, Traffic, open_link
 from participant.network.link_trouble import silence
 from participant.waiting import Waiting
-from protocol.board.allowance import Allowance
-from protocol.board.wire import decode_from_aggregator
-from protocol.terms.terms import AGGREGATOR
+from protocol.board import Allowance, decode_from_aggregator
+from protocol.terms import AGGREGATOR
 
 NUDGE_SECONDS = 10.0
 _AT_ONCE = 64  # frames, before the agent works: while it does not, whatever comes is kept

@@ -10,11 +10,11 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from participant.agent.checkpoint import load_checkpoint
+from participant.agent import load_checkpoint
 from participant.errors import Unreachable
-from participant.home.membership import Membership
+from participant.home import Membership
 from participant.network.link import OPEN_SECONDS, Caller, Traffic, open_link
-from protocol.board.wire import StatusReport, StatusRequest
+from protocol.board import StatusReport, StatusRequest
 from protocol.errors import Malformed
 
 _MODEL = re.compile(r"models/round-(\d+)\.safetensors")

@@ -1,1 +1,5 @@
 """The record of a federation, as a hospital writes and reads it."""
+
+from participant.record.folder import RecordFolder
+from participant.record.output import RecordOutput
+from participant.record.task import RecordTask

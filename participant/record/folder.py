@@ -16,7 +16,7 @@ from participant.errors import DiskError, MissingFile
 from protocol.errors import Malformed, WrongKind
 from protocol.programs.file_kind import Kind
 from protocol.programs.look import kind_of
-from protocol.record.files import MANIFEST_PATH
+from protocol.record import MANIFEST_PATH
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _LINK = (errno.ELOOP, errno.ENOTDIR)  # of a file; of a folder on the way to it

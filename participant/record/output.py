@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from participant.disk.files import entries, make_folder, replace_for_now, settle, sweep
+from participant.disk import entries, make_folder, replace_for_now, settle, sweep
 from participant.record.folder import RecordFolder
 from protocol.errors import WrongKind
 from protocol.programs.file_kind import Kind
 from protocol.programs.look import kind_of
-from protocol.record.files import FOLDERS
+from protocol.record import FOLDERS
 
 _PUBLIC_FILE, _PUBLIC_FOLDER = 0o644, 0o755  # it is there to be handed on
 

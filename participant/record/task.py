@@ -8,22 +8,23 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from participant.agent.task import Task
+from participant.agent import Task
 from participant.waiting import Waiting
-from protocol.board.board import Board, Entry, Head, Posted
-from protocol.board.draft import Draft
-from protocol.board.messages import Attachment
+from protocol.board import Attachment, Board, Draft, Entry, Head, Posted
 from protocol.encoding import encode
-from protocol.record.files import Countersignature, blob_path, countersign, head_path
-from protocol.record.writing import (
+from protocol.record import (
+    Countersignature,
     WritableFiles,
+    blob_path,
     check_history,
+    countersign,
     countersignatures,
     finish,
+    head_path,
     missing_blobs,
     write_entries,
 )
-from protocol.terms.terms import AGGREGATOR, Terms
+from protocol.terms import AGGREGATOR, Terms
 
 _WINDOW, _WINDOW_BYTES = 16, 16 << 20  # blobs on their way at a time; one may be larger
 

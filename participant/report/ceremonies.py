@@ -6,15 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from keyshare.errors import KeyshareError
 from participant.report.facts import AbortFacts, CeremonyFacts, Culprit, Deed, VerdictFacts
+from participant.words import in_names
 from participant.words.fingerprint import fingerprint
-from participant.words.names import in_names
-from protocol.board.board import Posted, firsts, of_kind
-from protocol.board.messages import Abort, Certificate, Disclosure, Join, Step
-from protocol.ceremony.expectation import layout_of
-from protocol.ceremony.judgement import judge
+from protocol.board import Abort, Certificate, Disclosure, Join, Posted, Step, firsts, of_kind
+from protocol.ceremony import judge, layout_of
 from protocol.errors import ProtocolError
-from protocol.key.epoch import epoch_of
-from protocol.terms.terms import Terms
+from protocol.key import epoch_of
+from protocol.terms import Terms
 
 Payloads = Callable[[Posted], Mapping[int, bytes]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from participant.report.facts import Report
 from participant.report.markup import Markup, element
 from participant.report.words import count
-from protocol.record.audit.results import Remark, Result, Status
+from protocol.record.audit import Remark, Result, Status
 
 _SHOWN = {
     Status.OK: ("✓ holds", "ok"),

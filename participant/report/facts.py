@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from protocol.board.board import Head, Posted
-from protocol.board.session import read_session
-from protocol.record.audit.results import Result, Status
-from protocol.terms.terms import Terms
+from protocol.board import Head, Posted, read_session
+from protocol.record.audit import Result, Status
+from protocol.terms import Terms
 
 # A round's phases in their order, in the words of the status.
 PHASES = ("contributions", "closing", "locks", "partial decryptions", "statements")

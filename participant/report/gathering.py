@@ -5,32 +5,23 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from participant.home.identity import Card
+from participant.home import Card
 from participant.report.ceremonies import ceremony_facts
-from participant.report.facts import (
-    Contents,
-    Deed,
-    Diary,
-    MemberFacts,
-    OtherSession,
-    Report,
-)
+from participant.report.facts import Contents, Deed, Diary, MemberFacts, OtherSession, Report
 from participant.report.rounds import round_facts
 from participant.words.fingerprint import fingerprint
-from protocol.board.board import Board, Posted
-from protocol.board.session import read_session
+from protocol.board import Board, Posted, read_session
 from protocol.errors import ProtocolError
-from protocol.record.audit.checks import run
-from protocol.record.audit.evidence import Evidence
-from protocol.record.files import (
+from protocol.record import (
     MAX_MANIFEST_BYTES,
     RecordFiles,
     check_countersignature,
     head_path,
     read_countersignature,
 )
-from protocol.terms.terms import Terms
-from protocol.words.foreign import shown
+from protocol.record.audit import Evidence, run
+from protocol.terms import Terms
+from protocol.words import shown
 
 _NONCE_BYTES = 32
 

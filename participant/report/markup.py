@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from protocol.words.foreign import line
+from protocol.words import line
 
 _VOID = frozenset({"meta", "br", "col"})
 

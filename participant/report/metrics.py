@@ -9,10 +9,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from participant.disk.files import read
+from participant.disk import read
 from participant.errors import DamagedFile
 from participant.report.facts import Diary, Metric
-from protocol.words.foreign import shown
+from protocol.words import shown
 
 _LIMIT = 256 << 20  # bytes of a journal
 _MAX_METRICS = 8

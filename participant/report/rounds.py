@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from participant.report.facts import (
-    PHASES,
-    ComplaintFacts,
-    Deed,
-    RefusalFacts,
-    RoundFacts,
-)
-from participant.words.names import in_names
-from protocol.board.board import Posted, of_kind
-from protocol.board.messages import Partial, Refusal, SetLock, Statement
-from protocol.rounds.omission import left_out
-from protocol.rounds.statistic import request_of
-from protocol.rounds.view import RoundView
-from protocol.terms.terms import Terms
-from protocol.words.foreign import shown
+from participant.report.facts import PHASES, ComplaintFacts, Deed, RefusalFacts, RoundFacts
+from participant.words import in_names
+from protocol.board import Partial, Posted, Refusal, SetLock, Statement, of_kind
+from protocol.rounds import RoundView, left_out, request_of
+from protocol.terms import Terms
+from protocol.words import shown
 
 Deeds = dict[int, Deed]
 

@@ -9,7 +9,7 @@ from participant.report.facts import PHASES, Contents, Deed, RefusalFacts, Round
 from participant.report.markup import Markup, element, join, unbroken
 from participant.report.plots import phases_plot, swatch
 from participant.report.words import between, count, entries, names, took, when
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 # With soft hyphens, for narrow screens.
 _SHOWN_LABELS = 50

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from keyshare.ceremony.modulus import LEAST_KEY_BITS
+from keyshare.ceremony import LEAST_KEY_BITS
 from participant.report.facts import AbortFacts, CeremonyFacts, Contents, MemberFacts, VerdictFacts
 from participant.report.markup import Markup, element
 from participant.report.words import between, count, entries, names, when
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 
 def federation_section(contents: Contents) -> Markup:

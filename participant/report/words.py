@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
+from protocol.words import shown
 from protocol.words.duration import duration
-from protocol.words.foreign import shown
 
 
 def when(time_ms: int) -> str:

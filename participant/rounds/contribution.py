@@ -33,29 +33,22 @@ from numpy.typing import NDArray
 
 from keyshare.digest import digest, number_bytes
 from keyshare.errors import BadExamples
-from keyshare.hybrid.key_packing import pack_key
-from keyshare.hybrid.lattice import Lattice
-from keyshare.hybrid.one_time_key import OneTimeKey
-from keyshare.proofs.plaintext_proof import encrypt_opened, prove_plaintexts
+from keyshare.hybrid import Lattice, OneTimeKey, pack_key
+from keyshare.proofs import encrypt_opened, prove_plaintexts
 from keyshare.randomness import Stream, derive_key
-from keyshare.rounds.packing import blind, pack
-from keyshare.rounds.quantisation import largest_change
-from keyshare.rounds.slots import Slots, SlotWriter
-from participant.agent.outbox import store_blob
-from participant.disk.storage import Storage
-from protocol.board.board import Posted
-from protocol.board.draft import Draft, public_payload
-from protocol.board.messages import Contribution, Opening
-from protocol.board.suite import Suite, suite_of
-from protocol.key.epoch import Epoch, EpochSecret
-from protocol.rounds.ciphertexts import (
+from keyshare.rounds import Slots, SlotWriter, blind, largest_change, pack
+from participant.agent import store_blob
+from participant.disk import Storage
+from protocol.board import Contribution, Draft, Opening, Posted, Suite, public_payload, suite_of
+from protocol.key import Epoch, EpochSecret
+from protocol.rounds import (
     Encrypted,
     EncryptionKey,
     lattice_context,
     proof_context,
     write_ciphertexts,
 )
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 _SLICE = 1 << 18  # weights that are looked at together
 

@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from protocol.rounds.decryption import RoundMember
-from protocol.rounds.history import OpenedSets
+from protocol.rounds import OpenedSets, RoundMember
 
 
 class HeldBack:

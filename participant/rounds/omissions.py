@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from protocol.rounds.decryption import RoundMember
-from protocol.rounds.omission import LeftOut, left_out
-from protocol.rounds.view import RoundView
-from protocol.terms.terms import Terms
+from protocol.rounds import LeftOut, RoundMember, RoundView, left_out
+from protocol.terms import Terms
 
 # What everybody who has the contributions can see for himself.
 _CHECKABLE = ("another-opening", "unreadable", "repeated", "unproven", "vector")

@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable
 
 from participant.rounds.vector_reader import vector_bytes
-from protocol.rounds.decryption import RoundMember
-from protocol.rounds.vector_checks import claims_of
+from protocol.rounds import RoundMember, claims_of
 
 _BYTES_A_SECOND = 10e6
 _LEAST_SECONDS = 1.0  # what is read sooner is not waited for

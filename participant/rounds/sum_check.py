@@ -7,13 +7,10 @@ the vectors alone, so that all hospitals find the same.
 
 from __future__ import annotations
 
-from keyshare.hybrid.checksum import Checksum
-from keyshare.hybrid.lattice import Lattice
-from keyshare.hybrid.one_time_key import read_words
+from keyshare.hybrid import Checksum, Lattice, read_words
 from participant.rounds.vector_reader import VectorReader
-from protocol.rounds.vector_checks import SumVerdict, checksum_key, claims_of, judge_sum
-from protocol.rounds.view import RoundView
-from protocol.terms.terms import Terms
+from protocol.rounds import RoundView, SumVerdict, checksum_key, claims_of, judge_sum
+from protocol.terms import Terms
 
 
 class SumCheck:

@@ -10,16 +10,14 @@ from gmpy2 import mpz
 from numpy.typing import NDArray
 
 from keyshare.errors import CorruptSum, FalseSum
-from keyshare.hybrid.key_packing import unpack_key
-from keyshare.hybrid.one_time_key import SummedKey
-from keyshare.rounds.slots import SlotReader
+from keyshare.hybrid import SummedKey, unpack_key
+from keyshare.rounds import SlotReader
 from participant.rounds.sum_check import SumCheck
 from participant.rounds.vector_reader import AHEAD
-from protocol.board.suite import suite_of
-from protocol.key.epoch import Epoch, to_number
-from protocol.rounds.ciphertexts import lattice_context
-from protocol.rounds.view import RoundView
-from protocol.terms.terms import AGGREGATOR, Terms
+from protocol.board import suite_of
+from protocol.key import Epoch, to_number
+from protocol.rounds import RoundView, lattice_context
+from protocol.terms import AGGREGATOR, Terms
 
 
 class Reading(NamedTuple):

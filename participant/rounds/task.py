@@ -6,22 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from participant.agent.set_ledger import SetLedger
-from participant.agent.task import Task
-from participant.disk.storage import Storage
+from participant.agent import SetLedger, Task
+from participant.disk import Storage
 from participant.rounds.vector_reader import OwnChecksum
 from participant.rounds.waiting import round_waiting
 from participant.waiting import Waiting
-from protocol.board.board import Board, Posted
-from protocol.board.draft import Draft
-from protocol.board.messages import Refusal, Statement
+from protocol.board import Board, Draft, Posted, Refusal, Statement
 from protocol.errors import Refused
-from protocol.key.epoch import HeldKey
-from protocol.rounds.decryption import RoundMember
-from protocol.rounds.history import OpenedSets
-from protocol.rounds.statistic import decode_sums, request_of
-from protocol.rounds.view import RoundView, round_session
-from protocol.terms.terms import AGGREGATOR, Terms
+from protocol.key import HeldKey
+from protocol.rounds import (
+    OpenedSets,
+    RoundMember,
+    RoundView,
+    decode_sums,
+    request_of,
+    round_session,
+)
+from protocol.terms import AGGREGATOR, Terms
 
 
 @dataclass(frozen=True)

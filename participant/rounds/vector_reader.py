@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from keyshare.hybrid.checksum import Checksum, ChecksumKey, write_checksum
-from keyshare.hybrid.one_time_key import read_words
-from protocol.board.suite import suite_of
-from protocol.rounds.decryption import RoundMember
-from protocol.rounds.vector_checks import checksum_key
-from protocol.rounds.view import RoundView
-from protocol.terms.terms import Terms
+from keyshare.hybrid import Checksum, ChecksumKey, read_words, write_checksum
+from protocol.board import suite_of
+from protocol.rounds import RoundMember, RoundView, checksum_key
+from protocol.terms import Terms
 
 AHEAD = 4  # blobs of a vector asked for at a time
 

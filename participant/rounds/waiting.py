@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from participant.waiting import Waiting
-from protocol.board.session import read_session
-from protocol.rounds.awaited import Awaited, awaited_in
-from protocol.rounds.view import RoundView
-from protocol.terms.terms import AGGREGATOR, Terms
+from protocol.board import read_session
+from protocol.rounds import Awaited, RoundView, awaited_in
+from protocol.terms import AGGREGATOR, Terms
 
 
 def round_waiting(view: RoundView, terms: Terms, abstaining: tuple[int, ...] = ()) -> Waiting:

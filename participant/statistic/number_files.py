@@ -21,14 +21,14 @@ from typing import Any, NoReturn
 
 from gmpy2 import mpz
 
-from participant.disk.files import read
+from participant.disk import read
 from participant.errors import UnfitNumbers
 from participant.statistic.numbers import MAX_DIGITS, Numbers, parse_number
 from participant.statistic.phe_files import PheReader, is_of_phe
 from protocol.programs.file_kind import Kind, kind_of_data
-from protocol.terms.names import normal
+from protocol.terms import normal
+from protocol.words import decoded
 from protocol.words.counted import counted
-from protocol.words.foreign import decoded
 
 FILE_LIMIT = 64 << 20  # bytes
 _SEPARATORS = {";": "semicolons", "\t": "tabs"}  # of other programs and languages

@@ -10,12 +10,12 @@ from decimal import Decimal
 from gmpy2 import mpz
 
 from keyshare.errors import UnfitNumber
-from keyshare.rounds.statistic import decimals_of, encode
+from keyshare.rounds import decimals_of, encode
 from participant.errors import UnfitNumbers
-from protocol.board.messages import MAX_LABELS_BYTES, MAX_NUMBERS, labels_bytes
-from protocol.terms.names import normal
+from protocol.board import MAX_LABELS_BYTES, MAX_NUMBERS, labels_bytes
+from protocol.terms import normal
+from protocol.words import is_plain, shown
 from protocol.words.counted import counted
-from protocol.words.foreign import is_plain, shown
 
 MAX_DIGITS = 4_000  # of a number in a file; N² of a 4096-bit key has 2467
 _MAX_LABEL = 100  # characters

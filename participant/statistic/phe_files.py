@@ -16,12 +16,12 @@ from typing import Any, NoReturn
 from gmpy2 import mpz
 
 from keyshare.errors import BadCiphertext, UnfitNumber
-from keyshare.key.phe_number import MAX_EXPONENT, decode, open_ciphertext
+from keyshare.key import MAX_EXPONENT, decode, open_ciphertext
 from participant.errors import UnfitNumbers
 from participant.statistic.numbers import MAX_DIGITS
 from participant.words.fingerprint import fingerprint
 from protocol.encoding import encode_binary
-from protocol.key.epoch import Epoch, to_bytes, to_number
+from protocol.key import Epoch, to_bytes, to_number
 
 _NO_R = (
     "it has no r, without which this hospital cannot prove that it knows the number. Write "

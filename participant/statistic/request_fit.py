@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from participant.statistic.numbers import Numbers
-from protocol.board.messages import Request
+from protocol.board import Request
+from protocol.words import shown
 from protocol.words.counted import counted
-from protocol.words.foreign import shown
 
 OTHER_ROUND = (
     "ask the other members what this round sums. For anything else, give another --round name"

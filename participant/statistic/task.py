@@ -8,22 +8,18 @@ from typing import NoReturn
 from gmpy2 import mpz
 
 from keyshare.errors import UnfitNumber
-from keyshare.rounds.statistic import MAX_DECIMALS
-from participant.agent.task import Task
-from participant.disk.storage import Storage
+from keyshare.rounds import MAX_DECIMALS
+from participant.agent import Task
+from participant.disk import Storage
 from participant.errors import UnfitNumbers
-from participant.rounds.contribution import ContributionMaker
-from participant.rounds.waiting import round_waiting
+from participant.rounds import ContributionMaker, round_waiting
 from participant.statistic.numbers import Numbers
 from participant.statistic.request_fit import OTHER_ROUND, Misfit, misfit
 from participant.waiting import Waiting
-from protocol.board.board import Board, Posted
-from protocol.board.draft import Draft
-from protocol.board.messages import Request
-from protocol.key.epoch import HeldKey
-from protocol.rounds.statistic import opening_for, request_of, sound_requests
-from protocol.rounds.view import RoundView, round_session
-from protocol.terms.terms import Terms
+from protocol.board import Board, Draft, Posted, Request
+from protocol.key import HeldKey
+from protocol.rounds import RoundView, opening_for, request_of, round_session, sound_requests
+from protocol.terms import Terms
 from protocol.words.counted import counted
 
 

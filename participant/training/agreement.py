@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from participant.model.entry_list import EntryDifference, differences
-from protocol.board.messages import ModelEntries, Statement
-from protocol.rounds.view import bounds_of
-from protocol.terms.terms import Terms
+from participant.model import EntryDifference, differences
+from protocol.board import ModelEntries, Statement
+from protocol.rounds import bounds_of
+from protocol.terms import Terms
 
 _MAX_TOLD = 100  # differing entries of one hospital
 _MOST_LISTS = 2  # in a round: the budget of what is for people alone

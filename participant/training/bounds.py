@@ -30,9 +30,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from keyshare.rounds.tally import Counts, Marks
+from keyshare.rounds import Counts, Marks
 from protocol.encoding import Message
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 _RECENT, _LONG = 3, 8  # rounds
 _ALL = 63  # as much as any terms allow

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from participant.disk.files import make_folder
+from participant.disk import make_folder
 from participant.errors import DiskError
-from participant.network.link import Traffic
-from protocol.words.foreign import json_text
+from participant.network import Traffic
+from protocol.words import json_text
 
 Event = dict[str, Any]
 

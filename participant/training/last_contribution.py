@@ -10,8 +10,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from keyshare.rounds.tally import Marks
-from participant.disk.storage import Storage
+from keyshare.rounds import Marks
+from participant.disk import Storage
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
 

@@ -12,13 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keyshare.rounds.tally import Counts, Marks
-from participant.disk.storage import Storage
+from keyshare.rounds import Counts, Marks
+from participant.disk import Storage
 from participant.errors import DamagedFile
-from participant.model.file import NextModel, model_name, read_model, write_model
-from participant.model.layout import Layout
-from participant.model.master import Model
-from participant.model.weights import Vector
+from participant.model import Layout, Model, NextModel, Vector, model_name, read_model, write_model
 from participant.training.bounds import Bounds
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed

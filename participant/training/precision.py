@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from keyshare.rounds.slots import SlotReader
-from keyshare.rounds.tally import Marks
+from keyshare.rounds import Marks, SlotReader
 from participant.training.outcome import Outcome
 
 Told = tuple[str, dict[str, Any]]  # an event, and its facts

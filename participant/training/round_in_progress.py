@@ -7,27 +7,25 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from keyshare.errors import CorruptSum, FalseSum
-from keyshare.rounds.slots import SlotReader
-from participant.disk.storage import Storage
-from participant.model.weights import SLICE
-from participant.rounds.held_back import HeldBack
-from participant.rounds.omissions import Omissions
-from participant.rounds.patience import Patience
-from participant.rounds.summed_vector import Reading, SummedVector
-from participant.rounds.vector_reader import OwnChecksum
-from participant.rounds.waiting import round_waiting
+from keyshare.rounds import SlotReader
+from participant.disk import Storage
+from participant.model import SLICE
+from participant.rounds import (
+    HeldBack,
+    Omissions,
+    OwnChecksum,
+    Patience,
+    Reading,
+    SummedVector,
+    round_waiting,
+)
 from participant.training import last_contribution, precision
 from participant.training.outcome import Outcome, Standing
 from participant.training.stance import Report
 from participant.waiting import Waiting
-from protocol.board.board import Posted
-from protocol.board.draft import Draft
-from protocol.board.suite import suite_of
-from protocol.rounds.complaints import Judged
-from protocol.rounds.decryption import Ledger, RoundMember
-from protocol.rounds.history import OpenedSets
-from protocol.rounds.view import RoundView, read_training
-from protocol.terms.terms import AGGREGATOR
+from protocol.board import Draft, Posted, suite_of
+from protocol.rounds import Judged, Ledger, OpenedSets, RoundMember, RoundView, read_training
+from protocol.terms import AGGREGATOR
 
 
 class RoundInProgress:

@@ -10,16 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from participant.errors import ModelMismatch, OpenedWith
-from participant.model.entry_list import list_of
-from participant.model.layout import Layout
+from participant.model import Layout, list_of
 from participant.training.agreement import Agreement
 from participant.training.outcome import Standing
-from protocol.board.board import Posted
-from protocol.board.draft import Draft
-from protocol.board.messages import ModelEntries, Statement
-from protocol.board.suite import suite_for
-from protocol.rounds.view import RoundView, round_session
-from protocol.terms.terms import Terms
+from protocol.board import Draft, ModelEntries, Posted, Statement, suite_for
+from protocol.rounds import RoundView, round_session
+from protocol.terms import Terms
 
 Report = Callable[[int, str, dict[str, Any]], None]  # round, event, facts
 

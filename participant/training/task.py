@@ -15,36 +15,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyshare.errors import BadUpdate
-from participant.agent.set_ledger import SetLedger
-from participant.agent.task import Task
-from participant.app.calls import App, Config, app_seed, evaluate, fit, initial_config
-from participant.disk.storage import Storage
+from participant.agent import SetLedger, Task
+from participant.app import App, Config, app_seed, evaluate, fit, initial_config
+from participant.disk import Storage
 from participant.errors import BadApp, DamagedFile, ForeignModel
-from participant.model.entry_list import entry_facts
-from participant.model.layout import Layout
-from participant.model.local_entries import LocalEntries
-from participant.model.master import Model
-from participant.model.weights import Vector, Weights, checked
-from participant.rounds.contribution import BeyondTerms, ContributionMaker
-from participant.rounds.summed_vector import Reading
-from participant.rounds.waiting import round_waiting, step_waiting
+from participant.model import Layout, LocalEntries, Model, Vector, Weights, checked, entry_facts
+from participant.rounds import BeyondTerms, ContributionMaker, Reading, round_waiting, step_waiting
 from participant.training import last_contribution
 from participant.training.bounds import Bounds
 from participant.training.outcome import Standing, load
 from participant.training.round_in_progress import RoundInProgress
 from participant.training.stance import Report, Stance
 from participant.waiting import Waiting
-from protocol.board.board import Board, Posted
-from protocol.board.draft import Draft
-from protocol.board.messages import Refusal
-from protocol.board.session import read_session
+from protocol.board import Board, Draft, Posted, Refusal, read_session
 from protocol.errors import Refused
-from protocol.key.epoch import HeldKey
-from protocol.rounds.awaited import awaited_after
-from protocol.rounds.decryption import RoundMember
-from protocol.rounds.history import OpenedSets
-from protocol.rounds.view import RoundView, round_session
-from protocol.terms.terms import Terms
+from protocol.key import HeldKey
+from protocol.rounds import OpenedSets, RoundMember, RoundView, awaited_after, round_session
+from protocol.terms import Terms
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import cache
 
 from mnemonic import Mnemonic
 
-from protocol.words.foreign import shown
+from protocol.words import shown
 
 FINGERPRINT_BYTES = 16
 _WORDS = 12

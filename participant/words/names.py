@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from protocol.terms.terms import Terms
-from protocol.words.foreign import line
+from protocol.terms import Terms
+from protocol.words import line
 
 _MEMBER = re.compile(r"\bmember ([0-9]{1,3})\b")
 

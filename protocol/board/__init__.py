@@ -1,1 +1,107 @@
-"""The board: what members say, how much of it there may be, and the one order it has for all."""
+"""The board: what members say, how much each may say, and the one order that all see.
+
+``messages`` has everything that can be said, ``board`` the chain of signed posts, ``budget`` what a
+member may put there, and ``wire`` the frames between a member and the aggregator. The classes of a
+ceremony's candidates and the suite of a round stand here too, since budgets follow from them.
+"""
+
+from protocol.board.allowance import Allowance
+from protocol.board.board import (
+    MAX_ENTRY_BYTES,
+    B,
+    Board,
+    Entry,
+    Head,
+    Post,
+    Posted,
+    SignedPost,
+    decode_entry,
+    firsts,
+    genesis,
+    is_aborted,
+    of_kind,
+    sign_post,
+)
+from protocol.board.certification import Certification
+from protocol.board.classes import CandidateLayout
+from protocol.board.draft import Draft, Envelope, public_payload
+from protocol.board.messages import (
+    MAX_ATTACHMENTS,
+    MAX_BLOB_BYTES,
+    MAX_CHUNKS,
+    MAX_ENTRIES_BYTES,
+    MAX_INLINE_BYTES,
+    MAX_LABELS_BYTES,
+    MAX_LENGTH,
+    MAX_NUMBERS,
+    MAX_POST_BYTES,
+    MAX_REASON,
+    Abort,
+    Attachment,
+    Body,
+    Certificate,
+    CheckPart,
+    CheckRequest,
+    Ciphertexts,
+    Closing,
+    Complaint,
+    Contribution,
+    Contributor,
+    Count,
+    Digest,
+    Disclosure,
+    Index,
+    Join,
+    Label,
+    ModelEntries,
+    ModelEntry,
+    Omission,
+    OmissionReason,
+    Opening,
+    Overdue,
+    Partial,
+    Refusal,
+    Request,
+    SetLock,
+    Signature,
+    Statement,
+    Step,
+    Surplus,
+    attach,
+    attachments_of,
+    blob_name,
+    chunks_of,
+    labels_bytes,
+    purpose_of,
+)
+from protocol.board.payload_sizes import chunk_count
+from protocol.board.session import Session, read_session
+from protocol.board.step_id import StepId
+from protocol.board.suite import Suite, suite_for, suite_of
+from protocol.board.wire import (
+    CHUNK_BYTES,
+    MAX_FRAME_BYTES,
+    MAX_PAGE_BYTES,
+    REQUESTED_BYTES,
+    Accepted,
+    BlobChunk,
+    BlobHave,
+    BlobOffer,
+    BlobRequest,
+    Challenge,
+    Declined,
+    Entries,
+    FromAggregator,
+    FromMember,
+    Hello,
+    Rejected,
+    StatusReport,
+    StatusRequest,
+    Submit,
+    Subscribe,
+    Welcome,
+    check_hello,
+    decode_from_aggregator,
+    decode_from_member,
+    hello,
+)

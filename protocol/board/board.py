@@ -41,7 +41,7 @@ from protocol.board.session import Session, read_session
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
 from protocol.signing import sign, verify
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 MAX_ENTRY_BYTES = MAX_POST_BYTES + 1_024
 MIN_ENTRY_BYTES = 160  # three hashes and a signature, without what stands around them

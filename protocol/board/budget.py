@@ -46,7 +46,7 @@ from protocol.board.payload_sizes import (
 )
 from protocol.board.session import read_session
 from protocol.encoding import encode
-from protocol.terms.terms import AGGREGATOR, Terms
+from protocol.terms import AGGREGATOR, Terms
 
 # What no honest member says a second time, not even with a data folder that was put back: it reads
 # the board before it speaks, and sends what was on its way as the same post.

@@ -27,7 +27,7 @@ from protocol.board.messages import (
     purpose_of,
 )
 from protocol.board.payload_sizes import batch_bytes, candidate_bytes, certificate_bytes
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 TWICE = 2  # an honest member says everything once; whoever repeats itself is seen to do so
 _STEPS_OF_A_BATCH = 64  # and what is said of them when they last too long

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 
-from keyshare.ceremony.modulus import CandidateShape, candidate_shape, expected_candidates
-from protocol.terms.terms import Terms
+from keyshare.ceremony import CandidateShape, candidate_shape, expected_candidates
+from protocol.terms import Terms
 
 # A batch holds this part of the expected number of candidates: 2.5 batches in the mean.
 BATCH_PART = 0.5

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from keyshare.ceremony.modulus import MAX_MEMBERS
-from keyshare.rounds.statistic import MAX_DECIMALS
+from keyshare.ceremony import MAX_MEMBERS
+from keyshare.rounds import MAX_DECIMALS
 from protocol.board.session import read_session
 from protocol.board.step_id import StepId
 from protocol.encoding import Message, digest, encode
-from protocol.words.foreign import FIELD
+from protocol.words import FIELD
 
 MAX_INLINE_BYTES = 4_096  # a payload up to this size travels in the post, a larger one as a blob
 MAX_BLOB_BYTES = 64 << 20

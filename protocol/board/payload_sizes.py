@@ -9,7 +9,7 @@ from keyshare.ceremony.lanes import lanes
 from protocol.board.classes import CandidateLayout
 from protocol.board.messages import MAX_BLOB_BYTES, MAX_SEALING_KEY_BYTES, Opening
 from protocol.board.suite import Suite, suite_of
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 _HEADER_BYTES = 16 << 10  # lengths, the long numbers of proofs, what seals add
 _PROOF_NUMBERS = 8

@@ -9,14 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from keyshare.hybrid.key_packing import key_ciphertext_count
-from keyshare.hybrid.lattice import RINGS, Lattice
-from keyshare.rounds.packing import Packing, ciphertext_count
-from keyshare.rounds.quantisation import Quantisation
-from keyshare.rounds.slots import Slots
-from keyshare.rounds.tally import Tally
+from keyshare.hybrid import RINGS, Lattice, key_ciphertext_count
+from keyshare.rounds import Packing, Quantisation, Slots, Tally, ciphertext_count
 from protocol.board.messages import Opening, SuiteName
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 # Measured on one core of an AMD EPYC: only ratios matter. What one ciphertext costs a member, which
 # encrypts it and makes a part of its decryption.

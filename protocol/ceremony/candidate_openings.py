@@ -15,9 +15,8 @@ from collections.abc import Mapping, Sequence
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.ceremony.biprimality import exponent, screen_witnesses_fit
-from keyshare.ceremony.modulus import Dealing, deal_factors
-from keyshare.key.threshold_key import verification_base
+from keyshare.ceremony import Dealing, deal_factors, exponent, screen_witnesses_fit
+from keyshare.key import verification_base
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import digest
 from protocol.errors import CeremonyFailed

@@ -14,9 +14,7 @@ from math import factorial
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.ceremony import biprimality
-from keyshare.ceremony.modulus import expected_candidates, survivors
-from keyshare.ceremony.shamir import integer_lagrange
+from keyshare.ceremony import biprimality, expected_candidates, integer_lagrange, survivors
 from protocol.ceremony.candidate_openings import (
     LEAF_BYTES,
     check_leaves,

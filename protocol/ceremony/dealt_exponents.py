@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 from gmpy2 import mpz
 
-from keyshare.ceremony.modulus import CandidateShape
-from keyshare.key.deviation import part, vanishes
+from keyshare.ceremony import CandidateShape
+from keyshare.key import part, vanishes
 from protocol.ceremony.run import CeremonyRun
 from protocol.errors import CeremonyFailed
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from keyshare.ceremony.modulus import expected_candidates
-from protocol.board.classes import CandidateLayout
+from keyshare.ceremony import expected_candidates
+from protocol.board import CandidateLayout
 from protocol.ceremony import candidate_steps
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 _SEARCH = frozenset(kind.name for kind in candidate_steps.STEPS)
 _BEFORE_SEARCH = frozenset({"join"})

@@ -15,16 +15,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from keyshare.ceremony.modulus import candidate_shape
-from protocol.board.board import Posted
-from protocol.board.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
+from keyshare.ceremony import candidate_shape
+from protocol.board import Abort, Body, Certificate, Disclosure, Join, Overdue, Posted, Step
 from protocol.ceremony.dealt_exponents import DEALT, misdealers
 from protocol.ceremony.lapse import StepTime
 from protocol.ceremony.machine import CERTIFICATE, Ceremony, UnsealedStep
 from protocol.ceremony.run import OBSERVER
 from protocol.encoding import encode
 from protocol.errors import BadSeal
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 _ANOTHER_SEED = "join: it disclosed another seed than it joined with"
 
@@ -338,9 +337,7 @@ def _is_for_silence(posted: Posted) -> bool:
     return isinstance(posted.post.body, Abort) and bool(posted.post.body.silent)
 
 
-def _after_certificates(
-    entries: Sequence[Posted],
-) -> Iterator[tuple[Posted, Posted, list[Posted]]]:
+def _after_certificates(entries: Sequence[Posted]) -> Iterator[tuple[Posted, Posted, list[Posted]]]:
     """Each abort of a member that had certified, its certificate, the entries that it had seen.
 
     These up to the first abort: what comes after it gives nobody a reason.

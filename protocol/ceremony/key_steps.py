@@ -12,20 +12,14 @@ from typing import Self
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.ceremony.biprimality import accepts, round_base
-from keyshare.ceremony.lanes import Lanes, lanes
-from keyshare.ceremony.shamir import lagrange
+from keyshare.ceremony import Lanes, accepts, lagrange, round_base
+from keyshare.ceremony.lanes import lanes
 from keyshare.errors import KeyshareError
+from keyshare.key import combine, trial_ciphertext
 from keyshare.key import threshold_key as tk
-from keyshare.key.partial_decryption import (
-    combine,
-    partial_decryption,
-    trial_ciphertext,
-)
-from keyshare.proofs.equality_proof import EqualPowers, prove, verify
-from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
-from protocol.board.messages import MAX_BLOB_BYTES
-from protocol.board.session import read_session
+from keyshare.key.partial_decryption import partial_decryption
+from keyshare.proofs import EqualPowers, MemberParts, parts_hold, prove, prove_parts, verify
+from protocol.board import MAX_BLOB_BYTES, read_session
 from protocol.ceremony.candidate_openings import LEAF_BYTES, check_leaves, opened_leaves
 from protocol.ceremony.commitment import committed
 from protocol.ceremony.dealt_exponents import check_deviation, own_deviation
@@ -42,8 +36,7 @@ from protocol.encoding import (
     width_of,
 )
 from protocol.errors import CeremonyFailed, Malformed
-from protocol.key.epoch import Epoch, to_bytes
-from protocol.key.proof_encoding import Proof, proof_context, read_proof, write_proof
+from protocol.key import Epoch, Proof, proof_context, read_proof, to_bytes, write_proof
 from protocol.sealing import SealingKey, check_public
 
 # ── theta: θ' opened under a sharing of zero; before that, D(j) and the last rejected candidates ──

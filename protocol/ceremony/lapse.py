@@ -16,9 +16,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from protocol.board.board import Posted
-from protocol.board.messages import MAX_REASON, Abort
-from protocol.terms.terms import Terms
+from protocol.board import MAX_REASON, Abort, Posted
+from protocol.terms import Terms
 
 
 class StepTime:

@@ -43,19 +43,21 @@ from dataclasses import dataclass, field
 
 from gmpy2 import mpz
 
-from keyshare.ceremony.modulus import expected_candidates, expected_tests
+from keyshare.ceremony import expected_candidates, expected_tests
 from keyshare.errors import KeyshareError
-from protocol.board.board import Posted
-from protocol.board.draft import Draft, Envelope, public_payload
-from protocol.board.messages import (
+from protocol.board import (
     MAX_REASON,
     Abort,
     Attachment,
     Certificate,
     Disclosure,
+    Draft,
+    Envelope,
     Join,
     Overdue,
+    Posted,
     Step,
+    public_payload,
 )
 from protocol.ceremony import candidate_steps, dealt_exponents, key_steps, winner_steps
 from protocol.ceremony.lapse import StepTime
@@ -63,10 +65,10 @@ from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.ceremony.step import StepKind
 from protocol.encoding import encode
 from protocol.errors import BadSeal, CeremonyFailed, Malformed
-from protocol.key.epoch import HeldKey, epoch_secret
+from protocol.key import HeldKey, epoch_secret
 from protocol.sealing import SealContext, check_public
-from protocol.terms.terms import Terms
-from protocol.words.foreign import shown
+from protocol.terms import Terms
+from protocol.words import shown
 
 JOIN, CERTIFICATE = StepId("join"), StepId("certificate")
 KINDS: dict[str, StepKind] = {

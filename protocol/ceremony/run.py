@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 
 from gmpy2 import mpz
 
-from keyshare.ceremony.biprimality import exponent
-from keyshare.ceremony.lanes import Lanes, lanes
-from keyshare.ceremony.modulus import Dealing, deal_factors
-from keyshare.key.threshold_key import JointKey, KeyShape, SecretShare
+from keyshare.ceremony import Dealing, Lanes, deal_factors, exponent
+from keyshare.ceremony.lanes import lanes
+from keyshare.key import JointKey, KeyShape, SecretShare
 from keyshare.randomness import Stream, derive_key
-from protocol.board.classes import CandidateLayout
-from protocol.board.step_id import StepId as StepId
+from protocol.board import CandidateLayout
+from protocol.board import StepId as StepId
 from protocol.encoding import digest
-from protocol.key.epoch import Epoch
+from protocol.key import Epoch
 from protocol.sealing import SealingKey
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 Rows = tuple[mpz, mpz]  # of a class: the shares of p and those of q
 

@@ -15,23 +15,25 @@ from typing import Self
 import gmpy2
 from gmpy2 import mpz
 
-from keyshare.ceremony import feldman
-from keyshare.ceremony.biprimality import ROUNDS, accepts, round_base, witness
-from keyshare.ceremony.shamir import evaluate, integer_polynomial
-from keyshare.key.threshold_key import KeyShape, key_shape, verification_base
-from keyshare.proofs.equality_proof import EqualPowers, prove, verify
-from protocol.board.messages import MAX_BLOB_BYTES
+from keyshare.ceremony import (
+    ROUNDS,
+    accepts,
+    evaluate,
+    feldman,
+    integer_polynomial,
+    round_base,
+    witness,
+)
+from keyshare.key import KeyShape, key_shape, verification_base
+from keyshare.proofs import EqualPowers, prove, verify
+from protocol.board import MAX_BLOB_BYTES
 from protocol.ceremony.candidate_steps import next_candidate
 from protocol.ceremony.commitment import commit_first, committed
 from protocol.ceremony.run import Candidate, CeremonyRun, StepId, Winner
 from protocol.ceremony.step import Payload, Says, Spellings, StepKind, each, number, unit
-from protocol.encoding import (
-    Message,
-    decode,
-    encode,
-)
+from protocol.encoding import Message, decode, encode
 from protocol.errors import CeremonyFailed
-from protocol.key.proof_encoding import Proof, proof_context, read_proof, write_proof
+from protocol.key import Proof, proof_context, read_proof, write_proof
 
 
 class Winning(Message, frozen=True):

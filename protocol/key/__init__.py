@@ -1,1 +1,16 @@
-"""The joint key as the members hold it: the epoch, their shares, and a test of them."""
+"""The joint key as its members hold it: its public side, each one's share, and a test of them."""
+
+from protocol.key.check import NONCE_BYTES, KeyCheck, is_whole
+from protocol.key.epoch import (
+    Epoch,
+    EpochSecret,
+    HeldKey,
+    certified_by_all,
+    epoch_of,
+    epoch_secret,
+    read_epoch,
+    read_secret,
+    to_bytes,
+    to_number,
+)
+from protocol.key.proof_encoding import Proof, proof_context, read_proof, write_proof

@@ -18,17 +18,11 @@ from gmpy2 import mpz
 from msgspec import Meta
 
 from keyshare.errors import KeyshareError
-from keyshare.key.partial_decryption import (
-    combine,
-    partial_decryption,
-    trial_ciphertext,
-)
-from keyshare.key.threshold_key import sliding_quorums
-from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
+from keyshare.key import combine, sliding_quorums, trial_ciphertext
+from keyshare.key.partial_decryption import partial_decryption
+from keyshare.proofs import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream
-from protocol.board.board import Posted
-from protocol.board.draft import Draft, public_payload
-from protocol.board.messages import CheckPart, CheckRequest
+from protocol.board import CheckPart, CheckRequest, Draft, Posted, public_payload
 from protocol.encoding import (
     Message,
     decode,

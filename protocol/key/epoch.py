@@ -12,14 +12,12 @@ from gmpy2 import mpz
 from msgspec import Meta
 
 from keyshare.errors import KeyshareError
-from keyshare.key.threshold_key import JointKey, SecretShare, key_shape, verification_key
-from protocol.board.board import Posted, of_kind
-from protocol.board.certification import Certification
-from protocol.board.messages import Abort, Certificate
+from keyshare.key import JointKey, SecretShare, key_shape, verification_key
+from protocol.board import Abort, Certificate, Certification, Posted, of_kind
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
 from protocol.sealing import check_public
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 MAX_EPOCH_BYTES = 128 << 10
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from keyshare.proofs.equality_proof import CHECKPOINTS, EqualityProof
-from protocol.board.messages import MAX_INLINE_BYTES
+from keyshare.proofs import CHECKPOINTS, EqualityProof
+from protocol.board import MAX_INLINE_BYTES
 from protocol.encoding import Message, digest
 from protocol.key.epoch import Number, to_bytes, to_number
 

@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable
 from enum import StrEnum
 
-from protocol.terms.toml_text import read_toml
-from protocol.words.foreign import decoded
+from protocol.terms import read_toml
+from protocol.words import decoded
 
 SEALED_MAGIC = b"quorate sealed file\n"
 LOOKED_AT = 1 << 16  # bytes; the files of ours that are TOML or JSON are shorter, as a rule

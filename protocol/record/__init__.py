@@ -1,1 +1,33 @@
-"""The record of a federation: its files, and how they are written."""
+"""The record of a federation: its files, and how they are written.
+
+What is checked in it is ``protocol.record.audit``.
+"""
+
+from protocol.record.files import (
+    FOLDERS,
+    MANIFEST_PATH,
+    MAX_MANIFEST_BYTES,
+    TERMS_PATH,
+    Countersignature,
+    Manifest,
+    RecordFiles,
+    aborted_ceremonies,
+    blob_path,
+    check_countersignature,
+    countersign,
+    entry_path,
+    head_path,
+    is_recorded,
+    read_countersignature,
+    read_entries,
+    read_manifest,
+)
+from protocol.record.writing import (
+    WritableFiles,
+    check_history,
+    countersignatures,
+    finish,
+    missing_blobs,
+    prepare,
+    write_entries,
+)

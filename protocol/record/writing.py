@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from protocol.board.board import Board, Entry, Head
-from protocol.board.messages import Attachment, blob_name
+from protocol.board import Attachment, Board, Entry, Head, blob_name
 from protocol.encoding import encode
 from protocol.errors import BadSignature, BadTerms, Fork, Malformed, UnfitRecord
 from protocol.record.files import (
@@ -31,8 +30,8 @@ from protocol.record.files import (
     recorded,
     write_manifest,
 )
-from protocol.terms.terms import Terms, parse, render, render_signature
-from protocol.words.foreign import shown
+from protocol.terms import Terms, parse, render, render_signature
+from protocol.words import shown
 
 MAX_TERMS_BYTES = 1 << 20
 _HASH = "[0-9a-f]{64}"

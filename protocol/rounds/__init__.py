@@ -1,1 +1,31 @@
-"""A round: what is contributed, the rules by which a set of it may be opened, and its opening."""
+"""A round: what is contributed, which sets of it may be opened, and how they are opened.
+
+Start with ``view``, which reads a round from the board, and ``decryption``, which says what a
+hospital has to say in it. ``set_rules`` and ``history`` have the rules that no member can be talked
+out of.
+"""
+
+from protocol.rounds.awaited import Awaited, Step, awaited_after, awaited_in
+from protocol.rounds.ciphertexts import (
+    Encrypted,
+    EncryptionKey,
+    add_encrypted,
+    check_proof,
+    check_proof_in_steps,
+    expected_count,
+    lattice_context,
+    multiply_in_steps,
+    proof_context,
+    read_ciphertexts,
+    read_in_steps,
+    write_ciphertexts,
+)
+from protocol.rounds.complaints import Judged, judge_complaint
+from protocol.rounds.decryption import Ledger, RoundMember
+from protocol.rounds.history import Difference, OpenedSets
+from protocol.rounds.omission import LeftOut, left_out
+from protocol.rounds.partial_payload import LockedSum
+from protocol.rounds.set_rules import check_set
+from protocol.rounds.statistic import decode_sums, opening_for, request_of, sound_requests
+from protocol.rounds.vector_checks import SumVerdict, checksum_key, claims_of, judge_sum
+from protocol.rounds.view import RoundView, bounds_of, read_training, round_session

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Literal, NamedTuple
 
-from protocol.board.session import read_session
+from protocol.board import read_session
 from protocol.rounds.view import RoundView
-from protocol.terms.terms import AGGREGATOR, Terms
+from protocol.terms import AGGREGATOR, Terms
 
 Step = Literal["statements", "agreement", "opening", "contributions", "sum", "locks", "parts"]
 

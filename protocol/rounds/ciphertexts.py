@@ -10,17 +10,17 @@ from gmpy2 import mpz
 
 from keyshare.digest import number_bytes
 from keyshare.errors import KeyshareError
-from keyshare.key.encryption import Encryptor, add, check_ciphertext, randomiser_base
-from keyshare.proofs.plaintext_proof import PlaintextProof, verify_in_steps
+from keyshare.key import Encryptor, add, check_ciphertext, randomiser_base
+from keyshare.proofs import PlaintextProof, verify_in_steps
 from keyshare.steps import NUMBERS_A_STEP, Steps, finish, parts
-from protocol.board.messages import (
+from protocol.board import (
     MAX_BLOB_BYTES,
     MAX_INLINE_BYTES,
     Ciphertexts,
     Contribution,
     Opening,
+    suite_of,
 )
-from protocol.board.suite import suite_of
 from protocol.encoding import (
     check_length,
     decode,
@@ -31,8 +31,8 @@ from protocol.encoding import (
     width_of,
 )
 from protocol.errors import Malformed
-from protocol.key.epoch import Epoch, to_number
-from protocol.terms.terms import Terms
+from protocol.key import Epoch, to_number
+from protocol.terms import Terms
 
 
 @dataclass(frozen=True)

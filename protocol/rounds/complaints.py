@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from protocol.board.board import Posted
-from protocol.board.messages import Complaint
+from protocol.board import Complaint, Posted
 from protocol.rounds.partial_payload import LockedSum
 from protocol.rounds.view import RoundView
 

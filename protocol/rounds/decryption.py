@@ -16,12 +16,19 @@ from typing import Protocol
 from gmpy2 import mpz
 
 from keyshare.errors import BadCombination
-from keyshare.key.partial_decryption import combine
-from protocol.board.board import Posted
-from protocol.board.draft import Draft
-from protocol.board.messages import MAX_REASON, Complaint, Contribution, Partial, Refusal, SetLock
+from keyshare.key import combine
+from protocol.board import (
+    MAX_REASON,
+    Complaint,
+    Contribution,
+    Draft,
+    Partial,
+    Posted,
+    Refusal,
+    SetLock,
+)
 from protocol.errors import Malformed, Refused, Uncombinable
-from protocol.key.epoch import Epoch, EpochSecret
+from protocol.key import Epoch, EpochSecret
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.complaints import Judged, judge_complaint
 from protocol.rounds.history import Difference, OpenedSets
@@ -30,8 +37,8 @@ from protocol.rounds.set_rules import Fitting, check_set
 from protocol.rounds.vector_checks import counts
 from protocol.rounds.view import RoundView
 from protocol.sealing import SealingKey
-from protocol.terms.terms import Terms
-from protocol.words.foreign import shown
+from protocol.terms import Terms
+from protocol.words import shown
 
 
 class Ledger(Protocol):
@@ -50,12 +57,7 @@ class RoundMember:
     """
 
     def __init__(
-        self,
-        view: RoundView,
-        terms: Terms,
-        epoch: Epoch,
-        secret: EpochSecret,
-        history: OpenedSets,
+        self, view: RoundView, terms: Terms, epoch: Epoch, secret: EpochSecret, history: OpenedSets
     ) -> None:
         self.view, self.terms, self.epoch, self._history = view, terms, epoch, history
         self.consent = False

@@ -42,10 +42,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keyshare.errors import BadParameters
-from protocol.board.board import Posted
-from protocol.board.session import read_session
+from protocol.board import Posted, read_session
 from protocol.rounds.view import RoundView
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 Members = frozenset[int]
 _NOBODY = Members()
@@ -208,11 +207,7 @@ def isolated(chosen: Members, opened: Mapping[str, Members], least: int) -> Diff
 
 
 def largest(
-    members: Members,
-    opened: Mapping[str, Members],
-    least: int,
-    fewest: int,
-    effort: int = _EFFORT,
+    members: Members, opened: Mapping[str, Members], least: int, fewest: int, effort: int = _EFFORT
 ) -> Members:
     """The largest set of ``fewest`` members or more, among these, that isolates nobody.
 

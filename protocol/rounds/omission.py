@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from protocol.board.messages import OmissionReason
+from protocol.board import OmissionReason
 from protocol.rounds.view import RoundView
 
 Why = OmissionReason | Literal["closed", "unsaid"]

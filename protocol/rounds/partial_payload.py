@@ -21,12 +21,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gmpy2 import mpz
 
+from keyshare.key import JointKey
 from keyshare.key.partial_decryption import partial_decryption
-from keyshare.key.threshold_key import JointKey
-from keyshare.proofs.proved_parts import MemberParts, parts_hold, prove_parts
+from keyshare.proofs import MemberParts, parts_hold, prove_parts
 from keyshare.randomness import Stream, derive_key
-from protocol.board.draft import Envelope, public_payload
-from protocol.board.messages import MAX_BLOB_BYTES, Partial, blob_name
+from protocol.board import MAX_BLOB_BYTES, Envelope, Partial, blob_name, public_payload
 from protocol.encoding import (
     Message,
     decode,
@@ -37,8 +36,7 @@ from protocol.encoding import (
     width_of,
 )
 from protocol.errors import BadSeal, Malformed
-from protocol.key.epoch import Epoch, EpochSecret
-from protocol.key.proof_encoding import Proof, read_proof, write_proof
+from protocol.key import Epoch, EpochSecret, Proof, read_proof, write_proof
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.sealing import SealContext, SealingKey
 

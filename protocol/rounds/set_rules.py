@@ -16,12 +16,19 @@ from typing import NoReturn
 
 from gmpy2 import mpz
 
-from protocol.board.board import Posted
-from protocol.board.messages import Closing, Contribution, Opening, blob_name
-from protocol.board.session import read_session
-from protocol.board.suite import Suite, suite_for, suite_of
+from protocol.board import (
+    Closing,
+    Contribution,
+    Opening,
+    Posted,
+    Suite,
+    blob_name,
+    read_session,
+    suite_for,
+    suite_of,
+)
 from protocol.errors import Malformed, Refused
-from protocol.key.epoch import Epoch, to_number
+from protocol.key import Epoch, to_number
 from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
@@ -32,7 +39,7 @@ from protocol.rounds.ciphertexts import (
 )
 from protocol.rounds.statistic import request_of
 from protocol.rounds.view import RoundView
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 
 def check_set(

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from gmpy2 import mpz
 
-from keyshare.rounds.statistic import decode
-from protocol.board.messages import Label, Opening, Request
+from keyshare.rounds import decode
+from protocol.board import Label, Opening, Request
 from protocol.encoding import digest, encode
 from protocol.rounds.view import RoundView
 

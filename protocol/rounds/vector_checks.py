@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keyshare.hybrid.checksum import ChecksumKey, read_checksum, sum_checksums
+from keyshare.hybrid import ChecksumKey, read_checksum, sum_checksums
 from protocol.encoding import digest
 from protocol.rounds.view import RoundView
 

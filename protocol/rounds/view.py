@@ -12,25 +12,25 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
-from keyshare.rounds.packing import read_head, unpack
-from keyshare.rounds.slots import SlotReader
-from protocol.board.board import B, Posted
-from protocol.board.messages import (
+from keyshare.rounds import SlotReader, read_head, unpack
+from protocol.board import (
+    B,
     Closing,
     Complaint,
     Contribution,
     Omission,
     Opening,
     Partial,
+    Posted,
     Refusal,
     Request,
     SetLock,
     Statement,
+    read_session,
+    suite_of,
 )
-from protocol.board.session import read_session
-from protocol.board.suite import suite_of
 from protocol.encoding import digest, encode
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 

@@ -11,8 +11,7 @@ import ipaddress
 import re
 import unicodedata
 
-from protocol.words.foreign import is_plain
-from protocol.words.joiners import without
+from protocol.words import is_plain, without
 
 MAX_NAME = 64
 # Whoever has such a name could be taken for another where blame is laid, or for none.

@@ -12,16 +12,16 @@ from typing import Literal
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keyshare.ceremony.modulus import LEAST_KEY_BITS, MAX_MEMBERS, candidate_shape
+from keyshare.ceremony import LEAST_KEY_BITS, MAX_MEMBERS, candidate_shape
 from keyshare.errors import BadParameters
-from keyshare.rounds.quantisation import Quantisation
+from keyshare.rounds import Quantisation
 from protocol.encoding import Message, digest, encode, encode_binary
 from protocol.errors import BadSignature, BadTerms, UnsignedTerms
 from protocol.signing import sign, verify
 from protocol.terms.names import fault_of_name, fault_of_url, look_of, normal
 from protocol.terms.toml_table import Table
 from protocol.terms.toml_text import NotToml, read_toml
-from protocol.words.foreign import shown
+from protocol.words import shown
 
 AGGREGATOR = 0  # the aggregator's number as a sender; members are 1..n in roster order
 MAX_SECONDS = 365 * 24 * 3600  # of a round or a step that waits

@@ -9,7 +9,7 @@ from typing import Any
 
 from protocol.encoding import encode_binary
 from protocol.errors import BadTerms
-from protocol.words.foreign import shown
+from protocol.words import shown
 
 
 class Table:

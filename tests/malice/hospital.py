@@ -38,11 +38,7 @@ class Hospital:
         self.standing: Statement | None = None
 
     def start(
-        self,
-        board: Sequence[bytes],
-        head: Head,
-        name: str | None = None,
-        contributes: bool = False,
+        self, board: Sequence[bytes], head: Head, name: str | None = None, contributes: bool = False
     ) -> None:
         """Start ``train``, or ``decrypt`` of a round or ``contribute`` to it; read a board from 1.
 

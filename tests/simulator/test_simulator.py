@@ -36,8 +36,7 @@ TRIES = 12  # a planted bug must show within so many seeds
 
 
 @pytest.mark.parametrize(
-    "first",
-    [0, *(pytest.param(k, marks=pytest.mark.slow) for k in range(CHUNK, SEEDS, CHUNK))],
+    "first", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in range(CHUNK, SEEDS, CHUNK))]
 )
 def test_every_run_ends_with_one_key_and_exact_sums_or_names_the_fork(first: int) -> None:
     for seed in range(first, first + CHUNK):

@@ -183,10 +183,7 @@ class Desk:
         return f"statistic/{name}"
 
     def payload(
-        self,
-        session: str,
-        member: int = 1,
-        change: Callable[[Encrypted], Encrypted] = lambda e: e,
+        self, session: str, member: int = 1, change: Callable[[Encrypted], Encrypted] = lambda e: e
     ) -> bytes:
         """Encryptions of zero as the round's opening asks a member for them, perhaps changed."""
         posted = self.service.rounds.views[session].opening

@@ -1,1 +1,3 @@
-"""The commands, one file a chapter: what is typed, and which task it begins."""
+"""The commands, one file a chapter: what is typed, and what it begins."""
+
+from participant.cli.commands import key, record, rounds, terms, training, verdict, verify

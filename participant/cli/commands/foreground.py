@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from types import FrameType
 from typing import Any, TypeVar
 
-from participant.agent.steps import Steps, Stopped
+from participant.agent import Steps, Stopped
 
 T = TypeVar("T")
 Course = Callable[[], Coroutine[Any, Any, T]]

@@ -23,32 +23,44 @@ from participant.cli.commands.options import (
 )
 from participant.cli.commands.telling import telling
 from participant.cli.commands.working import hospital_of, run, say_aside
-from participant.cli.views.terminal import say, say_json
-from participant.disk.files import check_new, write_new
-from participant.disk.lock import hold
+from participant.cli.views import say, say_json
+from participant.disk import check_new, hold, write_new
 from participant.errors import BadPassphrase, NotAMember
-from participant.home.folders import federation_folder
-from participant.home.identity import CARD_NAME, IDENTITY_NAME, read_card
-from participant.home.membership import require_identity
-from participant.home.passphrase import CHANGED, OF_BACKUP, obtain
-from participant.home.passphrase_change import change
-from participant.hospital.results import Checked
-from participant.key.backup import Backup, open_backup, purpose_of_backup, write_backup
-from participant.key.errors import NoQuorum, QuorumFails
-from participant.key.restore import Restoring, read_board, read_record
+from participant.home import (
+    CARD_NAME,
+    CHANGED,
+    IDENTITY_NAME,
+    OF_BACKUP,
+    change,
+    federation_folder,
+    obtain,
+    read_card,
+    require_identity,
+)
+from participant.hospital import Checked
+from participant.key import (
+    Backup,
+    NoQuorum,
+    QuorumFails,
+    Restoring,
+    open_backup,
+    purpose_of_backup,
+    read_board,
+    read_record,
+    write_backup,
+)
 from participant.words.fingerprint import fingerprint
-from protocol.board.board import Head
-from protocol.key.epoch import Epoch
-from protocol.terms.terms import Terms
+from protocol.board import Head
+from protocol.key import Epoch
+from protocol.terms import Terms
+from protocol.words import pasted
 from protocol.words.counted import counted
-from protocol.words.foreign import pasted
 
 LATECOMERS_SECONDS = 10.0
 key_app = typer.Typer(help="The care of this hospital's key share.")
 
 BackupPassphraseFile = Annotated[
-    Path | None,
-    typer.Option(help="File with the backup's own passphrase, else asked."),
+    Path | None, typer.Option(help="File with the backup's own passphrase, else asked.")
 ]
 
 
@@ -150,8 +162,7 @@ def restore(
     given: Given,
     source: Annotated[Path, typer.Argument(metavar="FILE", help="What key backup made.")],
     record: Annotated[
-        Path | None,
-        typer.Option(help="Check against this record instead of the aggregator."),
+        Path | None, typer.Option(help="Check against this record instead of the aggregator.")
     ] = None,
     backup_passphrase_file: BackupPassphraseFile = None,
     timeout: Annotated[float, seconds("How long to try to connect.")] = PATIENCE_SECONDS,
@@ -217,8 +228,7 @@ def passphrase(
     home: Home = None,
     passphrase_file: PassphraseFile = None,
     new_passphrase_file: Annotated[
-        Path | None,
-        typer.Option(help="File with the new one, else asked twice."),
+        Path | None, typer.Option(help="File with the new one, else asked twice.")
     ] = None,
     as_json: Json = False,
 ) -> None:

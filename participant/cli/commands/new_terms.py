@@ -8,10 +8,8 @@ from typing import Annotated
 
 from typer import Option
 
-from participant.home.identity import read_card
-from participant.home.terms_file import members_of, read_aggregator_card
-from protocol.terms.names import normal
-from protocol.terms.terms import RoundPolicy, Terms, floor
+from participant.home import members_of, read_aggregator_card, read_card
+from protocol.terms import RoundPolicy, Terms, floor, normal
 
 _NAMED_OTHERWISE = {"members": "member", "rounds.count": "rounds"}
 

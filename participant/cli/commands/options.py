@@ -12,12 +12,19 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.cli.sentences.sentence import Context
-from participant.home.folders import home_folder
-from participant.home.membership import Membership, check_before_asking, enter
-from participant.home.passphrase import Passphrase, obtain
-from participant.home.passphrase_change import finish
-from participant.home.terms_file import TermsFile, read_signed_terms, read_terms
+from participant.cli.sentences import Context
+from participant.home import (
+    Membership,
+    Passphrase,
+    TermsFile,
+    check_before_asking,
+    enter,
+    finish,
+    home_folder,
+    obtain,
+    read_signed_terms,
+    read_terms,
+)
 from protocol.errors import WrongKind
 from protocol.programs.file_kind import Kind
 from protocol.programs.look import kind_of

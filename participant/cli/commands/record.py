@@ -13,20 +13,15 @@ import typer
 from participant.cli.commands.options import Given, Json, Timeout, spread
 from participant.cli.commands.telling import telling
 from participant.cli.commands.working import hospital_of, run, say_aside
-from participant.cli.sentences.sentence import CHECK_FAILED
-from participant.cli.views.terminal import say, say_json
-from participant.cli.views.transfer import Transfer, transfer_view
-from participant.disk.files import check_replaceable, replace
-from participant.hospital.hospital import Hospital
-from participant.hospital.results import Exported
-from participant.record.folder import RecordFolder
-from participant.record.task import RecordTask
-from participant.report.gathering import gather
-from participant.report.metrics import read_journal
-from participant.report.page import render
-from protocol.terms.terms import Terms
-from protocol.words.counted import counted, number_of
-from protocol.words.foreign import pasted
+from participant.cli.sentences import CHECK_FAILED
+from participant.cli.views import Transfer, say, say_json, transfer_view
+from participant.disk import check_replaceable, replace
+from participant.hospital import Exported, Hospital
+from participant.record import RecordFolder, RecordTask
+from participant.report import gather, read_journal, render
+from protocol.terms import Terms
+from protocol.words import number_of, pasted
+from protocol.words.counted import counted
 
 _LINE_SECONDS = 5.0
 
@@ -64,8 +59,7 @@ def report(
     record: Annotated[Path, typer.Argument(help="The folder of the record.", metavar="RECORD")],
     out: Annotated[Path, typer.Option(help="The page, an HTML file. Replaced.")],
     journal: Annotated[
-        Path | None,
-        typer.Option(help="A hospital's models/rounds.jsonl, for its own figures."),
+        Path | None, typer.Option(help="A hospital's models/rounds.jsonl, for its own figures.")
     ] = None,
 ) -> None:
     """Verify a record, and show on one page what it tells. Exit code 5 if a check failed."""

@@ -11,26 +11,22 @@ from typing import Annotated, Any
 
 import typer
 
-from keyshare.rounds.statistic import MAX_DECIMALS
+from keyshare.rounds import MAX_DECIMALS
 from participant.cli.commands.options import Given, GivenByOption, Json, Timeout, Yes, spread
 from participant.cli.commands.telling import telling
 from participant.cli.commands.working import hospital_of, run, say_aside
-from participant.cli.sentences.complaints import complaint_line
-from participant.cli.sentences.omissions import left_out_line
-from participant.cli.sentences.sentence import Context
-from participant.cli.views.standing import show_loss, show_standing
-from participant.cli.views.terminal import agrees, say, say_json
-from participant.disk.files import check_new, write_new
-from participant.hospital.hospital import NAME_OF_STATISTIC, NUMBER_OF_ROUND, Hospital
-from participant.hospital.results import Decrypted
-from participant.network.status import entries_seen
-from participant.rounds.task import Question
-from participant.statistic.phe_files import joint_key_jwk
+from participant.cli.sentences import Context, complaint_line, left_out_line
+from participant.cli.views import agrees, say, say_json, show_loss, show_standing
+from participant.disk import check_new, write_new
+from participant.hospital import NAME_OF_STATISTIC, NUMBER_OF_ROUND, Decrypted, Hospital
+from participant.network import entries_seen
+from participant.rounds import Question
+from participant.statistic import joint_key_jwk
 from participant.words.fingerprint import fingerprint
-from protocol.rounds.view import round_session
-from protocol.terms.terms import AGGREGATOR
+from protocol.rounds import round_session
+from protocol.terms import AGGREGATOR
+from protocol.words import shown
 from protocol.words.counted import counted
-from protocol.words.foreign import shown
 
 _STATUS, _DECRYPT = "quorate-participant status", "quorate-participant decrypt"
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from participant.cli.commands.working import say_aside
-from participant.cli.sentences.sentence import Context
-from participant.cli.sentences.waiting import step_words, waiting_event, waiting_line
-from participant.cli.views.ceremony import link_notices
-from participant.cli.views.terminal import say_json
-from participant.cli.views.transfer import TransferBar, TransferLines
-from participant.cli.views.vigil import Vigil
-from participant.hospital.hospital import Hospital
-from participant.network.session import Notices, Session
+from participant.cli.sentences import Context, step_words, waiting_event, waiting_line
+from participant.cli.views import TransferBar, TransferLines, Vigil, link_notices, say_json
+from participant.hospital import Hospital
+from participant.network import Notices, Session
 from participant.waiting import Waiting
 from protocol.words.duration import duration
 

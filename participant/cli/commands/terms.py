@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from keyshare.ceremony.modulus import LEAST_KEY_BITS
+from keyshare.ceremony import LEAST_KEY_BITS
 from participant.cli.commands.new_terms import NewTerms, option_of
 from participant.cli.commands.options import (
     FEDERATION,
@@ -21,21 +21,24 @@ from participant.cli.commands.options import (
     spread,
     terms_in,
 )
-from participant.cli.views.terminal import agrees, say
-from participant.disk.files import check_new
+from participant.cli.views import agrees, say
+from participant.disk import check_new
 from participant.errors import BadName, FileExists, NotAgreed
-from participant.home import identity as identities
-from participant.home.identity import CARD_NAME, IDENTITY_NAME, Card, read_card
-from participant.home.membership import require_identity
-from participant.home.passphrase import obtain
-from participant.home.terms_file import (
+from participant.home import (
+    CARD_NAME,
+    IDENTITY_NAME,
+    Card,
     TermsFile,
     check_may_sign,
+    obtain,
+    read_card,
+    require_identity,
     sign_file,
     write_terms,
 )
+from participant.home import identity as identities
 from protocol.encoding import encode_binary
-from protocol.terms.names import fault_of_name, normal
+from protocol.terms import fault_of_name, normal
 from protocol.words.duration import duration
 
 terms_app = typer.Typer(help="What every member signs before any cryptography.")

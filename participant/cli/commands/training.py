@@ -12,30 +12,32 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.ceremony.calibration import Calibration
-from participant.ceremony.expectation import PAUSE_SECONDS, Watch
-from participant.ceremony.task import CeremonyTask
+from participant.ceremony import PAUSE_SECONDS, Calibration, CeremonyTask, Watch
 from participant.cli.commands.options import Given, Json, Timeout, spread
 from participant.cli.commands.telling import Teller, telling
 from participant.cli.commands.verdict import judged
 from participant.cli.commands.working import hospital_of, run, say_aside
-from participant.cli.sentences.precision import rounding_cell
-from participant.cli.sentences.sentence import Context
-from participant.cli.sentences.training import lines_of
-from participant.cli.views.ceremony import View, link_notices, view_of
-from participant.cli.views.terminal import only_json, say, say_json
-from participant.cli.views.transfer import Transfer, transfer_view
-from participant.hospital.hospital import Hospital
-from participant.model.file import model_name
-from participant.network.session import Notices
-from participant.training.journal import Event, plain_value
-from participant.training.task import TrainingTask
+from participant.cli.sentences import Context, lines_of, rounding_cell
+from participant.cli.views import (
+    Transfer,
+    View,
+    link_notices,
+    only_json,
+    say,
+    say_json,
+    transfer_view,
+    view_of,
+)
+from participant.hospital import Hospital
+from participant.model import model_name
+from participant.network import Notices
+from participant.training import Event, TrainingTask, plain_value
 from participant.words.fingerprint import fingerprint
 from protocol.errors import CeremonyFailed
-from protocol.key.epoch import Epoch
-from protocol.terms.terms import AGGREGATOR, Terms
+from protocol.key import Epoch
+from protocol.terms import AGGREGATOR, Terms
+from protocol.words import shown
 from protocol.words.counted import counted
-from protocol.words.foreign import shown
 
 _MOST_METRICS = 20  # of a round that a line shows; the journal has all
 
@@ -130,8 +132,7 @@ def train(
     app: Annotated[Path, typer.Option(help="Python file with fit and evaluate.")],
     timeout: Timeout = None,
     new_model_after: Annotated[
-        int | None,
-        typer.Option(help="Begin with the app's initial model after this round.", min=1),
+        int | None, typer.Option(help="Begin with the app's initial model after this round.", min=1)
     ] = None,
     as_json: Json = False,
 ) -> None:

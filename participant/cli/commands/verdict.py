@@ -9,20 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.ceremony.task import CeremonyTask
-from participant.ceremony.verdict import Accusation, VerdictTask
+from participant.ceremony import Accusation, CeremonyTask, VerdictTask
 from participant.cli.commands.options import PATIENCE_SECONDS, Given, Json, seconds, spread
 from participant.cli.commands.telling import telling
 from participant.cli.commands.working import hospital_of, run, say_aside
-from participant.cli.sentences.errors import describe
-from participant.cli.sentences.sentence import Context
-from participant.cli.views.terminal import say, say_json
+from participant.cli.sentences import Context, describe
+from participant.cli.views import say, say_json
 from participant.errors import CeremonyAborted, OutOfTime
-from participant.hospital.hospital import Hospital
-from participant.words.names import in_names
-from protocol.ceremony.judgement import Verdict
+from participant.hospital import Hospital
+from participant.words import in_names
+from protocol.ceremony import Verdict
 from protocol.errors import CeremonyFailed
-from protocol.terms.terms import Terms
+from protocol.terms import Terms
 
 _SESSION = re.compile(r"ceremony/[1-9][0-9]{0,8}")
 

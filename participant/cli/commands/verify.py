@@ -11,13 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from participant.cli.commands.options import Json
-from participant.cli.sentences.sentence import CHECK_FAILED
-from participant.cli.views.terminal import say, say_json
-from participant.record.folder import RecordFolder
-from participant.words.fingerprint import fingerprint, read_fingerprint
-from protocol.board.board import Head
-from protocol.record.audit.checks import CHECKS, Audit, audit
-from protocol.record.audit.results import Remark, Result, Status
+from participant.cli.sentences import CHECK_FAILED
+from participant.cli.views import say, say_json
+from participant.record import RecordFolder
+from participant.words import read_fingerprint
+from participant.words.fingerprint import fingerprint
+from protocol.board import Head
+from protocol.record.audit import CHECKS, Audit, Remark, Result, Status, audit
 
 _SINCE = re.compile(r"([0-9]{1,15}):([0-9a-f]{64})")
 _NONCE_BYTES = 32

@@ -6,10 +6,10 @@ import asyncio
 from typing import TypeVar
 
 from participant.cli.commands.foreground import Course, Foreground
-from participant.cli.views.terminal import say
+from participant.cli.views import say
 from participant.errors import Interrupted
-from participant.home.membership import Membership
-from participant.hospital.hospital import Hospital
+from participant.home import Membership
+from participant.hospital import Hospital
 
 T = TypeVar("T")
 

@@ -68,8 +68,7 @@ def _ceremony_aborted(e: participant_errors.CeremonyAborted, c: Context) -> Sent
 def _not_aborted(e: participant_errors.NotAborted, c: Context) -> Sentence:
     what = f"{e.session} was not aborted" if e.session else "no ceremony of these terms was aborted"
     return Sentence(
-        f"{what}, so there is nothing to judge",
-        f"see how things stand: {COMMAND} status {c.here}",
+        f"{what}, so there is nothing to judge", f"see how things stand: {COMMAND} status {c.here}"
     )
 
 

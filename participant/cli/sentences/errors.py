@@ -29,8 +29,8 @@ from participant.cli.sentences.sentence import plain as _plain
 from participant.cli.sentences.waiting import step_words, why_and_remedy
 from protocol import errors as protocol_errors
 from protocol.programs.refusals import remedy_for
-from protocol.words.counted import counted, number_of
-from protocol.words.signatures import lacking
+from protocol.words import lacking, number_of
+from protocol.words.counted import counted
 
 
 def describe(error: Exception, context: Context) -> Sentence:

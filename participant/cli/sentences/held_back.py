@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from protocol.words.rounds import ways_out
+from protocol.words import ways_out
 
 
 def held_back(number: int, event: Mapping[str, Any]) -> str:

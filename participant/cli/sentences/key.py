@@ -8,7 +8,8 @@ from typing import Any
 from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Sentence, in_a_row, plain
 from participant.cli.sentences.waiting import step_words
 from participant.key import errors
-from protocol.words.counted import counted, number_of
+from protocol.words import number_of
+from protocol.words.counted import counted
 
 
 def _no_quorum(e: errors.NoQuorum, c: Context) -> Sentence:

@@ -9,7 +9,7 @@ from participant import errors
 from participant.cli.sentences.sentence import COMMAND, Context, Sentence
 from protocol.errors import WrongKind
 from protocol.programs.file_kind import Kind
-from protocol.words.foreign import pasted
+from protocol.words import pasted
 
 
 class Wanted(NamedTuple):

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
-from participant.model.entry import described
+from participant.model import described
+from protocol.words import shown
 from protocol.words.counted import counted
-from protocol.words.foreign import shown
 
 _MOST = 3  # entries that a sentence names
 

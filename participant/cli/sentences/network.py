@@ -7,7 +7,7 @@ from typing import Any
 
 from participant import errors
 from participant.cli.sentences.sentence import COMMAND, Context, Sentence, plain
-from participant.network.proxy import SYSTEM
+from participant.network import SYSTEM
 from participant.words.fingerprint import fingerprint
 
 _ASK_OPERATOR = "ask its operator whether it runs: quorate-aggregator serve"

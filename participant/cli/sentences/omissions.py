@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from protocol.words.foreign import shown
-from protocol.words.rounds import why_left_out
+from protocol.words import shown, why_left_out
 
 _IN_TIME = {"late", "closed"}
 

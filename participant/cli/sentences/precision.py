@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from participant.training.journal import Event
+from participant.training import Event
 
 _NOTABLE = 0.01  # of the average's changes: from here on rounding is warned of
 

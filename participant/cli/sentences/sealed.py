@@ -7,7 +7,7 @@ from typing import Any
 
 from participant import errors
 from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Sentence, plain
-from participant.home.passphrase import MINIMUM_CHARACTERS
+from participant.home import MINIMUM_CHARACTERS
 
 _UNUSABLE = {  # passphrases: why, and what helps
     "empty": ("empty", "give one that is not empty"),

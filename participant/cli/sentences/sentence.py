@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from participant.words.names import in_names
-from protocol.terms.terms import Terms
-from protocol.words.foreign import pasted
+from participant.words import in_names
+from protocol.terms import Terms
+from protocol.words import pasted
 
 FAILED, REFUSED, ABORTED, CHECK_FAILED, BY_SIGNAL = 1, 3, 4, 5, 128  # usage errors: 2
 COMMAND = "quorate-participant"

@@ -9,7 +9,7 @@ from participant.cli.sentences.held_back import held_back
 from participant.cli.sentences.model_words import disagreement, entries
 from participant.cli.sentences.omissions import left_out_line
 from participant.cli.sentences.precision import SENTENCES as OF_PRECISION
-from participant.training.journal import Event
+from participant.training import Event
 
 
 def lines_of(event: Event) -> list[str]:

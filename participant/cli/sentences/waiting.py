@@ -9,12 +9,10 @@ from participant.cli.sentences.held_back import held_back
 from participant.cli.sentences.model_words import disagreement
 from participant.cli.sentences.sentence import COMMAND, Context
 from participant.waiting import Waiting
-from protocol.board.session import read_session
-from protocol.terms.terms import AGGREGATOR
-from protocol.words.counted import number_of
+from protocol.board import read_session
+from protocol.terms import AGGREGATOR
+from protocol.words import due, number_of, pasted, shown
 from protocol.words.duration import duration
-from protocol.words.foreign import pasted, shown
-from protocol.words.rounds import due
 
 _WHY = {
     "link": "The connection is tried again and again.",

@@ -16,15 +16,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from participant.agent.set_back import SetBack
-from participant.ceremony.expectation import CeremonyOutlook, Expectation
+from participant.agent import SetBack
+from participant.ceremony import CeremonyOutlook, Expectation
 from participant.cli.views.terminal import new_console, say, say_json
 from participant.errors import DiskError, Unreachable
-from participant.network.session import Notices
-from protocol.terms.terms import Terms
+from participant.network import Notices
+from protocol.terms import Terms
+from protocol.words import line, shown
 from protocol.words.counted import counted
 from protocol.words.duration import duration
-from protocol.words.foreign import line, shown
 
 
 class View(Protocol):

@@ -10,13 +10,11 @@ import typer
 from typer.core import TyperGroup
 
 from keyshare.errors import KeyshareError
-from participant.app.app import keep_traceback
-from participant.cli.sentences.errors import describe
-from participant.cli.sentences.extra_words import hint
-from participant.cli.sentences.sentence import Context
+from participant.app import keep_traceback
+from participant.cli.sentences import Context, describe, hint
 from participant.cli.views.terminal import say
 from participant.errors import BadApp, DiskError, Interrupted, NotAgreed, ParticipantError
-from participant.home.folders import home_folder
+from participant.home import home_folder
 from protocol.errors import ProtocolError
 
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from participant.cli.sentences.held_back import ends
-from participant.cli.sentences.omissions import left_out_line
-from participant.cli.sentences.sentence import Context
-from participant.cli.sentences.waiting import ceremony_remedy, round_waiting
+from participant.cli.sentences import Context, ceremony_remedy, ends, left_out_line, round_waiting
 from participant.cli.views.terminal import say
-from protocol.board.session import read_session
+from protocol.board import read_session
+from protocol.words import shown
 from protocol.words.counted import counted
 from protocol.words.duration import duration
-from protocol.words.foreign import shown
 
 _MANY = 1e9  # seconds
 _LITTLE_BYTES = 64 << 20  # free on a disk; a large model takes more

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from protocol.programs.streams import of_standard_output
-from protocol.words.foreign import json_text, line
+from protocol.words import json_text, line
 
 _json: list[TextIO] = []  # the last: where lines of JSON go, if not to standard output
 

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 from participant.cli.views.terminal import new_console
-from protocol.words.foreign import line
+from protocol.words import line
 
 _LEAST_BYTES = 4 << 20  # what is smaller is over before anybody looks
 _LINE_SECONDS = 10.0

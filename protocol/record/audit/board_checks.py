@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from protocol.board.board import genesis
-from protocol.board.messages import Surplus
+from protocol.board import Surplus, genesis
 from protocol.errors import BadEntry, BadSignature, Fork, Malformed
-from protocol.record.audit.evidence import Evidence
-from protocol.record.audit.results import RECORD, Account, Check, Ground
-from protocol.record.audit.terms_checks import MANIFEST, TERMS
-from protocol.record.files import (
+from protocol.record import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,
     TERMS_PATH,
@@ -20,8 +16,11 @@ from protocol.record.files import (
     is_recorded,
     read_countersignature,
 )
-from protocol.terms.terms import AGGREGATOR
-from protocol.words.foreign import shown
+from protocol.record.audit.evidence import Evidence
+from protocol.record.audit.results import RECORD, Account, Check, Ground
+from protocol.record.audit.terms_checks import MANIFEST, TERMS
+from protocol.terms import AGGREGATOR
+from protocol.words import shown
 
 
 def _is_whole(evidence: Evidence) -> bool:

@@ -10,11 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from keyshare.errors import KeyshareError
-from protocol.board.messages import Certificate, Step
-from protocol.ceremony.dealt_exponents import DEALT
-from protocol.ceremony.judgement import judge
+from protocol.board import Certificate, Step
+from protocol.ceremony import DEALT, judge
 from protocol.errors import CeremonyFailed, Malformed
-from protocol.key.epoch import read_epoch
+from protocol.key import read_epoch
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.observation import Observation, differing_fields
@@ -82,9 +81,7 @@ def _wrong_key(evidence: Evidence, said: Certificate, due: Certificate) -> str:
 
 
 def _each_certificate(
-    evidence: Evidence,
-    account: Account,
-    wrong: Callable[[Evidence, Certificate, Certificate], str],
+    evidence: Evidence, account: Account, wrong: Callable[[Evidence, Certificate, Certificate], str]
 ) -> None:
     for seen in _finished(evidence):
         for posted in seen.certificates:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from keyshare.errors import KeyshareError
-from protocol.board.board import Head
+from protocol.board import Head
 from protocol.errors import ProtocolError
+from protocol.record import RecordFiles
 from protocol.record.audit import (
     board_checks,
     ceremony_checks,
@@ -20,7 +21,6 @@ from protocol.record.audit import (
 )
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import RECORD, Account, Check, Result, Status
-from protocol.record.files import RecordFiles
 
 CHECKS: tuple[Check[Evidence], ...] = (
     *terms_checks.CHECKS,

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from protocol.board.board import Posted, of_kind
-from protocol.board.messages import Opening, Statement
-from protocol.board.suite import suite_for
+from protocol.board import Opening, Posted, Statement, of_kind, suite_for
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import Account, Check
 from protocol.record.audit.round_evidence import JudgedContribution, RoundEvidence
-from protocol.rounds.statistic import request_of
-from protocol.rounds.view import bounds_of, round_session
-from protocol.terms.terms import AGGREGATOR
+from protocol.rounds import bounds_of, request_of, round_session
+from protocol.terms import AGGREGATOR
 
 
 def remark(account: Account, found: RoundEvidence) -> Callable[[int, str, str], None]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from protocol.board.board import Posted
-from protocol.board.messages import Closing, Complaint, Partial, Refusal, SetLock
+from protocol.board import Closing, Complaint, Partial, Posted, Refusal, SetLock
 from protocol.errors import Refused
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.contribution_checks import remark
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import Account, Check
 from protocol.record.audit.round_evidence import RoundEvidence
-from protocol.rounds.complaints import judge_complaint
-from protocol.rounds.history import OpenedSets
-from protocol.rounds.vector_checks import claims_of
-from protocol.terms.terms import AGGREGATOR
+from protocol.rounds import OpenedSets, claims_of, judge_complaint
+from protocol.terms import AGGREGATOR
 
 # The rules of protocol.rounds.set_rules by the check that tells of them.
 _OF_CLOSING = {"known-round", "suite", "contributors", "min-contributors", "vector-shape"}

@@ -6,37 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from protocol.board.board import (
+from protocol.board import (
     MAX_ENTRY_BYTES,
-    Board,
-    Entry,
-    Head,
-    Post,
-    Posted,
-    decode_entry,
-    of_kind,
-)
-from protocol.board.messages import (
     MAX_POST_BYTES,
     Abort,
     Attachment,
+    Board,
     Certificate,
+    Entry,
+    Head,
     Opening,
+    Post,
+    Posted,
     attachments_of,
     blob_name,
+    decode_entry,
+    of_kind,
+    read_session,
 )
-from protocol.board.session import read_session
 from protocol.encoding import decode
 from protocol.errors import BadEntry, BadTerms, Fork, Malformed
-from protocol.key.epoch import Epoch
-from protocol.record.audit.observation import (
-    CertifiedEpoch,
-    Observation,
-    certified_epochs,
-    observe,
-)
-from protocol.record.audit.round_evidence import RoundEvidence
-from protocol.record.files import (
+from protocol.key import Epoch
+from protocol.record import (
     MANIFEST_PATH,
     MAX_MANIFEST_BYTES,
     TERMS_PATH,
@@ -49,7 +40,9 @@ from protocol.record.files import (
     read_entries,
     read_manifest,
 )
-from protocol.terms.terms import Terms, parse
+from protocol.record.audit.observation import CertifiedEpoch, Observation, certified_epochs, observe
+from protocol.record.audit.round_evidence import RoundEvidence
+from protocol.terms import Terms, parse
 from protocol.words.counted import counted
 
 MAX_TERMS_BYTES = 1 << 20

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from keyshare.randomness import Stream
-from protocol.board.board import Posted, of_kind
-from protocol.board.messages import CheckRequest
-from protocol.board.session import read_session
-from protocol.ceremony.run import OBSERVER
+from protocol.board import CheckRequest, Posted, of_kind, read_session
+from protocol.ceremony import OBSERVER
 from protocol.errors import Malformed
-from protocol.key.check import KeyCheck
-from protocol.key.epoch import Epoch, EpochSecret
+from protocol.key import Epoch, EpochSecret, KeyCheck
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import NOBODY, Account, Check

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from protocol.board.board import Posted, firsts, of_kind
-from protocol.board.messages import Abort, Certificate, Overdue, Step
-from protocol.ceremony.machine import CERTIFICATE, Ceremony
-from protocol.ceremony.run import OBSERVER
+from protocol.board import Abort, Certificate, Overdue, Posted, Step, firsts, of_kind
+from protocol.ceremony import CERTIFICATE, OBSERVER, Ceremony
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed, Malformed
-from protocol.key.epoch import Epoch, certified_by_all, read_epoch
-from protocol.terms.terms import Terms
+from protocol.key import Epoch, certified_by_all, read_epoch
+from protocol.terms import Terms
 
 Payloads = Callable[[Posted], Mapping[int, bytes]]
 

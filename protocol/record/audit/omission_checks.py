@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from protocol.board.board import Posted
-from protocol.board.messages import Omission
+from protocol.board import Omission, Posted
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import Account, Check
 from protocol.record.audit.round_evidence import JudgedContribution, RoundEvidence
-from protocol.rounds.history import OpenedSets
-from protocol.terms.terms import AGGREGATOR
+from protocol.rounds import OpenedSets
+from protocol.terms import AGGREGATOR
 
 
 def check_reasons(evidence: Evidence, account: Account) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from protocol.board.messages import Partial, Statement
+from protocol.board import Partial, Statement
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import NOBODY, Account, Check
 from protocol.record.audit.round_evidence import RoundEvidence
-from protocol.rounds.history import Difference, OpenedSets
-from protocol.terms.terms import AGGREGATOR
+from protocol.rounds import Difference, OpenedSets
+from protocol.terms import AGGREGATOR
 
 
 def check_one_set(evidence: Evidence, account: Account) -> None:

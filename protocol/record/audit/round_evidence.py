@@ -8,23 +8,30 @@ from functools import cached_property
 
 from gmpy2 import mpz
 
-from protocol.board.board import B, Posted, of_kind
-from protocol.board.messages import (
+from protocol.board import (
     Attachment,
+    B,
     Closing,
     Complaint,
     Contribution,
     Opening,
     Partial,
+    Posted,
+    chunk_count,
+    of_kind,
 )
-from protocol.board.payload_sizes import chunk_count
 from protocol.errors import Malformed, Refused
-from protocol.key.epoch import Epoch
-from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, read_ciphertexts
-from protocol.rounds.partial_payload import LockedSum
-from protocol.rounds.set_rules import check_set
-from protocol.rounds.view import RoundView
-from protocol.terms.terms import Terms
+from protocol.key import Epoch
+from protocol.rounds import (
+    Encrypted,
+    EncryptionKey,
+    LockedSum,
+    RoundView,
+    check_proof,
+    check_set,
+    read_ciphertexts,
+)
+from protocol.terms import Terms
 
 ReadPayload = Callable[[Attachment], bytes]
 

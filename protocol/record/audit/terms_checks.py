@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from protocol.errors import BadTerms, Malformed, UnsignedTerms
+from protocol.record import MANIFEST_PATH, TERMS_PATH
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import RECORD, Account, Check, Ground
-from protocol.record.files import MANIFEST_PATH, TERMS_PATH
-from protocol.terms.terms import require_signed
+from protocol.terms import require_signed
 
 
 def _have_terms(evidence: Evidence) -> bool:

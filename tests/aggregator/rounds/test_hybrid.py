@@ -18,14 +18,7 @@ from protocol.board.messages import Contribution, attach, blob_name
 from protocol.board.wire import Accepted, Declined, Rejected, Submit
 from protocol.rounds.history import OpenedSets
 from tests.stage.desk import SECONDS, Desk, federation
-from tests.stage.rounds.served_hybrid import (
-    LENGTH,
-    SESSION,
-    Hospitals,
-    Made,
-    hybrid_desk,
-    work,
-)
+from tests.stage.rounds.served_hybrid import LENGTH, SESSION, Hospitals, Made, hybrid_desk, work
 
 pytestmark = pytest.mark.usefixtures("short_chunks")
 

@@ -11,11 +11,7 @@ import pytest
 
 from aggregator.rounds.omission import TOO_NEAR
 from aggregator.status.text import render
-from protocol.board.messages import (
-    Opening,
-    Request,
-    SetLock,
-)
+from protocol.board.messages import Opening, Request, SetLock
 from protocol.rounds.statistic import NO_MODEL
 from protocol.terms.terms import RoundPolicy
 from tests.stage.desk import MODEL, SECONDS, Desk, MakeDesk, federation, policy

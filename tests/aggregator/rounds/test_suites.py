@@ -10,12 +10,7 @@ import pytest
 from protocol.board.messages import Opening
 from protocol.board.suite import suite_of
 from tests.stage.desk import MODEL
-from tests.stage.rounds.served_hybrid import (
-    CLIP,
-    SESSION,
-    hybrid_desk,
-    work,
-)
+from tests.stage.rounds.served_hybrid import CLIP, SESSION, hybrid_desk, work
 
 
 def test_a_round_opens_with_suite_and_clip(tmp_path: Path) -> None:

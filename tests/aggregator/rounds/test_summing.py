@@ -9,13 +9,7 @@ from pathlib import Path
 import pytest
 from gmpy2 import mpz
 
-from protocol.board.messages import (
-    Closing,
-    Contribution,
-    Request,
-    Statement,
-    attach,
-)
+from protocol.board.messages import Closing, Contribution, Request, Statement, attach
 from protocol.board.wire import Declined, Submit
 from protocol.rounds.ciphertexts import Encrypted, read_ciphertexts
 from protocol.rounds.statistic import opening_for

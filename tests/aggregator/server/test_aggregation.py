@@ -92,9 +92,7 @@ def test_one_program_serves_a_folder_once_at_a_time(place: Place) -> None:
     asyncio.run(twice())
 
 
-def test_without_a_handler_nothing_of_its_log_is_printed(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_without_a_handler_nothing_of_its_log_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("quorate.aggregator").warning("a stranger came")
     assert capfd.readouterr().err == ""
 

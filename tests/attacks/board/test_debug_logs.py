@@ -22,15 +22,7 @@ import pytest
 from participant.errors import ProxyRefuses, Unreachable
 from participant.network.link import Caller, Traffic, open_link
 from tests.stage.consortium import PASSPHRASE, Consortium, elsewhere
-from tests.stage.fake_proxy import (
-    Connector,
-    Handler,
-    Socks,
-    over_tls,
-    saying,
-    serving,
-    trusted_key,
-)
+from tests.stage.fake_proxy import Connector, Handler, Socks, over_tls, saying, serving, trusted_key
 
 SECRET = "geheim"
 LOGIN = f"user:{SECRET}"

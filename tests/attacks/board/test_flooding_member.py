@@ -9,13 +9,7 @@ import pytest
 
 from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
 from protocol.board.board import Board, decode_entry
-from protocol.board.budget import (
-    ABORTS_A_DAY,
-    CHECKS_A_DAY,
-    OPEN_REQUESTS,
-    TRIES_AN_HOUR,
-    Budget,
-)
+from protocol.board.budget import ABORTS_A_DAY, CHECKS_A_DAY, OPEN_REQUESTS, TRIES_AN_HOUR, Budget
 from protocol.board.messages import (
     Abort,
     Attachment,
@@ -36,11 +30,7 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
-from protocol.board.wire import (
-    BlobChunk,
-    BlobHave,
-    BlobRequest,
-)
+from protocol.board.wire import BlobChunk, BlobHave, BlobRequest
 from protocol.encoding import encode
 from tests.stage.desk import MODEL, Desk
 

@@ -22,12 +22,7 @@ from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import unpack_numbers, width_of
 from tests.stage.ceremony import adversary
 from tests.stage.ceremony.adversary import EITHER_WAY, winners_dealers
-from tests.stage.ceremony.liar import (
-    Lies,
-    LyingTable,
-    assert_caught,
-    lying,
-)
+from tests.stage.ceremony.liar import Lies, LyingTable, assert_caught, lying
 from tests.stage.toy import finished
 
 LIAR = winners_dealers()[1]

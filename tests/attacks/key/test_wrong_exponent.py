@@ -82,8 +82,7 @@ class WrongFresh(Malicious):
 
 @EITHER_WAY
 @pytest.mark.parametrize(
-    ("attacker", "step"),
-    [(WrongRounds, "winner"), (WrongThroughout, ""), (WrongFresh, "trial")],
+    ("attacker", "step"), [(WrongRounds, "winner"), (WrongThroughout, ""), (WrongFresh, "trial")]
 )
 def test_a_dealer_with_another_exponent_is_named(play, attacker, step):
     aftermath = play({DEALER: attacker})

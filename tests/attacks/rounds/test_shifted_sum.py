@@ -190,9 +190,7 @@ def test_who_withholds_a_vector_is_waited_for_and_nothing_is_taken(table: Hybrid
     assert_right(table, [1, 2, 3, 5])
 
 
-def test_a_hospital_that_restarts_before_its_lock_reads_its_vector_back(
-    table: HybridTable,
-) -> None:
+def test_a_hospital_that_restarts_before_its_lock_reads_its_vector_back(table: HybridTable) -> None:
     table.join(2)
     table.close()
     table.settle()

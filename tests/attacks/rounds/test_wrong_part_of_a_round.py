@@ -127,9 +127,7 @@ def from_elsewhere(changed: LockedSum) -> Liar:
     """Right parts of a member's own share, with a proof for another place."""
     found = closed()
     return Liar(
-        found,
-        LIAR,
-        parts=lambda locked, parts: parts_of(changed, LIAR, numbers_of(found, LIAR)),
+        found, LIAR, parts=lambda locked, parts: parts_of(changed, LIAR, numbers_of(found, LIAR))
     )
 
 

@@ -58,11 +58,7 @@ def taken(commands: list[str], shell: str = "bash") -> list[list[str]]:
         f"set -- {command}\nprintf '%s\\0' \"$@\"; printf '\\0'\n" for command in commands
     )
     ended = subprocess.run(
-        [shell],
-        input=os.fsencode(script),
-        capture_output=True,
-        check=True,
-        timeout=30,
+        [shell], input=os.fsencode(script), capture_output=True, check=True, timeout=30
     )
     assert ended.stderr == b""
     found = ended.stdout.split(b"\0\0")

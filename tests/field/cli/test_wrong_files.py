@@ -17,13 +17,7 @@ from protocol.encoding import encode_binary
 from protocol.programs.file_kind import Kind, kind_of_data, kind_of_folder
 from protocol.terms.terms import render
 from tests.stage.toy import toy_epoch
-from tests.stage.toy_home import (
-    CHEAP,
-    PASSPHRASE,
-    cheap_argon2id,
-    member_at,
-    write_record,
-)
+from tests.stage.toy_home import CHEAP, PASSPHRASE, cheap_argon2id, member_at, write_record
 
 TOY = toy_epoch(3, 2)
 Run = Callable[..., str]

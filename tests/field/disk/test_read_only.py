@@ -224,10 +224,7 @@ def test_a_payload_that_is_gone_is_noticed_without_a_service(desk: Desk) -> None
 
 @contextmanager
 def mounted_read_only(folder: Path) -> Iterator[None]:
-    commands = (
-        ["mount", "--bind", folder, folder],
-        ["mount", "-o", "remount,ro,bind", folder],
-    )
+    commands = (["mount", "--bind", folder, folder], ["mount", "-o", "remount,ro,bind", folder])
     try:
         for command in commands:
             if subprocess.run([*map(str, command)], check=False, capture_output=True).returncode:
@@ -261,9 +258,7 @@ def test_an_aggregators_snapshot_has_a_status_and_a_record(
 
 
 @pytest.mark.slow
-def test_a_hospitals_snapshot_has_a_status_and_countersigns_a_record(
-    tmp_path: Path,
-) -> None:
+def test_a_hospitals_snapshot_has_a_status_and_countersigns_a_record(tmp_path: Path) -> None:
     made: Consortium = found(tmp_path)
     with made.relay.running():
         core = made.relay.core

@@ -99,11 +99,7 @@ def test_an_address_that_hangs_holds_up_the_next_one_for_a_moment_only(
             await asyncio.sleep(60)
         await connect(self, sock, address)
 
-    monkeypatch.setattr(
-        asyncio.selector_events.BaseSelectorEventLoop,
-        "sock_connect",
-        hanging,
-    )
+    monkeypatch.setattr(asyncio.selector_events.BaseSelectorEventLoop, "sock_connect", hanging)
     with consortium.relay.running():
         assert call(consortium) == "Welcome"
 

@@ -49,9 +49,7 @@ def hear(found: RoundTable, apps: Sequence[Any]) -> list[tuple[int, str, dict[st
     return told
 
 
-def test_a_warm_up_ends_as_well_at_every_hospital_as_averaging_in_the_clear(
-    apps: list[At],
-) -> None:
+def test_a_warm_up_ends_as_well_at_every_hospital_as_averaging_in_the_clear(apps: list[At]) -> None:
     for app in apps:
         app.__class__ = Warming
     found = table()

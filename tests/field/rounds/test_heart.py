@@ -87,9 +87,7 @@ def table_of_four() -> RoundTable:
     return RoundTable(finished(CeremonyTable(federation).run()))
 
 
-def test_every_round_is_as_good_at_every_hospital_as_averaging_in_the_clear(
-    apps: list[At],
-) -> None:
+def test_every_round_is_as_good_at_every_hospital_as_averaging_in_the_clear(apps: list[At]) -> None:
     table = table_of_four()
     tasks = [table.train(k, app) for k, app in enumerate(apps, start=1)]
     clear = in_clear(apps, tasks[0].parameters)

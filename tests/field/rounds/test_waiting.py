@@ -27,15 +27,7 @@ from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.waiting import Waiting
-from protocol.board.messages import (
-    CheckPart,
-    Contribution,
-    Join,
-    Partial,
-    SetLock,
-    Statement,
-    Step,
-)
+from protocol.board.messages import CheckPart, Contribution, Join, Partial, SetLock, Statement, Step
 from protocol.board.wire import StatusReport, StatusRequest
 from protocol.key.epoch import HeldKey
 from tests.stage.desk import MODEL, Desk, federation

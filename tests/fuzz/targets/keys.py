@@ -12,12 +12,7 @@ from gmpy2 import mpz
 
 from aggregator.rounds.sums import sum_in_steps
 from keyshare.errors import CorruptSum, KeyshareError
-from keyshare.hybrid.checksum import (
-    Checksum,
-    ChecksumKey,
-    read_checksum,
-    write_checksum,
-)
+from keyshare.hybrid.checksum import Checksum, ChecksumKey, read_checksum, write_checksum
 from keyshare.hybrid.key_packing import unpack_key
 from keyshare.hybrid.one_time_key import SummedKey, add_chunk, read_words, write_sum
 from keyshare.key.partial_decryption import partial_decryption as make_partial

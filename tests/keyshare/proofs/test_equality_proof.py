@@ -11,11 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyshare.proofs import equality_proof
-from keyshare.proofs.equality_proof import (
-    CHECKPOINTS,
-    EqualityProof,
-    prove,
-)
+from keyshare.proofs.equality_proof import CHECKPOINTS, EqualityProof, prove
 from keyshare.randomness import Stream
 from tests.stage.ceremony.equality_proofs import (
     BOUND,

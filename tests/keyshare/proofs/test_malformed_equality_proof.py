@@ -91,9 +91,7 @@ def test_every_number_is_a_unit_in_its_range(field, number):
         false.proof()
 
 
-def test_a_base_and_its_power_that_share_a_factor_are_refused_though_they_would_pass(
-    no_unit_check,
-):
+def test_a_base_and_its_power_that_share_a_factor_are_refused_though_they_would_pass(no_unit_check):
     true = claim()
     wide = mpz(1) << 1_200  # for limbs longer than the weights: nothing has to be inverted
     false = replace(true, bases=(P, *true.bases[1:]), bound=wide)

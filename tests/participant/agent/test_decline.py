@@ -26,14 +26,7 @@ from protocol.board.messages import (
 from protocol.board.wire import Declined, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.rounds.served_hybrid import hybrid_desk
-from tests.stage.saying import (
-    FEDERATION,
-    Saying,
-    agent,
-    aggregator,
-    connect,
-    statement,
-)
+from tests.stage.saying import FEDERATION, Saying, agent, aggregator, connect, statement
 
 JOIN = Join(b"k", bytes(32))
 TOO_EARLY = Draft("ceremony/2", JOIN)  # nobody has aborted ceremony/1

@@ -21,16 +21,7 @@ from protocol.board.wire import Welcome
 from protocol.encoding import encode
 from protocol.errors import Refused
 from tests.simulator.disk import Disk
-from tests.stage.saying import (
-    BIG,
-    FEDERATION,
-    Saying,
-    agent,
-    aggregator,
-    connect,
-    statement,
-    talk,
-)
+from tests.stage.saying import BIG, FEDERATION, Saying, agent, aggregator, connect, statement, talk
 from tests.stage.toy_home import member_at
 
 JOIN = Draft("ceremony/1", Join(b"k", bytes(32)))

@@ -96,8 +96,7 @@ def test_an_error_in_fit_is_told_with_type_message_line_and_a_traceback_file(
     tmp_path: Path,
 ) -> None:
     text = FUNCTIONS.replace(
-        'return [p + config["round"] for p in parameters], 5, {}',
-        'return int("many patients")',
+        'return [p + config["round"] for p in parameters], 5, {}', 'return int("many patients")'
     )
     app = load_app(write(tmp_path, text), tmp_path / "errors")
     with pytest.raises(BadApp) as caught:

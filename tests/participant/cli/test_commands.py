@@ -154,11 +154,7 @@ def test_numbers_that_a_round_does_not_take_are_refused_with_a_remedy(
     command = ["--round", "asked", "--timeout", "30"]
     consortium.typed(1, "contribute", first, *command)
     for text, said, remedy in (
-        (
-            "men,1.25\nwomen,1\n",
-            "line 1 (men): it needs 2 decimals, the round has 1",
-            "round the",
-        ),
+        ("men,1.25\nwomen,1\n", "line 1 (men): it needs 2 decimals, the round has 1", "round the"),
         ("women,1\nmen,2\n", "labels of round asked in another order: line 1 is 'women'", "order"),
         ("1\n2\n", "no labels, round asked has 'men', 'women'", "label before it"),
         ("men,1\n", "it lacks 'women', which round asked has", "another --round"),
@@ -210,9 +206,7 @@ def test_a_second_ceremony_is_not_begun(consortium: Consortium) -> None:
     assert (event["event"], event["epoch"], event["key_bits"]) == ("done already", 1, 256)
 
 
-def test_the_joint_key_is_exported_for_phe_and_never_written_over(
-    consortium: Consortium,
-) -> None:
+def test_the_joint_key_is_exported_for_phe_and_never_written_over(consortium: Consortium) -> None:
     command = ["public-key", "--phe", "--out", "key.json"]
     assert "fingerprint" in consortium.typed(3, *command)[0]
     jwk = json.loads((consortium.folder / "key.json").read_text())

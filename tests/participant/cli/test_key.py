@@ -25,13 +25,7 @@ from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Certificate
 from protocol.encoding import encode
 from tests.stage.toy import Table, toy_epoch
-from tests.stage.toy_home import (
-    CHEAP,
-    PASSPHRASE,
-    cheap_argon2id,
-    member_at,
-    write_record,
-)
+from tests.stage.toy_home import CHEAP, PASSPHRASE, cheap_argon2id, member_at, write_record
 
 TOY = toy_epoch(3, 2)
 TERMS = TOY.federation.terms

@@ -60,9 +60,7 @@ def test_a_hospital_alone_is_told_who_lacks(consortium: Consortium) -> None:
     assert "key check --together federation.toml" in errors
 
 
-def test_a_wrong_part_is_named_and_the_quorum_decrypts_without_it(
-    consortium: Consortium,
-) -> None:
+def test_a_wrong_part_is_named_and_the_quorum_decrypts_without_it(consortium: Consortium) -> None:
     member = consortium.member(3)
     epoch, secret = member.held_key()
     share = SecretShare(3, secret.secret_share().value + 1)
@@ -81,9 +79,7 @@ def test_a_wrong_part_is_named_and_the_quorum_decrypts_without_it(
     assert sorted(parts) == [1, 2, 3]
 
 
-def test_a_hospital_that_lost_its_disk_comes_back_from_its_backup(
-    consortium: Consortium,
-) -> None:
+def test_a_hospital_that_lost_its_disk_comes_back_from_its_backup(consortium: Consortium) -> None:
     home = consortium.folder / "h2"
     backup = ["key", "backup", "--out", "b.sealed", "--backup-passphrase-file", "own"]
     ended(consortium.start(2, *backup))

@@ -33,9 +33,7 @@ def test_keeping_a_share_destroys_the_seed(store: SecretStore) -> None:
         store.seed("ceremony/1")
 
 
-def test_keeping_is_taken_up_again_after_a_crash_between_its_two_halves(
-    store: SecretStore,
-) -> None:
+def test_keeping_is_taken_up_again_after_a_crash_between_its_two_halves(store: SecretStore) -> None:
     store.seed("ceremony/1")
     store.vault.store_key_share(1, b"share", store.passphrase)
     assert store.vault.has_seed("ceremony/1")

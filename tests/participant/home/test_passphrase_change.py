@@ -130,10 +130,7 @@ def test_a_home_without_identity_is_told(tmp_path: Path) -> None:
 
 def test_a_federation_at_work_is_named_and_left_alone(home: Path) -> None:
     before = files(home)
-    with (
-        hold(home / FEDERATIONS[1].hex()[:16], "train"),
-        pytest.raises(AlreadyRunning) as caught,
-    ):
+    with hold(home / FEDERATIONS[1].hex()[:16], "train"), pytest.raises(AlreadyRunning) as caught:
         change(home, OLD, NEW)
     assert caught.value.command == "train"
     assert files(home) == before

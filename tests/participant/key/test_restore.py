@@ -31,12 +31,7 @@ from protocol.record.files import entry_path
 from tests.simulator.disk import Crash
 from tests.stage.mortal import OF_A_HOSPITAL, Mortal
 from tests.stage.toy import Table, ToyEpoch, toy_epoch
-from tests.stage.toy_home import (
-    CHEAP,
-    PASSPHRASE,
-    member_at,
-    write_record,
-)
+from tests.stage.toy_home import CHEAP, PASSPHRASE, member_at, write_record
 
 TOY = toy_epoch(3, 2)
 TERMS = TOY.federation.terms

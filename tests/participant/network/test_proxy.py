@@ -12,11 +12,7 @@ from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.errors import BadProxy
 from participant.network.proxy import Proxy, find_proxy, is_exempt, parse_proxy
-from tests.stage.fake_proxy import (
-    HOST,
-    SECRET,
-    holds_no,
-)
+from tests.stage.fake_proxy import HOST, SECRET, holds_no
 
 pytestmark = pytest.mark.usefixtures("no_proxy_settings")
 

@@ -51,9 +51,7 @@ def epochs(consortium: Consortium) -> set[bytes]:
     return {consortium.member(i).held_key()[0].digest for i in (1, 2, 3)}
 
 
-def test_three_hospitals_make_a_key_over_links_that_keep_breaking(
-    consortium: Consortium,
-) -> None:
+def test_three_hospitals_make_a_key_over_links_that_keep_breaking(consortium: Consortium) -> None:
     consortium.relay.drop_after = 9
     with consortium.relay.running() as relay:
         working = [consortium.session(i) for i in (1, 2, 3)]

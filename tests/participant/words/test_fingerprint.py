@@ -13,10 +13,7 @@ from participant.words.fingerprint import fingerprint, read_fingerprint
     ("entropy", "words"),
     [  # source: the test vectors of BIP-39, 128 bits
         ("00" * 16, "abandon " * 11 + "about"),
-        (
-            "7f" * 16,
-            "legal winner thank year wave sausage worth useful legal winner thank yellow",
-        ),
+        ("7f" * 16, "legal winner thank year wave sausage worth useful legal winner thank yellow"),
         ("ff" * 16, "zoo " * 11 + "wrong"),
     ],
 )

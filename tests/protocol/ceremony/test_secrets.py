@@ -16,13 +16,7 @@ from protocol.encoding import encode
 from protocol.errors import BadSeal
 from protocol.sealing import SealContext, SealingKey
 from tests.stage.ceremony.opened_key import dealers_factors, factors_of_the_key, runs_of
-from tests.stage.ceremony.small_ceremony import (
-    QUORUM,
-    N,
-    federation,
-    label_of,
-    opened,
-)
+from tests.stage.ceremony.small_ceremony import QUORUM, N, federation, label_of, opened
 from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch
 
 

@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 
 from keyshare.rounds.statistic import encode
-from protocol.board.messages import (
-    Contribution,
-    SetLock,
-)
+from protocol.board.messages import Contribution, SetLock
 from protocol.board.suite import suite_of
 from protocol.rounds.statistic import decode_sums
 from protocol.rounds.view import read_training

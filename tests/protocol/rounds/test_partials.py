@@ -14,15 +14,7 @@ from protocol.encoding import encode, pack_numbers, width_of
 from protocol.errors import Uncombinable
 from protocol.rounds import decryption
 from protocol.rounds.view import RoundView
-from tests.stage.rounds.toy_round import (
-    KEY,
-    SQUARE,
-    TERMS,
-    TOY,
-    Ledger,
-    Round,
-    contributed,
-)
+from tests.stage.rounds.toy_round import KEY, SQUARE, TERMS, TOY, Ledger, Round, contributed
 from tests.stage.rounds.wrong_part import Liar, Numbers, all_of, complaints, numbers_of
 
 

@@ -7,10 +7,7 @@ import itertools
 import pytest
 
 from protocol.errors import BadTerms
-from protocol.terms.terms import (
-    RoundPolicy,
-    check,
-)
+from protocol.terms.terms import RoundPolicy, check
 from tests.stage.toy import replace_terms, toy_federation
 
 

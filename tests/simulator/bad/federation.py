@@ -29,13 +29,7 @@ from protocol.key.epoch import read_secret
 from protocol.terms.terms import Terms
 from tests.simulator.bad.holder import HONEST, BadHolder, Script
 from tests.simulator.disk import Crash
-from tests.simulator.federation import (
-    CALM_AFTER,
-    WAIT_SECONDS,
-    Federation,
-    memory_folder,
-    toy_of,
-)
+from tests.simulator.federation import CALM_AFTER, WAIT_SECONDS, Federation, memory_folder, toy_of
 from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
 from tests.simulator.plan import Plan
 from tests.stage import toy

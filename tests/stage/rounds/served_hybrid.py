@@ -15,10 +15,7 @@ from keyshare.hybrid.one_time_key import SummedKey, Values
 from keyshare.key.partial_decryption import combine, partial_decryption
 from protocol.board.board import Posted
 from protocol.board.suite import suite_of
-from protocol.rounds.ciphertexts import (
-    lattice_context,
-    read_ciphertexts,
-)
+from protocol.rounds.ciphertexts import lattice_context, read_ciphertexts
 from tests.stage.desk import Desk, federation
 from tests.stage.rounds.contribution import Made, training
 from tests.stage.toy import toy_epoch
