@@ -1,7 +1,5 @@
 """Writes the lock: each version that pip would install, one a line. The input is pip's report."""
 
-from __future__ import annotations
-
 import json
 import sys
 from itertools import pairwise

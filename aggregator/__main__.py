@@ -1,7 +1,5 @@
 """``python -m aggregator`` is ``quorate-aggregator``."""
 
-from __future__ import annotations
-
 import sys
 
 

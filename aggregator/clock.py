@@ -4,8 +4,6 @@ The machine's clock may be set while a service runs, a day ahead or back: that c
 and lets nothing wait for ever. It is noticed, logged and shown in the status.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass

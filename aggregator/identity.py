@@ -5,8 +5,6 @@ and for nothing else. Participants do not ask an authority about the certificate
 public key with the pin in the terms, so neither its names nor its dates decide anything.
 """
 
-from __future__ import annotations
-
 import contextlib
 import datetime
 import hashlib

@@ -1,7 +1,5 @@
 """Measurements of this project and its peers: ``python -m benchmarks --help``."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

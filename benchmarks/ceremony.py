@@ -6,8 +6,6 @@ board has been in a frame, so the frames cannot have fewer bytes; each run check
 large frame come some 0.2 % for websocket and TLS, and some 4 % for TCP/IP on Ethernet.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import socket

@@ -14,8 +14,6 @@ Structure of the ring is not used, samples are not limited (one secret covers ma
 the dual and hybrid attacks are not looked at.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import e, log2, pi
 

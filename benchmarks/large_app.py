@@ -1,7 +1,5 @@
 """The app of the large round: WEIGHTS float32 numbers, of which every one changes a little."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -4,8 +4,6 @@ Peak memory is each process's VmHWM as Linux tells it, read while it runs and ju
 The result is compared with the average in the clear, weight by weight.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import subprocess

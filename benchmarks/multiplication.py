@@ -9,8 +9,6 @@ All three are without any proof, and measured without a network. More dealers si
 has a smaller interval to choose from, so that there are more candidates.
 """
 
-from __future__ import annotations
-
 import math
 import secrets
 import time

@@ -4,8 +4,6 @@ A member makes its partial decryptions of all ciphertexts of a sum and one proof
 other member checks that proof.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Where the time of a ceremony goes, by the times of the board's entries."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """``make bench``: every benchmark at a modest size, written to docs/benchmarks.md with a plot."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -10,8 +10,6 @@ of 62.
 Diogenes, eprint 2020/374.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

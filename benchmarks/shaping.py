@@ -7,8 +7,6 @@ have left. Two delays pass before the first byte, as for a handshake of TCP. The
 no slow start.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import threading

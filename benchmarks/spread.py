@@ -1,7 +1,5 @@
 """A few measured times in short."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Sequence
 

@@ -3,8 +3,6 @@
 The processor's time of this process, not the clock's: what else runs on the machine counts less.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import statistics

@@ -10,8 +10,6 @@ with the real aggregator; four stretches of it are counted:
     model          from the part that completes a quorum, said and read by all, to their models
 """
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from pathlib import Path

@@ -4,8 +4,6 @@ Each hospital trains on its own file, named by the environment variable PATIENTS
 header, 30 measurements a row and the diagnosis (0 malignant, 1 benign) in the last column.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

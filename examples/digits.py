@@ -4,8 +4,6 @@ Each hospital trains on its own file, named by the environment variable DIGITS: 
 ``images``, shape (count, 8, 8), each pixel 0 to 16, and ``digits``, shape (count,), 0 to 9.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

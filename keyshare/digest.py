@@ -1,7 +1,5 @@
 """The one way to hash a list of byte strings, and to draw public numbers from a hash."""
 
-from __future__ import annotations
-
 import hashlib
 from operator import index
 

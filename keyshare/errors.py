@@ -1,7 +1,5 @@
 """What can be wrong with a number; every error carries the facts as fields."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar, dataclass_transform
 

@@ -1,7 +1,5 @@
 """Deterministic randomness: everything that a party draws comes from one secret seed."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Self
 

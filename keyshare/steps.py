@@ -3,8 +3,6 @@
 Who must answer others meanwhile takes a step at a time. Who need not calls ``finish``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Generator, Iterator
 from typing import TypeVar
 

@@ -4,8 +4,6 @@
 ``__all__`` may change. docs/library.md shows it at work.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

@@ -1,7 +1,5 @@
 """``python -m participant`` is ``quorate-participant``."""
 
-from __future__ import annotations
-
 import sys
 
 

@@ -1,7 +1,5 @@
 """What a hospital is waiting for, and for whom."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple

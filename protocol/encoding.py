@@ -5,8 +5,6 @@ no maps and no optional forms, so equal values have equal bytes; decoding re-enc
 which refuses every other spelling.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """What can be wrong with what was said; every error carries who and what as fields."""
 
-from __future__ import annotations
-
 from keyshare.errors import FactualError
 
 

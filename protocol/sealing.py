@@ -5,8 +5,6 @@ a member is made fresh for each epoch from the ceremony's seed and posted when i
 stolen later opens nothing of an earlier epoch.
 """
 
-from __future__ import annotations
-
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric import mlkem, x25519

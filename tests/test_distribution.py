@@ -1,7 +1,5 @@
 """The distribution holds every package and nothing else, and works without the repository."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -4,8 +4,6 @@ Where nothing goes on beside a hospital's command, this process runs it, since e
 Python costs more than most commands.
 """
 
-from __future__ import annotations
-
 import json
 import secrets
 import subprocess

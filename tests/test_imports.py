@@ -1,7 +1,5 @@
 """Dependencies point down only, by package and by folder; keyshare imports nothing but itself."""
 
-from __future__ import annotations
-
 import ast
 import graphlib
 from collections import Counter, defaultdict

@@ -1,7 +1,5 @@
 """A model of several chunks, through a ceremony and a round of whole processes."""
 
-from __future__ import annotations
-
 import pytest
 
 from benchmarks import large_round

@@ -1,7 +1,5 @@
 """The lock pins what is asked for, and is written from pip's report alone."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import subprocess

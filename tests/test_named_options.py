@@ -1,7 +1,5 @@
 """Every option that a sentence or a document tells people to type is one that a program has."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

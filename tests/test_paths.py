@@ -1,7 +1,5 @@
 """Nothing in the tree depends on, or tells, the machine that it was written on."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

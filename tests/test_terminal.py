@@ -1,7 +1,5 @@
 """Nothing writes to a terminal or a log but the modules through which foreign text is shown."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

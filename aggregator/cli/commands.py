@@ -1,7 +1,5 @@
 """The command ``quorate-aggregator``; what its errors say is in ``aggregator.cli.sentences``."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

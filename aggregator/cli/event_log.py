@@ -1,7 +1,5 @@
 """The service's log: one line an event, on standard error, never a traceback."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """What each error says to the aggregator's operator: what went wrong, and what to do about it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from aggregator.errors import (

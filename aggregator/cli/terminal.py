@@ -4,8 +4,6 @@ Every line goes through ``protocol.words.foreign``, whoever's words are in it; s
 (``event_log``).
 """
 
-from __future__ import annotations
-
 import typer
 
 from protocol.words import json_text, line

@@ -1,7 +1,5 @@
 """The record of a federation from what is stored, also while a service is at work on it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import Path
 

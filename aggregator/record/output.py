@@ -1,7 +1,5 @@
 """A record as a folder that is being written; every file is whole or absent."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import re

@@ -6,8 +6,6 @@ contributions are chosen for good; they include all that any chunk's sum include
 cannot be taken out of a sum again.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Why a contribution is left out: what the board is told, and the detail for the status."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from protocol.board import Omission, OmissionReason, Posted

@@ -5,8 +5,6 @@ judge, so members' frames are answered in between. Nothing of it is on disk: aft
 everything is judged again, with the same result.
 """
 
-from __future__ import annotations
-
 from aggregator.rounds.omission import TOO_LATE, TOO_NEAR
 from aggregator.rounds.sums import OpenRound, sum_in_steps
 from keyshare.steps import Steps

@@ -1,7 +1,5 @@
 """When a round opens and closes: decisions from the board and the clock alone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Which ciphertexts a round's contributions hold, so that none is added twice."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from hashlib import sha256
 

@@ -5,8 +5,6 @@ others: one that does not decode, that repeats a ciphertext, or that lacks the p
 knows what is inside. All of it goes in steps, since a statistic may have 100,000 numbers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from gmpy2 import mpz

@@ -5,8 +5,6 @@ the sum that it holds. A file is replaced as a whole, so whenever the process di
 what its sum includes; one that does not read is made anew from the contributions' blobs.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

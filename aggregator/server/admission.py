@@ -1,7 +1,5 @@
 """Who may speak: a member of the federation that signs the challenge; nobody else."""
 
-from __future__ import annotations
-
 from aggregator.errors import AggregatorError
 from protocol.board import (
     MAX_REASON,

@@ -5,8 +5,6 @@ It puts no signal handler in place and writes to no stream: what it logs goes to
 this process may have as many open files as the system allows it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import errno

@@ -1,7 +1,5 @@
 """One member's websocket after its Hello, and what is still to be sent on it."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import dataclass, field
 from typing import Literal

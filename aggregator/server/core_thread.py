@@ -1,7 +1,5 @@
 """The service's core at work beside the event loop, one thing at a time."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """How many file descriptors this process may have."""
 
-from __future__ import annotations
-
 import resource
 
 

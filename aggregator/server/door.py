@@ -5,8 +5,6 @@ them goes: of the network, and of the address in it, that has the most of them, 
 come no step further for longest. So a newcomer is let in, and whoever sits silent makes room.
 """
 
-from __future__ import annotations
-
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable, Collection

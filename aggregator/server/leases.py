@@ -1,7 +1,5 @@
 """Which process speaks for a member: one at a time, and the living one keeps its place."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import defaultdict
 

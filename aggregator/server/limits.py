@@ -4,8 +4,6 @@ All numbers of the first table of docs/how-it-works/budgets.md. What each is der
 beside it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 # A connected member, its process that has just come back, and its questions.

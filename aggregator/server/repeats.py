@@ -1,7 +1,5 @@
 """What repeats is logged once, and later how often."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import time

@@ -4,8 +4,6 @@ The core does one thing at a time, in a thread of its own, so that a long sum ke
 being heard. Nothing that a stranger or a member sends ends the service; a damaged store does.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import errno

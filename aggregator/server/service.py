@@ -4,8 +4,6 @@ Nothing is acknowledged before it is durable, and nothing that matters is in mem
 object on the same folder goes on where the last one stopped.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path

@@ -4,8 +4,6 @@ While it is stopped nobody can contribute, and whether it was stopped for a day,
 clock was set by a day, nobody can tell. A small file notes now and then that the service is alive.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from pathlib import Path

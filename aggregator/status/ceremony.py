@@ -4,8 +4,6 @@ Bodies are members' words, which nobody has checked here: no step or number in t
 on to exist.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

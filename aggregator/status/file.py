@@ -4,8 +4,6 @@ On a full disk the report is written over the last one, in the blocks that it ha
 find no room, and the full disk is what there is to tell.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import time

@@ -1,7 +1,5 @@
 """How a federation stands, for people and programs."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any

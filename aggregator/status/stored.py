@@ -1,7 +1,5 @@
 """The status of a federation that no service is at work on, from what is stored; writes nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

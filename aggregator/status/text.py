@@ -1,7 +1,5 @@
 """The status report for people: who is missing, since when, and which round it is."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from aggregator.status.file import OLD_SECONDS

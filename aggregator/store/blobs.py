@@ -4,8 +4,6 @@ Each member's incomplete uploads have names of their own, so that nobody can spo
 a member has uploaded and no post names yet is bounded; its oldest gives way to its newest.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import time

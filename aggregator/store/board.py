@@ -4,8 +4,6 @@ The chain of entries cannot show that its end is missing (a database restored fr
 a write-ahead log cut short), so each head is also noted in a file beside the database.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import shutil

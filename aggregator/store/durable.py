@@ -1,7 +1,5 @@
 """What makes files last, and what the operating system refuses."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

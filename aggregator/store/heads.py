@@ -1,7 +1,5 @@
 """How far the board has been, noted where a restored or damaged database cannot change it."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

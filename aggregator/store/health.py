@@ -1,7 +1,5 @@
 """Whether the service can store what members send: since when it cannot, and why."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """One process at a time on a data folder."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

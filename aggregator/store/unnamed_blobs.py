@@ -5,8 +5,6 @@ it is kept for them for a while only. Nothing here is stored: after a restart a 
 unknown, and it is nobody's until it is offered again.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 

@@ -1,7 +1,5 @@
 """``quorate-aggregator`` that cleans up after CLEAN_UP_SECONDS, so that one can wait for it."""
 
-from __future__ import annotations
-
 import os
 
 from aggregator.cli import commands as cli

@@ -7,8 +7,6 @@ last round. A round lasts from its opening on the board to its last post. Attack
 address" share 127.0.0.1 with the hospitals; the others come from 127.0.0.2.
 """
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@
 The identity is that of QUORATE_HOME. At the end one line of JSON tells what was taken and refused.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import json

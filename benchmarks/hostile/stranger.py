@@ -4,8 +4,6 @@
 anew a second later. At the end (SIGTERM, or the time is over) one line of JSON tells what happened.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import contextlib

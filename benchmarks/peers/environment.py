@@ -1,7 +1,5 @@
 """Peers have environments of their own under build/peers, from the package index at first use."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ No depth, 128 bits of security by OpenFHE's own check, a scale of 2^40; the rest
 Python 3.10 must be able to run this file.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from typing import Any

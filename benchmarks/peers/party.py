@@ -4,8 +4,6 @@
 Every parameter but the key's length has the peer's default.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 

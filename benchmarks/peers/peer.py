@@ -5,8 +5,6 @@ without TLS. Its security parameters are its defaults; it has gmpy2, as it recom
 environment of its own under build/peers/tno, made from the package index at the first use.
 """
 
-from __future__ import annotations
-
 import subprocess
 import tempfile
 import time

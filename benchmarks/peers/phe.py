@@ -3,8 +3,6 @@
 A single secret key, not threshold. Fifty weights are measured: each costs as much as the next.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import sys

@@ -4,8 +4,6 @@ One secret key, which every site that decrypts has: there is no threshold. Degre
 modulus of 140 bits, a scale of 2^40. Who encrypts has a context with the public key alone.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import sys

@@ -5,8 +5,6 @@ seed), with the names of the chunks and the proof. The key's table of powers is 
 key. A vector goes chunk by chunk, so that memory does not grow with it.
 """
 
-from __future__ import annotations
-
 import resource
 import secrets
 from typing import Any

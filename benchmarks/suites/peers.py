@@ -3,8 +3,6 @@
 Each runs in an environment of its own under build/peers, pinned to one core, with one thread.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

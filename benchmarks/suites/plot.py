@@ -1,7 +1,5 @@
 """The plot of ``make bench``: seconds to encrypt against the number of weights."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -5,8 +5,6 @@ The steps of ``participant.rounds.contribution``, ``participant.rounds.summed_ve
 sum is checked.
 """
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence

@@ -4,8 +4,6 @@ Between columns that commas separate, numbers have a decimal point. Elsewhere a 
 do, one or the other in a whole file: ``1.250`` beside ``63,5`` would be read as 1.25 or as 1250.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from decimal import Decimal

@@ -5,8 +5,6 @@ semicolons or tabs between columns, a first line ``sep=;``, quotes, any line end
 empty columns at the end. What could be meant in two ways is refused with file and line.
 """
 
-from __future__ import annotations
-
 import codecs
 import csv
 import io

@@ -14,8 +14,6 @@ the scale. A hospital whose columns, outcome or scale are others is named before
 Logistic regression in plain numpy. For another model, change this file: ``load`` gives the data.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from dataclasses import dataclass, field

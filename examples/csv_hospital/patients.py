@@ -1,7 +1,5 @@
 """A hospital's patients, as its file and the study say: numbers by column, and outcomes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal

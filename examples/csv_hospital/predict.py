@@ -6,8 +6,6 @@ The file needs the model's columns; the outcome may be missing. study.toml and s
 ones that the model was trained with.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from pathlib import Path

@@ -7,8 +7,6 @@ numbers.csv. What ``decrypt --json`` then prints of the round is the file ``scal
 this one, the same at every hospital.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io

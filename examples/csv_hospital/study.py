@@ -9,8 +9,6 @@ A file ``study.toml`` beside this one, the same at every hospital:
     missing = ["", "?"]                  # cells that count as the mean; left out: none do
 """
 
-from __future__ import annotations
-
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,8 +5,6 @@ ceremony, five rounds of training with one hospital killed on the way, three rou
 model under the same key, what must not work, and the record of it all.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

@@ -1,7 +1,5 @@
 """``examples.breast_cancer`` as the demo runs it: with places to interrupt it."""
 
-from __future__ import annotations
-
 from examples import breast_cancer
 from examples.breast_cancer import Config, Parameters, initial_parameters
 from examples.demo.interruption import reach, warm_up

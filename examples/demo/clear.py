@@ -1,7 +1,5 @@
 """The same training without any encryption: what the federation is compared with."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

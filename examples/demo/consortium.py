@@ -1,7 +1,5 @@
 """From nothing to two trained models: identities, terms, key ceremony, rounds."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """``examples.digits`` as the demo runs it: with places to interrupt it."""
 
-from __future__ import annotations
-
 from examples import digits
 from examples.demo.interruption import reach, warm_up
 from examples.digits import Config, Parameters, initial_parameters

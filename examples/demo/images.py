@@ -4,8 +4,6 @@ The split is uneven, in numbers and by class: each hospital sees mostly some of 
 fifth of all images is held out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

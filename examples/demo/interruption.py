@@ -1,7 +1,5 @@
 """What the demo adds to its apps: a place to interrupt a training, and a start without haste."""
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Somebody who is not in the roster tries to take part."""
 
-from __future__ import annotations
-
 import secrets
 import ssl
 

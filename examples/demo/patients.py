@@ -4,8 +4,6 @@ The split is uneven, in numbers and by class: one hospital sees nearly only beni
 nearly only malignant ones. One fifth of all patients is held out.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

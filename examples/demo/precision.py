@@ -1,7 +1,5 @@
 """How far an encrypted average may be from the one in the clear, by the round's own precision."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from keyshare.rounds import Averager

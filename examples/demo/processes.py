@@ -1,7 +1,5 @@
 """The demo's processes: hospitals and an aggregator, each with a folder of its own."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

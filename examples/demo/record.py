@@ -1,7 +1,5 @@
 """What the demo leaves to an auditor: the record, verified, and a page about it."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from typing import Any

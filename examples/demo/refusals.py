@@ -1,7 +1,5 @@
 """What must not work, shown not working: each refusal comes from the process that makes it."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ It runs the real service with one change, as somebody who broke into it could: a
 as soon as anybody has contributed, and its "sum" is that of the first one alone.
 """
 
-from __future__ import annotations
-
 from unittest.mock import patch
 
 from aggregator.cli import main

@@ -1,7 +1,5 @@
 """What is known of a round when it is over: from the board, the journals and the stored models."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from typing import Any
 

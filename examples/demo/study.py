@@ -1,7 +1,5 @@
 """What the consortium trains: an app, each hospital's file, and the rounds that are its own."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType

@@ -1,7 +1,5 @@
 """What the demo measured, compared with a computation in the clear."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

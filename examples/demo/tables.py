@@ -1,7 +1,5 @@
 """What the demo shows at its end, and leaves in its folder."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

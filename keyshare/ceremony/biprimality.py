@@ -13,8 +13,6 @@ given gcd(N, p+q-1) = 1, which is checked on its own [Chuang, Hsu, Lee, eprint 2
 Source of the test: Boneh, Franklin, J. ACM 48(4), 2001, §3.1.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 

@@ -6,8 +6,6 @@ a multiple of u's order, and nobody knows one who cannot factor N.
 Source: Feldman, FOCS 1987, §3, over the integers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import gmpy2

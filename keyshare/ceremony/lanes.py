@@ -5,8 +5,6 @@ arithmetic for the whole batch instead of one for each candidate; reducing modul
 is a shift and an addition. A lane has 40 bits to spare, for sums that are not reduced yet.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache

@@ -10,8 +10,6 @@ Sources: Boneh, Franklin, J. ACM 48(4), 2001, §2 (additive shares, p ≡ q ≡ 
 are our own: docs/security/ceremony.md has the argument, decision 4 the costs.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Sequence

@@ -7,8 +7,6 @@ Sources: Shamir, "How to share a secret" (1979); Shoup, "Practical threshold sig
 (EUROCRYPT 2000), §2.2 for Δ·λ.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 

@@ -21,8 +21,6 @@ Syst. Sci. 18(2), 1979; many equations checked by one random combination, as in 
 Bellare, Garay, Rabin, EUROCRYPT 1998.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -8,8 +8,6 @@ numbers of 320 bits, so a keystream gives the same integers everywhere. Not cons
 draws need more bits, and the table's cache lines, can show in the time.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from functools import lru_cache
 

@@ -5,8 +5,6 @@
 A negative P is the residue N - |P|. Slots leave two bits of N free, so |P| < N/2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import gmpy2

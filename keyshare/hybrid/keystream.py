@@ -4,8 +4,6 @@ The key is derived from a seed and labels (``randomness.derive_key``), the count
 key is used for two streams, and the bytes are the same on every platform. Source: NIST SP 800-38A.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher

@@ -15,8 +15,6 @@ Security: docs/security/lattice.md derives why σ = 6.4 is needed where sums of 
 Limits of log2 q for 128 bits: Bossuat and others, eprint 2024/463, table 5.2, Gaussian secrets.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt

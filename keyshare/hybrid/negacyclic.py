@@ -9,8 +9,6 @@ the distance to the nearest integer on every product. Bound: 6·ε·log2(N/2)·�
 for one contributor and 0.1 for a sum of 1024, against a guard at 1/4.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

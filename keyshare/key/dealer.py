@@ -12,8 +12,6 @@ coefficients below |e|·2^(quorum-1), and a_k is drawn from a range members·K·
 Sources are those of ``keyshare.key.threshold_key``.
 """
 
-from __future__ import annotations
-
 import secrets
 
 import gmpy2

@@ -11,8 +11,6 @@ dealer's part of D has degree t and is 0 at 0, so that D as a whole must. The po
 members fix it, whatever the others post. docs/security/ceremony.md has what follows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from gmpy2 import mpz

@@ -11,8 +11,6 @@ function) and §4.2 (precomputed powers). Tables of windows: Brickell, Gordon, M
 Eurocrypt '92.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from operator import index
 

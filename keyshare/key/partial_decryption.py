@@ -4,8 +4,6 @@ Source: Nishide, Sakurai, WISA 2010, §4.4; Shoup, EUROCRYPT 2000, §2.2 for the
 coefficients, which the combiner applies so that another quorum reuses the same parts.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 

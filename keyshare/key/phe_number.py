@@ -5,8 +5,6 @@
 Whoever knows r reads m, and only one m fits: c·r^-N = 1 + mN mod N².
 """
 
-from __future__ import annotations
-
 from decimal import Decimal
 from fractions import Fraction
 

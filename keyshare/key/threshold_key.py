@@ -22,8 +22,6 @@ Source: Nishide, Sakurai, WISA 2010, §4 (key generation); Damgård, Jurik, Niel
 shares with Δ = n!).
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A member's share of a threshold key, and a dealer who makes all of them, for tests."""
 
-from __future__ import annotations
-
 import secrets
 from operator import index
 from typing import NoReturn

@@ -17,8 +17,6 @@ Sources: our own composition. Random weights: Bellare, Garay, Rabin, EUROCRYPT 1
 claims x^(2^w) = y: Rotem, TCC 2021; a chain of squarings cut at known points: Pietrzak, ITCS 2019.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import gmpy2

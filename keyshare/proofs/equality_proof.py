@@ -49,8 +49,6 @@ all numbers squared first, a square 0 refused. Batching by short random exponent
 Rabin, EUROCRYPT 1998, §3. That τ merges both equations, and the checkpoints, are our composition.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -18,8 +18,6 @@ plaintexts of Damgård, Jurik, Nielsen, 2010, §5; Bernhard, Pereira, Warinschi,
 what to hash.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

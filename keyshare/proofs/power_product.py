@@ -1,7 +1,5 @@
 """Products of many powers, with one chain of squarings for all of them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 

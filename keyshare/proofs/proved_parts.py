@@ -6,8 +6,6 @@ by ``keyshare.proofs.equality_proof``; ``combine`` squares the signs away. Sourc
 Nishide, Sakurai, WISA 2010, §4.4 for the verification keys.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import gmpy2

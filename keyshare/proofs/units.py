@@ -1,7 +1,5 @@
 """Units of Z_N and Z_{N²}: what has powers that say something modulo every factor of N."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import gmpy2

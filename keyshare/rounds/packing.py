@@ -14,8 +14,6 @@ plaintext have room for it. A head that has no room beside them has plaintexts o
 nothing to hide. (So it is with keys too small to protect anything.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self

@@ -22,8 +22,6 @@ f(1 - f)/36, f a fraction of a sixth, and changes the law by a thousandth with 1
 The mean is y_i to within 10^-5 steps, and what float64 rounds: less than 2^-50 of y_i.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import ceil, isfinite, pi, sqrt
 

@@ -7,8 +7,6 @@ of magnitudes and add up as they are. As many sums as there are members stay wit
 side of zero: what lies between N/3 and 2N/3 is no sum of honest numbers.
 """
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 from gmpy2 import mpz

@@ -14,8 +14,6 @@ Nothing proves that a hospital adds one 1 in each histogram: ``read`` takes only
 hospitals could have given, and a hospital that lies can still shift them.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import cached_property

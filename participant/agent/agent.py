@@ -5,8 +5,6 @@ they have due: signed, durable in the outbox, uploaded, submitted, until it is s
 Whatever is lost on the way is asked for again; whatever comes twice is ignored.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice

@@ -3,8 +3,6 @@
 A board without it is another one, or one that was cut short.
 """
 
-from __future__ import annotations
-
 from participant.disk import Storage
 from protocol.board import Digest, Head
 from protocol.encoding import Message, decode, encode

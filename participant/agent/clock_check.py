@@ -1,7 +1,5 @@
 """Whether this machine's clock and the aggregator's agree, by the times of own posts."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -4,8 +4,6 @@ An aggregator can decline what it likes, keep it, and show it later or to others
 is not enough: the hospital's own board has to show that the post is beyond its budget.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from protocol.board import Board, Certificate, Post

@@ -3,8 +3,6 @@
 A decoded frame can need many times its bytes. So a frame is decoded when the agent takes it.
 """
 
-from __future__ import annotations
-
 import asyncio
 
 _FRAMES = 256

@@ -7,8 +7,6 @@ The vector of the last contribution stays after that: its checksum is needed for
 lock. The next post of its round lets go of it, or the next contribution.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from participant.disk import Storage

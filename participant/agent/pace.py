@@ -5,8 +5,6 @@ that holds needs many, or else it idles between two answers. So there may be mor
 connection has held and the faster it is; and once it broke in an upload, few, and slowly more.
 """
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Callable

@@ -5,8 +5,6 @@ checkpoint that is not the pending post is unknown only to a storage that is old
 or to a copy of the folder. What was durable after that is lost, the sets that were chosen too.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from participant.agent.outbox import Pending

@@ -5,8 +5,6 @@ what it chose before. So it helps with no round that was opened before it first 
 unless the choice is still in its ledger.
 """
 
-from __future__ import annotations
-
 import hmac
 
 from participant.disk import Storage

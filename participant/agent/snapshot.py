@@ -4,8 +4,6 @@ What an agent notes while it reads the board stays in memory. What lies in the f
 not sent: a snapshot may be old, and the folder itself will send it.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field

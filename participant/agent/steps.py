@@ -5,8 +5,6 @@ connection to SQLite, say) works in all of them, and no event loop is at work wh
 one.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import signal

@@ -1,7 +1,5 @@
 """What an agent is there for, and what it asks of that."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 

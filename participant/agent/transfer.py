@@ -1,7 +1,5 @@
 """Blobs on their way up and down, in chunks that can be lost, repeated or cut short."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Callable, Mapping

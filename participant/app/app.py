@@ -5,8 +5,6 @@ The file has the functions ``initial_parameters(config)``, ``fit(parameters, con
 have ``local_entries``: patterns such as "*.running_mean" of the parameters that stay at home.
 """
 
-from __future__ import annotations
-
 import os
 import traceback
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The user's model and the calls to it: what it is given, and what it answers, checked."""
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol

@@ -1,7 +1,5 @@
 """The end of the processes that user code has forked or begun."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

@@ -5,8 +5,6 @@ that they are sent, by its name. So a file is loaded under the name that it has 
 its package; that folder is in the path of the workers too.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import importlib.util

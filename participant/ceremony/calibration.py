@@ -3,8 +3,6 @@
 It must cost a ceremony nothing itself: it is done in slices, in the time that is spent waiting.
 """
 
-from __future__ import annotations
-
 import secrets
 import time
 from collections.abc import Callable

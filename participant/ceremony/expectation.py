@@ -1,7 +1,5 @@
 """How long a ceremony probably takes, before it starts and while it runs."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

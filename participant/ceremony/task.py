@@ -1,7 +1,5 @@
 """Taking part in a key ceremony, over as many restarts as it takes."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol

@@ -1,7 +1,5 @@
 """Reading an aborted ceremony as evidence: all its entries, and what was sealed to anybody."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The command ``quorate-participant``."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

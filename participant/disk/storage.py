@@ -1,7 +1,5 @@
 """Durable bytes under names, as whoever stores something asks for them."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager
 from typing import Protocol
 

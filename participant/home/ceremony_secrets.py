@@ -1,7 +1,5 @@
 """What a ceremony asks of the vault, with the passphrase at hand."""
 
-from __future__ import annotations
-
 import hmac
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ The identity and its card lie in the home itself; the vault, outbox, chosen sets
 federation in a folder below it, named by the first 16 hexadecimal digits of its digest.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Who a hospital is: a name and an Ed25519 key, sealed at rest; and the card it shows others."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 from dataclasses import dataclass

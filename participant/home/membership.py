@@ -1,7 +1,5 @@
 """A hospital's place in a federation: its identity, number, data folder, vault and key share."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The passphrase: from a file, from the environment, or asked for at the terminal."""
 
-from __future__ import annotations
-
 import getpass
 import os
 import sys

@@ -5,8 +5,6 @@ the new passphrase holds. Then each file takes the place of the old one. A crash
 leaves the old state, and one after it is finished by whoever comes next, without any passphrase.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 from collections.abc import Iterator

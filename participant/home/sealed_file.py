@@ -9,8 +9,6 @@ Argon2id [RFC 9106, whose second recommended option is the default cost here]; A
 800-38D].
 """
 
-from __future__ import annotations
-
 import secrets
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """``federation.toml`` as a file: read it, sign it, and the aggregator's card that goes into it."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import os

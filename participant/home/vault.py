@@ -1,7 +1,5 @@
 """What a hospital must keep secret for one federation: key shares by epoch, seeds by session."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """One task of a hospital after the other, each from beginning to end on a folder that is held."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

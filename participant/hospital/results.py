@@ -1,7 +1,5 @@
 """What a hospital's work comes to, as programs get it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal

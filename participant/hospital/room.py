@@ -1,7 +1,5 @@
 """Work that outlives a full disk: it goes on, from what is stored, once there is room."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

@@ -6,8 +6,6 @@ that were chosen: a restored copy of these is older than what was said since, an
 two things where only one may be said.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated

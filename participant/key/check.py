@@ -1,7 +1,5 @@
 """Checking key shares together with the members who are there: a decryption of a test value."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """What can go wrong with key shares, their backups and their passphrase."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

@@ -4,8 +4,6 @@ The key share must be the one that is due: its epoch is compared with what all m
 the board, read from the aggregator or from a record.
 """
 
-from __future__ import annotations
-
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -6,8 +6,6 @@ refused with a remedy: sparse and lazy tensors, a Python float, a dict of tensor
 torch is never imported here: where it has not been, nothing can be a tensor.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field

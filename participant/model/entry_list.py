@@ -1,7 +1,5 @@
 """What a model is made of, as a hospital says and lists it, and in what two lists differ."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -5,8 +5,6 @@ master precision, one after the other [github.com/huggingface/safetensors, READM
 library of that name writes only what it holds whole.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -6,8 +6,6 @@ process is: after a restart it is what ``initial_parameters`` gives. So is what 
 app's entries, or of a model before this one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """All weights of a model in one row, read a slice at a time, whatever holds them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any

@@ -4,8 +4,6 @@ The certificate is judged by its public key alone: the SHA-256 of the SubjectPub
 must be the pin in the terms. This is compared before anything is sent inside TLS.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import hmac

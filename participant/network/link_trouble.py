@@ -4,8 +4,6 @@ A library's error becomes one of ours here. The other side's words are shown as 
 a proxy's are not shown at all, since it may repeat the password that it was given.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import re

@@ -6,8 +6,6 @@ value counts as none. ``HTTP_PROXY`` is for http:// alone, so that it is not use
 What a variable holds may contain a password. No error has it, only the variable's name.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import sys

@@ -5,8 +5,6 @@ frames, or it makes a step. A step can take as long as a round of training, so f
 thread of their own, the caller's, and steps made in another (``participant.agent.steps``).
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import operator

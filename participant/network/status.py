@@ -1,7 +1,5 @@
 """How things stand: what the running aggregator says, and what lies in this data folder."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -3,8 +3,6 @@
 No link is followed, nothing but regular files is read, and no more bytes than a caller allows.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

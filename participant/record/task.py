@@ -1,7 +1,5 @@
 """Reading the whole board into a record, and countersigning it."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What the board says of a key ceremony, and the verdict on one that was aborted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 from keyshare.errors import KeyshareError

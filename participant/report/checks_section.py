@@ -1,7 +1,5 @@
 """The verification: what was checked, how much of it, and what came of it."""
 
-from __future__ import annotations
-
 from participant.report.facts import Report
 from participant.report.markup import Markup, element
 from participant.report.words import count

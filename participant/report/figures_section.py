@@ -1,7 +1,5 @@
 """How good the models were, by one hospital's own account."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 from participant.report.facts import Contents, Diary

@@ -1,7 +1,5 @@
 """From a record to what a report tells: the checks first, then the verified entries."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """HTML and SVG as text that cannot be broken out of: what is not markup is escaped."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Iterable
 from typing import TypeAlias

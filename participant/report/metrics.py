@@ -1,7 +1,5 @@
 """What a hospital's own journal says of its model after each round."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import math

@@ -1,7 +1,5 @@
 """The page: one file without scripts and without anything to be fetched."""
 
-from __future__ import annotations
-
 from participant.report.checks_section import checks_section, verdict_box
 from participant.report.facts import Contents, Report
 from participant.report.figures_section import accuracy_section

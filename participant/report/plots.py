@@ -3,8 +3,6 @@
 Heights and letters are in px. Phases differ in lightness and pattern, for printing in grey.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

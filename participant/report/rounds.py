@@ -1,7 +1,5 @@
 """What the board says of a round: who did what when, and how long each phase took."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The rounds: all in a table and a plot, then one after the other."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping
 

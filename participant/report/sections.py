@@ -1,7 +1,5 @@
 """The federation, its key ceremonies, and the words that a reader needs."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 
 from keyshare.ceremony import LEAST_KEY_BITS

@@ -1,7 +1,5 @@
 """How the page looks, on a screen of any width and on paper."""
 
-from __future__ import annotations
-
 from participant.report.markup import css_string
 
 _STYLE = """

@@ -1,7 +1,5 @@
 """Numbers, times and lists as the report says them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 

@@ -6,8 +6,6 @@ with it (``protocol.rounds.history``). The round waits for those who are missing
 takes. The other way out is another model.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

@@ -3,8 +3,6 @@
 For the hospital's own, what the aggregator says is compared with what the hospital itself finds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -5,8 +5,6 @@ vector instead. So there is time for as long as that reading would take, by the 
 clock. Nothing but time is at stake: whoever does not wait makes others read more.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -5,8 +5,6 @@ vector itself is read; where they do not add up, all are. The verdict depends on
 the vectors alone, so that all hospitals find the same.
 """
 
-from __future__ import annotations
-
 from keyshare.hybrid import Checksum, Lattice, read_words
 from participant.rounds.vector_reader import VectorReader
 from protocol.rounds import RoundView, SumVerdict, checksum_key, claims_of, judge_sum

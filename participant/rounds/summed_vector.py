@@ -1,7 +1,5 @@
 """The sum of a round's vectors, opened and checked chunk by chunk as its blobs arrive."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Helping to decrypt one round, after a look at what it is."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Contributed vectors, read back for their checksums."""
 
-from __future__ import annotations
-
 from keyshare.hybrid import Checksum, ChecksumKey, read_words, write_checksum
 from protocol.board import suite_of
 from protocol.rounds import RoundMember, RoundView, checksum_key

@@ -1,7 +1,5 @@
 """Whom a round is waiting for, as the board tells it."""
 
-from __future__ import annotations
-
 from participant.waiting import Waiting
 from protocol.board import read_session
 from protocol.rounds import Awaited, RoundView, awaited_in

@@ -10,8 +10,6 @@ may be meant as a number. Where there is no header, labels must not look like nu
 ``1,5`` may be meant as one number.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """The numbers that a hospital contributes to a statistic, as a file has them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -7,8 +7,6 @@ A ciphertext alone could be anybody's, or a multiple of it; with r the agent see
 as it must to prove that it knows it. So whoever has such a file can read its numbers.
 """
 
-from __future__ import annotations
-
 import json
 from decimal import Decimal
 from typing import Any, NoReturn

@@ -1,7 +1,5 @@
 """Whether numbers are what a statistic round was asked for; if not, what differs and where."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Contributing numbers to a statistic round: asking for it, or joining it as it was opened."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NoReturn
 

@@ -1,7 +1,5 @@
 """Who states which model after a round, and in what the entries of those models differ."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from dataclasses import asdict
 from typing import Any

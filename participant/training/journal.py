@@ -1,7 +1,5 @@
 """The diary of training: one JSON line an event, beside the models."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime

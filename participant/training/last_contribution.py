@@ -4,8 +4,6 @@ By its marks it sees whether it was counted right when the sum is opened. Nothin
 hospital.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta

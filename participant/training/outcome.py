@@ -4,8 +4,6 @@ The model is written as the slices of the average update come, and has its name 
 whole; the bounds are written before it, so that a model is never there without them.
 """
 
-from __future__ import annotations
-
 import math
 from contextlib import ExitStack
 from dataclasses import dataclass

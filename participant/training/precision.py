@@ -1,7 +1,5 @@
 """What a hospital is told of how exactly a round was averaged, and of the counts in its sum."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One round of training as a hospital goes through it, from its first entry to the next model."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal

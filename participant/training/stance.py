@@ -4,8 +4,6 @@ A round goes on from what members state. Whether it was opened by what they stat
 before anything is contributed to it or taken from it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -6,8 +6,6 @@ Under a hybrid suite a contributor's lock has the checksum of its vector; the su
 read, opened and applied chunk by chunk, and is the next model if the checksums add up to its.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Digests in words that two people can compare over the telephone."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from functools import cache

@@ -1,7 +1,5 @@
 """Reasons on the board, which say members' numbers, as people read them."""
 
-from __future__ import annotations
-
 import re
 
 from protocol.terms import Terms

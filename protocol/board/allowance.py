@@ -1,7 +1,5 @@
 """How often something may happen: so many times at once, and then so many a second."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 # Websocket pings and pongs. An honest side sends a ping in 20 s, and a pong for each that it gets.

@@ -5,8 +5,6 @@ H(position, previous entry hash, time, signed post). Two boards that differ in o
 different heads from there on, and part for good at the first post that crosses.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Generic, NamedTuple, cast
 

@@ -8,8 +8,6 @@ meet a limit, except that of what a person may ask for again and again: then it 
 The aggregator's own posts have no budget: it is trusted for going on, and for nothing else.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict, deque
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field

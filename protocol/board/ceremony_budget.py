@@ -7,8 +7,6 @@ aborted the one before, and none follows the one that ended with a key
 (``protocol.board.certification``).
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Hashable
 from dataclasses import dataclass, field

@@ -9,8 +9,6 @@ A certificate names the last entry of the step before, so none that was given ea
 same as the others'.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from protocol.board.messages import Abort, Body, Certificate

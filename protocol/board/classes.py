@@ -5,8 +5,6 @@ member c+1, the class's lead, in a circle; its checkers are the t+1 members that
 members there is an honest one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import ceil
 

@@ -1,7 +1,5 @@
 """What a machine wants to say next, before it is signed and given a place."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from protocol.board.messages import MAX_INLINE_BYTES, Attachment, Body, attach

@@ -1,7 +1,5 @@
 """The bodies of posts: everything that is ever said on the board."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Hashable, Sequence
 from typing import Annotated, Literal

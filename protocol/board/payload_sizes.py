@@ -3,8 +3,6 @@
 Every bound is above what an honest member sends, by a margin that covers how it is encoded.
 """
 
-from __future__ import annotations
-
 from keyshare.ceremony.lanes import lanes
 from protocol.board.classes import CandidateLayout
 from protocol.board.messages import MAX_BLOB_BYTES, MAX_SEALING_KEY_BYTES, Opening

@@ -3,8 +3,6 @@
 Here alone it is taken apart.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta

@@ -1,7 +1,5 @@
 """Which step of a ceremony a post belongs to."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

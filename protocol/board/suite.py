@@ -4,8 +4,6 @@ Which suite a round has follows from the terms and the length of the model, so t
 computes it for itself. ``auto`` takes the cheaper one by the measured costs below.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

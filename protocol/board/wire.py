@@ -5,8 +5,6 @@ nothing else is accepted before a Welcome. A lost or repeated frame does no harm
 what they want, and answers say how far it got.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -7,8 +7,6 @@ sharings of zero are not among what is drawn from them: the winner's leaf stays 
 that is opened tells of it.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 

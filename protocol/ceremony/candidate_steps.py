@@ -5,8 +5,6 @@ multiplied as in Ben-Or, Goldwasser, Wigderson, STOC 1988: every member opens λ
 share of zero.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import factorial

@@ -5,8 +5,6 @@ this, the last one to open its share of N makes the sum what it likes
 (``tests/attacks/key/test_last_opener.py``).
 """
 
-from __future__ import annotations
-
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ See ``keyshare.key.deviation``. Every member posts its D(j) beside its commitmen
 sharing of zero, which would give it one. All check before anybody opens θ'.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from gmpy2 import mpz

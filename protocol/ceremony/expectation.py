@@ -4,8 +4,6 @@ geometric: having tried many says nothing about how many are still to be tried.
 A batch is tried as a whole, and counts only when it has been.
 """
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 

@@ -3,8 +3,6 @@
 Sources are those of ``keyshare.key.threshold_key`` and ``keyshare.proofs.equality_proof``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self

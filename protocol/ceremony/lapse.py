@@ -12,8 +12,6 @@ needs a member that lies as well, for the other more than t members that keep qu
 entries nothing becomes overdue, so that all who have the board agree about it.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from protocol.board import MAX_REASON, Abort, Posted

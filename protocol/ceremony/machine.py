@@ -36,8 +36,6 @@ ceremony is dead, nothing in it is secret any more, and ``protocol.ceremony.judg
 everyone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 

@@ -4,8 +4,6 @@ What a member says is a struct, a ``Payload``: one for all, and in some steps on
 Here alone they become bytes, and bytes become what was said.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Self, TypeVar

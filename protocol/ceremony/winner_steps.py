@@ -6,8 +6,6 @@ masks for θ', over the integers and verifiably. Sources are those of
 ``keyshare.key.threshold_key``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self

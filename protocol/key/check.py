@@ -9,8 +9,6 @@ clear, with a proof each that they were made with the share of the member's veri
 Sources are those of ``keyshare.key.partial_decryption`` and ``keyshare.proofs.proved_parts``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """What a ceremony leaves behind: the public epoch, and each member's secret part of it."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property

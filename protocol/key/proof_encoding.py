@@ -1,7 +1,5 @@
 """Proofs as they stand on the board."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta

@@ -3,8 +3,6 @@
 Nothing is believed for it: whoever expects a file of some kind reads it as strictly as ever.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """A look at what lies at a path, for the sentence about what was given in place of another."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from protocol.programs.file_kind import LOOKED_AT, Kind, kind_of_data, kind_of_folder

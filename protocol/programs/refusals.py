@@ -1,7 +1,5 @@
 """What to do when the operating system refuses to read, write, lock or open something."""
 
-from __future__ import annotations
-
 import errno
 
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT))

@@ -4,8 +4,6 @@ A terminal may lack a sign, a log may lie on a full disk, a reader may have gone
 shown is escaped or lost then, and the work goes on.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

@@ -1,7 +1,5 @@
 """The systems that the programs run on, asked for before anything that needs one is imported."""
 
-from __future__ import annotations
-
 import sys
 from importlib import import_module
 

@@ -11,8 +11,6 @@ that were aborted: their seeds are on the board, and the verdict is checked with
 The vectors of hybrid contributions stay out too; their posts name them.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol

@@ -4,8 +4,6 @@ Entries and blobs are named by their hashes, so that whatever an interrupted run
 next one would write. ``record.json``, which makes a record of it, is replaced last.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol

@@ -3,8 +3,6 @@
 Hospitals and the aggregator tell people the same by it (``protocol.words.rounds``).
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection
 from typing import Literal, NamedTuple

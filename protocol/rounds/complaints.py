@@ -6,8 +6,6 @@ holds, or does not. An honest member's proof holds and its key was sealed as it 
 no key convicts it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

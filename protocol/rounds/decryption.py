@@ -7,8 +7,6 @@ partial decryption: each is opened and its proof verified before it counts, and 
 that does not hold is named on the board, once, with what everyone needs to see it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Protocol

@@ -34,8 +34,6 @@ another matter [So et al., "Securing Secure Aggregation", arXiv 2106.03328]. Sta
 covered, since nobody can see whether two of them are over the same data.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

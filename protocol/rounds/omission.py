@@ -4,8 +4,6 @@ The aggregator chooses who is in a sum, and says why somebody is not: that is it
 it may be a lie. What came after the closing is seen by everybody.
 """
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 from protocol.board import OmissionReason

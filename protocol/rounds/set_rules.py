@@ -8,8 +8,6 @@ before it locks a set; whoever has the record may ask it later. That a hospital 
 of a round only is its own ledger's concern.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn

@@ -1,7 +1,5 @@
 """A statistic as it is asked for and opened: what the request fixes, and how its sums read."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from decimal import Decimal
 

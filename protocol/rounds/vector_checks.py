@@ -9,8 +9,6 @@ a quorum has. Nobody knows the sum of the keys before, and all hospitals see the
 take the same contributors at their word, whenever they come to compare.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

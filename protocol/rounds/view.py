@@ -1,7 +1,5 @@
 """What the board says about one round: who contributed, what was closed, who helps to decrypt."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -5,8 +5,6 @@ out a line, or says what only the programs say. Joiners are allowed where a scri
 address is a host and a port.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import unicodedata

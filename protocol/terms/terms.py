@@ -3,8 +3,6 @@
 Their hash is the federation's identity and is bound into every signature and seal.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Literal

@@ -1,7 +1,5 @@
 """TOML of others, read in a time that its size bounds."""
 
-from __future__ import annotations
-
 import tomllib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Counts in sentences: "1 entry", "2 entries", and the verb that goes with them."""
 
-from __future__ import annotations
-
 
 def counted(count: object, one: str, many: str = "") -> str:
     """A count with its noun; ``many`` is the noun's plural, else ``one`` with an s.

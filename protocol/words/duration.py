@@ -1,7 +1,5 @@
 """Durations as people read them."""
 
-from __future__ import annotations
-
 
 def duration(seconds: float) -> str:
     """9 s, 1:09 min, 1:01 h; ``seconds`` are not negative."""

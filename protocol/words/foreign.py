@@ -10,8 +10,6 @@ written from the right, next to which a terminal may put a figure on the other s
 the fingerprint of a card tells.
 """
 
-from __future__ import annotations
-
 import codecs
 import json
 import math

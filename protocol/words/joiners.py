@@ -9,8 +9,6 @@ selector (VS16) asks for a pictograph's colours.
 Anywhere else they show nothing, so that two texts could look alike and differ.
 """
 
-from __future__ import annotations
-
 import unicodedata
 
 ZWNJ, ZWJ, VS16 = "\u200c", "\u200d", "\ufe0f"

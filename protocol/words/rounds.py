@@ -1,7 +1,5 @@
 """What both programs tell people alike of a round: what it waits for, and what it leaves out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from protocol.words.counted import number_of

@@ -1,7 +1,5 @@
 """What both programs say of terms that are not signed by all."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from protocol.words.counted import number_of

@@ -1,7 +1,5 @@
 """The board's clock never goes back."""
 
-from __future__ import annotations
-
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,5 @@
 """The aggregator's key, certificate and card."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import ssl

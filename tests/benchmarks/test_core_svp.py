@@ -1,7 +1,5 @@
 """The lattice estimate against published ones, and what it says of the suites."""
 
-from __future__ import annotations
-
 from math import log2, sqrt
 
 import pytest

@@ -1,7 +1,5 @@
 """What the benchmark of attacks compares and shows; the scenes themselves run in it alone."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import subprocess

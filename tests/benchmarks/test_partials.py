@@ -1,7 +1,5 @@
 """The measurement of a part in a decryption, with a key too short to be of any use."""
 
-from __future__ import annotations
-
 import pytest
 
 from benchmarks import partials

@@ -1,7 +1,5 @@
 """Phases of a ceremony, from the times of posts."""
 
-from __future__ import annotations
-
 from itertools import count
 
 import pytest

@@ -1,7 +1,5 @@
 """The page of ``make bench``: a fixed result's figures are in its tables."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from typing import Any
 from xml.etree import ElementTree

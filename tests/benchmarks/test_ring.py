@@ -1,7 +1,5 @@
 """The arithmetic that the ring's benchmark times."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """A shaped line keeps every byte, its delay and its rate. Times are only bounded from below."""
 
-from __future__ import annotations
-
 import contextlib
 import secrets
 import socket

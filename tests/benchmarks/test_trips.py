@@ -1,7 +1,5 @@
 """A round's path through the code, counted."""
 
-from __future__ import annotations
-
 import sys
 
 from benchmarks import trips

@@ -1,7 +1,5 @@
 """The report of a federation whose every text is markup, in a real browser: none of it acts."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path

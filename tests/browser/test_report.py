@@ -1,7 +1,5 @@
 """The report in a real browser: nothing fetched, nothing cut, on any screen and on paper."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

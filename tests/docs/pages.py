@@ -1,7 +1,5 @@
 """The project's pages of markdown, and what they name."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Every link from page to page leads to a page, and to a heading that is on it."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

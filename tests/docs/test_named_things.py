@@ -1,7 +1,5 @@
 """What the pages name is what the code has: modules, files, commands, options, checks, rules."""
 
-from __future__ import annotations
-
 import ast
 import re
 import tomllib

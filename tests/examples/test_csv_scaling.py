@@ -1,7 +1,5 @@
 """The numbers of a hospital's columns, the scale that their sums give, and predictions with it."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The demo's images, its network, and the bound on what encryption does to an average."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

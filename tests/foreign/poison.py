@@ -3,8 +3,6 @@
 What is unsafe is told here without the function that is tested.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """Every text that a message can hold is known, with where it is shown; a new one must be added."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Files from others with poison at every place: refused in plain words, or shown harmlessly."""
 
-from __future__ import annotations
-
 import json
 import os
 import tomllib

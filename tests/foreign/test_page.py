@@ -1,7 +1,5 @@
 """The report's page with every text in it poisoned: no element more, and no word steers."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

@@ -1,7 +1,5 @@
 """What tells safe output from unsafe tells it."""
 
-from __future__ import annotations
-
 import pytest
 
 from protocol.words.foreign import line, shown

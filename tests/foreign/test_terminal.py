@@ -1,7 +1,5 @@
 """Real commands at a real terminal, while the aggregator and other hospitals say what they like."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

@@ -1,7 +1,5 @@
 """Errors, views, tables and logs with every text in them poisoned: nothing gets through."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging

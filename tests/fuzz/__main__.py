@@ -4,8 +4,6 @@ A target fails at any exception that its decoder has no leave to raise, at an ex
 than 5 s, and at a process of more than 256 MiB.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import os

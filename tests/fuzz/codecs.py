@@ -1,7 +1,5 @@
 """Formats as trees of lists, dicts, texts, bytes and numbers, and back: for mutations of fields."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass

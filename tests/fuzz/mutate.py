@@ -4,8 +4,6 @@ Decoders compare what they read with its one canonical spelling, so next to noth
 byte by byte gets beyond that comparison.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """One target under atheris; the packages are instrumented as they are imported."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import operator

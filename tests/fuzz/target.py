@@ -1,7 +1,5 @@
 """What a fuzz target is: a decoder under test, what it may raise, and messages to begin with."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

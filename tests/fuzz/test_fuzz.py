@@ -1,7 +1,5 @@
 """Decoders stay fuzzed without atheris: what was found once, and some changed messages each."""
 
-from __future__ import annotations
-
 import random
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What ``python -m tests.fuzz`` makes of a target's run."""
 
-from __future__ import annotations
-
 import importlib.util
 import time
 from pathlib import Path

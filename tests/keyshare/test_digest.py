@@ -1,7 +1,5 @@
 """Hashes of lists: different lists never run into each other."""
 
-from __future__ import annotations
-
 import hashlib
 
 import pytest

@@ -1,7 +1,5 @@
 """An error is a declaration of its facts: named once, in its text, and there after a pickle."""
 
-from __future__ import annotations
-
 import pickle
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The stream of a seed: the vectors, equal draws, ranges, independence of labels."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import gmpy2

@@ -1,7 +1,5 @@
 """Play: ``python -m tests.malice --sequences N [--first SEED] [--statistics] [--without RULE]``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

@@ -5,8 +5,6 @@ and as late as the aggregator likes. What hospitals say lies in its hands until 
 branch, or never.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

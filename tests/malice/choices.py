@@ -1,7 +1,5 @@
 """What moves are chosen from: subsets of members, and how far a round goes on before a move."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Federations for the malicious aggregator: one key for each size, made once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """An honest hospital, as the aggregator meets it: entries in, signed posts out, restarts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any

@@ -4,8 +4,6 @@ Most often the aggregator goes on as it should, over whichever hospitals it like
 that help it: that is what takes a sequence deep enough for a lie to matter.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from hypothesis import strategies as st

@@ -27,8 +27,6 @@ The fourth holds while hospitals keep the head of the board that they have seen.
 hold even when they lose it, as long as the ledger of chosen sets is there.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

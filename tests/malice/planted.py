@@ -1,7 +1,5 @@
 """Hospitals that leave one rule out, for the machine to find."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any

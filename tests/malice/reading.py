@@ -1,7 +1,5 @@
 """The oracle's word put to the test: what it calls open is decrypted, as the adversary would."""
 
-from __future__ import annotations
-
 from gmpy2 import mpz
 
 from keyshare.key.partial_decryption import combine, partial_decryption

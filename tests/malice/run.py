@@ -1,7 +1,5 @@
 """Sequences of moves by the number: which are chosen follows from the seed."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 

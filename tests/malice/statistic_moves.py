@@ -1,7 +1,5 @@
 """Statistics between rounds of training, with whatever colluders make of what they have seen."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

@@ -1,7 +1,5 @@
 """What a malicious aggregator learns; and that a rule is missed which hospitals leave out."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.malice.aggregator import Aggregator

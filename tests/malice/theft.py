@@ -4,8 +4,6 @@ Whatever they make they know as a row over the honest hospitals' numbers, and as
 repeats none, if they like. What they cannot make is the proof that they know what is inside.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Digests and numbers."""
 
-from __future__ import annotations
-
 import pytest
 from gmpy2 import mpz
 from hypothesis import given

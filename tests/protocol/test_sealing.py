@@ -1,7 +1,5 @@
 """Sealed payloads open for their recipient, in their place, whole, and nowhere else."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 from hypothesis import given, settings

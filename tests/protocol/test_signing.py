@@ -1,7 +1,5 @@
 """Signatures fit one key, one domain, one list of parts."""
 
-from __future__ import annotations
-
 import pytest
 
 from protocol.errors import BadSignature

@@ -1,7 +1,5 @@
 """Messages and digests have the bytes that the vectors give."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 

@@ -1,7 +1,5 @@
 """Run seeds: ``python -m tests.simulator --seeds N [--first S]``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

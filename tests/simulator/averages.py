@@ -1,7 +1,5 @@
 """What a round's model must be, computed in the clear."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Virtual time: events in order, whatever they stand for."""
 
-from __future__ import annotations
-
 import heapq
 import itertools
 from collections.abc import Callable

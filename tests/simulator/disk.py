@@ -1,7 +1,5 @@
 """Disks that outlive a crash, and the crash itself."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO

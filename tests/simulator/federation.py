@@ -1,7 +1,5 @@
 """A simulated federation: hospitals, aggregator, and a network that loses, repeats and delays."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import random

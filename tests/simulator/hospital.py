@@ -1,7 +1,5 @@
 """One simulated hospital: a real agent and real tasks on a simulated disk and link."""
 
-from __future__ import annotations
-
 import hashlib
 import random
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A hospital whose program lies once, in the first ceremony, and behaves ever after."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import msgspec

@@ -1,7 +1,5 @@
 """What must be true at the end of a run, judged from everything that is on the disks."""
 
-from __future__ import annotations
-
 import itertools
 
 import gmpy2

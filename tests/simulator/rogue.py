@@ -1,7 +1,5 @@
 """An aggregator that adds Δ to one word of the first round's summed vector, and is fair else."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Mapping
 

@@ -1,7 +1,5 @@
 """One seed, from plan to verdict."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from tests.simulator.federation import Federation, memory_folder

@@ -1,7 +1,5 @@
 """A hospital turns on the others once it has its key share: it floods; they finish without it."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A hospital's machine goes back to a snapshot, with an honest aggregator: it goes on, marked."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

@@ -4,8 +4,6 @@ The hospital dies whenever it would speak in one step of the first ceremony, as 
 is switched off and on again, until it is well again or the ceremony has ended without it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

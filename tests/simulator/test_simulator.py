@@ -3,8 +3,6 @@
 The fourth, missing sharings of zero, is the coalition test's: tests/attacks/.
 """
 
-from __future__ import annotations
-
 import os
 from dataclasses import replace
 

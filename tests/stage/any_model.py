@@ -1,7 +1,5 @@
 """Parameters of any model that numpy has, and their master copy."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Three hospitals with homes, signed terms and a relay: what a test of whole commands needs."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """A service on a folder, without sockets, and members who speak to it in turn."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Every command of both programs, about things that can each be replaced by something odd."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

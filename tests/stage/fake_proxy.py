@@ -1,7 +1,5 @@
 """Proxies on loopback that do as they are told: pass on, refuse, hang, say what is none of it."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import datetime

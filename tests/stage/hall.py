@@ -1,7 +1,5 @@
 """Hospitals' agents around a real service, each with its task and its disk, and their frames."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

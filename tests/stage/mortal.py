@@ -1,7 +1,5 @@
 """A machine that stops at a chosen point of what makes things durable."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

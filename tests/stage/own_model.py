@@ -1,7 +1,5 @@
 """An app whose model is whatever it is told, and tensors of classes of their own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """An aggregator's command typed here, its folder after ``init``, and ``serve`` as a process."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

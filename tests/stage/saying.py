@@ -1,7 +1,5 @@
 """An agent whose task says what it is told, and an aggregator that it talks with by frames."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping
 from pathlib import Path

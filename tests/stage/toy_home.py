@@ -1,7 +1,5 @@
 """The home of a member of a toy federation whose key is made, its terms, and its record."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Both programs, typed without a process of their own, in whatever surroundings."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

@@ -4,8 +4,6 @@ An app's file is read in the program's main thread, and so its functions run the
 handlers can be put in place nowhere else.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """``key``: the care of a key share: look at it, back it up, put it back, another passphrase."""
 
-from __future__ import annotations
-
 import hmac
 from functools import partial
 from pathlib import Path

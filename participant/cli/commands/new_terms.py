@@ -1,7 +1,5 @@
 """What ``terms new`` is given: the terms of a federation that is to be, an option a field."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """Arguments and options that several commands share, and what they lead to."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """``export``: the record of a federation in a folder, countersigned; ``report``: a page on it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """``decrypt``, ``public-key``, ``contribute`` and ``status``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial

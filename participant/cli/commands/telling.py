@@ -1,7 +1,5 @@
 """Telling people what a session waits for, while it waits: a line now and then, or an event."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from participant.cli.commands.working import say_aside

@@ -1,7 +1,5 @@
 """``init``, ``card`` and ``terms``: before there is any key."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """``ceremony`` and ``train``: the long-running work."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from dataclasses import replace

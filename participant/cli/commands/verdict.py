@@ -1,7 +1,5 @@
 """``verdict``, and how a ceremony that was aborted ends: who broke the rules, on what evidence."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """``verify``: all checks of a record, by anyone who has it."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections.abc import Iterator

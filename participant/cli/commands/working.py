@@ -1,7 +1,5 @@
 """How a command does a hospital's work, and tells what is no part of its result."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import TypeVar
 

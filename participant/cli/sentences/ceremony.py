@@ -1,7 +1,5 @@
 """What is said of a ceremony that was aborted, and of one that was not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What complaints about partial decryptions show, in a line each."""
 
-from __future__ import annotations
-
 
 def complaint_line(about: str, by: str, entry: int, verdict: str) -> str:
     """A line for people; verdict: as ``protocol.rounds.complaints.judge_complaint`` has it."""

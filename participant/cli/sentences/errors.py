@@ -1,7 +1,5 @@
 """What each error says to people: what and who, what to do about it, and the exit code."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Callable
 from typing import Any

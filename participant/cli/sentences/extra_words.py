@@ -1,7 +1,5 @@
 """What may have been meant by a word too many on the command line."""
 
-from __future__ import annotations
-
 from typing import Any
 
 _SAID = "unexpected extra argument"

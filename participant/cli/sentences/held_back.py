@@ -1,7 +1,5 @@
 """What people are told of a round that is held back, in ``train`` and ``status``."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the errors of key care say to people."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What is said of a file that is missing, or is of another kind than was to be given."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """What is said where a round, or a stored model, is not one of this hospital's app."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

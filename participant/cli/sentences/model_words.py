@@ -1,7 +1,5 @@
 """What people are told of the model: what is averaged, and in what it differs from others'."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Any

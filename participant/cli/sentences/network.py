@@ -1,7 +1,5 @@
 """What the errors on the way to the aggregator say to people."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What people are told of a contribution that is in no sum: whose, why, and what to do."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

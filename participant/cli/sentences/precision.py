@@ -1,7 +1,5 @@
 """What ``train`` says of a round's bounds and rounding."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from participant.training import Event

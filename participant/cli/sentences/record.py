@@ -1,7 +1,5 @@
 """What the errors about records say."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

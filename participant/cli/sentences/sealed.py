@@ -1,7 +1,5 @@
 """What is said of sealed files, of their passphrase, and of the seeds in them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a sentence about an error consists of, and what it may refer to."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What ``train`` says of a round's events, each in a line or a few."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from participant.cli.sentences.complaints import complaint_line

@@ -1,7 +1,5 @@
 """What people are told while a command waits: for whom, since when, why, and what to type."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

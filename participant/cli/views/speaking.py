@@ -1,7 +1,5 @@
 """The one place where an error becomes words and an exit code."""
 
-from __future__ import annotations
-
 import errno
 from pathlib import Path
 from typing import Any

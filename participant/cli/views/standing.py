@@ -1,7 +1,5 @@
 """How things stand, in words. The aggregator's report is shown as far as it says something."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ Every line goes through ``protocol.words.foreign``, so that no name, reason or l
 steers the terminal, whoever forgot to think of it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

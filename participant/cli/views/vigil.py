@@ -1,7 +1,5 @@
 """Since when something has been waited for, and when people are to be told of it (again)."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Hashable
 

@@ -1,7 +1,5 @@
 """Checks 2: the board, entry by entry."""
 
-from __future__ import annotations
-
 from protocol.board import Surplus, genesis
 from protocol.errors import BadEntry, BadSignature, Fork, Malformed
 from protocol.record import (

@@ -4,8 +4,6 @@ An observer runs the public half of each step, in the members' own code. What wa
 member is that member's to check; where it did not fit, the member aborted.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator
 

@@ -1,7 +1,5 @@
 """All checks of a record, in their order; none hides those after it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 

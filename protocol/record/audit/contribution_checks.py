@@ -1,7 +1,5 @@
 """Checks 4: what was opened, and what was contributed to it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator
 

@@ -1,7 +1,5 @@
 """Checks 5: what was closed, locked, released, complained of and refused."""
 
-from __future__ import annotations
-
 from protocol.board import Closing, Complaint, Partial, Posted, Refusal, SetLock
 from protocol.errors import Refused
 from protocol.record.audit.board_checks import BOARD

@@ -1,7 +1,5 @@
 """The record as the checks read it: each part once, when it is first asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property

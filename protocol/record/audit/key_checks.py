@@ -1,7 +1,5 @@
 """Check 3.8: the test decryptions with which members made sure of their key shares."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from keyshare.randomness import Stream

@@ -1,7 +1,5 @@
 """A ceremony followed from outside: the members' own steps, in their public half."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 

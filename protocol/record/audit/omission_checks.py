@@ -5,8 +5,6 @@ contributions can see of some that they are false. That somebody was late, and o
 chunks of a vector are, no record shows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from protocol.board import Omission, Posted

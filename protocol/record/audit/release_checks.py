@@ -1,7 +1,5 @@
 """Checks 6: what came out of the rounds."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 

@@ -5,8 +5,6 @@ majority, or what cannot be checked as it should. A *finding* is misbehaviour th
 dealt with, or a limit of what the record shows: it is told, and the record stands.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """One round as an auditor reads it: what was due, what was done, and who helped."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Checks 1: the terms that the record is about."""
 
-from __future__ import annotations
-
 from protocol.errors import BadTerms, Malformed, UnsignedTerms
 from protocol.record import MANIFEST_PATH, TERMS_PATH
 from protocol.record.audit.evidence import Evidence

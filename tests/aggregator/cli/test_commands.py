@@ -1,7 +1,5 @@
 """The command: what it prints, where it refuses, and how it ends."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """One line an event."""
 
-from __future__ import annotations
-
 import logging
 import sys
 

@@ -1,7 +1,5 @@
 """``quorate-aggregator export``: what is stored, whether or not a service is at work on it."""
 
-from __future__ import annotations
-
 import asyncio
 import fcntl
 import sqlite3

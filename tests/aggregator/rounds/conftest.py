@@ -1,7 +1,5 @@
 """What the tests of rounds share: a service with four hospitals, which can do without one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

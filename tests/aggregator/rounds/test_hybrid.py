@@ -1,7 +1,5 @@
 """A round under the hybrid suite: who is in its sum, and that it is their sum."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Long lists of ciphertexts beside the members' frames: judged and added in small steps."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import time

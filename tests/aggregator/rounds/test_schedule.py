@@ -1,7 +1,5 @@
 """When rounds open, and for whom they wait: from the board and the time alone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Under which suite and with which bounds rounds open."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import msgspec

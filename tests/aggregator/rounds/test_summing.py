@@ -1,7 +1,5 @@
 """When rounds close, over which contributions, and with which sum."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What is added and what is left out, from payloads alone."""
 
-from __future__ import annotations
-
 import pytest
 
 from aggregator.rounds.sums import OpenRound, sum_in_steps

@@ -1,7 +1,5 @@
 """The running sum on disk: resumable at any point, mended where damaged, one chunk in memory."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import tracemalloc

@@ -1,7 +1,5 @@
 """Who is let in: strangers, and members with one identity twice, over real sockets."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import replace
 

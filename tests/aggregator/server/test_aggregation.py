@@ -1,7 +1,5 @@
 """The service inside another program: its loop, its signals, its streams stay its own."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

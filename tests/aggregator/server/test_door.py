@@ -1,7 +1,5 @@
 """Who has to go when too many strangers are at the door; no sockets."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import pytest

@@ -1,7 +1,5 @@
 """Strangers at the service's door, over real sockets."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

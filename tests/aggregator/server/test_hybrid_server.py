@@ -1,7 +1,5 @@
 """Sums of long vectors beside the members' frames."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import replace
 from pathlib import Path

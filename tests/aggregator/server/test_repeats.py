@@ -1,7 +1,5 @@
 """What repeats is said once, then counted."""
 
-from __future__ import annotations
-
 import pytest
 
 from aggregator.server.repeats import Tally

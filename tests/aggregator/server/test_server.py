@@ -1,7 +1,5 @@
 """What members say and the service's own troubles, over real sockets."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

@@ -1,7 +1,5 @@
 """The core: what is acknowledged is on the board, once, and survives."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sqlite3

@@ -1,7 +1,5 @@
 """Who holds a ceremony up, how far it is, and for how long it goes on."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime, timedelta
 from pathlib import Path

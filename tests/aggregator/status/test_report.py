@@ -1,7 +1,5 @@
 """How things stand, in words that an operator can act on."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

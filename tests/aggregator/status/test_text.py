@@ -1,7 +1,5 @@
 """What people read about a federation."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

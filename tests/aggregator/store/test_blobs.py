@@ -1,7 +1,5 @@
 """Uploads in pieces: resumed, bounded, checked; nothing false is ever whole."""
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The board on disk: damage is noticed, a missing end too."""
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 from pathlib import Path

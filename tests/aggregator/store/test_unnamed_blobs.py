@@ -1,7 +1,5 @@
 """What is on members' accounts: in bytes and in number, however small the blobs are."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

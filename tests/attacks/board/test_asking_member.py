@@ -1,7 +1,5 @@
 """One member asks for statistics as often and as large as it can, also to fill everybody's disk."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 import pytest

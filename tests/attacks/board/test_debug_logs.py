@@ -5,8 +5,6 @@ whoever is asked for help. It has no password of a proxy, no passphrase, and not
 aggregator does not see.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib

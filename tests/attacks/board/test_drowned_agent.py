@@ -4,8 +4,6 @@ A post is some hundred bytes and may name a blob of 64 MiB. An agent that fetche
 names, or fetched it anew for each post, would pay a thousand times what the sender paid.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Sequence
 

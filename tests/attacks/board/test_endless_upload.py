@@ -5,8 +5,6 @@ may have a hospital send an upload anew, as often as it reads it; but it makes i
 in memory than may be on its way.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 from typing import Any

@@ -1,7 +1,5 @@
 """One member posts and uploads as fast as it can; its budget ends, and nobody else notices."""
 
-from __future__ import annotations
-
 import os
 import pickle
 

@@ -1,7 +1,5 @@
 """One hospital uploads all it can: its blobs are bounded, and cleaned up."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Well-signed nonsense: it may end a ceremony or a round, but only with an error that says so."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from decimal import Decimal

@@ -4,8 +4,6 @@ mpcsec.org, "Context binding"; tss-lib's range proof without a session, replayed
 the next (binston.in, "Incomplete GG20 session binding in tss-lib v2").
 """
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 

@@ -4,8 +4,6 @@ Terms come from whoever drew them up, before anybody has signed; the kind of any
 in place of another is looked at.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from protocol.errors import BadTerms

@@ -4,8 +4,6 @@ It takes nothing and then takes something, it welcomes and hangs up, it names an
 time: each costs it a frame, and was a line at the hospital.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 from collections.abc import AsyncIterator

@@ -5,8 +5,6 @@ decryption, every content key and the sum, and searches for each of them in ever
 think of: in every file, in every frame, and in everything that the service's object refers to.
 """
 
-from __future__ import annotations
-
 import gc
 import types
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ EUROCRYPT 1999, let the accused answer in public. Here all seeds are disclosed i
 the accuser's the seal opens for everyone.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from protocol.board.draft import Draft

@@ -8,8 +8,6 @@ Who has certified withholds its seed by a durable mark of its own. Beside that t
 in the outbox, and who was set back says nothing more. Each of them alone is enough.
 """
 
-from __future__ import annotations
-
 import itertools
 import shutil
 from collections.abc import Callable

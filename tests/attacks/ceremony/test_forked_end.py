@@ -5,8 +5,6 @@ the others' board all certificates are there, and the key counts. Its seed would
 the point of φ that it lacks.
 """
 
-from __future__ import annotations
-
 from math import factorial
 
 import pytest

@@ -5,8 +5,6 @@ if the verdict asked only those whose seeds it has. Identifiable abort: Ishai, O
 CRYPTO 2014.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from protocol.board.draft import Draft

@@ -4,8 +4,6 @@ mpcsec.org, "Multicast masquerading as broadcast"; it refers to Goldwasser and
 Lindell, 2002, for what an echo gives. Here the echo is the head that every post names as seen.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from protocol.board.board import Board, Entry, Post

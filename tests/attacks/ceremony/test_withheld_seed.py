@@ -4,8 +4,6 @@ That a party may drop out when what it has seen does not please it is the attack
 Jarecki, Krawczyk, Rabin, EUROCRYPT 1999; here it is shown as silent, and no honest one is named.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from protocol.board.draft import Draft

@@ -6,8 +6,6 @@ cryptosystems", EUROCRYPT 1999, whose attack is on Feldman's commitments.
 Here the sum is u^(ΔR), the commitment to the blind of θ', from which all verification keys follow.
 """
 
-from __future__ import annotations
-
 from gmpy2 import mpz
 
 from keyshare.randomness import Stream

@@ -4,8 +4,6 @@ ZenGo, "DogByte attack: playing red team for Eth2.0 VDF": of Diogenes any passiv
 covertly learn p and q. Here it has the board, all that is said to all, and every opened leaf.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any

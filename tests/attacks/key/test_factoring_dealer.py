@@ -9,8 +9,6 @@ commitments, θ' fits, and every quorum decrypts the trial. The dealer decrypts 
 elliptic curve method would find, in hours or never, an oracle tells here: it has p and q.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import cache
 from math import prod

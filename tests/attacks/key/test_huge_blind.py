@@ -4,8 +4,6 @@ With commitments to it all fits, and an f_i comes out above its bound: whoever h
 its part of the trial. It must end in an abort that shows who dealt the blind.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -8,8 +8,6 @@ With E added to the victim's share of β, all that is opened adds up to θ' + 4�
 its high bits are Φ(victim). With the coalition's t points of Φ that is φ, and the factors of N.
 """
 
-from __future__ import annotations
-
 from math import factorial
 
 import gmpy2

@@ -8,8 +8,6 @@ that it finds the other dealers' test exponents from their screen values, and th
 that makes every test pass, and the shared φ the right one.
 """
 
-from __future__ import annotations
-
 from math import prod
 
 import gmpy2

@@ -4,8 +4,6 @@ Dahlgren, Trail of Bits, 2024, on Pedersen's key generation in ten implementatio
 in mpcsec.org, "Received sequence has the wrong length".
 """
 
-from __future__ import annotations
-
 from itertools import combinations
 from typing import Any
 

@@ -18,8 +18,6 @@ and against the members as they are it must not. There, for every other pair of 
 zero exist that explain all that was opened.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache

@@ -5,8 +5,6 @@ coordinator of an RSA ceremony, colluding with one of many parties, could have h
 the coordinator combines what the parties send; here it gives posts their places and nothing else.
 """
 
-from __future__ import annotations
-
 import gmpy2
 import pytest
 from gmpy2 import mpz

@@ -7,8 +7,6 @@ Modulo 3, 5 and 7 the lead decides p alone. All else that it deals is masked by 
 shares: it cannot choose p, only spoil it.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace

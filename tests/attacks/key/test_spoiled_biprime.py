@@ -7,8 +7,6 @@ Members 1 and 4 have dealt a part of every candidate. They let only such moduli 
 middle a bit is as they want it. Rejected candidates are opened, and then their lies show.
 """
 
-from __future__ import annotations
-
 from gmpy2 import mpz
 
 from protocol.ceremony import candidate_openings

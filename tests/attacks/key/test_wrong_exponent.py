@@ -5,8 +5,6 @@ have the same exponent; without it Boneh and Franklin's test (J. ACM 48(4), 2001
 parties.
 """
 
-from __future__ import annotations
-
 import gmpy2
 import msgspec
 import pytest

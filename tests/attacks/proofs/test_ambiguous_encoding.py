@@ -6,8 +6,6 @@ could come of it is a mask used twice: the shares of zero of (batch 1, class 11)
 class 1) would be one, and what is opened of a rejected batch would unmask another.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace

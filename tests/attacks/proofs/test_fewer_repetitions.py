@@ -5,8 +5,6 @@ c-split, one challenge in a group whose order the prover knows; mpcsec.org, "Ins
 from reduced iteration count".
 """
 
-from __future__ import annotations
-
 import gmpy2
 from gmpy2 import mpz
 

@@ -4,8 +4,6 @@ mpcsec.org, "Parties' shares not validated as non-zero and distinct". Here nobod
 is the place of the signing key in the terms that all have signed.
 """
 
-from __future__ import annotations
-
 import pytest
 from gmpy2 import mpz
 

@@ -4,8 +4,6 @@ mpcsec.org, "tss-lib ProofBobWC missing u in hash" (a first message), and "Conte
 and prover); what follows for our proof of equal exponents is worked out here for each part.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -9,8 +9,6 @@ Two spellings of one number let whoever posts choose a hash, and what all comput
 must have one form.
 """
 
-from __future__ import annotations
-
 import contextlib
 
 import pytest

@@ -6,8 +6,6 @@ That the weights must come last: Bellare, Garay, Rabin, EUROCRYPT 1998, §3, and
 eprint 2018/712, on proofs of powers in groups with elements of known order.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import gmpy2

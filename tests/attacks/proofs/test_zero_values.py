@@ -7,8 +7,6 @@ The lead and another dealer of a class give 0 where the lead's value must be the
 others'; and a member gives N for its partial decryption.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import gmpy2

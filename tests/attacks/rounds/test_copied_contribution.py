@@ -5,8 +5,6 @@ the low bits of each of W's weights, its quotient the high bits of V's. The erro
 stay within Δ/2. That is why a contribution needs a proof that its plaintexts are known.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import lru_cache
 

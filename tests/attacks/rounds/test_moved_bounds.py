@@ -8,8 +8,6 @@ added different multiples of one update: their difference is a multiple of that 
 the rule of differences looks at members only. So nobody scales: what does not fit is blinded.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

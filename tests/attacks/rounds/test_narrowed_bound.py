@@ -4,8 +4,6 @@ They break no rule that anyone can check: what a hospital counts itself as is it
 bound too small for all, they would blind round after round, and no model would ever be trained.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any

@@ -4,8 +4,6 @@ c - c' = Δ·(m - m') but for what was dropped: no key is needed. A restored sna
 repeats what it believes to be fresh randomness, so the key is bound to the update as well.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

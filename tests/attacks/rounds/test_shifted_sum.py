@@ -4,8 +4,6 @@ The errors stay as they were, and every hospital would open the same shifted wei
 them. Contributors' checksums add up to that of the true sum alone.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -7,8 +7,6 @@ one-time key does, and with it the whole update. That is why numbers of a statis
 proof of plaintext knowledge as an update, from every member, in every round.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import msgspec

@@ -7,8 +7,6 @@ other 1, 2 and 4 with the third. {1,2,3,6} + {1,4,5,6} - {2,3,4,5} is twice 1 an
 Each of 1 and 4 has locked two of the sets itself, and 2 has locked but one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import pytest

@@ -5,8 +5,6 @@ encryption, and whoever finds it wrong shows the key to it. Friedman et al., "Ti
 2023/998, prove every partial decryption; the evidence is this project's.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import gmpy2

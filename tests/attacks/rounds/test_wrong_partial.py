@@ -4,8 +4,6 @@ c_i·(1+N)^x passes every look at c_i alone: it adds a number of the member's ch
 quorum decrypts. Friedman et al., "Tiresias", eprint 2023/998, §4.2, prove every partial decryption.
 """
 
-from __future__ import annotations
-
 import gmpy2
 import msgspec
 import pytest

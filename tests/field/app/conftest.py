@@ -1,7 +1,5 @@
 """What the tests of the CSV app share."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

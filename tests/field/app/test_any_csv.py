@@ -1,7 +1,5 @@
 """Whatever is in a file: read as it was written, or refused in one sentence."""
 
-from __future__ import annotations
-
 import csv
 import io
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """What real apps do besides: workers of their own, connections of one thread, corrections."""
 
-from __future__ import annotations
-
 import asyncio
 import multiprocessing
 import signal

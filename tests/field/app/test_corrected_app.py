@@ -1,7 +1,5 @@
 """What an app or a model before left at a hospital misleads nobody, and neither do damages."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Files of patients as hospitals export them: read as they are meant, or refused by their place."""
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import json

@@ -1,7 +1,5 @@
 """However an app's function ends, or a process that it forks, its hospital is told and goes on."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import subprocess

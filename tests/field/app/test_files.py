@@ -1,7 +1,5 @@
 """A file with an app, as people write one: what is taken of it, or what is told of it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

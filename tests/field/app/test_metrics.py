@@ -1,7 +1,5 @@
 """Whatever an app reports beside its parameters, training goes on."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A hospital without patients in a round: it adds nothing, and the round is everybody's."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

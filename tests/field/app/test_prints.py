@@ -1,7 +1,5 @@
 """What an app prints, or does with standard output, is not taken for what the program says."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """What an app returns in place of its model is told it, with what to return."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What an app changes of its process holds for the app: what its hospital computes is the same."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What holds for so many members and no more says so where it stands, whatever is above it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

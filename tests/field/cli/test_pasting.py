@@ -1,7 +1,5 @@
 """A command that is printed can be pasted into a shell, whatever its paths are called."""
 
-from __future__ import annotations
-
 import ast
 import os
 import re

@@ -1,7 +1,5 @@
 """What a newcomer meets: each refusal names the file or the party, the field, and the remedy."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from decimal import Decimal

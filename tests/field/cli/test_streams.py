@@ -1,7 +1,5 @@
 """Whatever becomes of a terminal, a log or a reader, the command does its work."""
 
-from __future__ import annotations
-
 import io
 import os
 import pty

@@ -3,8 +3,6 @@
 Odd paths lie in a folder of the test: some commands would write to them.
 """
 
-from __future__ import annotations
-
 import io
 import itertools
 import os

@@ -1,7 +1,5 @@
 """Systems without what the programs need end with a sentence that names those that have it."""
 
-from __future__ import annotations
-
 import sys
 import tomllib
 from pathlib import Path

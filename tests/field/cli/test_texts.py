@@ -1,7 +1,5 @@
 """Files and secrets that other systems and editors made, and terminals that lack signs."""
 
-from __future__ import annotations
-
 import io
 import json
 import math

@@ -1,7 +1,5 @@
 """The tutorial does what it says: its own commands, over real processes and real sockets."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

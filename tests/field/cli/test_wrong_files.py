@@ -1,7 +1,5 @@
 """A file of another kind than was to be given: what it is, what was expected, what to type."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

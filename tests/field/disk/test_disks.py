@@ -1,7 +1,5 @@
 """Disks that are full, broken, read-only or not ours: who cannot store, why, and what to do."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import os

@@ -1,7 +1,5 @@
 """An aggregator with a full disk says so to hospitals and in its status, and goes on by itself."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import os

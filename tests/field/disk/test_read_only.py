@@ -1,7 +1,5 @@
 """What only reads works on a folder that cannot be written to: a snapshot, or a full disk."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil

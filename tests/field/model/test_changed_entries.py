@@ -1,7 +1,5 @@
 """Entries that are something else after fit than at the beginning."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Models whose entries differ between hospitals: every hospital says who differs, and in what."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

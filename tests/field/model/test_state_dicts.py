@@ -1,7 +1,5 @@
 """Any state_dict at all: averaged exactly, kept at home and said, or refused by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

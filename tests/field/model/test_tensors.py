@@ -1,7 +1,5 @@
 """Every kind of tensor and array: averaged exactly, kept at home and said, or refused by name."""
 
-from __future__ import annotations
-
 import io
 from collections import OrderedDict
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Clocks that jump: noticed, said, and nothing is closed early or kept open for ever."""
 
-from __future__ import annotations
-
 import logging
 import os
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Networks on the way to the aggregator: names, dead addresses, boxes in between, silence."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime
 import socket

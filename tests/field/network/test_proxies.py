@@ -1,7 +1,5 @@
 """Networks that reach others through a proxy alone, and what their settings get wrong."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket

@@ -1,7 +1,5 @@
 """Connections that break in the middle of large blobs: what is sent again, and what is not."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import random

@@ -1,7 +1,5 @@
 """Bounds and scales that follow what hospitals need: through warm-ups, jumps and quiet rounds."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any

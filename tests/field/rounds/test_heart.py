@@ -1,7 +1,5 @@
 """Four real hospitals that differ: none of them loses what averaging in the clear would give it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path

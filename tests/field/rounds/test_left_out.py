@@ -1,7 +1,5 @@
 """A contribution that is in no sum: its hospital learns so, and why, and what to do."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

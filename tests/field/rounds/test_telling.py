@@ -1,7 +1,5 @@
 """When whoever waits is told, in which words, and where beside standard error."""
 
-from __future__ import annotations
-
 import io
 import json
 from pathlib import Path

@@ -3,8 +3,6 @@
 Hospitals' agents speak to a real aggregator; some of them fall silent before one kind of message.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """The auditor, who believes nothing: a record that its maker can have written as it likes."""
 
-from __future__ import annotations
-
 import json
 from contextlib import suppress
 from typing import Any

@@ -4,8 +4,6 @@ A ceremony was run to its end; in each of its steps one member's payload is repl
 member's machine computes what follows from it.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -1,7 +1,5 @@
 """Decoders of what comes over the network: frames, entries, posts and all that is said in them."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any

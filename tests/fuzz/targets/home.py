@@ -1,7 +1,5 @@
 """Decoders of a hospital's own files, and of what its link to the aggregator is made from."""
 
-from __future__ import annotations
-
 import hashlib
 from contextlib import suppress
 from typing import Any

@@ -1,7 +1,5 @@
 """Decoders of keys and of what is encrypted under them: epochs, shares, ciphertexts, proofs."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from decimal import Context
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Decoders of what a hospital comes back with: its backup, a record, and marks of a restore."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from unittest import mock
 

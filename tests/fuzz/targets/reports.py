@@ -1,7 +1,5 @@
 """Decoders of what a report is made from."""
 
-from __future__ import annotations
-
 import math
 from contextlib import suppress
 

@@ -5,8 +5,6 @@ with their sender's key before they are sent, and whatever a post or an entry ha
 came before is filled in where the input has left it empty.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

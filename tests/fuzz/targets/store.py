@@ -1,7 +1,5 @@
 """Decoders of the aggregator's own files, and of the first word of whoever connects to it."""
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing, suppress
 from datetime import UTC, datetime

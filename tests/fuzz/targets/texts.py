@@ -1,7 +1,5 @@
 """Decoders of terms, cards and records: texts that people pass around."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The test of a biprime, over every base of every small N; the screen and its check."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterator

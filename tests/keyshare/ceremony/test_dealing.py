@@ -1,7 +1,5 @@
 """What dealers draw for a batch: residues, lengths, sharings, and how many of them are prime."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import math

@@ -1,7 +1,5 @@
 """Commitments to polynomials: in a group whose order is known here, and modulo a product."""
 
-from __future__ import annotations
-
 from math import factorial
 
 import gmpy2

@@ -1,7 +1,5 @@
 """Rows of field elements against the same arithmetic on one number after the other."""
 
-from __future__ import annotations
-
 import hashlib
 
 import pytest

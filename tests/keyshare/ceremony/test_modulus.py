@@ -1,7 +1,5 @@
 """Candidates for the factors: sizes, residues, what they are coprime to, how many are needed."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left, bisect_right
 from fractions import Fraction

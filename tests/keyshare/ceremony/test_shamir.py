@@ -1,7 +1,5 @@
 """Sharing over a field, over a ring and over the integers."""
 
-from __future__ import annotations
-
 import itertools
 from math import factorial
 

@@ -1,7 +1,5 @@
 """Sums of one chunk under one-time keys, with what they have to come to."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -5,8 +5,6 @@ imported. ``python -m tests.keyshare.hybrid.plain_checksum`` prints
 tests/vectors/checksum.json.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

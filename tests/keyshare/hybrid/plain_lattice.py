@@ -5,8 +5,6 @@ Slow, and to be read beside them. ``python -m tests.keyshare.hybrid.plain_lattic
 tests/vectors/lattice.json.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from bisect import bisect_right

@@ -1,7 +1,5 @@
 """Blinded vectors: their sums with others show the sum of the heads, and nothing else."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Checksums add up as vectors do, and tell two vectors apart."""
 
-from __future__ import annotations
-
 import json
 import time
 

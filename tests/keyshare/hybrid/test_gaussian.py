@@ -1,7 +1,5 @@
 """The discrete Gaussian: its table to the last bit, its moments, what opened sums leave of it."""
 
-from __future__ import annotations
-
 import hashlib
 from bisect import bisect_right
 from itertools import pairwise

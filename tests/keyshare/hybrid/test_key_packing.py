@@ -1,7 +1,5 @@
 """A one-time key in plaintexts: sums of signed coefficients come back, whatever their signs."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from gmpy2 import mpz

@@ -1,7 +1,5 @@
 """Random bytes: AES-256 in counter mode, whatever the pieces in which they are read."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.ciphers.modes import CTR

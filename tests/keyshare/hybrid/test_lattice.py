@@ -1,7 +1,5 @@
 """The ring's parameters: the published table, no overflow for any size, unsafe ones refused."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from fractions import Fraction
 from math import log2

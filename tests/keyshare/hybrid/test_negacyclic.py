@@ -1,7 +1,5 @@
 """Exact products mod x^N+1: the integers that schoolbook arithmetic gives, or none."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """A one-time key: sums of what it encrypts are exact, and depend on what they should."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

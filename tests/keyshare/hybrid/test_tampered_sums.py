@@ -1,7 +1,5 @@
 """Sums under one-time keys that were tampered with are noticed, or move a message."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from math import sqrt

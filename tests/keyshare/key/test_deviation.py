@@ -1,7 +1,5 @@
 """D ties test exponents to what was dealt: 0 for honest dealers, fixed by t+1 points, no news."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations

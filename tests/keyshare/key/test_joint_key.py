@@ -1,7 +1,5 @@
 """A joint key made from factors that are known here, every step of it against plain arithmetic."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The ranges of a key's sharings: what hides what, and by how much; nothing outgrows its field."""
 
-from __future__ import annotations
-
 import hashlib
 from math import factorial
 

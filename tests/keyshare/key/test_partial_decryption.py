@@ -1,7 +1,5 @@
 """Putting parts together: wrong parts, any subset, and what the formula promises."""
 
-from __future__ import annotations
-
 import itertools
 
 import gmpy2

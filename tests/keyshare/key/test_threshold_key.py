@@ -1,7 +1,5 @@
 """The joint key checked from outside: all shares together, and other formulas than the code's."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import math

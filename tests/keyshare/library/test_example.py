@@ -1,7 +1,5 @@
 """docs/library.md says what its example prints, and names all that the door exports."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A share shows nothing, fits one member of one key, and comes from a dealer with safe defaults."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 import math

@@ -1,7 +1,5 @@
 """Encrypting and calculating: what the numbers come to, and what is refused."""
 
-from __future__ import annotations
-
 import json
 import operator
 from dataclasses import asdict

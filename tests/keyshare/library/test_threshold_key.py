@@ -1,7 +1,5 @@
 """A quorum opens a ciphertext; every other list of parts is refused, by name where one is wrong."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import pickle

@@ -1,7 +1,5 @@
 """A power with checkpoints: right ones give it whatever the weights are, wrong ones do not."""
 
-from __future__ import annotations
-
 import gmpy2
 import pytest
 from gmpy2 import mpz

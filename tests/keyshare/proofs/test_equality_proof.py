@@ -1,7 +1,5 @@
 """The proof of equal exponents: what passes, what does not, and what passes though it is wrong."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import gmpy2

@@ -1,7 +1,5 @@
 """Claims and proofs of equal exponents that are ill-formed: refused before they cost anything."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

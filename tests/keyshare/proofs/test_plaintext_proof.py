@@ -1,7 +1,5 @@
 """The proof of known plaintexts: what passes, what does not, and what two answers give away."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import lru_cache
 

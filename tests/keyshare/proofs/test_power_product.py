@@ -1,7 +1,5 @@
 """Products of powers against one power after the other."""
 
-from __future__ import annotations
-
 import gmpy2
 import pytest
 from gmpy2 import mpz

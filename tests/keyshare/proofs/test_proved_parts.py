@@ -1,7 +1,5 @@
 """A member's partial decryptions are proved to be those of its key share, and nobody else's."""
 
-from __future__ import annotations
-
 import pytest
 from gmpy2 import mpz
 

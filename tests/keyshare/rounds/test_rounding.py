@@ -4,8 +4,6 @@ k = ⌊y + (s + a + b - 1)/6 + 1/2⌋, with s from the table of the discrete Gau
 uniform in [0, 1). How far laws are apart is their total variation, half of Σ_k |P(k) - Q(k)|.
 """
 
-from __future__ import annotations
-
 import math
 from functools import cache, reduce
 from itertools import combinations_with_replacement, pairwise, product

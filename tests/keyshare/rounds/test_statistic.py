@@ -1,7 +1,5 @@
 """Numbers of a statistic: exact, of one scale, and never beyond the key's range."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from fractions import Fraction
 

@@ -1,7 +1,5 @@
 """An agent's dealings with the aggregator: what it trusts, and what stops it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

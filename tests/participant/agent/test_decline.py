@@ -1,7 +1,5 @@
 """A post that the aggregator declines: forgotten only if the hospital's own board bears it out."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

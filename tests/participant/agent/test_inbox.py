@@ -1,7 +1,5 @@
 """What waits for an agent that is at work."""
 
-from __future__ import annotations
-
 import asyncio
 
 from participant.agent.inbox import Inbox

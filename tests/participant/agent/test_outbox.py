@@ -1,7 +1,5 @@
 """The outbox: what is in it is sent, what is not has never been said."""
 
-from __future__ import annotations
-
 import pytest
 
 from participant.agent.outbox import Outbox, store_blob

@@ -1,7 +1,5 @@
 """A data folder that went back in time: it is noticed, and the hospital goes on as if restored."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

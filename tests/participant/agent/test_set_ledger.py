@@ -1,7 +1,5 @@
 """One set of a round for ever, also for a hospital that was restored and has forgotten which."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Vectors of many blobs, through an agent: up from its storage, and down to its task in order."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import random

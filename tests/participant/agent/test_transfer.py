@@ -1,7 +1,5 @@
 """Blobs in chunks: lost, repeated, out of order, or not what they were said to be."""
 
-from __future__ import annotations
-
 import os
 from collections import deque
 

@@ -1,7 +1,5 @@
 """The user's file: what it must have, and what its errors become."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from textwrap import dedent
 

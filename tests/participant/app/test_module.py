@@ -1,7 +1,5 @@
 """An app's file as a module: whatever its name and its neighbours, and in worker processes."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from textwrap import dedent

@@ -1,7 +1,5 @@
 """What a ceremony costs here, with a clock that goes as the test says."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator
 

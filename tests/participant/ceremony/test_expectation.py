@@ -1,7 +1,5 @@
 """How long a ceremony probably takes, with clocks that stand still unless moved."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import pytest

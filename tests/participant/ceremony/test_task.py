@@ -1,7 +1,5 @@
 """Which ceremony a member takes part in, and when it is done with one that was aborted."""
 
-from __future__ import annotations
-
 import pytest
 
 from participant.ceremony.task import CeremonyTask

@@ -1,7 +1,5 @@
 """Who broke the rules, as a member that comes later reads it from the board."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import threading

@@ -1,7 +1,5 @@
 """What people see of a ceremony."""
 
-from __future__ import annotations
-
 import io
 import json
 from dataclasses import asdict, replace

@@ -1,7 +1,5 @@
 """The commands of three hospitals once there is a key; what goes side by side, in processes."""
 
-from __future__ import annotations
-
 import json
 import os
 import secrets

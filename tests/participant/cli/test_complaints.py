@@ -1,7 +1,5 @@
 """What complaints show, as people read it."""
 
-from __future__ import annotations
-
 import pytest
 
 from participant.cli.sentences.complaints import complaint_line

@@ -1,7 +1,5 @@
 """``key check``, ``backup``, ``restore``, ``passphrase`` as typed, with the mistakes one makes."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Key care between processes: a test decryption together, and a hospital that lost its disk."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import time

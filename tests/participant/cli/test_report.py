@@ -1,7 +1,5 @@
 """``report``: what it prints, how it ends, and typical mistakes."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Every error of ours has a sentence: one line, who and what, and what to do."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import string

@@ -1,7 +1,5 @@
 """What people see and type when a hospital goes down in a ceremony: whole commands."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """``init``, ``card`` and ``terms`` as typed, with every mistake one can make."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

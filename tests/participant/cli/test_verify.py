@@ -1,7 +1,5 @@
 """``quorate-participant verify``: exit codes, output, and what is to be compared."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

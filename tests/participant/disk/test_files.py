@@ -1,7 +1,5 @@
 """Files are whole or absent, and never overwritten by accident."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

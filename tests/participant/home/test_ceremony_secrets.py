@@ -1,7 +1,5 @@
 """Seeds and key shares, as a ceremony asks for them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Where a participant keeps its files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """An identity is made once, opens with its passphrase, and shows one card."""
 
-from __future__ import annotations
-
 import base64
 import os
 import tomllib

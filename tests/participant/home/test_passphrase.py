@@ -1,7 +1,5 @@
 """Where the passphrase comes from, and which are refused."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

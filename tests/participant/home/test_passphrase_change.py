@@ -1,7 +1,5 @@
 """Another passphrase: all files or none, whenever the machine dies."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

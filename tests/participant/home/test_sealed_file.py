@@ -1,7 +1,5 @@
 """A sealed file opens for its purpose and its passphrase, and for nothing else."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import msgspec

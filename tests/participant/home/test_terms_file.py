@@ -1,7 +1,5 @@
 """``federation.toml`` as a file that members sign one after the other."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

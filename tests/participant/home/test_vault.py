@@ -1,7 +1,5 @@
 """A vault keeps key shares and seeds for one member of one federation, and never mixes them up."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Three hospitals as programs have them, in one event loop."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """docs/library.md: three hospitals and the service in one event loop, and nothing else changes."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

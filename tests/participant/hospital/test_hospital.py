@@ -1,7 +1,5 @@
 """A hospital inside a program that does what it should not."""
 
-from __future__ import annotations
-
 import asyncio
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """What is in a backup, what is not, and that a changed one never opens."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Hospitals that check their key shares together, with the real aggregator between them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Putting a backup back: what is checked first, what is never replaced, what is left behind."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Models in files: written as a stream, read by the library that made the format."""
 
-from __future__ import annotations
-
 import json
 import tracemalloc
 from io import BytesIO

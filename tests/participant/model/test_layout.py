@@ -1,7 +1,5 @@
 """What a model is made of, as its app returns it."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from typing import Any

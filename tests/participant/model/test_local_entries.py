@@ -1,7 +1,5 @@
 """What stays at a hospital is there after a restart, and the app's own."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The master copy: exact, more precise than half, and named by its hash."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

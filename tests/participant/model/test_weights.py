@@ -1,7 +1,5 @@
 """Weights are read a slice at a time, and checked against the round's layout."""
 
-from __future__ import annotations
-
 import tracemalloc
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which proxy the environment names, and for which hosts."""
 
-from __future__ import annotations
-
 import sys
 import urllib.request
 

@@ -1,7 +1,5 @@
 """An agent over real sockets: the pinned key, the handshake, and links that come and go."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

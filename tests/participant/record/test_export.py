@@ -1,7 +1,5 @@
 """``export`` at a hospital: the board as it verified it, countersigned, byte for byte."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

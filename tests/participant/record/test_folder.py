@@ -1,7 +1,5 @@
 """A record in a folder is read strictly: whoever made it is not trusted."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The task that reads the board into a record, without a network."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest

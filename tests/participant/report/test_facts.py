@@ -1,7 +1,5 @@
 """What a report tells is what the record says."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import pytest

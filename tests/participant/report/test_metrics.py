@@ -1,7 +1,5 @@
 """The journal's figures, as the report reads them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The page: one file that nothing breaks out of, and that never looks fine on a broken record."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from collections import Counter

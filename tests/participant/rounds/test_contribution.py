@@ -1,7 +1,5 @@
 """What a hospital makes of an update that the bounds of a round are too small for."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

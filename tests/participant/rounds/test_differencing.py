@@ -1,7 +1,5 @@
 """A round is void, the next one is over nearly the same hospitals: what each command does."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """A hybrid round in which an update does not fit: its vector is blinded, and its sum shows none."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """A partial decryption waits a little for contributors' locks, and no longer."""
 
-from __future__ import annotations
-
 import pytest
 
 from participant.rounds import patience

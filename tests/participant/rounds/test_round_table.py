@@ -1,7 +1,5 @@
 """What a person reads while rounds go on."""
 
-from __future__ import annotations
-
 import pytest
 
 from participant.cli.commands.training import RoundTable

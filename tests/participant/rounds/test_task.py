@@ -1,7 +1,5 @@
 """Helping to decrypt one round: what is still to be said when the sum is known."""
 
-from __future__ import annotations
-
 import pytest
 
 from participant.rounds.task import DecryptionTask

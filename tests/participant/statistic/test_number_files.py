@@ -1,7 +1,5 @@
 """Files of plain numbers: what is read exactly, and what is refused rather than guessed."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from pathlib import Path
 

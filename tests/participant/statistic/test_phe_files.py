@@ -1,7 +1,5 @@
 """Numbers that unmodified phe encrypted with a known r, and the joint key in its form."""
 
-from __future__ import annotations
-
 import json
 import re
 import secrets

@@ -1,7 +1,5 @@
 """Contributing to a statistic: who asks for it, who joins, and what gets no number."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Bounds follow what hospitals need, and what does not fit them leaves the model as it was."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Wrong partial decryptions in training: reported, complained of, and no hindrance."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

@@ -1,7 +1,5 @@
 """What a round leaves a hospital with."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Rounds of training, as one hospital's task sees them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """So many at once, and so many a second."""
 
-from __future__ import annotations
-
 from protocol.board.allowance import Allowance
 
 

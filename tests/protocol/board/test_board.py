@@ -1,7 +1,5 @@
 """The board: what may come next, and what a fork looks like."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 

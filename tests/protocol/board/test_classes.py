@@ -1,7 +1,5 @@
 """Who deals and who computes again, for every size of a consortium."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections import Counter

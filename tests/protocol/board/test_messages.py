@@ -1,7 +1,5 @@
 """Every message: round trips, and the refusal of everything that is not its one spelling."""
 
-from __future__ import annotations
-
 from typing import Any, get_args
 
 import msgspec

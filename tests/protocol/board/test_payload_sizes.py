@@ -1,7 +1,5 @@
 """What honest members say stays below half of what the budget allows, at every size of key."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

@@ -1,7 +1,5 @@
 """Which suite a round has, and what it carries."""
 
-from __future__ import annotations
-
 import pytest
 
 from keyshare.hybrid.lattice import S1, S2

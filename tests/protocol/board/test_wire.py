@@ -1,7 +1,5 @@
 """Who may come in: the answer to a challenge."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 

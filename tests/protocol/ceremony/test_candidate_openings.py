@@ -1,7 +1,5 @@
 """What was said about rejected candidates is opened, and computed again by those who should."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import defaultdict
 

@@ -5,8 +5,6 @@ keys; which points of whose polynomials the coalition holds. Values play no part
 of what is unknown follows from the views if it lies in the span of their rows, whatever they say.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from functools import cache

@@ -1,7 +1,5 @@
 """Commit, then open: bound to ceremony, step, sender and payload, hiding until opened."""
 
-from __future__ import annotations
-
 import hashlib
 
 import pytest

@@ -1,7 +1,5 @@
 """Before θ' is opened all see that the exponents under N were dealt before N was known."""
 
-from __future__ import annotations
-
 from itertools import combinations
 
 import pytest

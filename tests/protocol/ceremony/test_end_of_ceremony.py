@@ -4,8 +4,6 @@ Either every honest machine has the key and the board says that it counts, or no
 not.
 """
 
-from __future__ import annotations
-
 import copy
 import itertools
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """The luck in a ceremony, against ceremonies that are thrown by dice."""
 
-from __future__ import annotations
-
 import math
 import random
 

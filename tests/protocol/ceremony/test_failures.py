@@ -1,7 +1,5 @@
 """Odd posts in a ceremony: it fails, and names who."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import msgspec

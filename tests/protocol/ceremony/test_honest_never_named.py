@@ -1,7 +1,5 @@
 """Whatever one member says, and whenever: nobody else is named, and no bad key is made."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pytest

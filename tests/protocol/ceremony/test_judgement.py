@@ -1,7 +1,5 @@
 """The verdict on an aborted ceremony: whoever lied is named, and never an honest member."""
 
-from __future__ import annotations
-
 import pytest
 
 from protocol.board.draft import Draft

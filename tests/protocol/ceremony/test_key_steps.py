@@ -1,7 +1,5 @@
 """θ', the trial and the certificate: a wrong value ends the ceremony, and its sender is named."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 from gmpy2 import mpz

@@ -1,7 +1,5 @@
 """A step's time passes: who may give a ceremony up, on what evidence, and who is named for it."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The ceremony's machine: in any order, after any restart, and showing no secret."""
 
-from __future__ import annotations
-
 import random
 
 import pytest

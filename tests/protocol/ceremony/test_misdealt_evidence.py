@@ -1,7 +1,5 @@
 """Who shared another exponent than it dealt is shown what it said of the winner, first."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 

@@ -1,7 +1,5 @@
 """A toy key, opened and made again without the ceremony: the numbers are what they should be."""
 
-from __future__ import annotations
-
 import itertools
 from functools import cache
 from math import factorial

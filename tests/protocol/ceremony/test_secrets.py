@@ -1,7 +1,5 @@
 """What nobody may read off a ceremony: not from reprs, not from vaults, not from the board."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any

@@ -4,8 +4,6 @@ The table is that of docs/how-it-works/ceremony.md, in its own words and numbers
 taken from the code that draws.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from functools import cache

@@ -1,7 +1,5 @@
 """What a dealer says of the winner must be of one exponent, and fit the shares that it deals."""
 
-from __future__ import annotations
-
 import gmpy2
 import msgspec
 import pytest

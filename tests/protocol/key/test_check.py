@@ -1,7 +1,5 @@
 """A joint test decryption: what is decrypted is hashed, who sends a wrong part is named."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

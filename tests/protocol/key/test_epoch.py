@@ -1,7 +1,5 @@
 """What a ceremony leaves behind, read back with care."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import gmpy2

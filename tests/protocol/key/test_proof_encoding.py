@@ -1,7 +1,5 @@
 """A proof on the board has one spelling, and reads as what was written."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 from gmpy2 import mpz

@@ -1,7 +1,5 @@
 """A record is written once, extended, and refused where it does not belong."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pytest

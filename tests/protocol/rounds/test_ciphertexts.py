@@ -1,7 +1,5 @@
 """Lists of ciphertexts: how many there are, and that adding them adds what is in them."""
 
-from __future__ import annotations
-
 import pytest
 from gmpy2 import mpz
 from hypothesis import given, settings

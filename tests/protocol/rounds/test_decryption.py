@@ -1,7 +1,5 @@
 """The end of a round: what is decrypted, exactly, by whom, and once."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 import numpy as np

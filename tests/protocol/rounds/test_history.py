@@ -1,7 +1,5 @@
 """Sums from one model: what a combination of them shows, and when hospitals refuse."""
 
-from __future__ import annotations
-
 import itertools
 from fractions import Fraction
 

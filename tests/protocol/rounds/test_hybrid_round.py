@@ -1,7 +1,5 @@
 """What hospitals check before they help to open the sum of one-time keys."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import Any

@@ -8,8 +8,6 @@ All that is opened is linear in them. (Under a hybrid suite sums of one-time key
 opened besides; these are other ones for each hospital and round.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

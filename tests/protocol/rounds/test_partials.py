@@ -1,7 +1,5 @@
 """Wrong partial decryptions, who is named for them, and what they do not spoil."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import msgspec

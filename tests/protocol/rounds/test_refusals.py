@@ -1,7 +1,5 @@
 """Every rule by which a hospital refuses to decrypt."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

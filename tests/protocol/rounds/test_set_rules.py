@@ -1,7 +1,5 @@
 """Proofs of plaintext in packed rounds, and the rules of a set from what is public alone."""
 
-from __future__ import annotations
-
 import pytest
 
 from protocol.board.messages import Closing, Contribution, Contributor, attach

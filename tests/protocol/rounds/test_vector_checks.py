@@ -1,7 +1,5 @@
 """Which checksums count: those of contributors, for the chosen set, in time."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

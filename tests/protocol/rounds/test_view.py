@@ -1,7 +1,5 @@
 """What the board says about a round."""
 
-from __future__ import annotations
-
 import pytest
 
 from protocol.board.messages import (

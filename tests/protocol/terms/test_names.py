@@ -1,7 +1,5 @@
 """What a name and an address may be."""
 
-from __future__ import annotations
-
 import unicodedata
 
 import pytest

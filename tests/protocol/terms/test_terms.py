@@ -1,7 +1,5 @@
 """The terms of a federation: their text, every rule they can break, and who has signed them."""
 
-from __future__ import annotations
-
 import tomllib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What follows from how many members there are and how many may collude."""
 
-from __future__ import annotations
-
 import itertools
 
 import pytest

@@ -1,7 +1,5 @@
 """What another party wrote is shown without steering, hiding in or filling what shows it."""
 
-from __future__ import annotations
-
 import json
 import sys
 import unicodedata

@@ -1,7 +1,5 @@
 """What must be true after a run with bad holders, judged from disks, events, board and record."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 

@@ -5,8 +5,6 @@ the average of what was contributed, if a round is held back without need or wit
 record fails, or if too few members come out of the opened sums.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Ceremonies in which one member says something else: on its way out, or already in its machine."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import msgspec

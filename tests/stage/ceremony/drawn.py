@@ -5,8 +5,6 @@ and the leaves. Each key has a path: whose seed it comes from, and the labels on
 that is drawn from again has to give the same draws in the same order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field

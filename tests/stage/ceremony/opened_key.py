@@ -1,7 +1,5 @@
 """The factors of a toy key, from everybody's seeds: what nobody could know in a real ceremony."""
 
-from __future__ import annotations
-
 from gmpy2 import mpz
 
 from keyshare.ceremony.modulus import deal_factors

@@ -1,7 +1,5 @@
 """What the tests of the ceremony have in common: a small federation, and payloads unsealed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 

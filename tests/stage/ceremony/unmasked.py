@@ -1,7 +1,5 @@
 """Ceremonies in which every member draws or masks wrongly in one way, for the tests to find."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -6,8 +6,6 @@ Where a tampering needs the signatures of a coalition, it has them: what follows
 chained again.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

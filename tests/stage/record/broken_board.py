@@ -1,7 +1,5 @@
 """Records broken in their files, their terms and their board."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import msgspec

@@ -1,7 +1,5 @@
 """Records broken in their ceremonies, by members that are in it together."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import msgspec

@@ -1,7 +1,5 @@
 """Records broken where rounds end: closings, locks, released parts, refusals, results."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Records broken where rounds begin: openings and contributions."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Callable

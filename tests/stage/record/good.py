@@ -6,8 +6,6 @@ it is wrong; round 2 is under the hybrid suite; one statistic is opened; another
 closes with too few contributors, and all refuse; round 3 is as it should be.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

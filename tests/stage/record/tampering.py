@@ -1,7 +1,5 @@
 """The list of tamperings, and what they have in common."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

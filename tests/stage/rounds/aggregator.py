@@ -1,7 +1,5 @@
 """A table at which the test plays the aggregator of rounds: an honest one, or as it is told."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any

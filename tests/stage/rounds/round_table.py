@@ -1,7 +1,5 @@
 """Hospitals' tasks at one table, with the aggregator's part of a round played by the test."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

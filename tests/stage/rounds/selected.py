@@ -1,7 +1,5 @@
 """Which of some contributions the aggregator would add, judged at one go."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import SimpleNamespace
 

@@ -1,7 +1,5 @@
 """Hospitals that contribute under the hybrid suite, and what their sum decodes to."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A toy round: five members with a key listen at one table to what is contributed and closed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache

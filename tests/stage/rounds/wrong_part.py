@@ -1,7 +1,5 @@
 """Partial decryptions that a member of a toy round falsifies, one way or another."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Whose contribution is copied, before it is on the board, is no liar in the record."""
 
-from __future__ import annotations
-
 from protocol.board.messages import Closing, Contribution, Contributor, attach
 from protocol.record.audit.round_evidence import JudgedContribution, RoundEvidence
 from protocol.rounds.ciphertexts import Encrypted, add_encrypted, write_ciphertexts

@@ -1,7 +1,5 @@
 """Damage of any kind to any file is seen, and no audit ends with an error of another kind."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 

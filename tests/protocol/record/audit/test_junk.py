@@ -1,7 +1,5 @@
 """What one member says that changes nothing makes nobody's record fail: it is a finding."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """A liar locks another set while hospitals lock this one: nobody's record fails for it."""
 
-from __future__ import annotations
-
 from protocol.board.messages import Partial, SetLock
 from protocol.record.audit.checks import audit
 from protocol.record.audit.results import Status

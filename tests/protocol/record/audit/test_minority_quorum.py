@@ -1,7 +1,5 @@
 """Where a quorum is no more than may be lying, the record tells of all that it can have opened."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property

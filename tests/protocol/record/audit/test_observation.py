@@ -1,7 +1,5 @@
 """An observer, to whom nothing is sealed, comes to the certificate that the members sign."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -3,8 +3,6 @@
 What is told of an honest aggregator is nothing, whatever was contributed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import get_args
 

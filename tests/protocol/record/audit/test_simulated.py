@@ -1,7 +1,5 @@
 """Records of simulated federations, under faults, hold: nothing honest is blamed by a check."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Whoever has a record sees what is wrong with it: where, and whose doing."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import pytest
