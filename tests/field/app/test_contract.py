@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
@@ -179,7 +180,7 @@ def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]
 
 @pytest.mark.slow
 def test_an_app_bound_to_one_thread_with_workers_and_a_loop_trains(consortium: Consortium) -> None:
-    (consortium.folder / "bound_app.py").write_text(BOUND_TO_A_THREAD)
+    (consortium.folder / "bound_app.py").write_text(dedent(BOUND_TO_A_THREAD))
     command = ["train", "--app", "bound_app.py", "--timeout", "60"]
     running = [consortium.start(i, *command) for i in (1, 2, 3)]
     for process in running:

@@ -54,7 +54,7 @@ def test_a_hospital_alone_is_told_who_lacks(consortium: Consortium) -> None:
     assert (facts["good"], facts["missing"]) == (["H2"], ["H1", "H3"])
     assert facts["decrypts"] is False
     assert "2 good key shares are needed, 1 is there" in errors
-    assert "nothing came from H1, H3" in errors
+    assert "Nothing came from H1, H3" in errors
     assert "key check --together federation.toml" in errors
 
 

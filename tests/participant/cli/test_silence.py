@@ -52,7 +52,7 @@ def test_the_others_give_up_say_for_whom_and_make_a_key_when_it_is_back(tmp_path
             assert "so silence alone makes nobody a culprit" in output
             assert "H3 is silent: its seed" not in output
             assert "quorate-participant ceremony federation.toml" in errors
-            assert "without H3 it takes new terms" in errors
+            assert "Going on without H3 takes new terms" in errors
         output, _ = ended(second, 4)
         facts = json.loads(output.splitlines()[-1])
         assert (facts["event"], facts["culprits"], facts["silent"]) == ("aborted", [], [])
