@@ -64,7 +64,7 @@ def test_an_honest_member_that_crashed_is_silent_beside_a_named_culprit():
 
 
 def test_without_the_list_of_the_silent_the_culprit_vanishes(monkeypatch):
-    monkeypatch.setattr(judgement, "silent", lambda terms, entries: ())
+    monkeypatch.setattr(judgement, "silent", lambda entries: ())
     table = LyingTable({LIAR: Lies({"moduli": other_numbers}, discloses=False)}).played()
     verdict = verdict_of(table)
     assert (verdict.culprits, verdict.silent) == ({}, ())

@@ -1,7 +1,9 @@
 """Every error of ours has a sentence: one line, who and what, and what to do."""
 
 import dataclasses
+import inspect
 import itertools
+import re
 import string
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -71,7 +73,7 @@ def samples(error: type[Exception], known: Mapping[Any, Any] = SAMPLES) -> Itera
     found = dataclasses.fields(error)  # type: ignore[arg-type]
     hints = get_type_hints(error)
     values = [
-        get_args(hints[f.name]) if get_origin(hints[f.name]) is Literal else [known[f.type]]
+        get_args(hints[f.name]) if get_origin(hints[f.name]) is Literal else [known[_spelt(f.type)]]
         for f in found
     ]
     given = itertools.product(*values)
@@ -79,6 +81,11 @@ def samples(error: type[Exception], known: Mapping[Any, Any] = SAMPLES) -> Itera
     for of_all in given:
         yield error(*of_all)
         yield error(*of_all[:needed])
+
+
+def _spelt(annotation: Any) -> str:
+    """An annotation as a class has it in its text, whether it was evaluated there or not."""
+    return re.sub(r"\b\w+\.", "", inspect.formatannotation(annotation)).strip("'")
 
 
 def context() -> Context:
