@@ -6,7 +6,7 @@ share of zero.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import factorial
 
 import gmpy2
@@ -32,7 +32,7 @@ _KEY_BYTES = 32
 # ── deal: shares of p_i and q_i for the candidates of a batch ──
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Leaves(Payload):
     """To all: a commitment to this batch's leaves; the leaves of the last one, all rejected."""
 
@@ -45,12 +45,12 @@ class Leaves(Payload):
         return raw(LEAF_BYTES), each(raw(LEAF_BYTES), rejected)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Shares(Payload):
     """To each: rows of p and q for every class that the sender deals; at first a key for zeros."""
 
-    rows: Sequence[mpz] = field(repr=False)
-    pairwise_key: bytes = field(repr=False)
+    rows: Sequence[mpz]
+    pairwise_key: bytes
 
     @staticmethod
     def spelling(run: CeremonyRun, step: StepId, sender: int) -> Spellings:
@@ -92,7 +92,7 @@ def finish_deal(
 # ── moduli: N = p·q, opened under a sharing of zero ──
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModuliShares(Payload):
     """To all: Δ·λ_j·P(j)·Q(j) + z_j for every candidate, a row for each class."""
 
@@ -136,7 +136,7 @@ def finish_moduli(run: CeremonyRun, step: StepId, said: Mapping[int, ModuliShare
 # ── screen: one biprimality round on every survivor of trial division ──
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Witnesses(Payload):
     """To all: 4^(x_i) mod N for the survivors that the sender deals."""
 

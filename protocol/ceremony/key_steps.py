@@ -40,7 +40,7 @@ from protocol.sealing import SealingKey, check_public
 # ── theta: θ' opened under a sharing of zero; before that, D(j) and the last rejected candidates ──
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BeforeTheta(Payload):
     """To all, beside the commitment: D(j); the leaves of the winner's batch, without its own."""
 
@@ -67,7 +67,7 @@ def check_before_theta(run: CeremonyRun, step: StepId, told: Mapping[int, Before
     check_leaves(run, step, leaves, keep=run.the_winner.number)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ThetaShare(Payload):
     """To all: a share of θ', under a share of zero."""
 
@@ -122,7 +122,7 @@ class Trial(Message, frozen=True):
     sealing_key: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TriedShare(Payload):
     """To all: a dealer's w^(x_i); a partial decryption; their proofs; a sealing key for rounds."""
 

@@ -32,7 +32,10 @@ Spellings = tuple[Spelling[Any], ...]
 
 
 class Payload:
-    """What is said in a step, to all or to one member: its fields one after the other."""
+    """What is said in a step, to all or to one member: its fields one after the other.
+
+    Its repr shows none of them: what is committed to is a secret until all have committed.
+    """
 
     @staticmethod
     def spelling(run: CeremonyRun, step: StepId, sender: int) -> Spellings:

@@ -7,7 +7,7 @@ masks for θ', over the integers and verifiably. Sources are those of
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Self
 
 import gmpy2
@@ -41,7 +41,7 @@ class Winning(Message, frozen=True):
     proof: Proof
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DealerValues(Payload):
     """u^(x_i); g_k^(x_i) for each round; u^a for the coefficients a of the three polynomials.
 
@@ -62,7 +62,7 @@ class DealerValues(Payload):
         return one, *(each(one, count) for count in counts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ProvedValues(Payload):
     """To all: a dealer's values, and the proof that one exponent is behind them."""
 
@@ -78,13 +78,13 @@ class ProvedValues(Payload):
         return cls(DealerValues.read(said.numbers, run, step, sender), said.proof)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Points(Payload):
     """To each: its points of a dealer's polynomials, whose constants are Δ·x_i, Δ·β_i and Δ·R_i."""
 
-    exponent: mpz = field(repr=False)
-    mask: mpz = field(repr=False)
-    blind: mpz = field(repr=False)
+    exponent: mpz
+    mask: mpz
+    blind: mpz
 
     @staticmethod
     def spelling(run: CeremonyRun, step: StepId, sender: int) -> Spellings:

@@ -10,6 +10,7 @@ import pytest
 from protocol.board.messages import Step
 from protocol.ceremony.machine import Ceremony
 from protocol.ceremony.run import CeremonyRun
+from protocol.ceremony.step import Payload
 from protocol.encoding import encode
 from protocol.errors import BadSeal
 from protocol.sealing import SealContext, SealingKey
@@ -26,6 +27,11 @@ def machine_in_work() -> Ceremony:
         for sender, draft in table.due():
             table.publish(sender, draft)
     return table.machines[1]
+
+
+@pytest.mark.parametrize("payload", Payload.__subclasses__())
+def test_no_repr_shows_what_is_not_said_yet(payload: type[Payload]) -> None:
+    assert payload.__repr__ is object.__repr__
 
 
 def everything_in(thing: Any, seen: set[int]) -> Iterator[Any]:
