@@ -118,7 +118,9 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
         "Ask again in a few seconds. If it goes on so, its disk may be full: see its log.",
     ),
     AlreadyRunning: lambda e: (
-        f"{e.path.parent} is in use by process {e.pid} (quorate-aggregator {e.command}).",
+        f"{e.path.parent} is in use by process {e.pid} (quorate-aggregator {e.command})."
+        if e.pid is not None
+        else f"{e.path.parent} is in use by another process.",
         "Stop that process first, or give another --data folder.",
     ),
     IdentityExists: lambda e: (

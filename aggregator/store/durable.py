@@ -2,10 +2,10 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from aggregator.errors import StoreFull
+from protocol.programs.refusals import refusals
 
 
 def sync(path: Path) -> None:
@@ -17,10 +17,6 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
+def disk_errors(path: Path) -> contextlib.AbstractContextManager[None]:
     """Raises StoreFull for what the operating system refuses."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreFull.of(path, error) from None
+    return refusals(path, StoreFull.of)

@@ -21,7 +21,7 @@ from participant.errors import BadName, DiskError, FileExists, MissingFile, TooL
 from protocol.errors import WrongKind
 from protocol.programs.file_kind import Kind, kind_of_data
 from protocol.programs.look import kind_of
-from protocol.programs.refusals import FULL, READ_ONLY
+from protocol.programs.refusals import FULL, READ_ONLY, refusals
 
 _TEMPORARY = re.compile(r"\.quorate-[0-9a-f]{32}\.tmp")
 _CHUNK = 1 << 20
@@ -293,12 +293,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DiskError.of(path, error) from error
+def _disk_errors(path: Path) -> contextlib.AbstractContextManager[None]:
+    return refusals(path, DiskError.of)
 
 
 @dataclass(frozen=True)

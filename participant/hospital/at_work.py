@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from participant.agent import Agent, Steps, Task
-from participant.disk import LOCK_NAME, Storage, hold
+from participant.disk import Storage, hold
 from participant.errors import AlreadyRunning, OutOfTime
 from participant.home import Membership
 from participant.network import Notices, Session, Traffic
 from participant.waiting import Waiting
+from protocol.programs.lock import LOCK_NAME
 from protocol.terms import Terms
 
 T = TypeVar("T", bound=Task)

@@ -1,6 +1,11 @@
 """What to do when the operating system refuses to read, write, lock or open something."""
 
+import contextlib
 import errno
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+Refusal = Callable[[Path, OSError], Exception]
 
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 READ_ONLY = frozenset((errno.EROFS, errno.EACCES, errno.EPERM))
@@ -33,3 +38,12 @@ _REMEDIES = {
 def remedy_for(number: int | None) -> str:
     """What to do about an error number; what may help where it is none that is known."""
     return _REMEDIES.get(number or 0, "check space and permissions there")
+
+
+@contextlib.contextmanager
+def refusals(path: Path, refusal: Refusal) -> Iterator[None]:
+    """Raise what the operating system refuses of ``path`` as the error that a program makes of it."""
+    try:
+        yield
+    except OSError as error:
+        raise refusal(path, error) from error

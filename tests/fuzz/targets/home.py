@@ -12,7 +12,6 @@ from participant.agent.outbox import Outbox
 from participant.cli.sentences.sentence import Context
 from participant.cli.views import standing as screen
 from participant.cli.views import terminal
-from participant.disk import lock
 from participant.disk.files import FolderStorage
 from participant.errors import DamagedFile, ForeignModel, ParticipantError
 from participant.home import identity as identities
@@ -31,6 +30,7 @@ from participant.training.last_contribution import keep, marks_of
 from participant.training.outcome import load as load_standing
 from protocol.board.messages import blob_name
 from protocol.encoding import encode
+from protocol.programs.lock import read_holder
 from protocol.words.foreign import is_plain
 from tests.fuzz.codecs import SAFETENSORS, SEALED
 from tests.fuzz.target import Case, target
@@ -213,26 +213,16 @@ def kept_vector() -> Case:
     return Case(run, [encode(["round/1", [name]]), encode(["round/1", [bytes(32), name]])])
 
 
-@target(
-    "participant-lock", "participant.disk.lock and aggregator.store.lock, of who holds a folder"
-)
+@target("participant-lock", "protocol.programs.lock, of who holds a folder")
 def participant_lock() -> Case:
-    import os
-
-    from aggregator.store.lock import _holder as aggregators_holder
-
     path = scratch() / "lock"
 
     def run(data: bytes) -> None:
         path.write_bytes(data)
-        pid, command = lock._holder(data[:4_096])
+        with path.open("rb") as file:
+            pid, command = read_holder(file.fileno())
         assert pid is None or pid >= 0
         assert isinstance(command, str)
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            assert aggregators_holder(descriptor)[0] >= 0
-        finally:
-            os.close(descriptor)
 
     return Case(run, [b"123\ntrain app.py\n", b"123 serve\n"], None)
 
