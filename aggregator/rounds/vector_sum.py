@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.store import disk_errors, sync
+from aggregator.store import disk_errors
 from keyshare.hybrid import Lattice, add_chunk, write_sum
 from protocol.board import Contributor
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import Malformed
+from protocol.programs.temporary import sync
 
 _DIGEST_BYTES = 32
 _FEW_BYTES = 16  # how long the coefficients are

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from aggregator.errors import BadUpload, StoreDamaged
 from aggregator.store.board import BoardStore
-from aggregator.store.durable import disk_errors, sync
+from aggregator.store.durable import disk_errors
 from aggregator.store.unnamed_blobs import NOBODY, SERVICE, Held, UnnamedBlobs, charge
 from protocol.board import MAX_ATTACHMENTS, MAX_BLOB_BYTES, Attachment, blob_name
+from protocol.programs.temporary import sync
 
 # What the blobs of one post hold at most, if nobody knows better.
 MAX_POST_BLOBS_BYTES = MAX_ATTACHMENTS * MAX_BLOB_BYTES

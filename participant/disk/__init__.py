@@ -13,9 +13,6 @@ from participant.disk.files import (
     read,
     remove_folder,
     replace,
-    replace_for_now,
-    settle,
-    sweep,
     write_new,
 )
 from participant.disk.lock import hold, look

@@ -1,29 +1,23 @@
-"""Files that are whole or absent: written aside, fsynced, then named.
-
-A temporary file carries an exclusive flock for as long as it is being written, so that ``sweep``
-can tell what a dead process left behind from what a living one is writing.
-"""
+"""Files that are whole or absent: written aside, fsynced, then named."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
-import secrets
-import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from participant.errors import BadName, DiskError, FileExists, MissingFile, TooLarge
 from protocol.errors import WrongKind
+from protocol.programs import temporary
 from protocol.programs.file_kind import Kind, kind_of_data
 from protocol.programs.look import kind_of
 from protocol.programs.refusals import FULL, READ_ONLY, refusals
+from protocol.programs.temporary import FileAside, aside, check_ordinary, sync
 
-_TEMPORARY = re.compile(r"\.quorate-[0-9a-f]{32}\.tmp")
 _CHUNK = 1 << 20
 _PART = r"[a-z0-9_-][a-z0-9._-]{0,127}"  # no leading dot: that is for temporary files
 _NAME = re.compile(rf"{_PART}(/{_PART})?")
@@ -46,7 +40,7 @@ def make_folder(path: Path) -> None:
         for folder in reversed(missing):
             with contextlib.suppress(FileExistsError):
                 folder.mkdir(mode=0o700)
-            _sync_folder(folder.parent)
+            sync(folder.parent)
         if not path.is_dir():
             raise WrongKind(str(path), kind_of(path) or Kind.FILE, "folder")
 
@@ -73,7 +67,7 @@ def write_new(path: Path, data: bytes) -> None:
             os.link(file.temporary, path)  # unlike rename, link never replaces
         except FileExistsError:
             raise FileExists(path) from None
-        _sync_folder(path.parent)
+        sync(path.parent)
 
 
 def replace(path: Path, data: bytes) -> None:
@@ -82,42 +76,17 @@ def replace(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def replace_for_now(path: Path, data: bytes) -> None:
-    """As ``replace``, but a power cut may take it away or tear it until ``settle`` has returned."""
-    _check_ordinary(path)
-    with _aside(path) as file, _disk_errors(path):
-        file.write(data)
-        os.rename(file.temporary, path)
-
-
-def settle(paths: Iterable[Path]) -> None:
-    """Wait until what was replaced for now is durable: much faster than one by one."""
-    files = list(paths)
-    for path in files:
-        with _disk_errors(path), path.open("rb") as file:
-            os.fsync(file.fileno())
-    for folder in {path.parent for path in files}:
-        with _disk_errors(folder):
-            _sync_folder(folder)
-
-
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[FileAside]:
     """As ``replace``, in parts: the file has its name when the block ends without an exception."""
-    _check_ordinary(path)
+    with _disk_errors(path):
+        check_ordinary(path)
     with _aside(path) as file:
         yield file
         with _disk_errors(path):
             os.fsync(file.descriptor)
             os.rename(file.temporary, path)
-            _sync_folder(path.parent)
-
-
-def _check_ordinary(path: Path) -> None:
-    """Raises DiskError for a device, a pipe or a folder: a file would take the place of it."""
-    with _disk_errors(path), contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise DiskError(path, "it is no ordinary file", errno.ENXIO)
+            sync(path.parent)
 
 
 def read(path: Path, limit: int, what: str) -> bytes:
@@ -187,22 +156,22 @@ def exists(path: Path) -> bool:
 def entries(folder: Path) -> list[Path]:
     """Everything in a folder but what is just being written, sorted."""
     with _disk_errors(folder):
-        return sorted(path for path in folder.iterdir() if not _TEMPORARY.fullmatch(path.name))
+        return temporary.entries(folder)
 
 
 def delete(path: Path) -> None:
     """Durably remove a file; nothing happens if there is none."""
     with _disk_errors(path), contextlib.suppress(FileNotFoundError):
         path.unlink()
-        _sync_folder(path.parent)
+        sync(path.parent)
 
 
 def move(path: Path, target: Path) -> None:
     """Durably give a file or a folder another name, replacing a file that has it."""
     with _disk_errors(target):
         os.rename(path, target)
-        _sync_folder(target.parent)
-        _sync_folder(path.parent)
+        sync(target.parent)
+        sync(path.parent)
 
 
 def remove_folder(folder: Path) -> None:
@@ -211,86 +180,26 @@ def remove_folder(folder: Path) -> None:
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
-        _sync_folder(folder.parent)
+        sync(folder.parent)
 
 
 def sweep(folder: Path) -> None:
     """Remove the temporary files that dead processes left in ``folder``."""
     with _disk_errors(folder):
-        for path in folder.iterdir():
-            if _TEMPORARY.fullmatch(path.name):
-                _remove_if_abandoned(path)
-
-
-def _remove_if_abandoned(path: Path) -> None:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-    except BlockingIOError:
-        pass  # its writer is alive
-    finally:
-        os.close(descriptor)
-
-
-@dataclass(frozen=True)
-class FileAside:
-    """A temporary file that is to become ``path``."""
-
-    path: Path
-    temporary: Path
-    descriptor: int
-
-    def write(self, data: bytes) -> None:
-        """Append bytes; raises DiskError."""
-        view = memoryview(data)
-        with _disk_errors(self.path):
-            while view:
-                view = view[os.write(self.descriptor, view) :]
+        temporary.sweep(folder)
 
 
 @contextlib.contextmanager
 def _aside(path: Path) -> Iterator[FileAside]:
-    """An empty temporary file beside ``path``, gone at the end unless it was renamed."""
-    with _disk_errors(path):
+    """As ``aside``; a folder that is missing is named as such."""
+    with contextlib.ExitStack() as opened:
         try:
-            temporary, descriptor = _create_temporary(path.parent)
-        except (FileNotFoundError, NotADirectoryError):
-            require_folder(path.parent)
+            file = opened.enter_context(aside(path, DiskError.of))
+        except DiskError as error:
+            if error.number in (errno.ENOENT, errno.ENOTDIR):
+                require_folder(path.parent)
             raise
-    try:
-        yield FileAside(path, temporary, descriptor)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        os.close(descriptor)
-
-
-def _create_temporary(folder: Path) -> tuple[Path, int]:
-    while True:
-        path = folder / f".quorate-{secrets.token_hex(16)}.tmp"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # A sweep may have come between open and flock; then the file has no name left.
-            if os.fstat(descriptor).st_nlink:
-                return path, descriptor
-        except OSError:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield file
 
 
 def _disk_errors(path: Path) -> contextlib.AbstractContextManager[None]:

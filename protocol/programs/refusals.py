@@ -42,7 +42,7 @@ def remedy_for(number: int | None) -> str:
 
 @contextlib.contextmanager
 def refusals(path: Path, refusal: Refusal) -> Iterator[None]:
-    """Raise what the operating system refuses of ``path`` as the error that a program makes of it."""
+    """Raise what the operating system refuses of a path as the error that a program makes of it."""
     try:
         yield
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import fcntl
 import os
 import signal
 import stat
@@ -151,7 +152,7 @@ def test_a_sweep_spares_what_is_being_written(
 def test_a_writer_swept_before_it_could_lock_starts_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flock = files.fcntl.flock
+    flock = fcntl.flock
     swept = False
 
     def flock_after_a_sweep(descriptor: int, how: int) -> None:
@@ -161,7 +162,7 @@ def test_a_writer_swept_before_it_could_lock_starts_anew(
             files.sweep(tmp_path)
         flock(descriptor, how)
 
-    monkeypatch.setattr(files.fcntl, "flock", flock_after_a_sweep)
+    monkeypatch.setattr(fcntl, "flock", flock_after_a_sweep)
     files.replace(tmp_path / "state", b"new")
     assert swept
     assert os.listdir(tmp_path) == ["state"]
