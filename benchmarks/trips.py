@@ -12,6 +12,7 @@ with the real aggregator; four stretches of it are counted:
 
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,13 +20,11 @@ from typing import Any
 from aggregator.server import Aggregator
 from protocol.board import Accepted, Certificate, Draft, Posted, Submit, decode_entry
 from protocol.encoding import encode
-from protocol.rounds import round_session
-from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.rounds.round_table import SESSION, RoundTable, Steps
 from tests.stage.toy import ToyEpoch, toy_epoch
 
 _ROOT = Path(__file__).resolve().parents[1]
 _OURS = tuple(f"{_ROOT / name}/" for name in ("keyshare", "protocol", "aggregator", "participant"))
-_SESSION = round_session("1")
 
 
 class Trip:
@@ -36,8 +35,7 @@ class Trip:
 
     def begin(self) -> None:
         """Forget what was counted."""
-        self.moves = 0
-        self.files: set[str] = set()
+        self.moves, self.files = 0, set[str]()
 
     def __enter__(self) -> None:
         sys.setprofile(self._see)
@@ -46,20 +44,18 @@ class Trip:
         sys.setprofile(None)
 
     def _see(self, frame: FrameType, event: str, _: object) -> None:
-        here = _file_of(frame)
-        if event not in ("call", "return") or here is None:
-            return
-        self.files.add(here)
-        caller = frame.f_back
-        while caller is not None and _file_of(caller) is None:
-            caller = caller.f_back
-        if caller is not None:
-            self.moves += _file_of(caller) != here
+        here = frame.f_code.co_filename
+        if event in ("call", "return") and here.startswith(_OURS):
+            self.files.add(here)
+            self.moves += next(_ours(frame.f_back), here) != here
 
 
-def _file_of(frame: FrameType) -> str | None:
-    name = frame.f_code.co_filename
-    return name if name.startswith(_OURS) else None
+def _ours(frame: FrameType | None) -> Iterator[str]:
+    """The files of the packages that a frame was called from, the nearest first."""
+    while frame is not None:
+        if (name := frame.f_code.co_filename).startswith(_OURS):
+            yield name
+        frame = frame.f_back
 
 
 class _Fitting(Steps):
@@ -76,17 +72,13 @@ class _Fitting(Steps):
 
 
 class _ServedTable(RoundTable):
-    """A table with one app's trip, and the real aggregator's board."""
+    """A table with the real aggregator's board."""
 
-    def __init__(self, toy: ToyEpoch, folder: Path, trip: Trip) -> None:
+    def __init__(self, toy: ToyEpoch, folder: Path) -> None:
         super().__init__(toy)
         self.service = Aggregator(self.terms, toy.federation.keys[0], folder, lambda: 0)
-        certificate = Certificate(bytes(32), encode(toy.epoch))
         for member in toy.federation.members:
-            self.publish(member, Draft("ceremony/1", certificate))
-        for member in toy.federation.members:
-            self.train(member, _Fitting(trip) if member == 1 else Steps())
-        self.settle()
+            self.publish(member, Draft("ceremony/1", Certificate(bytes(32), encode(toy.epoch))))
 
     def publish(self, sender: int, draft: Draft) -> Posted:
         """Have the aggregator put a member's draft on its board, and all read it."""
@@ -107,30 +99,33 @@ class _ServedTable(RoundTable):
             for index in self.tasks:
                 self.show(index, posted)
 
-    def speak(self, trip: Trip) -> dict[int, Draft]:
-        """What all say next; ``trip`` is that of the first."""
+    def speak(self, trip: Trip) -> None:
+        """All say what is next; ``trip`` is that of the first."""
         with trip:
             drafts = {1: self.due(1)}
         drafts |= {member: self.due(member) for member in (2, 3)}
-        return {member: draft for member, draft in drafts.items() if draft}
+        for member, draft in drafts.items():
+            if draft:
+                self.publish(member, draft)
 
 
 def measure(bits: int = 512) -> dict[str, dict[str, int]]:
     """Moves and files of each stretch, under a key of so many bits."""
     trips = {name: Trip() for name in ("contribution", "sum", "lock", "model")}
     with tempfile.TemporaryDirectory() as folder:
-        table = _ServedTable(toy_epoch(3, 2, bits), Path(folder), trips["contribution"])
+        table = _ServedTable(toy_epoch(3, 2, bits), Path(folder))
+        for member, app in enumerate((_Fitting(trips["contribution"]), Steps(), Steps()), start=1):
+            table.train(member, app)
+        table.settle()
         table.service.tick()
         table.follow()  # the round is open
-        for member, draft in table.speak(trips["contribution"]).items():
-            table.publish(member, draft)
+        table.speak(trips["contribution"])
         with trips["sum"]:
-            while table.service.rounds.views[_SESSION].closing is None:
+            while table.service.rounds.views[SESSION].closing is None:
                 table.service.tick()
         table.follow()
-        for member, draft in table.speak(trips["lock"]).items():
-            table.publish(member, draft)
-        parts = table.speak(Trip())
+        table.speak(trips["lock"])
+        parts = {member: draft for member in (1, 2) if (draft := table.due(member))}
         table.publish(1, parts[1])
         table.tell(2, parts[2])
         with trips["model"]:

@@ -13,6 +13,7 @@ from participant.disk.files import (
     read,
     remove_folder,
     replace,
+    sweep,
     write_new,
 )
 from participant.disk.lock import hold, look
