@@ -27,10 +27,10 @@ from benchmarks.spread import spread
 from examples.demo.processes import (
     ROOT,
     DemoFailed,
-    Hospital,
+    at_work,
     finish,
     free_port,
-    sign_terms,
+    signed,
     stop,
     wait_for,
 )
@@ -90,30 +90,17 @@ def summary(runs: Sequence[Run]) -> dict[str, Any]:
 
 def run_once(folder: Path, bits: int, parties: int, shape: Shape | None) -> Run:
     """One ceremony, from the first hospital's start to the last one's end; the service is up."""
-    hospitals = [
-        Hospital(k, f"Hospital {k}", folder / f"hospital-{k}", folder)
-        for k in range(1, parties + 1)
-    ]
     settings = {"--name": "Benchmark", "--quorum": str(parties // 2 + 1), "--key-bits": str(bits)}
-    for _ in sign_terms(folder, hospitals, settings):
-        pass
+    hospitals = signed(folder, parties, settings)
     file = folder / "federation.toml"
     terms, _ = parse(file.read_text())
-    logs = [folder / f"{hospital.number}.log" for hospital in hospitals]
     with _service(file, terms, folder, shape):
         began, started = time.time(), time.monotonic()
-        processes = [
-            h.start("ceremony", str(file), "--json", log=log)
-            for h, log in zip(hospitals, logs, strict=True)
-        ]
-        try:
+        with at_work(hospitals, folder, "ceremony", str(file), "--json") as processes:
             finish(processes, "the ceremony", _LIMIT_SECONDS)
-        finally:
-            for process in processes:
-                stop(process)
         seconds = time.monotonic() - started
     posts = _posts(folder / "aggregator", terms)
-    return _run(seconds, began, posts, [_events(log) for log in logs])
+    return _run(seconds, began, posts, [_events(folder / f"{h.number}.log") for h in hospitals])
 
 
 def _run(

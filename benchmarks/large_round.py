@@ -6,10 +6,8 @@ The result is compared with the average in the clear, weight by weight.
 
 import contextlib
 import os
-import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ import numpy as np
 from safetensors import safe_open
 
 from benchmarks.large_app import change
-from examples.demo.processes import ROOT, Hospital, aggregator, finish, sign_terms, stop, wait_for
+from examples.demo.processes import ROOT, Hospital, aggregator, at_work, finish, signed, wait_for
 from participant.model import model_name
 from protocol.terms import Terms, parse
 
@@ -30,45 +28,21 @@ def measure(weights: int, key_bits: int) -> dict[str, Any]:
     """A ceremony and one round of ``weights`` float32 weights."""
     with tempfile.TemporaryDirectory(prefix="quorate-large-") as name:
         folder = Path(name)
-        hospitals = [
-            Hospital(k, f"Hospital {k}", folder / f"hospital-{k}", folder)
-            for k in range(1, PARTIES + 1)
-        ]
         settings = {
             "--name": "Large", "--quorum": "2", "--key-bits": str(key_bits), "--rounds": "1",
             "--clip": str(CLIP), "--max-examples": "100", "--suite": "hybrid",
             "--min-contributors": "3",
         }  # fmt: skip
-        for _ in sign_terms(folder, hospitals, settings):
-            pass
+        hospitals = signed(folder, PARTIES, settings)
         file = folder / "federation.toml"
         terms, _ = parse(file.read_text())
         with aggregator(file, folder / "aggregator", folder / "aggregator.log") as service:
-            _run(hospitals, folder, "ceremony", str(file))
+            with at_work(hospitals, folder, "ceremony", str(file)) as processes:
+                finish(processes, "the ceremony", _LIMIT_SECONDS)
             peaks = {"aggregator": service.pid}
             found = _train(hospitals, folder, file, weights, peaks)
         found["largest_error"] = _largest_error(hospitals[0], terms, weights)
         return {"weights": weights, "key_bits": key_bits, "parties": PARTIES, **found}
-
-
-def _run(hospitals: list[Hospital], folder: Path, *arguments: str) -> None:
-    with _started(hospitals, folder, *arguments) as processes:
-        finish(processes, arguments[0], _LIMIT_SECONDS)
-
-
-@contextlib.contextmanager
-def _started(
-    hospitals: list[Hospital], folder: Path, *arguments: str, **extra: str
-) -> Iterator[list[subprocess.Popen[str]]]:
-    processes = [
-        h.start(*arguments, log=folder / f"{h.number}.log", HOSPITAL=str(h.number), **extra)
-        for h in hospitals
-    ]
-    try:
-        yield processes
-    finally:
-        for process in processes:
-            stop(process)
 
 
 def _train(
@@ -77,7 +51,7 @@ def _train(
     app = str(ROOT / "benchmarks" / "large_app.py")
     started, peaks = time.monotonic(), dict[str, int]()
     arguments = ("train", str(file), "--app", app, "--json")
-    with _started(hospitals, folder, *arguments, WEIGHTS=str(weights)) as processes:
+    with at_work(hospitals, folder, *arguments, WEIGHTS=str(weights)) as processes:
         pids |= {f"hospital {k}": p.pid for k, p in enumerate(processes, start=1)}
 
         def over() -> bool:

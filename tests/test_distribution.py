@@ -126,21 +126,12 @@ def test_three_hospitals_make_a_key_with_the_installed_commands(
 
     monkeypatch.setattr(processes, "BIN", python.parent)
     monkeypatch.setattr(processes, "ROOT", tmp_path)
-    hospitals = [
-        processes.Hospital(k, f"Hospital {k}", tmp_path / f"h{k}", tmp_path / "none")
-        for k in (1, 2, 3)
-    ]
-    for _ in processes.sign_terms(
-        tmp_path, hospitals, {"--name": "Installed", "--quorum": "2", "--key-bits": "512"}
-    ):
-        pass
+    settings = {"--name": "Installed", "--quorum": "2", "--key-bits": "512"}
+    hospitals = processes.signed(tmp_path, 3, settings)
     terms = tmp_path / "federation.toml"
     with processes.aggregator(terms, tmp_path / "aggregator", tmp_path / "log"):
         started = [h.start("ceremony", str(terms), log=tmp_path / "log") for h in hospitals]
-        try:
+        with processes.ending(started):
             processes.finish(started, "the ceremony", 200)
-        finally:
-            for process in started:
-                processes.stop(process)
     keys = {processes.checked(h.participant("public-key", str(terms))) for h in hospitals}
     assert len(keys) == 1

@@ -23,9 +23,9 @@ from examples.demo.processes import (
     Hospital,
     aggregator,
     checked,
+    ending,
     finish,
     sign_terms,
-    stop,
     wait_for,
 )
 from participant.cli import app
@@ -78,11 +78,8 @@ class Federation:
 
 
 def finish_all(processes: list[subprocess.Popen[str]], what: str) -> None:
-    try:
+    with ending(processes):
         finish(processes, what, 90)
-    finally:
-        for process in processes:
-            stop(process)
 
 
 @pytest.fixture(scope="module")

@@ -44,14 +44,11 @@ def write_status(folder: Path, report: Mapping[str, object]) -> None:
 
 
 def _overwrite(path: Path, report: Mapping[str, object]) -> None:
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
-        size = os.fstat(descriptor).st_size
+    with path.open("r+b", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
         data = fitting(report, size)
         if len(data) <= size:
-            os.pwrite(descriptor, data.ljust(size), 0)
-    finally:
-        os.close(descriptor)
+            file.write(data.ljust(size))
 
 
 def touch_status(folder: Path) -> None:
@@ -75,10 +72,5 @@ def read_status(folder: Path) -> dict[str, object] | None:
 
 def remove_status(folder: Path) -> None:
     """Forget what an earlier service reported, but for the room that it takes."""
-    path = folder / STATUS_NAME
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_WRONLY)
-        try:
-            os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
-        finally:
-            os.close(descriptor)
+    with contextlib.suppress(OSError), (folder / STATUS_NAME).open("r+b", buffering=0) as file:
+        file.write(bytes(os.fstat(file.fileno()).st_size))

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from aggregator.store import stored_entries
-from examples.demo.processes import ROOT, DemoFailed, Hospital, finish, sign_terms, stop
+from examples.demo.processes import ROOT, DemoFailed, Hospital, at_work, ending, finish, signed
 from participant.home import Passphrase, load
 from participant.network import Caller, Traffic, open_link
 from protocol.board import MAX_POST_BYTES, Opening, Post, decode_entry
@@ -91,19 +91,14 @@ class Federation:
 def found(folder: Path, n_members: int, rounds: int, key_bits: int) -> Federation:
     """Terms, and a ceremony."""
     folder.mkdir()
-    hospitals = [
-        Hospital(k, f"Hospital {k}", folder / f"hospital-{k}", folder)
-        for k in range(1, n_members + 1)
-    ]
     settings = {
         "--name": "Hostile", "--quorum": str(HONEST), "--key-bits": str(key_bits),
         "--rounds": str(rounds), "--clip": "0.0625", "--max-examples": "100", "--suite": "hybrid",
         "--seconds": "1",
     }  # fmt: skip
-    for _ in sign_terms(folder, hospitals, settings):
-        pass
-    made = Federation(folder, hospitals)
-    with service(made, None), trainers(made, hospitals, "ceremony", str(made.file)) as processes:
+    made = Federation(folder, signed(folder, n_members, settings))
+    ceremony = at_work(made.hospitals, folder, "ceremony", str(made.file))
+    with service(made, None), ceremony as processes:
         finish(processes, "the ceremony", _LIMIT_SECONDS)
     return made
 
@@ -113,7 +108,7 @@ def play(made: Federation, weights: int, attack: Attack | None) -> dict[str, Any
     with service(made, attack) as running, attacking(made, attack) as attacker:
         honest = made.hospitals[:HONEST]
         arguments = ("train", str(made.file), "--app", str(_APP), "--json")
-        with trainers(made, honest, *arguments, WEIGHTS=str(weights)) as processes:
+        with at_work(honest, made.folder, *arguments, WEIGHTS=str(weights)) as processes:
             probes = asyncio.run(_watch(made, processes, attacker, bool(attack and attack.member)))
         told = _end(attacker)
         stored = _stored_bytes(made.data)
@@ -154,26 +149,8 @@ def service(made: Federation, attack: Attack | None) -> Iterator[subprocess.Pope
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=output, stderr=output, text=True
         )
-    try:
+    with ending([process]):
         yield process
-    finally:
-        stop(process)
-
-
-@contextlib.contextmanager
-def trainers(
-    made: Federation, hospitals: Sequence[Hospital], *arguments: str, **extra: str
-) -> Iterator[list[subprocess.Popen[str]]]:
-    """Hospitals at work until the block ends."""
-    processes = [
-        h.start(*arguments, log=made.folder / f"{h.number}.log", HOSPITAL=str(h.number), **extra)
-        for h in hospitals
-    ]
-    try:
-        yield processes
-    finally:
-        for process in processes:
-            stop(process)
 
 
 @contextlib.contextmanager
@@ -195,11 +172,9 @@ def attacking(made: Federation, attack: Attack | None) -> Iterator[subprocess.Po
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
         )
-    try:
+    with ending([process]):
         time.sleep(2.0)
         yield process
-    finally:
-        stop(process)
 
 
 def _end(attacker: subprocess.Popen[str] | None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One party of the peer's key generation; runs in the peer's own environment.
 
-``python peer_party.py BITS INDEX PORT PORT …``: the ports of all parties, this one's by its index.
+``python party.py BITS INDEX PORT PORT …``: the ports of all parties, this one's by its index.
 Every parameter but the key's length has the peer's default.
 """
 

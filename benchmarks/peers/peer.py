@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.peers.environment import environment
 from benchmarks.spread import spread
-from examples.demo.processes import DemoFailed, finish, free_port, stop
+from examples.demo.processes import DemoFailed, ending, finish, free_port
 
 PACKAGE = "tno.mpc.protocols.distributed-keygen"
 _REQUIREMENTS = (
@@ -25,7 +25,7 @@ _REQUIREMENTS = (
     "tno.mpc.encryption_schemes.paillier==3.0.1",
     "gmpy2>=2.2",
 )
-_PARTY = Path(__file__).with_name("peer_party.py")
+_PARTY = Path(__file__).with_name("party.py")
 _LIMIT_SECONDS = 4 * 3_600
 
 
@@ -55,11 +55,8 @@ def run_once(python: Path, bits: int, parties: int) -> float:
         keys = [Path(name) / f"{k}.key" for k in range(parties)]
         began = time.monotonic()
         processes = [_start(python, [str(bits), str(k), *ports], key) for k, key in enumerate(keys)]
-        try:
+        with ending(processes):
             finish(processes, "the peer's key generation", _LIMIT_SECONDS)
-        finally:
-            for process in processes:
-                stop(process)
         seconds = time.monotonic() - began
         found = {key.read_text() for key in keys}
     if len(found) != 1 or not int(found.pop(), 16):

@@ -1,5 +1,6 @@
 """From nothing to two trained models: identities, terms, key ceremony, rounds."""
 
+import contextlib
 import shutil
 import subprocess
 import time
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aggregator.store import stored_entries
-from examples.demo.processes import Hospital, aggregator, finish, sign_terms, stop, wait_for
+from examples.demo.processes import Hospital, aggregator, ending, finish, sign_terms, wait_for
 from examples.demo.study import Study, handwriting, tumours
 from participant.model import model_name
 from protocol.board import Board, decode_entry
@@ -50,10 +51,16 @@ class Consortium:
         """What the processes said."""
         return self.folder / "logs"
 
-    @property
-    def aggregator_log(self) -> Path:
-        """What the aggregator said."""
-        return self.logs / "aggregator.log"
+    def log_of(self, hospital: Hospital) -> Path:
+        """What a hospital said, unless it is shown."""
+        return self.logs / f"hospital-{hospital.number}.log"
+
+    def serving(
+        self, module: str = "aggregator"
+    ) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
+        """The aggregator, or a module in its place, running until the block ends."""
+        log = self.logs / "aggregator.log"
+        return aggregator(self.terms_file, self.data, log, ("-m", module))
 
 
 def found(folder: Path, key_bits: int) -> Consortium:
@@ -90,17 +97,12 @@ def hold_ceremony(consortium: Consortium) -> None:
     """All hospitals run the key ceremony through the aggregator; the first one is shown live."""
     started = time.monotonic()
     terms = str(consortium.terms_file)
-    with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log):
-        processes = [
-            h.start("ceremony", terms, log=consortium.logs / f"hospital-{h.number}.log")
-            for h in consortium.hospitals[1:]
-        ]
-        try:
-            processes.append(consortium.hospitals[0].start("ceremony", terms))
+    with consortium.serving():
+        first, *others = consortium.hospitals
+        processes = [h.start("ceremony", terms, log=consortium.log_of(h)) for h in others]
+        with ending(processes):
+            processes.append(first.start("ceremony", terms))
             finish(processes, "the key ceremony", 150)
-        finally:
-            for process in processes:
-                stop(process)
     consortium.ceremony_seconds = time.monotonic() - started
 
 
@@ -108,39 +110,33 @@ def train_tumours(consortium: Consortium) -> None:
     """Five rounds; in one of them a hospital is killed while it trains, and comes back."""
     study, killed = consortium.tumours, consortium.hospitals[KILLED - 1]
     mark = killed.home / "to-be-killed"
-    with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log):
-        running: dict[int, subprocess.Popen[str]] = {}
-        try:
+    with consortium.serving():
+        running: list[subprocess.Popen[str]] = []
+        with ending(running):
             for hospital in reversed(consortium.hospitals):
                 reached = f"fit:{KILLED_ROUND}:{mark}" if hospital is killed else None
-                running[hospital.number] = start_training(consortium, study, hospital, reached)
-            wait_for("a training to interrupt", mark.exists, [*running.values()], 90)
-            running[KILLED].kill()
-            running.pop(KILLED).wait()
+                running.append(start_training(consortium, study, hospital, reached))
+            wait_for("a training to interrupt", mark.exists, running, 90)
+            process = running.pop(-KILLED)  # they were started from the last to the first
+            process.kill()
+            process.wait()
             print(f"{killed.name} was killed while it trained for round {KILLED_ROUND}", flush=True)
             wait_for(
                 f"the end of round {KILLED_ROUND}",
-                lambda: _has_model(consortium, KILLED_ROUND), [*running.values()], 60,
+                lambda: _has_model(consortium, KILLED_ROUND), running, 60,
             )  # fmt: skip
-            running[KILLED] = start_training(consortium, study, killed)
+            running.append(start_training(consortium, study, killed))
             print(f"{killed.name} is back", flush=True)
             _wait_for_last_round(consortium, study, running)
-        finally:
-            for process in running.values():
-                stop(process)
 
 
 def train_digits(consortium: Consortium) -> None:
     """Three rounds of another, larger model under the same key."""
-    running: dict[int, subprocess.Popen[str]] = {}
-    with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log):
-        try:
-            for hospital in reversed(consortium.hospitals):
-                running[hospital.number] = start_training(consortium, consortium.digits, hospital)
-            _wait_for_last_round(consortium, consortium.digits, running)
-        finally:
-            for process in running.values():
-                stop(process)
+    study, running = consortium.digits, list[subprocess.Popen[str]]()
+    with consortium.serving(), ending(running):
+        for hospital in reversed(consortium.hospitals):
+            running.append(start_training(consortium, study, hospital))
+        _wait_for_last_round(consortium, study, running)
 
 
 def start_training(
@@ -153,7 +149,7 @@ def start_training(
     """
     if interrupt is None and hospital.number > 1:
         interrupt = f"evaluate:{study.last_round}:{_mark(study, hospital)}"
-    log = consortium.logs / f"hospital-{hospital.number}.log" if hospital.number > 1 else None
+    log = consortium.log_of(hospital) if hospital.number > 1 else None
     options = ["train", str(consortium.terms_file), "--app", str(study.app_file)]
     if study.rounds[0] > 1:
         options += ["--new-model-after", str(study.rounds[0] - 1)]
@@ -162,7 +158,7 @@ def start_training(
 
 
 def _wait_for_last_round(
-    consortium: Consortium, study: Study, running: dict[int, subprocess.Popen[str]]
+    consortium: Consortium, study: Study, running: list[subprocess.Popen[str]]
 ) -> None:
     first, *others = consortium.hospitals
 
@@ -174,7 +170,7 @@ def _wait_for_last_round(
         return is_evaluated and all(_mark(study, hospital).exists() for hospital in others)
 
     what = f"the end of round {study.last_round}"
-    wait_for(what, is_over, [*running.values()], SECONDS_A_STUDY)
+    wait_for(what, is_over, running, SECONDS_A_STUDY)
 
 
 def _mark(study: Study, hospital: Hospital) -> Path:

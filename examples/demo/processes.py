@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,16 @@ def sign_terms(
     yield checked(hospitals[0].participant("terms", "show", file))
 
 
+def signed(folder: Path, count: int, settings: Mapping[str, str]) -> list[Hospital]:
+    """So many hospitals, with folders in ``folder``, whose terms are signed there."""
+    hospitals = [
+        Hospital(k, f"Hospital {k}", folder / f"hospital-{k}", folder) for k in range(1, count + 1)
+    ]
+    for _ in sign_terms(folder, hospitals, settings):
+        pass
+    return hospitals
+
+
 @contextlib.contextmanager
 def aggregator(
     terms: Path, data: Path, log: Path, module: Sequence[str] = ("-m", "aggregator")
@@ -121,6 +131,29 @@ def stop(process: subprocess.Popen[str]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def ending(processes: Collection[subprocess.Popen[str]]) -> Iterator[None]:
+    """End processes of ours when the block does; it may start more."""
+    try:
+        yield
+    finally:
+        for process in processes:
+            stop(process)
+
+
+@contextlib.contextmanager
+def at_work(
+    hospitals: Sequence[Hospital], folder: Path, *arguments: str, **extra: str
+) -> Iterator[list[subprocess.Popen[str]]]:
+    """Hospitals at work until the block ends, each with a log of its number in a folder."""
+    processes = [
+        h.start(*arguments, log=folder / f"{h.number}.log", HOSPITAL=str(h.number), **extra)
+        for h in hospitals
+    ]
+    with ending(processes):
+        yield processes
 
 
 def wait_for(

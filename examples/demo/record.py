@@ -5,14 +5,14 @@ import sys
 from typing import Any
 
 from examples.demo.consortium import Consortium
-from examples.demo.processes import ROOT, DemoFailed, aggregator, checked
+from examples.demo.processes import ROOT, DemoFailed, checked
 
 
 def leave_record(consortium: Consortium) -> dict[str, Any]:
     """Export from the aggregator and, into the same folder, from a hospital; verify; report."""
     terms, record = str(consortium.terms_file), consortium.folder / "record"
     page, first = consortium.folder / "report.html", consortium.hospitals[0]
-    with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log):
+    with consortium.serving():
         command = [sys.executable, "-m", "aggregator", "export", terms]
         place = ["--data", str(consortium.data), "--out", str(record)]
         checked(

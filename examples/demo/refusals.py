@@ -6,7 +6,7 @@ from typing import Any
 
 from examples.demo.consortium import ROGUE_ROUND, Consortium, start_training
 from examples.demo.intruder import knock
-from examples.demo.processes import DemoFailed, Hospital, aggregator, checked, finish, stop
+from examples.demo.processes import DemoFailed, Hospital, checked, ending, finish
 from keyshare.key import combine_exponents, trial_ciphertext
 from keyshare.key.partial_decryption import partial_decryption
 from participant.home import Passphrase, Vault
@@ -22,7 +22,7 @@ OUT_OF_TIME = 1
 def below_quorum(consortium: Consortium) -> dict[str, Any]:
     """Three hospitals add encrypted numbers; two alone cannot decrypt the sum, all five can."""
     hospitals, terms = consortium.hospitals, str(consortium.terms_file)
-    with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log):
+    with consortium.serving():
         contribute(consortium, hospitals[:3], "visits", VISITS)
         decrypt = ("decrypt", terms, "--round", "visits", "--yes")
         two = [
@@ -33,34 +33,27 @@ def below_quorum(consortium: Consortium) -> dict[str, Any]:
         if codes != [OUT_OF_TIME, OUT_OF_TIME]:
             raise DemoFailed(f"two hospitals alone: exit codes {codes}")
         shares_alone = _shares_of_two(consortium)
-        processes = [
-            h.start(*decrypt, log=consortium.logs / f"visits-{h.number}.log") for h in hospitals
-        ]
-        try:
+        logs = [consortium.logs / f"visits-{h.number}.log" for h in hospitals]
+        processes = [h.start(*decrypt, log=log) for h, log in zip(hospitals, logs, strict=True)]
+        with ending(processes):
             finish(processes, "the decryption of the visits", 60)
-        finally:
-            for process in processes:
-                stop(process)
     return {
         "hospitals": len(two),
         "exit_codes": codes,
         "two_key_shares_alone": shares_alone,
-        "sum_by_all": _sum_of(consortium.logs / "visits-1.log"),
+        "sum_by_all": _sum_of(logs[0]),
     }
 
 
 def single_update(consortium: Consortium) -> dict[str, Any]:
     """A rogue aggregator closes a round over one hospital's update; everyone refuses."""
-    module = ("-m", "examples.demo.rogue_aggregator")
-    with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log, module):
+    with consortium.serving("examples.demo.rogue_aggregator"):
         processes = [start_training(consortium, consortium.digits, h) for h in consortium.hospitals]
-        try:
-            codes = [process.wait(timeout=60) for process in processes]
-        except subprocess.TimeoutExpired:
-            raise DemoFailed("a hospital did not refuse within a minute") from None
-        finally:
-            for process in processes:
-                stop(process)
+        with ending(processes):
+            try:
+                codes = [process.wait(timeout=60) for process in processes]
+            except subprocess.TimeoutExpired:
+                raise DemoFailed("a hospital did not refuse within a minute") from None
     if codes != [REFUSED] * len(processes):
         raise DemoFailed(f"not every hospital refused: exit codes {codes}")
     refusals = {
@@ -76,7 +69,7 @@ def single_update(consortium: Consortium) -> dict[str, Any]:
 
 def unknown_identity(consortium: Consortium) -> dict[str, Any]:
     """An intruder claims to be a sixth member, and to be the first one."""
-    with aggregator(consortium.terms_file, consortium.data, consortium.aggregator_log):
+    with consortium.serving():
         wait = consortium.hospitals[0].participant("status", str(consortium.terms_file))
         checked(wait)  # the service is up
         answers = {

@@ -1,6 +1,7 @@
 """What the demo shows at its end, and leaves in its folder."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -56,29 +57,20 @@ def precision_table(study: Row) -> Table:
         "bytes a weight: in an update; unfit: updates that did not fit\n"
         "difference: to averaging in the clear; explained: by precision"
     )
-    columns = (
-        "round",
-        "suite",
-        "bytes a weight",
-        "clip",
-        "unfit",
-        "rounding",
-        "difference",
-        "explained",
-    )
+    columns: dict[str, Callable[[Row], str]] = {
+        "round": lambda row: str(row["round"]),
+        "suite": lambda row: str(row["suite"]),
+        "bytes a weight": lambda row: f"{row['bytes_per_weight']:.2f}",
+        "clip": lambda row: f"{row['clip']:g}",
+        "unfit": lambda row: str(row["unfit"]),
+        "rounding": lambda row: f"{row['rounding']:.1e}",
+        "difference": lambda row: f"{row['max_abs_error']:.1e}",
+        "explained": lambda row: f"{row['error_bound']:.1e}",
+    }
     for column in columns:
         table.add_column(column, justify="left" if column == "suite" else "right")
     for row in study["rounds"]:
-        table.add_row(
-            str(row["round"]),
-            row["suite"],
-            f"{row['bytes_per_weight']:.2f}",
-            f"{row['clip']:g}",
-            str(row["unfit"]),
-            f"{row['rounding']:.1e}",
-            f"{row['max_abs_error']:.1e}",
-            f"{row['error_bound']:.1e}",
-        )
+        table.add_row(*(cell(row) for cell in columns.values()))
     return table
 
 
