@@ -41,6 +41,13 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return run_command
 
 
+def refused(run: Run, *arguments: object) -> str:
+    """What a command says that fails."""
+    code, _, err = run(*arguments)
+    assert code == 1, err
+    return err
+
+
 @dataclass
 class Place:
     """A data folder after ``init``, and signed terms that name it."""
@@ -57,6 +64,11 @@ class Place:
     @property
     def store(self) -> Path:
         return self.data / self.terms.federation.hex()[:16]
+
+    @property
+    def words(self) -> tuple[object, ...]:
+        """The terms and the folder, as commands take them."""
+        return self.file, "--data", self.data
 
 
 def address_in(card: Path) -> AggregatorAddress:
