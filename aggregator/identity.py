@@ -10,7 +10,6 @@ import datetime
 import hashlib
 import ipaddress
 import os
-import secrets
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from aggregator.errors import AggregatorError, StoreFull
 from protocol.encoding import encode_binary
+from protocol.programs.refusals import refusals
+from protocol.programs.temporary import aside, sync
 from protocol.signing import public_bytes
 from protocol.terms import AggregatorAddress, is_host
 from protocol.words import shown
@@ -221,23 +222,13 @@ def _read(path: Path, what: str) -> bytes:
 
 def _write_new(path: Path, data: bytes) -> None:
     """Durably create a file, 0600, whole or not at all; raises IdentityExists and StoreFull."""
-    aside = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    try:
+    with refusals(path, StoreFull.of):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with aside(path, StoreFull.of) as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(aside, path)  # unlike rename, link never replaces
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except FileExistsError:
-        raise IdentityExists(path) from None
-    except OSError as error:
-        raise StoreFull.of(path, error) from None
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink()
+            os.fsync(file.descriptor)
+            try:
+                os.link(file.temporary, path)  # unlike rename, link never replaces
+            except FileExistsError:
+                raise IdentityExists(path) from None
+        sync(path.parent)

@@ -57,6 +57,12 @@ def federation(rounds: RoundPolicy | None = None, n: int = 3, **changes: Any) ->
     return toy_epoch(n, 2).under(**chosen).federation
 
 
+def code(answer: object) -> str:
+    """Why a frame was rejected."""
+    assert isinstance(answer, Rejected), answer
+    return answer.code
+
+
 @dataclass
 class Desk:
     """``restart`` opens the folder anew, as after the process died; time stands still."""

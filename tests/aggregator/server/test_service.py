@@ -29,7 +29,6 @@ from protocol.board.wire import (
     BlobOffer,
     BlobRequest,
     Entries,
-    Rejected,
     StatusReport,
     StatusRequest,
     Submit,
@@ -37,13 +36,8 @@ from protocol.board.wire import (
 )
 from protocol.encoding import encode
 from tests.simulator.disk import Crash
-from tests.stage.desk import MODEL, Desk, federation
+from tests.stage.desk import MODEL, Desk, code, federation
 from tests.stage.mortal import Mortal
-
-
-def code(answer: object) -> str:
-    assert isinstance(answer, Rejected), answer
-    return answer.code
 
 
 def test_a_post_is_accepted_at_its_position_and_again_at_the_same(desk: Desk) -> None:
