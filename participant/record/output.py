@@ -8,7 +8,7 @@ from participant.record.folder import RecordFolder
 from protocol.errors import WrongKind
 from protocol.programs.file_kind import Kind
 from protocol.programs.look import kind_of
-from protocol.programs.record_output import OutputFolder
+from protocol.programs.record_output import PUBLIC_FOLDER, OutputFolder
 
 
 class RecordOutput(OutputFolder, RecordFolder):
@@ -20,5 +20,8 @@ class RecordOutput(OutputFolder, RecordFolder):
     def __init__(self, folder: Path) -> None:
         if (found := kind_of(folder)) in (Kind.HOME, Kind.SERVICE):
             raise WrongKind(str(folder), str(found), "record")
-        make_folder(folder if found else folder.parent)
+        is_new = not folder.exists()
+        make_folder(folder)
+        if is_new:
+            folder.chmod(PUBLIC_FOLDER)
         super().__init__(folder, DiskError.of)

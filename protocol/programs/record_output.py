@@ -8,7 +8,7 @@ from protocol.programs.refusals import Refusal, refusals
 from protocol.programs.temporary import aside, check_ordinary, entries, sweep, sync
 from protocol.record import FOLDERS
 
-_PUBLIC_FILE, _PUBLIC_FOLDER = 0o644, 0o755  # it is there to be handed on
+PUBLIC_FOLDER, _PUBLIC_FILE = 0o755, 0o644  # it is there to be handed on
 
 
 class OutputFolder:
@@ -55,7 +55,7 @@ class OutputFolder:
     def _make(self, folder: Path) -> None:
         if not folder.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(_PUBLIC_FOLDER)
+            folder.chmod(PUBLIC_FOLDER)
             sync(folder.parent)
 
     def _folders(self) -> list[Path]:
