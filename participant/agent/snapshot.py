@@ -5,21 +5,13 @@ not sent: a snapshot may be old, and the folder itself will send it.
 """
 
 import contextlib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from participant.disk import Output, Storage
 
 _OUTBOX = "outbox/"
-
-
-class _Bytes:
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def write(self, data: bytes) -> None:
-        """Append bytes."""
-        self.data += data
 
 
 @dataclass
@@ -36,9 +28,9 @@ class Snapshot:
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[Output]:
         """As ``write``, in parts."""
-        found = _Bytes()
+        found = io.BytesIO()
         yield found
-        self._written[name] = bytes(found.data)
+        self._written[name] = found.getvalue()
 
     def read(self, name: str) -> bytes | None:
         """The bytes under a name, None if there are none."""

@@ -7,7 +7,7 @@ from typing import Protocol
 class Output(Protocol):
     """Takes the bytes of one name, in order."""
 
-    def write(self, data: bytes) -> object: ...
+    def write(self, data: bytes, /) -> object: ...
 
 
 class Storage(Protocol):
