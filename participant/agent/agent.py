@@ -80,7 +80,7 @@ class Agent:
         self._outgoing: deque[FromMember] = deque()
         self._unread: deque[Posted] = deque()
         self._target: Head | None = None  # the aggregator's head when the link came up
-        self._begun = False
+        self.begun = False  # whether the board is known here up to that head
         self._offered = False  # the pending post, since the link came up
         self.made = b""  # the digest of the last post that this object has made
         self.seen: Posted | None = None  # the last own one that was settled
@@ -90,17 +90,12 @@ class Agent:
     @property
     def done(self) -> bool:
         """Whether the task is done and nothing of ours is on its way."""
-        return self._begun and self.task.done and not self.is_sending
+        return self.begun and self.task.done and not self.is_sending
 
     @property
     def is_sending(self) -> bool:
         """Whether a post is on its way: whatever the next command is, it sends it first."""
         return self._outbox.pending is not None
-
-    @property
-    def begun(self) -> bool:
-        """Whether the board is known here up to where it stood when the link came up."""
-        return self._begun
 
     @property
     def transfer(self) -> TransferBytes:
@@ -167,13 +162,13 @@ class Agent:
             return
         if self.board.hash_at(self._target.position) != self._target.hash:
             raise Fork(self._target.position, "it is not the one that the aggregator announced")
-        if not self._begun:
+        if not self.begun:
             self._check_checkpoint()
             self._notice_set_back()
             if position := SetLedger(self._storage).seen_since:
                 self.task.restored(position)
             self.task.begin(self.board)
-            self._begun = True
+            self.begun = True
         if not self._offered:  # now that the board tells whether it is there already
             self._offered = True
             self._offer()
@@ -202,7 +197,7 @@ class Agent:
 
     def _check_own(self, posted: Posted) -> None:
         """Once the board is read, own posts appear on it only from the outbox."""
-        if posted.post.sender != self.index or not self._begun:
+        if posted.post.sender != self.index or not self.begun:
             return
         pending = self._outbox.pending
         if pending is None or pending.signed.digest != posted.digest:

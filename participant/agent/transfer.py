@@ -55,7 +55,9 @@ class Uploads:
         self._waiting: deque[bytes] = deque()
         self._on_way: dict[bytes, _OnItsWay] = {}
         self._unasked = self._paused = False
-        self._progress = 0, 0  # one pair, since the one who asks may be in another thread
+        # Bytes that the aggregator is known to hold, and all bytes of the blobs: one pair, since
+        # the one who asks may be in another thread.
+        self.sent = 0, 0
         self._last: tuple[bytes, bytes] | None = None  # name and bytes of a blob of many chunks
 
     @property
@@ -68,11 +70,6 @@ class Uploads:
         """Whether every byte has left, if not arrived."""
         on_way = self._on_way.items()
         return not self._waiting and all(way.sent == self._sizes[name] for name, way in on_way)
-
-    @property
-    def sent(self) -> tuple[int, int]:
-        """Bytes that the aggregator is known to hold, and all bytes of the blobs."""
-        return self._progress
 
     def start(self, sizes: Mapping[bytes, int]) -> list[BlobChunk | BlobOffer]:
         """Send blobs unasked, by name and size: what is new, the aggregator cannot have."""
@@ -119,8 +116,8 @@ class Uploads:
             way.held, way.sent = offset, max(way.sent, offset)
         elif not way.is_asked and not have.to_offer:  # a chunk was lost, or all that was there
             return [self._offer(name)]
-        held, total = self._progress
-        self._progress = held + way.held - before, total
+        held, total = self.sent
+        self.sent = held + way.held - before, total
         if way.held == self._sizes[name]:
             del self._on_way[name]
             if self.complete:
@@ -129,7 +126,7 @@ class Uploads:
 
     def _begin(self, sizes: Mapping[bytes, int], unasked: bool) -> list[BlobChunk | BlobOffer]:
         self._sizes, self._unasked, self._last = dict(sizes), unasked, None
-        self._progress = 0, sum(self._sizes.values())
+        self.sent = 0, sum(self._sizes.values())
         self._waiting, self._on_way, self._paused = deque(self._sizes), {}, False
         return self._fill()
 
