@@ -10,8 +10,10 @@ from protocol.board import Board, Draft, Entry, Posted
 class Task(Protocol):
     """A ceremony, rounds of training, one decryption.
 
-    A task derives from this class; one that reads no vectors leaves the stream of blobs out.
+    A task derives from this class, and leaves out what it does not do.
     """
+
+    session = ""  # the one whose entries it wants, unless ``wants`` says otherwise
 
     @property
     def done(self) -> bool:
@@ -31,9 +33,11 @@ class Task(Protocol):
 
     def begin(self, board: Board) -> None:
         """Called once, when the board has been read up to its head and before ``receive``."""
+        return None
 
     def wants(self, session: str) -> bool:
         """Whether the entries of a session are to be received, with their payloads."""
+        return session == self.session
 
     def needs(self, posted: Posted) -> bool:
         """Whether the payloads of a wanted entry can still matter; if not, none is fetched.
@@ -47,9 +51,11 @@ class Task(Protocol):
 
         Empty if the entry is not needed.
         """
+        return None
 
     def due(self) -> Draft | None:
         """What is to be said next; asked only while nothing is on its way."""
+        return None
 
     def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
         """Name and size of the blobs to be received next, in order; as few as fit into memory.

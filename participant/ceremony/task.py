@@ -63,7 +63,6 @@ class CeremonyTask(Task):
         self._join_is_ahead = False  # own one on the board, not received yet
         self._restored_at = 0  # the entry up to which this storage may have forgotten what it said
         self._may_speak = True
-        self.session = ""
         self.epoch: Epoch | None = None
 
     @property
@@ -108,10 +107,6 @@ class CeremonyTask(Task):
         first = self._ceremony.due()
         self._join = first.body if first else None
         self._join_is_ahead = any(map(self._is_own_join, board.session(self.session)))
-
-    def wants(self, session: str) -> bool:
-        """Only the ceremony that is due."""
-        return session == self.session
 
     def needs(self, posted: Posted) -> bool:
         """What is said in the step that is under way."""

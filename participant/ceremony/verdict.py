@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from participant.agent import Task
 from participant.errors import NotAborted
 from participant.waiting import Waiting
-from protocol.board import Abort, Board, Certificate, Disclosure, Draft, Posted, is_aborted
+from protocol.board import Abort, Board, Certificate, Disclosure, Posted, is_aborted
 from protocol.ceremony import Verdict, judge, silent
 from protocol.terms import AGGREGATOR, Terms
 
@@ -28,7 +28,9 @@ class Accusation:
 
 
 class VerdictTask(Task):
-    """Takes in an aborted ceremony, by default the last; it says nothing itself."""
+    """Takes in an aborted ceremony, by default the last; it says nothing itself.
+
+    Who owes a seed discloses it by taking part in the ceremony."""
 
     def __init__(self, terms: Terms, session: str = "") -> None:
         self._terms = terms
@@ -97,18 +99,10 @@ class VerdictTask(Task):
     def _is_aborted(self, board: Board, session: str) -> bool:
         return is_aborted((p.post for p in board.session(session)), self._terms.n_members)
 
-    def wants(self, session: str) -> bool:
-        """Only the ceremony that was aborted."""
-        return session == self.session
-
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Keep an entry with all its payloads, by recipient."""
         self._entries.append(posted)
         self._payloads[posted.position] = payloads
-
-    def due(self) -> Draft | None:
-        """Nothing: who owes a seed discloses it by taking part in the ceremony."""
-        return None
 
     def verdict(self) -> Verdict:
         """Replay everyone whose seed is known: as much computing as all of them did together."""

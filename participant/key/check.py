@@ -62,7 +62,8 @@ class KeyCheckTask(Task):
             number += 1
         stream = Stream(secrets.token_bytes(32))
         nonce = secrets.token_bytes(NONCE_BYTES)
-        self.check = KeyCheck(f"check/{number}", self._epoch, self._secret, nonce, stream)
+        self.session = f"check/{number}"
+        self.check = KeyCheck(self.session, self._epoch, self._secret, nonce, stream)
 
     def _is_under_way(self, entries: list[Posted]) -> bool:
         asked_ms = next((p.time_ms for p in entries if self._is_request(p.post.body)), None)
@@ -73,10 +74,6 @@ class KeyCheckTask(Task):
 
     def _is_request(self, body: Body) -> bool:
         return isinstance(body, CheckRequest) and body.epoch == self._epoch.digest
-
-    def wants(self, session: str) -> bool:
-        """Only this check."""
-        return self.check is not None and session == self.check.session
 
     def needs(self, posted: Posted) -> bool:
         """The first part of each member."""

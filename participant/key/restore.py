@@ -5,7 +5,6 @@ the board, read from the aggregator or from a record.
 """
 
 import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,7 +34,7 @@ from participant.key.backup import Backup, RestorableShare
 from participant.key.errors import NoBoard, Outdated, UnfitBackup
 from participant.network import Session
 from participant.record import RecordFolder
-from protocol.board import Board, Draft, Head, Posted
+from protocol.board import Board, Head
 from protocol.errors import Fork, Malformed
 from protocol.key import epoch_of
 from protocol.record import MANIFEST_PATH, MAX_MANIFEST_BYTES, read_entries, read_manifest
@@ -196,21 +195,4 @@ async def read_board(restoring: Restoring, seconds: float) -> Board:
 class _Reading(Task):
     """Nothing but to read the board up to its head."""
 
-    @property
-    def done(self) -> bool:
-        """As soon as the board has been read."""
-        return True
-
-    def begin(self, board: Board) -> None:
-        """Nothing to look up."""
-
-    def wants(self, session: str) -> bool:
-        """Nothing is acted on."""
-        return False
-
-    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
-        """Never called, since nothing is wanted."""
-
-    def due(self) -> Draft | None:
-        """Nothing."""
-        return None
+    done = True  # as soon as the board has been read

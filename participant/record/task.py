@@ -1,14 +1,14 @@
 """Reading the whole board into a record, and countersigning it."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.agent import Task
 from participant.waiting import Waiting
-from protocol.board import Attachment, Board, Draft, Entry, Head, Posted
+from protocol.board import Attachment, Board, Entry, Head
 from protocol.encoding import encode
 from protocol.record import (
     Countersignature,
@@ -42,6 +42,8 @@ class RecordTask(Task):
     before anything is written: Fork, UnfitRecord and UnfitRecord come from ``begin``.
     """
 
+    done = False  # whether the record is whole, and countersigned by this hospital
+
     def __init__(
         self, terms: Terms, index: int, key: Ed25519PrivateKey, files: WritableFiles
     ) -> None:
@@ -50,14 +52,8 @@ class RecordTask(Task):
         self._blobs: deque[Attachment] = deque()
         self._fetched, self._to_fetch = 0, 0
         self._board: Board | None = None
-        self._is_done = False
         self.head: Head | None = None
         self.heads: list[Countersignature] = []  # at the end: all members', in roster order
-
-    @property
-    def done(self) -> bool:
-        """Whether the record is whole, and countersigned by this hospital."""
-        return self._is_done
 
     @property
     def fetching(self) -> Fetching:
@@ -88,17 +84,6 @@ class RecordTask(Task):
         self._to_fetch = sum(a.size for a in self._blobs)
         self._finish_if_whole()
 
-    def wants(self, session: str) -> bool:
-        """No entry is acted on."""
-        return False
-
-    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
-        """Never called, since none is wanted."""
-
-    def due(self) -> Draft | None:
-        """Nothing."""
-        return None
-
     def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
         """The next missing payloads: a few small ones, or a single large one."""
         chosen: list[tuple[bytes, int]] = []
@@ -128,4 +113,4 @@ class RecordTask(Task):
         self._files.write(head_path(self._index), encode(own))
         finish(self._files, self._terms, self.head)
         self.heads = countersignatures(self._files, self._terms)
-        self._is_done = True
+        self.done = True

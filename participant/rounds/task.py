@@ -56,7 +56,8 @@ class DecryptionTask(Task):
         self._ledger, self._approve = SetLedger(storage), approve
         self._asked = self._stated = False
         self._history = OpenedSets(terms)
-        view = RoundView(round_session(name))
+        self.session = round_session(name)
+        view = RoundView(self.session)
         self.member = RoundMember(view, terms, self._epoch, self._secret, self._history)
         self._own = OwnChecksum(self.member)
 
@@ -69,11 +70,6 @@ class DecryptionTask(Task):
         if member.plaintexts is None or member.owes_partial or member.owes_complaint:
             return False
         return self._stated or not self._is_statistic
-
-    @property
-    def session(self) -> str:
-        """The round's session on the board."""
-        return self.member.view.session
 
     @property
     def sums(self) -> list[Decimal]:
@@ -98,10 +94,6 @@ class DecryptionTask(Task):
         """Take note of which sums are open, and of which rounds were open before a restore."""
         self._history.follow(board.entries)
         self._ledger.begin(board)
-
-    def wants(self, session: str) -> bool:
-        """Only this round."""
-        return session == self.member.view.session
 
     def needs(self, posted: Posted) -> bool:
         """Contributions to the open round, and parts of the closed one."""

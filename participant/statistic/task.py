@@ -40,7 +40,8 @@ class StatisticTask(Task):
         """Raises UnfitNumbers on numbers that would not fit into a round of their own."""
         self._terms, (self._epoch, self._secret) = terms, secret
         self._numbers, self._storage, self._decimals = numbers, storage, decimals
-        self.view = RoundView(round_session(name))
+        self.session = round_session(name)
+        self.view = RoundView(self.session)
         self.sent = False  # whether these very numbers are the contribution
         wanted = numbers.decimals if decimals is None else decimals
         if wanted > MAX_DECIMALS:
@@ -55,11 +56,6 @@ class StatisticTask(Task):
         return self._secret.index in self.view.contributions
 
     @property
-    def session(self) -> str:
-        """The round's session on the board."""
-        return self.view.session
-
-    @property
     def request(self) -> Request:
         """What was asked for by whoever opened the round, or is asked for by this hospital."""
         return request_of(self.view) or self._request
@@ -67,13 +63,6 @@ class StatisticTask(Task):
     def waiting(self, board: Board) -> Waiting:
         """What the round is waiting for."""
         return round_waiting(RoundView.of(self.session, board.session(self.session)), self._terms)
-
-    def begin(self, board: Board) -> None:
-        """Nothing to look up."""
-
-    def wants(self, session: str) -> bool:
-        """Only this round."""
-        return session == self.view.session
 
     def needs(self, posted: Posted) -> bool:
         """Nothing: who contributes does not read what others do."""
