@@ -1,10 +1,9 @@
 """What is said of a ceremony that was aborted, and of one that was not."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from participant import errors as participant_errors
-from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Sentence, in_a_row
+from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Said, Sentence, in_a_row
 from protocol import errors as protocol_errors
 
 
@@ -70,7 +69,7 @@ def _not_aborted(e: participant_errors.NotAborted, c: Context) -> Sentence:
     )
 
 
-CEREMONIES: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
+CEREMONIES: Said = {
     protocol_errors.CeremonyFailed: _ceremony_failed,
     participant_errors.CeremonyAborted: _ceremony_aborted,
     participant_errors.NotAborted: _not_aborted,

@@ -1,8 +1,6 @@
 """What each error says to people: what and who, what to do about it, and the exit code."""
 
 import signal
-from collections.abc import Callable
-from typing import Any
 
 from keyshare import errors as keyshare_errors
 from participant import errors as participant_errors
@@ -11,19 +9,19 @@ from participant.cli.sentences.key import KEY_CARE
 from participant.cli.sentences.kinds import KINDS
 from participant.cli.sentences.model import MODELS
 from participant.cli.sentences.network import NETWORK
-from participant.cli.sentences.record import RECORDS
 from participant.cli.sentences.sealed import SEALED
 from participant.cli.sentences.sentence import (
     ABORTED,
     BY_SIGNAL,
+    COMMAND,
     FAILED,
     REFUSED,
     Context,
+    Said,
     Sentence,
     in_a_row,
+    plain,
 )
-from participant.cli.sentences.sentence import COMMAND as _COMMAND
-from participant.cli.sentences.sentence import plain as _plain
 from participant.cli.sentences.waiting import step_words, why_and_remedy
 from protocol import errors as protocol_errors
 from protocol.programs.refusals import remedy_for
@@ -38,18 +36,12 @@ def describe(error: Exception, context: Context) -> Sentence:
 
 def _unsigned(e: protocol_errors.UnsignedTerms, c: Context) -> Sentence:
     who = ", ".join([*e.missing, *e.wrong])
-    remedy = f"{who}: {_COMMAND} terms sign {c.pasted}"
+    remedy = f"{who}: {COMMAND} terms sign {c.pasted}"
     if e.wrong:
         blocks = number_of(len(e.wrong), "block", "blocks")
         those = f"the [[signatures]] {blocks} of {', '.join(e.wrong)}"
         remedy = f"take {those} out of {c.file}, and compare the terms. Then {remedy}"
     return Sentence(f"{c.file}: {lacking(e.missing, e.wrong)}", remedy)
-
-
-def _disk_error(e: participant_errors.DiskError, c: Context) -> Sentence:
-    return Sentence(
-        f"{e.path}: {e.reason}", f"{remedy_for(e.number)}, then type the same command again"
-    )
 
 
 def _running(e: participant_errors.AlreadyRunning, c: Context) -> Sentence:
@@ -65,7 +57,7 @@ def _out_of_time(e: participant_errors.OutOfTime, c: Context) -> Sentence:
     names = f", waiting for {c.names(e.waiting.members)}" if e.waiting.members else ""
     return Sentence(
         f"{said}{names}. {why} {remedy}".rstrip(),
-        _goes_on(f"see how things stand: {_COMMAND} status {c.here}", e.is_sending),
+        _goes_on(f"see how things stand: {COMMAND} status {c.here}", e.is_sending),
     )
 
 
@@ -113,25 +105,15 @@ def _refused(e: protocol_errors.Refused, c: Context) -> Sentence:
     )
 
 
-def _bad_entry(e: protocol_errors.BadEntry, c: Context) -> Sentence:
+def _unfit_record(e: protocol_errors.UnfitRecord, c: Context) -> Sentence:
+    if e.member:
+        return Sentence(
+            f"{e.path} is no countersignature of {c.name(e.member)}: {e.reason}",
+            f"ask {c.name(e.member)} for it again, or take the file away",
+        )
     return Sentence(
-        f"the board breaks its rules at entry {e.position}, by {c.name(e.sender)}: {e.reason}",
-        "do not go on. The aggregator shows what it must not accept: tell the other members",
-        ABORTED,
-    )
-
-
-def _bad_signature(e: protocol_errors.BadSignature, c: Context) -> Sentence:
-    return Sentence(
-        f"a signature of {c.name(e.sender)} ({e.what}) does not fit",
-        "somebody altered it on the way. Ask for it again",
-    )
-
-
-def _bad_seal(e: protocol_errors.BadSeal, c: Context) -> Sentence:
-    return Sentence(
-        f"what {c.name(e.sender)} sealed for this hospital ({e.what}) does not open",
-        "check that this is the data folder that took part in the ceremony",
+        f"the folder does not hold a record of these terms: {e.path}: {e.reason}",
+        "nothing was changed there. Give another folder as --out, or move that one away",
     )
 
 
@@ -158,23 +140,6 @@ def _too_few_partials(e: keyshare_errors.TooFewPartials, c: Context) -> Sentence
     here = f"{counted(e.have, 'partial decryption')} {number_of(e.have, 'is', 'are')} here"
     return Sentence(
         f"{here}, {e.need} are needed", "wait for more members, or ask them to run decrypt"
-    )
-
-
-def _combination(e: keyshare_errors.BadCombination, c: Context) -> Sentence:
-    return Sentence(
-        f"the partial decryptions of {c.names(e.members)} do not fit together",
-        "one of them is wrong. Decrypt again with other members",
-    )
-
-
-def _uncombinable(e: protocol_errors.Uncombinable, c: Context) -> Sentence:
-    return Sentence(
-        f"round {e.round_name}: the partial decryptions of {c.names(e.members)} have proofs that "
-        "hold, and yet they give no sum",
-        "nobody can make such parts without having factored the joint key. Use this key no more, "
-        "and make another in a new ceremony",
-        ABORTED,
     )
 
 
@@ -251,94 +216,116 @@ _REMADE = {
 _DAMAGED = "put back a copy of it from a backup"
 _ITS_NUMBER = "check the program that made these numbers. Nothing was sent"
 
-_KEYSHARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
-    keyshare_errors.BadParameters: _plain(
+_KEYSHARE: Said = {
+    keyshare_errors.BadParameters: plain(
         "{e.field} = {e.value} is out of range", "allowed: {e.allowed}"
     ),
-    keyshare_errors.BadIndices: _plain(
+    keyshare_errors.BadIndices: plain(
         "the numbers of the key shares ({e.indices}) are not distinct", "tell the other members"
     ),
     keyshare_errors.TooFewPartials: _too_few_partials,
-    keyshare_errors.BadCombination: _combination,
-    keyshare_errors.BadUpdate: _plain(
+    keyshare_errors.BadCombination: plain(
+        "the partial decryptions of {who} do not fit together",
+        "one of them is wrong. Decrypt again with other members",
+    ),
+    keyshare_errors.BadUpdate: plain(
         "the update of the model cannot be encrypted: {e}",
         "correct the app's fit. Nothing was sent",
     ),
-    keyshare_errors.BadExamples: _plain(
+    keyshare_errors.BadExamples: plain(
         "fit reports {e.num_examples} examples, allowed are {e.least} to {e.most}",
         "correct the app's fit. If it is right, agree on new terms with another --max-examples",
     ),
-    keyshare_errors.CorruptSum: _plain(
+    keyshare_errors.CorruptSum: plain(
         "the decrypted sum is one that honest contributions cannot give: {e}",
         "some contribution was malformed on purpose or by mistake: ask the contributors",
         ABORTED,
     ),
-    keyshare_errors.FalseSum: _plain(
+    keyshare_errors.FalseSum: plain(
         "{e}",
         "ask the aggregator's operator who has had access to it. No model was changed",
         ABORTED,
     ),
-    keyshare_errors.InexactProduct: _plain(
+    keyshare_errors.InexactProduct: plain(
         "this machine's floating-point arithmetic is not what the standard says: {e}",
         "nothing was sent. Run the tests on this machine, or use another",
     ),
-    keyshare_errors.BadPlaintext: _plain("a number cannot be encrypted: {e}", _ITS_NUMBER),
-    keyshare_errors.BadCiphertext: _plain("a ciphertext cannot be used: {e}", _ITS_NUMBER),
-    keyshare_errors.WrongKey: _plain("a key cannot be used: {e}", _ITS_NUMBER),
-    keyshare_errors.BadKeyShare: _plain("{e}", _DAMAGED),
-    keyshare_errors.BadPart: _plain("{e}", "ask that member. Nothing was decrypted"),
-    keyshare_errors.UnfitNumber: _plain(
+    keyshare_errors.BadPlaintext: plain("a number cannot be encrypted: {e}", _ITS_NUMBER),
+    keyshare_errors.BadCiphertext: plain("a ciphertext cannot be used: {e}", _ITS_NUMBER),
+    keyshare_errors.WrongKey: plain("a key cannot be used: {e}", _ITS_NUMBER),
+    keyshare_errors.BadKeyShare: plain("{e}", _DAMAGED),
+    keyshare_errors.BadPart: plain("{e}", "ask that member. Nothing was decrypted"),
+    keyshare_errors.UnfitNumber: plain(
         "a number does not fit: {e.reason}", "round it, or choose another scale with --decimals"
     ),
 }
 
-_PROTOCOL: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
-    protocol_errors.Malformed: _plain(
+_PROTOCOL: Said = {
+    protocol_errors.Malformed: plain(
         "what came as {e.what} does not read: {e.reason}",
         "check that all members and the aggregator run the same release",
     ),
     protocol_errors.BadTerms: _bad_terms,
     protocol_errors.UnsignedTerms: _unsigned,
-    protocol_errors.BadSignature: _bad_signature,
-    protocol_errors.BadSeal: _bad_seal,
-    protocol_errors.Fork: _plain(
+    protocol_errors.UnfitRecord: _unfit_record,
+    protocol_errors.BadSignature: plain(
+        "a signature of {who} ({e.what}) does not fit",
+        "somebody altered it on the way. Ask for it again",
+    ),
+    protocol_errors.BadSeal: plain(
+        "what {who} sealed for this hospital ({e.what}) does not open",
+        "check that this is the data folder that took part in the ceremony",
+    ),
+    protocol_errors.Fork: plain(
         "the board has forked at entry {e.position}: {e.reason}",
         "do not go on. Compare heads (status) with the other members: the aggregator shows "
         "different boards, or has lost data, which its operator puts back from a backup",
         ABORTED,
     ),
-    protocol_errors.BadEntry: _bad_entry,
+    protocol_errors.BadEntry: plain(
+        "the board breaks its rules at entry {e.position}, by {who}: {e.reason}",
+        "do not go on. The aggregator shows what it must not accept: tell the other members",
+        ABORTED,
+    ),
     protocol_errors.Refused: _refused,
-    protocol_errors.Uncombinable: _uncombinable,
+    protocol_errors.Uncombinable: plain(
+        "round {e.round_name}: the partial decryptions of {who} have proofs that hold, and yet "
+        "they give no sum",
+        "nobody can make such parts without having factored the joint key. Use this key no more, "
+        "and make another in a new ceremony",
+        ABORTED,
+    ),
 }
 
-_PARTICIPANT: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
+_PARTICIPANT: Said = {
     participant_errors.FileExists: _file_exists,
-    participant_errors.DiskError: _disk_error,
+    participant_errors.DiskError: lambda e, c: Sentence(
+        f"{e.path}: {e.reason}", f"{remedy_for(e.number)}, then type the same command again"
+    ),
     participant_errors.DamagedFile: _damaged_file,
     participant_errors.IdentityInUse: _identity_in_use,
     participant_errors.UnfitNumbers: _unfit_numbers,
     participant_errors.NotAgreed: _declined,
     participant_errors.AlreadyRunning: _running,
-    participant_errors.BadName: _plain("{e.name!r} cannot be a name: {e.reason}", "choose another"),
+    participant_errors.BadName: plain("{e.name!r} cannot be a name: {e.reason}", "choose another"),
     participant_errors.BadCard: _bad_card,
     participant_errors.DamagedBlob: lambda e, c: Sentence(
         f"the aggregator sent bytes that are not blob {e.name.hex()[:16]}…",
         "its storage is damaged: ask its operator, then type the same command again",
     ),
     participant_errors.RejectedByAggregator: _rejected,
-    participant_errors.BadApp: _plain(
+    participant_errors.BadApp: plain(
         "the app failed in {e.function}: {e.reason}", "correct it and type the same command again"
     ),
     participant_errors.OutOfTime: _out_of_time,
     participant_errors.Interrupted: _interrupted,
-    participant_errors.NotAMember: _plain(
+    participant_errors.NotAMember: plain(
         "{e.name}, the identity in {e.home}, is not a member in {c.file}",
         "use the right --home, or new terms that hold your card",
     ),
-    participant_errors.AlreadySigned: _plain(
+    participant_errors.AlreadySigned: plain(
         "{e.name} has signed {c.file} already",
-        f"see who is missing: {_COMMAND} terms show {{c.pasted}}",
+        f"see who is missing: {COMMAND} terms show {{c.pasted}}",
     ),
 }
 
@@ -349,7 +336,6 @@ SENTENCES = {
     **NETWORK,
     **CEREMONIES,
     **KINDS,
-    **RECORDS,
     **MODELS,
     **KEY_CARE,
     **SEALED,

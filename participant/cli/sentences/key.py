@@ -45,9 +45,9 @@ KEY_CARE: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
         f"move it away and put back the backup: {COMMAND} key restore FILE {{c.here}}",
     ),
     errors.NoQuorum: _no_quorum,
-    errors.QuorumFails: lambda e, c: Sentence(
-        f"{e.session}: the parts of {c.names(e.members)} have proofs that hold, and yet they do "
-        "not give the test value",
+    errors.QuorumFails: plain(
+        "{e.session}: the parts of {who} have proofs that hold, and yet they do not give "
+        "the test value",
         "do not go on under this key. Tell the other members: the record shows it",
         ABORTED,
     ),

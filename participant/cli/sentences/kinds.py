@@ -1,10 +1,9 @@
 """What is said of a file that is missing, or is of another kind than was to be given."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from participant import errors
-from participant.cli.sentences.sentence import COMMAND, Context, Sentence
+from participant.cli.sentences.sentence import COMMAND, Context, Said, Sentence
 from protocol.errors import WrongKind
 from protocol.programs.file_kind import Kind
 from protocol.words import pasted
@@ -95,8 +94,4 @@ def missing_file(e: errors.MissingFile, c: Context) -> Sentence:
     return Sentence(f"no {e.what} at {e.path}: no such file", check + how)
 
 
-KINDS: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
-    WrongKind: wrong_kind,
-    errors.TooLarge: too_large,
-    errors.MissingFile: missing_file,
-}
+KINDS: Said = {WrongKind: wrong_kind, errors.TooLarge: too_large, errors.MissingFile: missing_file}

@@ -1,9 +1,6 @@
 """What is said where a round, or a stored model, is not one of this hospital's app."""
 
-from collections.abc import Callable
-from typing import Any
-
-from participant.cli.sentences.sentence import Context, Sentence
+from participant.cli.sentences.sentence import Context, Said, Sentence
 from participant.errors import ForeignModel, ModelMismatch
 
 _OPENED = {  # what of the round is another
@@ -42,7 +39,4 @@ def _foreign_model(e: ForeignModel, c: Context) -> Sentence:
     )
 
 
-MODELS: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
-    ModelMismatch: _mismatch,
-    ForeignModel: _foreign_model,
-}
+MODELS: Said = {ModelMismatch: _mismatch, ForeignModel: _foreign_model}

@@ -1,10 +1,7 @@
 """What the errors on the way to the aggregator say to people."""
 
-from collections.abc import Callable
-from typing import Any
-
 from participant import errors
-from participant.cli.sentences.sentence import COMMAND, Context, Sentence, plain
+from participant.cli.sentences.sentence import COMMAND, Context, Said, Sentence, plain
 from participant.network import SYSTEM
 from participant.words.fingerprint import fingerprint
 
@@ -44,7 +41,7 @@ def _bad_proxy(e: errors.BadProxy, c: Context) -> Sentence:
     )
 
 
-NETWORK: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
+NETWORK: Said = {
     errors.Unreachable: _unreachable,
     errors.ForeignAggregator: _foreign_aggregator,
     errors.WrongCertificate: _wrong_certificate,

@@ -1,10 +1,7 @@
 """What is said of sealed files, of their passphrase, and of the seeds in them."""
 
-from collections.abc import Callable
-from typing import Any
-
 from participant import errors
-from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Sentence, plain
+from participant.cli.sentences.sentence import ABORTED, COMMAND, Context, Said, Sentence, plain
 from participant.home import MINIMUM_CHARACTERS
 
 _UNUSABLE = {  # passphrases: why, and what helps
@@ -73,7 +70,7 @@ def _no_seed(e: errors.NoSeed, c: Context) -> Sentence:
     )
 
 
-SEALED: dict[type[Exception], Callable[[Any, Context], Sentence]] = {
+SEALED: Said = {
     errors.NoPassphrase: _no_passphrase,
     errors.BadPassphrase: _bad_passphrase,
     errors.WrongPassphrase: plain(

@@ -56,11 +56,22 @@ class Sentence:
     exit_code: int = FAILED
 
 
+Said = dict[type[Exception], Callable[[Any, Context], Sentence]]  # of errors, by their class
+
+
 def in_a_row(said: Sequence[str]) -> str:
     """Clauses as sentences, each but the first with a capital."""
     return ". ".join([*said[:1], *(one[:1].upper() + one[1:] for one in said[1:])])
 
 
 def plain(what: str, remedy: str, exit_code: int = FAILED) -> Callable[[Any, Context], Sentence]:
-    """A sentence with the error's fields as ``{e.field}`` and the context's as ``{c.field}``."""
-    return lambda e, c: Sentence(what.format(e=e, c=c), remedy.format(e=e, c=c), exit_code)
+    """A sentence with the error's fields as ``{e.field}`` and the context's as ``{c.field}``.
+
+    ``{who}``: the members that the error is about, by name.
+    """
+
+    def sentence(e: Any, c: Context) -> Sentence:
+        who = c.names(getattr(e, "members", [getattr(e, "sender", 0)]))
+        return Sentence(what.format(e=e, c=c, who=who), remedy.format(e=e, c=c), exit_code)
+
+    return sentence
