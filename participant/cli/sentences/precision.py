@@ -1,6 +1,6 @@
 """What ``train`` says of a round's bounds and rounding."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from participant.training import Event
 
@@ -28,22 +28,6 @@ def _beyond_terms(event: Event) -> str:
     )
 
 
-def _blinded(event: Event) -> str:
-    return (
-        "this hospital's update does not fit the round, where a weight may change by "
-        f"{event['clip']:g} and {event['most']} examples weigh most. It sends random numbers in "
-        "the update's place: the sum will show nobody's update. The next round's bounds follow it"
-    )
-
-
-def _outgrown(event: Event) -> str:
-    return (
-        "by the counts, some hospital's update did not fit the round, and nobody learns whose. The "
-        "sum shows no update, and the model stays as it was. The next round goes on from it, with "
-        "room for all"
-    )
-
-
 def _rounding(event: Event) -> str | None:
     if event["rounding"] <= _NOTABLE:
         return None
@@ -54,49 +38,25 @@ def _rounding(event: Event) -> str | None:
     )
 
 
-def _coarse(event: Event) -> str:
-    return (
-        "WARNING: rounding hides the changes of this round, and the model stays as it was. The "
-        "next round's bounds follow what hospitals need. A smaller --clip and --max-examples make "
-        "the first round more exact"
-    )
-
-
-def _unchanged(event: Event) -> str:
-    return "no hospital has changed anything, and the model stays as it was"
-
-
-def _widened(event: Event) -> str:
-    return (
-        f"{', '.join(event['members'])} asked for wider bounds than the counts of the rounds "
-        f"before give: a weight may change by {event['clip']:g}, {event['most']} examples weigh "
-        "most. What this hospital contributes is rounded more coarsely for it"
-    )
-
-
-def _counts_refused(event: Event) -> str:
-    return (
-        "the counts by size do not add up to the contributors, so that the next three rounds have "
-        "the terms' own bounds. Some contributor's agent is another release, or lies. No agent can "
-        "tell which"
-    )
-
-
-def _uncounted(event: Event) -> str:
-    return (
-        "this hospital is missing from the counts by size: some contributor lies, and no agent can "
-        "tell which. This hospital asks for the terms' own bounds in the next three rounds"
-    )
-
-
-SENTENCES: dict[str, Callable[[Event], str | None]] = {
+SENTENCES: Mapping[str, str | Callable[[Event], str | None]] = {
     "beyond-terms": _beyond_terms,
-    "blinded": _blinded,
-    "outgrown": _outgrown,
-    "widened": _widened,
-    "coarse": _coarse,
-    "unchanged": _unchanged,
+    "blinded": "this hospital's update does not fit the round, where a weight may change by "
+    "{clip:g} and {most} examples weigh most. It sends random numbers in the update's place: the "
+    "sum will show nobody's update. The next round's bounds follow it",
+    "outgrown": "by the counts, some hospital's update did not fit the round, and nobody learns "
+    "whose. The sum shows no update, and the model stays as it was. The next round goes on from "
+    "it, with room for all",
+    "widened": "{members} asked for wider bounds than the counts of the rounds before give: a "
+    "weight may change by {clip:g}, {most} examples weigh most. What this hospital contributes is "
+    "rounded more coarsely for it",
+    "coarse": "WARNING: rounding hides the changes of this round, and the model stays as it was. "
+    "The next round's bounds follow what hospitals need. A smaller --clip and --max-examples make "
+    "the first round more exact",
+    "unchanged": "no hospital has changed anything, and the model stays as it was",
     "rounding": _rounding,
-    "counts-refused": _counts_refused,
-    "uncounted": _uncounted,
+    "counts-refused": "the counts by size do not add up to the contributors, so that the next "
+    "three rounds have the terms' own bounds. Some contributor's agent is another release, or "
+    "lies. No agent can tell which",
+    "uncounted": "this hospital is missing from the counts by size: some contributor lies, and no "
+    "agent can tell which. This hospital asks for the terms' own bounds in the next three rounds",
 }

@@ -1,6 +1,6 @@
 """What ``train`` says of a round's events, each in a line or a few."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from participant.cli.sentences.complaints import complaint_line
 from participant.cli.sentences.held_back import held_back
@@ -16,13 +16,17 @@ def lines_of(event: Event) -> list[str]:
     if name == "entries":
         return entries(event)
     if name in _WHOLE:
-        return [_WHOLE[name](event)]
-    said = SENTENCES[name](event) if name in SENTENCES else None
+        return [_said(_WHOLE[name], event)]
+    said = _said(SENTENCES.get(name, ""), event)
     return [f"round {number}: {said}"] if said else []
 
 
-def _abstained(event: Event) -> str:
-    return "fit had no examples. This hospital adds nothing to the sum"
+def _said(sentence: str | Callable[[Event], str | None], event: Event) -> str:
+    """A sentence with the event's facts in it, its lists of names with commas."""
+    if not isinstance(sentence, str):
+        return sentence(event) or ""
+    lists = {key: ", ".join(map(str, v)) for key, v in event.items() if isinstance(v, list)}
+    return sentence.format_map({**event, **lists})
 
 
 def _complaint(event: Event) -> str:
@@ -42,41 +46,23 @@ def _void(event: Event) -> str:
     )
 
 
-def _false_checksum(event: Event) -> str:
-    return (
-        f"the checksum that {', '.join(event['members'])} posted is not that of the vector "
-        "contributed. The sum was checked without it. Was the agent another release?"
-    )
-
-
-def _differencing(event: Event) -> str:
-    return (
-        f"with the sum of round {', '.join(event['rounds'])}, from the same model, its sum shows "
-        f"what {', '.join(event['members'])} alone added"
-    )
-
-
-def _used_model(event: Event) -> str:
-    return (
-        f"The sum of round {', '.join(event['rounds'])} is open, and began from the very model "
-        f"that is to begin after round {event['round']}. A round from it can be held back. Let the "
-        "app's initial_parameters use config['seed'], which is another for each new model"
-    )
-
-
-_WHOLE: dict[str, Callable[[Event], str]] = {  # what names its round itself
+_WHOLE: Mapping[str, str | Callable[[Event], str]] = {  # what names its round itself
     "disagreement": lambda event: disagreement(event["round"], event),
-    "used-model": _used_model,
+    "used-model": "The sum of round {rounds} is open, and began from the very model that is to "
+    "begin after round {round}. A round from it can be held back. Let the app's initial_parameters "
+    "use config['seed'], which is another for each new model",
 }
-SENTENCES: dict[str, Callable[[Event], str | None]] = {
+SENTENCES: Mapping[str, str | Callable[[Event], str | None]] = {
     **OF_PRECISION,
-    "abstained": _abstained,
+    "abstained": "fit had no examples. This hospital adds nothing to the sum",
     "wrong-partial": _complaint,
     "false-complaint": _complaint,
     "left-out": lambda event: left_out_line(event, "training"),
     "void": _void,
-    "false-checksum": _false_checksum,
-    "differencing": _differencing,
+    "false-checksum": "the checksum that {members} posted is not that of the vector contributed. "
+    "The sum was checked without it. Was the agent another release?",
+    "differencing": "with the sum of round {rounds}, from the same model, its sum shows what "
+    "{members} alone added",
     "held-back": lambda event: f"held back. {held_back(event['round'], event)}",
 }
 TOLD = {"entries", "evaluated"} | _WHOLE.keys() | SENTENCES.keys()
