@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from keyshare.errors import KeyshareError
-from participant.report.facts import AbortFacts, CeremonyFacts, Culprit, Deed, VerdictFacts
+from participant.ceremony import Accusation
+from participant.report.facts import CeremonyFacts, Culprit, Deed, VerdictFacts
 from participant.words import in_names
 from participant.words.fingerprint import fingerprint
 from protocol.board import Abort, Certificate, Disclosure, Join, Posted, Step, firsts, of_kind
@@ -56,10 +57,10 @@ def _candidates(terms: Terms, posts: Sequence[Posted], is_found: bool) -> int:
     return (max(batches, default=0) + is_found) * layout_of(terms).batch_size if batches else 0
 
 
-def _abort(posted: Posted[Abort], terms: Terms) -> AbortFacts:
+def _abort(posted: Posted[Abort], terms: Terms) -> Accusation:
     body = posted.post.body
     reason, step = in_names(body.reason, terms), in_names(body.step, terms)
-    return AbortFacts(posted.position, posted.post.sender, body.culprit, step, reason, body.silent)
+    return Accusation(posted.post.sender, body.culprit, step, reason, posted.position, body.silent)
 
 
 def _verdict(terms: Terms, posts: Sequence[Posted], payloads: Payloads) -> VerdictFacts:

@@ -1,7 +1,7 @@
 """The verification: what was checked, how much of it, and what came of it."""
 
 from participant.report.facts import Report
-from participant.report.markup import Markup, element
+from participant.report.markup import Markup, element, table
 from participant.report.words import count
 from protocol.record.audit import Remark, Result, Status
 
@@ -42,21 +42,10 @@ def verdict_box(report: Report) -> Markup:
 
 def checks_section(report: Report) -> Markup:
     """All checks in a table, and what was found: first, where something failed."""
-    header = element(
-        "tr",
-        element("th", "no.", scope="col"),
-        element("th", "what was checked", scope="col"),
-        element("th", "looked at", scope="col", class_="number"),
-        element("th", "result", scope="col"),
-    )
-    table = element(
-        "table",
-        element("caption", "All checks of this record, run anew for this page"),
-        element("thead", header),
-        element("tbody", [_row(result) for result in report.results]),
-        class_="checks",
-    )
-    told = (_remarks(report), table) if report.failed else (table, _remarks(report))
+    labels, rows = ("no.", "what was checked", "looked at", "result"), map(_row, report.results)
+    caption = "All checks of this record, run anew for this page"
+    checks = table(caption, labels, rows, "checks", "looked at")
+    told = (_remarks(report), checks) if report.failed else (checks, _remarks(report))
     return element(
         "section",
         element("h2", "Verification"),
@@ -101,15 +90,8 @@ def _remarks(report: Report) -> Markup | None:
     ]
     if not rows:
         return None
-    labels = ("check", "what", "entry", "who", "why")
-    header = [element("th", label, scope="col") for label in labels]
-    return element(
-        "table",
-        element("caption", "Failures and findings. Entry: the place on the board that shows it"),
-        element("thead", element("tr", header)),
-        element("tbody", rows),
-        class_="cards",
-    )
+    caption = "Failures and findings. Entry: the place on the board that shows it"
+    return table(caption, ("check", "what", "entry", "who", "why"), rows, "cards")
 
 
 def _remark(result: Result, remark: Remark, said: str) -> Markup:

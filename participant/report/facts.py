@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from participant.ceremony import Accusation
 from protocol.board import Head, Posted, read_session
 from protocol.record.audit import Result, Status
 from protocol.terms import Terms
@@ -41,21 +42,6 @@ class MemberFacts:
     last: Deed | None
     signed: int
     countersigned: int | None
-
-
-@dataclass(frozen=True)
-class AbortFacts:
-    """An abort as it was said; ``culprit`` is 0 where it names nobody.
-
-    ``silent``: for whose silence it was given up.
-    """
-
-    entry: int
-    by: int
-    culprit: int
-    step: str
-    reason: str
-    silent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +82,7 @@ class CeremonyFacts:
     certified: tuple[int, ...]
     candidates: int
     fingerprint: str
-    aborts: tuple[AbortFacts, ...]
+    aborts: tuple[Accusation, ...]
     disclosed: tuple[int, ...]
     verdict: VerdictFacts | None
 

@@ -60,6 +60,20 @@ def _attribute(key: str) -> str:
     return key.removesuffix("_").replace("_", "-")
 
 
+def table(
+    caption: str, labels: Iterable[str], rows: Iterable[Markup], class_: str, number: str = ""
+) -> Markup:
+    """A table under ``labels``; ``number``: the label of a column of numbers, set to the right."""
+    heads = [
+        element("th", label, scope="col", class_="number" if label == number else "")
+        for label in labels
+    ]
+    return element(
+        "table", element("caption", caption), element("thead", element("tr", heads)),
+        element("tbody", rows), class_=class_,
+    )  # fmt: skip
+
+
 def unbroken(content: str) -> Markup:
     """Words that stay on one line."""
     return element("span", content, class_="unbroken")

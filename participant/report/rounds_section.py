@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from participant.report.facts import PHASES, Contents, Deed, RefusalFacts, RoundFacts
-from participant.report.markup import Markup, element, join, unbroken
+from participant.report.markup import Markup, element, join, table, unbroken
 from participant.report.plots import phases_plot, swatch
 from participant.report.words import between, count, entries, names, took, when
 from protocol.terms import Terms
@@ -55,17 +55,9 @@ def outcome(found: RoundFacts, terms: Terms) -> str:
 
 def _overview(rounds: list[RoundFacts], terms: Terms) -> Markup:
     labels = ("round", "suite", "in the sum", "left out", "outcome", "opened (UTC)", "took")
-    header = [
-        element("th", label, scope="col", class_="number" if label == "took" else "")
-        for label in labels
-    ]
-    return element(
-        "table",
-        element("caption", "All rounds. Took: from the opening to the end of the last phase below"),
-        element("thead", element("tr", header)),
-        element("tbody", [_overview_row(r, terms, labels) for r in rounds]),
-        class_="cards",
-    )
+    rows = [_overview_row(r, terms, labels) for r in rounds]
+    caption = "All rounds. Took: from the opening to the end of the last phase below"
+    return table(caption, labels, rows, "cards", "took")
 
 
 def _overview_row(found: RoundFacts, terms: Terms, labels: tuple[str, ...]) -> Markup:
@@ -179,14 +171,8 @@ def _deeds(found: RoundFacts, terms: Terms, opened: Deed) -> Markup:
                 )
             )
         rows.append(element("tr", cells))
-    header = [element("th", label, scope="col") for label in ("hospital", *_COLUMNS)]
-    return element(
-        "table",
-        element("caption", "Who did what, and how long after the opening (—: not)"),
-        element("thead", element("tr", header)),
-        element("tbody", rows),
-        class_="deeds",
-    )
+    caption = "Who did what, and how long after the opening (—: not)"
+    return table(caption, ("hospital", *_COLUMNS), rows, "deeds")
 
 
 def _remarks(found: RoundFacts, terms: Terms) -> Markup | None:

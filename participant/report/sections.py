@@ -3,8 +3,9 @@
 from collections import defaultdict
 
 from keyshare.ceremony import LEAST_KEY_BITS
-from participant.report.facts import AbortFacts, CeremonyFacts, Contents, MemberFacts, VerdictFacts
-from participant.report.markup import Markup, element
+from participant.ceremony import Accusation
+from participant.report.facts import CeremonyFacts, Contents, MemberFacts, VerdictFacts
+from participant.report.markup import Markup, element, table
 from participant.report.words import between, count, entries, names, when
 from protocol.terms import Terms
 
@@ -12,26 +13,9 @@ from protocol.terms import Terms
 def federation_section(contents: Contents) -> Markup:
     """Who they are, what they have agreed on, and who has countersigned the record."""
     terms = contents.terms
-    header = element(
-        "tr",
-        [
-            element("th", label, scope="col", class_="number" if label == "entries" else "")
-            for label in (
-                "no.",
-                "hospital",
-                "fingerprint of its card",
-                "entries",
-                "has signed up to",
-            )
-        ],
-    )
-    table = element(
-        "table",
-        element("caption", "Hospitals, and up to which entry each has signed the history"),
-        element("thead", header),
-        element("tbody", [_member(m, contents) for m in contents.members]),
-        class_="cards",
-    )
+    caption = "Hospitals, and up to which entry each has signed the history"
+    labels = ("no.", "hospital", "fingerprint of its card", "entries", "has signed up to")
+    rows = [_member(m, contents) for m in contents.members]
     return element(
         "section",
         element("h2", "The federation"),
@@ -47,7 +31,7 @@ def federation_section(contents: Contents) -> Markup:
         ),
         element("h3", "What all hospitals have signed"),
         element("ul", [element("li", rule) for rule in rules(terms)]),
-        table,
+        table(caption, labels, rows, "cards", "entries"),
         element(
             "p",
             "With every post a hospital signs for all entries that it had seen before. It "
@@ -134,14 +118,15 @@ def _ceremony(found: CeremonyFacts, terms: Terms) -> Markup:
         lines.insert(3, _fact("ended", f"{when(found.ended.time_ms)} UTC"))
     if found.fingerprint:
         lines.append(_fact("fingerprint of the key", found.fingerprint, "words"))
-    alike = defaultdict[tuple[str, str, str], list[AbortFacts]](list)
+    alike = defaultdict[tuple[str, str, str], list[Accusation]](list)
     for abort in found.aborts:
         alike[abort.step, _cause(abort, terms), abort.reason].append(abort)
     aborts = [
         element(
             "li",
             element("strong", names(terms, [a.by for a in said])),
-            f" aborted it in step {step} ({entries([a.entry for a in said])}), {cause}: {reason}",
+            f" aborted it in step {step} ({entries([a.position for a in said])}), "
+            f"{cause}: {reason}",
         )
         for (step, cause, reason), said in alike.items()
     ]
@@ -154,7 +139,7 @@ def _ceremony(found: CeremonyFacts, terms: Terms) -> Markup:
     )
 
 
-def _cause(abort: AbortFacts, terms: Terms) -> str:
+def _cause(abort: Accusation, terms: Terms) -> str:
     if abort.silent and not abort.culprit:
         return f"for the silence of {names(terms, abort.silent)}"
     return f"because of {names(terms, [abort.culprit])}" if abort.culprit else "accusing nobody"

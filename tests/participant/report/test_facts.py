@@ -238,7 +238,7 @@ def test_a_ceremony_that_was_given_up_shows_who_was_silent_since_when() -> None:
     assert found.verdict
     assert found.verdict.given_up
     entry, reason = found.verdict.given_up
-    assert entry == found.aborts[0].entry
+    assert entry == found.aborts[0].position
     assert reason.startswith("step moduli: silent: H4, waited for since 1970-01-01 00:00:00 UTC")
     shown = str(_ceremony(found, terms))
     assert "for the silence of H4" in shown
