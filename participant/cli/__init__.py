@@ -3,16 +3,13 @@
 import os
 import sys
 import threading
+from collections.abc import Callable
 
 import typer
 
 from participant.app import end_workers
-from participant.cli.commands import key, verdict
-from participant.cli.commands import record as recording
-from participant.cli.commands import rounds as opening
-from participant.cli.commands import terms as founding
-from participant.cli.commands import training as work
-from participant.cli.commands import verify as verifying
+from participant.cli.commands import key, record, rounds, terms, training, verdict, verify
+from participant.cli.commands.options import spread
 from participant.cli.sentences import FAILED
 from participant.cli.views import SpeakingGroup, say
 from protocol.programs.streams import LOST_REMEDY, lost, make_lasting
@@ -25,13 +22,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-founding.add_to(app)
-work.add_to(app)
-verdict.add_to(app)
-verifying.add_to(app)
-opening.add_to(app)
-recording.add_to(app)
-key.add_to(app)
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    terms.init, terms.card, training.ceremony, training.train, verdict.verdict, verify.verify,
+    rounds.decrypt, rounds.public_key, rounds.contribute, rounds.status, record.export,
+    record.report,
+)  # fmt: skip
+for command in _COMMANDS:
+    app.command()(spread(command))
+app.add_typer(terms.terms_app, name="terms", no_args_is_help=True)
+app.add_typer(key.key_app, name="key", no_args_is_help=True)
 
 
 def main() -> None:

@@ -54,17 +54,11 @@ from protocol.terms import Terms
 from protocol.words import pasted
 from protocol.words.counted import counted
 
-LATECOMERS_SECONDS = 10.0
 key_app = typer.Typer(help="The care of this hospital's key share.")
 
 BackupPassphraseFile = Annotated[
     Path | None, typer.Option(help="File with the backup's own passphrase, else asked.")
 ]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Put these commands under the program's name."""
-    app.add_typer(key_app, name="key", no_args_is_help=True)
 
 
 @key_app.command("check")

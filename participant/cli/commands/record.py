@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.cli.commands.options import Given, Json, Timeout, spread
+from participant.cli.commands.options import Given, Json, Timeout
 from participant.cli.commands.telling import telling
 from participant.cli.commands.working import hospital_of, run, say_aside
 from participant.cli.sentences import CHECK_FAILED
@@ -24,12 +24,6 @@ from protocol.words.counted import counted
 _LINE_SECONDS = 5.0
 
 Record = Annotated[Path, typer.Option(help="Folder of the record, made or extended.")]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Put the command under the program's name."""
-    app.command()(spread(export))
-    app.command()(report)
 
 
 def export(given: Given, out: Record, timeout: Timeout = None, as_json: Json = False) -> None:

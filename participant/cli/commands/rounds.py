@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from keyshare.rounds import MAX_DECIMALS
-from participant.cli.commands.options import Given, GivenByOption, Json, Timeout, Yes, spread
+from participant.cli.commands.options import Given, GivenByOption, Json, Timeout, Yes
 from participant.cli.commands.telling import telling
 from participant.cli.commands.working import hospital_of, run, say_aside
 from participant.cli.sentences import Context, complaint_line, left_out_line
@@ -27,14 +27,6 @@ from protocol.words import shown
 from protocol.words.counted import counted
 
 _STATUS, _DECRYPT = "quorate-participant status", "quorate-participant decrypt"
-
-
-def add_to(app: typer.Typer) -> None:
-    """Put these commands under the program's name."""
-    app.command()(spread(decrypt))
-    app.command("public-key")(spread(public_key))
-    app.command()(spread(contribute))
-    app.command()(spread(status))
 
 
 def decrypt(

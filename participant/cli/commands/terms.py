@@ -42,13 +42,6 @@ from protocol.words.duration import duration
 terms_app = typer.Typer(help="What every member signs before any cryptography.")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Put these commands under the program's name."""
-    app.command()(init)
-    app.command()(card)
-    app.add_typer(terms_app, name="terms", no_args_is_help=True)
-
-
 def init(
     ctx: typer.Context,
     name: Annotated[str, typer.Option(help="The hospital's name, as in the terms.")],

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from participant.ceremony import PAUSE_SECONDS, Calibration, CeremonyTask, Watch
-from participant.cli.commands.options import Given, Json, Timeout, spread
+from participant.cli.commands.options import Given, Json, Timeout
 from participant.cli.commands.telling import Teller, telling
 from participant.cli.commands.verdict import judged
 from participant.cli.commands.working import hospital_of, run, say_aside
@@ -38,12 +38,6 @@ from protocol.words import shown
 from protocol.words.counted import counted
 
 _MOST_METRICS = 20  # of a round that a line shows; the journal has all
-
-
-def add_to(app: typer.Typer) -> None:
-    """Put these commands under the program's name."""
-    app.command()(spread(ceremony))
-    app.command()(spread(train))
 
 
 def ceremony(given: Given, timeout: Timeout = None, as_json: Json = False) -> None:

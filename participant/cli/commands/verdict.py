@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from participant.ceremony import Accusation, CeremonyTask, VerdictTask
-from participant.cli.commands.options import PATIENCE_SECONDS, Given, Json, seconds, spread
+from participant.cli.commands.options import PATIENCE_SECONDS, Given, Json, seconds
 from participant.cli.commands.telling import telling
 from participant.cli.commands.working import hospital_of, run, say_aside
 from participant.cli.sentences import Context, describe
@@ -21,11 +21,6 @@ from protocol.errors import CeremonyFailed
 from protocol.terms import Terms
 
 _SESSION = re.compile(r"ceremony/[1-9][0-9]{0,8}")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Put the command under the program's name."""
-    app.command()(spread(verdict))
 
 
 def verdict(

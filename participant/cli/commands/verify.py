@@ -22,11 +22,6 @@ _NONCE_BYTES = 32
 _WIDTH = max(len(check.title) for check in CHECKS)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Put the command under the program's name."""
-    app.command()(verify)
-
-
 def verify(
     record: Annotated[Path, typer.Argument(help="The folder of the record.", metavar="RECORD")],
     words: Annotated[
