@@ -5,6 +5,7 @@ from participant.disk.files import (
     check_new,
     check_replaceable,
     delete,
+    disk_errors,
     entries,
     exists,
     make_folder,

@@ -35,7 +35,7 @@ _FITTING: dict[str, tuple[Kind, ...]] = {  # by what a file is to be; of any oth
 
 def make_folder(path: Path) -> None:
     """Create a folder, 0700, and the missing ones above it; durable. An existing one is left be."""
-    with _disk_errors(path):
+    with disk_errors(path):
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
         for folder in reversed(missing):
             with contextlib.suppress(FileExistsError):
@@ -60,7 +60,7 @@ def only_read_if_refused() -> Iterator[None]:
 
 def write_new(path: Path, data: bytes) -> None:
     """Durably create a file, 0600; raises FileExists, and changes nothing, if the name is taken."""
-    with _aside(path) as file, _disk_errors(path):
+    with _aside(path) as file, disk_errors(path):
         file.write(data)
         os.fsync(file.descriptor)
         try:
@@ -79,11 +79,11 @@ def replace(path: Path, data: bytes) -> None:
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[FileAside]:
     """As ``replace``, in parts: the file has its name when the block ends without an exception."""
-    with _disk_errors(path):
+    with disk_errors(path):
         check_ordinary(path)
     with _aside(path) as file:
         yield file
-        with _disk_errors(path):
+        with disk_errors(path):
             os.fsync(file.descriptor)
             os.rename(file.temporary, path)
             sync(path.parent)
@@ -94,7 +94,7 @@ def read(path: Path, limit: int, what: str) -> bytes:
 
     ``what`` it is to be; WrongKind if it is a folder, or looks like something else of ours.
     """
-    with _disk_errors(path):
+    with disk_errors(path):
         try:
             with path.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size
@@ -125,7 +125,7 @@ def _check_kind(path: Path, found: Kind | None, what: str) -> None:
 def require_folder(folder: Path) -> None:
     """Raises MissingFile if there is no such folder, WrongKind if it is, or lies under, a file."""
     for path in (*reversed(folder.parents), folder):
-        with _disk_errors(path):
+        with disk_errors(path):
             if path.exists() and not path.is_dir():
                 raise WrongKind(str(path), kind_of(path) or Kind.FILE, "folder")
     if not exists(folder):
@@ -134,7 +134,7 @@ def require_folder(folder: Path) -> None:
 
 def check_replaceable(path: Path) -> None:
     """Raises WrongKind if the name is a folder's, and what ``require_folder`` raises."""
-    with _disk_errors(path):
+    with disk_errors(path):
         if path.is_dir():
             raise WrongKind(str(path), kind_of(path) or Kind.FOLDER, "file")
     require_folder(path.parent)
@@ -149,26 +149,26 @@ def check_new(path: Path) -> None:
 
 def exists(path: Path) -> bool:
     """Whether something has that name."""
-    with _disk_errors(path):
+    with disk_errors(path):
         return path.exists()
 
 
 def entries(folder: Path) -> list[Path]:
     """Everything in a folder but what is just being written, sorted."""
-    with _disk_errors(folder):
+    with disk_errors(folder):
         return temporary.entries(folder)
 
 
 def delete(path: Path) -> None:
     """Durably remove a file; nothing happens if there is none."""
-    with _disk_errors(path), contextlib.suppress(FileNotFoundError):
+    with disk_errors(path), contextlib.suppress(FileNotFoundError):
         path.unlink()
         sync(path.parent)
 
 
 def move(path: Path, target: Path) -> None:
     """Durably give a file or a folder another name, replacing a file that has it."""
-    with _disk_errors(target):
+    with disk_errors(target):
         os.rename(path, target)
         sync(target.parent)
         sync(path.parent)
@@ -176,7 +176,7 @@ def move(path: Path, target: Path) -> None:
 
 def remove_folder(folder: Path) -> None:
     """Durably remove a folder and the files in it; nothing happens if there is none."""
-    with _disk_errors(folder), contextlib.suppress(FileNotFoundError):
+    with disk_errors(folder), contextlib.suppress(FileNotFoundError):
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
@@ -185,7 +185,7 @@ def remove_folder(folder: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove the temporary files that dead processes left in ``folder``."""
-    with _disk_errors(folder):
+    with disk_errors(folder):
         temporary.sweep(folder)
 
 
@@ -202,7 +202,7 @@ def _aside(path: Path) -> Iterator[FileAside]:
         yield file
 
 
-def _disk_errors(path: Path) -> contextlib.AbstractContextManager[None]:
+def disk_errors(path: Path) -> contextlib.AbstractContextManager[None]:
     return refusals(path, DiskError.of)
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from participant.disk import make_folder
-from participant.errors import DiskError
+from participant.disk import disk_errors, make_folder
 from participant.network import Traffic
 from protocol.words import json_text
 
@@ -39,11 +38,8 @@ class Journal:
             **facts,
         }
         make_folder(self.path.parent)
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json_text(entry, default=plain_value) + "\n")
-        except OSError as error:
-            raise DiskError.of(self.path, error) from error
+        with disk_errors(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.write(json_text(entry, default=plain_value) + "\n")
         self.show(entry)
 
 
