@@ -51,22 +51,13 @@ class Vault:
 
     def store_key_share(self, epoch: int, payload: bytes, passphrase: Passphrase) -> None:
         """Durably store the key share of an epoch; raises FileExists if there is one already."""
-        seal(
-            self._key_share_path(epoch),
-            self._purpose("key share", epoch=epoch),
-            payload,
-            passphrase,
-            self.cost,
-        )
+        purpose = self._purpose("key share", epoch=epoch)
+        seal(self._key_share_path(epoch), purpose, payload, passphrase, self.cost)
 
     def read_key_share(self, epoch: int, passphrase: Passphrase) -> bytes:
         """The key share of an epoch as it was stored; raises what ``sealed_file.unseal`` raises."""
-        return unseal(
-            self._key_share_path(epoch),
-            self._purpose("key share", epoch=epoch),
-            passphrase,
-            f"key share of epoch {epoch}",
-        )
+        purpose, what = self._purpose("key share", epoch=epoch), f"key share of epoch {epoch}"
+        return unseal(self._key_share_path(epoch), purpose, passphrase, what)
 
     def epochs(self) -> list[int]:
         """The epochs of which a key share is stored, ascending; needs no passphrase."""
@@ -85,7 +76,8 @@ class Vault:
 
     def has_seed(self, session: str) -> bool:
         """Whether the session has a seed to go on with; needs no passphrase."""
-        return exists(self._seed_path(session)) and not exists(self._tombstone(session))
+        is_forgotten = exists(self._seed_path(session, "forgotten"))
+        return exists(self._seed_path(session)) and not is_forgotten
 
     def seed(self, session: str, passphrase: Passphrase) -> bytes:
         """The seed of a session, the same each time; never makes one.
@@ -104,19 +96,19 @@ class Vault:
 
         The mark that it is gone is durable first: a session must never be given a second seed.
         """
-        replace(self._tombstone(session), b"")
+        replace(self._seed_path(session, "forgotten"), b"")
         delete(self._seed_path(session))
 
     def withhold_seed(self, session: str) -> None:
         """Note for good, durably, that a session's seed is never to be disclosed."""
-        replace(self._withheld(session), b"")
+        replace(self._seed_path(session, "withheld"), b"")
 
     def withholds_seed(self, session: str) -> bool:
         """Whether a session's seed is never to be disclosed; needs no passphrase."""
-        return exists(self._withheld(session))
+        return exists(self._seed_path(session, "withheld"))
 
     def _check_not_forgotten(self, session: str) -> None:
-        if exists(self._tombstone(session)):
+        if exists(self._seed_path(session, "forgotten")):
             raise NoSeed(session, "forgotten")
 
     def _purpose(self, kind: str, epoch: int = 0, session: str = "") -> SealedFor:
@@ -128,19 +120,12 @@ class Vault:
     def _key_share_path(self, epoch: int) -> Path:
         return self.folder / f"key-share-{epoch}.sealed"
 
-    def _seed_path(self, session: str) -> Path:
-        return self.folder / f"{_file_stem(session)}.seed.sealed"
+    def _seed_path(self, session: str, state: str = "sealed") -> Path:
+        """The file of a session's seed, or the mark that it is "forgotten" or "withheld".
 
-    def _tombstone(self, session: str) -> Path:
-        return self.folder / f"{_file_stem(session)}.seed.forgotten"
-
-    def _withheld(self, session: str) -> Path:
-        return self.folder / f"{_file_stem(session)}.seed.withheld"
-
-
-def _file_stem(session: str) -> str:
-    """A session's name as a file's; a kind has no ``-``, so different sessions never meet."""
-    match = _SESSION.fullmatch(session)
-    if match is None:
-        raise BadName(session, "it is no session")
-    return f"{match['kind']}-{match['name']}"
+        A kind has no ``-``, so different sessions never meet.
+        """
+        match = _SESSION.fullmatch(session)
+        if match is None:
+            raise BadName(session, "it is no session")
+        return self.folder / f"{match['kind']}-{match['name']}.seed.{state}"
