@@ -2,18 +2,19 @@
 
 import base64
 import binascii
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import tomli_w
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.disk import exists, make_folder, only_read_if_refused, read, write_new
 from participant.errors import BadCard, BadName, DamagedFile, FileExists
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
 from participant.words.fingerprint import fingerprint
-from protocol.encoding import Message, decode, digest, encode
+from protocol.encoding import Message, decode, digest, encode, encode_binary
 from protocol.errors import Malformed
 from protocol.signing import public_bytes
 from protocol.terms import NotToml, fault_of_name, normal, read_toml
@@ -116,7 +117,7 @@ def load(folder: Path, passphrase: Passphrase) -> Identity:
 
 def write_card(path: Path, card: Card) -> None:
     """Durably create a card file; raises FileExists."""
-    document = {"name": card.name, "key": _encode_key(card.key), "fingerprint": card.fingerprint}
+    document = {"name": card.name, "key": encode_binary(card.key), "fingerprint": card.fingerprint}
     write_new(path, tomli_w.dumps(document).encode())
 
 
@@ -125,40 +126,42 @@ def read_card(path: Path) -> Card:
 
     Raises BadCard on anything else, and MissingFile, TooLarge or DiskError.
     """
-    document = _read_toml(path)
-    for field in ("name", "key", "fingerprint"):
-        if not isinstance(document.get(field), str):
-            raise BadCard(path, field, "missing or not a text")
-    if unknown := sorted(document.keys() - {"name", "key", "fingerprint"}):
-        raise BadCard(path, shown(unknown[0]), "unknown field")
-    name, key = normal(document["name"]), _decode_key(document["key"])
+    document = read_fields(path, "card", ("name", "key", "fingerprint"))
+    name = normal(document["name"])
     if reason := fault_of_name(name):
         raise BadCard(path, "name", reason)
-    if key is None:
-        raise BadCard(path, "key", f"not {_KEY_BYTES} bytes in base64url")
-    card = Card(name, key)
+    card = Card(name, binary_field(path, document, "key"))
     if document["fingerprint"] != card.fingerprint:
         raise BadCard(path, "fingerprint", "does not belong to this name and key")
     return card
 
 
-def _read_toml(path: Path) -> dict[str, str]:
+def read_fields(
+    path: Path, what: str, needed: Sequence[str], more: Sequence[str] = ()
+) -> dict[str, str]:
+    """The document in a card, with a text in each of the ``needed`` fields; ``more`` may be there.
+
+    Raises BadCard on anything else, and MissingFile, TooLarge or DiskError.
+    """
     try:
-        return read_toml(decoded(read(path, _LIMIT, "card")))
+        document = read_toml(decoded(read(path, _LIMIT, what)))
     except (NotToml, UnicodeDecodeError):
         raise BadCard(path, "file", "not TOML") from None
+    for field in needed:
+        if not isinstance(document.get(field), str):
+            raise BadCard(path, field, "missing or not a text")
+    if unknown := sorted(document.keys() - {*needed, *more}):
+        raise BadCard(path, shown(unknown[0]), "unknown field")
+    return document
 
 
-def _encode_key(key: bytes) -> str:
-    return base64.urlsafe_b64encode(key).rstrip(b"=").decode()
-
-
-def _decode_key(text: str) -> bytes | None:
-    """32 bytes that are the encoding of some Ed25519 public key; None if the text is not."""
+def binary_field(path: Path, document: Mapping[str, str], field: str) -> bytes:
+    """The 32 bytes in a card's field (base64url, no padding); raises BadCard."""
     try:
-        key = base64.b64decode(text + "=", altchars=b"-_", validate=True)
-        Ed25519PublicKey.from_public_bytes(key)
+        data = base64.b64decode(document[field] + "=", altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        return None
+        data = b""
     # Other spellings of the same bytes (unused low bits) are refused.
-    return key if len(key) == _KEY_BYTES and _encode_key(key) == text else None
+    if len(data) != _KEY_BYTES or encode_binary(data) != document[field]:
+        raise BadCard(path, field, f"not {_KEY_BYTES} bytes in base64url")
+    return data

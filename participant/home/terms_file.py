@@ -1,7 +1,5 @@
 """``federation.toml`` as a file: read it, sign it, and the aggregator's card that goes into it."""
 
-import base64
-import binascii
 import os
 import stat
 from collections.abc import Sequence
@@ -10,28 +8,24 @@ from pathlib import Path
 
 from participant.disk import read, replace, write_new
 from participant.errors import AlreadySigned, BadCard, NotAMember
-from participant.home.identity import Card, Identity
+from participant.home.identity import Card, Identity, binary_field, read_fields
 from participant.words.fingerprint import fingerprint
-from protocol.encoding import encode_binary
 from protocol.errors import BadTerms, UnsignedTerms
 from protocol.terms import (
     AggregatorAddress,
     Member,
-    NotToml,
     Terms,
     check,
     fault_of_url,
     parse,
-    read_toml,
     render,
     render_signature,
     require_signed,
     sign_terms,
 )
-from protocol.words import decoded, shown
+from protocol.words import decoded
 
 _LIMIT = 1 << 20  # bytes of federation.toml
-_CARD_LIMIT = 4096
 
 
 @dataclass(frozen=True)
@@ -119,29 +113,9 @@ def sign_file(file: TermsFile, identity: Identity, home: Path) -> str:
 
 def read_aggregator_card(path: Path) -> AggregatorAddress:
     """The card that ``quorate-aggregator init`` made; raises BadCard, MissingFile or TooLarge."""
-    try:
-        document = read_toml(decoded(read(path, _CARD_LIMIT, "aggregator's card")))
-    except (NotToml, UnicodeDecodeError):
-        raise BadCard(path, "file", "not TOML") from None
-    for field in ("url", "key", "certificate_pin"):
-        if not isinstance(document.get(field), str):
-            raise BadCard(path, field, "missing or not a text")
-    if unknown := sorted(document.keys() - {"url", "key", "certificate_pin", "fingerprint"}):
-        raise BadCard(path, shown(unknown[0]), "unknown field")
+    needed = ("url", "key", "certificate_pin")
+    document = read_fields(path, "aggregator's card", needed, ("fingerprint",))
     if fault := fault_of_url(document["url"]):
         raise BadCard(path, "url", fault)
-    return AggregatorAddress(
-        document["url"],
-        _binary(path, "key", document["key"]),
-        _binary(path, "certificate_pin", document["certificate_pin"]),
-    )
-
-
-def _binary(path: Path, field: str, text: str) -> bytes:
-    try:
-        data = base64.b64decode(text + "=", altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        data = b""
-    if len(data) != 32 or encode_binary(data) != text:
-        raise BadCard(path, field, "not 32 bytes in base64url")
-    return data
+    key, pin = (binary_field(path, document, field) for field in needed[1:])
+    return AggregatorAddress(document["url"], key, pin)
