@@ -81,17 +81,21 @@ class Traffic:
 
 
 class Link:
-    """An open connection on which the aggregator has said Welcome."""
+    """An open connection, on which the aggregator has said ``welcome``."""
 
-    def __init__(
-        self, url: str, connection: ClientConnection, welcome: Welcome, traffic: Traffic
-    ) -> None:
-        self.url, self.welcome = url, welcome
-        self._connection, self._traffic = connection, traffic
+    welcome: Welcome
+
+    def __init__(self, url: str, connection: ClientConnection, traffic: Traffic) -> None:
+        self.url, self._connection, self._traffic = url, connection, traffic
 
     async def send(self, frame: FromMember) -> None:
         """Send a frame; raises Unreachable if the connection is lost."""
-        await _send(self.url, self._connection, frame, self._traffic)
+        data = encode(frame)
+        try:
+            await self._connection.send(data)
+        except ConnectionClosed as error:
+            raise Unreachable(self.url, *closed(error)) from None
+        self._traffic.up += len(data)
 
     async def receive(self) -> FromAggregator:
         """The next frame; raises Unreachable or Malformed."""
@@ -99,7 +103,16 @@ class Link:
 
     async def receive_bytes(self) -> bytes:
         """The next frame as it came; raises Unreachable or Malformed."""
-        return await _receive(self.url, self._connection, self._traffic)
+        try:
+            data = await self._connection.recv()
+        except ConnectionClosed as error:
+            if error.sent is not None and error.sent.code == _TOO_BIG:
+                raise Malformed("frame", f"it has more than {MAX_FRAME_BYTES} bytes") from None
+            raise Unreachable(self.url, *closed(error)) from None
+        if isinstance(data, str):
+            raise Malformed("frame", "it is text, not bytes")
+        self._traffic.down += len(data)
+        return data
 
 
 @asynccontextmanager
@@ -111,13 +124,14 @@ async def open_link(terms: Terms, caller: Caller, traffic: Traffic) -> AsyncIter
     """
     url = terms.aggregator.url
     connection = await _connect(terms)
+    link = Link(url, connection, traffic)
     try:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                welcome = await _introduce(terms, caller, connection, traffic)
+                link.welcome = await _introduce(terms, caller, link)
         except TimeoutError:
             raise Unreachable(url, f"no welcome within {OPEN_SECONDS:.0f} s") from None
-        yield Link(url, connection, welcome, traffic)
+        yield link
     finally:
         await connection.close()
 
@@ -254,20 +268,16 @@ def _whose(certificate: bytes) -> str:
     return f", issued to {subject} by {issuer}"
 
 
-async def _introduce(
-    terms: Terms, caller: Caller, connection: ClientConnection, traffic: Traffic
-) -> Welcome:
-    url = terms.aggregator.url
-    challenge = decode_from_aggregator(await _receive(url, connection, traffic))
-    _raise_if_rejected(url, challenge)
+async def _introduce(terms: Terms, caller: Caller, link: Link) -> Welcome:
+    challenge = await link.receive()
+    _raise_if_rejected(link.url, challenge)
     if not isinstance(challenge, Challenge):
         raise Malformed("frame", "the aggregator did not begin with a challenge")
     if challenge.federation != terms.federation:
-        raise ForeignAggregator(url, challenge.federation)
-    answer = hello(challenge, caller.member, caller.instance, caller.purpose, caller.key)
-    await _send(url, connection, answer, traffic)
-    welcome = decode_from_aggregator(await _receive(url, connection, traffic))
-    _raise_if_rejected(url, welcome)
+        raise ForeignAggregator(link.url, challenge.federation)
+    await link.send(hello(challenge, caller.member, caller.instance, caller.purpose, caller.key))
+    welcome = await link.receive()
+    _raise_if_rejected(link.url, welcome)
     if not isinstance(welcome, Welcome):
         raise Malformed("frame", "the aggregator did not answer with a welcome")
     return welcome
@@ -279,27 +289,3 @@ def _raise_if_rejected(url: str, frame: FromAggregator) -> None:
     if frame.code == "busy":
         raise Unreachable(url, f"it is busy: {shown(frame.reason)}")
     raise RejectedByAggregator(frame.code, shown(frame.reason))
-
-
-async def _send(
-    url: str, connection: ClientConnection, frame: FromMember, traffic: Traffic
-) -> None:
-    data = encode(frame)
-    try:
-        await connection.send(data)
-    except ConnectionClosed as error:
-        raise Unreachable(url, *closed(error)) from None
-    traffic.up += len(data)
-
-
-async def _receive(url: str, connection: ClientConnection, traffic: Traffic) -> bytes:
-    try:
-        data = await connection.recv()
-    except ConnectionClosed as error:
-        if error.sent is not None and error.sent.code == _TOO_BIG:
-            raise Malformed("frame", f"it has more than {MAX_FRAME_BYTES} bytes") from None
-        raise Unreachable(url, *closed(error)) from None
-    if isinstance(data, str):
-        raise Malformed("frame", "it is text, not bytes")
-    traffic.down += len(data)
-    return data
