@@ -47,7 +47,9 @@ class SummedVector:
         assert suite.lattice is not None
         self._lattice, self._names = suite.lattice, closing.vector
         contributors = len(closing.contributors)
-        self._slot_count = suite.slot_count(opening.length)
+        self._slot_count = count = suite.slot_count(opening.length)
+        size = suite.lattice.sum_chunk_bytes
+        self._sizes = [size(k, count) for k in range(len(self._names))]
         slots = suite.slots(opening)
         self.reader: SlotReader = slots.reader(contributors)
         self._head = slots.head
@@ -73,18 +75,14 @@ class SummedVector:
         """How far it is."""
         if reading := self._check.reading:
             return Reading(reading[0], *reading[1])
-        sizes = [
-            self._lattice.sum_chunk_bytes(k, self._slot_count) for k in range(len(self._names))
-        ]
-        return Reading(AGGREGATOR, sum(sizes[: self._next]), sum(sizes))
+        return Reading(AGGREGATOR, sum(self._sizes[: self._next]), sum(self._sizes))
 
     def wanted(self) -> list[tuple[bytes, int]]:
         """Names and sizes of the next blobs: of the sum, then of vectors that have to be read."""
         if self._next == len(self._names):
             return self._check.wanted()
-        chunks = range(self._next, min(self._next + AHEAD, len(self._names)))
-        size = self._lattice.sum_chunk_bytes
-        return [(self._names[k], size(k, self._slot_count)) for k in chunks]
+        ahead = slice(self._next, self._next + AHEAD)
+        return list(zip(self._names[ahead], self._sizes[ahead], strict=True))
 
     def take(self, data: bytes) -> NDArray[np.float64]:
         """The next slice of the average update, from the next blob; empty if there is none in it.

@@ -28,7 +28,8 @@ class VectorReader:
         suite = suite_of(opening.suite, terms)
         assert suite.lattice is not None
         self._names, self._lattice = body.vector, suite.lattice
-        self._slot_count = suite.slot_count(opening.length)
+        size, count = suite.lattice.contribution_chunk_bytes, suite.slot_count(opening.length)
+        self._sizes = [size(k, count) for k in range(len(self._names))]
         self._checksum = Checksum(key)
         self._next = 0
 
@@ -45,15 +46,12 @@ class VectorReader:
     @property
     def progress(self) -> tuple[int, int]:
         """Bytes of the blobs that are read, and of all."""
-        size = self._lattice.contribution_chunk_bytes
-        sizes = [size(k, self._slot_count) for k in range(len(self._names))]
-        return sum(sizes[: self._next]), sum(sizes)
+        return sum(self._sizes[: self._next]), sum(self._sizes)
 
     def wanted(self) -> list[tuple[bytes, int]]:
         """Names and sizes of the next blobs."""
-        chunks = range(self._next, min(self._next + AHEAD, len(self._names)))
-        size = self._lattice.contribution_chunk_bytes
-        return [(self._names[k], size(k, self._slot_count)) for k in chunks]
+        ahead = slice(self._next, self._next + AHEAD)
+        return list(zip(self._names[ahead], self._sizes[ahead], strict=True))
 
     def take(self, data: bytes) -> None:
         """Read the next blob."""
