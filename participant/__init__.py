@@ -13,17 +13,7 @@ if TYPE_CHECKING:
     from participant.network import Notices
     from participant.rounds import Question
 
-_HOMES = {
-    "Checked": "participant.hospital.results",
-    "Contributed": "participant.hospital.results",
-    "Decrypted": "participant.hospital.results",
-    "Exported": "participant.hospital.results",
-    "Hospital": "participant.hospital.hospital",
-    "Notices": "participant.network.session",
-    "ParticipantError": "participant.errors",
-    "Question": "participant.rounds.task",
-    "Round": "participant.hospital.results",
-}
+_CHAPTERS = {"Notices": "network", "ParticipantError": "errors", "Question": "rounds"}
 __all__ = [
     "Checked",
     "Contributed",
@@ -39,6 +29,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """What is exported, imported when it is asked for: the command says what is missing for it."""
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"participant.{_CHAPTERS.get(name, 'hospital')}"), name)
