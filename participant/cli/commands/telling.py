@@ -35,7 +35,7 @@ class Teller:
         self._now: tuple[Waiting, float] | None = None  # and how long, when it was looked at
         self._is_redrawn = isinstance(view, TransferBar) and not as_json
         if isinstance(view, TransferBar):
-            view.words = self.words
+            view.progress.words = self.words
 
     def look(self) -> None:
         """Tell what is waited for, if it is time to."""

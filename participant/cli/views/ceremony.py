@@ -30,8 +30,13 @@ from protocol.words.duration import duration
 class View(Protocol):
     """Shows what is expected, facts, and notices about the link."""
 
-    def __enter__(self) -> View: ...
-    def __exit__(self, *error: object) -> None: ...
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to put back."""
+        return None
+
     def expect(self, expectation: Expectation) -> None: ...
     def show(self, facts: CeremonyOutlook) -> None: ...
     def note(self, text: str) -> None: ...
@@ -94,18 +99,12 @@ class LiveView:
         return f"{duration(facts.elapsed_seconds + since)}; {_to_go(facts, left)}"
 
 
-class LineView:
+class LineView(View):
     """One line for each step of each batch, and while members join one for each of them."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._last: tuple[object, ...] | None = None
-
-    def __enter__(self) -> View:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Nothing to put back."""
 
     def expect(self, expectation: Expectation) -> None:
         self._write(_expected(expectation))
@@ -133,18 +132,12 @@ class LineView:
         self._write(text)
 
 
-class JsonView:
+class JsonView(View):
     """An event whenever a step, the candidates tried or those waited for are others."""
 
     def __init__(self, write: Callable[[object], None]) -> None:
         self._write = write
         self._last: tuple[object, ...] | None = None
-
-    def __enter__(self) -> View:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Nothing to put back."""
 
     def expect(self, expectation: Expectation) -> None:
         self._say("expected", **asdict(expectation))

@@ -52,9 +52,9 @@ def _refused(error: OSError) -> DiskError:
 
 def _end(error: Exception, context: Context) -> typer.Exit:
     said = describe(error, context)
-    _say("quorate-participant: ", said.what)
+    say(f"quorate-participant: {said.what}", err=True)
     if said.remedy:
-        _say("  ", said.remedy)
+        say(f"  {said.remedy}", err=True)
     return typer.Exit(said.exit_code)
 
 
@@ -64,11 +64,6 @@ def _internal(error: Exception, context: Context) -> typer.Exit:
     except (ParticipantError, OSError):
         details = "no file, since none could be written"
     name = type(error).__name__
-    _say("quorate-participant: ", f"internal error ({name}), details in {details}")
-    _say("  ", "nothing that was stored is lost. Please report it with that file, once read")
+    say(f"quorate-participant: internal error ({name}), details in {details}", err=True)
+    say("  nothing that was stored is lost. Please report it with that file, once read", err=True)
     return typer.Exit(1)
-
-
-def _say(prefix: str, text: str) -> None:
-    """One line without control characters, whatever an error's fields hold."""
-    say(prefix + text, err=True)

@@ -181,8 +181,7 @@ def show_loss(there: Mapping[str, Any], seen: int) -> None:
 
 def _show_ways_out(found: Mapping[str, Any]) -> None:
     """What a round with enough contributions waits for, and what else ends that."""
-    waited = found.get("held_back_for")
-    names = [shown(name) for name in waited[:_MAX_ROWS]] if isinstance(waited, list) else []
+    names = [shown(name) for name in _listed(found.get("held_back_for"))]
     number = read_session(shown(found.get("session"))).name
     needed = shown(found.get("needed_for_another_model") or 0)
     say("    held back: with a sum of the same model that is open, every sum of the contributions")
@@ -200,13 +199,11 @@ def _pairs(found: object) -> list[tuple[str, Any]]:
 
 
 def _tables(found: object) -> list[Mapping[str, Any]]:
-    rows = found[:_MAX_ROWS] if isinstance(found, list) else []
-    return [entry for entry in rows if isinstance(entry, dict)]
+    return [entry for entry in _listed(found) if isinstance(entry, dict)]
 
 
 def _names(found: object) -> str:
-    names = found[:_MAX_ROWS] if isinstance(found, list) else []
-    return ", ".join(map(shown, names)) or "nobody"
+    return ", ".join(map(shown, _listed(found))) or "nobody"
 
 
 def _listed(found: object) -> list[object]:

@@ -37,7 +37,7 @@ class Transfer:
 class _BarAndWords(Progress):
     """The bars, and under them what the words are at the moment."""
 
-    words: Callable[[], str] = staticmethod(lambda: "")
+    words: Callable[[], str] = staticmethod(lambda: "")  # at each refresh; empty for none
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield self.make_tasks_table(self.tasks)
@@ -49,39 +49,30 @@ class TransferBar:
     """A bar with bytes, speed and time left, gone when the transfer is over."""
 
     def __init__(self, console: Console) -> None:
-        self._progress = _BarAndWords(
+        self.progress = _BarAndWords(
             TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(),
             TransferSpeedColumn(), TimeRemainingColumn(), console=console, transient=True,
         )  # fmt: skip
         self._shown: tuple[str, TaskID] | None = None
 
-    @property
-    def words(self) -> Callable[[], str]:
-        """Gives the text under the bar, empty for none; called at each refresh."""
-        return self._progress.words
-
-    @words.setter
-    def words(self, words: Callable[[], str]) -> None:
-        self._progress.words = words
-
     def __enter__(self) -> TransferBar:
-        self._progress.start()
+        self.progress.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._progress.stop()
+        self.progress.stop()
 
     def show(self, transfer: Transfer | None) -> None:
         """Show how far it is; None takes the bar away."""
         wanted = transfer.what if transfer and transfer.total >= _LEAST_BYTES else None
         if self._shown and self._shown[0] != wanted:
-            self._progress.remove_task(self._shown[1])
+            self.progress.remove_task(self._shown[1])
             self._shown = None
         if wanted is None or transfer is None:
             return
         if self._shown is None:
-            self._shown = (wanted, self._progress.add_task(line(wanted), total=transfer.total))
-        self._progress.update(self._shown[1], completed=transfer.done, total=transfer.total)
+            self._shown = (wanted, self.progress.add_task(line(wanted), total=transfer.total))
+        self.progress.update(self._shown[1], completed=transfer.done, total=transfer.total)
 
 
 class TransferLines:
@@ -105,12 +96,8 @@ class TransferLines:
             return
         now = self._clock()
         if transfer.what != self._what:
-            self._what, self._began, self._first, self._told = (
-                transfer.what,
-                now,
-                transfer.done,
-                now,
-            )
+            self._what, self._first = transfer.what, transfer.done
+            self._began = self._told = now
             return
         if now - self._told < _LINE_SECONDS:
             return

@@ -59,11 +59,11 @@ def test_a_view_that_is_redrawn_has_the_words_at_any_moment_and_no_line_beside_i
     vigil = Vigil(lambda: hall.seconds)
     context = Context(file=Path("federation.toml"), terms=TERMS)
     teller = Teller(lambda: hall.sessions[1], context, view=bar, vigil=vigil, write=written.append)
-    assert bar.words() == ""
+    assert bar.progress.words() == ""
     for _ in range(2):
         teller.look()
         hall.seconds += 130
-    assert bar.words().startswith("Waiting for")
+    assert bar.progress.words().startswith("Waiting for")
     assert written == []
 
 

@@ -53,8 +53,8 @@ def test_a_bar_shows_bytes_and_goes_away():
     console = Console(file=screen, force_terminal=True, width=120)
     with TransferBar(console) as bar:
         bar.show(Transfer("sending round 3", 150 * MB, 300 * MB))
-        bar._progress.refresh()
+        bar.progress.refresh()
         assert "sending round 3" in screen.getvalue()
         assert "150.0/300.0 MB" in screen.getvalue()
         bar.show(None)
-        assert not bar._progress.tasks
+        assert not bar.progress.tasks
