@@ -13,7 +13,7 @@ class Task(Protocol):
     A task derives from this class, and leaves out what it does not do.
     """
 
-    session = ""  # the one whose entries it wants, unless ``wants`` says otherwise
+    session: str = ""  # the one whose entries it wants, unless ``wants`` says otherwise
 
     @property
     def done(self) -> bool:
