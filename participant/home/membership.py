@@ -48,7 +48,10 @@ class Membership:
         epochs = self.vault.epochs()
         if not epochs:
             raise MissingFile(self.folder, "key share")
-        payload = self.vault.read_key_share(epochs[-1], self.passphrase)
+        return self.key_in(self.vault.read_key_share(epochs[-1], self.passphrase))
+
+    def key_in(self, payload: bytes) -> HeldKey:
+        """What a key share of the vault holds; raises DamagedFile."""
         try:
             return read_secret(payload, self.terms, self.index)
         except Malformed as error:

@@ -106,10 +106,7 @@ def write_backup(
     shares = []
     for epoch in epochs:
         payload = member.vault.read_key_share(epoch, member.passphrase)
-        try:
-            read_secret(payload, member.terms, member.index)
-        except Malformed as error:
-            raise DamagedFile(member.vault.folder, f"{error.what}: {error.reason}") from None
+        member.key_in(payload)
         shares.append(_Share(epoch, payload))
     identity = member.identity
     backup = _Backup(

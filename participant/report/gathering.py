@@ -57,15 +57,11 @@ def _contents(evidence: Evidence, terms: Terms) -> Contents:
         board.head,
         Deed.of(entries[0]) if entries else None,
         Deed.of(entries[-1]) if entries else None,
-        tuple(_member(number, terms, board, evidence.files) for number in _members(terms)),
+        tuple(_member(m, terms, board, evidence.files) for m in range(1, terms.n_members + 1)),
         tuple(ceremonies),
         tuple(rounds),
         tuple(_other(posts) for posts in sessions.values() if _is_other(posts)),
     )
-
-
-def _members(terms: Terms) -> range:
-    return range(1, terms.n_members + 1)
 
 
 def _is_other(posts: Sequence[Posted]) -> bool:

@@ -163,13 +163,9 @@ def _typed(waiting: Waiting, own: int, c: Context) -> str:
         return f"Type: {command}"
     if AGGREGATOR in waiting.members or not waiting.members:
         return _OPERATOR
-    others = _names_of_others(waiting.members, own, c)
-    return f"If the agent does not run there, {others} types: {command}"
-
-
-def _names_of_others(members: Sequence[int], own: int, c: Context) -> str:
-    others = [c.name(m) for m in members if m != own]
-    return others[0] if len(others) == 1 else "each of them"
+    others = [c.name(m) for m in waiting.members if m != own]
+    who = others[0] if len(others) == 1 else "each of them"
+    return f"If the agent does not run there, {who} types: {command}"
 
 
 def _command_for(kind: str, session: str, c: Context) -> str:
