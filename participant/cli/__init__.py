@@ -8,8 +8,7 @@ from collections.abc import Callable
 import typer
 
 from participant.app import end_workers
-from participant.cli.commands import key, record, rounds, terms, training, verdict, verify
-from participant.cli.commands.options import spread
+from participant.cli.commands import key, record, rounds, spread, terms, training, verdict, verify
 from participant.cli.sentences import FAILED
 from participant.cli.views import SpeakingGroup, say
 from protocol.programs.streams import LOST_REMEDY, lost, make_lasting

@@ -130,7 +130,7 @@ def test_no_notice_and_no_transfer_shows_anything_raw(capsys: pytest.CaptureFixt
     console: Any = Console(file=io.StringIO(), force_terminal=True, width=5_000)
     with TransferBar(console) as bar:
         bar.show(Transfer(f"H1{POISONS['rich']}{POISONS['escape']}", 5 << 20, 9 << 20))
-        bar._progress.refresh()
+        bar.progress.refresh()
     assert "\x1b]" not in console.file.getvalue()
     assert "[/link]" in console.file.getvalue()
 
