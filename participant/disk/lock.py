@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from participant.disk.files import disk_errors, make_folder
+from participant.disk.files import make_folder
 from participant.errors import AlreadyRunning, DiskError
 from protocol.programs.lock import locked
 from protocol.programs.refusals import FULL, READ_ONLY
