@@ -206,6 +206,10 @@ class Desk:
         self.say(member, session, body, *([payload] if body.ciphertexts.is_blob else []))
         return payload
 
+    def fill(self, session: str, *members: int) -> list[bytes]:
+        """Contributions of these members, or of all; their payloads."""
+        return [self.contribute(m, session) for m in members or self.federation.members]
+
     # ── what came of it ──
 
     def opening(self, session: str) -> Opening:

@@ -13,9 +13,9 @@ from aggregator.rounds.omission import TOO_NEAR
 from aggregator.status.text import render
 from keyshare.steps import Steps
 from protocol.board.messages import Contribution, attach, blob_name
-from protocol.board.wire import Accepted, Declined, Rejected, Submit
+from protocol.board.wire import Accepted, Declined, Submit
 from protocol.rounds.history import OpenedSets
-from tests.stage.desk import SECONDS, Desk, federation
+from tests.stage.desk import SECONDS, Desk, code, federation
 from tests.stage.rounds.served_hybrid import LENGTH, SESSION, Hospitals, Made, hybrid_desk, work
 
 pytestmark = pytest.mark.usefixtures("short_chunks")
@@ -37,9 +37,6 @@ def reason(desk: Desk, member: int) -> str:
     return desk.service.summing.left_out[SESSION][member].detail
 
 
-# ── openings ──
-
-
 # ── posts and their chunks ──
 
 
@@ -48,9 +45,7 @@ def test_a_post_waits_for_its_chunks(desk: Desk, hospitals: Hospitals) -> None:
     for blob in made.blobs[1:]:
         desk.upload(1, blob)
     signed = desk.sign(1, SESSION, made.body)
-    answer = desk.ask(1, Submit(signed))
-    assert isinstance(answer, Rejected)
-    assert answer.code == "awaited-blob"
+    assert code(desk.ask(1, Submit(signed))) == "awaited-blob"
     desk.upload(1, made.chunks[0])
     assert isinstance(desk.ask(1, Submit(signed)), Accepted)
 
@@ -67,7 +62,7 @@ def test_a_missing_chunk_is_noticed_at_the_start(desk: Desk, hospitals: Hospital
 
 
 def test_the_sum_is_the_integers_sum(desk: Desk, hospitals: Hospitals) -> None:
-    made = [hospitals.contribute(member) for member in (3, 1, 2, 4)]
+    made = hospitals.fill(3, 1, 2, 4)
     assert work(desk)
     assert desk.contributors(SESSION) == [1, 2, 3, 4]
     closing = desk.closing(SESSION)
@@ -90,8 +85,7 @@ def test_what_has_come_is_added_before_the_round_is_due(desk: Desk, hospitals: H
         render(desk.service.status({}), None)
     )
     assert not work(desk)
-    for member in (1, 4):
-        hospitals.contribute(member)
+    hospitals.fill(1, 4)
     assert work(desk, SECONDS)
     assert desk.contributors(SESSION) == [1, 2, 4]
 
@@ -100,8 +94,7 @@ def test_a_tick_does_a_bounded_part(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aggregator.rounds.summing._TICK_STEPS", 1)
-    for member in desk.federation.members:
-        hospitals.contribute(member)
+    hospitals.fill()
     assert work(desk) == 4 + 3 + 3  # judged, added, kept
     assert desk.contributors(SESSION) == [1, 2, 3, 4]
 
@@ -110,7 +103,7 @@ def test_who_comes_when_the_sum_is_being_completed_is_not_in_it(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aggregator.rounds.summing._TICK_STEPS", 1)
-    made = [hospitals.contribute(member) for member in (1, 2, 4)]
+    made = hospitals.fill(1, 2, 4)
     desk.wait()
     for _ in range(4):  # the others judged, the set chosen, a chunk of three added
         assert desk.service.tick()
@@ -136,81 +129,54 @@ def test_too_few_fit_contributions_wait(desk: Desk, hospitals: Hospitals) -> Non
 # ── who is left out ──
 
 
-def copied_chunk(hospitals: Hospitals) -> Made:
-    own, other = hospitals.make(2), hospitals.make(1)
-    return own.with_chunks(other.chunks[0], *own.chunks[1:])
+def with_payload(made: Made, payload: bytes) -> Made:
+    body = msgspec.structs.replace(made.body, ciphertexts=attach(payload))
+    return replace(made, body=body, payload=payload)
 
 
-def repeated_chunk(hospitals: Hospitals) -> Made:
-    own = hospitals.make(2)
-    return own.with_chunks(own.chunks[0], own.chunks[0], own.chunks[2])
+def with_other_opening(made: Made) -> Made:
+    return replace(made, body=msgspec.structs.replace(made.body, opening=bytes(32)))
 
 
-def short_chunk(hospitals: Hospitals) -> Made:
-    own = hospitals.make(2)
-    return own.with_chunks(own.chunks[0][:-6], *own.chunks[1:])
+Unfit = Callable[[Made, Hospitals], Made]
+UNFIT: dict[str, tuple[Unfit, str]] = {
+    "copied chunk": (
+        lambda own, all_: own.with_chunks(all_.make(1).chunks[0], *own.chunks[1:]),
+        "repeats one of H1's",
+    ),
+    "repeated chunk": (
+        lambda own, _: own.with_chunks(own.chunks[0], own.chunks[0], own.chunks[2]),
+        "twice",
+    ),
+    "short chunk": (
+        lambda own, _: own.with_chunks(own.chunks[0][:-6], *own.chunks[1:]),
+        "bytes instead of",
+    ),
+    "too few chunks": (lambda own, _: own.with_chunks(*own.chunks[:-1]), "2 chunks instead of 3"),
+    "no vector": (lambda own, _: own.with_chunks(), "0 chunks instead of 3"),
+    "chunk of the right size, to which the proof is not bound": (
+        lambda own, _: own.with_chunks(bytes(len(own.chunks[0])), *own.chunks[1:]),
+        "proof",
+    ),
+    "another's proof": (lambda _, all_: all_.make(2, prover=3), "proof"),
+    "copied ciphertexts": (
+        lambda own, all_: with_payload(own, all_.make(1).payload),
+        "repeats one of H1's",
+    ),
+    "garbage": (lambda own, _: with_payload(own, b"garbage"), ""),
+    "other opening": (lambda own, _: with_other_opening(own), "another opening"),
+}
 
 
-def too_few_chunks(hospitals: Hospitals) -> Made:
-    own = hospitals.make(2)
-    return own.with_chunks(*own.chunks[:-1])
-
-
-def no_vector(hospitals: Hospitals) -> Made:
-    return hospitals.make(2).with_chunks()
-
-
-def other_chunk(hospitals: Hospitals) -> Made:
-    """Of the right size, but not what the proof is bound to."""
-    own = hospitals.make(2)
-    return own.with_chunks(bytes(len(own.chunks[0])), *own.chunks[1:])
-
-
-def anothers_proof(hospitals: Hospitals) -> Made:
-    return hospitals.make(2, prover=3)
-
-
-def copied_ciphertexts(hospitals: Hospitals) -> Made:
-    own, other = hospitals.make(2), hospitals.make(1)
-    body = msgspec.structs.replace(own.body, ciphertexts=attach(other.payload))
-    return replace(own, body=body, payload=other.payload)
-
-
-def garbage(hospitals: Hospitals) -> Made:
-    own = hospitals.make(2)
-    body = msgspec.structs.replace(own.body, ciphertexts=attach(b"garbage"))
-    return replace(own, body=body, payload=b"garbage")
-
-
-def other_opening(hospitals: Hospitals) -> Made:
-    own = hospitals.make(2)
-    body = msgspec.structs.replace(own.body, opening=bytes(32))
-    return replace(own, body=body)
-
-
-@pytest.mark.parametrize(
-    ("unfit", "why"),
-    [
-        (copied_chunk, "repeats one of H1's"),
-        (repeated_chunk, "twice"),
-        (short_chunk, "bytes instead of"),
-        (too_few_chunks, "2 chunks instead of 3"),
-        (no_vector, "0 chunks instead of 3"),
-        (other_chunk, "proof"),
-        (anothers_proof, "proof"),
-        (copied_ciphertexts, "repeats one of H1's"),
-        (garbage, ""),
-        (other_opening, "another opening"),
-    ],
-)
+@pytest.mark.parametrize(("unfit", "why"), UNFIT.values(), ids=UNFIT)
 def test_what_hospitals_would_refuse_is_left_out(
-    desk: Desk, hospitals: Hospitals, unfit: Callable[[Hospitals], Made], why: str
+    desk: Desk, hospitals: Hospitals, unfit: Unfit, why: str
 ) -> None:
     first = hospitals.contribute(1)
-    hospitals.post(2, unfit(hospitals))
+    hospitals.post(2, unfit(hospitals.make(2), hospitals))
     work(desk)
     assert list(desk.service.rounds.views[SESSION].omissions) == [2]  # before the round is closed
-    others = [hospitals.contribute(member) for member in (3, 4)]
+    others = hospitals.fill(3, 4)
     assert work(desk)
     assert desk.contributors(SESSION) == [1, 3, 4]
     assert why in reason(desk, 2)
@@ -284,7 +250,7 @@ def test_a_sum_that_hospitals_would_refuse_is_not_begun(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_already(monkeypatch, 1, 2, 3, 4)
-    made = [hospitals.contribute(member) for member in (1, 2, 4)]
+    made = hospitals.fill(1, 2, 4)
     work(desk, 10 * SECONDS)
     assert desk.closing(SESSION) is None
     made.append(hospitals.contribute(3))
@@ -297,7 +263,7 @@ def test_whoever_was_not_in_the_open_sum_is_left_out(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_already(monkeypatch, 1, 2, 4)
-    made = [hospitals.contribute(member) for member in (3, 1, 2, 4)]
+    made = hospitals.fill(3, 1, 2, 4)
     work(desk)
     assert desk.contributors(SESSION) == [1, 2, 4]
     assert (hospitals.opened_sum() == sum(m.values for m in made[1:])).all()
@@ -305,8 +271,7 @@ def test_whoever_was_not_in_the_open_sum_is_left_out(
 
 
 def test_a_round_that_is_given_up_leaves_no_sum_behind(desk: Desk, hospitals: Hospitals) -> None:
-    for member in (1, 2):
-        hospitals.contribute(member)
+    hospitals.fill(1, 2)
     work(desk)
     assert list(desk.folder.rglob("sums/round-1"))
     desk.service.summing.held_back[SESSION] = frozenset({3})
@@ -321,8 +286,7 @@ def test_a_round_that_is_given_up_leaves_no_sum_behind(desk: Desk, hospitals: Ho
 def test_nobody_is_waited_for_while_the_sum_is_made(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for member in (1, 2, 3, 4):
-        hospitals.contribute(member)
+    hospitals.fill(1, 2, 3, 4)
     monkeypatch.setattr(summing, "_TICK_STEPS", 1)
     desk.service.tick()
     desk.service.summing.held_back[SESSION] = frozenset({4})  # as before the last one came
@@ -336,8 +300,7 @@ def test_nobody_is_waited_for_while_the_sum_is_made(
 def test_a_round_with_contributions_to_judge_is_not_called_held_back(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for member in (1, 2, 3, 4):
-        hospitals.contribute(member)
+    hospitals.fill(1, 2, 3, 4)
     desk.time_ms += 1_000 * SECONDS
     monkeypatch.setattr(summing, "_TICK_STEPS", 1)
     while desk.service.rounds.views[SESSION].closing is None:

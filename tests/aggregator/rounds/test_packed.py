@@ -47,7 +47,7 @@ def asked(desk: Desk, name: str, length: int) -> str:
 def filled(desk: Desk, name: str, length: int) -> tuple[str, list[bytes]]:
     """A statistic with all contributions."""
     session = asked(desk, name, length)
-    return session, [desk.contribute(member, session) for member in desk.federation.members]
+    return session, desk.fill(session)
 
 
 def ticks(desk: Desk, session: str) -> int:
@@ -157,8 +157,7 @@ def test_a_long_statistic_keeps_no_training_round_waiting(desk: Desk) -> None:
     long, _ = filled(desk, "age", LONG)
     for _ in range(3):
         desk.service.tick()
-    for member in desk.federation.members:
-        desk.contribute(member, "round/1")
+    desk.fill("round/1")
     ticks(desk, "round/1")
     assert desk.closing(long) is None
     ticks(desk, long)
@@ -181,7 +180,7 @@ def test_of_statistics_that_wait_the_shortest_is_next_and_one_alone_is_begun(des
 def test_whoever_contributes_while_the_sum_is_made_is_not_in_it(desk: Desk) -> None:
     desk.certify()
     session = asked(desk, "age", LONG)
-    payloads = [desk.contribute(member, session) for member in (1, 2, 4)]
+    payloads = desk.fill(session, 1, 2, 4)
     late = desk.payload(session, 3)
     desk.wait()
     found = desk.service.summing._packed[session]

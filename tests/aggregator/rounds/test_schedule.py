@@ -146,8 +146,7 @@ def test_rounds_follow_each_other_up_to_the_agreed_number(make_desk: MakeDesk) -
     for number in (1, 2):
         session = f"round/{number}"
         assert desk.is_open(session)
-        for member in desk.federation.members:
-            desk.contribute(member, session)
+        desk.fill(session)
         assert desk.wait(0)
         desk.state(session, desk.federation.members, model=bytes([number]) * 32)
         assert desk.wait(0) == (number == 1)
@@ -156,8 +155,7 @@ def test_rounds_follow_each_other_up_to_the_agreed_number(make_desk: MakeDesk) -
 
 def test_the_next_round_waits_for_the_last_ones_statements(desk: Desk) -> None:
     desk.open_training()
-    for member in desk.federation.members:
-        desk.contribute(member, "round/1")
+    desk.fill("round/1")
     assert desk.wait(0)
     assert not desk.wait(10 * SECONDS)
     assert not desk.is_open("round/2")
@@ -179,17 +177,13 @@ def test_a_restarted_service_opens_no_round_twice(desk: Desk) -> None:
     assert sum(isinstance(p.post.body, Opening) for p in entries) == 1
 
 
-# ── closings ──
-
-
 # ── after a void round ──
 
 
 def void(desk: Desk, members: Sequence[int]) -> None:
     """Round 1 over some members; hospitals lock it, and still stand where they stood."""
     desk.open_training()
-    for member in members:
-        desk.contribute(member, "round/1")
+    desk.fill("round/1", *members)
     assert desk.wait()
     chosen = desk.service.rounds.views["round/1"].chosen(desk.federation.terms.federation)
     assert chosen is not None
@@ -202,8 +196,7 @@ def void(desk: Desk, members: Sequence[int]) -> None:
 
 def test_after_a_void_round_whoever_was_in_it_is_waited_for(desk: Desk) -> None:
     void(desk, (1, 2, 3, 4))
-    for member in (1, 2, 4):
-        desk.contribute(member, "round/2")
+    desk.fill("round/2", 1, 2, 4)
     assert not desk.wait(10 * SECONDS)
     assert desk.service.summing.left_out["round/2"] == dict.fromkeys((1, 2, 4), TOO_NEAR)
     (line,) = [x for x in render(desk.service.status({}), None) if x.startswith("round/2")]
@@ -218,8 +211,7 @@ def test_after_a_void_round_whoever_was_in_it_is_waited_for(desk: Desk) -> None:
 
 def test_nobody_is_waited_for_whose_only_contribution_cannot_be_added(desk: Desk) -> None:
     void(desk, (1, 2, 3, 4))
-    for member in (1, 2, 4):
-        desk.contribute(member, "round/2")
+    desk.fill("round/2", 1, 2, 4)
     desk.contribute(3, "round/2", payload=b"junk")
     desk.wait(10 * SECONDS)
     assert desk.closing("round/2") is None
@@ -233,8 +225,7 @@ def test_nobody_is_waited_for_whose_only_contribution_cannot_be_added(desk: Desk
 def test_in_the_last_round_another_model_is_no_way_out(make_desk: MakeDesk) -> None:
     desk = make_desk(policy(count=2))
     void(desk, (1, 2, 3, 4))
-    for member in (1, 2, 4):
-        desk.contribute(member, "round/2")
+    desk.fill("round/2", 1, 2, 4)
     assert not desk.wait(10 * SECONDS)
     (line,) = [x for x in render(desk.service.status({}), None) if x.startswith("round/2")]
     assert "closes as soon as H3 contributes" in line
@@ -244,8 +235,7 @@ def test_in_the_last_round_another_model_is_no_way_out(make_desk: MakeDesk) -> N
 
 def test_another_model_goes_on_where_a_round_is_held_back(desk: Desk) -> None:
     void(desk, (1, 2, 3, 4))
-    for member in (1, 2, 4):
-        desk.contribute(member, "round/2")
+    desk.fill("round/2", 1, 2, 4)
     assert not desk.wait(10 * SECONDS)
     desk.state("round/2", [1, 2, 4], model=OTHER)
     assert desk.wait()
@@ -255,8 +245,7 @@ def test_another_model_goes_on_where_a_round_is_held_back(desk: Desk) -> None:
     report: dict[str, Any] = desk.service.status({})
     assert not any("held back" in line for line in render(report, None))
     assert [found["session"] for found in report["waiting"]] == ["round/3"]
-    for member in (1, 2, 4):
-        desk.contribute(member, "round/3")
+    desk.fill("round/3", 1, 2, 4)
     assert desk.wait()
     assert desk.contributors("round/3") == [1, 2, 4]
 
@@ -265,8 +254,7 @@ def test_a_round_is_not_held_back_where_some_of_its_hospitals_may_be_added(tmp_p
     """Six of six are open: three of them and the three others hide one another."""
     desk = Desk(tmp_path, federation(n=6))
     void(desk, range(1, 7))
-    for member in range(1, 6):
-        desk.contribute(member, "round/2")
+    desk.fill("round/2", *range(1, 6))
     assert desk.wait()
     assert desk.contributors("round/2") == [1, 2, 3]
     assert desk.service.summing.left_out["round/2"] == dict.fromkeys((4, 5), TOO_NEAR)
@@ -274,8 +262,7 @@ def test_a_round_is_not_held_back_where_some_of_its_hospitals_may_be_added(tmp_p
 
 def test_after_a_void_round_whoever_was_not_in_it_is_left_out(desk: Desk) -> None:
     void(desk, (1, 2, 4))
-    for member in (1, 2, 3, 4):
-        desk.contribute(member, "round/2")
+    desk.fill("round/2", 1, 2, 3, 4)
     assert desk.wait(0)
     assert desk.contributors("round/2") == [1, 2, 4]
     assert desk.service.summing.left_out["round/2"] == {3: TOO_NEAR}

@@ -54,8 +54,7 @@ def test_a_round_closes_at_once_with_all_contributions_and_their_sum(
 
 def test_a_round_closes_without_one_member_when_it_was_waited_for(desk: Desk) -> None:
     desk.open_training()
-    for member in (1, 4):
-        desk.contribute(member, "round/1")
+    desk.fill("round/1", 1, 4)
     assert not desk.wait(10 * SECONDS)
     desk.contribute(2, "round/1")
     assert desk.wait(0)
@@ -71,8 +70,7 @@ def test_of_three_hospitals_all_are_waited_for(tmp_path: Path) -> None:
     desk.state("round/0", [3])
     assert desk.wait(0)
     for each in (session, "round/1"):
-        for member in (1, 2):
-            desk.contribute(member, each)
+        desk.fill(each, 1, 2)
         assert not desk.wait(100 * SECONDS)
     for each in (session, "round/1"):
         desk.contribute(3, each)
@@ -82,8 +80,7 @@ def test_of_three_hospitals_all_are_waited_for(tmp_path: Path) -> None:
 
 def test_waiting_counts_from_the_opening_also_after_a_restart(desk: Desk) -> None:
     desk.open_training()
-    for member in (1, 2, 4):
-        desk.contribute(member, "round/1")
+    desk.fill("round/1", 1, 2, 4)
     assert not desk.wait(SECONDS - 1)
     desk.restart()
     assert not desk.wait(0)
@@ -93,7 +90,7 @@ def test_waiting_counts_from_the_opening_also_after_a_restart(desk: Desk) -> Non
 def test_a_statistic_waits_for_its_own_time(make_desk: MakeDesk) -> None:
     desk = make_desk(RoundPolicy(3, 3, 1_000, 5, 3))
     session = desk.open_statistic()
-    payloads = [desk.contribute(member, session) for member in (1, 2, 4)]
+    payloads = desk.fill(session, 1, 2, 4)
     assert not desk.wait(4)
     assert desk.wait(1)
     assert total(desk, session) == product(desk, payloads, session)
@@ -101,8 +98,7 @@ def test_a_statistic_waits_for_its_own_time(make_desk: MakeDesk) -> None:
 
 def test_a_contribution_after_the_closing_is_not_in_the_sum(desk: Desk) -> None:
     desk.open_training()
-    for member in (1, 2, 4):
-        desk.contribute(member, "round/1")
+    desk.fill("round/1", 1, 2, 4)
     assert desk.wait()
     desk.contribute(3, "round/1")
     assert not desk.wait()
@@ -113,8 +109,7 @@ def test_a_contribution_after_the_closing_is_not_in_the_sum(desk: Desk) -> None:
 
 def test_the_closing_names_the_posts_that_it_added(desk: Desk) -> None:
     desk.open_training()
-    for member in desk.federation.members:
-        desk.contribute(member, "round/1")
+    desk.fill("round/1")
     desk.wait()
     closing, view = desk.closing("round/1"), desk.service.rounds.views["round/1"]
     assert closing is not None
@@ -149,8 +144,7 @@ def test_a_contribution_that_hospitals_would_refuse_is_left_out_and_named(
 ) -> None:
     desk.open_training(length=20)
     desk.contribute(2, "round/1", desk.payload("round/1", 2, change))
-    for member in (1, 3, 4):
-        desk.contribute(member, "round/1")
+    desk.fill("round/1", 1, 3, 4)
     assert desk.wait(0)
     assert desk.contributors("round/1") == [1, 3, 4]
     assert reason in desk.service.summing.left_out["round/1"][2].detail
@@ -159,8 +153,7 @@ def test_a_contribution_that_hospitals_would_refuse_is_left_out_and_named(
 def test_a_proof_that_another_member_made_is_left_out(desk: Desk) -> None:
     desk.open_training()
     desk.contribute(2, "round/1", desk.payload("round/1", 3))
-    for member in (1, 3, 4):
-        desk.contribute(member, "round/1")
+    desk.fill("round/1", 1, 3, 4)
     assert desk.wait(0)
     assert desk.contributors("round/1") == [1, 3, 4]
     assert "proof" in desk.service.summing.left_out["round/1"][2].detail
@@ -170,8 +163,7 @@ def test_somebody_elses_ciphertexts_are_left_out_and_not_the_originals(desk: Des
     desk.open_training()
     payload = desk.contribute(2, "round/1")
     desk.contribute(1, "round/1", payload)
-    for member in (3, 4):
-        desk.contribute(member, "round/1")
+    desk.fill("round/1", 3, 4)
     assert desk.wait(0)
     assert desk.contributors("round/1") == [2, 3, 4]
     assert "H2" in desk.service.summing.left_out["round/1"][1].detail
@@ -191,8 +183,7 @@ def test_garbage_and_contributions_to_another_opening_are_left_out(desk: Desk) -
     desk.open_training()
     desk.contribute(1, "round/1", b"garbage")
     desk.say(2, "round/1", Contribution(bytes(32), attach(desk.payload("round/1"))))
-    for member in (3, 4):
-        desk.contribute(member, "round/1")
+    desk.fill("round/1", 3, 4)
     desk.wait(10 * SECONDS)
     assert desk.closing("round/1") is None  # two of four are too few to be added
     assert set(desk.service.summing.left_out["round/1"]) == {1, 2}
@@ -204,8 +195,7 @@ def test_a_round_with_too_few_good_contributions_is_not_added_again_and_again(
 ) -> None:
     desk.open_training()
     desk.contribute(1, "round/1", b"garbage")
-    for member in (3, 4):
-        desk.contribute(member, "round/1")
+    desk.fill("round/1", 3, 4)
     desk.wait()
     read = []
     real = desk.service._blobs.payload
@@ -221,7 +211,7 @@ def test_one_number_without_proof_does_not_stop_the_others(desk: Desk) -> None:
     session = desk.open_statistic(length=2)
     bare = desk.payload(session, 1, lambda e: replace(e, proof=None))
     desk.contribute(1, session, bare)
-    payloads = [desk.contribute(member, session) for member in (2, 3, 4)]
+    payloads = desk.fill(session, 2, 3, 4)
     assert desk.wait(0)
     assert desk.contributors(session) == [2, 3, 4]
     assert "no fitting proof" in desk.service.summing.left_out[session][1].detail

@@ -207,7 +207,7 @@ def test_death_at_any_durable_point_gives_the_same_closing(
     first = hospitals.contribute(1)
     if has_begun:
         work(desk)
-    others = [hospitals.contribute(member) for member in (2, 4)]
+    others = hospitals.fill(2, 4)
     desk.service.close()
     closings = set()
     for dies_at, folder in copies(tmp_path / "base"):

@@ -29,6 +29,11 @@ class Scene:
     def arrivals(self, host: str, count: int) -> list[Visitor]:
         return [self.arrive(host) for _ in range(count)]
 
+    def flood(self, count: int = 100) -> None:
+        """One from each of so many networks."""
+        for k in range(count):
+            self.arrive(f"203.0.{k}.1")
+
     def known(self, host: str, member: int = 1) -> None:
         """A member has been let in from there."""
         self.door.introduce(self.arrive(host), member)
@@ -74,12 +79,10 @@ def test_the_fullest_address_of_the_fullest_network_makes_room(scene: Scene) -> 
 def test_many_addresses_cannot_take_the_place_set_aside_for_a_member(scene: Scene) -> None:
     scene.known("198.51.100.7")
     returning = scene.arrive("198.51.100.7")
-    for k in range(100):
-        scene.arrive(f"203.0.{k}.1")
+    scene.flood()
     assert scene.door.is_stranger(returning)
     unknown = scene.arrive("198.51.100.8")
-    for k in range(100):
-        scene.arrive(f"203.0.{k}.1")
+    scene.flood()
     assert not scene.door.is_stranger(unknown)
 
 
@@ -88,8 +91,7 @@ def test_a_flood_from_where_a_member_came_lately_has_no_more_than_what_is_set_as
 ) -> None:
     scene.known("192.0.2.1")
     scene.arrivals("192.0.2.1", 4)
-    for k in range(5):
-        scene.arrive(f"203.0.{k}.1")
+    scene.flood(5)
     assert scene.gone == ["192.0.2.1:2"]
 
 
@@ -97,8 +99,7 @@ def test_a_member_has_its_last_addresses_remembered_and_no_more(scene: Scene) ->
     for k in range(1, DEFAULT_LIMITS.addresses_of_member + 2):
         scene.known(f"198.51.{k}.1")
     first, last = scene.arrive("198.51.1.1"), scene.arrive("198.51.2.1")
-    for k in range(100):
-        scene.arrive(f"203.0.{k}.1")
+    scene.flood()
     assert not scene.door.is_stranger(first)
     assert scene.door.is_stranger(last)
 

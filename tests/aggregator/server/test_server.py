@@ -276,8 +276,7 @@ async def test_a_port_that_is_taken_is_said_to_be(desk: Desk) -> None:
     with sockets.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(CannotListen) as caught:
-            async with serving_on(desk, HOST, port):
-                pass
+            await listen(desk, HOST, port)
     assert caught.value.in_use
     assert caught.value.port == port
 
@@ -287,13 +286,13 @@ async def test_an_address_of_another_machine_is_told_from_a_taken_port(
     desk: Desk, host: str
 ) -> None:
     with pytest.raises(CannotListen) as caught:
-        async with serving_on(desk, host, 0):
-            pass
+        await listen(desk, host, 0)
     assert not caught.value.in_use
 
 
-def serving_on(desk: Desk, host: str, port: int) -> Any:
-    return Server(desk.service, None, QUICK).listening(host, port, server_tls())
+async def listen(desk: Desk, host: str, port: int) -> None:
+    async with Server(desk.service, None, QUICK).listening(host, port, server_tls()):
+        pass
 
 
 async def test_the_service_ends_although_members_and_strangers_are_there(desk: Desk) -> None:

@@ -210,8 +210,7 @@ def test_time_that_goes_backwards_neither_shows_on_the_board_nor_stops_a_round(
 ) -> None:
     desk = Desk(tmp_path, federation(n=4))
     desk.open_training()
-    for member in (1, 2, 4):
-        desk.contribute(member, "round/1")
+    desk.fill("round/1", 1, 2, 4)
     desk.time_ms -= 86_400_000
     desk.restart()
     assert not desk.wait(1)

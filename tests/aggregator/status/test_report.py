@@ -48,8 +48,7 @@ def test_a_closed_round_names_contributors_and_who_was_left_out_and_who_refused(
     desk = Desk(tmp_path, federation(n=4))
     desk.open_training()
     desk.contribute(1, "round/1", b"garbage")
-    for member in (2, 3, 4):
-        desk.contribute(member, "round/1")
+    desk.fill("round/1", 2, 3, 4)
     desk.wait(0)
     desk.say(3, "round/1", Refusal("min-contributors", 0, "too few"))
     found = next(r for r in report(desk)["rounds"] if r["session"] == "round/1")

@@ -108,8 +108,7 @@ def test_an_open_round_names_contributors_and_missing(desk: Desk) -> None:
 
 def test_a_closed_round_tells_how_far_its_decryption_is(desk: Desk) -> None:
     desk.open_training()
-    for member in desk.federation.members:
-        desk.contribute(member, "round/1")
+    desk.fill("round/1")
     desk.service.tick()
     desk.say(3, "round/1", Refusal("minimum", 0, "too few"))
     desk.say(1, "round/1", Complaint(bytes(32), 2, b""))

@@ -100,8 +100,7 @@ def test_a_round_is_not_closed_by_a_clock_that_is_a_day_ahead(tmp_path: Path) ->
     """Four hospitals, of whom three have contributed, and one may still come."""
     desk = TwoClocks(tmp_path, federation(n=4))
     desk.open_training()
-    for member in (1, 2, 3):
-        desk.contribute(member, "round/1")
+    desk.fill("round/1", 1, 2, 3)
     desk.wait(1)
     assert is_open(desk)
     desk.set_by_ms = DAY_MS

@@ -70,6 +70,9 @@ class Hospitals:
     def contribute(self, member: int) -> Made:
         return self.post(member, self.make(member))
 
+    def fill(self, *members: int) -> list[Made]:
+        return [self.contribute(m) for m in members or self.desk.federation.members]
+
     def opened_sum(self) -> Values:
         """What a quorum decrypts, and the key opens."""
         closing = self.desk.closing(SESSION)
