@@ -1,5 +1,6 @@
 """Disks that outlive a crash, and the crash itself."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -15,6 +16,16 @@ class Disk:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.hook: Callable[[], None] = lambda: None
+
+    def dies_after(self, moments: int) -> None:
+        """Let the machine stop after so many moments: there is one before and after any change."""
+        seen = itertools.count()
+
+        def hook() -> None:
+            if next(seen) >= moments:
+                raise Crash
+
+        self.hook = hook
 
     def write(self, name: str, data: bytes) -> None:
         self.hook()

@@ -22,11 +22,15 @@ FEDERATION = toy_federation(3, 2)
 BLOBS = tuple(bytes([k]) * (k + 1) for k in range(5))
 
 
-def signed(*vector: bytes) -> SignedPost:
-    body = Contribution(bytes(32), attach(b""), vector) if vector else Statement(bytes(32), 1)
+def post(body: Body, session: str = "round/1") -> SignedPost:
     federation = FEDERATION.terms.federation
-    post = Post(federation, "round/1", 1, 0, 0, bytes(32), body)
-    return sign_post(post, FEDERATION.keys[1])
+    return sign_post(Post(federation, session, 1, 0, 0, bytes(32), body), FEDERATION.keys[1])
+
+
+def signed(*vector: bytes) -> SignedPost:
+    return post(
+        Contribution(bytes(32), attach(b""), vector) if vector else Statement(bytes(32), 1)
+    )
 
 
 def stored(disk: Disk) -> tuple[bytes, ...]:
@@ -56,15 +60,9 @@ def test_blobs_that_no_post_came_to_need_are_gone_at_the_next_start() -> None:
 
 def test_a_crash_anywhere_leaves_the_whole_post_or_nothing() -> None:
     for changes in range(100):
-        disk, left = Disk(), [changes]
-
-        def crash(left: list[int] = left) -> None:
-            left[0] -= 1
-            if left[0] < 0:
-                raise Crash
-
+        disk = Disk()
         outbox = Outbox(disk)
-        disk.hook = crash
+        disk.dies_after(changes)
         try:
             outbox.put(signed(), BLOBS[:2], tuple(store_blob(disk, b) for b in BLOBS[2:]))
             outbox.settle()
@@ -132,12 +130,6 @@ def test_blobs_are_kept_in_the_storage_and_not_in_memory() -> None:
 
 
 # ── the vector of a contribution ──
-
-
-def post(body: Body, session: str = "round/1") -> SignedPost:
-    federation = FEDERATION.terms.federation
-    return sign_post(Post(federation, session, 1, 0, 0, bytes(32), body), FEDERATION.keys[1])
-
 
 LOCK = SetLock(bytes(32), bytes(16))
 
@@ -224,15 +216,9 @@ def test_a_damaged_record_lets_go_of_the_vector() -> None:
 
 def test_a_crash_anywhere_keeps_the_vector_or_frees_its_disk() -> None:
     for changes in range(100):
-        disk, left, said = Disk(), [changes], list[str]()
-
-        def crash(left: list[int] = left) -> None:
-            left[0] -= 1
-            if left[0] < 0:
-                raise Crash
-
+        disk, said = Disk(), list[str]()
         outbox = Outbox(disk)
-        disk.hook = crash
+        disk.dies_after(changes)
         try:
             outbox.put(signed(*stored(disk)), (), tuple(map(blob_name, BLOBS)))
             said.append("contribution")

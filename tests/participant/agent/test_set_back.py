@@ -1,5 +1,6 @@
 """A data folder that went back in time: it is noticed, and the hospital goes on as if restored."""
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from protocol.board.messages import Join, Opening, SetLock, Statement, Step, Sur
 from protocol.board.wire import Welcome
 from protocol.encoding import encode
 from protocol.errors import Refused
-from tests.simulator.disk import Disk
+from tests.simulator.disk import Crash, Disk
 from tests.stage.saying import BIG, FEDERATION, Saying, agent, aggregator, connect, statement, talk
 from tests.stage.toy_home import member_at
 
@@ -36,6 +37,12 @@ class Machine:
     def start(self, *drafts: Draft) -> Agent:
         key, task = FEDERATION.keys[1], Saying(*drafts)
         return Agent(FEDERATION.terms, 1, key, self.disk, task, tell=self.told.append)
+
+    def goes_on(self, service: Aggregator, *drafts: Draft) -> None:
+        """Start it, and see it say these."""
+        again = self.start(*drafts)
+        connect(again, service)
+        assert again.done
 
     def snapshot(self) -> dict[str, bytes]:
         return dict(self.disk.files)
@@ -68,9 +75,7 @@ def test_a_snapshot_that_is_put_back_is_noticed_and_the_hospital_goes_on(tmp_pat
     open_a_round(service)
     connect(machine.start(statement(2), JOIN), service)
     machine.put_back(before)
-    again = machine.start(statement(3))
-    connect(again, service)
-    assert again.done
+    machine.goes_on(service, statement(3))
     assert own_results(service) == [1, 2, 3]
     assert machine.told == [SetBack(3, 4)]  # after its statement and the opening, which it knew of
     assert machine.restored_at == 4
@@ -111,18 +116,10 @@ def test_it_is_noticed_once_and_again_when_it_happens_again(tmp_path: Path) -> N
 def test_a_crash_while_it_is_noticed_does_not_hide_it(tmp_path: Path) -> None:
     service, machine = aggregator(tmp_path), Machine()
     connect(machine.start(statement(1)), service)
-    dies_at = writes = 0
-
-    def dies() -> None:
-        nonlocal writes
-        writes += 1
-        if writes == dies_at:
-            raise KeyboardInterrupt
-
-    for moment in range(1, 5):  # before and after each of the two writes
-        dies_at, writes, machine.disk = moment, 0, Disk()
-        machine.disk.hook = dies
-        with pytest.raises(KeyboardInterrupt):
+    for moment in range(4):  # before and after each of the two writes
+        machine.disk = Disk()
+        machine.disk.dies_after(moment)
+        with pytest.raises(Crash):
             connect(machine.start(), service)
         machine.disk.hook = lambda: None
         connect(machine.start(), service)
@@ -131,28 +128,19 @@ def test_a_crash_while_it_is_noticed_does_not_hide_it(tmp_path: Path) -> None:
 
 def test_no_crash_looks_like_it(tmp_path: Path) -> None:
     """Before or after any write, whether what was sent arrived or not."""
-    dies_at, writes = 0, 0
-
-    def dies() -> None:
-        nonlocal writes
-        writes += 1
-        if writes == dies_at:
-            raise KeyboardInterrupt
-
-    while True:
-        dies_at, writes = dies_at + 1, 0
-        service, machine = aggregator(tmp_path / str(dies_at)), Machine()
-        machine.disk.hook = dies
+    for moment in itertools.count():
+        service, machine = aggregator(tmp_path / str(moment)), Machine()
+        machine.disk.dies_after(moment)
         try:
             connect(machine.start(WITH_BLOB), service)
-        except KeyboardInterrupt:
+        except Crash:
             machine.disk.hook = lambda: None
             connect(machine.start(), service)
             assert not machine.told
             assert machine.restored_at is None
-            continue
-        assert dies_at > 6
-        return
+        else:
+            assert moment >= 6
+            return
 
 
 # ── what it does not lock, and what it does not send ──
@@ -198,9 +186,7 @@ def test_what_a_set_back_machine_was_about_to_say_gives_way_to_what_it_said(
     assert machine.disk.read("outbox/post") is not None
     with pytest.raises((IdentityInUse, RejectedByAggregator)):
         talk(working, service)
-    again = machine.start(statement(3))
-    connect(again, service)
-    assert again.done
+    machine.goes_on(service, statement(3))
     assert machine.told == [SetBack(1, 1)]
     assert service.board.head.position == 2
     assert not machine.disk.names("outbox/")
@@ -223,9 +209,7 @@ def test_a_post_that_the_hospital_has_passed_by_in_another_session_is_let_go_of(
     with_a_cut_line(old, service, WITH_BLOB)
     connect(agent(2, None, statement(5)), service)
     connect(Machine().start(statement(2)), service)
-    again = old.start(statement(3))
-    connect(again, service)
-    assert again.done
+    old.goes_on(service, statement(3))
     assert old.told == [SetBack(2, 2)]
     assert own_results(service) == [2, 3]
     assert not old.disk.names("outbox/")
@@ -236,9 +220,7 @@ def test_a_post_that_can_still_be_taken_is_sent(tmp_path: Path) -> None:
     service, old = aggregator(tmp_path), Machine()
     with_a_cut_line(old, service, WITH_BLOB)
     connect(Machine().start(statement(2)), service)
-    again = old.start(statement(3))
-    connect(again, service)
-    assert again.done
+    old.goes_on(service, statement(3))
     assert [type(p.post.body) for p in service.board.entries] == [Statement, Step, Statement]
 
 
@@ -250,9 +232,7 @@ def test_a_post_whose_number_has_a_post_that_does_not_count_is_let_go_of(tmp_pat
     post = Post(terms.federation, early, 1, 0, *head, Join(b"x", bytes(32)))
     service._append(sign_post(post, FEDERATION.keys[1]))
     assert isinstance(service.board.entries[0].post.body, Surplus)
-    again = old.start(statement(3))
-    connect(again, service)
-    assert again.done
+    old.goes_on(service, statement(3))
     assert own_results(service) == [3]
 
 
@@ -266,9 +246,7 @@ def test_a_post_on_its_way_is_let_go_of_where_the_key_was_restored_into_the_same
     connect(Machine().start(statement(2)), service)
     SetLedger(old.disk).mark_restored(service.board.head)
     old.disk.write(CHECKPOINT_NAME, encode(Checkpoint(*service.board.head)))
-    again = old.start(statement(3))
-    connect(again, service)
-    assert again.done
+    old.goes_on(service, statement(3))
     assert not old.told
 
 
@@ -283,9 +261,7 @@ def test_a_post_that_had_arrived_before_the_hospital_spoke_elsewhere_is_kept_and
         service.receive(1, frame)  # and the answer is lost
     connect(Machine().start(statement(2)), service)
     for draft in ((), (statement(3),)):
-        again = old.start(*draft)
-        connect(again, service)
-        assert again.done
+        old.goes_on(service, *draft)
     assert old.told == [SetBack(2, 2)]
     assert service.board.head.position == 3
 
@@ -301,9 +277,7 @@ def test_entries_of_another_timeline_stop_an_agent_at_work_and_are_noticed_at_th
     machine.put_back(before)
     with pytest.raises(IdentityInUse):
         connect(working, service)
-    again = machine.start(statement(2))
-    connect(again, service)
-    assert again.done
+    machine.goes_on(service, statement(2))
     assert machine.told == [SetBack(1, 1)]
 
 

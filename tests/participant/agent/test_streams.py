@@ -64,6 +64,18 @@ def agent(task: Reading, disk: Disk | None = None, index: int = 1) -> Agent:
     return Agent(FEDERATION.terms, index, FEDERATION.keys[index], disk or Disk(), task)
 
 
+def begun(service: Aggregator, task: Reading, disk: Disk | None = None) -> Agent:
+    """The agent of a task, after its first step."""
+    member = agent(task, disk)
+    member.connected(Welcome(*service.board.head))
+    member.step()
+    return member
+
+
+def asked(member: Agent) -> list[bytes]:
+    return [frame.digest for frame in member.outgoing() if isinstance(frame, BlobRequest)]
+
+
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Aggregator:
     clock = itertools.count(1)
@@ -117,12 +129,9 @@ def test_a_stream_is_handed_over_in_order_whatever_order_it_comes_in(
 
 def test_only_the_wanted_blobs_are_asked_for_and_kept(service: Aggregator) -> None:
     task = Reading(BLOBS)
-    member = agent(task)
-    member.connected(Welcome(*service.board.head))
+    member = begun(service, task)
     member.step()
-    member.step()
-    asked = [frame.digest for frame in member.outgoing() if isinstance(frame, BlobRequest)]
-    assert asked == list(NAMES[:4]), "once each"
+    assert asked(member) == list(NAMES[:4]), "once each"
     member.receive(BlobChunk(NAMES[7], len(BLOBS[7]), 0, BLOBS[7]))  # not asked for
     member.receive(BlobChunk(NAMES[1], len(BLOBS[1]), 0, BLOBS[1]))
     assert member.transfer == TransferBytes(0, 0, len(BLOBS[1]), sum(map(len, BLOBS[:4])))
@@ -131,26 +140,20 @@ def test_only_the_wanted_blobs_are_asked_for_and_kept(service: Aggregator) -> No
     member.receive(BlobChunk(NAMES[0], len(BLOBS[0]), 0, BLOBS[0]))
     member.step()
     assert task.read == list(BLOBS[:2])
-    asked = [frame.digest for frame in member.outgoing() if isinstance(frame, BlobRequest)]
-    assert asked == list(NAMES[4:6])
+    assert asked(member) == list(NAMES[4:6])
 
 
 def test_what_is_on_its_way_is_asked_for_again_after_a_reconnection(service: Aggregator) -> None:
-    member = agent(Reading(BLOBS))
-    member.connected(Welcome(*service.board.head))
-    member.step()
+    member = begun(service, Reading(BLOBS))
     member.disconnected()
     assert member.outgoing() == []
     member.connected(Welcome(*service.board.head))
-    asked = [frame.digest for frame in member.outgoing() if isinstance(frame, BlobRequest)]
-    assert asked == list(NAMES[:4])
+    assert asked(member) == list(NAMES[:4])
 
 
 def test_a_blob_that_is_not_wanted_any_more_is_forgotten(service: Aggregator) -> None:
     task = Reading(BLOBS)
-    member = agent(task)
-    member.connected(Welcome(*service.board.head))
-    member.step()
+    member = begun(service, task)
     member.receive(BlobChunk(NAMES[1], len(BLOBS[1]), 0, BLOBS[1]))
     task.left.clear()
     member.step()
@@ -159,9 +162,7 @@ def test_a_blob_that_is_not_wanted_any_more_is_forgotten(service: Aggregator) ->
 
 def test_a_false_blob_stops_the_agent(service: Aggregator) -> None:
     task = Reading(BLOBS)
-    member = agent(task)
-    member.connected(Welcome(*service.board.head))
-    member.step()
+    member = begun(service, task)
     with pytest.raises(DamagedBlob):
         member.receive(BlobChunk(NAMES[0], len(BLOBS[0]), 0, bytes(len(BLOBS[0]))))
     assert task.read == []
@@ -169,9 +170,7 @@ def test_a_false_blob_stops_the_agent(service: Aggregator) -> None:
 
 def test_a_vector_goes_up_by_the_window_and_then_its_post(service: Aggregator) -> None:
     disk = Disk()
-    member = agent(Reading((), disk), disk)
-    member.connected(Welcome(*service.board.head))
-    member.step()
+    member = begun(service, Reading((), disk), disk)
     chunks = member.outgoing()[1:]
     assert [chunk.digest for chunk in chunks if isinstance(chunk, BlobChunk)] == list(
         NAMES[:WINDOW]
@@ -188,9 +187,7 @@ def test_a_restart_in_the_middle_of_an_upload_goes_on_with_the_same_bytes(
     service: Aggregator,
 ) -> None:
     disk = Disk()
-    first = agent(Reading((), disk), disk)
-    first.connected(Welcome(*service.board.head))
-    first.step()
+    first = begun(service, Reading((), disk), disk)
     for _ in range(2):
         for frame in first.outgoing():
             for answer in service.receive(1, frame):
@@ -216,9 +213,7 @@ def test_an_own_vector_is_read_back_and_what_is_damaged_of_it_is_asked_for(
     disk = Disk()
     talk(agent(Reading((), disk), disk), service, random.Random(4))
     task = Reading(BLOBS)
-    again = agent(task, disk)
-    again.connected(Welcome(*service.board.head))
-    again.step()
+    again = begun(service, task, disk)
     for frame in again.outgoing():
         for answer in service.receive(1, frame):
             again.receive(answer)
@@ -269,9 +264,7 @@ def test_what_a_task_needs_for_its_next_post_is_handed_over_in_the_same_step(
 def test_own_blobs_are_read_from_the_own_outbox(service: Aggregator) -> None:
     disk = Disk()
     task = Reading((), disk)
-    member = agent(task, disk)
-    member.connected(Welcome(*service.board.head))
-    member.step()
+    member = begun(service, task, disk)
     member.outgoing()
     task.left = [(NAMES[5], len(BLOBS[5]))]
     member.step()

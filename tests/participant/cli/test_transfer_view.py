@@ -1,5 +1,6 @@
 import io
 
+import pytest
 from rich.console import Console
 
 from participant.cli.views.transfer import Transfer, TransferBar, TransferLines
@@ -7,45 +8,33 @@ from participant.cli.views.transfer import Transfer, TransferBar, TransferLines
 MB = 1_000_000
 
 
-def test_a_line_every_ten_seconds_tells_bytes_and_time_left():
-    said: list[str] = []
-    now = 0.0
-    lines = TransferLines(said.append, lambda: now)
-    for now in (0.0, 4.0, 10.0, 12.0, 20.0):
-        lines.show(Transfer("sending round 3", int(5 * MB * now), 300 * MB))
-    assert said == [
-        "sending round 3: 50 of 300 MB, about 50 s left",
-        "sending round 3: 100 of 300 MB, about 40 s left",
-    ]
-
-
-def test_what_was_sent_before_a_restart_does_not_count_for_the_pace():
-    said: list[str] = []
-    now = 0.0
-    lines = TransferLines(said.append, lambda: now)
-    lines.show(Transfer("sending", 200 * MB, 300 * MB))
-    now = 10.0
-    lines.show(Transfer("sending", 250 * MB, 300 * MB))
-    assert said == ["sending: 250 of 300 MB, about 10 s left"]
-
-
-def test_a_stalled_transfer_promises_nothing():
-    said: list[str] = []
-    now = 0.0
-    lines = TransferLines(said.append, lambda: now)
-    lines.show(Transfer("sending", 0, 300 * MB))
-    now = 11.0
-    lines.show(Transfer("sending", 0, 300 * MB))
-    assert said == ["sending: 0 of 300 MB"]
-
-
-def test_small_things_are_not_shown():
-    said: list[str] = []
-    times = iter((0.0, 11.0, 22.0))
-    lines = TransferLines(said.append, lambda: next(times))
-    for _ in range(3):
-        lines.show(Transfer("sending", 1, 1000))
-    assert said == []
+@pytest.mark.parametrize(
+    ("done", "total", "said"),
+    [
+        (
+            {0.0: 0, 4.0: 20 * MB, 10.0: 50 * MB, 12.0: 60 * MB, 20.0: 100 * MB},
+            300 * MB,
+            ["50 of 300 MB, about 50 s left", "100 of 300 MB, about 40 s left"],
+        ),
+        ({0.0: 200 * MB, 10.0: 250 * MB}, 300 * MB, ["250 of 300 MB, about 10 s left"]),
+        ({0.0: 0, 11.0: 0}, 300 * MB, ["0 of 300 MB"]),
+        ({0.0: 1, 11.0: 1, 22.0: 1}, 1000, []),
+    ],
+    ids=[
+        "a line every ten seconds tells bytes and time left",
+        "what was sent before a restart does not count for the pace",
+        "a stalled transfer promises nothing",
+        "small things are not shown",
+    ],
+)
+def test_lines_tell_of_a_transfer(done: dict[float, int], total: int, said: list[str]) -> None:
+    """By the seconds at which so many bytes are done."""
+    lines: list[str] = []
+    times = iter(done)
+    shown = TransferLines(lines.append, lambda: next(times))
+    for count in done.values():
+        shown.show(Transfer("sending", count, total))
+    assert lines == [f"sending: {line}" for line in said]
 
 
 def test_a_bar_shows_bytes_and_goes_away():
