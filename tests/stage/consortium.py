@@ -103,6 +103,14 @@ class Consortium:
         )
 
 
+def ended(process: subprocess.Popen[str], expect: int = 0) -> tuple[str, str]:
+    """Output and error output of a command that ends with the expected exit code."""
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == expect, output + errors
+    assert "Traceback" not in errors
+    return output, errors
+
+
 def found(folder: Path, **changes: Any) -> Consortium:
     """Make the identities, the terms and a relay that is not yet running."""
     identities = [create(folder / f"h{i}", f"H{i}", PASSPHRASE, CHEAP) for i in (1, 2, 3)]

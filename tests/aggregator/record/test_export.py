@@ -12,6 +12,7 @@ from aggregator.server.service import Aggregator
 from protocol.board.messages import Abort, Statement, Step, attach
 from protocol.record.files import read_manifest
 from tests.stage.desk import Desk
+from tests.stage.files import contents
 from tests.stage.place import Place, Run, place, refused, run, service, submit
 from tests.stage.toy import toy_federation
 
@@ -33,12 +34,6 @@ def desk(place: Place) -> Desk:
 def refusal(run: Run, place: Place, out: Path) -> str:
     """What the command says that fails."""
     return refused(run, "export", *place.words, "--out", out)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
-    }
 
 
 def test_the_record_has_the_board_and_what_is_for_all(

@@ -15,6 +15,7 @@ from protocol.board.messages import blob_name
 from protocol.encoding import encode
 from tests.simulator.disk import Crash
 from tests.stage.desk import SECONDS, Desk
+from tests.stage.files import flipped
 from tests.stage.mortal import Mortal
 from tests.stage.rounds.served_hybrid import SESSION, Hospitals, hybrid_desk, work
 
@@ -107,9 +108,7 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, position: int) -> None:
     vectors = Vectors()
     finish(vectors.sum(tmp_path), vectors, 1, 2)
     path = tmp_path / "sums" / "round-1" / "chunk-1"
-    data = bytearray(path.read_bytes())
-    data[position] ^= 1
-    path.write_bytes(data)
+    path.write_bytes(flipped(path.read_bytes(), position))
     running, vectors.asked = vectors.sum(tmp_path), []
     finish(running, vectors, 1, 2)
     assert vectors.asked == [vectors.all[m].chunks[1] for m in (1, 2)]

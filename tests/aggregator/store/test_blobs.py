@@ -13,6 +13,7 @@ from aggregator.errors import BadUpload, StoreDamaged, StoreFull
 from aggregator.store.blobs import MAX_INCOMPLETE, BlobStore
 from aggregator.store.board import BoardStore
 from protocol.board.messages import MAX_BLOB_BYTES, blob_name
+from tests.stage.files import flipped
 
 BLOB = bytes(range(256)) * 40
 NAME = blob_name(BLOB)
@@ -97,10 +98,8 @@ def test_a_whole_blob_has_one_size(blobs: BlobStore) -> None:
 
 
 def test_bytes_with_another_name_are_deleted(blobs: BlobStore, tmp_path: Path) -> None:
-    wrong = bytearray(BLOB)
-    wrong[77] ^= 4
     with pytest.raises(BadUpload) as caught:
-        blobs.add(1, NAME, SIZE, 0, bytes(wrong))
+        blobs.add(1, NAME, SIZE, 0, flipped(BLOB, 77))
     assert caught.value.blob == NAME
     assert list((tmp_path / "incoming").iterdir()) == []
     assert blobs.size(NAME) is None
@@ -160,9 +159,7 @@ def test_a_flipped_bit_in_a_stored_blob_is_named(
     blobs.put(BLOB)
     (path,) = (tmp_path / "blobs").glob("*/*")
     for place in (0, SIZE // 2, SIZE - 1):
-        data = bytearray(BLOB)
-        data[place] ^= 1
-        path.write_bytes(data)
+        path.write_bytes(flipped(BLOB, place))
         with pytest.raises(StoreDamaged) as caught:
             open_store().read(NAME)
         assert NAME.hex() in caught.value.what

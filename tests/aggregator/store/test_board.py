@@ -12,6 +12,9 @@ from aggregator.store.heads import HeadLog
 from protocol.board.board import Head
 from protocol.board.messages import Statement
 from tests.stage.desk import MODEL, Desk
+from tests.stage.files import flipped
+
+REPLACE = "UPDATE entries SET entry = ? WHERE position = ?"
 
 
 def fill(desk: Desk, count: int = 6) -> None:
@@ -85,16 +88,12 @@ def test_a_flipped_bit_in_an_entry_is_named(tmp_path: Path, position: int) -> No
     desk.service.close()
     entry = stored_entries(tmp_path)[position - 1]
     for place in (0, len(entry) // 2, len(entry) - 1):
-        flipped = bytearray(entry)
-        flipped[place] ^= 1
-        change(
-            tmp_path, "UPDATE entries SET entry = ? WHERE position = ?", bytes(flipped), position
-        )
+        change(tmp_path, REPLACE, flipped(entry, place), position)
         found = damage_of(desk)
         # A changed time passes for an entry of its own; then the next one does not follow it.
         assert found.position in (position, position + 1)
         assert found.reason
-    change(tmp_path, "UPDATE entries SET entry = ? WHERE position = ?", entry, position)
+    change(tmp_path, REPLACE, entry, position)
     desk.restart()
 
 
@@ -118,9 +117,7 @@ def test_a_flipped_bit_anywhere_in_the_database_is_noticed_or_changes_nothing(
     whole, noticed = path.read_bytes(), 0
     places = [*range(0, 200, 7), *range(200, len(whole), len(whole) // 150)]
     for place in places:
-        data = bytearray(whole)
-        data[place] ^= 1 << (place % 8)
-        path.write_bytes(data)
+        path.write_bytes(flipped(whole, place, bit=place % 8))
         for rest in ("board.sqlite-wal", "board.sqlite-shm"):
             (tmp_path / "data" / rest).unlink(missing_ok=True)
         try:
@@ -194,9 +191,7 @@ def test_the_last_note_that_reads_counts(tmp_path: Path) -> None:
     for head in heads:
         log.note(head)
     assert HeadLog(tmp_path / "heads").last == heads[-1]
-    data = bytearray((tmp_path / "heads").read_bytes())
-    data[-20] ^= 1
-    (tmp_path / "heads").write_bytes(data)
+    (tmp_path / "heads").write_bytes(flipped((tmp_path / "heads").read_bytes(), -20))
     assert HeadLog(tmp_path / "heads").last == heads[1]
 
 

@@ -28,9 +28,7 @@ def post(body: Body, session: str = "round/1") -> SignedPost:
 
 
 def signed(*vector: bytes) -> SignedPost:
-    return post(
-        Contribution(bytes(32), attach(b""), vector) if vector else Statement(bytes(32), 1)
-    )
+    return post(Contribution(bytes(32), attach(b""), vector) if vector else Statement(bytes(32), 1))
 
 
 def stored(disk: Disk) -> tuple[bytes, ...]:

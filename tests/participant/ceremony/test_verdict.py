@@ -1,7 +1,6 @@
 """Who broke the rules, as a member that comes later reads it from the board."""
 
 import json
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +16,7 @@ from participant.errors import NotAborted
 from protocol.board.board import Board
 from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Disclosure, Step, attach
-from protocol.board.wire import BlobChunk, BlobOffer, Submit, Welcome
+from protocol.board.wire import BlobChunk, BlobOffer, Submit
 from protocol.ceremony.run import StepId
 from protocol.errors import CeremonyFailed
 from tests.simulator.disk import Disk
@@ -25,7 +24,8 @@ from tests.simulator.federation import memory_folder
 from tests.simulator.hospital import Hospital
 from tests.simulator.plan import Plan
 from tests.stage.ceremony.adversary import PLAN, AttackedFederation, Malicious
-from tests.stage.consortium import Consortium, found, run_all
+from tests.stage.consortium import Consortium, ended, found, run_all
+from tests.stage.saying import connect
 from tests.stage.toy import CEREMONY, CeremonyTable, Federation, Tamper, toy_epoch, toy_federation
 
 LIAR = 2
@@ -71,18 +71,6 @@ def served(table: CeremonyTable, folder: Path) -> Aggregator:
         list(service.receive(posted.post.sender, Submit(entry.post)))
     assert service.board.head == table.board.head
     return service
-
-
-def connect(agent: Agent, service: Aggregator) -> None:
-    """Let an agent read the board, and all that it asks for."""
-    agent.connected(Welcome(*service.board.head))
-    agent.receive(service.entries_after(0))
-    agent.step()
-    while frames := agent.outgoing():
-        for frame in frames:
-            for reply in service.receive(agent.index, frame):
-                agent.receive(reply)
-        agent.step()
 
 
 def reading(table: CeremonyTable, folder: Path, index: int = 1) -> VerdictTask:
@@ -231,13 +219,6 @@ def silenced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]:
     served(table, made.relay.folder).close()
     with made.relay.running():
         yield made
-
-
-def ended(process: subprocess.Popen[str], expect: int) -> tuple[str, str]:
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == expect, output + errors
-    assert "Traceback" not in errors
-    return output, errors
 
 
 def test_a_later_verdict_names_the_silent_member_and_what_it_can_do(silenced: Consortium) -> None:

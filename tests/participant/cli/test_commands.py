@@ -17,7 +17,7 @@ import pytest
 from participant.statistic.phe_files import joint_key_jwk
 from protocol.board.messages import Closing, Contributor
 from protocol.rounds.view import RoundView
-from tests.stage.consortium import Consortium, found, run_all
+from tests.stage.consortium import Consortium, ended, found, run_all
 
 APP = """
 import numpy as np
@@ -41,14 +41,6 @@ def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]
     with made.relay.running():
         assert run_all([made.session(i) for i in (1, 2, 3)]) == [None, None, None]
         yield made
-
-
-def ended(process: subprocess.Popen[str], expect: int = 0) -> tuple[str, str]:
-    """Output and error output of a command that ends with the expected exit code."""
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == expect, output + errors
-    assert "Traceback" not in errors
-    return output, errors
 
 
 def events(output: str) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from protocol.board.board import Entry
 from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Certificate
 from protocol.encoding import encode
+from tests.stage.files import contents, flipped
 from tests.stage.toy import Table, toy_epoch
 from tests.stage.toy_home import CHEAP, PASSPHRASE, cheap_argon2id, member_at, write_record
 
@@ -76,11 +77,6 @@ def share_path() -> Path:
     return federation_folder(Path("h1"), TERMS.federation) / "vault" / "key-share-1.sealed"
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    found = [p for p in folder.rglob("*") if p.is_file() and p.name != "lock"]
-    return {str(p.relative_to(folder)): p.read_bytes() for p in found}
-
-
 # ── check ──
 
 
@@ -112,9 +108,7 @@ def test_a_missing_share_is_told_with_what_to_do(run: Run) -> None:
 def test_a_bit_that_flipped_in_the_share_is_told(run: Run) -> None:
     data = share_path().read_bytes()
     for at in (0, 25, 60, len(data) // 2, len(data) - 1):
-        changed = bytearray(data)
-        changed[at] ^= 4
-        share_path().write_bytes(changed)
+        share_path().write_bytes(flipped(data, at, bit=2))
         assert "key-share-1.sealed" in run("key", "check", expect=1)
 
 
@@ -212,10 +206,10 @@ def test_a_new_machine_is_made_from_backup_and_record(
 
 
 def test_the_share_that_is_there_already_is_told(backed_up: Run) -> None:
-    before = files(Path("h1"))
+    before = contents(Path("h1"))
     assert "nothing to do" in restore(backed_up)
     assert json.loads(restore(backed_up, "--json"))["event"] == "nothing to do"
-    assert files(Path("h1")) == before
+    assert contents(Path("h1")) == before
 
 
 def test_json_of_a_restore(backed_up: Run) -> None:
@@ -226,11 +220,11 @@ def test_json_of_a_restore(backed_up: Run) -> None:
 
 def test_without_a_link_a_record_is_named_as_the_way(backed_up: Run) -> None:
     share_path().unlink()
-    before = files(Path("h1"))
+    before = contents(Path("h1"))
     output = backed_up(*RESTORE, "--timeout", "0.5", expect=1)
     assert "the aggregator at wss://localhost:8443 did not show the board" in output
     assert "--record DIR" in output
-    assert files(Path("h1")) == before
+    assert contents(Path("h1")) == before
 
 
 def test_a_backup_of_an_old_epoch_is_refused_by_name(backed_up: Run) -> None:
@@ -241,10 +235,10 @@ def test_a_backup_of_an_old_epoch_is_refused_by_name(backed_up: Run) -> None:
         table.say(index, Draft("ceremony/2", Certificate(bytes(32), encode(second))))
     record(table.entries)
     share_path().unlink()
-    before = files(Path("h1"))
+    before = contents(Path("h1"))
     output = restore(backed_up, expect=1)
     assert "the backup b.sealed is of epoch 1, Toy is at epoch 2" in output
-    assert files(Path("h1")) == before
+    assert contents(Path("h1")) == before
 
 
 def record(entries: list[Entry]) -> None:
@@ -279,9 +273,7 @@ def test_a_backup_that_is_missing_is_told(run: Run) -> None:
 def test_a_damaged_backup_is_told(backed_up: Run) -> None:
     data = Path("b.sealed").read_bytes()
     for at in (0, 20, 30, 80, len(data) - 1):
-        changed = bytearray(data)
-        changed[at] ^= 1
-        Path("b.sealed").write_bytes(changed)
+        Path("b.sealed").write_bytes(flipped(data, at))
         assert "b.sealed" in restore(backed_up, expect=1)
 
 
@@ -294,20 +286,20 @@ def test_another_federations_backup_is_told(backed_up: Run) -> None:
 
 def test_another_members_home_is_in_the_way(backed_up: Run) -> None:
     member(2)
-    before = files(Path("h2"))
+    before = contents(Path("h2"))
     output = restore(backed_up, expect=1, home="h2")
     assert "h2/identity.sealed is in the way: it is the identity of H2" in output
-    assert files(Path("h2")) == before
+    assert contents(Path("h2")) == before
 
 
 def test_another_share_is_in_the_way(backed_up: Run) -> None:
     share_path().unlink()
     member().vault.store_key_share(1, encode(TOY.secrets[2]), PASSPHRASE)
-    before = files(Path("h1"))
+    before = contents(Path("h1"))
     output = restore(backed_up, expect=1)
     assert "key-share-1.sealed is in the way: it holds another key share of epoch 1" in output
     assert "Move it away" in output
-    assert files(Path("h1")) == before
+    assert contents(Path("h1")) == before
 
 
 def test_a_damaged_share_is_moved_away_and_then_restored(backed_up: Run) -> None:
@@ -356,10 +348,10 @@ def test_the_new_passphrase_is_not_taken_from_the_variable(run: Run) -> None:
 
 def test_a_home_of_no_member_is_told_before_anything_is_changed(run: Run) -> None:
     run("init", "--name", "Stranger", "--home", "h9")
-    before = files(Path("h9"))
+    before = contents(Path("h9"))
     output = run(*PASSPHRASES, "federation.toml", "--home", "h9", expect=1)
     assert f"Stranger, the identity in {Path.cwd()}/h9, is not a member" in output
-    assert files(Path("h9")) == before
+    assert contents(Path("h9")) == before
 
 
 def test_a_change_that_was_broken_off_is_finished_by_the_next_command(

@@ -13,8 +13,8 @@ from participant.home.folders import federation_folder
 from participant.key.check import KeyCheckTask
 from protocol.board.messages import CheckPart, Opening, SetLock
 from protocol.key.epoch import HeldKey, epoch_secret
-from tests.participant.cli.test_commands import ended, events
-from tests.stage.consortium import Consortium, found, run_all
+from tests.participant.cli.test_commands import events
+from tests.stage.consortium import Consortium, ended, found, run_all
 
 TOGETHER = ["key", "check", "--together", "--timeout", "40"]
 

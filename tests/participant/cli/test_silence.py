@@ -11,8 +11,7 @@ from participant.cli.sentences.ceremony import CEREMONIES
 from participant.cli.sentences.sentence import ABORTED, Context
 from participant.errors import CeremonyAborted
 from protocol.errors import CeremonyFailed
-from tests.participant.ceremony.test_verdict import ended
-from tests.stage.consortium import Consortium, found
+from tests.stage.consortium import Consortium, ended, found
 from tests.stage.toy import toy_federation
 
 CONTEXT = Context(file=Path("f.toml"), terms=toy_federation(3, 2).terms)

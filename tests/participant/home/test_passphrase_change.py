@@ -19,6 +19,7 @@ from participant.home.passphrase_change import change, finish
 from participant.home.sealed_file import Argon2Cost, SealedFor, _parse, seal
 from participant.home.vault import Vault
 from tests.simulator.disk import Crash
+from tests.stage.files import contents, flipped
 from tests.stage.mortal import OF_A_HOSPITAL, Mortal
 from tests.stage.toy_home import CHEAP
 
@@ -57,21 +58,16 @@ def opens_with(home: Path, passphrase: Passphrase) -> bool:
     return True
 
 
-def files(home: Path) -> dict[str, bytes]:
-    found = [p for p in home.rglob("*") if p.is_file() and p.name != "lock"]
-    return {str(p.relative_to(home)): p.read_bytes() for p in found}
-
-
 def test_everything_opens_with_the_new_passphrase_and_nothing_with_the_old(home: Path) -> None:
     seeds = [vault_of(home, f).seed("ceremony/2", OLD) for f in FEDERATIONS]
-    before = files(home)
+    before = contents(home)
     assert change(home, OLD, NEW) == 5
     assert opens_with(home, NEW)
     for path in home.rglob("*.sealed"):
         with pytest.raises(WrongPassphrase):
             passphrase_change.reseal(path, home / "x", OLD, NEW)
     assert [vault_of(home, f).seed("ceremony/2", NEW) for f in FEDERATIONS] == seeds
-    after = files(home)
+    after = contents(home)
     assert set(after) == set(before)
     assert {name for name in after if after[name] == before[name]} == {
         name for name in before if not name.endswith(".sealed")
@@ -90,23 +86,21 @@ def test_purpose_and_cost_stay_what_they_were(home: Path) -> None:
 
 
 def test_a_wrong_passphrase_changes_nothing(home: Path) -> None:
-    before = files(home)
+    before = contents(home)
     with pytest.raises(WrongPassphrase) as caught:
         change(home, Passphrase("something else"), NEW)
     assert caught.value.path.name == "identity.sealed"
-    assert files(home) == before
+    assert contents(home) == before
 
 
 def test_a_file_that_does_not_open_is_named_and_nothing_is_changed(home: Path) -> None:
     path = home / FEDERATIONS[1].hex()[:16] / "vault" / "key-share-1.sealed"
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
-    before = files(home)
+    path.write_bytes(flipped(path.read_bytes()))
+    before = contents(home)
     with pytest.raises(WrongPassphrase) as caught:
         change(home, OLD, NEW)
     assert caught.value.path == path
-    assert files(home) == before
+    assert contents(home) == before
 
 
 def test_the_same_passphrase_is_told(home: Path) -> None:
@@ -116,9 +110,9 @@ def test_the_same_passphrase_is_told(home: Path) -> None:
 
 def test_a_second_time_there_is_nothing_to_do(home: Path) -> None:
     change(home, OLD, NEW)
-    before = files(home)
+    before = contents(home)
     assert change(home, OLD, NEW) == 0
-    assert files(home) == before
+    assert contents(home) == before
 
 
 def test_a_home_without_identity_is_told(tmp_path: Path) -> None:
@@ -127,15 +121,15 @@ def test_a_home_without_identity_is_told(tmp_path: Path) -> None:
 
 
 def test_a_federation_at_work_is_named_and_left_alone(home: Path) -> None:
-    before = files(home)
+    before = contents(home)
     with hold(home / FEDERATIONS[1].hex()[:16], "train"), pytest.raises(AlreadyRunning) as caught:
         change(home, OLD, NEW)
     assert caught.value.command == "train"
-    assert files(home) == before
+    assert contents(home) == before
 
 
 def test_a_full_disk_leaves_the_old_state(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, real, count = files(home), seal, 0
+    before, real, count = contents(home), seal, 0
 
     def full(path: Path, *arguments: object) -> None:
         nonlocal count
@@ -147,7 +141,7 @@ def test_a_full_disk_leaves_the_old_state(home: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("participant.home.sealed_file.seal", full)
     with pytest.raises(DiskError):
         change(home, OLD, NEW)
-    assert files(home) == before
+    assert contents(home) == before
     assert not (home / "passphrase-change.tmp").exists()
 
 
@@ -163,7 +157,7 @@ def died(home: Path, dies_at: int) -> bool:
 
 
 def copied(home: Path, target: Path) -> Path:
-    for name, data in files(home).items():
+    for name, data in contents(home).items():
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -182,7 +176,7 @@ def test_whenever_the_machine_dies_all_is_old_or_all_is_new(home: Path, tmp_path
         outcomes.append(is_new)
         assert change(crashed, OLD, NEW) == (0 if is_new else 5)
         assert opens_with(crashed, NEW)
-        assert set(files(crashed)) == set(files(home)), dies_at
+        assert set(contents(crashed)) == set(contents(home)), dies_at
     assert outcomes == sorted(outcomes)  # there is one moment of decision
     assert False in outcomes
     assert True in outcomes

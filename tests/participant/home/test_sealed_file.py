@@ -21,6 +21,7 @@ from participant.errors import (
 from participant.home import sealed_file
 from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import DEFAULT_COST, Argon2Cost, SealedFor, seal, unseal
+from tests.stage.files import flipped
 from tests.stage.toy_home import CHEAP, PASSPHRASE
 
 PURPOSE = SealedFor("key share", "ab" * 32, epoch=3, member=2, session="ceremony/1")
@@ -119,17 +120,13 @@ def test_a_file_relabelled_for_another_purpose_does_not_open(sealed: Path) -> No
 def test_no_flipped_bit_opens_or_crashes(sealed: Path) -> None:
     whole = sealed.read_bytes()
     for bit in range(8 * len(whole)):
-        data = bytearray(whole)
-        data[bit // 8] ^= 1 << bit % 8
-        sealed.write_bytes(data)
+        sealed.write_bytes(flipped(whole, *divmod(bit, 8)))
         with pytest.raises(ParticipantError):
             reopen(sealed)
 
 
 def test_a_flipped_bit_of_the_ciphertext_reads_as_a_wrong_passphrase(sealed: Path) -> None:
-    data = bytearray(sealed.read_bytes())
-    data[-20] ^= 1
-    sealed.write_bytes(data)
+    sealed.write_bytes(flipped(sealed.read_bytes(), -20))
     with pytest.raises(WrongPassphrase):
         reopen(sealed)
 

@@ -26,6 +26,7 @@ from participant.key.backup import Backup, open_backup, purpose_of_backup, write
 from participant.key.errors import UnfitBackup
 from protocol.encoding import encode
 from protocol.key.epoch import epoch_secret
+from tests.stage.files import flipped
 from tests.stage.toy import toy_epoch, toy_federation
 from tests.stage.toy_home import CHEAP, PASSPHRASE, member_at
 
@@ -138,9 +139,7 @@ def test_a_bit_that_flipped_anywhere_is_a_clear_error(path: Path) -> None:
     places = [*range(0, 200), *range(200, len(data), 97), len(data) - 1]
     for at in places:
         for bit in (0, 3, 6):
-            changed = bytearray(data)
-            changed[at] ^= 1 << bit
-            path.write_bytes(changed)
+            path.write_bytes(flipped(data, at, bit))
             with pytest.raises(clear):
                 opened(path)
     path.write_bytes(data)

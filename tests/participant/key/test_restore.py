@@ -27,6 +27,7 @@ from protocol.errors import BadEntry, Fork, Malformed
 from protocol.key.epoch import epoch_secret
 from protocol.record.files import entry_path
 from tests.simulator.disk import Crash
+from tests.stage.files import contents, flipped
 from tests.stage.mortal import OF_A_HOSPITAL, Mortal
 from tests.stage.toy import Table, ToyEpoch, toy_epoch
 from tests.stage.toy_home import CHEAP, PASSPHRASE, member_at, write_record
@@ -54,11 +55,6 @@ def restoring(backup: Backup, home: Path, passphrase: Passphrase = NEW) -> Resto
 def vault_at(home: Path, passphrase: Passphrase = NEW) -> Vault:
     folder = federation_folder(home, TERMS.federation)
     return Vault(folder / "vault", TERMS.federation, 1, CHEAP)
-
-
-def files(home: Path) -> dict[str, bytes]:
-    found = [p for p in home.rglob("*") if p.is_file()]
-    return {str(p.relative_to(home)): p.read_bytes() for p in found}
 
 
 def table_after_ceremony() -> Table:
@@ -108,13 +104,13 @@ def test_a_lost_share_comes_back_beside_an_identity_that_is_there(
     backup: Backup, tmp_path: Path
 ) -> None:
     home = tmp_path / "old"
-    before = files(home)
+    before = contents(home)
     (vault_at(home).folder / "key-share-1.sealed").unlink()
     work = restoring(backup, home, PASSPHRASE)
     assert len(work.missing()) == 1
     work.write(HEAD)
     assert vault_at(home).read_key_share(1, PASSPHRASE) == encode(TOY.secrets[1])
-    assert files(home)["identity.sealed"] == before["identity.sealed"]
+    assert contents(home)["identity.sealed"] == before["identity.sealed"]
 
 
 def test_the_same_share_there_is_nothing_to_do(backup: Backup, tmp_path: Path) -> None:
@@ -133,23 +129,23 @@ def put_share(home: Path, payload: bytes, passphrase: Passphrase = PASSPHRASE) -
 
 def test_another_share_there_is_named_and_left_alone(backup: Backup, tmp_path: Path) -> None:
     path = put_share(tmp_path / "old", b"another share")
-    before = files(tmp_path / "old")
+    before = contents(tmp_path / "old")
     with pytest.raises(FileExists) as caught:
         restoring(backup, tmp_path / "old", PASSPHRASE).write(HEAD)
     assert caught.value.path == path
     assert "another key share of epoch 1" in caught.value.reason
-    assert files(tmp_path / "old") == before
+    assert contents(tmp_path / "old") == before
 
 
 def test_a_damaged_share_there_is_named_and_left_alone(backup: Backup, tmp_path: Path) -> None:
     path = vault_at(tmp_path / "old").folder / "key-share-1.sealed"
     path.write_bytes(path.read_bytes()[:-1])
-    before = files(tmp_path / "old")
+    before = contents(tmp_path / "old")
     with pytest.raises(FileExists) as caught:
         restoring(backup, tmp_path / "old", PASSPHRASE).missing()
     assert caught.value.path == path
     assert "damaged" in caught.value.reason
-    assert files(tmp_path / "old") == before
+    assert contents(tmp_path / "old") == before
 
 
 def test_a_share_of_a_later_epoch_there_makes_the_backup_old(
@@ -170,12 +166,12 @@ def test_another_identity_there_is_named_and_left_alone(
     home.mkdir()
     identities.keep(home, Identity(name, TOY.federation.keys[2]), NEW, CHEAP)
     identities.load(home, NEW)
-    before = files(home)
+    before = contents(home)
     with pytest.raises(FileExists) as caught:
         restoring(backup, home).write(HEAD)
     assert caught.value.path == home / "identity.sealed"
     assert name in caught.value.reason
-    assert files(home) == before
+    assert contents(home) == before
 
 
 def test_a_card_of_somebody_else_is_in_the_way_too(backup: Backup, tmp_path: Path) -> None:
@@ -292,9 +288,7 @@ def without_an_entry(folder: Path) -> None:
 
 def with_a_changed_entry(folder: Path) -> None:
     path = folder / entry_path(TOY.table.entries[3].hash)
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
+    path.write_bytes(flipped(path.read_bytes()))
 
 
 @pytest.mark.parametrize("spoil", [without_an_entry, with_a_changed_entry])

@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +27,8 @@ from protocol.record.files import (
     read_manifest,
 )
 from protocol.terms.terms import render
-from tests.stage.consortium import Consortium, found, run_all
+from tests.stage.consortium import Consortium, ended, found, run_all
+from tests.stage.files import contents
 from tests.stage.toy import toy_federation
 
 pytestmark = pytest.mark.slow  # most of them start whole processes
@@ -55,19 +55,7 @@ def consortium(ceremony: Consortium) -> Iterator[Consortium]:
 def export(at: Consortium, member: int, *options: str, expect: int = 0) -> tuple[str, str]:
     """Output and error output of the command."""
     words = ("export", "federation.toml", "--out", "record", "--timeout", "30", *options)
-    process = at.start(member, *words)
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == expect, output + errors
-    assert "Traceback" not in errors
-    return output, errors
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+    return ended(at.start(member, *words), expect)
 
 
 def head_of(at: Consortium, member: int) -> Countersignature:
@@ -228,9 +216,8 @@ def test_a_folder_that_cannot_be_made_or_written_is_named(
 
 
 def test_an_aggregator_that_is_down_is_named(ceremony: Consortium) -> None:
-    process = ceremony.start(1, "export", "--out", "record", "--timeout", "1.5")
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
+    command = ("export", "--out", "record", "--timeout", "1.5")
+    _, errors = ended(ceremony.start(1, *command), expect=1)
     assert "not reachable" in errors
     assert "no link to" in errors
     shutil.rmtree(ceremony.folder / "record")
@@ -255,11 +242,8 @@ def test_a_blob_that_the_aggregator_has_lost_ends_it_without_a_record(
     with ceremony.relay.running():
         for path in kept:
             path.write_bytes(b"x" * path.stat().st_size)
-        process: subprocess.Popen[str] = ceremony.start(
-            1, "export", "--out", str(tmp_path / "record"), "--timeout", "4"
-        )
-        _, errors = process.communicate(timeout=60)
+        command = ("export", "--out", str(tmp_path / "record"), "--timeout", "4")
+        ended(ceremony.start(1, *command), expect=1)
         for path, data in kept.items():
             path.write_bytes(data)
-    assert process.returncode == 1, errors
     assert not (tmp_path / "record" / "record.json").exists()

@@ -28,6 +28,7 @@ from protocol.encoding import encode
 from protocol.record.audit.evidence import Evidence
 from protocol.rounds.view import RoundView
 from tests.protocol.ceremony.test_lapse import given_up, overdue, waiting
+from tests.stage.files import flipped
 from tests.stage.record.good import good
 from tests.stage.record.memory import MemoryFiles
 from tests.stage.record.story import write
@@ -76,8 +77,7 @@ def test_only_a_countersignature_that_holds_counts(content: bytes | str) -> None
     elif content == "another's":
         files["heads/2.msgpack"] = files["heads/1.msgpack"]
     elif content == "falsified":
-        signed = files["heads/2.msgpack"]
-        files["heads/2.msgpack"] = signed[:-1] + bytes([signed[-1] ^ 1])
+        files["heads/2.msgpack"] = flipped(files["heads/2.msgpack"])
     else:
         assert isinstance(content, bytes)
         files["heads/2.msgpack"] = content

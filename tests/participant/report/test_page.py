@@ -17,6 +17,7 @@ from participant.report.page import render
 from participant.report.plots import metric_plot, phases_plot
 from participant.report.style import style
 from protocol.terms.terms import Terms
+from tests.stage.files import flipped
 from tests.stage.record.good import good
 from tests.stage.record.memory import MemoryFiles
 from tests.stage.record.story import write
@@ -234,7 +235,7 @@ def broken(path_part: str, change: bytes | None) -> Report:
     if change is None:
         del files[path]
     elif change == FLIP:
-        files[path] = files[path][:-1] + bytes([files[path][-1] ^ 1])
+        files[path] = flipped(files[path])
     else:
         files[path] = files[path][: -len(change)] + change
     return gather(MemoryFiles(files), None)

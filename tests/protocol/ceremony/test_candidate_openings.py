@@ -16,7 +16,6 @@ from tests.stage.ceremony.altered import (
     Change,
     assert_everybody_names,
     assert_named,
-    flipped,
     lying,
     resealed,
     with_payload,
@@ -32,6 +31,7 @@ from tests.stage.ceremony.small_ceremony import (
     with_two_batches,
     with_two_passing,
 )
+from tests.stage.files import flipped
 from tests.stage.toy import CeremonyTable, finished, toy_epoch
 
 T_PLUS_1 = (N - 1) // 2 + 1

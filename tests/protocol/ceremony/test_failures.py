@@ -13,7 +13,6 @@ from tests.stage.ceremony.altered import (
     altered,
     assert_everybody_names,
     assert_named,
-    flipped,
     resealed,
     with_payload,
     without,
@@ -28,6 +27,7 @@ from tests.stage.ceremony.small_ceremony import (
     name_of,
     said_once,
 )
+from tests.stage.files import flipped
 from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch
 
 

@@ -5,14 +5,7 @@ import pytest
 from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Certificate, Disclosure, Join, Step
 from protocol.sealing import SealingKey
-from tests.stage.ceremony.altered import (
-    altered,
-    assert_named,
-    flipped,
-    resealed,
-    spoilt,
-    with_payload,
-)
+from tests.stage.ceremony.altered import altered, assert_named, resealed, spoilt, with_payload
 from tests.stage.ceremony.small_ceremony import (
     LIAR,
     PRIVATE,
@@ -24,6 +17,7 @@ from tests.stage.ceremony.small_ceremony import (
     name_of,
     said_once,
 )
+from tests.stage.files import flipped
 from tests.stage.toy import CEREMONY, CeremonyTable, seed_of, toy_epoch
 
 MEMBERS = list(range(1, N + 1))

@@ -77,11 +77,6 @@ def without(draft: Draft, to: int) -> Draft:
     return Draft(draft.session, msgspec.structs.replace(draft.body, attachments=kept), draft.blobs)
 
 
-def flipped(data: bytes) -> bytes:
-    """The bytes with the last bit turned over."""
-    return data[:-1] + bytes([data[-1] ^ 1])
-
-
 def spoilt(data: bytes) -> bytes:
     """The bytes with one of them changed: in a trial, one before the sealing key for rounds."""
     place = len(data) // 8

@@ -10,6 +10,7 @@ from protocol.encoding import encode
 from protocol.record.audit.results import RECORD
 from protocol.record.files import blob_path, countersign, head_path
 from protocol.signing import sign
+from tests.stage.files import flipped
 from tests.stage.record.good import Good
 from tests.stage.record.story import Story, Written, write
 from tests.stage.record.tampering import (
@@ -17,7 +18,6 @@ from tests.stage.record.tampering import (
     LAST,
     TAMPERINGS,
     Broken,
-    flipped,
     rechained,
     retold,
     tampering,

@@ -25,9 +25,10 @@ from protocol.encoding import decode, encode, width_of
 from protocol.key.epoch import Epoch
 from protocol.record.audit.results import NOBODY
 from protocol.record.files import blob_path
+from tests.stage.files import flipped
 from tests.stage.record.good import LIAR, Good
 from tests.stage.record.story import Said, Story, write
-from tests.stage.record.tampering import KEY, Broken, altered, flipped, tampering, told
+from tests.stage.record.tampering import KEY, Broken, altered, tampering, told
 
 _NONCE_BYTES = _HASH_BYTES = 32
 

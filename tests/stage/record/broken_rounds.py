@@ -18,9 +18,10 @@ from protocol.board.messages import (
     Statement,
 )
 from protocol.encoding import decode, encode
+from tests.stage.files import flipped
 from tests.stage.record.good import HYBRID, Good
 from tests.stage.record.story import Said, Story
-from tests.stage.record.tampering import LAST, Broken, altered, flipped, tampering, told
+from tests.stage.record.tampering import LAST, Broken, altered, tampering, told
 
 
 def ciphertexts_at(story: Story, position: int) -> Ciphertexts:

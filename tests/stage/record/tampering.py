@@ -75,13 +75,6 @@ def retold(name: str, check: str, kind: type, by: int, party: str, /, **changes:
     TAMPERINGS[name] = make
 
 
-def flipped(data: bytes, at: int = -1) -> bytes:
-    """The bytes with one bit changed."""
-    changed = bytearray(data)
-    changed[at] ^= 1
-    return bytes(changed)
-
-
 def rechained(
     written: Written,
     change: Callable[[int, SignedPost], SignedPost | None] = lambda position, post: post,

@@ -7,10 +7,11 @@ import pytest
 
 from protocol.board.board import SignedPost
 from protocol.record.audit.checks import Audit, audit
+from tests.stage.files import flipped
 from tests.stage.record.good import good
 from tests.stage.record.memory import MemoryFiles
 from tests.stage.record.story import Written, write
-from tests.stage.record.tampering import flipped, rechained
+from tests.stage.record.tampering import rechained
 
 
 @cache
