@@ -14,7 +14,7 @@ from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import Argon2Cost
 from participant.home.vault import Vault
 from protocol.board.board import Entry
-from protocol.encoding import encode
+from protocol.encoding import encode, encode_binary
 from tests.stage.record.memory import files_of, write_folder
 from tests.stage.toy import ToyEpoch, toy_epoch
 
@@ -43,6 +43,23 @@ def member_at(home: Path, index: int = 1, toy: ToyEpoch | None = None) -> Member
     vault = Vault(folder / "vault", terms.federation, index, CHEAP)
     vault.store_key_share(1, encode(toy.secrets[index]), PASSPHRASE)
     return Membership(terms, index, identity, folder, vault, PASSPHRASE)
+
+
+def write_aggregator_card(folder: Path) -> None:
+    """``aggregator.toml``, of an aggregator that nobody reaches."""
+    (folder / "aggregator.toml").write_text(
+        f'url = "wss://localhost:1"\nkey = "{encode_binary(b"k" * 32)}"\n'
+        f'certificate_pin = "{encode_binary(b"p" * 32)}"\n'
+    )
+
+
+def write_cards(folder: Path, count: int = 3) -> list[str]:
+    """An aggregator's card, and hospitals h1, h2, ...: the options that name them all."""
+    write_aggregator_card(folder)
+    for i in range(1, count + 1):
+        identities.create(folder / f"h{i}", f"H{i}", PASSPHRASE, CHEAP)
+    members = [word for i in range(1, count + 1) for word in ("--member", f"h{i}/card.toml")]
+    return ["--aggregator", "aggregator.toml", *members]
 
 
 def write_record(folder: Path, toy: ToyEpoch, entries: Sequence[Entry] | None = None) -> Path:

@@ -5,7 +5,7 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from textwrap import dedent
 from typing import Any
 
@@ -19,12 +19,24 @@ from participant.cli.sentences.sentence import Context
 from participant.errors import BadApp, ForeignModel, ModelMismatch, ParticipantError
 from participant.training.task import TrainingTask
 from protocol.board.messages import Opening
-from tests.stage.consortium import Consortium, found, run_all
+from tests.stage.consortium import Consortium, ended, found, run_all
 from tests.stage.rounds.round_table import RoundTable, Steps
 
 pytestmark = pytest.mark.usefixtures("path_as_it_was")
 
 # ── one thread ──
+
+
+def do(step: Callable[[], object], times: int = 1) -> Foreground:
+    """Steps, after so many as a command has them done."""
+    steps = Foreground()
+
+    async def course() -> None:
+        for _ in range(times):
+            await steps.do(step)
+
+    steps.run(course)
+    return steps
 
 
 def test_steps_are_done_in_the_main_thread_beside_no_event_loop() -> None:
@@ -34,13 +46,7 @@ def test_steps_are_done_in_the_main_thread_beside_no_event_loop() -> None:
         seen.append(threading.current_thread() is threading.main_thread())
         seen.append(asyncio.run(asyncio.sleep(0, "an app's own loop")))
 
-    steps = Foreground()
-
-    async def course() -> None:
-        for _ in range(2):
-            await steps.do(step)
-
-    steps.run(course)
+    do(step, times=2)
     assert seen == [True, "an app's own loop"] * 2
 
 
@@ -50,15 +56,10 @@ def test_a_policy_of_event_loops_that_an_app_puts_in_place_is_not_the_sessions()
             raise NotImplementedError("one loop at a time")
 
     done: list[bool] = []
-
-    async def course() -> None:
-        await steps.do(lambda: done.append(True))
-
-    steps = Foreground()
     before = asyncio.get_event_loop_policy()
     asyncio.set_event_loop_policy(Own())
     try:
-        steps.run(course)
+        do(lambda: done.append(True))
     finally:
         asyncio.set_event_loop_policy(before)
     assert done == [True]
@@ -71,14 +72,8 @@ def test_a_handler_that_an_app_puts_in_place_is_its_own_for_that_step_alone() ->
         found.append(signal.getsignal(signal.SIGTERM) is signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
-    steps = Foreground()
-
-    async def course() -> None:
-        for _ in range(2):
-            await steps.do(step)
-
     before = signal.getsignal(signal.SIGTERM)
-    steps.run(course)
+    do(step, times=2)
     assert found == [False, False]
     assert signal.getsignal(signal.SIGTERM) == before
 
@@ -96,43 +91,23 @@ def test_a_worker_that_is_forked_in_a_step_ends_at_a_signal_without_a_word(
         worker.join(10)
         ends.append(worker.exitcode or 0)
 
-    steps = Foreground()
-
-    async def course() -> None:
-        await steps.do(step)
-
-    steps.run(course)
+    assert do(step).caught == 0
     assert ends == [-signal.SIGTERM]
-    assert steps.caught == 0
     assert "Traceback" not in capfd.readouterr().err
 
 
 def test_what_a_step_raises_is_raised_where_it_was_asked_for() -> None:
-    steps = Foreground()
-
     def step() -> None:
         raise ValueError("no data today")
 
-    async def course() -> None:
-        await steps.do(step)
-
     with pytest.raises(ValueError, match="no data today"):
-        steps.run(course)
+        do(step)
 
 
 def test_in_another_thread_steps_have_one_thread_too() -> None:
     seen: set[int] = set()
 
-    def work() -> None:
-        steps = Foreground()
-
-        async def course() -> None:
-            for _ in range(3):
-                await steps.do(lambda: seen.add(threading.get_ident()))
-
-        steps.run(course)
-
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=do, args=(lambda: seen.add(threading.get_ident()), 3))
     thread.start()
     thread.join(10)
     assert len(seen) == 1
@@ -181,11 +156,10 @@ def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]
 @pytest.mark.slow
 def test_an_app_bound_to_one_thread_with_workers_and_a_loop_trains(consortium: Consortium) -> None:
     (consortium.folder / "bound_app.py").write_text(dedent(BOUND_TO_A_THREAD))
-    command = ["train", "--app", "bound_app.py", "--timeout", "60"]
+    command = ["train", "--app", "bound_app.py", "--timeout", "50"]
     running = [consortium.start(i, *command) for i in (1, 2, 3)]
     for process in running:
-        output, errors = process.communicate(timeout=90)
-        assert process.returncode == 0, output + errors
+        output, _ = ended(process)
         assert "Training is done, 1 round in all." in output
         loss = output.splitlines()[2].split()[-1]
         assert abs(float(loss) - 0.25) < 0.001

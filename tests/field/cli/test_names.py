@@ -11,14 +11,13 @@ from typer.testing import CliRunner
 
 from participant.cli import app
 from participant.home.identity import create, load, read_card
-from participant.home.passphrase import Passphrase
-from participant.home.sealed_file import Argon2Cost
 from participant.statistic.number_files import read_numbers
 from protocol.errors import BadTerms
 from protocol.terms.names import fault_of_name, look_of
 from protocol.terms.terms import Member, check, parse, render, render_signature, sign_terms
 from protocol.words.foreign import is_plain, line, shown
 from tests.stage.toy import replace_terms, toy_federation
+from tests.stage.toy_home import CHEAP, PASSPHRASE, write_cards
 from tests.stage.walk import typed
 
 ZWNJ, ZWJ, VS16 = "\u200c", "\u200d", "\ufe0f"
@@ -116,13 +115,12 @@ DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)
 
 
 def test_a_name_is_one_name_however_it_was_typed(tmp_path: Path) -> None:
-    passphrase, cheap = Passphrase("correct horse"), Argon2Cost(64, 1, 1)
-    made = create(tmp_path, DECOMPOSED, passphrase, cheap)
+    made = create(tmp_path, DECOMPOSED, PASSPHRASE, CHEAP)
     assert made.name == COMPOSED
     card = tmp_path / "card.toml"
     card.write_text(card.read_text().replace(COMPOSED, DECOMPOSED))  # as an editor may save it
     assert read_card(card).name == COMPOSED
-    assert load(tmp_path, passphrase).card == made.card
+    assert load(tmp_path, PASSPHRASE).card == made.card
 
 
 def test_terms_are_the_same_in_either_normal_form() -> None:
@@ -143,13 +141,7 @@ def test_the_federations_name_is_normalised_on_the_command_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["--quorum", "2", "--key-bits", "512", "--allow-small-key", "--name", DECOMPOSED]
-    for i in (1, 2, 3):
-        create(Path(f"h{i}"), f"H{i}", Passphrase("correct horse"), Argon2Cost(64, 1, 1))
-        words += ["--member", f"h{i}/card.toml"]
-    terms = toy_federation().terms
-    card = render(terms).split("[aggregator]\n")[1].split("\n\n")[0]
-    Path("a.toml").write_text(card)
-    ended = CliRunner().invoke(app, ["terms", "new", "f.toml", *words, "--aggregator", "a.toml"])
+    ended = CliRunner().invoke(app, ["terms", "new", "f.toml", *words, *write_cards(tmp_path)])
     assert ended.exit_code == 0, ended.output
     assert parse(Path("f.toml").read_text())[0].name == COMPOSED
 

@@ -17,14 +17,11 @@ from participant.cli import app
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.errors import MissingFile, OutOfTime
-from participant.home.identity import create
-from participant.home.passphrase import Passphrase
-from participant.home.sealed_file import Argon2Cost
 from participant.waiting import Waiting
-from protocol.encoding import encode_binary
 from protocol.errors import UnsignedTerms
 from protocol.words.foreign import line, pasted
 from tests.stage.toy import toy_federation
+from tests.stage.toy_home import PASSPHRASE, write_cards
 
 ROOT = Path(__file__).parents[3]
 NAMES = [
@@ -107,17 +104,9 @@ def test_a_data_folder_that_was_given_is_in_the_commands_of_its_hospital() -> No
 def cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Options of ``terms new``, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("QUORATE_PASSPHRASE", "correct horse")
+    monkeypatch.setenv("QUORATE_PASSPHRASE", PASSPHRASE.text)
     words = ["--name", "T", "--quorum", "2", "--key-bits", "512", "--allow-small-key"]
-    for i in (1, 2, 3):
-        create(Path(f"h{i}"), f"H{i}", Passphrase("correct horse"), Argon2Cost(64, 1, 1))
-        words += ["--member", f"h{i}/card.toml"]
-    address = toy_federation().terms.aggregator
-    Path("a.toml").write_text(
-        f'url = "{address.url}"\nkey = "{encode_binary(address.key)}"\n'
-        f'certificate_pin = "{encode_binary(address.certificate_pin)}"\n'
-    )
-    return [*words, "--aggregator", "a.toml"]
+    return [*words, *write_cards(tmp_path)]
 
 
 @pytest.mark.parametrize("name", ["My Study's files/terms (final).toml", "a\n$HOME.toml", "./-x"])

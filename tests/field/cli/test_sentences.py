@@ -17,24 +17,20 @@ from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.cli.views.standing import show_loss, show_standing
 from participant.errors import Interrupted, OutOfTime, UnfitNumbers
-from participant.home.identity import create
-from participant.home.passphrase import Passphrase
 from participant.statistic.number_files import read_numbers
 from participant.statistic.numbers import Numbers
 from participant.statistic.request_fit import misfit
 from participant.waiting import Waiting
 from participant.words.fingerprint import fingerprint, read_fingerprint
 from protocol.board.messages import Attachment, Request
-from protocol.encoding import encode_binary
 from protocol.errors import Malformed, UnsignedTerms
 from protocol.record.audit.evidence import Evidence
 from protocol.record.files import blob_path
 from protocol.words.counted import counted
 from tests.stage.record.memory import MemoryFiles
 from tests.stage.toy import toy_federation
-from tests.stage.toy_home import CHEAP
+from tests.stage.toy_home import PASSPHRASE, write_cards
 
-PASSPHRASE = "correct horse"
 Run = Callable[..., str]
 
 
@@ -45,13 +41,8 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     What it says is one line, however a usage error is boxed.
     """
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("QUORATE_PASSPHRASE", PASSPHRASE)
-    for i in (1, 2, 3):
-        create(tmp_path / f"h{i}", f"H{i}", Passphrase(PASSPHRASE), CHEAP)
-    (tmp_path / "aggregator.toml").write_text(
-        f'url = "wss://localhost:1"\nkey = "{encode_binary(b"k" * 32)}"\n'
-        f'certificate_pin = "{encode_binary(b"p" * 32)}"\n'
-    )
+    monkeypatch.setenv("QUORATE_PASSPHRASE", PASSPHRASE.text)
+    write_cards(tmp_path)
     runner = CliRunner()
 
     def run(*words: str, expect: int = 1) -> str:

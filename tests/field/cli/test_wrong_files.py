@@ -10,12 +10,17 @@ from typer.testing import CliRunner
 import aggregator.cli.commands as service
 from participant.cli import app
 from participant.home.identity import create
-from participant.home.passphrase import Passphrase
-from protocol.encoding import encode_binary
 from protocol.programs.file_kind import Kind, kind_of_data, kind_of_folder
 from protocol.terms.terms import render
 from tests.stage.toy import toy_epoch
-from tests.stage.toy_home import CHEAP, PASSPHRASE, cheap_argon2id, member_at, write_record
+from tests.stage.toy_home import (
+    CHEAP,
+    PASSPHRASE,
+    cheap_argon2id,
+    member_at,
+    write_aggregator_card,
+    write_record,
+)
 
 TOY = toy_epoch(3, 2)
 Run = Callable[..., str]
@@ -30,16 +35,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("participant.home.passphrase._has_terminal", lambda: False)
     monkeypatch.setattr("participant.home.sealed_file.Argon2id", cheap_argon2id)
     member_at(tmp_path / "home")
-    create(tmp_path / "new", "H9", Passphrase(PASSPHRASE.text), CHEAP)
+    create(tmp_path / "new", "H9", PASSPHRASE, CHEAP)
     write_record(tmp_path / "record", TOY)
     (tmp_path / "service").mkdir()
     (tmp_path / "service" / "identity.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
     (tmp_path / "federation.toml").write_text(TOY.federation.signed_text())
     (tmp_path / "joint-key.json").write_text(JWK)
-    (tmp_path / "aggregator.toml").write_text(
-        f'url = "wss://localhost:1"\nkey = "{encode_binary(b"k" * 32)}"\n'
-        f'certificate_pin = "{encode_binary(b"p" * 32)}"\n'
-    )
+    write_aggregator_card(tmp_path)
     (tmp_path / "app.py").write_text("import numpy\n")
     (tmp_path / "visits.csv").write_text("visits,3\n")
     return tmp_path

@@ -8,13 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from participant.cli import app
-from participant.home.identity import create
-from participant.home.passphrase import Passphrase
-from protocol.encoding import encode_binary
 from protocol.terms.terms import parse
-from tests.stage.toy_home import CHEAP
+from tests.stage.toy_home import PASSPHRASE, write_cards
 
-PASSPHRASE = "correct horse"
 Run = Callable[..., Any]
 
 
@@ -22,7 +18,7 @@ Run = Callable[..., Any]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Type a command in an empty folder; the passphrase is in the environment."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("QUORATE_PASSPHRASE", PASSPHRASE)
+    monkeypatch.setenv("QUORATE_PASSPHRASE", PASSPHRASE.text)
     runner = CliRunner()
 
     def typed(*words: str, expect: int = 0, answer: str | None = None) -> str:
@@ -45,12 +41,7 @@ def cards(count: int) -> list[str]:
 @pytest.fixture
 def hospitals(run: Run, tmp_path: Path) -> Run:
     """Four hospitals and the card of an aggregator."""
-    for i in (1, 2, 3, 4):
-        create(tmp_path / f"h{i}", f"H{i}", Passphrase(PASSPHRASE), CHEAP)
-    (tmp_path / "aggregator.toml").write_text(
-        f'url = "wss://localhost:1"\nkey = "{encode_binary(b"k" * 32)}"\n'
-        f'certificate_pin = "{encode_binary(b"p" * 32)}"\n'
-    )
+    write_cards(tmp_path, 4)
     return run
 
 
@@ -275,7 +266,7 @@ def test_a_passphrase_file_counts_before_the_environment(
     signed: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QUORATE_PASSPHRASE", "wrong horse")
-    Path("passphrase").write_text(PASSPHRASE + "\n")
+    Path("passphrase").write_text(PASSPHRASE.text + "\n")
     output = signed(
         "train", "--app", "x", "--home", "h1", "--passphrase-file", "passphrase", expect=1
     )

@@ -52,58 +52,52 @@ async def with_key(opened: Opens) -> list[Hospital]:
     return hospitals
 
 
-def test_training_that_is_cancelled_in_a_fit_goes_on_behind_it(opened: Opens) -> None:
-    async def program() -> None:
-        first, *others = await with_key(opened)
-        app, events = Slow(), list[str]()
-        training = asyncio.create_task(all_of(first, app))
-        rest = [asyncio.create_task(all_of(h, Steps())) for h in others]
-        await asyncio.to_thread(app.begun.wait, 20)
-        with pytest.raises(AlreadyRunning):  # at once, though the fit goes on
-            await all_of(first, Steps(), timeout=1.0)
-        training.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await training
-        with pytest.raises(AlreadyRunning):
-            await opened(1).check_key(timeout=5)
-        with pytest.raises(OutOfTime, match="task"):
-            await all_of(first, app, timeout=0.1)
-        again = asyncio.create_task(
-            all_of(first, app, on_event=lambda event: events.append(event["event"]))
-        )
-        await asyncio.sleep(0.05)
-        assert events == []  # it waits
-        app.may_end.set()
-        rounds = await again
-        assert [done.number for done in rounds] == [1, 2]
-        assert rounds[1].contributors == ("H1", "H2", "H3")
-        assert [e["event"] for e in rounds[1].events][-2:] == ["decrypted", "evaluated"]
-        assert app.fits <= 3, "the fit whose call was cancelled is made at most once more"
-        assert len(app.threads) == 1
-        assert threading.get_ident() not in app.threads
-        models = [done[-1].parameters() for done in (rounds, *await asyncio.gather(*rest))]
-        assert all((model[0] == models[0][0]).all() for model in models)
-        np.testing.assert_allclose(models[0][0], 0.2, atol=1e-3)
-
-    asyncio.run(program())
+async def test_training_that_is_cancelled_in_a_fit_goes_on_behind_it(opened: Opens) -> None:
+    first, *others = await with_key(opened)
+    app, events = Slow(), list[str]()
+    training = asyncio.create_task(all_of(first, app))
+    rest = [asyncio.create_task(all_of(h, Steps())) for h in others]
+    await asyncio.to_thread(app.begun.wait, 20)
+    with pytest.raises(AlreadyRunning):  # at once, though the fit goes on
+        await all_of(first, Steps(), timeout=1.0)
+    training.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await training
+    with pytest.raises(AlreadyRunning):
+        await opened(1).check_key(timeout=5)
+    with pytest.raises(OutOfTime, match="task"):
+        await all_of(first, app, timeout=0.1)
+    again = asyncio.create_task(
+        all_of(first, app, on_event=lambda event: events.append(event["event"]))
+    )
+    await asyncio.sleep(0.05)
+    assert events == []  # it waits
+    app.may_end.set()
+    rounds = await again
+    assert [done.number for done in rounds] == [1, 2]
+    assert rounds[1].contributors == ("H1", "H2", "H3")
+    assert [e["event"] for e in rounds[1].events][-2:] == ["decrypted", "evaluated"]
+    assert app.fits <= 3, "the fit whose call was cancelled is made at most once more"
+    assert len(app.threads) == 1
+    assert threading.get_ident() not in app.threads
+    models = [done[-1].parameters() for done in (rounds, *await asyncio.gather(*rest))]
+    assert all((model[0] == models[0][0]).all() for model in models)
+    np.testing.assert_allclose(models[0][0], 0.2, atol=1e-3)
 
 
-def test_a_loop_that_is_left_ends_the_work_and_the_next_one_goes_on(opened: Opens) -> None:
-    async def program() -> None:
-        first, *others = await with_key(opened)
-        rest = [asyncio.create_task(all_of(h, Steps())) for h in others]
-        async for done in first.train(Steps()):
-            assert done.number == 1
-            break
-        assert first.waiting is not None  # its end comes a moment later, and is waited for
-        assert (await first.contribute("visits", [3])).is_new
-        async with opened(1).holding("another", 1.0):
-            assert "steps" not in str(asyncio.all_tasks())
-        assert [done.number for done in await all_of(first, Steps())] == [2]
-        assert await all_of(first, Steps()) == []
-        await asyncio.gather(*rest)
-
-    asyncio.run(program())
+async def test_a_loop_that_is_left_ends_the_work_and_the_next_one_goes_on(opened: Opens) -> None:
+    first, *others = await with_key(opened)
+    rest = [asyncio.create_task(all_of(h, Steps())) for h in others]
+    async for done in first.train(Steps()):
+        assert done.number == 1
+        break
+    assert first.waiting is not None  # its end comes a moment later, and is waited for
+    assert (await first.contribute("visits", [3])).is_new
+    async with opened(1).holding("another", 1.0):
+        assert "steps" not in str(asyncio.all_tasks())
+    assert [done.number for done in await all_of(first, Steps())] == [2]
+    assert await all_of(first, Steps()) == []
+    await asyncio.gather(*rest)
 
 
 class Failing(Steps):
@@ -111,70 +105,61 @@ class Failing(Steps):
         raise ZeroDivisionError("no patients")
 
 
-def test_what_the_program_gives_wrong_is_its_error_and_changes_nothing(opened: Opens) -> None:
-    async def program() -> None:
-        first, *_ = hospitals = await with_key(opened)
-        with pytest.raises(BadApp, match="no patients") as caught:
-            await all_of(first, Failing())
-        assert isinstance(caught.value.__cause__, ZeroDivisionError)
-        for wrong, words in ((Steps, "it is a class"), (object(), "no function initial_param")):
-            with pytest.raises(BadApp, match=words):
-                await all_of(first, wrong)
-        with pytest.raises(ValueError, match="new_model_after must be from 1 to 1"):
-            await all_of(first, Steps(), new_model_after=2)
-        with pytest.raises(ZeroDivisionError):
-            await all_of(first, Steps(), on_event=lambda event: 1 / 0)
-        for numbers in ([float("nan")], ["x"], [True], [], {"": 1}):
-            with pytest.raises(UnfitNumbers):
-                await first.contribute("visits", numbers)
-        for name in ("Visits", "", "1", "a/b"):
-            with pytest.raises(ValueError, match="cannot name a statistic"):
-                await first.contribute(name, [1])
-        with pytest.raises(ValueError, match="decimals must be from 0"):
-            await first.contribute("visits", [1], decimals=-1)
-        with pytest.raises(ValueError, match="neither a round's number nor"):
-            await first.decrypt("01", approve=lambda question: True)
-        await asyncio.gather(*(h.contribute("visits", [1]) for h in hospitals))
-        for answer in (False, None, 1, "yes", asyncio.get_running_loop().create_future()):
-            approve: Any = lambda question, answer=answer: answer  # noqa: E731
-            with pytest.raises(NotAgreed):
-                await first.decrypt("visits", approve=approve, timeout=5.0)
-        with pytest.raises(ZeroDivisionError):
-            await first.decrypt("visits", approve=lambda question: 1 // 0 == 1, timeout=5.0)
-        with pytest.raises(ValueError, match="timeout must be more than 0"):
-            await first.check_key(timeout=float("nan"))
-        with pytest.raises(OutOfTime):
-            await all_of(first, Steps(), timeout=0.2)
-
-    asyncio.run(program())
+async def test_what_the_program_gives_wrong_is_its_error_and_changes_nothing(opened: Opens) -> None:
+    first, *_ = hospitals = await with_key(opened)
+    with pytest.raises(BadApp, match="no patients") as caught:
+        await all_of(first, Failing())
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    for wrong, words in ((Steps, "it is a class"), (object(), "no function initial_param")):
+        with pytest.raises(BadApp, match=words):
+            await all_of(first, wrong)
+    with pytest.raises(ValueError, match="new_model_after must be from 1 to 1"):
+        await all_of(first, Steps(), new_model_after=2)
+    with pytest.raises(ZeroDivisionError):
+        await all_of(first, Steps(), on_event=lambda event: 1 / 0)
+    for numbers in ([float("nan")], ["x"], [True], [], {"": 1}):
+        with pytest.raises(UnfitNumbers):
+            await first.contribute("visits", numbers)
+    for name in ("Visits", "", "1", "a/b"):
+        with pytest.raises(ValueError, match="cannot name a statistic"):
+            await first.contribute(name, [1])
+    with pytest.raises(ValueError, match="decimals must be from 0"):
+        await first.contribute("visits", [1], decimals=-1)
+    with pytest.raises(ValueError, match="neither a round's number nor"):
+        await first.decrypt("01", approve=lambda question: True)
+    await asyncio.gather(*(h.contribute("visits", [1]) for h in hospitals))
+    for answer in (False, None, 1, "yes", asyncio.get_running_loop().create_future()):
+        approve: Any = lambda question, answer=answer: answer  # noqa: E731
+        with pytest.raises(NotAgreed):
+            await first.decrypt("visits", approve=approve, timeout=5.0)
+    with pytest.raises(ZeroDivisionError):
+        await first.decrypt("visits", approve=lambda question: 1 // 0 == 1, timeout=5.0)
+    with pytest.raises(ValueError, match="timeout must be more than 0"):
+        await first.check_key(timeout=float("nan"))
+    with pytest.raises(OutOfTime):
+        await all_of(first, Steps(), timeout=0.2)
 
 
-def test_notices_of_the_program_that_fail_end_the_call(opened: Opens) -> None:
+async def test_notices_of_the_program_that_fail_end_the_call(opened: Opens) -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
-    async def program() -> None:
-        for _ in range(2):
-            with pytest.raises(ZeroDivisionError):
-                await opened(1).ceremony(notices=Notices(found=fail))
-
-    asyncio.run(program())
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            await opened(1).ceremony(notices=Notices(found=fail))
 
 
-def test_a_call_that_is_cancelled_as_it_begins_lets_go_of_the_folder(opened: Opens) -> None:
-    async def program() -> None:
-        hospital = opened(1)
-        for turns in range(6):
-            beginning = asyncio.create_task(hospital.ceremony())
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            beginning.cancel()
-            await asyncio.wait([beginning])
-            assert beginning.cancelled()
-            async with opened(1).holding("another", 1.0):
-                pass
-
-    asyncio.run(program())
+async def test_a_call_that_is_cancelled_as_it_begins_lets_go_of_the_folder(opened: Opens) -> None:
+    hospital = opened(1)
+    for turns in range(6):
+        beginning = asyncio.create_task(hospital.ceremony())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        beginning.cancel()
+        await asyncio.wait([beginning])
+        assert beginning.cancelled()
+        async with opened(1).holding("another", 1.0):
+            pass
 
 
 def test_what_is_exported_is_imported_when_it_is_asked_for() -> None:
@@ -221,50 +206,42 @@ def test_a_passphrase_is_asked_for_once_and_shown_nowhere(consortium: Consortium
         Hospital.open(consortium.file, passphrase=refuse, home=home)
 
 
-def test_a_step_that_nobody_waits_for_is_left_out_unless_it_was_begun() -> None:
+async def test_a_step_that_nobody_waits_for_is_left_out_unless_it_was_begun() -> None:
     done: list[str] = []
-
-    async def program() -> None:
-        steps, may_end = Thread(), threading.Event()
-        begun = asyncio.create_task(steps.do(lambda: done.append(str(may_end.wait(10)))))
-        later = asyncio.create_task(steps.do(lambda: done.append("later")))
-        await asyncio.sleep(0)
-        begun.cancel()
-        later.cancel()
-        may_end.set()
-        await steps.do(lambda: None)
-
-    asyncio.run(program())
+    steps, may_end = Thread(), threading.Event()
+    begun = asyncio.create_task(steps.do(lambda: done.append(str(may_end.wait(10)))))
+    later = asyncio.create_task(steps.do(lambda: done.append("later")))
+    await asyncio.sleep(0)
+    begun.cancel()
+    later.cancel()
+    may_end.set()
+    await steps.do(lambda: None)
     assert done == ["True"]
 
 
 @pytest.mark.parametrize("raised", [SystemExit(0), GeneratorExit(), asyncio.CancelledError()])
-def test_what_code_of_others_raises_unawares_ends_no_event_loop(raised: BaseException) -> None:
+async def test_what_code_of_others_raises_unawares_ends_no_event_loop(
+    raised: BaseException,
+) -> None:
     def step() -> None:
         raise raised
 
-    async def program() -> str:
-        steps = Thread()
-        with pytest.raises(BadApp, match=type(raised).__name__):
-            await steps.do(step)
-        return await steps.do(lambda: "and goes on")
-
-    assert asyncio.run(program()) == "and goes on"
+    steps = Thread()
+    with pytest.raises(BadApp, match=type(raised).__name__):
+        await steps.do(step)
+    assert await steps.do(lambda: "and goes on") == "and goes on"
 
 
 @pytest.mark.slow
-def test_the_record_and_how_things_stand_are_there_for_programs(
+async def test_the_record_and_how_things_stand_are_there_for_programs(
     consortium: Consortium, opened: Opens
 ) -> None:
-    async def program() -> None:
-        first, second, third = await with_key(opened)
-        assert (await first.status())["entries"] > 0
-        assert first.holdings()["key_share_epochs"] == [first.check_share().number]
-        checks = await asyncio.gather(*(h.check_key(timeout=20) for h in (first, second, third)))
-        assert all(found.decrypts and len(found.good) >= 2 for found in checks)
-        for hospital in (first, second):
-            found = await hospital.export(consortium.folder / "record")
-        assert list(found.countersigned) == ["H1", "H2"]
-        assert found.is_noted
-
-    asyncio.run(program())
+    first, second, third = await with_key(opened)
+    assert (await first.status())["entries"] > 0
+    assert first.holdings()["key_share_epochs"] == [first.check_share().number]
+    checks = await asyncio.gather(*(h.check_key(timeout=20) for h in (first, second, third)))
+    assert all(found.decrypts and len(found.good) >= 2 for found in checks)
+    for hospital in (first, second):
+        found = await hospital.export(consortium.folder / "record")
+    assert list(found.countersigned) == ["H1", "H2"]
+    assert found.is_noted

@@ -140,20 +140,16 @@ def test_what_is_no_challenge_ends_the_session(consortium: Consortium, said: Any
 
 
 @pytest.mark.parametrize("flood", [{"pings": 40}, {"say_first": [b"a"] * 40}])
-def test_an_aggregator_that_floods_is_hung_up_on(
+async def test_an_aggregator_that_floods_is_hung_up_on(
     consortium: Consortium, flood: dict[str, Any]
 ) -> None:
     session = consortium.session(1)
-
-    async def call() -> None:
-        caller = Caller(1, session.key, bytes(16))
-        async with open_link(session.agent.terms, caller, session.traffic):
-            raise AssertionError("it was let in")
-
+    caller = Caller(1, session.key, bytes(16))
     for name, value in flood.items():
         setattr(consortium.relay, name, value)
     with consortium.relay.running() as relay, pytest.raises(Unreachable, match="was closed"):
-        asyncio.run(call())
+        async with open_link(session.agent.terms, caller, session.traffic):
+            raise AssertionError("it was let in")
     assert relay.hellos == []
 
 
@@ -161,15 +157,11 @@ class NoLink:
     """Nothing is sent on it."""
 
 
-def test_what_waits_is_decoded_when_it_is_taken(consortium: Consortium) -> None:
+async def test_what_waits_is_decoded_when_it_is_taken(consortium: Consortium) -> None:
     inbox = Inbox()
-
-    async def take() -> None:
-        await inbox.put(b"no frame")
-        await consortium.session(1)._take(inbox, NoLink())  # type: ignore[arg-type]
-
+    await inbox.put(b"no frame")
     with pytest.raises(Malformed):
-        asyncio.run(take())
+        await consortium.session(1)._take(inbox, NoLink())  # type: ignore[arg-type]
 
 
 def test_the_time_limit_names_who_has_not_joined(consortium: Consortium) -> None:
@@ -191,11 +183,11 @@ def test_the_time_limit_blames_no_member_while_the_aggregator_is_out_of_reach(
     assert "connection refused" in end.waiting.facts["reason"]
 
 
-class Sleeper(Task):
-    """A task that computes for longer than anybody wants to wait."""
+class Idle(Task):
+    """A task that is never done, and counts how often it was asked."""
 
     done = False
-    begun: Callable[[], None] = staticmethod(lambda: None)
+    asked = 0
 
     def begin(self, board: Board) -> None:
         """Nothing to look up."""
@@ -205,6 +197,16 @@ class Sleeper(Task):
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Nothing is wanted."""
+
+    def due(self) -> Draft | None:
+        self.asked += 1
+        return None
+
+
+class Sleeper(Idle):
+    """It computes for longer than anybody wants to wait."""
+
+    begun: Callable[[], None] = staticmethod(lambda: None)
 
     def due(self) -> Draft | None:
         self.begun()
@@ -233,30 +235,8 @@ def test_in_the_main_thread_too_it_does_not_and_its_signals_are_the_callers_agai
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-class Counter(Task):
-    """A task that is never done, and counts how often it was asked."""
-
-    done = False
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def begin(self, board: Board) -> None:
-        """Nothing to look up."""
-
-    def wants(self, session: str) -> bool:
-        return False
-
-    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
-        """Nothing is wanted."""
-
-    def due(self) -> Draft | None:
-        self.asked += 1
-        return None
-
-
 def test_a_session_that_ran_out_of_time_works_when_it_is_run_again(consortium: Consortium) -> None:
-    task = Counter()
+    task = Idle()
     session = consortium.session(1, task, time_limit=0.4)
     with consortium.relay.running():
         for _ in range(2):
