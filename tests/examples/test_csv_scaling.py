@@ -15,16 +15,7 @@ import predict
 import scaling
 from csv_file import BadFile
 from participant.statistic.number_files import read_numbers
-
-HEART = Path(__file__).parents[2] / "examples" / "heart"
-STUDY = """\
-columns = ["age", "sex", "cp", "trestbps", "chol", "fbs", "restecg", "thalach", "exang", "oldpeak"]
-outcome = "target"
-zero = ["0"]
-one = ["1", "2", "3", "4"]
-missing = ["", "?"]
-"""
-HOSPITALS = ("cleveland", "budapest", "zurich", "long-beach")
+from tests.field.rounds.test_heart import COLUMNS, HEART, HOSPITALS, STUDY
 
 
 @pytest.fixture
@@ -175,7 +166,7 @@ def test_a_model_predicts_from_its_columns_alone(
 ) -> None:
     heart_scale(folder)
     model = trained(folder, monkeypatch)
-    names = STUDY.partition("[")[2].partition("]")[0].replace('"', "")
+    names = ", ".join(COLUMNS)
     ill = "67,1,4,160,286,0,2,108,1,1.5"
     (folder / "new.csv").write_text(f"{names}\n{ill}\n\n40,0,2,110,200,0,0,180,0,0\n")
     capsys.readouterr()

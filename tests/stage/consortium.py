@@ -24,6 +24,7 @@ from participant.home.identity import Identity, create
 from participant.home.membership import Membership, enter
 from participant.home.terms_file import read_signed_terms, read_terms, sign_file, write_terms
 from participant.home.vault import Vault
+from participant.network.link import Caller, Traffic, open_link
 from participant.network.session import Notices, Session
 from protocol.signing import public_bytes
 from protocol.terms.terms import AggregatorAddress, Member, RoundPolicy, Terms
@@ -164,6 +165,17 @@ def run_all(sessions: Sequence[Session], seconds: float = 60) -> list[BaseExcept
         thread.join(seconds)
         assert not thread.is_alive(), "a session does not end"
     return ends
+
+
+def call(consortium: Consortium) -> str:
+    """Connect as a member; what the aggregator welcomed it with."""
+
+    async def connect() -> str:
+        caller = Caller(1, consortium.member(1).identity.signing_key, bytes(16))
+        async with open_link(consortium.terms, caller, Traffic()) as link:
+            return type(link.welcome).__name__
+
+    return asyncio.run(connect())
 
 
 def lost_into(reasons: list[str]) -> Notices:

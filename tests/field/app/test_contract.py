@@ -17,7 +17,6 @@ from participant.cli.commands.foreground import Foreground
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.errors import BadApp, ForeignModel, ModelMismatch, ParticipantError
-from participant.training.task import TrainingTask
 from protocol.board.messages import Opening
 from tests.stage.consortium import Consortium, ended, found, run_all
 from tests.stage.rounds.round_table import RoundTable, Steps
@@ -220,10 +219,7 @@ def test_the_corrected_app_trains_from_the_next_round_on() -> None:
     table = RoundTable()
     begun(table)
     for i in table.toy.federation.members:
-        task = TrainingTask(
-            table.terms, table.secret(i), Shaped(4), table.disks[i], new_model_after=1
-        )
-        table.seat(i, task)
+        table.train(i, Shaped(4), new_model_after=1)
     table.settle()
     stated = [p for p in table.board.session("round/1") if not isinstance(p.post.body, Opening)]
     assert {p.post.sender for p in stated} == set(table.toy.federation.members)

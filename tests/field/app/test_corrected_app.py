@@ -9,7 +9,6 @@ import pytest
 from participant.cli.sentences.errors import describe
 from participant.cli.sentences.sentence import Context
 from participant.errors import DamagedFile
-from participant.training.task import TrainingTask
 from tests.stage.rounds.round_table import RoundTable, Steps
 
 MEMBERS = (1, 2, 3, 4, 5)
@@ -37,8 +36,7 @@ class Counting(Steps):
 def seated(table: RoundTable, size: int = 1, begin: int | None = None) -> dict[int, Counting]:
     apps = {i: Counting(size) for i in MEMBERS}
     for i, app in apps.items():
-        secret = table.secret(i)
-        table.seat(i, TrainingTask(table.terms, secret, app, table.disks[i], new_model_after=begin))
+        table.train(i, app, new_model_after=begin)
     return apps
 
 

@@ -20,6 +20,7 @@ import pytest
 
 from participant.disk import files
 from participant.errors import DiskError
+from tests.field.cli.test_streams import Refusing
 from tests.stage.every_command import AGGREGATOR, HOSPITAL, Place, place, walk
 from tests.stage.walk import Ended, is_ours, typed
 
@@ -225,18 +226,7 @@ def test_no_answer_to_a_question_is_our_fault(place: Place, stdin: str | None) -
 
 def refusing(error: OSError) -> io.TextIOWrapper:
     """A stream to which nothing can be written."""
-
-    class Raw(io.RawIOBase):
-        def writable(self) -> bool:
-            return True
-
-        def write(self, data: object) -> int:
-            raise error
-
-        def fileno(self) -> int:
-            raise OSError
-
-    return io.TextIOWrapper(io.BufferedWriter(Raw()), encoding="utf-8")
+    return io.TextIOWrapper(io.BufferedWriter(Refusing(error)), encoding="utf-8")
 
 
 @pytest.mark.parametrize("program", [HOSPITAL, AGGREGATOR])

@@ -10,7 +10,6 @@ from participant.cli.sentences.model_words import disagreement
 from participant.errors import ModelMismatch
 from participant.model.entry_list import EntryDifference, differences, list_of
 from participant.model.layout import Layout
-from participant.training.task import TrainingTask
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import (
@@ -22,10 +21,9 @@ from protocol.board.messages import (
     Surplus,
 )
 from protocol.encoding import encode
-from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.rounds.round_table import Events, RoundTable, Steps
 
 Model = dict[str, np.ndarray]
-Reports = list[tuple[int, str, dict[str, Any]]]
 
 
 class Having(Steps):
@@ -48,17 +46,16 @@ def model() -> Model:
 
 def trained(
     *others: Model, agreeing: int = 4, table: RoundTable | None = None
-) -> tuple[RoundTable, dict[int, Reports]]:
+) -> tuple[RoundTable, dict[int, Events]]:
     """Hospitals with the same model, and after them those that have another; all have spoken."""
-    table, reports = table or RoundTable(), dict[int, Reports]()
+    table, reports = table or RoundTable(), dict[int, Events]()
     for i, entries in enumerate([model() for _ in range(agreeing)] + list(others), start=1):
-        reports[i] = []
-        table.train(i, Having(entries), lambda *report, i=i: reports[i].append(report))
+        reports[i] = table.reported(i, Having(entries))
     table.settle()
     return table, reports
 
 
-def said_at(reports: Reports) -> str:
+def said_at(reports: Events) -> str:
     """What a hospital's person last read of a disagreement."""
     number, _, facts = [one for one in reports if one[1] == "disagreement"][-1]
     return disagreement(number, facts)
@@ -125,10 +122,8 @@ def test_every_hospital_says_before_round_1_who_differs_in_which_entry(case: str
 def test_a_hospital_that_comes_late_is_told_at_once_in_what_it_differs() -> None:
     table, _ = trained()
     table.open("round/1")
-    reports: Reports = []
-    app, report = Having(with_column()), lambda *report: reports.append(report)
-    task = TrainingTask(table.terms, table.secret(5), app, table.disks[5], report)
-    table.seat(5, task)
+    reports = table.reported(5, Having(with_column()))
+    task = table.tasks[5]
     for said in (ModelEntries, Statement):
         draft = task.due()
         assert draft is not None
@@ -172,9 +167,9 @@ def test_a_list_alone_is_no_news() -> None:
     table, reports = trained(with_column(), agreeing=3)
     del table.tasks[4]
     before = len(reports[1])
-    publish(table, list_of(layout(renamed("m."))), sender=4)
+    publish(table, list_of(Layout.of(renamed("m."))), sender=4)
     assert len(reports[1]) == before
-    publish(table, Statement(b"r" * 32, 15, 8.0, 1_000, layout(renamed("m.")).digest), sender=4)
+    publish(table, Statement(b"r" * 32, 15, 8.0, 1_000, Layout.of(renamed("m.")).digest), sender=4)
     assert "'m.weights' (3x4 float32) is there alone" in said_at(reports[1])
 
 
@@ -197,32 +192,28 @@ def test_a_corrected_app_is_listed_anew_and_the_disagreement_is_over() -> None:
 # ── what is listed, and liars ──
 
 
-def layout(entries: Model) -> Layout:
-    return Layout.of(entries)
-
-
 def test_the_digest_tells_names_shapes_dtypes_and_order_apart_and_nothing_else() -> None:
     kinds = [model(), with_column(), renamed("m."), backwards(), CASES["another dtype"][0]()]
-    assert len({layout(one).digest for one in kinds}) == len(kinds)
-    assert layout(model()).digest == layout({n: a + 1 for n, a in model().items()}).digest
+    assert len({Layout.of(one).digest for one in kinds}) == len(kinds)
+    assert Layout.of(model()).digest == Layout.of({n: a + 1 for n, a in model().items()}).digest
 
 
 def test_a_long_list_is_cut_at_its_bound_and_says_nothing_of_what_lies_beyond() -> None:
     many = {f"layers.{k}.attention.weight": np.zeros(1) for k in range(3_000)}
-    listed = list_of(layout(many))
+    listed = list_of(Layout.of(many))
     assert listed.count == 3_000
     assert MAX_ENTRIES_BYTES - 100 < len(encode(listed)) <= MAX_ENTRIES_BYTES
-    beyond = list_of(layout(many | {"head": np.zeros(2)}))
+    beyond = list_of(Layout.of(many | {"head": np.zeros(2)}))
     assert differences(listed, beyond) == []
     changed = differences(
-        list_of(layout(many | {"layers.7.attention.weight": np.zeros(2)})), listed
+        list_of(Layout.of(many | {"layers.7.attention.weight": np.zeros(2)})), listed
     )
     assert changed == [EntryDifference("layers.7.attention.weight", "2 float64", "1 float64")]
 
 
 def test_names_of_any_kind_are_listed_as_people_may_see_them() -> None:
     odd = {"Age\n(years)": np.zeros(1), "x" * 500: np.zeros(1), "\u202ea": np.zeros(1)}
-    names = [entry.name for entry in list_of(layout(odd)).entries]
+    names = [entry.name for entry in list_of(Layout.of(odd)).entries]
     assert names == ["Age\\n(years)", "x" * 199 + "…", "\\u202ea"]
 
 
@@ -234,7 +225,7 @@ def publish(
 
 def test_the_list_of_other_entries_than_are_stated_is_not_believed() -> None:
     table, reports = trained()
-    own = list_of(layout(model()))
+    own = list_of(Layout.of(model()))
     publish(table, ModelEntries(b"x" * 32, 1, (ModelEntry("a lie", (1,), "float32"),)))
     publish(table, Statement(b"r" * 32, 15, 8.0, 1_000, b"y" * 32))
     assert own.digest != b"y" * 32

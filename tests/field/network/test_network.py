@@ -19,11 +19,10 @@ from participant.cli.sentences.sentence import Context
 from participant.errors import Unreachable, WrongCertificate
 from participant.network import link
 from participant.network import session as sessions
-from participant.network.link import Caller, Traffic, open_link
 from participant.network.link_trouble import Way, closed, trouble
 from participant.network.proxy import Proxy
 from protocol.terms.names import fault_of_url
-from tests.stage.consortium import Consortium, found, lost_into, run_all
+from tests.stage.consortium import Consortium, call, found, lost_into, run_all
 from tests.stage.fake_proxy import (
     Handler,
     answer,
@@ -37,19 +36,12 @@ from tests.stage.fake_proxy import (
 )
 from tests.stage.relay import make_tls_key
 
+pytestmark = pytest.mark.usefixtures("no_proxy_settings")
+
 
 @pytest.fixture(scope="module")
 def consortium(tmp_path_factory: pytest.TempPathFactory) -> Consortium:
     return found(tmp_path_factory.mktemp("network"))
-
-
-def call(consortium: Consortium) -> str:
-    async def connect() -> str:
-        caller = Caller(1, consortium.member(1).identity.signing_key, bytes(16))
-        async with open_link(consortium.terms, caller, Traffic()) as found:
-            return type(found.welcome).__name__
-
-    return asyncio.run(connect())
 
 
 def refused(consortium: Consortium, handle: Handler) -> Unreachable:
@@ -284,10 +276,3 @@ def pump_for(seconds: float, near: socket.socket, far: socket.socket) -> None:
             if not data:
                 return
             sink.sendall(data)
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("https_proxy", "all_proxy", "wss_proxy", "socks_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)

@@ -1,6 +1,5 @@
 """Networks that reach others through a proxy alone, and what their settings get wrong."""
 
-import asyncio
 import contextlib
 import socket
 import threading
@@ -16,7 +15,7 @@ from participant.cli.sentences.sentence import Context
 from participant.errors import OutOfTime, ProxyRefuses, Unreachable, WrongCertificate
 from participant.network import link
 from participant.network import session as sessions
-from participant.network.link import Caller, Traffic, open_link
+from tests.stage import consortium as consortiums
 from tests.stage.consortium import Consortium, elsewhere, free_port, lost_into, run_all
 from tests.stage.fake_proxy import (
     HOST,
@@ -40,9 +39,6 @@ TLS_HANDSHAKE = b"\x16"  # the first byte of its record
 pytestmark = pytest.mark.usefixtures("no_proxy_settings")
 
 
-# ── what a variable says ──
-
-
 # ── through it ──
 
 
@@ -63,13 +59,7 @@ def call(consortium: Consortium, **environment: str) -> str:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        return asyncio.run(_call(consortium))
-
-
-async def _call(consortium: Consortium) -> str:
-    caller = Caller(1, consortium.member(1).identity.signing_key, bytes(16))
-    async with open_link(consortium.terms, caller, Traffic()) as found:
-        return type(found.welcome).__name__
+        return consortiums.call(consortium)
 
 
 def test_a_proxy_sees_host_and_port_and_no_more(open_relay: Consortium) -> None:

@@ -46,7 +46,7 @@ from protocol.board.wire import (
 from tests.simulator.disk import Disk
 from tests.stage.consortium import found, free_port, run_all
 from tests.stage.fake_proxy import serving
-from tests.stage.saying import FEDERATION, Saying
+from tests.stage.saying import FEDERATION, Saying, aggregator
 
 BREAKS = 20
 VECTOR_CHUNK = 768 << 10
@@ -85,11 +85,6 @@ def no_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """No round is open here, so that nobody has a budget for these posts."""
     monkeypatch.setattr(Board, "excess", lambda board, post, time_ms: "")
     monkeypatch.setattr(Board, "chunk_excess", lambda board, post, size_of: "")
-
-
-def core(folder: Path) -> Aggregator:
-    clock = itertools.count(1)
-    return Aggregator(FEDERATION.terms, FEDERATION.keys[0], folder, lambda: next(clock))
 
 
 def agent(disk: Disk) -> Agent:
@@ -140,7 +135,7 @@ def cuts(seed: int) -> list[int]:
 def test_a_line_that_breaks_twenty_times_makes_little_be_sent_again(
     tmp_path: Path, seed: int
 ) -> None:
-    service, member = core(tmp_path), agent(Disk())
+    service, member = aggregator(tmp_path), agent(Disk())
     line = Line(member)
     for size in cuts(seed):
         line.carry(service, size)
@@ -154,17 +149,17 @@ def test_an_aggregator_that_dies_twenty_times_keeps_what_it_has_of_each_blob(
     tmp_path: Path,
 ) -> None:
     seed = 7
-    service, line = core(tmp_path), Line(agent(Disk()))
+    service, line = aggregator(tmp_path), Line(agent(Disk()))
     for size in cuts(seed):
         line.carry(service, size)
         service._store.close()  # nothing else of it outlives a kill
-        service = core(tmp_path)
+        service = aggregator(tmp_path)
     assert [posted.post.body for posted in service.board.entries] == [VECTOR]
     assert TOTAL <= line.sent <= TOTAL + again(cuts(seed)[0])
 
 
 def test_a_hospital_that_dies_sends_only_the_rest(tmp_path: Path) -> None:
-    service, disk = core(tmp_path), Disk()
+    service, disk = aggregator(tmp_path), Disk()
     sent = 0
     for size in cuts(1):
         if service.board.entries:
@@ -268,7 +263,7 @@ def test_a_download_goes_on_within_what_one_request_brings() -> None:
 
 
 def test_one_request_brings_a_whole_chunk_of_a_vector(tmp_path: Path) -> None:
-    service = core(tmp_path)
+    service = aggregator(tmp_path)
     name = service._blobs.put(BLOBS[0])
     assert REQUESTED_BYTES >= 896 << 10, "a chunk of hybrid-s2"
     answers = service.receive(1, BlobRequest(name, 5))
@@ -279,7 +274,7 @@ def test_one_request_brings_a_whole_chunk_of_a_vector(tmp_path: Path) -> None:
 
 
 def test_nobody_goes_on_with_anothers_upload(tmp_path: Path) -> None:
-    service, name, size = core(tmp_path), blob_name(BLOBS[0]), VECTOR_CHUNK
+    service, name, size = aggregator(tmp_path), blob_name(BLOBS[0]), VECTOR_CHUNK
     wrong = bytes(CHUNK_BYTES)
     service.receive(2, BlobChunk(name, size, 0, wrong))
     assert service.receive(1, BlobOffer(name, size)) == [BlobHave(name, 0, size, True)]
@@ -290,7 +285,7 @@ def test_nobody_goes_on_with_anothers_upload(tmp_path: Path) -> None:
 
 
 def test_bytes_without_their_name_are_dropped_when_they_are_complete(tmp_path: Path) -> None:
-    service, name = core(tmp_path), blob_name(b"another")
+    service, name = aggregator(tmp_path), blob_name(b"another")
     service.receive(1, BlobChunk(name, 2_000, 0, bytes(1_000)))
     (answer,) = service.receive(1, BlobChunk(name, 2_000, 1_000, bytes(1_000)))
     assert isinstance(answer, Rejected)
@@ -328,13 +323,13 @@ def test_what_was_acknowledged_of_a_blob_survives_kill_9(tmp_path: Path) -> None
 
 
 def test_a_torn_end_after_a_power_cut_is_sent_again(tmp_path: Path) -> None:
-    service, disk = core(tmp_path), Disk()
+    service, disk = aggregator(tmp_path), Disk()
     line = Line(agent(disk))
     line.carry(service, 3 * CHUNK_BYTES)
     service._store.close()
     (part,) = (tmp_path / "incoming").iterdir()
     part.write_bytes(part.read_bytes()[:-CHUNK_BYTES] + bytes(CHUNK_BYTES))
-    service = core(tmp_path)
+    service = aggregator(tmp_path)
     line.carry(service, 2 * TOTAL)
     assert [posted.post.body for posted in service.board.entries] == [VECTOR]
     assert line.sent <= TOTAL + again(3 * CHUNK_BYTES) + VECTOR_CHUNK

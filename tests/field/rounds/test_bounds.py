@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import csv_hospital
+from keyshare.rounds.slots import Slots
 from participant.training.bounds import Bounds
-from participant.training.task import TrainingTask
 from protocol.board.messages import Opening
 from protocol.board.suite import suite_of
-from protocol.terms.terms import RoundPolicy, floor
+from protocol.terms.terms import RoundPolicy, Terms, floor
 from tests.field.rounds.test_heart import At, apps
-from tests.stage.rounds.round_table import RoundTable
+from tests.stage.rounds.round_table import Events, RoundTable
 from tests.stage.rounds.whole_update import average, quantise
 from tests.stage.toy import CeremonyTable, finished, toy_federation
 
@@ -22,6 +22,9 @@ __all__ = ["apps"]  # a fixture
 HOSPITALS = 4
 # Of learning rates: jumps by ten, a quiet round, a halt, and what such schedules end with.
 WARM_UP = (0.0005, 0.005, 0.05, 0.5, 0.5, 0.0, 0.0005, 0.5, 0.5, 0.5, 0.5, 0.5)
+
+
+WIDE: dict[str, Any] = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
 
 
 class Warming(At):
@@ -35,13 +38,13 @@ class Warming(At):
 def table(**changes: Any) -> RoundTable:
     """Four hospitals under the terms that ``terms new`` writes, with a small key."""
     policy = RoundPolicy(len(WARM_UP), floor(HOSPITALS), 10, 10, floor(HOSPITALS))
-    terms = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000, "rounds": policy}
-    return RoundTable(finished(CeremonyTable(toy_federation(4, 3, 512, **(terms | changes))).run()))
+    terms = WIDE | {"rounds": policy} | changes
+    return RoundTable(finished(CeremonyTable(toy_federation(4, 3, 512, **terms)).run()))
 
 
-def hear(found: RoundTable, apps: Sequence[Any]) -> list[tuple[int, str, dict[str, Any]]]:
+def hear(found: RoundTable, apps: Sequence[Any]) -> Events:
     """Seat the hospitals; what is reported to them from now on."""
-    told: list[tuple[int, str, dict[str, Any]]] = []
+    told = Events()
     for k, app in enumerate(apps, start=1):
         found.train(k, app, lambda *said: told.append(said))
     return told
@@ -169,9 +172,7 @@ def test_who_begins_anew_with_the_model_that_it_has_stays_with_those_who_go_on()
     found = table(suite="paillier", precision_bits=20)
     hear(found, [Pulling(k, 30, 0.002) for k in range(HOSPITALS)])
     found.play("round/1")
-    again, disk = Pulling(0, 30, 0.002), found.disks[1]
-    task = TrainingTask(found.terms, found.secret(1), again, disk, new_model_after=1)
-    found.seat(1, task)
+    task = found.train(1, Pulling(0, 30, 0.002), new_model_after=1)
     found.settle()
     said = found.view("round/1").statements
     assert len({one.about for one in said.values()}) == 1
@@ -187,8 +188,7 @@ def root_mean_square(values: np.ndarray) -> float:
 @pytest.mark.parametrize("members", [3, 10, 16])
 def test_the_precision_is_there_with_the_bits_of_the_lattice(suite: Any, members: int) -> None:
     """One round in the clear, with the slots of a second round under each suite."""
-    wide: dict[str, Any] = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
-    terms = toy_federation(members, members // 2 + 1, **wide).terms
+    terms = toy_federation(members, members // 2 + 1, **WIDE).terms
     draw = np.random.default_rng(members)
     changes, patients = draw.normal(0, 0.01, (members, 5_000)), draw.integers(30, 300, members)
     patients[0] = 100_000
@@ -211,14 +211,18 @@ def opening(suite: Any, clip: float, most: int) -> Opening:
     return Opening("training", bytes(32), bytes(32), 5_000, suite, clip, most)
 
 
+def first_round(hospitals: int) -> tuple[Terms, Slots]:
+    """Usual terms, and the slots of a first round under the hybrid suite."""
+    terms = toy_federation(hospitals, hospitals // 2 + 1, **WIDE).terms
+    return terms, suite_of("hybrid", terms).slots(opening("hybrid", 8.0, 100_000))
+
+
 @pytest.mark.parametrize(("hospitals", "examples"), [(3, 100), (5, 100), (16, 100), (16, 1000)])
 def test_a_first_round_under_usual_terms_does_no_more_harm_than_none(
     hospitals: int, examples: int
 ) -> None:
     """Where rounding would change the average by more than the updates do, it is left out."""
-    wide: dict[str, Any] = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
-    terms = toy_federation(hospitals, hospitals // 2 + 1, **wide).terms
-    slots = suite_of("hybrid", terms).slots(opening("hybrid", 8.0, 100_000))
+    _, slots = first_round(hospitals)
     draw = np.random.default_rng(1)
     updates = draw.normal(0, 0.003, (hospitals, 1)) + draw.normal(0, 0.003, (hospitals, 5_000))
     found = [quantise(x, examples, slots, bytes([k] * 32)) for k, x in enumerate(updates)]
@@ -232,9 +236,7 @@ def test_a_first_round_under_usual_terms_does_no_more_harm_than_none(
 @pytest.mark.parametrize("hospitals", [3, 5, 16])
 def test_one_large_change_does_not_let_rounding_spoil_all_others(hospitals: int) -> None:
     """As the running variance of a normalisation has, or a bias: the others change by 0.001."""
-    wide: dict[str, Any] = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
-    terms = toy_federation(hospitals, hospitals // 2 + 1, **wide).terms
-    slots = suite_of("hybrid", terms).slots(opening("hybrid", 8.0, 100_000))
+    _, slots = first_round(hospitals)
     draw = np.random.default_rng(1)
     updates = draw.normal(0, 0.001, (1, 5_000)) + draw.normal(0, 0.0002, (hospitals, 5_000))
     updates[:, 0] = 1.0
@@ -247,9 +249,8 @@ def test_one_large_change_does_not_let_rounding_spoil_all_others(hospitals: int)
 
 def outgrown_in(sizes: list[float]) -> int:
     """How many rounds such changes outgrow, by the bounds of the rounds before."""
-    wide: dict[str, Any] = {"clip": 8.0, "precision_bits": 32, "max_examples": 100_000}
-    terms = toy_federation(4, 3, **wide).terms
-    tally = suite_of("hybrid", terms).slots(opening("hybrid", 8.0, 100_000)).tally
+    terms, slots = first_round(4)
+    tally = slots.tally
     bounds, found = Bounds(), 0
     for size in sizes:
         found += size > bounds.clip(terms)

@@ -9,7 +9,6 @@ import pytest
 
 import csv_hospital
 from examples.demo.processes import ROOT
-from participant.training.task import TrainingTask
 from patients import read_patients
 from protocol.terms.terms import RoundPolicy, floor
 from scaling import sums_of
@@ -112,9 +111,7 @@ def test_a_hospital_with_another_column_is_named_before_the_first_round(
     apps[2] = At(other / "zurich.csv", monkeypatch)
     table, told = table_of_four(), []
     for k, app in enumerate(apps, start=1):
-        report = lambda n, event, facts: told.append((event, facts))  # noqa: E731
-        task = TrainingTask(table.terms, table.secret(k), app, table.disks[k], report)
-        table.seat(k, task)
+        table.train(k, app, lambda n, event, facts: told.append((event, facts)))
     table.settle()
     said = [facts for event, facts in told if event == "disagreement" and facts["entries"]]
     names = {one["name"] for facts in said for e in facts["entries"] for one in e["differences"]}

@@ -23,7 +23,6 @@ from tests.stage.desk import Desk, federation
 from tests.stage.rounds.round_table import RoundTable, Steps
 
 ROUND = "round/1"
-Reports = list[tuple[int, str, dict[str, Any]]]
 
 
 @pytest.fixture
@@ -147,18 +146,12 @@ def test_who_comes_after_the_closing_is_told_so_by_the_board(
 class Trained(RoundTable):
     """Five hospitals that have contributed to round 1, and what each reports."""
 
-    def __init__(self, n: int = 5) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.reports: dict[int, Reports] = {}
-        for i in range(1, n + 1):
-            self.reports[i] = []
-            self.train(i, Steps(), self._into(i))
+        self.reports = {i: self.reported(i, Steps()) for i in self.toy.federation.members}
         self.settle()
         self.open(ROUND)
         self.settle()
-
-    def _into(self, i: int) -> Callable[..., None]:
-        return lambda *report: self.reports[i].append(report)
 
     def omit(self, member: int, reason: Any, other: int = 0, digest: bytes = b"") -> Posted:
         contribution = self.view(ROUND).contributions[member].digest

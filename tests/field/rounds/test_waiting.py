@@ -28,6 +28,7 @@ from participant.waiting import Waiting
 from protocol.board.messages import CheckPart, Contribution, Join, Partial, SetLock, Statement, Step
 from protocol.board.wire import StatusReport, StatusRequest
 from protocol.key.epoch import HeldKey
+from tests.participant.ceremony.test_task import Seeds
 from tests.stage.desk import MODEL, Desk, federation
 from tests.stage.hall import ToldHall
 from tests.stage.rounds.round_table import Steps
@@ -37,29 +38,6 @@ TOY = toy_epoch(3, 2)
 TERMS = TOY.federation.terms
 DURATION = re.compile(r"for (\d+ s|\d+:\d\d (min|h))")
 SECRETS = {i: HeldKey(TOY.epoch, TOY.secrets[i]) for i in TOY.federation.members}
-
-
-class Seeds:
-    """A vault in memory."""
-
-    def __init__(self, member: int) -> None:
-        self._seed = bytes([member]) * 32
-        self._withheld = False
-
-    def seed(self, session: str) -> bytes:
-        return self._seed
-
-    def holds(self, session: str) -> bool:
-        return True
-
-    def withhold(self, session: str) -> None:
-        self._withheld = True
-
-    def withholds(self, session: str) -> bool:
-        return self._withheld
-
-    def keep(self, session: str, epoch: int, secret: bytes) -> None:
-        raise AssertionError("nobody gets that far")
 
 
 def status(hall: ToldHall) -> dict[str, Any]:
@@ -180,7 +158,7 @@ def test_a_ceremony_names_who_keeps_it_waiting(
     hall = ToldHall(tmp_path, TOY.federation, 1_000_000_000, with_key=False)
     hall.silence(silent, kind)
     for i in TOY.federation.members:
-        hall.come(i, CeremonyTask(TERMS, i, Seeds(i)))
+        hall.come(i, CeremonyTask(TERMS, i, Seeds("waiting", i)))
     hall.talk()
     hall.later(130.0)
     for i in (1, 2):

@@ -1,6 +1,5 @@
 """Vectors of many blobs, through an agent: up from its storage, and down to its task in order."""
 
-import itertools
 import os
 import random
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from protocol.board.wire import (
     Welcome,
 )
 from tests.simulator.disk import Disk
-from tests.stage.saying import FEDERATION, Saying
+from tests.stage.saying import FEDERATION, Saying, aggregator
 
 BLOBS = tuple(os.urandom(5_000 + k) for k in range(40))
 NAMES = tuple(map(blob_name, BLOBS))
@@ -78,12 +77,10 @@ def asked(member: Agent) -> list[bytes]:
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Aggregator:
-    clock = itertools.count(1)
-    found = Aggregator(FEDERATION.terms, FEDERATION.keys[0], tmp_path, lambda: next(clock))
     # No round is open here, so that nobody has a budget for these posts.
     monkeypatch.setattr(Board, "excess", lambda board, post, time_ms: "")
     monkeypatch.setattr(Board, "chunk_excess", lambda board, post, size_of: "")
-    return found
+    return aggregator(tmp_path)
 
 
 def holding(service: Aggregator) -> Aggregator:

@@ -23,10 +23,8 @@ from protocol.errors import Refused
 from protocol.rounds.ciphertexts import EncryptionKey
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import RoundPolicy
-from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.rounds.round_table import Events, RoundTable, Steps
 from tests.stage.toy import ToyEpoch, toy_epoch
-
-Reports = list[tuple[int, str, dict[str, Any]]]
 
 
 class Fresh(Steps):
@@ -53,7 +51,7 @@ class Spoiler(TrainingTask):
         key = EncryptionKey.of(self._epoch)
         count = suite_of("paillier", self._terms).ciphertext_count(self._layout.weights)
         maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
-        plaintexts = [key.encryptor.n - 1] * count
+        plaintexts = [key.encryptor.n - 1] * count  # it knows them, and they are no weights
         return maker._proved(plaintexts, Stream(bytes(32)), view.opening, key)
 
 
@@ -62,9 +60,9 @@ def toy(differencing: str) -> ToyEpoch:
     return toy_epoch(5, 3).under(rounds=RoundPolicy(5, 3, 10, 10, 3, differencing))  # type: ignore[arg-type]
 
 
-def closed_again(differencing: str, without: int = 5) -> tuple[RoundTable, Reports]:
+def closed_again(differencing: str, without: int = 5) -> tuple[RoundTable, Events]:
     """All five in a void round; the next one, from the same model, closed without one of them."""
-    table, reports = RoundTable(toy(differencing)), Reports()
+    table, reports = RoundTable(toy(differencing)), Events()
     for i in (1, 2, 3, 4):
         table.train(i, Steps(), lambda *report: reports.append(report))
     table.seat(5, Spoiler(table.terms, table.secret(5), Steps(), table.disks[5]))
@@ -120,9 +118,9 @@ def test_the_same_hospitals_again_are_no_difference() -> None:
 # ── held back: a round that no sum may end ──
 
 
-def silent_after_a_void_round(app: Steps, junk: bool = False) -> tuple[RoundTable, Reports]:
+def silent_after_a_void_round(app: Steps, junk: bool = False) -> tuple[RoundTable, Events]:
     """The fifth voids round 1 and says nothing, or junk, in round 2, whose wait is over."""
-    table, reports = RoundTable(toy("refuse")), Reports()
+    table, reports = RoundTable(toy("refuse")), Events()
     for i in (1, 2, 3, 4):
         table.train(i, app, lambda *report: reports.append(report))
     table.seat(5, Spoiler(table.terms, table.secret(5), app, table.disks[5]))
@@ -139,15 +137,11 @@ def silent_after_a_void_round(app: Steps, junk: bool = False) -> tuple[RoundTabl
     return table, reports
 
 
-def restarted(table: RoundTable, app: Steps, after: int) -> Reports:
+def restarted(table: RoundTable, app: Steps, after: int) -> Events:
     """All but the silent one stop, and begin another model; what is said but for its entries."""
-    reports = Reports()
+    reports = Events()
     for i in (1, 2, 3, 4):
-        task = TrainingTask(
-            table.terms, table.secret(i), app, table.disks[i],
-            lambda *report: reports.append(report), new_model_after=after,
-        )  # fmt: skip
-        table.seat(i, task)
+        table.train(i, app, lambda *report: reports.append(report), new_model_after=after)
     reports[:] = [said for said in reports if said[1] != "entries"]
     return reports
 
@@ -295,15 +289,12 @@ def test_whoever_is_asked_has_seen_every_label(
 def test_whoever_stands_at_another_model_waits_for_the_others_and_is_told_what_to_do(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    table, reports = RoundTable(toy("refuse")), list[tuple[int, str, dict[str, Any]]]()
+    table = RoundTable(toy("refuse"))
     for i in (1, 2, 3, 4):
         table.train(i, Steps())
-    alone = TrainingTask(
-        table.terms, table.secret(5), Other(), table.disks[5], lambda *said: reports.append(said)
-    )
-    table.seat(5, alone)
+    reports = table.reported(5, Other())
     table.settle()
-    waiting = alone.waiting(table.board)
+    waiting = table.tasks[5].waiting(table.board)
     assert waiting[:2] == ("agreement", (1, 2, 3, 4))
     number, event, facts = reports[-1]
     Shown(table.terms).show({"round": number, "event": event, **facts})

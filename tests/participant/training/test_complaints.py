@@ -9,7 +9,7 @@ from participant.training.task import TrainingTask
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Complaint, Partial
-from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.rounds.round_table import Events, RoundTable, Steps
 from tests.stage.rounds.wrong_part import parts_of, posted_as
 from tests.stage.toy import replace_terms, seed_of
 
@@ -36,7 +36,7 @@ def test_a_wrong_partial_is_reported_and_complained_of() -> None:
     liar = Doubling(table.terms, table.secret(1), Steps(), table.disks[1])
     tasks = [table.train(i, Steps()) for i in (2, 3, 4, 5)]
     table.seat(1, liar)
-    reports: list[tuple[int, str, dict[str, Any]]] = []
+    reports = Events()
     tasks[0]._report = lambda *report: reports.append(report)
     table.play("round/1")
     assert all(task.finished == 1 for task in tasks)
@@ -74,9 +74,9 @@ def test_a_task_is_not_done_while_it_owes_a_complaint() -> None:
 
 def test_a_complaint_without_cause_is_reported_as_one_and_a_mere_claim_not_at_all() -> None:
     table = RoundTable()
-    tasks = [table.train(i, Steps()) for i in (1, 2, 3, 4, 5)]
-    reports: list[tuple[int, str, dict[str, Any]]] = []
-    tasks[0]._report = lambda *report: reports.append(report)
+    reports = table.reported(1, Steps())
+    for i in (2, 3, 4, 5):
+        table.train(i, Steps())
     table.play("round/1")
     chosen = table.view("round/1").chosen(table.terms.federation)
     assert chosen

@@ -7,18 +7,13 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from keyshare.randomness import Stream
 from participant.errors import BadApp, ModelMismatch
 from participant.model.file import model_name
-from participant.rounds.contribution import ContributionMaker
 from participant.training.task import TrainingTask
-from protocol.board.draft import Draft
 from protocol.board.messages import Partial, Refusal, SetLock, Statement
-from protocol.board.suite import suite_of
 from protocol.errors import BadEntry, Refused
-from protocol.rounds.ciphertexts import EncryptionKey
-from protocol.rounds.view import RoundView
-from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.participant.rounds.test_differencing import Other, Spoiler
+from tests.stage.rounds.round_table import Events, RoundTable, Steps
 
 
 def training(*members: int, step: float = 0.1) -> RoundTable:
@@ -230,12 +225,7 @@ def test_whoever_locked_the_set_helps_though_it_knows_the_sum_already(restarted:
 
 
 def test_a_hospital_at_another_model_is_reported_and_can_mend_it() -> None:
-    class Other(Steps):
-        def initial_parameters(self, config: Any) -> list[np.ndarray]:
-            return [np.ones((1, 2)), np.zeros(1, dtype=np.float32)]
-
-    reports: list[tuple[int, str, dict[str, Any]]] = []
-    table = RoundTable()
+    table, reports = RoundTable(), Events()
     for i in (1, 2, 3):
         table.train(i, Steps(), lambda *report: reports.append(report))
     table.train(4, Other())
@@ -252,20 +242,10 @@ def test_a_hospital_at_another_model_is_reported_and_can_mend_it() -> None:
 
 
 def test_a_garbage_contribution_voids_the_round_and_not_the_training() -> None:
-    class Garbage(TrainingTask):
-        def _contribution(self, number: int, view: RoundView) -> Draft:
-            key = EncryptionKey.of(self._epoch)
-            count = suite_of("paillier", self._terms).ciphertext_count(self._layout.weights)
-            plaintexts = [key.encryptor.n - 1] * count  # it knows them, and they are no weights
-            maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
-            assert view.opening is not None
-            return maker._proved(plaintexts, Stream(bytes(32)), view.opening, key)
-
     table = RoundTable()
     tasks = [table.train(i, Steps()) for i in (1, 2, 3, 4)]
-    bad = Garbage(table.terms, table.secret(5), Steps(), table.disks[5])
-    table.seat(5, bad)
-    reports: list[tuple[int, str, dict[str, Any]]] = []
+    table.seat(5, Spoiler(table.terms, table.secret(5), Steps(), table.disks[5]))
+    reports = Events()
     tasks[0]._report = lambda *report: reports.append(report)
     table.play("round/1")
     assert "void" in [event for _, event, _ in reports]
@@ -275,10 +255,6 @@ def test_a_garbage_contribution_voids_the_round_and_not_the_training() -> None:
 
 
 def test_a_sum_is_not_applied_to_another_model_than_the_rounds() -> None:
-    class Other(Steps):
-        def initial_parameters(self, config: Any) -> list[np.ndarray]:
-            return [np.ones((1, 2)), np.zeros(1, dtype=np.float32)]
-
     table = training(1, 2, 3, 4)
     table.play("round/1")
     with pytest.raises(ModelMismatch):
@@ -350,15 +326,9 @@ def test_a_new_model_begins_where_the_hospital_is_told(shape: tuple[int, ...]) -
     table = training()
     table.play("round/1")
 
-    def start(i: int) -> TrainingTask:
-        task = TrainingTask(
-            table.terms, table.secret(i), Another(), table.disks[i], new_model_after=1
-        )
-        table.seat(i, task)
-        return task
-
-    tasks = [start(i) for i in table.toy.federation.members]
+    members = table.toy.federation.members
+    tasks = [table.train(i, Another(), new_model_after=1) for i in members]
     table.play("round/2")
     assert all(task.finished == 2 for task in tasks)
-    assert start(2).finished == 2  # the same command goes on
+    assert table.train(2, Another(), new_model_after=1).finished == 2  # the same command goes on
     np.testing.assert_allclose(tasks[0].parameters[0], 7.1, atol=1e-3)

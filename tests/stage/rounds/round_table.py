@@ -63,10 +63,15 @@ class RoundTable(AggregatorTable):
         return self.toy.epoch, self.toy.secrets[index]
 
     def train(
-        self, index: int, app: Any, report: Report = lambda number, event, facts: None
+        self,
+        index: int,
+        app: Any,
+        report: Report = lambda number, event, facts: None,
+        **options: Any,
     ) -> TrainingTask:
         """Give a member a training task."""
-        task = TrainingTask(self.terms, self.secret(index), app, self.disks[index], report)
+        held, disk = self.secret(index), self.disks[index]
+        task = TrainingTask(self.terms, held, app, disk, report, **options)
         self.seat(index, task)
         return task
 
