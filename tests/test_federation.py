@@ -5,7 +5,6 @@ Python costs more than most commands.
 """
 
 import json
-import secrets
 import subprocess
 import sys
 from decimal import Decimal
@@ -33,6 +32,8 @@ from participant.model.file import model_name
 from protocol.board.board import Board, decode_entry
 from protocol.board.messages import Certificate, Partial, Step
 from protocol.terms.terms import Terms, parse
+from tests.participant.statistic.test_phe_files import encrypted
+from tests.stage.files import contents
 
 NUMBERS = ([3, 0.5, -2], [5, 1.25, 7], [0, -0.125, 0])
 
@@ -116,11 +117,7 @@ def test_all_certify_one_key_in_spite_of_two_deaths(federation: Federation) -> N
 def encrypt(exported: str, hospital: Hospital, numbers: list[float]) -> Path:
     """What a program with unmodified phe writes."""
     public = phe.PaillierPublicKey(phe.util.base64_to_int(json.loads(exported)["n"]))
-    values = []
-    for number in numbers:
-        r = secrets.randbelow(public.n - 1) + 1
-        x = public.encrypt(number, r_value=r)
-        values.append([str(x.ciphertext(be_secure=False)), x.exponent, str(r)])
+    values = [encrypted(number, public) for number in numbers]
     file = hospital.home / "numbers.json"
     file.write_text(json.dumps({"values": values}))
     return file
@@ -176,8 +173,7 @@ def test_two_rounds_of_training_give_everyone_the_same_model(federation: Federat
 
 def files_in(folder: Path) -> dict[str, bytes]:
     """A record's files but the countersignatures."""
-    found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    return {name: p.read_bytes() for name, p in found.items() if not name.startswith("heads/")}
+    return {k: v for k, v in contents(folder).items() if not k.startswith("heads/")}
 
 
 def test_the_record_of_it_all_verifies_whoever_has_written_it(federation: Federation) -> None:

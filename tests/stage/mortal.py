@@ -19,6 +19,17 @@ OF_THE_AGGREGATOR = (
 )  # fmt: skip
 
 
+def survived(work: Callable[[], object], dies_at: int, calls: Any = OF_THE_AGGREGATOR) -> bool:
+    """Work on a machine that dies at this point; whether the work ended before it."""
+    with pytest.MonkeyPatch.context() as patch:
+        Mortal(patch, dies_at, calls)
+        try:
+            work()
+        except Crash:
+            return False
+    return True
+
+
 class Mortal:
     """Counts calls that make things durable, and dies before or after one of them."""
 

@@ -1,18 +1,12 @@
 """One line an event."""
 
 import logging
-import sys
 
 from aggregator.cli.event_log import OneLine
 
 
-def record(level: int, message: str, *, failed: bool = False) -> logging.LogRecord:
-    raised = None
-    if failed:
-        try:
-            raise ValueError("secret")
-        except ValueError:
-            raised = sys.exc_info()
+def record(level: int, message: str, error: Exception | None = None) -> logging.LogRecord:
+    raised = (type(error), error, None) if error else None
     return logging.LogRecord("quorate.aggregator", level, "server", 1, message, None, raised)
 
 
@@ -32,5 +26,5 @@ def test_others_words_break_no_line_and_move_no_cursor() -> None:
 
 
 def test_no_traceback_is_written() -> None:
-    line = OneLine().format(record(logging.ERROR, "internal error", failed=True))
+    line = OneLine().format(record(logging.ERROR, "internal error", ValueError("secret")))
     assert line.endswith("error: internal error")

@@ -31,15 +31,19 @@ def desk(place: Place) -> Desk:
     return found
 
 
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "record"
+
+
 def refusal(run: Run, place: Place, out: Path) -> str:
     """What the command says that fails."""
     return refused(run, "export", *place.words, "--out", out)
 
 
 def test_the_record_has_the_board_and_what_is_for_all(
-    place: Place, desk: Desk, run: Run, tmp_path: Path
+    place: Place, desk: Desk, run: Run, out: Path
 ) -> None:
-    out = tmp_path / "record"
     code, said, _ = run("export", *place.words, "--out", out)
     assert code == 0
     assert "entries  2, up to" in said
@@ -51,9 +55,8 @@ def test_the_record_has_the_board_and_what_is_for_all(
 
 
 def test_an_aborted_ceremony_brings_what_was_sealed(
-    place: Place, desk: Desk, run: Run, tmp_path: Path
+    place: Place, desk: Desk, run: Run, out: Path
 ) -> None:
-    out = tmp_path / "record"
     assert run("export", *place.words, "--out", out)[0] == 0
     desk.restart()
     desk.say(2, "ceremony/1", Abort(1, "deal", "its proof does not hold"))
@@ -64,9 +67,8 @@ def test_an_aborted_ceremony_brings_what_was_sealed(
 
 
 def test_a_running_service_is_not_disturbed_and_a_second_export_extends(
-    place: Place, run: Run, tmp_path: Path
+    place: Place, run: Run, out: Path
 ) -> None:
-    out = tmp_path / "record"
     with service(place):
         asyncio.run(submit(place, 1))
         assert run("export", *place.words, "--out", out)[0] == 0
@@ -82,9 +84,8 @@ def test_a_running_service_is_not_disturbed_and_a_second_export_extends(
 
 
 def test_a_record_that_goes_on_where_the_store_ends_is_a_fork(
-    place: Place, desk: Desk, run: Run, tmp_path: Path
+    place: Place, desk: Desk, run: Run, out: Path
 ) -> None:
-    out = tmp_path / "record"
     older = {p: p.read_bytes() for p in place.store.iterdir() if p.is_file()}
     desk.restart()
     desk.say(3, "round/0", Statement(b"m" * 32, 5))
@@ -98,9 +99,8 @@ def test_a_record_that_goes_on_where_the_store_ends_is_a_fork(
 
 
 def test_what_is_in_the_way_is_refused_by_name(
-    place: Place, desk: Desk, run: Run, tmp_path: Path
+    place: Place, desk: Desk, run: Run, out: Path
 ) -> None:
-    out = tmp_path / "record"
     out.write_text("a file")
     assert "is a file, not the folder of a record" in refusal(run, place, out)
     out.unlink()
@@ -114,24 +114,20 @@ def test_what_is_in_the_way_is_refused_by_name(
     assert "terms of another federation, Other" in refusal(run, place, out)
 
 
-def test_a_folder_without_a_board_says_which_to_give(
-    place: Place, run: Run, tmp_path: Path
-) -> None:
-    out = tmp_path / "record"
-    err = refused(run, "export", place.file, "--data", tmp_path / "wrong", "--out", out)
+def test_a_folder_without_a_board_says_which_to_give(place: Place, run: Run, out: Path) -> None:
+    err = refused(run, "export", place.file, "--data", out.parent / "wrong", "--out", out)
     assert "there is no board in" in err
     assert "--data" in err
     assert not out.exists() or not contents(out)
 
 
 def test_a_damaged_store_is_told_as_elsewhere(
-    place: Place, desk: Desk, run: Run, tmp_path: Path
+    place: Place, desk: Desk, run: Run, out: Path
 ) -> None:
     blob = next(
         p for p in (place.store / "blobs").rglob("*") if p.is_file() and b"p" in p.read_bytes()
     )
     blob.write_bytes(b"q" * 5000)
-    out = tmp_path / "record"
     assert "What is stored is damaged: blob" in refusal(run, place, out)
     assert "record.json" not in contents(out)
     blob.unlink()
@@ -141,9 +137,9 @@ def test_a_damaged_store_is_told_as_elsewhere(
 
 
 def test_a_flipped_bit_and_a_lost_end_of_the_board_are_noticed(
-    place: Place, desk: Desk, run: Run, tmp_path: Path
+    place: Place, desk: Desk, run: Run, out: Path
 ) -> None:
-    out, database = tmp_path / "record", sqlite3.connect(place.store / "board.sqlite")
+    database = sqlite3.connect(place.store / "board.sqlite")
     (entry,) = database.execute("SELECT entry FROM entries WHERE position = 2").fetchone()
     at = len(entry) - 3
     database.execute(
@@ -160,19 +156,18 @@ def test_a_flipped_bit_and_a_lost_end_of_the_board_are_noticed(
 
 
 def test_a_long_export_tells_how_far_it_is(
-    place: Place, desk: Desk, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, desk: Desk, run: Run, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "_LINE_SECONDS", 0.0)
-    code, _, err = run("export", *place.words, "--out", tmp_path / "record")
+    code, _, err = run("export", *place.words, "--out", out)
     assert code == 0
     assert "1 of 2 entries are written" in err
     assert "0 of 5,000 bytes of payloads are written" in err
 
 
 def test_what_a_dead_process_was_writing_goes_and_what_a_living_one_writes_stays(
-    place: Place, desk: Desk, run: Run, tmp_path: Path
+    place: Place, desk: Desk, run: Run, out: Path
 ) -> None:
-    out = tmp_path / "record"
     assert run("export", *place.words, "--out", out)[0] == 0
     whole = contents(out)
     dead, living = (out / "entries" / f".quorate-{c * 32}.tmp" for c in "de")
@@ -185,16 +180,16 @@ def test_what_a_dead_process_was_writing_goes_and_what_a_living_one_writes_stays
     assert contents(out) == whole
 
 
-def test_unsigned_terms_are_refused(place: Place, desk: Desk, run: Run, tmp_path: Path) -> None:
+def test_unsigned_terms_are_refused(place: Place, desk: Desk, run: Run, out: Path) -> None:
     place.file.write_text(place.federation.signed_text(2))
-    assert "the signature of H2 is missing" in refusal(run, place, tmp_path / "record")
+    assert "the signature of H2 is missing" in refusal(run, place, out)
 
 
 def test_the_service_goes_on_with_what_was_exported(
-    place: Place, desk: Desk, run: Run, tmp_path: Path
+    place: Place, desk: Desk, run: Run, out: Path
 ) -> None:
     before = contents(place.store)
-    assert run("export", *place.words, "--out", tmp_path / "record")[0] == 0
+    assert run("export", *place.words, "--out", out)[0] == 0
     after = {p: d for p, d in contents(place.store).items() if not p.endswith(("-shm", "-wal"))}
     assert after == {p: d for p, d in before.items() if not p.endswith(("-shm", "-wal"))}
     core = Aggregator(place.terms, place.federation.keys[0], place.store, lambda: 0)

@@ -22,6 +22,7 @@ from protocol.rounds.ciphertexts import (
     read_ciphertexts,
     read_in_steps,
 )
+from tests.aggregator.rounds.test_summing import product, total
 from tests.stage.caller import PATIENCE, serving, until
 from tests.stage.desk import Desk, federation
 
@@ -60,15 +61,7 @@ def ticks(desk: Desk, session: str) -> int:
 
 
 def is_sum(desk: Desk, session: str, payloads: list[bytes]) -> bool:
-    closing, opening, n = desk.closing(session), desk.opening(session), key_of(desk).encryptor.n
-    assert closing is not None
-    terms = desk.federation.terms
-    given = [read_ciphertexts(one, opening, terms, n).values for one in payloads]
-    products = [mpz(1)] * opening.length
-    for values in given:
-        products = [a * b % n**2 for a, b in zip(products, values, strict=True)]
-    total = desk.service._blobs.payload(closing.total)
-    return read_ciphertexts(total, opening, terms, n).values == tuple(products)
+    return total(desk, session) == product(desk, payloads, session)
 
 
 def key_of(desk: Desk) -> EncryptionKey:

@@ -1,9 +1,10 @@
 """The running sum on disk: resumable at any point, mended where damaged, one chunk in memory."""
 
-import contextlib
+import itertools
 import shutil
 import tracemalloc
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,9 @@ from aggregator.rounds.vector_sum import Vector, VectorSum, remove_sums
 from keyshare.hybrid.lattice import S1, S2, Lattice, Ring
 from protocol.board.messages import blob_name
 from protocol.encoding import encode
-from tests.simulator.disk import Crash
 from tests.stage.desk import SECONDS, Desk
 from tests.stage.files import flipped
-from tests.stage.mortal import Mortal
+from tests.stage.mortal import survived
 from tests.stage.rounds.served_hybrid import SESSION, Hospitals, hybrid_desk, work
 
 LENGTH = 20_000  # three short chunks
@@ -188,9 +188,7 @@ def test_memory_holds_a_chunk_and_not_a_vector(tmp_path: Path) -> None:
 
 def copies(base: Path) -> Iterator[tuple[int, Path]]:
     """The folder again and again, and how many durable points each time passes."""
-    dies_at = 0
-    while True:
-        dies_at += 1
+    for dies_at in itertools.count(1):
         yield dies_at, Path(shutil.copytree(base, base.parent / str(dies_at)))
         shutil.rmtree(base.parent / str(dies_at))
 
@@ -198,7 +196,7 @@ def copies(base: Path) -> Iterator[tuple[int, Path]]:
 @pytest.mark.usefixtures("short_chunks")
 @pytest.mark.parametrize(("has_begun", "length"), [(False, 10_000), (True, 5_000)])
 def test_death_at_any_durable_point_gives_the_same_closing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_begun: bool, length: int
+    tmp_path: Path, has_begun: bool, length: int
 ) -> None:
     desk = hybrid_desk(tmp_path / "base")
     desk.open_training(length=length)
@@ -211,10 +209,7 @@ def test_death_at_any_durable_point_gives_the_same_closing(
     closings = set()
     for dies_at, folder in copies(tmp_path / "base"):
         desk = Desk(folder, desk.federation, desk.time_ms)
-        with monkeypatch.context() as patch:
-            mortal = Mortal(patch, dies_at)
-            with contextlib.suppress(Crash):
-                work(desk, SECONDS)
+        is_last = survived(partial(work, desk, SECONDS), dies_at)
         desk.service.close()
         desk.restart()
         work(desk, SECONDS)
@@ -223,7 +218,7 @@ def test_death_at_any_durable_point_gives_the_same_closing(
         closings.add(encode(closing))
         assert not any((folder / "sums").iterdir())
         desk.service.close()
-        if mortal.count < dies_at:
+        if is_last:
             break
     assert dies_at > 30
     assert len(closings) == 1

@@ -1,8 +1,9 @@
 """The core: what is acknowledged is on the board, once, and survives."""
 
-import contextlib
+import itertools
 import os
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,8 @@ from protocol.board.wire import (
     Subscribe,
 )
 from protocol.encoding import encode
-from tests.simulator.disk import Crash
 from tests.stage.desk import MODEL, Desk, code, federation
-from tests.stage.mortal import Mortal
+from tests.stage.mortal import survived
 
 
 def test_a_post_is_accepted_at_its_position_and_again_at_the_same(desk: Desk) -> None:
@@ -262,20 +262,14 @@ def a_round(desk: Desk, payloads: dict[int, bytes], acknowledged: list[bytes]) -
     desk.wait()
 
 
-def test_death_at_any_durable_point_loses_nothing_acknowledged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dies_at, payloads = 0, dict[int, bytes]()
-    while True:
-        dies_at += 1
+def test_death_at_any_durable_point_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    payloads = dict[int, bytes]()
+    for dies_at in itertools.count(1):
         desk = Desk(tmp_path / str(dies_at), federation(n=4))
         desk.open_training(length=700)
         payloads = payloads or {m: desk.payload("round/1", m) for m in (1, 2, 4)}
         acknowledged: list[bytes] = []
-        with monkeypatch.context() as patch:
-            mortal = Mortal(patch, dies_at)
-            with contextlib.suppress(Crash):
-                a_round(desk, payloads, acknowledged)
+        is_last = survived(partial(a_round, desk, payloads, acknowledged), dies_at)
         desk.service.close()
         desk.restart()
         assert set(acknowledged) <= {p.digest for p in desk.service.board.entries}
@@ -284,32 +278,30 @@ def test_death_at_any_durable_point_loses_nothing_acknowledged(
         sessions = [p.post.sender for p in desk.service.board.session("round/1")]
         assert sessions == [0, 1, 2, 4, 0]  # one opening, three contributions, one closing
         desk.service.close()
-        if mortal.count < dies_at:
+        if is_last:
             break
     assert dies_at > 40
 
 
-def test_acknowledged_bytes_of_a_blob_survive_death_at_any_sync(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    blob = os.urandom(3 * CHUNK_BYTES)
+def test_acknowledged_bytes_of_a_blob_survive_death_at_any_sync(tmp_path: Path) -> None:
+    blob, held = os.urandom(3 * CHUNK_BYTES), 0
     name = blob_name(blob)
-    dies_at = 0
-    while True:
-        dies_at += 1
+
+    def upload() -> None:
+        nonlocal held
+        while held < len(blob):
+            data = blob[held : held + CHUNK_BYTES]
+            answer = desk.ask(1, BlobChunk(name, len(blob), held, data))
+            assert isinstance(answer, BlobHave)
+            held = answer.offset
+
+    for dies_at in itertools.count(1):
         desk, held = Desk(tmp_path / str(dies_at)), 0
-        with monkeypatch.context() as patch:
-            mortal = Mortal(patch, dies_at)
-            with contextlib.suppress(Crash):
-                while held < len(blob):
-                    data = blob[held : held + CHUNK_BYTES]
-                    answer = desk.ask(1, BlobChunk(name, len(blob), held, data))
-                    assert isinstance(answer, BlobHave)
-                    held = answer.offset
+        is_last = survived(upload, dies_at)
         desk.restart()
         answer = desk.ask(1, BlobOffer(name, len(blob)))
         assert isinstance(answer, BlobHave)
         assert answer.offset >= held
         assert desk.upload(1, blob) == len(blob)
-        if mortal.count < dies_at:
+        if is_last:
             return

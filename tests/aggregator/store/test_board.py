@@ -22,6 +22,14 @@ def fill(desk: Desk, count: int = 6) -> None:
         desk.say(1, "round/0", Statement(MODEL, k))
 
 
+def filled(folder: Path) -> Desk:
+    """A desk whose service has been closed, with entries."""
+    desk = Desk(folder)
+    fill(desk)
+    desk.service.close()
+    return desk
+
+
 def change(folder: Path, statement: str, *values: object) -> None:
     database = sqlite3.connect(folder / "board.sqlite")
     with database:
@@ -74,18 +82,14 @@ def test_a_gap_in_the_positions_is_damage_before_anything_is_decoded(tmp_path: P
 
 @pytest.mark.parametrize("position", [1, 3, 6])
 def test_a_missing_entry_is_named(tmp_path: Path, position: int) -> None:
-    desk = Desk(tmp_path)
-    fill(desk)
-    desk.service.close()
+    desk = filled(tmp_path)
     change(tmp_path, "DELETE FROM entries WHERE position = ?", position)
     assert damage_of(desk).position == position
 
 
 @pytest.mark.parametrize("position", [1, 3, 6])
 def test_a_flipped_bit_in_an_entry_is_named(tmp_path: Path, position: int) -> None:
-    desk = Desk(tmp_path)
-    fill(desk)
-    desk.service.close()
+    desk = filled(tmp_path)
     entry = stored_entries(tmp_path)[position - 1]
     for place in (0, len(entry) // 2, len(entry) - 1):
         change(tmp_path, REPLACE, flipped(entry, place), position)
@@ -98,9 +102,7 @@ def test_a_flipped_bit_in_an_entry_is_named(tmp_path: Path, position: int) -> No
 
 
 def test_an_entry_that_is_not_bytes_is_named(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    fill(desk)
-    desk.service.close()
+    desk = filled(tmp_path)
     change(tmp_path, "UPDATE entries SET entry = 'text' WHERE position = 2")
     assert damage_of(desk).position == 2
 

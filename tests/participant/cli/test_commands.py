@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 from participant.statistic.phe_files import joint_key_jwk
 from protocol.board.messages import Closing, Contributor
 from protocol.rounds.view import RoundView
+from tests.participant.statistic.test_phe_files import encrypted
 from tests.stage.consortium import Consortium, ended, found, run_all
 
 APP = """
@@ -52,11 +52,7 @@ def encrypted_by_phe(consortium: Consortium, name: str, numbers: list[float]) ->
     epoch, _ = consortium.member(1).held_key()
     jwk = json.loads(joint_key_jwk(epoch, consortium.terms.name))
     key = phe.PaillierPublicKey(phe.util.base64_to_int(jwk["n"]))
-    values = []
-    for number in numbers:
-        r = secrets.randbelow(key.n - 1) + 1
-        x = key.encrypt(number, r_value=r)
-        values.append([str(x.ciphertext(be_secure=False)), x.exponent, str(r)])
+    values = [encrypted(number, key) for number in numbers]
     path = consortium.folder / f"{name}.json"
     path.write_text(json.dumps({"public_key": {"n": key.n}, "values": values}))
     return path.name

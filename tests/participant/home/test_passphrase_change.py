@@ -1,5 +1,6 @@
 """Another passphrase: all files or none, whenever the machine dies."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,8 @@ from participant.home.passphrase import Passphrase
 from participant.home.passphrase_change import change, finish
 from participant.home.sealed_file import Argon2Cost, SealedFor, _parse, seal
 from participant.home.vault import Vault
-from tests.simulator.disk import Crash
 from tests.stage.files import contents, flipped
-from tests.stage.mortal import OF_A_HOSPITAL, Mortal
+from tests.stage.mortal import OF_A_HOSPITAL, survived
 from tests.stage.toy_home import CHEAP
 
 OLD, NEW = Passphrase("correct horse"), Passphrase("battery staple")
@@ -147,13 +147,7 @@ def test_a_full_disk_leaves_the_old_state(home: Path, monkeypatch: pytest.Monkey
 
 def died(home: Path, dies_at: int) -> bool:
     """Change the passphrase on a machine that dies; whether it did."""
-    with pytest.MonkeyPatch.context() as patch:
-        Mortal(patch, dies_at, OF_A_HOSPITAL)
-        try:
-            change(home, OLD, NEW)
-        except Crash:
-            return True
-    return False
+    return not survived(lambda: change(home, OLD, NEW), dies_at, OF_A_HOSPITAL)
 
 
 def copied(home: Path, target: Path) -> Path:
@@ -206,13 +200,8 @@ def test_a_second_crash_while_finishing_is_finished_too(home: Path, tmp_path: Pa
 
     for dies_at in range(1, 1_000):
         crashed = decided(tmp_path / f"crash-{dies_at}")
-        with pytest.MonkeyPatch.context() as patch:
-            Mortal(patch, dies_at, OF_A_HOSPITAL)
-            try:
-                finish(crashed)
-                break
-            except Crash:
-                pass
+        if survived(partial(finish, crashed), dies_at, OF_A_HOSPITAL):
+            break
         assert finish(crashed) or opens_with(crashed, NEW)
         assert opens_with(crashed, NEW)
     assert dies_at > 10

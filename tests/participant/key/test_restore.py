@@ -1,5 +1,6 @@
 """Putting a backup back: what is checked first, what is never replaced, what is left behind."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,9 +27,8 @@ from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork, Malformed
 from protocol.key.epoch import epoch_secret
 from protocol.record.files import entry_path
-from tests.simulator.disk import Crash
 from tests.stage.files import contents, flipped
-from tests.stage.mortal import OF_A_HOSPITAL, Mortal
+from tests.stage.mortal import OF_A_HOSPITAL, survived
 from tests.stage.toy import Table, ToyEpoch, toy_epoch
 from tests.stage.toy_home import CHEAP, PASSPHRASE, member_at, write_record
 
@@ -315,17 +315,10 @@ def test_a_record_with_a_forged_post_names_its_sender(tmp_path: Path) -> None:
 def test_a_crash_at_any_moment_is_mended_by_the_same_command(
     backup: Backup, tmp_path: Path
 ) -> None:
-    dies_at = 0
-    while True:
-        dies_at += 1
+    for dies_at in itertools.count(1):
         home = tmp_path / f"crash-{dies_at}"
-        with pytest.MonkeyPatch.context() as patch:
-            Mortal(patch, dies_at, OF_A_HOSPITAL)
-            try:
-                restoring(backup, home).write(HEAD)
-                break
-            except Crash:
-                pass
+        if survived(lambda: restoring(backup, home).write(HEAD), dies_at, OF_A_HOSPITAL):  # noqa: B023
+            break
         share = vault_at(home).folder / "key-share-1.sealed"
         if share.exists():  # then all that guards its use is there, and it opens
             storage = FolderStorage(federation_folder(home, TERMS.federation))
