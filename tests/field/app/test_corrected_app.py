@@ -40,10 +40,16 @@ def seated(table: RoundTable, size: int = 1, begin: int | None = None) -> dict[i
     return apps
 
 
-def test_what_stays_at_home_is_there_after_a_restart() -> None:
+def trained() -> RoundTable:
+    """A table after one round."""
     table = RoundTable()
     seated(table)
     table.play("round/1")
+    return table
+
+
+def test_what_stays_at_home_is_there_after_a_restart() -> None:
+    table = trained()
     apps = seated(table)
     table.play("round/2")
     assert [app.given for app in apps.values()] == [[1]] * 5
@@ -51,9 +57,7 @@ def test_what_stays_at_home_is_there_after_a_restart() -> None:
 
 @pytest.mark.parametrize("size", [1, 4])
 def test_a_model_that_begins_anew_begins_with_its_own_local_entries(size: int) -> None:
-    table = RoundTable()
-    seated(table)
-    table.play("round/1")
+    table = trained()
     apps = seated(table, size, begin=1)
     table.play("round/2")
     assert all(np.array_equal(app.given[0], np.zeros(size)) for app in apps.values())
@@ -63,9 +67,7 @@ def test_a_model_that_begins_anew_begins_with_its_own_local_entries(size: int) -
 
 
 def test_local_entries_of_another_shape_are_those_of_another_app() -> None:
-    table = RoundTable()
-    seated(table)
-    table.play("round/1")
+    table = trained()
     apps = seated(table, 4)
     table.play("round/2")
     assert all(np.array_equal(app.given[0], np.zeros(4)) for app in apps.values())
@@ -81,9 +83,7 @@ def test_local_entries_of_another_shape_are_those_of_another_app() -> None:
     ],
 )
 def test_a_damaged_file_is_named_and_can_be_removed(damaged: str, named: str) -> None:
-    table = RoundTable()
-    seated(table)
-    table.play("round/1")
+    table = trained()
     table.play("round/2")
     table.disks[3].write(damaged, b"damaged")
     with pytest.raises(DamagedFile) as caught:

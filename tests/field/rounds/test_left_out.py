@@ -32,32 +32,29 @@ def desk(tmp_path: Path) -> Desk:
     return found
 
 
-def without_proof(desk: Desk) -> None:
-    desk.contribute(2, ROUND, desk.payload(ROUND, 2, lambda e: Encrypted(e.values)))
-
-
-def anothers(desk: Desk) -> None:
-    desk.contribute(2, ROUND, desk.contribute(1, ROUND))
-
-
-def too_few_numbers(desk: Desk) -> None:
-    desk.contribute(2, ROUND, desk.payload(ROUND, 2, lambda e: Encrypted(e.values[:-1], e.proof)))
-
-
-def garbage(desk: Desk) -> None:
-    desk.contribute(2, ROUND, b"garbage")
-
-
-def of_another_opening(desk: Desk) -> None:
-    desk.say(2, ROUND, Contribution(bytes(32), attach(desk.payload(ROUND, 2))))
-
-
-KINDS: dict[str, tuple[Callable[[Desk], None], str]] = {
-    "unproven": (without_proof, "no proof that fits"),
-    "repeated": (anothers, "repeats a ciphertext of H1"),
-    "unreadable": (garbage, "not those that the round asks for"),
-    "too few": (too_few_numbers, "not those that the round asks for"),
-    "another-opening": (of_another_opening, "answers another opening"),
+KINDS: dict[str, tuple[Callable[[Desk], object], str]] = {
+    "unproven": (
+        lambda d: d.contribute(2, ROUND, d.payload(ROUND, 2, lambda e: Encrypted(e.values))),
+        "no proof that fits",
+    ),
+    "repeated": (
+        lambda d: d.contribute(2, ROUND, d.contribute(1, ROUND)),
+        "repeats a ciphertext of H1",
+    ),
+    "unreadable": (
+        lambda d: d.contribute(2, ROUND, b"garbage"),
+        "not those that the round asks for",
+    ),
+    "too few": (
+        lambda d: d.contribute(
+            2, ROUND, d.payload(ROUND, 2, lambda e: Encrypted(e.values[:-1], e.proof))
+        ),
+        "not those that the round asks for",
+    ),
+    "another-opening": (
+        lambda d: d.say(2, ROUND, Contribution(bytes(32), attach(d.payload(ROUND, 2)))),
+        "answers another opening",
+    ),
 }
 
 
@@ -104,7 +101,7 @@ def test_the_aggregator_says_on_the_board_why_it_leaves_a_contribution_out(
 
 
 def test_it_is_said_before_a_round_closes_that_waits_for_another_contribution(desk: Desk) -> None:
-    garbage(desk)
+    desk.contribute(2, ROUND, b"garbage")
     desk.contribute(3, ROUND)
     desk.contribute(4, ROUND)
     desk.wait()

@@ -18,6 +18,7 @@ from protocol.board.wire import (
     BlobOffer,
     BlobRequest,
 )
+from tests.stage.files import flipped
 
 BLOB = os.urandom(REQUESTED_BYTES + CHUNK_BYTES + 17)
 NAME = blob_name(BLOB)
@@ -71,11 +72,6 @@ def test_repeated_and_late_chunks_do_no_harm(repeats: list[int]) -> None:
     assert downloads.take(NAME) == BLOB
 
 
-def flip(chunk: BlobChunk) -> BlobChunk:
-    flipped = bytes([chunk.data[0] ^ 1]) + chunk.data[1:]
-    return BlobChunk(chunk.digest, chunk.size, chunk.offset, flipped)
-
-
 def test_a_flipped_bit_is_noticed_by_name() -> None:
     downloads = Downloads()
     request = downloads.want(NAME, len(BLOB))
@@ -84,7 +80,7 @@ def test_a_flipped_bit_is_noticed_by_name() -> None:
     for chunk in others:
         downloads.received(chunk)
     with pytest.raises(DamagedBlob) as caught:
-        downloads.received(flip(last))
+        downloads.received(BlobChunk(NAME, len(BLOB), last.offset, flipped(last.data, 0)))
     assert caught.value.name == blob_name(BLOB)
 
 

@@ -32,6 +32,7 @@ from tests.stage.toy_home import CHEAP, PASSPHRASE, member_at
 
 TOY = toy_epoch(3, 2)
 TEXT = TOY.federation.signed_text()
+Share = backups._Share
 ITS_OWN = Passphrase("another one altogether")
 
 
@@ -184,10 +185,6 @@ def other_purpose(path: Path, **changes: Any) -> SealedFor:
     return msgspec.structs.replace(purpose_of_backup(path, None), **changes)
 
 
-def share(epoch: int, payload: bytes) -> backups._Share:
-    return backups._Share(epoch, payload)
-
-
 def off_by_one() -> bytes:
     secret = TOY.secrets[1]
     changed = SecretShare(1, secret.secret_share().value + 1)
@@ -196,20 +193,20 @@ def off_by_one() -> bytes:
 
 FORGERIES = {
     "another member's share": (
-        lambda p: forged(p, shares=(share(1, encode(TOY.secrets[2])),)),
+        lambda p: forged(p, shares=(Share(1, encode(TOY.secrets[2])),)),
         "does not fit this member's verification key",
     ),
     "a share that is off by one": (
-        lambda p: forged(p, shares=(share(1, off_by_one()),)),
+        lambda p: forged(p, shares=(Share(1, off_by_one()),)),
         "does not fit this member's verification key",
     ),
     "another epoch": (
-        lambda p: forged(p, other_purpose(p, epoch=2), shares=(share(2, encode(TOY.secrets[1])),)),
+        lambda p: forged(p, other_purpose(p, epoch=2), shares=(Share(2, encode(TOY.secrets[1])),)),
         "the key share of epoch 2 is of 1",
     ),
     "no share": (lambda p: forged(p, shares=()), "its key shares are not those"),
     "a share twice": (
-        lambda p: forged(p, shares=(share(1, encode(TOY.secrets[1])),) * 2),
+        lambda p: forged(p, shares=(Share(1, encode(TOY.secrets[1])),) * 2),
         "its key shares are not those",
     ),
     "sealed for an older epoch": (

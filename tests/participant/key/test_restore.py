@@ -29,7 +29,7 @@ from protocol.key.epoch import epoch_secret
 from protocol.record.files import entry_path
 from tests.stage.files import contents, flipped
 from tests.stage.mortal import OF_A_HOSPITAL, survived
-from tests.stage.toy import Table, ToyEpoch, toy_epoch
+from tests.stage.toy import Table, toy_epoch
 from tests.stage.toy_home import CHEAP, PASSPHRASE, member_at, write_record
 
 TOY = toy_epoch(3, 2)
@@ -52,7 +52,7 @@ def restoring(backup: Backup, home: Path, passphrase: Passphrase = NEW) -> Resto
     return Restoring(backup, home, passphrase, CHEAP)
 
 
-def vault_at(home: Path, passphrase: Passphrase = NEW) -> Vault:
+def vault_at(home: Path) -> Vault:
     folder = federation_folder(home, TERMS.federation)
     return Vault(folder / "vault", TERMS.federation, 1, CHEAP)
 
@@ -120,15 +120,10 @@ def test_the_same_share_there_is_nothing_to_do(backup: Backup, tmp_path: Path) -
 # ── what is in the way ──
 
 
-def put_share(home: Path, payload: bytes, passphrase: Passphrase = PASSPHRASE) -> Path:
-    path = vault_at(home).folder / "key-share-1.sealed"
-    path.unlink(missing_ok=True)
-    vault_at(home).store_key_share(1, payload, passphrase)
-    return path
-
-
 def test_another_share_there_is_named_and_left_alone(backup: Backup, tmp_path: Path) -> None:
-    path = put_share(tmp_path / "old", b"another share")
+    path = vault_at(tmp_path / "old").folder / "key-share-1.sealed"
+    path.unlink()
+    vault_at(tmp_path / "old").store_key_share(1, b"another share", PASSPHRASE)
     before = contents(tmp_path / "old")
     with pytest.raises(FileExists) as caught:
         restoring(backup, tmp_path / "old", PASSPHRASE).write(HEAD)
@@ -194,9 +189,8 @@ def test_an_identity_that_does_not_open_is_told(backup: Backup, tmp_path: Path) 
 
 
 def test_a_key_that_the_members_did_not_certify_is_refused(tmp_path: Path) -> None:
-    other = ToyEpoch(TOY.federation, TOY.epoch, TOY.secrets, TOY.table)
     sealing = (TOY.epoch.sealing_keys[1], *TOY.epoch.sealing_keys[1:])
-    changed = msgspec.structs.replace(other.epoch, sealing_keys=sealing)
+    changed = msgspec.structs.replace(TOY.epoch, sealing_keys=sealing)
     member = member_at(tmp_path / "home")
     (member.vault.folder / "key-share-1.sealed").unlink()
     secret = epoch_secret(changed, TOY.secrets[1].secret_share(), TOY.secrets[1].sealing_seed)
@@ -282,19 +276,14 @@ def test_a_folder_without_a_record_is_told(tmp_path: Path) -> None:
         read_record(tmp_path, TERMS, None)
 
 
-def without_an_entry(folder: Path) -> None:
-    (folder / entry_path(TOY.table.entries[3].hash)).unlink()
-
-
-def with_a_changed_entry(folder: Path) -> None:
-    path = folder / entry_path(TOY.table.entries[3].hash)
-    path.write_bytes(flipped(path.read_bytes()))
-
-
-@pytest.mark.parametrize("spoil", [without_an_entry, with_a_changed_entry])
-def test_a_broken_record_is_told(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(
+    "spoil",
+    [Path.unlink, lambda path: path.write_bytes(flipped(path.read_bytes()))],
+    ids=["without an entry", "with a changed entry"],
+)
+def test_a_broken_record_is_told(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
     folder = write_record(tmp_path / "record", TOY)
-    spoil(folder)
+    spoil(folder / entry_path(TOY.table.entries[3].hash))
     with pytest.raises(Malformed):
         read_record(folder, TERMS, None)
 
