@@ -1,6 +1,6 @@
 """A round under the hybrid suite: who is in its sum, and that it is their sum."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,26 +215,24 @@ def test_a_vector_in_a_round_of_packed_weights_is_declined(tmp_path: Path) -> No
     assert "a vector of 1 chunks, where the round has 0" in answer.reason
 
 
-def test_a_chunk_too_many_is_declined(desk: Desk, hospitals: Hospitals) -> None:
-    made = hospitals.make(2)
-    made = made.with_chunks(*made.chunks, b"one more")
-    for blob in made.blobs:
-        desk.upload(2, blob)
-    answer = desk.ask(2, Submit(desk.sign(2, SESSION, made.body)))
-    assert isinstance(answer, Declined)
-    assert "a vector of 4 chunks, where the round has 3" in answer.reason
-
-
-def test_a_chunk_that_is_too_large_is_declined_and_kept_by_nobody(
-    desk: Desk, hospitals: Hospitals
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda chunks: [*chunks, b"one more"], "a vector of 4 chunks, where the round has 3"),
+        (lambda chunks: [chunks[0] + b"x", *chunks[1:]], "a chunk of {} bytes"),
+    ],
+    ids=["too many", "too large"],
+)
+def test_a_chunk_too_many_or_too_large_is_declined_and_kept_by_nobody(
+    desk: Desk, hospitals: Hospitals, change: Callable[[Sequence[bytes]], list[bytes]], reason: str
 ) -> None:
     made = hospitals.make(2)
-    made = made.with_chunks(made.chunks[0] + b"x", *made.chunks[1:])
-    for blob in made.blobs:
+    changed = made.with_chunks(*change(made.chunks))
+    for blob in changed.blobs:
         desk.upload(2, blob)
-    answer = desk.ask(2, Submit(desk.sign(2, SESSION, made.body)))
+    answer = desk.ask(2, Submit(desk.sign(2, SESSION, changed.body)))
     assert isinstance(answer, Declined)
-    assert f"a chunk of {len(made.chunks[0])} bytes" in answer.reason
+    assert reason.format(len(changed.chunks[0])) in answer.reason
 
 
 # ── after a void round ──
