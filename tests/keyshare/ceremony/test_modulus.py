@@ -51,13 +51,6 @@ def odd_primes(shape: CandidateShape) -> list[int]:
     return primes_between(3, shape.sampling_bound)
 
 
-def product(numbers: list[int]) -> mpz:
-    result = mpz(1)
-    for number in numbers:
-        result *= number
-    return result
-
-
 # ── shapes ──
 
 
@@ -66,7 +59,7 @@ def test_a_shape_excludes_all_odd_primes_up_to_its_bound(n):
     for bits in BITS:
         shape = candidate_shape(bits, n)
         assert [*shape.small, *shape.sieve] == odd_primes(shape)
-        assert shape.step == 4 * product(odd_primes(shape))
+        assert shape.step == 4 * math.prod(odd_primes(shape))
 
 
 @every_n
@@ -103,9 +96,7 @@ def test_what_the_intervals_tell_is_bounded_and_the_sieve_is_as_long_as_that_all
     """Exact fractions: r residues, of which one dealer chooses among ⌊(r-1)/(t+1)⌋."""
     for bits in BITS:
         shape = candidate_shape(bits, n)
-        told = Fraction(1)
-        for r in shape.sieve:
-            told *= Fraction(r, (r - 1) // shape.dealers)
+        told = math.prod(Fraction(r, (r - 1) // shape.dealers) for r in shape.sieve)
         assert told <= 2**KNOWN_BITS
         after = int(gmpy2.next_prime(shape.sampling_bound))
         too_much = told * Fraction(after, (after - 1) // shape.dealers) > 2**KNOWN_BITS
@@ -117,7 +108,7 @@ def test_what_the_intervals_tell_is_bounded_and_the_sieve_is_as_long_as_that_all
 def test_at_2048_bits_most_of_a_factor_stays_the_honest_dealers_alone(n):
     """All residues of the lead, all that the intervals tell and the bits above the span."""
     shape = candidate_shape(2048, n)
-    lead_alone = float(gmpy2.log2(4 * product(list(shape.small))))
+    lead_alone = float(gmpy2.log2(4 * math.prod(shape.small)))
     above = 1024 - shape.span_bits - (shape.step.bit_length() - 1)
     assert lead_alone + KNOWN_BITS + above < 1024 / 8
 

@@ -1,7 +1,7 @@
 """Sharing over a field, over a ring and over the integers."""
 
 import itertools
-from math import factorial
+from math import factorial, prod
 
 import gmpy2
 import pytest
@@ -135,9 +135,7 @@ def test_integer_shares_of_multiples_of_delta_fit_every_other_multiple(degree, n
                 shifted = [mpz(0), *change]
                 products = [c * j for c in change] + [mpz(0)]
                 change = [a - b for a, b in zip(products, shifted, strict=True)]
-            scale = mpz(1)
-            for j in known:
-                scale *= j
+            scale = prod(known)
             assert all(c % scale == 0 for c in change)
             change = [c // scale for c in change]
             assert change[0] == delta * difference

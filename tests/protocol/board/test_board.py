@@ -122,15 +122,7 @@ def test_a_post_of_another_federation_is_refused():
 def test_a_post_signed_by_another_key_is_refused():
     found = table()
     for signer in (0, 1, 2, 4):
-        post = Post(
-            TOY.terms.federation,
-            STATISTIC,
-            3,
-            0,
-            found.board.head.position,
-            found.board.head.hash,
-            REQUEST,
-        )
+        post = Post(TOY.terms.federation, STATISTIC, 3, 0, *found.board.head, REQUEST)
         error = refusal(found.board, sign_post(post, TOY.keys[signer]))
         assert (error.sender, error.reason) == (3, "its signature does not fit")
 

@@ -72,6 +72,15 @@ def turned(position: int) -> Change:
     return lambda d: d[:position] + bytes([d[position] ^ 1]) + d[position + 1 :]
 
 
+def changed_in_the_second_batch(step: str, culprit: int, change: Change) -> CeremonyTable:
+    def tamper(sender: int, draft: Draft) -> Draft:
+        body = draft.body
+        last = isinstance(body, Step) and (body.step, body.batch) == (step, 1)
+        return with_payload(draft, 0, change) if sender == culprit and last else draft
+
+    return again(with_two_batches()).run(tamper)
+
+
 @pytest.mark.parametrize("step", ["deal", "theta-commit"])
 @pytest.mark.parametrize("place", [0, 868])
 def test_a_leaf_that_was_not_committed_to_names_its_dealer(step, place):
@@ -79,14 +88,7 @@ def test_a_leaf_that_was_not_committed_to_names_its_dealer(step, place):
     before = 32 + (
         width_of(runs_of(with_two_batches())[1].rows.prime) if step == "theta-commit" else 0
     )
-    position = before + place
-
-    def tamper(sender: int, draft: Draft) -> Draft:
-        body = draft.body
-        last = isinstance(body, Step) and (body.step, body.batch) == (step, 1)
-        return with_payload(draft, 0, turned(position)) if sender == 2 and last else draft
-
-    table = again(with_two_batches()).run(tamper)
+    table = changed_in_the_second_batch(step, 2, turned(before + place))
     assert_everybody_names(table, 2, step)
     assert "did not commit" in table.machines[1].failure.reason
     assert_named(table, 2)
@@ -95,12 +97,7 @@ def test_a_leaf_that_was_not_committed_to_names_its_dealer(step, place):
 @pytest.mark.parametrize("step", ["deal", "theta-commit"])
 @pytest.mark.parametrize("change", [lambda d: d[:-32], lambda d: d + bytes(32), lambda d: d[:32]])
 def test_another_number_of_leaves_names_its_dealer(step, change):
-    def tamper(sender: int, draft: Draft) -> Draft:
-        body = draft.body
-        last = isinstance(body, Step) and (body.step, body.batch) == (step, 1)
-        return with_payload(draft, 0, change) if sender == 3 and last else draft
-
-    table = again(with_two_batches()).run(tamper)
+    table = changed_in_the_second_batch(step, 3, change)
     assert_everybody_names(table, 3, step)
     assert_named(table, 3)
 

@@ -194,16 +194,6 @@ def test_an_abort_behind_the_last_certificate_is_void() -> None:
     assert [type(p.post.body) for p in seen.ignored] == [Abort, Disclosure]
 
 
-def test_who_certified_and_aborts_for_anothers_junk_is_named() -> None:
-    """No honest machine takes notice of it, so it is no reason."""
-    end, said = End(), bodies()
-    end.certify(HONEST[:1])
-    end.say(HONEST[1], said["step"])
-    end.say(LIAR, said["right"])
-    end.say(LIAR, said["abort"])
-    assert end.verdict.culprits[LIAR] == "it certified, and aborted without reason"
-
-
 def assert_nobody_honest_is_blamed(end: End, words: Sequence[str]) -> None:
     """Who had certified before the abort was not silent, and no honest member broke a rule."""
     if not end.is_aborted:
@@ -216,10 +206,17 @@ def assert_nobody_honest_is_blamed(end: End, words: Sequence[str]) -> None:
         assert not set(verdict.given_up.silent) & certified & set(HONEST), words
 
 
-def test_who_certified_and_aborts_before_all_certificates_are_there_is_named() -> None:
-    """Also where another's is wrong: honest machines compare them when all are there."""
+@pytest.mark.parametrize(("certified", "other", "word"), [(1, 1, "step"), (0, 0, "wrong")])
+def test_who_certified_and_aborts_before_all_certificates_are_there_is_named(
+    certified: int, other: int, word: str
+) -> None:
+    """Neither another's junk nor its wrong certificate is a reason.
+
+    No honest machine takes notice of junk, and they compare certificates when all are there.
+    """
     end, said = End(), bodies()
-    end.say(HONEST[0], said["wrong"])
+    end.certify(HONEST[:certified])
+    end.say(HONEST[other], said[word])
     end.say(LIAR, said["right"])
     end.say(LIAR, said["abort"])
     assert end.verdict.culprits[LIAR] == "it certified, and aborted without reason"
