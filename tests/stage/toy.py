@@ -18,7 +18,7 @@ from keyshare.ceremony.modulus import LEAST_KEY_BITS
 from keyshare.key.threshold_key import JointKey, SecretShare
 from protocol.board.board import Board, Entry, Post, Posted, SignedPost, sign_post
 from protocol.board.draft import Draft
-from protocol.board.messages import Body, Surplus, blob_name
+from protocol.board.messages import Body, Certificate, Surplus, blob_name
 from protocol.ceremony.judgement import Verdict, judge
 from protocol.ceremony.machine import Ceremony
 from protocol.encoding import encode
@@ -182,6 +182,13 @@ class CeremonyTable(Table):
         while drafts := self.due():
             for sender, draft in order(drafts):
                 self.publish(sender, tamper(sender, draft))
+        return self
+
+    def before_the_end(self) -> CeremonyTable:
+        """Let everybody speak until only the certificates are missing."""
+        while not isinstance((due := self.due())[0][1].body, Certificate):
+            for sender, draft in due:
+                self.publish(sender, draft)
         return self
 
     @property

@@ -11,7 +11,7 @@ import pytest
 from gmpy2 import is_square, mpz
 
 from keyshare.ceremony.shamir import integer_lagrange
-from protocol.board.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
+from protocol.board.messages import Abort, Disclosure, Join, Overdue, Step
 from protocol.errors import Fork
 from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
 
@@ -33,22 +33,13 @@ def show(table: CeremonyTable, signed) -> None:
         table.feed(machine, posted)
 
 
-def at_the_end() -> CeremonyTable:
-    """A ceremony in which only the certificates are missing."""
-    table = CeremonyTable(toy_federation(N, QUORUM))
-    while not isinstance((due := table.due())[0][1].body, Certificate):
-        for sender, draft in due:
-            table.publish(sender, draft)
-    return table
-
-
 JUNK = [Step("deal", 0, 0, ()), Disclosure(bytes(32)), Join(b"key", bytes(32))]
 SPOILS = [Abort(0, "certificate", "no"), *JUNK]
 
 
 @pytest.mark.parametrize("spoil", SPOILS, ids=["abort", "step", "disclosure", "join"])
 def test_a_certificate_on_its_way_keeps_the_seed_whatever_stands_before_it(spoil):
-    table = at_the_end()
+    table = CeremonyTable(toy_federation(N, QUORUM)).before_the_end()
     certificates = {i: table.sign(CEREMONY, i, d.body) for i, d in table.due()}
     spoilt = copied(table)
     show(spoilt, table.sign(CEREMONY, COLLUDER, spoil))
@@ -67,7 +58,7 @@ def test_a_certificate_on_its_way_keeps_the_seed_whatever_stands_before_it(spoil
 
 def test_a_silence_at_the_end_lets_no_certificate_owner_disclose_though_elsewhere_the_key_counts():
     """The colluder is silent on one board until its time has passed, and certifies on the other."""
-    table = at_the_end()
+    table = CeremonyTable(toy_federation(N, QUORUM)).before_the_end()
     certificates = {i: table.sign(CEREMONY, i, d.body) for i, d in table.due()}
     given_up = copied(table)
     for board in (given_up, table):

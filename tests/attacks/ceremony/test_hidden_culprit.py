@@ -93,14 +93,14 @@ def test_one_that_certified_before_another_aborted_without_need_is_neither_guilt
     assert (set(verdict.culprits), verdict.silent) == ({CULPRIT}, ())
 
 
+def certifying_something_else(sender: int, draft: Draft) -> Draft:
+    is_odd = sender == CULPRIT and isinstance(draft.body, Certificate)
+    return Draft(CEREMONY, CERTIFICATE) if is_odd else draft
+
+
 def test_who_certifies_something_else_than_the_others_is_named():
     table = CeremonyTable(toy_federation(3, 2))
-
-    def tamper(sender: int, draft: Draft) -> Draft:
-        is_odd = sender == CULPRIT and isinstance(draft.body, Certificate)
-        return Draft(CEREMONY, CERTIFICATE) if is_odd else draft
-
-    honest_but_the_culprit(table, tamper)
+    honest_but_the_culprit(table, certifying_something_else)
     assert not any(machine.outcome for machine in table.machines.values())
     verdict = verdict_of(table)
     assert set(verdict.culprits) == {CULPRIT}, verdict
@@ -108,10 +108,7 @@ def test_who_certifies_something_else_than_the_others_is_named():
 
 @pytest.mark.parametrize("is_true", [True, False], ids=["true certificate", "false certificate"])
 def test_who_certifies_first_and_then_aborts_is_named_though_it_keeps_its_seed(is_true: bool):
-    table = CeremonyTable(toy_federation(5, 3))
-    while not isinstance((due := table.due())[0][1].body, Certificate):
-        for sender, draft in due:
-            table.publish(sender, draft)
+    table = CeremonyTable(toy_federation(5, 3)).before_the_end()
     own = table.machines[CULPRIT].due()
     assert own is not None
     table.publish(CULPRIT, own if is_true else Draft(CEREMONY, CERTIFICATE))
@@ -128,13 +125,7 @@ def test_who_certifies_first_and_then_aborts_is_named_though_it_keeps_its_seed(i
 
 
 def test_an_honest_member_that_certified_may_abort_over_anothers_certificate() -> None:
-    table = CeremonyTable(toy_federation(5, 3))
-
-    def tamper(sender: int, draft: Draft) -> Draft:
-        is_odd = sender == CULPRIT and isinstance(draft.body, Certificate)
-        return Draft(CEREMONY, CERTIFICATE) if is_odd else draft
-
-    table.run(tamper)
+    table = CeremonyTable(toy_federation(5, 3)).run(certifying_something_else)
     aborted = {p.post.sender for p in table.board.entries if isinstance(p.post.body, Abort)}
     assert aborted & {1, 3, 4, 5}
     assert set(verdict_of(table).culprits) == {CULPRIT}

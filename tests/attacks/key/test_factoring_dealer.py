@@ -11,7 +11,6 @@ elliptic curve method would find, in hours or never, an oracle tells here: it ha
 
 from dataclasses import replace
 from functools import cache
-from math import prod
 from typing import NamedTuple
 
 import gmpy2
@@ -25,21 +24,21 @@ from protocol.ceremony import dealt_exponents, judgement
 from protocol.ceremony.dealt_exponents import DEALT
 from protocol.ceremony.machine import UnsealedStep
 from protocol.ceremony.run import CeremonyRun
-from protocol.encoding import decode, pack_numbers, width_of
-from protocol.key.epoch import Epoch
+from protocol.encoding import pack_numbers, width_of
 from tests.simulator.federation import toy_of
 from tests.simulator.plan import Plan
 from tests.stage.ceremony.adversary import (
     EITHER_WAY,
     PLAN,
     SESSION,
-    Aftermath,
     Malicious,
     assert_caught,
-    assert_certified,
     at_table,
+    certified_modulus,
+    decrypted_alone,
     seed_of,
 )
+from tests.stage.ceremony.interpolation import through
 
 RHO_STEPS = 1 << 12  # enough for factors of some 24 bits
 HASH = 32
@@ -149,25 +148,15 @@ class Secretive(Factoring):
 Points = dict[int, mpz]
 
 
-def through(points: Points, at: int, prime: mpz) -> mpz:
-    """The value at ``at`` of the polynomial through the points."""
-    total = mpz(0)
-    for i, value in points.items():
-        others = points.keys() - {i}
-        above, below = (prod(a - j for j in others) for a in (at, i))
-        total += value * above * gmpy2.invert(below, prime)
-    return total % prime
-
-
 def on_the_line(honest: Points, at: int, run: CeremonyRun) -> mpz:
     """Its point of the polynomial through the honest ones, which is not 0 at 0."""
-    return through(honest, at, run.rows.prime)
+    return through(honest, run.rows.prime)(at)
 
 
 def through_zero(honest: Points, at: int, run: CeremonyRun) -> mpz:
     """Its point of a polynomial that is 0 at 0, through t of the honest ones."""
     few = dict(sorted(honest.items())[: run.shape.degree])
-    return through(few | {0: mpz(0)}, at, run.rows.prime)
+    return through(few | {0: mpz(0)}, run.rows.prime)(at)
 
 
 class LastSpeaker(Malicious):
@@ -192,15 +181,6 @@ class LastSpeaker(Malicious):
 
 class LastDealer(LastSpeaker, Factoring):
     """Both."""
-
-
-def decrypted_alone(aftermath: Aftermath) -> int:
-    """What the primes that the dealer has make of an encryption of 42 under the certified key."""
-    n = decode(next(iter(aftermath.keys.values())), Epoch, "epoch", 1 << 20).joint_key().n
-    assert n == prize().n
-    ciphertext = (1 + 42 * n) * gmpy2.powmod(7, n, n * n) % n**2
-    found = (gmpy2.powmod(ciphertext, prize().order, n * n) - 1) // n
-    return int(found * gmpy2.invert(prize().order, n) % n)
 
 
 @ROLES
@@ -245,8 +225,8 @@ def test_nothing_that_t_members_say_last_makes_the_points_fit(fit, discloses):
 def test_without_the_check_the_joint_key_is_the_dealers(play, dealer, monkeypatch):
     monkeypatch.setattr(dealt_exponents, "vanishes", lambda *points: True)
     aftermath = play({dealer: Factoring}, SMOOTH)
-    assert_certified(aftermath)
-    assert decrypted_alone(aftermath) == 42
+    assert certified_modulus(aftermath) == prize().n
+    assert decrypted_alone(prize().n, prize().order) == 42
 
 
 def test_unless_what_it_dealt_is_looked_at_who_keeps_its_seed_goes_unnamed(monkeypatch):

@@ -18,7 +18,7 @@ and against the members as they are it must not. There, for every other pair of 
 zero exist that explain all that was opened.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from unittest.mock import patch
@@ -32,6 +32,7 @@ from keyshare.ceremony.shamir import lagrange
 from keyshare.randomness import Stream, derive_key
 from protocol.board.messages import Step
 from protocol.ceremony.run import CeremonyRun
+from tests.stage.ceremony.interpolation import through
 from tests.stage.toy import CeremonyTable, finished, seed_of, toy_federation
 
 HONEST = (3, 4, 5)
@@ -147,13 +148,6 @@ def test_the_solver_solves():
     assert (solution, kernel) == ([4, 0], [modulus - 2, 1])
 
 
-def line_through(points: dict[int, mpz], modulus: mpz) -> Callable[[int], mpz]:
-    """L of degree t - 1 through the coalition's points."""
-    (x1, y1), (x2, y2) = points.items()
-    slope = (y2 - y1) * gmpy2.invert(x2 - x1, modulus) % modulus
-    return lambda x: (y1 + slope * (x - x1)) % modulus
-
-
 def vanishing(x: int) -> mpz:
     """m(x) = (x - 1)(x - 2)."""
     return mpz((x - 1) * (x - 2))
@@ -169,7 +163,7 @@ def attack_product(
     product: dict[int, mpz], left: dict[int, mpz], right: dict[int, mpz], modulus: mpz
 ) -> tuple[mpz, mpz]:
     """P(0) and Q(0) from the honest points of P·Q and the coalition's points of P and of Q."""
-    line_p, line_q = line_through(left, modulus), line_through(right, modulus)
+    line_p, line_q = through(left, modulus), through(right, modulus)
     rows = []
     for i, value in product.items():
         rest = (value - line_p(i) * line_q(i)) * gmpy2.invert(vanishing(i), modulus)
@@ -195,7 +189,7 @@ def guess_from_theta(seen: Views) -> Iterator[mpz]:
     winners = {i: seen.runs[i].the_winner for i in COALITION}
     field = lanes(winners[1].shape.theta_exponent, 1).prime
     phi, beta, blind = (
-        line_through({i: winners[i].points[k] for i in COALITION}, field) for k in range(3)
+        through({i: winners[i].points[k] for i in COALITION}, field) for k in range(3)
     )
     rows = []
     for i, value in points_of_product(seen.opened["theta"], mpz(1), field).items():
@@ -272,7 +266,7 @@ def unexplained(seen: Views, p: mpz, q: mpz) -> dict[int, mpz]:
     for i in HONEST:
         product = mpz(1)
         for position, constant in ((0, p), (1, q)):
-            line = line_through({c: points[c][position] for c in COALITION}, field)
+            line = through({c: points[c][position] for c in COALITION}, field)
             top = (constant - line(0)) * gmpy2.invert(vanishing(0), field)
             product = product * (line(i) + top * vanishing(i)) % field
         known = mpz(0)

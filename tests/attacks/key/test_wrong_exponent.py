@@ -8,7 +8,6 @@ parties.
 import gmpy2
 import msgspec
 import pytest
-from gmpy2 import mpz
 
 from keyshare.ceremony.biprimality import ROUNDS
 from protocol.board.messages import MAX_BLOB_BYTES
@@ -18,24 +17,17 @@ from protocol.ceremony.machine import UnsealedStep
 from protocol.ceremony.run import StepId
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode, encode, pack_numbers, unpack_numbers, width_of
-from protocol.key.epoch import Epoch
 from tests.stage.ceremony.adversary import (
     EITHER_WAY,
-    Aftermath,
     Malicious,
     assert_caught,
-    assert_certified,
     at_table,
+    certified_modulus,
     modulus_of,
     winners_dealers,
 )
 
 DEALER = winners_dealers()[1]
-
-
-def certified_modulus(aftermath: Aftermath) -> mpz:
-    assert_certified(aftermath)
-    return decode(next(iter(aftermath.keys.values())), Epoch, "epoch", 1 << 20).joint_key().n
 
 
 class WrongRounds(Malicious):

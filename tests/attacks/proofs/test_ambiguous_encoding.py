@@ -7,7 +7,6 @@ class 1) would be one, and what is opened of a rejected batch would unmask anoth
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product as pairs
 from math import factorial, prod
@@ -29,6 +28,7 @@ from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.ceremony.winner_steps import Winning
 from protocol.encoding import decode
 from tests.stage.ceremony.adversary import EITHER_WAY, winners_dealers
+from tests.stage.ceremony.interpolation import through
 from tests.stage.ceremony.liar import Lies, assert_caught, lying
 from tests.stage.toy import CEREMONY, seed_of, toy_federation
 
@@ -163,20 +163,6 @@ def recovered(seen: Batches, lane: int) -> tuple[mpz, mpz]:
 def vanishing(x: int, prime: mpz) -> mpz:
     """m(x), which is 0 at the coalition's points."""
     return prod((x - c for c in COALITION), start=mpz(1)) % prime
-
-
-def through(points: dict[int, mpz], prime: mpz) -> Callable[[int], mpz]:
-    """The polynomial of lowest degree through the points."""
-
-    def at(x: int) -> mpz:
-        total = mpz(0)
-        for i, y in points.items():
-            others = [j for j in points if j != i]
-            top = prod((x - j for j in others), start=y)
-            total += top * gmpy2.invert(prod(i - j for j in others), prime)
-        return total % prime
-
-    return at
 
 
 def first_unknown(rows: list[list[mpz]], prime: mpz) -> mpz:

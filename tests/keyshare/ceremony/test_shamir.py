@@ -3,7 +3,6 @@
 import itertools
 from math import factorial, prod
 
-import gmpy2
 import pytest
 from gmpy2 import mpz
 from hypothesis import given
@@ -18,6 +17,7 @@ from keyshare.ceremony.shamir import (
 )
 from keyshare.errors import BadIndices
 from keyshare.randomness import Stream
+from tests.stage.ceremony.interpolation import through
 from tests.stage.toy import seed_of
 
 PRIME = mpz(2) ** 521 - 1
@@ -60,21 +60,10 @@ def test_degree_shares_fit_every_secret(sharing, data):
     modulus, degree, _, points = sharing
     other = mpz(data.draw(st.integers(0, int(modulus) - 1)))
     known = data.draw(st.permutations(sorted(points)))[:degree]
-    through = {0: other} | {i: points[i] for i in known}
+    polynomial = through({0: other} | {i: points[i] for i in known}, modulus)
     for x in set(points) - set(known):
-        extended = {i: points[i] for i in known} | {x: _through(through, x, modulus)}
+        extended = {i: points[i] for i in known} | {x: polynomial(x)}
         assert reconstruct(extended, modulus) == other
-
-
-def _through(points: dict[int, mpz], x: int, modulus: mpz) -> mpz:
-    total = mpz(0)
-    for i, value in points.items():
-        term = mpz(value)
-        for j in points:
-            if j != i:
-                term = term * (x - j) * gmpy2.invert(i - j, modulus) % modulus
-        total += term
-    return total % modulus
 
 
 @given(left=seeds, right=seeds, n=st.integers(3, 7), modulus=st.sampled_from(MODULI))

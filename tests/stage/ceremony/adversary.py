@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import pytest
-from gmpy2 import mpz
+from gmpy2 import invert, mpz, powmod
 
 from participant.ceremony.task import CeremonyTask
 from protocol.board.board import Board, Posted
@@ -24,7 +24,9 @@ from protocol.board.messages import Certificate, attachments_of
 from protocol.ceremony.judgement import Verdict, judge
 from protocol.ceremony.machine import Ceremony, UnsealedStep
 from protocol.ceremony.run import CeremonyRun, StepId
+from protocol.encoding import decode
 from protocol.errors import CeremonyFailed
+from protocol.key.epoch import Epoch
 from protocol.terms.terms import Terms
 from tests.simulator import federation as simulated
 from tests.simulator.hospital import Hospital
@@ -153,6 +155,19 @@ def assert_certified(aftermath: Aftermath) -> None:
     honest = set(range(1, aftermath.terms.n_members + 1)) - set(aftermath.coalition.machines)
     assert set(aftermath.keys) == honest, aftermath.failures
     assert len(set(aftermath.keys.values())) == 1
+
+
+def certified_modulus(aftermath: Aftermath) -> mpz:
+    """N of the one key of which all honest members hold a share."""
+    assert_certified(aftermath)
+    return decode(next(iter(aftermath.keys.values())), Epoch, "epoch", 1 << 20).joint_key().n
+
+
+def decrypted_alone(n: mpz, multiple: mpz) -> int:
+    """An encryption of 42, opened with a multiple of λ(N): of c = (1+N)^m·r^N, c^λ = 1 + m·λ·N."""
+    ciphertext = (1 + 42 * n) * powmod(7, n, n * n) % n**2
+    found = (powmod(ciphertext, multiple, n * n) - 1) // n
+    return int(found * invert(multiple, n) % n)
 
 
 def _party(
