@@ -169,9 +169,13 @@ class CeremonyTable(Table):
         """Put a draft on the board and show it to all machines, if it counts."""
         posted = self.say(sender, draft)
         if not isinstance(posted.post.body, Surplus):
-            for machine in self.machines.values():
-                self.feed(machine, posted)
+            self.show(posted)
         return posted
+
+    def show(self, posted: Posted) -> None:
+        """Show an entry to all machines."""
+        for machine in self.machines.values():
+            self.feed(machine, posted)
 
     def run(
         self,

@@ -5,7 +5,6 @@ names, or fetched it anew for each post, would pay a thousand times what the sen
 """
 
 import secrets
-from collections.abc import Sequence
 
 import msgspec
 
@@ -23,7 +22,7 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
-from protocol.board.wire import BlobChunk, Entries, Welcome
+from protocol.board.wire import BlobChunk, Welcome
 from protocol.encoding import encode
 from protocol.key.epoch import EpochSecret, HeldKey
 from tests.simulator.disk import Disk
@@ -49,22 +48,10 @@ class Listener:
         """Take what is new, until there is nothing more to ask; bytes of blobs that came."""
         before, after = self.fetched, self.agent.board.head.position
         self.agent.receive(self.desk.service.entries_after(after))
-        self._talk()
-        return self.fetched - before
-
-    def hear(self, entries: Sequence[bytes]) -> int:
-        """The same of entries that a colluding aggregator shows."""
-        before = self.fetched
-        self.agent.receive(Entries(tuple(entries), self.agent.board.head.position + len(entries)))
-        self._talk()
-        return self.fetched - before
-
-    def _talk(self) -> None:
         while True:
             self.agent.step()
-            frames = self.agent.outgoing()
-            if not frames:
-                return
+            if not (frames := self.agent.outgoing()):
+                return self.fetched - before
             for frame in frames:
                 for answer in self.desk.service.receive(ME, frame):
                     self.fetched += len(answer.data) if isinstance(answer, BlobChunk) else 0

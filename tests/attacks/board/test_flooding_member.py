@@ -222,9 +222,6 @@ def test_what_a_colluding_aggregator_shows_beyond_the_budget_is_unsaid(
     assert board.count("round/1", FLOODER) == 20
 
 
-# ── uploads ──
-
-
 # ── what a frame costs ──
 
 

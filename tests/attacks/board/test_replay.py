@@ -16,7 +16,6 @@ from protocol.encoding import digest
 from protocol.errors import BadEntry, BadSeal
 from protocol.sealing import SealContext, SealingKey, seal
 from tests.stage.ceremony.adversary import PLAN, AttackTable
-from tests.stage.ceremony.liar import verdict_of
 from tests.stage.toy import CEREMONY, CeremonyTable, Tamper, replace_terms, toy_federation
 
 LIAR, VICTIM = 5, 3  # the liar is the last one to speak in every step
@@ -55,7 +54,7 @@ def test_a_copied_commitment_cannot_be_opened():
     assert {(m.failure.culprit, m.failure.step) for m in table.machines.values() if m.failure} == {
         (LIAR, "moduli")
     }
-    verdict = verdict_of(table)
+    verdict = table.verdict
     assert set(verdict.culprits) == {LIAR}
     assert verdict.culprits[LIAR].startswith("moduli-commit")
 
@@ -105,7 +104,7 @@ def resealed(table: AttackTable) -> Tamper:
 def test_another_members_sealed_payload_does_not_open_as_ones_own():
     table = AttackTable(PLAN, {})
     table.run(resealed(table))
-    verdict = verdict_of(table)
+    verdict = table.verdict
     assert verdict.culprits == {LIAR: "deal: what it sealed for member 1 does not open"}
 
 
@@ -150,8 +149,7 @@ def test_were_posts_not_numbered_a_replay_would_make_an_honest_member_speak_twic
     for sender, draft in drafts[:3]:
         table.publish(sender, draft)
     replayed = table.put(table.entries[VICTIM - 1].post)
-    for machine in table.machines.values():
-        table.feed(machine, replayed)
+    table.show(replayed)
     assert isinstance(replayed.post.body, Join)
     assert {m.failure.culprit for m in table.machines.values() if m.failure} == {VICTIM}
 

@@ -11,7 +11,6 @@ from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Disclosure, Step
 from protocol.ceremony import judgement
 from tests.stage.ceremony.adversary import PLAN, AttackTable, Malicious, assert_caught, in_simulator
-from tests.stage.ceremony.liar import verdict_of
 from tests.stage.toy import CEREMONY, Tamper, seed_of
 
 ACCUSER, ACCUSED = 2, 3
@@ -47,7 +46,7 @@ def table_with(tamper: Tamper) -> AttackTable:
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.reason)
 def test_a_false_accuser_is_named_and_nobody_else(step, claim):
     table = table_with(accusing(step, claim))
-    verdict = verdict_of(table)
+    verdict = table.verdict
     assert verdict.culprits == {ACCUSER: "it aborted without reason"}
     assert verdict.silent == ()
     assert not any(machine.outcome for machine in table.machines.values())
@@ -83,7 +82,7 @@ def test_without_the_replay_everyone_would_believe_the_accuser():
 
 def test_another_seed_disclosed_to_frame_the_sender_of_a_good_seal_frames_nobody():
     table = table_with(accusing("moduli-commit", CLAIMS[0], seed_of("not", "mine")))
-    verdict = verdict_of(table)
+    verdict = table.verdict
     assert set(verdict.culprits) == {ACCUSER}
     assert "another seed" in verdict.culprits[ACCUSER]
 
@@ -91,7 +90,7 @@ def test_another_seed_disclosed_to_frame_the_sender_of_a_good_seal_frames_nobody
 def test_were_the_seed_not_bound_at_the_join_the_sender_would_be_framed(monkeypatch):
     monkeypatch.setattr(judgement._Court, "_is_bound", lambda court, member: True)
     table = table_with(accusing("moduli-commit", CLAIMS[0], seed_of("not", "mine")))
-    culprits = verdict_of(table).culprits
+    culprits = table.verdict.culprits
     assert culprits[ACCUSED] == f"deal: what it sealed for member {ACCUSER} does not open"
 
 
@@ -105,5 +104,5 @@ def test_who_accuses_a_culprit_of_the_wrong_thing_is_named_beside_it():
             return Draft(CEREMONY, Step("no-such-step", 0, 0, ()))
         return draft
 
-    verdict = verdict_of(table_with(tamper))
+    verdict = table_with(tamper).verdict
     assert set(verdict.culprits) == {ACCUSER, ACCUSED}

@@ -66,6 +66,12 @@ def certificate(disk: Disk) -> SignedPost | None:
     return held.signed if held and isinstance(held.post.body, Certificate) else None
 
 
+def copied(files: dict[str, bytes]) -> Disk:
+    disk = Disk()
+    disk.files = dict(files)
+    return disk
+
+
 @dataclass
 class Stage:
     """A ceremony in which all are about to certify; ``disks`` of who they are."""
@@ -79,14 +85,7 @@ class Stage:
         return serving(folder)
 
     def disk(self, index: int = VICTIM) -> Disk:
-        disk = Disk()
-        disk.files = dict(self.disks[index])
-        return disk
-
-    def early_disk(self) -> Disk:
-        disk = Disk()
-        disk.files = dict(self.early)
-        return disk
+        return copied(self.disks[index])
 
 
 @pytest.fixture(scope="module")
@@ -290,7 +289,7 @@ def test_an_honest_aggregator_takes_a_certificate_after_any_abort(
 def test_a_machine_that_was_put_back_ends_its_part_and_joins_the_next_ceremony(
     stage: Stage, tmp_path: Path
 ) -> None:
-    board, disk = stage.board(tmp_path / "board"), stage.early_disk()
+    board, disk = stage.board(tmp_path / "board"), copied(stage.early)
     before = board.board.count(CEREMONY, VICTIM)
     for _ in range(2):
         assert isinstance(command(disk, board), NoSeed)
@@ -304,7 +303,7 @@ def test_a_machine_that_was_put_back_ends_its_part_and_joins_the_next_ceremony(
 def test_a_machine_that_was_put_back_still_takes_its_share_of_a_key_that_all_certified(
     stage: Stage, tmp_path: Path
 ) -> None:
-    board, disk = stage.board(tmp_path / "board"), stage.early_disk()
+    board, disk = stage.board(tmp_path / "board"), copied(stage.early)
     for index in FEDERATION.members:
         kept = certificate(stage.disk(index))
         assert kept is not None

@@ -23,14 +23,8 @@ def copied(table: CeremonyTable) -> CeremonyTable:
     other = CeremonyTable(table.federation)
     other.blobs = table.blobs
     for entry in table.entries:
-        show(other, entry.post)
+        other.show(other.put(entry.post))
     return other
-
-
-def show(table: CeremonyTable, signed) -> None:
-    posted = table.put(signed)
-    for machine in table.machines.values():
-        table.feed(machine, posted)
 
 
 JUNK = [Step("deal", 0, 0, ()), Disclosure(bytes(32)), Join(b"key", bytes(32))]
@@ -42,10 +36,10 @@ def test_a_certificate_on_its_way_keeps_the_seed_whatever_stands_before_it(spoil
     table = CeremonyTable(toy_federation(N, QUORUM)).before_the_end()
     certificates = {i: table.sign(CEREMONY, i, d.body) for i, d in table.due()}
     spoilt = copied(table)
-    show(spoilt, table.sign(CEREMONY, COLLUDER, spoil))
-    show(spoilt, certificates[VICTIM])  # from its outbox: the same bytes on both boards
+    spoilt.show(spoilt.put(table.sign(CEREMONY, COLLUDER, spoil)))
+    spoilt.show(spoilt.put(certificates[VICTIM]))  # from its outbox: the same bytes on both boards
     for signed in certificates.values():
-        show(table, signed)
+        table.show(table.put(signed))
     assert table.machines[OTHER].outcome  # here the key counts
     victim = spoilt.machines[VICTIM]
     assert bool(victim.failure) == isinstance(spoil, Abort)  # what is no abort has no effect
@@ -63,11 +57,11 @@ def test_a_silence_at_the_end_lets_no_certificate_owner_disclose_though_elsewher
     given_up = copied(table)
     for board in (given_up, table):
         for i in (VICTIM, OTHER):
-            show(board, certificates[i])
-    show(table, certificates[COLLUDER])
+            board.show(board.put(certificates[i]))
+    table.show(table.put(certificates[COLLUDER]))
     assert table.machines[OTHER].outcome, "on this board the key counts"
     given_up.now_ms = 1000 * table.federation.terms.step_seconds
-    show(given_up, given_up.sign(CEREMONY, COLLUDER, Overdue("certificate", 0, 0)))
+    given_up.show(given_up.put(given_up.sign(CEREMONY, COLLUDER, Overdue("certificate", 0, 0))))
     drafts = dict(given_up.due())
     assert drafts[VICTIM].body.silent == (COLLUDER,)
     given_up.publish(VICTIM, drafts[VICTIM])

@@ -9,19 +9,11 @@ import pytest
 
 from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Body, Certificate, Disclosure, Step
-from protocol.ceremony.judgement import Verdict, judge
 from protocol.key.epoch import epoch_of
 from tests.stage.toy import CEREMONY, CeremonyTable, Tamper, toy_federation
 
 CULPRIT = 2
 CERTIFICATE = Certificate(bytes(32), b"a key")
-
-
-def verdict_of(table: CeremonyTable) -> Verdict:
-    def payloads(posted):
-        return {a.to: table.blobs[a.digest] if a.is_blob else a.data for a in posted.attachments}
-
-    return judge(table.federation.terms, CEREMONY, table.board.session(CEREMONY), payloads)
 
 
 def honest_but_the_culprit(table: CeremonyTable, tamper: Tamper) -> CeremonyTable:
@@ -42,7 +34,7 @@ def test_who_spoils_a_ceremony_without_joining_it_is_named(said: Body) -> None:
     table.publish(1, table.machines[1].due())  # type: ignore[arg-type]
     table.publish(CULPRIT, Draft(CEREMONY, said))
     honest_but_the_culprit(table, lambda sender, draft: draft)
-    verdict = verdict_of(table)
+    verdict = table.verdict
     assert set(verdict.culprits) == {CULPRIT}, verdict
     assert verdict.evidence[CULPRIT] == 2
 
@@ -55,7 +47,7 @@ def test_who_sees_a_rule_broken_before_it_joined_may_say_so() -> None:
     assert isinstance(table.machines[2].due().body, Abort)
     table.publish(2, table.machines[2].due())  # type: ignore[arg-type]
     table.run()
-    assert set(verdict_of(table).culprits) == {3}
+    assert set(table.verdict.culprits) == {3}
 
 
 @pytest.mark.parametrize("step", ["moduli", "trial"])
@@ -71,7 +63,7 @@ def test_a_certificate_that_was_not_due_excuses_nobody(step: str) -> None:
 
     honest_but_the_culprit(table, tamper)
     assert not any(machine.outcome for machine in table.machines.values())
-    verdict = verdict_of(table)
+    verdict = table.verdict
     assert set(verdict.culprits) == {CULPRIT}
     assert verdict.silent == (CULPRIT,)
 
@@ -89,7 +81,7 @@ def test_one_that_certified_before_another_aborted_without_need_is_neither_guilt
     assert [p.post.sender for p in table.board.entries if isinstance(p.post.body, Disclosure)] == [
         CULPRIT
     ]
-    verdict = verdict_of(table)
+    verdict = table.verdict
     assert (set(verdict.culprits), verdict.silent) == ({CULPRIT}, ())
 
 
@@ -102,7 +94,7 @@ def test_who_certifies_something_else_than_the_others_is_named():
     table = CeremonyTable(toy_federation(3, 2))
     honest_but_the_culprit(table, certifying_something_else)
     assert not any(machine.outcome for machine in table.machines.values())
-    verdict = verdict_of(table)
+    verdict = table.verdict
     assert set(verdict.culprits) == {CULPRIT}, verdict
 
 
@@ -115,7 +107,7 @@ def test_who_certifies_first_and_then_aborts_is_named_though_it_keeps_its_seed(i
     table.publish(CULPRIT, Draft(CEREMONY, Abort(1, "trial", "I do not like this N")))
     table.run()
     assert not any(machine.outcome for machine in table.machines.values())
-    verdict = verdict_of(table)
+    verdict = table.verdict
     assert set(verdict.culprits) == {CULPRIT}, verdict
     # Certificates that come after the abort make no epoch either.
     for i, machine in table.machines.items():
@@ -128,4 +120,4 @@ def test_an_honest_member_that_certified_may_abort_over_anothers_certificate() -
     table = CeremonyTable(toy_federation(5, 3)).run(certifying_something_else)
     aborted = {p.post.sender for p in table.board.entries if isinstance(p.post.body, Abort)}
     assert aborted & {1, 3, 4, 5}
-    assert set(verdict_of(table).culprits) == {CULPRIT}
+    assert set(table.verdict.culprits) == {CULPRIT}

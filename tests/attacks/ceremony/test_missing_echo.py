@@ -43,8 +43,7 @@ class TwoBoards:
         target.blobs |= source.blobs
         posted = target.board.append(source.entries[position - 1])
         target.entries.append(source.entries[position - 1])
-        for machine in target.machines.values():
-            target.feed(machine, posted)
+        target.show(posted)
 
     @staticmethod
     def other(draft: Draft) -> Draft:

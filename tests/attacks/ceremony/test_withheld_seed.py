@@ -11,7 +11,7 @@ from protocol.board.messages import Abort, Disclosure, Step
 from protocol.ceremony import judgement
 from protocol.ceremony.run import CeremonyRun, StepId
 from tests.stage.ceremony.adversary import EITHER_WAY, assert_caught
-from tests.stage.ceremony.liar import Lies, LyingTable, lying, verdict_of
+from tests.stage.ceremony.liar import Lies, LyingTable, lying
 from tests.stage.toy import CEREMONY
 
 LIAR = 2
@@ -51,14 +51,14 @@ def test_a_silent_member_that_accuses_an_honest_one_is_not_believed():
 
     table.run(tamper)
     assert table.named == {3}  # what the liar says
-    verdict = verdict_of(table)
+    verdict = table.verdict
     assert (verdict.culprits, verdict.silent) == ({}, (LIAR,))
 
 
 def test_an_honest_member_that_crashed_is_silent_beside_a_named_culprit():
     crashed = Lies(discloses=False)
     table = LyingTable({LIAR: Lies({"moduli": other_numbers}), 4: crashed}).played()
-    verdict = verdict_of(table)
+    verdict = table.verdict
     assert set(verdict.culprits) == {LIAR}
     assert verdict.silent == (4,)
 
@@ -66,5 +66,5 @@ def test_an_honest_member_that_crashed_is_silent_beside_a_named_culprit():
 def test_without_the_list_of_the_silent_the_culprit_vanishes(monkeypatch):
     monkeypatch.setattr(judgement, "silent", lambda entries: ())
     table = LyingTable({LIAR: Lies({"moduli": other_numbers}, discloses=False)}).played()
-    verdict = verdict_of(table)
+    verdict = table.verdict
     assert (verdict.culprits, verdict.silent) == ({}, ())

@@ -74,9 +74,7 @@ class Octopus(CeremonyTable):
         for blob in draft.blobs:
             self.blobs[blob_name(blob)] = blob
         signed = sign_post(self.forge(sender, draft.body), self.federation.keys[ACCOMPLICE])
-        posted = self.put(signed)
-        for machine in self.machines.values():
-            self.feed(machine, posted)
+        self.show(self.put(signed))
 
     def attack(self) -> None:
         """The ceremony up to the opened moduli."""

@@ -19,7 +19,6 @@ from protocol.errors import BadEntry, BadTerms
 from protocol.sealing import SealingKey
 from protocol.terms.terms import Member, check
 from tests.stage.ceremony.adversary import PLAN, AttackTable
-from tests.stage.ceremony.liar import verdict_of
 from tests.stage.toy import (
     CEREMONY,
     CeremonyTable,
@@ -56,7 +55,7 @@ def test_without_signatures_a_party_speaks_as_another_one_and_the_honest_one_is_
     table = AttackTable(PLAN, {})
     table.publish(VICTIM, Draft(CEREMONY, join()))  # anybody could have written this
     table.run()
-    assert VICTIM in verdict_of(table).culprits
+    assert VICTIM in table.verdict.culprits
 
 
 @pytest.mark.parametrize("recipients", [(2, 2), (0, 0), (6,), (1, 16)])

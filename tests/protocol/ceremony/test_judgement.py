@@ -163,9 +163,7 @@ def test_an_abort_before_its_reason_was_on_the_board_is_false():
     table.publish(LIAR, with_payload(drafts[LIAR], VICTIM, flipped))
     abort = Abort(LIAR, "deal", "a payload does not open")
     signed = table.sign(CEREMONY, VICTIM, abort, seen_position=head.position, seen=head.hash)
-    posted = table.put(signed)
-    for machine in table.machines.values():
-        table.feed(machine, posted)
+    table.show(table.put(signed))
     table.run()
     assert set(table.verdict.culprits) == {LIAR, VICTIM}
 
@@ -252,9 +250,7 @@ def test_posts_that_were_on_their_way_when_the_abort_came_are_judged_as_any(turn
         for blob in draft.blobs:
             table.blobs[_blob(draft, blob)] = blob
         signed = table.sign(CEREMONY, i, draft.body, seen_position=head.position, seen=head.hash)
-        posted = table.put(signed)
-        for machine in table.machines.values():
-            table.feed(machine, posted)
+        table.show(table.put(signed))
     table.run()
     assert set(table.verdict.culprits) == {accuser, late[0]}
 

@@ -157,9 +157,7 @@ def crossed(table: CeremonyTable, word: Draft) -> Verdict:
     late, seen = dict(table.due())[BY], table.board.head
     table.publish(SILENT, word)
     changes = {"seen_position": seen.position, "seen": seen.hash}
-    posted = table.put(table.sign(CEREMONY, BY, late.body, **changes))
-    for machine in table.machines.values():
-        table.feed(machine, posted)
+    table.show(table.put(table.sign(CEREMONY, BY, late.body, **changes)))
     return table.run().verdict
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from protocol.ceremony.judgement import Verdict
 from protocol.ceremony.machine import KINDS, Ceremony, UnsealedStep
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.terms.terms import Terms
@@ -74,11 +73,6 @@ class LyingTable(AttackTable):
     def named(self) -> set[int]:
         """Whom the honest members' own machines hold to be the culprit; 0 for nobody."""
         return {machine.failure.culprit for machine in self.honest if machine.failure}
-
-
-def verdict_of(table: AttackTable) -> Verdict:
-    """What the board says after an abort."""
-    return table.aftermath().verdict
 
 
 def assert_caught(aftermath: Aftermath, culprit: int, step: str) -> None:
