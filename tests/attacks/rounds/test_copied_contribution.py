@@ -25,6 +25,7 @@ from protocol.board.messages import Contribution, attach
 from protocol.errors import Malformed
 from protocol.rounds import ciphertexts
 from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, proof_context
+from tests.keyshare.key.test_joint_key import prime_3_mod_4
 from tests.stage.toy import seed_of
 
 LATTICE = Lattice(S1, 16)
@@ -38,11 +39,7 @@ COUNT = 500
 @lru_cache(maxsize=1)
 def private_key() -> phe.PaillierPrivateKey:
     """512 bits, from fixed primes that are 3 mod 4; the quorum in person."""
-    p, q = (gmpy2.next_prime(mpz(k) << 253) for k in (5, 7))
-    while p % 4 != 3:
-        p = gmpy2.next_prime(p)
-    while q % 4 != 3:
-        q = gmpy2.next_prime(q)
+    p, q = (prime_3_mod_4(mpz(k) << 253) for k in (5, 7))
     return phe.PaillierPrivateKey(phe.PaillierPublicKey(int(p * q)), int(p), int(q))
 
 

@@ -16,6 +16,7 @@ from participant.rounds.contribution import ContributionMaker
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Contribution, Opening, blob_name
+from tests.simulator.disk import Disk
 from tests.stage.toy import Table, ToyEpoch, replace_terms, seed_of, toy_epoch
 
 LATTICE = Lattice(S1, 16)
@@ -40,17 +41,19 @@ def read_difference(one: bytes, other: bytes, lattice: Lattice, count: int) -> l
     return [value for pair in zip(*rows, strict=True) for value in pair][:count]
 
 
+def two_vectors() -> np.ndarray:
+    return np.random.default_rng(7).integers(0, LATTICE.levels, (2, LENGTH))
+
+
 def test_the_same_key_for_two_vectors_shows_their_difference():
-    draw = np.random.default_rng(7)
-    one, other = (draw.integers(0, LATTICE.levels, LENGTH) for _ in range(2))
+    one, other = two_vectors()
     key = OneTimeKey(LATTICE, seed_of("used twice"))
     sent = [key.encrypt(0, values, seed_of("context")) for values in (one, other)]
     assert read_difference(sent[0], sent[1], LATTICE, LENGTH) == (one - other).tolist()
 
 
 def test_another_key_for_the_second_vector_shows_nothing_of_it():
-    draw = np.random.default_rng(7)
-    one, other = (draw.integers(0, LATTICE.levels, LENGTH) for _ in range(2))
+    one, other = two_vectors()
     sent = [
         OneTimeKey(LATTICE, seed_of(label)).encrypt(0, values, seed_of("context"))
         for label, values in (("first", one), ("second", other))
@@ -60,25 +63,6 @@ def test_another_key_for_the_second_vector_shows_nothing_of_it():
 
 
 # ── the hospital that makes contributions ──
-
-
-class Memory:
-    """Durable bytes in memory."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-
-    def write(self, name: str, data: bytes) -> None:
-        self.files[name] = data
-
-    def read(self, name: str) -> bytes | None:
-        return self.files.get(name)
-
-    def delete(self, name: str) -> None:
-        self.files.pop(name, None)
-
-    def names(self, prefix: str = "") -> list[str]:
-        return [name for name in self.files if name.startswith(prefix)]
 
 
 class Weights:
@@ -116,8 +100,8 @@ def made() -> Any:
         toy: ToyEpoch = TOY,
         member: int = 1,
     ) -> tuple[Contribution, bytes]:
-        storage = Memory()
-        own = ContributionMaker(terms, toy.epoch, toy.secrets[member], storage, fresh)  # type: ignore[arg-type]
+        storage = Disk()
+        own = ContributionMaker(terms, toy.epoch, toy.secrets[member], storage, fresh)
         draft, writer = own.make(Weights(update), 500, posted or opening())  # type: ignore[arg-type]
         assert writer.fits
         blobs = {blob_name(data): data for data in storage.files.values()}
