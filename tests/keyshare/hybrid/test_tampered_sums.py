@@ -51,25 +51,22 @@ def test_a_block_with_many_flipped_bits_is_detected(ring):
 
 
 Tampering = Callable[[Sum, list[bytes]], list[bytes]]
+
+
+def exchanged(seed: bytes, chunk: int = 0, context: bytes = CONTEXT) -> Tampering:
+    """The first one's chunk exchanged for zeros under this key."""
+    zeros = np.zeros(9, np.int64)
+    return lambda total, sent: [
+        OneTimeKey(total.lattice, seed).encrypt(chunk, zeros, context), *sent[1:]
+    ]  # fmt: skip
+
+
 WRONG: dict[str, Tampering] = {
     "a chunk dropped": lambda total, sent: sent[1:],
     "a chunk doubled": lambda total, sent: [*sent, sent[0]],
-    "a chunk exchanged for that of another key": lambda total, sent: [
-        OneTimeKey(total.lattice, seed_of("x")).encrypt(0, np.zeros(9, np.int64), CONTEXT),
-        *sent[1:],
-    ],
-    "a chunk of another round": lambda total, sent: [
-        OneTimeKey(total.lattice, seed_of("hospital", 0)).encrypt(
-            0, np.zeros(9, np.int64), seed_of("round 2")
-        ),
-        *sent[1:],
-    ],
-    "another chunk of the same key": lambda total, sent: [
-        OneTimeKey(total.lattice, seed_of("hospital", 0)).encrypt(
-            1, np.zeros(9, np.int64), CONTEXT
-        ),
-        *sent[1:],
-    ],
+    "a chunk exchanged for that of another key": exchanged(seed_of("x")),
+    "a chunk of another round": exchanged(seed_of("hospital", 0), context=seed_of("round 2")),
+    "another chunk of the same key": exchanged(seed_of("hospital", 0), chunk=1),
     "noise": lambda total, sent: [*sent[1:], (seed_of("noise") * len(sent[0]))[: len(sent[0])]],
 }
 
@@ -109,9 +106,7 @@ def test_blocks_in_another_order_are_detected(ring):
 def test_one_error_out_of_range_is_detected():
     """Of all 2048 only one, so that Σ E² shows nothing."""
     p = plain_lattice.hybrid(16)
-    total = Sum(Lattice(S1, 16))
-    for i in range(16):
-        total.add(weights(total.lattice, 9, f"{i}"))
+    total = small_sum(contributors=16)
     assert total.total is not None
     c = [int(x) for x in total.total]
     _, errors = plain_lattice.opened(p, total.key.tolist(), 16, 0, c, CONTEXT)
@@ -134,9 +129,7 @@ def test_errors_too_large_or_too_small_together_are_detected(monkeypatch, factor
         return real(stream, size) * np.int8(factor if next(calls) % 2 else 1)
 
     monkeypatch.setattr(one_time_key, "sample", scaled)
-    total = Sum(Lattice(S1, 1024))
-    for i in range(3):
-        total.add(weights(total.lattice, 9, f"{i}"))
+    total = small_sum(Lattice(S1, 1024))
     with pytest.raises(CorruptSum, match="no honest"):
         total.opened()
 
@@ -147,9 +140,7 @@ def test_the_errors_of_honest_sums_have_no_mean_however_many_contribute(ring, co
     """Rounding halves up makes each contribution 1/2 too : 512 at 1024, twice their spread."""
     members = 1024 if ring == S1 else 256
     p = {S1: plain_lattice.hybrid, S2: plain_lattice.hybrid_s2}[ring](members)
-    total = Sum(Lattice(ring, members, 2))
-    for i in range(contributors):
-        total.add(weights(total.lattice, 3, f"{i}"))
+    total = small_sum(Lattice(ring, members, 2), contributors)
     assert total.total is not None
     c = [int(x) for x in total.total]
     _, errors = plain_lattice.opened(p, total.key.tolist(), contributors, 0, c, CONTEXT)

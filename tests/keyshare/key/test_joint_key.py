@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from math import factorial, lcm
+from math import factorial, lcm, prod
 
 import gmpy2
 import phe
@@ -37,10 +37,9 @@ sizes = pytest.mark.parametrize(("n", "quorum"), SIZES)
 
 
 def prime_3_mod_4(above: mpz) -> mpz:
-    p = gmpy2.next_prime(above)
-    while p % 4 != 3:
-        p = gmpy2.next_prime(p)
-    return p
+    while (above := gmpy2.next_prime(above)) % 4 != 3:
+        pass
+    return above
 
 
 P = prime_3_mod_4(mpz(3) << 126)
@@ -122,14 +121,11 @@ def joint_key(made: Dealt) -> JointKey:
 
 def interpolate(points: dict[int, mpz]) -> Fraction:
     """f(0) by Lagrange over the rationals."""
-    total = Fraction(0)
-    for i, value in points.items():
-        term = Fraction(int(value))
-        for j in points:
-            if j != i:
-                term *= Fraction(j, j - i)
-        total += term
-    return total
+    terms = (
+        int(value) * prod(Fraction(j, j - i) for j in points if j != i)
+        for i, value in points.items()
+    )
+    return sum(terms, Fraction(0))
 
 
 @sizes

@@ -66,10 +66,9 @@ def decrypt_by_hand(ciphertext: mpz, toy: ToyEpoch, members: tuple[int, ...]) ->
     delta = math.factorial(key.n_members)
     product = mpz(1)
     for i in members:
-        weight = Fraction(delta)
-        for j in members:
-            if j != i:
-                weight *= Fraction(j, j - i)
+        weight = delta * math.prod(
+            (Fraction(j, j - i) for j in members if j != i), start=Fraction(1)
+        )
         assert weight.denominator == 1
         exponent = 2 * delta * toy.shares[i].value * 2 * weight.numerator
         product = product * gmpy2.powmod(ciphertext, exponent, square) % square

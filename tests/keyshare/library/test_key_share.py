@@ -5,16 +5,17 @@ import inspect
 import math
 import pickle
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any
 
 import gmpy2
 import pytest
+from gmpy2 import mpz
 
 from keyshare import BadKeyShare, BadParameters, KeyShare, deal
 from keyshare.key.threshold_key import key_shape
 from keyshare.proofs.proved_parts import prove_parts
 from keyshare.randomness import Stream
+from tests.keyshare.key.test_joint_key import interpolate
 from tests.keyshare.library import BITS, KEY, SHARES, dealt
 
 
@@ -161,8 +162,4 @@ def test_the_shares_are_as_long_as_those_of_a_ceremony():
 
 def interpolated(shares: tuple[KeyShare, ...]) -> int:
     """F(0), rounded down where it is no integer."""
-    total = Fraction(0)
-    for one in shares:
-        others = [other.member for other in shares if other is not one]
-        total += one.secret * math.prod(Fraction(j, j - one.member) for j in others)
-    return math.floor(total)
+    return math.floor(interpolate({share.member: mpz(share.secret) for share in shares}))

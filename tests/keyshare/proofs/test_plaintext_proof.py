@@ -22,6 +22,7 @@ from keyshare.proofs.plaintext_proof import (
     verify,
 )
 from keyshare.randomness import Stream
+from tests.keyshare.key.test_joint_key import prime_3_mod_4
 from tests.stage.toy import seed_of
 
 CONTEXT = b"context"
@@ -29,10 +30,7 @@ CONTEXT = b"context"
 
 def blum_prime(bits: int, label: str) -> mpz:
     """A prime that is 3 mod 4, with its two highest bits set."""
-    start = Stream(seed_of("prime", label, bits)).bits(bits) | (mpz(3) << (bits - 2))
-    while (start := gmpy2.next_prime(start)) % 4 != 3:
-        pass
-    return start
+    return prime_3_mod_4(Stream(seed_of("prime", label, bits)).bits(bits) | mpz(3) << bits - 2)
 
 
 @lru_cache(maxsize=4)
