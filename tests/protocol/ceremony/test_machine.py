@@ -179,7 +179,7 @@ def test_who_joins_before_it_sees_the_abort_discloses_too():
 
 def test_who_has_certified_keeps_its_seed():
     """The others might hold all certificates already, and use the key."""
-    table = said_once(certificates_begin())
+    table = CeremonyTable(federation()).before_the_end()
     certified, draft = table.due()[0]
     table.publish(certified, draft)
     table.publish(2, Draft(CEREMONY, Abort(0, "certificate", "I change my mind")))
@@ -187,11 +187,6 @@ def test_who_has_certified_keeps_its_seed():
     assert set(table.machines[1].disclosed) == set(table.machines) - {certified}
     assert table.due() == []
     assert table.verdict.silent == ()
-
-
-def certificates_begin() -> int:
-    entries = toy_epoch(N, QUORUM).table.board.entries
-    return len(entries) - N
 
 
 def test_an_abort_after_the_end_takes_no_key_away():

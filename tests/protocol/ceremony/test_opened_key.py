@@ -2,11 +2,11 @@
 
 import itertools
 from functools import cache
-from math import factorial
+from math import factorial, prod
 
 import gmpy2
 import pytest
-from gmpy2 import mpz
+from gmpy2 import mpq, mpz
 
 from tests.stage.ceremony.opened_key import dealers_factors, factors_of_the_key
 from tests.stage.toy import ToyEpoch, toy_epoch
@@ -25,15 +25,14 @@ def phi(n: int, quorum: int) -> mpz:
     return (p - 1) * (q - 1)
 
 
+def rational(values: dict[int, mpz], at: int) -> mpq:
+    """The polynomial through all the points, at a further one."""
+    terms = (v * prod(mpq(at - j, i - j) for j in values if j != i) for i, v in values.items())
+    return sum(terms, mpq(0))
+
+
 def interpolated(values: dict[int, mpz], at: int) -> mpz:
-    """The polynomial through all the points, at a further one, over the rationals."""
-    total = gmpy2.mpq(0)
-    for i, value in values.items():
-        term = gmpy2.mpq(value)
-        for j in values:
-            if j != i:
-                term = term * (at - j) / (i - j)
-        total += term
+    total = rational(values, at)
     assert total.denominator == 1
     return mpz(total)
 
@@ -93,13 +92,7 @@ def test_shares_lie_on_a_polynomial_of_degree_quorum_minus_1_with_a_multiple_of_
 def test_fewer_shares_than_a_quorum_lie_on_no_polynomial_of_lower_degree(n, quorum):
     shares = {i: share.value for i, share in toy_epoch(n, quorum).shares.items()}
     known = dict(itertools.islice(shares.items(), quorum - 1))
-    total = gmpy2.mpq(0)
-    for i, value in known.items():
-        term = gmpy2.mpq(value)
-        for j in known:
-            if j != i:
-                term = term * -j / (i - j)
-        total += term
+    total = rational(known, 0)
     assert total.denominator != 1 or mpz(total) % phi(n, quorum) != 0
 
 

@@ -1,14 +1,12 @@
 """A record is written once, extended, and refused where it does not belong."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from protocol.board.board import Head
 from protocol.board.draft import Draft, public_payload
 from protocol.board.messages import Abort, Certificate, Step, attach
 from protocol.encoding import encode
-from protocol.errors import Fork, Malformed, UnfitRecord
+from protocol.errors import Fork, UnfitRecord
 from protocol.record.files import (
     blob_path,
     countersign,
@@ -27,26 +25,19 @@ from protocol.record.writing import (
     write_entries,
 )
 from protocol.terms.terms import parse, require_signed
+from tests.stage.record.memory import MemoryFiles
 from tests.stage.toy import CEREMONY, Table, toy_federation
 
 TOY = toy_federation(3, 2)
 SIGNATURES = TOY.signatures
 
 
-class Files(dict[str, bytes]):
+class Files(MemoryFiles):
     """A record in memory; ``writes`` is the order in which its files were written."""
 
     def __init__(self) -> None:
         super().__init__()
         self.writes: list[str] = []
-
-    def read(self, path: str, limit: int) -> bytes | None:
-        if len(data := self.get(path, b"")) > limit:
-            raise Malformed(path, "too long")
-        return data if path in self else None
-
-    def paths(self) -> Sequence[str]:
-        return sorted(self)
 
     def write(self, path: str, data: bytes) -> None:
         self.writes.append(path)

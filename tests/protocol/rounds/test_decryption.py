@@ -16,6 +16,7 @@ from tests.stage.rounds.toy_round import (
     TERMS,
     Ledger,
     Round,
+    closed,
     contributed,
     examples_of,
     known,
@@ -31,8 +32,7 @@ from tests.stage.rounds.whole_update import average
 
 @pytest.mark.parametrize("contributors", [(1, 2, 4), (2, 3, 4, 5), (1, 2, 3, 4, 5)])
 def test_the_decrypted_average_is_that_of_the_plain_integers(contributors):
-    found = contributed(contributors)
-    found.close()
+    found = closed(contributors)
     found.settle()
     slots = suite_of("paillier", TERMS).slots(opening_of_training())
     q = slots.quantisation
@@ -70,16 +70,14 @@ def test_a_statistic_is_the_exact_sum():
 
 @pytest.mark.parametrize("who", [(1, 2, 3, 4), (2, 3, 4, 5), (1, 3, 4, 5)])
 def test_members_who_say_nothing_are_not_needed_and_learn_the_sum_as_well(who):
-    found = contributed()
-    found.close()
+    found = closed()
     found.settle(who)
     assert all(member.plaintexts for member in found.members.values())
     assert len({tuple(m.plaintexts or ()) for m in found.members.values()}) == 1
 
 
 def test_a_member_restarted_at_any_entry_learns_the_same():
-    found = contributed()
-    found.close()
+    found = closed()
     found.settle()
     for stop in range(len(found.board.entries)):
         again = found.member(2)
@@ -97,8 +95,7 @@ def test_a_member_restarted_at_any_entry_learns_the_same():
 
 
 def test_below_the_lock_threshold_nothing_is_released():
-    found = contributed()
-    found.close()
+    found = closed()
     found.settle((1, 2, 3))
     view = found.members[1].view
     assert len(view.locks) == 3 == TERMS.lock_threshold - 1
@@ -110,8 +107,7 @@ def test_below_the_lock_threshold_nothing_is_released():
 
 
 def test_locks_of_another_set_do_not_count():
-    found = contributed()
-    found.close()
+    found = closed()
     found.publish(4, SetLock(b"another set".ljust(32)))
     found.publish(5, SetLock(b"another set".ljust(32)))
     found.settle((1, 2, 3))
@@ -120,8 +116,7 @@ def test_locks_of_another_set_do_not_count():
 
 
 def test_a_second_lock_of_a_member_does_not_count():
-    found = contributed()
-    found.close()
+    found = closed()
     found.publish(4, SetLock(b"another set".ljust(32)))
     found.settle((1, 2, 3))
     chosen = found.members[1].view.chosen(TERMS.federation)
@@ -148,8 +143,7 @@ def test_nothing_is_due_before_the_closing():
 
 
 def test_a_quorum_less_one_of_partials_gives_nothing():
-    found = contributed()
-    found.close()
+    found = closed()
     locks = [(i, draft) for i in found.members if (draft := found.due(i))]
     for i, draft in locks:
         found.publish(i, draft.body)
@@ -169,12 +163,10 @@ def test_a_quorum_less_one_of_partials_gives_nothing():
 
 def test_a_second_set_after_a_lock_is_refused():
     """Another board, other contributors, the same hospital: its ledger remembers."""
-    found = contributed()
-    found.close()
+    found = closed()
     found.settle()
-    second = contributed((1, 2, 3))
+    second = closed((1, 2, 3))
     second.ledgers = found.ledgers
-    second.close()
     second.settle()
     assert second.refusals == {("one-set", 0)}
     locked = set(found.members[1].view.locks)
@@ -185,8 +177,7 @@ def test_a_second_set_after_a_lock_is_refused():
 
 
 def test_the_same_set_again_is_not_refused():
-    found = contributed()
-    found.close()
+    found = closed()
     ledgers = {i: Ledger() for i in found.members}
     chosen = found.members[1].view.chosen(TERMS.federation)
     assert chosen is not None
@@ -199,8 +190,7 @@ def test_the_same_set_again_is_not_refused():
 
 
 def test_a_set_is_recorded_before_its_partial_is_made():
-    found = contributed()
-    found.close()
+    found = closed()
     found.settle((1, 2, 3))
     found.settle((4,))
 

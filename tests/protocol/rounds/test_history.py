@@ -3,6 +3,7 @@
 import itertools
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from protocol.board.messages import Closing, Opening, SetLock
 from protocol.rounds.history import Difference, OpenedSets, fewest_missing, isolated, largest
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import RoundPolicy
+from tests.stage.rounds import toy_round
 from tests.stage.rounds.toy_round import TERMS, TOY, Round, contributed, training
 from tests.stage.toy import replace_terms, toy_epoch
 
@@ -140,14 +142,9 @@ def test_a_statistic_does_not_count_and_is_not_judged():
     assert other.opening
     body = other.opening.post.body
     statistic = Opening("statistic", body.epoch, body.model, body.length)
-    view.opening = other.opening._replace(post=_with_body(other.opening.post, statistic))
+    post = msgspec.structs.replace(other.opening.post, body=statistic)
+    view.opening = other.opening._replace(post=post)
     assert history(first).difference(view) is None
-
-
-def _with_body(post, body):
-    return type(post)(
-        *(body if name == "body" else getattr(post, name) for name in post.__struct_fields__)
-    )
 
 
 def test_a_round_is_not_compared_with_itself():
@@ -175,8 +172,7 @@ def after(first: Round, contributors: tuple[int, ...], differencing: str = "refu
 
 
 def void(contributors: tuple[int, ...] = (1, 2, 3)) -> Round:
-    found = contributed(contributors)
-    found.close()
+    found = toy_round.closed(contributors)
     found.settle()
     return found
 

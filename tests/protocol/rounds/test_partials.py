@@ -12,7 +12,7 @@ from protocol.encoding import encode, pack_numbers, width_of
 from protocol.errors import Uncombinable
 from protocol.rounds import decryption
 from protocol.rounds.view import RoundView
-from tests.stage.rounds.toy_round import KEY, SQUARE, TERMS, TOY, Ledger, Round, contributed
+from tests.stage.rounds.toy_round import KEY, SQUARE, TERMS, TOY, Ledger, Round, closed, contributed
 from tests.stage.rounds.wrong_part import Liar, Numbers, all_of, complaints, numbers_of
 
 
@@ -22,12 +22,6 @@ def right_sum() -> tuple[mpz, ...]:
     found.settle()
     assert found.members[1].plaintexts
     return tuple(found.members[1].plaintexts)
-
-
-def closed() -> Round:
-    found = contributed()
-    found.close()
-    return found
 
 
 def assert_all_know_the_sum(found: Round) -> None:
@@ -257,8 +251,7 @@ def test_parts_that_come_before_the_closing_wait_for_the_sum():
 
 
 def test_parts_of_a_set_that_is_refused_are_never_opened():
-    found = contributed((1, 2))  # too few
-    found.close()
+    found = closed((1, 2))  # too few
     chosen = found.members[1].view.chosen(TERMS.federation)
     assert chosen
     sealed = tuple(attach(bytes(50), i) for i in range(6))

@@ -26,6 +26,7 @@ from tests.stage.rounds.toy_round import (
     SQUARE,
     TOY,
     Round,
+    closed,
     contributed,
     numbers,
     training,
@@ -92,8 +93,7 @@ def test_a_closing_that_names_others_than_contributed_is_refused(given, named, r
 
 @pytest.mark.parametrize("contributors", [(3,), (3, 5)])
 def test_a_sum_of_too_few_is_refused(contributors):
-    found = contributed(contributors)
-    found.close()
+    found = closed(contributors)
     refused(found, "min-contributors")
     (reason,) = {r.reason for r in found.members[1].view.refusals.values()}
     assert all(f"H{i}" in reason for i in contributors)
@@ -316,8 +316,7 @@ def test_a_session_opens_only_what_its_name_says(session, kind):
 
 
 def test_a_refusal_is_said_once():
-    found = contributed((3,))
-    found.close()
+    found = closed((3,))
     found.settle()
     found.settle()
     said = [p for p in found.board.entries if isinstance(p.post.body, Refusal)]

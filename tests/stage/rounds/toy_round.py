@@ -261,6 +261,13 @@ def contributed(contributors: tuple[int, ...] = (1, 2, 4)) -> Round:
     return found
 
 
+def closed(contributors: tuple[int, ...] = (1, 2, 4)) -> Round:
+    """The same, and its sum."""
+    found = contributed(contributors)
+    found.close()
+    return found
+
+
 class HybridRound(Round):
     """A round under the hybrid suite, with vectors of one chunk."""
 
