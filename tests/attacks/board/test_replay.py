@@ -9,13 +9,14 @@ import pytest
 
 from protocol.board.board import Board, Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import MAX_INLINE_BYTES, Attachment, Join, Step, attach
+from protocol.board.messages import Join, Step
 from protocol.ceremony import commitment
 from protocol.ceremony.run import StepId
 from protocol.encoding import digest
 from protocol.errors import BadEntry, BadSeal
 from protocol.sealing import SealContext, SealingKey, seal
 from tests.stage.ceremony.adversary import PLAN, AttackTable
+from tests.stage.ceremony.altered import with_payload
 from tests.stage.toy import CEREMONY, CeremonyTable, Tamper, replace_terms, toy_federation
 
 LIAR, VICTIM = 5, 3  # the liar is the last one to speak in every step
@@ -38,12 +39,8 @@ def copying(table: AttackTable, *steps: str) -> Tamper:
         if sender != LIAR or not isinstance(body, Step) or body.step not in steps:
             return draft
         payload = table.all_payloads(post_of(table, VICTIM, body.step))[0]
-        if body.step.endswith("-commit"):  # leaves that are told beside it are its own
-            own = draft.blobs[0] if draft.blobs else body.attachments[0].data
-            payload = payload[:32] + own[32:]
-        blobs = (payload,) if len(payload) > MAX_INLINE_BYTES else ()
-        copy = msgspec.structs.replace(body, attachments=(attach(payload),))
-        return Draft(draft.session, copy, blobs)
+        said = 32 if body.step.endswith("-commit") else len(payload)  # leaves beside it are its own
+        return with_payload(draft, 0, lambda own: payload[:said] + own[said:])
 
     return tamper
 
@@ -51,9 +48,7 @@ def copying(table: AttackTable, *steps: str) -> Tamper:
 def test_a_copied_commitment_cannot_be_opened():
     table = AttackTable(PLAN, {})
     table.run(copying(table, "moduli-commit", "moduli"))
-    assert {(m.failure.culprit, m.failure.step) for m in table.machines.values() if m.failure} == {
-        (LIAR, "moduli")
-    }
+    assert {f for f in table.failures.values() if f} == {(LIAR, "moduli")}
     verdict = table.verdict
     assert set(verdict.culprits) == {LIAR}
     assert verdict.culprits[LIAR].startswith("moduli-commit")
@@ -67,8 +62,7 @@ def test_were_the_commitment_not_bound_to_its_sender_the_copy_would_count(monkey
     table = AttackTable(PLAN, {})
     table.run(copying(table, "theta-commit", "theta"))
     # The copy passes for the liar's own share of θ', and nobody can say whose share is wrong.
-    named = {(m.failure.culprit, m.failure.step) for m in table.machines.values() if m.failure}
-    assert named == {(0, "theta")}
+    assert {f for f in table.failures.values() if f} == {(0, "theta")}
 
 
 def test_a_commitment_opens_in_one_step_only(monkeypatch):
@@ -90,13 +84,7 @@ def resealed(table: AttackTable) -> Tamper:
         if sender != LIAR or not isinstance(body, Step) or body.step != "deal" or body.batch:
             return draft
         payload = table.all_payloads(post_of(table, VICTIM, "deal"))[1]
-        old = next(a for a in body.attachments if a.to == 1)
-        others: list[Attachment] = [a for a in body.attachments if a is not old]
-        blobs = [b for b in draft.blobs if attach(b).digest != old.digest]
-        if len(payload) > MAX_INLINE_BYTES:
-            blobs.append(payload)
-        copy = msgspec.structs.replace(body, attachments=(*others, attach(payload, 1)))
-        return Draft(draft.session, copy, tuple(blobs))
+        return with_payload(draft, 1, lambda own: payload)
 
     return tamper
 

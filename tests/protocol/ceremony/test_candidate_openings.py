@@ -18,6 +18,7 @@ from tests.stage.ceremony.altered import (
     assert_named,
     lying,
     resealed,
+    turned,
     with_payload,
 )
 from tests.stage.ceremony.opened_key import runs_of
@@ -66,10 +67,6 @@ def test_the_commitment_is_the_hash_of_the_leaves_hashes():
     hashes = [hashlib.sha256(b"quorate/leaf" + leaf).digest() for leaf in leaves]
     assert candidate_openings.leaves_commitment(leaves) == digest("quorate/leaves", *hashes)
     assert candidate_openings.leaves_commitment(leaves[::-1]) != digest("quorate/leaves", *hashes)
-
-
-def turned(position: int) -> Change:
-    return lambda d: d[:position] + bytes([d[position] ^ 1]) + d[position + 1 :]
 
 
 def changed_in_the_second_batch(step: str, culprit: int, change: Change) -> CeremonyTable:

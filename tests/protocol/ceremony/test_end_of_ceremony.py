@@ -10,16 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 import pytest
-from msgspec.structs import replace
 
 from protocol.board.board import Post, Posted, is_aborted
-from protocol.board.draft import Draft, public_payload
+from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
 from protocol.ceremony.judgement import Verdict, judge
 from protocol.ceremony.machine import Ceremony
 from protocol.encoding import digest, encode
 from protocol.key.epoch import certified_by_all
 from protocol.record.audit.observation import Observation, observe
+from tests.stage.ceremony.altered import turned, with_payload
 from tests.stage.toy import CEREMONY, CeremonyTable, seed_of, toy_federation
 
 LIAR, HONEST = 2, (1, 3)
@@ -268,14 +268,8 @@ def test_a_liars_own_certificate_shows_nobody_as_silent() -> None:
 
 def spoilt(draft: Draft) -> Draft:
     """The draft with another D(j), where it tells that: all see it, and nobody can say whose."""
-    body = draft.body
-    if not isinstance(body, Step) or body.step != "theta-commit":
-        return draft
-    (told,) = body.attachments
-    data = bytearray(draft.blobs[0] if told.is_blob else told.data)
-    data[40] ^= 1
-    attachments, blobs = public_payload(bytes(data))
-    return Draft(CEREMONY, replace(body, attachments=tuple(attachments)), tuple(blobs))
+    is_told = isinstance(draft.body, Step) and draft.body.step == "theta-commit"
+    return with_payload(draft, 0, turned(40)) if is_told else draft
 
 
 @pytest.mark.parametrize("spoil", ["certified after an abort", "named another entry"])

@@ -16,6 +16,7 @@ from tests.stage.ceremony.small_ceremony import (
     name_of,
     plaintexts_of,
 )
+from tests.stage.files import flipped
 from tests.stage.toy import CEREMONY, CeremonyTable, Federation
 
 Change = Callable[[bytes], bytes]
@@ -77,10 +78,14 @@ def without(draft: Draft, to: int) -> Draft:
     return Draft(draft.session, msgspec.structs.replace(draft.body, attachments=kept), draft.blobs)
 
 
+def turned(place: int) -> Change:
+    """Turns over the last bit of a byte."""
+    return lambda data: flipped(data, place)
+
+
 def spoilt(data: bytes) -> bytes:
     """The bytes with one of them changed: in a trial, one before the sealing key for rounds."""
-    place = len(data) // 8
-    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+    return turned(len(data) // 8)(data)
 
 
 def lying(machine: Ceremony, step: str, change: Callable[[CeremonyRun, StepId, bytes], bytes]):
