@@ -22,19 +22,10 @@ from protocol.board.wire import BlobChunk, BlobHave, FromMember, Welcome
 from protocol.encoding import encode
 from tests.field.network.test_resumed import BLOBS, Vector
 from tests.simulator.disk import Disk
-from tests.stage.saying import FEDERATION
+from tests.stage.saying import FEDERATION, Quiet
 
 NAME, SIZE = blob_name(BLOBS[0]), len(BLOBS[0])
 FRAMES = 200
-
-
-class Drain:
-    """A link that takes everything."""
-
-    url = "wss://aggregator.test"
-
-    async def send(self, frame: FromMember) -> None:
-        """Take it."""
 
 
 def uploading(monkeypatch: pytest.MonkeyPatch) -> tuple[Agent, list[int]]:
@@ -63,7 +54,7 @@ def hear(member: Agent, said: list[BlobHave]) -> None:
         inbox: Any = Inbox()
         for frame in said:
             await inbox.put(encode(frame))
-        await Session(member, FEDERATION.keys[1])._take(inbox, Drain())  # type: ignore[arg-type]
+        await Session(member, FEDERATION.keys[1])._take(inbox, Quiet())  # type: ignore[arg-type]
 
     asyncio.run(take())
     member.outgoing()

@@ -19,19 +19,10 @@ from participant.network.session import Notices, Session
 from protocol.board.board import Head
 from protocol.board.wire import Accepted, Rejected
 from protocol.encoding import encode
-from tests.stage.saying import FEDERATION, agent, statement
+from tests.stage.saying import FEDERATION, Quiet, agent, statement
 
 MANY = 1_000
 FEW = 2 * int(sessions._BAD_NEWS[0])
-
-
-class Quiet:
-    """A link that takes everything."""
-
-    url = "wss://h"
-
-    async def send(self, frame: object) -> None:
-        """Take it."""
 
 
 class Endless:

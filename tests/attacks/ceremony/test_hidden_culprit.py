@@ -10,10 +10,12 @@ import pytest
 from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Body, Certificate, Disclosure, Step
 from protocol.key.epoch import epoch_of
+from tests.stage.ceremony.altered import instead
 from tests.stage.toy import CEREMONY, CeremonyTable, Tamper, toy_federation
 
 CULPRIT = 2
 CERTIFICATE = Certificate(bytes(32), b"a key")
+CERTIFYING_SOMETHING_ELSE = instead(CULPRIT, "certificate", CERTIFICATE)
 
 
 def honest_but_the_culprit(table: CeremonyTable, tamper: Tamper) -> CeremonyTable:
@@ -69,14 +71,8 @@ def test_a_certificate_that_was_not_due_excuses_nobody(step: str) -> None:
 
 
 def test_one_that_certified_before_another_aborted_without_need_is_neither_guilty_nor_silent():
-    table = CeremonyTable(toy_federation(3, 2))
-
-    def tamper(sender: int, draft: Draft) -> Draft:
-        if sender == CULPRIT and isinstance(draft.body, Certificate):
-            return Draft(CEREMONY, Abort(1, "trial", "I do not like it"))
-        return draft
-
-    table.run(tamper)
+    abort = Abort(1, "trial", "I do not like it")
+    table = CeremonyTable(toy_federation(3, 2)).run(instead(CULPRIT, "certificate", abort))
     # Hospital 3's certificate was on its way when the abort came: it keeps its seed all the same.
     assert [p.post.sender for p in table.board.entries if isinstance(p.post.body, Disclosure)] == [
         CULPRIT
@@ -85,14 +81,9 @@ def test_one_that_certified_before_another_aborted_without_need_is_neither_guilt
     assert (set(verdict.culprits), verdict.silent) == ({CULPRIT}, ())
 
 
-def certifying_something_else(sender: int, draft: Draft) -> Draft:
-    is_odd = sender == CULPRIT and isinstance(draft.body, Certificate)
-    return Draft(CEREMONY, CERTIFICATE) if is_odd else draft
-
-
 def test_who_certifies_something_else_than_the_others_is_named():
     table = CeremonyTable(toy_federation(3, 2))
-    honest_but_the_culprit(table, certifying_something_else)
+    honest_but_the_culprit(table, CERTIFYING_SOMETHING_ELSE)
     assert not any(machine.outcome for machine in table.machines.values())
     verdict = table.verdict
     assert set(verdict.culprits) == {CULPRIT}, verdict
@@ -117,7 +108,7 @@ def test_who_certifies_first_and_then_aborts_is_named_though_it_keeps_its_seed(i
 
 
 def test_an_honest_member_that_certified_may_abort_over_anothers_certificate() -> None:
-    table = CeremonyTable(toy_federation(5, 3)).run(certifying_something_else)
+    table = CeremonyTable(toy_federation(5, 3)).run(CERTIFYING_SOMETHING_ELSE)
     aborted = {p.post.sender for p in table.board.entries if isinstance(p.post.body, Abort)}
     assert aborted & {1, 3, 4, 5}
     assert set(table.verdict.culprits) == {CULPRIT}

@@ -6,13 +6,12 @@ Jarecki, Krawczyk, Rabin, EUROCRYPT 1999; here it is shown as silent, and no hon
 
 import pytest
 
-from protocol.board.draft import Draft
-from protocol.board.messages import Abort, Disclosure, Step
+from protocol.board.messages import Abort, Disclosure
 from protocol.ceremony import judgement
 from protocol.ceremony.run import CeremonyRun, StepId
 from tests.stage.ceremony.adversary import EITHER_WAY, assert_caught
+from tests.stage.ceremony.altered import instead
 from tests.stage.ceremony.liar import Lies, LyingTable, lying
-from tests.stage.toy import CEREMONY
 
 LIAR = 2
 HONEST = (1, 3, 4, 5)
@@ -42,14 +41,7 @@ def test_who_keeps_its_seed_is_silent_and_named_only_if_the_others_show_why(play
 
 def test_a_silent_member_that_accuses_an_honest_one_is_not_believed():
     table = LyingTable({LIAR: Lies(discloses=False)})
-    claim = Draft(CEREMONY, Abort(3, "deal", "a payload does not open"))
-
-    def tamper(sender: int, draft: Draft) -> Draft:
-        body = draft.body
-        accuses = sender == LIAR and isinstance(body, Step) and body.step == "moduli"
-        return claim if accuses else draft
-
-    table.run(tamper)
+    table.run(instead(LIAR, "moduli", Abort(3, "deal", "a payload does not open")))
     assert table.named == {3}  # what the liar says
     verdict = table.verdict
     assert (verdict.culprits, verdict.silent) == ({}, (LIAR,))

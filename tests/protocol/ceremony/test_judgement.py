@@ -5,7 +5,14 @@ import pytest
 from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Certificate, Disclosure, Join, Step
 from protocol.sealing import SealingKey
-from tests.stage.ceremony.altered import altered, assert_named, resealed, spoilt, with_payload
+from tests.stage.ceremony.altered import (
+    altered,
+    assert_named,
+    instead,
+    resealed,
+    spoilt,
+    with_payload,
+)
 from tests.stage.ceremony.small_ceremony import (
     LIAR,
     PRIVATE,
@@ -174,12 +181,7 @@ def test_an_abort_before_its_reason_was_on_the_board_is_false():
 @pytest.mark.parametrize("step", ["moduli-commit", "screen", "trial"])
 def test_another_seed_cannot_frame_whoever_sealed_for_it(step):
     accuser, accused = LIAR, VICTIM
-
-    def tamper(sender: int, draft: Draft) -> Draft:
-        if sender == accuser and name_of(draft.body) == step:
-            return Draft(CEREMONY, Abort(accused, "deal", "a payload does not open"))
-        return draft
-
+    tamper = instead(accuser, step, Abort(accused, "deal", "a payload does not open"))
     table = CeremonyTable(federation())
     while not any(machine.aborted for machine in table.machines.values()):
         for sender, draft in table.due():

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from protocol.board.draft import Draft, Envelope
-from protocol.board.messages import MAX_INLINE_BYTES, Abort, Attachment, Step, attach
+from protocol.board.messages import MAX_INLINE_BYTES, Abort, Attachment, Body, Step, attach
 from protocol.ceremony.machine import KINDS, Ceremony, UnsealedStep
 from protocol.ceremony.run import CeremonyRun, StepId
 from tests.stage.ceremony.small_ceremony import (
@@ -17,7 +17,7 @@ from tests.stage.ceremony.small_ceremony import (
     plaintexts_of,
 )
 from tests.stage.files import flipped
-from tests.stage.toy import CEREMONY, CeremonyTable, Federation
+from tests.stage.toy import CEREMONY, CeremonyTable, Federation, Tamper
 
 Change = Callable[[bytes], bytes]
 
@@ -40,6 +40,16 @@ def altered(
     table.run(tamper)
     assert done
     return table
+
+
+def instead(member: int, step: str, said: Body) -> Tamper:
+    """What a member says in the place of its word in a step."""
+
+    def tamper(sender: int, draft: Draft) -> Draft:
+        is_its_word = sender == member and name_of(draft.body) == step
+        return Draft(CEREMONY, said) if is_its_word else draft
+
+    return tamper
 
 
 def with_payload(draft: Draft, to: int, change: Change) -> Draft:
