@@ -122,7 +122,7 @@ def joint_key(made: Dealt) -> JointKey:
 def interpolate(points: dict[int, mpz]) -> Fraction:
     """f(0) by Lagrange over the rationals."""
     terms = (
-        int(value) * prod(Fraction(j, j - i) for j in points if j != i)
+        prod((Fraction(j, j - i) for j in points if j != i), start=Fraction(int(value)))
         for i, value in points.items()
     )
     return sum(terms, Fraction(0))
