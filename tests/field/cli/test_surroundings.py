@@ -20,6 +20,7 @@ import pytest
 
 from participant.disk import files
 from participant.errors import DiskError
+from protocol.programs.record_output import OutputFolder
 from tests.field.cli.test_streams import Refusing
 from tests.stage.every_command import AGGREGATOR, HOSPITAL, Place, place, walk
 from tests.stage.walk import Ended, is_ours, typed
@@ -105,9 +106,10 @@ def test_no_file_takes_the_place_of_what_is_none(tmp_path: Path, kind: str) -> N
     os.mkfifo(pipe)
     (tmp_path / "folder").mkdir()
     (tmp_path / "link to a pipe").symlink_to("pipe")
-    for write in (files.replace, files.replace_for_now):
-        with pytest.raises(DiskError, match="no ordinary file"):
-            write(tmp_path / kind, b"data")
+    with pytest.raises(DiskError, match="no ordinary file"):
+        files.replace(tmp_path / kind, b"data")
+    with pytest.raises(DiskError, match="no ordinary file"):
+        OutputFolder(tmp_path, DiskError.of).write(kind, b"data")
     assert stat.S_ISFIFO(os.stat(pipe).st_mode)
     assert sorted(os.listdir(tmp_path)) == ["folder", "link to a pipe", "pipe"]
 
