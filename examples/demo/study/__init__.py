@@ -5,7 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 from examples import breast_cancer, digits
-from examples.demo import images, patients
+from examples.demo.study import images, patients
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,16 @@
-"""What is said where a round, or a stored model, is not one of this hospital's app."""
+"""What people are told of the model: what is averaged, and in what it differs from others'."""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain, zip_longest
+from typing import Any
 
 from participant.cli.sentences.sentence import Context, Said, Sentence
 from participant.errors import ForeignModel, ModelMismatch
+from participant.model import described
+from protocol.words import shown
+from protocol.words.counted import counted
 
+_MOST = 3  # entries that a sentence names
 _OPENED = {  # what of the round is another
     "model": "it was opened for another model than this hospital's",
     "length": "it is opened for {e.found} weights, and this hospital's model has {e.due}",
@@ -11,6 +19,105 @@ _OPENED = {  # what of the round is another
     "{e.due[0]:g} and {e.due[1]}",
     "suite": "it is opened for suite {e.found}, due is {e.due}",
 }
+
+
+def entries(event: Mapping[str, Any]) -> list[str]:
+    """What is averaged, a line, and what stays at the hospital, a line for each reason."""
+    averaged = event["averaged"]
+    first = [f"{shown(e['name'])} {_spec(e)}" for e in averaged[:_MOST]]
+    said = [
+        f"Averaged with the other hospitals: {counted(len(averaged), 'entry', 'entries')}, "
+        f"{counted(event['weights'], 'weight')} ({_list(first, len(averaged))})"
+    ]
+    by_reason: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in event["at_home"]:
+        by_reason.setdefault(entry["why"], []).append(entry)
+    for why, found in by_reason.items():
+        first = [f"{shown(e['name'])} {shown(e['what'])}" for e in found[:_MOST]]
+        names = _list(first, len(found))
+        count = counted(len(found), "entry", "entries")
+        said.append(f"Stays at this hospital: {count} ({names}), since {why}")
+    return said
+
+
+def _spec(entry: Mapping[str, Any]) -> str:
+    return described(tuple(entry["shape"]), entry["dtype"])
+
+
+def _list(first: Sequence[str], count: int) -> str:
+    return ", ".join([*first, f"{count - len(first)} more"] if count > len(first) else first)
+
+
+def disagreement(number: int, event: Mapping[str, Any]) -> str:
+    """Who is not at this hospital's model, in which entries, and who does what about it."""
+    names = ", ".join(event["members"])
+    said = [
+        f"{names}: not at this hospital's model after round {number}.",
+        *_entries(event["entries"]),
+    ]
+    alike, needed = event["agreeing"], event["needed"]
+    if alike >= needed:
+        said.append(f"{alike} hospitals agree, and go on without those who do not.")
+        return " ".join(said)
+    who = f"{alike} hospitals state" if alike > 1 else "Only this hospital states"
+    said.append(f"{who} this model, and a round opens once {needed} state the same.")
+    said.append(f"Whoever is wrong {_remedy(number, event)}.")
+    return " ".join(said)
+
+
+def _remedy(number: int, event: Mapping[str, Any]) -> str:
+    if event["entries"]:
+        return "starts train again with the app and the columns of the others"
+    if number:
+        return "puts another hospital's models in its data folder and starts train again"
+    return (
+        "starts train again with the right app and libraries. Their entries are alike, and only "
+        "their numbers differ: initial_parameters must give the same at every hospital"
+    )
+
+
+def _entries(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """In what other hospitals' entries differ from this one's, those that differ alike together."""
+    alike: list[tuple[list[str], Mapping[str, Any]]] = []
+    for one in found:
+        said = [names for names, other in alike if _same(one, other)]
+        if said:
+            said[0].append(one["member"])
+        else:
+            alike.append(([one["member"]], one))
+    return [_differing(names, one["differences"], one["more"]) for names, one in alike]
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return (one["differences"], one["more"]) == (other["differences"], other["more"])
+
+
+def _differing(names: Sequence[str], found: Sequence[Mapping[str, Any]], more: int) -> str:
+    first = f"The entries of {' and '.join(names)} are others than here"
+    if not found:
+        return f"{first}."
+    told = [_difference(one) for one in _of_each_kind(found)]
+    if rest := len(found) + more - len(told):
+        told.append(f"{rest} more")
+    return f"{first}: {', '.join(told)}."
+
+
+def _of_each_kind(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Some differences: one of entries that both have, one that is here alone, one there, …"""
+    kinds: dict[tuple[bool, bool], list[Mapping[str, Any]]] = {}
+    for one in found:
+        kinds.setdefault((one["here"] is None, one["there"] is None), []).append(one)
+    turns = chain.from_iterable(zip_longest(*(kinds[kind] for kind in sorted(kinds))))
+    return [one for one in turns if one is not None][:_MOST]
+
+
+def _difference(found: Mapping[str, Any]) -> str:
+    name, here, there = f"'{shown(found['name'])}'", found["here"], found["there"]
+    if here is None:
+        return f"{name} ({there}) is there alone"
+    if there is None:
+        return f"{name} ({here}) is here alone"
+    return f"{name} is {there} there and {here} here"
 
 
 def _begin_anew(number: int, c: Context) -> str:

@@ -1,4 +1,4 @@
-"""What people are told of a contribution that is in no sum: whose, why, and what to do."""
+"""What people are told of a contribution, or a partial decryption, that was left out, and why."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -62,4 +62,16 @@ def _remedy(reason: str, kind: str) -> str:
     return (
         "Compare the releases here and at the aggregator, and see that no other copy of this data "
         "folder is at work"
+    )
+
+
+def complaint_line(about: str, by: str, entry: int, verdict: str) -> str:
+    """A line for people; verdict: as ``protocol.rounds.complaints.judge_complaint`` has it."""
+    if verdict == "proven":
+        return f"{about} sent a wrong partial decryption, left out. Entry {entry} is the evidence"
+    if verdict == "false":
+        return f"{by} complains of {about} without cause (entry {entry})"
+    return (
+        f"{by} could not open {about}'s partial decryption and left it out. Entry {entry} says so, "
+        "which nobody else can check"
     )

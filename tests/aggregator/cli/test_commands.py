@@ -22,7 +22,7 @@ from aggregator.status.file import read_status, write_status
 from aggregator.store.lock import hold
 from protocol.board.wire import Accepted
 from tests.stage.caller import HOST
-from tests.stage.place import Place, Run, place, refused, run, service, statement, submit
+from tests.stage.programs.place import Place, Run, place, refused, run, service, statement, submit
 from tests.stage.toy import toy_federation
 
 __all__ = ["place", "run"]  # fixtures

@@ -13,7 +13,7 @@ from protocol.board.messages import Abort, Statement, Step, attach
 from protocol.record.files import read_manifest
 from tests.stage.desk import Desk
 from tests.stage.files import contents
-from tests.stage.place import Place, Run, place, refused, run, service, submit
+from tests.stage.programs.place import Place, Run, place, refused, run, service, submit
 from tests.stage.toy import toy_federation
 
 __all__ = ["place", "run"]  # fixtures

@@ -12,7 +12,7 @@ from aggregator import Aggregation
 from aggregator.errors import NotYetReady
 from aggregator.store.lock import AlreadyRunning
 from protocol.board.wire import Accepted
-from tests.stage.place import Place, place, run, submit
+from tests.stage.programs.place import Place, place, run, submit
 
 __all__ = ["place", "run"]  # fixtures
 

@@ -16,9 +16,9 @@ from protocol.errors import BadTerms
 from protocol.terms.names import fault_of_name, look_of
 from protocol.terms.terms import Member, check, parse, render, render_signature, sign_terms
 from protocol.words.foreign import is_plain, line, shown
+from tests.stage.programs.walk import typed
 from tests.stage.toy import replace_terms, toy_federation
 from tests.stage.toy_home import CHEAP, PASSPHRASE, write_cards
-from tests.stage.walk import typed
 
 ZWNJ, ZWJ, VS16 = "\u200c", "\u200d", "\ufe0f"
 NEEDED = {

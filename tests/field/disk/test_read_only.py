@@ -27,7 +27,7 @@ from protocol.board.board import Post, sign_post
 from protocol.board.messages import Statement, Step, attach
 from tests.stage.consortium import Consortium, found
 from tests.stage.desk import Desk
-from tests.stage.place import Place, Run, place, run, statement
+from tests.stage.programs.place import Place, Run, place, run, statement
 from tests.stage.toy import toy_epoch
 from tests.stage.toy_home import PASSPHRASE, member_at
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from participant.cli.sentences.model_words import disagreement
+from participant.cli.sentences.model import disagreement
 from participant.errors import ModelMismatch
 from participant.model.entry_list import EntryDifference, differences, list_of
 from participant.model.layout import Layout

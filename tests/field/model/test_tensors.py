@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from participant.cli.sentences.model_words import entries as entries_text
+from participant.cli.sentences.model import entries as entries_text
 from participant.errors import BadApp
 from participant.model.entry_list import entry_facts
 from participant.model.layout import Layout

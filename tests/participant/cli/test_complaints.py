@@ -2,7 +2,7 @@
 
 import pytest
 
-from participant.cli.sentences.complaints import complaint_line
+from participant.cli.sentences.omissions import complaint_line
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """The verdict on an aborted ceremony: whoever lied is named, and never an honest member."""
 
+import msgspec
 import pytest
 
+from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Certificate, Disclosure, Join, Step
+from protocol.ceremony import judgement
 from protocol.sealing import SealingKey
 from tests.stage.ceremony.altered import (
     altered,
@@ -282,3 +285,34 @@ def test_everybody_who_reads_the_board_comes_to_the_same_verdict():
     for entry in table.entries:
         elsewhere.board.append(entry)
     assert elsewhere.verdict == table.verdict
+
+
+def test_the_evidence_is_the_first_word_about_the_winner(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = toy_epoch(N, QUORUM).table
+    entries = table.board.session(CEREMONY)
+    said, body = next(
+        (posted, body)
+        for posted in entries
+        if isinstance(body := posted.post.body, Step)
+        and (posted.post.sender, body.step) == (LIAR, "winner")
+    )
+    of_another = msgspec.structs.replace(body, candidate=body.candidate + 1)
+    in_another = msgspec.structs.replace(body, batch=body.batch + 1)
+    end = entries[-1].position
+    told = [
+        _again(said, 1, of_another),
+        *entries,
+        _again(said, end + 1, body),
+        _again(said, end + 2, of_another),
+        _again(said, end + 3, in_another),
+    ]
+    court = judgement._Court(table.federation.terms, CEREMONY, told, table.all_payloads)
+    court._machines = dict(table.machines)
+    monkeypatch.setattr(judgement, "misdealers", lambda shape, parts: [LIAR])
+    innocent = table.machines.keys() - {LIAR}
+    assert court.misdealt(innocent)[LIAR].position == said.position
+
+
+def _again(said: Posted, position: int, body: Step) -> Posted:
+    """What its sender says with another body, at another place of the board."""
+    return said._replace(position=position, post=msgspec.structs.replace(said.post, body=body))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.stage.programs.walk import Ended, is_ours, typed
 from tests.stage.toy import toy_epoch
 from tests.stage.toy_home import member_at, write_record
-from tests.stage.walk import Ended, is_ours, typed
 
 SOON = ("--timeout", "0.1")
 
