@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import logging
+import math
 import re
 import sys
 from collections.abc import Iterator
@@ -10,13 +11,15 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from aggregator.rounds import summing
 from keyshare.hybrid import lattice
 from participant.app import module as app_module
 from tests.stage.desk import Desk
 
-# A busy machine is slow, not wrong: no deadline for a single example.
+# A busy machine is slow, not wrong: no deadline for an example, nor for a tick of the aggregator.
 settings.register_profile("quorate", deadline=None)
 settings.load_profile("quorate")
+summing._TICK_SECONDS = math.inf
 
 IMPORTS_TORCH = re.compile(r"^(import|from) (safetensors\.)?torch\b", re.MULTILINE)
 

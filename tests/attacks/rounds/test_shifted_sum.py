@@ -10,6 +10,7 @@ import pytest
 from keyshare.hybrid.checksum import MODULUS, Checksum, sum_checksums
 from keyshare.hybrid.key_packing import pack_key
 from keyshare.hybrid.one_time_key import read_words
+from keyshare.rounds.quantisation import Averager
 from participant.rounds import contribution, sum_check
 from participant.rounds.sum_check import SumCheck
 from participant.rounds.task import DecryptionTask
@@ -18,14 +19,15 @@ from protocol.board.messages import Partial, SetLock
 from protocol.board.suite import suite_of
 from protocol.rounds.vector_checks import SumVerdict, checksum_key
 from tests.stage.rounds.round_table import SESSION, HybridTable
-from tests.stage.rounds.toy_round import hybrid_toy
+from tests.stage.rounds.toy_round import hybrid_toy, opening_of_training
 
 EVERYBODY = range(1, 6)
 AVERAGE = 0.03  # of 0.01 … 0.05
 PLACE = (1, 7)  # a word in the second of three chunks
-HEAD = suite_of("hybrid", hybrid_toy().federation.terms).slot_count(0)
-WEIGHT = 2 * 4_096 + 2 * 7 - HEAD  # which the word carries first
-ROUNDED = 0.0075  # more than rounding changes
+SLOTS = suite_of("hybrid", hybrid_toy().federation.terms).slots(opening_of_training())
+WEIGHT = 2 * 4_096 + 2 * 7 - SLOTS.head  # which the word carries first
+# Eight standard deviations: in one of 10^10 vectors rounding changes a weight by more.
+ROUNDED = 8 * Averager(5 * 10, 5, SLOTS.quantisation).rounding_error
 
 pytestmark = pytest.mark.usefixtures("short_chunks")
 
@@ -38,8 +40,8 @@ def table() -> HybridTable:
 
 
 def shifted(found: HybridTable) -> dict[tuple[int, int], int]:
-    """Words are sent without d bits: Δ in them is a message larger by 2^d."""
-    return {PLACE: found.lattice.delta}
+    """Words are sent without 4 bits: 4·Δ in them is a weight larger by 2^6 steps, 26 deviations."""
+    return {PLACE: 4 * found.lattice.delta}
 
 
 def assert_caught(found: HybridTable, members: range | list[int] = EVERYBODY) -> None:

@@ -73,7 +73,7 @@ def assert_named(member: int, part: PartialDecryption, ciphertext: Ciphertext = 
         assert f"member {member}" in str(caught.value)
 
 
-@pytest.mark.parametrize("factor", [2, 1 + KEY.modulus])
+@pytest.mark.parametrize("factor", [2, 1 + KEY.modulus], ids=["2", "1 + N"])
 def test_a_wrong_part_names_its_member_among_a_quorum_and_beyond_it(factor):
     value = PARTS[3].value * factor % KEY.modulus**2
     assert_named(4, replace(PARTS[3], value=value))
