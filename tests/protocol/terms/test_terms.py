@@ -144,7 +144,7 @@ WRONG: dict[str, list[Any]] = {
     "rounds.differencing": [None, "off", False],
     "rounds.min_contributors": [2, 6],
     "rounds.surprise": [1],
-    "quantisation.clip": [0, -1.0, float("nan"), float("inf"), True],
+    "quantisation.clip": [0, -1.0, 9e-10, 2e9, float("nan"), float("inf"), True],
     "quantisation.bits": [7, 41],
     "quantisation.max_examples": [0],
     "quantisation.surprise": [1],
