@@ -22,6 +22,7 @@ from protocol.board.board import (
     of_kind,
     sign_post,
 )
+from protocol.board.budget import Surplus
 from protocol.board.certification import Certification
 from protocol.board.classes import CandidateLayout
 from protocol.board.draft import Draft, Envelope, public_payload
@@ -66,15 +67,13 @@ from protocol.board.messages import (
     Signature,
     Statement,
     Step,
-    Surplus,
     attach,
     attachments_of,
     blob_name,
     chunks_of,
-    labels_bytes,
     purpose_of,
 )
-from protocol.board.payload_sizes import chunk_count
+from protocol.board.payload_sizes import chunk_count, labels_bytes
 from protocol.board.session import Session, read_session
 from protocol.board.step_id import StepId
 from protocol.board.suite import Suite, suite_for, suite_of

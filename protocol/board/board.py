@@ -13,7 +13,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 from typing_extensions import TypeVar
 
-from protocol.board.budget import Budget
+from protocol.board.budget import Budget, Surplus
 from protocol.board.certification import certification
 from protocol.board.messages import (
     MAX_POST_BYTES,
@@ -29,7 +29,6 @@ from protocol.board.messages import (
     Omission,
     Partial,
     Signature,
-    Surplus,
     attachments_of,
     belongs,
     blob_name,

@@ -30,7 +30,7 @@ from protocol.board.messages import (
     Partial,
     Request,
     Statement,
-    labels_bytes,
+    Text,
     purpose_of,
 )
 from protocol.board.payload_sizes import (
@@ -38,12 +38,13 @@ from protocol.board.payload_sizes import (
     chunk_bytes,
     chunk_count,
     contribution_bytes,
+    labels_bytes,
     part_bytes,
     round_bytes,
     statistic_bytes,
 )
 from protocol.board.session import read_session
-from protocol.encoding import encode
+from protocol.encoding import Message, encode
 from protocol.terms import AGGREGATOR, Terms
 
 # What no honest member says a second time, not even with a data folder that was put back: it reads
@@ -64,6 +65,15 @@ STATISTICS_BYTES_A_DAY = 512 << 20
 _LEAST_UPLOAD_BYTES = 4 << 20
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS  # a statistic that nobody contributes to counts no longer than that
+
+
+class Surplus(Message, frozen=True):
+    """In the place of a body beyond its sender's budget: it was not said.
+
+    It is on nobody's wire, and no body of a post.
+    """
+
+    reason: Text
 
 
 @dataclass

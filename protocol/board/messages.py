@@ -1,7 +1,7 @@
 """The bodies of posts: everything that is ever said on the board."""
 
 import sys
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -10,7 +10,7 @@ from keyshare.ceremony import MAX_MEMBERS
 from keyshare.rounds import MAX_DECIMALS
 from protocol.board.session import read_session
 from protocol.board.step_id import StepId
-from protocol.encoding import Message, digest, encode
+from protocol.encoding import Message, digest
 from protocol.words import FIELD
 
 MAX_INLINE_BYTES = 4_096  # a payload up to this size travels in the post, a larger one as a blob
@@ -46,8 +46,6 @@ Label = Annotated[
         pattern=r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?\Z",
     ),
 ]
-
-
 Chunks = Annotated[tuple[Digest, ...], Meta(max_length=MAX_CHUNKS)]
 
 
@@ -86,18 +84,23 @@ class Join(Message, frozen=True, tag="join"):
     seed_digest: Digest
 
 
-class Step(Message, frozen=True, tag="step"):
-    """Ceremony: one step's values, for all (``to`` 0) or sealed to one member each."""
+class AtStep(Message, frozen=True):
+    """Ceremony: about one step."""
 
     step: Word
     batch: Count
     candidate: Count
-    attachments: Attachments
 
     @property
     def id(self) -> StepId:
-        """The step that this is said in."""
+        """The step."""
         return StepId(self.step, self.batch, self.candidate)
+
+
+class Step(AtStep, frozen=True, tag="step"):
+    """Ceremony: one step's values, for all (``to`` 0) or sealed to one member each."""
+
+    attachments: Attachments
 
 
 class Certificate(Message, frozen=True, tag="certificate"):
@@ -107,20 +110,11 @@ class Certificate(Message, frozen=True, tag="certificate"):
     epoch: Annotated[bytes, Meta(max_length=128 << 10)]
 
 
-class Overdue(Message, frozen=True, tag="overdue"):
+class Overdue(AtStep, frozen=True, tag="overdue"):
     """Ceremony: by my own clock this step has lasted longer than the terms allow.
 
     The aggregator's time of this entry shows whether it has by the board's, too.
     """
-
-    step: Word
-    batch: Count
-    candidate: Count
-
-    @property
-    def id(self) -> StepId:
-        """The step that this is about."""
-        return StepId(self.step, self.batch, self.candidate)
 
 
 class Abort(Message, frozen=True, tag="abort"):
@@ -337,15 +331,6 @@ class CheckPart(Message, frozen=True, tag="check part"):
     payload: Attachment
 
 
-class Surplus(Message, frozen=True):
-    """In the place of a body beyond its sender's budget: it was not said.
-
-    The budget is ``protocol.board.budget``. It is on nobody's wire, and no body of a post.
-    """
-
-    reason: Text
-
-
 Body = (
     Join
     | Step
@@ -369,8 +354,12 @@ Body = (
 )
 
 _BY_AGGREGATOR = (Opening, Closing, Omission)
-_IN_CEREMONY = (Join, Step, Certificate, Overdue, Abort, Disclosure)
-_IN_CHECK = (CheckRequest, CheckPart)
+_ONLY_IN: dict[type, str] = {  # one kind of session; the rest in any where contributions are added
+    **dict.fromkeys((Join, Step, Certificate, Overdue, Abort, Disclosure), "ceremony"),
+    **dict.fromkeys((CheckRequest, CheckPart), "check"),
+    Request: "statistic",
+    ModelEntries: "round",
+}
 
 
 def belongs(session: str, sender: int, body: Body) -> bool:
@@ -386,18 +375,7 @@ def belongs(session: str, sender: int, body: Body) -> bool:
         return False
     if isinstance(body, Opening):
         return body.kind == named.opens
-    if isinstance(body, _IN_CEREMONY):
-        return kind == "ceremony"
-    if isinstance(body, _IN_CHECK):
-        return kind == "check"
-    if isinstance(body, Request | ModelEntries):
-        return kind == ("statistic" if isinstance(body, Request) else "round")
-    return named.is_round
-
-
-def labels_bytes(labels: Sequence[str]) -> int:
-    """How much of a post a statistic's labels take."""
-    return len(encode(list(labels)))
+    return kind == only if (only := _ONLY_IN.get(type(body))) else named.is_round
 
 
 def attachments_of(body: Body) -> tuple[Attachment, ...]:
@@ -418,6 +396,6 @@ def chunks_of(body: Body) -> tuple[bytes, ...]:
 
 def purpose_of(body: Body) -> Hashable:
     """What a body is for; an honest sender says it once in a session, but for a Statement."""
-    if isinstance(body, Step | Overdue):
+    if isinstance(body, AtStep):
         return type(body), body.id
     return (type(body), body.member) if isinstance(body, Complaint | Omission) else type(body)

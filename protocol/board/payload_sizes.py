@@ -7,6 +7,7 @@ from keyshare.ceremony.lanes import lanes
 from protocol.board.classes import CandidateLayout
 from protocol.board.messages import MAX_BLOB_BYTES, MAX_SEALING_KEY_BYTES, Opening
 from protocol.board.suite import Suite, suite_of
+from protocol.encoding import encode
 from protocol.terms import Terms
 
 _HEADER_BYTES = 16 << 10  # lengths, the long numbers of proofs, what seals add
@@ -99,3 +100,8 @@ def certificate_bytes(terms: Terms) -> int:
     """The largest public key that a certificate has: modulus, θ, base, and two keys a member."""
     numbers = (4 + terms.n_members) * _number_bytes(terms)
     return numbers + terms.n_members * MAX_SEALING_KEY_BYTES + _FEW_BYTES
+
+
+def labels_bytes(labels: tuple[str, ...]) -> int:
+    """How much of a post a statistic's labels take."""
+    return len(encode(labels))

@@ -21,7 +21,7 @@ from tests.foreign.poison import POISONS
 SHOWN = {
     "protocol.board.messages.Abort.reason": "test_records",
     "protocol.board.messages.Refusal.reason": "test_records",
-    "protocol.board.messages.Surplus.reason": "never sent, and shown nowhere",
+    "protocol.board.budget.Surplus.reason": "never sent, and shown nowhere",
     "protocol.board.messages.Request.labels": "test_views: what is to be decrypted, and the sums",
     "protocol.board.messages.ModelEntry.name": "test_views: a row of training (disagreement)",
     "protocol.board.wire.Rejected.reason": "test_views: errors",

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keyshare.ceremony.modulus import LEAST_KEY_BITS
 from keyshare.key.threshold_key import JointKey, SecretShare
 from protocol.board.board import Board, Entry, Post, Posted, SignedPost, sign_post
+from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
-from protocol.board.messages import Body, Certificate, Surplus, blob_name
+from protocol.board.messages import Body, Certificate, blob_name
 from protocol.ceremony.judgement import Verdict, judge
 from protocol.ceremony.machine import Ceremony
 from protocol.encoding import encode

@@ -7,8 +7,8 @@ import pytest
 from participant.errors import UnfitNumbers
 from participant.statistic.numbers import Numbers
 from protocol.board.budget import LABELS_BYTES_A_DAY, Budget
-from protocol.board.messages import MAX_NUMBERS, Closing, Request, attach, labels_bytes
-from protocol.board.payload_sizes import contribution_bytes, statistic_bytes
+from protocol.board.messages import MAX_NUMBERS, Closing, Request, attach
+from protocol.board.payload_sizes import contribution_bytes, labels_bytes, statistic_bytes
 from protocol.board.wire import Declined, Submit
 from protocol.rounds.statistic import opening_for
 from protocol.terms.terms import AGGREGATOR

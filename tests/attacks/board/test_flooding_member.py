@@ -7,7 +7,14 @@ import pytest
 
 from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
 from protocol.board.board import Board, decode_entry
-from protocol.board.budget import ABORTS_A_DAY, CHECKS_A_DAY, OPEN_REQUESTS, TRIES_AN_HOUR, Budget
+from protocol.board.budget import (
+    ABORTS_A_DAY,
+    CHECKS_A_DAY,
+    OPEN_REQUESTS,
+    TRIES_AN_HOUR,
+    Budget,
+    Surplus,
+)
 from protocol.board.messages import (
     Abort,
     Attachment,
@@ -24,7 +31,6 @@ from protocol.board.messages import (
     SetLock,
     Statement,
     Step,
-    Surplus,
     attach,
     blob_name,
 )

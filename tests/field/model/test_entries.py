@@ -11,15 +11,9 @@ from participant.errors import ModelMismatch
 from participant.model.entry_list import EntryDifference, differences, list_of
 from participant.model.layout import Layout
 from protocol.board.board import Posted
+from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
-from protocol.board.messages import (
-    MAX_ENTRIES_BYTES,
-    ModelEntries,
-    ModelEntry,
-    Opening,
-    Statement,
-    Surplus,
-)
+from protocol.board.messages import MAX_ENTRIES_BYTES, ModelEntries, ModelEntry, Opening, Statement
 from protocol.encoding import encode
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
 

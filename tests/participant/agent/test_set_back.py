@@ -14,8 +14,9 @@ from participant.agent.set_ledger import SetLedger
 from participant.cli.views.ceremony import link_notices, set_back_line
 from participant.errors import IdentityInUse, RejectedByAggregator
 from protocol.board.board import Post, sign_post
+from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
-from protocol.board.messages import Join, Opening, SetLock, Statement, Step, Surplus, attach
+from protocol.board.messages import Join, Opening, SetLock, Statement, Step, attach
 from protocol.board.wire import Welcome
 from protocol.encoding import encode
 from protocol.errors import Refused

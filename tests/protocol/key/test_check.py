@@ -12,8 +12,9 @@ from keyshare.key.partial_decryption import partial_decryption
 from keyshare.key.threshold_key import SecretShare
 from keyshare.randomness import Stream
 from protocol.board.board import Posted
+from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
-from protocol.board.messages import CheckPart, CheckRequest, Surplus, attach
+from protocol.board.messages import CheckPart, CheckRequest, attach
 from protocol.encoding import decode, encode, pack_numbers, width_of
 from protocol.errors import BadEntry
 from protocol.key import check as key_check
