@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from protocol.board.board import Post, sign_post
 from protocol.board.messages import Abort, Body
 from protocol.board.wire import Rejected, StatusReport, Submit
 from protocol.terms.terms import render
@@ -24,6 +23,7 @@ from tests.stage.consortium import PASSPHRASE, Consortium, found, run_all
 from tests.stage.record.good import good
 from tests.stage.record.memory import write_folder
 from tests.stage.record.story import write
+from tests.stage.toy import next_post
 
 pytestmark = pytest.mark.slow
 
@@ -164,16 +164,8 @@ def post_once_joined(made: Consortium, member: int, body: Body) -> None:
             if board.head.position:
                 break
             await asyncio.sleep(0.05)
-        said = Post(
-            made.terms.federation,
-            "ceremony/1",
-            member,
-            0,
-            board.head.position,
-            board.head.hash,
-            body,
-        )
-        signed = sign_post(said, made.member(member).identity.signing_key)
+        key = made.member(member).identity.signing_key
+        signed = next_post(key, board, "ceremony/1", member, body)
         made.relay.core.receive(member, Submit(signed))
         await made.relay._push()
 

@@ -13,7 +13,7 @@ import msgspec
 from gmpy2 import mpz
 
 from keyshare.proofs.plaintext_proof import PlaintextProof
-from protocol.board.board import Board, Entry, Head, Post, SignedPost, sign_post
+from protocol.board.board import Board, Entry, Head, Post, SignedPost
 from protocol.board.messages import (
     MAX_POST_BYTES,
     Body,
@@ -39,7 +39,7 @@ from tests.malice.hospital import Hospital
 from tests.malice.oracle import Closed, Knowledge, Rows, Sum, Unknown
 from tests.malice.theft import Loot, Theft
 from tests.stage.rounds.contribution import contribution
-from tests.stage.toy import ToyEpoch
+from tests.stage.toy import ToyEpoch, next_post
 
 LIES = (
     "none", "omits one", "counts one twice", "one alone", "too few", "names one twice",
@@ -196,12 +196,7 @@ class Aggregator:
 
     def say(self, branch: Branch, sender: int, session: str, body: Body) -> SignedPost | None:
         """Sign for itself or a colluder, and put it on a branch; None if it has no place there."""
-        board = branch.board
-        post = Post(
-            self.terms.federation, session, sender, board.count(session, sender),
-            board.head.position, board.head.hash, body,
-        )  # fmt: skip
-        signed = sign_post(post, self.toy.federation.keys[sender])
+        signed = next_post(self.toy.federation.keys[sender], branch.board, session, sender, body)
         return signed if branch.put(signed) else None
 
     # ── rounds ──

@@ -8,7 +8,6 @@ import pytest
 
 from aggregator.server.service import Aggregator
 from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
-from protocol.board.board import Post, sign_post
 from protocol.board.budget import OPEN_REQUESTS, TRIES_AN_HOUR
 from protocol.board.messages import (
     Attachment,
@@ -23,6 +22,7 @@ from protocol.board.messages import (
 from protocol.board.wire import Accepted, BlobChunk, Submit
 from tests.simulator.federation import Federation, memory_folder
 from tests.simulator.plan import Plan
+from tests.stage.toy import next_post
 
 pytestmark = pytest.mark.slow
 FLOODER = 4
@@ -73,10 +73,7 @@ class Flooded(Federation):
         ]
 
     def _submit(self, service: Aggregator, session: str, body: Body) -> None:
-        head, count = service.board.head, service.board.count(session, FLOODER)
-        federation = self.terms.federation
-        post = Post(federation, session, FLOODER, count, head.position, head.hash, body)
-        signed = sign_post(post, self.toy.keys[FLOODER])
+        signed = next_post(self.toy.keys[FLOODER], service.board, session, FLOODER, body)
         (answer,) = service.receive(FLOODER, Submit(signed))
         self.sent += 1
         self.posted += isinstance(answer, Accepted)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from aggregator.server.service import Aggregator
-from protocol.board.board import Post, SignedPost, decode_entry, sign_post
+from protocol.board.board import SignedPost, decode_entry
 from protocol.board.messages import (
     Body,
     Certificate,
@@ -40,7 +40,7 @@ from protocol.key.epoch import Epoch
 from protocol.rounds.ciphertexts import Encrypted, expected_count
 from protocol.terms.terms import RoundPolicy
 from tests.stage.rounds.contribution import encrypt, payload_of, prove
-from tests.stage.toy import Federation, toy_epoch
+from tests.stage.toy import Federation, next_post, toy_epoch
 
 SECONDS = 20
 MODEL = b"m" * 32
@@ -94,18 +94,9 @@ class Desk:
         return answer
 
     def sign(self, member: int, session: str, body: Body, **changes: Any) -> SignedPost:
-        """A member's next post; ``changes`` falsifies fields of it before signing."""
-        board = self.service.board
-        fields: dict[str, Any] = {
-            "federation": self.federation.terms.federation,
-            "session": session,
-            "sender": member,
-            "sequence": board.count(session, member),
-            "seen_position": board.head.position,
-            "seen": board.head.hash,
-            "body": body,
-        }
-        return sign_post(Post(**(fields | changes)), self.federation.keys[member])
+        """A member's next post; ``changes`` as for ``next_post``."""
+        key, board = self.federation.keys[member], self.service.board
+        return next_post(key, board, session, member, body, **changes)
 
     def say(self, member: int, session: str, body: Body, *blobs: bytes) -> SignedPost:
         """Upload, post, and see it accepted."""

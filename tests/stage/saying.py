@@ -7,7 +7,7 @@ from pathlib import Path
 from aggregator.server.service import Aggregator
 from participant.agent.agent import Agent
 from participant.agent.task import Task
-from protocol.board.board import Board, Posted
+from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Statement
 from protocol.board.wire import Welcome
@@ -28,9 +28,6 @@ class Saying(Task):
     @property
     def done(self) -> bool:
         return not self.drafts
-
-    def begin(self, board: Board) -> None:
-        pass
 
     def wants(self, session: str) -> bool:
         return True

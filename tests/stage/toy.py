@@ -45,6 +45,22 @@ def seed_of(*labels: object) -> bytes:
     return hashlib.sha256("/".join(map(str, labels)).encode()).digest()
 
 
+def next_post(
+    key: Ed25519PrivateKey, board: Board, session: str, sender: int, body: Body, **changes: Any
+) -> SignedPost:
+    """A sender's next post on a board; ``changes`` falsifies fields of it before signing."""
+    fields: dict[str, Any] = {
+        "federation": board.terms.federation,
+        "session": session,
+        "sender": sender,
+        "sequence": board.count(session, sender),
+        "seen_position": board.head.position,
+        "seen": board.head.hash,
+        "body": body,
+    }
+    return sign_post(Post(**(fields | changes)), key)
+
+
 @dataclass(frozen=True)
 class Federation:
     """Terms and everybody's signing key; the aggregator's is number 0."""
@@ -105,18 +121,8 @@ class Table:
         self.now_ms, self.tick_ms = 0, 0  # the aggregator's clock; how far it goes with each post
 
     def sign(self, session: str, sender: int, body: Body, **changes: Any) -> SignedPost:
-        """A sender's next post, signed; ``changes`` falsifies fields of it before signing."""
-        head = self.board.head
-        fields: dict[str, Any] = {
-            "federation": self.federation.terms.federation,
-            "session": session,
-            "sender": sender,
-            "sequence": self.board.count(session, sender),
-            "seen_position": head.position,
-            "seen": head.hash,
-            "body": body,
-        }
-        return sign_post(Post(**(fields | changes)), self.federation.keys[sender])
+        """A sender's next post; ``changes`` as for ``next_post``."""
+        return next_post(self.federation.keys[sender], self.board, session, sender, body, **changes)
 
     def say(self, sender: int, draft: Draft) -> Posted:
         """Put a draft on the board."""

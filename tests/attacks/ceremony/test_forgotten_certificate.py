@@ -22,13 +22,13 @@ from participant.agent.agent import Agent
 from participant.agent.outbox import Outbox
 from participant.ceremony.task import CeremonyTask
 from participant.errors import IdentityInUse, NoSeed, RejectedByAggregator
-from protocol.board.board import Post, SignedPost, sign_post
+from protocol.board.board import SignedPost
 from protocol.board.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
 from protocol.board.wire import Accepted, Declined, FromAggregator, FromMember, Submit, Welcome
 from protocol.ceremony.judgement import silent
 from tests.simulator.disk import Disk
 from tests.simulator.hospital import SeededSecrets
-from tests.stage.toy import toy_federation
+from tests.stage.toy import next_post, toy_federation
 
 CEREMONY, NEXT = "ceremony/1", "ceremony/2"
 OTHER, COLLUDER, VICTIM = 1, 2, 3
@@ -114,10 +114,9 @@ def say(board: Aggregator, sender: int, body: Body, sequence: int = -1, seen: in
     """A post of a member's on the board, signed with its key."""
     seen = board.board.head.position if seen < 0 else seen
     sequence = board.board.count(CEREMONY, sender) if sequence < 0 else sequence
-    hash_seen = board.board.hash_at(seen)
-    assert hash_seen is not None
-    post = Post(TERMS.federation, CEREMONY, sender, sequence, seen, hash_seen, body)
-    (reply,) = board.receive(sender, Submit(sign_post(post, FEDERATION.keys[sender])))
+    at = {"sequence": sequence, "seen_position": seen, "seen": board.board.hash_at(seen)}
+    post = next_post(FEDERATION.keys[sender], board.board, CEREMONY, sender, body, **at)
+    (reply,) = board.receive(sender, Submit(post))
     assert isinstance(reply, Accepted)
 
 

@@ -13,9 +13,8 @@ from participant.agent.agent import Agent
 from participant.agent.task import Task
 from participant.errors import IdentityInUse
 from protocol.board import board as board_module
-from protocol.board.board import Post, sign_post
 from protocol.board.draft import Draft, public_payload
-from protocol.board.messages import Body, Step, blob_name
+from protocol.board.messages import Step, blob_name
 from protocol.board.wire import Entries, Welcome
 from protocol.ceremony.commitment import commitment_to
 from protocol.ceremony.machine import KINDS
@@ -23,7 +22,7 @@ from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork
 from tests.simulator.disk import Disk
-from tests.stage.toy import CEREMONY, CeremonyTable, toy_federation
+from tests.stage.toy import CEREMONY, CeremonyTable, next_post, toy_federation
 
 ACCOMPLICE, VICTIM = 2, 3
 REWRITTEN = ("moduli-commit", "moduli")
@@ -63,18 +62,12 @@ class Octopus(CeremonyTable):
         value = self.own_modulus * 120 % run.rows.prime if sender == ACCOMPLICE else mpz(0)
         return run.rows.encode(run.rows.repeat(value)) * run.layout.n_members
 
-    def forge(self, sender: int, body: Body) -> Post:
-        head = self.board.head
-        sequence = self.board.count(CEREMONY, sender)
-        federation = self.federation.terms.federation
-        return Post(federation, CEREMONY, sender, sequence, head.position, head.hash, body)
-
     def put_forged(self, sender: int, draft: Draft) -> None:
         """The aggregator has one member's key: its accomplice's."""
         for blob in draft.blobs:
             self.blobs[blob_name(blob)] = blob
-        signed = sign_post(self.forge(sender, draft.body), self.federation.keys[ACCOMPLICE])
-        self.show(self.put(signed))
+        key = self.federation.keys[ACCOMPLICE]
+        self.show(self.put(next_post(key, self.board, CEREMONY, sender, draft.body)))
 
     def attack(self) -> None:
         """The ceremony up to the opened moduli."""
@@ -111,18 +104,6 @@ class Idle(Task):
     """A task that has nothing to say."""
 
     done = False
-
-    def begin(self, board: board_module.Board) -> None: ...
-
-    def wants(self, session: str) -> bool:
-        return False
-
-    def reads(self, *which: object) -> bool:
-        return False
-
-    def receive(self, *entry: object) -> None: ...
-
-    def due(self) -> None: ...
 
 
 def shown(table: CeremonyTable) -> Entries:

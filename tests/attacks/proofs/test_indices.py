@@ -22,6 +22,7 @@ from tests.stage.ceremony.adversary import PLAN, AttackTable
 from tests.stage.toy import (
     CEREMONY,
     CeremonyTable,
+    next_post,
     replace_terms,
     seed_of,
     toy_epoch,
@@ -39,12 +40,7 @@ def join() -> Join:
 def test_a_post_under_another_index_is_refused_before_it_counts(sender):
     table = CeremonyTable(toy_federation(5, 3))
     federation = table.federation
-    signed = board_module.sign_post(
-        board_module.Post(
-            federation.terms.federation, CEREMONY, sender, 0, 0, table.board.head.hash, join()
-        ),
-        federation.keys[LIAR],
-    )
+    signed = next_post(federation.keys[LIAR], table.board, CEREMONY, sender, join())
     with pytest.raises(BadEntry):
         table.put(signed)
     assert table.board.head.position == 0

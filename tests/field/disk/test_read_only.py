@@ -23,12 +23,11 @@ from participant.errors import AlreadyRunning, DiskError
 from participant.home.membership import enter
 from participant.home.terms_file import read_signed_terms
 from participant.network.status import local_facts
-from protocol.board.board import Post, sign_post
 from protocol.board.messages import Statement, Step, attach
 from tests.stage.consortium import Consortium, found
 from tests.stage.desk import Desk
 from tests.stage.programs.place import Place, Run, place, run, statement
-from tests.stage.toy import toy_epoch
+from tests.stage.toy import next_post, toy_epoch
 from tests.stage.toy_home import PASSPHRASE, member_at
 
 __all__ = ["place", "run"]  # fixtures
@@ -275,6 +274,5 @@ def test_a_hospitals_snapshot_has_a_status_and_countersigns_a_record(tmp_path: P
 
 
 def made_statement(made: Consortium) -> Any:
-    board = made.relay.core.board
-    said = Post(made.terms.federation, "round/0", 2, 0, 0, board.head.hash, Statement(b"m" * 32, 5))
-    return sign_post(said, made.member(2).identity.signing_key)
+    key, said = made.member(2).identity.signing_key, Statement(b"m" * 32, 5)
+    return next_post(key, made.relay.core.board, "round/0", 2, said)

@@ -13,7 +13,6 @@ from participant.agent.set_back import SetBack
 from participant.agent.set_ledger import SetLedger
 from participant.cli.views.ceremony import link_notices, set_back_line
 from participant.errors import IdentityInUse, RejectedByAggregator
-from protocol.board.board import Post, sign_post
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
 from protocol.board.messages import Join, Opening, SetLock, Statement, Step, attach
@@ -22,6 +21,7 @@ from protocol.encoding import encode
 from protocol.errors import Refused
 from tests.simulator.disk import Crash, Disk
 from tests.stage.saying import BIG, FEDERATION, Saying, agent, aggregator, connect, statement, talk
+from tests.stage.toy import next_post
 from tests.stage.toy_home import member_at
 
 JOIN = Draft("ceremony/1", Join(b"k", bytes(32)))
@@ -229,9 +229,8 @@ def test_a_post_whose_number_has_a_post_that_does_not_count_is_let_go_of(tmp_pat
     service, old = aggregator(tmp_path), Machine()
     early = "ceremony/2"  # before the first is aborted, which is beyond any budget
     with_a_cut_line(old, service, Draft(early, Join(b"k", bytes(32))))
-    terms, head = FEDERATION.terms, service.board.head
-    post = Post(terms.federation, early, 1, 0, *head, Join(b"x", bytes(32)))
-    service._append(sign_post(post, FEDERATION.keys[1]))
+    said = Join(b"x", bytes(32))
+    service._append(next_post(FEDERATION.keys[1], service.board, early, 1, said))
     assert isinstance(service.board.entries[0].post.body, Surplus)
     old.goes_on(service, statement(3))
     assert own_results(service) == [3]

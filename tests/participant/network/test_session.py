@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +31,6 @@ from participant.home.vault import Vault
 from participant.network import session as sessions
 from participant.network.link import Caller, open_link
 from participant.network.session import Notices
-from protocol.board.board import Board, Posted
 from protocol.board.draft import Draft
 from protocol.board.wire import MAX_FRAME_BYTES, Accepted, Challenge, Rejected
 from protocol.errors import Malformed
@@ -188,15 +187,6 @@ class Idle(Task):
 
     done = False
     asked = 0
-
-    def begin(self, board: Board) -> None:
-        """Nothing to look up."""
-
-    def wants(self, session: str) -> bool:
-        return False
-
-    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
-        """Nothing is wanted."""
 
     def due(self) -> Draft | None:
         self.asked += 1

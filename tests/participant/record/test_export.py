@@ -14,7 +14,7 @@ from aggregator.record.output import RecordOutput as AggregatorsOutput
 from participant.errors import DiskError
 from participant.home.terms_file import read_signed_terms
 from participant.record.output import RecordOutput
-from protocol.board.board import Board, Head, Post, decode_entry, sign_post
+from protocol.board.board import Board, Head, decode_entry
 from protocol.board.messages import Statement
 from protocol.encoding import encode
 from protocol.record.files import (
@@ -29,7 +29,7 @@ from protocol.record.files import (
 from protocol.terms.terms import render
 from tests.stage.consortium import Consortium, ended, found, run_all
 from tests.stage.files import contents
-from tests.stage.toy import toy_federation
+from tests.stage.toy import next_post, toy_federation
 
 pytestmark = pytest.mark.slow  # most of them start whole processes
 
@@ -64,13 +64,8 @@ def head_of(at: Consortium, member: int) -> Countersignature:
 
 def say(at: Consortium, member: int, result: bytes) -> None:
     """A member's post, as of a process that has ended since."""
-    core, terms = at.relay.core, at.terms
-    board, session = core.board, "round/0"
-    post = Post(
-        terms.federation, session, member, board.count(session, member),
-        board.head.position, board.head.hash, Statement(result, 5),
-    )  # fmt: skip
-    core._append(sign_post(post, at.member(member).identity.signing_key))
+    core, key = at.relay.core, at.member(member).identity.signing_key
+    core._append(next_post(key, core.board, "round/0", member, Statement(result, 5)))
 
 
 def test_both_programs_write_the_same_bytes_but_for_the_heads(consortium: Consortium) -> None:

@@ -3,15 +3,7 @@
 import msgspec
 import pytest
 
-from protocol.board.board import (
-    MAX_ENTRY_BYTES,
-    Board,
-    Entry,
-    Post,
-    SignedPost,
-    decode_entry,
-    sign_post,
-)
+from protocol.board.board import MAX_ENTRY_BYTES, Board, Entry, SignedPost, decode_entry
 from protocol.board.messages import (
     Attachment,
     Closing,
@@ -27,7 +19,7 @@ from protocol.board.messages import (
 )
 from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork, Malformed, ProtocolError
-from tests.stage.toy import Table, replace_terms, toy_federation
+from tests.stage.toy import Table, next_post, replace_terms, toy_federation
 
 TOY = toy_federation()
 REQUEST = Request(3)
@@ -122,8 +114,8 @@ def test_a_post_of_another_federation_is_refused():
 def test_a_post_signed_by_another_key_is_refused():
     found = table()
     for signer in (0, 1, 2, 4):
-        post = Post(TOY.terms.federation, STATISTIC, 3, 0, *found.board.head, REQUEST)
-        error = refusal(found.board, sign_post(post, TOY.keys[signer]))
+        post = next_post(TOY.keys[signer], found.board, STATISTIC, 3, REQUEST)
+        error = refusal(found.board, post)
         assert (error.sender, error.reason) == (3, "its signature does not fit")
 
 

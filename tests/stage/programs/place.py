@@ -14,13 +14,12 @@ import pytest
 from websockets.asyncio.client import connect
 
 import aggregator.cli.commands as cli
-from aggregator.server.service import Aggregator
-from protocol.board.board import Post, sign_post
+from protocol.board.board import Board
 from protocol.board.messages import Statement
 from protocol.board.wire import Submit
 from protocol.terms.terms import AggregatorAddress, Terms
 from tests.stage.caller import HOST, Line, client_tls
-from tests.stage.toy import Federation, toy_federation
+from tests.stage.toy import Federation, next_post, toy_federation
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -107,11 +106,8 @@ def service(place: Place, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def statement(place: Place, member: int) -> Submit:
-    board = Aggregator(place.terms, place.federation.keys[0], place.data / "new", lambda: 0).board
-    post = Post(
-        place.terms.federation, "round/0", member, 0, 0, board.head.hash, Statement(b"m" * 32, 5)
-    )
-    return Submit(sign_post(post, place.federation.keys[member]))
+    key, said = place.federation.keys[member], Statement(b"m" * 32, 5)
+    return Submit(next_post(key, Board(place.terms), "round/0", member, said))
 
 
 async def submit(place: Place, member: int) -> object:
