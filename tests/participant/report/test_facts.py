@@ -66,8 +66,7 @@ def test_the_members_are_those_of_the_terms_and_all_have_countersigned() -> None
 def test_only_a_countersignature_that_holds_counts(content: bytes | str) -> None:
     written = write(good().story)
     files = dict(written.files)
-    story = good().story.copy()
-    story.end_after("ceremony/1")
+    story = good().story.until("ceremony/1")
     older = write(story).files
     if content == "older":
         files["heads/2.msgpack"] = older["heads/2.msgpack"]

@@ -127,9 +127,8 @@ def board_that_begins_elsewhere(made: Good) -> Broken:
 def blob_of_another_size_than_posted(made: Good) -> Broken:
     story = made.story.until("round/2")
     position, _ = _a_blob(story)
-    body = story.at(position).body
-    assert isinstance(body, Contribution)
-    longer = msgspec.structs.replace(body.ciphertexts, size=body.ciphertexts.size + 1)
+    ciphertexts = story.body(position, Contribution).ciphertexts
+    longer = msgspec.structs.replace(ciphertexts, size=ciphertexts.size + 1)
     story.alter(position, ciphertexts=longer)
     return told(story, "2.4", position)
 
@@ -137,10 +136,9 @@ def blob_of_another_size_than_posted(made: Good) -> Broken:
 def _a_blob(story: Story) -> tuple[int, bytes]:
     """A contribution to round 2 whose ciphertexts are a blob."""
     position = story.find("round/2", Contribution, 3)
-    body = story.at(position).body
-    assert isinstance(body, Contribution)
-    assert body.ciphertexts.is_blob
-    return position, body.ciphertexts.digest
+    ciphertexts = story.body(position, Contribution).ciphertexts
+    assert ciphertexts.is_blob
+    return position, ciphertexts.digest
 
 
 def _name(made: Good, position: int) -> str:
@@ -214,29 +212,24 @@ def truncated_before_a_countersigned_head(made: Good) -> Broken:
     return Broken(files, "2.5", whole.head.position, "H2")
 
 
-@tampering
-def another_head_countersigned(made: Good) -> Broken:
-    written = write(made.story)
-    federation = made.story.federation
-    said = countersign(federation.terms.federation, 4, Head(50, bytes(32)), federation.keys[4])
-    written.files[head_path(4)] = encode(said)
-    return Broken(written.files, "2.5", 50, "H4")
+def countersigned(
+    name: str, member: int, signer: int, head: Head | None = None, identity: bytes = b""
+) -> None:
+    """Enter that a member's countersignature is another's, of another head or federation."""
+
+    def make(made: Good) -> Broken:
+        written, federation = write(made.story), made.story.federation
+        about = identity or federation.terms.federation, member, head or written.head
+        said = countersign(*about, federation.keys[signer])
+        written.files[head_path(member)] = encode(said)
+        return Broken(written.files, "2.5", head.position if head else 0, f"H{member}")
+
+    TAMPERINGS[name] = make
 
 
-@tampering
-def countersignature_forged(made: Good) -> Broken:
-    written, federation = write(made.story), made.story.federation
-    said = countersign(federation.terms.federation, 1, written.head, federation.keys[0])
-    written.files[head_path(1)] = encode(said)
-    return Broken(written.files, "2.5", 0, "H1")
-
-
-@tampering
-def countersignature_for_another_federation(made: Good) -> Broken:
-    written = write(made.story)
-    said = countersign(bytes(32), 1, written.head, made.story.federation.keys[1])
-    written.files[head_path(1)] = encode(said)
-    return Broken(written.files, "2.5", 0, "H1")
+countersigned("another_head_countersigned", 4, 4, head=Head(50, bytes(32)))
+countersigned("countersignature_forged", 1, 0)
+countersigned("countersignature_for_another_federation", 1, 1, identity=bytes(32))
 
 
 @tampering

@@ -6,7 +6,6 @@ import msgspec
 from gmpy2 import mpz
 
 from protocol.board.classes import CandidateLayout
-from protocol.board.draft import public_payload
 from protocol.board.messages import (
     MAX_BLOB_BYTES,
     MAX_POST_BYTES,
@@ -45,20 +44,14 @@ def place_of(story: Story, step: str, sender: int, session: str = KEY) -> int:
 
 def payload_at(story: Story, position: int) -> bytes:
     """What was said to all there."""
-    (found,) = [a for a in story.at(position).body.attachments if a.to == 0]
-    return story.blobs[found.digest] if found.is_blob else found.data
+    (found,) = [a for a in story.body(position, Step).attachments if a.to == 0]
+    return story.payload(found)
 
 
 def put_payload(story: Story, position: int, payload: bytes) -> None:
     """Let something else be said to all there."""
-    body = story.at(position).body
-    assert isinstance(body, Step)
-    (attachment,), blobs = public_payload(payload)
-    for blob in blobs:
-        story.put(blob)
-    others = tuple(a for a in body.attachments if a.to)
-    changed = msgspec.structs.replace(body, attachments=(attachment, *others))
-    story.change(position, body=changed)
+    others = [a for a in story.body(position, Step).attachments if a.to]
+    story.alter(position, attachments=(story.attached(payload), *others))
 
 
 def say_instead(
@@ -70,23 +63,19 @@ def say_instead(
     changed = opening[:_NONCE_BYTES] + change(opening[_NONCE_BYTES:])
     put_payload(story, place, changed)
     if commits:
-        body = story.at(place).body
-        assert isinstance(body, Step)
         terms = story.federation.terms
         context = CeremonyRun(terms, sender, KEY, bytes(32)).context
-        promise = place_of(story, step + "-commit", sender)
+        promise, step_id = place_of(story, step + "-commit", sender), story.body(place, Step).id
         rest = payload_at(story, promise)[_HASH_BYTES:]
-        put_payload(story, promise, commitment_to(context, body.id, sender, changed) + rest)
+        put_payload(story, promise, commitment_to(context, step_id, sender, changed) + rest)
     return place
 
 
 def certify(story: Story, member: int, change: Callable[[Epoch], Epoch]) -> int:
     """Let a member certify something else."""
     place = story.find(KEY, Certificate, member)
-    body = story.at(place).body
-    assert isinstance(body, Certificate)
-    epoch = encode(change(decode(body.epoch, Epoch, "epoch", MAX_POST_BYTES)))
-    story.change(place, body=Certificate(body.transcript, epoch))
+    epoch = decode(story.body(place, Certificate).epoch, Epoch, "epoch", MAX_POST_BYTES)
+    story.alter(place, epoch=encode(change(epoch)))
     return place
 
 
@@ -126,9 +115,7 @@ def all_certify_another_transcript(made: Good) -> Broken:
     story = made.story.until(KEY)
     for member in (1, 2, 3, 4):
         place = story.find(KEY, Certificate, member)
-        body = story.at(place).body
-        assert isinstance(body, Certificate)
-        story.change(place, body=Certificate(bytes(32), body.epoch))
+        story.alter(place, transcript=bytes(32))
     return told(story, "3.2", place)
 
 

@@ -18,50 +18,40 @@ from protocol.record.audit.results import NOBODY
 from tests.stage.record.broken_rounds import ciphertexts_at, put_ciphertexts
 from tests.stage.record.good import Good, once_more
 from tests.stage.record.story import Said, write
-from tests.stage.record.tampering import AGGREGATOR, LAST, Broken, altered, tampering, told
+from tests.stage.record.tampering import (
+    AGGREGATOR,
+    LAST,
+    TAMPERINGS,
+    Broken,
+    altered,
+    tampering,
+    told,
+)
 
 FEW = "statistic/few"  # what was closed with too few, and refused
 
 # ── closings ──
 
 
-def _closed_otherwise(
-    made: Good, check: str, change: Callable[[Closing], dict[str, object]], session: str = LAST
-) -> Broken:
-    story = made.story.until(session)
-    place = story.find(session, Closing)
-    body = story.at(place).body
-    assert isinstance(body, Closing)
-    story.alter(place, **change(body))
-    return told(story, check, place)
+Contributors = tuple[Contributor, ...]
 
 
-@tampering
-def closed_with_fewer_than_the_minimum(made: Good) -> Broken:
-    return _closed_otherwise(
-        made, "5.1", lambda closing: {"contributors": closing.contributors[:2]}
-    )
+def closed(name: str, chosen: Callable[[Contributors], Contributors]) -> None:
+    """Enter that the last round was closed with other contributors."""
+
+    def make(made: Good) -> Broken:
+        story = made.story.copy()
+        place = story.find(LAST, Closing)
+        story.alter(place, contributors=chosen(story.body(place, Closing).contributors))
+        return told(story, "5.1", place)
+
+    TAMPERINGS[name] = make
 
 
-@tampering
-def closed_with_a_contributor_twice(made: Good) -> Broken:
-    def twice(closing: Closing) -> dict[str, object]:
-        return {"contributors": (closing.contributors[0], *closing.contributors)}
-
-    return _closed_otherwise(made, "5.1", twice)
-
-
-@tampering
-def closed_with_another_contribution(made: Good) -> Broken:
-    def exchanged(closing: Closing) -> dict[str, object]:
-        return {"contributors": (*closing.contributors[:3], Contributor(4, bytes(32)))}
-
-    return _closed_otherwise(made, "5.1", exchanged)
-
-
-@tampering
-def vector_of_the_sum_too_short(made: Good) -> Broken:
-    return _closed_otherwise(made, "5.1", lambda closing: {"vector": ()}, "round/2")
+closed("closed_with_fewer_than_the_minimum", lambda them: them[:2])
+closed("closed_with_a_contributor_twice", lambda them: (them[0], *them))
+closed("closed_with_another_contribution", lambda them: (*them[:3], Contributor(4, bytes(32))))
+altered("vector_of_the_sum_too_short", "5.1", "round/2", Closing, vector=())
 
 
 @tampering
@@ -78,8 +68,7 @@ def forged_closing(made: Good) -> Broken:
     """Whoever has the aggregator's key closes a round again; nobody goes by it."""
     story = made.story.copy()
     first = story.find(LAST, Closing)
-    closing = story.at(first).body
-    assert isinstance(closing, Closing)
+    closing = story.body(first, Closing)
     body = msgspec.structs.replace(closing, contributors=closing.contributors[:3])
     story.insert(first + 1, Said(LAST, 0, body, story.at(first).time_ms))
     return told(story, "5.1", first + 1, is_failure=False)
@@ -161,15 +150,13 @@ def part_released_twice(made: Good) -> Broken:
 def two_sets_released(made: Good) -> Broken:
     """A coalition helps with a second set of the same round."""
     story = made.story.copy()
-    closing = story.find(LAST, Closing)
-    first = story.at(closing)
-    assert isinstance(first.body, Closing)
-    body = msgspec.structs.replace(first.body, contributors=first.body.contributors[:3])
-    story.insert(closing + 1, Said(LAST, 0, body, first.time_ms))
+    first = story.find(LAST, Closing)
+    closing = story.body(first, Closing)
+    body = msgspec.structs.replace(closing, contributors=closing.contributors[:3])
+    story.insert(first + 1, Said(LAST, 0, body, story.at(first).time_ms))
     place = story.find(LAST, Statement, 1)
     for member in (1, 2, 3):
-        part = story.at(story.find(LAST, Partial, member)).body
-        assert isinstance(part, Partial)
+        part = story.body(story.find(LAST, Partial, member), Partial)
         again = msgspec.structs.replace(part, chosen=bytes([2]) * 32)
         story.insert(place + member - 1, Said(LAST, member, again, story.at(place).time_ms))
     return told(story, "6.1", place + 2, AGGREGATOR)
@@ -179,8 +166,7 @@ def two_sets_released(made: Good) -> Broken:
 def complaint_that_is_false(made: Good) -> Broken:
     story = made.story.copy()
     place = story.find(LAST, Statement, 1)
-    lock = story.at(story.find(LAST, SetLock, 2)).body
-    assert isinstance(lock, SetLock)
+    lock = story.body(story.find(LAST, SetLock, 2), SetLock)
     said = Complaint(lock.chosen, 3, bytes(32))
     story.insert(place, Said(LAST, 2, said, story.at(place).time_ms))
     return told(story, "5.4", place, is_failure=False)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from protocol.board.draft import public_payload
 from protocol.board.messages import (
     MAX_BLOB_BYTES,
     Ciphertexts,
@@ -21,7 +20,7 @@ from protocol.encoding import decode, encode
 from tests.stage.files import flipped
 from tests.stage.record.good import HYBRID, Good
 from tests.stage.record.story import Said, Story
-from tests.stage.record.tampering import LAST, Broken, altered, tampering, told
+from tests.stage.record.tampering import LAST, TAMPERINGS, Broken, altered, tampering, told
 
 
 def ciphertexts_at(story: Story, position: int) -> Ciphertexts:
@@ -29,18 +28,13 @@ def ciphertexts_at(story: Story, position: int) -> Ciphertexts:
     body = story.at(position).body
     assert isinstance(body, Contribution | Closing)
     attachment = body.ciphertexts if isinstance(body, Contribution) else body.total
-    data = story.blobs[attachment.digest] if attachment.is_blob else attachment.data
-    return decode(data, Ciphertexts, "ciphertexts", MAX_BLOB_BYTES)
+    return decode(story.payload(attachment), Ciphertexts, "ciphertexts", MAX_BLOB_BYTES)
 
 
 def put_ciphertexts(story: Story, position: int, said: Ciphertexts) -> None:
     """Let something else be contributed, or summed, there."""
-    (attachment,), blobs = public_payload(encode(said))
-    for blob in blobs:
-        story.put(blob)
-    body = story.at(position).body
-    name = "ciphertexts" if isinstance(body, Contribution) else "total"
-    story.alter(position, **{name: attachment})
+    name = "ciphertexts" if isinstance(story.at(position).body, Contribution) else "total"
+    story.alter(position, **{name: story.attached(encode(said))})
 
 
 # ── openings ──
@@ -107,38 +101,48 @@ def opened_twice(made: Good) -> Broken:
 # ── contributions ──
 
 
-def _contributed_otherwise(
-    made: Good, check: str, change: Callable[[Ciphertexts, Ciphertexts], dict[str, object]]
-) -> Broken:
-    """H3's contribution to the last round, changed; ``change`` sees that of H1 too."""
-    story = made.story.copy()
-    place, other = story.find(LAST, Contribution, 3), story.find(LAST, Contribution, 1)
-    said = ciphertexts_at(story, place)
-    changes = change(said, ciphertexts_at(story, other))
-    put_ciphertexts(story, place, msgspec.structs.replace(said, **changes))
-    return told(story, check, place)
+def contributed(
+    name: str, check: str, change: Callable[[Good, Ciphertexts, Ciphertexts], dict[str, object]]
+) -> None:
+    """Enter that H3's contribution to the last round was changed; ``change`` sees H1's too."""
+
+    def make(made: Good) -> Broken:
+        story = made.story.copy()
+        place, other = story.find(LAST, Contribution, 3), story.find(LAST, Contribution, 1)
+        said = ciphertexts_at(story, place)
+        changes = change(made, said, ciphertexts_at(story, other))
+        put_ciphertexts(story, place, msgspec.structs.replace(said, **changes))
+        return told(story, check, place)
+
+    TAMPERINGS[name] = make
 
 
-@tampering
-def ciphertext_that_is_no_unit(made: Good) -> Broken:
-    width = (2 * made.story.federation.terms.key_bits) // 8
-    n = int.from_bytes(made.epoch.n, "big").to_bytes(width, "big")
-    return _contributed_otherwise(
-        made, "4.2", lambda said, other: {"numbers": n + said.numbers[width:]}
-    )
+def _no_unit(made: Good, said: Ciphertexts, other: Ciphertexts) -> dict[str, object]:
+    n = made.epoch.n.rjust(width_of(made), b"\0")
+    return {"numbers": n + said.numbers[len(n) :]}
 
 
-@tampering
-def ciphertext_too_few(made: Good) -> Broken:
-    width = (2 * made.story.federation.terms.key_bits) // 8
-    return _contributed_otherwise(
-        made, "4.2", lambda said, other: {"numbers": said.numbers[width:]}
-    )
+def _of_round_1(made: Good, said: Ciphertexts, other: Ciphertexts) -> dict[str, object]:
+    """The whole contribution of round 1, ciphertexts and proof, is given again."""
+    earlier = ciphertexts_at(made.story, made.story.find("round/1", Contribution, 3))
+    return {"numbers": earlier.numbers, "proof": earlier.proof}
 
 
-@tampering
-def ciphertext_of_another_member(made: Good) -> Broken:
-    return _contributed_otherwise(made, "4.2", lambda said, other: {"numbers": other.numbers})
+def width_of(made: Good) -> int:
+    """Bytes of a ciphertext."""
+    return 2 * made.story.federation.terms.key_bits // 8
+
+
+contributed("ciphertext_that_is_no_unit", "4.2", _no_unit)
+contributed(
+    "ciphertext_too_few", "4.2", lambda made, said, _: {"numbers": said.numbers[width_of(made) :]}
+)
+contributed(
+    "ciphertext_of_another_member", "4.2", lambda _, said, other: {"numbers": other.numbers}
+)
+contributed("proof_left_out", "4.3", lambda _, said, other: {"proof": ()})
+contributed("proof_of_another_member", "4.3", lambda _, said, other: {"proof": other.proof})
+contributed("proof_of_another_round", "4.3", _of_round_1)
 
 
 @tampering
@@ -159,32 +163,13 @@ def statistic_with_numbers_that_are_not_proved(made: Good) -> Broken:
 
 
 @tampering
-def proof_left_out(made: Good) -> Broken:
-    return _contributed_otherwise(made, "4.3", lambda said, other: {"proof": ()})
-
-
-@tampering
-def proof_of_another_member(made: Good) -> Broken:
-    return _contributed_otherwise(made, "4.3", lambda said, other: {"proof": other.proof})
-
-
-@tampering
-def proof_of_another_round(made: Good) -> Broken:
-    """The whole contribution of round 1, ciphertexts and proof, is given again."""
-    earlier = ciphertexts_at(made.story, made.story.find("round/1", Contribution, 3))
-    return _contributed_otherwise(
-        made, "4.3", lambda said, other: {"numbers": earlier.numbers, "proof": earlier.proof}
-    )
-
-
-@tampering
 def contribution_without_a_proof_left_out(made: Good) -> Broken:
     """The aggregator closes without it, so it did no harm."""
     story = made.story.copy()
     place, closing = story.find(LAST, Contribution, 3), story.find(LAST, Closing)
     said = ciphertexts_at(story, place)
     put_ciphertexts(story, place, msgspec.structs.replace(said, proof=()))
-    width = 2 * story.federation.terms.key_bits // 8
+    width = width_of(made)
     square = int.from_bytes(made.epoch.n, "big") ** 2
     added = [ciphertexts_at(story, story.find(LAST, Contribution, i)).numbers for i in (1, 2, 4)]
     total = b""
@@ -192,9 +177,7 @@ def contribution_without_a_proof_left_out(made: Good) -> Broken:
         product = math.prod(int.from_bytes(numbers[k : k + width], "big") for numbers in added)
         total += (product % square).to_bytes(width, "big")
     put_ciphertexts(story, closing, Ciphertexts(total))
-    body = story.at(closing).body
-    assert isinstance(body, Closing)
-    left = tuple(c for c in body.contributors if c.member != 3)
+    left = tuple(c for c in story.body(closing, Closing).contributors if c.member != 3)
     story.alter(closing, contributors=left)
     return told(story, "4.3", place, is_failure=False)
 
@@ -203,9 +186,8 @@ def contribution_without_a_proof_left_out(made: Good) -> Broken:
 def vector_exchanged_after_the_proof(made: Good) -> Broken:
     story = made.story.until("round/2")
     place = story.find("round/2", Contribution, 2)
-    body = story.at(place).body
-    assert isinstance(body, Contribution)
-    story.alter(place, vector=(flipped(body.vector[0]),))
+    (name, *_) = story.body(place, Contribution).vector
+    story.alter(place, vector=(flipped(name),))
     return told(story, "4.3", place)
 
 

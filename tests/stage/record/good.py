@@ -75,8 +75,7 @@ def once_more(made: Good, remembering: bool) -> Story:
     table.blobs |= made.story.blobs
     for one in made.story.said:
         table.say(one.sender, Draft(one.session, one.body))
-    opening = made.story.at(made.story.find("round/3", Opening)).body
-    assert isinstance(opening, Opening)
+    opening = made.story.body(made.story.find("round/3", Opening), Opening)
     _state(table, "round/3", opening.model, opening.length)
     toy = dataclasses.replace(made.toy, table=table)  # type: ignore[arg-type]
     _train(toy, "round/4", PACKED, contributing=MEMBERS[:3], remembering=remembering)

@@ -13,8 +13,16 @@ from typing import Any
 
 import msgspec
 
-from protocol.board.board import Entry, Head, Post, genesis, sign_post
-from protocol.board.messages import MAX_POST_BYTES, Body, Closing, attachments_of, blob_name
+from protocol.board.board import B, Entry, Head, Post, genesis, sign_post
+from protocol.board.draft import public_payload
+from protocol.board.messages import (
+    MAX_POST_BYTES,
+    Attachment,
+    Body,
+    Closing,
+    attachments_of,
+    blob_name,
+)
 from protocol.encoding import decode, digest, encode
 from protocol.record.files import aborted_ceremonies, entry_path, is_recorded
 from tests.stage.record import memory
@@ -67,7 +75,8 @@ class Story:
     def until(self, session: str) -> Story:
         """A story to be changed, without what was said after the last post of a session."""
         story = self.copy()
-        story.end_after(session)
+        last = max(k for k, one in enumerate(self.said) if one.session == session)
+        del story.said[last + 1 :]
         return story
 
     def alter(self, position: int, **fields: Any) -> None:
@@ -89,6 +98,12 @@ class Story:
         """What was said there."""
         return self.said[position - 1]
 
+    def body(self, position: int, kind: type[B]) -> B:
+        """The body there, which must be of that kind."""
+        body = self.at(position).body
+        assert isinstance(body, kind)
+        return body
+
     def change(self, position: int, **changes: Any) -> None:
         """Let something else be said there."""
         self.said[position - 1] = dataclasses.replace(self.said[position - 1], **changes)
@@ -97,14 +112,15 @@ class Story:
         """Let something be said at a position, before what was said there."""
         self.said.insert(position - 1, said)
 
-    def end_after(self, session: str) -> None:
-        """Leave out what was said after the last post of a session."""
-        last = max(k for k, one in enumerate(self.said) if one.session == session)
-        del self.said[last + 1 :]
+    def payload(self, attachment: Attachment) -> bytes:
+        """What an attachment carries."""
+        return self.blobs[attachment.digest] if attachment.is_blob else attachment.data
 
-    def put(self, payload: bytes) -> None:
-        """Keep a blob."""
-        self.blobs[blob_name(payload)] = payload
+    def attached(self, payload: bytes) -> Attachment:
+        """What carries a payload for all; a blob is kept."""
+        (attachment,), blobs = public_payload(payload)
+        self.blobs |= {blob_name(blob): blob for blob in blobs}
+        return attachment
 
 
 @dataclass

@@ -76,9 +76,9 @@ def ended(session: str) -> Story:
 
     What came later holds proofs over the board's hashes, which another post would change.
     """
-    story = good().story.copy()
-    if any(one.session == session for one in story.said):
-        story.end_after(session)
+    story = good().story
+    is_there = any(one.session == session for one in story.said)
+    story = story.until(session) if is_there else story.copy()
     return story
 
 

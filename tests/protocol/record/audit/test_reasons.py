@@ -107,7 +107,6 @@ def test_a_repetition_of_who_has_no_such_ciphertext_is_none() -> None:
 
 
 def test_of_who_is_in_the_sum_every_reason_is_none() -> None:
-    story = good().story.copy()
-    story.end_after(ROUND)
+    story = good().story.until(ROUND)
     (found,) = remarks(story, "late")
     assert found.reason.endswith("(late), but it is in the sum")
