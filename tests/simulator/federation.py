@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -134,11 +135,8 @@ class Federation:
             real(descriptor)
             fault()
 
-        os.fsync = fsync  # type: ignore[assignment]
-        try:
+        with patch.object(os, "fsync", fsync):
             yield
-        finally:
-            os.fsync = real
 
     # ── crashes and restarts ──
 
@@ -345,15 +343,19 @@ class Federation:
 
     def payloads(self, posted: Posted) -> dict[int, bytes]:
         """All payloads of an entry, by recipient, from the aggregator's store."""
-        aggregator = self.services[0].aggregator
-        assert aggregator is not None
-        return {a.to: aggregator._blobs.payload(a) for a in posted.attachments}
+        return {a.to: self.aggregator._blobs.payload(a) for a in posted.attachments}
 
     @property
-    def board(self) -> Board | None:
+    def aggregator(self) -> Aggregator:
+        """The first one, which must be up."""
+        found = self.services[0].aggregator
+        assert found is not None
+        return found
+
+    @property
+    def board(self) -> Board:
         """The aggregator's board."""
-        aggregator = self.services[0].aggregator
-        return aggregator.board if aggregator else None
+        return self.aggregator.board
 
     def record(self) -> MemoryFiles:
         """What the aggregator has, as a record; it is started again if it is down."""

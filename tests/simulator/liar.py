@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-import msgspec
-
 from participant.ceremony.task import CeremonyTask
 from protocol.board.draft import Draft
-from protocol.board.messages import Abort, Attachment, Join, Step, attach, blob_name
+from protocol.board.messages import Abort, Join, Step
+from tests.stage.files import spoilt, with_payload
 
 FIRST = "ceremony/1"
 
@@ -23,27 +22,11 @@ class LyingTask(CeremonyTask):
         return self.lie(draft, self._index % self._terms.n_members + 1)
 
 
-def _spoilt(draft: Draft, to: int) -> Draft:
-    """One byte of the payload for a recipient (0: for all) changed."""
-    assert isinstance(draft.body, Step)
-    named = {blob_name(blob): blob for blob in draft.blobs}
-    attachments, blobs = list[Attachment](), list[bytes]()
-    for attachment in draft.body.attachments:
-        data = named[attachment.digest] if attachment.is_blob else attachment.data
-        if attachment.to == to:
-            place = len(data) // 8  # in a trial, before the sealing key: that is anyone's choice
-            data = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
-        attachments.append(attach(data, to=attachment.to))
-        blobs += [data] if attachments[-1].is_blob else []
-    body = msgspec.structs.replace(draft.body, attachments=tuple(attachments))
-    return Draft(draft.session, body, tuple(blobs))
-
-
 def _spoil(step: str, is_private: bool) -> Callable[[Draft, int], Draft]:
     def lie(draft: Draft, victim: int) -> Draft:
         if not isinstance(draft.body, Step) or draft.body.step != step:
             return draft
-        return _spoilt(draft, victim if is_private else 0)
+        return with_payload(draft, victim if is_private else 0, spoilt)
 
     return lie
 

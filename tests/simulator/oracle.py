@@ -96,7 +96,6 @@ def the_liar_is_named(federation: Federation) -> None:
     liar, keys = federation.plan.liar, stored_keys(federation)
     if not liar:
         return
-    assert federation.board is not None
     if {session for session, _ in aborts} - {FIRST}:  # who was down may have seen none of it
         raise Violation(f"ceremonies aborted: {aborts}")
     verdict = judge_ceremony(
@@ -128,7 +127,6 @@ def the_rogue_is_named(federation: Federation) -> None:
 
 def exact_sums(federation: Federation) -> None:
     """Every hospital's model after each round is that of the round's contributors, and the same."""
-    assert federation.board is not None
     model = np.zeros(PARAMETERS)
     layout = Layout.of([model])
     for number in range(1, federation.plan.rounds + 1):
@@ -152,7 +150,6 @@ def _contributed(
     federation: Federation, number: int, model: np.ndarray
 ) -> tuple[list[Given], Slots]:
     """What the round's contributors give, and how its slots lie."""
-    assert federation.board is not None
     said = [posted.post.body for posted in federation.board.session(f"round/{number}")]
     (closing,) = [body for body in said if isinstance(body, Closing)]
     opening = next(body for body in said if isinstance(body, Opening))

@@ -11,22 +11,22 @@ from tests.simulator.liar import LIES
 
 @dataclass(frozen=True)
 class Plan:
-    """One run. Probabilities are per frame, rates are mean seconds between crashes."""
+    """A run, calm unless told. Probabilities are per frame, rates mean seconds between crashes."""
 
     seed: int
     n_members: int
     quorum: int
-    key_bits: int
-    rounds: int
-    suite: Literal["auto", "hybrid"]
-    drop: float
-    duplicate: float
-    slow: float
-    crash_every: float
-    crash_writes: float  # probability that a durable write of a member crashes it
-    aggregator_crash_every: float
-    aggregator_crash_syncs: float  # the same for the aggregator's fsyncs
-    fork: bool
+    key_bits: int = 256
+    rounds: int = 1
+    suite: Literal["auto", "hybrid"] = "auto"
+    drop: float = 0.0
+    duplicate: float = 0.0
+    slow: float = 0.0
+    crash_every: float = 0.0
+    crash_writes: float = 0.0  # probability that a durable write of a member crashes it
+    aggregator_crash_every: float = 0.0
+    aggregator_crash_syncs: float = 0.0  # the same for the aggregator's fsyncs
+    fork: bool = False
     liar: int = 0  # who lies once in the first ceremony, 0 for nobody
     lie: str = ""  # its lie, of tests.simulator.liar.LIES
     step_seconds: int = 240  # that a step of a ceremony may last

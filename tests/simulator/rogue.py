@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from unittest.mock import patch
 
 import numpy as np
 
@@ -25,8 +26,5 @@ def shifting_sums() -> Iterator[None]:
         words[_PLACE] += np.uint64(found._lattice.delta)
         return write_sum(words, found._lattice)
 
-    VectorSum.read = read  # type: ignore[assignment]
-    try:
+    with patch.object(VectorSum, "read", read):
         yield
-    finally:
-        VectorSum.read = real

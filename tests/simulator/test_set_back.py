@@ -18,11 +18,7 @@ from tests.simulator.run import simulate
 from tests.stage.saying import Saying, connect
 
 WHO = 2
-CALM = replace(
-    Plan.of(0), n_members=3, quorum=2, rounds=2, suite="auto", drop=0.0, duplicate=0.0, slow=0.0,
-    crash_every=0.0, crash_writes=0.0, aggregator_crash_every=0.0, aggregator_crash_syncs=0.0,
-    fork=False, liar=0, rogue=False,
-)  # fmt: skip
+CALM = Plan(seed=0, n_members=3, quorum=2, rounds=2)
 
 
 def has_said(federation: Federation, session: str, kind: type) -> bool:
@@ -31,7 +27,7 @@ def has_said(federation: Federation, session: str, kind: type) -> bool:
 
 def said_in(federation: Federation, session: str, sender: int = WHO) -> list[object]:
     """What one hospital has said in a session."""
-    entries = federation.board.session(session) if federation.board else []
+    entries = federation.board.session(session)
     return [p.post.body for p in entries if p.post.sender == sender]
 
 
@@ -83,7 +79,6 @@ def test_a_hospital_that_is_set_back_catches_up_and_locks_nothing_that_was_open(
     assert simulate(replace(CALM, n_members=n), prepare) == "done"
     (federation,) = seen
     assert federation.set_back == {WHO}
-    assert federation.board is not None
     openings = [p for p in federation.board.entries if isinstance(p.post.body, Opening)]
     (session, said) = MOMENTS[moment][1]
     for opening in openings:
@@ -102,15 +97,10 @@ def test_a_home_comes_back_with_a_post_on_its_way_after_the_hospital_spoke_elsew
 
         def watch() -> None:
             is_ready = hospital.agent is not None and hospital.disk.read("outbox/post") is not None
-            if (
-                federation.set_back
-                or not is_ready
-                or not has_said(federation, "round/0", Statement)
-            ):
+            is_early = not has_said(federation, "round/0", Statement)
+            if federation.set_back or not is_ready or is_early:
                 return
-            service = federation.services[0].aggregator
-            pending = Outbox(hospital.disk).pending
-            assert service is not None
+            service, pending = federation.aggregator, Outbox(hospital.disk).pending
             assert pending is not None
             if pending.signed.digest in {posted.digest for posted in service.board.entries}:
                 return
@@ -126,7 +116,6 @@ def test_a_home_comes_back_with_a_post_on_its_way_after_the_hospital_spoke_elsew
     passed_by: list[Post] = []
     assert simulate(CALM, prepare) == "done"
     (federation,), (post,) = seen, passed_by
-    assert federation.board is not None
     assert post not in [posted.post for posted in federation.board.entries]
     assert type(post.body) in map(type, said_in(federation, post.session)), "said anew"
 

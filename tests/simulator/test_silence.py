@@ -5,13 +5,12 @@ is switched off and on again, until it is well again or the ceremony has ended w
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from participant.ceremony.task import CeremonyTask
 from protocol.board.draft import Draft
-from protocol.board.messages import Abort, Certificate, Disclosure, Join, Overdue, Step
+from protocol.board.messages import Abort, Certificate, Disclosure, Join, Overdue
 from protocol.ceremony.judgement import Verdict, judge
 from protocol.record.audit.checks import audit
 from tests.simulator import federation, oracle
@@ -21,21 +20,12 @@ from tests.simulator.liar import FIRST
 from tests.simulator.oracle import stored_keys
 from tests.simulator.plan import Plan
 from tests.stage.ceremony.adversary import winners_dealers
-from tests.stage.ceremony.small_ceremony import STEPS
+from tests.stage.ceremony.small_ceremony import STEPS, name_of
 
 SECONDS = 60
-PLAN = replace(
-    Plan.of(0), n_members=4, quorum=2, rounds=1, suite="auto", drop=0.0, duplicate=0.0, slow=0.0,
-    crash_every=0.0, crash_writes=0.0, aggregator_crash_every=0.0, aggregator_crash_syncs=0.0,
-    fork=False, liar=0, lie="", rogue=False, step_seconds=SECONDS,
-)  # fmt: skip
+PLAN = Plan(seed=0, n_members=4, quorum=2, step_seconds=SECONDS)
 FAST = {"moduli"}
 LATE = [pytest.param(s, marks=[] if s in FAST else pytest.mark.slow) for s in STEPS if s != "join"]
-
-
-def step_of(draft: Draft) -> str:
-    body = draft.body
-    return body.step if isinstance(body, Step) else type(body).__name__.lower()
 
 
 class Night(Federation):
@@ -51,7 +41,7 @@ class Night(Federation):
 
     def _down_in(self, step: str, until: float) -> Callable[[Draft, int], Draft]:
         def die(draft: Draft, victim: int) -> Draft:
-            if step_of(draft) == step and self.clock.now < until:
+            if name_of(draft.body) == step and self.clock.now < until:
                 raise Crash
             return draft
 
@@ -135,8 +125,7 @@ def test_who_has_not_joined_is_waited_for_without_a_limit():
 
 def ahead(night: Night, factor: float) -> None:
     """Let the aggregator's clock run faster than everybody else's, or stand still."""
-    aggregator = night.services[0].aggregator
-    clock = aggregator._clock
+    clock = night.aggregator._clock
     clock._now_ms = clock._steady_ms = lambda: int(factor * night.clock.now * 1000)
 
 

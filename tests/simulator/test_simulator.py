@@ -25,10 +25,9 @@ from tests.simulator.plan import Plan
 from tests.simulator.run import simulate
 
 SEEDS, CHUNK = 100, 5
-ROUGH = replace(
-    Plan.of(0), n_members=3, quorum=2, rounds=1, drop=0.05, duplicate=0.1, slow=0.1,
-    crash_every=8.0, crash_writes=0.05, aggregator_crash_every=6.0,
-    aggregator_crash_syncs=0.02, fork=False, liar=0,
+ROUGH = Plan(
+    seed=0, n_members=3, quorum=2, drop=0.05, duplicate=0.1, slow=0.1, crash_every=8.0,
+    crash_writes=0.05, aggregator_crash_every=6.0, aggregator_crash_syncs=0.02,
 )  # fmt: skip
 TRIES = 12  # a planted bug must show within so many seeds
 

@@ -16,7 +16,7 @@ from protocol.encoding import digest
 from protocol.errors import BadEntry, BadSeal
 from protocol.sealing import SealContext, SealingKey, seal
 from tests.stage.ceremony.adversary import PLAN, AttackTable
-from tests.stage.ceremony.altered import with_payload
+from tests.stage.files import with_payload
 from tests.stage.toy import CEREMONY, CeremonyTable, Tamper, replace_terms, toy_federation
 
 LIAR, VICTIM = 5, 3  # the liar is the last one to speak in every step

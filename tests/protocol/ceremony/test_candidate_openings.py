@@ -19,7 +19,6 @@ from tests.stage.ceremony.altered import (
     lying,
     resealed,
     turned,
-    with_payload,
 )
 from tests.stage.ceremony.opened_key import runs_of
 from tests.stage.ceremony.small_ceremony import (
@@ -32,7 +31,7 @@ from tests.stage.ceremony.small_ceremony import (
     with_two_batches,
     with_two_passing,
 )
-from tests.stage.files import flipped
+from tests.stage.files import flipped, with_payload
 from tests.stage.toy import CeremonyTable, finished, toy_epoch
 
 T_PLUS_1 = (N - 1) // 2 + 1

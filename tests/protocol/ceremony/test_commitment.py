@@ -10,9 +10,9 @@ from protocol.board.messages import Step
 from protocol.ceremony.commitment import commitment_to
 from protocol.ceremony.machine import KINDS
 from protocol.ceremony.run import StepId
-from tests.stage.ceremony.altered import altered, assert_everybody_names, assert_named, with_payload
+from tests.stage.ceremony.altered import altered, assert_everybody_names, assert_named
 from tests.stage.ceremony.small_ceremony import LIAR, QUORUM, N, name_of
-from tests.stage.files import flipped
+from tests.stage.files import flipped, with_payload
 from tests.stage.toy import CeremonyTable, toy_epoch, toy_federation
 
 COMMITTED = [name for name in KINDS if f"{name}-commit" in KINDS]

@@ -12,13 +12,7 @@ from protocol.ceremony.dealt_exponents import DEALT, misdealers, own_parts
 from protocol.ceremony.machine import Ceremony
 from protocol.ceremony.run import OBSERVER, CeremonyRun, StepId
 from protocol.encoding import pack_numbers, width_of
-from tests.stage.ceremony.altered import (
-    altered,
-    assert_everybody_names,
-    assert_named,
-    lying,
-    with_payload,
-)
+from tests.stage.ceremony.altered import altered, assert_everybody_names, assert_named, lying
 from tests.stage.ceremony.opened_key import runs_of
 from tests.stage.ceremony.small_ceremony import (
     QUORUM,
@@ -28,6 +22,7 @@ from tests.stage.ceremony.small_ceremony import (
     with_two_batches,
     with_two_passing,
 )
+from tests.stage.files import with_payload
 from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
 
 HASH = 32

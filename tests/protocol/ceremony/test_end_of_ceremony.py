@@ -19,7 +19,8 @@ from protocol.ceremony.machine import Ceremony
 from protocol.encoding import digest, encode
 from protocol.key.epoch import certified_by_all
 from protocol.record.audit.observation import Observation, observe
-from tests.stage.ceremony.altered import turned, with_payload
+from tests.stage.ceremony.altered import turned
+from tests.stage.files import with_payload
 from tests.stage.toy import CEREMONY, CeremonyTable, seed_of, toy_federation
 
 LIAR, HONEST = 2, (1, 3)

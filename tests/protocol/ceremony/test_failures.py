@@ -14,7 +14,6 @@ from tests.stage.ceremony.altered import (
     assert_everybody_names,
     assert_named,
     resealed,
-    with_payload,
     without,
 )
 from tests.stage.ceremony.small_ceremony import (
@@ -27,7 +26,7 @@ from tests.stage.ceremony.small_ceremony import (
     name_of,
     said_once,
 )
-from tests.stage.files import flipped
+from tests.stage.files import flipped, with_payload
 from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch
 
 

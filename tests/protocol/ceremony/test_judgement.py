@@ -8,14 +8,7 @@ from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Certificate, Disclosure, Join, Step
 from protocol.ceremony import judgement
 from protocol.sealing import SealingKey
-from tests.stage.ceremony.altered import (
-    altered,
-    assert_named,
-    instead,
-    resealed,
-    spoilt,
-    with_payload,
-)
+from tests.stage.ceremony.altered import altered, assert_named, instead, resealed
 from tests.stage.ceremony.small_ceremony import (
     LIAR,
     PRIVATE,
@@ -27,7 +20,7 @@ from tests.stage.ceremony.small_ceremony import (
     name_of,
     said_once,
 )
-from tests.stage.files import flipped
+from tests.stage.files import flipped, spoilt, with_payload
 from tests.stage.toy import CEREMONY, CeremonyTable, seed_of, toy_epoch
 
 MEMBERS = list(range(1, N + 1))

@@ -33,6 +33,8 @@ from tests.simulator.federation import CALM_AFTER, WAIT_SECONDS, Federation, mem
 from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
 from tests.simulator.plan import Plan
 from tests.stage import toy
+from tests.stage.files import contents
+from tests.stage.record.memory import write_folder
 
 ROUNDS = 4
 AFTERMATH = 12.0  # virtual seconds after the last round, in which what is on its way is read
@@ -73,13 +75,9 @@ class BadPlan:
     @property
     def base(self) -> Plan:
         """The same federation, whose hospitals crash now and then in a third of the runs."""
-        n = self.n_members
-        return Plan(
-            0, n, (n + 1) // 2, 256, ROUNDS, self.suite, drop=0.0, duplicate=0.02, slow=0.0,
-            crash_every=12.0 if self.seed % 3 == 2 else 0.0,
-            crash_writes=0.0, aggregator_crash_every=0.0,
-            aggregator_crash_syncs=0.0, fork=False,
-        )  # fmt: skip
+        crash_every = 12.0 if self.seed % 3 == 2 else 0.0
+        n, quorum = self.n_members, (self.n_members + 1) // 2
+        return Plan(0, n, quorum, 256, ROUNDS, self.suite, duplicate=0.02, crash_every=crash_every)
 
 
 class Fresh(PowersOfTen):
@@ -114,12 +112,7 @@ def founded(base: Plan) -> tuple[toy.ToyEpoch, Mapping[str, bytes]]:
             aggregator._store.append(Head(entry.position, entry.hash), data)
             aggregator._take(entry, data)
         aggregator.close()
-        files = {
-            str(path.relative_to(folder)): path.read_bytes()
-            for path in folder.rglob("*")
-            if path.is_file()
-        }
-    return toy.finished(table), files
+        return toy.finished(table), contents(folder)
 
 
 class Holder(Hospital):
@@ -178,9 +171,7 @@ class BadFederation(Federation):
 
     def __init__(self, bad: BadPlan, folder: Path) -> None:
         self.epoch, files = founded(replace(bad.base, crash_every=0.0))
-        for name, data in files.items():
-            (folder / "aggregator" / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / "aggregator" / name).write_bytes(data)
+        write_folder(files, folder / "aggregator")
         super().__init__(bad.base, folder)
         self.bad, self.chaos = bad, random.Random(bad.seed)
         self.holds: list[Hold] = []
@@ -196,12 +187,6 @@ class BadFederation(Federation):
     @property
     def honest(self) -> list[Holder]:
         return [h for i, h in self.hospitals.items() if i not in self.bad.scripts]  # type: ignore[misc]
-
-    @property
-    def aggregator(self) -> Aggregator:
-        found = self.services[0].aggregator
-        assert found is not None
-        return found
 
     def play(self) -> bool:
         """Run to the end, with a way out wherever it is held back; False if a time ran out."""

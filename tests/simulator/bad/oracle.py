@@ -72,9 +72,7 @@ class Facts:
 
     def __init__(self, federation: BadFederation) -> None:
         self._run, self._terms = federation, federation.terms
-        board = federation.board
-        assert board is not None
-        self._entries = board.entries
+        self._entries = federation.board.entries
         self._bad = federation.bad.scripts.keys()
         stuck = [h.number for h in federation.holds if h.way_out is None]
         self._last = stuck[0] - 1 if stuck else self._terms.rounds.count  # that is finished

@@ -20,7 +20,7 @@ from gmpy2 import invert, mpz, powmod
 from participant.ceremony.task import CeremonyTask
 from protocol.board.board import Board, Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import Certificate, attachments_of
+from protocol.board.messages import Certificate
 from protocol.ceremony.judgement import Verdict, judge
 from protocol.ceremony.machine import Ceremony, UnsealedStep
 from protocol.ceremony.run import CeremonyRun, StepId
@@ -34,11 +34,7 @@ from tests.simulator.plan import Plan
 from tests.stage import toy
 
 SESSION = toy.CEREMONY
-PLAN = Plan(
-    seed=0, n_members=5, quorum=3, key_bits=256, rounds=1, suite="auto", drop=0.0, duplicate=0.0,
-    slow=0.0, crash_every=0.0, crash_writes=0.0, aggregator_crash_every=0.0,
-    aggregator_crash_syncs=0.0, fork=False,
-)  # fmt: skip
+PLAN = Plan(seed=0, n_members=5, quorum=3)
 # Virtual seconds after which a member that has not disclosed its seed counts as silent.
 PATIENCE = 30.0
 
@@ -306,13 +302,8 @@ def in_simulator(parties: Parties, plan: Plan = PLAN) -> Aftermath:
     with simulated.memory_folder() as folder:
         federation = AttackedFederation(plan, folder, parties)
         assert federation.run(), "the ceremony does not end"
-        service = federation.services[0].aggregator
-        assert service is not None
-        entries = service.board.session(SESSION)
-        payloads = {
-            p.position: {a.to: service._blobs.payload(a) for a in attachments_of(p.post.body)}
-            for p in entries
-        }
+        entries = federation.board.session(SESSION)
+        payloads = {posted.position: federation.payloads(posted) for posted in entries}
     honest = federation.honest.items()
     return Aftermath(
         federation.terms,

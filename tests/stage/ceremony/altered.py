@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from protocol.board.draft import Draft, Envelope
-from protocol.board.messages import MAX_INLINE_BYTES, Abort, Attachment, Body, Step, attach
+from protocol.board.messages import Abort, Body, Step
 from protocol.ceremony.machine import KINDS, Ceremony, UnsealedStep
 from protocol.ceremony.run import CeremonyRun, StepId
 from tests.stage.ceremony.small_ceremony import (
@@ -16,7 +16,7 @@ from tests.stage.ceremony.small_ceremony import (
     name_of,
     plaintexts_of,
 )
-from tests.stage.files import flipped
+from tests.stage.files import flipped, with_payload
 from tests.stage.toy import CEREMONY, CeremonyTable, Federation, Tamper
 
 Change = Callable[[bytes], bytes]
@@ -52,21 +52,6 @@ def instead(member: int, step: str, said: Body) -> Tamper:
     return tamper
 
 
-def with_payload(draft: Draft, to: int, change: Change) -> Draft:
-    """The draft with the payload for one recipient (0: for all) changed."""
-    assert isinstance(draft.body, Step)
-    attachments, blobs = list[Attachment](), list[bytes]()
-    old_blobs = iter(draft.blobs)
-    for attachment in draft.body.attachments:
-        data = next(old_blobs) if attachment.is_blob else attachment.data
-        if attachment.to == to:
-            data = change(data)
-        attachments.append(attach(data, attachment.to))
-        blobs += [data] if len(data) > MAX_INLINE_BYTES else []
-    body = msgspec.structs.replace(draft.body, attachments=tuple(attachments))
-    return Draft(draft.session, body, tuple(blobs))
-
-
 def resealed(
     table: CeremonyTable, draft: Draft, change: Change, sender: int = LIAR, to: int = VICTIM
 ) -> Draft:
@@ -91,11 +76,6 @@ def without(draft: Draft, to: int) -> Draft:
 def turned(place: int) -> Change:
     """Turns over the last bit of a byte."""
     return lambda data: flipped(data, place)
-
-
-def spoilt(data: bytes) -> bytes:
-    """The bytes with one of them changed: in a trial, one before the sealing key for rounds."""
-    return turned(len(data) // 8)(data)
 
 
 def lying(machine: Ceremony, step: str, change: Callable[[CeremonyRun, StepId, bytes], bytes]):

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import msgspec
 from gmpy2 import mpz
 
 from keyshare.randomness import Stream
-from protocol.board.draft import Draft, public_payload
+from protocol.board.draft import Draft
 from protocol.board.messages import Opening, Statement, Step, SuiteName
 from protocol.ceremony.machine import Ceremony
 from protocol.encoding import digest, encode
 from protocol.key.check import KeyCheck
 from protocol.key.epoch import Epoch
+from tests.stage.files import flipped, with_payload
 from tests.stage.record.story import Story, said_at
 from tests.stage.rounds.contribution import contribution
 from tests.stage.rounds.toy_round import Round
@@ -109,13 +109,8 @@ def _run_ceremony(
 
 def _break_commitment(sender: int, draft: Draft) -> Draft:
     """The liar opens other shares of N than it committed to."""
-    body = draft.body
-    if sender != LIAR or not isinstance(body, Step) or body.step != "moduli":
-        return draft
-    (payload,) = draft.blobs or (body.attachments[0].data,)
-    (attachment,), blobs = public_payload(payload[:-1] + bytes([payload[-1] ^ 1]))
-    changed = msgspec.structs.replace(body, attachments=(attachment,))
-    return Draft(draft.session, changed, tuple(blobs))
+    is_opening = isinstance(draft.body, Step) and draft.body.step == "moduli"
+    return with_payload(draft, 0, flipped) if sender == LIAR and is_opening else draft
 
 
 def _check_keys(toy: ToyEpoch, session: str) -> None:
