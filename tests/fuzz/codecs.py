@@ -16,6 +16,14 @@ class Codec:
     encode: Callable[[Any], bytes]
 
 
+def tree_of(data: bytes, kind: Any = Any) -> Any:
+    """The MessagePack in an input; None if it holds none, or something of another kind."""
+    try:
+        return msgspec.msgpack.decode(data, type=kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
 def _from_lines(data: bytes) -> Any:
     """Lines with a key and a value as TOML writes them, each a text, so that any may be changed."""
     return [line.split(" = ", 1) for line in data.decode().split("\n")]

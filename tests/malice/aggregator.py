@@ -266,8 +266,8 @@ class Aggregator:
         known = [m for m in chosen if m in view.contributions]
         if opening is None or not known:
             return
-        if lie in ("too few", "one alone"):
-            known = known[: 1 if lie == "one alone" else self.terms.least_contributors - 1]
+        if lie == "too few":
+            known = known[: self.terms.least_contributors - 1]
         digests = {m: view.contributions[m].digest for m in known}
         if lie == "names another contribution":
             digests[known[0]] = next(reversed(self.contributed))
@@ -278,9 +278,6 @@ class Aggregator:
         elif lie in ("counts one twice", "names one twice"):
             times[known[0]] = 2
         elif lie == "one alone":  # the set as it should be, the sum another
-            known = [m for m in chosen if m in view.contributions]
-            digests = {m: view.contributions[m].digest for m in known}
-            true = self._sum((digests[m], 1) for m in known)
             times = {m: int(m == known[0]) for m in known}
         claimed = self._sum((digests[m], times[m]) for m in known)
         if lie == "another round's sum" and self.knowledge.closed:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
+from pkgutil import resolve_name
 from typing import Any
 from unittest.mock import patch
 
@@ -41,8 +42,7 @@ def verified_once() -> Iterator[None]:
     """What all hospitals verify alike is computed for the first only: the answer is the same."""
     with ExitStack() as stack:
         for name in _MEMOISED:
-            module, _, function = name.rpartition(".")
-            original = getattr(__import__(module, fromlist=[function]), function)
+            original = resolve_name(name)
             memoised = _memoised_steps if name.endswith("_in_steps") else _memoised
             stack.enter_context(patch(name, memoised(original)))
         yield

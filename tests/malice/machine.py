@@ -98,23 +98,22 @@ class MaliciousAggregator(RuleBasedStateMachine):
         stands = ahead.standing
         if stands is None:
             return
-        epoch, model, length, suite = (
-            self.a.toy.epoch.digest,
-            stands.result,
-            stands.length,
-            "paillier",
-        )
-        if how == "as it stood":
-            model = self.a.models[0] if self.a.models else model
-        elif how == "unknown":
-            model = b"u" * 32
-        elif how == "other epoch":
-            epoch = b"e" * 32
-        elif how == "other suite":
-            suite = "hybrid"
-        elif how == "other length":
-            length += 1
-        opening = Opening("training", epoch, model, length, suite, stands.clip, stands.max_examples)  # type: ignore[arg-type]
+        said: dict[str, Any] = {
+            "kind": "training",
+            "epoch": self.a.toy.epoch.digest,
+            "model": stands.result,
+            "length": stands.length,
+            "clip": stands.clip,
+            "max_examples": stands.max_examples,
+        }
+        otherwise: dict[str, dict[str, Any]] = {
+            "as it stood": {"model": self.a.models[0]} if self.a.models else {},
+            "unknown": {"model": b"u" * 32},
+            "other epoch": {"epoch": b"e" * 32},
+            "other suite": {"suite": "hybrid"},
+            "other length": {"length": stands.length + 1},
+        }
+        opening = Opening(**said | otherwise.get(how, {}))
         self.a.open(self.branch, round_session(str(number)), opening)
 
     # ── lies ──
@@ -179,10 +178,8 @@ class MaliciousAggregator(RuleBasedStateMachine):
     def _accuse(self, victim: int, key: bytes) -> None:
         """A colluder complains of an honest part, and refuses to go on itself."""
         session = round_session(str(self._number()))
-        chosen, colluder = (
-            self.branch.view(session).chosen(self.a.terms.federation),
-            min(self.a.colluders),
-        )
+        chosen = self.branch.view(session).chosen(self.a.terms.federation)
+        colluder = min(self.a.colluders)
         if chosen is not None:
             self.a.say(self.branch, colluder, session, Complaint(chosen, victim, key))
             self.a.say(self.branch, colluder, session, Refusal("one-set", victim, "no"))

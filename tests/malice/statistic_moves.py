@@ -73,9 +73,8 @@ class MaliciousStatistics(MaliciousAggregator):
 
     def _open_statistic(self, session: str, how: str) -> None:
         view = self.branch.view(session)
-        if view.opening is not None:
-            return
-        if not (requests := sound_requests(view)):
+        requests = sound_requests(view)
+        if view.opening is not None or not requests:
             return
         opening = opening_for(requests[0], self.a.toy.epoch.digest)
         kinds: dict[str, dict[str, Any]] = {

@@ -27,6 +27,7 @@ from protocol.errors import BadEntry, Fork
 from protocol.record.audit.checks import CHECKS, audit
 from protocol.record.files import MANIFEST_PATH, TERMS_PATH, blob_path, head_path
 from protocol.rounds.ciphertexts import add_encrypted
+from tests.fuzz.codecs import tree_of
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import DIGEST, FEDERATION, TERMS, bodies, post_of
 from tests.fuzz.targets.keys import toy
@@ -106,10 +107,9 @@ def whole_audit() -> Case:
 
     @QUICK.instead()
     def run(data: bytes) -> None:
-        try:
-            posts, others = msgspec.msgpack.decode(data, type=tuple[list[Any], dict[str, bytes]])
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        if (found := tree_of(data, tuple[list[Any], dict[str, bytes]])) is None:
             return
+        posts, others = found
         files = MemoryFiles(record_of(posts[:_MAX_POSTS]) | others)
         found = audit(files, DIGEST)
         assert [result.number for result in found.results] == [check.number for check in CHECKS]

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any, NamedTuple
-
-import msgspec
+from unittest.mock import patch
 
 from keyshare.errors import KeyshareError
 from protocol.ceremony import machine as ceremony
@@ -19,6 +18,7 @@ from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.ceremony.step import Payloads, StepKind
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed, Malformed
+from tests.fuzz.codecs import tree_of
 from tests.fuzz.target import Case, target
 from tests.stage.toy import toy_epoch
 
@@ -45,8 +45,6 @@ def _kept(run: CeremonyRun) -> CeremonyRun:
 
 @contextmanager
 def _recording(moments: list[_Moment]) -> Iterator[None]:
-    kinds = dict(ceremony.KINDS)
-
     def recorded(kind: StepKind) -> Any:
         def take(run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
             if sum(m.step.name == step.name for m in moments) < _PER_STEP:
@@ -55,11 +53,8 @@ def _recording(moments: list[_Moment]) -> Iterator[None]:
 
         return SimpleNamespace(**vars(kind), said=kind.said, dealt=kind.dealt, take=take)
 
-    ceremony.KINDS.update({name: recorded(kind) for name, kind in kinds.items()})
-    try:
+    with patch.dict(ceremony.KINDS, {name: recorded(k) for name, k in ceremony.KINDS.items()}):
         yield
-    finally:
-        ceremony.KINDS.update(kinds)
 
 
 def moments() -> list[_Moment]:
@@ -76,9 +71,7 @@ def ceremony_step() -> Case:
     known = moments()
 
     def run(data: bytes) -> None:
-        try:
-            found = msgspec.msgpack.decode(data, type=tuple[int, bool, bytes])
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        if (found := tree_of(data, tuple[int, bool, bytes])) is None:
             return
         number, is_private, payload = found
         moment = known[number % len(known)]

@@ -1,8 +1,8 @@
 """Decoders of what comes over the network: frames, entries, posts and all that is said in them."""
 
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 
 from protocol.board.board import Board, Entry, Post, decode_entry, sign_post
 from protocol.board.messages import (
@@ -117,10 +117,20 @@ def check_body(body: Body) -> None:
         assert 0 <= body.clip < float("inf"), body.clip
 
 
+def spelled_once(read: Callable[[bytes], object], messages: Iterable[object]) -> Case:
+    """What is accepted is the one spelling of what it says."""
+
+    def run(data: bytes) -> None:
+        with suppress(Malformed):
+            assert encode(read(data)) == data
+
+    return Case(run, list(map(encode, messages)))
+
+
 @target("frame-from-member", "protocol.board.wire.decode_from_member", limit=8_192)
 def frame_from_member() -> Case:
     signed = [entry.post for entry in entries()]
-    frames: list[Any] = [
+    frames = [
         hello(CHALLENGE, 1, b"i" * 16, "member", FEDERATION.keys[1]),
         Subscribe(7),
         *map(Submit, signed),
@@ -129,18 +139,13 @@ def frame_from_member() -> Case:
         BlobRequest(DIGEST, 100),
         StatusRequest(),
     ]
-
-    def run(data: bytes) -> None:
-        with suppress(Malformed):
-            assert encode(decode_from_member(data)) == data
-
-    return Case(run, list(map(encode, frames)))
+    return spelled_once(decode_from_member, frames)
 
 
 @target("frame-from-aggregator", "protocol.board.wire.decode_from_aggregator", limit=8_192)
 def frame_from_aggregator() -> Case:
     encoded = [encode(entry) for entry in entries()]
-    frames: list[Any] = [
+    frames = [
         CHALLENGE,
         Welcome(3, DIGEST),
         Rejected("busy", "a reason"),
@@ -151,12 +156,7 @@ def frame_from_aggregator() -> Case:
         BlobChunk(DIGEST, 5_000, 100, b"data"),
         StatusReport(b"{}"),
     ]
-
-    def run(data: bytes) -> None:
-        with suppress(Malformed):
-            assert encode(decode_from_aggregator(data)) == data
-
-    return Case(run, list(map(encode, frames)))
+    return spelled_once(decode_from_aggregator, frames)
 
 
 @target("entry", "protocol.board.board.decode_entry", limit=8_192)

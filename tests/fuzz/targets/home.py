@@ -1,11 +1,15 @@
 """Decoders of a hospital's own files, and of what its link to the aggregator is made from."""
 
+import datetime
 import hashlib
 from contextlib import suppress
 from typing import Any
 from unittest import mock
 
 import numpy as np
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, x25519
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from keyshare.rounds.tally import Marks
 from participant.agent.outbox import Outbox
@@ -30,11 +34,13 @@ from participant.training.last_contribution import keep, marks_of
 from participant.training.outcome import load as load_standing
 from protocol.board.messages import blob_name
 from protocol.encoding import encode
+from protocol.errors import Malformed
 from protocol.programs.lock import read_holder
 from protocol.words.foreign import is_plain
-from tests.fuzz.codecs import SAFETENSORS, SEALED
+from tests.fuzz.codecs import JSON, SAFETENSORS, SEALED
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import FEDERATION, TERMS, entries
+from tests.fuzz.targets.services import report_of_a_round
 from tests.fuzz.targets.texts import scratch
 from tests.simulator.disk import Disk
 from tests.stage.toy_home import CHEAP, PASSPHRASE
@@ -229,12 +235,6 @@ def participant_lock() -> Case:
 
 def certificates() -> list[bytes]:
     """Self-signed ones in DER, with keys of several kinds."""
-    import datetime
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric import ec, ed448, x25519
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     issuer = FEDERATION.keys[0]
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     start = datetime.datetime(2026, 1, 1)
@@ -275,10 +275,6 @@ def certificate() -> Case:
     "participant.network.status.read_report and participant.cli.views.standing.show_standing",
 )
 def status_report() -> Case:
-    from protocol.errors import Malformed
-    from tests.fuzz.codecs import JSON
-    from tests.fuzz.targets.services import report_of_a_round
-
     def run(data: bytes) -> None:
         said: list[str] = []
         echo: Any = lambda text, file=None: said.append(text)  # noqa: E731

@@ -17,7 +17,7 @@ from protocol.errors import BadEntry, Fork, Malformed, Refused
 from protocol.record.files import MANIFEST_PATH, entry_path, read_manifest
 from tests.fuzz.codecs import JSON
 from tests.fuzz.target import Case, target
-from tests.fuzz.targets.frames import DIGEST, entries
+from tests.fuzz.targets.frames import DIGEST, TERMS, entries
 from tests.fuzz.targets.keys import toy
 from tests.fuzz.targets.services import Listener
 from tests.fuzz.targets.texts import scratch
@@ -91,8 +91,6 @@ def restored_mark() -> Case:
 def record_folder() -> Case:
     """The input is the manifest or, where it is no text, the last entry under its hash's name."""
     first, folder = entries()[0], scratch()
-    from tests.fuzz.targets.frames import TERMS
-
     write_record(folder / "record", toy(), [first])
     manifest = (folder / "record" / MANIFEST_PATH).read_bytes()
     last = folder / "record" / entry_path(first.hash)

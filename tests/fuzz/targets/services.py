@@ -46,8 +46,10 @@ from protocol.board.wire import (
 from protocol.encoding import digest, encode
 from protocol.errors import BadEntry, BadSignature, Fork, Malformed
 from protocol.signing import public_bytes
+from tests.fuzz.codecs import tree_of
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import FEDERATION, TERMS, bodies, check_body, post_of
+from tests.fuzz.targets.texts import scratch
 from tests.simulator.disk import Disk
 from tests.stage.desk import Desk
 
@@ -88,8 +90,6 @@ QUICK = _QuickSignatures()
 
 def report_of_a_round() -> bytes:
     """A status report of a federation with a ceremony and an open round."""
-    from tests.fuzz.targets.texts import scratch
-
     desk = Desk(scratch())
     desk.open_training()
     desk.contribute(1, "round/1")
@@ -124,10 +124,7 @@ def template(post: Post) -> list[Any]:
 
 def frames_of(data: bytes) -> list[Any]:
     """The frames of an input, as trees; none if it is no list."""
-    try:
-        found = msgspec.msgpack.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return []
+    found = tree_of(data)
     return found[:_MAX_FRAMES] if isinstance(found, list) else []
 
 
@@ -235,8 +232,6 @@ class _Service:
     "aggregator", "aggregator.server.service.Aggregator.receive, a member's frames", limit=8_192
 )
 def aggregator() -> Case:
-    from tests.fuzz.targets.texts import scratch
-
     with QUICK.instead():
         stand = _Service(scratch())
 
@@ -284,17 +279,12 @@ def _members_frames(stand: _Service) -> list[bytes]:
 class Listener(Task):
     """Takes everything, says one thing with blobs, and streams one blob that it has heard of."""
 
+    done = False
+
     def __init__(self) -> None:
         self.heard: list[Posted] = []
         self.blobs = 0
         self._said = False
-
-    @property
-    def done(self) -> bool:
-        return False
-
-    def begin(self, board: Board) -> None:
-        """Nothing to look up."""
 
     def wants(self, session: str) -> bool:
         return True

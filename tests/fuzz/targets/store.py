@@ -7,6 +7,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import load_der_x509_certificate
 
 from aggregator.errors import AggregatorError
 from aggregator.identity import (
@@ -31,6 +32,7 @@ from protocol.encoding import encode
 from tests.fuzz.codecs import JSON
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import CHALLENGE, DIGEST, FEDERATION, TERMS, entries
+from tests.fuzz.targets.home import certificates
 from tests.fuzz.targets.services import report_of_a_round
 from tests.fuzz.targets.texts import scratch
 
@@ -128,7 +130,6 @@ def chunk_sum() -> Case:
         assert found is None or len(found) == lattice.ring.degree * lattice.sum_bytes
 
     honest = encode(ChunkSum(contributors, bytes(range(256)) * (size // 256)))
-    assert VectorSum.read is not None
     return Case(run, [honest, encode(ChunkSum(contributors[:1], bytes(size)))])
 
 
@@ -156,10 +157,6 @@ def aggregator_key() -> Case:
 
 @target("aggregator-certificate", "aggregator.identity.certificate_pin and tls_context")
 def aggregator_certificate() -> Case:
-    from cryptography.x509 import load_der_x509_certificate
-
-    from tests.fuzz.targets.home import certificates
-
     folder = scratch()
     key = folder / "tls-key.pem"
     key.write_bytes(_private_keys()[0])

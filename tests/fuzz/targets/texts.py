@@ -1,17 +1,19 @@
 """Decoders of terms, cards and records: texts that people pass around."""
 
+import atexit
 import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from aggregator.identity import _card
 from keyshare.errors import UnfitNumber
 from participant.errors import BadCard, BadPassphrase, ParticipantError
 from participant.home.identity import Card, read_card, write_card
 from participant.home.passphrase import obtain
 from participant.home.terms_file import read_aggregator_card, read_terms
 from participant.statistic.number_files import read_numbers
-from protocol.board.board import Head, decode_entry
+from protocol.board.board import Entry, Head, decode_entry
 from protocol.board.messages import MAX_POST_BYTES, Request
 from protocol.encoding import decode, encode
 from protocol.errors import BadSignature, BadTerms, Malformed
@@ -44,8 +46,6 @@ def scratch() -> Path:
     """A folder in memory where there is one; the process's own."""
     shared = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(dir=shared if shared.is_dir() else None, prefix="quorate-fuzz-"))
-    import atexit
-
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
@@ -77,9 +77,7 @@ def file_kind() -> Case:
         assert found is None or found in Kind
         assert kind_of(path) == (found or Kind.FILE)
 
-    return Case(
-        run, [FEDERATION.signed_text().encode(), b'{"kty": "DAJ", "n": "AQ"}', SEALED_MAGIC], TOML
-    )
+    return Case(run, [SIGNED, b'{"kty": "DAJ", "n": "AQ"}', SEALED_MAGIC], TOML)
 
 
 @target("card", "participant.home.identity.read_card")
@@ -102,8 +100,6 @@ def card() -> Case:
 
 @target("aggregator-card", "participant.home.terms_file.read_aggregator_card")
 def aggregator_card() -> Case:
-    from aggregator.identity import _card
-
     path, seed = scratch() / "aggregator.toml", _card(TERMS.aggregator)
 
     def run(data: bytes) -> None:
@@ -198,9 +194,8 @@ def record_entries() -> Case:
     """The input is taken for the last entry, under the name that its own hash gives it."""
     first = entries()[0]
     files = MemoryFiles({entry_path(first.hash): encode(first)})
-    seeds = []
-    for entry in entries()[1:]:
-        seeds.append(encode(type(entry)(2, first.hash, entry.time_ms, entry.post)))
+    others = entries()[1:]
+    seeds = [encode(Entry(2, first.hash, other.time_ms, other.post)) for other in others]
 
     def run(data: bytes) -> None:
         try:

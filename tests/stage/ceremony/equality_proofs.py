@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 import gmpy2
@@ -95,8 +96,8 @@ def equations_hold(proof: EqualityProof, claim: EqualPowers) -> bool:
     hashed = statement_hash(claim)
     t = numbers("coefficients", len(bases), hashed)
     c, tau = hashed_numbers(hashed, a, b, z)
-    g = product(pow(int(x), 2 * k, n) for x, k in zip(bases, t, strict=True)) % n
-    v = product(pow(int(x), 2 * k, n) for x, k in zip(values, t, strict=True)) % n
+    g = prod(pow(int(x), 2 * k, n) for x, k in zip(bases, t, strict=True)) % n
+    v = prod(pow(int(x), 2 * k, n) for x, k in zip(values, t, strict=True)) % n
     width = -(-(limit - 1).bit_length() // 8)
     chain = [int(base) ** 2 * pow(g, tau, n) % n, *points]
     return (
@@ -106,14 +107,6 @@ def equations_hold(proof: EqualityProof, claim: EqualPowers) -> bool:
         and pow(b, 2, n) == pow(pow(g, z, n) * pow(v, c, n), 2, n)
         and all(pow(y, 2, n) == pow(x, 2 << width, n) for x, y in pairwise(chain))
     )
-
-
-def product(factors: Any) -> int:
-    """∏ of integers."""
-    result = 1
-    for factor in factors:
-        result *= factor
-    return result
 
 
 def sha(name: str, *parts: bytes) -> bytes:

@@ -33,16 +33,13 @@ class Liar(Malicious):
         self.lies, self.discloses = lies, lies.discloses
 
     def prepare(self, step: StepId, honest: bytes) -> bytes:
-        return self._public(step, honest)
-
-    def _public(self, step: StepId, honest: bytes) -> bytes:
         lie = self.lies.public.get(step.name)
         return lie(self.run, step, honest) if lie else honest
 
     def say(self, honest: UnsealedStep) -> UnsealedStep:
         step, public, private = honest.step, honest.public, honest.private
         if public is not None and step.name + "-commit" not in KINDS:
-            public = self._public(step, public)
+            public = self.prepare(step, public)
         if lie := self.lies.private.get(step.name):
             private = lie(self.run, step, private)
         return UnsealedStep(step, public, private)

@@ -1,7 +1,7 @@
 """Ceremonies in which every member draws or masks wrongly in one way, for the tests to find."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
@@ -63,33 +63,22 @@ def _recheck(always: Callable[[Stream], tuple[int, int | None]]) -> Any:
     return check
 
 
-FAULTS: dict[str, Callable[[], Any]] = {
-    "one pairwise key for all": lambda: patch.object(CeremonyRun, "__init__", _one_pairwise_key),
-    "theta under the label of moduli": lambda: patch.object(
-        CeremonyRun, "zero_row", _theta_under_moduli
+_CHECK = candidate_openings, "_check_witnesses"
+FAULTS: dict[str, tuple[Any, str, Any]] = {  # what is replaced by what
+    "one pairwise key for all": (CeremonyRun, "__init__", _one_pairwise_key),
+    "theta under the label of moduli": (CeremonyRun, "zero_row", _theta_under_moduli),
+    "one label for all classes": (CeremonyRun, "zero_row", _one_label_for_all_classes),
+    "no zero sharing": (CeremonyRun, "zero_row", _no_zero_sharing),
+    "masks of 64 bits": (winner_steps, "_polynomials", _of_64_bits),
+    "one stream for all winners": (CeremonyRun, "stream", _stream_without_step),
+    "weights of one": (*_CHECK, _recheck(lambda stream: (0, None))),
+    "always modulo p": (*_CHECK, _recheck(lambda stream: (64, 0))),
+    "modulo p whatever was drawn": (
+        *_CHECK, _recheck(lambda stream: (64, int(stream.bits(1)) * 0)),
     ),
-    "one label for all classes": lambda: patch.object(
-        CeremonyRun, "zero_row", _one_label_for_all_classes
-    ),
-    "no zero sharing": lambda: patch.object(CeremonyRun, "zero_row", _no_zero_sharing),
-    "masks of 64 bits": lambda: patch.object(winner_steps, "_polynomials", _of_64_bits),
-    "one stream for all winners": lambda: patch.object(CeremonyRun, "stream", _stream_without_step),
-    "weights of one": lambda: patch.object(
-        candidate_openings, "_check_witnesses", _recheck(lambda stream: (0, None))
-    ),
-    "always modulo p": lambda: patch.object(
-        candidate_openings, "_check_witnesses", _recheck(lambda stream: (64, 0))
-    ),
-    "modulo p whatever was drawn": lambda: patch.object(
-        candidate_openings,
-        "_check_witnesses",
-        _recheck(lambda stream: (64, int(stream.bits(1)) * 0)),
-    ),
-}
+}  # fmt: skip
 
 
-@contextmanager
-def with_fault(name: str) -> Iterator[None]:
+def with_fault(name: str) -> AbstractContextManager[Any]:
     """All members have one of FAULTS."""
-    with FAULTS[name]():
-        yield
+    return patch.object(*FAULTS[name])
