@@ -5,7 +5,7 @@ import sys
 import time
 from collections import Counter
 
-from tests.simulator.run import simulate
+from tests.simulator.oracle import simulate
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
-"""What must be true at the end of a run, judged from everything that is on the disks."""
+"""One seed, from plan to verdict: what must be true, judged from all that is on the disks."""
 
 import itertools
+from collections.abc import Callable
 
 import gmpy2
 import numpy as np
@@ -16,13 +17,25 @@ from protocol.ceremony.judgement import judge as judge_ceremony
 from protocol.errors import Fork
 from protocol.key.epoch import HeldKey, read_secret
 from tests.simulator.averages import Given, is_next
-from tests.simulator.federation import Federation
+from tests.simulator.federation import Federation, memory_folder
 from tests.simulator.hospital import PARAMETERS, Hospital, PowersOfTen
 from tests.simulator.liar import FIRST
+from tests.simulator.plan import Plan
 
 
 class Violation(AssertionError):
     """A run ended in a way it must not."""
+
+
+def simulate(
+    seed: int | Plan, prepare: Callable[[Federation], None] = lambda federation: None
+) -> str:
+    """How the run of a seed ended: "done" or "fork"; raises Violation if it must not have."""
+    plan = seed if isinstance(seed, Plan) else Plan.of(seed)
+    with memory_folder() as folder:
+        federation = Federation(plan, folder)
+        prepare(federation)
+        return judge(federation, federation.run())
 
 
 def judge(federation: Federation, in_time: bool) -> str:

@@ -12,9 +12,8 @@ from protocol.board.draft import Draft
 from protocol.board.messages import Contribution, Opening, Request, SetLock, Statement
 from tests.simulator.disk import Disk
 from tests.simulator.federation import Federation
-from tests.simulator.oracle import Violation
+from tests.simulator.oracle import Violation, simulate
 from tests.simulator.plan import Plan
-from tests.simulator.run import simulate
 from tests.stage.saying import Saying, connect
 
 WHO = 2

@@ -20,9 +20,8 @@ from tests.simulator import oracle
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import SeededSecrets
 from tests.simulator.liar import LIES
-from tests.simulator.oracle import Violation, stored_keys
+from tests.simulator.oracle import Violation, simulate, stored_keys
 from tests.simulator.plan import Plan
-from tests.simulator.run import simulate
 
 SEEDS, CHUNK = 100, 5
 ROUGH = Plan(

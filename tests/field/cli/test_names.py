@@ -16,7 +16,7 @@ from protocol.errors import BadTerms
 from protocol.terms.names import fault_of_name, look_of
 from protocol.terms.terms import Member, check, parse, render, render_signature, sign_terms
 from protocol.words.foreign import is_plain, line, shown
-from tests.stage.programs.walk import typed
+from tests.stage.programs.commands import typed
 from tests.stage.toy import replace_terms, toy_federation
 from tests.stage.toy_home import CHEAP, PASSPHRASE, write_cards
 

@@ -13,7 +13,7 @@ import pytest
 from participant.errors import BadPassphrase
 from participant.home.passphrase import obtain
 from protocol.programs.streams import Lasting, make_lasting
-from tests.stage.programs.walk import is_ours, typed
+from tests.stage.programs.commands import is_ours, typed
 
 ROOT = Path(__file__).parents[3]
 HOSPITAL = "quorate-participant"

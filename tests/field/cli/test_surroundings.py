@@ -22,8 +22,16 @@ from participant.disk import files
 from participant.errors import DiskError
 from protocol.programs.record_output import OutputFolder
 from tests.field.cli.test_streams import Refusing
-from tests.stage.programs.every_command import AGGREGATOR, HOSPITAL, Place, place, walk
-from tests.stage.programs.walk import Ended, is_ours, typed
+from tests.stage.programs.commands import (
+    AGGREGATOR,
+    HOSPITAL,
+    Ended,
+    Place,
+    is_ours,
+    place,
+    typed,
+    walk,
+)
 
 ROOT = Path(__file__).parents[3]
 __all__ = ["place"]  # a fixture

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from participant.errors import BadApp
-from tests.stage.own_model import App, begin
+from tests.stage.models import App, begin
 from tests.stage.rounds.round_table import RoundTable
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of prototypes, and of what is deprecated

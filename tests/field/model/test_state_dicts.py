@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from participant.errors import BadApp
 from protocol.board.messages import Contribution
-from tests.stage.own_model import App, Own, Wrapper, begin, expected
+from tests.stage.models import App, Own, Wrapper, begin, expected
 from tests.stage.rounds.round_table import RoundTable
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of prototypes, and of what is deprecated

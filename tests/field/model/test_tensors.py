@@ -15,7 +15,7 @@ from participant.errors import BadApp
 from participant.model.entry_list import entry_facts
 from participant.model.layout import Layout
 from participant.model.weights import checked
-from tests.stage.own_model import Answering, App, Own, Wrapper, begin, expected
+from tests.stage.models import Answering, App, Own, Wrapper, begin, expected
 from tests.stage.rounds.round_table import Steps
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of prototypes, and of what is deprecated

@@ -16,7 +16,7 @@ from participant.errors import DamagedFile, ForeignModel
 from participant.model.file import NextModel, read_model, write_model
 from participant.model.layout import MASTER, Layout
 from participant.model.master import Model
-from tests.stage.any_model import PARAMETERS, model_of
+from tests.stage.models import PARAMETERS, model_of
 
 METADATA = {"clip": (0.1).hex(), "round": "3"}
 

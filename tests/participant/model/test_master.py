@@ -11,7 +11,7 @@ from participant.model.layout import Layout
 from participant.model.master import Model
 from participant.model.weights import SLICE, checked
 from protocol.encoding import digest, encode
-from tests.stage.any_model import PARAMETERS, model_of
+from tests.stage.models import PARAMETERS, model_of
 
 
 @given(PARAMETERS)

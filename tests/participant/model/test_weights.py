@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from participant.errors import BadApp
 from participant.model.layout import Layout
 from participant.model.weights import SLICE, Weights, checked
-from tests.stage.any_model import PARAMETERS
+from tests.stage.models import PARAMETERS
 
 
 def weights_of(parameters: Any) -> Weights:

@@ -1,27 +1,91 @@
-"""Every command of both programs, about things that can each be replaced by something odd."""
+"""Both programs, typed without a process of their own, in whatever surroundings, or all through.
 
-from collections.abc import Iterator
+What commands are about can each be replaced by something odd.
+"""
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from tests.stage.programs.walk import Ended, is_ours, typed
+import participant.cli
+from aggregator.cli import commands as aggregator_cli
 from tests.stage.toy import toy_epoch
-from tests.stage.toy_home import member_at, write_record
+from tests.stage.toy_home import cheap_argon2id, member_at, write_record
+
+HOSPITAL, AGGREGATOR = "quorate-participant", "quorate-aggregator"
+PROGRAMS = {HOSPITAL: participant.cli.main, AGGREGATOR: aggregator_cli.main}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        return self.out + self.err
+
+
+def typed(
+    program: str,
+    *words: object,
+    env: Mapping[str, str | None] | None = None,
+    stdin: Any = "",
+    stdout: Any = None,
+) -> Ended:
+    """A command; None in ``env`` takes a variable away, ``stdin`` None closes it."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+    err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+    environment = {k: v for k, v in os.environ.items() if k not in (env or {})}
+    environment |= {k: v for k, v in (env or {}).items() if v is not None}
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    with contextlib.ExitStack() as patched:
+        for patcher in (
+            patch.dict(os.environ, environment, clear=True),
+            patch.object(sys, "argv", [program, *map(str, words)]),
+            patch.object(sys, "stdin", io.StringIO(stdin) if isinstance(stdin, str) else stdin),
+            patch.object(sys, "stdout", out if stdout is None else stdout),
+            patch.object(sys, "stderr", err),
+            patch.object(os, "_exit", leave),
+            patch("participant.home.passphrase._has_terminal", lambda: False),
+            patch("participant.home.sealed_file.Argon2id", cheap_argon2id),
+        ):
+            patched.enter_context(patcher)
+        try:
+            PROGRAMS[program]()
+            code: object = 0
+        except SystemExit as ended:
+            code = ended.code
+    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    return Ended(code if isinstance(code, int) else int(code is not None), *texts)
+
+
+def is_ours(ended: Ended) -> bool:
+    """Whether a command ended in what is for our defects alone."""
+    said = ended.said.lower()
+    return "internal error" in said or "traceback" in said or "please report" in said
+
 
 SOON = ("--timeout", "0.1")
-
-
 APP = """
 def initial_parameters(config): return []
 def fit(parameters, config): return [], 1, {}
 def evaluate(parameters, config): return 0.0, 1, {}
 """
-
-
-HOSPITAL, AGGREGATOR = "quorate-participant", "quorate-aggregator"
 
 
 @dataclass
