@@ -10,8 +10,6 @@ import contextlib
 import json
 import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,21 +18,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from aggregator.store import stored_entries
+from aggregator.record import read_board
 from benchmarks.phases import board_rounds, phase_seconds
 from benchmarks.shaping import Shape, shaped
-from benchmarks.spread import spread
+from benchmarks.timing import spread
 from examples.demo.processes import (
-    ROOT,
     DemoFailed,
+    aggregator,
     at_work,
     finish,
     free_port,
     signed,
-    stop,
     wait_for,
 )
-from protocol.board import Board, Posted, decode_entry
+from protocol.board import Posted
 from protocol.encoding import encode
 from protocol.terms import Terms, parse
 
@@ -99,7 +96,7 @@ def run_once(folder: Path, bits: int, parties: int, shape: Shape | None) -> Run:
         with at_work(hospitals, folder, "ceremony", str(file), "--json") as processes:
             finish(processes, "the ceremony", _LIMIT_SECONDS)
         seconds = time.monotonic() - started
-    posts = _posts(folder / "aggregator", terms)
+    posts = read_board(folder / "aggregator" / terms.federation.hex()[:16], terms)[0].entries
     return _run(seconds, began, posts, [_events(folder / f"{h.number}.log") for h in hospitals])
 
 
@@ -125,29 +122,17 @@ def _service(file: Path, terms: Terms, folder: Path, shape: Shape | None) -> Ite
     named = urlsplit(terms.aggregator.url).port
     assert named is not None
     port = named if shape is None else free_port()
-    command = [sys.executable, "-m", "aggregator", "serve", str(file), "--port", str(port)]
-    command += ["--data", str(folder / "aggregator")]
-    with contextlib.ExitStack() as stack:
-        log = stack.enter_context((folder / "aggregator.log").open("w"))
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, text=True)
-        stack.callback(stop, process)
+    data, log, options = folder / "aggregator", folder / "aggregator.log", ("--port", str(port))
+    with aggregator(file, data, log, options=options) as process:
         wait_for("the aggregator", lambda: _listens(port), [process], _SERVICE_SECONDS)
-        if shape is not None:
-            stack.enter_context(shaped(shape, named, port))
-        yield
+        with contextlib.nullcontext() if shape is None else shaped(shape, named, port):
+            yield
 
 
 def _listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
-
-
-def _posts(data: Path, terms: Terms) -> list[Posted]:
-    board = Board(terms)
-    for entry in stored_entries(data / terms.federation.hex()[:16]):
-        board.append(decode_entry(entry))
-    return board.entries
 
 
 def _size(posted: Posted) -> int:

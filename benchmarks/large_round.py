@@ -56,7 +56,7 @@ def _train(
 
         def over() -> bool:
             for name, pid in pids.items():
-                peaks[name] = max(peaks.get(name, 0), _peak_kib(pid))
+                peaks[name] = max(peaks.get(name, 0), peak_kib(pid))
             return all(process.poll() == 0 for process in processes)
 
         wait_for("the round", over, processes, _LIMIT_SECONDS)
@@ -72,7 +72,7 @@ def _train(
     }
 
 
-def _peak_kib(pid: int) -> int:
+def peak_kib(pid: int) -> int:
     """VmHWM; 0 for a process that has ended."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():

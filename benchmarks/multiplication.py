@@ -11,7 +11,6 @@ has a smaller interval to choose from, so that there are more candidates.
 
 import math
 import secrets
-import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from gmpy2 import mpz
 from phe import paillier
 
 from benchmarks.ring import RingShape, product_bytes, product_seconds
+from benchmarks.timing import Stopwatch
 from keyshare.ceremony import CandidateShape, candidate_shape, deal_factors, expected_candidates
 
 _BATCH = 500  # candidates in a measured dealing
@@ -56,20 +56,19 @@ def shares(bits: int, parties: int) -> Cost:
     """Dealing, λ_i·P(i)·Q(i) and the sum of all, with the ceremony's own functions."""
     shape = candidate_shape(bits, parties)
     leaves = [secrets.token_bytes(32) for _ in range(_BATCH)]
-    began = time.process_time()
-    dealing = deal_factors(shape, True, leaves)
-    points = {j: dealing.points(j) for j in range(1, parties + 1)}
-    dealt = time.process_time() - began
+    watch = Stopwatch()
+    with watch("deal"):
+        dealing = deal_factors(shape, True, leaves)
+        points = {j: dealing.points(j) for j in range(1, parties + 1)}
     rows, prime = dealing.rows, dealing.rows.prime
     received = [points[1]] * shape.dealers
-    began = time.process_time()
-    p_row, q_row = (rows.reduce(sum(side, mpz(0))) for side in zip(*received, strict=True))
-    pairs = zip(rows.split(p_row), rows.split(q_row), strict=True)
-    opened = rows.join(p * q % prime for p, q in pairs)
-    rows.split(rows.reduce(sum([opened] * parties, mpz(0))))
-    multiplied = time.process_time() - began
+    with watch("multiply"):
+        p_row, q_row = (rows.reduce(sum(side, mpz(0))) for side in zip(*received, strict=True))
+        pairs = zip(rows.split(p_row), rows.split(q_row), strict=True)
+        opened = rows.join(p * q % prime for p, q in pairs)
+        rows.split(rows.reduce(sum([opened] * parties, mpz(0))))
     dealt_part = shape.dealers / parties  # of the candidates
-    seconds = (dealt * dealt_part + multiplied) / _BATCH
+    seconds = (watch.seconds["deal"] * dealt_part + watch.seconds["multiply"]) / _BATCH
     sent = rows.width * (2 * (parties - 1) * dealt_part + 1)
     return _cost(shape.degree, expected_candidates(bits, parties), seconds, sent)
 
@@ -82,20 +81,17 @@ def pairwise_paillier(bits: int, parties: int) -> Cost:
         n_length=max(_PAILLIER_BITS, 1024 * math.ceil(needed / 1024))
     )
     dealing = deal_factors(shape, False, [secrets.token_bytes(32) for _ in range(_PRODUCTS)])
-    encrypting = answering = decrypting = 0.0
+    watch = Stopwatch()
     for (p, q), mask in ((f, secrets.randbits(bits + _MASKING_BITS)) for f in dealing.factors):
-        times = [time.process_time()]
-        encrypted = public.encrypt(int(p))
-        times.append(time.process_time())
-        product = encrypted * int(q) + public.encrypt(mask)  # the mask's encryption randomises
-        times.append(time.process_time())
-        if private.decrypt(product) != p * q + mask:
+        with watch("encrypt"):
+            encrypted = public.encrypt(int(p))
+        with watch("answer and decrypt"):
+            product = encrypted * int(q) + public.encrypt(mask)  # the mask's encryption randomises
+            opened = private.decrypt(product)
+        if opened != p * q + mask:
             raise ArithmeticError("the product is wrong")
-        times.append(time.process_time())
-        encrypting += (times[1] - times[0]) / _PRODUCTS
-        answering += (times[2] - times[1]) / _PRODUCTS
-        decrypting += (times[3] - times[2]) / _PRODUCTS
-    seconds = encrypting + (parties - 1) * (answering + decrypting)
+    others = (parties - 1) * watch.seconds["answer and decrypt"]
+    seconds = (watch.seconds["encrypt"] + others) / _PRODUCTS
     ciphertext = 2 * public.n.bit_length() // 8
     expected = _expected(bits, parties)
     return _cost(parties - 1, expected, seconds, ciphertext * parties)

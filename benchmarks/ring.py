@@ -10,6 +10,7 @@ of 62.
 Diogenes, eprint 2020/374.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,9 +98,7 @@ def lift(residues: list[Vector], source: list[int], target: list[int]) -> list[V
 
     residues: of x, 0 <= x < ∏ source, modulo each prime of ``source``.
     """
-    whole = gmpy2.mpz(1)
-    for prime in source:
-        whole *= prime
+    whole = gmpy2.mpz(math.prod(source))
     digits = []
     for residue, prime in zip(residues, source, strict=True):
         scaled = residue * np.uint64(int(gmpy2.invert(whole // prime, prime)))

@@ -7,7 +7,7 @@ import contextlib
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 
@@ -39,6 +39,17 @@ class Stopwatch:
         yield
         taken = time.process_time() - began
         self.seconds[part] = self.seconds.get(part, 0.0) + taken
+
+
+def spread(seconds: Sequence[float]) -> dict[str, float]:
+    """Mean, median, least and greatest of a few measured times, to a millisecond."""
+    found = {
+        "mean": statistics.mean(seconds),
+        "median": statistics.median(seconds),
+        "min": min(seconds),
+        "max": max(seconds),
+    }
+    return {name: round(value, 3) for name, value in found.items()}
 
 
 def medians(runs: list[dict[str, float]]) -> dict[str, float]:

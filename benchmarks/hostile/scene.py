@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from aggregator.store import stored_entries
+from benchmarks.large_round import peak_kib
 from examples.demo.processes import ROOT, DemoFailed, Hospital, at_work, ending, finish, signed
 from participant.home import Passphrase, load
 from participant.network import Caller, Traffic, open_link
@@ -121,7 +122,7 @@ def play(made: Federation, weights: int, attack: Attack | None) -> dict[str, Any
             "bytes_down": max(_bytes_down(made, h) for h in honest),
             "stored_bytes": stored,
             "attacker": told,
-            "aggregator_peak_mib": _peak_mib(running.pid),
+            "aggregator_peak_mib": peak_kib(running.pid) // 1024,
         }
         if attack and attack.clean_up_seconds:
             result["stored_bytes_after_clean_up"] = _wait_for_room(made, attack, stored)
@@ -310,10 +311,3 @@ def _wait_for_room(made: Federation, attack: Attack, stored: int) -> int:
         time.sleep(0.25)
         least = _stored_bytes(made.data)
     return least
-
-
-def _peak_mib(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) // 1024
-    return 0

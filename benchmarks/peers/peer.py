@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.environment import environment
-from benchmarks.spread import spread
+from benchmarks.timing import spread
 from examples.demo.processes import DemoFailed, ending, finish, free_port
 
 PACKAGE = "tno.mpc.protocols.distributed-keygen"

@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from aggregator.store import stored_entries
+from aggregator.record import read_board
 from examples.demo.processes import Hospital, aggregator, ending, finish, sign_terms, wait_for
 from examples.demo.study import Study, handwriting, tumours
 from participant.model import model_name
-from protocol.board import Board, decode_entry
+from protocol.board import Board
 from protocol.terms import Terms, parse
 
 NAMES = ("St. Mary", "Riverside", "Northgate", "Hillcrest", "Lakeview")
@@ -19,6 +19,7 @@ QUORUM, WAIT_SECONDS, STATISTIC_SECONDS = 3, 12, 2
 TUMOUR_ROUNDS, DIGIT_ROUNDS = range(1, 6), range(6, 9)
 ROGUE_ROUND = 9  # left for the rogue aggregator
 SECONDS_A_STUDY = 150  # that its rounds may take before something must be wrong
+_APP = Path(__file__).parent / "study" / "app.py"
 KILLED, KILLED_ROUND = 4, 3  # which hospital is killed, and while it trains for which round
 
 
@@ -41,10 +42,7 @@ class Consortium:
 
     def read_board(self) -> Board:
         """The aggregator's board, every entry verified again."""
-        board = Board(self.terms)
-        for data in stored_entries(self.data / self.terms.federation.hex()[:16]):
-            board.append(decode_entry(data))
-        return board
+        return read_board(self.data / self.terms.federation.hex()[:16], self.terms)[0]
 
     @property
     def logs(self) -> Path:
@@ -150,11 +148,11 @@ def start_training(
     if interrupt is None and hospital.number > 1:
         interrupt = f"evaluate:{study.last_round}:{_mark(study, hospital)}"
     log = consortium.log_of(hospital) if hospital.number > 1 else None
-    options = ["train", str(consortium.terms_file), "--app", str(study.app_file)]
+    options = ["train", str(consortium.terms_file), "--app", str(_APP)]
     if study.rounds[0] > 1:
         options += ["--new-model-after", str(study.rounds[0] - 1)]
-    own = {study.variable: str(study.files[hospital.number - 1]), "INTERRUPT": interrupt or ""}
-    return hospital.start(*options, log=log, **own)
+    own = {study.variable: str(study.files[hospital.number - 1]), "DEMO_APP": study.app.__name__}
+    return hospital.start(*options, log=log, INTERRUPT=interrupt or "", **own)
 
 
 def _wait_for_last_round(

@@ -84,9 +84,8 @@ def sign_terms(
     for hospital in hospitals:
         yield checked(hospital.participant("init", "--name", hospital.name))
     data, file = folder / "aggregator", str(folder / "federation.toml")
-    place = ["--data", str(data), "--host", "127.0.0.1", "--port", str(free_port())]
-    command = [str(BIN / "quorate-aggregator"), "init", *place]
-    checked(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False))
+    place = ("--data", str(data), "--host", "127.0.0.1", "--port", str(free_port()))
+    checked(aggregate("init", *place))
     cards = [part for h in hospitals for part in ("--member", str(h.home / "card.toml"))]
     options = [part for pair in settings.items() for part in pair]
     if int(settings["--key-bits"]) < LEAST_KEY_BITS:
@@ -96,6 +95,12 @@ def sign_terms(
     for hospital in hospitals:
         checked(hospital.participant("terms", "sign", file, "--yes"))
     yield checked(hospitals[0].participant("terms", "show", file))
+
+
+def aggregate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run quorate-aggregator to its end."""
+    command = [str(BIN / "quorate-aggregator"), *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def signed(folder: Path, count: int, settings: Mapping[str, str]) -> list[Hospital]:
@@ -110,16 +115,18 @@ def signed(folder: Path, count: int, settings: Mapping[str, str]) -> list[Hospit
 
 @contextlib.contextmanager
 def aggregator(
-    terms: Path, data: Path, log: Path, module: Sequence[str] = ("-m", "aggregator")
+    terms: Path,
+    data: Path,
+    log: Path,
+    module: Sequence[str] = ("-m", "aggregator"),
+    options: Sequence[str] = (),
 ) -> Iterator[subprocess.Popen[str]]:
     """A running aggregator; ends when the block does."""
-    command = [str(BIN / "python"), *module, "serve", str(terms), "--data", str(data)]
+    command = [str(BIN / "python"), *module, "serve", str(terms), "--data", str(data), *options]
     with log.open("a") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, text=True)
-    try:
+    with ending([process]):
         yield process
-    finally:
-        stop(process)
 
 
 def stop(process: subprocess.Popen[str]) -> None:

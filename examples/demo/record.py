@@ -1,11 +1,9 @@
 """What the demo leaves to an auditor: the record, verified, and a page about it."""
 
-import subprocess
-import sys
 from typing import Any
 
 from examples.demo.consortium import Consortium
-from examples.demo.processes import ROOT, DemoFailed, checked
+from examples.demo.processes import DemoFailed, aggregate, checked
 
 
 def leave_record(consortium: Consortium) -> dict[str, Any]:
@@ -13,13 +11,8 @@ def leave_record(consortium: Consortium) -> dict[str, Any]:
     terms, record = str(consortium.terms_file), consortium.folder / "record"
     page, first = consortium.folder / "report.html", consortium.hospitals[0]
     with consortium.serving():
-        command = [sys.executable, "-m", "aggregator", "export", terms]
-        place = ["--data", str(consortium.data), "--out", str(record)]
-        checked(
-            subprocess.run(
-                [*command, *place], cwd=ROOT, capture_output=True, text=True, check=False
-            )
-        )
+        place = ("--data", str(consortium.data), "--out", str(record))
+        checked(aggregate("export", terms, *place))
         # What it finds there must be, byte for byte, what it has verified itself.
         exported = checked(first.participant("export", terms, "--out", str(record)))
     verifying = first.start("verify", str(record), log=consortium.logs / "verify.log")

@@ -43,12 +43,9 @@ def seconds_of(consortium: Consortium, board: Board, number: int) -> dict[str, f
         if isinstance(posted.post.body, Opening | Closing)
     }
     facts: defaultdict[str, list[float]] = defaultdict(list)
-    for hospital in consortium.hospitals:
-        for event in hospital.events(consortium.terms.federation):
-            if event["round"] == number:
-                for phase in ("train", "encrypt", "decrypt"):
-                    if phase in event:
-                        facts[phase].append(float(event[phase]))
+    for event in _events(consortium, number):
+        for phase in {"train", "encrypt", "decrypt"} & event.keys():
+            facts[phase].append(float(event[phase]))
     # A hospital that was away reads a finished round at once: its time is not the round's.
     facts["open"].append((times[Closing] - times[Opening]) / 1000)
     return {phase: round(max(facts[phase]), 3) for phase in PHASES}
@@ -81,15 +78,19 @@ def contribution_bytes(opening: Opening, terms: Terms) -> int:
 
 def blinded_in(consortium: Consortium, number: int) -> int:
     """How many hospitals' updates did not fit the round's bounds."""
-    events = (e for h in consortium.hospitals for e in h.events(consortium.terms.federation))
-    return sum((e["round"], e["event"]) == (number, "blinded") for e in events)
+    return sum(event["event"] == "blinded" for event in _events(consortium, number))
 
 
 def rounding_in(consortium: Consortium, number: int) -> float:
     """What rounding changed in the average, as hospitals were told."""
-    events = (e for h in consortium.hospitals for e in h.events(consortium.terms.federation))
-    told = [e["rounding"] for e in events if (e["round"], e["event"]) == (number, "rounding")]
+    told = [e["rounding"] for e in _events(consortium, number) if e["event"] == "rounding"]
     return float(max(told, default=0.0))
+
+
+def _events(consortium: Consortium, number: int) -> list[dict[str, Any]]:
+    """What all hospitals' training has reported of a round."""
+    found = (e for h in consortium.hospitals for e in h.events(consortium.terms.federation))
+    return [event for event in found if event["round"] == number]
 
 
 def _said(board: Board, number: int, kind: type[Any]) -> Any:

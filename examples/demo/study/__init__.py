@@ -24,12 +24,6 @@ class Study:
     pooled: Path
 
     @property
-    def app_file(self) -> Path:
-        """The app as the demo runs it."""
-        name = self.app.__name__.rpartition(".")[2]
-        return Path(__file__).parent / f"{name}_app.py"
-
-    @property
     def last_round(self) -> int:
         """The round after which its model is finished."""
         return self.rounds[-1]
