@@ -286,10 +286,9 @@ class Federation:
 
     def _send_up(self, hospital: Hospital, frame: FromMember) -> None:
         service, link = self._service(hospital), self._link(hospital)
-        number = link.number
 
         def arrive() -> None:
-            if service.aggregator is None or not self._is_current(hospital, service, number):
+            if service.aggregator is None:
                 return
             try:
                 replies = service.aggregator.receive(hospital.index, frame)
@@ -303,21 +302,23 @@ class Federation:
                 self._send_down(hospital, service, reply)
             self._push(service)
 
-        for delay in self._deliveries():
-            self.clock.after(delay, arrive)
+        self._deliver(hospital, service, arrive)
 
     def _send_down(self, hospital: Hospital, service: Service, frame: FromAggregator) -> None:
-        link = service.links[hospital.index]
-        number = link.number
         if isinstance(frame, Entries) and frame.entries:
-            link.pushed = decode_entry(frame.entries[-1]).position
+            service.links[hospital.index].pushed = decode_entry(frame.entries[-1]).position
+        self._deliver(hospital, service, lambda: self._hear(hospital, frame))
 
-        def arrive() -> None:
+    def _deliver(self, hospital: Hospital, service: Service, arrive: Callable[[], None]) -> None:
+        """Let a frame arrive as often as it does, unless its connection is gone then."""
+        number = service.links[hospital.index].number
+
+        def arrive_if_current() -> None:
             if self._is_current(hospital, service, number):
-                self._hear(hospital, frame)
+                arrive()
 
         for delay in self._deliveries():
-            self.clock.after(delay, arrive)
+            self.clock.after(delay, arrive_if_current)
 
     def _push(self, service: Service) -> None:
         aggregator = service.aggregator

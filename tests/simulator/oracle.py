@@ -141,14 +141,8 @@ def the_rogue_is_named(federation: Federation) -> None:
 def exact_sums(federation: Federation) -> None:
     """Every hospital's model after each round is that of the round's contributors, and the same."""
     model = np.zeros(PARAMETERS)
-    layout = Layout.of([model])
     for number in range(1, federation.plan.rounds + 1):
-        found = []
-        for hospital in federation.hospitals.values():
-            stored = hospital.disk.read(model_name(number))
-            if stored is None:
-                raise Violation(f"hospital {hospital.index} has no model of round {number}")
-            found.append(read_model(stored, layout).weights.slice(0, PARAMETERS))
+        found = [model_of(hospital, number) for hospital in federation.hospitals.values()]
         is_void = federation.plan.rogue and number == 1
         given, slots = _contributed(federation, number, model)
         is_right = (
@@ -157,6 +151,15 @@ def exact_sums(federation: Federation) -> None:
         if not is_right or not all(np.array_equal(one, found[0]) for one in found):
             raise Violation(f"round {number}: {found} after {model}, of {given}")
         model = found[0]
+
+
+def model_of(hospital: Hospital, number: int) -> np.ndarray:
+    """What a hospital holds after a round; shape (PARAMETERS,)."""
+    stored = hospital.disk.read(model_name(number))
+    if stored is None:
+        raise Violation(f"{hospital} has no model of round {number}")
+    layout = Layout.of([np.zeros(PARAMETERS)])
+    return read_model(stored, layout).weights.slice(0, PARAMETERS)
 
 
 def _contributed(

@@ -71,14 +71,9 @@ class Service:
         async with self.member(3) as line:
             return isinstance(await line.ask(Subscribe(0)), Entries)
 
-    @contextlib.asynccontextmanager
-    async def stranger(self) -> AsyncIterator[Line]:
+    def stranger(self) -> contextlib.AbstractAsyncContextManager[Line]:
         """A connection on which nothing has been said yet."""
-        async with connect(
-            f"wss://{HOST}:{self.port}", ssl=client_tls(), compression=None, max_queue=None,
-            close_timeout=1, proxy=None,
-        ) as socket:  # fmt: skip
-            yield Line(socket)
+        return stranger(self.port)
 
     @contextlib.asynccontextmanager
     async def member(
@@ -94,6 +89,16 @@ class Service:
             )
             assert isinstance(answer, Welcome), answer
             yield line
+
+
+@contextlib.asynccontextmanager
+async def stranger(port: int) -> AsyncIterator[Line]:
+    """A connection to a service on which nothing has been said yet."""
+    async with connect(
+        f"wss://{HOST}:{port}", ssl=client_tls(), compression=None, max_queue=None,
+        close_timeout=1, proxy=None,
+    ) as socket:  # fmt: skip
+        yield Line(socket)
 
 
 @dataclass

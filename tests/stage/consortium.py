@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from unittest.mock import patch
 
 from typer.testing import CliRunner
 
+from examples.demo.processes import free_port
 from participant.agent.agent import Agent
 from participant.agent.task import Task
 from participant.ceremony.task import CeremonyTask
@@ -34,12 +34,6 @@ from tests.stage.toy import replace_terms, toy_federation
 from tests.stage.toy_home import CHEAP, PASSPHRASE
 
 QUORUM, MEMBERS = 2, 3
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

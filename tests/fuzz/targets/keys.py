@@ -40,7 +40,7 @@ from protocol.rounds.view import read_training
 from protocol.sealing import SealContext, SealingKey, check_public, seal
 from tests.fuzz.codecs import tree_of
 from tests.fuzz.target import Case, target
-from tests.stage.rounds.contribution import encrypt, payload_of, proved
+from tests.stage.rounds.contribution import encrypt, hybrid_lattice, payload_of, proved
 from tests.stage.rounds.selected import select
 from tests.stage.rounds.whole_update import quantise
 from tests.stage.toy import seed_of, toy_epoch
@@ -282,8 +282,7 @@ def checksum() -> Case:
 )
 def summed_key() -> Case:
     # Only the length of N counts here.
-    n, lattice = (mpz(1) << 2_047) + 1, suite_of("hybrid", toy().federation.terms).lattice
-    assert lattice is not None
+    n, lattice = (mpz(1) << 2_047) + 1, hybrid_lattice(toy().federation.terms)
     digits = np.arange(lattice.ring.degree, dtype=np.int64) % 40 - 20
     honest = pack_key(digits, lattice, n)
 
@@ -303,8 +302,7 @@ def summed_key() -> Case:
     limit=20_480,
 )
 def summed_chunk() -> Case:
-    lattice = suite_of("hybrid", toy().federation.terms).lattice
-    assert lattice is not None
+    lattice = hybrid_lattice(toy().federation.terms)
     context = lattice_context(toy().epoch.digest, bytes(32))
     keys = [OneTimeKey(lattice, seed_of("fuzz chunk", k)) for k in (1, 2)]
     total = None

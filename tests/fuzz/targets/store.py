@@ -26,7 +26,6 @@ from aggregator.store.board import BoardStore, stored_entries
 from aggregator.store.heads import HeadLog
 from protocol.board.board import Head
 from protocol.board.messages import Contributor
-from protocol.board.suite import suite_of
 from protocol.board.wire import hello
 from protocol.encoding import encode
 from tests.fuzz.codecs import JSON
@@ -35,6 +34,7 @@ from tests.fuzz.targets.frames import CHALLENGE, DIGEST, FEDERATION, TERMS, entr
 from tests.fuzz.targets.home import certificates
 from tests.fuzz.targets.services import report_of_a_round
 from tests.fuzz.targets.texts import scratch
+from tests.stage.rounds.contribution import hybrid_lattice
 
 
 @target("hello", "aggregator.server.admission.identify")
@@ -116,8 +116,7 @@ def board_database() -> Case:
 def chunk_sum() -> Case:
     """The checksum is put right, so that what lies behind it is read."""
     folder = scratch()
-    lattice = suite_of("hybrid", TERMS).lattice
-    assert lattice is not None
+    lattice = hybrid_lattice(TERMS)
     size = lattice.ring.degree * 8
     total = VectorSum(folder, "round/1", lattice, 21)
     vectors = {1: Vector(DIGEST, (DIGEST,)), 2: Vector(DIGEST[::-1], (DIGEST,))}

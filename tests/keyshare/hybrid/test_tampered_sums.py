@@ -14,13 +14,8 @@ from keyshare.hybrid.lattice import S1, S2, Lattice
 from keyshare.hybrid.one_time_key import OneTimeKey, add_chunk, write_sum
 from tests.keyshare.hybrid import plain_lattice
 from tests.keyshare.hybrid.chunk_sums import BOTH, CONTEXT, Sum, small_sum, weights
+from tests.stage.files import flipped
 from tests.stage.toy import seed_of
-
-
-def bit_flipped(data: bytes, bit: int) -> bytes:
-    changed = bytearray(data)
-    changed[bit // 8] ^= 1 << (bit % 8)
-    return bytes(changed)
 
 
 @pytest.mark.parametrize("bit", [6, 7, 8, 20, 30, 40, 47, 8 * 7 * 1000 + 9])
@@ -28,7 +23,7 @@ def test_a_flipped_bit_of_a_sum_is_detected_or_moves_a_message(bit):
     """Above Δ/2 it is another message, of which nothing can be seen unless it is out of range."""
     total = small_sum()
     try:
-        found = total.opened(bit_flipped(total.data, bit))
+        found = total.opened(flipped(total.data, *divmod(bit, 8)))
     except CorruptSum:
         return
     assert np.count_nonzero(found != total.expected) in (1, 2)
@@ -37,7 +32,8 @@ def test_a_flipped_bit_of_a_sum_is_detected_or_moves_a_message(bit):
 @pytest.mark.parametrize("bit", [48, 50, 55])
 def test_bits_beyond_the_modulus_carry_nothing(bit):
     total = small_sum()
-    assert total.opened(bit_flipped(total.data, bit)).tolist() == total.expected.tolist()
+    found = total.opened(flipped(total.data, *divmod(bit, 8)))
+    assert found.tolist() == total.expected.tolist()
 
 
 @BOTH

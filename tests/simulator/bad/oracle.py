@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from participant.app.calls import initial_config
-from participant.model.file import model_name, read_model
-from participant.model.layout import Layout
 from protocol.board.board import B, Posted, of_kind
 from protocol.board.messages import (
     Closing,
@@ -24,8 +22,7 @@ from protocol.record.audit.checks import audit
 from tests.simulator.averages import Given, is_next
 from tests.simulator.bad.federation import BadFederation, Fresh, Hold, Holder
 from tests.simulator.bad.holder import HONEST, UNFIT, Script
-from tests.simulator.hospital import PARAMETERS
-from tests.simulator.oracle import Violation
+from tests.simulator.oracle import Violation, model_of
 
 Members = frozenset[int]
 ONE_OF_TWO = "one of the two is wrong"  # of who says so without a proof: it blames nobody
@@ -190,7 +187,7 @@ class Facts:
             if number in self._given_up:
                 model = self._initial(number)
                 continue
-            found = [self._stored(hospital, number) for hospital in self._run.honest]
+            found = [model_of(hospital, number) for hospital in self._run.honest]
             if not all(np.array_equal(one, found[0]) for one in found):
                 raise Violation(f"the models after round {number} differ: {found}")
             model = self._judged(number, model, found[0])
@@ -231,13 +228,6 @@ class Facts:
 
     def _initial(self, begin: int) -> np.ndarray:
         return Fresh(0).initial_parameters(initial_config(self._terms, begin))[0]
-
-    def _stored(self, hospital: Holder, number: int) -> np.ndarray:
-        stored = hospital.disk.read(model_name(number))
-        if stored is None:
-            raise Violation(f"{hospital} has no model of round {number}")
-        layout = Layout.of([np.zeros(PARAMETERS)])
-        return read_model(stored, layout).weights.slice(0, PARAMETERS)
 
     def no_few_are_shown(self) -> None:
         """No combination of the opened sums from one model holds fewer members than it must."""

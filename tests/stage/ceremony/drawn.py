@@ -8,6 +8,7 @@ that is drawn from again has to give the same draws in the same order.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partialmethod
 from typing import Any
 from unittest.mock import patch
 
@@ -79,17 +80,10 @@ def _spied_stream(record: Record) -> type[Stream]:
                     self.values.append(found)
             return found
 
-        def bytes(self, count: int) -> Any:
-            return self.note("bytes", count)
-
-        def bits(self, count: int) -> Any:
-            return self.note("bits", count)
-
-        def below(self, bound: Any) -> Any:
-            return self.note("below", bound)
-
-        def unit(self, modulus: Any) -> Any:
-            return self.note("unit", modulus)
+        bytes = partialmethod(note, "bytes")
+        bits = partialmethod(note, "bits")
+        below = partialmethod(note, "below")
+        unit = partialmethod(note, "unit")
 
     return Spied
 

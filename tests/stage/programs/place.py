@@ -1,24 +1,22 @@
 """An aggregator's command typed here, its folder after ``init``, and ``serve`` as a process."""
 
-import socket
 import subprocess
 import sys
-import tomllib
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import connect
 
 import aggregator.cli.commands as cli
+from examples.demo.processes import free_port
+from participant.home.terms_file import read_aggregator_card
 from protocol.board.board import Board
 from protocol.board.messages import Statement
 from protocol.board.wire import Submit
-from protocol.terms.terms import AggregatorAddress, Terms
-from tests.stage.caller import HOST, Line, client_tls
+from protocol.terms.terms import Terms
+from tests.stage.caller import HOST, stranger
 from tests.stage.toy import Federation, next_post, toy_federation
 
 Run = Callable[..., tuple[int, str, str]]
@@ -70,20 +68,11 @@ class Place:
         return self.file, "--data", self.data
 
 
-def address_in(card: Path) -> AggregatorAddress:
-    """A card, as whoever writes the terms reads it."""
-    found = tomllib.loads(card.read_text())
-    key, pin = (urlsafe_b64decode(found[name] + "=") for name in ("key", "certificate_pin"))
-    return AggregatorAddress(found["url"], key, pin)
-
-
 @pytest.fixture
 def place(tmp_path: Path, run: Run) -> Place:
-    with socket.create_server((HOST, 0)) as free:
-        port = free.getsockname()[1]
-    data = tmp_path / "data"
+    port, data = free_port(), tmp_path / "data"
     assert run("init", "--host", HOST, "--port", port, "--data", data)[0] == 0
-    federation = toy_federation(3, 2, aggregator=address_in(data / "aggregator.toml"))
+    federation = toy_federation(3, 2, aggregator=read_aggregator_card(data / "aggregator.toml"))
     file = tmp_path / "federation.toml"
     file.write_text(federation.signed_text())
     return Place(data, file, federation, port)
@@ -112,9 +101,6 @@ def statement(place: Place, member: int) -> Submit:
 
 async def submit(place: Place, member: int) -> object:
     """Say something to the running service."""
-    async with connect(
-        f"wss://{HOST}:{place.port}", ssl=client_tls(), compression=None, proxy=None
-    ) as link:
-        line = Line(link)
+    async with stranger(place.port) as line:
         await line.introduce(member, place.federation.keys[member])
         return await line.ask(statement(place, member))

@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 from gmpy2 import mpz
 
+from keyshare.hybrid.checksum import Checksum
 from keyshare.hybrid.lattice import Lattice
-from keyshare.hybrid.one_time_key import add_chunk, write_sum
+from keyshare.hybrid.one_time_key import add_chunk, read_words, write_sum
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import (
@@ -22,13 +23,13 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
-from protocol.board.suite import suite_of
 from protocol.encoding import width_of
 from protocol.rounds.ciphertexts import Encrypted, add_encrypted
 from protocol.rounds.statistic import opening_for
+from protocol.rounds.vector_checks import checksum_key
 from protocol.rounds.view import RoundView, bounds_of
 from protocol.terms.terms import Terms
-from tests.stage.rounds.contribution import payload_of
+from tests.stage.rounds.contribution import hybrid_lattice, payload_of
 from tests.stage.toy import Table, ToyEpoch
 
 Shift = Mapping[tuple[int, int], int]  # chunk and place: what is added to the sum's word there
@@ -57,13 +58,24 @@ class AggregatorTable(Table):
 
     @property
     def lattice(self) -> Lattice:
-        found = suite_of("hybrid", self.terms).lattice
-        assert found is not None
-        return found
+        return hybrid_lattice(self.terms)
 
     def view_of(self, session: str) -> RoundView:
         """A session's posts, as anybody reads them."""
         return RoundView.of(session, self.board.session(session))
+
+    def chosen_in(self, session: str) -> bytes:
+        """The name of a closed round's set."""
+        chosen = self.view_of(session).chosen(self.terms.federation)
+        assert chosen is not None
+        return chosen
+
+    def checksum_in(self, session: str, member: int) -> int:
+        """That of what a member contributed, as anybody can compute it."""
+        found = Checksum(checksum_key(self.chosen_in(session)))
+        for k, data in enumerate(self.chunks_of(session, member)):
+            found.add(k, read_words(data, self.lattice.contribution_bytes))
+        return found.value
 
     def open_round(self, session: str = "round/1", **changes: Any) -> Posted:
         """Open a round from what members have stated or asked for, but for the changes."""

@@ -10,6 +10,7 @@ import numpy as np
 from gmpy2 import mpz
 
 from keyshare.hybrid.key_packing import pack_key
+from keyshare.hybrid.lattice import Lattice
 from keyshare.hybrid.one_time_key import OneTimeKey
 from keyshare.proofs import plaintext_proof
 from keyshare.proofs.plaintext_proof import Opened
@@ -48,6 +49,13 @@ class Made:
         """The same with other chunks, which its proof does not fit."""
         body = msgspec.structs.replace(self.body, vector=tuple(map(blob_name, chunks)))
         return replace(self, body=body, chunks=chunks)
+
+
+def hybrid_lattice(terms: Terms) -> Lattice:
+    """That of the hybrid suite."""
+    lattice = suite_of("hybrid", terms).lattice
+    assert lattice is not None
+    return lattice
 
 
 def encrypt(plaintexts: Iterable[int | mpz], epoch: Epoch, *label: object) -> list[Opened]:

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keyshare.hybrid.checksum import Checksum, write_checksum
-from keyshare.hybrid.one_time_key import read_words
+from keyshare.hybrid.checksum import write_checksum
 from participant.agent.task import Task
 from participant.model.file import model_name
 from participant.training.stance import Report
@@ -14,7 +13,6 @@ from participant.training.task import TrainingTask
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import SetLock
-from protocol.rounds.vector_checks import checksum_key
 from tests.simulator.disk import Disk
 from tests.stage.rounds.aggregator import AggregatorTable
 from tests.stage.rounds.toy_round import hybrid_toy
@@ -181,16 +179,10 @@ class HybridTable(RoundTable):
 
     @property
     def chosen(self) -> bytes:
-        chosen = self.view(SESSION).chosen(self.terms.federation)
-        assert chosen is not None
-        return chosen
+        return self.chosen_in(SESSION)
 
     def checksum(self, member: int) -> int:
-        """That of what a member contributed, as anybody can compute it."""
-        found = Checksum(checksum_key(self.chosen))
-        for k, data in enumerate(self.vector(member)):
-            found.add(k, read_words(data, self.lattice.contribution_bytes))
-        return found.value
+        return self.checksum_in(SESSION, member)
 
     def lock(self, member: int, checksum: int) -> Posted:
         """A member locks the set with whatever checksum it likes."""

@@ -15,7 +15,7 @@ from protocol.board.board import Posted
 from protocol.board.suite import suite_of
 from protocol.rounds.ciphertexts import lattice_context, read_ciphertexts
 from tests.stage.desk import Desk, federation
-from tests.stage.rounds.contribution import Made, training
+from tests.stage.rounds.contribution import Made, hybrid_lattice, training
 from tests.stage.toy import toy_epoch
 
 SESSION = "round/1"
@@ -36,9 +36,7 @@ class Hospitals:
 
     @property
     def lattice(self) -> Lattice:
-        lattice = suite_of("hybrid", self.desk.federation.terms).lattice
-        assert lattice is not None
-        return lattice
+        return hybrid_lattice(self.desk.federation.terms)
 
     @property
     def opening(self) -> Posted:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from gmpy2 import mpz
 
-from keyshare.hybrid.checksum import Checksum, write_checksum
-from keyshare.hybrid.one_time_key import read_words
+from keyshare.hybrid.checksum import write_checksum
 from keyshare.proofs.plaintext_proof import Opened
 from keyshare.rounds.packing import pack
 from keyshare.rounds.slots import Slots
@@ -20,7 +19,6 @@ from protocol.board.suite import Suite, suite_of
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.decryption import RoundMember
 from protocol.rounds.history import OpenedSets
-from protocol.rounds.vector_checks import checksum_key
 from protocol.rounds.view import RoundView
 from tests.stage.rounds import contribution
 from tests.stage.rounds.aggregator import AggregatorTable
@@ -216,18 +214,9 @@ class Round(AggregatorTable):
         member = self.members[index]
         draft = member.due(self.ledgers[index])
         if draft is None and member.owes_checksum:
-            member.checksum = write_checksum(self.checksum(index))
+            member.checksum = write_checksum(self.checksum_in(self.session, index))
             draft = member.due(self.ledgers[index])
         return draft
-
-    def checksum(self, index: int) -> int:
-        """That of a member's vector, under the key of the chosen set."""
-        chosen = self.view.chosen(self.terms.federation)
-        assert chosen is not None
-        found = Checksum(checksum_key(chosen))
-        for k, chunk in enumerate(self.chunks_of(self.session, index)):
-            found.add(k, read_words(chunk, self.lattice.contribution_bytes))
-        return found.value
 
     def settle(
         self,
