@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from aggregator.server.service import Aggregator
-from protocol.board.board import SignedPost, decode_entry
+from protocol.board.board import Posted, SignedPost, decode_entry
 from protocol.board.messages import (
     Body,
     Certificate,
@@ -181,19 +181,16 @@ class Desk:
         self, session: str, member: int = 1, change: Callable[[Encrypted], Encrypted] = lambda e: e
     ) -> bytes:
         """Encryptions of zero as the round's opening asks a member for them, perhaps changed."""
-        posted = self.service.rounds.views[session].opening
-        count = expected_count(self.opening(session), self.federation.terms)
-        assert posted is not None
-        opened = encrypt([0] * count, self.epoch, secrets.token_hex())
-        made = prove(opened, member, session, posted.digest, self.epoch)
+        posted = self.opened(session)
+        count = expected_count(posted.post.body, self.federation.terms)
+        plaintexts = encrypt([0] * count, self.epoch, secrets.token_hex())
+        made = prove(plaintexts, member, session, posted.digest, self.epoch)
         return payload_of(change(made), self.epoch)
 
     def contribute(self, member: int, session: str, payload: bytes | None = None) -> bytes:
         """A member's contribution; returns its payload."""
         payload = self.payload(session, member) if payload is None else payload
-        opening = self.service.rounds.views[session].opening
-        assert opening is not None
-        body = Contribution(opening.digest, attach(payload))
+        body = Contribution(self.opened(session).digest, attach(payload))
         self.say(member, session, body, *([payload] if body.ciphertexts.is_blob else []))
         return payload
 
@@ -203,10 +200,14 @@ class Desk:
 
     # ── what came of it ──
 
+    def opened(self, session: str) -> Posted[Opening]:
+        """The post that opened a round."""
+        posted = self.service.rounds.views[session].opening
+        assert posted is not None
+        return posted
+
     def opening(self, session: str) -> Opening:
-        body = self.service.rounds.views[session].terms_of_opening
-        assert body is not None
-        return body
+        return self.opened(session).post.body
 
     def is_open(self, session: str) -> bool:
         view = self.service.rounds.views.get(session)

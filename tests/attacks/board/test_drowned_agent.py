@@ -75,8 +75,7 @@ def open_round(desk: Desk) -> tuple[bytes, TrainingTask]:
     bounds = {"clip": said.clip, "max_examples": said.max_examples}
     desk.state("round/0", desk.federation.members, said.result, said.length, **bounds)
     assert desk.service.tick()
-    opening = desk.service.rounds.views["round/1"].opening
-    assert opening is not None
+    opening = desk.opened("round/1")
     return opening.digest, task
 
 

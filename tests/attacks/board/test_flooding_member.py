@@ -266,8 +266,7 @@ def test_a_blob_named_by_twenty_posts_is_named_by_one(desk: Desk) -> None:
     desk.open_training(length=700)
     blob = os.urandom(5_000)
     desk.upload(FLOODER, blob)
-    opening = desk.service.rounds.views["round/1"].opening
-    assert opening is not None
+    opening = desk.opened("round/1")
     named = Attachment(0, len(blob), blob_name(blob), b"")
     assert desk.flood("round/1", [Contribution(opening.digest, named)] * 20) == 1
 
@@ -291,8 +290,7 @@ def test_larger_payloads_than_a_round_can_have_are_refused(desk: Desk) -> None:
     for member in desk.federation.members:
         desk.contribute(member, session)
     assert desk.wait()
-    opening = desk.service.rounds.views[session].opening
-    assert opening is not None
+    opening = desk.opened(session)
     large = Attachment(0, 1 << 20, b"n" * 32, b"")
     keys = tuple(Attachment(to, 5_000, b"n" * 32, b"") for to in range(1, 4))
     sealed = tuple(attach(b"key", to) for to in range(1, 4))

@@ -58,8 +58,7 @@ def test_a_chunk_that_is_too_large_is_borne_out_by_the_board_and_the_outbox(tmp_
     """The board has no sizes of chunks, and the aggregator declines it all the same, rightly."""
     desk, disk = hybrid_desk(tmp_path), Disk()
     desk.open_training()
-    opening = desk.service.rounds.views["round/1"].opening
-    assert opening is not None
+    opening = desk.opened("round/1")
     chunk = bytes(1 << 20)
     body = Contribution(opening.digest, attach(b""), (blob_name(chunk),))
     federation = desk.federation

@@ -35,8 +35,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> HybridRound:
 
 
 def lock(found: HybridRound, *senders: int) -> None:
-    chosen = found.members[1].view.chosen(found.toy.federation.terms.federation)
-    assert chosen is not None
+    chosen = found.chosen
     for sender in senders:
         found.publish(sender, SetLock(chosen, bytes(16)))
 
@@ -65,8 +64,7 @@ def test_who_refuses_or_locks_without_a_checksum_is_not_waited_for(closed: Hybri
     lock(closed, 1)
     waits = Waits(closed)
     assert waits
-    chosen = closed.members[1].view.chosen(closed.toy.federation.terms.federation)
-    assert chosen is not None
+    chosen = closed.chosen
     closed.publish(2, SetLock(chosen))
     closed.publish(4, Refusal("one-set", 0, "why"))
     assert not waits

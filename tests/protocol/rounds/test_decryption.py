@@ -119,8 +119,7 @@ def test_a_second_lock_of_a_member_does_not_count():
     found = closed()
     found.publish(4, SetLock(b"another set".ljust(32)))
     found.settle((1, 2, 3))
-    chosen = found.members[1].view.chosen(TERMS.federation)
-    assert chosen is not None
+    chosen = found.chosen
     found.publish(4, SetLock(chosen))
     found.settle((1, 2, 3))
     assert not found.members[1].view.partials
@@ -179,8 +178,7 @@ def test_a_second_set_after_a_lock_is_refused():
 def test_the_same_set_again_is_not_refused():
     found = closed()
     ledgers = {i: Ledger() for i in found.members}
-    chosen = found.members[1].view.chosen(TERMS.federation)
-    assert chosen is not None
+    chosen = found.chosen
     for ledger in ledgers.values():
         ledger.chosen["round/1"] = chosen
     found.ledgers = ledgers

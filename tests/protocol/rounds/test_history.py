@@ -110,8 +110,7 @@ def history(*rounds: Round) -> OpenedSets:
 def test_a_set_counts_that_anybody_has_locked_and_no_other_lock_does():
     first, second = closed("round/1", (1, 2, 3)), closed("round/2", (1, 2, 4))
     view = second.members[1].view
-    chosen = first.members[1].view.chosen(TERMS.federation)
-    assert chosen is not None
+    chosen = first.chosen
     first.publish(5, SetLock(b"x" * 32))
     assert history(first).difference(view) is None
     first.publish(2, SetLock(chosen))
@@ -219,12 +218,10 @@ def test_a_part_is_not_released_when_others_have_locked_a_close_set_meanwhile():
     found.close()
     found.settle((1,))  # its lock
     first.close()
-    chosen = first.members[1].view.chosen(TERMS.federation)
-    assert chosen is not None
+    chosen = first.chosen
     for i in (2, 3, 4, 5):
         first.publish(i, SetLock(chosen))
-    ours = found.members[1].view.chosen(TERMS.federation)
-    assert ours is not None
+    ours = found.chosen
     for i in (2, 3, 4, 5):
         found.publish(i, SetLock(ours))
     assert found.members[1].owes_partial

@@ -200,8 +200,7 @@ def test_an_empty_or_false_complaint_keeps_nobody_from_a_proven_one(key):
                 found.publish(i, draft.body, draft.blobs)
                 if isinstance(draft.body, Partial):
                     break
-    chosen = found.members[5].view.chosen(TERMS.federation)
-    assert chosen
+    chosen = found.chosen
     found.publish(5, Complaint(chosen, 1, key))
     found.settle((2, 3, 4))
     assert "proven" in {c.verdict for c in complaints(found)}
@@ -252,8 +251,7 @@ def test_parts_that_come_before_the_closing_wait_for_the_sum():
 
 def test_parts_of_a_set_that_is_refused_are_never_opened():
     found = closed((1, 2))  # too few
-    chosen = found.members[1].view.chosen(TERMS.federation)
-    assert chosen
+    chosen = found.chosen
     sealed = tuple(attach(bytes(50), i) for i in range(6))
     found.publish(1, Partial(chosen, bytes(32), sealed))
     member = found.members[2]

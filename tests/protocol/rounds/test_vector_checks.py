@@ -34,7 +34,7 @@ def closed() -> HybridRound:
 
 
 def lock(found: HybridRound, sender: int, value: int) -> None:
-    found.publish(sender, SetLock(found.chosen_in(found.session), write_checksum(value)))
+    found.publish(sender, SetLock(found.chosen, write_checksum(value)))
 
 
 def claims(found: HybridRound) -> tuple[dict[int, int], tuple[int, ...]]:
@@ -70,17 +70,17 @@ def test_what_an_outsider_says_does_not_count(closed: HybridRound) -> None:
 
 
 def test_the_first_lock_counts_whatever_is_in_it(closed: HybridRound) -> None:
-    closed.publish(1, SetLock(closed.chosen_in(closed.session)))
+    closed.publish(1, SetLock(closed.chosen))
     lock(closed, 1, 7)
     assert claims(closed) == ({}, MEMBERS)
 
 
 @pytest.mark.parametrize("data", [b"", b"short", MODULUS.to_bytes(16, "big"), b"\xff" * 16])
 def test_a_lock_without_a_checksum_is_a_lock(closed: HybridRound, data: bytes) -> None:
-    closed.publish(1, SetLock(closed.chosen_in(closed.session), data))
+    closed.publish(1, SetLock(closed.chosen, data))
     lock(closed, 2, 7)
     assert claims(closed) == ({2: 7}, (1, 4))
-    assert set(closed.members[3].view.locks.values()) == {closed.chosen_in(closed.session)}
+    assert set(closed.members[3].view.locks.values()) == {closed.chosen}
 
 
 def test_a_checksum_for_another_set_does_not_count(closed: HybridRound) -> None:
@@ -91,11 +91,11 @@ def test_a_checksum_for_another_set_does_not_count(closed: HybridRound) -> None:
 def test_after_a_quorum_of_partial_decryptions_it_is_too_late(closed: HybridRound) -> None:
     lock(closed, 1, 5)
     for sender in (1, 3):
-        closed.publish(sender, unreadable(closed.chosen_in(closed.session)))
+        closed.publish(sender, unreadable(closed.chosen))
     lock(closed, 2, 6)
     view = closed.members[4].view
     assert counts(view, 4, QUORUM)
-    closed.publish(5, unreadable(closed.chosen_in(closed.session)))
+    closed.publish(5, unreadable(closed.chosen))
     lock(closed, 4, 7)
     assert claims(closed) == ({1: 5, 2: 6}, (4,))
     assert not counts(view, 4, QUORUM)
@@ -110,7 +110,7 @@ def test_a_lock_waits_for_its_checksum_and_for_nothing_else(closed: HybridRound)
     member.checksum = write_checksum(9)
     draft = member.due(ledger)
     assert draft is not None
-    assert draft.body == SetLock(closed.chosen_in(closed.session), write_checksum(9))
+    assert draft.body == SetLock(closed.chosen, write_checksum(9))
     assert closed.members[3].due(closed.ledgers[3]) is not None, "it did not contribute"
 
 
@@ -118,10 +118,10 @@ def test_a_lock_waits_for_no_checksum_that_came_too_late(closed: HybridRound) ->
     member = closed.members[1]
     assert member.due(closed.ledgers[1]) is None
     for sender in (2, 3, 5):
-        closed.publish(sender, unreadable(closed.chosen_in(closed.session)))
+        closed.publish(sender, unreadable(closed.chosen))
     draft = member.due(closed.ledgers[1])
     assert draft is not None
-    assert draft.body == SetLock(closed.chosen_in(closed.session))
+    assert draft.body == SetLock(closed.chosen)
 
 
 def test_a_set_that_is_refused_owes_none() -> None:

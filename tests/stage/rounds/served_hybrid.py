@@ -40,9 +40,7 @@ class Hospitals:
 
     @property
     def opening(self) -> Posted:
-        opening = self.desk.service.rounds.views[SESSION].opening
-        assert opening is not None
-        return opening
+        return self.desk.opened(SESSION)
 
     @property
     def slot_count(self) -> int:

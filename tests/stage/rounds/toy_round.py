@@ -140,6 +140,11 @@ class Round(AggregatorTable):
         return self.view.terms_of_opening
 
     @property
+    def chosen(self) -> bytes:
+        """The name of the closed set."""
+        return self.chosen_in(self.session)
+
+    @property
     def suite(self) -> Suite:
         return suite_of(self.suite_name, self.terms)
 

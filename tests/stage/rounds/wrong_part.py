@@ -111,6 +111,4 @@ def complaints(found: Round, member: int = 1) -> list[Judged]:
 
 def complain(found: Round, by: int, about: int, key: bytes, chosen: bytes | None = None) -> None:
     """A complaint that no honest machine makes."""
-    chosen = chosen or found.members[by].view.chosen(TERMS.federation)
-    assert chosen is not None
-    found.publish(by, Complaint(chosen, about, key))
+    found.publish(by, Complaint(chosen or found.chosen, about, key))
