@@ -115,19 +115,12 @@ def _changed_bytes(data: bytes, chance: random.Random, spoil: Spoil) -> bytes:
                 return MSGPACK.encode(_changed(MSGPACK.decode(data), chance, spoil))
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             pass
-    kind = chance.randrange(8)
-    if kind == 0:
-        return bytes(len(data))
-    if kind == 1:
-        return b"\xff" * len(data)
-    if kind == 2:
-        return data[: len(data) // 2]
-    if kind == 3:
-        return data + bytes(1)
-    if kind == 4:
-        return bytes(1) + data
+    kind, n = chance.randrange(8), len(data)
+    others = bytes(n), b"\xff" * n, data[: n // 2], data + bytes(1), bytes(1) + data
+    if kind < len(others):
+        return others[kind]
     if kind == 5:
-        return chance.randbytes(len(data))
+        return chance.randbytes(n)
     found = spoil(data, max(1, len(data) + 8))
     # Many fields have one length only.
     return (found + data)[: len(data)] if chance.random() < 0.7 else found

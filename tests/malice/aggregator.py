@@ -36,8 +36,8 @@ from protocol.rounds.ciphertexts import (
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 from tests.malice.hospital import Hospital
-from tests.malice.oracle import Closed, Knowledge, Rows, Sum, Unknown
-from tests.malice.theft import Loot, Theft
+from tests.malice.oracle import Closed, Knowledge, Row, Rows, Sum
+from tests.malice.theft import Loot, Theft, plus
 from tests.stage.rounds.contribution import contribution
 from tests.stage.toy import ToyEpoch, next_post
 
@@ -310,7 +310,7 @@ class Aggregator:
         """Contributions, each so many times; as many ciphertexts as the first has."""
         square = self.toy.key.n**2
         values: list[mpz] = []
-        rows: list[dict[Unknown, int]] = []
+        rows: list[Row] = []
         for digest, times in parts:
             found = self.contributed[digest]
             if not values:
@@ -319,10 +319,8 @@ class Aggregator:
             seen = zip(found.encrypted.values, found.rows, strict=True)
             for place, (value, row) in enumerate(itertools.islice(seen, len(values))):
                 values[place] = values[place] * pow(value, times, square) % square
-                for unknown, count in row.items():
-                    rows[place][unknown] = rows[place].get(unknown, 0) + times * count
-        kept = [{unknown: count for unknown, count in row.items() if count} for row in rows]
-        return Sum(tuple(values), kept)
+                rows[place] = plus(rows[place], row, times)
+        return Sum(tuple(values), rows)
 
     def lock(self, branch: Branch, member: int, session: str, chosen: bytes) -> None:
         self.say(branch, member, session, SetLock(chosen))

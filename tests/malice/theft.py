@@ -69,17 +69,18 @@ class Loot:
         if theft.recipe == "copy":
             return c, row
         if theft.recipe == "multiple":
-            c, row = pow(c, 3, square), _plus(row, row, 2)
+            c, row = pow(c, 3, square), plus(row, row, 2)
         elif theft.recipe == "product":
-            c, row = c * d % square, _plus(row, other, 1)
+            c, row = c * d % square, plus(row, other, 1)
         elif theft.recipe == "difference":
-            c, row = c * gmpy2.invert(d, square) % square, _plus(row, other, -1)
+            c, row = c * gmpy2.invert(d, square) % square, plus(row, other, -1)
         encryptor = EncryptionKey.of(self.toy.epoch).encryptor
         zero = encryptor.encrypt(mpz(0), Stream(seed_of("theft", c)))
         return c * zero % square, row
 
 
-def _plus(row: Row, other: Row, times: int) -> Mapping[tuple[int, bytes, int], int]:
+def plus(row: Row, other: Row, times: int) -> Mapping[tuple[int, bytes, int], int]:
+    """A row and another one, so many times."""
     found = dict(row)
     for unknown, count in other.items():
         found[unknown] = found.get(unknown, 0) + times * count

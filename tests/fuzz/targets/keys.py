@@ -239,7 +239,7 @@ def decrypted_average() -> Case:
             assert found.shape == (0 if reader.is_outgrown else 20,)
             assert np.isfinite(found).all()
 
-    return Case(run, [_written(plaintexts, toy().key.n)], None)
+    return Case(run, [pack_numbers(plaintexts, width_of(toy().key.n))], None)
 
 
 @target("decrypted-statistic", "protocol.rounds.statistic.decode_sums")
@@ -293,7 +293,7 @@ def summed_key() -> Case:
             SummedKey(lattice, found, 2)
             assert int(np.abs(found).max()) <= lattice.max_key_digit
 
-    return Case(run, [_written(honest, n)], None)
+    return Case(run, [pack_numbers(honest, width_of(n))], None)
 
 
 @target(
@@ -330,7 +330,3 @@ def _numbers(data: bytes, n: mpz) -> list[mpz]:
     """Plaintexts as a decryption gives them: below N, each of N's width."""
     width = width_of(n)
     return [mpz(int.from_bytes(data[k : k + width], "big")) % n for k in range(0, len(data), width)]
-
-
-def _written(numbers: list[mpz], n: mpz) -> bytes:
-    return pack_numbers(numbers, width_of(n))

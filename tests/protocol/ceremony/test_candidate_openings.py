@@ -16,8 +16,8 @@ from tests.stage.ceremony.altered import (
     Change,
     assert_everybody_names,
     assert_named,
-    lying,
     resealed,
+    seat_liar,
     turned,
 )
 from tests.stage.ceremony.opened_key import runs_of
@@ -144,7 +144,7 @@ def spoiled_modulus(run: CeremonyRun, step: StepId, payload: bytes) -> bytes:
 def test_a_wrong_share_of_n_shows_when_the_candidate_is_opened_and_the_replay_says_whose():
     """In a batch that is all rejected, so that the candidate is not the winner."""
     table = again(with_two_batches())
-    lying(table.machines[3], "moduli", spoiled_modulus)
+    seat_liar(table, 3, "moduli", spoiled_modulus)
     table.run()
     assert {f[0] for f in table.failures.values() if f} == {0}
     assert all("is not p·q" in m.failure.reason for m in table.machines.values() if m.failure)
@@ -178,7 +178,7 @@ def test_a_wrong_test_value_of_a_rejected_candidate_is_noticed_by_its_checkers(c
     honest = with_one_batch()
     k, liar = rejected_survivor(honest)
     table = again(honest)
-    lying(table.machines[liar], "screen", wrong_value(k, change))
+    seat_liar(table, liar, "screen", wrong_value(k, change))
     accused = set[int]()
 
     def watch(sender: int, draft: Draft) -> Draft:
@@ -199,7 +199,7 @@ def test_a_sign_in_a_test_value_is_no_lie_that_matters():
     honest = with_one_batch()
     k, liar = rejected_survivor(honest)
     table = again(honest)
-    lying(table.machines[liar], "screen", wrong_value(k, lambda v, n: n - v))
+    seat_liar(table, liar, "screen", wrong_value(k, lambda v, n: n - v))
     assert finished(table.run()).key.n == finished(honest).key.n
 
 

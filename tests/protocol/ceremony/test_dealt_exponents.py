@@ -12,7 +12,7 @@ from protocol.ceremony.dealt_exponents import DEALT, misdealers, own_parts
 from protocol.ceremony.machine import Ceremony
 from protocol.ceremony.run import OBSERVER, CeremonyRun, StepId
 from protocol.encoding import pack_numbers, width_of
-from tests.stage.ceremony.altered import altered, assert_everybody_names, assert_named, lying
+from tests.stage.ceremony.altered import altered, assert_everybody_names, assert_named, seat_liar
 from tests.stage.ceremony.opened_key import runs_of
 from tests.stage.ceremony.small_ceremony import (
     QUORUM,
@@ -110,7 +110,7 @@ def test_an_observer_checks_the_same():
 def test_a_wrong_point_of_who_keeps_its_seed_gets_no_dealer_named():
     """Its dealers' parts, as the others have them, are as they should be."""
     table = CeremonyTable(federation())
-    lying(table.machines[2], "theta-commit", spoiling)
+    seat_liar(table, 2, "theta-commit", spoiling)
     while drafts := [(i, draft) for i, draft in table.due() if i != 2 or not stopped(table)]:
         for sender, draft in drafts:
             table.publish(sender, draft)

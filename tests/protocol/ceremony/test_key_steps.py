@@ -16,7 +16,7 @@ from tests.stage.ceremony.altered import (
     altered,
     assert_everybody_names,
     assert_named,
-    lying,
+    seat_liar,
     table_with_liar,
 )
 from tests.stage.ceremony.opened_key import runs_of
@@ -167,7 +167,7 @@ def test_a_sealing_key_that_is_not_from_the_seed_harms_nobody_but_its_owner():
     """The ceremony ends with it; rounds are sealed to a key that this member cannot open."""
     other = SealingKey(bytes(32)).public
     table = CeremonyTable(federation())
-    lying(table.machines[LIAR], "trial", trial_with(lambda said, run: {"sealing_key": other}))
+    seat_liar(table, LIAR, "trial", trial_with(lambda said, run: {"sealing_key": other}))
     table.run()
     for i, machine in table.machines.items():
         assert machine.outcome

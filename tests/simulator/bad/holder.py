@@ -297,22 +297,17 @@ class BadHolder(TrainingTask):
     def _rubbish(self, kind: str) -> Draft:
         """What belongs to no step that is due."""
         session, some = round_session(str(self.finished + 2)), self.draw.randbytes(32)
-        if kind == "statistic":
-            return Draft(f"statistic/j{self._index}", Request(2))
-        if kind == "check":
-            return Draft(f"check/{self._index}", CheckRequest(self._epoch.digest, some))
-        if kind == "ceremony":
-            return Draft("ceremony/2", Join(some, some))
-        if kind == "early lock":
-            return Draft(session, SetLock(some))
-        if kind == "early part":
-            everybody = range(self._terms.n_members + 1)
-            return Draft(
-                session, Partial(some, some, tuple(attach(bytes(50), i) for i in everybody))
-            )
-        if kind == "early accusation":
-            return Draft(session, Complaint(some, self._other, some))
-        return Draft(session, Contribution(some, attach(some)))
+        parts = tuple(attach(bytes(50), i) for i in range(self._terms.n_members + 1))
+        check = CheckRequest(self._epoch.digest, some)
+        return {
+            "statistic": Draft(f"statistic/j{self._index}", Request(2)),
+            "check": Draft(f"check/{self._index}", check),
+            "ceremony": Draft("ceremony/2", Join(some, some)),
+            "early lock": Draft(session, SetLock(some)),
+            "early part": Draft(session, Partial(some, some, parts)),
+            "early accusation": Draft(session, Complaint(some, self._other, some)),
+            "numbers": Draft(session, Contribution(some, attach(some))),
+        }[kind]
 
 
 def payload_of(draft: Draft) -> bytes:

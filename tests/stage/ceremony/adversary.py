@@ -52,20 +52,11 @@ class Coalition:
         return {i: machine.run for i, machine in self.machines.items()}
 
 
-class Malicious(Ceremony):
-    """A machine that keeps to the rules but for what ``prepare`` and ``say`` make of its word.
-
-    ``speaks_last``: steps in which it waits for all honest senders, and for the coalition's
-    members with lower numbers. ``discloses``: whether it opens its seed after an abort.
-    It never accuses anybody.
-    """
-
-    speaks_last: frozenset[str] = frozenset()
-    discloses = True
+class Altered(Ceremony):
+    """A machine that keeps to the rules but for what ``prepare`` and ``say`` make of its word."""
 
     def __init__(self, terms: Terms, index: int, session: str, seed: bytes) -> None:
         super().__init__(terms, index, session, seed)
-        self.coalition = Coalition()
         prepared = self._run.prepared
         self._run.prepared = lambda step, make: prepared(
             step, lambda run, step: self.prepare(step, make(run, step))
@@ -79,10 +70,29 @@ class Malicious(Ceremony):
         """What it says in place of what an honest member would say, whatever it committed to."""
         return honest
 
+    def unsealed(self):
+        honest = super().unsealed()
+        return self.say(honest) if isinstance(honest, UnsealedStep) else honest
+
     @property
     def run(self) -> CeremonyRun:
         """What this party knows."""
         return self._run
+
+
+class Malicious(Altered):
+    """A machine of a coalition, which never accuses anybody.
+
+    ``speaks_last``: steps in which it waits for all honest senders, and for the coalition's
+    members with lower numbers. ``discloses``: whether it opens its seed after an abort.
+    """
+
+    speaks_last: frozenset[str] = frozenset()
+    discloses = True
+
+    def __init__(self, terms: Terms, index: int, session: str, seed: bytes) -> None:
+        super().__init__(terms, index, session, seed)
+        self.coalition = Coalition()
 
     @property
     def heard(self) -> dict[int, bytes]:
@@ -100,10 +110,6 @@ class Malicious(Ceremony):
     @property
     def failed(self) -> None:
         return None
-
-    def unsealed(self):
-        honest = super().unsealed()
-        return self.say(honest) if isinstance(honest, UnsealedStep) else honest
 
     def due(self) -> Draft | None:
         if self.aborted and not self.discloses:

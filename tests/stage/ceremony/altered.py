@@ -6,8 +6,7 @@ import msgspec
 
 from protocol.board.draft import Draft, Envelope
 from protocol.board.messages import Abort, Body, Step
-from protocol.ceremony.machine import KINDS, Ceremony, UnsealedStep
-from protocol.ceremony.run import CeremonyRun, StepId
+from tests.stage.ceremony.liar import Lies, Lying, PublicLie
 from tests.stage.ceremony.small_ceremony import (
     LIAR,
     VICTIM,
@@ -78,34 +77,18 @@ def turned(place: int) -> Change:
     return lambda data: flipped(data, place)
 
 
-def lying(machine: Ceremony, step: str, change: Callable[[CeremonyRun, StepId, bytes], bytes]):
-    """Let a machine say something else to all in a step, commitment and opening alike."""
-    prepared, unsealed = machine._run.prepared, machine.unsealed
-    is_committed = f"{step}-commit" in KINDS
-
-    def lie(make: Callable[[CeremonyRun, StepId], bytes]) -> Callable[..., bytes]:
-        return lambda run, at: change(run, at, make(run, at)) if at.name == step else make(run, at)
-
-    def said():
-        body = unsealed()
-        if is_committed or not isinstance(body, UnsealedStep) or body.step.name != step:
-            return body
-        assert body.public is not None
-        return UnsealedStep(body.step, change(machine._run, body.step, body.public), body.private)
-
-    machine._run.prepared = lambda at, make: prepared(at, lie(make))  # type: ignore[assignment]
-    machine.unsealed = said
+def seat_liar(table: CeremonyTable, liar: int, step: str, change: PublicLie) -> None:
+    """Let a member say something else to all in a step, commitment and opening alike."""
+    terms, lies = table.federation.terms, Lies({step: change})
+    table.machines[liar] = Lying(terms, liar, CEREMONY, table.seeds[liar], lies)
 
 
 def table_with_liar(
-    step: str,
-    change: Callable[[CeremonyRun, StepId, bytes], bytes],
-    liar: int = LIAR,
-    toy: Federation | None = None,
+    step: str, change: PublicLie, liar: int = LIAR, toy: Federation | None = None
 ) -> CeremonyTable:
     """A ceremony with a member that says, and commits to, something else in a step."""
     table = CeremonyTable(toy or federation())
-    lying(table.machines[liar], step, change)
+    seat_liar(table, liar, step, change)
     return table.run()
 
 

@@ -1,4 +1,4 @@
-"""Malicious parties that say other things than their seeds give, and commit to what they say."""
+"""Machines that say other things than their seeds give, and commit to what they say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from protocol.ceremony.machine import KINDS, Ceremony, UnsealedStep
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.terms.terms import Terms
 from tests.stage.ceremony import adversary
-from tests.stage.ceremony.adversary import PLAN, Aftermath, AttackTable, Malicious, Parties
+from tests.stage.ceremony.adversary import PLAN, Aftermath, Altered, AttackTable, Malicious, Parties
 
 PublicLie = Callable[[CeremonyRun, StepId, bytes], bytes]
 PrivateLie = Callable[[CeremonyRun, StepId, dict[int, bytes]], dict[int, bytes]]
@@ -25,8 +25,8 @@ class Lies:
     discloses: bool = True
 
 
-class Liar(Malicious):
-    """A party that makes something else of what it should say."""
+class Lying(Altered):
+    """A machine that makes something else of what it should say, and is honest else."""
 
     def __init__(self, terms: Terms, index: int, session: str, seed: bytes, lies: Lies) -> None:
         super().__init__(terms, index, session, seed)
@@ -43,6 +43,10 @@ class Liar(Malicious):
         if lie := self.lies.private.get(step.name):
             private = lie(self.run, step, private)
         return UnsealedStep(step, public, private)
+
+
+class Liar(Lying, Malicious):
+    """A party that lies, and accuses nobody."""
 
 
 def lying(liars: Mapping[int, Lies]) -> Parties:
