@@ -14,6 +14,7 @@ Structure of the ring is not used, samples are not limited (one secret covers ma
 the dual and hybrid attacks are not looked at.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from math import e, log2, pi
 
@@ -54,20 +55,16 @@ def estimate(
     def best(beta: int) -> tuple[float, int]:
         return _best_samples(beta, degree, log2_q, sigma_secret, sigma_error, max_samples)
 
-    low, high = SMALLEST_BLOCK, 4 * degree
+    high = 4 * degree
     if max_samples is not None:
         high = min(high, max_samples + degree + 1)
     if best(high)[0] < 0:
         raise ValueError(f"no block size up to {high} succeeds")
-    while low < high:
-        middle = (low + high) // 2
-        if best(middle)[0] >= 0:
-            high = middle
-        else:
-            low = middle + 1
-    samples = best(low)[1]
-    sieve = log2(8 * (samples + degree + 1)) + 0.292 * low + 16.4
-    return Estimate(low, samples, 0.292 * low, 0.265 * low, sieve)
+    blocks = range(SMALLEST_BLOCK, high)
+    beta = SMALLEST_BLOCK + bisect_left(blocks, True, key=lambda block: best(block)[0] >= 0)
+    samples = best(beta)[1]
+    sieve = log2(8 * (samples + degree + 1)) + 0.292 * beta + 16.4
+    return Estimate(beta, samples, 0.292 * beta, 0.265 * beta, sieve)
 
 
 def _best_samples(

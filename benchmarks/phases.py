@@ -1,12 +1,9 @@
 """Where the time of a ceremony goes, by the times of the board's entries."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from protocol.board import Certificate, Join, Posted, Step
-
-_COMMIT = re.compile(r"-commit\Z")
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ def board_rounds(posts: Iterable[Posted]) -> list[BoardRound]:
         else:
             continue
         latest[step] = max(posted.time_ms, latest.get(step, 0))
-    rounds = [BoardRound(_COMMIT.sub("", name), ms) for (name, _, _), ms in latest.items()]
+    rounds = [BoardRound(name.removesuffix("-commit"), ms) for (name, _, _), ms in latest.items()]
     return sorted(rounds, key=lambda r: r.completed_ms)
 
 

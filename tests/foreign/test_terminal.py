@@ -112,24 +112,22 @@ COMMANDS = {
 
 @pytest.mark.parametrize("code", ["malformed", "busy"])
 @pytest.mark.parametrize("command", sorted(COMMANDS))
-def test_no_rejection_steers(key: Consortium, command: str, code: str) -> None:
-    key.relay.answer_hello = Rejected(code, REASON)  # type: ignore[arg-type]
+def test_no_rejection_steers(
+    key: Consortium, command: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key.relay, "answer_hello", Rejected(code, REASON))  # type: ignore[arg-type]
     seconds = 30.0 if code == "malformed" else 4.0  # the other is tried again and again
-    try:
-        said = seen(at_terminal(key.folder, "h1", *COMMANDS[command], seconds=seconds))
-    finally:
-        key.relay.answer_hello = None
+    said = seen(at_terminal(key.folder, "h1", *COMMANDS[command], seconds=seconds))
     if code == "malformed":
         assert r"\u202elive" in said
 
 
 @pytest.mark.parametrize("first", [BAD, BAD.encode(), b"\x92\xa8rejected\xc1"])
-def test_no_frame_that_does_not_read_steers(key: Consortium, first: str | bytes) -> None:
-    key.relay.say_first = first
-    try:
-        seen(at_terminal(key.folder, "h1", "status"))
-    finally:
-        key.relay.say_first = None
+def test_no_frame_that_does_not_read_steers(
+    key: Consortium, first: str | bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key.relay, "say_first", first)
+    seen(at_terminal(key.folder, "h1", "status"))
 
 
 def test_no_status_report_steers(key: Consortium, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,8 +116,7 @@ class Knowledge:
         return locked.unseal(body, post.sender, sealed, sealing, colluder)
 
     def _open(self, chosen: bytes, closed: Closed, k: int) -> None:
-        released = self._parts[chosen, k]
-        if len(released.keys() | self.colluders) < self.toy.epoch.quorum or chosen in self.opened:
+        if chosen in self.opened or not self._is_open(chosen, k):
             return
         self.opened[chosen] = closed.sums[k].rows
         if self.keeps_heads:

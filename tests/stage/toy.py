@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -188,14 +188,14 @@ class CeremonyTable(Table):
         self,
         tamper: Tamper = lambda sender, draft: draft,
         order: Callable[[list[tuple[int, Draft]]], list[tuple[int, Draft]]] = lambda drafts: drafts,
-    ) -> CeremonyTable:
+    ) -> Self:
         """Let everybody speak, step by step, until nobody has anything due or all have failed."""
         while drafts := self.due():
             for sender, draft in order(drafts):
                 self.publish(sender, tamper(sender, draft))
         return self
 
-    def before_the_end(self) -> CeremonyTable:
+    def before_the_end(self) -> Self:
         """Let everybody speak until only the certificates are missing."""
         while not isinstance((due := self.due())[0][1].body, Certificate):
             for sender, draft in due:

@@ -49,7 +49,7 @@ def test_a_silent_member_that_accuses_an_honest_one_is_not_believed():
 
 def test_an_honest_member_that_crashed_is_silent_beside_a_named_culprit():
     crashed = Lies(discloses=False)
-    table = LyingTable({LIAR: Lies({"moduli": other_numbers}), 4: crashed}).played()
+    table = LyingTable({LIAR: Lies({"moduli": other_numbers}), 4: crashed}).run()
     verdict = table.verdict
     assert set(verdict.culprits) == {LIAR}
     assert verdict.silent == (4,)
@@ -57,6 +57,6 @@ def test_an_honest_member_that_crashed_is_silent_beside_a_named_culprit():
 
 def test_without_the_list_of_the_silent_the_culprit_vanishes(monkeypatch):
     monkeypatch.setattr(judgement, "silent", lambda entries: ())
-    table = LyingTable({LIAR: Lies({"moduli": other_numbers}, discloses=False)}).played()
+    table = LyingTable({LIAR: Lies({"moduli": other_numbers}, discloses=False)}).run()
     verdict = table.verdict
     assert (verdict.culprits, verdict.silent) == ({}, ())

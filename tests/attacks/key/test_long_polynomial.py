@@ -89,7 +89,7 @@ def test_without_that_check_the_trial_still_stops_the_key(monkeypatch, play):
 def test_without_that_check_and_the_trial_no_quorum_can_decrypt(monkeypatch):
     take_any_length(monkeypatch)
     monkeypatch.setattr(tk, "sliding_quorums", lambda members, quorum: [])
-    toy = finished(LyingTable({LIAR: LIES}).played())
+    toy = finished(LyingTable({LIAR: LIES}).run())
     plaintext, ciphertext = trial_ciphertext(toy.key.n, b"a round")
     for members in combinations(toy.shares, QUORUM):
         assert decrypted(ciphertext, toy.key, toy.shares, members) != plaintext

@@ -67,7 +67,7 @@ def test_with_coefficients_known_before_a_dealer_throws_away_the_moduli_it_disli
         is_it = run.batch.moduli[step.candidate] == disliked
         return two_wrong_rounds(run, step, said) if is_it else said
 
-    table = LyingTable({LIAR: Lies({"winner": lie})}).played()
+    table = LyingTable({LIAR: Lies({"winner": lie})}).run()
     keys = {m.outcome[0].joint_key().n for m in table.machines.values() if m.outcome}
     assert len(keys) == 1
     assert keys != {disliked}
@@ -109,7 +109,7 @@ def test_a_wrong_partial_with_a_proof_made_for_it_is_caught(play):
 
 def test_with_a_first_message_left_out_the_proof_of_a_wrong_partial_holds(monkeypatch):
     without_second_message(monkeypatch)
-    table = LyingTable({LIAR: Lies({"trial": proved_anyway})}).played()
+    table = LyingTable({LIAR: Lies({"trial": proved_anyway})}).run()
     assert table.named == {0}  # the trial fails, and no proof says through whom
 
 

@@ -59,7 +59,7 @@ def test_a_wrong_partial_decryption_is_caught_by_its_proof(play, lie):
 @LIES
 def test_without_the_proof_no_member_could_say_who_it_was(monkeypatch, lie):
     monkeypatch.setattr(key_steps, "parts_hold", lambda *statement: True)
-    table = LyingTable({LIAR: Lies({"trial": lie})}).played()
+    table = LyingTable({LIAR: Lies({"trial": lie})}).run()
     assert table.named == {0}
 
 

@@ -220,16 +220,13 @@ class AttackTable(toy.CeremonyTable):
 
 def at_table(parties: Parties, plan: Plan = PLAN) -> Aftermath:
     """A ceremony at a table, to its end."""
-    table = AttackTable(plan, parties)
-    table.run()
-    return table.aftermath()
+    return AttackTable(plan, parties).run().aftermath()
 
 
 @lru_cache(maxsize=16)
 def honest_table(plan: Plan = PLAN) -> AttackTable:
     """The ceremony of a plan with no malicious party in it, finished."""
-    table = AttackTable(plan, {})
-    table.run()
+    table = AttackTable(plan, {}).run()
     assert_certified(table.aftermath())
     return table
 

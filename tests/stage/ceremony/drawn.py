@@ -163,6 +163,5 @@ def drawn_in_a_ceremony(federation: Federation, label: str) -> tuple[CeremonyTab
     """A ceremony to its end, and all that its members drew."""
     with recording() as record:
         record.paths = {seed_of(label, "ceremony", i): (i,) for i in federation.members}
-        table = CeremonyTable(federation, label)
-        table.run()
+        table = CeremonyTable(federation, label).run()
     return table, record

@@ -60,11 +60,6 @@ class LyingTable(AttackTable):
     def __init__(self, liars: Mapping[int, Lies]) -> None:
         super().__init__(PLAN, lying(liars))
 
-    def played(self) -> LyingTable:
-        """The table after the ceremony."""
-        self.run()
-        return self
-
     @property
     def honest(self) -> list[Ceremony]:
         """The machines of those who do not lie."""
