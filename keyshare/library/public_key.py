@@ -105,7 +105,8 @@ class Ciphertext:
         return self * -1
 
     def __sub__(self, other: Ciphertext | int) -> Ciphertext:
-        return self + -other
+        # As an int: -uint8(5) is 251 in numpy.
+        return self + -(other if isinstance(other, Ciphertext) else index(other))
 
     def __rsub__(self, other: int) -> Ciphertext:
         return -self + other

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from operator import index
 from typing import Self
 
 from gmpy2 import mpz
@@ -31,7 +32,7 @@ class ThresholdKey(PublicKey):
     theta: a unit modulo N. quorum: how many members decrypt, 2 or more. verification_keys: one for
     each member 1, 2, …, units modulo N² as ``verification_base`` is; parts are checked against
     them. Who makes up a key can make up all of this: have it from somebody you trust.
-    Raises BadParameters, WrongKey.
+    Raises TypeError, BadParameters, WrongKey.
     """
 
     theta: int
@@ -41,10 +42,12 @@ class ThresholdKey(PublicKey):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        key_shape(mpz(self.modulus), self.members, self.quorum)
+        key_shape(mpz(self.modulus), self.members, index(self.quorum))
         numbers = [self.verification_base, *self.verification_keys]
         square = mpz(self.modulus**2)
-        if not (are_units([mpz(self.theta)], mpz(self.modulus)) and are_units(numbers, square)):
+        if not (
+            are_units([mpz(index(self.theta))], mpz(self.modulus)) and are_units(numbers, square)
+        ):
             raise WrongKey("theta or a verification key is no unit")
 
     def __repr__(self) -> str:
@@ -106,12 +109,16 @@ class PartialDecryption:
     """A member's part in the decryption of one ciphertext, and its proof: whole numbers again.
 
     Who has a quorum of them reads the number. ``proof`` is a, b, z, U_1, … of
-    ``keyshare.proofs.equality_proof``.
+    ``keyshare.proofs.equality_proof``. Raises TypeError.
     """
 
     member: int
     value: int
     proof: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        for number in (self.member, self.value, *self.proof):
+            index(number)
 
     def __repr__(self) -> str:
         return f"PartialDecryption(member {self.member})"

@@ -51,6 +51,7 @@ def test_what_is_done_to_ciphertexts_is_done_to_the_numbers(a, b, factor):
 
 def test_integers_of_other_libraries_are_integers():
     assert opened(KEY.encrypt(np.int64(-3)) * np.int8(2) + np.uint16(9)) == 3  # type: ignore[arg-type, operator]
+    assert opened(KEY.encrypt(9) - np.uint8(5)) == 4  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("number", [3.0, 3.5, "3", None, b"3", np.float64(3), [3]])

@@ -159,6 +159,17 @@ def test_what_is_no_ciphertext_and_no_part_is_a_type_error(wrong):
             refused()
 
 
+@pytest.mark.parametrize("wrong", [1.0, "1", None])
+def test_what_is_no_whole_number_is_in_no_part_and_no_key(wrong):
+    """Who sent it is known when it is read, and no longer when the parts are combined."""
+    for field, value in {"member": wrong, "value": wrong, "proof": (wrong, 1)}.items():
+        with pytest.raises(TypeError):
+            replace(PARTS[0], **{field: value})
+    for field in ("theta", "quorum"):
+        with pytest.raises(TypeError):
+            replace(KEY, **{field: wrong})
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_sum_that_has_outgrown_the_key_is_noticed(sign):
     total = KEY.encrypt(sign * KEY.largest) + sign * KEY.largest
