@@ -104,8 +104,10 @@ class Outbox:
     ) -> None:
         """Keep a post until it is on the board; durable when this returns.
 
-        ``stored``: names of blobs stored before. Raises DamagedFile if one of them is not there.
+        ``stored``: names of blobs stored before. Raises DamagedFile if one of them is not there,
+        and Malformed for a post that nobody can read.
         """
+        decode(signed.post, Post, "post", MAX_POST_BYTES)  # else no later command could begin
         names = dict.fromkeys([*(store_blob(self._storage, blob) for blob in blobs), *stored])
         sizes = self._measured(names)
         pending = Pending(signed, tuple(names))

@@ -18,6 +18,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ class Hospital(AtWork):
         folder = home_folder(None if home is None else Path(home))
         finish(folder)  # a change of the passphrase that was broken off, if there is one
         given = passphrase() if callable(passphrase) else passphrase
+        if not isinstance(given, str | Passphrase):
+            raise TypeError(f"a passphrase is a text, not {type(given).__name__}")
         if isinstance(given, str):
             given = checked(given, "the program", False)
         return cls(enter(terms, folder, given))
@@ -235,6 +238,7 @@ class Hospital(AtWork):
         member = self.member
         if not NAME_OF_STATISTIC.fullmatch(name):
             raise ValueError(f"{name!r} cannot name a statistic")
+        decimals = None if decimals is None else int(index(decimals))  # a post takes an int alone
         if decimals is not None and not 0 <= decimals <= MAX_DECIMALS:
             raise ValueError(f"decimals must be from 0 to {MAX_DECIMALS}, or None")
 

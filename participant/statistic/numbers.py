@@ -1,7 +1,7 @@
 """The numbers that a hospital contributes to a statistic, as a file has them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -84,8 +84,10 @@ class Numbers:
 
 
 def numbers_of(given: Mapping[str, object] | Sequence[object]) -> Numbers:
-    """A program's numbers, each exactly as it prints; raises BadStatisticFile."""
+    """A program's numbers, each exactly as it prints; raises UnfitNumbers."""
     what = "the numbers"
+    if isinstance(given, Set | bytes):  # a set's order is another at each hospital
+        raise UnfitNumbers(what, f"{type(given).__name__} is no list of numbers")
     labels = tuple(map(normal, given)) if isinstance(given, Mapping) else ()
     values = []
     for one in given.values() if isinstance(given, Mapping) else given:

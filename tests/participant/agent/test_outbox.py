@@ -15,6 +15,7 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
+from protocol.errors import Malformed
 from tests.simulator.disk import Crash, Disk
 from tests.stage.toy import toy_federation
 
@@ -46,6 +47,14 @@ def test_blobs_stored_ahead_belong_to_their_post_after_a_restart() -> None:
     assert [again.blob(name) for name in names] == list(BLOBS)
     again.settle()
     assert disk.names("outbox/") == []
+
+
+def test_a_post_that_nobody_can_read_is_not_kept() -> None:
+    """Else the folder would be of no use: each later command reads what is pending first."""
+    disk = Disk()
+    with pytest.raises(Malformed):
+        Outbox(disk).put(post(Statement(bytes(32), True)), ())
+    assert Outbox(disk).pending is None
 
 
 def test_blobs_that_no_post_came_to_need_are_gone_at_the_next_start() -> None:

@@ -117,7 +117,8 @@ async def test_what_the_program_gives_wrong_is_its_error_and_changes_nothing(ope
         await all_of(first, Steps(), new_model_after=2)
     with pytest.raises(ZeroDivisionError):
         await all_of(first, Steps(), on_event=lambda event: 1 / 0)
-    for numbers in ([float("nan")], ["x"], [True], [], {"": 1}):
+    not_numbers: list[Any] = [[float("nan")], ["x"], [True], [], {"": 1}, {12, 15.5}, b"12"]
+    for numbers in not_numbers:
         with pytest.raises(UnfitNumbers):
             await first.contribute("visits", numbers)
     for name in ("Visits", "", "1", "a/b"):
@@ -125,6 +126,9 @@ async def test_what_the_program_gives_wrong_is_its_error_and_changes_nothing(ope
             await first.contribute(name, [1])
     with pytest.raises(ValueError, match="decimals must be from 0"):
         await first.contribute("visits", [1], decimals=-1)
+    assert (
+        await first.contribute("others", [1], decimals=True)
+    ).decimals == 1  # an int all the same
     with pytest.raises(ValueError, match="neither a round's number nor"):
         await first.decrypt("01", approve=lambda question: True)
     await asyncio.gather(*(h.contribute("visits", [1]) for h in hospitals))
@@ -202,6 +206,9 @@ def test_a_passphrase_is_asked_for_once_and_shown_nowhere(consortium: Consortium
     assert len(asked) == 1
     for text in (repr(hospital), repr(hospital.member), str(vars(hospital))):
         assert PASSPHRASE.text not in text
+    for wrong in (PASSPHRASE.text.encode(), None):
+        with pytest.raises(TypeError, match="a passphrase is a text, not"):
+            Hospital.open(consortium.file, passphrase=wrong, home=home)  # type: ignore[arg-type]
     with pytest.raises(PermissionError):
         Hospital.open(consortium.file, passphrase=refuse, home=home)
 
