@@ -34,7 +34,7 @@ from protocol.encoding import encode_binary
 from protocol.programs.refusals import refusals
 from protocol.programs.temporary import aside, sync
 from protocol.signing import public_bytes
-from protocol.terms import AggregatorAddress, is_host
+from protocol.terms import AggregatorAddress, fault_of_url, is_host
 from protocol.words import shown
 
 KEY_NAME, TLS_KEY_NAME = "identity.pem", "tls-key.pem"
@@ -89,6 +89,8 @@ def create(
     certificate that does not read, and StoreFull.
     """
     url = f"wss://{_in_url(host)}:{port}"
+    if fault_of_url(url):
+        raise BadHost(f"{host}:{port}")
     key, tls_key = Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1())
     if certificate is None:
         made = _self_signed(tls_key, name, host)

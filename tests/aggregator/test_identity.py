@@ -140,8 +140,9 @@ def test_the_certificate_is_a_servers_own_and_no_authoritys(tmp_path: Path) -> N
     "host", ["", "wss://a.org", "a.org:8443", "a b", "a..b", "ä.org", "x" * 64]
 )
 def test_a_host_that_no_url_can_have_is_refused(tmp_path: Path, host: str) -> None:
-    with pytest.raises(BadHost):
-        create(tmp_path / "data", "Toy", host, 8443)
+    for where, port in ((host, 8443), ("localhost", -1), ("localhost", 65_536)):
+        with pytest.raises(BadHost):
+            create(tmp_path / "data", "Toy", where, port)
     assert not (tmp_path / "data").exists()
 
 
