@@ -18,17 +18,16 @@ import pytest
 from gmpy2 import mpz
 
 from aggregator.server.service import Aggregator
-from keyshare.key.partial_decryption import combine, partial_decryption
+from keyshare.key.partial_decryption import combine
 from participant.training.task import TrainingTask
 from protocol.board.draft import Draft
-from protocol.board.messages import Partial
 from protocol.encoding import encode
 from protocol.rounds.ciphertexts import read_ciphertexts
 from protocol.rounds.partial_payload import LockedSum
 from protocol.rounds.view import RoundView
 from protocol.sealing import SealContext, SealingKey
 from tests.stage.hall import Hall
-from tests.stage.rounds.wrong_part import parts_of, posted_as
+from tests.stage.rounds.wrong_part import Doubling, OtherParts, parts_of, posted_as, right_parts
 from tests.stage.toy import seed_of, toy_epoch
 
 TOY = toy_epoch(5, 3)
@@ -53,36 +52,12 @@ class Waves:
         return 0.5, 10, {}
 
 
-class Doubling(TrainingTask):
-    """Sends parts that are not those of its share."""
-
-    def due(self) -> Draft | None:
-        draft = super().due()
-        if draft is None or not isinstance(draft.body, Partial):
-            return draft
-        locked = self._rounds[1].member._locked
-        assert locked is not None
-        key = seed_of("content key of the liar")
-        wrong = [2 * part % KEY.n**2 for part in parts(locked.ciphertexts, self._index)]
-        payload = locked.encrypt(parts_of(locked, self._index, wrong), self._index, key)
-        return posted_as(locked, self._index, payload, key, {})
-
-
-class Clear(TrainingTask):
+class Clear(OtherParts):
     """Sends its parts as they are, so that the search can be seen to find them."""
 
-    def due(self) -> Draft | None:
-        draft = super().due()
-        if draft is None or not isinstance(draft.body, Partial):
-            return draft
-        locked = self._rounds[1].member._locked
-        assert locked is not None
-        own = parts_of(locked, self._index, parts(locked.ciphertexts, self._index))
+    def instead(self, locked: LockedSum) -> Draft:
+        own = parts_of(locked, self._index, right_parts(locked.ciphertexts, self._index))
         return posted_as(locked, self._index, encode(own), seed_of("clear", self._index), {})
-
-
-def parts(ciphertexts: tuple[mpz, ...], member: int) -> list[mpz]:
-    return [partial_decryption(c, TOY.shares[member], KEY) for c in ciphertexts]
 
 
 @dataclass
@@ -126,7 +101,7 @@ class Played(Hall):
         return read_ciphertexts(payload, opening, self.federation.terms, KEY.n).values
 
     def sums(self) -> list[mpz]:
-        quorum = {i: parts(self.ciphertexts(), i) for i in range(1, QUORUM + 1)}
+        quorum = {i: right_parts(self.ciphertexts(), i) for i in range(1, QUORUM + 1)}
         count = len(self.ciphertexts())
         found = [combine({i: quorum[i][k] for i in quorum}, KEY) for k in range(count)]
         long = [number for number in found if number.bit_length() > 128]  # the last may be short
@@ -147,7 +122,7 @@ class Played(Hall):
         """Members of whom a part, or the key to them, can be read."""
         known = set()
         for member in self.view.partials:
-            secrets = [*map(Number, parts(self.ciphertexts(), member))]
+            secrets = [*map(Number, right_parts(self.ciphertexts(), member))]
             if is_anywhere([*secrets, Secret(self.content_key(member))], places):
                 known.add(member)
         return known
@@ -262,7 +237,7 @@ def test_with_the_shown_key_it_reads_that_part(tmp_path: Path) -> None:
     data = locked._cipher(LIAR, key).decrypt(
         bytes(12), played.service._blobs.payload(said.attachments[0]), None
     )
-    assert Number(2 * parts(played.ciphertexts(), LIAR)[0] % KEY.n**2).is_in(data)
+    assert Number(2 * right_parts(played.ciphertexts(), LIAR)[0] % KEY.n**2).is_in(data)
 
 
 # ── the search can fail ──

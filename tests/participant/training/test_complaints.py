@@ -4,31 +4,13 @@ from typing import Any
 
 import msgspec
 
-from keyshare.key.partial_decryption import partial_decryption
 from participant.training.task import TrainingTask
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import Complaint, Partial
+from protocol.board.messages import Complaint
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
-from tests.stage.rounds.wrong_part import parts_of, posted_as
-from tests.stage.toy import replace_terms, seed_of
-
-
-class Doubling(TrainingTask):
-    """Sends parts that are not those of its share."""
-
-    key = seed_of("a liar's content key")
-
-    def due(self) -> Draft | None:
-        draft = super().due()
-        if draft is None or not isinstance(draft.body, Partial):
-            return draft
-        locked = self._rounds[1].member._locked
-        assert locked is not None
-        share, joint = self._secret.secret_share(), self._epoch.joint_key()
-        wrong = [2 * partial_decryption(c, share, joint) % joint.n**2 for c in locked.ciphertexts]
-        payload = locked.encrypt(parts_of(locked, self._index, wrong), self._index, self.key)
-        return posted_as(locked, self._index, payload, self.key, {})
+from tests.stage.rounds.wrong_part import Doubling
+from tests.stage.toy import replace_terms
 
 
 def test_a_wrong_partial_is_reported_and_complained_of() -> None:

@@ -1,11 +1,12 @@
 """Partial decryptions that a member of a toy round falsifies, one way or another."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gmpy2 import mpz
 
 from keyshare.key.partial_decryption import partial_decryption
+from participant.training.task import TrainingTask
 from protocol.board.draft import Draft, Envelope, public_payload
 from protocol.board.messages import Complaint, Partial, attach
 from protocol.encoding import pack_numbers, width_of
@@ -26,8 +27,13 @@ def locked_sum(found: Round, member: int) -> LockedSum:
 
 def numbers_of(found: Round, member: int) -> list[mpz]:
     """A member's right partial decryptions."""
-    values, share = locked_sum(found, member).ciphertexts, found.toy.shares[member]
-    return [partial_decryption(c, share, found.toy.key) for c in values]
+    return right_parts(locked_sum(found, member).ciphertexts, member, found.toy)
+
+
+def right_parts(ciphertexts: Iterable[mpz], member: int, toy: ToyEpoch = TOY) -> list[mpz]:
+    """What a member's share makes of ciphertexts."""
+    share = toy.shares[member]
+    return [partial_decryption(c, share, toy.key) for c in ciphertexts]
 
 
 def parts_of(locked: LockedSum, member: int, numbers: list[mpz], toy: ToyEpoch = TOY) -> Parts:
@@ -36,7 +42,7 @@ def parts_of(locked: LockedSum, member: int, numbers: list[mpz], toy: ToyEpoch =
     try:
         return locked.proved(numbers, secret, fresh)
     except ValueError:  # no statement can be made of these
-        right = [partial_decryption(c, toy.shares[member], toy.key) for c in locked.ciphertexts]
+        right = right_parts(locked.ciphertexts, member, toy)
         proof = locked.proved(right, secret, fresh).proof
         return Parts(pack_numbers(numbers, width_of(toy.key.n**2)), proof)
 
@@ -51,6 +57,31 @@ def posted_as(
     said, _ = envelope.seal_all({i: sealed.get(i, key) for i in keys}, "partial")
     body = Partial(locked.chosen, locked.commitment(member, key), (public, *said))
     return Draft(locked.session, body, tuple(blobs))
+
+
+class OtherParts(TrainingTask):
+    """Says something else in the place of its part of the first round."""
+
+    def instead(self, locked: LockedSum) -> Draft:
+        raise NotImplementedError
+
+    def due(self) -> Draft | None:
+        draft = super().due()
+        if draft is None or not isinstance(draft.body, Partial):
+            return draft
+        locked = self._rounds[1].member._locked
+        assert locked is not None
+        return self.instead(locked)
+
+
+class Doubling(OtherParts):
+    """Sends parts that are not those of its share, of the toy's key."""
+
+    def instead(self, locked: LockedSum) -> Draft:
+        index, key = self._index, seed_of("a liar's content key")
+        wrong = [2 * part % TOY.key.n**2 for part in right_parts(locked.ciphertexts, index)]
+        payload = locked.encrypt(parts_of(locked, index, wrong), index, key)
+        return posted_as(locked, index, payload, key, {})
 
 
 def unreadable(chosen: bytes) -> Partial:
