@@ -33,10 +33,6 @@ def _to_lines(tree: Any) -> bytes:
     return "\n".join(" = ".join(map(str, parts)) for parts in tree).encode()
 
 
-def _to_json(tree: Any) -> bytes:
-    return json.dumps(tree).encode()
-
-
 def _from_sealed(data: bytes) -> Any:
     """A sealed file: magic and version, header, ciphertext."""
     end = 23 + int.from_bytes(data[21:23], "big")
@@ -61,7 +57,7 @@ def _to_safetensors(tree: Any) -> bytes:
 
 
 MSGPACK = Codec(msgspec.msgpack.decode, msgspec.msgpack.encode)
-JSON = Codec(json.loads, _to_json)
+JSON = Codec(json.loads, lambda tree: json.dumps(tree).encode())
 TOML = Codec(_from_lines, _to_lines)
 SEALED = Codec(_from_sealed, _to_sealed)
 SAFETENSORS = Codec(_from_safetensors, _to_safetensors)

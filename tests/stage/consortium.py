@@ -20,7 +20,7 @@ from participant.agent.agent import Agent
 from participant.agent.task import Task
 from participant.ceremony.task import CeremonyTask
 from participant.cli import app
-from participant.home.identity import Identity, create
+from participant.home.identity import create
 from participant.home.membership import Membership, enter
 from participant.home.terms_file import read_signed_terms, read_terms, sign_file, write_terms
 from participant.home.vault import Vault
@@ -121,15 +121,11 @@ def found(folder: Path, **changes: Any) -> Consortium:
         }
         | changes,
     )
-    _sign(folder / "federation.toml", terms, identities)
-    relay = Relay(terms, toy.keys[0], tls, folder / "board", port)
-    return Consortium(folder, terms, relay, tls)
-
-
-def _sign(path: Path, terms: Terms, identities: Sequence[Identity]) -> None:
-    write_terms(path, terms)
+    made = Consortium(folder, terms, Relay(terms, toy.keys[0], tls, folder / "board", port), tls)
+    write_terms(made.file, terms)
     for identity in identities:
-        sign_file(read_terms(path), identity, path.parent)
+        sign_file(read_terms(made.file), identity, folder)
+    return made
 
 
 def elsewhere(folder: Path) -> Consortium:
