@@ -15,7 +15,7 @@ from protocol.record import (
     read_countersignature,
 )
 from protocol.record.audit.evidence import Evidence
-from protocol.record.audit.results import RECORD, Account, Check, Ground
+from protocol.record.audit.results import RECORD, Ground, Result, check
 from protocol.record.audit.terms_checks import MANIFEST, TERMS
 from protocol.terms import AGGREGATOR
 from protocol.words import shown
@@ -31,66 +31,93 @@ def _begins_at_genesis(evidence: Evidence) -> bool:
     return first == genesis(evidence.terms.federation)
 
 
-CHAIN: Ground[Evidence] = Ground("2.1", _is_whole)
+CHAIN = Ground("2.1", _is_whole)
 BOARD = (TERMS, MANIFEST, CHAIN)
 
 
-def check_chain(evidence: Evidence, account: Account) -> None:
-    """Every entry is there under its hash, back to the empty board, and nothing else is."""
+@check(
+    "2.1",
+    "the chain of entries is complete",
+    "each entry has the hash that the next one names, from the manifest's head back to the "
+    "empty board, in canonical form. No file is there that the record does not call for",
+    (MANIFEST, TERMS),
+)
+def check_chain(evidence: Evidence, result: Result) -> None:
     chain = evidence.chain
-    account.count += len(chain.hashes)
+    result.count += len(chain.hashes)
     if chain.broken:
-        account.fail(chain.broken_at, RECORD, chain.broken.reason)
+        result.fail(chain.broken_at, RECORD, chain.broken.reason)
         return  # what lies before the gap is not known, so nothing can be called too much
     if not _begins_at_genesis(evidence):
-        account.fail(1, RECORD, "the first entry does not begin this federation's board")
+        result.fail(1, RECORD, "the first entry does not begin this federation's board")
     expected = {MANIFEST_PATH, TERMS_PATH, *map(entry_path, chain.hashes)}
     expected |= {blob_path(name) for name in chain.named}
     expected |= {head_path(i) for i in range(1, evidence.terms.n_members + 1)}
     for path in sorted(set(evidence.files.paths()) - expected):
-        account.fail(0, RECORD, f"{shown(path)} does not belong to this record")
+        result.fail(0, RECORD, f"{shown(path)} does not belong to this record")
 
 
-def check_posts(evidence: Evidence, account: Account) -> None:
-    """Each entry may come next on the board that the ones before it make."""
+@check(
+    "2.2",
+    "posts are signed, in order, and allowed",
+    "signature, federation, sender, sequence number, form, and who may say what, of each post",
+    BOARD,
+)
+def check_posts(evidence: Evidence, result: Result) -> None:
     replay = evidence.replay
-    account.count += len(replay.board.entries)
+    result.count += len(replay.board.entries)
     if isinstance(error := replay.error, BadEntry):
-        account.fail(error.position, evidence.name(error.sender), error.reason)
+        result.fail(error.position, evidence.name(error.sender), error.reason)
     for posted in evidence.entries:
         if isinstance(posted.post.body, Surplus):
             reason = f"beyond its budget, it counts for nothing: {posted.post.body.reason}"
-            account.find(posted.position, evidence.name(posted.post.sender), reason)
+            result.find(posted.position, evidence.name(posted.post.sender), reason)
     if replay.error:
         seen = len(replay.board.entries)
-        account.notes.append(f"the checks that follow see the {seen} entries before it")
+        result.notes.append(f"the checks that follow see the {seen} entries before it")
 
 
-def check_seen_heads(evidence: Evidence, account: Account) -> None:
-    """The head that each post's sender had seen is on this chain."""
+@check(
+    "2.3",
+    "no post saw another board",
+    "the head that each post's sender had seen is on this chain",
+    BOARD,
+)
+def check_seen_heads(evidence: Evidence, result: Result) -> None:
     replay = evidence.replay
-    account.count += len(replay.board.entries)
+    result.count += len(replay.board.entries)
     if isinstance(replay.error, Fork):
         position = len(replay.board.entries) + 1
         seen = f"its sender saw another entry {replay.error.position} than this record has: a fork"
-        account.fail(position, evidence.name(replay.sender), seen)
+        result.fail(position, evidence.name(replay.sender), seen)
 
 
-def check_payloads(evidence: Evidence, account: Account) -> None:
-    """Every payload that belongs into the record is there as its post names it."""
+@check(
+    "2.4",
+    "payloads are as posted",
+    "each payload for all, and of aborted ceremonies each payload, has its hash and size",
+    BOARD,
+)
+def check_payloads(evidence: Evidence, result: Result) -> None:
     for posted in evidence.entries:
         for attachment in posted.attachments:
             if not is_recorded(attachment, posted.post.session in evidence.aborted):
                 continue
-            account.count += 1
+            result.count += 1
             try:
                 evidence.payload(attachment)
             except Malformed as error:
-                account.fail(posted.position, evidence.name(posted.post.sender), str(error))
+                result.fail(posted.position, evidence.name(posted.post.sender), str(error))
 
 
-def check_coverage(evidence: Evidence, account: Account) -> None:
-    """Which part of the chain has which members' signatures under it."""
+@check(
+    "2.5",
+    "countersigned heads are on the chain",
+    "signatures under heads fit, and those heads are on this chain. It is said how far each "
+    "member's signatures reach",
+    BOARD,
+)
+def check_coverage(evidence: Evidence, result: Result) -> None:
     covered = dict.fromkeys(range(1, evidence.terms.n_members + 1), 0)
     for posted in evidence.entries:
         if posted.post.sender != AGGREGATOR:
@@ -99,24 +126,24 @@ def check_coverage(evidence: Evidence, account: Account) -> None:
         try:
             said = _countersignature(evidence, member)
         except Malformed as error:
-            account.fail(0, evidence.name(member), f"its countersignature: {error}")
+            result.fail(0, evidence.name(member), f"its countersignature: {error}")
         except BadSignature:
-            account.fail(0, evidence.name(member), "its countersignature does not fit")
+            result.fail(0, evidence.name(member), "its countersignature does not fit")
         else:
             if said is not None:
-                account.count += 1
+                result.count += 1
                 if evidence.replay.board.hash_at(said.position) != said.hash:
-                    account.fail(said.position, evidence.name(member), _not_here(evidence, said))
+                    result.fail(said.position, evidence.name(member), _not_here(evidence, said))
                 else:
                     covered[member] = max(covered[member], said.position)
     for member, position in covered.items():
-        account.notes.append(f"{evidence.name(member)} has signed for entries up to {position}")
+        result.notes.append(f"{evidence.name(member)} has signed for entries up to {position}")
     if beyond := len(evidence.entries) - max(covered.values()):
         reason = (
             f"the last {beyond} entries: their order, and that no others came between or after "
             "them, rest on the aggregator's word alone"
         )
-        account.find(len(evidence.entries) - beyond + 1, evidence.name(AGGREGATOR), reason)
+        result.find(len(evidence.entries) - beyond + 1, evidence.name(AGGREGATOR), reason)
 
 
 def _not_here(evidence: Evidence, said: Countersignature) -> str:
@@ -138,86 +165,52 @@ def _countersignature(evidence: Evidence, member: int) -> Countersignature | Non
     return said
 
 
-def check_times(evidence: Evidence, account: Account) -> None:
-    """The aggregator's clock does not run backwards."""
+@check(
+    "2.6",
+    "times do not run backwards",
+    "the aggregator's time of each entry is not before that of the entry before it",
+    BOARD,
+)
+def check_times(evidence: Evidence, result: Result) -> None:
     last = 0
     for posted in evidence.entries:
-        account.count += 1
+        result.count += 1
         if posted.time_ms < last:
             reason = f"its time is {last - posted.time_ms} ms before that of the entry before it"
-            account.fail(posted.position, evidence.name(AGGREGATOR), reason)
+            result.fail(posted.position, evidence.name(AGGREGATOR), reason)
         last = posted.time_ms
 
 
-def check_since(evidence: Evidence, account: Account) -> None:
-    """A head that was verified before is on this chain: nothing was removed or changed."""
+@check(
+    "2.7",
+    "an earlier record is contained",
+    "the head of an earlier verification is on this chain",
+    BOARD,
+)
+def check_since(evidence: Evidence, result: Result) -> None:
     if (since := evidence.since) is None:
-        account.not_run = "no head of an earlier verification was given"
+        result.not_run = "no head of an earlier verification was given"
         return
-    account.count += 1
+    result.count += 1
     end = len(evidence.entries)
     found = evidence.replay.board.hash_at(since.position)
     if found is None:
         reason = (
             f"entries were removed: the earlier record had {since.position}, this one has {end}"
         )
-        account.fail(since.position, RECORD, reason)
+        result.fail(since.position, RECORD, reason)
     elif found != since.hash:
-        account.fail(since.position, RECORD, "it is another entry than in the earlier record")
+        result.fail(since.position, RECORD, "it is another entry than in the earlier record")
     else:
-        account.notes.append(f"{end - since.position} entries were added since")
+        result.notes.append(f"{end - since.position} entries were added since")
 
 
 CHECKS = (
-    Check(
-        "2.1",
-        "the chain of entries is complete",
-        "each entry has the hash that the next one names, from the manifest's head back to the "
-        "empty board, in canonical form. No file is there that the record does not call for",
-        check_chain,
-        (MANIFEST, TERMS),
-    ),
-    Check(
-        "2.2",
-        "posts are signed, in order, and allowed",
-        "signature, federation, sender, sequence number, form, and who may say what, of each post",
-        check_posts,
-        BOARD,
-    ),
-    Check(
-        "2.3",
-        "no post saw another board",
-        "the head that each post's sender had seen is on this chain",
-        check_seen_heads,
-        BOARD,
-    ),
-    Check(
-        "2.4",
-        "payloads are as posted",
-        "each payload for all, and of aborted ceremonies each payload, has its hash and size",
-        check_payloads,
-        BOARD,
-    ),
-    Check(
-        "2.5",
-        "countersigned heads are on the chain",
-        "signatures under heads fit, and those heads are on this chain. It is said how far each "
-        "member's signatures reach",
-        check_coverage,
-        BOARD,
-    ),
-    Check(
-        "2.6",
-        "times do not run backwards",
-        "the aggregator's time of each entry is not before that of the entry before it",
-        check_times,
-        BOARD,
-    ),
-    Check(
-        "2.7",
-        "an earlier record is contained",
-        "the head of an earlier verification is on this chain",
-        check_since,
-        BOARD,
-    ),
+    check_chain,
+    check_posts,
+    check_seen_heads,
+    check_payloads,
+    check_coverage,
+    check_times,
+    check_since,
 )

@@ -18,9 +18,9 @@ from protocol.record.audit import (
     terms_checks,
 )
 from protocol.record.audit.evidence import Evidence
-from protocol.record.audit.results import RECORD, Account, Check, Result, Status
+from protocol.record.audit.results import RECORD, Check, Result, Status
 
-CHECKS: tuple[Check[Evidence], ...] = (
+CHECKS: tuple[Check, ...] = (
     *terms_checks.CHECKS,
     *board_checks.CHECKS,
     *ceremony_checks.CHECKS,
@@ -75,23 +75,14 @@ def run(evidence: Evidence) -> Iterator[Result]:
         yield _run(check, evidence)
 
 
-def _run(check: Check[Evidence], evidence: Evidence) -> Result:
-    account = Account()
+def _run(check: Check, evidence: Evidence) -> Result:
+    result = Result(check.number, check.title, check.covers)
     missing = next((g.number for g in check.grounds if not g.holds(evidence)), None)
     if missing is not None:
-        account.not_run = f"it depends on {missing}"
+        result.not_run = f"it depends on {missing}"
     else:
         try:
-            check.run(evidence, account)
+            check.run(evidence, result)
         except (ProtocolError, KeyshareError) as error:
-            account.fail(0, RECORD, f"it could not be finished: {error}")
-    return Result(
-        check.number,
-        check.title,
-        check.covers,
-        account.count,
-        tuple(account.failures),
-        tuple(account.findings),
-        tuple(account.notes),
-        account.not_run,
-    )
+            result.fail(0, RECORD, f"it could not be finished: {error}")
+    return result

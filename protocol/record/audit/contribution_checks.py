@@ -6,29 +6,36 @@ from collections.abc import Callable, Iterator
 from protocol.board import Opening, Posted, Statement, of_kind, suite_for
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
-from protocol.record.audit.results import Account, Check
+from protocol.record.audit.results import Result, check
 from protocol.record.audit.round_evidence import JudgedContribution, RoundEvidence
 from protocol.rounds import bounds_of, request_of, round_session
 from protocol.terms import AGGREGATOR
 
 
-def remark(account: Account, found: RoundEvidence) -> Callable[[int, str, str], None]:
+def remark(result: Result, found: RoundEvidence) -> Callable[[int, str, str], None]:
     """Where what is wrong with a round goes: a failure if its set was helped, else a finding."""
-    return account.fail if found.is_helped else account.find
+    return result.fail if found.is_helped else result.find
 
 
-def check_openings(evidence: Evidence, account: Account) -> None:
-    """Each round was opened under the key of the time, as terms and statements would have it."""
+@check(
+    "4.1",
+    "rounds were opened as was due",
+    "each opening is under the newest certified key, with the suite that the terms and the "
+    "length give. Its model and length are those that enough members had stated alike, with "
+    "the widest bounds that they stated. A statistic is opened as it was asked for",
+    BOARD,
+)
+def check_openings(evidence: Evidence, result: Result) -> None:
     aggregator = evidence.name(AGGREGATOR)
     for found in evidence.rounds:
         for posted in found.said(Opening):
-            account.count += 1
+            result.count += 1
             if posted is not found.view.opening:
                 reason = f"it opened {found.session} again, which counts for nothing"
-                account.find(posted.position, aggregator, reason)
+                result.find(posted.position, aggregator, reason)
                 continue
             for reason in _faults_of_opening(evidence, found, posted):
-                remark(account, found)(posted.position, aggregator, f"{found.session}: {reason}")
+                remark(result, found)(posted.position, aggregator, f"{found.session}: {reason}")
 
 
 def _faults_of_opening(
@@ -71,30 +78,41 @@ def _faults_of_training(
         yield "its bounds are not the widest that were stated with its model"
 
 
-def check_ciphertexts(evidence: Evidence, account: Account) -> None:
-    """Contributions consist of as many units as are due, and none occurs twice in a round."""
+@check(
+    "4.2",
+    "contributions are whole and not repeated",
+    "each ciphertext is a unit modulo N². There are as many as are due, and none occurs twice "
+    "in a round",
+    BOARD,
+)
+def check_ciphertexts(evidence: Evidence, result: Result) -> None:
     for found, judged in _contributions(evidence):
-        account.count += judged.count
+        result.count += judged.count
         position, name = judged.posted.position, evidence.name(judged.posted.post.sender)
         if not judged.answers:
             reason = f"{found.session}: it is for no opening of this round"
-            _remark_on(account, found, judged)(position, name, reason)
+            _remark_on(result, found, judged)(position, name, reason)
         if not judged.is_here:
-            account.not_run = f"a payload of {found.session} is missing, see 2.4"
+            result.not_run = f"a payload of {found.session} is missing, see 2.4"
         for reason in filter(None, (judged.form, judged.repetition)):
-            _remark_on(account, found, judged)(position, name, f"{found.session}: {reason}")
+            _remark_on(result, found, judged)(position, name, f"{found.session}: {reason}")
 
 
-def check_proofs(evidence: Evidence, account: Account) -> None:
-    """Whoever contributed, to training or a statistic, has shown that it knows the plaintexts."""
+@check(
+    "4.3",
+    "contributors know what they encrypted",
+    "the proof of plaintext knowledge of each contribution, to training and to statistics",
+    BOARD,
+)
+def check_proofs(evidence: Evidence, result: Result) -> None:
     for found, judged in _contributions(evidence):
         if not judged.answers or judged.form or not judged.is_here:
             continue
-        account.count += 1
+        result.count += 1
         if judged.proof:
             position, name = judged.posted.position, evidence.name(judged.posted.post.sender)
             reason = f"{found.session}: {judged.proof}"
-            _remark_on(account, found, judged)(position, name, reason)
+            _remark_on(result, found, judged)(position, name, reason)
 
 
 def _contributions(evidence: Evidence) -> Iterator[tuple[RoundEvidence, JudgedContribution]]:
@@ -104,38 +122,13 @@ def _contributions(evidence: Evidence) -> Iterator[tuple[RoundEvidence, JudgedCo
 
 
 def _remark_on(
-    account: Account, found: RoundEvidence, judged: JudgedContribution
+    result: Result, found: RoundEvidence, judged: JudgedContribution
 ) -> Callable[[int, str, str], None]:
     """A contribution that was left out of the sum did no harm."""
     closed = found.view.closed
     names = {c.contribution for c in closed.contributors} if closed else set()
     is_in = judged.posted.digest in names
-    return remark(account, found) if is_in else account.find
+    return remark(result, found) if is_in else result.find
 
 
-CHECKS = (
-    Check(
-        "4.1",
-        "rounds were opened as was due",
-        "each opening is under the newest certified key, with the suite that the terms and the "
-        "length give. Its model and length are those that enough members had stated alike, with "
-        "the widest bounds that they stated. A statistic is opened as it was asked for",
-        check_openings,
-        BOARD,
-    ),
-    Check(
-        "4.2",
-        "contributions are whole and not repeated",
-        "each ciphertext is a unit modulo N². There are as many as are due, and none occurs twice "
-        "in a round",
-        check_ciphertexts,
-        BOARD,
-    ),
-    Check(
-        "4.3",
-        "contributors know what they encrypted",
-        "the proof of plaintext knowledge of each contribution, to training and to statistics",
-        check_proofs,
-        BOARD,
-    ),
-)
+CHECKS = (check_openings, check_ciphertexts, check_proofs)

@@ -5,7 +5,7 @@ from protocol.errors import Refused
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.contribution_checks import remark
 from protocol.record.audit.evidence import Evidence
-from protocol.record.audit.results import Account, Check
+from protocol.record.audit.results import Result, check
 from protocol.record.audit.round_evidence import RoundEvidence
 from protocol.rounds import OpenedSets, claims_of, judge_complaint
 from protocol.terms import AGGREGATOR
@@ -17,34 +17,46 @@ _OF_CONTRIBUTION = {"valid-ciphertexts", "repeated-ciphertext", "proof-of-plaint
 _RECOMPUTED = _OF_CLOSING | _OF_SUM | _OF_CONTRIBUTION
 
 
-def check_closings(evidence: Evidence, account: Account) -> None:
-    """Each closing keeps the rules of a set, as a hospital asks them before it locks one."""
+@check(
+    "5.1",
+    "closings keep the rules",
+    "round, suite, contributors (distinct, in order, at least as many as the terms ask for, "
+    "each with the contribution on the board) and vector of each closing",
+    BOARD,
+)
+def check_closings(evidence: Evidence, result: Result) -> None:
     for found in evidence.rounds:
         for posted in found.said(Closing):
-            account.count += 1
+            result.count += 1
             if posted is not found.view.closing:
                 reason = f"{found.session}: it closed the round again, which counts for nothing"
-                account.find(posted.position, evidence.name(AGGREGATOR), reason)
-        _remark_on_rule(evidence, account, found, _OF_CLOSING)
+                result.find(posted.position, evidence.name(AGGREGATOR), reason)
+        _remark_on_rule(evidence, result, found, _OF_CLOSING)
 
 
-def check_sums(evidence: Evidence, account: Account) -> None:
-    """Each sum is the product of the contributions that its closing names."""
+@check(
+    "5.2",
+    "sums are those of the contributions",
+    "the product of the contributions' ciphertexts is recomputed. Under a hybrid suite it is "
+    "that of the one-time keys, since the vectors are not in the record",
+    BOARD,
+)
+def check_sums(evidence: Evidence, result: Result) -> None:
     for found in evidence.rounds:
         if found.view.closing is None:
             continue
         outcome = found.outcome
         if outcome is None:
-            account.not_run = f"payloads of {found.session} are missing, see 2.4"
+            result.not_run = f"payloads of {found.session} are missing, see 2.4"
         elif not isinstance(outcome, Refused) or outcome.rule in _OF_SUM:
-            account.count += 1
+            result.count += 1
         else:
-            account.notes.append(f"{found.session}: no sum to compare, rule {outcome.rule}")
-        _remark_on_rule(evidence, account, found, _OF_SUM)
+            result.notes.append(f"{found.session}: no sum to compare, rule {outcome.rule}")
+        _remark_on_rule(evidence, result, found, _OF_SUM)
 
 
 def _remark_on_rule(
-    evidence: Evidence, account: Account, found: RoundEvidence, rules: set[str]
+    evidence: Evidence, result: Result, found: RoundEvidence, rules: set[str]
 ) -> None:
     closing = found.view.closing
     if closing is None or not isinstance(outcome := found.outcome, Refused):
@@ -52,26 +64,33 @@ def _remark_on_rule(
     if outcome.rule in rules:
         about = f" (about {evidence.name(outcome.member)})" if outcome.member else ""
         reason = f"{found.session}: rule {outcome.rule}{about}: {outcome.reason}"
-        remark(account, found)(closing.position, evidence.name(AGGREGATOR), reason)
+        remark(result, found)(closing.position, evidence.name(AGGREGATOR), reason)
 
 
-def check_locks(evidence: Evidence, account: Account) -> None:
-    """Of each member the first lock of a round counts, and no other."""
+@check(
+    "5.3",
+    "each member locked one set",
+    "no member locked two sets of a round. The first of its locks counts, so that no two "
+    "sets can be locked by enough. Under a hybrid suite the locks hold the checksums of "
+    "vectors",
+    BOARD,
+)
+def check_locks(evidence: Evidence, result: Result) -> None:
     for found in evidence.rounds:
         for posted in found.said(SetLock):
-            account.count += 1
+            result.count += 1
             body, name = posted.post.body, evidence.name(posted.post.sender)
             first = found.view.lock_posts[posted.post.sender].post.body
             if body != first:
                 reason = f"{found.session}: it locked another set too, which counts for nothing"
-                account.find(posted.position, name, reason)
+                result.find(posted.position, name, reason)
             elif body.chosen != found.chosen:
                 reason = f"{found.session}: it locked a set that is not the closing's"
-                account.find(posted.position, name, reason)
-        _look_at_checksums(evidence, account, found)
+                result.find(posted.position, name, reason)
+        _look_at_checksums(evidence, result, found)
 
 
-def _look_at_checksums(evidence: Evidence, account: Account, found: RoundEvidence) -> None:
+def _look_at_checksums(evidence: Evidence, result: Result, found: RoundEvidence) -> None:
     """Who has said the checksum of its vector; the vectors are not here to compare them with."""
     closing, terms = found.view.closed, evidence.terms
     if closing is None or not closing.vector:
@@ -80,23 +99,30 @@ def _look_at_checksums(evidence: Evidence, account: Account, found: RoundEvidenc
     for member in claims.missing:
         if (lock := found.view.lock_posts.get(member)) is not None:
             reason = f"{found.session}: the checksum of its vector is missing or came too late"
-            account.find(lock.position, evidence.name(member), reason)
-    account.notes.append(
+            result.find(lock.position, evidence.name(member), reason)
+    result.notes.append(
         f"{found.session}: {len(claims.said)} of {len(closing.contributors)} contributors said the "
         "checksums of their vectors. That the sum has theirs is the members' to compare"
     )
 
 
-def check_releases(evidence: Evidence, account: Account) -> None:
-    """Parts were released of sets that enough had locked, the sender too, and once each."""
+@check(
+    "5.4",
+    "parts were released of locked sets only",
+    "each partial decryption is of a set that its sender and, before it spoke, enough members "
+    "had locked, and the only one of its sender. Another is a finding, unless a quorum, and "
+    "more than may be lying, opened a set that was not locked. Complaints are judged",
+    BOARD,
+)
+def check_releases(evidence: Evidence, result: Result) -> None:
     for found in evidence.rounds:
         for posted in found.said(Partial):
-            account.count += 1
+            result.count += 1
             if reason := _fault_of_release(evidence, found, posted):
-                _remark_on_release(evidence, account, found, posted, reason)
-        _judge_complaints(evidence, account, found)
-    account.notes.append(
-        f"the parts are encrypted: of their proofs, {account.count} in all, only those that "
+                _remark_on_release(evidence, result, found, posted, reason)
+        _judge_complaints(evidence, result, found)
+    result.notes.append(
+        f"the parts are encrypted: of their proofs, {result.count} in all, only those that "
         "somebody complained of can be seen here"
     )
 
@@ -115,7 +141,7 @@ def _fault_of_release(evidence: Evidence, found: RoundEvidence, posted: Posted[P
 
 
 def _remark_on_release(
-    evidence: Evidence, account: Account, found: RoundEvidence, posted: Posted[Partial], reason: str
+    evidence: Evidence, result: Result, found: RoundEvidence, posted: Posted[Partial], reason: str
 ) -> None:
     """Alone a part opens nothing: what a quorum gives away against the rule is a failure.
 
@@ -125,7 +151,7 @@ def _remark_on_release(
     surely = _is_too_early(found, body.chosen, found.surely_opened_at(body.chosen))
     if surely or _is_too_early(found, body.chosen, found.opened_at(body.chosen)):
         reason += "; a quorum released parts of it before enough had locked it"
-    said = account.fail if surely else account.find
+    said = result.fail if surely else result.find
     said(posted.position, evidence.name(posted.post.sender), f"{found.session}: {reason}")
 
 
@@ -136,7 +162,7 @@ def _is_too_early(found: RoundEvidence, chosen: bytes, opened_at: int | None) ->
     return len(found.lockers(chosen, opened_at)) < found.terms.lock_threshold
 
 
-def _judge_complaints(evidence: Evidence, account: Account, found: RoundEvidence) -> None:
+def _judge_complaints(evidence: Evidence, result: Result, found: RoundEvidence) -> None:
     complaints = list(found.said(Complaint))
     locked = found.locked_sum if complaints else None
     for posted in complaints:
@@ -144,32 +170,38 @@ def _judge_complaints(evidence: Evidence, account: Account, found: RoundEvidence
         accused, sender = evidence.name(body.member), evidence.name(posted.post.sender)
         if locked is None:
             reason = f"{found.session}: its complaint is about a set that breaks a rule"
-            account.find(posted.position, sender, reason)
+            result.find(posted.position, sender, reason)
             continue
         payload = found.payload_of_partial(body)
         verdict = judge_complaint(posted, found.view, payload, locked)
         if verdict == "proven":
             about = found.view.partials[body.member].position
             reason = f"its part is proven wrong, by the key in entry {posted.position}"
-            account.find(about, accused, f"{found.session}: {reason}")
+            result.find(about, accused, f"{found.session}: {reason}")
         elif verdict == "false":
             reason = f"its complaint about {accused} is false: that part is right"
-            account.find(posted.position, sender, f"{found.session}: {reason}")
+            result.find(posted.position, sender, f"{found.session}: {reason}")
         else:
             reason = f"it says that {accused}'s part did not open for it; one of the two is wrong"
-            account.find(posted.position, sender, f"{found.session}: {reason}")
+            result.find(posted.position, sender, f"{found.session}: {reason}")
 
 
-def check_refusals(evidence: Evidence, account: Account) -> None:
-    """Who refused to help, by which rule, and whether the rule was broken as it says."""
+@check(
+    "5.5",
+    "refusals",
+    "who refused to help and by which rule, and whether it was broken, where that can be "
+    "recomputed",
+    BOARD,
+)
+def check_refusals(evidence: Evidence, result: Result) -> None:
     for found in evidence.rounds:
         for posted in found.said(Refusal):
-            account.count += 1
+            result.count += 1
             body = posted.post.body
             about = f" (about {evidence.name(body.member)})" if body.member else ""
             truth = _truth(evidence, found, posted)
             reason = f"{found.session}: it refused, rule {body.rule}{about}; {truth}"
-            account.find(posted.position, evidence.name(posted.post.sender), reason)
+            result.find(posted.position, evidence.name(posted.post.sender), reason)
 
 
 def _truth(evidence: Evidence, found: RoundEvidence, posted: Posted[Refusal]) -> str:
@@ -187,47 +219,4 @@ def _truth(evidence: Evidence, found: RoundEvidence, posted: Posted[Refusal]) ->
     return "that is so" if is_so else "that is not so by this record"
 
 
-CHECKS = (
-    Check(
-        "5.1",
-        "closings keep the rules",
-        "round, suite, contributors (distinct, in order, at least as many as the terms ask for, "
-        "each with the contribution on the board) and vector of each closing",
-        check_closings,
-        BOARD,
-    ),
-    Check(
-        "5.2",
-        "sums are those of the contributions",
-        "the product of the contributions' ciphertexts is recomputed. Under a hybrid suite it is "
-        "that of the one-time keys, since the vectors are not in the record",
-        check_sums,
-        BOARD,
-    ),
-    Check(
-        "5.3",
-        "each member locked one set",
-        "no member locked two sets of a round. The first of its locks counts, so that no two "
-        "sets can be locked by enough. Under a hybrid suite the locks hold the checksums of "
-        "vectors",
-        check_locks,
-        BOARD,
-    ),
-    Check(
-        "5.4",
-        "parts were released of locked sets only",
-        "each partial decryption is of a set that its sender and, before it spoke, enough members "
-        "had locked, and the only one of its sender. Another is a finding, unless a quorum, and "
-        "more than may be lying, opened a set that was not locked. Complaints are judged",
-        check_releases,
-        BOARD,
-    ),
-    Check(
-        "5.5",
-        "refusals",
-        "who refused to help and by which rule, and whether it was broken, where that can be "
-        "recomputed",
-        check_refusals,
-        BOARD,
-    ),
-)
+CHECKS = (check_closings, check_sums, check_locks, check_releases, check_refusals)

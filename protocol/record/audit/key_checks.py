@@ -9,19 +9,25 @@ from protocol.errors import Malformed
 from protocol.key import Epoch, EpochSecret, KeyCheck
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
-from protocol.record.audit.results import NOBODY, Account, Check
+from protocol.record.audit.results import NOBODY, Result, check
 
 
-def check_parts(evidence: Evidence, account: Account) -> None:
-    """Every part is proven, and every quorum of neighbours gives the test value."""
+@check(
+    "3.9",
+    "test decryptions of key checks",
+    "each part of a key check is proven, under a key that all had certified, and the parts of "
+    "every quorum of neighbours give the test value. A wrong part is a finding",
+    BOARD,
+)
+def check_parts(evidence: Evidence, result: Result) -> None:
     for session, entries in evidence.sessions.items():
         if read_session(session).kind == "check":
-            for position, epoch in _requests(evidence, account, entries):
-                _observe(evidence, account, session, epoch, position)
+            for position, epoch in _requests(evidence, result, entries):
+                _observe(evidence, result, session, epoch, position)
 
 
 def _requests(
-    evidence: Evidence, account: Account, entries: Sequence[Posted]
+    evidence: Evidence, result: Result, entries: Sequence[Posted]
 ) -> Iterator[tuple[int, Epoch]]:
     """The first request under each key that was certified by then."""
     asked = set[bytes]()
@@ -33,14 +39,12 @@ def _requests(
         found = next((epoch for epoch in known if epoch.digest == body.epoch), None)
         if found is None:
             reason = f"{posted.post.session}: it asks for a check of a key that nobody certified"
-            account.find(posted.position, evidence.name(posted.post.sender), reason)
+            result.find(posted.position, evidence.name(posted.post.sender), reason)
         else:
             yield posted.position, found
 
 
-def _observe(
-    evidence: Evidence, account: Account, session: str, epoch: Epoch, position: int
-) -> None:
+def _observe(evidence: Evidence, result: Result, session: str, epoch: Epoch, position: int) -> None:
     nobody = EpochSecret(b"", OBSERVER, False, b"", b"")
     machine = KeyCheck(session, epoch, nobody, evidence.nonce, Stream(evidence.nonce))
     for posted in evidence.sessions[session]:
@@ -48,24 +52,15 @@ def _observe(
         try:
             machine.receive(posted, evidence.public_payloads(posted))
         except Malformed:
-            account.not_run = f"a payload of {session} is missing, see 2.4"
+            result.not_run = f"a payload of {session} is missing, see 2.4"
             continue
         for member in set(machine.wrong) - known:
             reason = f"{session}: its part: {machine.wrong[member]}"
-            account.find(posted.position, evidence.name(member), reason)
-    account.count += len(machine.heard)
+            result.find(posted.position, evidence.name(member), reason)
+    result.count += len(machine.heard)
     if len(machine.good) >= epoch.quorum and not machine.decrypts:
         reason = f"{session}: proven parts of a quorum do not give the test value"
-        account.fail(position, NOBODY, reason)
+        result.fail(position, NOBODY, reason)
 
 
-CHECKS = (
-    Check(
-        "3.9",
-        "test decryptions of key checks",
-        "each part of a key check is proven, under a key that all had certified, and the parts of "
-        "every quorum of neighbours give the test value. A wrong part is a finding",
-        check_parts,
-        BOARD,
-    ),
-)
+CHECKS = (check_parts,)

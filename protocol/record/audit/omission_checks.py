@@ -10,17 +10,23 @@ from collections.abc import Iterator
 from protocol.board import Omission, Posted
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
-from protocol.record.audit.results import Account, Check
+from protocol.record.audit.results import Result, check
 from protocol.record.audit.round_evidence import JudgedContribution, RoundEvidence
 from protocol.rounds import OpenedSets
 from protocol.terms import AGGREGATOR
 
 
-def check_reasons(evidence: Evidence, account: Account) -> None:
-    """No contribution was left out for a reason that the record shows to be none."""
+@check(
+    "4.4",
+    "nobody was left out for a reason that is none",
+    "each reason that the aggregator gives for leaving a contribution out, where the record "
+    "can show it to be false: another opening, unreadable, repeated, unproven, differencing",
+    BOARD,
+)
+def check_reasons(evidence: Evidence, result: Result) -> None:
     history = OpenedSets(evidence.terms, evidence.entries)
     for found in evidence.rounds:
-        account.count += 1
+        result.count += 1
         judged = {j.posted.post.sender: j for j in found.contributions}
         for posted, said in _said(found):
             name = evidence.name(said.member)
@@ -30,7 +36,7 @@ def check_reasons(evidence: Evidence, account: Account) -> None:
                 fault = _fault(found, judged[said.member], said, history)
             if fault:
                 what = f"{found.session}: it leaves out what {name} contributed ({said.reason})"
-                account.find(posted.position, evidence.name(AGGREGATOR), f"{what}, but {fault}")
+                result.find(posted.position, evidence.name(AGGREGATOR), f"{what}, but {fault}")
 
 
 def _said(found: RoundEvidence) -> Iterator[tuple[Posted, Omission]]:
@@ -76,13 +82,4 @@ def _is_repeated(found: RoundEvidence, said: Omission) -> bool:
     )
 
 
-CHECKS = (
-    Check(
-        "4.4",
-        "nobody was left out for a reason that is none",
-        "each reason that the aggregator gives for leaving a contribution out, where the record "
-        "can show it to be false: another opening, unreadable, repeated, unproven, differencing",
-        check_reasons,
-        BOARD,
-    ),
-)
+CHECKS = (check_reasons,)

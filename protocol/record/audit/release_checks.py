@@ -6,28 +6,34 @@ from collections.abc import Callable
 from protocol.board import Partial, Statement
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
-from protocol.record.audit.results import NOBODY, Account, Check
+from protocol.record.audit.results import NOBODY, Result, check
 from protocol.record.audit.round_evidence import RoundEvidence
 from protocol.rounds import Difference, OpenedSets
 from protocol.terms import AGGREGATOR
 
 
-def check_one_set(evidence: Evidence, account: Account) -> None:
-    """At most one set of each round has enough parts to be opened."""
+@check(
+    "6.1",
+    "one set of each round was opened",
+    "a quorum released parts of one set of each round at most. It is a finding where those of "
+    "one set are no more than may be lying",
+    BOARD,
+)
+def check_one_set(evidence: Evidence, result: Result) -> None:
     for found in evidence.rounds:
         opened, surely = _opened(found, found.opened_at), _opened(found, found.surely_opened_at)
-        account.count += bool(opened)
+        result.count += bool(opened)
         second = sorted(surely, key=surely.__getitem__)[1:]
         for chosen in second:
             reason = f"{found.session}: with this, enough parts of a second set were released"
-            account.fail(surely[chosen], evidence.name(AGGREGATOR), reason)
+            result.fail(surely[chosen], evidence.name(AGGREGATOR), reason)
         others = sorted(opened.keys() - set(second), key=opened.__getitem__)[1:]
         for chosen in others:
             reason = (
                 f"{found.session}: with this, a quorum has released parts of each of two sets. "
                 "Those of one may all be lying, and may have opened it"
             )
-            account.find(opened[chosen], NOBODY, reason)
+            result.find(opened[chosen], NOBODY, reason)
 
 
 def _opened(found: RoundEvidence, opened_at: Callable[[bytes], int | None]) -> dict[bytes, int]:
@@ -36,13 +42,19 @@ def _opened(found: RoundEvidence, opened_at: Callable[[bytes], int | None]) -> d
     return {chosen: at for chosen in names if (at := opened_at(chosen)) is not None}
 
 
-def check_results(evidence: Evidence, account: Account) -> None:
-    """Members state the same result of a round; the bounds that they ask for may differ."""
+@check(
+    "6.2",
+    "results agree",
+    "the results that members state of each round are the same. Who differs is a finding, "
+    "unless more than may be lying do and there is no majority",
+    BOARD,
+)
+def check_results(evidence: Evidence, result: Result) -> None:
     for found in evidence.rounds:
         last = {p.post.sender: p for p in found.said(Statement)}
         if not last:
             continue
-        account.count += 1
+        result.count += 1
         stated = {member: posted.post.body.about for member, posted in last.items()}
         (most, agreeing), *_ = Counter(stated.values()).most_common(1)
         if 2 * agreeing <= len(stated) and len(stated) > 1:
@@ -50,23 +62,30 @@ def check_results(evidence: Evidence, account: Account) -> None:
             reason = f"{found.session}: no result is that of most who stated one"
             # As many as are assumed to lie, and one in any case, may do so before others speak.
             lies = len(stated) - agreeing <= max(evidence.terms.faults, 1)
-            (account.find if lies else account.fail)(position, NOBODY, reason)
+            (result.find if lies else result.fail)(position, NOBODY, reason)
             continue
         for member, posted in last.items():
             if stated[member] != most:
                 reason = f"{found.session}: it states another result than {agreeing} others"
-                account.find(posted.position, evidence.name(member), reason)
+                result.find(posted.position, evidence.name(member), reason)
 
 
-def check_differences(evidence: Evidence, account: Account) -> None:
-    """No sums from one model, put together, show what too few members added."""
+@check(
+    "6.3",
+    "sums do not single members out",
+    "no combination of sums from one model, of which any lock may have opened one, holds fewer "
+    "members than the terms ask for (rule differencing). It is a finding where the terms say "
+    "warn, or where at most as many as may be lying could know when they locked",
+    BOARD,
+)
+def check_differences(evidence: Evidence, result: Result) -> None:
     terms = evidence.terms
     for found in evidence.rounds:
         locked_at = found.locked_at
         if found.opening is None or found.opening.kind != "training" or locked_at is None:
             continue
         assert found.chosen is not None
-        account.count += 1
+        result.count += 1
         difference = _difference(evidence, found, locked_at)
         closing = found.view.closing
         if difference is None or closing is None:
@@ -75,7 +94,7 @@ def check_differences(evidence: Evidence, account: Account) -> None:
         locks = [found.view.lock_posts[m] for m in found.lockers(found.chosen, locked_at)]
         knew = sum(_difference(evidence, found, p.post.seen_position) is not None for p in locks)
         is_refused = terms.rounds.differencing == "refuse" and knew > terms.faults
-        said = account.fail if is_refused else account.find
+        said = result.fail if is_refused else result.find
         reason = f"{found.session}: it was locked though {difference.reason(terms)}"
         said(closing.position, evidence.name(AGGREGATOR), reason)
 
@@ -86,30 +105,4 @@ def _difference(evidence: Evidence, found: RoundEvidence, until: int) -> Differe
     return OpenedSets(evidence.terms, before).difference(found.view)
 
 
-CHECKS = (
-    Check(
-        "6.1",
-        "one set of each round was opened",
-        "a quorum released parts of one set of each round at most. It is a finding where those of "
-        "one set are no more than may be lying",
-        check_one_set,
-        BOARD,
-    ),
-    Check(
-        "6.2",
-        "results agree",
-        "the results that members state of each round are the same. Who differs is a finding, "
-        "unless more than may be lying do and there is no majority",
-        check_results,
-        BOARD,
-    ),
-    Check(
-        "6.3",
-        "sums do not single members out",
-        "no combination of sums from one model, of which any lock may have opened one, holds fewer "
-        "members than the terms ask for (rule differencing). It is a finding where the terms say "
-        "warn, or where at most as many as may be lying could know when they locked",
-        check_differences,
-        BOARD,
-    ),
-)
+CHECKS = (check_one_set, check_results, check_differences)

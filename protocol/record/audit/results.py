@@ -8,13 +8,12 @@ dealt with, or a limit of what the record shows: it is told, and the record stan
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Generic, TypeVar
+
+from protocol.record.audit.evidence import Evidence
 
 RECORD = "the record"  # the party where it is about nobody's post but the files themselves
 NOBODY = "nobody in particular"
 MAX_REMARKS = 100  # of each kind that a check keeps; what is beyond is counted
-
-E = TypeVar("E")
 
 
 class Status(StrEnum):
@@ -39,17 +38,17 @@ class Remark:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class Result:
-    """What one check says; ``count`` is how many things it looked at."""
+    """What one check says, as it notes it down; ``count`` is how many things it looked at."""
 
     number: str
     title: str
     covers: str
     count: int = 0
-    failures: tuple[Remark, ...] = ()
-    findings: tuple[Remark, ...] = ()
-    notes: tuple[str, ...] = ()
+    failures: list[Remark] = field(default_factory=list)
+    findings: list[Remark] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     not_run: str = ""  # why, if it could not be run
 
     @property
@@ -60,17 +59,6 @@ class Result:
         if self.not_run:
             return Status.NOT_RUN
         return Status.FINDING if self.findings else Status.OK
-
-
-@dataclass
-class Account:
-    """What a check notes down while it runs."""
-
-    count: int = 0
-    failures: list[Remark] = field(default_factory=list)
-    findings: list[Remark] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    not_run: str = ""
 
     def fail(self, entry: int, party: str, reason: str) -> None:
         """Something is wrong with the record."""
@@ -88,19 +76,26 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Ground(Generic[E]):
+class Ground:
     """What a check stands on: something that the check of that number has found to be there."""
 
     number: str
-    holds: Callable[[E], bool]
+    holds: Callable[[Evidence], bool]
 
 
 @dataclass(frozen=True)
-class Check(Generic[E]):
+class Check:
     """A numbered check; it is not run where one of its grounds does not hold."""
 
     number: str
     title: str
     covers: str
-    run: Callable[[E, Account], None]
-    grounds: tuple[Ground[E], ...] = ()
+    run: Callable[[Evidence, Result], None]
+    grounds: tuple[Ground, ...] = ()
+
+
+def check(
+    number: str, title: str, covers: str, grounds: tuple[Ground, ...] = ()
+) -> Callable[[Callable[[Evidence, Result], None]], Check]:
+    """Make a check of the function that runs it."""
+    return lambda run: Check(number, title, covers, run, grounds)

@@ -188,10 +188,8 @@ def test_nobodys_name_or_reason_breaks_out_of_the_page() -> None:
     results = tuple(
         dataclasses.replace(
             r,
-            notes=NASTY,
-            findings=tuple(
-                dataclasses.replace(f, party=NASTY[1], reason=NASTY[0]) for f in r.findings
-            ),
+            notes=list(NASTY),
+            findings=[dataclasses.replace(f, party=NASTY[1], reason=NASTY[0]) for f in r.findings],
         )
         for r in report().results
     )

@@ -1,6 +1,6 @@
 """Where a quorum is no more than may be lying, the record tells of all that it can have opened."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from protocol.board.draft import Draft
 from protocol.board.messages import Attachment, Body, Closing, Opening, Partial, SetLock, attach
 from protocol.record.audit.decryption_checks import check_releases
 from protocol.record.audit.release_checks import check_one_set
-from protocol.record.audit.results import Account
+from protocol.record.audit.results import Check, Result
 from protocol.record.audit.round_evidence import RoundEvidence
 from protocol.terms.terms import Terms
 from tests.stage.toy import Table, toy_federation
@@ -67,9 +67,9 @@ def told(early: Sequence[int], late: Sequence[int], of: bytes | None = None) -> 
     return Told(terms, table)
 
 
-def account(check: Callable[[Any, Account], None], found: Told) -> Account:
-    said = Account()
-    check(found, said)
+def account(check: Check, found: Any) -> Result:
+    said = Result(check.number, check.title, check.covers)
+    check.run(found, said)
     return said
 
 

@@ -30,7 +30,7 @@ def before_the_closing(session: str = ROUND) -> Story:
     return story
 
 
-def remarks(story: Story, reason: OmissionReason, other: int = 0) -> tuple[Remark, ...]:
+def remarks(story: Story, reason: OmissionReason, other: int = 0) -> list[Remark]:
     """What check 4.4 says if the aggregator gives a reason at the end of the story."""
     session = story.said[-1].session
     about = story.at(story.find(session, Contribution, LEFT_OUT)).names[0]
