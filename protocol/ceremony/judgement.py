@@ -16,7 +16,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from keyshare.ceremony import candidate_shape
-from protocol.board import Abort, Body, Certificate, Disclosure, Join, Overdue, Posted, Step
+from protocol.board import (
+    Abort,
+    Body,
+    Certificate,
+    Disclosure,
+    Join,
+    Overdue,
+    Posted,
+    Step,
+    firsts,
+    of_kind,
+)
 from protocol.ceremony.dealt_exponents import DEALT, misdealers
 from protocol.ceremony.lapse import StepTime
 from protocol.ceremony.machine import CERTIFICATE, Ceremony, UnsealedStep
@@ -81,7 +92,7 @@ def judge(terms: Terms, session: str, entries: Sequence[Posted], payloads: Paylo
     missing = set(silent(entries))
     if not all(court.certifies[i] for i in innocent):
         # A certificate that no honest member could give yet excuses nobody.
-        missing |= _senders(entries, Certificate) - court.seeds.keys()
+        missing |= firsts(entries, Certificate).keys() - court.seeds.keys()
     return Verdict(
         session,
         {i: offence.reason for i, offence in offences.items()},
@@ -120,8 +131,8 @@ def _step_of(body: Body) -> str:
 
 def silent(entries: Sequence[Posted]) -> tuple[int, ...]:
     """Members that have joined the session, and neither certified nor disclosed their seed."""
-    settled = _senders(entries, Disclosure) | _senders(entries, Certificate)
-    return tuple(sorted(_senders(entries, Join) - settled))
+    settled = firsts(entries, Disclosure).keys() | firsts(entries, Certificate).keys()
+    return tuple(sorted(firsts(entries, Join).keys() - settled))
 
 
 class _Offence(NamedTuple):
@@ -137,12 +148,9 @@ class _Court:
     ) -> None:
         self.terms, self.session = terms, session
         self.entries, self.payloads = entries, payloads
-        first = _disclosures(entries)
-        self.seeds = {i: body.seed for i, (_, body) in first.items()}
-        self._opened_at = {i: position for i, (position, _) in first.items()}
-        self._joined = {
-            p.post.sender: p.post.body for p in reversed(entries) if isinstance(p.post.body, Join)
-        }
+        self._disclosed = firsts(entries, Disclosure)
+        self.seeds = {i: posted.post.body.seed for i, posted in self._disclosed.items()}
+        self._joined = {i: posted.post.body for i, posted in firsts(entries, Join).items()}
         # Who never joined is bound to no seed, but may say nothing either: any seed shows that.
         self.strangers = {p.post.sender for p in entries} - self.seeds.keys() - self._joined.keys()
         self.certifies: dict[int, bool] = {}  # whether a member's machine came to the certificate
@@ -156,7 +164,7 @@ class _Court:
     def offence(self, member: int) -> _Offence | None:
         """Where a member's posts first differ from what its seed gives; None if nowhere."""
         if member in self.seeds and not self._is_bound(member):
-            return _Offence(self._opened_at[member], _ANOTHER_SEED)
+            return _Offence(self._disclosed[member].position, _ANOTHER_SEED)
         machine, failed_at, aborted = self._machine(member), 0, False
         self._machines[member] = machine
         silences = list[tuple[int, Abort | None]]()  # what was due after each entry
@@ -178,11 +186,9 @@ class _Court:
             silences.append((posted.position, machine.silence))
             if machine.failure and not failed_at:
                 failed_at = posted.position
-        self.certifies[member] = machine.progress.step in ("certificate", "done")
-        if machine.progress.step == "certificate":
-            due = machine.unsealed()
-            assert isinstance(due, Certificate)
-            self._due_certificates.append(due)
+        self.certifies[member] = machine.certificate is not None
+        if machine.certificate:
+            self._due_certificates.append(machine.certificate)
         if machine.failure:
             reason = f"{machine.failure.step}: {machine.failure.reason}"
             self.findings[member] = machine.failure.culprit, _Offence(failed_at, reason)
@@ -192,14 +198,11 @@ class _Court:
         """Who shared other exponents than it dealt, by what it sealed for the innocent."""
         parts = {i: self._machines[i].deviation_parts for i in sorted(innocent)}
         winners = {self._machines[i].winner_step for i in innocent}
-        said = {
-            p.post.sender: p.position
-            for p in reversed(self.entries)
-            if isinstance(body := p.post.body, Step) and body.id in winners
-        }
+        steps = (p for p in of_kind(self.entries, Step) if p.post.body.id in winners)
+        said = firsts(steps, Step)
         shape = candidate_shape(self.terms.key_bits, self.terms.n_members)
         reason = f"{DEALT}: its exponent is not the one that it dealt"
-        return {i: _Offence(said[i], reason) for i in misdealers(shape, parts)}
+        return {i: _Offence(said[i].position, reason) for i in misdealers(shape, parts)}
 
     def wrong_certificates(self) -> dict[int, _Offence]:
         """Who certified something else than the machine of a member that did nothing wrong."""
@@ -207,7 +210,7 @@ class _Court:
             return {}
         return {
             p.post.sender: _Offence(p.position, "certificate: it certifies something else")
-            for p in _certificates(self.entries).values()
+            for p in firsts(self.entries, Certificate).values()
             if p.post.body not in self._due_certificates
         }
 
@@ -218,12 +221,8 @@ class _Court:
             if isinstance(posted.post.body, Abort):
                 return None
             machine.receive(posted, {i: p for i, p in self.payloads(posted).items() if i == 0})
-            if machine.failure:
-                return None
-            if machine.progress.step == CERTIFICATE.name:
-                due = machine.unsealed()
-                assert isinstance(due, Certificate)
-                return due
+            if machine.failure or machine.certificate:
+                return machine.certificate
         return None
 
     def _is_bound(self, member: int) -> bool:
@@ -271,19 +270,10 @@ class _Court:
         return Ceremony(self.terms, member, self.session, self.seeds.get(member, _NO_SEED))
 
 
-def _disclosures(entries: Sequence[Posted]) -> dict[int, tuple[int, Disclosure]]:
-    """The first disclosure of each member, with its position."""
-    first = dict[int, tuple[int, Disclosure]]()
-    for posted in entries:
-        if isinstance(body := posted.post.body, Disclosure):
-            first.setdefault(posted.post.sender, (posted.position, body))
-    return first
-
-
 def _odd_certificates(terms: Terms, entries: Sequence[Posted]) -> dict[int, _Offence]:
     """Who certified something else than t+1 members that agree, one of whom is honest."""
     given: dict[bytes, dict[int, int]] = {}
-    for sender, posted in _certificates(entries).items():
+    for sender, posted in firsts(entries, Certificate).items():
         given.setdefault(encode(posted.post.body), {})[sender] = posted.position
     dealers = (terms.n_members - 1) // 2 + 1
     if not any(len(senders) >= dealers for senders in given.values()):
@@ -307,7 +297,7 @@ def _causeless_aborts(
     """
     found = dict[int, _Offence]()
     for posted, own, known in _after_certificates(entries):
-        given = [p.post.body for p in _certificates(known).values()]
+        given = [p.post.body for p in firsts(known, Certificate).values()]
         differ = len(given) == terms.n_members and any(body != own.post.body for body in given)
         if posted.position not in silences and not differ:
             reason = "it certified, and aborted without reason"
@@ -322,55 +312,46 @@ def _certified_silences(court: _Court) -> dict[int, Abort]:
     says in it shows nothing: with the name of an older entry the step would seem to be overdue.
     """
     found = dict[int, Abort]()
-    claimed = [one for one in _after_certificates(court.entries) if _is_for_silence(one[0])]
+    claimed = [one for one in _after_certificates(court.entries) if one[0].post.body.silent]
     right = court.public_certificate() if claimed else None
     for posted, own, known in claimed:
-        due, said = _abort_for_silence(court.terms, known, own), posted.post.body
-        if right is None or own.post.body != right or due is None:
-            continue
-        if isinstance(said, Abort) and _is_same(said, due):
+        due = _abort_for_silence(court.terms, known, own) if own.post.body == right else None
+        if due and _is_same(posted.post.body, due):
             found[posted.position] = due
     return found
 
 
-def _is_for_silence(posted: Posted) -> bool:
-    return isinstance(posted.post.body, Abort) and bool(posted.post.body.silent)
-
-
-def _after_certificates(entries: Sequence[Posted]) -> Iterator[tuple[Posted, Posted, list[Posted]]]:
+def _after_certificates(
+    entries: Sequence[Posted],
+) -> Iterator[tuple[Posted[Abort], Posted[Certificate], list[Posted]]]:
     """Each abort of a member that had certified, its certificate, the entries that it had seen.
 
     These up to the first abort: what comes after it gives nobody a reason.
     """
-    certificates = _certificates(entries)
-    first = min((p.position for p in entries if isinstance(p.post.body, Abort)), default=0)
-    for posted in entries:
+    certificates = firsts(entries, Certificate)
+    aborts = list(of_kind(entries, Abort))
+    for posted in aborts:
         own = certificates.get(posted.post.sender)
-        if isinstance(posted.post.body, Abort) and own and own.position < posted.position:
-            seen = min(posted.post.seen_position, first - 1)
+        if own and own.position < posted.position:
+            seen = min(posted.post.seen_position, aborts[0].position - 1)
             yield posted, own, [p for p in entries if p.position <= seen]
 
 
-def _certificates(entries: Sequence[Posted]) -> dict[int, Posted]:
-    """The first certificate of each member."""
-    return {p.post.sender: p for p in reversed(entries) if isinstance(p.post.body, Certificate)}
-
-
-def _abort_for_silence(terms: Terms, known: Sequence[Posted], own: Posted) -> Abort | None:
+def _abort_for_silence(
+    terms: Terms, known: Sequence[Posted], own: Posted[Certificate]
+) -> Abort | None:
     """The abort that is due to the author of a right certificate because others give none.
 
     known: the entries that it had seen. Its certificate names the last entry of the step before.
     """
-    assert isinstance(own.post.body, Certificate)
     began = next((p for p in known if p.hash == own.post.body.transcript), None)
     if began is None:
         return None
     time = StepTime(terms, began.time_ms)
-    for posted in known[known.index(began) + 1 :]:
-        body = posted.post.body
-        if isinstance(body, Overdue) and body.id == CERTIFICATE:
+    for posted in of_kind(known[known.index(began) + 1 :], Overdue):
+        if posted.post.body.id == CERTIFICATE:
             time.note(posted)
-    certified = _senders(known, Certificate)
+    certified = firsts(known, Certificate)
     missing = tuple(m for m in range(1, terms.n_members + 1) if m not in certified)
     return time.abort("certificate", missing)
 
@@ -378,10 +359,6 @@ def _abort_for_silence(terms: Terms, known: Sequence[Posted], own: Posted) -> Ab
 def _is_same(said: Abort, due: Abort) -> bool:
     """The words may be those of another release, or of a library's: they do not count."""
     return (said.culprit, said.step, said.silent) == (due.culprit, due.step, due.silent)
-
-
-def _senders(entries: Sequence[Posted], said: type[Body]) -> set[int]:
-    return {p.post.sender for p in entries if isinstance(p.post.body, said)}
 
 
 def _name(body: Body) -> str:

@@ -55,6 +55,7 @@ from protocol.board import (
     Overdue,
     Posted,
     Step,
+    firsts,
     public_payload,
 )
 from protocol.ceremony import candidate_steps, dealt_exponents, key_steps, winner_steps
@@ -131,6 +132,13 @@ class Ceremony:
             run.tests_done,
             expected_tests(bits, n),
         )
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What all have to certify, None before the last step."""
+        if self._step != CERTIFICATE:
+            return None
+        return Certificate(self._run.transcript, encode(self._run.epoch))
 
     @property
     def awaits(self) -> StepId | None:
@@ -242,8 +250,8 @@ class Ceremony:
         """What this member says in the step that is under way."""
         if self._step == JOIN:
             return Join(self._run.sealing.public, self._run.seed_digest)
-        if self._step == CERTIFICATE:
-            return Certificate(self._run.transcript, encode(self._run.epoch))
+        if self.certificate:
+            return self.certificate
         kind = KINDS[self._step.name]
         public = kind.said(self._run, self._step) if kind.public else None
         return UnsealedStep(self._step, public, kind.dealt(self._run, self._step))
@@ -322,8 +330,7 @@ class Ceremony:
             raise CeremonyFailed(sender, step.name, "a payload does not open") from None
 
     def _finish_join(self, posts: Mapping[int, Posted]) -> StepId:
-        for sender, posted in posts.items():
-            assert isinstance(posted.post.body, Join)
+        for sender, posted in firsts(posts.values(), Join).items():
             try:
                 check_public(posted.post.body.sealing_key)
             except Malformed as error:
@@ -334,9 +341,7 @@ class Ceremony:
     def _finish_certificate(self, posts: Mapping[int, Posted]) -> StepId:
         run = self._run
         for sender, posted in posts.items():
-            body = posted.post.body
-            assert isinstance(body, Certificate)
-            if (body.transcript, body.epoch) != (run.transcript, encode(run.epoch)):
+            if posted.post.body != self.certificate:
                 raise CeremonyFailed(sender, "certificate", "it certifies another transcript")
         secret = epoch_secret(run.epoch, run.share, run.epoch_sealing_seed)
         self.outcome = HeldKey(run.epoch, secret)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from protocol.board import Abort, Certificate, Overdue, Posted, Step, firsts, of_kind
-from protocol.ceremony import CERTIFICATE, OBSERVER, Ceremony
+from protocol.ceremony import OBSERVER, Ceremony
 from protocol.encoding import encode
 from protocol.errors import CeremonyFailed, Malformed
 from protocol.key import Epoch, certified_by_all, read_epoch
@@ -58,7 +58,7 @@ def observe(
     )
     machine = Ceremony(terms, OBSERVER, session, nonce)
     for posted in entries:
-        if isinstance(posted.post.body, Abort) or machine.progress.step == CERTIFICATE.name:
+        if isinstance(posted.post.body, Abort) or machine.certificate:
             break
         if isinstance(posted.post.body, Overdue):
             continue  # what follows from it is an abort
@@ -73,11 +73,9 @@ def observe(
             break
         seen.accepted[step] = seen.accepted.get(step, 0) + 1
     seen.candidates, seen.tests = machine.progress.candidates, machine.progress.tests
-    if machine.progress.step == CERTIFICATE.name and not machine.failure:
-        due = machine.unsealed()
-        assert isinstance(due, Certificate)
-        seen.due = due
-        seen.ignored = _ignored(entries, due, seen)
+    if machine.certificate and not machine.failure:
+        seen.due = machine.certificate
+        seen.ignored = _ignored(entries, seen.due, seen)
     return seen
 
 
