@@ -13,13 +13,14 @@ from typing import Any, NoReturn
 
 from gmpy2 import mpz
 
+from keyshare.digest import number_bytes
 from keyshare.errors import BadCiphertext, UnfitNumber
 from keyshare.key import MAX_EXPONENT, decode, open_ciphertext
 from participant.errors import UnfitNumbers
 from participant.statistic.numbers import MAX_DIGITS
 from participant.words.fingerprint import fingerprint
 from protocol.encoding import encode_binary
-from protocol.key import Epoch, to_bytes, to_number
+from protocol.key import Epoch, to_number
 
 _NO_R = (
     "it has no r, without which this hospital cannot prove that it knows the number. Write "
@@ -45,7 +46,7 @@ def joint_key_jwk(epoch: Epoch, federation_name: str) -> str:
         "kty": "DAJ",
         "alg": "PAI-GN1",
         "key_ops": ["encrypt"],
-        "n": encode_binary(to_bytes(to_number(epoch.n))),
+        "n": encode_binary(number_bytes(to_number(epoch.n))),
         "kid": f"quorate, {federation_name}, epoch {epoch.number}: {fingerprint(epoch.digest)}",
     }
     return json.dumps(jwk)

@@ -21,7 +21,7 @@ from protocol.ceremony.candidate_openings import (
 )
 from protocol.ceremony.commitment import commit_first, committed
 from protocol.ceremony.run import CeremonyRun, Rows, StepId
-from protocol.ceremony.step import Payload, Says, Spellings, StepKind, each, number, raw, row
+from protocol.ceremony.step import Payload, Spellings, StepKind, each, number, raw, row
 from protocol.errors import CeremonyFailed
 
 # An honest ceremony needs more than so many times the mean with probability e^-40.
@@ -187,7 +187,7 @@ def next_candidate(run: CeremonyRun) -> StepId:
 
 
 STEPS = (
-    StepKind("deal", finish_deal, Says(Leaves, tell_leaves), Says(Shares, deal_shares)),
-    *committed(StepKind("moduli", finish_moduli, Says(ModuliShares, open_moduli))),
-    *committed(StepKind("screen", finish_screen, Says(Witnesses, witness_survivors))),
+    StepKind("deal", Leaves, tell_leaves, finish_deal, Shares, deal_shares),
+    *committed(StepKind("moduli", ModuliShares, open_moduli, finish_moduli)),
+    *committed(StepKind("screen", Witnesses, witness_survivors, finish_screen)),
 )

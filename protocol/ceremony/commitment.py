@@ -8,10 +8,11 @@ this, the last one to open its share of N makes the sum what it likes
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from keyshare.randomness import derive_key
 from protocol.ceremony.run import CeremonyRun, StepId
-from protocol.ceremony.step import NOTHING, Payloads, Says, StepKind
+from protocol.ceremony.step import Payload, Payloads, StepKind
 from protocol.encoding import digest
 from protocol.errors import CeremonyFailed
 
@@ -59,12 +60,15 @@ class _Committing(StepKind):
 
 
 def committed(
-    kind: StepKind, beside: Says = NOTHING, check: Callable[..., None] = lambda *said: None
+    kind: StepKind,
+    beside: type[Payload] = Payload,
+    tell: Callable[[CeremonyRun, StepId], Payload] = lambda run, step: Payload(),
+    check: Callable[..., Any] = lambda *said: None,
 ) -> tuple[StepKind, StepKind]:
     """The two steps of one with a commitment, with what is said in the clear ``beside`` that."""
     opening = _Opening(**vars(kind))
-    name = kind.name + _SUFFIX
-    return _Committing(name, check, beside, senders=kind.senders, opening=opening), opening
+    name, senders = kind.name + _SUFFIX, kind.senders
+    return _Committing(name, beside, tell, check, senders=senders, opening=opening), opening
 
 
 def commit_first(name: str, batch: int = 0, candidate: int = 0) -> StepId:

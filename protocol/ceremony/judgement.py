@@ -253,9 +253,9 @@ class _Court:
             return f"{_name(body)}: it was to say {due.step.name}"
         found = self.payloads(posted)
         others = {i for i in due.private if i != member}
-        if set(found) != ({0} if due.public is not None else set()) | others:
+        if set(found) != {0} | others:
             return f"{_name(body)}: a payload is missing or too many"
-        if due.public is not None and not hmac.compare_digest(found[0], due.public):
+        if not hmac.compare_digest(found[0], due.public):
             return f"{_name(body)}: its seed gives something else"
         for recipient in sorted(others & set(self._readers)):
             try:

@@ -12,6 +12,7 @@ from gmpy2 import mpz
 
 from keyshare.ceremony import Lanes, accepts, lagrange, round_base
 from keyshare.ceremony.lanes import lanes
+from keyshare.digest import number_bytes
 from keyshare.errors import KeyshareError
 from keyshare.key import combine, trial_ciphertext
 from keyshare.key import threshold_key as tk
@@ -22,7 +23,7 @@ from protocol.ceremony.candidate_openings import LEAF_BYTES, check_leaves, opene
 from protocol.ceremony.commitment import committed
 from protocol.ceremony.dealt_exponents import check_deviation, own_deviation
 from protocol.ceremony.run import CeremonyRun, StepId
-from protocol.ceremony.step import Payload, Says, Spellings, StepKind, each, number, raw
+from protocol.ceremony.step import Payload, Spellings, StepKind, each, number, raw
 from protocol.ceremony.winner_steps import winners_dealers
 from protocol.encoding import (
     Message,
@@ -34,7 +35,7 @@ from protocol.encoding import (
     width_of,
 )
 from protocol.errors import CeremonyFailed, Malformed
-from protocol.key import Epoch, Proof, proof_context, read_proof, to_bytes, write_proof
+from protocol.key import Epoch, Proof, proof_context, read_proof, to_number, write_proof
 from protocol.sealing import SealingKey, check_public
 
 # ── theta: θ' opened under a sharing of zero; before that, D(j) and the last rejected candidates ──
@@ -112,8 +113,11 @@ def finish_theta(run: CeremonyRun, step: StepId, said: Mapping[int, ThetaShare])
 # ── trial: a first decryption, and a last look at N ──
 
 
-class Trial(Message, frozen=True):
-    """A ``TriedShare`` on the board; ``fresh`` is empty where there is none."""
+class Trial(Message, Payload, frozen=True):
+    """To all: a dealer's w^(x_i); a partial decryption; their proofs; a sealing key for rounds.
+
+    ``fresh`` is empty where there is none.
+    """
 
     fresh: bytes
     fresh_proof: Proof | None
@@ -121,52 +125,43 @@ class Trial(Message, frozen=True):
     partial_proof: Proof
     sealing_key: bytes
 
-
-@dataclass(frozen=True, repr=False)
-class TriedShare(Payload):
-    """To all: a dealer's w^(x_i); a partial decryption; their proofs; a sealing key for rounds."""
-
-    fresh: tuple[mpz, Proof] | None
-    partial: mpz
-    partial_proof: Proof
-    sealing_key: bytes
+    __repr__ = object.__repr__
 
     def write(self, run: CeremonyRun, step: StepId) -> bytes:
-        n, (fresh, proof) = run.key.n, self.fresh or (None, None)
-        power = b"" if fresh is None else pack_numbers([fresh], width_of(n))
-        partial = pack_numbers([self.partial], width_of(n**2))
-        return encode(Trial(power, proof, partial, self.partial_proof, self.sealing_key))
+        return encode(self)
 
     @classmethod
     def read(cls, data: bytes, run: CeremonyRun, step: StepId, sender: int) -> Self:
-        n, said = run.key.n, decode(data, Trial, "trial", MAX_BLOB_BYTES)
+        n, said = run.key.n, decode(data, cls, "trial", MAX_BLOB_BYTES)
         check_public(said.sealing_key)
-        (partial,) = unpack_numbers(said.partial, width_of(n**2), 1, n**2, step.name)
+        unpack_numbers(said.partial, width_of(n**2), 1, n**2, step.name)
         if (sender in run.the_winner.exponents) != (said.fresh_proof is not None):
             raise Malformed(step.name, "a proof of its part in N is missing or too many")
-        fresh = unpack_numbers(said.fresh, width_of(n), bool(said.fresh_proof), n, step.name)
-        found = (*fresh, said.fresh_proof) if said.fresh_proof else None
-        return cls(found, partial, said.partial_proof, said.sealing_key)
+        unpack_numbers(said.fresh, width_of(n), bool(said.fresh_proof), n, step.name)
+        return said
 
 
-def try_share(run: CeremonyRun, step: StepId) -> TriedShare:
+def try_share(run: CeremonyRun, step: StepId) -> Trial:
     _, ciphertext = trial_ciphertext(run.key.n, run.context)
     partial = partial_decryption(ciphertext, run.share, run.key)
     stream = run.stream("trial proof", step.label)
     proof = prove_parts(_said(run, step, run.index, partial, ciphertext), run.share, stream)
-    fresh = _tell_fresh(run, step) if run.index in run.the_winner.exponents else None
+    is_dealer = run.index in run.the_winner.exponents
+    fresh, fresh_proof = _tell_fresh(run, step) if is_dealer else (b"", None)
+    packed = pack_numbers([partial], width_of(run.key.n**2))
     sealing_key = SealingKey(run.epoch_sealing_seed).public
-    return TriedShare(fresh, partial, write_proof(proof), sealing_key)
+    return Trial(fresh, fresh_proof, packed, write_proof(proof), sealing_key)
 
 
-def _tell_fresh(run: CeremonyRun, step: StepId) -> tuple[mpz, Proof]:
-    x = run.test_exponent(run.the_winner.number)
-    value = gmpy2.powmod(_fresh_base(run), x, run.key.n)
+def _tell_fresh(run: CeremonyRun, step: StepId) -> tuple[bytes, Proof]:
+    x, n = run.test_exponent(run.the_winner.number), run.key.n
+    value = gmpy2.powmod(_fresh_base(run), x, n)
     stream = run.stream("fresh proof", step.label)
-    return value, write_proof(prove(x, _fresh_power(run, step, run.index, value), stream))
+    proof = prove(x, _fresh_power(run, step, run.index, value), stream)
+    return pack_numbers([value], width_of(n)), write_proof(proof)
 
 
-def finish_trial(run: CeremonyRun, step: StepId, said: Mapping[int, TriedShare]) -> StepId:
+def finish_trial(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -> StepId:
     _check_fresh(run, step, said)
     _check_partials(run, step, said)
     key = run.key
@@ -174,34 +169,34 @@ def finish_trial(run: CeremonyRun, step: StepId, said: Mapping[int, TriedShare])
         run.terms.federation,
         read_session(run.session).number,
         key.quorum,
-        to_bytes(key.n),
-        to_bytes(key.theta),
-        to_bytes(key.verification_base),
-        tuple(map(to_bytes, key.verification_keys)),
+        number_bytes(key.n),
+        number_bytes(key.theta),
+        number_bytes(key.verification_base),
+        tuple(map(number_bytes, key.verification_keys)),
         tuple(said[i].sealing_key for i in run.everyone),
     )
     return StepId("certificate")
 
 
-def _check_fresh(run: CeremonyRun, step: StepId, said: Mapping[int, TriedShare]) -> None:
+def _check_fresh(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -> None:
     """w^(φ/4) = ±1 for a w that nobody knew when the exponents were fixed."""
     winner, values = run.the_winner, dict[int, mpz]()
     for i, trial in said.items():
-        if trial.fresh is None:
+        if trial.fresh_proof is None:
             continue  # it has no part in N
-        values[i], proof = trial.fresh[0], read_proof(trial.fresh[1])
+        values[i], proof = to_number(trial.fresh), read_proof(trial.fresh_proof)
         if proof is None or not verify(proof, _fresh_power(run, step, i, values[i])):
             raise CeremonyFailed(i, step.name, "its proof of the exponent does not hold")
     if not accepts(values, winners_dealers(run, step)[0], winner.n):
         raise CeremonyFailed(0, step.name, "N does not pass a test with a fresh base")
 
 
-def _check_partials(run: CeremonyRun, step: StepId, said: Mapping[int, TriedShare]) -> None:
-    key, partials = run.key, {i: trial.partial for i, trial in said.items()}
+def _check_partials(run: CeremonyRun, step: StepId, said: Mapping[int, Trial]) -> None:
+    key, partials = run.key, {i: to_number(trial.partial) for i, trial in said.items()}
     plaintext, ciphertext = trial_ciphertext(key.n, run.context)
     for i, trial in said.items():
         proof = read_proof(trial.partial_proof)
-        if proof is None or not parts_hold(proof, _said(run, step, i, trial.partial, ciphertext)):
+        if proof is None or not parts_hold(proof, _said(run, step, i, partials[i], ciphertext)):
             reason = "its partial decryption of the test ciphertext is not that of its share"
             raise CeremonyFailed(i, step.name, reason)
     for quorum in tk.sliding_quorums(run.everyone, key.quorum):
@@ -243,9 +238,10 @@ def _said(
 
 STEPS = (
     *committed(
-        StepKind("theta", finish_theta, Says(ThetaShare, open_theta)),
-        Says(BeforeTheta, tell_before_theta),
+        StepKind("theta", ThetaShare, open_theta, finish_theta),
+        BeforeTheta,
+        tell_before_theta,
         check_before_theta,
     ),
-    StepKind("trial", finish_trial, Says(TriedShare, try_share)),
+    StepKind("trial", Trial, try_share, finish_trial),
 )

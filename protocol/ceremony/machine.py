@@ -46,7 +46,6 @@ from keyshare.errors import KeyshareError
 from protocol.board import (
     MAX_REASON,
     Abort,
-    Attachment,
     Certificate,
     Disclosure,
     Draft,
@@ -92,7 +91,7 @@ class UnsealedStep:
     """What a member says in a step, before it is sealed; ``private`` by recipient."""
 
     step: StepId
-    public: bytes | None
+    public: bytes
     private: dict[int, bytes] = field(repr=False)
 
 
@@ -253,8 +252,8 @@ class Ceremony:
         if self.certificate:
             return self.certificate
         kind = KINDS[self._step.name]
-        public = kind.said(self._run, self._step) if kind.public else None
-        return UnsealedStep(self._step, public, kind.dealt(self._run, self._step))
+        said, dealt = kind.said(self._run, self._step), kind.dealt(self._run, self._step)
+        return UnsealedStep(self._step, said, dealt)
 
     def unseal(self, step: StepId, sender: int, sealed: bytes) -> bytes:
         """A payload that was sealed to this member; raises BadSeal."""
@@ -262,10 +261,7 @@ class Ceremony:
         return self._run.sealing.unseal(sealed, context)
 
     def _seal(self, said: UnsealedStep) -> Draft:
-        attachments: list[Attachment] = []
-        blobs: list[bytes] = []
-        if said.public is not None:
-            attachments, blobs = public_payload(said.public)
+        attachments, blobs = public_payload(said.public)
         if said.private:
             self._own = said.private[self.index]
             envelope = Envelope(
@@ -308,13 +304,10 @@ class Ceremony:
         for sender, posted in posts.items():
             payloads = received[sender]
             # All look at all recipients, so that none goes on where another one stops.
-            expected = ({0} if kind.public else set()) | (
-                {j for j in self._run.everyone if j != sender} if kind.private else set()
-            )
-            if {a.to for a in posted.attachments} != expected:
+            others = {j for j in self._run.everyone if j != sender} if kind.private else set()
+            if {a.to for a in posted.attachments} != {0} | others:
                 raise CeremonyFailed(sender, step.name, "a payload is missing or too many")
-            if kind.public:
-                public[sender] = payloads[0]
+            public[sender] = payloads[0]
             if kind.private and sender != self.index and not self._run.is_observer:
                 private[sender] = self._unseal(step, sender, payloads[self.index])
         if kind.private and self.index in posts:

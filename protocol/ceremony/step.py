@@ -6,7 +6,7 @@ Here alone they become bytes, and bytes become what was said.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import gmpy2
 from gmpy2 import mpz
@@ -108,46 +108,35 @@ def each(one: Spelling[T], count: int) -> Spelling[list[T]]:
     )
 
 
-class Says(NamedTuple):
-    """The type of a payload, and what makes it: one for all, or by recipient one for each."""
-
-    payload: type[Payload]
-    make: Callable[[CeremonyRun, StepId], Any]
-
-
-NOTHING = Says(Payload, lambda run, step: Payload())
-
-
 @dataclass(frozen=True)
 class StepKind:
     """A step: who speaks, what is said to all and to each, this member included, what follows.
 
-    ``finish`` gets the payloads for all by sender, and those for this member where there are any;
-    it takes what they say into the run and returns the next step. It names the sender of what does
-    not fit.
+    ``tell`` makes what is said to all, ``deal`` by recipient what is said to each. ``finish`` gets
+    the payloads for all by sender, and those for this member where there are any; it takes what
+    they say into the run and returns the next step. It names the sender of what does not fit.
     """
 
     name: str
-    finish: Callable[..., Any]
-    public: Says | None = None
-    private: Says | None = None
+    public: type[Payload]
+    tell: Callable[[CeremonyRun, StepId], Payload]
+    finish: Callable[..., StepId]
+    private: type[Payload] | None = None
+    deal: Callable[[CeremonyRun, StepId], Mapping[int, Payload]] = lambda run, step: {}
     senders: Callable[[CeremonyRun, StepId], Sequence[int]] = lambda run, step: run.everyone
 
     def said(self, run: CeremonyRun, step: StepId) -> bytes:
         """This member's word to all."""
-        return self.public.make(run, step).write(run, step) if self.public else b""
+        return self.tell(run, step).write(run, step)
 
     def dealt(self, run: CeremonyRun, step: StepId) -> dict[int, bytes]:
         """This member's word to each, before it is sealed."""
-        made = self.private.make(run, step) if self.private else {}
-        return {i: payload.write(run, step) for i, payload in made.items()}
+        return {i: payload.write(run, step) for i, payload in self.deal(run, step).items()}
 
     def take(self, run: CeremonyRun, step: StepId, public: Payloads, private: Payloads) -> StepId:
         """Finish the step with what was said, by sender; raises CeremonyFailed as ``finish``."""
         heard = [(self.public, public), (self.private, private)]
-        read = [_read(says.payload, run, step, told) for says, told in heard if says]
-        following: StepId = self.finish(run, step, *read)
-        return following
+        return self.finish(run, step, *(_read(p, run, step, told) for p, told in heard if p))
 
 
 def _read(

@@ -28,7 +28,7 @@ from protocol.board import MAX_BLOB_BYTES
 from protocol.ceremony.candidate_steps import next_candidate
 from protocol.ceremony.commitment import commit_first, committed
 from protocol.ceremony.run import Candidate, CeremonyRun, StepId, Winner
-from protocol.ceremony.step import Payload, Says, Spellings, StepKind, each, number, unit
+from protocol.ceremony.step import Payload, Spellings, StepKind, each, number, unit
 from protocol.encoding import Message, decode, encode
 from protocol.errors import CeremonyFailed
 from protocol.key import Proof, proof_context, read_proof, write_proof
@@ -221,10 +221,6 @@ def _check_points(
 
 STEPS = committed(
     StepKind(
-        "winner",
-        finish_winner,
-        Says(ProvedValues, tell_exponent),
-        Says(Points, deal_key),
-        winners_dealers,
+        "winner", ProvedValues, tell_exponent, finish_winner, Points, deal_key, winners_dealers
     )
 )

@@ -10,7 +10,6 @@ from protocol.key.epoch import (
     epoch_secret,
     read_epoch,
     read_secret,
-    to_bytes,
     to_number,
 )
 from protocol.key.proof_encoding import Proof, proof_context, read_proof, write_proof

@@ -73,9 +73,7 @@ class KeyCheck:
             if self.request is None and body.epoch == self.epoch.digest:
                 self.request = posted
                 self._trial = _Trial(self.epoch, self.session, posted.digest)
-        elif isinstance(body, CheckPart) and sender not in self.heard:
-            if self.request is None or self._trial is None or body.request != self.request.digest:
-                return  # of those who hold another epoch
+        elif self._trial and self.needs(posted):  # not of those who hold another epoch
             try:
                 self.good[sender] = self._trial.checked(sender, payloads.get(0, b""))
             except Malformed as error:

@@ -9,6 +9,7 @@ import gmpy2
 from gmpy2 import mpz
 from msgspec import Meta
 
+from keyshare.digest import number_bytes
 from keyshare.errors import KeyshareError
 from keyshare.key import JointKey, SecretShare, key_shape, verification_key
 from protocol.board import Abort, Certificate, Certification, Posted, of_kind
@@ -74,7 +75,7 @@ class EpochSecret(Message, frozen=True):
 
 def epoch_secret(epoch: Epoch, share: SecretShare, sealing_seed: bytes) -> EpochSecret:
     """The vault's content for a finished ceremony."""
-    magnitude = to_bytes(abs(share.value))
+    magnitude = number_bytes(abs(share.value))
     return EpochSecret(encode(epoch), share.index, share.value < 0, magnitude, sealing_seed)
 
 
@@ -91,7 +92,7 @@ def read_epoch(data: bytes, terms: Terms) -> Epoch:
         ("modulus", n.bit_length() == terms.key_bits and n % 4 == 1),
         ("keys", len(epoch.verification_keys) == len(epoch.sealing_keys) == terms.n_members),
         ("theta", 0 < to_number(epoch.theta) < n),
-        ("spelling", all(to_bytes(to_number(data)) == data for data in [epoch.n, *numbers])),
+        ("spelling", all(number_bytes(to_number(data)) == data for data in [epoch.n, *numbers])),
         ("units", all(0 < (v := to_number(d)) < square and gmpy2.gcd(v, n) == 1 for d in numbers)),
     )
     for what, holds in checks:
@@ -149,11 +150,6 @@ def certified_by_all(entries: Sequence[Posted], terms: Terms) -> Iterator[Posted
             yield from of_kind([posted], Certificate)
 
 
-def to_bytes(value: mpz) -> bytes:
-    """A non-negative number in big-endian bytes without leading zeros."""
-    return int(value).to_bytes((value.bit_length() + 7) // 8, "big")
-
-
 def to_number(data: bytes) -> mpz:
-    """The inverse of ``to_bytes``."""
+    """The inverse of ``number_bytes``."""
     return mpz(int.from_bytes(data, "big"))

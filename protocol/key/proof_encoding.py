@@ -4,10 +4,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from keyshare.digest import number_bytes
 from keyshare.proofs import CHECKPOINTS, EqualityProof
 from protocol.board import MAX_INLINE_BYTES
 from protocol.encoding import Message, digest
-from protocol.key.epoch import Number, to_bytes, to_number
+from protocol.key.epoch import Number, to_number
 
 
 class Proof(Message, frozen=True):
@@ -21,8 +22,8 @@ class Proof(Message, frozen=True):
 
 def write_proof(proof: EqualityProof) -> Proof:
     """The proof's one spelling."""
-    first, second, response = map(to_bytes, (proof.first, proof.second, proof.response))
-    return Proof(first, second, response, tuple(map(to_bytes, proof.checkpoints)))
+    first, second, response = map(number_bytes, (proof.first, proof.second, proof.response))
+    return Proof(first, second, response, tuple(map(number_bytes, proof.checkpoints)))
 
 
 def read_proof(proof: Proof) -> EqualityProof | None:

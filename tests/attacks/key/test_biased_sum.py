@@ -41,7 +41,7 @@ class Biaser(Malicious):
     speaks_last = frozenset({"winner"})
 
     def say(self, honest: UnsealedStep) -> UnsealedStep:
-        if honest.step.name != "winner" or not self.heard or honest.public is None:
+        if honest.step.name != "winner" or not self.heard:
             return honest
         run, step, quorum = self.run, honest.step, self.terms.quorum
         n = run.batch.moduli[step.candidate]

@@ -166,7 +166,7 @@ class LastSpeaker(Malicious):
     fit = staticmethod(on_the_line)
 
     def say(self, honest: UnsealedStep) -> UnsealedStep:
-        if honest.step.name != "theta-commit" or honest.public is None:
+        if honest.step.name != "theta-commit":
             return honest
         size = width_of(self.run.rows.prime)
         said = {

@@ -85,7 +85,7 @@ class LastOpener(Malicious):
         return prod(p - 1 for p in self.factors)
 
     def say(self, honest: UnsealedStep) -> UnsealedStep:
-        if honest.public is None or honest.step.batch:
+        if honest.step.batch:
             return honest
         if honest.step.name == "moduli":
             nonce, payload = honest.public[:NONCE], honest.public[NONCE:]

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from gmpy2 import mpz
 
+from keyshare.digest import number_bytes
 from protocol.board.messages import Abort, Certificate
 from protocol.encoding import encode
 from protocol.errors import Malformed
@@ -17,7 +18,6 @@ from protocol.key.epoch import (
     epoch_secret,
     read_epoch,
     read_secret,
-    to_bytes,
     to_number,
 )
 from tests.stage.ceremony.opened_key import factors_of_the_key
@@ -48,8 +48,8 @@ def test_every_field_of_an_epoch_changes_its_digest():
         {"federation": bytes(32)},
         {"number": 2},
         {"quorum": 4},
-        {"n": to_bytes(KEY.n + 4)},
-        {"theta": to_bytes(KEY.theta + 1)},
+        {"n": number_bytes(KEY.n + 4)},
+        {"theta": number_bytes(KEY.theta + 1)},
         {"verification_base": b"\2"},
         {"verification_keys": EPOCH.verification_keys[::-1]},
         {"sealing_keys": EPOCH.sealing_keys[::-1]},
@@ -66,20 +66,20 @@ def test_every_field_of_an_epoch_changes_its_digest():
         {"number": 0},
         {"quorum": 4},
         {"quorum": 0},
-        {"n": to_bytes(KEY.n >> 1)},
-        {"n": to_bytes(KEY.n + 2)},
+        {"n": number_bytes(KEY.n >> 1)},
+        {"n": number_bytes(KEY.n + 2)},
         {"n": b""},
         {"n": b"\0" + EPOCH.n},
         {"theta": b""},
         {"theta": EPOCH.n},
         {"theta": b"\0" + EPOCH.theta},
         {"verification_base": b""},
-        {"verification_base": to_bytes(KEY.n)},
-        {"verification_base": to_bytes(KEY.n**2 + 1)},
+        {"verification_base": number_bytes(KEY.n)},
+        {"verification_base": number_bytes(KEY.n**2 + 1)},
         {"verification_keys": EPOCH.verification_keys[:4]},
         {"verification_keys": (*EPOCH.verification_keys, b"\1")},
         {"verification_keys": keys_with(b"")},
-        {"verification_keys": keys_with(to_bytes(3 * KEY.n))},
+        {"verification_keys": keys_with(number_bytes(3 * KEY.n))},
         {"verification_keys": keys_with(b"\0\1")},
         {"sealing_keys": EPOCH.sealing_keys[:4]},
         {"sealing_keys": (*EPOCH.sealing_keys[:4], b"short")},
@@ -95,7 +95,7 @@ def test_a_prime_factor_of_n_in_theta_is_refused():
     p, _ = factors_of_the_key(TOY.table)
     assert KEY.n % p == 0
     with pytest.raises(Malformed):
-        read_epoch(changed(theta=to_bytes(p)), TERMS)
+        read_epoch(changed(theta=number_bytes(p)), TERMS)
 
 
 def test_an_epoch_of_another_federation_is_refused():
@@ -119,7 +119,7 @@ def test_a_damaged_share_is_refused():
     for fields in (
         {"negative": not secret.negative},
         {"index": 3},
-        {"share": to_bytes(to_number(secret.share) + 1)},
+        {"share": number_bytes(to_number(secret.share) + 1)},
         {"share": b""},
         {"share": TOY.secrets[3].share},
         {"epoch": changed(number=0)},
@@ -149,7 +149,7 @@ def test_a_secret_shows_nothing_of_itself():
 
 @pytest.mark.parametrize("value", [0, 1, 127, 128, 255, 256, 2**300])
 def test_numbers_have_no_leading_zeros(value):
-    data = to_bytes(mpz(value))
+    data = number_bytes(mpz(value))
     assert to_number(data) == value
     assert not data.startswith(b"\0")
     assert len(data) == (gmpy2.mpz(value).bit_length() + 7) // 8

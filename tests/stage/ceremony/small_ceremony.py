@@ -15,7 +15,7 @@ from tests.stage.toy import CEREMONY, CeremonyTable, toy_epoch, toy_federation
 
 STEPS = ["join", *KINDS, "certificate"]
 N, QUORUM = 4, 2
-PUBLIC = [name for name, kind in KINDS.items() if kind.public]
+PUBLIC = list(KINDS)
 PRIVATE = [name for name, kind in KINDS.items() if kind.private]
 # A dealer of the winner, which speaks in every step, and a member that it seals to.
 LIAR = max(toy_epoch(N, QUORUM).table.machines[1]._run.the_winner.exponents)
