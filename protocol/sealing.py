@@ -60,21 +60,17 @@ class SealingKey:
 
 def seal(public: bytes, payload: bytes, context: SealContext) -> bytes:
     """The payload encrypted to a member's public sealing key; raises Malformed on a bad key."""
-    check_public(public)
-    key = hpke.MLKEM768X25519PublicKey(
-        mlkem.MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_BYTES]),
-        x25519.X25519PublicKey.from_public_bytes(public[_MLKEM_BYTES:]),
-    )
-    return _SUITE.encrypt(payload, key, info=context.info())
+    return _SUITE.encrypt(payload, check_public(public), info=context.info())
 
 
-def check_public(public: bytes) -> None:
-    """Raises Malformed unless the bytes are a public sealing key."""
+def check_public(public: bytes) -> hpke.MLKEM768X25519PublicKey:
+    """The public sealing key in these bytes; raises Malformed if they are none."""
     try:
         if len(public) != PUBLIC_BYTES:
             raise ValueError("wrong length")
-        mlkem.MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_BYTES])
+        lattice = mlkem.MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_BYTES])
         point = x25519.X25519PublicKey.from_public_bytes(public[_MLKEM_BYTES:])
         _PROBE.exchange(point)
     except ValueError as error:
         raise Malformed("sealing key", str(error)) from None
+    return hpke.MLKEM768X25519PublicKey(lattice, point)

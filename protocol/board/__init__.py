@@ -73,7 +73,7 @@ from protocol.board.messages import (
     chunks_of,
     purpose_of,
 )
-from protocol.board.payload_sizes import chunk_count, labels_bytes
+from protocol.board.payload_sizes import chunk_count, expected_count, labels_bytes
 from protocol.board.session import Session, read_session
 from protocol.board.step_id import StepId
 from protocol.board.suite import Suite, suite_for, suite_of

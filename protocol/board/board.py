@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from typing_extensions import TypeVar
 
 from protocol.board.budget import Budget, Surplus
-from protocol.board.certification import certification
+from protocol.board.certification import Certification
 from protocol.board.messages import (
     MAX_POST_BYTES,
     Attachment,
@@ -130,7 +130,10 @@ def genesis(federation: bytes) -> bytes:
 
 def is_aborted(posts: Iterable[Post], n_members: int) -> bool:
     """Whether a ceremony was aborted before all had certified the same; afterwards it is void."""
-    return certification(((post.sender, post.body) for post in posts), n_members).is_aborted
+    found = Certification(n_members)
+    for post in posts:
+        found.take(post.sender, post.body)
+    return found.is_aborted
 
 
 def sign_post(post: Post, key: Ed25519PrivateKey) -> SignedPost:

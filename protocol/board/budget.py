@@ -37,9 +37,8 @@ from protocol.board.payload_sizes import (
     MAX_CHECK_BYTES,
     chunk_bytes,
     chunk_count,
-    contribution_bytes,
     labels_bytes,
-    part_bytes,
+    list_bytes,
     round_bytes,
     statistic_bytes,
 )
@@ -227,7 +226,7 @@ class Budget:
     def _contribution_excess(self, body: Contribution, opening: Opening | None) -> str:
         if opening is None:
             return "the round is not open"
-        size, most = body.ciphertexts.size, contribution_bytes(opening, self._terms)
+        size, most = body.ciphertexts.size, list_bytes(opening, self._terms)
         if size > most:
             return f"ciphertexts of {size} bytes, where the round has at most {most}"
         chunks, due = len(body.vector), chunk_count(opening, self._terms)
@@ -238,7 +237,7 @@ class Budget:
     def _partial_excess(self, body: Partial, found: _Round) -> str:
         if found.opening is None or not found.is_closed:
             return "the round is not closed"
-        most = part_bytes(found.opening, self._terms)
+        most = list_bytes(found.opening, self._terms)
         for attachment in body.attachments:
             limit = MAX_INLINE_BYTES if attachment.to else most
             if attachment.size > limit:

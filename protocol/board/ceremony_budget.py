@@ -10,7 +10,6 @@ aborted the one before, and none follows the one that ended with a key
 from collections import Counter, defaultdict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from protocol.board.certification import Certification
 from protocol.board.classes import CandidateLayout
@@ -62,22 +61,10 @@ class CeremonyBudget:
         self._ceremonies: dict[int, _Ceremony] = {}
         self._due = 1  # the first that nobody has aborted
 
-    @cached_property
-    def _layout(self) -> CandidateLayout:
-        return CandidateLayout(self._terms)
-
-    @cached_property
-    def _batch_bytes(self) -> int:
-        return batch_bytes(self._terms)
-
-    @cached_property
-    def _candidate_bytes(self) -> int:
-        return candidate_bytes(self._terms)
-
     @property
     def upload_bytes(self) -> int:
         """What the posts of a batch may need beside the board."""
-        return self._batch_bytes + self._candidate_bytes
+        return batch_bytes(self._terms) + candidate_bytes(self._terms)
 
     def begins_abort(self, number: int, body: Body) -> bool:
         """Whether a post would be the first abort of a ceremony that is under way."""
@@ -130,34 +117,34 @@ class CeremonyBudget:
         batch, size = body.batch, _size(body)
         if batch and len(found.dealt.get(batch - 1, ())) < self._terms.n_members:
             return f"batch {batch} cannot begin before all have dealt the one before"
-        if _is_about_a_candidate(body):
+        if body.step in _ABOUT_A_CANDIDATE:
             if not self._may_begin(found, sender, body):
                 return f"candidate {body.candidate} cannot be tested before the one before"
-            spent, most = found.size[sender, batch, body.candidate], self._candidate_bytes
+            spent, most = found.size[sender, batch, body.candidate], candidate_bytes(self._terms)
         else:
             if found.posts[sender, batch] >= _STEPS_OF_A_BATCH:
                 return f"its sender has said all that there is to say in batch {batch}"
-            spent, most = found.size[sender, batch], self._batch_bytes
+            spent, most = found.size[sender, batch], batch_bytes(self._terms)
         if spent + size > TWICE * most:
             return f"{spent + size} bytes in batch {batch}, where {TWICE * most} are the most"
         return ""
 
     def _may_begin(self, found: _Ceremony, sender: int, body: Step) -> bool:
         """Whether the dealers have told all that its sender tested before in the batch."""
-        layout = self._layout
+        layout = CandidateLayout(self._terms)
         if body.candidate >= layout.batch_size:
             return False
-        for begun in found.candidates.get((sender, body.batch), set[int]()) - {body.candidate}:
-            told = found.told.get((body.batch, begun), set[int]())
-            if not told >= set(layout.dealers(layout.class_of(begun))):
-                return False
-        return True
+        begun = found.candidates.get((sender, body.batch), set[int]()) - {body.candidate}
+        return all(
+            set(layout.dealers(layout.class_of(one))) <= found.told.get((body.batch, one), set())
+            for one in begun
+        )
 
     def _take_step(self, found: _Ceremony, sender: int, body: Step) -> None:
         batch, candidate, size = body.batch, body.candidate, _size(body)
         if body.step == "deal":
             found.dealt[batch].add(sender)
-        if _is_about_a_candidate(body):
+        if body.step in _ABOUT_A_CANDIDATE:
             found.candidates[sender, batch].add(candidate)
             found.size[sender, batch, candidate] += size
             if body.step == "winner":
@@ -165,10 +152,6 @@ class CeremonyBudget:
         else:
             found.posts[sender, batch] += 1
             found.size[sender, batch] += size
-
-
-def _is_about_a_candidate(body: Step) -> bool:
-    return body.step in _ABOUT_A_CANDIDATE
 
 
 def _size(body: Step) -> int:

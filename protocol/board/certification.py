@@ -9,8 +9,6 @@ A certificate names the last entry of the step before, so none that was given ea
 same as the others'.
 """
 
-from collections.abc import Iterable
-
 from protocol.board.messages import Abort, Body, Certificate
 
 
@@ -42,11 +40,3 @@ class Certification:
         self.first[sender] = body
         self.is_complete = self.is_full and len(set(self.first.values())) == 1
         return True
-
-
-def certification(said: Iterable[tuple[int, Body]], n_members: int) -> Certification:
-    """How the ceremony stands after these posts of its session: senders and bodies."""
-    found = Certification(n_members)
-    for sender, body in said:
-        found.take(sender, body)
-    return found

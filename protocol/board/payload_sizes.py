@@ -6,7 +6,7 @@ Every bound is above what an honest member sends, by a margin that covers how it
 from keyshare.ceremony.lanes import lanes
 from protocol.board.classes import CandidateLayout
 from protocol.board.messages import MAX_BLOB_BYTES, MAX_SEALING_KEY_BYTES, Opening
-from protocol.board.suite import Suite, suite_of
+from protocol.board.suite import suite_of
 from protocol.encoding import encode
 from protocol.terms import Terms
 
@@ -24,54 +24,41 @@ def _number_bytes(terms: Terms) -> int:
     return terms.key_bits // 4 + 1
 
 
-def _suite(opening: Opening, terms: Terms) -> Suite:
-    return suite_of("paillier" if opening.kind == "statistic" else opening.suite, terms)
-
-
-def _count(opening: Opening, terms: Terms) -> int:
+def expected_count(opening: Opening, terms: Terms) -> int:
+    """Ciphertexts in a contribution to a round: by its suite, or one per number."""
     if opening.kind == "statistic":
         return opening.length
-    return _suite(opening, terms).ciphertext_count(opening.length)
+    return suite_of(opening.suite, terms).ciphertext_count(opening.length)
 
 
-def contribution_bytes(opening: Opening, terms: Terms) -> int:
-    """The largest list of ciphertexts that a contribution to the round has."""
-    return _list_bytes(_count(opening, terms), terms)
+def list_bytes(opening: Opening, terms: Terms) -> int:
+    """The largest list of ciphertexts in a contribution to the round, or of parts of its sum."""
+    return statistic_bytes(expected_count(opening, terms), terms)
 
 
 def statistic_bytes(length: int, terms: Terms) -> int:
     """The same for a statistic of so many numbers."""
-    return _list_bytes(length, terms)
-
-
-def _list_bytes(count: int, terms: Terms) -> int:
-    numbers = (count + _PROOF_NUMBERS) * _number_bytes(terms)
+    numbers = (length + _PROOF_NUMBERS) * _number_bytes(terms)
     return min(MAX_BLOB_BYTES, numbers + _HEADER_BYTES)
 
 
 def chunk_count(opening: Opening, terms: Terms) -> int:
     """Chunks of the vector that a contribution to the round has."""
     is_statistic = opening.kind == "statistic"
-    return 0 if is_statistic else _suite(opening, terms).chunk_count(opening.length)
+    return 0 if is_statistic else suite_of(opening.suite, terms).chunk_count(opening.length)
 
 
 def chunk_bytes(opening: Opening, terms: Terms) -> int:
     """The largest chunk of such a vector."""
-    suite = _suite(opening, terms)
+    suite = suite_of(opening.suite, terms)
     if suite.lattice is None or opening.kind == "statistic":
         return 0
     return suite.lattice.contribution_chunk_bytes(0, suite.slot_count(opening.length))
 
 
-def part_bytes(opening: Opening, terms: Terms) -> int:
-    """The largest list of partial decryptions of the round's sum."""
-    return _list_bytes(_count(opening, terms), terms)
-
-
 def round_bytes(opening: Opening, terms: Terms) -> int:
     """All that a member uploads for one post of the round."""
-    vector = chunk_count(opening, terms) * chunk_bytes(opening, terms)
-    return max(contribution_bytes(opening, terms) + vector, part_bytes(opening, terms))
+    return list_bytes(opening, terms) + chunk_count(opening, terms) * chunk_bytes(opening, terms)
 
 
 def batch_bytes(terms: Terms) -> int:

@@ -12,7 +12,6 @@ from protocol.rounds.ciphertexts import (
     add_encrypted,
     check_proof,
     check_proof_in_steps,
-    expected_count,
     lattice_context,
     multiply_in_steps,
     proof_context,

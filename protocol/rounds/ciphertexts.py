@@ -19,7 +19,7 @@ from protocol.board import (
     Ciphertexts,
     Contribution,
     Opening,
-    suite_of,
+    expected_count,
 )
 from protocol.encoding import (
     check_length,
@@ -41,13 +41,6 @@ class Encrypted:
 
     values: tuple[mpz, ...]
     proof: PlaintextProof | None = None
-
-
-def expected_count(opening: Opening, terms: Terms) -> int:
-    """Ciphertexts in a contribution to a round: by its suite, or one per number."""
-    if opening.kind == "statistic":
-        return opening.length
-    return suite_of(opening.suite, terms).ciphertext_count(opening.length)
 
 
 def write_ciphertexts(encrypted: Encrypted, n: mpz) -> bytes:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import asdict
 
 from keyshare.ceremony import LEAST_KEY_BITS, MAX_MEMBERS, candidate_shape
 from keyshare.errors import BadParameters
@@ -371,14 +372,7 @@ def render(terms: Terms) -> str:
                 "key": encode_binary(terms.aggregator.key),
                 "certificate_pin": encode_binary(terms.aggregator.certificate_pin),
             },
-            "rounds": {
-                "count": terms.rounds.count,
-                "min_contributors": terms.rounds.min_contributors,
-                "seconds": terms.rounds.seconds,
-                "statistic_seconds": terms.rounds.statistic_seconds,
-                "min_difference": terms.rounds.min_difference,
-                "differencing": terms.rounds.differencing,
-            },
+            "rounds": asdict(terms.rounds),
             "quantisation": {
                 "clip": terms.clip,
                 "bits": terms.precision_bits,

@@ -25,14 +25,10 @@ from protocol.board.messages import (
     SetLock,
     attach,
 )
+from protocol.board.payload_sizes import expected_count
 from protocol.encoding import decode, encode
 from protocol.errors import ProtocolError
-from protocol.rounds.ciphertexts import (
-    Encrypted,
-    expected_count,
-    read_ciphertexts,
-    write_ciphertexts,
-)
+from protocol.rounds.ciphertexts import Encrypted, read_ciphertexts, write_ciphertexts
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import Terms
 from tests.malice.hospital import Hospital

@@ -23,6 +23,7 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
+from protocol.board.payload_sizes import expected_count
 from protocol.board.wire import (
     CHUNK_BYTES,
     Accepted,
@@ -37,7 +38,7 @@ from protocol.board.wire import (
 )
 from protocol.encoding import encode
 from protocol.key.epoch import Epoch
-from protocol.rounds.ciphertexts import Encrypted, expected_count
+from protocol.rounds.ciphertexts import Encrypted
 from protocol.terms.terms import RoundPolicy
 from tests.stage.rounds.contribution import encrypt, payload_of, prove
 from tests.stage.toy import Federation, next_post, toy_epoch

@@ -38,7 +38,7 @@ from protocol.record import (
     read_entries,
     read_manifest,
 )
-from protocol.record.audit.observation import CertifiedEpoch, Observation, certified_epochs, observe
+from protocol.record.audit.observation import Observation, certified_epochs, observe
 from protocol.record.audit.round_evidence import RoundEvidence
 from protocol.terms import Terms, parse
 from protocol.words.counted import counted
@@ -179,9 +179,12 @@ class Evidence:
         ]
 
     @cached_property
-    def epochs(self) -> Sequence[CertifiedEpoch]:
-        """The keys that all members certified, in their order."""
+    def _epochs(self) -> Mapping[int, Epoch]:
         return certified_epochs(self.entries, self.terms)
+
+    def epochs(self, position: int) -> Sequence[Epoch]:
+        """The keys that all members had certified before an entry, in their order."""
+        return [epoch for at, epoch in self._epochs.items() if at < position]
 
     @cached_property
     def rounds(self) -> Sequence[RoundEvidence]:
@@ -197,7 +200,7 @@ class Evidence:
         opening = next(of_kind(entries, Opening), None)
         if opening is None:
             return None
-        known = [c.epoch for c in self.epochs if c.position < opening.position]
+        known = self.epochs(opening.position)
         return known[-1] if known and known[-1].digest == opening.post.body.epoch else None
 
     def payload(self, attachment: Attachment) -> bytes:

@@ -35,7 +35,7 @@ def _requests(
         if (body := posted.post.body).epoch in asked:
             continue
         asked.add(body.epoch)
-        known = [c.epoch for c in evidence.epochs if c.position < posted.position]
+        known = evidence.epochs(posted.position)
         found = next((epoch for epoch in known if epoch.digest == body.epoch), None)
         if found is None:
             reason = f"{posted.post.session}: it asks for a check of a key that nobody certified"

@@ -1,5 +1,6 @@
 """A ceremony followed from outside: the members' own steps, in their public half."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -109,23 +110,15 @@ def _position(entries: Sequence[Posted], failure: CeremonyFailed, last: Posted) 
     return said[-1] if said else last.position
 
 
-@dataclass(frozen=True)
-class CertifiedEpoch:
-    """An epoch, and the position of the certificate that made it one."""
+def certified_epochs(entries: Sequence[Posted], terms: Terms) -> dict[int, Epoch]:
+    """All epochs that were certified by all before any abort, and read; in their order.
 
-    position: int
-    epoch: Epoch
-
-
-def certified_epochs(entries: Sequence[Posted], terms: Terms) -> list[CertifiedEpoch]:
-    """All epochs that were certified by all before any abort, and read; in their order."""
-    found = []
+    By the position of the certificate that made it one.
+    """
+    found = dict[int, Epoch]()
     for posted in certified_by_all(entries, terms):
-        try:
-            epoch = read_epoch(posted.post.body.epoch, terms)
-        except Malformed:
-            continue  # check 3.1 says so
-        found.append(CertifiedEpoch(posted.position, epoch))
+        with contextlib.suppress(Malformed):  # check 3.1 says so
+            found[posted.position] = read_epoch(posted.post.body.epoch, terms)
     return found
 
 

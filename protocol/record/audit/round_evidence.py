@@ -9,13 +9,13 @@ from gmpy2 import mpz
 from protocol.board import (
     Attachment,
     B,
-    Closing,
     Complaint,
     Contribution,
     Opening,
     Partial,
     Posted,
     chunk_count,
+    firsts,
     of_kind,
 )
 from protocol.errors import Malformed, Refused
@@ -80,17 +80,6 @@ class RoundEvidence:
         """The name of the set that the first closing chose."""
         return self.view.chosen(self.terms.federation)
 
-    @cached_property
-    def closings(self) -> dict[bytes, Posted[Closing]]:
-        """Every closing by the name of its set."""
-        found = dict[bytes, Posted[Closing]]()
-        for posted in self.said(Closing):
-            view = RoundView(self.session, opening=self.view.opening, closing=posted)
-            chosen = view.chosen(self.terms.federation)
-            assert chosen is not None
-            found.setdefault(chosen, posted)
-        return found
-
     def lockers(self, chosen: bytes, position: int) -> set[int]:
         """Who had locked a set by a position."""
         return {
@@ -115,11 +104,8 @@ class RoundEvidence:
 
     def releases(self, chosen: bytes) -> list[Posted[Partial]]:
         """The first part of a set that each member released."""
-        found = dict[int, Posted[Partial]]()
-        for posted in self.said(Partial):
-            if posted.post.body.chosen == chosen:
-                found.setdefault(posted.post.sender, posted)
-        return list(found.values())
+        of_set = (p for p in self.said(Partial) if p.post.body.chosen == chosen)
+        return list(firsts(of_set, Partial).values())
 
     def opened_at(self, chosen: bytes) -> int | None:
         """The position of the part with which a set is open, None if too few were released."""

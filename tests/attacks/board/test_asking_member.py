@@ -8,7 +8,7 @@ from participant.errors import UnfitNumbers
 from participant.statistic.numbers import Numbers
 from protocol.board.budget import LABELS_BYTES_A_DAY, Budget
 from protocol.board.messages import MAX_NUMBERS, Closing, Request, attach
-from protocol.board.payload_sizes import contribution_bytes, labels_bytes, statistic_bytes
+from protocol.board.payload_sizes import labels_bytes, list_bytes, statistic_bytes
 from protocol.board.wire import Declined, Submit
 from protocol.rounds.statistic import opening_for
 from protocol.terms.terms import AGGREGATOR
@@ -108,4 +108,4 @@ def test_each_statistic_costs_what_its_contribution_may_take() -> None:
     terms = toy_federation(3, 2).terms
     for length in (1, 100, MAX_NUMBERS):
         opening = opening_for(Request(length), bytes(32))
-        assert statistic_bytes(length, terms) == contribution_bytes(opening, terms)
+        assert statistic_bytes(length, terms) == list_bytes(opening, terms)

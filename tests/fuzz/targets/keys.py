@@ -20,6 +20,7 @@ from keyshare.rounds.packing import pack
 from keyshare.rounds.statistic import MAX_DECIMALS
 from keyshare.steps import finish
 from protocol.board.messages import Contribution, Opening, attach
+from protocol.board.payload_sizes import expected_count
 from protocol.board.suite import suite_of
 from protocol.encoding import decode, encode, pack_numbers, width_of
 from protocol.errors import BadSeal, Malformed
@@ -30,7 +31,6 @@ from protocol.rounds.ciphertexts import (
     Encrypted,
     EncryptionKey,
     check_proof,
-    expected_count,
     lattice_context,
     read_ciphertexts,
 )
