@@ -183,6 +183,18 @@ def test_what_hospitals_would_refuse_is_left_out(
     assert (hospitals.opened_sum() == first.values + sum(m.values for m in others)).all()
 
 
+def test_who_copies_first_and_is_left_out_keeps_nobody_out(
+    desk: Desk, hospitals: Hospitals
+) -> None:
+    copied = hospitals.make(1)
+    hospitals.post(2, hospitals.make(2).with_chunks(*copied.chunks))  # its proof is not of these
+    assert work(desk)
+    hospitals.post(1, copied)
+    hospitals.fill(3, 4)
+    work(desk)
+    assert desk.contributors(SESSION) == [1, 3, 4]
+
+
 def test_each_contribution_is_judged_once(
     desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:

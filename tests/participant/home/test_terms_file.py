@@ -6,7 +6,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.errors import AlreadySigned, BadCard, FileExists, MissingFile, NotAMember
-from participant.home.identity import Identity
+from participant.home.identity import Identity, keep
+from participant.home.membership import enter
 from participant.home.terms_file import (
     read_aggregator_card,
     read_signed_terms,
@@ -17,6 +18,7 @@ from participant.home.terms_file import (
 from protocol.encoding import encode_binary
 from protocol.errors import BadTerms, UnsignedTerms
 from tests.stage.toy import Federation, toy_federation
+from tests.stage.toy_home import CHEAP, PASSPHRASE
 
 HOME = Path("home")
 
@@ -77,6 +79,16 @@ def test_who_has_signed_does_not_sign_again(path: Path, federation: Federation) 
 def test_an_unknown_key_does_not_sign(path: Path, name: str) -> None:
     with pytest.raises(NotAMember):
         sign_file(read_terms(path), Identity(name, Ed25519PrivateKey.generate()), HOME)
+
+
+def test_a_members_key_under_anothers_name_is_no_member(
+    path: Path, federation: Federation, tmp_path: Path
+) -> None:
+    keep(tmp_path, stranger := Identity("H2", federation.keys[1]), PASSPHRASE, CHEAP)
+    with pytest.raises(NotAMember):
+        sign_file(read_terms(path), stranger, HOME)
+    with pytest.raises(NotAMember):
+        enter(read_terms(path), tmp_path, PASSPHRASE)
 
 
 def test_terms_altered_after_signing_name_whose_signature_does_not_fit(

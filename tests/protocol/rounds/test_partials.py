@@ -206,6 +206,13 @@ def test_an_empty_or_false_complaint_keeps_nobody_from_a_proven_one(key):
     assert "proven" in {c.verdict for c in complaints(found)}
 
 
+def test_a_complaint_of_a_part_that_has_not_come_is_false():
+    found = closed()
+    found.publish(5, Complaint(found.chosen, 1, b""))
+    found.settle()
+    assert [(c.by, c.verdict) for c in complaints(found)] == [(5, "false")]
+
+
 def test_a_complaint_is_owed_until_it_is_on_the_board():
     found = closed()
     liar = Liar(found, 1, WRONG_NUMBERS[0])
