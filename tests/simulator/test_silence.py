@@ -4,7 +4,8 @@ The hospital dies whenever it would speak in one step of the first ceremony, as 
 is switched off and on again, until it is well again or the ceremony has ended without it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -61,16 +62,26 @@ class Night(Federation):
         return judge(self.terms, FIRST, self.board.session(FIRST), self.payloads)
 
 
-def epochs(night: Night) -> set[int]:
-    return {epoch.number for epoch, _ in stored_keys(night).values()}
+@contextmanager
+def ended(
+    step: str, epoch: int, until: float = float("inf"), factor: float | None = None
+) -> Iterator[Night]:
+    """A night after which all hold a share of that epoch.
+
+    factor: how fast the aggregator's clock runs, 0 if it stands still; None for as all others'.
+    """
+    with memory_folder() as folder:
+        night = Night(folder, step, until)
+        if factor is not None:
+            night.clock.after(0.0, lambda: ahead(night, factor))
+        assert oracle.judge(night, night.run()) == "done"
+        assert {key.number for key, _ in stored_keys(night).values()} == {epoch}
+        yield night
 
 
 @pytest.mark.parametrize("step", LATE)
 def test_whoever_is_silent_in_a_step_is_shown_and_all_make_a_key_in_the_next_ceremony(step):
-    with memory_folder() as folder:
-        night = Night(folder, step)
-        assert oracle.judge(night, night.run()) == "done"
-        assert epochs(night) == {2}
+    with ended(step, epoch=2) as night:
         for hospital in night.others:
             ((session, failure),) = hospital.aborts
             assert (session, failure.step, failure.culprit) == (FIRST, step, 0)
@@ -104,20 +115,14 @@ def test_the_record_holds_and_tells_whose_silence_ended_the_ceremony(step):
 
 @pytest.mark.slow
 def test_a_hospital_that_is_back_within_the_time_goes_on_where_it_was():
-    with memory_folder() as folder:
-        night = Night(folder, "screen-commit", until=0.9 * SECONDS)
-        assert oracle.judge(night, night.run()) == "done"
-        assert epochs(night) == {1}
+    with ended("screen-commit", epoch=1, until=0.9 * SECONDS) as night:
         assert not night.said(Overdue)
         assert not night.said(Abort)
 
 
 @pytest.mark.slow
 def test_who_has_not_joined_is_waited_for_without_a_limit():
-    with memory_folder() as folder:
-        night = Night(folder, "join", until=5 * SECONDS)
-        assert oracle.judge(night, night.run()) == "done"
-        assert epochs(night) == {1}
+    with ended("join", epoch=1, until=5 * SECONDS) as night:
         assert not night.said(Overdue)
         assert night.said(Join)[-1] == night.silent
         assert night.clock.now > 5 * SECONDS
@@ -131,20 +136,13 @@ def ahead(night: Night, factor: float) -> None:
 
 @pytest.mark.slow
 def test_a_clock_of_the_aggregators_that_runs_ahead_gives_up_no_ceremony():
-    with memory_folder() as folder:
-        night = Night(folder, "screen-commit", until=0.9 * SECONDS)
-        night.clock.after(0.0, lambda: ahead(night, 100))
-        assert oracle.judge(night, night.run()) == "done"
-        assert epochs(night) == {1}
+    with ended("screen-commit", epoch=1, until=0.9 * SECONDS, factor=100):
+        pass
 
 
 @pytest.mark.slow
 def test_a_clock_of_the_aggregators_that_stands_still_holds_no_ceremony_for_ever():
-    with memory_folder() as folder:
-        night = Night(folder, "moduli")
-        night.clock.after(0.0, lambda: ahead(night, 0))
-        assert oracle.judge(night, night.run()) == "done"
-        assert epochs(night) == {2}
+    with ended("moduli", epoch=2, factor=0) as night:
         assert night.verdict.given_up is not None
         assert night.verdict.given_up.silent == (night.silent,)
         assert len(set(night.said(Overdue))) >= 2, "t + 1 of four"

@@ -17,7 +17,7 @@ from gmpy2 import mpz
 from keyshare.errors import CorruptSum
 from keyshare.hybrid.key_packing import pack_key, unpack_key
 from keyshare.hybrid.lattice import S1, Lattice
-from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
+from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, write_sum
 from keyshare.key.encryption import Encryptor, add, randomiser_base
 from keyshare.proofs.plaintext_proof import Opened, PlaintextProof, encrypt_opened, prove_plaintexts
 from keyshare.randomness import Stream
@@ -26,6 +26,7 @@ from protocol.errors import Malformed
 from protocol.rounds import ciphertexts
 from protocol.rounds.ciphertexts import Encrypted, EncryptionKey, check_proof, proof_context
 from tests.keyshare.key.test_joint_key import prime_3_mod_4
+from tests.stage.rounds.whole_update import sum_of
 from tests.stage.toy import seed_of
 
 LATTICE = Lattice(S1, 16)
@@ -118,10 +119,7 @@ def copied() -> Sent:
 
 def opened_sum(contributors: int, sent: tuple[Sent, ...]) -> np.ndarray:
     """What the quorum opens of these contributions if nobody looks at the proofs."""
-    total = None
-    for one in sent:
-        total = add_chunk(total, one.chunk, LATTICE)
-    assert total is not None
+    total = sum_of((one.chunk for one in sent), LATTICE)
     columns = zip(*(one.encrypted.values for one in sent), strict=True)
     sums = [mpz(private_key().raw_decrypt(int(add(column, N)))) for column in columns]
     summed = SummedKey(LATTICE, unpack_key(sums, LATTICE, N), contributors)

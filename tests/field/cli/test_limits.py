@@ -14,13 +14,14 @@ from keyshare.errors import BadParameters
 from keyshare.hybrid import lattice
 from keyshare.hybrid.checksum import ChecksumKey, sum_checksums
 from keyshare.hybrid.lattice import S1, S2, Lattice
-from keyshare.hybrid.one_time_key import add_chunk, read_words
+from keyshare.hybrid.one_time_key import read_words
 from protocol.board.messages import MAX_ATTACHMENTS, blob_name
 from protocol.encoding import Message
 from protocol.errors import BadTerms
 from protocol.rounds.history import isolated
 from protocol.terms.terms import Member, check
 from tests.stage.rounds.served_hybrid import SESSION
+from tests.stage.rounds.whole_update import sum_of
 from tests.stage.toy import replace_terms, toy_federation
 
 
@@ -77,10 +78,7 @@ def test_checksums_of_as_many_as_there_may_be_add_up(ring: lattice.Ring) -> None
     shape, key = Lattice(ring, members), ChecksumKey(bytes(32))
     data = b"\xff" * (8 * shape.contribution_bytes)
     each = key.of_chunk(0, read_words(data, shape.contribution_bytes))
-    total = None
-    for _ in range(members):
-        total = add_chunk(total, data, shape)
-    assert total is not None
+    total = sum_of([data] * members, shape)
     assert key.of_chunk(0, total) == sum_checksums([each] * members)
 
 

@@ -12,7 +12,7 @@ from aggregator.rounds.sums import sum_in_steps
 from keyshare.errors import CorruptSum, KeyshareError
 from keyshare.hybrid.checksum import Checksum, ChecksumKey, read_checksum, write_checksum
 from keyshare.hybrid.key_packing import pack_key, unpack_key
-from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, read_words, write_sum
+from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, read_words, write_sum
 from keyshare.key.partial_decryption import partial_decryption as make_partial
 from keyshare.proofs.equality_proof import EqualPowers, prove, verify
 from keyshare.randomness import Stream
@@ -42,7 +42,7 @@ from tests.fuzz.codecs import tree_of
 from tests.fuzz.target import Case, target
 from tests.stage.rounds.contribution import encrypt, hybrid_lattice, payload_of, proved
 from tests.stage.rounds.selected import select
-from tests.stage.rounds.whole_update import quantise
+from tests.stage.rounds.whole_update import quantise, sum_of
 from tests.stage.toy import seed_of, toy_epoch
 
 MEMBER = 2
@@ -305,12 +305,8 @@ def summed_chunk() -> Case:
     lattice = hybrid_lattice(toy().federation.terms)
     context = lattice_context(toy().epoch.digest, bytes(32))
     keys = [OneTimeKey(lattice, seed_of("fuzz chunk", k)) for k in (1, 2)]
-    total = None
     values = np.arange(21, dtype=np.int64)
-    for key in keys:
-        total = add_chunk(total, key.encrypt(0, values, context), lattice)
-    assert total is not None
-    honest = write_sum(total, lattice)
+    honest = write_sum(sum_of((k.encrypt(0, values, context) for k in keys), lattice), lattice)
     opener = SummedKey(lattice, keys[0].secret + keys[1].secret, 2)
 
     def run(data: bytes) -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from keyshare.errors import BadPlaintext, CorruptSum
 from keyshare.hybrid.lattice import S1, S2, Lattice
-from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, read_words, write_sum
+from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, read_words, write_sum
 from tests.keyshare.hybrid import plain_lattice
 from tests.keyshare.hybrid.chunk_sums import BOTH, CONTEXT, weights
+from tests.stage.rounds.whole_update import sum_of
 from tests.stage.toy import seed_of
 
 HEAD = 6
@@ -31,12 +32,9 @@ def made(lattice: Lattice, member: int, count: int, blinded: bool, chunk: int = 
 
 def summed(lattice: Lattice, members: int, blinded: int, count: int) -> tuple[bytes, SummedKey]:
     """The first chunk of a sum, of which so many are blinded, and the key that opens it."""
-    total, secret = None, np.zeros(lattice.ring.degree, dtype=np.int64)
-    for member in range(members):
-        total = add_chunk(total, made(lattice, member, count, member < blinded), lattice)
-        secret += OneTimeKey(lattice, seed_of("hospital", member)).secret
-    assert total is not None
-    return write_sum(total, lattice), SummedKey(lattice, secret, members)
+    total = sum_of((made(lattice, i, count, i < blinded) for i in range(members)), lattice)
+    secrets = [OneTimeKey(lattice, seed_of("hospital", i)).secret for i in range(members)]
+    return write_sum(total, lattice), SummedKey(lattice, np.sum(secrets, axis=0), members)
 
 
 def words(data: bytes, lattice: Lattice) -> np.ndarray:
@@ -62,13 +60,9 @@ def test_the_head_of_a_sum_of_blinded_and_honest_vectors_opens_exactly(ring, mem
 def test_the_largest_head_opens_whatever_is_beside_it(ring, k):
     lattice = Lattice(ring, 5, k)
     top = np.full(2 * k, lattice.levels - 1, dtype=np.int64)
-    total, secret = None, np.zeros(ring.degree, dtype=np.int64)
-    for member in range(5):
-        one = OneTimeKey(lattice, seed_of(member))
-        total = add_chunk(total, one.blind(0, top, 100, CONTEXT), lattice)
-        secret += one.secret
-    assert total is not None
-    key = SummedKey(lattice, secret, 5)
+    keys = [OneTimeKey(lattice, seed_of(member)) for member in range(5)]
+    total = sum_of((one.blind(0, top, 100, CONTEXT) for one in keys), lattice)
+    key = SummedKey(lattice, np.sum([one.secret for one in keys], axis=0), 5)
     assert key.open_head(write_sum(total, lattice), 2 * k, CONTEXT).tolist() == (5 * top).tolist()
 
 

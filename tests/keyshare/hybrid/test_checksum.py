@@ -17,8 +17,9 @@ from keyshare.hybrid.checksum import (
     write_checksum,
 )
 from keyshare.hybrid.lattice import CHUNK_COEFFICIENTS, S1, S2, Lattice
-from keyshare.hybrid.one_time_key import add_chunk, read_words, write_sum
+from keyshare.hybrid.one_time_key import read_words, write_sum
 from tests.keyshare.hybrid import plain_checksum
+from tests.stage.rounds.whole_update import sum_of
 from tests.stage.toy import seed_of
 from tests.vectors import vectors
 
@@ -93,10 +94,7 @@ def test_those_of_contributions_add_up_to_that_of_the_unreduced_sum(
         own.append(found.value)
     summed = Checksum(KEY)
     for chunk in (1, 0):  # in any order
-        total = None
-        for vector in vectors:
-            total = add_chunk(total, vector[chunk], lattice)
-        assert total is not None
+        total = sum_of((vector[chunk] for vector in vectors), lattice)
         summed.add(chunk, read_words(write_sum(total, lattice), lattice.sum_bytes))
     assert summed.value == sum_checksums(own)
 

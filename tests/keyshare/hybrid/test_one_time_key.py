@@ -13,6 +13,7 @@ from keyshare.hybrid.lattice import RINGS, S1, S2, Lattice, Ring
 from keyshare.hybrid.one_time_key import OneTimeKey, SummedKey, add_chunk, write_sum
 from tests.keyshare.hybrid import plain_lattice
 from tests.keyshare.hybrid.chunk_sums import BOTH, CONTEXT, Sum, small_sum, weights
+from tests.stage.rounds.whole_update import sum_of
 from tests.stage.toy import seed_of
 from tests.vectors import vectors
 
@@ -104,11 +105,7 @@ def test_the_order_of_adding_does_not_matter(ring):
     ]
     sums = set()
     for order in (range(5), reversed(range(5)), (2, 0, 4, 1, 3)):
-        total = None
-        for i in order:
-            total = add_chunk(total, sent[i], lattice)
-        assert total is not None
-        sums.add(write_sum(total, lattice))
+        sums.add(write_sum(sum_of((sent[i] for i in order), lattice), lattice))
     assert len(sums) == 1
 
 

@@ -11,10 +11,11 @@ from keyshare.errors import CorruptSum
 from keyshare.hybrid import one_time_key
 from keyshare.hybrid.keystream import Keystream
 from keyshare.hybrid.lattice import S1, S2, Lattice
-from keyshare.hybrid.one_time_key import OneTimeKey, add_chunk, write_sum
+from keyshare.hybrid.one_time_key import OneTimeKey, write_sum
 from tests.keyshare.hybrid import plain_lattice
 from tests.keyshare.hybrid.chunk_sums import BOTH, CONTEXT, Sum, small_sum, weights
 from tests.stage.files import flipped
+from tests.stage.rounds.whole_update import sum_of
 from tests.stage.toy import seed_of
 
 
@@ -72,10 +73,7 @@ WRONG: dict[str, Tampering] = {
 def test_a_sum_of_other_chunks_than_keys_is_detected(ring, what):
     total = Sum(Lattice(ring, 16))
     sent = [total.add(weights(total.lattice, 9, f"{i}")) for i in range(3)]
-    wrong = None
-    for data in WRONG[what](total, sent):
-        wrong = add_chunk(wrong, data, total.lattice)
-    assert wrong is not None
+    wrong = sum_of(WRONG[what](total, sent), total.lattice)
     with pytest.raises(CorruptSum):
         total.opened(write_sum(wrong, total.lattice))
 

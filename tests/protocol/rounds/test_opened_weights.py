@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from keyshare.hybrid.key_packing import unpack_key
-from keyshare.hybrid.one_time_key import SummedKey, add_chunk, write_sum
+from keyshare.hybrid.one_time_key import SummedKey, write_sum
 from keyshare.rounds.packing import unpack
 from keyshare.rounds.slots import Slots
 from keyshare.rounds.tally import CHANGE_CLASSES
@@ -34,6 +34,7 @@ from tests.stage.rounds.toy_round import (
     examples_of,
     training,
 )
+from tests.stage.rounds.whole_update import sum_of
 
 P = (1 << 31) - 1  # above every determinant that occurs, and above every W
 Members = frozenset[int]
@@ -114,11 +115,9 @@ def opened_hybrid(number: int, chosen: Members, model: str) -> list[int]:
         found.give(member)
     found.close()
     found.settle()
-    plaintexts, total = found.members[1].plaintexts, None
+    plaintexts = found.members[1].plaintexts
     assert plaintexts is not None
-    for made in found.made.values():
-        total = add_chunk(total, made.chunks[0], found.lattice)
-    assert total is not None
+    total = sum_of((made.chunks[0] for made in found.made.values()), found.lattice)
     key = SummedKey(found.lattice, unpack_key(plaintexts, found.lattice, KEY.n), len(chosen))
     context = lattice_context(found.toy.epoch.digest, found.opened.digest)
     slots = found.suite.slots(found.asked)

@@ -17,7 +17,7 @@ from protocol.board.messages import (
 from protocol.record.audit.results import NOBODY
 from tests.stage.record.broken_rounds import ciphertexts_at, put_ciphertexts
 from tests.stage.record.good import Good, once_more
-from tests.stage.record.story import Said, write
+from tests.stage.record.story import Said, Story, write
 from tests.stage.record.tampering import (
     AGGREGATOR,
     LAST,
@@ -63,15 +63,20 @@ def sum_that_is_not_the_product(made: Good) -> Broken:
     return told(story, "5.2", place)
 
 
-@tampering
-def forged_closing(made: Good) -> Broken:
-    """Whoever has the aggregator's key closes a round again; nobody goes by it."""
-    story = made.story.copy()
+def close_again(story: Story) -> int:
+    """Let the last round be closed a second time, over three contributors; where that is."""
     first = story.find(LAST, Closing)
     closing = story.body(first, Closing)
     body = msgspec.structs.replace(closing, contributors=closing.contributors[:3])
     story.insert(first + 1, Said(LAST, 0, body, story.at(first).time_ms))
-    return told(story, "5.1", first + 1, is_failure=False)
+    return first + 1
+
+
+@tampering
+def forged_closing(made: Good) -> Broken:
+    """Whoever has the aggregator's key closes a round again; nobody goes by it."""
+    story = made.story.copy()
+    return told(story, "5.1", close_again(story), is_failure=False)
 
 
 # ── locks, releases, refusals ──
@@ -150,10 +155,7 @@ def part_released_twice(made: Good) -> Broken:
 def two_sets_released(made: Good) -> Broken:
     """A coalition helps with a second set of the same round."""
     story = made.story.copy()
-    first = story.find(LAST, Closing)
-    closing = story.body(first, Closing)
-    body = msgspec.structs.replace(closing, contributors=closing.contributors[:3])
-    story.insert(first + 1, Said(LAST, 0, body, story.at(first).time_ms))
+    close_again(story)
     place = story.find(LAST, Statement, 1)
     for member in (1, 2, 3):
         part = story.body(story.find(LAST, Partial, member), Partial)

@@ -10,7 +10,7 @@ from gmpy2 import mpz
 
 from keyshare.hybrid.checksum import Checksum
 from keyshare.hybrid.lattice import Lattice
-from keyshare.hybrid.one_time_key import add_chunk, read_words, write_sum
+from keyshare.hybrid.one_time_key import read_words, write_sum
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import (
@@ -30,6 +30,7 @@ from protocol.rounds.vector_checks import checksum_key
 from protocol.rounds.view import RoundView, bounds_of
 from protocol.terms.terms import Terms
 from tests.stage.rounds.contribution import hybrid_lattice, payload_of
+from tests.stage.rounds.whole_update import sum_of
 from tests.stage.toy import Table, ToyEpoch
 
 Shift = Mapping[tuple[int, int], int]  # chunk and place: what is added to the sum's word there
@@ -112,10 +113,7 @@ class AggregatorTable(Table):
         """The sum of vectors, chunk by chunk, and what is added to it."""
         chunks = []
         for k, column in enumerate(zip_longest(*vectors)):
-            total = None
-            for chunk in filter(None, column):
-                total = add_chunk(total, chunk, self.lattice)
-            assert total is not None
+            total = sum_of(filter(None, column), self.lattice)
             for (_, place), added in ((at, x) for at, x in (shift or {}).items() if at[0] == k):
                 total[place : place + 1] += np.uint64(added)
             chunks.append(write_sum(total, self.lattice))
