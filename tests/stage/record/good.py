@@ -169,6 +169,4 @@ def _count(toy: ToyEpoch, session: str, contributing: Sequence[int]) -> None:
     found.close()
     found.settle()
     if found.members[1].plaintexts is not None:
-        result = found.view.chosen(toy.federation.terms.federation)
-        assert result is not None
-        _state(toy.table, session, result, 2)
+        _state(toy.table, session, found.chosen, 2)
