@@ -59,7 +59,8 @@ class Encryptor:
         if base in (1, self._modulus - 1):
             raise BadCiphertext("a randomiser of order 1 or 2")
         self.exponent_bits = (self.n.bit_length() + 1) // 2
-        self._table = _power_table(base, self._modulus, self.exponent_bits)
+        self._table = [_row(base, self._modulus)]  # row i: base^(d·64^i) for d = 0..63
+        self._grow(-(-self.exponent_bits // _WINDOW_BITS))
 
     def encrypt(self, plaintext: mpz, stream: Stream) -> mpz:
         """c = (1 + m·N)·h_N^a mod N², a drawn from the stream; see ``encrypt_with``."""
@@ -77,13 +78,17 @@ class Encryptor:
     def _power(self, exponent: mpz) -> mpz:
         """h_N^exponent: one multiplication for each window, no squarings."""
         digits = gmpy2.unpack(exponent, _WINDOW_BITS) if exponent else []
-        while len(self._table) < len(digits):
-            self._table.append(_row(self._table[-1][-1] * self._table[-1][1], self._modulus))
+        self._grow(len(digits))
         power = mpz(1)
         for row, digit in zip(self._table, digits, strict=False):
             if digit:
                 power = power * row[int(digit)] % self._modulus
         return power
+
+    def _grow(self, rows: int) -> None:
+        """Let the table have as many rows as an exponent has digits, at least."""
+        while len(self._table) < rows:
+            self._table.append(_row(self._table[-1][-1] * self._table[-1][1], self._modulus))
 
 
 def add(ciphertexts: Iterable[mpz], n: mpz) -> mpz:
@@ -111,15 +116,6 @@ def check_ciphertext(ciphertext: mpz, n: mpz) -> None:
         raise BadCiphertext("out of range")
     if gmpy2.gcd(ciphertext, n) != 1:
         raise BadCiphertext("shares a factor with N")
-
-
-def _power_table(base: mpz, modulus: mpz, exponent_bits: int) -> list[list[mpz]]:
-    """Row i holds base^(d·64^i) for d = 0..63; as many rows as an exponent has digits."""
-    table, step = list[list[mpz]](), mpz(base)
-    for _ in range(-(-exponent_bits // _WINDOW_BITS)):
-        table.append(_row(step, modulus))
-        step = table[-1][-1] * step
-    return table
 
 
 def _row(step: mpz, modulus: mpz) -> list[mpz]:

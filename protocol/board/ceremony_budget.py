@@ -82,7 +82,9 @@ class CeremonyBudget:
         if found.is_over and isinstance(body, Join | Step) and found.late[sender] >= _AFTER_END:
             return "the ceremony is over"
         if isinstance(body, Step) and len(found.joined) < self._terms.n_members:
-            return self._early_excess(found, sender, body)
+            # It is no step yet, and shows only that its sender breaks the rules.
+            is_too_much = found.early[sender] >= TWICE or _size(body) > _EARLY_BYTES
+            return "not all members have joined yet" if is_too_much else ""
         if isinstance(body, Certificate):
             size, most = len(body.epoch), certificate_bytes(self._terms)
             return f"a key of {size} bytes, where {most} are the most" if size > most else ""
@@ -106,12 +108,6 @@ class CeremonyBudget:
 
     def _new(self) -> _Ceremony:
         return _Ceremony(Certification(self._terms.n_members))
-
-    def _early_excess(self, found: _Ceremony, sender: int, body: Step) -> str:
-        """What is no step yet, and shows only that its sender breaks the rules."""
-        if found.early[sender] >= TWICE or _size(body) > _EARLY_BYTES:
-            return "not all members have joined yet"
-        return ""
 
     def _step_excess(self, found: _Ceremony, sender: int, body: Step) -> str:
         batch, size = body.batch, _size(body)

@@ -202,7 +202,8 @@ class Ceremony:
             if body.id == self._step:
                 self._time.note(posted)
             return
-        if self._step == CERTIFICATE and not self._is_first_certificate(body, sender):
+        is_first_certificate = isinstance(body, Certificate) and sender not in self._spoken
+        if self._step == CERTIFICATE and not is_first_certificate:
             return  # nobody's machine takes notice, as the board does not
         try:
             self._check_turn(body, sender)
@@ -276,9 +277,6 @@ class Ceremony:
         if self._step in (JOIN, CERTIFICATE):
             return self._run.everyone
         return KINDS[self._step.name].senders(self._run, self._step)
-
-    def _is_first_certificate(self, body: object, sender: int) -> bool:
-        return isinstance(body, Certificate) and sender not in self._spoken
 
     def _check_turn(self, body: object, sender: int) -> None:
         if isinstance(body, Disclosure):

@@ -138,7 +138,10 @@ class RoundMember:
         view, me = self.view, self.index
         has_said = me in view.partials or me in view.refusals
         may_say = self.consent and view.closing is not None and not has_said
-        return may_say and me in view.lock_posts and self._is_locked()
+        if not may_say or me not in view.lock_posts:
+            return False
+        votes = sum(chosen == self._chosen for chosen in view.locks.values())
+        return votes >= self.terms.lock_threshold
 
     @property
     def owes_complaint(self) -> bool:
@@ -190,10 +193,6 @@ class RoundMember:
         chosen = self.view.chosen(self.terms.federation)
         assert chosen is not None
         return chosen
-
-    def _is_locked(self) -> bool:
-        votes = sum(chosen == self._chosen for chosen in self.view.locks.values())
-        return votes >= self.terms.lock_threshold
 
     def _choose(self, ledger: Ledger) -> None:
         """Before the lock is said and again before the partial decryption is made."""

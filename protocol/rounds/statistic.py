@@ -36,12 +36,7 @@ def sound_requests(view: RoundView, before: int | None = None) -> list[Request]:
     Labels, where there are any, are one for each number, and all different.
     """
     bodies = [p.post.body for p in view.requests.values() if before is None or p.position < before]
-    return [body for body in bodies if _is_sound(body)]
-
-
-def _is_sound(request: Request) -> bool:
-    labels = request.labels
-    return not labels or len(labels) == request.length == len(set(labels))
+    return [b for b in bodies if not b.labels or len(b.labels) == b.length == len(set(b.labels))]
 
 
 def request_of(view: RoundView) -> Request | None:

@@ -140,16 +140,13 @@ class Evidence:
         """Every entry put on a board of its own, which refuses what breaks a rule."""
         board = Board(self.terms)
         for entry_hash in self.chain.hashes:
-            entry = self._entry(entry_hash)
+            entry = decode_entry(self.required(entry_path(entry_hash), MAX_ENTRY_BYTES))
             try:
                 board.append(entry)
             except (BadEntry, Fork, Malformed) as error:
                 post = _unverified(entry)
                 return Replay(board, error, post.sender if post else 0)
         return Replay(board, None, 0)
-
-    def _entry(self, entry_hash: bytes) -> Entry:
-        return decode_entry(self.required(entry_path(entry_hash), MAX_ENTRY_BYTES))
 
     @property
     def entries(self) -> Sequence[Posted]:

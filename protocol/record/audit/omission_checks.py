@@ -5,9 +5,7 @@ contributions can see of some that they are false. That somebody was late, and o
 chunks of a vector are, no record shows.
 """
 
-from collections.abc import Iterator
-
-from protocol.board import Omission, Posted
+from protocol.board import Omission
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import Result, check
@@ -28,7 +26,10 @@ def check_reasons(evidence: Evidence, result: Result) -> None:
     for found in evidence.rounds:
         result.count += 1
         judged = {j.posted.post.sender: j for j in found.contributions}
-        for posted, said in _said(found):
+        for posted in found.said(Omission):
+            said = posted.post.body
+            if found.view.omissions.get(said.member) is not said:
+                continue  # the first about each contribution that was there counts
             name = evidence.name(said.member)
             if said.member in found.view.contributors:
                 fault = "it is in the sum"
@@ -37,14 +38,6 @@ def check_reasons(evidence: Evidence, result: Result) -> None:
             if fault:
                 what = f"{found.session}: it leaves out what {name} contributed ({said.reason})"
                 result.find(posted.position, evidence.name(AGGREGATOR), f"{what}, but {fault}")
-
-
-def _said(found: RoundEvidence) -> Iterator[tuple[Posted, Omission]]:
-    """The words that count: the first about each contribution that was there."""
-    for posted in found.said(Omission):
-        said = posted.post.body
-        if found.view.omissions.get(said.member) is said:
-            yield posted, said
 
 
 def _fault(

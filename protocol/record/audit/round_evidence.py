@@ -150,7 +150,11 @@ class RoundEvidence:
             return JudgedContribution(posted, True, form=error.reason)
         names = (*found.values, *body.vector)
         repetition = _repetition(names, seen, self.terms)
-        proof = self._fault_of_proof(found, body, sender, key)
+        proof = ""
+        try:
+            check_proof(found, body, self.session, sender, key)
+        except Malformed as error:
+            proof = error.reason
         is_whole = len(body.vector) == chunk_count(opening, self.terms)
         if is_whole and not repetition and not proof:
             seen.update(dict.fromkeys(names, sender))
@@ -169,15 +173,6 @@ class RoundEvidence:
         except Malformed:
             return None
         return *found.values, *body.vector
-
-    def _fault_of_proof(
-        self, found: Encrypted, body: Contribution, sender: int, key: EncryptionKey
-    ) -> str:
-        try:
-            check_proof(found, body, self.session, sender, key)
-        except Malformed as error:
-            return error.reason
-        return ""
 
     @cached_property
     def outcome(self) -> Encrypted | Refused | None:
