@@ -5,8 +5,7 @@ from pathlib import Path
 from aggregator.errors import StoreFull
 from aggregator.store import disk_errors
 from protocol.errors import Malformed, WrongKind
-from protocol.programs.file_kind import Kind
-from protocol.programs.look import kind_of
+from protocol.programs.file_kind import Kind, kind_of
 from protocol.programs.record_output import OutputFolder
 
 

@@ -30,8 +30,7 @@ from aggregator.status import Report, read_status, remove_status, stored_report
 from aggregator.store import hold, holder
 from protocol.board import Head
 from protocol.errors import BadTerms, UnsignedTerms, WrongKind
-from protocol.programs.file_kind import Kind, kind_of_data
-from protocol.programs.look import kind_of
+from protocol.programs.file_kind import Kind, kind_of, kind_of_data
 from protocol.signing import public_bytes
 from protocol.terms import AggregatorAddress, Terms, parse, require_signed
 from protocol.words import decoded

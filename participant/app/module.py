@@ -18,8 +18,7 @@ from typing import Any
 
 from participant.errors import BadApp, MissingFile
 from protocol.errors import WrongKind
-from protocol.programs.file_kind import Kind
-from protocol.programs.look import kind_of
+from protocol.programs.file_kind import Kind, kind_of
 
 _INIT = "__init__.py"
 _loaded: set[ModuleType] = set()  # by this function, so that none of them stands in another's way

@@ -13,8 +13,7 @@ from pathlib import Path
 from participant.errors import BadName, DiskError, FileExists, MissingFile, TooLarge
 from protocol.errors import WrongKind
 from protocol.programs import temporary
-from protocol.programs.file_kind import Kind, kind_of_data
-from protocol.programs.look import kind_of
+from protocol.programs.file_kind import Kind, kind_of, kind_of_data
 from protocol.programs.refusals import FULL, READ_ONLY, refusals
 from protocol.programs.temporary import FileAside, aside, check_ordinary, sync
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from participant.errors import DiskError, MissingFile
 from protocol.errors import Malformed, WrongKind
-from protocol.programs.file_kind import Kind
-from protocol.programs.look import kind_of
+from protocol.programs.file_kind import Kind, kind_of
 from protocol.record import MANIFEST_PATH
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW

@@ -6,8 +6,7 @@ from participant.disk import make_folder
 from participant.errors import DiskError
 from participant.record.folder import RecordFolder
 from protocol.errors import WrongKind
-from protocol.programs.file_kind import Kind
-from protocol.programs.look import kind_of
+from protocol.programs.file_kind import Kind, kind_of
 from protocol.programs.record_output import PUBLIC_FOLDER, OutputFolder
 
 

@@ -6,6 +6,7 @@ Nothing is believed for it: whoever expects a file of some kind reads it as stri
 import json
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 
 from protocol.terms import read_toml
 from protocol.words import decoded
@@ -44,6 +45,19 @@ _NAMES = {  # that tell what a folder is, each of a file that is never handed on
     Kind.HOME: "identity.sealed",
     Kind.SERVICE: "identity.pem",
 }
+
+
+def kind_of(path: Path) -> Kind | None:
+    """The kind of a file or folder; FILE or FOLDER for any other, None if there is none."""
+    try:
+        if path.is_dir():
+            return kind_of_folder(lambda name: (path / name).exists())
+        if not path.is_file():
+            return Kind.FILE if path.exists() else None
+        with path.open("rb") as file:
+            return kind_of_data(file.read(LOOKED_AT)) or Kind.FILE
+    except OSError:
+        return None
 
 
 def kind_of_folder(has: Callable[[str], bool]) -> Kind:

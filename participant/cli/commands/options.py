@@ -24,8 +24,7 @@ from participant.home import (
     read_terms,
 )
 from protocol.errors import WrongKind
-from protocol.programs.file_kind import Kind
-from protocol.programs.look import kind_of
+from protocol.programs.file_kind import Kind, kind_of
 
 FEDERATION = Path("federation.toml")
 LEAST_SECONDS, PATIENCE_SECONDS = 0.1, 30.0

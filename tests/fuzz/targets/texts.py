@@ -17,8 +17,7 @@ from protocol.board.board import Entry, Head, decode_entry
 from protocol.board.messages import MAX_POST_BYTES, Request
 from protocol.encoding import decode, encode
 from protocol.errors import BadSignature, BadTerms, Malformed
-from protocol.programs.file_kind import SEALED_MAGIC, Kind, kind_of_data
-from protocol.programs.look import kind_of
+from protocol.programs.file_kind import SEALED_MAGIC, Kind, kind_of, kind_of_data
 from protocol.record.files import (
     Countersignature,
     Manifest,
@@ -67,7 +66,7 @@ def terms() -> Case:
     return Case(run, [SIGNED, render(TERMS).encode()], TOML)
 
 
-@target("file-kind", "protocol.programs.file_kind.kind_of_data, through protocol.programs.look")
+@target("file-kind", "protocol.programs.file_kind.kind_of_data, through kind_of")
 def file_kind() -> Case:
     path = scratch() / "any"
 
