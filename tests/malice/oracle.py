@@ -30,7 +30,6 @@ hold even when they lose it, as long as the ledger of chosen sets is there.
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 from gmpy2 import mpz
 
@@ -41,6 +40,7 @@ from protocol.errors import Malformed
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.partial_payload import LockedSum
 from protocol.sealing import SealingKey
+from tests.stage import elimination
 from tests.stage.toy import ToyEpoch
 
 Unknown = tuple[int, bytes, int]  # member; model, or statistic's session; place
@@ -199,19 +199,7 @@ def smallest_support(rows: Sequence[Row], most: int) -> tuple[Unknown, ...] | No
 def rank(rows: Sequence[Row], columns: Iterable[Unknown]) -> int:
     """The rank over the rationals of some columns."""
     order = list(columns)
-    left = [[Fraction(row.get(c, 0)) for c in order] for row in rows]
-    found = 0
-    for column in range(len(order)):
-        pivot = next((row for row in left if row[column]), None)
-        if pivot is None:
-            continue
-        left.remove(pivot)
-        found += 1
-        for row in left:
-            if row[column]:
-                factor = row[column] / pivot[column]
-                row[:] = [a - factor * b for a, b in zip(row, pivot, strict=True)]
-    return found
+    return elimination.rank([[row.get(c, 0) for c in order] for row in rows])
 
 
 def _of(source: bytes, row: Row) -> Row:

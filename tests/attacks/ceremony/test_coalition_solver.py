@@ -17,6 +17,7 @@ from protocol.ceremony.winner_steps import _polynomials
 from tests.stage.ceremony.drawn import Record, drawn_in_a_ceremony
 from tests.stage.ceremony.opened_key import runs_of
 from tests.stage.ceremony.unmasked import with_fault
+from tests.stage.elimination import rank, reduced
 from tests.stage.toy import CeremonyTable, toy_federation
 
 N, QUORUM = 5, 3
@@ -35,33 +36,9 @@ def honest() -> tuple[CeremonyTable, Record]:
     return ceremony()
 
 
-def reduced(rows: Sequence[Row], columns: int) -> tuple[list[Row], list[Row]]:
-    """Rows in echelon form in the first columns, and those that are 0 there."""
-    left, done = [[x % PRIME for x in row] for row in rows], list[Row]()
-    for column in range(columns):
-        found = next((k for k, row in enumerate(left) if row[column]), None)
-        if found is None:
-            continue
-        pivot = left.pop(found)
-        inverse = pow(pivot[column], -1, PRIME)
-        pivot = [x * inverse % PRIME for x in pivot]
-        done.append(pivot)
-        left = [
-            [(a - row[column] * b) % PRIME for a, b in zip(row, pivot, strict=True)]
-            if row[column]
-            else row
-            for row in left
-        ]
-    return done, left
-
-
-def rank(rows: Sequence[Row]) -> int:
-    return len(reduced(rows, len(rows[0]))[0]) if rows else 0
-
-
 def follows(target: Row, rows: Sequence[Row]) -> bool:
     """Whether the linear function ``target`` is determined by those of the rows."""
-    return rank([*rows, target]) == rank(rows)
+    return rank([*rows, target], PRIME) == rank(rows, PRIME)
 
 
 # ── openings of products ──
@@ -97,7 +74,7 @@ def derivable(found: tuple[CeremonyTable, Record], coalition: Sequence[int]) -> 
                 row[place[key]] += sign
         row[len(unknown) + o * len(others) + i] = 1
         rows.append(row)
-    _, free = reduced(rows, len(unknown))
+    _, free = reduced(rows, len(unknown), PRIME)
     size = len(others)
     return [[row[len(unknown) + o * size :][:size] for o in range(len(openings))] for row in free]
 

@@ -1,10 +1,8 @@
 """D ties test exponents to what was dealt: 0 for honest dealers, fixed by t+1 points, no news."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import gmpy2
 import pytest
 from gmpy2 import mpz
 from hypothesis import given
@@ -17,6 +15,7 @@ from keyshare.key.deviation import part, vanishes
 from keyshare.key.threshold_key import KeyShape, key_shape
 from keyshare.randomness import Stream
 from tests.stage.ceremony.interpolation import through
+from tests.stage.elimination import rank
 from tests.stage.toy import seed_of
 
 every_n = pytest.mark.parametrize("n", range(3, 10))
@@ -129,22 +128,6 @@ def test_errors_of_two_dealers_that_cancel_are_none_of_the_sum_and_show_in_their
 
 
 # ── by computation of another kind: linear algebra ──
-
-
-def rank(rows: Sequence[Sequence[mpz]], prime: mpz) -> int:
-    """Of a matrix over F_P, by elimination."""
-    left, found = [list(row) for row in rows], 0
-    for column in range(len(left[0]) if left else 0):
-        pivot = next((r for r in left if r[column] % prime), None)
-        if pivot is None:
-            continue
-        left.remove(pivot)
-        found += 1
-        inverse = gmpy2.invert(pivot[column], prime)
-        for row in left:
-            factor = row[column] * inverse % prime
-            row[:] = [(a - factor * b) % prime for a, b in zip(row, pivot, strict=True)]
-    return found
 
 
 @given(st.data())

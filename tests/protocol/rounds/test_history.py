@@ -1,7 +1,6 @@
 """Sums from one model: what a combination of them shows, and when hospitals refuse."""
 
 import itertools
-from fractions import Fraction
 
 import msgspec
 import pytest
@@ -12,6 +11,7 @@ from protocol.board.messages import Closing, Opening, SetLock
 from protocol.rounds.history import Difference, OpenedSets, fewest_missing, isolated, largest
 from protocol.rounds.view import RoundView
 from protocol.terms.terms import RoundPolicy
+from tests.stage.elimination import rank
 from tests.stage.rounds import toy_round
 from tests.stage.rounds.toy_round import TERMS, TOY, Round, contributed, training
 from tests.stage.toy import replace_terms, toy_epoch
@@ -51,20 +51,6 @@ def test_the_fewest_members_that_come_out_are_named(opened, chosen, shown):
 
 def brute(chosen: frozenset[int], opened: list[frozenset[int]], least: int) -> int | None:
     """The fewest members of chosen + Σ a_j·opened_j below ``least``, by rational elimination."""
-
-    def rank(rows: list[list[int]]) -> int:
-        left, found = [[Fraction(x) for x in row] for row in rows], 0
-        for column in range(len(rows[0]) if rows else 0):
-            pivot = next((row for row in left if row[column]), None)
-            if pivot is None:
-                continue
-            left.remove(pivot)
-            left = [
-                [a - row[column] / pivot[column] * b for a, b in zip(row, pivot, strict=True)]
-                for row in left
-            ]
-            found += 1
-        return found
 
     for size in range(least):
         for hidden in itertools.combinations(range(1, 7), size):
