@@ -237,7 +237,6 @@ def test_an_aggregators_snapshot_has_a_status_and_a_record(
 ) -> None:
     desk = Desk(place.store, place.federation)
     assert desk.ask(1, statement(place, 1))
-    shutil.rmtree(place.data / "new")
     snapshot = tmp_path / "snapshot"
     shutil.copytree(place.data, snapshot)  # as of a service at work
     desk.service.close()
