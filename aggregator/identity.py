@@ -9,7 +9,6 @@ import contextlib
 import datetime
 import hashlib
 import ipaddress
-import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from aggregator.errors import AggregatorError, StoreFull
 from protocol.encoding import encode_binary
 from protocol.programs.refusals import refusals
-from protocol.programs.temporary import aside, sync
+from protocol.programs.temporary import aside
 from protocol.signing import public_bytes
 from protocol.terms import AggregatorAddress, fault_of_url, is_host
 from protocol.words import shown
@@ -226,11 +225,6 @@ def _write_new(path: Path, data: bytes) -> None:
     """Durably create a file, 0600, whole or not at all; raises IdentityExists and StoreFull."""
     with refusals(path, StoreFull.of):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with aside(path, StoreFull.of) as file:
-            file.write(data)
-            os.fsync(file.descriptor)
-            try:
-                os.link(file.temporary, path)  # unlike rename, link never replaces
-            except FileExistsError:
-                raise IdentityExists(path) from None
-        sync(path.parent)
+    with aside(path, StoreFull.of) as file:
+        file.write(data)
+        file.take_free_name(IdentityExists)

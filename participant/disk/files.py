@@ -59,14 +59,9 @@ def only_read_if_refused() -> Iterator[None]:
 
 def write_new(path: Path, data: bytes) -> None:
     """Durably create a file, 0600; raises FileExists, and changes nothing, if the name is taken."""
-    with _aside(path) as file, disk_errors(path):
+    with _aside(path) as file:
         file.write(data)
-        os.fsync(file.descriptor)
-        try:
-            os.link(file.temporary, path)  # unlike rename, link never replaces
-        except FileExistsError:
-            raise FileExists(path) from None
-        sync(path.parent)
+        file.take_free_name(FileExists)
 
 
 def replace(path: Path, data: bytes) -> None:

@@ -86,7 +86,7 @@ class Numbers:
 def numbers_of(given: Mapping[str, object] | Sequence[object]) -> Numbers:
     """A program's numbers, each exactly as it prints; raises UnfitNumbers."""
     what = "the numbers"
-    if isinstance(given, Set | bytes):  # a set's order is another at each hospital
+    if isinstance(given, Set | bytes | bytearray | memoryview):  # a set is in any order
         raise UnfitNumbers(what, f"{type(given).__name__} is no list of numbers")
     labels = tuple(map(normal, given)) if isinstance(given, Mapping) else ()
     values = []

@@ -41,9 +41,9 @@ def locked(
         with refusals(path, refusal):
             began = time.monotonic()
             while not _is_ours(descriptor):
-                pid, holders = read_holder(descriptor)
-                if time.monotonic() >= began + (moment if holders else patience):
-                    raise taken(path, pid, holders)
+                pid, said = read_holder(descriptor)
+                if time.monotonic() >= began + (moment if said else patience):
+                    raise taken(path, pid, said)
                 time.sleep(0.02)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n{command}\n".encode(), 0)

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,16 @@ class FileAside:
         with refusals(self.path, self.refusal):
             while view:
                 view = view[os.write(self.descriptor, view) :]
+
+    def take_free_name(self, taken: Callable[[Path], Exception]) -> None:
+        """Give what was written its name, durably; raises ``taken`` if something has that name."""
+        with refusals(self.path, self.refusal):
+            os.fsync(self.descriptor)
+            try:
+                os.link(self.temporary, self.path)  # unlike rename, link never replaces
+            except FileExistsError:
+                raise taken(self.path) from None
+            sync(self.path.parent)
 
 
 @contextlib.contextmanager

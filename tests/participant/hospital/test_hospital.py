@@ -117,7 +117,8 @@ async def test_what_the_program_gives_wrong_is_its_error_and_changes_nothing(ope
         await all_of(first, Steps(), new_model_after=2)
     with pytest.raises(ZeroDivisionError):
         await all_of(first, Steps(), on_event=lambda event: 1 / 0)
-    not_numbers: list[Any] = [[float("nan")], ["x"], [True], [], {"": 1}, {12, 15.5}, b"12"]
+    spelled = b"12", bytearray(b"12")
+    not_numbers: list[Any] = [[float("nan")], ["x"], [True], [], {"": 1}, {12, 15.5}, *spelled]
     for numbers in not_numbers:
         with pytest.raises(UnfitNumbers):
             await first.contribute("visits", numbers)
