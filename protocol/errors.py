@@ -21,6 +21,13 @@ class BadTerms(ProtocolError):
     reason: str
 
 
+class BadPlan(ProtocolError):
+    """A plan that no study of the federation can have; ``field`` as written in the file."""
+
+    field: str
+    reason: str
+
+
 class WrongKind(ProtocolError, says="{path} is {found}, not {wanted}"):
     """A file, or a folder, of another kind than was to be given at ``path``.
 

@@ -26,7 +26,7 @@ from protocol.board.budget import Surplus
 from protocol.board.certification import Certification
 from protocol.board.classes import CandidateLayout
 from protocol.board.draft import Draft, Envelope, public_payload
-from protocol.board.messages import (
+from protocol.board.fields import (
     MAX_ATTACHMENTS,
     MAX_BLOB_BYTES,
     MAX_CHUNKS,
@@ -34,9 +34,18 @@ from protocol.board.messages import (
     MAX_INLINE_BYTES,
     MAX_LABELS_BYTES,
     MAX_LENGTH,
+    MAX_NEAR,
     MAX_NUMBERS,
     MAX_POST_BYTES,
     MAX_REASON,
+    Count,
+    Digest,
+    Index,
+    Label,
+    Signature,
+    StudyName,
+)
+from protocol.board.messages import (
     Abort,
     Attachment,
     Body,
@@ -48,12 +57,8 @@ from protocol.board.messages import (
     Complaint,
     Contribution,
     Contributor,
-    Count,
-    Digest,
     Disclosure,
-    Index,
     Join,
-    Label,
     ModelEntries,
     ModelEntry,
     Omission,
@@ -62,9 +67,7 @@ from protocol.board.messages import (
     Overdue,
     Partial,
     Refusal,
-    Request,
     SetLock,
-    Signature,
     Statement,
     Step,
     attach,
@@ -74,8 +77,10 @@ from protocol.board.messages import (
     purpose_of,
 )
 from protocol.board.payload_sizes import chunk_count, expected_count, labels_bytes
-from protocol.board.session import Session, read_session
+from protocol.board.plan import Approval, Ending, Plan, Statistic, Training, Withdrawal, plan_digest
+from protocol.board.session import Session, read_session, round_session, study_session
 from protocol.board.step_id import StepId
+from protocol.board.study import Studies, Study, StudyState, check_plan
 from protocol.board.suite import Suite, suite_for, suite_of
 from protocol.board.wire import (
     CHUNK_BYTES,

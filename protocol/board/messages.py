@@ -1,52 +1,33 @@
 """The bodies of posts: everything that is ever said on the board."""
 
-import sys
 from collections.abc import Hashable
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from keyshare.ceremony import MAX_MEMBERS
-from keyshare.rounds import MAX_DECIMALS
-from protocol.board.session import read_session
+from protocol.board.fields import (
+    MAX_ATTACHMENTS,
+    MAX_BLOB_BYTES,
+    MAX_INLINE_BYTES,
+    MAX_LENGTH,
+    MAX_NEAR,
+    MAX_SEALING_KEY_BYTES,
+    ONE_LINE,
+    Chunks,
+    Clip,
+    Count,
+    Digest,
+    Index,
+    SuiteName,
+    Text,
+    Word,
+)
+from protocol.board.plan import Approval, Ending, Plan, Withdrawal
+from protocol.board.session import Session, read_session
 from protocol.board.step_id import StepId
 from protocol.encoding import Message, digest
 from protocol.words import FIELD
-
-MAX_INLINE_BYTES = 4_096  # a payload up to this size travels in the post, a larger one as a blob
-MAX_BLOB_BYTES = 64 << 20
-MAX_POST_BYTES = 256 << 10
-MAX_ATTACHMENTS = MAX_MEMBERS + 1  # one for each member, and one for all
-MAX_NUMBERS = 100_000  # in a statistic
-MAX_LABELS_BYTES = 64 << 10  # of a statistic's labels, encoded: 2,000 of 32 bytes
-MAX_ENTRIES_BYTES = 64 << 10  # of the list of a model's entries, encoded: some 1,300 of 50 bytes
-MAX_CHUNKS = 4_096  # of a vector
-MAX_SEALING_KEY_BYTES = 2_048
-MAX_LENGTH = 1 << 30  # of a vector
-
-SuiteName = Literal["paillier", "hybrid", "hybrid-s2"]
-
-Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
-Index = Annotated[int, Meta(ge=0, le=MAX_MEMBERS)]
-Count = Annotated[int, Meta(ge=0, lt=1 << 48)]
-MAX_REASON = 500
-# For people: one line without control characters; ``foreign.shown`` deals with all the rest.
-_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z"
-Text = Annotated[str, Meta(max_length=MAX_REASON, pattern=_ONE_LINE)]
-# For programs: a step of a ceremony, a rule of a round.
-Word = Annotated[str, Meta(max_length=32, pattern=r"^[a-z][a-z0-9 -]*\Z")]
-Clip = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # refuses NaN and infinity too
-Decimals = Annotated[int, Meta(ge=0, le=MAX_DECIMALS)]
-# In clear on the board, shown beside the sums. No control characters, nor blanks at the ends.
-Label = Annotated[
-    str,
-    Meta(
-        max_length=100,
-        pattern=r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?\Z",
-    ),
-]
-Chunks = Annotated[tuple[Digest, ...], Meta(max_length=MAX_CHUNKS)]
 
 
 class Attachment(Message, frozen=True):
@@ -136,37 +117,23 @@ class Disclosure(Message, frozen=True, tag="disclosure"):
     seed: Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
-class Request(Message, frozen=True, tag="request"):
-    """A member asks for a statistic: what is said here is fixed for all who contribute.
-
-    The sums are of ``length`` numbers, each a whole multiple of 10^-decimals; ``labels`` say in
-    clear what each of them is, or are none. They take up to MAX_LABELS_BYTES.
-    """
-
-    length: Annotated[int, Meta(ge=1, le=MAX_NUMBERS)]
-    decimals: Decimals = 0
-    labels: Annotated[tuple[Label, ...], Meta(max_length=MAX_NUMBERS)] = ()
-
-
 class Opening(Message, frozen=True, tag="opening"):
-    """The aggregator opens a round: model to start from (zeros for a statistic) and length.
+    """The aggregator opens a round of a study: plan, model to start from, and length.
 
-    ``suite`` follows from the terms and the length; ``clip``, the bound of a weight's change, and
-    ``max_examples``, the most examples of a hospital, are the largest that members have stated
-    with this model, 0 for a statistic; ``decimals`` and ``labels``, the digest of a
-    statistic's labels, are those of the request, 0 and nothing in training. Every member checks
-    all of them.
+    ``plan``: the plan's digest (``plan_digest``). In training, ``model`` is what members have
+    stated, ``suite`` follows from plan and length, and ``clip``, the bound of a weight's change,
+    and ``max_examples``, the most examples of a hospital, are the largest that members have stated
+    with this model. For a statistic the model is 32 zeros, the length is the plan's, the suite is
+    packed Paillier's name, and the bounds are 0. Every member checks all of them.
     """
 
-    kind: Literal["training", "statistic"]
+    plan: Digest
     epoch: Digest
     model: Digest
     length: Annotated[int, Meta(ge=1, le=MAX_LENGTH)]
     suite: SuiteName = "paillier"
     clip: Clip = 0.0
     max_examples: Count = 0
-    decimals: Decimals = 0
-    labels: Annotated[bytes, Meta(max_length=32)] = b""
 
 
 class Contribution(Message, frozen=True, tag="contribution"):
@@ -174,11 +141,15 @@ class Contribution(Message, frozen=True, tag="contribution"):
 
     Under a hybrid suite the ciphertexts are those of the one-time key, and ``vector`` has the names
     of the blobs that the encrypted vector consists of, in order.
+    ``near``: sessions of earlier rounds of other studies in which this member added the same, or
+    nearly: sums of this round and of those are compared as if they were from one model or over one
+    data (protocol/rounds/history.py). In ascending order; empty where it knows of none.
     """
 
     opening: Digest
     ciphertexts: Attachment
     vector: Chunks = ()
+    near: Annotated[tuple[Session, ...], Meta(max_length=MAX_NEAR)] = ()
 
 
 class Ciphertexts(Message, frozen=True):
@@ -300,7 +271,7 @@ class Statement(Message, frozen=True, tag="statement"):
 class ModelEntry(Message, frozen=True):
     """An entry of a model that is averaged; ``name`` as people may see it."""
 
-    name: Annotated[str, Meta(max_length=FIELD, pattern=_ONE_LINE)]
+    name: Annotated[str, Meta(max_length=FIELD, pattern=ONE_LINE)]
     shape: Annotated[tuple[Count, ...], Meta(max_length=64)]
     dtype: Literal["float64", "float32", "float16", "bfloat16"]
 
@@ -338,7 +309,10 @@ Body = (
     | Overdue
     | Abort
     | Disclosure
-    | Request
+    | Plan
+    | Approval
+    | Withdrawal
+    | Ending
     | Opening
     | Contribution
     | Closing
@@ -354,28 +328,25 @@ Body = (
 )
 
 _BY_AGGREGATOR = (Opening, Closing, Omission)
-_ONLY_IN: dict[type, str] = {  # one kind of session; the rest in any where contributions are added
+_ONLY_IN: dict[type, str] = {  # one kind of session; the rest in rounds
     **dict.fromkeys((Join, Step, Certificate, Overdue, Abort, Disclosure), "ceremony"),
     **dict.fromkeys((CheckRequest, CheckPart), "check"),
-    Request: "statistic",
-    ModelEntries: "round",
+    **dict.fromkeys((Plan, Approval, Withdrawal, Ending), "study"),
 }
 
 
 def belongs(session: str, sender: int, body: Body) -> bool:
     """Whether this sender may say this in that session.
 
-    Numbers begin with 1; in round 0 nothing is summed, and members state the model that they have.
+    Numbers begin with 1; in round 0 nothing is added, and members state the model that they have.
     """
-    kind, number = named = read_session(session)
-    is_of_model = isinstance(body, Statement | ModelEntries)
-    if number == "0" and not (kind == "round" and is_of_model):
-        return False
+    named = read_session(session)
     if isinstance(body, _BY_AGGREGATOR) != (sender == 0):
         return False
-    if isinstance(body, Opening):
-        return body.kind == named.opens
-    return kind == only if (only := _ONLY_IN.get(type(body))) else named.is_round
+    if named.kind != _ONLY_IN.get(type(body), "round"):
+        return False
+    is_of_model = isinstance(body, Statement | ModelEntries)
+    return named.number > 0 or named.kind == "study" or (named.kind == "round" and is_of_model)
 
 
 def attachments_of(body: Body) -> tuple[Attachment, ...]:

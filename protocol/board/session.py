@@ -1,40 +1,59 @@
-"""The name of a session: ceremony/1, round/0, check/1 or statistic/NAME.
+"""The name of a session: ceremony/1, check/1, study/NAME, or study/NAME/7 for a round of it.
 
 Here alone it is taken apart.
 """
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
-_NUMBERED = r"(ceremony|round|check)/(0|[1-9][0-9]{0,8})"
-_NAMED = r"statistic/[a-z][a-z0-9._-]{0,63}"
-Session = Annotated[str, Meta(max_length=80, pattern=rf"^({_NUMBERED}|{_NAMED})\Z")]
+from protocol.board.fields import NAME
+
+_NUMBER = r"(0|[1-9][0-9]{0,8})"
+Session = Annotated[
+    str, Meta(max_length=80, pattern=rf"^((ceremony|check)/{_NUMBER}|study/{NAME}(/{_NUMBER})?)\Z")
+]
+Kind = Literal["ceremony", "check", "study", "round"]
 
 
 class SessionName(NamedTuple):
-    """What kind of session it is, and which one of that kind."""
+    """What kind of session it is, and which one of that kind.
 
-    kind: str
-    name: str
+    "study": where a study is proposed and approved. "round": one of its rounds; in number 0 nothing
+    is added, and members state the model that they begin with.
+    """
 
-    @property
-    def number(self) -> int:
-        """Of any but a statistic."""
-        return int(self.name)
-
-    @property
-    def opens(self) -> str:
-        """The kind of what is opened in it: "training", "statistic", or nothing."""
-        return {"round": "training", "statistic": "statistic"}.get(self.kind, "")
+    kind: Kind
+    number: int = 0  # of all but a study
+    study: str = ""  # of a study and its rounds
 
     @property
     def is_round(self) -> bool:
-        """Whether contributions are added in it: to a training round, or to a statistic."""
-        return self.opens != ""
+        """Whether contributions are added in it."""
+        return self.kind == "round" and self.number > 0
+
+    @property
+    def name(self) -> str:
+        """As people say it: ``cardio/7`` for a round."""
+        if self.kind == "round":
+            return f"{self.study}/{self.number}"
+        return self.study or str(self.number)
 
 
 def read_session(session: str) -> SessionName:
-    """The two parts of a session's name."""
+    """The parts of a session's name."""
     kind, _, name = session.partition("/")
-    return SessionName(kind, name)
+    if kind == "study":
+        study, _, number = name.partition("/")
+        return SessionName("round" if number else "study", int(number or 0), study)
+    return SessionName("ceremony" if kind == "ceremony" else "check", int(name))
+
+
+def study_session(study: str) -> str:
+    """Where a study is proposed, approved and ended."""
+    return f"study/{study}"
+
+
+def round_session(study: str, number: int) -> str:
+    """The session of a study's round; 0 is where its first model is stated."""
+    return f"study/{study}/{number}"

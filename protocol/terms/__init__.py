@@ -4,8 +4,8 @@ from protocol.terms.names import fault_of_name, fault_of_url, is_host, normal
 from protocol.terms.terms import (
     AGGREGATOR,
     AggregatorAddress,
+    Floors,
     Member,
-    RoundPolicy,
     Terms,
     check,
     floor,

@@ -13,7 +13,6 @@ from msgspec.structs import asdict
 
 from keyshare.ceremony import LEAST_KEY_BITS, MAX_MEMBERS, candidate_shape
 from keyshare.errors import BadParameters
-from keyshare.rounds import Quantisation
 from protocol.encoding import Message, digest, encode, encode_binary
 from protocol.errors import BadSignature, BadTerms, UnsignedTerms
 from protocol.signing import sign, verify
@@ -23,10 +22,7 @@ from protocol.terms.toml_text import NotToml, read_toml
 from protocol.words import shown
 
 AGGREGATOR = 0  # the aggregator's number as a sender; members are 1..n in roster order
-MAX_SECONDS = 365 * 24 * 3600  # of a round or a step that waits
-MAX_ROUNDS = 1_000_000
-MIN_CLIP, MAX_CLIP = 1e-9, 1e9
-SUITES = ("auto", "paillier", "hybrid", "hybrid-s2")
+MAX_SECONDS = 365 * 24 * 3600  # of a step that waits
 
 
 def faults(n_members: int) -> int:
@@ -34,13 +30,13 @@ def faults(n_members: int) -> int:
     return (n_members - 1) // 3
 
 
-def floor(n_members: int) -> int:
-    """max(f, 1) + 2: f colluders take out their own, and two are left who hide each other.
+def floor(n_members: int, colluders: int = 1) -> int:
+    """max(f, colluders, 1) + 2: so many take out their own, and two are left who hide each other.
 
     One at least is counted, though f is 0 with three members: everyone knows its own contribution,
     so that each of two reads the other's.
     """
-    return max(faults(n_members), 1) + 2
+    return max(faults(n_members), colluders, 1) + 2
 
 
 class Member(Message, frozen=True):
@@ -58,19 +54,18 @@ class AggregatorAddress(Message, frozen=True):
     certificate_pin: bytes
 
 
-class RoundPolicy(Message, frozen=True):
-    """How rounds go; ``seconds`` is how long one waits for the last contributors.
+class Floors(Message, frozen=True):
+    """What no study may fall below.
 
-    ``min_contributors``: the fewest members of a sum; ``min_difference``: the fewest that a
-    combination of sums from one model may hold, if it holds any. Both are ``Terms.floor`` at least.
-    ``differencing``: what a hospital does about fewer (protocol/rounds/history.py).
+    ``least_contributors``: the fewest members of a sum. ``least_difference``: the fewest that a
+    combination of sums may show, if it shows any. ``assumed_colluders``: how many members may put
+    together what they know. Both other numbers are ``Terms.floor`` at least. ``differencing``: what
+    a hospital does about fewer (protocol/rounds/history.py).
     """
 
-    count: int
-    min_contributors: int
-    seconds: int
-    statistic_seconds: int
-    min_difference: int
+    least_contributors: int
+    least_difference: int
+    assumed_colluders: int
     differencing: Literal["warn", "refuse"] = "refuse"
 
 
@@ -84,11 +79,7 @@ class Terms(Message, frozen=True, dict=True):
     allow_minority_quorum: bool
     allow_small_key: bool
     aggregator: AggregatorAddress
-    rounds: RoundPolicy
-    clip: float
-    precision_bits: int
-    max_examples: int
-    suite: Literal["auto", "paillier", "hybrid", "hybrid-s2"] = "auto"
+    floors: Floors
     step_seconds: int = 3600  # how long a step of a ceremony may last
 
     @property
@@ -118,26 +109,17 @@ class Terms(Message, frozen=True, dict=True):
     @property
     def floor(self) -> int:
         """Fewest members whom anything that is opened may show together (``floor``)."""
-        return floor(self.n_members)
+        return floor(self.n_members, self.floors.assumed_colluders)
 
     @property
     def least_contributors(self) -> int:
         """Fewest members of a sum; never below the floor, whether or not terms were checked."""
-        return max(self.rounds.min_contributors, self.floor)
-
-    @property
-    def least_agreeing(self) -> int:
-        """So many must state one model before a round from it opens: enough to lock and to add."""
-        return max(self.lock_threshold, self.least_contributors)
+        return max(self.floors.least_contributors, self.floor)
 
     @property
     def least_difference(self) -> int:
-        """Fewest members of a combination of sums from one model; never below the floor."""
-        return max(self.rounds.min_difference, self.floor)
-
-    @property
-    def quantisation(self) -> Quantisation:
-        return Quantisation(self.clip, self.precision_bits, self.max_examples)
+        """Fewest members of a combination of sums; never below the floor."""
+        return max(self.floors.least_difference, self.floor)
 
     def key_of(self, sender: int) -> bytes:
         """Public signing key of a sender, 0 for the aggregator; raises BadTerms for no one."""
@@ -188,26 +170,9 @@ def check(terms: Terms) -> None:
     if not 1 <= terms.step_seconds <= MAX_SECONDS:
         allowed = f"it must be 1 to {MAX_SECONDS}"
         raise BadTerms("federation.step_seconds", f"{terms.step_seconds}, and {allowed}")
-    _check_rounds(terms)
-    _check_quantisation(terms)
-    if terms.suite not in SUITES:
-        allowed = ", ".join(SUITES)
-        raise BadTerms("federation.suite", f"{shown(terms.suite)}, and it must be one of {allowed}")
+    _check_floors(terms)
     if fault := fault_of_url(terms.aggregator.url):
         raise BadTerms("aggregator.url", fault)
-
-
-def _check_quantisation(terms: Terms) -> None:
-    if not MIN_CLIP <= terms.clip <= MAX_CLIP:
-        allowed = f"it must be {MIN_CLIP:g} to {MAX_CLIP:g}"
-        raise BadTerms("quantisation.clip", f"{terms.clip:g}, and {allowed}")
-    try:
-        most = terms.quantisation.max_members
-    except BadParameters as error:
-        said = f"{error.value}, and it must be {error.allowed}"
-        raise BadTerms(f"quantisation.{error.field}", said) from None
-    if terms.n_members > most:
-        raise BadTerms("quantisation.bits", f"sums of {terms.n_members} members would not be exact")
 
 
 def _check_name(field: str, name: str) -> None:
@@ -233,31 +198,30 @@ def _check_members(terms: Terms) -> None:
         keys[member.key] = member.name
 
 
-def _check_rounds(terms: Terms) -> None:
-    rounds, least = terms.rounds, terms.floor
-    if not least <= rounds.min_contributors <= terms.n_members:
+def _check_floors(terms: Terms) -> None:
+    floors, n = terms.floors, terms.n_members
+    if not 1 <= floors.assumed_colluders <= n - 2:
         raise BadTerms(
-            "rounds.min_contributors",
-            f"{rounds.min_contributors}, and it must be {_span(least, terms.n_members)}. "
-            f"{_why(terms)}",
+            "floors.assumed_colluders",
+            f"{floors.assumed_colluders}, and it must be {_span(1, n - 2)}: two members must be "
+            "left who hide each other",
         )
-    if not least <= rounds.min_difference <= rounds.min_contributors:
+    least = terms.floor
+    if not least <= floors.least_contributors <= n:
         raise BadTerms(
-            "rounds.min_difference",
-            f"{rounds.min_difference}, and it must be "
-            f"{_span(least, rounds.min_contributors)}, where {rounds.min_contributors} is "
-            f"min_contributors. {_why(terms)}",
+            "floors.least_contributors",
+            f"{floors.least_contributors}, and it must be {_span(least, n)}. {_why(terms)}",
         )
-    if rounds.differencing not in ("warn", "refuse"):
-        found = shown(rounds.differencing)
-        raise BadTerms("rounds.differencing", f"{found}, and it must be warn or refuse")
-    for field, value, most in (
-        ("count", rounds.count, MAX_ROUNDS),
-        ("seconds", rounds.seconds, MAX_SECONDS),
-        ("statistic_seconds", rounds.statistic_seconds, MAX_SECONDS),
-    ):
-        if not 1 <= value <= most:
-            raise BadTerms(f"rounds.{field}", f"{value}, and it must be 1 to {most}")
+    if not least <= floors.least_difference <= floors.least_contributors:
+        raise BadTerms(
+            "floors.least_difference",
+            f"{floors.least_difference}, and it must be "
+            f"{_span(least, floors.least_contributors)}, where {floors.least_contributors} is "
+            f"least_contributors. {_why(terms)}",
+        )
+    if floors.differencing not in ("warn", "refuse"):
+        found = shown(floors.differencing)
+        raise BadTerms("floors.differencing", f"{found}, and it must be warn or refuse")
 
 
 def _span(least: int, most: int) -> str:
@@ -266,7 +230,7 @@ def _span(least: int, most: int) -> str:
 
 def _why(terms: Terms) -> str:
     """Why there is a floor, and what to set."""
-    able = max(terms.faults, 1)
+    able = max(terms.faults, terms.floors.assumed_colluders)
     return (
         f"Of {terms.n_members} members {able} may subtract what {'it' if able == 1 else 'they'} "
         f"added, and two must be left who hide each other: set {terms.floor} or more"
@@ -321,7 +285,7 @@ def parse(text: str) -> tuple[Terms, dict[str, bytes]]:
 
 def _read_terms(document: Table) -> Terms:
     federation, aggregator = document.table("federation"), document.table("aggregator")
-    rounds, quantisation = document.table("rounds"), document.table("quantisation")
+    floors = document.table("floors")
     members = document.tables("members")
     terms = Terms(
         name=normal(federation.text("name")),
@@ -335,21 +299,15 @@ def _read_terms(document: Table) -> Terms:
             aggregator.binary("key", 32),
             aggregator.binary("certificate_pin", 32),
         ),
-        rounds=RoundPolicy(
-            rounds.number("count"),
-            rounds.number("min_contributors"),
-            rounds.number("seconds"),
-            rounds.number("statistic_seconds"),
-            rounds.number("min_difference"),
-            rounds.text("differencing"),  # type: ignore[arg-type]  # checked with all the rest
+        floors=Floors(
+            floors.number("least_contributors"),
+            floors.number("least_difference"),
+            floors.number("assumed_colluders"),
+            floors.text("differencing"),  # type: ignore[arg-type]  # checked with all the rest
         ),
-        clip=quantisation.real("clip"),
-        precision_bits=quantisation.number("bits"),
-        max_examples=quantisation.number("max_examples"),
-        suite=federation.text("suite"),  # type: ignore[arg-type]  # checked with all the rest
         step_seconds=federation.number("step_seconds"),
     )
-    for table in (federation, aggregator, rounds, quantisation, *members):
+    for table in (federation, aggregator, floors, *members):
         table.finish()
     return terms
 
@@ -364,7 +322,6 @@ def render(terms: Terms) -> str:
                 "key_bits": terms.key_bits,
                 "allow_minority_quorum": terms.allow_minority_quorum,
                 "allow_small_key": terms.allow_small_key,
-                "suite": terms.suite,
                 "step_seconds": terms.step_seconds,
             },
             "aggregator": {
@@ -372,12 +329,7 @@ def render(terms: Terms) -> str:
                 "key": encode_binary(terms.aggregator.key),
                 "certificate_pin": encode_binary(terms.aggregator.certificate_pin),
             },
-            "rounds": asdict(terms.rounds),
-            "quantisation": {
-                "clip": terms.clip,
-                "bits": terms.precision_bits,
-                "max_examples": terms.max_examples,
-            },
+            "floors": asdict(terms.floors),
             "members": [{"name": m.name, "key": encode_binary(m.key)} for m in terms.members],
         }
     )
