@@ -15,4 +15,5 @@ from protocol.terms.terms import (
     require_signed,
     sign_terms,
 )
+from protocol.terms.toml_table import Table
 from protocol.terms.toml_text import NotToml, read_toml

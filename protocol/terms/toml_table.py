@@ -5,38 +5,57 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+from collections.abc import Callable
 from typing import Any
 
 from protocol.encoding import encode_binary
 from protocol.errors import BadTerms
 from protocol.words import shown
 
+Fault = Callable[[str, str], Exception]  # what is raised of a field, and a reason
+
 
 class Table:
-    """A table of terms; whatever is missing, unknown or of another type raises BadTerms."""
+    """A table of a file that people write.
 
-    def __init__(self, path: str, values: dict[str, Any]) -> None:
-        self._path, self._values, self._read = path, values, set[str]()
+    What is missing, unknown or of another type raises ``fault`` with the field and a reason.
+    """
+
+    def __init__(self, path: str, values: dict[str, Any], fault: Fault = BadTerms) -> None:
+        self._path, self._values, self._fault = path, values, fault
+        self._read = set[str]()
 
     def _take(self, key: str, kind: type | tuple[type, ...], what: str) -> Any:
         self._read.add(key)
         value = self._values.get(key)
         if value is None:
-            raise BadTerms(self._name(key), "it is missing")
+            raise self._fault(self._name(key), "it is missing")
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise BadTerms(self._name(key), f"it must be {what}")
+            raise self._fault(self._name(key), f"it must be {what}")
         return value
 
     def _name(self, key: str) -> str:
         return f"{self._path}.{shown(key)}" if self._path else shown(key)
 
-    def text(self, key: str) -> str:
+    def has(self, key: str) -> bool:
+        """Whether the file says anything of it."""
+        return key in self._values
+
+    def text(self, key: str, default: str | None = None) -> str:
+        if default is not None and key not in self._values:
+            return default
         return str(self._take(key, str, "text"))
+
+    def texts(self, key: str) -> list[str]:
+        values = self._take(key, list, "a list of texts")
+        if not all(isinstance(value, str) for value in values):
+            raise self._fault(self._name(key), "it must be a list of texts, each in quotes")
+        return list(values)
 
     def number(self, key: str) -> int:
         value = int(self._take(key, int, "a whole number"))
         if abs(value) >= 1 << 53:
-            raise BadTerms(self._name(key), "it is too large")
+            raise self._fault(self._name(key), "it is too large")
         return value
 
     def real(self, key: str) -> float:
@@ -45,7 +64,7 @@ class Table:
         except OverflowError:
             value = math.inf
         if not math.isfinite(value):
-            raise BadTerms(self._name(key), "it must be finite")
+            raise self._fault(self._name(key), "it must be finite")
         return value
 
     def flag(self, key: str, default: bool | None = None) -> bool:
@@ -58,23 +77,24 @@ class Table:
         try:
             data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
-            raise BadTerms(self._name(key), "it is not base64") from None
+            raise self._fault(self._name(key), "it is not base64") from None
         if len(data) != size or encode_binary(data) != text:
-            raise BadTerms(self._name(key), f"it must be {size} bytes in base64")
+            raise self._fault(self._name(key), f"it must be {size} bytes in base64")
         return data
 
     def table(self, key: str) -> Table:
-        return Table(self._name(key), self._take(key, dict, "a table"))
+        return Table(self._name(key), self._take(key, dict, "a table"), self._fault)
 
     def tables(self, key: str, optional: bool = False) -> list[Table]:
         if optional and key not in self._values:
             return []
         values = self._take(key, list, "a list of tables")
         if not all(isinstance(value, dict) for value in values):
-            raise BadTerms(self._name(key), "it must be a list of tables")
-        return [Table(f"{self._name(key)}[{k}]", v) for k, v in enumerate(values, start=1)]
+            raise self._fault(self._name(key), "it must be a list of tables")
+        path = self._name(key)
+        return [Table(f"{path}[{k}]", v, self._fault) for k, v in enumerate(values, start=1)]
 
     def finish(self) -> None:
-        """Raises BadTerms on a key that nobody asked for."""
+        """Raises on a key that nobody asked for."""
         if unknown := sorted(set(self._values) - self._read):
-            raise BadTerms(self._name(unknown[0]), "it is unknown here")
+            raise self._fault(self._name(unknown[0]), "it is unknown here")
