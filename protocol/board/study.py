@@ -190,9 +190,12 @@ class Studies(Mapping[str, StudyState]):
             if found is None:
                 study = Study(self._terms, name, body)
                 self._found[name] = StudyState(study, sender, position, time_ms)
-        elif isinstance(body, Approval | Withdrawal | Ending) and found is not None:
-            if body.plan == found.study.digest:
-                found.take(position, sender, body)
+        elif (
+            isinstance(body, Approval | Withdrawal | Ending)
+            and found is not None
+            and body.plan == found.study.digest
+        ):
+            found.take(position, sender, body)
 
 
 def check_plan(plan: Plan, terms: Terms) -> None:
