@@ -23,6 +23,7 @@ class Kind(StrEnum):
     TERMS = "the terms of a federation"
     CARD = "a hospital's card"
     AGGREGATOR_CARD = "an aggregator's card"
+    PLAN = "the plan of a study"
     JOINT_KEY = "a joint public key"
     SEALED = "a file sealed with a passphrase"
     PEM = "a key or certificate"
@@ -39,6 +40,7 @@ _FIELDS = {  # that tell what a TOML file of ours is
     Kind.TERMS: {"federation", "members"},
     Kind.CARD: {"name", "key", "fingerprint"},
     Kind.AGGREGATOR_CARD: {"url", "key", "certificate_pin"},
+    Kind.PLAN: {"kind", "purpose", "members"},
 }
 _NAMES = {  # that tell what a folder is, each of a file that is never handed on
     Kind.RECORD: "record.json",

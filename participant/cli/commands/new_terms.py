@@ -7,9 +7,9 @@ from typing import Annotated
 from typer import Option
 
 from participant.home import members_of, read_aggregator_card, read_card
-from protocol.terms import RoundPolicy, Terms, floor, normal
+from protocol.terms import Floors, Terms, floor, normal
 
-_NAMED_OTHERWISE = {"members": "member", "rounds.count": "rounds"}
+_NAMED_OTHERWISE = {"members": "member"}
 
 
 @dataclass(frozen=True)
@@ -21,24 +21,21 @@ class NewTerms:
     aggregator: Annotated[Path, Option(help="The card that quorate-aggregator init made.")]
     quorum: Annotated[int, Option(help="Members it takes to decrypt.")]
     key_bits: Annotated[int, Option(help="Length of N.")] = 3072
-    rounds: Annotated[int, Option(help="Rounds of training.")] = 10
-    min_contributors: Annotated[
-        int | None, Option(help="Fewest in a sum, else quorum, or max(f, 1) + 2.")
+    least_contributors: Annotated[
+        int | None, Option(help="Fewest members of any sum, else quorum, or as colluders ask for.")
     ] = None
-    min_difference: Annotated[
+    least_difference: Annotated[
         int | None,
-        Option(help="Fewest members by which sums from one model may differ, else max(f, 1) + 2."),
+        Option(
+            help="Fewest members that sums may show by their difference, else as few as may be."
+        ),
     ] = None
-    differencing: Annotated[str, Option(help="Where they differ by fewer: refuse, or warn.")] = (
-        "refuse"
-    )
-    seconds: Annotated[int, Option(help="How long a round waits for the last ones.")] = 600
-    statistic_seconds: Annotated[int, Option(help="The same for a statistic.")] = 3600
-    clip: Annotated[
-        float, Option(help="Largest change of a weight. A larger update stays at home.")
-    ] = 8.0
-    bits: Annotated[int, Option(help="Bits of a weight, 8 to 40.")] = 32
-    max_examples: Annotated[int, Option(help="Most examples of one member.")] = 100_000
+    assumed_colluders: Annotated[
+        int, Option(help="Members that may put together what they know.")
+    ] = 1
+    differencing: Annotated[
+        str, Option(help="Where sums show fewer: refuse to open them, or warn.")
+    ] = "refuse"
     allow_minority_quorum: Annotated[
         bool, Option("--allow-minority-quorum", help="Allow a quorum of half or fewer.")
     ] = False
@@ -46,9 +43,6 @@ class NewTerms:
         bool,
         Option("--allow-small-key", help="Allow fewer than 2048 bits: for tests, never for data."),
     ] = False
-    suite: Annotated[str, Option(help="How updates are encrypted: auto takes the cheaper one.")] = (
-        "auto"
-    )
     step_seconds: Annotated[int, Option(help="How long a ceremony's step waits for the last.")] = (
         3600
     )
@@ -56,14 +50,11 @@ class NewTerms:
     def terms(self) -> Terms:
         """The terms, with the members' and the aggregator's cards read; raises what these raise."""
         members = members_of([read_card(path) for path in self.member])
-        least = floor(len(members))
-        fewest = self.min_contributors
-        policy = RoundPolicy(
-            self.rounds,
+        least, fewest = floor(len(members), self.assumed_colluders), self.least_contributors
+        floors = Floors(
             max(self.quorum, least) if fewest is None else fewest,
-            self.seconds,
-            self.statistic_seconds,
-            least if self.min_difference is None else self.min_difference,
+            least if self.least_difference is None else self.least_difference,
+            self.assumed_colluders,
             self.differencing,  # type: ignore[arg-type]  # checked when the terms are
         )
         return Terms(
@@ -74,17 +65,13 @@ class NewTerms:
             self.allow_minority_quorum,
             self.allow_small_key,
             read_aggregator_card(self.aggregator),
-            policy,
-            self.clip,
-            self.bits,
-            self.max_examples,
-            self.suite,  # type: ignore[arg-type]  # checked when the terms are
+            floors,
             self.step_seconds,
         )
 
 
 def option_of(field: str) -> str:
-    """The option that gives a field of the terms (``rounds.seconds``); empty if none does."""
+    """The option that gives a field of the terms (``floors.differencing``); empty if none does."""
     field = field.partition("[")[0]
     name = _NAMED_OTHERWISE.get(field, field.rpartition(".")[2])
     given = {f.name for f in fields(NewTerms)}

@@ -37,6 +37,7 @@ from participant.home import (
 from participant.home import identity as identities
 from protocol.encoding import encode_binary
 from protocol.terms import fault_of_name, normal
+from protocol.words.counted import counted
 from protocol.words.duration import duration
 
 terms_app = typer.Typer(help="What every member signs before any cryptography.")
@@ -120,7 +121,6 @@ def _show_card(folder: Path, shown: Card) -> None:
 
 def _show_terms(file: TermsFile) -> None:
     terms, unsigned = file.terms, file.unsigned()
-    rounds = terms.rounds
     say(f"Terms of {terms.name}")
     say(f"  fingerprint   {file.fingerprint}")
     say(f"  quorum        {terms.quorum} of {terms.n_members}, {terms.key_bits}-bit key")
@@ -134,25 +134,17 @@ def _show_terms(file: TermsFile) -> None:
         f"  ceremony      given up when a step has lasted {duration(terms.step_seconds)}, counted "
         "once all have joined"
     )
+    floors = terms.floors
     say(
-        f"  rounds        {rounds.count}, each of at least {terms.least_contributors} "
-        f"contributors, {rounds.seconds} s (statistics: {rounds.statistic_seconds} s)"
+        f"  floors        no study may have sums of fewer than {terms.least_contributors} "
+        f"hospitals. {counted(floors.assumed_colluders, 'member')} may put together what they know"
     )
-    does = "refuse to decrypt" if rounds.differencing == "refuse" else "warn"
+    does = "refuse to open" if floors.differencing == "refuse" else "warn, and open,"
     say(
-        f"  differencing  {does} where sums from one model differ by fewer than "
-        f"{terms.least_difference} members"
+        f"  differencing  hospitals {does} a sum where it shows, with all others of any study, "
+        f"fewer than {terms.least_difference} members"
     )
-    say(f"  encryption    suite {terms.suite}")
-    say(
-        f"  quantisation  {terms.precision_bits} bits at most, a weight changes by at most "
-        f"{terms.clip:g}, at most {terms.max_examples} examples. Both are the first round's, and "
-        "later ones follow what hospitals need"
-    )
-    say(
-        "  opened        in each round: the average, and the sum of the numbers of examples. Who is"
-    )
-    say("                part of one round and not of another shows its number by the difference")
+    say("  studies       what is computed is no part of the terms: hospitals approve each study")
     say("  members")
     for number, member in enumerate(terms.members, start=1):
         state = "signed"
