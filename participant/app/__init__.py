@@ -3,3 +3,4 @@
 from participant.app.app import app_of, keep_traceback
 from participant.app.calls import App, Config, app_seed, evaluate, fit, initial_config
 from participant.app.forked import end_workers
+from participant.app.pin import hash_of_app
