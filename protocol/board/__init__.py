@@ -78,8 +78,14 @@ from protocol.board.messages import (
 )
 from protocol.board.payload_sizes import chunk_count, expected_count, labels_bytes
 from protocol.board.plan import Approval, Ending, Plan, Statistic, Training, Withdrawal, plan_digest
-from protocol.board.session import Session, read_session, round_session, study_session
-from protocol.board.step_id import StepId
+from protocol.board.session import (
+    Session,
+    SessionName,
+    StepId,
+    read_session,
+    round_session,
+    study_session,
+)
 from protocol.board.study import Studies, Study, StudyState, check_plan
 from protocol.board.suite import Suite, suite_for, suite_of
 from protocol.board.wire import (

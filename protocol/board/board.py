@@ -5,7 +5,7 @@ H(position, previous entry hash, time, signed post). Two boards that differ in o
 different heads from there on, and part for good at the first post that crosses.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Generic, NamedTuple, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,26 +15,23 @@ from typing_extensions import TypeVar
 
 from protocol.board.budget import Budget, Surplus
 from protocol.board.certification import Certification
+from protocol.board.fields import MAX_POST_BYTES, Count, Digest, Index, Signature
 from protocol.board.messages import (
-    MAX_POST_BYTES,
     Attachment,
     Body,
     CheckPart,
     Closing,
     Complaint,
     Contribution,
-    Count,
-    Digest,
-    Index,
     Omission,
     Partial,
-    Signature,
     attachments_of,
     belongs,
     blob_name,
     chunks_of,
 )
 from protocol.board.session import Session, read_session
+from protocol.board.study import Studies
 from protocol.encoding import Message, decode, digest, encode
 from protocol.errors import BadEntry, BadSignature, BadTerms, Fork, Malformed
 from protocol.signing import sign, verify
@@ -153,7 +150,8 @@ class Board:
         self._last_seen: dict[int, int] = {}
         self._sessions: dict[str, list[Posted]] = {}
         self._last: dict[int, Posted] = {}
-        self._budget = Budget(terms)
+        self.studies = Studies(terms)  # proposed by entries that count, and what is said of them
+        self._budget = Budget(terms, self.studies)
         self.entries: list[Posted] = []
 
     @property
@@ -204,10 +202,25 @@ class Board:
             raise BadEntry(position, post.sender, "its signature does not fit") from None
         if not belongs(post.session, post.sender, post.body):
             raise BadEntry(position, post.sender, "its sender may not say this here")
-        if not _fit(post.body, self.terms.n_members):
+        if not self._fits(post):
             raise BadEntry(position, post.sender, "an attachment does not fit its description")
         self._check_order(post, position)
         return post
+
+    def _fits(self, post: Post) -> bool:
+        """One attachment for a recipient, as it describes itself; blobs are checked by name."""
+        attachments = attachments_of(post.body)
+        state = self.studies.get(read_session(post.session).study)
+        recipients = [a.to for a in attachments]
+        readers = state.study.members if state else ()
+        return (
+            len(set(recipients)) == len(recipients)
+            and _addresses(post.body, set(recipients), self.terms.n_members, readers)
+            and all(
+                not a.data if a.is_blob else len(a.data) == a.size and blob_name(a.data) == a.digest
+                for a in attachments
+            )
+        )
 
     def _check_order(self, post: Post, position: int) -> None:
         expected = self.count(post.session, post.sender)
@@ -241,6 +254,11 @@ class Board:
         self.entries.append(posted)
         if not isinstance(post.body, Surplus):
             self._sessions.setdefault(post.session, []).append(posted)
+            named = read_session(post.session)
+            if named.kind == "study":
+                self.studies.take(
+                    named.study, posted.position, posted.time_ms, post.sender, post.body
+                )
         self._last[post.sender] = posted
         self._hashes.append(posted.hash)
         self._counts[post.session, post.sender] = post.sequence + 1
@@ -251,7 +269,8 @@ class Board:
         """The post, or one that says nothing where it is beyond its sender's budget."""
         if reason := self.excess(post, time_ms):
             return replace(post, body=Surplus(reason))
-        self._budget.take(post.session, post.sender, post.body, time_ms)
+        position = len(self.entries) + 1
+        self._budget.take(position, post.session, post.sender, post.body, time_ms)
         return post
 
     def session(self, name: str) -> list[Posted]:
@@ -269,31 +288,17 @@ class Board:
         return self._last.get(sender)
 
 
-def _fit(body: Body, n_members: int) -> bool:
-    """One attachment for a recipient, of the size and name it gives; blobs are checked by name."""
-    attachments = attachments_of(body)
-    recipients = [a.to for a in attachments]
-    return (
-        len(set(recipients)) == len(recipients)
-        and _addresses(body, set(recipients), n_members)
-        and all(
-            not a.data if a.is_blob else len(a.data) == a.size and blob_name(a.data) == a.digest
-            for a in attachments
-        )
-    )
-
-
-def _addresses(body: Body, recipients: set[int], n_members: int) -> bool:
+def _addresses(body: Body, recipients: set[int], n_members: int, readers: Sequence[int]) -> bool:
     """Whether a body speaks to members there are, and of them.
 
     Contributions, sums and parts of a check are for all: whoever could not read one would judge
     otherwise than the others.
-    A partial decryption is for all, with a key for each.
+    A partial decryption is for all, with a key for each reader of the study.
     """
     if isinstance(body, Contribution | Closing | CheckPart):
         return recipients == {0}
     if isinstance(body, Partial):
-        return recipients == set(range(n_members + 1))
+        return recipients == {0, *readers}
     if isinstance(body, Omission):
         return 1 <= body.member <= n_members and body.other <= n_members
     if isinstance(body, Complaint):

@@ -24,8 +24,7 @@ from protocol.board.fields import (
     Word,
 )
 from protocol.board.plan import Approval, Ending, Plan, Withdrawal
-from protocol.board.session import Session, read_session
-from protocol.board.step_id import StepId
+from protocol.board.session import Session, StepId, read_session
 from protocol.encoding import Message, digest
 from protocol.words import FIELD
 

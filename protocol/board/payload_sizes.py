@@ -1,11 +1,13 @@
-"""How large what a member says can be at most, from the terms and a round's opening alone.
+"""How large what a member says can be at most, by the terms, or by a round's study and opening.
 
 Every bound is above what an honest member sends, by a margin that covers how it is encoded.
 """
 
 from keyshare.ceremony.lanes import lanes
 from protocol.board.classes import CandidateLayout
-from protocol.board.messages import MAX_BLOB_BYTES, MAX_SEALING_KEY_BYTES, Opening
+from protocol.board.fields import MAX_BLOB_BYTES, MAX_SEALING_KEY_BYTES
+from protocol.board.messages import Opening
+from protocol.board.study import Study
 from protocol.board.suite import suite_of
 from protocol.encoding import encode
 from protocol.terms import Terms
@@ -24,16 +26,16 @@ def _number_bytes(terms: Terms) -> int:
     return terms.key_bits // 4 + 1
 
 
-def expected_count(opening: Opening, terms: Terms) -> int:
-    """Ciphertexts in a contribution to a round: by its suite, or one per number."""
-    if opening.kind == "statistic":
-        return opening.length
-    return suite_of(opening.suite, terms).ciphertext_count(opening.length)
+def expected_count(opening: Opening, study: Study) -> int:
+    """Ciphertexts in a contribution to a round: by its suite, or one for each number."""
+    if not study.is_training:
+        return study.statistic.length
+    return suite_of(opening.suite, study).ciphertext_count(opening.length)
 
 
-def list_bytes(opening: Opening, terms: Terms) -> int:
+def list_bytes(opening: Opening, study: Study) -> int:
     """The largest list of ciphertexts in a contribution to the round, or of parts of its sum."""
-    return statistic_bytes(expected_count(opening, terms), terms)
+    return statistic_bytes(expected_count(opening, study), study.terms)
 
 
 def statistic_bytes(length: int, terms: Terms) -> int:
@@ -42,23 +44,22 @@ def statistic_bytes(length: int, terms: Terms) -> int:
     return min(MAX_BLOB_BYTES, numbers + _HEADER_BYTES)
 
 
-def chunk_count(opening: Opening, terms: Terms) -> int:
+def chunk_count(opening: Opening, study: Study) -> int:
     """Chunks of the vector that a contribution to the round has."""
-    is_statistic = opening.kind == "statistic"
-    return 0 if is_statistic else suite_of(opening.suite, terms).chunk_count(opening.length)
+    return suite_of(opening.suite, study).chunk_count(opening.length) if study.is_training else 0
 
 
-def chunk_bytes(opening: Opening, terms: Terms) -> int:
+def chunk_bytes(opening: Opening, study: Study) -> int:
     """The largest chunk of such a vector."""
-    suite = suite_of(opening.suite, terms)
-    if suite.lattice is None or opening.kind == "statistic":
+    suite = suite_of(opening.suite, study) if study.is_training else None
+    if suite is None or suite.lattice is None:
         return 0
     return suite.lattice.contribution_chunk_bytes(0, suite.slot_count(opening.length))
 
 
-def round_bytes(opening: Opening, terms: Terms) -> int:
+def round_bytes(opening: Opening, study: Study) -> int:
     """All that a member uploads for one post of the round."""
-    return list_bytes(opening, terms) + chunk_count(opening, terms) * chunk_bytes(opening, terms)
+    return list_bytes(opening, study) + chunk_count(opening, study) * chunk_bytes(opening, study)
 
 
 def batch_bytes(terms: Terms) -> int:

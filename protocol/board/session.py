@@ -1,6 +1,6 @@
 """The name of a session: ceremony/1, check/1, study/NAME, or study/NAME/7 for a round of it.
 
-Here alone it is taken apart.
+Here alone it is taken apart. A ceremony has steps, which have names of their own.
 """
 
 from typing import Annotated, Literal, NamedTuple
@@ -57,3 +57,16 @@ def study_session(study: str) -> str:
 def round_session(study: str, number: int) -> str:
     """The session of a study's round; 0 is where its first model is stated."""
     return f"study/{study}/{number}"
+
+
+class StepId(NamedTuple):
+    """A step of a ceremony; ``candidate`` is the one of its batch that the step is about."""
+
+    name: str
+    batch: int = 0
+    candidate: int = 0
+
+    @property
+    def label(self) -> str:
+        """The step in one string, as hashes and seals have it."""
+        return f"{self.name}/{self.batch}/{self.candidate}"

@@ -88,6 +88,11 @@ class Study:
         return max(self.least_contributors, len(self.members) // 2 + 1)
 
     @property
+    def least_to_open(self) -> int:
+        """So many must have approved to contribute before a round of it opens."""
+        return max(self.least_contributors, self.least_agreeing if self.is_training else 0)
+
+    @property
     def quantisation(self) -> Quantisation:
         """How updates become whole numbers, at the widest bounds."""
         work = self.training
@@ -121,9 +126,10 @@ class StudyState:
             if len(self.endings) >= self.study.terms.lock_threshold and self.ended_at is None:
                 self.ended_at = position
             return
-        is_approval = isinstance(body, Approval)
-        contribute = is_approval and body.contribute and sender in self.study.members
-        self.words[sender].append(Word(position, contribute, is_approval and body.open))
+        contribute = isinstance(body, Approval) and body.contribute
+        opens = isinstance(body, Approval) and body.open
+        is_member = sender in self.study.members
+        self.words[sender].append(Word(position, contribute and is_member, opens))
 
     def word_of(self, member: int, before: int | None = None) -> Word | None:
         """A member's last word before a position; None if it has said nothing by then."""
@@ -139,6 +145,10 @@ class StudyState:
         """Whether a member has approved to help open its sums, and not taken it back."""
         word = self.word_of(member, before)
         return word is not None and word.open
+
+    def has_approved(self, member: int) -> bool:
+        """Whether a member has ever approved anything, whatever it has said since."""
+        return any(word.contribute or word.open for word in self.words.get(member, ()))
 
     def contributors(self, before: int | None = None) -> tuple[int, ...]:
         """The members that have approved to contribute."""
@@ -162,9 +172,7 @@ class StudyState:
         leaving = {m for m, p in self.endings.items() if before is None or p < before}
         n_add = len(set(self.contributors(before)) - leaving)
         n_open = len(set(self.openers(before)) - leaving)
-        least = self.study.least_agreeing if self.study.is_training else 0
-        enough = max(least, self.study.least_contributors)
-        return n_add >= enough and n_open >= self.study.terms.lock_threshold
+        return n_add >= self.study.least_to_open and n_open >= self.study.terms.lock_threshold
 
 
 class Studies(Mapping[str, StudyState]):
@@ -184,17 +192,13 @@ class Studies(Mapping[str, StudyState]):
         return len(self._found)
 
     def take(self, name: str, position: int, time_ms: int, sender: int, body: object) -> None:
-        """Take note of an entry that counts, in the session of a study."""
+        """Take note of an entry that counts (``budget``), in the session of a study."""
         found = self._found.get(name)
         if isinstance(body, Plan):
             if found is None:
                 study = Study(self._terms, name, body)
                 self._found[name] = StudyState(study, sender, position, time_ms)
-        elif (
-            isinstance(body, Approval | Withdrawal | Ending)
-            and found is not None
-            and body.plan == found.study.digest
-        ):
+        elif isinstance(body, Approval | Withdrawal | Ending) and found is not None:
             found.take(position, sender, body)
 
 

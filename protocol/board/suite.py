@@ -1,7 +1,8 @@
 """How an update is encrypted: packed Paillier ciphertexts, or a one-time lattice key under them.
 
-Which suite a round has follows from the terms and the length of the model, so that every member
-computes it for itself. ``auto`` takes the cheaper one by the measured costs below.
+Which suite a training round has follows from the study and the length of the model, so that every
+member computes it for itself. ``auto`` takes the cheaper one by the measured costs below. A
+statistic has packed Paillier's name, and a ciphertext for each number.
 """
 
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from functools import lru_cache
 
 from keyshare.hybrid import RINGS, Lattice, key_ciphertext_count
 from keyshare.rounds import Packing, Quantisation, Slots, Tally, ciphertext_count
-from protocol.board.messages import Opening, SuiteName
-from protocol.terms import Terms
+from protocol.board.fields import SuiteName
+from protocol.board.messages import Opening
+from protocol.board.study import Study
 
 # Measured on one core of an AMD EPYC: only ratios matter. What one ciphertext costs a member, which
 # encrypts it and makes a part of its decryption.
@@ -26,16 +28,16 @@ _MOST_SPARED_BITS, _LEAST_SPARING_BITS = 7, 20
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite under the terms of a federation; ``lattice`` is None for packed Paillier."""
+    """A suite of a study that trains; ``lattice`` is None for packed Paillier."""
 
     name: SuiteName
     lattice: Lattice | None
-    terms: Terms
+    study: Study
 
     def ciphertext_count(self, length: int) -> int:
         """Paillier ciphertexts of a contribution for ``length`` weights."""
         if self.lattice is not None:
-            return key_ciphertext_count(self.lattice, self.terms.key_bits)
+            return key_ciphertext_count(self.lattice, self.study.terms.key_bits)
         return ciphertext_count(self.slot_count(length), self.packing(length))
 
     def chunk_count(self, length: int) -> int:
@@ -46,12 +48,12 @@ class Suite:
         """Slots of a contribution for ``length`` weights."""
         if self.lattice is None:
             return self.packing(length).head + length
-        terms = self.terms
-        return self._slots(self._bits(length), terms.clip, terms.max_examples, length).count
+        work = self.study.training
+        return self._slots(self._bits(length), work.clip, work.max_examples, length).count
 
     def packing(self, length: int) -> Packing:
         """How the slots for ``length`` weights lie in plaintexts under packed Paillier."""
-        return _packing(self.terms, length)
+        return _packing(self.study, length)
 
     def slots(self, opening: Opening) -> Slots:
         """What the slots of a training round are: how weights become integers, what is counted.
@@ -63,57 +65,59 @@ class Suite:
 
     def seconds(self, length: int) -> float:
         """What a member computes for a round, by the cost table."""
-        known = min(_CIPHERTEXT_SECONDS, key=lambda bits: abs(bits - self.terms.key_bits))
-        each = _CIPHERTEXT_SECONDS[known] * (self.terms.key_bits / known) ** 3
+        key_bits = self.study.terms.key_bits
+        known = min(_CIPHERTEXT_SECONDS, key=lambda bits: abs(bits - key_bits))
+        each = _CIPHERTEXT_SECONDS[known] * (key_bits / known) ** 3
         lattice = _FIXED_SECONDS + length * _WEIGHT_SECONDS if self.lattice is not None else 0.0
         return self.ciphertext_count(length) * each + lattice
 
     def _bits(self, length: int) -> int:
-        """Bits of a slot's value: as many as the terms say and the suite carries."""
+        """Bits of a slot's value: as many as the plan says and the suite carries."""
         if self.lattice is not None:
-            return min(self.terms.precision_bits, self.lattice.levels.bit_length() - 1)
+            return min(self.study.training.bits, self.lattice.levels.bit_length() - 1)
         return self.packing(length).value_bits
 
     def _slots(self, bits: int, clip: float, max_examples: int, length: int) -> Slots:
-        terms = self.terms
-        tally = Tally(terms.clip, terms.max_examples, terms.n_members, bits)
+        work = self.study.training
+        tally = Tally(work.clip, work.max_examples, len(self.study.members), bits)
         together = self.lattice.weights_per_coefficient if self.lattice is not None else 1
         return Slots(Quantisation(clip, bits, max_examples), tally, length, together)
 
 
 @lru_cache(maxsize=64)
-def _packing(terms: Terms, length: int) -> Packing:
-    """Of values with as many bits as the terms say, or fewer.
+def _packing(study: Study, length: int) -> Packing:
+    """Of values with as many bits as the plan says, or fewer.
 
     The tally, and the reserve for what blinds, cost no ciphertext where values of fewer bits make
     room for them.
     """
-    suite = suite_of("paillier", terms)
+    suite, work = suite_of("paillier", study), study.training
 
     def of(bits: int) -> Packing:
-        head = suite._slots(bits, terms.clip, terms.max_examples, 0).head
-        return Packing.choose(terms.key_bits, bits, terms.n_members, head)
+        head = suite._slots(bits, work.clip, work.max_examples, 0).head
+        return Packing.choose(study.terms.key_bits, bits, len(study.members), head)
 
-    full = of(terms.precision_bits)
+    full = of(work.bits)
     without_tally = -(-(length + 1) // full.slots)
-    least = max(_LEAST_SPARING_BITS, terms.precision_bits - _MOST_SPARED_BITS)
-    for bits in range(terms.precision_bits, least - 1, -1):
+    least = max(_LEAST_SPARING_BITS, work.bits - _MOST_SPARED_BITS)
+    for bits in range(work.bits, least - 1, -1):
         if ciphertext_count((packing := of(bits)).head + length, packing) <= without_tally:
             return packing
     return full
 
 
 @lru_cache(maxsize=64)
-def suite_of(name: SuiteName, terms: Terms) -> Suite:
-    """A suite of that name."""
+def suite_of(name: SuiteName, study: Study) -> Suite:
+    """The suite of that name for a study that trains."""
     ring = RINGS.get(name)
-    return Suite(name, Lattice(ring, terms.n_members) if ring else None, terms)
+    return Suite(name, Lattice(ring, len(study.members)) if ring else None, study)
 
 
 @lru_cache(maxsize=64)
-def suite_for(terms: Terms, length: int) -> Suite:
-    """The suite of a training round for a model of ``length`` weights."""
-    if terms.suite != "auto":
-        return suite_of(terms.suite, terms)
-    candidates = [suite_of("paillier", terms), suite_of("hybrid", terms)]
+def suite_for(study: Study, length: int) -> Suite:
+    """The suite of a study's training rounds for a model of ``length`` weights."""
+    name = study.training.suite
+    if name != "auto":
+        return suite_of(name, study)
+    candidates = [suite_of("paillier", study), suite_of("hybrid", study)]
     return min(candidates, key=lambda suite: suite.seconds(length))

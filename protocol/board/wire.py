@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 
 from protocol.board.board import MAX_ENTRY_BYTES, MIN_ENTRY_BYTES, SignedPost
-from protocol.board.messages import MAX_BLOB_BYTES, Count, Digest, Index, Signature, Text
+from protocol.board.fields import MAX_BLOB_BYTES, Count, Digest, Index, Signature, Text
 from protocol.encoding import Message, decode, encode
 from protocol.signing import sign, verify
 

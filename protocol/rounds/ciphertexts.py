@@ -19,6 +19,7 @@ from protocol.board import (
     Ciphertexts,
     Contribution,
     Opening,
+    Study,
     expected_count,
 )
 from protocol.encoding import (
@@ -32,7 +33,6 @@ from protocol.encoding import (
 )
 from protocol.errors import Malformed
 from protocol.key import Epoch, to_number
-from protocol.terms import Terms
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,20 @@ def write_ciphertexts(encrypted: Encrypted, n: mpz) -> bytes:
     return encode(Ciphertexts(numbers, tuple(map(number_bytes, said))))
 
 
-def read_ciphertexts(payload: bytes, opening: Opening, terms: Terms, n: mpz) -> Encrypted:
+def read_ciphertexts(payload: bytes, opening: Opening, study: Study, n: mpz) -> Encrypted:
     """The ciphertexts in a payload, each a unit mod N², as many as the round has.
 
     The proof is read, not checked: see ``check_proof``. Raises Malformed on another count or a
     number out of range.
     """
-    return finish(read_in_steps(payload, opening, terms, n))
+    return finish(read_in_steps(payload, opening, study, n))
 
 
-def read_in_steps(payload: bytes, opening: Opening, terms: Terms, n: mpz) -> Steps[Encrypted]:
+def read_in_steps(payload: bytes, opening: Opening, study: Study, n: mpz) -> Steps[Encrypted]:
     """The same in steps."""
     found = decode(payload, Ciphertexts, "ciphertexts", MAX_BLOB_BYTES)
     yield
-    values = yield from _units(found.numbers, expected_count(opening, terms), n)
+    values = yield from _units(found.numbers, expected_count(opening, study), n)
     return Encrypted(tuple(values), _read_proof(found.proof))
 
 
@@ -109,21 +109,27 @@ def check_proof_in_steps(
     encrypted: Encrypted, body: Contribution, session: str, member: int, key: EncryptionKey
 ) -> Steps[None]:
     """The same in steps."""
-    context = proof_context(key.epoch, session, member, body.opening, body.vector)
+    context = proof_context(key.epoch, session, member, body.opening, body.vector, body.near)
     proof, values = encrypted.proof, encrypted.values
     if proof is None or not (yield from verify_in_steps(proof, values, key.encryptor, context)):
         raise Malformed("ciphertexts", "no fitting proof that their plaintexts are known")
 
 
 def proof_context(
-    epoch: bytes, session: str, member: int, opening: bytes, vector: Sequence[bytes] = ()
+    epoch: bytes,
+    session: str,
+    member: int,
+    opening: bytes,
+    vector: Sequence[bytes] = (),
+    near: Sequence[str] = (),
 ) -> bytes:
-    """What the proof is bound to beside the ciphertexts: epoch, round, who, and the vector.
+    """What the proof is bound to beside the ciphertexts: epoch, round, who, vector, and near.
 
-    The digests of the epoch and of the opening's post hold the federation.
+    The digests of the epoch and of the opening's post hold the federation and the plan.
     """
-    parts = (epoch, session.encode(), member.to_bytes(8, "big"), opening, *vector)
-    return digest("quorate/contribution proof", *parts)
+    said = encode((list(vector), list(near)))
+    place = (epoch, session.encode(), member.to_bytes(8, "big"), opening)
+    return digest("quorate/contribution proof", *place, said)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 A hospital helps only with a set that keeps the rules (``protocol.rounds.set_rules``), that more
 than (n+f)/2 members have locked, and with no other set of the round; nor with a sum that differs by
-too few members from others of the same model (``protocol.rounds.history``). It believes no other's
-partial decryption: each is opened and its proof verified before it counts, and whoever sent one
-that does not hold is named on the board, once, with what everyone needs to see it.
+too few members from others of the same start (``protocol.rounds.history``). It locks only sets of a
+study that it has approved, and has not taken that back; what it has locked it releases, whatever is
+said of the study later. It believes no other's partial decryption: each is opened and its proof
+verified before it counts, and whoever sent one that does not hold is named on the board, once, with
+what everyone needs to see it. A hospital that is no reader of the study opens nothing.
 """
 
 from collections.abc import Mapping
@@ -24,6 +26,7 @@ from protocol.board import (
     Posted,
     Refusal,
     SetLock,
+    StudyState,
 )
 from protocol.errors import Malformed, Refused, Uncombinable
 from protocol.key import Epoch, EpochSecret
@@ -35,7 +38,6 @@ from protocol.rounds.set_rules import Fitting, check_set
 from protocol.rounds.vector_checks import counts
 from protocol.rounds.view import RoundView
 from protocol.sealing import SealingKey
-from protocol.terms import Terms
 from protocol.words import shown
 
 
@@ -50,14 +52,20 @@ class RoundMember:
     """One member's side of a round: a pure function of the board and of its key share.
 
     ``consent`` is given from outside (by a person, or by the policy of a service); without it
-    nothing is said, but what others release is combined. ``history``: what this hospital's board
-    says of all other rounds.
+    nothing is said, but what others release is combined. ``state``: what this hospital's board says
+    of the study; ``history``: of all other rounds.
     """
 
     def __init__(
-        self, view: RoundView, terms: Terms, epoch: Epoch, secret: EpochSecret, history: OpenedSets
+        self,
+        view: RoundView,
+        state: StudyState,
+        epoch: Epoch,
+        secret: EpochSecret,
+        history: OpenedSets,
     ) -> None:
-        self.view, self.terms, self.epoch, self._history = view, terms, epoch, history
+        self.view, self.state, self.epoch, self._history = view, state, epoch, history
+        self.study, self.terms = state.study, state.study.terms
         self.consent = False
         self.plaintexts: list[mpz] | None = None
         self.total: Encrypted | None = None
@@ -66,7 +74,7 @@ class RoundMember:
         self._refused: Refused | None = None  # once closed, nothing makes a set another
         self._sealing = SealingKey(secret.sealing_seed)
         self._contributions: dict[int, bytes] = {}
-        self._fitting = Fitting(view, self._contributions, terms, epoch)
+        self._fitting = Fitting(view, self._contributions, state, epoch)
         self._locked: LockedSum | None = None
         self._held: dict[int, bytes] = {}  # keys sealed to this member, of parts not yet verified
         self._payloads: dict[int, bytes] = {}  # of partial decryptions
@@ -78,6 +86,16 @@ class RoundMember:
     def index(self) -> int:
         """This member's number."""
         return self._secret.index
+
+    @property
+    def is_reader(self) -> bool:
+        """Whether parts are sealed to this member, so that it learns the sum."""
+        return self.index in self.study.members
+
+    @property
+    def may_lock(self) -> bool:
+        """Whether this member's approval to open stands on its board, and the study has no end."""
+        return self.state.opens(self.index) and not self.state.is_ended()
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Take an entry of this round with its payloads: key 0 for all, own number for sealed.
@@ -92,7 +110,8 @@ class RoundMember:
                 self._contributions[sender] = payloads.get(0, b"")
         elif isinstance(body, Partial) and self.view.partials.get(sender) is posted:
             self._payloads[sender] = payloads.get(0, b"")
-            self._held[sender] = payloads.get(self.index, b"")
+            if self.is_reader:
+                self._held[sender] = payloads.get(self.index, b"")
         self._try_to_combine()
 
     def due(self, ledger: Ledger) -> Draft | None:
@@ -102,6 +121,8 @@ class RoundMember:
             return None
         try:
             if me not in view.lock_posts:
+                if not self.may_lock:
+                    return None
                 self.check_set()
                 self._check_difference()
                 if self.owes_checksum:
@@ -126,7 +147,9 @@ class RoundMember:
         """
         view, me = self.view, self.index
         is_due = self.consent and self.total is not None and me not in view.lock_posts
-        return is_due and not self.checksum and counts(view, me, self.epoch.quorum)
+        return (
+            is_due and self.may_lock and not self.checksum and counts(view, me, self.epoch.quorum)
+        )
 
     @property
     def owes_partial(self) -> bool:
@@ -164,7 +187,7 @@ class RoundMember:
 
     @property
     def difference(self) -> Difference | None:
-        """What the closed sum would show of too few members, with others of the same model."""
+        """What the closed sum would show of too few members, with others of the same start."""
         return self._history.difference(self.view)
 
     @property
@@ -179,12 +202,13 @@ class RoundMember:
         if self._refused is not None:
             raise self._refused
         try:
-            self.total = check_set(self.view, self._contributions, self.terms, self.epoch)
+            self.total = check_set(self.view, self._contributions, self.state, self.epoch)
         except Refused as refusal:
             self._refused = refusal if self.view.closing is not None else None
             raise
         self._contributions.clear()  # the board has them; the sum is all that is needed now
-        self._locked = LockedSum.of(self.epoch, self.view.session, self._chosen, self.total)
+        place = (self.epoch, self.view.session, self._chosen)
+        self._locked = LockedSum.of(*place, self.total, self.study.members)
         return self.total
 
     @cached_property
@@ -203,7 +227,7 @@ class RoundMember:
     def _check_difference(self) -> None:
         """Before the lock is said, and again before the part is made: others may have locked."""
         found = self.difference
-        if found and self.terms.rounds.differencing == "refuse":
+        if found and self.terms.floors.differencing == "refuse":
             reason = found.reason(self.terms)
             raise Refused(self.view.name, "differencing", found.members[0], reason)
 

@@ -2,7 +2,7 @@
 
     payload     AES-256-GCM, key H(place, k), of (c_{i,1}, …, c_{i,m}, proof), for all
     commitment  H(place, k), in the post;  place = federation, session, sender i, chosen set
-    k           32 bytes, made for this post alone, sealed to each member
+    k           32 bytes, made for this post alone, sealed to each reader of the study
 
 The proof is that of ``keyshare.proofs.proved_parts``.
 
@@ -60,14 +60,17 @@ class LockedSum:
     chosen: bytes
     ciphertexts: tuple[mpz, ...]
     key: JointKey
+    readers: tuple[int, ...]
     # Of members' parts that were checked, under the keys that they committed to: others may speak
     # of the same parts as often as they like.
     _checked: dict[bytes, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
-    def of(cls, epoch: Epoch, session: str, chosen: bytes, total: Encrypted) -> LockedSum:
-        """``total``: the recomputed sum of the set whose name is ``chosen``."""
-        return cls(epoch, session, chosen, total.values, epoch.joint_key())
+    def of(
+        cls, epoch: Epoch, session: str, chosen: bytes, total: Encrypted, readers: tuple[int, ...]
+    ) -> LockedSum:
+        """``total``: the recomputed sum of the set whose name is ``chosen``; readers: of it."""
+        return cls(epoch, session, chosen, total.values, epoch.joint_key(), readers)
 
     def commitment(self, member: int, content_key: bytes) -> bytes:
         """What a post says of the key of its payload; it hides the key and fixes it."""
@@ -91,7 +94,7 @@ class LockedSum:
         content_key = derive_key(fresh, "content key", self.session, self.chosen)
         payload = self.encrypt(self.proved(parts, secret, fresh), member, content_key)
         (public,), blobs = public_payload(payload)
-        keys = dict(enumerate(self.epoch.sealing_keys, start=1))
+        keys = {reader: self.epoch.sealing_keys[reader - 1] for reader in self.readers}
         envelope = Envelope(self.epoch.federation, self.session, member, keys)
         sealed, more = envelope.seal_all(dict.fromkeys(keys, content_key), "partial")
         body = Partial(self.chosen, self.commitment(member, content_key), (public, *sealed))

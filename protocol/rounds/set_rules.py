@@ -1,11 +1,12 @@
 """The rules of a set: whether a round's closing may be decrypted, from what is public alone.
 
-The round is one of this epoch, and of the suite that is due; a statistic is opened as a member
-asked for it; enough distinct members contributed, each with a contribution that was seen signed; no
-ciphertext occurs twice; whoever contributed, to training or to a statistic, has proved that it
-knows what it encrypted; and the sum is the product of the contributions. A hospital asks this
-before it locks a set; whoever has the record may ask it later. That a hospital helps with one set
-of a round only is its own ledger's concern.
+The round is one of this epoch, opened for this very plan while enough had approved it, as the plan
+says; the study had not ended when it was closed; enough distinct members contributed, each with a
+contribution that was seen signed, and none of them had withdrawn by then; no ciphertext occurs
+twice; whoever contributed, to training or to a statistic, has proved that it knows what it
+encrypted; and the sum is the product of the contributions. A hospital asks this before it locks a
+set; whoever has the record may ask it later. That a hospital helps with one set of a round only is
+its own ledger's concern.
 """
 
 from collections.abc import Mapping
@@ -13,17 +14,18 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from gmpy2 import mpz
+from msgspec.structs import replace
 
 from protocol.board import (
     Closing,
     Contribution,
     Opening,
     Posted,
-    Suite,
+    Study,
+    StudyState,
     blob_name,
-    read_session,
+    chunk_count,
     suite_for,
-    suite_of,
 )
 from protocol.errors import Malformed, Refused
 from protocol.key import Epoch, to_number
@@ -35,34 +37,35 @@ from protocol.rounds.ciphertexts import (
     read_ciphertexts,
     write_ciphertexts,
 )
-from protocol.rounds.statistic import request_of
+from protocol.rounds.statistic import opening_for
 from protocol.rounds.view import RoundView
-from protocol.terms import Terms
 
 
 def check_set(
-    view: RoundView, payloads: Mapping[int, bytes], terms: Terms, epoch: Epoch
+    view: RoundView, payloads: Mapping[int, bytes], state: StudyState, epoch: Epoch
 ) -> Encrypted:
     """The sum that the round's closing chose, recomputed.
 
     payloads: what each contributor has posted, by member; read in ascending order, each once.
+    state: of the round's study, as the board tells it now or later: the closing's own place counts.
     Raises Refused naming round, rule and member (0: nobody in particular).
     """
-    return _Set(view, payloads, terms, epoch).check()
+    return _Set(view, payloads, state, epoch).check()
 
 
 class Fitting:
     """Whose contributions to an open round can be in a sum, as far as the posts show.
 
     Each is judged once, in the order of the board: of two that repeat each other the later one is
-    left out. Whether the chunks of a vector have their sizes is seen only by who has them.
+    left out. So is whoever has withdrawn. Whether the chunks of a vector have their sizes is seen
+    only by who has them.
     payloads: as in ``check_set``; a contribution's is there when the view has it.
     """
 
     def __init__(
-        self, view: RoundView, payloads: Mapping[int, bytes], terms: Terms, epoch: Epoch
+        self, view: RoundView, payloads: Mapping[int, bytes], state: StudyState, epoch: Epoch
     ) -> None:
-        self._set, self._view = _Set(view, payloads, terms, epoch), view
+        self._set, self._view, self._state = _Set(view, payloads, state, epoch), view, state
         self._seen: dict[mpz | bytes, int] = {}
         self._fits: dict[int, bool] = {}
 
@@ -72,7 +75,9 @@ class Fitting:
         for member in self._view.contributions:
             if member not in self._fits:
                 self._fits[member] = self._judge(member)
-        return frozenset(member for member, fits in self._fits.items() if fits)
+        end = self._view.closing.position if self._view.closing else None
+        fit = (member for member, fits in self._fits.items() if fits)
+        return frozenset(member for member in fit if self._state.contributes(member, end))
 
     def _judge(self, member: int) -> bool:
         tried = dict(self._seen)  # only what fits keeps another's copy of it out
@@ -90,18 +95,23 @@ class _Set:
 
     view: RoundView
     payloads: Mapping[int, bytes]
-    terms: Terms
+    state: StudyState
     epoch: Epoch
 
+    @property
+    def study(self) -> Study:
+        return self.state.study
+
     def check(self) -> Encrypted:
-        opening, closing = self._known_round()
-        self._check_kind(opening)
-        suite = self._suite(opening)
-        members = self._contributors(closing)
-        if len(closing.vector) != suite.chunk_count(opening.length):
+        opened, closed = self._known_round()
+        opening, closing = opened.post.body, closed.post.body
+        self._check_plan(opened, closed)
+        self._check_work(opening)
+        members = self._contributors(closed)
+        if len(closing.vector) != chunk_count(opening, self.study):
             self._refuse("vector-shape", 0, "the sum's vector has another number of chunks")
         seen = dict[mpz | bytes, int]()
-        found = [self._contribution(member, opening, suite, seen) for member in members]
+        found = [self._contribution(member, opening, seen) for member in members]
         n = to_number(self.epoch.n)
         total = add_encrypted(found, n)
         if blob_name(write_ciphertexts(total, n)) != closing.total.digest:
@@ -112,64 +122,76 @@ class _Set:
         """Raises Refused if a member's contribution to the open round can be in no sum."""
         opening = self.view.terms_of_opening
         assert opening is not None
-        self._contribution(member, opening, self._suite(opening), seen)
+        self._check_work(opening)
+        self._contribution(member, opening, seen)
 
-    def _known_round(self) -> tuple[Opening, Closing]:
+    def _known_round(self) -> tuple[Posted[Opening], Posted[Closing]]:
         opened, closed = self.view.opening, self.view.closing
         if opened is None or closed is None or opened.post.body.epoch != self.epoch.digest:
             self._refuse("known-round", 0, "it was not opened, or under another key")
         if opened.position > closed.position:
             self._refuse("known-round", 0, "it was closed before it was opened")
-        return opened.post.body, closed.post.body
+        if self.view.study != self.study.name or not 1 <= self.view.number <= self.study.rounds:
+            self._refuse("known-round", 0, "the study has no such round")
+        return opened, closed
 
-    def _check_kind(self, opening: Opening) -> None:
-        """The opening is of the session's kind, and a statistic as a member asked for it."""
-        if opening.kind != read_session(self.view.session).opens:
-            self._refuse("known-round", 0, f"it was opened for {opening.kind}")
-        if opening.kind == "statistic" and request_of(self.view) is None:
-            self._refuse("request", 0, "no member had asked for what was opened")
-        if opening.kind == "training" and (opening.decimals or opening.labels):
-            self._refuse("request", 0, "training has no decimals and no labels")
+    def _check_plan(self, opened: Posted[Opening], closed: Posted[Closing]) -> None:
+        """It was opened for the plan that members had approved, and closed before its end."""
+        if opened.post.body.plan != self.study.digest:
+            self._refuse("plan", 0, "it was opened for another plan")
+        if not self.state.is_open(opened.position):
+            self._refuse("approved", 0, "too few had approved the study when it was opened")
+        if self.state.is_ended(closed.position):
+            self._refuse("ended", 0, "the study had ended when it was closed")
 
-    def _suite(self, opening: Opening) -> Suite:
-        due = suite_of("paillier", self.terms)
-        if opening.kind == "training":
-            due = suite_for(self.terms, opening.length)
-        if opening.suite != due.name:
-            self._refuse("suite", 0, f"it was opened for {opening.suite}, due is {due.name}")
-        return due
+    def _check_work(self, opening: Opening) -> None:
+        """It was opened as the plan says: a statistic in all, training with the suite that is due.
 
-    def _contributors(self, closing: Closing) -> list[int]:
+        Beside the suite, whoever trains checks model and bounds (participant/training).
+        """
+        study = self.study
+        if study.is_training:
+            due = suite_for(study, opening.length).name
+            if opening.suite != due:
+                self._refuse("suite", 0, f"it was opened for {opening.suite}, due is {due}")
+        elif opening != replace(opening_for(study, opening.epoch), plan=opening.plan):
+            self._refuse("statistic", 0, "it was opened otherwise than its plan says")
+
+    def _contributors(self, closed: Posted[Closing]) -> list[int]:
         """Enough distinct members, in order, each with the contribution that the board has."""
-        members = self.view.contributors
+        members, study = self.view.contributors, self.study
         if members != sorted(set(members)):
             self._refuse("contributors", 0, "the closing names a member twice or out of order")
-        least = self.terms.least_contributors
+        least = study.least_contributors
         if len(members) < least:
-            names = ", ".join(self.terms.name_of(m) for m in members) or "nobody"
-            reason = f"the sum holds {len(members)} ({names}), the terms ask for at least {least}"
+            names = ", ".join(study.terms.name_of(m) for m in members) or "nobody"
+            reason = f"the sum holds {len(members)} ({names}), the study asks for at least {least}"
             self._refuse("min-contributors", 0, reason)
-        for contributor in closing.contributors:
+        for contributor in closed.post.body.contributors:
             seen = self.view.contributions.get(contributor.member)
             if seen is None or seen.digest != contributor.contribution:
                 self._refuse("contributors", contributor.member, "its contribution is another")
+        for member in members:
+            if not self.state.contributes(member, closed.position):
+                reason = "it had withdrawn from the study when the round was closed"
+                self._refuse("withdrawn", member, reason)
         return members
 
     def _contribution(
-        self, member: int, opening: Opening, suite: Suite, seen: dict[mpz | bytes, int]
+        self, member: int, opening: Opening, seen: dict[mpz | bytes, int]
     ) -> Encrypted:
         """One member's ciphertexts; ``seen`` takes them, and the names of its vector's chunks."""
         body = self._answer(self.view.contributions[member], member)
         n = to_number(self.epoch.n)
         try:
-            found = read_ciphertexts(self.payloads.get(member, b""), opening, self.terms, n)
+            found = read_ciphertexts(self.payloads.get(member, b""), opening, self.study, n)
         except Malformed as error:
             self._refuse("valid-ciphertexts", member, error.reason)
         for name in (*found.values, *body.vector):
             if name in seen:
                 self._refuse("repeated-ciphertext", member, "a ciphertext occurs twice")
             seen[name] = member
-        if len(body.vector) != suite.chunk_count(opening.length):
+        if len(body.vector) != chunk_count(opening, self.study):
             self._refuse("vector-shape", member, "its vector has another number of chunks")
         try:
             check_proof(found, body, self.view.session, member, EncryptionKey.of(self.epoch))

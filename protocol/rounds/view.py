@@ -1,6 +1,5 @@
 """What the board says about one round: who contributed, what was closed, who helps to decrypt."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,21 +20,13 @@ from protocol.board import (
     Partial,
     Posted,
     Refusal,
-    Request,
     SetLock,
     Statement,
+    Study,
     read_session,
     suite_of,
 )
 from protocol.encoding import digest, encode
-from protocol.terms import Terms
-
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
-
-
-def round_session(name: str) -> str:
-    """The session of a round: a number is a training round, anything else a statistic."""
-    return f"round/{name}" if _NUMBER.fullmatch(name) else f"statistic/{name}"
 
 
 def says(posted: Posted[Any], kind: type[B]) -> TypeGuard[Posted[B]]:
@@ -53,7 +44,6 @@ class RoundView:
     """
 
     session: str
-    requests: dict[int, Posted[Request]] = field(default_factory=dict)
     opening: Posted[Opening] | None = None
     contributions: dict[int, Posted[Contribution]] = field(default_factory=dict)
     late: dict[int, Posted[Contribution]] = field(default_factory=dict)
@@ -75,7 +65,17 @@ class RoundView:
         return view
 
     @property
+    def study(self) -> str:
+        """The study that it is a round of."""
+        return read_session(self.session).study
+
+    @property
+    def number(self) -> int:
+        return read_session(self.session).number
+
+    @property
     def name(self) -> str:
+        """As people say it: ``cardio/7``."""
         return read_session(self.session).name
 
     def receive(self, posted: Posted) -> None:
@@ -85,8 +85,6 @@ class RoundView:
             self.opening = self.opening or posted
         elif says(posted, Closing):
             self.closing = self.closing or posted
-        elif says(posted, Request):
-            self.requests.setdefault(sender, posted)
         elif says(posted, Contribution):
             if self.closing is None:
                 self.contributions.setdefault(sender, posted)
@@ -163,26 +161,26 @@ class RoundView:
         return digest("quorate/chosen set", federation, self.session.encode(), encode(self.closed))
 
 
-def bounds_of(alike: Iterable[Statement], terms: Terms) -> tuple[float, int]:
+def bounds_of(alike: Iterable[Statement], study: Study) -> tuple[float, int]:
     """Clip and most examples of the round that goes on from what members have stated alike.
 
-    The widest that anyone has asked for, within the terms': who is wronged by the others' counts
-    asks for the terms' own (``participant.training.bounds``).
+    The widest that anyone has asked for, within the plan's: who is wronged by the others' counts
+    asks for the plan's own (``participant.training.bounds``).
     """
-    asked = list(alike)
-    clip = max((said.clip for said in asked), default=terms.clip)
-    examples = max((said.max_examples for said in asked), default=terms.max_examples)
-    return min(clip, terms.clip), min(examples, terms.max_examples)
+    asked, work = list(alike), study.training
+    clip = max((said.clip for said in asked), default=work.clip)
+    examples = max((said.max_examples for said in asked), default=work.max_examples)
+    return min(clip, work.clip), min(examples, work.max_examples)
 
 
 def read_training(
-    plaintexts: Sequence[mpz], opening: Opening, terms: Terms, reader: SlotReader
+    plaintexts: Sequence[mpz], opening: Opening, study: Study, reader: SlotReader
 ) -> NDArray[np.float64]:
     """The average update from a round's sum under packed Paillier; empty if it is outgrown.
 
     Raises CorruptSum for a sum that no honest contributions give.
     """
-    packing = suite_of("paillier", terms).packing(opening.length)
+    packing = suite_of("paillier", study).packing(opening.length)
     reader.take_head(read_head(plaintexts, packing))
     if reader.is_outgrown:
         return np.empty(0)

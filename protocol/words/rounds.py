@@ -6,6 +6,7 @@ from protocol.words.counted import number_of
 from protocol.words.foreign import shown
 
 _DUE: dict[str, str] = {
+    "approvals": "to approve the study, before {}",
     "statements": "to say at which model they stand, before {}",
     "agreement": "who state another model than the others, before {}",
     "opening": "to open {}",
@@ -42,19 +43,16 @@ def why_left_out(why: object, other: object) -> str:
     return _LEFT_OUT.get(str(why), f"({shown(why)})")
 
 
-def ways_out(names: Sequence[str], needed: object, number: object) -> Iterator[str]:
-    """A sentence for each way out of round ``number``.
+def ways_out(names: Sequence[str], needed: object, study: object) -> Iterator[str]:
+    """A sentence for each way out of a round that is held back.
 
     names: of the hospitals whose contributions would let it close; none where nobody's would.
-    needed: how many hospitals another model takes; 0 or empty where no round is left for it.
+    needed: how many hospitals' votes end its study, whose name ``study`` is.
     """
     if names:
         contribute = number_of(len(names), "contributes", "contribute")
         yield f"It closes as soon as {', '.join(names)} {contribute}."
-    if needed:
-        yield (
-            f"At least {needed} hospitals can give it up and begin another model: they stop train "
-            f"and start it again, all with --new-model-after {number}."
-        )
-    else:
-        yield "It is the last round: more of them need new terms."
+    yield (
+        f"{needed} hospitals can end the study {shown(study)} and go on in another one: "
+        f"quorate-participant study end {shown(study)}."
+    )
