@@ -24,6 +24,7 @@ _FITTING: dict[str, tuple[Kind, ...]] = {  # by what a file is to be; of any oth
     "terms": (Kind.TERMS,),
     "card": (Kind.CARD,),
     "aggregator's card": (Kind.AGGREGATOR_CARD,),
+    "plan": (Kind.PLAN,),
     "identity": (Kind.SEALED,),
     "backup": (Kind.SEALED,),
     "passphrase": (),
