@@ -15,10 +15,11 @@ from aggregator.rounds.vector_sum import Vector, VectorSum
 from aggregator.store import BlobStore
 from keyshare.hybrid import Lattice
 from keyshare.steps import finish
-from protocol.board import Closing, Contribution, Contributor, Posted, attach, suite_of
+from protocol.board import Closing, Contribution, Contributor, Posted, StudyState, attach, suite_of
 from protocol.key import Epoch
 from protocol.rounds import Encrypted, OpenedSets, RoundView, add_encrypted, write_ciphertexts
-from protocol.terms import Terms
+
+Members = frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -36,19 +37,20 @@ class HybridRound(OpenRound):
         self,
         folder: Path,
         view: RoundView,
-        terms: Terms,
+        state: StudyState,
         epoch: Epoch,
         blobs: BlobStore,
         history: OpenedSets,
     ) -> None:
-        super().__init__(view, terms, epoch, blobs, history)
+        super().__init__(view, state, epoch, blobs, history)
         opening = self._opened.post.body
-        suite = suite_of(opening.suite, terms)
+        suite = suite_of(opening.suite, state.study)
         assert suite.lattice is not None
         self._lattice: Lattice = suite.lattice
         self._slot_count = suite.slot_count(opening.length)
         self._sum = VectorSum(folder, view.session, suite.lattice, self._slot_count)
-        self._summands: dict[int, _Summand] = {}
+        self._summands: dict[int, _Summand] = {}  # of all who were judged fit
+        self._chosen = Members()
         self._chunk_owner: dict[bytes, int] = {}
         self._names: list[bytes] = []  # of the sum's chunks that are blobs
 
@@ -60,10 +62,12 @@ class HybridRound(OpenRound):
     @property
     def chunks_summed(self) -> int:
         """Chunks that include all contributions that are fit so far."""
-        return self._sum.summed(self._vectors) if self._summands else 0
+        return self._sum.summed(vectors) if (vectors := self._vectors) else 0
 
     def step(self, is_due: bool) -> bool:
         """Judge one contribution, add one chunk or keep one; whether there was anything to do."""
+        if self.is_decided and not self._chosen <= self.fit:  # one of them has withdrawn since
+            self.is_decided, self._names = False, []
         if not self.is_decided:
             if unjudged := self._unjudged():
                 self._take(unjudged[0])
@@ -72,7 +76,7 @@ class HybridRound(OpenRound):
             if not self.is_decided and self._history.binds(self._view):
                 return False  # who is chosen may not be all who are fit: nothing is added yet
         vectors = self._vectors
-        if self._summands and self._sum.summed(vectors) < self.chunks:
+        if vectors and self._sum.summed(vectors) < self.chunks:
             self._sum.advance(vectors, self._blobs.read)
             return True
         if not self.is_decided or len(self._names) == self.chunks:
@@ -86,7 +90,9 @@ class HybridRound(OpenRound):
         """The round's closing when the whole sum is kept, its blobs durable."""
         if not self.is_decided or len(self._names) < self.chunks:
             return None
-        chosen, n = sorted(self._summands), self._key.encryptor.n
+        if not self._chosen <= self.fit:
+            return None  # one of them has withdrawn: others are chosen next
+        chosen, n = sorted(self._chosen), self._key.encryptor.n
         ciphertexts = [self._summands[member].ciphertexts for member in chosen]
         payload = write_ciphertexts(add_encrypted(ciphertexts, n), n)
         total = attach(payload)
@@ -104,16 +110,17 @@ class HybridRound(OpenRound):
     def _choose(self) -> bool:
         """Leave out of the fit whom hospitals would not have in this sum; whether enough remain."""
         members = self._history.closable(self._view, self.fit)
-        if len(members) < self._terms.least_contributors:
+        if len(members) < self._study.least_contributors:
             return False
-        for member in self.fit - members:
-            self._beside[member] = TOO_NEAR
-            del self._summands[member]
+        self._beside = dict.fromkeys(self.fit - members, TOO_NEAR)
+        self._chosen = members
         return True
 
     @property
     def _vectors(self) -> dict[int, Vector]:
-        return {member: one.vector for member, one in self._summands.items()}
+        """What is to be in the sum, by whose it is: of all who are fit, until some are chosen."""
+        members = self._chosen if self.is_decided else self.fit
+        return {member: self._summands[member].vector for member in sorted(members)}
 
     def _take(self, posted: Posted[Contribution]) -> None:
         member, names = posted.post.sender, posted.post.body.vector

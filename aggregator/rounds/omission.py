@@ -21,6 +21,7 @@ class Reason:
 TOO_NEAR = Reason(
     "differencing", "with it, the sum would differ by too few members from one that is open"
 )
+WITHDRAWN = Reason("withdrawn", "its approval did not stand from the opening to the closing")
 TOO_LATE = Reason("late", "it came when the sum was being completed")
 ANOTHER_OPENING = Reason("another-opening", "it is for another opening")
 

@@ -22,27 +22,34 @@ class PackedRound(OpenRound):
 
     closing: Closing | None = None
     _work: Steps[None] | None = None
-    _tried: Members | None = None  # contributors of whom too few could be added
+    _tried: tuple[Members, Members] | None = None  # who came and was fit when too few were
+    _chosen = Members()  # whose sum is being made, or is made
 
     @property
     def is_waiting(self) -> bool:
         """Whether there is anything to do: not while too few can be added and nobody comes."""
-        return self._tried != Members(self._view.contributions)
+        return self._tried != self._present
 
     @property
     def is_at_work(self) -> bool:
         """Whether a step was taken that others are to follow."""
         return self._work is not None
 
+    @property
+    def _present(self) -> tuple[Members, Members]:
+        return Members(self._view.contributions), self.fit
+
     def step(self) -> bool:
         """Do a small part; whether there is more to do.
 
         If not, there is a closing, or too few can be added and others have to contribute.
         """
+        if not self._chosen <= self.fit:  # one of them has withdrawn since
+            self._work, self.closing, self._chosen = None, None, Members()
         if self.closing:
             return False
         if self._work is None:
-            self._work = self._advance()
+            self.is_decided, self._work = False, self._advance()
         try:
             next(self._work)
         except StopIteration:
@@ -58,10 +65,10 @@ class PackedRound(OpenRound):
             yield from self._judge(unjudged[0])
         members = self._history.closable(self._view, self.fit)
         self._beside = dict.fromkeys(self.fit - members, TOO_NEAR)
-        if len(members) < self._terms.least_contributors:
-            self._tried = Members(self._view.contributions)
+        if len(members) < self._study.least_contributors:
+            self._tried = self._present
             return
-        self.is_decided = True
+        self.is_decided, self._chosen = True, members
         yield from self._add(members)
 
     def _add(self, members: Members) -> Steps[None]:
@@ -69,7 +76,7 @@ class PackedRound(OpenRound):
         posts = {member: self._view.contributions[member] for member in sorted(members)}
         payloads = (self._blobs.payload(p.post.body.ciphertexts) for p in posts.values())
         n = self._key.encryptor.n
-        payload = yield from sum_in_steps(payloads, self._opened.post.body, self._terms, n)
+        payload = yield from sum_in_steps(payloads, self._opened.post.body, self._study, n)
         yield
         total = attach(payload)
         if total.is_blob:

@@ -1,7 +1,7 @@
 """When a round opens and closes: decisions from the board and the clock alone."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 
 from protocol.board import (
     MAX_BLOB_BYTES,
@@ -10,10 +10,14 @@ from protocol.board import (
     Opening,
     Posted,
     Statement,
+    Studies,
+    Study,
+    StudyState,
+    chunk_count,
     expected_count,
     read_session,
+    round_session,
     suite_for,
-    suite_of,
 )
 from protocol.encoding import width_of
 from protocol.key import Epoch, to_number
@@ -25,8 +29,6 @@ from protocol.rounds import (
     awaited_in,
     bounds_of,
     opening_for,
-    round_session,
-    sound_requests,
 )
 from protocol.terms import Terms
 
@@ -36,143 +38,179 @@ _PROOF_NUMBERS = 3  # of a contribution's proof, each of a ciphertext's size at 
 Waited = Callable[[int], int]  # for how long, since a time of the board; both in ms
 
 
-@dataclass
 class Rounds:
-    """All rounds of a federation, as the board tells them."""
+    """All rounds of a federation's studies, as the board tells them.
 
-    terms: Terms
-    views: dict[str, RoundView] = field(default_factory=dict)
+    studies: those of the board, which somebody else keeps up with it.
+    views: by session, round 0 of a study included, where nothing is added.
+    """
 
-    def __post_init__(self) -> None:
-        self.history = OpenedSets(self.terms, views=self.views)
-
-    @property
-    def min_contributors(self) -> int:
-        """So many contributions a sum needs; hospitals refuse to decrypt one of fewer."""
-        return self.terms.least_contributors
+    def __init__(self, terms: Terms, studies: Studies) -> None:
+        self.terms, self.studies = terms, studies
+        self.views: dict[str, RoundView] = {}
+        self.history = OpenedSets(terms, studies=studies, views=self.views)
+        self._of_study: defaultdict[str, list[RoundView]] = defaultdict(list)
+        self._opened: defaultdict[str, int] = defaultdict(int)  # the last of each study's openings
 
     def receive(self, posted: Posted) -> None:
-        """Take note of an entry."""
+        """Take note of an entry, which the studies have taken note of already."""
         session = posted.post.session
-        if not read_session(session).is_round:
+        named = read_session(session)
+        if named.kind != "round" or named.study not in self.studies:
             return
-        self.views.setdefault(session, RoundView(session)).receive(posted)
+        if session not in self.views:
+            self.views[session] = RoundView(session)
+            self._of_study[named.study].append(self.views[session])
+        self.views[session].receive(posted)
 
-    def to_open(self, epoch: Epoch, waited: Waited) -> list[tuple[str, Opening]]:
-        """The rounds that open now, with their openings."""
-        opened = []
-        for session, view in self.views.items():
-            if read_session(session).kind == "statistic" and view.requests and view.opening is None:
-                asked = (opening_for(request, epoch.digest) for request in sound_requests(view))
-                if fitting := [opening for opening in asked if self._fits(opening, epoch)]:
-                    opened.append((session, fitting[0]))
-        if training := self._training(epoch, waited):
-            opened.append(training)
-        return opened
+    def state_of(self, view: RoundView) -> StudyState:
+        """The study of a round, and what members have said of it."""
+        return self.studies[view.study]
 
-    def _training(self, epoch: Epoch, waited: Waited) -> tuple[str, Opening] | None:
-        number = self.next_number
-        before = self.views.get(round_session(str(number - 1)))
-        session = round_session(str(number))
-        if number > self.terms.rounds.count or before is None:
-            return None
-        least = self.terms.least_agreeing
-        alike = before.agreed(least)
-        if not alike:
-            return None  # too few have spoken, or too few of them stand at one model
-        waited_ms = waited(before.agreed_ms(least))
-        # Those who state something else are not waited for: they may change it at any time.
-        is_early = waited_ms < 1000 * self.terms.rounds.seconds
-        if len(before.statements) < self.terms.n_members and is_early:
-            return None
-        opening = self._opening_after(list(alike.values()), epoch)
-        return (session, opening) if self._fits(opening, epoch) else None
+    def rounds_of(self, name: str) -> Sequence[RoundView]:
+        """What was said in the rounds of a study, round 0 included; in order of appearance."""
+        return tuple(self._of_study[name])
 
-    def _opening_after(self, alike: Sequence[Statement], epoch: Epoch) -> Opening:
-        """The training round that goes on from what members have stated alike."""
-        model, length = alike[0].result, alike[0].length
-        suite, bounds = suite_for(self.terms, length).name, bounds_of(alike, self.terms)
-        return Opening("training", epoch.digest, model, length, suite, *bounds)
-
-    def _fits(self, opening: Opening, epoch: Epoch) -> bool:
-        """Whether a contribution to the round can be sent; else nobody could make one."""
-        if not 1 <= opening.length <= MAX_LENGTH:
-            return False
-        each = width_of(to_number(epoch.n) ** 2)
-        numbers = expected_count(opening, self.terms) + _PROOF_NUMBERS
-        if suite_of(opening.suite, self.terms).chunk_count(opening.length) > MAX_CHUNKS:
-            return False
-        return numbers * each + _HEADER_BYTES <= MAX_BLOB_BYTES
-
-    def too_long(self, epoch: Epoch) -> dict[str, int]:
-        """Lengths asked for, by session, that no contribution can have."""
-        asked: dict[str, Opening] = {}
-        for session, view in self.views.items():
-            for request in sound_requests(view) if view.opening is None else ():
-                asked.setdefault(session, opening_for(request, epoch.digest))
-        before = self.views.get(round_session(str(self.next_number - 1)))
-        is_last = self.next_number > self.terms.rounds.count
-        for stated in before.statements.values() if before and not is_last else ():
-            opening = self._opening_after([stated], epoch)
-            asked.setdefault(round_session(str(self.next_number)), opening)
-        return {s: o.length for s, o in asked.items() if not self._fits(o, epoch)}
-
-    @property
-    def next_number(self) -> int:
-        """The training round that is to open next."""
-        number = 1
-        while (view := self.views.get(round_session(str(number)))) and view.opening:
+    def next_number(self, name: str) -> int:
+        """The round of a study that is to open next; past its last where all were opened."""
+        number = self._opened[name] + 1
+        while (view := self.views.get(round_session(name, number))) and view.opening:
+            self._opened[name] = number
             number += 1
         return number
 
-    def disagreement(self) -> dict[int, bytes]:
-        """Who stands at which model, where they do not agree."""
-        view = self.views.get(round_session(str(self.next_number - 1)))
-        stated = {m: s.result for m, s in view.statements.items()} if view else {}
+    # ── opening ──
+
+    def to_open(self, epoch: Epoch, waited: Waited) -> list[tuple[str, Opening]]:
+        """The rounds that open now, with their openings; of several studies at once."""
+        found = ((state, self._next(state, epoch, waited)) for state in self.studies.values())
+        return [
+            (state.study.round(self.next_number(state.study.name)), opening)
+            for state, opening in found
+            if opening is not None and _fits(opening, state.study, epoch)
+        ]
+
+    def _next(self, state: StudyState, epoch: Epoch, waited: Waited) -> Opening | None:
+        """The opening of a study's next round, if it is due."""
+        study, before = state.study, self._before_next(state.study)
+        due = awaited_after(before, state) if state.is_open() else None
+        if due is None or not (due.step == "opening" or self._is_late(due, study, waited)):
+            return None
+        if not study.is_training:
+            return opening_for(study, epoch.digest)
+        # Those who state something else are not waited for: they may change it at any time.
+        alike = list(before.agreed(study.least_agreeing).values())
+        return _opening_after(alike, study, epoch) if alike else None
+
+    def _is_late(self, due: Awaited, study: Study, waited: Waited) -> bool:
+        """Whether it goes on without those who are waited for."""
+        return due.until_ms > 0 and waited(due.since_ms) >= 1000 * study.plan.seconds
+
+    def _before_next(self, study: Study) -> RoundView:
+        """The last round that was opened, or the study's round 0, as far as it was spoken of."""
+        session = study.round(self.next_number(study.name) - 1)
+        return self.views.get(session) or RoundView(session)
+
+    def too_long(self, epoch: Epoch) -> dict[str, int]:
+        """Lengths of rounds that are to open, by session, that no contribution can have."""
+        asked: list[tuple[Study, Opening]] = []
+        for state in self.studies.values():
+            study = state.study
+            if self.next_number(study.name) > study.rounds or state.is_ended():
+                continue
+            if not study.is_training:
+                asked.append((study, opening_for(study, epoch.digest)))
+                continue
+            stated = self._before_next(study).statements.values()
+            asked += [(study, _opening_after([said], study, epoch)) for said in stated]
+        return {
+            study.round(self.next_number(study.name)): opening.length
+            for study, opening in asked
+            if not _fits(opening, study, epoch)
+        }
+
+    def disagreement(self, name: str) -> dict[int, bytes]:
+        """Who stands at which model in a study, where they do not agree."""
+        view = self._before_next(self.studies[name].study)
+        stated = {m: said.result for m, said in view.statements.items()}
         return stated if len(set(stated.values())) > 1 else {}
 
-    def awaited(self) -> list[tuple[str, Awaited]]:
-        """The sessions that are under way, and who is waited for: training first, if any is left.
-
-        What is held back, is waited for otherwise (``protocol.rounds.history``).
-        """
-        found = [(v.session, awaited_in(v, self.terms)) for v in self.views.values()]
-        open_ones = [(s, a) for s, a in found if a and not self.is_given_up(self.views[s])]
-        last = round_session(str(self.next_number - 1))
-        is_over = not any(session == last for session, _ in open_ones)
-        if is_over and last in self.views and self.next_number <= self.terms.rounds.count:
-            following = round_session(str(self.next_number))
-            open_ones.append((following, awaited_after(self.views[last], self.terms)))
-        return sorted(open_ones, key=lambda one: not one[0].startswith("round/"))
+    # ── closing ──
 
     def open_hybrid(self) -> list[RoundView]:
         """The open rounds under a hybrid suite, whose vectors are added as they come."""
-        views = self.views.values()
-        open_ones = [view for view in views if is_hybrid(view) and view.closing is None]
-        return [view for view in open_ones if not self.is_given_up(view)]
+        return [view for view in self._unclosed() if is_hybrid(view)]
 
     def is_given_up(self, view: RoundView) -> bool:
-        """Whether hospitals have gone on without this round, to a later one of another model."""
-        named = read_session(view.session)
-        return named.kind == "round" and named.number < self.next_number - 1
+        """Whether nothing will come of this round any more.
+
+        Hospitals have gone on without it, to a later one of its study; or the study has ended
+        before enough of them had locked the round's sum.
+        """
+        if read_session(view.session).number < self.next_number(view.study) - 1:
+            return True
+        return self.state_of(view).is_ended() and not self._is_locked(view)
 
     def to_close(self, waited: Waited) -> list[RoundView]:
         """The open rounds that have all contributions, or enough of them and no more time."""
-        return [view for view in self.views.values() if self._is_due(view, waited)]
+        return [view for view in self._unclosed() if self._is_due(view, waited)]
+
+    def _unclosed(self) -> Iterator[RoundView]:
+        """The rounds that may be closed: of a study, only the last one that was opened."""
+        for name in self.studies:
+            view = self.views.get(round_session(name, self.next_number(name) - 1))
+            if view and view.opening and not view.closing and not self.is_given_up(view):
+                yield view
 
     def _is_due(self, view: RoundView, waited: Waited) -> bool:
-        if view.opening is None or view.closing is not None or self.is_given_up(view):
-            return False
-        if len(view.contributions) == self.terms.n_members:
-            return True
-        policy = self.terms.rounds
-        is_statistic = read_session(view.session).kind == "statistic"
-        seconds = policy.statistic_seconds if is_statistic else policy.seconds
-        is_late = waited(view.opening.time_ms) >= 1000 * seconds
-        return is_late and len(view.contributions) >= self.min_contributors
+        state = self.state_of(view)
+        found = awaited_in(view, state)
+        if found is None or found.step == "sum":
+            return found is not None
+        return self._is_late(found, state.study, waited)
+
+    def _is_locked(self, view: RoundView) -> bool:
+        chosen = view.chosen(self.terms.federation)
+        return list(view.locks.values()).count(chosen or b"") >= self.terms.lock_threshold
+
+    # ── waiting ──
+
+    def awaited(self) -> list[tuple[str, Awaited]]:
+        """The sessions that are under way, and who is waited for, in the order of the studies.
+
+        What is held back, is waited for otherwise (``protocol.rounds.history``).
+        """
+        return [one for state in self.studies.values() for one in self._awaited_of(state)]
+
+    def _awaited_of(self, state: StudyState) -> list[tuple[str, Awaited]]:
+        study = state.study
+        views = [view for view in self._of_study[study.name] if not self.is_given_up(view)]
+        found = [(v.session, a) for v in views if (a := awaited_in(v, state))]
+        number = self.next_number(study.name)
+        last = study.round(number - 1)
+        is_over = not any(session == last for session, _ in found)
+        if is_over and (due := awaited_after(self._before_next(study), state)):
+            found.append((study.round(number), due))
+        return found
+
+
+def _opening_after(alike: Sequence[Statement], study: Study, epoch: Epoch) -> Opening:
+    """The training round that goes on from what members have stated alike."""
+    model, length = alike[0].result, alike[0].length
+    suite, bounds = suite_for(study, length).name, bounds_of(alike, study)
+    return Opening(study.digest, epoch.digest, model, length, suite, *bounds)
+
+
+def _fits(opening: Opening, study: Study, epoch: Epoch) -> bool:
+    """Whether a contribution to the round can be sent; else nobody could make one."""
+    if not 1 <= opening.length <= MAX_LENGTH or chunk_count(opening, study) > MAX_CHUNKS:
+        return False
+    each = width_of(to_number(epoch.n) ** 2)
+    numbers = expected_count(opening, study) + _PROOF_NUMBERS
+    return numbers * each + _HEADER_BYTES <= MAX_BLOB_BYTES
 
 
 def is_hybrid(view: RoundView) -> bool:
     """Whether a round has been opened under a hybrid suite."""
     opening = view.terms_of_opening
-    return opening is not None and opening.kind == "training" and opening.suite != "paillier"
+    return opening is not None and opening.suite != "paillier"

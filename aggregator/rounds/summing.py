@@ -4,6 +4,7 @@ Members' frames are answered in between.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,14 +13,15 @@ from aggregator.rounds.omission import Reason
 from aggregator.rounds.packed import PackedRound
 from aggregator.rounds.schedule import Rounds, is_hybrid
 from aggregator.store import BlobStore
-from protocol.board import Body, read_session
+from protocol.board import Body, StudyState
 from protocol.key import Epoch
 from protocol.rounds import OpenedSets, RoundView
-from protocol.terms import Terms
 
-# Of the vectors' sums at one tick.
+# At one tick, for all rounds of a kind together.
 _TICK_STEPS = 8
 _TICK_SECONDS = 0.2
+
+_CLASS_BITS = 4  # rounds that wait for each other differ in length by a factor of 2^4 at most
 
 
 class Summing:
@@ -31,7 +33,6 @@ class Summing:
 
     def __init__(
         self,
-        terms: Terms,
         rounds: Rounds,
         epochs: Mapping[bytes, Epoch],
         blobs: BlobStore,
@@ -39,7 +40,7 @@ class Summing:
         say: Callable[[str, Body], None],
     ) -> None:
         """epochs: by digest; say: put the aggregator's word on the board, in a session."""
-        self._terms, self._rounds, self._epochs = terms, rounds, epochs
+        self._rounds, self._epochs = rounds, epochs
         self._blobs, self._folder, self._say = blobs, folder, say
         self.left_out: dict[str, dict[int, Reason]] = {}
         self.held_back: dict[str, frozenset[int]] = {}
@@ -68,18 +69,21 @@ class Summing:
     def _advance_packed(self, due: Sequence[RoundView]) -> bool:
         """Judge and add for a while; whether there is more to do.
 
-        A statistic and a training round get on side by side, so that a long statistic keeps no
-        training waiting. One of each at a time is in memory: the shortest that waits is the next.
+        Rounds of about the same length get on one after the other, those of other lengths beside
+        them: a long statistic keeps no short training waiting, nor many short ones a long one. One
+        of each class is in memory at a time.
         """
         sessions = {view.session for view in due}
         self._packed = {s: found for s, found in self._packed.items() if s in sessions}
-        statistics = [view for view in due if read_session(view.session).opens == "statistic"]
-        training = [view for view in due if read_session(view.session).opens == "training"]
-        waits = [self._advance_shortest(views) for views in (training, statistics)]
+        classes: defaultdict[int, list[RoundView]] = defaultdict(list)
+        for view in due:
+            classes[_length_class(view)].append(view)
+        seconds = _TICK_SECONDS / max(1, len(classes))
+        waits = [self._advance_one(views, seconds) for _, views in sorted(classes.items())]
         return any(waits)
 
-    def _advance_shortest(self, due: Sequence[RoundView]) -> bool:
-        until = time.monotonic() + _TICK_SECONDS
+    def _advance_one(self, due: Sequence[RoundView], seconds: float) -> bool:
+        until = time.monotonic() + seconds
         for view in sorted(due, key=self._turn):
             found = self._packed_round(view)
             if not found.is_waiting:
@@ -112,26 +116,28 @@ class Summing:
                 self._say(view.session, reason.about(view.contributions[member]))
 
     def _turn(self, view: RoundView) -> tuple[bool, int]:
-        """What is begun comes first, then what is shorter."""
-        opening, found = view.terms_of_opening, self._packed.get(view.session)
-        assert opening is not None
-        return found is None or not found.is_at_work, opening.length
+        """What is begun comes first, then what was opened first."""
+        found = self._packed.get(view.session)
+        assert view.opening is not None
+        return found is None or not found.is_at_work, view.opening.position
 
     def _packed_round(self, view: RoundView) -> PackedRound:
         if view.session not in self._packed:
             self._packed[view.session] = PackedRound(view, *self._about(view))
         return self._packed[view.session]
 
-    def _about(self, view: RoundView) -> tuple[Terms, Epoch, BlobStore, OpenedSets]:
+    def _about(self, view: RoundView) -> tuple[StudyState, Epoch, BlobStore, OpenedSets]:
         """What an open round needs beside its view."""
         assert view.opening is not None
         epoch = self._epochs[view.opening.post.body.epoch]
-        return self._terms, epoch, self._blobs, self._rounds.history
+        return self._rounds.state_of(view), epoch, self._blobs, self._rounds.history
 
     def _hold_back(self, view: RoundView, fit: frozenset[int]) -> None:
         """Note for whom a round waits that has enough contributions, and no sum of them to open."""
-        if len(fit) >= self._rounds.min_contributors:
+        if len(fit) >= self._rounds.state_of(view).study.least_contributors:
             self.held_back[view.session] = self._rounds.history.awaited(view, fit)
+        else:
+            self.held_back.pop(view.session, None)
 
     def _is_open(self, session: str) -> bool:
         """Whether hospitals may still contribute to a round to some purpose."""
@@ -139,25 +145,30 @@ class Summing:
         return view.closing is None and not self._rounds.is_given_up(view)
 
     def _advance_hybrid(self, due: set[str]) -> bool:
-        """Some steps of the hybrid rounds, closing those that are done; whether any was taken."""
-        steps, until = 0, time.monotonic() + _TICK_SECONDS
-        for view in self._rounds.open_hybrid():
-            found, is_at_work = self._hybrid_round(view), True
-            while not steps or (steps < _TICK_STEPS and time.monotonic() < until):
-                if not (is_at_work := found.step(view.session in due)):
-                    break
-                steps += 1
-            if found.is_decided:
-                self.held_back.pop(view.session, None)
-            elif view.session in due and not is_at_work:  # all that came is judged
-                self._hold_back(view, found.fit)
-            self._tell_left_out(view, found.unfit)
-            if closing := found.closing():
-                self._say(view.session, closing)
-                self._tell_left_out(view, found.left_out)
-                self.held_back.pop(view.session, None)
-                del self._hybrid[view.session]
-                found.remove()
+        """Some steps of each hybrid round, closing those that are done; whether any was taken."""
+        views = self._rounds.open_hybrid()
+        steps = [self._advance_vectors(view, view.session in due, len(views)) for view in views]
+        return any(steps)
+
+    def _advance_vectors(self, view: RoundView, is_due: bool, n_rounds: int) -> bool:
+        """A round's share of the steps of a tick, one of ``n_rounds`` and at least one step."""
+        steps, until = 0, time.monotonic() + _TICK_SECONDS / n_rounds
+        found, is_at_work = self._hybrid_round(view), True
+        while not steps or (steps < _TICK_STEPS // n_rounds and time.monotonic() < until):
+            if not (is_at_work := found.step(is_due)):
+                break
+            steps += 1
+        if found.is_decided:
+            self.held_back.pop(view.session, None)
+        elif is_due and not is_at_work:  # all that came is judged
+            self._hold_back(view, found.fit)
+        self._tell_left_out(view, found.unfit)
+        if closing := found.closing():
+            self._say(view.session, closing)
+            self._tell_left_out(view, found.left_out)
+            self.held_back.pop(view.session, None)
+            del self._hybrid[view.session]
+            found.remove()
         return steps > 0
 
     def _let_go_of_given_up(self) -> None:
@@ -171,3 +182,10 @@ class Summing:
         if view.session not in self._hybrid:
             self._hybrid[view.session] = HybridRound(self._folder, view, *self._about(view))
         return self._hybrid[view.session]
+
+
+def _length_class(view: RoundView) -> int:
+    """Rounds of one class differ in length by a factor of 16 at most."""
+    opening = view.terms_of_opening
+    assert opening is not None
+    return (opening.length - 1).bit_length() // _CLASS_BITS

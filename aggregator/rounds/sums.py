@@ -9,11 +9,11 @@ from collections.abc import Iterable
 
 from gmpy2 import mpz
 
-from aggregator.rounds.omission import ANOTHER_OPENING, Reason, Unfit
+from aggregator.rounds.omission import ANOTHER_OPENING, WITHDRAWN, Reason, Unfit
 from aggregator.rounds.seen_ciphertexts import SeenCiphertexts
 from aggregator.store import BlobStore
 from keyshare.steps import Steps
-from protocol.board import Contribution, Opening, Posted
+from protocol.board import Contribution, Opening, Posted, Study, StudyState
 from protocol.errors import Malformed
 from protocol.key import Epoch
 from protocol.rounds import (
@@ -26,7 +26,6 @@ from protocol.rounds import (
     read_in_steps,
     write_ciphertexts,
 )
-from protocol.terms import Terms
 
 
 class OpenRound:
@@ -34,30 +33,43 @@ class OpenRound:
 
     In the order of the board: of two that repeat each other the later one is left out. Of those
     that are judged, verdicts and marks are held here, and no ciphertexts.
-    unfit: who can be in no sum, for good, and why. is_decided: once it is settled who is in it.
+    unfit: who can be in no sum, for good, and why. is_decided: once it is settled who is in it,
+    unless one of them withdraws before the closing.
     """
 
     def __init__(
-        self, view: RoundView, terms: Terms, epoch: Epoch, blobs: BlobStore, history: OpenedSets
+        self,
+        view: RoundView,
+        state: StudyState,
+        epoch: Epoch,
+        blobs: BlobStore,
+        history: OpenedSets,
     ) -> None:
         assert view.opening is not None
         self.unfit: dict[int, Reason] = {}
         self.is_decided = False
-        self._view, self._terms, self._blobs, self._history = view, terms, blobs, history
+        self._view, self._state, self._blobs, self._history = view, state, blobs, history
+        self._study, self._terms = state.study, state.study.terms
         self._opened, self._key = view.opening, EncryptionKey.of(epoch)
         self._fit: set[int] = set()
         self._beside: dict[int, Reason] = {}  # why who is fit is left out
-        self._seen = SeenCiphertexts(terms)
+        self._seen = SeenCiphertexts(self._terms)
 
     @property
     def fit(self) -> frozenset[int]:
         """Whose contributions can be added, of those judged by now."""
-        return frozenset(self._fit)
+        return frozenset(filter(self._is_approved, self._fit))
 
     @property
     def left_out(self) -> dict[int, Reason]:
         """Who is not in the sum, or could be in none, and why."""
-        return self.unfit | self._beside
+        withdrawn = dict.fromkeys(self._fit - self.fit, WITHDRAWN)
+        return self.unfit | self._beside | withdrawn
+
+    def _is_approved(self, member: int) -> bool:
+        """Whether a member's approval stood at the opening, and stands now."""
+        state, opened_at = self._state, self._opened.position
+        return state.contributes(member, opened_at) and state.contributes(member)
 
     def _unjudged(self) -> list[Posted[Contribution]]:
         """What has come and is not judged, in the order of the board."""
@@ -88,7 +100,7 @@ class OpenRound:
         yield
         opening, n = self._opened.post.body, key.encryptor.n
         try:
-            encrypted = yield from read_in_steps(payload, opening, self._terms, n)
+            encrypted = yield from read_in_steps(payload, opening, self._study, n)
         except Malformed as error:
             raise Unfit(Reason("unreadable", error.reason)) from None
         if reason := (yield from self._seen.take(member, encrypted.values)):
@@ -103,7 +115,7 @@ class OpenRound:
         """Raises Unfit if its vector is not what this round's sum can take."""
 
 
-def sum_in_steps(payloads: Iterable[bytes], opening: Opening, terms: Terms, n: mpz) -> Steps[bytes]:
+def sum_in_steps(payloads: Iterable[bytes], opening: Opening, study: Study, n: mpz) -> Steps[bytes]:
     """The payload of the sum of at least one contribution, each of which was judged fit.
 
     One contribution is in memory beside the sum; the next payload is asked for after it.
@@ -111,7 +123,7 @@ def sum_in_steps(payloads: Iterable[bytes], opening: Opening, terms: Terms, n: m
     total = list[mpz]()
     for payload in payloads:
         yield
-        found = yield from read_in_steps(payload, opening, terms, n)
+        found = yield from read_in_steps(payload, opening, study, n)
         if total:
             yield from multiply_in_steps(total, found.values, n)
         else:

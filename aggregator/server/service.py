@@ -81,10 +81,10 @@ class Aggregator:
         self._blobs = BlobStore(folder, self._store, lambda: self.board.upload_bytes, pace_ms)
         self._encoded: list[bytes] = []
         self._accepted: dict[tuple[str, int, int], tuple[bytes, int]] = {}
-        self.rounds = Rounds(terms)
+        self.rounds = Rounds(terms, self.board.studies)
         self.epoch: Epoch | None = None
         self._epochs: dict[bytes, Epoch] = {}
-        self.summing = Summing(terms, self.rounds, self._epochs, self._blobs, folder, self._say)
+        self.summing = Summing(self.rounds, self._epochs, self._blobs, folder, self._say)
         self._cleaned_ms = 0
         try:
             self._read_store()

@@ -9,14 +9,15 @@ import msgspec
 from aggregator.clock import iso
 from aggregator.rounds import Reason, Rounds
 from aggregator.status.ceremony import Report, ceremony_report, when
+from aggregator.status.studies import shown_studies, study_report
 from aggregator.store import Trouble
-from protocol.board import Board
+from protocol.board import Board, read_session
 from protocol.key import Epoch
-from protocol.rounds import Awaited, RoundView, left_out, round_session
+from protocol.rounds import Awaited, RoundView, left_out
 from protocol.terms import Terms
 
 MAX_ROUNDS = 50  # shown: a report must fit in a frame
-_TRAINING_ROUNDS = 25  # of them, the newest ones, whatever else members ask for
+MAX_STUDIES = 50
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def report(
     now_ms: int,
     work: AtWork = AtWork(),  # frozen, and nothing of it is changed
 ) -> Report:
-    """Members, the ceremony that counts and the newest rounds; times in ISO 8601, UTC.
+    """Members, the ceremony that counts, studies and the newest rounds; times in ISO 8601, UTC.
 
     now_ms: the board's time. work: nothing where no service is at work.
     """
@@ -71,46 +72,56 @@ def report(
         "clock": work.clock,
         "members": members,
         "ceremony": ceremony_report(board, terms, epoch, now_ms),
+        "studies": [study_report(state, rounds) for state in shown_studies(rounds)[-MAX_STUDIES:]],
+        "studies_not_shown": max(0, len(rounds.studies) - MAX_STUDIES),
         "rounds": [
-            _round(view, terms, work) | _held_back(work.held_back.get(view.session), view, terms)
+            _round(view, rounds, work) | _held_back(work.held_back.get(view.session), terms)
             for view in _shown(rounds, work.held_back)
         ],
-        "waiting": [_waiting(s, found, terms) for s, found in rounds.awaited()][:MAX_ROUNDS],
+        "waiting": [_waiting(s, found, rounds) for s, found in rounds.awaited()][:MAX_ROUNDS],
         "rounds_not_shown": max(0, len(rounds.views) - MAX_ROUNDS),
         "too_long": rounds.too_long(epoch) if epoch else {},
-        "disagreement": {terms.name_of(m): d.hex() for m, d in rounds.disagreement().items()},
     }
 
 
 def fitting(report: Mapping[str, Any], limit: int) -> bytes:
-    """The report as JSON, with as many of the last of its rounds as fit into ``limit`` bytes."""
+    """The report as JSON, with as many of its last rounds and studies as fit into ``limit`` bytes.
+
+    Rounds are left out first.
+    """
     data = msgspec.json.encode(report)
-    while len(data) > limit and report.get("rounds"):
-        cut = len(report["rounds"]) // 2 + 1
-        shown, left_out = report["rounds"][cut:], report["rounds_not_shown"] + cut
-        report = {**report, "rounds": shown, "rounds_not_shown": left_out}
-        data = msgspec.json.encode(report)
+    for what in ("rounds", "studies"):
+        while len(data) > limit and report.get(what):
+            cut = len(report[what]) // 2 + 1
+            unsaid = report[f"{what}_not_shown"] + cut
+            report = {**report, what: report[what][cut:], f"{what}_not_shown": unsaid}
+            data = msgspec.json.encode(report)
     return data
 
 
 def _shown(rounds: Rounds, held_back: Collection[str]) -> list[RoundView]:
     """The rounds of a report, those that matter most last.
 
-    They are the newest training rounds that were opened, before them those that are held back, and
-    before these the newest of all others. A member that asks for many statistics hides only these.
+    They are the last rounds of the studies that go on, and what is held back; before them the
+    newest of all others.
     """
-    opened = [round_session(str(number)) for number in range(rounds.next_number)]
-    training = [session for session in opened if session in rounds.views][-_TRAINING_ROUNDS:]
-    rest = [session for session in rounds.views if session not in training]
-    waiting = [session for session in rest if session in held_back]
-    others = [session for session in rest if session not in held_back]
-    return [rounds.views[s] for s in [*others, *waiting, *training][-MAX_ROUNDS:]]
+    going_on = {
+        state.study.round(rounds.next_number(name) - 1)
+        for name, state in rounds.studies.items()
+        if not state.is_ended()
+    }
+    matters = [s for s in rounds.views if s in going_on or s in held_back]
+    others = [s for s in rounds.views if s not in going_on and s not in held_back]
+    return [rounds.views[s] for s in [*others, *matters][-MAX_ROUNDS:]]
 
 
-def _waiting(session: str, found: Awaited, terms: Terms) -> Report:
+def _waiting(session: str, found: Awaited, rounds: Rounds) -> Report:
     """For whom a round waits: ``needed`` of them are enough, and none ``until`` the given time."""
+    study, terms = rounds.studies[read_session(session).study].study, rounds.terms
     return {
         "session": session,
+        "study": study.name,
+        "kind": study.kind,
         "step": found.step,
         "for": [terms.name_of(m) for m in found.members],
         "needed": found.needed,
@@ -120,35 +131,34 @@ def _waiting(session: str, found: Awaited, terms: Terms) -> Report:
     }
 
 
-def _held_back(waited_for: Collection[int] | None, view: RoundView, terms: Terms) -> Report:
-    """``needed``: of so many hospitals another model goes on; 0 where no round is left for it."""
-    is_last = view.session == round_session(str(terms.rounds.count))
+def _held_back(waited_for: Collection[int] | None, terms: Terms) -> Report:
     return {
         "held_back": waited_for is not None,
         "held_back_for": [terms.name_of(m) for m in sorted(waited_for or ())],
-        "needed_for_another_model": 0 if is_last else terms.least_agreeing,
+        "votes_needed": terms.lock_threshold,
     }
 
 
-def _round(view: RoundView, terms: Terms, work: AtWork) -> Report:
+def _round(view: RoundView, rounds: Rounds, work: AtWork) -> Report:
     closed, opening = view.closed, view.terms_of_opening
     in_all = len(closed.vector) if closed else 0
     done, chunks = work.summed.get(view.session, (in_all, in_all))
-    everyone = range(1, terms.n_members + 1)
     chosen = view.contributors if closed else sorted(view.contributions)
-
-    def missing(spoken: Mapping[int, object]) -> list[str]:
-        return [terms.name_of(m) for m in everyone if m not in spoken]
+    state, terms = rounds.state_of(view), rounds.terms
+    asked = state.contributors(view.opening.position) if view.opening else ()
 
     return {
         "session": view.session,
+        "study": view.study,
+        "round": read_session(view.session).number,
+        "given_up": rounds.is_given_up(view) and view.closing is None,
         "opened": when(view.opening) if view.opening else None,
         "closed": when(view.closing) if view.closing else None,
         "suite": opening.suite if opening else None,
         "chunks": chunks,
         "chunks_summed": done,
         "contributors": [terms.name_of(m) for m in chosen],
-        "not_contributed": missing(view.contributions) if view.opening else [],
+        "not_contributed": [terms.name_of(m) for m in asked if m not in view.contributions],
         "left_out": _left_out(view, terms, work.reasons.get(view.session, {})),
         "locks": len(view.locks),
         "locks_needed": terms.lock_threshold,

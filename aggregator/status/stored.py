@@ -25,7 +25,7 @@ def stored_report(folder: Path, terms: Terms, now_ms: Callable[[], int]) -> Repo
         board, _ = read_board(folder, terms)
     except NoBoard:
         board = Board(terms)
-    rounds = Rounds(terms)
+    rounds = Rounds(terms, board.studies)
     for posted in board.entries:
         rounds.receive(posted)
         for attachment in posted.attachments:

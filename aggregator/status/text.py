@@ -1,4 +1,4 @@
-"""The status report for people: who is missing, since when, and which round it is."""
+"""The status report for people: who is missing, since when, which studies and rounds there are."""
 
 from typing import Any
 
@@ -9,38 +9,34 @@ from protocol.words.counted import counted
 from protocol.words.duration import duration
 
 _NOBODY = "nobody"
-_INITIAL = "round/0"  # never opened: members state what they start from
 
 
 def render(report: dict[str, Any], running_since: str | None) -> list[str]:
     """The lines of text for a report as ``Aggregator.status`` makes it."""
     service = f"running since {running_since}" if running_since else "not running"
     entries = counted(report["entries"], "entry", "entries")
-    lines = [
+    return [
         f"{report['federation']}: service {service}, {entries}",
         *_age(report.get("report_seconds", 0.0)),
         *_storage(report["storage"]),
         *_clock(report["clock"]),
         *_members(report["members"]),
         _ceremony(report["ceremony"]),
-        *_not_shown(report["rounds_not_shown"]),
+        *_not_shown(report["studies_not_shown"], "study", "studies"),
+        *(_study(found) for found in report["studies"]),
+        *_not_shown(report["rounds_not_shown"], "round", "rounds"),
         *(_round(found) for found in report["rounds"]),
         *(line for found in report["waiting"] for line in _waiting(found, report["rounds"])),
         *(
-            f"{session}: {counted(length, 'number')} {number_of(length, 'is', 'are')} asked for, "
-            "more than a contribution holds"
+            _too_long(read_session(session).name, length)
             for session, length in report["too_long"].items()
         ),
     ]
-    if report["disagreement"]:
-        models = [f"{name} {model[:12]}" for name, model in report["disagreement"].items()]
-        lines.append(f"the members stand at different models: {', '.join(models)}")
-    return lines
 
 
-def _not_shown(count: int) -> list[str]:
-    rounds = counted(count, "other round")
-    return [f"{rounds} {number_of(count, 'is', 'are')} not shown"] if count else []
+def _not_shown(count: int, one: str, many: str) -> list[str]:
+    others = counted(count, f"other {one}", f"other {many}")
+    return [f"{others} {number_of(count, 'is', 'are')} not shown"] if count else []
 
 
 def _age(seconds: float) -> list[str]:
@@ -126,16 +122,63 @@ def _course(ceremony: dict[str, Any]) -> str:
     return "; ".join(course)
 
 
+def _too_long(name: str, length: int) -> str:
+    numbers = f"{counted(length, 'number')} {number_of(length, 'is', 'are')}"
+    return f"{name}: {numbers} asked for, more than a contribution holds"
+
+
+def _study(found: dict[str, Any]) -> str:
+    """A study: its state, who has approved it, and who of its hospitals stands elsewhere."""
+    parts = [f"study {found['study']}, {shown(found['purpose'])}", _standing(found)]
+    parts.append(f"contribute: {_listed(found['contribute'])}")
+    parts.append(f"help to open: {_listed(found['open'])}")
+    for key, said in (
+        ("withdrawn", "withdrawn"),
+        ("not_answered", "not answered"),
+        ("voted_to_end", f"voted to end it ({found['votes_needed']} needed)"),
+    ):
+        if found[key]:
+            parts.append(f"{said}: {_listed(found[key])}")
+    if found["disagreement"]:
+        models = [f"{name} {model[:12]}" for name, model in found["disagreement"].items()]
+        parts.append(f"its hospitals stand at different models: {', '.join(models)}")
+    return "; ".join(parts)
+
+
+def _standing(found: dict[str, Any]) -> str:
+    if found["state"] == "proposed":
+        lacking = [
+            f"{found[key]} more to {what}"
+            for key, what in (
+                ("more_to_contribute", "contribute"),
+                ("more_to_open", "help to open"),
+            )
+            if found[key]
+        ]
+        by = f"{found['proposed_by']} at {found['proposed']}"
+        return f"proposed by {by}, and waiting for approvals: {' and '.join(lacking)}"
+    if found["state"] == "open":
+        return f"open, at round {found['round']} of {found['rounds']}"
+    return "done" if found["state"] == "done" else f"ended after round {found['round']}"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) or _NOBODY
+
+
 def _round(found: dict[str, Any]) -> str:
-    session, contributors = found["session"], ", ".join(found["contributors"]) or _NOBODY
+    session = read_session(found["session"]).name
+    contributors = _listed(found["contributors"])
     left_out = "".join(f"; left out: {n} ({_why(why)})" for n, why in found["left_out"].items())
-    stated = ", ".join(found["statements"]) or _NOBODY
-    if session == _INITIAL:
+    stated = _listed(found["statements"])
+    if not found["round"]:
         return f"{session}: the initial model is held by {stated}"
     if found["opened"] is None:
         return f"{session}: not opened, ready: {stated}"
     if found["closed"] is None:
-        missing = ", ".join(found["not_contributed"]) or _NOBODY
+        missing = _listed(found["not_contributed"])
+        if found["given_up"]:
+            return f"{session}: given up, contributed: {contributors}"
         return (
             f"{session}: open since {found['opened']}, contributed: {contributors}, "
             f"missing: {missing}{_progress(found)}{_held_back(found)}{left_out}"
@@ -161,39 +204,42 @@ def _why(found: dict[str, Any]) -> str:
     return shown(found["detail"]) or why_left_out(found["reason"], found["other"])
 
 
-_TRAIN = "quorate-participant train"
-_OF_STATISTICS = {"contributions": "quorate-participant contribute"}
+_OF_STATISTICS = {"contributions": "contribute"}
 
 
 def _waiting(found: dict[str, Any], rounds: list[dict[str, Any]]) -> list[str]:
     """For whom a round waits, since when, what they type, and how it goes on without them."""
-    session, step, names = found["session"], found["step"], ", ".join(found["for"]) or _NOBODY
+    session, step, names = found["session"], found["step"], _listed(found["for"])
     if any(r["session"] == session and r["held_back"] for r in rounds):
         return []  # it waits for others, and that is said there
     since = f" since {found['since']}" if found["since"] else ""
-    said = f"waiting for {names}{since}, {due(step, session)}."
+    said = f"waiting for {names}{since}, {due(step, read_session(session).name)}."
     if 0 < found["needed"] < len(found["for"]):
         said += f" {found['needed']} of them {number_of(found['needed'], 'is', 'are')} enough."
     if found["until"]:
         said += f" It goes on without them at {found['until']}."
     if found["refused"]:
-        said += f" {', '.join(found['refused'])} refused, and will not."
+        said += f" {', '.join(found['refused'])} {_will_not(step)}."
     if step in ("opening", "sum"):
         return [f"{said} That is this service's own work: if it lasts, see its log"]
-    command = _OF_STATISTICS.get(step, "quorate-participant decrypt")
-    if read_session(session).kind == "round":
-        command = _TRAIN
-    return [f"{said} If their agents do not run, they type: {command}"]
+    if step == "approvals":
+        return [f"{said} They type: quorate-participant study approve --study {found['study']}"]
+    command = _OF_STATISTICS.get(step, "decrypt") if found["kind"] == "statistic" else "train"
+    typed = f"quorate-participant {command} --study {found['study']}"
+    return [f"{said} If their agents do not run, they type: {typed}"]
+
+
+def _will_not(step: str) -> str:
+    return "withdrew or declined" if step == "approvals" else "refused, and will not"
 
 
 def _held_back(found: dict[str, Any]) -> str:
     """Why a round with enough contributions does not close, and what ends that."""
     if not found["held_back"]:
         return ""
-    number = read_session(found["session"]).name
-    ways = ways_out(found["held_back_for"], found["needed_for_another_model"], number)
+    ways = ways_out(found["held_back_for"], found["votes_needed"], found["study"])
     return (
-        "; held back: with a sum of the same model that is open, every sum of the contributions "
+        "; held back: with a sum of the same start that is open, every sum of the contributions "
         f"that can be added would show too few hospitals. {' '.join(ways)}"
     )
 

@@ -186,6 +186,7 @@ OmissionReason = Literal[
     "unreadable",  # not the ciphertexts that the round asks for
     "repeated",  # of ``other``, or of its own
     "unproven",  # no fitting proof that its plaintexts are known
+    "withdrawn",  # its sender's approval did not stand from the opening to the closing
     "vector",  # another number or size of chunks
 ]
 

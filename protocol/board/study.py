@@ -115,12 +115,21 @@ class StudyState:
         """position, time_ms: of the entry that proposed it."""
         self.study, self.proposer = study, proposer
         self.position, self.time_ms = position, time_ms
+        self.turned_ms = time_ms  # when enough had approved, or since when too few have
         self.words: defaultdict[int, list[Word]] = defaultdict(list)  # by member
         self.endings: dict[int, int] = {}  # by member: where it voted to end it
         self.ended_at: int | None = None  # the position at which the votes were enough
 
-    def take(self, position: int, sender: int, body: Approval | Withdrawal | Ending) -> None:
-        """Take note of a word that is about this plan."""
+    def take(
+        self, position: int, time_ms: int, sender: int, body: Approval | Withdrawal | Ending
+    ) -> None:
+        """Take note of a word that is about this plan, and of the time of its entry."""
+        was_open = self.is_open()
+        self._take(position, sender, body)
+        if self.is_open() != was_open:
+            self.turned_ms = time_ms
+
+    def _take(self, position: int, sender: int, body: Approval | Withdrawal | Ending) -> None:
         if isinstance(body, Ending):
             self.endings.setdefault(sender, position)
             if len(self.endings) >= self.study.terms.lock_threshold and self.ended_at is None:
@@ -162,17 +171,24 @@ class StudyState:
         """Whether enough members had voted to end it."""
         return self.ended_at is not None and (before is None or self.ended_at < before)
 
-    def is_open(self, before: int | None = None) -> bool:
-        """Whether a round of it may be opened: enough approve to add, enough to open the sum.
+    def leaving(self, before: int | None = None) -> frozenset[int]:
+        """The members that had voted to end it."""
+        return frozenset(m for m, p in self.endings.items() if before is None or p < before)
+
+    def lacking(self, before: int | None = None) -> tuple[int, int]:
+        """How many more must approve to contribute, and to open, before a round may be opened.
 
         Whoever votes to end it counts for neither.
         """
-        if self.is_ended(before):
-            return False
-        leaving = {m for m, p in self.endings.items() if before is None or p < before}
+        leaving = self.leaving(before)
         n_add = len(set(self.contributors(before)) - leaving)
         n_open = len(set(self.openers(before)) - leaving)
-        return n_add >= self.study.least_to_open and n_open >= self.study.terms.lock_threshold
+        study = self.study
+        return max(0, study.least_to_open - n_add), max(0, study.terms.lock_threshold - n_open)
+
+    def is_open(self, before: int | None = None) -> bool:
+        """Whether a round of it may be opened: enough approve to add, enough to open the sum."""
+        return not self.is_ended(before) and self.lacking(before) == (0, 0)
 
 
 class Studies(Mapping[str, StudyState]):
@@ -199,7 +215,7 @@ class Studies(Mapping[str, StudyState]):
                 study = Study(self._terms, name, body)
                 self._found[name] = StudyState(study, sender, position, time_ms)
         elif isinstance(body, Approval | Withdrawal | Ending) and found is not None:
-            found.take(position, sender, body)
+            found.take(position, time_ms, sender, body)
 
 
 def check_plan(plan: Plan, terms: Terms) -> None:

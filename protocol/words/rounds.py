@@ -23,6 +23,7 @@ _LEFT_OUT: dict[str, str] = {
         "with it, the sum and one that is open already would show what too few hospitals added"
     ),
     "unreadable": "its ciphertexts are not those that the round asks for",
+    "withdrawn": "its sender's approval of the study did not stand until the sum was made",
     "unproven": "it has no proof that fits its ciphertexts",
     "vector": "its encrypted vector has another number or another size of chunks",
     "unsaid": "the aggregator does not say why",

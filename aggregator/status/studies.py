@@ -1,0 +1,77 @@
+"""How the studies stand: who has approved which plan, and how far its rounds are."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from aggregator.clock import iso
+from aggregator.rounds import Rounds
+from aggregator.status.ceremony import Report
+from protocol.board import StudyState
+from protocol.rounds import awaited_in
+
+Standing = Literal["proposed", "open", "done", "ended"]
+_OF_LITTLE_MATTER = ("done", "ended")
+
+
+def standing(state: StudyState, rounds: Rounds) -> Standing:
+    """Proposed until enough have approved, and again if too many take it back; then open.
+
+    Done when the sum of its last round is decrypted; ended by members' votes before that.
+    """
+    study = state.study
+    last = rounds.views.get(study.round(study.rounds))
+    if last is not None and last.closing is not None and awaited_in(last, state) is None:
+        return "done"
+    if state.is_ended():
+        return "ended"
+    return "open" if state.is_open() else "proposed"
+
+
+def shown_studies(rounds: Rounds) -> list[StudyState]:
+    """All studies, those that matter most last: by their order, what is over before the others."""
+    states = rounds.studies.values()
+    return sorted(states, key=lambda state: standing(state, rounds) not in _OF_LITTLE_MATTER)
+
+
+def study_report(state: StudyState, rounds: Rounds) -> Report:
+    """One study; members by name. ``round``: the last that was opened, 0 before the first.
+
+    What was approved counts from the next round on, and is told as it stands now.
+    """
+    study, terms = state.study, rounds.terms
+    to_add, to_open = state.lacking()
+    withdrawn = [m for m in range(1, terms.n_members + 1) if _is_withdrawn(state, m)]
+    unheard = [m for m in study.members if state.word_of(m) is None]
+    stands_at = rounds.disagreement(study.name)
+
+    def names(members: Iterable[int]) -> list[str]:
+        return [terms.name_of(m) for m in members]
+
+    return {
+        "study": study.name,
+        "state": standing(state, rounds),
+        "kind": study.kind,
+        "plan": study.digest.hex(),
+        "purpose": study.plan.purpose,
+        "proposed": iso(state.time_ms),
+        "proposed_by": terms.name_of(state.proposer),
+        "members": names(study.members),
+        "least_contributors": study.least_contributors,
+        "round": rounds.next_number(study.name) - 1,
+        "rounds": study.rounds,
+        "contribute": names(state.contributors()),
+        "open": names(state.openers()),
+        "withdrawn": names(withdrawn),
+        "not_answered": names(unheard),
+        "more_to_contribute": to_add,
+        "more_to_open": to_open,
+        "voted_to_end": names(sorted(state.endings)),
+        "votes_needed": terms.lock_threshold,
+        "disagreement": {terms.name_of(m): model.hex() for m, model in stands_at.items()},
+    }
+
+
+def _is_withdrawn(state: StudyState, member: int) -> bool:
+    """Whether a member's last word is that it neither contributes nor helps to open."""
+    word = state.word_of(member)
+    return word is not None and not word.contribute and not word.open
