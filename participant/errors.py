@@ -62,7 +62,9 @@ class DamagedFile(ParticipantError, says="{path}: {reason}"):
 
     path: Path | str
     reason: str
-    what: Literal["sealed file", "outbox", "model", "local entries", "journal"] = "sealed file"
+    what: Literal[
+        "sealed file", "outbox", "model", "local entries", "journal", "approval", "numbers"
+    ] = "sealed file"
 
 
 class AlreadyRunning(ParticipantError, says="{path} is held by process {pid} ({command})"):
@@ -273,6 +275,101 @@ class IdentityInUse(ParticipantError, says="entry {position}: by this member, no
     certificate_of: str = ""
 
 
+# ── studies ──
+
+
+class UnknownStudy(ParticipantError, says="no study {study}"):
+    """Nobody has proposed a study of this name; ``known``: those that are on the board."""
+
+    study: str
+    known: tuple[str, ...]
+
+
+class OtherKind(ParticipantError, says="study {study} is a {kind}"):
+    """A study is of the other kind than what was to be done in it; ``kind``: what it is."""
+
+    study: str
+    kind: Literal["training", "statistic"]
+
+
+class StudyTaken(ParticipantError, says="{study} is taken, by {proposer}"):
+    """Another plan has this name, by ``proposer``; names are never used again."""
+
+    study: str
+    proposer: str
+
+
+class OtherPlan(ParticipantError, says="study {study}: another plan"):
+    """The plan on the board is not the one that was to be approved; digests, 32 bytes each."""
+
+    study: str
+    expected: bytes
+    found: bytes
+
+
+class NotInStudy(ParticipantError, says="{name} is not in study {study}"):
+    """A hospital that would contribute to a study is not among its members."""
+
+    study: str
+    name: str
+
+
+class NotApproved(ParticipantError, says="study {study}: no approval to {what}"):
+    """This hospital's approval of what it would do does not stand; ``withdrawn``: it did once."""
+
+    study: str
+    what: Literal["contribute", "open"]
+    withdrawn: bool = False
+
+
+class ApprovedLate(ParticipantError, says="{round_name} was opened before this hospital approved"):
+    """The only round of a study was opened before this hospital had approved to contribute."""
+
+    study: str
+    round_name: str
+
+
+class StudyEnded(ParticipantError, says="study {study} was ended by {by}"):
+    """Enough members have voted to end a study; ``by``: their names; ``finished``: rounds here."""
+
+    study: str
+    by: tuple[str, ...]
+    finished: int = 0
+
+
+class UnpinnedApp(ParticipantError, says="study {study} pins no app"):
+    """A plan that trains leaves the app open, and its approval does not say that this is known."""
+
+    study: str
+
+
+class OtherApp(ParticipantError, says="{app} is not the app of study {study}"):
+    """The app is another than the one in the plan, or the one that was approved here.
+
+    Both are SHA-256; ``found`` is empty for an app that is no file.
+    """
+
+    study: str
+    app: str
+    by: Literal["plan", "approval"]
+    expected: bytes
+    found: bytes
+
+
+class MissingApp(ParticipantError, says="study {study}: no app given or approved"):
+    """A study that trains needs an app, and none was given now or with the approval."""
+
+    study: str
+
+
+class NoStart(ParticipantError, says="study {study} starts from {start}: {reason}"):
+    """The model that a study starts from cannot be had here; ``start``: study and round."""
+
+    study: str
+    start: str
+    reason: str
+
+
 # ── what the hospital gives ──
 
 
@@ -284,7 +381,7 @@ class BadApp(ParticipantError):
 
 
 class UnfitNumbers(ParticipantError, says="{path}: {reason}"):
-    """Numbers that cannot be contributed; ``remedy`` where it is the round that does not take them.
+    """Numbers that cannot be contributed; ``remedy`` where it is the study that does not take them.
 
     No number was sent.
     """
@@ -306,10 +403,10 @@ class ModelMismatch(ParticipantError, says="round {round_name}: another {what}")
     due: object
 
 
-class ForeignModel(ParticipantError, says="round {number}: {reason}"):
+class ForeignModel(ParticipantError, says="round {round_name}: {reason}"):
     """The model that this hospital has after a round is one of another app."""
 
-    number: int
+    round_name: str
     reason: str
 
 

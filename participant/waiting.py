@@ -9,7 +9,7 @@ from protocol.rounds import Step
 Kind = (
     Step
     | Literal["link", "stalled", "board", "upload", "vector", "join", "ceremony", "seeds"]
-    | Literal["request", "held-back", "checksums", "check", "record", "task"]
+    | Literal["approvals", "other-rounds", "held-back", "checksums", "check", "record", "task"]
 )
 
 
@@ -20,7 +20,9 @@ class Waiting(NamedTuple):
     ``round``, ``needed`` (so many members are enough; 0: it goes on without any in time),
     ``refused`` (numbers), ``until_seconds`` (of the whole wait, after which it goes on by itself),
     ``reason`` and ``remedy`` (of the aggregator or the link), ``whose`` vector (a number), ``step``
-    of a ceremony, and for "agreement" those of the event "disagreement".
+    of a ceremony, and for "agreement" those of the event "disagreement". ``study``: its name. For
+    "approvals" so many are ``needed`` to "contribute" or to "open", ``what``. For "other-rounds",
+    ``rounds``: those that must be over before this hospital contributes, as in cardio/7.
     """
 
     kind: Kind

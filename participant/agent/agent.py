@@ -368,8 +368,8 @@ class Agent:
         """Forget the post: waiting for it would hold up all later ones for ever.
 
         Should it stand on the board after all, it stops this agent, as any post that it did not
-        expect of itself. Raises RejectedByAggregator if the task is about it, and where this
-        hospital's own board does not bear it out: then the post stays in the outbox.
+        expect of itself. Raises RejectedByAggregator if the task is about it and cannot explain
+        it, and where this hospital's own board does not bear it out: then the post stays there.
         """
         pending = self._outbox.pending
         if pending is None or pending.signed.digest != frame.post:
@@ -384,5 +384,5 @@ class Agent:
             return
         self._uploads.stop()
         self._outbox.discard()
-        if self.task.wants(pending.post.session):
+        if self.task.wants(pending.post.session) and not self.task.explains(pending.post):
             raise RejectedByAggregator("over-budget", shown(frame.reason))

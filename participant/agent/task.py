@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from participant.waiting import Waiting
-from protocol.board import Board, Draft, Entry, Posted
+from protocol.board import Board, Draft, Entry, Post, Posted
 
 
 class Task(Protocol):
@@ -56,6 +56,13 @@ class Task(Protocol):
     def due(self) -> Draft | None:
         """What is to be said next; asked only while nothing is on its way."""
         return None
+
+    def explains(self, post: Post) -> bool:
+        """Whether the board shows the task why a post of its own was beyond its budget.
+
+        Then it goes on, or ends, by itself; else RejectedByAggregator is raised for it.
+        """
+        return False
 
     def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
         """Name and size of the blobs to be received next, in order; as few as fit into memory.

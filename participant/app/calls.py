@@ -8,8 +8,8 @@ import numpy as np
 
 from participant.errors import BadApp
 from participant.model import closed_coroutine
+from protocol.board import Study
 from protocol.encoding import digest
-from protocol.terms import Terms
 
 Config = dict[str, Any]
 _MOST_BITS_OF_A_COUNT = 64
@@ -27,6 +27,26 @@ class App(Protocol):
         """The model before the first round, the same at every hospital that has the same config."""
 
     def fit(self, parameters: Any, config: Config) -> tuple[Any, int, Config]:
+        """Train on local data: parameters, number of examples, metrics."""
+
+    def evaluate(self, parameters: Any, config: Config) -> tuple[float, int, Config]:
+        """Loss, number of examples, metrics on local data."""
+
+
+def app_seed(study: Study) -> int:
+    """A public number below 2^32 that all hospitals' apps share, for equal initial models.
+
+    Each study has a number of its own, so that two of them do not begin with one model.
+    """
+    return int.from_bytes(digest("quorate/app seed", study.digest)[:4], "big")
+
+
+def config_of(study: Study, number: int) -> Config:
+    """What an app is given in a round of a study; number 0: for its initial parameters."""
+    return {"study": study.name, "round": number, "seed": app_seed(study)}
+
+
+def fit(self, parameters: Any, config: Config) -> tuple[Any, int, Config]:
         """Train on local data: parameters, number of examples, metrics."""
 
     def evaluate(self, parameters: Any, config: Config) -> tuple[float, int, Config]:

@@ -19,7 +19,7 @@ from protocol.programs.temporary import FileAside, aside, check_ordinary, sync
 
 _CHUNK = 1 << 20
 _PART = r"[a-z0-9_-][a-z0-9._-]{0,127}"  # no leading dot: that is for temporary files
-_NAME = re.compile(rf"{_PART}(/{_PART})?")
+_NAME = re.compile(rf"{_PART}(/{_PART}){{0,2}}")
 _FITTING: dict[str, tuple[Kind, ...]] = {  # by what a file is to be; of any other all kinds fit
     "terms": (Kind.TERMS,),
     "card": (Kind.CARD,),
@@ -205,7 +205,7 @@ def disk_errors(path: Path) -> contextlib.AbstractContextManager[None]:
 class FolderStorage:
     """Durable bytes under names, one file each; what a session needs in order to be restarted.
 
-    A name is lower-case letters, digits, ``.``, ``_`` and ``-``, with at most one ``/`` inside;
+    A name is lower-case letters, digits, ``.``, ``_`` and ``-``, with at most two ``/`` inside;
     no part begins with a dot. A name cannot be both a file and a folder.
     """
 
@@ -259,4 +259,6 @@ class FolderStorage:
     def _folders(self) -> list[Path]:
         if not exists(self.path):
             return []
-        return [self.path, *(entry for entry in entries(self.path) if entry.is_dir())]
+        first = [entry for entry in entries(self.path) if entry.is_dir()]
+        second = (entry for folder in first for entry in entries(folder) if entry.is_dir())
+        return [self.path, *first, *second]

@@ -7,9 +7,11 @@ library of that name writes only what it holds whole.
 
 import json
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from participant.disk import Output
 from participant.errors import DamagedFile, ForeignModel
@@ -18,12 +20,16 @@ from participant.model.master import Model
 from participant.model.weights import SLICE, Vector
 
 _DTYPES = {"<f8": "F64", "<f4": "F32"}
+_MASTERS = {said: master for master, said in _DTYPES.items()}
 _LENGTH = 8  # bytes of the header's length
 
 
-def model_name(number: int) -> str:
-    """What a round's model is called in a hospital's storage."""
-    return f"models/round-{number}.safetensors"
+def model_name(study: str, number: int) -> str:
+    """What the model after a study's round is called in a hospital's storage; 0: before the first.
+
+    That one is kept once this hospital contributes to the first round.
+    """
+    return f"studies/{study}/model-{number}.safetensors"
 
 
 class NextModel:
@@ -58,28 +64,50 @@ def write_model(model: Model, output: Output, metadata: Mapping[str, str]) -> No
             output.write(entry[start : start + SLICE].tobytes())
 
 
-def read_model(data: bytes, layout: Layout, number: int = 0) -> Model:
+def read_model(data: bytes, layout: Layout, study: str, number: int) -> Model:
     """The model in a file; its entries are views of ``data``.
 
-    number: of the round after which it was stored.
+    study, number: the round after which it was stored.
     Raises ForeignModel naming the first difference if it is a model of another layout, DamagedFile
     if it is no model.
     """
-    header, start = _read_header(data, number)
+    name = model_name(study, number)
+    header, start = _read_header(data, name)
     found = {name: entry for name, entry in header.items() if name != "__metadata__"}
     expected = _described(layout)
-    for name in [*expected, *found]:
-        if found.get(name) != expected.get(name):
-            differs = f"entry {name!r} is {found.get(name)} instead of {expected.get(name)}"
-            raise ForeignModel(number, differs)
+    for entry in [*expected, *found]:
+        if found.get(entry) != expected.get(entry):
+            differs = f"entry {entry!r} is {found.get(entry)} instead of {expected.get(entry)}"
+            raise ForeignModel(f"{study}/{number}", differs)
     if len(data) - start != _bytes(layout):
         reason = f"its entries have {len(data) - start} bytes instead of {_bytes(layout)}"
-        raise DamagedFile(model_name(number), reason, "model")
+        raise DamagedFile(name, reason, "model")
     entries = []
     for size, master in zip(layout.sizes, layout.masters, strict=True):
         entries.append(np.frombuffer(data, master, size, start))
         start += size * master.itemsize
     return Model(layout, tuple(entries))
+
+
+def read_entries(data: bytes, name: str) -> dict[str, NDArray[Any]]:
+    """The entries of a stored model of any layout, by name, in their shapes; views of ``data``.
+
+    name: the file's in the storage. Raises DamagedFile if it is no model.
+    """
+    header, start = _read_header(data, name)
+    found = {}
+    try:
+        for entry, said in header.items():
+            if entry != "__metadata__":
+                shape, (first, end) = tuple(map(int, said["shape"])), said["data_offsets"]
+                master = np.dtype(_MASTERS[said["dtype"]])
+                if not 0 <= first <= end == first + prod(shape) * master.itemsize:
+                    raise ValueError(entry)
+                flat = np.frombuffer(data, master, prod(shape), start + first)
+                found[entry] = flat.reshape(shape)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        raise DamagedFile(name, "its header does not describe its entries", "model") from None
+    return found
 
 
 def _bytes(layout: Layout) -> int:
@@ -106,7 +134,7 @@ def _header(layout: Layout, metadata: Mapping[str, str]) -> bytes:
     return len(text).to_bytes(_LENGTH, "little") + text
 
 
-def _read_header(data: bytes, number: int) -> tuple[dict[str, Any], int]:
+def _read_header(data: bytes, name: str) -> tuple[dict[str, Any], int]:
     """The header, and where the entries begin."""
     end = _LENGTH + int.from_bytes(data[:_LENGTH], "little")
     try:
@@ -115,5 +143,5 @@ def _read_header(data: bytes, number: int) -> tuple[dict[str, Any], int]:
         header = None
     if end > len(data) or not isinstance(header, dict):
         reason = "it is not a safetensors file, or not a whole one"
-        raise DamagedFile(model_name(number), reason, "model")
+        raise DamagedFile(name, reason, "model")
     return header, end

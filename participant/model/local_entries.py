@@ -3,7 +3,7 @@
 Arrays, tensors and plain values are kept across restarts, with the round that they are from. Of
 anything else (a sparse tensor, an object of the app's own) the last value is there as long as the
 process is: after a restart it is what ``initial_parameters`` gives. So is what was kept of another
-app's entries, or of a model before this one.
+app's entries. Each study has its own.
 """
 
 from collections.abc import Mapping
@@ -21,15 +21,13 @@ from participant.model.layout import Layout, named
 from participant.model.master import copy_of
 from protocol.encoding import digest, encode
 
-_NAME, _PLAIN_NAME = "models/local.safetensors", "models/local.msgpack"
 _PLAIN = (bool, int, float, str, bytes, type(None))
 _DEEPEST = 20  # lists inside lists
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """From which round, and of which entries, what is stored is; with the plain values."""
+    """Of which entries what is stored is; with the plain values."""
 
-    round: int
     entries: bytes
     values: dict[str, Any]
 
@@ -37,33 +35,30 @@ class _Kept(msgspec.Struct, frozen=True):
 class LocalEntries:
     """The last values of a layout's local entries, kept across restarts."""
 
-    def __init__(
-        self, layout: Layout, parameters: object, storage: Storage, begin: int = 0
-    ) -> None:
-        """The stored values, or those of the app's initial parameters; raises DamagedFile.
-
-        begin: the round after which the model began. What was stored before is of another one.
-        """
+    def __init__(self, layout: Layout, parameters: object, storage: Storage, study: str) -> None:
+        """The stored values, or those of the app's initial parameters; raises DamagedFile."""
         self._layout, self._storage = layout, storage
+        self._name = f"studies/{study}/local.safetensors"
+        self._plain_name = f"studies/{study}/local.msgpack"
         self.entries: dict[str, Any] = {}
         self._take(named(parameters, "initial_parameters")[1])
         about = [layout.digest, *((e.name, e.what) for e in layout.at_home)]
         self._about = digest("quorate/local entries", encode(about))
-        kept = _read_kept(storage.read(_PLAIN_NAME))
-        if kept and kept.round > begin and kept.entries == self._about:
-            if data := storage.read(_NAME):
+        kept = self._read_kept()
+        if kept and kept.entries == self._about:
+            if data := storage.read(self._name):
                 self._take(self._read(data))
             self._take(kept.values)
 
-    def keep(self, parameters: object, number: int) -> None:
-        """Take over the local ones of what ``fit`` returned in a round; durable on return."""
+    def keep(self, parameters: object) -> None:
+        """Take over the local ones of what ``fit`` returned; durable on return."""
         if not self._layout.local:
             return
         self._take(named(parameters, "fit")[1])
         plain = {name: entry for name, entry in self.entries.items() if _is_plain(entry)}
-        self._storage.write(_NAME, self._written())
-        kept = _Kept(number, self._about, plain)  # the last: it says whose the others are
-        self._storage.write(_PLAIN_NAME, msgspec.msgpack.encode(kept))
+        self._storage.write(self._name, self._written())
+        kept = _Kept(self._about, plain)  # the last: it says whose the others are
+        self._storage.write(self._plain_name, msgspec.msgpack.encode(kept))
 
     def _take(self, entries: Mapping[str, Any]) -> None:
         for name in self._layout.local:
@@ -100,7 +95,14 @@ class LocalEntries:
                 return dict(tensor_files.load(data))
             return dict(array_files.load(data))
         except (SafetensorError, ValueError, KeyError) as error:
-            raise DamagedFile(_NAME, str(error), "local entries") from None
+            raise DamagedFile(self._name, str(error), "local entries") from None
+
+    def _read_kept(self) -> _Kept | None:
+        data = self._storage.read(self._plain_name)
+        try:
+            return None if data is None else msgspec.msgpack.decode(data, type=_Kept)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise DamagedFile(self._plain_name, str(error), "local entries") from None
 
 
 def _is_whole(entry: object) -> bool:
@@ -129,12 +131,3 @@ def _is_plain(entry: object, depth: int = _DEEPEST) -> bool:
     except Exception:  # too large a number, or a text that is no Unicode
         return False
     return True
-
-
-def _read_kept(data: bytes | None) -> _Kept | None:
-    if data is None:
-        return None
-    try:
-        return msgspec.msgpack.decode(data, type=_Kept)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise DamagedFile(_PLAIN_NAME, str(error), "local entries") from None

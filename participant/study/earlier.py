@@ -1,0 +1,72 @@
+"""To which rounds of other studies this hospital has contributed, as its board has it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from protocol.board import MAX_NEAR, Board, Contribution, Opening, Study, read_session
+from protocol.rounds import RoundView
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A round with a contribution of this hospital's, and which ones that has named as near."""
+
+    study: Study
+    number: int
+    session: str
+    opening: Opening
+    near: tuple[str, ...]
+
+
+def earlier_rounds(board: Board, index: int, study: Study) -> list[Earlier]:
+    """Those of other studies of its kind, the newest first; ``index``: this hospital's number."""
+    found = []
+    for posted in reversed(board.entries):
+        body, session = posted.post.body, posted.post.session
+        if posted.post.sender != index or not isinstance(body, Contribution):
+            continue
+        named = read_session(session)
+        other = board.studies[named.study].study
+        opening = RoundView.of(session, board.session(session)).terms_of_opening
+        if other.name != study.name and other.kind == study.kind and opening is not None:
+            found.append(Earlier(other, named.number, session, opening, body.near))
+    return found
+
+
+def representatives(near: Iterator[Earlier], among: Sequence[Earlier]) -> tuple[str, ...]:
+    """The sessions that a contribution names, for all that are near: one of each class.
+
+    near: the newest first. among: all earlier rounds. What a round named as near itself, and what
+    started where it did, need not be named again. In ascending order, MAX_NEAR at most: the newest.
+    """
+    by_session = {one.session: one for one in among}
+    named, covered = list[str](), set[str]()
+    for one in near:
+        if one.session in covered:
+            continue
+        if len(named) == MAX_NEAR:
+            break
+        named.append(one.session)
+        covered |= _class_of(one, by_session)
+    return tuple(sorted(named))
+
+
+def _class_of(one: Earlier, by_session: dict[str, Earlier]) -> set[str]:
+    """The sessions of one class, as far as this hospital's contributions join them."""
+    found, due = set[str](), [one]
+    while due:
+        next_one = due.pop()
+        if next_one.session in found:
+            continue
+        found.add(next_one.session)
+        for other in by_session.values():
+            is_joined = other.session in next_one.near or next_one.session in other.near
+            if is_joined or _start(other) == _start(next_one):
+                due.append(other)
+    return found
+
+
+def _start(one: Earlier) -> tuple[str, object]:
+    if one.study.is_training:
+        return "model", one.opening.model
+    return "data", one.study.statistic.data

@@ -1,0 +1,111 @@
+"""How the studies of a federation stand, as this hospital's board has them."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from participant.agent import Task
+from participant.waiting import Waiting
+from protocol.board import Board, Posted, Study, StudyState
+from protocol.rounds import RoundView
+from protocol.terms import AGGREGATOR, Terms
+
+Phase = Literal["proposed", "open", "over", "ended"]
+
+
+@dataclass(frozen=True)
+class StudyStanding:
+    """One study; members by name.
+
+    phase: "proposed" while too few approve, "open" for rounds, "over" once the sum of the last one
+    is locked by enough, "ended" by votes. contributors, openers: whose approval stands. votes: to
+    end it. contributes, opens: what this hospital has approved. opened, locked: the last round that
+    was opened, and the last whose sum enough have locked; 0 for none.
+    """
+
+    study: Study
+    proposer: str
+    phase: Phase
+    contributors: tuple[str, ...]
+    openers: tuple[str, ...]
+    votes: tuple[str, ...]
+    contributes: bool
+    opens: bool
+    opened: int
+    locked: int
+
+
+def standing_of(board: Board, state: StudyState, index: int) -> StudyStanding:
+    """How a study stands; ``index``: this hospital's number."""
+    study, name_of = state.study, state.study.terms.name_of
+    opened = locked = 0
+    for number in range(1, study.rounds + 1):
+        session = study.round(number)
+        view = RoundView.of(session, board.session(session))
+        if view.opening is None:
+            break
+        opened = number
+        locked = number if is_locked(view, study.terms) else locked
+    return StudyStanding(
+        study,
+        name_of(state.proposer),
+        _phase(state, locked),
+        tuple(map(name_of, state.contributors())),
+        tuple(map(name_of, state.openers())),
+        tuple(map(name_of, state.endings)),
+        state.contributes(index),
+        state.opens(index),
+        opened,
+        locked,
+    )
+
+
+def is_locked(view: RoundView, terms: Terms) -> bool:
+    """Whether enough holders have locked the set that the closing chose: its sum may be known."""
+    chosen = view.chosen(terms.federation)
+    return chosen is not None and Counter(view.locks.values())[chosen] >= terms.lock_threshold
+
+
+def _phase(state: StudyState, locked: int) -> Phase:
+    if state.is_ended():
+        return "ended"
+    if locked == state.study.rounds:
+        return "over"
+    return "open" if state.is_open() else "proposed"
+
+
+class ListingTask(Task):
+    """Reads the board, and says nothing; done when it is read."""
+
+    def __init__(self, index: int) -> None:
+        """``index``: this hospital's number."""
+        self._index, self._board = index, None
+
+    _board: Board | None
+
+    @property
+    def done(self) -> bool:
+        return self._board is not None
+
+    @property
+    def found(self) -> Mapping[str, StudyStanding]:
+        """All studies by name, in the order in which they were proposed."""
+        if (board := self._board) is None:
+            return {}
+        return {name: standing_of(board, s, self._index) for name, s in board.studies.items()}
+
+    def waiting(self, board: Board) -> Waiting:
+        """The aggregator, for the rest of the board."""
+        return Waiting("board", (AGGREGATOR,))
+
+    def begin(self, board: Board) -> None:
+        """Take note of the board."""
+        self._board = board
+
+    def wants(self, session: str) -> bool:
+        """Nothing: what the board has by then is what is told."""
+        return False
+
+    def needs(self, posted: Posted) -> bool:
+        return False

@@ -1,0 +1,218 @@
+"""What a hospital says of a study itself: it proposes one, approves, takes that back, or ends it."""
+
+from participant.agent import Task
+from participant.disk import Storage
+from participant.errors import NotApproved, OtherPlan, StudyTaken, UnpinnedApp
+from participant.study.given_app import GivenApp
+from participant.study.approval import KeptApproval, check_app, forget_approval, keep_approval
+from participant.study.rules import ended_by_votes, find_study, require_kind, require_member
+from participant.waiting import Waiting
+from protocol.board import (
+    Approval,
+    Board,
+    Draft,
+    Ending,
+    Plan,
+    Post,
+    Posted,
+    Study,
+    StudyState,
+    Training,
+    Withdrawal,
+    check_plan,
+    study_session,
+)
+from protocol.errors import BadPlan
+from protocol.terms import AGGREGATOR, Terms
+
+
+class StudyTask(Task):
+    """One word about one study; done when it stands on the board."""
+
+    def __init__(self, terms: Terms, index: int, name: str) -> None:
+        """``index``: this hospital's number."""
+        self.terms, self.index, self.name = terms, index, name
+        self.session = study_session(name)
+        self._board = Board(terms)
+
+    @property
+    def state(self) -> StudyState:
+        """The study; raises UnknownStudy."""
+        return find_study(self._board, self.name)
+
+    def begin(self, board: Board) -> None:
+        """Take note of the board."""
+        self._board = board
+
+    def waiting(self, board: Board) -> Waiting:
+        """The aggregator, to show the word on the board."""
+        return Waiting("task", (AGGREGATOR,))
+
+    def needs(self, posted: Posted) -> bool:
+        """Nothing: there is no payload in what is said of a study."""
+        return False
+
+
+class ProposalTask(StudyTask):
+    """Proposes a plan under a name; nothing is approved by it."""
+
+    def __init__(self, terms: Terms, index: int, name: str, plan: Plan) -> None:
+        """Raises BadPlan for a plan that no study of the federation can have."""
+        super().__init__(terms, index, name)
+        check_plan(plan, terms)
+        self._plan = plan
+        self.study = Study(terms, name, plan)
+
+    @property
+    def done(self) -> bool:
+        """Whether this very plan has the name, whoever has proposed it."""
+        found = self._board.studies.get(self.name)
+        return found is not None and found.study.digest == self.study.digest
+
+    def due(self) -> Draft | None:
+        """The plan; raises StudyTaken, and BadPlan for a start that is not on the board."""
+        if self.done:
+            return None
+        self._require_free()
+        self._check_start()
+        return Draft(self.session, self._plan)
+
+    def explains(self, post: Post) -> bool:
+        """Whether a plan that crossed with this one has the name; ``due`` raises that."""
+        return self.name in self._board.studies
+
+    def _require_free(self) -> None:
+        found = self._board.studies.get(self.name)
+        if found is not None and not self.done:
+            raise StudyTaken(self.name, self.terms.name_of(found.proposer))
+
+    def _check_start(self) -> None:
+        work = self._plan.work
+        if not isinstance(work, Training) or not work.start_study:
+            return
+        found = self._board.studies.get(work.start_study)
+        if found is None or not found.study.is_training:
+            raise BadPlan("start", f"there is no study {work.start_study} that trains")
+        if work.start_round > found.study.rounds:
+            reason = f"study {work.start_study} has {found.study.rounds} rounds"
+            raise BadPlan("start", f"{work.start_round}, and {reason}")
+
+
+class ApprovalTask(StudyTask):
+    """Approves a plan by its digest; what is approved is kept here before it is said.
+
+    plan: the digest of what was looked at; None for whatever has the name. contribute: None for
+    whether this hospital is among the plan's members. app: what is run here in training.
+    unpinned: that a plan that trains leaves the app open is known, and agreed to.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        index: int,
+        name: str,
+        storage: Storage,
+        *,
+        plan: bytes | None = None,
+        contribute: bool | None = None,
+        opens: bool = True,
+        app: GivenApp | None = None,
+        unpinned: bool = False,
+    ) -> None:
+        super().__init__(terms, index, name)
+        self._storage, self._plan, self._app, self._unpinned = storage, plan, app, unpinned
+        self._contribute, self._opens = contribute, opens
+        self._is_kept = False
+
+    @property
+    def done(self) -> bool:
+        """Whether it is kept here, and this hospital's last word on the board."""
+        if not self._is_kept:
+            return False
+        word = self.state.word_of(self.index)
+        return word is not None and (word.contribute, word.open) == self._wanted
+
+    def due(self) -> Draft | None:
+        """The approval. Raises UnknownStudy, OtherPlan, StudyEnded, NotInStudy, OtherApp.
+
+        And UnpinnedApp, where the plan leaves the app open and nobody has agreed to that.
+        """
+        if self.done:
+            return None
+        contribute, opens = self._wanted
+        self._check(contribute)
+        app, digest = self._app, self.state.study.digest
+        pinned = (app.name, app.digest) if app and app.digest else ("", b"")
+        kept = KeptApproval(digest, contribute, opens, *pinned)
+        keep_approval(self._storage, self.name, kept)
+        self._is_kept = True
+        return None if self.done else Draft(self.session, Approval(digest, contribute, opens))
+
+    def explains(self, post: Post) -> bool:
+        """Whether the study's end crossed with this; ``due`` raises that."""
+        return self.state.is_ended()
+
+    @property
+    def _wanted(self) -> tuple[bool, bool]:
+        contribute, members = self._contribute, self.state.study.members
+        return (self.index in members if contribute is None else contribute), self._opens
+
+    def _check(self, contribute: bool) -> None:
+        study = self.state.study
+        if self._plan is not None and self._plan != study.digest:
+            raise OtherPlan(self.name, self._plan, study.digest)
+        if self.state.is_ended():
+            raise ended_by_votes(self.state)
+        if contribute:
+            require_member(self.state, self.index)
+        if self._app:
+            require_kind(self.state, "training")
+            check_app(study, None, self._app)
+        if study.is_training and not study.training.app and not self._unpinned:
+            raise UnpinnedApp(self.name)
+
+
+class WithdrawalTask(StudyTask):
+    """Takes this hospital's approval back, from the next opening on."""
+
+    def __init__(self, terms: Terms, index: int, name: str, storage: Storage) -> None:
+        super().__init__(terms, index, name)
+        self._storage = storage
+        self._is_forgotten = False
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is approved any more, here and on the board."""
+        return self._is_forgotten and not self._stands
+
+    def due(self) -> Draft | None:
+        """The withdrawal; raises UnknownStudy, and NotApproved where there was no approval."""
+        if not self.state.words.get(self.index):
+            raise NotApproved(self.name, "contribute")
+        forget_approval(self._storage, self.name)
+        self._is_forgotten = True
+        digest = self.state.study.digest
+        return Draft(self.session, Withdrawal(digest)) if self._stands else None
+
+    @property
+    def _stands(self) -> bool:
+        return self.state.contributes(self.index) or self.state.opens(self.index)
+
+
+class EndingTask(StudyTask):
+    """Votes to end a study; it ends with the votes of lock_threshold holders."""
+
+    @property
+    def done(self) -> bool:
+        """Whether this hospital's vote stands, or the study has ended without it."""
+        found = self._board.studies.get(self.name)
+        return found is not None and (self.index in found.endings or found.is_ended())
+
+    def due(self) -> Draft | None:
+        """The vote; raises UnknownStudy."""
+        digest = self.state.study.digest
+        return None if self.done else Draft(self.session, Ending(digest))
+
+    def explains(self, post: Post) -> bool:
+        """Whether the votes of others that crossed with this one were enough."""
+        return self.done
