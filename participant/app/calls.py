@@ -46,27 +46,6 @@ def config_of(study: Study, number: int) -> Config:
     return {"study": study.name, "round": number, "seed": app_seed(study)}
 
 
-def fit(self, parameters: Any, config: Config) -> tuple[Any, int, Config]:
-        """Train on local data: parameters, number of examples, metrics."""
-
-    def evaluate(self, parameters: Any, config: Config) -> tuple[float, int, Config]:
-        """Loss, number of examples, metrics on local data."""
-
-
-def app_seed(terms: Terms, begin: int = 0) -> int:
-    """A public number below 2^32 that all hospitals' apps share, for equal initial models.
-
-    begin: the round after which the model begins. Each has a number of its own, so that a model
-    that begins anew is not the one whose sums are open.
-    """
-    return int.from_bytes(digest("quorate/app seed", terms.federation, b"%d" % begin)[:4], "big")
-
-
-def initial_config(terms: Terms, begin: int) -> Config:
-    """What ``initial_parameters`` is given for the model that begins after a round, or after 0."""
-    return {"round": begin, "seed": app_seed(terms, begin)}
-
-
 def fit(app: App, parameters: Any, config: Config) -> tuple[Any, int, Any]:
     """What the app makes of the parameters: new ones, number of examples, metrics.
 

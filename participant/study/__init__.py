@@ -1,12 +1,12 @@
 """Studies as a hospital deals with them: proposing, approving, withdrawing, ending, listing.
 
 ``plan_file`` reads and writes a plan. ``rules`` has what every task asks before it contributes or
-opens. ``given_app`` and ``approval`` say which app is run, and no other.
+opens. ``app_source`` and ``approval`` say which app is run, and no other.
 """
 
+from participant.study.app_source import GivenApp, given_app
 from participant.study.approval import KeptApproval, approval_name, check_app, kept_approval
 from participant.study.earlier import Earlier, earlier_rounds, representatives
-from participant.study.given_app import GivenApp, given_app
 from participant.study.listing import ListingTask, Phase, StudyStanding, is_locked, standing_of
 from participant.study.plan_file import read_plan, write_plan
 from participant.study.rules import (

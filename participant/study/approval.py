@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from participant.disk import Storage
 from participant.errors import DamagedFile, OtherApp
-from participant.study.given_app import GivenApp
+from participant.study.app_source import GivenApp
 from protocol.board import Digest, Study
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed

@@ -80,9 +80,8 @@ class ListingTask(Task):
 
     def __init__(self, index: int) -> None:
         """``index``: this hospital's number."""
-        self._index, self._board = index, None
-
-    _board: Board | None
+        self._index = index
+        self._board: Board | None = None
 
     @property
     def done(self) -> bool:

@@ -1,9 +1,9 @@
-"""What a hospital says of a study itself: it proposes one, approves, takes that back, or ends it."""
+"""What a hospital says of a study: it proposes one, approves, takes that back, or ends it."""
 
 from participant.agent import Task
 from participant.disk import Storage
 from participant.errors import NotApproved, OtherPlan, StudyTaken, UnpinnedApp
-from participant.study.given_app import GivenApp
+from participant.study.app_source import GivenApp
 from participant.study.approval import KeptApproval, check_app, forget_approval, keep_approval
 from participant.study.rules import ended_by_votes, find_study, require_kind, require_member
 from participant.waiting import Waiting
