@@ -40,7 +40,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keyshare.errors import BadParameters
-from protocol.board import Posted, read_session
+from protocol.board import Board, Posted, Studies, read_session
+from protocol.rounds.statistic import NO_MODEL
 from protocol.rounds.view import RoundView
 from protocol.terms import Terms
 
@@ -85,18 +86,19 @@ class OpenedSets:
     def __init__(
         self,
         terms: Terms,
-        entries: Sequence[Posted] = (),
+        studies: Studies | None = None,
         views: dict[str, RoundView] | None = None,
     ) -> None:
         """views: by session, where somebody else keeps them; then no entries are read here."""
-        self._terms, self._entries, self._read = terms, entries, 0
+        self._terms, self._studies = terms, studies
+        self._entries, self._read = list[Posted](), 0
         self._views = {} if views is None else views
         self._closable: tuple[tuple[object, ...], Members] | None = None  # the last answer
         self._awaited: tuple[tuple[object, ...], Members] | None = None
 
-    def follow(self, entries: Sequence[Posted]) -> None:
+    def follow(self, board: Board) -> None:
         """Read this board: all entries that are there, and those that will be when it is asked."""
-        self._entries, self._read = entries, 0
+        self._entries, self._read, self._studies = board.entries, 0, board.studies
         self._views.clear()
 
     def difference(self, view: RoundView) -> Difference | None:
@@ -105,7 +107,7 @@ class OpenedSets:
         view: a round with opening and closing; its set is taken as it is said there.
         """
         opening = view.terms_of_opening
-        if opening is None or view.closing is None or opening.kind != "training":
+        if opening is None or view.closing is None or opening.model == NO_MODEL:
             return None
         opened, chosen = self._opened(opening.model, view.session), Members(view.contributors)
         return isolated(chosen, opened, self._terms.least_difference)
@@ -113,7 +115,7 @@ class OpenedSets:
     def binds(self, view: RoundView) -> bool:
         """Whether a sum from the round's model may be open already."""
         opening = view.terms_of_opening
-        if opening is None or opening.kind != "training":
+        if opening is None or opening.model == NO_MODEL:
             return False
         return bool(self._opened_from_model_of(view))
 
@@ -166,7 +168,7 @@ class OpenedSets:
             opening = view.terms_of_opening
             if session == but or opening is None or view.closing is None:
                 continue
-            if (opening.kind, opening.model) == ("training", model) and self._may_be_open(view):
+            if opening.model == model and self._may_be_open(view):
                 found[view.name] = Members(view.contributors)
         return found
 
@@ -177,7 +179,7 @@ class OpenedSets:
         for posted in itertools.islice(self._entries, self._read, None):
             self._read += 1
             session = posted.post.session
-            if read_session(session).kind != "ceremony":
+            if read_session(session).kind == "round":
                 view = self._views.setdefault(session, RoundView(session))
                 view.receive(posted)
 

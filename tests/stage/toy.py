@@ -6,7 +6,7 @@ Everything but the seals is a function of the label, so a toy takes the same cou
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Self
@@ -20,6 +20,7 @@ from protocol.board.board import Board, Entry, Post, Posted, SignedPost, sign_po
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
 from protocol.board.messages import Body, Certificate, blob_name
+from protocol.board.study import Study, StudyState
 from protocol.ceremony.judgement import Verdict, judge
 from protocol.ceremony.machine import Ceremony
 from protocol.encoding import encode
@@ -27,14 +28,15 @@ from protocol.key.epoch import Epoch, EpochSecret
 from protocol.signing import public_bytes
 from protocol.terms.terms import (
     AggregatorAddress,
+    Floors,
     Member,
-    RoundPolicy,
     Terms,
     floor,
     render,
     render_signature,
     sign_terms,
 )
+from tests.stage.studies import founding
 
 CEREMONY = "ceremony/1"
 Tamper = Callable[[int, Draft], Draft]
@@ -95,10 +97,7 @@ def toy_federation(n: int = 5, quorum: int = 3, bits: int = 256, **changes: Any)
         allow_minority_quorum=2 * quorum <= n,
         allow_small_key=bits < LEAST_KEY_BITS,
         aggregator=AggregatorAddress("wss://localhost:8443", public_bytes(keys[0]), b"p" * 32),
-        rounds=RoundPolicy(5, floor(n), 10, 10, floor(n)),
-        clip=8.0,
-        precision_bits=24,
-        max_examples=1_000,
+        floors=Floors(floor(n), floor(n), 1),
     )
     return Federation(replace_terms(terms, **changes), keys)
 
@@ -136,6 +135,12 @@ class Table:
         posted = self.board.append(entry)
         self.entries.append(entry)
         return posted
+
+    def found(self, study: Study, approving: Sequence[int] | None = None) -> StudyState:
+        """Propose a study, and let all members or some approve it."""
+        for sender, draft in founding(study, approving=approving):
+            self.say(sender, draft)
+        return self.board.studies[study.name]
 
     def payloads(self, posted: Posted, reader: int) -> dict[int, bytes]:
         """What a reader gets with an entry: payloads for all, and those sealed to it."""

@@ -14,6 +14,7 @@ from tests.stage.rounds.toy_round import (
     EPOCH,
     KEY,
     TERMS,
+    TRAINING,
     Ledger,
     Round,
     closed,
@@ -22,10 +23,12 @@ from tests.stage.rounds.toy_round import (
     known,
     opening_of_training,
     slots_of,
+    statistic,
     training,
     update_of,
 )
 from tests.stage.rounds.whole_update import average
+from tests.stage.studies import SESSION
 
 # ── what is decrypted ──
 
@@ -34,7 +37,7 @@ from tests.stage.rounds.whole_update import average
 def test_the_decrypted_average_is_that_of_the_plain_integers(contributors):
     found = closed(contributors)
     found.settle()
-    slots = suite_of("paillier", TERMS).slots(opening_of_training())
+    slots = suite_of("paillier", TRAINING).slots(opening_of_training())
     q = slots.quantisation
     plain = sum(slots_of(i, slots) for i in contributors)
     expected = average(plain, len(contributors), slots)  # type: ignore[arg-type]
@@ -43,7 +46,7 @@ def test_the_decrypted_average_is_that_of_the_plain_integers(contributors):
         opening = member.view.terms_of_opening
         assert opening is not None
         reader = slots.reader(len(contributors))
-        update = read_training(member.plaintexts, opening, TERMS, reader)
+        update = read_training(member.plaintexts, opening, TRAINING, reader)
         assert update.tobytes() == expected.tobytes()
     weights = np.array([examples_of(i) for i in contributors], dtype=float)
     updates = np.array([update_of(i) for i in contributors])
@@ -55,8 +58,8 @@ def test_the_decrypted_average_is_that_of_the_plain_integers(contributors):
 
 def test_a_statistic_is_the_exact_sum():
     numbers = {1: ["3", "0.5", "-7"], 3: ["5", "0.001", "7"], 4: ["0", "2.25", "1e6"]}
-    found = Round(session="statistic/age", length=3)
-    found.open(decimals=3)
+    found = statistic(3, decimals=3)
+    found.open()
     for i, row in numbers.items():
         found.contribute(i, known([encode(Decimal(x), 3, 5, KEY.n) for x in row], i))
     found.close()
@@ -180,7 +183,7 @@ def test_the_same_set_again_is_not_refused():
     ledgers = {i: Ledger() for i in found.members}
     chosen = found.chosen
     for ledger in ledgers.values():
-        ledger.chosen["round/1"] = chosen
+        ledger.chosen[found.session] = chosen
     found.ledgers = ledgers
     found.settle()
     assert not found.refusals
@@ -214,11 +217,11 @@ def test_what_is_chosen_depends_on_federation_round_contributors_and_sum():
 
     mine = TERMS.federation
     names = [
-        chosen("round/1", (1, 2, 4), "round", mine),
-        chosen("round/2", (1, 2, 4), "round", mine),
-        chosen("round/1", (1, 2, 3), "round", mine),
-        chosen("round/1", (1, 2, 4), "other", mine),
-        chosen("round/1", (1, 2, 4), "round", bytes(32)),
+        chosen(SESSION, (1, 2, 4), "round", mine),
+        chosen("study/cardio/2", (1, 2, 4), "round", mine),
+        chosen(SESSION, (1, 2, 3), "round", mine),
+        chosen(SESSION, (1, 2, 4), "other", mine),
+        chosen(SESSION, (1, 2, 4), "round", bytes(32)),
     ]
     assert len(set(names)) == len(names)
-    assert chosen("round/1", (1, 2, 4), "round", mine) == names[0]
+    assert chosen(SESSION, (1, 2, 4), "round", mine) == names[0]

@@ -3,24 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import pytest
 from gmpy2 import mpz
 
-from protocol.board.messages import (
-    Closing,
-    Contribution,
-    Contributor,
-    Opening,
-    Refusal,
-    Request,
-    attach,
-)
+from protocol.board.messages import Closing, Contribution, Contributor, Refusal, attach
 from protocol.errors import BadEntry, Refused
 from protocol.rounds.ciphertexts import Encrypted, add_encrypted, write_ciphertexts
-from protocol.rounds.statistic import labels_digest
 from tests.stage.rounds.toy_round import (
-    EPOCH,
     KEY,
     LENGTH,
     SQUARE,
@@ -29,6 +18,7 @@ from tests.stage.rounds.toy_round import (
     closed,
     contributed,
     numbers,
+    statistic,
     training,
 )
 
@@ -38,7 +28,7 @@ def refused(found: Round, rule: str, member: int = 0) -> None:
     with pytest.raises(Refused) as raised:
         found.members[1].check_set()
     assert (raised.value.rule, raised.value.member) == (rule, member)
-    assert raised.value.round_name == found.session.partition("/")[2]
+    assert raised.value.round_name == found.session.removeprefix("study/")
     found.settle()
     view = found.members[1].view
     assert set(view.refusals) == set(TOY.federation.members)
@@ -57,14 +47,9 @@ def test_a_round_that_was_not_opened_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("field", "rule"),
-    [
-        ({"epoch": b"e" * 32}, "known-round"),
-        ({"decimals": 1}, "request"),
-        ({"labels": b"l" * 32}, "request"),
-    ],
+    ("field", "rule"), [({"epoch": b"e" * 32}, "known-round"), ({"suite": "hybrid-s2"}, "suite")]
 )
-def test_training_under_another_key_or_with_decimals_or_labels_is_refused(field, rule):
+def test_training_under_another_key_or_suite_is_refused(field, rule):
     found = Round()
     found.open(**field)
     for i in (1, 2, 4):
@@ -123,7 +108,7 @@ def test_a_contribution_after_the_closing_does_not_count():
     """Even one that was signed before, and that the closing names."""
     found = contributed((1, 2))
     payload = attach(write_ciphertexts(training(4), KEY.n))
-    late = found.sign("round/1", 4, Contribution(found.opened.digest, payload))
+    late = found.sign(found.session, 4, Contribution(found.opened.digest, payload))
     total = add_encrypted([training(i) for i in (1, 2, 4)], KEY.n)
     found.close([1, 2, (4, late.digest)], total)
     posted = found.put(late)
@@ -232,15 +217,10 @@ def test_a_contribution_that_answers_no_opening_is_not_kept_in_memory():
     assert set(found.members[3]._contributions) == {1, 2}
 
 
-def statistic(**changes: Any) -> Round:
-    found = Round(session="statistic/age", length=2)
-    found.open(**changes)
-    return found
-
-
 @pytest.mark.parametrize("proof", ["none", "of another member", "of another round"])
 def test_a_statistic_takes_no_number_that_is_not_proved(proof):
     found = statistic()
+    found.open()
     for i in (1, 2):
         found.contribute(i, numbers(i, 10 + i, 20 + i))
     given = numbers(4, 14, 24)
@@ -249,70 +229,41 @@ def test_a_statistic_takes_no_number_that_is_not_proved(proof):
     elif proof == "of another member":
         found.contribute(4, found.proved(4, given, prover=3))
     else:
-        other = Round(session="statistic/weight", length=2)
+        other = statistic(name="weight")
         other.open()
         found.contribute(4, other.proved(4, given))
     found.close()
     refused(found, "proof-of-plaintext", 4)
 
 
-LABELS = ("men", "women")
-ASKED, TOLD = Request(2, 2, LABELS), {"decimals": 2, "labels": labels_digest(LABELS)}
-# What a member asks for, and what the opening says.
-OPENED: dict[str, tuple[Request | None, dict[str, Any]]] = {
-    "another length": (ASKED, TOLD | {"length": 3}),
-    "other decimals": (ASKED, TOLD | {"decimals": 1}),
-    "other labels": (ASKED, TOLD | {"labels": b"l" * 32}),
-    "a model": (ASKED, TOLD | {"model": b"m" * 32}),
-    "a clip": (ASKED, TOLD | {"clip": 1.0}),
-    "not asked for": (None, {}),
-    "asked for too late": (Request(2), {}),
-} | {
-    "labels: " + ", ".join(labels): (Request(2, 0, labels), {"labels": labels_digest(labels)})
-    for labels in (("men",), ("men", "men"), ("men", "women", "all"))
+# What an opening says that is not its plan's.
+OPENED: dict[str, dict[str, Any]] = {
+    "another length": {"length": 3},
+    "a model": {"model": b"m" * 32},
+    "a clip": {"clip": 1.0},
+    "a number of examples": {"max_examples": 1},
+    "a suite": {"suite": "hybrid"},
 }
 
 
-@pytest.mark.parametrize("what", OPENED)
-def test_a_statistic_opens_only_as_a_member_had_asked_for_it(what):
-    """And labels that are not one for each number ask for nothing."""
-    found, (asked, changes) = Round(session="statistic/age", length=2), OPENED[what]
-    said: dict[str, Any] = {
-        "kind": "statistic",
-        "epoch": EPOCH.digest,
-        "model": bytes(32),
-        "length": 2,
-    } | changes
-    posts = [(1, asked), (0, Opening(**said))] if asked else [(0, Opening(**said))]
-    for sender, body in reversed(posts) if what == "asked for too late" else posts:
-        found.publish(sender, body)
+@pytest.mark.parametrize("changes", OPENED.values(), ids=OPENED)
+def test_a_statistic_opens_only_as_its_plan_says(changes):
+    found = statistic()
+    found.open(**changes)
     for i in (1, 2, 4):
-        found.contribute(i, numbers(i, *range(said["length"])))
+        found.contribute(i, numbers(i, 1, 2))
     found.close()
-    refused(found, "request")
+    refused(found, "statistic")
 
 
-@pytest.mark.parametrize(
-    ("session", "kind"), [("round/1", "statistic"), ("statistic/a", "training")]
-)
-def test_a_session_opens_only_what_its_name_says(session, kind):
-    """The board takes no such opening; a hospital that were shown one would not help either."""
-    with pytest.raises(BadEntry):
-        Round(session=session).publish(0, Opening(kind, EPOCH.digest, bytes(32), 2))
-    found = contributed() if kind == "statistic" else statistic()
-    if kind == "training":
-        for i in (1, 2, 4):
-            found.contribute(i, numbers(i, 1, 2))
+@pytest.mark.parametrize("kind", ["training", "statistic"])
+def test_a_round_that_was_opened_for_another_plan_is_refused(kind):
+    found = Round() if kind == "training" else statistic()
+    found.open(plan=b"p" * 32)
+    for i in (1, 2, 4):
+        found.contribute(i, training(i) if kind == "training" else numbers(i, 1, 2))
     found.close()
-    member = found.members[1]
-    post = member.view.opening.post
-    turned = msgspec.structs.replace(post.body, kind=kind)
-    member.view.opening = member.view.opening._replace(
-        post=msgspec.structs.replace(post, body=turned)
-    )
-    with pytest.raises(Refused) as raised:
-        member.check_set()
-    assert (raised.value.rule, raised.value.member) == ("known-round", 0)
+    refused(found, "plan")
 
 
 def test_a_refusal_is_said_once():

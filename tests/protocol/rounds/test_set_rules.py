@@ -1,13 +1,15 @@
 """Proofs of plaintext in packed rounds, and the rules of a set from what is public alone."""
 
+import msgspec
 import pytest
 
 from protocol.board.messages import Closing, Contribution, Contributor, attach
+from protocol.board.study import Study, StudyState
 from protocol.errors import Refused
 from protocol.rounds.ciphertexts import Encrypted, write_ciphertexts
 from protocol.rounds.set_rules import check_set
 from protocol.rounds.view import RoundView
-from protocol.terms.terms import RoundPolicy
+from protocol.terms.terms import Floors
 from tests.protocol.rounds.test_refusals import refused
 from tests.stage.rounds.toy_round import (
     EPOCH,
@@ -17,6 +19,7 @@ from tests.stage.rounds.toy_round import (
     Round,
     contributed,
     numbers,
+    statistic,
     training,
 )
 from tests.stage.toy import replace_terms
@@ -52,7 +55,7 @@ def test_a_proof_of_another_member_is_refused():
 
 
 def test_a_proof_for_another_round_or_opening_is_refused():
-    other = Round(session="round/2")
+    other = Round(session="study/cardio/2")
     other.open()
     reopened = Round()
     reopened.open(model=b"m" * 32)
@@ -88,35 +91,46 @@ def test_whoever_has_the_board_comes_to_the_same_sum_and_the_same_refusals():
             if isinstance(posted.post.body, Contribution):
                 payloads[posted.post.sender] = found.payloads(posted, 0)[0]
         if found is good:
-            assert check_set(view, payloads, TERMS, EPOCH) == found.members[1].check_set()
+            assert check_set(view, payloads, found.state, EPOCH) == found.members[1].check_set()
         else:
             with pytest.raises(Refused) as raised:
-                check_set(view, payloads, TERMS, EPOCH)
+                check_set(view, payloads, found.state, EPOCH)
             assert (raised.value.rule, raised.value.member) == ("repeated-ciphertext", 4)
-            assert raised.value.round_name == "1"
+            assert raised.value.round_name == "cardio/1"
+
+
+def with_low_floors(found: Round) -> StudyState:
+    """The round's study under terms, and by a plan, that no check lets pass; the round is its."""
+    terms = replace_terms(TERMS, floors=Floors(2, 2, 1))
+    plan = msgspec.structs.replace(found.study.plan, least_contributors=2)
+    state = StudyState(Study(terms, found.study.name, plan), 1, 1, 0)
+    state.words |= found.state.words
+    opened = found.opened
+    body = msgspec.structs.replace(opened.post.body, plan=state.study.digest)
+    post = msgspec.structs.replace(opened.post, body=body)
+    found.view.opening = opened._replace(post=post)
+    return state
 
 
 @pytest.mark.parametrize("kind", ["training", "statistic"])
 @pytest.mark.parametrize(("contributors", "is_refused"), [((1, 2), True), ((1, 2, 4), False)])
 def test_no_terms_let_two_hospitals_alone_into_a_sum(kind, contributors, is_refused):
     """Each would read the other by subtracting itself; and nobody has checked these terms."""
-    found = Round()
-    if kind == "statistic":
-        found = Round(session="statistic/age", length=1)
+    found = statistic(1) if kind == "statistic" else Round()
     found.open()
     for i in contributors:
         found.contribute(i, training(i) if kind == "training" else numbers(i, i))
     found.close()
     view = found.members[1].view
     payloads = {m: found.payloads(p, 0)[0] for m, p in view.contributions.items()}
-    terms = replace_terms(TERMS, rounds=RoundPolicy(5, 2, 10, 10, 2))
+    low = with_low_floors(found)
     if not is_refused:
-        assert check_set(view, payloads, terms, EPOCH)
+        assert check_set(view, payloads, low, EPOCH)
         return
     with pytest.raises(Refused) as raised:
-        check_set(view, payloads, terms, EPOCH)
+        check_set(view, payloads, low, EPOCH)
     assert raised.value.rule == "min-contributors"
-    assert "the terms ask for at least 3" in raised.value.reason
+    assert "the study asks for at least 3" in raised.value.reason
 
 
 def test_a_round_that_was_closed_before_it_was_opened_is_refused():
@@ -129,7 +143,7 @@ def test_a_round_that_was_closed_before_it_was_opened_is_refused():
 def test_what_was_posted_before_the_opening_answers_none():
     """An aggregator could show a member its opening before it is on the board."""
     found = contributed((1, 2, 4))
-    view = RoundView.of("round/1", found.board.entries)
+    view = RoundView.of(found.session, found.board.entries)
     assert view.opening
     view.opening = view.opening._replace(position=view.contributions[2].position + 1)
     found.close()
@@ -138,7 +152,7 @@ def test_what_was_posted_before_the_opening_answers_none():
     view.receive(closing)
     payloads = {m: found.payloads(p, 0)[0] for m, p in view.contributions.items()}
     with pytest.raises(Refused) as raised:
-        check_set(view, payloads, TERMS, EPOCH)
+        check_set(view, payloads, found.state, EPOCH)
     assert (raised.value.rule, raised.value.member) == ("contributors", 1)
 
 

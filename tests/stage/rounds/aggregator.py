@@ -18,11 +18,13 @@ from protocol.board.messages import (
     Closing,
     Contributor,
     Opening,
-    Request,
     Statement,
     attach,
     blob_name,
 )
+from protocol.board.session import read_session, round_session
+from protocol.board.study import Study, StudyState
+from protocol.board.suite import suite_for
 from protocol.encoding import width_of
 from protocol.rounds.ciphertexts import Encrypted, add_encrypted
 from protocol.rounds.statistic import opening_for
@@ -31,6 +33,7 @@ from protocol.rounds.view import RoundView, bounds_of
 from protocol.terms.terms import Terms
 from tests.stage.rounds.contribution import hybrid_lattice, payload_of
 from tests.stage.rounds.whole_update import sum_of
+from tests.stage.studies import SESSION
 from tests.stage.toy import Table, ToyEpoch
 
 Shift = Mapping[tuple[int, int], int]  # chunk and place: what is added to the sum's word there
@@ -57,9 +60,18 @@ class AggregatorTable(Table):
     def terms(self) -> Terms:
         return self.federation.terms
 
+    def state_of(self, session: str) -> StudyState:
+        """Of the study that a session is about."""
+        return self.board.studies[read_session(session).study]
+
+    def study_of(self, session: str = SESSION) -> Study:
+        return self.state_of(session).study
+
     @property
     def lattice(self) -> Lattice:
-        return hybrid_lattice(self.terms)
+        """Of the first study that trains."""
+        states = self.board.studies.values()
+        return hybrid_lattice(next(s.study for s in states if s.study.is_training))
 
     def view_of(self, session: str) -> RoundView:
         """A session's posts, as anybody reads them."""
@@ -78,19 +90,18 @@ class AggregatorTable(Table):
             found.add(k, read_words(data, self.lattice.contribution_bytes))
         return found.value
 
-    def open_round(self, session: str = "round/1", **changes: Any) -> Posted:
-        """Open a round from what members have stated or asked for, but for the changes."""
-        kind, _, name = session.partition("/")
-        epoch = self.toy.epoch.digest
-        if kind == "round":
-            alike = list(self.view_of(f"round/{int(name) - 1}").agreed(least=1).values())
+    def open_round(self, session: str = SESSION, **changes: Any) -> Posted:
+        """Open a round as the plan says, from what members have stated, but for the changes."""
+        study, epoch = self.study_of(session), self.toy.epoch.digest
+        if study.is_training:
+            before = round_session(study.name, read_session(session).number - 1)
+            alike = list(self.view_of(before).agreed(least=1).values())
             said = alike[0] if alike else Statement(bytes(32), 1)
-            bounds = bounds_of(alike, self.terms)
-            opening = Opening("training", epoch, said.result, said.length, "paillier", *bounds)
+            suite = suite_for(study, changes.get("length", said.length)).name
+            of_model = said.result, said.length, suite, *bounds_of(alike, study)
+            opening = Opening(study.digest, epoch, *of_model)
         else:
-            asked = next(iter(self.view_of(session).requests.values())).post.body
-            assert isinstance(asked, Request)
-            opening = opening_for(asked, epoch)
+            opening = opening_for(study, epoch)
         return self.spread(0, Draft(session, msgspec.structs.replace(opening, **changes)))
 
     def ciphertexts_of(self, session: str, member: int) -> Encrypted:
@@ -121,7 +132,7 @@ class AggregatorTable(Table):
 
     def close_round(
         self,
-        session: str = "round/1",
+        session: str = SESSION,
         chosen: Sequence[int | tuple[int, bytes]] | None = None,
         total: Encrypted | None = None,
         shift: Shift | None = None,

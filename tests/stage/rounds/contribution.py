@@ -18,6 +18,7 @@ from keyshare.randomness import Stream
 from keyshare.rounds.packing import pack
 from protocol.board.board import Posted
 from protocol.board.messages import Contribution, Opening, attach, blob_name
+from protocol.board.study import Study
 from protocol.board.suite import suite_of
 from protocol.key.epoch import Epoch
 from protocol.rounds.ciphertexts import (
@@ -27,7 +28,6 @@ from protocol.rounds.ciphertexts import (
     proof_context,
     write_ciphertexts,
 )
-from protocol.terms.terms import Terms
 from tests.stage.toy import seed_of
 
 
@@ -51,9 +51,9 @@ class Made:
         return replace(self, body=body, chunks=chunks)
 
 
-def hybrid_lattice(terms: Terms) -> Lattice:
+def hybrid_lattice(study: Study) -> Lattice:
     """That of the hybrid suite."""
-    lattice = suite_of("hybrid", terms).lattice
+    lattice = suite_of("hybrid", study).lattice
     assert lattice is not None
     return lattice
 
@@ -72,9 +72,10 @@ def prove(
     opening: bytes,
     epoch: Epoch,
     vector: tuple[bytes, ...] = (),
+    near: tuple[str, ...] = (),
 ) -> Encrypted:
     """Ciphertexts, with a member's proof for the opening with this digest."""
-    context = proof_context(epoch.digest, session, member, opening, vector)
+    context = proof_context(epoch.digest, session, member, opening, vector, near)
     stream = Stream(seed_of("proof", member, session, opening.hex()))
     proof = plaintext_proof.prove_plaintexts(
         opened, EncryptionKey.of(epoch).encryptor, context, stream
@@ -116,12 +117,12 @@ def contribution(
 
 
 def training(
-    values: np.ndarray, member: int, opening: Posted, epoch: Epoch, terms: Terms, label: object = ""
+    values: np.ndarray, member: int, opening: Posted, epoch: Epoch, study: Study, label: object = ""
 ) -> Made:
     """A member's contribution of an update's slots, packed or under a one-time key."""
     session, asked = opening.post.session, opening.post.body
     assert isinstance(asked, Opening)
-    suite, seed = suite_of(asked.suite, terms), seed_of("training", session, member, label)
+    suite, seed = suite_of(asked.suite, study), seed_of("training", session, member, label)
     if (lattice := suite.lattice) is None:
         plaintexts, chunks = pack(values, suite.packing(asked.length)), list[bytes]()
     else:

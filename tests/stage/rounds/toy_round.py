@@ -14,7 +14,10 @@ from keyshare.rounds.packing import pack
 from keyshare.rounds.slots import Slots
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import Attachment, Contribution, Opening, Request, SuiteName, attach
+from protocol.board.messages import Attachment, Contribution, Opening, attach
+from protocol.board.plan import Plan
+from protocol.board.session import read_session, round_session
+from protocol.board.study import Study, StudyState
 from protocol.board.suite import Suite, suite_of
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.decryption import RoundMember
@@ -24,19 +27,15 @@ from tests.stage.rounds import contribution
 from tests.stage.rounds.aggregator import AggregatorTable
 from tests.stage.rounds.contribution import Made, payload_of
 from tests.stage.rounds.whole_update import quantise
+from tests.stage.studies import SESSION, STATISTIC, statistic_plan, training_plan, training_study
 from tests.stage.toy import Table, ToyEpoch, seed_of, toy_epoch
 
 TOY = toy_epoch(5, 3)
 KEY, TERMS, EPOCH = TOY.key, TOY.federation.terms, TOY.epoch
+TRAINING = training_study(TERMS)
 LENGTH = 40
 SQUARE = KEY.n**2
 OPENED: dict[mpz, Opened] = {}  # what ``known`` has encrypted, by ciphertext
-
-
-@lru_cache(maxsize=1)
-def hybrid_toy() -> ToyEpoch:
-    """The toy epoch under terms that ask for the hybrid suite."""
-    return TOY.under(suite="hybrid")
 
 
 class Ledger:
@@ -59,9 +58,9 @@ def examples_of(index: int) -> int:
 
 
 def opening_of_training(length: int = LENGTH) -> Opening:
-    """The first round's, as bounded by the terms."""
-    bounds = TERMS.clip, TERMS.max_examples
-    return Opening("training", EPOCH.digest, bytes(32), length, "paillier", *bounds)
+    """The first round's, as bounded by the plan."""
+    bounds = TRAINING.training.clip, TRAINING.training.max_examples
+    return Opening(TRAINING.digest, EPOCH.digest, bytes(32), length, "paillier", *bounds)
 
 
 def slots_of(index: int, slots: Slots) -> np.ndarray:
@@ -73,7 +72,7 @@ def slots_of(index: int, slots: Slots) -> np.ndarray:
 @lru_cache(maxsize=16)
 def training(index: int, label: str = "round") -> Encrypted:
     """A hospital's update, quantised, packed and encrypted; proved when it is contributed."""
-    suite = suite_of("paillier", TERMS)
+    suite = suite_of("paillier", TRAINING)
     values = slots_of(index, suite.slots(opening_of_training()))
     return known(pack(values, suite.packing(LENGTH)), label, index)
 
@@ -94,13 +93,14 @@ def numbers(index: int, *values: int) -> Encrypted:
 class Round(AggregatorTable):
     """A round at a table where all members listen.
 
+    plan: of its study, which all approve unless it is on the board; one that trains unless told.
     at: another table, if it is played there. remembers: whether members look at other rounds.
     """
 
-    session: str = "round/1"
+    session: str = SESSION
     length: int = LENGTH
     toy: ToyEpoch = TOY
-    suite_name: SuiteName = "paillier"
+    plan: Plan | None = None
     at: Table | None = None
     remembers: bool = True
     members: dict[int, RoundMember] = field(default_factory=dict)
@@ -109,6 +109,8 @@ class Round(AggregatorTable):
 
     def __post_init__(self) -> None:
         super().__init__(self.toy, self.at)
+        if (name := read_session(self.session).study) not in self.board.studies:
+            self.found(Study(self.terms, name, self.plan or training_plan(self.terms)))
         for i in self.toy.federation.members:
             self.ledgers[i] = Ledger()
             self.members[i] = self.member(i)
@@ -116,13 +118,23 @@ class Round(AggregatorTable):
     def member(self, index: int) -> RoundMember:
         found = RoundMember(
             RoundView(self.session),
-            self.terms,
+            self.state,
             self.toy.epoch,
             self.toy.secrets[index],
-            OpenedSets(self.terms, self.board.entries if self.remembers else ()),
+            history := OpenedSets(self.terms),
         )
+        if self.remembers:
+            history.follow(self.board)
         found.consent = True
         return found
+
+    @property
+    def state(self) -> StudyState:
+        return self.state_of(self.session)
+
+    @property
+    def study(self) -> Study:
+        return self.state.study
 
     @property
     def view(self) -> RoundView:
@@ -146,7 +158,7 @@ class Round(AggregatorTable):
 
     @property
     def suite(self) -> Suite:
-        return suite_of(self.suite_name, self.terms)
+        return suite_of(self.asked.suite, self.study)
 
     def spread(self, sender: int, draft: Draft) -> Posted:
         posted = self.say(sender, draft)
@@ -158,21 +170,18 @@ class Round(AggregatorTable):
         return self.spread(sender, Draft(self.session, body, blobs))
 
     def open(self, **changes: Any) -> Posted:
-        """What is due; a statistic is asked for first."""
-        if self.session.startswith("round/"):
-            changes = {"length": self.length, "suite": self.suite_name} | changes
-        else:
-            asked = {k: changes.pop(k) for k in ("decimals", "labels") if k in changes}
-            self.publish(1, Request(changes.get("length", self.length), **asked))
+        """What is due."""
+        if self.study.is_training:
+            changes = {"length": self.length} | changes
         return self.open_round(self.session, **changes)
 
     # ── contributions ──
 
     def make(self, index: int, prover: int | None = None) -> Made:
         """A member's update as it contributes it; ``prover``: whose proof it has, if not its."""
-        values = slots_of(index, suite_of(self.asked.suite, self.terms).slots(self.asked))
-        proves = prover or index
-        return contribution.training(values, proves, self.opened, self.toy.epoch, self.terms, index)
+        values = slots_of(index, self.suite.slots(self.asked))
+        proves, study = prover or index, self.study
+        return contribution.training(values, proves, self.opened, self.toy.epoch, study, index)
 
     def give(self, sender: int, made: Made | None = None) -> Posted:
         """A member contributes what is given, or what it should."""
@@ -262,8 +271,13 @@ def closed(contributors: tuple[int, ...] = (1, 2, 4)) -> Round:
     return found
 
 
+def statistic(length: int = 2, name: str = STATISTIC, **changes: Any) -> Round:
+    """The round of a statistic; ``changes`` to its plan."""
+    return Round(round_session(name, 1), plan=statistic_plan(TERMS, length, **changes))
+
+
 class HybridRound(Round):
     """A round under the hybrid suite, with vectors of one chunk."""
 
-    def __init__(self, session: str = "round/1") -> None:
-        super().__init__(session, toy=hybrid_toy(), suite_name="hybrid")
+    def __init__(self, session: str = SESSION) -> None:
+        super().__init__(session, plan=training_plan(TERMS, suite="hybrid"))
