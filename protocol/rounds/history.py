@@ -1,123 +1,174 @@
-"""The sums from one model that have been opened, and what a combination of them would show.
+"""The sums of a board that may be open, over all studies, and what a combination of them shows.
 
-As long as the model stays, every hospital's update is what it was: the sum of round 3 less that of
-round 4 is the update of whoever was in one of them alone, though each sum by itself held enough.
-The model stays after a round that was void, and begins anew with ``--new-model-after``.
+The mean over {1,2,3,4} and then, under another name, the mean over {1,2,3} show what 4 added,
+though each sum by itself held enough. So no sum is judged alone.
 
-*The rule* (``differencing``). Let S_1, …, S_m be the contributors of the sums from one model that
-may be open, as vectors of zeros and ones over the members, and S those of the sum to be opened.
-Unless S is itself a combination of the S_j over the rationals (the same set again, say), S - Σ a_j
-S_j must be nonzero at ``min_difference`` members or more, whatever the a_j. For m = 1 that is the
-symmetric difference. Pairs are not enough: {1,2,3} + {1,4,5} - {2,3,4,5} is twice the update of 1.
-Since a set alone has ``min_contributors`` >= ``min_difference`` members, it follows by induction:
-*no combination of opened sums from one model, but zero, holds fewer than ``min_difference``
-members*. It is max(f, 1) + 2 at least: f colluders, or one hospital for itself, who take out their
-own are left with two others. All this takes a member to add the same to every sum from one model:
-hence nobody scales an update by a round's bounds (participant/rounds/contribution.py). A sum in
-which somebody blinded its part shows none, and counts all the same: a liar can have it look so.
+*Variables.* A round starts from something: training from a model, a statistic from the data that
+its plan names. Whatever a member adds to the rounds of one start is one variable of it. A
+contribution may name rounds that started from something else, in which the same member added the
+same or nearly the same (``Contribution.near``): then that member's variables of the two starts are
+one, and of whatever else is near to either. A sum is a row over variables
+(protocol/rounds/isolation.py).
 
-*What may be open*: a set that anybody has locked on this board, in any other round, before or
-after, of any key: a sum under an older key can be subtracted as well. More than (n+f)/2 locks open
-a set, so that any two that are open, on whatever boards an aggregator shows, have an honest locker
-in common. A hospital has one board, with all its locks in their order: whoever sees one of the two
-locks in time sees the other. To count only what enough have locked here, and one's own locks, is
-too little: of three sets, one hospital may know two, another one other two
-(tests/attacks/rounds/test_three_boards.py). That more than three sets cannot be spread over boards
-so that nobody sees all of them is not proved. The price: the lock of one liar counts, too.
+*What may be open* (``possible``): every closed set that anybody has locked, in any other round, of
+any study and of any key. One lock is enough: more than (n+f)/2 locks open a set, and a hospital
+that is shown the board late sees some of them before all. What nobody has locked cannot be open,
+and of what is not connected with a sum, by variables that they share, nothing can be subtracted.
 
-*What it does not promise.* A hospital's weight, its number of examples, is the same from every
-model, and the sum of the weights is opened with every sum: who comes or goes between two rounds of
-whatever models shows it. Averages leak something about their inputs, more with every round whose
-contributors vary: updates change little from round to round when a model has converged, so that
-sums from nearly equal models can nearly be subtracted. Bounded participation over many rounds is
-another matter [So et al., "Securing Secure Aggregation", arXiv 2106.03328]. Statistics are not
-covered, since nobody can see whether two of them are over the same data.
+*What is open for sure* (``released``): a set whose parts enough members have posted, one more than
+may collude. So an honest hospital has released it. Locks alone are no such sign: three sets may
+each be locked by enough members that have not seen the others' locks, and the third is then never
+released (tests/attacks/studies/test_delayed_boards.py).
+
+*The rule* (``difference``). A hospital locks a sum S, and releases its part of it, unless there is
+a combination S - Σ a_j·P_j other than 0, of sums that may be open, that holds variables of fewer
+than ``least_difference`` members, and S is no combination of sums that are open for sure.
+
+*Theorem.* Let L be members that collude, no more than max(f, assumed_colluders). Let all hospitals
+but L keep the rule, and be shown one board, each a beginning of it, of whatever length. Then no
+combination of sums of which a hospital outside L has released its part holds, of the variables of
+the members outside L, those of exactly one member.
+
+*Proof.* For a sum P released by an honest hospital let r(P) be the position to which the first one
+had read the board when it did. It had seen lock_threshold locks of P there. Suppose there is such a
+combination c. Compare such combinations by the r of their sums, the largest first, and take the
+least c. Let z be a sum of it with the largest r. The hospital that released z had read as far as
+all the others had been locked: they may be open. c is not 0, and it holds variables of one honest
+member and perhaps of L, which is fewer than least_difference >= |L| + 2 members. So the hospital
+would have refused, unless z is a combination of sums Q that it knew to be open for sure: of each,
+|L| + 1 members had posted their parts up to r(z), hence an honest one had released it before, and
+r(Q) < r(z). Put that combination in the place of z. What c holds of honest members is as before,
+and r(z) occurs once less: against the choice of c. ∎ By the same proof no combination but 0 holds
+variables of fewer than ``least_difference`` members, as all of them say what is near.
+
+A false ``near`` makes variables of its author alone one. Whether c is 0 was asked of the variables
+of honest members, so that nothing follows for them; and what the liar itself added, L knows.
+
+*Assumed*: a hospital asks again when it releases; it says ``near`` where it is true; a quorum is
+more than L, or L needs nobody's part. *Several boards*: more is needed there than the rule. Two
+sets that are open have an honest locker in common, which has both locks on its one board, but of
+three sets each hospital may know two. So a hospital contributes to a round only after it has seen
+the end of every round of its start that opened before (``unended``): whatever it then posts stands
+only on boards that have that end, too. That three sets of rounds that were open at one time are
+then never spread over boards is *not proved*.
+
+*What it does not promise.* The same set twice shows what changed in between in a member's numbers.
+A hospital's number of examples is the same from every model. Averages leak something about their
+inputs; updates from models that are close, but not as close as ``near`` asks, can nearly be
+subtracted. Another federation is not looked at (docs/security/sums.md).
 """
 
-import itertools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypeVar
 
-from keyshare.errors import BadParameters
-from protocol.board import Board, Posted, Studies, read_session
-from protocol.rounds.statistic import NO_MODEL
+from protocol.board import Board, Posted, StudyState, read_session
+from protocol.board.messages import Contribution, Opening
+from protocol.rounds.isolation import Difference, Members, Sums, fewest_missing, isolated, largest
 from protocol.rounds.view import RoundView
 from protocol.terms import Terms
 
-Members = frozenset[int]
-_NOBODY = Members()
 
-_PRIME = (1 << 31) - 1
-# It is above every determinant of zeros and ones of this order [Hadamard: (n+1)^((n+1)/2) / 2^n],
-# so that ranks modulo it are those over the rationals.
-_MAX_ORDER = max(n for n in range(1, 64) if (n + 1) ** (n + 1) < 4**n * _PRIME**2)
-_LISTED = 4_096  # choices of a set
-_EFFORT = 60_000  # eliminations, 1 to 2 s at worst
-_CHOICES = 64  # of who may be waited for
-_MAX_NAMES, _MAX_REASON = 180, 500  # characters
+class Start(NamedTuple):
+    """What the contributions of a round are made from: a model, or the data of a statistic."""
+
+    kind: Literal["model", "data"]
+    name: bytes
 
 
-@dataclass(frozen=True)
-class Difference:
-    """The sum of a round, with those of ``rounds``, shows what ``members`` alone have added."""
+Added = tuple[int, Start]  # a member's variable, by the first of the starts that are one for it
+A = TypeVar("A")
 
-    rounds: tuple[str, ...]
-    members: tuple[int, ...]
 
-    def reason(self, terms: Terms) -> str:
-        """The same in words, as long as the board takes it."""
-        names = ", ".join(map(terms.name_of, self.members))
-        if len(names) > _MAX_NAMES:
-            names = "members " + ", ".join(map(str, self.members))
-        reason = (
-            f"with the sum of round {', '.join(self.rounds)}, from the same model, it shows what "
-            f"{names} alone added; the terms ask for {terms.least_difference} members or none"
-        )
-        return reason[:_MAX_REASON]
+class _Classes:
+    """Starts that are one for a member: by each the list of all, which they share."""
+
+    def __init__(self) -> None:
+        self._alike: dict[Added, list[Start]] = {}
+
+    def starts(self, one: Added) -> list[Start]:
+        """All of them, this one included."""
+        return self._alike.get(one) or [one[1]]
+
+    def variable(self, member: int, start: Start) -> Added:
+        return member, self.starts((member, start))[0]
+
+    def join(self, member: int, first: Start, second: Start) -> None:
+        here, there = self.starts((member, first)), self.starts((member, second))
+        if here[0] != there[0]:
+            both = here + there
+            for start in both:
+                self._alike[member, start] = both
 
 
 class OpenedSets:
-    """All rounds of a board, for the sums from one model that may be open; idle until asked.
+    """All rounds of a board, for the sums that may be open; idle until asked.
 
     A function of the entries, so that a restart changes nothing.
     """
 
-    def __init__(
-        self,
-        terms: Terms,
-        studies: Studies | None = None,
-        views: dict[str, RoundView] | None = None,
-    ) -> None:
-        """views: by session, where somebody else keeps them; then no entries are read here."""
-        self._terms, self._studies = terms, studies
-        self._entries, self._read = list[Posted](), 0
-        self._views = {} if views is None else views
-        self._closable: tuple[tuple[object, ...], Members] | None = None  # the last answer
-        self._awaited: tuple[tuple[object, ...], Members] | None = None
+    def __init__(self, terms: Terms, studies: Mapping[str, StudyState] | None = None) -> None:
+        """studies: of the board whose entries it is given (``receive``)."""
+        self._terms = terms
+        self._studies: Mapping[str, StudyState] = {} if studies is None else studies
+        self._entries: Sequence[Posted] = ()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._read = 0
+        self._views: dict[str, RoundView] = {}
+        self._starts: dict[str, Start] = {}  # of opened rounds, by session
+        self._rounds = defaultdict[Start, list[str]](list)  # in the order of their openings
+        self._classes = _Classes()
+        self._chosen: dict[str, bytes] = {}  # what is closed, by session
+        self._others_of: dict[Hashable, Sums] = {}  # as long as no round goes on
+        self._last: dict[Hashable, tuple[Any, Any]] = {}  # question and answer, by round and kind
 
     def follow(self, board: Board) -> None:
         """Read this board: all entries that are there, and those that will be when it is asked."""
-        self._entries, self._read, self._studies = board.entries, 0, board.studies
-        self._views.clear()
+        self._entries, self._studies = board.entries, board.studies
+        self._clear()
+
+    def receive(self, posted: Posted) -> None:
+        """Take note of the board's next entry, where no board is followed."""
+        session = posted.post.session
+        if not read_session(session).is_round:
+            return
+        view = self._views.setdefault(session, RoundView(session))
+        view.receive(posted)
+        self._others_of.clear()
+        body, sender = posted.post.body, posted.post.sender
+        if isinstance(body, Opening) and view.opening is posted:
+            start = self._starts[session] = self._start_of(view, body)
+            self._rounds[start].append(session)
+        elif isinstance(body, Contribution) and view.contributions.get(sender) is posted:
+            self._join(session, sender, body.near)
+        elif view.closing is posted:
+            chosen = view.chosen(self._terms.federation)
+            assert chosen is not None
+            self._chosen[session] = chosen
 
     def difference(self, view: RoundView) -> Difference | None:
         """What the sum that the round's closing chose would show of too few; None if nothing.
 
         view: a round with opening and closing; its set is taken as it is said there.
         """
-        opening = view.terms_of_opening
-        if opening is None or view.closing is None or opening.model == NO_MODEL:
+        if view.opening is None or view.closing is None:
             return None
-        opened, chosen = self._opened(opening.model, view.session), Members(view.contributors)
-        return isolated(chosen, opened, self._terms.least_difference)
+        row = self._row(view, view.contributors)
+        others = self._others(view, row)
+        return self._answer(view, isolated, row, others, self._terms.least_difference)
 
     def binds(self, view: RoundView) -> bool:
-        """Whether a sum from the round's model may be open already."""
-        opening = view.terms_of_opening
-        if opening is None or opening.model == NO_MODEL:
-            return False
-        return bool(self._opened_from_model_of(view))
+        """Whether the round's sum is compared with one that may be open already."""
+        return view.opening is not None and bool(self.compared(view))
+
+    def compared(self, view: RoundView) -> tuple[str, ...]:
+        """The other rounds whose sums may be open and are compared with the round's, by name."""
+        state = self._studies.get(view.study)
+        n = self._terms.n_members
+        everybody = range(1, n + 1) if state is None else state.study.members
+        return tuple(self._others(view, self._row(view, everybody)).possible)
 
     def closable(self, view: RoundView, members: Members) -> Members:
         """Those of the contributors over whom the round may be closed now.
@@ -126,169 +177,161 @@ class OpenedSets:
         they do. Nobody if there is no such set of enough members: then the round is *held back*,
         and those whom ``awaited`` names are to be waited for.
         """
-        if not self.binds(view):
+        own = self._own(view, members)
+        others = self._others(view, frozenset(own.values()))
+        if not others.possible:
             return members
-        opened = self._opened_from_model_of(view)
-        asked = (view.session, members, frozenset(opened.values()))
-        if self._closable is None or self._closable[0] != asked:
-            terms = self._terms
-            found = largest(members, opened, terms.least_difference, terms.least_contributors)
-            self._closable = asked, found
-        return self._closable[1]
+        floors = self._terms.least_difference, self._least_contributors(view)
+        return self._answer(view, largest, members, own, others, *floors)
 
     def awaited(self, view: RoundView, members: Members) -> Members:
         """The fewest who would have to contribute too for the round to be closed.
 
         members: whose contributions can be added. Nobody, if it takes one whose only contribution,
-        the first, cannot be.
+        the first, cannot be, or who may contribute none.
         """
-        opened = self._opened_from_model_of(view)
-        absent = frozenset(range(1, self._terms.n_members + 1)) - view.contributions.keys()
-        asked = (view.session, members, absent, frozenset(opened.values()))
-        if self._awaited is None or self._awaited[0] != asked:
-            terms = self._terms
-            floors = terms.least_difference, terms.least_contributors
-            self._awaited = asked, fewest_missing(members, absent, opened, *floors)
-        return self._awaited[1]
+        absent = self._may_come(view)
+        own = self._own(view, members | absent)
+        others = self._others(view, frozenset(own.values()))
+        floors = self._terms.least_difference, self._least_contributors(view)
+        return self._answer(view, fewest_missing, members, absent, own, others, *floors)
+
+    def unended(self, view: RoundView, member: int, near: Iterable[str] = ()) -> tuple[str, ...]:
+        """Sessions of rounds that must end before this member contributes to this one.
+
+        Those of its start, or of one near to it for this member, that were opened before it or have
+        a contribution of this member. near: what the contribution would name.
+        """
+        self._catch_up()
+        assert view.opening is not None
+        named = [self._starts[session] for session in near if session in self._starts]
+        starts = dict.fromkeys(
+            other
+            for start in (self._start_of(view, view.opening.post.body), *named)
+            for other in self._classes.starts((member, start))
+        )
+        found = []
+        for session in (s for start in starts for s in self._rounds.get(start, ())):
+            other = self._views[session]
+            assert other.opening is not None
+            is_earlier = other.opening.position < view.opening.position
+            if session != view.session and (is_earlier or member in other.contributions):
+                found += [other] if not self._is_over(other) else []
+        return tuple(v.session for v in sorted(found, key=_opened_at))
 
     def opened_from(self, model: bytes) -> tuple[str, ...]:
         """The rounds from a model whose sums may be open, by name."""
-        return tuple(self._opened(model, ""))
+        self._catch_up()
+        sessions = self._rounds.get(Start("model", model), ())
+        return tuple(read_session(s).name for s in sessions if self._may_be_open(s))
 
-    def _opened_from_model_of(self, view: RoundView) -> dict[str, Members]:
+    # ── rows ──
+
+    def _start_of(self, view: RoundView, opening: Opening) -> Start:
+        state = self._studies.get(view.study)
+        if state is None or state.study.is_training:
+            return Start("model", opening.model)
+        return Start("data", state.study.statistic.data.encode())
+
+    def _own(self, view: RoundView, members: Iterable[int]) -> dict[int, Added]:
+        """What each member adds to a round."""
+        self._catch_up()
         opening = view.terms_of_opening
         assert opening is not None
-        return self._opened(opening.model, view.session)
+        start = self._start_of(view, opening)
+        return {m: self._classes.variable(m, start) for m in sorted(members)}
 
-    def _opened(self, model: bytes, but: str) -> dict[str, Members]:
-        """The contributors of other rounds' sums from a model that may be open, by round name."""
+    def _row(self, view: RoundView, members: Iterable[int]) -> frozenset[Added]:
+        return frozenset(self._own(view, members).values())
+
+    def _others(self, view: RoundView, row: frozenset[Added]) -> Sums:
+        """The sums of other rounds that share variables with a row, or with one that does."""
         self._catch_up()
-        found = {}
-        for session, view in self._views.items():
-            opening = view.terms_of_opening
-            if session == but or opening is None or view.closing is None:
-                continue
-            if opening.model == model and self._may_be_open(view):
-                found[view.name] = Members(view.contributors)
-        return found
+        if (view.session, row) not in self._others_of:
+            self._others_of[view.session, row] = self._connected(view.session, row)
+        return self._others_of[view.session, row]
 
-    def _may_be_open(self, view: RoundView) -> bool:
-        return view.chosen(self._terms.federation) in view.locks.values()
+    def _connected(self, but: str, row: frozenset[Added]) -> Sums:
+        found: dict[str, frozenset[Added]] = {}
+        left, seen = list(row), set(row)
+        while left:
+            member, _ = variable = left.pop()
+            starts = self._classes.starts(variable)
+            for session in (s for start in starts for s in self._rounds.get(start, ())):
+                other = self._views[session]
+                is_other = session != but and session not in found
+                if is_other and member in other.contributors and self._may_be_open(session):
+                    found[session] = self._row(other, other.contributors)
+                    left += found[session] - seen
+                    seen |= found[session]
+        order = sorted(found, key=lambda session: _opened_at(self._views[session]))
+        released = frozenset(read_session(s).name for s in order if self._is_released(s))
+        return Sums({read_session(s).name: found[s] for s in order}, released)
+
+    def _answer(self, view: RoundView, function: Callable[..., A], *question: object) -> A:
+        """What a function says, computed anew where the question is another than the last one."""
+        known = self._last.get((function, view.session))
+        if known is None or known[0] != question:
+            known = self._last[function, view.session] = question, function(*question)
+        answer: A = known[1]
+        return answer
+
+    # ── what the board says ──
+
+    def _may_be_open(self, session: str) -> bool:
+        chosen = self._chosen.get(session)
+        return chosen is not None and chosen in self._views[session].locks.values()
+
+    def _is_released(self, session: str) -> bool:
+        """Whether so many members have posted their parts that one of them is honest."""
+        partials = self._views[session].partials.values()
+        chosen = self._chosen[session]
+        n_parts = sum(posted.post.body.chosen == chosen for posted in partials)
+        return n_parts >= self._terms.floor - 1
+
+    def _is_over(self, view: RoundView) -> bool:
+        """Whether enough have locked a round's sum, or that can be no more.
+
+        Whoever has refused may be lying, as many as collude.
+        """
+        terms, locks = self._terms, view.locks
+        chosen = self._chosen.get(view.session)
+        if chosen is not None and list(locks.values()).count(chosen) >= terms.lock_threshold:
+            return True
+        state = self._studies.get(view.study)
+        if state is not None and state.is_ended():
+            return True
+        refused = view.refusals.keys() - locks.keys()
+        others = {m for m, lock in locks.items() if chosen is not None and lock != chosen}
+        able = terms.n_members - len(refused) - len(others)
+        return able + min(len(refused), terms.floor - 2) < terms.lock_threshold
+
+    def _may_come(self, view: RoundView) -> Members:
+        """Who has not contributed to a round, and may."""
+        state = self._studies.get(view.study)
+        assert view.opening is not None
+        if state is None:
+            able = set(range(1, self._terms.n_members + 1))
+        else:
+            before = state.contributors(view.opening.position)
+            able = {m for m in before if state.contributes(m)}
+        return frozenset(able - view.contributions.keys())
+
+    def _least_contributors(self, view: RoundView) -> int:
+        state = self._studies.get(view.study)
+        return self._terms.least_contributors if state is None else state.study.least_contributors
+
+    def _join(self, session: str, member: int, near: Iterable[str]) -> None:
+        for other in near:
+            if session in self._starts and other in self._starts:
+                self._classes.join(member, self._starts[session], self._starts[other])
 
     def _catch_up(self) -> None:
-        for posted in itertools.islice(self._entries, self._read, None):
+        while self._read < len(self._entries):
             self._read += 1
-            session = posted.post.session
-            if read_session(session).kind == "round":
-                view = self._views.setdefault(session, RoundView(session))
-                view.receive(posted)
+            self.receive(self._entries[self._read - 1])
 
 
-def isolated(chosen: Members, opened: Mapping[str, Members], least: int) -> Difference | None:
-    """Fewer than ``least`` members whose updates come out of a sum and the opened ones.
-
-    The fewest, and of several the first; with as few opened sums as they need. None if there are
-    no such members, or if the sum is a combination of the opened ones and shows nothing new.
-    """
-    known = list(opened.values())
-    everybody = frozenset.union(chosen, *known)
-    if not known or _is_combination(chosen, known, everybody):
-        return None
-    for members in _unions(_alike([*known, chosen]), least):
-        others = everybody - members
-        if _is_combination(chosen, known, others):
-            needed = dict(opened)
-            for name in opened:
-                rest = {k: v for k, v in needed.items() if k != name}
-                if _is_combination(chosen, list(rest.values()), others):
-                    needed = rest
-            return Difference(tuple(needed), tuple(sorted(members)))
-    return None
-
-
-def largest(
-    members: Members, opened: Mapping[str, Members], least: int, fewest: int, effort: int = _EFFORT
-) -> Members:
-    """The largest set of ``fewest`` members or more, among these, that isolates nobody.
-
-    Of several the first; empty if there is none. Members who were in the same opened sums are
-    interchangeable, so that only their numbers are tried, the largest first, and no more of them
-    than ``effort`` allows, in eliminations: who voids round after round must not stop the
-    aggregator. That leaves larger sets out in federations of ten and more with many opened sums of
-    one model, if at all; a set whose sum is open already is always found.
-    """
-    known = list(dict.fromkeys(opened.values()))
-    groups = [sorted(found) for one in _alike([*known, members]) if (found := one & members)]
-    counts = itertools.product(*(range(len(group), -1, -1) for group in groups))
-    enough = (one for one in itertools.islice(counts, _LISTED) if sum(one) >= fewest)
-    spent = 0
-    for numbers in sorted(enough, key=sum, reverse=True):
-        chosen = Members(m for group, k in zip(groups, numbers, strict=True) for m in group[:k])
-        if isolated(chosen, opened, least) is None:
-            return chosen
-        spent += len(_unions(_alike([*known, chosen]), least))
-        if spent > effort:
-            break
-    same = [one for one in known if one <= members and len(one) >= fewest]
-    return max(same, key=len, default=_NOBODY)
-
-
-def fewest_missing(
-    members: Members, absent: Members, opened: Mapping[str, Members], least: int, fewest: int
-) -> Members:
-    """The fewest absent ones with whom there is a set for ``largest``; of several the first.
-
-    Empty if nobody's coming helps. No more choices are tried than ``_CHOICES`` over the number of
-    opened sets: beyond that, in large federations, it is who is missing of one of those.
-    """
-    completions = (one - members for one in opened.values())
-    possible = (one for one in completions if one and one <= absent)
-    best = min(possible, key=lambda one: (len(one), sorted(one)), default=_NOBODY)
-    sizes = range(1, len(best) or len(absent) + 1)
-    choices = (c for size in sizes for c in itertools.combinations(sorted(absent), size))
-    for choice in itertools.islice(choices, _CHOICES // max(1, len(opened))):
-        if largest(members.union(choice), opened, least, fewest, _EFFORT // _CHOICES):
-            return Members(choice)
-    return best
-
-
-def _alike(sets: Sequence[Members]) -> list[Members]:
-    """Members by the sets that they are in: a combination holds all of a group alike or none."""
-    groups: defaultdict[tuple[bool, ...], set[int]] = defaultdict(set)
-    for member in sorted(frozenset.union(*sets)):
-        groups[tuple(member in one for one in sets)].add(member)
-    return [frozenset(group) for group in groups.values()]
-
-
-def _unions(groups: Sequence[Members], below: int) -> list[Members]:
-    """Unions of groups with fewer than ``below`` members, the smallest first."""
-    found = [frozenset[int]()]
-    for group in groups:
-        found += [one | group for one in found if len(one | group) < below]
-    return sorted(found[1:], key=lambda one: (len(one), sorted(one)))
-
-
-def _is_combination(chosen: Members, known: Sequence[Members], among: Members) -> bool:
-    """Whether ``chosen`` is a rational combination of ``known``, members outside ``among`` aside.
-
-    By elimination modulo ``_PRIME``; raises BadParameters for more members than it is exact for.
-    """
-    order = sorted(among)
-    if len(order) > _MAX_ORDER:
-        raise BadParameters("members", len(order), f"up to {_MAX_ORDER} in sums that are compared")
-    basis: dict[int, list[int]] = {}  # by the place of the first nonzero entry, which is 1
-    for one in known:
-        row = _reduced([int(m in one) for m in order], basis)
-        lead = next((k for k, value in enumerate(row) if value), None)
-        if lead is not None:
-            inverse = pow(row[lead], -1, _PRIME)
-            basis[lead] = [value * inverse % _PRIME for value in row]
-    return not any(_reduced([int(m in chosen) for m in order], basis))
-
-
-def _reduced(row: list[int], basis: Mapping[int, list[int]]) -> list[int]:
-    """A row less its part in the basis."""
-    for lead in sorted(basis):
-        if factor := row[lead]:
-            row = [(a - factor * b) % _PRIME for a, b in zip(row, basis[lead], strict=True)]
-    return row
+def _opened_at(view: RoundView) -> int:
+    assert view.opening is not None
+    return view.opening.position
