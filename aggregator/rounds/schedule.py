@@ -48,7 +48,7 @@ class Rounds:
     def __init__(self, terms: Terms, studies: Studies) -> None:
         self.terms, self.studies = terms, studies
         self.views: dict[str, RoundView] = {}
-        self.history = OpenedSets(terms, studies=studies, views=self.views)
+        self.history = OpenedSets(terms, studies)
         self._of_study: defaultdict[str, list[RoundView]] = defaultdict(list)
         self._opened: defaultdict[str, int] = defaultdict(int)  # the last of each study's openings
 
@@ -62,6 +62,7 @@ class Rounds:
             self.views[session] = RoundView(session)
             self._of_study[named.study].append(self.views[session])
         self.views[session].receive(posted)
+        self.history.receive(posted)
 
     def state_of(self, view: RoundView) -> StudyState:
         """The study of a round, and what members have said of it."""

@@ -229,7 +229,7 @@ class RoundMember:
         found = self.difference
         if found and self.terms.floors.differencing == "refuse":
             reason = found.reason(self.terms)
-            raise Refused(self.view.name, "differencing", found.members[0], reason)
+            raise Refused(self.view.name, "differencing", found.member, reason)
 
     def _partial(self, ledger: Ledger) -> Draft:
         self.check_set()
