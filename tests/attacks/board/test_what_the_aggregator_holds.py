@@ -27,7 +27,8 @@ from protocol.rounds.partial_payload import LockedSum
 from protocol.rounds.view import RoundView
 from protocol.sealing import SealContext, SealingKey
 from tests.stage.hall import Hall
-from tests.stage.rounds.wrong_part import Doubling, OtherParts, parts_of, posted_as, right_parts
+from tests.stage.rounds.other_parts import Doubling, OtherParts
+from tests.stage.rounds.wrong_part import parts_of, posted_as, right_parts
 from tests.stage.toy import seed_of, toy_epoch
 
 TOY = toy_epoch(5, 3)

@@ -8,8 +8,8 @@ from participant.training.task import TrainingTask
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Complaint
+from tests.stage.rounds.other_parts import Doubling
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
-from tests.stage.rounds.wrong_part import Doubling
 from tests.stage.toy import replace_terms
 
 

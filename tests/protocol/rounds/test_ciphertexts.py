@@ -16,35 +16,38 @@ from protocol.rounds.ciphertexts import (
     read_ciphertexts,
     write_ciphertexts,
 )
+from tests.stage.studies import statistic_study, training_study
 from tests.stage.toy import toy_epoch, toy_federation
 
 TERMS, N = toy_epoch().federation.terms, toy_epoch().key.n
-SUITE = suite_of("paillier", TERMS)
+TRAINING = training_study(TERMS)
+SUITE = suite_of("paillier", TRAINING)
 PACKED = SUITE.packing(1).slots  # of a ciphertext
 
 
-def opening(kind: str, length: int) -> Opening:
-    return Opening(kind, bytes(32), bytes(32), length)  # type: ignore[arg-type]
+def opening(length: int) -> Opening:
+    return Opening(bytes(32), bytes(32), bytes(32), length)
 
 
 @pytest.mark.parametrize("length", [1, 100])
 def test_a_statistic_has_a_ciphertext_for_each_number(length):
-    assert expected_count(opening("statistic", length), TERMS) == length
+    assert expected_count(opening(length), statistic_study(TERMS, length)) == length
 
 
 @pytest.mark.parametrize("length", [1, 40, 100, 1_000])
 def test_a_training_round_has_room_for_examples_tally_weights_and_what_blinds(length):
-    terms = toy_federation(5, 3, 2048).terms
-    packing = suite_of("paillier", terms).packing(length)
-    counts = 32 + (terms.max_examples - 1).bit_length() + 1
+    study = training_study(toy_federation(5, 3, 2048).terms)
+    packing = suite_of("paillier", study).packing(length)
+    counts = 32 + (study.training.max_examples - 1).bit_length() + 1
     tally = -(-counts // (packing.value_bits // 3))  # five members: a count has three bits
     slots = 1 + tally + length + -(-(128 + 3) // packing.slot_bits)
-    assert expected_count(opening("training", length), terms) == -(-slots // packing.slots)
+    assert expected_count(opening(length), study) == -(-slots // packing.slots)
 
 
 def test_a_slot_holds_the_sum_of_all_members():
-    packing = suite_of("paillier", toy_federation(5, 3, 2048).terms).packing(10)
-    assert packing.value_bits == TERMS.precision_bits
+    study = training_study(toy_federation(5, 3, 2048).terms)
+    packing = suite_of("paillier", study).packing(10)
+    assert packing.value_bits == study.training.bits
     assert 5 * (2**packing.value_bits - 1) < 2**packing.slot_bits
     assert packing.slots * packing.slot_bits < 2047
 
@@ -57,8 +60,8 @@ units = st.integers(1, int(N) - 1).map(lambda k: mpz(k) ** 2 % N**2)
 def test_ciphertexts_come_back_with_their_proof(values, proof):
     encrypted = Encrypted(values, proof)
     payload = write_ciphertexts(encrypted, N)
-    for said in (opening("training", PACKED), opening("statistic", 2)):
-        assert read_ciphertexts(payload, said, TERMS, N) == encrypted
+    for study, said in ((TRAINING, opening(PACKED)), (statistic_study(TERMS), opening(2))):
+        assert read_ciphertexts(payload, said, study, N) == encrypted
 
 
 @pytest.mark.parametrize(
@@ -73,13 +76,13 @@ def test_ciphertexts_come_back_with_their_proof(values, proof):
 )
 def test_what_does_not_fit_the_round_is_refused(encrypted):
     with pytest.raises(Malformed):
-        read_ciphertexts(write_ciphertexts(encrypted, N), opening("training", PACKED), TERMS, N)
+        read_ciphertexts(write_ciphertexts(encrypted, N), opening(PACKED), TRAINING, N)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x92", b"\x92\xc4\x00\x90\x00", b"\x90"])
 def test_what_is_no_list_of_ciphertexts_is_refused(data):
     with pytest.raises(Malformed):
-        read_ciphertexts(data, opening("training", 1), TERMS, N)
+        read_ciphertexts(data, opening(1), TRAINING, N)
 
 
 def test_sums_are_taken_position_by_position():

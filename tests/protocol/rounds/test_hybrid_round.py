@@ -47,7 +47,7 @@ def test_the_opened_sum_is_that_of_the_plain_integers():
     suite = found.suite
     for member in found.members.values():
         assert member.plaintexts is not None
-        summed = SummedVector(member.plaintexts, member.view, found.toy.epoch, member.terms)
+        summed = SummedVector(member.plaintexts, member.view, found.toy.epoch, member.study)
         ((name, size),) = summed.wanted()
         assert len(found.blobs[name]) == size
         update = summed.take(found.blobs[name])
@@ -79,7 +79,7 @@ def copied(found: HybridRound) -> Made:
 
 def replayed(found: HybridRound) -> Made:
     """What was contributed to another round."""
-    earlier = HybridRound("round/2")
+    earlier = HybridRound("study/cardio/2")
     earlier.open()
     return saying(earlier.make(3), opening=found.opened.digest)
 

@@ -28,7 +28,7 @@ from tests.stage.rounds import toy_round
 from tests.stage.rounds.toy_round import (
     KEY,
     LENGTH,
-    TERMS,
+    TRAINING,
     HybridRound,
     Round,
     examples_of,
@@ -88,12 +88,12 @@ def differences(rounds: Rounds, known: Members = frozenset()) -> Members:
 
 def update_from(model: str, member: int) -> np.ndarray:
     draw = np.random.default_rng([member, *model.encode()])
-    return draw.uniform(-1, 1, LENGTH) * TERMS.clip / 2
+    return draw.uniform(-1, 1, LENGTH) * TRAINING.training.clip / 2
 
 
 def opened_packed(number: int, chosen: Members, model: str) -> list[int]:
     """The slots' sums that hospitals decrypt, less the offsets."""
-    found = Round(session=f"round/{number}")
+    found = Round(session=f"study/cardio/{number}")
     found.open()
     for member in sorted(chosen):
         found.contribute(member, training(member, f"weights {model}"))
@@ -101,7 +101,7 @@ def opened_packed(number: int, chosen: Members, model: str) -> list[int]:
     found.settle()
     plaintexts = found.members[1].plaintexts
     assert plaintexts is not None
-    suite, opening = suite_of("paillier", TERMS), found.members[1].view.terms_of_opening
+    suite, opening = suite_of("paillier", TRAINING), found.members[1].view.terms_of_opening
     assert opening is not None
     slots = suite.slots(opening)
     return without_offsets(unpack(plaintexts, suite.packing(LENGTH), slots.count), chosen, slots)
@@ -109,7 +109,7 @@ def opened_packed(number: int, chosen: Members, model: str) -> list[int]:
 
 def opened_hybrid(number: int, chosen: Members, model: str) -> list[int]:
     """The same under the hybrid suite, by the opened one-time key."""
-    found = HybridRound(session=f"round/{number}")
+    found = HybridRound(session=f"study/cardio/{number}")
     found.open()
     for member in sorted(chosen):
         found.give(member)
@@ -148,7 +148,7 @@ def test_who_comes_or_leaves_shows_its_number_of_patients_and_no_weight_of_a_mod
     for number, (chosen, model) in enumerate(rounds, start=1):
         monkeypatch.setattr(toy_round, "update_of", lambda i, m=model: update_from(m, i))
         sums += opened(number, chosen, model)
-    classes = TERMS.max_examples.bit_length() + 1  # of 2^0 to 2^10 examples
+    classes = TRAINING.training.max_examples.bit_length() + 1  # of 2^0 to 2^10 examples
     of_examples = range(1 + CHANGE_CLASSES, 1 + CHANGE_CLASSES + classes)
     found = determined(rows_of(rounds, of_examples.stop + LENGTH, of_examples), sums)
     shown = {(member, "", slot) for member in (4, 5) for slot in (0, *of_examples)}

@@ -7,7 +7,7 @@ import pytest
 from gmpy2 import mpz
 
 from keyshare.errors import BadCombination
-from protocol.board.messages import Complaint, Partial, attach
+from protocol.board.messages import Complaint, Partial, SetLock, attach
 from protocol.encoding import encode, pack_numbers, width_of
 from protocol.errors import Uncombinable
 from protocol.rounds import decryption
@@ -116,7 +116,7 @@ def test_verified_parts_that_give_no_sum_are_an_error_that_names_the_round(monke
     monkeypatch.setattr(decryption, "combine", impossible)
     with pytest.raises(Uncombinable) as raised:
         closed().settle()
-    assert (raised.value.round_name, raised.value.members) == ("1", [1, 2, 3])
+    assert (raised.value.round_name, raised.value.members) == ("cardio/1", [1, 2, 3])
 
 
 # ── what only some find wrong ──
@@ -208,6 +208,7 @@ def test_an_empty_or_false_complaint_keeps_nobody_from_a_proven_one(key):
 
 def test_a_complaint_of_a_part_that_has_not_come_is_false():
     found = closed()
+    found.publish(5, SetLock(found.chosen))
     found.publish(5, Complaint(found.chosen, 1, b""))
     found.settle()
     assert [(c.by, c.verdict) for c in complaints(found)] == [(5, "false")]

@@ -16,11 +16,11 @@ from protocol.rounds.vector_checks import (
 )
 from protocol.rounds.view import RoundView
 from tests.keyshare.hybrid.plain_checksum import checksum
-from tests.stage.rounds.toy_round import HybridRound, contributed, hybrid_toy
+from tests.stage.rounds.toy_round import TERMS, HybridRound, contributed
 from tests.stage.rounds.wrong_part import unreadable
 
 MEMBERS = (1, 2, 4)
-FEDERATION, QUORUM = hybrid_toy().federation.terms.federation, 3
+FEDERATION, QUORUM = TERMS.federation, 3
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_only_contributors_have_one(closed: HybridRound) -> None:
 
 
 def test_a_round_that_is_not_closed_has_no_claims() -> None:
-    found = claims_of(RoundView("round/1"), FEDERATION, QUORUM)
+    found = claims_of(RoundView("study/cardio/1"), FEDERATION, QUORUM)
     assert (found.said, found.missing, found.total) == ({}, (), 0)
 
 
@@ -90,6 +90,8 @@ def test_a_checksum_for_another_set_does_not_count(closed: HybridRound) -> None:
 
 def test_after_a_quorum_of_partial_decryptions_it_is_too_late(closed: HybridRound) -> None:
     lock(closed, 1, 5)
+    for sender in (3, 5):
+        lock(closed, sender, 0)
     for sender in (1, 3):
         closed.publish(sender, unreadable(closed.chosen))
     lock(closed, 2, 6)
@@ -118,6 +120,7 @@ def test_a_lock_waits_for_no_checksum_that_came_too_late(closed: HybridRound) ->
     member = closed.members[1]
     assert member.due(closed.ledgers[1]) is None
     for sender in (2, 3, 5):
+        lock(closed, sender, 0)
         closed.publish(sender, unreadable(closed.chosen))
     draft = member.due(closed.ledgers[1])
     assert draft is not None

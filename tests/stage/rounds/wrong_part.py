@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from gmpy2 import mpz
 
 from keyshare.key.partial_decryption import partial_decryption
-from participant.training.task import TrainingTask
 from protocol.board.draft import Draft, Envelope, public_payload
 from protocol.board.messages import Complaint, Partial, attach
 from protocol.encoding import pack_numbers, width_of
@@ -52,36 +51,11 @@ def posted_as(
 ) -> Draft:
     """A payload said as a member's partial decryption, the key sealed as given, or as it is."""
     (public,), blobs = public_payload(payload)
-    keys = dict(enumerate(locked.epoch.sealing_keys, start=1))
+    keys = {reader: locked.epoch.sealing_keys[reader - 1] for reader in locked.readers}
     envelope = Envelope(locked.epoch.federation, locked.session, member, keys)
     said, _ = envelope.seal_all({i: sealed.get(i, key) for i in keys}, "partial")
     body = Partial(locked.chosen, locked.commitment(member, key), (public, *said))
     return Draft(locked.session, body, tuple(blobs))
-
-
-class OtherParts(TrainingTask):
-    """Says something else in the place of its part of the first round."""
-
-    def instead(self, locked: LockedSum) -> Draft:
-        raise NotImplementedError
-
-    def due(self) -> Draft | None:
-        draft = super().due()
-        if draft is None or not isinstance(draft.body, Partial):
-            return draft
-        locked = self._rounds[1].member._locked
-        assert locked is not None
-        return self.instead(locked)
-
-
-class Doubling(OtherParts):
-    """Sends parts that are not those of its share, of the toy's key."""
-
-    def instead(self, locked: LockedSum) -> Draft:
-        index, key = self._index, seed_of("a liar's content key")
-        wrong = [2 * part % TOY.key.n**2 for part in right_parts(locked.ciphertexts, index)]
-        payload = locked.encrypt(parts_of(locked, index, wrong), index, key)
-        return posted_as(locked, index, payload, key, {})
 
 
 def unreadable(chosen: bytes) -> Partial:
