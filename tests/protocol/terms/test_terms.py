@@ -14,8 +14,8 @@ from protocol.signing import public_bytes
 from protocol.terms.names import fault_of_name
 from protocol.terms.terms import (
     AggregatorAddress,
+    Floors,
     Member,
-    RoundPolicy,
     Terms,
     check,
     parse,
@@ -64,15 +64,14 @@ names = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=12).f
     name=names,
     n=st.integers(3, 9),
     quorum=st.integers(2, 9),
-    clip=st.floats(1e-6, 1e6),
-    bits=st.integers(8, 40),
-    count=st.integers(1, 10**6),
+    step_seconds=st.integers(1, 10**6),
+    colluders=st.integers(1, 7),
     differencing=st.sampled_from(["warn", "refuse"]),
 )
-def test_terms_come_back_from_their_text(name, n, quorum, clip, bits, count, differencing):
-    toy = toy_federation(n, min(quorum, n), clip=clip, precision_bits=bits)
-    rounds = RoundPolicy(count, n, 30, 60, n, differencing)
-    terms = replace_terms(toy.terms, rounds=rounds, name=name)
+def test_terms_come_back_from_their_text(name, n, quorum, step_seconds, colluders, differencing):
+    toy = toy_federation(n, min(quorum, n), step_seconds=step_seconds)
+    floors = Floors(n, n, min(colluders, n - 2), differencing)
+    terms = replace_terms(toy.terms, floors=floors, name=name)
     found, signed = parse(render(terms))
     assert (found, signed) == (terms, {})
     assert found.federation == terms.federation
@@ -93,10 +92,6 @@ def test_every_field_changes_the_identity():
         {"key_bits": 512},
         {"allow_minority_quorum": True},
         {"allow_small_key": False},
-        {"clip": 9.0},
-        {"precision_bits": 25},
-        {"max_examples": 999},
-        {"suite": "hybrid"},
         {"step_seconds": 60},
         {"members": TERMS.members[::-1]},
         {"members": TERMS.members[:4]},
@@ -109,11 +104,11 @@ def test_every_field_changes_the_identity():
         (address.url, address.key, b"q" * 32),
     ):
         changes.append({"aggregator": AggregatorAddress(url, key, pin)})
-    rounds = (5, 3, 10, 10, 3)
-    for k in range(5):
-        changed = [value + (i == k) for i, value in enumerate(rounds)]
-        changes.append({"rounds": RoundPolicy(*changed)})  # type: ignore[arg-type]
-    changes.append({"rounds": RoundPolicy(*rounds, differencing="warn")})
+    floors = (3, 3, 1)
+    for k in range(3):
+        changed = [value + (i == k) for i, value in enumerate(floors)]
+        changes.append({"floors": Floors(*changed)})  # type: ignore[arg-type]
+    changes.append({"floors": Floors(*floors, differencing="warn")})
     for change in changes:
         found.add(replace_terms(TERMS, **change).federation)
     assert len(found) == len(changes) + 1
@@ -137,17 +132,11 @@ WRONG: dict[str, list[Any]] = {
     ],
     "aggregator.certificate_pin": [""],
     "aggregator.surprise": [1],
-    "rounds.count": [0],
-    "rounds.seconds": [0],
-    "rounds.statistic_seconds": [-1],
-    "rounds.min_difference": [None, 1, 0, 4],  # of 3 contributors at least
-    "rounds.differencing": [None, "off", False],
-    "rounds.min_contributors": [2, 6],
-    "rounds.surprise": [1],
-    "quantisation.clip": [0, -1.0, 9e-10, 2e9, float("nan"), float("inf"), True],
-    "quantisation.bits": [7, 41],
-    "quantisation.max_examples": [0],
-    "quantisation.surprise": [1],
+    "floors.least_difference": [None, 1, 0, 4],  # of 3 contributors at least
+    "floors.differencing": [None, "off", False],
+    "floors.least_contributors": [2, 6],
+    "floors.assumed_colluders": [0, -1, 4, True],
+    "floors.surprise": [1],
     "members.1.name": ["H1", "h1", "member 3", ""],
     "members.1.key": [
         encode_binary(TERMS.members[0].key),
@@ -211,13 +200,6 @@ def test_a_federation_has_3_to_16_members(n):
     with pytest.raises(BadTerms) as raised:
         check(replace_terms(TERMS, members=members))
     assert raised.value.field == "members"
-
-
-def test_sums_that_would_not_be_exact_are_refused():
-    """n·2^bits <= 2^53: no allowed number of members comes near it at the allowed bits."""
-    toy = toy_federation(16, 9, precision_bits=40)
-    check(toy.terms)
-    assert toy.terms.quantisation.max_members >= 16
 
 
 @pytest.mark.parametrize(("bits", "is_small"), [(256, True), (2046, True), (2048, False)])

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from protocol.errors import BadTerms
-from protocol.terms.terms import RoundPolicy, check
+from protocol.terms.terms import Floors, check
 from tests.stage.toy import replace_terms, toy_federation
 
 
@@ -31,36 +31,35 @@ def test_a_sum_and_a_difference_hold_two_more_than_may_collude_and_three_at_leas
     terms = toy_federation(n, n).terms
     assert terms.floor == floor
     for contributors, difference in itertools.product(range(n + 2), repeat=2):
-        policy = RoundPolicy(1, contributors, 1, 1, difference)
-        changed = replace_terms(terms, rounds=policy)
+        changed = replace_terms(terms, floors=Floors(contributors, difference, 1))
         if floor <= difference <= contributors <= n:
             check(changed)
             continue
         with pytest.raises(BadTerms) as raised:
             check(changed)
         is_sum = not floor <= contributors <= n
-        assert raised.value.field == f"rounds.min_{'contributors' if is_sum else 'difference'}"
+        assert raised.value.field == f"floors.least_{'contributors' if is_sum else 'difference'}"
         assert f"set {floor} or more" in raised.value.reason
 
 
 def test_terms_that_nobody_checked_have_the_floor_all_the_same():
     """Two of three would each read the other; whoever builds such terms does not get there."""
-    terms = toy_federation(3, 2, rounds=RoundPolicy(1, 2, 1, 1, 2)).terms
+    terms = toy_federation(3, 2, floors=Floors(2, 2, 1)).terms
     assert (terms.least_contributors, terms.least_difference) == (3, 3)
-    high = replace_terms(terms, rounds=RoundPolicy(1, 5, 1, 1, 4))
+    high = replace_terms(terms, floors=Floors(5, 4, 1))
     assert (high.least_contributors, high.least_difference) == (5, 4)
 
 
 def test_the_refusal_says_why_and_what_to_set():
     with pytest.raises(BadTerms) as raised:
-        check(toy_federation(3, 2, rounds=RoundPolicy(1, 2, 1, 1, 2)).terms)
+        check(toy_federation(3, 2, floors=Floors(2, 2, 1)).terms)
     assert raised.value.reason == (
         "2, and it must be 3. Of 3 members 1 may subtract what it added, and two must be left who "
         "hide each other: set 3 or more"
     )
     with pytest.raises(BadTerms) as raised:
-        check(toy_federation(7, 4, rounds=RoundPolicy(1, 5, 1, 1, 3)).terms)
+        check(toy_federation(7, 4, floors=Floors(5, 3, 1)).terms)
     assert raised.value.reason == (
-        "3, and it must be 4 to 5, where 5 is min_contributors. Of 7 members 2 may subtract what "
+        "3, and it must be 4 to 5, where 5 is least_contributors. Of 7 members 2 may subtract what "
         "they added, and two must be left who hide each other: set 4 or more"
     )
