@@ -1,8 +1,9 @@
 """A whole federation on this machine: ``python -m examples.demo [--short]``.
 
 Five hospitals and an aggregator, each a process of its own: identities and terms, the key
-ceremony, five rounds of training with one hospital killed on the way, three rounds of a larger
-model under the same key, what must not work, and the record of it all.
+ceremony, and under this one key several studies, each approved by the hospitals: five rounds of
+training with one hospital killed on the way, three rounds of a larger model, the mean age of all
+patients. Then what must not work, and the record of it all.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from examples.demo import record, refusals, summary, tables
+from examples.demo import ages, record, refusals, summary, tables
 from examples.demo.consortium import NAMES, found, hold_ceremony, train_digits, train_tumours
 from examples.demo.processes import DemoFailed
 
@@ -41,22 +42,25 @@ def run(folder: Path, key_bits: int, console: Console) -> None:
     consortium = found(folder, key_bits)
     console.rule("2. The key ceremony: nobody ever holds the key", align="left")
     hold_ceremony(consortium)
-    console.rule("3. Training: five rounds, one hospital killed in the third", align="left")
+    console.rule("3. A study: tumours, five rounds, one hospital killed in the third", align="left")
     train_tumours(consortium)
-    console.rule("4. The same key, a larger model: 109,410 weights, three rounds", align="left")
+    console.rule("4. The same key, another study: digits, 109,410 weights", align="left")
     train_digits(consortium)
-    console.rule("5. What must not work", align="left")
+    console.rule("5. A statistic: ages, which one hospital has not approved", align="left")
+    mean = ages.mean_age(consortium)
+    console.print(ages.describe(mean), highlight=False, soft_wrap=True)
+    console.rule("6. What must not work", align="left")
     shown = {
         "below_quorum": refusals.below_quorum(consortium),
         "single_update": refusals.single_update(consortium),
         "unknown_identity": refusals.unknown_identity(consortium),
     }
     console.print(refusals.describe(shown), highlight=False, soft_wrap=True)
-    console.rule("6. The record, for auditors", align="left")
+    console.rule("7. The record, for auditors", align="left")
     left = record.leave_record(consortium)
     console.print(record.describe(left), highlight=False, soft_wrap=True)
-    console.rule("7. What came out", align="left")
-    result = summary.summarise(consortium, shown)
+    console.rule("8. What came out", align="left")
+    result = summary.summarise(consortium, mean, shown)
     tables.show(result, console)
     tables.write(result, consortium.folder)
     check(result)

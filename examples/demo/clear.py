@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from examples.demo.study import Study
+from examples.demo.study import Training
 from participant.model import Layout, Model, Vector, Weights, checked
 
 Parameters = dict[str, Any]  # a state_dict
 
 
-def initial(study: Study, config: dict[str, Any]) -> tuple[Layout, Vector]:
+def initial(study: Training, config: dict[str, Any]) -> tuple[Layout, Vector]:
     """The layout of a study's model, and the model before its first round."""
     parameters = study.app.initial_parameters(config)
     layout = Layout.of(parameters)
@@ -21,7 +21,7 @@ def initial(study: Study, config: dict[str, Any]) -> tuple[Layout, Vector]:
 
 
 def fit_all(
-    study: Study, layout: Layout, model: Vector, members: Sequence[int], config: dict[str, Any]
+    study: Training, layout: Layout, model: Vector, members: Sequence[int], config: dict[str, Any]
 ) -> tuple[Vector, Vector]:
     """What some hospitals' training makes of a model: updates, a row each; numbers of examples."""
     given = to_app(model, layout)
@@ -36,11 +36,11 @@ def fit_all(
 
 
 def federated_average(
-    study: Study, contributors: Sequence[Sequence[int]], config: dict[str, Any]
+    study: Training, contributors: Sequence[Sequence[int]], config: dict[str, Any]
 ) -> Vector:
     """The model after all rounds, by federated averaging in float64 of the given contributors."""
     layout, model = initial(study, config)
-    for number, members in zip(study.rounds, contributors, strict=True):
+    for number, members in zip(study.numbers, contributors, strict=True):
         updates, examples = fit_all(study, layout, model, members, config | {"round": number})
         model = model + examples @ updates / examples.sum()
     return model
@@ -54,16 +54,16 @@ def to_app(vector: Vector, layout: Layout) -> Parameters:
     return parameters
 
 
-def train_on(study: Study, path: Path, config: dict[str, Any]) -> Parameters:
+def train_on(study: Training, path: Path, config: dict[str, Any]) -> Parameters:
     """The model that as many rounds of local training on one file give."""
     parameters: Parameters = study.app.initial_parameters(config)
     os.environ[study.variable] = str(path)
-    for number in study.rounds:
+    for number in study.numbers:
         parameters, _, _ = study.app.fit(parameters, config | {"round": number})
     return parameters
 
 
-def accuracy(study: Study, parameters: Parameters) -> float:
+def accuracy(study: Training, parameters: Parameters) -> float:
     """The share of the held-out examples that a model is right about."""
     return float(study.app.score(parameters, str(study.held_out))[2]["accuracy"])
 

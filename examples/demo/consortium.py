@@ -1,25 +1,33 @@
-"""From nothing to two trained models: identities, terms, key ceremony, rounds."""
+"""From nothing to two trained models: identities, terms, key ceremony, studies."""
 
 import contextlib
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aggregator.record import read_board
-from examples.demo.processes import Hospital, aggregator, ending, finish, sign_terms, wait_for
-from examples.demo.study import Study, handwriting, tumours
+from examples.demo.processes import (
+    Hospital,
+    aggregator,
+    approve,
+    ending,
+    finish,
+    propose,
+    sign_terms,
+    wait_for,
+)
+from examples.demo.study import Training, handwriting, tumours
 from participant.model import model_name
-from protocol.board import Board
+from protocol.board import Board, Study
 from protocol.terms import Terms, parse
 
 NAMES = ("St. Mary", "Riverside", "Northgate", "Hillcrest", "Lakeview")
-QUORUM, WAIT_SECONDS, STATISTIC_SECONDS = 3, 12, 2
-TUMOUR_ROUNDS, DIGIT_ROUNDS = range(1, 6), range(6, 9)
-ROGUE_ROUND = 9  # left for the rogue aggregator
+QUORUM, WAIT_SECONDS = 3, 12
 SECONDS_A_STUDY = 150  # that its rounds may take before something must be wrong
-_APP = Path(__file__).parent / "study" / "app.py"
+APP = Path(__file__).parent / "study" / "app.py"
 KILLED, KILLED_ROUND = 4, 3  # which hospital is killed, and while it trains for which round
 
 
@@ -29,8 +37,8 @@ class Consortium:
 
     folder: Path
     hospitals: list[Hospital]
-    tumours: Study
-    digits: Study
+    tumours: Training
+    digits: Training
     terms_file: Path
     terms: Terms
     ceremony_seconds: float = 0.0
@@ -43,6 +51,10 @@ class Consortium:
     def read_board(self) -> Board:
         """The aggregator's board, every entry verified again."""
         return read_board(self.data / self.terms.federation.hex()[:16], self.terms)[0]
+
+    def study(self, name: str) -> Study:
+        """A study as it was proposed on the board."""
+        return self.read_board().studies[name].study
 
     @property
     def logs(self) -> Path:
@@ -60,6 +72,10 @@ class Consortium:
         log = self.logs / "aggregator.log"
         return aggregator(self.terms_file, self.data, log, ("-m", module))
 
+    def approve(self, hospitals: Sequence[Hospital], name: str, *options: str) -> None:
+        """Let some hospitals approve a study; the aggregator runs."""
+        approve(hospitals, self.terms_file, name, self.logs / "approvals.log", *options)
+
 
 def found(folder: Path, key_bits: int) -> Consortium:
     """Fresh identities for all, and terms that all have signed."""
@@ -67,23 +83,13 @@ def found(folder: Path, key_bits: int) -> Consortium:
         shutil.rmtree(folder)
     logs = folder / "logs"
     logs.mkdir(parents=True)
-    cancer = tumours(folder / "patients", TUMOUR_ROUNDS)
-    digits = handwriting(folder / "images", DIGIT_ROUNDS)
+    cancer = tumours(folder / "patients")
+    digits = handwriting(folder / "images")
     hospitals = [
         Hospital(number, name, folder / f"hospital-{number}", patients)
         for number, (name, patients) in enumerate(zip(NAMES, cancer.files, strict=True), start=1)
     ]
-    settings = {
-        "--name": "Demo consortium",
-        "--quorum": str(QUORUM),
-        "--key-bits": str(key_bits),
-        "--rounds": str(ROGUE_ROUND),
-        "--min-contributors": "3",
-        "--seconds": str(WAIT_SECONDS),
-        "--statistic-seconds": str(STATISTIC_SECONDS),
-        "--clip": "8",
-        "--max-examples": "1000",
-    }
+    settings = {"--name": "Demo consortium", "--quorum": str(QUORUM), "--key-bits": str(key_bits)}
     for said in sign_terms(folder, hospitals, settings):
         print(said.rstrip(), flush=True)
     terms_file = folder / "federation.toml"
@@ -109,72 +115,67 @@ def train_tumours(consortium: Consortium) -> None:
     study, killed = consortium.tumours, consortium.hospitals[KILLED - 1]
     mark = killed.home / "to-be-killed"
     with consortium.serving():
+        print(hold_study(consortium, study).rstrip(), flush=True)
         running: list[subprocess.Popen[str]] = []
         with ending(running):
             for hospital in reversed(consortium.hospitals):
-                reached = f"fit:{KILLED_ROUND}:{mark}" if hospital is killed else None
+                reached = f"fit:{KILLED_ROUND}:{mark}" if hospital is killed else ""
                 running.append(start_training(consortium, study, hospital, reached))
             wait_for("a training to interrupt", mark.exists, running, 90)
             process = running.pop(-KILLED)  # they were started from the last to the first
             process.kill()
             process.wait()
-            print(f"{killed.name} was killed while it trained for round {KILLED_ROUND}", flush=True)
+            print(f"{killed.name} was killed while it trained in round {KILLED_ROUND}", flush=True)
             wait_for(
                 f"the end of round {KILLED_ROUND}",
-                lambda: _has_model(consortium, KILLED_ROUND), running, 60,
+                lambda: _has_model(consortium, study, KILLED_ROUND), running, 60,
             )  # fmt: skip
             running.append(start_training(consortium, study, killed))
             print(f"{killed.name} is back", flush=True)
-            _wait_for_last_round(consortium, study, running)
+            finish(running, "the end of the training", SECONDS_A_STUDY)
 
 
 def train_digits(consortium: Consortium) -> None:
-    """Three rounds of another, larger model under the same key."""
+    """Three rounds of a larger model under the same key, in a study of its own."""
     study, running = consortium.digits, list[subprocess.Popen[str]]()
     with consortium.serving(), ending(running):
+        hold_study(consortium, study)
         for hospital in reversed(consortium.hospitals):
             running.append(start_training(consortium, study, hospital))
-        _wait_for_last_round(consortium, study, running)
+        finish(running, "the end of the training", SECONDS_A_STUDY)
+
+
+def hold_study(consortium: Consortium, study: Training) -> str:
+    """Propose a study that trains, and let all approve it with its app; what they are shown."""
+    said = propose(
+        consortium.hospitals[0], consortium.terms_file, study.name,
+        "--kind", "training", "--purpose", study.purpose, "--rounds", str(study.rounds),
+        "--seconds", str(WAIT_SECONDS), "--clip", "8", "--max-examples", "1000",
+        "--app", str(APP),
+    )  # fmt: skip
+    consortium.approve(consortium.hospitals, study.name, "--app", str(APP))
+    return said
 
 
 def start_training(
-    consortium: Consortium, study: Study, hospital: Hospital, interrupt: str | None = None
+    consortium: Consortium,
+    training: Training,
+    hospital: Hospital,
+    interrupt: str = "",
+    study: str = "",
 ) -> subprocess.Popen[str]:
     """Let a hospital train; the first one is shown, the others write to their logs.
 
-    All but the first are interrupted when they have the study's last model, before they state it:
-    so that no further round opens. ``interrupt``: where instead.
+    interrupt: where the app is to wait to be stopped. study: another one with this app and data.
     """
-    if interrupt is None and hospital.number > 1:
-        interrupt = f"evaluate:{study.last_round}:{_mark(study, hospital)}"
     log = consortium.log_of(hospital) if hospital.number > 1 else None
-    options = ["train", str(consortium.terms_file), "--app", str(_APP)]
-    if study.rounds[0] > 1:
-        options += ["--new-model-after", str(study.rounds[0] - 1)]
-    own = {study.variable: str(study.files[hospital.number - 1]), "DEMO_APP": study.app.__name__}
-    return hospital.start(*options, log=log, INTERRUPT=interrupt or "", **own)
+    name = study or training.name
+    options = ["train", str(consortium.terms_file), "--study", name, "--app", str(APP)]
+    file = str(training.files[hospital.number - 1])
+    own = {training.variable: file, "DEMO_APP": training.app.__name__}
+    return hospital.start(*options, log=log, INTERRUPT=interrupt, **own)
 
 
-def _wait_for_last_round(
-    consortium: Consortium, study: Study, running: list[subprocess.Popen[str]]
-) -> None:
-    first, *others = consortium.hospitals
-
-    def is_over() -> bool:
-        events = first.events(consortium.terms.federation)
-        is_evaluated = any(
-            (e["round"], e["event"]) == (study.last_round, "evaluated") for e in events
-        )
-        return is_evaluated and all(_mark(study, hospital).exists() for hospital in others)
-
-    what = f"the end of round {study.last_round}"
-    wait_for(what, is_over, running, SECONDS_A_STUDY)
-
-
-def _mark(study: Study, hospital: Hospital) -> Path:
-    return hospital.home / f"finished-{study.last_round}"
-
-
-def _has_model(consortium: Consortium, number: int) -> bool:
+def _has_model(consortium: Consortium, study: Training, number: int) -> bool:
     folder = consortium.hospitals[0].folder(consortium.terms.federation)
-    return (folder / model_name(number)).exists()
+    return (folder / model_name(study.name, number)).exists()

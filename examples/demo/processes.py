@@ -68,9 +68,9 @@ class Hospital:
         """Where this hospital keeps what belongs to the federation."""
         return federation_folder(self.home, federation)
 
-    def events(self, federation: bytes) -> list[dict[str, Any]]:
-        """What this hospital's training has reported so far."""
-        path = self.folder(federation) / "models" / "rounds.jsonl"
+    def events(self, federation: bytes, study: str) -> list[dict[str, Any]]:
+        """What this hospital's training in a study has reported so far."""
+        path = self.folder(federation) / "studies" / study / "rounds.jsonl"
         if not path.exists():
             return []
         lines = path.read_text().split("\n")[:-1]  # the last line may be half-written
@@ -95,6 +95,27 @@ def sign_terms(
     for hospital in hospitals:
         checked(hospital.participant("terms", "sign", file, "--yes"))
     yield checked(hospitals[0].participant("terms", "show", file))
+
+
+def propose(hospital: Hospital, terms: Path, name: str, *settings: str) -> str:
+    """Write the plan of a study beside the terms, and post it; what people are shown of it.
+
+    settings: options of ``study new``. The aggregator runs.
+    """
+    plan = terms.parent / f"{name}.toml"
+    checked(hospital.participant("study", "new", str(plan), str(terms), *settings))
+    checked(hospital.participant("study", "propose", str(plan), str(terms)))
+    return checked(hospital.participant("study", "show", str(plan), str(terms)))
+
+
+def approve(
+    hospitals: Sequence[Hospital], terms: Path, name: str, log: Path, *options: str
+) -> None:
+    """Hospitals approve a study, at the same time; raises DemoFailed."""
+    command = ("study", "approve", name, str(terms), "--yes", *options)
+    processes = [hospital.start(*command, log=log) for hospital in hospitals]
+    with ending(processes):
+        finish(processes, f"the approvals of {name}", 60)
 
 
 def aggregate(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,8 @@ def leave_record(consortium: Consortium) -> dict[str, Any]:
         # What it finds there must be, byte for byte, what it has verified itself.
         exported = checked(first.participant("export", terms, "--out", str(record)))
     verifying = first.start("verify", str(record), log=consortium.logs / "verify.log")
-    journal = first.folder(consortium.terms.federation) / "models" / "rounds.jsonl"
+    studies = first.folder(consortium.terms.federation) / "studies"
+    journal = studies / consortium.tumours.name / "rounds.jsonl"
     try:
         reported = first.participant(
             "report", str(record), "--out", str(page), "--journal", str(journal)

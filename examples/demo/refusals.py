@@ -4,27 +4,35 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from examples.demo.consortium import ROGUE_ROUND, Consortium, start_training
+from examples.demo.consortium import APP, Consortium, start_training
 from examples.demo.intruder import knock
-from examples.demo.processes import DemoFailed, Hospital, checked, ending, finish
+from examples.demo.processes import DemoFailed, Hospital, checked, ending, finish, propose
 from keyshare.key import combine_exponents, trial_ciphertext
 from keyshare.key.partial_decryption import partial_decryption
 from participant.home import Passphrase, Vault
-from protocol.board import Refusal
+from protocol.board import Refusal, round_session
 from protocol.key import read_secret
 
-VISITS = (3, 5, 0)
+VISITS, NUMBERS = "visits", (3, 5, 0)
+GOING_ON = "more-digits"
 SINGLE = "min-contributors: the sum holds 1 ("
 REFUSED = 3  # exit code of a decryption that a rule forbids
 OUT_OF_TIME = 1
 
 
 def below_quorum(consortium: Consortium) -> dict[str, Any]:
-    """Three hospitals add encrypted numbers; two alone cannot decrypt the sum, all five can."""
+    """Three hospitals add encrypted numbers; two alone cannot decrypt the sum, all five can.
+
+    The two that are not in the study help to open its sum, and learn nothing of it.
+    """
     hospitals, terms = consortium.hospitals, str(consortium.terms_file)
+    inside, outside = hospitals[:3], hospitals[3:]
     with consortium.serving():
-        contribute(consortium, hospitals[:3], "visits", VISITS)
-        decrypt = ("decrypt", terms, "--round", "visits", "--yes")
+        _propose_visits(consortium, inside)
+        consortium.approve(inside, VISITS)
+        consortium.approve(outside, VISITS, "--only", "open")
+        contribute(consortium, inside)
+        decrypt = ("decrypt", terms, "--study", VISITS, "--yes")
         two = [
             h.start(*decrypt, "--timeout", "5", log=consortium.logs / "below-quorum.log")
             for h in hospitals[:2]
@@ -33,7 +41,7 @@ def below_quorum(consortium: Consortium) -> dict[str, Any]:
         if codes != [OUT_OF_TIME, OUT_OF_TIME]:
             raise DemoFailed(f"two hospitals alone: exit codes {codes}")
         shares_alone = _shares_of_two(consortium)
-        logs = [consortium.logs / f"visits-{h.number}.log" for h in hospitals]
+        logs = [consortium.logs / f"{VISITS}-{h.number}.log" for h in hospitals]
         processes = [h.start(*decrypt, log=log) for h, log in zip(hospitals, logs, strict=True)]
         with ending(processes):
             finish(processes, "the decryption of the visits", 60)
@@ -45,10 +53,32 @@ def below_quorum(consortium: Consortium) -> dict[str, Any]:
     }
 
 
+def _propose_visits(consortium: Consortium, members: list[Hospital]) -> None:
+    names = [part for hospital in members for part in ("--member", hospital.name)]
+    propose(
+        consortium.hospitals[0], consortium.terms_file, VISITS,
+        "--kind", "statistic", "--purpose", "Visits of last week", "--data", "visits",
+        "--length", "1", "--seconds", "2", *names,
+    )  # fmt: skip
+
+
 def single_update(consortium: Consortium) -> dict[str, Any]:
-    """A rogue aggregator closes a round over one hospital's update; everyone refuses."""
+    """A rogue aggregator closes a round over one hospital's update; everyone refuses.
+
+    The round is of a study that goes on from the model of the digits.
+    """
+    study = consortium.digits
     with consortium.serving("examples.demo.rogue_aggregator"):
-        processes = [start_training(consortium, consortium.digits, h) for h in consortium.hospitals]
+        propose(
+            consortium.hospitals[0], consortium.terms_file, GOING_ON,
+            "--kind", "training", "--purpose", study.purpose, "--rounds", "1",
+            "--start", f"{study.name}/{study.rounds}", "--seconds", "12",
+            "--clip", "8", "--max-examples", "1000", "--app", str(APP),
+        )  # fmt: skip
+        consortium.approve(consortium.hospitals, GOING_ON, "--app", str(APP))
+        processes = [
+            start_training(consortium, study, h, study=GOING_ON) for h in consortium.hospitals
+        ]
         with ending(processes):
             try:
                 codes = [process.wait(timeout=60) for process in processes]
@@ -58,7 +88,7 @@ def single_update(consortium: Consortium) -> dict[str, Any]:
         raise DemoFailed(f"not every hospital refused: exit codes {codes}")
     refusals = {
         consortium.terms.name_of(posted.post.sender): f"{body.rule}: {body.reason}"
-        for posted in consortium.read_board().session(f"round/{ROGUE_ROUND}")
+        for posted in consortium.read_board().session(round_session(GOING_ON, 1))
         if isinstance(body := posted.post.body, Refusal)
     }
     wrong = [reason for reason in refusals.values() if not reason.startswith(SINGLE)]
@@ -97,18 +127,15 @@ def describe(shown: dict[str, Any]) -> str:
     )
 
 
-def contribute(
-    consortium: Consortium, hospitals: list[Hospital], name: str, numbers: tuple[int, ...]
-) -> None:
-    """Each hospital contributes its number, from a file of plain numbers."""
-    terms = str(consortium.terms_file)
-    processes = []
-    for hospital, number in zip(hospitals, numbers, strict=True):
-        file = hospital.home / f"{name}.csv"
+def contribute(consortium: Consortium, hospitals: list[Hospital]) -> None:
+    """Each hospital contributes its number of visits, from a file of plain numbers."""
+    terms, processes = str(consortium.terms_file), []
+    for hospital, number in zip(hospitals, NUMBERS, strict=True):
+        file = hospital.home / f"{VISITS}.csv"
         file.write_text(f"{number}\n")
-        options = ("contribute", str(file), "--federation", terms, "--round", name)
-        processes.append(hospital.start(*options, log=consortium.logs / f"{name}.log"))
-    finish(processes, f"the contributions to {name}", 60)
+        options = ("contribute", str(file), "--federation", terms, "--study", VISITS)
+        processes.append(hospital.start(*options, log=consortium.logs / f"{VISITS}.log"))
+    finish(processes, f"the contributions to {VISITS}", 60)
 
 
 def _shares_of_two(consortium: Consortium) -> str:
@@ -131,6 +158,6 @@ def _shares_of_two(consortium: Consortium) -> str:
 
 def _sum_of(log: Path) -> int:
     numbers = [word for word in log.read_text().replace(",", " ").split() if word.isdigit()]
-    if not numbers or int(numbers[-1]) != sum(VISITS):
+    if not numbers or int(numbers[-1]) != sum(NUMBERS):
         raise DemoFailed(f"the sum of the visits is not in {log}")
     return int(numbers[-1])

@@ -26,7 +26,7 @@ def show(summary: Row, console: Console) -> None:
     console.print(accuracy_table(summary))
     console.print(
         f"key ceremony: {summary['parties']} hospitals, {summary['key_bits']} bits, "
-        f"{summary['ceremony_seconds']:.1f} s; both models under the same key"
+        f"{summary['ceremony_seconds']:.1f} s; all studies under the same key"
     )
 
 
