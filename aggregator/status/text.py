@@ -223,7 +223,7 @@ def _waiting(found: dict[str, Any], rounds: list[dict[str, Any]]) -> list[str]:
     if step in ("opening", "sum"):
         return [f"{said} That is this service's own work: if it lasts, see its log"]
     if step == "approvals":
-        return [f"{said} They type: quorate-participant study approve --study {found['study']}"]
+        return [f"{said} They type: quorate-participant study approve {found['study']}"]
     command = _OF_STATISTICS.get(step, "decrypt") if found["kind"] == "statistic" else "train"
     typed = f"quorate-participant {command} --study {found['study']}"
     return [f"{said} If their agents do not run, they type: {typed}"]

@@ -8,7 +8,17 @@ from collections.abc import Callable
 import typer
 
 from participant.app import end_workers
-from participant.cli.commands import key, record, rounds, spread, terms, training, verdict, verify
+from participant.cli.commands import (
+    key,
+    record,
+    rounds,
+    spread,
+    study,
+    terms,
+    training,
+    verdict,
+    verify,
+)
 from participant.cli.sentences import FAILED
 from participant.cli.views import SpeakingGroup, say
 from protocol.programs.streams import LOST_REMEDY, lost, make_lasting
@@ -29,6 +39,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 for command in _COMMANDS:
     app.command()(spread(command))
 app.add_typer(terms.terms_app, name="terms", no_args_is_help=True)
+app.add_typer(study.study_app, name="study", no_args_is_help=True)
 app.add_typer(key.key_app, name="key", no_args_is_help=True)
 
 

@@ -20,8 +20,9 @@ class StudyStanding:
 
     phase: "proposed" while too few approve, "open" for rounds, "over" once the sum of the last one
     is locked by enough, "ended" by votes. contributors, openers: whose approval stands. votes: to
-    end it. contributes, opens: what this hospital has approved. opened, locked: the last round that
-    was opened, and the last whose sum enough have locked; 0 for none.
+    end it. contributes, opens: what this hospital has approved. withdrawn: that it has taken all of
+    that back. opened, locked: the last round that was opened, and the last whose sum enough have
+    locked; 0 for none.
     """
 
     study: Study
@@ -32,6 +33,7 @@ class StudyStanding:
     votes: tuple[str, ...]
     contributes: bool
     opens: bool
+    withdrawn: bool
     opened: int
     locked: int
 
@@ -56,6 +58,7 @@ def standing_of(board: Board, state: StudyState, index: int) -> StudyStanding:
         tuple(map(name_of, state.endings)),
         state.contributes(index),
         state.opens(index),
+        state.has_approved(index) and not (state.contributes(index) or state.opens(index)),
         opened,
         locked,
     )

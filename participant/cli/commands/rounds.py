@@ -9,51 +9,50 @@ from typing import Annotated, Any
 
 import typer
 
-from keyshare.rounds import MAX_DECIMALS
 from participant.cli.commands.options import Given, GivenByOption, Json, Timeout, Yes
 from participant.cli.commands.telling import telling
 from participant.cli.commands.working import hospital_of, run, say_aside
 from participant.cli.sentences import Context, complaint_line, left_out_line
 from participant.cli.views import agrees, say, say_json, show_loss, show_standing
 from participant.disk import check_new, write_new
-from participant.hospital import NAME_OF_STATISTIC, NUMBER_OF_ROUND, Decrypted, Hospital
+from participant.hospital import Decrypted, Hospital
 from participant.network import entries_seen
 from participant.rounds import Question
 from participant.statistic import joint_key_jwk
 from participant.words.fingerprint import fingerprint
-from protocol.rounds import round_session
+from protocol.board import round_session
 from protocol.terms import AGGREGATOR
 from protocol.words import shown
 from protocol.words.counted import counted
 
+StudyName = Annotated[str, typer.Option("--study", help="Name of the study.", metavar="NAME")]
 _STATUS, _DECRYPT = "quorate-participant status", "quorate-participant decrypt"
 
 
 def decrypt(
     given: Given,
-    name: Annotated[str, typer.Option("--round", help="Number of a round, or a statistic's name.")],
+    study: StudyName,
+    number: Annotated[
+        int, typer.Option("--round", help="Which round of it, of a statistic the only one.", min=1)
+    ] = 1,
     yes: Yes = False,
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
     """Help to decrypt the sum of one round, after a look at it. Exit code 3 on a refusal."""
-    if not (NUMBER_OF_ROUND.fullmatch(name) or NAME_OF_STATISTIC.fullmatch(name)):
-        raise _bad_name(name, "is neither a round's number nor a statistic's name")
     hospital = hospital_of(given.member(needs_key=True))
     here, approve = given.context.here, _approval(yes, as_json)
-    notices = telling(hospital, given.context, as_json, _unopened(hospital, name, here))
+    unopened = _unopened(hospital, study, number, here)
+    notices = telling(hospital, given.context, as_json, unopened)
     if not as_json:
-        say(f"Waiting until round {name} is closed and the others agree to its sum …")
-    course = partial(hospital.decrypt, name, approve=approve, timeout=timeout, notices=notices)
-    _show_sums(run(course, hospital), here, as_json)
+        say(f"Waiting until {study}/{number} is closed and the others agree to its sum …")
+    course = partial(
+        hospital.decrypt, study, number, approve=approve, timeout=timeout, notices=notices
+    )
+    _show_sums(run(course, hospital), study, here, as_json)
 
 
-def _bad_name(name: str, fault: str) -> typer.BadParameter:
-    allowed = "a lower-case letter, then lower-case letters, digits, '.', '_' and '-'"
-    return typer.BadParameter(f"{name!r} {fault}: {allowed}", param_hint="--round")
-
-
-def _unopened(hospital: Hospital, name: str, here: str) -> Callable[[], None]:
+def _unopened(hospital: Hospital, study: str, number: int, here: str) -> Callable[[], None]:
     """Says once, when the board is known, that there is no such round on it."""
     is_looked_up = False
 
@@ -63,9 +62,9 @@ def _unopened(hospital: Hospital, name: str, here: str) -> Callable[[], None]:
         if is_looked_up or session is None or not session.agent.begun:
             return
         is_looked_up = True
-        if not session.agent.board.count(round_session(name), AGGREGATOR):
+        if not session.agent.board.count(round_session(study, number), AGGREGATOR):
             say_aside(
-                f"Round {name} is not open yet. If that is not what you meant, see which are:"
+                f"{study}/{number} is not open yet. If that is not what you meant, see which are:"
             )
             say_aside(f"quorate-participant status {here}")
 
@@ -74,7 +73,7 @@ def _unopened(hospital: Hospital, name: str, here: str) -> Callable[[], None]:
 
 def _description(request: Question) -> Iterator[str]:
     """All that is known of the sum: whoever agrees has seen every label."""
-    yield f"About to be decrypted: the sum of round {request.round_name}"
+    yield f"About to be decrypted: the sum of {request.round_name}"
     yield f"  kind          {request.kind}"
     yield f"  contributors  {', '.join(request.contributors)}"
     yield f"  ciphertexts   {request.ciphertexts}"
@@ -101,12 +100,12 @@ def _approval(yes: bool, as_json: bool) -> Callable[[Question], bool]:
     return approve
 
 
-def _show_sums(found: Decrypted, here: str, as_json: bool) -> None:
+def _show_sums(found: Decrypted, study: str, here: str, as_json: bool) -> None:
     if as_json:
         sums = found.sums and [f"{value:f}" for value in found.sums]
         say_json({"event": "decrypted", **asdict(found), "sums": sums})
         return
-    say(f"Round {found.round} is decrypted: the sum of {', '.join(found.contributors)}")
+    say(f"{found.round} is decrypted: the sum of {', '.join(found.contributors)}")
     for one in found.complaints:
         say(f"  {complaint_line(**one)}")
     for one in found.left_out:
@@ -114,7 +113,7 @@ def _show_sums(found: Decrypted, here: str, as_json: bool) -> None:
     for value, label in zip(found.sums or (), found.labels or repeat(""), strict=False):
         say(f"  {value:f}  {shown(label)}".rstrip())
     if found.sums is None:
-        say(f"  the model is updated with it by: quorate-participant train {here} --app APP.py")
+        say(f"  the model is updated with it by: quorate-participant train {here} --study {study}")
 
 
 def public_key(
@@ -146,54 +145,39 @@ def contribute(
     numbers: Annotated[
         Path, typer.Argument(help="Numbers as CSV or JSON, or encrypted with phe and a known r.")
     ],
-    name: Annotated[str, typer.Option("--round", help="Name of the statistic.")],
-    decimals: Annotated[
-        int | None,
-        typer.Option(
-            help="Decimals of all numbers of the round. Left out, as the round has been asked for, "
-            "or else as these numbers need.",
-            min=0,
-            max=MAX_DECIMALS,
-        ),
-    ] = None,
+    study: StudyName,
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
-    """Contribute numbers to a statistic round, of which the sums alone are decrypted.
+    """Contribute numbers to a statistic that is approved here; the sums alone are decrypted.
 
-    The numbers leave encrypted. Their labels, how many they are and their decimals do not.
+    The numbers leave encrypted. Labels must be those of the plan, which everybody can read.
     """
-    if not NAME_OF_STATISTIC.fullmatch(name):
-        raise _bad_name(name, "cannot name a statistic")
     hospital = hospital_of(given.member(needs_key=True))
     notices = telling(hospital, given.context, as_json)
-    found = run(
-        partial(
-            hospital.contribute, name, numbers, decimals=decimals, timeout=timeout, notices=notices
-        ),
-        hospital,
-    )
+    course = partial(hospital.contribute, study, numbers, timeout=timeout, notices=notices)
+    found = run(course, hospital)
     count, scale = found.numbers, found.decimals
     if as_json:
         event = "contributed" if found.is_new else "contributed before"
-        facts = {"event": event, "round": name, "numbers": count, "decimals": scale}
+        facts = {"event": event, "study": study, "numbers": count, "decimals": scale}
         say_json({**facts, "left_out": found.left_out})
         return
     if found.is_new:
-        say(f"Contributed {_amount(count, scale)} to round {name}.")
+        say(f"Contributed {_amount(count, scale)} to {study}.")
     else:
-        say(f"Round {name} holds what this hospital contributed before. That stays, and")
+        say(f"{study} holds what this hospital contributed before. That stays, and")
         say(f"{numbers} was not sent now.")
-    _say_what_follows(name, found.left_out, given.context)
+    _say_what_follows(study, found.left_out, given.context)
 
 
-def _say_what_follows(name: str, omitted: Sequence[Mapping[str, Any]], context: Context) -> None:
+def _say_what_follows(study: str, omitted: Sequence[Mapping[str, Any]], context: Context) -> None:
     """What becomes of the contribution: ``omitted``, this hospital's own where it is in no sum."""
     for one in omitted:
         say(left_out_line(one, "statistic"))
     if not omitted:
         say(f"Whether it is in the sum is known once the round is closed: {_STATUS} {context.here}")
-        say(f"Next, a quorum of members: {_DECRYPT} {context.pasted} --round {name}")
+        say(f"Next, a quorum of members: {_DECRYPT} {context.pasted} --study {study}")
 
 
 def _amount(count: int, decimals: int) -> str:

@@ -78,6 +78,7 @@ def telling(
     view: TransferBar | TransferLines | None = None,
 ) -> Notices:
     """Notices about the link and about what is waited for; ``moved`` is called before each look."""
+    context.is_statistic = lambda study: _is_statistic(hospital, study)
     teller = Teller(lambda: hospital.session, context, as_json, view)
 
     def look() -> None:
@@ -85,3 +86,10 @@ def telling(
         teller.look()
 
     return link_notices(hospital.terms.aggregator.url, say_aside, look)
+
+
+def _is_statistic(hospital: Hospital, study: str) -> bool:
+    if hospital.session is None or not hospital.session.agent.begun:
+        return False
+    found = hospital.session.agent.board.studies.get(study)
+    return found is not None and not found.study.is_training

@@ -58,7 +58,7 @@ def ceremony(given: Given, timeout: Timeout = None, as_json: Json = False) -> No
     if not as_json:
         here = given.context.here
         say(f"Next: quorate-participant key backup --out backup.sealed {here}")
-        say(f"then: quorate-participant train {here} --app APP.py")
+        say(f"then propose, or look at, what is to be computed: quorate-participant study {here}")
 
 
 def _make_key(hospital: Hospital, timeout: float | None, context: Context, as_json: bool) -> Epoch:
@@ -121,27 +121,20 @@ def _say_key(terms: Terms, epoch: Epoch, facts: dict[str, Any], as_json: bool) -
 
 def train(
     given: Given,
-    app: Annotated[Path, typer.Option(help="Python file with fit and evaluate.")],
-    timeout: Timeout = None,
-    new_model_after: Annotated[
-        int | None, typer.Option(help="Begin with the app's initial model after this round.", min=1)
+    study: Annotated[str, typer.Option(help="Name of the study.", metavar="NAME")],
+    app: Annotated[
+        Path | None,
+        typer.Option(help="Python file or folder with fit and evaluate, else the approved one."),
     ] = None,
+    timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
-    """Take part in all rounds of training, decryption included. The model comes out."""
+    """Take part in all rounds of a study that trains, decryption included. The model comes out."""
     hospital = hospital_of(given.member(needs_key=True))
-    _check_round_left(new_model_after, hospital.terms)
     show = _print_event if as_json else RoundTable(hospital.terms).show
 
-    def tell(event: Event) -> None:
-        if event["event"] == "entries":
-            _tell_if_late(new_model_after, event["round"])
-        show(event)
-
     async def train_all() -> None:
-        async for _ in hospital.train(
-            app, timeout=timeout, new_model_after=new_model_after, notices=notices, on_event=tell
-        ):
+        async for _ in hospital.train(study, app, timeout=timeout, notices=notices, on_event=show):
             pass
 
     with only_json(as_json), transfer_view(say_aside) as view:
@@ -149,46 +142,34 @@ def train(
         notices = telling(hospital, given.context, as_json, moved, view)
         run(train_all, hospital)
     if not as_json:
-        finished = hospital.terms.rounds.count
-        say(f"Training is done, {counted(finished, 'round')} in all.")
-        say(f"Model: {hospital.folder / model_name(finished)}")
-
-
-def _check_round_left(new_model_after: int | None, terms: Terms) -> None:
-    """A model that begins after the last round would be trained by none."""
-    if new_model_after is not None and new_model_after >= (last := terms.rounds.count):
-        allowed = f"give 1 to {last - 1}" if last > 1 else "begin another under new terms"
-        reason = f"the terms have {counted(last, 'round')}, and none is left for a model after "
-        reason += f"round {new_model_after}: {allowed}"
-        raise typer.BadParameter(reason, param_hint="--new-model-after")
-
-
-def _tell_if_late(new_model_after: int | None, finished: int) -> None:
-    """Whoever repeats the command after a stop means the model that goes on; others do not."""
-    if new_model_after is not None and finished > new_model_after:
-        say_aside(
-            f"--new-model-after {new_model_after} begins nothing now, since round {finished} is "
-            "done here. Training goes on from the model of that round"
-        )
+        finished = _task(hospital).finished
+        say(f"Study {study} is done, {counted(finished, 'round')} in all.")
+        say(f"Model: {hospital.folder / model_name(study, finished)}")
 
 
 def _transfer(hospital: Hospital) -> Transfer | None:
     """What of a round's vectors is on its way."""
     if hospital.session is None:
         return None
-    agent, task = hospital.session.agent, hospital.session.agent.task
-    assert isinstance(task, TrainingTask)
+    agent, task = hospital.session.agent, _task(hospital)
     if reading := task.reading:
-        what = f"reading the sum of round {task.finished + 1}"
+        what = f"reading the sum of {task.name}/{task.finished + 1}"
         if reading.whose != AGGREGATOR:
             whose = hospital.terms.name_of(reading.whose)
             what = f"reading what {whose} contributed, to check the sum"
         return Transfer(what, reading.done, reading.total)
     way = agent.transfer
     if way.bytes_sent_of_blobs < way.bytes_to_send:
-        sent = f"sending the contribution to round {task.finished + 1}"
+        sent = f"sending the contribution to {task.name}/{task.finished + 1}"
         return Transfer(sent, way.bytes_sent_of_blobs, way.bytes_to_send)
     return None
+
+
+def _task(hospital: Hospital) -> TrainingTask:
+    assert hospital.session is not None
+    task = hospital.session.agent.task
+    assert isinstance(task, TrainingTask)
+    return task
 
 
 class RoundTable:

@@ -22,6 +22,7 @@ from participant.cli.sentences.sentence import (
     in_a_row,
     plain,
 )
+from participant.cli.sentences.studies import STUDIES
 from participant.cli.sentences.waiting import step_words, why_and_remedy
 from protocol import errors as protocol_errors
 from protocol.programs.refusals import remedy_for
@@ -99,7 +100,7 @@ def _rejected(e: participant_errors.RejectedByAggregator, c: Context) -> Sentenc
 def _refused(e: protocol_errors.Refused, c: Context) -> Sentence:
     who = f", {c.name(e.member)}" if e.member else ""
     return Sentence(
-        f"refused to help decrypt round {e.round_name} (rule {e.rule}{who}): {e.reason}",
+        f"refused to help decrypt {e.round_name} (rule {e.rule}{who}): {e.reason}",
         "nothing was decrypted by this hospital. The other members can see the refusal",
         REFUSED,
     )
@@ -160,7 +161,7 @@ def _damaged_file(e: participant_errors.DamagedFile, c: Context) -> Sentence:
     if e.what == "journal":
         return Sentence(
             f"{e.path} is no journal of training: {e.reason}",
-            "give models/rounds.jsonl of this hospital's data folder, or leave --journal out",
+            "give studies/NAME/rounds.jsonl of this hospital's data folder, or leave --journal out",
         )
     if e.what in _REMADE:
         return Sentence(
@@ -234,7 +235,7 @@ _KEYSHARE: Said = {
     ),
     keyshare_errors.BadExamples: plain(
         "fit reports {e.num_examples} examples, allowed are {e.least} to {e.most}",
-        "correct the app's fit. If it is right, agree on new terms with another --max-examples",
+        "correct the app's fit. If it is right, another study needs a larger --max-examples",
     ),
     keyshare_errors.CorruptSum: plain(
         "the decrypted sum is one that honest contributions cannot give: {e}",
@@ -256,7 +257,7 @@ _KEYSHARE: Said = {
     keyshare_errors.BadKeyShare: plain("{e}", _DAMAGED),
     keyshare_errors.BadPart: plain("{e}", "ask that member. Nothing was decrypted"),
     keyshare_errors.UnfitNumber: plain(
-        "a number does not fit: {e.reason}", "round it, or choose another scale with --decimals"
+        "a number does not fit: {e.reason}", "round it, or ask for a study with other --decimals"
     ),
 }
 
@@ -289,7 +290,7 @@ _PROTOCOL: Said = {
     ),
     protocol_errors.Refused: _refused,
     protocol_errors.Uncombinable: plain(
-        "round {e.round_name}: the partial decryptions of {who} have proofs that hold, and yet "
+        "{e.round_name}: the partial decryptions of {who} have proofs that hold, and yet "
         "they give no sum",
         "nobody can make such parts without having factored the joint key. Use this key no more, "
         "and make another in a new ceremony",
@@ -337,6 +338,7 @@ SENTENCES = {
     **CEREMONIES,
     **KINDS,
     **MODELS,
+    **STUDIES,
     **KEY_CARE,
     **SEALED,
 }

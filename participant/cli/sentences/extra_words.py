@@ -5,9 +5,14 @@ from typing import Any
 _SAID = "unexpected extra argument"
 _MEANT = {
     "contribute": "The terms are given as --federation FILE: contribute NUMBERS --federation FILE "
-    "--round NAME",
-    "new": "Each card is given with a --member of its own: --member mary.toml --member river.toml",
-    "restore": "The backup comes first, then the terms: key restore FILE FEDERATION",
+    "--study NAME",
+    "terms new": "Each card is given with a --member of its own: --member mary.toml --member "
+    "river.toml",
+    "study new": "Each hospital is given with a --member of its own: --member Riverside",
+    "study propose": "The plan comes first, then the terms: study propose FILE FEDERATION",
+    "study show": "The study comes first, then the terms: study show NAME FEDERATION",
+    "study approve": "The study comes first, then the terms: study approve NAME FEDERATION",
+    "key restore": "The backup comes first, then the terms: key restore FILE FEDERATION",
     "verify": "The words of a fingerprint are given between quotation marks",
     "init": "A name of several words is given between quotation marks, a data folder as --home",
 }
@@ -18,6 +23,7 @@ def hint(error: Exception) -> None:
     """Add to a usage error about a word too many, and to no other, what may help."""
     message = getattr(error, "message", None)
     if isinstance(message, str) and _SAID in message:
-        command: Any = getattr(getattr(error, "ctx", None), "command", None)
-        meant = _MEANT.get(str(getattr(command, "name", "")), _ELSE)
+        context: Any = getattr(error, "ctx", None)
+        words = str(getattr(context, "command_path", "")).split()
+        meant = _MEANT.get(" ".join(words[-2:])) or _MEANT.get("".join(words[-1:]), _ELSE)
         error.message = f"{message}. {meant}"  # type: ignore[attr-defined]

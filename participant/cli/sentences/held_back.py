@@ -6,21 +6,21 @@ from typing import Any
 from protocol.words import ways_out
 
 
-def held_back(number: int, event: Mapping[str, Any]) -> str:
+def held_back(event: Mapping[str, Any]) -> str:
     """Why it waits, for whom, and the other way out, in whole sentences.
 
     event: the one of that name.
     """
     rounds = ", ".join(event["rounds"])
     why = (
-        f"The sum of round {rounds} began from the same model and is open. With it, any "
+        f"The sum of {rounds} began from the same model or data and is open. With it, any "
         "sum of the contributions that can be added now would show too few hospitals."
     )
-    return " ".join([why, *ends(event["members"], event["needed"], number)])
+    return " ".join([why, *ends(event["members"], event["needed"], event["study"])])
 
 
-def ends(names: Sequence[str], needed: object, number: object) -> Iterator[str]:
+def ends(names: Sequence[str], needed: object, study: object) -> Iterator[str]:
     """``ways_out``, and what it means where nobody's contribution would let it close."""
     if not names:
         yield "One hospital's contribution cannot be added: the aggregator's status says whose."
-    yield from ways_out(names, needed, number)
+    yield from ways_out(names, needed, study)

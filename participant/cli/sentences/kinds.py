@@ -23,6 +23,7 @@ _WANTED = {
     "aggregator's card": Wanted(
         "the aggregator's card", "give the aggregator.toml that quorate-aggregator init made"
     ),
+    "plan": Wanted("the plan of a study", f"give the file that {COMMAND} study new wrote"),
     "identity": Wanted("a hospital's identity", "give the right data folder as --home"),
     "home": Wanted("a hospital's data folder", "give the folder that init makes as --home"),
     "backup": Wanted("a backup", "give the file that key backup made"),
@@ -30,7 +31,7 @@ _WANTED = {
     "record": Wanted("the folder of a record", f"give the folder that {COMMAND} export wrote"),
     "journal": Wanted(
         "a journal of training",
-        "give models/rounds.jsonl of this hospital's data folder, or leave --journal out",
+        "give studies/NAME/rounds.jsonl of this hospital's data folder, or leave --journal out",
     ),
     "app": Wanted("a Python file", "give the file with fit and evaluate as --app"),
     "file of numbers": Wanted(
@@ -44,6 +45,9 @@ _SWAPPED: dict[tuple[str, str], str] = {  # by what was wanted and what was give
     ("aggregator's card", Kind.CARD): "this one is given as --member",
     ("file of numbers", Kind.TERMS): "the terms are given as --federation FILE",
     ("file of numbers", Kind.JOINT_KEY): "this one is for the program that encrypts with phe",
+    ("plan", Kind.TERMS): "the plan comes first: study propose FILE FEDERATION",
+    ("terms", Kind.PLAN): "the terms come last: study propose FILE FEDERATION",
+    ("file of numbers", Kind.PLAN): "a plan is given to study propose",
     ("backup", Kind.TERMS): "the backup comes first: key restore FILE FEDERATION",
     ("terms", Kind.SEALED): "the terms come last: key restore FILE FEDERATION",
     ("passphrase", Kind.SEALED): "a sealed file is what a passphrase opens",
@@ -86,7 +90,8 @@ def missing_file(e: errors.MissingFile, c: Context) -> Sentence:
         "terms": f"the coordinator writes them by: {COMMAND} terms new",
         "record": f"a record is written by: {COMMAND} export",
         "backup": f"a backup is made by: {COMMAND} key backup",
-        "journal": "train writes it: models/rounds.jsonl of this hospital's data folder",
+        "plan": f"a plan is written by: {COMMAND} study new",
+        "journal": "train writes it: studies/NAME/rounds.jsonl of this hospital's data folder",
     }
     of_home = ("identity", "card") if c.home else ()
     check = "check --home" if e.what in of_home else "check the path"

@@ -48,11 +48,11 @@ def _list(first: Sequence[str], count: int) -> str:
     return ", ".join([*first, f"{count - len(first)} more"] if count > len(first) else first)
 
 
-def disagreement(number: int, event: Mapping[str, Any]) -> str:
+def disagreement(round_name: str, event: Mapping[str, Any]) -> str:
     """Who is not at this hospital's model, in which entries, and who does what about it."""
     names = ", ".join(event["members"])
     said = [
-        f"{names}: not at this hospital's model after round {number}.",
+        f"{names}: not at this hospital's model after {round_name}.",
         *_entries(event["entries"]),
     ]
     alike, needed = event["agreeing"], event["needed"]
@@ -61,14 +61,14 @@ def disagreement(number: int, event: Mapping[str, Any]) -> str:
         return " ".join(said)
     who = f"{alike} hospitals state" if alike > 1 else "Only this hospital states"
     said.append(f"{who} this model, and a round opens once {needed} state the same.")
-    said.append(f"Whoever is wrong {_remedy(number, event)}.")
+    said.append(f"Whoever is wrong {_remedy(round_name, event)}.")
     return " ".join(said)
 
 
-def _remedy(number: int, event: Mapping[str, Any]) -> str:
+def _remedy(round_name: str, event: Mapping[str, Any]) -> str:
     if event["entries"]:
         return "starts train again with the app and the columns of the others"
-    if number:
+    if not round_name.endswith("/0"):
         return "puts another hospital's models in its data folder and starts train again"
     return (
         "starts train again with the right app and libraries. Their entries are alike, and only "
@@ -120,29 +120,21 @@ def _difference(found: Mapping[str, Any]) -> str:
     return f"{name} is {there} there and {here} here"
 
 
-def _begin_anew(number: int, c: Context) -> str:
-    """How a corrected app's model gets its turn after a round."""
-    if c.terms and number >= c.terms.rounds.count:
-        return "If the app was corrected: no round follows under these terms, so agree on new ones"
-    return (
-        "If the app was corrected, all hospitals begin with its model after this round: they start "
-        f"train with --new-model-after {number}"
-    )
+_ANEW = "If the app was corrected, its model is trained in another study"
 
 
 def _mismatch(e: ModelMismatch, c: Context) -> Sentence:
-    number = int(e.round_name) if e.round_name.isdecimal() else 0
     return Sentence(
-        f"round {e.round_name}: {_OPENED[e.what].format(e=e)}",
+        f"{e.round_name}: {_OPENED[e.what].format(e=e)}",
         "if the others train with another app, start train with theirs. If models of this data "
-        f"folder were lost, put them back. {_begin_anew(number, c)}",
+        f"folder were lost, put them back. {_ANEW}",
     )
 
 
 def _foreign_model(e: ForeignModel, c: Context) -> Sentence:
     return Sentence(
-        f"the model that this hospital has after round {e.number} is none of this app: {e.reason}",
-        f"start train with the app of before. {_begin_anew(e.number, c)}",
+        f"the model that this hospital has after {e.round_name} is none of this app: {e.reason}",
+        f"start train with the app of before. {_ANEW}",
     )
 
 

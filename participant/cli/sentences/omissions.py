@@ -42,21 +42,21 @@ def _names(found: Mapping[str, Any]) -> str:
 def _remedy(reason: str, kind: str) -> str:
     """What the hospital whose contribution it is does about it."""
     if kind == "statistic":
-        again = (
-            "A contribution is never replaced: agree with the others on a --round of another name"
-        )
+        again = "A contribution is never replaced: ask for another study of these numbers"
         return (
             f"Contribute before the others' time is over. {again}" if reason in _IN_TIME else again
         )
     if reason in _IN_TIME:
         return (
             "There is nothing to do: it takes part in the next round. If that happens again, this "
-            "hospital needs longer than the terms wait: agree on new terms with larger --seconds"
+            "hospital needs longer than the plan waits: another study needs larger --seconds"
         )
     if reason == "differencing":
         return (
             "Nothing is wrong with it, and there is nothing to do: it takes part in the next round"
         )
+    if reason == "withdrawn":
+        return "It withdrew, or approved only after the round was opened"
     if reason == "unsaid":
         return "It takes part in the next round. Ask the aggregator's operator"
     return (

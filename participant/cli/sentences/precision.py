@@ -16,14 +16,14 @@ def rounding_cell(value: float | None) -> str:
     return f"{100 * value:.0f} %" if value >= _NOTABLE else f"{100 * value:.2g} %"
 
 
-def _beyond_terms(event: Event) -> str:
+def _beyond_plan(event: Event) -> str:
     largest = f"{event['largest']:.4g}"
     if float(largest) <= event["clip"]:
         largest = repr(event["largest"])
     return (
         f"this hospital adds nothing to the sum. Its update changes a weight by {largest}, and the "
-        f"terms allow {event['clip']:g}. Data that are scaled as at the other hospitals, a smaller "
-        "learning rate or fewer local steps make it smaller. Else all need new terms with a larger "
+        f"plan allows {event['clip']:g}. Data that are scaled as at the other hospitals, a smaller "
+        "learning rate or fewer local steps make it smaller. Else another study needs a larger "
         "--clip"
     )
 
@@ -34,12 +34,12 @@ def _rounding(event: Event) -> str | None:
     return (
         f"WARNING: rounding changed the average by about {100 * event['rounding']:.0f} % (root "
         "mean square). The bounds of later rounds follow what hospitals need. The first round has "
-        "the terms' own: a smaller --clip and --max-examples make it more exact"
+        "the plan's own: a smaller --clip and --max-examples make it more exact"
     )
 
 
 SENTENCES: Mapping[str, str | Callable[[Event], str | None]] = {
-    "beyond-terms": _beyond_terms,
+    "beyond-plan": _beyond_plan,
     "blinded": "this hospital's update does not fit the round, where a weight may change by "
     "{clip:g} and {most} examples weigh most. It sends random numbers in the update's place: the "
     "sum will show nobody's update. The next round's bounds follow it",
@@ -55,8 +55,8 @@ SENTENCES: Mapping[str, str | Callable[[Event], str | None]] = {
     "unchanged": "no hospital has changed anything, and the model stays as it was",
     "rounding": _rounding,
     "counts-refused": "the counts by size do not add up to the contributors, so that the next "
-    "three rounds have the terms' own bounds. Some contributor's agent is another release, or "
+    "three rounds have the plan's own bounds. Some contributor's agent is another release, or "
     "lies. No agent can tell which",
     "uncounted": "this hospital is missing from the counts by size: some contributor lies, and no "
-    "agent can tell which. This hospital asks for the terms' own bounds in the next three rounds",
+    "agent can tell which. This hospital asks for the plan's own bounds in the next three rounds",
 }

@@ -21,7 +21,9 @@ class Context:
     file: Path = Path("federation.toml")
     terms: Terms | None = None
     is_home_given: bool = False  # as an option; else the environment or the system says it
-    option_of: Callable[[str], str] = lambda field: ""  # that gave a field of terms being written
+    is_statistic: Callable[[str], bool] = lambda study: False  # as far as the board is known
+    plan: Path | None = None  # the file of a study's plan
+    option_of: Callable[[str], str] = lambda field: ""  # that gave a field of what is being written
 
     @property
     def pasted(self) -> str:

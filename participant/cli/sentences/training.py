@@ -11,13 +11,18 @@ from participant.training import Event
 
 def lines_of(event: Event) -> list[str]:
     """What there is to say of an event; nothing of most."""
-    number, name = event["round"], event["event"]
+    name, said_of = event["event"], round_of(event)
     if name == "entries":
         return entries(event)
     if name in _WHOLE:
         return [_said(_WHOLE[name], event)]
     said = _said(SENTENCES.get(name, ""), event)
-    return [f"round {number}: {said}"] if said else []
+    return [f"{said_of}: {said}"] if said else []
+
+
+def round_of(event: Event) -> str:
+    """An event's round, as people say it: ``cardio/7``."""
+    return f"{event['study']}/{event['round']}"
 
 
 def _said(sentence: str | Callable[[Event], str | None], event: Event) -> str:
@@ -46,10 +51,7 @@ def _void(event: Event) -> str:
 
 
 _WHOLE: Mapping[str, str | Callable[[Event], str]] = {  # what names its round itself
-    "disagreement": lambda event: disagreement(event["round"], event),
-    "used-model": "The sum of round {rounds} is open, and began from the very model that is to "
-    "begin after round {round}. A round from it can be held back. Let the app's initial_parameters "
-    "use config['seed'], which is another for each new model",
+    "disagreement": lambda event: disagreement(round_of(event), event)
 }
 SENTENCES: Mapping[str, str | Callable[[Event], str | None]] = {
     **OF_PRECISION,
@@ -60,8 +62,8 @@ SENTENCES: Mapping[str, str | Callable[[Event], str | None]] = {
     "void": _void,
     "false-checksum": "the checksum that {members} posted is not that of the vector contributed. "
     "The sum was checked without it. Was the agent another release?",
-    "differencing": "with the sum of round {rounds}, from the same model, its sum shows what "
+    "differencing": "with the sum of {rounds}, from the same model, its sum shows what "
     "{members} alone added",
-    "held-back": lambda event: f"held back. {held_back(event['round'], event)}",
+    "held-back": lambda event: f"held back. {held_back(event)}",
 }
 TOLD = {"entries", "evaluated"} | _WHOLE.keys() | SENTENCES.keys()

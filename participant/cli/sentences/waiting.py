@@ -28,24 +28,26 @@ _WHY = {
     "locks": "They have not said whether they agree to the sum.",
     "checksums": "With the checksums in their messages nobody has to read all vectors.",
     "parts": "Their part of the decryption is not there.",
-    "request": "No hospital has asked for this statistic.",
+    "approvals": "A round opens once enough approve the study.",
+    "other-rounds": "They begin where this one begins. Only one after the other can be added.",
     "check": "Their part of the check is not there.",
 }
-_STEPS = {  # in words, with the facts and the round's ``name``
+_STEPS = {  # in words, with the facts, the round's ``name`` and its ``study``
     "stalled": "the aggregator does not take what is sent to it ({reason})",
     "join": "{session}, step {step}",
     "ceremony": "{session}, step {step}",
     "seeds": "seeds disclosed after the abort of {session}",
-    "statements": "the opening of round {name}",
-    "agreement": "the same model at enough hospitals after round {round}",
-    "opening": "the opening of round {name}",
-    "request": "a first contribution to round {name}",
-    "contributions": "contributions to round {name}",
-    "held-back": "round {round}, which is held back",
-    "sum": "contributions to round {name}",
-    "locks": "agreement on the sum of round {name}",
-    "checksums": "the checksums of round {name}",
-    "parts": "partial decryptions of round {name}",
+    "approvals": "approvals of {study}",
+    "other-rounds": "the end of {listed}",
+    "statements": "the opening of {name}",
+    "agreement": "the same model at enough hospitals after {name}",
+    "opening": "the opening of {name}",
+    "contributions": "contributions to {name}",
+    "held-back": "{name}, which is held back",
+    "sum": "the sum of {name}",
+    "locks": "agreement on the sum of {name}",
+    "checksums": "the checksums of {name}",
+    "parts": "partial decryptions of {name}",
     "record": "the board and its payloads",
     "task": "its task",
 }
@@ -112,24 +114,45 @@ def step_words(waiting: Waiting, c: Context) -> str:
         if facts["whose"] == AGGREGATOR:
             return "the sum's vector"
         return f"the vector of {c.name(facts['whose'])}, to check the sum"
-    return _STEPS[kind].format(**facts, name=read_session(session or "").name)
+    listed = ", ".join(facts.get("rounds", ()))
+    words = {**facts, "name": _round_of(facts), "study": _study_of(facts), "listed": listed}
+    return _STEPS[kind].format_map(words)
 
 
 def why_and_remedy(waiting: Waiting, own: int, c: Context) -> tuple[str, str]:
     """Which message is missing, or what differs; and what to type or to do."""
     facts, kind = waiting.facts, waiting.kind
     if kind in ("agreement", "held-back"):
-        words = disagreement if kind == "agreement" else held_back
-        differing = facts["members"] if kind == "agreement" else ()
+        event = {**facts, "study": _study_of(facts)}
+        is_held = kind == "held-back"
+        words = held_back(event) if is_held else disagreement(_round_of(facts), event)
+        differing = () if is_held else facts["members"]
         silent = [m for m in waiting.members if m != AGGREGATOR and c.name(m) not in differing]
-        return words(facts["round"], facts), _typed(waiting, own, c) if silent else ""
+        return words, _typed(waiting, own, c) if silent else ""
     said = [_why(waiting, own)]
     if facts.get("abstains"):
         said.append("This hospital adds nothing to the round, and helps to decrypt its sum.")
     if refused := facts.get("refused"):
-        said.append(f"{c.names(refused)} refused, and will not help.")
+        said.append(f"{c.names(refused)} {_will_not(kind)}.")
     remedy = facts.get("remedy") or _REMEDIES.get(kind) or _typed(waiting, own, c)
     return " ".join(filter(None, said)), f"{remedy} {_otherwise(waiting)}".strip()
+
+
+def _will_not(step: str) -> str:
+    return "approved less or withdrew" if step == "approvals" else "refused, and will not help"
+
+
+def _study_of(facts: Mapping[str, Any]) -> str:
+    """The study that a wait is about, empty if it is about none."""
+    session = facts.get("session")
+    return str(facts.get("study") or (read_session(session).study if session else ""))
+
+
+def _round_of(facts: Mapping[str, Any]) -> str:
+    """The round that a wait is about, as people say it: ``cardio/7``."""
+    if "round" in facts:
+        return f"{_study_of(facts)}/{facts['round']}"
+    return read_session(facts["session"]).name if "session" in facts else ""
 
 
 def _why(waiting: Waiting, own: int) -> str:
@@ -157,9 +180,9 @@ def _typed(waiting: Waiting, own: int, c: Context) -> str:
     """What those who are waited for type, or this hospital itself."""
     if waiting.facts.get("abstains") and own in waiting.members:
         return _ONCE_THERE_ARE
-    session = str(waiting.facts.get("session", ""))
-    command = _command_for(waiting.kind, session, c)
-    if waiting.kind == "request" or waiting.members == (own,):
+    study = _study_of(waiting.facts)
+    command = _command_for(waiting.kind, study, c, c.is_statistic(study))
+    if waiting.members == (own,):
         return f"Type: {command}"
     if AGGREGATOR in waiting.members or not waiting.members:
         return _OPERATOR
@@ -168,17 +191,19 @@ def _typed(waiting: Waiting, own: int, c: Context) -> str:
     return f"If the agent does not run there, {who} types: {command}"
 
 
-def _command_for(kind: str, session: str, c: Context) -> str:
+def _command_for(kind: str, study: str, c: Context, is_statistic: bool = False) -> str:
+    name = pasted(shown(study))
     if kind in ("join", "ceremony", "seeds"):
         return f"{COMMAND} ceremony {c.pasted}"
     if kind == "check":
         return f"{COMMAND} key check --together {c.pasted}"
-    if read_session(session).kind != "statistic":
-        return f"{COMMAND} train {c.pasted} --app APP.py"
-    here = f"{c.pasted} --round {pasted(shown(read_session(session).name))}"
-    if kind in ("contributions", "request"):
-        return f"{COMMAND} contribute NUMBERS.csv --federation {here}"
-    return f"{COMMAND} decrypt {here}"
+    if kind == "approvals":
+        return f"{COMMAND} study approve {name} {c.pasted}"
+    if not is_statistic:
+        return f"{COMMAND} train {c.pasted} --study {name}"
+    if kind == "contributions":
+        return f"{COMMAND} contribute NUMBERS.csv --federation {c.pasted} --study {name}"
+    return f"{COMMAND} decrypt {c.pasted} --study {name}"
 
 
 def _otherwise(waiting: Waiting) -> str:
@@ -198,19 +223,25 @@ def _otherwise(waiting: Waiting) -> str:
 def round_waiting(found: Mapping[str, Any], own: str, c: Context) -> str:
     """A wait of an aggregator's report, which may hold anything; ``own``: this hospital's name."""
     names = [shown(name) for name in _listed(found.get("for"))]
-    session, step = str(found.get("session")), str(found.get("step"))
+    name, step = round_name(found.get("session")), str(found.get("step"))
     since = f" since {shown(found['since'])}" if found.get("since") else ""
-    said = [f"waiting for {', '.join(names) or 'nobody'}{since}, {due(step, session)}."]
+    said = [f"waiting for {', '.join(names) or 'nobody'}{since}, {due(step, name)}."]
     needed = found.get("needed")
     if isinstance(needed, int) and 0 < needed < len(names):
         said.append(f"{needed} of them {number_of(needed, 'is', 'are')} enough.")
     if found.get("until"):
         said.append(f"It goes on without them at {shown(found['until'])}.")
     if refused := [shown(name) for name in _listed(found.get("refused"))]:
-        said.append(f"{', '.join(refused)} refused, and will not help.")
-    command = _command_for(step, session, c)
+        said.append(f"{', '.join(refused)} {_will_not(step)}.")
+    is_statistic = found.get("kind") == "statistic"
+    command = _command_for(step, str(found.get("study")), c, is_statistic)
     said.append(_REMEDIES.get(step) or _asked(names, own, command))
     return " ".join(filter(None, said))
+
+
+def round_name(session: object) -> str:
+    """A session of an aggregator's report as people say it; whatever it may be."""
+    return shown(str(session).removeprefix("study/"))
 
 
 def ceremony_remedy(names: Sequence[object], own: str, c: Context) -> str:

@@ -3,9 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from participant.cli.sentences import Context, ceremony_remedy, ends, left_out_line, round_waiting
+from participant.cli.sentences import (
+    Context,
+    ceremony_remedy,
+    ends,
+    left_out_line,
+    round_name,
+    round_waiting,
+)
 from participant.cli.views.terminal import say
-from protocol.board import read_session
 from protocol.words import shown
 from protocol.words.counted import counted
 from protocol.words.duration import duration
@@ -32,20 +38,22 @@ def show_standing(
         _show_storage(_table(there.get("storage")))
         _show_clock(_table(there.get("clock")))
         _show_ceremony(there.get("ceremony"), own, c)
+        for found in _tables(there.get("studies")):
+            _show_study(found)
+        kinds = {str(one.get("study")): one.get("kind") for one in _tables(there.get("studies"))}
         for found in _tables(there.get("rounds")):
-            _show_round(found, own)
+            is_statistic = kinds.get(str(found.get("study"))) == "statistic"
+            _show_round(found, own, "statistic" if is_statistic else "training")
         for found in _tables(there.get("waiting")):
             say(f"  {round_waiting(found, own, c)}")
-        for name, model in _pairs(there.get("disagreement")):
-            say(f"  {shown(name)} stands at another model: {shown(model)[:16]}")
 
 
 def _show_here(here: Mapping[str, Any]) -> None:
     epochs = ", ".join(map(str, here["key_share_epochs"])) or "none yet"
-    last = here["last_model_round"]
     say(f"Here: {here['name']}, member {here['member']}, in {here['data_folder']}")
     say(f"  key share of epoch  {epochs}")
-    say(f"  last model          {'none yet' if last is None else f'round {last}'}")
+    models = ", ".join(f"{name}/{number}" for name, number in here["last_models"].items())
+    say(f"  last models         {models or 'none yet'}")
     if (free := here["free_bytes"]) is None:
         say("  THE DATA FOLDER CANNOT BE WRITTEN TO: read-only, or another user's")
     elif free < _LITTLE_BYTES:
@@ -129,30 +137,54 @@ def _show_course(ceremony: Mapping[str, Any]) -> None:
         say(f"    about {duration(remaining)} to go in the mean, however long it has taken")
 
 
-def _show_round(found: Mapping[str, Any], own: str) -> None:
+def _show_study(found: Mapping[str, Any]) -> None:
+    """One study; nothing of the report is believed, and what is missing is left out."""
+    name, state = shown(found.get("study")), found.get("state")
+    said = f"  {name} ({shown(found.get('kind'))}): {shown(state)}"
+    if state == "open":
+        said += f", at round {shown(found.get('round'))} of {shown(found.get('rounds'))}"
+    say(said)
+    if state == "proposed":
+        say(
+            f"    proposed by {shown(found.get('proposed_by'))}. Not yet answered: "
+            f"{_names(found.get('not_answered'))}"
+        )
+    if withdrawn := found.get("withdrawn"):
+        say(f"    withdrawn: {_names(withdrawn)}")
+    if state == "open" and (votes := found.get("voted_to_end")):
+        needed = shown(found.get("votes_needed"))
+        say(f"    votes to end it: {_names(votes)} ({needed} needed)")
+    for member, model in _pairs(found.get("disagreement")):
+        say(f"    {shown(member)} stands at another model: {shown(model)[:16]}")
+
+
+def _show_round(found: Mapping[str, Any], own: str, kind: str) -> None:
     contributors = _names(found.get("contributors"))
+    name = round_name(found.get("session"))
     if not found.get("opened"):
-        stated = _names(list(_table(found.get("statements"))))
-        say(f"  {shown(found.get('session'))}: model stated by {stated}")
+        say(f"  {name}: model stated by {_names(list(_table(found.get('statements'))))}")
         return
     if not found.get("closed"):
+        if found.get("given_up"):
+            say(f"  {name}: given up, since too few contribute or its study has ended")
+            return
         say(
-            f"  {shown(found.get('session'))}: open since {shown(found['opened'])}, contributed: "
-            f"{contributors}; waiting for {_names(found.get('not_contributed'))}"
+            f"  {name}: open since {shown(found['opened'])}, contributed: {contributors}; "
+            f"waiting for {_names(found.get('not_contributed'))}"
         )
         if found.get("held_back"):
             _show_ways_out(found)
-        _show_left_out(found, own)
+        _show_left_out(found, own, kind)
         return
     locks = counted(shown(found.get("locks")), "lock")
     say(
-        f"  {shown(found.get('session'))}: closed {shown(found['closed'])} with {contributors}; "
+        f"  {name}: closed {shown(found['closed'])} with {contributors}; "
         f"{locks} ({shown(found.get('locks_needed'))} needed), "
         f"partial decryptions of {_names(found.get('partial_decryptions'))}"
     )
-    _show_left_out(found, own)
-    for name, reason in _pairs(found.get("refusals")):
-        say(f"    {shown(name)} refused: {shown(reason)}")
+    _show_left_out(found, own, kind)
+    for who, reason in _pairs(found.get("refusals")):
+        say(f"    {shown(who)} refused: {shown(reason)}")
     for complaint in _tables(found.get("complaints")):
         say(
             f"    {shown(complaint.get('by'))} complains of {shown(complaint.get('about'))}'s "
@@ -160,8 +192,7 @@ def _show_round(found: Mapping[str, Any], own: str) -> None:
         )
 
 
-def _show_left_out(found: Mapping[str, Any], own: str) -> None:
-    kind = read_session(str(found.get("session"))).opens
+def _show_left_out(found: Mapping[str, Any], own: str, kind: str) -> None:
     for name, said in _pairs(found.get("left_out")):
         facts = {**_table(said), "members": [name], "is_own": name == own, "fits": None}
         detail = _table(said).get("detail")
@@ -182,11 +213,9 @@ def show_loss(there: Mapping[str, Any], seen: int) -> None:
 def _show_ways_out(found: Mapping[str, Any]) -> None:
     """What a round with enough contributions waits for, and what else ends that."""
     names = [shown(name) for name in _listed(found.get("held_back_for"))]
-    number = read_session(shown(found.get("session"))).name
-    needed = shown(found.get("needed_for_another_model") or 0)
-    say("    held back: with a sum of the same model that is open, every sum of the contributions")
+    say("    held back: with a sum of the same start that is open, every sum of the contributions")
     say("    that can be added would show too few hospitals")
-    for sentence in ends(names, "" if needed == "0" else needed, number):
+    for sentence in ends(names, shown(found.get("votes_needed")), found.get("study")):
         say(f"    {sentence}")
 
 

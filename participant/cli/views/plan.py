@@ -18,7 +18,7 @@ def plan_lines(study: Study) -> Iterator[str]:
     plan, terms = study.plan, study.terms
     yield f"Study {study.name} of {terms.name}"
     yield f"  {'fingerprint':<{_HEAD}}{fingerprint(study.digest)}  (the same at every member)"
-    yield from _row("purpose", shown(plan.purpose))
+    yield from row("purpose", shown(plan.purpose))
     if study.is_training:
         yield from _training_rows(study, study.training)
     else:
@@ -26,35 +26,35 @@ def plan_lines(study: Study) -> Iterator[str]:
 
 
 def _training_rows(study: Study, work: Training) -> Iterator[str]:
-    yield from _row("computed", _trained(work))
-    yield from _row("app", _app(work))
-    yield from _row("starts from", _start(work))
+    yield from row("computed", _trained(work))
+    yield from row("app", _app(work))
+    yield from row("starts from", _start(work))
     yield from _members(study)
-    yield from _row(
+    yield from row(
         "each sends",
         "In every round, encrypted: by how much training changed each weight of the model, times "
         f"{_weight(work)}. In clear: the names, shapes and number types of the model's entries, "
         "and a digest of the model",
     )
-    yield from _row(
+    yield from row(
         "bounds",
         f"A weight changes by at most {work.clip:g} in the first round, in {work.bits} bits, and "
         f"{_examples(work)}. Later rounds follow what hospitals need, within these",
     )
-    yield from _row(
+    yield from row(
         "comes out",
         "After every round: the average model. With it comes the "
         + ("number of hospitals in the sum" if _is_equal(work) else "sum of their examples"),
     )
     yield from _readers(study)
     yield from _rules(study)
-    yield from _row(
+    yield from row(
         "careful",
         "An app decides what its numbers mean. An app that has an entry of its own for each "
         "hospital would show that hospital in the average, and no rule can see that: read the app",
     )
     if not _is_equal(work):
-        yield from _row(
+        yield from row(
             "",
             "Sums of examples show the number of patients of a hospital that comes or leaves, by "
             'the difference of two rounds. weights = "equal" in the plan would not',
@@ -64,20 +64,20 @@ def _training_rows(study: Study, work: Training) -> Iterator[str]:
 def _statistic_rows(study: Study, work: Statistic) -> Iterator[str]:
     places = counted(work.decimals, "decimal") if work.decimals else "no decimals"
     numbers = counted(work.length, "number")
-    yield from _row("computed", f"Once: the sums over hospitals of {numbers} with {places}")
-    yield from _row("data", f"{work.data}. Sums over data of one name are compared")
+    yield from row("computed", f"Once: the sums over hospitals of {numbers} with {places}")
+    yield from row("data", f"{work.data}. Sums over data of one name are compared")
     for label in work.labels:
-        yield from _row("sum of", shown(label))
+        yield from row("sum of", shown(label))
     if not work.labels:
-        yield from _row("sum of", "The numbers have no labels. Ask the proposer what they are")
+        yield from row("sum of", "The numbers have no labels. Ask the proposer what they are")
     yield from _members(study)
-    yield from _row(
+    yield from row(
         "each sends", f"Once, encrypted: its {numbers}. In clear: nothing that is not in the plan"
     )
-    yield from _row("comes out", "The sums, and whose numbers are in them")
+    yield from row("comes out", "The sums, and whose numbers are in them")
     yield from _readers(study)
     yield from _rules(study)
-    yield from _row(
+    yield from row(
         "careful",
         "A label says what a number is, and nobody can check it. A number that only one hospital "
         "has, and all others give as 0, shows that hospital",
@@ -119,30 +119,30 @@ def _is_equal(work: Training) -> bool:
 
 
 def _members(study: Study) -> Iterator[str]:
-    yield from _row("members", _names(study, study.members))
+    yield from row("members", _names(study, study.members))
 
 
 def _readers(study: Study) -> Iterator[str]:
     others = [m for m in range(1, study.terms.n_members + 1) if m not in study.members]
     who = f"the aggregator, {_names(study, others)}" if others else "the aggregator"
-    yield from _row("read by", f"Its members alone. It stays closed to {who}")
+    yield from row("read by", f"Its members alone. It stays closed to {who}")
 
 
 def _rules(study: Study) -> Iterator[str]:
     terms, plan = study.terms, study.plan
-    yield from _row(
+    yield from row(
         "rules",
         f"Every sum has {study.least_contributors} hospitals or more. It is opened by "
         f"{terms.quorum} of {terms.n_members}, once {terms.lock_threshold} have agreed to its set. "
         f"A round waits {duration(plan.seconds)} for the last hospital",
     )
     does = "is refused" if terms.floors.differencing == "refuse" else "is warned of, and opened"
-    yield from _row(
+    yield from row(
         "",
         f"A sum {does} where it shows, with all that was ever opened, fewer than "
         f"{terms.least_difference} hospitals",
     )
-    yield from _row(
+    yield from row(
         "",
         "A hospital does only what it has approved. It may withdraw, from the next round on. "
         f"{terms.lock_threshold} hospitals together may end the study",
@@ -153,7 +153,7 @@ def _names(study: Study, members: Sequence[int]) -> str:
     return ", ".join(map(study.terms.name_of, members))
 
 
-def _row(head: str, text: str) -> Iterator[str]:
+def row(head: str, text: str) -> Iterator[str]:
     """A text beside its heading, on as many lines as it takes."""
     for number, line in enumerate(wrap(text, _WIDTH) or [""]):
         yield f"  {head if number == 0 else '':<{_HEAD}}{line}"
