@@ -391,7 +391,7 @@ class UnfitNumbers(ParticipantError, says="{path}: {reason}"):
     remedy: str = ""
 
 
-OpenedWith = Literal["model", "length", "key", "bounds", "suite"]
+OpenedWith = Literal["plan", "model", "length", "key", "bounds", "suite"]
 
 
 class ModelMismatch(ParticipantError, says="round {round_name}: another {what}"):

@@ -6,7 +6,7 @@ So an update that does not fit the bounds of a round is not scaled down to them:
 *blinds* its contribution, in which the number of examples and the tally alone are true, and random
 numbers stand in place of the rest. The round's sum shows by the tally that somebody did not fit,
 and nothing of any update; the next round from the same model has bounds that all fit. An update
-beyond the terms' clip, which no bounds fit, is not contributed.
+beyond the plan's clip, which no bounds fit, is not contributed.
 
 An update is read twice, slice by slice: once for its largest change and its hash, once to encrypt
 it. The seed of all that is drawn for it, the one-time key and the rounding among it, is
@@ -39,7 +39,16 @@ from keyshare.randomness import Stream, derive_key
 from keyshare.rounds import Slots, SlotWriter, blind, largest_change, pack
 from participant.agent import store_blob
 from participant.disk import Storage
-from protocol.board import Contribution, Draft, Opening, Posted, Suite, public_payload, suite_of
+from protocol.board import (
+    Contribution,
+    Draft,
+    Opening,
+    Posted,
+    Study,
+    Suite,
+    public_payload,
+    suite_of,
+)
 from protocol.key import Epoch, EpochSecret
 from protocol.rounds import (
     Encrypted,
@@ -48,13 +57,12 @@ from protocol.rounds import (
     proof_context,
     write_ciphertexts,
 )
-from protocol.terms import Terms
 
 _SLICE = 1 << 18  # weights that are looked at together
 
 
-class BeyondTerms(Exception):
-    """An update whose largest change, ``largest``, is beyond what the terms allow."""
+class BeyondPlan(Exception):
+    """An update whose largest change, ``largest``, is beyond what the study's plan allows."""
 
     def __init__(self, largest: float) -> None:
         super().__init__(f"a change of {largest:g}")
@@ -70,12 +78,16 @@ class Update(Protocol):
 
 @dataclass(frozen=True)
 class ContributionMaker:
-    """Makes one member's contributions; ``storage`` is its outbox's."""
+    """Makes one member's contributions to a study; ``storage`` is its outbox's.
 
-    terms: Terms
+    near: the sessions that they name (``Contribution.near``), in ascending order.
+    """
+
+    study: Study
     epoch: Epoch
     secret: EpochSecret
     storage: Storage
+    near: tuple[str, ...] = ()
     fresh: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def make(
@@ -83,15 +95,16 @@ class ContributionMaker:
     ) -> tuple[Draft, SlotWriter]:
         """The contribution to a round, and how its slots were written.
 
-        Raises BadExamples, BadUpdate; BeyondTerms before anything is encrypted or stored.
+        Raises BadExamples, BadUpdate; BeyondPlan before anything is encrypted or stored.
         """
         said = opening.post.body
-        suite, key = suite_of(said.suite, self.terms), EncryptionKey.of(self.epoch)
-        if not 1 <= num_examples <= self.terms.max_examples:
-            raise BadExamples(num_examples, 1, self.terms.max_examples)
+        suite, key = suite_of(said.suite, self.study), EncryptionKey.of(self.epoch)
+        work = self.study.training
+        if not 1 <= num_examples <= work.max_examples:
+            raise BadExamples(num_examples, 1, work.max_examples)
         largest, hashed = _read(update, num_examples)
-        if largest > self.terms.clip:
-            raise BeyondTerms(largest)
+        if largest > work.clip:
+            raise BeyondPlan(largest)
         context = opening.digest
         if suite.lattice is not None:
             context = lattice_context(self.epoch.digest, opening.digest)
@@ -150,12 +163,14 @@ class ContributionMaker:
     ) -> Draft:
         """The plaintexts encrypted, with the proof that this member knows them."""
         opened, session = encrypt_opened(plaintexts, key.encryptor, stream), opening.post.session
-        context = proof_context(key.epoch, session, self.secret.index, opening.digest, vector)
+        place = key.epoch, session, self.secret.index, opening.digest
+        context = proof_context(*place, vector, self.near)
         proof = prove_plaintexts(opened, key.encryptor, context, stream)
         encrypted = Encrypted(tuple(one.ciphertext for one in opened), proof)
         payload = write_ciphertexts(encrypted, key.encryptor.n)
         (attached,), blobs = public_payload(payload)
-        return Draft(session, Contribution(opening.digest, attached, vector), tuple(blobs), vector)
+        body = Contribution(opening.digest, attached, vector, self.near)
+        return Draft(session, body, tuple(blobs), vector)
 
     def _seed(self, context: bytes, hashed: bytes) -> bytes:
         return derive_key(self._device_secret, "contribution", self.fresh, context, hashed)

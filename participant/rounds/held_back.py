@@ -1,9 +1,10 @@
 """When a round is held back, and for whom: enough have contributed, and no sum may be opened.
 
-After a void round the model stays, and after one that an update did not fit. A sum over almost the
-same hospitals would then show, by difference, what few of them added, so that no hospital helps
-with it (``protocol.rounds.history``). The round waits for those who are missing, for as long as it
-takes. The other way out is another model.
+Other sums over what hospitals add to it are open: the model stays after a void round, and another
+study may be over the same data. A sum over almost the same hospitals would then show, by
+difference, what few of them added, so that no hospital helps with it
+(``protocol.rounds.history``). The round waits for those who are missing, for as long as it
+takes. The other way out is another study, once this one is ended by votes.
 """
 
 import time
@@ -32,7 +33,7 @@ class HeldBack:
     def look(self) -> bool:
         """Whether the round is found to be held back, or to wait for others than before.
 
-        Others are waited for first, as long as the terms say.
+        Others are waited for first, as long as the plan says.
         """
         before = self.is_held, self.waiting_for
         self.is_held, self.waiting_for = self._found(self._clock())
@@ -40,22 +41,19 @@ class HeldBack:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Those of the event "held-back"; ``needed``: of hospitals that begin another model."""
+        """Those of the event "held-back"; ``needed``: hospitals that can end the study."""
         terms, view = self._member.terms, self._member.view
-        opening = view.terms_of_opening
-        assert opening is not None
-        is_last = view.name == str(terms.rounds.count)
         return {
             "members": [terms.name_of(m) for m in self.waiting_for],
-            "rounds": list(self._history.opened_from(opening.model)),
-            "needed": 0 if is_last else terms.least_agreeing,
+            "rounds": list(self._history.compared(view)),
+            "needed": terms.lock_threshold,
         }
 
     def _found(self, now: float) -> tuple[bool, tuple[int, ...]]:
         member, view, history = self._member, self._member.view, self._history
-        least = member.terms.least_contributors
+        least = member.study.least_contributors
         self._since = now if self._since is None else self._since
-        is_early = now < self._since + member.terms.rounds.seconds
+        is_early = now < self._since + member.study.plan.seconds
         if view.closing or is_early or not history.binds(view):
             return False, ()
         if len(fit := member.fitting) < least:

@@ -36,7 +36,7 @@ class Patience:
     @property
     def seconds(self) -> float:
         """How long it waits in all."""
-        return vector_bytes(self._member.view, self._member.terms) / _BYTES_A_SECOND
+        return vector_bytes(self._member.view, self._member.study) / _BYTES_A_SECOND
 
     @property
     def missing(self) -> tuple[int, ...]:

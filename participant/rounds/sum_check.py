@@ -7,18 +7,19 @@ the vectors alone, so that all hospitals find the same.
 
 from keyshare.hybrid import Checksum, Lattice, read_words
 from participant.rounds.vector_reader import VectorReader
+from protocol.board import Study
 from protocol.rounds import RoundView, SumVerdict, checksum_key, claims_of, judge_sum
-from protocol.terms import Terms
 
 
 class SumCheck:
     """What is read and compared once a closed hybrid round's sum can be decrypted."""
 
-    def __init__(self, view: RoundView, terms: Terms) -> None:
+    def __init__(self, view: RoundView, study: Study) -> None:
+        terms = study.terms
         chosen = view.chosen(terms.federation)
         assert chosen is not None
         self.verdict: SumVerdict | None = None
-        self._view, self._terms, self._key = view, terms, checksum_key(chosen)
+        self._view, self._study, self._key = view, study, checksum_key(chosen)
         self._claims = claims_of(view, terms.federation, terms.quorum)
         self._summed = Checksum(self._key)
         self._read: dict[int, int] = {}  # checksums of vectors that were read here
@@ -34,7 +35,7 @@ class SumCheck:
         if isinstance(found, SumVerdict):
             self.verdict, self._reader = found, None
         else:
-            self._reader = found, VectorReader(self._view, found, self._terms, self._key)
+            self._reader = found, VectorReader(self._view, found, self._study, self._key)
 
     def wanted(self) -> list[tuple[bytes, int]]:
         """The next blobs of the vector that is being read, if any."""

@@ -12,10 +12,10 @@ from keyshare.hybrid import SummedKey, unpack_key
 from keyshare.rounds import SlotReader
 from participant.rounds.sum_check import SumCheck
 from participant.rounds.vector_reader import AHEAD
-from protocol.board import suite_of
+from protocol.board import Study, suite_of
 from protocol.key import Epoch, to_number
 from protocol.rounds import RoundView, lattice_context
-from protocol.terms import AGGREGATOR, Terms
+from protocol.terms import AGGREGATOR
 
 
 class Reading(NamedTuple):
@@ -38,12 +38,12 @@ class SummedVector:
     """
 
     def __init__(
-        self, plaintexts: Sequence[mpz], view: RoundView, epoch: Epoch, terms: Terms
+        self, plaintexts: Sequence[mpz], view: RoundView, epoch: Epoch, study: Study
     ) -> None:
         """plaintexts: the decrypted sum of the keys. Raises CorruptSum if it is no such sum."""
         assert view.opening is not None and view.closing is not None
         opening, closing = view.opening.post.body, view.closing.post.body
-        suite = suite_of(opening.suite, terms)
+        suite = suite_of(opening.suite, study)
         assert suite.lattice is not None
         self._lattice, self._names = suite.lattice, closing.vector
         contributors = len(closing.contributors)
@@ -56,7 +56,7 @@ class SummedVector:
         self._context = lattice_context(epoch.digest, view.opening.digest)
         digits = unpack_key(plaintexts, suite.lattice, to_number(epoch.n))
         self._key = SummedKey(suite.lattice, digits, contributors)
-        self._check = SumCheck(view, terms)
+        self._check = SumCheck(view, study)
         self._corrupt: CorruptSum | None = None  # what is wrong with the sum, whoever made it so
         self._next = 0
 

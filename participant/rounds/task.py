@@ -8,18 +8,12 @@ from participant.agent import SetLedger, Task
 from participant.disk import Storage
 from participant.rounds.vector_reader import OwnChecksum
 from participant.rounds.waiting import round_waiting
+from participant.study import ended_by_votes, find_study, is_locked, require_opening
 from participant.waiting import Waiting
-from protocol.board import Board, Draft, Posted, Refusal, Statement
+from protocol.board import Board, Draft, Post, Posted, Refusal, Statement, StudyState, round_session
 from protocol.errors import Refused
 from protocol.key import HeldKey
-from protocol.rounds import (
-    OpenedSets,
-    RoundMember,
-    RoundView,
-    decode_sums,
-    request_of,
-    round_session,
-)
+from protocol.rounds import OpenedSets, RoundMember, RoundView, decode_sums
 from protocol.terms import AGGREGATOR, Terms
 
 
@@ -27,8 +21,9 @@ from protocol.terms import AGGREGATOR, Terms
 class Question:
     """What a person is asked to agree to.
 
+    ``round_name``: study and round, as cardio/7. ``kind``: "training" or "statistic".
     ``warning``: what the sum would show with others, where the terms warn of it; else empty.
-    ``labels``: what a member who asked for the statistic calls its numbers, where it did.
+    ``labels``: what the plan calls a statistic's numbers, where it does.
     ``agreed``: who has agreed to the sum already, and waits for this answer if too few have.
     """
 
@@ -42,65 +37,101 @@ class Question:
 
 
 class DecryptionTask(Task):
-    """One hospital's part in the decryption of one round; done when the sum is known here."""
+    """One hospital's part in the decryption of one round; done when the sum is known here.
+
+    A holder that is no reader of the study learns no sum, and is done once it has helped.
+    """
 
     def __init__(
         self,
         terms: Terms,
+        study: str,
+        number: int,
         secret: HeldKey,
-        name: str,
         storage: Storage,
         approve: Callable[[Question], bool],
     ) -> None:
         self._terms, (self._epoch, self._secret) = terms, secret
         self._ledger, self._approve = SetLedger(storage), approve
         self._asked = self._stated = False
-        self._history = OpenedSets(terms)
-        self.session = round_session(name)
-        view = RoundView(self.session)
-        self.member = RoundMember(view, terms, self._epoch, self._secret, self._history)
-        self._own = OwnChecksum(self.member)
+        self.study, self.session = study, round_session(study, number)
+        self._board, self._history = Board(terms), OpenedSets(terms)
+        self._member: RoundMember | None = None
+        self._own: OwnChecksum | None = None
+
+    @property
+    def member(self) -> RoundMember:
+        """This hospital's part in the round, once the study is known."""
+        assert self._member is not None
+        return self._member
+
+    @property
+    def state(self) -> StudyState:
+        """The study; raises UnknownStudy."""
+        return find_study(self._board, self.study)
 
     @property
     def done(self) -> bool:
         """Whether this hospital knows the sum, has helped the others to it if it locked the set,
         has named who sent it a wrong part, and has said what the sum is if it is a statistic.
+
+        Of no reader: whether it has helped, or enough others have.
         """
-        member = self.member
-        if member.plaintexts is None or member.owes_partial or member.owes_complaint:
+        member = self._member
+        if member is None or member.owes_partial or member.owes_complaint:
             return False
-        return self._stated or not self._is_statistic
+        if not member.is_reader:
+            parts = member.view.partials
+            return member.index in parts or len(parts) >= self._terms.quorum
+        return member.plaintexts is not None and (self._stated or not self._states)
 
     @property
-    def sums(self) -> list[Decimal]:
-        """The decrypted sums of a statistic round, exactly. Raises CorruptSum."""
-        opening = self.member.view.terms_of_opening
-        assert self.member.plaintexts is not None and opening is not None
-        return decode_sums(self.member.plaintexts, opening.decimals, self._epoch.joint_key().n)
+    def sums(self) -> list[Decimal] | None:
+        """The decrypted sums of a statistic, exactly; None for training, and for no reader.
+
+        Raises CorruptSum.
+        """
+        member = self.member
+        if member.plaintexts is None or member.study.is_training:
+            return None
+        decimals = member.study.statistic.decimals
+        return decode_sums(member.plaintexts, decimals, self._epoch.joint_key().n)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What a member who asked for the statistic calls its numbers; nothing if it did not."""
-        request = request_of(self.member.view)
-        return request.labels if request else ()
+        """What the plan calls a statistic's numbers; nothing if it has no labels."""
+        study = self.member.study
+        return () if study.is_training else study.statistic.labels
 
     def waiting(self, board: Board) -> Waiting:
         """Its own vector, else what the round is waiting for."""
         if self.wanted_blobs():
             return Waiting("vector", (AGGREGATOR,))
-        return round_waiting(RoundView.of(self.session, board.session(self.session)), self._terms)
+        view = RoundView.of(self.session, board.session(self.session))
+        return round_waiting(view, self.state)
 
     def begin(self, board: Board) -> None:
         """Take note of which sums are open, and of which rounds were open before a restore."""
-        self._history.follow(board.entries)
+        self._board = board
+        self._history.follow(board)
         self._ledger.begin(board)
+        self._find()
+
+    def _find(self) -> None:
+        """Look for the study, which may be on its way to the board."""
+        if self._member is None and self.study in self._board.studies:
+            view, history = RoundView(self.session), self._history
+            self._member = RoundMember(view, self.state, self._epoch, self._secret, history)
+            self._own = OwnChecksum(self._member)
 
     def needs(self, posted: Posted) -> bool:
         """Contributions to the open round, and parts of the closed one."""
+        self._find()
         return self.member.view.needs(posted)
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Raises Refused once this hospital's refusal is on the board."""
+        self._find()
         self.member.receive(posted, payloads)
         body, sender = posted.post.body, posted.post.sender
         if sender != self.member.index:
@@ -110,14 +141,20 @@ class DecryptionTask(Task):
         self._stated = self._stated or isinstance(body, Statement)
 
     def due(self) -> Draft | None:
-        """A lock, a partial decryption, a complaint, a refusal, or the statement of the result."""
+        """A lock, a partial decryption, a complaint, a refusal, or the statement of the result.
+
+        Raises UnknownStudy; NotApproved where this hospital has no part in the study; StudyEnded
+        if the sum will never be opened.
+        """
+        self._find()
+        self._check()
         member = self.member
-        if member.view.closing and not self._asked:
+        if member.view.closing and not self._asked and self._may_help:
             self._asked = True
             member.consent = self._ask()
         if draft := member.due(self._ledger):
             return draft
-        if member.plaintexts is None or self._stated or not self._is_statistic:
+        if member.plaintexts is None or self._stated or not self._states:
             return None
         # Of the numbers not even a hash is said: whoever reads the board could guess them by it.
         # The set and the parts that all have verified fix them.
@@ -125,18 +162,37 @@ class DecryptionTask(Task):
         assert result is not None
         return Draft(member.view.session, Statement(result, len(member.plaintexts)))
 
+    def explains(self, post: Post) -> bool:
+        """Whether a post crossed with the study's end; ``due`` raises that, or reads on."""
+        return self.state.is_ended()
+
     def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
         """This hospital's own vector, where its lock waits for the checksum."""
-        return self._own.wanted()
+        return self._own.wanted() if self._own else ()
 
     def receive_blob(self, name: bytes, data: bytes) -> None:
         """Take the vector's next chunk."""
+        assert self._own is not None
         self._own.take(data)
 
     @property
-    def _is_statistic(self) -> bool:
-        opening = self.member.view.terms_of_opening
-        return opening is not None and opening.kind == "statistic"
+    def _may_help(self) -> bool:
+        """Whether this hospital's approval to open stands, or it has locked a set before."""
+        return self.member.may_lock or self.member.index in self.member.view.lock_posts
+
+    @property
+    def _states(self) -> bool:
+        """Whether it is to say that it knows the sums."""
+        member = self.member
+        return not member.study.is_training and self.state.contributes(member.index)
+
+    def _check(self) -> None:
+        """A reader without an approval to open reads what the others release."""
+        member, view = self.member, self.member.view
+        if self.state.is_ended() and not is_locked(view, self._terms):
+            raise ended_by_votes(self.state)
+        if not member.is_reader and not self._may_help and not self.done:
+            require_opening(self.state, member.index)
 
     def _ask(self) -> bool:
         """Ask only where the rules allow; where they do not, the refusal is posted unasked.
@@ -150,14 +206,13 @@ class DecryptionTask(Task):
         except Refused:
             return True
         found = self.member.difference
-        if found and self._terms.rounds.differencing == "refuse":
+        if found and self._terms.floors.differencing == "refuse":
             return True
         warning = found.reason(self._terms) if found else ""
-        closing, opening = self.member.view.closed, self.member.view.terms_of_opening
-        assert closing is not None and opening is not None
+        view, study, closing = self.member.view, self.member.study, self.member.view.closed
+        assert closing is not None
         names = tuple(self._terms.name_of(c.member) for c in closing.contributors)
         count = len(total.values)
-        view = self.member.view
         agreed = tuple(self._terms.name_of(m) for m in sorted(view.locks))
-        request = Question(view.name, opening.kind, names, count, warning, self.labels, agreed)
+        request = Question(view.name, study.kind, names, count, warning, self.labels, agreed)
         return self._approve(request)

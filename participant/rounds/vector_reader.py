@@ -1,18 +1,19 @@
 """Contributed vectors, read back for their checksums."""
 
 from keyshare.hybrid import Checksum, ChecksumKey, read_words, write_checksum
-from protocol.board import suite_of
+from protocol.board import Study, suite_of
 from protocol.rounds import RoundMember, RoundView, checksum_key
-from protocol.terms import Terms
 
 AHEAD = 4  # blobs of a vector asked for at a time
 
 
-def vector_bytes(view: RoundView, terms: Terms) -> int:
+def vector_bytes(view: RoundView, study: Study) -> int:
     """The size of one contribution's vector; 0 if the round has none."""
     opening = view.terms_of_opening
-    suite = suite_of(opening.suite, terms) if opening else None
-    if opening is None or suite is None or suite.lattice is None:
+    if opening is None or not study.is_training:
+        return 0
+    suite = suite_of(opening.suite, study)
+    if suite.lattice is None:
         return 0
     count, size = suite.slot_count(opening.length), suite.lattice.contribution_chunk_bytes
     return sum(size(k, count) for k in range(suite.chunk_count(opening.length)))
@@ -21,11 +22,11 @@ def vector_bytes(view: RoundView, terms: Terms) -> int:
 class VectorReader:
     """The checksum of one member's contributed vector, from its blobs as they come."""
 
-    def __init__(self, view: RoundView, member: int, terms: Terms, key: ChecksumKey) -> None:
+    def __init__(self, view: RoundView, member: int, study: Study, key: ChecksumKey) -> None:
         """Of a member that has contributed to a hybrid round."""
         body, opening = view.contributions[member].post.body, view.terms_of_opening
         assert opening is not None
-        suite = suite_of(opening.suite, terms)
+        suite = suite_of(opening.suite, study)
         assert suite.lattice is not None
         self._names, self._lattice = body.vector, suite.lattice
         size, count = suite.lattice.contribution_chunk_bytes, suite.slot_count(opening.length)
@@ -75,7 +76,7 @@ class OwnChecksum:
             chosen = view.chosen(member.terms.federation)
             assert chosen is not None
             key = checksum_key(chosen)
-            self._reader = VectorReader(view, member.index, member.terms, key)
+            self._reader = VectorReader(view, member.index, member.study, key)
         return self._reader.wanted()
 
     def take(self, data: bytes) -> None:

@@ -1,26 +1,30 @@
 """Whom a round is waiting for, as the board tells it."""
 
 from participant.waiting import Waiting
-from protocol.board import read_session
-from protocol.rounds import Awaited, RoundView, awaited_in
-from protocol.terms import AGGREGATOR, Terms
+from protocol.board import Board, StudyState
+from protocol.rounds import Awaited, RoundView, awaited_after, awaited_in
+from protocol.terms import AGGREGATOR
 
 
-def round_waiting(view: RoundView, terms: Terms, abstaining: tuple[int, ...] = ()) -> Waiting:
-    """The step that is due in a round; ``abstaining``: who adds nothing to it."""
-    session = view.session
-    if view.opening is None and not (view.requests or read_session(session).opens == "training"):
-        return Waiting("request", (), {"session": session})
+def round_waiting(view: RoundView, state: StudyState, abstaining: tuple[int, ...] = ()) -> Waiting:
+    """The step that is due in a round; ``abstaining``: who adds nothing to it.
+
+    Of one that is not open, as it is with the only one of a statistic.
+    """
     if view.opening is None:
-        return Waiting("opening", (AGGREGATOR,), {"session": session})
-    found = awaited_in(view, terms)
+        found = awaited_after(view, state)
+        if found is None:
+            return Waiting("task", (), {"session": view.session})
+        return step_waiting(found, view.session)
+    found = awaited_in(view, state)
     if found is None:  # enough parts, of which some are wrong
-        members = tuple(m for m in range(1, terms.n_members + 1) if m not in view.partials)
+        everybody = range(1, state.study.terms.n_members + 1)
+        members = tuple(m for m in everybody if m not in view.partials)
         found = Awaited("parts", members, 1, view.opening.time_ms)
     others = tuple(m for m in found.members if m not in abstaining) or (AGGREGATOR,)
     is_short = found.step == "contributions" and found.needed > len(set(others) - {AGGREGATOR})
     members = found.members if is_short else others
-    waiting = step_waiting(found._replace(members=members), session)
+    waiting = step_waiting(found._replace(members=members), view.session)
     return waiting._replace(facts={**waiting.facts, "abstains": bool(abstaining)})
 
 
@@ -33,3 +37,14 @@ def step_waiting(found: Awaited, session: str) -> Waiting:
         "until_seconds": max(0, found.until_ms - found.since_ms) // 1000,
     }
     return Waiting(found.step, found.members, facts)
+
+
+def other_rounds_waiting(view: RoundView, sessions: tuple[str, ...], board: Board) -> Waiting:
+    """Rounds that must be over before this hospital contributes to one, and whom they wait for.
+
+    sessions: theirs, at least one. The members are those whom the first of them waits for.
+    """
+    views = [RoundView.of(session, board.session(session)) for session in sessions]
+    found = awaited_in(views[0], board.studies[views[0].study])
+    facts = {"session": view.session, "rounds": [other.name for other in views]}
+    return Waiting("other-rounds", found.members if found else (AGGREGATOR,), facts)

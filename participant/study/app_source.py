@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from participant.app import App, app_of, hash_of_app
@@ -11,7 +12,7 @@ from participant.app import App, app_of, hash_of_app
 class GivenApp:
     """``name``: its path, or its class. ``digest``: 32 bytes, empty for an object.
 
-    load: runs its code; raises BadApp.
+    load: runs its code, at the first call; raises BadApp.
     """
 
     name: str
@@ -25,6 +26,6 @@ def given_app(source: App | str | Path, errors_folder: Path) -> GivenApp:
     errors_folder: where the tracebacks of its errors go.
     """
     if not isinstance(source, str | Path):
-        return GivenApp(type(source).__name__, b"", lambda: app_of(source, errors_folder))
+        return GivenApp(type(source).__name__, b"", cache(lambda: app_of(source, errors_folder)))
     path = Path(source).absolute()
-    return GivenApp(str(path), hash_of_app(path), lambda: app_of(path, errors_folder))
+    return GivenApp(str(path), hash_of_app(path), cache(lambda: app_of(path, errors_folder)))

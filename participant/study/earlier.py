@@ -1,6 +1,6 @@
 """To which rounds of other studies this hospital has contributed, as its board has it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from protocol.board import MAX_NEAR, Board, Contribution, Opening, Study, read_session
@@ -33,21 +33,22 @@ def earlier_rounds(board: Board, index: int, study: Study) -> list[Earlier]:
     return found
 
 
-def representatives(near: Iterator[Earlier], among: Sequence[Earlier]) -> tuple[str, ...]:
-    """The sessions that a contribution names, for all that are near: one of each class.
+def representatives(
+    among: Sequence[Earlier], is_near: Callable[[Earlier], bool]
+) -> tuple[str, ...]:
+    """The sessions that a contribution names, for all rounds that are near: one of each class.
 
-    near: the newest first. among: all earlier rounds. What a round named as near itself, and what
-    started where it did, need not be named again. In ascending order, MAX_NEAR at most: the newest.
+    among: the newest first. What a round named as near itself, and what started where it did, need
+    not be named again, nor looked at. In ascending order, MAX_NEAR at most: the newest.
     """
     by_session = {one.session: one for one in among}
     named, covered = list[str](), set[str]()
-    for one in near:
-        if one.session in covered:
-            continue
+    for one in among:
         if len(named) == MAX_NEAR:
             break
-        named.append(one.session)
-        covered |= _class_of(one, by_session)
+        if one.session not in covered and is_near(one):
+            named.append(one.session)
+            covered |= _class_of(one, by_session)
     return tuple(sorted(named))
 
 

@@ -7,9 +7,8 @@ from typing import Any
 import msgspec
 
 from participant.model import EntryDifference, differences
-from protocol.board import ModelEntries, Statement
+from protocol.board import ModelEntries, Statement, Study
 from protocol.rounds import bounds_of
-from protocol.terms import Terms
 
 _MAX_TOLD = 100  # differing entries of one hospital
 _MOST_LISTS = 2  # in a round: the budget of what is for people alone
@@ -18,9 +17,9 @@ _MOST_LISTS = 2  # in a round: the budget of what is for people alone
 class Agreement:
     """What the board says of the hospitals' models, compared with this hospital's."""
 
-    def __init__(self, terms: Terms, index: int, own: ModelEntries) -> None:
+    def __init__(self, study: Study, index: int, own: ModelEntries) -> None:
         """``own``: the list of this hospital's entries."""
-        self._terms, self._index, self.own = terms, index, own
+        self._study, self._terms, self._index, self.own = study, study.terms, index, own
         # By round, then by entry: who states what, in the order of the board.
         self._said: defaultdict[int, dict[int, tuple[int, Statement]]] = defaultdict(dict)
         self._last: defaultdict[int, dict[int, Statement]] = defaultdict(dict)  # then by member
@@ -56,7 +55,7 @@ class Agreement:
         """``own`` with the bounds that hold if the next round is opened in that entry."""
         stated, about = self._stated(number, entry).values(), own.about
         alike = [said for said in stated if said.about == about]
-        clip, examples = bounds_of(alike, self._terms)
+        clip, examples = bounds_of(alike, self._study)
         return msgspec.structs.replace(own, clip=clip, max_examples=examples)
 
     def wider(self, number: int, entry: int, own: Statement) -> list[int]:
@@ -82,7 +81,7 @@ class Agreement:
         return {
             "members": [self._terms.name_of(m) for m in differing],
             "agreeing": alike,
-            "needed": self._terms.least_agreeing,
+            "needed": self._study.least_agreeing,
             "entries": [
                 {"member": self._terms.name_of(m), **self._told(m, stated[m].entries)}
                 for m in differing

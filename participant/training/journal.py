@@ -19,17 +19,19 @@ Event = dict[str, Any]
 class Journal:
     """Appends to ``path`` and passes each event on to whoever shows it.
 
-    An event has ``round``, ``event``, ``time`` (ISO 8601, UTC), ``bytes_up`` and ``bytes_down`` (of
-    this process so far), and the event's own facts; seconds are floats.
+    An event has ``study``, ``round``, ``event``, ``time`` (ISO 8601, UTC), ``bytes_up`` and
+    ``bytes_down`` (of this process so far), and the event's own facts; seconds are floats.
     """
 
     path: Path
+    study: str
     traffic: Traffic
     show: Callable[[Event], None]
 
     def record(self, number: int, event: str, facts: dict[str, Any]) -> None:
         """Take down what happened in a round; raises DiskError."""
         entry = {
+            "study": self.study,
             "round": number,
             "event": event,
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -12,9 +12,10 @@ import numpy as np
 
 from keyshare.rounds import Counts, Marks
 from participant.disk import Storage
-from participant.errors import DamagedFile
+from participant.errors import DamagedFile, ForeignModel, NoStart
 from participant.model import Layout, Model, NextModel, Vector, model_name, read_model, write_model
 from participant.training.bounds import Bounds
+from protocol.board import Study
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
 
@@ -37,13 +38,14 @@ class Forgone(Exception):
 class Outcome:
     """The standing after a round in the making."""
 
-    def __init__(self, storage: Storage, before: Standing, number: int) -> None:
-        """number: of the round."""
-        self._storage, self._number, self._before = storage, number, before
+    def __init__(self, storage: Storage, study: str, before: Standing, number: int) -> None:
+        """study, number: of the round."""
+        self._storage, self._before = storage, before
+        self._study, self._number = study, number
         self._squares, self._weights = 0.0, 0
         self._open = ExitStack()
-        output = self._open.enter_context(storage.writing(model_name(number)))
-        self._next = NextModel(before.model, output, {"round": str(number)})
+        output = self._open.enter_context(storage.writing(model_name(study, number)))
+        self._next = NextModel(before.model, output, _about(study, number))
 
     def add(self, update: Vector) -> None:
         """The next weights' average change."""
@@ -74,29 +76,56 @@ class Outcome:
         """The model as it was is the next one; durable on return."""
         self._open.__exit__(type(reason), reason, None)
         self._keep(bounds)
-        with self._storage.writing(model_name(self._number)) as output:
-            write_model(self._before.model, output, {"round": str(self._number)})
+        _write(self._storage, self._study, self._number, self._before.model)
 
     def _keep(self, bounds: Bounds) -> None:
-        self._storage.write(_bounds_name(self._number), encode(bounds))
+        self._storage.write(_bounds_name(self._study, self._number), encode(bounds))
 
 
-def load(storage: Storage, number: int, layout: Layout) -> Standing | None:
+def load(storage: Storage, study: str, number: int, layout: Layout) -> Standing | None:
     """The standing after a round, None if it is not here.
 
     Raises ForeignModel if it is another app's, DamagedFile if it does not read.
     """
-    data = storage.read(model_name(number))
+    stored = model_name(study, number)
+    data = storage.read(stored)
     if data is None:
         return None
-    model, name = read_model(data, layout, number), _bounds_name(number)
+    model, name = read_model(data, layout, study, number), _bounds_name(study, number)
     try:
         bounds = decode(storage.read(name) or b"", Bounds, "bounds", _MAX_BOUNDS_BYTES)
     except Malformed:
         reason = f"{name}, which belongs to it, is missing or does not read"
-        raise DamagedFile(model_name(number), reason, "model") from None
+        raise DamagedFile(stored, reason, "model") from None
     return Standing(number, model, bounds)
 
 
-def _bounds_name(number: int) -> str:
-    return f"models/bounds-{number}"
+def start_of(storage: Storage, study: Study, layout: Layout) -> Model:
+    """The model that a study takes from another one; raises NoStart if it cannot be had here."""
+    work = study.training
+    start = f"{work.start_study}/{work.start_round}"
+    data = storage.read(model_name(work.start_study, work.start_round))
+    if data is None:
+        raise NoStart(study.name, start, "this hospital does not have that model")
+    try:
+        return read_model(data, layout, work.start_study, work.start_round)
+    except ForeignModel as error:
+        raise NoStart(study.name, start, f"it is no model of this app: {error.reason}") from None
+
+
+def keep_start(storage: Storage, study: str, model: Model) -> None:
+    """Keep the model before the first round, durably: later studies are compared with it."""
+    _write(storage, study, 0, model)
+
+
+def _write(storage: Storage, study: str, number: int, model: Model) -> None:
+    with storage.writing(model_name(study, number)) as output:
+        write_model(model, output, _about(study, number))
+
+
+def _about(study: str, number: int) -> dict[str, str]:
+    return {"study": study, "round": str(number)}
+
+
+def _bounds_name(study: str, number: int) -> str:
+    return f"studies/{study}/bounds-{number}"

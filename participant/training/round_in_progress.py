@@ -71,7 +71,7 @@ class RoundInProgress:
         self._closed_at = time.monotonic()
         self._tell("closed", {"contributors": self.member.view.contributors})
         terms, found = self.member.terms, self.member.difference
-        if found and terms.rounds.differencing == "warn":
+        if found and terms.floors.differencing == "warn":
             names = [terms.name_of(m) for m in found.members]
             self._tell("differencing", {"rounds": list(found.rounds), "members": names})
 
@@ -120,12 +120,13 @@ class RoundInProgress:
             return Waiting("vector", (AGGREGATOR,), whose)
         if self.hold.is_held and view.closing is None:
             members = self.hold.waiting_for or (AGGREGATOR,)
-            return Waiting("held-back", members, {"round": self.number, **self.hold.facts})
+            return Waiting("held-back", members, {"session": view.session, **self.hold.facts})
         if patience := self.patience:
             seconds = round(patience.seconds)
             facts = {"session": view.session, "needed": 0, "until_seconds": seconds}
             return Waiting("checksums", patience.missing, facts)
-        return round_waiting(view, self.member.terms, (self.member.index,) if self.abstains else ())
+        abstaining = (self.member.index,) if self.abstains else ()
+        return round_waiting(view, self.member.state, abstaining)
 
     # ── the sum ──
 
@@ -151,14 +152,14 @@ class RoundInProgress:
         member, view = self.member, self.member.view
         opening, closing = view.terms_of_opening, view.closed
         assert member.plaintexts is not None and opening is not None and closing is not None
-        self._outcome = outcome = Outcome(self._storage, before, self.number)
+        self._outcome = outcome = Outcome(self._storage, member.study.name, before, self.number)
         try:
             if closing.vector:
-                self._sum = SummedVector(member.plaintexts, view, member.epoch, member.terms)
+                self._sum = SummedVector(member.plaintexts, view, member.epoch, member.study)
                 return False  # the chunks of the vector come one by one
-            slots = suite_of(opening.suite, member.terms).slots(opening)
+            slots = suite_of(opening.suite, member.study).slots(opening)
             reader = slots.reader(len(closing.contributors))
-            update = read_training(member.plaintexts, opening, member.terms, reader)
+            update = read_training(member.plaintexts, opening, member.study, reader)
         except CorruptSum as error:
             return self._void(error)
         for start in range(0, len(update), SLICE):
@@ -189,7 +190,8 @@ class RoundInProgress:
     def _finish(self, reader: SlotReader) -> Literal[True]:
         outcome, is_counted = self._outcome, self.member.index in self.member.view.contributors
         assert outcome is not None
-        own = last_contribution.marks_of(self._storage, self.number) if is_counted else None
+        study = self.member.study.name
+        own = last_contribution.marks_of(self._storage, study, self.number) if is_counted else None
         for event, facts in precision.of_sum(reader, own, outcome):
             self._tell(event, facts)
         if reader.is_outgrown or reader.is_coarse:

@@ -11,9 +11,8 @@ from participant.errors import ModelMismatch, OpenedWith
 from participant.model import Layout, list_of
 from participant.training.agreement import Agreement
 from participant.training.outcome import Standing
-from protocol.board import Draft, ModelEntries, Posted, Statement, suite_for
-from protocol.rounds import RoundView, round_session
-from protocol.terms import Terms
+from protocol.board import Draft, ModelEntries, Posted, Statement, Study, suite_for
+from protocol.rounds import RoundView
 
 Report = Callable[[int, str, dict[str, Any]], None]  # round, event, facts
 
@@ -23,7 +22,7 @@ class Stance:
 
     def __init__(
         self,
-        terms: Terms,
+        study: Study,
         index: int,
         key: bytes,
         layout: Layout,
@@ -31,14 +30,14 @@ class Stance:
         report: Report,
     ) -> None:
         """``key``: the digest of the epoch under which rounds are to be opened."""
-        self._terms, self._key, self._layout, self._report = terms, key, layout, report
-        self._agreement = Agreement(terms, index, list_of(layout))
+        self._study, self._key, self._layout, self._report = study, key, layout, report
+        self._agreement = Agreement(study, index, list_of(layout))
         self.move(standing)
 
     def move(self, standing: Standing) -> None:
         """Stand at the model after another round, and report who stands at another one."""
-        bounds, terms = standing.bounds, self._terms
-        following = bounds.clip(terms), bounds.max_examples(terms)
+        bounds, study = standing.bounds, self._study
+        following = bounds.clip(study), bounds.max_examples(study)
         self._number, layout = standing.number, self._layout
         model = standing.model.digest
         self.statement = Statement(model, layout.weights, *following, layout.digest)
@@ -62,7 +61,7 @@ class Stance:
         if self.is_stated:
             return None
         entries = self._agreement.own if self._agreement.owes_list(self._number) else None
-        return Draft(round_session(str(self._number)), entries or self.statement)
+        return Draft(self._study.round(self._number), entries or self.statement)
 
     @property
     def differing(self) -> tuple[int, ...]:
@@ -77,17 +76,18 @@ class Stance:
     def check(self, view: RoundView) -> None:
         """Raises ModelMismatch unless the next round is opened as this hospital's standing says.
 
-        And with the bounds that members have asked for.
+        For this very plan, and with the bounds that members have asked for.
         """
         opened, name = view.opening, view.name
         assert opened is not None
         opening, due = opened.post.body, self._opened_with(opened.position)
         compared: tuple[tuple[OpenedWith, object, object], ...] = (
-            ("model", (opening.kind, opening.model), ("training", due.result)),
+            ("plan", opening.plan, self._study.digest),
+            ("model", opening.model, due.result),
             ("length", opening.length, due.length),
             ("key", opening.epoch, self._key),
             ("bounds", (opening.clip, opening.max_examples), (due.clip, due.max_examples)),
-            ("suite", opening.suite, suite_for(self._terms, due.length).name),
+            ("suite", opening.suite, suite_for(self._study, due.length).name),
         )
         for what, found, expected in compared:
             if found != expected:
@@ -101,7 +101,7 @@ class Stance:
         own, opened = self.statement, self._opened_with(entry)
         is_wider = opened.clip > own.clip or opened.max_examples > own.max_examples
         if is_wider and (members := self._agreement.wider(self._number, entry, own)):
-            names = [self._terms.name_of(m) for m in members]
+            names = [self._study.terms.name_of(m) for m in members]
             facts = {"members": names, "clip": opened.clip, "most": opened.max_examples}
             self._report(number, "widened", facts)
 

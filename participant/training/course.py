@@ -1,0 +1,298 @@
+"""A study that trains, round by round: from the model that all its hospitals hold to the next one.
+
+Per round: state the model one stands at; when the round opens, fit and contribute the encrypted
+difference; lock the closing's set, release partial decryptions under the policy, combine, apply.
+Under a hybrid suite a contributor's lock has the checksum of its vector; the sum's vector is
+read, opened and applied chunk by chunk, and is the next model if the checksums add up to its.
+
+Nothing is stated or contributed but while this hospital's approval stands; a contribution waits for
+the end of all rounds over the same (``OpenedSets.unended``).
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from participant.agent import SetLedger
+from participant.app import App, config_of, evaluate
+from participant.disk import Storage
+from participant.model import Layout, LocalEntries, Model, checked, entry_facts
+from participant.rounds import Reading, other_rounds_waiting, round_waiting, step_waiting
+from participant.study import is_locked
+from participant.training.bounds import Bounds
+from participant.training.fitting import Fitter
+from participant.training.outcome import Standing, load, start_of
+from participant.training.round_in_progress import RoundInProgress
+from participant.training.stance import Report, Stance
+from participant.training.starts import near_starts
+from participant.waiting import Waiting
+from protocol.board import Board, Contribution, Draft, Posted, Refusal, StudyState, read_session
+from protocol.errors import Refused
+from protocol.key import HeldKey
+from protocol.rounds import OpenedSets, RoundMember, RoundView, awaited_after
+from protocol.terms import AGGREGATOR
+
+
+class Course:
+    """One hospital's way through all rounds of a study."""
+
+    def __init__(
+        self,
+        state: StudyState,
+        secret: HeldKey,
+        app: App,
+        storage: Storage,
+        report: Report,
+        board: Board,
+    ) -> None:
+        """Raises BadApp, NoStart, ForeignModel and DamagedFile.
+
+        Takes note of who has stated what on the board, which sums are open, and what was before a
+        restore.
+        """
+        self.state, self.study, (self._epoch, self._secret) = state, state.study, secret
+        self._app, self._storage, self._report, self._board = app, storage, report, board
+        self._index = self._secret.index
+        self._ledger, self._history = SetLedger(storage), OpenedSets(self.study.terms)
+        self._rounds: dict[int, RoundInProgress] = {}
+        self._clock = time.monotonic  # by which a round is held back
+        initial = app.initial_parameters(config_of(self.study, 0))
+        self._layout = Layout.of(initial, getattr(app, "local_entries", ()))
+        local = LocalEntries(self._layout, initial, storage, self.study.name)
+        self._standing = standing = self._load(initial)
+        self.finished = standing.number  # the last round whose model is here
+        key = self._epoch.digest
+        self._stance = Stance(self.study, self._index, key, self._layout, standing, report)
+        self.fitter = Fitter(self.study, secret, app, storage, local, report)
+        self._near: tuple[bytes, tuple[str, ...]] = (b"", ())  # for which opening
+        self._unended: tuple[str, ...] = ()  # what the contribution that is due waits for
+        report(self.finished, "entries", entry_facts(self._layout))
+        self._history.follow(board)
+        self._ledger.begin(board)
+        for posted in board.entries:
+            named = read_session(posted.post.session)
+            if (named.kind, named.study) == ("round", self.study.name):
+                self._stance.hear(named.number, posted)
+
+    def _load(self, initial: object) -> Standing:
+        """The newest model stored here, or the one that the study starts from."""
+        name = self.study.name
+        for number in range(self.study.rounds, 0, -1):
+            if found := load(self._storage, name, number, self._layout):
+                return found
+        if self.study.training.start_study:
+            model = start_of(self._storage, self.study, self._layout)
+        else:
+            model = Model.of(checked(initial, self._layout, "initial_parameters"))
+        return Standing(0, model, Bounds())
+
+    @property
+    def done(self) -> bool:
+        """Whether the last round's model is stored here and stated on the board."""
+        is_last = self.finished >= self.study.rounds
+        return is_last and (self._stance.is_stated or not self._adds) and not self.is_bound
+
+    @property
+    def _adds(self) -> bool:
+        """Whether this hospital's approval to contribute stands, to a study that goes on."""
+        return self.state.contributes(self._index) and not self.state.is_ended()
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether a set that this hospital has locked may want its part, or a complaint, of it.
+
+        As long as the study goes on others may lock the set, too.
+        """
+        return any(map(self._is_bound, self._rounds.values()))
+
+    def _is_bound(self, one: RoundInProgress) -> bool:
+        view, me = one.member.view, self._index
+        if one.is_owing:
+            return True
+        has_said = me in view.partials or me in view.refusals
+        is_ahead = one.number > self.finished and me in view.lock_posts and not has_said
+        return is_ahead and (not self.state.is_ended() or is_locked(view, self.study.terms))
+
+    @property
+    def awaits_sum(self) -> bool:
+        """Whether enough have locked the sum that leads to the next model, so that it will come."""
+        current = self.current
+        return current is not None and is_locked(current.member.view, self.study.terms)
+
+    @property
+    def current(self) -> RoundInProgress | None:
+        """The round that leads to the next model, once anything of it is here."""
+        return self._rounds.get(self.finished + 1)
+
+    @property
+    def parameters(self) -> object:
+        """The model that this hospital stands at, as its app is given it."""
+        return self.fitter.to_app(self._standing.model)
+
+    def parameters_after(self, number: int) -> object:
+        """The model after a round that is done, read from the disk, as the app is given it."""
+        found = load(self._storage, self.study.name, number, self._layout)
+        assert found is not None
+        return self.fitter.to_app(found.model)
+
+    def waiting(self, board: Board) -> Waiting:
+        """The round that is open, else the opening of the next."""
+        finished, state, current = self.finished, self.state, self.current
+        following = self.study.round(finished + 1)
+        view = RoundView.of(following, board.session(following))
+        if view.opening is not None:
+            if self._unended and view.closing is None:
+                return other_rounds_waiting(view, self._unended, board)
+            return current.waiting(view) if current else round_waiting(view, state)
+        session = self.study.round(finished)
+        found = awaited_after(RoundView.of(session, board.session(session)), state)
+        if found is None:
+            return Waiting("task", (AGGREGATOR,))
+        facts = {"round": finished, "session": session, **self._stance.disagreement}
+        is_stating = found.step in ("statements", "agreement", "opening")
+        if is_stating and facts["agreeing"] < facts["needed"] and (differing := self.differing):
+            members = found.members if found.step == "statements" and found.needed else differing
+            return Waiting("agreement", members, facts)
+        return step_waiting(found, following)
+
+    def wants(self, number: int) -> bool:
+        """What is said of the model that this hospital stands at, and all later rounds."""
+        return self.finished <= number <= self.study.rounds
+
+    def needs(self, posted: Posted) -> bool:
+        """Contributions to an open round, and parts of a closed one, that are not there yet."""
+        number = read_session(posted.post.session).number
+        return number >= max(1, self.finished) and self._round(number).member.view.needs(posted)
+
+    def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
+        """Raises ModelMismatch if the round does not start from this hospital's model.
+
+        Raises Refused once this hospital's refusal to help with the round is on the board.
+        """
+        number = read_session(posted.post.session).number
+        body, sender = posted.post.body, posted.post.sender
+        self._stance.hear(number, posted)
+        if number < max(1, self.finished):
+            return
+        found = self._round(number)
+        if number == self.finished:
+            # The others may still need this hospital's part, and it may still see a wrong one.
+            found.receive(posted, payloads)
+            return
+        if isinstance(body, Refusal) and sender == self._index:
+            raise Refused(found.member.view.name, body.rule, body.member, body.reason)
+        found.receive(posted, payloads)
+        if found.member.view.closing is posted:
+            found.closed()
+        if found is self.current:
+            self._apply(found)
+
+    def due(self) -> Draft | None:
+        """A statement, a contribution, a lock, a partial decryption, a complaint or a refusal.
+
+        What the model is made of comes before the first statement of such a model.
+        """
+        if self._adds and (stated := self._stance.due()):
+            return stated
+        if self.finished in self._rounds and self._rounds[self.finished].is_owing:
+            return self._rounds[self.finished].member.due(self._ledger)
+        if (current := self.current) is None:
+            return None
+        if self._may_contribute(current) and (said := self._contribution(current)):
+            return said
+        return current.due(self._ledger)
+
+    def _may_contribute(self, current: RoundInProgress) -> bool:
+        """Whether this hospital's approval stands, and stood before the opening."""
+        view = current.member.view
+        if view.opening is None or view.closing or current.abstains or not self._adds:
+            return False
+        has_said = self._index in view.contributions
+        return not has_said and self.state.contributes(self._index, view.opening.position)
+
+    def _contribution(self, current: RoundInProgress) -> Draft | None:
+        """None while it waits for other rounds, or where this hospital adds nothing to this one."""
+        view = current.member.view
+        assert view.opening is not None
+        self._stance.check(view)
+        near = self._near_of(view)
+        before, self._unended = self._unended, self._history.unended(view, self._index, near)
+        if self._unended:
+            if self._unended != before:
+                names = [read_session(session).name for session in self._unended]
+                self._report(current.number, "other-rounds", {"rounds": names})
+            return None
+        self._stance.warn_of_wider(current.number, view.opening.position)
+        found = self.fitter.contribution(current.number, self._standing.model, view.opening, near)
+        current.abstains = found is None
+        return found
+
+    def _near_of(self, view: RoundView) -> tuple[str, ...]:
+        """Which rounds of other studies the first contribution to this one names."""
+        opened = view.opening
+        assert opened is not None
+        if self._near[0] != opened.digest:
+            entries, near = self._board.entries, tuple[str, ...]()
+            if not any(self._is_own_contribution(posted) for posted in entries):
+                model, body = self._standing.model, opened.post.body
+                near = near_starts(self._board, self._index, self.study, body, model, self._storage)
+            self._near = opened.digest, near
+        return self._near[1]
+
+    def _is_own_contribution(self, posted: Posted) -> bool:
+        post = posted.post
+        is_own = post.sender == self._index and isinstance(post.body, Contribution)
+        return is_own and read_session(post.session).study == self.study.name
+
+    @property
+    def differing(self) -> tuple[int, ...]:
+        """The members that state another model than this hospital's."""
+        return self._stance.differing
+
+    def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
+        """The next chunks of the vector that is being read: the own one, the sum, another's."""
+        return self.current.wanted_blobs() if self.current else ()
+
+    def receive_blob(self, data: bytes) -> None:
+        """Take the next chunk: one of the sum is opened and applied."""
+        assert self.current is not None
+        if self.current.receive_blob(data):
+            self._stand_after(self.current)
+
+    @property
+    def reading(self) -> Reading | None:
+        """How much of a vector is read, while the round's sum is being opened or checked."""
+        current = self.current  # asked for beside a step that may let go of it
+        return current.reading if current else None
+
+    def _round(self, number: int) -> RoundInProgress:
+        if number not in self._rounds:
+            view, history = RoundView(self.study.round(number)), self._history
+            member = RoundMember(view, self.state, self._epoch, self._secret, history)
+            # The rules decide; this hospital has approved the study, or says nothing. Restored:
+            # the others decrypt without it.
+            member.consent = not self._ledger.bars(view.session)
+            self._rounds[number] = RoundInProgress(
+                number, member, self._storage, history, self._report, self._clock
+            )
+        return self._rounds[number]
+
+    def _apply(self, current: RoundInProgress) -> None:
+        """Once the sum is decrypted: the next model, stored before anything else happens."""
+        if current.has_sum:
+            self._stance.check(current.member.view)
+            if current.open_sum(self._standing):
+                self._stand_after(current)
+
+    def _stand_after(self, ended: RoundInProgress) -> None:
+        """Go on from the model that has been stored; the old one is let go of before it is read."""
+        del self._standing
+        standing = load(self._storage, self.study.name, ended.number, self._layout)
+        assert standing is not None
+        self._standing, self.finished, self._unended = standing, ended.number, ()
+        ended.tell_end()
+        self._rounds.pop(ended.number - 1, None)
+        self._stance.move(standing)
+        facts = evaluate(self._app, self.parameters, config_of(self.study, ended.number))
+        self._report(ended.number, "evaluated", facts)
+        if self.current:
+            self._apply(self.current)  # what was said while a vector was being read

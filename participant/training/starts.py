@@ -1,0 +1,55 @@
+"""From which other rounds' models a study starts, or nearly: what it adds to both is compared.
+
+One changed weight gives a model another digest, and its updates hardly another value. So a hospital
+compares the model that it first contributes from in a study with those from which it contributed in
+other studies, entry by entry of one name and shape. They are near if more than half of the weights
+of the smaller one differ by no more than a weight may change in a round. A model that this hospital
+has no more counts as near: that makes it wait, or others contribute, and shows nothing.
+"""
+
+import numpy as np
+
+from participant.disk import Storage
+from participant.errors import DamagedFile
+from participant.model import SLICE, Model, model_name, read_entries
+from participant.study import Earlier, earlier_rounds, representatives
+from protocol.board import Board, Opening, Study
+
+
+def near_starts(
+    board: Board, index: int, study: Study, opening: Opening, start: Model, storage: Storage
+) -> tuple[str, ...]:
+    """The sessions that this hospital's contribution to a round names as near, in order.
+
+    index: this hospital's number. opening: of the round, which is from the model ``start``.
+    """
+    verdicts: dict[bytes, bool] = {}
+
+    def is_near(one: Earlier) -> bool:
+        model = one.opening.model
+        if model not in verdicts:
+            bound = max(opening.clip, one.opening.clip)
+            name = model_name(one.study.name, one.number - 1)
+            verdicts[model] = _is_near(start, storage.read(name), name, bound)
+        return verdicts[model]
+
+    among = earlier_rounds(board, index, study)
+    return representatives([one for one in among if one.opening.model != opening.model], is_near)
+
+
+def _is_near(start: Model, data: bytes | None, name: str, bound: float) -> bool:
+    try:
+        other = read_entries(data or b"", name)
+    except DamagedFile:
+        return True
+    layout, near = start.layout, 0
+    for entry, shape, own in zip(layout.names, layout.shapes, start.entries, strict=True):
+        found = other.get(entry)
+        if found is not None and found.shape == shape:
+            flat = found.reshape(-1)
+            for first in range(0, len(own), SLICE):
+                part = slice(first, first + SLICE)
+                apart = own[part].astype(np.float64) - flat[part].astype(np.float64)
+                near += int(np.count_nonzero(np.abs(apart) <= bound))
+    fewest = min(layout.weights, sum(found.size for found in other.values()))
+    return 2 * near > fewest
