@@ -9,21 +9,37 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from participant.errors import ParticipantError
-    from participant.hospital import Checked, Contributed, Decrypted, Exported, Hospital, Round
+    from participant.hospital import (
+        Checked,
+        Contributed,
+        Decrypted,
+        Exported,
+        Hospital,
+        HospitalStudy,
+        Round,
+    )
     from participant.network import Notices
     from participant.rounds import Question
+    from participant.study import StudyStanding
 
-_CHAPTERS = {"Notices": "network", "ParticipantError": "errors", "Question": "rounds"}
+_CHAPTERS = {
+    "Notices": "network",
+    "ParticipantError": "errors",
+    "Question": "rounds",
+    "StudyStanding": "study",
+}
 __all__ = [
     "Checked",
     "Contributed",
     "Decrypted",
     "Exported",
     "Hospital",
+    "HospitalStudy",
     "Notices",
     "ParticipantError",
     "Question",
     "Round",
+    "StudyStanding",
 ]
 
 

@@ -1,4 +1,5 @@
 """A hospital at work inside any program: each of its tasks as a coroutine."""
 
-from participant.hospital.hospital import NAME_OF_STATISTIC, NUMBER_OF_ROUND, Hospital
+from participant.hospital.hospital import NAME_OF_STUDY, Hospital
 from participant.hospital.results import Checked, Contributed, Decrypted, Exported, Round
+from participant.hospital.study import HospitalStudy

@@ -13,40 +13,36 @@ until then, and the next call waits for it.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from operator import index
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from keyshare.randomness import Stream
-from keyshare.rounds import MAX_DECIMALS
 from participant.agent import Snapshot
-from participant.app import App, app_of
 from participant.ceremony import CeremonyTask, VerdictTask
 from participant.disk import look
-from participant.errors import NotAgreed, OutOfTime
+from participant.errors import OutOfTime
 from participant.home import Passphrase, checked, enter, finish, home_folder, read_signed_terms
 from participant.hospital.at_work import AtWork
-from participant.hospital.results import Checked, Contributed, Decrypted, Event, Exported, Round
+from participant.hospital.results import Checked, Exported
 from participant.hospital.room import as_room_allows
+from participant.hospital.study import HospitalStudy
 from participant.key import KeyCheckTask, ShareNotWhole
 from participant.network import Notices, ask_aggregator, local_facts
 from participant.record import RecordOutput, RecordTask
-from participant.rounds import DecryptionTask, Question, omissions_in
-from participant.statistic import StatisticTask, numbers_of, read_numbers
-from participant.training import Journal, TrainingTask
+from participant.study import ListingTask, ProposalTask, StudyStanding, read_plan
+from protocol.board import Study
+from protocol.board.fields import NAME
 from protocol.key import NONCE_BYTES, Epoch, is_whole
 from protocol.record import prepare
 
 _SILENT = Notices()
 _LATECOMERS_SECONDS = 10.0  # that a check waits for the others once a quorum is there
 EVIDENCE_SECONDS = 30.0  # without another entry or seed
-NUMBER_OF_ROUND = re.compile(r"[1-9][0-9]{0,8}")
-NAME_OF_STATISTIC = re.compile(r"[a-z][a-z0-9._-]{0,63}")
+NAME_OF_STUDY = re.compile(NAME)
 
 
 class Hospital(AtWork):
@@ -56,7 +52,8 @@ class Hospital(AtWork):
 
         hospital = Hospital.open("federation.toml", passphrase="...")
         await hospital.ceremony()
-        async for done in hospital.train(app):
+        await hospital.study("cardio").approve("app.py")
+        async for done in hospital.study("cardio").train():
             print(done.number, done.loss)
 
     ``timeout`` is in seconds, None for ever; OutOfTime is raised once they are over. All raise
@@ -133,176 +130,39 @@ class Hospital(AtWork):
                         raise
                     read = task.n_read
 
-    async def train(
-        self,
-        app: App | str | Path,
-        *,
-        timeout: float | None = None,
-        new_model_after: int | None = None,
-        notices: Notices = _SILENT,
-        on_event: Callable[[dict[str, Any]], None] = lambda event: None,
-    ) -> AsyncGenerator[Round, None]:
-        """Take part in all rounds of training; gives each as it is done.
+    def study(self, name: str) -> HospitalStudy:
+        """A study that was proposed under this name, or will be; ValueError if none can be."""
+        if not NAME_OF_STUDY.fullmatch(name):
+            raise ValueError(f"{name!r} cannot name a study")
+        return HospitalStudy(self, name)
 
-        app: an object with the functions of a Flower client, or the Python file that has them. The
-        work goes on while the caller is busy with a round, and ends where the caller leaves the
-        loop. new_model_after: a round after which the app's initial parameters are the model.
-        on_event: called with all that the command prints with ``--json``. Raises BadApp for what
-        the app raises and for answers that cannot be used, and Refused where this hospital does
-        not help to decrypt.
+    async def propose(
+        self, plan: str | Path | Study, *, timeout: float | None = None, notices: Notices = _SILENT
+    ) -> HospitalStudy:
+        """Propose a study, from the file of its plan; nothing is approved by that.
+
+        Raises BadPlan for a plan that this federation cannot have, and StudyTaken where another
+        plan has the name.
         """
-        loop, found = asyncio.get_running_loop(), asyncio.Queue[Round | None]()
+        terms, index = self.terms, self.member.index
 
-        def tell(done: Round) -> None:
-            loop.call_soon_threadsafe(found.put_nowait, done)
+        def make() -> ProposalTask:
+            found = plan if isinstance(plan, Study) else read_plan(Path(plan), terms)
+            return ProposalTask(terms, index, found.name, found.plan)
 
-        course = self._train(app, timeout, new_model_after, notices, on_event, tell)
-        work = asyncio.create_task(course)
-        work.add_done_callback(lambda _: found.put_nowait(None))
-        try:
-            while (done := await found.get()) is not None:
-                yield done
-            await work
-        finally:
-            work.cancel()
-            await asyncio.wait([work])
-            _ = work.cancelled() or work.exception()  # which nobody asks for who left the loop
-
-    async def _train(
-        self,
-        app: App | str | Path,
-        timeout: float | None,
-        new_model_after: int | None,
-        notices: Notices,
-        on_event: Callable[[dict[str, Any]], None],
-        done: Callable[[Round], object],
-    ) -> None:
-        member, rounds = self.member, self.terms.rounds.count
-        if new_model_after is not None and not 0 < new_model_after < rounds:
-            raise ValueError(f"new_model_after must be from 1 to {rounds - 1}, or None")
-        events: dict[int, list[Event]] = {}
-
-        def show(event: dict[str, Any]) -> None:
-            events.setdefault(event["round"], []).append(event)
-            on_event(event)
-            if event["event"] == "evaluated":
-                done(self._round(event, events.pop(event["round"])))
-
-        async def train_all(seconds: float | None) -> None:
-            journal = Journal(member.folder / "models" / "rounds.jsonl", self.traffic, show)
-            await self.work_on(
-                lambda: TrainingTask(
-                    member.terms, secret, loaded, member.storage, journal.record, new_model_after
-                ),
-                seconds,
-                notices,
-            )
-
-        async with self.holding("train", timeout):
-            secret = await self.steps.do(member.held_key)
-            loaded = await self.steps.do(lambda: app_of(app, member.folder / "errors"))
-            await as_room_allows(self.folder, timeout, train_all, notices, self.steps)
-
-    def _round(self, event: Event, events: Sequence[Event]) -> Round:
-        number = event["round"]
-        (ended,) = (e for e in events if e["event"] == "decrypted")
-        assert self.session is not None
-        task = self.session.agent.task
-        assert isinstance(task, TrainingTask)
-        return Round(
-            number,
-            tuple(map(self.terms.name_of, ended["contributors"])),
-            event["loss"],
-            event["examples"],
-            event["metrics"],
-            tuple(events),
-            lambda: task.parameters_after(number),
-        )
-
-    async def contribute(
-        self,
-        name: str,
-        numbers: str | Path | Mapping[str, object] | Sequence[object],
-        *,
-        decimals: int | None = None,
-        timeout: float | None = None,
-        notices: Notices = _SILENT,
-    ) -> Contributed:
-        """Contribute numbers to a statistic round, of which the sums alone are decrypted.
-
-        numbers: a file of them, or int, float or Decimal, with labels as keys or without. The
-        numbers leave encrypted. Their labels, how many they are and their decimals do not.
-        decimals: of all numbers of the round; None for what the round has, or what these need.
-        Raises UnfitNumbers for what cannot be contributed, ValueError for another name or scale.
-        """
-        member = self.member
-        if not NAME_OF_STATISTIC.fullmatch(name):
-            raise ValueError(f"{name!r} cannot name a statistic")
-        decimals = None if decimals is None else int(index(decimals))  # a post takes an int alone
-        if decimals is not None and not 0 <= decimals <= MAX_DECIMALS:
-            raise ValueError(f"decimals must be from 0 to {MAX_DECIMALS}, or None")
-
-        def make() -> StatisticTask:
-            secret = member.held_key()
-            if isinstance(numbers, str | Path):
-                found = read_numbers(Path(numbers), secret[0].joint_key().n)
-            else:
-                found = numbers_of(numbers)
-            return StatisticTask(member.terms, secret, name, found, member.storage, decimals)
-
-        async with self.holding("contribute", timeout):
+        async with self.holding("study propose", timeout):
             task = await self.work_on(make, timeout, notices)
-        found = omissions_in(task.view, self.terms, member.index)
-        own = tuple(one for one in found if one["is_own"])
-        return Contributed(name, task.sent, task.request.length, task.request.decimals, own)
+        return self.study(task.name)
 
-    async def decrypt(
-        self,
-        name: str,
-        *,
-        approve: Callable[[Question], bool],
-        timeout: float | None = None,
-        notices: Notices = _SILENT,
-    ) -> Decrypted:
-        """Help to decrypt the sum of one round: its number, or a statistic's name.
-
-        approve: is shown what is about to be decrypted, and agrees with True. Raises what it
-        raises, NotAgreed for any other answer, and Refused where the rules forbid to help.
-        """
-        member = self.member
-        if not (NUMBER_OF_ROUND.fullmatch(name) or NAME_OF_STATISTIC.fullmatch(name)):
-            raise ValueError(f"{name!r} is neither a round's number nor a statistic's name")
-
-        def agrees(question: Question) -> bool:
-            if approve(question) is not True:  # a coroutine would pass for an agreement
-                raise NotAgreed(f"to decrypt round {question.round_name}")
-            return True
-
-        async with self.holding("decrypt", timeout):
-            task = await self.work_on(
-                lambda: DecryptionTask(
-                    member.terms, member.held_key(), name, member.storage, agrees
-                ),
-                timeout,
-                notices,
-            )
-        name_of, view = member.terms.name_of, task.member.view
-        opening, closing = view.terms_of_opening, view.closed
-        assert opening is not None and closing is not None
-        return Decrypted(
-            view.name,
-            opening.kind,
-            tuple(name_of(c.member) for c in closing.contributors),
-            task.labels,
-            tuple(task.sums) if opening.kind == "statistic" else None,
-            tuple(map(name_of, task.member.wrong_partials)),
-            tuple(
-                {"about": name_of(c.about), "by": name_of(c.by), "entry": c.entry}
-                | {"verdict": c.verdict}
-                for c in task.member.complaints()
-            ),
-            omissions_in(view, member.terms, member.index),
-        )
+    async def studies(
+        self, *, timeout: float | None = None, notices: Notices = _SILENT
+    ) -> Mapping[str, StudyStanding]:
+        """All studies of the federation and how they stand, in the order of their proposals."""
+        async with self.holding("study list", timeout, look) as is_writable:
+            storage = self.member.storage if is_writable else Snapshot(self.member.storage)
+            make = lambda: ListingTask(self.member.index)  # noqa: E731
+            task = await self.work_on(make, timeout, notices, storage=storage)
+            return await self.steps.do(lambda: task.found)
 
     def check_share(self) -> Epoch:
         """Check that this hospital's key share is whole; the key. Raises ShareNotWhole."""

@@ -10,13 +10,14 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Round:
-    """A round of training that is done here; members by name.
+    """A round of a study that trains, done here; members by name.
 
     loss, examples, metrics: what the app's ``evaluate`` says of the new model. events: what
     ``train --json`` prints of the round, in order. ``parameters()`` reads the model from the disk,
     in the form that the app has it; parameters that stay at home are in it as they are now.
     """
 
+    study: str
     number: int
     contributors: tuple[str, ...]
     loss: float
@@ -28,13 +29,13 @@ class Round:
 
 @dataclass(frozen=True)
 class Contributed:
-    """Numbers in a statistic round.
+    """Numbers in a statistic.
 
     is_new: whether they are these ones; else what was contributed before stays. left_out: why they
     are in no sum, as ``status`` says it; empty as long as they may be.
     """
 
-    round: str
+    study: str
     is_new: bool
     numbers: int
     decimals: int
@@ -43,15 +44,18 @@ class Contributed:
 
 @dataclass(frozen=True)
 class Decrypted:
-    """A round whose sum is open; members by name.
+    """A round whose sum is open, or which this hospital has helped to open; members by name.
 
-    labels, sums: of a statistic, in the order of the numbers; sums is None after training, where
-    the sum is an update of the model. wrong_partials: who sent a wrong part to this hospital.
+    round: study and number, as cardio/7. is_reader: whether this hospital is among the study's
+    members, who alone read its sums. labels, sums: of a statistic, in the order of the numbers;
+    sums is None after training, where the sum is an update of the model, and for who is no reader.
+    wrong_partials: who sent a wrong part to this hospital.
     complaints, left_out: what the board says of members, as ``decrypt --json`` prints it.
     """
 
     round: str
     kind: str
+    is_reader: bool
     contributors: tuple[str, ...]
     labels: tuple[str, ...]
     sums: tuple[Decimal, ...] | None

@@ -15,20 +15,22 @@ from participant.network.link import OPEN_SECONDS, Caller, Traffic, open_link
 from protocol.board import StatusReport, StatusRequest
 from protocol.errors import Malformed
 
-_MODEL = re.compile(r"models/round-(\d+)\.safetensors")
+_MODEL = re.compile(r"studies/([^/]+)/model-(\d+)\.safetensors")
 
 
 def local_facts(member: Membership) -> dict[str, Any]:
     """What this hospital holds; needs no connection."""
-    matches = (_MODEL.fullmatch(name) for name in member.storage.names("models/"))
-    rounds = [int(match[1]) for match in matches if match]
+    found = filter(None, map(_MODEL.fullmatch, member.storage.names("studies/")))
+    models: dict[str, int] = {}
+    for study, number in (match.groups() for match in found):
+        models[study] = max(models.get(study, 0), int(number))
     return {
         "member": member.index,
         "name": member.identity.name,
         "data_folder": str(member.folder),
         "free_bytes": free_bytes(member.folder),
         "key_share_epochs": member.vault.epochs(),
-        "last_model_round": max(rounds, default=None),
+        "models": models,  # by study: after which round the last is
         "post_on_its_way": member.storage.read("outbox/post") is not None,
     }
 

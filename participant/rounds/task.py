@@ -8,7 +8,7 @@ from participant.agent import SetLedger, Task
 from participant.disk import Storage
 from participant.rounds.vector_reader import OwnChecksum
 from participant.rounds.waiting import round_waiting
-from participant.study import ended_by_votes, find_study, is_locked, require_opening
+from participant.study import ended_by_votes, find_study, is_locked, require_opening, standing_of
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Post, Posted, Refusal, Statement, StudyState, round_session
 from protocol.errors import Refused
@@ -46,15 +46,16 @@ class DecryptionTask(Task):
         self,
         terms: Terms,
         study: str,
-        number: int,
+        number: int | None,
         secret: HeldKey,
         storage: Storage,
         approve: Callable[[Question], bool],
     ) -> None:
+        """number: of the round; None for the last that was opened when the board is read."""
         self._terms, (self._epoch, self._secret) = terms, secret
         self._ledger, self._approve = SetLedger(storage), approve
         self._asked = self._stated = False
-        self.study, self.session = study, round_session(study, number)
+        self.study, self._number = study, number
         self._board, self._history = Board(terms), OpenedSets(terms)
         self._member: RoundMember | None = None
         self._own: OwnChecksum | None = None
@@ -107,6 +108,8 @@ class DecryptionTask(Task):
         """Its own vector, else what the round is waiting for."""
         if self.wanted_blobs():
             return Waiting("vector", (AGGREGATOR,))
+        if self._member is None:
+            return Waiting("board", (AGGREGATOR,))
         view = RoundView.of(self.session, board.session(self.session))
         return round_waiting(view, self.state)
 
@@ -120,6 +123,8 @@ class DecryptionTask(Task):
     def _find(self) -> None:
         """Look for the study, which may be on its way to the board."""
         if self._member is None and self.study in self._board.studies:
+            number = self._number or standing_of(self._board, self.state, 0).opened or 1
+            self.session = round_session(self.study, number)
             view, history = RoundView(self.session), self._history
             self._member = RoundMember(view, self.state, self._epoch, self._secret, history)
             self._own = OwnChecksum(self._member)
@@ -164,7 +169,7 @@ class DecryptionTask(Task):
 
     def explains(self, post: Post) -> bool:
         """Whether a post crossed with the study's end; ``due`` raises that, or reads on."""
-        return self.state.is_ended()
+        return self._member is not None and self.state.is_ended()
 
     def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
         """This hospital's own vector, where its lock waits for the checksum."""

@@ -1,4 +1,4 @@
-"""Contributing numbers to a statistic round: asking for it, or joining it as it was opened."""
+"""Contributing numbers to a statistic, as its plan asks for them."""
 
 from collections.abc import Mapping
 from typing import NoReturn
@@ -6,63 +6,75 @@ from typing import NoReturn
 from gmpy2 import mpz
 
 from keyshare.errors import UnfitNumber
-from keyshare.rounds import MAX_DECIMALS
 from participant.agent import Task
 from participant.disk import Storage
-from participant.errors import UnfitNumbers
-from participant.rounds import ContributionMaker, round_waiting
+from participant.errors import ApprovedLate, UnfitNumbers
+from participant.rounds import ContributionMaker, other_rounds_waiting, round_waiting
 from participant.statistic.numbers import Numbers
-from participant.statistic.request_fit import OTHER_ROUND, Misfit, misfit
+from participant.statistic.plan_fit import OTHER_STUDY, misfit
+from participant.statistic.same_numbers import SameNumbers
+from participant.study import (
+    ended_by_votes,
+    find_study,
+    require_contributing,
+    require_kind,
+    require_member,
+)
 from participant.waiting import Waiting
-from protocol.board import Board, Draft, Posted, Request
+from protocol.board import Board, Draft, Opening, Post, Posted, Statistic, StudyState, round_session
 from protocol.key import HeldKey
-from protocol.rounds import RoundView, opening_for, request_of, round_session, sound_requests
-from protocol.terms import Terms
+from protocol.rounds import OpenedSets, RoundView, opening_for
+from protocol.terms import AGGREGATOR, Terms
 from protocol.words.counted import counted
 
 
 class StatisticTask(Task):
-    """One hospital's contribution to one statistic round; done when it is on the board.
+    """One hospital's contribution to one statistic; done when it is on the board.
 
-    decimals: what the round must have; None for what the round has, or what the numbers need.
-    Numbers are contributed to a round that a member asked for just as this hospital would.
+    It waits for the end of all other rounds over the same data, or the same numbers.
     """
 
     def __init__(
-        self,
-        terms: Terms,
-        secret: HeldKey,
-        name: str,
-        numbers: Numbers,
-        storage: Storage,
-        decimals: int | None = None,
+        self, terms: Terms, name: str, secret: HeldKey, numbers: Numbers, storage: Storage
     ) -> None:
-        """Raises UnfitNumbers on numbers that would not fit into a round of their own."""
-        self._terms, (self._epoch, self._secret) = terms, secret
-        self._numbers, self._storage, self._decimals = numbers, storage, decimals
-        self.session = round_session(name)
+        """``name``: the study's."""
+        self.name, (self._epoch, self._secret) = name, secret
+        self._numbers, self._storage = numbers, storage
+        self.session = round_session(name, 1)
         self.view = RoundView(self.session)
         self.sent = False  # whether these very numbers are the contribution
-        wanted = numbers.decimals if decimals is None else decimals
-        if wanted > MAX_DECIMALS:
-            what = counted(wanted, "decimal")
-            self._refuse(f"its numbers need {what}", f"round them to {MAX_DECIMALS} or fewer")
-        self._request = Request(len(numbers.values), wanted, numbers.labels)
-        self._plaintexts(self._request)
+        self._board, self._history = Board(terms), OpenedSets(terms)
+        self._same = SameNumbers(self._secret, storage)
+        self._near: tuple[str, ...] | None = None
+        self._unended: tuple[str, ...] = ()  # rounds that the contribution waits for
+
+    @property
+    def state(self) -> StudyState:
+        """The study; raises UnknownStudy."""
+        return find_study(self._board, self.name)
+
+    @property
+    def plan(self) -> Statistic:
+        """What the study adds; raises UnknownStudy."""
+        return self.state.study.statistic
 
     @property
     def done(self) -> bool:
         """Whether the contribution is on the board."""
         return self._secret.index in self.view.contributions
 
-    @property
-    def request(self) -> Request:
-        """What was asked for by whoever opened the round, or is asked for by this hospital."""
-        return request_of(self.view) or self._request
-
     def waiting(self, board: Board) -> Waiting:
-        """What the round is waiting for."""
-        return round_waiting(RoundView.of(self.session, board.session(self.session)), self._terms)
+        """Approvals, the opening, or other rounds over the same."""
+        if self.name not in board.studies:
+            return Waiting("board", (AGGREGATOR,))
+        if self._unended:
+            return other_rounds_waiting(self.view, self._unended, board)
+        return round_waiting(RoundView.of(self.session, board.session(self.session)), self.state)
+
+    def begin(self, board: Board) -> None:
+        """Take note of the board."""
+        self._board = board
+        self._history.follow(board)
 
     def needs(self, posted: Posted) -> bool:
         """Nothing: who contributes does not read what others do."""
@@ -73,54 +85,67 @@ class StatisticTask(Task):
         self.view.receive(posted)
 
     def due(self) -> Draft | None:
-        """The request that opens the round, then the contribution.
+        """The contribution, once the round is open and no other over the same is.
 
-        Raises UnfitNumbers if the round does not take these numbers.
+        Raises UnknownStudy, OtherKind, NotInStudy, NotApproved, ApprovedLate and StudyEnded; and
+        UnfitNumbers if the study does not take these numbers, or does no more.
         """
-        view = self.view
         if self.done:
             return None
-        if view.opening is None:
-            if self._secret.index in view.requests:
-                return None  # a second request of one member counts for nothing
-            asked = any(not self._misfit(request) for request in sound_requests(view))
-            return None if asked else Draft(view.session, self._request)
-        if view.closing:
-            self._refuse(f"round {view.name} is closed already", OTHER_ROUND)
-        plaintexts = self._plaintexts(self._asked())
-        maker = ContributionMaker(self._terms, self._epoch, self._secret, self._storage)
+        plaintexts = self._checked()
+        opening = self.view.opening
+        if opening is None:
+            return None
+        self._check_round(opening)
+        study = self.state.study
+        if self._near is None:
+            self._near = self._same.near(self._board, study, self._numbers.values)
+        self._unended = self._history.unended(self.view, self._secret.index, self._near)
+        if self._unended:
+            return None
+        self._same.keep(study, self._numbers.values)
+        maker = ContributionMaker(study, self._epoch, self._secret, self._storage, self._near)
         self.sent = True
-        return maker.make_statistic(plaintexts, view.opening)
+        return maker.make_statistic(plaintexts, opening)
 
-    def _asked(self) -> Request:
-        """What the round was opened for, as this hospital itself would have it."""
-        opening, request = self.view.terms_of_opening, request_of(self.view)
-        if request is None:
-            self._refuse(
-                f"round {self.view.name} was not opened as any member had asked", OTHER_ROUND
-            )
-        if opening != opening_for(request, self._epoch.digest):
-            self._refuse(
-                f"round {self.view.name} was opened under another key than this hospital's",
-                "begin a round of another name",
-            )
-        if found := self._misfit(request):
+    def explains(self, post: Post) -> bool:
+        """Whether a post crossed with the study's end; ``due`` raises that."""
+        return self.name in self._board.studies and self.state.is_ended()
+
+    def _checked(self) -> list[mpz]:
+        """The numbers as plaintexts, if this hospital may contribute them."""
+        state, index = self.state, self._secret.index
+        require_kind(state, "statistic")
+        require_member(state, index)
+        if state.is_ended():
+            raise ended_by_votes(state)
+        require_contributing(state, index)
+        if found := misfit(self._numbers, self.plan, self.name):
             self._refuse(*found)
-        return request
+        return self._plaintexts()
 
-    def _misfit(self, request: Request) -> Misfit | None:
-        """What a request asks for that these numbers are not."""
-        return misfit(self._numbers, self._decimals, request, self.view.name)
+    def _check_round(self, opening: Posted[Opening]) -> None:
+        """The round is as the plan says, of this hospital's key, and takes contributions."""
+        if self.view.closing:
+            self._refuse(f"the round of study {self.name} is closed already", OTHER_STUDY)
+        if opening.post.body != opening_for(self.state.study, self._epoch.digest):
+            self._refuse(
+                f"study {self.name} was opened otherwise than planned, or under another key than "
+                "this hospital's",
+                OTHER_STUDY,
+            )
+        if not self.state.contributes(self._secret.index, opening.position):
+            raise ApprovedLate(self.name, self.view.name)
 
-    def _plaintexts(self, request: Request) -> list[mpz]:
-        n, members = self._epoch.joint_key().n, self._terms.n_members
+    def _plaintexts(self) -> list[mpz]:
+        n, members = self._epoch.joint_key().n, len(self.state.study.members)
         try:
-            return self._numbers.plaintexts(request.decimals, members, n)
+            return self._numbers.plaintexts(self.plan.decimals, members, n)
         except UnfitNumber as error:
             self._refuse(
                 error.reason,
-                f"round the numbers to {counted(request.decimals, 'decimal')}, or agree on more, "
-                "all for a round of another name with --decimals",
+                f"round the numbers to {counted(self.plan.decimals, 'decimal')}, as the study has "
+                "them. Another study can have more",
             )
 
     def _refuse(self, reason: str, remedy: str) -> NoReturn:
