@@ -1,0 +1,346 @@
+"""What a combination of sums shows of too few: exact, for rows over any variables."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from protocol.rounds import isolation
+from protocol.rounds.isolation import (
+    Difference,
+    Effort,
+    Row,
+    Sums,
+    Variable,
+    fewest_missing,
+    isolated,
+    largest,
+)
+from protocol.terms.terms import Terms
+from tests.stage.elimination import rank
+from tests.stage.toy import replace_terms, toy_epoch
+
+START, OTHER = "model", "another model"
+
+
+def row(members: str, start: str = START) -> Row:
+    return frozenset((int(m), start) for m in members)
+
+
+def rows(*found: str | Row) -> dict[str, Row]:
+    """Rows of members written as digits, named 1, 2, …"""
+    named = enumerate(found, start=1)
+    return {str(k): row(one) if isinstance(one, str) else one for k, one in named}
+
+
+def sums(*found: str | Row, released: str = "") -> Sums:
+    return Sums(rows(*found), frozenset(released))
+
+
+def of(members: str) -> frozenset[int]:
+    return frozenset(map(int, members))
+
+
+OWN: Mapping[int, Variable] = {m: (m, START) for m in range(1, 17)}
+
+
+@pytest.mark.parametrize(
+    ("opened", "chosen", "shown"),
+    [
+        ([], "123", None),
+        (["123"], "123", None),
+        (["123"], "145", None),
+        (["123"], "1234", Difference(("1",), (4,))),
+        (["1234"], "123", Difference(("1",), (4,))),
+        (["123"], "124", Difference(("1",), (3, 4))),
+        (["123", "145"], "1345", Difference(("2",), (3,))),
+        (["1234", "123"], "1235", Difference(("2",), (5,))),
+        (["123", "145"], "2345", Difference(("1", "2"), (1,))),  # though all pairs differ by 3
+        (["12"], "1234", Difference(("1",), (3, 4))),
+    ],
+)
+def test_the_fewest_members_that_come_out_are_named(opened, chosen, shown):
+    assert isolated(row(chosen), sums(*opened), 3) == shown
+
+
+def test_three_sums_of_which_all_pairs_differ_enough_show_two():
+    found = isolated(row("3456"), sums("1234", "1256"), 4)
+    assert found == Difference(("1", "2"), (1, 2))
+
+
+def test_variables_of_another_start_cancel_nothing():
+    assert isolated(row("1234"), sums(row("123", OTHER)), 3) is None
+    mixed = row("12") | row("3", OTHER)  # what 3 adds is near to what it added to the other
+    assert isolated(row("1234", OTHER), sums(mixed), 3) is None
+    assert isolated(mixed | row("4"), sums(mixed), 3) == Difference(("1",), (4,))
+
+
+# ── the excuse ──
+
+
+def test_a_sum_that_is_open_already_shows_nothing_new_whatever_liars_have_locked():
+    assert isolated(row("1234"), sums("1234", "123", released="1"), 3) is None
+
+
+def test_a_set_that_is_merely_locked_is_no_excuse():
+    """It may be one that nobody ever opens, because of the other."""
+    assert isolated(row("1234"), sums("1234", "123"), 3) == Difference(("2",), (4,))
+
+
+def test_a_combination_of_open_sums_is_an_excuse_and_one_of_others_is_none():
+    opened = ("123", "456", "12345")
+    assert isolated(row("123456"), sums(*opened, released="12"), 3) is None
+    assert isolated(row("123456"), sums(*opened, released="1"), 3) is not None
+
+
+def test_a_repeated_sum_needs_no_excuse_where_nothing_comes_out():
+    assert isolated(row("1234"), sums("1234"), 3) is None
+
+
+# ── against another computation ──
+
+
+def brute(chosen: Row, others: Sums, least: int) -> int | None:
+    """The fewest members that come out, below ``least``, by rational elimination of every set."""
+    found = [*others.possible.values()]
+    variables = sorted({v for one in [chosen, *found] for v in one}, key=str)
+
+    def matrix(rows: Sequence[Row], hidden: Sequence[int] = ()) -> list[list[int]]:
+        return [[int(v in one) for v in variables if v[0] not in hidden] for one in rows]
+
+    sure = [others.possible[name] for name in others.released]
+    if not found or rank(matrix([*sure, chosen])) == rank(matrix(sure)):
+        return None
+    full = rank(matrix(found))
+    is_new = rank(matrix([*found, chosen])) > full
+    for size in range(1, least):
+        for hidden in itertools.combinations(sorted({m for m, _ in variables}), size):
+            left = rank(matrix(found, hidden))
+            spans = rank(matrix([*found, chosen], hidden)) == left
+            if spans and (is_new or left < full):
+                return size
+    return None
+
+
+def some_rows(n: int = 6) -> st.SearchStrategy[Row]:
+    """Of three or more members, whose variables are of up to three starts."""
+    members = st.frozensets(st.integers(1, n), min_size=3)
+    starts = st.lists(st.sampled_from("aaab"), min_size=n, max_size=n)
+    return st.builds(
+        lambda found, of_member: frozenset((m, of_member[m - 1]) for m in found), members, starts
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    chosen=some_rows(),
+    found=st.lists(some_rows(), min_size=1, max_size=6),
+    released=st.frozensets(st.integers(0, 5)),
+    least=st.integers(2, 3),
+)
+def test_what_comes_out_is_what_rational_elimination_finds(chosen, found, released, least):
+    named = {str(k): one for k, one in enumerate(found)}
+    others = Sums(named, frozenset(map(str, released)) & named.keys())
+    shown = isolated(chosen, others, least)
+    assert (len(shown.members) if shown else None) == brute(chosen, others, least)
+    if shown:  # the rounds that are named suffice, and the members are a sharp choice
+        needed = Sums({name: named[name] for name in shown.rounds})
+        assert brute(chosen, needed, least) == len(shown.members)
+
+
+@settings(max_examples=150, deadline=None)
+@given(found=st.lists(some_rows(5), min_size=2, max_size=7), least=st.integers(3, 4))
+def test_what_is_allowed_in_turn_never_shows_too_few(found, least):
+    """The induction that the theorem rests on: whatever is opened by the rule, nobody is alone."""
+    opened: dict[str, Row] = {}
+    for k, one in enumerate(found):
+        if len(one) >= least and isolated(one, Sums(opened, frozenset(opened)), least) is None:
+            opened[str(k)] = one
+    variables = sorted({v for one in opened.values() for v in one})
+    matrix = [[int(v in one) for v in variables] for one in opened.values()]
+    full = rank(matrix)
+    for hidden in itertools.combinations(range(1, 6), least - 1):
+        columns = [k for k, v in enumerate(variables) if v[0] not in hidden]
+        assert rank([[line[k] for k in columns] for line in matrix]) == full
+
+
+# ── exact modulo a prime ──
+
+
+# The greatest determinants of zeros and ones, by order [Hadamard's problem; OEIS A003432].
+GREATEST = (1, 1, 2, 3, 5, 9, 32, 56, 144, 320, 1458, 3645, 9477, 25515, 131072, 327680)
+
+
+def test_primes_are_above_all_minors():
+    for order, greatest in enumerate(GREATEST, start=1):
+        assert (order + 1) ** (order + 1) >= 4**order * greatest**2  # the bound is none too low
+    for order in range(1, 400):
+        prime = isolation._prime_for(order)
+        assert 4**order * prime**2 > (order + 1) ** (order + 1)
+    assert isolation._prime_for(36) == 2**61 - 1
+    assert isolation._prime_for(37) == 2**127 - 1
+    with pytest.raises(isolation.TooMuch):
+        isolation._prime_for(5_000)
+
+
+def circulant(order: int, steps: Sequence[int]) -> list[Row]:
+    return [frozenset((1 + (k + step) % order, START) for step in steps) for k in range(order)]
+
+
+def test_a_prime_that_divides_a_determinant_would_be_wrong(monkeypatch):
+    """det of the circulant of (1, 1, 1, 0, 0, 0, 0) is 3: modulo 3 its rows are dependent."""
+    *known, last = circulant(7, (0, 1, 2))
+    others = sums(*known)
+    right = isolated(last, others, 3)
+    assert right is not None
+    assert len(right.members) == brute(last, others, 3)
+    monkeypatch.setattr(isolation, "_prime_for", lambda order: 3)
+    assert isolated(last, others, 3) != right
+
+
+# ── what is too much ──
+
+
+def test_what_cannot_be_decided_is_not_allowed():
+    found = isolated(row("3478"), sums("1234", "1256"), 3, Effort(5))
+    assert found == Difference(("1", "2"), ())
+    assert found.member == 0
+    assert isolated(row("3478"), sums("1234", "1256"), 3) is None
+
+
+def test_more_rows_than_a_prime_is_known_for_are_not_allowed(monkeypatch):
+    monkeypatch.setattr(isolation, "_EXPONENTS", ())
+    found = isolated(row("3478"), sums("1234", "1256"), 3)
+    assert found is not None
+    assert not found.members
+
+
+def test_sixteen_members_with_many_sums_are_within_the_effort():
+    """All of a model's sums that sixteen hospitals may open, and as many near it."""
+    opened: dict[str, Row] = {}
+    for k in range(12):
+        start, left = ("a", "b")[k % 2], {1 + k, 1 + (k * 5 + 3) % 16}
+        one = frozenset((m, "a" if m % 3 else start) for m in range(1, 17) if m not in left)
+        opened[str(k)] = one
+    effort = Effort()
+    found = isolated(frozenset((m, "a") for m in range(1, 17)), Sums(opened), 7, effort)
+    assert found is not None
+    assert found.members
+    assert effort.spent < effort.limit
+    alone = Effort()
+    clean = {"1": row("1234567"), "2": frozenset((m, START) for m in range(1, 17))}
+    assert isolated(frozenset((m, START) for m in range(3, 15)), Sums(clean), 4, alone) is None
+    assert alone.spent < alone.limit
+
+
+# ── words ──
+
+
+def terms_of(n: int) -> Terms:
+    toy = toy_epoch(5, 3).federation
+    members = tuple(
+        type(m)(f"{'x' * 62}{k:2}".replace(" ", "-"), m.key)
+        for k, m in enumerate(toy.terms.members * (n // 5 + 1))
+    )
+    return replace_terms(toy.terms, members=members[:n])
+
+
+@pytest.mark.parametrize("shown", [(), (3,), tuple(range(1, 15))])
+def test_a_reason_is_short_enough_for_the_board(shown):
+    rounds = tuple(f"{'s' * 64}/{k}" for k in range(99))
+    assert len(Difference(rounds, shown).reason(terms_of(15))) <= 500
+
+
+def test_a_reason_names_rounds_and_members():
+    terms = toy_epoch(5, 3).federation.terms
+    reason = Difference(("age/1", "cardio/7"), (4,)).reason(terms)
+    assert "age/1, cardio/7" in reason
+    assert "H4 alone" in reason
+    assert "too much" in Difference(("age/1",), ()).reason(terms)
+
+
+# ── the largest set that may be added ──
+
+
+@pytest.mark.parametrize(
+    ("opened", "given", "found"),
+    [
+        (["12345"], "12345", "12345"),
+        (["12345"], "1234", ""),  # any difference shows fewer than three
+        (["123456"], "12345", "123"),
+        (["123"], "12345", "1245"),
+        (["123"], "1234", "123"),
+        (["123"], "1456", "1456"),
+        (["123", "145"], "2345", ""),  # twice the update of 1
+        (["1234567"], "123456", "1234"),
+    ],
+)
+def test_the_largest_set_that_isolates_nobody(opened, given, found):
+    assert largest(of(given), OWN, sums(*opened), 3, 3) == of(found)
+
+
+def allowed(found: Sequence[Row]) -> dict[str, Row]:
+    opened = dict[str, Row]()
+    for one in found:
+        if isolated(one, Sums(opened), 3) is None:
+            opened[str(len(opened))] = one
+    return opened
+
+
+def sets(given: frozenset[int], size: int) -> list[frozenset[int]]:
+    return [frozenset(c) for c in itertools.combinations(sorted(given), size)]
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_larger_set_isolates_nobody(data):
+    """By trying all of them; what members add is now from one start, now from another."""
+    n = data.draw(st.integers(4, 7))
+    others = Sums(allowed(data.draw(st.lists(some_rows(n), min_size=1, max_size=3))))
+    own = {m: (m, data.draw(st.sampled_from("aab"))) for m in range(1, n + 1)}
+    given = data.draw(st.frozensets(st.integers(1, n), min_size=3))
+
+    def fits(chosen: frozenset[int]) -> bool:
+        return isolated(frozenset(own[m] for m in chosen), others, 3) is None
+
+    sizes = [size for size in range(3, len(given) + 1) if any(map(fits, sets(given, size)))]
+    found = largest(given, own, others, 3, 3)
+    assert len(found) == max(sizes, default=0)
+    assert found <= given
+    assert not found or fits(found)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(4, 7), st.data())
+def test_no_fewer_could_let_a_round_go_on(n: int, data: st.DataObject) -> None:
+    everybody = frozenset(range(1, n + 1))
+    subsets = st.frozensets(st.sampled_from(sorted(everybody)), min_size=3)
+    found = data.draw(st.lists(subsets, min_size=1, max_size=3))
+    others = Sums(allowed([frozenset(OWN[m] for m in one) for one in found]))
+    given_by = data.draw(subsets)
+    absent = everybody - given_by
+    assume(not largest(given_by, OWN, others, 3, 3))
+    missing = fewest_missing(given_by, absent, OWN, others, 3, 3)
+    enough = [
+        size
+        for size in range(1, len(absent) + 1)
+        for choice in itertools.combinations(absent, size)
+        if largest(given_by.union(choice), OWN, others, 3, 3)
+    ]
+    assert len(missing) == min(enough, default=0)
+    assert not missing or largest(given_by | missing, OWN, others, 3, 3)
+
+
+def test_one_who_lets_another_sum_be_opened_is_named_before_two() -> None:
+    opened = sums("12456")
+    assert fewest_missing(of("124"), of("356"), OWN, opened, 3, 3) == {3}
+
+
+def test_who_voids_round_after_round_does_not_stop_the_aggregator() -> None:
+    """The sets that are open already are found, however much work the others would be."""
+    opened = sums("12345678", "1234")
+    found = largest(of("1234567"), OWN, opened, 3, 3, limit=1)
+    assert found in (of("1234"), of("123456"), of("1234567"))
+    assert isolated(frozenset(OWN[m] for m in found), opened, 3) is None
