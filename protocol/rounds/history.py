@@ -64,7 +64,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from protocol.board import Board, Posted, StudyState, read_session
 from protocol.board.messages import Contribution, Opening
-from protocol.rounds.isolation import Difference, Members, Sums, fewest_missing, isolated, largest
+from protocol.rounds.isolation import Difference, Sums, fewest_missing, isolated, largest
+from protocol.rounds.span import Members
 from protocol.rounds.view import RoundView
 from protocol.terms import Terms
 

@@ -1,41 +1,28 @@
-"""What a combination of sums shows of too few members: linear algebra alone.
+"""What a sum shows of too few members, with others that may be open; and which sums show nothing.
 
-What a member adds is a *variable*; a sum is a *row*, the set of variables that it adds, each once.
-Rows are compared over the rationals: a combination may subtract a sum, or take a third of it.
-
-*The question*: is there a combination w = S - Σ a_j·P_j, w ≠ 0, of a sum S and others P_j, that
-holds variables of fewer than ``least`` members? Let H be a matrix whose kernel is the span of the
-P_j. Then there is a w with variables of the members M alone if and only if
-
-    H·S is a combination of the columns of H that belong to M,         if H·S ≠ 0,
-    or those columns are linearly dependent,          if H·S = 0, so that S is in the span itself.
-
-So all sets M of fewer than ``least`` members are tried, one member more at a time, each with an
-elimination that goes on from that of the set before. Members whose columns are alike in all rows
-are in a combination together or not at all, and count as one.
-
-*Exactness.* Eliminations are made modulo a prime p. Every question above is whether some minors of
-the matrix of all rows are zero. Its entries are 0 and 1, so that a minor of order k is at most
-(k+1)^((k+1)/2) / 2^k [Hadamard], and there is none, but zero, of a higher order than there are
-different rows or different columns. p is the first Mersenne prime above that: then a minor is zero
-modulo p if and only if it is zero. Where no prime of ``_EXPONENTS`` is large enough, or the search
-would cost more than ``EFFORT``, nothing is decided, and the sum counts as one that shows too few.
+Of rows and variables: protocol/rounds/span.py; of what may be open: protocol/rounds/history.py.
+What cannot be decided counts as a sum that shows too few.
 """
 
 import itertools
-from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from protocol.rounds.span import (
+    EFFORT,
+    NOBODY,
+    Effort,
+    Members,
+    Row,
+    Span,
+    TooMuch,
+    Variable,
+    columns_of,
+    fewest,
+)
 from protocol.terms import Terms
 
-Members = frozenset[int]
-Variable = tuple[int, Hashable]  # a member, and what it added
-Row = frozenset[Variable]
-_NOBODY = Members()
-
-_EXPONENTS = (61, 127, 521, 1_279, 2_203)  # of Mersenne primes; for 36 to some 600 rows
-EFFORT = 6_000_000  # multiplications for one sum, 1 s or so
 _LISTED = 4_096  # choices of a set
 _CHOICES = 64  # of who may be waited for
 _MAX_NAMES, _MAX_ROUNDS, _MAX_REASON = 180, 160, 500  # characters
@@ -95,22 +82,6 @@ class Sums:
         return tuple(dict.fromkeys(self.possible[name] for name in sorted(self.released)))
 
 
-class Effort:
-    """How much has been computed, in multiplications; raises TooMuch beyond the limit."""
-
-    def __init__(self, limit: int = EFFORT) -> None:
-        self.limit, self.spent = limit, 0
-
-    def spend(self, count: int) -> None:
-        self.spent += count
-        if self.spent > self.limit:
-            raise TooMuch
-
-
-class TooMuch(Exception):  # never leaves this module
-    """More work than allowed, or more rows than a prime is known for."""
-
-
 def isolated(row: Row, others: Sums, least: int, effort: Effort | None = None) -> Difference | None:
     """Fewer than ``least`` members whose variables come out of a sum and the others.
 
@@ -119,15 +90,18 @@ def isolated(row: Row, others: Sums, least: int, effort: Effort | None = None) -
     new then, whatever the others are.
     """
     effort = effort or Effort()
+    rows = _relevant(row, others.rows, least)
+    sure = _relevant(row, others.sure, 1)
+    named = {name: one for name, one in others.possible.items() if one in rows}
     try:
-        if not others.possible or _Span.of(others.sure, row, effort).holds(row):
+        if not rows or Span.of(sure, row, effort).holds(row):
             return None
-        found = _fewest(row, others.rows, least, effort)
+        found = fewest(row, rows, least, effort)
         if found is None:
             return None
-        return Difference(_needed(row, others, found, effort), tuple(sorted(found)))
+        return Difference(_needed(row, named, found, effort), tuple(sorted(found)))
     except TooMuch:
-        return Difference(tuple(others.possible), ())
+        return Difference(tuple(named), ())
 
 
 def largest(
@@ -152,7 +126,7 @@ def largest(
     spent = 0
     for numbers in sorted(enough, key=sum, reverse=True):
         chosen = Members(m for group, k in zip(groups, numbers, strict=True) for m in group[:k])
-        effort = Effort()
+        effort = Effort(EFFORT // 8)  # what is decided with less is decided alike
         if isolated(_row(chosen, own), others, least, effort) is None:
             return chosen
         spent += effort.spent
@@ -161,7 +135,7 @@ def largest(
     sets = (Members(member for member, _ in row) for row in others.rows)
     same = [one for one in sets if one <= members and len(one) >= fewest]
     same = [one for one in same if isolated(_row(one, own), others, least) is None]
-    return max(same, key=len, default=_NOBODY)
+    return max(same, key=len, default=NOBODY)
 
 
 def fewest_missing(
@@ -181,7 +155,7 @@ def fewest_missing(
     rows = [row for row in others.rows if row <= _row(everybody, own)]
     completions = (Members(m for m, _ in row) - members for row in rows)
     possible = (one for one in completions if one)
-    best = min(possible, key=lambda one: (len(one), sorted(one)), default=_NOBODY)
+    best = min(possible, key=lambda one: (len(one), sorted(one)), default=NOBODY)
     sizes = range(1, len(best) or len(absent) + 1)
     choices = (c for size in sizes for c in itertools.combinations(sorted(absent), size))
     for choice in itertools.islice(choices, _CHOICES // max(1, len(others.rows))):
@@ -189,6 +163,29 @@ def fewest_missing(
         if largest(members.union(choice), own, others, least, fewest, limit):
             return Members(choice)
     return best
+
+
+def _relevant(row: Row, rows: Iterable[Row], least: int) -> tuple[Row, ...]:
+    """The rows that a combination of fewer than ``least`` members may need, beside this one.
+
+    A row is needed in none if it has variables of so many members that no other row has. Without
+    it the same may be true of others, and they may share no variable with the sum any more. So a
+    liar that calls everything near connects no sums but through itself, and they are left out.
+    """
+    left = dict.fromkeys(rows)
+    changed = True
+    while changed:
+        times = Counter(variable for one in (row, *left) for variable in one)
+        own = {one: {m for m, k in one if times[m, k] == 1} for one in left}
+        left = {one: None for one in left if len(own[one]) < least}
+        changed = len(left) < len(own)
+    found: list[Row] = []
+    variables, waiting = set(row), list(left)
+    while near := [one for one in waiting if not variables.isdisjoint(one)]:
+        found += near
+        variables.update(*near)
+        waiting = [one for one in waiting if one not in near]
+    return tuple(one for one in left if one in found)
 
 
 def _row(members: Iterable[int], own: Mapping[int, Variable]) -> Row:
@@ -199,7 +196,7 @@ def _interchangeable(
     members: Members, own: Mapping[int, Variable], rows: Sequence[Row]
 ) -> list[list[int]]:
     """These members, grouped by where their own variable and their other ones occur."""
-    columns = _columns(rows)
+    columns = columns_of(rows)
     found = defaultdict[Hashable, list[int]](list)
     for member in sorted(members):
         others = frozenset(c for v, c in columns.items() if v[0] == member and v != own[member])
@@ -207,175 +204,12 @@ def _interchangeable(
     return list(found.values())
 
 
-def _columns(rows: Sequence[Row]) -> dict[Variable, int]:
-    """The rows that each variable occurs in, as bits."""
-    found = defaultdict[Variable, int](int)
-    for k, row in enumerate(rows):
-        for variable in row:
-            found[variable] |= 1 << k
-    return dict(sorted(found.items(), key=lambda item: (item[0][0], item[1])))
-
-
-# ── the search ──
-
-
-def _fewest(row: Row, rows: Sequence[Row], least: int, effort: Effort) -> Members | None:
-    """The fewest members, fewer than ``least``, for whom there is a combination; of several one."""
-    span = _Span.of(rows, row, effort)
-    search = _Search(span.prime, least - 1, effort)
-    checks = span.checks()
-    target = span.image(row, checks)
-    search.groups = [
-        (members, [checks[v] for v in span.variables if v[0] in members])
-        for members in _alike([*rows, row])
-    ]
-    search.go_on(0, _NOBODY, (), target, is_known=not any(target))
-    return search.found
-
-
-def _alike(rows: Sequence[Row]) -> list[Members]:
-    """Members by where their variables occur, in the order of their first ones."""
-    of_member = defaultdict[int, list[int]](list)
-    for (member, _), column in _columns(rows).items():
-        of_member[member].append(column)
-    groups = defaultdict[Hashable, list[int]](list)
-    for member, columns in of_member.items():
-        groups[tuple(columns)].append(member)
-    return [frozenset(group) for group in groups.values()]
-
-
-Vector = list[int]
-Basis = tuple[tuple[int, Vector], ...]  # each with the place of its first nonzero entry, which is 1
-
-
-@dataclass
-class _Search:
-    """Unions of groups, depth first; ``most`` shrinks as soon as a smaller one is found."""
-
-    prime: int
-    most: int
-    effort: Effort
-    groups: list[tuple[Members, list[Vector]]] = field(default_factory=list)
-    found: Members | None = None
-
-    def go_on(
-        self, first: int, members: Members, basis: Basis, residue: Vector, *, is_known: bool
-    ) -> None:
-        """Try all unions of these members with groups from the first on.
-
-        basis, residue: of the members' columns, and what is left of H·S. is_known: H·S = 0.
-        """
-        for k in range(first, len(self.groups)):
-            group, columns = self.groups[k]
-            union = members | group
-            if len(union) > self.most:
-                continue
-            wider, dependent = self._extended(basis, columns)
-            left = self._reduced(residue, wider[len(basis) :])
-            if dependent if is_known else not any(left):
-                self.found, self.most = union, len(union) - 1
-            else:
-                self.go_on(k + 1, union, wider, left, is_known=is_known)
-
-    def _extended(self, basis: Basis, columns: Iterable[Vector]) -> tuple[Basis, bool]:
-        """The basis with more columns, and whether one of them was in it already."""
-        dependent = False
-        for column in columns:
-            vector = self._reduced(column, basis)
-            lead = next((k for k, value in enumerate(vector) if value), None)
-            if lead is None:
-                dependent = True
-            else:
-                inverse = pow(vector[lead], -1, self.prime)
-                basis = (*basis, (lead, [value * inverse % self.prime for value in vector]))
-        return basis, dependent
-
-    def _reduced(self, vector: Vector, basis: Basis) -> Vector:
-        """A vector less its part in the basis; each of it is 0 at the leads before it."""
-        self.effort.spend(len(basis) * len(vector) + 1)
-        prime = self.prime
-        for lead, other in basis:
-            if factor := vector[lead]:
-                vector = [(a - factor * b) % prime for a, b in zip(vector, other, strict=True)]
-        return vector
-
-
-@dataclass(frozen=True)
-class _Span:
-    """All combinations of some rows, in reduced echelon form modulo a prime."""
-
-    variables: tuple[Variable, ...]
-    prime: int
-    pivots: dict[int, Vector]  # by the place of the first nonzero entry, which is 1
-
-    @classmethod
-    def of(cls, rows: Collection[Row], row: Row, effort: Effort, but: Members = _NOBODY) -> "_Span":
-        """Of these rows, over their variables and those of ``row``, but those of some members.
-
-        Raises TooMuch.
-        """
-        columns = _columns([*rows, row])
-        variables = tuple(variable for variable in columns if variable[0] not in but)
-        order = min(len({*rows, row}), len(set(columns.values())))
-        found = cls(variables, _prime_for(order), {})
-        for one in rows:
-            found._add(one, effort)
-        return found
-
-    def _add(self, row: Row, effort: Effort) -> None:
-        vector = self._reduced(row)
-        effort.spend(2 * len(self.pivots) * len(vector) + 1)
-        lead = next((k for k, value in enumerate(vector) if value), None)
-        if lead is None:
-            return
-        inverse = pow(vector[lead], -1, self.prime)
-        new = [value * inverse % self.prime for value in vector]
-        for place, other in self.pivots.items():
-            if factor := other[lead]:
-                self.pivots[place] = self._less(other, factor, new)
-        self.pivots[lead] = new
-
-    def _reduced(self, row: Row) -> Vector:
-        """A row less its part in the span."""
-        vector = [int(variable in row) for variable in self.variables]
-        for lead, other in self.pivots.items():
-            if factor := vector[lead]:
-                vector = self._less(vector, factor, other)
-        return vector
-
-    def _less(self, vector: Vector, factor: int, other: Vector) -> Vector:
-        return [(a - factor * b) % self.prime for a, b in zip(vector, other, strict=True)]
-
-    def holds(self, row: Row) -> bool:
-        """Whether a row is a combination."""
-        return not any(self._reduced(row))
-
-    def checks(self) -> dict[Variable, Vector]:
-        """The column of H that belongs to each variable: H·v = 0 if and only if v is in the span.
-
-        H has a row for every place k without a pivot: v_k - Σ v_pivot·(the pivot's entry at k).
-        """
-        free = [k for k in range(len(self.variables)) if k not in self.pivots]
-        found = {}
-        for place, variable in enumerate(self.variables):
-            pivot = self.pivots.get(place)
-            found[variable] = (
-                [int(place == k) for k in free]
-                if pivot is None
-                else [-pivot[k] % self.prime for k in free]
-            )
-        return found
-
-    def image(self, row: Row, checks: Mapping[Variable, Vector]) -> Vector:
-        """H·row."""
-        columns = [checks[variable] for variable in row]
-        return [sum(entries) % self.prime for entries in zip(*columns, strict=True)]
-
-
-def _needed(row: Row, others: Sums, members: Members, effort: Effort) -> tuple[str, ...]:
+def _needed(
+    row: Row, named: Mapping[str, Row], members: Members, effort: Effort
+) -> tuple[str, ...]:
     """Names of other sums with which these members come out, none of which can be left out."""
-    needed = dict(others.possible)
-    for name in others.possible:
+    needed = dict(named)
+    for name in named:
         rest = {k: v for k, v in needed.items() if k != name}
         if _comes_out(row, tuple(dict.fromkeys(rest.values())), members, effort):
             needed = rest
@@ -384,17 +218,8 @@ def _needed(row: Row, others: Sums, members: Members, effort: Effort) -> tuple[s
 
 def _comes_out(row: Row, rows: Sequence[Row], members: Members, effort: Effort) -> bool:
     """Whether a combination other than 0 of a sum and some rows has variables of these alone."""
-    outside = _Span.of(rows, row, effort, but=members)
+    outside = Span.of(rows, row, effort, but=members)
     if not outside.holds(row):
         return False
-    span = _Span.of(rows, row, effort)
+    span = Span.of(rows, row, effort)
     return not span.holds(row) or len(outside.pivots) < len(span.pivots)
-
-
-def _prime_for(order: int) -> int:
-    """The first Mersenne prime above every minor of zeros and ones of this order, or TooMuch."""
-    for exponent in _EXPONENTS:
-        prime = (1 << exponent) - 1
-        if (order + 1) ** (order + 1) < 4**order * prime**2:
-            return prime
-    raise TooMuch

@@ -7,17 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from protocol.rounds import isolation
-from protocol.rounds.isolation import (
-    Difference,
-    Effort,
-    Row,
-    Sums,
-    Variable,
-    fewest_missing,
-    isolated,
-    largest,
-)
+from protocol.rounds import span
+from protocol.rounds.isolation import Difference, Sums, fewest_missing, isolated, largest
+from protocol.rounds.span import Effort, Row, Variable
 from protocol.terms.terms import Terms
 from tests.stage.elimination import rank
 from tests.stage.toy import replace_terms, toy_epoch
@@ -177,12 +169,12 @@ def test_primes_are_above_all_minors():
     for order, greatest in enumerate(GREATEST, start=1):
         assert (order + 1) ** (order + 1) >= 4**order * greatest**2  # the bound is none too low
     for order in range(1, 400):
-        prime = isolation._prime_for(order)
+        prime = span._prime_for(order)
         assert 4**order * prime**2 > (order + 1) ** (order + 1)
-    assert isolation._prime_for(36) == 2**61 - 1
-    assert isolation._prime_for(37) == 2**127 - 1
-    with pytest.raises(isolation.TooMuch):
-        isolation._prime_for(5_000)
+    assert span._prime_for(36) == 2**61 - 1
+    assert span._prime_for(37) == 2**127 - 1
+    with pytest.raises(span.TooMuch):
+        span._prime_for(5_000)
 
 
 def circulant(order: int, steps: Sequence[int]) -> list[Row]:
@@ -196,7 +188,7 @@ def test_a_prime_that_divides_a_determinant_would_be_wrong(monkeypatch):
     right = isolated(last, others, 3)
     assert right is not None
     assert len(right.members) == brute(last, others, 3)
-    monkeypatch.setattr(isolation, "_prime_for", lambda order: 3)
+    monkeypatch.setattr(span, "_prime_for", lambda order: 3)
     assert isolated(last, others, 3) != right
 
 
@@ -211,7 +203,7 @@ def test_what_cannot_be_decided_is_not_allowed():
 
 
 def test_more_rows_than_a_prime_is_known_for_are_not_allowed(monkeypatch):
-    monkeypatch.setattr(isolation, "_EXPONENTS", ())
+    monkeypatch.setattr(span, "_EXPONENTS", ())
     found = isolated(row("3478"), sums("1234", "1256"), 3)
     assert found is not None
     assert not found.members
@@ -344,3 +336,18 @@ def test_who_voids_round_after_round_does_not_stop_the_aggregator() -> None:
     found = largest(of("1234567"), OWN, opened, 3, 3, limit=1)
     assert found in (of("1234"), of("123456"), of("1234567"))
     assert isolated(frozenset(OWN[m] for m in found), opened, 3) is None
+
+
+# ── liars that call everything near ──
+
+
+def test_what_a_liar_connects_with_everything_is_left_out() -> None:
+    """5 says of each of 300 rounds that it is near the others; each has members of its own."""
+    lie = (5, START)
+    others = {str(k): frozenset((m, str(k)) for m in range(1, 5)) | {lie} for k in range(300)}
+    others["again"] = row("12345")
+    effort = Effort()
+    assert isolated(row("12345"), Sums(others), 3, effort) is None
+    assert effort.spent < 10_000
+    found = isolated(row("1245"), Sums(others), 3, Effort())
+    assert found == Difference(("again",), (3,))
