@@ -1,5 +1,4 @@
 """The report of a record for people: what the record says, and one page of HTML that shows it."""
 
-from participant.report.gathering import gather
-from participant.report.metrics import read_journal
+from participant.report.facts import gather, read_journal
 from participant.report.page import render

@@ -1,11 +1,9 @@
 """How good the models were, by one hospital's own account."""
 
-from itertools import pairwise
-
 from participant.report.facts import Contents, Diary
 from participant.report.markup import Markup, element
 from participant.report.plots import metric_plot
-from participant.report.words import count
+from protocol.board import read_session
 
 
 def accuracy_section(contents: Contents, journal: Diary | None) -> Markup:
@@ -15,7 +13,7 @@ def accuracy_section(contents: Contents, journal: Diary | None) -> Markup:
         none = (
             "No journal was given, so nothing is told here of how accurate the models were: such "
             "figures are each hospital's own, and not on the board. A hospital adds its own with "
-            "--journal, from models/rounds.jsonl of its data folder."
+            "--journal, from studies/NAME/rounds.jsonl of its data folder."
         )
         return element("section", heading, element("p", none), id="accuracy")
     if not journal.metrics:
@@ -25,41 +23,25 @@ def accuracy_section(contents: Contents, journal: Diary | None) -> Markup:
         f"These figures are one hospital's own, on its own data, from its journal "
         f"{journal.source}. Nobody else has seen them, and no check covers them."
     )
-    begun = new_models(contents)
     figures = []
     for number, metric in enumerate(m for m in journal.metrics if m.values):
         last = metric.values[max(metric.values)]
         caption = f"{metric.name}: {last:.4g} after the last round."
         figures.append(
             element(
-                "figure", element("h3", metric.name), metric_plot(number, metric, begun),
+                "figure", element("h3", metric.name), metric_plot(number, metric),
                 element("figcaption", caption),
             )
         )  # fmt: skip
-    notes = [
-        element("p", f"With round {number} another model begins, of {said}.")
-        for number, said in begun.items()
-    ]
     return element(
-        "section", heading, element("p", intro), _unknown(contents, journal), notes, figures,
+        "section", heading, element("p", intro), _unknown(contents, journal), figures,
         id="accuracy",
     )  # fmt: skip
 
 
-def new_models(contents: Contents) -> dict[int, str]:
-    """Rounds that train another model than the round before, as far as lengths tell."""
-    rounds = [r for r in contents.rounds if r.is_training and r.opened]
-    lengths = sorted((int(r.name), r.length) for r in rounds)
-    return {
-        number: count(length, "weight")
-        for (_, before), (number, length) in pairwise(lengths)
-        if length != before
-    }
-
-
 def _unknown(contents: Contents, journal: Diary) -> Markup | None:
     """A journal may be of another federation, or go on after the record."""
-    known = {int(r.name) for r in contents.rounds if r.is_training} | {0}
+    known = {read_session(r.session).number for r in contents.rounds if r.is_training} | {0}
     told = {number for metric in journal.metrics for number in metric.values}
     if not (unknown := sorted(told - known)):
         return None

@@ -12,6 +12,7 @@ from participant.report.sections import (
     glossary_section,
     others_section,
 )
+from participant.report.studies_section import studies_section
 from participant.report.style import style
 from participant.report.words import count, when
 
@@ -19,6 +20,7 @@ _SECTIONS = {
     "verification": "Verification",
     "federation": "The federation",
     "ceremonies": "The joint key",
+    "studies": "Studies",
     "rounds": "Rounds",
     "accuracy": "The models",
     "glossary": "Five words",
@@ -56,6 +58,7 @@ def _body(report: Report, title: str) -> Markup:
         checks_section(report),
         federation_section(contents),
         ceremonies_section(contents),
+        studies_section(contents),
         rounds_section(contents),
         accuracy_section(contents, report.journal),
         others_section(contents),
@@ -95,6 +98,7 @@ def _glance(contents: Contents) -> Markup:
         "hospitals": str(terms.n_members),
         "quorum": f"{terms.quorum} of {terms.n_members}",
         "joint key": f"{terms.key_bits:,} bits",
+        "studies": str(len(contents.studies)),
         "rounds decrypted": str(decrypted),
         "rounds refused": str(refused),
     }

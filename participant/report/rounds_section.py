@@ -34,10 +34,11 @@ def rounds_section(contents: Contents) -> Markup:
 
 
 def _unopened(found: RoundFacts, terms: Terms) -> str:
-    if found.session == "round/0":
-        return f"The initial model is held by {names(terms, sorted(found.stated))}."
+    if found.name.endswith("/0"):
+        holders = names(terms, sorted(found.stated))
+        return f"{found.study}: the first model is held by {holders}."
     ready = f"; ready: {names(terms, sorted(found.stated))}" if found.stated else ""
-    return f"{found.session} was not opened{ready}."
+    return f"{found.name} was not opened{ready}."
 
 
 def outcome(found: RoundFacts, terms: Terms) -> str:

@@ -45,35 +45,21 @@ def federation_section(contents: Contents) -> Markup:
 
 def rules(terms: Terms) -> list[str]:
     """The terms in sentences."""
-    rounds = terms.rounds
-    suites = {
-        "auto": "Each round is encrypted by the suite that is cheaper for its length.",
-        "paillier": "Every round is encrypted as packed Paillier ciphertexts.",
-    }
+    floors = terms.floors
+    does = "decrypt nothing" if floors.differencing == "refuse" else "are warned"
     return [
         f"Any {terms.quorum} of the {terms.n_members} hospitals together decrypt a sum. Fewer "
         "decrypt nothing. Nobody holds the key.",
-        f"A sum is decrypted only if at least {terms.least_contributors} hospitals contributed.",
+        f"A sum is decrypted only if at least {terms.least_contributors} hospitals contributed. No "
+        "study may ask for fewer.",
         f"Before anything is decrypted, at least {terms.lock_threshold} hospitals have to sign "
         "for one and the same set of contributions, so that no round is decrypted twice.",
-        f"Differences of sums from one model must not show what fewer than "
-        f"{terms.least_difference} hospitals contributed: of such a sum the hospitals "
-        f"{'decrypt nothing' if rounds.differencing == 'refuse' else 'are warned'}.",
-        f"There are at most {count(rounds.count, 'round')} of training. A round closes when all "
-        f"have contributed, or {count(rounds.seconds, 'second')} after its opening as soon as "
-        f"{terms.least_contributors} have. One of a statistic, after "
-        f"{count(rounds.statistic_seconds, 'second')}.",
-        f"Each weight may change by at most {terms.clip:g} in the first round, and later by twice "
-        "the largest change of the last three rounds, rounded up to a power of two. Where an "
-        "update changes more, the round's sum shows nobody's update, and the next round has room "
-        "for it. Changes are rounded at random, with at most "
-        f"{terms.precision_bits} bits.",
-        f"No hospital's update counts for more than {terms.max_examples:,} examples.",
-        "Each round of training opens, to all hospitals, the average of the updates, the sum of "
-        "the contributors' numbers of examples, and how many contributors there are of each size "
-        "of largest change and of number of examples, by powers of two. Where one hospital comes "
-        "or goes between two rounds, the difference is its own.",
-        suites.get(terms.suite, f"Training is encrypted under the suite {terms.suite}."),
+        "Differences of sums, of whatever studies, must not show what fewer than "
+        f"{terms.least_difference} hospitals contributed: of such a sum the hospitals {does}.",
+        f"It is assumed that up to {count(floors.assumed_colluders, 'hospital')} may put together "
+        "what they know.",
+        "What is computed, and under which rules, is said by the plan of each study. A hospital "
+        "does only what it has approved.",
     ]
 
 

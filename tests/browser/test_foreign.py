@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from participant.report.gathering import gather
+from participant.report.facts import gather
 from participant.report.page import render
 from tests.browser.chromium import Page, chromium
 from tests.foreign.poison import POISONS

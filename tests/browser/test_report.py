@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from participant.report.facts import Contents, Diary, Metric, Report
-from participant.report.gathering import gather
+from participant.report.facts import Contents, Diary, Metric, Report, gather
 from participant.report.page import render
 from tests.browser.chromium import Page, chromium
 from tests.stage.record.good import good

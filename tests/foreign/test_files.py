@@ -16,7 +16,7 @@ from participant.cli import app
 from participant.cli.sentences.sentence import Context
 from participant.cli.views import speaking
 from participant.errors import UnfitNumbers
-from participant.report.metrics import read_journal
+from participant.report.facts import read_journal
 from participant.statistic.number_files import read_numbers
 from protocol.board.messages import Abort, Refusal
 from protocol.terms.terms import render

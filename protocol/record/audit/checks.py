@@ -15,6 +15,7 @@ from protocol.record.audit import (
     key_checks,
     omission_checks,
     release_checks,
+    study_checks,
     terms_checks,
 )
 from protocol.record.audit.evidence import Evidence
@@ -29,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     *omission_checks.CHECKS,
     *decryption_checks.CHECKS,
     *release_checks.CHECKS,
+    *study_checks.CHECKS,
 )
 
 

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from protocol.board import Opening, Posted, Statement, of_kind, suite_for
+from protocol.board import Opening, Posted, Statement, of_kind, read_session, suite_for
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import Result, check
 from protocol.record.audit.round_evidence import JudgedContribution, RoundEvidence
-from protocol.rounds import bounds_of, request_of, round_session
+from protocol.rounds import bounds_of, opening_for
 from protocol.terms import AGGREGATOR
 
 
@@ -20,9 +20,9 @@ def remark(result: Result, found: RoundEvidence) -> Callable[[int, str, str], No
 @check(
     "4.1",
     "rounds were opened as was due",
-    "each opening is under the newest certified key, with the suite that the terms and the "
+    "each opening is under the newest certified key, with the suite that the plan and the "
     "length give. Its model and length are those that enough members had stated alike, with "
-    "the widest bounds that they stated. A statistic is opened as it was asked for",
+    "the widest bounds that they stated. A statistic is opened as its plan says",
     BOARD,
 )
 def check_openings(evidence: Evidence, result: Result) -> None:
@@ -44,37 +44,35 @@ def _faults_of_opening(
     opening = posted.post.body
     if found.epoch is None:
         yield "it is opened under a key that was not the newest that all had certified"
-    if opening.kind == "training":  # as the session's name says, or the board would not have it
+    if found.study.is_training:
         yield from _faults_of_training(evidence, found, posted)
-    elif request_of(found.view) is None:
-        yield "no member had asked for it so: numbers, decimals, labels, no model and no bounds"
+    elif opening != opening_for(found.study, opening.epoch):
+        yield "it is not as the plan says: numbers, no model and no bounds"
 
 
 def _faults_of_training(
     evidence: Evidence, found: RoundEvidence, posted: Posted[Opening]
 ) -> Iterator[str]:
-    terms, opening = evidence.terms, posted.post.body
-    if opening.decimals or opening.labels:
-        yield "it has decimals or labels, which training has not"
-    if opening.suite != (due := suite_for(terms, opening.length).name):
+    study, opening = found.study, posted.post.body
+    if opening.suite != (due := suite_for(study, opening.length).name):
         yield f"it is opened for suite {opening.suite}, due is {due}"
-    number = int(found.view.name)
-    if not 1 <= number <= terms.rounds.count:
-        yield f"the terms have rounds 1 to {terms.rounds.count}"
+    number = read_session(found.session).number
+    if not 1 <= number <= study.rounds:
+        yield f"the plan has rounds 1 to {study.rounds}"
     stated = dict[int, Statement]()
-    for said in of_kind(evidence.sessions.get(round_session(str(number - 1)), ()), Statement):
+    for said in of_kind(evidence.sessions.get(study.round(number - 1), ()), Statement):
         if said.position < posted.position:
             stated[said.post.sender] = said.post.body
     from_it = opening.model, opening.length
     of_it = [body for body in stated.values() if (body.result, body.length) == from_it]
     common = Counter(body.about for body in of_it).most_common(1)
     alike = [body for body in of_it if body.about == common[0][0]]
-    if len(alike) < terms.least_agreeing:
+    if len(alike) < study.least_agreeing:
         yield (
             f"{len(alike)} members had stated its model and length, "
-            f"{terms.least_agreeing} are needed"
+            f"{study.least_agreeing} are needed"
         )
-    elif (opening.clip, opening.max_examples) != bounds_of(alike, terms):
+    elif (opening.clip, opening.max_examples) != bounds_of(alike, study):
         yield "its bounds are not the widest that were stated with its model"
 
 

@@ -7,20 +7,21 @@ from protocol.record.audit.contribution_checks import remark
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import Result, check
 from protocol.record.audit.round_evidence import RoundEvidence
-from protocol.rounds import OpenedSets, claims_of, judge_complaint
+from protocol.rounds import claims_of, judge_complaint
 from protocol.terms import AGGREGATOR
 
 # The rules of protocol.rounds.set_rules by the check that tells of them.
 _OF_CLOSING = {"known-round", "suite", "contributors", "min-contributors", "vector-shape"}
 _OF_SUM = {"recomputed-sum"}
 _OF_CONTRIBUTION = {"valid-ciphertexts", "repeated-ciphertext", "proof-of-plaintext"}
-_RECOMPUTED = _OF_CLOSING | _OF_SUM | _OF_CONTRIBUTION
+_OF_STUDY = {"plan", "approved", "withdrawn", "ended"}  # checks 7 tell of them
+_RECOMPUTED = _OF_CLOSING | _OF_SUM | _OF_CONTRIBUTION | _OF_STUDY
 
 
 @check(
     "5.1",
     "closings keep the rules",
-    "round, suite, contributors (distinct, in order, at least as many as the terms ask for, "
+    "round, suite, contributors (distinct, in order, at least as many as the plan asks for, "
     "each with the contribution on the board) and vector of each closing",
     BOARD,
 )
@@ -211,8 +212,7 @@ def _truth(evidence: Evidence, found: RoundEvidence, posted: Posted[Refusal]) ->
         broken = isinstance(outcome, Refused) and (outcome.rule, outcome.member)
         is_so = broken == (said.rule, said.member)
     elif said.rule == "differencing":
-        before = [p for p in evidence.entries if p.position < posted.position]
-        sets = OpenedSets(evidence.terms, before)
+        sets = evidence.history(posted.position - 1)
         is_so = sets.difference(found.view) is not None
     else:
         return "this record cannot show whether it holds"

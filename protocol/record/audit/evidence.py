@@ -185,12 +185,21 @@ class Evidence:
 
     @cached_property
     def rounds(self) -> Sequence[RoundEvidence]:
-        """All rounds and statistics, in the order in which their sessions began."""
-        return [
-            RoundEvidence(self.terms, self._epoch_of(entries), entries, self.payload)
-            for session, entries in self.sessions.items()
-            if read_session(session).is_round
-        ]
+        """The rounds of all studies, in the order in which their sessions began."""
+        studies, found = self.replay.board.studies, list[RoundEvidence]()
+        for session, entries in self.sessions.items():
+            named = read_session(session)
+            if named.kind == "round" and named.study in studies:
+                state, epoch = studies[named.study], self._epoch_of(entries)
+                found.append(RoundEvidence(state, epoch, entries, self.payload))
+        return found
+
+    @cached_property
+    def orphans(self) -> Sequence[Posted]:
+        """What the aggregator said in rounds of studies that nobody has proposed."""
+        studies = self.replay.board.studies
+        named = ((read_session(p.post.session), p) for p in self.entries)
+        return [p for n, p in named if n.kind == "round" and n.study not in studies]
 
     def _epoch_of(self, entries: Sequence[Posted]) -> Epoch | None:
         """The key that a round was opened under, if it was the newest one then."""

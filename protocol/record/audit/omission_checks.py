@@ -22,7 +22,7 @@ from protocol.terms import AGGREGATOR
     BOARD,
 )
 def check_reasons(evidence: Evidence, result: Result) -> None:
-    history = OpenedSets(evidence.terms, evidence.entries)
+    history = evidence.history(len(evidence.entries))
     for found in evidence.rounds:
         result.count += 1
         judged = {j.posted.post.sender: j for j in found.contributions}

@@ -8,7 +8,7 @@ from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.evidence import Evidence
 from protocol.record.audit.results import NOBODY, Result, check
 from protocol.record.audit.round_evidence import RoundEvidence
-from protocol.rounds import Difference, OpenedSets
+from protocol.rounds import Difference
 from protocol.terms import AGGREGATOR
 
 
@@ -73,7 +73,7 @@ def check_results(evidence: Evidence, result: Result) -> None:
 @check(
     "6.3",
     "sums do not single members out",
-    "no combination of sums from one model, of which any lock may have opened one, holds fewer "
+    "no combination of sums of any studies, of which any lock may have opened one, shows fewer "
     "members than the terms ask for (rule differencing). It is a finding where the terms say "
     "warn, or where at most as many as may be lying could know when they locked",
     BOARD,
@@ -82,7 +82,7 @@ def check_differences(evidence: Evidence, result: Result) -> None:
     terms = evidence.terms
     for found in evidence.rounds:
         locked_at = found.locked_at
-        if found.opening is None or found.opening.kind != "training" or locked_at is None:
+        if found.opening is None or locked_at is None:
             continue
         assert found.chosen is not None
         result.count += 1
@@ -93,7 +93,7 @@ def check_differences(evidence: Evidence, result: Result) -> None:
         # What was locked elsewhere meanwhile, nobody who locked this could know.
         locks = [found.view.lock_posts[m] for m in found.lockers(found.chosen, locked_at)]
         knew = sum(_difference(evidence, found, p.post.seen_position) is not None for p in locks)
-        is_refused = terms.rounds.differencing == "refuse" and knew > terms.faults
+        is_refused = terms.floors.differencing == "refuse" and knew > terms.faults
         said = result.fail if is_refused else result.find
         reason = f"{found.session}: it was locked though {difference.reason(terms)}"
         said(closing.position, evidence.name(AGGREGATOR), reason)
@@ -101,8 +101,7 @@ def check_differences(evidence: Evidence, result: Result) -> None:
 
 def _difference(evidence: Evidence, found: RoundEvidence, until: int) -> Difference | None:
     """What the round's sum would show beside those that may have been open by an entry."""
-    before = [p for p in evidence.entries if p.position <= until]
-    return OpenedSets(evidence.terms, before).difference(found.view)
+    return evidence.history(until).difference(found.view)
 
 
 CHECKS = (check_one_set, check_results, check_differences)

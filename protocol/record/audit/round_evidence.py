@@ -14,6 +14,7 @@ from protocol.board import (
     Opening,
     Partial,
     Posted,
+    StudyState,
     chunk_count,
     firsts,
     of_kind,
@@ -56,9 +57,11 @@ class RoundEvidence:
     """The entries of a round, and the rules applied to them as its members applied them."""
 
     def __init__(
-        self, terms: Terms, epoch: Epoch | None, entries: Sequence[Posted], read: ReadPayload
+        self, state: StudyState, epoch: Epoch | None, entries: Sequence[Posted], read: ReadPayload
     ) -> None:
-        self.terms, self.epoch, self.entries, self._read = terms, epoch, entries, read
+        """state: of the study, with all that the board says of it."""
+        self.state, self.study, self.terms = state, state.study, state.study.terms
+        self.epoch, self.entries, self._read = epoch, entries, read
         self.view = RoundView.of(entries[0].post.session, entries)
 
     @property
@@ -145,7 +148,7 @@ class RoundEvidence:
         except Malformed:
             return JudgedContribution(posted, True, is_here=False)
         try:
-            found = read_ciphertexts(payload, opening, self.terms, key.encryptor.n)
+            found = read_ciphertexts(payload, opening, self.study, key.encryptor.n)
         except Malformed as error:
             return JudgedContribution(posted, True, form=error.reason)
         names = (*found.values, *body.vector)
@@ -155,7 +158,7 @@ class RoundEvidence:
             check_proof(found, body, self.session, sender, key)
         except Malformed as error:
             proof = error.reason
-        is_whole = len(body.vector) == chunk_count(opening, self.terms)
+        is_whole = len(body.vector) == chunk_count(opening, self.study)
         if is_whole and not repetition and not proof:
             seen.update(dict.fromkeys(names, sender))
         count = len(found.values)
@@ -169,7 +172,7 @@ class RoundEvidence:
         body = posted.post.body
         n = EncryptionKey.of(self.epoch).encryptor.n
         try:
-            found = read_ciphertexts(self._read(body.ciphertexts), opening, self.terms, n)
+            found = read_ciphertexts(self._read(body.ciphertexts), opening, self.study, n)
         except Malformed:
             return None
         return *found.values, *body.vector
@@ -184,7 +187,7 @@ class RoundEvidence:
             return Refused(self.view.name, "known-round", 0, "it was opened under no known key")
         payloads = _Payloads(self.view, self._read)
         try:
-            return check_set(self.view, payloads, self.terms, self.epoch)
+            return check_set(self.view, payloads, self.state, self.epoch)
         except Refused as refusal:
             return refusal
         except _NotHereError:

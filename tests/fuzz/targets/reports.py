@@ -4,12 +4,12 @@ import math
 from contextlib import suppress
 
 from participant.errors import ParticipantError
-from participant.report.metrics import read_journal
+from participant.report.facts import read_journal
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.texts import scratch
 
 
-@target("journal", "participant.report.metrics.read_journal", limit=8_192)
+@target("journal", "participant.report.facts.read_journal", limit=8_192)
 def journal() -> Case:
     path = scratch() / "journal.jsonl"
 

@@ -4,10 +4,7 @@ from functools import cache
 
 import pytest
 
-from participant.report.ceremonies import ceremony_facts
-from participant.report.facts import PHASES, Report, RoundFacts
-from participant.report.gathering import gather
-from participant.report.rounds import round_facts
+from participant.report.facts import PHASES, Report, RoundFacts, ceremony_facts, gather, round_facts
 from participant.report.sections import _ceremony
 from participant.words.fingerprint import fingerprint
 from protocol.board.draft import Draft

@@ -8,7 +8,7 @@ import pytest
 
 from participant.errors import DamagedFile, MissingFile
 from participant.network.link import Traffic
-from participant.report.metrics import read_journal
+from participant.report.facts import read_journal
 from participant.training.journal import Journal
 
 

@@ -10,8 +10,15 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from participant.report.facts import Contents, Diary, Metric, RefusalFacts, Report, RoundFacts
-from participant.report.gathering import gather
+from participant.report.facts import (
+    Contents,
+    Diary,
+    Metric,
+    RefusalFacts,
+    Report,
+    RoundFacts,
+    gather,
+)
 from participant.report.markup import Markup, css_string, element
 from participant.report.page import render
 from participant.report.plots import metric_plot, phases_plot

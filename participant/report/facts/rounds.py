@@ -3,18 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from participant.report.facts import PHASES, ComplaintFacts, Deed, RefusalFacts, RoundFacts
+from participant.report.facts.facts import PHASES, ComplaintFacts, Deed, RefusalFacts, RoundFacts
 from participant.words import in_names
-from protocol.board import Partial, Posted, Refusal, SetLock, Statement, of_kind
-from protocol.rounds import RoundView, left_out, request_of
+from protocol.board import Partial, Posted, Refusal, SetLock, Statement, Study, of_kind
+from protocol.rounds import RoundView, left_out
 from protocol.terms import Terms
 from protocol.words import shown
 
 Deeds = dict[int, Deed]
 
 
-def round_facts(terms: Terms, posts: Sequence[Posted]) -> RoundFacts:
-    """A round from its entries."""
+def round_facts(study: Study, posts: Sequence[Posted]) -> RoundFacts:
+    """A round of a study from its entries."""
+    terms = study.terms
     view = RoundView.of(posts[0].post.session, posts)
     opening, chosen = view.terms_of_opening, view.chosen(terms.federation)
     locked = _for_set(of_kind(posts, SetLock), chosen)
@@ -23,7 +24,8 @@ def round_facts(terms: Terms, posts: Sequence[Posted]) -> RoundFacts:
     facts = RoundFacts(
         view.session,
         shown(view.name),
-        opening.kind if opening else "",
+        study.name,
+        study.kind,
         opening.suite if opening else "",
         opening.length if opening else 0,
         opening.clip if opening else 0.0,
@@ -41,11 +43,11 @@ def round_facts(terms: Terms, posts: Sequence[Posted]) -> RoundFacts:
             for (by, member), p in view.complaints.items()
         ),
     )
-    asked = None if facts.is_training else request_of(view)
+    asked = None if study.is_training else study.statistic
     return replace(
         facts,
-        phases=_phases(facts, terms),
-        decimals=opening.decimals if opening else 0,
+        phases=_phases(facts, study),
+        decimals=asked.decimals if asked else 0,
         labels=tuple(map(shown, asked.labels)) if asked else (),
         reasons={found.member: found.why for found in left_out(view)},
     )
@@ -73,7 +75,7 @@ def _refusals(terms: Terms, posts: Sequence[Posted]) -> tuple[RefusalFacts, ...]
     )
 
 
-def _phases(facts: RoundFacts, terms: Terms) -> dict[str, float]:
+def _phases(facts: RoundFacts, study: Study) -> dict[str, float]:
     """Seconds from one phase's end to the next one's, up to the first that has not ended."""
     if facts.opened is None or facts.closed is None:
         return {}
@@ -81,9 +83,9 @@ def _phases(facts: RoundFacts, terms: Terms) -> dict[str, float]:
     ends = (
         max(in_sum, default=None),
         facts.closed.time_ms,
-        _nth(facts.locked, terms.lock_threshold),
-        _nth(facts.decrypted, terms.quorum),
-        _nth(facts.stated, terms.least_contributors),  # so that the next round may open
+        _nth(facts.locked, study.terms.lock_threshold),
+        _nth(facts.decrypted, study.terms.quorum),
+        _nth(facts.stated, study.least_agreeing),  # so that the next round may open
     )
     before, phases = facts.opened.time_ms, dict[str, float]()
     for name, end in zip(PHASES, ends, strict=True):

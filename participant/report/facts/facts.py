@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from participant.ceremony import Accusation
-from protocol.board import Head, Posted, read_session
+from protocol.board import Head, Plan, Posted
 from protocol.record.audit import Result, Status
 from protocol.terms import Terms
 
@@ -119,12 +119,12 @@ class ComplaintFacts:
 class RoundFacts:
     """A round, by members' numbers what each did; locks and partials for the closed set only.
 
-    ``decimals`` and ``labels``: of a statistic's numbers; labels as they can be shown, where the
-    opening answers a request.
+    ``decimals`` and ``labels``: of a statistic's numbers; labels as they can be shown.
     """
 
     session: str
     name: str
+    study: str
     kind: str
     suite: str
     length: int
@@ -146,7 +146,7 @@ class RoundFacts:
 
     @property
     def is_training(self) -> bool:
-        return read_session(self.session).kind == "round"
+        return self.kind == "training"
 
     @property
     def left_out(self) -> tuple[int, ...]:
@@ -155,8 +155,35 @@ class RoundFacts:
 
 
 @dataclass(frozen=True)
+class WordFacts:
+    """What a member said of a study: "approved to contribute and open", "withdrew" and so on."""
+
+    by: int
+    said: str
+    at: Deed
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """A study: its plan, who proposed it, and what members said of it, in the board's order.
+
+    ended: by enough votes, if it was. rounds: how many have been opened, of how many.
+    """
+
+    name: str
+    digest: bytes
+    plan: Plan
+    proposer: int
+    proposed: Deed
+    words: tuple[WordFacts, ...]
+    ended: Deed | None
+    opened: int
+    rounds: int
+
+
+@dataclass(frozen=True)
 class OtherSession:
-    """A session that is neither a ceremony nor a round."""
+    """A session that is no ceremony, no study and no round."""
 
     session: str
     entries: int
@@ -191,6 +218,7 @@ class Contents:
     last: Deed | None
     members: tuple[MemberFacts, ...]
     ceremonies: tuple[CeremonyFacts, ...]
+    studies: tuple[StudyFacts, ...]
     rounds: tuple[RoundFacts, ...]
     others: tuple[OtherSession, ...]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from participant.disk import read
 from participant.errors import DamagedFile
-from participant.report.facts import Diary, Metric
+from participant.report.facts.facts import Diary, Metric
 from protocol.words import shown
 
 _LIMIT = 256 << 20  # bytes of a journal

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from keyshare.errors import KeyshareError
 from participant.ceremony import Accusation
-from participant.report.facts import CeremonyFacts, Culprit, Deed, VerdictFacts
+from participant.report.facts.facts import CeremonyFacts, Culprit, Deed, VerdictFacts
 from participant.words import in_names
 from participant.words.fingerprint import fingerprint
 from protocol.board import Abort, Certificate, Disclosure, Join, Posted, Step, firsts, of_kind

@@ -4,9 +4,10 @@ import secrets
 from collections.abc import Sequence
 
 from participant.home import Card
-from participant.report.ceremonies import ceremony_facts
-from participant.report.facts import Contents, Deed, Diary, MemberFacts, OtherSession, Report
-from participant.report.rounds import round_facts
+from participant.report.facts.ceremonies import ceremony_facts
+from participant.report.facts.facts import Contents, Deed, Diary, MemberFacts, OtherSession, Report
+from participant.report.facts.rounds import round_facts
+from participant.report.facts.studies import study_facts
 from participant.words.fingerprint import fingerprint
 from protocol.board import Board, Posted, read_session
 from protocol.errors import ProtocolError
@@ -42,9 +43,9 @@ def _contents(evidence: Evidence, terms: Terms) -> Contents:
         board, sessions = Board(terms), {}
     entries = board.entries
     rounds = [
-        round_facts(terms, posts)
+        round_facts(board.studies[named.study].study, posts)
         for session, posts in sessions.items()
-        if read_session(session).is_round
+        if (named := read_session(session)).kind == "round" and named.study in board.studies
     ]
     ceremonies = [
         ceremony_facts(terms, posts, evidence.payloads)
@@ -59,13 +60,14 @@ def _contents(evidence: Evidence, terms: Terms) -> Contents:
         Deed.of(entries[-1]) if entries else None,
         tuple(_member(m, terms, board, evidence.files) for m in range(1, terms.n_members + 1)),
         tuple(ceremonies),
+        tuple(study_facts(state, board) for state in board.studies.values()),
         tuple(rounds),
         tuple(_other(posts) for posts in sessions.values() if _is_other(posts)),
     )
 
 
 def _is_other(posts: Sequence[Posted]) -> bool:
-    return read_session(posts[0].post.session).kind not in ("round", "statistic", "ceremony")
+    return read_session(posts[0].post.session).kind not in ("study", "round", "ceremony")
 
 
 def _other(posts: Sequence[Posted]) -> OtherSession:

@@ -1,0 +1,28 @@
+"""What a record tells, read from its verified entries, without a word of how it looks.
+
+Start with ``facts``. ``gathering`` makes them of a record.
+"""
+
+from participant.report.facts.ceremonies import ceremony_facts
+from participant.report.facts.facts import (
+    PHASES,
+    CeremonyFacts,
+    ComplaintFacts,
+    Contents,
+    Culprit,
+    Deed,
+    Diary,
+    MemberFacts,
+    Metric,
+    OtherSession,
+    RefusalFacts,
+    Report,
+    RoundFacts,
+    StudyFacts,
+    VerdictFacts,
+    WordFacts,
+)
+from participant.report.facts.gathering import gather
+from participant.report.facts.metrics import read_journal
+from participant.report.facts.rounds import round_facts
+from participant.report.facts.studies import study_facts
