@@ -4,7 +4,7 @@ Heights and letters are in px. Phases differ in lightness and pattern, for print
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from participant.report.facts import PHASES, Metric, RoundFacts
 from participant.report.markup import Markup, element, join
@@ -47,11 +47,8 @@ def phases_plot(rounds: Sequence[RoundFacts]) -> Markup:
     )
 
 
-def metric_plot(number: int, metric: Metric, breaks: Mapping[int, str]) -> Markup:
-    """A figure after each round; ``breaks``: rounds with which another model begins, and its name.
-
-    At least one value.
-    """
+def metric_plot(number: int, metric: Metric) -> Markup:
+    """A figure after each round; at least one value."""
     rounds, values = list(metric.values), list(metric.values.values())
     first, last = rounds[0], rounds[-1]
     ticks = _ticks(min(values), max(values))
@@ -63,11 +60,7 @@ def metric_plot(number: int, metric: Metric, breaks: Mapping[int, str]) -> Marku
     def y(value: float) -> float:
         return _HEIGHT * (1 - (value - ticks[0]) / (ticks[-1] - ticks[0]))
 
-    pieces = [_line([(x(r), y(metric.values[r])) for r in part]) for part in _parts(rounds, breaks)]
-    for begun in breaks:
-        if first < begun <= last:
-            at = f"{x(begun - 0.5):.3f}%"
-            pieces.append(element("line", x1=at, x2=at, y1=0, y2=_HEIGHT, class_="break"))
+    pieces = [_line([(x(r), y(value)) for r, value in metric.values.items()])]
     for r, value in metric.values.items():
         title = element("title", f"Round {r}: {value:.6g}")
         pieces.append(element("circle", title, cx=f"{x(r):.3f}%", cy=f"{y(value):.2f}", r=4))
@@ -100,17 +93,6 @@ def patterns() -> Markup:
     )  # fmt: skip
     definitions = element("defs", stripes, dots)
     return element("svg", definitions, width=0, height=0, class_="patterns", aria_hidden="true")
-
-
-def _parts(rounds: Sequence[int], breaks: Mapping[int, str]) -> list[list[int]]:
-    """Rounds in a row that train one model."""
-    parts: list[list[int]] = []
-    for number in rounds:
-        is_new = any(parts[-1][-1] < begun <= number for begun in breaks) if parts else True
-        if is_new:
-            parts.append([])
-        parts[-1].append(number)
-    return parts
 
 
 def _line(points: Sequence[tuple[float, float]]) -> Markup:

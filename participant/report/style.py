@@ -66,7 +66,6 @@ figcaption { font-size: .88rem; }
 .plot .tick { text-anchor: end; } .plot .label { text-anchor: middle; }
 .plot .axis { text-anchor: end; fill: var(--soft); font-size: 11px; }
 .grid { stroke: #c9d1d8; stroke-width: 1; }
-.break { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 4 4; }
 .plot rect, .swatch rect { stroke: #fff; stroke-width: 1; }
 .plot polyline { fill: none; stroke: var(--deep); stroke-width: 2;
   vector-effect: non-scaling-stroke; }
