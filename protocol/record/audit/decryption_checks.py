@@ -14,7 +14,7 @@ from protocol.terms import AGGREGATOR
 _OF_CLOSING = {"known-round", "suite", "contributors", "min-contributors", "vector-shape"}
 _OF_SUM = {"recomputed-sum"}
 _OF_CONTRIBUTION = {"valid-ciphertexts", "repeated-ciphertext", "proof-of-plaintext"}
-_OF_STUDY = {"plan", "approved", "withdrawn", "ended"}  # checks 7 tell of them
+_OF_STUDY = {"plan", "approved", "withdrawn", "ended", "statistic"}  # 4.1 and 7 tell of them
 _RECOMPUTED = _OF_CLOSING | _OF_SUM | _OF_CONTRIBUTION | _OF_STUDY
 
 

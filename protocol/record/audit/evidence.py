@@ -40,6 +40,7 @@ from protocol.record import (
 )
 from protocol.record.audit.observation import Observation, certified_epochs, observe
 from protocol.record.audit.round_evidence import RoundEvidence
+from protocol.rounds import OpenedSets
 from protocol.terms import Terms, parse
 from protocol.words.counted import counted
 
@@ -192,6 +193,13 @@ class Evidence:
             if named.kind == "round" and named.study in studies:
                 state, epoch = studies[named.study], self._epoch_of(entries)
                 found.append(RoundEvidence(state, epoch, entries, self.payload))
+        return found
+
+    def history(self, position: int) -> OpenedSets:
+        """The sums that may be open, as the entries up to a position tell."""
+        found = OpenedSets(self.terms, self.replay.board.studies)
+        for posted in self.entries[:position]:
+            found.receive(posted)
         return found
 
     @cached_property

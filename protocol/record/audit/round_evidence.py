@@ -198,7 +198,7 @@ class RoundEvidence:
         """The sum as complaints are judged against it; None if the set breaks a rule."""
         if not isinstance(self.outcome, Encrypted) or self.epoch is None or self.chosen is None:
             return None
-        return LockedSum.of(self.epoch, self.session, self.chosen, self.outcome)
+        return LockedSum.of(self.epoch, self.session, self.chosen, self.outcome, self.study.members)
 
     def payload_of_partial(self, complaint: Complaint) -> bytes:
         """What the accused has posted for all, nothing if it has posted nothing."""
