@@ -1,154 +1,280 @@
-"""Sums from one model: what a combination of them shows, and when hospitals refuse."""
+"""The sums of a board that are compared, over studies and statistics; and what hospitals do."""
 
-import itertools
+from collections.abc import Sequence
+from typing import Any
 
-import msgspec
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
-from protocol.board.messages import Closing, Opening, SetLock
-from protocol.rounds.history import Difference, OpenedSets, fewest_missing, isolated, largest
+from protocol.board.draft import Draft
+from protocol.board.messages import Contribution, Refusal, SetLock, attach
+from protocol.board.plan import Ending, Plan
+from protocol.board.session import round_session
+from protocol.rounds.history import OpenedSets
+from protocol.rounds.isolation import Difference
 from protocol.rounds.view import RoundView
-from protocol.terms.terms import RoundPolicy
-from tests.stage.elimination import rank
+from protocol.terms.terms import Floors
 from tests.stage.rounds import toy_round
-from tests.stage.rounds.toy_round import TERMS, TOY, Round, contributed, training
-from tests.stage.toy import replace_terms, toy_epoch
+from tests.stage.rounds.contribution import payload_of
+from tests.stage.rounds.toy_round import TERMS, TOY, Round, contributed, numbers, training
+from tests.stage.studies import statistic_plan
+from tests.stage.toy import Table, replace_terms
 
-N = 5
-MODEL, OTHER = bytes(32), b"o" * 32
-
-
-def sets(*found: str) -> dict[str, frozenset[int]]:
-    """Sets of members written as digits, named 1, 2, …"""
-    return {str(k): frozenset(map(int, one)) for k, one in enumerate(found, start=1)}
+OTHER = b"o" * 32  # a model
+FIVE = tuple(TOY.federation.members)
 
 
-def of(members: str) -> frozenset[int]:
-    return frozenset(map(int, members))
-
-
-@pytest.mark.parametrize(
-    ("opened", "chosen", "shown"),
-    [
-        ([], "123", None),
-        (["123"], "123", None),
-        (["123"], "145", None),
-        (["123"], "1234", Difference(("1",), (4,))),
-        (["1234"], "123", Difference(("1",), (4,))),
-        (["123"], "124", Difference(("1",), (3, 4))),
-        (["123", "145"], "1345", Difference(("2",), (3,))),
-        (["1234", "123"], "1235", Difference(("2",), (5,))),
-        (["123", "145"], "2345", Difference(("1", "2"), (1,))),  # though all pairs differ by 3
-        (["12", "34"], "1234", None),  # a combination of the two: nothing new
-        (["12"], "1234", Difference(("1",), (3, 4))),
-    ],
-)
-def test_the_fewest_members_that_come_out_are_named(opened, chosen, shown):
-    assert isolated(of(chosen), sets(*opened), 3) == shown
-
-
-def brute(chosen: frozenset[int], opened: list[frozenset[int]], least: int) -> int | None:
-    """The fewest members of chosen + Σ a_j·opened_j below ``least``, by rational elimination."""
-
-    for size in range(least):
-        for hidden in itertools.combinations(range(1, 7), size):
-            columns = [m for m in range(1, 7) if m not in hidden]
-            rows = [[int(m in one) for m in columns] for one in opened]
-            if rank(rows) == rank([*rows, [int(m in chosen) for m in columns]]):
-                return size
-    return None
-
-
-some = st.frozensets(st.integers(1, 6), min_size=3)
-
-
-@settings(max_examples=200)
-@given(chosen=some, opened=st.lists(some, min_size=1, max_size=5), least=st.integers(2, 3))
-def test_what_comes_out_is_what_rational_elimination_finds(chosen, opened, least):
-    found = isolated(chosen, {str(k): one for k, one in enumerate(opened)}, least)
-    size = brute(chosen, opened, least)
-    assert (len(found.members) if found else None) == (size or None)
-    if found:  # the rounds that are named suffice, and the members are a sharp choice
-        named = [opened[int(name)] for name in found.rounds]
-        assert brute(chosen, named, least) == len(found.members)
-
-
-# ── what counts ──
-
-
-def closed(session: str, contributors: tuple[int, ...], **changes: object) -> Round:
-    """A round whose contributions and closing are on a board of its own."""
-    found = Round(session=session)
+def play(
+    name: str,
+    contributors: Sequence[int],
+    at: Table | None = None,
+    number: int = 1,
+    plan: Plan | None = None,
+    near: dict[int, tuple[str, ...]] | None = None,
+    **changes: Any,
+) -> Round:
+    """A closed round of a study; ``near``: what a member names; ``changes``: to the opening."""
+    found = Round(session=round_session(name, number), at=at, plan=plan)
     found.open(**changes)
     for i in contributors:
-        found.contribute(i, training(i))
+        contribute(found, i, (near or {}).get(i, ()))
     found.close()
     return found
 
 
-def history(*rounds: Round) -> OpenedSets:
-    """What a board says that has all entries of these."""
-    return OpenedSets(TERMS, [p for one in rounds for p in one.board.entries])
+def contribute(found: Round, member: int, near: tuple[str, ...] = ()) -> None:
+    """What the toy contributes; with ``near`` there is no proof, which the history never asks."""
+    if found.study.is_training:
+        made = training(member, found.session)
+    else:
+        made = numbers(member, *range(found.study.statistic.length))
+    if not near:
+        found.contribute(member, made)
+        return
+    payload = payload_of(made, toy_round.EPOCH)
+    body = Contribution(found.opened.digest, attach(payload), (), near)
+    found.publish(member, body, (payload,))
+
+
+def lock(found: Round, *members: int) -> Round:
+    """These lock the round's set, as everybody may."""
+    for i in members:
+        found.publish(i, SetLock(found.chosen))
+    return found
+
+
+def history(table: Table) -> OpenedSets:
+    found = OpenedSets(TERMS)
+    found.follow(table.board)
+    return found
+
+
+def shown(found: Round) -> Difference | None:
+    return history(found).difference(found.view)
+
+
+# ── what is compared ──
 
 
 def test_a_set_counts_that_anybody_has_locked_and_no_other_lock_does():
-    first, second = closed("round/1", (1, 2, 3)), closed("round/2", (1, 2, 4))
-    view = second.members[1].view
-    chosen = first.chosen
+    first = play("cardio", (1, 2, 3))
+    second = play("tumours", (1, 2, 4), first)
     first.publish(5, SetLock(b"x" * 32))
-    assert history(first).difference(view) is None
-    first.publish(2, SetLock(chosen))
-    assert history(first).difference(view) == Difference(("1",), (3, 4))
+    assert shown(second) is None
+    lock(first, 2)
+    assert shown(second) == Difference(("cardio/1",), (3, 4))
 
 
-@pytest.mark.parametrize("earlier", ["round/1", "round/9"])
-def test_rounds_before_and_after_count(earlier):
-    first, second = closed(earlier, (1, 2, 3)), closed("round/2", (1, 2, 4))
-    first.settle()
-    found = history(first).difference(second.members[1].view)
-    assert found == Difference((earlier[6:],), (3, 4))
+def test_rounds_before_and_after_count():
+    first = play("cardio", (1, 2, 3))
+    second = play("tumours", (1, 2, 4), first)
+    lock(second, 5)
+    assert shown(first) == Difference(("tumours/1",), (3, 4))
+
+
+def test_rounds_of_one_study_count():
+    first = lock(play("cardio", (1, 2, 3)), 1)
+    assert shown(play("cardio", (1, 2, 4), first, 2)) == Difference(("cardio/1",), (3, 4))
 
 
 def test_a_round_from_another_model_does_not_count():
-    first, second = closed("round/1", (1, 2, 3), model=OTHER), closed("round/2", (1, 2, 4))
-    first.settle()
-    assert history(first).difference(second.members[1].view) is None
+    first = lock(play("cardio", (1, 2, 3), model=OTHER), 1)
+    assert shown(play("tumours", (1, 2, 4), first)) is None
 
 
-def test_a_statistic_does_not_count_and_is_not_judged():
-    first = closed("round/1", (1, 2, 3))
-    first.settle()
-    view = RoundView("statistic/age")
-    other = closed("round/2", (1, 2, 4)).members[1].view
-    view.opening, view.closing = other.opening, other.closing
-    assert history(first).difference(view)
-    assert other.opening
-    body = other.opening.post.body
-    statistic = Opening("statistic", body.epoch, body.model, body.length)
-    post = msgspec.structs.replace(other.opening.post, body=statistic)
-    view.opening = other.opening._replace(post=post)
-    assert history(first).difference(view) is None
+@pytest.mark.parametrize("data", ["patients", "visits"])
+def test_statistics_are_compared_by_the_name_of_their_data(data):
+    first = lock(play("age", (1, 2, 3, 4), plan=statistic_plan(TERMS)), 1)
+    second = play("mean", (1, 2, 3), first, plan=statistic_plan(TERMS, 1, data=data))
+    expected = Difference(("age/1",), (4,)) if data == "patients" else None
+    assert shown(second) == expected
+
+
+def test_data_are_no_model():
+    first = lock(play("age", (1, 2, 3, 4), plan=statistic_plan(TERMS)), 1)
+    assert shown(play("cardio", (1, 2, 3), first)) is None
 
 
 def test_a_round_is_not_compared_with_itself():
-    first = closed("round/1", (1, 2, 3))
-    first.settle()
-    assert history(first).difference(first.members[1].view) is None
+    assert shown(lock(play("cardio", (1, 2, 3)), *FIVE)) is None
+
+
+def test_nothing_is_said_of_a_round_that_is_not_closed():
+    found = contributed((1, 2, 3))
+    assert shown(found) is None
+    assert history(found).difference(RoundView("study/cardio/3")) is None
+    assert not history(found).binds(RoundView("study/cardio/3"))
+
+
+# ── near ──
+
+
+def near_rounds(*who: int) -> Round:
+    """{1,2,3,4} from a model, then {1,2,3} from another, which some say is near to it."""
+    first = lock(play("cardio", (1, 2, 3, 4)), 1)
+    near = dict.fromkeys(who, ("study/cardio/1",))
+    return play("tumours", (1, 2, 3), first, near=near, model=OTHER)
+
+
+def test_a_dummy_weight_that_changes_a_digest_hides_nothing():
+    assert shown(near_rounds()) is None
+    assert shown(near_rounds(1, 2, 3)) == Difference(("cardio/1",), (4,))
+
+
+def test_a_false_near_makes_only_variables_of_its_author_one():
+    assert shown(near_rounds(3)) is None
+    found = near_rounds(2, 3)  # the difference has 1, twice, and 4
+    assert shown(found) == Difference(("cardio/1",), (1, 4))
+
+
+def test_what_is_near_to_one_is_near_to_all_that_are_near_to_it():
+    first = lock(play("cardio", (1, 2, 3, 4)), 1)
+    who = (1, 2, 3)
+    second = play("b", who, first, near=dict.fromkeys(who, ("study/cardio/1",)), model=OTHER)
+    third = play("c", who, second, near=dict.fromkeys(who, ("study/b/1",)), model=b"c" * 32)
+    assert shown(third) == Difference(("cardio/1",), (4,))
+
+
+def test_a_round_that_is_named_and_was_never_opened_changes_nothing():
+    first = lock(play("cardio", (1, 2, 3, 4)), 1)
+    near = dict.fromkeys((1, 2, 3), ("study/nobody/1", "study/tumours/1", "study/cardio/0"))
+    assert shown(play("tumours", (1, 2, 3), first, near=near, model=OTHER)) is None
+
+
+# ── what is open for sure ──
+
+
+def excused(*releasing: int) -> Difference | None:
+    """1 to 4 again, after it was opened, and a liar has locked 1 to 3."""
+    first = play("cardio", (1, 2, 3, 4))
+    lock(first, *FIVE[: TERMS.lock_threshold])
+    for i in releasing:
+        first.settle((i,))
+    second = lock(play("tumours", (1, 2, 3), first), 5)
+    assert shown(second) == Difference(("cardio/1",), (4,))
+    return shown(play("again", (1, 2, 3, 4), second))
+
+
+@pytest.mark.parametrize("releasing", [(), (1,)])
+def test_locks_and_parts_of_as_many_as_may_lie_are_no_sign_that_a_sum_is_open(releasing):
+    assert excused(*releasing) == Difference(("tumours/1",), (4,))
+
+
+def test_a_sum_that_is_open_already_may_be_opened_again_whatever_liars_have_locked():
+    assert excused(1, 2) is None
+
+
+# ── what waits for what ──
+
+
+def opened(name: str, at: Table | None = None, **changes: Any) -> Round:
+    found = Round(session=round_session(name, 1), at=at)
+    found.open(**changes)
+    return found
+
+
+def two() -> tuple[Round, Round]:
+    """Two rounds from one model, opened after each other."""
+    first = opened("cardio")
+    return first, opened("tumours", first)
+
+
+def test_nobody_contributes_before_the_rounds_that_opened_before_have_ended():
+    first, second = two()
+    sets = history(first)
+    for i in FIVE:
+        assert sets.unended(second.view, i) == ("study/cardio/1",)
+        assert not sets.unended(first.view, i)  # or both would wait for ever
+    for i in (1, 2, 3):
+        contribute(first, i)
+    first.close()
+    lock(first, 1, 2, 3)
+    assert TERMS.lock_threshold == 4
+    assert sets.unended(second.view, 5)
+    lock(first, 4)
+    assert not sets.unended(second.view, 5)
+
+
+def test_a_round_in_which_this_member_has_contributed_is_waited_for_though_it_opened_later():
+    first = opened("cardio")
+    second = opened("tumours", first, model=OTHER)
+    contribute(second, 1)
+    sets = history(first)
+    near = ("study/tumours/1",)
+    assert sets.unended(first.view, 1, near) == near
+    assert not sets.unended(first.view, 2, near)
+    assert not sets.unended(first.view, 1)
+
+
+def test_rounds_from_other_models_and_over_other_data_are_not_waited_for():
+    first = opened("cardio")
+    second = opened("tumours", first, model=OTHER)
+    assert not history(first).unended(second.view, 1)
+    assert history(first).unended(second.view, 1, ("study/cardio/1",)) == ("study/cardio/1",)
+
+
+def test_a_study_that_has_ended_is_waited_for_no_more():
+    first, second = two()
+    sets = history(first)
+    for i in FIVE[: TERMS.lock_threshold]:
+        assert sets.unended(second.view, 5)
+        first.say(i, Draft(first.study.session, Ending(first.study.digest)))
+    assert not sets.unended(second.view, 5)
+
+
+def test_a_round_is_over_when_so_many_have_refused_that_liars_among_them_change_nothing():
+    first, second = two()
+    for i in (1, 2, 3):
+        contribute(first, i)
+    first.close()
+    sets = history(first)
+    for i in (1, 2):  # three are left, and one of these two may lie and lock
+        first.publish(i, Refusal("recomputed-sum", 0, "no"))
+        assert sets.unended(second.view, 5)
+    first.publish(3, Refusal("recomputed-sum", 0, "no"))
+    assert not sets.unended(second.view, 5)
+
+
+def test_who_has_locked_and_refuses_then_may_still_release():
+    first, second = two()
+    for i in (1, 2, 3):
+        contribute(first, i)
+    first.close()
+    lock(first, 1, 2, 3)
+    for i in (1, 2, 3):
+        first.publish(i, Refusal("differencing", 0, "no"))
+    assert history(first).unended(second.view, 5)
 
 
 # ── what hospitals do ──
 
 
 def after(first: Round, contributors: tuple[int, ...], differencing: str = "refuse") -> Round:
-    """The next round from the same model on the same board, closed; its hospitals know both."""
-    found = Round(session="round/2")
-    found.board, found.blobs, found.ledgers = first.board, first.blobs, first.ledgers
-    policy = type(TERMS.rounds)(5, 3, 10, 10, 3, differencing)  # type: ignore[arg-type]
-    for i in TOY.federation.members:
-        found.members[i] = found.member(i)
-        found.members[i].terms = replace_terms(TERMS, rounds=policy)
+    """Another study from the same model on the same board, closed; its hospitals know both."""
+    found = Round(session=round_session("tumours", 1), at=first)
+    found.ledgers = first.ledgers
+    floors = Floors(3, 3, 1, differencing)  # type: ignore[arg-type]
+    for member in found.members.values():
+        member.terms = replace_terms(TERMS, floors=floors)
     found.open()
     for i in contributors:
         found.contribute(i, training(i, "next"))
@@ -156,162 +282,156 @@ def after(first: Round, contributors: tuple[int, ...], differencing: str = "refu
     return found
 
 
-def void(contributors: tuple[int, ...] = (1, 2, 3)) -> Round:
+def settled(contributors: tuple[int, ...] = (1, 2, 3)) -> Round:
     found = toy_round.closed(contributors)
     found.settle()
     return found
 
 
 def test_hospitals_refuse_a_sum_that_differs_by_too_few():
-    found = after(void(), (1, 2, 3, 4))
+    found = after(settled(), (1, 2, 3, 4))
     found.settle()
     assert found.refusals == {("differencing", 4)}
-    view = found.members[1].view
-    assert set(view.refusals) == set(TOY.federation.members)
+    view = found.view
+    assert set(view.refusals) == set(FIVE)
     assert not view.locks
     assert all(member.plaintexts is None for member in found.members.values())
-    assert all("round/2" not in ledger.chosen for ledger in found.ledgers.values())
+    assert all(found.session not in ledger.chosen for ledger in found.ledgers.values())
     reason = view.refusals[1].reason
-    assert "round 1" in reason
+    assert "cardio/1" in reason
     assert "H4 alone" in reason
 
 
 @pytest.mark.parametrize("contributors", [(1, 2, 3), (3, 4, 5)])
 def test_hospitals_help_with_the_same_set_and_with_one_that_differs_enough(contributors):
-    found = after(void(), contributors)
+    found = after(settled(), contributors)
     found.settle()
     assert not found.refusals
     assert all(member.plaintexts for member in found.members.values())
 
 
 def test_where_the_terms_warn_hospitals_help():
-    found = after(void(), (1, 2, 3, 4), "warn")
-    assert found.members[1].difference == Difference(("1",), (4,))
+    found = after(settled(), (1, 2, 3, 4), "warn")
+    assert found.members[1].difference == Difference(("cardio/1",), (4,))
     found.settle()
     assert not found.refusals
     assert all(member.plaintexts for member in found.members.values())
 
 
+def test_what_is_too_much_work_to_decide_is_refused(monkeypatch):
+    monkeypatch.setattr("protocol.rounds.span._EXPONENTS", ())
+    found = after(settled(), (1, 2, 3, 4))
+    found.settle()
+    assert found.refusals == {("differencing", 0)}
+    assert "too much" in found.view.refusals[1].reason
+
+
 def test_a_part_is_not_released_when_others_have_locked_a_close_set_meanwhile():
-    """Only more liars than are assumed can do that; who is honest stops all the same."""
+    """Whoever locks first is not heard of at once; who is honest looks again before it releases."""
     first = contributed((1, 2, 3))
-    found = Round(session="round/2")
-    found.board, found.blobs = first.board, first.blobs
-    found.members = {i: found.member(i) for i in TOY.federation.members}
+    found = Round(session=round_session("tumours", 1), at=first)
     found.open()
     for i in (1, 2, 3, 4):
         found.contribute(i, training(i, "next"))
     found.close()
     found.settle((1,))  # its lock
     first.close()
-    chosen = first.chosen
-    for i in (2, 3, 4, 5):
-        first.publish(i, SetLock(chosen))
-    ours = found.chosen
-    for i in (2, 3, 4, 5):
-        found.publish(i, SetLock(ours))
+    lock(first, 2, 3, 4, 5)
+    lock(found, 2, 3, 4, 5)
     assert found.members[1].owes_partial
     found.settle((1,))
     assert found.refusals == {("differencing", 4)}
-    assert not found.members[1].view.partials
+    assert not found.view.partials
 
 
 def test_no_terms_let_a_difference_show_two_hospitals():
     """Each of the two would read the other; and nobody has checked these terms."""
-    terms = replace_terms(TERMS, rounds=RoundPolicy(5, 3, 10, 10, 2))
-    first, again = closed("round/1", (1, 2, 3)), closed("round/2", (1, 2, 4))
-    chosen = first.members[1].view.chosen(terms.federation)
+    terms = replace_terms(TERMS, floors=Floors(3, 2, 1))
+    first = play("cardio", (1, 2, 3))
+    again = play("tumours", (1, 2, 4), first)
+    chosen = first.view.chosen(terms.federation)
     assert chosen is not None
     first.publish(1, SetLock(chosen))
-    known = OpenedSets(terms, first.board.entries)
-    assert known.difference(again.members[1].view) == Difference(("1",), (3, 4))
+    known = OpenedSets(terms, first.board.studies)
+    for posted in first.board.entries:
+        known.receive(posted)
+    assert known.difference(again.view) == Difference(("cardio/1",), (3, 4))
 
 
-def test_a_reason_is_short_enough_for_the_board():
-    toy = toy_epoch(5, 3).federation
-    members = tuple(
-        type(m)(f"{'x' * 62}{k:2}".replace(" ", "-"), m.key)
-        for k, m in enumerate(toy.terms.members)
-    )
-    terms = replace_terms(toy.terms, members=members * 3)
-    found = Difference(tuple(map(str, range(1, 16))), tuple(range(1, 15)))
-    assert len(found.reason(terms)) <= 500
+# ── what may be closed ──
 
 
-def test_the_set_is_the_closings():
-    found = closed("round/2", (1, 2, 4))
-    assert isinstance(found.members[1].view.closed, Closing)
-    assert history(void()).difference(found.members[1].view) == Difference(("1",), (3, 4))
-    empty = RoundView("round/3")
-    assert history(void()).difference(empty) is None
+def test_the_largest_set_and_those_who_are_missing_are_told_of_statistics_too():
+    plan = statistic_plan(TERMS)
+    first = lock(play("age", (1, 2, 3, 4), plan=plan), 1)
+    second = Round(session=round_session("mean", 1), at=first, plan=plan)
+    second.open()
+    sets = history(first)
+    for i in (1, 2, 3):
+        contribute(second, i)
+    given = frozenset(second.view.contributions)
+    assert sets.binds(second.view)
+    assert sets.compared(second.view) == ("age/1",)
+    assert not sets.closable(second.view, given)
+    assert sets.awaited(second.view, given) == {4}
+    contribute(second, 5)
+    with_five = frozenset(second.view.contributions)
+    assert sets.closable(second.view, with_five) == {1, 2, 5}  # 3, 4 and 5 come out
+    contribute(second, 4)
+    everybody = frozenset(second.view.contributions)
+    assert sets.closable(second.view, everybody) == {1, 2, 3, 4}
+    assert sets.opened_from(bytes(32)) == ()
 
 
-# ── the largest set that may be added ──
+def test_who_may_not_contribute_is_not_waited_for():
+    first = lock(play("age", (1, 2, 3, 4), plan=statistic_plan(TERMS)), 1)
+    plan = statistic_plan(TERMS, members=(1, 2, 3))
+    second = Round(session=round_session("mean", 1), at=first, plan=plan)
+    second.open()
+    for i in (1, 2, 3):
+        contribute(second, i)
+    given = frozenset(second.view.contributions)
+    assert not history(first).closable(second.view, given)
+    assert history(first).awaited(second.view, given) == frozenset()
 
 
-@pytest.mark.parametrize(
-    ("opened", "given", "found"),
-    [
-        (["12345"], "12345", "12345"),
-        (["12345"], "1234", ""),  # any difference shows fewer than three
-        (["123456"], "12345", "123"),
-        (["123"], "12345", "1245"),
-        (["123"], "1234", "123"),
-        (["123"], "1456", "1456"),
-        (["123", "145"], "2345", ""),  # twice the update of 1
-        (["1234567"], "123456", "1234"),
-    ],
-)
-def test_the_largest_set_that_isolates_nobody(opened, given, found):
-    assert largest(of(given), sets(*opened), 3, 3) == of(found)
+def test_a_plan_that_asks_for_more_contributors_is_heeded():
+    plan = statistic_plan(TERMS, least_contributors=4)
+    first = lock(play("age", FIVE, plan=plan), 1)
+    second = play("mean", (1, 2, 3, 4), first, plan=plan)
+    assert not history(first).closable(second.view, frozenset((1, 2, 3, 4)))
+    floor = statistic_plan(TERMS)
+    third = lock(play("stay", (1, 2, 3, 4, 5), second, plan=floor), 1)
+    assert history(third).closable(third.view, frozenset(FIVE)) == frozenset(FIVE)
 
 
-@given(st.data())
-@settings(max_examples=60, deadline=None)
-def test_no_larger_set_isolates_nobody(data):
-    """By trying all of them."""
-    n = data.draw(st.integers(4, 8))
-    some = st.sets(st.integers(1, n), min_size=3).map(frozenset)
-    opened = dict[str, frozenset[int]]()
-    for one in data.draw(st.lists(some, min_size=1, max_size=3)):
-        if isolated(one, opened, 3) is None:
-            opened[str(len(opened))] = one
-    given = data.draw(some)
-    sizes = [
-        size
-        for size in range(3, len(given) + 1)
-        for chosen in itertools.combinations(sorted(given), size)
-        if isolated(frozenset(chosen), opened, 3) is None
-    ]
-    found = largest(given, opened, 3, 3)
-    assert len(found) == max(sizes, default=0)
-    assert found <= given
-    assert not found or isolated(found, opened, 3) is None
+# ── answers that are kept ──
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.integers(4, 7), st.data())
-def test_no_fewer_could_let_a_round_go_on(n: int, data: st.DataObject) -> None:
-    everybody = frozenset(range(1, n + 1))
-    subsets = st.frozensets(st.sampled_from(sorted(everybody)), min_size=3)
-    opened: dict[str, frozenset[int]] = {}
-    for one in data.draw(st.lists(subsets, min_size=1, max_size=3)):
-        if isolated(one, opened, 3) is None:
-            opened[str(len(opened))] = one
-    given_by = data.draw(subsets)
-    absent = everybody - given_by
-    assume(opened and not largest(given_by, opened, 3, 3))
-    found = fewest_missing(given_by, absent, opened, 3, 3)
-    enough = [
-        len(choice)
-        for size in range(1, len(absent) + 1)
-        for choice in itertools.combinations(absent, size)
-        if largest(given_by.union(choice), opened, 3, 3)
-    ]
-    assert len(found) == min(enough, default=0)
-    assert not found or largest(given_by | found, opened, 3, 3)
+def test_an_answer_is_kept_until_the_question_is_another(monkeypatch):
+    first = lock(play("cardio", (1, 2, 3)), 1)
+    second = play("tumours", (1, 2, 4), first)
+    sets, asked = history(first), list[str]()
+
+    def counted(row: object, others: object, least: int) -> None:
+        asked.append("again")
+
+    monkeypatch.setattr("protocol.rounds.history.isolated", counted)
+    for _ in range(3):
+        assert sets.difference(second.view) is None
+    assert len(asked) == 1
+    lock(first, 2)  # changes nothing that is compared
+    sets.difference(second.view)
+    assert len(asked) == 1
+    lock(play("third", (3, 4, 5), first), 2)
+    sets.difference(second.view)
+    assert len(asked) == 2
 
 
-def test_one_who_lets_another_sum_be_opened_is_named_before_two() -> None:
-    opened = {"1": frozenset({1, 2, 4, 5, 6})}
-    assert fewest_missing(frozenset({1, 2, 4}), frozenset({3, 5, 6}), opened, 3, 3) == {3}
+def test_what_an_honest_hospital_reads_again_after_a_restart_says_the_same():
+    first = lock(play("cardio", (1, 2, 3)), 1)
+    second = play("tumours", (1, 2, 4), first)
+    sets = history(first)
+    assert sets.difference(second.view) == Difference(("cardio/1",), (3, 4))
+    sets.follow(first.board)
+    assert sets.difference(second.view) == Difference(("cardio/1",), (3, 4))
