@@ -6,32 +6,41 @@ import pytest
 from protocol.board.board import MAX_ENTRY_BYTES, Board, Entry, SignedPost, decode_entry
 from protocol.board.messages import (
     Attachment,
+    CheckRequest,
     Closing,
     Complaint,
     Contribution,
     Join,
     Opening,
     Partial,
-    Request,
     SetLock,
     Statement,
     attach,
 )
 from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork, Malformed, ProtocolError
+from tests.stage.studies import statistic_plan, statistic_study
 from tests.stage.toy import Table, next_post, replace_terms, toy_federation
 
 TOY = toy_federation()
-REQUEST = Request(3)
-STATISTIC = "statistic/age"
+CHECK = CheckRequest(bytes(32), bytes(32))  # a post that anybody may make any time
+SAID = "check/1"
+ROUND, PLAN = "study/age/1", statistic_plan(TOY.terms)
 
 
 def table() -> Table:
     """A table with three posts on its board, by members 1 and 2."""
     found = Table(TOY)
-    found.put(found.sign(STATISTIC, 1, REQUEST))
-    found.put(found.sign(STATISTIC, 2, REQUEST))
+    found.put(found.sign(SAID, 1, CHECK))
+    found.put(found.sign(SAID, 2, CHECK))
     found.put(found.sign("ceremony/1", 1, Join(b"key", bytes(32))))
+    return found
+
+
+def in_study() -> Table:
+    """The same, and a study that all have approved, with members 1, 2, 3 and 5."""
+    found = table()
+    found.found(statistic_study(TOY.terms, members=(1, 2, 3, 5)))
     return found
 
 
@@ -55,16 +64,14 @@ def test_posts_are_chained_and_counted_by_session_and_sender():
     assert [board.hash_at(k) for k in range(1, 4)] == [p.hash for p in board.entries]
     assert board.hash_at(4) is None
     assert board.hash_at(-1) is None
-    assert (board.count(STATISTIC, 1), board.count("ceremony/1", 1)) == (1, 1)
-    assert (board.count("ceremony/1", 2), board.count("round/1", 1)) == (0, 0)
-    assert [p.post.sender for p in board.session(STATISTIC)] == [1, 2]
+    assert (board.count(SAID, 1), board.count("ceremony/1", 1)) == (1, 1)
+    assert (board.count("ceremony/1", 2), board.count(ROUND, 1)) == (0, 0)
+    assert [p.post.sender for p in board.session(SAID)] == [1, 2]
 
 
 def test_equal_entries_give_equal_heads_and_any_other_entry_another():
     genesis = Board(TOY.terms).head.hash
-    one, two = (
-        Table(TOY).sign(STATISTIC, i, REQUEST, seen_position=0, seen=genesis) for i in (1, 2)
-    )
+    one, two = (Table(TOY).sign(SAID, i, CHECK, seen_position=0, seen=genesis) for i in (1, 2))
     assert head_of([one, two], 5) == head_of([one, two], 5)
     assert len({head_of([one, two], 5), head_of([two, one], 5), head_of([one, two], 6)}) == 3
 
@@ -79,14 +86,14 @@ def head_of(posts: list[SignedPost], time_ms: int) -> bytes:
 @pytest.mark.parametrize("sequence", [0, 2, 7])
 def test_a_post_out_of_its_senders_sequence_is_refused(sequence):
     found = table()
-    error = refusal(found.board, found.sign(STATISTIC, 1, REQUEST, sequence=sequence))
+    error = refusal(found.board, found.sign(SAID, 1, CHECK, sequence=sequence))
     assert error.sender == 1
     assert "number" in error.reason
 
 
 def test_the_same_post_twice_is_refused():
     found = table()
-    signed = found.sign(STATISTIC, 3, REQUEST)
+    signed = found.sign(SAID, 3, CHECK)
     found.put(signed)
     assert refusal(found.board, signed).sender == 3
 
@@ -94,27 +101,25 @@ def test_the_same_post_twice_is_refused():
 def test_a_post_signed_for_another_session_does_not_fit_there():
     """The session is signed: its bytes can't be moved, and a copy needs a new signature."""
     found = table()
-    signed = found.sign("statistic/weight", 3, REQUEST)
-    moved = msgspec.structs.replace(
-        signed, post=signed.post.replace(b"statistic/weight", b"statistic/height")
-    )
+    signed = found.sign("check/2", 3, CHECK)
+    moved = msgspec.structs.replace(signed, post=signed.post.replace(b"check/2", b"check/3"))
     assert moved.post != signed.post
     assert "signature" in refusal(found.board, moved).reason
 
 
 def test_a_post_of_another_federation_is_refused():
     other = Table(toy_federation(name="Other"))
-    signed = other.sign(STATISTIC, 1, REQUEST)
+    signed = other.sign(SAID, 1, CHECK)
     assert "federation" in refusal(Board(TOY.terms), signed).reason
     forged = table()
-    stolen = forged.sign(STATISTIC, 3, REQUEST, federation=other.federation.terms.federation)
+    stolen = forged.sign(SAID, 3, CHECK, federation=other.federation.terms.federation)
     assert "federation" in refusal(forged.board, stolen).reason
 
 
 def test_a_post_signed_by_another_key_is_refused():
     found = table()
     for signer in (0, 1, 2, 4):
-        post = next_post(TOY.keys[signer], found.board, STATISTIC, 3, REQUEST)
+        post = next_post(TOY.keys[signer], found.board, SAID, 3, CHECK)
         error = refusal(found.board, post)
         assert (error.sender, error.reason) == (3, "its signature does not fit")
 
@@ -122,30 +127,33 @@ def test_a_post_signed_by_another_key_is_refused():
 def test_a_sender_outside_the_roster_is_refused():
     larger = Table(toy_federation(6, 4))
     small = Board(TOY.terms)
-    signed = larger.sign(
-        STATISTIC, 6, REQUEST, federation=TOY.terms.federation, seen=small.head.hash
-    )
+    signed = larger.sign(SAID, 6, CHECK, federation=TOY.terms.federation, seen=small.head.hash)
     error = refusal(small, signed)
     assert (error.sender, error.reason) == (6, "its sender is not a member")
 
 
-OPENING = Opening("statistic", bytes(32), bytes(32), 3)
+OPENING = Opening(bytes(32), bytes(32), bytes(32), 3)
 CLOSING = Closing((), attach(b"sum"))
 
 
 @pytest.mark.parametrize(
     ("session", "sender", "body"),
     [
-        (STATISTIC, 1, OPENING),
-        (STATISTIC, 1, CLOSING),
-        (STATISTIC, 0, REQUEST),
-        (STATISTIC, 0, SetLock(bytes(32))),
+        (ROUND, 1, OPENING),
+        (ROUND, 1, CLOSING),
+        (SAID, 0, CHECK),
+        (ROUND, 0, SetLock(bytes(32))),
+        ("study/age", 0, PLAN),
+        (ROUND, 1, PLAN),
+        ("study/age", 1, SetLock(bytes(32))),
+        ("study/age", 0, OPENING),
+        ("study/age/0", 0, OPENING),
         ("ceremony/1", 0, Join(b"key", bytes(32))),
         ("ceremony/1", 0, OPENING),
-        ("ceremony/1", 1, REQUEST),
-        ("round/1", 1, REQUEST),
-        ("round/1", 1, Join(b"key", bytes(32))),
-        ("round/1", 0, Statement(bytes(32), 3)),
+        ("ceremony/1", 1, CHECK),
+        (ROUND, 1, CHECK),
+        (ROUND, 1, Join(b"key", bytes(32))),
+        (ROUND, 0, Statement(bytes(32), 3)),
     ],
 )
 def test_nobody_says_what_is_not_his_to_say_there(session, sender, body):
@@ -157,15 +165,15 @@ def test_nobody_says_what_is_not_his_to_say_there(session, sender, body):
 
 def test_the_aggregator_opens_and_closes():
     found = table()
-    found.put(found.sign(STATISTIC, 0, OPENING))
-    found.put(found.sign(STATISTIC, 0, CLOSING))
-    assert found.board.count(STATISTIC, 0) == 2
+    found.put(found.sign(ROUND, 0, OPENING))
+    found.put(found.sign(ROUND, 0, CLOSING))
+    assert found.board.count(ROUND, 0) == 2
 
 
 def test_a_sender_who_saw_another_entry_is_a_fork():
     found = table()
     for position, seen in ((3, bytes(32)), (2, found.board.head.hash), (0, found.board.head.hash)):
-        signed = found.sign(STATISTIC, 3, REQUEST, seen_position=position, seen=seen)
+        signed = found.sign(SAID, 3, CHECK, seen_position=position, seen=seen)
         with pytest.raises(Fork) as raised:
             found.board.extend(signed, 0)
         assert raised.value.position == position
@@ -174,16 +182,16 @@ def test_a_sender_who_saw_another_entry_is_a_fork():
 
 def test_a_sender_who_saw_entries_that_are_not_here_is_a_fork():
     found = table()
-    signed = found.sign(STATISTIC, 3, REQUEST, seen_position=4, seen=bytes(32))
+    signed = found.sign(SAID, 3, CHECK, seen_position=4, seen=bytes(32))
     with pytest.raises(Fork):
         found.board.extend(signed, 0)
 
 
 def test_two_boards_that_differ_part_at_the_first_post_that_crosses():
     one, other = table(), Table(TOY)
-    other.put(other.sign(STATISTIC, 1, REQUEST))
-    other.put(other.sign(STATISTIC, 3, REQUEST))
-    crossing = one.sign(STATISTIC, 4, REQUEST, seen_position=2, seen=one.board.hash_at(2))
+    other.put(other.sign(SAID, 1, CHECK))
+    other.put(other.sign(SAID, 3, CHECK))
+    crossing = one.sign(SAID, 4, CHECK, seen_position=2, seen=one.board.hash_at(2))
     one.put(crossing)
     with pytest.raises(Fork):
         other.board.extend(crossing, 0)
@@ -192,15 +200,15 @@ def test_two_boards_that_differ_part_at_the_first_post_that_crosses():
 def test_a_sender_may_lag_behind_but_not_go_back():
     found = table()
     board = found.board
-    lagging = found.sign(STATISTIC, 3, REQUEST, seen_position=1, seen=board.hash_at(1))
+    lagging = found.sign(SAID, 3, CHECK, seen_position=1, seen=board.hash_at(1))
     found.put(lagging)
-    back = found.sign("statistic/weight", 3, REQUEST, seen_position=0, seen=board.hash_at(0))
+    back = found.sign("check/2", 3, CHECK, seen_position=0, seen=board.hash_at(0))
     assert "saw less" in refusal(board, back).reason
 
 
 def test_an_entry_at_another_position_or_after_another_entry_is_a_fork():
     found = table()
-    entry = found.board.extend(found.sign(STATISTIC, 3, REQUEST), 0)
+    entry = found.board.extend(found.sign(SAID, 3, CHECK), 0)
     for changes in (
         {"position": 3},
         {"position": 5},
@@ -216,7 +224,7 @@ def test_an_entry_at_another_position_or_after_another_entry_is_a_fork():
 
 def test_a_flipped_bit_anywhere_in_an_entry_is_refused():
     found = table()
-    data = encode(found.board.extend(found.sign(STATISTIC, 3, SetLock(b"s" * 32)), 7))
+    data = encode(found.board.extend(found.sign(ROUND, 3, SetLock(b"s" * 32)), 7))
     head, time_flips = found.board.head, 0
     for bit in range(8 * len(data)):
         damaged = bytearray(data)
@@ -266,12 +274,12 @@ LARGE = attach(bytes(5_000))
 )
 def test_an_attachment_that_is_not_what_it_says_is_refused(attachment: Attachment):
     found = table()
-    error = refusal(found.board, found.sign("round/1", 3, Contribution(bytes(32), attachment)))
+    error = refusal(found.board, found.sign(ROUND, 3, Contribution(bytes(32), attachment)))
     assert error.sender == 3
     assert "attachment" in error.reason
 
 
-EACH = tuple(attach(b"key", i) for i in TOY.members)
+EACH = tuple(attach(b"key", i) for i in (1, 2, 3, 5))
 FOR_ALL = attach(b"parts")
 
 
@@ -282,31 +290,39 @@ FOR_ALL = attach(b"parts")
         (FOR_ALL, *EACH, attach(b"other", 2)),
         EACH,
         (FOR_ALL, *EACH[1:]),
+        (FOR_ALL, *EACH, attach(b"key", 4)),
         (FOR_ALL, *EACH, attach(b"key", 6)),
         (),
     ],
 )
-def test_a_partial_is_once_for_all_with_a_key_for_each(attachments: tuple[Attachment, ...]):
-    found = table()
+def test_a_partial_is_once_for_all_with_a_key_for_each_reader(attachments: tuple[Attachment, ...]):
+    """Member 4 has none: the sum is not for it."""
+    found = in_study()
     wrong = Partial(bytes(32), bytes(32), attachments)
-    error = refusal(found.board, found.sign("round/1", 3, wrong))
+    error = refusal(found.board, found.sign(ROUND, 3, wrong))
     assert "attachment" in error.reason
-    found.put(found.sign("round/1", 3, Partial(bytes(32), bytes(32), (FOR_ALL, *EACH))))
+    found.put(found.sign(ROUND, 3, Partial(bytes(32), bytes(32), (FOR_ALL, *EACH))))
+
+
+def test_nobody_releases_a_part_in_a_study_that_was_not_proposed():
+    found = table()
+    said = Partial(bytes(32), bytes(32), (FOR_ALL, *EACH))
+    assert "attachment" in refusal(found.board, found.sign(ROUND, 3, said)).reason
 
 
 @pytest.mark.parametrize(("member", "size"), [(0, 0), (6, 32), (2, 1), (2, 31)])
 def test_a_complaint_is_about_a_member_with_a_whole_key_or_none(member: int, size: int):
     found = table()
     wrong = Complaint(bytes(32), member, bytes(size))
-    assert refusal(found.board, found.sign("round/1", 3, wrong)).sender == 3
+    assert refusal(found.board, found.sign(ROUND, 3, wrong)).sender == 3
     for size in (0, 32):
-        found.put(found.sign("round/1", 3, Complaint(bytes(32), 2, bytes(size))))
+        found.put(found.sign(ROUND, 3, Complaint(bytes(32), 2, bytes(size))))
 
 
 @pytest.mark.parametrize("attachment", [FITTING, LARGE, attach(b"")])
 def test_an_attachment_that_fits_is_accepted(attachment: Attachment):
     found = table()
-    found.put(found.sign("round/1", 3, Contribution(bytes(32), attachment)))
+    found.put(found.sign(ROUND, 3, Contribution(bytes(32), attachment)))
 
 
 def test_a_board_of_other_terms_begins_elsewhere():

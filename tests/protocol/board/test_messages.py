@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.board import messages as m
+from protocol.board import plan as p
 from protocol.board import wire
 from protocol.board.board import Entry, Post, SignedPost
+from protocol.board.fields import MAX_BLOB_BYTES, MAX_INLINE_BYTES
 from protocol.board.messages import attach, attachments_of, belongs, blob_name
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
@@ -24,20 +26,43 @@ indices = st.integers(0, 16)
 digests = st.binary(min_size=32, max_size=32)
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=20)
 words = st.from_regex(r"\A[a-z][a-z0-9 -]{0,31}\Z")
-names = st.from_regex(r"\A(ceremony|round|check)/(0|[1-9][0-9]{0,8})\Z") | st.from_regex(
-    r"\Astatistic/[a-z][a-z0-9._-]{0,20}\Z"
+names = st.from_regex(r"\A(ceremony|check)/(0|[1-9][0-9]{0,8})\Z") | st.from_regex(
+    r"\Astudy/[a-z][a-z0-9._-]{0,20}(/(0|[1-9][0-9]{0,8}))?\Z"
 )
+study_names = st.from_regex(r"\A[a-z][a-z0-9._-]{0,63}\Z")
 attachments = st.builds(
-    m.Attachment, indices, st.integers(0, m.MAX_BLOB_BYTES), digests, st.binary(max_size=50)
+    m.Attachment, indices, st.integers(0, MAX_BLOB_BYTES), digests, st.binary(max_size=50)
 )
 lists = st.lists(attachments, max_size=3).map(tuple)
 contributors = st.builds(m.Contributor, indices, digests)
 decimals = st.integers(0, 100)
+members = st.lists(indices, max_size=16).map(tuple)
 labels = st.from_regex(r"\A[a-zé]([a-z é,]{0,40}[a-z])?\Z")
 signatures = st.binary(min_size=64, max_size=64)
 model_entries = st.builds(
     m.ModelEntry, texts, st.lists(counts, max_size=3).map(tuple), st.sampled_from(["float16"])
 )
+WORKS: dict[type, st.SearchStrategy[Any]] = {
+    p.Training: st.builds(
+        p.Training,
+        st.integers(1, 1_000_000),
+        st.floats(0, 1e9),
+        st.integers(1, 64),
+        st.integers(1, 1 << 47),
+        st.sampled_from(["auto", "paillier", "hybrid", "hybrid-s2"]),
+        st.sampled_from(["examples", "equal"]),
+        study_names | st.just(""),
+        counts,
+        st.binary(max_size=32),
+    ),
+    p.Statistic: st.builds(
+        p.Statistic,
+        st.integers(1, 100_000),
+        decimals,
+        study_names,
+        st.lists(labels, max_size=4).map(tuple),
+    ),
+}
 BODIES: dict[type, st.SearchStrategy[Any]] = {
     m.Join: st.builds(m.Join, st.binary(max_size=60), digests),
     m.Step: st.builds(m.Step, words, counts, counts, lists),
@@ -45,20 +70,18 @@ BODIES: dict[type, st.SearchStrategy[Any]] = {
     m.Overdue: st.builds(m.Overdue, words, counts, counts),
     m.Abort: st.builds(m.Abort, indices, words, texts, st.lists(indices, max_size=3).map(tuple)),
     m.Disclosure: st.builds(m.Disclosure, digests),
-    m.Request: st.builds(
-        m.Request, st.integers(1, 100_000), decimals, st.lists(labels, max_size=4).map(tuple)
+    p.Plan: st.builds(
+        p.Plan, texts, members, indices, st.integers(1, 1_000), st.one_of(*WORKS.values())
     ),
+    p.Approval: st.builds(p.Approval, digests, st.booleans(), st.booleans()),
+    p.Withdrawal: st.builds(p.Withdrawal, digests),
+    p.Ending: st.builds(p.Ending, digests),
     m.Opening: st.builds(
-        m.Opening,
-        st.sampled_from(["training", "statistic"]),
-        digests,
-        digests,
-        st.integers(1, 10_000_000),
-        max_examples=counts,
-        decimals=decimals,
-        labels=st.binary(max_size=32),
+        m.Opening, digests, digests, digests, st.integers(1, 10_000_000), max_examples=counts
     ),
-    m.Contribution: st.builds(m.Contribution, digests, attachments),
+    m.Contribution: st.builds(
+        m.Contribution, digests, attachments, near=st.lists(names, max_size=3).map(tuple)
+    ),
     m.Closing: st.builds(m.Closing, st.lists(contributors, max_size=5).map(tuple), attachments),
     m.Omission: st.builds(
         m.Omission, indices, digests, st.sampled_from(get_args(m.OmissionReason)), indices
@@ -135,7 +158,7 @@ FRAMES: dict[type, st.SearchStrategy[Any]] = {
     wire.StatusReport: st.builds(wire.StatusReport, st.binary(max_size=60)),
 }
 ALL = [(m.Body, s) for s in BODIES.values()] + list(REST.items())
-ALL += list(FRAMES.items())
+ALL += [*FRAMES.items(), *WORKS.items()]
 
 
 def refused(data: bytes, kind: Any, limit: int = LIMIT) -> bool:
@@ -183,7 +206,7 @@ def test_garbage_is_refused_or_is_a_message_in_its_one_spelling(data):
 
 @pytest.mark.parametrize("wrap", [lambda c: [*c, 0], lambda c: c[:-1], lambda c: [*c, None]])
 def test_a_field_too_many_or_too_few_is_refused(wrap):
-    for message in (m.Request(5), m.SetLock(bytes(32)), m.Statement(bytes(32), 7)):
+    for message in (p.Ending(bytes(32)), m.SetLock(bytes(32)), m.Statement(bytes(32), 7)):
         content = msgspec.msgpack.decode(encode(message))
         assert refused(encode(wrap(content)), m.Body)
 
@@ -196,24 +219,14 @@ def test_a_field_too_many_or_too_few_is_refused(wrap):
         [5],
         [],
         None,
-        {"type": "request", "length": 5},
-        ["Request", 5],
-        ["request", 5],
-        ["request", "5", 0, []],
-        ["request", 5.0, 0, []],
-        ["request", True, 0, []],
-        ["request", None, 0, []],
-        ["request", 0, 0, []],
-        ["request", -1, 0, []],
-        ["request", 100_001, 0, []],
-        ["request", 5, -1, []],
-        ["request", 5, 101, []],
-        ["request", 5, 0, [""]],
-        ["request", 5, 0, [" men"]],
-        ["request", 5, 0, ["men\n"]],
-        ["request", 5, 0, ["m\x1b[2Jen"]],
-        ["request", 5, 0, ["m\x9ben"]],
-        ["request", 5, 0, ["m" * 101]],
+        {"type": "ending", "plan": b"x" * 32},
+        ["Ending", b"x" * 32],
+        ["ending"],
+        ["ending", b"x" * 31],
+        ["withdrawal", b"x" * 33],
+        ["approval", b"x" * 32, True],
+        ["approval", b"x" * 32, True, 1],
+        ["approval", b"x" * 31, True, True],
         ["lock", "x" * 32, b""],
         ["lock", b"x" * 31, b""],
         ["lock", b"x" * 33, b""],
@@ -227,11 +240,11 @@ def test_a_field_too_many_or_too_few_is_refused(wrap):
         ["abort", 0, "step", "reason", [1] * 17],
         ["abort", 0, "step", "reason", [17]],
         ["overdue", "s" * 33, 0, 0],
-        ["opening", "lottery", b"x" * 32, b"x" * 32, 1, "hybrid", 0.5, 0, 0, b""],
-        ["opening", "training", b"x" * 32, b"x" * 32, 1, "rot13", 0.5, 0, 0, b""],
-        ["opening", "training", b"x" * 32, b"x" * 32, (1 << 30) + 1, "hybrid", 0.5, 0, 0, b""],
-        ["opening", "statistic", b"x" * 32, b"x" * 32, 1, "paillier", 0.0, 0, 101, b""],
-        ["opening", "statistic", b"x" * 32, b"x" * 32, 1, "paillier", 0.0, 0, 0, b"x" * 33],
+        ["opening", b"x" * 31, b"x" * 32, b"x" * 32, 1, "hybrid", 0.5, 0],
+        ["opening", b"x" * 32, b"x" * 32, b"x" * 32, 1, "rot13", 0.5, 0],
+        ["opening", b"x" * 32, b"x" * 32, b"x" * 32, (1 << 30) + 1, "hybrid", 0.5, 0],
+        ["contribution", b"x" * 32, [0, 1, b"x" * 32, b"x"], [], ["study/a/1"] * 65],
+        ["contribution", b"x" * 32, [0, 1, b"x" * 32, b"x"], [], ["round/1"]],
         ["check", b"x" * 32, b"x" * 31],
         ["check", b"x" * 32, b"x" * 33],
         ["join", b"x" * 2_049],
@@ -253,13 +266,15 @@ def test_unknown_tags_wrong_types_and_values_out_of_range_are_refused(content):
 
 def test_the_cases_above_fail_for_their_fault_alone():
     for content in (
-        ["request", 100_000, 100, ["m" * 100, "old men, 90+"]],
+        ["ending", b"x" * 32],
+        ["approval", b"x" * 32, True, True],
+        ["contribution", b"x" * 32, [0, 1, b"x" * 32, b"x"], [], ["study/a/1"] * 64],
         ["lock", b"x" * 32, b"f" * 16],
         ["overdue", "s" * 32, 0, 0],
         ["abort", 16, "s" * 32, "r" * 500, [16] * 16],
         ["step", "units", 0, 0, [[0, 1, b"x" * 32, b"x"]] * 16],
         ["closing", [[1, b"x" * 32]] * 16, [0, 1, b"x" * 32, b"x"], [b"x" * 32] * 4_096],
-        ["opening", "training", b"x" * 32, b"x" * 32, 1 << 30, "hybrid", 0.5, 0, 100, b"x" * 32],
+        ["opening", b"x" * 32, b"x" * 32, b"x" * 32, 1 << 30, "hybrid", 0.5, 0],
     ):
         assert not refused(encode(content), m.Body)
 
@@ -280,20 +295,21 @@ def spellings_of(message: Any) -> list[bytes]:
 
 
 def test_longer_spellings_of_the_same_message_are_refused():
-    for message in (m.Request(5), m.SetLock(bytes(32)), m.Abort(0, "moduli", "why")):
+    for message in (p.Ending(bytes(32)), m.SetLock(bytes(32)), m.Abort(0, "moduli", "why")):
         assert not refused(encode(message), m.Body)
         for data in spellings_of(message):
             assert refused(data, m.Body)
-    assert refused(b"\x94\xa7request\xcc\x05\x00\x90", m.Body)  # 5 as uint8
-    assert refused(b"\x94\xa7request\xd0\x05\x00\x90", m.Body)  # 5 as int8
+    assert not refused(b"\x94\xa7overdue\xa1s\x05\x00", m.Body)
+    assert refused(b"\x94\xa7overdue\xa1s\xcc\x05\x00", m.Body)  # 5 as uint8
+    assert refused(b"\x94\xa7overdue\xa1s\xd0\x05\x00", m.Body)  # 5 as int8
     assert refused(b"\x92\xa4lock\xc5\x00\x20" + bytes(32), m.Body)  # bin16
 
 
 def test_a_map_in_place_of_the_array_is_refused():
-    class Named(msgspec.Struct, tag="request"):
-        length: int
+    class Named(msgspec.Struct, tag="ending"):
+        plan: bytes
 
-    assert refused(msgspec.msgpack.encode(Named(5)), m.Body)
+    assert refused(msgspec.msgpack.encode(Named(bytes(32))), m.Body)
 
 
 def test_deep_nesting_is_refused():
@@ -302,47 +318,13 @@ def test_deep_nesting_is_refused():
 
 
 def test_a_message_over_the_limit_is_refused_before_it_is_read():
-    data = encode(m.Request(5))
+    data = encode(p.Ending(bytes(32)))
     assert not refused(data, m.Body, len(data))
     assert refused(data, m.Body, len(data) - 1)
 
 
-@pytest.mark.parametrize(
-    "session",
-    [
-        "",
-        "ceremony",
-        "ceremony/",
-        "ceremony/01",
-        "ceremony/-1",
-        "ceremony/1\n",
-        "round/1/2",
-        "round/1000000000",
-        "round/x",
-        "statistic/",
-        "statistic/1",
-        "statistic/A",
-        "statistic/a b",
-        "statistic/" + "a" * 65,
-        "statistic/a\n",
-        "check/01",
-        "check/x",
-        "lottery/1",
-        " round/1",
-        "round/\u0661",  # a digit, but not one of ours
-    ],
-)
-def test_a_session_of_another_form_is_refused(session):
-    post = Post(bytes(32), session, 1, 0, 0, bytes(32), m.Request(5))
-    assert refused(encode(post), Post)
-
-
-@pytest.mark.parametrize("session", ["ceremony/1", "round/0", "check/3", "statistic/age-65.plus_x"])
-def test_a_session_of_the_right_form_is_accepted(session):
-    assert not refused(encode(Post(bytes(32), session, 1, 0, 0, bytes(32), m.Request(5))), Post)
-
-
 AGGREGATOR_SAYS = {m.Opening, m.Closing, m.Omission}
+MEMBERS_SAY_OF_STUDIES = {p.Plan, p.Approval, p.Withdrawal, p.Ending}
 MEMBERS_SAY_IN_CEREMONIES = {m.Join, m.Step, m.Certificate, m.Overdue, m.Abort, m.Disclosure}
 
 
@@ -352,34 +334,32 @@ MEMBERS_SAY_IN_CEREMONIES = {m.Join, m.Step, m.Certificate, m.Overdue, m.Abort, 
 def test_who_may_say_what_where(kind, data):
     body = data.draw(BODIES[kind])
     places = set()
-    for session in ("ceremony/1", "round/1", "statistic/age", "check/1"):
+    sessions = "ceremony/1", "study/age", "study/age/0", "study/age/1", "check/1", "check/0"
+    for session in (*sessions, "ceremony/0"):
         for sender in (0, 1, 5):
             if belongs(session, sender, body):
-                places.add((session.partition("/")[0], "aggregator" if sender == 0 else "member"))
-    if kind is m.Opening:
-        session = "round" if body.kind == "training" else "statistic"
-        assert places == {(session, "aggregator")}
-    elif kind in AGGREGATOR_SAYS:
-        assert places == {("round", "aggregator"), ("statistic", "aggregator")}
+                places.add((session, "aggregator" if sender == 0 else "member"))
+    if kind in AGGREGATOR_SAYS:
+        assert places == {("study/age/1", "aggregator")}
     elif kind in MEMBERS_SAY_IN_CEREMONIES:
-        assert places == {("ceremony", "member")}
+        assert places == {("ceremony/1", "member")}
     elif kind in (m.CheckRequest, m.CheckPart):
-        assert places == {("check", "member")}
-    elif kind is m.ModelEntries:
-        assert places == {("round", "member")}
-    elif kind is m.Request:
-        assert places == {("statistic", "member")}
+        assert places == {("check/1", "member")}
+    elif kind in MEMBERS_SAY_OF_STUDIES:
+        assert places == {("study/age", "member")}
+    elif kind in (m.Statement, m.ModelEntries):
+        assert places == {("study/age/0", "member"), ("study/age/1", "member")}
     else:
-        assert places == {("round", "member"), ("statistic", "member")}
+        assert places == {("study/age/1", "member")}
 
 
-@given(size=st.sampled_from([0, 1, m.MAX_INLINE_BYTES, m.MAX_INLINE_BYTES + 1, 9_000]))
+@given(size=st.sampled_from([0, 1, MAX_INLINE_BYTES, MAX_INLINE_BYTES + 1, 9_000]))
 def test_a_payload_travels_inline_or_as_a_blob_of_its_name(size):
     payload = bytes(size)
     attachment = attach(payload, 3)
     assert (attachment.to, attachment.size) == (3, size)
     assert attachment.digest == blob_name(payload)
-    assert attachment.is_blob == (size > m.MAX_INLINE_BYTES)
+    assert attachment.is_blob == (size > MAX_INLINE_BYTES)
     assert attachment.data == (b"" if attachment.is_blob else payload)
 
 

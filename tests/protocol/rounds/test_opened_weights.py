@@ -22,7 +22,7 @@ from keyshare.rounds.slots import Slots
 from keyshare.rounds.tally import CHANGE_CLASSES
 from protocol.board.suite import suite_of
 from protocol.rounds.ciphertexts import lattice_context
-from protocol.rounds.history import isolated
+from protocol.rounds.isolation import Row, Sums, isolated
 from protocol.terms.terms import floor
 from tests.stage.rounds import toy_round
 from tests.stage.rounds.toy_round import (
@@ -169,6 +169,11 @@ def test_where_all_take_part_in_every_round_no_number_of_patients_is_shown() -> 
 # ── whatever sets the rules allow ──
 
 
+def row(chosen: Members) -> Row:
+    """The sum over these members, of one start."""
+    return frozenset((member, "start") for member in chosen)
+
+
 @st.composite
 def allowed(draw: st.DrawFn) -> tuple[int, Rounds, Members]:
     """Rounds that hospitals would help with, and who colludes: as many as the floor counts on."""
@@ -177,8 +182,8 @@ def allowed(draw: st.DrawFn) -> tuple[int, Rounds, Members]:
     for _ in range(draw(st.integers(2, 6))):
         chosen = draw(st.frozensets(st.integers(1, n), min_size=least))
         model = draw(st.sampled_from("ab"))
-        same = {str(k): members for k, (members, of) in enumerate(rounds) if of == model}
-        if isolated(chosen, same, least) is None:
+        same = {str(k): row(members) for k, (members, of) in enumerate(rounds) if of == model}
+        if isolated(row(chosen), Sums(same, frozenset(same)), least) is None:
             rounds.append((chosen, model))
     assume(len(rounds) > 1)
     colluders = draw(st.frozensets(st.integers(1, n), max_size=least - 2))
