@@ -94,8 +94,12 @@ class RoundMember:
 
     @property
     def may_lock(self) -> bool:
-        """Whether this member's approval to open stands on its board, and the study has no end."""
-        return self.state.opens(self.index) and not self.state.is_ended()
+        """Whether this member's approval to open stands on its board, for a round of the plan.
+
+        Not if the study has ended.
+        """
+        is_planned = self.view.number <= self.study.rounds
+        return is_planned and self.state.opens(self.index) and not self.state.is_ended()
 
     def receive(self, posted: Posted, payloads: Mapping[int, bytes]) -> None:
         """Take an entry of this round with its payloads: key 0 for all, own number for sealed.

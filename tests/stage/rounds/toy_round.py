@@ -15,7 +15,7 @@ from keyshare.rounds.slots import Slots
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Attachment, Contribution, Opening, attach
-from protocol.board.plan import Plan
+from protocol.board.plan import Approval, Ending, Plan, Withdrawal
 from protocol.board.session import read_session, round_session
 from protocol.board.study import Study, StudyState
 from protocol.board.suite import Suite, suite_of
@@ -93,7 +93,8 @@ def numbers(index: int, *values: int) -> Encrypted:
 class Round(AggregatorTable):
     """A round at a table where all members listen.
 
-    plan: of its study, which all approve unless it is on the board; one that trains unless told.
+    plan: of its study, which all approve, or these, unless it is on the board; one that trains
+    unless told.
     at: another table, if it is played there. remembers: whether members look at other rounds.
     """
 
@@ -101,6 +102,7 @@ class Round(AggregatorTable):
     length: int = LENGTH
     toy: ToyEpoch = TOY
     plan: Plan | None = None
+    approving: Sequence[int] | None = None
     at: Table | None = None
     remembers: bool = True
     members: dict[int, RoundMember] = field(default_factory=dict)
@@ -110,7 +112,8 @@ class Round(AggregatorTable):
     def __post_init__(self) -> None:
         super().__init__(self.toy, self.at)
         if (name := read_session(self.session).study) not in self.board.studies:
-            self.found(Study(self.terms, name, self.plan or training_plan(self.terms)))
+            study = Study(self.terms, name, self.plan or training_plan(self.terms))
+            self.found(study, self.approving)
         for i in self.toy.federation.members:
             self.ledgers[i] = Ledger()
             self.members[i] = self.member(i)
@@ -174,6 +177,24 @@ class Round(AggregatorTable):
         if self.study.is_training:
             changes = {"length": self.length} | changes
         return self.open_round(self.session, **changes)
+
+    def say_of_study(self, sender: int, body: Approval | Withdrawal | Ending) -> None:
+        """A member's word, which must count."""
+        said = self.say(sender, Draft(self.study.session, body)).post.body
+        assert said == body, said
+
+    def approve(self, *members: int, contribute: bool = True, opens: bool = True) -> None:
+        for member in members:
+            self.say_of_study(member, Approval(self.study.digest, contribute, opens))
+
+    def withdraw(self, *members: int) -> None:
+        for member in members:
+            self.say_of_study(member, Withdrawal(self.study.digest))
+
+    def end(self, *members: int) -> None:
+        """These vote to end the study."""
+        for member in members:
+            self.say_of_study(member, Ending(self.study.digest))
 
     # ── contributions ──
 
