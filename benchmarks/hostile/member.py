@@ -18,27 +18,29 @@ from participant.errors import ParticipantError
 from participant.home import PASSPHRASE_VARIABLE, Identity, Passphrase, load
 from participant.network import Caller, Link, Traffic, open_link
 from protocol.board import (
-    CHUNK_BYTES,
-    Accepted,
     Attachment,
-    BlobChunk,
-    BlobHave,
     Body,
     CheckRequest,
     Contribution,
-    FromAggregator,
-    FromMember,
     Partial,
     Post,
-    Rejected,
     Request,
     Step,
-    Submit,
     attach,
     blob_name,
     sign_post,
 )
 from protocol.terms import Terms, parse
+from protocol.wire import (
+    CHUNK_BYTES,
+    Accepted,
+    BlobChunk,
+    BlobHave,
+    FromAggregator,
+    FromMember,
+    Rejected,
+    Submit,
+)
 
 BLOB_BYTES, POSTS = 4 << 20, 20
 _AGAIN_SECONDS, _ANSWER_SECONDS = 0.2, 10.0

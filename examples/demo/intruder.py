@@ -6,9 +6,9 @@ import ssl
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.sync.client import connect
 
-from protocol.board import Challenge, Rejected, decode_from_aggregator, hello
 from protocol.encoding import encode
 from protocol.terms import Terms
+from protocol.wire import Challenge, Rejected, decode_from_aggregator, hello
 
 
 def knock(terms: Terms, member: int) -> str:

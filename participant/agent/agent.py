@@ -21,30 +21,32 @@ from participant.agent.transfer import Downloads, TransferBytes, Uploads
 from participant.disk import Storage
 from participant.errors import IdentityInUse, RejectedByAggregator
 from protocol.board import (
-    Accepted,
     Attachment,
-    BlobChunk,
-    BlobHave,
     Board,
-    Declined,
     Draft,
-    Entries,
-    FromAggregator,
-    FromMember,
     Head,
     Post,
     Posted,
-    Rejected,
-    Submit,
-    Subscribe,
     Surplus,
-    Welcome,
     decode_entry,
     purpose_of,
     sign_post,
 )
 from protocol.errors import Fork
 from protocol.terms import Terms
+from protocol.wire import (
+    Accepted,
+    BlobChunk,
+    BlobHave,
+    Declined,
+    Entries,
+    FromAggregator,
+    FromMember,
+    Rejected,
+    Submit,
+    Subscribe,
+    Welcome,
+)
 from protocol.words import shown
 
 _PREFETCH = 64  # entries whose blobs are asked for at a time

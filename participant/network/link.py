@@ -34,7 +34,10 @@ from participant.errors import (
 )
 from participant.network.link_trouble import NotAWebsocket, Way, closed, trouble
 from participant.network.proxy import find_proxy, why_unused
-from protocol.board import (
+from protocol.encoding import encode
+from protocol.errors import BadTerms, Malformed
+from protocol.terms import Terms
+from protocol.wire import (
     MAX_FRAME_BYTES,
     Allowance,
     Challenge,
@@ -45,9 +48,6 @@ from protocol.board import (
     decode_from_aggregator,
     hello,
 )
-from protocol.encoding import encode
-from protocol.errors import BadTerms, Malformed
-from protocol.terms import Terms
 from protocol.words import shown
 
 OPEN_SECONDS = 10.0

@@ -20,8 +20,8 @@ from participant.errors import DiskError, OutOfTime, ProxyRefuses, Unreachable
 from participant.network.link import Caller, Link, Traffic, open_link
 from participant.network.link_trouble import silence
 from participant.waiting import Waiting
-from protocol.board import Allowance, decode_from_aggregator
 from protocol.terms import AGGREGATOR
+from protocol.wire import Allowance, decode_from_aggregator
 
 NUDGE_SECONDS = 10.0
 _AT_ONCE = 64  # frames, before the agent works: while it does not, whatever comes is kept

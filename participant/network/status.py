@@ -12,8 +12,8 @@ from participant.agent import load_checkpoint
 from participant.errors import Unreachable
 from participant.home import Membership
 from participant.network.link import OPEN_SECONDS, Caller, Traffic, open_link
-from protocol.board import StatusReport, StatusRequest
 from protocol.errors import Malformed
+from protocol.wire import StatusReport, StatusRequest
 
 _MODEL = re.compile(r"models/round-(\d+)\.safetensors")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from protocol.board.messages import Abort, Body
-from protocol.board.wire import Rejected, StatusReport, Submit
 from protocol.terms.terms import render
+from protocol.wire.frames import Rejected, StatusReport, Submit
 from tests.foreign.poison import BRIEF, NOT_TEXT, offences
 from tests.participant.cli.test_commands import APP
 from tests.stage.consortium import PASSPHRASE, Consortium, found, run_all

@@ -36,10 +36,10 @@ from participant.rounds.omissions import omission_facts
 from participant.rounds.task import Question
 from participant.waiting import Waiting
 from protocol.board.messages import Abort, Complaint, Join, Refusal, Statement
-from protocol.board.wire import Rejected
 from protocol.ceremony.judgement import Verdict
 from protocol.errors import ProtocolError, UnsignedTerms
 from protocol.rounds.omission import LeftOut
+from protocol.wire.frames import Rejected
 from tests.foreign.poison import BRIEF, NOT_TEXT, POISON, POISONS, offences, poisoned
 from tests.participant.cli.test_ceremony_view import COURSE, EXPECTATION
 from tests.participant.cli.test_sentences import SAMPLES, ours, samples, subclasses

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.server.service import Aggregator
 from protocol.board.board import Board, Entry, Posted, decode_entry
-from protocol.board.wire import Declined, Entries, FromAggregator, FromMember, Subscribe, Welcome
 from protocol.record.files import recorded
 from protocol.signing import public_bytes
 from protocol.terms.terms import AggregatorAddress, Member, RoundPolicy, Terms, check, floor
+from protocol.wire.frames import Declined, Entries, FromAggregator, FromMember, Subscribe, Welcome
 from tests.simulator.clock import Clock
 from tests.simulator.disk import Crash
 from tests.simulator.hospital import Hospital

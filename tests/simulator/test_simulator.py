@@ -13,9 +13,9 @@ from aggregator.server.service import Aggregator
 from participant.agent.agent import Agent
 from participant.rounds.sum_check import SumCheck
 from protocol.board.board import decode_entry
-from protocol.board.wire import Entries
 from protocol.ceremony.judgement import Verdict
 from protocol.rounds.vector_checks import SumVerdict
+from protocol.wire.frames import Entries
 from tests.simulator import oracle
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import SeededSecrets

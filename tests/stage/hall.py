@@ -15,9 +15,9 @@ from participant.network.session import Session
 from participant.training.task import TrainingTask
 from protocol.board.board import Post
 from protocol.board.messages import MAX_POST_BYTES
-from protocol.board.wire import FromMember, Submit, Welcome
 from protocol.encoding import decode, encode
 from protocol.key.epoch import HeldKey
+from protocol.wire.frames import FromMember, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.desk import Desk
 from tests.stage.rounds.round_table import Steps

@@ -10,7 +10,7 @@ from participant.agent.task import Task
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Statement
-from protocol.board.wire import Welcome
+from protocol.wire.frames import Welcome
 from tests.simulator.disk import Disk
 from tests.stage.toy import toy_federation
 

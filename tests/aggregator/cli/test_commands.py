@@ -20,7 +20,7 @@ from aggregator.server.leases import IdentityInUse
 from aggregator.server.service import Aggregator
 from aggregator.status.file import read_status, write_status
 from aggregator.store.lock import hold
-from protocol.board.wire import Accepted
+from protocol.wire.frames import Accepted
 from tests.stage.caller import HOST
 from tests.stage.programs.place import Place, Run, place, refused, run, service, statement, submit
 from tests.stage.toy import toy_federation

@@ -18,8 +18,8 @@ from participant.agent.transfer import Uploads
 from participant.network.session import Session
 from protocol.board.board import Board
 from protocol.board.messages import blob_name
-from protocol.board.wire import BlobChunk, BlobHave, FromMember, Welcome
 from protocol.encoding import encode
+from protocol.wire.frames import BlobChunk, BlobHave, FromMember, Welcome
 from tests.field.network.test_resumed import BLOBS, Vector
 from tests.simulator.disk import Disk
 from tests.stage.saying import FEDERATION, Quiet

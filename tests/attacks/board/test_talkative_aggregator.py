@@ -17,8 +17,8 @@ from participant.network import session as sessions
 from participant.network.link import Link
 from participant.network.session import Notices, Session
 from protocol.board.board import Head
-from protocol.board.wire import Accepted, Rejected
 from protocol.encoding import encode
+from protocol.wire.frames import Accepted, Rejected
 from tests.stage.saying import FEDERATION, Quiet, agent, statement
 
 MANY = 1_000

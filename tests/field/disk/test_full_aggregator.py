@@ -24,7 +24,7 @@ from participant.errors import OutOfTime
 from participant.network.session import Session
 from protocol.board.draft import Draft
 from protocol.board.messages import Statement, Step, attach, blob_name
-from protocol.board.wire import (
+from protocol.wire.frames import (
     Accepted,
     BlobChunk,
     Rejected,

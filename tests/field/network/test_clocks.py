@@ -18,7 +18,7 @@ from participant.agent.clock_check import ClockCheck
 from participant.cli.views.ceremony import clocks_line
 from participant.cli.views.standing import show_standing
 from protocol.board.messages import blob_name
-from protocol.board.wire import CHUNK_BYTES, BlobChunk, Welcome
+from protocol.wire.frames import CHUNK_BYTES, BlobChunk, Welcome
 from tests.stage.desk import SECONDS, Desk, federation
 from tests.stage.saying import FEDERATION, agent, statement
 

@@ -32,7 +32,7 @@ from participant.network import session as sessions
 from protocol.board.board import Board
 from protocol.board.draft import Draft
 from protocol.board.messages import Contribution, attach, blob_name
-from protocol.board.wire import (
+from protocol.wire.frames import (
     CHUNK_BYTES,
     REQUESTED_BYTES,
     BlobChunk,

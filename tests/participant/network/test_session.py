@@ -32,8 +32,8 @@ from participant.network import session as sessions
 from participant.network.link import Caller, open_link
 from participant.network.session import Notices
 from protocol.board.draft import Draft
-from protocol.board.wire import MAX_FRAME_BYTES, Accepted, Challenge, Rejected
 from protocol.errors import Malformed
+from protocol.wire.frames import MAX_FRAME_BYTES, Accepted, Challenge, Rejected
 from tests.stage.consortium import CHEAP, Consortium, found, lost_into, run_all
 from tests.stage.relay import make_tls_key
 

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.board import messages as m
-from protocol.board import wire
 from protocol.board.board import Entry, Post, SignedPost
 from protocol.board.messages import attach, attachments_of, belongs, blob_name
 from protocol.encoding import decode, encode
 from protocol.errors import Malformed
 from protocol.key.epoch import Epoch, EpochSecret
 from protocol.sealing import SealContext
+from protocol.wire import frames as wire
 
 LIMIT = 1 << 20
 

@@ -14,8 +14,8 @@ from examples.demo.processes import free_port
 from participant.home.terms_file import read_aggregator_card
 from protocol.board.board import Board
 from protocol.board.messages import Statement
-from protocol.board.wire import Submit
 from protocol.terms.terms import Terms
+from protocol.wire.frames import Submit
 from tests.stage.caller import HOST, stranger
 from tests.stage.toy import Federation, next_post, toy_federation
 
