@@ -164,9 +164,9 @@ def test_a_hospital_that_dies_sends_only_the_rest(tmp_path: Path) -> None:
     for size in cuts(1):
         if service.board.entries:
             break
-        member = agent(disk)
-        if disk.names("outbox/post"):
-            member.task = Saying()  # the vector is made already
+        key = FEDERATION.keys[1]
+        is_made = bool(disk.names("outbox/post"))
+        member = Agent(FEDERATION.terms, 1, key, disk, Saying()) if is_made else agent(disk)
         line = Line(member)
         line.carry(service, size)
         sent += line.sent

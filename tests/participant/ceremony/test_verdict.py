@@ -78,7 +78,7 @@ def reading(table: CeremonyTable, folder: Path, index: int = 1) -> VerdictTask:
     terms, keys = table.federation.terms, table.federation.keys
     task = VerdictTask(terms)
     service = served(table, folder)
-    connect(Agent(terms, index, keys[index], Disk(), task, reads_all=True), service)
+    connect(Agent(terms, index, keys[index], Disk(), task), service)
     service.close()
     return task
 
@@ -162,7 +162,7 @@ class JudgingHospital(Hospital):
             super().start()
             return
         task = VerdictTask(self.terms)
-        self.agent = Agent(self.terms, self.index, self.key, self.disk, task, reads_all=True)
+        self.agent = Agent(self.terms, self.index, self.key, self.disk, task)
 
 
 class JudgingFederation(AttackedFederation):
