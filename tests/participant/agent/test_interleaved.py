@@ -8,13 +8,13 @@ from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from protocol.board.wire import FromAggregator, Welcome
 
 from aggregator.server.service import Aggregator
 from participant.agent.agent import Agent
 from participant.agent.task import Task
 from participant.agent.tasks import Tasks
 from protocol.board.board import Board
+from protocol.wire.frames import FromAggregator, Welcome
 from tests.participant.agent.test_tasks import Reciting, line
 from tests.simulator.disk import Crash, Disk
 from tests.stage.saying import BIG, FEDERATION, agent, aggregator, connect
