@@ -100,6 +100,8 @@ class AtWork:
             return task, Agent(member.terms, member.index, key, kept, task, notices.set_back)
 
         task, agent = await self.steps.do(begin)
-        self.session = Session(agent, key, notices, timeout, self.traffic, steps=self.steps)
+        self.session = Session(
+            agent, key, member.address, notices, timeout, self.traffic, steps=self.steps
+        )
         await self.session.work()
         return task

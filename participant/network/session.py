@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from participant.agent import Agent, Inbox, SetBack, Steps, Task
 from participant.errors import DiskError, OutOfTime, ProxyRefuses, Unreachable
 from participant.network.clock_check import ClockCheck
+from participant.home import Address
 from participant.network.link import Caller, Link, Traffic, open_link
 from participant.network.link_trouble import silence
 from participant.waiting import Waiting
@@ -58,6 +59,7 @@ class Session:
 
     agent: Agent
     key: Ed25519PrivateKey = field(repr=False)
+    address: Address
     notices: Notices = field(default_factory=Notices)
     time_limit: float | None = None  # seconds
     traffic: Traffic = field(default_factory=Traffic)
@@ -89,7 +91,7 @@ class Session:
         """What all tasks wait for now, if there is such a thing."""
         agent, aggregator = self.agent, (AGGREGATOR,)
         if self._no_link:
-            facts = {"reason": self._no_link, "remedy": self._link_remedy}
+            facts = {"url": self.url, "reason": self._no_link, "remedy": self._link_remedy}
             return Waiting("link", aggregator, facts)
         if agent.stalled:
             return Waiting("stalled", aggregator, {"reason": agent.stalled})
@@ -108,6 +110,11 @@ class Session:
         """For how long the agent has been at work on its step, 0 while it waits."""
         began = self._step_began
         return 0.0 if began is None else self.clock() - began
+
+    @property
+    def url(self) -> str:
+        """Where the aggregator is now looked for."""
+        return self.address.newest.url
 
     async def work(self) -> None:
         """Work until the agent is done; may be cancelled at any moment, and called again.
@@ -129,9 +136,9 @@ class Session:
         wait = _FIRST_WAIT
         connected, told, refusals = False, set[str](), 0
         while not self.agent.done:
-            before = self._progress
+            before, where = self._progress, (self.agent.terms, self.address.newest)
             try:
-                async with open_link(self.agent.terms, caller, self.traffic) as link:
+                async with open_link(*where, caller, self.traffic) as link:
                     connected, refusals = True, 0
                     told.clear()
                     self._find()

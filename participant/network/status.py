@@ -55,7 +55,7 @@ async def ask_aggregator(member: Membership) -> dict[str, Any]:
     """The aggregator's report; raises Unreachable, Malformed, and what ``open_link`` raises."""
     key, instance = member.identity.signing_key, secrets.token_bytes(16)
     caller = Caller(member.index, key, instance, "status")
-    async with open_link(member.terms, caller, Traffic()) as link:
+    async with open_link(member.terms, member.address.newest, caller, Traffic()) as link:
         await link.send(StatusRequest())
         try:
             async with asyncio.timeout(OPEN_SECONDS):

@@ -38,7 +38,7 @@ class Kind(StrEnum):
 _FIELDS = {  # that tell what a TOML file of ours is
     Kind.TERMS: {"federation", "members"},
     Kind.CARD: {"name", "key", "fingerprint"},
-    Kind.AGGREGATOR_CARD: {"url", "key", "certificate_pin"},
+    Kind.AGGREGATOR_CARD: {"url", "key", "tls"},
 }
 _NAMES = {  # that tell what a folder is, each of a file that is never handed on
     Kind.RECORD: "record.json",

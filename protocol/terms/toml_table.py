@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from typing import Any
+from typing import Any, Literal, overload
 
 from protocol.encoding import encode_binary
 from protocol.errors import BadTerms
@@ -22,12 +22,13 @@ class Table:
         self._read.add(key)
         value = self._values.get(key)
         if value is None:
-            raise BadTerms(self._name(key), "it is missing")
+            raise BadTerms(self.name(key), "it is missing")
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise BadTerms(self._name(key), f"it must be {what}")
+            raise BadTerms(self.name(key), f"it must be {what}")
         return value
 
-    def _name(self, key: str) -> str:
+    def name(self, key: str) -> str:
+        """A key with the path of its table, as an error names it."""
         return f"{self._path}.{shown(key)}" if self._path else shown(key)
 
     def text(self, key: str) -> str:
@@ -36,7 +37,7 @@ class Table:
     def number(self, key: str) -> int:
         value = int(self._take(key, int, "a whole number"))
         if abs(value) >= 1 << 53:
-            raise BadTerms(self._name(key), "it is too large")
+            raise BadTerms(self.name(key), "it is too large")
         return value
 
     def real(self, key: str) -> float:
@@ -45,7 +46,7 @@ class Table:
         except OverflowError:
             value = math.inf
         if not math.isfinite(value):
-            raise BadTerms(self._name(key), "it must be finite")
+            raise BadTerms(self.name(key), "it must be finite")
         return value
 
     def flag(self, key: str, default: bool | None = None) -> bool:
@@ -58,23 +59,29 @@ class Table:
         try:
             data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
-            raise BadTerms(self._name(key), "it is not base64") from None
+            raise BadTerms(self.name(key), "it is not base64") from None
         if len(data) != size or encode_binary(data) != text:
-            raise BadTerms(self._name(key), f"it must be {size} bytes in base64")
+            raise BadTerms(self.name(key), f"it must be {size} bytes in base64")
         return data
 
-    def table(self, key: str) -> Table:
-        return Table(self._name(key), self._take(key, dict, "a table"))
+    @overload
+    def table(self, key: str) -> Table: ...
+    @overload
+    def table(self, key: str, optional: Literal[True]) -> Table | None: ...
+    def table(self, key: str, optional: bool = False) -> Table | None:
+        if optional and key not in self._values:
+            return None
+        return Table(self.name(key), self._take(key, dict, "a table"))
 
     def tables(self, key: str, optional: bool = False) -> list[Table]:
         if optional and key not in self._values:
             return []
         values = self._take(key, list, "a list of tables")
         if not all(isinstance(value, dict) for value in values):
-            raise BadTerms(self._name(key), "it must be a list of tables")
-        return [Table(f"{self._name(key)}[{k}]", v) for k, v in enumerate(values, start=1)]
+            raise BadTerms(self.name(key), "it must be a list of tables")
+        return [Table(f"{self.name(key)}[{k}]", v) for k, v in enumerate(values, start=1)]
 
     def finish(self) -> None:
         """Raises BadTerms on a key that nobody asked for."""
         if unknown := sorted(set(self._values) - self._read):
-            raise BadTerms(self._name(unknown[0]), "it is unknown here")
+            raise BadTerms(self.name(unknown[0]), "it is unknown here")

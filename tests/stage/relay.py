@@ -50,7 +50,7 @@ class TlsKey:
 def make_tls_key(folder: Path) -> TlsKey:
     """A fresh certificate for localhost, as ``init`` makes it."""
     folder.mkdir(parents=True, exist_ok=True)
-    pin, files = create(folder, "localhost", "localhost", 8443).certificate_pin, own_tls(folder)
+    pin, files = create(folder, "localhost", "localhost", 8443).pin, own_tls(folder)
     return TlsKey(files.certificate, files.key, pin)
 
 

@@ -84,4 +84,4 @@ def telling(
         moved()
         teller.look()
 
-    return link_notices(hospital.terms.aggregator.url, say_aside, look)
+    return link_notices(hospital.member.address.newest.url, say_aside, look)

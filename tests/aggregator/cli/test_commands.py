@@ -225,7 +225,7 @@ def test_the_status_shows_who_is_here_while_it_runs_and_who_spoke_when_it_does_n
 def test_a_status_under_other_terms_than_the_running_ones_is_refused(
     place: Place, run: Run
 ) -> None:
-    other = toy_federation(3, 3, aggregator=place.terms.aggregator)
+    other = toy_federation(3, 3).at(place.federation.card)
     with hold(place.data, "serve"):
         write_status(place.data, {"pid": os.getpid(), "federation": "Other", "fingerprint": "00"})
         place.file.write_text(other.signed_text())

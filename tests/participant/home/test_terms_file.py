@@ -31,7 +31,7 @@ def federation() -> Federation:
 @pytest.fixture
 def path(tmp_path: Path, federation: Federation) -> Path:
     path = tmp_path / "federation.toml"
-    write_terms(path, federation.terms)
+    write_terms(path, federation.terms, federation.card)
     return path
 
 
@@ -119,7 +119,7 @@ def test_a_file_that_changed_between_the_look_and_the_signature_is_not_signed(
 
 def test_terms_are_never_written_over(path: Path, federation: Federation) -> None:
     with pytest.raises(FileExists):
-        write_terms(path, federation.terms)
+        write_terms(path, federation.terms, federation.card)
 
 
 def test_text_that_is_not_utf8_is_refused(path: Path) -> None:

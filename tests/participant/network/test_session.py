@@ -147,7 +147,7 @@ async def test_an_aggregator_that_floods_is_hung_up_on(
     for name, value in flood.items():
         setattr(consortium.relay, name, value)
     with consortium.relay.running() as relay, pytest.raises(Unreachable, match="was closed"):
-        async with open_link(session.agent.terms, caller, session.traffic):
+        async with open_link(session.agent.terms, consortium.card, caller, session.traffic):
             raise AssertionError("it was let in")
     assert relay.hellos == []
 
