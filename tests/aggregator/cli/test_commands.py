@@ -98,7 +98,7 @@ def test_a_data_folder_without_a_key_points_to_init(place: Place, tmp_path: Path
 def test_a_key_that_is_not_in_the_terms_is_refused(place: Place, tmp_path: Path, run: Run) -> None:
     other = tmp_path / "other"
     run("init", "--host", HOST, "--data", other)
-    assert "aggregator.key" in refused(run, "serve", place.file, "--data", other)
+    assert "federation.aggregator_key" in refused(run, "serve", place.file, "--data", other)
 
 
 def test_a_certificate_that_is_not_the_pinned_one_is_refused(
@@ -108,7 +108,9 @@ def test_a_certificate_that_is_not_the_pinned_one_is_refused(
     run("init", "--host", HOST, "--data", other)
     certificate, key = other / "tls-certificate.pem", other / "tls-key.pem"
     options = ("--tls-cert", certificate, "--tls-key", key)
-    assert "aggregator.certificate_pin" in refused(run, "serve", *place.words, *options)
+    assert "Card 1 pins the TLS key of another certificate" in refused(
+        run, "serve", *place.words, *options
+    )
 
 
 def test_a_certificate_without_its_key_is_a_usage_error(place: Place, run: Run) -> None:

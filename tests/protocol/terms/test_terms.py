@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from protocol.encoding import encode, encode_binary
 from protocol.errors import BadTerms, UnsignedTerms
 from protocol.signing import public_bytes
+from protocol.terms.address_card import card_fields, render_card, sign_card
 from protocol.terms.names import fault_of_name
 from protocol.terms.terms import (
     Member,
@@ -126,7 +127,6 @@ WRONG: dict[str, list[Any]] = {
     "address.url": ["ws://x", "https://x", "wss://h:8443\x1b[1A\x1b[2K", "wss://user@h/path", 5],
     "address.number": [0, -1, 1_000_001, True, "1"],
     "address.tls": ["", "private", "AAAA"],
-    "address.key": [encode_binary(TERMS.members[0].key)],
     "address.signature": ["", encode_binary(bytes(64))],
     "address.surprise": [1],
     "address": [5],
@@ -168,6 +168,21 @@ def test_a_wrong_value_is_named(path, value):
     assert problem_with(path, value) == path.replace("members.1", "members[2]")
 
 
+def test_a_card_of_another_aggregator_is_refused():
+    other = sign_card(TOY.keys[1], 1, "wss://a", b"p" * 32)
+    changed = document() | {"address": card_fields(other)}
+    assert problem(tomli_w.dumps(changed)) == "address.key"
+
+
+def test_the_card_is_no_part_of_what_is_signed():
+    found = parse(TOY.signed_text())
+    moved = sign_card(TOY.keys[0], 2, "wss://elsewhere", b"q" * 32)
+    again = parse(TOY.signed_text().replace(render_card(TOY.card), render_card(moved)))
+    assert (again.card, found.card) == (moved, TOY.card)
+    assert again.terms == found.terms
+    assert parse(render(TERMS)).card is None
+
+
 REQUIRED = [
     f"{table}.{key}"
     for table, values in document().items()
@@ -181,7 +196,7 @@ REQUIRED = [
     ("path", "field"),
     [
         *((path, path) for path in REQUIRED),
-        *((table, table) for table in document()),
+        *((table, table) for table in document() if table != "address"),
         ("members.2.name", "members[3].name"),
         ("members.2.key", "members[3].key"),
     ],
