@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.agent import Agent, Inbox, SetBack, Steps, Task
 from participant.errors import DiskError, OutOfTime, ProxyRefuses, Unreachable
-from participant.network.clock_check import ClockCheck
 from participant.home import Address
+from participant.network.clock_check import ClockCheck
 from participant.network.link import Caller, Link, Traffic, open_link
 from participant.network.link_trouble import silence
 from participant.waiting import Waiting
