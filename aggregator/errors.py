@@ -62,10 +62,16 @@ class UnfitTerms(AggregatorError):
 
 
 class AnotherAggregator(AggregatorError):
-    """The terms name another aggregator; ``field`` is the one that differs."""
+    """The terms name the key of another aggregator than the one at ``path``."""
 
-    field: str
     path: Path
+
+
+class AnotherCertificate(AggregatorError):
+    """The newest card, of this number, pins the key of another certificate than the one given."""
+
+    path: Path
+    number: int
 
 
 class AnotherFederation(AggregatorError):

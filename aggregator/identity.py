@@ -1,8 +1,8 @@
-"""Who the aggregator is: an Ed25519 key, a TLS certificate, and the card that goes into the terms.
+"""Who the aggregator is: an Ed25519 key, a TLS certificate, and the card that says where it is.
 
 The key has no passphrase: a service starts unattended, and the aggregator is trusted to be there
 and for nothing else. Participants do not ask an authority about the certificate; they compare its
-public key with the pin in the terms, so neither its names nor its dates decide anything.
+public key with the pin in the card, so neither its names nor its dates decide anything.
 """
 
 import contextlib
@@ -13,7 +13,6 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-import tomli_w
 from cryptography import x509
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -29,11 +28,10 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from aggregator.errors import AggregatorError, StoreFull
-from protocol.encoding import encode_binary
+from protocol.errors import BadTerms
 from protocol.programs.refusals import refusals
 from protocol.programs.temporary import aside
-from protocol.signing import public_bytes
-from protocol.terms import AggregatorAddress, fault_of_url, is_host
+from protocol.terms import AddressCard, fault_of_url, is_host, parse_card, render_card, sign_card
 from protocol.words import shown
 
 KEY_NAME, TLS_KEY_NAME = "identity.pem", "tls-key.pem"
@@ -80,7 +78,7 @@ def own_tls(folder: Path) -> TlsFiles:
 
 def create(
     folder: Path, name: str, host: str, port: int, certificate: Path | None = None
-) -> AggregatorAddress:
+) -> AddressCard:
     """Make a key, a self-signed certificate unless one is given, and the card; durable.
 
     host, port: where members reach the service. ``certificate``: a PEM file whose public key is
@@ -95,17 +93,17 @@ def create(
         made = _self_signed(tls_key, name, host)
     else:
         made = _load_certificate(certificate)
-    address = AggregatorAddress(url, public_bytes(key), _pin(made))
+    card = sign_card(key, 1, url, _pin(made))
     files = {KEY_NAME: _pem(key)}
     if certificate is None:
         files |= {TLS_KEY_NAME: _pem(tls_key), CERTIFICATE_NAME: made.public_bytes(Encoding.PEM)}
-    files[CARD_NAME] = _card(address)
+    files[CARD_NAME] = render_card(card).encode()
     for file in (KEY_NAME, TLS_KEY_NAME, CERTIFICATE_NAME, CARD_NAME):
         if (folder / file).exists():
             raise IdentityExists(folder / file)
     for file, data in files.items():
         _write_new(folder / file, data)
-    return address
+    return card
 
 
 def load_key(folder: Path) -> Ed25519PrivateKey:
@@ -118,6 +116,17 @@ def load_key(folder: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise NoIdentity(path, "the aggregator's key", "it is not an Ed25519 key")
     return key
+
+
+def load_card(folder: Path) -> AddressCard:
+    """The newest card that the key has signed; raises NoIdentity."""
+    path, what = folder / CARD_NAME, "the aggregator's card"
+    try:
+        return parse_card(_read(path, what).decode())
+    except UnicodeDecodeError:
+        raise NoIdentity(path, what, "it is not text in UTF-8") from None
+    except BadTerms as error:
+        raise NoIdentity(path, what, f"{error.field}: {error.reason}") from None
 
 
 def certificate_pin(path: Path) -> bytes:
@@ -184,16 +193,6 @@ def _pin(certificate: x509.Certificate) -> bytes:
     return hashlib.sha256(
         key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     ).digest()
-
-
-def _card(address: AggregatorAddress) -> bytes:
-    return tomli_w.dumps(
-        {
-            "url": address.url,
-            "key": encode_binary(address.key),
-            "certificate_pin": encode_binary(address.certificate_pin),
-        }
-    ).encode()
 
 
 def _pem(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:

@@ -33,7 +33,7 @@ from examples.demo.processes import (
 )
 from protocol.board import Posted
 from protocol.encoding import encode
-from protocol.terms import Terms, parse
+from protocol.terms import parse
 
 _LIMIT_SECONDS = 3 * 3_600
 _SERVICE_SECONDS = 30
@@ -90,8 +90,8 @@ def run_once(folder: Path, bits: int, parties: int, shape: Shape | None) -> Run:
     settings = {"--name": "Benchmark", "--quorum": str(parties // 2 + 1), "--key-bits": str(bits)}
     hospitals = signed(folder, parties, settings)
     file = folder / "federation.toml"
-    terms, _ = parse(file.read_text())
-    with _service(file, terms, folder, shape):
+    terms = parse(file.read_text()).terms
+    with _service(file, folder, shape):
         began, started = time.time(), time.monotonic()
         with at_work(hospitals, folder, "ceremony", str(file), "--json") as processes:
             finish(processes, "the ceremony", _LIMIT_SECONDS)
@@ -117,9 +117,11 @@ def _run(
 
 
 @contextlib.contextmanager
-def _service(file: Path, terms: Terms, folder: Path, shape: Shape | None) -> Iterator[None]:
+def _service(file: Path, folder: Path, shape: Shape | None) -> Iterator[None]:
     """The aggregator, listening; at the terms' address is a shaped line, if there is to be one."""
-    named = urlsplit(terms.aggregator.url).port
+    card = parse(file.read_text()).card
+    assert card is not None
+    named = urlsplit(card.url).port
     assert named is not None
     port = named if shape is None else free_port()
     data, log, options = folder / "aggregator", folder / "aggregator.log", ("--port", str(port))

@@ -35,7 +35,7 @@ def measure(weights: int, key_bits: int) -> dict[str, Any]:
         }  # fmt: skip
         hospitals = signed(folder, PARTIES, settings)
         file = folder / "federation.toml"
-        terms, _ = parse(file.read_text())
+        terms = parse(file.read_text()).terms
         with aggregator(file, folder / "aggregator", folder / "aggregator.log") as service:
             with at_work(hospitals, folder, "ceremony", str(file)) as processes:
                 finish(processes, "the ceremony", _LIMIT_SECONDS)
@@ -60,7 +60,7 @@ def _train(
             return all(process.poll() == 0 for process in processes)
 
         wait_for("the round", over, processes, _LIMIT_SECONDS)
-    terms, _ = parse(file.read_text())
+    terms = parse(file.read_text()).terms
     events = [event for h in hospitals for event in h.events(terms.federation)]
     return {
         "seconds": round(time.monotonic() - started, 1),

@@ -18,8 +18,9 @@ from types import FrameType
 from typing import Any
 
 from aggregator.server import Aggregator
-from protocol.board import Accepted, Certificate, Draft, Posted, Submit, decode_entry
+from protocol.board import Certificate, Draft, Posted, decode_entry
 from protocol.encoding import encode
+from protocol.wire import Accepted, Submit
 from tests.stage.rounds.round_table import SESSION, RoundTable, Steps
 from tests.stage.toy import ToyEpoch, toy_epoch
 

@@ -198,6 +198,12 @@ class CeremonyAborted(
     given_up: tuple[tuple[int, ...], str] = ((), "")
 
 
+class SessionTaken(ParticipantError, says="{session}: another task speaks there"):
+    """Two tasks of one agent would speak in one session of the board."""
+
+    session: str
+
+
 # ── the link, and what comes over it ──
 
 

@@ -28,6 +28,26 @@ class BadPlan(ProtocolError):
     reason: str
 
 
+class ForeignCard(ProtocolError, says="card {number} is signed by another key"):
+    """An aggregator's card that is signed by another key than the terms name."""
+
+    number: int
+    key: bytes
+
+
+class OlderCard(ProtocolError, says="card {number} is older than card {held}"):
+    """An aggregator's card that is older than the one that is held; nothing was changed."""
+
+    number: int
+    held: int
+
+
+class CardConflict(ProtocolError, says="two cards have the number {number}"):
+    """Two cards of one number that say different things: the aggregator's key signed both."""
+
+    number: int
+
+
 class WrongKind(ProtocolError, says="{path} is {found}, not {wanted}"):
     """A file, or a folder, of another kind than was to be given at ``path``.
 

@@ -62,7 +62,7 @@ class Federation:
         for _ in sign_terms(folder, self.hospitals, settings):
             pass
         self.file = folder / "federation.toml"
-        self.terms: Terms = parse(self.file.read_text())[0]
+        self.terms: Terms = parse(self.file.read_text()).terms
 
     def serve(self):
         return aggregator(self.file, self.folder / "aggregator", self.folder / "aggregator.log")

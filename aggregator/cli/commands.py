@@ -75,9 +75,9 @@ def init(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Make the aggregator's key, certificate and card."""
-    address = Aggregation.init(data, host, port, name, tls_cert)
+    card = Aggregation.init(data, host, port, name, tls_cert)
     say(f"card: {data.expanduser() / CARD_NAME}")
-    say(f"url:  {address.url}")
+    say(f"url:  {card.url}")
     say("Give the card to whoever writes the terms (quorate-participant terms new).")
 
 
@@ -85,10 +85,10 @@ def init(
 def serve(
     federation: Federation,
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on, by default the terms' host.")
+        str | None, typer.Option(help="Address to listen on, by default the card's host.")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port, by default the terms'. 0 is any.")
+        int | None, typer.Option(min=0, max=65535, help="Port, by default the card's. 0 is any.")
     ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate (chain) in PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.")] = None,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from aggregator.errors import (
     AggregatorError,
     AnotherAggregator,
+    AnotherCertificate,
     AnotherFederation,
     NoBoard,
     NotYetReady,
@@ -66,9 +67,16 @@ def _wrong_kind(error: WrongKind) -> tuple[str, str]:
 
 def _another(error: AnotherAggregator) -> tuple[str, str]:
     return (
-        f"The terms name another aggregator: {error.path} does not fit aggregator.{error.field}.",
-        "Give the --data folder (and --tls-cert) whose card went into the terms. Or make new terms "
-        "with this card, and have all members sign them.",
+        f"The terms name another aggregator: {error.path} does not fit federation.aggregator_key.",
+        "Give the --data folder whose card went into the terms. Or make new terms with this card, "
+        "and have all members sign them.",
+    )
+
+
+def _another_certificate(error: AnotherCertificate) -> tuple[str, str]:
+    return (
+        f"Card {error.number} pins the TLS key of another certificate than {error.path}.",
+        "Give the certificate that the card pins as --tls-cert and --tls-key.",
     )
 
 
@@ -108,6 +116,7 @@ SENTENCES: dict[type[Exception], Callable[..., tuple[str, str]]] = {
     UnfitTerms: _unfit_terms,
     WrongKind: _wrong_kind,
     AnotherAggregator: _another,
+    AnotherCertificate: _another_certificate,
     CannotListen: _cannot_listen,
     AnotherFederation: lambda e: (
         f"The service running on this folder serves {e.served} under other terms.",

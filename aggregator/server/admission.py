@@ -1,17 +1,10 @@
 """Who may speak: a member of the federation that signs the challenge; nobody else."""
 
 from aggregator.errors import AggregatorError
-from protocol.board import (
-    MAX_REASON,
-    Challenge,
-    FromMember,
-    Hello,
-    Rejected,
-    check_hello,
-    decode_from_member,
-)
+from protocol.board import MAX_REASON
 from protocol.errors import BadSignature, Malformed
 from protocol.terms import Terms
+from protocol.wire import Challenge, FromMember, Hello, Rejected, check_hello, decode_from_member
 from protocol.words import shown
 
 

@@ -16,12 +16,22 @@ from urllib.parse import urlsplit
 
 from aggregator.errors import (
     AnotherAggregator,
+    AnotherCertificate,
     AnotherFederation,
     NotYetReady,
     StoreFull,
     UnfitTerms,
 )
-from aggregator.identity import TlsFiles, certificate_pin, create, load_key, own_tls, tls_context
+from aggregator.identity import (
+    CARD_NAME,
+    TlsFiles,
+    certificate_pin,
+    create,
+    load_card,
+    load_key,
+    own_tls,
+    tls_context,
+)
 from aggregator.record import Progress, RecordOutput
 from aggregator.record.export import export
 from aggregator.server.server import Server
@@ -32,7 +42,7 @@ from protocol.board import Head
 from protocol.errors import BadTerms, UnsignedTerms, WrongKind
 from protocol.programs.file_kind import Kind, kind_of, kind_of_data
 from protocol.signing import public_bytes
-from protocol.terms import AggregatorAddress, Terms, parse, require_signed
+from protocol.terms import AddressCard, Terms, parse, require_signed
 from protocol.words import decoded
 
 _MAX_TERMS_BYTES = 1 << 20
@@ -65,7 +75,7 @@ class Aggregation:
     @staticmethod
     def init(
         folder: str | Path, host: str, port: int = 8443, name: str = "", cert: Path | None = None
-    ) -> AggregatorAddress:
+    ) -> AddressCard:
         """Make the key, the certificate and the card of a service; where members reach it.
 
         name: in the certificate, the host if empty. cert: a certificate in PEM whose key is pinned
@@ -79,16 +89,20 @@ class Aggregation:
     ) -> AsyncIterator[int]:
         """Serve while the block runs; the port. One at a time serves from a folder.
 
-        host, port: where to listen, if not where the terms say; 0 is any free port. tls: other
-        files than ``init`` made. The stored board is read first, and the loop waits for that.
-        Raises AnotherAggregator, NoIdentity, AlreadyRunning, StoreDamaged, StoreFull, CannotListen.
+        host, port: where to listen, if not where the newest card says; 0 is any free port. tls:
+        other files than ``init`` made. The stored board is read first, and the loop waits for that.
+        Raises AnotherAggregator, AnotherCertificate, NoIdentity, AlreadyRunning, StoreDamaged,
+        StoreFull, CannotListen.
         """
         key, files = load_key(self.folder), tls or own_tls(self.folder)
-        if public_bytes(key) != self.terms.aggregator.key:
-            raise AnotherAggregator("key", self.folder)
-        if certificate_pin(files.certificate) != self.terms.aggregator.certificate_pin:
-            raise AnotherAggregator("certificate_pin", files.certificate)
-        context, url = tls_context(files), urlsplit(self.terms.aggregator.url)
+        if public_bytes(key) != self.terms.aggregator_key:
+            raise AnotherAggregator(self.folder)
+        card = load_card(self.folder)
+        if card.key != self.terms.aggregator_key:
+            raise AnotherAggregator(self.folder / CARD_NAME)
+        if not card.is_public and certificate_pin(files.certificate) != card.pin:
+            raise AnotherCertificate(files.certificate, card.number)
+        context, url = tls_context(files), urlsplit(card.url)
         address = host or url.hostname or "localhost", url.port or 443 if port is None else port
         with hold(self.folder, _SERVING):
             remove_status(self.folder)
@@ -167,8 +181,8 @@ def _read_signed(path: Path) -> tuple[Terms, dict[str, bytes]]:
             raise WrongKind(str(path), str(found), "terms")
         if len(data) > _MAX_TERMS_BYTES:
             raise UnfitTerms(path, f"it has more than {_MAX_TERMS_BYTES} bytes")
-        terms, signatures = parse(decoded(data))
-        require_signed(terms, signatures)
+        text = parse(decoded(data))
+        require_signed(text.terms, text.signatures)
     except UnicodeDecodeError:
         raise UnfitTerms(path, "it is not text in UTF-8") from None
     except IsADirectoryError:
@@ -177,7 +191,7 @@ def _read_signed(path: Path) -> tuple[Terms, dict[str, bytes]]:
         raise UnfitTerms(path, (error.strerror or str(error)).lower()) from None
     except (BadTerms, UnsignedTerms) as error:
         raise UnfitTerms(path, error) from None
-    return terms, signatures
+    return text.terms, text.signatures
 
 
 def _now_ms() -> int:

@@ -8,8 +8,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from aggregator.errors import AggregatorError
-from protocol.board import FromAggregator
 from protocol.encoding import encode
+from protocol.wire import FromAggregator
 
 
 class SlowReader(AggregatorError):

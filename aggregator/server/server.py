@@ -30,25 +30,22 @@ from aggregator.server.limits import DEFAULT_LIMITS, Limits
 from aggregator.server.repeats import Tally
 from aggregator.server.service import Aggregator
 from aggregator.status import fitting, touch_status, write_status
-from protocol.board import (
+from protocol.board import MAX_REASON, Body, Complaint, Step
+from protocol.encoding import encode
+from protocol.errors import Malformed
+from protocol.terms import Terms
+from protocol.wire import (
     MAX_FRAME_BYTES,
-    MAX_REASON,
     Accepted,
-    Body,
     Challenge,
-    Complaint,
     FromAggregator,
     FromMember,
     Rejected,
     StatusReport,
     StatusRequest,
-    Step,
     Subscribe,
     Welcome,
 )
-from protocol.encoding import encode
-from protocol.errors import Malformed
-from protocol.terms import Terms
 from protocol.words import shown
 
 log = logging.getLogger("quorate.aggregator")

@@ -19,32 +19,15 @@ from aggregator.status import AtWork
 from aggregator.status.report import report
 from aggregator.store import BlobStore, BoardStore, StorageHealth
 from protocol.board import (
-    CHUNK_BYTES,
-    MAX_PAGE_BYTES,
     MAX_POST_BYTES,
     MAX_REASON,
-    REQUESTED_BYTES,
-    Accepted,
-    BlobChunk,
-    BlobHave,
-    BlobOffer,
-    BlobRequest,
     Board,
     Body,
     Certificate,
-    Declined,
-    Entries,
     Entry,
-    FromAggregator,
-    FromMember,
     Head,
     Post,
-    Rejected,
     SignedPost,
-    StatusReport,
-    StatusRequest,
-    Submit,
-    Subscribe,
     attachments_of,
     chunks_of,
     decode_entry,
@@ -54,6 +37,25 @@ from protocol.encoding import decode, encode
 from protocol.errors import BadEntry, Fork, Malformed
 from protocol.key import Epoch, epoch_of
 from protocol.terms import AGGREGATOR, Terms
+from protocol.wire import (
+    CHUNK_BYTES,
+    MAX_PAGE_BYTES,
+    REQUESTED_BYTES,
+    Accepted,
+    BlobChunk,
+    BlobHave,
+    BlobOffer,
+    BlobRequest,
+    Declined,
+    Entries,
+    FromAggregator,
+    FromMember,
+    Rejected,
+    StatusReport,
+    StatusRequest,
+    Submit,
+    Subscribe,
+)
 from protocol.words import shown
 
 _CLEAN_UP_EVERY_MS = 60_000

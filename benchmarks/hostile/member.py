@@ -18,27 +18,29 @@ from participant.errors import ParticipantError
 from participant.home import PASSPHRASE_VARIABLE, Identity, Passphrase, load
 from participant.network import Caller, Link, Traffic, open_link
 from protocol.board import (
-    CHUNK_BYTES,
-    Accepted,
     Attachment,
-    BlobChunk,
-    BlobHave,
     Body,
     CheckRequest,
     Contribution,
-    FromAggregator,
-    FromMember,
     Partial,
     Post,
-    Rejected,
     Request,
     Step,
-    Submit,
     attach,
     blob_name,
     sign_post,
 )
-from protocol.terms import Terms, parse
+from protocol.terms import TermsText, parse
+from protocol.wire import (
+    CHUNK_BYTES,
+    Accepted,
+    BlobChunk,
+    BlobHave,
+    FromAggregator,
+    FromMember,
+    Rejected,
+    Submit,
+)
 
 BLOB_BYTES, POSTS = 4 << 20, 20
 _AGAIN_SECONDS, _ANSWER_SECONDS = 0.2, 10.0
@@ -47,8 +49,10 @@ _AGAIN_SECONDS, _ANSWER_SECONDS = 0.2, 10.0
 class Hostile:
     """One member's line to the aggregator, and a count of what came back."""
 
-    def __init__(self, terms: Terms, member: int, identity: Identity, until: float) -> None:
-        self.terms, self.member, self.until = terms, member, until
+    def __init__(self, text: TermsText, member: int, identity: Identity, until: float) -> None:
+        assert text.card is not None
+        self.card, self.terms = text.card, text.terms
+        self.member, self.until = member, until
         self.told: Counter[str] = Counter()
         self._key, self._sequences = identity.signing_key, Counter[str]()
 
@@ -58,7 +62,7 @@ class Hostile:
         caller = Caller(self.member, self._key, instance)
         while time.monotonic() < self.until:
             try:
-                async with open_link(self.terms, caller, Traffic()) as link:
+                async with open_link(self.terms, self.card, caller, Traffic()) as link:
                     self.told["connections"] += 1
                     if kind == "flood":
                         await self._flood(link)
@@ -149,7 +153,7 @@ def main() -> None:
     parser.add_argument("--member", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=20.0)
     options = parser.parse_args()
-    terms, _ = parse(options.terms.read_text())
+    terms = parse(options.terms.read_text())
     identity = load(Path(os.environ["QUORATE_HOME"]), Passphrase(os.environ[PASSPHRASE_VARIABLE]))
     hostile = Hostile(terms, options.member, identity, time.monotonic() + options.seconds)
     asyncio.run(hostile.run(options.kind))

@@ -29,7 +29,7 @@ from participant.home import Passphrase, load
 from participant.network import Caller, Traffic, open_link
 from protocol.board import MAX_POST_BYTES, Opening, Post, decode_entry
 from protocol.encoding import decode
-from protocol.terms import Terms, parse
+from protocol.terms import AddressCard, Terms, parse
 
 HONEST = 3  # the hospitals that train; one more is the attacker in some scenes
 _PROBE_SECONDS = 0.5  # between two connections that each honest hospital makes anew
@@ -77,7 +77,13 @@ class Federation:
 
     @property
     def terms(self) -> Terms:
-        return parse(self.file.read_text())[0]
+        return parse(self.file.read_text()).terms
+
+    @property
+    def card(self) -> AddressCard:
+        found = parse(self.file.read_text()).card
+        assert found is not None
+        return found
 
     def copy(self, folder: Path) -> Federation:
         """The same, in a folder of its own."""
@@ -166,7 +172,7 @@ def attacking(made: Federation, attack: Attack | None) -> Iterator[subprocess.Po
         command += [str(made.file), "--member", str(attack.member)]
         environment = made.hospitals[attack.member - 1].environment()
     else:
-        port = made.terms.aggregator.url.rpartition(":")[2].strip("/")
+        port = made.card.url.rpartition(":")[2]
         command += ["--port", port]
     with (made.folder / "attacker.log").open("w") as errors:
         _wait_for_line(made.log, "serving on")
@@ -212,8 +218,8 @@ async def _watch(
         callers.append(
             Caller(hospital.number, identity.signing_key, secrets.token_bytes(16), "status")
         )
-    terms = made.terms
-    probing = [asyncio.create_task(_probe(terms, caller, probes)) for caller in callers]
+    where = made.terms, made.card
+    probing = [asyncio.create_task(_probe(*where, caller, probes)) for caller in callers]
     until = time.monotonic() + _LIMIT_SECONDS
     try:
         while True:
@@ -257,12 +263,12 @@ def _ends_of_logs(made: Federation) -> str:
     return "\n".join(f"{log.name}: {log.read_text()[-1_000:]}" for log in made.folder.glob("*.log"))
 
 
-async def _probe(terms: Terms, caller: Caller, probes: Probes) -> None:
+async def _probe(terms: Terms, card: AddressCard, caller: Caller, probes: Probes) -> None:
     """Connect as the agent does, be welcomed, and go, again and again."""
     while True:
         began = time.monotonic()
         try:
-            async with open_link(terms, caller, Traffic()):
+            async with open_link(terms, card, caller, Traffic()):
                 probes.seconds.append(time.monotonic() - began)
         except Exception as error:  # whatever it is, a hospital could not connect
             probes.failed[f"{type(error).__name__}: {error}"] += 1

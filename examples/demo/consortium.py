@@ -44,6 +44,13 @@ class Consortium:
     ceremony_seconds: float = 0.0
 
     @property
+    def url(self) -> str:
+        """Where the aggregator is, by the card in the terms' file."""
+        card = parse(self.terms_file.read_text()).card
+        assert card is not None
+        return card.url
+
+    @property
     def data(self) -> Path:
         """The aggregator's folder."""
         return self.folder / "aggregator"
@@ -93,7 +100,7 @@ def found(folder: Path, key_bits: int) -> Consortium:
     for said in sign_terms(folder, hospitals, settings):
         print(said.rstrip(), flush=True)
     terms_file = folder / "federation.toml"
-    terms, _ = parse(terms_file.read_text())
+    terms = parse(terms_file.read_text()).terms
     return Consortium(folder, hospitals, cancer, digits, terms_file, terms)
 
 

@@ -6,16 +6,15 @@ import ssl
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.sync.client import connect
 
-from protocol.board import Challenge, Rejected, decode_from_aggregator, hello
 from protocol.encoding import encode
-from protocol.terms import Terms
+from protocol.wire import Challenge, Rejected, decode_from_aggregator, hello
 
 
-def knock(terms: Terms, member: int) -> str:
+def knock(url: str, member: int) -> str:
     """Claim to be a member, signing with a key of one's own; the code of the rejection."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-    with connect(terms.aggregator.url, ssl=tls, compression=None, proxy=None) as connection:
+    with connect(url, ssl=tls, compression=None, proxy=None) as connection:
         challenge = decode_from_aggregator(_bytes(connection.recv(timeout=10)))
         assert isinstance(challenge, Challenge)
         key, instance = Ed25519PrivateKey.generate(), secrets.token_bytes(16)

@@ -1,7 +1,7 @@
-"""The agent: it reads the board and does a task, over restarts and lost links.
+"""The agent: it reads the board and does its tasks, over restarts and lost links.
 
 A task says what is due and what it waits for. The agent signs it, keeps it until it is on the
-board, and fetches what the task needs.
+board, and fetches what the task needs. It does one task, or many at once.
 """
 
 from participant.agent.agent import Agent
@@ -11,7 +11,6 @@ from participant.agent.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
-from participant.agent.clock_check import ClockCheck
 from participant.agent.inbox import Inbox
 from participant.agent.outbox import store_blob
 from participant.agent.set_back import SetBack
@@ -19,3 +18,4 @@ from participant.agent.set_ledger import SetLedger
 from participant.agent.snapshot import Snapshot
 from participant.agent.steps import Steps, Stopped
 from participant.agent.task import Task
+from participant.agent.tasks import Tasks

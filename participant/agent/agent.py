@@ -1,53 +1,43 @@
 """One hospital's agent, without sockets: frames in, frames out, and its own durable storage.
 
 The agent keeps its own verified copy of the board, feeds the entries to its tasks, and says what
-they have due: signed, durable in the outbox, uploaded, submitted, until it is seen on the board.
-Whatever is lost on the way is asked for again; whatever comes twice is ignored.
+they have due, in turn: signed, durable in the outbox, uploaded, submitted, until it is seen on the
+board. Whatever is lost on the way is asked for again; whatever comes twice is ignored.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from itertools import islice
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.agent.checkpoint import load_checkpoint, save_checkpoint
 from participant.agent.decline import bears_out
 from participant.agent.outbox import Outbox
+from participant.agent.payloads import Payloads
 from participant.agent.set_back import SetBack, check_forgettable, found_set_back, is_passed
 from participant.agent.set_ledger import SetLedger
 from participant.agent.task import Task
+from participant.agent.tasks import Reader, Tasks
 from participant.agent.transfer import Downloads, TransferBytes, Uploads
 from participant.disk import Storage
-from participant.errors import IdentityInUse, RejectedByAggregator
-from protocol.board import (
+from participant.errors import DamagedFile, IdentityInUse, RejectedByAggregator
+from protocol.board import Board, Draft, Entry, Head, Post, Posted, decode_entry, sign_post
+from protocol.errors import Fork, Malformed
+from protocol.terms import Terms
+from protocol.wire import (
     Accepted,
-    Attachment,
     BlobChunk,
     BlobHave,
-    Board,
     Declined,
-    Draft,
     Entries,
     FromAggregator,
     FromMember,
-    Head,
-    Post,
-    Posted,
     Rejected,
     Submit,
     Subscribe,
-    Surplus,
     Welcome,
-    decode_entry,
-    purpose_of,
-    sign_post,
 )
-from protocol.errors import Fork
-from protocol.terms import Terms
 from protocol.words import shown
-
-_PREFETCH = 64  # entries whose blobs are asked for at a time
 
 
 class Agent:
@@ -59,26 +49,26 @@ class Agent:
         index: int,
         key: Ed25519PrivateKey,
         storage: Storage,
-        task: Task,
-        reads_all: bool = False,
+        task: Task | Tasks,
         tell: Callable[[SetBack], None] = lambda found: None,
     ) -> None:
-        """``reads_all``: the task gets every payload, also those sealed to others.
+        """``task``: what it is there for, or all of it, to which more can be added.
 
         ``tell``: called, in the thread of ``step``, if the storage turns out to be set back.
         """
-        self.terms, self.index, self.task = terms, index, task
-        self._reads_all, self._tell = reads_all, tell
+        self.terms, self.index, self._tell = terms, index, tell
+        self.tasks = task if isinstance(task, Tasks) else Tasks.lone(task)
         self.board = Board(terms)
         self._key, self._storage = key, storage
         self._outbox = Outbox(storage)
         self._uploads, self._downloads = Uploads(self._outbox.blob), Downloads()
         self._uploads.resume(self._outbox.sizes)  # offered when the link comes up
-        self._streamed: set[bytes] = set()  # asked for as the task's wanted blobs
+        self._outgoing: deque[FromMember] = deque()
+        ask = self._outgoing.append
+        self._payloads = Payloads(index, self._outbox, self._downloads, ask)
         self._submitted = False  # the pending post, since it was last begun to be sent
         self._doubted = b""  # the post that was declined once for what this board does not show
-        self._outgoing: deque[FromMember] = deque()
-        self._unread: deque[Posted] = deque()
+        self._landed: Posted | None = None  # the pending post, as it stands on the board
         self._target: Head | None = None  # the aggregator's head when the link came up
         self.begun = False  # whether the board is known here up to that head
         self._offered = False  # the pending post, since the link came up
@@ -88,9 +78,15 @@ class Agent:
         self._checkpoint = load_checkpoint(storage)
 
     @property
+    def task(self) -> Task:
+        """The only task of an agent that was made for it."""
+        (reader,) = self.tasks.readers
+        return reader.task
+
+    @property
     def done(self) -> bool:
-        """Whether the task is done and nothing of ours is on its way."""
-        return self.begun and self.task.done and not self.is_sending
+        """Whether the only task is done and nothing of ours is on its way."""
+        return self.begun and self.tasks.done and not self.is_sending
 
     @property
     def is_sending(self) -> bool:
@@ -123,7 +119,7 @@ class Agent:
 
     def nudge(self) -> None:
         """Ask again for everything that is waited for."""
-        self._outgoing.append(Subscribe(self.board.head.position))
+        self._subscribe()
         self._outgoing.extend(self._downloads.requests())
         if self._offered:
             self._offer()
@@ -165,20 +161,57 @@ class Agent:
         if not self.begun:
             self._check_checkpoint()
             self._notice_set_back()
-            if position := SetLedger(self._storage).seen_since:
-                self.task.restored(position)
-            self.task.begin(self.board)
-            self.begun = True
+        self._admit()
+        self.begun = True
         if not self._offered:  # now that the board tells whether it is there already
             self._offered = True
             self._offer()
-        self._read()
-        self._stream()
-        if self._unread or self._outbox.pending is not None:
-            return
-        # A task may find out here that it needs a blob, which may be here already.
-        if (draft := self.task.due()) or (self._stream() and (draft := self.task.due())):
-            self._say(draft)
+        for reader in self.tasks.begun():
+            with self.tasks.at(reader):
+                self._payloads.read(reader, self.board.entries, self.tasks.readers)
+        self._settle()
+        for reader in self.tasks.begun():
+            with self.tasks.at(reader):
+                self._payloads.stream(reader, self.tasks.readers)
+        if self._outbox.pending is None:
+            self._say_next()
+        pending = self._outbox.pending
+        self.tasks.drop_done(pending.post if pending else None)
+
+    def _admit(self) -> None:
+        """Let those tasks begin that have come, once each has seen what it is to see before."""
+        gone = self.tasks.admit()
+        for reader in [reader for reader in self.tasks.readers if not reader.begun]:
+            if reader.is_behind and reader.verified < self.board.head.position:
+                if not reader.is_asked_for:
+                    reader.is_asked_for = True
+                    self._subscribe()
+                continue
+            with self.tasks.at(reader):
+                if position := SetLedger(self._storage).seen_since:
+                    reader.task.restored(position)
+                reader.task.begin(self.board)
+                reader.begun = True
+                if reader.task.speaks and reader.task.session:
+                    self.tasks.claim(reader, reader.task.session)
+        self._payloads.forget(gone, self.tasks.readers)
+
+    def _say_next(self) -> None:
+        """Say what one task has due: the first, in turn, that has something and knows the board."""
+        for reader in self.tasks.begun():
+            if reader.read < self.board.head.position:
+                continue
+            draft = None
+            with self.tasks.at(reader):
+                draft = reader.task.due()
+                # It may find out here that it needs a blob, which may be here already.
+                if not draft and self._payloads.stream(reader, self.tasks.readers):
+                    draft = reader.task.due()
+                if draft:
+                    self.tasks.claim(reader, draft.session)
+            if draft and reader in self.tasks.readers and self._say(reader, draft):
+                self.tasks.spoke(reader)
+                return
 
     def _receive_entries(self, frame: Entries) -> None:
         for data in frame.entries:
@@ -187,20 +220,35 @@ class Agent:
             if entry.position <= known:
                 if self.board.hash_at(entry.position) != entry.hash:
                     raise Fork(entry.position, "it was another one before")
+                self._show(entry)
             elif entry.position == known + 1:
-                self._check_own(posted := self.board.append(entry))
-                self.task.verified(entry)
-                self._unread.append(posted)
+                self._check_own(self.board.append(entry))
+                self._show(entry)
             else:
-                self._outgoing.append(Subscribe(known))
+                self._subscribe()
                 return
+
+    def _subscribe(self) -> None:
+        """Ask for the entries that follow those that are known, or that a task has yet to see."""
+        seen = [reader.verified for reader in self.tasks.readers if reader.is_behind]
+        self._outgoing.append(Subscribe(min([self.board.head.position, *seen])))
+
+    def _show(self, entry: Entry) -> None:
+        """Show an entry, as it is, to the tasks for which it is the next."""
+        for reader in list(self.tasks.readers):
+            if reader.task.reads_entries and reader.verified == entry.position - 1:
+                with self.tasks.at(reader):
+                    reader.task.verified(entry)
+                    reader.verified += 1
 
     def _check_own(self, posted: Posted) -> None:
         """Once the board is read, own posts appear on it only from the outbox."""
-        if posted.post.sender != self.index or not self.begun:
+        if posted.post.sender != self.index:
             return
         pending = self._outbox.pending
-        if pending is None or pending.signed.digest != posted.digest:
+        if pending and pending.signed.digest == posted.digest:
+            self._landed = posted
+        elif self.begun:
             raise IdentityInUse(posted.position, posted.post.session)
 
     def _check_checkpoint(self) -> None:
@@ -226,88 +274,24 @@ class Agent:
             self._save_checkpoint(self.board.head)  # last: until then it is found again
             self._tell(found)
 
-    def _read(self) -> None:
-        while self._unread:
-            posted = self._unread[0]
-            needed = self._needed(posted)
-            payloads = {a.to: self._blob(a) for a in needed}
-            found = {to: data for to, data in payloads.items() if data is not None}
-            if len(found) < len(payloads):
-                self._ask_ahead()
-                return
-            counts = not isinstance(posted.post.body, Surplus)
-            if counts and self.task.wants(posted.post.session):
-                self.task.receive(posted, found)
-            self._unread.popleft()
-            self._let_go(posted)
-            pending = self._outbox.pending
-            if pending and pending.signed.digest == posted.digest:
-                # Or else a board without this post, shown after a restart, would go unnoticed.
-                self._advance_checkpoint(Head(posted.position, posted.hash))
-                self._uploads.stop()
-                self._outbox.settle()
-                self.seen = posted
+    def _settle(self) -> None:
+        """Let go of the pending post once every task that wants it has received it."""
+        landed = self._landed
+        if landed is None or any(
+            reader.begun
+            and reader.read < landed.position
+            and reader.task.wants(landed.post.session)
+            for reader in self.tasks.readers
+        ):
+            return
+        # Or else a board without this post, shown after a restart, would go unnoticed.
+        self._advance_checkpoint(Head(landed.position, landed.hash))
+        self._uploads.stop()
+        self._outbox.settle()
+        self.seen, self._landed = landed, None
 
-    def _needed(self, posted: Posted) -> list[Attachment]:
-        if not self.task.wants(posted.post.session) or not self.task.needs(posted):
-            return []
-        return [a for a in posted.attachments if self._reads_all or a.to in (0, self.index)]
-
-    def _ask_ahead(self) -> None:
-        """Ask for what the next entries need, as far as the task can tell now.
-
-        Of what a sender says twice, only the first can matter: whoever names a blob in many posts
-        makes nobody fetch more than one.
-        """
-        said: set[object] = set()
-        for posted in islice(self._unread, _PREFETCH):
-            purpose = posted.post.session, posted.post.sender, purpose_of(posted.post.body)
-            if purpose not in said:
-                said.add(purpose)
-                for attachment in self._needed(posted):
-                    if attachment.is_blob:
-                        self._want(attachment.digest, attachment.size)
-
-    def _let_go(self, posted: Posted) -> None:
-        """Forget the blobs of an entry that was received, but for those that the next ones need."""
-        if names := {a.digest for a in posted.attachments if a.is_blob}:
-            following = islice(self._unread, _PREFETCH)
-            for name in names - {a.digest for later in following for a in self._needed(later)}:
-                self._downloads.drop(name)
-
-    def _stream(self) -> bool:
-        """Hand over the wanted blobs that are here, in their order, and ask for the others.
-
-        Whether any was handed over.
-        """
-        any_here = False
-        while wanted := self.task.wanted_blobs():
-            name, _ = wanted[0]
-            if (data := self._stored(name)) is None:
-                break
-            self._downloads.drop(name)  # before it is worked on: it is in memory only once
-            self.task.receive_blob(name, data)
-            any_here = True
-        names = {name for name, _ in wanted}
-        for name in self._streamed - names:
-            self._downloads.drop(name)  # an entry that needs it as well asks for it again
-        self._streamed = names
-        for name, size in wanted:
-            self._want(name, size)
-        return any_here
-
-    def _want(self, name: bytes, size: int) -> None:
-        if not self._outbox.holds(name) and (request := self._downloads.want(name, size)):
-            self._outgoing.append(request)
-
-    def _blob(self, attachment: Attachment) -> bytes | None:
-        return self._stored(attachment.digest) if attachment.is_blob else attachment.data
-
-    def _stored(self, name: bytes) -> bytes | None:
-        """A blob that is here: this hospital's own, or one that has arrived."""
-        return self._outbox.blob(name) or self._downloads.take(name)
-
-    def _say(self, draft: Draft) -> None:
+    def _say(self, reader: Reader, draft: Draft) -> bool:
+        """Whether a draft could be made a post, which is on its way now."""
         head = self.board.head
         post = Post(
             self.terms.federation,
@@ -320,7 +304,11 @@ class Agent:
         )
         self._save_checkpoint(head)
         signed = sign_post(post, self._key)
-        self._outbox.put(signed, draft.blobs, draft.stored)
+        try:
+            self._outbox.put(signed, draft.blobs, draft.stored)
+        except (Malformed, DamagedFile) as error:
+            self.tasks.fail(reader, error)
+            return False
         self.made = signed.digest
         self._outgoing.extend(self._uploads.start(self._outbox.sizes))
         # Frames keep their order, so that a post may follow its blobs without an answer, if all of
@@ -328,6 +316,7 @@ class Agent:
         self._submitted = self._uploads.all_sent
         if self._submitted:
             self._submit()
+        return True
 
     def _advance_checkpoint(self, head: Head) -> None:
         """Never back: own later entries would be unknown again, as if the disk had gone back."""
@@ -384,5 +373,9 @@ class Agent:
             return
         self._uploads.stop()
         self._outbox.discard()
-        if self.task.wants(pending.post.session) and not self.task.explains(pending.post):
-            raise RejectedByAggregator("over-budget", shown(frame.reason))
+        self._landed = None
+        for reader in list(self.tasks.readers):
+            with self.tasks.at(reader):
+                post = pending.post
+                if reader.task.wants(post.session) and not reader.task.explains(post):
+                    raise RejectedByAggregator("over-budget", shown(frame.reason))

@@ -13,7 +13,7 @@ class Inbox:
     """A queue of frames, and at its end the reason why there will be no more."""
 
     def __init__(self) -> None:
-        self._items: asyncio.Queue[bytes | Exception] = asyncio.Queue(_FRAMES)
+        self._items: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(_FRAMES)
         self._held = 0  # bytes
         self._room = asyncio.Event()
 
@@ -26,8 +26,13 @@ class Inbox:
         await self._items.put(item)
         self._held += size
 
-    async def get(self) -> bytes | Exception:
-        """The next frame or the reason, as soon as there is one."""
+    def wake(self) -> None:
+        """Let who waits for a frame go on without one; nothing happens if there are any."""
+        if self._items.empty():
+            self._items.put_nowait(None)
+
+    async def get(self) -> bytes | Exception | None:
+        """The next frame or the reason, as soon as there is one; None for who was woken."""
         item = await self._items.get()
         self._held -= _size(item)
         self._room.set()
@@ -38,5 +43,5 @@ class Inbox:
         return self._items.empty()
 
 
-def _size(item: bytes | Exception) -> int:
+def _size(item: bytes | Exception | None) -> int:
     return len(item) if isinstance(item, bytes) else 0

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from protocol.board import CHUNK_BYTES
+from protocol.wire import CHUNK_BYTES
 
 FIRST_BYTES = 8 * CHUNK_BYTES
 LEAST_BYTES = CHUNK_BYTES // 2

@@ -14,6 +14,9 @@ class Task(Protocol):
     """
 
     session: str = ""  # the one whose entries it wants, unless ``wants`` says otherwise
+    speaks: bool = True  # whether it may say something in that session
+    reads_all: bool = False  # whether it gets every payload, also those sealed to others
+    reads_entries: bool = False  # whether it is shown entries as they are, by ``verified``
 
     @property
     def done(self) -> bool:
@@ -24,7 +27,10 @@ class Task(Protocol):
         return Waiting("task")
 
     def verified(self, entry: Entry) -> None:
-        """See an entry as it is on the board, whatever its session; also those before ``begin``."""
+        """See an entry as it is on the board, whatever its session; also those before ``begin``.
+
+        For a task that ``reads_entries``.
+        """
         return None
 
     def restored(self, position: int) -> None:

@@ -32,6 +32,8 @@ class VerdictTask(Task):
 
     Who owes a seed discloses it by taking part in the ceremony."""
 
+    speaks, reads_all = False, True
+
     def __init__(self, terms: Terms, session: str = "") -> None:
         self._terms = terms
         self._last = 0  # the position of the session's last entry when the board had been read

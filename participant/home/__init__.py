@@ -1,6 +1,7 @@
 """A hospital's own folder: its identity, its passphrase, its terms, its secrets under a seal."""
 
 from participant.home import identity
+from participant.home.address import ADDRESS_NAME, Address
 from participant.home.folders import federation_folder, home_folder
 from participant.home.identity import CARD_NAME, IDENTITY_NAME, Card, Identity, load, read_card
 from participant.home.membership import Membership, check_before_asking, enter, require_identity

@@ -126,7 +126,7 @@ def read_card(path: Path) -> Card:
 
     Raises BadCard on anything else, and MissingFile, TooLarge or DiskError.
     """
-    document = read_fields(path, "card", ("name", "key", "fingerprint"))
+    document = _read_fields(path, ("name", "key", "fingerprint"))
     name = normal(document["name"])
     if reason := fault_of_name(name):
         raise BadCard(path, "name", reason)
@@ -136,21 +136,19 @@ def read_card(path: Path) -> Card:
     return card
 
 
-def read_fields(
-    path: Path, what: str, needed: Sequence[str], more: Sequence[str] = ()
-) -> dict[str, str]:
-    """The document in a card, with a text in each of the ``needed`` fields; ``more`` may be there.
+def _read_fields(path: Path, needed: Sequence[str]) -> dict[str, str]:
+    """The document in a card, with a text in each of these fields and no other field.
 
     Raises BadCard on anything else, and MissingFile, TooLarge or DiskError.
     """
     try:
-        document = read_toml(decoded(read(path, _LIMIT, what)))
+        document = read_toml(decoded(read(path, _LIMIT, "card")))
     except (NotToml, UnicodeDecodeError):
         raise BadCard(path, "file", "not TOML") from None
     for field in needed:
         if not isinstance(document.get(field), str):
             raise BadCard(path, field, "missing or not a text")
-    if unknown := sorted(document.keys() - {*needed, *more}):
+    if unknown := sorted(document.keys() - set(needed)):
         raise BadCard(path, shown(unknown[0]), "unknown field")
     return document
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from participant.disk import FolderStorage, exists
 from participant.errors import DamagedFile, MissingFile, NotAMember
 from participant.home import identity as identities
+from participant.home.address import Address
 from participant.home.ceremony_secrets import SecretStore
 from participant.home.folders import federation_folder
 from participant.home.identity import CARD_NAME, IDENTITY_NAME, Identity, read_card
@@ -28,6 +29,7 @@ class Membership:
     folder: Path
     vault: Vault
     passphrase: Passphrase
+    address: Address
     signatures: Mapping[str, bytes] = field(default_factory=dict)  # of the terms, by name
 
     @property
@@ -87,4 +89,5 @@ def enter(file: TermsFile, home: Path, passphrase: Passphrase) -> Membership:
         raise NotAMember(card.name, home)
     folder = federation_folder(home, terms.federation)
     vault = Vault(folder / VAULT_NAME, terms.federation, index)
-    return Membership(terms, index, identity, folder, vault, passphrase, file.signatures)
+    address = Address(terms.aggregator_key, file.card, folder)
+    return Membership(terms, index, identity, folder, vault, passphrase, address, file.signatures)

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from participant.disk import read, replace, write_new
 from participant.errors import AlreadySigned, BadCard, NotAMember
-from participant.home.identity import Card, Identity, binary_field, read_fields
+from participant.home.identity import Card, Identity
 from participant.words.fingerprint import fingerprint
 from protocol.errors import BadTerms, UnsignedTerms
 from protocol.terms import (
-    AggregatorAddress,
+    AddressCard,
     Member,
     Terms,
     check,
-    fault_of_url,
     parse,
+    parse_card,
     render,
     render_signature,
     require_signed,
@@ -26,6 +26,7 @@ from protocol.terms import (
 from protocol.words import decoded
 
 _LIMIT = 1 << 20  # bytes of federation.toml
+_CARD_LIMIT = 4096
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class TermsFile:
     text: str
     terms: Terms
     signatures: dict[str, bytes]
+    card: AddressCard | None
 
     @property
     def fingerprint(self) -> str:
@@ -57,7 +59,8 @@ def read_terms(path: Path) -> TermsFile:
         text = decoded(read(path, _LIMIT, "terms"))
     except UnicodeDecodeError:
         raise BadTerms("file", "it is not text in UTF-8: save it as UTF-8") from None
-    return TermsFile(path, text, *parse(text))
+    found = parse(text)
+    return TermsFile(path, text, found.terms, found.signatures, found.card)
 
 
 def read_signed_terms(path: Path) -> TermsFile:
@@ -67,10 +70,10 @@ def read_signed_terms(path: Path) -> TermsFile:
     return file
 
 
-def write_terms(path: Path, terms: Terms) -> None:
+def write_terms(path: Path, terms: Terms, card: AddressCard) -> None:
     """Create ``federation.toml``, unsigned; raises BadTerms or FileExists."""
     check(terms)
-    write_new(path, render(terms).encode())
+    write_new(path, render(terms, card).encode())
     path.chmod(0o644)  # the terms are no secret: the members pass the file around
 
 
@@ -111,11 +114,11 @@ def sign_file(file: TermsFile, identity: Identity, home: Path) -> str:
     return block
 
 
-def read_aggregator_card(path: Path) -> AggregatorAddress:
-    """The card that ``quorate-aggregator init`` made; raises BadCard, MissingFile or TooLarge."""
-    needed = ("url", "key", "certificate_pin")
-    document = read_fields(path, "aggregator's card", needed, ("fingerprint",))
-    if fault := fault_of_url(document["url"]):
-        raise BadCard(path, "url", fault)
-    key, pin = (binary_field(path, document, field) for field in needed[1:])
-    return AggregatorAddress(document["url"], key, pin)
+def read_aggregator_card(path: Path) -> AddressCard:
+    """The card in a file ``aggregator.toml``; raises BadCard, MissingFile or TooLarge."""
+    try:
+        return parse_card(decoded(read(path, _CARD_LIMIT, "aggregator's card")))
+    except UnicodeDecodeError:
+        raise BadCard(path, "file", "not text in UTF-8") from None
+    except BadTerms as error:
+        raise BadCard(path, error.field, error.reason) from None

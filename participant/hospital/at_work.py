@@ -90,7 +90,6 @@ class AtWork:
         make: Callable[[], T],
         timeout: float | None,
         notices: Notices,
-        reads_all: bool = False,
         storage: Storage | None = None,
     ) -> T:
         """A task, once it is done. It is made where all steps are, behind those of before."""
@@ -98,10 +97,11 @@ class AtWork:
 
         def begin() -> tuple[T, Agent]:
             kept, task = storage or member.storage, make()
-            told = notices.set_back
-            return task, Agent(member.terms, member.index, key, kept, task, reads_all, told)
+            return task, Agent(member.terms, member.index, key, kept, task, notices.set_back)
 
         task, agent = await self.steps.do(begin)
-        self.session = Session(agent, key, notices, timeout, self.traffic, steps=self.steps)
+        self.session = Session(
+            agent, key, member.address, notices, timeout, self.traffic, steps=self.steps
+        )
         await self.session.work()
         return task

@@ -122,7 +122,7 @@ class Hospital(AtWork):
             task, read = VerdictTask(self.terms, session), 0
             while True:
                 try:
-                    return await self.work_on(lambda: task, timeout, notices, reads_all=True)
+                    return await self.work_on(lambda: task, timeout, notices)
                 except OutOfTime:
                     if task.has_read:
                         return task

@@ -32,7 +32,7 @@ from protocol.board import Head
 from protocol.encoding import Message, decode, encode
 from protocol.errors import BadTerms, Malformed, UnsignedTerms
 from protocol.key import Epoch, EpochSecret, read_secret
-from protocol.terms import Member, Terms, parse, require_signed
+from protocol.terms import AddressCard, Member, Terms, parse, require_signed
 
 _KIND = "backup"
 _WHAT = "backup"
@@ -80,6 +80,7 @@ class Backup:
     index: int
     terms_text: str
     terms: Terms
+    card: AddressCard | None
     head: Head | None
     shares: tuple[RestorableShare, ...]
 
@@ -141,8 +142,9 @@ def open_backup(path: Path, purpose: SealedFor, passphrase: Passphrase) -> Backu
         found = decode(payload, _Backup, _WHAT, PAYLOAD_LIMIT)
         key = Ed25519PrivateKey.from_private_bytes(found.signing_key)
         head = read_checkpoint(found.head) if found.head else None
-        terms, signatures = parse(found.terms)
-        require_signed(terms, signatures)
+        text = parse(found.terms)
+        terms = text.terms
+        require_signed(terms, text.signatures)
     except (Malformed, ValueError, BadTerms, UnsignedTerms):
         raise DamagedFile(path, "does not hold a backup") from None
     identity = Identity(found.name, key)
@@ -155,7 +157,7 @@ def open_backup(path: Path, purpose: SealedFor, passphrase: Passphrase) -> Backu
     epochs = [share.epoch.number for share in shares]
     if not epochs or epochs != sorted(set(epochs)) or epochs[-1] != purpose.epoch:
         raise UnfitBackup(path, "its key shares are not those that it was sealed for")
-    return Backup(path, identity, index, found.terms, terms, head, shares)
+    return Backup(path, identity, index, found.terms, terms, text.card, head, shares)
 
 
 def _checked(path: Path, share: _Share, terms: Terms, index: int) -> RestorableShare:

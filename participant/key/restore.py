@@ -5,6 +5,7 @@ the board, read from the aggregator or from a record.
 """
 
 import hmac
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,7 @@ from participant.home import (
     DEFAULT_COST,
     IDENTITY_NAME,
     VAULT_NAME,
+    Address,
     Argon2Cost,
     Passphrase,
     Vault,
@@ -35,27 +37,38 @@ from participant.key.errors import NoBoard, Outdated, UnfitBackup
 from participant.network import Session
 from participant.record import RecordFolder
 from protocol.board import Board, Head
-from protocol.errors import Fork, Malformed
+from protocol.errors import Fork, Malformed, OlderCard
 from protocol.key import epoch_of
 from protocol.record import MANIFEST_PATH, MAX_MANIFEST_BYTES, read_entries, read_manifest
-from protocol.terms import Terms
+from protocol.terms import AddressCard, Terms
 
 
 @dataclass
 class Restoring:
     """A backup on its way into a home; the lock of the federation's folder must be held.
 
-    ``passphrase``: of the home, which is made with it if there is none.
+    ``passphrase``: of the home, which is made with it if there is none. ``card``: the
+    aggregator's in another file of the terms than the one in the backup, if there is one.
     """
 
     backup: Backup
     home: Path
     passphrase: Passphrase
+    card: AddressCard | None = None
     cost: Argon2Cost = DEFAULT_COST
     _folder: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self._folder = federation_folder(self.home, self.backup.terms.federation)
+
+    @property
+    def address(self) -> Address:
+        """Where the aggregator is, by the newest card there is."""
+        address = Address(self.backup.terms.aggregator_key, self.backup.card, self._folder)
+        if self.card is not None:
+            with suppress(OlderCard):
+                address.take(self.card)
+        return address
 
     def missing(self) -> list[RestorableShare]:
         """The key shares that are not in the vault; empty if there is nothing to restore.
@@ -180,15 +193,16 @@ async def read_board(restoring: Restoring, seconds: float) -> Board:
     Raises NoBoard after so many seconds, Fork, and what a session raises.
     """
     backup, key = restoring.backup, restoring.backup.identity.signing_key
+    address = restoring.address
     with TemporaryDirectory() as folder:
         storage = FolderStorage(Path(folder))
         if head := restoring.known_head():
             save_checkpoint(storage, head)
         agent = Agent(backup.terms, backup.index, key, storage, _Reading())
         try:
-            await Session(agent, key, time_limit=seconds).work()
+            await Session(agent, key, address, time_limit=seconds).work()
         except OutOfTime as late:
-            raise NoBoard(backup.terms.aggregator.url, late.waiting) from None
+            raise NoBoard(address.newest.url, late.waiting) from None
     return agent.board
 
 

@@ -1,7 +1,7 @@
 """One connection to the aggregator: TLS with a pinned key, then the answer to its challenge.
 
 The certificate is judged by its public key alone: the SHA-256 of the SubjectPublicKeyInfo (DER)
-must be the pin in the terms. This is compared before anything is sent inside TLS.
+must be the pin in the aggregator's card. This is compared before anything is sent inside TLS.
 """
 
 import asyncio
@@ -34,7 +34,10 @@ from participant.errors import (
 )
 from participant.network.link_trouble import NotAWebsocket, Way, closed, trouble
 from participant.network.proxy import find_proxy, why_unused
-from protocol.board import (
+from protocol.encoding import encode
+from protocol.errors import BadTerms, Malformed
+from protocol.terms import AddressCard, Terms
+from protocol.wire import (
     MAX_FRAME_BYTES,
     Allowance,
     Challenge,
@@ -45,9 +48,6 @@ from protocol.board import (
     decode_from_aggregator,
     hello,
 )
-from protocol.encoding import encode
-from protocol.errors import BadTerms, Malformed
-from protocol.terms import Terms
 from protocol.words import shown
 
 OPEN_SECONDS = 10.0
@@ -116,14 +116,16 @@ class Link:
 
 
 @asynccontextmanager
-async def open_link(terms: Terms, caller: Caller, traffic: Traffic) -> AsyncIterator[Link]:
+async def open_link(
+    terms: Terms, card: AddressCard, caller: Caller, traffic: Traffic
+) -> AsyncIterator[Link]:
     """Connect and be welcomed.
 
     Raises Unreachable where another try may help, and BadProxy, ProxyRefuses, WrongCertificate,
     ForeignAggregator, RejectedByAggregator, Malformed or BadTerms where it will not.
     """
-    url = terms.aggregator.url
-    connection = await _connect(terms)
+    url = card.url
+    connection = await _connect(card)
     link = Link(url, connection, traffic)
     try:
         try:
@@ -136,8 +138,8 @@ async def open_link(terms: Terms, caller: Caller, traffic: Traffic) -> AsyncIter
         await connection.close()
 
 
-async def _connect(terms: Terms) -> ClientConnection:
-    url = terms.aggregator.url
+async def _connect(card: AddressCard) -> ClientConnection:
+    url = card.url
     place = urlsplit(url)
     host, port = place.hostname or "", place.port or 443
     proxy = find_proxy(host, port, os.environ)
@@ -146,14 +148,14 @@ async def _connect(terms: Terms) -> ClientConnection:
     if proxy and loop.get_exception_handler() is None:
         loop.set_exception_handler(_hush)
     try:
-        return await _dial(terms, way)
+        return await _dial(card, way)
     except (OSError, EOFError, ImportError, WebSocketException) as error:
         if isinstance(error, InvalidURI):
-            raise BadTerms("aggregator.url", shown(str(error))) from None
+            raise BadTerms("address.url", shown(str(error))) from None
         found = trouble(error, way)
     except ValueError as error:
         said = "it cannot be dialled" if proxy else shown(str(error))
-        raise BadTerms("aggregator.url", said) from None
+        raise BadTerms("address.url", said) from None
     raise found  # outside, so that the library's error does not hang on it
 
 
@@ -163,12 +165,11 @@ def _hush(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         loop.default_exception_handler(context)
 
 
-async def _dial(terms: Terms, way: Way) -> ClientConnection:
-    url, pin = terms.aggregator.url, terms.aggregator.certificate_pin
+async def _dial(card: AddressCard, way: Way) -> ClientConnection:
     return await connect(
-        url,
+        card.url,
         ssl=_tls(),
-        create_connection=partial(PinnedConnection, way, pin),  # type: ignore[arg-type]
+        create_connection=partial(PinnedConnection, way, card.pin),  # type: ignore[arg-type]
         compression=None,
         max_size=MAX_FRAME_BYTES,
         max_queue=_MAX_QUEUE,

@@ -15,13 +15,15 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from participant.agent import Agent, ClockCheck, Inbox, SetBack, Steps
+from participant.agent import Agent, Inbox, SetBack, Steps, Task
 from participant.errors import DiskError, OutOfTime, ProxyRefuses, Unreachable
+from participant.home import Address
+from participant.network.clock_check import ClockCheck
 from participant.network.link import Caller, Link, Traffic, open_link
 from participant.network.link_trouble import silence
 from participant.waiting import Waiting
-from protocol.board import Allowance, decode_from_aggregator
 from protocol.terms import AGGREGATOR
+from protocol.wire import Allowance, decode_from_aggregator
 
 NUDGE_SECONDS = 10.0
 _AT_ONCE = 64  # frames, before the agent works: while it does not, whatever comes is kept
@@ -57,6 +59,7 @@ class Session:
 
     agent: Agent
     key: Ed25519PrivateKey = field(repr=False)
+    address: Address
     notices: Notices = field(default_factory=Notices)
     time_limit: float | None = None  # seconds
     traffic: Traffic = field(default_factory=Traffic)
@@ -69,31 +72,49 @@ class Session:
     _link_remedy: str = field(default="", init=False)
     _had_link: bool = field(default=False, init=False)
     _step_began: float | None = field(default=None, init=False)
+    _inbox: Inbox | None = field(default=None, init=False)  # of the link that there is
 
     def __post_init__(self) -> None:
         self._clocks = ClockCheck(self.agent)
 
     @property
     def waiting(self) -> Waiting:
-        """What is waited for now; not to be asked while the agent is at work."""
+        """What the only task waits for now; not to be asked while the agent is at work."""
+        return self.waiting_of(self.agent.task)
+
+    def waiting_of(self, task: Task) -> Waiting:
+        """What one task waits for; not to be asked while the agent is at work."""
+        return self.hindrance or task.waiting(self.agent.board)
+
+    @property
+    def hindrance(self) -> Waiting | None:
+        """What all tasks wait for now, if there is such a thing."""
         agent, aggregator = self.agent, (AGGREGATOR,)
         if self._no_link:
-            facts = {"reason": self._no_link, "remedy": self._link_remedy}
+            facts = {"url": self.url, "reason": self._no_link, "remedy": self._link_remedy}
             return Waiting("link", aggregator, facts)
         if agent.stalled:
             return Waiting("stalled", aggregator, {"reason": agent.stalled})
         sent, total = agent.transfer.bytes_sent_of_blobs, agent.transfer.bytes_to_send
         if sent < total:
             return Waiting("upload", (agent.index,), {"done": sent, "total": total})
-        if not agent.begun:
-            return Waiting("board", aggregator)
-        return agent.task.waiting(agent.board)
+        return None if agent.begun else Waiting("board", aggregator)
+
+    def wake(self) -> None:
+        """Let the agent make a step soon, for what has come from elsewhere; in the loop."""
+        if self._inbox is not None:
+            self._inbox.wake()
 
     @property
     def at_work_seconds(self) -> float:
         """For how long the agent has been at work on its step, 0 while it waits."""
         began = self._step_began
         return 0.0 if began is None else self.clock() - began
+
+    @property
+    def url(self) -> str:
+        """Where the aggregator is now looked for."""
+        return self.address.newest.url
 
     async def work(self) -> None:
         """Work until the agent is done; may be cancelled at any moment, and called again.
@@ -115,9 +136,9 @@ class Session:
         wait = _FIRST_WAIT
         connected, told, refusals = False, set[str](), 0
         while not self.agent.done:
-            before = self._progress
+            before, where = self._progress, (self.agent.terms, self.address.newest)
             try:
-                async with open_link(self.agent.terms, caller, self.traffic) as link:
+                async with open_link(*where, caller, self.traffic) as link:
                     connected, refusals = True, 0
                     told.clear()
                     self._find()
@@ -164,7 +185,7 @@ class Session:
         self.notices.lost(reason)
 
     async def _work_on(self, link: Link) -> None:
-        inbox = Inbox()
+        inbox = self._inbox = Inbox()
         reader = asyncio.create_task(_read_into(inbox, link))
         try:
             self.agent.connected(link.welcome)
@@ -178,12 +199,13 @@ class Session:
                     self.agent.nudge()
                 await self._work(link)
         finally:
+            self._inbox = None
             reader.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await reader
 
     async def _take(self, inbox: Inbox, link: Link) -> bool:
-        """Give the agent frames that are here, waiting for one; False if none came.
+        """Give the agent frames that are here, waiting for one; False if nothing came.
 
         What it answers to one leaves before it is given the next: a small frame can ask for
         megabytes of an upload, and hundreds of frames can wait here.
@@ -196,9 +218,10 @@ class Session:
         for left in reversed(range(_AT_ONCE)):
             if isinstance(found, Exception):
                 raise found
-            self.agent.receive(decode_from_aggregator(found))
-            await self._flush(link)
-            self._tell_stall()
+            if found is not None:
+                self.agent.receive(decode_from_aggregator(found))
+                await self._flush(link)
+                self._tell_stall()
             if inbox.empty() or not left:
                 break
             found = await inbox.get()  # at once: the agent takes what is here, and then works

@@ -12,8 +12,8 @@ from participant.agent import load_checkpoint
 from participant.errors import Unreachable
 from participant.home import Membership
 from participant.network.link import OPEN_SECONDS, Caller, Traffic, open_link
-from protocol.board import StatusReport, StatusRequest
 from protocol.errors import Malformed
+from protocol.wire import StatusReport, StatusRequest
 
 _MODEL = re.compile(r"studies/([^/]+)/model-(\d+)\.safetensors")
 
@@ -57,7 +57,7 @@ async def ask_aggregator(member: Membership) -> dict[str, Any]:
     """The aggregator's report; raises Unreachable, Malformed, and what ``open_link`` raises."""
     key, instance = member.identity.signing_key, secrets.token_bytes(16)
     caller = Caller(member.index, key, instance, "status")
-    async with open_link(member.terms, caller, Traffic()) as link:
+    async with open_link(member.terms, member.address.newest, caller, Traffic()) as link:
         await link.send(StatusRequest())
         try:
             async with asyncio.timeout(OPEN_SECONDS):

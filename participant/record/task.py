@@ -42,6 +42,7 @@ class RecordTask(Task):
     before anything is written: Fork, UnfitRecord and UnfitRecord come from ``begin``.
     """
 
+    speaks, reads_entries = False, True
     done = False  # whether the record is whole, and countersigned by this hospital
 
     def __init__(

@@ -7,6 +7,7 @@ from participant.ceremony import Accusation
 from participant.report.facts import CeremonyFacts, Contents, MemberFacts, VerdictFacts
 from participant.report.markup import Markup, element, table
 from participant.report.words import between, count, entries, names, when
+from protocol.encoding import encode_binary
 from protocol.terms import Terms
 
 
@@ -26,7 +27,7 @@ def federation_section(contents: Contents) -> Markup:
             _fact("hospitals", str(terms.n_members)),
             _fact("quorum", f"{terms.quorum} of {terms.n_members}"),
             _fact("joint key", f"{terms.key_bits:,} bits{_note(terms)}"),
-            _fact("aggregator", terms.aggregator.url),
+            _fact("key of the aggregator", encode_binary(terms.aggregator_key)),
             class_="facts",
         ),
         element("h3", "What all hospitals have signed"),

@@ -1,13 +1,13 @@
 """The board: what members say, how much each may say, and the one order that all see.
 
-``messages`` has everything that can be said, ``board`` the chain of signed posts, ``budget`` what a
-member may put there, and ``wire`` the frames between a member and the aggregator. The classes of a
-ceremony's candidates and the suite of a round stand here too, since budgets follow from them.
+``messages`` has everything that can be said, ``board`` the chain of signed posts, and ``budget``
+what a member may put there. The classes of a ceremony's candidates and the suite of a round stand
+here too, since budgets follow from them.
 """
 
-from protocol.board.allowance import Allowance
 from protocol.board.board import (
     MAX_ENTRY_BYTES,
+    MIN_ENTRY_BYTES,
     B,
     Board,
     Entry,
@@ -70,6 +70,7 @@ from protocol.board.messages import (
     SetLock,
     Statement,
     Step,
+    Text,
     attach,
     attachments_of,
     blob_name,
@@ -88,30 +89,3 @@ from protocol.board.session import (
 )
 from protocol.board.study import Studies, Study, StudyState, check_plan
 from protocol.board.suite import Suite, suite_for, suite_of
-from protocol.board.wire import (
-    CHUNK_BYTES,
-    MAX_FRAME_BYTES,
-    MAX_PAGE_BYTES,
-    REQUESTED_BYTES,
-    Accepted,
-    BlobChunk,
-    BlobHave,
-    BlobOffer,
-    BlobRequest,
-    Challenge,
-    Declined,
-    Entries,
-    FromAggregator,
-    FromMember,
-    Hello,
-    Rejected,
-    StatusReport,
-    StatusRequest,
-    Submit,
-    Subscribe,
-    Welcome,
-    check_hello,
-    decode_from_aggregator,
-    decode_from_member,
-    hello,
-)

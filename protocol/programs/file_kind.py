@@ -39,7 +39,7 @@ class Kind(StrEnum):
 _FIELDS = {  # that tell what a TOML file of ours is
     Kind.TERMS: {"federation", "members"},
     Kind.CARD: {"name", "key", "fingerprint"},
-    Kind.AGGREGATOR_CARD: {"url", "key", "certificate_pin"},
+    Kind.AGGREGATOR_CARD: {"url", "key", "tls"},
     Kind.PLAN: {"kind", "purpose", "members"},
 }
 _NAMES = {  # that tell what a folder is, each of a file that is never handed on

@@ -75,7 +75,7 @@ def signed_text(terms: Terms, signatures: Mapping[str, bytes]) -> str:
 
 def _check_terms(data: bytes, terms: Terms) -> None:
     try:
-        found, _ = parse(data.decode())
+        found = parse(data.decode()).terms
     except (UnicodeDecodeError, BadTerms) as error:
         raise UnfitRecord(TERMS_PATH, f"it does not read: {error}") from None
     if found.federation != terms.federation:

@@ -1,12 +1,26 @@
-"""The terms of a federation: the signed file that every member reads, and what may stand in it."""
+"""The terms of a federation: the signed file that every member reads, and what may stand in it.
 
+Beside the terms the file has the aggregator's first card: where it is reached, and how one knows it
+there. Newer cards follow by themselves.
+"""
+
+from protocol.terms.address_card import (
+    MAX_CARD_NUMBER,
+    PUBLIC,
+    AddressCard,
+    check_card,
+    check_newer,
+    parse_card,
+    render_card,
+    sign_card,
+)
 from protocol.terms.names import fault_of_name, fault_of_url, is_host, normal
 from protocol.terms.terms import (
     AGGREGATOR,
-    AggregatorAddress,
     Floors,
     Member,
     Terms,
+    TermsText,
     check,
     floor,
     parse,

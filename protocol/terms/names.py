@@ -19,6 +19,7 @@ _TAKEN = re.compile(
 _URL = re.compile(r"wss://(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z.-]+))(?::([1-9][0-9]{0,4}))?")
 _LABEL = re.compile(r"(?!-)[0-9A-Za-z-]{1,63}(?<!-)")
 _MAX_HOST = 253
+MAX_URL = len("wss://[]:65535") + _MAX_HOST
 
 
 def fault_of_name(name: str) -> str | None:

@@ -4,6 +4,7 @@ Their hash is the federation's identity and is bound into every signature and se
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -16,7 +17,8 @@ from keyshare.errors import BadParameters
 from protocol.encoding import Message, digest, encode, encode_binary
 from protocol.errors import BadSignature, BadTerms, UnsignedTerms
 from protocol.signing import sign, verify
-from protocol.terms.names import fault_of_name, fault_of_url, look_of, normal
+from protocol.terms.address_card import AddressCard, card_fields, read_card_table
+from protocol.terms.names import fault_of_name, look_of, normal
 from protocol.terms.toml_table import Table
 from protocol.terms.toml_text import NotToml, read_toml
 from protocol.words import shown
@@ -46,14 +48,6 @@ class Member(Message, frozen=True):
     key: bytes
 
 
-class AggregatorAddress(Message, frozen=True):
-    """Where the aggregator is, its Ed25519 public key, and the SHA-256 of its TLS key (SPKI)."""
-
-    url: str
-    key: bytes
-    certificate_pin: bytes
-
-
 class Floors(Message, frozen=True):
     """What no study may fall below.
 
@@ -78,7 +72,7 @@ class Terms(Message, frozen=True, dict=True):
     key_bits: int
     allow_minority_quorum: bool
     allow_small_key: bool
-    aggregator: AggregatorAddress
+    aggregator_key: bytes  # Ed25519, 32 bytes
     floors: Floors
     step_seconds: int = 3600  # how long a step of a ceremony may last
 
@@ -124,7 +118,7 @@ class Terms(Message, frozen=True, dict=True):
     def key_of(self, sender: int) -> bytes:
         """Public signing key of a sender, 0 for the aggregator; raises BadTerms for no one."""
         if sender == AGGREGATOR:
-            return self.aggregator.key
+            return self.aggregator_key
         if 1 <= sender <= self.n_members:
             return self.members[sender - 1].key
         raise BadTerms("members", f"there is no member number {sender}")
@@ -171,8 +165,6 @@ def check(terms: Terms) -> None:
         allowed = f"it must be 1 to {MAX_SECONDS}"
         raise BadTerms("federation.step_seconds", f"{terms.step_seconds}, and {allowed}")
     _check_floors(terms)
-    if fault := fault_of_url(terms.aggregator.url):
-        raise BadTerms("aggregator.url", fault)
 
 
 def _check_name(field: str, name: str) -> None:
@@ -184,7 +176,7 @@ def _check_members(terms: Terms) -> None:
     if not 3 <= terms.n_members <= MAX_MEMBERS:
         raise BadTerms("members", f"{terms.n_members}, and a federation has 3 to {MAX_MEMBERS}")
     looks: dict[str, str] = {}
-    keys: dict[bytes, str] = {terms.aggregator.key: "the aggregator"}
+    keys: dict[bytes, str] = {terms.aggregator_key: "the aggregator"}
     for number, member in enumerate(terms.members, start=1):
         _check_name(f"members[{number}].name", member.name)
         if other := looks.get(look_of(member.name)):
@@ -258,8 +250,20 @@ def require_signed(terms: Terms, signatures: Mapping[str, bytes]) -> None:
         raise UnsignedTerms(missing, wrong)
 
 
-def parse(text: str) -> tuple[Terms, dict[str, bytes]]:
-    """Terms and the signatures under them, by name, from the text of ``federation.toml``.
+@dataclass(frozen=True)
+class TermsText:
+    """What ``federation.toml`` says: the terms, the signatures under them by the members' names.
+
+    card: the aggregator's first one, which no member signs. A record has none.
+    """
+
+    terms: Terms
+    signatures: dict[str, bytes]
+    card: AddressCard | None
+
+
+def parse(text: str) -> TermsText:
+    """What the text of ``federation.toml`` says.
 
     Raises BadTerms naming the field on anything missing, unknown, of another type or out of range.
     """
@@ -278,14 +282,23 @@ def parse(text: str) -> tuple[Terms, dict[str, bytes]]:
             raise BadTerms(f"signatures[{number}]", f"{shown(name)} is not a member")
         signatures[name] = table.binary("signature", 64)
         table.finish()
+    card = _read_address(reader, terms)
     reader.finish()
     check(terms)
-    return terms, signatures
+    return TermsText(terms, signatures, card)
+
+
+def _read_address(document: Table, terms: Terms) -> AddressCard | None:
+    if (table := document.table("address", optional=True)) is None:
+        return None
+    card = read_card_table(table)
+    if card.key != terms.aggregator_key:
+        raise BadTerms("address.key", "it is another one than federation.aggregator_key")
+    return card
 
 
 def _read_terms(document: Table) -> Terms:
-    federation, aggregator = document.table("federation"), document.table("aggregator")
-    floors = document.table("floors")
+    federation, floors = document.table("federation"), document.table("floors")
     members = document.tables("members")
     terms = Terms(
         name=normal(federation.text("name")),
@@ -294,11 +307,7 @@ def _read_terms(document: Table) -> Terms:
         key_bits=federation.number("key_bits"),
         allow_minority_quorum=federation.flag("allow_minority_quorum", default=False),
         allow_small_key=federation.flag("allow_small_key", default=False),
-        aggregator=AggregatorAddress(
-            aggregator.text("url"),
-            aggregator.binary("key", 32),
-            aggregator.binary("certificate_pin", 32),
-        ),
+        aggregator_key=federation.binary("aggregator_key", 32),
         floors=Floors(
             floors.number("least_contributors"),
             floors.number("least_difference"),
@@ -307,13 +316,14 @@ def _read_terms(document: Table) -> Terms:
         ),
         step_seconds=federation.number("step_seconds"),
     )
-    for table in (federation, aggregator, floors, *members):
+    for table in (federation, floors, *members):
         table.finish()
     return terms
 
 
-def render(terms: Terms) -> str:
-    """The text of ``federation.toml``, without signatures."""
+def render(terms: Terms, card: AddressCard | None = None) -> str:
+    """The text of ``federation.toml``, without signatures; with the aggregator's card, if given."""
+    address = {} if card is None else {"address": card_fields(card)}
     return tomli_w.dumps(
         {
             "federation": {
@@ -323,14 +333,11 @@ def render(terms: Terms) -> str:
                 "allow_minority_quorum": terms.allow_minority_quorum,
                 "allow_small_key": terms.allow_small_key,
                 "step_seconds": terms.step_seconds,
-            },
-            "aggregator": {
-                "url": terms.aggregator.url,
-                "key": encode_binary(terms.aggregator.key),
-                "certificate_pin": encode_binary(terms.aggregator.certificate_pin),
+                "aggregator_key": encode_binary(terms.aggregator_key),
             },
             "floors": asdict(terms.floors),
             "members": [{"name": m.name, "key": encode_binary(m.key)} for m in terms.members],
+            **address,
         }
     )
 

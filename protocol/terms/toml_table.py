@@ -6,7 +6,7 @@ import base64
 import binascii
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, overload
 
 from protocol.encoding import encode_binary
 from protocol.errors import BadTerms
@@ -29,12 +29,13 @@ class Table:
         self._read.add(key)
         value = self._values.get(key)
         if value is None:
-            raise self._fault(self._name(key), "it is missing")
+            raise self._fault(self.name(key), "it is missing")
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self._fault(self._name(key), f"it must be {what}")
+            raise self._fault(self.name(key), f"it must be {what}")
         return value
 
-    def _name(self, key: str) -> str:
+    def name(self, key: str) -> str:
+        """A key with the path of its table, as an error names it."""
         return f"{self._path}.{shown(key)}" if self._path else shown(key)
 
     def has(self, key: str) -> bool:
@@ -49,13 +50,13 @@ class Table:
     def texts(self, key: str) -> list[str]:
         values = self._take(key, list, "a list of texts")
         if not all(isinstance(value, str) for value in values):
-            raise self._fault(self._name(key), "it must be a list of texts, each in quotes")
+            raise self._fault(self.name(key), "it must be a list of texts, each in quotes")
         return list(values)
 
     def number(self, key: str) -> int:
         value = int(self._take(key, int, "a whole number"))
         if abs(value) >= 1 << 53:
-            raise self._fault(self._name(key), "it is too large")
+            raise self._fault(self.name(key), "it is too large")
         return value
 
     def real(self, key: str) -> float:
@@ -64,7 +65,7 @@ class Table:
         except OverflowError:
             value = math.inf
         if not math.isfinite(value):
-            raise self._fault(self._name(key), "it must be finite")
+            raise self._fault(self.name(key), "it must be finite")
         return value
 
     def flag(self, key: str, default: bool | None = None) -> bool:
@@ -77,24 +78,30 @@ class Table:
         try:
             data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
-            raise self._fault(self._name(key), "it is not base64") from None
+            raise self._fault(self.name(key), "it is not base64") from None
         if len(data) != size or encode_binary(data) != text:
-            raise self._fault(self._name(key), f"it must be {size} bytes in base64")
+            raise self._fault(self.name(key), f"it must be {size} bytes in base64")
         return data
 
-    def table(self, key: str) -> Table:
-        return Table(self._name(key), self._take(key, dict, "a table"), self._fault)
+    @overload
+    def table(self, key: str) -> Table: ...
+    @overload
+    def table(self, key: str, optional: Literal[True]) -> Table | None: ...
+    def table(self, key: str, optional: bool = False) -> Table | None:
+        if optional and key not in self._values:
+            return None
+        return Table(self.name(key), self._take(key, dict, "a table"), self._fault)
 
     def tables(self, key: str, optional: bool = False) -> list[Table]:
         if optional and key not in self._values:
             return []
         values = self._take(key, list, "a list of tables")
         if not all(isinstance(value, dict) for value in values):
-            raise self._fault(self._name(key), "it must be a list of tables")
-        path = self._name(key)
+            raise self._fault(self.name(key), "it must be a list of tables")
+        path = self.name(key)
         return [Table(f"{path}[{k}]", v, self._fault) for k, v in enumerate(values, start=1)]
 
     def finish(self) -> None:
         """Raises on a key that nobody asked for."""
         if unknown := sorted(set(self._values) - self._read):
-            raise self._fault(self._name(unknown[0]), "it is unknown here")
+            raise self._fault(self.name(unknown[0]), "it is unknown here")

@@ -31,6 +31,7 @@ from aggregator.identity import (
     TlsFiles,
     certificate_pin,
     create,
+    load_card,
     load_key,
     own_tls,
     tls_context,
@@ -53,22 +54,25 @@ def load_all(folder: Path) -> None:
 
 
 def test_the_card_is_what_the_terms_need(tmp_path: Path) -> None:
-    address = create(tmp_path, "Toy", "aggregator.example.org", 8443)
+    made = create(tmp_path, "Toy", "aggregator.example.org", 8443)
     card = tomllib.loads((tmp_path / CARD_NAME).read_text())
     assert card == {
+        "number": 1,
         "url": "wss://aggregator.example.org:8443",
-        "key": encode_binary(address.key),
-        "certificate_pin": encode_binary(address.certificate_pin),
+        "tls": encode_binary(made.pin),
+        "key": encode_binary(made.key),
+        "signature": encode_binary(made.signature),
     }
-    assert public_bytes(load_key(tmp_path)) == address.key
+    assert public_bytes(load_key(tmp_path)) == made.key
+    assert load_card(tmp_path) == made
 
 
 def test_the_pin_is_the_hash_of_the_certificates_public_key(tmp_path: Path) -> None:
     address = create(tmp_path, "Toy", "localhost", 8443)
     tls_key = load_pem_private_key((tmp_path / TLS_KEY_NAME).read_bytes(), None)
     spki = tls_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    assert hashlib.sha256(spki).digest() == address.certificate_pin
-    assert certificate_pin(tmp_path / CERTIFICATE_NAME) == address.certificate_pin
+    assert hashlib.sha256(spki).digest() == address.pin
+    assert certificate_pin(tmp_path / CERTIFICATE_NAME) == address.pin
 
 
 def test_nobody_else_reads_the_files(tmp_path: Path) -> None:
@@ -150,7 +154,7 @@ def test_a_certificate_of_ones_own_is_pinned_instead(tmp_path: Path) -> None:
     own = create(tmp_path / "own", "Toy", "localhost", 8443)
     given = tmp_path / "own" / CERTIFICATE_NAME
     address = create(tmp_path / "data", "Toy", "localhost", 8443, given)
-    assert address.certificate_pin == own.certificate_pin
+    assert address.pin == own.pin
     assert {p.name for p in (tmp_path / "data").iterdir()} == {KEY_NAME, CARD_NAME}
 
 

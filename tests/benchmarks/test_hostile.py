@@ -75,7 +75,7 @@ async def test_a_probe_counts_whatever_it_meets_and_goes_on(
     monkeypatch.setattr(hostile_scene, "_PROBE_SECONDS", 0.0)
     probes = hostile_scene.Probes()
     terms: Any = None
-    task = asyncio.create_task(hostile_scene._probe(terms, terms, probes))
+    task = asyncio.create_task(hostile_scene._probe(terms, terms, terms, probes))
     async with asyncio.timeout(5):
         await enough.wait()
     await hostile_scene._end_probes([task])

@@ -69,8 +69,9 @@ def is_there(dotted: str) -> bool:
 
 @cache
 def settings() -> set[str]:
-    """What stands in signed terms, as table and key with a dot between."""
-    text = render(toy_federation().terms) + render_signature("A", bytes(64))
+    """What stands in the file of the terms, as table and key with a dot between."""
+    toy = toy_federation()
+    text = render(toy.terms, toy.card) + render_signature("A", bytes(64))
     tables = {name: t if isinstance(t, dict) else t[0] for name, t in tomllib.loads(text).items()}
     return {f"{name}.{key}" for name, table in tables.items() for key in table}
 

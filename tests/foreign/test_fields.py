@@ -12,9 +12,9 @@ import pytest
 import aggregator
 import participant
 import protocol
-from protocol.board.wire import Rejected, decode_from_aggregator
 from protocol.encoding import Message, decode, encode
 from protocol.errors import Malformed
+from protocol.wire.frames import Rejected, decode_from_aggregator
 from tests.foreign.poison import POISONS
 
 # The fields that take any text: each is fed to what shows it by the test that is named here.
@@ -24,11 +24,11 @@ SHOWN = {
     "protocol.board.budget.Surplus.reason": "never sent, and shown nowhere",
     "protocol.board.messages.Request.labels": "test_views: what is to be decrypted, and the sums",
     "protocol.board.messages.ModelEntry.name": "test_views: a row of training (disagreement)",
-    "protocol.board.wire.Rejected.reason": "test_views: errors",
-    "protocol.board.wire.Declined.reason": "test_views: errors (RejectedByAggregator)",
+    "protocol.wire.frames.Rejected.reason": "test_views: errors",
+    "protocol.wire.frames.Declined.reason": "test_views: errors (RejectedByAggregator)",
     "protocol.terms.terms.Terms.name": "test_files: terms",
     "protocol.terms.terms.Member.name": "test_files: terms",
-    "protocol.terms.terms.AggregatorAddress.url": "test_files: terms",
+    "protocol.terms.address_card.AddressCard.url": "test_files: terms",
     "protocol.sealing.SealContext.what": "never sent: it is hashed",
     "protocol.sealing.SealContext.session": "never sent: it is hashed",
     "participant.key.backup._Backup.name": "own, sealed; checked against the terms in it",
@@ -40,12 +40,12 @@ SHOWN = {
 }
 # Bytes that are, or may hold, text of others; all others are shown as hex or never.
 NESTED = {
-    "protocol.board.wire.StatusReport.report": "test_views: the standing",
-    "protocol.board.wire.Entries.entries": "an Entry each",
+    "protocol.wire.frames.StatusReport.report": "test_views: the standing",
+    "protocol.wire.frames.Entries.entries": "an Entry each",
     "protocol.board.board.SignedPost.post": "a Post",
     "protocol.board.messages.Certificate.epoch": "an Epoch: numbers",
     "protocol.board.messages.Attachment.data": "payloads: numbers, ciphertexts and sealed things",
-    "protocol.board.wire.BlobChunk.data": "payloads: numbers, ciphertexts and sealed things",
+    "protocol.wire.frames.BlobChunk.data": "payloads: numbers, ciphertexts and sealed things",
 }
 
 

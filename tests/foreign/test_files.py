@@ -70,17 +70,17 @@ def test_terms_with_a_bad_name_or_address_are_refused_and_say_which(
     kind: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "federation.toml"
-    document = tomllib.loads(render(TOY.terms))
+    document = tomllib.loads(render(TOY.terms, TOY.card))
     bad = POISONS.get(kind, "")
     for field, at in {
-        "aggregator.url": ("aggregator", "url"),
+        "address.url": ("address", "url"),
         "federation.name": ("federation", "name"),
         "members[2].name": ("members", 1, "name"),
     }.items():
-        value = {"aggregator.url": "wss://h:8443"}.get(field, "St. Mary") + bad
+        value = {"address.url": "wss://h:8443"}.get(field, "St. Mary") + bad
         path.write_text(tomli_w.dumps(with_leaf(document, at, value)))
         said = typed("terms", "show", path).output
-        if kind == "rich" and field != "aggregator.url":
+        if kind == "rich" and field != "address.url":
             assert "Mary[bold red]R[/] [link=https://evil.example]x[/link] [/]" in said
         else:
             assert (f"{field}: it" in said) == (kind != "none"), said
@@ -88,7 +88,13 @@ def test_terms_with_a_bad_name_or_address_are_refused_and_say_which(
 
 def test_no_card_says_anything_raw(tmp_path: Path) -> None:
     card = {"name": "H1", "key": "A" * 43, "fingerprint": "zoo"}
-    address = {"url": "wss://h:1", "key": "A" * 43, "certificate_pin": "A" * 43}
+    address = {
+        "url": "wss://h:1",
+        "key": "A" * 43,
+        "tls": "A" * 43,
+        "signature": "A" * 86,
+        "number": 1,
+    }
     member, aggregator = tmp_path / "card.toml", tmp_path / "aggregator.toml"
     new = ("terms", "new", "--name", "Lungs", "--quorum", "2", "--aggregator", aggregator)
     aggregator.write_text(tomli_w.dumps(address))

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from protocol.board.messages import Abort, Body
-from protocol.board.wire import Rejected, StatusReport, Submit
 from protocol.terms.terms import render
+from protocol.wire.frames import Rejected, StatusReport, Submit
 from tests.foreign.poison import BRIEF, NOT_TEXT, offences
 from tests.participant.cli.test_commands import APP
 from tests.stage.consortium import PASSPHRASE, Consortium, found, run_all
@@ -82,11 +82,11 @@ def seen(written: str) -> str:
 def test_terms_with_an_escape_in_the_address_are_refused_harmlessly(tmp_path: Path) -> None:
     made = found(tmp_path)
     evil = "wss://h:8443\\u001b[1A\\r\\u001b[2K  quorum        5 of 5, 3072-bit key"
-    text = render(made.terms).replace(made.terms.aggregator.url, evil)
+    text = render(made.terms, made.card).replace(made.card.url, evil)
     (tmp_path / "evil.toml").write_text(text)
     for command in ("show", "sign"):
         said = seen(at_terminal(tmp_path, "h1", "terms", command, "evil.toml"))
-        assert "aggregator.url: it must be wss://host" in said
+        assert "address.url: it must be wss://host" in said
 
 
 @pytest.fixture(scope="module")

@@ -36,10 +36,10 @@ from participant.rounds.omissions import omission_facts
 from participant.rounds.task import Question
 from participant.waiting import Waiting
 from protocol.board.messages import Abort, Complaint, Join, Refusal, Statement
-from protocol.board.wire import Rejected
 from protocol.ceremony.judgement import Verdict
 from protocol.errors import ProtocolError, UnsignedTerms
 from protocol.rounds.omission import LeftOut
+from protocol.wire.frames import Rejected
 from tests.foreign.poison import BRIEF, NOT_TEXT, POISON, POISONS, offences, poisoned
 from tests.participant.cli.test_ceremony_view import COURSE, EXPECTATION
 from tests.participant.cli.test_sentences import SAMPLES, ours, samples, subclasses
@@ -189,7 +189,7 @@ def test_no_row_of_training_shows_anything_raw(capsys: pytest.CaptureFixture[str
 
 
 def test_no_terms_and_no_card_show_anything_raw(capsys: pytest.CaptureFixture[str]) -> None:
-    founding._show_terms(TermsFile(PATH, POISON, TERMS, {}))
+    founding._show_terms(TermsFile(PATH, POISON, TERMS, {}, toy_federation().card))
     founding._show_card(PATH, Card(POISON, bytes(32)))
     written(capsys)
 

@@ -10,11 +10,11 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 import tests.fuzz.targets.texts as texts
-from protocol.board import wire
 from protocol.board.board import Post
 from protocol.board.messages import MAX_POST_BYTES, Body
 from protocol.encoding import decode
 from protocol.errors import Malformed
+from protocol.wire import frames as wire
 from tests.fuzz.mutate import spoilt
 from tests.fuzz.target import Case, Target
 from tests.fuzz.targets import TARGETS

@@ -13,9 +13,9 @@ from participant.statistic.task import StatisticTask
 from participant.training.task import TrainingTask
 from protocol.board.board import Head, SignedPost
 from protocol.board.messages import Statement
-from protocol.board.wire import Entries, Submit, Welcome
 from protocol.errors import ProtocolError
 from protocol.key.epoch import HeldKey
+from protocol.wire.frames import Entries, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.rounds.round_table import Steps
 from tests.stage.toy import ToyEpoch

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aggregator.server.service import Aggregator
 from protocol.board.board import Board, Entry, Posted, decode_entry
-from protocol.board.wire import Declined, Entries, FromAggregator, FromMember, Subscribe, Welcome
 from protocol.record.files import recorded
 from protocol.signing import public_bytes
-from protocol.terms.terms import AggregatorAddress, Member, RoundPolicy, Terms, check, floor
+from protocol.terms.terms import Member, RoundPolicy, Terms, check, floor
+from protocol.wire.frames import Declined, Entries, FromAggregator, FromMember, Subscribe, Welcome
 from tests.simulator.clock import Clock
 from tests.simulator.disk import Crash
 from tests.simulator.hospital import Hospital
@@ -40,10 +40,11 @@ def toy_of(plan: Plan) -> toy.Federation:
         Ed25519PrivateKey.from_private_bytes(bytes([i + 1]) * 28 + seed) for i in range(n + 1)
     )
     members = tuple(Member(f"hospital {i}", public_bytes(keys[i])) for i in range(1, n + 1))
-    address, least = AggregatorAddress("wss://sim", public_bytes(keys[0]), bytes(32)), floor(n)
+    least = floor(n)
     rounds = RoundPolicy(plan.rounds, least, WAIT_SECONDS, WAIT_SECONDS, least)
     terms = Terms(
-        f"seed {plan.seed}", members, plan.quorum, plan.key_bits, True, True, address, rounds,
+        f"seed {plan.seed}", members, plan.quorum, plan.key_bits, True, True,
+        public_bytes(keys[0]), rounds,
         clip=1.0, precision_bits=32, max_examples=1000, suite=plan.suite,
         step_seconds=plan.step_seconds,
     )  # fmt: skip

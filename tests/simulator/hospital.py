@@ -14,10 +14,10 @@ from participant.ceremony.task import CeremonyTask
 from participant.training.task import TrainingTask
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.wire import FromAggregator, FromMember, Welcome
 from protocol.errors import CeremonyFailed
 from protocol.key.epoch import read_secret
 from protocol.terms.terms import Terms
+from protocol.wire.frames import FromAggregator, FromMember, Welcome
 from tests.simulator.disk import Disk
 from tests.simulator.liar import LyingTask
 

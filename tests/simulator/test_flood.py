@@ -18,7 +18,7 @@ from protocol.board.messages import (
     blob_name,
     chunks_of,
 )
-from protocol.board.wire import Accepted, BlobChunk, Submit
+from protocol.wire.frames import Accepted, BlobChunk, Submit
 from tests.simulator.federation import Federation, memory_folder
 from tests.simulator.plan import Plan
 from tests.stage.toy import next_post

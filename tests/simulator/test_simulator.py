@@ -13,9 +13,9 @@ from aggregator.server.service import Aggregator
 from participant.agent.agent import Agent
 from participant.rounds.sum_check import SumCheck
 from protocol.board.board import decode_entry
-from protocol.board.wire import Entries
 from protocol.ceremony.judgement import Verdict
 from protocol.rounds.vector_checks import SumVerdict
+from protocol.wire.frames import Entries
 from tests.simulator import oracle
 from tests.simulator.federation import Federation
 from tests.simulator.hospital import SeededSecrets
@@ -122,7 +122,7 @@ def test_without_a_planted_bug_the_same_seeds_pass() -> None:
 def test_planted_entries_taken_twice_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def receive_entries(agent: Agent, frame: Entries) -> None:
         for data in frame.entries:  # no look at the position: what comes twice counts twice
-            agent._unread.append(agent.board.append(decode_entry(data)))
+            agent.board.append(decode_entry(data))
 
     monkeypatch.setattr(Agent, "_receive_entries", receive_entries)
     assert caught(lambda federation: None)

@@ -20,7 +20,9 @@ from websockets.exceptions import ConnectionClosed
 from aggregator.identity import create, own_tls, tls_context
 from aggregator.server.limits import Limits
 from aggregator.server.server import Server
-from protocol.board.wire import (
+from protocol.encoding import encode
+from protocol.terms.terms import Terms
+from protocol.wire.frames import (
     Challenge,
     Entries,
     FromAggregator,
@@ -30,8 +32,6 @@ from protocol.board.wire import (
     decode_from_aggregator,
     hello,
 )
-from protocol.encoding import encode
-from protocol.terms.terms import Terms
 from tests.stage.desk import Desk
 
 HOST = "127.0.0.1"

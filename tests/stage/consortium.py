@@ -27,7 +27,8 @@ from participant.home.vault import Vault
 from participant.network.link import Caller, Traffic, open_link
 from participant.network.session import Notices, Session
 from protocol.signing import public_bytes
-from protocol.terms.terms import AggregatorAddress, Member, RoundPolicy, Terms
+from protocol.terms.address_card import AddressCard, sign_card
+from protocol.terms.terms import Member, RoundPolicy, Terms
 from tests.stage.fake_proxy import HOST
 from tests.stage.relay import Relay, TlsKey, make_tls_key
 from tests.stage.toy import replace_terms, toy_federation
@@ -42,6 +43,7 @@ class Consortium:
 
     folder: Path
     terms: Terms
+    card: AddressCard
     relay: Relay
     tls: TlsKey
 
@@ -61,7 +63,8 @@ class Consortium:
         member = self.member(index)
         task = task or CeremonyTask(member.terms, index, member.secrets)
         key = member.identity.signing_key
-        return Session(Agent(member.terms, index, key, member.storage, task), key, **changes)
+        agent = Agent(member.terms, index, key, member.storage, task)
+        return Session(agent, key, member.address, **changes)
 
     def environment(self, index: int) -> dict[str, str]:
         """What a member's commands find set."""
@@ -106,23 +109,24 @@ def ended(process: subprocess.Popen[str], expect: int = 0) -> tuple[str, str]:
     return output, errors
 
 
-def found(folder: Path, **changes: Any) -> Consortium:
+def found(folder: Path, url: str = "", pin: bytes = b"", **changes: Any) -> Consortium:
     """Make the identities, the terms and a relay that is not yet running."""
     identities = [create(folder / f"h{i}", f"H{i}", PASSPHRASE, CHEAP) for i in (1, 2, 3)]
     toy = toy_federation(MEMBERS, QUORUM)
     tls, port = make_tls_key(folder / "tls"), free_port()
-    url = f"wss://localhost:{port}"
+    url = url or f"wss://localhost:{port}"
+    card = sign_card(toy.keys[0], 1, url, pin or tls.pin)
     terms = replace_terms(
         toy.terms,
         **{
             "members": tuple(Member(i.name, public_bytes(i.signing_key)) for i in identities),
-            "aggregator": AggregatorAddress(url, public_bytes(toy.keys[0]), tls.pin),
             "rounds": RoundPolicy(1, 3, 30, 30, 3),
         }
         | changes,
     )
-    made = Consortium(folder, terms, Relay(terms, toy.keys[0], tls, folder / "board", port), tls)
-    write_terms(made.file, terms)
+    relay = Relay(terms, toy.keys[0], tls, folder / "board", port)
+    made = Consortium(folder, terms, card, relay, tls)
+    write_terms(made.file, terms, card)
     for identity in identities:
         sign_file(read_terms(made.file), identity, folder)
     return made
@@ -131,9 +135,8 @@ def found(folder: Path, **changes: Any) -> Consortium:
 def elsewhere(folder: Path) -> Consortium:
     """The same, where the aggregator has a name that only a proxy can resolve."""
     made = found(folder / "first")
-    old = made.terms.aggregator
-    address = AggregatorAddress(f"wss://{HOST}:{made.relay.port}", old.key, old.certificate_pin)
-    again = found(folder / "second", aggregator=address)
+    url = f"wss://{HOST}:{made.relay.port}"
+    again = found(folder / "second", url, made.tls.pin)
     relay = replace(again.relay, key=made.relay.key, tls=made.tls, port=made.relay.port)
     return replace(again, relay=relay, tls=made.tls)
 
@@ -162,7 +165,7 @@ def call(consortium: Consortium) -> str:
 
     async def connect() -> str:
         caller = Caller(1, consortium.member(1).identity.signing_key, bytes(16))
-        async with open_link(consortium.terms, caller, Traffic()) as link:
+        async with open_link(consortium.terms, consortium.card, caller, Traffic()) as link:
             return type(link.welcome).__name__
 
     return asyncio.run(connect())

@@ -24,7 +24,11 @@ from protocol.board.messages import (
     blob_name,
 )
 from protocol.board.payload_sizes import expected_count
-from protocol.board.wire import (
+from protocol.encoding import encode
+from protocol.key.epoch import Epoch
+from protocol.rounds.ciphertexts import Encrypted
+from protocol.terms.terms import RoundPolicy
+from protocol.wire.frames import (
     CHUNK_BYTES,
     Accepted,
     BlobChunk,
@@ -36,10 +40,6 @@ from protocol.board.wire import (
     Rejected,
     Submit,
 )
-from protocol.encoding import encode
-from protocol.key.epoch import Epoch
-from protocol.rounds.ciphertexts import Encrypted
-from protocol.terms.terms import RoundPolicy
 from tests.stage.rounds.contribution import encrypt, payload_of, prove
 from tests.stage.toy import Federation, next_post, toy_epoch
 

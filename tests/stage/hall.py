@@ -15,12 +15,13 @@ from participant.network.session import Session
 from participant.training.task import TrainingTask
 from protocol.board.board import Post
 from protocol.board.messages import MAX_POST_BYTES
-from protocol.board.wire import FromMember, Submit, Welcome
 from protocol.encoding import decode, encode
 from protocol.key.epoch import HeldKey
+from protocol.wire.frames import FromMember, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.desk import Desk
 from tests.stage.rounds.round_table import Steps
+from tests.stage.saying import NOWHERE
 from tests.stage.toy import toy_epoch
 
 
@@ -111,7 +112,7 @@ class ToldHall(Hall):
 
     def come(self, member: int, task: Task) -> Agent:
         agent = super().come(member, task)
-        session = self.sessions[member] = Session(agent, self.federation.keys[member])
+        session = self.sessions[member] = Session(agent, self.federation.keys[member], NOWHERE)
         session._no_link = ""
         said = self.read[member] = []
         context = Context(file=Path("federation.toml"), terms=self.federation.terms)

@@ -24,7 +24,9 @@ from websockets.exceptions import ConnectionClosed
 from aggregator.identity import create, own_tls
 from aggregator.server.service import Aggregator
 from protocol.board.messages import Body
-from protocol.board.wire import (
+from protocol.encoding import encode
+from protocol.terms.terms import Terms
+from protocol.wire.frames import (
     MAX_FRAME_BYTES,
     Challenge,
     Hello,
@@ -34,8 +36,6 @@ from protocol.board.wire import (
     check_hello,
     decode_from_member,
 )
-from protocol.encoding import encode
-from protocol.terms.terms import Terms
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class TlsKey:
 def make_tls_key(folder: Path) -> TlsKey:
     """A fresh certificate for localhost, as ``init`` makes it."""
     folder.mkdir(parents=True, exist_ok=True)
-    pin, files = create(folder, "localhost", "localhost", 8443).certificate_pin, own_tls(folder)
+    pin, files = create(folder, "localhost", "localhost", 8443).pin, own_tls(folder)
     return TlsKey(files.certificate, files.key, pin)
 
 

@@ -7,14 +7,16 @@ from pathlib import Path
 from aggregator.server.service import Aggregator
 from participant.agent.agent import Agent
 from participant.agent.task import Task
+from participant.home.address import Address
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Statement
-from protocol.board.wire import Welcome
+from protocol.wire.frames import Welcome
 from tests.simulator.disk import Disk
 from tests.stage.toy import toy_federation
 
 FEDERATION = toy_federation(3, 2)
+NOWHERE = Address(FEDERATION.terms.aggregator_key, FEDERATION.card, Path("nowhere"))
 BIG = bytes(range(256)) * 40  # a blob
 
 

@@ -26,16 +26,8 @@ from protocol.ceremony.machine import Ceremony
 from protocol.encoding import encode
 from protocol.key.epoch import Epoch, EpochSecret
 from protocol.signing import public_bytes
-from protocol.terms.terms import (
-    AggregatorAddress,
-    Floors,
-    Member,
-    Terms,
-    floor,
-    render,
-    render_signature,
-    sign_terms,
-)
+from protocol.terms.address_card import AddressCard, sign_card
+from protocol.terms.terms import Floors, Member, Terms, floor, render, render_signature, sign_terms
 from tests.stage.studies import founding
 
 CEREMONY = "ceremony/1"
@@ -69,6 +61,7 @@ class Federation:
 
     terms: Terms
     keys: tuple[Ed25519PrivateKey, ...] = field(repr=False)
+    given: AddressCard | None = None
 
     @property
     def members(self) -> range:
@@ -83,7 +76,16 @@ class Federation:
         """``federation.toml`` with the signatures of all members but some."""
         left_out = {self.terms.name_of(i) for i in without}
         blocks = [render_signature(*s) for s in self.signatures.items() if s[0] not in left_out]
-        return render(self.terms) + "".join(blocks)
+        return render(self.terms, self.card) + "".join(blocks)
+
+    def at(self, card: AddressCard) -> Federation:
+        """The same with another aggregator, the one of this card."""
+        return replace(self, terms=replace_terms(self.terms, aggregator_key=card.key), given=card)
+
+    @property
+    def card(self) -> AddressCard:
+        """The aggregator's first."""
+        return self.given or sign_card(self.keys[0], 1, "wss://localhost:8443", b"p" * 32)
 
 
 def toy_federation(n: int = 5, quorum: int = 3, bits: int = 256, **changes: Any) -> Federation:
@@ -96,7 +98,7 @@ def toy_federation(n: int = 5, quorum: int = 3, bits: int = 256, **changes: Any)
         key_bits=bits,
         allow_minority_quorum=2 * quorum <= n,
         allow_small_key=bits < LEAST_KEY_BITS,
-        aggregator=AggregatorAddress("wss://localhost:8443", public_bytes(keys[0]), b"p" * 32),
+        aggregator_key=public_bytes(keys[0]),
         floors=Floors(floor(n), floor(n), 1),
     )
     return Federation(replace_terms(terms, **changes), keys)

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from participant.home import identity as identities
+from participant.home.address import Address
 from participant.home.folders import federation_folder
 from participant.home.identity import Identity
 from participant.home.membership import Membership
@@ -14,9 +16,10 @@ from participant.home.passphrase import Passphrase
 from participant.home.sealed_file import Argon2Cost
 from participant.home.vault import Vault
 from protocol.board.board import Entry
-from protocol.encoding import encode, encode_binary
+from protocol.encoding import encode
+from protocol.terms.address_card import render_card, sign_card
 from tests.stage.record.memory import files_of, write_folder
-from tests.stage.toy import ToyEpoch, toy_epoch
+from tests.stage.toy import Federation, ToyEpoch, toy_epoch
 
 PASSPHRASE = Passphrase("correct horse")
 CHEAP = Argon2Cost(memory_kib=64, iterations=1, lanes=1)
@@ -42,15 +45,20 @@ def member_at(home: Path, index: int = 1, toy: ToyEpoch | None = None) -> Member
     folder = federation_folder(home, terms.federation)
     vault = Vault(folder / "vault", terms.federation, index, CHEAP)
     vault.store_key_share(1, encode(toy.secrets[index]), PASSPHRASE)
-    return Membership(terms, index, identity, folder, vault, PASSPHRASE)
+    address = address_of(toy.federation, folder)
+    return Membership(terms, index, identity, folder, vault, PASSPHRASE, address)
+
+
+def address_of(federation: Federation, folder: Path) -> Address:
+    """Where a hospital looks for the aggregator of a toy federation."""
+    return Address(federation.terms.aggregator_key, federation.card, folder)
 
 
 def write_aggregator_card(folder: Path) -> None:
     """``aggregator.toml``, of an aggregator that nobody reaches."""
-    (folder / "aggregator.toml").write_text(
-        f'url = "wss://localhost:1"\nkey = "{encode_binary(b"k" * 32)}"\n'
-        f'certificate_pin = "{encode_binary(b"p" * 32)}"\n'
-    )
+    key = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+    card = sign_card(key, 1, "wss://localhost:1", b"p" * 32)
+    (folder / "aggregator.toml").write_text(render_card(card))
 
 
 def write_cards(folder: Path, count: int = 3) -> list[str]:

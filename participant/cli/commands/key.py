@@ -165,13 +165,14 @@ def restore(
     The terms are written from the backup if there is no such file.
     """
     file = given.context.file = given.file
-    terms = given.terms(signed=True).terms if file.exists() else None
+    there = given.terms(signed=True) if file.exists() else None
+    terms, card = (there.terms, there.card) if there else (None, None)
     folder = given.folder()
     purpose = purpose_of_backup(source, terms)
     opened = open_backup(source, purpose, obtain(backup_passphrase_file, False, which=OF_BACKUP))
     given.context.terms = opened.terms
     is_new = not (folder / IDENTITY_NAME).exists()
-    restoring = Restoring(opened, folder, given.passphrase(new=is_new))
+    restoring = Restoring(opened, folder, given.passphrase(new=is_new), card)
     with hold(federation_folder(folder, opened.terms.federation), "key restore"):
         is_needed = bool(restoring.missing())
         if is_needed:

@@ -7,9 +7,9 @@ from typing import Annotated
 from typer import Option
 
 from participant.home import members_of, read_aggregator_card, read_card
-from protocol.terms import Floors, Terms, floor, normal
+from protocol.terms import AddressCard, Floors, Terms, floor, normal
 
-_NAMED_OTHERWISE = {"members": "member"}
+_NAMED_OTHERWISE = {"members": "member", "aggregator_key": "aggregator"}
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class NewTerms:
 
     name: Annotated[str, Option(help="The federation's name.")]
     member: Annotated[list[Path], Option(help="A member's card, once for each member.")]
-    aggregator: Annotated[Path, Option(help="The card that quorate-aggregator init made.")]
+    aggregator: Annotated[Path, Option(help="The aggregator's card, its aggregator.toml.")]
     quorum: Annotated[int, Option(help="Members it takes to decrypt.")]
     key_bits: Annotated[int, Option(help="Length of N.")] = 3072
     least_contributors: Annotated[
@@ -47,6 +47,10 @@ class NewTerms:
         3600
     )
 
+    def card(self) -> AddressCard:
+        """The aggregator's card; raises BadCard, MissingFile or TooLarge."""
+        return read_aggregator_card(self.aggregator)
+
     def terms(self) -> Terms:
         """The terms, with the members' and the aggregator's cards read; raises what these raise."""
         members = members_of([read_card(path) for path in self.member])
@@ -64,7 +68,7 @@ class NewTerms:
             self.key_bits,
             self.allow_minority_quorum,
             self.allow_small_key,
-            read_aggregator_card(self.aggregator),
+            self.card().key,
             floors,
             self.step_seconds,
         )

@@ -85,7 +85,7 @@ def telling(
         moved()
         teller.look()
 
-    return link_notices(hospital.terms.aggregator.url, say_aside, look)
+    return link_notices(hospital.member.address.newest.url, say_aside, look)
 
 
 def _is_statistic(hospital: Hospital, study: str) -> bool:

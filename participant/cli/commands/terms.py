@@ -76,7 +76,7 @@ def new(ctx: typer.Context, given: NewTerms, file: FederationFile = FEDERATION) 
     check_new(file)
     terms = given.terms()
     context.option_of = option_of
-    write_terms(file, terms)
+    write_terms(file, terms, given.card())
     _show_terms(terms_in(ctx, file, signed=False))
     say()
     say(f"Each member, after a look at it: quorate-participant terms sign {context.pasted}")
@@ -129,7 +129,8 @@ def _show_terms(file: TermsFile) -> None:
             f"  WARNING       A key of {terms.key_bits} bits can be broken: it protects no data. "
             f"Terms for a test alone. Data needs {LEAST_KEY_BITS} bits or more."
         )
-    say(f"  aggregator    {terms.aggregator.url}")
+    if file.card is not None:
+        say(f"  aggregator    {file.card.url} (card {file.card.number}, which no member signs)")
     say(
         f"  ceremony      given up when a step has lasted {duration(terms.step_seconds)}, counted "
         "once all have joined"

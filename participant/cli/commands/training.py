@@ -79,7 +79,7 @@ def _make_key(hospital: Hospital, timeout: float | None, context: Context, as_js
 def _ceremony_notices(hospital: Hospital, teller: Teller, watch: Watch, view: View) -> Notices:
     """Show what happens; while others have still to join, measure what it will take."""
     is_calibrating = False
-    url = hospital.terms.aggregator.url
+    url = hospital.member.address.newest.url
 
     def moved() -> None:
         task = hospital.session and hospital.session.agent.task

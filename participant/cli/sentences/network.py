@@ -4,6 +4,7 @@ from participant import errors
 from participant.cli.sentences.sentence import COMMAND, Context, Said, Sentence, plain
 from participant.network import SYSTEM
 from participant.words.fingerprint import fingerprint
+from protocol import errors as protocol_errors
 
 _ASK_OPERATOR = "ask its operator whether it runs: quorate-aggregator serve"
 
@@ -22,8 +23,9 @@ def _foreign_aggregator(e: errors.ForeignAggregator, c: Context) -> Sentence:
 
 def _wrong_certificate(e: errors.WrongCertificate, c: Context) -> Sentence:
     return Sentence(
-        f"the server at {e.url} is not the aggregator of the terms: its TLS key is "
-        f"{e.found.hex()[:16] or 'unreadable'}…{e.about}. The terms pin {e.expected.hex()[:16]}…",
+        f"the server at {e.url} is not the aggregator: its TLS key is "
+        f"{e.found.hex()[:16] or 'unreadable'}…{e.about}. "
+        f"The aggregator's card pins {e.expected.hex()[:16]}…",
         "nothing was sent. If the certificate names this hospital's network, or a firewall, a box "
         "on the way inspects TLS: ask its administrators to leave this address out. If not, ask "
         "the aggregator's operator, and go on only with the pinned key",
@@ -48,5 +50,18 @@ NETWORK: Said = {
     errors.BadProxy: _bad_proxy,
     errors.ProxyRefuses: plain(
         "the aggregator at {e.url} is not reachable: {e.reason}", "{e.remedy}"
+    ),
+    protocol_errors.ForeignCard: plain(
+        "the aggregator's card {e.number} is signed by another key than the terms name",
+        "ask the aggregator's operator for the card of this federation. Nothing was changed",
+    ),
+    protocol_errors.OlderCard: plain(
+        "the aggregator's card {e.number} is older than card {e.held}, which this hospital has",
+        "nothing is to be done: the newer one stays in use",
+    ),
+    protocol_errors.CardConflict: plain(
+        "there are two cards of the aggregator with the number {e.number}, and they differ",
+        "somebody who has the aggregator's key signed both. Tell the other hospitals, and ask the "
+        "operator for a card with a higher number",
     ),
 }

@@ -99,8 +99,8 @@ def step_words(waiting: Waiting, c: Context) -> str:
     facts, kind = waiting.facts, waiting.kind
     session = facts.get("session")
     if kind == "link":
-        url = c.terms.aggregator.url if c.terms else "the aggregator"
-        return f"no link to {url} ({facts['reason']})" if "reason" in facts else "connecting"
+        where = facts.get("url", "the aggregator")
+        return f"no link to {where} ({facts['reason']})" if "reason" in facts else "connecting"
     if kind == "upload":
         done, total = facts["done"] / 1e6, facts["total"] / 1e6
         return f"sending what this hospital has to say, {done:.1f} of {total:.1f} MB"

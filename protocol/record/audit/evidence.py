@@ -94,9 +94,10 @@ class Evidence:
         """``federation.toml``: terms, signatures by name; raises Malformed, BadTerms."""
         data = self.required(TERMS_PATH, MAX_TERMS_BYTES)
         try:
-            return parse(data.decode())
+            found = parse(data.decode())
         except UnicodeDecodeError:
             raise BadTerms("file", "it is not UTF-8 text") from None
+        return found.terms, found.signatures
 
     @property
     def terms(self) -> Terms:

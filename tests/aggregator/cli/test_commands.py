@@ -20,7 +20,7 @@ from aggregator.server.leases import IdentityInUse
 from aggregator.server.service import Aggregator
 from aggregator.status.file import read_status, write_status
 from aggregator.store.lock import hold
-from protocol.board.wire import Accepted
+from protocol.wire.frames import Accepted
 from tests.stage.caller import HOST
 from tests.stage.programs.place import Place, Run, place, refused, run, service, statement, submit
 from tests.stage.toy import toy_federation
@@ -98,7 +98,7 @@ def test_a_data_folder_without_a_key_points_to_init(place: Place, tmp_path: Path
 def test_a_key_that_is_not_in_the_terms_is_refused(place: Place, tmp_path: Path, run: Run) -> None:
     other = tmp_path / "other"
     run("init", "--host", HOST, "--data", other)
-    assert "aggregator.key" in refused(run, "serve", place.file, "--data", other)
+    assert "federation.aggregator_key" in refused(run, "serve", place.file, "--data", other)
 
 
 def test_a_certificate_that_is_not_the_pinned_one_is_refused(
@@ -108,7 +108,9 @@ def test_a_certificate_that_is_not_the_pinned_one_is_refused(
     run("init", "--host", HOST, "--data", other)
     certificate, key = other / "tls-certificate.pem", other / "tls-key.pem"
     options = ("--tls-cert", certificate, "--tls-key", key)
-    assert "aggregator.certificate_pin" in refused(run, "serve", *place.words, *options)
+    assert "Card 1 pins the TLS key of another certificate" in refused(
+        run, "serve", *place.words, *options
+    )
 
 
 def test_a_certificate_without_its_key_is_a_usage_error(place: Place, run: Run) -> None:
@@ -225,7 +227,7 @@ def test_the_status_shows_who_is_here_while_it_runs_and_who_spoke_when_it_does_n
 def test_a_status_under_other_terms_than_the_running_ones_is_refused(
     place: Place, run: Run
 ) -> None:
-    other = toy_federation(3, 3, aggregator=place.terms.aggregator)
+    other = toy_federation(3, 3).at(place.federation.card)
     with hold(place.data, "serve"):
         write_status(place.data, {"pid": os.getpid(), "federation": "Other", "fingerprint": "00"})
         place.file.write_text(other.signed_text())

@@ -109,7 +109,7 @@ def test_what_is_in_the_way_is_refused_by_name(
     assert "thesis.doc: it belongs to no record" in refusal(run, place, out)
     assert contents(out) == {"thesis.doc": b"mine"}
     (out / "thesis.doc").unlink()
-    other = toy_federation(3, 2, name="Other", aggregator=place.terms.aggregator)
+    other = toy_federation(3, 2, name="Other").at(place.federation.card)
     (out / "federation.toml").write_text(other.signed_text())
     assert "terms of another federation, Other" in refusal(run, place, out)
 

@@ -13,8 +13,8 @@ from aggregator.rounds.omission import TOO_NEAR
 from aggregator.status.text import render
 from keyshare.steps import Steps
 from protocol.board.messages import Contribution, attach, blob_name
-from protocol.board.wire import Accepted, Declined, Submit
 from protocol.rounds.history import OpenedSets
+from protocol.wire.frames import Accepted, Declined, Submit
 from tests.stage.desk import SECONDS, Desk, code, federation
 from tests.stage.rounds.served_hybrid import LENGTH, SESSION, Hospitals, Made, hybrid_desk, work
 

@@ -15,13 +15,13 @@ from aggregator.rounds.sums import sum_in_steps
 from keyshare.proofs.plaintext_proof import verify_in_steps
 from keyshare.steps import NUMBERS_A_STEP, Steps, finish
 from protocol.board.messages import Request
-from protocol.board.wire import StatusReport, StatusRequest, Subscribe
 from protocol.rounds.ciphertexts import (
     EncryptionKey,
     multiply_in_steps,
     read_ciphertexts,
     read_in_steps,
 )
+from protocol.wire.frames import StatusReport, StatusRequest, Subscribe
 from tests.aggregator.rounds.test_summing import product, total
 from tests.stage.caller import PATIENCE, serving, until
 from tests.stage.desk import Desk, federation

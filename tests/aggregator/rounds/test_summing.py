@@ -8,10 +8,10 @@ import pytest
 from gmpy2 import mpz
 
 from protocol.board.messages import Closing, Contribution, Request, Statement, attach
-from protocol.board.wire import Declined, Submit
 from protocol.rounds.ciphertexts import Encrypted, read_ciphertexts
 from protocol.rounds.statistic import opening_for
 from protocol.terms.terms import RoundPolicy
+from protocol.wire.frames import Declined, Submit
 from tests.stage.desk import MODEL, SECONDS, Desk, MakeDesk, federation
 
 

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocol.board.messages import Statement
-from protocol.board.wire import (
+from protocol.wire.frames import (
     MAX_FRAME_BYTES,
     Challenge,
     Entries,

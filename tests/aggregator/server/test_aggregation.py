@@ -11,7 +11,7 @@ import pytest
 from aggregator import Aggregation
 from aggregator.errors import NotYetReady
 from aggregator.store.lock import AlreadyRunning
-from protocol.board.wire import Accepted
+from protocol.wire.frames import Accepted
 from tests.stage.programs.place import Place, place, run, submit
 
 __all__ = ["place", "run"]  # fixtures

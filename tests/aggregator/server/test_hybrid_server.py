@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aggregator.rounds.hybrid import HybridRound
-from protocol.board.wire import StatusReport, StatusRequest
+from protocol.wire.frames import StatusReport, StatusRequest
 from tests.stage.caller import QUICK, serving, until
 from tests.stage.rounds.served_hybrid import LENGTH, SESSION, Hospitals, hybrid_desk
 

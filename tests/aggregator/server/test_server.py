@@ -17,7 +17,8 @@ from aggregator.server.server import CannotListen, Server
 from aggregator.status.file import read_status
 from protocol.board.board import decode_entry
 from protocol.board.messages import Attachment, Statement, Step, attach, blob_name
-from protocol.board.wire import (
+from protocol.encoding import encode
+from protocol.wire.frames import (
     CHUNK_BYTES,
     MAX_FRAME_BYTES,
     REQUESTED_BYTES,
@@ -35,7 +36,6 @@ from protocol.board.wire import (
     Welcome,
     hello,
 )
-from protocol.encoding import encode
 from tests.stage.caller import HOST, QUICK, Line, server_tls, serving, until
 from tests.stage.desk import Desk, code
 

@@ -20,7 +20,8 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
-from protocol.board.wire import (
+from protocol.encoding import encode
+from protocol.wire.frames import (
     CHUNK_BYTES,
     MAX_PAGE_BYTES,
     REQUESTED_BYTES,
@@ -35,7 +36,6 @@ from protocol.board.wire import (
     Submit,
     Subscribe,
 )
-from protocol.encoding import encode
 from tests.stage.desk import MODEL, Desk, code, federation
 from tests.stage.mortal import survived
 

@@ -8,7 +8,7 @@ import msgspec
 
 from aggregator.server.server import kind_of
 from protocol.board.messages import Complaint, Join, Refusal, Request, Step
-from protocol.board.wire import StatusReport, StatusRequest
+from protocol.wire.frames import StatusReport, StatusRequest
 from tests.stage.desk import MODEL, Desk, federation
 
 

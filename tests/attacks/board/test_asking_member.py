@@ -9,9 +9,9 @@ from participant.statistic.numbers import Numbers
 from protocol.board.budget import LABELS_BYTES_A_DAY, Budget
 from protocol.board.messages import MAX_NUMBERS, Closing, Request, attach
 from protocol.board.payload_sizes import labels_bytes, list_bytes, statistic_bytes
-from protocol.board.wire import Declined, Submit
 from protocol.rounds.statistic import opening_for
 from protocol.terms.terms import AGGREGATOR
+from protocol.wire.frames import Declined, Submit
 from tests.stage.desk import Desk
 from tests.stage.toy import replace_terms, toy_federation
 

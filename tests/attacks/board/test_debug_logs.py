@@ -92,7 +92,7 @@ def test_no_log_has_the_password_of_a_proxy(
     async def call() -> None:
         asyncio.get_running_loop().slow_callback_duration = 0  # each callback is logged
         caller = Caller(1, away.member(1).identity.signing_key, bytes(16))
-        async with open_link(away.terms, caller, Traffic()):
+        async with open_link(away.terms, away.card, caller, Traffic()):
             """That will do."""
 
     with serving(handle) as port:

@@ -22,9 +22,9 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
-from protocol.board.wire import BlobChunk, Welcome
 from protocol.encoding import encode
 from protocol.key.epoch import EpochSecret, HeldKey
+from protocol.wire.frames import BlobChunk, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.desk import Desk
 from tests.stage.rounds.round_table import Steps

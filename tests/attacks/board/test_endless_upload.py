@@ -18,11 +18,11 @@ from participant.agent.transfer import Uploads
 from participant.network.session import Session
 from protocol.board.board import Board
 from protocol.board.messages import blob_name
-from protocol.board.wire import BlobChunk, BlobHave, FromMember, Welcome
 from protocol.encoding import encode
+from protocol.wire.frames import BlobChunk, BlobHave, FromMember, Welcome
 from tests.field.network.test_resumed import BLOBS, Vector
 from tests.simulator.disk import Disk
-from tests.stage.saying import FEDERATION, Quiet
+from tests.stage.saying import FEDERATION, NOWHERE, Quiet
 
 NAME, SIZE = blob_name(BLOBS[0]), len(BLOBS[0])
 FRAMES = 200
@@ -54,7 +54,8 @@ def hear(member: Agent, said: list[BlobHave]) -> None:
         inbox: Any = Inbox()
         for frame in said:
             await inbox.put(encode(frame))
-        await Session(member, FEDERATION.keys[1])._take(inbox, Quiet())  # type: ignore[arg-type]
+        session = Session(member, FEDERATION.keys[1], NOWHERE)
+        await session._take(inbox, Quiet())  # type: ignore[arg-type]
 
     asyncio.run(take())
     member.outgoing()

@@ -34,8 +34,8 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
-from protocol.board.wire import BlobChunk, BlobHave, BlobRequest
 from protocol.encoding import encode
+from protocol.wire.frames import BlobChunk, BlobHave, BlobRequest
 from tests.stage.desk import MODEL, Desk
 
 FLOODER, HONEST = 3, 1

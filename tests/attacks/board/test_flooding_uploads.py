@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS, UPLOADS_AN_HOUR
 from protocol.board.messages import blob_name
-from protocol.board.wire import CHUNK_BYTES, BlobChunk, Rejected
+from protocol.wire.frames import CHUNK_BYTES, BlobChunk, Rejected
 from tests.stage.desk import Desk
 
 FLOODER, HONEST = 3, 1

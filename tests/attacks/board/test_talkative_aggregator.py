@@ -17,9 +17,9 @@ from participant.network import session as sessions
 from participant.network.link import Link
 from participant.network.session import Notices, Session
 from protocol.board.board import Head
-from protocol.board.wire import Accepted, Rejected
 from protocol.encoding import encode
-from tests.stage.saying import FEDERATION, Quiet, agent, statement
+from protocol.wire.frames import Accepted, Rejected
+from tests.stage.saying import FEDERATION, NOWHERE, Quiet, agent, statement
 
 MANY = 1_000
 FEW = 2 * int(sessions._BAD_NEWS[0])
@@ -42,7 +42,7 @@ class Endless:
 
 
 def listening(said: list[str]) -> Session:
-    session = Session(agent(), FEDERATION.keys[1], link_notices("wss://h", said.append))
+    session = Session(agent(), FEDERATION.keys[1], NOWHERE, link_notices("wss://h", said.append))
     session.clock = lambda: 1e6
     return session
 

@@ -24,8 +24,8 @@ from participant.ceremony.task import CeremonyTask
 from participant.errors import IdentityInUse, NoSeed, RejectedByAggregator
 from protocol.board.board import SignedPost
 from protocol.board.messages import Abort, Body, Certificate, Disclosure, Join, Overdue, Step
-from protocol.board.wire import Accepted, Declined, FromAggregator, FromMember, Submit, Welcome
 from protocol.ceremony.judgement import silent
+from protocol.wire.frames import Accepted, Declined, FromAggregator, FromMember, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.simulator.hospital import SeededSecrets
 from tests.stage.toy import next_post, toy_federation

@@ -15,12 +15,12 @@ from participant.errors import IdentityInUse
 from protocol.board import board as board_module
 from protocol.board.draft import Draft, public_payload
 from protocol.board.messages import Step, blob_name
-from protocol.board.wire import Entries, Welcome
 from protocol.ceremony.commitment import commitment_to
 from protocol.ceremony.machine import KINDS
 from protocol.ceremony.run import CeremonyRun, StepId
 from protocol.encoding import encode
 from protocol.errors import BadEntry, Fork
+from protocol.wire.frames import Entries, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.toy import CEREMONY, CeremonyTable, next_post, toy_federation
 

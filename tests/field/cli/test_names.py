@@ -130,7 +130,8 @@ def test_terms_are_the_same_in_either_normal_form() -> None:
     terms = replace_terms(federation.terms, name=COMPOSED, members=members)
     signature = sign_terms(terms, federation.keys[1])
     text = render(terms) + render_signature(COMPOSED, signature)
-    found, signatures = parse(unicodedata.normalize("NFD", text))
+    read = parse(unicodedata.normalize("NFD", text))
+    found, signatures = read.terms, read.signatures
     assert found == terms
     assert found.federation == terms.federation
     assert signatures == {COMPOSED: signature}
@@ -143,7 +144,7 @@ def test_the_federations_name_is_normalised_on_the_command_line(
     words = ["--quorum", "2", "--key-bits", "512", "--allow-small-key", "--name", DECOMPOSED]
     ended = CliRunner().invoke(app, ["terms", "new", "f.toml", *words, *write_cards(tmp_path)])
     assert ended.exit_code == 0, ended.output
-    assert parse(Path("f.toml").read_text())[0].name == COMPOSED
+    assert parse(Path("f.toml").read_text()).terms.name == COMPOSED
 
 
 @pytest.mark.parametrize("text", ["Größe,3\n", '{"Größe": 3}'])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import typer
 from gmpy2 import mpz
+from participant.statistic.request_fit import misfit
 from typer.testing import CliRunner
 
 from participant.cli import app
@@ -19,7 +20,6 @@ from participant.cli.views.standing import show_loss, show_standing
 from participant.errors import Interrupted, OutOfTime, UnfitNumbers
 from participant.statistic.number_files import read_numbers
 from participant.statistic.numbers import Numbers
-from participant.statistic.request_fit import misfit
 from participant.waiting import Waiting
 from participant.words.fingerprint import fingerprint, read_fingerprint
 from protocol.board.messages import Attachment, Request

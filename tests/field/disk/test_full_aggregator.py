@@ -24,7 +24,7 @@ from participant.errors import OutOfTime
 from participant.network.session import Session
 from protocol.board.draft import Draft
 from protocol.board.messages import Statement, Step, attach, blob_name
-from protocol.board.wire import (
+from protocol.wire.frames import (
     Accepted,
     BlobChunk,
     Rejected,
@@ -35,7 +35,7 @@ from protocol.board.wire import (
 )
 from tests.stage.caller import serving, until
 from tests.stage.desk import Desk
-from tests.stage.saying import FEDERATION, agent, aggregator, connect, talk
+from tests.stage.saying import FEDERATION, NOWHERE, agent, aggregator, connect, talk
 
 FULL = "No space left on device"
 STATEMENT = Statement(b"m" * 32, 5)
@@ -206,7 +206,7 @@ def test_an_agent_keeps_what_was_not_taken_and_sends_it_again(
 def test_a_hospital_is_told_once_and_once_more_when_it_is_over() -> None:
     said: list[str] = []
     member = agent()
-    session = Session(member, FEDERATION.keys[1], link_notices("wss://h", said.append))
+    session = Session(member, FEDERATION.keys[1], NOWHERE, link_notices("wss://h", said.append))
     for stalled in ("", "it is full", "it is full, still", "", ""):
         member.stalled = stalled
         session._tell_stall()
@@ -220,7 +220,7 @@ def test_who_gives_up_waiting_is_told_why() -> None:
     member = agent(1, None, Draft("round/0", STATEMENT))
     member.connected(Welcome(0, member.board.head.hash))
     member.receive(Rejected("busy", "it cannot store anything"))
-    session = Session(member, FEDERATION.keys[1], time_limit=0.01)
+    session = Session(member, FEDERATION.keys[1], NOWHERE, time_limit=0.01)
     session._no_link = ""
     session._connect_until_done = _for_ever
     with pytest.raises(OutOfTime) as caught:

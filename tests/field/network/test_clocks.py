@@ -14,11 +14,11 @@ from aggregator.server.waits import Waits
 from aggregator.status.text import render
 from aggregator.store.unnamed_blobs import CLEAN_UP_SECONDS
 from participant.agent.agent import Agent
-from participant.agent.clock_check import ClockCheck
 from participant.cli.views.ceremony import clocks_line
 from participant.cli.views.standing import show_standing
+from participant.network.clock_check import ClockCheck
 from protocol.board.messages import blob_name
-from protocol.board.wire import CHUNK_BYTES, BlobChunk, Welcome
+from protocol.wire.frames import CHUNK_BYTES, BlobChunk, Welcome
 from tests.stage.desk import SECONDS, Desk, federation
 from tests.stage.saying import FEDERATION, agent, statement
 

@@ -32,7 +32,7 @@ from participant.network import session as sessions
 from protocol.board.board import Board
 from protocol.board.draft import Draft
 from protocol.board.messages import Contribution, attach, blob_name
-from protocol.board.wire import (
+from protocol.wire.frames import (
     CHUNK_BYTES,
     REQUESTED_BYTES,
     BlobChunk,
@@ -164,9 +164,9 @@ def test_a_hospital_that_dies_sends_only_the_rest(tmp_path: Path) -> None:
     for size in cuts(1):
         if service.board.entries:
             break
-        member = agent(disk)
-        if disk.names("outbox/post"):
-            member.task = Saying()  # the vector is made already
+        key = FEDERATION.keys[1]
+        is_made = bool(disk.names("outbox/post"))
+        member = Agent(FEDERATION.terms, 1, key, disk, Saying()) if is_made else agent(disk)
         line = Line(member)
         line.carry(service, size)
         sent += line.sent

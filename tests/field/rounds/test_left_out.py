@@ -14,11 +14,11 @@ from participant.rounds.omissions import omissions_in
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Contribution, Omission, Refusal, attach
-from protocol.board.wire import StatusReport, StatusRequest
 from protocol.errors import BadEntry
 from protocol.rounds.awaited import awaited_in
 from protocol.rounds.ciphertexts import Encrypted
 from protocol.rounds.omission import left_out
+from protocol.wire.frames import StatusReport, StatusRequest
 from tests.stage.desk import Desk, federation
 from tests.stage.rounds.round_table import RoundTable, Steps
 

@@ -26,8 +26,8 @@ from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from participant.waiting import Waiting
 from protocol.board.messages import CheckPart, Contribution, Join, Partial, SetLock, Statement, Step
-from protocol.board.wire import StatusReport, StatusRequest
 from protocol.key.epoch import HeldKey
+from protocol.wire.frames import StatusReport, StatusRequest
 from tests.participant.ceremony.test_task import Seeds
 from tests.stage.desk import MODEL, Desk, federation
 from tests.stage.hall import ToldHall

@@ -36,7 +36,9 @@ from protocol.board.messages import (
     belongs,
     chunks_of,
 )
-from protocol.board.wire import (
+from protocol.encoding import decode, encode
+from protocol.errors import Malformed
+from protocol.wire.frames import (
     Accepted,
     BlobChunk,
     BlobHave,
@@ -55,8 +57,6 @@ from protocol.board.wire import (
     decode_from_member,
     hello,
 )
-from protocol.encoding import decode, encode
-from protocol.errors import Malformed
 from tests.fuzz.target import Case, target
 from tests.stage.toy import toy_federation
 
@@ -127,7 +127,7 @@ def spelled_once(read: Callable[[bytes], object], messages: Iterable[object]) ->
     return Case(run, list(map(encode, messages)))
 
 
-@target("frame-from-member", "protocol.board.wire.decode_from_member", limit=8_192)
+@target("frame-from-member", "protocol.wire.frames.decode_from_member", limit=8_192)
 def frame_from_member() -> Case:
     signed = [entry.post for entry in entries()]
     frames = [
@@ -142,7 +142,7 @@ def frame_from_member() -> Case:
     return spelled_once(decode_from_member, frames)
 
 
-@target("frame-from-aggregator", "protocol.board.wire.decode_from_aggregator", limit=8_192)
+@target("frame-from-aggregator", "protocol.wire.frames.decode_from_aggregator", limit=8_192)
 def frame_from_aggregator() -> Case:
     encoded = [encode(entry) for entry in entries()]
     frames = [

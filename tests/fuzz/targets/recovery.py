@@ -54,7 +54,7 @@ def checkpoint() -> Case:
     path, member = folder / "backup.sealed", member_at(folder / "home", MEMBER, toy())
     write_backup(member, toy().federation.signed_text(), path, PASSPHRASE, CHEAP)
     opened = open_backup(path, purpose_of_backup(path, terms), PASSPHRASE)
-    restoring = Restoring(opened, folder / "home", PASSPHRASE, CHEAP)
+    restoring = Restoring(opened, folder / "home", PASSPHRASE, cost=CHEAP)
 
     def run(data: bytes) -> None:
         disk = Disk()

@@ -27,7 +27,10 @@ from protocol.board import board as board_module
 from protocol.board.board import Board, Entry, Post, Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Contribution, Request, Statement, Step, attach, blob_name
-from protocol.board.wire import (
+from protocol.encoding import digest, encode
+from protocol.errors import BadEntry, BadSignature, Fork, Malformed
+from protocol.signing import public_bytes
+from protocol.wire.frames import (
     MAX_FRAME_BYTES,
     Accepted,
     BlobChunk,
@@ -43,9 +46,6 @@ from protocol.board.wire import (
     decode_from_aggregator,
     decode_from_member,
 )
-from protocol.encoding import digest, encode
-from protocol.errors import BadEntry, BadSignature, Fork, Malformed
-from protocol.signing import public_bytes
 from tests.fuzz.codecs import tree_of
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import FEDERATION, TERMS, bodies, check_body, post_of

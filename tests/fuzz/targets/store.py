@@ -26,8 +26,8 @@ from aggregator.store.board import BoardStore, stored_entries
 from aggregator.store.heads import HeadLog
 from protocol.board.board import Head
 from protocol.board.messages import Contributor
-from protocol.board.wire import hello
 from protocol.encoding import encode
+from protocol.wire.frames import hello
 from tests.fuzz.codecs import JSON
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import CHALLENGE, DIGEST, FEDERATION, TERMS, entries

@@ -6,7 +6,6 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from aggregator.identity import _card
 from keyshare.errors import UnfitNumber
 from participant.errors import BadCard, BadPassphrase, ParticipantError
 from participant.home.identity import Card, read_card, write_card
@@ -31,7 +30,8 @@ from protocol.record.files import (
 )
 from protocol.rounds.statistic import decode_sums
 from protocol.signing import public_bytes
-from protocol.terms.terms import check, parse, render
+from protocol.terms.address_card import render_card
+from protocol.terms.terms import TermsText, check, parse, render
 from tests.fuzz.codecs import JSON, TOML
 from tests.fuzz.target import Case, target
 from tests.fuzz.targets.frames import DIGEST, FEDERATION, TERMS, entries
@@ -58,7 +58,7 @@ def terms() -> Case:
         with suppress(BadTerms):
             found = read_terms(path)
             check(found.terms)
-            assert parse(render(found.terms)) == (found.terms, {})
+            assert parse(render(found.terms, found.card)) == TermsText(found.terms, {}, found.card)
             assert set(found.signatures) <= {member.name for member in found.terms.members}
             if found.unsigned() is None:
                 assert found.terms == TERMS, "signatures under terms that nobody signed"
@@ -99,13 +99,14 @@ def card() -> Case:
 
 @target("aggregator-card", "participant.home.terms_file.read_aggregator_card")
 def aggregator_card() -> Case:
-    path, seed = scratch() / "aggregator.toml", _card(TERMS.aggregator)
+    path, seed = scratch() / "aggregator.toml", render_card(FEDERATION.card).encode()
 
     def run(data: bytes) -> None:
         path.write_bytes(data)
         with suppress(BadCard):
             found = read_aggregator_card(path)
-            assert len(found.key) == len(found.certificate_pin) == 32
+            assert len(found.key) == 32
+            assert found == FEDERATION.card, "a card that nobody signed"
 
     return Case(run, [seed], TOML)
 

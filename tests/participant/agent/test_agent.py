@@ -9,8 +9,8 @@ from participant.agent.set_ledger import SetLedger
 from participant.errors import DamagedFile, IdentityInUse, RejectedByAggregator
 from protocol.board.draft import Draft
 from protocol.board.messages import MAX_INLINE_BYTES, Join, Statement, Step, attach
-from protocol.board.wire import Rejected, Welcome
 from protocol.errors import Fork
+from protocol.wire.frames import Rejected, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.saying import BIG, agent, aggregator, connect, statement
 

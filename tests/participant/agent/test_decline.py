@@ -21,7 +21,7 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
-from protocol.board.wire import Declined, Submit, Welcome
+from protocol.wire.frames import Declined, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.rounds.served_hybrid import hybrid_desk
 from tests.stage.saying import FEDERATION, Saying, agent, aggregator, connect, statement

@@ -16,9 +16,9 @@ from participant.errors import IdentityInUse, RejectedByAggregator
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
 from protocol.board.messages import Join, Opening, SetLock, Statement, Step, attach
-from protocol.board.wire import Welcome
 from protocol.encoding import encode
 from protocol.errors import Refused
+from protocol.wire.frames import Welcome
 from tests.simulator.disk import Crash, Disk
 from tests.stage.saying import BIG, FEDERATION, Saying, agent, aggregator, connect, statement, talk
 from tests.stage.toy import next_post

@@ -15,7 +15,7 @@ from participant.errors import DamagedBlob
 from protocol.board.board import Board
 from protocol.board.draft import Draft
 from protocol.board.messages import Contribution, SetLock, attach, blob_name
-from protocol.board.wire import (
+from protocol.wire.frames import (
     BlobChunk,
     BlobOffer,
     BlobRequest,

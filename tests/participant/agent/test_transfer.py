@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from participant.agent.transfer import WINDOW, Downloads, Uploads
 from participant.errors import DamagedBlob
 from protocol.board.messages import blob_name
-from protocol.board.wire import (
+from protocol.wire.frames import (
     CHUNK_BYTES,
     REQUESTED_BYTES,
     BlobChunk,

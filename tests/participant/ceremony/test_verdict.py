@@ -16,9 +16,9 @@ from participant.errors import NotAborted
 from protocol.board.board import Board
 from protocol.board.draft import Draft
 from protocol.board.messages import Abort, Disclosure, Step, attach
-from protocol.board.wire import BlobChunk, BlobOffer, Submit
 from protocol.ceremony.run import StepId
 from protocol.errors import CeremonyFailed
+from protocol.wire.frames import BlobChunk, BlobOffer, Submit
 from tests.simulator.disk import Disk
 from tests.simulator.federation import memory_folder
 from tests.simulator.hospital import Hospital
@@ -78,7 +78,7 @@ def reading(table: CeremonyTable, folder: Path, index: int = 1) -> VerdictTask:
     terms, keys = table.federation.terms, table.federation.keys
     task = VerdictTask(terms)
     service = served(table, folder)
-    connect(Agent(terms, index, keys[index], Disk(), task, reads_all=True), service)
+    connect(Agent(terms, index, keys[index], Disk(), task), service)
     service.close()
     return task
 
@@ -162,7 +162,7 @@ class JudgingHospital(Hospital):
             super().start()
             return
         task = VerdictTask(self.terms)
-        self.agent = Agent(self.terms, self.index, self.key, self.disk, task, reads_all=True)
+        self.agent = Agent(self.terms, self.index, self.key, self.disk, task)
 
 
 class JudgingFederation(AttackedFederation):

@@ -24,7 +24,14 @@ from protocol.board.messages import Abort, Certificate
 from protocol.encoding import encode
 from tests.stage.files import contents, flipped
 from tests.stage.toy import Table, toy_epoch
-from tests.stage.toy_home import CHEAP, PASSPHRASE, cheap_argon2id, member_at, write_record
+from tests.stage.toy_home import (
+    CHEAP,
+    PASSPHRASE,
+    address_of,
+    cheap_argon2id,
+    member_at,
+    write_record,
+)
 
 TOY = toy_epoch(3, 2)
 TERMS = TOY.federation.terms
@@ -70,7 +77,8 @@ def member(index: int = 1) -> Membership:
         return member_at(home, index)
     folder = federation_folder(home, TERMS.federation)
     vault = Vault(folder / "vault", TERMS.federation, 1, CHEAP)
-    return Membership(TERMS, 1, identities.load(home, PASSPHRASE), folder, vault, PASSPHRASE)
+    identity, address = identities.load(home, PASSPHRASE), address_of(TOY.federation, folder)
+    return Membership(TERMS, 1, identity, folder, vault, PASSPHRASE, address)
 
 
 def share_path() -> Path:

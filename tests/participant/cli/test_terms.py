@@ -93,7 +93,8 @@ def test_the_walk_from_cards_to_signed_terms(hospitals: Run) -> None:
     output = run("terms", "show")
     assert "Next: quorate-participant ceremony federation.toml" in output
     assert "part of one round and not of another shows its number" in output
-    terms, signatures = parse(Path("federation.toml").read_text())
+    text = parse(Path("federation.toml").read_text())
+    terms, signatures = text.terms, text.signatures
     assert set(signatures) == {"H1", "H2", "H3"}
     assert (terms.quorum, terms.key_bits, terms.rounds.min_contributors) == (2, 256, 3)
 
@@ -101,13 +102,13 @@ def test_the_walk_from_cards_to_signed_terms(hospitals: Run) -> None:
 def test_sums_from_one_model_differ_by_two_more_than_the_assumed_colluders(hospitals: Run) -> None:
     quorum = ["--allow-minority-quorum"]
     output = hospitals("terms", "new", *NEW, *cards(4), *quorum)
-    terms, _ = parse(Path("federation.toml").read_text())
+    terms = parse(Path("federation.toml").read_text()).terms
     assert (terms.rounds.min_difference, terms.rounds.differencing) == (3, "refuse")
     assert "refuse to decrypt where sums from one model differ by fewer than 3" in output
     Path("federation.toml").unlink()
     chosen = ["--min-contributors", "4", "--min-difference", "4", "--differencing", "warn"]
     output = hospitals("terms", "new", *NEW, *cards(4), *quorum, *chosen)
-    terms, _ = parse(Path("federation.toml").read_text())
+    terms = parse(Path("federation.toml").read_text()).terms
     assert (terms.rounds.min_difference, terms.rounds.differencing) == (4, "warn")
     assert "warn where sums from one model differ by fewer than 4" in output
 
@@ -115,7 +116,7 @@ def test_sums_from_one_model_differ_by_two_more_than_the_assumed_colluders(hospi
 def test_how_long_a_ceremonys_step_may_last_is_in_the_terms_and_shown(hospitals: Run) -> None:
     output = hospitals("terms", "new", *NEW, *cards(3), "--step-seconds", "86400")
     assert "ceremony      given up when a step has lasted 24:00 h, counted once all" in output
-    assert parse(Path("federation.toml").read_text())[0].step_seconds == 86_400
+    assert parse(Path("federation.toml").read_text()).terms.step_seconds == 86_400
 
 
 def test_saying_no_signs_nothing(hospitals: Run) -> None:

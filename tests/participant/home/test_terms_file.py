@@ -1,8 +1,10 @@
 """``federation.toml`` as a file that members sign one after the other."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tomli_w
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from participant.errors import AlreadySigned, BadCard, FileExists, MissingFile, NotAMember
@@ -17,6 +19,7 @@ from participant.home.terms_file import (
 )
 from protocol.encoding import encode_binary
 from protocol.errors import BadTerms, UnsignedTerms
+from protocol.terms.address_card import PUBLIC, card_fields, sign_card
 from tests.stage.toy import Federation, toy_federation
 from tests.stage.toy_home import CHEAP, PASSPHRASE
 
@@ -31,7 +34,7 @@ def federation() -> Federation:
 @pytest.fixture
 def path(tmp_path: Path, federation: Federation) -> Path:
     path = tmp_path / "federation.toml"
-    write_terms(path, federation.terms)
+    write_terms(path, federation.terms, federation.card)
     return path
 
 
@@ -119,7 +122,7 @@ def test_a_file_that_changed_between_the_look_and_the_signature_is_not_signed(
 
 def test_terms_are_never_written_over(path: Path, federation: Federation) -> None:
     with pytest.raises(FileExists):
-        write_terms(path, federation.terms)
+        write_terms(path, federation.terms, federation.card)
 
 
 def test_text_that_is_not_utf8_is_refused(path: Path) -> None:
@@ -128,45 +131,53 @@ def test_text_that_is_not_utf8_is_refused(path: Path) -> None:
         read_terms(path)
 
 
-CARD = {"url": "wss://a:1", "key": encode_binary(b"k" * 32), "certificate_pin": "p" * 42 + "o"}
+KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+CARD = sign_card(KEY, 3, "wss://a:1", b"p" * 32)
 
 
-def write_card(folder: Path, fields: dict[str, str]) -> Path:
+def write_card(folder: Path, **changes: Any) -> Path:
     path = folder / "aggregator.toml"
-    path.write_text("".join(f'{k} = "{v}"\n' for k, v in fields.items()))
+    fields = {**card_fields(CARD), **changes}
+    path.write_text(tomli_w.dumps({k: v for k, v in fields.items() if v is not None}))
     return path
 
 
-def test_an_aggregators_card_reads(tmp_path: Path) -> None:
-    fields = CARD | {"certificate_pin": encode_binary(b"p" * 32)}
-    address = read_aggregator_card(write_card(tmp_path, fields))
-    assert (address.url, address.key, address.certificate_pin) == (
-        "wss://a:1",
-        b"k" * 32,
-        b"p" * 32,
-    )
+@pytest.mark.parametrize("pin", [b"p" * 32, PUBLIC])
+def test_an_aggregators_card_reads(tmp_path: Path, pin: bytes) -> None:
+    card = sign_card(KEY, 3, "wss://a:1", pin)
+    assert read_aggregator_card(write_card(tmp_path, **card_fields(card))) == card
 
 
-@pytest.mark.parametrize("field", ["url", "key", "certificate_pin"])
+@pytest.mark.parametrize("field", list(card_fields(CARD)))
 def test_a_card_without_a_field_names_it(tmp_path: Path, field: str) -> None:
-    fields = {k: v for k, v in CARD.items() if k != field}
     with pytest.raises(BadCard) as caught:
-        read_aggregator_card(write_card(tmp_path, fields))
+        read_aggregator_card(write_card(tmp_path, **{field: None}))
     assert caught.value.field == field
 
 
 @pytest.mark.parametrize("text", ["", "?", "short", encode_binary(b"k" * 31), "p" * 43])
 def test_a_card_whose_pin_is_not_32_bytes_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(BadCard) as caught:
-        read_aggregator_card(write_card(tmp_path, CARD | {"certificate_pin": text}))
-    assert caught.value.field == "certificate_pin"
+        read_aggregator_card(write_card(tmp_path, tls=text))
+    assert caught.value.field == "tls"
 
 
 def test_a_card_with_more_in_it_is_refused(tmp_path: Path) -> None:
-    fields = CARD | {"certificate_pin": encode_binary(b"p" * 32), "port": "1"}
     with pytest.raises(BadCard) as caught:
-        read_aggregator_card(write_card(tmp_path, fields))
+        read_aggregator_card(write_card(tmp_path, port="1"))
     assert caught.value.field == "port"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"number": 4}, {"url": "wss://b:1"}, {"tls": "public"}, {"tls": encode_binary(bytes(32))}],
+)
+def test_a_card_that_says_what_its_key_has_not_signed_is_refused(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(BadCard) as caught:
+        read_aggregator_card(write_card(tmp_path, **changes))
+    assert caught.value.field == "signature"
 
 
 def test_no_card_is_told_as_missing(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def backup(tmp_path: Path) -> Backup:
 
 
 def restoring(backup: Backup, home: Path, passphrase: Passphrase = NEW) -> Restoring:
-    return Restoring(backup, home, passphrase, CHEAP)
+    return Restoring(backup, home, passphrase, cost=CHEAP)
 
 
 def vault_at(home: Path) -> Vault:

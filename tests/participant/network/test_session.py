@@ -32,8 +32,8 @@ from participant.network import session as sessions
 from participant.network.link import Caller, open_link
 from participant.network.session import Notices
 from protocol.board.draft import Draft
-from protocol.board.wire import MAX_FRAME_BYTES, Accepted, Challenge, Rejected
 from protocol.errors import Malformed
+from protocol.wire.frames import MAX_FRAME_BYTES, Accepted, Challenge, Rejected
 from tests.stage.consortium import CHEAP, Consortium, found, lost_into, run_all
 from tests.stage.relay import make_tls_key
 
@@ -147,7 +147,7 @@ async def test_an_aggregator_that_floods_is_hung_up_on(
     for name, value in flood.items():
         setattr(consortium.relay, name, value)
     with consortium.relay.running() as relay, pytest.raises(Unreachable, match="was closed"):
-        async with open_link(session.agent.terms, caller, session.traffic):
+        async with open_link(session.agent.terms, consortium.card, caller, session.traffic):
             raise AssertionError("it was let in")
     assert relay.hellos == []
 

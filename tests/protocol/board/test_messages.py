@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from protocol.board import messages as m
 from protocol.board import plan as p
-from protocol.board import wire
 from protocol.board.board import Entry, Post, SignedPost
 from protocol.board.fields import MAX_BLOB_BYTES, MAX_INLINE_BYTES
 from protocol.board.messages import attach, attachments_of, belongs, blob_name
@@ -17,6 +16,7 @@ from protocol.encoding import decode, encode
 from protocol.errors import Malformed
 from protocol.key.epoch import Epoch, EpochSecret
 from protocol.sealing import SealContext
+from protocol.wire import frames as wire
 
 LIMIT = 1 << 20
 

@@ -79,7 +79,8 @@ def test_the_terms_come_first_and_the_manifest_last() -> None:
     head = write(files, at)
     assert files.writes[:2] == ["federation.toml", "settled"]
     assert files.writes[-3:] == ["settled", "record.json", "settled"]
-    terms, signatures = parse(files["federation.toml"].decode())
+    text = parse(files["federation.toml"].decode())
+    terms, signatures = text.terms, text.signatures
     require_signed(terms, signatures)
     assert terms == TOY.terms
     assert read_manifest(files["record.json"]).head == head

@@ -14,7 +14,7 @@ from protocol.board import Plan, Statistic, Study, Training, check_plan
 from protocol.encoding import encode
 from protocol.errors import BadPlan
 from protocol.study import parse_plan, read_start, render_plan
-from protocol.terms import AggregatorAddress, Floors, Member, Terms
+from protocol.terms import Floors, Member, Terms
 
 TERMS = Terms(
     name="Toy",
@@ -23,7 +23,7 @@ TERMS = Terms(
     key_bits=LEAST_KEY_BITS,
     allow_minority_quorum=False,
     allow_small_key=False,
-    aggregator=AggregatorAddress("wss://localhost", b"k" * 32, b"p" * 32),
+    aggregator_key=b"k" * 32,
     floors=Floors(3, 3, 1),
 )
 TRAINING = Plan("Whose hearts fail", (1, 2, 4), 3, 60, Training(10, 0.5, 16, 1_000))

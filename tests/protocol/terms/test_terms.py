@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from protocol.encoding import encode, encode_binary
 from protocol.errors import BadTerms, UnsignedTerms
 from protocol.signing import public_bytes
+from protocol.terms.address_card import card_fields, render_card, sign_card
 from protocol.terms.names import fault_of_name
 from protocol.terms.terms import (
-    AggregatorAddress,
     Floors,
     Member,
     Terms,
@@ -30,7 +30,7 @@ TERMS = TOY.terms
 
 
 def document() -> dict[str, Any]:
-    return tomllib.loads(render(TERMS))
+    return tomllib.loads(render(TERMS, TOY.card))
 
 
 def problem(text: str) -> str:
@@ -72,13 +72,15 @@ def test_terms_come_back_from_their_text(name, n, quorum, step_seconds, colluder
     toy = toy_federation(n, min(quorum, n), step_seconds=step_seconds)
     floors = Floors(n, n, min(colluders, n - 2), differencing)
     terms = replace_terms(toy.terms, floors=floors, name=name)
-    found, signed = parse(render(terms))
+    text = parse(render(terms))
+    found, signed = text.terms, text.signatures
     assert (found, signed) == (terms, {})
     assert found.federation == terms.federation
 
 
 def test_signed_terms_come_back_with_their_signatures():
-    terms, found = parse(TOY.signed_text())
+    text = parse(TOY.signed_text())
+    terms, found = text.terms, text.signatures
     assert terms == TERMS
     assert found == TOY.signatures
     require_signed(terms, found)
@@ -97,13 +99,7 @@ def test_every_field_changes_the_identity():
         {"members": TERMS.members[:4]},
         {"members": (Member("H9", TERMS.members[0].key), *TERMS.members[1:])},
     ]
-    address = TERMS.aggregator
-    for url, key, pin in (
-        ("wss://other", address.key, address.certificate_pin),
-        (address.url, b"k" * 32, address.certificate_pin),
-        (address.url, address.key, b"q" * 32),
-    ):
-        changes.append({"aggregator": AggregatorAddress(url, key, pin)})
+    changes.append({"aggregator_key": b"k" * 32})
     floors = (3, 3, 1)
     for k in range(3):
         changed = [value + (i == k) for i, value in enumerate(floors)]
@@ -123,15 +119,18 @@ WRONG: dict[str, list[Any]] = {
     "federation.step_seconds": [0, 365 * 24 * 3600 + 1],
     "federation.allow_minority_quorum": [1],
     "federation.surprise": [1],
-    "aggregator.url": ["ws://x", "https://x", "wss://h:8443\x1b[1A\x1b[2K", "wss://user@h/path"],
-    "aggregator.key": [
+    "address.url": ["ws://x", "https://x", "wss://h:8443\x1b[1A\x1b[2K", "wss://user@h/path", 5],
+    "address.number": [0, -1, 1_000_001, True, "1"],
+    "address.tls": ["", "private", "AAAA"],
+    "address.signature": ["", encode_binary(bytes(64))],
+    "address.surprise": [1],
+    "address": [5],
+    "federation.aggregator_key": [
         "AAAA",
         "!" * 43,
         encode_binary(b"k" * 32) + "=",
         encode_binary(b"k" * 32)[:-1] + "t",
     ],
-    "aggregator.certificate_pin": [""],
-    "aggregator.surprise": [1],
     "floors.least_difference": [None, 1, 0, 4],  # of 3 contributors at least
     "floors.differencing": [None, "off", False],
     "floors.least_contributors": [2, 6],
@@ -140,7 +139,7 @@ WRONG: dict[str, list[Any]] = {
     "members.1.name": ["H1", "h1", "member 3", ""],
     "members.1.key": [
         encode_binary(TERMS.members[0].key),
-        encode_binary(TERMS.aggregator.key),
+        encode_binary(TERMS.aggregator_key),
         "AAAA",
     ],
     "members.1.surprise": [1],
@@ -158,6 +157,21 @@ def test_a_wrong_value_is_named(path, value):
     assert problem_with(path, value) == path.replace("members.1", "members[2]")
 
 
+def test_a_card_of_another_aggregator_is_refused():
+    other = sign_card(TOY.keys[1], 1, "wss://a", b"p" * 32)
+    changed = document() | {"address": card_fields(other)}
+    assert problem(tomli_w.dumps(changed)) == "address.key"
+
+
+def test_the_card_is_no_part_of_what_is_signed():
+    found = parse(TOY.signed_text())
+    moved = sign_card(TOY.keys[0], 2, "wss://elsewhere", b"q" * 32)
+    again = parse(TOY.signed_text().replace(render_card(TOY.card), render_card(moved)))
+    assert (again.card, found.card) == (moved, TOY.card)
+    assert again.terms == found.terms
+    assert parse(render(TERMS)).card is None
+
+
 REQUIRED = [
     f"{table}.{key}"
     for table, values in document().items()
@@ -171,7 +185,7 @@ REQUIRED = [
     ("path", "field"),
     [
         *((path, path) for path in REQUIRED),
-        *((table, table) for table in document()),
+        *((table, table) for table in document() if table != "address"),
         ("members.2.name", "members[3].name"),
         ("members.2.key", "members[3].key"),
     ],
@@ -184,7 +198,7 @@ def test_the_allowances_are_the_only_fields_with_a_default():
     changed = document()
     changed["federation"]["key_bits"] = 2048
     del changed["federation"]["allow_minority_quorum"], changed["federation"]["allow_small_key"]
-    terms, _ = parse(tomli_w.dumps(changed))
+    terms = parse(tomli_w.dumps(changed)).terms
     assert terms.allow_minority_quorum is False
     assert terms.allow_small_key is False
 
@@ -254,7 +268,8 @@ def test_wrong_signatures_are_named():
 
 def test_terms_altered_after_signing_are_signed_by_nobody():
     altered = TOY.signed_text().replace("quorum = 3", "quorum = 4", 1)
-    terms, found = parse(altered)
+    text = parse(altered)
+    terms, found = text.terms, text.signatures
     with pytest.raises(UnsignedTerms) as raised:
         require_signed(terms, found)
     assert raised.value.wrong == [member.name for member in TERMS.members]
@@ -274,7 +289,8 @@ def test_a_signature_of_another_form_is_refused(signature):
 
 def test_layout_and_comments_do_not_change_the_identity():
     text = "# our federation\n\n" + TOY.signed_text().replace(" = ", "   =   ")
-    terms, found = parse(text)
+    read = parse(text)
+    terms, found = read.terms, read.signatures
     assert terms.federation == TERMS.federation
     require_signed(terms, found)
 
@@ -284,13 +300,13 @@ def test_senders_have_names_and_keys():
     assert [TERMS.key_of(i) for i in TOY.members] == [m.key for m in TERMS.members]
     assert [TERMS.name_of(i) for i in (0, 1, 6)] == ["the aggregator", "H1", "member 6"]
     assert TERMS.index_of(TERMS.members[2].key) == 3
-    assert TERMS.index_of(TERMS.aggregator.key) is None
+    assert TERMS.index_of(TERMS.aggregator_key) is None
     for nobody in (6, -1):
         with pytest.raises(BadTerms):
             TERMS.key_of(nobody)
 
 
 def test_equal_terms_have_equal_bytes():
-    again, _ = parse(render(TERMS))
+    again = parse(render(TERMS)).terms
     assert isinstance(again, Terms)
     assert encode(again) == encode(TERMS)

@@ -266,10 +266,8 @@ class MaliciousHospital(Hospital):
     parties: Parties
     coalition: Coalition
 
-    def start(self) -> None:
-        super().start()
-        if self.agent is not None and isinstance(self.agent.task, CeremonyTask):
-            self.agent.task = MaliciousTask(self)
+    def _ceremony(self) -> CeremonyTask:
+        return MaliciousTask(self)
 
 
 class AttackedFederation(simulated.Federation):

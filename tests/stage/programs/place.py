@@ -14,8 +14,8 @@ from examples.demo.processes import free_port
 from participant.home.terms_file import read_aggregator_card
 from protocol.board.board import Board
 from protocol.board.messages import Statement
-from protocol.board.wire import Submit
 from protocol.terms.terms import Terms
+from protocol.wire.frames import Submit
 from tests.stage.caller import HOST, stranger
 from tests.stage.toy import Federation, next_post, toy_federation
 
@@ -72,7 +72,7 @@ class Place:
 def place(tmp_path: Path, run: Run) -> Place:
     port, data = free_port(), tmp_path / "data"
     assert run("init", "--host", HOST, "--port", port, "--data", data)[0] == 0
-    federation = toy_federation(3, 2, aggregator=read_aggregator_card(data / "aggregator.toml"))
+    federation = toy_federation(3, 2).at(read_aggregator_card(data / "aggregator.toml"))
     file = tmp_path / "federation.toml"
     file.write_text(federation.signed_text())
     return Place(data, file, federation, port)

@@ -4,7 +4,10 @@ import msgspec
 import pytest
 
 from protocol.board.board import MIN_ENTRY_BYTES
-from protocol.board.wire import (
+from protocol.encoding import encode
+from protocol.errors import BadSignature, Malformed
+from protocol.signing import public_bytes
+from protocol.wire.frames import (
     CHUNK_BYTES,
     MAX_FRAME_BYTES,
     BlobChunk,
@@ -16,9 +19,6 @@ from protocol.board.wire import (
     decode_from_member,
     hello,
 )
-from protocol.encoding import encode
-from protocol.errors import BadSignature, Malformed
-from protocol.signing import public_bytes
 from tests.stage.toy import toy_federation
 
 KEYS = toy_federation().keys

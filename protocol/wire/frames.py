@@ -10,8 +10,17 @@ from typing import Annotated, Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta
 
-from protocol.board.board import MAX_ENTRY_BYTES, MIN_ENTRY_BYTES, SignedPost
-from protocol.board.fields import MAX_BLOB_BYTES, Count, Digest, Index, Signature, Text
+from protocol.board import (
+    MAX_BLOB_BYTES,
+    MAX_ENTRY_BYTES,
+    MIN_ENTRY_BYTES,
+    Count,
+    Digest,
+    Index,
+    Signature,
+    SignedPost,
+    Text,
+)
 from protocol.encoding import Message, decode, encode
 from protocol.signing import sign, verify
 

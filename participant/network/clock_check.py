@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from participant.agent.agent import Agent
+from participant.agent import Agent
 
 MAY_DIFFER_SECONDS = 300.0
 

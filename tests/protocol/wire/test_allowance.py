@@ -1,6 +1,6 @@
 """So many at once, and so many a second."""
 
-from protocol.board.allowance import Allowance
+from protocol.wire.allowance import Allowance
 
 
 def test_an_allowance_gives_so_many_at_once_and_so_many_a_second() -> None:
