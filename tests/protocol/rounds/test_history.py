@@ -1,6 +1,6 @@
 """The sums of a board that are compared, over studies and statistics; and what hospitals do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -29,7 +29,7 @@ def play(
     at: Table | None = None,
     number: int = 1,
     plan: Plan | None = None,
-    near: dict[int, tuple[str, ...]] | None = None,
+    near: Mapping[int, tuple[str, ...]] | None = None,
     **changes: Any,
 ) -> Round:
     """A closed round of a study; ``near``: what a member names; ``changes``: to the opening."""

@@ -84,11 +84,16 @@ def prove(
 
 
 def proved(
-    plaintexts: Iterable[int | mpz], member: int, session: str, opening: bytes, epoch: Epoch
+    plaintexts: Iterable[int | mpz],
+    member: int,
+    session: str,
+    opening: bytes,
+    epoch: Epoch,
+    near: tuple[str, ...] = (),
 ) -> Encrypted:
     """What a member sends in a session, for the opening with this digest."""
     opened = encrypt(plaintexts, epoch, "proved", member, session, opening.hex())
-    return prove(opened, member, session, opening, epoch)
+    return prove(opened, member, session, opening, epoch, near=near)
 
 
 def payload_of(encrypted: Encrypted, epoch: Epoch) -> bytes:
@@ -102,22 +107,35 @@ def written(
     epoch: Epoch,
     chunks: Sequence[bytes] = (),
     values: Iterable[int] = (),
+    near: tuple[str, ...] = (),
 ) -> Made:
     """Ciphertexts and chunks as they are sent."""
     payload = payload_of(encrypted, epoch)
-    body = Contribution(opening, attach(payload), tuple(map(blob_name, chunks)))
+    body = Contribution(opening, attach(payload), tuple(map(blob_name, chunks)), near)
     return Made(body, payload, encrypted, tuple(chunks), np.asarray(values, np.int64))
 
 
 def contribution(
-    plaintexts: Iterable[int | mpz], member: int, session: str, opening: bytes, epoch: Epoch
+    plaintexts: Iterable[int | mpz],
+    member: int,
+    session: str,
+    opening: bytes,
+    epoch: Epoch,
+    near: tuple[str, ...] = (),
 ) -> Made:
     """A member's contribution of plaintexts, as a statistic has them."""
-    return written(proved(plaintexts, member, session, opening, epoch), opening, epoch)
+    encrypted = proved(plaintexts, member, session, opening, epoch, near)
+    return written(encrypted, opening, epoch, near=near)
 
 
 def training(
-    values: np.ndarray, member: int, opening: Posted, epoch: Epoch, study: Study, label: object = ""
+    values: np.ndarray,
+    member: int,
+    opening: Posted,
+    epoch: Epoch,
+    study: Study,
+    label: object = "",
+    near: tuple[str, ...] = (),
 ) -> Made:
     """A member's contribution of an update's slots, packed or under a one-time key."""
     session, asked = opening.post.session, opening.post.body
@@ -131,5 +149,5 @@ def training(
         starts = range(0, len(values), each := lattice.chunk_weights)
         chunks = [key.encrypt(k, values[s : s + each], context) for k, s in enumerate(starts)]
     opened, vector = encrypt(plaintexts, epoch, seed), tuple(map(blob_name, chunks))
-    encrypted = prove(opened, member, session, opening.digest, epoch, vector)
-    return written(encrypted, opening.digest, epoch, chunks, values)
+    encrypted = prove(opened, member, session, opening.digest, epoch, vector, near)
+    return written(encrypted, opening.digest, epoch, chunks, values, near)
