@@ -83,7 +83,7 @@ class DelayedTable(AggregatorTable):
         for i in who or self.hospitals:
             self.hospitals[i].read(len(self.entries) if position is None else position)
 
-    def begin(self, name: str, plan: Plan | None = None, **changes: object) -> str:
+    def begin(self, name: str, plan: Plan | None = None, /, **changes: object) -> str:
         """A study, and its first round, open; by default from the same model each time."""
         session = self.plan(name, plan)
         if self.study_of(session).is_training:
