@@ -193,7 +193,7 @@ def begun(table: RoundTable) -> None:
     for i in table.toy.federation.members:
         table.train(i, Shaped(3, fails=True))
     table.settle()
-    table.open("round/1")
+    table.open("study/cardio/1")
     for i in list(table.tasks):
         with pytest.raises(BadApp, match="matmul"):
             table.due(i)
@@ -221,9 +221,11 @@ def test_the_corrected_app_trains_from_the_next_round_on() -> None:
     for i in table.toy.federation.members:
         table.train(i, Shaped(4), new_model_after=1)
     table.settle()
-    stated = [p for p in table.board.session("round/1") if not isinstance(p.post.body, Opening)]
+    stated = [
+        p for p in table.board.session("study/cardio/1") if not isinstance(p.post.body, Opening)
+    ]
     assert {p.post.sender for p in stated} == set(table.toy.federation.members)
-    table.play("round/2")
+    table.play("study/cardio/2")
     assert {getattr(task, "finished", 0) for task in table.tasks.values()} == {2}
 
 
@@ -231,7 +233,7 @@ def test_a_stored_model_of_another_app_is_named_with_the_way_on() -> None:
     table = RoundTable()
     for i in table.toy.federation.members:
         table.train(i, Shaped(3))
-    table.play("round/1")
+    table.play("study/cardio/1")
     with pytest.raises(ForeignModel) as caught:
         table.train(1, Shaped(4))
     text = sentence(caught.value, table)
@@ -255,7 +257,7 @@ def test_too_many_examples_name_the_flag() -> None:
     table = RoundTable()
     table.train(1, Many())
     table.settle()
-    table.open("round/1")
+    table.open("study/cardio/1")
     with pytest.raises(BadExamples) as caught:
         table.due(1)
     text = sentence(caught.value, table)

@@ -44,14 +44,14 @@ def trained() -> RoundTable:
     """A table after one round."""
     table = RoundTable()
     seated(table)
-    table.play("round/1")
+    table.play("study/cardio/1")
     return table
 
 
 def test_what_stays_at_home_is_there_after_a_restart() -> None:
     table = trained()
     apps = seated(table)
-    table.play("round/2")
+    table.play("study/cardio/2")
     assert [app.given for app in apps.values()] == [[1]] * 5
 
 
@@ -59,17 +59,17 @@ def test_what_stays_at_home_is_there_after_a_restart() -> None:
 def test_a_model_that_begins_anew_begins_with_its_own_local_entries(size: int) -> None:
     table = trained()
     apps = seated(table, size, begin=1)
-    table.play("round/2")
+    table.play("study/cardio/2")
     assert all(np.array_equal(app.given[0], np.zeros(size)) for app in apps.values())
     apps = seated(table, size, begin=1)  # the same command again
-    table.play("round/3")
+    table.play("study/cardio/3")
     assert all(np.array_equal(app.given[0], np.ones(size)) for app in apps.values())
 
 
 def test_local_entries_of_another_shape_are_those_of_another_app() -> None:
     table = trained()
     apps = seated(table, 4)
-    table.play("round/2")
+    table.play("study/cardio/2")
     assert all(np.array_equal(app.given[0], np.zeros(4)) for app in apps.values())
 
 
@@ -84,7 +84,7 @@ def test_local_entries_of_another_shape_are_those_of_another_app() -> None:
 )
 def test_a_damaged_file_is_named_and_can_be_removed(damaged: str, named: str) -> None:
     table = trained()
-    table.play("round/2")
+    table.play("study/cardio/2")
     table.disks[3].write(damaged, b"damaged")
     with pytest.raises(DamagedFile) as caught:
         table.train(3, Counting())
@@ -93,7 +93,7 @@ def test_a_damaged_file_is_named_and_can_be_removed(damaged: str, named: str) ->
     assert "or remove it and type the same command again" in said.remedy
     table.disks[3].delete(named)
     task = table.train(3, Counting())
-    table.play("round/3")
+    table.play("study/cardio/3")
     assert task.finished == 3
     for i in MEMBERS:
         assert np.array_equal(task.parameters["w"], table.tasks[i].parameters["w"])

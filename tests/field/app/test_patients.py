@@ -25,8 +25,8 @@ def test_it_abstains_and_helps_to_decrypt(none: Any) -> None:
     table, app = RoundTable(), Nobody(none)
     tasks = [table.train(i, Steps(0.5)) for i in (1, 2, 3, 4)]
     tasks.append(table.train(5, app))
-    table.play("round/1")
-    view = table.view("round/1")
+    table.play("study/cardio/1")
+    view = table.view("study/cardio/1")
     assert sorted(view.contributions) == [1, 2, 3, 4]
     assert 5 in view.locks
     assert 5 in view.partials
@@ -41,7 +41,7 @@ def test_it_contributes_as_soon_as_it_has_some() -> None:
     for i in (1, 2, 3, 4):
         table.train(i, Steps(0.5))
     table.train(5, app)
-    table.play("round/1")
+    table.play("study/cardio/1")
     app.none = 10
-    table.play("round/2")
-    assert sorted(table.view("round/2").contributions) == [1, 2, 3, 4, 5]
+    table.play("study/cardio/2")
+    assert sorted(table.view("study/cardio/2").contributions) == [1, 2, 3, 4, 5]

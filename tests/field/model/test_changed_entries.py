@@ -71,7 +71,7 @@ def test_an_entry_that_changes_after_the_beginning_is_refused_by_name(case: str)
     table = RoundTable()
     table.train(1, App(lambda: first, fitted))
     table.settle()
-    table.open("round/1")
+    table.open("study/cardio/1")
     with pytest.raises(BadApp, match=reason) as caught:
         table.due(1)
     assert caught.value.function == "fit"

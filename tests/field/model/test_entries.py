@@ -115,7 +115,7 @@ def test_every_hospital_says_before_round_1_who_differs_in_which_entry(case: str
 
 def test_a_hospital_that_comes_late_is_told_at_once_in_what_it_differs() -> None:
     table, _ = trained()
-    table.open("round/1")
+    table.open("study/cardio/1")
     reports = table.reported(5, Having(with_column()))
     task = table.tasks[5]
     for said in (ModelEntries, Statement):
@@ -137,12 +137,12 @@ def test_those_with_the_same_entries_and_other_numbers_are_told_that_it_is_the_n
 
 def test_a_deviating_hospital_does_not_stop_the_others() -> None:
     table, _ = trained(with_column())
-    opening = table.open("round/1").post.body
+    opening = table.open("study/cardio/1").post.body
     assert isinstance(opening, Opening)
     assert opening.length == 15
     del table.tasks[5]
     table.settle()
-    table.close("round/1")
+    table.close("study/cardio/1")
     table.settle()
     assert all(getattr(task, "finished", 0) == 1 for task in table.tasks.values())
 
@@ -212,7 +212,10 @@ def test_names_of_any_kind_are_listed_as_people_may_see_them() -> None:
 
 
 def publish(
-    table: RoundTable, body: ModelEntries | Statement, session: str = "round/0", sender: int = 5
+    table: RoundTable,
+    body: ModelEntries | Statement,
+    session: str = "study/cardio/0",
+    sender: int = 5,
 ) -> Posted:
     return table.publish(sender, Draft(session, body))
 
@@ -258,4 +261,4 @@ def test_lists_of_a_day_have_a_budget_too() -> None:
         table.say(0, Draft(f"round/{number + 1}", Opening("training", bytes(32), bytes(32), 5)))
     assert [type(body) for body in bodies].count(ModelEntries) == 9
     table.now_ms += 24 * 3_600_000
-    assert isinstance(publish(table, table_list(0), "round/6").post.body, ModelEntries)
+    assert isinstance(publish(table, table_list(0), "study/cardio/6").post.body, ModelEntries)

@@ -128,7 +128,7 @@ def test_a_round_of_odd_tensors_gives_everybody_the_exact_average() -> None:
             return changed | {"0._extra_state": b"%d" % int(1 / self.step)}, 10, {}
 
     tasks = {i: table.train(i, Odd(steps[i])) for i in steps}
-    table.play("round/1")
+    table.play("study/cardio/1")
     mean = sum(steps.values()) / len(steps)
     for i, task in tasks.items():
         found = task.parameters
@@ -136,7 +136,7 @@ def test_a_round_of_odd_tensors_gives_everybody_the_exact_average() -> None:
             np.testing.assert_allclose(found[name].double() - odd()[name].double(), mean, atol=1e-3)
         assert found["0._extra_state"] == b"%d" % 2**i
         assert torch.equal(found["seen"], torch.tensor(3))
-    assert isinstance(table.view("round/1").contributions[1].post.body, Contribution)
+    assert isinstance(table.view("study/cardio/1").contributions[1].post.body, Contribution)
 
 
 def odd() -> dict[str, Any]:

@@ -115,11 +115,11 @@ def test_fewer_patients_than_a_step_count_rightly_all_the_same() -> None:
     found = table(suite="paillier", precision_bits=14, max_examples=10**6)
     apps = [Pulling(k, n) for k, n in enumerate(patients)]
     told = hear(found, apps)
-    found.play("round/1")
+    found.play("study/cardio/1")
     assert {event for _, event, _ in told}.isdisjoint({"void", "outgrown"})
     assert all(f["rounding"] > 0.01 for _, event, f in told if event == "rounding")
     told.clear()
-    found.play("round/2")
+    found.play("study/cardio/2")
     assert {event for _, event, _ in told}.isdisjoint({"void", "outgrown"})
     assert all(f["rounding"] < 0.01 for _, event, f in told if event == "rounding")
 
@@ -171,12 +171,12 @@ def test_who_begins_anew_with_the_model_that_it_has_stays_with_those_who_go_on()
     """After a round that changed nothing; also where it was void, as in tests/attacks."""
     found = table(suite="paillier", precision_bits=20)
     hear(found, [Pulling(k, 30, 0.002) for k in range(HOSPITALS)])
-    found.play("round/1")
+    found.play("study/cardio/1")
     task = found.train(1, Pulling(0, 30, 0.002), new_model_after=1)
     found.settle()
-    said = found.view("round/1").statements
+    said = found.view("study/cardio/1").statements
     assert len({one.about for one in said.values()}) == 1
-    found.play("round/2")
+    found.play("study/cardio/2")
     assert task.finished == 2
 
 

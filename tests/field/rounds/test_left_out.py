@@ -22,7 +22,7 @@ from protocol.wire.frames import StatusReport, StatusRequest
 from tests.stage.desk import Desk, federation
 from tests.stage.rounds.round_table import RoundTable, Steps
 
-ROUND = "round/1"
+ROUND = "study/cardio/1"
 
 
 @pytest.fixture

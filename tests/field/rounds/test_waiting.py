@@ -210,7 +210,7 @@ def test_a_hospital_without_examples_is_told_whether_the_round_needs_it(hall: To
 
 
 def test_a_hospital_without_examples_learns_that_the_round_goes_on_without_it() -> None:
-    facts = {"session": "round/1", "needed": 0, "abstains": True, "until_seconds": 60}
+    facts = {"session": "study/cardio/1", "needed": 0, "abstains": True, "until_seconds": 60}
     waiting = Waiting("contributions", (0,), facts)
     told = waiting_line(waiting, 20.0, 2, Context(terms=TERMS))
     assert told == (
@@ -272,17 +272,17 @@ def test_the_aggregators_status_names_whose_models_differ_or_are_not_known(
     desk = Desk(tmp_path)
     desk.certify()
     for member, model in enumerate(models, start=1):
-        desk.state("round/0", (member,), model)
+        desk.state("study/cardio/0", (member,), model)
     desk.wait(0)
     found = waited_for(desk)
-    assert (found["session"], found["step"]) == ("round/1", step)
+    assert (found["session"], found["step"]) == ("study/cardio/1", step)
     assert (found["for"], found["needed"], found["until"]) == (names, needed, None)
 
 
 def test_it_says_when_a_round_goes_on_without_who_is_waited_for(tmp_path: Path) -> None:
     desk = Desk(tmp_path, federation(n=4))
     desk.certify()
-    desk.state("round/0", (1, 2, 3))
+    desk.state("study/cardio/0", (1, 2, 3))
     desk.wait(0)
     found = waited_for(desk)
     assert (found["step"], found["for"], found["needed"]) == ("statements", ["H4"], 0)

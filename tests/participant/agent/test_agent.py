@@ -86,7 +86,7 @@ def test_a_post_of_ones_own_that_one_did_not_make_stops_the_agent(tmp_path: Path
     connect(twin, service)
     with pytest.raises(IdentityInUse) as caught:
         first.receive(service.entries_after(first.board.head.position))
-    assert caught.value.session == "round/0"
+    assert caught.value.session == "study/cardio/0"
 
 
 def test_a_rejection_stops_the_agent_with_its_code(tmp_path: Path) -> None:
@@ -116,10 +116,10 @@ def test_a_missing_blob_in_the_outbox_is_named(tmp_path: Path) -> None:
 
 def test_a_hospital_helps_with_one_set_of_a_round_for_ever() -> None:
     disk = Disk()
-    assert SetLedger(disk).choose("round/1", b"a" * 32)
-    assert SetLedger(disk).choose("round/1", b"a" * 32)
-    assert not SetLedger(disk).choose("round/1", b"b" * 32)
-    assert SetLedger(disk).choose("round/2", b"b" * 32)
+    assert SetLedger(disk).choose("study/cardio/1", b"a" * 32)
+    assert SetLedger(disk).choose("study/cardio/1", b"a" * 32)
+    assert not SetLedger(disk).choose("study/cardio/1", b"b" * 32)
+    assert SetLedger(disk).choose("study/cardio/2", b"b" * 32)
 
 
 def test_an_entry_that_was_another_one_before_is_a_fork(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_a_post_beyond_the_budget_is_dropped_and_the_next_one_is_said(tmp_path: 
         connect(agent(1, disk, TOO_EARLY), service)
     assert caught.value.code == "over-budget"
     connect(agent(1, disk, statement(1)), service)
-    assert [p.post.session for p in service.board.entries] == ["round/0"]
+    assert [p.post.session for p in service.board.entries] == ["study/cardio/0"]
 
 
 def test_a_post_within_the_budget_is_kept_and_a_second_decline_is_named(tmp_path: Path) -> None:
@@ -58,11 +58,11 @@ def test_a_chunk_that_is_too_large_is_borne_out_by_the_board_and_the_outbox(tmp_
     """The board has no sizes of chunks, and the aggregator declines it all the same, rightly."""
     desk, disk = hybrid_desk(tmp_path), Disk()
     desk.open_training()
-    opening = desk.opened("round/1")
+    opening = desk.opened("study/cardio/1")
     chunk = bytes(1 << 20)
     body = Contribution(opening.digest, attach(b""), (blob_name(chunk),))
     federation = desk.federation
-    task = Saying(Draft("round/1", body, (chunk,)))
+    task = Saying(Draft("study/cardio/1", body, (chunk,)))
     with pytest.raises(RejectedByAggregator) as caught:
         connect(Agent(federation.terms, 2, federation.keys[2], disk, task), desk.service)
     assert caught.value.code == "over-budget"

@@ -23,7 +23,7 @@ FEDERATION = toy_federation(3, 2)
 BLOBS = tuple(bytes([k]) * (k + 1) for k in range(5))
 
 
-def post(body: Body, session: str = "round/1") -> SignedPost:
+def post(body: Body, session: str = "study/cardio/1") -> SignedPost:
     federation = FEDERATION.terms.federation
     return sign_post(Post(federation, session, 1, 0, 0, bytes(32), body), FEDERATION.keys[1])
 
@@ -189,7 +189,7 @@ def test_the_next_contribution_takes_a_vectors_place() -> None:
     outbox = contributed(disk)
     name = store_blob(disk, b"next")
     body = Contribution(bytes(32), attach(b""), (name,))
-    outbox.put(post(body, "round/2"), (), (name,))
+    outbox.put(post(body, "study/cardio/2"), (), (name,))
     assert is_kept(outbox)
     outbox.settle()
     assert not is_kept(outbox)

@@ -58,11 +58,11 @@ class Machine:
 
 
 def open_a_round(service: Aggregator) -> None:
-    service._say("round/1", Opening("training", bytes(32), bytes(32), 1))
+    service._say("study/cardio/1", Opening("training", bytes(32), bytes(32), 1))
 
 
 def own_results(service: Aggregator) -> list[int]:
-    own = (p.post.body for p in service.board.session("round/0") if p.post.sender == 1)
+    own = (p.post.body for p in service.board.session("study/cardio/0") if p.post.sender == 1)
     return [body.result[0] for body in own]
 
 
@@ -82,22 +82,22 @@ def test_a_snapshot_that_is_put_back_is_noticed_and_the_hospital_goes_on(tmp_pat
     assert machine.restored_at == 4
     ledger = SetLedger(machine.disk)
     ledger.begin(service.board)
-    assert ledger.bars("round/1")
+    assert ledger.bars("study/cardio/1")
 
 
 def test_what_was_chosen_before_the_snapshot_is_still_known(tmp_path: Path) -> None:
     service, machine = aggregator(tmp_path), Machine()
     connect(machine.start(statement(1)), service)
     open_a_round(service)
-    assert SetLedger(machine.disk).choose("round/1", b"a" * 32)
+    assert SetLedger(machine.disk).choose("study/cardio/1", b"a" * 32)
     before = machine.snapshot()
     connect(machine.start(statement(2)), service)
     machine.put_back(before)
     connect(machine.start(), service)
     ledger = SetLedger(machine.disk)
     ledger.begin(service.board)
-    assert ledger.choose("round/1", b"a" * 32)
-    assert not ledger.choose("round/1", b"b" * 32)
+    assert ledger.choose("study/cardio/1", b"a" * 32)
+    assert not ledger.choose("study/cardio/1", b"b" * 32)
 
 
 def test_it_is_noticed_once_and_again_when_it_happens_again(tmp_path: Path) -> None:
@@ -154,8 +154,8 @@ def test_a_lock_that_the_aggregator_kept_back_is_not_followed_by_another(tmp_pat
     open_a_round(service)
     before = machine.snapshot()
     connect(machine.start(statement(2)), service)
-    assert SetLedger(machine.disk).choose("round/1", b"a" * 32)
-    locking = machine.start(Draft("round/1", SetLock(b"a" * 32)))
+    assert SetLedger(machine.disk).choose("study/cardio/1", b"a" * 32)
+    locking = machine.start(Draft("study/cardio/1", SetLock(b"a" * 32)))
     locking.connected(Welcome(*service.board.head))
     locking.receive(service.entries_after(0))
     locking.step()  # its lock is signed, and in the aggregator's hands
@@ -166,7 +166,7 @@ def test_a_lock_that_the_aggregator_kept_back_is_not_followed_by_another(tmp_pat
     ledger = SetLedger(machine.disk)
     ledger.begin(service.board)
     with pytest.raises(Refused) as caught:
-        ledger.choose("round/1", b"b" * 32)
+        ledger.choose("study/cardio/1", b"b" * 32)
     assert "restored from a backup or a snapshot" in caught.value.reason
 
 

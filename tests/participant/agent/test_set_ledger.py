@@ -31,64 +31,64 @@ def restored(disk: Disk, seen: Head | None = None) -> SetLedger:
 
 def test_rounds_opened_before_a_restore_are_refused_by_name_and_later_ones_are_not() -> None:
     table, disk = Table(FEDERATION), Disk()
-    opened(table, "round/1", "statistic/age")
+    opened(table, "study/cardio/1", "statistic/age")
     ledger = restored(disk)
     ledger.begin(table.board)
-    opened(table, "round/2")
-    for session, name in (("round/1", "1"), ("statistic/age", "age")):
+    opened(table, "study/cardio/2")
+    for session, name in (("study/cardio/1", "1"), ("statistic/age", "age")):
         with pytest.raises(Refused) as caught:
             ledger.choose(session, ONE)
         assert (caught.value.rule, caught.value.round_name) == ("one-set", name)
         assert "restored" in caught.value.reason
         assert "entry 2" in caught.value.reason
-    assert ledger.choose("round/2", ONE)
-    assert not ledger.choose("round/2", OTHER)
+    assert ledger.choose("study/cardio/2", ONE)
+    assert not ledger.choose("study/cardio/2", OTHER)
 
 
 def test_the_head_first_seen_after_the_restore_stays_the_one_that_counts() -> None:
     table, disk = Table(FEDERATION), Disk()
-    opened(table, "round/1")
+    opened(table, "study/cardio/1")
     restored(disk).begin(table.board)
-    opened(table, "round/2")
+    opened(table, "study/cardio/2")
     again = SetLedger(disk)  # another command, later
     again.begin(table.board)
-    assert again.bars("round/1")
-    assert not again.bars("round/2")
-    assert again.choose("round/2", ONE)
+    assert again.bars("study/cardio/1")
+    assert not again.bars("study/cardio/2")
+    assert again.choose("study/cardio/2", ONE)
 
 
 def test_the_head_that_was_seen_at_the_restore_counts() -> None:
     table, disk = Table(FEDERATION), Disk()
-    opened(table, "round/1")
+    opened(table, "study/cardio/1")
     ledger = restored(disk, table.board.head)
-    opened(table, "round/2")
+    opened(table, "study/cardio/2")
     ledger.begin(table.board)
-    assert ledger.bars("round/1")
-    assert not ledger.bars("round/2")
+    assert ledger.bars("study/cardio/1")
+    assert not ledger.bars("study/cardio/2")
 
 
 def test_before_the_board_is_known_everything_is_barred() -> None:
     ledger = restored(Disk(), Head(1, bytes(32)))
     with pytest.raises(Refused):
-        ledger.choose("round/1", ONE)
+        ledger.choose("study/cardio/1", ONE)
 
 
 def test_a_choice_that_is_still_in_the_ledger_holds() -> None:
     table, disk = Table(FEDERATION), Disk()
-    opened(table, "round/1")
-    assert SetLedger(disk).choose("round/1", ONE)
+    opened(table, "study/cardio/1")
+    assert SetLedger(disk).choose("study/cardio/1", ONE)
     ledger = restored(disk)
     ledger.begin(table.board)
-    assert ledger.choose("round/1", ONE)
-    assert not ledger.choose("round/1", OTHER)
+    assert ledger.choose("study/cardio/1", ONE)
+    assert not ledger.choose("study/cardio/1", OTHER)
 
 
 def test_without_a_restore_nothing_is_barred() -> None:
     table = Table(FEDERATION)
-    opened(table, "round/1")
+    opened(table, "study/cardio/1")
     ledger = SetLedger(Disk())
     ledger.begin(table.board)
-    assert not ledger.bars("round/1")
+    assert not ledger.bars("study/cardio/1")
 
 
 # ── what the tasks make of it ──
@@ -100,11 +100,11 @@ def closed_round() -> RoundTable:
     for i in table.disks:
         table.train(i, Steps())
     table.settle()
-    table.open("round/1")
+    table.open("study/cardio/1")
     table.settle()
     for i in table.disks:
         table.tasks[i].due = lambda: None
-    table.close("round/1")
+    table.close("study/cardio/1")
     table.tasks.clear()
     return table
 
@@ -132,16 +132,16 @@ def test_a_restored_hospital_helps_to_decrypt_a_round_that_was_opened_later() ->
     table = RoundTable()
     disk = table.disks[2]
     SetLedger(disk).mark_restored(Head(1, bytes(32)))
-    table.say(1, Draft("round/0", Statement(bytes(32), 3)))
+    table.say(1, Draft("study/cardio/0", Statement(bytes(32), 3)))
     for i in table.disks:
         table.train(i, Steps())
     table.tasks.pop(2)
     table.settle()
-    table.open("round/1")
+    table.open("study/cardio/1")
     table.settle()
     for i in table.tasks:
         table.tasks[i].due = lambda: None
-    table.close("round/1")
+    table.close("study/cardio/1")
     task = DecryptionTask(table.terms, table.secret(2), "1", disk, lambda request: True)
     table.seat(2, task)
     table.settle()
@@ -160,5 +160,5 @@ def test_a_restored_hospital_trains_on_with_what_the_others_decrypt() -> None:
     assert [len(said_by(table, i, SetLock)) for i in (1, 3, 4, 5)] == [1, 1, 1, 1]
     stated = {said_by(table, i, Statement)[-1].result for i in table.disks}
     assert len(stated) == 1
-    table.play("round/2")  # opened after the restore: it helps again
+    table.play("study/cardio/2")  # opened after the restore: it helps again
     assert len(said_by(table, 2, SetLock)) == 1

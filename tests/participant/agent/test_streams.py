@@ -49,7 +49,9 @@ class Reading(Saying):
         if (disk := self.disk) is None:
             return None
         self.disk = None
-        return Draft("round/1", VECTOR, stored=tuple(store_blob(disk, blob) for blob in BLOBS))
+        return Draft(
+            "study/cardio/1", VECTOR, stored=tuple(store_blob(disk, blob) for blob in BLOBS)
+        )
 
     def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
         return self.left[:4]
@@ -237,7 +239,9 @@ class Asking(Reading):
         self.asked += 1
         if self.asked == 1:
             self.left = [(blob_name(blob), len(blob)) for blob in BLOBS]
-        return Draft("round/1", SetLock(bytes(32))) if self.asked == 2 and self.read else None
+        return (
+            Draft("study/cardio/1", SetLock(bytes(32))) if self.asked == 2 and self.read else None
+        )
 
 
 def test_what_a_task_needs_for_its_next_post_is_handed_over_in_the_same_step(

@@ -26,7 +26,7 @@ class Made:
         terms = replace_terms(self.toy.federation.terms, suite=suite)
         self.maker = ContributionMaker(terms, self.toy.epoch, self.toy.secrets[1], self.disk)
         body = Opening("training", self.toy.epoch.digest, bytes(32), LENGTH, suite, CLIP, MOST)
-        self.opening: Posted = Table(self.toy.federation).say(0, Draft("round/7", body))
+        self.opening: Posted = Table(self.toy.federation).say(0, Draft("study/cardio/7", body))
 
     def contribute(self, largest: float, examples: int = 200) -> Any:
         """An update of this largest change."""

@@ -66,11 +66,11 @@ def closed_again(differencing: str, without: int = 5) -> tuple[RoundTable, Event
     for i in (1, 2, 3, 4):
         table.train(i, Steps(), lambda *report: reports.append(report))
     table.seat(5, Spoiler(table.terms, table.secret(5), Steps(), table.disks[5]))
-    table.play("round/1")
+    table.play("study/cardio/1")
     assert (1, "void") in [report[:2] for report in reports]
-    table.open("round/2")
+    table.open("study/cardio/2")
     table.settle()
-    table.close("round/2", [i for i in range(1, 6) if i != without])
+    table.close("study/cardio/2", [i for i in range(1, 6) if i != without])
     return table, reports
 
 
@@ -85,7 +85,7 @@ def test_every_hospital_refuses_and_a_restarted_one_too() -> None:
         assert (caught.value.round_name, caught.value.rule) == ("2", "differencing")
         assert caught.value.member == 5
         del table.tasks[index]
-    view = table.view("round/2")
+    view = table.view("study/cardio/2")
     assert set(view.refusals) == {1, 2, 3, 4, 5}
     assert not view.locks
 
@@ -95,7 +95,7 @@ def test_where_the_terms_warn_it_is_an_event_and_the_round_goes_on() -> None:
     found = [report for report in reports if report[1] == "differencing"]
     assert found == [(2, "differencing", {"rounds": ["1"], "members": ["H5"]})] * 4
     table.settle()
-    assert len(table.view("round/2").partials) >= table.terms.quorum
+    assert len(table.view("study/cardio/2").partials) >= table.terms.quorum
 
 
 def test_the_event_is_shown_to_whoever_runs_the_training(
@@ -124,11 +124,11 @@ def silent_after_a_void_round(app: Steps, junk: bool = False) -> tuple[RoundTabl
     for i in (1, 2, 3, 4):
         table.train(i, app, lambda *report: reports.append(report))
     table.seat(5, Spoiler(table.terms, table.secret(5), app, table.disks[5]))
-    table.play("round/1")
+    table.play("study/cardio/1")
     del table.tasks[5]
-    opening = table.open("round/2")
+    opening = table.open("study/cardio/2")
     if junk:
-        table.publish(5, Draft("round/2", Contribution(opening.digest, attach(b"junk"))))
+        table.publish(5, Draft("study/cardio/2", Contribution(opening.digest, attach(b"junk"))))
     table.settle()
     assert not [report for report in reports if report[1] == "held-back"]
     for task in table.tasks.values():
@@ -185,7 +185,7 @@ def test_no_round_is_called_held_back_once_the_silent_one_is_back_however_late()
     table.settle()
     assert not [report for report in reports[len(before) :] if report[1] == "held-back"]
     assert not any(task.current.hold.is_held for task in table.tasks.values())
-    assert len(table.view("round/2").contributions) == 5
+    assert len(table.view("study/cardio/2").contributions) == 5
 
 
 def test_no_model_begins_after_the_last_round() -> None:
@@ -200,8 +200,8 @@ def test_a_held_back_round_goes_on_when_the_silent_one_is_back() -> None:
     table.train(5, Steps())
     table.settle()
     waiting = table.tasks[1].waiting(table.board)
-    assert (waiting.kind, waiting.facts["session"]) == ("sum", "round/2")
-    table.close("round/2")
+    assert (waiting.kind, waiting.facts["session"]) == ("sum", "study/cardio/2")
+    table.close("study/cardio/2")
     assert table.tasks[1].waiting(table.board).kind != "held-back"
     table.settle()
     assert all(task.finished == 2 for task in table.tasks.values())
@@ -211,9 +211,9 @@ def test_another_model_goes_on_without_the_silent_one() -> None:
     table, _ = silent_after_a_void_round(Fresh())
     reports = restarted(table, Fresh(), after=2)
     assert not reports
-    table.play("round/3")
+    table.play("study/cardio/3")
     assert all(task.finished == 3 for task in table.tasks.values())
-    assert not table.view("round/3").refusals
+    assert not table.view("study/cardio/3").refusals
 
 
 def test_who_begins_the_same_model_anew_is_told_that_it_is_no_way_out(

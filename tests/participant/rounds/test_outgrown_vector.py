@@ -30,16 +30,16 @@ def test_an_outgrown_vector_leaves_the_model_and_the_next_one_has_room(table: Hy
     app = table.task(LARGE)._app
     app.step = 1.0
     before = table.weights(1)
-    table.contributed("round/2")
-    table.close("round/2")
+    table.contributed("study/cardio/2")
+    table.close("study/cardio/2")
     table.settle()
     for i in EVERYBODY:
         assert ("blinded" in events(table, i, 2)) == (i == LARGE)
         assert "outgrown" in events(table, i, 2)
         assert not events(table, i, 2) & {"void", "rounding", "false-checksum"}
         assert np.array_equal(table.weights(i, 2), before)
-    table.contributed("round/3")
-    table.close("round/3")
+    table.contributed("study/cardio/3")
+    table.close("study/cardio/3")
     table.settle()
     for i in EVERYBODY:
         assert not events(table, i, 3) & {"void", "outgrown", "blinded"}
@@ -51,22 +51,22 @@ def test_who_restarts_while_an_outgrown_vector_is_read_comes_to_the_same(
 ) -> None:
     app = table.task(LARGE)._app
     app.step = 1.0
-    table.contributed("round/2")
-    table.close("round/2")
+    table.contributed("study/cardio/2")
+    table.close("study/cardio/2")
     table.join(1)
     table.settle()
-    stated = set(table.view("round/2").statements.values())
+    stated = set(table.view("study/cardio/2").statements.values())
     assert len(stated) == 1
     assert "outgrown" in events(table, 1, 2)
 
 
 def made_to_look_outgrown(table: HybridTable) -> None:
     """The aggregator moves a 1 of the tally to the class of the largest changes; errors stay."""
-    table.contributed("round/2")
-    opening = table.view("round/2").terms_of_opening
+    table.contributed("study/cardio/2")
+    opening = table.view("study/cardio/2").terms_of_opening
     assert opening is not None
     slots = suite_of("hybrid", table.terms).slots(opening)
-    table.close("round/2", shift=moved(slots.tally, slots.counted, table))
+    table.close("study/cardio/2", shift=moved(slots.tally, slots.counted, table))
     table.settle()
 
 

@@ -20,7 +20,7 @@ def test_a_wrong_partial_is_reported_and_complained_of() -> None:
     table.seat(1, liar)
     reports = Events()
     tasks[0]._report = lambda *report: reports.append(report)
-    table.play("round/1")
+    table.play("study/cardio/1")
     assert all(task.finished == 1 for task in tasks)
     said = [(n, facts) for n, event, facts in reports if event == "wrong-partial"]
     (first, *_) = [p for p in table.board.entries if isinstance(p.post.body, Complaint)]
@@ -48,7 +48,7 @@ def test_a_task_is_not_done_while_it_owes_a_complaint() -> None:
         return publish(sender, draft)
 
     table.publish = watched
-    table.play("round/1")
+    table.play("study/cardio/1")
     ((task, was_done),) = owing
     assert not was_done
     assert task.done
@@ -59,12 +59,12 @@ def test_a_complaint_without_cause_is_reported_as_one_and_a_mere_claim_not_at_al
     reports = table.reported(1, Steps())
     for i in (2, 3, 4, 5):
         table.train(i, Steps())
-    table.play("round/1")
-    chosen = table.view("round/1").chosen(table.terms.federation)
+    table.play("study/cardio/1")
+    chosen = table.view("study/cardio/1").chosen(table.terms.federation)
     assert chosen
     del reports[:]
-    table.publish(5, Draft("round/1", Complaint(chosen, 2, b"")))
-    table.publish(4, Draft("round/1", Complaint(chosen, 2, bytes(32))))
+    table.publish(5, Draft("study/cardio/1", Complaint(chosen, 2, b"")))
+    table.publish(4, Draft("study/cardio/1", Complaint(chosen, 2, bytes(32))))
     entry = table.board.head.position
     facts = {"members": ["H2"], "by": "H4", "entry": entry, "verdict": "false"}
     assert reports == [(1, "false-complaint", facts)]

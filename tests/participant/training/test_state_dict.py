@@ -38,7 +38,7 @@ def test_a_state_dict_is_averaged_and_what_is_local_stays_the_hospitals_own() ->
     table = RoundTable()
     apps = {i: Normed() for i in table.toy.federation.members}
     tasks = [table.train(i, app) for i, app in apps.items()]
-    table.play("round/1")
+    table.play("study/cardio/1")
     assert {task.finished for task in tasks} == {1}
     again = table.train(2, Normed())
     for state in (apps[1].given[-1], again.parameters):

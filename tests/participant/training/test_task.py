@@ -25,9 +25,9 @@ def training(*members: int, step: float = 0.1) -> RoundTable:
 def closed(table: RoundTable, *chosen: int) -> None:
     """The hospitals contribute to round 1, and it is closed over some of them, or all."""
     table.settle()
-    table.open("round/1")
+    table.open("study/cardio/1")
     table.settle()
-    table.close("round/1", chosen or None)
+    table.close("study/cardio/1", chosen or None)
 
 
 def opened(app: Any, **changes: Any) -> TrainingTask:
@@ -35,14 +35,14 @@ def opened(app: Any, **changes: Any) -> TrainingTask:
     table = RoundTable()
     task = table.train(1, app)
     table.settle()
-    table.open("round/1", **changes)
+    table.open("study/cardio/1", **changes)
     return task
 
 
 def test_a_round_gives_everyone_the_weighted_average() -> None:
     table = RoundTable()
     tasks = [table.train(i, Steps(i / 10)) for i in table.toy.federation.members]
-    table.play("round/1")
+    table.play("study/cardio/1")
     for task in tasks:
         assert task.finished == 1
         weights, bias = task.parameters
@@ -56,17 +56,17 @@ def test_a_round_gives_everyone_the_weighted_average() -> None:
 def test_a_hospital_that_was_away_catches_up_with_the_others() -> None:
     table = RoundTable()
     present = [table.train(i, Steps()) for i in (1, 2, 3, 4)]
-    table.play("round/1")
+    table.play("study/cardio/1")
     late = table.train(5, Steps())
     table.settle()
     assert late.finished == 1
     assert np.array_equal(late.parameters[0], present[0].parameters[0])
-    assert 5 not in table.view("round/1").contributions
+    assert 5 not in table.view("study/cardio/1").contributions
 
 
 def test_a_restart_goes_on_from_the_stored_model() -> None:
     table = training()
-    table.play("round/1")
+    table.play("study/cardio/1")
     app = Steps()
     again = table.train(2, app)
     assert (again.finished, app.fits) == (1, 0)
@@ -97,7 +97,7 @@ def test_the_board_takes_no_training_round_that_is_opened_as_a_statistic() -> No
     table.train(1, Steps())
     table.settle()
     with pytest.raises(BadEntry, match="may not say this here"):
-        table.open("round/1", kind="statistic")
+        table.open("study/cardio/1", kind="statistic")
 
 
 def test_rounds_beyond_the_terms_are_not_listened_to() -> None:
@@ -161,8 +161,8 @@ def test_a_hospital_whose_update_is_beyond_the_terms_adds_nothing_and_it_is_said
     reports = table.reported(1, Wrong((one_far, 10, {})))
     for i in (2, 3, 4, 5):
         table.train(i, Steps())
-    table.play("round/1")
-    assert set(table.view("round/1").contributions) == {2, 3, 4, 5}
+    table.play("study/cardio/1")
+    assert set(table.view("study/cardio/1").contributions) == {2, 3, 4, 5}
     assert (1, "beyond-terms", {"largest": 100.0, "clip": 8.0}) in reports
     assert "decrypted" in [event for _, event, _ in reports]
 
@@ -177,7 +177,7 @@ def test_a_closing_over_one_update_is_refused_by_every_hospital() -> None:
             table.publish(index, draft)
         assert (caught.value.round_name, caught.value.rule) == ("1", "min-contributors")
         del table.tasks[index]
-    view = table.view("round/1")
+    view = table.view("study/cardio/1")
     assert set(view.refusals) == set(table.toy.federation.members)
     assert all(isinstance(r, Refusal) for r in view.refusals.values())
     assert {r.rule for r in view.refusals.values()} == {"min-contributors"}
@@ -190,15 +190,15 @@ def test_nothing_is_released_before_enough_hospitals_have_locked_the_set() -> No
     closed(table)
     del table.tasks[4], table.tasks[5]  # three locks, four are needed
     table.settle()
-    view = table.view("round/1")
+    view = table.view("study/cardio/1")
     assert len(view.locks) == 3
     assert not view.partials
     chosen = view.chosen(table.terms.federation)
     assert chosen is not None
     table.train(4, Steps())
     table.settle()
-    assert len(table.view("round/1").partials) >= table.terms.quorum
-    locks = [p for p in table.board.session("round/1") if p.post.body == SetLock(chosen)]
+    assert len(table.view("study/cardio/1").partials) >= table.terms.quorum
+    locks = [p for p in table.board.session("study/cardio/1") if p.post.body == SetLock(chosen)]
     assert len(locks) == 4
 
 
@@ -206,7 +206,7 @@ def test_nothing_is_released_before_enough_hospitals_have_locked_the_set() -> No
 def test_whoever_locked_the_set_helps_though_it_knows_the_sum_already(restarted: bool) -> None:
     table = training()
     closed(table)
-    while not table.view("round/1").partials.keys() >= {1, 2, 3}:
+    while not table.view("study/cardio/1").partials.keys() >= {1, 2, 3}:
         for i in (1, 2, 3, 4):
             said = {Partial, Statement} if i == 4 else {Statement}
             draft = table.tasks[i].due()
@@ -218,8 +218,8 @@ def test_whoever_locked_the_set_helps_though_it_knows_the_sum_already(restarted:
     if restarted:
         last = table.train(4, Steps())
     table.settle()
-    assert 4 in table.view("round/1").partials
-    assert 4 in table.view("round/1").statements
+    assert 4 in table.view("study/cardio/1").partials
+    assert 4 in table.view("study/cardio/1").statements
 
 
 def test_a_hospital_at_another_model_is_reported_and_can_mend_it() -> None:
@@ -230,12 +230,12 @@ def test_a_hospital_at_another_model_is_reported_and_can_mend_it() -> None:
     table.settle()
     facts = {"members": ["H4"], "agreeing": 3, "needed": 4, "entries": []}
     assert [r for r in reports if r[1] != "entries"] == [(0, "disagreement", facts)] * 3
-    assert len({s.result for s in table.view("round/0").statements.values()}) == 2
+    assert len({s.result for s in table.view("study/cardio/0").statements.values()}) == 2
     del table.tasks[4]
     table.train(4, Steps())
     table.settle()
-    assert len({s.result for s in table.view("round/0").statements.values()}) == 1
-    said = [type(p.post.body) for p in table.board.session("round/0")]
+    assert len({s.result for s in table.view("study/cardio/0").statements.values()}) == 1
+    said = [type(p.post.body) for p in table.board.session("study/cardio/0")]
     assert said.count(Statement) == 5
 
 
@@ -245,16 +245,16 @@ def test_a_garbage_contribution_voids_the_round_and_not_the_training() -> None:
     table.seat(5, Spoiler(table.terms, table.secret(5), Steps(), table.disks[5]))
     reports = Events()
     tasks[0]._report = lambda *report: reports.append(report)
-    table.play("round/1")
+    table.play("study/cardio/1")
     assert "void" in [event for _, event, _ in reports]
     assert all(task.finished == 1 for task in tasks)
     assert all(not task.parameters[0].any() for task in tasks)
-    assert len({s.result for s in table.view("round/1").statements.values()}) == 1
+    assert len({s.result for s in table.view("study/cardio/1").statements.values()}) == 1
 
 
 def test_a_sum_is_not_applied_to_another_model_than_the_rounds() -> None:
     table = training(1, 2, 3, 4)
-    table.play("round/1")
+    table.play("study/cardio/1")
     with pytest.raises(ModelMismatch):
         table.train(5, Other())
     assert table.disks[5].read(model_name(1)) is None
@@ -262,14 +262,14 @@ def test_a_sum_is_not_applied_to_another_model_than_the_rounds() -> None:
 
 def test_who_starts_again_while_a_round_is_open_takes_part_in_it() -> None:
     table = training()
-    table.play("round/1")
+    table.play("study/cardio/1")
     table.settle()
-    table.open("round/2")
-    before = dict(table.view("round/1").statements)
+    table.open("study/cardio/2")
+    before = dict(table.view("study/cardio/1").statements)
     table.train(1, Steps())
     table.settle()
-    assert table.view("round/1").statements == before
-    assert 1 in table.view("round/2").contributions
+    assert table.view("study/cardio/1").statements == before
+    assert 1 in table.view("study/cardio/2").contributions
 
 
 @pytest.mark.parametrize("shape", [(3, 2), (1, 2)], ids=["larger", "of the same entries"])
@@ -279,11 +279,11 @@ def test_a_new_model_begins_where_the_hospital_is_told(shape: tuple[int, ...]) -
             return [np.full(shape, 7.0), np.zeros(1, dtype=np.float32)]
 
     table = training()
-    table.play("round/1")
+    table.play("study/cardio/1")
 
     members = table.toy.federation.members
     tasks = [table.train(i, Another(), new_model_after=1) for i in members]
-    table.play("round/2")
+    table.play("study/cardio/2")
     assert all(task.finished == 2 for task in tasks)
     assert table.train(2, Another(), new_model_after=1).finished == 2  # the same command goes on
     np.testing.assert_allclose(tasks[0].parameters[0], 7.1, atol=1e-3)

@@ -11,14 +11,16 @@ from participant.model.file import model_name
 from participant.training.stance import Report
 from participant.training.task import TrainingTask
 from protocol.board.board import Posted
+from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
 from protocol.board.messages import SetLock
+from protocol.board.study import Study
+from protocol.key.epoch import HeldKey
 from tests.simulator.disk import Disk
 from tests.stage.rounds.aggregator import AggregatorTable
-from tests.stage.rounds.toy_round import hybrid_toy
+from tests.stage.studies import SESSION, STUDY, training_study
 from tests.stage.toy import ToyEpoch, toy_epoch
 
-SESSION = "round/1"
 WEIGHTS = 20_000  # with chunks as short as ``short_chunks`` makes them, three of these
 
 Events = list[tuple[int, str, dict[str, Any]]]
@@ -43,33 +45,45 @@ class Steps:
 
 
 class RoundTable(AggregatorTable):
-    """A toy epoch's members, each with a task and a disk."""
+    """A toy epoch's members, each with a task and a disk.
+
+    study: that all have approved; one that trains unless told. at: a table whose board and disks
+    these are; both tables see what is said at either.
+    """
 
     view = AggregatorTable.view_of
     open = AggregatorTable.open_round
     close = AggregatorTable.close_round
 
-    def __init__(self, toy: ToyEpoch | None = None) -> None:
-        super().__init__(toy or toy_epoch())
+    def __init__(
+        self,
+        toy: ToyEpoch | None = None,
+        study: Study | None = None,
+        at: "RoundTable | None" = None,
+    ) -> None:
+        super().__init__(toy or (at.toy if at else toy_epoch()), at)
         self.tasks: dict[int, Task] = {}
-        self.disks = {i: Disk() for i in self.toy.federation.members}
+        fresh = {i: Disk() for i in self.toy.federation.members}
+        self.disks: dict[int, Disk] = at.disks if at else fresh
+        self.tables: list[RoundTable] = at.tables if at else []
+        self.tables.append(self)
+        study = study or training_study(self.terms)
+        self.study = study.name
+        if study.name not in self.board.studies:
+            self.found(study)
         self.read: list[tuple[int, bytes]] = []  # who has read which blob
         self.withheld: set[bytes] = set()
 
-    def secret(self, index: int) -> Any:
+    def secret(self, index: int) -> HeldKey:
         """What a member's vault holds."""
-        return self.toy.epoch, self.toy.secrets[index]
+        return HeldKey(self.toy.epoch, self.toy.secrets[index])
 
     def train(
-        self,
-        index: int,
-        app: Any,
-        report: Report = lambda number, event, facts: None,
-        **options: Any,
+        self, index: int, app: Any, report: Report = lambda number, event, facts: None
     ) -> TrainingTask:
         """Give a member a training task."""
         held, disk = self.secret(index), self.disks[index]
-        task = TrainingTask(self.terms, held, app, disk, report, **options)
+        task = TrainingTask(self.terms, self.study, held, app, disk, report)
         self.seat(index, task)
         return task
 
@@ -87,9 +101,10 @@ class RoundTable(AggregatorTable):
             self.show(index, posted)
 
     def show(self, index: int, posted: Posted) -> None:
-        task = self.tasks[index]
-        if task.wants(posted.post.session):
-            task.receive(posted, self.payloads(posted, index))
+        task, counts = self.tasks[index], not isinstance(posted.post.body, Surplus)
+        if counts and task.wants(posted.post.session):
+            needed = task.needs(posted)
+            task.receive(posted, self.payloads(posted, index) if needed else {})
 
     def publish(self, sender: int, draft: Draft) -> Posted:
         for name in draft.stored:
@@ -100,8 +115,9 @@ class RoundTable(AggregatorTable):
 
     def spread(self, sender: int, draft: Draft) -> Posted:
         posted = self.say(sender, draft)
-        for index in self.tasks:
-            self.show(index, posted)
+        for table in self.tables:
+            for index in list(table.tasks):
+                table.show(index, posted)
         return posted
 
     def settle(self) -> None:
@@ -128,13 +144,17 @@ class RoundTable(AggregatorTable):
             any_here = True
         return any_here
 
-    def play(self, session: str) -> None:
+    def play(self, session: str = SESSION) -> None:
         """A whole round, with the aggregator doing its part as it should."""
         self.settle()
         self.open(session)
         self.settle()
         self.close(session)
         self.settle()
+
+    def session(self, number: int) -> str:
+        """Of a round of the table's study."""
+        return self.study_of(f"study/{self.study}").round(number)
 
 
 class Long(Steps):
@@ -148,7 +168,8 @@ class HybridTable(RoundTable):
     """All members train, and contribute vectors of three short chunks."""
 
     def __init__(self) -> None:
-        super().__init__(hybrid_toy())
+        toy = toy_epoch()
+        super().__init__(toy, training_study(toy.federation.terms, suite="hybrid"))
         self.events: dict[int, Events] = {}
         for i in self.toy.federation.members:
             self.join(i)
@@ -191,7 +212,7 @@ class HybridTable(RoundTable):
 
     def weights(self, member: int, number: int = 1) -> np.ndarray:
         """A member's model."""
-        assert self.disks[member].read(model_name(number)) is not None
+        assert self.disks[member].read(model_name(STUDY, number)) is not None
         assert self.task(member).finished == number
         (found,) = self.task(member).parameters
         return found
