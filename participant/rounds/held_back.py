@@ -44,6 +44,7 @@ class HeldBack:
         """Those of the event "held-back"; ``needed``: hospitals that can end the study."""
         terms, view = self._member.terms, self._member.view
         return {
+            "study": view.study,
             "members": [terms.name_of(m) for m in self.waiting_for],
             "rounds": list(self._history.compared(view)),
             "needed": terms.lock_threshold,

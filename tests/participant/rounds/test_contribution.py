@@ -8,12 +8,13 @@ import pytest
 from keyshare.errors import BadExamples, BadUpdate
 from participant.model.layout import Layout
 from participant.model.weights import Weights
-from participant.rounds.contribution import BeyondTerms, ContributionMaker
+from participant.rounds.contribution import BeyondPlan, ContributionMaker
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Contribution, Opening
 from tests.simulator.disk import Disk
-from tests.stage.toy import Table, replace_terms, toy_epoch
+from tests.stage.studies import training_study
+from tests.stage.toy import Table, toy_epoch
 
 LENGTH, CLIP, MOST = 250, 0.5, 256
 
@@ -23,10 +24,12 @@ class Made:
 
     def __init__(self, suite: Any) -> None:
         self.toy, self.disk = toy_epoch(5, 3), Disk()
-        terms = replace_terms(self.toy.federation.terms, suite=suite)
-        self.maker = ContributionMaker(terms, self.toy.epoch, self.toy.secrets[1], self.disk)
-        body = Opening("training", self.toy.epoch.digest, bytes(32), LENGTH, suite, CLIP, MOST)
-        self.opening: Posted = Table(self.toy.federation).say(0, Draft("study/cardio/7", body))
+        study = training_study(self.toy.federation.terms, suite=suite)
+        self.maker = ContributionMaker(study, self.toy.epoch, self.toy.secrets[1], self.disk)
+        place = study.digest, self.toy.epoch.digest, bytes(32)
+        body, table = Opening(*place, LENGTH, suite, CLIP, MOST), Table(self.toy.federation)
+        table.found(study)
+        self.opening: Posted = table.say(0, Draft("study/cardio/3", body))
 
     def contribute(self, largest: float, examples: int = 200) -> Any:
         """An update of this largest change."""
@@ -71,15 +74,15 @@ def test_the_same_contribution_is_blinded_alike_and_another_otherwise(made: Made
 
 
 @pytest.mark.parametrize("largest", [8.001, 1e300])
-def test_an_update_beyond_the_terms_is_not_contributed(made: Made, largest: float) -> None:
-    with pytest.raises(BeyondTerms) as caught:
+def test_an_update_beyond_the_plan_is_not_contributed(made: Made, largest: float) -> None:
+    with pytest.raises(BeyondPlan) as caught:
         made.contribute(largest)
     assert caught.value.largest == largest
     assert not made.disk.names("outbox/")
 
 
 @pytest.mark.parametrize("examples", [0, 1_001])
-def test_examples_that_the_terms_do_not_allow_are_refused(made: Made, examples: int) -> None:
+def test_examples_that_the_plan_does_not_allow_are_refused(made: Made, examples: int) -> None:
     with pytest.raises(BadExamples):
         made.contribute(0.1, examples)
     assert not made.disk.names("outbox/")

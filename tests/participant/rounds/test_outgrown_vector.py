@@ -27,7 +27,7 @@ def events(table: HybridTable, member: int, number: int) -> set[str]:
 
 
 def test_an_outgrown_vector_leaves_the_model_and_the_next_one_has_room(table: HybridTable) -> None:
-    app = table.task(LARGE)._app
+    app = table.task(LARGE)._known._app
     app.step = 1.0
     before = table.weights(1)
     table.contributed("study/cardio/2")
@@ -49,7 +49,7 @@ def test_an_outgrown_vector_leaves_the_model_and_the_next_one_has_room(table: Hy
 def test_who_restarts_while_an_outgrown_vector_is_read_comes_to_the_same(
     table: HybridTable,
 ) -> None:
-    app = table.task(LARGE)._app
+    app = table.task(LARGE)._known._app
     app.step = 1.0
     table.contributed("study/cardio/2")
     table.close("study/cardio/2")
@@ -65,7 +65,7 @@ def made_to_look_outgrown(table: HybridTable) -> None:
     table.contributed("study/cardio/2")
     opening = table.view("study/cardio/2").terms_of_opening
     assert opening is not None
-    slots = suite_of("hybrid", table.terms).slots(opening)
+    slots = suite_of("hybrid", table.study_of()).slots(opening)
     table.close("study/cardio/2", shift=moved(slots.tally, slots.counted, table))
     table.settle()
 

@@ -71,12 +71,12 @@ def test_who_refuses_or_locks_without_a_checksum_is_not_waited_for(closed: Hybri
 
 
 def test_it_ends_when_a_quorum_has_spoken(closed: HybridRound) -> None:
-    lock(closed, 1, 3)
+    lock(closed, 1, 3, 5)
     waits = Waits(closed)
     for sender in (3, 5):
         closed.publish(sender, unreadable(bytes(32)))
     assert waits
-    closed.publish(2, unreadable(bytes(32)))
+    closed.publish(1, unreadable(bytes(32)))
     assert not waits
 
 

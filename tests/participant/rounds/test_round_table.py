@@ -9,23 +9,23 @@ TABLE = RoundTable(toy_federation().terms)
 
 
 def said(capsys: pytest.CaptureFixture[str], event: str, **facts: object) -> str:
-    TABLE.show({"round": 3, "event": event, **facts})
+    TABLE.show({"study": "cardio", "round": 3, "event": event, **facts})
     return capsys.readouterr().out
 
 
 def test_a_void_round_says_whose_doing_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     reason = "the aggregator's sum is not that of the contributions"
     found = said(capsys, "void", by="aggregator", reason=reason)
-    assert found.startswith(f"round 3: {reason}. Every hospital finds the same")
+    assert found.startswith(f"cardio/3: {reason}. Every hospital finds the same")
     assert "the model stays as it was" in found
     found = said(capsys, "void", by="contributor", reason="sum out of range")
-    assert found.startswith("round 3: no honest contributions have such a sum (sum out of range)")
+    assert found.startswith("cardio/3: no honest contributions have such a sum (sum out of range)")
     assert "the model stays as it was" in found
 
 
 def test_who_posted_a_false_checksum_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     found = said(capsys, "false-checksum", members=["H3", "H5"])
-    assert found.startswith("round 3: the checksum that H3, H5 posted is not that of")
+    assert found.startswith("cardio/3: the checksum that H3, H5 posted is not that of")
     assert "The sum was checked without it" in found
 
 

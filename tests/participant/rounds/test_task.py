@@ -8,6 +8,7 @@ from protocol.key.epoch import HeldKey
 from tests.simulator.disk import Disk
 from tests.stage.rounds.toy_round import EPOCH, SQUARE, TERMS, TOY, contributed
 from tests.stage.rounds.wrong_part import Liar
+from tests.stage.studies import STUDY
 
 
 @pytest.mark.parametrize("reader", [2, 3])
@@ -16,10 +17,11 @@ def test_it_is_done_when_whoever_sent_a_wrong_part_is_named(reader: int) -> None
     found.close()
     found.settle(tamper=Liar(found, 1, lambda numbers: [2 * c % SQUARE for c in numbers]))
     secret = HeldKey(EPOCH, TOY.secrets[reader])
-    task = DecryptionTask(TERMS, secret, "1", Disk(), lambda request: False)
+    task = DecryptionTask(TERMS, STUDY, None, secret, Disk(), lambda request: False)
+    task.begin(found.board)
     (said,) = (p for p in found.board.entries if isinstance(p.post.body, Complaint))
     for posted in found.board.entries:
-        if posted is not said:
+        if posted is not said and task.wants(posted.post.session):
             task.receive(posted, found.payloads(posted, reader))
     draft = task.due()  # it agrees to what it has locked before
     assert draft

@@ -10,6 +10,7 @@ from participant.model.file import model_name
 from tests.participant.training.test_task import closed, opened, training
 from tests.simulator.disk import Crash
 from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.studies import STUDY
 
 
 class Sized(Steps):
@@ -86,13 +87,13 @@ def test_what_rounding_changes_is_reported() -> None:
     table.play("study/cardio/1")
     table.play("study/cardio/2")
     first, second = [facts["rounding"] for _, event, facts in reports if event == "rounding"]
-    steps = table.terms.quantisation.steps(50)
+    steps = table.study_of().quantisation.steps(50)
     assert first == pytest.approx(8.0 / steps * np.sqrt(5 * 1.2257) / 0.1, rel=0.02)
     assert second == pytest.approx(first / 32 * 16 / 1_000, rel=0.02)
 
 
 @pytest.mark.parametrize("examples", [-1, -(2**40), 1_001])
-def test_a_number_of_examples_that_the_terms_do_not_allow_is_refused(examples: int) -> None:
+def test_a_number_of_examples_that_the_plan_does_not_allow_is_refused(examples: int) -> None:
     task = opened(Sized(examples))
     with pytest.raises(BadExamples):
         task.due()
@@ -122,7 +123,7 @@ def test_an_outgrown_round_is_told_also_to_who_stops_just_then() -> None:
     table.settle()
 
     def stop() -> None:
-        if model_name(2) in table.disks[1].files:
+        if model_name(STUDY, 2) in table.disks[1].files:
             raise Crash
 
     table.disks[1].hook = stop

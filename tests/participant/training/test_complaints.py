@@ -2,24 +2,24 @@
 
 from typing import Any
 
-import msgspec
-
 from participant.training.task import TrainingTask
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Complaint
+from tests.participant.training.test_task import report_to
 from tests.stage.rounds.other_parts import Doubling
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
-from tests.stage.toy import replace_terms
+from tests.stage.studies import training_study
+from tests.stage.toy import toy_epoch
 
 
 def test_a_wrong_partial_is_reported_and_complained_of() -> None:
     table = RoundTable()
-    liar = Doubling(table.terms, table.secret(1), Steps(), table.disks[1])
+    liar = Doubling(table.terms, table.study, table.secret(1), Steps(), table.disks[1])
     tasks = [table.train(i, Steps()) for i in (2, 3, 4, 5)]
     table.seat(1, liar)
     reports = Events()
-    tasks[0]._report = lambda *report: reports.append(report)
+    report_to(tasks[0], reports)
     table.play("study/cardio/1")
     assert all(task.finished == 1 for task in tasks)
     said = [(n, facts) for n, event, facts in reports if event == "wrong-partial"]
@@ -27,23 +27,21 @@ def test_a_wrong_partial_is_reported_and_complained_of() -> None:
     by = table.terms.name_of(first.post.sender)
     facts = {"members": ["H1"], "by": by, "entry": first.position, "verdict": "proven"}
     assert said[0] == (1, facts)
-    assert not any(task._is_owing for task in tasks)
+    assert not any(task._known.is_bound for task in tasks)
 
 
 def test_a_task_is_not_done_while_it_owes_a_complaint() -> None:
-    table = RoundTable()
+    table = RoundTable(study=training_study(toy_epoch().federation.terms, rounds=1))
     for i in (2, 3, 4, 5):
         table.train(i, Steps())
-    table.seat(1, Doubling(table.terms, table.secret(1), Steps(), table.disks[1]))
+    table.seat(1, Doubling(table.terms, table.study, table.secret(1), Steps(), table.disks[1]))
     publish, owing = table.publish, list[Any]()
 
     def watched(sender: int, draft: Draft) -> Posted:
         if isinstance(draft.body, Complaint) and not owing:
             task = table.tasks[sender]
             assert isinstance(task, TrainingTask)
-            last = msgspec.structs.replace(table.terms.rounds, count=1)
-            task._terms = replace_terms(table.terms, rounds=last)
-            assert (task.finished, task._stance.is_stated) == (1, True)
+            assert (task.finished, task._known._stance.is_stated) == (1, True)
             owing.append((task, task.done))
         return publish(sender, draft)
 

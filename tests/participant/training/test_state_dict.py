@@ -7,6 +7,7 @@ from safetensors.torch import load
 
 from participant.model.file import model_name
 from tests.stage.rounds.round_table import RoundTable
+from tests.stage.studies import STUDY
 
 
 class Normed:
@@ -47,6 +48,6 @@ def test_a_state_dict_is_averaged_and_what_is_local_stays_the_hospitals_own() ->
         torch.testing.assert_close(state["1.running_var"], torch.ones(2), atol=1e-3, rtol=0)
         assert torch.equal(state["1.running_mean"], torch.ones(2))
         assert state["1.num_batches_tracked"] == 1
-    names = load(table.disks[1].read(model_name(1))).keys()  # type: ignore[arg-type]
+    names = load(table.disks[1].read(model_name(STUDY, 1))).keys()  # type: ignore[arg-type]
     assert not {"1.running_mean", "1.num_batches_tracked"} & names
     assert "1.running_var" in names
