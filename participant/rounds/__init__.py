@@ -7,4 +7,9 @@ from participant.rounds.patience import Patience
 from participant.rounds.summed_vector import Reading, SummedVector
 from participant.rounds.task import DecryptionTask, Question
 from participant.rounds.vector_reader import OwnChecksum
-from participant.rounds.waiting import other_rounds_waiting, round_waiting, step_waiting
+from participant.rounds.waiting import (
+    other_rounds_waiting,
+    round_waiting,
+    session_waiting,
+    step_waiting,
+)

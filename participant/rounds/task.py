@@ -7,7 +7,7 @@ from decimal import Decimal
 from participant.agent import SetLedger, Task
 from participant.disk import Storage
 from participant.rounds.vector_reader import OwnChecksum
-from participant.rounds.waiting import round_waiting
+from participant.rounds.waiting import session_waiting
 from participant.study import ended_by_votes, find_study, is_locked, require_opening, standing_of
 from participant.waiting import Waiting
 from protocol.board import Board, Draft, Post, Posted, Refusal, Statement, StudyState, round_session
@@ -110,8 +110,7 @@ class DecryptionTask(Task):
             return Waiting("vector", (AGGREGATOR,))
         if self._member is None:
             return Waiting("board", (AGGREGATOR,))
-        view = RoundView.of(self.session, board.session(self.session))
-        return round_waiting(view, self.state)
+        return session_waiting(self.session, self.state, board)
 
     def begin(self, board: Board) -> None:
         """Take note of which sums are open, and of which rounds were open before a restore."""

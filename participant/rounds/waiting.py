@@ -6,16 +6,21 @@ from protocol.rounds import Awaited, RoundView, awaited_after, awaited_in
 from protocol.terms import AGGREGATOR
 
 
-def round_waiting(view: RoundView, state: StudyState, abstaining: tuple[int, ...] = ()) -> Waiting:
-    """The step that is due in a round; ``abstaining``: who adds nothing to it.
+def session_waiting(session: str, state: StudyState, board: Board) -> Waiting:
+    """The step that is due in a round, or before it is opened."""
+    view = RoundView.of(session, board.session(session))
+    if view.opening is not None:
+        return round_waiting(view, state)
+    before = state.study.round(view.number - 1)
+    found = awaited_after(RoundView.of(before, board.session(before)), state)
+    if found is None:
+        return Waiting("task", (AGGREGATOR,), {"session": session})
+    return step_waiting(found, session)
 
-    Of one that is not open, as it is with the only one of a statistic.
-    """
-    if view.opening is None:
-        found = awaited_after(view, state)
-        if found is None:
-            return Waiting("task", (), {"session": view.session})
-        return step_waiting(found, view.session)
+
+def round_waiting(view: RoundView, state: StudyState, abstaining: tuple[int, ...] = ()) -> Waiting:
+    """The step that is due in an open round; ``abstaining``: who adds nothing to it."""
+    assert view.opening is not None
     found = awaited_in(view, state)
     if found is None:  # enough parts, of which some are wrong
         everybody = range(1, state.study.terms.n_members + 1)

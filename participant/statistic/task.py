@@ -9,7 +9,7 @@ from keyshare.errors import UnfitNumber
 from participant.agent import Task
 from participant.disk import Storage
 from participant.errors import ApprovedLate, UnfitNumbers
-from participant.rounds import ContributionMaker, other_rounds_waiting, round_waiting
+from participant.rounds import ContributionMaker, other_rounds_waiting, session_waiting
 from participant.statistic.numbers import Numbers
 from participant.statistic.plan_fit import OTHER_STUDY, misfit
 from participant.statistic.same_numbers import SameNumbers
@@ -69,7 +69,7 @@ class StatisticTask(Task):
             return Waiting("board", (AGGREGATOR,))
         if self._unended:
             return other_rounds_waiting(self.view, self._unended, board)
-        return round_waiting(RoundView.of(self.session, board.session(self.session)), self.state)
+        return session_waiting(self.session, self.state, board)
 
     def begin(self, board: Board) -> None:
         """Take note of the board."""

@@ -1,4 +1,4 @@
-"""Contributing to a statistic: who asks for it, who joins, and what gets no number."""
+"""Contributing numbers to a statistic: as its plan asks for them, once it is approved and open."""
 
 from decimal import Decimal
 from typing import Any
@@ -8,161 +8,148 @@ import pytest
 from gmpy2 import mpz
 
 from keyshare.errors import CorruptSum
-from participant.errors import UnfitNumbers
+from participant.errors import (
+    ApprovedLate,
+    NotApproved,
+    NotInStudy,
+    OtherKind,
+    StudyEnded,
+    UnfitNumbers,
+    UnknownStudy,
+)
 from participant.rounds.contribution import ContributionMaker
 from participant.rounds.task import DecryptionTask
 from participant.statistic.numbers import Numbers
 from participant.statistic.task import StatisticTask
 from protocol.board.board import Posted
 from protocol.board.draft import Draft, public_payload
-from protocol.board.messages import Contribution, Request
-from protocol.rounds.statistic import opening_for
-from protocol.rounds.view import RoundView
+from protocol.board.messages import Contribution
+from protocol.board.plan import Ending, Withdrawal
 from tests.stage.rounds.contribution import payload_of, proved
 from tests.stage.rounds.round_table import RoundTable
-from tests.stage.toy import seed_of
+from tests.stage.studies import STATISTIC, approval, proposal, statistic_study
+from tests.stage.toy import seed_of, toy_epoch
 
-SESSION = "statistic/age"
+TERMS = toy_epoch().federation.terms
+SESSION = "study/age/1"
+
+
+def table_of(**changes: Any) -> RoundTable:
+    """Hospitals that have all approved a statistic of two numbers, but for the changes."""
+    return RoundTable(study=statistic_study(TERMS, **changes))
 
 
 def numbers(*values: Any, labels: tuple[str, ...] = ()) -> Numbers:
     return Numbers("numbers.csv", tuple(Decimal(str(value)) for value in values), labels)
 
 
-def seat(
-    table: RoundTable, index: int, given: Numbers, decimals: int | None = None, name: str = "age"
-) -> StatisticTask:
-    secret, disk = table.secret(index), table.disks[index]
-    task = StatisticTask(table.terms, secret, name, given, disk, decimals)
+def seat(table: RoundTable, index: int, given: Numbers, name: str = STATISTIC) -> StatisticTask:
+    task = StatisticTask(table.terms, name, table.secret(index), given, table.disks[index])
     table.seat(index, task)
     return task
 
 
 def opened(table: RoundTable, **changes: Any) -> Posted:
-    """The aggregator opens what was asked for first, but for the changes."""
-    view = table.view(SESSION)
-    asked = next(iter(view.requests.values())).post.body
-    assert isinstance(asked, Request)
-    opening = opening_for(asked, table.toy.epoch.digest)
-    return table.publish(0, Draft(SESSION, msgspec.structs.replace(opening, **changes)))
+    """The aggregator opens the statistic, but for the changes."""
+    return table.open(SESSION, **changes)
 
 
 def decrypted(table: RoundTable) -> list[Decimal]:
     """What a quorum finds in the closed statistic."""
     tasks = {
-        i: DecryptionTask(table.terms, table.secret(i), "age", table.disks[i], lambda request: True)
+        i: DecryptionTask(
+            table.terms, STATISTIC, None, table.secret(i), table.disks[i], lambda request: True
+        )
         for i in table.toy.federation.members
     }
     for i, task in tasks.items():
         table.seat(i, task)
     table.settle()
-    assert len({tuple(task.sums) for task in tasks.values()}) == 1
-    return tasks[1].sums
+    assert len({tuple(task.sums or ()) for task in tasks.values()}) == 1
+    return tasks[1].sums or []
 
 
-def test_the_first_asks_and_the_others_join_at_its_scale():
-    table = RoundTable()
-    seat(table, 1, numbers("3", "0.25"))
+def test_numbers_are_added_at_the_scale_of_the_plan() -> None:
+    table = table_of(decimals=2)
+    tasks = [seat(table, i, numbers(5, i)) for i in (2, 3, 4)]
+    tasks.append(seat(table, 1, numbers("3", "0.25")))
     table.settle()
-    others = [seat(table, i, numbers(5, i)) for i in (2, 3, 4)]
-    table.settle()
-    view = table.view(SESSION)
-    assert {i: p.post.body for i, p in view.requests.items()} == {1: Request(2, 2)}
+    assert not any(task.done for task in tasks)
+    assert tasks[0].waiting(table.board)[:2] == ("opening", (0,))
     opened(table)
     table.settle()
-    assert all(task.done and task.request.decimals == 2 for task in others)
+    assert all(task.done for task in tasks)
     table.close(SESSION)
     assert list(map(str, decrypted(table))) == ["18.00", "9.25"]
 
 
-def test_members_state_the_set_and_not_even_a_hash_of_the_sums():
+def test_members_state_the_set_and_not_even_a_hash_of_the_sums() -> None:
     """Sums of small numbers are guessed in a second by whoever reads the board."""
-    table = RoundTable()
+    table = table_of(length=1)
+    opened(table)
     for i in (1, 2, 3):
         seat(table, i, numbers(i))
         table.settle()
-        if i == 1:
-            opened(table)
     table.close(SESSION)
     decrypted(table)
     stated = {said.result for said in table.view(SESSION).statements.values()}
     assert stated == {table.view(SESSION).chosen(table.terms.federation)}
 
 
-def test_who_does_not_know_of_each_other_may_both_ask_and_one_scale_holds():
-    table = RoundTable()
-    tasks = [StatisticTask(table.terms, table.secret(i), "age", numbers(i, "0.5"), table.disks[i],
-                           decimals) for i, decimals in ((1, 3), (2, None))]  # fmt: skip
-    drafts = [task.due() for task in tasks]
-    assert [draft.body for draft in drafts if draft] == [Request(2, 3), Request(2, 1)]
-
-
 @pytest.mark.parametrize(
-    ("asked", "own", "said"),
+    ("planned", "own", "said"),
     [
-        (Request(2, 1), numbers(1), "it has 1 number, round age has 2"),
-        (Request(2, 1), numbers(1, "0.25"), r"number 2: it needs 2 decimals, the round has 1"),
-        (Request(2, 0, ("m", "w")), numbers(1, 2), "no labels, round age has 'm', 'w'"),
+        ({"decimals": 1}, numbers(1), "it has 1 number, study age has 2"),
+        ({"decimals": 1}, numbers(1, "0.25"), r"number 2: it needs 2 decimals, the round has 1"),
+        ({"labels": ("m", "w")}, numbers(1, 2), "no labels, study age has 'm', 'w'"),
         (
-            Request(2),
+            {},
             numbers(1, 2, labels=("m", "w")),
-            r"have labels \('m', 'w'\), round age has 2 numbers",
+            r"have labels \('m', 'w'\), study age has 2 numbers",
         ),
         (
-            Request(2, 0, ("m", "w")),
+            {"labels": ("m", "w")},
             numbers(1, 2, labels=("m", "f")),
-            r"round age has no 'f' \(number 2\)",
+            r"study age has no 'f' \(number 2\)",
         ),
-        (Request(2, 0, ("m", "w")), numbers(1, 2, labels=("w", "m")), "number 1 is 'w'.*'m'"),
+        ({"labels": ("m", "w")}, numbers(1, 2, labels=("w", "m")), "number 1 is 'w'.*'m'"),
+        ({}, numbers(1, "1e80"), "number 2: it is too large"),
     ],
 )
-def test_what_is_asked_for_otherwise_gets_no_number(asked, own, said):
-    table = RoundTable()
-    table.publish(5, Draft(SESSION, asked))
-    opened(table)
-    task = seat(table, 1, own)
+def test_numbers_that_are_not_as_planned_are_refused_before_the_round_is_open(
+    planned: dict[str, Any], own: Numbers, said: str
+) -> None:
+    task = seat(table_of(**planned), 1, own)
     with pytest.raises(UnfitNumbers, match=said) as caught:
         task.due()
     assert caught.value.remedy
     assert not task.sent
 
 
-def test_another_scale_than_the_one_that_is_wanted_is_refused_with_both_named():
-    table = RoundTable()
-    table.publish(5, Draft(SESSION, Request(1, 3)))
-    opened(table)
-    with pytest.raises(UnfitNumbers, match="--decimals 2, round age has 3"):
-        seat(table, 1, numbers("0.5"), decimals=2).due()
-    assert seat(table, 1, numbers("0.5"), decimals=3).due() is not None
-
-
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    "changes",
     [
-        ({"decimals": 2}, "not opened as any member had asked"),
-        ({"labels": bytes(32)}, "not opened as any member had asked"),
-        ({"length": 3}, "not opened as any member had asked"),
-        ({"model": b"m" * 32}, "not opened as any member had asked"),
-        ({"clip": 1.0}, "not opened as any member had asked"),
-        ({"suite": "hybrid"}, "not opened as any member had asked"),
-        ({"epoch": b"e" * 32}, "under another key"),
+        {"plan": b"p" * 32},
+        {"length": 3},
+        {"model": b"m" * 32},
+        {"clip": 1.0},
+        {"suite": "hybrid"},
+        {"epoch": b"e" * 32},
     ],
 )
-def test_what_is_opened_otherwise_than_asked_gets_no_number(changes, said):
-    table = RoundTable()
+def test_what_is_opened_otherwise_than_planned_gets_no_number(changes: dict[str, Any]) -> None:
+    table = table_of()
     task = seat(table, 1, numbers(1, 2))
-    table.settle()
     opened(table, **changes)
-    with pytest.raises(UnfitNumbers, match=said):
+    with pytest.raises(UnfitNumbers, match="opened otherwise than planned"):
         task.due()
     assert not task.sent
 
 
-def test_a_statistic_that_is_closed_already_gets_no_number():
-    table = RoundTable()
+def test_a_statistic_that_is_closed_already_gets_no_number() -> None:
+    table = table_of(length=1)
     for i in (1, 2, 3):
         seat(table, i, numbers(i))
-    table.settle()
     opened(table)
     table.settle()
     table.close(SESSION)
@@ -170,47 +157,105 @@ def test_a_statistic_that_is_closed_already_gets_no_number():
         seat(table, 4, numbers(4)).due()
 
 
-def test_requests_that_nobody_can_open_stop_nobody():
-    """A colluder asks first, for labels that are not one for each number; or for other lengths."""
-    table = RoundTable()
-    table.publish(4, Draft(SESSION, Request(2, 0, ("m",))))
-    table.publish(5, Draft(SESSION, Request(7)))
-    seat(table, 1, numbers(1, 2))
-    table.settle()
-    assert table.view(SESSION).requests[1].post.body == Request(2)
+# ── rule 10: nothing without this hospital's own approval ──
 
 
-def test_who_has_asked_before_for_something_else_does_not_ask_again():
-    table = RoundTable()
-    table.publish(1, Draft(SESSION, Request(2, 1)))
-    task = seat(table, 1, numbers(1, 2), decimals=3)
-    assert task.due() is None
+def approved_by(*members: int) -> RoundTable:
+    """A statistic that these hospitals have approved, at a table of its own."""
+    table, study = RoundTable(), statistic_study(TERMS)
+    table.found(study, members)
+    table.study = study.name
+    return table
+
+
+def test_without_this_hospitals_own_approval_nothing_is_contributed() -> None:
+    table = approved_by(2, 3, 4, 5)
     opened(table)
-    with pytest.raises(UnfitNumbers, match="--decimals 3, round age has 1"):
+    task = seat(table, 1, numbers(1, 2))
+    with pytest.raises(NotApproved) as caught:
+        task.due()
+    assert (caught.value.study, caught.value.what, caught.value.withdrawn) == (
+        "age", "contribute", False,
+    )  # fmt: skip
+    assert not table.disks[1].files
+
+
+def test_nor_after_it_was_taken_back() -> None:
+    table = approved_by(1, 2, 3, 4, 5)
+    opened(table)
+    task = seat(table, 1, numbers(1, 2))
+    digest = statistic_study(TERMS).digest
+    table.publish(1, Draft("study/age", Withdrawal(digest)))
+    with pytest.raises(NotApproved) as caught:
+        task.due()
+    assert caught.value.withdrawn
+
+
+def test_an_approval_to_open_is_none_to_contribute() -> None:
+    table = approved_by(2, 3, 4, 5)
+    table.publish(1, approval(statistic_study(TERMS), contribute=False))
+    with pytest.raises(NotApproved):
+        seat(table, 1, numbers(1, 2)).due()
+
+
+def test_who_approves_after_the_opening_comes_too_late() -> None:
+    table = approved_by(2, 3, 4, 5)
+    opened(table)
+    table.publish(1, approval(statistic_study(TERMS)))
+    with pytest.raises(ApprovedLate) as caught:
+        seat(table, 1, numbers(1, 2)).due()
+    assert caught.value.round_name == "age/1"
+
+
+def test_a_study_that_was_ended_takes_nothing_and_says_who_ended_it() -> None:
+    table = approved_by(1, 2, 3, 4, 5)
+    task = seat(table, 1, numbers(1, 2))
+    opened(table)
+    for i in (2, 3, 4, 5):
+        table.publish(i, Draft("study/age", Ending(statistic_study(TERMS).digest)))
+    with pytest.raises(StudyEnded) as caught:
+        task.due()
+    assert caught.value.by == ("H2", "H3", "H4", "H5")
+
+
+def test_a_post_that_crosses_with_the_end_is_explained_by_it() -> None:
+    table = approved_by(1, 2, 3, 4, 5)
+    task = seat(table, 1, numbers(1, 2))
+    opened(table)
+    draft = task.due()
+    assert draft is not None
+    post = table.board.open(table.sign(draft.session, 1, draft.body))
+    assert not task.explains(post)
+    for i in (2, 3, 4, 5):
+        table.publish(i, Draft("study/age", Ending(statistic_study(TERMS).digest)))
+    assert task.explains(post)
+    with pytest.raises(StudyEnded):
         task.due()
 
 
-@pytest.mark.parametrize(
-    ("given", "decimals", "said"),
-    [
-        (numbers("0.25"), 1, "number 1: it needs 2 decimals"),
-        (numbers(1, "1e-101"), None, "its numbers need 101 decimals"),
-        (numbers(1, "1e80"), 0, "number 2: it is too large"),
-        (numbers("1e30"), 60, "number 1: it is too large: with 60 decimals at most 15 digits"),
-    ],
-)
-def test_numbers_for_no_round_are_refused_before_anything_is_said(given, decimals, said):
+def test_studies_that_are_not_there_or_are_none_for_numbers_are_named() -> None:
     table = RoundTable()
-    with pytest.raises(UnfitNumbers, match=said):
-        StatisticTask(table.terms, table.secret(1), "age", given, table.disks[1], decimals)
+    with pytest.raises(UnknownStudy) as caught:
+        seat(table, 1, numbers(1, 2)).due()
+    assert caught.value.known == ("cardio",)
+    with pytest.raises(OtherKind) as other:
+        seat(table, 1, numbers(1, 2), "cardio").due()
+    assert other.value.kind == "training"
+    few = statistic_study(TERMS, name="few", members=(2, 3, 4))
+    table.publish(2, proposal(few))
+    with pytest.raises(NotInStudy) as outside:
+        seat(table, 1, numbers(1, 2), "few").due()
+    assert outside.value.name == "H1"
 
 
-def test_a_member_whose_numbers_honest_ones_never_reach_spoils_the_sum_and_learns_no_more():
+# ── what is sent ──
+
+
+def test_a_member_whose_numbers_honest_ones_never_reach_spoils_the_sum_and_learns_no_more() -> None:
     """No range is proved: the sum is void for all alike, and nobody's number comes out of it."""
-    table = RoundTable()
+    table = table_of(length=1)
     for i in (1, 2, 3):
         seat(table, i, numbers(i))
-    table.settle()
     opening = opened(table)
     table.settle()
     spoilt = proved([table.toy.key.n // 2], 5, SESSION, opening.digest, table.toy.epoch)
@@ -223,8 +268,8 @@ def test_a_member_whose_numbers_honest_ones_never_reach_spoils_the_sum_and_learn
 
 def made(table: RoundTable, opening: Posted, *plaintexts: int) -> list[int]:
     """What a hospital sends whose machine repeats its randomness: its ciphertexts."""
-    epoch, secret = table.secret(1)
-    maker = ContributionMaker(table.terms, epoch, secret, table.disks[1], fresh=seed_of("again"))
+    held, study = table.secret(1), table.study_of(SESSION)
+    maker = ContributionMaker(study, *held, table.disks[1], fresh=seed_of("again"))
     draft = maker.make_statistic(list(map(mpz, plaintexts)), opening)
     assert isinstance(draft.body, Contribution)
     data = draft.body.ciphertexts.data
@@ -233,29 +278,25 @@ def made(table: RoundTable, opening: Posted, *plaintexts: int) -> list[int]:
     return [int.from_bytes(found[k : k + width], "big") for k in range(0, len(found), width)]
 
 
-def test_a_machine_that_repeats_its_randomness_gives_no_two_numbers_the_same():
+def test_a_machine_that_repeats_its_randomness_gives_no_two_numbers_the_same() -> None:
     """c/c' = (1+N)^(m-m') for equal randomness, which would show m - m' to everyone."""
-    table, others = RoundTable(), RoundTable()
-    table.publish(5, Draft(SESSION, Request(2)))
-    others.publish(4, Draft(SESSION, Request(2)))
+    table, others = table_of(), table_of(seconds=11)
     first, second = opened(table), opened(others)
     assert first.digest != second.digest
     n = int(table.toy.key.n)
-    sent = [*made(table, first, 5, 5), *made(table, first, 5, 6), *made(table, second, 5, 5)]
+    sent = [*made(table, first, 5, 5), *made(table, first, 5, 6), *made(others, second, 5, 5)]
     residues = [c % n for c in sent]  # r^N mod N: equal for equal randomness
     assert len(set(residues)) == 6
     assert made(table, first, 5, 5) == sent[:2]  # the very same numbers: nothing new to see
 
 
-def test_the_request_tells_the_scale_and_the_labels_and_nothing_of_the_numbers():
-    table = RoundTable()
+def test_what_is_said_tells_nothing_of_the_numbers() -> None:
+    table = table_of(decimals=1, labels=("a", "b"))
     seat(table, 1, numbers("1000.2", "5.3", labels=("a", "b")))
     seat(table, 2, numbers("0.1", "70000", labels=("a", "b")))
-    table.settle()
     opened(table)
     table.settle()
-    view: RoundView = table.view(SESSION)
+    view = table.view(SESSION)
     sizes = {p.post.body.ciphertexts.size for p in view.contributions.values()}
     assert len(view.contributions) == 2
     assert max(sizes) - min(sizes) <= 3  # numbers of a proof without leading zeros
-    assert all(p.post.body.labels == ("a", "b") for p in view.requests.values())
