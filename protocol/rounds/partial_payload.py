@@ -60,16 +60,24 @@ class LockedSum:
     chosen: bytes
     ciphertexts: tuple[mpz, ...]
     key: JointKey
-    readers: tuple[int, ...]
+    readers: tuple[int, ...] = ()
     # Of members' parts that were checked, under the keys that they committed to: others may speak
     # of the same parts as often as they like.
     _checked: dict[bytes, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(
-        cls, epoch: Epoch, session: str, chosen: bytes, total: Encrypted, readers: tuple[int, ...]
+        cls,
+        epoch: Epoch,
+        session: str,
+        chosen: bytes,
+        total: Encrypted,
+        readers: tuple[int, ...] = (),
     ) -> LockedSum:
-        """``total``: the recomputed sum of the set whose name is ``chosen``; readers: of it."""
+        """``total``: the recomputed sum of the set whose name is ``chosen``.
+
+        readers: whom a member's own parts are sealed to; nobody where others' are judged.
+        """
         return cls(epoch, session, chosen, total.values, epoch.joint_key(), readers)
 
     def commitment(self, member: int, content_key: bytes) -> bytes:

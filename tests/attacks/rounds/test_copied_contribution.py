@@ -31,7 +31,7 @@ from tests.stage.toy import seed_of
 
 LATTICE = Lattice(S1, 16)
 CONTEXT, EPOCH, OPENING = seed_of("context"), seed_of("epoch"), seed_of("opening")
-SESSION = "round/1"
+SESSION = "study/cardio/1"
 V, W, COLLUDER = 1, 2, 3
 FACTOR = 8  # 1 + λ
 COUNT = 500
@@ -198,7 +198,7 @@ def test_the_victims_contribution_as_it_is_is_refused_from_another():
     assert not honest(V).accepted_from(W)
 
 
-@pytest.mark.parametrize("session", ["round/2", "round/10", ""])
+@pytest.mark.parametrize("session", ["study/cardio/2", "study/cardio/10", ""])
 def test_a_contribution_of_another_round_is_refused(session):
     assert not honest(V).accepted_from(V, session)
 
@@ -228,7 +228,7 @@ def test_if_the_proof_were_not_bound_to_who_says_it_a_replay_would_pass(monkeypa
     bound = ciphertexts.proof_context
     monkeypatch.setattr(ciphertexts, "proof_context", lambda e, s, m, *b: bound(e, SESSION, V, *b))
     assert honest(V).accepted_from(COLLUDER)
-    assert honest(V).accepted_from(V, "round/2")
+    assert honest(V).accepted_from(V, "study/cardio/2")
     monkeypatch.undo()
     assert not honest(V).accepted_from(COLLUDER)
-    assert not honest(V).accepted_from(V, "round/2")
+    assert not honest(V).accepted_from(V, "study/cardio/2")

@@ -17,7 +17,8 @@ from protocol.board.board import Posted
 from protocol.board.draft import Draft
 from protocol.board.messages import Contribution, Opening, blob_name
 from tests.simulator.disk import Disk
-from tests.stage.toy import Table, ToyEpoch, replace_terms, seed_of, toy_epoch
+from tests.stage.studies import SESSION, training_study
+from tests.stage.toy import Table, ToyEpoch, seed_of, toy_epoch
 
 LATTICE = Lattice(S1, 16)
 LENGTH = 3000
@@ -81,17 +82,17 @@ class Weights:
 UPDATE = np.sin(np.arange(LENGTH) / 7.0)
 FRESH = seed_of("what a snapshot repeats")
 TOY = toy_epoch(5, 3)
+STUDY = training_study(TOY.federation.terms, suite="hybrid")
 
 
 def opening(label: str = "model") -> Posted:
-    body = Opening("training", TOY.epoch.digest, seed_of(label), LENGTH, "hybrid", 1.0, 1_000)
-    return Table(TOY.federation).say(0, Draft("round/1", body))
+    body = Opening(STUDY.digest, TOY.epoch.digest, seed_of(label), LENGTH, "hybrid", 1.0, 1_000)
+    return Table(TOY.federation).say(0, Draft(SESSION, body))
 
 
 @pytest.fixture
 def made() -> Any:
     """How member 1 answers an opening with an update: its contribution and the vector's bytes."""
-    terms = replace_terms(TOY.federation.terms, suite="hybrid")
 
     def contribute(
         update: np.ndarray = UPDATE,
@@ -101,7 +102,7 @@ def made() -> Any:
         member: int = 1,
     ) -> tuple[Contribution, bytes]:
         storage = Disk()
-        own = ContributionMaker(terms, toy.epoch, toy.secrets[member], storage, fresh)
+        own = ContributionMaker(STUDY, toy.epoch, toy.secrets[member], storage, fresh=fresh)
         draft, writer = own.make(Weights(update), 500, posted or opening())  # type: ignore[arg-type]
         assert writer.fits
         blobs = {blob_name(data): data for data in storage.files.values()}

@@ -34,8 +34,8 @@ from tests.stage.rounds import toy_round
 from tests.stage.rounds.contribution import proved
 from tests.stage.rounds.toy_round import (
     LENGTH,
-    TERMS,
     TOY,
+    TRAINING,
     HybridRound,
     opening_of_training,
     slots_of,
@@ -43,7 +43,7 @@ from tests.stage.rounds.toy_round import (
 )
 from tests.stage.toy import ToyEpoch, seed_of
 
-SESSION = "statistic/age"
+SESSION = "study/age/1"
 VICTIM, THIEF, OTHERS = 2, 5, (1, 3, 4)
 Proof = Callable[[Encrypted, tuple[mpz, ...], Posted, ToyEpoch], PlaintextProof | None]
 
@@ -62,8 +62,8 @@ def rerandomised(values: tuple[mpz, ...], toy: ToyEpoch) -> tuple[mpz, ...]:
 def statistic(seen: Encrypted, toy: ToyEpoch, proof: Proof) -> toy_round.Round:
     """A statistic to which the thief gives what it has seen, to its end; all others are honest."""
     length, n = len(seen.values), toy.key.n
-    found = toy_round.Round(session=SESSION, length=length, toy=toy)
-    opening = found.open(epoch=toy.epoch.digest)
+    found = toy_round.statistic(length)
+    opening = found.open()
     made = {
         i: proved([mpz(x) for x in counts_of(i, length)], i, SESSION, opening.digest, toy.epoch)
         for i in OTHERS
@@ -125,7 +125,7 @@ def unproved(monkeypatch: pytest.MonkeyPatch) -> None:
     checked = set_rules.check_proof
 
     def in_training_alone(encrypted, body, session, member, key):
-        if session.startswith("round/"):
+        if session.startswith("study/cardio/"):
             checked(encrypted, body, session, member, key)
 
     monkeypatch.setattr(set_rules, "check_proof", in_training_alone)
@@ -160,7 +160,7 @@ def test_without_the_proof_the_thief_reads_the_update(monkeypatch: pytest.Monkey
     assert not found.refusals
     opened = found.members[THIEF].plaintexts
     assert opened is not None
-    suite = suite_of("paillier", TERMS)
+    suite = suite_of("paillier", TRAINING)
     slots = suite.slots(opening_of_training())
     read = unpack(opened, suite.packing(LENGTH), slots.count)
     true = slots_of(VICTIM, slots)
@@ -192,7 +192,7 @@ def test_without_the_proof_the_thief_reads_a_whole_hybrid_update(
 def test_numbers_of_a_statistic_are_no_update_either() -> None:
     """A statistic's numbers, proof and all, given to training: the proof is for another session."""
     found = toy_round.contributed((1, 2, 3))
-    other = toy_round.Round(session=SESSION, length=len(training(4).values))
+    other = toy_round.statistic(len(training(4).values))
     other.open()
     given = other.proved(THIEF, training(4))
     assert given.proof is not None
@@ -212,7 +212,7 @@ def test_a_contribution_to_a_statistic_is_good_for_nothing_else(field: str) -> N
     set_rules.check_proof(made, body, SESSION, VICTIM, key)
     other = msgspec.structs.replace(TOY.epoch, federation=bytes(32)).digest  # with the same N
     changed = {
-        "session": (made, body, "statistic/ages", VICTIM, key),
+        "session": (made, body, "study/ages/1", VICTIM, key),
         "opening": (made, msgspec.structs.replace(body, opening=b"o" * 32), SESSION, VICTIM, key),
         "sender": (made, body, SESSION, THIEF, key),
         "epoch": (made, body, SESSION, VICTIM, EncryptionKey(b"e" * 32, key.encryptor)),

@@ -16,7 +16,7 @@ import protocol.rounds.partial_payload
 from keyshare.ceremony.shamir import integer_lagrange
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import Complaint, Partial
+from protocol.board.messages import Complaint, Partial, SetLock
 from protocol.rounds.complaints import judge_complaint
 from protocol.rounds.partial_payload import LockedSum, Parts
 from tests.stage.rounds.toy_round import KEY, SQUARE, TERMS, TOY, Round, contributed
@@ -33,8 +33,8 @@ from tests.stage.rounds.wrong_part import (
 LIAR = 1
 
 
-def closed(session: str = "round/1") -> Round:
-    found = contributed() if session == "round/1" else contributed_to(session)
+def closed(session: str = "study/cardio/1") -> Round:
+    found = contributed() if session == "study/cardio/1" else contributed_to(session)
     found.close()
     return found
 
@@ -134,7 +134,7 @@ def elsewhere(what: str) -> LockedSum:
     found.settle()
     locked = locked_sum(found, LIAR)
     return {
-        "round": replace(locked, session="round/2"),
+        "round": replace(locked, session="study/cardio/2"),
         "set": replace(locked, chosen=bytes(32)),
         "epoch": replace(locked, epoch=msgspec.structs.replace(locked.epoch, number=9)),
     }[what]
@@ -165,7 +165,7 @@ def test_a_proof_that_another_members_number_is_in_does_not_hold(monkeypatch):
 @pytest.mark.parametrize(
     "changed",
     [
-        lambda locked: replace(locked, session="round/2"),
+        lambda locked: replace(locked, session="study/cardio/2"),
         lambda locked: replace(locked, chosen=bytes(32)),
         lambda locked: replace(
             locked, epoch=msgspec.structs.replace(locked.epoch, federation=bytes(32))
@@ -189,7 +189,7 @@ def test_a_key_and_a_payload_fit_one_place_only(changed):
 
 
 def test_a_whole_partial_of_another_round_is_left_out():
-    other, found = closed("round/2"), closed()
+    other, found = closed("study/cardio/2"), closed()
     other.settle()
     replayed = other.members[2].view.partials[LIAR].post.body
     assert isinstance(replayed, Partial)
@@ -264,6 +264,7 @@ def test_a_complaint_without_a_key_proves_nothing():
 def test_a_complaint_of_another_set_or_of_no_part_is_false():
     liar = Liar(closed(), LIAR, lambda numbers: [part * 2 % SQUARE for part in numbers])
     found = liar.found
+    found.publish(4, SetLock(found.chosen))
     complain(found, 4, LIAR, liar.content_key)  # before there is a part
     found.settle((1, 2, 3, 5), tamper=liar)
     complain(found, 3, LIAR, liar.content_key, chosen=bytes(32))
