@@ -57,13 +57,13 @@ class Numbers:
         if text.casefold().lstrip("+-") in MISSING:
             reason = (
                 f"the value is missing ({quoted(text)}). Fill it in, leave the patient out, or let "
-                f"such cells count as the mean: missing = [{quoted(text)}] in study.toml"
+                f"such cells count as the mean: missing = [{quoted(text)}] in agreement.toml"
             )
         elif re.fullmatch(r"[+-]?inf(inity)?", text, re.IGNORECASE):
             reason = f"{quoted(text)} is not a finite number. Correct it"
         else:
             reason = f"{quoted(text)} is not a number, as 12 or 63.5 are. Write it as one, or leave"
-            reason += " the column out of columns in study.toml"
+            reason += " the column out of columns in agreement.toml"
         raise BadFile(self._table.path, reason, line, column)
 
     def _check_marks(self) -> None:

@@ -94,7 +94,7 @@ def quoted(text: str) -> str:
 
 
 def as_word(text: str) -> object:
-    """How a cell is compared with a word of the study: -9 is -9.0, and Yes is yes."""
+    """How a cell is compared with a word of the agreement: -9 is -9.0, and Yes is yes."""
     if len(text) <= MAX_DIGITS and NUMBER.fullmatch(plain := text.replace(MINUS, "-", 1)):
         return Decimal(plain.replace(",", "."))
     return text.casefold()

@@ -1,12 +1,12 @@
 """Start here for data of your own: a CSV file with a header, one patient a line.
 
     export QUORATE_CSV=/data/patients.csv
-    quorate-participant train federation.toml --app csv_hospital/csv_hospital.py
+    quorate-participant train federation.toml --study NAME --app csv_hospital/csv_hospital.py
 
-Copy the whole folder. ``study.toml`` in it says which columns the model sees and what it predicts
-(study.py), ``scaling.json`` brings the columns to one scale (scaling.py). Both are the same at
-every hospital; docs/tutorial.md makes both. Without them all columns are used as they are, and the
-last one is the outcome, 0 or 1.
+Copy the whole folder. ``agreement.toml`` in it says which columns the model sees and what it
+predicts (agreement.py), ``scaling.json`` brings the columns to one scale (scaling.py). Both are the
+same at every hospital; docs/tutorial.md makes both. Without them all columns are used as they are,
+and the last one is the outcome, 0 or 1.
 
 Every entry of the model is named by what it is: by its column, and the intercept by the outcome and
 the scale. A hospital whose columns, outcome or scale are others is named before the first round.
@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agreement import Agreement, read_agreement
 from csv_file import BadFile, quoted
 from patients import Patients, outcomes, read_patients
 from scaling import Scale, read_scale
-from study import Study, read_study
 
 Parameters = dict[str, NDArray[np.float64]]  # one number each
 Config = dict[str, Any]
@@ -53,18 +53,18 @@ def load() -> Data:
     path = os.environ.get("QUORATE_CSV")
     if not path:
         raise ValueError("QUORATE_CSV is not set. Set it to the path of your CSV file")
-    files = (Path(path).expanduser(), HERE / "study.toml", HERE / "scaling.json")
+    files = (Path(path).expanduser(), HERE / "agreement.toml", HERE / "scaling.json")
     return _read(*files, tuple(map(_digest, files)))
 
 
 @lru_cache(maxsize=1)
-def _read(path: Path, study_file: Path, scale_file: Path, digests: tuple[bytes, ...]) -> Data:
+def _read(path: Path, agreement_file: Path, scale_file: Path, digests: tuple[bytes, ...]) -> Data:
     """The data in files of these contents: they are read again when they change."""
-    study = read_study(study_file)
-    patients = read_patients(path, study)
+    agreement = read_agreement(agreement_file)
+    patients = read_patients(path, agreement)
     scale = scale_of(tuple(patients.values), scale_file)
-    found = np.array(outcomes(patients.table, study), dtype=np.float64)
-    name = intercept_name(study, study.outcome_of(patients.table), scale)
+    found = np.array(outcomes(patients.table, agreement), dtype=np.float64)
+    name = intercept_name(agreement, agreement.outcome_of(patients.table), scale)
     return Data(tuple(patients.values), features_of(patients, scale), found, name)
 
 
@@ -81,9 +81,9 @@ def scale_of(columns: tuple[str, ...], path: Path) -> Scale | None:
     return read_scale(path, columns) if path.exists() else None
 
 
-def intercept_name(study: Study, outcome: str, scale: Scale | None) -> str:
+def intercept_name(agreement: Agreement, outcome: str, scale: Scale | None) -> str:
     """The intercept, named by all that hospitals must have alike and no column's name tells."""
-    one, zero = ("/".join(sorted(words)) for words in (study.one, study.zero))
+    one, zero = ("/".join(sorted(words)) for words in (agreement.one, agreement.zero))
     words = f"{outcome} is {one}, not {zero}"
     return f"intercept ({words}; {'scale ' + scale.name if scale else 'no scale'})"
 
@@ -165,7 +165,7 @@ def arrays(parameters: Parameters, data: Data) -> tuple[NDArray[np.float64], NDA
     if {f"weight of {name}" for name in data.columns} | {data.intercept} != set(parameters):
         raise ValueError(
             "the columns, the outcome or the scale are no longer those that training began with. "
-            "Put back the file of patients, study.toml and scaling.json"
+            "Put back the file of patients, agreement.toml and scaling.json"
         )
     weights = np.concatenate([parameters[f"weight of {name}"] for name in data.columns])
     return weights, parameters[data.intercept].copy()

@@ -1,13 +1,13 @@
-"""A hospital's patients, as its file and the study say: numbers by column, and outcomes."""
+"""A hospital's patients, as its file and the agreement say: numbers by column, and outcomes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from agreement import Agreement
 from cells import Numbers
 from csv_file import BadFile, Table, as_word, counted, quoted, read_table
-from study import Study
 
 
 @dataclass(frozen=True)
@@ -23,24 +23,30 @@ class Patients:
         return [row.line for row in self.table.rows]
 
 
-def read_patients(path: Path, study: Study, columns: Iterable[str] | None = None) -> Patients:
-    """All patients of a file; raises BadFile. ``columns``: others than the study's."""
+def read_patients(
+    path: Path, agreement: Agreement, columns: Iterable[str] | None = None
+) -> Patients:
+    """All patients of a file; raises BadFile. ``columns``: others than the agreement's."""
     table = read_table(path)
-    names = study.columns_of(table) if columns is None else tuple(columns)
-    numbers = Numbers(table, names, study.missing)
+    names = agreement.columns_of(table) if columns is None else tuple(columns)
+    numbers = Numbers(table, names, agreement.missing)
     return Patients(table, {name: numbers.column(name) for name in names})
 
 
-def outcomes(table: Table, study: Study) -> list[int]:
+def outcomes(table: Table, agreement: Agreement) -> list[int]:
     """0 or 1 for each patient; raises BadFile on any other, or where all have the same."""
-    name = study.outcome_of(table)
-    meant = {as_word(word): k for k, words in enumerate((study.zero, study.one)) for word in words}
+    name = agreement.outcome_of(table)
+    meant = {
+        as_word(word): k
+        for k, words in enumerate((agreement.zero, agreement.one))
+        for word in words
+    }
     found = []
     for line, text in table.column(name):
         if as_word(text) not in meant:
-            words = ", ".join(quoted(word) for word in study.zero + study.one)
+            words = ", ".join(quoted(word) for word in agreement.zero + agreement.one)
             reason = f"{quoted(text)} is not an outcome. It must be one of {words}. Correct it, "
-            reason += "or change outcome, zero and one in study.toml, all hospitals alike"
+            reason += "or change outcome, zero and one in agreement.toml, all hospitals alike"
             raise BadFile(table.path, reason, line, name)
         found.append(meant[as_word(text)])
     if len(set(found)) == 1:

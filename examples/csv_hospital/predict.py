@@ -1,9 +1,9 @@
 """What a trained model says of patients: their line in the file, and the probability of a 1.
 
-    python predict.py round-10.safetensors new-patients.csv
+    python predict.py model-10.safetensors new-patients.csv
 
-The file needs the model's columns; the outcome may be missing. study.toml and scaling.json are the
-ones that the model was trained with.
+The file needs the model's columns; the outcome may be missing. agreement.toml and scaling.json are
+the ones that the model was trained with.
 """
 
 import sys
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from agreement import read_agreement
 from csv_file import BadFile, run, say
 from csv_hospital import HERE, features_of, probabilities, scale_of
 from patients import read_patients
-from study import read_study
 
 _WEIGHT, _INTERCEPT = "weight of ", "intercept "
 
@@ -35,7 +35,7 @@ def predictions(model: Path, source: Path) -> Iterator[tuple[int, float]]:
     if not intercepts[0].endswith(name):
         reason = f"it was trained with another scaling.json: its intercept is {intercepts[0]!r}"
         raise BadFile(model, f"{reason}. Put back the file of that training")
-    patients = read_patients(source, read_study(HERE / "study.toml"), columns)
+    patients = read_patients(source, read_agreement(HERE / "agreement.toml"), columns)
     weights = np.concatenate([entries[_WEIGHT + column] for column in columns])
     found = probabilities(weights, entries[intercepts[0]], features_of(patients, scale))
     yield from zip(patients.lines, map(float, found), strict=True)

@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
 from pathlib import Path
 
+from agreement import read_agreement
 from csv_file import LIMIT, BadFile, counted, quoted, read_text, run, say
 from patients import read_patients
-from study import read_study
 
 DECIMALS = 6
 _SUMS = ("values", "sum", "sum of squares")
 HERE = Path(__file__).resolve().parent
-_AGAIN = "Make it again: all hospitals, by a statistic round of another name"
+_AGAIN = "Make it again: all hospitals, by a statistic of another name"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ def read_scale(path: Path, columns: Iterable[str]) -> Scale:
     wanted = [f"{column}: {what}" for column in columns for what in _SUMS]
     for label in (*wanted, *sums):
         if label not in sums or label not in wanted:
-            where = "lacks" if label not in sums else "has, beside those of the study's columns,"
+            where = (
+                "lacks" if label not in sums else "has, beside those of the agreement's columns,"
+            )
             raise BadFile(path, f"it {where} the sum {quoted(label)}. {_AGAIN}")
     means, deviations = {}, {}
     with localcontext(prec=200):
@@ -73,7 +75,7 @@ def read_scale(path: Path, columns: Iterable[str]) -> Scale:
             if count < 2:
                 number = counted(int(count), "value")
                 reason = f"column {quoted(column)} has {number} in all hospitals together"
-                raise BadFile(path, f"{reason}. Leave it out of the study. {_AGAIN}")
+                raise BadFile(path, f"{reason}. Leave it out of the agreement. {_AGAIN}")
             mean = total / count
             if count != int(count) or abs(mean) >= LIMIT:
                 reason = f"the sums of column {quoted(column)} are no patients' sums"
@@ -97,7 +99,7 @@ def _opened(path: Path) -> dict[str, Decimal]:
         if isinstance(found, dict) and found.get("event") == "decrypted" and found.get("sums"):
             return _numbers(path, found.get("labels"), found["sums"])
     reason = "it has no sums in it. It is what this prints: quorate-participant decrypt"
-    raise BadFile(path, f"{reason} --round … --yes --json")
+    raise BadFile(path, f"{reason} --study … --yes --json")
 
 
 def _numbers(path: Path, labels: object, sums: object) -> dict[str, Decimal]:
@@ -139,7 +141,7 @@ def main(arguments: list[str]) -> int:
         return 2
     source, target = map(Path, arguments)
     try:
-        patients = read_patients(source, read_study(HERE / "study.toml"))
+        patients = read_patients(source, read_agreement(HERE / "agreement.toml"))
         sums = sums_of(patients.values)
         write_numbers(target, sums)
     except BadFile as error:

@@ -20,10 +20,10 @@ from tests.field.rounds.test_heart import COLUMNS, HEART, HOSPITALS, STUDY
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The app's folder, with the study of the four hospitals."""
+    """The app's folder, with the agreement of the four hospitals."""
     for module in (csv_hospital, predict, scaling):
         monkeypatch.setattr(module, "HERE", tmp_path)
-    (tmp_path / "study.toml").write_text(STUDY)
+    (tmp_path / "agreement.toml").write_text(STUDY)
     return tmp_path
 
 
@@ -101,7 +101,7 @@ LABELS = ["age: values", "age: sum", "age: sum of squares"]
         (LABELS, [10, 500, "many"], "do not read"),
         (LABELS, [10, 500, "NaN"], "do not read"),
         (LABELS[:2], [10, 500], 'lacks the sum "age: sum of squares"'),
-        ([*LABELS, "bp: sum"], [10, 500, 25_100, 3], 'has, beside those of the study\'s columns'),
+        ([*LABELS, "bp: sum"], [10, 500, 25_100, 3], 'beside those of the agreement\'s columns'),
         (LABELS, [1, 50, 2_500], 'column "age" has 1 value in all'),
         (LABELS, ["10.5", 500, 25_100], "are no patients' sums"),
         (LABELS, [10, 10**400, 10**900], "are no patients' sums"),
@@ -130,7 +130,7 @@ def test_a_scale_is_read_whatever_shell_has_written_it(folder: Path) -> None:
 
 
 def test_another_scale_is_another_entry(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "study.toml").write_text('columns = ["age"]')
+    (folder / "agreement.toml").write_text('columns = ["age"]')
     (folder / "patients.csv").write_text("age,y\n50,1\n60,0\n")
     monkeypatch.setenv("QUORATE_CSV", str(folder / "patients.csv"))
     found = set()
@@ -143,7 +143,7 @@ def test_another_scale_is_another_entry(folder: Path, monkeypatch: pytest.Monkey
 def test_a_column_far_off_the_scale_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / "study.toml").write_text('columns = ["age"]')
+    (folder / "agreement.toml").write_text('columns = ["age"]')
     monkeypatch.setenv("QUORATE_CSV", str(folder / "patients.csv"))
     write_scale(folder, LABELS, [10, 500, 25_100])  # 50, and sqrt(10) around it
     (folder / "patients.csv").write_text("age,y\n50,1\n60,0\n50,1\n170,1\n")

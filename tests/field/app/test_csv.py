@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import csv_hospital
+from agreement import Agreement
 from csv_file import BadFile
 from participant.app.app import load_app
 from participant.errors import BadApp
 from patients import read_patients
-from study import Study
 
 HEAD = "age,bp,y\n"
 ROWS = "0.5,1.5,1\n-0.2,0.3,0\n0.1,0.2,1\n"
@@ -23,11 +23,11 @@ GOOD = HEAD + ROWS
 AGREED = 'missing = ["", "?"]\n'
 
 
-def put(folder: Path, text: str | bytes, study: str = "") -> Path:
+def put(folder: Path, text: str | bytes, agreement: str = "") -> Path:
     path = folder / "patients.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    if study:
-        (folder / "study.toml").write_text(study, encoding="utf-8")
+    if agreement:
+        (folder / "agreement.toml").write_text(agreement, encoding="utf-8")
     return path
 
 
@@ -195,12 +195,12 @@ def test_lines_are_counted_as_an_editor_counts_them(folder: Path) -> None:
 
 def test_a_refusal_shows_one_value_of_one_patient_at_most(folder: Path) -> None:
     put(folder, "name,age,bp,y\nAda Lovelace,0.5,high,1\n" + "x" * 100 + ",1,1,0\n")
-    (folder / "study.toml").write_text('columns = ["bp", "age"]')
+    (folder / "agreement.toml").write_text('columns = ["bp", "age"]')
     with pytest.raises(BadFile) as caught:
         csv_hospital.load()
     assert '"high"' in str(caught.value)
     assert "Ada" not in str(caught.value)
-    (folder / "study.toml").write_text('columns = ["name", "age"]')
+    (folder / "agreement.toml").write_text('columns = ["name", "age"]')
     put(folder, "name,age,y\n1,1,1\n" + "x" * 100 + ",1,0\n")
     with pytest.raises(BadFile, match=r'"x{39}…" is not a number'):
         csv_hospital.load()
@@ -208,7 +208,7 @@ def test_a_refusal_shows_one_value_of_one_patient_at_most(folder: Path) -> None:
 
 def test_no_patient_is_in_what_python_shows_of_the_data(folder: Path) -> None:
     put(folder, HEAD + "0.12345,1.5,1\n-0.2,0.3,0\n")
-    patients = read_patients(folder / "patients.csv", Study())
+    patients = read_patients(folder / "patients.csv", Agreement())
     shown = repr((csv_hospital.load(), patients, patients.table, patients.table.rows[0]))
     assert "12345" not in shown
     assert "bp" in shown
@@ -264,7 +264,7 @@ def test_columns_that_the_study_leaves_out_may_hold_anything(folder: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("study", "reason"),
+    ("agreement", "reason"),
     [
         ('columns = ["Age", "bp"]', 'there is no column "Age". The columns are "age", "bp", "y"'),
         ('outcome = "died"', 'there is no column "died"'),
@@ -281,17 +281,19 @@ def test_columns_that_the_study_leaves_out_may_hold_anything(folder: Path) -> No
         ('one = ["1"]\nzero = ["1.0"]', '"1.0" is in zero and in one'),
     ],
 )
-def test_an_agreement_that_does_not_fit_is_refused(folder: Path, study: str, reason: str) -> None:
-    put(folder, GOOD, study)
+def test_an_agreement_that_does_not_fit_is_refused(
+    folder: Path, agreement: str, reason: str
+) -> None:
+    put(folder, GOOD, agreement)
     with pytest.raises(BadFile) as caught:
         csv_hospital.load()
     assert reason in str(caught.value)
 
 
-def entries(folder: Path, text: str, study: str = "") -> list[str]:
+def entries(folder: Path, text: str, agreement: str = "") -> list[str]:
     """The names of the entries of the model that a hospital with this file begins with."""
-    (folder / "study.toml").unlink(missing_ok=True)
-    put(folder, text, study)
+    (folder / "agreement.toml").unlink(missing_ok=True)
+    put(folder, text, agreement)
     return list(csv_hospital.initial_parameters({"seed": 1}))
 
 
@@ -318,7 +320,7 @@ def test_a_file_that_becomes_another_while_training_goes_on_is_told(folder: Path
 
 
 @pytest.mark.parametrize(
-    ("text", "study"),
+    ("text", "agreement"),
     [
         (GOOD.replace("bp", "pulse"), ""),
         ("age,bp,pulse,y\n0.5,1.5,1,1\n-0.2,0.3,1,0\n", ""),
@@ -328,9 +330,9 @@ def test_a_file_that_becomes_another_while_training_goes_on_is_told(folder: Path
     ],
 )
 def test_other_columns_and_other_outcomes_are_other_entries(
-    folder: Path, text: str, study: str
+    folder: Path, text: str, agreement: str
 ) -> None:
-    assert entries(folder, text, study) != entries(folder, GOOD)
+    assert entries(folder, text, agreement) != entries(folder, GOOD)
 
 
 def test_the_first_model_is_the_same_for_every_machine_and_another_for_every_seed(

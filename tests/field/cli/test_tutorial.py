@@ -18,7 +18,7 @@ from examples.demo.processes import ROOT, free_port
 HEART = ROOT / "examples" / "heart"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 HOSPITALS = ("cleveland", "budapest", "zurich", "long-beach")
-ROUNDS = 10
+STUDY, ROUNDS = "heart-disease", 10
 END = "kill $aggregator"
 CLEAN_UP = "trap 'kill $(jobs -p) 2> /dev/null' EXIT\n"
 
@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def model_of(folder: Path, hospital: str, number: int = ROUNDS) -> dict[str, np.ndarray]:
-    (path,) = (folder / hospital / "home").glob(f"*/models/round-{number}.safetensors")
+    (path,) = (folder / hospital / "home").glob(f"*/studies/{STUDY}/model-{number}.safetensors")
     return load_file(path)
 
 
@@ -82,7 +82,7 @@ def test_every_hospital_ends_with_the_model_of_training_in_the_clear(
         assert {k: v.tobytes() for k, v in model.items()} == {
             k: v.tobytes() for k, v in models[0].items()
         }
-    monkeypatch.setattr(csv_hospital, "HERE", folder / "zurich" / "study")
+    monkeypatch.setattr(csv_hospital, "HERE", folder / "zurich" / "app")
     monkeypatch.setenv("QUORATE_CSV", str(folder / "zurich" / "patients.csv"))
     config = {"seed": 1}  # ten rounds later nothing is left of where it began
     clear = in_clear(folder, monkeypatch, csv_hospital.initial_parameters(config))
@@ -97,7 +97,7 @@ def test_every_hospital_ends_with_the_model_of_training_in_the_clear(
 def test_the_tutorial_shows_what_its_commands_say(folder: Path) -> None:
     shown, found = blocks("text")[1], (folder / "budapest" / "said.txt").read_text()
     assert probabilities(found) == pytest.approx(probabilities(shown), abs=0.003)
-    log = next((folder / "zurich" / "home").glob("*/models/rounds.jsonl"))
+    log = next((folder / "zurich" / "home").glob(f"*/studies/{STUDY}/rounds.jsonl"))
     events = [json.loads(line) for line in log.read_text().splitlines()]
     for event in events:
         if event["event"] == "evaluated" and event["round"] in (2, ROUNDS):
@@ -117,8 +117,8 @@ def probabilities(text: str) -> dict[str, float]:
 def test_the_tutorial_shows_the_refusal_that_its_files_would_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (agreed,) = re.findall(r"study.toml <<'END'\n(.*?)^END$", script(1), re.M | re.S)
-    (tmp_path / "study.toml").write_text(agreed.replace('missing = ["?", ""]', ""))
+    (agreed,) = re.findall(r"agreement.toml <<'END'\n(.*?)^END$", script(1), re.M | re.S)
+    (tmp_path / "agreement.toml").write_text(agreed.replace('missing = ["?", ""]', ""))
     (tmp_path / "patients.csv").write_bytes((HEART / "budapest.csv").read_bytes())
     monkeypatch.setattr(csv_hospital, "HERE", tmp_path)
     monkeypatch.setenv("QUORATE_CSV", "patients.csv")
@@ -130,14 +130,14 @@ def test_the_tutorial_shows_the_refusal_that_its_files_would_have(
 
 @pytest.mark.slow
 def test_all_hospitals_hold_one_scale_and_no_file_of_patients_but_their_own(folder: Path) -> None:
-    scales = {(folder / h / "study" / "scaling.json").read_bytes() for h in HOSPITALS}
+    scales = {(folder / h / "app" / "scaling.json").read_bytes() for h in HOSPITALS}
     assert len(scales) == 1
     assert json.loads(scales.pop())["sums"][0] == "920.000000"
 
 
 def test_the_tutorial_runs_what_a_hospital_types() -> None:
     typed = re.findall(r"^everywhere '(.*)'$", script(1), re.M)
-    assert len(typed) == 8
+    assert len(typed) == 10
     assert {t.split()[1] for t in typed if t.startswith("quorate-participant")} == {
-        "init", "ceremony", "contribute", "decrypt", "train",
+        "init", "ceremony", "study", "contribute", "decrypt", "train",
     }  # fmt: skip

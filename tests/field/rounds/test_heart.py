@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 import csv_hospital
+from agreement import read_agreement
 from examples.demo.processes import ROOT
 from patients import read_patients
 from protocol.terms.terms import RoundPolicy, floor
 from scaling import sums_of
-from study import read_study
 from tests.stage.rounds.round_table import RoundTable
 from tests.stage.toy import CeremonyTable, finished, toy_federation
 
@@ -54,10 +54,10 @@ class At:
 def apps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[At]:
     """The app at each hospital, with the scale of all four."""
     monkeypatch.setattr(csv_hospital, "HERE", tmp_path)
-    (tmp_path / "study.toml").write_text(STUDY)
-    study = read_study(tmp_path / "study.toml")
+    (tmp_path / "agreement.toml").write_text(STUDY)
+    agreed = read_agreement(tmp_path / "agreement.toml")
     files = [HEART / f"{name}.csv" for name in HOSPITALS]
-    found = [sums_of(read_patients(file, study).values) for file in files]
+    found = [sums_of(read_patients(file, agreed).values) for file in files]
     labels = list(found[0])
     sums = [str(sum(sums[label] for sums in found)) for label in labels]
     said = {"event": "decrypted", "labels": labels, "sums": sums}
@@ -102,7 +102,7 @@ def test_a_hospital_with_another_column_is_named_before_the_first_round(
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    (other / "study.toml").write_text(STUDY.replace("'fbs', ", ""))
+    (other / "agreement.toml").write_text(STUDY.replace("'fbs', ", ""))
     rows = (HEART / "zurich.csv").read_text(encoding="utf-8").splitlines()
     complete = [",".join(cell or "0" for cell in row.split(",")) for row in rows]
     (other / "zurich.csv").write_text("\n".join(complete).replace("?", "0"), encoding="utf-8")

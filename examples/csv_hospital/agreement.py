@@ -1,6 +1,6 @@
-"""What the hospitals of a study agree on: which columns the model sees, and what it predicts.
+"""What the hospitals agree on: which columns the model sees, and what it predicts.
 
-A file ``study.toml`` beside this one, the same at every hospital:
+A file ``agreement.toml`` beside this one, the same at every hospital:
 
     columns = ["age", "blood pressure"]  # left out: all columns but the outcome
     outcome = "died"                     # left out: the last column
@@ -19,7 +19,7 @@ _KEYS = ("columns", "outcome", "zero", "one", "missing")
 
 
 @dataclass(frozen=True)
-class Study:
+class Agreement:
     """``columns`` and ``outcome`` are None where the file of patients decides."""
 
     columns: tuple[str, ...] | None = None
@@ -38,13 +38,13 @@ class Study:
         return tuple(sorted(found))
 
 
-def read_study(path: Path) -> Study:
-    """The study of a file, or the one without any agreement if there is no file.
+def read_agreement(path: Path) -> Agreement:
+    """The agreement of a file, or the one that says nothing if there is no file.
 
     Raises BadFile.
     """
     if not path.exists():
-        return Study()
+        return Agreement()
     try:
         found = tomllib.loads(read_text(path, "the agreement"))
     except tomllib.TOMLDecodeError as error:
@@ -54,9 +54,9 @@ def read_study(path: Path) -> Study:
             raise BadFile(path, f"{quoted(key)} is not known. It may have {', '.join(_KEYS)}")
     lists = {key: _texts(path, key, found[key]) for key in _KEYS if key in found}
     outcome = lists.pop("outcome", (None,))[0]
-    study = Study(outcome=outcome, **lists)
-    _check(path, study)
-    return study
+    agreement = Agreement(outcome=outcome, **lists)
+    _check(path, agreement)
+    return agreement
 
 
 def _texts(path: Path, key: str, value: object) -> tuple[str, ...]:
@@ -70,15 +70,17 @@ def _texts(path: Path, key: str, value: object) -> tuple[str, ...]:
     return tuple(tidy(str(v)) for v in values)
 
 
-def _check(path: Path, study: Study) -> None:
-    columns = study.columns or ()
+def _check(path: Path, agreement: Agreement) -> None:
+    columns = agreement.columns or ()
     for name in columns:
         if not name:
             raise BadFile(path, "columns has an empty name")
         if columns.count(name) > 1:
             raise BadFile(path, f"columns has {quoted(name)} twice")
-    if study.outcome in columns:
-        raise BadFile(path, f"{quoted(study.outcome or '')} is the outcome, and among the columns")
-    for word in study.zero:
-        if as_word(word) in map(as_word, study.one):
+    if agreement.outcome in columns:
+        raise BadFile(
+            path, f"{quoted(agreement.outcome or '')} is the outcome, and among the columns"
+        )
+    for word in agreement.zero:
+        if as_word(word) in map(as_word, agreement.one):
             raise BadFile(path, f"{quoted(word)} is in zero and in one")
