@@ -192,11 +192,12 @@ class DecryptionTask(Task):
 
     def _check(self) -> None:
         """A reader without an approval to open reads what the others release."""
-        member, view = self.member, self.member.view
-        if self.state.is_ended() and not is_locked(view, self._terms):
-            raise ended_by_votes(self.state)
+        state = self.state  # which raises where there is no such study
+        member = self.member
+        if state.is_ended() and not is_locked(member.view, self._terms):
+            raise ended_by_votes(state)
         if not member.is_reader and not self._may_help and not self.done:
-            require_opening(self.state, member.index)
+            require_opening(state, member.index)
 
     def _ask(self) -> bool:
         """Ask only where the rules allow; where they do not, the refusal is posted unasked.

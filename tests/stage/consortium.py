@@ -26,9 +26,11 @@ from participant.home.terms_file import read_signed_terms, read_terms, sign_file
 from participant.home.vault import Vault
 from participant.network.link import Caller, Traffic, open_link
 from participant.network.session import Notices, Session
+from participant.study import write_plan
+from protocol.board import Plan, Statistic, Study, Training
 from protocol.signing import public_bytes
 from protocol.terms.address_card import AddressCard, sign_card
-from protocol.terms.terms import Member, RoundPolicy, Terms
+from protocol.terms.terms import Member, Terms
 from tests.stage.fake_proxy import HOST
 from tests.stage.relay import Relay, TlsKey, make_tls_key
 from tests.stage.toy import replace_terms, toy_federation
@@ -87,6 +89,24 @@ class Consortium:
         assert "Traceback" not in result.stderr
         return result.stdout, result.stderr
 
+    def planned(
+        self, name: str, work: Training | Statistic, members: Sequence[int] = (1, 2, 3)
+    ) -> Study:
+        """A study, its plan in a file of its name beside the terms."""
+        plan = Plan("to try it", tuple(members), len(members), 30, work)
+        study = Study(self.terms, name, plan)
+        write_plan(self.folder / f"{name}.toml", study)
+        return study
+
+    def hold_study(self, name: str, work: Training | Statistic) -> Study:
+        """A study that is proposed, and approved by all."""
+        study = self.planned(name, work)
+        self.typed(1, "study", "propose", f"{name}.toml")
+        unpinned = ["--unpinned"] if study.is_training else []
+        for index in study.members:
+            self.typed(index, "study", "approve", name, "--yes", *unpinned)
+        return study
+
     def start(self, index: int, *words: str) -> subprocess.Popen[str]:
         """Start a command of a member."""
         environment = os.environ | self.environment(index)
@@ -118,10 +138,7 @@ def found(folder: Path, url: str = "", pin: bytes = b"", **changes: Any) -> Cons
     card = sign_card(toy.keys[0], 1, url, pin or tls.pin)
     terms = replace_terms(
         toy.terms,
-        **{
-            "members": tuple(Member(i.name, public_bytes(i.signing_key)) for i in identities),
-            "rounds": RoundPolicy(1, 3, 30, 30, 3),
-        }
+        **{"members": tuple(Member(i.name, public_bytes(i.signing_key)) for i in identities)}
         | changes,
     )
     relay = Relay(terms, toy.keys[0], tls, folder / "board", port)

@@ -23,11 +23,21 @@ from participant.home import (
     read_signed_terms,
     read_terms,
 )
+from participant.hospital import NAME_OF_STUDY
 from protocol.errors import WrongKind
 from protocol.programs.file_kind import Kind, kind_of
 
 FEDERATION = Path("federation.toml")
 LEAST_SECONDS, PATIENCE_SECONDS = 0.1, 30.0
+
+
+def study_name(name: str) -> str:
+    """What can name a study; raises a usage error for anything else."""
+    if not NAME_OF_STUDY.fullmatch(name):
+        allowed = "a lower-case letter, then lower-case letters, digits, '.', '_' and '-'"
+        raise typer.BadParameter(f"{name!r} cannot name a study: {allowed}")
+    return name
+
 
 FederationFile = Annotated[
     Path, typer.Argument(help="The terms of the federation.", metavar="FEDERATION")
@@ -41,6 +51,9 @@ Home = Annotated[
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(help="File with the passphrase, else $QUORATE_PASSPHRASE, else asked."),
+]
+StudyOption = Annotated[
+    str, typer.Option("--study", help="Name of the study.", metavar="NAME", callback=study_name)
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Agree without being asked, for services.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from participant.cli.commands.options import Given, GivenByOption, Json, Timeout, Yes
+from participant.cli.commands.options import Given, GivenByOption, Json, StudyOption, Timeout, Yes
 from participant.cli.commands.telling import telling
 from participant.cli.commands.working import hospital_of, run, say_aside
 from participant.cli.sentences import Context, complaint_line, left_out_line
@@ -25,16 +25,15 @@ from protocol.terms import AGGREGATOR
 from protocol.words import shown
 from protocol.words.counted import counted
 
-StudyName = Annotated[str, typer.Option("--study", help="Name of the study.", metavar="NAME")]
 _STATUS, _DECRYPT = "quorate-participant status", "quorate-participant decrypt"
 
 
 def decrypt(
     given: Given,
-    study: StudyName,
+    study: StudyOption,
     number: Annotated[
-        int, typer.Option("--round", help="Which round of it, of a statistic the only one.", min=1)
-    ] = 1,
+        int | None, typer.Option("--round", help="Which round of it, else the last one.", min=1)
+    ] = None,
     yes: Yes = False,
     timeout: Timeout = None,
     as_json: Json = False,
@@ -42,12 +41,13 @@ def decrypt(
     """Help to decrypt the sum of one round, after a look at it. Exit code 3 on a refusal."""
     hospital = hospital_of(given.member(needs_key=True))
     here, approve = given.context.here, _approval(yes, as_json)
-    unopened = _unopened(hospital, study, number, here)
+    unopened = _unopened(hospital, study, number or 1, here)
     notices = telling(hospital, given.context, as_json, unopened)
     if not as_json:
-        say(f"Waiting until {study}/{number} is closed and the others agree to its sum …")
+        name = f"{study}/{number}" if number else f"the last round of {study}"
+        say(f"Waiting until {name} is closed and the others agree to its sum …")
     course = partial(
-        hospital.decrypt, study, number, approve=approve, timeout=timeout, notices=notices
+        hospital.study(study).decrypt, number, approve=approve, timeout=timeout, notices=notices
     )
     _show_sums(run(course, hospital), study, here, as_json)
 
@@ -112,7 +112,9 @@ def _show_sums(found: Decrypted, study: str, here: str, as_json: bool) -> None:
         say(f"  {left_out_line(one, found.kind)}")
     for value, label in zip(found.sums or (), found.labels or repeat(""), strict=False):
         say(f"  {value:f}  {shown(label)}".rstrip())
-    if found.sums is None:
+    if not found.is_reader:
+        say(f"  this hospital helped to open it. It is no member of {study}, and learns nothing")
+    elif found.sums is None:
         say(f"  the model is updated with it by: quorate-participant train {here} --study {study}")
 
 
@@ -145,7 +147,7 @@ def contribute(
     numbers: Annotated[
         Path, typer.Argument(help="Numbers as CSV or JSON, or encrypted with phe and a known r.")
     ],
-    study: StudyName,
+    study: StudyOption,
     timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
@@ -155,7 +157,7 @@ def contribute(
     """
     hospital = hospital_of(given.member(needs_key=True))
     notices = telling(hospital, given.context, as_json)
-    course = partial(hospital.contribute, study, numbers, timeout=timeout, notices=notices)
+    course = partial(hospital.study(study).contribute, numbers, timeout=timeout, notices=notices)
     found = run(course, hospital)
     count, scale = found.numbers, found.decimals
     if as_json:

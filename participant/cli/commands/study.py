@@ -1,6 +1,5 @@
 """``study``: what is computed, proposed by one hospital and approved by each for itself."""
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +16,7 @@ from participant.cli.commands.options import (
     Yes,
     context_of,
     spread,
+    study_name,
     terms_in,
 )
 from participant.cli.commands.telling import telling
@@ -32,7 +32,7 @@ from participant.cli.views import (
     study_lines,
 )
 from participant.disk import check_new
-from participant.errors import NotAgreed, UnknownStudy, UnpinnedApp
+from participant.errors import NotAgreed, UnpinnedApp
 from participant.hospital import Hospital
 from participant.study import StudyStanding, check_app, given_app, read_plan, write_plan
 from protocol.board import Study
@@ -42,7 +42,7 @@ from protocol.words.counted import counted
 study_app = typer.Typer(help="What is computed: proposed by one hospital, approved by each.")
 
 PlanFile = Annotated[Path, typer.Argument(help="The file of the plan.", metavar="FILE")]
-Name = Annotated[str, typer.Argument(help="The study's name.", metavar="NAME")]
+Name = Annotated[str, typer.Argument(help="The study's name.", metavar="NAME", callback=study_name)]
 _STUDY = "quorate-participant study"
 
 
@@ -96,7 +96,7 @@ def show(
         _show_plan(read_plan(Path(what), given.terms(signed=False).terms))
         return
     hospital = hospital_of(given.member())
-    found = _found(_studies(hospital, given.context, timeout), what)
+    found = _standing(hospital, study_name(what), given.context, timeout)
     for line in study_lines(found, hospital.member.identity.name):
         say(line)
 
@@ -121,7 +121,7 @@ def approve(
 ) -> None:
     """Approve a study, after a look at all of it. It acts from its next round on."""
     hospital = hospital_of(given.member())
-    found = _found(_studies(hospital, given.context, timeout), name)
+    found = _standing(hospital, name, given.context, timeout)
     study, own = found.study, hospital.member.identity.name
     if app is not None and study.is_training:
         check_app(study, None, given_app(app, hospital.folder / "errors"))
@@ -135,12 +135,11 @@ def approve(
     if not (yes or agrees(f"Approve {name} as {own}, {what}?")):
         raise NotAgreed(f"to approve {name}")
     course = partial(
-        hospital.approve,
-        name,
+        hospital.study(name).approve,
+        app,
         plan=study.digest,
         contribute=None if only is None else only == "contribute",
         opens=only != "contribute",
-        app=app,
         unpinned=unpinned,
         timeout=timeout,
         notices=telling(hospital, given.context),
@@ -148,7 +147,7 @@ def approve(
     run(course, hospital)
     say(f"Approved by {own}: {name}, {what}. It acts from the next round on.")
     if contributes:
-        say(f"Next: {_next(study, given.context.here)}")
+        say(f"Next: {_next(study, given.context.here, app)}")
 
 
 @study_app.command("withdraw")
@@ -157,7 +156,7 @@ def withdraw(given: Given, name: Name, timeout: Timeout = None) -> None:
     """Take this hospital's approval back. It acts from the study's next round on."""
     hospital = hospital_of(given.member())
     notices = telling(hospital, given.context)
-    run(partial(hospital.withdraw, name, timeout=timeout, notices=notices), hospital)
+    run(partial(hospital.study(name).withdraw, timeout=timeout, notices=notices), hospital)
     own = hospital.member.identity.name
     say(f"Withdrawn by {own}: {name}. No set that is closed from now on has this hospital in it.")
     say("What was opened before stays open. Its part of a sum that it has agreed to is still sent.")
@@ -172,7 +171,10 @@ def end(given: Given, name: Name, yes: Yes = False, timeout: Timeout = None) -> 
     if not (yes or agrees(f"Vote to end {name}, for all hospitals and for good?")):
         raise NotAgreed(f"to end {name}")
     notices = telling(hospital, given.context)
-    run(partial(hospital.end, name, timeout=timeout, notices=notices), hospital)
+    found = run(partial(hospital.study(name).end, timeout=timeout, notices=notices), hospital)
+    if found.phase == "ended":
+        say(f"{name} has ended, by the votes of {', '.join(found.votes)}.")
+        return
     say(f"{hospital.member.identity.name} votes to end {name}. It takes {counted(needed, 'vote')}.")
     say(f"How it stands: {_STUDY} show {name} {given.context.here}")
 
@@ -182,7 +184,8 @@ def end(given: Given, name: Name, yes: Yes = False, timeout: Timeout = None) -> 
 def list_all(given: Given, timeout: Timeout = None, as_json: Json = False) -> None:
     """List all studies, with the state of each."""
     hospital = hospital_of(given.member())
-    found = _studies(hospital, given.context, timeout)
+    notices = telling(hospital, given.context, as_json)
+    found = run(partial(hospital.studies, timeout=timeout, notices=notices), hospital)
     if as_json:
         say_json({"event": "studies", "studies": [study_facts(one) for one in found.values()]})
         return
@@ -198,17 +201,11 @@ def _show_plan(study: Study) -> None:
         say(line)
 
 
-def _studies(
-    hospital: Hospital, context: Context, timeout: float | None
-) -> Mapping[str, StudyStanding]:
+def _standing(
+    hospital: Hospital, name: str, context: Context, timeout: float | None
+) -> StudyStanding:
     notices = telling(hospital, context)
-    return run(partial(hospital.studies, timeout=timeout, notices=notices), hospital)
-
-
-def _found(studies: Mapping[str, StudyStanding], name: str) -> StudyStanding:
-    if name not in studies:
-        raise UnknownStudy(name, tuple(studies))
-    return studies[name]
+    return run(partial(hospital.study(name).standing, timeout=timeout, notices=notices), hospital)
 
 
 def _what(contributes: bool, opens: bool) -> str:
@@ -216,8 +213,9 @@ def _what(contributes: bool, opens: bool) -> str:
     return " and ".join(both)
 
 
-def _next(study: Study, here: str) -> str:
+def _next(study: Study, here: str, app: Path | None) -> str:
     if study.is_training:
-        return f"quorate-participant train {here} --study {study.name} --app APP.py"
+        needed = "" if app else " --app APP.py"  # the approved one is run
+        return f"quorate-participant train {here} --study {study.name}{needed}"
     command = "quorate-participant contribute NUMBERS.csv --federation"
     return f"{command} {here} --study {study.name}"

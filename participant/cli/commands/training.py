@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from participant.ceremony import PAUSE_SECONDS, Calibration, CeremonyTask, Watch
-from participant.cli.commands.options import Given, Json, Timeout
+from participant.cli.commands.options import Given, Json, StudyOption, Timeout
 from participant.cli.commands.telling import Teller, telling
 from participant.cli.commands.verdict import judged
 from participant.cli.commands.working import hospital_of, run, say_aside
@@ -58,7 +58,7 @@ def ceremony(given: Given, timeout: Timeout = None, as_json: Json = False) -> No
     if not as_json:
         here = given.context.here
         say(f"Next: quorate-participant key backup --out backup.sealed {here}")
-        say(f"then propose, or look at, what is to be computed: quorate-participant study {here}")
+        say(f"then see which studies there are: quorate-participant study list {here}")
 
 
 def _make_key(hospital: Hospital, timeout: float | None, context: Context, as_json: bool) -> Epoch:
@@ -121,7 +121,7 @@ def _say_key(terms: Terms, epoch: Epoch, facts: dict[str, Any], as_json: bool) -
 
 def train(
     given: Given,
-    study: Annotated[str, typer.Option(help="Name of the study.", metavar="NAME")],
+    study: StudyOption,
     app: Annotated[
         Path | None,
         typer.Option(help="Python file or folder with fit and evaluate, else the approved one."),
@@ -134,7 +134,8 @@ def train(
     show = _print_event if as_json else RoundTable(hospital.terms).show
 
     async def train_all() -> None:
-        async for _ in hospital.train(study, app, timeout=timeout, notices=notices, on_event=show):
+        course = hospital.study(study).train(app, timeout=timeout, notices=notices, on_event=show)
+        async for _ in course:
             pass
 
     with only_json(as_json), transfer_view(say_aside) as view:

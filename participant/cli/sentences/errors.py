@@ -308,6 +308,10 @@ _PARTICIPANT: Said = {
     participant_errors.UnfitNumbers: _unfit_numbers,
     participant_errors.NotAgreed: _declined,
     participant_errors.AlreadyRunning: _running,
+    participant_errors.SessionTaken: plain(
+        "this hospital is at work in {e.session} already",
+        "wait for that to end, or stop it, and try again",
+    ),
     participant_errors.BadName: plain("{e.name!r} cannot be a name: {e.reason}", "choose another"),
     participant_errors.BadCard: _bad_card,
     participant_errors.DamagedBlob: lambda e, c: Sentence(

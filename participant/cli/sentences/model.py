@@ -12,6 +12,7 @@ from protocol.words.counted import counted
 
 _MOST = 3  # entries that a sentence names
 _OPENED = {  # what of the round is another
+    "plan": "it was opened for another plan than the study's",
     "model": "it was opened for another model than this hospital's",
     "length": "it is opened for {e.found} weights, and this hospital's model has {e.due}",
     "key": "it was opened under another key",
@@ -124,8 +125,11 @@ _ANEW = "If the app was corrected, its model is trained in another study"
 
 
 def _mismatch(e: ModelMismatch, c: Context) -> Sentence:
+    what = f"{e.round_name}: {_OPENED[e.what].format(e=e)}"
+    if e.what == "plan":
+        return Sentence(what, "ask the aggregator's operator. Nothing was sent")
     return Sentence(
-        f"{e.round_name}: {_OPENED[e.what].format(e=e)}",
+        what,
         "if the others train with another app, start train with theirs. If models of this data "
         f"folder were lost, put them back. {_ANEW}",
     )

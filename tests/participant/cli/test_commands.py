@@ -14,7 +14,7 @@ import phe
 import pytest
 
 from participant.statistic.phe_files import joint_key_jwk
-from protocol.board.messages import Closing, Contributor
+from protocol.board import Closing, Contributor, Statistic, Training, round_session
 from protocol.rounds.view import RoundView
 from tests.participant.statistic.test_phe_files import encrypted
 from tests.stage.consortium import Consortium, ended, found, run_all
@@ -59,7 +59,8 @@ def encrypted_by_phe(consortium: Consortium, name: str, numbers: list[float]) ->
 
 
 def test_training_ends_with_one_model_at_every_hospital(consortium: Consortium) -> None:
-    command = ["train", "--app", "app.py", "--timeout", "50"]
+    consortium.hold_study("cardio", Training(1, 8.0, 24, 1_000))
+    command = ["train", "--study", "cardio", "--app", "app.py", "--timeout", "50"]
     running = [
         consortium.start(1, *command, "--json"),
         consortium.start(2, *command),
@@ -81,11 +82,12 @@ def test_training_ends_with_one_model_at_every_hospital(consortium: Consortium) 
     assert "3 of 3" in as_text
     assert "accuracy 0.75" in as_text
     assert as_text.count("Averaged with the other hospitals: ") == 1
-    folders = [consortium.member(i).folder / "models" for i in (1, 2, 3)]
-    models = {(folder / "round-1.safetensors").read_bytes() for folder in folders}
+    folders = [consortium.member(i).folder / "studies" / "cardio" for i in (1, 2, 3)]
+    models = {(folder / "model-1.safetensors").read_bytes() for folder in folders}
     assert len(models) == 1
     assert events((folders[1] / "rounds.jsonl").read_text())[-1]["event"] == "evaluated"
-    assert str(folders[1] / "round-1.safetensors") in as_text
+    assert "Study cardio is done, 1 round in all." in as_text
+    assert str(folders[1] / "model-1.safetensors") in as_text
 
 
 def written(consortium: Consortium, name: str, text: str) -> str:
@@ -97,16 +99,17 @@ def written(consortium: Consortium, name: str, text: str) -> str:
 def test_numbers_of_three_hospitals_are_added_exactly_and_a_quorum_decrypts(
     consortium: Consortium,
 ) -> None:
+    consortium.hold_study("ages", Statistic(2, 2, "ages"))
     files = {
         1: written(consortium, "n1.csv", "3\n-1.5\n"),
         2: written(consortium, "n2.json", "[5, 0.25]"),
         3: encrypted_by_phe(consortium, "n3", [0, 2**20]),
     }
-    command = ["--round", "ages", "--decimals", "2", "--timeout", "30"]
+    command = ["--study", "ages", "--timeout", "30"]
     for i, file in files.items():
         output, _ = consortium.typed(i, "contribute", file, *command)
-        assert "Contributed 2 numbers with 2 decimals to round ages" in output
-    command = ["decrypt", "--round", "ages", "--yes", "--timeout", "30"]
+        assert "Contributed 2 numbers with 2 decimals to ages." in output
+    command = ["decrypt", "--study", "ages", "--yes", "--timeout", "30"]
     other = consortium.start(3, *command)
     as_json, _ = consortium.typed(1, *command, "--json")
     as_text, _ = ended(other)
@@ -119,11 +122,12 @@ def test_numbers_of_three_hospitals_are_added_exactly_and_a_quorum_decrypts(
 
 def test_labels_are_shown_before_and_beside_the_sums(consortium: Consortium) -> None:
     texts = ("men,3\nwomen,-1\n", '{"men": 5, "women": 2}', "label,number\nmen,0\nwomen,0\n")
-    command = ["--round", "visits", "--timeout", "30"]
+    consortium.hold_study("visits", Statistic(2, 0, "visits", ("men", "women")))
+    command = ["--study", "visits", "--timeout", "30"]
     for i, text in enumerate(texts, start=1):
         file = written(consortium, f"labelled{i}", text)
         consortium.typed(i, "contribute", file, *command)
-    command = ["decrypt", "--round", "visits", "--yes", "--timeout", "30"]
+    command = ["decrypt", "--study", "visits", "--yes", "--timeout", "30"]
     other = consortium.start(3, *command)
     as_json, _ = consortium.typed(1, *command, "--json")
     as_text, _ = ended(other)
@@ -133,56 +137,52 @@ def test_labels_are_shown_before_and_beside_the_sums(consortium: Consortium) -> 
     assert as_text.splitlines()[-2:] == ["  8  men", "  1  women"]
 
 
-def test_numbers_that_a_round_does_not_take_are_refused_with_a_remedy(
+def test_numbers_that_a_study_does_not_take_are_refused_with_a_remedy(
     consortium: Consortium,
 ) -> None:
-    first = written(consortium, "asked.csv", "men,3.5\nwomen,1\n")
-    command = ["--round", "asked", "--timeout", "30"]
-    consortium.typed(1, "contribute", first, *command)
-    for text, said, remedy in (
-        ("men,1.25\nwomen,1\n", "line 1 (men): it needs 2 decimals, the round has 1", "round the"),
-        ("women,1\nmen,2\n", "labels of round asked in another order: line 1 is 'women'", "order"),
-        ("1\n2\n", "no labels, round asked has 'men', 'women'", "label before it"),
-        ("men,1\n", "it lacks 'women', which round asked has", "another --round"),
+    consortium.hold_study("asked", Statistic(2, 1, "asked", ("men", "women")))
+    command = ["--study", "asked", "--timeout", "30"]
+    for text, said in (
+        ("men,1.25\nwomen,1\n", "line 1 (men)"),
+        ("women,1\nmen,2\n", "another order: line 1 is 'women'"),
+        ("1\n2\n", "no labels"),
+        ("men,1\n", "'women'"),
     ):
         file = written(consortium, "other.csv", text)
         _, errors = consortium.typed(2, "contribute", file, *command, expect=1)
         assert said in errors
-        assert remedy in errors
-    fitting = written(consortium, "fits.csv", "men,1\nwomen,2\n")
-    command += ["--decimals", "2"]
-    _, errors = consortium.typed(2, "contribute", fitting, *command, expect=1)
-    assert "--decimals 2, round asked has 1" in errors
-    output, _ = consortium.typed(2, "contribute", fitting, *command[:-2])
-    assert "Contributed 2 numbers with 1 decimal to" in output
+        assert "No number was sent" in errors
+    fitting = written(consortium, "fits.csv", "men,17\nwomen,23\n")
+    output, _ = consortium.typed(2, "contribute", fitting, *command)
+    assert "Contributed 2 numbers with 1 decimal to asked." in output
 
 
 def test_a_decryption_without_agreement_does_not_happen(consortium: Consortium) -> None:
-    numbers = encrypted_by_phe(consortium, "weights", [1])
+    consortium.hold_study("weights", Statistic(1, 0, "weights"))
+    numbers = encrypted_by_phe(consortium, "weights", [71])
     for i in (1, 2, 3):
-        consortium.typed(i, "contribute", numbers, "--round", "weights", "--timeout", "30")
-    output, errors = consortium.typed(2, "decrypt", "--round", "weights", expect=1)
+        consortium.typed(i, "contribute", numbers, "--study", "weights", "--timeout", "30")
+    output, errors = consortium.typed(2, "decrypt", "--study", "weights", expect=1)
     assert "Help to decrypt this sum?" in output
     assert "without an answer" in errors
     assert "--yes" in errors
-    view = RoundView.of(
-        "statistic/weights", consortium.relay.core.board.session("statistic/weights")
-    )
-    assert not view.locks
+    session = round_session("weights", 1)
+    assert not RoundView.of(session, consortium.relay.core.board.session(session)).locks
 
 
 def test_the_decryption_of_one_hospitals_numbers_is_refused(consortium: Consortium) -> None:
+    consortium.hold_study("alone", Statistic(1, 0, "alone"))
     numbers = encrypted_by_phe(consortium, "alone", [42])
-    consortium.typed(1, "contribute", numbers, "--round", "alone", "--timeout", "30")
-    session = "statistic/alone"
+    consortium.typed(1, "contribute", numbers, "--study", "alone", "--timeout", "30")
+    session = round_session("alone", 1)
     view = RoundView.of(session, consortium.relay.core.board.session(session))
     (alone,) = view.contributions.values()
     body: Any = alone.post.body
     chosen = (Contributor(1, alone.digest),)
     consortium.relay.say(session, Closing(chosen, body.ciphertexts))
-    command = ["decrypt", "--round", "alone", "--yes", "--timeout", "30"]
+    command = ["decrypt", "--study", "alone", "--yes", "--timeout", "30"]
     _, errors = consortium.typed(2, *command, expect=3)
-    assert "refused to help decrypt round alone (rule min-contributors)" in errors
+    assert "refused to help decrypt alone/1 (rule min-contributors)" in errors
     assert "H1" in errors
 
 
@@ -215,7 +215,8 @@ def test_numbers_of_phe_that_do_not_open_are_refused(consortium: Consortium) -> 
     key, _ = phe.generate_paillier_keypair(n_length=256)
     number = key.encrypt(3)
     path = consortium.folder / "foreign.json"
-    command = ["contribute", path.name, "--round", "foreign"]
+    consortium.hold_study("foreign", Statistic(1, 0, "foreign"))
+    command = ["contribute", path.name, "--study", "foreign"]
     values = [(str(number.ciphertext()), number.exponent)]
     for document, said in (
         ({"public_key": {"n": key.n}, "values": values}, "encrypted under another key"),
@@ -228,16 +229,19 @@ def test_numbers_of_phe_that_do_not_open_are_refused(consortium: Consortium) -> 
 
 def test_an_app_that_fails_is_told_with_its_line_and_a_file(consortium: Consortium) -> None:
     (consortium.folder / "broken.py").write_text(APP.replace("np.zeros((2, 3))", "np.ones(-1)"))
-    _, errors = consortium.typed(1, "train", "--app", "broken.py", expect=1)
+    consortium.hold_study("broken", Training(1, 8.0, 24, 1_000))
+    command = ["train", "--study", "broken", "--app", "broken.py"]
+    _, errors = consortium.typed(1, *command, expect=1)
     assert "the app failed in initial_parameters: ValueError" in errors
     assert "broken.py:5" in errors
 
 
 def test_a_second_contribution_is_not_taken_for_the_first(consortium: Consortium) -> None:
-    first, second = (encrypted_by_phe(consortium, f"again{x}", [x]) for x in (1, 2))
-    command = ["--round", "again", "--timeout", "30"]
+    consortium.hold_study("again", Statistic(1, 0, "again"))
+    first, second = (encrypted_by_phe(consortium, f"again{x}", [91 * x]) for x in (1, 2))
+    command = ["--study", "again", "--timeout", "30"]
     output, _ = consortium.typed(1, "contribute", first, *command)
-    assert "Contributed 1 whole number to round again." in output
+    assert "Contributed 1 whole number to again." in output
     output, _ = consortium.typed(1, "contribute", second, *command)
     assert "Contributed" not in output
     assert "holds what this hospital contributed before" in output
@@ -246,29 +250,28 @@ def test_a_second_contribution_is_not_taken_for_the_first(consortium: Consortium
     assert event["event"] == "contributed before"
 
 
-def test_more_numbers_than_the_round_has_are_refused_with_what_to_ask(
+def test_more_numbers_than_the_study_has_are_refused(consortium: Consortium) -> None:
+    consortium.hold_study("long", Statistic(1, 0, "long"))
+    file = encrypted_by_phe(consortium, "long", [131, 137])
+    command = ["--study", "long", "--timeout", "30"]
+    _, errors = consortium.typed(2, "contribute", file, *command, expect=1)
+    assert "2 numbers" in errors
+    assert "No number was sent" in errors
+
+
+def test_a_study_that_nobody_has_proposed_is_told_with_those_that_are(
     consortium: Consortium,
 ) -> None:
-    files = [encrypted_by_phe(consortium, f"long{n}", [1] * n) for n in (1, 2)]
-    command = ["--round", "long", "--timeout", "30"]
-    consortium.typed(1, "contribute", files[0], *command)
-    _, errors = consortium.typed(2, "contribute", files[1], *command, expect=1)
-    assert "2 numbers, round long has 1" in errors
-    assert "another --round name" in errors
+    for words in (["decrypt", "--yes"], ["contribute", "n1.csv"], ["train", "--app", "app.py"]):
+        _, errors = consortium.typed(1, *words, "--study", "nosuch", "--timeout", "1", expect=1)
+        assert "nosuch" in errors
+        assert "quorate-participant" in errors
 
 
-def test_a_round_that_is_not_open_is_told_while_it_is_waited_for(consortium: Consortium) -> None:
-    command = ["decrypt", "--round", "nosuch", "--yes", "--timeout", "1"]
-    _, errors = consortium.typed(1, *command, expect=1)
-    assert errors.startswith("Round nosuch is not open yet.")
-    assert "a first contribution to round nosuch" in errors
-    assert "quorate-participant status federation.toml" in errors.splitlines()[-1]
-
-
-@pytest.mark.parametrize("command", [["decrypt"], ["contribute", "x.json"]])
-def test_a_name_that_no_round_has_is_shown(consortium: Consortium, command: list[str]) -> None:
-    _, errors = consortium.typed(1, *command, "--round", "My visits", expect=2)
-    assert "--round" in errors
+@pytest.mark.parametrize("command", [["decrypt"], ["contribute", "x.json"], ["train"]])
+def test_a_name_that_no_study_has_is_shown(consortium: Consortium, command: list[str]) -> None:
+    _, errors = consortium.typed(1, *command, "--study", "My visits", expect=2)
+    assert "--study" in errors
     assert "'My visits'" in errors
 
 

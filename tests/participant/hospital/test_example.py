@@ -14,7 +14,8 @@ import pytest
 
 import participant
 from aggregator import Aggregation
-from protocol.terms.terms import RoundPolicy
+from participant.study import write_plan
+from protocol.board import Plan, Statistic, Study, Training
 from tests.stage.consortium import PASSPHRASE, found, free_port
 from tests.stage.rounds.round_table import Steps
 
@@ -36,7 +37,13 @@ def test_the_example_works_and_changes_nothing_around_it(
 ) -> None:
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     address = Aggregation.init(tmp_path / "data", "localhost", free_port())
-    found(tmp_path, aggregator=address, rounds=RoundPolicy(2, 3, 30, 30, 3))
+    terms = found(tmp_path, aggregator=address).terms
+    for name, work in (
+        ("cardio", Training(2, 8.0, 24, 1_000)),
+        ("visits", Statistic(2, 1, "visits", ("men", "women"))),
+    ):
+        plan = Plan("to show it", (1, 2, 3), 3, 30, work)
+        write_plan(tmp_path / f"{name}.toml", Study(terms, name, plan))
     names: dict[str, object] = {}
     earlier = set(threading.enumerate())  # another test of this process may have left some
     exec(HOSPITAL + SERVICE, names)

@@ -106,7 +106,7 @@ def test_as_many_labels_are_so_many_numbers():
     assert parse_plan(tomli_w.dumps(document), TERMS).statistic.length == 2
 
 
-COMMON = [
+COMMON: list[tuple[str, Any]] = [
     ("name", None),
     ("name", "Cardio"),
     ("name", "a" * 65),
@@ -134,7 +134,7 @@ COMMON = [
     ("seconds", 365 * 24 * 3600 + 1),
     ("seconds", 1.5),
 ]
-OF_TRAINING = [
+OF_TRAINING: list[tuple[str, Any]] = [
     ("training", None),
     ("training", []),
     ("training.rounds", None),
@@ -160,7 +160,7 @@ OF_TRAINING = [
     ("training.app", "00"),
     ("training.colour", "red"),
 ]
-OF_STATISTIC = [
+OF_STATISTIC: list[tuple[str, Any]] = [
     ("statistic", None),
     ("statistic.data", None),
     ("statistic.data", "My data"),
