@@ -127,45 +127,45 @@ def test_an_aborted_ceremony_without_its_payloads_has_no_verdict_and_says_so() -
 
 
 def test_rounds_tell_who_did_what() -> None:
-    training, hybrid = rounds()["round/1"], rounds()["round/2"]
+    training, hybrid = rounds()["study/cardio/1"], rounds()["study/cardio/2"]
     assert (training.suite, training.length, hybrid.suite) == ("paillier", 40, "hybrid")
     for found in (training, hybrid):
         assert found.chosen == FOUR
         assert tuple(sorted(found.locked)) == tuple(sorted(found.stated)) == FOUR
         assert len(set(found.results.values())) == 1
         assert found.left_out == ()
-    ages = rounds()["statistic/ages"]
+    ages = rounds()["study/ages/1"]
     assert (ages.kind, ages.chosen, 4 in ages.contributed) == ("statistic", (1, 2, 3), False)
     assert (ages.decimals, ages.labels) == (1, ("visits", "days"))
 
 
 def test_complaints_and_refusals_are_told() -> None:
-    (complaint,) = rounds()["round/1"].complaints
+    (complaint,) = rounds()["study/cardio/1"].complaints
     assert (complaint.member, complaint.has_key) == (4, True)
-    refusals = rounds()["statistic/few"].refusals
+    refusals = rounds()["study/few/1"].refusals
     assert {(r.by, r.rule) for r in refusals} == {(m, "min-contributors") for m in FOUR}
     assert "H1, H2" in refusals[0].reason
-    assert rounds()["statistic/few"].decrypted == {}
+    assert rounds()["study/few/1"].decrypted == {}
 
 
 def test_phases_add_up_to_the_time_from_the_opening_to_enough_statements() -> None:
-    found, terms = rounds()["round/2"], good().story.federation.terms
+    found, terms = rounds()["study/cardio/2"], good().story.federation.terms
     assert tuple(found.phases) == PHASES
     assert found.opened
     times = sorted(d.time_ms for d in found.stated.values())
     enough = times[terms.least_contributors - 1]
     assert enough < times[-1]
     assert sum(found.phases.values()) == pytest.approx((enough - found.opened.time_ms) / 1000)
-    assert tuple(rounds()["statistic/few"].phases) == PHASES[:2]
+    assert tuple(rounds()["study/few/1"].phases) == PHASES[:2]
 
 
 def table() -> Table:
     """A round of five, open, with contributions of 1, 2, 3 and 4."""
     found = Table(TOY)
-    opening = found.say(0, Draft("round/1", Opening("training", bytes(32), bytes(32), 5)))
+    opening = found.say(0, Draft("study/cardio/1", Opening("training", bytes(32), bytes(32), 5)))
     for member in FOUR:
         body = Contribution(opening.digest, attach(bytes([member])))
-        found.say(member, Draft("round/1", body))
+        found.say(member, Draft("study/cardio/1", body))
     return found
 
 
@@ -173,14 +173,14 @@ def close(at: Table, *members: int) -> bytes:
     """Close it with some; the name of the set."""
     view = facts_view(at)
     chosen = tuple(Contributor(m, view.contributions[m].digest) for m in members)
-    at.say(0, Draft("round/1", Closing(chosen, attach(b"sum"))))
+    at.say(0, Draft("study/cardio/1", Closing(chosen, attach(b"sum"))))
     named = facts_view(at).chosen(TOY.terms.federation)
     assert named
     return named
 
 
 def facts_view(at: Table) -> RoundView:
-    return RoundView.of("round/1", at.board.entries)
+    return RoundView.of("study/cardio/1", at.board.entries)
 
 
 def test_who_contributed_and_is_not_in_the_sum_is_left_out() -> None:
@@ -195,9 +195,9 @@ def test_locks_and_parts_of_another_set_do_not_count() -> None:
     at = table()
     chosen = close(at, 1, 2, 3)
     for member, said in ((1, chosen), (2, b"x" * 32)):
-        at.say(member, Draft("round/1", SetLock(said)))
+        at.say(member, Draft("study/cardio/1", SetLock(said)))
         parts = tuple(attach(b"part", to) for to in range(6))
-        at.say(member, Draft("round/1", Partial(said, bytes(32), parts)))
+        at.say(member, Draft("study/cardio/1", Partial(said, bytes(32), parts)))
     found = round_facts(TOY.terms, at.board.entries)
     assert (set(found.locked), set(found.decrypted)) == ({1}, {1})
 
@@ -206,8 +206,8 @@ def test_a_members_last_statement_counts_and_all_its_refusals_are_told() -> None
     at = table()
     close(at, 1, 2, 3)
     for result in (b"a", b"b"):
-        at.say(1, Draft("round/1", Statement(result * 32, 5)))
-        at.say(2, Draft("round/1", Refusal("sum", 3, f"member 3: {result!r}\u200b")))
+        at.say(1, Draft("study/cardio/1", Statement(result * 32, 5)))
+        at.say(2, Draft("study/cardio/1", Refusal("sum", 3, f"member 3: {result!r}\u200b")))
     found = round_facts(TOY.terms, at.board.entries)
     assert found.results == {1: b"b" * 32}
     assert [r.reason for r in found.refusals] == ["H3: b'a'\\u200b", "H3: b'b'\\u200b"]

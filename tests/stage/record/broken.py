@@ -11,14 +11,27 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.stage.record import broken_board, broken_ceremony, broken_decryption, broken_rounds
+from tests.stage.record import (
+    broken_board,
+    broken_ceremony,
+    broken_decryption,
+    broken_rounds,
+    broken_studies,
+)
 from tests.stage.record.good import good
 from tests.stage.record.memory import write_folder
 from tests.stage.record.story import write
 from tests.stage.record.tampering import TAMPERINGS, Broken
 
 # TAMPERINGS is filled by the modules beside it.
-__all__ = ["TAMPERINGS", "broken_board", "broken_ceremony", "broken_decryption", "broken_rounds"]
+__all__ = [
+    "TAMPERINGS",
+    "broken_board",
+    "broken_ceremony",
+    "broken_decryption",
+    "broken_rounds",
+    "broken_studies",
+]
 
 
 def write_all(folder: Path) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import msgspec
 
 from protocol.board.board import Head, SignedPost
-from protocol.board.messages import Closing, Contribution, Partial, Request, SetLock, Statement
+from protocol.board.messages import Closing, Contribution, Partial, SetLock, Statement
 from protocol.encoding import encode
 from protocol.record.audit.results import RECORD
 from protocol.record.files import blob_path, countersign, head_path
 from protocol.signing import sign
 from tests.stage.files import flipped
-from tests.stage.record.good import Good
+from tests.stage.record.good import AGES, ROUND, Good
 from tests.stage.record.story import Story, Written, write
 from tests.stage.record.tampering import (
     AGGREGATOR,
@@ -125,7 +125,7 @@ def board_that_begins_elsewhere(made: Good) -> Broken:
 
 @tampering
 def blob_of_another_size_than_posted(made: Good) -> Broken:
-    story = made.story.until("round/2")
+    story = made.story.until(ROUND[2])
     position, _ = _a_blob(story)
     ciphertexts = story.body(position, Contribution).ciphertexts
     longer = msgspec.structs.replace(ciphertexts, size=ciphertexts.size + 1)
@@ -135,7 +135,7 @@ def blob_of_another_size_than_posted(made: Good) -> Broken:
 
 def _a_blob(story: Story) -> tuple[int, bytes]:
     """A contribution to round 2 whose ciphertexts are a blob."""
-    position = story.find("round/2", Contribution, 3)
+    position = story.find(ROUND[2], Contribution, 3)
     ciphertexts = story.body(position, Contribution).ciphertexts
     assert ciphertexts.is_blob
     return position, ciphertexts.digest
@@ -182,15 +182,14 @@ retold("time_running_backwards", "2.6", SetLock, 1, AGGREGATOR, time_ms=1)
 @tampering
 def post_not_in_canonical_form(made: Good) -> Broken:
     story = made.story.copy()
-    place = story.find("statistic/ages", Request)
+    place = story.find(AGES, Statement, 1)
     # A whole number in nine bytes that one would hold reads as the same.
     written = write(story)
     post = written.entries[place - 1].post.post
-    said = encode(story.at(place).body)
+    said, end = encode(story.at(place).body), encode((0.0, 0, b""))[1:]
     assert post.endswith(said)
-    tag = encode(Request(2))[:9]
-    assert said.startswith(tag + b"\x02")
-    spelled = post[: -len(said)] + tag + b"\xcf" + (2).to_bytes(8, "big") + said[len(tag) + 1 :]
+    assert said.endswith(b"\x02" + end)  # the length, and what follows it
+    spelled = post[: -len(end) - 1] + b"\xcf" + (2).to_bytes(8, "big") + end
     key = story.federation.keys[1]
     signed = SignedPost(spelled, sign(key, "quorate/post signature", spelled))
     files = rechained(written, lambda position, post: signed if position == place else post)
@@ -206,7 +205,7 @@ def post_dropped_and_chained_again(made: Good) -> Broken:
 
 @tampering
 def truncated_before_a_countersigned_head(made: Good) -> Broken:
-    whole, story = write(made.story), made.story.until("round/2")
+    whole, story = write(made.story), made.story.until(ROUND[2])
     files = write(story).files
     files[head_path(2)] = whole.files[head_path(2)]
     return Broken(files, "2.5", whole.head.position, "H2")
@@ -249,7 +248,7 @@ def end_signed_by_nobody(made: Good) -> Broken:
 
 @tampering
 def entries_removed_since(made: Good) -> Broken:
-    since, story = write(made.story).head, made.story.until("round/2")
+    since, story = write(made.story).head, made.story.until(ROUND[2])
     return Broken(write(story).files, "2.7", since.position, RECORD, since=since)
 
 

@@ -6,16 +6,8 @@ import msgspec
 from gmpy2 import mpz
 
 from protocol.board.classes import CandidateLayout
-from protocol.board.messages import (
-    MAX_BLOB_BYTES,
-    MAX_POST_BYTES,
-    Abort,
-    Certificate,
-    CheckPart,
-    CheckRequest,
-    Disclosure,
-    Step,
-)
+from protocol.board.fields import MAX_BLOB_BYTES, MAX_POST_BYTES
+from protocol.board.messages import Abort, Certificate, CheckPart, CheckRequest, Disclosure, Step
 from protocol.ceremony.commitment import commitment_to
 from protocol.ceremony.key_steps import Trial
 from protocol.ceremony.run import CeremonyRun

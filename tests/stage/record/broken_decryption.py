@@ -16,7 +16,7 @@ from protocol.board.messages import (
 )
 from protocol.record.audit.results import NOBODY
 from tests.stage.record.broken_rounds import ciphertexts_at, put_ciphertexts
-from tests.stage.record.good import Good, once_more
+from tests.stage.record.good import FEW, ROUND, Good, once_more
 from tests.stage.record.story import Said, Story, write
 from tests.stage.record.tampering import (
     AGGREGATOR,
@@ -27,8 +27,6 @@ from tests.stage.record.tampering import (
     tampering,
     told,
 )
-
-FEW = "statistic/few"  # what was closed with too few, and refused
 
 # ── closings ──
 
@@ -51,7 +49,7 @@ def closed(name: str, chosen: Callable[[Contributors], Contributors]) -> None:
 closed("closed_with_fewer_than_the_minimum", lambda them: them[:2])
 closed("closed_with_a_contributor_twice", lambda them: (them[0], *them))
 closed("closed_with_another_contribution", lambda them: (*them[:3], Contributor(4, bytes(32))))
-altered("vector_of_the_sum_too_short", "5.1", "round/2", Closing, vector=())
+altered("vector_of_the_sum_too_short", "5.1", ROUND[2], Closing, vector=())
 
 
 @tampering
@@ -82,8 +80,8 @@ def forged_closing(made: Good) -> Broken:
 # ── locks, releases, refusals ──
 
 
-altered("checksum_left_out", "5.3", "round/2", SetLock, 3, is_failure=False, checksum=b"")
-altered("complaint_that_proves_nothing", "5.4", "round/1", Complaint, is_failure=False, key=b"")
+altered("checksum_left_out", "5.3", ROUND[2], SetLock, 3, is_failure=False, checksum=b"")
+altered("complaint_that_proves_nothing", "5.4", ROUND[1], Complaint, is_failure=False, key=b"")
 altered("another_result_stated", "6.2", LAST, Statement, 2, is_failure=False, result=bytes(32))
 
 
@@ -177,7 +175,7 @@ def complaint_that_is_false(made: Good) -> Broken:
 @tampering
 def part_of_a_proven_complaint(made: Good) -> Broken:
     """Nothing is altered: the wrong part of round 1 must be named in any case."""
-    place = made.story.find("round/1", Partial, 4)
+    place = made.story.find(ROUND[1], Partial, 4)
     return Broken(write(made.story).files, "5.4", place, "H4", is_failure=False)
 
 
@@ -194,7 +192,7 @@ def refusal_without_reason(made: Good) -> Broken:
 def refusal_with_reason(made: Good) -> Broken:
     """Nothing is altered: whoever refuses is named, whatever its reason."""
     story = once_more(made, remembering=True)
-    return Broken(write(story).files, "5.5", story.find("round/4", Refusal, 2), "H2", False)
+    return Broken(write(story).files, "5.5", story.find(ROUND[4], Refusal, 2), "H2", False)
 
 
 # ── results ──
@@ -203,7 +201,7 @@ def refusal_with_reason(made: Good) -> Broken:
 @tampering
 def one_singled_out_by_two_sums(made: Good) -> Broken:
     story = once_more(made, remembering=False)
-    return Broken(write(story).files, "6.3", story.find("round/4", Closing), AGGREGATOR)
+    return Broken(write(story).files, "6.3", story.find(ROUND[4], Closing), AGGREGATOR)
 
 
 @tampering

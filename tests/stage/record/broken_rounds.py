@@ -6,19 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from protocol.board.messages import (
-    MAX_BLOB_BYTES,
-    Ciphertexts,
-    Closing,
-    Contribution,
-    Omission,
-    Opening,
-    Request,
-    Statement,
-)
+from protocol.board.fields import MAX_BLOB_BYTES
+from protocol.board.messages import Ciphertexts, Closing, Contribution, Omission, Opening, Statement
 from protocol.encoding import decode, encode
 from tests.stage.files import flipped
-from tests.stage.record.good import HYBRID, Good
+from tests.stage.record.good import AGES, HYBRID, ROUND, Good
 from tests.stage.record.story import Said, Story
 from tests.stage.record.tampering import LAST, TAMPERINGS, Broken, altered, tampering, told
 
@@ -45,19 +37,16 @@ for name, check, changes in (
     ("opened_for_another_suite", "4.1", {"suite": "hybrid"}),
     ("opened_with_another_clip", "4.1", {"clip": 0.5}),
     ("opened_from_another_model", "4.1", {"model": bytes(32)}),
-    ("opened_as_a_statistic", "2.2", {"kind": "statistic"}),
-    ("training_opened_with_decimals", "4.1", {"decimals": 1}),
-    ("training_opened_with_labels", "4.1", {"labels": bytes(32)}),
+    ("opened_under_another_plan", "7.3", {"plan": bytes(32)}),
 ):
     altered(name, check, LAST, Opening, **changes)
 
 for name, check, changes in (
-    ("statistic_opened_as_training", "2.2", {"kind": "training"}),
-    ("statistic_opened_with_other_decimals", "4.1", {"decimals": 2}),
-    ("statistic_opened_with_other_labels", "4.1", {"labels": bytes(32)}),
+    ("statistic_opened_with_another_length", "4.1", {"length": 3}),
+    ("statistic_opened_with_bounds", "4.1", {"clip": 1.0}),
     ("statistic_opened_from_a_model", "4.1", {"model": bytes([1]) * 32}),
 ):
-    altered(name, check, "statistic/ages", Opening, **changes)
+    altered(name, check, AGES, Opening, **changes)
 
 altered("contribution_to_another_opening", "4.2", LAST, Contribution, 4, opening=bytes(32))
 
@@ -66,27 +55,18 @@ altered("contribution_to_another_opening", "4.2", LAST, Contribution, 4, opening
 def opened_though_few_had_stated_a_model(made: Good) -> Broken:
     story = made.story.copy()
     for member in (1, 2):
-        del story.said[story.find("round/2", Statement, member) - 1]
+        del story.said[story.find(ROUND[2], Statement, member) - 1]
     return told(story, "4.1", story.find(LAST, Opening))
 
 
 @tampering
 def opened_beyond_the_last_round(made: Good) -> Broken:
     story = made.story.copy()
+    later = {ROUND[2]: "study/cardio/8", LAST: "study/cardio/9"}
     story.said = [
-        dataclasses.replace(one, session={"round/2": "round/8", LAST: "round/9"}[one.session])
-        if one.session in ("round/2", LAST)
-        else one
-        for one in story.said
+        dataclasses.replace(one, session=later.get(one.session, one.session)) for one in story.said
     ]
-    return told(story, "4.1", story.find("round/9", Opening))
-
-
-@tampering
-def statistic_that_nobody_asked_for(made: Good) -> Broken:
-    story = made.story.until("statistic/ages")
-    del story.said[story.find("statistic/ages", Request) - 1]
-    return told(story, "4.1", story.find("statistic/ages", Opening))
+    return told(story, "4.1", story.find("study/cardio/9", Opening))
 
 
 @tampering
@@ -124,7 +104,7 @@ def _no_unit(made: Good, said: Ciphertexts, other: Ciphertexts) -> dict[str, obj
 
 def _of_round_1(made: Good, said: Ciphertexts, other: Ciphertexts) -> dict[str, object]:
     """The whole contribution of round 1, ciphertexts and proof, is given again."""
-    earlier = ciphertexts_at(made.story, made.story.find("round/1", Contribution, 3))
+    earlier = ciphertexts_at(made.story, made.story.find(ROUND[1], Contribution, 3))
     return {"numbers": earlier.numbers, "proof": earlier.proof}
 
 
@@ -147,16 +127,16 @@ contributed("proof_of_another_round", "4.3", _of_round_1)
 
 @tampering
 def ciphertexts_of_a_statistic_repeated(made: Good) -> Broken:
-    story = made.story.until("statistic/ages")
-    place, other = (story.find("statistic/ages", Contribution, i) for i in (2, 1))
+    story = made.story.until(AGES)
+    place, other = (story.find(AGES, Contribution, i) for i in (2, 1))
     put_ciphertexts(story, place, ciphertexts_at(story, other))
     return told(story, "4.2", place)
 
 
 @tampering
 def statistic_with_numbers_that_are_not_proved(made: Good) -> Broken:
-    story = made.story.until("statistic/ages")
-    place = story.find("statistic/ages", Contribution, 2)
+    story = made.story.until(AGES)
+    place = story.find(AGES, Contribution, 2)
     said = ciphertexts_at(story, place)
     put_ciphertexts(story, place, msgspec.structs.replace(said, proof=()))
     return told(story, "4.3", place)
@@ -184,8 +164,8 @@ def contribution_without_a_proof_left_out(made: Good) -> Broken:
 
 @tampering
 def vector_exchanged_after_the_proof(made: Good) -> Broken:
-    story = made.story.until("round/2")
-    place = story.find("round/2", Contribution, 2)
+    story = made.story.until(ROUND[2])
+    place = story.find(ROUND[2], Contribution, 2)
     (name, *_) = story.body(place, Contribution).vector
     story.alter(place, vector=(flipped(name),))
     return told(story, "4.3", place)

@@ -1,9 +1,10 @@
 """The record of a federation in which much happens and all that goes wrong is dealt with.
 
 Four hospitals. In the first ceremony one opens what it did not commit to, so it is aborted; the
-second makes a key, and all check their shares. Round 1 is under packed Paillier, and H4's part of
-it is wrong; round 2 is under the hybrid suite; one statistic is opened; another the aggregator
-closes with too few contributors, and all refuse; round 3 is as it should be.
+second makes a key, and all check their shares. The study cardio trains: round 1 is under packed
+Paillier, and H4's part of it is wrong; round 2 is under the hybrid suite. The statistic ages is
+opened; of few the aggregator closes a sum of too few, and all refuse. Then round 3 of cardio, as it
+should be.
 """
 
 import dataclasses
@@ -16,7 +17,9 @@ from gmpy2 import mpz
 
 from keyshare.randomness import Stream
 from protocol.board.draft import Draft
-from protocol.board.messages import Opening, Statement, Step, SuiteName
+from protocol.board.messages import Opening, Statement, Step
+from protocol.board.session import read_session, round_session
+from protocol.board.study import Study
 from protocol.ceremony.machine import Ceremony
 from protocol.encoding import digest, encode
 from protocol.key.check import KeyCheck
@@ -26,11 +29,14 @@ from tests.stage.record.story import Story, said_at
 from tests.stage.rounds.contribution import contribution
 from tests.stage.rounds.toy_round import Round
 from tests.stage.rounds.wrong_part import Liar
+from tests.stage.studies import STUDY, founding, statistic_plan, training_study
 from tests.stage.toy import Federation, Table, ToyEpoch, seed_of, toy_federation
 
 MEMBERS, QUORUM = (1, 2, 3, 4), 3
 LIAR = 2  # of the first ceremony
 BOUNDS = 8.0, 1_000  # of every round
+ROUND = [round_session(STUDY, number) for number in range(5)]
+AGES, FEW = round_session("ages", 1), round_session("few", 1)
 PACKED, HYBRID = 40, 2_000  # lengths of vectors that go under the one and the other suite
 
 
@@ -50,19 +56,20 @@ class Good:
 @cache
 def good() -> Good:
     """The story; made once."""
-    table = _table(toy_federation(len(MEMBERS), QUORUM, suite="auto"))
+    table = _table(toy_federation(len(MEMBERS), QUORUM))
     _run_ceremony(table, "ceremony/1", _break_commitment)
     machines, seeds = _run_ceremony(table, "ceremony/2")
     made = {i: machine.outcome for i, machine in machines.items() if machine.outcome is not None}
     secrets = {i: secret for i, (_, secret) in made.items()}
     toy = ToyEpoch(table.federation, made[1][0], secrets, table)  # type: ignore[arg-type]
     _check_keys(toy, "check/1")
-    _state(table, "round/0", bytes([1]) * 32, PACKED)
-    _train(toy, "round/1", PACKED, next_length=HYBRID, wrong=4)
-    _train(toy, "round/2", HYBRID)
-    _count(toy, "statistic/ages", MEMBERS[:3])
-    _count(toy, "statistic/few", MEMBERS[:2])
-    _train(toy, "round/3", PACKED)
+    _found(table, training_study(table.federation.terms, suite="auto"))
+    _state(table, ROUND[0], bytes([1]) * 32, PACKED)
+    _train(toy, ROUND[1], PACKED, next_length=HYBRID, wrong=4)
+    _train(toy, ROUND[2], HYBRID)
+    _count(toy, AGES, MEMBERS[:3])
+    _count(toy, FEW, MEMBERS[:2])
+    _train(toy, ROUND[3], PACKED)
     return Good(_told(table), toy, seeds)
 
 
@@ -75,10 +82,10 @@ def once_more(made: Good, remembering: bool) -> Story:
     table.blobs |= made.story.blobs
     for one in made.story.said:
         table.say(one.sender, Draft(one.session, one.body))
-    opening = made.story.body(made.story.find("round/3", Opening), Opening)
-    _state(table, "round/3", opening.model, opening.length)
+    opening = made.story.body(made.story.find(ROUND[3], Opening), Opening)
+    _state(table, ROUND[3], opening.model, opening.length)
     toy = dataclasses.replace(made.toy, table=table)  # type: ignore[arg-type]
-    _train(toy, "round/4", PACKED, contributing=MEMBERS[:3], remembering=remembering)
+    _train(toy, ROUND[4], PACKED, contributing=MEMBERS[:3], remembering=remembering)
     return _told(table)
 
 
@@ -127,9 +134,15 @@ def _check_keys(toy: ToyEpoch, session: str) -> None:
                     check.receive(posted, toy.table.payloads(posted, j))
 
 
+def _found(table: Table, study: Study) -> None:
+    """The study is proposed, and all approve it."""
+    for sender, draft in founding(study):
+        table.say(sender, draft)
+
+
 def _state(table: Table, session: str, result: bytes, length: int) -> None:
     """All state one result."""
-    bounds = BOUNDS if session.startswith("round/") else ()
+    bounds = BOUNDS if session in ROUND else ()
     for i in MEMBERS:
         table.say(i, Draft(session, Statement(result, length, *bounds)))
 
@@ -144,8 +157,7 @@ def _train(
     remembering: bool = True,
 ) -> None:
     """A round of training; ``wrong`` sends a wrong part."""
-    suite: SuiteName = "hybrid" if length == HYBRID else "paillier"
-    found = Round(session, length, toy, suite, toy.table, remembering)
+    found = Round(session, length, toy, at=toy.table, remembers=remembering)
     found.open()
     for i, made in {i: found.make(i) for i in contributing}.items():
         found.give(i, made)
@@ -162,8 +174,12 @@ def _train(
 
 def _count(toy: ToyEpoch, session: str, contributing: Sequence[int]) -> None:
     """A statistic of two numbers."""
-    found = Round(session, 2, toy, at=toy.table)
-    opening = found.open(decimals=1, labels=("visits", "days")).digest
+    name = read_session(session).study
+    plan = statistic_plan(
+        toy.federation.terms, 2, decimals=1, data=f"{name}-data", labels=("visits", "days")
+    )
+    found = Round(session, 2, toy, plan, toy.table)
+    opening = found.open().digest
     for i in contributing:
         found.give(i, contribution((10 * i, 10 * i + 1), i, session, opening, toy.epoch))
     found.close()

@@ -15,14 +15,8 @@ import msgspec
 
 from protocol.board.board import B, Entry, Head, Post, genesis, sign_post
 from protocol.board.draft import public_payload
-from protocol.board.messages import (
-    MAX_POST_BYTES,
-    Attachment,
-    Body,
-    Closing,
-    attachments_of,
-    blob_name,
-)
+from protocol.board.fields import MAX_POST_BYTES
+from protocol.board.messages import Attachment, Body, Closing, attachments_of, blob_name
 from protocol.encoding import decode, digest, encode
 from protocol.record.files import aborted_ceremonies, entry_path, is_recorded
 from tests.stage.record import memory

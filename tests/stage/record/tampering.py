@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from protocol.board.board import Entry, Head, SignedPost
-from tests.stage.record.good import Good
+from tests.stage.record.good import ROUND, Good
 from tests.stage.record.story import Story, Written, files_of, write
 
 AGGREGATOR = "the aggregator"
-KEY, LAST = "ceremony/2", "round/3"  # the ceremony that made the key, and the last round
+KEY, LAST = "ceremony/2", ROUND[3]  # the ceremony that made the key, and the last round
 
 
 @dataclass(frozen=True)

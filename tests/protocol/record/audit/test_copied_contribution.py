@@ -20,7 +20,7 @@ def judged() -> dict[int, JudgedContribution]:
     at.close(HONEST)
     at.settle()
     assert not at.refusals
-    entries = at.board.session("round/1")
+    entries = at.board.session("study/cardio/1")
     evidence = RoundEvidence(TERMS, EPOCH, entries, lambda a: a.data or at.blobs[a.digest])
     return {one.posted.post.sender: one for one in evidence.contributions}
 

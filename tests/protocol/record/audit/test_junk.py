@@ -19,13 +19,13 @@ from protocol.board.messages import (
     ModelEntry,
     Partial,
     Refusal,
-    Request,
     SetLock,
     Statement,
     Step,
     attach,
     belongs,
 )
+from protocol.board.plan import Approval, Ending, Plan, Statistic, Withdrawal
 from protocol.record.audit.checks import audit
 from protocol.record.audit.results import Status
 from tests.stage.record.good import good
@@ -36,7 +36,19 @@ BAD = 4
 NONCE = b"n" * 32
 JUNK = b"j" * 32
 
-ROUNDS = ("round/1", "round/2", "round/3", "round/0", "round/9", "statistic/age", "statistic/x")
+ROUNDS = (
+    "study/cardio/1",
+    "study/cardio/2",
+    "study/cardio/3",
+    "study/cardio/0",
+    "study/cardio/9",
+    "study/cardio",
+    "study/ages/1",
+    "study/few",
+    "study/few/1",
+    "study/x",
+    "study/x/1",
+)
 IN_ROUNDS: tuple[Body, ...] = (
     Contribution(JUNK, attach(b"junk")),
     SetLock(JUNK),
@@ -47,6 +59,12 @@ IN_ROUNDS: tuple[Body, ...] = (
     Refusal("recomputed-sum", 1, "it is another"),
     Statement(JUNK, 7, 1.0, 9, b"junk"),
     ModelEntries(JUNK, 1 << 40, (ModelEntry("junk", (1 << 47, 0), "float64"),)),
+)
+OF_STUDIES: tuple[Body, ...] = (
+    Plan("Another purpose.", (1, 2, 3), 3, 10, Statistic(1, 0, "patients")),
+    Approval(JUNK, True, True),
+    Withdrawal(JUNK),
+    Ending(JUNK),
 )
 IN_CEREMONIES: tuple[Body, ...] = (
     Join(b"k" * 1216, JUNK),
@@ -63,7 +81,7 @@ def in_session(session: str) -> tuple[Body, ...]:
         return IN_CEREMONIES
     if kind == "check":
         return (CheckRequest(JUNK, JUNK), CheckPart(JUNK, attach(b"junk")))
-    bodies = (*IN_ROUNDS, Request(3)) if kind == "statistic" else IN_ROUNDS
+    bodies = (*IN_ROUNDS, *OF_STUDIES)
     return tuple(body for body in bodies if belongs(session, BAD, body))
 
 
@@ -99,9 +117,9 @@ def failures(story: Story) -> list[str]:
 @pytest.mark.parametrize("body", [SetLock(JUNK), Contribution(JUNK, attach(b"junk"))])
 def test_what_is_beyond_a_members_budget_is_a_finding_with_its_name(body: Body) -> None:
     """An honest aggregator would have declined it; no rule looks at it."""
-    story = ended("round/3")
+    story = ended("study/cardio/3")
     for _ in range(2 if isinstance(body, SetLock) else 1):  # beside its own
-        put(story, len(story.said) + 1, "round/3", body)
+        put(story, len(story.said) + 1, "study/cardio/3", body)
     assert not failures(story)
     found = audit(MemoryFiles(write(story).files), NONCE)
     (posts,) = [r for r in found.results if r.number == "2.2"]

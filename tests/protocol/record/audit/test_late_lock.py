@@ -13,13 +13,13 @@ LIAR = 4
 def singled_out(known_to: int) -> Story:
     """Two sums that single H4 out; the first has one lock, before so many lock the second."""
     story = once_more(good(), remembering=False)
-    lock = story.at(story.find("round/3", SetLock, LIAR))
+    lock = story.at(story.find("study/cardio/3", SetLock, LIAR))
     story.said = [
         one
         for one in story.said
-        if one.session != "round/3" or not isinstance(one.body, SetLock | Partial)
+        if one.session != "study/cardio/3" or not isinstance(one.body, SetLock | Partial)
     ]
-    story.insert(story.find("round/4", SetLock, nth=3 - known_to), lock)
+    story.insert(story.find("study/cardio/4", SetLock, nth=3 - known_to), lock)
     return story
 
 

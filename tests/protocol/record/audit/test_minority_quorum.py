@@ -17,7 +17,7 @@ from protocol.terms.terms import Terms
 from tests.stage.toy import Table, toy_federation
 
 N, QUORUM = 7, 2
-ROUND = "round/1"
+ROUND = "study/cardio/1"
 ANOTHER = b"s" * 32  # the name of a set that nobody closed
 PARTS = tuple(attach(b"part", to) for to in range(N + 1))
 

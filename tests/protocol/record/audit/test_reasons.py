@@ -18,7 +18,7 @@ from tests.stage.record.good import good
 from tests.stage.record.memory import MemoryFiles
 from tests.stage.record.story import Said, Story, write
 
-ROUND, HYBRID_ROUND = "round/3", "round/2"
+ROUND, HYBRID_ROUND = "study/cardio/3", "study/cardio/2"
 LEFT_OUT, OTHER = 3, 1
 REASONS: tuple[OmissionReason, ...] = get_args(OmissionReason)
 Change = Callable[[Story, int, int], None]
