@@ -41,7 +41,7 @@ from protocol.record import (
 from protocol.record.audit.observation import Observation, certified_epochs, observe
 from protocol.record.audit.round_evidence import RoundEvidence
 from protocol.rounds import OpenedSets
-from protocol.terms import Terms, parse
+from protocol.terms import AGGREGATOR, Terms, parse
 from protocol.words.counted import counted
 
 MAX_TERMS_BYTES = 1 << 20
@@ -208,7 +208,11 @@ class Evidence:
         """What the aggregator said in rounds of studies that nobody has proposed."""
         studies = self.replay.board.studies
         named = ((read_session(p.post.session), p) for p in self.entries)
-        return [p for n, p in named if n.kind == "round" and n.study not in studies]
+        return [
+            p
+            for n, p in named
+            if n.kind == "round" and n.study not in studies and p.post.sender == AGGREGATOR
+        ]
 
     def _epoch_of(self, entries: Sequence[Posted]) -> Epoch | None:
         """The key that a round was opened under, if it was the newest one then."""

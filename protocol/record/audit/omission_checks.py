@@ -46,6 +46,10 @@ def _fault(
     """Why a stated reason is none; empty if it is one, or if the record does not tell."""
     if said.reason == "another-opening":
         return "it is for this round's opening" if judged.answers else ""
+    if said.reason == "withdrawn":
+        closing = found.view.closing
+        stays = found.state.contributes(said.member, closing.position if closing else None)
+        return "it has not withdrawn" if stays else ""
     if said.reason == "differencing":
         return "" if history.binds(found.view) else "no other sum of its model may be open"
     if not judged.answers or not judged.is_here or found.epoch is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from protocol.board import Closing, Opening, Posted
+from protocol.board import Closing, Opening, Posted, StudyState
 from protocol.record.audit.board_checks import BOARD
 from protocol.record.audit.contribution_checks import remark
 from protocol.record.audit.evidence import Evidence
@@ -14,8 +14,9 @@ from protocol.terms import AGGREGATOR
 @check(
     "7.1",
     "rounds belong to studies that members proposed",
-    "each study has one plan under the terms, the first that was proposed under its name. The "
-    "aggregator opened no round of a study that nobody had proposed",
+    "each study has one plan under the terms, the first that was proposed under its name. It is "
+    "said who approved it, by its digest, to contribute or to open, who took that back, and who "
+    "voted to end it. The aggregator opened no round of a study that nobody had proposed",
     BOARD,
 )
 def check_plans(evidence: Evidence, result: Result) -> None:
@@ -23,33 +24,22 @@ def check_plans(evidence: Evidence, result: Result) -> None:
         result.count += 1
         proposer = evidence.name(state.proposer)
         result.notes.append(f"{name} ({state.study.kind}): {proposer}, entry {state.position}")
+        _note_words(evidence, result, state)
     for posted in evidence.orphans:
         reason = f"{posted.post.session}: nobody has proposed this study"
         result.find(posted.position, evidence.name(AGGREGATOR), reason)
 
 
-@check(
-    "7.2",
-    "approvals and withdrawals",
-    "who approved which plan, by its digest, to contribute or to open, who took that back, and "
-    "who voted to end it",
-    BOARD,
-)
-def check_approvals(evidence: Evidence, result: Result) -> None:
-    for name, state in evidence.replay.board.studies.items():
-        for member, words in sorted(state.words.items()):
-            result.count += len(words)
-            said = ", ".join(
-                f"{_approval(w.contribute, w.open)} (entry {w.position})" for w in words
-            )
-            result.notes.append(f"{name}: {evidence.name(member)} {said}")
-        for member, position in sorted(state.endings.items()):
-            result.count += 1
-            result.notes.append(
-                f"{name}: {evidence.name(member)} voted to end it, entry {position}"
-            )
-        if state.ended_at is not None:
-            result.notes.append(f"{name}: it has ended with entry {state.ended_at}")
+def _note_words(evidence: Evidence, result: Result, state: StudyState) -> None:
+    """Who approved a study when, withdrew, or voted to end it."""
+    name = state.study.name
+    for member, words in sorted(state.words.items()):
+        said = (f"{_approval(w.contribute, w.open)} (entry {w.position})" for w in words)
+        result.notes.append(f"{name}: {evidence.name(member)} {', '.join(said)}")
+    for member, position in sorted(state.endings.items()):
+        result.notes.append(f"{name}: {evidence.name(member)} voted to end it, entry {position}")
+    if state.ended_at is not None:
+        result.notes.append(f"{name}: it ended with entry {state.ended_at}")
 
 
 def _approval(contribute: bool, opens: bool) -> str:
@@ -60,7 +50,7 @@ def _approval(contribute: bool, opens: bool) -> str:
 
 
 @check(
-    "7.3",
+    "7.2",
     "rounds were opened of approved studies",
     "each opening names the plan of its study. Enough members had approved to contribute and to "
     "open before it, and the study had not ended",
@@ -86,7 +76,7 @@ def _faults_of_opening(found: RoundEvidence, opening: Posted[Opening]) -> Iterat
 
 
 @check(
-    "7.4",
+    "7.3",
     "those in a sum had approved to contribute",
     "each contributor of a closing had approved before the opening, and had not taken it back "
     "before the closing",
@@ -110,7 +100,7 @@ def check_contributors(evidence: Evidence, result: Result) -> None:
 
 
 @check(
-    "7.5",
+    "7.4",
     "nothing was closed after a study's end",
     "no closing of a round stands after the votes that ended its study",
     BOARD,
@@ -124,4 +114,4 @@ def check_ends(evidence: Evidence, result: Result) -> None:
                 remark(result, found)(posted.position, evidence.name(AGGREGATOR), reason)
 
 
-CHECKS = (check_plans, check_approvals, check_opened, check_contributors, check_ends)
+CHECKS = (check_plans, check_opened, check_contributors, check_ends)

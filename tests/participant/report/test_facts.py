@@ -29,10 +29,12 @@ from tests.stage.files import flipped
 from tests.stage.record.good import good
 from tests.stage.record.memory import MemoryFiles
 from tests.stage.record.story import write
+from tests.stage.studies import training_study
 from tests.stage.toy import Table, toy_epoch, toy_federation
 
 FOUR = (1, 2, 3, 4)
 TOY = toy_federation(5, 3)
+STUDY = training_study(TOY.terms)
 
 
 @cache
@@ -152,8 +154,9 @@ def test_phases_add_up_to_the_time_from_the_opening_to_enough_statements() -> No
     found, terms = rounds()["study/cardio/2"], good().story.federation.terms
     assert tuple(found.phases) == PHASES
     assert found.opened
+    study = training_study(terms)
     times = sorted(d.time_ms for d in found.stated.values())
-    enough = times[terms.least_contributors - 1]
+    enough = times[study.least_agreeing - 1]
     assert enough < times[-1]
     assert sum(found.phases.values()) == pytest.approx((enough - found.opened.time_ms) / 1000)
     assert tuple(rounds()["study/few/1"].phases) == PHASES[:2]
@@ -162,7 +165,9 @@ def test_phases_add_up_to_the_time_from_the_opening_to_enough_statements() -> No
 def table() -> Table:
     """A round of five, open, with contributions of 1, 2, 3 and 4."""
     found = Table(TOY)
-    opening = found.say(0, Draft("study/cardio/1", Opening("training", bytes(32), bytes(32), 5)))
+    found.found(STUDY)
+    asked = Opening(STUDY.digest, bytes(32), bytes(32), 5, clip=8.0, max_examples=1_000)
+    opening = found.say(0, Draft("study/cardio/1", asked))
     for member in FOUR:
         body = Contribution(opening.digest, attach(bytes([member])))
         found.say(member, Draft("study/cardio/1", body))
@@ -180,14 +185,14 @@ def close(at: Table, *members: int) -> bytes:
 
 
 def facts_view(at: Table) -> RoundView:
-    return RoundView.of("study/cardio/1", at.board.entries)
+    return RoundView.of("study/cardio/1", at.board.session("study/cardio/1"))
 
 
 def test_who_contributed_and_is_not_in_the_sum_is_left_out() -> None:
     at = table()
-    assert round_facts(TOY.terms, at.board.entries).left_out == ()  # still open
+    assert round_facts(STUDY, at.board.session("study/cardio/1")).left_out == ()  # still open
     close(at, 1, 2, 4)
-    found = round_facts(TOY.terms, at.board.entries)
+    found = round_facts(STUDY, at.board.session("study/cardio/1"))
     assert (found.chosen, found.left_out) == ((1, 2, 4), (3,))
 
 
@@ -198,7 +203,7 @@ def test_locks_and_parts_of_another_set_do_not_count() -> None:
         at.say(member, Draft("study/cardio/1", SetLock(said)))
         parts = tuple(attach(b"part", to) for to in range(6))
         at.say(member, Draft("study/cardio/1", Partial(said, bytes(32), parts)))
-    found = round_facts(TOY.terms, at.board.entries)
+    found = round_facts(STUDY, at.board.session("study/cardio/1"))
     assert (set(found.locked), set(found.decrypted)) == ({1}, {1})
 
 
@@ -208,7 +213,7 @@ def test_a_members_last_statement_counts_and_all_its_refusals_are_told() -> None
     for result in (b"a", b"b"):
         at.say(1, Draft("study/cardio/1", Statement(result * 32, 5)))
         at.say(2, Draft("study/cardio/1", Refusal("sum", 3, f"member 3: {result!r}\u200b")))
-    found = round_facts(TOY.terms, at.board.entries)
+    found = round_facts(STUDY, at.board.session("study/cardio/1"))
     assert found.results == {1: b"b" * 32}
     assert [r.reason for r in found.refusals] == ["H3: b'a'\\u200b", "H3: b'b'\\u200b"]
 

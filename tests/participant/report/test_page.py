@@ -300,7 +300,7 @@ def test_columns_end_at_the_top_of_their_phases_and_inside_the_plot() -> None:
     ],
 )  # fmt: skip
 def test_any_figures_stay_inside_the_plot(values: dict[int, float]) -> None:
-    read = Read(metric_plot(0, Metric("m", values), {}))
+    read = Read(metric_plot(0, Metric("m", values)))
     points = read.all("circle")
     assert len(points) == len(values)
     for point in points:
@@ -309,13 +309,6 @@ def test_any_figures_stay_inside_the_plot(values: dict[int, float]) -> None:
     ticks = [text for text in read.all("text") if text.get("class") == "tick"]
     assert 2 <= len(ticks) <= 8
     assert len([text for text in read.all("text") if text.get("class") == "label"]) <= 10
-
-
-def test_a_line_ends_where_another_model_begins() -> None:
-    metric = Metric("accuracy", {1: 0.1, 2: 0.2, 3: 0.3, 5: 0.5})
-    read = Read(metric_plot(0, metric, {3: "7 weights"}))
-    assert [len((p["points"] or "").split()) for p in read.all("polyline")] == [2, 2]
-    assert sum(line.get("class") == "break" for line in read.all("line")) == 1
 
 
 # ── colours ──

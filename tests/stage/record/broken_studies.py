@@ -23,6 +23,7 @@ def _say(story: Story, place: int, sender: int, body: Approval | Withdrawal | En
 def round_of_a_study_that_nobody_proposed(made: Good) -> Broken:
     story = made.story.until(AGES)
     story.said = [one for one in story.said if one.session != _AGES]
+    del story.said[story.find(AGES, Opening) :]
     return told(story, "7.1", story.find(AGES, Opening), is_failure=False)
 
 
@@ -32,7 +33,7 @@ def plan_changed_after_the_approvals(made: Good) -> Broken:
     story = made.story.until(AGES)
     place = story.find(_AGES, Plan)
     story.alter(place, purpose="Another one.")
-    return told(story, "7.3", story.find(AGES, Opening), is_failure=False)
+    return told(story, "7.2", story.find(AGES, Opening), is_failure=False)
 
 
 @tampering
@@ -41,7 +42,7 @@ def opened_though_too_few_had_approved(made: Good) -> Broken:
     place = story.find(LAST, Opening)
     for member in (1, 2):
         _say(story, place, member, Withdrawal(_digest(story, _CARDIO)))
-    return told(story, "7.3", place + 2, AGGREGATOR)
+    return told(story, "7.2", place + 2, AGGREGATOR, is_failure=False)
 
 
 @tampering
@@ -50,7 +51,7 @@ def opened_after_the_end(made: Good) -> Broken:
     place = story.find(LAST, Opening)
     for member in (1, 2, 3):
         _say(story, place, member, Ending(_digest(story, _CARDIO)))
-    return told(story, "7.3", place + 3, AGGREGATOR, is_failure=False)
+    return told(story, "7.2", place + 3, AGGREGATOR, is_failure=False)
 
 
 @tampering
@@ -58,7 +59,7 @@ def closed_with_one_that_had_withdrawn(made: Good) -> Broken:
     story = made.story.copy()
     place = story.find(LAST, Closing)
     _say(story, place, 4, Withdrawal(_digest(story, _CARDIO)))
-    return told(story, "7.4", place + 1, AGGREGATOR)
+    return told(story, "7.3", place + 1, AGGREGATOR)
 
 
 @tampering
@@ -67,4 +68,4 @@ def closed_after_the_end(made: Good) -> Broken:
     place = story.find(LAST, Closing)
     for member in (1, 2, 3):
         _say(story, place, member, Ending(_digest(story, _CARDIO)))
-    return told(story, "7.5", place + 3, AGGREGATOR, is_failure=False)
+    return told(story, "7.4", place + 3, AGGREGATOR, is_failure=False)

@@ -178,7 +178,7 @@ def _count(toy: ToyEpoch, session: str, contributing: Sequence[int]) -> None:
     plan = statistic_plan(
         toy.federation.terms, 2, decimals=1, data=f"{name}-data", labels=("visits", "days")
     )
-    found = Round(session, 2, toy, plan, toy.table)
+    found = Round(session, 2, toy, plan, at=toy.table)
     opening = found.open().digest
     for i in contributing:
         found.give(i, contribution((10 * i, 10 * i + 1), i, session, opening, toy.epoch))

@@ -3,7 +3,7 @@
 from protocol.record.audit.round_evidence import JudgedContribution, RoundEvidence
 from protocol.rounds.ciphertexts import Encrypted
 from tests.stage.rounds.contribution import written
-from tests.stage.rounds.toy_round import EPOCH, TERMS, Round, training
+from tests.stage.rounds.toy_round import EPOCH, Round, training
 
 COPIER, COPIED, HONEST = 5, 1, (1, 3, 4)
 
@@ -21,7 +21,7 @@ def judged() -> dict[int, JudgedContribution]:
     at.settle()
     assert not at.refusals
     entries = at.board.session("study/cardio/1")
-    evidence = RoundEvidence(TERMS, EPOCH, entries, lambda a: a.data or at.blobs[a.digest])
+    evidence = RoundEvidence(at.state, EPOCH, entries, lambda a: a.data or at.blobs[a.digest])
     return {one.posted.post.sender: one for one in evidence.contributions}
 
 

@@ -9,11 +9,13 @@ import pytest
 
 from protocol.board.draft import Draft
 from protocol.board.messages import Attachment, Body, Closing, Opening, Partial, SetLock, attach
+from protocol.board.study import StudyState
 from protocol.record.audit.decryption_checks import check_releases
 from protocol.record.audit.release_checks import check_one_set
 from protocol.record.audit.results import Check, Result
 from protocol.record.audit.round_evidence import RoundEvidence
 from protocol.terms.terms import Terms
+from tests.stage.studies import training_study
 from tests.stage.toy import Table, toy_federation
 
 N, QUORUM = 7, 2
@@ -30,41 +32,49 @@ def data_of(attachment: Attachment) -> bytes:
 class Told:
     """A round's entries, as the checks ask for them."""
 
-    terms: Terms
+    state: StudyState
     table: Table
+
+    @property
+    def terms(self) -> Terms:
+        return self.state.study.terms
 
     @cached_property
     def rounds(self) -> list[RoundEvidence]:
         entries = self.table.board.session(ROUND)
-        return [RoundEvidence(self.terms, None, entries, data_of)]
+        return [RoundEvidence(self.state, None, entries, data_of)]
 
     def name(self, sender: int) -> str:
         return self.terms.name_of(sender)
 
 
 def told(early: Sequence[int], late: Sequence[int], of: bytes | None = None) -> Told:
-    """``early`` release parts of a set before the closing's is locked, ``late`` then help with it.
+    """``early`` lock a set and release parts of it at once, ``late`` then help with the closing's.
 
     of: the set of the early ones, the closing's if it is None.
     """
     table = Table(toy_federation(N, QUORUM))
     terms = table.federation.terms
     assert terms.quorum <= terms.faults
+    state = table.found(training_study(terms))
 
     def say(sender: int, body: Body) -> None:
         table.say(sender, Draft(ROUND, body))
 
-    say(0, Opening("training", bytes(32), bytes(32), 1, clip=terms.clip, max_examples=5))
+    say(0, Opening(state.study.digest, bytes(32), bytes(32), 1, clip=8.0, max_examples=5))
     say(0, Closing((), attach(b"sum")))
-    chosen = RoundEvidence(terms, None, table.board.session(ROUND), data_of).chosen
+    chosen = RoundEvidence(state, None, table.board.session(ROUND), data_of).chosen
     assert chosen is not None
+    for member in early:
+        say(member, SetLock(of or chosen))
     for member in early:
         say(member, Partial(of or chosen, bytes(32), PARTS))
     for member in range(1, N + 1):
-        say(member, SetLock(chosen))
+        if member not in early:
+            say(member, SetLock(chosen))
     for member in late:
         say(member, Partial(chosen, bytes(32), PARTS))
-    return Told(terms, table)
+    return Told(state, table)
 
 
 def account(check: Check, found: Any) -> Result:
@@ -111,4 +121,4 @@ def test_a_set_that_a_quorum_released_was_helped(early, is_helped) -> None:
     found = told(early, [])
     entries = found.table.board.session(ROUND)
     without_locks = [p for p in entries if not isinstance(p.post.body, SetLock)]
-    assert RoundEvidence(found.terms, None, without_locks, data_of).is_helped is is_helped
+    assert RoundEvidence(found.state, None, without_locks, data_of).is_helped is is_helped
