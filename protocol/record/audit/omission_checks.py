@@ -47,9 +47,11 @@ def _fault(
     if said.reason == "another-opening":
         return "it is for this round's opening" if judged.answers else ""
     if said.reason == "withdrawn":
-        closing = found.view.closing
-        stays = found.state.contributes(said.member, closing.position if closing else None)
-        return "it has not withdrawn" if stays else ""
+        ends = (found.view.opening, found.view.closing)
+        stood = all(
+            found.state.contributes(said.member, end.position if end else None) for end in ends
+        )
+        return "its approval stood" if stood else ""
     if said.reason == "differencing":
         return "" if history.binds(found.view) else "no other sum of its model may be open"
     if not judged.answers or not judged.is_here or found.epoch is None:
