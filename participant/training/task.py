@@ -149,8 +149,9 @@ class TrainingTask(Task):
         return None
 
     def explains(self, post: Post) -> bool:
-        """Whether a post crossed with the study's end; ``due`` raises that."""
-        return self._course is not None and self._course.state.is_ended()
+        """Whether a post crossed with the study's end, as ``due`` says, or was not this task's."""
+        is_over = self._course is not None and self._course.state.is_ended()
+        return is_over or post.session == study_session(self.name)
 
     def wanted_blobs(self) -> Sequence[tuple[bytes, int]]:
         """The next chunks of the vector that is being read: the own one, the sum, another's."""

@@ -10,9 +10,10 @@ from participant.agent.task import Task
 from participant.home.address import Address
 from protocol.board.board import Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import Statement
+from protocol.board.plan import Plan
 from protocol.wire.frames import Welcome
 from tests.simulator.disk import Disk
+from tests.stage.studies import proposal, statistic_study
 from tests.stage.toy import toy_federation
 
 FEDERATION = toy_federation(3, 2)
@@ -50,8 +51,15 @@ class Quiet:
         """Take it."""
 
 
-def statement(number: int = 0) -> Draft:
-    return Draft("round/0", Statement(bytes([number]) * 32, 1))
+def proposing(number: int = 0, purpose: str = "A test.") -> Draft:
+    """What any member may say at any time: a plan, for a study s0, s1 and so on."""
+    return proposal(statistic_study(FEDERATION.terms, name=f"s{number}", purpose=purpose))
+
+
+def proposed(service: Aggregator, sender: int) -> list[int]:
+    """The numbers of the plans that a member has proposed so, in order."""
+    posts = (p.post for p in service.board.entries if p.post.sender == sender)
+    return [int(post.session[-1]) for post in posts if isinstance(post.body, Plan)]
 
 
 def agent(index: int = 1, disk: Disk | None = None, *drafts: Draft) -> Agent:

@@ -15,7 +15,8 @@ from keyshare.hybrid import lattice
 from keyshare.hybrid.checksum import ChecksumKey, sum_checksums
 from keyshare.hybrid.lattice import S1, S2, Lattice
 from keyshare.hybrid.one_time_key import read_words
-from protocol.board.messages import MAX_ATTACHMENTS, blob_name
+from protocol.board.fields import MAX_ATTACHMENTS
+from protocol.board.messages import blob_name
 from protocol.encoding import Message
 from protocol.errors import BadTerms
 from protocol.rounds.history import isolated

@@ -13,7 +13,8 @@ from participant.model.layout import Layout
 from protocol.board.board import Posted
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
-from protocol.board.messages import MAX_ENTRIES_BYTES, ModelEntries, ModelEntry, Opening, Statement
+from protocol.board.fields import MAX_ENTRIES_BYTES
+from protocol.board.messages import ModelEntries, ModelEntry, Opening, Statement
 from protocol.encoding import encode
 from tests.stage.rounds.round_table import Events, RoundTable, Steps
 

@@ -20,7 +20,7 @@ from participant.network.clock_check import ClockCheck
 from protocol.board.messages import blob_name
 from protocol.wire.frames import CHUNK_BYTES, BlobChunk, Welcome
 from tests.stage.desk import SECONDS, Desk, federation
-from tests.stage.saying import FEDERATION, agent, statement
+from tests.stage.saying import FEDERATION, agent, proposing
 
 DAY_MS = 86_400_000
 
@@ -178,7 +178,7 @@ def test_a_hospital_whose_clock_is_a_day_off_is_told_once(tmp_path: Path, there:
     service = Aggregator(
         FEDERATION.terms, FEDERATION.keys[0], tmp_path, lambda: int(1000 * here[0]) + there
     )
-    member = agent(1, None, statement(1), statement(2))
+    member = agent(1, None, proposing(1), proposing(2))
     check, found = ClockCheck(member, lambda: here[0]), []
     member.connected(Welcome(*service.board.head))
     for _ in range(6):
@@ -199,7 +199,7 @@ def test_neither_a_right_clock_nor_a_long_way_is_remarked(tmp_path: Path) -> Non
     service = Aggregator(
         FEDERATION.terms, FEDERATION.keys[0], tmp_path, lambda: int(1000 * here[0]) + 2_000
     )
-    member = agent(1, None, statement(1), statement(2))
+    member = agent(1, None, proposing(1), proposing(2))
     check = ClockCheck(member, lambda: here[0])
     member.connected(Welcome(*service.board.head))
     for _ in range(6):

@@ -8,11 +8,12 @@ from participant.agent.outbox import Outbox
 from participant.agent.set_ledger import SetLedger
 from participant.errors import DamagedFile, IdentityInUse, RejectedByAggregator
 from protocol.board.draft import Draft
-from protocol.board.messages import MAX_INLINE_BYTES, Join, Statement, Step, attach
+from protocol.board.fields import MAX_INLINE_BYTES
+from protocol.board.messages import Join, Step, attach
 from protocol.errors import Fork
 from protocol.wire.frames import Rejected, Welcome
 from tests.simulator.disk import Disk
-from tests.stage.saying import BIG, agent, aggregator, connect, statement
+from tests.stage.saying import BIG, agent, aggregator, connect, proposed, proposing
 
 
 def test_what_is_due_ends_on_the_board_with_its_blob(tmp_path: Path) -> None:
@@ -31,30 +32,29 @@ def test_what_is_due_ends_on_the_board_with_its_blob(tmp_path: Path) -> None:
 
 def test_after_a_crash_the_same_bytes_are_sent_again(tmp_path: Path) -> None:
     service, disk = aggregator(tmp_path), Disk()
-    first = agent(1, disk, statement(1))
+    first = agent(1, disk, proposing(1))
     first.connected(Welcome(*service.board.head))
     first.receive(service.entries_after(0))
     first.step()
     said = first.outgoing()[-1]  # and then the process dies
-    again = agent(1, disk, statement(2))
+    again = agent(1, disk, proposing(2))
     connect(again, service)
-    bodies = [p.post.body for p in service.board.entries]
-    assert [b.result[0] for b in bodies if isinstance(b, Statement)] == [1, 2]
+    assert proposed(service, 1) == [1, 2]
     assert said.post.digest == service.board.entries[0].digest
 
 
 def test_a_board_shorter_than_before_is_a_fork(tmp_path: Path) -> None:
     service, disk = aggregator(tmp_path / "a"), Disk()
-    connect(agent(1, disk, statement(1), Draft("ceremony/1", Join(b"k", bytes(32)))), service)
+    connect(agent(1, disk, proposing(1), Draft("ceremony/1", Join(b"k", bytes(32)))), service)
     with pytest.raises(Fork):
         agent(1, disk).connected(Welcome(0, aggregator(tmp_path / "b").board.head.hash))
 
 
 def test_another_board_of_the_same_length_is_a_fork(tmp_path: Path) -> None:
     one, other = aggregator(tmp_path / "a"), aggregator(tmp_path / "b")
-    first = agent(1, None, statement(1))
+    first = agent(1, None, proposing(1))
     connect(first, one)
-    connect(agent(2, None, statement(2)), other)
+    connect(agent(2, None, proposing(2)), other)
     first.disconnected()
     first.connected(Welcome(*other.board.head))
     with pytest.raises(Fork):
@@ -64,29 +64,29 @@ def test_another_board_of_the_same_length_is_a_fork(tmp_path: Path) -> None:
 def test_a_board_that_contradicts_ones_last_post_is_a_fork_after_a_restart(tmp_path: Path) -> None:
     one, other, disk = aggregator(tmp_path / "a"), aggregator(tmp_path / "b"), Disk()
     for service, number in ((one, 1), (other, 2)):
-        connect(agent(2, None, statement(number)), service)
-    connect(agent(1, disk, statement(1)), one)
-    connect(agent(3, None, statement(3)), other)
+        connect(agent(2, None, proposing(number)), service)
+    connect(agent(1, disk, proposing(3)), one)
+    connect(agent(3, None, proposing(3)), other)
     with pytest.raises(Fork):
         connect(agent(1, disk), other)
 
 
 def test_a_board_without_ones_last_post_is_a_fork_after_a_restart(tmp_path: Path) -> None:
     one, other, disk = aggregator(tmp_path / "a"), aggregator(tmp_path / "b"), Disk()
-    connect(agent(1, disk, statement(1)), one)
-    connect(agent(2, None, statement(2)), other)
+    connect(agent(1, disk, proposing(1)), one)
+    connect(agent(2, None, proposing(2)), other)
     with pytest.raises(Fork):
         connect(agent(1, disk), other)
 
 
 def test_a_post_of_ones_own_that_one_did_not_make_stops_the_agent(tmp_path: Path) -> None:
     service = aggregator(tmp_path)
-    first, twin = agent(1), agent(1, None, statement(1))
+    first, twin = agent(1), agent(1, None, proposing(1))
     connect(first, service)
     connect(twin, service)
     with pytest.raises(IdentityInUse) as caught:
         first.receive(service.entries_after(first.board.head.position))
-    assert caught.value.session == "study/cardio/0"
+    assert caught.value.session == "study/s1"
 
 
 def test_a_rejection_stops_the_agent_with_its_code(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_an_entry_that_was_another_one_before_is_a_fork(tmp_path: Path) -> None:
     one, other = aggregator(tmp_path / "a"), aggregator(tmp_path / "b")
     first = agent(1)
     for service, number in ((one, 1), (other, 2)):
-        connect(agent(2, None, statement(number)), service)
+        connect(agent(2, None, proposing(number)), service)
     connect(first, one)
     with pytest.raises(Fork) as caught:
         first.receive(other.entries_after(0))

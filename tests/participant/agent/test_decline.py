@@ -21,10 +21,11 @@ from protocol.board.messages import (
     attach,
     blob_name,
 )
+from protocol.board.study import Studies
 from protocol.wire.frames import Declined, Submit, Welcome
 from tests.simulator.disk import Disk
 from tests.stage.rounds.served_hybrid import hybrid_desk
-from tests.stage.saying import FEDERATION, Saying, agent, aggregator, connect, statement
+from tests.stage.saying import FEDERATION, Saying, agent, aggregator, connect, proposing
 
 JOIN = Join(b"k", bytes(32))
 TOO_EARLY = Draft("ceremony/2", JOIN)  # nobody has aborted ceremony/1
@@ -35,13 +36,13 @@ def test_a_post_beyond_the_budget_is_dropped_and_the_next_one_is_said(tmp_path: 
     with pytest.raises(RejectedByAggregator) as caught:
         connect(agent(1, disk, TOO_EARLY), service)
     assert caught.value.code == "over-budget"
-    connect(agent(1, disk, statement(1)), service)
-    assert [p.post.session for p in service.board.entries] == ["study/cardio/0"]
+    connect(agent(1, disk, proposing(1)), service)
+    assert [p.post.session for p in service.board.entries] == ["study/s1"]
 
 
 def test_a_post_within_the_budget_is_kept_and_a_second_decline_is_named(tmp_path: Path) -> None:
     service, disk = aggregator(tmp_path), Disk()
-    first = agent(1, disk, statement(1))
+    first = agent(1, disk, proposing(1))
     first.connected(Welcome(*service.board.head))
     first.step()
     (said,) = (f.post for f in first.outgoing() if isinstance(f, Submit))
@@ -82,13 +83,14 @@ def test_a_certificate_is_never_forgotten_whatever_the_budget(
 
 
 def test_no_certificate_is_beyond_the_budget_for_what_its_sender_said_after_an_abort() -> None:
-    budget, session = Budget(FEDERATION.terms), "ceremony/1"
-    budget.take(session, 2, Abort(0, "trial", "no"), 0)
-    for _ in range(2):
-        budget.take(session, 1, Step("trial", 0, 0, ()), 0)
+    terms, session = FEDERATION.terms, "ceremony/1"
+    budget = Budget(terms, Studies(terms))
+    budget.take(1, session, 2, Abort(0, "trial", "no"), 0)
+    for k in (2, 3):
+        budget.take(k, session, 1, Step("trial", 0, 0, ()), 0)
     assert budget.excess(session, 1, JOIN, 0)
     certificate = Certificate(bytes(32), b"")
     assert not budget.excess(session, 1, certificate, 0)
-    for _ in range(2):
-        budget.take(session, 1, certificate, 0)
+    for k in (4, 5):
+        budget.take(k, session, 1, certificate, 0)
     assert budget.excess(session, 1, certificate, 0)

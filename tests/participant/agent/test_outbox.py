@@ -5,8 +5,8 @@ import pytest
 from participant.agent.outbox import Outbox, store_blob
 from participant.errors import DamagedFile
 from protocol.board.board import Post, SignedPost, sign_post
+from protocol.board.fields import MAX_CHUNKS
 from protocol.board.messages import (
-    MAX_CHUNKS,
     Body,
     Contribution,
     Refusal,
@@ -165,7 +165,7 @@ def test_a_vector_stays_until_its_rounds_lock_is_on_the_board() -> None:
         assert again.pending is None
     assert outbox.blob(blob_name(b"the ciphertexts")) is None
     assert len(disk.names("outbox/blob-")) == len(BLOBS)
-    outbox.put(post(LOCK, "statistic/age"), ())
+    outbox.put(post(LOCK, "study/age/1"), ())
     outbox.settle()
     assert is_kept(outbox)
     outbox.put(post(LOCK), ())

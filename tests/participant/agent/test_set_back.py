@@ -15,12 +15,23 @@ from participant.cli.views.ceremony import link_notices, set_back_line
 from participant.errors import IdentityInUse, RejectedByAggregator
 from protocol.board.budget import Surplus
 from protocol.board.draft import Draft
-from protocol.board.messages import Join, Opening, SetLock, Statement, Step, attach
+from protocol.board.messages import Join, Opening, SetLock, Step, attach
+from protocol.board.plan import Plan
 from protocol.encoding import encode
 from protocol.errors import Refused
 from protocol.wire.frames import Welcome
 from tests.simulator.disk import Crash, Disk
-from tests.stage.saying import BIG, FEDERATION, Saying, agent, aggregator, connect, statement, talk
+from tests.stage.saying import (
+    BIG,
+    FEDERATION,
+    Saying,
+    agent,
+    aggregator,
+    connect,
+    proposed,
+    proposing,
+    talk,
+)
 from tests.stage.toy import next_post
 from tests.stage.toy_home import member_at
 
@@ -58,12 +69,7 @@ class Machine:
 
 
 def open_a_round(service: Aggregator) -> None:
-    service._say("study/cardio/1", Opening("training", bytes(32), bytes(32), 1))
-
-
-def own_results(service: Aggregator) -> list[int]:
-    own = (p.post.body for p in service.board.session("study/cardio/0") if p.post.sender == 1)
-    return [body.result[0] for body in own]
+    service._say("study/cardio/1", Opening(bytes(32), bytes(32), bytes(32), 1))
 
 
 # ── noticed ──
@@ -71,14 +77,14 @@ def own_results(service: Aggregator) -> list[int]:
 
 def test_a_snapshot_that_is_put_back_is_noticed_and_the_hospital_goes_on(tmp_path: Path) -> None:
     service, machine = aggregator(tmp_path), Machine()
-    connect(machine.start(statement(1)), service)
+    connect(machine.start(proposing(1)), service)
     before = machine.snapshot()
     open_a_round(service)
-    connect(machine.start(statement(2), JOIN), service)
+    connect(machine.start(proposing(2), JOIN), service)
     machine.put_back(before)
-    machine.goes_on(service, statement(3))
-    assert own_results(service) == [1, 2, 3]
-    assert machine.told == [SetBack(3, 4)]  # after its statement and the opening, which it knew of
+    machine.goes_on(service, proposing(3))
+    assert proposed(service, 1) == [1, 2, 3]
+    assert machine.told == [SetBack(3, 4)]  # after its plan and the opening, which it knew of
     assert machine.restored_at == 4
     ledger = SetLedger(machine.disk)
     ledger.begin(service.board)
@@ -87,11 +93,11 @@ def test_a_snapshot_that_is_put_back_is_noticed_and_the_hospital_goes_on(tmp_pat
 
 def test_what_was_chosen_before_the_snapshot_is_still_known(tmp_path: Path) -> None:
     service, machine = aggregator(tmp_path), Machine()
-    connect(machine.start(statement(1)), service)
+    connect(machine.start(proposing(1)), service)
     open_a_round(service)
     assert SetLedger(machine.disk).choose("study/cardio/1", b"a" * 32)
     before = machine.snapshot()
-    connect(machine.start(statement(2)), service)
+    connect(machine.start(proposing(2)), service)
     machine.put_back(before)
     connect(machine.start(), service)
     ledger = SetLedger(machine.disk)
@@ -103,10 +109,10 @@ def test_what_was_chosen_before_the_snapshot_is_still_known(tmp_path: Path) -> N
 def test_it_is_noticed_once_and_again_when_it_happens_again(tmp_path: Path) -> None:
     service, machine = aggregator(tmp_path), Machine()
     before = machine.snapshot()  # nothing at all: a folder that was lost
-    connect(machine.start(statement(1)), service)
+    connect(machine.start(proposing(1)), service)
     machine.put_back(before)
-    connect(machine.start(statement(2)), service)
-    connect(machine.start(statement(3)), service)
+    connect(machine.start(proposing(2)), service)
+    connect(machine.start(proposing(3)), service)
     assert machine.told == [SetBack(1, 1)]
     machine.put_back(before)
     connect(machine.start(), service)
@@ -116,7 +122,7 @@ def test_it_is_noticed_once_and_again_when_it_happens_again(tmp_path: Path) -> N
 
 def test_a_crash_while_it_is_noticed_does_not_hide_it(tmp_path: Path) -> None:
     service, machine = aggregator(tmp_path), Machine()
-    connect(machine.start(statement(1)), service)
+    connect(machine.start(proposing(1)), service)
     for moment in range(4):  # before and after each of the two writes
         machine.disk = Disk()
         machine.disk.dies_after(moment)
@@ -150,10 +156,10 @@ def test_no_crash_looks_like_it(tmp_path: Path) -> None:
 def test_a_lock_that_the_aggregator_kept_back_is_not_followed_by_another(tmp_path: Path) -> None:
     """Chosen before the disk went back; other posts of the hospital are on the board, not that."""
     service, machine = aggregator(tmp_path), Machine()
-    connect(machine.start(statement(1)), service)
+    connect(machine.start(proposing(1)), service)
     open_a_round(service)
     before = machine.snapshot()
-    connect(machine.start(statement(2)), service)
+    connect(machine.start(proposing(2)), service)
     assert SetLedger(machine.disk).choose("study/cardio/1", b"a" * 32)
     locking = machine.start(Draft("study/cardio/1", SetLock(b"a" * 32)))
     locking.connected(Welcome(*service.board.head))
@@ -171,7 +177,8 @@ def test_a_lock_that_the_aggregator_kept_back_is_not_followed_by_another(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("about_to", "said"), [(statement(9), statement(1)), (WITH_BLOB, JOIN), (JOIN, WITH_BLOB)]
+    ("about_to", "said"),
+    [(proposing(1, "Another."), proposing(1)), (WITH_BLOB, JOIN), (JOIN, WITH_BLOB)],
 )
 def test_what_a_set_back_machine_was_about_to_say_gives_way_to_what_it_said(
     tmp_path: Path, about_to: Draft, said: Draft
@@ -187,7 +194,7 @@ def test_what_a_set_back_machine_was_about_to_say_gives_way_to_what_it_said(
     assert machine.disk.read("outbox/post") is not None
     with pytest.raises((IdentityInUse, RejectedByAggregator)):
         talk(working, service)
-    machine.goes_on(service, statement(3))
+    machine.goes_on(service, proposing(3))
     assert machine.told == [SetBack(1, 1)]
     assert service.board.head.position == 2
     assert not machine.disk.names("outbox/")
@@ -208,11 +215,11 @@ def test_a_post_that_the_hospital_has_passed_by_in_another_session_is_let_go_of(
     """It was restored elsewhere and spoke there, with more of the board in view."""
     service, old = aggregator(tmp_path), Machine()
     with_a_cut_line(old, service, WITH_BLOB)
-    connect(agent(2, None, statement(5)), service)
-    connect(Machine().start(statement(2)), service)
-    old.goes_on(service, statement(3))
+    connect(agent(2, None, proposing(5)), service)
+    connect(Machine().start(proposing(2)), service)
+    old.goes_on(service, proposing(3))
     assert old.told == [SetBack(2, 2)]
-    assert own_results(service) == [2, 3]
+    assert proposed(service, 1) == [2, 3]
     assert not old.disk.names("outbox/")
 
 
@@ -220,9 +227,9 @@ def test_a_post_that_can_still_be_taken_is_sent(tmp_path: Path) -> None:
     """What the hospital said elsewhere saw no more of the board than it."""
     service, old = aggregator(tmp_path), Machine()
     with_a_cut_line(old, service, WITH_BLOB)
-    connect(Machine().start(statement(2)), service)
-    old.goes_on(service, statement(3))
-    assert [type(p.post.body) for p in service.board.entries] == [Statement, Step, Statement]
+    connect(Machine().start(proposing(2)), service)
+    old.goes_on(service, proposing(3))
+    assert [type(p.post.body) for p in service.board.entries] == [Plan, Step, Plan]
 
 
 def test_a_post_whose_number_has_a_post_that_does_not_count_is_let_go_of(tmp_path: Path) -> None:
@@ -232,8 +239,8 @@ def test_a_post_whose_number_has_a_post_that_does_not_count_is_let_go_of(tmp_pat
     said = Join(b"x", bytes(32))
     service._append(next_post(FEDERATION.keys[1], service.board, early, 1, said))
     assert isinstance(service.board.entries[0].post.body, Surplus)
-    old.goes_on(service, statement(3))
-    assert own_results(service) == [3]
+    old.goes_on(service, proposing(3))
+    assert proposed(service, 1) == [3]
 
 
 def test_a_post_on_its_way_is_let_go_of_where_the_key_was_restored_into_the_same_folder(
@@ -242,11 +249,11 @@ def test_a_post_on_its_way_is_let_go_of_where_the_key_was_restored_into_the_same
     """The folder is marked and knows the board's head, and so it is not found to be set back."""
     service, old = aggregator(tmp_path), Machine()
     with_a_cut_line(old, service, WITH_BLOB)
-    connect(agent(2, None, statement(5)), service)
-    connect(Machine().start(statement(2)), service)
+    connect(agent(2, None, proposing(5)), service)
+    connect(Machine().start(proposing(2)), service)
     SetLedger(old.disk).mark_restored(service.board.head)
     old.disk.write(CHECKPOINT_NAME, encode(Checkpoint(*service.board.head)))
-    old.goes_on(service, statement(3))
+    old.goes_on(service, proposing(3))
     assert not old.told
 
 
@@ -259,8 +266,8 @@ def test_a_post_that_had_arrived_before_the_hospital_spoke_elsewhere_is_kept_and
     working.step()
     for frame in working.outgoing():
         service.receive(1, frame)  # and the answer is lost
-    connect(Machine().start(statement(2)), service)
-    for draft in ((), (statement(3),)):
+    connect(Machine().start(proposing(2)), service)
+    for draft in ((), (proposing(3),)):
         old.goes_on(service, *draft)
     assert old.told == [SetBack(2, 2)]
     assert service.board.head.position == 3
@@ -273,11 +280,11 @@ def test_entries_of_another_timeline_stop_an_agent_at_work_and_are_noticed_at_th
     working = machine.start()
     connect(working, service)
     before = machine.snapshot()
-    connect(machine.start(statement(1)), service)
+    connect(machine.start(proposing(1)), service)
     machine.put_back(before)
     with pytest.raises(IdentityInUse):
         connect(working, service)
-    machine.goes_on(service, statement(2))
+    machine.goes_on(service, proposing(2))
     assert machine.told == [SetBack(1, 1)]
 
 
@@ -288,7 +295,7 @@ def test_the_person_is_told_on_standard_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     service = aggregator(tmp_path / "board")
-    connect(Machine().start(statement(1)), service)
+    connect(Machine().start(proposing(1)), service)
     member = member_at(tmp_path / "home")
     key, told = member.identity.signing_key, link_notices("wss://h", print).set_back
     agent = Agent(member.terms, member.index, key, member.storage, Saying(), tell=told)

@@ -12,6 +12,7 @@ from protocol.board.messages import Opening, Refusal, SetLock, Statement
 from protocol.errors import Refused
 from tests.simulator.disk import Disk
 from tests.stage.rounds.round_table import RoundTable, Steps
+from tests.stage.studies import STUDY
 from tests.stage.toy import Table, toy_federation
 
 FEDERATION = toy_federation(3, 2)
@@ -20,8 +21,7 @@ ONE, OTHER = b"a" * 32, b"b" * 32
 
 def opened(table: Table, *sessions: str) -> None:
     for session in sessions:
-        kind: Any = "training" if session.startswith("round") else "statistic"
-        table.say(0, Draft(session, Opening(kind, bytes(32), bytes(32), 1)))
+        table.say(0, Draft(session, Opening(bytes(32), bytes(32), bytes(32), 1)))
 
 
 def restored(disk: Disk, seen: Head | None = None) -> SetLedger:
@@ -31,11 +31,11 @@ def restored(disk: Disk, seen: Head | None = None) -> SetLedger:
 
 def test_rounds_opened_before_a_restore_are_refused_by_name_and_later_ones_are_not() -> None:
     table, disk = Table(FEDERATION), Disk()
-    opened(table, "study/cardio/1", "statistic/age")
+    opened(table, "study/cardio/1", "study/age/1")
     ledger = restored(disk)
     ledger.begin(table.board)
     opened(table, "study/cardio/2")
-    for session, name in (("study/cardio/1", "1"), ("statistic/age", "age")):
+    for session, name in (("study/cardio/1", "cardio/1"), ("study/age/1", "age/1")):
         with pytest.raises(Refused) as caught:
             ledger.choose(session, ONE)
         assert (caught.value.rule, caught.value.round_name) == ("one-set", name)
@@ -109,6 +109,12 @@ def closed_round() -> RoundTable:
     return table
 
 
+def decrypting(table: RoundTable) -> DecryptionTask:
+    """Hospital 2 is asked to help with round 1, and agrees."""
+    held, disk = table.secret(2), table.disks[2]
+    return DecryptionTask(table.terms, STUDY, 1, held, disk, lambda request: True)
+
+
 def said_by(table: RoundTable, member: int, kind: type) -> list[Any]:
     bodies = [p.post.body for p in table.board.entries if p.post.sender == member]
     return [body for body in bodies if isinstance(body, kind)]
@@ -117,7 +123,7 @@ def said_by(table: RoundTable, member: int, kind: type) -> list[Any]:
 def test_a_restored_hospital_asked_to_decrypt_an_older_round_refuses_and_says_why() -> None:
     table = closed_round()
     SetLedger(table.disks[2]).mark_restored(None)
-    task = DecryptionTask(table.terms, table.secret(2), "1", table.disks[2], lambda request: True)
+    task = decrypting(table)
     table.seat(2, task)
     with pytest.raises(Refused) as caught:
         table.settle()
@@ -142,7 +148,7 @@ def test_a_restored_hospital_helps_to_decrypt_a_round_that_was_opened_later() ->
     for i in table.tasks:
         table.tasks[i].due = lambda: None
     table.close("study/cardio/1")
-    task = DecryptionTask(table.terms, table.secret(2), "1", disk, lambda request: True)
+    task = decrypting(table)
     table.seat(2, task)
     table.settle()
     assert len(said_by(table, 2, SetLock)) == 1

@@ -14,11 +14,11 @@ from participant.agent.tasks import Tasks
 from participant.errors import DiskError, RejectedByAggregator, SessionTaken
 from protocol.board.board import Board, Entry, Posted
 from protocol.board.draft import Draft
-from protocol.board.messages import Statement, Step, attach, blob_name
+from protocol.board.messages import Step, attach, blob_name
 from protocol.errors import Refused
 from protocol.wire.frames import BlobChunk, BlobRequest, Declined, Submit, Subscribe, Welcome
 from tests.simulator.disk import Disk
-from tests.stage.saying import BIG, FEDERATION, agent, aggregator, connect, talk
+from tests.stage.saying import BIG, FEDERATION, agent, aggregator, connect, proposing, talk
 
 
 class Reciting(Task):
@@ -373,6 +373,6 @@ def test_a_post_made_before_a_crash_is_settled_whoever_comes_after_it(service: A
 
 
 def test_statements_of_the_lone_and_of_the_many_are_the_same(service: Aggregator) -> None:
-    connect(agent(2, None, Draft("round/0", Statement(bytes(32), 1))), service)
+    connect(agent(2, None, proposing()), service)
     connect(Company(Reciting("ceremony/1", 1)).agent, service)
     assert [posted.post.sender for posted in service.board.entries] == [2, 1]
