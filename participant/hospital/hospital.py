@@ -34,8 +34,7 @@ from participant.key import KeyCheckTask, ShareNotWhole
 from participant.network import Notices, ask_aggregator, local_facts
 from participant.record import RecordOutput, RecordTask
 from participant.study import ListingTask, ProposalTask, StudyStanding, read_plan
-from protocol.board import Study
-from protocol.board.fields import NAME
+from protocol.board import NAME, Study
 from protocol.key import NONCE_BYTES, Epoch, is_whole
 from protocol.record import prepare
 

@@ -38,6 +38,7 @@ from protocol.board.fields import (
     MAX_NUMBERS,
     MAX_POST_BYTES,
     MAX_REASON,
+    NAME,
     Count,
     Digest,
     Index,

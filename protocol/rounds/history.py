@@ -62,8 +62,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from protocol.board import Board, Posted, StudyState, read_session
-from protocol.board.messages import Contribution, Opening
+from protocol.board import Board, Contribution, Opening, Posted, StudyState, read_session
 from protocol.rounds.isolation import Difference, Sums, fewest_missing, isolated, largest
 from protocol.rounds.span import Members
 from protocol.rounds.view import RoundView

@@ -14,6 +14,7 @@ from msgspec import Meta
 from protocol.board import (
     MAX_LABELS_BYTES,
     MAX_REASON,
+    NAME,
     Plan,
     Statistic,
     Study,
@@ -21,7 +22,6 @@ from protocol.board import (
     check_plan,
     labels_bytes,
 )
-from protocol.board.fields import NAME
 from protocol.errors import BadPlan
 from protocol.terms import NotToml, Table, Terms, normal, read_toml
 from protocol.words import is_plain, shown

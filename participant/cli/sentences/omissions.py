@@ -1,9 +1,9 @@
-"""What people are told of a contribution, or a partial decryption, that was left out, and why."""
+"""What people are told of what was left out of a sum, and of a round that is held back, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from protocol.words import shown, why_left_out
+from protocol.words import shown, ways_out, why_left_out
 
 _IN_TIME = {"late", "closed"}
 
@@ -75,3 +75,23 @@ def complaint_line(about: str, by: str, entry: int, verdict: str) -> str:
         f"{by} could not open {about}'s partial decryption and left it out. Entry {entry} says so, "
         "which nobody else can check"
     )
+
+
+def held_back(event: Mapping[str, Any]) -> str:
+    """Why it waits, for whom, and the other way out, in whole sentences.
+
+    event: the one of that name.
+    """
+    rounds = ", ".join(event["rounds"])
+    why = (
+        f"The sum of {rounds} began from the same model or data and is open. With it, any "
+        "sum of the contributions that can be added now would show too few hospitals."
+    )
+    return " ".join([why, *ends(event["members"], event["needed"], event["study"])])
+
+
+def ends(names: Sequence[str], needed: object, study: object) -> Iterator[str]:
+    """``ways_out``, and what it means where nobody's contribution would let it close."""
+    if not names:
+        yield "One hospital's contribution cannot be added: the aggregator's status says whose."
+    yield from ways_out(names, needed, study)

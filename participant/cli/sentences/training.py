@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from participant.cli.sentences.held_back import held_back
 from participant.cli.sentences.model import disagreement, entries
-from participant.cli.sentences.omissions import complaint_line, left_out_line
+from participant.cli.sentences.omissions import complaint_line, held_back, left_out_line
 from participant.cli.sentences.precision import SENTENCES as OF_PRECISION
 from participant.training import Event
 

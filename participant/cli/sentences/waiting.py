@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from participant.cli.sentences.held_back import held_back
 from participant.cli.sentences.model import disagreement
+from participant.cli.sentences.omissions import held_back
 from participant.cli.sentences.sentence import COMMAND, Context
 from participant.waiting import Waiting
 from protocol.board import read_session

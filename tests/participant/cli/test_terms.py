@@ -92,25 +92,29 @@ def test_the_walk_from_cards_to_signed_terms(hospitals: Run) -> None:
     run("terms", "sign", "--home", "h2", "--yes")
     output = run("terms", "show")
     assert "Next: quorate-participant ceremony federation.toml" in output
-    assert "part of one round and not of another shows its number" in output
+    assert "what is computed is no part of the terms: hospitals approve each study" in output
     text = parse(Path("federation.toml").read_text())
     terms, signatures = text.terms, text.signatures
     assert set(signatures) == {"H1", "H2", "H3"}
-    assert (terms.quorum, terms.key_bits, terms.rounds.min_contributors) == (2, 256, 3)
+    assert (terms.quorum, terms.key_bits, terms.least_contributors) == (2, 256, 3)
 
 
-def test_sums_from_one_model_differ_by_two_more_than_the_assumed_colluders(hospitals: Run) -> None:
+def test_sums_show_two_more_than_the_assumed_colluders_at_least(hospitals: Run) -> None:
     quorum = ["--allow-minority-quorum"]
     output = hospitals("terms", "new", *NEW, *cards(4), *quorum)
     terms = parse(Path("federation.toml").read_text()).terms
-    assert (terms.rounds.min_difference, terms.rounds.differencing) == (3, "refuse")
-    assert "refuse to decrypt where sums from one model differ by fewer than 3" in output
+    assert (terms.floors.least_difference, terms.floors.differencing) == (3, "refuse")
+    assert (
+        "refuse to open a sum where it shows, with all others of any study, fewer than 3" in output
+    )
     Path("federation.toml").unlink()
-    chosen = ["--min-contributors", "4", "--min-difference", "4", "--differencing", "warn"]
+    chosen = ["--assumed-colluders", "2", "--differencing", "warn"]
     output = hospitals("terms", "new", *NEW, *cards(4), *quorum, *chosen)
     terms = parse(Path("federation.toml").read_text()).terms
-    assert (terms.rounds.min_difference, terms.rounds.differencing) == (4, "warn")
-    assert "warn where sums from one model differ by fewer than 4" in output
+    assert (terms.floors.least_difference, terms.floors.differencing) == (4, "warn")
+    assert terms.floors.least_contributors == 4
+    assert "warn, and open, a sum where it shows" in output
+    assert "2 members may put together what they know" in output
 
 
 def test_how_long_a_ceremonys_step_may_last_is_in_the_terms_and_shown(hospitals: Run) -> None:
@@ -168,16 +172,14 @@ def test_a_question_that_nobody_answers_signs_nothing(hospitals: Run) -> None:
         (["--quorum", "1"], "federation.quorum"),
         (["--quorum", "4"], "federation.quorum"),
         (["--key-bits", "100"], "federation.key_bits"),
-        (["--min-contributors", "2"], "rounds.min_contributors"),
-        (["--min-contributors", "4"], "rounds.min_contributors"),
-        (["--min-difference", "2"], "rounds.min_difference"),
-        (["--min-difference", "4"], "rounds.min_difference"),
-        (["--differencing", "off"], "rounds.differencing"),
-        (["--rounds", "0"], "rounds.count"),
-        (["--clip", "nan"], "quantisation.clip"),
-        (["--clip", "0"], "quantisation.clip"),
-        (["--bits", "7"], "quantisation.bits"),
-        (["--max-examples", "0"], "quantisation.max_examples"),
+        (["--least-contributors", "2"], "floors.least_contributors"),
+        (["--least-contributors", "4"], "floors.least_contributors"),
+        (["--least-difference", "2"], "floors.least_difference"),
+        (["--least-difference", "4"], "floors.least_difference"),
+        (["--assumed-colluders", "0"], "floors.assumed_colluders"),
+        (["--assumed-colluders", "2"], "floors.assumed_colluders"),
+        (["--differencing", "off"], "floors.differencing"),
+        (["--step-seconds", "0"], "federation.step_seconds"),
         (["--member", "h1/card.toml"], "is there twice"),
         (["--member", "none/card.toml"], "no card at none/card.toml"),
         (["--aggregator", "none.toml"], "no aggregator's card at none.toml"),
@@ -195,7 +197,7 @@ def test_terms_that_cannot_be_are_refused_by_field(
 def test_a_quorum_of_half_needs_an_explicit_allowance(hospitals: Run) -> None:
     output = hospitals("terms", "new", *NEW, *cards(4), expect=1)
     assert "allow_minority_quorum" in output
-    hospitals("terms", "new", *NEW, *cards(4), "--allow-minority-quorum", "--min-contributors", "3")
+    hospitals("terms", "new", *NEW, *cards(4), "--allow-minority-quorum")
 
 
 def test_a_key_that_can_be_broken_needs_an_explicit_allowance(hospitals: Run) -> None:
@@ -207,12 +209,6 @@ def test_a_key_that_can_be_broken_needs_an_explicit_allowance(hospitals: Run) ->
     assert "WARNING" not in hospitals("terms", "new", *NAMED, *cards(3), "--key-bits", "2048")
 
 
-def test_terms_say_what_bounds_the_first_round_and_what_the_later_ones(hospitals: Run) -> None:
-    said = " ".join(hospitals("terms", "new", *NAMED, *cards(3), "--key-bits", "2048").split())
-    assert "a weight changes by at most 8, at most 100000 examples" in said
-    assert "Both are the first round's, and later ones follow what hospitals need" in said
-
-
 def test_terms_are_never_written_over(hospitals: Run) -> None:
     hospitals("terms", "new", *NEW, *cards(3))
     assert "never overwritten" in hospitals("terms", "new", *NEW, *cards(3), expect=1)
@@ -220,15 +216,20 @@ def test_terms_are_never_written_over(hospitals: Run) -> None:
 
 COMMANDS = [
     ["ceremony"],
-    ["train", "--app", "app.py"],
-    ["decrypt", "--round", "1"],
+    ["train", "--study", "ages", "--app", "app.py"],
+    ["decrypt", "--study", "ages"],
     ["public-key", "--phe"],
-    ["contribute", "numbers.json", "--round", "ages"],
+    ["contribute", "numbers.json", "--study", "ages"],
     ["status"],
+    ["study", "list"],
+    ["study", "show", "ages"],
+    ["study", "approve", "ages"],
+    ["study", "withdraw", "ages"],
+    ["study", "end", "ages"],
 ]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c[0])
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_refuses_unsigned_terms_naming_who_is_missing(
     hospitals: Run, command: list[str]
 ) -> None:
@@ -248,7 +249,7 @@ def signed(hospitals: Run) -> Run:
     return hospitals
 
 
-@pytest.mark.parametrize("command", COMMANDS[1:5], ids=lambda c: c[0])
+@pytest.mark.parametrize("command", COMMANDS[1:5], ids=" ".join)
 def test_before_the_ceremony_the_next_command_is_named(signed: Run, command: list[str]) -> None:
     output = signed(*command, "--home", "h1", expect=1)
     assert "no key share" in output
@@ -266,7 +267,7 @@ def test_a_passphrase_file_counts_before_the_environment(
     monkeypatch.setenv("QUORATE_PASSPHRASE", "wrong horse")
     Path("passphrase").write_text(PASSPHRASE.text + "\n")
     output = signed(
-        "train", "--app", "x", "--home", "h1", "--passphrase-file", "passphrase", expect=1
+        *("train", "--study", "x", "--home", "h1", "--passphrase-file", "passphrase"), expect=1
     )
     assert "no key share" in output
 
@@ -290,10 +291,14 @@ def test_status_without_an_aggregator_still_shows_what_is_here(signed: Run) -> N
 @pytest.mark.parametrize(
     "words",
     [
-        ["decrypt", "--round", "../x"],
-        ["decrypt", "--round", "0"],
-        ["contribute", "numbers.json", "--round", "7"],
-        ["contribute", "numbers.json", "--round", "Ages"],
+        ["decrypt", "--study", "../x"],
+        ["decrypt", "--study", "x", "--round", "0"],
+        ["contribute", "numbers.json", "--study", "7"],
+        ["contribute", "numbers.json", "--study", "Ages"],
+        ["study", "approve", "Ages"],
+        ["study", "approve", "ages", "--only", "read"],
+        ["study", "show"],
+        ["study", "new", "ages.toml", "--kind", "statistic"],
         ["ceremony", "--timeout", "0"],
         ["train"],
         ["nonsense"],
