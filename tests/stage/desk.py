@@ -17,17 +17,18 @@ from protocol.board.messages import (
     Contribution,
     Join,
     Opening,
-    Request,
     Statement,
     Step,
     attach,
     blob_name,
 )
 from protocol.board.payload_sizes import expected_count
+from protocol.board.plan import Ending, Withdrawal
+from protocol.board.session import read_session
+from protocol.board.study import Study
 from protocol.encoding import encode
 from protocol.key.epoch import Epoch
 from protocol.rounds.ciphertexts import Encrypted
-from protocol.terms.terms import RoundPolicy
 from protocol.wire.frames import (
     CHUNK_BYTES,
     Accepted,
@@ -41,21 +42,23 @@ from protocol.wire.frames import (
     Submit,
 )
 from tests.stage.rounds.contribution import encrypt, payload_of, prove
+from tests.stage.studies import (
+    STATISTIC,
+    STUDY,
+    approval,
+    founding,
+    statistic_study,
+    training_study,
+)
 from tests.stage.toy import Federation, next_post, toy_epoch
 
-SECONDS = 20
+SECONDS = 20  # that the last contributors to a round are waited for
 MODEL = b"m" * 32
 
 
-def policy(count: int = 3, least: int = 3) -> RoundPolicy:
-    """Rounds in which the last contributors are waited for during ``SECONDS``."""
-    return RoundPolicy(count, least, SECONDS, SECONDS, 3)
-
-
-def federation(rounds: RoundPolicy | None = None, n: int = 3, **changes: Any) -> Federation:
+def federation(n: int = 3, **changes: Any) -> Federation:
     """Hospitals of which two decrypt, and three contribute: three, or four to do without one."""
-    chosen = {"rounds": rounds or policy(), "suite": "paillier"} | changes
-    return toy_epoch(n, 2).under(**chosen).federation
+    return toy_epoch(n, 2).under(**changes).federation
 
 
 def code(answer: object) -> str:
@@ -71,6 +74,7 @@ class Desk:
     folder: Path
     federation: Federation = field(default_factory=federation)
     time_ms: int = 1_000_000
+    suite: str = "paillier"  # of the studies that train
     service: Aggregator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -165,33 +169,86 @@ class Desk:
         for member in members:
             self.say(member, session, Statement(model, length, **bounds))
 
-    def open_training(self, length: int = 5) -> None:
-        """A key, an initial model, and the opening of round 1."""
-        self.certify()
-        self.state("round/0", self.federation.members, length=length)
-        assert self.service.tick()
+    def training(self, name: str = STUDY, **changes: Any) -> Study:
+        """The plan of three rounds, but for the changes, under a name; on no board yet."""
+        chosen = {"rounds": 3, "seconds": SECONDS, "suite": self.suite} | changes
+        return training_study(self.federation.terms, name, **chosen)
 
-    def open_statistic(self, name: str = "age", length: int = 2) -> str:
-        """A key, a request, and the opening of a statistic round; its session."""
-        self.certify()
-        self.say(1, f"statistic/{name}", Request(length))
+    def statistic(self, name: str = STATISTIC, length: int = 2, **changes: Any) -> Study:
+        """The same for a statistic."""
+        chosen = {"seconds": SECONDS} | changes
+        return statistic_study(self.federation.terms, length, name, **chosen)
+
+    def found(self, study: Study, *approving: int) -> Study:
+        """Propose a study, and let these members approve it, or all."""
+        for member, draft in founding(study, approving=approving or None):
+            self.say(member, draft.session, draft.body)
+        return study
+
+    def propose(self, member: int) -> Study:
+        """A member proposes a study, whose name follows from its place on the board."""
+        study = self.statistic(f"s{self.service.board.head.position}")
+        self.say(member, study.session, study.plan)
+        return study
+
+    def approve(self, study: Study, member: int, **which: bool) -> None:
+        """A member approves, to contribute and to open unless told."""
+        draft = approval(study, **which)
+        self.say(member, draft.session, draft.body)
+
+    def withdraw(self, study: Study, member: int) -> None:
+        """A member takes its approval back."""
+        self.say(member, study.session, Withdrawal(study.digest))
+
+    def end(self, study: Study, *members: int) -> None:
+        """Members vote to end a study."""
+        for member in members:
+            self.say(member, study.session, Ending(study.digest))
+
+    def study(self, session: str) -> Study:
+        """That a session is about."""
+        return self.service.board.studies[read_session(session).study].study
+
+    def open_training(self, length: int = 5, name: str = STUDY, **changes: Any) -> str:
+        """A key, a study, an initial model, and the opening of round 1; its session."""
+        study = self.found_training(name, **changes)
+        self.state(study.round(0), study.members, length=length)
         assert self.service.tick()
-        return f"statistic/{name}"
+        return study.round(1)
+
+    def found_training(self, name: str = STUDY, **changes: Any) -> Study:
+        """A key, and a study whose members are to state a model."""
+        if self.service.epoch is None:
+            self.certify()
+        return self.found(self.training(name, **changes))
+
+    def open_statistic(self, name: str = STATISTIC, length: int = 2, **changes: Any) -> str:
+        """A key, a statistic, and its opening; its session."""
+        if self.service.epoch is None:
+            self.certify()
+        study = self.found(self.statistic(name, length, **changes))
+        assert self.service.tick()
+        return study.round(1)
 
     def payload(
         self, session: str, member: int = 1, change: Callable[[Encrypted], Encrypted] = lambda e: e
     ) -> bytes:
         """Encryptions of zero as the round's opening asks a member for them, perhaps changed."""
         posted = self.opened(session)
-        count = expected_count(posted.post.body, self.federation.terms)
+        count = expected_count(posted.post.body, self.study(session))
         plaintexts = encrypt([0] * count, self.epoch, secrets.token_hex())
         made = prove(plaintexts, member, session, posted.digest, self.epoch)
         return payload_of(change(made), self.epoch)
 
+    def contribution(self, member: int, session: str, payload: bytes | None = None) -> Contribution:
+        """What a member posts with a payload, or with what it should send."""
+        payload = self.payload(session, member) if payload is None else payload
+        return Contribution(self.opened(session).digest, attach(payload))
+
     def contribute(self, member: int, session: str, payload: bytes | None = None) -> bytes:
         """A member's contribution; returns its payload."""
         payload = self.payload(session, member) if payload is None else payload
-        body = Contribution(self.opened(session).digest, attach(payload))
+        body = self.contribution(member, session, payload)
         self.say(member, session, body, *([payload] if body.ciphertexts.is_blob else []))
         return payload
 

@@ -22,7 +22,7 @@ from aggregator.status.file import read_status, write_status
 from aggregator.store.lock import hold
 from protocol.wire.frames import Accepted
 from tests.stage.caller import HOST
-from tests.stage.programs.place import Place, Run, place, refused, run, service, statement, submit
+from tests.stage.programs.place import Place, Run, join, place, refused, run, service, submit
 from tests.stage.toy import toy_federation
 
 __all__ = ["place", "run"]  # fixtures
@@ -133,7 +133,7 @@ def test_an_address_of_another_machine_is_refused_with_a_remedy(place: Place, ru
 def test_a_flipped_bit_on_the_board_is_noticed_before_anything_is_served(
     place: Place, run: Run, command: str
 ) -> None:
-    submitted = statement(place, 1)
+    submitted = join(place, 1)
     board = Aggregator(place.terms, place.federation.keys[0], place.store, lambda: 0)
     (answer,) = board.receive(1, submitted)
     assert isinstance(answer, Accepted)
@@ -184,7 +184,7 @@ def test_a_service_serves_ends_on_a_signal_and_goes_on_where_it_was(place: Place
         log = process.stderr.read().splitlines()
     assert log[-1].endswith("stopped")
     assert any("H1: connected" in line for line in log)
-    assert any("entry 1, round/0: statement by H1" in line for line in log)
+    assert any("entry 1, ceremony/1: join by H1" in line for line in log)
     with service(place) as process:
         assert asyncio.run(submit(place, 1)) == first
         process.send_signal(signal.SIGINT)
@@ -221,7 +221,7 @@ def test_the_status_shows_who_is_here_while_it_runs_and_who_spoke_when_it_does_n
     assert code == 0
     assert "H1  missing, never heard" in out
     assert "H2  missing, last heard 20" in out
-    assert "round/0: the initial model is held by H2" in out
+    assert "ceremony/1: at join, waiting for H1, H3" in out
 
 
 def test_a_status_under_other_terms_than_the_running_ones_is_refused(

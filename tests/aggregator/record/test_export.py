@@ -9,7 +9,7 @@ import pytest
 
 import aggregator.cli.commands as cli
 from aggregator.server.service import Aggregator
-from protocol.board.messages import Abort, Statement, Step, attach
+from protocol.board.messages import Abort, Step, attach
 from protocol.record.files import read_manifest
 from tests.stage.desk import Desk
 from tests.stage.files import contents
@@ -26,7 +26,7 @@ def desk(place: Place) -> Desk:
     public, sealed = b"p" * 5000, b"s" * 5000
     step = Step("deal", 0, 0, (attach(public, 0), attach(sealed, 2)))
     found.say(1, "ceremony/1", step, public, sealed)
-    found.say(2, "round/0", Statement(b"m" * 32, 5))
+    found.propose(2)
     found.service.close()
     return found
 
@@ -88,7 +88,7 @@ def test_a_record_that_goes_on_where_the_store_ends_is_a_fork(
 ) -> None:
     older = {p: p.read_bytes() for p in place.store.iterdir() if p.is_file()}
     desk.restart()
-    desk.say(3, "round/0", Statement(b"m" * 32, 5))
+    desk.propose(3)
     desk.service.close()
     assert run("export", *place.words, "--out", out)[0] == 0
     before = contents(out)

@@ -9,7 +9,7 @@ from tests.stage.desk import Desk, MakeDesk, federation
 
 @pytest.fixture
 def make_desk(tmp_path: Path) -> MakeDesk:
-    return lambda rounds=None, **changes: Desk(tmp_path, federation(rounds, n=4, **changes))
+    return lambda **changes: Desk(tmp_path, federation(n=4, **changes))
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ import pytest
 
 from aggregator.errors import StoreDamaged
 from aggregator.rounds import summing
-from aggregator.rounds.omission import TOO_NEAR
+from aggregator.rounds.omission import TOO_NEAR, WITHDRAWN
 from aggregator.status.text import render
 from keyshare.steps import Steps
-from protocol.board.messages import Contribution, attach, blob_name
-from protocol.rounds.history import OpenedSets
+from protocol.board.messages import Contribution, SetLock, attach, blob_name
 from protocol.wire.frames import Accepted, Declined, Submit
 from tests.stage.desk import SECONDS, Desk, code, federation
-from tests.stage.rounds.served_hybrid import LENGTH, SESSION, Hospitals, Made, hybrid_desk, work
+from tests.stage.rounds.served_hybrid import LENGTH, Hospitals, Made, hybrid_desk, work
+from tests.stage.studies import SESSION
 
 pytestmark = pytest.mark.usefixtures("short_chunks")
 
@@ -247,19 +247,41 @@ def test_a_chunk_too_many_or_too_large_is_declined_and_kept_by_nobody(
     assert reason.format(len(changed.chunks[0])) in answer.reason
 
 
+# ── who withdraws ──
+
+
+@pytest.mark.parametrize("steps", [1, 4, 6, 8, 9])
+def test_who_withdraws_while_the_sum_is_made_is_not_in_it(
+    desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    monkeypatch.setattr("aggregator.rounds.summing._TICK_STEPS", 1)
+    made = hospitals.fill(1, 2, 3, 4)
+    for _ in range(steps):
+        desk.service.tick()
+    assert not desk.closing(SESSION)
+    desk.withdraw(desk.study(SESSION), 2)
+    work(desk)
+    assert desk.contributors(SESSION) == [1, 3, 4]
+    others = [made[0], *made[2:]]
+    assert (hospitals.opened_sum() == sum(m.values for m in others)).all()
+    assert desk.service.summing.left_out[SESSION] == {2: WITHDRAWN}
+
+
 # ── after a void round ──
 
 
-def open_already(monkeypatch: pytest.MonkeyPatch, *members: int) -> None:
-    """The sum of a round from the same model, over these members, is open."""
-    found = {"9": frozenset(members)}
-    monkeypatch.setattr(OpenedSets, "_opened", lambda self, model, but: found)
+def open_already(desk: Desk, *members: int) -> None:
+    """A sum over these members may be open, of another study from the same model."""
+    session = desk.open_training(name="before", suite="paillier")
+    desk.fill(session, *members)
+    work(desk, SECONDS)
+    chosen = desk.service.rounds.views[session].chosen(desk.federation.terms.federation)
+    assert chosen is not None
+    desk.say(1, session, SetLock(chosen))
 
 
-def test_a_sum_that_hospitals_would_refuse_is_not_begun(
-    desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    open_already(monkeypatch, 1, 2, 3, 4)
+def test_a_sum_that_hospitals_would_refuse_is_not_begun(desk: Desk, hospitals: Hospitals) -> None:
+    open_already(desk, 1, 2, 3, 4)
     made = hospitals.fill(1, 2, 4)
     work(desk, 10 * SECONDS)
     assert desk.closing(SESSION) is None
@@ -269,10 +291,8 @@ def test_a_sum_that_hospitals_would_refuse_is_not_begun(
     assert (hospitals.opened_sum() == sum(m.values for m in made)).all()
 
 
-def test_whoever_was_not_in_the_open_sum_is_left_out(
-    desk: Desk, hospitals: Hospitals, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    open_already(monkeypatch, 1, 2, 4)
+def test_whoever_was_not_in_the_open_sum_is_left_out(desk: Desk, hospitals: Hospitals) -> None:
+    open_already(desk, 1, 2, 4)
     made = hospitals.fill(3, 1, 2, 4)
     work(desk)
     assert desk.contributors(SESSION) == [1, 2, 4]
@@ -283,12 +303,12 @@ def test_whoever_was_not_in_the_open_sum_is_left_out(
 def test_a_round_that_is_given_up_leaves_no_sum_behind(desk: Desk, hospitals: Hospitals) -> None:
     hospitals.fill(1, 2)
     work(desk)
-    assert list(desk.folder.rglob("sums/round-1"))
+    assert list(desk.folder.rglob("sums/study-cardio-1"))
     desk.service.summing.held_back[SESSION] = frozenset({3})
     desk.state(SESSION, [1, 2, 4], model=b"o" * 32, length=LENGTH)  # another model begins
     work(desk, SECONDS)
-    assert "round/2" in desk.service.rounds.views
-    assert not list(desk.folder.rglob("sums/round-1"))
+    assert "study/cardio/2" in desk.service.rounds.views
+    assert not list(desk.folder.rglob("sums/study-cardio-1"))
     assert SESSION not in desk.service.summing._hybrid
     assert SESSION not in desk.service.summing.held_back
 

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from gmpy2 import mpz
 
-from aggregator.rounds.omission import TOO_LATE, Reason
+from aggregator.rounds.omission import TOO_LATE, WITHDRAWN, Reason
 from aggregator.rounds.seen_ciphertexts import SeenCiphertexts
 from aggregator.rounds.sums import sum_in_steps
 from keyshare.proofs.plaintext_proof import verify_in_steps
 from keyshare.steps import NUMBERS_A_STEP, Steps, finish
-from protocol.board.messages import Request
 from protocol.rounds.ciphertexts import (
     EncryptionKey,
     multiply_in_steps,
@@ -25,6 +24,7 @@ from protocol.wire.frames import StatusReport, StatusRequest, Subscribe
 from tests.aggregator.rounds.test_summing import product, total
 from tests.stage.caller import PATIENCE, serving, until
 from tests.stage.desk import Desk, federation
+from tests.stage.studies import SESSION
 
 LONG = 2 * NUMBERS_A_STEP + 1
 
@@ -39,10 +39,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 
 def asked(desk: Desk, name: str, length: int) -> str:
-    session = f"statistic/{name}"
-    desk.say(1, session, Request(length))
+    study = desk.found(desk.statistic(name, length, data=name))
     desk.service.tick()
-    return session
+    return study.round(1)
 
 
 def filled(desk: Desk, name: str, length: int) -> tuple[str, list[bytes]]:
@@ -105,16 +104,16 @@ async def test_members_are_answered_while_one_contribution_is_judged(
 def test_no_step_works_on_more_numbers_than_one_may(desk: Desk) -> None:
     desk.certify()
     session, payloads = filled(desk, "age", LONG)
-    opening, terms, key = desk.opening(session), desk.federation.terms, key_of(desk)
+    opening, study, key = desk.opening(session), desk.study(session), key_of(desk)
     n = key.encryptor.n
-    found = read_ciphertexts(payloads[0], opening, terms, n)
+    found = read_ciphertexts(payloads[0], opening, study, n)
     assert found.proof is not None
     rests: dict[str, tuple[Steps[object], int]] = {  # LONG numbers take three steps
-        "read": (read_in_steps(payloads[0], opening, terms, n), 1 + 3),
-        "compared": (SeenCiphertexts(terms).take(1, found.values), 3),
+        "read": (read_in_steps(payloads[0], opening, study, n), 1 + 3),
+        "compared": (SeenCiphertexts(study.terms).take(1, found.values), 3),
         "verified": (verify_in_steps(found.proof, found.values, key.encryptor, b""), 3 + 3 + 2),
         "added": (multiply_in_steps(list(found.values), found.values, n), 3),
-        "read, and added": (sum_in_steps(payloads[:2], opening, terms, n), 2 * (1 + 4) + 3 + 1),
+        "read, and added": (sum_in_steps(payloads[:2], opening, study, n), 2 * (1 + 4) + 3 + 1),
     }
     for name, (steps, count) in rests.items():
         assert len(list(steps)) == count, name
@@ -150,24 +149,83 @@ def test_a_long_statistic_keeps_no_training_round_waiting(desk: Desk) -> None:
     long, _ = filled(desk, "age", LONG)
     for _ in range(3):
         desk.service.tick()
-    desk.fill("round/1")
-    ticks(desk, "round/1")
+    desk.fill(SESSION)
+    ticks(desk, SESSION)
     assert desk.closing(long) is None
     ticks(desk, long)
 
 
-def test_of_statistics_that_wait_the_shortest_is_next_and_one_alone_is_begun(desk: Desk) -> None:
+def at_work(desk: Desk) -> list[str]:
+    """The rounds that are begun."""
+    return [s for s, one in desk.service.summing._packed.items() if one.is_at_work]
+
+
+def test_many_short_rounds_keep_no_long_one_waiting(desk: Desk) -> None:
+    desk.certify()
+    long, _ = filled(desk, "long", LONG)
+    desk.service.tick()
+    short = [filled(desk, f"short-{k}", 17)[0] for k in range(3)]
+    ticks(desk, long)
+    assert not all(map(desk.closing, short))
+
+
+def test_of_rounds_of_about_one_length_one_alone_is_begun_and_the_older_first(desk: Desk) -> None:
     desk.certify()
     begun, _ = filled(desk, "begun", LONG)
     desk.service.tick()
-    later = [filled(desk, f"of-{length}", length)[0] for length in (LONG, 2, 1)]
+    later = [filled(desk, f"of-{length}", length)[0] for length in (LONG, LONG - 1)]
     closed = list[str]()
     for _ in range(1_000):
-        at_work = [s for s, one in desk.service.summing._packed.items() if one.is_at_work]
-        assert len(at_work) <= 1
+        assert len(at_work(desk)) <= 1
         desk.service.tick()
         closed += [s for s in (begun, *later) if s not in closed and desk.closing(s)]
-    assert closed == [begun, *reversed(later)]
+    assert closed == [begun, *later]
+
+
+# ── who withdraws ──
+
+
+@pytest.mark.parametrize("count", [1, 30, 60, 90])
+def test_who_withdraws_while_the_sum_is_made_is_not_in_it(desk: Desk, count: int) -> None:
+    desk.certify()
+    session, payloads = filled(desk, "age", LONG)
+    for _ in range(count):
+        assert desk.service.tick()
+    desk.withdraw(desk.study(session), 2)
+    ticks(desk, session)
+    assert desk.contributors(session) == [1, 3, 4]
+    assert is_sum(desk, session, [payloads[0], *payloads[2:]])
+    assert desk.service.summing.left_out[session] == {2: WITHDRAWN}
+
+
+def test_who_withdraws_and_approves_again_before_the_closing_is_in_the_sum(desk: Desk) -> None:
+    desk.certify()
+    session, payloads = filled(desk, "age", LONG)
+    found = None
+    while found is None or not found.is_decided:
+        desk.service.tick()
+        found = desk.service.summing._packed[session]
+    desk.withdraw(desk.study(session), 2)
+    desk.service.tick()
+    desk.approve(desk.study(session), 2)
+    ticks(desk, session)
+    assert is_sum(desk, session, payloads[:1] + payloads[2:]) or is_sum(desk, session, payloads)
+
+
+def test_a_sum_of_which_too_many_withdraw_waits_for_them(desk: Desk) -> None:
+    desk.certify()
+    session, _ = filled(desk, "age", LONG)
+    study = desk.study(session)
+    for _ in range(60):
+        desk.service.tick()
+    desk.withdraw(study, 2)
+    desk.withdraw(study, 3)
+    while desk.service.tick():
+        pass
+    assert desk.closing(session) is None
+    desk.approve(study, 3)
+    ticks(desk, session)
+    assert desk.contributors(session) == [1, 3, 4]
 
 
 def test_whoever_contributes_while_the_sum_is_made_is_not_in_it(desk: Desk) -> None:

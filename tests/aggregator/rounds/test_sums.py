@@ -13,16 +13,18 @@ from protocol.rounds.ciphertexts import (
 )
 from tests.stage.rounds.contribution import encrypt, prove
 from tests.stage.rounds.selected import select
+from tests.stage.studies import statistic_study
 from tests.stage.toy import toy_epoch
 
 EPOCH = toy_epoch(3, 2)
 TERMS, N = EPOCH.federation.terms, EPOCH.key.n
 ENCRYPTOR = EncryptionKey.of(EPOCH.epoch).encryptor
-SESSION = "statistic/age"
+STUDY = statistic_study(TERMS)
+SESSION = STUDY.round(1)
 
 
 def opening(length: int) -> Opening:
-    return Opening("statistic", EPOCH.epoch.digest, bytes(32), length)
+    return Opening(STUDY.digest, EPOCH.epoch.digest, bytes(32), length)
 
 
 def contributed(
@@ -34,7 +36,7 @@ def contributed(
 
 
 def judged(payloads: dict[int, bytes], length: int = 2) -> OpenRound:
-    return select(payloads, SESSION, opening(length), TERMS, EPOCH.epoch)
+    return select(payloads, SESSION, opening(length), STUDY, EPOCH.epoch)
 
 
 def test_proved_numbers_are_added() -> None:
@@ -42,8 +44,8 @@ def test_proved_numbers_are_added() -> None:
     payloads = {m: write_ciphertexts(one, N) for m, one in made.items()}
     found = judged(payloads)
     assert (found.fit, found.unfit) == (set(made), {})
-    payload = finish(sum_in_steps(payloads.values(), opening(2), TERMS, N))
-    total = read_ciphertexts(payload, opening(2), TERMS, N)
+    payload = finish(sum_in_steps(payloads.values(), opening(2), STUDY, N))
+    total = read_ciphertexts(payload, opening(2), STUDY, N)
     products = [
         a * b * c % N**2 for a, b, c in zip(*(m.values for m in made.values()), strict=True)
     ]
@@ -54,8 +56,8 @@ ONE = contributed(1)
 UNPROVED = {
     "no proof": Encrypted(ONE.values),
     "another member's": contributed(2),
-    "of another session": contributed(1, session="statistic/weight"),
-    "of a round of training": contributed(1, session="round/1"),
+    "of another session": contributed(1, session="study/weight/1"),
+    "of a round of training": contributed(1, session="study/cardio/1"),
     "of another opening": contributed(1, opened=b"o" * 32),
     "of other ciphertexts": Encrypted(contributed(2).values, ONE.proof),
     "of a multiple": Encrypted(tuple(c**2 % N**2 for c in ONE.values), ONE.proof),

@@ -17,7 +17,8 @@ from protocol.encoding import encode
 from tests.stage.desk import SECONDS, Desk
 from tests.stage.files import flipped
 from tests.stage.mortal import survived
-from tests.stage.rounds.served_hybrid import SESSION, Hospitals, hybrid_desk, work
+from tests.stage.rounds.served_hybrid import Hospitals, hybrid_desk, work
+from tests.stage.studies import SESSION
 
 LENGTH = 20_000  # three short chunks
 SHAPE = Lattice(S1, 3)
@@ -107,7 +108,7 @@ def test_a_new_object_adds_nobody_again(tmp_path: Path) -> None:
 def test_a_damaged_file_is_made_anew(tmp_path: Path, position: int) -> None:
     vectors = Vectors()
     finish(vectors.sum(tmp_path), vectors, 1, 2)
-    path = tmp_path / "sums" / "round-1" / "chunk-1"
+    path = tmp_path / "sums" / "study-cardio-1" / "chunk-1"
     path.write_bytes(flipped(path.read_bytes(), position))
     running, vectors.asked = vectors.sum(tmp_path), []
     finish(running, vectors, 1, 2)
@@ -123,7 +124,7 @@ def test_a_file_damaged_while_it_is_in_use_waits_to_be_made_anew(
     vectors = Vectors()
     running = vectors.sum(tmp_path)
     finish(running, vectors, 1, 2)
-    damage(tmp_path / "sums" / "round-1" / "chunk-1")
+    damage(tmp_path / "sums" / "study-cardio-1" / "chunk-1")
     assert running.read(1, vectors.of(1, 2)) is None
     assert running.summed(vectors.of(1, 2)) == 2
     finish(running, vectors, 1, 2)
@@ -147,23 +148,23 @@ def test_a_sum_with_a_post_that_is_not_in_the_round_is_made_anew(tmp_path: Path)
 def test_files_of_another_round_or_chunk_are_not_taken(tmp_path: Path) -> None:
     vectors = Vectors()
     finish(vectors.sum(tmp_path), vectors, 1, 2)
-    folder = tmp_path / "sums" / "round-1"
+    folder = tmp_path / "sums" / "study-cardio-1"
     shutil.copy(folder / "chunk-0", folder / "chunk-1")
-    shutil.copytree(folder, tmp_path / "sums" / "round-2")
+    shutil.copytree(folder, tmp_path / "sums" / "study-cardio-2")
     vectors.asked.clear()
     finish(vectors.sum(tmp_path), vectors, 1, 2)
     assert len(vectors.asked) == 2
-    finish(VectorSum(tmp_path, "round/2", SHAPE, LENGTH), vectors, 1, 2)
+    finish(VectorSum(tmp_path, "study/cardio/2", SHAPE, LENGTH), vectors, 1, 2)
     assert len(vectors.asked) == 2 + 6
 
 
 @pytest.mark.usefixtures("short_chunks")
 def test_what_is_left_of_closed_rounds_goes(tmp_path: Path) -> None:
     vectors = Vectors()
-    for session in ("round/1", "round/2"):
+    for session in ("study/cardio/1", "study/cardio/2"):
         VectorSum(tmp_path, session, SHAPE, LENGTH).advance(vectors.of(1, 2), vectors.read)
-    remove_sums(tmp_path, frozenset({"round/2"}))
-    assert [path.name for path in (tmp_path / "sums").iterdir()] == ["round-2"]
+    remove_sums(tmp_path, frozenset({"study/cardio/2"}))
+    assert [path.name for path in (tmp_path / "sums").iterdir()] == ["study-cardio-2"]
 
 
 def test_memory_holds_a_chunk_and_not_a_vector(tmp_path: Path) -> None:

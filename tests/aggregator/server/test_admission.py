@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocol.board.messages import Statement
+from protocol.board.messages import Join
 from protocol.wire.frames import (
     MAX_FRAME_BYTES,
     Challenge,
@@ -20,8 +20,8 @@ from protocol.wire.frames import (
 from tests.stage.caller import HOST, QUICK, serving, until
 from tests.stage.desk import Desk, code
 
-SESSION = "round/0"
-STATEMENT = Statement(b"m" * 32, 5)
+SESSION = "ceremony/1"
+JOIN = Join(b"k", bytes(32))
 
 
 # ── strangers ──
@@ -29,7 +29,7 @@ STATEMENT = Statement(b"m" * 32, 5)
 
 async def test_nothing_is_accepted_before_the_challenge_is_answered(desk: Desk) -> None:
     async with serving(desk) as service:
-        for frame in (Subscribe(0), StatusRequest(), Submit(desk.sign(1, SESSION, STATEMENT))):
+        for frame in (Subscribe(0), StatusRequest(), Submit(desk.sign(1, SESSION, JOIN))):
             async with service.stranger() as line:
                 assert isinstance(await line.hear(), Challenge)
                 assert code(await line.ask(frame)) == "not-allowed"
@@ -146,7 +146,7 @@ async def test_whoever_asks_for_the_status_takes_no_place_and_may_do_no_more(des
         assert isinstance(answer, StatusReport)
         members = msgspec.json.decode(answer.report)["members"]
         assert [bool(m["connected_since"]) for m in members] == [True, False, False]
-        assert code(await line.ask(Submit(desk.sign(1, SESSION, STATEMENT)))) == "not-allowed"
+        assert code(await line.ask(Submit(desk.sign(1, SESSION, JOIN)))) == "not-allowed"
 
 
 async def test_a_member_asks_for_the_status_on_a_few_connections_only(desk: Desk) -> None:

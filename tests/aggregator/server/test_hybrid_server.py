@@ -10,7 +10,8 @@ import pytest
 from aggregator.rounds.hybrid import HybridRound
 from protocol.wire.frames import StatusReport, StatusRequest
 from tests.stage.caller import QUICK, serving, until
-from tests.stage.rounds.served_hybrid import LENGTH, SESSION, Hospitals, hybrid_desk
+from tests.stage.rounds.served_hybrid import LENGTH, Hospitals, hybrid_desk
+from tests.stage.studies import SESSION
 
 
 @pytest.mark.usefixtures("short_chunks")

@@ -16,7 +16,7 @@ from aggregator.errors import StoreDamaged, StoreFull
 from aggregator.server.server import CannotListen, Server
 from aggregator.status.file import read_status
 from protocol.board.board import decode_entry
-from protocol.board.messages import Attachment, Statement, Step, attach, blob_name
+from protocol.board.messages import Attachment, Join, Step, attach, blob_name
 from protocol.encoding import encode
 from protocol.wire.frames import (
     CHUNK_BYTES,
@@ -39,8 +39,8 @@ from protocol.wire.frames import (
 from tests.stage.caller import HOST, QUICK, Line, server_tls, serving, until
 from tests.stage.desk import Desk, code
 
-SESSION = "round/0"
-STATEMENT = Statement(b"m" * 32, 5)
+SESSION = "ceremony/1"
+JOIN = Join(b"k", bytes(32))
 
 
 def fill(desk: Desk, posts: int) -> int:
@@ -62,14 +62,14 @@ def fill(desk: Desk, posts: int) -> int:
 async def test_what_one_member_posts_is_pushed_to_the_others(desk: Desk) -> None:
     async with serving(desk) as service, service.member(1) as one, service.member(2) as two:
         assert await two.ask(Subscribe(0)) == Entries((), 0)
-        post = desk.sign(1, SESSION, STATEMENT)
+        post = desk.sign(1, SESSION, JOIN)
         assert await one.ask(Submit(post)) == Accepted(post.digest, 1)
         (entry,) = await two.entries(1)
         assert decode_entry(entry).post == post
 
 
 async def test_a_post_sent_again_is_accepted_at_its_place(desk: Desk) -> None:
-    post = desk.sign(1, SESSION, STATEMENT)
+    post = desk.sign(1, SESSION, JOIN)
     async with serving(desk) as service:
         for _ in range(2):
             async with service.member(1) as line:
@@ -78,7 +78,7 @@ async def test_a_post_sent_again_is_accepted_at_its_place(desk: Desk) -> None:
 
 
 async def test_a_welcome_names_the_head(desk: Desk) -> None:
-    desk.say(1, SESSION, STATEMENT)
+    desk.say(1, SESSION, JOIN)
     async with serving(desk) as service, service.stranger() as line:
         answer = await line.introduce(1, desk.federation.keys[1])
         assert answer == Welcome(*desk.service.board.head)
@@ -180,7 +180,7 @@ def broken(error: Exception) -> Any:
 async def test_nothing_is_accepted_while_the_disk_is_full_and_all_is_when_it_is_not(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    post = desk.sign(1, SESSION, STATEMENT)
+    post = desk.sign(1, SESSION, JOIN)
     async with serving(desk) as service, service.member(1) as line:
         with monkeypatch.context() as patch:
             error = StoreFull(desk.folder, "no space left on device")
@@ -210,7 +210,7 @@ async def test_a_mistake_of_ours_costs_one_connection_and_one_line_of_log(
 ) -> None:
     async with serving(desk) as service, service.member(1) as line:
         monkeypatch.setattr(desk.service, "receive", broken(ZeroDivisionError("oops")))
-        await line.say(Submit(desk.sign(1, SESSION, STATEMENT)))
+        await line.say(Submit(desk.sign(1, SESSION, JOIN)))
         await line.end()
         assert await service.goes_on()
     lines = [m for m in map(str, caplog.messages) if "ZeroDivisionError: oops" in m]
@@ -234,7 +234,7 @@ async def test_a_round_that_cannot_be_closed_is_told_once_and_stops_nobody(
 async def test_a_long_sum_keeps_nobody_from_being_let_in_or_hearing_entries(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.say(1, SESSION, STATEMENT)
+    desk.say(1, SESSION, JOIN)
     begun, finish = threading.Event(), threading.Event()
 
     def long_sum() -> bool:
@@ -253,12 +253,12 @@ async def test_a_long_sum_keeps_nobody_from_being_let_in_or_hearing_entries(
 async def test_due_rounds_open_without_anybody_asking(desk: Desk) -> None:
     async with serving(desk) as service, service.member(1) as line:
         await line.ask(Subscribe(0))
-        desk.certify()
-        desk.state("round/0", desk.federation.members)
-        count = 2 * len(desk.federation.members) + 1
+        study = desk.found_training()
+        desk.state(study.round(0), desk.federation.members)
+        count = 3 * len(desk.federation.members) + 2  # certificates, plan, approvals, statements
         kinds = [decode_entry(e).post.post for e in await line.entries(count)]
         assert len(kinds) == count
-        assert desk.opening("round/1").length == 5
+        assert desk.opening("study/cardio/1").length == 5
 
 
 async def test_the_report_on_disk_follows_who_is_connected(desk: Desk) -> None:
@@ -307,7 +307,7 @@ async def test_the_service_ends_although_members_and_strangers_are_there(desk: D
 async def test_a_report_with_very_many_rounds_still_fits_into_a_frame(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rounds = [{"session": f"round/{k}", "filler": "x" * 1000} for k in range(2000)]
+    rounds = [{"session": f"study/cardio/{k}", "filler": "x" * 1000} for k in range(2000)]
     found = {"rounds": rounds, "rounds_not_shown": 0}
     monkeypatch.setattr(desk.service, "status", lambda connected: dict(found))
     async with serving(desk) as service, service.member(1, None, "status") as line:

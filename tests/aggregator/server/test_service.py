@@ -10,16 +10,7 @@ import pytest
 
 from aggregator.errors import StoreDamaged, StoreFull
 from protocol.board.board import Board, decode_entry
-from protocol.board.messages import (
-    Attachment,
-    Certificate,
-    Contribution,
-    Join,
-    Request,
-    Statement,
-    attach,
-    blob_name,
-)
+from protocol.board.messages import Attachment, Certificate, Contribution, Join, attach, blob_name
 from protocol.encoding import encode
 from protocol.wire.frames import (
     CHUNK_BYTES,
@@ -36,7 +27,7 @@ from protocol.wire.frames import (
     Submit,
     Subscribe,
 )
-from tests.stage.desk import MODEL, Desk, code, federation
+from tests.stage.desk import Desk, code, federation
 from tests.stage.mortal import survived
 
 
@@ -78,8 +69,8 @@ def test_a_post_of_another_federation_is_refused(desk: Desk) -> None:
 
 
 def test_a_post_of_another_session_cannot_be_replayed(desk: Desk) -> None:
-    signed = desk.sign(1, "round/0", Statement(MODEL, 5))
-    text = signed.post.replace(b"round/0", b"round/1")
+    signed = desk.sign(1, "study/age", desk.statistic("age").plan)
+    text = signed.post.replace(b"study/age", b"study/agt")
     assert text != signed.post
     assert code(desk.ask(1, Submit(type(signed)(text, signed.signature)))) == "bad-post"
 
@@ -110,7 +101,7 @@ def test_bytes_that_are_no_post_are_refused(desk: Desk) -> None:
 def test_a_post_waits_for_its_blobs(desk: Desk) -> None:
     desk.open_training(length=200_000)
     blob = os.urandom(CHUNK_BYTES + 5_000)
-    post = desk.sign(1, "round/1", Contribution(bytes(32), attach(blob)))
+    post = desk.sign(1, "study/cardio/1", Contribution(bytes(32), attach(blob)))
     assert code(desk.ask(1, Submit(post))) == "awaited-blob"
     desk.upload(1, blob)
     assert isinstance(desk.ask(1, Submit(post)), Accepted)
@@ -130,7 +121,7 @@ def test_an_attachment_that_is_not_what_it_says_is_refused(
 ) -> None:
     desk.open_training()
     desk.upload(1, bytes(5_000))
-    post = desk.sign(1, "round/1", Contribution(bytes(32), attachment))
+    post = desk.sign(1, "study/cardio/1", Contribution(bytes(32), attachment))
     assert code(desk.ask(1, Submit(post))) == "bad-post"
 
 
@@ -164,7 +155,8 @@ def test_entries_come_in_frames_that_can_be_sent(desk: Desk) -> None:
     for k in range(8):
         for member in desk.federation.members:
             labels = tuple(os.urandom(32).hex() for _ in range(900))
-            desk.say(member, f"statistic/s{k}", Request(len(labels), 0, labels))
+            study = desk.statistic(f"s{k}-{member}", len(labels), labels=labels)
+            desk.say(member, study.session, study.plan)
     head = desk.service.board.head.position
     frame = desk.service.entries_after(0)
     assert 0 < len(frame.entries) < head == frame.head
@@ -181,7 +173,7 @@ def test_the_status_can_be_asked_for(desk: Desk) -> None:
 
 def test_a_restart_changes_nothing(desk: Desk) -> None:
     desk.open_training(length=700)
-    desk.contribute(1, "round/1")
+    desk.contribute(1, "study/cardio/1")
     before, status = desk.all_entries(), desk.service.status({})
     desk.restart()
     assert desk.all_entries() == before
@@ -210,12 +202,12 @@ def test_time_that_goes_backwards_neither_shows_on_the_board_nor_stops_a_round(
 ) -> None:
     desk = Desk(tmp_path, federation(n=4))
     desk.open_training()
-    desk.fill("round/1", 1, 2, 4)
+    desk.fill("study/cardio/1", 1, 2, 4)
     desk.time_ms -= 86_400_000
     desk.restart()
     assert not desk.wait(1)
     assert desk.wait()  # as long as it would have been
-    assert desk.contributors("round/1") == [1, 2, 4]
+    assert desk.contributors("study/cardio/1") == [1, 2, 4]
     times = [posted.time_ms for posted in desk.service.board.entries]
     assert times == sorted(times)
 
@@ -224,7 +216,8 @@ def test_certificates_of_something_that_is_no_key_open_nothing(desk: Desk) -> No
     desk.join()
     for member in desk.federation.members:
         desk.say(member, "ceremony/1", Certificate(bytes(32), b"no epoch"))
-    desk.state("round/0", desk.federation.members)
+    study = desk.found(desk.training())
+    desk.state(study.round(0), desk.federation.members)
     assert not desk.service.tick()
     assert desk.restart().epoch is None
 
@@ -250,13 +243,13 @@ def test_a_folder_that_cannot_be_written_is_an_error_about_it(tmp_path: Path) ->
 def a_round(desk: Desk, payloads: dict[int, bytes], acknowledged: list[bytes]) -> None:
     """Three hospitals contribute a blob each, and the round closes; what was accepted is noted."""
     for member in (1, 2, 4):
-        view = desk.service.rounds.views["round/1"]
+        view = desk.service.rounds.views["study/cardio/1"]
         if member in view.contributions:
             continue
         assert view.opening is not None
         desk.upload(member, payloads[member])
         body = Contribution(view.opening.digest, attach(payloads[member]))
-        signed = desk.sign(member, "round/1", body)
+        signed = desk.sign(member, "study/cardio/1", body)
         assert isinstance(desk.ask(member, Submit(signed)), Accepted)
         acknowledged.append(signed.digest)
     desk.wait()
@@ -267,15 +260,15 @@ def test_death_at_any_durable_point_loses_nothing_acknowledged(tmp_path: Path) -
     for dies_at in itertools.count(1):
         desk = Desk(tmp_path / str(dies_at), federation(n=4))
         desk.open_training(length=700)
-        payloads = payloads or {m: desk.payload("round/1", m) for m in (1, 2, 4)}
+        payloads = payloads or {m: desk.payload("study/cardio/1", m) for m in (1, 2, 4)}
         acknowledged: list[bytes] = []
         is_last = survived(partial(a_round, desk, payloads, acknowledged), dies_at)
         desk.service.close()
         desk.restart()
         assert set(acknowledged) <= {p.digest for p in desk.service.board.entries}
         a_round(desk, payloads, acknowledged)
-        assert desk.contributors("round/1") == [1, 2, 4]
-        sessions = [p.post.sender for p in desk.service.board.session("round/1")]
+        assert desk.contributors("study/cardio/1") == [1, 2, 4]
+        sessions = [p.post.sender for p in desk.service.board.session("study/cardio/1")]
         assert sessions == [0, 1, 2, 4, 0]  # one opening, three contributions, one closing
         desk.service.close()
         if is_last:

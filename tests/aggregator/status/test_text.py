@@ -5,10 +5,11 @@ from typing import Any
 
 from aggregator.status.text import render
 from keyshare.ceremony.modulus import expected_candidates
-from protocol.board.messages import Abort, Complaint, Join, Refusal, Request, Statement, Step
+from protocol.board.messages import Abort, Complaint, Join, Refusal, SetLock, Step
 from protocol.ceremony.expectation import layout_of
 from protocol.words.foreign import line
 from tests.stage.desk import Desk
+from tests.stage.studies import SESSION
 
 
 def text(desk: Desk, connected: dict[int, str] | None = None, since: str | None = None) -> str:
@@ -22,7 +23,7 @@ def test_it_begins_with_the_federation_and_whether_the_service_runs(desk: Desk) 
 
 
 def test_it_tells_who_is_here_and_who_is_missing_since_when(desk: Desk) -> None:
-    desk.state("round/0", [2])
+    desk.propose(2)
     lines = text(desk, {1: "noon"}).splitlines()
     assert lines[1] == "  1  H1  connected since noon"
     assert lines[2].startswith("  2  H2  missing, last heard 1970-01-01T00:16:40")
@@ -96,46 +97,78 @@ def test_a_certified_key_is_told_with_its_size(desk: Desk) -> None:
 
 
 def test_round_0_is_about_the_initial_model(desk: Desk) -> None:
-    desk.state("round/0", [3, 1])
-    assert "round/0: the initial model is held by H3, H1" in text(desk)
+    desk.state(desk.found_training().round(0), [3, 1])
+    assert "cardio/0: the initial model is held by H3, H1" in text(desk)
 
 
 def test_an_open_round_names_contributors_and_missing(desk: Desk) -> None:
     desk.open_training()
-    desk.contribute(2, "round/1")
+    desk.contribute(2, SESSION)
     assert "contributed: H2, missing: H1, H3" in text(desk)
 
 
 def test_a_closed_round_tells_how_far_its_decryption_is(desk: Desk) -> None:
     desk.open_training()
-    desk.fill("round/1")
+    desk.fill(SESSION)
     desk.service.tick()
-    desk.say(3, "round/1", Refusal("minimum", 0, "too few"))
-    desk.say(1, "round/1", Complaint(bytes(32), 2, b""))
+    desk.say(3, SESSION, Refusal("minimum", 0, "too few"))
+    desk.say(1, SESSION, SetLock(bytes(32)))
+    desk.say(1, SESSION, Complaint(bytes(32), 2, b""))
     found = text(desk)
-    assert "round/1: closed 1970" in found
-    assert "H1, H2, H3; 0 locks (2 needed), 0 partial decryptions (2 needed)" in found
+    assert "cardio/1: closed 1970" in found
+    assert "H1, H2, H3; 1 lock (2 needed), 0 partial decryptions (2 needed)" in found
     assert "H3 refused (minimum: too few)" in found
     entry = desk.service.board.head.position
     assert f"H1 complains of H2's partial decryption (entry {entry})" in found
 
 
+def test_a_study_is_told_with_who_approves_it(desk: Desk) -> None:
+    study = desk.found(desk.training(purpose="Risk of a stroke."), 1)
+    desk.approve(study, 2, opens=False)
+    found = text(desk)
+    assert "study cardio, Risk of a stroke.; proposed by H1 at 1970" in found
+    assert "waiting for approvals: 1 more to contribute and 1 more to help to open" in found
+    assert "contribute: H1, H2; help to open: H1; not answered: H3" in found
+    (line,) = [one for one in found.splitlines() if one.startswith("waiting for H3")]
+    assert line.endswith("quorate-participant study approve cardio")
+    assert "H2 withdrew or declined." in line
+
+
+def test_an_open_study_is_told_with_its_round_and_an_ended_one_with_who_ended_it(
+    desk: Desk,
+) -> None:
+    desk.open_training()
+    assert "open, at round 1 of 3; contribute: H1, H2, H3" in text(desk)
+    desk.end(desk.study(SESSION), 3, 1)
+    found = text(desk)
+    assert "ended after round 1;" in found
+    assert "voted to end it (2 needed): H1, H3" in found
+    assert "cardio/1: given up, contributed: nobody" in found
+
+
+def test_who_is_waited_for_types_the_command_of_its_study(desk: Desk) -> None:
+    session = desk.open_statistic()
+    assert "they type: quorate-participant contribute --study age" in text(desk)
+    desk.fill(session)
+    desk.wait(0)
+    assert "they type: quorate-participant decrypt --study age" in text(desk)
+    desk.found_training()
+    assert "they type: quorate-participant train --study cardio" in text(desk)
+
+
 def test_members_at_different_models_are_shown(desk: Desk) -> None:
-    desk.say(1, "round/0", Statement(b"a" * 32, 5))
-    desk.say(2, "round/0", Statement(b"b" * 32, 5))
-    assert "the members stand at different models: H1 616161616161, H2 626262626262" in text(desk)
+    study = desk.found_training()
+    desk.state(study.round(0), [1], model=b"a" * 32)
+    desk.state(study.round(0), [2], model=b"b" * 32)
+    models = "H1 616161616161, H2 626262626262"
+    assert f"its hospitals stand at different models: {models}" in text(desk)
 
 
 def test_a_length_that_no_contribution_can_have_is_shown(desk: Desk) -> None:
     desk.certify()
     report: dict[str, Any] = desk.service.status({})
-    report |= {"too_long": {"statistic/age": 100_000}, "rounds_not_shown": 7}
+    report |= {"too_long": {"study/age/1": 100_000}, "rounds_not_shown": 7, "studies_not_shown": 1}
     found = "\n".join(render(report, None))
-    assert "statistic/age: 100000 numbers are asked for, more than a contribution holds" in found
+    assert "age/1: 100000 numbers are asked for, more than a contribution holds" in found
     assert "7 other rounds are not shown" in found
-
-
-def test_every_kind_of_round_has_a_line(desk: Desk) -> None:
-    desk.certify()
-    desk.say(1, "statistic/age", Request(2))
-    assert "statistic/age: not opened, ready: nobody" in text(desk)
+    assert "1 other study is not shown" in found

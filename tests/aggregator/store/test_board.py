@@ -10,16 +10,15 @@ from aggregator.errors import AggregatorError, StoreDamaged
 from aggregator.store.board import BoardStore, stored_entries
 from aggregator.store.heads import HeadLog
 from protocol.board.board import Head
-from protocol.board.messages import Statement
-from tests.stage.desk import MODEL, Desk
+from tests.stage.desk import Desk
 from tests.stage.files import flipped
 
 REPLACE = "UPDATE entries SET entry = ? WHERE position = ?"
 
 
 def fill(desk: Desk, count: int = 6) -> None:
-    for k in range(count):
-        desk.say(1, "round/0", Statement(MODEL, k))
+    for _ in range(count):
+        desk.propose(1)
 
 
 def filled(folder: Path) -> Desk:
@@ -112,7 +111,7 @@ def test_a_flipped_bit_anywhere_in_the_database_is_noticed_or_changes_nothing(
 ) -> None:
     desk = Desk(tmp_path / "data")
     desk.open_training(length=700)
-    desk.contribute(1, "round/1")
+    desk.contribute(1, "study/cardio/1")
     before = desk.all_entries()
     desk.service.close()
     path = tmp_path / "data" / "board.sqlite"
@@ -165,7 +164,7 @@ def test_a_lost_write_ahead_log_is_noticed(tmp_path: Path) -> None:
 def test_a_board_that_went_another_way_is_not_served(tmp_path: Path) -> None:
     one, other = Desk(tmp_path / "one"), Desk(tmp_path / "other")
     fill(one, 2)
-    other.say(2, "round/0", Statement(MODEL, 7))
+    other.propose(2)
     fill(other, 2)
     one.service.close()
     other.service.close()
@@ -200,7 +199,7 @@ def test_the_last_note_that_reads_counts(tmp_path: Path) -> None:
 def test_a_blob_that_the_board_names_and_that_is_gone_is_named(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.open_training(length=700)
-    desk.contribute(1, "round/1")
+    desk.contribute(1, "study/cardio/1")
     desk.service.close()
     (blob,) = (tmp_path / "blobs").glob("*/*")
     blob.rename(tmp_path / "aside")

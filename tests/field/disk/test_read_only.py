@@ -26,7 +26,7 @@ from participant.network.status import local_facts
 from protocol.board.messages import Statement, Step, attach
 from tests.stage.consortium import Consortium, found
 from tests.stage.desk import Desk
-from tests.stage.programs.place import Place, Run, place, run, statement
+from tests.stage.programs.place import Place, Run, join, place, run
 from tests.stage.toy import next_post, toy_epoch
 from tests.stage.toy_home import PASSPHRASE, member_at
 
@@ -129,7 +129,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(tmp_path / "data")
     public = b"p" * 5000
     desk.say(1, "ceremony/1", Step("deal", 0, 0, (attach(public, 0),)), public)
-    desk.say(2, "round/0", Statement(b"m" * 32, 5))
+    desk.say(2, "study/cardio/0", Statement(b"m" * 32, 5))
     yield desk
     desk.service.close()
 
@@ -236,7 +236,7 @@ def test_an_aggregators_snapshot_has_a_status_and_a_record(
     place: Place, run: Run, tmp_path: Path
 ) -> None:
     desk = Desk(place.store, place.federation)
-    assert desk.ask(1, statement(place, 1))
+    assert desk.ask(1, join(place, 1))
     snapshot = tmp_path / "snapshot"
     shutil.copytree(place.data, snapshot)  # as of a service at work
     desk.service.close()
@@ -274,4 +274,4 @@ def test_a_hospitals_snapshot_has_a_status_and_countersigns_a_record(tmp_path: P
 
 def made_statement(made: Consortium) -> Any:
     key, said = made.member(2).identity.signing_key, Statement(b"m" * 32, 5)
-    return next_post(key, made.relay.core.board, "round/0", 2, said)
+    return next_post(key, made.relay.core.board, "study/cardio/0", 2, said)

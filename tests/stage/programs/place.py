@@ -13,7 +13,7 @@ import aggregator.cli.commands as cli
 from examples.demo.processes import free_port
 from participant.home.terms_file import read_aggregator_card
 from protocol.board.board import Board
-from protocol.board.messages import Statement
+from protocol.board.messages import Join
 from protocol.terms.terms import Terms
 from protocol.wire.frames import Submit
 from tests.stage.caller import HOST, stranger
@@ -94,13 +94,14 @@ def service(place: Place, *options: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def statement(place: Place, member: int) -> Submit:
-    key, said = place.federation.keys[member], Statement(b"m" * 32, 5)
-    return Submit(next_post(key, Board(place.terms), "round/0", member, said))
+def join(place: Place, member: int) -> Submit:
+    """The first post of a member, on a board where it has said nothing."""
+    key, said = place.federation.keys[member], Join(b"k", bytes(32))
+    return Submit(next_post(key, Board(place.terms), "ceremony/1", member, said))
 
 
 async def submit(place: Place, member: int) -> object:
     """Say something to the running service."""
     async with stranger(place.port) as line:
         await line.introduce(member, place.federation.keys[member])
-        return await line.ask(statement(place, member))
+        return await line.ask(join(place, member))

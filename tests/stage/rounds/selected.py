@@ -7,18 +7,25 @@ from aggregator.rounds.sums import OpenRound
 from keyshare.steps import finish
 from protocol.board.board import Post, Posted
 from protocol.board.messages import Body, Contribution, Opening, attach, blob_name
+from protocol.board.plan import Approval
+from protocol.board.study import Study, StudyState
 from protocol.key.epoch import Epoch
 from protocol.rounds.history import OpenedSets
 from protocol.rounds.view import RoundView
-from protocol.terms.terms import Terms
 
 OPENED = bytes(32)  # the name of the opening's post
 
 
 def select(
-    payloads: Mapping[int, bytes], session: str, opening: Opening, terms: Terms, epoch: Epoch
+    payloads: Mapping[int, bytes], session: str, opening: Opening, study: Study, epoch: Epoch
 ) -> OpenRound:
-    """The round with these contributions, in the order of the board, and judged."""
+    """The round with these contributions, in the order of the board, and judged.
+
+    All members of the study have approved it.
+    """
+    terms, state = study.terms, StudyState(study, 1, 0, 0)
+    for member in study.members:
+        state.take(0, 0, member, Approval(study.digest, True, True))
 
     def posted(position: int, sender: int, body: Body) -> Posted:
         post = Post(terms.federation, session, sender, 0, 0, bytes(32), body)
@@ -31,7 +38,7 @@ def select(
         view.receive(posted(2 + len(view.contributions), member, body))
     named = {blob_name(payload): payload for payload in payloads.values()}
     blobs = SimpleNamespace(payload=lambda attachment: named[attachment.digest])
-    found = OpenRound(view, terms, epoch, blobs, OpenedSets(terms))  # type: ignore[arg-type]
+    found = OpenRound(view, state, epoch, blobs, OpenedSets(terms))  # type: ignore[arg-type]
     while unjudged := found._unjudged():
         finish(found._judge(unjudged[0]))
     return found

@@ -16,16 +16,16 @@ from protocol.board.suite import suite_of
 from protocol.rounds.ciphertexts import lattice_context, read_ciphertexts
 from tests.stage.desk import Desk, federation
 from tests.stage.rounds.contribution import Made, hybrid_lattice, training
+from tests.stage.studies import SESSION
 from tests.stage.toy import toy_epoch
 
-SESSION = "round/1"
 LENGTH = 20_000  # with chunks as short as ``short_chunks`` makes them, three of these
 CLIP = 2.5
 
 
 def hybrid_desk(folder: Path, **changes: Any) -> Desk:
-    """A service whose federation of four encrypts under the hybrid suite."""
-    return Desk(folder, federation(n=4, suite="hybrid", **changes))
+    """A service of a federation of four, whose study encrypts under the hybrid suite."""
+    return Desk(folder, federation(n=4, **changes), suite="hybrid")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Hospitals:
 
     @property
     def lattice(self) -> Lattice:
-        return hybrid_lattice(self.desk.federation.terms)
+        return hybrid_lattice(self.desk.study(SESSION))
 
     @property
     def opening(self) -> Posted:
@@ -46,7 +46,7 @@ class Hospitals:
     def slot_count(self) -> int:
         """Of the open round."""
         length = self.desk.opening(SESSION).length
-        return suite_of("hybrid", self.desk.federation.terms).slot_count(length)
+        return suite_of("hybrid", self.desk.study(SESSION)).slot_count(length)
 
     @property
     def context(self) -> bytes:
@@ -56,8 +56,8 @@ class Hospitals:
         """A member's contribution; ``prover`` is whom the proof names, itself unless told."""
         draw = np.random.default_rng(member)
         values = draw.integers(0, self.lattice.levels, self.slot_count, dtype=np.int64)
-        terms, proves = self.desk.federation.terms, prover or member
-        return training(values, proves, self.opening, self.desk.epoch, terms, (member, label))
+        study, proves = self.desk.study(SESSION), prover or member
+        return training(values, proves, self.opening, self.desk.epoch, study, (member, label))
 
     def post(self, member: int, made: Made) -> Made:
         self.desk.say(member, SESSION, made.body, *made.blobs)
@@ -76,7 +76,7 @@ class Hospitals:
         toy, opening = toy_epoch(len(self.desk.federation.members), 2), self.desk.opening(SESSION)
         n = mpz(toy.key.n)
         payload = self.desk.service._blobs.payload(closing.total)
-        total = read_ciphertexts(payload, opening, self.desk.federation.terms, n)
+        total = read_ciphertexts(payload, opening, self.desk.study(SESSION), n)
         assert total.proof is None
         helpers = {m: toy.shares[m] for m in (1, 2)}
         plaintexts = [
